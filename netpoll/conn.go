@@ -1,0 +1,357 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	easygo "github.com/mailru/easygo/netpoll"
+	"golang.org/x/sys/unix"
+)
+
+// Handler gives a connection its meaning. The engine calls its methods for one
+// connection one at a time, on a worker; see the package documentation for their
+// order. Usually the Handler is a struct that holds its Conn by value, so that
+// both are one allocation.
+type Handler interface {
+	// Conn returns the connection that belongs to this handler: always the
+	// same, zero when the handler is given to the engine.
+	Conn() *Conn
+	// OnOpen is called first: the connection is established.
+	OnOpen()
+	// OnData gets what was read, with what the last call left over before it.
+	// data belongs to the worker and may be changed, but not kept, by the
+	// handler. OnData returns how many bytes of it are done with; the rest,
+	// at most half of Options.ReadBuffer, is kept for the next call.
+	OnData(data []byte) int
+	// OnDeadline is called when the time set with SetDeadline is over.
+	OnDeadline()
+	// OnPanic is called with what a method of the handler panicked with.
+	OnPanic(v any)
+	// OnClose is called last, with the error that the connection was closed
+	// with: io.EOF if the peer did it.
+	OnClose(err error)
+}
+
+// Errors that a connection ends with, beside those of the operating system.
+var (
+	// ErrClosed says that the connection is closed already.
+	ErrClosed = errors.New("netpoll: connection is closed")
+	// ErrShutdown says that the engine was shut down.
+	ErrShutdown = errors.New("netpoll: engine is shut down")
+	// ErrTail says that a handler left over more than the engine keeps.
+	ErrTail = errors.New("netpoll: handler left over more bytes than are kept for it")
+	// ErrPanic says that the handler panicked and did not close by itself.
+	ErrPanic = errors.New("netpoll: handler panicked")
+)
+
+// Conn is one connection. Its methods are safe from any goroutine unless they
+// say otherwise. The zero value is a connection that is closed.
+//
+// There is one for every client, so every byte counts: addresses and the like
+// are asked from the kernel, and what most connections lack most of the time
+// stands in rare.
+type Conn struct {
+	handler Handler
+	loop    *loop
+	state   atomic.Uint32 // scheduled, and the events since the last turn
+	fd      int32
+	mu      sync.Mutex    // guards what follows, fd against close, and writes to it
+	out     *outbound     // pending writes; the worker's during a turn; else nil
+	rare    *rare         // nil most of the time
+	expires atomic.Uint32 // deadline on the coarse clock; 0 for none
+	active  atomic.Uint32 // coarse time of the last bytes read
+	slot    int32         // place in the loop's table
+	phase   phase
+	held    bool // reading pauses until the peer has taken some of out
+}
+
+// rare holds what few connections need at a time.
+type rare struct {
+	tail []byte // what the handler left over
+	new  bool   // the handler has not seen tail yet
+	err  error  // why the connection ends
+}
+
+// phase is a connection's age. It only grows.
+type phase uint8
+
+const (
+	unborn    phase = iota
+	dialing         // connect is under way
+	live            // open
+	flushing        // no more writes; ends when out is empty
+	lingering       // our side is shut; input is thrown away until the peer ends
+	dying           // the next turn closes it
+	dead            // closed, or detached
+)
+
+// The bits of Conn.state below scheduled are epoll's own and three of ours.
+const (
+	scheduled uint32 = 1 << 31 // queued or in a turn
+	evOpen    uint32 = 1 << 30 // OnOpen is due
+	evTimer   uint32 = 1 << 29 // the deadline is over
+	evClose   uint32 = 1 << 28 // the phase changed
+	evWrite   uint32 = unix.EPOLLOUT
+	evHup     uint32 = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	evRead    uint32 = unix.EPOLLIN | evHup // read on hang-up too: the end or the error is found there
+	evSocket  uint32 = evRead | evWrite
+
+	registration = easygo.EPOLLIN | easygo.EPOLLOUT | easygo.EPOLLRDHUP | easygo.EPOLLET
+)
+
+// onEvent is the epoll callback: it never blocks and does no work.
+func (c *Conn) onEvent(ev easygo.EpollEvent) { c.notify(uint32(ev) & evSocket) }
+
+// notify records events and sees to it that a turn looks at them.
+func (c *Conn) notify(events uint32) {
+	for {
+		old := c.state.Load()
+		if old&events == events && old&scheduled != 0 {
+			return
+		}
+		if c.state.CompareAndSwap(old, old|events|scheduled) {
+			if old&scheduled == 0 {
+				c.loop.push(c)
+			}
+			return
+		}
+	}
+}
+
+// turn serves the connection on worker w until no event is left over.
+func (c *Conn) turn(w *worker) {
+	for {
+		events := c.state.Swap(scheduled)
+		if !c.serve(w, events) || c.state.CompareAndSwap(scheduled, 0) {
+			return
+		}
+	}
+}
+
+// serve looks at events. It reports whether the turn can end here: false if the
+// connection is gone, or has been put into the queue again.
+func (c *Conn) serve(w *worker, events uint32) (done bool) {
+	ph := c.begin(w, events)
+	again := false
+	switch ph {
+	case live, dialing:
+		again = c.run(w, ph, events)
+	case flushing, lingering:
+		c.discard(w, ph, events)
+	}
+	switch c.end(w) {
+	case dying:
+		c.finish()
+		return false
+	case dead: // detached
+		return false
+	}
+	if again {
+		c.state.Or(evRead)
+		c.loop.push(c)
+		return false
+	}
+	return true
+}
+
+// begin sends what is pending, lets w gather what the turn will write, and
+// returns the phase.
+func (c *Conn) begin(w *worker, events uint32) phase {
+	c.mu.Lock()
+	if c.out != nil && events&evWrite != 0 {
+		c.flushLocked()
+	}
+	if c.out == nil && c.phase == live {
+		c.out = &w.out
+	}
+	ph := c.phase
+	c.mu.Unlock()
+	w.enter(c)
+	return ph
+}
+
+// end sends what was gathered and returns the phase.
+func (c *Conn) end(w *worker) phase {
+	w.leave()
+	c.mu.Lock()
+	c.releaseLocked(w)
+	if c.phase == flushing && c.out == nil {
+		c.phase = lingering
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
+		c.state.Or(evRead) // the end may have been seen already: look again
+	}
+	ph := c.phase
+	c.mu.Unlock()
+	return ph
+}
+
+// run calls the handler for events of a connection that is open. again is true
+// if there is more to read and others shall have their turn first.
+func (c *Conn) run(w *worker, ph phase, events uint32) (again bool) {
+	defer c.recover()
+	if ph == dialing {
+		if events&(evSocket) == 0 || !c.connected() {
+			return false
+		}
+	}
+	if events&evOpen != 0 {
+		c.handler.OnOpen()
+	}
+	if events&evTimer != 0 {
+		c.handler.OnDeadline()
+	}
+	if events&evRead != 0 {
+		return c.read(w, events)
+	}
+	return false
+}
+
+func (c *Conn) recover() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil { // OnPanic itself
+			c.loop.engine.panicked(v)
+		}
+		c.mu.Lock()
+		if c.phase < flushing { // OnPanic has not begun to close
+			c.closeWithLocked(dying, ErrPanic)
+		}
+		c.mu.Unlock()
+	}()
+	c.loop.engine.panicked(v)
+	c.handler.OnPanic(v)
+}
+
+// closeWithLocked moves the connection to phase ph, if it is younger, to end with err.
+// The first error stays.
+func (c *Conn) closeWithLocked(ph phase, err error) (changed bool) {
+	if c.phase >= ph || c.phase == unborn {
+		return false
+	}
+	c.phase = ph
+	r := c.rareLocked()
+	if r.err == nil {
+		r.err = err
+	}
+	return true
+}
+
+func (c *Conn) rareLocked() *rare {
+	if c.rare == nil {
+		c.rare = new(rare)
+	}
+	return c.rare
+}
+
+// Close ends the connection at once; what is pending is dropped. OnClose gets
+// err, unless an error was given before.
+func (c *Conn) Close(err error) {
+	c.mu.Lock()
+	changed := c.closeWithLocked(dying, err)
+	if changed {
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
+	}
+	c.mu.Unlock()
+	if changed {
+		c.notify(evClose)
+	}
+}
+
+// Finish ends the connection in order: further writes are refused, what is
+// pending is sent, then our side is shut and input is thrown away until the peer
+// has shut its own, so that it can read our last words. After patience the
+// connection is closed wherever it stands. OnClose gets err, unless an error was
+// given before.
+func (c *Conn) Finish(err error, patience time.Duration) {
+	c.mu.Lock()
+	changed := c.closeWithLocked(flushing, err)
+	c.mu.Unlock()
+	if changed {
+		c.SetDeadline(patience)
+		c.notify(evClose)
+	}
+}
+
+// abort closes from a turn, whatever the phase.
+func (c *Conn) abort(err error) {
+	c.mu.Lock()
+	c.closeWithLocked(dying, err)
+	c.mu.Unlock()
+}
+
+// finish takes the connection out of the engine and closes the descriptor.
+// Called once, at the end of the last turn.
+func (c *Conn) finish() {
+	fd, err := c.leave()
+	unix.Close(int(fd))
+	c.loop.engine.open.Add(-1)
+	defer func() {
+		if v := recover(); v != nil {
+			c.loop.engine.panicked(v)
+		}
+	}()
+	c.handler.OnClose(err)
+}
+
+// leave takes the connection out of epoll set and table. Its object stays
+// scheduled for ever, so no event queues it again.
+func (c *Conn) leave() (fd int32, err error) {
+	c.mu.Lock()
+	c.phase = dead
+	fd, c.fd = c.fd, -1
+	if c.out != nil && !c.out.gathers() {
+		c.loop.queued.Add(-int64(c.out.bytes))
+	}
+	c.out = nil
+	if c.rare != nil {
+		err, c.rare = c.rare.err, nil
+	}
+	c.mu.Unlock()
+	_ = c.loop.poll.Del(int(fd))
+	c.loop.table.remove(c)
+	if err == nil {
+		err = io.EOF
+	}
+	return fd, err
+}
+
+// SetDeadline has OnDeadline called once, after d, to the precision of
+// Options.Sweep; 0 or less for never. At most 24 days.
+func (c *Conn) SetDeadline(d time.Duration) {
+	if d <= 0 {
+		c.expires.Store(0)
+		return
+	}
+	c.expires.Store(c.loop.engine.clock.read().after(d))
+}
+
+// IdleFor returns for how long nothing was read, to about a second.
+func (c *Conn) IdleFor() time.Duration {
+	d := int32(uint32(c.loop.engine.clock.read()) - c.active.Load())
+	return max(0, time.Duration(d)*time.Millisecond)
+}
+
+// Loop returns the number of the loop that the connection belongs to, from 0 to
+// Engine.Loops.
+func (c *Conn) Loop() int { return c.loop.id }
+
+// Engine returns the engine that the connection belongs to.
+func (c *Conn) Engine() *Engine { return c.loop.engine }
+
+// Pending returns the number of bytes that wait for the peer to take them.
+func (c *Conn) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out == nil {
+		return 0
+	}
+	return c.out.bytes
+}

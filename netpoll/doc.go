@@ -1,0 +1,60 @@
+// Package netpoll holds very many TCP connections on little memory: epoll loops
+// (github.com/mailru/easygo) find the readable ones, a bounded pool of workers
+// (github.com/panjf2000/ants) serves them. It knows descriptors and bytes, and
+// nothing of the protocol that they carry.
+//
+// # Turns
+//
+// An epoll callback does no work: it marks the connection scheduled and appends
+// it to its loop's ready queue. A drainer, a task of the pool, takes connections
+// from that queue one after the other and gives each a turn: it writes what is
+// pending, reads to the end into a buffer that belongs to the worker, and hands
+// the bytes to the connection's [Handler]. Registration is edge triggered, once,
+// for reading, writing and hang-up, so a connection costs no epoll_ctl after
+// that; every event is a hint that the next read or write decides.
+//
+// One word per connection says everything about scheduling: the bit scheduled
+// (queued or in a turn) and the events that came since the last turn began.
+// An event sets its bits and, if the bit scheduled was clear, appends the
+// connection. A turn swaps the events out before it looks at the socket and
+// clears scheduled only if no event came in the meantime; else it goes round
+// again. So no event is lost, and a connection is served by one worker at a
+// time: its Handler needs no lock against itself.
+//
+// If a drainer makes no progress while connections wait in its queue, because a
+// handler blocks, the monitor submits another within two milliseconds, which
+// submits the next before its own turn, up to the pool's bound. When the pool is
+// exhausted the ready connections wait unread, and TCP pushes back.
+//
+// # Writes
+//
+// A write is safe from any goroutine, never blocks, and reports an [Outcome]:
+// sent, queued, full or closed. Outside a turn it goes straight to the socket;
+// what the socket does not take is queued, by reference if it is a [Buffer].
+// During a turn, writes are gathered in the worker's buffer and leave in one
+// system call when the turn ends, or after at most four milliseconds if the
+// handler blocks. Pending bytes are bounded by Options.MaxPending, checked
+// before anything is added; above half of it the connection is not read until
+// the peer has taken some, so that a peer that sends without reading is slowed
+// down and loses nothing.
+//
+// # Ownership and order
+//
+// The descriptor belongs to the turn: only a turn reads it and only a turn
+// closes it. Close from another goroutine marks the connection, shuts the socket
+// down and schedules a turn. The order of the end is: out of the epoll set, out
+// of the loop's table, close(2), then Handler.OnClose, once. The bit scheduled
+// then stays set for ever, so a late event for the dead object queues nothing;
+// callbacks are bound to the object and not to the number, so it cannot reach a
+// stranger either. Connections are garbage-collected, not recycled.
+//
+// Locks, each a leaf (nothing else is locked under it, no callback runs under
+// it): Conn.mu guards the outbound queue, the phase and every write to the
+// descriptor; ready.mu a loop's queue; table.mu a loop's list of connections;
+// crew.mu the list of workers. easygo's own lock is taken by Add and Del with
+// none of these held.
+//
+// Handler methods of one connection never run at the same time; they run in the
+// order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose.
+// They may block, at the price of one worker of the pool for as long.
+package netpoll

@@ -1,0 +1,209 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	easygo "github.com/mailru/easygo/netpoll"
+	"github.com/panjf2000/ants/v2"
+)
+
+// Engine runs loops, workers and listeners. Its methods are safe from any
+// goroutine.
+type Engine struct {
+	opts    Options
+	loops   []*loop
+	pool    *ants.Pool
+	crew    crew
+	clock   clock
+	monitor *monitor
+
+	open     atomic.Int64
+	accepted atomic.Int64
+	refused  atomic.Int64
+	next     atomic.Uint32 // round robin over loops
+
+	mu        sync.Mutex
+	listeners map[*Listener]struct{}
+	err       error
+	failed    chan struct{} // closed when a loop died
+	end       sync.Once
+	ended     chan struct{}
+}
+
+// New starts an engine. End it with Shutdown.
+func New(opts Options) (*Engine, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	opts = opts.withDefaults()
+	e := &Engine{
+		opts:      opts,
+		listeners: make(map[*Listener]struct{}),
+		failed:    make(chan struct{}),
+		ended:     make(chan struct{}),
+	}
+	e.clock.start = time.Now()
+	e.clock.update()
+	e.crew = crew{keep: 2 * opts.Loops, size: opts.ReadBuffer, out: min(opts.ReadBuffer, opts.MaxPending)}
+	pool, err := ants.NewPool(opts.Workers, ants.WithNonblocking(true))
+	if err != nil {
+		return nil, fmt.Errorf("netpoll: worker pool: %w", err)
+	}
+	e.pool = pool
+	e.monitor = newMonitor(e)
+	for i := range opts.Loops {
+		l := &loop{engine: e, id: i}
+		l.drain = l.drainReady
+		l.poll, err = easygo.EpollCreate(&easygo.EpollConfig{OnWaitError: e.fail})
+		if err != nil {
+			e.closePolls()
+			e.pool.Release()
+			return nil, fmt.Errorf("netpoll: epoll: %w", err)
+		}
+		e.loops = append(e.loops, l)
+	}
+	go e.monitor.run()
+	return e, nil
+}
+
+// Loops returns the number of loops.
+func (e *Engine) Loops() int { return len(e.loops) }
+
+// Options returns the options in force, defaults filled in.
+func (e *Engine) Options() Options { return e.opts }
+
+// Failed returns a channel that is closed if a loop died; Err then says why. The
+// engine is of no use any more.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+// Err returns why the engine failed, or nil.
+func (e *Engine) Err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err == nil {
+		e.err = fmt.Errorf("netpoll: epoll wait: %w", err)
+		close(e.failed)
+	}
+}
+
+func (e *Engine) panicked(v any) {
+	e.opts.Logger.Error("handler panicked", "panic", v, "stack", string(debug.Stack()))
+}
+
+// attach gives a descriptor and its handler to a loop. The connection owns fd
+// from now on; on error the caller does.
+func (e *Engine) attach(h Handler, fd int, ph phase, tail []byte) error {
+	c := h.Conn()
+	c.mu.Lock()
+	if c.phase != unborn {
+		c.mu.Unlock()
+		return errors.New("netpoll: handler has been given to an engine before")
+	}
+	c.handler = h
+	c.loop = e.loops[e.next.Add(1)%uint32(len(e.loops))]
+	c.fd, c.phase = int32(fd), ph
+	if len(tail) > 0 {
+		c.rare = &rare{tail: tail, new: true}
+	}
+	c.active.Store(e.clock.coarse.Load())
+	c.state.Store(evOpen)
+	c.mu.Unlock()
+	e.open.Add(1)
+	if !c.loop.table.add(c) {
+		e.open.Add(-1)
+		return ErrShutdown
+	}
+	if err := c.loop.poll.Add(fd, registration, c.onEvent); err != nil {
+		_ = c.loop.poll.Del(fd) // easygo keeps the entry even if epoll refused
+		c.loop.table.remove(c)
+		e.open.Add(-1)
+		return fmt.Errorf("netpoll: epoll add: %w", err)
+	}
+	return nil
+}
+
+// Each calls f for every connection of the engine that is open meanwhile.
+func (e *Engine) Each(f func(Handler)) {
+	var buf chunk
+	for _, l := range e.loops {
+		l.table.each(&buf, func(c *Conn) { f(c.handler) })
+	}
+}
+
+// StopListening closes the listeners; connections stay.
+func (e *Engine) StopListening() {
+	e.mu.Lock()
+	all := make([]*Listener, 0, len(e.listeners))
+	for l := range e.listeners {
+		all = append(all, l)
+	}
+	e.mu.Unlock()
+	for _, l := range all {
+		l.Close()
+	}
+}
+
+// Shutdown stops listening, waits until every connection has closed or ctx is
+// done, closes the rest with ErrShutdown, and ends all goroutines of the engine.
+// It returns ctx's error if connections had to be closed. Handlers that still
+// block two seconds later are left behind, and the error says how many. Shutdown
+// must not be called from a Handler.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	e.StopListening()
+	for _, l := range e.loops {
+		l.table.close()
+	}
+	err := e.waitClosed(ctx)
+	e.end.Do(func() {
+		e.Each(func(h Handler) { h.Conn().Close(ErrShutdown) })
+		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if e.waitClosed(grace) != nil {
+			err = fmt.Errorf("netpoll: %d connections are left in a handler that blocks: %w", e.open.Load(), err)
+		}
+		close(e.monitor.stop)
+		<-e.monitor.done
+		e.closePolls()
+		_ = e.pool.ReleaseContext(grace)
+		close(e.ended)
+	})
+	<-e.ended
+	return err
+}
+
+// waitClosed polls the number of open connections. It is the end of a process's
+// life, where nothing is gained by having every close tell somebody.
+func (e *Engine) waitClosed(ctx context.Context) error {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for e.open.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-e.failed:
+			return e.Err()
+		case <-poll.C:
+		}
+	}
+	return nil
+}
+
+func (e *Engine) closePolls() {
+	for _, l := range e.loops {
+		_ = l.poll.Close()
+	}
+}

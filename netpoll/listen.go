@@ -1,0 +1,234 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	easygo "github.com/mailru/easygo/netpoll"
+	"golang.org/x/sys/unix"
+)
+
+// Listener accepts connections for an engine.
+type Listener struct {
+	engine *Engine
+	addr   net.Addr
+	fd     int
+	poll   *easygo.Epoll
+	accept func() Handler
+	ready  chan struct{} // the socket became readable
+	stop   chan struct{}
+	done   chan struct{}
+	once   sync.Once
+}
+
+// Listen accepts TCP connections on addr, "host:port"; port 0 picks one. For
+// each it calls accept, on one goroutine, for the handler that the connection
+// gets; nil refuses it.
+func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // its sockets take no TCP_NOTSENT_LOWAT
+	nl, err := lc.Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	defer nl.Close()
+	fd, err := dup(nl.(*net.TCPListener))
+	if err != nil {
+		return nil, fmt.Errorf("netpoll: listen: %w", err)
+	}
+	if err := setListenOptions(fd, e.opts); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("netpoll: listen: %w", err)
+	}
+	l := &Listener{
+		engine: e,
+		addr:   nl.Addr(),
+		fd:     fd,
+		poll:   e.loops[0].poll,
+		accept: accept,
+		ready:  make(chan struct{}, 1),
+		stop:   make(chan struct{}),
+		done:   make(chan struct{}),
+	}
+	e.mu.Lock()
+	e.listeners[l] = struct{}{}
+	e.mu.Unlock()
+	go l.run()
+	if err := l.poll.Add(fd, easygo.EPOLLIN|easygo.EPOLLET, l.onEvent); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("netpoll: listen: %w", err)
+	}
+	return l, nil
+}
+
+// setListenOptions sets what accepted sockets inherit: that saves four system
+// calls for each of them.
+func setListenOptions(fd int, o Options) error {
+	return errors.Join(
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, o.NotSentLowat),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(o.UserTimeout/time.Millisecond)),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
+	)
+}
+
+// Addr returns the address that the listener is bound to.
+func (l *Listener) Addr() net.Addr { return l.addr }
+
+// Close stops accepting. Connections stay open.
+func (l *Listener) Close() {
+	l.once.Do(func() {
+		close(l.stop)
+		<-l.done
+		_ = l.poll.Del(l.fd)
+		unix.Close(l.fd)
+		l.engine.mu.Lock()
+		delete(l.engine.listeners, l)
+		l.engine.mu.Unlock()
+	})
+}
+
+func (l *Listener) onEvent(easygo.EpollEvent) {
+	select {
+	case l.ready <- struct{}{}:
+	default:
+	}
+}
+
+// run accepts until the socket has no more, then waits for its next event.
+func (l *Listener) run() {
+	defer close(l.done)
+	backoff := newBackoff()
+	for {
+		err := l.acceptAll(backoff)
+		var pause <-chan time.Time
+		if err != nil {
+			pause = time.After(backoff.grow(l.engine.opts.Logger, err))
+		}
+		select {
+		case <-l.stop:
+			return
+		case <-l.ready:
+			if pause != nil { // new arrivals do not shorten it
+				select {
+				case <-pause:
+				case <-l.stop:
+					return
+				}
+			}
+		case <-pause:
+		}
+	}
+}
+
+// acceptAll takes all connections that wait. It returns an error if it has to be
+// called again although there will be no event.
+func (l *Listener) acceptAll(b *backoff) error {
+	for {
+		select {
+		case <-l.stop:
+			return nil
+		default:
+		}
+		fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		switch err {
+		case nil:
+			b.reset(l.engine.opts.Logger)
+			l.take(fd)
+		case unix.EAGAIN:
+			return nil
+		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.EPERM,
+			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH,
+			unix.ENOPROTOOPT, unix.ENONET, unix.EOPNOTSUPP, unix.ETIMEDOUT:
+			// accept(2): errors of the connection, not of the listener.
+		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: they pass
+			return err
+		}
+	}
+}
+
+func (l *Listener) take(fd int) {
+	e := l.engine
+	e.accepted.Add(1)
+	if e.opts.MaxConns > 0 && e.open.Load() >= int64(e.opts.MaxConns) {
+		e.refused.Add(1)
+		unix.Close(fd)
+		return
+	}
+	h := l.accept()
+	if h == nil {
+		e.refused.Add(1)
+		unix.Close(fd)
+		return
+	}
+	if err := e.attach(h, fd, live, nil); err != nil {
+		e.refused.Add(1)
+		unix.Close(fd)
+	}
+}
+
+// backoff spaces the attempts of an acceptor that ran out of descriptors or
+// memory, and logs the begin and the end of that state, not every attempt.
+type backoff struct{ pause time.Duration }
+
+const (
+	minBackoff = 5 * time.Millisecond
+	maxBackoff = 500 * time.Millisecond
+)
+
+func newBackoff() *backoff { return &backoff{} }
+
+func (b *backoff) grow(log logger, err error) time.Duration {
+	if b.pause == 0 {
+		log.Error("cannot accept connections, trying again until it works; those that are open are served on", "error", acceptError(err))
+		b.pause = minBackoff
+	}
+	p := b.pause
+	b.pause = min(2*b.pause, maxBackoff)
+	return p
+}
+
+func (b *backoff) reset(log logger) {
+	if b.pause != 0 {
+		log.Info("accepting connections again")
+		b.pause = 0
+	}
+}
+
+type logger interface {
+	Error(msg string, args ...any)
+	Info(msg string, args ...any)
+}
+
+func acceptError(err error) error {
+	switch err {
+	case unix.EMFILE:
+		return fmt.Errorf("%w: raise the process's limit (ulimit -n)", err)
+	case unix.ENFILE:
+		return fmt.Errorf("%w: raise the system's limit (sysctl fs.file-max)", err)
+	}
+	return err
+}
+
+// dup returns a descriptor of its own for s's socket, non-blocking and closed on
+// exec; the way through File would put the socket into blocking mode.
+func dup(s syscall.Conn) (fd int, err error) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	ctlErr := raw.Control(func(orig uintptr) {
+		fd, err = unix.FcntlInt(orig, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if ctlErr != nil {
+		return -1, ctlErr
+	}
+	return fd, err
+}

@@ -1,0 +1,133 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"sync"
+	"sync/atomic"
+
+	easygo "github.com/mailru/easygo/netpoll"
+)
+
+// loop is one epoll instance with its share of the connections.
+type loop struct {
+	engine *Engine
+	id     int
+	poll   *easygo.Epoll
+	drain  func() // the task for the pool, made once
+	ready  ready
+	table  table
+
+	counters
+}
+
+// counters are what a loop has done so far; see Stats.
+type counters struct {
+	bytesIn, bytesOut       atomic.Int64
+	messagesIn, messagesOut atomic.Int64
+	queued                  atomic.Int64
+}
+
+func (l *loop) push(t turner) {
+	if l.ready.push(t, l.engine.clock.coarse.Load()) {
+		l.engine.clock.update()
+		l.submit()
+	}
+}
+
+// submit gives the pool a drainer, which is counted already. If the pool has no
+// place for it, those who wait stay in the queue; the monitor tries again.
+func (l *loop) submit() {
+	l.engine.monitor.arm()
+	if l.engine.pool.Submit(l.drain) != nil {
+		l.ready.unsubmit()
+	}
+}
+
+func (l *loop) drainReady() {
+	w := l.engine.crew.hire()
+	defer l.engine.crew.dismiss(w)
+	for t := l.ready.pop(); t != nil; t = l.ready.pop() {
+		t.turn(w)
+	}
+}
+
+// table lists the connections of a loop, for the sweep and for the end. It is
+// made of chunks so that growth copies nothing; the last takes the place of one
+// that leaves.
+type table struct {
+	mu     sync.Mutex
+	chunks []*chunk
+	n      int
+	closed bool
+}
+
+const chunkSize = 512
+
+type chunk [chunkSize]*Conn
+
+// add reports whether c was taken: not if the table is closed.
+func (t *table) add(c *Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	if t.n == len(t.chunks)*chunkSize {
+		t.chunks = append(t.chunks, new(chunk))
+	}
+	t.putLocked(t.n, c)
+	t.n++
+	return true
+}
+
+func (t *table) putLocked(i int, c *Conn) {
+	t.chunks[i/chunkSize][i%chunkSize] = c
+	c.slot = int32(i)
+}
+
+func (t *table) remove(c *Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n--
+	last := t.chunks[t.n/chunkSize]
+	t.putLocked(int(c.slot), last[t.n%chunkSize])
+	last[t.n%chunkSize] = nil
+	if spare := len(t.chunks) - 2; t.n <= spare*chunkSize && spare >= 0 {
+		t.chunks[spare+1] = nil
+		t.chunks = t.chunks[:spare+1]
+	}
+}
+
+// close has add refuse from now on.
+func (t *table) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+}
+
+// each calls f for every connection that stays in the table meanwhile, without
+// the lock. Called by one goroutine at a time with the same buf, which is used
+// to copy chunks.
+func (t *table) each(buf *chunk, f func(*Conn)) {
+	t.mu.Lock()
+	from := len(t.chunks) - 1
+	t.mu.Unlock()
+	// From the end, so that a connection that takes the place of another has been
+	// seen already.
+	for ; from >= 0; from-- {
+		t.mu.Lock()
+		if from = min(from, len(t.chunks)-1); from < 0 {
+			t.mu.Unlock()
+			return
+		}
+		*buf = *t.chunks[from]
+		t.mu.Unlock()
+		for j, c := range buf {
+			if c != nil {
+				f(c)
+				buf[j] = nil
+			}
+		}
+	}
+}

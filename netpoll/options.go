@@ -1,0 +1,89 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// Options configures an [Engine]. The zero value works; each field says its
+// default.
+type Options struct {
+	// Loops is the number of epoll instances; GOMAXPROCS if 0.
+	Loops int
+	// Workers bounds the goroutines that run handlers, and so the number of
+	// handlers that can block at a time; 1,024 if 0. Idle workers end.
+	Workers int
+	// ReadBuffer is the size in bytes of a worker's read buffer, the most that
+	// one OnData sees; 64 KiB if 0, at least 4 KiB.
+	ReadBuffer int
+	// MaxPending bounds the bytes that wait for a peer to take them, for each
+	// connection; 4 MiB if 0. A write that would exceed it is refused whole.
+	MaxPending int
+	// NotSentLowat is the socket's TCP_NOTSENT_LOWAT in bytes: how much the
+	// kernel keeps unsent before it says that the socket is full; 64 KiB if 0.
+	NotSentLowat int
+	// UserTimeout is the socket's TCP_USER_TIMEOUT: a connection whose sent
+	// data stays unacknowledged for that long is dead; 30 s if 0.
+	UserTimeout time.Duration
+	// Sweep is the interval at which deadlines are looked at; 1 s if 0.
+	Sweep time.Duration
+	// MaxConns bounds the open connections: more are accepted and closed at
+	// once, and counted as refused; no bound if 0.
+	MaxConns int
+	// Logger gets what an operator has to know; slog.Default() if nil.
+	Logger *slog.Logger
+}
+
+// Validate reports the first field that has no meaning, by its name.
+func (o Options) Validate() error {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"Loops", int64(o.Loops)},
+		{"Workers", int64(o.Workers)},
+		{"ReadBuffer", int64(o.ReadBuffer)},
+		{"MaxPending", int64(o.MaxPending)},
+		{"NotSentLowat", int64(o.NotSentLowat)},
+		{"UserTimeout", int64(o.UserTimeout)},
+		{"Sweep", int64(o.Sweep)},
+		{"MaxConns", int64(o.MaxConns)},
+	} {
+		if f.value < 0 {
+			return fmt.Errorf("netpoll: Options.%s is %d; it must not be negative", f.name, f.value)
+		}
+	}
+	if o.ReadBuffer != 0 && o.ReadBuffer < minReadBuffer {
+		return fmt.Errorf("netpoll: Options.ReadBuffer is %d bytes; it must be at least %d", o.ReadBuffer, minReadBuffer)
+	}
+	return nil
+}
+
+const minReadBuffer = 4 << 10
+
+func (o Options) withDefaults() Options {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.Loops, runtime.GOMAXPROCS(0))
+	def(&o.Workers, 1024)
+	def(&o.ReadBuffer, 64<<10)
+	def(&o.MaxPending, 4<<20)
+	def(&o.NotSentLowat, 64<<10)
+	if o.UserTimeout == 0 {
+		o.UserTimeout = 30 * time.Second
+	}
+	if o.Sweep == 0 {
+		o.Sweep = time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}

@@ -1,0 +1,87 @@
+//go:build linux
+
+package netpoll
+
+import "golang.org/x/sys/unix"
+
+// Buffer is a run of bytes that any number of connections may hold in their
+// queues at the same time. It must not change after NewBuffer.
+type Buffer struct {
+	b []byte
+}
+
+// NewBuffer wraps p, which the caller must not change afterwards.
+func NewBuffer(p []byte) *Buffer { return &Buffer{b: p} }
+
+// Bytes returns the bytes, which must not be changed.
+func (b *Buffer) Bytes() []byte { return b.b }
+
+// Len returns the number of bytes.
+func (b *Buffer) Len() int { return len(b.b) }
+
+// outbound is what waits for a socket: references to buffers and, for the first
+// of them, how much the socket took already. A connection has one only while
+// something is pending. Guarded by Conn.mu.
+//
+// A worker has one too, with gather set: it stands in for the connection's own
+// during a turn and copies small writes together. It holds no segments.
+type outbound struct {
+	segs   []*Buffer
+	head   int // first of segs not wholly written
+	off    int // bytes of segs[head] that are written
+	bytes  int // pending in all
+	gather []byte
+}
+
+func (o *outbound) gathers() bool { return o.gather != nil }
+
+func (o *outbound) add(b *Buffer) {
+	if o.head > 32 && o.head > len(o.segs)/2 {
+		n := copy(o.segs, o.segs[o.head:])
+		clear(o.segs[n:])
+		o.segs, o.head = o.segs[:n], 0
+	}
+	o.segs = append(o.segs, b)
+	o.bytes += b.Len()
+}
+
+// write sends until nothing is left or the socket is full, which is no error,
+// and returns the bytes sent.
+func (o *outbound) write(fd int32) (sent int, errno unix.Errno) {
+	var iov [maxIovecs]unix.Iovec
+	for o.bytes > 0 {
+		n := 0
+		for i := o.head; i < len(o.segs) && n < maxIovecs; i++ {
+			p := o.segs[i].b
+			if i == o.head {
+				p = p[o.off:]
+			}
+			iov[n] = iovec(p)
+			n++
+		}
+		took, errno := sendv(fd, iov[:n])
+		if errno == unix.EAGAIN {
+			return sent, 0
+		}
+		if errno != 0 {
+			return sent, errno
+		}
+		sent += took
+		o.advance(took)
+	}
+	return sent, 0
+}
+
+func (o *outbound) advance(n int) {
+	o.bytes -= n
+	for n > 0 {
+		left := o.segs[o.head].Len() - o.off
+		if n < left {
+			o.off += n
+			return
+		}
+		n -= left
+		o.segs[o.head] = nil
+		o.head, o.off = o.head+1, 0
+	}
+}

@@ -1,0 +1,133 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+)
+
+// readsPerTurn is how often a connection may fill the worker's buffer before
+// the others in the queue have their turn.
+const readsPerTurn = 4
+
+// read reads to the end and hands the bytes to the handler. A read that does not
+// fill the buffer has emptied the socket, and the next byte is a new event; only
+// when the peer hung up is there something left to find, so then it reads on.
+func (c *Conn) read(w *worker, events uint32) (again bool) {
+	for range readsPerTurn {
+		buf := w.in
+		kept, unseen, ok := c.prepare(buf)
+		if !ok {
+			return false
+		}
+		n, errno := recv(c.fd, buf[kept:])
+		if errno != 0 || n == 0 {
+			if unseen && !c.deliver(buf[:kept]) {
+				return false
+			}
+			if !unseen {
+				c.keepTail(buf[:kept])
+			}
+			if errno != unix.EAGAIN {
+				c.abort(readError(errno))
+			}
+			return false
+		}
+		c.loop.bytesIn.Add(int64(n))
+		c.active.Store(c.loop.engine.clock.coarse.Load())
+		if !c.deliver(buf[:kept+n]) {
+			return false
+		}
+		if n < len(buf)-kept && events&evHup == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// deliver hands data to the handler and keeps what it leaves over. It reports
+// whether the connection is still open.
+func (c *Conn) deliver(data []byte) bool {
+	used := c.handler.OnData(data)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != live {
+		return false
+	}
+	if used == len(data) {
+		return true
+	}
+	return c.keepTailLocked(data[used:])
+}
+
+// prepare copies the tail that the handler left over to the front of buf; unseen
+// if it came from outside and the handler has never had it. It reports whether reading may go on: not while the peer does not take what it is
+// sent. The turn that frees the queue then reads on.
+func (c *Conn) prepare(buf []byte) (kept int, unseen, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out != nil && !c.out.gathers() {
+		if c.held = c.out.bytes > c.loop.engine.opts.MaxPending/2; c.held {
+			return 0, false, false
+		}
+	}
+	if c.rare != nil {
+		kept, unseen = copy(buf, c.rare.tail), c.rare.new
+		if c.rare.err == nil {
+			c.rare = nil
+		} else {
+			c.rare.tail, c.rare.new = nil, false
+		}
+	}
+	return kept, unseen, true
+}
+
+func (c *Conn) keepTail(p []byte) {
+	if len(p) > 0 {
+		c.mu.Lock()
+		c.keepTailLocked(p)
+		c.mu.Unlock()
+	}
+}
+
+func (c *Conn) keepTailLocked(p []byte) bool {
+	if len(p) > c.loop.engine.opts.ReadBuffer/2 {
+		c.closeWithLocked(dying, ErrTail)
+		return false
+	}
+	c.rareLocked().tail = append([]byte(nil), p...)
+	return true
+}
+
+// discard throws input away while the connection ends, and ends it when the
+// peer did or the time is over. A peer that shut its side may still read what is
+// being flushed.
+func (c *Conn) discard(w *worker, ph phase, events uint32) {
+	if events&evTimer != 0 {
+		c.abort(nil)
+		return
+	}
+	if events&(evRead|evClose) == 0 {
+		return
+	}
+	for range readsPerTurn {
+		n, errno := recv(c.fd, w.in)
+		if errno == unix.EAGAIN || n == 0 && errno == 0 && ph == flushing {
+			return
+		}
+		if errno != 0 || n == 0 {
+			c.abort(readError(errno))
+			return
+		}
+	}
+	c.state.Or(evRead)
+}
+
+func readError(errno unix.Errno) error {
+	if errno == 0 {
+		return io.EOF
+	}
+	return errno
+}

@@ -1,0 +1,134 @@
+//go:build linux
+
+package netpoll
+
+import "sync"
+
+// turner is what waits in a ready queue: a connection or a [Task].
+type turner interface {
+	turn(w *worker)
+}
+
+// ready is a loop's queue of those who have something to do. It is made of
+// blocks, so that a burst of all connections leaves no memory behind.
+type ready struct {
+	mu       sync.Mutex
+	head     *block // pop here
+	tail     *block // push here
+	spare    *block // one empty block kept for reuse
+	first    int    // index in head of the next to pop
+	last     int    // index in tail of the next free place
+	waiting  int
+	drainers int    // running, or submitted to the pool
+	pops     uint64 // ever
+	boost    int    // drainers that the next stalled look adds
+}
+
+const blockSize = 256
+
+type block struct {
+	items [blockSize]turner
+	since [blockSize]uint32 // when each was pushed, on the engine's coarse clock
+	next  *block
+}
+
+// push appends t and reports whether the caller has to submit a drainer, which
+// is then counted already.
+func (r *ready) push(t turner, now uint32) (submit bool) {
+	r.mu.Lock()
+	if r.tail == nil || r.last == blockSize {
+		r.growLocked()
+	}
+	r.tail.items[r.last], r.tail.since[r.last] = t, now
+	r.last++
+	r.waiting++
+	if r.drainers == 0 {
+		r.drainers, submit = 1, true
+	}
+	r.mu.Unlock()
+	return submit
+}
+
+func (r *ready) growLocked() {
+	b := r.spare
+	if r.spare = nil; b == nil {
+		b = new(block)
+	}
+	if r.tail == nil {
+		r.head, r.first = b, 0
+	} else {
+		r.tail.next = b
+	}
+	r.tail, r.last = b, 0
+}
+
+// pop takes the first in the queue. If there is none, the calling drainer is
+// struck off under the same lock, so that the next push sees it gone.
+func (r *ready) pop() (t turner) {
+	r.mu.Lock()
+	if r.waiting == 0 {
+		r.drainers--
+		r.mu.Unlock()
+		return nil
+	}
+	b := r.head
+	t = b.items[r.first]
+	b.items[r.first] = nil
+	r.first++
+	r.waiting--
+	r.pops++
+	if r.waiting == 0 {
+		r.first, r.last = 0, 0 // the one block left starts afresh
+	} else if r.first == blockSize {
+		r.head, r.first = b.next, 0
+		b.next = nil
+		r.spare = b
+	}
+	r.mu.Unlock()
+	return t
+}
+
+// unsubmit takes back one drainer that the pool had no place for.
+func (r *ready) unsubmit() {
+	r.mu.Lock()
+	r.drainers--
+	r.mu.Unlock()
+}
+
+// progress is what the monitor remembers of a queue between two looks.
+type progress struct{ pops uint64 }
+
+// check is the monitor's look at the queue. It returns how many further drainers
+// are to be submitted (counted already): some if those there are took fewer than
+// two turns each since the last look while somebody waited, because then their
+// handlers block. The number grows fourfold from look to look, so that 200
+// blocked handlers are answered within five looks, and a drainer that merely
+// lost its processor for a moment costs one task. active is false if nothing runs
+// and nobody waits.
+func (r *ready) check(last *progress) (submit int, active bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	took := r.pops - last.pops
+	last.pops = r.pops
+	if r.waiting > 0 && took < 2*uint64(r.drainers)+1 {
+		submit = min(max(r.boost, 1), r.waiting)
+		r.boost = 4 * submit
+		r.drainers += submit
+	} else {
+		r.boost = 1
+	}
+	return submit, r.drainers > 0 || r.waiting > 0 || took > 0
+}
+
+// wait returns the number of those in the queue and the time in milliseconds
+// for which the first of them has been waiting.
+func (r *ready) wait(now uint32) (waiting int, longest uint32, drainers int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.waiting > 0 {
+		if d := int32(now - r.head.since[r.first]); d > 0 {
+			longest = uint32(d)
+		}
+	}
+	return r.waiting, longest, r.drainers
+}

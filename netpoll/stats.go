@@ -1,0 +1,50 @@
+//go:build linux
+
+package netpoll
+
+import "time"
+
+// Stats are an engine's counters. Those named in the past tense only grow.
+type Stats struct {
+	Open        int64 // connections
+	Accepted    int64 // by listeners, since the start
+	Refused     int64 // accepted and closed at once: over MaxConns, or no memory
+	BytesIn     int64 // read from sockets
+	BytesOut    int64 // taken by sockets
+	MessagesIn  int64 // as the protocol above counts them, with CountMessages
+	MessagesOut int64
+	Queued      int64 // bytes pending now, over all connections
+	Drainers    int   // running or submitted now
+	Ready       int   // connections and tasks that wait for a drainer now
+	// LongestWait is how long the first of them has been waiting, to about
+	// two milliseconds.
+	LongestWait time.Duration
+}
+
+// Stats returns the counters as they are now.
+func (e *Engine) Stats() Stats {
+	s := Stats{Open: e.open.Load(), Accepted: e.accepted.Load(), Refused: e.refused.Load()}
+	now := uint32(e.clock.read())
+	for _, l := range e.loops {
+		s.BytesIn += l.bytesIn.Load()
+		s.BytesOut += l.bytesOut.Load()
+		s.MessagesIn += l.messagesIn.Load()
+		s.MessagesOut += l.messagesOut.Load()
+		s.Queued += l.queued.Load()
+		waiting, longest, drainers := l.ready.wait(now)
+		s.Ready += waiting
+		s.Drainers += drainers
+		s.LongestWait = max(s.LongestWait, time.Duration(longest)*time.Millisecond)
+	}
+	return s
+}
+
+// CountMessages adds to the engine's message counters.
+func (c *Conn) CountMessages(in, out int) {
+	if in != 0 {
+		c.loop.messagesIn.Add(int64(in))
+	}
+	if out != 0 {
+		c.loop.messagesOut.Add(int64(out))
+	}
+}

@@ -1,0 +1,200 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Outcome is what became of a write.
+type Outcome uint8
+
+const (
+	// Sent: the kernel has all of it.
+	Sent Outcome = iota
+	// Queued: it is pending and leaves by itself, after all that was before it.
+	Queued
+	// Full: refused, because with it more than Options.MaxPending bytes would
+	// be pending. Nothing of it was written.
+	Full
+	// Closed: refused, because the connection is closed or about to be.
+	Closed
+)
+
+// OK reports whether the bytes were taken.
+func (o Outcome) OK() bool { return o <= Queued }
+
+func (o Outcome) String() string {
+	switch o {
+	case Sent:
+		return "sent"
+	case Queued:
+		return "queued"
+	case Full:
+		return "full"
+	case Closed:
+		return "closed"
+	}
+	return "unknown"
+}
+
+// Write sends head and then body, either of which may be nil; they are the
+// caller's again when it returns.
+func (c *Conn) Write(head, body []byte) Outcome {
+	c.mu.Lock()
+	o := c.out
+	n := len(head) + len(body)
+	if o != nil && o.gathers() && len(o.gather)+n <= cap(o.gather) && c.phase == live {
+		o.gather = append(append(o.gather, head...), body...)
+		o.bytes += n
+		c.mu.Unlock()
+		return Queued
+	}
+	res, failed := c.writeLocked(head, body, nil)
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+	return res
+}
+
+// WriteBuffer sends b. What the socket does not take is queued by reference.
+func (c *Conn) WriteBuffer(b *Buffer) Outcome {
+	c.mu.Lock()
+	res, failed := c.writeLocked(nil, b.b, b)
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+	return res
+}
+
+// writeLocked is the slow half of a write: to the socket if nothing is pending,
+// to the queue else. shared is body if that is a buffer that may be kept. failed
+// asks the caller to schedule a turn, which closes the connection.
+func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
+	if c.phase != live {
+		return Closed, false
+	}
+	n, pending := len(head)+len(body), 0
+	if c.out != nil {
+		pending = c.out.bytes
+	}
+	if n > c.loop.engine.opts.MaxPending-pending {
+		return Full, false
+	}
+	if o := c.out; o != nil && o.gathers() {
+		if failed = c.flushGatherLocked(o); failed {
+			return Closed, true
+		}
+	}
+	took := 0
+	if c.out == nil || c.out.gathers() {
+		var errno unix.Errno
+		if took, errno = c.sendLocked(head, body); errno != 0 {
+			c.closeWithLocked(dying, errno)
+			return Closed, true
+		}
+	}
+	if took == n {
+		return Sent, false
+	}
+	c.enqueueLocked(head, body, shared, took)
+	return Queued, false
+}
+
+// sendLocked writes to the socket; a full socket is no error.
+func (c *Conn) sendLocked(head, body []byte) (took int, errno unix.Errno) {
+	switch {
+	case len(head) == 0:
+		took, errno = send(c.fd, body)
+	case len(body) == 0:
+		took, errno = send(c.fd, head)
+	default:
+		iov := [2]unix.Iovec{iovec(head), iovec(body)}
+		took, errno = sendv(c.fd, iov[:])
+	}
+	if errno == unix.EAGAIN {
+		return 0, 0
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	c.loop.bytesOut.Add(int64(took))
+	return took, 0
+}
+
+// enqueueLocked queues what is left of head and body after their first took
+// bytes.
+func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) {
+	if c.out == nil || c.out.gathers() {
+		c.out = new(outbound)
+	}
+	o, before := c.out, c.out.bytes
+	if shared != nil {
+		o.add(shared)
+		if took > 0 { // then it is the first in the queue
+			o.advance(took)
+		}
+	} else {
+		rest := make([]byte, 0, len(head)+len(body)-took)
+		if took < len(head) {
+			rest, took = append(rest, head[took:]...), len(head)
+		}
+		o.add(NewBuffer(append(rest, body[took-len(head):]...)))
+	}
+	c.loop.queued.Add(int64(o.bytes - before))
+}
+
+// flushLocked sends what is queued. When all is gone the queue goes too, and a
+// connection that was held back reads on.
+func (c *Conn) flushLocked() {
+	o := c.out
+	if o.gathers() {
+		return
+	}
+	sent, errno := o.write(c.fd)
+	c.loop.queued.Add(-int64(sent))
+	c.loop.bytesOut.Add(int64(sent))
+	if errno != 0 {
+		c.closeWithLocked(dying, errno)
+		return
+	}
+	if o.bytes == 0 {
+		c.out = nil
+	}
+	if c.held && o.bytes <= c.loop.engine.opts.MaxPending/2 {
+		c.held = false
+		c.state.Or(evRead) // a turn is running: it looks again before it ends
+	}
+}
+
+// flushGatherLocked sends what a worker gathered and queues what is left as the
+// connection's own. The gathering goes on if nothing is left.
+func (c *Conn) flushGatherLocked(o *outbound) (failed bool) {
+	p := o.gather
+	o.gather, o.bytes = o.gather[:0], 0
+	if len(p) == 0 {
+		return false
+	}
+	took, errno := c.sendLocked(nil, p)
+	if errno != 0 {
+		c.closeWithLocked(dying, errno)
+		return true
+	}
+	if took < len(p) {
+		c.enqueueLocked(nil, p, nil, took)
+	}
+	return false
+}
+
+// releaseLocked ends the gathering on w, if c takes part in it.
+func (c *Conn) releaseLocked(w *worker) {
+	if c.out != &w.out {
+		return
+	}
+	c.flushGatherLocked(&w.out)
+	if c.out == &w.out {
+		c.out = nil
+	}
+}
