@@ -3,10 +3,14 @@ module github.com/fanfare-ws/fanfare
 go 1.26.0
 
 require (
+	github.com/gobwas/ws v1.5.0
+	github.com/mailru/easygo v0.0.0-20190618140210-3c14a0dc985f
+	github.com/panjf2000/ants/v2 v2.12.1
+	golang.org/x/sys v0.49.0
+)
+
+require (
+	github.com/coder/websocket v1.8.15 // indirect
 	github.com/gobwas/httphead v0.1.0 // indirect
-	github.com/gobwas/ws v1.5.0 // indirect
-	github.com/mailru/easygo v0.0.0-20190618140210-3c14a0dc985f // indirect
-	github.com/panjf2000/ants/v2 v2.12.1 // indirect
 	golang.org/x/sync v0.11.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 )

@@ -1,0 +1,247 @@
+package wsproto
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
+
+// Client opens connections to servers. Like a server's they have no goroutine of
+// their own, so one client can hold very many. The fields must not change after
+// the first Dial; the zero value of each has a meaning.
+type Client struct {
+	// Header is added to each handshake.
+	Header http.Header
+	// Subprotocols are offered, best first.
+	Subprotocols []string
+	// MaxMessage, HandshakeTimeout, CloseTimeout, PingInterval and
+	// PongTimeout are as in [Server], but nothing is pinged if PingInterval
+	// is 0.
+	MaxMessage       int
+	HandshakeTimeout time.Duration
+	CloseTimeout     time.Duration
+	PingInterval     time.Duration
+	PongTimeout      time.Duration
+	// Engine runs the connections. It is not the client's: its owner shuts it
+	// down.
+	Engine *netpoll.Engine
+
+	once sync.Once
+	side *side
+}
+
+// Target is a server's address, looked up.
+type Target struct {
+	Addr netip.AddrPort
+	Host string // for the Host field
+	URI  string
+}
+
+// ParseTarget takes a ws:// URL apart and looks its host up.
+func ParseTarget(ctx context.Context, rawURL string) (Target, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return Target{}, fmt.Errorf("wsproto: %w", err)
+	}
+	if u.Scheme != "ws" || u.Host == "" {
+		return Target{}, fmt.Errorf("wsproto: %q is no WebSocket URL: it has to look like ws://host:port/path", rawURL)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	var r net.Resolver
+	n, err := r.LookupPort(ctx, "tcp", port)
+	if err != nil {
+		return Target{}, fmt.Errorf("wsproto: port of %q: %w", rawURL, err)
+	}
+	ips, err := r.LookupNetIP(ctx, "ip", u.Hostname())
+	if err != nil {
+		return Target{}, fmt.Errorf("wsproto: host of %q: %w", rawURL, err)
+	}
+	ip := ips[0].Unmap()
+	for _, other := range ips { // localhost: servers listen on IPv4 more often
+		if other.Unmap().Is4() {
+			ip = other.Unmap()
+			break
+		}
+	}
+	return Target{Addr: netip.AddrPortFrom(ip, uint16(n)), Host: u.Host, URI: u.RequestURI()}, nil
+}
+
+// HandshakeError says why a server did not become a WebSocket peer.
+type HandshakeError struct {
+	Status int    // of HTTP; 0 if the answer was none
+	Reason string // in words; for a refusal, the begin of the answer's body
+	Err    error  // of the transport, or nil
+}
+
+func (e *HandshakeError) Error() string {
+	s := "wsproto: no WebSocket: "
+	if e.Status != 0 {
+		s += fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+		if e.Reason != "" {
+			s += ": "
+		}
+	}
+	s += e.Reason
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns Err.
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// dial is a handshake of a client that is under way.
+type dial struct {
+	client *Client
+	target Target
+	key    string
+	failed func(error)
+}
+
+// Start begins to connect to t, from the address from unless it is not valid, and
+// does not wait: h.OnOpen is called when the connection is open, or else failed,
+// once, with the reason, mostly a [HandshakeError].
+func (k *Client) Start(t Target, from netip.Addr, h Handler, failed func(error)) error {
+	k.once.Do(k.begin)
+	c := &Conn{side: k.side, handler: h}
+	c.extras().dial = &dial{client: k, target: t, key: newKey(), failed: failed}
+	return k.Engine.Dial(from, t.Addr, (*handle)(c))
+}
+
+func (k *Client) begin() {
+	def(&k.MaxMessage, defaultMaxMessage)
+	def(&k.HandshakeTimeout, 10*time.Second)
+	def(&k.CloseTimeout, 5*time.Second)
+	def(&k.PongTimeout, 20*time.Second)
+	k.side = &side{
+		limits:       limits{frame: k.MaxMessage, message: k.MaxMessage},
+		state:        ws.StateClientSide,
+		ping:         k.PingInterval,
+		pong:         k.PongTimeout,
+		closeTimeout: k.CloseTimeout,
+	}
+}
+
+// newKey returns the nonce of a handshake (RFC 6455, 4.1).
+func newKey() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.StdEncoding.EncodeToString(b[:])
+}
+
+// acceptKey is the proof that the server understood the handshake (RFC 6455,
+// 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// startDial sends the request.
+func (c *Conn) startDial() {
+	d := c.extra.Load().dial
+	c.io.SetDeadline(d.client.HandshakeTimeout)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
+		d.target.URI, d.target.Host, d.key)
+	for i, p := range d.client.Subprotocols {
+		sep := ", "
+		if i == 0 {
+			sep = "Sec-WebSocket-Protocol: "
+		}
+		b.WriteString(sep + p)
+	}
+	if len(d.client.Subprotocols) > 0 {
+		b.WriteString("\r\n")
+	}
+	_ = d.client.Header.Write(&b)
+	b.WriteString("\r\n")
+	c.io.Write(nil, b.Bytes())
+}
+
+// shakeClient looks at the answer.
+func (c *Conn) shakeClient(data []byte) (used int) {
+	end := bytes.Index(data, headerEnd) + len(headerEnd)
+	if end < len(headerEnd) {
+		if !bytes.HasPrefix(data, []byte("HTTP/")[:min(5, len(data))]) {
+			c.io.Close(&HandshakeError{Reason: fmt.Sprintf("the server's answer is no HTTP: it begins with %.20q", data)})
+		} else if len(data) > defaultMaxHeader {
+			c.io.Close(&HandshakeError{Reason: "the header of the server's answer is too large"})
+		}
+		return 0
+	}
+	x := c.extra.Load()
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data)), nil)
+	if err == nil {
+		err = x.dial.judge(resp)
+	} else {
+		err = &HandshakeError{Reason: "the server's answer is no HTTP", Err: err}
+	}
+	if err != nil {
+		c.io.Close(err)
+		return len(data)
+	}
+	x.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
+	x.dial = nil
+	if x.subprotocol == "" {
+		c.extra.Store(nil)
+	}
+	c.opened()
+	r := Request{conn: c, Header: resp.Header, Subprotocol: x.subprotocol}
+	c.handler.OnOpen(c, &r)
+	return end
+}
+
+// judge checks the answer (RFC 6455, 4.1).
+func (d *dial) judge(resp *http.Response) error {
+	switch h := resp.Header; {
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return &HandshakeError{Status: resp.StatusCode, Reason: string(bytes.TrimSpace(body))}
+	case !hasToken(h.Get("Upgrade"), "websocket"), !hasToken(h.Get("Connection"), "Upgrade"):
+		return &HandshakeError{Reason: "the server's answer does not upgrade to websocket"}
+	case h.Get("Sec-WebSocket-Accept") != acceptKey(d.key):
+		return &HandshakeError{Reason: "the server's Sec-WebSocket-Accept is not the answer to our key"}
+	case h.Get("Sec-WebSocket-Extensions") != "":
+		return &HandshakeError{Reason: "the server chose an extension that was not offered: " + h.Get("Sec-WebSocket-Extensions")}
+	case h.Get("Sec-WebSocket-Protocol") != "" && choose(d.client.Subprotocols, []string{h.Get("Sec-WebSocket-Protocol")}) == "":
+		return &HandshakeError{Reason: "the server chose a subprotocol that was not offered: " + h.Get("Sec-WebSocket-Protocol")}
+	}
+	return nil
+}
+
+// dialFailed tells the one who began.
+func (c *Conn) dialFailed(err error) {
+	x := c.extra.Load()
+	if x == nil || x.dial == nil || x.dial.failed == nil {
+		return
+	}
+	var he *HandshakeError
+	if !errors.As(err, &he) {
+		reason := "the connection failed"
+		if errors.Is(err, io.EOF) {
+			reason, err = "the server closed the connection before it answered the handshake", nil
+		}
+		err = &HandshakeError{Reason: reason, Err: err}
+	}
+	x.dial.failed(err)
+}

@@ -1,0 +1,128 @@
+package wsproto
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Code is the status code of a close frame (RFC 6455, 7.4).
+type Code uint16
+
+// The codes that IANA lists. 1005, 1006 and 1015 never stand in a frame: they
+// are what a side tells itself.
+const (
+	NormalClosure      Code = 1000
+	GoingAway          Code = 1001
+	ProtocolFault      Code = 1002
+	UnsupportedData    Code = 1003
+	NoStatus           Code = 1005
+	AbnormalClosure    Code = 1006
+	InvalidPayload     Code = 1007
+	PolicyViolation    Code = 1008
+	MessageTooBig      Code = 1009
+	MandatoryExtension Code = 1010
+	InternalError      Code = 1011
+	ServiceRestart     Code = 1012
+	TryAgainLater      Code = 1013
+	BadGateway         Code = 1014
+	TLSHandshake       Code = 1015
+)
+
+// Valid reports whether the code may stand in a close frame: those that IANA
+// lists for it, and 3000-4999 for libraries and applications (RFC 6455, 7.4.2).
+func (c Code) Valid() bool {
+	switch {
+	case c >= 3000 && c <= 4999:
+		return true
+	case c >= NormalClosure && c <= UnsupportedData, c >= InvalidPayload && c <= BadGateway:
+		return true
+	}
+	return false
+}
+
+// CloseError says how a connection ended.
+type CloseError struct {
+	// Code is the status that the first close frame carried: NoStatus if it
+	// was empty, AbnormalClosure if there was none.
+	Code Code
+	// Reason is the text of that frame.
+	Reason string
+	// Remote is true if the peer sent that frame.
+	Remote bool
+	// Err is what went wrong, if anything did: a [Violation], or an error of
+	// the transport.
+	Err error
+}
+
+func (e *CloseError) Error() string {
+	who := "we"
+	if e.Remote {
+		who = "the peer"
+	}
+	s := fmt.Sprintf("wsproto: %s closed with %d", who, e.Code)
+	if e.Code == AbnormalClosure {
+		s = "wsproto: connection ended without a close frame"
+	}
+	if e.Reason != "" {
+		s += fmt.Sprintf(" %q", e.Reason)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns Err.
+func (e *CloseError) Unwrap() error { return e.Err }
+
+// IsCloseError reports whether err is, or wraps, a [CloseError] with one of the
+// codes; with any code if none is named.
+func IsCloseError(err error, codes ...Code) bool {
+	var ce *CloseError
+	if !errors.As(err, &ce) {
+		return false
+	}
+	for _, c := range codes {
+		if ce.Code == c {
+			return true
+		}
+	}
+	return len(codes) == 0
+}
+
+// maxReason is how long the reason of a close frame can be.
+const maxReason = maxControl - 2
+
+// appendCloseBody appends the payload of a close frame. A reason that is too
+// long is cut at a rune's boundary; NoStatus makes an empty payload.
+func appendCloseBody(b []byte, code Code, reason string) []byte {
+	if code == NoStatus {
+		return b
+	}
+	for len(reason) > maxReason {
+		_, n := utf8.DecodeLastRuneInString(reason)
+		reason = reason[:len(reason)-n]
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(code))
+	return append(b, reason...)
+}
+
+// parseCloseBody reads the payload of a close frame (RFC 6455, 5.5.1).
+func parseCloseBody(p []byte) (Code, string, error) {
+	switch {
+	case len(p) == 0:
+		return NoStatus, "", nil
+	case len(p) == 1:
+		return 0, "", ErrCloseLength
+	}
+	code := Code(binary.BigEndian.Uint16(p))
+	if !code.Valid() {
+		return 0, "", ErrCloseCode
+	}
+	if !utf8.Valid(p[2:]) {
+		return 0, "", ErrCloseReason
+	}
+	return code, string(p[2:]), nil
+}

@@ -1,0 +1,349 @@
+package wsproto
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
+
+// Outcome is what became of a write: see the constants.
+type Outcome = netpoll.Outcome
+
+// What a write can answer.
+const (
+	// Sent: the kernel has all of it.
+	Sent = netpoll.Sent
+	// Queued: it leaves by itself, after all that was written before.
+	Queued = netpoll.Queued
+	// Full: refused, because the peer does not take what is pending already.
+	Full = netpoll.Full
+	// Closed: refused, because the connection is closed or about to be.
+	Closed = netpoll.Closed
+)
+
+// Conn is a WebSocket connection. Its methods are safe from any goroutine and
+// never block. It is a handle for life: after the end, writes answer Closed.
+type Conn struct {
+	io      netpoll.Conn
+	side    *side
+	handler Handler
+	parser  parser
+	extra   atomic.Pointer[extra]
+	flags   atomic.Uint32
+}
+
+// side is what the connections of a server, or of a client, have in common.
+type side struct {
+	limits
+	state        ws.State // StateServerSide or StateClientSide
+	ping         time.Duration
+	pong         time.Duration
+	closeTimeout time.Duration
+	server       *Server
+}
+
+// extra is what only some connections have.
+type extra struct {
+	mu          sync.Mutex
+	value       any
+	subprotocol string
+	dial        *dial    // a client's handshake, until it is done
+	carry       *carried // what came with a hijacked connection, until the handshake
+}
+
+const (
+	flagOpen   uint32 = 1 << iota // the handshake is done
+	flagPinged                    // a ping of ours is not answered yet
+	flagClosed                    // a close frame was sent or received
+)
+
+// The methods that the engine calls stand on a type of their own, so that they
+// are not part of the API.
+type handle Conn
+
+func (h *handle) Conn() *netpoll.Conn { return &h.io }
+
+func (h *handle) OnOpen() {
+	c := (*Conn)(h)
+	if c.side.state.ServerSide() {
+		c.io.SetDeadline(c.side.server.HandshakeTimeout)
+		return
+	}
+	c.startDial()
+}
+
+func (h *handle) OnData(data []byte) (used int) {
+	c := (*Conn)(h)
+	if c.flags.Load()&flagOpen == 0 {
+		if used = c.shake(data); c.flags.Load()&flagOpen == 0 || used == len(data) {
+			return used
+		}
+	}
+	return used + c.frames(data[used:])
+}
+
+func (h *handle) OnDeadline() {
+	c := (*Conn)(h)
+	switch flags := c.flags.Load(); {
+	case flags&flagClosed != 0:
+		c.io.Close(ErrCloseTimeout)
+	case flags&flagOpen == 0:
+		c.shakeTimeout()
+	default:
+		c.keepAlive()
+	}
+}
+
+func (h *handle) OnPanic(any) {
+	c := (*Conn)(h)
+	if c.flags.Load()&flagOpen == 0 {
+		c.refuse(Refuse(http.StatusInternalServerError, "the handler failed"), netpoll.ErrPanic)
+		return
+	}
+	c.fail(InternalError, "the handler failed", netpoll.ErrPanic)
+}
+
+func (h *handle) OnClose(err error) {
+	c := (*Conn)(h)
+	c.parser.drop()
+	if c.flags.Load()&flagOpen == 0 {
+		c.shakeFailed(err)
+		return
+	}
+	var ce *CloseError
+	if !errors.As(err, &ce) {
+		ce = &CloseError{Code: AbnormalClosure, Err: err}
+	}
+	c.handler.OnClose(c, ce)
+}
+
+// frames parses what was read.
+func (c *Conn) frames(data []byte) (used int) {
+	used, err := c.parser.feed(data, c.side.state, c.side.limits, (*frameSink)(c))
+	if err != nil {
+		v := err.(*Violation)
+		c.fail(v.Code, v.Rule, v)
+	}
+	return used
+}
+
+// frameSink is the Conn as the parser sees it.
+type frameSink Conn
+
+func (s *frameSink) message(op Opcode, payload []byte) bool {
+	c := (*Conn)(s)
+	if c.flags.Load()&flagClosed != 0 {
+		return true // after a close frame nothing is delivered, only the answer looked for
+	}
+	c.io.CountMessages(1, 0)
+	c.handler.OnMessage(c, op, payload)
+	return true
+}
+
+func (s *frameSink) control(op Opcode, payload []byte) bool {
+	c := (*Conn)(s)
+	switch op {
+	case Ping:
+		if c.flags.Load()&flagClosed == 0 {
+			c.write(Pong, payload)
+		}
+	case CloseFrame:
+		c.onCloseFrame(payload)
+		return false
+	}
+	return true // any frame is a sign of life: see keepAlive
+}
+
+// onCloseFrame answers a close frame, unless it is the answer to ours, and ends
+// the connection (RFC 6455, 5.5.1 and 7.1.1).
+func (c *Conn) onCloseFrame(payload []byte) {
+	code, reason, err := parseCloseBody(payload)
+	if err != nil {
+		v := err.(*Violation)
+		c.fail(v.Code, v.Rule, v)
+		return
+	}
+	ce := &CloseError{Code: code, Reason: reason, Remote: true}
+	c.closeFrame(code, "", ce)
+	c.io.Finish(ce, c.side.closeTimeout)
+}
+
+// fail ends the connection for what went wrong: the peer gets a close frame, but
+// nothing is expected of it any more (RFC 6455, 7.1.7).
+func (c *Conn) fail(code Code, reason string, err error) {
+	ce := &CloseError{Code: code, Reason: reason, Err: err}
+	c.closeFrame(code, reason, ce)
+	c.io.Finish(ce, c.side.closeTimeout)
+}
+
+// closeFrame sends the last frame that leaves this side. It reports whether it
+// was the first.
+func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
+	var body [maxControl]byte
+	var frame [maxHeader + maxControl]byte
+	c.flags.Or(flagClosed)
+	return c.io.WriteLast(appendFrame(frame[:0], true, CloseFrame, appendCloseBody(body[:0], code, reason), c.mask()), err)
+}
+
+// Close begins the closing handshake: the peer gets a close frame, its answer is
+// waited for, for Server.CloseTimeout at most, and OnClose is called. Nothing is
+// delivered or sent after it. A second call does nothing. A code that may not
+// stand in a frame is sent as InternalError; NoStatus sends no code. A reason
+// longer than 123 bytes is cut.
+func (c *Conn) Close(code Code, reason string) {
+	if !code.Valid() && code != NoStatus {
+		code = InternalError
+	}
+	if c.closeFrame(code, reason, &CloseError{Code: code, Reason: reason}) {
+		c.io.SetDeadline(c.side.closeTimeout)
+	}
+}
+
+// Send sends a message; payload is the caller's again when it returns.
+func (c *Conn) Send(op Opcode, payload []byte) Outcome {
+	o := c.write(op, payload)
+	if o.OK() {
+		c.io.CountMessages(0, 1)
+	}
+	return o
+}
+
+// SendText sends a text message.
+func (c *Conn) SendText(s string) Outcome { return c.Send(Text, []byte(s)) }
+
+// SendPrepared sends messages that were encoded before. A client, which has to
+// mask each frame with a fresh key, cannot: it answers Closed.
+func (c *Conn) SendPrepared(p *Prepared) Outcome {
+	if c.side.state.ClientSide() {
+		return Closed
+	}
+	o := c.io.WriteBuffer(p.frames)
+	if o.OK() {
+		c.io.CountMessages(0, p.messages)
+	}
+	return o
+}
+
+// Ping sends a ping with up to 125 bytes of payload; more is cut. The answer is a
+// sign of life and is not reported.
+func (c *Conn) Ping(payload []byte) Outcome {
+	return c.write(Ping, payload[:min(len(payload), maxControl)])
+}
+
+// write sends one frame.
+func (c *Conn) write(op Opcode, payload []byte) Outcome {
+	if c.flags.Load()&(flagOpen|flagClosed) != flagOpen {
+		return Closed
+	}
+	if mask := c.mask(); mask != nil {
+		return c.writeMasked(op, payload, mask)
+	}
+	var head [maxHeader]byte
+	return c.io.Write(appendHeader(head[:0], true, op, len(payload)), payload)
+}
+
+var scratch = sync.Pool{New: func() any { return new([]byte) }}
+
+func (c *Conn) writeMasked(op Opcode, payload []byte, mask *[4]byte) Outcome {
+	b := scratch.Get().(*[]byte)
+	*b = appendFrame((*b)[:0], true, op, payload, mask)
+	o := c.io.Write(nil, *b)
+	if cap(*b) <= keepBuffer {
+		scratch.Put(b)
+	}
+	return o
+}
+
+// mask returns a fresh masking key for a client, which no one can predict
+// (RFC 6455, 5.3), and nil for a server.
+func (c *Conn) mask() *[4]byte {
+	if c.side.state.ServerSide() {
+		return nil
+	}
+	k := rand.Uint32()
+	return &[4]byte{byte(k), byte(k >> 8), byte(k >> 16), byte(k >> 24)}
+}
+
+// keepAlive pings a peer that was silent, and gives up one that stays so.
+func (c *Conn) keepAlive() {
+	s, idle := c.side, c.io.IdleFor()
+	switch pinged := c.flags.Load()&flagPinged != 0; {
+	case idle < s.ping:
+		c.flags.And(^flagPinged)
+		c.io.SetDeadline(s.ping - idle)
+	case pinged:
+		c.io.Close(&CloseError{Code: AbnormalClosure, Err: ErrPongTimeout})
+	default:
+		c.flags.Or(flagPinged)
+		c.write(Ping, nil)
+		c.io.SetDeadline(s.pong)
+	}
+}
+
+// opened marks the handshake as done. The first ping comes after between three
+// quarters and the whole of the interval, so that clients who came together are
+// not pinged together.
+func (c *Conn) opened() {
+	c.flags.Or(flagOpen)
+	if p := c.side.ping; p > 0 {
+		c.io.SetDeadline(p - rand.N(p/4+1))
+	} else {
+		c.io.SetDeadline(0)
+	}
+}
+
+func (c *Conn) extras() *extra {
+	if x := c.extra.Load(); x != nil {
+		return x
+	}
+	c.extra.CompareAndSwap(nil, new(extra))
+	return c.extra.Load()
+}
+
+// Value returns what SetValue was given last, or nil.
+func (c *Conn) Value() any {
+	x := c.extra.Load()
+	if x == nil {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.value
+}
+
+// SetValue keeps v with the connection.
+func (c *Conn) SetValue(v any) {
+	x := c.extras()
+	x.mu.Lock()
+	x.value = v
+	x.mu.Unlock()
+}
+
+// Subprotocol returns the subprotocol that was agreed on, or "".
+func (c *Conn) Subprotocol() string {
+	if x := c.extra.Load(); x != nil {
+		return x.subprotocol
+	}
+	return ""
+}
+
+// RemoteAddr asks the kernel for the peer's address; zero after the end.
+func (c *Conn) RemoteAddr() netip.AddrPort { return c.io.RemoteAddr() }
+
+// LocalAddr asks the kernel for our address; zero after the end.
+func (c *Conn) LocalAddr() netip.AddrPort { return c.io.LocalAddr() }
+
+// Loop returns the number of the event loop that the connection belongs to, for
+// those who group connections; it does not change.
+func (c *Conn) Loop() int { return c.io.Loop() }
+
+// Pending returns the number of bytes that wait for the peer to take them.
+func (c *Conn) Pending() int { return c.io.Pending() }

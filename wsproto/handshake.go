@@ -1,0 +1,195 @@
+package wsproto
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"github.com/gobwas/ws"
+)
+
+// exchange is what a handshake needs for a moment.
+type exchange struct {
+	in      bytes.Reader
+	out     bytes.Buffer
+	request Request
+}
+
+func (x *exchange) Read(p []byte) (int, error)  { return x.in.Read(p) }
+func (x *exchange) Write(p []byte) (int, error) { return x.out.Write(p) }
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func (x *exchange) free() {
+	x.out.Reset()
+	x.request = Request{fields: x.request.fields[:0]}
+	exchanges.Put(x)
+}
+
+var headerEnd = []byte("\r\n\r\n")
+
+// shake takes what has come of the handshake and returns the bytes that are done
+// with: 0 until the header is complete.
+func (c *Conn) shake(data []byte) (used int) {
+	if c.side.state.ClientSide() {
+		return c.shakeClient(data)
+	}
+	s := c.side.server
+	end := bytes.Index(data, headerEnd) + len(headerEnd)
+	if end < len(headerEnd) || end > s.MaxHeader {
+		if len(data) > s.MaxHeader || bytes.Contains(data, []byte("\n\n")) {
+			c.leave(data) // large, or not by the letter: net/http knows what to do
+			return len(data)
+		}
+		return 0
+	}
+	x := exchanges.Get().(*exchange)
+	defer x.free()
+	r := &x.request
+	r.conn = c
+	refusal := r.parse(data[:end])
+	if !r.isUpgrade() {
+		c.leave(data)
+		return len(data)
+	}
+	if refusal = c.upgrade(x, refusal); refusal != nil {
+		s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
+		c.refuse(refusal, refusal)
+		return len(data)
+	}
+	c.opened()
+	c.io.Write(nil, x.out.Bytes())
+	c.handler.OnOpen(c, r)
+	return end
+}
+
+// upgrade judges the request and writes the answer to x, unless it returns why
+// the request is refused.
+func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
+	r := &x.request
+	if carry := c.takeCarried(); carry != nil {
+		carry.apply(r)
+	}
+	if refusal == nil {
+		refusal = r.check()
+	}
+	if refusal != nil {
+		return refusal
+	}
+	u := ws.Upgrader{
+		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(r.head)),
+		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
+			if refusal = c.accept(r); refusal != nil {
+				return nil, refusal
+			}
+			return ws.HandshakeHeaderHTTP(r.Header), nil
+		},
+	}
+	x.in.Reset(r.head)
+	_, err := u.Upgrade(x)
+	if refusal == nil && err != nil {
+		refusal = translate(err)
+	}
+	return refusal
+}
+
+// translate makes a refusal of what ws.Upgrader says.
+func translate(err error) *Refusal {
+	refusal := Refuse(http.StatusBadRequest, err.Error())
+	var rejected *ws.ConnectionRejectedError
+	if errors.As(err, &rejected) && rejected.StatusCode() != 0 {
+		refusal.Status = rejected.StatusCode()
+	}
+	switch refusal.Status {
+	case http.StatusMethodNotAllowed: // RFC 9110, 15.5.6
+		refusal.Header = http.Header{"Allow": {http.MethodGet}}
+	case http.StatusUpgradeRequired: // RFC 6455, 4.4
+		refusal.Header = http.Header{"Sec-WebSocket-Version": {"13"}, "Upgrade": {"websocket"}}
+	}
+	return refusal
+}
+
+// refuse answers a handshake with an error and ends the connection with err.
+func (c *Conn) refuse(e *Refusal, err error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n",
+		e.Status, http.StatusText(e.Status), len(e.Reason)+1)
+	_ = e.Header.Write(&b)
+	fmt.Fprintf(&b, "\r\n%s\n", e.Reason)
+	c.io.Write(nil, b.Bytes())
+	c.io.Finish(err, c.side.closeTimeout)
+}
+
+// accept asks the program.
+func (c *Conn) accept(r *Request) *Refusal {
+	s := c.side.server
+	if !s.CheckOrigin(r) {
+		return Refuse(http.StatusForbidden, fmt.Sprintf("pages of %s may not connect to %s", r.Get("Origin"), r.Get("Host")))
+	}
+	if len(s.Subprotocols) > 0 {
+		r.Subprotocol = choose(r.Subprotocols(), s.Subprotocols)
+	}
+	r.Handler = s.Handler
+	if s.Accept != nil {
+		if err := s.Accept(r); err != nil {
+			var refusal *Refusal
+			if !errors.As(err, &refusal) {
+				refusal = Refuse(http.StatusInternalServerError, err.Error())
+			}
+			return refusal
+		}
+	}
+	if r.Handler == nil {
+		return Refuse(http.StatusNotFound, "there is no WebSocket at "+r.Path())
+	}
+	c.handler = r.Handler
+	if r.Subprotocol != "" {
+		if r.Header == nil {
+			r.Header = make(http.Header, 1)
+		}
+		r.Header["Sec-WebSocket-Protocol"] = []string{r.Subprotocol}
+		c.extras().subprotocol = r.Subprotocol
+	}
+	return nil
+}
+
+// choose returns the first of offers that ours has, or "".
+func choose(offers, ours []string) string {
+	for _, o := range offers {
+		for _, p := range ours {
+			if o == p {
+				return o
+			}
+		}
+	}
+	return ""
+}
+
+// shakeTimeout ends a connection that did not finish its handshake.
+func (c *Conn) shakeTimeout() {
+	if c.side.state.ServerSide() {
+		c.refuse(Refuse(http.StatusRequestTimeout, "the handshake took too long"), ErrHandshakeTimeout)
+		return
+	}
+	c.io.Close(ErrHandshakeTimeout)
+}
+
+// shakeFailed is called at the end of a connection that never was open.
+func (c *Conn) shakeFailed(err error) {
+	if c.side.state.ClientSide() {
+		c.dialFailed(err)
+	}
+}
+
+// leave hands a connection that is no WebSocket to net/http, with the bytes that
+// were read.
+func (c *Conn) leave(data []byte) {
+	nc, err := c.io.Detach(data)
+	if err != nil {
+		c.io.Close(err)
+		return
+	}
+	c.side.server.pages.give(nc)
+}

@@ -1,0 +1,259 @@
+package wsproto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
+
+// ErrServerClosed is what Serve and ListenAndServe return after Shutdown.
+var ErrServerClosed = errors.New("wsproto: server closed")
+
+// Server serves WebSocket connections, and ordinary HTTP on the same port. It is
+// used like http.Server: fill in the fields, call ListenAndServe, and Shutdown
+// from another goroutine. The fields must not change after the first call of a
+// method; the zero value of each has a meaning. Methods are safe from any
+// goroutine.
+type Server struct {
+	// Addr is the TCP address to listen on, "host:port"; ":8080" if empty.
+	Addr string
+	// Handler gets the connections.
+	Handler Handler
+	// Accept, if not nil, is asked about each handshake that follows the
+	// protocol: it may choose handler and subprotocol, add header fields, and
+	// refuse with an error, best a [Refusal]. It runs on a worker.
+	Accept func(r *Request) error
+	// HTTP gets requests that are no WebSocket handshake; if nil, they are
+	// answered with 426.
+	HTTP http.Handler
+	// CheckOrigin reports whether a page of the request's Origin may connect.
+	// If nil, only pages from the host that is connected to may, and clients
+	// that send no Origin.
+	CheckOrigin func(r *Request) bool
+	// Subprotocols are those that the server speaks. The first of the client's
+	// offers that is one of them is agreed on, before Accept is asked.
+	Subprotocols []string
+
+	// MaxMessage bounds the payload of a message, in bytes, whole or in
+	// fragments; 1 MiB if 0. A larger one ends the connection with 1009.
+	MaxMessage int
+	// MaxFrame bounds the payload of a frame; MaxMessage if 0.
+	MaxFrame int
+	// MaxHeader bounds the header of a handshake, in bytes; 8 KiB if 0.
+	MaxHeader int
+
+	// HandshakeTimeout bounds the time from the connection to the end of its
+	// header; 10 s if 0.
+	HandshakeTimeout time.Duration
+	// CloseTimeout bounds the closing handshake; 5 s if 0.
+	CloseTimeout time.Duration
+	// PingInterval is for how long a peer may be silent before it is pinged;
+	// 60 s if 0, never if negative.
+	PingInterval time.Duration
+	// PongTimeout is for how long after a ping it may stay so; 20 s if 0.
+	PongTimeout time.Duration
+
+	// Engine configures what is below the protocol.
+	Engine netpoll.Options
+	// Logger gets what an operator has to know; slog.Default() if nil.
+	Logger *slog.Logger
+
+	start  sync.Once
+	err    error // of start
+	engine *netpoll.Engine
+	side   *side
+	pages  *pages
+	mu     sync.Mutex
+	closed chan struct{} // by Shutdown
+}
+
+const (
+	defaultMaxMessage = 1 << 20
+	defaultMaxHeader  = 8 << 10
+)
+
+// Validate reports the first field that has no meaning, by its name.
+func (s *Server) Validate() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{{"MaxMessage", s.MaxMessage}, {"MaxFrame", s.MaxFrame}, {"MaxHeader", s.MaxHeader},
+		{"HandshakeTimeout", int(s.HandshakeTimeout)}, {"CloseTimeout", int(s.CloseTimeout)}, {"PongTimeout", int(s.PongTimeout)},
+	} {
+		if f.value < 0 {
+			return fmt.Errorf("wsproto: Server.%s is %d; it must not be negative", f.name, f.value)
+		}
+	}
+	if b := s.Engine.ReadBuffer; b != 0 && s.MaxHeader > b/2 {
+		return fmt.Errorf("wsproto: Server.MaxHeader is %d bytes; it must be at most half of Engine.ReadBuffer, %d", s.MaxHeader, b/2)
+	}
+	return s.Engine.Validate()
+}
+
+func (s *Server) setDefaults() {
+	def(&s.Addr, ":8080")
+	def(&s.MaxMessage, defaultMaxMessage)
+	def(&s.MaxFrame, s.MaxMessage)
+	def(&s.MaxHeader, defaultMaxHeader)
+	def(&s.HandshakeTimeout, 10*time.Second)
+	def(&s.CloseTimeout, 5*time.Second)
+	def(&s.PingInterval, 60*time.Second)
+	def(&s.PongTimeout, 20*time.Second)
+	if s.CheckOrigin == nil {
+		s.CheckOrigin = sameOrigin
+	}
+	if s.Engine.Logger == nil {
+		s.Engine.Logger = s.Logger
+	}
+	// An echo of the largest message must fit behind what holds reading back.
+	if s.Engine.MaxPending == 0 {
+		s.Engine.MaxPending = max(4<<20, 4*s.MaxMessage)
+	}
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// begin starts the engine, once.
+func (s *Server) begin() error {
+	s.start.Do(func() {
+		if s.err = s.Validate(); s.err != nil {
+			return
+		}
+		s.setDefaults()
+		if s.engine, s.err = netpoll.New(s.Engine); s.err != nil {
+			return
+		}
+		s.side = &side{
+			limits:       limits{frame: s.MaxFrame, message: s.MaxMessage},
+			state:        ws.StateServerSide,
+			ping:         s.PingInterval,
+			pong:         s.PongTimeout,
+			closeTimeout: s.CloseTimeout,
+			server:       s,
+		}
+		s.closed = make(chan struct{})
+		s.pages = newPages(s)
+	})
+	return s.err
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
+	}
+	return slog.Default()
+}
+
+// accept makes what a new connection needs.
+func (s *Server) accept() netpoll.Handler {
+	return (*handle)(&Conn{side: s.side})
+}
+
+// Listen binds addr and serves it in the background, until Shutdown. Port 0 picks
+// a free port, which the result tells.
+func (s *Server) Listen(addr string) (net.Addr, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-s.closed:
+		return nil, ErrServerClosed
+	default:
+	}
+	l, err := s.engine.Listen(addr, s.accept)
+	if err != nil {
+		return nil, err
+	}
+	return l.Addr(), nil
+}
+
+// ListenAndServe listens on Addr and serves until Shutdown, which makes it return
+// ErrServerClosed, or until the engine fails.
+func (s *Server) ListenAndServe() error {
+	addr := s.Addr
+	def(&addr, ":8080")
+	if _, err := s.Listen(addr); err != nil {
+		return err
+	}
+	return s.Wait()
+}
+
+// Wait returns ErrServerClosed after Shutdown was called, or the error that the
+// engine failed with.
+func (s *Server) Wait() error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closed:
+		return ErrServerClosed
+	case <-s.engine.Failed():
+		return s.engine.Err()
+	}
+}
+
+// Shutdown stops listening, closes every connection with 1001 (going away), waits
+// for the peers' answers and for HTTP requests under way, and returns when all
+// are gone. When ctx is done first, it closes what is left and returns ctx's
+// error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.begin(); err != nil {
+		return nil // it never ran
+	}
+	s.mu.Lock()
+	select {
+	case <-s.closed:
+	default:
+		close(s.closed)
+	}
+	s.mu.Unlock()
+	s.engine.StopListening()
+	s.engine.Each(func(h netpoll.Handler) {
+		if c := (*Conn)(h.(*handle)); c.flags.Load()&flagOpen != 0 {
+			c.Close(GoingAway, "the server shuts down")
+		} else {
+			c.io.Close(ErrServerClosed)
+		}
+	})
+	err := s.pages.shutdown(ctx)
+	return errors.Join(err, s.engine.Shutdown(ctx))
+}
+
+// Stats returns the engine's counters.
+func (s *Server) Stats() netpoll.Stats {
+	if s.begin() != nil {
+		return netpoll.Stats{}
+	}
+	return s.engine.Stats()
+}
+
+// NewTask returns a task that runs on the workers of loop n: see
+// netpoll.Engine.NewTask.
+func (s *Server) NewTask(n int, run func()) (*netpoll.Task, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	return s.engine.NewTask(n, run), nil
+}
+
+// Loops returns the number of event loops: Conn.Loop is below it.
+func (s *Server) Loops() int {
+	if s.begin() != nil {
+		return 1
+	}
+	return s.engine.Loops()
+}

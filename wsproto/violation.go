@@ -1,0 +1,68 @@
+package wsproto
+
+import (
+	"errors"
+
+	"github.com/gobwas/ws"
+)
+
+// Violation is a rule of the protocol that a peer broke, and the code that the
+// connection is closed with for it. The values are comparable: each rule has
+// one, below.
+type Violation struct {
+	Code Code
+	Rule string // in words, with the clause of RFC 6455
+}
+
+func (v *Violation) Error() string { return "wsproto: " + v.Rule }
+
+// One violation for each rule.
+var (
+	ErrReservedBits    = &Violation{ProtocolFault, "a reserved bit is set and no extension gives it a meaning (RFC 6455, 5.2)"}
+	ErrReservedOpcode  = &Violation{ProtocolFault, "the opcode is reserved (RFC 6455, 5.2)"}
+	ErrMaskRequired    = &Violation{ProtocolFault, "a frame from a client is not masked (RFC 6455, 5.1)"}
+	ErrMaskForbidden   = &Violation{ProtocolFault, "a frame from a server is masked (RFC 6455, 5.1)"}
+	ErrLengthForm      = &Violation{ProtocolFault, "the length does not have its shortest form (RFC 6455, 5.2)"}
+	ErrLengthSign      = &Violation{ProtocolFault, "the top bit of a 64-bit length is set (RFC 6455, 5.2)"}
+	ErrControlLength   = &Violation{ProtocolFault, "a control frame has more than 125 bytes (RFC 6455, 5.5)"}
+	ErrControlFragment = &Violation{ProtocolFault, "a control frame is fragmented (RFC 6455, 5.5)"}
+	ErrNoContinuation  = &Violation{ProtocolFault, "a new message begins before the last one ended (RFC 6455, 5.4)"}
+	ErrContinuation    = &Violation{ProtocolFault, "there is no message to continue (RFC 6455, 5.4)"}
+	ErrCloseLength     = &Violation{ProtocolFault, "a close frame has a payload of one byte (RFC 6455, 5.5.1)"}
+	ErrCloseCode       = &Violation{ProtocolFault, "the status code may not stand in a close frame (RFC 6455, 7.4)"}
+	ErrCloseReason     = &Violation{InvalidPayload, "the reason of a close frame is not UTF-8 (RFC 6455, 5.5.1)"}
+	ErrText            = &Violation{InvalidPayload, "a text message is not UTF-8 (RFC 6455, 8.1)"}
+	ErrFrameSize       = &Violation{MessageTooBig, "a frame is larger than this side takes (RFC 6455, 7.4.1)"}
+	ErrMessageSize     = &Violation{MessageTooBig, "a message is larger than this side takes (RFC 6455, 7.4.1)"}
+)
+
+// headerViolation translates what ws.CheckHeader found.
+func headerViolation(err error) *Violation {
+	switch err {
+	case ws.ErrProtocolOpCodeReserved:
+		return ErrReservedOpcode
+	case ws.ErrProtocolControlPayloadOverflow:
+		return ErrControlLength
+	case ws.ErrProtocolControlNotFinal:
+		return ErrControlFragment
+	case ws.ErrProtocolMaskRequired:
+		return ErrMaskRequired
+	case ws.ErrProtocolMaskUnexpected:
+		return ErrMaskForbidden
+	case ws.ErrProtocolContinuationExpected:
+		return ErrNoContinuation
+	case ws.ErrProtocolContinuationUnexpected:
+		return ErrContinuation
+	}
+	return ErrReservedBits
+}
+
+// Errors of this side that a connection can end with.
+var (
+	// ErrHandshakeTimeout: the peer did not finish its handshake in time.
+	ErrHandshakeTimeout = errors.New("wsproto: the handshake took too long")
+	// ErrPongTimeout: nothing came from the peer, not even the answer to a ping.
+	ErrPongTimeout = errors.New("wsproto: the peer is silent and does not answer pings")
+	// ErrCloseTimeout: the peer did not answer our close frame.
+	ErrCloseTimeout = errors.New("wsproto: the peer did not answer the close frame")
+)
