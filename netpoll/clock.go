@@ -25,8 +25,8 @@ func (t tick) after(d time.Duration) uint32 {
 func (t tick) reached(at uint32) bool { return int32(uint32(t)-at) >= 0 }
 
 // clock is read exactly by those who set a deadline, and coarsely, as an atomic
-// load, by those who stamp an event: a reading is stored whenever a drainer is
-// submitted and whenever the monitor wakes.
+// load, by those who stamp an event: a reading is stored whenever the monitor wakes,
+// and by those who push to a ready queue while it sleeps.
 type clock struct {
 	start  time.Time
 	coarse atomic.Uint32

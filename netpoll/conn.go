@@ -68,6 +68,7 @@ type Conn struct {
 	slot    int32         // place in the loop's table
 	phase   phase
 	held    bool // reading pauses until the peer has taken some of out
+	sealed  bool // WriteLast was called
 }
 
 // rare holds what few connections need at a time.
@@ -94,7 +95,7 @@ const (
 const (
 	scheduled uint32 = 1 << 31 // queued or in a turn
 	evOpen    uint32 = 1 << 30 // OnOpen is due
-	evTimer   uint32 = 1 << 29 // the deadline is over
+	evTimer   uint32 = 1 << 29 // the deadline may be over
 	evClose   uint32 = 1 << 28 // the phase changed
 	evWrite   uint32 = unix.EPOLLOUT
 	evHup     uint32 = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
@@ -123,24 +124,24 @@ func (c *Conn) notify(events uint32) {
 	}
 }
 
-// turn serves the connection on worker w until no event is left over.
+// turn serves the connection on worker w. If events came meanwhile it waits for
+// another turn behind all others, so that a peer who never pauses holds up nobody.
 func (c *Conn) turn(w *worker) {
-	for {
-		events := c.state.Swap(scheduled)
-		if !c.serve(w, events) || c.state.CompareAndSwap(scheduled, 0) {
-			return
-		}
+	events := c.state.Swap(scheduled)
+	if c.serve(w, events) && !c.state.CompareAndSwap(scheduled, 0) {
+		c.loop.push(c)
 	}
 }
 
-// serve looks at events. It reports whether the turn can end here: false if the
-// connection is gone, or has been put into the queue again.
-func (c *Conn) serve(w *worker, events uint32) (done bool) {
-	ph := c.begin(w, events)
-	again := false
-	switch ph {
-	case live, dialing:
-		again = c.run(w, ph, events)
+// serve looks at events. It reports whether the connection is still there.
+func (c *Conn) serve(w *worker, events uint32) bool {
+	switch ph := c.begin(w, events); ph {
+	case dialing:
+		c.runDialing(events)
+	case live:
+		if c.run(w, events) {
+			c.state.Or(evRead)
+		}
 	case flushing, lingering:
 		c.discard(w, ph, events)
 	}
@@ -149,11 +150,6 @@ func (c *Conn) serve(w *worker, events uint32) (done bool) {
 		c.finish()
 		return false
 	case dead: // detached
-		return false
-	}
-	if again {
-		c.state.Or(evRead)
-		c.loop.push(c)
 		return false
 	}
 	return true
@@ -192,23 +188,26 @@ func (c *Conn) end(w *worker) phase {
 
 // run calls the handler for events of a connection that is open. again is true
 // if there is more to read and others shall have their turn first.
-func (c *Conn) run(w *worker, ph phase, events uint32) (again bool) {
+func (c *Conn) run(w *worker, events uint32) (again bool) {
 	defer c.recover()
-	if ph == dialing {
-		if events&(evSocket) == 0 || !c.connected() {
-			return false
-		}
-	}
 	if events&evOpen != 0 {
 		c.handler.OnOpen()
 	}
-	if events&evTimer != 0 {
+	if events&evTimer != 0 && c.expired() && c.isLive() {
 		c.handler.OnDeadline()
 	}
 	if events&evRead != 0 {
 		return c.read(w, events)
 	}
 	return false
+}
+
+// isLive reports whether the handler, or somebody else, has not ended the
+// connection during this turn.
+func (c *Conn) isLive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == live
 }
 
 func (c *Conn) recover() {
@@ -272,10 +271,16 @@ func (c *Conn) Close(err error) {
 // given before.
 func (c *Conn) Finish(err error, patience time.Duration) {
 	c.mu.Lock()
-	changed := c.closeWithLocked(flushing, err)
+	ph := flushing
+	if c.phase == dialing {
+		ph = dying // nothing to flush, and nobody to wait for
+	}
+	changed := c.closeWithLocked(ph, err)
+	if changed {
+		c.expireLocked(max(patience, time.Millisecond))
+	}
 	c.mu.Unlock()
 	if changed {
-		c.SetDeadline(patience)
 		c.notify(evClose)
 	}
 }
@@ -305,6 +310,17 @@ func (c *Conn) finish() {
 // scheduled for ever, so no event queues it again.
 func (c *Conn) leave() (fd int32, err error) {
 	c.mu.Lock()
+	fd, err = c.dieLocked()
+	c.mu.Unlock()
+	c.unlist(fd)
+	if err == nil {
+		err = io.EOF
+	}
+	return fd, err
+}
+
+// dieLocked makes c a dead object: no call on it reaches the descriptor any more.
+func (c *Conn) dieLocked() (fd int32, err error) {
 	c.phase = dead
 	fd, c.fd = c.fd, -1
 	if c.out != nil && !c.out.gathers() {
@@ -314,29 +330,12 @@ func (c *Conn) leave() (fd int32, err error) {
 	if c.rare != nil {
 		err, c.rare = c.rare.err, nil
 	}
-	c.mu.Unlock()
-	_ = c.loop.poll.Del(int(fd))
-	c.loop.table.remove(c)
-	if err == nil {
-		err = io.EOF
-	}
 	return fd, err
 }
 
-// SetDeadline has OnDeadline called once, after d, to the precision of
-// Options.Sweep; 0 or less for never. At most 24 days.
-func (c *Conn) SetDeadline(d time.Duration) {
-	if d <= 0 {
-		c.expires.Store(0)
-		return
-	}
-	c.expires.Store(c.loop.engine.clock.read().after(d))
-}
-
-// IdleFor returns for how long nothing was read, to about a second.
-func (c *Conn) IdleFor() time.Duration {
-	d := int32(uint32(c.loop.engine.clock.read()) - c.active.Load())
-	return max(0, time.Duration(d)*time.Millisecond)
+func (c *Conn) unlist(fd int32) {
+	_ = c.loop.poll.Del(int(fd))
+	c.loop.table.remove(c)
 }
 
 // Loop returns the number of the loop that the connection belongs to, from 0 to

@@ -19,37 +19,70 @@ var ErrPending = errors.New("netpoll: connection has pending writes")
 // Detach takes the connection out of the engine and returns it as an ordinary
 // net.Conn, whose first bytes to read are unread (copied). Only the Handler may
 // call it, from OnOpen, OnData or OnDeadline; nothing of the Handler is called
-// afterwards, OnClose neither. On an error the connection is closed, unless the
-// error is ErrPending.
+// afterwards, OnClose neither. On an error the connection is closed, and OnClose
+// called, unless the error is ErrPending.
 func (c *Conn) Detach(unread []byte) (net.Conn, error) {
-	c.mu.Lock()
-	if c.phase != live {
-		c.mu.Unlock()
+	if !c.isLive() {
 		return nil, ErrClosed
 	}
-	if o := c.out; o != nil && o.gathers() {
-		c.flushGatherLocked(o)
+	// First what can fail for want of descriptors; then there is no way back.
+	tcp, err := c.duplicate()
+	if err != nil {
+		err = fmt.Errorf("netpoll: detach: %w", err)
+		c.abort(err)
+		return nil, err
 	}
-	if c.out != nil && !c.out.gathers() {
-		c.mu.Unlock()
-		return nil, ErrPending
-	}
+	c.mu.Lock()
+	fd, tail, err := c.detachLocked()
 	c.mu.Unlock()
-	fd, _ := c.leave()
+	if err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	c.unlist(fd)
+	unix.Close(int(fd))
 	c.loop.engine.open.Add(-1)
-	// FileConn duplicates the descriptor; the original is closed with f.
+	return &detached{TCPConn: tcp, unread: append(tail, unread...)}, nil
+}
+
+// duplicate returns the socket as net.FileConn makes it, beside our descriptor.
+func (c *Conn) duplicate() (*net.TCPConn, error) {
+	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
 	f := os.NewFile(uintptr(fd), "detached")
 	defer f.Close()
 	nc, err := net.FileConn(f)
 	if err != nil {
-		return nil, fmt.Errorf("netpoll: detach: %w", err)
+		return nil, err
 	}
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
 		nc.Close()
-		return nil, fmt.Errorf("netpoll: detach: %T is not a TCP connection", nc)
+		return nil, fmt.Errorf("%T is not a TCP connection", nc)
 	}
-	return &detached{TCPConn: tcp, unread: append([]byte(nil), unread...)}, nil
+	return tcp, nil
+}
+
+// detachLocked sends what was gathered and makes c dead in one step, so that no
+// write of another goroutine is lost in between. tail is what the handler has
+// left over, or has not seen yet.
+func (c *Conn) detachLocked() (fd int32, tail []byte, err error) {
+	if o := c.out; o != nil && o.gathers() {
+		c.flushGatherLocked(o)
+	}
+	if c.phase != live {
+		return -1, nil, ErrClosed
+	}
+	if c.out != nil && !c.out.gathers() {
+		return -1, nil, ErrPending
+	}
+	if c.rare != nil {
+		tail = c.rare.tail
+	}
+	fd, _ = c.dieLocked()
+	return fd, tail, nil
 }
 
 // detached is a TCP connection with bytes in front. It has all of TCPConn's
@@ -71,9 +104,14 @@ func (d *detached) Read(p []byte) (int, error) {
 }
 
 func (d *detached) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(d.unread)
-	if d.unread = d.unread[n:]; err != nil {
-		return int64(n), err
+	var n int
+	if len(d.unread) > 0 {
+		var err error
+		n, err = w.Write(d.unread)
+		if d.unread = d.unread[n:]; err != nil {
+			return int64(n), err
+		}
+		d.unread = nil
 	}
 	m, err := d.TCPConn.WriteTo(w)
 	return int64(n) + m, err
@@ -81,15 +119,16 @@ func (d *detached) WriteTo(w io.Writer) (int64, error) {
 
 // Adopt takes over a connection from outside, as a net/http handler gets it by
 // hijacking. unread are bytes that were read from it already and come first;
-// they are copied, and at most half of Options.ReadBuffer. nc is closed, the
+// they are copied. With what a connection from Detach has in front they are at
+// most half of Options.ReadBuffer, else the error is ErrTail. nc is closed, the
 // socket lives on in the engine; on an error nc is as it was.
 func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
-	if len(unread) > e.opts.ReadBuffer/2 {
-		return ErrTail
-	}
 	var prefix []byte
 	if d, ok := nc.(*detached); ok {
 		prefix, nc = d.unread, d.TCPConn
+	}
+	if len(unread)+len(prefix) > e.opts.ReadBuffer/2 {
+		return ErrTail
 	}
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
@@ -104,7 +143,7 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 		unix.Close(fd)
 		return err
 	}
-	_ = setListenOptions(fd, e.opts)
+	_ = setSocketOptions(fd, e.opts)
 	_ = tcp.Close()
 	h.Conn().notify(evRead) // what was read already raises no event
 	return nil

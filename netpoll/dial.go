@@ -12,9 +12,10 @@ import (
 // Dial begins to connect to the TCP address to, from the address from, whose
 // port is chosen late (IP_BIND_ADDRESS_NO_PORT), or from any if from is not
 // valid. It does not wait: h.OnOpen says that the connection is there, h.OnClose
-// that it failed. Set a deadline in time: there is none.
+// that it failed. A deadline that is set after Dial and over before OnOpen ends
+// the attempt with ETIMEDOUT; Options.UserTimeout bounds it too.
 func (e *Engine) Dial(from netip.Addr, to netip.AddrPort, h Handler) error {
-	fd, err := connect(from, to)
+	fd, err := e.connect(from, to)
 	if err != nil {
 		return fmt.Errorf("netpoll: connect to %v: %w", to, err)
 	}
@@ -25,7 +26,7 @@ func (e *Engine) Dial(from netip.Addr, to netip.AddrPort, h Handler) error {
 	return nil
 }
 
-func connect(from netip.Addr, to netip.AddrPort) (fd int, err error) {
+func (e *Engine) connect(from netip.Addr, to netip.AddrPort) (fd int, err error) {
 	family := unix.AF_INET
 	if !to.Addr().Unmap().Is4() {
 		family = unix.AF_INET6
@@ -34,7 +35,7 @@ func connect(from netip.Addr, to netip.AddrPort) (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	_ = setSocketOptions(fd, e.opts)
 	if from.IsValid() {
 		_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 		if err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(from, 0))); err != nil {
@@ -49,11 +50,31 @@ func connect(from netip.Addr, to netip.AddrPort) (fd int, err error) {
 	return fd, nil
 }
 
-// connected finds out, at the first event, what became of the attempt.
+// runDialing is run for a connection that is not there yet.
+func (c *Conn) runDialing(events uint32) {
+	defer c.recover()
+	if events&evSocket != 0 && c.connected() {
+		c.handler.OnOpen()
+		c.state.Or(events & evRead)
+		return
+	}
+	if events&evTimer != 0 && c.expired() {
+		c.abort(unix.ETIMEDOUT)
+	}
+}
+
+// connected finds out what became of the attempt. The event may have been meant
+// for an earlier owner of the descriptor's number: then nothing has become of it
+// yet.
 func (c *Conn) connected() bool {
 	v, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && v != 0 {
 		err = unix.Errno(v)
+	}
+	if err == nil {
+		if _, e := unix.Getpeername(int(c.fd)); e == unix.ENOTCONN {
+			return false
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -32,6 +32,7 @@ type Engine struct {
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
+	closing   bool // no further listeners
 	err       error
 	failed    chan struct{} // closed when a loop died
 	end       sync.Once
@@ -105,7 +106,9 @@ func (e *Engine) panicked(v any) {
 }
 
 // attach gives a descriptor and its handler to a loop. The connection owns fd
-// from now on; on error the caller does.
+// from now on; on error the caller does. It is born scheduled: until it is
+// registered no turn begins, so nobody who finds it in the table and closes it
+// can have the number closed, and given to a stranger, in between.
 func (e *Engine) attach(h Handler, fd int, ph phase, tail []byte) error {
 	c := h.Conn()
 	c.mu.Lock()
@@ -120,20 +123,30 @@ func (e *Engine) attach(h Handler, fd int, ph phase, tail []byte) error {
 		c.rare = &rare{tail: tail, new: true}
 	}
 	c.active.Store(e.clock.coarse.Load())
-	c.state.Store(evOpen)
+	c.state.Store(scheduled | evOpen)
 	c.mu.Unlock()
 	e.open.Add(1)
 	if !c.loop.table.add(c) {
-		e.open.Add(-1)
+		c.disown()
 		return ErrShutdown
 	}
 	if err := c.loop.poll.Add(fd, registration, c.onEvent); err != nil {
-		_ = c.loop.poll.Del(fd) // easygo keeps the entry even if epoll refused
-		c.loop.table.remove(c)
-		e.open.Add(-1)
+		c.disown()
+		c.unlist(int32(fd)) // easygo keeps the entry even if epoll refused
 		return fmt.Errorf("netpoll: epoll add: %w", err)
 	}
+	if !c.state.CompareAndSwap(scheduled|evOpen, evOpen) {
+		c.loop.push(c)
+	}
 	return nil
+}
+
+// disown undoes what attach did, but for the table.
+func (c *Conn) disown() {
+	c.mu.Lock()
+	_, _ = c.dieLocked()
+	c.mu.Unlock()
+	c.loop.engine.open.Add(-1)
 }
 
 // Each calls f for every connection of the engine that is open meanwhile.
@@ -163,6 +176,9 @@ func (e *Engine) StopListening() {
 // block two seconds later are left behind, and the error says how many. Shutdown
 // must not be called from a Handler.
 func (e *Engine) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	e.closing = true
+	e.mu.Unlock()
 	e.StopListening()
 	for _, l := range e.loops {
 		l.table.close()

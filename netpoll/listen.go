@@ -43,7 +43,7 @@ func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("netpoll: listen: %w", err)
 	}
-	if err := setListenOptions(fd, e.opts); err != nil {
+	if err := setSocketOptions(fd, e.opts); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("netpoll: listen: %w", err)
 	}
@@ -57,9 +57,10 @@ func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
 	}
-	e.mu.Lock()
-	e.listeners[l] = struct{}{}
-	e.mu.Unlock()
+	if !e.enlist(l) {
+		unix.Close(fd)
+		return nil, ErrShutdown
+	}
 	go l.run()
 	if err := l.poll.Add(fd, easygo.EPOLLIN|easygo.EPOLLET, l.onEvent); err != nil {
 		l.Close()
@@ -68,9 +69,19 @@ func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
 	return l, nil
 }
 
-// setListenOptions sets what accepted sockets inherit: that saves four system
-// calls for each of them.
-func setListenOptions(fd int, o Options) error {
+// enlist reports whether l was taken: not if the engine is shutting down.
+func (e *Engine) enlist(l *Listener) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closing {
+		e.listeners[l] = struct{}{}
+	}
+	return !e.closing
+}
+
+// setSocketOptions sets what every connection has. Accepted sockets inherit it
+// from the listening one: that saves four system calls for each of them.
+func setSocketOptions(fd int, o Options) error {
 	return errors.Join(
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, o.NotSentLowat),
@@ -82,7 +93,8 @@ func setListenOptions(fd int, o Options) error {
 // Addr returns the address that the listener is bound to.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// Close stops accepting. Connections stay open.
+// Close stops accepting. Connections stay open. The accept function must not call
+// it: Close waits for that.
 func (l *Listener) Close() {
 	l.once.Do(func() {
 		close(l.stop)
@@ -140,9 +152,9 @@ func (l *Listener) acceptAll(b *backoff) error {
 		fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch err {
 		case nil:
-			b.reset(l.engine.opts.Logger)
 			l.take(fd)
-		case unix.EAGAIN:
+		case unix.EAGAIN: // only now: one place that came free is not the end of it
+			b.reset(l.engine.opts.Logger)
 			return nil
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.EPERM,
 			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH,

@@ -29,18 +29,24 @@ type counters struct {
 }
 
 func (l *loop) push(t turner) {
-	if l.ready.push(t, l.engine.clock.coarse.Load()) {
-		l.engine.clock.update()
-		l.submit()
+	e := l.engine
+	if !e.monitor.armed.Load() { // else the monitor does it
+		e.clock.update()
+	}
+	if l.ready.push(t, e.clock.coarse.Load()) {
+		l.submit(1)
 	}
 }
 
-// submit gives the pool a drainer, which is counted already. If the pool has no
-// place for it, those who wait stay in the queue; the monitor tries again.
-func (l *loop) submit() {
+// submit gives the pool n drainers, which are counted already. If the pool has no
+// place for them, those who wait stay in the queue; the monitor tries again.
+func (l *loop) submit(n int) {
 	l.engine.monitor.arm()
-	if l.engine.pool.Submit(l.drain) != nil {
-		l.ready.unsubmit()
+	for ; n > 0; n-- {
+		if l.engine.pool.Submit(l.drain) != nil {
+			l.ready.unsubmit(n)
+			return
+		}
 	}
 }
 

@@ -79,14 +79,12 @@ func (m *monitor) look() {
 	for i, l := range m.engine.loops {
 		submit, active := l.ready.check(&m.last[i])
 		busy = busy || active
-		for range submit {
-			l.submit()
-		}
+		l.submit(submit)
 	}
 	if !busy {
 		m.armed.Store(false)
-		for i, l := range m.engine.loops { // a push since then has found it armed
-			if _, active := l.ready.check(&m.last[i]); active {
+		for _, l := range m.engine.loops { // a push since then has found it armed
+			if l.ready.active() {
 				m.armed.Store(true)
 			}
 		}
@@ -95,11 +93,12 @@ func (m *monitor) look() {
 	m.engine.crew.release()
 }
 
-// sweep schedules the connections whose deadline is over at now.
+// sweep schedules the connections whose deadline is over at now. Their turn looks
+// at the deadline again and clears it.
 func (m *monitor) sweep(now tick) {
 	for _, l := range m.engine.loops {
 		l.table.each(&m.buf, func(c *Conn) {
-			if at := c.expires.Load(); at != 0 && now.reached(at) && c.expires.CompareAndSwap(at, 0) {
+			if at := c.expires.Load(); at != 0 && now.reached(at) {
 				c.notify(evTimer)
 			}
 		})

@@ -29,7 +29,8 @@ type Options struct {
 	// UserTimeout is the socket's TCP_USER_TIMEOUT: a connection whose sent
 	// data stays unacknowledged for that long is dead; 30 s if 0.
 	UserTimeout time.Duration
-	// Sweep is the interval at which deadlines are looked at; 1 s if 0.
+	// Sweep is the interval at which deadlines are looked at; 1 s if 0, at
+	// least 1 ms.
 	Sweep time.Duration
 	// MaxConns bounds the open connections: more are accepted and closed at
 	// once, and counted as refused; no bound if 0.
@@ -59,6 +60,9 @@ func (o Options) Validate() error {
 	}
 	if o.ReadBuffer != 0 && o.ReadBuffer < minReadBuffer {
 		return fmt.Errorf("netpoll: Options.ReadBuffer is %d bytes; it must be at least %d", o.ReadBuffer, minReadBuffer)
+	}
+	if o.Sweep != 0 && o.Sweep < time.Millisecond {
+		return fmt.Errorf("netpoll: Options.Sweep is %v; it must be at least 1ms", o.Sweep)
 	}
 	return nil
 }

@@ -63,11 +63,15 @@ func (c *Conn) deliver(data []byte) bool {
 }
 
 // prepare copies the tail that the handler left over to the front of buf; unseen
-// if it came from outside and the handler has never had it. It reports whether reading may go on: not while the peer does not take what it is
-// sent. The turn that frees the queue then reads on.
+// if it came from outside and the handler has never had it. It reports whether
+// reading may go on: not when the connection has begun to end, and not while the
+// peer does not take what it is sent. The turn that frees the queue then reads on.
 func (c *Conn) prepare(buf []byte) (kept int, unseen, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.phase != live {
+		return 0, false, false
+	}
 	if c.out != nil && !c.out.gathers() {
 		if c.held = c.out.bytes > c.loop.engine.opts.MaxPending/2; c.held {
 			return 0, false, false
@@ -105,7 +109,7 @@ func (c *Conn) keepTailLocked(p []byte) bool {
 // peer did or the time is over. A peer that shut its side may still read what is
 // being flushed.
 func (c *Conn) discard(w *worker, ph phase, events uint32) {
-	if events&evTimer != 0 {
+	if events&evTimer != 0 && c.expired() {
 		c.abort(nil)
 		return
 	}
@@ -121,6 +125,7 @@ func (c *Conn) discard(w *worker, ph phase, events uint32) {
 			c.abort(readError(errno))
 			return
 		}
+		c.loop.bytesIn.Add(int64(n))
 	}
 	c.state.Or(evRead)
 }

@@ -88,10 +88,10 @@ func (r *ready) pop() (t turner) {
 	return t
 }
 
-// unsubmit takes back one drainer that the pool had no place for.
-func (r *ready) unsubmit() {
+// unsubmit takes back n drainers that the pool had no place for.
+func (r *ready) unsubmit(n int) {
 	r.mu.Lock()
-	r.drainers--
+	r.drainers -= n
 	r.mu.Unlock()
 }
 
@@ -118,6 +118,13 @@ func (r *ready) check(last *progress) (submit int, active bool) {
 		r.boost = 1
 	}
 	return submit, r.drainers > 0 || r.waiting > 0 || took > 0
+}
+
+// active reports whether a drainer runs or somebody waits.
+func (r *ready) active() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.drainers > 0 || r.waiting > 0
 }
 
 // wait returns the number of those in the queue and the time in milliseconds

@@ -44,7 +44,7 @@ func (c *Conn) Write(head, body []byte) Outcome {
 	c.mu.Lock()
 	o := c.out
 	n := len(head) + len(body)
-	if o != nil && o.gathers() && len(o.gather)+n <= cap(o.gather) && c.phase == live {
+	if o != nil && o.gathers() && len(o.gather)+n <= cap(o.gather) && c.phase == live && !c.sealed {
 		o.gather = append(append(o.gather, head...), body...)
 		o.bytes += n
 		c.mu.Unlock()
@@ -69,11 +69,33 @@ func (c *Conn) WriteBuffer(b *Buffer) Outcome {
 	return res
 }
 
+// WriteLast sends p after all that was written before, whatever is pending, and
+// has every later write refused; reading goes on. OnClose will get err, unless an
+// error was given before. It reports whether it was the first call on an open
+// connection; else p is not sent.
+func (c *Conn) WriteLast(p []byte, err error) bool {
+	c.mu.Lock()
+	if c.phase != live || c.sealed {
+		c.mu.Unlock()
+		return false
+	}
+	failed := c.putLocked(nil, p, nil)
+	c.sealed = true
+	if r := c.rareLocked(); r.err == nil {
+		r.err = err
+	}
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+	return true
+}
+
 // writeLocked is the slow half of a write: to the socket if nothing is pending,
 // to the queue else. shared is body if that is a buffer that may be kept. failed
 // asks the caller to schedule a turn, which closes the connection.
 func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
-	if c.phase != live {
+	if c.phase != live || c.sealed {
 		return Closed, false
 	}
 	n, pending := len(head)+len(body), 0
@@ -83,24 +105,32 @@ func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, fail
 	if n > c.loop.engine.opts.MaxPending-pending {
 		return Full, false
 	}
-	if o := c.out; o != nil && o.gathers() {
-		if failed = c.flushGatherLocked(o); failed {
-			return Closed, true
-		}
+	if c.putLocked(head, body, shared) {
+		return Closed, true
+	}
+	if c.out == nil || c.out.gathers() {
+		return Sent, false
+	}
+	return Queued, false
+}
+
+// putLocked sends or queues, whatever is pending.
+func (c *Conn) putLocked(head, body []byte, shared *Buffer) (failed bool) {
+	if o := c.out; o != nil && o.gathers() && c.flushGatherLocked(o) {
+		return true
 	}
 	took := 0
 	if c.out == nil || c.out.gathers() {
 		var errno unix.Errno
 		if took, errno = c.sendLocked(head, body); errno != 0 {
 			c.closeWithLocked(dying, errno)
-			return Closed, true
+			return true
 		}
 	}
-	if took == n {
-		return Sent, false
+	if took < len(head)+len(body) {
+		c.enqueueLocked(head, body, shared, took)
 	}
-	c.enqueueLocked(head, body, shared, took)
-	return Queued, false
+	return false
 }
 
 // sendLocked writes to the socket; a full socket is no error.

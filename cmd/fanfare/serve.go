@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// run is the program: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cfg, err := parseFlags(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	if err := serve(ctx, cfg, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, "fanfare:", err)
+		return 1
+	}
+	return 0
+}
+
+// gcPercent is how much garbage may pile up over what lives, in percent. A server
+// at work allocates almost nothing, and idle connections shall not pay for the
+// garbage of their handshakes, so it is less than Go's 100; GOGC overrides it.
+const gcPercent = 25
+
+func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	}
+	files, err := raiseFileLimit()
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if cfg.verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	a := newApp(cfg, log)
+	addr, err := a.server.Listen(cfg.addr)
+	if err != nil {
+		return listenError(cfg.addr, err)
+	}
+	greet(stdout, cfg.addr, addr, files)
+	failed := make(chan error, 1)
+	go func() { failed <- a.server.Wait() }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	fmt.Fprintln(stdout, "Closing", a.server.Stats().Open, "connections ...")
+	drain, cancel := context.WithTimeout(context.Background(), max(cfg.drain, time.Millisecond))
+	defer cancel()
+	if err := a.server.Shutdown(drain); err != nil {
+		log.Warn("some clients did not say goodbye in time and were cut off", "error", err)
+	}
+	fmt.Fprintln(stdout, "Done.")
+	return nil
+}
+
+// app is the server program: what its endpoints share.
+type app struct {
+	cfg    *config
+	log    *slog.Logger
+	server *wsproto.Server
+	hub    *hub.Hub
+	echo   wsproto.Handler
+}
+
+func newApp(cfg *config, log *slog.Logger) *app {
+	a := &app{cfg: cfg, log: log, echo: echo{}}
+	ping := cfg.ping
+	if ping == 0 {
+		ping = -1
+	}
+	a.server = &wsproto.Server{
+		Accept:       a.accept,
+		HTTP:         a.pages(),
+		MaxMessage:   cfg.maxMessage,
+		PingInterval: ping,
+		Logger:       log,
+		Engine:       netpoll.Options{MaxPending: cfg.maxPending, MaxConns: cfg.maxConns},
+	}
+	if cfg.origins != "" {
+		a.server.CheckOrigin = a.checkOrigin
+	}
+	a.hub = hub.New(hub.Options{Groups: a.server.Loops(), NewTask: a.newTask})
+	return a
+}
+
+func (a *app) newTask(loop int, run func()) hub.Task {
+	t, err := a.server.NewTask(loop, run)
+	if err != nil {
+		panic(err) // the server has started: its topics have subscribers
+	}
+	return t
+}
+
+func (a *app) checkOrigin(r *wsproto.Request) bool {
+	origin := r.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && (strings.EqualFold(u.Host, r.Get("Host")) || a.cfg.allows(u.Host))
+}
+
+// listenError says what to do.
+func listenError(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%s is in use by another program; choose another with -addr host:port", addr)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("listening on %s is not permitted; ports below 1024 need CAP_NET_BIND_SERVICE", addr)
+	}
+	return fmt.Errorf("cannot listen on %q: %w; -addr takes host:port", addr, err)
+}
+
+// greet says where to go.
+func greet(w io.Writer, asked string, addr net.Addr, files uint64) {
+	host, _, _ := net.SplitHostPort(asked)
+	_, port, _ := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	at := net.JoinHostPort(host, port)
+	fmt.Fprintf(w, `Fanfare is listening on %s
+
+  try it in a browser   http://%s/
+  echo                  ws://%s/echo
+  a topic               ws://%s/topics/news
+  publish to it         curl -H 'Content-Type: text/plain' -d hello http://%s/topics/news
+  load it               go run ./cmd/fanfare-load idle -n 10000 -pid %d ws://%s/echo
+
+There is room for %d connections: the limit of open files is %d.
+Press Ctrl-C to stop.
+`, addr, at, at, at, at, os.Getpid(), at, room(files), files)
+}
