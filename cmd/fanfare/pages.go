@@ -17,7 +17,8 @@ func (a *app) pages() http.Handler {
 	mux.HandleFunc("POST /topics/{name}", a.publish)
 	mux.HandleFunc("GET /topics/{name}", socketOnly)
 	mux.HandleFunc("GET /echo", socketOnly)
-	mux.HandleFunc("/topics/{$}", noName)
+	mux.HandleFunc("POST /topics/{$}", noName)
+	mux.HandleFunc("GET /topics/{$}", noName)
 	return mux
 }
 

@@ -57,6 +57,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	a := newApp(cfg, log)
 	addr, err := a.server.Listen(cfg.addr)
 	if err != nil {
+		_ = a.server.Shutdown(ctx)
 		return listenError(cfg.addr, err)
 	}
 	greet(stdout, cfg.addr, addr, files)

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// command is one of the subcommands.
+type command struct {
+	name  string
+	about string
+	flags func(*flag.FlagSet, *options)
+	run   func(*load, context.Context) error
+}
+
+var commands = []command{
+	{"idle", "open connections, hold them, and weigh the server", idleFlags, runIdle},
+	{"echo", "send messages to a server that sends them back", echoFlags, runEcho},
+	{"broadcast", "publish to subscribers and check what each gets", broadcastFlags, runBroadcast},
+	{"slow", "broadcast while some subscribers do not read", slowFlags, runBroadcast},
+}
+
+// parseArgs finds the subcommand and its options. Help that was asked for goes to
+// out, and the error is flag.ErrHelp.
+func parseArgs(args []string, out io.Writer) (*command, *options, error) {
+	if len(args) == 0 {
+		return nil, nil, badUsage("which load? Say one of %s\n\n%s", names(), overview())
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(out, overview())
+		return nil, nil, flag.ErrHelp
+	}
+	for i := range commands {
+		if cmd := &commands[i]; cmd.name == args[0] {
+			opt, err := cmd.parse(args[1:], out)
+			return cmd, opt, err
+		}
+	}
+	if strings.HasPrefix(args[0], "-") {
+		return nil, nil, badUsage("the subcommand comes first: one of %s, then %s", names(), args[0])
+	}
+	return nil, nil, badUsage("there is no subcommand %q: say one of %s", args[0], names())
+}
+
+func (cmd *command) parse(args []string, out io.Writer) (*options, error) {
+	opt := &options{command: cmd.name}
+	fs := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	commonFlags(fs, opt)
+	cmd.flags(fs, opt)
+	urls, err := parseMixed(fs, args)
+	if err == flag.ErrHelp {
+		cmd.help(fs, out)
+		return nil, err
+	}
+	if err == nil {
+		err = opt.setURL(urls)
+	}
+	if err == nil {
+		fs.Visit(func(f *flag.Flag) { opt.given = append(opt.given, f.Name) })
+		err = opt.validate()
+	}
+	if err != nil {
+		return nil, badUsage("%s: %w\nRun 'fanfare-load %s -h' to see all flags.", cmd.name, err, cmd.name)
+	}
+	return opt, nil
+}
+
+// parseMixed parses flags that may stand before and after other arguments, which
+// it returns.
+func parseMixed(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return rest, nil
+		}
+		rest = append(rest, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
+}
+
+func (cmd *command) help(fs *flag.FlagSet, out io.Writer) {
+	fmt.Fprintf(out, "Usage: fanfare-load %s [flags] ws://host:port/path\n\n%s.\n\nFlags:\n",
+		cmd.name, strings.ToUpper(cmd.about[:1])+cmd.about[1:])
+	fs.SetOutput(out)
+	fs.PrintDefaults()
+	fmt.Fprint(out, exitStatuses)
+}
+
+const exitStatuses = `
+Exit status: 0 if nothing was lost, wrong or refused; 1 if something was, or the
+run was interrupted; 2 if it did not begin (bad arguments, limits of the machine).
+`
+
+func overview() string {
+	var b strings.Builder
+	b.WriteString("Usage: fanfare-load SUBCOMMAND [flags] ws://host:port/path\n\n" +
+		"Loads a WebSocket server and checks everything that comes back.\n\nSubcommands:\n")
+	for _, cmd := range commands {
+		fmt.Fprintf(&b, "  %-10s %s\n", cmd.name, cmd.about)
+	}
+	b.WriteString("\nRun 'fanfare-load SUBCOMMAND -h' to see the flags of one. Examples:\n\n" +
+		"  fanfare-load idle -n 18000 -pid $(pgrep -x fanfare) ws://localhost:8080/echo\n" +
+		"  fanfare-load echo -n 1000 -duration 10s ws://localhost:8080/echo\n" +
+		"  fanfare-load broadcast -n 10000 -rate 10 ws://localhost:8080/topics/news\n" +
+		"  fanfare-load slow -n 1000 -stalled 1% -rate 100 ws://localhost:8080/topics/news\n" +
+		exitStatuses)
+	return b.String()
+}
+
+func names() string {
+	all := make([]string, len(commands))
+	for i, cmd := range commands {
+		all[i] = cmd.name
+	}
+	return strings.Join(all, ", ")
+}
+

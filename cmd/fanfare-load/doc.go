@@ -1,0 +1,34 @@
+// Command fanfare-load loads any WebSocket server from one process and checks
+// everything that comes back:
+//
+//	fanfare-load idle       opens connections, holds them, and weighs the server
+//	fanfare-load echo       sends messages and measures until they are back
+//	fanfare-load broadcast  publishes to a topic and checks each subscriber's sequence
+//	fanfare-load slow       broadcasts while some subscribers do not read
+//
+// Run a subcommand with -h for its flags.
+//
+// # What is measured, and how
+//
+// Connections run on the engine of package netpoll, without a goroutine each, so
+// that the client stays light beside a server on the same machine. Its own use of
+// the processor is reported too: a client that is busy all the time measures
+// itself.
+//
+// With -rate, messages have a time at which they are due, whether or not the
+// server keeps up, and latency counts from there (no coordinated omission).
+// Without, a message is sent when one is answered, and latency counts from then.
+//
+// Latencies are recorded in HdrHistograms, one for each event loop, with three
+// significant digits, and merged at the end.
+//
+// The payload of a broadcast carries a number of the run, of its publisher and of
+// its place in the sequence; that of an echo is computed from them. What does not
+// arrive, arrives twice, out of order or changed is counted and makes the exit
+// status 1.
+//
+// # Locks
+//
+// Each a leaf but for this order: echoer.mu or publisher.mu, then shard.mu or a
+// lock of wsproto. Nothing is sent under shard.mu.
+package main

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options are what the flags say. Those that a subcommand does not have stay
+// zero.
+type options struct {
+	command string
+	given   []string // names of the flags that were set
+	url     string
+
+	n           int
+	concurrency int
+	pid         int
+	json        bool
+	quiet       bool
+	sources     addrs
+	header      header
+	timeout     time.Duration
+	drain       time.Duration
+
+	hold time.Duration // idle
+	echo bool
+	rest time.Duration
+
+	size     int // echo, broadcast
+	text     bool
+	duration time.Duration
+	count    int64
+	rate     float64
+	pipeline int
+
+	publishers int // broadcast
+	window     int
+	publishURL string
+
+	stalled stalledShare // slow
+	rcvbuf  int
+}
+
+func commonFlags(fs *flag.FlagSet, o *options) {
+	fs.IntVar(&o.n, "n", 1000, "`connections` to open")
+	fs.IntVar(&o.concurrency, "concurrency", 256, "`handshakes` that are under way at a time, at most")
+	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "`time` that a handshake may take")
+	fs.DurationVar(&o.drain, "drain", 5*time.Second, "`time` without any message after which what is missing counts as lost")
+	fs.IntVar(&o.pid, "pid", 0, "`process` of the server, on this machine: report its memory and processor time")
+	fs.Var(&o.sources, "source", "local `addresses` to connect from, with commas between\n(default: 127.0.0.1, 127.0.0.2, ... to a server on the loopback, else the system's choice)")
+	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; may be repeated")
+	fs.BoolVar(&o.json, "json", false, "print one JSON document instead of a table")
+	fs.BoolVar(&o.quiet, "q", false, "do not show progress")
+}
+
+func idleFlags(fs *flag.FlagSet, o *options) {
+	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections after the last is open")
+	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for it to come back, and measure again after -rest")
+	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured")
+	fs.IntVar(&o.size, "size", 128, "`bytes` of the message of -echo")
+	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
+}
+
+func trafficFlags(fs *flag.FlagSet, o *options) {
+	fs.IntVar(&o.size, "size", 128, "`bytes` of a message's payload")
+	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
+	fs.DurationVar(&o.duration, "duration", 10*time.Second, "`time` to send for")
+	fs.Int64Var(&o.count, "count", 0, "`messages` to send in all, instead of for a time")
+}
+
+func echoFlags(fs *flag.FlagSet, o *options) {
+	trafficFlags(fs, o)
+	fs.IntVar(&o.pipeline, "pipeline", 1, "`messages` in flight on each connection, at most")
+	fs.Float64Var(&o.rate, "rate", 0, "`messages` per second, over all connections; latency then counts from the\ntime at which a message is due (default: as fast as they come back)")
+}
+
+func broadcastFlags(fs *flag.FlagSet, o *options) {
+	trafficFlags(fs, o)
+	fs.IntVar(&o.publishers, "publishers", 1, "`connections` that publish; they are opened beside the -n subscribers")
+	fs.Float64Var(&o.rate, "rate", 10, "`messages` per second, over all publishers; latency counts from the time at\nwhich a message is due")
+	fs.IntVar(&o.window, "window", 0, "instead of at a -rate: as fast as it goes with this many `messages` under way;\none is done when all subscribers have it")
+	fs.StringVar(&o.publishURL, "publish-url", "", "`URL` that publishers connect to, if it is another")
+}
+
+func slowFlags(fs *flag.FlagSet, o *options) {
+	broadcastFlags(fs, o)
+	o.stalled = stalledShare{percent: 1}
+	fs.Var(&o.stalled, "stalled", "subscribers that do not read, of the -n: a `number`, or a share as 1%")
+	fs.IntVar(&o.rcvbuf, "rcvbuf", 4096, "`bytes` of SO_RCVBUF of those that do not read")
+}
+
+// setURL takes what stood beside the flags.
+func (o *options) setURL(args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("which server? The last argument is its URL, like ws://localhost:8080/echo")
+	case 1:
+		o.url = args[0]
+		return checkURL(o.url)
+	}
+	return fmt.Errorf("one URL is enough, but there are %d arguments: %q", len(args), args)
+}
+
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("bad URL: %w", err)
+	case u.Scheme == "wss":
+		return fmt.Errorf("bad URL %q: TLS is not spoken here; load the port behind it, with ws://", s)
+	case u.Scheme != "ws" || u.Hostname() == "":
+		return fmt.Errorf("bad URL %q: it has to look like ws://host:port/path", s)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("bad URL %q: %s is no port; ports are 1 to 65535", s, port)
+		}
+	}
+	return nil
+}
+
+func (o *options) set(flag string) bool { return slices.Contains(o.given, flag) }
+
+// validate reports the first flag that has no meaning, by its name.
+func (o *options) validate() error {
+	for _, f := range []struct {
+		name     string
+		value    float64
+		min, max float64
+		has      bool
+	}{
+		{"n", float64(o.n), 1, 10_000_000, true},
+		{"concurrency", float64(o.concurrency), 1, 100_000, true},
+		{"pid", float64(o.pid), 0, 1 << 22, true},
+		{"size", float64(o.size), 1, 1 << 30, o.command != "idle" || o.echo},
+		{"pipeline", float64(o.pipeline), 1, 1 << 20, o.command == "echo"},
+		{"count", float64(o.count), 0, 1 << 53, true},
+		{"rate", o.rate, 0, 1e8, true},
+		{"publishers", float64(o.publishers), 1, 1 << 15, o.broadcasts()},
+		{"window", float64(o.window), 0, 1 << 20, true},
+		{"rcvbuf", float64(o.rcvbuf), 0, 1 << 30, true},
+	} {
+		if f.has && !(f.value >= f.min && f.value <= f.max) { // so that NaN is out
+			return fmt.Errorf("-%s is %v; it must be from %.0f to %.0f", f.name, f.value, f.min, f.max)
+		}
+	}
+	if err := o.validateTimes(); err != nil {
+		return err
+	}
+	if o.pid != 0 {
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d/stat", o.pid)); err != nil {
+			return fmt.Errorf("-pid: there is no process %d on this machine", o.pid)
+		}
+	}
+	if o.broadcasts() {
+		return o.validateBroadcast()
+	}
+	return nil
+}
+
+func (o *options) broadcasts() bool { return o.command == "broadcast" || o.command == "slow" }
+
+func (o *options) validateTimes() error {
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+		min   time.Duration
+	}{
+		{"timeout", o.timeout, time.Millisecond}, {"drain", o.drain, time.Millisecond},
+		{"hold", o.hold, 0}, {"rest", o.rest, 0}, {"duration", o.duration, 0},
+	} {
+		if f.value < f.min {
+			return fmt.Errorf("-%s is %v; it must be at least %v", f.name, f.value, f.min)
+		}
+	}
+	switch {
+	case o.set("count") && o.set("duration"):
+		return errors.New("-count and -duration exclude each other")
+	case o.command != "idle" && o.count == 0 && o.duration == 0:
+		return errors.New("-duration is 0; say for how long, or with -count how many")
+	}
+	return nil
+}
+
+func (o *options) validateBroadcast() error {
+	switch {
+	case o.window > 0 && o.set("rate"):
+		return errors.New("-window and -rate exclude each other: a window is as fast as it goes")
+	case o.window > 0 && o.window < o.publishers:
+		return fmt.Errorf("-window is %d; with %d publishers it must be at least that", o.window, o.publishers)
+	case o.window == 0 && o.rate == 0:
+		return errors.New("-rate is 0; say how many messages per second, or -window for as fast as it goes")
+	case o.size < minBroadcast(o.text):
+		return fmt.Errorf("-size is %d; a broadcast needs at least %d bytes for its number and time", o.size, minBroadcast(o.text))
+	}
+	if o.publishURL != "" {
+		if err := checkURL(o.publishURL); err != nil {
+			return fmt.Errorf("-publish-url: %w", err)
+		}
+	}
+	if o.command == "slow" {
+		if k := o.stalled.of(o.n); k < 1 || k >= o.n {
+			return fmt.Errorf("-stalled is %v, which is %d of %d subscribers; at least one must stall and one read", &o.stalled, k, o.n)
+		}
+	}
+	return nil
+}
+
+// addrs is the value of -source.
+type addrs []netip.Addr
+
+func (a *addrs) String() string { return "" }
+
+func (a *addrs) Set(s string) error {
+	for part := range strings.SplitSeq(s, ",") {
+		ip, err := netip.ParseAddr(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("%q is no IP address", part)
+		}
+		*a = append(*a, ip)
+	}
+	return nil
+}
+
+// header is the value of -header.
+type header http.Header
+
+func (h *header) String() string { return "" }
+
+func (h *header) Set(s string) error {
+	name, value, ok := strings.Cut(s, ":")
+	if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(name, " \t\r\n") || strings.ContainsAny(value, "\r\n") {
+		return fmt.Errorf("%q is no header field: it has to look like \"Name: value\"", s)
+	}
+	if *h == nil {
+		*h = header{}
+	}
+	http.Header(*h).Add(name, strings.TrimSpace(value))
+	return nil
+}
+
+// stalledShare is the value of -stalled: a number, or a percentage.
+type stalledShare struct {
+	number  int
+	percent float64
+}
+
+func (s *stalledShare) String() string {
+	if s.percent > 0 {
+		return strconv.FormatFloat(s.percent, 'g', -1, 64) + "%"
+	}
+	return strconv.Itoa(s.number)
+}
+
+func (s *stalledShare) Set(v string) error {
+	if p, ok := strings.CutSuffix(v, "%"); ok {
+		f, err := strconv.ParseFloat(p, 64)
+		if err != nil || !(f > 0 && f < 100) {
+			return fmt.Errorf("%q is no share: it has to be above 0%% and below 100%%", v)
+		}
+		*s = stalledShare{percent: f}
+		return nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is no number of subscribers", v)
+	}
+	*s = stalledShare{number: n}
+	return nil
+}
+
+// of returns how many of n it is.
+func (s *stalledShare) of(n int) int {
+	if s.percent > 0 {
+		return max(1, int(float64(n)*s.percent/100))
+	}
+	return s.number
+}

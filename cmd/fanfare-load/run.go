@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+)
+
+// Exit statuses.
+const (
+	exitOK    = 0 // nothing was lost, wrong or refused
+	exitFault = 1 // something was, or the run was interrupted
+	exitUsage = 2 // it did not begin: bad arguments, or the machine's limits
+)
+
+// run is the program.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	p := &program{stdout: stdout, stderr: stderr, limits: readLimits}
+	return p.run(ctx, args)
+}
+
+// program is what run works with; tests put limits of their own.
+type program struct {
+	stdout, stderr io.Writer
+	limits         func() limits
+}
+
+// usageError is a mistake in the arguments, or in the machine's configuration:
+// nothing was loaded.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+func badUsage(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
+	cmd, opt, err := parseArgs(args, p.stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return exitOK
+	}
+	if err != nil {
+		return p.fail("", err)
+	}
+	l, err := newLoad(ctx, opt, p)
+	if err != nil {
+		return p.fail(cmd.name, err)
+	}
+	err = cmd.run(l, ctx)
+	if end := l.end(ctx); err == nil {
+		err = end
+	}
+	if err != nil {
+		return p.fail(cmd.name, err)
+	}
+	if err := l.report.print(p.stdout, opt.json); err != nil {
+		return p.fail(cmd.name, err)
+	}
+	if !l.report.OK {
+		return exitFault
+	}
+	return exitOK
+}
+
+// fail says what was wrong, and returns the exit status.
+func (p *program) fail(command string, err error) int {
+	name := "fanfare-load"
+	if command != "" {
+		name += " " + command
+	}
+	fmt.Fprintf(p.stderr, "%s: %v\n", name, err)
+	var dns *net.DNSError
+	if !errors.As(err, new(usageError)) || errors.As(err, &dns) {
+		return exitFault
+	}
+	return exitUsage
+}

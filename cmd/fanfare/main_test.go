@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+func TestMain(m *testing.M) {
+	goroutines, files := runtime.NumGoroutine(), openFiles()
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if code == 0 && !settles(func() bool { return runtime.NumGoroutine() <= goroutines && openFiles() <= files }) {
+		buf := make([]byte, 1<<20)
+		_, _ = os.Stderr.Write(buf[:runtime.Stack(buf, true)])
+		println("leaked: goroutines", runtime.NumGoroutine()-goroutines, "files", openFiles()-files)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func openFiles() int {
+	all, _ := os.ReadDir("/proc/self/fd")
+	return len(all)
+}
+
+// settles waits until cond holds, at most five seconds.
+func settles(cond func() bool) bool {
+	limit := time.After(5 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-limit:
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
+// output collects what the program prints, which tests read while it runs.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// program is a running server.
+type program struct {
+	t      *testing.T
+	addr   string
+	stop   func() // as SIGTERM does
+	status chan int
+	stdout output
+	stderr output
+}
+
+var listening = regexp.MustCompile(`listening on (\S+)`)
+
+func start(t *testing.T, args ...string) *program {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &program{t: t, stop: cancel, status: make(chan int, 1)}
+	go func() { p.status <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), &p.stdout, &p.stderr) }()
+	if !settles(func() bool { return strings.Contains(p.stdout.String(), "Ctrl-C") }) {
+		t.Fatalf("it does not start: %s", p.stderr.String())
+	}
+	p.addr = listening.FindStringSubmatch(p.stdout.String())[1]
+	t.Cleanup(func() {
+		cancel()
+		if status := <-p.status; status != 0 {
+			t.Errorf("exit status %d: %s", status, p.stderr.String())
+		}
+	})
+	return p
+}
+
+func (p *program) dial(path string) *websocket.Conn {
+	p.t.Helper()
+	c, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = c.CloseNow() })
+	return c
+}
+
+func (p *program) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	p.t.Cleanup(cancel)
+	return ctx
+}
+
+func (p *program) send(c *websocket.Conn, text string) {
+	p.t.Helper()
+	if err := c.Write(p.ctx(), websocket.MessageText, []byte(text)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *program) wants(c *websocket.Conn, typ websocket.MessageType, text string) {
+	p.t.Helper()
+	got, b, err := c.Read(p.ctx())
+	if err != nil || got != typ || string(b) != text {
+		p.t.Fatalf("got %v %q %v, want %v %q", got, b, err, typ, text)
+	}
+}
+
+// request returns the answer's status, header and body.
+func (p *program) request(method, path, contentType string, body io.Reader) (*http.Response, string) {
+	p.t.Helper()
+	r, err := http.NewRequest(method, "http://"+p.addr+path, body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return resp, string(b)
+}
+
+// refused dials and returns the status and body of the refusal.
+func (p *program) refused(path string) (int, string) {
+	p.t.Helper()
+	c, resp, err := websocket.Dial(p.ctx(), "ws://"+p.addr+path, nil)
+	if err == nil {
+		_ = c.CloseNow()
+		p.t.Fatalf("%s was not refused", path)
+	}
+	if resp == nil {
+		p.t.Fatal(err)
+	}
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// A client that is not written in Go's HTTP library: what goes over the wire.
+func raw(t *testing.T, addr, request string) (status string) {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(nc, request); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(nc).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}

@@ -1,0 +1,371 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"unsafe"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+func TestCheckName(t *testing.T) {
+	for _, name := range []string{"a", "news", "prices.eur-usd", "Käse", "a:b_c~d@e", strings.Repeat("x", 255), "日本.東京"} {
+		if err := CheckName(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "a b", "a/b", "a*", ">", "a..b", ".a", "a.", "a\nb", "a\x00", "\xff", strings.Repeat("x", 256), "a\u00a0b"} {
+		if err := CheckName(name); err == nil {
+			t.Errorf("%q: no error", name)
+		}
+	}
+}
+
+func TestEachGetsWhatIsPublishedWhileSubscribed(t *testing.T) {
+	var m manual
+	h := New(Options{Groups: 2, NewTask: m.newTask})
+	a := (&fake{}).join(t, h, "x")
+	if n := publish(t, h, "x", 1); n != 1 {
+		t.Errorf("published to %d, want 1", n)
+	}
+	// 1 is pending: b must not see it, although its walk comes later.
+	b := (&fake{}).join(t, h, "x")
+	c := (&fake{loop: 1}).join(t, h, "x")
+	publish(t, h, "x", 2)
+	publish(t, h, "x", 3)
+	m.runAll()
+	publish(t, h, "x", 4)
+	c.sub.Unsubscribe()
+	c.sub.Unsubscribe() // does nothing
+	m.runAll()
+	publish(t, h, "y", 5)
+	m.runAll()
+	for who, want := range map[*fake][]uint64{a: {1, 2, 3, 4}, b: {2, 3, 4}, c: {2, 3}} {
+		if got := who.received(); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	if a.writes != 2 {
+		t.Errorf("three pending messages and then one took %d writes, want 2", a.writes)
+	}
+	if s := h.Stats(); s.Published != 5 || s.Delivered != 9 || s.Topics != 1 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+func TestPublisherIsLeftOut(t *testing.T) {
+	var m manual
+	h := New(Options{Groups: 2, NewTask: m.newTask})
+	a, b := (&fake{}).join(t, h, "x"), (&fake{loop: 1}).join(t, h, "x")
+	if n := a.sub.Publish(number(1), false); n != 1 {
+		t.Errorf("%d receivers, want 1", n)
+	}
+	b.sub.Publish(number(2), false)
+	a.sub.Publish(number(3), true)
+	a.sub.Publish(number(4), false)
+	m.runAll()
+	if got := a.received(); !slices.Equal(got, []uint64{2, 3}) {
+		t.Errorf("a got %v, want 2 3", got)
+	}
+	if got := b.received(); !slices.Equal(got, []uint64{1, 3, 4}) {
+		t.Errorf("b got %v, want 1 3 4", got)
+	}
+	b.sub.Publish(number(5), true)
+	m.runAll()
+	if got := a.received(); !slices.Equal(got, []uint64{2, 3, 5}) {
+		t.Errorf("a got %v: its mark was not taken back", got)
+	}
+}
+
+func TestSlowSubscriberIsEvictedOnce(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	slow, quick := (&fake{full: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
+	for i := range uint64(3) {
+		publish(t, h, "x", i)
+		m.runAll()
+	}
+	if slow.closed != wsproto.TryAgainLater {
+		t.Errorf("closed with %d, want 1013", slow.closed)
+	}
+	if s := h.Stats(); s.Evicted != 1 {
+		t.Errorf("evicted %d, want 1", s.Evicted)
+	}
+	if ts := h.Topics(); len(ts) != 1 || ts[0] != (TopicStats{"x", 2, 3, 1}) {
+		t.Errorf("topics %+v", ts)
+	}
+	if got := quick.received(); len(got) != 3 {
+		t.Errorf("the other got %v", got)
+	}
+}
+
+func TestTopicEndsWithItsLastSubscriber(t *testing.T) {
+	h := New(Options{})
+	a, b := (&fake{}).join(t, h, "x"), (&fake{}).join(t, h, "x")
+	a.sub.Unsubscribe()
+	if len(h.Topics()) != 1 {
+		t.Fatal("gone too early")
+	}
+	b.sub.Unsubscribe()
+	if len(h.Topics()) != 0 {
+		t.Fatal("still there")
+	}
+	if err := h.Subscribe("x", &a.sub, a); err == nil {
+		t.Error("a Subscription could be used twice")
+	}
+	(&fake{}).join(t, h, "x")
+	if len(h.Topics()) != 1 {
+		t.Fatal("did not begin again")
+	}
+	if err := h.Subscribe("a b", new(Subscription), a); err == nil {
+		t.Error("subscribed to a name that is none")
+	}
+	if _, err := h.Publish("", number(1)); err == nil {
+		t.Error("published to a name that is none")
+	}
+}
+
+// A publisher that is faster than the fan-out waits, and memory is bounded.
+func TestPublisherIsSlowedDown(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	big := wsproto.Prepare(wsproto.Binary, make([]byte, 1<<20))
+	deliveries := 0
+	sink := &countingSink{&deliveries}
+	var s Subscription
+	if err := h.Subscribe("y", &s, sink); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if _, err := h.Publish("y", big); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.group.bytes; n > maxPending+big.Len() {
+			t.Fatalf("%d bytes are pending", n)
+		}
+	}
+	if deliveries == 0 {
+		t.Fatal("nothing was delivered by the publisher, whose task never runs")
+	}
+	m.runAll()
+	if deliveries != 100 {
+		t.Fatalf("%d of 100 delivered", deliveries)
+	}
+}
+
+type countingSink struct{ n *int }
+
+func (countingSink) Loop() int { return 0 }
+func (s *countingSink) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	*s.n += p.Messages()
+	return wsproto.Sent
+}
+func (countingSink) Close(wsproto.Code, string) {}
+
+// A subscriber may leave from within a delivery, as its Close may have it do.
+func TestUnsubscribeDuringWalk(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	all := make([]*fake, 200)
+	for i := range all {
+		all[i] = (&fake{}).join(t, h, "x")
+	}
+	leaver := &leaver{others: all}
+	if err := h.Subscribe("x", &leaver.sub, leaver); err != nil {
+		t.Fatal(err)
+	}
+	late := (&fake{}).join(t, h, "x")
+	publish(t, h, "x", 1)
+	m.runAll()
+	publish(t, h, "x", 2)
+	m.runAll()
+	for i, f := range all {
+		want := []uint64{1, 2}
+		if i%2 == 0 {
+			want = want[:1]
+		}
+		if got := f.received(); !slices.Equal(got, want) {
+			t.Fatalf("%d got %v, want %v", i, got, want)
+		}
+	}
+	if got := late.received(); !slices.Equal(got, []uint64{1, 2}) {
+		t.Errorf("the one behind got %v", got)
+	}
+	if ts := h.Topics(); ts[0].Subscribers != 101 {
+		t.Errorf("%d subscribers are left, want 101", ts[0].Subscribers)
+	}
+}
+
+// leaver unsubscribes itself and every second other when it gets something.
+type leaver struct {
+	sub    Subscription
+	others []*fake
+}
+
+func (*leaver) Loop() int { return 0 }
+func (l *leaver) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+	l.sub.Unsubscribe()
+	for i := 0; i < len(l.others); i += 2 {
+		l.others[i].sub.Unsubscribe()
+	}
+	return wsproto.Closed
+}
+func (*leaver) Close(wsproto.Code, string) {}
+
+// The property that the package promises: per topic and subscriber a run of the
+// topic's messages without gap, repetition or disorder, which begins with the
+// subscription; only for a slow one it may end early. Publishers, subscribers that
+// come and go, and slow ones, on several topics at the same time.
+func TestOrder(t *testing.T) {
+	const topics, publishers, messages, members = 3, 4, 400, 40
+	h := New(Options{Groups: 3})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var left []*visit
+	var published [topics]struct {
+		sync.Mutex
+		n uint64
+	}
+	for range publishers {
+		wg.Go(func() {
+			for range messages {
+				i := rand.IntN(topics)
+				p := &published[i]
+				p.Lock() // the test's numbers follow the topic's
+				p.n++
+				publish(t, h, fmt.Sprint("t", i), p.n)
+				p.Unlock()
+			}
+		})
+	}
+	for m := range members {
+		wg.Go(func() {
+			for range 8 {
+				i := rand.IntN(topics)
+				v := &visit{topic: i, fake: fake{loop: m % 3}}
+				p := &published[i]
+				p.Lock()
+				v.from = p.n
+				v.join(t, h, fmt.Sprint("t", i))
+				p.Unlock()
+				for range rand.IntN(200) {
+					v.mu.Lock() // let some time pass, in deliveries
+					v.full = v.full || rand.IntN(2000) == 0
+					v.mu.Unlock()
+				}
+				p.Lock()
+				v.to = p.n
+				v.sub.Unsubscribe()
+				p.Unlock()
+				mu.Lock()
+				left = append(left, v)
+				mu.Unlock()
+			}
+		})
+	}
+	stay := make([]*visit, topics)
+	for i := range stay {
+		p := &published[i]
+		p.Lock()
+		stay[i] = &visit{topic: i, from: p.n}
+		stay[i].join(t, h, fmt.Sprint("t", i))
+		p.Unlock()
+	}
+	wg.Wait()
+	for i, v := range stay {
+		waitFor(t, func() bool { return uint64(len(v.received())) == published[i].n-v.from })
+		v.to = published[i].n
+	}
+	for _, v := range append(left, stay...) {
+		if err := v.check(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+type visit struct {
+	fake
+	topic    int
+	from, to uint64
+}
+
+// check verifies that what was got is from+1, from+2, ..., at most to.
+func (v *visit) check() error {
+	got := v.received()
+	for i, n := range got {
+		if n != v.from+uint64(i)+1 {
+			return fmt.Errorf("topic %d from %d: message %d is number %d", v.topic, v.from, i, n)
+		}
+		if n > v.to {
+			return fmt.Errorf("topic %d: got number %d after it left at %d", v.topic, n, v.to)
+		}
+	}
+	if v.closed != 0 && !v.full {
+		return errors.New("closed without cause")
+	}
+	return nil
+}
+
+func waitFor(t *testing.T, cond func() bool) {
+	t.Helper()
+	for range 20_000_000 {
+		if cond() {
+			return
+		}
+		yield()
+	}
+	t.Fatal("it did not come to be")
+}
+
+// One that blocks inside a delivery does not keep others from publishing,
+// subscribing or leaving: no lock is held meanwhile.
+func TestNoLockIsHeldDuringDelivery(t *testing.T) {
+	h := New(Options{Groups: 2})
+	stuck := (&fake{block: make(chan struct{})}).join(t, h, "x")
+	publish(t, h, "x", 1)
+	other := (&fake{loop: 1}).join(t, h, "x")
+	publish(t, h, "x", 2)
+	waitFor(t, func() bool { return len(other.received()) == 1 })
+	(&fake{}).join(t, h, "x").sub.Unsubscribe()
+	if n := len(h.Topics()); n != 1 {
+		t.Errorf("%d topics", n)
+	}
+	close(stuck.block)
+	waitFor(t, func() bool { return len(stuck.received()) == 2 })
+}
+
+func TestTopicsComeAndGo(t *testing.T) {
+	h := New(Options{Groups: 2})
+	var wg sync.WaitGroup
+	var failed atomic.Bool
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 2000 {
+				f := &fake{loop: i % 2}
+				if h.Subscribe("x", &f.sub, f) != nil {
+					failed.Store(true)
+				}
+				if n%3 == 0 {
+					_, _ = h.Publish("x", number(uint64(n)))
+				}
+				f.sub.Unsubscribe()
+			}
+		})
+	}
+	wg.Wait()
+	if failed.Load() || len(h.Topics()) != 0 {
+		t.Errorf("failed %v, topics %v", failed.Load(), h.Topics())
+	}
+}
+
+func TestSize(t *testing.T) {
+	if n := unsafe.Sizeof(Subscription{}); n > 48 {
+		t.Errorf("a Subscription has %d bytes; 48 are stated", n)
+	}
+}
