@@ -105,8 +105,10 @@ const (
 	registration = easygo.EPOLLIN | easygo.EPOLLOUT | easygo.EPOLLRDHUP | easygo.EPOLLET
 )
 
-// onEvent is the epoll callback: it never blocks and does no work.
-func (c *Conn) onEvent(ev easygo.EpollEvent) { c.notify(uint32(ev) & evSocket) }
+// onEvent returns the epoll callback: it never blocks and does no work.
+func (c *Conn) onEvent() func(easygo.EpollEvent) {
+	return func(ev easygo.EpollEvent) { c.notify(uint32(ev) & evSocket) }
+}
 
 // notify records events and sees to it that a turn looks at them.
 func (c *Conn) notify(events uint32) {
@@ -122,111 +124,6 @@ func (c *Conn) notify(events uint32) {
 			return
 		}
 	}
-}
-
-// turn serves the connection on worker w. If events came meanwhile it waits for
-// another turn behind all others, so that a peer who never pauses holds up nobody.
-func (c *Conn) turn(w *worker) {
-	events := c.state.Swap(scheduled)
-	if c.serve(w, events) && !c.state.CompareAndSwap(scheduled, 0) {
-		c.loop.push(c)
-	}
-}
-
-// serve looks at events. It reports whether the connection is still there.
-func (c *Conn) serve(w *worker, events uint32) bool {
-	switch ph := c.begin(w, events); ph {
-	case dialing:
-		c.runDialing(events)
-	case live:
-		if c.run(w, events) {
-			c.state.Or(evRead)
-		}
-	case flushing, lingering:
-		c.discard(w, ph, events)
-	}
-	switch c.end(w) {
-	case dying:
-		c.finish()
-		return false
-	case dead: // detached
-		return false
-	}
-	return true
-}
-
-// begin sends what is pending, lets w gather what the turn will write, and
-// returns the phase.
-func (c *Conn) begin(w *worker, events uint32) phase {
-	c.mu.Lock()
-	if c.out != nil && events&evWrite != 0 {
-		c.flushLocked()
-	}
-	if c.out == nil && c.phase == live {
-		c.out = &w.out
-	}
-	ph := c.phase
-	c.mu.Unlock()
-	w.enter(c)
-	return ph
-}
-
-// end sends what was gathered and returns the phase.
-func (c *Conn) end(w *worker) phase {
-	w.leave()
-	c.mu.Lock()
-	c.releaseLocked(w)
-	if c.phase == flushing && c.out == nil {
-		c.phase = lingering
-		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
-		c.state.Or(evRead) // the end may have been seen already: look again
-	}
-	ph := c.phase
-	c.mu.Unlock()
-	return ph
-}
-
-// run calls the handler for events of a connection that is open. again is true
-// if there is more to read and others shall have their turn first.
-func (c *Conn) run(w *worker, events uint32) (again bool) {
-	defer c.recover()
-	if events&evOpen != 0 {
-		c.handler.OnOpen()
-	}
-	if events&evTimer != 0 && c.expired() && c.isLive() {
-		c.handler.OnDeadline()
-	}
-	if events&evRead != 0 {
-		return c.read(w, events)
-	}
-	return false
-}
-
-// isLive reports whether the handler, or somebody else, has not ended the
-// connection during this turn.
-func (c *Conn) isLive() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.phase == live
-}
-
-func (c *Conn) recover() {
-	v := recover()
-	if v == nil {
-		return
-	}
-	defer func() {
-		if v := recover(); v != nil { // OnPanic itself
-			c.loop.engine.panicked(v)
-		}
-		c.mu.Lock()
-		if c.phase < flushing { // OnPanic has not begun to close
-			c.closeWithLocked(dying, ErrPanic)
-		}
-		c.mu.Unlock()
-	}()
-	c.loop.engine.panicked(v)
-	c.handler.OnPanic(v)
 }
 
 // closeWithLocked moves the connection to phase ph, if it is younger, to end with err.

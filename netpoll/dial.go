@@ -52,7 +52,6 @@ func (e *Engine) connect(from netip.Addr, to netip.AddrPort) (fd int, err error)
 
 // runDialing is run for a connection that is not there yet.
 func (c *Conn) runDialing(events uint32) {
-	defer c.recover()
 	if events&evSocket != 0 && c.connected() {
 		c.handler.OnOpen()
 		c.state.Or(events & evRead)

@@ -17,14 +17,14 @@
 // (queued or in a turn) and the events that came since the last turn began.
 // An event sets its bits and, if the bit scheduled was clear, appends the
 // connection. A turn swaps the events out before it looks at the socket and
-// clears scheduled only if no event came in the meantime; else it goes round
-// again. So no event is lost, and a connection is served by one worker at a
-// time: its Handler needs no lock against itself.
+// clears scheduled only if no event came in the meantime; else the connection is
+// appended again, behind those who wait. So no event is lost, and a connection is
+// served by one worker at a time: its Handler needs no lock against itself.
 //
 // If a drainer makes no progress while connections wait in its queue, because a
-// handler blocks, the monitor submits another within two milliseconds, which
-// submits the next before its own turn, up to the pool's bound. When the pool is
-// exhausted the ready connections wait unread, and TCP pushes back.
+// handler blocks, the monitor submits another within two milliseconds, and more
+// at each further look, up to the pool's bound. When the pool is exhausted the
+// ready connections wait unread, and TCP pushes back.
 //
 // # Writes
 //
@@ -46,7 +46,10 @@
 // of the loop's table, close(2), then Handler.OnClose, once. The bit scheduled
 // then stays set for ever, so a late event for the dead object queues nothing;
 // callbacks are bound to the object and not to the number, so it cannot reach a
-// stranger either. Connections are garbage-collected, not recycled.
+// stranger either. At the other end of its life the bit is set from birth until
+// the descriptor is registered, so whoever finds a connection in the table that
+// early can mark it closed, but no turn closes it yet. Connections are
+// garbage-collected, not recycled.
 //
 // Locks, each a leaf (nothing else is locked under it, no callback runs under
 // it): Conn.mu guards the outbound queue, the phase and every write to the
@@ -55,6 +58,7 @@
 // none of these held.
 //
 // Handler methods of one connection never run at the same time; they run in the
-// order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose.
-// They may block, at the price of one worker of the pool for as long.
+// order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose; an
+// attempt to connect that fails has OnClose only. They may block, at the price of
+// one worker of the pool for as long.
 package netpoll

@@ -130,7 +130,7 @@ func (e *Engine) attach(h Handler, fd int, ph phase, tail []byte) error {
 		c.disown()
 		return ErrShutdown
 	}
-	if err := c.loop.poll.Add(fd, registration, c.onEvent); err != nil {
+	if err := c.loop.poll.Add(fd, registration, c.onEvent()); err != nil {
 		c.disown()
 		c.unlist(int32(fd)) // easygo keeps the entry even if epoll refused
 		return fmt.Errorf("netpoll: epoll add: %w", err)
@@ -194,7 +194,9 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		close(e.monitor.stop)
 		<-e.monitor.done
 		e.closePolls()
-		_ = e.pool.ReleaseContext(grace)
+		if stuck := e.pool.ReleaseContext(grace); stuck != nil && err == nil {
+			err = fmt.Errorf("netpoll: a task or an OnClose still blocks: %w", stuck)
+		}
 		close(e.ended)
 	})
 	<-e.ended

@@ -53,9 +53,26 @@ func (l *loop) submit(n int) {
 func (l *loop) drainReady() {
 	w := l.engine.crew.hire()
 	defer l.engine.crew.dismiss(w)
+	for !l.takeTurns(w) {
+	}
+}
+
+// takeTurns gives turns until nobody waits. A turn whose handler panics ends it
+// early: then done is false. One recover for all of them keeps its cost off the
+// single turn.
+func (l *loop) takeTurns(w *worker) (done bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			if !w.turning {
+				panic(v) // not a handler's, but a fault of this package
+			}
+			w.conn.Load().rescue(w, v)
+		}
+	}()
 	for t := l.ready.pop(); t != nil; t = l.ready.pop() {
 		t.turn(w)
 	}
+	return true
 }
 
 // table lists the connections of a loop, for the sweep and for the end. It is

@@ -27,9 +27,10 @@ func (b *Buffer) Len() int { return len(b.b) }
 // during a turn and copies small writes together. It holds no segments.
 type outbound struct {
 	segs   []*Buffer
-	head   int // first of segs not wholly written
-	off    int // bytes of segs[head] that are written
-	bytes  int // pending in all
+	head   int     // first of segs not wholly written
+	off    int     // bytes of segs[head] that are written
+	bytes  int     // pending in all
+	own    *Buffer // the last of segs, if it was made by copyIn and may grow
 	gather []byte
 }
 
@@ -43,6 +44,23 @@ func (o *outbound) add(b *Buffer) {
 	}
 	o.segs = append(o.segs, b)
 	o.bytes += b.Len()
+	o.own = nil
+}
+
+// maxOwn is the size of a copy from which on the next write begins another.
+const maxOwn = 16 << 10
+
+// copyIn queues copies. Small writes share a buffer, so that a peer who has us
+// answer and takes nothing costs memory for the bytes and not for the writes.
+func (o *outbound) copyIn(head, body []byte) {
+	n := len(head) + len(body)
+	if o.own == nil || o.own.Len()+n > maxOwn {
+		b := NewBuffer(make([]byte, 0, n))
+		o.add(b)
+		o.own = b
+	}
+	o.own.b = append(append(o.own.b, head...), body...)
+	o.bytes += n
 }
 
 // write sends until nothing is left or the socket is full, which is no error,
@@ -81,6 +99,9 @@ func (o *outbound) advance(n int) {
 			return
 		}
 		n -= left
+		if o.segs[o.head] == o.own {
+			o.own = nil
+		}
 		o.segs[o.head] = nil
 		o.head, o.off = o.head+1, 0
 	}

@@ -16,18 +16,22 @@ const readsPerTurn = 4
 // fill the buffer has emptied the socket, and the next byte is a new event; only
 // when the peer hung up is there something left to find, so then it reads on.
 func (c *Conn) read(w *worker, events uint32) (again bool) {
-	for range readsPerTurn {
-		buf := w.in
-		kept, unseen, ok := c.prepare(buf)
-		if !ok {
+	for i := range readsPerTurn {
+		if i > 0 {
+			c.mu.Lock()
+			w.ready = c.prepareLocked(w)
+			c.mu.Unlock()
+		}
+		if !w.ready {
 			return false
 		}
+		buf, kept := w.in, w.kept
 		n, errno := recv(c.fd, buf[kept:])
 		if errno != 0 || n == 0 {
-			if unseen && !c.deliver(buf[:kept]) {
+			if w.unseen && !c.deliver(buf[:kept]) {
 				return false
 			}
-			if !unseen {
+			if !w.unseen {
 				c.keepTail(buf[:kept])
 			}
 			if errno != unix.EAGAIN {
@@ -48,44 +52,40 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 }
 
 // deliver hands data to the handler and keeps what it leaves over. It reports
-// whether the connection is still open.
+// false if the connection has ended with a rest.
 func (c *Conn) deliver(data []byte) bool {
 	used := c.handler.OnData(data)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase != live {
-		return false
-	}
 	if used == len(data) {
 		return true
 	}
-	return c.keepTailLocked(data[used:])
-}
-
-// prepare copies the tail that the handler left over to the front of buf; unseen
-// if it came from outside and the handler has never had it. It reports whether
-// reading may go on: not when the connection has begun to end, and not while the
-// peer does not take what it is sent. The turn that frees the queue then reads on.
-func (c *Conn) prepare(buf []byte) (kept int, unseen, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.phase == live && c.keepTailLocked(data[used:])
+}
+
+// prepareLocked copies the tail that the handler left over to the front of the
+// worker's buffer. It reports whether reading may go on: not when the connection
+// has begun to end, and not while the peer does not take what it is sent. The turn
+// that frees the queue then reads on.
+func (c *Conn) prepareLocked(w *worker) bool {
+	w.kept, w.unseen = 0, false
 	if c.phase != live {
-		return 0, false, false
+		return false
 	}
 	if c.out != nil && !c.out.gathers() {
 		if c.held = c.out.bytes > c.loop.engine.opts.MaxPending/2; c.held {
-			return 0, false, false
+			return false
 		}
 	}
 	if c.rare != nil {
-		kept, unseen = copy(buf, c.rare.tail), c.rare.new
+		w.kept, w.unseen = copy(w.in, c.rare.tail), c.rare.new
 		if c.rare.err == nil {
 			c.rare = nil
 		} else {
 			c.rare.tail, c.rare.new = nil, false
 		}
 	}
-	return kept, unseen, true
+	return true
 }
 
 func (c *Conn) keepTail(p []byte) {

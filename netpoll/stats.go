@@ -11,7 +11,7 @@ type Stats struct {
 	Refused     int64 // accepted and closed at once: over MaxConns, or no memory
 	BytesIn     int64 // read from sockets
 	BytesOut    int64 // taken by sockets
-	MessagesIn  int64 // as the protocol above counts them, with CountMessages
+	MessagesIn  int64 // as the protocol above counts them, with CountIn and CountOut
 	MessagesOut int64
 	Queued      int64 // bytes pending now, over all connections
 	Drainers    int   // running or submitted now
@@ -39,12 +39,8 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
-// CountMessages adds to the engine's message counters.
-func (c *Conn) CountMessages(in, out int) {
-	if in != 0 {
-		c.loop.messagesIn.Add(int64(in))
-	}
-	if out != 0 {
-		c.loop.messagesOut.Add(int64(out))
-	}
-}
+// CountIn and CountOut add to the engine's message counters.
+func (c *Conn) CountIn(messages int) { c.loop.messagesIn.Add(int64(messages)) }
+
+// CountOut: see CountIn.
+func (c *Conn) CountOut(messages int) { c.loop.messagesOut.Add(int64(messages)) }

@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -10,15 +11,16 @@ import (
 // on a non-blocking socket they return at once, and the bookkeeping of a
 // blocking call costs more than the rest of a turn. recvfrom and sendto take a
 // shorter way through the kernel than read and write, and can suppress SIGPIPE.
+// Package syscall's RawSyscall6 saves the two wrappers that x/sys puts around it.
 
 const sendFlags = unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
 
 // maxIovecs is the number of buffers that one sendmsg carries.
 const maxIovecs = 64
 
-func recv(fd int32, p []byte) (int, unix.Errno) {
+func recv(fd int32, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
 		if errno != unix.EINTR {
 			return int(n), errno
@@ -26,9 +28,9 @@ func recv(fd int32, p []byte) (int, unix.Errno) {
 	}
 }
 
-func send(fd int32, p []byte) (int, unix.Errno) {
+func send(fd int32, p []byte) (int, syscall.Errno) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), sendFlags, 0, 0)
 		if errno != unix.EINTR {
 			return int(n), errno
@@ -36,11 +38,11 @@ func send(fd int32, p []byte) (int, unix.Errno) {
 	}
 }
 
-func sendv(fd int32, iov []unix.Iovec) (int, unix.Errno) {
+func sendv(fd int32, iov []unix.Iovec) (int, syscall.Errno) {
 	msg := unix.Msghdr{Iov: unsafe.SliceData(iov)}
 	msg.SetIovlen(len(iov))
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd),
+		n, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd),
 			uintptr(unsafe.Pointer(&msg)), sendFlags)
 		if errno != unix.EINTR {
 			return int(n), errno

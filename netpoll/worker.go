@@ -12,8 +12,15 @@ import (
 type worker struct {
 	in  []byte
 	out outbound
-	// For the monitor: the connection in whose turn the worker is, and the
-	// number of turns begun.
+	// The turn under way, if there is one: bytes at the front of in that were
+	// left over before, whether the handler has never seen them, and whether it
+	// may read.
+	turning bool
+	kept    int
+	unseen  bool
+	ready   bool
+	// For the monitor: the connection of the last turn, and the number of turns
+	// begun.
 	conn  atomic.Pointer[Conn]
 	turns atomic.Uint32
 	seen  uint32 // turns at the monitor's last look
@@ -21,11 +28,10 @@ type worker struct {
 }
 
 func (w *worker) enter(c *Conn) {
+	w.turning = true
 	w.turns.Add(1)
 	w.conn.Store(c)
 }
-
-func (w *worker) leave() { w.conn.Store(nil) }
 
 // crew hands out workers and keeps a few of those who are done.
 type crew struct {
@@ -55,6 +61,7 @@ func (k *crew) hire() *worker {
 }
 
 func (k *crew) dismiss(w *worker) {
+	w.conn.Store(nil) // an idle worker keeps nobody alive
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	last := len(k.busy) - 1

@@ -98,11 +98,15 @@ func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, fail
 	if c.phase != live || c.sealed {
 		return Closed, false
 	}
-	n, pending := len(head)+len(body), 0
+	// What was gathered goes first: only what the socket refuses is pending.
+	if o := c.out; o != nil && o.gathers() && c.flushGatherLocked(o) {
+		return Closed, true
+	}
+	pending := 0
 	if c.out != nil {
 		pending = c.out.bytes
 	}
-	if n > c.loop.engine.opts.MaxPending-pending {
+	if len(head)+len(body) > c.loop.engine.opts.MaxPending-pending {
 		return Full, false
 	}
 	if c.putLocked(head, body, shared) {
@@ -167,11 +171,8 @@ func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) {
 			o.advance(took)
 		}
 	} else {
-		rest := make([]byte, 0, len(head)+len(body)-took)
-		if took < len(head) {
-			rest, took = append(rest, head[took:]...), len(head)
-		}
-		o.add(NewBuffer(append(rest, body[took-len(head):]...)))
+		skip := min(took, len(head))
+		o.copyIn(head[skip:], body[took-skip:])
 	}
 	c.loop.queued.Add(int64(o.bytes - before))
 }

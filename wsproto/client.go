@@ -125,7 +125,14 @@ func (k *Client) Start(t Target, from netip.Addr, h Handler, failed func(error))
 	k.once.Do(k.begin)
 	c := &Conn{side: k.side, handler: h}
 	c.extras().dial = &dial{client: k, target: t, key: newKey(), failed: failed}
-	return k.Engine.Dial(from, t.Addr, (*handle)(c))
+	if err := k.Engine.Dial(from, t.Addr, (*handle)(c)); err != nil {
+		return err
+	}
+	c.io.SetDeadline(k.HandshakeTimeout) // to connect, too
+	if c.flags.Load()&flagOpen != 0 {    // it is there already
+		c.armFirst()
+	}
+	return nil
 }
 
 func (k *Client) begin() {
@@ -239,7 +246,7 @@ func (c *Conn) dialFailed(err error) {
 	if !errors.As(err, &he) {
 		reason := "the connection failed"
 		if errors.Is(err, io.EOF) {
-			reason, err = "the server closed the connection before it answered the handshake", nil
+			reason, err = "the server closed the connection before it answered the handshake", io.ErrUnexpectedEOF
 		}
 		err = &HandshakeError{Reason: reason, Err: err}
 	}

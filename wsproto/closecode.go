@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -95,15 +96,32 @@ func IsCloseError(err error, codes ...Code) bool {
 // maxReason is how long the reason of a close frame can be.
 const maxReason = maxControl - 2
 
-// appendCloseBody appends the payload of a close frame. A reason that is too
-// long is cut at a rune's boundary; NoStatus makes an empty payload.
+// sayable returns what of a code and a reason can stand in a close frame: a
+// valid code or NoStatus, which goes without a reason, and UTF-8 that is cut at a
+// rune's boundary where it is too long.
+func sayable(code Code, reason string) (Code, string) {
+	if code == NoStatus {
+		return code, ""
+	}
+	if !code.Valid() {
+		code = InternalError
+	}
+	reason = strings.ToValidUTF8(reason, string(utf8.RuneError))
+	if len(reason) <= maxReason {
+		return code, reason
+	}
+	n := maxReason
+	for !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return code, reason[:n]
+}
+
+// appendCloseBody appends the payload of a close frame, of what is sayable;
+// NoStatus makes an empty one.
 func appendCloseBody(b []byte, code Code, reason string) []byte {
 	if code == NoStatus {
 		return b
-	}
-	for len(reason) > maxReason {
-		_, n := utf8.DecodeLastRuneInString(reason)
-		reason = reason[:len(reason)-n]
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(code))
 	return append(b, reason...)

@@ -61,8 +61,10 @@ type extra struct {
 
 const (
 	flagOpen   uint32 = 1 << iota // the handshake is done
-	flagPinged                    // a ping of ours is not answered yet
+	flagPinged                    // nothing has come since a ping of ours
 	flagClosed                    // a close frame was sent or received
+	flagLate                      // our close frame was not answered in time
+	flagSilent                    // the time to answer a ping is over
 )
 
 // The methods that the engine calls stand on a type of their own, so that they
@@ -82,9 +84,16 @@ func (h *handle) OnOpen() {
 
 func (h *handle) OnData(data []byte) (used int) {
 	c := (*Conn)(h)
-	if c.flags.Load()&flagOpen == 0 {
-		if used = c.shake(data); c.flags.Load()&flagOpen == 0 || used == len(data) {
-			return used
+	flags := c.flags.Load()
+	if flags&(flagOpen|flagPinged) != flagOpen {
+		if flags&flagPinged != 0 { // whatever came is a sign of life
+			c.flags.And(^(flagPinged | flagSilent))
+			c.arm(c.side.ping)
+		}
+		if flags&flagOpen == 0 {
+			if used = c.shake(data); c.flags.Load()&flagOpen == 0 || used == len(data) {
+				return used
+			}
 		}
 	}
 	return used + c.frames(data[used:])
@@ -94,6 +103,7 @@ func (h *handle) OnDeadline() {
 	c := (*Conn)(h)
 	switch flags := c.flags.Load(); {
 	case flags&flagClosed != 0:
+		c.flags.Or(flagLate)
 		c.io.Close(ErrCloseTimeout)
 	case flags&flagOpen == 0:
 		c.shakeTimeout()
@@ -122,6 +132,9 @@ func (h *handle) OnClose(err error) {
 	if !errors.As(err, &ce) {
 		ce = &CloseError{Code: AbnormalClosure, Err: err}
 	}
+	if c.flags.Load()&flagLate != 0 && ce.Err == nil {
+		ce.Err = ErrCloseTimeout // the engine keeps the first error only
+	}
 	c.handler.OnClose(c, ce)
 }
 
@@ -143,7 +156,7 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	if c.flags.Load()&flagClosed != 0 {
 		return true // after a close frame nothing is delivered, only the answer looked for
 	}
-	c.io.CountMessages(1, 0)
+	c.io.CountIn(1)
 	c.handler.OnMessage(c, op, payload)
 	return true
 }
@@ -159,7 +172,7 @@ func (s *frameSink) control(op Opcode, payload []byte) bool {
 		c.onCloseFrame(payload)
 		return false
 	}
-	return true // any frame is a sign of life: see keepAlive
+	return true
 }
 
 // onCloseFrame answers a close frame, unless it is the answer to ours, and ends
@@ -179,6 +192,7 @@ func (c *Conn) onCloseFrame(payload []byte) {
 // fail ends the connection for what went wrong: the peer gets a close frame, but
 // nothing is expected of it any more (RFC 6455, 7.1.7).
 func (c *Conn) fail(code Code, reason string, err error) {
+	code, reason = sayable(code, reason)
 	ce := &CloseError{Code: code, Reason: reason, Err: err}
 	c.closeFrame(code, reason, ce)
 	c.io.Finish(ce, c.side.closeTimeout)
@@ -196,12 +210,10 @@ func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
 // Close begins the closing handshake: the peer gets a close frame, its answer is
 // waited for, for Server.CloseTimeout at most, and OnClose is called. Nothing is
 // delivered or sent after it. A second call does nothing. A code that may not
-// stand in a frame is sent as InternalError; NoStatus sends no code. A reason
-// longer than 123 bytes is cut.
+// stand in a frame is sent as InternalError; NoStatus sends neither code nor
+// reason. A reason longer than 123 bytes is cut.
 func (c *Conn) Close(code Code, reason string) {
-	if !code.Valid() && code != NoStatus {
-		code = InternalError
-	}
+	code, reason = sayable(code, reason)
 	if c.closeFrame(code, reason, &CloseError{Code: code, Reason: reason}) {
 		c.io.SetDeadline(c.side.closeTimeout)
 	}
@@ -211,7 +223,7 @@ func (c *Conn) Close(code Code, reason string) {
 func (c *Conn) Send(op Opcode, payload []byte) Outcome {
 	o := c.write(op, payload)
 	if o.OK() {
-		c.io.CountMessages(0, 1)
+		c.io.CountOut(1)
 	}
 	return o
 }
@@ -227,7 +239,7 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 	}
 	o := c.io.WriteBuffer(p.frames)
 	if o.OK() {
-		c.io.CountMessages(0, p.messages)
+		c.io.CountOut(p.messages)
 	}
 	return o
 }
@@ -243,8 +255,8 @@ func (c *Conn) write(op Opcode, payload []byte) Outcome {
 	if c.flags.Load()&(flagOpen|flagClosed) != flagOpen {
 		return Closed
 	}
-	if mask := c.mask(); mask != nil {
-		return c.writeMasked(op, payload, mask)
+	if c.side.state.ClientSide() {
+		return c.writeMasked(op, payload)
 	}
 	var head [maxHeader]byte
 	return c.io.Write(appendHeader(head[:0], true, op, len(payload)), payload)
@@ -252,9 +264,9 @@ func (c *Conn) write(op Opcode, payload []byte) Outcome {
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-func (c *Conn) writeMasked(op Opcode, payload []byte, mask *[4]byte) Outcome {
+func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 	b := scratch.Get().(*[]byte)
-	*b = appendFrame((*b)[:0], true, op, payload, mask)
+	*b = appendFrame((*b)[:0], true, op, payload, c.mask())
 	o := c.io.Write(nil, *b)
 	if cap(*b) <= keepBuffer {
 		scratch.Put(b)
@@ -276,27 +288,41 @@ func (c *Conn) mask() *[4]byte {
 func (c *Conn) keepAlive() {
 	s, idle := c.side, c.io.IdleFor()
 	switch pinged := c.flags.Load()&flagPinged != 0; {
-	case idle < s.ping:
-		c.flags.And(^flagPinged)
-		c.io.SetDeadline(s.ping - idle)
+	case pinged && c.flags.Or(flagSilent)&flagSilent == 0:
+		c.arm(time.Millisecond) // the answer may be there, and this turn still to read it
 	case pinged:
 		c.io.Close(&CloseError{Code: AbnormalClosure, Err: ErrPongTimeout})
+	case idle < s.ping:
+		c.arm(s.ping - idle)
 	default:
 		c.flags.Or(flagPinged)
 		c.write(Ping, nil)
-		c.io.SetDeadline(s.pong)
+		c.arm(s.pong)
 	}
 }
 
-// opened marks the handshake as done. The first ping comes after between three
-// quarters and the whole of the interval, so that clients who came together are
-// not pinged together.
+// arm sets the deadline of a connection that is open, unless Close was called
+// meanwhile: then its own deadline stands.
+func (c *Conn) arm(d time.Duration) {
+	c.io.SetDeadline(d)
+	if c.flags.Load()&flagClosed != 0 {
+		c.io.SetDeadline(c.side.closeTimeout)
+	}
+}
+
+// opened marks the handshake as done.
 func (c *Conn) opened() {
 	c.flags.Or(flagOpen)
+	c.armFirst()
+}
+
+// armFirst sets the time of the first ping: after between three quarters and the
+// whole of the interval, so that clients who came together are not pinged together.
+func (c *Conn) armFirst() {
 	if p := c.side.ping; p > 0 {
-		c.io.SetDeadline(p - rand.N(p/4+1))
+		c.arm(p - rand.N(p/4+1))
 	} else {
-		c.io.SetDeadline(0)
+		c.arm(0)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 // exchange is what a handshake needs for a moment.
 type exchange struct {
 	in      bytes.Reader
+	core    []byte // what in reads
 	out     bytes.Buffer
 	request Request
 }
@@ -24,11 +25,31 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func (x *exchange) free() {
 	x.out.Reset()
+	clear(x.request.fields) // they point into the buffer of a worker
 	x.request = Request{fields: x.request.fields[:0]}
 	exchanges.Put(x)
 }
 
 var headerEnd = []byte("\r\n\r\n")
+
+// headEnd returns the length of the header that p begins with, to its empty line,
+// or 0 if that has not come. A bare line feed counts as the end of a line, as for
+// net/http; whether it may stand there is for Request.parse to say.
+func headEnd(p []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(p[i:], '\n')
+		if n < 0 {
+			return 0
+		}
+		i += n + 1
+		switch {
+		case bytes.HasPrefix(p[i:], crlf):
+			return i + len(crlf)
+		case bytes.HasPrefix(p[i:], crlf[1:]):
+			return i + 1
+		}
+	}
+}
 
 // shake takes what has come of the handshake and returns the bytes that are done
 // with: 0 until the header is complete.
@@ -37,10 +58,15 @@ func (c *Conn) shake(data []byte) (used int) {
 		return c.shakeClient(data)
 	}
 	s := c.side.server
-	end := bytes.Index(data, headerEnd) + len(headerEnd)
-	if end < len(headerEnd) || end > s.MaxHeader {
-		if len(data) > s.MaxHeader || bytes.Contains(data, []byte("\n\n")) {
-			c.leave(data) // large, or not by the letter: net/http knows what to do
+	if !isToken(data[:1]) && data[0] != '\r' && data[0] != '\n' {
+		r := Refuse(http.StatusBadRequest, "this is not HTTP")
+		c.refuse(r, r)
+		return len(data)
+	}
+	end := headEnd(data)
+	if end == 0 || end > s.MaxHeader {
+		if len(data) > s.MaxHeader {
+			c.leave(data) // net/http knows what to do with a large one
 			return len(data)
 		}
 		return 0
@@ -59,8 +85,11 @@ func (c *Conn) shake(data []byte) (used int) {
 		c.refuse(refusal, refusal)
 		return len(data)
 	}
-	c.opened()
 	c.io.Write(nil, x.out.Bytes())
+	c.opened() // not before: Shutdown writes to whom it finds open
+	if s.closing() {
+		c.Close(goingAway())
+	}
 	c.handler.OnOpen(c, r)
 	return end
 }
@@ -78,8 +107,12 @@ func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
 	if refusal != nil {
 		return refusal
 	}
+	if c.side.server.closing() {
+		return Refuse(http.StatusServiceUnavailable, "the server shuts down")
+	}
+	x.core = r.appendCore(x.core[:0])
 	u := ws.Upgrader{
-		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(r.head)),
+		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(x.core)),
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
 			if refusal = c.accept(r); refusal != nil {
 				return nil, refusal
@@ -87,7 +120,7 @@ func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
 			return ws.HandshakeHeaderHTTP(r.Header), nil
 		},
 	}
-	x.in.Reset(r.head)
+	x.in.Reset(x.core)
 	_, err := u.Upgrade(x)
 	if refusal == nil && err != nil {
 		refusal = translate(err)
@@ -106,7 +139,7 @@ func translate(err error) *Refusal {
 	case http.StatusMethodNotAllowed: // RFC 9110, 15.5.6
 		refusal.Header = http.Header{"Allow": {http.MethodGet}}
 	case http.StatusUpgradeRequired: // RFC 6455, 4.4
-		refusal.Header = http.Header{"Sec-WebSocket-Version": {"13"}, "Upgrade": {"websocket"}}
+		refusal.Header = http.Header{"Sec-WebSocket-Version": {"13"}, "Upgrade": {"websocket"}, "Connection": {"Upgrade"}}
 	}
 	return refusal
 }
@@ -135,8 +168,9 @@ func (c *Conn) accept(r *Request) *Refusal {
 	if s.Accept != nil {
 		if err := s.Accept(r); err != nil {
 			var refusal *Refusal
-			if !errors.As(err, &refusal) {
-				refusal = Refuse(http.StatusInternalServerError, err.Error())
+			if !errors.As(err, &refusal) { // not for strangers to read
+				s.logger().Warn("Accept refuses a handshake with an error that is no Refusal", "error", err)
+				refusal = Refuse(http.StatusInternalServerError, "the server refuses the handshake")
 			}
 			return refusal
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,16 +46,13 @@ func (p *pages) give(nc net.Conn) {
 }
 
 func (p *pages) shutdown(ctx context.Context) error {
-	started := true
-	p.once.Do(func() { started = false })
+	p.once.Do(func() { close(p.done) }) // it never began, and will not any more
 	p.listener.Close()
 	err := p.http.Shutdown(ctx)
 	if err != nil {
 		p.http.Close()
 	}
-	if started {
-		<-p.done
-	}
+	<-p.done
 	return err
 }
 
@@ -73,7 +71,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func isUpgrade(r *http.Request) bool {
-	return hasToken(r.Header.Get("Upgrade"), "websocket")
+	return slices.ContainsFunc(r.Header["Upgrade"], func(list string) bool { return hasToken(list, "websocket") })
 }
 
 func upgradeRequired(w http.ResponseWriter) {
@@ -95,6 +93,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.begin(); err != nil {
 		s.logger().Error("cannot serve WebSockets", "error", err)
 		http.Error(w, "the WebSocket server cannot start", http.StatusInternalServerError)
+		return
+	}
+	if s.closing() {
+		http.Error(w, "the server shuts down", http.StatusServiceUnavailable)
+		return
+	}
+	if r.ContentLength != 0 { // net/http takes Transfer-Encoding out of the header
+		http.Error(w, "a WebSocket handshake has no body", http.StatusBadRequest)
 		return
 	}
 	head, ok := encodeHead(r, s.MaxHeader)

@@ -38,5 +38,8 @@ func Join(ps ...*Prepared) *Prepared {
 // Len returns the number of bytes on the wire.
 func (p *Prepared) Len() int { return p.frames.Len() }
 
+// Bytes returns the frames as they go over the wire. They must not be changed.
+func (p *Prepared) Bytes() []byte { return p.frames.Bytes() }
+
 // Messages returns the number of messages.
 func (p *Prepared) Messages() int { return p.messages }

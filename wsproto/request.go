@@ -2,7 +2,9 @@ package wsproto
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -28,6 +30,7 @@ type Request struct {
 	head   []byte // the request's header, to its empty line
 	fields []field
 	conn   *Conn
+	url    *url.URL // URI, once check has parsed it
 	ctx    context.Context
 	http   *http.Request // as it came through net/http, or nil
 }
@@ -39,29 +42,33 @@ type field struct {
 
 // Path returns the path of the URI, decoded.
 func (r *Request) Path() string {
-	p, _, _ := strings.Cut(r.URI, "?")
-	if u, err := url.PathUnescape(p); err == nil {
-		return u
+	if r.url == nil {
+		return ""
 	}
-	return p
+	return r.url.Path
 }
 
 // Query returns the parameters of the URI.
 func (r *Request) Query() url.Values {
-	_, q, _ := strings.Cut(r.URI, "?")
-	v, _ := url.ParseQuery(q)
-	return v
+	if r.url == nil {
+		return nil
+	}
+	return r.url.Query()
 }
 
 // Get returns the value of the first field of that name, or "". Names are
 // compared without regard to case.
 func (r *Request) Get(name string) string {
 	for _, f := range r.fields {
-		if len(f.name) == len(name) && strings.EqualFold(string(f.name), name) {
+		if f.is(name) {
 			return string(f.value)
 		}
 	}
 	return ""
+}
+
+func (f field) is(name string) bool {
+	return len(f.name) == len(name) && strings.EqualFold(string(f.name), name)
 }
 
 // Headers returns a copy of all fields.
@@ -77,9 +84,11 @@ func (r *Request) Headers() http.Header {
 func (r *Request) Subprotocols() []string {
 	var all []string
 	for _, f := range r.fields {
-		if strings.EqualFold(string(f.name), "Sec-WebSocket-Protocol") {
+		if f.is("Sec-WebSocket-Protocol") {
 			for p := range strings.SplitSeq(string(f.value), ",") {
-				all = append(all, strings.TrimSpace(p))
+				if p = strings.TrimSpace(p); p != "" {
+					all = append(all, p)
+				}
 			}
 		}
 	}
@@ -126,41 +135,82 @@ func Refuse(status int, reason string) *Refusal {
 var crlf = []byte("\r\n")
 
 // parse takes head, a whole request header with its empty line, apart. It does
-// not judge what is for ws.Upgrader to judge; it refuses what that lets pass.
-func (r *Request) parse(head []byte) *Refusal {
+// not judge what is for ws.Upgrader to judge; it refuses what that lets pass, but
+// reads on after the first fault: whether the request is a handshake at all may
+// stand in a later line.
+func (r *Request) parse(head []byte) (refusal *Refusal) {
 	r.head, r.fields = head, r.fields[:0]
-	line, rest, _ := bytes.Cut(head, crlf)
+	line, rest, refusal := cutLine(head)
 	if parts := bytes.Split(line, []byte{' '}); len(parts) == 3 {
 		r.URI = string(parts[1])
 	}
 	for {
-		line, rest, _ = bytes.Cut(rest, crlf)
+		var fault *Refusal
+		line, rest, fault = cutLine(rest)
+		refusal = cmp.Or(refusal, fault)
 		if len(line) == 0 {
-			return nil
+			return refusal
 		}
-		if line[0] == ' ' || line[0] == '\t' {
-			return Refuse(http.StatusBadRequest, "a header field is folded over two lines, which RFC 9112, 5.2 forbids")
+		f, fault := parseField(line)
+		if refusal = cmp.Or(refusal, fault); fault == nil {
+			r.fields = append(r.fields, f)
 		}
-		name, value, ok := bytes.Cut(line, []byte{':'})
-		if !ok || !isToken(name) {
-			return Refuse(http.StatusBadRequest, fmt.Sprintf("the header line %.60q has no valid name before a colon (RFC 9112, 5.1)", line))
-		}
-		if bytes.ContainsAny(value, "\r\n\x00") {
-			return Refuse(http.StatusBadRequest, fmt.Sprintf("the header field %s contains a bare line break or NUL (RFC 9110, 5.5)", name))
-		}
-		r.fields = append(r.fields, field{name, bytes.Trim(value, " \t")})
 	}
 }
 
+func cutLine(p []byte) (line, rest []byte, fault *Refusal) {
+	line, rest, _ = bytes.Cut(p, crlf[1:])
+	if line, ok := bytes.CutSuffix(line, crlf[:1]); ok {
+		return line, rest, nil
+	}
+	return line, rest, Refuse(http.StatusBadRequest, "a header line ends with a bare line feed (RFC 9112, 2.2)")
+}
+
+func parseField(line []byte) (f field, fault *Refusal) {
+	if line[0] == ' ' || line[0] == '\t' {
+		return f, Refuse(http.StatusBadRequest, "a header field is folded over two lines, which RFC 9112, 5.2 forbids")
+	}
+	name, value, ok := bytes.Cut(line, []byte{':'})
+	if !ok || !isToken(name) {
+		return f, Refuse(http.StatusBadRequest, fmt.Sprintf("the header line %.60q has no valid name before a colon (RFC 9112, 5.1)", line))
+	}
+	if bytes.ContainsFunc(value, isControl) {
+		return f, Refuse(http.StatusBadRequest, fmt.Sprintf("the header field %s contains a control character (RFC 9110, 5.5)", name))
+	}
+	return field{name, bytes.Trim(value, " \t")}, nil
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// appendCore appends the header with nothing but what ws.Upgrader judges. It
+// takes Upgrade and Connection for single fields, and Upgrade for a single value,
+// but both are lists (RFC 9110, 7.6.1 and 7.8).
+func (r *Request) appendCore(b []byte) []byte {
+	line, _, _ := bytes.Cut(r.head, crlf)
+	b = append(append(b, line...), crlf...)
+	for _, f := range r.fields {
+		if f.is("Host") || f.is("Sec-WebSocket-Key") || f.is("Sec-WebSocket-Version") {
+			b = append(append(append(append(b, f.name...), ':'), f.value...), crlf...)
+		}
+	}
+	if r.lists("Upgrade", "websocket") {
+		b = append(b, "Upgrade: websocket\r\n"...)
+	}
+	if r.lists("Connection", "upgrade") {
+		b = append(b, "Connection: Upgrade\r\n"...)
+	}
+	return append(b, crlf...)
+}
+
 // once are the fields that a handshake may have only once.
-var once = [...]string{"Host", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
+var once = [...]string{"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
 
 // check refuses what ws.Upgrader lets pass.
 func (r *Request) check() *Refusal {
 	for _, name := range once {
 		n := 0
 		for _, f := range r.fields {
-			if strings.EqualFold(string(f.name), name) {
+			if f.is(name) {
 				n++
 			}
 		}
@@ -171,12 +221,32 @@ func (r *Request) check() *Refusal {
 	if l := r.Get("Content-Length"); l != "" && l != "0" || r.Get("Transfer-Encoding") != "" {
 		return Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
 	}
+	if k := r.Get("Sec-WebSocket-Key"); k != "" {
+		if nonce, err := base64.StdEncoding.DecodeString(k); err != nil || len(nonce) != 16 {
+			return Refuse(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64 (RFC 6455, 4.1)")
+		}
+	}
+	u, err := url.ParseRequestURI(r.URI)
+	if err != nil {
+		return Refuse(http.StatusBadRequest, "the request line has no valid URI")
+	}
+	r.url = u
 	return nil
 }
 
 // isUpgrade reports whether the request is meant as a WebSocket handshake.
 func (r *Request) isUpgrade() bool {
-	return hasToken(r.Get("Upgrade"), "websocket") || r.Get("Sec-WebSocket-Key") != ""
+	return r.lists("Upgrade", "websocket") || r.Get("Sec-WebSocket-Key") != ""
+}
+
+// lists reports whether token is in a field of that name.
+func (r *Request) lists(name, token string) bool {
+	for _, f := range r.fields {
+		if f.is(name) && hasToken(string(f.value), token) {
+			return true
+		}
+	}
+	return false
 }
 
 func hasToken(list, token string) bool {

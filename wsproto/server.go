@@ -103,7 +103,11 @@ func (s *Server) setDefaults() {
 	def(&s.Addr, ":8080")
 	def(&s.MaxMessage, defaultMaxMessage)
 	def(&s.MaxFrame, s.MaxMessage)
+	if b := s.Engine.ReadBuffer; b != 0 { // half of it is what the engine keeps of a header
+		def(&s.MaxHeader, min(defaultMaxHeader, b/2))
+	}
 	def(&s.MaxHeader, defaultMaxHeader)
+	def(&s.Engine.ReadBuffer, max(64<<10, 2*s.MaxHeader))
 	def(&s.HandshakeTimeout, 10*time.Second)
 	def(&s.CloseTimeout, 5*time.Second)
 	def(&s.PingInterval, 60*time.Second)
@@ -169,10 +173,8 @@ func (s *Server) Listen(addr string) (net.Addr, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	select {
-	case <-s.closed:
+	if s.closing() {
 		return nil, ErrServerClosed
-	default:
 	}
 	l, err := s.engine.Listen(addr, s.accept)
 	if err != nil {
@@ -215,22 +217,32 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil // it never ran
 	}
 	s.mu.Lock()
-	select {
-	case <-s.closed:
-	default:
+	if !s.closing() {
 		close(s.closed)
 	}
 	s.mu.Unlock()
 	s.engine.StopListening()
 	s.engine.Each(func(h netpoll.Handler) {
 		if c := (*Conn)(h.(*handle)); c.flags.Load()&flagOpen != 0 {
-			c.Close(GoingAway, "the server shuts down")
+			c.Close(goingAway())
 		} else {
 			c.io.Close(ErrServerClosed)
 		}
 	})
 	err := s.pages.shutdown(ctx)
 	return errors.Join(err, s.engine.Shutdown(ctx))
+}
+
+func goingAway() (Code, string) { return GoingAway, "the server shuts down" }
+
+// closing reports whether Shutdown was called.
+func (s *Server) closing() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // Stats returns the engine's counters.

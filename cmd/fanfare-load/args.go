@@ -75,6 +75,9 @@ func (cmd *command) parse(args []string, out io.Writer) (*options, error) {
 func parseMixed(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := fs.Parse(args); err != nil {
+			if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+				err = fmt.Errorf("there is no flag %s", name)
+			}
 			return nil, err
 		}
 		if fs.NArg() == 0 {
@@ -121,4 +124,3 @@ func names() string {
 	}
 	return strings.Join(all, ", ")
 }
-

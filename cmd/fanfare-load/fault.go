@@ -7,8 +7,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +29,6 @@ type fault struct {
 type faults struct {
 	mu   sync.Mutex
 	kind map[string]*fault
-	any  atomic.Bool
 }
 
 // add counts n faults of a kind; example is called for the first of them.
@@ -37,7 +36,6 @@ func (f *faults) add(kind, hint string, n int64, example func() string) {
 	if n <= 0 {
 		return
 	}
-	f.any.Store(true)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.kind == nil {
@@ -57,7 +55,24 @@ func (f *faults) add(kind, hint string, n int64, example func() string) {
 // addError counts an error that a connection ended with, or did not begin with.
 func (f *faults) addError(err error) {
 	kind, hint := classify(err)
-	f.add(kind, hint, 1, err.Error)
+	f.add(kind, hint, 1, func() string { return plain(err) })
+}
+
+// plain returns an error's text without the names of packages that it went
+// through.
+func plain(err error) string {
+	s := err.Error()
+	for _, prefix := range []string{"wsproto: ", "no WebSocket: ", "netpoll: "} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	return s
+}
+
+// any reports whether there is one.
+func (f *faults) any() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.kind) > 0
 }
 
 // list returns the kinds, the most frequent first.
@@ -96,15 +111,13 @@ func classify(err error) (kind, hint string) {
 		{unix.EHOSTUNREACH, "host unreachable", "check the host's address"},
 		{wsproto.ErrHandshakeTimeout, "handshake timed out", "the server accepts connections but does not answer: is it overloaded? See -timeout and -concurrency"},
 		{unix.ECONNRESET, "reset during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
+		{io.ErrUnexpectedEOF, "closed during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
 		{unix.EPIPE, "closed during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
 		{netpoll.ErrShutdown, "given up", "the run was ended before the server answered"},
 	} {
 		if errors.Is(err, c.err) {
 			return c.kind, c.hint
 		}
-	}
-	if he != nil && he.Err == nil && he.Closed() {
-		return "closed during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"
 	}
 	if he != nil {
 		return "no WebSocket", "something else than a WebSocket server answers on this port: check the port"

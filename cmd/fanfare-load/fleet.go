@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,9 @@ type fleet struct {
 	lost   atomic.Int64 // of closed: before we wanted it
 	streak atomic.Int64 // failures since the last success
 	ending atomic.Bool  // from now on, closing is no fault
+
+	mu    sync.Mutex
+	conns []*wsproto.Conn // all that ever opened
 }
 
 // newFleet starts an engine for connections with messages of size bytes, of which
@@ -122,10 +126,17 @@ func (f *fleet) refused(err error) {
 }
 
 // joined is told that a connection is open.
-func (f *fleet) joined() {
+func (f *fleet) joined(c *wsproto.Conn) {
+	f.mu.Lock()
+	f.conns = append(f.conns, c)
+	ending := f.ending.Load()
+	f.mu.Unlock()
 	f.opened.Add(1)
 	f.streak.Store(0)
 	<-f.tokens
+	if ending { // end has not seen it
+		c.Close(wsproto.NormalClosure, "")
+	}
 }
 
 // left is told how a connection ended.
@@ -142,22 +153,34 @@ func (f *fleet) alive() int64 { return f.opened.Load() - f.closed.Load() }
 
 // end closes what is open, in order as far as the server takes part, and ends the
 // engine.
-func (f *fleet) end(close func()) error {
+func (f *fleet) end() {
+	f.mu.Lock()
 	f.ending.Store(true)
-	close()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	conns := f.conns
+	f.mu.Unlock()
+	for _, c := range conns {
+		c.Close(wsproto.NormalClosure, "")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
-	for f.alive() > 0 {
+	_ = waitFor(ctx, 2*time.Millisecond, func() bool { return f.alive() <= 0 || f.engine.Err() != nil })
+	cancel()
+	_ = f.engine.Shutdown(ctx) // its error says that some had to be closed
+}
+
+// endTimeout bounds the closing handshakes of all connections together.
+const endTimeout = 10 * time.Second
+
+// waitFor asks done every so often until it says so; or it returns ctx's error.
+func waitFor(ctx context.Context, every time.Duration, done func() bool) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for !done() {
 		select {
 		case <-ctx.Done():
-		case <-f.engine.Failed():
-			return f.engine.Err()
-		case <-time.After(2 * time.Millisecond):
-			continue
+			return ctx.Err()
+		case <-tick.C:
 		}
-		break
 	}
-	cancel()
-	_ = f.engine.Shutdown(ctx)
 	return nil
 }

@@ -36,7 +36,7 @@ func bytesText(n int64) string {
 	switch {
 	case n < 10<<10:
 		return sign + comma(n) + " B"
-	case n < 10<<20:
+	case n < 1<<20:
 		return fmt.Sprintf("%s%.1f KiB", sign, float64(n)/(1<<10))
 	}
 	return fmt.Sprintf("%s%.1f MiB", sign, float64(n)/(1<<20))

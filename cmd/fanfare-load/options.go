@@ -150,7 +150,7 @@ func (o *options) validate() error {
 		{"rcvbuf", float64(o.rcvbuf), 0, 1 << 30, true},
 	} {
 		if f.has && !(f.value >= f.min && f.value <= f.max) { // so that NaN is out
-			return fmt.Errorf("-%s is %v; it must be from %.0f to %.0f", f.name, f.value, f.min, f.max)
+			return fmt.Errorf("-%s is %v; it must be from %s to %s", f.name, f.value, comma(int64(f.min)), comma(int64(f.max)))
 		}
 	}
 	if err := o.validateTimes(); err != nil {

@@ -50,13 +50,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if err != nil {
 		return p.fail(cmd.name, err)
 	}
-	err = cmd.run(l, ctx)
-	if end := l.end(ctx); err == nil {
-		err = end
-	}
-	if err != nil {
-		return p.fail(cmd.name, err)
-	}
+	l.finish(ctx, cmd.run(l, ctx))
 	if err := l.report.print(p.stdout, opt.json); err != nil {
 		return p.fail(cmd.name, err)
 	}

@@ -5,12 +5,12 @@ import "github.com/fanfare-ws/fanfare/wsproto"
 // echo sends back what it gets. One serves all connections.
 type echo struct{}
 
-func (echo) OnOpen(*wsproto.Conn, *wsproto.Request) {}
+func (*echo) OnOpen(*wsproto.Conn, *wsproto.Request) {}
 
-func (echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+func (*echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	if c.Send(op, payload) == wsproto.Full {
 		c.Close(wsproto.TryAgainLater, "the backlog is full")
 	}
 }
 
-func (echo) OnClose(*wsproto.Conn, *wsproto.CloseError) {}
+func (*echo) OnClose(*wsproto.Conn, *wsproto.CloseError) {}

@@ -88,7 +88,7 @@ type app struct {
 }
 
 func newApp(cfg *config, log *slog.Logger) *app {
-	a := &app{cfg: cfg, log: log, echo: echo{}}
+	a := &app{cfg: cfg, log: log, echo: new(echo)}
 	ping := cfg.ping
 	if ping == 0 {
 		ping = -1

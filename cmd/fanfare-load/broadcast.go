@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// castRun is what subscribers and publishers of a broadcast have in common.
+type castRun struct {
+	load        *load
+	wire        *wire
+	op          wsproto.Opcode
+	window      int // of each publisher, at most; 0 if it is paced
+	subscribers []*subscriber
+	publishers  []*publisher
+	stalled     []*staller
+	begun       atomic.Bool
+}
+
+func newCastRun(l *load) *castRun {
+	o := l.opt
+	r := &castRun{load: l, op: wsproto.Binary}
+	if o.text {
+		r.op = wsproto.Text
+	}
+	r.wire = newWire(rand.Uint64(), o.size, o.publishers, o.text)
+	r.window = (o.window + o.publishers - 1) / o.publishers
+	for _, s := range l.shards {
+		for range o.publishers {
+			s.cast.rings = append(s.cast.rings, make([]slot, r.window))
+		}
+	}
+	for i := range o.publishers {
+		p := &publisher{run: r, id: i, buf: make([]byte, o.size)}
+		p.window = uint64(share(o.window, i, o.publishers))
+		p.done = make([]int, p.window)
+		r.publishers = append(r.publishers, p)
+	}
+	return r
+}
+
+// runBroadcast is also the subcommand slow, which only has subscribers that do not
+// read beside the others.
+func runBroadcast(l *load, ctx context.Context) error {
+	r := newCastRun(l)
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	defer r.closeStalled()
+	if err := l.weigh("connected"); err != nil {
+		return err
+	}
+	if err := r.awaitSubscriptions(ctx); err != nil {
+		return err
+	}
+	m := l.measure()
+	var err error
+	if r.window > 0 {
+		err = r.saturate(ctx)
+	} else {
+		err = r.paced(ctx)
+	}
+	l.report.Messages = m.end()
+	r.count(ctx)
+	err = firstError(err, l.weigh("at the end"))
+	if err == nil && len(r.stalled) > 0 {
+		err = r.examine(ctx)
+	}
+	return err
+}
+
+// connect opens subscribers, those that will not read, and publishers.
+func (r *castRun) connect(ctx context.Context) error {
+	l, o := r.load, r.load.opt
+	stalling := o.stalled.of(o.n)
+	if o.command != "slow" {
+		stalling = 0
+	}
+	subs := make([]*subscriber, o.n-stalling)
+	seqs := make([]sequence, len(subs)*o.publishers) // one allocation for all
+	err := l.connect(ctx, "subscribers", l.target, len(subs), func(i int) wsproto.Handler {
+		subs[i] = &subscriber{run: r, id: i, seqs: seqs[i*o.publishers:][:o.publishers:o.publishers]}
+		return subs[i]
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range subs {
+		if s != nil && s.shard != nil {
+			r.subscribers = append(r.subscribers, s)
+		}
+	}
+	if err := r.stall(ctx, stalling); err != nil {
+		return err
+	}
+	return r.connectPublishers(ctx)
+}
+
+func (r *castRun) connectPublishers(ctx context.Context) error {
+	l, o := r.load, r.load.opt
+	before := l.fleet.opened.Load()
+	err := l.connect(ctx, "publishers", l.publish, o.publishers, func(i int) wsproto.Handler { return r.publishers[i] })
+	if err != nil {
+		return err
+	}
+	if opened := l.fleet.opened.Load() - before; opened < int64(o.publishers) {
+		return fmt.Errorf("only %s of %s could connect", comma(opened), plural(o.publishers, "publisher"))
+	}
+	for _, p := range r.publishers {
+		p.recount()
+	}
+	return nil
+}
+
+// share returns part i of n, which is divided among that many as evenly as it
+// goes.
+func share[T int | int64](n T, i, among int) T {
+	part := n / T(among)
+	if T(i) < n%T(among) {
+		part++
+	}
+	return part
+}
+
+// awaitSubscriptions publishes probes until every subscriber has got the latest:
+// the end of a handshake does not tell whether a server has subscribed him yet.
+func (r *castRun) awaitSubscriptions(ctx context.Context) error {
+	l := r.load
+	stop := l.progress.during("waiting for the first message at each subscriber", int64(len(r.subscribers)), r.probed)
+	defer stop()
+	for n := uint64(1); n <= probes; n++ {
+		r.publishers[0].probe(n)
+		patience := time.Now().Add(l.opt.drain / 2)
+		err := l.until(ctx, time.Millisecond, func() bool {
+			return r.allProbed(n) || time.Now().After(patience)
+		})
+		if err != nil {
+			return err
+		}
+		if r.allProbed(n) {
+			r.begun.Store(true)
+			return nil
+		}
+	}
+	without := int64(len(r.subscribers)) - r.probed()
+	l.faults.add("not subscribed", "is a message that is sent to -publish-url, or else the URL itself, really published to all others?",
+		without, func() string { return fmt.Sprintf("%d messages were published, and did not reach it", probes) })
+	if r.probed() == 0 {
+		return errExplained
+	}
+	r.begun.Store(true)
+	return nil
+}
+
+// probes is how often it is tried.
+const probes = 4
+
+// probed returns how many have seen the latest probe.
+func (r *castRun) probed() (n int64) {
+	for _, s := range r.load.shards {
+		s.mu.Lock()
+		n += int64(s.cast.probed)
+		s.mu.Unlock()
+	}
+	return n
+}
+
+func (r *castRun) allProbed(n uint64) bool {
+	for _, s := range r.load.shards {
+		s.mu.Lock()
+		all := s.cast.readers == 0 || s.cast.probe == n && s.cast.probed >= s.cast.readers
+		s.mu.Unlock()
+		if !all {
+			return false
+		}
+	}
+	return true
+}

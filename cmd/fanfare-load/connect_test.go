@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// TestNoServer has everything at the other end but a WebSocket server. All of a
+// kind are one line, whatever the subcommand.
+func TestNoServer(t *testing.T) {
+	for _, c := range []struct {
+		name, kind, example string
+		url                 func(t *testing.T) string
+	}{
+		{"nothing", "connection refused", "refused", func(t *testing.T) string {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close() // nobody else gets the port at once
+			return "ws://" + l.Addr().String() + "/"
+		}},
+		{"refuses", "refused with 403 Forbidden", "members only", func(t *testing.T) string {
+			return page(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "members only", http.StatusForbidden) })
+		}},
+		{"a page", "no WebSocket", "200", func(t *testing.T) string {
+			return page(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
+		}},
+		{"other protocol", "no WebSocket", "SSH-2.0", func(t *testing.T) string {
+			return raw(t, func(c net.Conn) {
+				io.WriteString(c, "SSH-2.0-OpenSSH_9.9\r\n")
+				io.Copy(io.Discard, c)
+			})
+		}},
+		{"wrong key", "no WebSocket", "Sec-WebSocket-Accept", func(t *testing.T) string {
+			return raw(t, func(c net.Conn) {
+				io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: bm8=\r\n\r\n")
+				io.Copy(io.Discard, c)
+			})
+		}},
+		{"hangs up", "closed during the handshake", "closed", func(t *testing.T) string {
+			return raw(t, func(c net.Conn) {
+				buf := make([]byte, 4096)
+				c.Read(buf)
+			})
+		}},
+		{"silent", "handshake timed out", "too long", func(t *testing.T) string {
+			return raw(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+		}},
+	} {
+		for _, command := range []string{"idle", "echo", "broadcast", "slow"} {
+			t.Run(c.name+"/"+command, func(t *testing.T) {
+				checkLeaks(t)
+				r := runProgram(t, command, "-json", "-q", "-n", "7", "-timeout", "100ms", c.url(t))
+				n := int64(7)
+				if command == "slow" {
+					n-- // one would not have read
+				}
+				f := r.wantFault(t, c.kind, n)
+				if !strings.Contains(f.Example, c.example) || f.Hint == "" {
+					t.Errorf("%+v; want an example with %q, and a hint", f, c.example)
+				}
+				want(t, "kinds of faults", len(r.report.Faults), 1)
+				want(t, "opened", r.report.Connections.Opened, 0)
+				want(t, "failed", r.report.Connections.Failed, n)
+			})
+		}
+	}
+}
+
+// TestGivesUp does not try 5,000 connections to nobody.
+func TestGivesUp(t *testing.T) {
+	checkLeaks(t)
+	tried := 0
+	var mu sync.Mutex
+	url := page(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		tried++
+		mu.Unlock()
+		w.Header().Set("Connection", "close")
+		http.Error(w, "full", http.StatusServiceUnavailable)
+	})
+	r := runProgram(t, "idle", "-json", "-q", "-n", "5000", "-concurrency", "10", url)
+	mu.Lock()
+	refused := int64(tried)
+	mu.Unlock()
+	if refused < 100 || refused > 200 {
+		t.Errorf("tried %d times", refused)
+	}
+	r.wantFault(t, "refused with 503 Service Unavailable", refused)
+	r.wantFault(t, "not tried", 5000-refused)
+}
+
+// TestSomeRefused goes on with those who were let in.
+func TestSomeRefused(t *testing.T) {
+	checkLeaks(t)
+	n := 0
+	var mu sync.Mutex
+	s := &wsproto.Server{
+		Handler: &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.Send(op, p) }},
+		Accept: func(*wsproto.Request) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if n++; n%3 == 0 {
+				return wsproto.Refuse(http.StatusTooManyRequests, "come again")
+			}
+			return nil
+		},
+	}
+	r := runProgram(t, "echo", "-json", "-q", "-n", "9", "-count", "60", ours(t, s))
+	f := r.wantFault(t, "refused with 429 Too Many Requests", 3)
+	want(t, "body in the example", strings.Contains(f.Example, "come again"), true)
+	want(t, "opened", r.report.Connections.Opened, 6)
+	want(t, "received", r.report.Messages.Received, 60)
+}
+
+// TestConcurrency bounds the handshakes that are under way.
+func TestConcurrency(t *testing.T) {
+	checkLeaks(t)
+	const limit = 5
+	var mu sync.Mutex
+	inside, most := 0, 0
+	full := make(chan struct{}) // closed when limit were inside for a while
+	var once sync.Once
+	url := page(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		inside++
+		most = max(most, inside)
+		if inside == limit {
+			// Long enough for one more to come, if it may.
+			once.Do(func() { time.AfterFunc(50*time.Millisecond, func() { close(full) }) })
+		}
+		mu.Unlock()
+		<-full
+		mu.Lock()
+		inside-- // before the answer, so that the next cannot come first
+		mu.Unlock()
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		_, _, _ = c.Read(r.Context())
+		c.CloseNow()
+	})
+	r := runProgram(t, "idle", "-json", "-q", "-n", "50", "-concurrency", strconv.Itoa(limit), "-hold", "1ms", url)
+	r.wantOK(t)
+	mu.Lock()
+	defer mu.Unlock()
+	want(t, "most handshakes at a time", most, limit)
+}
+
+// TestHeader sends what -header says, and connects from where -source says.
+func TestHeader(t *testing.T) {
+	checkLeaks(t)
+	var mu sync.Mutex
+	from := map[string]int{}
+	url := ours(t, &wsproto.Server{
+		Handler: &wsproto.Funcs{},
+		Accept: func(r *wsproto.Request) error {
+			if r.Get("Authorization") != "Bearer abc: d" || r.Get("X-One") != "1" {
+				return wsproto.Refuse(http.StatusUnauthorized, "who is there?")
+			}
+			return nil
+		},
+	})
+	r := runProgram(t, "idle", "-json", "-q", "-n", "3", "-hold", "1ms", "-header", "Authorization: Bearer abc: d", "-header", "X-One:1", url)
+	r.wantOK(t)
+	url = ours(t, &wsproto.Server{Handler: &wsproto.Funcs{Open: func(c *wsproto.Conn, _ *wsproto.Request) {
+		mu.Lock()
+		from[c.RemoteAddr().Addr().String()]++
+		mu.Unlock()
+	}}})
+	r = runProgram(t, "idle", "-json", "-q", "-n", "6", "-hold", "1ms", "-source", "127.0.0.7,127.0.0.8", url)
+	r.wantOK(t)
+	mu.Lock()
+	defer mu.Unlock()
+	want(t, "from .7", from["127.0.0.7"], 3)
+	want(t, "from .8", from["127.0.0.8"], 3)
+}
+
+// TestSpread needs several source addresses, because ports are few.
+func TestSpread(t *testing.T) {
+	checkLeaks(t)
+	var mu sync.Mutex
+	from := map[netip.Addr]int{}
+	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{Open: func(c *wsproto.Conn, _ *wsproto.Request) {
+		mu.Lock()
+		from[c.RemoteAddr().Addr()]++
+		mu.Unlock()
+	}}})
+	var out, errs strings.Builder
+	p := &program{stdout: &out, stderr: &errs, limits: func() limits { return limits{files: 1000, firstPort: 1, lastPort: 20} }}
+	if status := p.run(context.Background(), []string{"idle", "-q", "-n", "35", "-hold", "1ms", url}); status != exitOK {
+		t.Fatalf("status %d\n%s%s", status, out.String(), errs.String())
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	// 20 ports, of which half are used: 4 addresses for 35 connections.
+	want(t, "addresses", len(from), 4)
+	for addr, n := range from {
+		if n > 9 {
+			t.Errorf("%d connections from %v", n, addr)
+		}
+	}
+}
+
+// TestStalledRefused has a server that lets in those who will read, and not the
+// one who will not.
+func TestStalledRefused(t *testing.T) {
+	checkLeaks(t)
+	var n atomic.Int64
+	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}, Accept: func(*wsproto.Request) error {
+		if n.Add(1) > 5 {
+			return wsproto.Refuse(http.StatusForbidden, "full house")
+		}
+		return nil
+	}})
+	r := runProgram(t, "slow", "-json", "-q", "-n", "6", "-stalled", "1", url)
+	f := r.wantFault(t, "refused with 403 Forbidden", 1)
+	want(t, "body in the example", strings.Contains(f.Example, "full house"), true)
+	want(t, "opened", r.report.Connections.Opened, 5)
+	want(t, "failed", r.report.Connections.Failed, 1)
+}

@@ -1,0 +1,26 @@
+package main
+
+// What is wrong with a message is counted in the shard, for the sum, and as a
+// fault, for the example.
+
+func (l *load) countLate(s *shard, example func() string) {
+	s.mu.Lock()
+	s.received++
+	s.reordered++
+	s.mu.Unlock()
+	l.faults.add("out of order", "the server does not keep the order of messages", 1, example)
+}
+
+func (l *load) countDuplicate(s *shard, example func() string) {
+	s.mu.Lock()
+	s.duplicated++
+	s.mu.Unlock()
+	l.faults.add("duplicated", "the server sent a message twice", 1, example)
+}
+
+func (l *load) countWrong(s *shard, example func() string) {
+	s.mu.Lock()
+	s.wrong++
+	s.mu.Unlock()
+	l.faults.add("wrong content", "what came is not what was sent: is this the right path?", 1, example)
+}

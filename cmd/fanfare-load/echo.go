@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// echoRun is what the connections of an echo run have in common.
+type echoRun struct {
+	load    *load
+	id      uint64 // of the run: no other has the same payloads
+	op      wsproto.Opcode
+	size    int
+	members []*echoer // those that are open
+	buffers sync.Pool // of payloads
+	steady  *schedule // with -rate; message k of member i is number k*len(members)+i
+}
+
+func newEchoRun(l *load) *echoRun {
+	r := &echoRun{load: l, id: rand.Uint64(), op: wsproto.Binary, size: l.opt.size}
+	if l.opt.text {
+		r.op = wsproto.Text
+	}
+	r.buffers.New = func() any {
+		b := make([]byte, r.size)
+		return &b
+	}
+	return r
+}
+
+// connect opens the connections.
+func (r *echoRun) connect(ctx context.Context) error {
+	pipeline := max(1, r.load.opt.pipeline)
+	all := make([]*echoer, r.load.opt.n)
+	err := r.load.connect(ctx, "connections", r.load.target, len(all), func(i int) wsproto.Handler {
+		all[i] = &echoer{run: r, id: i, times: make([]int64, pipeline)}
+		return all[i]
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		if e != nil && e.conn != nil {
+			e.id = len(r.members)
+			r.members = append(r.members, e)
+		}
+	}
+	return r.load.weigh("connected")
+}
+
+// dueAt returns the time from which the latency of e's next message counts.
+func (r *echoRun) dueAt(e *echoer, now int64) int64 {
+	if r.steady == nil {
+		return now
+	}
+	return r.steady.due(int64(e.sent)*int64(len(r.members)) + int64(e.id))
+}
+
+func runEcho(l *load, ctx context.Context) error {
+	r := newEchoRun(l)
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	m := l.measure()
+	var err error
+	if l.opt.rate > 0 {
+		err = r.openLoop(ctx)
+	} else {
+		err = r.closedLoop(ctx)
+	}
+	l.report.Messages = m.end()
+	r.count(ctx)
+	return firstError(err, l.weigh("at the end"))
+}
+
+// closedLoop sends a message for each that came back.
+func (r *echoRun) closedLoop(ctx context.Context) error {
+	l := r.load
+	if count := l.opt.count; count > 0 {
+		for i, e := range r.members {
+			e.allow(uint64(share(count, i, len(r.members))))
+		}
+		stop := l.progress.during("echoing", count, l.received)
+		defer stop()
+		return l.settle(ctx, func() bool { return l.received() >= count })
+	}
+	for _, e := range r.members {
+		e.allow(unlimited)
+	}
+	err := l.pause(ctx, "echoing", l.opt.duration)
+	for _, e := range r.members {
+		e.stop()
+	}
+	return firstError(err, l.settle(ctx, r.answered))
+}
+
+// unlimited is how many messages a connection may send until it is told to stop.
+const unlimited = 1 << 62
+
+// openLoop sends at the steady rate, whatever comes back.
+func (r *echoRun) openLoop(ctx context.Context) error {
+	l := r.load
+	total := l.opt.total()
+	steady := newSchedule(l.now(), l.opt.rate)
+	r.steady = &steady
+	stop := l.progress.during("echoing", total, l.received)
+	defer stop()
+	err := l.pace(ctx, steady, total, func(i, _ int64) {
+		r.members[i%int64(len(r.members))].allow(1)
+	})
+	return firstError(err, l.settle(ctx, r.answered))
+}
+
+// answered reports whether all that was due came back.
+func (r *echoRun) answered() bool {
+	for _, e := range r.members {
+		e.mu.Lock()
+		open := e.sent < e.due || e.seq.next < e.sent
+		e.mu.Unlock()
+		if open {
+			return false
+		}
+	}
+	return true
+}
+
+// count adds up what was sent, and what of it is lost.
+func (r *echoRun) count(ctx context.Context) {
+	due := int64(0)
+	for _, e := range r.members {
+		e.mu.Lock()
+		if e.due >= unlimited || ctx.Err() != nil { // what was not sent yet never will be
+			e.due = e.sent
+		}
+		due += int64(e.due)
+		e.mu.Unlock()
+	}
+	m := r.load.report.Messages
+	m.Sent, m.Expected = due, due
+	if ctx.Err() != nil {
+		m.Expected = m.Received // what was under way is not lost
+	}
+	m.Missing = max(0, m.Expected-m.Received)
+	r.load.faults.add("not echoed", "the server dropped messages, or was too slow: see also -drain", m.Missing, nil)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+func runIdle(l *load, ctx context.Context) error {
+	r := newEchoRun(l)
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	if err := l.pause(ctx, "holding", l.opt.hold); err != nil {
+		return err
+	}
+	if err := l.weigh(fmt.Sprintf("after %v", l.opt.hold)); err != nil || !l.opt.echo {
+		return err
+	}
+	if err := r.echoOnce(ctx); err != nil {
+		return err
+	}
+	if err := l.pause(ctx, "resting", l.opt.rest); err != nil {
+		return err
+	}
+	return l.weigh(fmt.Sprintf("%v after an echo on each", l.opt.rest))
+}
+
+// echoOnce sends one message on each connection, no more under way at a time than
+// handshakes were.
+func (r *echoRun) echoOnce(ctx context.Context) error {
+	l := r.load
+	m := l.measure()
+	stop := l.progress.during("echoing", int64(len(r.members)), l.received)
+	defer stop()
+	var err error
+	for i, e := range r.members {
+		if i%l.opt.concurrency == 0 && err == nil {
+			err = l.settle(ctx, func() bool { return l.received() >= int64(i) })
+		}
+		if err != nil {
+			break
+		}
+		e.allow(1)
+	}
+	err = firstError(err, l.settle(ctx, r.answered))
+	l.report.Messages = m.end()
+	r.count(ctx)
+	return err
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// self is this process, which has the servers of the tests in it.
+var self = strconv.Itoa(os.Getpid())
+
+func TestIdle(t *testing.T) {
+	bothEchoes(t, func(t *testing.T, url string) {
+		r := runProgram(t, "idle", "-json", "-q", "-n", "50", "-hold", "30ms", "-pid", self, url)
+		r.wantOK(t)
+		want(t, "opened", r.report.Connections.Opened, 50)
+		if r.report.Connections.PerSecond <= 0 {
+			t.Error("no rate of connections")
+		}
+		if r.report.Messages != nil {
+			t.Errorf("messages: %+v", r.report.Messages)
+		}
+		checkStages(t, r.report.Memory, "before", "connected", "after 30ms")
+	})
+}
+
+func TestIdleEcho(t *testing.T) {
+	bothEchoes(t, func(t *testing.T, url string) {
+		r := runProgram(t, "idle", "-json", "-q", "-n", "50", "-concurrency", "8", "-hold", "10ms", "-echo", "-rest", "20ms", "-pid", self, url)
+		r.wantOK(t)
+		want(t, "echoed", r.report.Messages.Received, 50)
+		want(t, "sent", r.report.Messages.Sent, 50)
+		checkStages(t, r.report.Memory, "before", "connected", "after 10ms", "20ms after an echo on each")
+	})
+}
+
+func checkStages(t *testing.T, stages []stage, names ...string) {
+	t.Helper()
+	if len(stages) != len(names) {
+		t.Fatalf("stages %+v, want %q", stages, names)
+	}
+	for i, s := range stages {
+		want(t, "stage", s.Name, names[i])
+		if s.Server.RSS.Total < 1<<20 || s.Server.PSS.Total < 1<<20 {
+			t.Errorf("%s: RSS %d, PSS %d", s.Name, s.Server.RSS.Total, s.Server.PSS.Total)
+		}
+		if first := s.Server.RSS.Over == nil; first != (i == 0) {
+			t.Errorf("%s: compared with before: %v", s.Name, !first)
+		}
+		connections := int64(50)
+		if i == 0 {
+			connections = 0
+		}
+		want(t, "connections "+s.Name, s.Connections, connections)
+		if rss := s.Server.RSS; i > 0 && (*rss.Over != rss.Total-stages[0].Server.RSS.Total || *rss.PerConnection != float64(*rss.Over)/50) {
+			t.Errorf("%s: %+v", s.Name, rss)
+		}
+		// The kernel's figures are of the whole machine, and too coarse for so few
+		// connections to say how they change.
+		if s.Kernel.TCPBuffers.Total < 0 || s.Kernel.Slab.Total < 1<<20 {
+			t.Errorf("%s: %+v", s.Name, s.Kernel)
+		}
+	}
+}
+
+// TestIdleLosesConnections has a server that closes while they are held.
+func TestIdleLosesConnections(t *testing.T) {
+	checkLeaks(t)
+	url := theirs(t, func(ctx context.Context, _ *http.Request, c *websocket.Conn) {
+		c.Close(websocket.StatusPolicyViolation, "nobody stays here")
+	})
+	r := runProgram(t, "idle", "-json", "-q", "-n", "20", "-hold", "1m", url)
+	f := r.wantFault(t, "closed by the server with 1008", 20)
+	want(t, "reason in the example", strings.Contains(f.Example, "nobody stays here"), true)
+	want(t, "lost", r.report.Connections.Lost, 20)
+}
+
+// TestIdleTable is for people.
+func TestIdleTable(t *testing.T) {
+	checkLeaks(t)
+	r := runProgram(t, "idle", "-n", "10", "-hold", "1ms", "-pid", self, ourEcho(t))
+	want(t, "status", r.status, exitOK)
+	for _, s := range []string{"10 of 10 opened", "server, RSS", "server, PSS", "per connection", "kernel, socket objects", "ok: nothing was lost"} {
+		if !strings.Contains(r.stdout, s) {
+			t.Errorf("the table does not say %q", s)
+		}
+	}
+	for line := range strings.Lines(r.stdout) {
+		if len([]rune(line)) > 120 {
+			t.Errorf("a line of %d characters: %s", len(line), line)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// load is one run: what all subcommands have in common.
+type load struct {
+	opt      *options
+	target   wsproto.Target
+	publish  wsproto.Target // of publishers
+	fleet    *fleet
+	shards   []*shard // one for each loop of the engine
+	faults   *faults
+	progress *progress
+	report   *report
+	begin    time.Time // of the clock: see now
+}
+
+// newLoad checks that the run can be done at all and prepares it.
+func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
+	l := &load{opt: opt, faults: new(faults), begin: time.Now(), progress: newProgress(p.stderr, opt.quiet)}
+	l.report = &report{Command: opt.command, URL: opt.url}
+	if err := l.findTargets(ctx); err != nil {
+		return nil, err
+	}
+	lim := p.limits()
+	if err := lim.checkFiles(opt.n + opt.publishers); err != nil {
+		return nil, err
+	}
+	sources, err := lim.pickSources(opt.n+opt.publishers, l.target.Addr.Addr(), opt.sources)
+	if err != nil {
+		return nil, err
+	}
+	if opt.pid != 0 {
+		l.warnServerLimit()
+	}
+	if l.fleet, err = newFleet(opt, sources, l.faults); err != nil {
+		return nil, err
+	}
+	for range l.fleet.engine.Loops() {
+		l.shards = append(l.shards, newShard())
+	}
+	l.weigh("before")
+	return l, nil
+}
+
+func (l *load) findTargets(ctx context.Context) (err error) {
+	if l.target, err = wsproto.ParseTarget(ctx, l.opt.url); err != nil {
+		return fmt.Errorf("%w\nIs the host's name right, and known here?", err)
+	}
+	l.publish = l.target
+	if l.opt.publishURL != "" {
+		l.publish, err = wsproto.ParseTarget(ctx, l.opt.publishURL)
+	}
+	return err
+}
+
+// warnServerLimit says beforehand what would show as refused connections.
+func (l *load) warnServerLimit() {
+	if files, err := processFiles(l.opt.pid); err == nil && files < l.opt.n {
+		l.progress.note("the server's process may open %s files, fewer than the %s connections: raise its ulimit -n",
+			comma(files), comma(l.opt.n))
+	}
+}
+
+// now is the time since the begin of the run in nanoseconds.
+func (l *load) now() int64 { return int64(time.Since(l.begin)) }
+
+// connect opens n connections to t.
+func (l *load) connect(ctx context.Context, what string, t wsproto.Target, n int, member func(i int) wsproto.Handler) error {
+	f := l.fleet
+	before, began := f.opened.Load(), time.Now()
+	stop := l.progress.during("opening "+what, int64(n), func() int64 { return f.opened.Load() - before })
+	err := f.open(ctx, t, n, member)
+	stop()
+	c := &l.report.Connections
+	opened := f.opened.Load() - before
+	c.Wanted += n
+	c.Opened += opened
+	c.seconds += time.Since(began).Seconds()
+	if c.seconds > 0 {
+		c.PerSecond = float64(c.Opened) / c.seconds
+	}
+	if err == nil && opened == 0 {
+		return errExplained
+	}
+	return err
+}
+
+// errExplained ends a run of which the faults say why it cannot go on.
+var errExplained = errors.New("nothing could be measured")
+
+// finish closes everything and completes the report. err is what the subcommand
+// returned.
+func (l *load) finish(ctx context.Context, err error) {
+	l.report.Interrupted = ctx.Err() != nil
+	if err != nil && !l.report.Interrupted && !(errors.Is(err, errExplained) && l.faults.any()) {
+		l.faults.add("ended early", "", 1, err.Error)
+	}
+	l.report.Connections.Lost = l.fleet.lost.Load()
+	l.report.Connections.Failed = l.fleet.failed.Load()
+	stop := l.progress.during("closing", l.fleet.opened.Load(), l.fleet.closed.Load)
+	l.fleet.end()
+	stop()
+	l.report.Faults = l.faults.list()
+	l.report.OK = len(l.report.Faults) == 0 && !l.report.Interrupted
+}
+
+// pause waits for d, unless the run ends before, or all connections do.
+func (l *load) pause(ctx context.Context, what string, d time.Duration) error {
+	stop := l.progress.clock(what, d, l.received)
+	defer stop()
+	until := time.Now().Add(d)
+	return l.until(ctx, 5*time.Millisecond, func() bool { return !time.Now().Before(until) })
+}
+
+// until waits until done says so. It returns early, without an error, if no
+// connection is left; the faults say why.
+func (l *load) until(ctx context.Context, every time.Duration, done func() bool) error {
+	err := waitFor(ctx, every, func() bool {
+		return done() || l.fleet.alive() == 0 || l.fleet.engine.Err() != nil
+	})
+	return errors.Join(err, l.fleet.engine.Err())
+}
+
+// settle waits until done says so, or until nothing has been received for the
+// time of -drain.
+func (l *load) settle(ctx context.Context, done func() bool) error {
+	last, at := l.received(), time.Now()
+	return l.until(ctx, 2*time.Millisecond, func() bool {
+		if n := l.received(); n != last {
+			last, at = n, time.Now()
+		}
+		return done() || time.Since(at) > l.opt.drain
+	})
+}
+
+// received is the number of messages that came so far.
+func (l *load) received() (n int64) {
+	for _, s := range l.shards {
+		n += s.totals().received
+	}
+	return n
+}

@@ -1,0 +1,65 @@
+package main
+
+import "fmt"
+
+// stage is the memory of server and kernel at one time.
+type stage struct {
+	Name        string `json:"name"`
+	Connections int64  `json:"connections"`
+	Server      struct {
+		RSS amount `json:"rss"`
+		PSS amount `json:"pss"`
+	} `json:"server"`
+	Kernel struct {
+		SocketObjects amount `json:"socket_objects"`
+		TCPBuffers    amount `json:"tcp_buffers"`
+		Slab          amount `json:"slab"`
+	} `json:"kernel"`
+}
+
+// amount is one figure, in bytes. What cannot be read is -1, and what follows from
+// it absent.
+type amount struct {
+	Total         int64    `json:"total"`
+	Over          *int64   `json:"over_before,omitempty"`
+	PerConnection *float64 `json:"per_connection,omitempty"`
+}
+
+// amountOf compares with before, which is nil for the first.
+func amountOf(total int64, before *amount, connections int64) amount {
+	a := amount{Total: total}
+	if total != unknown && before != nil && before.Total != unknown {
+		a.Over = ptr(total - before.Total)
+		if connections > 0 {
+			a.PerConnection = ptr(float64(*a.Over) / float64(connections))
+		}
+	}
+	return a
+}
+
+// weigh measures the server, if it is known, and the kernel, and adds a stage to
+// the report.
+func (l *load) weigh(name string) error {
+	if l.opt.pid == 0 {
+		return nil
+	}
+	rss, pss, err := processMemory(l.opt.pid)
+	if err != nil {
+		return fmt.Errorf("the memory of process %d cannot be read any more; has the server ended? %w", l.opt.pid, err)
+	}
+	s := stage{Name: name, Connections: l.fleet.alive()}
+	var first stage
+	before := func(*amount) *amount { return nil }
+	if len(l.report.Memory) > 0 {
+		first = l.report.Memory[0]
+		before = func(a *amount) *amount { return a }
+	}
+	n := s.Connections
+	s.Server.RSS = amountOf(rss, before(&first.Server.RSS), n)
+	s.Server.PSS = amountOf(pss, before(&first.Server.PSS), n)
+	s.Kernel.SocketObjects = amountOf(socketSlabs(), before(&first.Kernel.SocketObjects), n)
+	s.Kernel.TCPBuffers = amountOf(tcpBuffers(), before(&first.Kernel.TCPBuffers), n)
+	s.Kernel.Slab = amountOf(kernelSlabs(), before(&first.Kernel.Slab), n)
+	l.report.Memory = append(l.report.Memory, s)
+	return nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// memoryLine names the server's memory at each stage.
+func memoryLine(t *table, stages []stage) {
+	parts := make([]string, len(stages))
+	for i := range stages {
+		parts[i] = stages[i].Server.RSS.text() + " " + stages[i].Name
+	}
+	t.row("memory, server's RSS", "%s", strings.Join(parts, ", "))
+}
+
+// memoryTable writes a column for each stage.
+func memoryTable(t *table, stages []stage) {
+	head := make([]string, len(stages))
+	widths := make([]int, len(stages))
+	for i, s := range stages {
+		head[i] = s.Name
+		widths[i] = max(12, utf8.RuneCountInString(s.Name))
+	}
+	t.WriteString("\n")
+	t.columns("memory", widths, head)
+	known := false
+	for _, m := range []struct {
+		name string
+		of   func(*stage) *amount
+	}{
+		{"server, RSS", func(s *stage) *amount { return &s.Server.RSS }},
+		{"server, PSS", func(s *stage) *amount { return &s.Server.PSS }},
+		{"kernel, socket objects*", func(s *stage) *amount { return &s.Kernel.SocketObjects }},
+		{"kernel, TCP buffers*", func(s *stage) *amount { return &s.Kernel.TCPBuffers }},
+		{"kernel, all slabs*", func(s *stage) *amount { return &s.Kernel.Slab }},
+	} {
+		var total, over, each []string
+		for i := range stages {
+			a := m.of(&stages[i])
+			total = append(total, a.text())
+			over = append(over, a.overText())
+			each = append(each, a.eachText())
+			known = known || a.Total != unknown
+		}
+		t.columns(m.name, widths, total)
+		t.columns("  more than before", widths, over)
+		t.columns("  per connection", widths, each)
+	}
+	if known {
+		t.WriteString(kernelFootnote)
+	}
+}
+
+const kernelFootnote = `
+  * of the whole machine, so both ends of each connection if the server is on it.
+    Socket objects: the slab caches TCP, TCPv6, sock_inode_cache, filp (/proc/slabinfo,
+    root only). TCP buffers: data in and for sockets (/proc/net/sockstat). All slabs:
+    these and everything else (/proc/meminfo), so others' work shows in it.
+`
+
+func (a *amount) text() string {
+	if a.Total == unknown {
+		return "unknown"
+	}
+	return bytesText(a.Total)
+}
+
+func (a *amount) overText() string {
+	if a.Over == nil {
+		return ""
+	}
+	return bytesText(*a.Over)
+}
+
+func (a *amount) eachText() string {
+	if a.PerConnection == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s B", comma(int64(*a.PerConnection+0.5)))
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// schedule is a steady rate: message i is due at a time that does not depend on
+// what became of those before it.
+type schedule struct {
+	start int64   // on the run's clock, in nanoseconds
+	every float64 // nanoseconds
+}
+
+func newSchedule(start int64, rate float64) schedule {
+	return schedule{start: start, every: 1e9 / rate}
+}
+
+// due returns when message i is due.
+func (s schedule) due(i int64) int64 { return s.start + int64(float64(i)*s.every) }
+
+// pace calls send for each message from 0 to total, when it is due, late ones at
+// once. It ends early when ctx does.
+//
+// It sleeps in the kernel, not with a timer of the runtime, whose millisecond
+// would be part of every latency.
+func (s schedule) pace(ctx context.Context, now func() int64, total int64, send func(i, due int64)) error {
+	for i := range total {
+		due := s.due(i)
+		for {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			wait := due - now()
+			if wait <= 0 {
+				break
+			}
+			t := unix.NsecToTimespec(min(wait, int64(20*time.Millisecond)))
+			_ = unix.Nanosleep(&t, nil) // woken early by a signal: goes round again
+		}
+		send(i, due)
+	}
+	return nil
+}

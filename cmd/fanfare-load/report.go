@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// report is what a run has found: the document of -json, and what the tables are
+// made of.
+type report struct {
+	Command     string            `json:"command"`
+	URL         string            `json:"url"`
+	OK          bool              `json:"ok"` // nothing lost, wrong or refused; not interrupted
+	Interrupted bool              `json:"interrupted"`
+	Connections connectionsReport `json:"connections"`
+	Messages    *messagesReport   `json:"messages,omitempty"`
+	Stalled     *stalledReport    `json:"stalled,omitempty"`
+	Memory      []stage           `json:"memory,omitempty"`
+	Faults      []fault           `json:"faults"`
+}
+
+type connectionsReport struct {
+	Wanted    int     `json:"wanted"`
+	Opened    int64   `json:"opened"`
+	Failed    int64   `json:"failed"`
+	Lost      int64   `json:"lost"` // closed by the server, or by a failure
+	PerSecond float64 `json:"opened_per_second"`
+	seconds   float64
+}
+
+// messagesReport counts echoes, or deliveries to subscribers.
+type messagesReport struct {
+	Size       int   `json:"size_bytes"`
+	Sent       int64 `json:"sent"`
+	Expected   int64 `json:"expected"`
+	Received   int64 `json:"received"`
+	Missing    int64 `json:"missing"`
+	Duplicated int64 `json:"duplicated"`
+	Reordered  int64 `json:"out_of_order"`
+	Wrong      int64 `json:"wrong_content"`
+	// Seconds is the time from the first message sent to the last received.
+	Seconds   float64        `json:"seconds"`
+	PerSecond float64        `json:"received_per_second"`
+	Latency   *latencyReport `json:"latency_microseconds,omitempty"`
+	// ServerMicros is the server's processor time for each message received.
+	ServerMicros *float64 `json:"server_cpu_microseconds_per_message,omitempty"`
+	ServerCPU    *float64 `json:"server_cpu_cores,omitempty"`
+	ClientCPU    float64  `json:"client_cpu_cores"`
+}
+
+type latencyReport struct {
+	Min  float64 `json:"min"`
+	Mean float64 `json:"mean"`
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	P999 float64 `json:"p99.9"`
+	Max  float64 `json:"max"`
+}
+
+func latencyOf(h *hdrhistogram.Histogram) *latencyReport {
+	if h.TotalCount() == 0 {
+		return nil
+	}
+	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1e3 }
+	return &latencyReport{
+		Min:  float64(h.Min()) / 1e3,
+		Mean: h.Mean() / 1e3,
+		P50:  at(50),
+		P90:  at(90),
+		P99:  at(99),
+		P999: at(99.9),
+		Max:  float64(h.Max()) / 1e3,
+	}
+}
+
+// stalledReport says what became of subscribers that did not read.
+type stalledReport struct {
+	Subscribers int              `json:"subscribers"`
+	Fates       map[string]int64 `json:"fates"`
+	// Messages is how many of Expected were still there for them to read.
+	Messages int64 `json:"messages"`
+	Expected int64 `json:"expected"`
+}
+
+func (r *report) print(w io.Writer, asJSON bool) error {
+	if !asJSON {
+		return r.printTable(w)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// shard is what the connections of one loop write to, so that loops do not
+// contend for a lock. Mostly one worker at a time serves a loop.
+type shard struct {
+	mu   sync.Mutex
+	hist *hdrhistogram.Histogram
+	counts
+	cast castShard
+	_    [64]byte // no cache line is shared with another
+}
+
+// counts are a shard's counts.
+type counts struct {
+	received int64 // messages that count: neither duplicates nor strangers
+	last     int64 // time of the last of received
+
+	duplicated, reordered, wrong int64
+}
+
+const (
+	finest    = int64(time.Microsecond) // what the histogram tells apart at its low end
+	longest   = int64(10 * time.Minute) // what is longer is recorded as that
+	precision = 3                       // significant digits
+)
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(finest, longest, precision)
+}
+
+func newShard() *shard { return &shard{hist: newHistogram()} }
+
+// record counts a message that came at now and was due, or sent, at from.
+// The shard's lock is held.
+func (s *shard) recordLocked(from, now int64) {
+	_ = s.hist.RecordValue(min(max(0, now-from), longest)) // in range, so no error
+	s.received++
+	s.last = now
+}
+
+func (s *shard) totals() counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
+}
+
+func (t *counts) add(u counts) {
+	t.received += u.received
+	t.last = max(t.last, u.last)
+	t.duplicated += u.duplicated
+	t.reordered += u.reordered
+	t.wrong += u.wrong
+}
+
+// merge adds up shards.
+func merge(shards []*shard) (*hdrhistogram.Histogram, counts) {
+	h, t := newHistogram(), counts{}
+	for _, s := range shards {
+		s.mu.Lock()
+		h.Merge(s.hist)
+		t.add(s.counts)
+		s.mu.Unlock()
+	}
+	return h, t
+}

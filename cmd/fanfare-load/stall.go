@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// staller is a subscriber that does not read. It stands outside the engine, which
+// would read: a plain socket with a small receive buffer, after a handshake by
+// hand. It needs no goroutine either, because nobody waits for it.
+type staller struct {
+	conn   net.Conn
+	unread []byte // came with the end of the handshake
+}
+
+// stall opens n of them, one after the other.
+func (r *castRun) stall(ctx context.Context, n int) error {
+	l := r.load
+	if n == 0 {
+		return nil
+	}
+	opened := int64(0)
+	stop := l.progress.during("opening stalled subscribers", int64(n), func() int64 { return opened })
+	stop() // there are few
+	for range n {
+		s, err := newStaller(ctx, l)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			l.fleet.failed.Add(1)
+			l.faults.addError(err)
+			continue
+		}
+		r.stalled = append(r.stalled, s)
+	}
+	l.report.Connections.Wanted += n
+	l.report.Connections.Opened += int64(len(r.stalled))
+	if len(r.stalled) == 0 {
+		return errExplained
+	}
+	return nil
+}
+
+func newStaller(ctx context.Context, l *load) (*staller, error) {
+	d := net.Dialer{Timeout: l.opt.timeout, KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) (err error) {
+		_ = c.Control(func(fd uintptr) {
+			// Before connect, so that the window is small from the begin.
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, l.opt.rcvbuf)
+		})
+		return err
+	}}
+	if from := l.fleet.source(); from.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	nc, err := d.DialContext(ctx, "tcp", l.target.Addr.String())
+	if err != nil {
+		return nil, &wsproto.HandshakeError{Reason: "the connection failed", Err: err}
+	}
+	s := &staller{conn: nc}
+	if err := s.shake(l); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// shake does the handshake. That the server knows WebSocket was seen before.
+func (s *staller) shake(l *load) error {
+	_ = s.conn.SetDeadline(time.Now().Add(l.opt.timeout))
+	defer s.conn.SetDeadline(time.Time{})
+	_, err := fmt.Fprintf(s.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Key: c3RhbGxlZCBzdWJzY3JpYg==\r\nSec-WebSocket-Version: 13\r\n", l.target.URI, l.target.Host)
+	if err == nil {
+		_ = http.Header(l.opt.header).Write(s.conn)
+		_, err = io.WriteString(s.conn, "\r\n")
+	}
+	if err != nil {
+		return &wsproto.HandshakeError{Reason: "the connection failed", Err: err}
+	}
+	br := bufio.NewReaderSize(s.conn, 4096)
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return &wsproto.HandshakeError{Reason: "the server did not answer the handshake", Err: err}
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return &wsproto.HandshakeError{Status: resp.StatusCode, Reason: string(body)}
+	}
+	s.unread, _ = br.Peek(br.Buffered())
+	return nil
+}
+
+// closeStalled closes those that were not given to the engine.
+func (r *castRun) closeStalled() {
+	for _, s := range r.stalled {
+		s.conn.Close()
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// subscriber is a connection that checks what is broadcast to it.
+type subscriber struct {
+	run   *castRun
+	id    int
+	shard *shard // nil until it is open
+
+	// Guarded by the shard's lock.
+	seqs  []sequence // one for each publisher
+	probe uint64     // the latest it has seen
+}
+
+func (s *subscriber) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+	s.shard = s.run.load.shards[c.Loop()]
+	s.shard.mu.Lock()
+	s.shard.cast.readers++
+	s.shard.mu.Unlock()
+	s.run.load.fleet.joined(c)
+}
+
+func (s *subscriber) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
+	var done []finished
+	s.shard.mu.Lock()
+	s.shard.cast.leave(s.seqs, func(p int, n uint64) { done = append(done, finished{p, n}) })
+	empty := s.shard.cast.readers == 0
+	s.shard.mu.Unlock()
+	for _, f := range done {
+		s.run.publishers[f.publisher].shardDone(f.n)
+	}
+	if empty {
+		for _, p := range s.run.publishers {
+			p.recount()
+		}
+	}
+	s.run.load.fleet.left(err)
+}
+
+// finished is a message that all subscribers of a shard have.
+type finished struct {
+	publisher int
+	n         uint64
+}
+
+func (s *subscriber) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
+	now := s.run.load.now()
+	m, ok := s.run.wire.decode(p)
+	switch {
+	case !ok || op != s.run.op:
+		s.stranger(op, p)
+	case m.kind == probe:
+		s.sawProbe(m.seq)
+	default:
+		s.take(now, m)
+	}
+}
+
+// take counts a message.
+func (s *subscriber) take(now int64, m stamp) {
+	var few [8]uint64
+	done := few[:0]
+	sh, q := s.shard, &s.seqs[m.publisher]
+	sh.mu.Lock()
+	next := q.next
+	v, _ := q.observe(m.seq)
+	if v <= ahead {
+		sh.recordLocked(m.due, now)
+		if s.run.window > 0 {
+			done = s.creditLocked(done, m.publisher, next, m.seq)
+		}
+	}
+	sh.mu.Unlock()
+	for _, n := range done {
+		s.run.publishers[m.publisher].shardDone(n)
+	}
+	switch v {
+	case late:
+		s.run.load.countLate(sh, func() string {
+			return fmt.Sprintf("subscriber %d: message %d of publisher %d came after number %d", s.id, m.seq, m.publisher, next-1)
+		})
+	case duplicated:
+		s.run.load.countDuplicate(sh, func() string {
+			return fmt.Sprintf("subscriber %d: message %d of publisher %d came again", s.id, m.seq, m.publisher)
+		})
+	}
+}
+
+// creditLocked gives credit for the messages from first to last, of which only the
+// last has come: the others are not waited for any more.
+func (s *subscriber) creditLocked(done []uint64, publisher int, first, last uint64) []uint64 {
+	if oldest := last - min(last, uint64(s.run.window)); first < oldest {
+		first = oldest // what is older is not under way
+	}
+	for n := first; n <= last; n++ {
+		if s.shard.cast.credit(publisher, n) {
+			done = append(done, n)
+		}
+	}
+	return done
+}
+
+func (s *subscriber) sawProbe(n uint64) {
+	s.shard.mu.Lock()
+	defer s.shard.mu.Unlock()
+	if n > s.probe {
+		s.probe = n
+		s.shard.cast.sawProbe(n)
+	}
+}
+
+// stranger is told of a message that is none of this run's. Before the run begins
+// it is a greeting, or what somebody else has published.
+func (s *subscriber) stranger(op wsproto.Opcode, p []byte) {
+	if !s.run.begun.Load() {
+		return
+	}
+	s.run.load.countWrong(s.shard, func() string {
+		return fmt.Sprintf("subscriber %d: instead of %s messages of this run with %d bytes came a %s message with %d bytes: %.32q",
+			s.id, opName(s.run.op), s.run.wire.size(), opName(op), len(p), p)
+	})
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const labelWidth = 24
+
+// table writes lines of a label and something.
+type table struct{ bytes.Buffer }
+
+func (t *table) row(label, format string, args ...any) {
+	fmt.Fprintf(t, "  %-*s%s\n", labelWidth, label, fmt.Sprintf(format, args...))
+}
+
+// columns writes cells to the right of a label, aligned at their right ends.
+func (t *table) columns(label string, widths []int, cells []string) {
+	line := fmt.Sprintf("  %-*s", labelWidth+6, label)
+	for i, c := range cells {
+		line += strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(c))) + c + "   "
+	}
+	t.WriteString(strings.TrimRight(line, " ") + "\n")
+}
+
+// printTable writes the report for people.
+func (r *report) printTable(w io.Writer) error {
+	var t table
+	fmt.Fprintf(&t, "%s %s\n\n", r.Command, r.URL)
+	r.Connections.table(&t)
+	if r.Messages != nil {
+		r.Messages.table(&t, r.Command)
+	}
+	if r.Stalled != nil {
+		r.Stalled.table(&t)
+	}
+	switch {
+	case len(r.Memory) > 1 && r.Command == "idle":
+		memoryTable(&t, r.Memory)
+	case len(r.Memory) > 1:
+		memoryLine(&t, r.Memory)
+	}
+	r.verdict(&t)
+	_, err := w.Write(t.Bytes())
+	return err
+}
+
+func (c *connectionsReport) table(t *table) {
+	speed := ""
+	if c.Opened > 0 {
+		speed = ", " + commaRate(c.PerSecond) + " per second"
+	}
+	t.row("connections", "%s of %s opened%s", comma(c.Opened), comma(c.Wanted), speed)
+	if c.Failed > 0 {
+		t.row("  failed", "%s", comma(c.Failed))
+	}
+	if c.Lost > 0 {
+		t.row("  lost", "%s", comma(c.Lost))
+	}
+}
+
+func (m *messagesReport) table(t *table, command string) {
+	each, verb := "message", "echoed"
+	if command == "broadcast" || command == "slow" {
+		each, verb = "delivery", "delivered"
+		t.row("published", "%s of %s", plural(m.Sent, "message"), plural(m.Size, "byte"))
+		t.row(verb, "%s of %s", comma(m.Received), comma(m.Expected))
+	} else {
+		t.row(verb, "%s of %s of %s", comma(m.Received), plural(m.Sent, "message"), plural(m.Size, "byte"))
+	}
+	for _, f := range []struct {
+		label string
+		n     int64
+	}{{"  missing", m.Missing}, {"  duplicated", m.Duplicated}, {"  out of order", m.Reordered}, {"  wrong content", m.Wrong}} {
+		if f.n > 0 {
+			t.row(f.label, "%s", comma(f.n))
+		}
+	}
+	if command != "idle" { // where one message each says nothing of speed
+		t.row(verb+" per second", "%s, for %.2f s", commaRate(m.PerSecond), m.Seconds)
+	}
+	if l := m.Latency; l != nil {
+		l.table(t)
+	}
+	if m.ServerMicros != nil {
+		t.row("processor, server", "%.2f µs per %s, %.2f cores", *m.ServerMicros, each, *m.ServerCPU)
+	}
+	t.row("processor, this client", "%.2f cores", m.ClientCPU)
+}
+
+func (l *latencyReport) table(t *table) {
+	text := func(v float64) string { return durationText(time.Duration(v * 1e3)) }
+	cells := []string{text(l.Min), text(l.P50), text(l.P90), text(l.P99), text(l.P999), text(l.Max), text(l.Mean)}
+	head, line := "", ""
+	for i, name := range []string{"min", "50 %", "90 %", "99 %", "99.9 %", "max", "mean"} {
+		head += fmt.Sprintf("%-10s", name)
+		line += cells[i] + strings.Repeat(" ", max(1, 10-utf8.RuneCountInString(cells[i])))
+	}
+	t.row("latency", "%s", strings.TrimRight(head, " "))
+	t.row("", "%s", strings.TrimRight(line, " "))
+}
+
+func (s *stalledReport) table(t *table) {
+	for i, fate := range slices.Sorted(maps.Keys(s.Fates)) {
+		label := ""
+		if i == 0 {
+			label = "did not read"
+		}
+		t.row(label, "%s of %s: %s", comma(s.Fates[fate]), comma(s.Subscribers), fate)
+	}
+	t.row("", "%s of %s were still there for them", comma(s.Messages), plural(s.Expected, "message"))
+}
+
+// verdict ends the table with what went wrong.
+func (r *report) verdict(t *table) {
+	t.WriteString("\n")
+	for _, f := range r.Faults {
+		fmt.Fprintf(t, "FAULT  %s x %s\n", comma(f.Count), f.Kind)
+		if f.Example != "" {
+			fmt.Fprintf(t, "         for example: %s\n", f.Example)
+		}
+		if f.Hint != "" {
+			fmt.Fprintf(t, "         %s\n", f.Hint)
+		}
+	}
+	switch {
+	case r.Interrupted:
+		t.WriteString("interrupted: the figures are of the time until then\n")
+	case r.OK:
+		t.WriteString("ok: nothing was lost, wrong or refused\n")
+	}
+}

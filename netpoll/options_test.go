@@ -1,0 +1,62 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestOptionsValidate(t *testing.T) {
+	for _, test := range []struct {
+		opts  Options
+		field string // named in the error; none if ""
+	}{
+		{Options{}, ""},
+		{Options{Loops: 1, Workers: 1, ReadBuffer: 4096, MaxPending: 1, NotSentLowat: 1, UserTimeout: 1, Sweep: time.Millisecond, MaxConns: 1}, ""},
+		{Options{Loops: -1}, "Loops"},
+		{Options{Workers: -1}, "Workers"},
+		{Options{ReadBuffer: -1}, "ReadBuffer"},
+		{Options{ReadBuffer: 4095}, "ReadBuffer"},
+		{Options{MaxPending: -1}, "MaxPending"},
+		{Options{NotSentLowat: -1}, "NotSentLowat"},
+		{Options{UserTimeout: -1}, "UserTimeout"},
+		{Options{Sweep: -1}, "Sweep"},
+		{Options{Sweep: time.Millisecond - 1}, "Sweep"},
+		{Options{MaxConns: -1}, "MaxConns"},
+	} {
+		err := test.opts.Validate()
+		if (err != nil) != (test.field != "") || err != nil && !strings.Contains(err.Error(), "Options."+test.field+" ") {
+			t.Errorf("%+v: %v, want an error about %q", test.opts, err, test.field)
+		}
+		if err == nil {
+			continue
+		}
+		if _, newErr := New(test.opts); newErr == nil || newErr.Error() != err.Error() {
+			t.Errorf("New: %v, want %v", newErr, err)
+		}
+	}
+}
+
+func TestOptionsDefaults(t *testing.T) {
+	e := newEngine(t, Options{Loops: 3, Logger: slog.Default()})
+	want := Options{
+		Loops:        3,
+		Workers:      1024,
+		ReadBuffer:   64 << 10,
+		MaxPending:   4 << 20,
+		NotSentLowat: 64 << 10,
+		UserTimeout:  30 * time.Second,
+		Sweep:        time.Second,
+		Logger:       slog.Default(),
+	}
+	if got := e.Options(); got != want || e.Loops() != 3 {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+	if n := (Options{}).withDefaults().Loops; n != runtime.GOMAXPROCS(0) {
+		t.Errorf("%d loops", n)
+	}
+}

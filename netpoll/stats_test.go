@@ -1,0 +1,79 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"testing"
+	"time"
+)
+
+// The counters say what happened; those of writes that wait and of refusals are
+// tested where these are.
+func TestStats(t *testing.T) {
+	const conns, rounds, size = 7, 11, 1000
+	s := serve(t, Options{}, func(p *peer) {
+		p.onData = func(data []byte) int {
+			p.c.CountIn(1)
+			p.c.CountOut(2)
+			return p.echo(data)
+		}
+	})
+	if st := s.Stats(); st != (Stats{}) {
+		t.Errorf("before the first connection: %+v", st)
+	}
+	data, buf := make([]byte, size), make([]byte, size)
+	for i := range conns {
+		nc := dial(t, s.addr)
+		for range rounds {
+			write(t, nc, data[:1])
+			expect(t, nc, string(data[:1]))
+		}
+		if err := roundTrip(nc, data[1:], buf); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			nc.Close()
+		}
+	}
+	eventually(t, "one is closed, and all is quiet", func() bool {
+		st := s.Stats()
+		return st.Open == conns-1 && st.Drainers == 0
+	})
+	st := s.Stats()
+	const bytes = conns * (rounds + size - 1)
+	if st.Accepted != conns || st.BytesIn != bytes || st.BytesOut != bytes || st.Queued != 0 || st.Ready != 0 || st.Refused != 0 {
+		t.Errorf("%+v; want %d accepted and %d bytes", st, conns, bytes)
+	}
+	if st.MessagesIn < conns*(rounds+1) || st.MessagesOut != 2*st.MessagesIn {
+		t.Errorf("%d messages in, %d out", st.MessagesIn, st.MessagesOut)
+	}
+}
+
+// The wait of the first in the queue begins when it was put there, also if the
+// engine slept before.
+func TestLongestWaitAfterSleep(t *testing.T) {
+	const sleep = 100 * time.Millisecond
+	s, clients, entered, g := blockers(t, Options{Loops: 1, Workers: 1, Sweep: time.Hour}, 2)
+	buf := make([]byte, 16)
+	for _, nc := range clients {
+		if err := roundTrip(nc, []byte("hello"), buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the monitor sleeps", func() bool { return !s.monitor.armed.Load() })
+	asleep := time.Now()
+	eventually(t, "some time passes", func() bool { return time.Since(asleep) > sleep })
+	write(t, clients[0], []byte("block"))
+	eventually(t, "the worker blocks", func() bool { return entered.Load() == 1 })
+	begin := time.Now()
+	write(t, clients[1], []byte("block"))
+	eventually(t, "the other waits", func() bool { return s.Stats().Ready == 1 })
+	if w, most := s.Stats().LongestWait, time.Since(begin)+sleep/2; w > most {
+		t.Errorf("a wait of %v, though it began %v ago", w, time.Since(begin))
+	}
+	eventually(t, "the wait grows", func() bool { return s.Stats().LongestWait > 10*time.Millisecond })
+	g.open()
+	for _, nc := range clients {
+		expect(t, nc, "block")
+	}
+}

@@ -1,0 +1,118 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// tableModel is a table beside a plain set of what must be in it.
+type tableModel struct {
+	t     *testing.T
+	rnd   *rand.Rand
+	table table
+	in    map[*Conn]int // and its index in list
+	list  []*Conn
+}
+
+func (m *tableModel) add() {
+	c := new(Conn)
+	if !m.table.add(c) {
+		m.t.Fatal("an open table refused a connection")
+	}
+	m.in[c] = len(m.list)
+	m.list = append(m.list, c)
+}
+
+func (m *tableModel) remove(c *Conn) {
+	i, last := m.in[c], m.list[len(m.list)-1]
+	m.list[i], m.in[last] = last, i
+	m.list = m.list[:len(m.list)-1]
+	delete(m.in, c)
+	m.table.remove(c)
+}
+
+func (m *tableModel) removeAny() {
+	if len(m.list) > 0 {
+		m.remove(m.list[m.rnd.IntN(len(m.list))])
+	}
+}
+
+func (m *tableModel) check() {
+	m.t.Helper()
+	tb := &m.table
+	if tb.n != len(m.in) {
+		m.t.Fatalf("%d connections, want %d", tb.n, len(m.in))
+	}
+	for i := range tb.n {
+		c := tb.chunks[i/chunkSize][i%chunkSize]
+		if _, ok := m.in[c]; !ok || int(c.slot) != i {
+			m.t.Fatalf("a wrong connection in slot %d", i)
+		}
+	}
+	for i := tb.n; i < len(tb.chunks)*chunkSize; i++ {
+		if tb.chunks[i/chunkSize][i%chunkSize] != nil {
+			m.t.Fatalf("a connection is kept in free slot %d", i)
+		}
+	}
+	if spare := len(tb.chunks) - (tb.n+chunkSize-1)/chunkSize; spare > 1 {
+		m.t.Fatalf("%d spare chunks for %d connections", spare, tb.n)
+	}
+}
+
+// Whatever comes and goes during each, it visits all that stay.
+func (m *tableModel) each(churn int) {
+	m.t.Helper()
+	stay := make(map[*Conn]bool, len(m.list))
+	for _, c := range m.list {
+		stay[c] = m.rnd.IntN(4) != 0
+	}
+	visited := make(map[*Conn]bool)
+	var buf chunk
+	m.table.each(&buf, func(c *Conn) {
+		visited[c] = true
+		for range m.rnd.IntN(churn) {
+			if m.rnd.IntN(3) == 0 {
+				m.add()
+			} else if len(m.list) > 0 {
+				if victim := m.list[m.rnd.IntN(len(m.list))]; !stay[victim] {
+					m.remove(victim)
+				}
+			}
+		}
+	})
+	for c, stays := range stay {
+		if stays && !visited[c] {
+			m.t.Fatal("each left out a connection that stayed")
+		}
+	}
+	if buf != (chunk{}) {
+		m.t.Fatal("each keeps connections in its buffer")
+	}
+}
+
+func TestTableAgainstModel(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	m := &tableModel{t: t, rnd: rnd, in: make(map[*Conn]int)}
+	for _, grow := range []int{1, 9, 5, 1, 9, 0, 9} { // of ten steps, how many add
+		for range 3000 {
+			if rnd.IntN(10) < grow {
+				m.add()
+			} else {
+				m.removeAny()
+			}
+		}
+		m.check()
+		m.each(6)
+		m.check()
+	}
+	for len(m.list) > 0 {
+		m.removeAny()
+	}
+	m.check()
+	m.table.close()
+	if m.table.add(new(Conn)) {
+		t.Error("a closed table took a connection")
+	}
+}

@@ -1,0 +1,115 @@
+//go:build linux
+
+package netpoll
+
+import "golang.org/x/sys/unix"
+
+// turn serves the connection on worker w. If the handler panics, the drainer
+// calls rescue in its place.
+func (c *Conn) turn(w *worker) {
+	events := c.state.Swap(scheduled)
+	switch ph := c.begin(w, events); ph {
+	case live:
+		if c.run(w, events) {
+			c.state.Or(evRead)
+		}
+	case dialing:
+		c.runDialing(events)
+	case flushing, lingering:
+		c.discard(w, ph, events)
+	}
+	c.conclude(w)
+}
+
+// begin sends what is pending, lets w gather what the turn will write, makes
+// ready for the first read, and returns the phase.
+func (c *Conn) begin(w *worker, events uint32) phase {
+	w.enter(c)
+	c.mu.Lock()
+	if c.out != nil && events&evWrite != 0 {
+		c.flushLocked()
+	}
+	ph := c.phase
+	if ph == live {
+		if c.out == nil {
+			c.out = &w.out
+		}
+		if events&evRead != 0 {
+			w.ready = c.prepareLocked(w)
+		}
+	}
+	c.mu.Unlock()
+	return ph
+}
+
+// run calls the handler for events of a connection that is open. again is true
+// if there is more to read and others shall have their turn first.
+func (c *Conn) run(w *worker, events uint32) (again bool) {
+	if events&(evOpen|evTimer) != 0 {
+		if events&evOpen != 0 {
+			c.handler.OnOpen()
+		}
+		if events&evTimer != 0 && c.expired() && c.isLive() {
+			c.handler.OnDeadline()
+		}
+		w.ready = w.ready && c.isLive()
+	}
+	if events&evRead != 0 {
+		return c.read(w, events)
+	}
+	return false
+}
+
+// isLive reports whether the handler, or somebody else, has not ended the
+// connection during this turn.
+func (c *Conn) isLive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == live
+}
+
+// conclude ends the turn: it sends what was gathered, and closes the connection
+// if that is due. If events came meanwhile the connection waits for another turn
+// behind all others, so that a peer who never pauses holds up nobody.
+func (c *Conn) conclude(w *worker) {
+	w.turning = false
+	c.mu.Lock()
+	c.releaseLocked(w)
+	if c.phase == flushing && c.out == nil {
+		c.phase = lingering
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
+		c.state.Or(evRead) // the end may have been seen already: look again
+	}
+	ph := c.phase
+	c.mu.Unlock()
+	switch ph {
+	case dying:
+		c.finish()
+	case dead: // detached
+	default:
+		if !c.state.CompareAndSwap(scheduled, 0) {
+			c.loop.push(c)
+		}
+	}
+}
+
+// rescue is the end of a turn in which the handler panicked with v.
+func (c *Conn) rescue(w *worker, v any) {
+	c.loop.engine.panicked(v)
+	c.tellPanic(v)
+	c.mu.Lock()
+	if c.phase < flushing { // OnPanic has not begun to close
+		c.closeWithLocked(dying, ErrPanic)
+	}
+	c.mu.Unlock()
+	c.conclude(w)
+}
+
+func (c *Conn) tellPanic(v any) {
+	defer func() {
+		if v := recover(); v != nil { // OnPanic itself
+			c.loop.engine.panicked(v)
+		}
+	}()
+	c.handler.OnPanic(v)
+}

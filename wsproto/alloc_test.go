@@ -1,0 +1,88 @@
+//go:build !race
+
+package wsproto
+
+import (
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// allocs returns the allocations of the whole process while f runs.
+func allocs(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.Mallocs - before.Mallocs
+}
+
+// TestAllocEcho counts what the server allocates for messages that it echoes. The
+// client writes bytes it has made before and reads into one buffer.
+func TestAllocEcho(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		batch int // messages under way
+		size  int
+	}{{"one", 1, 128}, {"many", 16, 128}, {"large", 4, 8000}, {"text", 1, 300}} {
+		t.Run(tt.name, func(t *testing.T) {
+			const messages = 16_000
+			s := &Server{Handler: &Funcs{Message: func(c *Conn, op Opcode, p []byte) { c.Send(op, p) }}}
+			p := dialPeer(t, listen(t, s))
+			frame := binmsg(letters(tt.size))
+			if tt.name == "text" {
+				frame = text(letters(tt.size))
+			}
+			out := []byte(strings.Repeat(frame, tt.batch))
+			in := make([]byte, len(out)-4*tt.batch) // without the masks
+			round := func() {
+				if _, err := p.nc.Write(out); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(p.nc, in); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 100 { // workers are hired, pools filled
+				round()
+			}
+			n := allocs(func() {
+				for range messages / tt.batch {
+					round()
+				}
+			})
+			t.Logf("%d allocations for %d messages", n, messages)
+			// The runtime and the pool of workers allocate now and then.
+			if n > messages/100 {
+				t.Errorf("%d allocations for %d messages", n, messages)
+			}
+		})
+	}
+}
+
+// TestAllocSendPrepared counts what a delivery allocates.
+func TestAllocSendPrepared(t *testing.T) {
+	conns := make(chan *Conn, 1)
+	s := &Server{Handler: &Funcs{Open: func(c *Conn, _ *Request) { conns <- c }}}
+	p := dialPeer(t, listen(t, s))
+	c := next(t, conns)
+	message := Join(Prepare(Text, []byte(letters(128))), Prepare(Binary, []byte(letters(300))))
+	in := make([]byte, message.Len())
+	const deliveries = 10_000
+	n := allocs(func() {
+		for range deliveries {
+			if o := c.SendPrepared(message); !o.OK() {
+				t.Fatal(o)
+			}
+			if _, err := io.ReadFull(p.nc, in); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Logf("%d allocations for %d deliveries", n, deliveries)
+	if n > deliveries/100 {
+		t.Errorf("%d allocations for %d deliveries", n, deliveries)
+	}
+}

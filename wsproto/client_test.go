@@ -1,0 +1,439 @@
+package wsproto
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
+
+// newClient returns a client with an engine of its own.
+func newClient(t testing.TB) *Client {
+	t.Helper()
+	opts := brisk
+	opts.Logger = quiet
+	e, err := netpoll.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := e.Shutdown(ctx); err != nil {
+			t.Errorf("Engine.Shutdown: %v", err)
+		}
+	})
+	return &Client{Engine: e}
+}
+
+// call is a connection of a client, as a test sees it.
+type call struct {
+	conn     chan *Conn
+	header   http.Header
+	messages chan string
+	ended    chan *CloseError
+	failed   chan error
+}
+
+func start(t testing.TB, k *Client, url string) *call {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	target, err := ParseTarget(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &call{make(chan *Conn, 1), nil, make(chan string, 100), make(chan *CloseError, 2), make(chan error, 2)}
+	h := &Funcs{
+		Open: func(c *Conn, r *Request) {
+			l.header = r.Header
+			l.conn <- c
+		},
+		Message: func(_ *Conn, op Opcode, p []byte) { l.messages <- event(op, string(p)) },
+		Close:   func(_ *Conn, err *CloseError) { l.ended <- err },
+	}
+	if err := k.Start(target, netip.Addr{}, h, func(err error) { l.failed <- err }); err != nil {
+		l.failed <- err
+	}
+	return l
+}
+
+// open waits until the connection is there.
+func (l *call) open(t testing.TB) *Conn {
+	t.Helper()
+	select {
+	case c := <-l.conn:
+		return c
+	case err := <-l.failed:
+		t.Fatal(err)
+	case <-time.After(patience):
+		t.Fatal("neither open nor failed")
+	}
+	return nil
+}
+
+func TestClient(t *testing.T) {
+	h, ended := closes(echo(t))
+	s := &Server{Handler: h, Subprotocols: []string{"b"}, Accept: func(r *Request) error {
+		if r.Get("X-Client") != "c" || r.URI != "/p?q=1" {
+			return Refuse(http.StatusBadRequest, "not what was asked for: "+r.URI)
+		}
+		r.Header = http.Header{"X-Server": {"s"}}
+		return nil
+	}}
+	k := newClient(t)
+	k.Subprotocols = []string{"a", "b"}
+	k.Header = http.Header{"X-Client": {"c"}}
+	l := start(t, k, "ws://"+listen(t, s)+"/p?q=1")
+	c := l.open(t)
+	if l.header.Get("X-Server") != "s" || c.Subprotocol() != "b" {
+		t.Errorf("%v, subprotocol %q", l.header, c.Subprotocol())
+	}
+	for _, size := range []int{0, 1, 125, 126, 70_000, 1 << 20} {
+		if o := c.SendText(letters(size)); !o.OK() {
+			t.Fatal(o)
+		}
+		if got := next(t, l.messages); got != "text "+letters(size) {
+			t.Fatalf("%d bytes, got %d", size, len(got))
+		}
+	}
+	if o := c.SendPrepared(Prepare(Text, nil)); o != Closed {
+		t.Errorf("SendPrepared of a client: %v", o)
+	}
+	c.Close(4000, "bye")
+	if err := next(t, l.ended); err.Code != 4000 || err.Remote || err.Err != nil {
+		t.Errorf("client: %+v", err)
+	}
+	if err := next(t, ended); err.Code != 4000 || err.Reason != "bye" || !err.Remote {
+		t.Errorf("server: %+v", err)
+	}
+	if len(l.failed) > 0 {
+		t.Error(<-l.failed)
+	}
+}
+
+// TestClientCoder connects to a server of independent origin.
+func TestClientCoder(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled, Subprotocols: []string{"x"}})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.CloseNow()
+		c.SetReadLimit(-1)
+		for {
+			typ, p, err := c.Read(r.Context())
+			if err != nil {
+				if websocket.CloseStatus(err) != 3333 {
+					t.Error(err)
+				}
+				return
+			}
+			if err := c.Write(r.Context(), typ, p); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	defer web.Close()
+	k := newClient(t)
+	k.Subprotocols = []string{"x"}
+	l := start(t, k, "ws"+strings.TrimPrefix(web.URL, "http"))
+	c := l.open(t)
+	if c.Subprotocol() != "x" {
+		t.Errorf("subprotocol %q", c.Subprotocol())
+	}
+	for _, size := range messageSizes {
+		c.Send(Binary, []byte(letters(size)))
+		if got := next(t, l.messages); got != "binary "+letters(size) {
+			t.Fatalf("%d bytes, got %d", size, len(got))
+		}
+	}
+	c.Close(3333, "done")
+	if err := next(t, l.ended); err.Code != 3333 || err.Err != nil {
+		t.Error(err)
+	}
+}
+
+// rawServer takes one connection, reads its request and gives it to serve, with
+// the key that it came with.
+func rawServer(t *testing.T, serve func(p *peer, key string)) (url string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { l.Close(); <-done })
+	go func() {
+		defer close(done)
+		nc, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer nc.Close()
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		p := newPeer(t, nc)
+		r, err := http.ReadRequest(p.br)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		serve(p, r.Header.Get("Sec-WebSocket-Key"))
+	}()
+	return "ws://" + l.Addr().String() + "/"
+}
+
+func answer(key string, more ...string) string {
+	return request(append([]string{ok101, "Upgrade: WebSocket", "Connection: keep-alive, upgrade", "Sec-WebSocket-Accept: " + acceptKey(key)}, more...)...)
+}
+
+// TestClientFrames looks at what the client sends: each frame is masked, with a
+// key of its own.
+func TestClientFrames(t *testing.T) {
+	const n = 20
+	keys := make(chan string, n+3)
+	url := rawServer(t, func(p *peer, key string) {
+		p.sendBytes(answer(key))
+		p.send(rawFrame(0x89, "are you there?", nil) + rawFrame(0x01, "a", nil) + rawFrame(0x80, "b", nil))
+		for range cap(keys) {
+			var head [6]byte
+			if _, err := io.ReadFull(p.br, head[:]); err != nil {
+				t.Error(err)
+				break
+			}
+			payload := make([]byte, head[1]&0x7f)
+			_, _ = io.ReadFull(p.br, payload)
+			for i := range payload {
+				payload[i] ^= head[2+i%4]
+			}
+			keys <- string(head[2:])
+			if head[1] < 0x80 || !strings.Contains("|are you there?|message||\x03\xe8|", "|"+string(payload)+"|") {
+				t.Errorf("frame %x %q", head, payload)
+			}
+		}
+		close(keys)
+		p.send(rawFrame(0x88, "\x03\xe8", nil))
+		_ = p.nc.CloseWrite()
+		_, _ = io.Copy(io.Discard, p.br)
+	})
+	l := start(t, newClient(t), url)
+	c := l.open(t)
+	if got := next(t, l.messages); got != "text ab" {
+		t.Error(got)
+	}
+	for range n {
+		c.SendText("message")
+	}
+	c.Ping(nil)
+	c.Close(1000, "")
+	if err := next(t, l.ended); err.Code != 1000 {
+		t.Error(err)
+	}
+	distinct := map[string]bool{}
+	for key := range keys {
+		distinct[key] = true
+	}
+	if len(distinct) < n {
+		t.Errorf("%d masking keys for %d frames", len(distinct), cap(keys))
+	}
+}
+
+// TestClientTail has the server send frames in one segment with its answer.
+func TestClientTail(t *testing.T) {
+	url := rawServer(t, func(p *peer, key string) {
+		p.send(answer(key) + rawFrame(0x81, "first", nil) + rawFrame(0x88, "\x03\xe9gone", nil))
+		_ = p.nc.CloseWrite()
+		_, _ = io.Copy(io.Discard, p.br)
+	})
+	l := start(t, newClient(t), url)
+	l.open(t)
+	if got := next(t, l.messages); got != "text first" {
+		t.Error(got)
+	}
+	if err := next(t, l.ended); err.Code != 1001 || err.Reason != "gone" || !err.Remote {
+		t.Error(err)
+	}
+}
+
+// TestClientRefused has servers that do not become peers.
+func TestClientRefused(t *testing.T) {
+	reply := func(s string) func(*peer, string) {
+		return func(p *peer, _ string) {
+			p.send(s)
+			_ = p.nc.CloseWrite()
+			_, _ = io.Copy(io.Discard, p.br)
+		}
+	}
+	with := func(more ...string) func(*peer, string) {
+		return func(p *peer, key string) {
+			p.send(answer(key, more...))
+			_, _ = io.Copy(io.Discard, p.br)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		serve  func(p *peer, key string)
+		status int
+		reason string
+		err    error
+	}{
+		{"status with body", reply("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 8\r\n\r\nnot now\n"), 429, "not now", nil},
+		{"status without body", reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), 404, "", nil},
+		{"page", reply("HTTP/1.1 200 OK\r\n\r\n" + letters(1000)), 200, letters(200), nil},
+		{"no HTTP", reply("220 mail.example.com ESMTP\r\n"), 0, "no HTTP", nil},
+		{"half HTTP", reply("HTTP/1.1 what\r\n\r\n"), 0, "no HTTP", nil},
+		{"closed at once", reply(""), 0, "closed the connection", nil},
+		{"closed in the header", reply("HTTP/1.1 101 Switching Protocols\r\nUpgra"), 0, "closed the connection", nil},
+		{"endless header", reply("HTTP/1.1 101 Switching Protocols\r\nX: " + letters(20_000)), 0, "too large", nil},
+		{"wrong proof", func(p *peer, _ string) { with()(p, sampleKey) }, 0, "Sec-WebSocket-Accept", nil},
+		{"no upgrade", func(p *peer, key string) {
+			p.send(strings.Replace(answer(key), "Upgrade: WebSocket", "X: y", 1))
+			_, _ = io.Copy(io.Discard, p.br)
+		}, 0, "does not upgrade", nil},
+		{"extension", with("Sec-WebSocket-Extensions: permessage-deflate"), 0, "extension", nil},
+		{"subprotocol", with("Sec-WebSocket-Protocol: other"), 0, "subprotocol", nil},
+		{"silence", func(p *peer, _ string) { _, _ = io.Copy(io.Discard, p.br) }, 0, "", ErrHandshakeTimeout},
+		{"reset", func(p *peer, _ string) { p.reset() }, 0, "the connection failed", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newClient(t)
+			k.HandshakeTimeout = patience
+			if tt.err == ErrHandshakeTimeout {
+				k.HandshakeTimeout = 30 * time.Millisecond
+			}
+			l := start(t, k, rawServer(t, tt.serve))
+			err := next(t, l.failed)
+			var he *HandshakeError
+			if !errors.As(err, &he) || he.Status != tt.status || !strings.Contains(he.Reason, tt.reason) || tt.err != nil && !errors.Is(err, tt.err) {
+				t.Errorf("%+v", err)
+			}
+			if tt.reason != "" && !strings.Contains(err.Error(), tt.reason) {
+				t.Errorf("%v", err)
+			}
+			if len(l.conn) > 0 || len(l.ended) > 0 || len(l.failed) > 0 {
+				t.Error("more was called")
+			}
+		})
+	}
+}
+
+// TestClientNobody connects to a port at which nobody listens.
+func TestClientNobody(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "ws://" + nl.Addr().String()
+	nl.Close()
+	l := start(t, newClient(t), url)
+	if err := next(t, l.failed); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Error(err)
+	}
+}
+
+// TestClientUnreachable connects to a listener whose queue is full, so that no
+// answer comes at all.
+func TestClientUnreachable(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		filler, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(filler)
+		_ = unix.Connect(filler, sa)
+	}
+	k := newClient(t)
+	k.HandshakeTimeout = 50 * time.Millisecond
+	l := start(t, k, fmt.Sprintf("ws://127.0.0.1:%d/", sa.(*unix.SockaddrInet4).Port))
+	var he *HandshakeError
+	if err := next(t, l.failed); !errors.As(err, &he) || !errors.Is(err, unix.ETIMEDOUT) {
+		t.Error(err)
+	}
+}
+
+// TestClientViolation has a server mask its frames.
+func TestClientViolation(t *testing.T) {
+	url := rawServer(t, func(p *peer, key string) {
+		p.send(answer(key) + text("masked"))
+		_ = p.nc.CloseWrite()
+		_, _ = io.Copy(io.Discard, p.br)
+	})
+	l := start(t, newClient(t), url)
+	l.open(t)
+	if err := next(t, l.ended); err.Code != ProtocolFault || err.Err != error(ErrMaskForbidden) {
+		t.Errorf("%+v", err)
+	}
+}
+
+// TestClientPing keeps a connection alive from the client's side, and gives up a
+// server that is silent.
+func TestClientPing(t *testing.T) {
+	k := newClient(t)
+	k.PingInterval, k.PongTimeout = 20*time.Millisecond, 40*time.Millisecond
+	silent := make(chan struct{})
+	defer close(silent)
+	l := start(t, k, rawServer(t, func(p *peer, key string) {
+		p.send(answer(key))
+		<-silent
+	}))
+	l.open(t)
+	if err := next(t, l.ended); !errors.Is(err, ErrPongTimeout) {
+		t.Error(err)
+	}
+}
+
+func TestParseTarget(t *testing.T) {
+	ctx := context.Background()
+	for url, want := range map[string]Target{
+		"ws://127.0.0.1:8080":           {netip.MustParseAddrPort("127.0.0.1:8080"), "127.0.0.1:8080", "/"},
+		"ws://127.0.0.1/a%20b?c=d":      {netip.MustParseAddrPort("127.0.0.1:80"), "127.0.0.1", "/a%20b?c=d"},
+		"ws://[::1]:99/":                {netip.MustParseAddrPort("[::1]:99"), "[::1]:99", "/"},
+		"ws://localhost:1234/fragment#": {netip.MustParseAddrPort("127.0.0.1:1234"), "localhost:1234", "/fragment"},
+	} {
+		if got, err := ParseTarget(ctx, url); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", url, got, err)
+		}
+	}
+	for _, url := range []string{"", "http://x/", "wss://x/", "ws://", "ws:///x", "127.0.0.1:80", "ws://127.0.0.1:port/", "ws://127.0.0.1:99999/", "ws://%zz/"} {
+		if got, err := ParseTarget(ctx, url); err == nil {
+			t.Errorf("%q: %+v", url, got)
+		}
+	}
+}
+
+func TestHandshakeErrorText(t *testing.T) {
+	for want, e := range map[string]*HandshakeError{
+		"the server answered 404 Not Found":                   {Status: 404},
+		"the server answered 429 Too Many Requests: not now":  {Status: 429, Reason: "not now"},
+		"wsproto: no WebSocket: the connection failed: EOF":   {Reason: "the connection failed", Err: io.EOF},
+		"wsproto: no WebSocket: the server's answer is wrong": {Reason: "the server's answer is wrong"},
+	} {
+		if got := fmt.Sprint(e); !strings.HasSuffix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,453 @@
+package wsproto
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// record is a sink that writes down what it gets, and treats the payload as badly
+// as a handler may.
+type record struct {
+	events []string
+	stop   Opcode // stops at the first of these, if not 0
+}
+
+func (r *record) message(op Opcode, p []byte) bool { return r.add(op, p) }
+func (r *record) control(op Opcode, p []byte) bool { return r.add(op, p) }
+
+func (r *record) add(op Opcode, p []byte) bool {
+	r.events = append(r.events, event(op, string(p)))
+	clear(p)
+	_ = append(p, "overwritten"...)
+	return r.stop == 0 || op != r.stop
+}
+
+func event(op Opcode, payload string) string {
+	names := map[Opcode]string{Text: "text", Binary: "binary", CloseFrame: "close", Ping: "ping", Pong: "pong"}
+	return names[op] + " " + payload
+}
+
+// feedPieces gives a parser pieces as the engine does: in a buffer that is used
+// again, behind what was left over.
+func feedPieces(t testing.TB, pieces []string, state ws.State, lim limits) ([]string, error) {
+	t.Helper()
+	var (
+		p   parser
+		got record
+		buf []byte
+	)
+	defer p.drop()
+	kept := 0
+	for _, piece := range pieces {
+		buf = append(buf[:kept], piece...)
+		used, err := p.feed(buf, state, lim, &got)
+		if err != nil {
+			if used != len(buf) {
+				t.Fatalf("%v, but %d of %d bytes are done with", err, used, len(buf))
+			}
+			return got.events, err
+		}
+		if kept = copy(buf, buf[used:]); kept >= maxHeader+maxControl {
+			t.Fatalf("%d bytes are left over", kept)
+		}
+		rest := buf[kept:cap(buf)]
+		for i := range rest {
+			rest[i] = 0xaa // what still points here shall notice
+		}
+	}
+	return got.events, nil
+}
+
+// cut returns s in pieces that end at cuts.
+func cut(s string, cuts ...int) []string {
+	var pieces []string
+	from := 0
+	for _, to := range append(cuts, len(s)) {
+		if to > from {
+			pieces = append(pieces, s[from:to])
+			from = to
+		}
+	}
+	return pieces
+}
+
+// cutBytes returns s in bytes.
+func cutBytes(s string) []string {
+	pieces := make([]string, len(s))
+	for i := range pieces {
+		pieces[i] = s[i : i+1]
+	}
+	return pieces
+}
+
+// cutRandom returns s in pieces of random sizes, most of them small.
+func cutRandom(s string, r *rand.Rand) []string {
+	var pieces []string
+	for len(s) > 0 {
+		n := 1 + r.IntN(1<<r.IntN(13))
+		n = min(n, len(s))
+		pieces, s = append(pieces, s[:n]), s[n:]
+	}
+	return pieces
+}
+
+var roomy = limits{frame: 1 << 20, message: 1 << 20}
+
+type parserTest struct {
+	name string
+	in   string
+	lim  limits // roomy if zero
+	want []string
+	err  error
+}
+
+var parserTests = []parserTest{
+	{name: "nothing"},
+	{name: "empty messages", in: masked(0x81, "") + masked(0x82, ""), want: []string{"text ", "binary "}},
+	{name: "text and binary", in: text("hello") + binmsg("\x00\xff"), want: []string{"text hello", "binary \x00\xff"}},
+	{name: "125", in: text(letters(125)) + text("x"), want: []string{"text " + letters(125), "text x"}},
+	{name: "126", in: text(letters(126)) + text("x"), want: []string{"text " + letters(126), "text x"}},
+	{name: "controls", in: ping("") + ping(letters(125)) + pong("p"), want: []string{"ping ", "ping " + letters(125), "pong p"}},
+	{name: "two fragments", in: masked(0x01, "hel") + masked(0x80, "lo"), want: []string{"text hello"}},
+	{name: "empty fragments", in: masked(0x02, "") + masked(0, "") + masked(0, "ab") + masked(0, "") + masked(0x80, ""), want: []string{"binary ab"}},
+	{name: "all fragments empty", in: masked(0x01, "") + masked(0x80, ""), want: []string{"text "}},
+	{name: "controls between fragments", in: masked(0x01, "a") + ping("1") + masked(0, "b") + pong("2") + ping("3") + masked(0x80, "c") + text("d"),
+		want: []string{"ping 1", "pong 2", "ping 3", "text abc", "text d"}},
+	{name: "rune over fragments", in: masked(0x01, "\xf0\x9f") + ping("") + masked(0, "\x98") + masked(0, "") + masked(0x80, "\x80"),
+		want: []string{"ping ", "text \U0001f600"}},
+	{name: "fragments of one byte", in: masked(0x02, "0") + strings.Repeat(masked(0, "1"), 600) + masked(0x80, "2"),
+		want: []string{"binary 0" + strings.Repeat("1", 600) + "2"}},
+	{name: "binary is not text", in: binmsg("\xff\xfe") + masked(0x02, "\xff") + masked(0x80, "\xc0"), want: []string{"binary \xff\xfe", "binary \xff\xc0"}},
+	{name: "close", in: text("a") + closing(1000, "bye"), want: []string{"text a", "close \x03\xe8bye"}},
+
+	{name: "frame limit", in: binmsg("1234") + binmsg("12345"), lim: limits{4, 8}, want: []string{"binary 1234"}, err: ErrFrameSize},
+	{name: "message limit, whole", in: binmsg("1234") + binmsg("12345"), lim: limits{8, 4}, want: []string{"binary 1234"}, err: ErrMessageSize},
+	{name: "message limit, fragments", in: masked(0x02, "123") + ping("") + masked(0, "4") + masked(0, "") + masked(0x80, "5"), lim: limits{8, 4}, want: []string{"ping "}, err: ErrMessageSize},
+	{name: "frame limit, fragments", in: masked(0x02, "1234") + masked(0, "12345"), lim: limits{4, 100}, err: ErrFrameSize},
+	{name: "message at its limit", in: masked(0x02, "123") + masked(0x80, "4") + binmsg("1234"), lim: limits{8, 4}, want: []string{"binary 1234", "binary 1234"}},
+	{name: "declared only", in: "\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00" + zeroMask, err: ErrFrameSize},
+	{name: "limits are not for controls", in: ping("12345"), lim: limits{4, 4}, want: []string{"ping 12345"}},
+
+	{name: "bad text", in: text("ok") + text("a\xff") + text("never"), want: []string{"text ok"}, err: ErrText},
+	{name: "bad text over fragments", in: masked(0x01, "\xe2\x82") + masked(0, "\x28") + masked(0x80, ""), err: ErrText},
+	{name: "cut rune at the end", in: masked(0x81, "a\xe2\x82"), err: ErrText},
+	{name: "cut rune at the end of fragments", in: masked(0x01, "a") + masked(0x80, "\xe2\x82") + text("never"), err: ErrText},
+	{name: "bad text in a frame that never ends", in: text(letters(30) + "\xed\xa0" + letters(100))[:40], err: ErrText},
+	{name: "unmasked", in: text("ok") + rawFrame(0x81, "x", nil), want: []string{"text ok"}, err: ErrMaskRequired},
+	{name: "reserved bit", in: masked(0xc1, "x") + text("never"), err: ErrReservedBits},
+	{name: "reserved opcode", in: masked(0x83, "x"), err: ErrReservedOpcode},
+	{name: "long ping", in: masked(0x89, letters(126)), err: ErrControlLength},
+	{name: "fragmented ping", in: masked(0x01, "a") + masked(0x09, ""), err: ErrControlFragment},
+	{name: "text in text", in: masked(0x01, "a") + text("b"), err: ErrNoContinuation},
+	{name: "nothing to continue", in: text("a") + masked(0x80, "b"), want: []string{"text a"}, err: ErrContinuation},
+	{name: "fragments end", in: masked(0x01, "a") + masked(0x80, "b") + masked(0x80, "c"), want: []string{"text ab"}, err: ErrContinuation},
+	{name: "length form", in: "\x82\xfe\x00\x01" + zeroMask + "x", err: ErrLengthForm},
+	{name: "length sign", in: "\x82\xff\x80\x00\x00\x00\x00\x00\x00\x01" + zeroMask, err: ErrLengthSign},
+}
+
+func (tt *parserTest) limits() limits {
+	if tt.lim == (limits{}) {
+		return roomy
+	}
+	return tt.lim
+}
+
+func (tt *parserTest) check(t *testing.T, pieces []string) {
+	t.Helper()
+	got, err := feedPieces(t, pieces, atServer, tt.limits())
+	if err != nil && err != tt.err || err == nil && tt.err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
+		t.Fatalf("in %d pieces: got %.200q, %v, want %.200q, %v", len(pieces), got, err, tt.want, tt.err)
+	}
+}
+
+func TestParser(t *testing.T) {
+	for _, tt := range parserTests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.check(t, cut(tt.in))
+			for i := range len(tt.in) {
+				tt.check(t, cut(tt.in, i))
+			}
+			tt.check(t, cutBytes(tt.in))
+			r := rand.New(rand.NewPCG(1, 2))
+			for range 50 {
+				tt.check(t, cutRandom(tt.in, r))
+			}
+		})
+	}
+}
+
+// TestParserLarge has payloads of more than one read and all forms of length.
+func TestParserLarge(t *testing.T) {
+	tt := &parserTest{
+		in: binmsg(letters(65535)) + text(letters(65536)) + masked(0x02, letters(70_000)) + ping("mid") + masked(0, letters(1)) +
+			masked(0x80, letters(200_000)) + text(greek(100_000)),
+		want: []string{"binary " + letters(65535), "text " + letters(65536), "ping mid",
+			"binary " + letters(70_000) + letters(1) + letters(200_000), "text " + greek(100_000)},
+	}
+	tt.check(t, cut(tt.in))
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 30 {
+		tt.check(t, cutRandom(tt.in, r))
+	}
+	for size := 4093; size < 70_000; size += 9973 { // reads of one size
+		var pieces []string
+		for rest := tt.in; len(rest) > 0; {
+			n := min(size, len(rest))
+			pieces, rest = append(pieces, rest[:n]), rest[n:]
+		}
+		tt.check(t, pieces)
+	}
+}
+
+func TestParserClient(t *testing.T) {
+	in := rawFrame(0x81, "hello", nil) + rawFrame(0x01, "a", nil) + rawFrame(0x89, "p", nil) + rawFrame(0x80, "b", nil) + text("x")
+	for i := range len(in) {
+		got, err := feedPieces(t, cut(in, i), atClient, roomy)
+		if want := []string{"text hello", "ping p", "text ab"}; fmt.Sprint(got) != fmt.Sprint(want) || err != ErrMaskForbidden {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+}
+
+// TestParserStop has the sink say stop, as it does at a close frame: what comes
+// after is done with but not looked at.
+func TestParserStop(t *testing.T) {
+	for _, op := range []Opcode{Text, CloseFrame} {
+		in := []byte(masked(0x80|byte(op), "") + text("never") + "\xff\xff")
+		got := record{stop: op}
+		var p parser
+		used, err := p.feed(in, atServer, roomy, &got)
+		if used != len(in) || err != nil || len(got.events) != 1 {
+			t.Errorf("%v: %d of %d, %v, %q", op, used, len(in), err, got.events)
+		}
+	}
+}
+
+// TestParserTextFailsFast looks for the byte at which a text is refused: the one
+// that spoils it, in whatever frame or read it comes.
+func TestParserTextFailsFast(t *testing.T) {
+	frame := text(letters(100) + "\xed\xa0\x80" + letters(100))
+	spoilt := 2 + 2 + 4 + 100 + 1 // the second byte of the surrogate
+	for i := range len(frame) {
+		_, err := feedPieces(t, cut(frame[:i]), atServer, roomy)
+		if (err == ErrText) != (i > spoilt) {
+			t.Fatalf("after %d bytes: %v; the text is spoilt at %d", i, err, spoilt)
+		}
+	}
+}
+
+// TestParserMemory declares much and sends little.
+func TestParserMemory(t *testing.T) {
+	var p parser
+	defer p.drop()
+	huge := limits{frame: 1 << 41, message: 1 << 41}
+	head := "\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00" + zeroMask + "abc"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := p.feed([]byte(head), atServer, huge, &record{}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<10 || cap(p.part.buf) > keepBuffer {
+		t.Errorf("%d bytes were allocated, and the buffer holds %d, for 3 bytes", grown, cap(p.part.buf))
+	}
+	if len(p.part.buf) != 3 || p.part.left != 1<<40-3 {
+		t.Errorf("%d bytes have come, %d are to come", len(p.part.buf), p.part.left)
+	}
+}
+
+// TestParserGrowth counts the bytes that a message in tiny fragments costs: as
+// many as its length, some times, and not its square.
+func TestParserGrowth(t *testing.T) {
+	const size = 64 << 10
+	in := []byte(masked(0x02, "0") + strings.Repeat(rawFrame(0, "1", &[4]byte{}), size-2) + rawFrame(0x80, "2", &[4]byte{}))
+	var (
+		p             parser
+		got           record
+		before, after runtime.MemStats
+	)
+	runtime.ReadMemStats(&before)
+	if _, err := p.feed(in, atServer, roomy, &got); err != nil || len(got.events) != 1 {
+		t.Fatalf("%v, %d events", err, len(got.events))
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 10*size {
+		t.Errorf("%d bytes were allocated for a message of %d", grown, size)
+	}
+}
+
+// TestParserRandom compares with a reader of the simplest kind, on frames that
+// are mostly right.
+func TestParserRandom(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	errs := map[error]int{}
+	for range 3000 {
+		in := randomFrames(r)
+		lim := limits{frame: 200 + r.IntN(400), message: 200 + r.IntN(800)}
+		want, wantErr := naive(in, atServer, lim)
+		got, err := feedPieces(t, cutRandom(in, r), atServer, lim)
+		if err != wantErr || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("%x: got %q, %v; want %q, %v", in, got, err, want, wantErr)
+		}
+		errs[err]++
+	}
+	if len(errs) < 8 || errs[nil] < 100 {
+		t.Errorf("the test does not reach far: %v", errs)
+	}
+}
+
+func randomFrames(r *rand.Rand) string {
+	var b strings.Builder
+	inside := false
+	for range 1 + r.IntN(12) {
+		b0 := byte(r.IntN(2)) << 7
+		switch {
+		case r.IntN(4) == 0:
+			b0 = 0x89 + byte(r.IntN(2))
+		case inside:
+			inside = b0 == 0
+		default:
+			b0 |= 1 + byte(r.IntN(2))
+			inside = b0 < 0x80
+		}
+		if r.IntN(60) == 0 {
+			b0 = byte(r.Uint32())
+		}
+		size := r.IntN(1 << r.IntN(9))
+		if b0&8 != 0 && r.IntN(10) > 0 {
+			size = min(size, maxControl)
+		}
+		payload := []byte(greek(size))
+		if len(payload) > 0 && r.IntN(10) == 0 {
+			payload[r.IntN(len(payload))] = byte(r.Uint32())
+		}
+		frame := masked(b0, string(payload))
+		if r.IntN(80) == 0 {
+			frame = rawFrame(b0, string(payload), nil)
+		}
+		b.WriteString(frame)
+	}
+	return b.String()[:b.Len()-r.IntN(2)*r.IntN(b.Len())]
+}
+
+// naive parses in one piece, without a thought for memory or speed.
+func naive(in string, state ws.State, lim limits) (events []string, err error) {
+	var (
+		op      Opcode
+		message []byte
+	)
+	data := []byte(in)
+	for {
+		h, n, err := parseHeader(data, state)
+		if n == 0 || err != nil {
+			return events, err
+		}
+		have := data[n:]
+		whole := int64(len(have)) >= h.Length
+		if whole {
+			have = have[:h.Length]
+		}
+		payload := append([]byte(nil), have...)
+		for i := range payload {
+			payload[i] ^= h.Mask[i%4]
+		}
+		data = data[n+len(payload):]
+		if h.OpCode.IsControl() {
+			if !whole {
+				return events, nil
+			}
+			events = append(events, event(h.OpCode, string(payload)))
+			continue
+		}
+		if h.OpCode != Continuation {
+			op, message = h.OpCode, nil
+		}
+		switch {
+		case h.Length > int64(lim.frame):
+			return events, ErrFrameSize
+		case int64(len(message))+h.Length > int64(lim.message):
+			return events, ErrMessageSize
+		}
+		message = append(message, payload...)
+		if op == Text && !viable(message) {
+			return events, ErrText
+		}
+		if !whole {
+			return events, nil
+		}
+		state = state.Set(ws.StateFragmented)
+		if h.Fin {
+			state = state.Clear(ws.StateFragmented)
+			if op == Text && !viable(append(message[:len(message):len(message)], 'x')) {
+				return events, ErrText
+			}
+			events = append(events, event(op, string(message)))
+		}
+	}
+}
+
+func FuzzParser(f *testing.F) {
+	for i, tt := range parserTests {
+		if len(tt.in) < 1000 {
+			f.Add([]byte(tt.in), uint64(i), false)
+		}
+	}
+	f.Add([]byte(rawFrame(0x01, "a", nil)+rawFrame(0x89, "p", nil)+rawFrame(0x80, "b", nil)), uint64(1), true)
+	lim := limits{frame: 300, message: 500}
+	f.Fuzz(func(t *testing.T, in []byte, seed uint64, client bool) {
+		state := atServer
+		if client {
+			state = atClient
+		}
+		s := string(in)
+		want, wantErr := naive(s, state, lim)
+		for _, pieces := range [][]string{cut(s), cutRandom(s, rand.New(rand.NewPCG(seed, 0)))} {
+			got, err := feedPieces(t, pieces, state, lim)
+			if err != wantErr || fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Fatalf("in %d pieces: got %q, %v; want %q, %v", len(pieces), got, err, want, wantErr)
+			}
+		}
+	})
+}
+
+func BenchmarkParser(b *testing.B) {
+	for _, bb := range []struct {
+		name, in string
+		messages int
+	}{
+		{"128x16", strings.Repeat(binmsg(letters(128)), 16), 16},
+		{"64KiB", binmsg(letters(64 << 10)), 1},
+		{"text128x16", strings.Repeat(text(letters(128)), 16), 16},
+		{"text64KiB", text(letters(64 << 10)), 1},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(bb.in)))
+			// The mask is its own inverse only for the payload that is not
+			// text, so the bytes are put back each time.
+			in, buf := []byte(bb.in), make([]byte, len(bb.in))
+			var p parser
+			n := 0
+			for b.Loop() {
+				copy(buf, in)
+				if used, err := p.feed(buf, atServer, roomy, (*count)(&n)); used != len(buf) || err != nil {
+					b.Fatal(used, err)
+				}
+			}
+			if n != b.N*bb.messages {
+				b.Fatal(n)
+			}
+		})
+	}
+}
+
+// count is a sink that counts messages.
+type count int
+
+func (n *count) message(Opcode, []byte) bool { *n++; return true }
+func (n *count) control(Opcode, []byte) bool { return true }

@@ -1,0 +1,166 @@
+package wsproto
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+)
+
+// TestPingByPeer has pings answered with their payload, also while a message is
+// under way.
+func TestPingByPeer(t *testing.T) {
+	p := dialPeer(t, listen(t, &Server{Handler: echo(t)}))
+	for _, s := range []string{"", "x", letters(125), "\xff\x00"} {
+		p.send(ping(s))
+		p.expect(Pong, s)
+	}
+	p.send(masked(0x01, "a") + ping("between"))
+	p.expect(Pong, "between")
+	p.send(pong("nobody asked") + masked(0x80, "b"))
+	p.expect(Text, "ab")
+}
+
+// TestPingByServer pings by hand.
+func TestPingByServer(t *testing.T) {
+	h := &Funcs{Open: func(c *Conn, _ *Request) {
+		c.Ping(nil)
+		c.Ping([]byte("hi"))
+		if o := c.Ping([]byte(letters(130))); !o.OK() {
+			t.Error(o)
+		}
+	}}
+	p := dialPeer(t, listen(t, &Server{Handler: h}))
+	p.expect(Ping, "")
+	p.expect(Ping, "hi")
+	p.expect(Ping, letters(125))
+}
+
+// TestPingSilent has a peer that does not answer: it is given up.
+func TestPingSilent(t *testing.T) {
+	h, ended := closes(echo(t))
+	s := &Server{Handler: h, PingInterval: 30 * time.Millisecond, PongTimeout: 30 * time.Millisecond, Engine: brisk}
+	p := dialPeer(t, listen(t, s))
+	p.expect(Ping, "")
+	if err := next(t, ended); err.Code != AbnormalClosure || !errors.Is(err, ErrPongTimeout) {
+		t.Errorf("OnClose got %+v", err)
+	}
+	if b, err := io.ReadAll(p.br); len(b) > 0 || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// TestPingAnswered has a peer that says nothing but pong, for longer than both
+// times together, however they compare: it is kept.
+func TestPingAnswered(t *testing.T) {
+	for _, times := range []struct{ interval, timeout time.Duration }{
+		{20 * time.Millisecond, 10 * time.Second},
+		{20 * time.Millisecond, 200 * time.Millisecond},
+		{200 * time.Millisecond, 150 * time.Millisecond},
+	} {
+		h, ended := closes(echo(t))
+		s := &Server{Handler: h, PingInterval: times.interval, PongTimeout: times.timeout, Engine: brisk}
+		p := dialPeer(t, listen(t, s))
+		start := time.Now()
+		rounds := 4
+		if times.timeout > time.Second {
+			rounds = 20 // that the next ping does not wait for the time to answer this one
+		}
+		for range rounds {
+			p.expect(Ping, "")
+			p.send(pong(""))
+		}
+		if d := time.Since(start); d > times.timeout && times.timeout > time.Second {
+			t.Errorf("%v: %d pings took %v", times, rounds, d)
+		}
+		for quiet := time.Duration(0); quiet < 2*times.timeout && times.timeout < time.Second; quiet = time.Since(start) {
+			p.expect(Ping, "")
+			p.send(pong(""))
+		}
+		p.send(closing(1000, ""))
+		for {
+			b0, _ := p.frame()
+			if b0 == 0x88 {
+				break
+			}
+		}
+		p.nc.Close()
+		if err := next(t, ended); err.Code != 1000 {
+			t.Errorf("%v: %v", times, err)
+		}
+	}
+}
+
+// TestPingAnyBytes has a peer that never answers a ping but is not silent: half a
+// frame is a sign of life too.
+func TestPingAnyBytes(t *testing.T) {
+	h, ended := closes(echo(t))
+	s := &Server{Handler: h, PingInterval: 50 * time.Millisecond, PongTimeout: 100 * time.Millisecond, Engine: brisk}
+	p := dialPeer(t, listen(t, s))
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	message := text(letters(60))
+	for i := range len(message) {
+		<-tick.C
+		p.send(message[i : i+1])
+	}
+	for {
+		if b0, got := p.frame(); b0 == 0x81 && string(got) == letters(60) {
+			break
+		}
+	}
+	select {
+	case err := <-ended:
+		t.Error(err)
+	default:
+	}
+}
+
+// TestPingBusy has the server too busy to read the answer in time.
+func TestPingBusy(t *testing.T) {
+	const interval = 30 * time.Millisecond
+	blocked, release := make(chan bool), make(chan bool)
+	h, ended := closes(&Funcs{Message: func(c *Conn, op Opcode, p []byte) {
+		if string(p) == "block" {
+			blocked <- true
+			<-release
+		}
+		c.Send(op, p)
+	}})
+	opts := brisk
+	opts.Workers, opts.Loops = 1, 1
+	addr := listen(t, &Server{Handler: h, PingInterval: interval, PongTimeout: interval, Engine: opts})
+	p, busy := dialPeer(t, addr), dialPeer(t, addr)
+	p.expect(Ping, "")
+	busy.send(text("block"))
+	next(t, blocked)
+	p.send(pong("") + text("alive"))
+	<-time.After(4 * interval) // until the time to answer is over
+	release <- true
+	for {
+		b0, got := p.frame()
+		if b0 == 0x81 && string(got) == "alive" {
+			break
+		}
+		if b0 == 0x88 {
+			t.Fatal("closed")
+		}
+	}
+	if len(ended) > 0 {
+		t.Error(<-ended)
+	}
+}
+
+// TestPingNever has the server not ask.
+func TestPingNever(t *testing.T) {
+	h, ended := closes(echo(t))
+	s := &Server{Handler: h, PingInterval: -1, PongTimeout: 5 * time.Millisecond, HandshakeTimeout: 30 * time.Millisecond, Engine: brisk}
+	addr := listen(t, s)
+	p := dialPeer(t, addr)
+	late := dialTCP(t, addr) // the clock by which to wait
+	late.response(408)
+	p.expectEcho("x") // and no ping before
+	if len(ended) > 0 {
+		t.Error(<-ended)
+	}
+}
