@@ -277,9 +277,17 @@ func write(t testing.TB, w io.Writer, data []byte) {
 	}
 }
 
+// bound has reading from r fail, if that is a connection, rather than hang.
+func bound(r io.Reader) {
+	if nc, ok := r.(net.Conn); ok {
+		_ = nc.SetReadDeadline(time.Now().Add(patience))
+	}
+}
+
 // expect reads exactly want.
 func expect(t testing.TB, r io.Reader, want string) {
 	t.Helper()
+	bound(r)
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(r, got); err != nil || string(got) != want {
 		t.Fatalf("got %q, %v; want %q", got[:n], err, want)
@@ -289,6 +297,7 @@ func expect(t testing.TB, r io.Reader, want string) {
 // expectEnd checks that there is nothing more to read.
 func expectEnd(t testing.TB, r io.Reader) {
 	t.Helper()
+	bound(r)
 	var b [1]byte
 	if n, err := r.Read(b[:]); n != 0 || err != io.EOF {
 		t.Fatalf("read %d bytes, %v; want the end", n, err)

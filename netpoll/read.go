@@ -18,9 +18,7 @@ const readsPerTurn = 4
 func (c *Conn) read(w *worker, events uint32) (again bool) {
 	for i := range readsPerTurn {
 		if i > 0 {
-			c.mu.Lock()
-			w.ready = c.prepareLocked(w)
-			c.mu.Unlock()
+			c.prepare(w)
 		}
 		if !w.ready {
 			return false
@@ -61,6 +59,13 @@ func (c *Conn) deliver(data []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.phase == live && c.keepTailLocked(data[used:])
+}
+
+// prepare readies w for the next read: see prepareLocked.
+func (c *Conn) prepare(w *worker) {
+	c.mu.Lock()
+	w.ready = c.prepareLocked(w)
+	c.mu.Unlock()
 }
 
 // prepareLocked copies the tail that the handler left over to the front of the

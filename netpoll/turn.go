@@ -34,7 +34,7 @@ func (c *Conn) begin(w *worker, events uint32) phase {
 		if c.out == nil {
 			c.out = &w.out
 		}
-		if events&evRead != 0 {
+		if events&evRead != 0 && events&(evOpen|evTimer) == 0 {
 			w.ready = c.prepareLocked(w)
 		}
 	}
@@ -52,12 +52,11 @@ func (c *Conn) run(w *worker, events uint32) (again bool) {
 		if events&evTimer != 0 && c.expired() && c.isLive() {
 			c.handler.OnDeadline()
 		}
-		w.ready = w.ready && c.isLive()
+		if events&evRead != 0 {
+			c.prepare(w) // not before: they may have ended or detached the connection
+		}
 	}
-	if events&evRead != 0 {
-		return c.read(w, events)
-	}
-	return false
+	return events&evRead != 0 && c.read(w, events)
 }
 
 // isLive reports whether the handler, or somebody else, has not ended the

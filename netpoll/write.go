@@ -3,6 +3,8 @@
 package netpoll
 
 import (
+	"syscall"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -123,39 +125,35 @@ func (c *Conn) putLocked(head, body []byte, shared *Buffer) (failed bool) {
 	if o := c.out; o != nil && o.gathers() && c.flushGatherLocked(o) {
 		return true
 	}
-	took := 0
-	if c.out == nil || c.out.gathers() {
-		var errno unix.Errno
-		if took, errno = c.sendLocked(head, body); errno != 0 {
-			c.closeWithLocked(dying, errno)
-			return true
-		}
+	if c.out != nil && !c.out.gathers() {
+		c.enqueueLocked(head, body, shared, 0)
+		return false
 	}
+	var took int
+	var errno syscall.Errno
+	if len(head) == 0 {
+		took, errno = send(c.fd, body)
+	} else {
+		iov := [2]unix.Iovec{iovec(head), iovec(body)}
+		took, errno = sendv(c.fd, iov[:])
+	}
+	return c.sentLocked(head, body, shared, took, errno)
+}
+
+// sentLocked takes note of what the socket answered, and queues what it did not
+// take.
+func (c *Conn) sentLocked(head, body []byte, shared *Buffer, took int, errno syscall.Errno) (failed bool) {
+	if errno == unix.EAGAIN {
+		took = 0
+	} else if errno != 0 {
+		c.closeWithLocked(dying, errno)
+		return true
+	}
+	c.loop.bytesOut.Add(int64(took))
 	if took < len(head)+len(body) {
 		c.enqueueLocked(head, body, shared, took)
 	}
 	return false
-}
-
-// sendLocked writes to the socket; a full socket is no error.
-func (c *Conn) sendLocked(head, body []byte) (took int, errno unix.Errno) {
-	switch {
-	case len(head) == 0:
-		took, errno = send(c.fd, body)
-	case len(body) == 0:
-		took, errno = send(c.fd, head)
-	default:
-		iov := [2]unix.Iovec{iovec(head), iovec(body)}
-		took, errno = sendv(c.fd, iov[:])
-	}
-	if errno == unix.EAGAIN {
-		return 0, 0
-	}
-	if errno != 0 {
-		return 0, errno
-	}
-	c.loop.bytesOut.Add(int64(took))
-	return took, 0
 }
 
 // enqueueLocked queues what is left of head and body after their first took
@@ -208,15 +206,8 @@ func (c *Conn) flushGatherLocked(o *outbound) (failed bool) {
 	if len(p) == 0 {
 		return false
 	}
-	took, errno := c.sendLocked(nil, p)
-	if errno != 0 {
-		c.closeWithLocked(dying, errno)
-		return true
-	}
-	if took < len(p) {
-		c.enqueueLocked(nil, p, nil, took)
-	}
-	return false
+	took, errno := send(c.fd, p)
+	return c.sentLocked(nil, p, nil, took, errno)
 }
 
 // releaseLocked ends the gathering on w, if c takes part in it.
@@ -224,7 +215,9 @@ func (c *Conn) releaseLocked(w *worker) {
 	if c.out != &w.out {
 		return
 	}
-	c.flushGatherLocked(&w.out)
+	if len(w.out.gather) > 0 {
+		c.flushGatherLocked(&w.out)
+	}
 	if c.out == &w.out {
 		c.out = nil
 	}

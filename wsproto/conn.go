@@ -96,7 +96,12 @@ func (h *handle) OnData(data []byte) (used int) {
 			}
 		}
 	}
-	return used + c.frames(data[used:])
+	n, err := c.parser.feed(data[used:], c.side.state, &c.side.limits, (*frameSink)(c))
+	if err != nil {
+		v := err.(*Violation)
+		c.fail(v.Code, v.Rule, v)
+	}
+	return used + n
 }
 
 func (h *handle) OnDeadline() {
@@ -136,16 +141,6 @@ func (h *handle) OnClose(err error) {
 		ce.Err = ErrCloseTimeout // the engine keeps the first error only
 	}
 	c.handler.OnClose(c, ce)
-}
-
-// frames parses what was read.
-func (c *Conn) frames(data []byte) (used int) {
-	used, err := c.parser.feed(data, c.side.state, c.side.limits, (*frameSink)(c))
-	if err != nil {
-		v := err.(*Violation)
-		c.fail(v.Code, v.Rule, v)
-	}
-	return used
 }
 
 // frameSink is the Conn as the parser sees it.
@@ -222,7 +217,7 @@ func (c *Conn) Close(code Code, reason string) {
 // Send sends a message; payload is the caller's again when it returns.
 func (c *Conn) Send(op Opcode, payload []byte) Outcome {
 	o := c.write(op, payload)
-	if o.OK() {
+	if o <= Queued {
 		c.io.CountOut(1)
 	}
 	return o

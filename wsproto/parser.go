@@ -63,81 +63,72 @@ func (r *parser) drop() {
 // with: all but an incomplete header or control frame, and all if the sink
 // stopped it. state is StateServerSide or StateClientSide. The error is a
 // *Violation.
-func (r *parser) feed(data []byte, state ws.State, lim limits, s sink) (used int, err error) {
-	total, more := len(data), true
-	for len(data) > 0 {
-		if r.part == nil {
-			if data, more, err = wholeMessages(data, state, lim, s); err != nil || !more {
-				return total, err
-			}
-			if len(data) == 0 {
+//
+// Its inner loop takes what nearly all frames are: a message in a single frame of less
+// than 64 KiB, complete, and nothing wrong with its header, which is delivered
+// where it lies. Having the rules of parseHeader for each would cost three times
+// the instructions.
+func (r *parser) feed(data []byte, state ws.State, lim *limits, s sink) (used int, err error) {
+	rest := data
+	masked := byte(state&ws.StateServerSide) << 7
+	for len(rest) > 0 {
+		for len(rest) >= 2 && r.part == nil {
+			op, n, at := Opcode(rest[0]^0x80), int(rest[1]^masked), 2
+			if op != Text && op != Binary || n > 126 {
 				break
 			}
+			if n == 126 {
+				if len(rest) < 4 {
+					break
+				}
+				if n, at = int(rest[2])<<8|int(rest[3]), 4; n < 126 {
+					break
+				}
+			}
+			at += int(masked >> 5) // the key has four bytes
+			end := at + n
+			if end > len(rest) || n > lim.frame || n > lim.message {
+				break
+			}
+			body := rest[at:end:end] // a handler that appends must not reach the next frame
+			if masked != 0 {
+				ws.Cipher(body, [4]byte(rest[at-4:at]), 0)
+			}
+			if op == Text && !utf8.Valid(body) {
+				return len(data), ErrText
+			}
+			rest = rest[end:]
+			if !s.message(op, body) {
+				return len(data), nil
+			}
 		}
-		n := 0
-		if r.part != nil && r.part.left > 0 {
-			n, more, err = r.payload(data, s)
-		} else {
-			n, more, err = r.frame(data, state, lim, s)
+		if len(rest) == 0 {
+			break
 		}
+		n, more, err := r.other(rest, state, lim, s)
 		if err != nil || !more {
-			return total, err
+			return len(data), err
 		}
 		if n == 0 {
 			break
 		}
-		data = data[n:]
+		rest = rest[n:]
 	}
-	return total - len(data), nil
+	return len(data) - len(rest), nil
 }
 
-// wholeMessages delivers, where they lie, the frames at the front of data that are
-// what nearly all are: a message in a single frame of less than 64 KiB, complete,
-// and nothing wrong with its header. It returns what comes after them. Having the
-// rules of parseHeader for each would cost three times the instructions.
-func wholeMessages(data []byte, state ws.State, lim limits, s sink) (rest []byte, more bool, err error) {
-	masked, most := byte(0), min(lim.frame, lim.message)
-	if state.ServerSide() {
-		masked = 0x80
+// other takes a step that feed's inner loop does not take. n is 0 if not enough has
+// come for it.
+func (r *parser) other(data []byte, state ws.State, lim *limits, s sink) (n int, more bool, err error) {
+	if r.part != nil && r.part.left > 0 {
+		return r.payload(data, s)
 	}
-	for len(data) >= 2 {
-		op, n, at := Opcode(data[0]^0x80), int(data[1]^masked), 2
-		if op != Text && op != Binary || n > 126 {
-			break
-		}
-		if n == 126 {
-			if len(data) < 4 {
-				break
-			}
-			if n, at = int(data[2])<<8|int(data[3]), 4; n < 126 {
-				break
-			}
-		}
-		if masked != 0 {
-			at += 4
-		}
-		end := at + n
-		if end > len(data) || n > most {
-			break
-		}
-		body := data[at:end:end] // a handler that appends must not reach the next frame
-		if masked != 0 {
-			ws.Cipher(body, [4]byte(data[at-4:at]), 0)
-		}
-		if op == Text && !utf8.Valid(body) {
-			return nil, false, ErrText
-		}
-		data = data[end:]
-		if !s.message(op, body) {
-			return data, false, nil
-		}
-	}
-	return data, true, nil
+	return r.frame(data, state, lim, s)
 }
 
 // frame takes the header of any other frame, and the whole of a control frame. n is
 // 0 if not enough of it has come.
-func (r *parser) frame(data []byte, state ws.State, lim limits, s sink) (n int, more bool, err error) {
+func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int, more bool, err error) {
 	if r.part != nil {
 		state = state.Set(ws.StateFragmented)
 	}
@@ -164,7 +155,7 @@ func (r *parser) frame(data []byte, state ws.State, lim limits, s sink) (n int, 
 	return n, true, nil
 }
 
-func (l limits) check(frame int64, before int) error {
+func (l *limits) check(frame int64, before int) error {
 	if frame > int64(l.frame) {
 		return ErrFrameSize
 	}
@@ -176,7 +167,7 @@ func (l limits) check(frame int64, before int) error {
 
 // begin takes the header of a data frame whose payload is not all there, or which
 // is one of several of a message. Nothing is allocated for the declared length.
-func (r *parser) begin(h ws.Header, lim limits) error {
+func (r *parser) begin(h ws.Header, lim *limits) error {
 	before := 0
 	if r.part != nil {
 		before = len(r.part.buf)

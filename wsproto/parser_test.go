@@ -45,7 +45,7 @@ func feedPieces(t testing.TB, pieces []string, state ws.State, lim limits) ([]st
 	kept := 0
 	for _, piece := range pieces {
 		buf = append(buf[:kept], piece...)
-		used, err := p.feed(buf, state, lim, &got)
+		used, err := p.feed(buf, state, &lim, &got)
 		if err != nil {
 			if used != len(buf) {
 				t.Fatalf("%v, but %d of %d bytes are done with", err, used, len(buf))
@@ -221,7 +221,7 @@ func TestParserStop(t *testing.T) {
 		in := []byte(masked(0x80|byte(op), "") + text("never") + "\xff\xff")
 		got := record{stop: op}
 		var p parser
-		used, err := p.feed(in, atServer, roomy, &got)
+		used, err := p.feed(in, atServer, &roomy, &got)
 		if used != len(in) || err != nil || len(got.events) != 1 {
 			t.Errorf("%v: %d of %d, %v, %q", op, used, len(in), err, got.events)
 		}
@@ -249,7 +249,7 @@ func TestParserMemory(t *testing.T) {
 	head := "\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00" + zeroMask + "abc"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := p.feed([]byte(head), atServer, huge, &record{}); err != nil {
+	if _, err := p.feed([]byte(head), atServer, &huge, &record{}); err != nil {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
@@ -272,7 +272,7 @@ func TestParserGrowth(t *testing.T) {
 		before, after runtime.MemStats
 	)
 	runtime.ReadMemStats(&before)
-	if _, err := p.feed(in, atServer, roomy, &got); err != nil || len(got.events) != 1 {
+	if _, err := p.feed(in, atServer, &roomy, &got); err != nil || len(got.events) != 1 {
 		t.Fatalf("%v, %d events", err, len(got.events))
 	}
 	runtime.ReadMemStats(&after)
@@ -435,7 +435,7 @@ func BenchmarkParser(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				copy(buf, in)
-				if used, err := p.feed(buf, atServer, roomy, (*count)(&n)); used != len(buf) || err != nil {
+				if used, err := p.feed(buf, atServer, &roomy, (*count)(&n)); used != len(buf) || err != nil {
 					b.Fatal(used, err)
 				}
 			}

@@ -6,14 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sys/unix"
+
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -129,24 +129,9 @@ func TestSomeRefused(t *testing.T) {
 // TestConcurrency bounds the handshakes that are under way.
 func TestConcurrency(t *testing.T) {
 	checkLeaks(t)
-	const limit = 5
-	var mu sync.Mutex
-	inside, most := 0, 0
-	full := make(chan struct{}) // closed when limit were inside for a while
-	var once sync.Once
+	g := newGate(5)
 	url := page(t, func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		inside++
-		most = max(most, inside)
-		if inside == limit {
-			// Long enough for one more to come, if it may.
-			once.Do(func() { time.AfterFunc(50*time.Millisecond, func() { close(full) }) })
-		}
-		mu.Unlock()
-		<-full
-		mu.Lock()
-		inside-- // before the answer, so that the next cannot come first
-		mu.Unlock()
+		g.pass()
 		c, err := websocket.Accept(w, r, nil)
 		if err != nil {
 			return
@@ -154,11 +139,9 @@ func TestConcurrency(t *testing.T) {
 		_, _, _ = c.Read(r.Context())
 		c.CloseNow()
 	})
-	r := runProgram(t, "idle", "-json", "-q", "-n", "50", "-concurrency", strconv.Itoa(limit), "-hold", "1ms", url)
+	r := runProgram(t, "idle", "-json", "-q", "-n", "50", "-concurrency", "5", "-hold", "1ms", url)
 	r.wantOK(t)
-	mu.Lock()
-	defer mu.Unlock()
-	want(t, "most handshakes at a time", most, limit)
+	want(t, "most handshakes at a time", g.mostInside(), 5)
 }
 
 // TestHeader sends what -header says, and connects from where -source says.
@@ -214,6 +197,34 @@ func TestSpread(t *testing.T) {
 			t.Errorf("%d connections from %v", n, addr)
 		}
 	}
+}
+
+// TestStalledBuffer has the kernel keep little for those who do not read.
+func TestStalledBuffer(t *testing.T) {
+	checkLeaks(t)
+	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}})
+	_, opt, err := parseArgs([]string{"slow", "-q", "-rcvbuf", "5000", url}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := newLoad(t.Context(), opt, &program{stdout: io.Discard, stderr: io.Discard, limits: readLimits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.finish(t.Context(), nil)
+	s, err := newStaller(t.Context(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.conn.Close()
+	sc, err := s.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	_ = sc.Control(func(fd uintptr) { size, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
+	want(t, "error", err, nil)
+	want(t, "SO_RCVBUF", size, 2*5000) // the kernel doubles it: socket(7)
 }
 
 // TestStalledRefused has a server that lets in those who will read, and not the

@@ -39,6 +39,19 @@ func TestIdleEcho(t *testing.T) {
 	})
 }
 
+// TestIdleEchoConcurrency bounds the messages that are under way.
+func TestIdleEchoConcurrency(t *testing.T) {
+	checkLeaks(t)
+	g := newGate(4)
+	url := theirEcho(t, func(_ int, p []byte) [][]byte {
+		g.pass()
+		return [][]byte{p}
+	})
+	r := runProgram(t, "idle", "-json", "-q", "-n", "20", "-concurrency", "4", "-hold", "1ms", "-echo", "-rest", "1ms", url)
+	r.wantOK(t)
+	want(t, "most messages at a time", g.mostInside(), 4)
+}
+
 func checkStages(t *testing.T, stages []stage, names ...string) {
 	t.Helper()
 	if len(stages) != len(names) {

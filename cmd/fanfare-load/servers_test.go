@@ -179,3 +179,38 @@ func theirBroadcast(t *testing.T, tamper func(subscriber, n int, p []byte) [][]b
 
 // isProbe looks into the header of a binary broadcast.
 func isProbe(p []byte) bool { return len(p) >= wireHeader && kind(p[26]) == probe }
+
+// gate holds everybody back until the first limit are inside, and long enough for
+// one more to come if he may.
+type gate struct {
+	limit  int
+	mu     sync.Mutex
+	inside int
+	most   int
+	open   chan struct{}
+	once   sync.Once
+}
+
+func newGate(limit int) *gate { return &gate{limit: limit, open: make(chan struct{})} }
+
+// pass returns when the gate is open. What the caller does then is outside.
+func (g *gate) pass() {
+	g.mu.Lock()
+	g.inside++
+	g.most = max(g.most, g.inside)
+	full := g.inside == g.limit
+	g.mu.Unlock()
+	if full {
+		g.once.Do(func() { time.AfterFunc(50*time.Millisecond, func() { close(g.open) }) })
+	}
+	<-g.open
+	g.mu.Lock()
+	g.inside--
+	g.mu.Unlock()
+}
+
+func (g *gate) mostInside() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.most
+}
