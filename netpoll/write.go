@@ -126,7 +126,9 @@ func (c *Conn) putLocked(head, body []byte, shared *Buffer) (failed bool) {
 		return true
 	}
 	if c.out != nil && !c.out.gathers() {
-		c.enqueueLocked(head, body, shared, 0)
+		if len(head)+len(body) > 0 { // nothing is nothing to wait for: write would never get past it
+			c.enqueueLocked(head, body, shared, 0)
+		}
 		return false
 	}
 	var took int

@@ -260,6 +260,28 @@ func TestQueuedOfClosedPeer(t *testing.T) {
 	}
 }
 
+// Writes of nothing to a peer who stalls leave nothing to send.
+func TestEmptyWrites(t *testing.T) {
+	s := serve(t, Options{MaxPending: 1 << 20}, func(*peer) {})
+	nc, p := s.connect(t)
+	taken := fill(t, p, 1<<20, 2)
+	before := p.c.Pending()
+	for range 2 * maxIovecs {
+		p.c.WriteBuffer(NewBuffer(nil))
+		p.c.Write(nil, nil)
+	}
+	if n := p.c.Pending(); n > before {
+		t.Errorf("%d bytes are pending, %d before", n, before)
+	}
+	p.c.WriteLast([]byte("bye"), nil)
+	for range sum(taken) {
+		if _, _, err := readRecord(nc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, nc, "bye")
+}
+
 func TestWriteTooLong(t *testing.T) {
 	s := serve(t, Options{MaxPending: 4096}, func(*peer) {})
 	nc, p := s.connect(t)

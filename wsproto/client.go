@@ -199,6 +199,9 @@ func (c *Conn) shakeClient(data []byte) (used int) {
 	x := c.extra.Load()
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data)), nil)
 	if err == nil {
+		if refused := resp.StatusCode != http.StatusSwitchingProtocols; refused && int64(len(data)-end) < min(resp.ContentLength, maxRefusal) {
+			return 0 // the reason is still to come
+		}
 		err = x.dial.judge(resp)
 	} else {
 		err = &HandshakeError{Reason: "the server's answer is no HTTP", Err: err}
@@ -218,11 +221,14 @@ func (c *Conn) shakeClient(data []byte) (used int) {
 	return end
 }
 
+// maxRefusal is how much of the body of a refusal is kept.
+const maxRefusal = 200
+
 // judge checks the answer (RFC 6455, 4.1).
 func (d *dial) judge(resp *http.Response) error {
 	switch h := resp.Header; {
 	case resp.StatusCode != http.StatusSwitchingProtocols:
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 		return &HandshakeError{Status: resp.StatusCode, Reason: string(bytes.TrimSpace(body))}
 	case !hasToken(h.Get("Upgrade"), "websocket"), !hasToken(h.Get("Connection"), "Upgrade"):
 		return &HandshakeError{Reason: "the server's answer does not upgrade to websocket"}

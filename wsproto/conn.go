@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -198,8 +199,9 @@ func (c *Conn) fail(code Code, reason string, err error) {
 func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
 	var body [maxControl]byte
 	var frame [maxHeader + maxControl]byte
+	var key [4]byte
 	c.flags.Or(flagClosed)
-	return c.io.WriteLast(appendFrame(frame[:0], true, CloseFrame, appendCloseBody(body[:0], code, reason), c.mask()), err)
+	return c.io.WriteLast(appendFrame(frame[:0], true, CloseFrame, appendCloseBody(body[:0], code, reason), c.mask(&key)), err)
 }
 
 // Close begins the closing handshake: the peer gets a close frame, its answer is
@@ -261,7 +263,8 @@ var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 	b := scratch.Get().(*[]byte)
-	*b = appendFrame((*b)[:0], true, op, payload, c.mask())
+	var key [4]byte
+	*b = appendFrame((*b)[:0], true, op, payload, c.mask(&key))
 	o := c.io.Write(nil, *b)
 	if cap(*b) <= keepBuffer {
 		scratch.Put(b)
@@ -269,14 +272,14 @@ func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 	return o
 }
 
-// mask returns a fresh masking key for a client, which no one can predict
-// (RFC 6455, 5.3), and nil for a server.
-func (c *Conn) mask() *[4]byte {
+// mask fills key with a fresh masking key, which no one can predict (RFC 6455,
+// 5.3), and returns it, if this is a client's connection; nil if it is a server's.
+func (c *Conn) mask(key *[4]byte) *[4]byte {
 	if c.side.state.ServerSide() {
 		return nil
 	}
-	k := rand.Uint32()
-	return &[4]byte{byte(k), byte(k >> 8), byte(k >> 16), byte(k >> 24)}
+	binary.LittleEndian.PutUint32(key[:], rand.Uint32())
+	return key
 }
 
 // keepAlive pings a peer that was silent, and gives up one that stays so.

@@ -16,7 +16,11 @@ import (
 
 // TestFaultReset ends connections with RST in the middle of everything.
 func TestFaultReset(t *testing.T) {
-	h, ended := closes(echo(t))
+	h, ended := closes(&Funcs{Message: echo(t).Message, Close: func(c *Conn, _ *CloseError) {
+		if c.parser.part != nil {
+			t.Error("half a message is kept with a connection that is gone")
+		}
+	}})
 	s := &Server{Handler: h, HTTP: site()}
 	addr := listen(t, s)
 	living := dialPeer(t, addr)

@@ -87,9 +87,6 @@ func (c *Conn) shake(data []byte) (used int) {
 	}
 	c.io.Write(nil, x.out.Bytes())
 	c.opened() // not before: Shutdown writes to whom it finds open
-	if s.closing() {
-		c.Close(goingAway())
-	}
 	c.handler.OnOpen(c, r)
 	return end
 }

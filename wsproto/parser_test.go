@@ -281,6 +281,20 @@ func TestParserGrowth(t *testing.T) {
 	}
 }
 
+// TestParserPool gives back what is small enough to be kept, and nothing of the
+// message with it.
+func TestParserPool(t *testing.T) {
+	for _, size := range []int{0, 100, keepBuffer, keepBuffer + 1} {
+		m := &partial{buf: make([]byte, size), left: 1, mask: [4]byte{1}, pos: 1, op: Text, fin: true, text: validator{n: 1}}
+		m.free()
+		kept := cap(m.buf)
+		m.buf = nil
+		if kept > keepBuffer || size <= keepBuffer && kept != size || m.left != 0 || m.pos != 0 || m.op != 0 || m.fin || m.text.n != 0 {
+			t.Errorf("of %d bytes: a buffer of %d, %+v", size, kept, m)
+		}
+	}
+}
+
 // TestParserRandom compares with a reader of the simplest kind, on frames that
 // are mostly right.
 func TestParserRandom(t *testing.T) {

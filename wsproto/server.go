@@ -224,7 +224,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.engine.StopListening()
 	s.engine.Each(func(h netpoll.Handler) {
 		if c := (*Conn)(h.(*handle)); c.flags.Load()&flagOpen != 0 {
-			c.Close(goingAway())
+			c.Close(GoingAway, "the server shuts down")
 		} else {
 			c.io.Close(ErrServerClosed)
 		}
@@ -232,8 +232,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.pages.shutdown(ctx)
 	return errors.Join(err, s.engine.Shutdown(ctx))
 }
-
-func goingAway() (Code, string) { return GoingAway, "the server shuts down" }
 
 // closing reports whether Shutdown was called.
 func (s *Server) closing() bool {

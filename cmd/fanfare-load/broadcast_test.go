@@ -146,7 +146,7 @@ func TestBroadcastNotices(t *testing.T) {
 					}
 					return c.tamper(n, p)
 				})
-				r := runProgram(t, "broadcast", "-json", "-q", "-n", "6", "-count", "30", how, "-drain", "300ms", url)
+				r := runProgram(t, "broadcast", "-json", "-q", "-n", "6", "-count", "30", how, "-drain", "1s", url)
 				for kind, n := range c.kinds {
 					if f := r.wantFault(t, kind, n); f.Example == "" {
 						t.Errorf("%s: no example", kind)
@@ -231,7 +231,7 @@ func TestBroadcastSubscriberGone(t *testing.T) {
 					mu.Unlock()
 				}
 			})
-			r := runProgram(t, "broadcast", "-json", "-q", "-n", "4", "-count", "40", how, "-drain", "500ms", url)
+			r := runProgram(t, "broadcast", "-json", "-q", "-n", "4", "-count", "40", how, "-drain", "1s", url)
 			r.wantFault(t, "ended by the server without a close frame", 1)
 			want(t, "published", r.report.Messages.Sent, 40)
 			// Message 10 is the first probe and 8 after it, which it had.

@@ -161,7 +161,7 @@ func TestEchoNotices(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkLeaks(t)
-			r := runProgram(t, "echo", "-json", "-q", "-n", "1", "-pipeline", "4", "-count", "30", "-drain", "200ms", theirEcho(t, c.tamper))
+			r := runProgram(t, "echo", "-json", "-q", "-n", "1", "-pipeline", "4", "-count", "30", "-drain", "1s", theirEcho(t, c.tamper))
 			f := r.wantFault(t, c.kind, 1)
 			want(t, "kinds of faults", len(r.report.Faults), 1)
 			want(t, "missing", r.report.Messages.Missing, c.missing)

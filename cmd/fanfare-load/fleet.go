@@ -24,7 +24,6 @@ type fleet struct {
 	faults  *faults
 	tokens  chan struct{} // one for each handshake that may begin
 
-	tried  int
 	opened atomic.Int64 // ever
 	failed atomic.Int64 // never open
 	closed atomic.Int64 // after they were open
@@ -76,7 +75,7 @@ func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i
 		case <-f.engine.Failed():
 			return f.engine.Err()
 		}
-		f.tried, tried = f.tried+1, tried+1
+		tried++
 		if err := f.client.Start(t, f.source(), member(i), f.refused); err != nil {
 			f.refused(err)
 		}

@@ -37,8 +37,7 @@ func newHistogram() *hdrhistogram.Histogram {
 
 func newShard() *shard { return &shard{hist: newHistogram()} }
 
-// record counts a message that came at now and was due, or sent, at from.
-// The shard's lock is held.
+// recordLocked counts a message that came at now and was due, or sent, at from.
 func (s *shard) recordLocked(from, now int64) {
 	_ = s.hist.RecordValue(min(max(0, now-from), longest)) // in range, so no error
 	s.received++

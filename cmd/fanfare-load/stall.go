@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,9 +30,9 @@ func (r *castRun) stall(ctx context.Context, n int) error {
 	if n == 0 {
 		return nil
 	}
-	opened := int64(0)
-	stop := l.progress.during("opening stalled subscribers", int64(n), func() int64 { return opened })
-	stop() // there are few
+	var opened atomic.Int64
+	stop := l.progress.during("opening stalled subscribers", int64(n), opened.Load)
+	defer stop()
 	for range n {
 		s, err := newStaller(ctx, l)
 		if ctx.Err() != nil {
@@ -43,6 +44,7 @@ func (r *castRun) stall(ctx context.Context, n int) error {
 			continue
 		}
 		r.stalled = append(r.stalled, s)
+		opened.Add(1)
 	}
 	l.report.Connections.Wanted += n
 	l.report.Connections.Opened += int64(len(r.stalled))

@@ -15,16 +15,14 @@ func (r *castRun) saturate(ctx context.Context) error {
 		}
 		p.saturate(uint64(limit))
 	}
-	var err error
-	if o.count > 0 {
-		expected := o.count * int64(len(r.subscribers))
-		stop := l.progress.during("delivering", expected, l.received)
-		defer stop()
-		err = l.settle(ctx, func() bool { return l.received() >= expected })
-	} else {
-		err = l.pause(ctx, "delivering", o.duration)
+	if o.count == 0 {
+		err := l.pause(ctx, "delivering", o.duration)
+		return firstError(err, r.drain(ctx))
 	}
-	return firstError(err, r.drain(ctx))
+	expected := o.count * int64(len(r.subscribers))
+	stop := l.progress.during("delivering", expected, l.received)
+	defer stop()
+	return l.settle(ctx, func() bool { return l.received() >= expected })
 }
 
 // paced publishes at the rate.
