@@ -179,17 +179,16 @@ func TestTailTooLong(t *testing.T) {
 // event is there, does not keep the only worker.
 func TestBusyPeerLeavesRoom(t *testing.T) {
 	var stop atomic.Bool
-	const buffer = 64 << 10
-	s := serve(t, Options{Loops: 1, Workers: 1, ReadBuffer: buffer}, func(p *peer) {
+	more := make(chan struct{}, 1)
+	s := serve(t, Options{Loops: 1, Workers: 1}, func(p *peer) {
 		p.onData = func(data []byte) int {
 			if data[0] == 'e' {
 				return p.echo(data)
 			}
-			if len(data) < buffer { // else more is there, and no event need come
-				eventually(t, "more of the same", func() bool {
-					return p.c.state.Load()&unix.EPOLLIN != 0 || stop.Load()
-				})
-			}
+			more <- struct{}{}
+			eventually(t, "more of the same", func() bool {
+				return p.c.state.Load()&unix.EPOLLIN != 0 || stop.Load()
+			})
 			return len(data)
 		}
 	})
@@ -198,19 +197,20 @@ func TestBusyPeerLeavesRoom(t *testing.T) {
 	defer wg.Wait()
 	defer stop.Store(true)
 	wg.Go(func() {
-		for junk := make([]byte, 1024); !stop.Load(); {
-			if _, err := busy.Write(junk); err != nil {
+		for more <- struct{}{}; !stop.Load(); { // the first is our own idea
+			<-more
+			if _, err := busy.Write([]byte("more")); err != nil {
 				t.Error(err)
 				return
 			}
 		}
 	})
-	eventually(t, "the busy peer is at it", func() bool { return s.Stats().BytesIn > 64<<10 })
 	buf := make([]byte, 16)
 	quiet.SetDeadline(time.Now().Add(5 * time.Second))
 	for range 20 {
 		if err := roundTrip(quiet, []byte("echo"), buf); err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			break
 		}
 	}
 }

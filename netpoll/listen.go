@@ -149,7 +149,7 @@ func (l *Listener) acceptAll(b *backoff) error {
 			return nil
 		default:
 		}
-		fd, _, err := unix.Accept4(l.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, err := accept(l.fd)
 		switch err {
 		case nil:
 			l.take(fd)

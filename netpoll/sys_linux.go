@@ -55,3 +55,13 @@ func iovec(p []byte) unix.Iovec {
 	v.SetLen(len(p))
 	return v
 }
+
+// accept returns a new connection without asking for its address, which
+// unix.Accept4 would allocate.
+func accept(fd int) (int, error) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}

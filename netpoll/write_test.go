@@ -94,6 +94,35 @@ func TestGatheredIsNotFull(t *testing.T) {
 	}
 }
 
+// What the socket does not take at the end of a turn stays, as the connection's
+// own, and goes later.
+func TestGatherLeftOver(t *testing.T) {
+	const size = 60 << 10
+	turns := make(chan int, 1)
+	written := 0
+	s := serve(t, Options{}, func(p *peer) {
+		p.onData = func(data []byte) int {
+			answer := make([]byte, size)
+			pattern(answer, written)
+			p.echo(answer)
+			written += size
+			turns <- written
+			return len(data)
+		}
+	})
+	nc, p := s.connect(t)
+	total := 0
+	for p.c.Pending() == 0 {
+		write(t, nc, []byte("x"))
+		total = receive(t, "OnData", turns)
+		eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
+	}
+	got, want := make([]byte, total), make([]byte, total)
+	pattern(want, 0)
+	expectChunk(t, nc, got, want, 0)
+	eventually(t, "nothing is queued", func() bool { return s.Stats().Queued == 0 })
+}
+
 // What a handler wrote leaves within some 50 ms though the handler blocks.
 func TestGatherOfBlockedHandler(t *testing.T) {
 	release := make(chan struct{})

@@ -30,7 +30,8 @@ type Request struct {
 	head   []byte // the request's header, to its empty line
 	fields []field
 	conn   *Conn
-	url    *url.URL // URI, once check has parsed it
+	path   string // of URI, decoded, once check has parsed it
+	query  string // of URI
 	ctx    context.Context
 	http   *http.Request // as it came through net/http, or nil
 }
@@ -41,19 +42,12 @@ type field struct {
 }
 
 // Path returns the path of the URI, decoded.
-func (r *Request) Path() string {
-	if r.url == nil {
-		return ""
-	}
-	return r.url.Path
-}
+func (r *Request) Path() string { return r.path }
 
 // Query returns the parameters of the URI.
 func (r *Request) Query() url.Values {
-	if r.url == nil {
-		return nil
-	}
-	return r.url.Query()
+	v, _ := url.ParseQuery(r.query) // what is well-formed of it
+	return v
 }
 
 // Get returns the value of the first field of that name, or "". Names are
@@ -132,7 +126,10 @@ func Refuse(status int, reason string) *Refusal {
 	return &Refusal{Status: status, Reason: reason}
 }
 
-var crlf = []byte("\r\n")
+var (
+	crlf  = []byte("\r\n")
+	space = []byte(" ")
+)
 
 // parse takes head, a whole request header with its empty line, apart. It does
 // not judge what is for ws.Upgrader to judge; it refuses what that lets pass, but
@@ -141,8 +138,9 @@ var crlf = []byte("\r\n")
 func (r *Request) parse(head []byte) (refusal *Refusal) {
 	r.head, r.fields = head, r.fields[:0]
 	line, rest, refusal := cutLine(head)
-	if parts := bytes.Split(line, []byte{' '}); len(parts) == 3 {
-		r.URI = string(parts[1])
+	_, line, _ = bytes.Cut(line, space)
+	if uri, version, ok := bytes.Cut(line, space); ok && !bytes.Contains(version, space) {
+		r.URI = string(uri)
 	}
 	for {
 		var fault *Refusal
@@ -226,12 +224,35 @@ func (r *Request) check() *Refusal {
 			return Refuse(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64 (RFC 6455, 4.1)")
 		}
 	}
+	return r.parseURI()
+}
+
+// parseURI parts the URI. Nearly all are plain, and cost nothing here.
+func (r *Request) parseURI() *Refusal {
+	if isPlain(r.URI) {
+		r.path, r.query, _ = strings.Cut(r.URI, "?")
+		return nil
+	}
 	u, err := url.ParseRequestURI(r.URI)
 	if err != nil {
 		return Refuse(http.StatusBadRequest, "the request line has no valid URI")
 	}
-	r.url = u
+	r.path, r.query = u.Path, u.RawQuery
 	return nil
+}
+
+// isPlain reports whether uri is a path, with or without a query, in which no
+// character stands for another.
+func isPlain(uri string) bool {
+	for i := range len(uri) {
+		switch b := uri[i]; {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '/' <= b && b <= '9':
+		case strings.IndexByte("?-._~=&:@", b) >= 0:
+		default:
+			return false
+		}
+	}
+	return strings.HasPrefix(uri, "/") && !strings.HasPrefix(uri, "//")
 }
 
 // isUpgrade reports whether the request is meant as a WebSocket handshake.

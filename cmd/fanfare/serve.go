@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // gcPercent is how much garbage may pile up over what lives, in percent. A server
 // at work allocates almost nothing, and idle connections shall not pay for the
 // garbage of their handshakes, so it is less than Go's 100; GOGC overrides it.
-const gcPercent = 25
+const gcPercent = 20
 
 func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
