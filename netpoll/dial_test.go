@@ -81,22 +81,32 @@ func TestDialIPv6(t *testing.T) {
 	receive(t, "OnClose", p.closed)
 }
 
-// What the server says first is heard though it came with the connection.
+// What the server says first is heard though it came with the connection, in the
+// same event.
 func TestDialHearsGreeting(t *testing.T) {
-	s := serve(t, Options{}, func(p *peer) {
-		p.onOpen = func() { p.c.Write(nil, []byte("welcome")) }
-	})
-	p, heard := caller(t)
 	release := newGate(t)
-	p.onOpen = release.wait
-	if err := s.Dial(netip.Addr{}, netip.MustParseAddrPort(s.addr), p); err != nil {
+	e := newEngine(t, Options{Loops: 1, Workers: 1})
+	blocked := make(chan struct{})
+	e.NewTask(0, func() {
+		close(blocked)
+		release.wait()
+	}).Schedule()
+	receive(t, "the worker blocks", blocked)
+	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	defer l.Close()
+	p, heard := caller(t)
+	if err := e.Dial(netip.Addr{}, l.Addr().(*net.TCPAddr).AddrPort(), p); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the welcome is sent", func() bool { return s.Stats().BytesOut == int64(len("welcome")) })
+	nc := must[net.Conn](t)(l.Accept())
+	defer nc.Close()
+	write(t, nc, []byte("welcome"))
+	eventually(t, "the welcome is there", func() bool { return p.c.state.Load()&unix.EPOLLIN != 0 })
 	release.open()
 	if got := receive(t, "the welcome", heard); got != "welcome" {
 		t.Errorf("heard %q", got)
 	}
+	expect(t, nc, "hello")
 }
 
 func TestDialRefused(t *testing.T) {

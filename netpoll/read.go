@@ -26,11 +26,12 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		buf, kept := w.in, w.kept
 		n, errno := recv(c.fd, buf[kept:])
 		if errno != 0 || n == 0 {
-			if w.unseen && !c.deliver(buf[:kept]) {
-				return false
+			used := 0
+			if w.unseen {
+				used = c.handler.OnData(buf[:kept])
 			}
-			if !w.unseen {
-				c.keepTail(buf[:kept])
+			if used != kept && !c.keepRest(buf[used:kept]) {
+				return false
 			}
 			if errno != unix.EAGAIN {
 				c.abort(readError(errno))
@@ -39,7 +40,8 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		}
 		c.loop.bytesIn.Add(int64(n))
 		c.active.Store(c.loop.engine.clock.coarse.Load())
-		if !c.deliver(buf[:kept+n]) {
+		data := buf[:kept+n]
+		if used := c.handler.OnData(data); used != len(data) && !c.keepRest(data[used:]) {
 			return false
 		}
 		if n < len(buf)-kept && events&evHup == 0 {
@@ -49,16 +51,12 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 	return true
 }
 
-// deliver hands data to the handler and keeps what it leaves over. It reports
-// false if the connection has ended with a rest.
-func (c *Conn) deliver(data []byte) bool {
-	used := c.handler.OnData(data)
-	if used == len(data) {
-		return true
-	}
+// keepRest keeps what the handler left over. It reports false if the connection
+// has ended.
+func (c *Conn) keepRest(p []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.phase == live && c.keepTailLocked(data[used:])
+	return c.phase == live && c.keepTailLocked(p)
 }
 
 // prepare readies w for the next read: see prepareLocked.
@@ -91,14 +89,6 @@ func (c *Conn) prepareLocked(w *worker) bool {
 		}
 	}
 	return true
-}
-
-func (c *Conn) keepTail(p []byte) {
-	if len(p) > 0 {
-		c.mu.Lock()
-		c.keepTailLocked(p)
-		c.mu.Unlock()
-	}
 }
 
 func (c *Conn) keepTailLocked(p []byte) bool {

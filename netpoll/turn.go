@@ -34,7 +34,9 @@ func (c *Conn) begin(w *worker, events uint32) phase {
 		if c.out == nil {
 			c.out = &w.out
 		}
-		if events&evRead != 0 && events&(evOpen|evTimer) == 0 {
+		if c.rare == nil && c.out == &w.out {
+			w.ready, w.kept, w.unseen = true, 0, false // as prepareLocked would say
+		} else if events&evRead != 0 && events&(evOpen|evTimer) == 0 {
 			w.ready = c.prepareLocked(w)
 		}
 	}

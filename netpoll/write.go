@@ -214,13 +214,20 @@ func (c *Conn) flushGatherLocked(o *outbound) (failed bool) {
 
 // releaseLocked ends the gathering on w, if c takes part in it.
 func (c *Conn) releaseLocked(w *worker) {
-	if c.out != &w.out {
+	o := &w.out
+	if c.out != o {
 		return
 	}
-	if len(w.out.gather) > 0 {
-		c.flushGatherLocked(&w.out)
+	c.out = nil
+	p := o.gather
+	if len(p) == 0 {
+		return
 	}
-	if c.out == &w.out {
-		c.out = nil
+	o.gather, o.bytes = p[:0], 0
+	took, errno := send(c.fd, p)
+	if took == len(p) { // nearly always: spare it the call
+		c.loop.bytesOut.Add(int64(took))
+		return
 	}
+	c.sentLocked(nil, p, nil, took, errno)
 }

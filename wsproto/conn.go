@@ -162,7 +162,7 @@ func (s *frameSink) control(op Opcode, payload []byte) bool {
 	switch op {
 	case Ping:
 		if c.flags.Load()&flagClosed == 0 {
-			c.write(Pong, payload)
+			c.write(Pong, payload, 0)
 		}
 	case CloseFrame:
 		c.onCloseFrame(payload)
@@ -218,11 +218,7 @@ func (c *Conn) Close(code Code, reason string) {
 
 // Send sends a message; payload is the caller's again when it returns.
 func (c *Conn) Send(op Opcode, payload []byte) Outcome {
-	o := c.write(op, payload)
-	if o <= Queued {
-		c.io.CountOut(1)
-	}
-	return o
+	return c.write(op, payload, 1)
 }
 
 // SendText sends a text message.
@@ -244,19 +240,24 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 // Ping sends a ping with up to 125 bytes of payload; more is cut. The answer is a
 // sign of life and is not reported.
 func (c *Conn) Ping(payload []byte) Outcome {
-	return c.write(Ping, payload[:min(len(payload), maxControl)])
+	return c.write(Ping, payload[:min(len(payload), maxControl)], 0)
 }
 
-// write sends one frame.
-func (c *Conn) write(op Opcode, payload []byte) Outcome {
+// write sends one frame, which counts as so many messages.
+func (c *Conn) write(op Opcode, payload []byte, messages int) (o Outcome) {
 	if c.flags.Load()&(flagOpen|flagClosed) != flagOpen {
 		return Closed
 	}
 	if c.side.state.ClientSide() {
-		return c.writeMasked(op, payload)
+		o = c.writeMasked(op, payload)
+	} else {
+		var head [maxHeader]byte
+		o = c.io.Write(appendHeader(head[:0], true, op, len(payload)), payload)
 	}
-	var head [maxHeader]byte
-	return c.io.Write(appendHeader(head[:0], true, op, len(payload)), payload)
+	if o <= Queued {
+		c.io.CountOut(messages)
+	}
+	return o
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
@@ -294,7 +295,7 @@ func (c *Conn) keepAlive() {
 		c.arm(s.ping - idle)
 	default:
 		c.flags.Or(flagPinged)
-		c.write(Ping, nil)
+		c.write(Ping, nil, 0)
 		c.arm(s.pong)
 	}
 }

@@ -291,8 +291,11 @@ func TestHandoff(t *testing.T) {
 	a, b := net.Pipe()
 	defer b.Close()
 	h.put(a)
-	if nc, err := h.Accept(); nc != a || err != nil {
-		t.Fatal(nc, err)
+	h.put(b)
+	for _, want := range []net.Conn{a, b} {
+		if nc, err := h.Accept(); nc != want || err != nil {
+			t.Fatal(nc, err)
+		}
 	}
 	h.put(a)
 	if err := h.Close(); err != nil {

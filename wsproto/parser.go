@@ -69,52 +69,49 @@ func (r *parser) drop() {
 // where it lies. Having the rules of parseHeader for each would cost three times
 // the instructions.
 func (r *parser) feed(data []byte, state ws.State, lim *limits, s sink) (used int, err error) {
-	rest := data
 	masked := byte(state&ws.StateServerSide) << 7
-	for len(rest) > 0 {
-		for len(rest) >= 2 && r.part == nil {
-			op, n, at := Opcode(rest[0]^0x80), int(rest[1]^masked), 2
+	for i := 0; ; {
+		for len(data)-i >= 2 && r.part == nil {
+			op, n, at := Opcode(data[i]^0x80), int(data[i+1]^masked), i+2
 			if op != Text && op != Binary || n > 126 {
 				break
 			}
 			if n == 126 {
-				if len(rest) < 4 {
+				if len(data)-i < 4 {
 					break
 				}
-				if n, at = int(rest[2])<<8|int(rest[3]), 4; n < 126 {
+				if n, at = int(data[i+2])<<8|int(data[i+3]), i+4; n < 126 {
 					break
 				}
 			}
 			at += int(masked >> 5) // the key has four bytes
 			end := at + n
-			if end > len(rest) || n > lim.frame || n > lim.message {
+			if end > len(data) || n > lim.frame || n > lim.message {
 				break
 			}
-			body := rest[at:end:end] // a handler that appends must not reach the next frame
+			body := data[at:end:end] // a handler that appends must not reach the next frame
 			if masked != 0 {
-				ws.Cipher(body, [4]byte(rest[at-4:at]), 0)
+				ws.Cipher(body, [4]byte(data[at-4:at]), 0)
 			}
 			if op == Text && !utf8.Valid(body) {
 				return len(data), ErrText
 			}
-			rest = rest[end:]
-			if !s.message(op, body) {
+			if i = end; !s.message(op, body) {
 				return len(data), nil
 			}
 		}
-		if len(rest) == 0 {
-			break
+		if i == len(data) {
+			return i, nil
 		}
-		n, more, err := r.other(rest, state, lim, s)
+		n, more, err := r.other(data[i:], state, lim, s)
 		if err != nil || !more {
 			return len(data), err
 		}
 		if n == 0 {
-			break
+			return i, nil
 		}
-		rest = rest[n:]
+		i += n
 	}
-	return len(data) - len(rest), nil
 }
 
 // other takes a step that feed's inner loop does not take. n is 0 if not enough has

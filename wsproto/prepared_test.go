@@ -28,7 +28,7 @@ func TestJoin(t *testing.T) {
 	if none.Len() != 0 || none.Messages() != 0 {
 		t.Error(none.Len(), none.Messages())
 	}
-	j := Join(a, none, Join(b, a), b)
+	j := Join(a, none, Join(b, a, b))
 	want := strings.Join([]string{rawFrame(0x81, "a", nil), rawFrame(0x82, letters(300), nil), rawFrame(0x81, "a", nil), rawFrame(0x82, letters(300), nil)}, "")
 	if string(j.Bytes()) != want || j.Messages() != 4 || j.Len() != len(want) {
 		t.Errorf("%d messages of %d bytes", j.Messages(), j.Len())

@@ -155,6 +155,10 @@ func TestShutdown(t *testing.T) {
 		t.Fatalf("did not wait for the last: %v", err)
 	default:
 	}
+	if nc, err := net.Dial("tcp", addr); err == nil {
+		nc.Close()
+		t.Error("somebody listens while the last are waited for")
+	}
 	last := all[peers-1]
 	last.send(closing(1001, ""))
 	last.expectEOF()
@@ -281,6 +285,20 @@ func TestShutdownArrivals(t *testing.T) {
 				next(t, ended)
 			}
 		}
+	}
+}
+
+// TestShutdownHandshake judges a handshake that comes too late, as it can through
+// net/http.
+func TestShutdownHandshake(t *testing.T) {
+	s := &Server{Handler: echo(t)}
+	listen(t, s)
+	shutdown(t, s)
+	c := &Conn{side: s.side}
+	x := new(exchange)
+	x.request.conn = c
+	if refusal := c.upgrade(x, x.request.parse([]byte(with()))); refusal == nil || refusal.Status != http.StatusServiceUnavailable {
+		t.Errorf("%+v", refusal)
 	}
 }
 
