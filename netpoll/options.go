@@ -26,8 +26,9 @@ type Options struct {
 	// NotSentLowat is the socket's TCP_NOTSENT_LOWAT in bytes: how much the
 	// kernel keeps unsent before it says that the socket is full; 64 KiB if 0.
 	NotSentLowat int
-	// UserTimeout is the socket's TCP_USER_TIMEOUT: a connection whose sent
-	// data stays unacknowledged for that long is dead; 30 s if 0.
+	// UserTimeout is the socket's TCP_USER_TIMEOUT: a peer that for that long
+	// acknowledges nothing of what it was sent, or has no room for more, is
+	// given up; 60 s if 0.
 	UserTimeout time.Duration
 	// Sweep is the interval at which deadlines are looked at; 1 s if 0, at
 	// least 1 ms.
@@ -81,7 +82,7 @@ func (o Options) withDefaults() Options {
 	def(&o.MaxPending, 4<<20)
 	def(&o.NotSentLowat, 64<<10)
 	if o.UserTimeout == 0 {
-		o.UserTimeout = 30 * time.Second
+		o.UserTimeout = time.Minute
 	}
 	if o.Sweep == 0 {
 		o.Sweep = time.Second

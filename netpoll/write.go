@@ -186,6 +186,9 @@ func (c *Conn) flushLocked() {
 	}
 	sent, errno := o.write(c.fd)
 	c.loop.queued.Add(-int64(sent))
+	if sent > 0 { // who takes something is alive, even while it is not read
+		c.active.Store(c.loop.engine.clock.coarse.Load())
+	}
 	c.loop.bytesOut.Add(int64(sent))
 	if errno != 0 {
 		c.closeWithLocked(dying, errno)
