@@ -64,7 +64,7 @@ type Conn struct {
 	out     *outbound     // pending writes; the worker's during a turn; else nil
 	rare    *rare         // nil most of the time
 	expires atomic.Uint32 // deadline on the coarse clock; 0 for none
-	active  atomic.Uint32 // coarse time of the last bytes read
+	active  atomic.Uint32 // coarse time of the last sign of life
 	slot    int32         // place in the loop's table
 	phase   phase
 	held    bool // reading pauses until the peer has taken some of out

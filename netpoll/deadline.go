@@ -30,7 +30,8 @@ func (c *Conn) expired() bool {
 	return at != 0 && c.loop.engine.clock.read().reached(at) && c.expires.CompareAndSwap(at, 0)
 }
 
-// IdleFor returns for how long nothing was read, to about a second.
+// IdleFor returns for how long the peer has sent nothing, and taken nothing of what
+// was pending, to about a second.
 func (c *Conn) IdleFor() time.Duration {
 	d := int32(uint32(c.loop.engine.clock.read()) - c.active.Load())
 	return max(0, time.Duration(d)*time.Millisecond)

@@ -49,7 +49,7 @@ func TestOptionsDefaults(t *testing.T) {
 		ReadBuffer:   64 << 10,
 		MaxPending:   4 << 20,
 		NotSentLowat: 64 << 10,
-		UserTimeout:  30 * time.Second,
+		UserTimeout:  time.Minute,
 		Sweep:        time.Second,
 		Logger:       slog.Default(),
 	}
