@@ -107,7 +107,14 @@ const (
 
 // onEvent returns the epoll callback: it never blocks and does no work.
 func (c *Conn) onEvent() func(easygo.EpollEvent) {
-	return func(ev easygo.EpollEvent) { c.notify(uint32(ev) & evSocket) }
+	return func(ev easygo.EpollEvent) {
+		events := uint32(ev) & evSocket
+		if c.state.CompareAndSwap(0, events|scheduled) { // nearly always
+			c.loop.push(c)
+			return
+		}
+		c.notify(events)
+	}
 }
 
 // notify records events and sees to it that a turn looks at them.
