@@ -10,7 +10,10 @@ func (c *Conn) turn(w *worker) {
 	events := c.state.Swap(scheduled)
 	switch ph := c.begin(w, events); ph {
 	case live:
-		if c.run(w, events) {
+		if events&(evOpen|evTimer) != 0 {
+			c.runOnce(w, events)
+		}
+		if events&evRead != 0 && c.read(w, events) {
 			c.state.Or(evRead)
 		}
 	case dialing:
@@ -44,21 +47,17 @@ func (c *Conn) begin(w *worker, events uint32) phase {
 	return ph
 }
 
-// run calls the handler for events of a connection that is open. again is true
-// if there is more to read and others shall have their turn first.
-func (c *Conn) run(w *worker, events uint32) (again bool) {
-	if events&(evOpen|evTimer) != 0 {
-		if events&evOpen != 0 {
-			c.handler.OnOpen()
-		}
-		if events&evTimer != 0 && c.expired() && c.isLive() {
-			c.handler.OnDeadline()
-		}
-		if events&evRead != 0 {
-			c.prepare(w) // not before: they may have ended or detached the connection
-		}
+// runOnce calls the handler for what is not data.
+func (c *Conn) runOnce(w *worker, events uint32) {
+	if events&evOpen != 0 {
+		c.handler.OnOpen()
 	}
-	return events&evRead != 0 && c.read(w, events)
+	if events&evTimer != 0 && c.expired() && c.isLive() {
+		c.handler.OnDeadline()
+	}
+	if events&evRead != 0 {
+		c.prepare(w) // not before: they may have ended or detached the connection
+	}
 }
 
 // isLive reports whether the handler, or somebody else, has not ended the
