@@ -105,12 +105,14 @@ const (
 	registration = easygo.EPOLLIN | easygo.EPOLLOUT | easygo.EPOLLRDHUP | easygo.EPOLLET
 )
 
-// onEvent returns the epoll callback: it never blocks and does no work.
+// onEvent returns the epoll callback: it does no work, and blocks no longer than a
+// yield takes.
 func (c *Conn) onEvent() func(easygo.EpollEvent) {
 	return func(ev easygo.EpollEvent) {
 		events := uint32(ev) & evSocket
 		if c.state.CompareAndSwap(0, events|scheduled) { // nearly always
 			c.loop.push(c)
+			c.loop.breathe()
 			return
 		}
 		c.notify(events)
