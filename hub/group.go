@@ -8,11 +8,16 @@ import (
 
 const (
 	// maxPending is how many bytes wait for a group before publishers have to.
+	// Each message counts entryCost more than its length, so that empty ones
+	// are bounded too: a batch has at most 1,024 of them.
 	maxPending = 8 << 20
+	entryCost  = 128
 	// maxBatch is how many bytes are joined to one write.
 	maxBatch = 128 << 10
 	// runLength is how many subscribers a walk copies at a time.
 	runLength = 64
+	// maxSpare is the largest queue that is kept for reuse, in messages.
+	maxSpare = 4096
 )
 
 // group is those subscribers of a topic that belong to one loop.
@@ -36,6 +41,8 @@ type entry struct {
 	number uint64
 	except *Subscription // its publisher, who does not want it; or nil
 }
+
+func (e entry) cost() int { return e.p.Len() + entryCost }
 
 func newGroup(t *Topic, i int) *group {
 	g := &group{topic: t}
@@ -85,7 +92,7 @@ func (g *group) put(e entry) (full bool) {
 		return false
 	}
 	g.pending = append(g.pending, e)
-	g.bytes += e.p.Len()
+	g.bytes += e.cost()
 	full = g.bytes > maxPending
 	g.mu.Unlock()
 	g.task.Schedule()
@@ -130,17 +137,21 @@ func (g *group) walkLocked() {
 	g.topic.hub.delivered.Add(delivered)
 	clear(entries)
 	g.mu.Lock()
-	g.spare = entries[:0]
+	if cap(entries) <= maxSpare {
+		g.spare = entries[:0]
+	}
 	g.walking = false
 	g.closeHolesLocked()
-	g.walked.Broadcast()
+	if g.bytes <= maxPending {
+		g.walked.Broadcast()
+	}
 }
 
 // takeLocked takes from the front of what is pending: all, or maxBatch bytes.
 func (g *group) takeLocked() []entry {
 	n, size := 0, 0
-	for n < len(g.pending) && (n == 0 || size+g.pending[n].p.Len() <= maxBatch) {
-		size += g.pending[n].p.Len()
+	for n < len(g.pending) && (n == 0 || size+g.pending[n].cost() <= maxBatch) {
+		size += g.pending[n].cost()
 		n++
 	}
 	g.bytes -= size
@@ -199,10 +210,31 @@ func (g *group) hand(s *Subscription, b *batch) (delivered int64) {
 	switch o := s.to.SendPrepared(p); {
 	case o.OK():
 		return int64(p.Messages())
+	case o == wsproto.Full && p.Messages() > 1:
+		return g.handSingly(s, b)
 	case o == wsproto.Full:
 		g.evict(s)
 	}
 	return 0
+}
+
+// handSingly gives one subscriber, for whom the batch is too much, as many of its
+// messages as it has room for.
+func (g *group) handSingly(s *Subscription, b *batch) (delivered int64) {
+	for _, e := range b.entries {
+		if e.except == s || e.number <= s.from {
+			continue
+		}
+		o := s.to.SendPrepared(e.p)
+		if o == wsproto.Full {
+			g.evict(s)
+		}
+		if !o.OK() {
+			break
+		}
+		delivered++
+	}
+	return delivered
 }
 
 // evict ends a subscriber that does not take what it is sent.

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -14,15 +15,15 @@ import (
 type Subscriber interface {
 	// Loop says which group the subscriber belongs to; it does not change.
 	Loop() int
-	// SendPrepared takes messages, or refuses them whole.
+	// SendPrepared takes messages, or refuses them whole. It must not panic.
 	SendPrepared(p *wsproto.Prepared) wsproto.Outcome
 	// Close is called when the subscriber is evicted. It has to unsubscribe
 	// as part of its end.
 	Close(code wsproto.Code, reason string)
 }
 
-// Task is work that runs soon after each Schedule, one run at a time.
-// *netpoll.Task is one.
+// Task is work that runs soon after each Schedule, one run at a time, and never
+// within Schedule, which is called under locks. *netpoll.Task is one.
 type Task interface{ Schedule() }
 
 // Options configures a [Hub]. The zero value works.
@@ -36,7 +37,7 @@ type Options struct {
 }
 
 // Hub holds topics. Its methods are safe from any goroutine and never wait for a
-// subscriber.
+// subscriber; a publisher that is too fast waits for the fan-out.
 type Hub struct {
 	groups  int
 	newTask func(group int, run func()) Task
@@ -126,6 +127,7 @@ func (h *Hub) topic(name string) *Topic {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if t = h.topics[name]; t == nil {
+		name = strings.Clone(name) // it may be part of a long URI
 		t = &Topic{hub: h, name: name, groups: make([]*group, h.groups)}
 		h.topics[name] = t
 	}

@@ -146,7 +146,7 @@ func TestPublisherIsSlowedDown(t *testing.T) {
 		if _, err := h.Publish("y", big); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.group.bytes; n > maxPending+big.Len() {
+		if n := s.group.bytes; n > maxPending+big.Len()+entryCost {
 			t.Fatalf("%d bytes are pending", n)
 		}
 	}
@@ -367,5 +367,107 @@ func TestTopicsComeAndGo(t *testing.T) {
 func TestSize(t *testing.T) {
 	if n := unsafe.Sizeof(Subscription{}); n > 48 {
 		t.Errorf("a Subscription has %d bytes; 48 are stated", n)
+	}
+}
+
+// A publisher that helps with the fan-out does not look at groups that are made
+// meanwhile.
+func TestHelpWhileGroupsAreMade(t *testing.T) {
+	const loops = 256
+	h := New(Options{Groups: loops})
+	first := (&countingSink{new(int)})
+	var s Subscription
+	if err := h.Subscribe("x", &s, first); err != nil {
+		t.Fatal(err)
+	}
+	big := wsproto.Prepare(wsproto.Binary, make([]byte, maxPending+1))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 50 {
+			_, _ = h.Publish("x", big)
+		}
+	})
+	wg.Go(func() {
+		for i := 1; i < loops; i++ {
+			s := &onLoop{loop: i}
+			if err := h.Subscribe("x", &s.sub, s); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+}
+
+type onLoop struct {
+	sub  Subscription
+	loop int
+}
+
+func (s *onLoop) Loop() int                                    { return s.loop }
+func (*onLoop) SendPrepared(*wsproto.Prepared) wsproto.Outcome { return wsproto.Sent }
+func (*onLoop) Close(wsproto.Code, string)                     {}
+
+// Who has room for single messages, but not for a batch, gets them singly, and is
+// evicted only when one does not fit.
+func TestBatchThatIsTooMuch(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	s := &narrow{room: 5}
+	if err := h.Subscribe("x", &s.sub, s); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(3) {
+		publish(t, h, "x", i)
+	}
+	m.runAll()
+	if s.got != 3 || s.closed {
+		t.Fatalf("got %d of 3, closed %v", s.got, s.closed)
+	}
+	for i := range uint64(3) {
+		publish(t, h, "x", i)
+	}
+	m.runAll()
+	if s.got != 5 || !s.closed {
+		t.Errorf("got %d, want 5; closed %v", s.got, s.closed)
+	}
+}
+
+// narrow takes single messages only, as many as there is room for.
+type narrow struct {
+	sub       Subscription
+	room, got int
+	closed    bool
+}
+
+func (*narrow) Loop() int { return 0 }
+func (s *narrow) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	if p.Messages() > 1 || s.got == s.room {
+		return wsproto.Full
+	}
+	s.got++
+	return wsproto.Sent
+}
+func (s *narrow) Close(wsproto.Code, string) { s.closed = true }
+
+// Messages without a byte are bounded too, and leave no memory behind.
+func TestEmptyMessagesAreBounded(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	n := 0
+	var s Subscription
+	if err := h.Subscribe("x", &s, &countingSink{&n}); err != nil {
+		t.Fatal(err)
+	}
+	empty := wsproto.Prepare(wsproto.Binary, nil)
+	const messages = 200_000
+	for range messages {
+		_, _ = h.Publish("x", empty)
+		if len(s.group.pending) > maxPending/entryCost {
+			t.Fatalf("%d messages are pending", len(s.group.pending))
+		}
+	}
+	m.runAll()
+	if n != messages || cap(s.group.spare) > maxSpare {
+		t.Errorf("delivered %d; %d places are kept", n, cap(s.group.spare))
 	}
 }

@@ -32,12 +32,12 @@ type Subscription struct {
 }
 
 func (t *Topic) add(s *Subscription, to Subscriber) bool {
+	i := to.Loop() % len(t.groups)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return false
 	}
-	i := to.Loop() % len(t.groups)
 	if t.groups[i] == nil {
 		t.groups[i] = newGroup(t, i)
 	}
@@ -65,7 +65,7 @@ func (s *Subscription) Unsubscribe() {
 }
 
 // Publish sends p to the others of the topic, and to the subscriber itself if echo
-// is set, and returns the number of receivers.
+// is set, and returns the number of receivers. Only who has subscribed may call it.
 func (s *Subscription) Publish(p *wsproto.Prepared, echo bool) (receivers int) {
 	if echo {
 		return s.group.topic.publish(p, nil)
@@ -78,26 +78,21 @@ func (s *Subscription) Topic() string { return s.group.topic.name }
 
 func (t *Topic) publish(p *wsproto.Prepared, except *Subscription) (receivers int) {
 	t.hub.published.Add(1)
-	full := false
+	var full []*group
 	t.mu.Lock()
 	t.last++
 	receivers = t.count
 	for _, g := range t.groups {
 		if g != nil && g.put(entry{p, t.last, except}) {
-			full = true
+			full = append(full, g)
 		}
 	}
-	groups := t.groups
 	t.mu.Unlock()
 	if except != nil && !except.gone.Load() {
 		receivers--
 	}
-	if full {
-		for _, g := range groups {
-			if g != nil {
-				g.help()
-			}
-		}
+	for _, g := range full {
+		g.help()
 	}
 	return receivers
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -43,10 +44,10 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f := flag.NewFlagSet("fanfare", flag.ContinueOnError)
 	f.SetOutput(w)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
-	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect, parted by commas, or * for all; the server's own if empty")
+	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect and publish, parted by commas, or * for all; the server's own if empty")
 	f.IntVar(&c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`")
 	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected")
-	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; as many as the file limit allows if 0")
+	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
 	f.DurationVar(&c.ping, "ping", time.Minute, "`time` after which a silent client is pinged; 0 for never")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
@@ -71,22 +72,28 @@ func (c *config) check(f *flag.FlagSet) error {
 		return fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
 	case c.maxMessage < 1:
 		return fmt.Errorf("-max-message is %d; it must be at least 1", c.maxMessage)
-	case c.maxPending < 2*c.maxMessage:
-		return fmt.Errorf("-max-pending is %d; it must be at least twice -max-message, %d", c.maxPending, 2*c.maxMessage)
+	case c.maxPending/2-turnBytes < c.maxMessage:
+		return fmt.Errorf("-max-pending is %d; for messages of %d bytes (-max-message) it must be at least %d, or an echo could be refused", c.maxPending, c.maxMessage, 2*(min(c.maxMessage, 1<<40)+turnBytes))
 	case c.maxConns < 0:
 		return fmt.Errorf("-max-conns is %d; it must not be negative", c.maxConns)
 	case c.ping < 0 || c.drain < 0:
 		return errors.New("-ping and -drain must not be negative")
+	case strings.Contains(c.origins, "/"):
+		return fmt.Errorf("-origins is %q; it takes hosts, such as example.org or example.org:8443, without http://", c.origins)
 	}
 	return nil
 }
 
+// turnBytes is the most that a connection is read, and so answered, after it was
+// last seen to have room.
+const turnBytes = 128 << 10
+
+// hosts returns the hosts whose pages may connect, beside the server's own.
+func (c *config) hosts() []string {
+	return strings.FieldsFunc(c.origins, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
 // allows reports whether a page from the host of origin may connect.
 func (c *config) allows(host string) bool {
-	for o := range strings.SplitSeq(c.origins, ",") {
-		if o = strings.TrimSpace(o); o == "*" || strings.EqualFold(o, host) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.hosts(), func(o string) bool { return o == "*" || strings.EqualFold(o, host) })
 }

@@ -19,7 +19,21 @@ func (a *app) pages() http.Handler {
 	mux.HandleFunc("GET /echo", socketOnly)
 	mux.HandleFunc("POST /topics/{$}", noName)
 	mux.HandleFunc("GET /topics/{$}", noName)
-	return mux
+	return a.guard(mux)
+}
+
+// guard refuses what pages of other hosts post: a browser says where it comes from.
+func (a *app) guard(h http.Handler) http.Handler {
+	if a.cfg.allows("*") {
+		return h
+	}
+	p := http.NewCrossOriginProtection()
+	for _, host := range a.cfg.hosts() {
+		// An entry that is no host cannot be an origin either.
+		_ = p.AddTrustedOrigin("http://" + host)
+		_ = p.AddTrustedOrigin("https://" + host)
+	}
+	return p.Handler(h)
 }
 
 func home(w http.ResponseWriter, _ *http.Request) {

@@ -60,7 +60,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		_ = a.server.Shutdown(ctx)
 		return listenError(cfg.addr, err)
 	}
-	greet(stdout, cfg.addr, addr, files)
+	greet(stdout, cfg, addr, files)
 	failed := make(chan error, 1)
 	go func() { failed <- a.server.Wait() }()
 	select {
@@ -137,13 +137,17 @@ func listenError(addr string, err error) error {
 }
 
 // greet says where to go.
-func greet(w io.Writer, asked string, addr net.Addr, files uint64) {
-	host, _, _ := net.SplitHostPort(asked)
+func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
+	host, _, _ := net.SplitHostPort(cfg.addr)
 	_, port, _ := net.SplitHostPort(addr.String())
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
 	at := net.JoinHostPort(host, port)
+	limit := room(files)
+	if m := uint64(cfg.maxConns); m > 0 {
+		limit = min(limit, m)
+	}
 	fmt.Fprintf(w, `Fanfare is listening on %s
 
   try it in a browser   http://%s/
@@ -154,5 +158,5 @@ func greet(w io.Writer, asked string, addr net.Addr, files uint64) {
 
 There is room for %d connections: the limit of open files is %d.
 Press Ctrl-C to stop.
-`, addr, at, at, at, at, os.Getpid(), at, room(files), files)
+`, addr, at, at, at, at, os.Getpid(), at, limit, files)
 }

@@ -80,7 +80,7 @@ func TestTopic(t *testing.T) {
 }
 
 func TestBadRequests(t *testing.T) {
-	p := start(t, "-max-message", "1000")
+	p := start(t, "-max-message", "1000", "-max-conns", "1000")
 	for _, c := range []struct {
 		method, path, contentType, body string
 		status                          int
@@ -126,7 +126,7 @@ func TestOrigin(t *testing.T) {
 		return "GET /echo HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: " + origin + "\r\n\r\n"
 	}
-	p, open, some := start(t), start(t, "-origins", "*"), start(t, "-origins", "good.example, also.example")
+	p, open, some := start(t), start(t, "-origins", "*"), start(t, "-origins", "good.example, also.example,")
 	for _, c := range []struct {
 		p      *program
 		origin string
@@ -134,7 +134,7 @@ func TestOrigin(t *testing.T) {
 	}{
 		{p, "http://here", "101"}, {p, "http://evil.example", "403"}, {p, "null", "403"},
 		{open, "http://evil.example", "101"},
-		{some, "https://also.example", "101"}, {some, "https://evil.example", "403"}, {some, "http://here", "101"},
+		{some, "null", "403"}, {some, "https://also.example", "101"}, {some, "https://evil.example", "403"}, {some, "http://here", "101"},
 	} {
 		if got := raw(t, c.p.addr, upgrade(c.origin)); !strings.HasPrefix(got, "HTTP/1.1 "+c.status) {
 			t.Errorf("%s: %s, want %s", c.origin, got, c.status)
@@ -208,6 +208,8 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"-max-message", "0"}, 2, "-max-message is 0"},
 		{[]string{"-max-pending", "10"}, 2, "-max-pending is 10"},
 		{[]string{"-max-conns", "-1"}, 2, "-max-conns"},
+		{[]string{"-max-message", "5000000000000000000"}, 2, "-max-pending"},
+		{[]string{"-origins", "https://good.example"}, 2, "without http://"},
 		{[]string{"-drain", "-1s"}, 2, "-drain"},
 		{[]string{"-addr", busy.Addr().String()}, 1, "is in use"},
 		{[]string{"-addr", "nonsense"}, 1, "host:port"},
@@ -222,7 +224,7 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 
 // A slow subscriber is disconnected with 1013 and counted; the others get all.
 func TestSlowSubscriber(t *testing.T) {
-	p := start(t, "-max-message", "65536", "-max-pending", "131072")
+	p := start(t, "-max-message", "65536", "-max-pending", "524288")
 	slow, quick := p.dial("/topics/x"), p.dial("/topics/x")
 	quick.SetReadLimit(1 << 20)
 	slow.SetReadLimit(1 << 20)
@@ -255,5 +257,23 @@ func TestSlowSubscriber(t *testing.T) {
 	}
 	if got == 0 || got >= n {
 		t.Errorf("it got %d of %d messages before", got, n)
+	}
+}
+
+// What a page of another host posts is refused, what has no origin is not.
+func TestPostFromOtherPages(t *testing.T) {
+	p, some := start(t), start(t, "-origins", "good.example")
+	for _, c := range []struct {
+		p      *program
+		origin string
+		status string
+	}{{p, "", "200"}, {p, "http://here", "200"}, {p, "http://evil.example", "403"}, {some, "https://good.example", "200"}} {
+		request := "POST /topics/x HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\nContent-Type: text/plain\r\n"
+		if c.origin != "" {
+			request += "Origin: " + c.origin + "\r\n"
+		}
+		if got := raw(t, c.p.addr, request+"\r\nx"); !strings.HasPrefix(got, "HTTP/1.1 "+c.status) {
+			t.Errorf("%q: %s, want %s", c.origin, got, c.status)
+		}
 	}
 }

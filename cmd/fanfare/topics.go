@@ -28,7 +28,7 @@ func (a *app) accept(r *wsproto.Request) error {
 		return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket at "+path+": try /echo or "+topicsPath+"NAME")
 	}
 	if err := hub.CheckName(name); err != nil {
-		return wsproto.Refuse(http.StatusBadRequest, err.Error())
+		return wsproto.Refuse(http.StatusBadRequest, plain(err))
 	}
 	if strings.Contains(r.URI, "?") && r.Query().Get("echo") == "1" {
 		r.Handler = &loud{member{hub: a.hub}}
@@ -68,7 +68,7 @@ func (m *loud) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 func (a *app) publish(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if err := hub.CheckName(name); err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
+		fail(w, http.StatusBadRequest, plain(err))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(a.cfg.maxMessage)))
@@ -93,6 +93,9 @@ func (a *app) publish(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, http.StatusOK, map[string]any{"topic": name, "subscribers": n})
 }
+
+// plain is what a client is told of an error: without the package that noticed it.
+func plain(err error) string { return strings.TrimPrefix(err.Error(), "hub: ") }
 
 // opcode is Text for text/* and Binary for everything else.
 func opcode(contentType string) wsproto.Opcode {
