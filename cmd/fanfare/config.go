@@ -20,6 +20,7 @@ type config struct {
 	ping       time.Duration
 	drain      time.Duration
 	verbose    bool
+	profile    string
 }
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
@@ -51,6 +52,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.DurationVar(&c.ping, "ping", time.Minute, "`time` after which a silent client is pinged; 0 for never")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
+	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
 	f.Usage = func() {
 		fmt.Fprint(w, usage)
 		f.PrintDefaults()

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -45,6 +46,13 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	}
+	if cfg.profile != "" {
+		stop, err := profile(cfg.profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	files, err := raiseFileLimit()
 	if err != nil {
 		return err
@@ -76,6 +84,22 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintln(stdout, "Done.")
 	return nil
+}
+
+// profile begins to write a CPU profile.
+func profile(name string) (stop func(), err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("-cpuprofile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("-cpuprofile: %w", err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
 }
 
 // app is the server program: what its endpoints share.

@@ -213,6 +213,7 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"-drain", "-1s"}, 2, "-drain"},
 		{[]string{"-addr", busy.Addr().String()}, 1, "is in use"},
 		{[]string{"-addr", "nonsense"}, 1, "host:port"},
+		{[]string{"-cpuprofile", "/nowhere/profile"}, 1, "/nowhere/profile"},
 		{[]string{"-help"}, 0, "Usage"},
 	} {
 		var stdout, stderr bytes.Buffer
