@@ -12,6 +12,7 @@ import (
 
 // castRun is what subscribers and publishers of a broadcast have in common.
 type castRun struct {
+	probes      uint64 // sent before the run
 	load        *load
 	wire        *wire
 	op          wsproto.Opcode
@@ -135,6 +136,7 @@ func (r *castRun) awaitSubscriptions(ctx context.Context) error {
 	defer stop()
 	for n := uint64(1); n <= probes; n++ {
 		r.publishers[0].probe(n)
+		r.probes = n
 		patience := time.Now().Add(l.opt.drain / 2)
 		err := l.until(ctx, time.Millisecond, func() bool {
 			return r.allProbed(n) || time.Now().After(patience)

@@ -22,6 +22,7 @@ type straggler struct {
 	io      netpoll.Conn
 	verdict *verdicts
 	skip    uint64 // bytes of a payload that are still to come
+	probes  uint64 // messages that are not the run's, which come first
 	fate    string // once it is known
 }
 
@@ -44,7 +45,7 @@ func (r *castRun) examine(ctx context.Context) error {
 	stop := l.progress.during("reading what is there for stalled subscribers", int64(len(r.stalled)), v.ended)
 	defer stop()
 	for _, s := range r.stalled {
-		if err := l.fleet.engine.Adopt(s.conn, s.unread, &straggler{verdict: v}); err != nil {
+		if err := l.fleet.engine.Adopt(s.conn, s.unread, &straggler{verdict: v, probes: r.probes}); err != nil {
 			return fmt.Errorf("stalled subscriber: %w", err)
 		}
 	}
@@ -101,6 +102,8 @@ func (s *straggler) OnData(data []byte) (used int) {
 		case h.close:
 			s.ends(closeFate(data[used : used+int(h.length)]))
 			return len(data)
+		case h.message && s.probes > 0:
+			s.probes--
 		case h.message:
 			s.verdict.messages.Add(1)
 		}
