@@ -105,14 +105,13 @@ const (
 	registration = easygo.EPOLLIN | easygo.EPOLLOUT | easygo.EPOLLRDHUP | easygo.EPOLLET
 )
 
-// onEvent returns the epoll callback: it does no work, and blocks no longer than a
-// yield takes.
+// onEvent returns the epoll callback: it does no work, and blocks no longer than
+// keepPace does.
 func (c *Conn) onEvent() func(easygo.EpollEvent) {
 	return func(ev easygo.EpollEvent) {
 		events := uint32(ev) & evSocket
 		if c.state.CompareAndSwap(0, events|scheduled) { // nearly always
-			c.loop.push(c)
-			c.loop.breathe()
+			c.loop.keepPace(c.loop.push(c))
 			return
 		}
 		c.notify(events)

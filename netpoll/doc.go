@@ -21,6 +21,10 @@
 // appended again, behind those who wait. So no event is lost, and a connection is
 // served by one worker at a time: its Handler needs no lock against itself.
 //
+// A loop keeps pace with its drainers: while many connections wait in its queue it
+// does not go back to epoll, so that the next call brings many events and not one.
+// The monitor's look ends that too, should the handlers block.
+//
 // If a drainer makes no progress while connections wait in its queue, because a
 // handler blocks, the monitor submits another within two milliseconds, and more
 // at each further look, up to the pool's bound. When the pool is exhausted the

@@ -63,6 +63,7 @@ func New(opts Options) (*Engine, error) {
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}
 		l.drain = l.drainReady
+		l.ready.slack = make(chan struct{}, 1)
 		l.poll, err = easygo.EpollCreate(&easygo.EpollConfig{OnWaitError: e.fail})
 		if err != nil {
 			e.closePolls()
@@ -222,6 +223,7 @@ func (e *Engine) waitClosed(ctx context.Context) error {
 
 func (e *Engine) closePolls() {
 	for _, l := range e.loops {
+		l.ready.end() // else a held loop would not see it
 		_ = l.poll.Close()
 	}
 }

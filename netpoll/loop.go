@@ -3,7 +3,6 @@
 package netpoll
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -12,13 +11,13 @@ import (
 
 // loop is one epoll instance with its share of the connections.
 type loop struct {
-	engine *Engine
-	id     int
-	poll   *easygo.Epoll
-	drain  func() // the task for the pool, made once
-	ready  ready
-	table  table
-	events uint32 // that came first for their connection; see breathe
+	engine          *Engine
+	id              int
+	poll            *easygo.Epoll
+	drain           func() // the task for the pool, made once
+	ready           ready
+	table           table
+	events, yielded uint32 // see keepPace
 
 	counters
 }
@@ -30,29 +29,17 @@ type counters struct {
 	queued                  atomic.Int64
 }
 
-func (l *loop) push(t turner) {
+// push gives t a turn, after those who wait already.
+func (l *loop) push(t turner) pushed {
 	e := l.engine
 	if !e.monitor.armed.Load() { // else the monitor does it
 		e.clock.update()
 	}
-	if l.ready.push(t, e.clock.coarse.Load()) {
+	p := l.ready.push(t, e.clock.coarse.Load())
+	if p.submitted {
 		l.submit(1)
 	}
-}
-
-// breatheEvery is the number of events after which a loop yields.
-const breatheEvery = 64
-
-// breathe lets the drainers have the loop's processor now and then. Under load a
-// loop would else go back to epoll for a few events at a time on a processor that
-// the drainers need. With 1,000 connections that echo one message each on two
-// processors, it more than halves the calls of epoll_pwait, takes two thirds of
-// the context switches and a quarter of the processor time. Called by the
-// loop's callbacks, on its goroutine only.
-func (l *loop) breathe() {
-	if l.events++; l.events%breatheEvery == 0 {
-		runtime.Gosched()
-	}
+	return p
 }
 
 // submit gives the pool n drainers, which are counted already. If the pool has no

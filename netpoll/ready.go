@@ -2,7 +2,10 @@
 
 package netpoll
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // turner is what waits in a ready queue: a connection or a [Task].
 type turner interface {
@@ -22,6 +25,9 @@ type ready struct {
 	drainers int    // running, or submitted to the pool
 	pops     uint64 // ever
 	boost    int    // drainers that the next stalled look adds
+	held     bool   // the loop waits for slack; see keepPace
+	ending   bool   // and never will again
+	slack    chan struct{}
 }
 
 const blockSize = 256
@@ -32,9 +38,13 @@ type block struct {
 	next  *block
 }
 
-// push appends t and reports whether the caller has to submit a drainer, which
-// is then counted already.
-func (r *ready) push(t turner, now uint32) (submit bool) {
+// pushed is what became of a push.
+type pushed struct {
+	submitted bool // there was no drainer: the caller has to submit one, counted already
+	waiting   int
+}
+
+func (r *ready) push(t turner, now uint32) (p pushed) {
 	r.mu.Lock()
 	if r.tail == nil || r.last == blockSize {
 		r.growLocked()
@@ -43,10 +53,11 @@ func (r *ready) push(t turner, now uint32) (submit bool) {
 	r.last++
 	r.waiting++
 	if r.drainers == 0 {
-		r.drainers, submit = 1, true
+		r.drainers, p.submitted = 1, true
 	}
+	p.waiting = r.waiting
 	r.mu.Unlock()
-	return submit
+	return p
 }
 
 func (r *ready) growLocked() {
@@ -66,6 +77,12 @@ func (r *ready) growLocked() {
 // struck off under the same lock, so that the next push sees it gone.
 func (r *ready) pop() (t turner) {
 	r.mu.Lock()
+	if r.waiting == 0 && r.held { // its loop fills the queue first: no need to leave
+		r.letGoLocked()
+		r.mu.Unlock()
+		runtime.Gosched()
+		r.mu.Lock()
+	}
 	if r.waiting == 0 {
 		r.drainers--
 		r.mu.Unlock()
@@ -108,6 +125,7 @@ type progress struct{ pops uint64 }
 func (r *ready) check(last *progress) (submit int, active bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.letGoLocked()
 	took := r.pops - last.pops
 	last.pops = r.pops
 	if r.waiting > 0 && took < 2*uint64(r.drainers)+1 {

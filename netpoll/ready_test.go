@@ -26,7 +26,7 @@ func TestReadyAgainstModel(t *testing.T) {
 		case op < 10 && grow || op < 4:
 			item := &numbered{step}
 			want = append(want, item)
-			if r.push(item, 0) {
+			if r.push(item, 0).submitted {
 				if drainers != 0 {
 					t.Fatal("push asks for a drainer beside another")
 				}
