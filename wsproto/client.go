@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type Client struct {
 	Header http.Header
 	// Subprotocols are offered, best first.
 	Subprotocols []string
+	// Compression, if not nil, offers permessage-deflate.
+	Compression *Compression
 	// MaxMessage, HandshakeTimeout, CloseTimeout, PingInterval and
 	// PongTimeout are as in [Server], but nothing is pinged if PingInterval
 	// is 0.
@@ -122,6 +125,9 @@ type dial struct {
 // does not wait: h.OnOpen is called when the connection is open, or else failed,
 // once, with the reason, mostly a [HandshakeError].
 func (k *Client) Start(t Target, from netip.Addr, h Handler, failed func(error)) error {
+	if err := k.Compression.validate("Client"); err != nil {
+		return err
+	}
 	k.once.Do(k.begin)
 	c := &Conn{side: k.side, handler: h}
 	c.extras().dial = &dial{client: k, target: t, key: newKey(), failed: failed}
@@ -146,6 +152,7 @@ func (k *Client) begin() {
 		ping:         k.PingInterval,
 		pong:         k.PongTimeout,
 		closeTimeout: k.CloseTimeout,
+		compression:  k.Compression.withDefaults(),
 	}
 }
 
@@ -180,6 +187,9 @@ func (c *Conn) startDial() {
 	if len(d.client.Subprotocols) > 0 {
 		b.WriteString("\r\n")
 	}
+	if k := c.side.compression; k != nil {
+		fmt.Fprintf(&b, "Sec-WebSocket-Extensions: %s\r\n", k.offer().extension())
+	}
 	_ = d.client.Header.Write(&b)
 	b.WriteString("\r\n")
 	c.io.Write(nil, b.Bytes())
@@ -202,7 +212,9 @@ func (c *Conn) shakeClient(data []byte) (used int) {
 		if refused := resp.StatusCode != http.StatusSwitchingProtocols; refused && int64(len(data)-end) < min(resp.ContentLength, maxRefusal) {
 			return 0 // the reason is still to come
 		}
-		err = x.dial.judge(resp)
+		if err = x.dial.judge(resp); err == nil {
+			err = c.extensions(resp.Header)
+		}
 	} else {
 		err = &HandshakeError{Reason: "the server's answer is no HTTP", Err: err}
 	}
@@ -212,13 +224,26 @@ func (c *Conn) shakeClient(data []byte) (used int) {
 	}
 	x.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
 	x.dial = nil
-	if x.subprotocol == "" {
+	if x.subprotocol == "" && x.takeover == nil {
 		c.extra.Store(nil)
 	}
 	c.opened()
 	r := Request{conn: c, Header: resp.Header, Subprotocol: x.subprotocol}
 	c.handler.OnOpen(c, &r)
 	return end
+}
+
+// extensions takes those that the server chose.
+func (c *Conn) extensions(h http.Header) error {
+	chosen := strings.Join(h.Values("Sec-WebSocket-Extensions"), ", ")
+	if chosen == "" {
+		return nil
+	}
+	d, err := c.side.compression.judge(chosen)
+	if err == nil {
+		c.compress(d)
+	}
+	return err
 }
 
 // maxRefusal is how much of the body of a refusal is kept.
@@ -234,8 +259,6 @@ func (d *dial) judge(resp *http.Response) error {
 		return &HandshakeError{Reason: "the server's answer does not upgrade to websocket"}
 	case h.Get("Sec-WebSocket-Accept") != acceptKey(d.key):
 		return &HandshakeError{Reason: "the server's Sec-WebSocket-Accept is not the answer to our key"}
-	case h.Get("Sec-WebSocket-Extensions") != "":
-		return &HandshakeError{Reason: "the server chose an extension that was not offered: " + h.Get("Sec-WebSocket-Extensions")}
 	case h.Get("Sec-WebSocket-Protocol") != "" && choose(d.client.Subprotocols, []string{h.Get("Sec-WebSocket-Protocol")}) == "":
 		return &HandshakeError{Reason: "the server chose a subprotocol that was not offered: " + h.Get("Sec-WebSocket-Protocol")}
 	}

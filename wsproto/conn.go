@@ -49,6 +49,7 @@ type side struct {
 	pong         time.Duration
 	closeTimeout time.Duration
 	server       *Server
+	compression  *Compression // nil: not spoken
 }
 
 // extra is what only some connections have.
@@ -56,6 +57,7 @@ type extra struct {
 	mu          sync.Mutex
 	value       any
 	subprotocol string
+	takeover    *takeover
 	dial        *dial    // a client's handshake, until it is done
 	carry       *carried // what came with a hijacked connection, until the handshake
 }
@@ -66,6 +68,7 @@ const (
 	flagClosed                    // a close frame was sent or received
 	flagLate                      // our close frame was not answered in time
 	flagSilent                    // the time to answer a ping is over
+	// see flagDeflate for more
 )
 
 // The methods that the engine calls stand on a type of their own, so that they
@@ -92,12 +95,17 @@ func (h *handle) OnData(data []byte) (used int) {
 			c.arm(c.side.ping)
 		}
 		if flags&flagOpen == 0 {
-			if used = c.shake(data); c.flags.Load()&flagOpen == 0 || used == len(data) {
+			used = c.shake(data)
+			if flags = c.flags.Load(); flags&flagOpen == 0 || used == len(data) {
 				return used
 			}
 		}
 	}
-	n, err := c.parser.feed(data[used:], c.side.state, &c.side.limits, (*frameSink)(c))
+	state := c.side.state
+	if flags&flagDeflate != 0 {
+		state = state.Set(ws.StateExtended)
+	}
+	n, err := c.parser.feed(data[used:], state, &c.side.limits, (*frameSink)(c))
 	if err != nil {
 		v := err.(*Violation)
 		c.fail(v.Code, v.Rule, v)
@@ -230,7 +238,12 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 	if c.side.state.ClientSide() {
 		return Closed
 	}
-	o := c.io.WriteBuffer(p.frames)
+	var o Outcome
+	if flags := c.flags.Load(); flags&flagDeflate == 0 {
+		o = c.io.WriteBuffer(p.frames)
+	} else {
+		o = c.sendDeflated(p, int(flags&deflateBits>>deflateBitsAt))
+	}
 	if o.OK() {
 		c.io.CountOut(p.messages)
 	}
@@ -245,19 +258,28 @@ func (c *Conn) Ping(payload []byte) Outcome {
 
 // write sends one frame, which counts as so many messages.
 func (c *Conn) write(op Opcode, payload []byte, messages int) (o Outcome) {
-	if c.flags.Load()&(flagOpen|flagClosed) != flagOpen {
+	flags := c.flags.Load()
+	if flags&(flagOpen|flagClosed) != flagOpen {
 		return Closed
 	}
-	if c.side.state.ClientSide() {
-		o = c.writeMasked(op, payload)
+	if flags&flagDeflate != 0 && messages > 0 && len(payload) >= c.side.compression.Threshold {
+		o = c.writeDeflated(op, payload, int(flags&deflateBits>>deflateBitsAt))
 	} else {
-		var head [maxHeader]byte
-		o = c.io.Write(appendHeader(head[:0], true, op, len(payload)), payload)
+		o = c.writeFrame(op, payload)
 	}
-	if o <= Queued {
+	if o.OK() {
 		c.io.CountOut(messages)
 	}
 	return o
+}
+
+// writeFrame sends one frame; op may carry rsv1.
+func (c *Conn) writeFrame(op Opcode, payload []byte) Outcome {
+	if c.side.state.ClientSide() {
+		return c.writeMasked(op, payload)
+	}
+	var head [maxHeader]byte
+	return c.io.Write(appendHeader(head[:0], true, op, len(payload)), payload)
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}

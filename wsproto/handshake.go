@@ -176,6 +176,9 @@ func (c *Conn) accept(r *Request) *Refusal {
 		return Refuse(http.StatusNotFound, "there is no WebSocket at "+r.Path())
 	}
 	c.handler = r.Handler
+	if refusal := c.negotiate(r); refusal != nil {
+		return refusal
+	}
 	if r.Subprotocol != "" {
 		if r.Header == nil {
 			r.Header = make(http.Header, 1)

@@ -14,7 +14,8 @@ const (
 
 // parseHeader reads the frame header (RFC 6455, 5.2) that p begins with and
 // returns its length n, 0 if p holds only a part of it. What the first two bytes
-// say is checked against state as soon as they are there.
+// say is checked against state as soon as they are there; state is extended if
+// messages may be compressed.
 func parseHeader(p []byte, state ws.State) (h ws.Header, n int, err error) {
 	if len(p) < 2 {
 		return h, 0, nil
@@ -27,6 +28,9 @@ func parseHeader(p []byte, state ws.State) (h ws.Header, n int, err error) {
 	// The length's code, 126 or 127, is over the limit of a control frame too.
 	if err := ws.CheckHeader(h, state); err != nil {
 		return h, 0, headerViolation(err)
+	}
+	if h.Rsv != 0 && (byte(rsv1)>>4 != h.Rsv || h.OpCode != Text && h.OpCode != Binary) {
+		return h, 0, ErrReservedBits // RFC 7692, 6: on the first frame of a message only
 	}
 	n = 2
 	switch h.Length {

@@ -313,3 +313,10 @@ func closing(code Code, reason string) string {
 func letters(n int) string {
 	return string(bytes.Repeat([]byte("The quick brown fox, 0123456789.\n"), n/33+1)[:n])
 }
+
+// noise returns n bytes that cannot be compressed, the same each time.
+func noise(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(b)
+	return string(b)
+}

@@ -23,6 +23,7 @@ type limits struct {
 // whether parsing is to go on.
 type sink interface {
 	message(op Opcode, payload []byte) bool
+	inflate(op Opcode, payload []byte) (more bool, err error) // a compressed message
 	control(op Opcode, payload []byte) bool
 }
 
@@ -34,6 +35,7 @@ type partial struct {
 	pos  int // in the mask
 	op   Opcode
 	fin  bool // the current frame is the last
+	rsv1 bool // the message is compressed
 	text validator
 }
 
@@ -61,8 +63,8 @@ func (r *parser) drop() {
 
 // feed parses data, which it changes, and returns how many bytes of it are done
 // with: all but an incomplete header or control frame, and all if the sink
-// stopped it. state is StateServerSide or StateClientSide. The error is a
-// *Violation.
+// stopped it. state is StateServerSide or StateClientSide, and StateExtended if
+// messages may be compressed. The error is a *Violation.
 //
 // Its inner loop takes what nearly all frames are: a message in a single frame of less
 // than 64 KiB, complete, and nothing wrong with its header, which is delivered
@@ -142,6 +144,9 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 		ws.Cipher(body, h.Mask, 0)
 		return n + len(body), s.control(h.OpCode, body), nil
 	}
+	if body := data[n:]; h.Rsv != 0 && h.Fin && int64(len(body)) >= h.Length {
+		return r.inflate(h, n, body[:h.Length], lim, s)
+	}
 	if err := r.begin(h, lim); err != nil {
 		return 0, false, err
 	}
@@ -152,11 +157,30 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 	return n, true, nil
 }
 
-func (l *limits) check(frame int64, before int) error {
-	if frame > int64(l.frame) {
+// inflate takes a compressed message that is complete in one frame: it need not be
+// kept.
+func (r *parser) inflate(h ws.Header, n int, body []byte, lim *limits, s sink) (_ int, more bool, err error) {
+	if err = lim.check(h.Length, 0, true); err == nil {
+		ws.Cipher(body, h.Mask, 0)
+		more, err = s.inflate(h.OpCode, body)
+	}
+	return n + len(body), more, err
+}
+
+// check takes the size of a frame and that of the message before it. Data that
+// cannot be compressed becomes a little longer by the attempt: that is let pass,
+// the message is measured again when it is decompressed.
+func (l *limits) check(frame int64, before int, deflated bool) error {
+	slack := func(n int) int64 {
+		if deflated {
+			return int64(n) + int64(n)>>8 + 64
+		}
+		return int64(n)
+	}
+	if frame > slack(l.frame) {
 		return ErrFrameSize
 	}
-	if frame > int64(l.message-before) {
+	if frame > slack(l.message)-int64(before) {
 		return ErrMessageSize
 	}
 	return nil
@@ -165,17 +189,17 @@ func (l *limits) check(frame int64, before int) error {
 // begin takes the header of a data frame whose payload is not all there, or which
 // is one of several of a message. Nothing is allocated for the declared length.
 func (r *parser) begin(h ws.Header, lim *limits) error {
-	before := 0
+	before, deflated := 0, h.Rsv != 0
 	if r.part != nil {
-		before = len(r.part.buf)
+		before, deflated = len(r.part.buf), r.part.rsv1
 	}
-	if err := lim.check(h.Length, before); err != nil {
+	if err := lim.check(h.Length, before, deflated); err != nil {
 		return err
 	}
 	m := r.part
 	if m == nil {
 		m = partials.Get().(*partial)
-		m.op = h.OpCode
+		m.op, m.rsv1 = h.OpCode, deflated
 		r.part = m
 	}
 	m.left, m.fin, m.mask, m.pos = h.Length, h.Fin, h.Mask, 0
@@ -189,7 +213,7 @@ func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 	ws.Cipher(p, m.mask, m.pos) // with a mask of 0 it is the identity
 	m.pos = (m.pos + len(p)) & 3
 	m.left -= int64(len(p))
-	if m.op == Text && !m.text.write(p) {
+	if m.op == Text && !m.rsv1 && !m.text.write(p) {
 		return 0, false, ErrText
 	}
 	m.append(p)
@@ -225,5 +249,8 @@ func (r *parser) frameEnd(s sink) (more bool, err error) {
 	}
 	r.part = nil
 	defer m.free()
+	if m.rsv1 {
+		return s.inflate(m.op, m.buf)
+	}
 	return s.message(m.op, m.buf), nil
 }

@@ -18,6 +18,9 @@ type record struct {
 }
 
 func (r *record) message(op Opcode, p []byte) bool { return r.add(op, p) }
+func (r *record) inflate(op Opcode, p []byte) (bool, error) {
+	return r.add(op, append([]byte("deflated "), p...)), nil
+}
 func (r *record) control(op Opcode, p []byte) bool { return r.add(op, p) }
 
 func (r *record) add(op Opcode, p []byte) bool {
@@ -328,5 +331,6 @@ func BenchmarkParser(b *testing.B) {
 // count is a sink that counts messages.
 type count int
 
-func (n *count) message(Opcode, []byte) bool { *n++; return true }
-func (n *count) control(Opcode, []byte) bool { return true }
+func (n *count) message(Opcode, []byte) bool          { *n++; return true }
+func (n *count) control(Opcode, []byte) bool          { return true }
+func (n *count) inflate(Opcode, []byte) (bool, error) { *n++; return true, nil }

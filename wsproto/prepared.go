@@ -1,19 +1,42 @@
 package wsproto
 
-import "github.com/fanfare-ws/fanfare/netpoll"
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
 
 // Prepared is a message, or several in a row, encoded once to be sent to any
-// number of connections. It does not change and may be used by any number of
-// goroutines; connections that are slow share its bytes.
+// number of connections: once plain, and once compressed for each size of window
+// that is in use, when the first such connection needs it. It does not change and
+// may be used by any number of goroutines; connections that are slow share its
+// bytes.
 type Prepared struct {
 	frames   *netpoll.Buffer
 	messages int
+	parts    []*Prepared // of which it was joined
+	variants atomic.Pointer[variants]
+}
+
+// variants are a Prepared's compressed forms.
+type variants struct {
+	mu     sync.Mutex // held while one is made, so that it is made once
+	byBits [maxWindowBits + 1]*variant
+}
+
+type variant struct {
+	frames *netpoll.Buffer
+	tail   []byte // the end of the payloads that are compressed in frames
 }
 
 // Prepare encodes a message; payload is copied.
 func Prepare(op Opcode, payload []byte) *Prepared {
 	b := make([]byte, 0, maxHeader+len(payload))
-	return &Prepared{netpoll.NewBuffer(appendFrame(b, true, op, payload, nil)), 1}
+	return &Prepared{frames: netpoll.NewBuffer(appendFrame(b, true, op, payload, nil)), messages: 1}
 }
 
 // Join returns the messages of all ps in one, which costs a single write for each
@@ -22,7 +45,7 @@ func Join(ps ...*Prepared) *Prepared {
 	if len(ps) == 1 {
 		return ps[0]
 	}
-	j, size := &Prepared{}, 0
+	j, size := &Prepared{parts: slices.Clone(ps)}, 0
 	for _, p := range ps {
 		size += p.frames.Len()
 		j.messages += p.messages
@@ -35,10 +58,71 @@ func Join(ps ...*Prepared) *Prepared {
 	return j
 }
 
-// Len returns the number of bytes on the wire.
+// deflated returns p compressed for windows of so many bits. The first to ask
+// decides on level and threshold.
+func (p *Prepared) deflated(k *Compression, bits int) *variant {
+	all := p.variants.Load()
+	if all == nil {
+		p.variants.CompareAndSwap(nil, new(variants))
+		all = p.variants.Load()
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	v := all.byBits[bits]
+	if v == nil {
+		if len(p.parts) > 0 {
+			v = p.joinDeflated(k, bits)
+		} else {
+			v = p.deflate(k, bits)
+		}
+		all.byBits[bits] = v
+	}
+	return v
+}
+
+func (p *Prepared) deflate(k *Compression, bits int) *variant {
+	plain := &variant{frames: p.frames}
+	frame := p.frames.Bytes()
+	if len(frame) == 0 {
+		return plain // of no messages joined
+	}
+	h, n, _ := parseHeader(frame, ws.StateClientSide)
+	payload := frame[n:]
+	if h.OpCode.IsControl() || len(payload) < k.Threshold {
+		return plain
+	}
+	d := k.deflater(bits)
+	defer k.free(d, bits)
+	small := d.deflate(payload, nil)
+	if len(small) >= len(payload) {
+		return plain
+	}
+	b := appendFrame(make([]byte, 0, maxHeader+len(small)), true, h.OpCode|rsv1, small, nil)
+	tail := payload[max(0, len(payload)-1<<bits):]
+	return &variant{netpoll.NewBuffer(b), tail[:len(tail):len(tail)]}
+}
+
+// joinDeflated puts the compressed forms of the parts together.
+func (p *Prepared) joinDeflated(k *Compression, bits int) *variant {
+	v, b, same := new(variant), make([]byte, 0, p.frames.Len()), true
+	for _, part := range p.parts {
+		w := part.deflated(k, bits)
+		b = append(b, w.frames.Bytes()...)
+		v.tail = appendWindow(v.tail, w.tail, bits)
+		same = same && w.frames == part.frames
+	}
+	if same {
+		return &variant{frames: p.frames}
+	}
+	v.frames = netpoll.NewBuffer(b)
+	return v
+}
+
+// Len returns the number of bytes on the wire, uncompressed.
 func (p *Prepared) Len() int { return p.frames.Len() }
 
-// Bytes returns the frames as they go over the wire. They must not be changed.
+// Bytes returns the frames as they go over the wire, uncompressed. They must not
+// be changed.
 func (p *Prepared) Bytes() []byte { return p.frames.Bytes() }
 
 // Messages returns the number of messages.

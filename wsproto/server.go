@@ -51,6 +51,9 @@ type Server struct {
 	// MaxHeader bounds the header of a handshake, in bytes; 8 KiB if 0.
 	MaxHeader int
 
+	// Compression, if not nil, accepts clients' offers of permessage-deflate.
+	Compression *Compression
+
 	// HandshakeTimeout bounds the time from the connection to the end of its
 	// header; 10 s if 0.
 	HandshakeTimeout time.Duration
@@ -92,6 +95,9 @@ func (s *Server) Validate() error {
 		if f.value < 0 {
 			return fmt.Errorf("wsproto: Server.%s is %d; it must not be negative", f.name, f.value)
 		}
+	}
+	if err := s.Compression.validate("Server"); err != nil {
+		return err
 	}
 	if b := s.Engine.ReadBuffer; b != 0 && s.MaxHeader > b/2 {
 		return fmt.Errorf("wsproto: Server.MaxHeader is %d bytes; it must be at most half of Engine.ReadBuffer, %d", s.MaxHeader, b/2)
@@ -148,6 +154,7 @@ func (s *Server) begin() error {
 			pong:         s.PongTimeout,
 			closeTimeout: s.CloseTimeout,
 			server:       s,
+			compression:  s.Compression.withDefaults(),
 		}
 		s.closed = make(chan struct{})
 		s.pages = newPages(s)

@@ -32,6 +32,7 @@ var (
 	ErrCloseCode       = &Violation{ProtocolFault, "the status code may not stand in a close frame (RFC 6455, 7.4)"}
 	ErrCloseReason     = &Violation{InvalidPayload, "the reason of a close frame is not UTF-8 (RFC 6455, 5.5.1)"}
 	ErrText            = &Violation{InvalidPayload, "a text message is not UTF-8 (RFC 6455, 8.1)"}
+	ErrDeflate         = &Violation{InvalidPayload, "a compressed message cannot be decompressed (RFC 7692, 7.2.2)"}
 	ErrFrameSize       = &Violation{MessageTooBig, "a frame is larger than this side takes (RFC 6455, 7.4.1)"}
 	ErrMessageSize     = &Violation{MessageTooBig, "a message is larger than this side takes (RFC 6455, 7.4.1)"}
 )

@@ -1,0 +1,170 @@
+package wsproto
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Compression configures permessage-deflate (RFC 7692). The zero value of each
+// field has a meaning.
+//
+// Without Takeover each message is compressed by itself. Nothing is kept for a
+// connection, compressors and decompressors come from pools, and a [Prepared]
+// message is compressed once for all connections with the same window. With it,
+// messages may refer to earlier ones, which makes small and similar ones much
+// smaller; but a connection then keeps the text that its window spans, up to 2 ×
+// 2^WindowBits bytes: 64 KiB with windows of 15 bits, 2 KiB with 10, once as much
+// has gone each way. Broadcasts gain nothing from it: a Prepared message still
+// refers to nothing.
+type Compression struct {
+	// Level is how hard to try, from 1, the fastest, to 9; 1 if 0.
+	Level int
+	// Threshold is the size in bytes below which a message is sent as it is; 256
+	// if 0, none if negative. So is, without Takeover, a message that would not
+	// become smaller.
+	Threshold int
+	// Takeover lets messages refer to earlier ones, in both directions, if the peer
+	// wants it too.
+	Takeover bool
+	// WindowBits bounds how far back a message may refer: 2^WindowBits bytes, from
+	// 8 to 15; 15 if 0. Below 15, Level has no effect. A client that cannot bound
+	// its own window is asked not to take over.
+	WindowBits int
+}
+
+const (
+	minWindowBits    = 8
+	maxWindowBits    = 15
+	defaultThreshold = 256
+)
+
+func (k *Compression) validate(owner string) error {
+	switch {
+	case k == nil:
+		return nil
+	case k.Level < 0 || k.Level > 9:
+		return fmt.Errorf("wsproto: %s.Compression.Level is %d; it must be from 1 to 9, or 0 for 1", owner, k.Level)
+	case k.WindowBits != 0 && (k.WindowBits < minWindowBits || k.WindowBits > maxWindowBits):
+		return fmt.Errorf("wsproto: %s.Compression.WindowBits is %d; it must be from 8 to 15, or 0 for 15", owner, k.WindowBits)
+	}
+	return nil
+}
+
+// withDefaults returns a copy with the zero values replaced.
+func (k *Compression) withDefaults() *Compression {
+	if k == nil {
+		return nil
+	}
+	c := *k
+	def(&c.Level, 1)
+	def(&c.Threshold, defaultThreshold)
+	def(&c.WindowBits, maxWindowBits)
+	return &c
+}
+
+// accept is a server's answer to the first of the client's offers that it can
+// accept (RFC 7692, 5.1 and 7.1), nil if there is none.
+func (k *Compression) accept(offers []extension) *deflateParams {
+	for _, o := range offers {
+		if o.name != deflateName {
+			continue
+		}
+		if d, ok := parseDeflate(o); ok {
+			return k.answer(d)
+		}
+	}
+	return nil
+}
+
+// answer accepts an offer. Less window and less takeover than offered is always
+// allowed, but the client's window can only be bounded if it said that it is able
+// to (7.1.2.2).
+func (k *Compression) answer(offer deflateParams) *deflateParams {
+	d := &deflateParams{
+		serverNoTakeover: offer.serverNoTakeover || !k.Takeover,
+		clientNoTakeover: offer.clientNoTakeover || !k.Takeover,
+	}
+	if bits := min(k.WindowBits, orMax(offer.serverBits)); bits < maxWindowBits || offer.serverBits != 0 {
+		d.serverBits = bits
+	}
+	switch bits := min(k.WindowBits, orMax(offer.clientBits)); {
+	case bits == maxWindowBits:
+	case offer.clientBits != 0 || offer.clientBitsAny:
+		d.clientBits = bits
+	default:
+		d.clientNoTakeover = true
+	}
+	return d
+}
+
+func orMax(bits int) int {
+	if bits == 0 {
+		return maxWindowBits
+	}
+	return bits
+}
+
+// offer is what a client says.
+func (k *Compression) offer() deflateParams {
+	d := deflateParams{serverNoTakeover: !k.Takeover, clientNoTakeover: !k.Takeover, clientBitsAny: true}
+	if k.WindowBits < maxWindowBits {
+		d.serverBits = k.WindowBits
+	}
+	return d
+}
+
+// judge checks a server's answer to offer (RFC 7692, 5.1 and 7.1).
+func (k *Compression) judge(answer string) (*deflateParams, error) {
+	bad := func(why string) (*deflateParams, error) {
+		return nil, &HandshakeError{Reason: fmt.Sprintf("the server chose the extensions %q: %s", answer, why)}
+	}
+	all, ok := parseExtensions([][]byte{[]byte(answer)})
+	if !ok {
+		return bad("that is no list of extensions (RFC 6455, 9.1)")
+	}
+	if k == nil || len(all) != 1 || all[0].name != deflateName {
+		return bad("that was not offered")
+	}
+	d, ok := parseDeflate(all[0])
+	offered := k.offer()
+	switch {
+	case !ok || d.clientBitsAny:
+		return bad("a parameter is unknown, is there twice or has a value that it may not have (RFC 7692, 7.1)")
+	case offered.serverNoTakeover && !d.serverNoTakeover:
+		return bad(serverNoTakeover + " is missing (RFC 7692, 7.1.1.1)")
+	case offered.serverBits != 0 && orMax(d.serverBits) > offered.serverBits:
+		return bad(fmt.Sprintf("%s is not at most %d (RFC 7692, 7.1.2.1)", serverMaxWindow, offered.serverBits))
+	}
+	d.clientNoTakeover = d.clientNoTakeover || offered.clientNoTakeover
+	return &d, nil
+}
+
+// negotiate answers what r offers and notes it in c. It refuses what does not
+// follow the grammar (RFC 6455, 9.1).
+func (c *Conn) negotiate(r *Request) *Refusal {
+	var values [][]byte
+	for _, f := range r.fields {
+		if f.is("Sec-WebSocket-Extensions") {
+			values = append(values, f.value)
+		}
+	}
+	if values == nil {
+		return nil
+	}
+	offers, ok := parseExtensions(values)
+	if !ok {
+		return Refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is no list of extensions (RFC 6455, 9.1)")
+	}
+	k := c.side.compression
+	if k == nil {
+		return nil
+	}
+	if d := k.accept(offers); d != nil {
+		c.compress(d)
+		if r.Header == nil {
+			r.Header = make(http.Header, 1)
+		}
+		r.Header["Sec-WebSocket-Extensions"] = []string{d.extension().String()}
+	}
+	return nil
+}
