@@ -3,6 +3,7 @@
 package wsproto
 
 import (
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -84,5 +85,49 @@ func TestAllocSendPrepared(t *testing.T) {
 	t.Logf("%d allocations for %d deliveries", n, deliveries)
 	if n > deliveries/100 {
 		t.Errorf("%d allocations for %d deliveries", n, deliveries)
+	}
+}
+
+// TestTakeoverMemory measures what Compression says that a connection with
+// takeover keeps, and that one without keeps nothing.
+func TestTakeoverMemory(t *testing.T) {
+	for _, tt := range []struct {
+		k   Compression
+		max int // bytes for each connection
+	}{
+		{Compression{}, 64},
+		{Compression{Takeover: true}, 2<<15 + 400},
+		{Compression{Takeover: true, WindowBits: 10}, 2<<10 + 400},
+	} {
+		t.Run(fmt.Sprintf("%+v", tt.k), func(t *testing.T) {
+			const conns = 200
+			addr := listen(t, &Server{Handler: echo(t), Compression: &tt.k})
+			msg := greek(40_000)
+			frame := masked(textDeflated, squeeze(t, msg))
+			var peers []*peer
+			for range conns {
+				p := dialTCP(t, addr)
+				p.offer(deflateName + "; client_max_window_bits")
+				peers = append(peers, p)
+			}
+			heap := func() int {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.GC() // pools have a second chance
+				runtime.ReadMemStats(&m)
+				return int(m.HeapAlloc)
+			}
+			before := heap()
+			for _, p := range peers {
+				p.send(frame)
+				p.frame()
+			}
+			each := (heap() - before) / conns
+			t.Logf("%d bytes for each connection", each)
+			if each > tt.max {
+				t.Errorf("%d bytes for each connection, want at most %d", each, tt.max)
+			}
+			runtime.KeepAlive(peers)
+		})
 	}
 }
