@@ -69,6 +69,7 @@ type Conn struct {
 	phase   phase
 	held    bool // reading pauses until the peer has taken some of out
 	sealed  bool // WriteLast was called
+	wide    bool // the kernel takes more than Options.NotSentLowat; see widenLocked
 }
 
 // rare holds what few connections need at a time.

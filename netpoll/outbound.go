@@ -2,12 +2,17 @@
 
 package netpoll
 
-import "golang.org/x/sys/unix"
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
 
 // Buffer is a run of bytes that any number of connections may hold in their
 // queues at the same time. It must not change after NewBuffer.
 type Buffer struct {
-	b []byte
+	b     []byte
+	piece bool // from pieces
 }
 
 // NewBuffer wraps p, which the caller must not change afterwards.
@@ -50,10 +55,28 @@ func (o *outbound) add(b *Buffer) {
 // maxOwn is the size of a copy from which on the next write begins another.
 const maxOwn = 16 << 10
 
+// pieces are what large copies are made of. They are used again at once, while
+// the processor's cache still has them.
+var pieces = sync.Pool{New: func() any {
+	return &Buffer{b: make([]byte, pieceSize), piece: true}
+}}
+
+const pieceSize = 64 << 10
+
 // copyIn queues copies. Small writes share a buffer, so that a peer who has us
 // answer and takes nothing costs memory for the bytes and not for the writes.
 func (o *outbound) copyIn(head, body []byte) {
+	for len(head)+len(body) >= pieceSize {
+		b := pieces.Get().(*Buffer)
+		n := copy(b.b, head)
+		m := copy(b.b[n:], body)
+		head, body = head[n:], body[m:]
+		o.add(b)
+	}
 	n := len(head) + len(body)
+	if n == 0 {
+		return
+	}
 	if o.own == nil || o.own.Len()+n > maxOwn {
 		b := NewBuffer(make([]byte, 0, n))
 		o.add(b)
@@ -99,8 +122,11 @@ func (o *outbound) advance(n int) {
 			return
 		}
 		n -= left
-		if o.segs[o.head] == o.own {
+		switch b := o.segs[o.head]; {
+		case b == o.own:
 			o.own = nil
+		case b.piece:
+			pieces.Put(b)
 		}
 		o.segs[o.head] = nil
 		o.head, o.off = o.head+1, 0

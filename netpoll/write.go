@@ -125,6 +125,9 @@ func (c *Conn) putLocked(head, body []byte, shared *Buffer) (failed bool) {
 	if o := c.out; o != nil && o.gathers() && c.flushGatherLocked(o) {
 		return true
 	}
+	if shared == nil && len(body) >= pieceSize {
+		c.widenLocked(true)
+	}
 	if c.out != nil && !c.out.gathers() {
 		if len(head)+len(body) > 0 { // nothing is nothing to wait for: write would never get past it
 			c.enqueueLocked(head, body, shared, 0)
@@ -158,6 +161,26 @@ func (c *Conn) sentLocked(head, body []byte, shared *Buffer, took int, errno sys
 	return false
 }
 
+// wideLowat is the TCP_NOTSENT_LOWAT, in bytes, of a connection that is wide.
+const wideLowat = 1 << 20
+
+// widenLocked has the kernel take as much as it can of large writes. Options.NotSentLowat
+// is for what connections share, of which the kernel would have a copy for each;
+// what would else be copied into the queue costs the same there, and with a low
+// mark it takes a turn for every few tens of KiB.
+func (c *Conn) widenLocked(wide bool) {
+	o := &c.loop.engine.opts
+	if c.wide == wide || o.NotSentLowat >= wideLowat {
+		return
+	}
+	c.wide = wide
+	lowat := o.NotSentLowat
+	if wide {
+		lowat = wideLowat
+	}
+	_ = unix.SetsockoptInt(int(c.fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, lowat) // a hint
+}
+
 // enqueueLocked queues what is left of head and body after their first took
 // bytes.
 func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) {
@@ -166,6 +189,7 @@ func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) {
 	}
 	o, before := c.out, c.out.bytes
 	if shared != nil {
+		c.widenLocked(false)
 		o.add(shared)
 		if took > 0 { // then it is the first in the queue
 			o.advance(took)

@@ -389,3 +389,42 @@ func TestOutcome(t *testing.T) {
 		}
 	}
 }
+
+// Large writes widen what the kernel takes; what is shared narrows it again, for
+// there the kernel would hold a copy for each connection.
+func TestWiden(t *testing.T) {
+	s := serve(t, Options{MaxPending: 64 << 20}, func(*peer) {})
+	nc, p := s.connect(t)
+	lowat := func() int {
+		p.c.mu.Lock()
+		defer p.c.mu.Unlock()
+		n, err := unix.GetsockoptInt(int(p.c.fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := lowat(); n != 64<<10 {
+		t.Fatalf("%d at the beginning", n)
+	}
+	p.c.Write(nil, make([]byte, 1000))
+	if n := lowat(); n != 64<<10 {
+		t.Fatalf("%d after a small write", n)
+	}
+	size := 1000
+	for p.c.Pending() == 0 { // until the socket is full
+		p.c.Write([]byte("head"), make([]byte, 1<<20))
+		size += 4 + 1<<20
+	}
+	if n := lowat(); n != wideLowat {
+		t.Fatalf("%d after a large write", n)
+	}
+	p.c.WriteBuffer(NewBuffer(make([]byte, 1<<20)))
+	size += 1 << 20
+	if n := lowat(); n != 64<<10 {
+		t.Fatalf("%d after a shared one", n)
+	}
+	if _, err := io.CopyN(io.Discard, nc, int64(size)); err != nil {
+		t.Error(err)
+	}
+}

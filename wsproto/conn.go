@@ -284,12 +284,15 @@ func (c *Conn) writeFrame(op Opcode, payload []byte) Outcome {
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
+// keepScratch is the largest buffer that goes back to scratch.
+const keepScratch = 64 << 10
+
 func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 	b := scratch.Get().(*[]byte)
 	var key [4]byte
 	*b = appendFrame((*b)[:0], true, op, payload, c.mask(&key))
 	o := c.io.Write(nil, *b)
-	if cap(*b) <= keepBuffer {
+	if cap(*b) <= keepScratch {
 		scratch.Put(b)
 	}
 	return o

@@ -27,10 +27,11 @@ var inflaters = sync.Pool{New: func() any {
 const inflateTail = flushTail + "\x01\x00\x00\xff\xff"
 
 func (f *inflater) free() {
-	if cap(f.in) > keepBuffer {
+	if cap(f.in) > keepScratch {
 		f.in = nil
 	}
-	if cap(f.out) > keepBuffer {
+	if cap(f.out) > keepScratch {
+		freeSlab(f.out)
 		f.out = nil
 	}
 	inflaters.Put(f)
@@ -71,7 +72,9 @@ func (f *inflater) readAll(limit int) error {
 			if size <= cap(f.out) {
 				return ErrMessageSize
 			}
-			f.out = append(make([]byte, 0, size), f.out...)
+			out := append(newSlab(size, false), f.out...)
+			freeSlab(f.out)
+			f.out = out[:len(out):min(cap(out), limit+1)]
 		}
 		n, err := f.r.Read(f.out[len(f.out):cap(f.out)])
 		f.out = f.out[:len(f.out)+n]

@@ -41,12 +41,11 @@ type partial struct {
 
 var partials = sync.Pool{New: func() any { return new(partial) }}
 
-// keepBuffer is the largest buffer that a partial goes back to the pool with.
-const keepBuffer = 64 << 10
-
+// free gives m back, and its buffer: with it, if it is small.
 func (m *partial) free() {
 	buf := m.buf[:0]
-	if cap(buf) > keepBuffer {
+	if cap(buf) >= minSlab {
+		freeSlab(buf)
 		buf = nil
 	}
 	*m = partial{buf: buf}
@@ -224,18 +223,32 @@ func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 	return len(p), more, err
 }
 
-// append grows the buffer with what has come, by doubling, but not beyond the end
-// of the message where that is known. Never by less: a message in fragments of
-// one byte would be copied for each of them.
 func (m *partial) append(p []byte) {
-	if need := len(m.buf) + len(p); need > cap(m.buf) {
-		size := max(need, 2*cap(m.buf), 512)
-		if m.fin {
-			size = int(min(int64(size), int64(need)+m.left))
-		}
-		m.buf = append(make([]byte, 0, size), m.buf...)
+	if len(m.buf)+len(p) > cap(m.buf) {
+		m.grow(len(m.buf) + len(p))
 	}
 	m.buf = append(m.buf, p...)
+}
+
+// grow makes room for need bytes: for all that was announced, if there is an idle
+// slab for it; else by doubling, with what has come. Never by less: a message in
+// fragments of one byte would be copied for each of them.
+func (m *partial) grow(need int) {
+	var buf []byte
+	announced, double := need+int(m.left), max(need, 2*cap(m.buf), 512)
+	switch {
+	case announced >= minSlab:
+		if buf = newSlab(announced, true); buf == nil {
+			buf = newSlab(double, false)
+		}
+	case m.fin:
+		buf = make([]byte, 0, min(double, announced))
+	default:
+		buf = make([]byte, 0, double)
+	}
+	buf = append(buf, m.buf...)
+	freeSlab(m.buf)
+	m.buf = buf
 }
 
 // frameEnd delivers the message if its last frame has ended.

@@ -256,7 +256,7 @@ func TestParserMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<10 || cap(p.part.buf) > keepBuffer {
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 64<<10 || cap(p.part.buf) > minSlab {
 		t.Errorf("%d bytes were allocated, and the buffer holds %d, for 3 bytes", grown, cap(p.part.buf))
 	}
 	if len(p.part.buf) != 3 || p.part.left != 1<<40-3 {
@@ -287,12 +287,12 @@ func TestParserGrowth(t *testing.T) {
 // TestParserPool gives back what is small enough to be kept, and nothing of the
 // message with it.
 func TestParserPool(t *testing.T) {
-	for _, size := range []int{0, 100, keepBuffer, keepBuffer + 1} {
+	for _, size := range []int{0, 100, minSlab - 1, minSlab, minSlab + 1} {
 		m := &partial{buf: make([]byte, size), left: 1, mask: [4]byte{1}, pos: 1, op: Text, fin: true, text: validator{n: 1}}
 		m.free()
 		kept := cap(m.buf)
 		m.buf = nil
-		if kept > keepBuffer || size <= keepBuffer && kept != size || m.left != 0 || m.pos != 0 || m.op != 0 || m.fin || m.text.n != 0 {
+		if kept >= minSlab || size < minSlab && kept != size || m.left != 0 || m.pos != 0 || m.op != 0 || m.fin || m.text.n != 0 {
 			t.Errorf("of %d bytes: a buffer of %d, %+v", size, kept, m)
 		}
 	}

@@ -1,0 +1,50 @@
+package wsproto
+
+import (
+	"math/bits"
+	"sync"
+	"unsafe"
+)
+
+// Slabs are large buffers, for messages that come in pieces, in sizes of powers of
+// two. Making one costs more than filling it, so they are used again; the garbage
+// collector takes those that nobody has wanted for a while.
+
+const (
+	minSlab = 16 << 10
+	maxSlab = 64 << 20 // larger ones are not kept
+)
+
+var slabs [13]sync.Pool // of *byte, each the first of minSlab<<i bytes
+
+// slabClass returns the index of the smallest slab that holds n bytes.
+func slabClass(n int) int {
+	return max(0, bits.Len(uint(n-1))-bits.Len(uint(minSlab-1)))
+}
+
+// newSlab returns an empty slice with room for at least n bytes; only if one is at
+// hand when idle is set, else nil.
+func newSlab(n int, idle bool) []byte {
+	if n > maxSlab {
+		if idle {
+			return nil
+		}
+		return make([]byte, 0, n)
+	}
+	i := slabClass(n)
+	if p, ok := slabs[i].Get().(*byte); ok {
+		return unsafe.Slice(p, minSlab<<i)[:0]
+	}
+	if idle {
+		return nil
+	}
+	return make([]byte, 0, minSlab<<i)
+}
+
+// freeSlab takes b back, which nobody may use any more. What is no slab is left to
+// the garbage collector.
+func freeSlab(b []byte) {
+	if c := cap(b); c >= minSlab && c <= maxSlab && c&(c-1) == 0 {
+		slabs[slabClass(c)].Put(unsafe.SliceData(b))
+	}
+}
