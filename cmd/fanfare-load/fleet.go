@@ -46,8 +46,13 @@ func newFleet(opt *options, sources []netip.Addr, f *faults) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	var compression *wsproto.Compression
+	if opt.compress {
+		compression = new(wsproto.Compression)
+	}
 	return &fleet{
 		client: &wsproto.Client{
+			Compression:      compression,
 			Engine:           engine,
 			Header:           http.Header(opt.header),
 			MaxMessage:       max(1<<20, 2*opt.size),

@@ -17,6 +17,7 @@ type config struct {
 	maxMessage int
 	maxPending int
 	maxConns   int
+	compress   bool
 	ping       time.Duration
 	drain      time.Duration
 	verbose    bool
@@ -49,6 +50,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.IntVar(&c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`")
 	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected")
 	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
+	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
 	f.DurationVar(&c.ping, "ping", time.Minute, "`time` after which a silent client is pinged; 0 for never")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")

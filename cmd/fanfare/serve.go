@@ -125,6 +125,9 @@ func newApp(cfg *config, log *slog.Logger) *app {
 		Logger:       log,
 		Engine:       netpoll.Options{MaxPending: cfg.maxPending, MaxConns: cfg.maxConns},
 	}
+	if cfg.compress {
+		a.server.Compression = new(wsproto.Compression)
+	}
 	if cfg.origins != "" {
 		a.server.CheckOrigin = a.checkOrigin
 	}

@@ -278,3 +278,25 @@ func TestPostFromOtherPages(t *testing.T) {
 		}
 	}
 }
+
+// With -compress whoever offers it gets it, on /echo and in topics, beside those
+// who do not.
+func TestCompress(t *testing.T) {
+	p := start(t, "-compress")
+	opts := &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover}
+	c, resp, err := websocket.Dial(p.ctx(), "ws://"+p.addr+"/topics/x?echo=1", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if e := resp.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(e, "permessage-deflate;") {
+		t.Errorf("the extensions are %q", e)
+	}
+	plain := p.dial("/topics/x")
+	msg := strings.Repeat("all the same ", 1000)
+	if err := c.Write(p.ctx(), websocket.MessageText, []byte(msg)); err != nil {
+		t.Fatal(err)
+	}
+	p.wants(c, websocket.MessageText, msg)
+	p.wants(plain, websocket.MessageText, msg)
+}
