@@ -82,7 +82,7 @@ func (c *Conn) shake(data []byte) (used int) {
 	}
 	if refusal = c.upgrade(x, refusal); refusal != nil {
 		s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
-		c.refuse(refusal, refusal)
+		c.answer(refusal.encode(bytes.HasPrefix(data, methodHead)), refusal)
 		return len(data)
 	}
 	c.io.Write(nil, x.out.Bytes())
@@ -142,14 +142,28 @@ func translate(err error) *Refusal {
 }
 
 // refuse answers a handshake with an error and ends the connection with err.
-func (c *Conn) refuse(e *Refusal, err error) {
+func (c *Conn) refuse(e *Refusal, err error) { c.answer(e.encode(false), err) }
+
+// answer writes the last that the peer hears and ends the connection with err.
+func (c *Conn) answer(b []byte, err error) {
+	c.io.Write(nil, b)
+	c.io.Finish(err, c.side.closeTimeout)
+}
+
+var methodHead = []byte("HEAD ")
+
+// encode returns the answer; without its body, if that is what was asked for (RFC
+// 9110, 9.3.2).
+func (e *Refusal) encode(head bool) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n",
 		e.Status, http.StatusText(e.Status), len(e.Reason)+1)
 	_ = e.Header.Write(&b)
-	fmt.Fprintf(&b, "\r\n%s\n", e.Reason)
-	c.io.Write(nil, b.Bytes())
-	c.io.Finish(err, c.side.closeTimeout)
+	b.WriteString("\r\n")
+	if !head {
+		b.WriteString(e.Reason + "\n")
+	}
+	return b.Bytes()
 }
 
 // accept asks the program.
