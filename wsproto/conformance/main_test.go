@@ -1,0 +1,37 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// TestMain fails the run if a goroutine is left over when all is done.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 {
+		code = leaks(before)
+	}
+	os.Exit(code)
+}
+
+// leaks waits for what is on its way out, for a while.
+func leaks(before int) (code int) {
+	deadline := time.Now().Add(10 * time.Second)
+	for range time.Tick(5 * time.Millisecond) {
+		if runtime.NumGoroutine() <= before {
+			return 0
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+	}
+	stacks := make([]byte, 1<<20)
+	fmt.Printf("left over: %d goroutines, before %d\n%s\n", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+	return 1
+}

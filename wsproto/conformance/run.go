@@ -1,0 +1,107 @@
+package main
+
+import (
+	"strings"
+	"sync"
+	"time"
+)
+
+// verdict is what became of a case in one mode.
+type verdict struct {
+	*Case
+	mode   mode
+	err    error  // nil if the server did what it has to
+	reason string // why the case was not run, or ""
+	trace  *trace
+	took   time.Duration
+}
+
+// judge runs cases.
+type judge struct {
+	targets  targets
+	patience time.Duration // for a connection
+	heavy    chan struct{} // a place for each heavy case that may run
+}
+
+func newJudge(patience time.Duration) *judge {
+	return &judge{patience: patience, heavy: make(chan struct{}, 1)}
+}
+
+// run plays a case. It is safe from any goroutine.
+func (j *judge) run(c *Case, m mode) verdict {
+	v := verdict{Case: c, mode: m}
+	t, reason, err := j.targets.get(c.Config)
+	if v.reason, v.err = reason, err; t == nil {
+		return v
+	}
+	if c.Heavy {
+		j.heavy <- struct{}{}
+		defer func() { <-j.heavy }()
+	}
+	start := time.Now()
+	p, err := dial(t, m, j.patience)
+	if err != nil {
+		v.err = err
+		return v
+	}
+	defer p.nc.Close()
+	v.reason, v.err = c.play(p, t)
+	v.trace, v.took = p.trace, time.Since(start)
+	return v
+}
+
+// play takes a case from the request to the end.
+func (c *Case) play(p *peer, t *target) (reason string, err error) {
+	var s script
+	early := ""
+	if c.Handshake.early {
+		c.Script(&s)
+		early = strings.Join(s.turns[0].out, "")
+		s.turns[0].out = nil
+	}
+	a, err := p.shake(t, c.Handshake, c.offer(), early)
+	if err != nil {
+		return "", err
+	}
+	if c.Handshake.status != 0 {
+		return "", p.refused(a)
+	}
+	if reason, err = p.agree(&s, c, a, t); reason != "" || err != nil {
+		return reason, err
+	}
+	if early == "" {
+		c.Script(&s)
+	}
+	return "", p.play(&s)
+}
+
+// all runs cases, many at a time, and calls each with the verdicts as they come.
+func (j *judge) all(cases []*Case, atOnce int, each func(v verdict)) {
+	type task struct {
+		c *Case
+		m mode
+	}
+	tasks := make(chan task)
+	verdicts := make(chan verdict)
+	var workers sync.WaitGroup
+	for range atOnce {
+		workers.Go(func() {
+			for k := range tasks {
+				verdicts <- j.run(k.c, k.m)
+			}
+		})
+	}
+	go func() {
+		for _, c := range cases {
+			for _, m := range []mode{whole, pieces} {
+				tasks <- task{c, m}
+			}
+		}
+		close(tasks)
+		workers.Wait()
+		close(verdicts)
+	}()
+	for v := range verdicts {
+		each(v)
+	}
+}
