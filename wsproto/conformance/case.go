@@ -20,6 +20,8 @@ type Case struct {
 	Script func(s *script)
 	// Handshake is the request; if its text is empty, an ordinary one.
 	Handshake handshake
+	// Negotiation is about compression.
+	Negotiation negotiation
 	// Heavy cases do not run beside each other.
 	Heavy bool
 }
@@ -41,6 +43,8 @@ type script struct {
 	ours bool
 	// zip is the compression that was agreed on, or nil.
 	zip *deflater
+	// known is true if the server is one whose threshold is known.
+	known bool
 }
 
 type turn struct {

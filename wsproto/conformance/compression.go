@@ -1,12 +1,98 @@
 package main
 
-type deflater struct{}
-type inflater struct{}
+import (
+	"fmt"
+	"strings"
+)
 
-func (i *inflater) inflate(s string) (string, error) { return s, nil }
-func compressionSizes(t *table)                      {}
-func compressionParameters(t *table)                 {}
-func (c *Case) offer() string                        { return "" }
-func (p *peer) agree(s *script, c *Case, a *answer, t *target) (reason string, err error) {
-	return "", nil
+// fragmentSizes are those that a message of 128 KiB is cut into.
+var (
+	messageSizes  = []int{16, 64, 256, kib, 4 * kib, 8 * kib, 16 * kib, 32 * kib, 64 * kib, 128 * kib}
+	fragmentSizes = []int{16, 64, 256, kib, 4 * kib, 8 * kib, 32 * kib, 64 * kib}
+)
+
+// perCase is how many bytes the messages of a case have together, about.
+const perCase = 256 * kib
+
+// keeping is a server that compresses all, and lets messages refer to earlier ones;
+// without keeps nothing.
+var (
+	keeping = config{deflate: deflateConfig{on: true, takeover: true}}
+	without = config{deflate: deflateConfig{on: true}}
+)
+
+const noTakeover = pmd + "; " + serverNoTakeover + "; " + clientNoTakeover
+
+// compressed sends a message compressed, in fragments if size is not 0, and wants
+// it back; compressed too if that is sure.
+func (s *script) compressed(op byte, payload string, size int, sure bool) {
+	if s.zip == nil { // nothing was agreed on
+		s.echo(op, payload)
+		return
+	}
+	packed := s.zip.deflate(payload)
+	if size == 0 {
+		size = max(1, len(packed))
+	}
+	s.send(fragments(fin|rsv1|op, packed, size)...)
+	s.wantPacked(op, payload, sure)
+}
+
+// wantPacked wants a message, and that compressed if that is sure and the server's
+// threshold known.
+func (s *script) wantPacked(op byte, payload string, sure bool) {
+	s.want(op, payload)
+	if t := s.turn(); sure && s.known {
+		t.in[len(t.in)-1].packed = compressed
+	}
+}
+
+// turnover plays many messages of a kind and a size.
+func turnover(k payloadKind, n, fragment int) func(s *script) {
+	return func(s *script) {
+		for i := range max(2, min(1000, perCase/n)) {
+			s.compressed(k.op, k.make(n, i), fragment, k.shrink && n >= 1024)
+		}
+		s.bye()
+	}
+}
+
+// sizes adds the eighteen cases of a kind of message.
+func sizes(t *table, prefix string, k payloadKind, c config, n negotiation) {
+	next := t.series(prefix)
+	add := func(what string, run func(s *script)) {
+		x := next(what, "RFC 7692, 7.2", run)
+		x.Config, x.Negotiation = c, n
+	}
+	asked := ", offered " + strings.ReplaceAll(n.offer, pmd, "compression")
+	for _, n := range messageSizes {
+		add(fmt.Sprintf("messages of %s of %s come back compressed%s", size(n), k.name, asked), turnover(k, n, 0))
+	}
+	for _, f := range fragmentSizes {
+		add(fmt.Sprintf("messages of 128 KiB of %s in fragments of %s come back compressed%s", k.name, size(f), asked), turnover(k, 128*kib, f))
+	}
+}
+
+// compressionSizes has the cases of group 12: kinds and sizes of messages.
+func compressionSizes(t *table) {
+	for i, k := range payloads {
+		sizes(t, fmt.Sprintf("12.%d.", i+1), k, without, negotiation{pmd, noTakeover})
+	}
+}
+
+// compressionParameters has the cases of group 13: what can be agreed on, and what
+// is not a compressed message.
+func compressionParameters(t *table) {
+	for i, p := range []string{
+		"", "; " + serverNoTakeover, "; " + serverMaxWindow + "=9; " + clientMaxWindow + "=9", "; " + serverMaxWindow + "=15",
+		"; " + serverNoTakeover + "; " + serverMaxWindow + "=9", "; " + clientNoTakeover + "; " + serverMaxWindow + "=15",
+		"; " + clientMaxWindow + "=12; " + serverNoTakeover,
+	} {
+		sizes(t, fmt.Sprintf("13.%d.", i+1), payloads[i%2], keeping, negotiation{pmd + p, pmd + p})
+	}
+	negotiations(t)
+	deflated(t)
+	deflateFaults(t)
+	inflatedLimits(t)
+	inflatedText(t)
 }

@@ -59,7 +59,7 @@ func (c *Case) play(p *peer, t *target) (reason string, err error) {
 		early = strings.Join(s.turns[0].out, "")
 		s.turns[0].out = nil
 	}
-	a, err := p.shake(t, c.Handshake, c.offer(), early)
+	a, err := p.shake(t, c.Handshake, c.Negotiation.offer, early)
 	if err != nil {
 		return "", err
 	}

@@ -68,9 +68,6 @@ func (ts *targets) get(c config) (t *target, reason string, err error) {
 		}
 		return ts.foreign, "", nil
 	}
-	if c.deflate.on && newCompressing == nil {
-		return nil, "the server does not compress", nil
-	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if t = ts.byNeed[c]; t == nil {
@@ -120,11 +117,10 @@ func newServer(c config) *wsproto.Server {
 		s.Subprotocols = strings.Split(c.subprotocols, ",")
 	}
 	if c.deflate.on {
-		newCompressing(s, c.deflate)
+		s.Compression = &wsproto.Compression{Threshold: c.deflate.threshold, Takeover: c.deflate.takeover, WindowBits: c.deflate.windowBits}
+		if c.deflate.threshold == 0 {
+			s.Compression.Threshold = 1
+		}
 	}
 	return s
 }
-
-// newCompressing has a server compress as c says. It is nil as long as wsproto
-// does not compress.
-var newCompressing func(s *wsproto.Server, c deflateConfig)

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"compress/flate"
+	"math/bits"
+	"strings"
+)
+
+// deflater compresses what the client sends (RFC 7692, 7.2.1), with references
+// that reach as far back as was agreed on and no further.
+type deflater struct {
+	bits     int
+	takeover bool
+	out      bytes.Buffer
+	w        *flate.Writer // for a window of 15 bits
+	history  []byte        // for smaller ones
+}
+
+const syncTail = "\x00\x00\xff\xff"
+
+// deflate returns the payload of a compressed message.
+func (d *deflater) deflate(message string) string {
+	if d.bits < 15 {
+		return d.small(message)
+	}
+	d.out.Reset()
+	if d.w == nil {
+		d.w, _ = flate.NewWriter(&d.out, flate.BestSpeed) // the level is a valid one
+	} else if !d.takeover {
+		d.w.Reset(&d.out)
+	}
+	_, _ = d.w.Write([]byte(message)) // to memory: it never fails
+	_ = d.w.Flush()
+	return strings.TrimSuffix(d.out.String(), syncTail)
+}
+
+// small compresses with a window that compress/flate does not have.
+func (d *deflater) small(message string) string {
+	if !d.takeover {
+		d.history = d.history[:0]
+	}
+	start := len(d.history)
+	d.history = append(d.history, message...)
+	var b bitWriter
+	b.bits(0b010, 3) // a block with fixed codes, not the last
+	b.matches(d.history, start, 1<<d.bits)
+	b.literal(256)
+	b.bits(0, 3) // the head of the empty stored block, whose rest is cut off
+	d.history = d.history[max(0, len(d.history)-1<<d.bits):]
+	return string(b.bytes())
+}
+
+// bitWriter writes a stream of RFC 1951, low bits first.
+type bitWriter struct {
+	out []byte
+	acc uint64
+	n   int
+}
+
+func (b *bitWriter) bits(v, n int) {
+	b.acc |= uint64(v) << b.n
+	for b.n += n; b.n >= 8; b.n -= 8 {
+		b.out = append(b.out, byte(b.acc))
+		b.acc >>= 8
+	}
+}
+
+// code writes a Huffman code, whose high bits come first.
+func (b *bitWriter) code(v, n int) { b.bits(int(bits.Reverse16(uint16(v))>>(16-n)), n) }
+
+// bytes fills the last byte up.
+func (b *bitWriter) bytes() []byte {
+	if b.n > 0 {
+		b.out = append(b.out, byte(b.acc))
+		b.acc, b.n = 0, 0
+	}
+	return b.out
+}
+
+// literal writes a symbol with the fixed code (RFC 1951, 3.2.6).
+func (b *bitWriter) literal(sym int) {
+	switch {
+	case sym < 144:
+		b.code(0x30+sym, 8)
+	case sym < 256:
+		b.code(0x190+sym-144, 9)
+	case sym < 280:
+		b.code(sym-256, 7)
+	default:
+		b.code(0xc0+sym-280, 8)
+	}
+}
+
+// match writes a reference: length bytes from distance back.
+func (b *bitWriter) match(length, distance int) {
+	l := place(lengthBase[:], length)
+	b.literal(257 + l)
+	b.bits(length-lengthBase[l], lengthExtra[l])
+	d := place(distanceBase[:], distance)
+	b.code(d, 5)
+	b.bits(distance-distanceBase[d], distanceExtra[d])
+}
+
+// place returns the index of the last base that is not above v.
+func place(bases []int, v int) int {
+	i := len(bases) - 1
+	for bases[i] > v {
+		i--
+	}
+	return i
+}
+
+// matches writes p from start on, with references up to window bytes back.
+func (b *bitWriter) matches(p []byte, start, window int) {
+	last := make(map[[3]byte]int)
+	note := func(i int) {
+		if i+3 <= len(p) {
+			last[[3]byte(p[i:])] = i
+		}
+	}
+	for i := range start {
+		note(i)
+	}
+	for i := start; i < len(p); {
+		n, at := 0, -1
+		if i+3 <= len(p) {
+			if j, ok := last[[3]byte(p[i:])]; ok && i-j <= window {
+				for at = j; n < 258 && i+n < len(p) && p[at+n] == p[i+n]; {
+					n++
+				}
+			}
+		}
+		if n < 3 {
+			b.literal(int(p[i]))
+			n = 1
+		} else {
+			b.match(n, i-at)
+		}
+		for range n {
+			note(i)
+			i++
+		}
+	}
+}
