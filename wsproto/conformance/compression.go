@@ -12,7 +12,7 @@ var (
 )
 
 // perCase is how many bytes the messages of a case have together, about.
-const perCase = 256 * kib
+const perCase = 128 * kib
 
 // keeping is a server that compresses all, and lets messages refer to earlier ones;
 // without keeps nothing.

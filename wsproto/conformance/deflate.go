@@ -113,22 +113,23 @@ func place(bases []int, v int) int {
 
 // matches writes p from start on, with references up to window bytes back.
 func (b *bitWriter) matches(p []byte, start, window int) {
-	last := make(map[[3]byte]int)
-	note := func(i int) {
-		if i+3 <= len(p) {
-			last[[3]byte(p[i:])] = i
+	var last [1 << 12]int // by a hash of three bytes, the place behind their last
+	look := func(i int) (at int) {
+		if i+3 > len(p) {
+			return -1
 		}
+		h := (int(p[i])<<16 | int(p[i+1])<<8 | int(p[i+2])) * 0x9e3779b1 >> 16 & (len(last) - 1)
+		at, last[h] = last[h]-1, i+1
+		return at
 	}
 	for i := range start {
-		note(i)
+		look(i)
 	}
 	for i := start; i < len(p); {
-		n, at := 0, -1
-		if i+3 <= len(p) {
-			if j, ok := last[[3]byte(p[i:])]; ok && i-j <= window {
-				for at = j; n < 258 && i+n < len(p) && p[at+n] == p[i+n]; {
-					n++
-				}
+		n, at := 0, look(i)
+		if at >= 0 && i-at <= window {
+			for n < 258 && i+n < len(p) && p[at+n] == p[i+n] {
+				n++
 			}
 		}
 		if n < 3 {
@@ -137,9 +138,8 @@ func (b *bitWriter) matches(p []byte, start, window int) {
 		} else {
 			b.match(n, i-at)
 		}
-		for range n {
-			note(i)
-			i++
+		for i++; n > 1; i, n = i+1, n-1 {
+			look(i)
 		}
 	}
 }

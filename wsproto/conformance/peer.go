@@ -48,7 +48,7 @@ func dial(t *target, m mode, patience time.Duration) (*peer, error) {
 	p := &peer{nc: nc.(*net.TCPConn), mode: m, trace: new(trace)}
 	_ = nc.SetDeadline(time.Now().Add(patience))
 	_ = p.nc.SetNoDelay(true)
-	p.br = bufio.NewReaderSize(io.TeeReader(nc, &p.trace.in), 64*kib)
+	p.br = bufio.NewReader(io.TeeReader(nc, &p.trace.in))
 	return p, nil
 }
 
