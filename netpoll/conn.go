@@ -77,6 +77,7 @@ type rare struct {
 	tail []byte // what the handler left over
 	new  bool   // the handler has not seen tail yet
 	err  error  // why the connection ends
+	tls  *secure
 }
 
 // phase is a connection's age. It only grows.
@@ -162,6 +163,7 @@ func (c *Conn) Close(err error) {
 	c.mu.Lock()
 	changed := c.closeWithLocked(dying, err)
 	if changed {
+		c.partNowLocked()
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
 	}
 	c.mu.Unlock()
@@ -216,6 +218,7 @@ func (c *Conn) finish() {
 // scheduled for ever, so no event queues it again.
 func (c *Conn) leave() (fd int32, err error) {
 	c.mu.Lock()
+	c.partNowLocked()
 	fd, err = c.dieLocked()
 	c.mu.Unlock()
 	c.unlist(fd)
@@ -237,6 +240,21 @@ func (c *Conn) dieLocked() (fd int32, err error) {
 		err, c.rare = c.rare.err, nil
 	}
 	return fd, err
+}
+
+// release takes the connection out of the engine, which goes on counting it, and
+// gives the descriptor to the caller. Called in a turn; ok is false if the
+// connection has begun to end.
+func (c *Conn) release() (fd int, ok bool) {
+	c.mu.Lock()
+	if c.phase != live {
+		c.mu.Unlock()
+		return -1, false
+	}
+	n, _ := c.dieLocked()
+	c.mu.Unlock()
+	c.unlist(n)
+	return int(n), true
 }
 
 func (c *Conn) unlist(fd int32) {

@@ -3,6 +3,7 @@
 package netpoll
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +17,13 @@ import (
 // be written.
 var ErrPending = errors.New("netpoll: connection has pending writes")
 
+// ErrForeignTLS says that a connection cannot be adopted because its TLS was not
+// begun by an engine: tls.Conn cannot be taken off its transport.
+var ErrForeignTLS = errors.New("netpoll: a TLS connection can be adopted only if an engine's listener accepted it (see ListenTLS)")
+
 // Detach takes the connection out of the engine and returns it as an ordinary
-// net.Conn, whose first bytes to read are unread (copied). Only the Handler may
+// net.Conn, whose first bytes to read are unread (copied); one with TLS goes on with
+// it, and has tls.Conn's methods. Only the Handler may
 // call it, from OnOpen, OnData or OnDeadline; nothing of the Handler is called
 // afterwards, OnClose neither. On an error the connection is closed, and OnClose
 // called, unless the error is ErrPending.
@@ -33,6 +39,7 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 		return nil, err
 	}
 	c.mu.Lock()
+	s := c.secureLocked()
 	fd, tail, err := c.detachLocked()
 	c.mu.Unlock()
 	if err != nil {
@@ -42,7 +49,12 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 	c.unlist(fd)
 	unix.Close(int(fd))
 	c.loop.engine.open.Add(-1)
-	return &detached{TCPConn: tcp, unread: append(tail, unread...)}, nil
+	tail = append(tail, unread...)
+	if s != nil {
+		s.conn, s.stream = nil, tcp
+		return &detachedTLS{Conn: s.tls, secure: s, unread: tail}, nil
+	}
+	return &detached{TCPConn: tcp, unread: tail}, nil
 }
 
 // duplicate returns the socket as net.FileConn makes it, beside our descriptor.
@@ -94,13 +106,18 @@ type detached struct {
 
 func (d *detached) Read(p []byte) (int, error) {
 	if len(d.unread) > 0 {
-		n := copy(p, d.unread)
-		if d.unread = d.unread[n:]; len(d.unread) == 0 {
-			d.unread = nil
-		}
-		return n, nil
+		return take(&d.unread, p), nil
 	}
 	return d.TCPConn.Read(p)
+}
+
+// take moves what p has room for out of from.
+func take(from *[]byte, p []byte) int {
+	n := copy(p, *from)
+	if *from = (*from)[n:]; len(*from) == 0 {
+		*from = nil
+	}
+	return n
 }
 
 func (d *detached) WriteTo(w io.Writer) (int64, error) {
@@ -117,15 +134,37 @@ func (d *detached) WriteTo(w io.Writer) (int64, error) {
 	return int64(n) + m, err
 }
 
+// detachedTLS is the same with TLS: net/http learns from its ConnectionState what
+// was agreed on.
+type detachedTLS struct {
+	*tls.Conn
+	secure *secure
+	unread []byte
+}
+
+func (d *detachedTLS) Read(p []byte) (int, error) {
+	if len(d.unread) > 0 {
+		return take(&d.unread, p), nil
+	}
+	return d.Conn.Read(p)
+}
+
 // Adopt takes over a connection from outside, as a net/http handler gets it by
 // hijacking. unread are bytes that were read from it already and come first;
 // they are copied. With what a connection from Detach has in front they are at
 // most half of Options.ReadBuffer, else the error is ErrTail. nc is closed, the
-// socket lives on in the engine; on an error nc is as it was.
+// socket lives on in the engine; on an error nc is as it was. A connection with TLS
+// can be adopted only if it comes from Detach, else the error is ErrForeignTLS.
 func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	var prefix []byte
-	if d, ok := nc.(*detached); ok {
+	var s *secure
+	switch d := nc.(type) {
+	case *detached:
 		prefix, nc = d.unread, d.TCPConn
+	case *detachedTLS:
+		s, prefix, nc = d.secure, d.unread, d.secure.stream.(net.Conn)
+	case *tls.Conn:
+		return ErrForeignTLS
 	}
 	if len(unread)+len(prefix) > e.opts.ReadBuffer/2 {
 		return ErrTail
@@ -138,8 +177,17 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	if err != nil {
 		return fmt.Errorf("netpoll: adopt: %w", err)
 	}
-	tail := append(append([]byte(nil), unread...), prefix...)
-	if err := e.attach(h, fd, live, tail); err != nil {
+	var r *rare
+	if tail := append(append([]byte(nil), unread...), prefix...); s != nil || len(tail) > 0 {
+		r = &rare{tail: tail, new: len(tail) > 0, tls: s}
+	}
+	if s != nil {
+		s.conn, s.stream = h.Conn(), nil
+	}
+	if err := e.attach(h, fd, live, r); err != nil {
+		if s != nil {
+			s.conn, s.stream = nil, tcp
+		}
 		unix.Close(fd)
 		return err
 	}

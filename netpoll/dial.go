@@ -106,7 +106,10 @@ func (c *Conn) askAddr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {
 	if c.phase == unborn || c.phase == dead {
 		return netip.AddrPort{}
 	}
-	sa, err := ask(int(c.fd))
+	return addrOf(ask(int(c.fd)))
+}
+
+func addrOf(sa unix.Sockaddr, err error) netip.AddrPort {
 	if err != nil {
 		return netip.AddrPort{}
 	}

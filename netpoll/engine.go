@@ -29,6 +29,7 @@ type Engine struct {
 	accepted atomic.Int64
 	refused  atomic.Int64
 	next     atomic.Uint32 // round robin over loops
+	shakes   shakes
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
@@ -59,6 +60,7 @@ func New(opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("netpoll: worker pool: %w", err)
 	}
 	e.pool = pool
+	e.shakes = shakes{free: opts.TLSHandshakes, running: make(map[*shake]struct{})}
 	e.monitor = newMonitor(e)
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}
@@ -110,7 +112,7 @@ func (e *Engine) panicked(v any) {
 // from now on; on error the caller does. It is born scheduled: until it is
 // registered no turn begins, so nobody who finds it in the table and closes it
 // can have the number closed, and given to a stranger, in between.
-func (e *Engine) attach(h Handler, fd int, ph phase, tail []byte) error {
+func (e *Engine) attach(h Handler, fd int, ph phase, r *rare) error {
 	c := h.Conn()
 	c.mu.Lock()
 	if c.phase != unborn {
@@ -119,10 +121,7 @@ func (e *Engine) attach(h Handler, fd int, ph phase, tail []byte) error {
 	}
 	c.handler = h
 	c.loop = e.loops[e.next.Add(1)%uint32(len(e.loops))]
-	c.fd, c.phase = int32(fd), ph
-	if len(tail) > 0 {
-		c.rare = &rare{tail: tail, new: true}
-	}
+	c.fd, c.phase, c.rare = int32(fd), ph, r
 	c.active.Store(e.clock.coarse.Load())
 	c.state.Store(scheduled | evOpen)
 	c.mu.Unlock()
@@ -150,8 +149,17 @@ func (c *Conn) disown() {
 	c.loop.engine.open.Add(-1)
 }
 
-// Each calls f for every connection of the engine that is open meanwhile.
+// Each calls f for every connection of the engine that is open meanwhile. One whose
+// TLS handshake is under way is not open yet.
 func (e *Engine) Each(f func(Handler)) {
+	e.each(func(h Handler) {
+		if _, early := h.(*greeter); !early {
+			f(h)
+		}
+	})
+}
+
+func (e *Engine) each(f func(Handler)) {
 	var buf chunk
 	for _, l := range e.loops {
 		l.table.each(&buf, func(c *Conn) { f(c.handler) })
@@ -171,8 +179,8 @@ func (e *Engine) StopListening() {
 	}
 }
 
-// Shutdown stops listening, waits until every connection has closed or ctx is
-// done, closes the rest with ErrShutdown, and ends all goroutines of the engine.
+// Shutdown stops listening, ends TLS handshakes under way, waits until every
+// connection has closed or ctx is done, closes the rest with ErrShutdown, and ends all goroutines of the engine.
 // It returns ctx's error if connections had to be closed. Handlers that still
 // block two seconds later are left behind, and the error says how many. Shutdown
 // must not be called from a Handler.
@@ -184,9 +192,10 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	for _, l := range e.loops {
 		l.table.close()
 	}
+	e.endHandshakes()
 	err := e.waitClosed(ctx)
 	e.end.Do(func() {
-		e.Each(func(h Handler) { h.Conn().Close(ErrShutdown) })
+		e.each(func(h Handler) { h.Conn().Close(ErrShutdown) })
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if e.waitClosed(grace) != nil {

@@ -36,6 +36,17 @@ type Options struct {
 	// MaxConns bounds the open connections: more are accepted and closed at
 	// once, and counted as refused; no bound if 0.
 	MaxConns int
+	// TLSHandshakes bounds the TLS handshakes under way, each of which has a
+	// goroutine and some 30 KB of memory while the peer answers; 512 if 0: with
+	// 100 ms for the way to a peer and back that is 5,000 a second, more than a
+	// few processors can sign for. A connection takes its place when its whole
+	// ClientHello is there, and not before, so who connects and is silent keeps
+	// nobody out; when all are taken, connections wait for one in the order in
+	// which they came.
+	TLSHandshakes int
+	// TLSTimeout bounds the time from the connection to the end of its TLS
+	// handshake, waiting included; 10 s if 0.
+	TLSTimeout time.Duration
 	// Logger gets what an operator has to know; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -54,6 +65,8 @@ func (o Options) Validate() error {
 		{"UserTimeout", int64(o.UserTimeout)},
 		{"Sweep", int64(o.Sweep)},
 		{"MaxConns", int64(o.MaxConns)},
+		{"TLSHandshakes", int64(o.TLSHandshakes)},
+		{"TLSTimeout", int64(o.TLSTimeout)},
 	} {
 		if f.value < 0 {
 			return fmt.Errorf("netpoll: Options.%s is %d; it must not be negative", f.name, f.value)
@@ -81,6 +94,10 @@ func (o Options) withDefaults() Options {
 	def(&o.ReadBuffer, 64<<10)
 	def(&o.MaxPending, 4<<20)
 	def(&o.NotSentLowat, 64<<10)
+	def(&o.TLSHandshakes, 512)
+	if o.TLSTimeout == 0 {
+		o.TLSTimeout = 10 * time.Second
+	}
 	if o.UserTimeout == 0 {
 		o.UserTimeout = time.Minute
 	}

@@ -16,7 +16,7 @@ func TestOptionsValidate(t *testing.T) {
 		field string // named in the error; none if ""
 	}{
 		{Options{}, ""},
-		{Options{Loops: 1, Workers: 1, ReadBuffer: 4096, MaxPending: 1, NotSentLowat: 1, UserTimeout: 1, Sweep: time.Millisecond, MaxConns: 1}, ""},
+		{Options{Loops: 1, Workers: 1, ReadBuffer: 4096, MaxPending: 1, NotSentLowat: 1, UserTimeout: 1, Sweep: time.Millisecond, MaxConns: 1, TLSHandshakes: 1, TLSTimeout: 1}, ""},
 		{Options{Loops: -1}, "Loops"},
 		{Options{Workers: -1}, "Workers"},
 		{Options{ReadBuffer: -1}, "ReadBuffer"},
@@ -27,6 +27,8 @@ func TestOptionsValidate(t *testing.T) {
 		{Options{Sweep: -1}, "Sweep"},
 		{Options{Sweep: time.Millisecond - 1}, "Sweep"},
 		{Options{MaxConns: -1}, "MaxConns"},
+		{Options{TLSHandshakes: -1}, "TLSHandshakes"},
+		{Options{TLSTimeout: -1}, "TLSTimeout"},
 	} {
 		err := test.opts.Validate()
 		if (err != nil) != (test.field != "") || err != nil && !strings.Contains(err.Error(), "Options."+test.field+" ") {
@@ -44,14 +46,16 @@ func TestOptionsValidate(t *testing.T) {
 func TestOptionsDefaults(t *testing.T) {
 	e := newEngine(t, Options{Loops: 3, Logger: slog.Default()})
 	want := Options{
-		Loops:        3,
-		Workers:      1024,
-		ReadBuffer:   64 << 10,
-		MaxPending:   4 << 20,
-		NotSentLowat: 64 << 10,
-		UserTimeout:  time.Minute,
-		Sweep:        time.Second,
-		Logger:       slog.Default(),
+		Loops:         3,
+		Workers:       1024,
+		ReadBuffer:    64 << 10,
+		MaxPending:    4 << 20,
+		NotSentLowat:  64 << 10,
+		UserTimeout:   time.Minute,
+		Sweep:         time.Second,
+		TLSHandshakes: 512,
+		TLSTimeout:    10 * time.Second,
+		Logger:        slog.Default(),
 	}
 	if got := e.Options(); got != want || e.Loops() != 3 {
 		t.Errorf("%+v\nwant %+v", got, want)

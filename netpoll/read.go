@@ -71,7 +71,7 @@ func (c *Conn) prepare(w *worker) {
 // has begun to end, and not while the peer does not take what it is sent. The turn
 // that frees the queue then reads on.
 func (c *Conn) prepareLocked(w *worker) bool {
-	w.kept, w.unseen = 0, false
+	w.kept, w.unseen, w.secure = 0, false, nil
 	if c.phase != live {
 		return false
 	}
@@ -82,7 +82,8 @@ func (c *Conn) prepareLocked(w *worker) bool {
 	}
 	if c.rare != nil {
 		w.kept, w.unseen = copy(w.in, c.rare.tail), c.rare.new
-		if c.rare.err == nil {
+		w.secure = c.rare.tls
+		if c.rare.err == nil && c.rare.tls == nil {
 			c.rare = nil
 		} else {
 			c.rare.tail, c.rare.new = nil, false
@@ -98,6 +99,14 @@ func (c *Conn) keepTailLocked(p []byte) bool {
 	}
 	c.rareLocked().tail = append([]byte(nil), p...)
 	return true
+}
+
+// again has OnData called once more with what it left over, if nothing comes.
+func (c *Conn) again() {
+	c.mu.Lock()
+	c.rareLocked().new = true
+	c.mu.Unlock()
+	c.notify(evRead)
 }
 
 // discard throws input away while the connection ends, and ends it when the

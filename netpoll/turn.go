@@ -13,7 +13,7 @@ func (c *Conn) turn(w *worker) {
 		if events&(evOpen|evTimer) != 0 {
 			c.runOnce(w, events)
 		}
-		if events&evRead != 0 && c.read(w, events) {
+		if events&evRead != 0 && c.input(w, events) {
 			c.state.Or(evRead)
 		}
 	case dialing:
@@ -22,6 +22,14 @@ func (c *Conn) turn(w *worker) {
 		c.discard(w, ph, events)
 	}
 	c.conclude(w)
+}
+
+// input reads. It reports whether there may be more.
+func (c *Conn) input(w *worker, events uint32) (again bool) {
+	if w.secure != nil {
+		return c.readSecure(w, w.secure, events)
+	}
+	return c.read(w, events)
 }
 
 // begin sends what is pending, lets w gather what the turn will write, makes
@@ -38,7 +46,7 @@ func (c *Conn) begin(w *worker, events uint32) phase {
 			c.out = &w.out
 		}
 		if c.rare == nil && c.out == &w.out {
-			w.ready, w.kept, w.unseen = true, 0, false // as prepareLocked would say
+			w.ready, w.kept, w.unseen, w.secure = true, 0, false, nil // as prepareLocked would say
 		} else if events&evRead != 0 && events&(evOpen|evTimer) == 0 {
 			w.ready = c.prepareLocked(w)
 		}
@@ -75,10 +83,8 @@ func (c *Conn) conclude(w *worker) {
 	w.turning = false
 	c.mu.Lock()
 	c.releaseLocked(w)
-	if c.phase == flushing && c.out == nil {
-		c.phase = lingering
-		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
-		c.state.Or(evRead) // the end may have been seen already: look again
+	if c.phase == flushing {
+		c.lingerLocked()
 	}
 	ph := c.phase
 	c.mu.Unlock()
@@ -90,6 +96,18 @@ func (c *Conn) conclude(w *worker) {
 		if !c.state.CompareAndSwap(scheduled, 0) {
 			c.loop.push(c)
 		}
+	}
+}
+
+// lingerLocked shuts our side if all has been sent.
+func (c *Conn) lingerLocked() {
+	if s := c.secureLocked(); s != nil {
+		c.partLocked(s)
+	}
+	if c.phase == flushing && c.out == nil {
+		c.phase = lingering
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
+		c.state.Or(evRead) // the end may have been seen already: look again
 	}
 }
 

@@ -19,6 +19,7 @@ type worker struct {
 	kept    int
 	unseen  bool
 	ready   bool
+	secure  *secure // the connection's, if it is ready
 	// For the monitor: the connection of the last turn, and the number of turns
 	// begun.
 	conn  atomic.Pointer[Conn]
@@ -62,6 +63,7 @@ func (k *crew) hire() *worker {
 
 func (k *crew) dismiss(w *worker) {
 	w.conn.Store(nil) // an idle worker keeps nobody alive
+	w.secure = nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	last := len(k.busy) - 1

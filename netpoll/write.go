@@ -128,6 +128,15 @@ func (c *Conn) putLocked(head, body []byte, shared *Buffer) (failed bool) {
 	if shared == nil && len(body) >= pieceSize {
 		c.widenLocked(true)
 	}
+	if s := c.secureLocked(); s != nil {
+		return c.sealLocked(s, head, body)
+	}
+	return c.putRawLocked(head, body, shared)
+}
+
+// putRawLocked is putLocked for bytes as they go over the wire, when nothing is
+// gathered that has to go first.
+func (c *Conn) putRawLocked(head, body []byte, shared *Buffer) (failed bool) {
 	if c.out != nil && !c.out.gathers() {
 		if len(head)+len(body) > 0 { // nothing is nothing to wait for: write would never get past it
 			c.enqueueLocked(head, body, shared, 0)
@@ -235,6 +244,9 @@ func (c *Conn) flushGatherLocked(o *outbound) (failed bool) {
 	if len(p) == 0 {
 		return false
 	}
+	if s := c.secureLocked(); s != nil {
+		return c.sealLocked(s, nil, p)
+	}
 	took, errno := send(c.fd, p)
 	return c.sentLocked(nil, p, nil, took, errno)
 }
@@ -251,6 +263,10 @@ func (c *Conn) releaseLocked(w *worker) {
 		return
 	}
 	o.gather, o.bytes = p[:0], 0
+	if s := c.secureLocked(); s != nil {
+		c.sealLocked(s, nil, p)
+		return
+	}
 	took, errno := send(c.fd, p)
 	if took == len(p) { // nearly always: spare it the call
 		c.loop.bytesOut.Add(int64(took))

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // pages is the ordinary HTTP side of a server: a net/http server whose listener
@@ -30,6 +32,9 @@ func newPages(s *Server) *pages {
 		ReadHeaderTimeout: s.HandshakeTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.logger().Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
+			return context.WithValue(ctx, ownKey{}, nc)
+		},
 	}
 	return p
 }
@@ -77,14 +82,16 @@ func isUpgrade(r *http.Request) bool {
 func upgradeRequired(w http.ResponseWriter) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
-	http.Error(w, "this is a WebSocket server: connect with ws://", http.StatusUpgradeRequired)
+	http.Error(w, "this is a WebSocket server: connect with ws:// or wss://", http.StatusUpgradeRequired)
 }
 
 // ServeHTTP makes the server an http.Handler, which can be mounted in any router
 // of a net/http server: it takes the connection out of that server and into the
 // engine, where the handshake is judged and answered as on the server's own port.
 // Fields that were set on w before are part of the answer; the request's context
-// and path values reach Accept and OnOpen through their Request.
+// and path values reach Accept and OnOpen through their Request. A connection whose
+// TLS that other server does cannot be taken over, which is answered with 501: use
+// ListenTLS, with the router in HTTP.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !isUpgrade(r) {
 		upgradeRequired(w)
@@ -103,6 +110,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a WebSocket handshake has no body", http.StatusBadRequest)
 		return
 	}
+	if foreignTLS(r) {
+		s.logger().Error("cannot take over a connection", "error", netpoll.ErrForeignTLS)
+		http.Error(w, foreignTLSReason, http.StatusNotImplemented)
+		return
+	}
 	head, ok := encodeHead(r, s.MaxHeader)
 	if !ok {
 		http.Error(w, "the header of the handshake is too large", http.StatusRequestHeaderFieldsTooLarge)
@@ -118,6 +130,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.extras().carry = &carried{request: r, header: w.Header().Clone()}
 	if err := s.engine.Adopt(nc, append(head, buffered(rw.Reader)...), (*handle)(c)); err != nil {
 		s.logger().Error("cannot take over a connection", "error", err)
+		_ = nc.SetWriteDeadline(time.Now().Add(s.CloseTimeout))
+		_, _ = nc.Write(plainAnswer(http.StatusNotImplemented, "the server cannot take over this connection for a WebSocket"))
 		nc.Close()
 	}
 }

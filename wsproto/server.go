@@ -2,6 +2,7 @@ package wsproto
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +56,8 @@ type Server struct {
 	Compression *Compression
 
 	// HandshakeTimeout bounds the time from the connection to the end of its
-	// header; 10 s if 0.
+	// header; 10 s if 0. With TLS it begins after that, which is bounded by
+	// Engine.TLSTimeout, by default the same.
 	HandshakeTimeout time.Duration
 	// CloseTimeout bounds the closing handshake; 5 s if 0.
 	CloseTimeout time.Duration
@@ -64,6 +66,11 @@ type Server struct {
 	PingInterval time.Duration
 	// PongTimeout is for how long after a ping it may stay so; 20 s if 0.
 	PongTimeout time.Duration
+
+	// TLSConfig is what ListenTLS begins with, beside its files. It is copied;
+	// MinVersion is TLS 1.2 unless it says something else, and ALPN agrees on
+	// http/1.1.
+	TLSConfig *tls.Config
 
 	// Engine configures what is below the protocol.
 	Engine netpoll.Options
@@ -124,6 +131,7 @@ func (s *Server) setDefaults() {
 	if s.Engine.Logger == nil {
 		s.Engine.Logger = s.Logger
 	}
+	def(&s.Engine.TLSTimeout, s.HandshakeTimeout)
 	// An echo of the largest message must fit behind what holds reading back.
 	if s.Engine.MaxPending == 0 {
 		s.Engine.MaxPending = max(4<<20, 4*s.MaxMessage)
