@@ -113,6 +113,16 @@ func (e *Engine) panicked(v any) {
 // registered no turn begins, so nobody who finds it in the table and closes it
 // can have the number closed, and given to a stranger, in between.
 func (e *Engine) attach(h Handler, fd int, ph phase, r *rare) error {
+	e.open.Add(1)
+	err := e.enroll(h, fd, ph, r)
+	if err != nil {
+		e.open.Add(-1)
+	}
+	return err
+}
+
+// enroll is attach for a connection that is counted already.
+func (e *Engine) enroll(h Handler, fd int, ph phase, r *rare) error {
 	c := h.Conn()
 	c.mu.Lock()
 	if c.phase != unborn {
@@ -125,7 +135,6 @@ func (e *Engine) attach(h Handler, fd int, ph phase, r *rare) error {
 	c.active.Store(e.clock.coarse.Load())
 	c.state.Store(scheduled | evOpen)
 	c.mu.Unlock()
-	e.open.Add(1)
 	if !c.loop.table.add(c) {
 		c.disown()
 		return ErrShutdown
@@ -141,12 +150,11 @@ func (e *Engine) attach(h Handler, fd int, ph phase, r *rare) error {
 	return nil
 }
 
-// disown undoes what attach did, but for the table.
+// disown undoes what enroll did, but for the table.
 func (c *Conn) disown() {
 	c.mu.Lock()
 	_, _ = c.dieLocked()
 	c.mu.Unlock()
-	c.loop.engine.open.Add(-1)
 }
 
 // Each calls f for every connection of the engine that is open meanwhile. One whose

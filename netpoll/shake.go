@@ -130,7 +130,6 @@ type shake struct {
 // serve gives the connection back to the engine, if the handshake succeeds.
 func (s *shake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 	e := s.engine
-	defer e.open.Add(-1)
 	defer e.shakes.leave()
 	t, err := s.shakeHands(func(t *secure) *tls.Conn { return tls.Server(t, config) }, hello)
 	if err == nil {
@@ -139,8 +138,9 @@ func (s *shake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 		e.shakes.fail(e, err)
 	}
 	if err != nil {
-		e.refused.Add(1)
 		unix.Close(s.fd)
+		e.refused.Add(1)
+		e.open.Add(-1)
 	}
 }
 
@@ -150,7 +150,7 @@ func (s *shake) attach(t *secure, h Handler) error {
 		return ErrClosed
 	}
 	t.conn = h.Conn()
-	if err := s.engine.attach(h, s.fd, live, &rare{tls: t}); err != nil {
+	if err := s.engine.enroll(h, s.fd, live, &rare{tls: t}); err != nil {
 		return err
 	}
 	t.conn.notify(evRead) // what tls has read already raises no event
