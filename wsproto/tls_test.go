@@ -364,11 +364,14 @@ func TestTLSShutdown(t *testing.T) {
 	p.expectClose(GoingAway)
 	p.send(closing(GoingAway, ""))
 	p.expectEOF()
+	p.tls.Close()
 	if err := next(t, done); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 	silent.expectEOF()
-	begun.expectEOF()
+	if b, err := begun.br.ReadByte(); err == nil {
+		t.Errorf("instead of the end: %q", b)
+	}
 }
 
 func TestTLSConfig(t *testing.T) {

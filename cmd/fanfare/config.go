@@ -13,6 +13,7 @@ import (
 // config is what the flags say.
 type config struct {
 	addr       string
+	cert, key  string
 	origins    string
 	maxMessage int
 	maxPending int
@@ -26,7 +27,7 @@ type config struct {
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
 
-Usage: fanfare [flags]
+Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
 
   ws://ADDR/echo            sends back what it gets
   ws://ADDR/topics/NAME     subscribes to a topic; what is sent goes to all others
@@ -46,6 +47,8 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f := flag.NewFlagSet("fanfare", flag.ContinueOnError)
 	f.SetOutput(w)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
+	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https:// only, and loads both again when they change")
+	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect and publish, parted by commas, or * for all; the server's own if empty")
 	f.IntVar(&c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`")
 	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected")
@@ -74,6 +77,10 @@ func (c *config) check(f *flag.FlagSet) error {
 	switch {
 	case f.NArg() > 0:
 		return fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
+	case c.cert != "" && c.key == "":
+		return errors.New("-cert is given without -key; TLS needs both")
+	case c.cert == "" && c.key != "":
+		return errors.New("-key is given without -cert; TLS needs both")
 	case c.maxMessage < 1:
 		return fmt.Errorf("-max-message is %d; it must be at least 1", c.maxMessage)
 	case c.maxPending/2-turnBytes < c.maxMessage:
@@ -87,6 +94,9 @@ func (c *config) check(f *flag.FlagSet) error {
 	}
 	return nil
 }
+
+// secure reports whether the server speaks TLS.
+func (c *config) secure() bool { return c.cert != "" }
 
 // turnBytes is the most that a connection is read, and so answered, after it was
 // last seen to have room.

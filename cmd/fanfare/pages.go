@@ -50,7 +50,11 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 func socketOnly(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
-	fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to ws://"+r.Host+r.URL.Path)
+	scheme := "ws://"
+	if r.TLS != nil {
+		scheme = "wss://"
+	}
+	fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to "+scheme+r.Host+r.URL.Path)
 }
 
 func noName(w http.ResponseWriter, _ *http.Request) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -63,10 +64,10 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	a := newApp(cfg, log)
-	addr, err := a.server.Listen(cfg.addr)
+	addr, err := a.listen()
 	if err != nil {
 		_ = a.server.Shutdown(ctx)
-		return listenError(cfg.addr, err)
+		return err
 	}
 	greet(stdout, cfg, addr, files)
 	failed := make(chan error, 1)
@@ -152,9 +153,25 @@ func (a *app) checkOrigin(r *wsproto.Request) bool {
 	return err == nil && (strings.EqualFold(u.Host, r.Get("Host")) || a.cfg.allows(u.Host))
 }
 
+func (a *app) listen() (net.Addr, error) {
+	cfg := a.cfg
+	if cfg.secure() {
+		// First, so that listenError is about the address and nothing else.
+		if _, err := tls.LoadX509KeyPair(cfg.cert, cfg.key); err != nil {
+			return nil, fmt.Errorf("-cert %s with -key %s: %w", cfg.cert, cfg.key, err)
+		}
+		addr, err := a.server.ListenTLS(cfg.addr, cfg.cert, cfg.key)
+		return addr, listenError(cfg.addr, err)
+	}
+	addr, err := a.server.Listen(cfg.addr)
+	return addr, listenError(cfg.addr, err)
+}
+
 // listenError says what to do.
 func listenError(addr string, err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s is in use by another program; choose another with -addr host:port", addr)
 	case errors.Is(err, syscall.EACCES):
@@ -175,15 +192,19 @@ func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
 	if m := uint64(cfg.maxConns); m > 0 {
 		limit = min(limit, m)
 	}
-	fmt.Fprintf(w, `Fanfare is listening on %s
+	s := ""
+	if cfg.secure() {
+		s = "s"
+	}
+	fmt.Fprintf(w, `Fanfare is listening on %[1]s
 
-  try it in a browser   http://%s/
-  echo                  ws://%s/echo
-  a topic               ws://%s/topics/news
-  publish to it         curl -H 'Content-Type: text/plain' -d hello http://%s/topics/news
-  load it               go run ./cmd/fanfare-load idle -n 10000 -pid %d ws://%s/echo
+  try it in a browser   http%[5]s://%[2]s/
+  echo                  ws%[5]s://%[2]s/echo
+  a topic               ws%[5]s://%[2]s/topics/news
+  publish to it         curl -H 'Content-Type: text/plain' -d hello http%[5]s://%[2]s/topics/news
+  load it               go run ./cmd/fanfare-load idle -n 10000 -pid %[6]d ws%[5]s://%[2]s/echo
 
-There is room for %d connections: the limit of open files is %d.
+There is room for %[3]d connections: the limit of open files is %[4]d.
 Press Ctrl-C to stop.
-`, addr, at, at, at, at, os.Getpid(), at, limit, files)
+`, addr, at, limit, files, s, os.Getpid())
 }
