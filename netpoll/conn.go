@@ -206,12 +206,16 @@ func (c *Conn) finish() {
 	fd, err := c.leave()
 	unix.Close(int(fd))
 	c.loop.engine.open.Add(-1)
+	c.loop.engine.tellClosed(c.handler, err)
+}
+
+func (e *Engine) tellClosed(h Handler, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.loop.engine.panicked(v)
+			e.panicked(v)
 		}
 	}()
-	c.handler.OnClose(err)
+	h.OnClose(err)
 }
 
 // leave takes the connection out of epoll set and table. Its object stays

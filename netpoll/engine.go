@@ -29,7 +29,8 @@ type Engine struct {
 	accepted atomic.Int64
 	refused  atomic.Int64
 	next     atomic.Uint32 // round robin over loops
-	shakes   shakes
+	greets   shakes
+	calls    shakes
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
@@ -60,7 +61,8 @@ func New(opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("netpoll: worker pool: %w", err)
 	}
 	e.pool = pool
-	e.shakes = shakes{free: opts.TLSHandshakes, running: make(map[*shake]struct{})}
+	e.greets.init(opts.TLSHandshakes)
+	e.calls.init(opts.TLSHandshakes)
 	e.monitor = newMonitor(e)
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}
@@ -161,7 +163,7 @@ func (c *Conn) disown() {
 // TLS handshake is under way is not open yet.
 func (e *Engine) Each(f func(Handler)) {
 	e.each(func(h Handler) {
-		if _, early := h.(*greeter); !early {
+		if earlyOf(h) == nil {
 			f(h)
 		}
 	})

@@ -3,7 +3,6 @@
 package netpoll
 
 import (
-	"container/list"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -37,7 +36,7 @@ func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener
 		return nil, errors.New("netpoll: ListenTLS needs a TLS.Config")
 	}
 	return e.Listen(addr, func() Handler {
-		return &greeter{engine: e, tls: &t, accept: accept, until: time.Now().Add(e.opts.TLSTimeout)}
+		return &greeter{early: newEarly(e, &e.greets), tls: &t, accept: accept}
 	})
 }
 
@@ -45,18 +44,10 @@ func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener
 // the whole ClientHello, then for a place among those who shake hands, and then
 // takes the descriptor out of the engine: see shake.
 type greeter struct {
-	conn   Conn
-	engine *Engine
+	early
 	tls    *TLS
 	accept func() Handler
-	until  time.Time
-	// Guarded by shakes.mu.
-	waiting *list.Element // for a place
-	granted bool          // a place is kept for it
 }
-
-// Conn is of the Handler interface, like the methods that follow.
-func (g *greeter) Conn() *Conn { return &g.conn }
 
 func (g *greeter) OnOpen() { g.conn.SetDeadline(time.Until(g.until)) }
 
@@ -73,26 +64,18 @@ func (g *greeter) OnData(data []byte) (used int) {
 	if !wholeRecord(data) && len(data) <= g.engine.opts.ReadBuffer/2 {
 		return 0
 	}
-	if !g.engine.shakes.enter(g) {
+	if !g.places.enter(&g.early) {
 		return 0
 	}
-	fd, ok := g.conn.release()
-	if !ok {
-		g.engine.shakes.leave() // it is closing
-		return len(data)
+	if s := g.begin(); s != nil {
+		go s.serve(g.tls.Config, append([]byte(nil), data...), g.accept)
 	}
-	s := &shake{engine: g.engine, fd: fd, until: g.until}
-	go s.serve(g.tls.Config, append([]byte(nil), data...), g.accept)
 	return len(data)
 }
 
-func (g *greeter) OnDeadline() { g.conn.Close(ErrTLSTimeout) }
-
-func (g *greeter) OnPanic(any) {}
-
 func (g *greeter) OnClose(err error) {
-	g.engine.shakes.drop(g)
-	g.engine.shakes.fail(g.engine, fmt.Errorf("before it began: %w", err))
+	g.places.drop(&g.early)
+	g.places.fail(g.engine, fmt.Errorf("before it began: %w", err))
 }
 
 const (

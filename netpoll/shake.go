@@ -16,20 +16,68 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shakes are the TLS handshakes of an engine. crypto/tls cannot go on with one
-// where a read found nothing, so each has a goroutine until it is done.
+// shakes are the TLS handshakes of an engine, in one of both roles: if it calls
+// itself, one does not take the other's place. crypto/tls cannot go on with a
+// handshake where a read found nothing, so each has a goroutine until it is done.
 type shakes struct {
 	mu      sync.Mutex
 	free    int       // places
-	waiting list.List // of greeters that wait for one
+	waiting list.List // of those who wait for one, *early
 	running map[*shake]struct{}
 	ended   bool
 	failed  atomic.Int64
 }
 
+func (k *shakes) init(places int) { k.free, k.running = places, make(map[*shake]struct{}) }
+
+// early is a connection before its TLS handshake, as far as both sides have it in
+// common. It is embedded in its Handler.
+type early struct {
+	conn   Conn
+	engine *Engine
+	places *shakes
+	until  time.Time
+	// Guarded by places.mu.
+	waiting *list.Element // for a place
+	granted bool          // a place is kept for it
+}
+
+func newEarly(e *Engine, k *shakes) early {
+	return early{engine: e, places: k, until: time.Now().Add(e.opts.TLSTimeout)}
+}
+
+// Conn is of the Handler interface, like the next two.
+func (g *early) Conn() *Conn { return &g.conn }
+
+func (g *early) OnDeadline() { g.conn.Close(ErrTLSTimeout) }
+
+func (g *early) OnPanic(any) {}
+
+// begin takes the descriptor out of the engine, for a handshake that has its place.
+// It returns nil if the connection has begun to end.
+func (g *early) begin() *shake {
+	fd, ok := g.conn.release()
+	if !ok {
+		g.places.leave()
+		return nil
+	}
+	return &shake{engine: g.engine, places: g.places, fd: fd, until: g.until}
+}
+
+// earlyOf returns what h has embedded, or nil.
+func earlyOf(h Handler) *early {
+	switch h := h.(type) {
+	case *greeter:
+		return &h.early
+	case *outgoing:
+		return &h.early
+	}
+	return nil
+}
+
 // enter reports whether g got a place. If not, g.conn.again is called when there is
 // one.
-func (k *shakes) enter(g *greeter) bool {
+func (k *shakes) enter(g *early) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -54,14 +102,14 @@ func (k *shakes) leave() {
 		k.mu.Unlock()
 		return
 	}
-	g := k.waiting.Remove(first).(*greeter)
+	g := k.waiting.Remove(first).(*early)
 	g.waiting, g.granted = nil, true
 	k.mu.Unlock()
 	g.conn.again()
 }
 
 // drop forgets g, which is closed.
-func (k *shakes) drop(g *greeter) {
+func (k *shakes) drop(g *early) {
 	k.mu.Lock()
 	if g.waiting != nil {
 		k.waiting.Remove(g.waiting)
@@ -102,17 +150,21 @@ func (k *shakes) fail(e *Engine, err error) {
 	e.opts.Logger.Debug("TLS handshake failed", "error", err)
 }
 
-// endHandshakes closes the connections that have not finished theirs.
-func (e *Engine) endHandshakes() {
-	k := &e.shakes
+func (k *shakes) end() {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.ended = true
 	for s := range k.running {
 		_ = s.file.SetDeadline(time.Unix(1, 0))
 	}
-	k.mu.Unlock()
+}
+
+// endHandshakes closes the connections that have not finished theirs.
+func (e *Engine) endHandshakes() {
+	e.greets.end()
+	e.calls.end()
 	e.each(func(h Handler) {
-		if g, early := h.(*greeter); early {
+		if g := earlyOf(h); g != nil {
 			g.conn.Close(ErrShutdown)
 		}
 	})
@@ -122,6 +174,7 @@ func (e *Engine) endHandshakes() {
 // has it in no table.
 type shake struct {
 	engine *Engine
+	places *shakes
 	fd     int
 	until  time.Time
 	file   *os.File // the socket, for the time of the handshake
@@ -130,16 +183,31 @@ type shake struct {
 // serve gives the connection back to the engine, if the handshake succeeds.
 func (s *shake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 	e := s.engine
-	defer e.shakes.leave()
+	defer s.places.leave()
 	t, err := s.shakeHands(func(t *secure) *tls.Conn { return tls.Server(t, config) }, hello)
 	if err == nil {
 		err = s.attach(t, accept())
 	} else {
-		e.shakes.fail(e, err)
+		s.places.fail(e, err)
 	}
 	if err != nil {
 		unix.Close(s.fd)
 		e.refused.Add(1)
+		e.open.Add(-1)
+	}
+}
+
+// call is serve for the side that connects: h has OnClose only if it fails.
+func (s *shake) call(config *tls.Config, h Handler) {
+	e := s.engine
+	defer s.places.leave()
+	t, err := s.shakeHands(func(t *secure) *tls.Conn { return tls.Client(t, config) }, nil)
+	if err == nil {
+		err = s.attach(t, h)
+	}
+	if err != nil {
+		unix.Close(s.fd)
+		e.tellClosed(h, err)
 		e.open.Add(-1)
 	}
 }
@@ -175,10 +243,10 @@ func (s *shake) shakeHands(role func(*secure) *tls.Conn, early []byte) (t *secur
 	if err := s.file.SetDeadline(s.until); err != nil {
 		return nil, err
 	}
-	if !s.engine.shakes.add(s) {
+	if !s.places.add(s) {
 		return nil, ErrShutdown
 	}
-	defer s.engine.shakes.remove(s)
+	defer s.places.remove(s)
 	t = &secure{stream: s.file, early: early}
 	t.tls = role(t)
 	if err := t.tls.HandshakeContext(context.Background()); err != nil {

@@ -106,17 +106,19 @@ func TestTLSPlaces(t *testing.T) {
 	if n := s.Stats().Handshakes; n != 0 {
 		t.Errorf("%d handshakes are under way", n)
 	}
-	s.shakes.mu.Lock()
-	defer s.shakes.mu.Unlock()
-	if s.shakes.free != 2 {
-		t.Errorf("%d places are free, want 2", s.shakes.free)
+	s.greets.mu.Lock()
+	defer s.greets.mu.Unlock()
+	if s.greets.free != 2 {
+		t.Errorf("%d places are free, want 2", s.greets.free)
 	}
 }
 
-func waiting(s *server) int {
-	s.shakes.mu.Lock()
-	defer s.shakes.mu.Unlock()
-	return s.shakes.waiting.Len()
+func waiting(s *server) int { return waitingIn(&s.greets) }
+
+func waitingIn(k *shakes) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.waiting.Len()
 }
 
 // Far more handshakes at once than places.

@@ -9,8 +9,8 @@ type Stats struct {
 	Open     int64 // connections
 	Accepted int64 // by listeners, since the start
 	Refused  int64 // accepted and closed at once: over MaxConns, or no memory
-	// Handshakes is the number of TLS handshakes under way, those that wait to
-	// begin not counted; HandshakesFailed is how many ended in an error.
+	// Handshakes is the number of listeners' TLS handshakes under way, those that
+	// wait to begin not counted; HandshakesFailed is how many ended in an error.
 	Handshakes       int64
 	HandshakesFailed int64
 
@@ -29,7 +29,7 @@ type Stats struct {
 // Stats returns the counters as they are now.
 func (e *Engine) Stats() Stats {
 	s := Stats{Open: e.open.Load(), Accepted: e.accepted.Load(), Refused: e.refused.Load()}
-	s.Handshakes, s.HandshakesFailed = e.shakes.count()
+	s.Handshakes, s.HandshakesFailed = e.greets.count()
 	now := uint32(e.clock.read())
 	for _, l := range e.loops {
 		s.BytesIn += l.bytesIn.Load()
