@@ -383,3 +383,25 @@ func TestTLSDeadline(t *testing.T) {
 	c := dialTLS(t, s.addr, tls.VersionTLS13, nil)
 	expect(t, c, "time")
 }
+
+func TestTLSAllocations(t *testing.T) {
+	versions(t, func(t *testing.T, version uint16) {
+		s := serveTLS(t, Options{}, echoing)
+		c := dialTLS(t, s.addr, version, nil)
+		p := receive(t, "OnOpen", s.new)
+		data, buf, b := make([]byte, 128), make([]byte, 128), NewBuffer(make([]byte, 128))
+		checkAllocations(t, 3000, func() {
+			if err := roundTrip(c, data, buf); err != nil {
+				t.Error(err)
+			}
+		})
+		checkAllocations(t, 3000, func() {
+			if o := p.c.WriteBuffer(b); o != Sent {
+				t.Errorf("a write to an empty socket: %v", o)
+			}
+			if _, err := io.ReadFull(c, buf); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}

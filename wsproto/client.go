@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha1"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -35,18 +36,23 @@ type Client struct {
 	Compression *Compression
 	// MaxMessage, HandshakeTimeout, CloseTimeout, PingInterval and
 	// PongTimeout are as in [Server], but nothing is pinged if PingInterval
-	// is 0.
+	// is 0. To connect and to shake hands with TLS has a time of its own, the
+	// engine's TLSTimeout.
 	MaxMessage       int
 	HandshakeTimeout time.Duration
 	CloseTimeout     time.Duration
 	PingInterval     time.Duration
 	PongTimeout      time.Duration
+	// TLSConfig is for targets with TLS. It is copied; ServerName is the
+	// target's host unless it says something else, and ALPN offers http/1.1.
+	TLSConfig *tls.Config
 	// Engine runs the connections. It is not the client's: its owner shuts it
 	// down.
 	Engine *netpoll.Engine
 
-	once sync.Once
-	side *side
+	once    sync.Once
+	side    *side
+	configs sync.Map // of *tls.Config, by server name
 }
 
 // Target is a server's address, looked up.
@@ -54,20 +60,22 @@ type Target struct {
 	Addr netip.AddrPort
 	Host string // for the Host field
 	URI  string
+	TLS  bool
 }
 
-// ParseTarget takes a ws:// URL apart and looks its host up.
+// ParseTarget takes a ws:// or wss:// URL apart and looks its host up.
 func ParseTarget(ctx context.Context, rawURL string) (Target, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return Target{}, fmt.Errorf("wsproto: %w", err)
 	}
-	if u.Scheme != "ws" || u.Host == "" {
-		return Target{}, fmt.Errorf("wsproto: %q is no WebSocket URL: it has to look like ws://host:port/path", rawURL)
+	secure := u.Scheme == "wss"
+	if !secure && u.Scheme != "ws" || u.Host == "" {
+		return Target{}, fmt.Errorf("wsproto: %q is no WebSocket URL: it has to look like ws://host:port/path, or wss:// for TLS", rawURL)
 	}
 	port := u.Port()
 	if port == "" {
-		port = "80"
+		port = map[bool]string{false: "80", true: "443"}[secure]
 	}
 	var r net.Resolver
 	n, err := r.LookupPort(ctx, "tcp", port)
@@ -85,7 +93,7 @@ func ParseTarget(ctx context.Context, rawURL string) (Target, error) {
 			break
 		}
 	}
-	return Target{Addr: netip.AddrPortFrom(ip, uint16(n)), Host: u.Host, URI: u.RequestURI()}, nil
+	return Target{Addr: netip.AddrPortFrom(ip, uint16(n)), Host: u.Host, URI: u.RequestURI(), TLS: secure}, nil
 }
 
 // HandshakeError says why a server did not become a WebSocket peer.
@@ -131,6 +139,9 @@ func (k *Client) Start(t Target, from netip.Addr, h Handler, failed func(error))
 	k.once.Do(k.begin)
 	c := &Conn{side: k.side, handler: h}
 	c.extras().dial = &dial{client: k, target: t, key: newKey(), failed: failed}
+	if t.TLS { // its own deadline is the engine's; startDial sets the handshake's
+		return k.Engine.DialTLS(from, t.Addr, k.tlsFor(t.Host), (*handle)(c))
+	}
 	if err := k.Engine.Dial(from, t.Addr, (*handle)(c)); err != nil {
 		return err
 	}
@@ -154,6 +165,22 @@ func (k *Client) begin() {
 		closeTimeout: k.CloseTimeout,
 		compression:  k.Compression.withDefaults(),
 	}
+}
+
+// tlsFor returns the configuration for connections to host, one for all of them.
+func (k *Client) tlsFor(host string) *tls.Config {
+	name := (&url.URL{Host: host}).Hostname()
+	if c, ok := k.configs.Load(name); ok {
+		return c.(*tls.Config)
+	}
+	c := k.TLSConfig.Clone()
+	if c == nil {
+		c = new(tls.Config)
+	}
+	def(&c.ServerName, name)
+	c.NextProtos = []string{"http/1.1"}
+	kept, _ := k.configs.LoadOrStore(name, c)
+	return kept.(*tls.Config)
 }
 
 // newKey returns the nonce of a handshake (RFC 6455, 4.1).

@@ -299,16 +299,16 @@ func TestClientPing(t *testing.T) {
 func TestParseTarget(t *testing.T) {
 	ctx := context.Background()
 	for url, want := range map[string]Target{
-		"ws://127.0.0.1:8080":           {netip.MustParseAddrPort("127.0.0.1:8080"), "127.0.0.1:8080", "/"},
-		"ws://127.0.0.1/a%20b?c=d":      {netip.MustParseAddrPort("127.0.0.1:80"), "127.0.0.1", "/a%20b?c=d"},
-		"ws://[::1]:99/":                {netip.MustParseAddrPort("[::1]:99"), "[::1]:99", "/"},
-		"ws://localhost:1234/fragment#": {netip.MustParseAddrPort("127.0.0.1:1234"), "localhost:1234", "/fragment"},
+		"ws://127.0.0.1:8080":           {netip.MustParseAddrPort("127.0.0.1:8080"), "127.0.0.1:8080", "/", false},
+		"ws://127.0.0.1/a%20b?c=d":      {netip.MustParseAddrPort("127.0.0.1:80"), "127.0.0.1", "/a%20b?c=d", false},
+		"ws://[::1]:99/":                {netip.MustParseAddrPort("[::1]:99"), "[::1]:99", "/", false},
+		"ws://localhost:1234/fragment#": {netip.MustParseAddrPort("127.0.0.1:1234"), "localhost:1234", "/fragment", false},
 	} {
 		if got, err := ParseTarget(ctx, url); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", url, got, err)
 		}
 	}
-	for _, url := range []string{"", "http://x/", "wss://x/", "ws://", "ws:///x", "127.0.0.1:80", "ws://127.0.0.1:port/", "ws://127.0.0.1:99999/", "ws://%zz/"} {
+	for _, url := range []string{"", "http://x/", "wss:///x", "ws://", "ws:///x", "127.0.0.1:80", "ws://127.0.0.1:port/", "ws://127.0.0.1:99999/", "ws://%zz/"} {
 		if got, err := ParseTarget(ctx, url); err == nil {
 			t.Errorf("%q: %+v", url, got)
 		}

@@ -9,12 +9,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"io"
 	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +24,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // issue writes a new certificate with that serial number, and its key, to dir.
@@ -405,15 +409,80 @@ func TestTLSConfig(t *testing.T) {
 
 func TestListenAndServeTLS(t *testing.T) {
 	certFile, keyFile := issue(t, t.TempDir(), 1)
-	s := &Server{Addr: "127.0.0.1:0", Handler: echo(t), Logger: quiet}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := taken.Addr().String()
+	taken.Close()
+	s := &Server{Addr: addr, Handler: echo(t), Logger: quiet}
 	done := make(chan error, 1)
 	go func() { done <- s.ListenAndServeTLS(certFile, keyFile) }()
-	eventually(t, "it has begun", func() bool { return s.Loops() > 0 })
+	eventually(t, "somebody listens", func() bool {
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			nc.Close()
+		}
+		return err == nil
+	})
+	p := dialTLS(t, addr, trusting(t, certFile)).upgrade()
+	p.send(text("x"))
+	p.expect(Text, "x")
+	p.tls.Close()
 	shutdown(t, s)
 	if err := next(t, done); err != ErrServerClosed {
 		t.Errorf("ListenAndServeTLS: %v", err)
 	}
 	if err := (&Server{Logger: quiet}).ListenAndServeTLS("none", "none"); err == nil {
 		t.Error("without files there is no error")
+	}
+}
+
+// Our own client over TLS, and what it says of a certificate that it does not trust.
+func TestClientTLS(t *testing.T) {
+	addr, config := listenTLS(t, &Server{Handler: echo(t), Subprotocols: []string{"chat"}})
+	_, port, _ := net.SplitHostPort(addr)
+	target, err := ParseTarget(t.Context(), "wss://localhost:"+port+"/path")
+	if err != nil || !target.TLS {
+		t.Fatalf("%+v, %v", target, err)
+	}
+	engine, err := netpoll.New(netpoll.Options{Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Shutdown(t.Context()); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	got, ended := make(chan string, 1), make(chan *CloseError, 1)
+	h := &Funcs{
+		Open: func(c *Conn, r *Request) {
+			if s := r.TLS(); s == nil || s.NegotiatedProtocol != "http/1.1" {
+				t.Errorf("the connection says of TLS: %+v", s)
+			}
+			c.SendText(letters(100_000))
+		},
+		Message: func(c *Conn, _ Opcode, p []byte) { got <- string(p); c.Close(NormalClosure, "") },
+		Close:   func(_ *Conn, err *CloseError) { ended <- err },
+	}
+	client := &Client{Engine: engine, Subprotocols: []string{"chat"}, TLSConfig: config}
+	if err := client.Start(target, netip.Addr{}, h, func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	if next(t, got) != letters(100_000) {
+		t.Error("another message came back")
+	}
+	if err := next(t, ended); err.Code != NormalClosure {
+		t.Errorf("closed with %v", err)
+	}
+	failed := make(chan error, 1)
+	careful := &Client{Engine: engine}
+	if err := careful.Start(target, netip.Addr{}, h, func(err error) { failed <- err }); err != nil {
+		t.Fatal(err)
+	}
+	var he *HandshakeError
+	if err := next(t, failed); !errors.As(err, &he) || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("without trust: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -41,6 +42,7 @@ func newFleet(opt *options, sources []netip.Addr, f *faults) (*fleet, error) {
 	inFlight := max(1, opt.pipeline, opt.window) * (opt.size + 64)
 	engine, err := netpoll.New(netpoll.Options{
 		MaxPending: max(4<<20, 4*inFlight),
+		TLSTimeout: opt.timeout,
 		Logger:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
@@ -57,6 +59,7 @@ func newFleet(opt *options, sources []netip.Addr, f *faults) (*fleet, error) {
 			Header:           http.Header(opt.header),
 			MaxMessage:       max(1<<20, 2*opt.size),
 			HandshakeTimeout: opt.timeout,
+			TLSConfig:        &tls.Config{InsecureSkipVerify: opt.insecure},
 		},
 		engine:  engine,
 		sources: sources,

@@ -29,6 +29,7 @@ type options struct {
 	sources     addrs
 	header      header
 	compress    bool
+	insecure    bool
 	timeout     time.Duration
 	drain       time.Duration
 
@@ -60,6 +61,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.Var(&o.sources, "source", "local `addresses` to connect from, with commas between\n(default: 127.0.0.1, 127.0.0.2, ... to a server on the loopback, else the system's choice)")
 	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; may be repeated")
 	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover")
+	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, take any certificate, such as one that the server made itself")
 	fs.BoolVar(&o.json, "json", false, "print one JSON document instead of a table")
 	fs.BoolVar(&o.quiet, "q", false, "do not show progress")
 }
@@ -117,10 +119,8 @@ func checkURL(s string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("bad URL: %w", err)
-	case u.Scheme == "wss":
-		return fmt.Errorf("bad URL %q: TLS is not spoken here; load the port behind it, with ws://", s)
-	case u.Scheme != "ws" || u.Hostname() == "":
-		return fmt.Errorf("bad URL %q: it has to look like ws://host:port/path", s)
+	case u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "":
+		return fmt.Errorf("bad URL %q: it has to look like ws://host:port/path, or wss:// for TLS", s)
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
@@ -210,6 +210,9 @@ func (o *options) validateBroadcast() error {
 		}
 	}
 	if o.command == "slow" {
+		if strings.HasPrefix(o.url, "wss:") {
+			return errors.New("slow does not speak TLS: its subscribers that stall stop below it; load a ws:// port")
+		}
 		if k := o.stalled.of(o.n); k < 1 || k >= o.n {
 			return fmt.Errorf("-stalled is %v, which is %d of %d subscribers; at least one must stall and one read", &o.stalled, k, o.n)
 		}
