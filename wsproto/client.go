@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -47,7 +48,8 @@ type Client struct {
 	// target's host unless it says something else, and ALPN offers http/1.1.
 	TLSConfig *tls.Config
 	// Engine runs the connections. It is not the client's: its owner shuts it
-	// down.
+	// down. If nil, a small one that the clients of the process share runs
+	// them, for as long as there are any.
 	Engine *netpoll.Engine
 
 	once    sync.Once
@@ -127,29 +129,57 @@ type dial struct {
 	target Target
 	key    string
 	failed func(error)
+	opened func() // after OnOpen; or nil
+	// Nobody waits any more. A connection that is still in its TLS handshake cannot
+	// be closed before that is over.
+	givenUp atomic.Bool
 }
 
 // Start begins to connect to t, from the address from unless it is not valid, and
 // does not wait: h.OnOpen is called when the connection is open, or else failed,
 // once, with the reason, mostly a [HandshakeError].
 func (k *Client) Start(t Target, from netip.Addr, h Handler, failed func(error)) error {
+	_, err := k.start(from, h, &dial{target: t, failed: failed})
+	return err
+}
+
+func (k *Client) start(from netip.Addr, h Handler, d *dial) (*Conn, error) {
 	if err := k.Compression.validate("Client"); err != nil {
-		return err
+		return nil, err
 	}
 	k.once.Do(k.begin)
+	d.client, d.key = k, newKey()
 	c := &Conn{side: k.side, handler: h}
-	c.extras().dial = &dial{client: k, target: t, key: newKey(), failed: failed}
-	if t.TLS { // its own deadline is the engine's; startDial sets the handshake's
-		return k.Engine.DialTLS(from, t.Addr, k.tlsFor(t.Host), (*handle)(c))
+	c.extras().dial = d
+	if err := k.connect(from, c, d); err != nil {
+		return nil, err
 	}
-	if err := k.Engine.Dial(from, t.Addr, (*handle)(c)); err != nil {
-		return err
+	if d.target.TLS { // its own deadline is the engine's; startDial sets the handshake's
+		return c, nil
 	}
 	c.io.SetDeadline(k.HandshakeTimeout) // to connect, too
 	if c.flags.Load()&flagOpen != 0 {    // it is there already
 		c.armFirst()
 	}
-	return nil
+	return c, nil
+}
+
+func (k *Client) connect(from netip.Addr, c *Conn, d *dial) (err error) {
+	engine := k.Engine
+	if engine == nil {
+		if engine, err = shared.take(); err != nil {
+			return err
+		}
+	}
+	if d.target.TLS {
+		err = engine.DialTLS(from, d.target.Addr, k.tlsFor(d.target.Host), (*handle)(c))
+	} else {
+		err = engine.Dial(from, d.target.Addr, (*handle)(c))
+	}
+	if err != nil && k.Engine == nil {
+		shared.release() // else OnClose does
+	}
+	return err
 }
 
 func (k *Client) begin() {
@@ -164,6 +194,7 @@ func (k *Client) begin() {
 		pong:         k.PongTimeout,
 		closeTimeout: k.CloseTimeout,
 		compression:  k.Compression.withDefaults(),
+		shared:       k.Engine == nil,
 	}
 }
 
@@ -200,6 +231,10 @@ func acceptKey(key string) string {
 // startDial sends the request.
 func (c *Conn) startDial() {
 	d := c.extra.Load().dial
+	if d.givenUp.Load() {
+		c.io.Close(context.Canceled)
+		return
+	}
 	c.io.SetDeadline(d.client.HandshakeTimeout)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
@@ -248,6 +283,9 @@ func (c *Conn) shakeClient(data []byte) (used int) {
 	if err != nil {
 		c.io.Close(err)
 		return len(data)
+	}
+	if x.dial.opened != nil {
+		defer x.dial.opened()
 	}
 	x.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
 	x.dial = nil

@@ -50,6 +50,7 @@ type side struct {
 	closeTimeout time.Duration
 	server       *Server
 	compression  *Compression // nil: not spoken
+	shared       bool         // the engine is the one that clients share
 }
 
 // extra is what only some connections have.
@@ -58,6 +59,7 @@ type extra struct {
 	value       any
 	subprotocol string
 	takeover    *takeover
+	deadlines   *deadlines
 	dial        *dial    // a client's handshake, until it is done
 	carry       *carried // what came with a hijacked connection, until the handshake
 }
@@ -122,7 +124,7 @@ func (h *handle) OnDeadline() {
 	case flags&flagOpen == 0:
 		c.shakeTimeout()
 	default:
-		c.keepAlive()
+		c.deadline()
 	}
 }
 
@@ -137,6 +139,9 @@ func (h *handle) OnPanic(any) {
 
 func (h *handle) OnClose(err error) {
 	c := (*Conn)(h)
+	if c.side.shared {
+		defer shared.release()
+	}
 	c.parser.drop()
 	if c.flags.Load()&flagOpen == 0 {
 		c.shakeFailed(err)
@@ -167,16 +172,27 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 
 func (s *frameSink) control(op Opcode, payload []byte) bool {
 	c := (*Conn)(s)
-	switch op {
-	case Ping:
-		if c.flags.Load()&flagClosed == 0 {
-			c.write(Pong, payload, 0)
-		}
-	case CloseFrame:
+	if op == CloseFrame {
 		c.onCloseFrame(payload)
 		return false
 	}
+	if c.flags.Load()&flagClosed == 0 {
+		c.onPingPong(op, payload)
+	}
 	return true
+}
+
+// onPingPong answers a ping, and tells a handler who wants to know: asked here, so
+// that a connection has nothing for it.
+func (c *Conn) onPingPong(op Opcode, payload []byte) {
+	if op == Ping {
+		c.write(Pong, payload, 0)
+		if h, ok := c.handler.(PingHandler); ok {
+			h.OnPing(c, payload)
+		}
+	} else if h, ok := c.handler.(PongHandler); ok {
+		h.OnPong(c, payload)
+	}
 }
 
 // onCloseFrame answers a close frame, unless it is the answer to ours, and ends
@@ -251,9 +267,15 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 }
 
 // Ping sends a ping with up to 125 bytes of payload; more is cut. The answer is a
-// sign of life and is not reported.
+// sign of life, which only a [PongHandler] is told of.
 func (c *Conn) Ping(payload []byte) Outcome {
 	return c.write(Ping, payload[:min(len(payload), maxControl)], 0)
+}
+
+// Pong sends a pong that nobody asked for, as a sign of life (RFC 6455, 5.5.3), with
+// up to 125 bytes of payload; more is cut. Pings are answered without it.
+func (c *Conn) Pong(payload []byte) Outcome {
+	return c.write(Pong, payload[:min(len(payload), maxControl)], 0)
 }
 
 // write sends one frame, which counts as so many messages.
@@ -322,15 +344,6 @@ func (c *Conn) keepAlive() {
 		c.flags.Or(flagPinged)
 		c.write(Ping, nil, 0)
 		c.arm(s.pong)
-	}
-}
-
-// arm sets the deadline of a connection that is open, unless Close was called
-// meanwhile: then its own deadline stands.
-func (c *Conn) arm(d time.Duration) {
-	c.io.SetDeadline(d)
-	if c.flags.Load()&flagClosed != 0 {
-		c.io.SetDeadline(c.side.closeTimeout)
 	}
 }
 

@@ -22,9 +22,9 @@
 // # Order
 //
 // Handler methods run in the connection's turn (see netpoll), so one at a time;
-// Conn's methods take no lock of this package but extra.mu, a leaf, and may be
-// called from anywhere, also from within a Handler. The closing handshake has one
-// switch, netpoll.Conn.WriteLast: whoever gets to write the close frame first
-// decides code and reason, later writes are refused, and after a close frame was
-// sent or received no message is delivered.
+// Conn's methods take no lock of this package but extra.mu, under which only
+// netpoll's own is taken, and may be called from anywhere, also from within a
+// Handler. The closing handshake has one switch, netpoll.Conn.WriteLast: whoever
+// gets to write the close frame first decides code and reason, later writes are
+// refused, and after a close frame was sent or received no message is delivered.
 package wsproto

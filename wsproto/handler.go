@@ -15,11 +15,27 @@ type Handler interface {
 	OnClose(c *Conn, err *CloseError)
 }
 
-// Funcs is a [Handler] made of functions; those that are nil do nothing.
+// PingHandler is a [Handler] that wants to see pings. OnPing is called when the pong
+// has been sent, which needs no program (RFC 6455, 5.5.2), in the order of the
+// messages; payload, of up to 125 bytes, is valid during the call.
+type PingHandler interface {
+	OnPing(c *Conn, payload []byte)
+}
+
+// PongHandler is a [Handler] that wants to see pongs: answers to Conn.Ping, to the
+// server's own pings, which are empty, and what a peer sends unasked (RFC 6455,
+// 5.5.3). payload, of up to 125 bytes, is valid during the call.
+type PongHandler interface {
+	OnPong(c *Conn, payload []byte)
+}
+
+// Funcs is a [Handler], [PingHandler] and [PongHandler] made of functions; those that are nil do nothing.
 type Funcs struct {
 	Open    func(c *Conn, r *Request)
 	Message func(c *Conn, op Opcode, payload []byte)
 	Close   func(c *Conn, err *CloseError)
+	Ping    func(c *Conn, payload []byte)
+	Pong    func(c *Conn, payload []byte)
 }
 
 // OnOpen calls Open.
@@ -40,5 +56,19 @@ func (f *Funcs) OnMessage(c *Conn, op Opcode, payload []byte) {
 func (f *Funcs) OnClose(c *Conn, err *CloseError) {
 	if f.Close != nil {
 		f.Close(c, err)
+	}
+}
+
+// OnPing calls Ping.
+func (f *Funcs) OnPing(c *Conn, payload []byte) {
+	if f.Ping != nil {
+		f.Ping(c, payload)
+	}
+}
+
+// OnPong calls Pong.
+func (f *Funcs) OnPong(c *Conn, payload []byte) {
+	if f.Pong != nil {
+		f.Pong(c, payload)
 	}
 }

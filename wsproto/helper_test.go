@@ -58,12 +58,12 @@ func echo(t testing.TB) *Funcs {
 // closes returns a handler like h that reports how its connections end.
 func closes(h *Funcs) (*Funcs, chan *CloseError) {
 	ended := make(chan *CloseError, 1000)
-	return &Funcs{Open: h.Open, Message: h.Message, Close: func(c *Conn, err *CloseError) {
-		if h.Close != nil {
-			h.Close(c, err)
-		}
+	copied := *h
+	copied.Close = func(c *Conn, err *CloseError) {
+		h.OnClose(c, err)
 		ended <- err
-	}}, ended
+	}
+	return &copied, ended
 }
 
 // next returns what comes from ch, in time.

@@ -170,9 +170,8 @@ func (c *Conn) takeCarried() *carried {
 	if x == nil {
 		return nil
 	}
-	k := x.carry
-	x.carry = nil
-	return k
+	c.extra.Store(nil) // there is nothing else in it yet
+	return x.carry
 }
 
 // handoff is a net.Listener that is fed by hand.

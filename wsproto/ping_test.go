@@ -163,3 +163,35 @@ func TestPingNever(t *testing.T) {
 		t.Error(<-ended)
 	}
 }
+
+// TestPingHandlers has a handler told of pings and pongs, in order with messages,
+// after the pong was sent, and no more after the close frame.
+func TestPingHandlers(t *testing.T) {
+	events := make(chan string, 20)
+	tell := func(op Opcode) func(*Conn, []byte) {
+		return func(_ *Conn, p []byte) { events <- event(op, string(p)) }
+	}
+	h := &Funcs{
+		Open:    func(c *Conn, _ *Request) { c.Pong([]byte(letters(130))) },
+		Message: func(c *Conn, op Opcode, p []byte) { tell(op)(c, p) },
+		Ping:    tell(Ping),
+		Pong:    tell(Pong),
+	}
+	h, ended := closes(h)
+	p := dialPeer(t, listen(t, &Server{Handler: h}))
+	p.expect(Pong, letters(125))
+	p.send(ping("1") + text("2") + pong("3") + masked(0x01, "") + ping("") + masked(0x80, "4") + closing(1000, "") + ping("5") + pong("6"))
+	p.expect(Pong, "1")
+	p.expect(Pong, "")
+	p.expectClose(NormalClosure)
+	for _, want := range []string{"ping 1", "text 2", "pong 3", "ping ", "text 4"} {
+		if got := next(t, events); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	p.nc.Close()
+	next(t, ended)
+	if len(events) > 0 {
+		t.Errorf("after the close frame: %q", <-events)
+	}
+}

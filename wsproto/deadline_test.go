@@ -1,0 +1,125 @@
+package wsproto
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestReadDeadline bounds the wait for the first message: the peer hears why, and
+// OnClose too.
+func TestReadDeadline(t *testing.T) {
+	for name, ping := range map[string]time.Duration{"no pings": -1, "late pings": time.Hour, "many pings": 10 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			h, ended := closes(&Funcs{Open: func(c *Conn, _ *Request) { c.SetReadDeadline(time.Now().Add(50 * time.Millisecond)) }})
+			p := dialPeer(t, listen(t, &Server{Handler: h, PingInterval: ping, Engine: brisk}))
+			for {
+				b0, got := p.frame()
+				if b0 == 0x89 && ping > 0 { // a ping and its answer move nothing
+					p.send(pong(string(got)))
+					continue
+				}
+				if b0 != 0x88 || string(got) != "\x03\xf0nothing came in time" {
+					t.Fatalf("got frame %#x %q", b0, got)
+				}
+				break
+			}
+			p.nc.Close()
+			err := next(t, ended)
+			if err.Code != PolicyViolation || err.Remote || !errors.Is(err, ErrReadDeadline) || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("OnClose got %+v", err)
+			}
+		})
+	}
+}
+
+// TestReadDeadlineMoved moves it with each message, and then takes it away, for
+// longer in all than it is itself. The clock is that of another connection.
+func TestReadDeadlineMoved(t *testing.T) {
+	const bound = 400 * time.Millisecond
+	h, ended := closes(&Funcs{Message: func(c *Conn, op Opcode, p []byte) {
+		if c.SetReadDeadline(time.Now().Add(bound)); string(p) == "for ever" {
+			c.SetReadDeadline(time.Time{})
+		}
+		c.Send(op, p)
+	}})
+	addr := listen(t, &Server{Handler: h, Engine: brisk, PingInterval: -1})
+	p := dialPeer(t, addr)
+	for begin := time.Now(); time.Since(begin) < 2*bound; {
+		p.expectEcho("moved")
+	}
+	p.expectEcho("for ever")
+	clock := dialPeer(t, addr)
+	clock.expectEcho("begins")
+	clock.expectClose(PolicyViolation)
+	clock.nc.Close()
+	if err := next(t, ended); !errors.Is(err, ErrReadDeadline) {
+		t.Errorf("%+v", err)
+	}
+	p.expectEcho("still here")
+	p.send(closing(1000, ""))
+	p.nc.Close()
+	if err := next(t, ended); err.Code != NormalClosure {
+		t.Errorf("%+v", err)
+	}
+}
+
+// TestReadDeadlinePings has a connection with a distant read deadline pinged, and
+// given up if it is silent, as any other; also when it is moved all the time.
+func TestReadDeadlinePings(t *testing.T) {
+	moving := make(chan *Conn, 1)
+	h, ended := closes(&Funcs{Open: func(c *Conn, r *Request) {
+		c.SetReadDeadline(time.Now().Add(time.Hour))
+		if r.Path() == "/moving" {
+			moving <- c
+		}
+	}})
+	addr := listen(t, &Server{Handler: h, PingInterval: 20 * time.Millisecond, PongTimeout: 20 * time.Millisecond, Engine: brisk})
+	for _, path := range []string{"/", "/moving"} {
+		p := dialTCP(t, addr)
+		p.send(goodRequest(path))
+		p.response(101)
+		if path == "/moving" {
+			c := next(t, moving)
+			for len(ended) == 0 {
+				c.SetReadDeadline(time.Now().Add(time.Hour))
+				c.SetReadDeadline(time.Time{})
+			}
+		} else {
+			p.expect(Ping, "")
+			p.send(pong(""))
+		}
+		p.expect(Ping, "")
+		if err := next(t, ended); !errors.Is(err, ErrPongTimeout) {
+			t.Errorf("%+v", err)
+		}
+	}
+}
+
+// TestReadDeadlineClosing does not disturb the closing handshake, whose time is
+// bounded in any case.
+func TestReadDeadlineClosing(t *testing.T) {
+	h, ended := closes(&Funcs{Open: func(c *Conn, _ *Request) {
+		c.SetReadDeadline(time.Now().Add(time.Hour))
+		c.Close(NormalClosure, "")
+		c.SetReadDeadline(time.Now().Add(time.Hour))
+	}})
+	p := dialPeer(t, listen(t, &Server{Handler: h, Engine: brisk, CloseTimeout: 30 * time.Millisecond}))
+	p.expectClose(NormalClosure)
+	if err := next(t, ended); err.Code != NormalClosure || !errors.Is(err, ErrCloseTimeout) {
+		t.Errorf("%+v", err)
+	}
+}
+
+// TestReadDeadlineClient has it on the client's side.
+func TestReadDeadlineClient(t *testing.T) {
+	url := "ws://" + listen(t, &Server{Handler: echo(t)})
+	h, ended := closes(&Funcs{Open: func(c *Conn, _ *Request) { c.SetReadDeadline(time.Now()) }})
+	if _, err := newClient(t).Dial(within(t, patience), url, h); err != nil {
+		t.Fatal(err)
+	}
+	if err := next(t, ended); !errors.Is(err, ErrReadDeadline) {
+		t.Errorf("%+v", err)
+	}
+}
