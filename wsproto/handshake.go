@@ -75,6 +75,10 @@ func (c *Conn) shake(data []byte) (used int) {
 	defer x.free()
 	r := &x.request
 	r.conn = c
+	if carry := c.takeCarried(); carry != nil {
+		defer close(carry.done) // after OnOpen
+		carry.apply(r)
+	}
 	refusal := r.parse(data[:end])
 	if !r.isUpgrade() {
 		c.leave(data)
@@ -95,9 +99,6 @@ func (c *Conn) shake(data []byte) (used int) {
 // the request is refused.
 func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
 	r := &x.request
-	if carry := c.takeCarried(); carry != nil {
-		carry.apply(r)
-	}
 	if refusal == nil {
 		refusal = r.check()
 	}
@@ -228,6 +229,8 @@ func (c *Conn) shakeTimeout() {
 func (c *Conn) shakeFailed(err error) {
 	if c.side.state.ClientSide() {
 		c.dialFailed(err)
+	} else if carry := c.takeCarried(); carry != nil {
+		close(carry.done)
 	}
 }
 

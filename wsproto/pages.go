@@ -89,9 +89,11 @@ func upgradeRequired(w http.ResponseWriter) {
 // of a net/http server: it takes the connection out of that server and into the
 // engine, where the handshake is judged and answered as on the server's own port.
 // Fields that were set on w before are part of the answer; the request's context
-// and path values reach Accept and OnOpen through their Request. A connection whose
-// TLS that other server does cannot be taken over, which is answered with 501: use
-// ListenTLS, with the router in HTTP.
+// and path values reach Accept and OnOpen through their Request. It returns when
+// OnOpen has, since routers use again what stands in a request's context, and
+// leaves neither a goroutine nor a buffer behind. A connection whose TLS that other
+// server does cannot be taken over, which is answered with 501: use ListenTLS, with
+// the router in HTTP.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !isUpgrade(r) {
 		upgradeRequired(w)
@@ -127,13 +129,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = nc.SetDeadline(time.Time{})
 	c := &Conn{side: s.side}
-	c.extras().carry = &carried{request: r, header: w.Header().Clone()}
+	carry := &carried{request: r, header: w.Header().Clone(), done: make(chan struct{})}
+	c.extras().carry = carry
 	if err := s.engine.Adopt(nc, append(head, buffered(rw.Reader)...), (*handle)(c)); err != nil {
 		s.logger().Error("cannot take over a connection", "error", err)
 		_ = nc.SetWriteDeadline(time.Now().Add(s.CloseTimeout))
 		_, _ = nc.Write(plainAnswer(http.StatusNotImplemented, "the server cannot take over this connection for a WebSocket"))
 		nc.Close()
+		return
 	}
+	<-carry.done
 }
 
 // encodeHead writes the request's header again as it stood on the wire.
@@ -157,6 +162,7 @@ func buffered(r *bufio.Reader) []byte {
 type carried struct {
 	request *http.Request
 	header  http.Header
+	done    chan struct{} // closed when the request is not looked at any more
 }
 
 func (k *carried) apply(r *Request) {
