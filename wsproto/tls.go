@@ -14,15 +14,15 @@ import (
 // certificate of the two files (PEM), which is loaded again when they change: see
 // [Certificate]. Both may be empty if TLSConfig has a certificate.
 func (s *Server) ListenTLS(addr, certFile, keyFile string) (net.Addr, error) {
+	config, err := s.tlsConfig(certFile, keyFile) // before anything is started
+	if err != nil {
+		return nil, err
+	}
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	if s.closing() {
 		return nil, ErrServerClosed
-	}
-	config, err := s.tlsConfig(certFile, keyFile)
-	if err != nil {
-		return nil, err
 	}
 	l, err := s.engine.ListenTLS(addr, netpoll.TLS{Config: config, Answer: plainAnswer(http.StatusBadRequest, noTLS)}, s.accept)
 	if err != nil {
