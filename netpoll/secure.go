@@ -206,17 +206,14 @@ func (c *Conn) sendWireLocked(s *secure) (failed bool) {
 	return c.putRawLocked(nil, p, nil)
 }
 
-// sealer is what encrypting needs for a moment: room for a record of head and
-// body, and for what comes out.
+// sealer is what encrypting needs for a moment: room for what goes in, and for what
+// comes out. All is copied in, so that what callers have on their stacks stays there.
 type sealer struct {
-	plain [maxRecord]byte
+	plain [sealChunk]byte
 	wire  []byte
 }
 
-const (
-	maxRecord = 16 << 10 // RFC 8446, 5.1
-	sealChunk = 4 * maxRecord
-)
+const sealChunk = 32 << 10 // two records (RFC 8446, 5.1)
 
 var sealers = sync.Pool{New: func() any { return &sealer{wire: make([]byte, 0, sealChunk+sealChunk/8)} }}
 
@@ -224,29 +221,18 @@ var sealers = sync.Pool{New: func() any { return &sealer{wire: make([]byte, 0, s
 func (c *Conn) sealLocked(s *secure, head, body []byte) (failed bool) {
 	b := sealers.Get().(*sealer)
 	defer sealers.Put(b)
-	if len(head) > 0 { // head and body in one record, as far as it reaches
+	for len(head)+len(body) > 0 && !failed {
 		n := copy(b.plain[:], head)
 		m := copy(b.plain[n:], body)
-		if c.sealChunkLocked(s, b, b.plain[:n+m]) {
-			return true
-		}
 		head, body = head[n:], body[m:]
+		failed = c.sealChunkLocked(s, b, n+m)
 	}
-	for _, p := range [...][]byte{head, body} {
-		for len(p) > 0 {
-			n := min(len(p), sealChunk)
-			if c.sealChunkLocked(s, b, p[:n]) {
-				return true
-			}
-			p = p[n:]
-		}
-	}
-	return false
+	return failed
 }
 
-func (c *Conn) sealChunkLocked(s *secure, b *sealer, p []byte) (failed bool) {
+func (c *Conn) sealChunkLocked(s *secure, b *sealer, n int) (failed bool) {
 	s.wire = b.wire[:0]
-	_, err := s.tls.Write(p)
+	_, err := s.tls.Write(b.plain[:n])
 	wire := s.wire
 	b.wire, s.wire = wire[:0], nil
 	if err != nil { // after an alert of ours
