@@ -1,5 +1,5 @@
 // Conformance judges a WebSocket server by what RFC 6455 and RFC 7692 ask of it:
-// 1,843 cases, each with the exact answer and close code, played
+// 1,849 cases, each with the exact answer and close code, played
 // over TCP by a client that shares no code with package wsproto.
 //
 //	go run ./wsproto/conformance                            # judges wsproto.Server

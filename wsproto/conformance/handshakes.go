@@ -68,6 +68,7 @@ func handshakes(t *table) {
 	accepted(t)
 	refused(t)
 	subprotocols(t)
+	origins(t)
 }
 
 // accepted has requests that differ from the ordinary one in what does not matter.
@@ -182,7 +183,7 @@ var badLines = []struct {
 	{"two different lengths of the body are refused", "RFC 9112, 6.3", []string{"Content-Length: 0", "+Content-Length: 0"}},
 }
 
-// spoken is a server with subprotocols.
+// spoken is a server with subprotocols, which only pages of its own host may use.
 var spoken = config{subprotocols: "v1.chat,v2.chat"}
 
 func subprotocols(t *table) {
@@ -202,6 +203,29 @@ func subprotocols(t *table) {
 			s.bye()
 		})
 		c.Handshake = handshake{text: request(v.lines...), fields: []string{v.want}}
+		c.Config = spoken
+	}
+}
+
+func origins(t *table) {
+	next := t.series("H.4.")
+	for _, v := range []struct {
+		what   string
+		status int
+		lines  []string
+	}{
+		{"a page of the same host may connect", 0, []string{"Origin: http://{host}"}},
+		{"a page of the same host may connect over TLS before us", 0, []string{"Host: Example.com", "Origin: https://example.COM"}},
+		{"a page of another host may not connect", http.StatusForbidden, []string{"Origin: http://evil.example"}},
+		{"a page of another port may not connect", http.StatusForbidden, []string{"Host: example.com:8080", "Origin: http://example.com"}},
+		{"a page without a host may not connect", http.StatusForbidden, []string{"Origin: null"}},
+		{"an origin that is no URL may not connect", http.StatusForbidden, []string{"Origin: http://%"}},
+	} {
+		c := next(v.what, "10.2", func(s *script) {
+			s.echo(opText, "hello")
+			s.bye()
+		})
+		c.Handshake = handshake{text: request(v.lines...), status: v.status}
 		c.Config = spoken
 	}
 }

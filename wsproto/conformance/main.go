@@ -87,5 +87,8 @@ func (o *options) run(stdout io.Writer) (failed int, err error) {
 	var r report
 	j.all(cases, o.atOnce, r.add)
 	r.write(stdout, cases, o.verbose)
+	if r.notRun() == 2*len(cases) {
+		return 0, errors.New("none of them could be run")
+	}
 	return len(r.failed(cases)), j.targets.shutdown()
 }

@@ -46,7 +46,7 @@ func (r *report) write(w io.Writer, cases []*Case, verbose bool) {
 	}
 	total.row(tw, "", "all")
 	tw.Flush()
-	for reason, n := range r.notRun() {
+	for reason, n := range r.reasons() {
 		fmt.Fprintf(w, "\n%d runs were not made: %s\n", n, reason)
 	}
 	for _, v := range r.failed(cases) {
@@ -96,7 +96,15 @@ func (r *report) count(group string, cases []*Case) (n count) {
 	return n
 }
 
-func (r *report) notRun() map[string]int {
+func (r *report) notRun() (n int) {
+	for _, times := range r.reasons() {
+		n += times
+	}
+	return n
+}
+
+// reasons returns why runs were not made, and how many for each.
+func (r *report) reasons() map[string]int {
 	reasons := make(map[string]int)
 	for _, v := range r.verdicts {
 		if v.reason != "" {

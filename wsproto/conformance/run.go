@@ -66,6 +66,9 @@ func (c *Case) play(p *peer, t *target) (reason string, err error) {
 	if c.Handshake.status != 0 {
 		return "", p.refused(a)
 	}
+	if c.Handshake.text == "" {
+		*p.trace = trace{} // what this case is about comes now
+	}
 	if reason, err = p.agree(&s, c, a, t); reason != "" || err != nil {
 		return reason, err
 	}
