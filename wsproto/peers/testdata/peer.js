@@ -66,22 +66,25 @@ const unsupported = 'unsupported';
 function bytes(m) {
   const unit = Uint8Array.from(atob(m.unit), c => c.charCodeAt(0));
   const all = new Uint8Array(unit.length * m.times);
-  if (unit.length > 0) {
-    for (let i = 0; i < m.times; i++) all.set(unit, i * unit.length);
-  }
+  all.set(unit);
+  for (let n = unit.length; n > 0 && n < all.length; n *= 2) all.copyWithin(n, 0, n);
   return all;
 }
 
 function payload(m) { return m.text ? new TextDecoder().decode(bytes(m)) : bytes(m); }
 
 function compare(got, want) {
-  if (typeof want !== 'string') {
-    if (typeof got === 'string') throw new Error(`got text, want ${want.length} binary bytes`);
-    got = new Uint8Array(got);
+  if (typeof got !== 'string') got = new Uint8Array(got);
+  if (!same(got, want)) throw new Error(`got ${typeof got} of length ${got.length}, want ${typeof want} of length ${want.length}`);
+}
+
+function same(got, want) {
+  if (typeof got !== typeof want || got.length !== want.length) return false;
+  if (typeof want === 'string') return got === want;
+  for (let i = 0; i < want.length; i++) {
+    if (got[i] !== want[i]) return false;
   }
-  const same = typeof got === typeof want && got.length === want.length &&
-    (typeof want === 'string' ? got === want : got.every((b, i) => b === want[i]));
-  if (!same) throw new Error(`got ${typeof got} of length ${got.length}, want ${typeof want} of length ${want.length}`);
+  return true;
 }
 
 globalThis.Peer = Peer;
