@@ -67,18 +67,36 @@ type Conn struct {
 	active  atomic.Uint32 // coarse time of the last sign of life
 	slot    int32         // place in the loop's table
 	phase   phase
-	held    bool // reading pauses until the peer has taken some of out
-	sealed  bool // WriteLast was called
+	held    held
+	access  access
 	wide    bool // the kernel takes more than Options.NotSentLowat; see widenLocked
 }
 
 // rare holds what few connections need at a time.
 type rare struct {
-	tail []byte // what the handler left over
-	new  bool   // the handler has not seen tail yet
-	err  error  // why the connection ends
-	tls  *secure
+	tail      []byte     // what the handler left over
+	err       error      // why the connection ends
+	exclusive *Exclusive // while access is reserved
+	tls       *secure
 }
+
+// held says why reading pauses: for as long as a bit below tailDue is set.
+type held uint8
+
+const (
+	heldByPeer    held = 1 << iota // it does not take what it is sent
+	heldByHandler                  // see Hold
+	tailDue                        // no reason: the handler is to see its tail before more is read
+)
+
+// access says who may write.
+type access uint8
+
+const (
+	accessOpen     access = iota
+	accessReserved        // only the Exclusive, and WriteUrgent
+	accessSealed          // nobody any more: WriteLast was called
+)
 
 // phase is a connection's age. It only grows.
 type phase uint8
@@ -147,6 +165,9 @@ func (c *Conn) closeWithLocked(ph phase, err error) (changed bool) {
 	if r.err == nil {
 		r.err = err
 	}
+	if r.exclusive != nil {
+		r.exclusive.wake()
+	}
 	return true
 }
 
@@ -155,6 +176,13 @@ func (c *Conn) rareLocked() *rare {
 		c.rare = new(rare)
 	}
 	return c.rare
+}
+
+// tidyLocked gives rare back if it holds nothing.
+func (c *Conn) tidyLocked() {
+	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil {
+		c.rare = nil
+	}
 }
 
 // Close ends the connection at once; what is pending is dropped. OnClose gets
@@ -240,6 +268,7 @@ func (c *Conn) dieLocked() (fd int32, err error) {
 		c.loop.queued.Add(-int64(c.out.bytes))
 	}
 	c.out = nil
+	c.dropBehindLocked()
 	if c.rare != nil {
 		err, c.rare = c.rare.err, nil
 	}
@@ -277,8 +306,37 @@ func (c *Conn) Engine() *Engine { return c.loop.engine }
 func (c *Conn) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out == nil {
-		return 0
+	n := c.behindLocked()
+	if c.out != nil {
+		n += c.out.bytes
 	}
-	return c.out.bytes
+	return n
+}
+
+// Hold pauses reading until Resume: the handler has no room for more. Only the
+// Handler may call it, from OnData, which may then leave over all that it got, and
+// sees it again before more is read. Meanwhile the peer is slowed down by TCP, and
+// its end is not noticed but by writing.
+func (c *Conn) Hold() {
+	c.mu.Lock()
+	c.held |= heldByHandler | tailDue
+	c.mu.Unlock()
+}
+
+// Resume ends a Hold, if there is one, and has what waits be read.
+func (c *Conn) Resume() {
+	c.mu.Lock()
+	was := c.held
+	c.held &^= heldByHandler
+	c.mu.Unlock()
+	if was&heldByHandler != 0 {
+		c.notify(evRead)
+	}
+}
+
+// Held reports whether reading pauses because of Hold.
+func (c *Conn) Held() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held&heldByHandler != 0
 }

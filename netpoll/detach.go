@@ -87,7 +87,7 @@ func (c *Conn) detachLocked() (fd int32, tail []byte, err error) {
 	if c.phase != live {
 		return -1, nil, ErrClosed
 	}
-	if c.out != nil && !c.out.gathers() {
+	if c.out != nil && !c.out.gathers() || c.access == accessReserved {
 		return -1, nil, ErrPending
 	}
 	if c.rare != nil {
@@ -179,7 +179,7 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	}
 	var r *rare
 	if tail := append(append([]byte(nil), unread...), prefix...); s != nil || len(tail) > 0 {
-		r = &rare{tail: tail, new: len(tail) > 0, tls: s}
+		r = &rare{tail: tail, tls: s}
 	}
 	if s != nil {
 		s.conn, s.stream = h.Conn(), nil

@@ -80,7 +80,7 @@ func TestEchoBackpressure(t *testing.T) {
 	held := func() bool {
 		p.c.mu.Lock()
 		defer p.c.mu.Unlock()
-		return p.c.held
+		return p.c.held&heldByPeer != 0
 	}
 	eventually(t, "reading pauses", held)
 	if n := s.Stats().Queued; n <= maxPending/2 || n > maxPending {

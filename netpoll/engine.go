@@ -25,6 +25,8 @@ type Engine struct {
 	clock   clock
 	monitor *monitor
 
+	background background
+
 	open     atomic.Int64
 	accepted atomic.Int64
 	refused  atomic.Int64
@@ -63,6 +65,7 @@ func New(opts Options) (*Engine, error) {
 	e.pool = pool
 	e.greets.init(opts.TLSHandshakes)
 	e.calls.init(opts.TLSHandshakes)
+	e.background.most = opts.Background
 	e.monitor = newMonitor(e)
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}
@@ -134,6 +137,9 @@ func (e *Engine) enroll(h Handler, fd int, ph phase, r *rare) error {
 	c.handler = h
 	c.loop = e.loops[e.next.Add(1)%uint32(len(e.loops))]
 	c.fd, c.phase, c.rare = int32(fd), ph, r
+	if r != nil && len(r.tail) > 0 {
+		c.held = tailDue
+	}
 	c.active.Store(e.clock.coarse.Load())
 	c.state.Store(scheduled | evOpen)
 	c.mu.Unlock()
@@ -190,10 +196,11 @@ func (e *Engine) StopListening() {
 }
 
 // Shutdown stops listening, ends TLS handshakes under way, waits until every
-// connection has closed or ctx is done, closes the rest with ErrShutdown, and ends all goroutines of the engine.
+// connection has closed and every function of Go returned, or ctx is done, closes
+// the rest with ErrShutdown, and ends all goroutines of the engine.
 // It returns ctx's error if connections had to be closed. Handlers that still
 // block two seconds later are left behind, and the error says how many. Shutdown
-// must not be called from a Handler.
+// must not be called from a Handler or a function of Go.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	e.closing = true
@@ -209,7 +216,8 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if e.waitClosed(grace) != nil {
-			err = fmt.Errorf("netpoll: %d connections are left in a handler that blocks: %w", e.open.Load(), err)
+			err = fmt.Errorf("netpoll: %d connections, and %d functions in the background, are left in a handler that blocks: %w",
+				e.open.Load(), e.background.count(), err)
 		}
 		close(e.monitor.stop)
 		<-e.monitor.done
@@ -228,7 +236,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 func (e *Engine) waitClosed(ctx context.Context) error {
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()
-	for e.open.Load() > 0 {
+	for e.open.Load() > 0 || e.background.count() > 0 {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

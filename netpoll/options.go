@@ -17,6 +17,9 @@ type Options struct {
 	// Workers bounds the goroutines that run handlers, and so the number of
 	// handlers that can block at a time; 1,024 if 0. Idle workers end.
 	Workers int
+	// Background bounds the functions of Engine.Go that run at a time; as many
+	// as Workers if 0. They take no worker's place.
+	Background int
 	// ReadBuffer is the size in bytes of a worker's read buffer, the most that
 	// one OnData sees; 64 KiB if 0, at least 4 KiB.
 	ReadBuffer int
@@ -59,6 +62,7 @@ func (o Options) Validate() error {
 	}{
 		{"Loops", int64(o.Loops)},
 		{"Workers", int64(o.Workers)},
+		{"Background", int64(o.Background)},
 		{"ReadBuffer", int64(o.ReadBuffer)},
 		{"MaxPending", int64(o.MaxPending)},
 		{"NotSentLowat", int64(o.NotSentLowat)},
@@ -91,6 +95,7 @@ func (o Options) withDefaults() Options {
 	}
 	def(&o.Loops, runtime.GOMAXPROCS(0))
 	def(&o.Workers, 1024)
+	def(&o.Background, o.Workers)
 	def(&o.ReadBuffer, 64<<10)
 	def(&o.MaxPending, 4<<20)
 	def(&o.NotSentLowat, 64<<10)

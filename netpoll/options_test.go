@@ -16,9 +16,10 @@ func TestOptionsValidate(t *testing.T) {
 		field string // named in the error; none if ""
 	}{
 		{Options{}, ""},
-		{Options{Loops: 1, Workers: 1, ReadBuffer: 4096, MaxPending: 1, NotSentLowat: 1, UserTimeout: 1, Sweep: time.Millisecond, MaxConns: 1, TLSHandshakes: 1, TLSTimeout: 1}, ""},
+		{Options{Loops: 1, Workers: 1, Background: 1, ReadBuffer: 4096, MaxPending: 1, NotSentLowat: 1, UserTimeout: 1, Sweep: time.Millisecond, MaxConns: 1, TLSHandshakes: 1, TLSTimeout: 1}, ""},
 		{Options{Loops: -1}, "Loops"},
 		{Options{Workers: -1}, "Workers"},
+		{Options{Background: -1}, "Background"},
 		{Options{ReadBuffer: -1}, "ReadBuffer"},
 		{Options{ReadBuffer: 4095}, "ReadBuffer"},
 		{Options{MaxPending: -1}, "MaxPending"},
@@ -48,6 +49,7 @@ func TestOptionsDefaults(t *testing.T) {
 	want := Options{
 		Loops:         3,
 		Workers:       1024,
+		Background:    1024,
 		ReadBuffer:    64 << 10,
 		MaxPending:    4 << 20,
 		NotSentLowat:  64 << 10,

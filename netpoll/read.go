@@ -24,13 +24,15 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 			return false
 		}
 		buf, kept := w.in, w.kept
+		if w.unseen { // before more is read: there may be no room for it
+			if used := c.handler.OnData(buf[:kept]); used != kept && !c.keepRest(buf[used:kept]) {
+				return false
+			}
+			continue
+		}
 		n, errno := recv(c.fd, buf[kept:])
 		if errno != 0 || n == 0 {
-			used := 0
-			if w.unseen {
-				used = c.handler.OnData(buf[:kept])
-			}
-			if used != kept && !c.keepRest(buf[used:kept]) {
+			if kept > 0 && !c.keepRest(buf[:kept]) {
 				return false
 			}
 			if errno != unix.EAGAIN {
@@ -68,32 +70,36 @@ func (c *Conn) prepare(w *worker) {
 
 // prepareLocked copies the tail that the handler left over to the front of the
 // worker's buffer. It reports whether reading may go on: not when the connection
-// has begun to end, and not while the peer does not take what it is sent. The turn
-// that frees the queue then reads on.
+// has begun to end, not while the peer does not take what it is sent, and not while
+// the handler holds it. The turn that frees the queue, or Resume, then reads on.
 func (c *Conn) prepareLocked(w *worker) bool {
 	w.kept, w.unseen, w.secure = 0, false, nil
 	if c.phase != live {
 		return false
 	}
-	if c.out != nil && !c.out.gathers() {
-		if c.held = c.out.bytes > c.loop.engine.opts.MaxPending/2; c.held {
-			return false
-		}
+	if c.out != nil && !c.out.gathers() && c.out.bytes > c.loop.engine.opts.MaxPending/2 {
+		c.held |= heldByPeer
+	} else {
+		c.held &^= heldByPeer
 	}
+	if c.held&^tailDue != 0 {
+		return false
+	}
+	w.unseen = c.held&tailDue != 0
 	if c.rare != nil {
-		w.kept, w.unseen = copy(w.in, c.rare.tail), c.rare.new
+		w.kept = copy(w.in, c.rare.tail)
 		w.secure = c.rare.tls
-		if c.rare.err == nil && c.rare.tls == nil {
-			c.rare = nil
-		} else {
-			c.rare.tail, c.rare.new = nil, false
-		}
+		c.rare.tail = nil
+		c.tidyLocked()
 	}
+	c.held = 0
 	return true
 }
 
+// keepTailLocked keeps p. Of a connection that was held meanwhile it may be all
+// that was read.
 func (c *Conn) keepTailLocked(p []byte) bool {
-	if len(p) > c.loop.engine.opts.ReadBuffer/2 {
+	if len(p) > c.loop.engine.opts.ReadBuffer/2 && c.held == 0 {
 		c.closeWithLocked(dying, ErrTail)
 		return false
 	}
@@ -104,7 +110,7 @@ func (c *Conn) keepTailLocked(p []byte) bool {
 // again has OnData called once more with what it left over, if nothing comes.
 func (c *Conn) again() {
 	c.mu.Lock()
-	c.rareLocked().new = true
+	c.held |= tailDue
 	c.mu.Unlock()
 	c.notify(evRead)
 }

@@ -167,9 +167,15 @@ func (c *Conn) readSecure(w *worker, s *secure, events uint32) (again bool) {
 		if !w.ready {
 			return false
 		}
+		if w.unseen { // before more is read: there may be no room for it
+			if used := c.handler.OnData(w.in[:w.kept]); used != w.kept && !c.keepRest(w.in[used:w.kept]) {
+				return false
+			}
+			continue
+		}
 		n, err := c.decrypt(s, w.in[w.kept:])
 		data, used := w.in[:w.kept+n], 0
-		if n > 0 || w.unseen {
+		if n > 0 {
 			used = c.handler.OnData(data)
 		}
 		if used != len(data) && !c.keepRest(data[used:]) {

@@ -31,17 +31,8 @@ func (t *Task) Schedule() {
 
 func (t *Task) turn(*worker) {
 	t.state.Store(scheduled)
-	t.protect()
+	t.loop.engine.protect(t.run)
 	if !t.state.CompareAndSwap(scheduled, 0) {
 		t.loop.push(t) // due again: after those who wait already
 	}
-}
-
-func (t *Task) protect() {
-	defer func() {
-		if v := recover(); v != nil {
-			t.loop.engine.panicked(v)
-		}
-	}()
-	t.run()
 }

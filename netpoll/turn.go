@@ -38,14 +38,14 @@ func (c *Conn) begin(w *worker, events uint32) phase {
 	w.enter(c)
 	c.mu.Lock()
 	if c.out != nil && events&evWrite != 0 {
-		c.flushLocked()
+		c.state.Or(c.flushLocked()) // a turn is running: it looks again before it ends
 	}
 	ph := c.phase
 	if ph == live {
 		if c.out == nil {
 			c.out = &w.out
 		}
-		if c.rare == nil && c.out == &w.out {
+		if c.rare == nil && c.held == 0 && c.out == &w.out {
 			w.ready, w.kept, w.unseen, w.secure = true, 0, false, nil // as prepareLocked would say
 		} else if events&evRead != 0 && events&(evOpen|evTimer) == 0 {
 			w.ready = c.prepareLocked(w)

@@ -77,8 +77,8 @@ func (k *crew) dismiss(w *worker) {
 }
 
 // release has every worker that is still in the turn it was in at the last call
-// give out what it gathered: its handler blocks, and the bytes shall not wait
-// for it. Called by the monitor only.
+// give out what it gathered, and what has been pending, because its handler blocks.
+// Called by the monitor only.
 func (k *crew) release() {
 	k.mu.Lock()
 	stuck := make([]*worker, 0, 8)
@@ -92,9 +92,7 @@ func (k *crew) release() {
 	k.mu.Unlock()
 	for _, w := range stuck {
 		if c := w.conn.Load(); c != nil {
-			c.mu.Lock()
-			c.releaseLocked(w)
-			c.mu.Unlock()
+			c.relieve(w)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (c *Conn) Write(head, body []byte) Outcome {
 	c.mu.Lock()
 	o := c.out
 	n := len(head) + len(body)
-	if o != nil && o.gathers() && len(o.gather)+n <= cap(o.gather) && c.phase == live && !c.sealed {
+	if o != nil && o.gathers() && len(o.gather)+n <= cap(o.gather) && c.phase == live && c.access == accessOpen {
 		o.gather = append(append(o.gather, head...), body...)
 		o.bytes += n
 		c.mu.Unlock()
@@ -77,12 +77,13 @@ func (c *Conn) WriteBuffer(b *Buffer) Outcome {
 // connection; else p is not sent.
 func (c *Conn) WriteLast(p []byte, err error) bool {
 	c.mu.Lock()
-	if c.phase != live || c.sealed {
+	if c.phase != live || c.access == accessSealed {
 		c.mu.Unlock()
 		return false
 	}
 	failed := c.putLocked(nil, p, nil)
-	c.sealed = true
+	c.dropBehindLocked()
+	c.access = accessSealed
 	if r := c.rareLocked(); r.err == nil {
 		r.err = err
 	}
@@ -97,9 +98,17 @@ func (c *Conn) WriteLast(p []byte, err error) bool {
 // to the queue else. shared is body if that is a buffer that may be kept. failed
 // asks the caller to schedule a turn, which closes the connection.
 func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
-	if c.phase != live || c.sealed {
+	if c.phase != live || c.access == accessSealed {
 		return Closed, false
 	}
+	if c.access == accessReserved {
+		return c.rare.exclusive.queueLocked(head, body, shared), false
+	}
+	return c.sendLocked(head, body, shared)
+}
+
+// sendLocked is writeLocked for those whom no reservation keeps out.
+func (c *Conn) sendLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
 	// What was gathered goes first: only what the socket refuses is pending.
 	if o := c.out; o != nil && o.gathers() && c.flushGatherLocked(o) {
 		return Closed, true
@@ -197,25 +206,28 @@ func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) {
 		c.out = new(outbound)
 	}
 	o, before := c.out, c.out.bytes
+	skip := min(took, len(head))
 	if shared != nil {
 		c.widenLocked(false)
+		if skip < len(head) {
+			o.copyIn(head[skip:], nil)
+		}
 		o.add(shared)
-		if took > 0 { // then it is the first in the queue
-			o.advance(took)
+		if took > skip { // then it is the first in the queue
+			o.advance(took - skip)
 		}
 	} else {
-		skip := min(took, len(head))
 		o.copyIn(head[skip:], body[took-skip:])
 	}
 	c.loop.queued.Add(int64(o.bytes - before))
 }
 
 // flushLocked sends what is queued. When all is gone the queue goes too, and a
-// connection that was held back reads on.
-func (c *Conn) flushLocked() {
+// connection that was held back reads on: the caller sees to the events returned.
+func (c *Conn) flushLocked() (events uint32) {
 	o := c.out
 	if o.gathers() {
-		return
+		return 0
 	}
 	sent, errno := o.write(c.fd)
 	c.loop.queued.Add(-int64(sent))
@@ -225,14 +237,34 @@ func (c *Conn) flushLocked() {
 	c.loop.bytesOut.Add(int64(sent))
 	if errno != 0 {
 		c.closeWithLocked(dying, errno)
-		return
+		return evClose
 	}
 	if o.bytes == 0 {
 		c.out = nil
+		if c.access == accessReserved {
+			c.rare.exclusive.wake()
+		}
 	}
-	if c.held && o.bytes <= c.loop.engine.opts.MaxPending/2 {
-		c.held = false
-		c.state.Or(evRead) // a turn is running: it looks again before it ends
+	if c.held&heldByPeer != 0 && o.bytes <= c.loop.engine.opts.MaxPending/2 {
+		c.held &^= heldByPeer
+		return evRead
+	}
+	return 0
+}
+
+// relieve does for a connection whose handler blocks on w what the end of the turn,
+// or the next, would do: the bytes shall not wait for it.
+func (c *Conn) relieve(w *worker) {
+	var events uint32
+	c.mu.Lock()
+	c.releaseLocked(w)
+	if c.out != nil && c.state.Load()&evWrite != 0 {
+		c.state.And(^evWrite)
+		events = c.flushLocked()
+	}
+	c.mu.Unlock()
+	if events != 0 {
+		c.notify(events)
 	}
 }
 

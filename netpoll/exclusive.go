@@ -1,0 +1,203 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// ErrReserved says that somebody else writes to a connection in pieces.
+var ErrReserved = errors.New("netpoll: connection is reserved already")
+
+// Exclusive is the right to write to a connection in pieces that nothing comes
+// between but WriteUrgent: what Write and WriteBuffer take meanwhile waits, within
+// Options.MaxPending, and leaves after Release. WriteLast does not wait; it ends
+// the right, and what waits is lost. One goroutine at a time may use it.
+type Exclusive struct {
+	conn   *Conn
+	room   chan struct{} // has one when all has left, or the connection ends
+	timer  *time.Timer
+	buf    Buffer    // what Write sends
+	behind *outbound // what waits; nil if nothing. Guarded by Conn.mu
+}
+
+// Reserve begins to write in pieces. The error is ErrReserved or ErrClosed.
+func (c *Conn) Reserve() (*Exclusive, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.phase != live || c.access == accessSealed:
+		return nil, ErrClosed
+	case c.access == accessReserved:
+		return nil, ErrReserved
+	}
+	x := &Exclusive{conn: c, room: make(chan struct{}, 1)}
+	c.access, c.rareLocked().exclusive = accessReserved, x
+	return x, nil
+}
+
+// Write sends head and then body and blocks until the kernel has both: they are
+// not copied, and the caller's again when it returns. After patience the error is
+// os.ErrDeadlineExceeded; a part may have been sent, and the rest still may be.
+// Within a turn it gets on too, if more slowly: see Conn.relieve.
+func (x *Exclusive) Write(head, body []byte, patience time.Duration) error {
+	c := x.conn
+	c.mu.Lock()
+	if !x.holdsLocked() {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	x.buf.b = body
+	failed := c.putLocked(head, body, &x.buf)
+	err := x.waitLocked(patience)
+	if err != nil && c.out != nil {
+		x.buf.b = bytes.Clone(body) // what is left of it may still be sent
+	} else {
+		x.buf.b = nil
+	}
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+	return err
+}
+
+// waitLocked waits, without the lock, until nothing is queued.
+func (x *Exclusive) waitLocked(patience time.Duration) error {
+	c := x.conn
+	var late <-chan time.Time
+	for x.holdsLocked() {
+		if c.out == nil || c.out.gathers() {
+			return nil
+		}
+		if late == nil {
+			late = x.after(patience)
+			defer x.timer.Stop()
+		}
+		c.mu.Unlock()
+		select {
+		case <-x.room:
+			c.mu.Lock()
+		case <-late:
+			c.mu.Lock()
+			if x.holdsLocked() && c.out != nil && !c.out.gathers() {
+				return fmt.Errorf("netpoll: the peer does not take what it is sent: %w", os.ErrDeadlineExceeded)
+			}
+		}
+	}
+	return ErrClosed
+}
+
+func (x *Exclusive) after(d time.Duration) <-chan time.Time {
+	if x.timer == nil {
+		x.timer = time.NewTimer(d)
+	} else {
+		x.timer.Reset(d)
+	}
+	return x.timer.C
+}
+
+// Release ends the right to write: what waited is sent.
+func (x *Exclusive) Release() {
+	c := x.conn
+	failed := false
+	c.mu.Lock()
+	if o := x.behind; x.holdsLocked() {
+		c.access, c.rare.exclusive, x.behind = accessOpen, nil, nil
+		c.tidyLocked()
+		if o != nil {
+			c.loop.queued.Add(-int64(o.bytes))
+			for i := 0; i < len(o.segs) && !failed; i++ {
+				failed = c.putLocked(nil, o.segs[i].b, o.segs[i])
+			}
+		}
+	}
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+}
+
+// holdsLocked reports whether the right is still x's.
+func (x *Exclusive) holdsLocked() bool {
+	c := x.conn
+	return c.phase == live && c.access == accessReserved && c.rare.exclusive == x
+}
+
+// queueLocked has the write of somebody else wait.
+func (x *Exclusive) queueLocked(head, body []byte, shared *Buffer) Outcome {
+	c := x.conn
+	pending := c.behindLocked()
+	if c.out != nil {
+		pending += c.out.bytes
+	}
+	n := len(head) + len(body)
+	if n > c.loop.engine.opts.MaxPending-pending {
+		return Full
+	}
+	if n == 0 {
+		return Queued
+	}
+	if x.behind == nil {
+		x.behind = new(outbound)
+	}
+	if shared != nil {
+		x.behind.add(shared)
+	} else {
+		x.behind.copyIn(head, body)
+	}
+	c.loop.queued.Add(int64(n))
+	return Queued
+}
+
+// wake has Write look whether it may return.
+func (x *Exclusive) wake() {
+	select {
+	case x.room <- struct{}{}:
+	default:
+	}
+}
+
+// behindLocked returns the number of bytes that wait behind a reservation.
+func (c *Conn) behindLocked() int {
+	if c.access != accessReserved || c.rare == nil || c.rare.exclusive.behind == nil {
+		return 0
+	}
+	return c.rare.exclusive.behind.bytes
+}
+
+// dropBehindLocked ends a reservation for good.
+func (c *Conn) dropBehindLocked() {
+	if c.access != accessReserved {
+		return
+	}
+	c.loop.queued.Add(-int64(c.behindLocked()))
+	x := c.rare.exclusive
+	c.access, c.rare.exclusive, x.behind = accessSealed, nil, nil
+	x.wake()
+}
+
+// WriteUrgent is Write for what may go between the pieces of an Exclusive.
+func (c *Conn) WriteUrgent(head, body []byte) Outcome {
+	c.mu.Lock()
+	if c.phase != live || c.access == accessSealed {
+		c.mu.Unlock()
+		return Closed
+	}
+	if o := c.out; o != nil && o.gathers() && len(o.gather)+len(head)+len(body) <= cap(o.gather) {
+		o.gather = append(append(o.gather, head...), body...)
+		o.bytes += len(head) + len(body)
+		c.mu.Unlock()
+		return Queued
+	}
+	res, failed := c.sendLocked(head, body, nil)
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+	return res
+}
