@@ -3,6 +3,7 @@ package wsproto
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha1"
@@ -35,11 +36,14 @@ type Client struct {
 	Subprotocols []string
 	// Compression, if not nil, offers permessage-deflate.
 	Compression *Compression
-	// MaxMessage, HandshakeTimeout, CloseTimeout, PingInterval and
-	// PongTimeout are as in [Server], but nothing is pinged if PingInterval
-	// is 0. To connect and to shake hands with TLS has a time of its own, the
-	// engine's TLSTimeout.
+	// MaxMessage, StreamAbove, MaxStream, StreamTimeout, HandshakeTimeout,
+	// CloseTimeout, PingInterval and PongTimeout are as in [Server], but nothing
+	// is pinged if PingInterval is 0. To connect and to shake hands with TLS has a
+	// time of its own, the engine's TLSTimeout.
 	MaxMessage       int
+	StreamAbove      int
+	MaxStream        int64
+	StreamTimeout    time.Duration
 	HandshakeTimeout time.Duration
 	CloseTimeout     time.Duration
 	PingInterval     time.Duration
@@ -189,6 +193,7 @@ func (k *Client) begin() {
 	def(&k.PongTimeout, 20*time.Second)
 	k.side = &side{
 		limits:       limits{frame: k.MaxMessage, message: k.MaxMessage},
+		streams:      newStreams(0, min(cmp.Or(k.StreamAbove, k.MaxMessage), k.MaxMessage), k.MaxStream, k.StreamTimeout),
 		state:        ws.StateClientSide,
 		ping:         k.PingInterval,
 		pong:         k.PongTimeout,

@@ -2,7 +2,9 @@ package wsproto
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
@@ -44,6 +46,7 @@ type Conn struct {
 // side is what the connections of a server, or of a client, have in common.
 type side struct {
 	limits
+	streams
 	state        ws.State // StateServerSide or StateClientSide
 	ping         time.Duration
 	pong         time.Duration
@@ -62,14 +65,17 @@ type extra struct {
 	deadlines   *deadlines
 	dial        *dial    // a client's handshake, until it is done
 	carry       *carried // what came with a hijacked connection, until the handshake
+	stream      atomic.Pointer[stream]
 }
 
 const (
-	flagOpen   uint32 = 1 << iota // the handshake is done
-	flagPinged                    // nothing has come since a ping of ours
-	flagClosed                    // a close frame was sent or received
-	flagLate                      // our close frame was not answered in time
-	flagSilent                    // the time to answer a ping is over
+	flagOpen      uint32 = 1 << iota // the handshake is done
+	flagPinged                       // nothing has come since a ping of ours
+	flagClosed                       // a close frame was sent or received
+	flagLate                         // our close frame was not answered in time
+	flagSilent                       // the time to answer a ping is over
+	flagStream                       // the handler takes streams
+	flagStreamAll                    // and nothing else
 	// see flagDeflate for more
 )
 
@@ -103,11 +109,17 @@ func (h *handle) OnData(data []byte) (used int) {
 			}
 		}
 	}
-	state := c.side.state
-	if flags&flagDeflate != 0 {
-		state = state.Set(ws.StateExtended)
+	flags = c.flags.Load()
+	lim, state := &c.side.limits, c.side.state
+	if flags&(flagStream|flagDeflate) != 0 {
+		if flags&flagStream != 0 {
+			lim = c.side.streams.limits(flags)
+		}
+		if flags&flagDeflate != 0 {
+			state = state.Set(ws.StateExtended)
+		}
 	}
-	n, err := c.parser.feed(data[used:], state, &c.side.limits, (*frameSink)(c))
+	n, err := c.parser.feed(data[used:], state, lim, (*frameSink)(c))
 	if err != nil {
 		v := err.(*Violation)
 		c.fail(v.Code, v.Rule, v)
@@ -154,6 +166,9 @@ func (h *handle) OnClose(err error) {
 	if c.flags.Load()&flagLate != 0 && ce.Err == nil {
 		ce.Err = ErrCloseTimeout // the engine keeps the first error only
 	}
+	if s := c.streaming(); s != nil && s.closed(ce) {
+		return // when OnStream has returned
+	}
 	c.handler.OnClose(c, ce)
 }
 
@@ -168,6 +183,16 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	c.io.CountIn(1)
 	c.handler.OnMessage(c, op, payload)
 	return true
+}
+
+func (s *frameSink) stream(op Opcode, head []byte, deflated bool) *stream {
+	return (*Conn)(s).beginStream(op, head, deflated)
+}
+
+func (s *frameSink) streaming() bool {
+	c := (*Conn)(s)
+	before := c.streaming()
+	return before != nil && before.hold()
 }
 
 func (s *frameSink) control(op Opcode, payload []byte) bool {
@@ -225,12 +250,17 @@ func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
 	var frame [maxHeader + maxControl]byte
 	var key [4]byte
 	c.flags.Or(flagClosed)
-	return c.io.WriteLast(appendFrame(frame[:0], true, CloseFrame, appendCloseBody(body[:0], code, reason), c.mask(&key)), err)
+	first := c.io.WriteLast(appendFrame(frame[:0], true, CloseFrame, appendCloseBody(body[:0], code, reason), c.mask(&key)), err)
+	if s := c.streaming(); s != nil {
+		s.end(err)
+	}
+	return first
 }
 
 // Close begins the closing handshake: the peer gets a close frame, its answer is
 // waited for, for Server.CloseTimeout at most, and OnClose is called. Nothing is
-// delivered or sent after it. A second call does nothing. A code that may not
+// delivered or sent after it: what waits behind a [Writer] is lost, and a stream of
+// which not all has come ends with an error. A second call does nothing. A code that may not
 // stand in a frame is sent as InternalError; NoStatus sends neither code nor
 // reason. A reason longer than 123 bytes is cut.
 func (c *Conn) Close(code Code, reason string) {
@@ -240,13 +270,28 @@ func (c *Conn) Close(code Code, reason string) {
 	}
 }
 
-// Send sends a message; payload is the caller's again when it returns.
+// Send sends a message; payload is the caller's again when it returns. While a
+// [Writer] is open, messages wait behind it: they are Queued, or Full if more would
+// be pending than Engine.MaxPending.
 func (c *Conn) Send(op Opcode, payload []byte) Outcome {
 	return c.write(op, payload, 1)
 }
 
 // SendText sends a text message.
 func (c *Conn) SendText(s string) Outcome { return c.Send(Text, []byte(s)) }
+
+// SendBinary sends a binary message; p is the caller's again when it returns.
+func (c *Conn) SendBinary(p []byte) Outcome { return c.Send(Binary, p) }
+
+// SendJSON sends v as a text message. The error is json.Marshal's; then nothing was
+// sent, and the outcome has no meaning.
+func (c *Conn) SendJSON(v any) (Outcome, error) {
+	p, err := json.Marshal(v)
+	if err != nil {
+		return Closed, fmt.Errorf("wsproto: %w", err)
+	}
+	return c.Send(Text, p), nil
+}
 
 // SendPrepared sends messages that were encoded before. A client, which has to
 // mask each frame with a fresh key, cannot: it answers Closed.
@@ -301,7 +346,11 @@ func (c *Conn) writeFrame(op Opcode, payload []byte) Outcome {
 		return c.writeMasked(op, payload)
 	}
 	var head [maxHeader]byte
-	return c.io.Write(appendHeader(head[:0], true, op, len(payload)), payload)
+	h := appendHeader(head[:0], true, op, len(payload))
+	if op.IsControl() { // may go between fragments (RFC 6455, 5.4)
+		return c.io.WriteUrgent(h, payload)
+	}
+	return c.io.Write(h, payload)
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
@@ -313,7 +362,11 @@ func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 	b := scratch.Get().(*[]byte)
 	var key [4]byte
 	*b = appendFrame((*b)[:0], true, op, payload, c.mask(&key))
-	o := c.io.Write(nil, *b)
+	send := c.io.Write
+	if op.IsControl() { // may go between fragments (RFC 6455, 5.4)
+		send = c.io.WriteUrgent
+	}
+	o := send(nil, *b)
 	if cap(*b) <= keepScratch {
 		scratch.Put(b)
 	}
@@ -330,10 +383,13 @@ func (c *Conn) mask(key *[4]byte) *[4]byte {
 	return key
 }
 
-// keepAlive pings a peer that was silent, and gives up one that stays so.
+// keepAlive pings a peer that was silent, and gives up one that stays so. One that is
+// not read, because a stream has no room, cannot be heard: it has all the time.
 func (c *Conn) keepAlive() {
 	s, idle := c.side, c.io.IdleFor()
 	switch pinged := c.flags.Load()&flagPinged != 0; {
+	case c.io.Held():
+		c.arm(s.ping)
 	case pinged && c.flags.Or(flagSilent)&flagSilent == 0:
 		c.arm(time.Millisecond) // the answer may be there, and this turn still to read it
 	case pinged:
@@ -349,6 +405,9 @@ func (c *Conn) keepAlive() {
 
 // opened marks the handshake as done.
 func (c *Conn) opened() {
+	if streamer(c.handler) != nil {
+		c.flags.Or(flagStream)
+	}
 	c.flags.Or(flagOpen)
 	c.armFirst()
 }

@@ -1,5 +1,7 @@
 package wsproto
 
+import "io"
+
 // Handler is what a program does with a connection. Its methods are called for
 // one connection one at a time, in the order OnOpen, any number of OnMessage,
 // OnClose; for different connections at the same time. They run on a bounded
@@ -29,10 +31,48 @@ type PongHandler interface {
 	OnPong(c *Conn, payload []byte)
 }
 
-// Funcs is a [Handler], [PingHandler] and [PongHandler] made of functions; those that are nil do nothing.
+// StreamHandler is a [Handler] that takes large messages as they come, in memory that
+// is bounded whatever their size: see Server.StreamAbove and Conn.StreamAll.
+type StreamHandler interface {
+	Handler
+	// OnStream is called for a message, Text or Binary, of which r reads the
+	// payload to io.EOF. It is valid during the call, for one goroutine at a time.
+	//
+	// OnStream runs beside the connection's turns, so it may block, at the price
+	// of one of Engine.Background goroutines; when those are all at work, it waits,
+	// and its message unread, until one returns. In the order of messages nothing
+	// changes: the next message and OnClose wait until OnStream has returned. Pings
+	// are answered meanwhile.
+	//
+	// If OnStream returns nil before the end, the rest of the message is thrown
+	// away as it comes. An error, or a panic, closes the connection with 1011.
+	//
+	// r fails at once when the connection ends before the message does, with an
+	// error that wraps io.ErrUnexpectedEOF and the [CloseError]; also if the next
+	// bytes do not come within Server.StreamTimeout (then it wraps
+	// os.ErrDeadlineExceeded too, and the connection is closed with 1008), if text
+	// is not UTF-8 (1007), and if the message is larger than Server.MaxStream
+	// (1009). What it read of text by then may end within a rune. r has WriteTo,
+	// which io.Copy uses to save a copy.
+	OnStream(c *Conn, op Opcode, r io.Reader) error
+}
+
+// streamer returns h as a StreamHandler, or nil.
+func streamer(h Handler) StreamHandler {
+	if f, ok := h.(*Funcs); ok && f.Stream == nil {
+		return nil
+	}
+	s, _ := h.(StreamHandler)
+	return s
+}
+
+// Funcs is a [Handler], [PingHandler] and [PongHandler] made of functions; those that
+// are nil do nothing. It is a [StreamHandler] if Stream is not nil when the connection
+// opens.
 type Funcs struct {
 	Open    func(c *Conn, r *Request)
 	Message func(c *Conn, op Opcode, payload []byte)
+	Stream  func(c *Conn, op Opcode, r io.Reader) error
 	Close   func(c *Conn, err *CloseError)
 	Ping    func(c *Conn, payload []byte)
 	Pong    func(c *Conn, payload []byte)
@@ -51,6 +91,9 @@ func (f *Funcs) OnMessage(c *Conn, op Opcode, payload []byte) {
 		f.Message(c, op, payload)
 	}
 }
+
+// OnStream calls Stream.
+func (f *Funcs) OnStream(c *Conn, op Opcode, r io.Reader) error { return f.Stream(c, op, r) }
 
 // OnClose calls Close.
 func (f *Funcs) OnClose(c *Conn, err *CloseError) {

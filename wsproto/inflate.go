@@ -44,6 +44,9 @@ func (f *inflater) inflate(p, window []byte, limit int) ([]byte, error) {
 	f.in = append(append(f.in[:0], p...), inflateTail...)
 	f.src.Reset(f.in)
 	f.out = f.out[:0]
+	if limit < 0 {
+		return nil, ErrMessageSize
+	}
 	dict := window
 	for range maxStreams {
 		_ = f.r.(flate.Resetter).Reset(&f.src, dict) // which copies it

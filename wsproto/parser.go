@@ -8,7 +8,8 @@ import (
 )
 
 // parser turns bytes into messages. It takes any split of the bytes and gives
-// the same messages as for one piece; what it has to remember between two calls
+// the same messages as for one piece. A message above the limit is handed over as it
+// comes, to a stream, if the sink has one for it. What it has to remember between two calls
 // is a pointer that is nil unless a message is incomplete.
 type parser struct {
 	part *partial
@@ -25,6 +26,13 @@ type sink interface {
 	message(op Opcode, payload []byte) bool
 	inflate(op Opcode, payload []byte) (more bool, err error) // a compressed message
 	control(op Opcode, payload []byte) bool
+	// stream begins a message that is larger than what is collected. head is what
+	// has come of it, compressed or not; the stream owns it. nil if there is nobody
+	// to take it.
+	stream(op Opcode, head []byte, deflated bool) *stream
+	// streaming reports whether the stream before is still at work. Then no data
+	// frame is parsed; who returns true sees to it that feed is called again.
+	streaming() bool
 }
 
 // partial is a message of which a part has come.
@@ -37,7 +45,13 @@ type partial struct {
 	fin  bool // the current frame is the last
 	rsv1 bool // the message is compressed
 	text validator
+
+	stream *stream // takes the payload in place of buf, if not nil
 }
+
+// streamed stands in parser.part from the end of a streamed message to the next data
+// frame. It is the same for all, so that an idle connection keeps nothing.
+var streamed = new(partial)
 
 var partials = sync.Pool{New: func() any { return new(partial) }}
 
@@ -54,16 +68,17 @@ func (m *partial) free() {
 
 // drop forgets a message that is incomplete.
 func (r *parser) drop() {
-	if r.part != nil {
+	if r.part != nil && r.part != streamed {
 		r.part.free()
-		r.part = nil
 	}
+	r.part = nil
 }
 
 // feed parses data, which it changes, and returns how many bytes of it are done
-// with: all but an incomplete header or control frame, and all if the sink
-// stopped it. state is StateServerSide or StateClientSide, and StateExtended if
-// messages may be compressed. The error is a *Violation.
+// with: all but an incomplete header or control frame, all but what a stream has
+// no room for, and all if the sink stopped it. state is StateServerSide or
+// StateClientSide, and StateExtended if messages may be compressed. The error is a
+// *Violation.
 //
 // Its inner loop takes what nearly all frames are: a message in a single frame of less
 // than 64 KiB, complete, and nothing wrong with its header, which is delivered
@@ -127,7 +142,7 @@ func (r *parser) other(data []byte, state ws.State, lim *limits, s sink) (n int,
 // frame takes the header of any other frame, and the whole of a control frame. n is
 // 0 if not enough of it has come.
 func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int, more bool, err error) {
-	if r.part != nil {
+	if r.part != nil && r.part != streamed {
 		state = state.Set(ws.StateFragmented)
 	}
 	h, n, err := parseHeader(data, state)
@@ -143,10 +158,18 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 		ws.Cipher(body, h.Mask, 0)
 		return n + len(body), s.control(h.OpCode, body), nil
 	}
-	if body := data[n:]; h.Rsv != 0 && h.Fin && int64(len(body)) >= h.Length {
-		return r.inflate(h, n, body[:h.Length], lim, s)
+	if r.part == streamed {
+		if s.streaming() {
+			return 0, true, nil
+		}
+		r.part = nil
 	}
-	if err := r.begin(h, lim); err != nil {
+	if body := data[n:]; h.Rsv != 0 && h.Fin && int64(len(body)) >= h.Length && lim.check(h.Length, 0, true) == nil {
+		ws.Cipher(body[:h.Length], h.Mask, 0) // complete in one frame: it need not be kept
+		more, err = s.inflate(h.OpCode, body[:h.Length])
+		return n + int(h.Length), more, err
+	}
+	if err := r.begin(h, lim, s); err != nil {
 		return 0, false, err
 	}
 	if h.Length == 0 {
@@ -156,50 +179,47 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 	return n, true, nil
 }
 
-// inflate takes a compressed message that is complete in one frame: it need not be
-// kept.
-func (r *parser) inflate(h ws.Header, n int, body []byte, lim *limits, s sink) (_ int, more bool, err error) {
-	if err = lim.check(h.Length, 0, true); err == nil {
-		ws.Cipher(body, h.Mask, 0)
-		more, err = s.inflate(h.OpCode, body)
-	}
-	return n + len(body), more, err
-}
-
-// check takes the size of a frame and that of the message before it. Data that
-// cannot be compressed becomes a little longer by the attempt: that is let pass,
-// the message is measured again when it is decompressed.
+// check takes the size of a frame and that of the message before it.
 func (l *limits) check(frame int64, before int, deflated bool) error {
-	slack := func(n int) int64 {
-		if deflated {
-			return int64(n) + int64(n)>>8 + 64
-		}
-		return int64(n)
-	}
-	if frame > slack(l.frame) {
+	if frame > slack(l.frame, deflated) {
 		return ErrFrameSize
 	}
-	if frame > slack(l.message)-int64(before) {
+	if frame > slack(l.message, deflated)-int64(before) {
 		return ErrMessageSize
 	}
 	return nil
 }
 
+// slack is what may come where a message is to have n bytes. Data that cannot be
+// compressed becomes a little longer by the attempt: that is let pass, the message
+// is measured again when it is decompressed.
+func slack(n int, deflated bool) int64 {
+	if deflated && n >= 0 {
+		return int64(n) + int64(n)>>8 + 64
+	}
+	return int64(n)
+}
+
 // begin takes the header of a data frame whose payload is not all there, or which
 // is one of several of a message. Nothing is allocated for the declared length.
-func (r *parser) begin(h ws.Header, lim *limits) error {
-	before, deflated := 0, h.Rsv != 0
-	if r.part != nil {
-		before, deflated = len(r.part.buf), r.part.rsv1
-	}
-	if err := lim.check(h.Length, before, deflated); err != nil {
-		return err
-	}
+func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 	m := r.part
 	if m == nil {
 		m = partials.Get().(*partial)
-		m.op, m.rsv1 = h.OpCode, deflated
+		m.op, m.rsv1 = h.OpCode, h.Rsv != 0
 		r.part = m
+	}
+	switch err := lim.check(h.Length, len(m.buf), m.rsv1); {
+	case err == ErrFrameSize:
+		return err
+	case err == ErrMessageSize && m.stream == nil:
+		if m.stream = s.stream(m.op, m.buf, m.rsv1); m.stream == nil {
+			return err
+		}
+		m.buf = nil
+	}
+	if m.stream != nil && !m.stream.admit(h.Length) {
+		return ErrMessageSize
 	}
 	m.left, m.fin, m.mask, m.pos = h.Length, h.Fin, h.Mask, 0
 	return nil
@@ -209,13 +229,22 @@ func (r *parser) begin(h ws.Header, lim *limits) error {
 func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 	m := r.part
 	p := data[:min(int64(len(data)), m.left)]
+	if m.stream != nil {
+		if p = p[:m.stream.room(len(p))]; len(p) == 0 {
+			return 0, true, nil
+		}
+	}
 	ws.Cipher(p, m.mask, m.pos) // with a mask of 0 it is the identity
 	m.pos = (m.pos + len(p)) & 3
 	m.left -= int64(len(p))
 	if m.op == Text && !m.rsv1 && !m.text.write(p) {
 		return 0, false, ErrText
 	}
-	m.append(p)
+	if m.stream != nil {
+		m.stream.write(p)
+	} else {
+		m.append(p)
+	}
 	if m.left > 0 {
 		return len(p), true, nil
 	}
@@ -260,8 +289,13 @@ func (r *parser) frameEnd(s sink) (more bool, err error) {
 	if m.op == Text && !m.text.done() {
 		return false, ErrText
 	}
-	r.part = nil
 	defer m.free()
+	if m.stream != nil {
+		r.part = streamed
+		m.stream.end(nil)
+		return true, nil
+	}
+	r.part = nil
 	if m.rsv1 {
 		return s.inflate(m.op, m.buf)
 	}

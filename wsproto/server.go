@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -47,8 +48,17 @@ type Server struct {
 	// MaxMessage bounds the payload of a message, in bytes, whole or in
 	// fragments; 1 MiB if 0. A larger one ends the connection with 1009.
 	MaxMessage int
-	// MaxFrame bounds the payload of a frame; MaxMessage if 0.
+	// MaxFrame bounds the payload of a frame; MaxMessage if 0, and MaxStream where
+	// the handler is a [StreamHandler].
 	MaxFrame int
+	// StreamAbove is the payload in bytes above which a message goes to a
+	// [StreamHandler]'s OnStream, and not to OnMessage; MaxMessage if 0, and at
+	// most that. Other handlers are not concerned.
+	StreamAbove int
+	// MaxStream bounds the payload of a message that goes to OnStream, in bytes;
+	// 1 GiB if 0, none if negative. A larger one ends the connection with 1009.
+	// It takes 2 Engine.ReadBuffer of memory, whatever its size.
+	MaxStream int64
 	// MaxHeader bounds the header of a handshake, in bytes; 8 KiB if 0.
 	MaxHeader int
 
@@ -59,6 +69,9 @@ type Server struct {
 	// header; 10 s if 0. With TLS it begins after that, which is bounded by
 	// Engine.TLSTimeout, by default the same.
 	HandshakeTimeout time.Duration
+	// StreamTimeout is for how long a stream waits for the next bytes, and a
+	// [Writer] for the peer to take some; 60 s if 0.
+	StreamTimeout time.Duration
 	// CloseTimeout bounds the closing handshake; 5 s if 0.
 	CloseTimeout time.Duration
 	// PingInterval is for how long a peer may be silent before it is pinged;
@@ -96,7 +109,7 @@ func (s *Server) Validate() error {
 	for _, f := range []struct {
 		name  string
 		value int
-	}{{"MaxMessage", s.MaxMessage}, {"MaxFrame", s.MaxFrame}, {"MaxHeader", s.MaxHeader},
+	}{{"MaxMessage", s.MaxMessage}, {"MaxFrame", s.MaxFrame}, {"MaxHeader", s.MaxHeader}, {"StreamAbove", s.StreamAbove}, {"StreamTimeout", int(s.StreamTimeout)},
 		{"HandshakeTimeout", int(s.HandshakeTimeout)}, {"CloseTimeout", int(s.CloseTimeout)}, {"PongTimeout", int(s.PongTimeout)},
 	} {
 		if f.value < 0 {
@@ -105,6 +118,9 @@ func (s *Server) Validate() error {
 	}
 	if err := s.Compression.validate("Server"); err != nil {
 		return err
+	}
+	if maximum := cmp.Or(s.MaxMessage, defaultMaxMessage); s.StreamAbove > maximum {
+		return fmt.Errorf("wsproto: Server.StreamAbove is %d bytes; it must be at most MaxMessage, %d", s.StreamAbove, maximum)
 	}
 	if b := s.Engine.ReadBuffer; b != 0 && s.MaxHeader > b/2 {
 		return fmt.Errorf("wsproto: Server.MaxHeader is %d bytes; it must be at most half of Engine.ReadBuffer, %d", s.MaxHeader, b/2)
@@ -115,7 +131,6 @@ func (s *Server) Validate() error {
 func (s *Server) setDefaults() {
 	def(&s.Addr, ":8080")
 	def(&s.MaxMessage, defaultMaxMessage)
-	def(&s.MaxFrame, s.MaxMessage)
 	if b := s.Engine.ReadBuffer; b != 0 { // half of it is what the engine keeps of a header
 		def(&s.MaxHeader, min(defaultMaxHeader, b/2))
 	}
@@ -156,7 +171,8 @@ func (s *Server) begin() error {
 			return
 		}
 		s.side = &side{
-			limits:       limits{frame: s.MaxFrame, message: s.MaxMessage},
+			limits:       limits{frame: cmp.Or(s.MaxFrame, s.MaxMessage), message: s.MaxMessage},
+			streams:      newStreams(s.MaxFrame, cmp.Or(s.StreamAbove, s.MaxMessage), s.MaxStream, s.StreamTimeout),
 			state:        ws.StateServerSide,
 			ping:         s.PingInterval,
 			pong:         s.PongTimeout,

@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"unicode/utf8"
@@ -59,7 +60,12 @@ func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 	if receive {
 		window = t.in
 	}
-	out, err := f.inflate(payload, window, c.side.limits.message)
+	out, err := f.inflate(payload, window, s.collects())
+	if err == ErrMessageSize && c.flags.Load()&flagStream != 0 {
+		c.beginStream(op, bytes.Clone(payload), true).end(nil)
+		c.parser.part = streamed
+		return true, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -70,6 +76,15 @@ func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 		t.in = appendWindow(window, out, t.inBits)
 	}
 	return s.message(op, out), nil
+}
+
+// collects returns the size of the largest message, in bytes, that is not a stream.
+func (s *frameSink) collects() int {
+	c := (*Conn)(s)
+	if flags := c.flags.Load(); flags&flagStream != 0 {
+		return c.side.streams.limits(flags).message
+	}
+	return c.side.limits.message
 }
 
 // writeDeflated sends a message compressed. Without takeover only if that makes it
