@@ -342,7 +342,7 @@ func TestStreamFails(t *testing.T) {
 // TestStreamCut ends the connection in the middle of a message: the reader hears of it
 // at once, OnClose comes after it.
 func TestStreamCut(t *testing.T) {
-	half := masked(0x01, letters(5000)) + masked(0x00, letters(5000))[:4000]
+	half := masked(0x01, letters(5000)) + rawFrame(0x00, letters(5000), new([4]byte))[:4000]
 	between := masked(0x01, letters(5000))
 	for name, tt := range map[string]struct {
 		send string
@@ -421,12 +421,44 @@ func TestStreamShutdown(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for range 2 {
+	for range 2 { // at least: one that waited may have begun
 		if end := next(t, ends); !IsCloseError(end.err, GoingAway) {
 			t.Error(end.err)
 		}
 	}
-	if len(ends) > 0 {
+}
+
+// TestStreamWaits has a message whose turn never comes: it is held, and when its
+// connection ends OnClose does not wait for others.
+func TestStreamWaits(t *testing.T) {
+	begun := make(chan *Conn, 10)
+	f, ends := reads(begun)
+	h, ended := closes(f)
+	s := &Server{Handler: h, StreamAbove: 10, Engine: netpoll.Options{Background: 1}}
+	addr := listen(t, s)
+	first, second := dialPeer(t, addr), dialPeer(t, addr)
+	first.send(masked(0x02, letters(5000)))
+	c := next(t, begun)
+	second.send(masked(0x02, letters(5000)) + ping("unread"))
+	eventually(t, "it has come", func() bool { return s.Stats().MessagesIn == 2 })
+	c.io.Engine().Each(func(h netpoll.Handler) {
+		if other := (*Conn)(h.(*handle)); other != c {
+			eventually(t, "it is held", other.io.Held)
+			other.Close(4000, "")
+		}
+	})
+	second.expectClose(4000)
+	second.send(closing(4000, "")) // what is thrown away before it holds nothing up
+	second.expectEOF()
+	second.nc.Close()
+	if err := next(t, ended); err.Code != 4000 {
+		t.Error(err)
+	}
+	first.send(masked(0x80, letters(5000)))
+	if end := next(t, ends); end.n != 10_000 || end.err != nil {
+		t.Error(end)
+	}
+	if len(begun) > 0 || len(ends) > 0 {
 		t.Error("OnStream was called for a message that had been cut before")
 	}
 }
