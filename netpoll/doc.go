@@ -42,6 +42,21 @@
 // the peer has taken some, so that a peer that sends without reading is slowed
 // down and loses nothing.
 //
+// A message that is written in pieces reserves the connection ([Exclusive]): only
+// what is urgent goes between the pieces, other writes wait behind the last. Who
+// writes in pieces blocks until the kernel has what he wrote, which is not copied
+// then. What is pending is flushed by the turns, or, for a connection whose handler
+// blocks, by the monitor.
+//
+// # Pauses
+//
+// Reading a connection pauses for as long as there is a reason: the peer does not
+// take what it is sent, or the handler has called Hold. Who ends the last reason
+// schedules a turn that reads on, since the events of the pause are gone. What the
+// handler left over it is given again before anything is read. Work that lasts, and
+// feeds on turns, runs in the background (Engine.Go), not on the workers: there it
+// could keep the turn that it waits for from running.
+//
 // # Ownership and order
 //
 // The descriptor belongs to the turn: only a turn reads it and only a turn
@@ -58,7 +73,7 @@
 // Locks, each a leaf (nothing else is locked under it, no callback runs under
 // it): Conn.mu guards the outbound queue, the phase and every write to the
 // descriptor; ready.mu a loop's queue; table.mu a loop's list of connections;
-// crew.mu the list of workers. easygo's own lock is taken by Add and Del with
+// crew.mu the list of workers; background.mu what Go has to run. easygo's own lock is taken by Add and Del with
 // none of these held.
 //
 // Handler methods of one connection never run at the same time; they run in the

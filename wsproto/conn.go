@@ -33,7 +33,7 @@ const (
 )
 
 // Conn is a WebSocket connection. Its methods are safe from any goroutine and
-// never block. It is a handle for life: after the end, writes answer Closed.
+// never block; only those of a [Writer] do. It is a handle for life: after the end, writes answer Closed.
 type Conn struct {
 	io      netpoll.Conn
 	side    *side
@@ -109,7 +109,6 @@ func (h *handle) OnData(data []byte) (used int) {
 			}
 		}
 	}
-	flags = c.flags.Load()
 	lim, state := &c.side.limits, c.side.state
 	if flags&(flagStream|flagDeflate) != 0 {
 		if flags&flagStream != 0 {
@@ -185,8 +184,8 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	return true
 }
 
-func (s *frameSink) stream(op Opcode, head []byte, deflated bool) *stream {
-	return (*Conn)(s).beginStream(op, head, deflated)
+func (s *frameSink) stream(op Opcode, head []byte, deflated bool, frame int64) *stream {
+	return (*Conn)(s).beginStream(op, head, deflated, frame)
 }
 
 func (s *frameSink) streaming() bool {
@@ -362,11 +361,12 @@ func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 	b := scratch.Get().(*[]byte)
 	var key [4]byte
 	*b = appendFrame((*b)[:0], true, op, payload, c.mask(&key))
-	send := c.io.Write
+	var o Outcome
 	if op.IsControl() { // may go between fragments (RFC 6455, 5.4)
-		send = c.io.WriteUrgent
+		o = c.io.WriteUrgent(nil, *b)
+	} else {
+		o = c.io.Write(nil, *b)
 	}
-	o := send(nil, *b)
 	if cap(*b) <= keepScratch {
 		scratch.Put(b)
 	}

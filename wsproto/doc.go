@@ -19,12 +19,28 @@
 // invalid; the first rule that a peer breaks is the [Violation] that its
 // connection ends with.
 //
+// # Streams
+//
+// A message above Server.StreamAbove is not collected if the Handler is a
+// [StreamHandler]: OnStream reads it, on a goroutine beside the turns, from a ring
+// that the turns fill. When more than half of the ring is full the connection is held
+// (netpoll.Conn.Hold) until OnStream has read on, and TCP pushes back; so the memory
+// is two read buffers, whatever the size, and there is only as long as OnStream
+// runs. The parser goes on with control frames, but not with the next message before
+// OnStream has returned. While a connection is held nothing that the peer says can be
+// heard, so it is not pinged either. A [Writer] is the other direction: its
+// fragments are handed to the kernel from where they lie, and what others send
+// meanwhile waits behind it (netpoll.Exclusive).
+//
 // # Order
 //
 // Handler methods run in the connection's turn (see netpoll), so one at a time;
-// Conn's methods take no lock of this package but extra.mu, under which only
-// netpoll's own is taken, and may be called from anywhere, also from within a
-// Handler. The closing handshake has one switch, netpoll.Conn.WriteLast: whoever
-// gets to write the close frame first decides code and reason, later writes are
-// refused, and after a close frame was sent or received no message is delivered.
+// Conn's methods take no lock of this package but extra.mu, takeover.mu and
+// stream.mu, under which only netpoll's are taken, and variants.mu of a Prepared, a
+// leaf but for those of its parts; they may be called from anywhere, also from
+// within a Handler. OnStream runs beside the turns, but in the order of messages: the
+// next one, and OnClose, wait for it. The closing handshake has one switch,
+// netpoll.Conn.WriteLast: whoever gets to write the close frame first decides code
+// and reason, later writes are refused, and after a close frame was sent or received
+// no message is delivered.
 package wsproto

@@ -3,9 +3,11 @@ package wsproto_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -93,4 +95,47 @@ func ExamplePrepare() {
 	}
 	fmt.Println(message.Len())
 	// Output: 6
+}
+
+// A handler that has uploads written to files as they come, and answers with their
+// size.
+func ExampleStreamHandler() {
+	server := &wsproto.Server{
+		Handler: &wsproto.Funcs{
+			Open: func(c *wsproto.Conn, _ *wsproto.Request) { c.StreamAll() },
+			Stream: func(c *wsproto.Conn, _ wsproto.Opcode, r io.Reader) error {
+				f, err := os.CreateTemp("", "upload")
+				if err != nil {
+					return err // the peer gets 1011, the server goes on
+				}
+				defer os.Remove(f.Name())
+				defer f.Close()
+				n, err := io.Copy(f, r)
+				if err != nil {
+					return err
+				}
+				_, err = c.SendJSON(map[string]int64{"bytes": n})
+				return err
+			},
+		},
+		MaxStream: 10 << 30,
+	}
+	if err := server.ListenAndServe(); err != wsproto.ErrServerClosed {
+		log.Fatal(err)
+	}
+}
+
+// A large message goes out in fragments, in the memory of one.
+func ExampleConn_NewWriter() {
+	send := func(c *wsproto.Conn, file io.Reader) error {
+		w, err := c.NewWriter(wsproto.Binary)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, file); err != nil {
+			c.Close(wsproto.InternalError, "the file cannot be read") // half of it is no message
+		}
+		return w.Close()
+	}
+	_ = send
 }

@@ -26,10 +26,10 @@ type sink interface {
 	message(op Opcode, payload []byte) bool
 	inflate(op Opcode, payload []byte) (more bool, err error) // a compressed message
 	control(op Opcode, payload []byte) bool
-	// stream begins a message that is larger than what is collected. head is what
-	// has come of it, compressed or not; the stream owns it. nil if there is nobody
-	// to take it.
-	stream(op Opcode, head []byte, deflated bool) *stream
+	// stream begins a message that is larger than what is collected: head is what
+	// has come of it, compressed or not, which the stream owns, and frame the length
+	// of the frame that begins now. nil if there is nobody to take it.
+	stream(op Opcode, head []byte, deflated bool, frame int64) *stream
 	// streaming reports whether the stream before is still at work. Then no data
 	// frame is parsed; who returns true sees to it that feed is called again.
 	streaming() bool
@@ -212,14 +212,15 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 	switch err := lim.check(h.Length, len(m.buf), m.rsv1); {
 	case err == ErrFrameSize:
 		return err
-	case err == ErrMessageSize && m.stream == nil:
-		if m.stream = s.stream(m.op, m.buf, m.rsv1); m.stream == nil {
+	case m.stream != nil:
+		if !m.stream.admit(h.Length) {
+			return ErrMessageSize
+		}
+	case err != nil:
+		if m.stream = s.stream(m.op, m.buf, m.rsv1, h.Length); m.stream == nil {
 			return err
 		}
 		m.buf = nil
-	}
-	if m.stream != nil && !m.stream.admit(h.Length) {
-		return ErrMessageSize
 	}
 	m.left, m.fin, m.mask, m.pos = h.Length, h.Fin, h.Mask, 0
 	return nil

@@ -88,13 +88,14 @@ func (c *Conn) streaming() *stream {
 	return nil
 }
 
-// beginStream makes the stream for a message of which head has come.
-func (c *Conn) beginStream(op Opcode, head []byte, deflated bool) *stream {
+// beginStream makes the stream for a message of which head has come, and a frame is
+// about to.
+func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *stream {
 	flags := c.flags.Load()
-	if flags&flagStream == 0 {
+	s := &stream{c: c, op: op, size: int64(len(head)), rsv1: deflated, head: head, wake: make(chan struct{}, 1)}
+	if flags&flagStream == 0 || !s.admit(frame) {
 		return nil
 	}
-	s := &stream{c: c, op: op, size: int64(len(head)), rsv1: deflated, head: head, wake: make(chan struct{}, 1)}
 	if flags&flagClosed != 0 {
 		s.phase = streamDone
 		return s

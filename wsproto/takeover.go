@@ -62,9 +62,11 @@ func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 	}
 	out, err := f.inflate(payload, window, s.collects())
 	if err == ErrMessageSize && c.flags.Load()&flagStream != 0 {
-		c.beginStream(op, bytes.Clone(payload), true).end(nil)
-		c.parser.part = streamed
-		return true, nil
+		if m := c.beginStream(op, bytes.Clone(payload), true, 0); m != nil {
+			m.end(nil)
+			c.parser.part = streamed
+			return true, nil
+		}
 	}
 	if err != nil {
 		return false, err
