@@ -111,21 +111,21 @@ func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *
 	return s
 }
 
-// begin makes s ready for its payload. It reports whether there is somebody to read it.
+// begin makes s ready for its payload, once: the turn and the goroutine both call it.
+// It reports whether the message is still to be read.
 func (s *stream) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.phase == streamDone:
-		return false
-	case s.cut:
+	if s.phase != streamWaits {
+		return s.phase == streamRuns
+	}
+	if s.cut {
 		s.phase = streamDone
 		return false
-	case s.phase == streamWaits:
-		s.phase = streamRuns
-		s.ring = newRing(2 * s.c.io.Engine().Options().ReadBuffer)
-		s.resumeLocked()
 	}
+	s.phase = streamRuns
+	s.ring = newRing(2 * s.c.io.Engine().Options().ReadBuffer)
+	s.resumeLocked()
 	return true
 }
 
