@@ -21,11 +21,15 @@ type deadlines struct {
 // OnOpen it bounds the wait for the first message, from OnMessage that for the
 // next. The zero time means never. The peer gets a close frame with
 // PolicyViolation, OnClose an error that wraps ErrReadDeadline. The precision is
-// that of Server.Engine.Sweep. Pings and pongs do not move it.
+// that of Server.Engine.Sweep. Pings and pongs do not move it. The first call for a
+// connection costs some 120 bytes, for its life.
 //
 // Peers that are gone are found without it, by pings. There is no deadline for
 // writes, because none waits: see [Outcome].
 func (c *Conn) SetReadDeadline(t time.Time) {
+	if t.IsZero() && c.extra.Load() == nil {
+		return
+	}
 	x := c.extras()
 	x.mu.Lock()
 	defer x.mu.Unlock()
