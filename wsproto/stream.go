@@ -43,11 +43,11 @@ func (s *streams) limits(flags uint32) *limits {
 func (c *Conn) StreamAll() { c.flags.Or(flagStreamAll) }
 
 // stream is a message on its way to OnStream: a pipe from the turns, which write, to
-// the goroutine that reads. Beside a message that has begun in OnStream it is all
-// that is needed; before that, it has no ring.
+// the goroutine that reads. As long as it waits for a goroutine it has no ring, and
+// the connection is held.
 //
-// When more than half of the ring is full, the connection is held: what one more read
-// brings fits in. Guarded by mu, a leaf but for what netpoll locks.
+// When more than half of the ring is full the connection is held too: what the read
+// under way brings still fits in. Only netpoll's locks are taken under mu.
 type stream struct {
 	c    *Conn
 	op   Opcode
