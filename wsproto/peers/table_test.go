@@ -109,6 +109,9 @@ type mode struct {
 func servers() []mode {
 	return []mode{
 		{"plain", false, &wsproto.Server{}},
+		{"compression", true, &wsproto.Server{Compression: &wsproto.Compression{}}},
+		{"takeover", true, &wsproto.Server{Compression: &wsproto.Compression{Takeover: true}}},
+		{"small windows", true, &wsproto.Server{Compression: &wsproto.Compression{Takeover: true, WindowBits: 9}}},
 	}
 }
 
