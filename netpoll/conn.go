@@ -80,13 +80,17 @@ type rare struct {
 	tls       *secure
 }
 
-// held says why reading pauses: for as long as a bit below tailDue is set.
+// held says why reading pauses, in its first two bits, and what comes before more is
+// read.
 type held uint8
 
 const (
 	heldByPeer    held = 1 << iota // it does not take what it is sent
 	heldByHandler                  // see Hold
-	tailDue                        // no reason: the handler is to see its tail before more is read
+	tailDue                        // the handler is to see its tail, if there is one
+	callDue                        // the handler is to be called, tail or no tail
+
+	heldBy = heldByPeer | heldByHandler
 )
 
 // access says who may write.

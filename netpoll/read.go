@@ -82,16 +82,16 @@ func (c *Conn) prepareLocked(w *worker) bool {
 	} else {
 		c.held &^= heldByPeer
 	}
-	if c.held&^tailDue != 0 {
+	if c.held&heldBy != 0 {
 		return false
 	}
-	w.unseen = c.held&tailDue != 0
 	if c.rare != nil {
 		w.kept = copy(w.in, c.rare.tail)
 		w.secure = c.rare.tls
 		c.rare.tail = nil
 		c.tidyLocked()
 	}
+	w.unseen = c.held&callDue != 0 || c.held&tailDue != 0 && w.kept > 0
 	c.held = 0
 	return true
 }
@@ -110,7 +110,7 @@ func (c *Conn) keepTailLocked(p []byte) bool {
 // again has OnData called once more with what it left over, if nothing comes.
 func (c *Conn) again() {
 	c.mu.Lock()
-	c.held |= tailDue
+	c.held |= callDue
 	c.mu.Unlock()
 	c.notify(evRead)
 }
