@@ -57,6 +57,29 @@
 // feeds on turns, runs in the background (Engine.Go), not on the workers: there it
 // could keep the turn that it waits for from running.
 //
+// # TLS
+//
+// [Engine.ListenTLS] and [Engine.DialTLS] put crypto/tls between a connection and
+// its Handler. A handshake of tls.Conn cannot go on where a read found nothing, so it
+// has a goroutine and the runtime's poller on a duplicate of the descriptor, until it
+// is done or Options.TLSTimeout is over. Before that the connection waits in its loop,
+// like any other, for the whole ClientHello and then for one of TLSHandshakes places;
+// so who is silent takes none, and accepting never pauses.
+//
+// Afterwards tls.Conn works in turns, on a transport whose read answers with a passing
+// error when the socket is empty, and whose write only collects: it cannot fail
+// half-way, which tls.Conn does not forgive. A turn asks tls.Conn until it has nothing
+// more, for no event tells of the records that it holds. Reading may write (an answer
+// to a key update, an alert), so each call of tls.Conn, reading too, is made under
+// Conn.mu, one record at a time; with two locks reader and writers would wait for each
+// other. What a turn gathers is encrypted when it leaves, in as few records as hold it.
+// Finish, Close, and the answer to the peer's end say close_notify; while a connection
+// lingers its input is thrown away as it is, encrypted.
+//
+// An idle connection with TLS costs as much as dozens without: see package wsproto.
+// None of it can be trimmed from here: the buffers are tls.Conn's own, and grow with
+// the longest record that came.
+//
 // # Ownership and order
 //
 // The descriptor belongs to the turn: only a turn reads it and only a turn
@@ -71,10 +94,11 @@
 // garbage-collected, not recycled.
 //
 // Locks, each a leaf (nothing else is locked under it, no callback runs under
-// it): Conn.mu guards the outbound queue, the phase and every write to the
-// descriptor; ready.mu a loop's queue; table.mu a loop's list of connections;
-// crew.mu the list of workers; background.mu what Go has to run. easygo's own lock is taken by Add and Del with
-// none of these held.
+// it but what tls.Conn locks for itself): Conn.mu guards the outbound queue, the
+// phase, every write to the descriptor and all of TLS; ready.mu a loop's queue;
+// table.mu a loop's list of connections; crew.mu the list of workers; shakes.mu the
+// places for TLS handshakes; background.mu what Go has to run. easygo's own lock is
+// taken by Add and Del with none of these held.
 //
 // Handler methods of one connection never run at the same time; they run in the
 // order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose; an

@@ -13,8 +13,16 @@ func (c *Conn) turn(w *worker) {
 		if events&(evOpen|evTimer) != 0 {
 			c.runOnce(w, events)
 		}
-		if events&evRead != 0 && c.input(w, events) {
-			c.state.Or(evRead)
+		if events&evRead != 0 {
+			var again bool
+			if w.secure == nil {
+				again = c.read(w, events)
+			} else {
+				again = c.readSecure(w, w.secure, events)
+			}
+			if again {
+				c.state.Or(evRead)
+			}
 		}
 	case dialing:
 		c.runDialing(events)
@@ -22,14 +30,6 @@ func (c *Conn) turn(w *worker) {
 		c.discard(w, ph, events)
 	}
 	c.conclude(w)
-}
-
-// input reads. It reports whether there may be more.
-func (c *Conn) input(w *worker, events uint32) (again bool) {
-	if w.secure != nil {
-		return c.readSecure(w, w.secure, events)
-	}
-	return c.read(w, events)
 }
 
 // begin sends what is pending, lets w gather what the turn will write, makes

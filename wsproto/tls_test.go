@@ -486,3 +486,34 @@ func TestClientTLS(t *testing.T) {
 		t.Errorf("without trust: %v", err)
 	}
 }
+
+// hijackedTLS is a ResponseWriter whose connection is none that the engine can take.
+type hijackedTLS struct {
+	http.ResponseWriter
+	nc net.Conn
+}
+
+func (h hijackedTLS) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.nc, bufio.NewReadWriter(bufio.NewReader(h.nc), bufio.NewWriter(h.nc)), nil
+}
+
+// What cannot be taken over after hijacking is answered, too.
+func TestAdoptFails(t *testing.T) {
+	s := &Server{Handler: echo(t), Logger: quiet}
+	t.Cleanup(func() { shutdown(t, s) })
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(goodRequest("/"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.ServeHTTP(hijackedTLS{httptest.NewRecorder(), theirs}, r)
+	_ = ours.SetDeadline(time.Now().Add(patience))
+	resp, err := http.ReadResponse(bufio.NewReader(ours), nil)
+	if err != nil || resp.StatusCode != http.StatusNotImplemented {
+		t.Fatalf("%+v, %v", resp, err)
+	}
+	if b, err := io.ReadAll(resp.Body); err != nil || len(b) == 0 {
+		t.Errorf("%q, %v", b, err)
+	}
+}
