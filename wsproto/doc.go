@@ -37,21 +37,20 @@
 // [Server.ListenTLS] speaks wss:// and https:// in the same engine: no goroutine stays
 // with a connection after its handshake, writes keep their outcomes, and a certificate
 // that changes on disk is loaded without a restart. What TLS costs is memory. RSS of
-// the server for each of 15,000 idle connections (5,000 for the last column), over the
-// empty server, with Go 1.26.8 and a key on P-256:
+// the server for each connection, over the empty server, with Go 1.26.8 and a key on
+// P-256:
 //
-//	                   idle     after an echo of 16,000 bytes on each
-//	ws://             305 B       305 B
-//	wss://, TLS 1.2   6.2 KB     20.8 KB
-//	wss://, TLS 1.3   9.9 KB     20.5 KB
+//	connections       15,000    5,000   5,000, after an echo of 16,000 bytes on each
+//	ws://              305 B    476 B     487 B
+//	wss://, TLS 1.2   6.2 KB   6.9 KB   20.8 KB
+//	wss://, TLS 1.3   9.9 KB   9.7 KB   20.5 KB
 //
 // Of that about 7 KB live with TLS 1.3: two buffers of the handshake, which had to hold
 // the client's post-quantum key share, two AES-GCM keys, and tls.Conn itself; the rest
 // is garbage that waits for its collection. The buffer for records never shrinks, so
 // one long message leaves its length behind. Repeat it with a server that has -cert
-// and -key (the load client speaks the highest version that the server has):
+// and -key, and for TLS 1.2 with -tls12:
 //
-//	go run ./cmd/fanfare-load idle -n 15000 -insecure -pid PID wss://localhost:8080/echo
 //	go run ./cmd/fanfare-load idle -n 5000 -echo -size 16000 -insecure -pid PID wss://localhost:8080/echo
 //
 // A broadcast is encrypted for each receiver anew, while plain connections share its

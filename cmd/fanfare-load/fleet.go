@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -59,7 +58,7 @@ func newFleet(opt *options, sources []netip.Addr, f *faults) (*fleet, error) {
 			Header:           http.Header(opt.header),
 			MaxMessage:       max(1<<20, 2*opt.size),
 			HandshakeTimeout: opt.timeout,
-			TLSConfig:        &tls.Config{InsecureSkipVerify: opt.insecure},
+			TLSConfig:        opt.tlsConfig(),
 		},
 		engine:  engine,
 		sources: sources,

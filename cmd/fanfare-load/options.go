@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,6 +31,7 @@ type options struct {
 	header      header
 	compress    bool
 	insecure    bool
+	tls12       bool
 	timeout     time.Duration
 	drain       time.Duration
 
@@ -62,6 +64,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; may be repeated")
 	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover")
 	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, take any certificate, such as one that the server made itself")
+	fs.BoolVar(&o.tls12, "tls12", false, "with wss://, speak TLS 1.2 and no higher version")
 	fs.BoolVar(&o.json, "json", false, "print one JSON document instead of a table")
 	fs.BoolVar(&o.quiet, "q", false, "do not show progress")
 }
@@ -167,6 +170,14 @@ func (o *options) validate() error {
 		return o.validateBroadcast()
 	}
 	return nil
+}
+
+func (o *options) tlsConfig() *tls.Config {
+	c := &tls.Config{InsecureSkipVerify: o.insecure}
+	if o.tls12 {
+		c.MaxVersion = tls.VersionTLS12
+	}
+	return c
 }
 
 func (o *options) broadcasts() bool { return o.command == "broadcast" || o.command == "slow" }
