@@ -54,6 +54,11 @@ func TestTLSKeyUpdate(t *testing.T) {
 	p := receive(t, "OnOpen", s.new)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
+	quit := sync.OnceFunc(func() {
+		close(stop)
+		wg.Wait()
+	})
+	defer quit()
 	wg.Go(func() {
 		tick := time.NewTicker(50 * time.Microsecond) // openssl is no fast reader
 		defer tick.Stop()
@@ -77,8 +82,7 @@ func TestTLSKeyUpdate(t *testing.T) {
 			return strings.Count(out.b.String(), "KEYUPDATE") > round
 		})
 	}
-	close(stop)
-	wg.Wait()
+	quit()
 	if o := p.c.Write(nil, []byte("the end\n")); !o.OK() {
 		t.Error(o)
 	}
