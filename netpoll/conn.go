@@ -72,12 +72,12 @@ type Conn struct {
 	wide    bool // the kernel takes more than Options.NotSentLowat; see widenLocked
 }
 
-// rare holds what few connections need at a time.
+// rare holds what few connections need at a time, or at all.
 type rare struct {
 	tail      []byte     // what the handler left over
 	err       error      // why the connection ends
 	exclusive *Exclusive // while access is reserved
-	tls       *secure
+	tls       *secure    // nil without TLS
 }
 
 // held says why reading pauses, in its first two bits, and what comes before more is

@@ -93,8 +93,8 @@ func setSocketOptions(fd int, o Options) error {
 // Addr returns the address that the listener is bound to.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// Close stops accepting. Connections stay open, and TLS handshakes go on. The accept function must not call
-// it: Close waits for that.
+// Close stops accepting. Connections stay open, and TLS handshakes go on. The
+// accept function must not call it: Close waits for that.
 func (l *Listener) Close() {
 	l.once.Do(func() {
 		close(l.stop)

@@ -45,7 +45,8 @@ type Options struct {
 	// few processors can sign for. A connection takes its place when its whole
 	// ClientHello is there, and not before, so who connects and is silent keeps
 	// nobody out; when all are taken, connections wait for one in the order in
-	// which they came.
+	// which they came. Who stops after its ClientHello keeps a place until
+	// TLSTimeout.
 	TLSHandshakes int
 	// TLSTimeout bounds the time from the connection to the end of its TLS
 	// handshake, waiting included; 10 s if 0.
