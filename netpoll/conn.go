@@ -37,6 +37,19 @@ type Handler interface {
 	OnClose(err error)
 }
 
+// Filler is a Handler that collects large messages where they are read to, which
+// saves a copy. Connections with TLS do not ask.
+type Filler interface {
+	Handler
+	// Fill is called before a read when more than a worker's buffer is waiting, and
+	// OnData has left nothing over. It returns where the next bytes are to be
+	// written, which must not change before Filled; nil for OnData.
+	Fill() []byte
+	// Filled is called in place of OnData with the number of bytes, not 0, that were
+	// written there.
+	Filled(n int)
+}
+
 // Errors that a connection ends with, beside those of the operating system.
 var (
 	// ErrClosed says that the connection is closed already.

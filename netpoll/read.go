@@ -19,6 +19,12 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 	for i := range readsPerTurn {
 		if i > 0 {
 			c.prepare(w)
+			if n, room := c.fill(w); n > 0 {
+				if n < room && events&evHup == 0 {
+					return false
+				}
+				continue
+			}
 		}
 		if !w.ready {
 			return false
@@ -51,6 +57,31 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		}
 	}
 	return true
+}
+
+// fill reads to where the handler wants the next bytes, if it is a [Filler]. It is
+// tried after a read that filled the worker's buffer. An end or an error is left for
+// an ordinary read to find.
+func (c *Conn) fill(w *worker) (n, room int) {
+	if !w.ready || w.kept > 0 || w.unseen {
+		return 0, 0
+	}
+	f, ok := c.handler.(Filler)
+	if !ok {
+		return 0, 0
+	}
+	p := f.Fill()
+	if len(p) == 0 {
+		return 0, 0
+	}
+	n, errno := recv(c.fd, p)
+	if errno != 0 || n == 0 {
+		return 0, 0
+	}
+	c.loop.bytesIn.Add(int64(n))
+	c.active.Store(c.loop.engine.clock.coarse.Load())
+	f.Filled(n)
+	return n, len(p)
 }
 
 // keepRest keeps what the handler left over. It reports false if the connection

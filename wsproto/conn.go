@@ -126,6 +126,23 @@ func (h *handle) OnData(data []byte) (used int) {
 	return used + n
 }
 
+// Fill has what comes of a large message read to where it is collected.
+func (h *handle) Fill() []byte {
+	c := (*Conn)(h)
+	if c.flags.Load()&(flagOpen|flagPinged) != flagOpen { // OnData has something to do first
+		return nil
+	}
+	return c.parser.room()
+}
+
+func (h *handle) Filled(n int) {
+	c := (*Conn)(h)
+	if err := c.parser.filled(n, (*frameSink)(c)); err != nil {
+		v := err.(*Violation)
+		c.fail(v.Code, v.Rule, v)
+	}
+}
+
 func (h *handle) OnDeadline() {
 	c := (*Conn)(h)
 	switch flags := c.flags.Load(); {

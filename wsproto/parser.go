@@ -235,37 +235,82 @@ func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 			return 0, true, nil
 		}
 	}
-	ws.Cipher(p, m.mask, m.pos) // with a mask of 0 it is the identity
-	m.pos = (m.pos + len(p)) & 3
-	m.left -= int64(len(p))
-	if m.op == Text && !m.rsv1 && !m.text.write(p) {
-		return 0, false, ErrText
+	if err := m.decode(p); err != nil {
+		return 0, false, err
 	}
 	if m.stream != nil {
 		m.stream.write(p)
 	} else {
 		m.append(p)
 	}
-	if m.left > 0 {
-		return len(p), true, nil
-	}
-	more, err = r.frameEnd(s)
+	more, err = r.payloadEnd(s)
 	return len(p), more, err
+}
+
+// decode takes p off what is left of the current frame.
+func (m *partial) decode(p []byte) error {
+	ws.Cipher(p, m.mask, m.pos) // with a mask of 0 it is the identity
+	m.pos = (m.pos + len(p)) & 3
+	m.left -= int64(len(p))
+	if m.op == Text && !m.rsv1 && !m.text.write(p) {
+		return ErrText
+	}
+	return nil
+}
+
+// room returns where the next bytes of a long payload can be put by who reads them,
+// which saves a copy; nil if there is no such payload under way. Tell filled how
+// many there were.
+func (r *parser) room() []byte {
+	m := r.part
+	if m == nil || m.stream != nil || m.left < minSlab {
+		return nil
+	}
+	n, have := int(min(m.left, maxRoom)), len(m.buf)
+	if need := have + min(n, max(have, minSlab)); need > cap(m.buf) {
+		m.grow(need, have+int(m.left))
+	}
+	return m.buf[have:min(cap(m.buf), have+n)]
+}
+
+// maxRoom bounds what room returns, in bytes, so that other connections have their
+// turn too.
+const maxRoom = 256 << 10
+
+// filled takes the first n bytes of what room returned.
+func (r *parser) filled(n int, s sink) error {
+	m := r.part
+	have := len(m.buf)
+	m.buf = m.buf[:have+n]
+	if err := m.decode(m.buf[have:]); err != nil {
+		return err
+	}
+	_, err := r.payloadEnd(s)
+	return err
+}
+
+// payloadEnd ends the frame if nothing is left of it.
+func (r *parser) payloadEnd(s sink) (more bool, err error) {
+	if r.part.left > 0 {
+		return true, nil
+	}
+	return r.frameEnd(s)
 }
 
 func (m *partial) append(p []byte) {
 	if len(m.buf)+len(p) > cap(m.buf) {
-		m.grow(len(m.buf) + len(p))
+		need := len(m.buf) + len(p)
+		m.grow(need, need+int(m.left))
 	}
 	m.buf = append(m.buf, p...)
 }
 
-// grow makes room for need bytes: for all that was announced, if there is an idle
+// grow makes room for need bytes: for all of what is announced, if there is an idle
 // slab for it; else by doubling, with what has come. Never by less: a message in
 // fragments of one byte would be copied for each of them.
-func (m *partial) grow(need int) {
+func (m *partial) grow(need, announced int) {
 	var buf []byte
-	announced, double := need+int(m.left), max(need, 2*cap(m.buf), 512)
+	double := max(need, 2*cap(m.buf), 512)
 	switch {
 	case announced >= minSlab:
 		if buf = newSlab(announced, true); buf == nil {
