@@ -14,7 +14,7 @@
 //	7 closing    9 limits  10 the rest      12, 13 compression          H handshake
 //
 // Each case is played twice: with all bytes of a turn in one write, and byte by
-// byte, where that would be more than 4096 writes in chops. What a server may send
+// byte, where that would be more than 2048 writes in chops. What a server may send
 // is judged in every case: unmasked frames with lengths in their shortest form, no
 // reserved bits, text that is UTF-8, whole control frames, nothing behind its close
 // frame, and then an orderly end of the connection.

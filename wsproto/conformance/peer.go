@@ -25,7 +25,7 @@ const (
 
 // maxWrites is the number of writes above which a turn is chopped and not written
 // byte by byte.
-const maxWrites = 4096
+const maxWrites = 2048
 
 // peer is a client over raw TCP that can do everything right and wrong. It shares
 // no code with what it judges.
@@ -59,10 +59,7 @@ func (p *peer) write(s string) {
 	if p.mode == pieces {
 		size = 1
 		if len(s) > maxWrites {
-			size = 997
-		}
-		if len(s) > 997*maxWrites {
-			size = maxWrites
+			size = max(997, len(s)/500|1) // at no power of two
 		}
 	}
 	p.trace.out.add(s)
