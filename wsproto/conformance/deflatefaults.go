@@ -92,7 +92,7 @@ func inflatedLimits(t *table) {
 			}
 			s.bye()
 		})
-		for _, n := range []int{100_001, 1_000_000, 32 * mib} {
+		for _, n := range []int{100_001, 1_000_000, 8 * mib} {
 			add(fmt.Sprintf("a message that becomes %d bytes is refused, in fragments of %d", n, fragment), func(s *script) {
 				s.compressed(opText, "before", 0, false)
 				s.bomb(n, fragment)
