@@ -11,9 +11,6 @@ var (
 	fragmentSizes = []int{16, 64, 256, kib, 4 * kib, 8 * kib, 32 * kib, 64 * kib}
 )
 
-// perCase is how many bytes the messages of a case have together, about.
-const perCase = 128 * kib
-
 // keeping is a server that compresses all, and lets messages refer to earlier ones;
 // without keeps nothing.
 var (

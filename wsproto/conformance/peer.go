@@ -82,7 +82,7 @@ func (p *peer) play(s *script) error {
 		}()
 		err := p.expect(t.in)
 		if err == nil && i == len(s.turns)-1 {
-			err = p.end(s)
+			err = p.end(s, sent)
 		}
 		if err != nil {
 			p.nc.Close() // the writer may wait for a server that does not read
@@ -108,9 +108,9 @@ func (p *peer) expect(want []event) error {
 	return nil
 }
 
-// end reads the server's close frame, answers it if the script did not begin, and
-// reads the end of the connection.
-func (p *peer) end(s *script) error {
+// end reads the server's close frame, answers it if the script did not begin, once
+// all is sent, and reads the end of the connection.
+func (p *peer) end(s *script, sent <-chan struct{}) error {
 	want := event{op: opClose}
 	if s.code != noCode {
 		want.payload = closeBody(s.code, "")
@@ -123,6 +123,7 @@ func (p *peer) end(s *script) error {
 		return fmt.Errorf("want %v; got %v", want, got)
 	}
 	if !s.ours {
+		<-sent
 		p.write(frame(fin|opClose, abridge(got.payload, 2)))
 	}
 	return p.eof()
