@@ -52,6 +52,9 @@ func (c *Conn) takeover() *takeover {
 // inflate delivers a compressed message.
 func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 	c := (*Conn)(s)
+	if c.flags.Load()&flagClosed != 0 { // nobody wants it, and a stream may still need the window
+		return true, nil
+	}
 	f := inflaters.Get().(*inflater)
 	defer f.free()
 	var window []byte
