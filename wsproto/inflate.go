@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"sync"
 
@@ -47,6 +48,7 @@ func (f *inflater) inflate(p, window []byte, limit int) ([]byte, error) {
 	if limit < 0 {
 		return nil, ErrMessageSize
 	}
+	limit = min(limit, math.MaxInt-1) // there is one more, to see that it is too much
 	dict := window
 	for range maxStreams {
 		_ = f.r.(flate.Resetter).Reset(&f.src, dict) // which copies it

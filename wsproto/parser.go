@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"math"
 	"sync"
 	"unicode/utf8"
 
@@ -181,10 +182,10 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 
 // check takes the size of a frame and that of the message before it.
 func (l *limits) check(frame int64, before int, deflated bool) error {
-	if frame > slack(l.frame, deflated) {
+	if frame > slack(int64(l.frame), deflated) {
 		return ErrFrameSize
 	}
-	if frame > slack(l.message, deflated)-int64(before) {
+	if frame > slack(int64(l.message), deflated)-int64(before) {
 		return ErrMessageSize
 	}
 	return nil
@@ -193,11 +194,11 @@ func (l *limits) check(frame int64, before int, deflated bool) error {
 // slack is what may come where a message is to have n bytes. Data that cannot be
 // compressed becomes a little longer by the attempt: that is let pass, the message
 // is measured again when it is decompressed.
-func slack(n int, deflated bool) int64 {
+func slack(n int64, deflated bool) int64 {
 	if deflated && n >= 0 {
-		return int64(n) + int64(n)>>8 + 64
+		return n + min(n>>8+64, math.MaxInt64-n)
 	}
-	return int64(n)
+	return n
 }
 
 // begin takes the header of a data frame whose payload is not all there, or which
