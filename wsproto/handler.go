@@ -52,8 +52,8 @@ type StreamHandler interface {
 	// bytes do not come within Server.StreamTimeout (then it wraps
 	// os.ErrDeadlineExceeded too, and the connection is closed with 1008), if text
 	// is not UTF-8 (1007), and if the message is larger than Server.MaxStream
-	// (1009). What it read of text by then may end within a rune. r has WriteTo,
-	// which io.Copy uses to save a copy.
+	// (1009). What it read of text by then may end within a rune. r has WriteTo, if the
+	// message was not compressed, which io.Copy uses to save a copy.
 	OnStream(c *Conn, op Opcode, r io.Reader) error
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -11,10 +12,11 @@ import (
 // inflating reads what a compressed stream becomes when it is decompressed, in
 // memory that does not grow with it.
 type inflating struct {
+	mu      sync.Mutex // held by Read
 	s       *stream
 	src     *bufio.Reader // the stream and inflateTail
 	f       *inflater
-	window  []byte // the end of what was read
+	window  []byte // the end of what was read, and a little more
 	left    int64  // bytes that Server.MaxStream lets come
 	streams int    // of DEFLATE, that the message may still be made of
 	text    validator
@@ -45,7 +47,13 @@ func (s *stream) takeover() *takeover {
 	return nil
 }
 
+// free ends reading. An inflater that somebody reads from all the same goes to nobody
+// else.
 func (r *inflating) free() {
+	if !r.mu.TryLock() {
+		return
+	}
+	defer r.mu.Unlock()
 	_ = r.f.r.(flate.Resetter).Reset(bytes.NewReader(nil), nil)
 	r.f.free()
 	r.f, r.err = nil, errStreamOver
@@ -58,39 +66,58 @@ func (r *inflating) next() {
 
 // Read implements io.Reader.
 func (r *inflating) Read(p []byte) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for n == 0 && r.err == nil && len(p) > 0 {
 		n, err = r.f.r.Read(p)
-		r.window = appendWindow(r.window, p[:n], maxWindowBits)
-		r.err = r.judge(p[:n], err)
+		if v := r.judge(p[:n]); v != nil {
+			r.err = r.fail(v)
+			return 0, r.err
+		}
+		r.remember(p[:n])
+		if err != nil {
+			r.err = r.ended(err)
+		}
 	}
 	return n, r.err
 }
 
-// judge looks at what was read, and returns the error that reading ends with.
-func (r *inflating) judge(p []byte, err error) error {
+// judge looks at what was read.
+func (r *inflating) judge(p []byte) *Violation {
 	if r.left -= int64(len(p)); r.left < 0 {
-		return r.fail(ErrMessageSize)
+		return ErrMessageSize
 	}
 	if r.s.op == Text && !r.text.write(p) {
-		return r.fail(ErrText)
+		return ErrText
 	}
-	switch {
-	case err == nil:
-		return nil
-	case r.s.isCut():
-		return r.s.why()
-	case err != io.EOF:
+	return nil
+}
+
+// remember adds p to the window, which is not trimmed each time: p may be one byte.
+func (r *inflating) remember(p []byte) {
+	const size = 1 << maxWindowBits
+	r.window = append(r.window, p...)
+	if len(r.window) > size+size/4 {
+		r.window = r.window[:copy(r.window, r.window[len(r.window)-size:])]
+	}
+}
+
+// ended looks why DEFLATE has ended, and returns the error that reading ends with; nil
+// if the message goes on.
+func (r *inflating) ended(err error) error {
+	var more []byte
+	if err == io.EOF { // see inflater.inflate
+		more, _ = r.src.Peek(len(inflateTail))
+	}
+	switch cut := r.s.interrupted(); {
+	case cut != nil:
+		return cut
+	case err != io.EOF, len(more) == len(inflateTail) && r.streams == 0:
 		return r.fail(ErrDeflate)
-	}
-	// See inflater.inflate.
-	if more, _ := r.src.Peek(len(inflateTail)); len(more) == len(inflateTail) {
-		if r.streams == 0 {
-			return r.fail(ErrDeflate)
-		}
+	case len(more) == len(inflateTail):
 		r.next()
 		return nil
-	}
-	if r.s.op == Text && !r.text.done() {
+	case r.s.op == Text && !r.text.done():
 		return r.fail(ErrText)
 	}
 	if t := r.s.takeover(); t != nil {
@@ -102,7 +129,7 @@ func (r *inflating) judge(p []byte, err error) error {
 // fail ends the connection for v.
 func (r *inflating) fail(v *Violation) error {
 	r.s.c.fail(v.Code, v.Rule, v)
-	return v
+	return cutShort(&CloseError{Code: v.Code, Reason: v.Rule, Err: v})
 }
 
 // rest reads what the handler did not want to know, if what follows may refer to

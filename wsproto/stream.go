@@ -235,7 +235,7 @@ func (s *stream) resumeLocked() {
 
 // admit reports whether a frame of n bytes more may come.
 func (s *stream) admit(n int64) bool {
-	if n > s.c.side.streams.most-s.size {
+	if n > slack(s.c.side.streams.most, s.rsv1)-s.size {
 		return false
 	}
 	s.size += n
@@ -286,13 +286,17 @@ func (s *stream) end(cause *CloseError) {
 	defer s.mu.Unlock()
 	if s.err == nil {
 		if s.err = io.EOF; cause != nil {
-			s.err, s.cut = fmt.Errorf("wsproto: the message is cut short: %w: %w", io.ErrUnexpectedEOF, cause), true
+			s.err, s.cut = cutShort(cause), true
 		}
 	}
 	if cause != nil { // the peer's close frame may wait to be read
 		s.resumeLocked()
 	}
 	s.signal()
+}
+
+func cutShort(cause *CloseError) error {
+	return fmt.Errorf("wsproto: the message is cut short: %w: %w", io.ErrUnexpectedEOF, cause)
 }
 
 func (s *stream) signal() {
@@ -302,11 +306,17 @@ func (s *stream) signal() {
 	}
 }
 
-// why returns the error of a stream that is cut.
-func (s *stream) why() error {
+// interrupted returns why nothing more can be read, unless that is the end.
+func (s *stream) interrupted() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.err
+	switch {
+	case s.phase == streamDone:
+		return errStreamOver
+	case s.cut:
+		return s.err
+	}
+	return nil
 }
 
 func (s *stream) isCut() bool {
