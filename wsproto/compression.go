@@ -136,6 +136,7 @@ func (k *Compression) judge(answer string) (*deflateParams, error) {
 		return bad(fmt.Sprintf("%s is not at most %d (RFC 7692, 7.1.2.1)", serverMaxWindow, offered.serverBits))
 	}
 	d.clientNoTakeover = d.clientNoTakeover || offered.clientNoTakeover
+	d.clientBits = min(orMax(d.clientBits), k.WindowBits) // less is always allowed
 	return &d, nil
 }
 
@@ -161,10 +162,7 @@ func (c *Conn) negotiate(r *Request) *Refusal {
 	}
 	if d := k.accept(offers); d != nil {
 		c.compress(d)
-		if r.Header == nil {
-			r.Header = make(http.Header, 1)
-		}
-		r.Header["Sec-WebSocket-Extensions"] = []string{d.extension().String()}
+		r.answer("Sec-WebSocket-Extensions", d.extension().String())
 	}
 	return nil
 }

@@ -383,6 +383,43 @@ func TestClientJudgesExtensions(t *testing.T) {
 	}
 }
 
+// TestClientWindow: a client's WindowBits bounds its own window too.
+func TestClientWindow(t *testing.T) {
+	k := &Compression{Takeover: true, WindowBits: 9, Level: 1, Threshold: 1}
+	for answer, want := range map[string]int{"": 9, "; client_max_window_bits=10": 9, "; client_max_window_bits=8": 8} {
+		d, err := k.judge(deflateName + "; server_max_window_bits=9" + answer)
+		if err != nil || d.clientBits != want {
+			t.Errorf("%q: %+v, %v", answer, d, err)
+		}
+	}
+}
+
+// TestSharedHeader: a header that Accept gives to all gets nothing that is for one.
+func TestSharedHeader(t *testing.T) {
+	all := http.Header{"X-All": {"1"}}
+	p := dialTCP(t, listen(t, &Server{Handler: echo(t), Compression: new(Compression), Accept: func(r *Request) error {
+		r.Header = all
+		return nil
+	}}))
+	if h := p.offer(deflateName); h.Get("Sec-WebSocket-Extensions") == "" || h.Get("X-All") != "1" {
+		t.Errorf("the answer has %v", h)
+	}
+	if len(all) != 1 {
+		t.Errorf("the next would get %v", all)
+	}
+}
+
+// TestPreparedTail: a connection with takeover does not keep more than its window.
+func TestPreparedTail(t *testing.T) {
+	k := (&Compression{Takeover: true}).withDefaults()
+	p := Prepare(Text, []byte(letters(1<<20)))
+	v := p.deflated(k, 10)
+	all := p.frames.Bytes()
+	if len(v.tail) != 1<<10 || &v.tail[len(v.tail)-1] == &all[len(all)-1] {
+		t.Errorf("%d bytes in the message's own array are kept", len(v.tail))
+	}
+}
+
 func TestCompressionValidate(t *testing.T) {
 	for _, k := range []*Compression{{Level: 10}, {Level: -1}, {WindowBits: 7}, {WindowBits: 16}} {
 		if err := (&Server{Compression: k}).Validate(); err == nil || !strings.Contains(err.Error(), "Server.Compression.") {

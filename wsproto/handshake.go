@@ -195,13 +195,18 @@ func (c *Conn) accept(r *Request) *Refusal {
 		return refusal
 	}
 	if r.Subprotocol != "" {
-		if r.Header == nil {
-			r.Header = make(http.Header, 1)
-		}
-		r.Header["Sec-WebSocket-Protocol"] = []string{r.Subprotocol}
+		r.answer("Sec-WebSocket-Protocol", r.Subprotocol)
 		c.extras().subprotocol = r.Subprotocol
 	}
 	return nil
+}
+
+// answer adds a field to the answer. Accept may have given the same Header to others.
+func (r *Request) answer(name, value string) {
+	if r.Header = r.Header.Clone(); r.Header == nil {
+		r.Header = make(http.Header, 1)
+	}
+	r.Header[name] = []string{value}
 }
 
 // choose returns the first of offers that ours has, or "".

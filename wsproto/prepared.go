@@ -99,6 +99,9 @@ func (p *Prepared) deflate(k *Compression, bits int) *variant {
 	}
 	b := appendFrame(make([]byte, 0, maxHeader+len(small)), true, h.OpCode|rsv1, small, nil)
 	tail := payload[max(0, len(payload)-1<<bits):]
+	if len(payload) > 2*len(tail) { // connections keep it: not with all the rest
+		tail = slices.Clone(tail)
+	}
 	return &variant{netpoll.NewBuffer(b), tail[:len(tail):len(tail)]}
 }
 
