@@ -126,6 +126,23 @@ func TestSomeRefused(t *testing.T) {
 	want(t, "received", r.report.Messages.Received, 60)
 }
 
+// TestCompressed says how many of the connections are compressed, if that was asked.
+func TestCompressed(t *testing.T) {
+	checkLeaks(t)
+	h := &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.Send(op, p) }}
+	plain, able := ours(t, &wsproto.Server{Handler: h}), ours(t, &wsproto.Server{Handler: h, Compression: new(wsproto.Compression)})
+	for _, c := range []struct{ flag, url, says string }{
+		{"-compress", able, "compressed            3, as"},
+		{"-compress", plain, "compressed            0, as"},
+		{"-text", able, ""},
+	} {
+		r := runProgram(t, "echo", c.flag, "-q", "-n", "3", "-count", "9", "-size", "1000", c.url)
+		if r.status != 0 || !strings.Contains(r.stdout, c.says) || c.says == "" && strings.Contains(r.stdout, "compressed") {
+			t.Errorf("%s %s: exit status %d, %s", c.flag, c.url, r.status, r.stdout)
+		}
+	}
+}
+
 // TestConcurrency bounds the handshakes that are under way.
 func TestConcurrency(t *testing.T) {
 	checkLeaks(t)

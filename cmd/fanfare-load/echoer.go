@@ -21,9 +21,9 @@ type echoer struct {
 	times []int64  // when those in flight were due; by number modulo the pipeline
 }
 
-func (e *echoer) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+func (e *echoer) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	e.conn, e.shard = c, e.run.load.shards[c.Loop()]
-	e.run.load.fleet.joined(c)
+	e.run.load.fleet.joined(c, r)
 }
 
 func (e *echoer) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) { e.run.load.fleet.left(err) }

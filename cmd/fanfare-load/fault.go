@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -93,11 +94,19 @@ func (f *faults) list() []fault {
 func classify(err error) (kind, hint string) {
 	var ce *wsproto.CloseError
 	var he *wsproto.HandshakeError
+	var untrusted *tls.CertificateVerificationError
+	var noTLS tls.RecordHeaderError
 	switch {
 	case errors.As(err, &ce):
 		return classifyClose(ce)
 	case errors.As(err, &he) && he.Status != 0:
 		return classifyStatus(he.Status)
+	case errors.As(err, &untrusted):
+		return "certificate not trusted", "this machine does not know who signed it, or it is for another host: -insecure takes any"
+	case errors.As(err, &noTLS):
+		return "no TLS", "this port does not speak TLS: try ws:// instead of wss://"
+	case errors.Is(err, netpoll.ErrTLSTimeout):
+		return "handshake timed out", slowHandshake
 	}
 	for _, c := range []struct {
 		err        error
@@ -109,7 +118,7 @@ func classify(err error) (kind, hint string) {
 		{unix.ETIMEDOUT, "connecting timed out", "nothing answers at this address: a wrong host, or a firewall that drops packets"},
 		{unix.ENETUNREACH, "network unreachable", "check the host's address and the routes"},
 		{unix.EHOSTUNREACH, "host unreachable", "check the host's address"},
-		{wsproto.ErrHandshakeTimeout, "handshake timed out", "the server accepts connections but does not answer: is it overloaded? See -timeout and -concurrency"},
+		{wsproto.ErrHandshakeTimeout, "handshake timed out", slowHandshake},
 		{unix.ECONNRESET, "reset during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
 		{io.ErrUnexpectedEOF, "closed during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
 		{unix.EPIPE, "closed during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
@@ -124,6 +133,8 @@ func classify(err error) (kind, hint string) {
 	}
 	return "failed", ""
 }
+
+const slowHandshake = "the server accepts connections but does not answer: is it overloaded? See -timeout and -concurrency"
 
 func classifyStatus(status int) (kind, hint string) {
 	kind = fmt.Sprintf("refused with %d %s", status, http.StatusText(status))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +38,9 @@ func TestClassify(t *testing.T) {
 		{&wsproto.HandshakeError{Status: 302}, "refused with 302 Found"},
 		{&wsproto.HandshakeError{Status: 200}, "no WebSocket"},
 		{&wsproto.HandshakeError{Reason: "?"}, "no WebSocket"},
+		{&wsproto.HandshakeError{Err: &tls.CertificateVerificationError{Err: io.EOF}}, "certificate not trusted"},
+		{&wsproto.HandshakeError{Err: tls.RecordHeaderError{}}, "no TLS"},
+		{&wsproto.HandshakeError{Err: netpoll.ErrTLSTimeout}, "handshake timed out"},
 		{fmt.Errorf("connect: %w", unix.EADDRNOTAVAIL), "no free local port"},
 		{&wsproto.CloseError{Code: 1001, Remote: true}, "closed by the server with 1001"},
 		{&wsproto.CloseError{Code: 1013, Remote: true}, "closed by the server with 1013"},

@@ -24,12 +24,13 @@ type fleet struct {
 	faults  *faults
 	tokens  chan struct{} // one for each handshake that may begin
 
-	opened atomic.Int64 // ever
-	failed atomic.Int64 // never open
-	closed atomic.Int64 // after they were open
-	lost   atomic.Int64 // of closed: before we wanted it
-	streak atomic.Int64 // failures since the last success
-	ending atomic.Bool  // from now on, closing is no fault
+	opened     atomic.Int64 // ever
+	compressed atomic.Int64 // of opened: the server agreed to -compress
+	failed     atomic.Int64 // never open
+	closed     atomic.Int64 // after they were open
+	lost       atomic.Int64 // of closed: before we wanted it
+	streak     atomic.Int64 // failures since the last success
+	ending     atomic.Bool  // from now on, closing is no fault
 
 	mu    sync.Mutex
 	conns []*wsproto.Conn // all that ever opened
@@ -131,8 +132,11 @@ func (f *fleet) refused(err error) {
 	<-f.tokens
 }
 
-// joined is told that a connection is open.
-func (f *fleet) joined(c *wsproto.Conn) {
+// joined is told that a connection is open, and the server's answer.
+func (f *fleet) joined(c *wsproto.Conn, r *wsproto.Request) {
+	if r.Header.Get("Sec-WebSocket-Extensions") != "" {
+		f.compressed.Add(1)
+	}
 	f.mu.Lock()
 	f.conns = append(f.conns, c)
 	ending := f.ending.Load()

@@ -105,6 +105,10 @@ func (l *load) finish(ctx context.Context, err error) {
 	}
 	l.report.Connections.Lost = l.fleet.lost.Load()
 	l.report.Connections.Failed = l.fleet.failed.Load()
+	if l.opt.compress {
+		n := l.fleet.compressed.Load()
+		l.report.Connections.Compressed = &n
+	}
 	stop := l.progress.during("closing", l.fleet.opened.Load(), l.fleet.closed.Load)
 	l.fleet.end()
 	stop()

@@ -62,7 +62,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.IntVar(&o.pid, "pid", 0, "`process` of the server, on this machine: report its memory and processor time")
 	fs.Var(&o.sources, "source", "local `addresses` to connect from, with commas between\n(default: 127.0.0.1, 127.0.0.2, ... to a server on the loopback, else the system's choice)")
 	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; may be repeated")
-	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover")
+	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover; messages below 256 bytes\nare sent as they are")
 	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, take any certificate, such as one that the server made itself")
 	fs.BoolVar(&o.tls12, "tls12", false, "with wss://, speak TLS 1.2 and no higher version")
 	fs.BoolVar(&o.json, "json", false, "print one JSON document instead of a table")

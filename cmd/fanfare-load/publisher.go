@@ -25,9 +25,9 @@ type publisher struct {
 	buf    []byte
 }
 
-func (p *publisher) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+func (p *publisher) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	p.conn = c
-	p.run.load.fleet.joined(c)
+	p.run.load.fleet.joined(c, r)
 }
 
 func (p *publisher) OnMessage(*wsproto.Conn, wsproto.Opcode, []byte) {}

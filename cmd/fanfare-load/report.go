@@ -22,12 +22,14 @@ type report struct {
 }
 
 type connectionsReport struct {
-	Wanted    int     `json:"wanted"`
-	Opened    int64   `json:"opened"`
-	Failed    int64   `json:"failed"`
-	Lost      int64   `json:"lost"` // closed by the server, or by a failure
-	PerSecond float64 `json:"opened_per_second"`
-	seconds   float64
+	Wanted int   `json:"wanted"`
+	Opened int64 `json:"opened"`
+	Failed int64 `json:"failed"`
+	Lost   int64 `json:"lost"` // closed by the server, or by a failure
+	// Compressed is how many of Opened agreed to -compress; nil without it.
+	Compressed *int64  `json:"compressed,omitempty"`
+	PerSecond  float64 `json:"opened_per_second"`
+	seconds    float64
 }
 
 // messagesReport counts echoes, or deliveries to subscribers.

@@ -17,12 +17,12 @@ type subscriber struct {
 	probe uint64     // the latest it has seen
 }
 
-func (s *subscriber) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+func (s *subscriber) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	s.shard = s.run.load.shards[c.Loop()]
 	s.shard.mu.Lock()
 	s.shard.cast.readers++
 	s.shard.mu.Unlock()
-	s.run.load.fleet.joined(c)
+	s.run.load.fleet.joined(c, r)
 }
 
 func (s *subscriber) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {

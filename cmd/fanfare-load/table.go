@@ -57,6 +57,9 @@ func (c *connectionsReport) table(t *table) {
 		speed = ", " + commaRate(c.PerSecond) + " per second"
 	}
 	t.row("connections", "%s of %s opened%s", comma(c.Opened), comma(c.Wanted), speed)
+	if c.Compressed != nil {
+		t.row("  compressed", "%s, as the server agreed", comma(*c.Compressed))
+	}
 	if c.Failed > 0 {
 		t.row("  failed", "%s", comma(c.Failed))
 	}

@@ -41,7 +41,8 @@ func TestTLS(t *testing.T) {
 		want(t, "echoed", r.report.Messages.Received, 100)
 		want(t, "version of TLS", version.Load(), v)
 	}
-	if r := runProgram(t, "idle", "-q", "-n", "3", url); r.status != 1 || !strings.Contains(r.stdout+r.stderr, "certificate") {
-		t.Errorf("without trust: exit status %d, %s%s", r.status, r.stdout, r.stderr)
-	}
+	f := runProgram(t, "idle", "-json", "-q", "-n", "3", url).wantFault(t, "certificate not trusted", 3)
+	want(t, "hint of -insecure", strings.Contains(f.Hint, "-insecure"), true)
+	f = runProgram(t, "idle", "-json", "-q", "-n", "3", "wss"+strings.TrimPrefix(ourEcho(t), "ws")).wantFault(t, "no TLS", 3)
+	want(t, "hint of ws://", strings.Contains(f.Hint, "ws://"), true)
 }
