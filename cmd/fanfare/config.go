@@ -45,11 +45,11 @@ Flags:
 func parseFlags(args []string, w io.Writer) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("fanfare", flag.ContinueOnError)
-	f.SetOutput(w)
+	f.SetOutput(io.Discard)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
-	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https:// only, and loads both again when they change")
+	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
-	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect and publish, parted by commas, or * for all; the server's own if empty")
+	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect and publish, parted by commas, or * for all;\nthe server's own if empty")
 	f.IntVar(&c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`")
 	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected")
 	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
@@ -58,14 +58,17 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
-	f.Usage = func() {
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(w, usage)
+		f.SetOutput(w)
 		f.PrintDefaults()
-	}
-	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
-	if err := c.check(f); err != nil {
+	if err == nil {
+		err = c.check(f)
+	}
+	if err != nil {
 		fmt.Fprintln(w, "fanfare:", err)
 		fmt.Fprintln(w, "Run fanfare -help for the flags.")
 		return nil, err

@@ -204,6 +204,7 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		says   string
 	}{
 		{[]string{"-nonsense"}, 2, "-nonsense"},
+		{[]string{"-max-message", "10M"}, 2, "-max-message"},
 		{[]string{"serve"}, 2, `"serve" is no flag`},
 		{[]string{"-max-message", "0"}, 2, "-max-message is 0"},
 		{[]string{"-max-pending", "10"}, 2, "-max-pending is 10"},
@@ -222,6 +223,9 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		if status := run(context.Background(), c.args, &stdout, &stderr); status != c.status || !strings.Contains(stderr.String(), c.says) {
 			t.Errorf("%v: exit status %d, %q; want %d, %q", c.args, status, stderr.String(), c.status, c.says)
+		}
+		if n := strings.Count(stderr.String(), "\n"); c.status != 0 && n > 2 {
+			t.Errorf("%v: what is wrong drowns in %d lines: %s", c.args, n, stderr.String())
 		}
 	}
 }
