@@ -33,7 +33,8 @@ const (
 )
 
 // Conn is a WebSocket connection. Its methods are safe from any goroutine and
-// never block; only those of a [Writer] do. It is a handle for life: after the end, writes answer Closed.
+// never block; only those of a [Writer] do. It is a handle for life: after the end,
+// writes answer Closed.
 type Conn struct {
 	io      netpoll.Conn
 	side    *side
@@ -286,14 +287,28 @@ func (c *Conn) Close(code Code, reason string) {
 	}
 }
 
-// Send sends a message; payload is the caller's again when it returns. While a
-// [Writer] is open, messages wait behind it: they are Queued, or Full if more would
-// be pending than Engine.MaxPending.
+// Send sends a message, Text, which has to be UTF-8, or Binary; it panics if op is
+// anything else: see Ping, Pong and Close. payload is the caller's again when it
+// returns. While a [Writer] is open, messages wait behind it: they are Queued, or Full
+// if more would be pending than Engine.MaxPending.
 func (c *Conn) Send(op Opcode, payload []byte) Outcome {
+	mustBeMessage(op)
 	return c.write(op, payload, 1)
 }
 
-// SendText sends a text message.
+// mustBeMessage panics for a frame that would bypass the rules of control frames, or
+// those of fragments: no peer may be blamed for that.
+func mustBeMessage(op Opcode) {
+	if op != Text && op != Binary {
+		panic(noMessage(op))
+	}
+}
+
+func noMessage(op Opcode) string {
+	return fmt.Sprintf("wsproto: a message cannot have opcode %d; it is Text or Binary", op)
+}
+
+// SendText sends a text message, which has to be UTF-8.
 func (c *Conn) SendText(s string) Outcome { return c.Send(Text, []byte(s)) }
 
 // SendBinary sends a binary message; p is the caller's again when it returns.

@@ -33,8 +33,9 @@ type variant struct {
 	tail   []byte // the end of the payloads that are compressed in frames
 }
 
-// Prepare encodes a message; payload is copied.
+// Prepare encodes a message, as of Conn.Send; payload is copied.
 func Prepare(op Opcode, payload []byte) *Prepared {
+	mustBeMessage(op)
 	b := make([]byte, 0, maxHeader+len(payload))
 	return &Prepared{frames: netpoll.NewBuffer(appendFrame(b, true, op, payload, nil)), messages: 1}
 }
@@ -88,7 +89,7 @@ func (p *Prepared) deflate(k *Compression, bits int) *variant {
 	}
 	h, n, _ := parseHeader(frame, ws.StateClientSide)
 	payload := frame[n:]
-	if h.OpCode.IsControl() || len(payload) < k.Threshold {
+	if len(payload) < k.Threshold {
 		return plain
 	}
 	d := k.deflater(bits)

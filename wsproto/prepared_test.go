@@ -19,6 +19,24 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+// What is no message is a mistake of the program: a ping of 1,000 bytes, or a close
+// frame after which messages go on, would be held against it by its peers.
+func TestSendOtherOpcodes(t *testing.T) {
+	panics := func(f func()) (v any) {
+		defer func() { v = recover() }()
+		f()
+		return nil
+	}
+	for _, op := range []Opcode{Continuation, CloseFrame, Ping, Pong, 3, 15} {
+		if v := panics(func() { new(Conn).Send(op, nil) }); v != noMessage(op) {
+			t.Errorf("Send with opcode %d: %v", op, v)
+		}
+		if v := panics(func() { Prepare(op, nil) }); v != noMessage(op) {
+			t.Errorf("Prepare with opcode %d: %v", op, v)
+		}
+	}
+}
+
 func TestJoin(t *testing.T) {
 	a, b := Prepare(Text, []byte("a")), Prepare(Binary, []byte(letters(300)))
 	if Join(a) != a {

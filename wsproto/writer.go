@@ -44,7 +44,7 @@ type Writer struct {
 // ErrWriter, or wraps netpoll.ErrClosed.
 func (c *Conn) NewWriter(op Opcode) (*Writer, error) {
 	if op != Text && op != Binary {
-		return nil, fmt.Errorf("wsproto: a message cannot have opcode %d; it is Text or Binary", op)
+		return nil, errors.New(noMessage(op))
 	}
 	if c.flags.Load()&(flagOpen|flagClosed) != flagOpen {
 		return nil, fmt.Errorf("wsproto: %w", netpoll.ErrClosed)
