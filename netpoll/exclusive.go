@@ -43,7 +43,7 @@ func (c *Conn) Reserve() (*Exclusive, error) {
 // Write sends head and then body and blocks until the kernel has both: they are
 // not copied, and the caller's again when it returns. After patience the error is
 // os.ErrDeadlineExceeded; a part may have been sent, and the rest still may be.
-// Within a turn it gets on too, if more slowly: see Conn.relieve.
+// Within a turn it gets on too, if more slowly.
 func (x *Exclusive) Write(head, body []byte, patience time.Duration) error {
 	c := x.conn
 	c.mu.Lock()

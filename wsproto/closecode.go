@@ -52,8 +52,9 @@ type CloseError struct {
 	Reason string
 	// Remote is true if the peer sent that frame.
 	Remote bool
-	// Err is what went wrong, if anything did: a [Violation], or an error of
-	// the transport.
+	// Err is what went wrong, if anything did: a [Violation], ErrReadDeadline,
+	// ErrPongTimeout or ErrCloseTimeout, netpoll.ErrPanic if the handler panicked,
+	// what OnStream returned, or an error of the transport.
 	Err error
 }
 

@@ -5,7 +5,9 @@ import "io"
 // Handler is what a program does with a connection. Its methods are called for
 // one connection one at a time, in the order OnOpen, any number of OnMessage,
 // OnClose; for different connections at the same time. They run on a bounded
-// number of workers and may block, but each that does keeps one worker.
+// number of workers and may block, but each that does keeps one worker. A panic is
+// logged and closes the connection with 1011. See [StreamHandler] for messages that
+// are too large to be collected.
 type Handler interface {
 	// OnOpen is called when the handshake is done. r is valid during the call.
 	OnOpen(c *Conn, r *Request)

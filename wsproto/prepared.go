@@ -14,7 +14,7 @@ import (
 // number of connections: once plain, and once compressed for each size of window
 // that is in use, when the first such connection needs it. It does not change and
 // may be used by any number of goroutines; connections that are slow share its
-// bytes.
+// bytes, but those with TLS encrypt it each for themselves.
 type Prepared struct {
 	frames   *netpoll.Buffer
 	messages int

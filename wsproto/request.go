@@ -14,7 +14,8 @@ import (
 
 // Request is the opening handshake of a connection, as Server.Accept and
 // Handler.OnOpen see it. It is valid during the call. Accept may set the fields,
-// which say how to answer.
+// which say how to answer. To the handler of a client's connection Header is the
+// server's answer; there is no URI, and no field of the request.
 type Request struct {
 	// URI is the request target, as it was sent.
 	URI string

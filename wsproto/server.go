@@ -17,7 +17,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// ErrServerClosed is what Serve and ListenAndServe return after Shutdown.
+// ErrServerClosed is what Wait, and what listens, return after Shutdown.
 var ErrServerClosed = errors.New("wsproto: server closed")
 
 // Server serves WebSocket connections, and ordinary HTTP on the same port. It is
@@ -46,10 +46,11 @@ type Server struct {
 	Subprotocols []string
 
 	// MaxMessage bounds the payload of a message, in bytes, whole or in
-	// fragments; 1 MiB if 0. A larger one ends the connection with 1009.
+	// fragments, decompressed; 1 MiB if 0. A larger one ends the connection with
+	// 1009. StreamAbove and MaxStream count in the same way.
 	MaxMessage int
-	// MaxFrame bounds the payload of a frame; MaxMessage if 0, and MaxStream where
-	// the handler is a [StreamHandler].
+	// MaxFrame bounds the payload of a frame as it comes; MaxMessage if 0, and
+	// MaxStream where the handler is a [StreamHandler].
 	MaxFrame int
 	// StreamAbove is the payload in bytes above which a message goes to a
 	// [StreamHandler]'s OnStream, and not to OnMessage; MaxMessage if 0, and at

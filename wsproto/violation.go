@@ -11,7 +11,7 @@ import (
 // one, below.
 type Violation struct {
 	Code Code
-	Rule string // in words, with the clause of RFC 6455
+	Rule string // in words, with the clause of RFC 6455 or 7692
 }
 
 func (v *Violation) Error() string { return "wsproto: " + v.Rule }
