@@ -206,10 +206,15 @@ func (c *Conn) decrypt(s *secure, p []byte) (n int, err error) {
 	return n, err
 }
 
-func (c *Conn) sendWireLocked(s *secure) (failed bool) {
-	p := s.wire
+// sendWireLocked sends what tls wrote by itself. What is gathered is not encrypted
+// yet, so it comes after that, and waits with it if the socket is full.
+func (c *Conn) sendWireLocked(s *secure) {
+	o, p := c.out, s.wire
 	s.wire = nil
-	return c.putRawLocked(nil, p, nil)
+	failed := c.putRawLocked(nil, p, nil)
+	if !failed && c.out != o && o != nil {
+		c.flushGatherLocked(o)
+	}
 }
 
 // sealer is what encrypting needs for a moment: room for what goes in, and for what
