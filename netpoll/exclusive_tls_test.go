@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"crypto/tls"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -50,5 +51,33 @@ func TestTLSAnswerToFullSocket(t *testing.T) {
 		if err := roundTrip(dial(t, other.Addr().String()), []byte("public"), make([]byte, 6)); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A session that is to be resumed is kept under the peer's address, if it has no name.
+func TestDialTLSSessionCache(t *testing.T) {
+	s := serveTLS(t, Options{}, echoing)
+	config := clientTLS(tls.VersionTLS13)
+	config.ServerName, config.InsecureSkipVerify = "", true
+	config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	for range 2 {
+		p := newPeer(t)
+		got := make(chan string, 1)
+		p.onOpen = func() { p.c.Write(nil, []byte("hi")) }
+		p.onData = func(data []byte) int {
+			if len(data) == 2 {
+				got <- string(data)
+			}
+			return len(data)
+		}
+		if err := s.DialTLS(netip.Addr{}, netip.MustParseAddrPort(s.addr), config, p); err != nil {
+			t.Fatal(err)
+		}
+		receive(t, "the echo", got)
+		if _, ok := config.ClientSessionCache.Get(s.addr); !ok {
+			t.Error("no session is kept")
+		}
+		p.c.Close(nil)
+		receive(t, "OnClose", p.closed)
 	}
 }

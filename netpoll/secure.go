@@ -94,7 +94,8 @@ func (s *secure) Close() error {
 	return s.stream.Close()
 }
 
-// LocalAddr returns the address of our end.
+// LocalAddr returns the address of our end. It and the next are called like Read: by
+// tls for the key of a session, too, so they take no lock.
 func (s *secure) LocalAddr() net.Addr { return s.askAddr(unix.Getsockname) }
 
 // RemoteAddr returns the address of the peer.
@@ -103,7 +104,7 @@ func (s *secure) RemoteAddr() net.Addr { return s.askAddr(unix.Getpeername) }
 func (s *secure) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
 	var a netip.AddrPort
 	if s.stream == nil {
-		a = s.conn.askAddr(ask)
+		a = addrOf(ask(int(s.conn.fd)))
 	} else if raw, err := s.stream.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { a = addrOf(ask(int(fd))) })
 	}
