@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"crypto/tls"
+	"io"
 	"net/netip"
 	"testing"
 	"time"
@@ -80,4 +81,44 @@ func TestDialTLSSessionCache(t *testing.T) {
 		p.c.Close(nil)
 		receive(t, "OnClose", p.closed)
 	}
+}
+
+// What a handler has left over when it holds it sees again, though the peer's end came
+// together with it.
+func TestTLSHoldBeforeEnd(t *testing.T) {
+	versions(t, func(t *testing.T, version uint16) {
+		got := make(chan string, 2)
+		s := serveTLS(t, Options{}, func(p *peer) {
+			calls := 0
+			p.onData = func(data []byte) int {
+				got <- string(data)
+				if calls++; calls == 1 {
+					p.c.Hold()
+					return 0
+				}
+				return len(data)
+			}
+		})
+		b := &batch{Conn: dial(t, s.addr)}
+		c := tls.Client(b, clientTLS(version))
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		p := receive(t, "OnOpen", s.new)
+		b.hold = true
+		write(t, c, []byte("last words"))
+		if err := c.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		_ = b.SetDeadline(time.Now().Add(patience)) // CloseWrite has set another
+		b.flush(t)
+		receive(t, "OnData", got)
+		p.c.Resume()
+		if words := receive(t, "OnData again", got); words != "last words" {
+			t.Errorf("got %q", words)
+		}
+		if err := receive(t, "OnClose", p.closed); err != io.EOF {
+			t.Error(err)
+		}
+	})
 }

@@ -182,10 +182,11 @@ func (c *Conn) readSecure(w *worker, s *secure, events uint32) (again bool) {
 		if used != len(data) && !c.keepRest(data[used:]) {
 			return false
 		}
-		if err != nil {
-			if err != (wouldBlock{}) {
-				c.abort(err)
-			}
+		if err == (wouldBlock{}) {
+			return false
+		}
+		if err != nil && n == 0 { // else it is told again, when the handler has seen all
+			c.abort(err)
 			return false
 		}
 	}
