@@ -21,7 +21,7 @@ type Exclusive struct {
 	conn   *Conn
 	room   chan struct{} // has one when all has left, or the connection ends
 	timer  *time.Timer
-	buf    Buffer    // what Write sends
+	buf    *Buffer   // what Write sends; in no queue between two calls
 	behind *outbound // what waits; nil if nothing. Guarded by Conn.mu
 }
 
@@ -35,7 +35,7 @@ func (c *Conn) Reserve() (*Exclusive, error) {
 	case c.access == accessReserved:
 		return nil, ErrReserved
 	}
-	x := &Exclusive{conn: c, room: make(chan struct{}, 1)}
+	x := &Exclusive{conn: c, room: make(chan struct{}, 1), buf: new(Buffer)}
 	c.access, c.rareLocked().exclusive = accessReserved, x
 	return x, nil
 }
@@ -52,10 +52,10 @@ func (x *Exclusive) Write(head, body []byte, patience time.Duration) error {
 		return ErrClosed
 	}
 	x.buf.b = body
-	failed := c.putLocked(head, body, &x.buf)
+	failed := c.putLocked(head, body, x.buf)
 	err := x.waitLocked(patience)
 	if err != nil && c.out != nil {
-		x.buf.b = bytes.Clone(body) // what is left of it may still be sent
+		x.buf.b, x.buf = bytes.Clone(body), new(Buffer) // what is left of it may still be sent
 	} else {
 		x.buf.b = nil
 	}

@@ -4,11 +4,40 @@ package netpoll
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 )
+
+// Who goes on after a Write that took too long loses nothing of it.
+func TestExclusiveLateAndOn(t *testing.T) {
+	const size = 32 << 20
+	s := serve(t, Options{}, func(*peer) {})
+	nc, p := s.connect(t)
+	data := make([]byte, size)
+	pattern(data, 0)
+	x := must[*Exclusive](t)(p.c.Reserve())
+	if err := x.Write(nil, data, 5*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	clear(data)
+	for _, word := range []string{"one", "two"} {
+		if err := x.Write([]byte(word), []byte(word), time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+	}
+	x.Release()
+	got, want := make([]byte, 64<<10), make([]byte, 64<<10)
+	for off := 0; off < size; off += len(got) {
+		pattern(want, off)
+		expectChunk(t, nc, got, want, off)
+	}
+	expect(t, nc, "oneonetwotwo")
+	eventually(t, "nothing is queued", func() bool { return s.Stats().Queued == 0 })
+}
 
 // What a turn gathered stays its connection's when TLS has to answer, here with an
 // alert, and the socket has no room for that.
