@@ -158,10 +158,14 @@ func (d *detachedTLS) Read(p []byte) (int, error) {
 func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	var prefix []byte
 	var s *secure
+	was, _ := nc.(*detachedTLS)
 	switch d := nc.(type) {
 	case *detached:
 		prefix, nc = d.unread, d.TCPConn
 	case *detachedTLS:
+		if d.secure == nil {
+			return fmt.Errorf("netpoll: adopt: %w", net.ErrClosed)
+		}
 		s, prefix, nc = d.secure, d.unread, d.secure.stream.(net.Conn)
 	case *tls.Conn:
 		return ErrForeignTLS
@@ -191,8 +195,13 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 		unix.Close(fd)
 		return err
 	}
-	_ = setSocketOptions(fd, e.opts)
+	if raw, err := tcp.SyscallConn(); err == nil { // fd may be closed by now, and a stranger's
+		_ = raw.Control(func(fd uintptr) { _ = setSocketOptions(int(fd), e.opts) })
+	}
 	_ = tcp.Close()
+	if was != nil { // a call of it shall not reach the engine's TLS
+		*was = detachedTLS{Conn: tls.Client(tcp, nil)}
+	}
 	h.Conn().notify(evRead) // what was read already raises no event
 	return nil
 }

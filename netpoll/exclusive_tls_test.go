@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"testing"
@@ -150,4 +151,34 @@ func TestTLSHoldBeforeEnd(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// An adopted connection is the engine's alone, even if somebody closes what it was.
+func TestTLSAdoptThenClose(t *testing.T) {
+	conns := make(chan net.Conn, 1)
+	s := serveTLS(t, Options{}, func(p *peer) {
+		p.onData = func(data []byte) int {
+			p.detached = true
+			conns <- must[net.Conn](t)(p.c.Detach(nil))
+			return len(data)
+		}
+	})
+	c := dialTLS(t, s.addr, tls.VersionTLS13, nil)
+	write(t, c, []byte("x"))
+	nc := receive(t, "Detach", conns)
+	p := newPeer(t)
+	p.onData = p.echo
+	if err := s.Adopt(nc, nil, p); err != nil {
+		t.Fatal(err)
+	}
+	_ = nc.Close()
+	if n, err := nc.Write([]byte("x")); err == nil {
+		t.Errorf("%d bytes were written", n)
+	}
+	if err := s.Adopt(nc, nil, newPeer(t)); err == nil {
+		t.Error("adopted twice")
+	}
+	if err := roundTrip(c, []byte("hi"), make([]byte, 2)); err != nil {
+		t.Error(err)
+	}
 }
