@@ -3,15 +3,95 @@
 package netpoll
 
 import (
+	"bytes"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 )
+
+// With TLS, too, nothing comes between the pieces but what is urgent, and what waited
+// follows in each writer's order, whatever its size and however slow the peer.
+func TestTLSExclusive(t *testing.T) {
+	versions(t, func(t *testing.T, version uint16) {
+		const writers, each, pieceLen, pieceCount = 3, 20, 100 << 10, 40
+		s := serveTLS(t, Options{MaxPending: 16 << 20}, func(*peer) {})
+		c := dialTLS(t, s.addr, version, nil)
+		p := receive(t, "OnOpen", s.new)
+		// message is a record that says whose it is, and its number.
+		message := func(who byte, n, size int) []byte {
+			m := make([]byte, 9+size)
+			m[0] = who
+			binary.BigEndian.PutUint32(m[1:], uint32(n))
+			binary.BigEndian.PutUint32(m[5:], uint32(size))
+			pattern(m[9:], int(who)+n)
+			return m
+		}
+		x := must[*Exclusive](t)(p.c.Reserve())
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				for i := range each {
+					m := message(byte(w), i, []int{1, 3 * pieceSize, 100, 20 << 10}[(i+w)%4])
+					o := Queued
+					if i%2 == 0 {
+						o = p.c.Write(m[:9], m[9:])
+					} else {
+						o = p.c.WriteBuffer(NewBuffer(m))
+					}
+					if o != Queued {
+						t.Errorf("writer %d: %v", w, o)
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for i := range pieceCount {
+				m := message('x', i, pieceLen)
+				if err := x.Write(m[:9], m[9:], patience); err != nil {
+					t.Error(err)
+				}
+				clear(m) // ours again
+				if o := p.c.WriteUrgent(message('u', i, 50), nil); !o.OK() {
+					t.Errorf("urgent: %v", o)
+				}
+			}
+		})
+		go func() {
+			wg.Wait()
+			x.Release()
+		}()
+		next := map[byte]int{}
+		for range pieceCount*2 + writers*each {
+			head := make([]byte, 9)
+			if _, err := io.ReadFull(c, head); err != nil {
+				t.Fatal(err)
+			}
+			who, n := head[0], int(binary.BigEndian.Uint32(head[1:]))
+			if n != next[who] {
+				t.Fatalf("message %d of %q, want %d", n, who, next[who])
+			}
+			next[who]++
+			body := make([]byte, binary.BigEndian.Uint32(head[5:]))
+			if _, err := io.ReadFull(c, body); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(body, message(who, n, len(body))[9:]) {
+				t.Fatalf("message %d of %q is another than was written", n, who)
+			}
+			if who < writers && next['x'] != pieceCount {
+				t.Fatalf("%d of writer %d comes after %d pieces", n, who, next['x'])
+			}
+		}
+		eventually(t, "nothing is queued", func() bool { return s.Stats().Queued == 0 && p.c.Pending() == 0 })
+	})
+}
 
 // Who goes on after a Write that took too long loses nothing of it.
 func TestExclusiveLateAndOn(t *testing.T) {
