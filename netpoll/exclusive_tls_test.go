@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
@@ -223,6 +224,7 @@ func TestTLSHoldBeforeEnd(t *testing.T) {
 		_ = b.SetDeadline(time.Now().Add(patience)) // CloseWrite has set another
 		b.flush(t)
 		receive(t, "OnData", got)
+		eventually(t, "it is held", p.c.Held)
 		p.c.Resume()
 		if words := receive(t, "OnData again", got); words != "last words" {
 			t.Errorf("got %q", words)
@@ -261,4 +263,26 @@ func TestTLSAdoptThenClose(t *testing.T) {
 	if err := roundTrip(c, []byte("hi"), make([]byte, 2)); err != nil {
 		t.Error(err)
 	}
+}
+
+// Shutdown ends an Exclusive that waits for the peer, and nothing stays counted.
+func TestTLSShutdownExclusive(t *testing.T) {
+	s := serveTLS(t, Options{}, func(*peer) {})
+	dialTLS(t, s.addr, tls.VersionTLS13, nil)
+	p := receive(t, "OnOpen", s.new)
+	x := must[*Exclusive](t)(p.c.Reserve())
+	written := make(chan error, 1)
+	s.Go(func() { written <- x.Write(nil, make([]byte, 32<<20), patience) })
+	eventually(t, "the kernel is full", func() bool { return p.c.Pending() > 0 })
+	p.c.Write(nil, make([]byte, 1000))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Shutdown(ctx); err != context.Canceled {
+		t.Error(err)
+	}
+	if err := receive(t, "Write", written); err != ErrClosed {
+		t.Error(err)
+	}
+	x.Release()
+	checkEmpty(t, s.Engine)
 }
