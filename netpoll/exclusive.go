@@ -41,7 +41,8 @@ func (c *Conn) Reserve() (*Exclusive, error) {
 }
 
 // Write sends head and then body and blocks until the kernel has both: they are
-// not copied, and the caller's again when it returns. After patience the error is
+// not copied, unless to be encrypted (then all at once, so body should be small), and
+// the caller's again when it returns. After patience the error is
 // os.ErrDeadlineExceeded; a part may have been sent, and the rest still may be.
 // Within a turn it gets on too, if more slowly.
 func (x *Exclusive) Write(head, body []byte, patience time.Duration) error {

@@ -77,7 +77,7 @@ func (r *ready) growLocked() {
 // struck off under the same lock, so that the next push sees it gone.
 func (r *ready) pop() (t turner) {
 	r.mu.Lock()
-	if r.waiting == 0 && r.held { // its loop fills the queue first: no need to leave
+	for r.waiting == 0 && r.held { // its loop fills the queue first: no need to leave
 		r.letGoLocked()
 		r.mu.Unlock()
 		runtime.Gosched()

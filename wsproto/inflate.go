@@ -73,15 +73,11 @@ const maxStreams = 64
 func (f *inflater) readAll(limit int) error {
 	for {
 		if len(f.out) == cap(f.out) {
-			size := min(max(2*cap(f.out), 1024), limit+1)
-			if size <= cap(f.out) {
-				return ErrMessageSize
-			}
-			out := append(newSlab(size, false), f.out...)
+			out := append(newSlab(max(2*cap(f.out), minSlab), false), f.out...)
 			freeSlab(f.out)
-			f.out = out[:len(out):min(cap(out), limit+1)]
+			f.out = out
 		}
-		n, err := f.r.Read(f.out[len(f.out):cap(f.out)])
+		n, err := f.r.Read(f.out[len(f.out):min(cap(f.out), limit+1)])
 		f.out = f.out[:len(f.out)+n]
 		switch {
 		case len(f.out) > limit:
