@@ -24,14 +24,19 @@ type options struct {
 
 func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("conformance", flag.ContinueOnError)
-	f.SetOutput(stderr)
+	f.SetOutput(io.Discard) // an error is told by run, and without all of the help
 	f.StringVar(&o.url, "url", "", "judge the echo server at `ws://host:port/path`; an own one if empty")
 	f.StringVar(&o.prefix, "run", "", "run only cases whose number begins with `prefix`, 6.4. for one")
 	f.BoolVar(&o.verbose, "v", false, "show the first bytes of failed cases, in hexadecimal digits")
 	f.BoolVar(&o.list, "list", false, "list the cases and run none")
 	f.IntVar(&o.atOnce, "parallel", 4*runtime.GOMAXPROCS(0), "run so `many` cases at a time")
 	f.DurationVar(&o.patience, "patience", 10*time.Second, "wait so `long` for what has to come on a connection")
-	if err = f.Parse(args); err != nil {
+	if err = f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(stderr, "Judges a WebSocket echo server, case by case. Flags:")
+		f.SetOutput(stderr)
+		f.PrintDefaults()
+	}
+	if err != nil {
 		return o, err
 	}
 	switch {
