@@ -19,6 +19,9 @@ func runIdle(l *load, ctx context.Context) error {
 	if err := r.echoOnce(ctx); err != nil {
 		return err
 	}
+	if err := l.weigh("after an echo on each"); err != nil || l.opt.rest == 0 {
+		return err
+	}
 	if err := l.pause(ctx, "resting", l.opt.rest); err != nil {
 		return err
 	}

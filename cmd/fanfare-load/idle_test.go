@@ -35,7 +35,7 @@ func TestIdleEcho(t *testing.T) {
 		r.wantOK(t)
 		want(t, "echoed", r.report.Messages.Received, 50)
 		want(t, "sent", r.report.Messages.Sent, 50)
-		checkStages(t, r.report.Memory, "before", "connected", "after 10ms", "20ms after an echo on each")
+		checkStages(t, r.report.Memory, "before", "connected", "after 10ms", "after an echo on each", "20ms after an echo on each")
 	})
 }
 

@@ -72,7 +72,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 func idleFlags(fs *flag.FlagSet, o *options) {
 	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections after the last is open")
 	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for it to come back, and measure again after -rest")
-	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured")
+	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured once more")
 	fs.IntVar(&o.size, "size", 128, "`bytes` of the message of -echo")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 }

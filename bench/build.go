@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"debug/buildinfo"
+	"fmt"
+	"path/filepath"
+)
+
+// programs are the files of the programs that take part.
+type programs struct{ serve, load string }
+
+// build compiles them into a directory.
+func build(ctx context.Context, dir string) (*programs, error) {
+	c := command(ctx, "go", "build", "-o", dir+"/", "github.com/fanfare-ws/fanfare/bench/serve", "github.com/fanfare-ws/fanfare/cmd/fanfare-load")
+	if out, err := c.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the servers (in the directory bench, as go run -C bench does): %w\n%s", err, out)
+	}
+	return &programs{filepath.Join(dir, "serve"), filepath.Join(dir, "fanfare-load")}, nil
+}
+
+// versions tells those of the modules in a program, by path.
+func versions(program string) (map[string]string, error) {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return nil, err
+	}
+	v := map[string]string{}
+	for _, m := range info.Deps {
+		if v[m.Path] = m.Version; m.Replace != nil {
+			v[m.Path] = "this tree"
+			for _, s := range info.Settings {
+				if s.Key == "vcs.revision" && len(s.Value) > 12 {
+					v[m.Path] = s.Value[:12]
+				}
+			}
+		}
+	}
+	return v, nil
+}

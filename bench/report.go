@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
+)
+
+// report is what a run has found: the document of -json, and what tables and charts
+// are made of.
+type report struct {
+	Made    time.Time   `json:"made"`
+	Quick   bool        `json:"quick"`
+	Seconds float64     `json:"seconds"`
+	Machine machine     `json:"machine"`
+	Servers []about     `json:"servers"`
+	Memory  []memoryRow `json:"memory,omitempty"`
+	Echo    []echoRow   `json:"echo,omitempty"`
+}
+
+// about is one of the servers.
+type about struct {
+	Name    string `json:"name"`
+	Module  string `json:"module"`
+	Version string `json:"version"`
+	Setup   string `json:"setup"`
+}
+
+func newReport(o *options) *report {
+	return &report{Made: time.Now().UTC().Truncate(time.Second), Quick: o.quick, Machine: thisMachine()}
+}
+
+// describe adds the servers, with the versions that are in the program that runs them.
+func (r *report) describe(o *options, program string) error {
+	v, err := versions(program)
+	if err != nil {
+		return fmt.Errorf("versions of the servers: %w", err)
+	}
+	for _, s := range o.servers {
+		r.Servers = append(r.Servers, about{s.Name, s.Module, v[s.Module], s.About})
+	}
+	return nil
+}
+
+// clean reports whether all rows are ranked.
+func (r *report) clean() bool {
+	for i := range r.Memory {
+		if !r.Memory[i].ranked() {
+			return false
+		}
+	}
+	for i := range r.Echo {
+		if !r.Echo[i].ranked() {
+			return false
+		}
+	}
+	return true
+}
+
+// publish writes the tables to out, and the files that were asked for.
+func (r *report) publish(o *options, out io.Writer) error {
+	for _, g := range r.grids() {
+		fmt.Fprintf(out, "\n%s\n\n%s", g.title, g.text())
+	}
+	if o.json != "" {
+		if err := r.writeJSON(o.json); err != nil {
+			return err
+		}
+	}
+	if o.report == "" {
+		return nil
+	}
+	if err := os.MkdirAll(o.report, 0o755); err != nil {
+		return err
+	}
+	charts, err := r.writeCharts(o.report)
+	return errors.Join(err,
+		r.writeJSON(filepath.Join(o.report, "report.json")),
+		os.WriteFile(filepath.Join(o.report, "report.md"), []byte(r.markdown(servers.LeftOut, charts)), 0o644))
+}
+
+func (r *report) writeJSON(file string) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(b, '\n'), 0o644)
+}

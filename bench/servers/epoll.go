@@ -1,0 +1,224 @@
+package servers
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"slices"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+)
+
+// maxInput bounds what a connection of the loop may send before it is whole: the
+// header of a handshake, or a message.
+const maxInput = 1 << 20
+
+// loop is as little as an echo server can be: a connection is a descriptor, what
+// came of an incomplete frame, and what its socket did not take.
+type loop struct {
+	epoll, listener int
+	conns           []*client // by descriptor
+	in, out         []byte    // for the client whose turn it is
+}
+
+type client struct {
+	open    bool   // the handshake is done
+	rest    []byte // came, but is not whole
+	pending []byte // waits for the socket
+}
+
+func epoll(addr string, ready func(net.Addr)) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	e, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	p := &loop{epoll: e, listener: int(f.Fd()), in: make([]byte, 64<<10)}
+	if err := unix.SetNonblock(p.listener, true); err != nil {
+		return err
+	}
+	if err := p.control(unix.EPOLL_CTL_ADD, p.listener, unix.EPOLLIN); err != nil {
+		return err
+	}
+	ready(l.Addr())
+	return p.run()
+}
+
+func (l *loop) control(op, fd int, events uint32) error {
+	return unix.EpollCtl(l.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+}
+
+func (l *loop) run() error {
+	events := make([]unix.EpollEvent, 256)
+	for {
+		n, err := unix.EpollWait(l.epoll, events, -1)
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		for _, e := range events[:max(n, 0)] {
+			if fd := int(e.Fd); fd == l.listener {
+				l.accept()
+			} else if err := l.turn(fd, l.conns[fd]); err != nil {
+				l.conns[fd] = nil
+				unix.Close(fd)
+			}
+		}
+	}
+}
+
+func (l *loop) accept() {
+	for {
+		fd, _, err := unix.Accept4(l.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err != nil {
+			return
+		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		if l.control(unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN) != nil {
+			unix.Close(fd)
+			continue
+		}
+		if fd >= len(l.conns) {
+			l.conns = append(l.conns, make([]*client, fd+1-len(l.conns))...)
+		}
+		l.conns[fd] = new(client)
+	}
+}
+
+// turn reads once and answers; who has not taken the last answer is not read.
+func (l *loop) turn(fd int, c *client) error {
+	if len(c.pending) > 0 {
+		return l.write(fd, c, c.pending)
+	}
+	n, err := unix.Read(fd, l.in)
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return nil
+	case err != nil:
+		return err
+	case n == 0:
+		return io.EOF
+	}
+	b := l.in[:n]
+	if len(c.rest) > 0 {
+		b = append(c.rest, b...)
+	}
+	l.out = l.out[:0]
+	if b, err = l.answer(c, b); err != nil {
+		return err
+	}
+	if c.rest = nil; len(b) > 0 {
+		c.rest = slices.Clone(b)
+	}
+	return l.write(fd, c, l.out)
+}
+
+// answer puts what b asks for into l.out and returns what of b is not whole.
+func (l *loop) answer(c *client, b []byte) ([]byte, error) {
+	if len(b) > maxInput {
+		return nil, errors.New("too long")
+	}
+	if !c.open {
+		end := bytes.Index(b, []byte("\r\n\r\n"))
+		if end < 0 {
+			return b, nil
+		}
+		var answer bytes.Buffer
+		request := struct {
+			io.Reader
+			io.Writer
+		}{bytes.NewReader(b[:end+4]), &answer}
+		if _, err := ws.Upgrade(request); err != nil {
+			return nil, err
+		}
+		l.out = append(l.out, answer.Bytes()...)
+		c.open, b = true, b[end+4:]
+	}
+	for len(b) > 0 {
+		r := bytes.NewReader(b)
+		h, err := ws.ReadHeader(r)
+		if err != nil || int64(r.Len()) < h.Length {
+			return b, incomplete(err)
+		}
+		start := len(b) - r.Len()
+		p := b[start : start+int(h.Length)]
+		b = b[start+len(p):]
+		if err := l.echo(h, p); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// incomplete passes errors on that more bytes do not cure.
+func incomplete(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil
+	}
+	return err
+}
+
+func (l *loop) echo(h ws.Header, p []byte) error {
+	ws.Cipher(p, h.Mask, 0)
+	switch {
+	case h.OpCode == ws.OpClose:
+		return io.EOF
+	case h.OpCode == ws.OpPing:
+		h.OpCode = ws.OpPong
+	case h.OpCode == ws.OpPong:
+		return nil
+	case !h.Fin || h.OpCode == ws.OpContinuation:
+		return errors.New("no fragments here")
+	}
+	w := appender{l}
+	if err := ws.WriteHeader(w, ws.Header{Fin: true, OpCode: h.OpCode, Length: int64(len(p))}); err != nil {
+		return err
+	}
+	l.out = append(l.out, p...)
+	return nil
+}
+
+// appender is l.out as an io.Writer.
+type appender struct{ *loop }
+
+func (a appender) Write(p []byte) (int, error) {
+	a.out = append(a.out, p...)
+	return len(p), nil
+}
+
+// write sends b, which may be c.pending, and waits for the socket with what it does
+// not take.
+func (l *loop) write(fd int, c *client, b []byte) error {
+	waited := len(c.pending) > 0
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if err == unix.EAGAIN {
+			break
+		}
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		b = b[max(n, 0):]
+	}
+	if len(b) > 0 {
+		c.pending = slices.Clone(b)
+		if waited {
+			return nil
+		}
+		return l.control(unix.EPOLL_CTL_MOD, fd, unix.EPOLLOUT)
+	}
+	if c.pending = nil; waited {
+		return l.control(unix.EPOLL_CTL_MOD, fd, unix.EPOLLIN)
+	}
+	return nil
+}

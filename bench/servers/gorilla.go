@@ -1,0 +1,34 @@
+package servers
+
+import (
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/gorilla/websocket"
+)
+
+// gorilla has buffers of size bytes, and what its documentation advises for many
+// connections with few writes: write buffers from a pool. With size 0 it is the zero
+// Upgrader, which keeps the buffers that net/http has for the connection.
+func gorilla(size int) func(string, func(net.Addr)) error {
+	up := &websocket.Upgrader{ReadBufferSize: size, WriteBufferSize: size}
+	if size > 0 {
+		up.WriteBufferPool = new(sync.Pool)
+	}
+	return func(addr string, ready func(net.Addr)) error {
+		return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) {
+			c, err := up.Upgrade(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			for {
+				op, p, err := c.ReadMessage()
+				if err != nil || c.WriteMessage(op, p) != nil {
+					return
+				}
+			}
+		})
+	}
+}
