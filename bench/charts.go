@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -35,8 +37,8 @@ func (r *report) writeCharts(dir string) ([]chart, error) {
 		if p == nil {
 			continue
 		}
-		for _, ext := range []string{".svg", ".png"} {
-			if err := p.Save(18*vg.Centimeter, 10*vg.Centimeter, filepath.Join(dir, c.file+ext)); err != nil {
+		for _, format := range []string{"svg", "png"} {
+			if err := save(p, filepath.Join(dir, c.file+"."+format), format); err != nil {
 				return nil, err
 			}
 		}
@@ -45,7 +47,35 @@ func (r *report) writeCharts(dir string) ([]chart, error) {
 	return all, nil
 }
 
-// ranked are the rows of the charts, the lightest first.
+// save draws with a white margin, which plot.Save has not.
+func save(p *plot.Plot, file, format string) error {
+	const w, h, margin = 20 * vg.Centimeter, 11 * vg.Centimeter, 0.4 * vg.Centimeter
+	canvas, err := draw.NewFormattedCanvas(w, h, format)
+	if err != nil {
+		return err
+	}
+	c := draw.New(canvas)
+	c.FillPolygon(color.White, []vg.Point{{X: 0, Y: 0}, {X: w, Y: 0}, {X: w, Y: h}, {X: 0, Y: h}})
+	p.Draw(draw.Crop(c, margin, -margin, margin, -margin))
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+// ticks writes whole numbers with commas.
+func ticks(lo, hi float64) []plot.Tick {
+	all := plot.DefaultTicks{}.Ticks(lo, hi)
+	for i, t := range all {
+		if t.Label != "" {
+			all[i].Label = whole(t.Value)
+		}
+	}
+	return all
+}
+
+// rankedMemory are the rows of the charts, the lightest first.
 func (r *report) rankedMemory() []memoryRow {
 	return slices.DeleteFunc(slices.Clone(r.Memory), func(m memoryRow) bool { return !m.ranked() })
 }
@@ -60,6 +90,7 @@ func (r *report) memoryBars() (*plot.Plot, error) {
 	slices.Reverse(rows) // the first is the lowest
 	var process, kernel plotter.Values
 	var names []string
+	var sums plotter.XYLabels
 	for i := range rows {
 		s := rows[i].last()
 		process = append(process, s.RSS/1e3)
@@ -69,11 +100,15 @@ func (r *report) memoryBars() (*plot.Plot, error) {
 			kernel = append(kernel, 0)
 		}
 		names = append(names, rows[i].Server)
+		sum := process[i] + kernel[i]
+		sums.XYs = append(sums.XYs, plotter.XY{X: sum, Y: float64(i)})
+		sums.Labels = append(sums.Labels, fmt.Sprintf(" %.1f = %.1f + %.1f", sum, process[i], kernel[i]))
 	}
 	p := plot.New()
 	n := rows[0].Points[len(rows[0].Points)-1].Connections
 	p.Title.Text = fmt.Sprintf("Memory for each of %s connections, after an echo on each", comma(n))
 	p.X.Label.Text = "kB"
+	p.X.Tick.Marker = plot.TickerFunc(ticks)
 	bars, err := bar(process, processColor)
 	if err != nil {
 		return nil, err
@@ -85,8 +120,17 @@ func (r *report) memoryBars() (*plot.Plot, error) {
 	shade.StackOn(bars)
 	grid := plotter.NewGrid()
 	grid.Horizontal.Width = 0
-	p.Add(grid, bars, shade)
+	labels, err := plotter.NewLabels(sums)
+	if err != nil {
+		return nil, err
+	}
+	for i := range labels.TextStyle {
+		labels.TextStyle[i].YAlign = draw.YCenter
+	}
+	p.Add(grid, bars, shade, labels)
 	p.NominalY(names...)
+	p.Title.Padding = vg.Points(8)
+	p.X.Max *= 1.3 // room for the labels
 	p.Legend.Top = true
 	p.Legend.Add("the process (RSS)", bars)
 	p.Legend.Add("the kernel's socket", shade)
@@ -114,7 +158,9 @@ func (r *report) growthLines() (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text = "RSS over the empty server, after an echo on each connection"
 	p.X.Label.Text, p.Y.Label.Text = "connections", "MB"
+	p.Title.Padding = vg.Points(8)
 	p.X.Min, p.Y.Min = 0, 0
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
 	p.Add(plotter.NewGrid())
 	p.Legend.Top, p.Legend.Left = true, true
 	slices.Reverse(rows) // the legend as the lines lie

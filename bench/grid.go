@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,27 +30,53 @@ func (r *report) grids() []grid {
 
 // weights is the memory at the most connections.
 func (r *report) weights() grid {
-	g := grid{head: []string{"server", "RSS, connected", "RSS, after an echo", "RSS, rested 20 s", "PSS, after an echo", "kernel socket", "slope of RSS"}}
-	if r.Quick {
-		g.head = append(g.head[:3], g.head[4:]...)
+	most, rested := r.most()
+	g := grid{
+		title: fmt.Sprintf("Memory for each of %s connections", comma(most)),
+		head:  []string{"server", "RSS, connected", "RSS, after an echo", "PSS, after an echo", "kernel socket", "slope of RSS"},
+	}
+	if rested {
+		g.head = append(g.head, "RSS, rested 20 s")
 	}
 	for i := range r.Memory {
 		m := &r.Memory[i]
 		g.unranked(m.Server, m.Faults)
-		if m.last() == nil {
+		p := m.at(most)
+		if p == nil || p.Connected == nil || p.Echoed == nil {
 			continue
 		}
-		p := m.Points[len(m.Points)-1]
-		g.title = fmt.Sprintf("Memory for each of %s connections", comma(p.Connections))
-		row := []string{m.Server, bytesEach(p.Connected.RSS), bytesEach(p.Echoed.RSS)}
-		if p.Rested != nil {
+		row := []string{
+			shown(m.Server, m.ranked()), bytesEach(p.Connected.RSS), bytesEach(p.Echoed.RSS),
+			maybe(p.Echoed.PSS), maybe(p.Echoed.Kernel), maybe(m.Slope),
+		}
+		switch {
+		case rested && p.Rested != nil:
 			row = append(row, bytesEach(p.Rested.RSS))
-		} else if !r.Quick {
+		case rested:
 			row = append(row, "unknown")
 		}
-		g.rows = append(g.rows, append(row, maybe(p.Echoed.PSS), maybe(p.Echoed.Kernel), maybe(m.Slope)))
+		g.rows = append(g.rows, row)
 	}
 	return g
+}
+
+// most is the largest number of connections, and whether anybody was left to rest.
+func (r *report) most() (n int, rested bool) {
+	for _, m := range r.Memory {
+		for _, p := range m.Points {
+			n = max(n, p.Connections)
+			rested = rested || p.Rested != nil
+		}
+	}
+	return n, rested
+}
+
+// shown is the name of a server in a table.
+func shown(name string, ranked bool) string {
+	if ranked {
+		return name
+	}
+	return name + " (not ranked)"
 }
 
 // growth is RSS for each connection over their number.
@@ -57,23 +84,24 @@ func (r *report) growth() grid {
 	g := grid{title: "RSS for each connection, after an echo on each, by the number of connections", head: []string{"server"}}
 	var sizes []int
 	for _, m := range r.Memory {
-		for i, p := range m.Points {
-			if i == len(sizes) {
-				sizes = append(sizes, p.Connections)
-				g.head = append(g.head, comma(p.Connections))
-			}
+		for _, p := range m.Points {
+			sizes = append(sizes, p.Connections)
 		}
 	}
-	for _, m := range r.Memory {
-		row := []string{m.Server}
+	slices.Sort(sizes)
+	sizes = slices.Compact(sizes)
+	for _, n := range sizes {
+		g.head = append(g.head, comma(n))
+	}
+	for i := range r.Memory {
+		m := &r.Memory[i]
+		row := []string{shown(m.Server, m.ranked())}
 		for _, n := range sizes {
-			cell := "unknown"
-			for _, p := range m.Points {
-				if p.Connections == n && p.Echoed != nil {
-					cell = bytesEach(p.Echoed.RSS)
-				}
+			if p := m.at(n); p != nil && p.Echoed != nil {
+				row = append(row, bytesEach(p.Echoed.RSS))
+			} else {
+				row = append(row, "unknown")
 			}
-			row = append(row, cell)
 		}
 		g.rows = append(g.rows, row)
 	}
@@ -104,7 +132,7 @@ func (r *report) speeds(l echoLoad) grid {
 		g.unranked(e.Server, e.Faults)
 		if e.PerSecond != nil {
 			g.rows = append(g.rows, []string{
-				e.Server, e.CPU.text(tenths), e.PerSecond.text(whole), e.P50.text(millis), e.P99.text(millis),
+				shown(e.Server, e.ranked()), e.CPU.text(tenths), e.PerSecond.text(whole), e.P50.text(millis), e.P99.text(millis),
 				fmt.Sprintf("%.2f + %.2f", e.ServerCPU.Median, e.ClientCPU.Median), e.bottleneck(),
 			})
 		}

@@ -47,6 +47,7 @@ Echo figures are the median of three rounds (minimum-maximum in parentheses), be
 which all other servers had their turn. "server CPU" is user and system time of the
 server's process. "busier" is who used more of the processors and so set the pace: where it
 is the client, messages per second and latency say more about the client than about the
-server, and processor time per message is the figure to compare. Rows are ranked by memory
+server, and processor time per message is the figure to compare. Where both together
+used fewer CPUs than the machine has, other programs had the rest. Rows are ranked by memory
 after an echo and by processor time; one that lost or refused anything is not ranked.
 `

@@ -120,6 +120,16 @@ func (r *memoryRow) last() *memoryStage {
 	return r.Points[len(r.Points)-1].Echoed
 }
 
+// at is the run with n connections; nil if there is none.
+func (r *memoryRow) at(n int) *memoryPoint {
+	for i := range r.Points {
+		if r.Points[i].Connections == n {
+			return &r.Points[i]
+		}
+	}
+	return nil
+}
+
 // ranked reports whether the row may be compared with others.
 func (r *memoryRow) ranked() bool { return len(r.Faults) == 0 && r.last() != nil }
 
