@@ -21,6 +21,7 @@ type loop struct {
 	epoll, listener int
 	conns           []*client // by descriptor
 	in, out         []byte    // for the client whose turn it is
+	reader          bytes.Reader
 }
 
 type client struct {
@@ -145,7 +146,8 @@ func (l *loop) answer(c *client, b []byte) ([]byte, error) {
 		c.open, b = true, b[end+4:]
 	}
 	for len(b) > 0 {
-		r := bytes.NewReader(b)
+		r := &l.reader
+		r.Reset(b)
 		h, err := ws.ReadHeader(r)
 		if err != nil || int64(r.Len()) < h.Length {
 			return b, incomplete(err)

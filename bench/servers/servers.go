@@ -21,7 +21,7 @@ type Server struct {
 // All are the servers, in the order in which they are run.
 var All = []Server{
 	{"fanfare", "github.com/fanfare-ws/fanfare", "wsproto.Server, no field set but its Handler", fanfare},
-	{"epoll", "github.com/gobwas/ws", "one hand-written epoll loop on one thread, no timeouts, no fragments: the floor", epoll},
+	{"epoll", "github.com/gobwas/ws", "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", epoll},
 	{"gobwas", "github.com/gobwas/ws", "a goroutine for each connection, wsutil as in the README", gobwas},
 	{"gws", "github.com/lxzan/gws", "net/http, ReadLoop on a goroutine of its own, as in the README", lxzan},
 	{"gorilla-1024", "github.com/gorilla/websocket", "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool", gorilla(1024)},
