@@ -5,6 +5,7 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // programs are the files of the programs that take part.
@@ -20,7 +21,7 @@ func build(ctx context.Context, dir string) (*programs, error) {
 }
 
 // versions tells those of the modules in a program, by path.
-func versions(program string) (map[string]string, error) {
+func versions(ctx context.Context, program string) (map[string]string, error) {
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
 		return nil, err
@@ -28,13 +29,18 @@ func versions(program string) (map[string]string, error) {
 	v := map[string]string{}
 	for _, m := range info.Deps {
 		if v[m.Path] = m.Version; m.Replace != nil {
-			v[m.Path] = "this tree"
-			for _, s := range info.Settings {
-				if s.Key == "vcs.revision" && len(s.Value) > 12 {
-					v[m.Path] = s.Value[:12]
-				}
-			}
+			v[m.Path] = commit(ctx)
 		}
 	}
 	return v, nil
+}
+
+// commit names that of this tree, which Go does not stamp into programs of other
+// modules.
+func commit(ctx context.Context) string {
+	out, err := command(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		return "this tree"
+	}
+	return strings.TrimSpace(string(out))
 }

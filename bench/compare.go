@@ -31,7 +31,7 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	if c.prog, err = build(ctx, dir); err != nil {
 		return nil, err
 	}
-	if err := c.report.describe(opt, c.prog.serve); err != nil {
+	if err := c.report.describe(ctx, opt, c.prog.serve); err != nil {
 		return nil, err
 	}
 	if opt.memory {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,8 +38,8 @@ func newReport(o *options) *report {
 }
 
 // describe adds the servers, with the versions that are in the program that runs them.
-func (r *report) describe(o *options, program string) error {
-	v, err := versions(program)
+func (r *report) describe(ctx context.Context, o *options, program string) error {
+	v, err := versions(ctx, program)
 	if err != nil {
 		return fmt.Errorf("versions of the servers: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -73,6 +75,19 @@ func TestReport(t *testing.T) {
 	golden(t, "tables.txt", tables.String())
 	if r.clean() {
 		t.Error("a report with faults is clean")
+	}
+}
+
+// TestDescribe finds a version for each server in the program that runs it.
+func TestDescribe(t *testing.T) {
+	r := new(report)
+	if err := r.describe(t.Context(), &options{servers: servers.All}, built.serve); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Servers {
+		if s.Version == "" || s.Module != "github.com/fanfare-ws/fanfare" && !strings.HasPrefix(s.Version, "v") {
+			t.Errorf("%s has version %q", s.Name, s.Version)
+		}
 	}
 }
 
