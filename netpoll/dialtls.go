@@ -10,10 +10,9 @@ import (
 
 // DialTLS is Dial for a connection with TLS: h.OnOpen is called when the handshake
 // is done, h.OnClose if it or the attempt to connect failed; both are bounded by
-// Options.TLSTimeout, the handshakes under way by
-// TLSHandshakes, beside those of listeners. config is as for
-// tls.Client, without renegotiation, and must not change afterwards; it may be used
-// for any number of connections.
+// Options.TLSTimeout, the handshakes under way by TLSHandshakes, beside those of
+// listeners. config is as for tls.Client, without renegotiation, and must not change
+// afterwards; it may be used for any number of connections.
 func (e *Engine) DialTLS(from netip.Addr, to netip.AddrPort, config *tls.Config, h Handler) error {
 	if config == nil || config.Renegotiation != tls.RenegotiateNever {
 		return errors.New("netpoll: DialTLS needs a configuration, without renegotiation")

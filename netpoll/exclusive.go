@@ -189,9 +189,7 @@ func (c *Conn) WriteUrgent(head, body []byte) Outcome {
 		c.mu.Unlock()
 		return Closed
 	}
-	if o := c.out; o != nil && o.gathers() && len(o.gather)+len(head)+len(body) <= cap(o.gather) {
-		o.gather = append(append(o.gather, head...), body...)
-		o.bytes += len(head) + len(body)
+	if c.gatherLocked(head, body) {
 		c.mu.Unlock()
 		return Queued
 	}

@@ -19,26 +19,23 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 	for i := range readsPerTurn {
 		if i > 0 {
 			c.prepare(w)
-			if n, room := c.fill(w); n > 0 {
-				if n < room && events&evHup == 0 {
-					return false
-				}
-				continue
-			}
 		}
 		if !w.ready {
 			return false
 		}
-		buf, kept := w.in, w.kept
 		if w.unseen { // before more is read: there may be no room for it
-			if used := c.handler.OnData(buf[:kept]); used != kept && !c.keepRest(buf[used:kept]) {
+			if !c.hand(w.in[:w.kept]) {
 				return false
 			}
 			continue
 		}
-		n, errno := recv(c.fd, buf[kept:])
+		buf, filler := w.in[w.kept:], Filler(nil)
+		if i > 0 && w.kept == 0 {
+			buf, filler = c.room(buf)
+		}
+		n, errno := recv(c.fd, buf)
 		if errno != 0 || n == 0 {
-			if kept > 0 && !c.keepRest(buf[:kept]) {
+			if w.kept > 0 && !c.keepRest(w.in[:w.kept]) {
 				return false
 			}
 			if errno != unix.EAGAIN {
@@ -48,40 +45,34 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		}
 		c.loop.bytesIn.Add(int64(n))
 		c.active.Store(c.loop.engine.clock.coarse.Load())
-		data := buf[:kept+n]
-		if used := c.handler.OnData(data); used != len(data) && !c.keepRest(data[used:]) {
+		if filler != nil {
+			filler.Filled(n)
+		} else if !c.hand(w.in[:w.kept+n]) {
 			return false
 		}
-		if n < len(buf)-kept && events&evHup == 0 {
+		if n < len(buf) && events&evHup == 0 {
 			return false
 		}
 	}
 	return true
 }
 
-// fill reads to where the handler wants the next bytes, if it is a [Filler]. It is
-// tried after a read that filled the worker's buffer. An end or an error is left for
-// an ordinary read to find.
-func (c *Conn) fill(w *worker) (n, room int) {
-	if !w.ready || w.kept > 0 || w.unseen {
-		return 0, 0
+// room returns where to read to, once a read has filled the worker's buffer: where
+// the handler wants the next bytes, if it is a [Filler] that does, else buf.
+func (c *Conn) room(buf []byte) ([]byte, Filler) {
+	if f, ok := c.handler.(Filler); ok {
+		if p := f.Fill(); len(p) > 0 {
+			return p, f
+		}
 	}
-	f, ok := c.handler.(Filler)
-	if !ok {
-		return 0, 0
-	}
-	p := f.Fill()
-	if len(p) == 0 {
-		return 0, 0
-	}
-	n, errno := recv(c.fd, p)
-	if errno != 0 || n == 0 {
-		return 0, 0
-	}
-	c.loop.bytesIn.Add(int64(n))
-	c.active.Store(c.loop.engine.clock.coarse.Load())
-	f.Filled(n)
-	return n, len(p)
+	return buf, nil
+}
+
+// hand gives data to the handler and keeps what it leaves over. It reports false if
+// the connection has ended by that.
+func (c *Conn) hand(data []byte) bool {
+	used := c.handler.OnData(data)
+	return used == len(data) || c.keepRest(data[used:])
 }
 
 // keepRest keeps what the handler left over. It reports false if the connection

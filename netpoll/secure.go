@@ -169,17 +169,13 @@ func (c *Conn) readSecure(w *worker, s *secure, events uint32) (again bool) {
 			return false
 		}
 		if w.unseen { // before more is read: there may be no room for it
-			if used := c.handler.OnData(w.in[:w.kept]); used != w.kept && !c.keepRest(w.in[used:w.kept]) {
+			if !c.hand(w.in[:w.kept]) {
 				return false
 			}
 			continue
 		}
 		n, err := c.decrypt(s, w.in[w.kept:])
-		data, used := w.in[:w.kept+n], 0
-		if n > 0 {
-			used = c.handler.OnData(data)
-		}
-		if used != len(data) && !c.keepRest(data[used:]) {
+		if n > 0 && !c.hand(w.in[:w.kept+n]) || n == 0 && w.kept > 0 && !c.keepRest(w.in[:w.kept]) {
 			return false
 		}
 		if err == (wouldBlock{}) {

@@ -44,11 +44,7 @@ func (o Outcome) String() string {
 // caller's again when it returns.
 func (c *Conn) Write(head, body []byte) Outcome {
 	c.mu.Lock()
-	o := c.out
-	n := len(head) + len(body)
-	if o != nil && o.gathers() && len(o.gather)+n <= cap(o.gather) && c.phase == live && c.access == accessOpen {
-		o.gather = append(append(o.gather, head...), body...)
-		o.bytes += n
+	if c.phase == live && c.access == accessOpen && c.gatherLocked(head, body) {
 		c.mu.Unlock()
 		return Queued
 	}
@@ -58,6 +54,18 @@ func (c *Conn) Write(head, body []byte) Outcome {
 		c.notify(evClose)
 	}
 	return res
+}
+
+// gatherLocked reports whether the turn under way, if there is one, has taken head and
+// body: it sends them when it ends.
+func (c *Conn) gatherLocked(head, body []byte) bool {
+	o, n := c.out, len(head)+len(body)
+	if o == nil || !o.gathers() || len(o.gather)+n > cap(o.gather) {
+		return false
+	}
+	o.gather = append(append(o.gather, head...), body...)
+	o.bytes += n
+	return true
 }
 
 // WriteBuffer sends b. What the socket does not take is queued by reference.

@@ -127,11 +127,11 @@ func readFanfare(b *testing.B, from *tape) int {
 	}
 }
 
-// hijacked is what a handshake of net/http goes over; the upgraders find nothing of
-// the tape read.
+// hijacked is what a handshake of net/http goes over: a connection of which nothing
+// has been read, and none that an engine can take.
 type hijacked struct {
 	http.ResponseWriter
-	conn *tape
+	conn net.Conn
 }
 
 func (h hijacked) Header() http.Header { return http.Header{} }

@@ -3,6 +3,7 @@ package wsproto
 import (
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Compression configures permessage-deflate (RFC 7692). The zero value of each
@@ -143,12 +144,7 @@ func (k *Compression) judge(answer string) (*deflateParams, error) {
 // negotiate answers what r offers and notes it in c. It refuses what does not
 // follow the grammar (RFC 6455, 9.1).
 func (c *Conn) negotiate(r *Request) *Refusal {
-	var values [][]byte
-	for _, f := range r.fields {
-		if f.is("Sec-WebSocket-Extensions") {
-			values = append(values, f.value)
-		}
-	}
+	values := slices.Collect(r.values("Sec-WebSocket-Extensions"))
 	if values == nil {
 		return nil
 	}

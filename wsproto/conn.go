@@ -110,19 +110,13 @@ func (h *handle) OnData(data []byte) (used int) {
 			}
 		}
 	}
-	lim, state := &c.side.limits, c.side.state
-	if flags&(flagStream|flagDeflate) != 0 {
-		if flags&flagStream != 0 {
-			lim = c.side.streams.limits(flags)
-		}
-		if flags&flagDeflate != 0 {
-			state = state.Set(ws.StateExtended)
-		}
+	state := c.side.state
+	if flags&flagDeflate != 0 {
+		state = state.Set(ws.StateExtended)
 	}
-	n, err := c.parser.feed(data[used:], state, lim, (*frameSink)(c))
+	n, err := c.parser.feed(data[used:], state, c.limits(flags), (*frameSink)(c))
 	if err != nil {
-		v := err.(*Violation)
-		c.fail(v.Code, v.Rule, v)
+		c.violated(err)
 	}
 	return used + n
 }
@@ -139,8 +133,7 @@ func (h *handle) Fill() []byte {
 func (h *handle) Filled(n int) {
 	c := (*Conn)(h)
 	if err := c.parser.filled(n, (*frameSink)(c)); err != nil {
-		v := err.(*Violation)
-		c.fail(v.Code, v.Rule, v)
+		c.violated(err)
 	}
 }
 
@@ -242,13 +235,26 @@ func (c *Conn) onPingPong(op Opcode, payload []byte) {
 func (c *Conn) onCloseFrame(payload []byte) {
 	code, reason, err := parseCloseBody(payload)
 	if err != nil {
-		v := err.(*Violation)
-		c.fail(v.Code, v.Rule, v)
+		c.violated(err)
 		return
 	}
 	ce := &CloseError{Code: code, Reason: reason, Remote: true}
 	c.closeFrame(code, "", ce)
 	c.io.Finish(ce, c.side.closeTimeout)
+}
+
+// limits returns what is collected of a message.
+func (c *Conn) limits(flags uint32) *limits {
+	if flags&flagStream != 0 {
+		return c.side.streams.limits(flags)
+	}
+	return &c.side.limits
+}
+
+// violated ends the connection for a rule that the peer broke; err is a *Violation.
+func (c *Conn) violated(err error) {
+	v := err.(*Violation)
+	c.fail(v.Code, v.Rule, v)
 }
 
 // fail ends the connection for what went wrong: the peer gets a close frame, but
@@ -334,7 +340,7 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 	if flags := c.flags.Load(); flags&flagDeflate == 0 {
 		o = c.io.WriteBuffer(p.frames)
 	} else {
-		o = c.sendDeflated(p, int(flags&deflateBits>>deflateBitsAt))
+		o = c.sendDeflated(p, windowOf(flags))
 	}
 	if o.OK() {
 		c.io.CountOut(p.messages)
@@ -361,7 +367,7 @@ func (c *Conn) write(op Opcode, payload []byte, messages int) (o Outcome) {
 		return Closed
 	}
 	if flags&flagDeflate != 0 && messages > 0 && len(payload) >= c.side.compression.Threshold {
-		o = c.writeDeflated(op, payload, int(flags&deflateBits>>deflateBitsAt))
+		o = c.writeDeflated(op, payload, windowOf(flags))
 	} else {
 		o = c.writeFrame(op, payload)
 	}
@@ -377,11 +383,16 @@ func (c *Conn) writeFrame(op Opcode, payload []byte) Outcome {
 		return c.writeMasked(op, payload)
 	}
 	var head [maxHeader]byte
-	h := appendHeader(head[:0], true, op, len(payload))
-	if op.IsControl() { // may go between fragments (RFC 6455, 5.4)
-		return c.io.WriteUrgent(h, payload)
+	return c.put(op, appendHeader(head[:0], true, op, len(payload)), payload)
+}
+
+// put sends what is a frame already. Control frames may go between the fragments of a
+// message (RFC 6455, 5.4).
+func (c *Conn) put(op Opcode, head, body []byte) Outcome {
+	if op.IsControl() {
+		return c.io.WriteUrgent(head, body)
 	}
-	return c.io.Write(h, payload)
+	return c.io.Write(head, body)
 }
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
@@ -393,12 +404,7 @@ func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 	b := scratch.Get().(*[]byte)
 	var key [4]byte
 	*b = appendFrame((*b)[:0], true, op, payload, c.mask(&key))
-	var o Outcome
-	if op.IsControl() { // may go between fragments (RFC 6455, 5.4)
-		o = c.io.WriteUrgent(nil, *b)
-	} else {
-		o = c.io.Write(nil, *b)
-	}
+	o := c.put(op, nil, *b)
 	if cap(*b) <= keepScratch {
 		scratch.Put(b)
 	}

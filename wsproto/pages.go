@@ -134,7 +134,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.engine.Adopt(nc, append(head, buffered(rw.Reader)...), (*handle)(c)); err != nil {
 		s.logger().Error("cannot take over a connection", "error", err)
 		_ = nc.SetWriteDeadline(time.Now().Add(s.CloseTimeout))
-		_, _ = nc.Write(plainAnswer(http.StatusNotImplemented, "the server cannot take over this connection for a WebSocket"))
+		_, _ = nc.Write(Refuse(http.StatusNotImplemented, "the server cannot take over this connection for a WebSocket").encode(false))
 		nc.Close()
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -54,12 +55,21 @@ func (r *Request) Query() url.Values {
 // Get returns the value of the first field of that name, or "". Names are
 // compared without regard to case.
 func (r *Request) Get(name string) string {
-	for _, f := range r.fields {
-		if f.is(name) {
-			return string(f.value)
-		}
+	for v := range r.values(name) {
+		return string(v)
 	}
 	return ""
+}
+
+// values gives the values of all fields of that name, in their order.
+func (r *Request) values(name string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, f := range r.fields {
+			if f.is(name) && !yield(f.value) {
+				return
+			}
+		}
+	}
 }
 
 func (f field) is(name string) bool {
@@ -78,12 +88,10 @@ func (r *Request) Headers() http.Header {
 // Subprotocols returns what the client offers, in the order of its preference.
 func (r *Request) Subprotocols() []string {
 	var all []string
-	for _, f := range r.fields {
-		if f.is("Sec-WebSocket-Protocol") {
-			for p := range strings.SplitSeq(string(f.value), ",") {
-				if p = strings.TrimSpace(p); p != "" {
-					all = append(all, p)
-				}
+	for v := range r.values("Sec-WebSocket-Protocol") {
+		for p := range strings.SplitSeq(string(v), ",") {
+			if p = strings.TrimSpace(p); p != "" {
+				all = append(all, p)
 			}
 		}
 	}
@@ -208,10 +216,8 @@ var once = [...]string{"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Co
 func (r *Request) check() *Refusal {
 	for _, name := range once {
 		n := 0
-		for _, f := range r.fields {
-			if f.is(name) {
-				n++
-			}
+		for range r.values(name) {
+			n++
 		}
 		if n > 1 {
 			return Refuse(http.StatusBadRequest, "the header field "+name+" occurs more than once")
@@ -263,8 +269,8 @@ func (r *Request) isUpgrade() bool {
 
 // lists reports whether token is in a field of that name.
 func (r *Request) lists(name, token string) bool {
-	for _, f := range r.fields {
-		if f.is(name) && hasToken(string(f.value), token) {
+	for v := range r.values(name) {
+		if hasToken(string(v), token) {
 			return true
 		}
 	}

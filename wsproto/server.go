@@ -202,13 +202,18 @@ func (s *Server) accept() netpoll.Handler {
 // Listen binds addr and serves it in the background, until Shutdown. Port 0 picks
 // a free port, which the result tells.
 func (s *Server) Listen(addr string) (net.Addr, error) {
+	return s.listen(func() (*netpoll.Listener, error) { return s.engine.Listen(addr, s.accept) })
+}
+
+// listen has the engine listen, once it runs.
+func (s *Server) listen(open func() (*netpoll.Listener, error)) (net.Addr, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	if s.closing() {
 		return nil, ErrServerClosed
 	}
-	l, err := s.engine.Listen(addr, s.accept)
+	l, err := open()
 	if err != nil {
 		return nil, err
 	}

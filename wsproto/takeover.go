@@ -15,6 +15,9 @@ const (
 	deflateBits   uint32 = 15 << deflateBitsAt
 )
 
+// windowOf returns the bits of our window.
+func windowOf(flags uint32) int { return int(flags & deflateBits >> deflateBitsAt) }
+
 // takeover is what a connection keeps so that messages may refer to earlier ones.
 type takeover struct {
 	send, receive bool
@@ -63,8 +66,9 @@ func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 	if receive {
 		window = t.in
 	}
-	out, err := f.inflate(payload, window, s.collects())
-	if err == ErrMessageSize && c.flags.Load()&flagStream != 0 {
+	flags := c.flags.Load()
+	out, err := f.inflate(payload, window, c.limits(flags).message)
+	if err == ErrMessageSize && flags&flagStream != 0 {
 		if m := c.beginStream(op, bytes.Clone(payload), true, 0); m != nil {
 			m.end(nil)
 			c.parser.part = streamed
@@ -81,15 +85,6 @@ func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 		t.in = appendWindow(window, out, t.inBits)
 	}
 	return s.message(op, out), nil
-}
-
-// collects returns the size of the largest message, in bytes, that is not a stream.
-func (s *frameSink) collects() int {
-	c := (*Conn)(s)
-	if flags := c.flags.Load(); flags&flagStream != 0 {
-		return c.side.streams.limits(flags).message
-	}
-	return c.side.limits.message
 }
 
 // writeDeflated sends a message compressed. Without takeover only if that makes it

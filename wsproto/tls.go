@@ -3,7 +3,6 @@ package wsproto
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 
@@ -18,17 +17,9 @@ func (s *Server) ListenTLS(addr, certFile, keyFile string) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.begin(); err != nil {
-		return nil, err
-	}
-	if s.closing() {
-		return nil, ErrServerClosed
-	}
-	l, err := s.engine.ListenTLS(addr, netpoll.TLS{Config: config, Answer: plainAnswer(http.StatusBadRequest, noTLS)}, s.accept)
-	if err != nil {
-		return nil, err
-	}
-	return l.Addr(), nil
+	return s.listen(func() (*netpoll.Listener, error) {
+		return s.engine.ListenTLS(addr, netpoll.TLS{Config: config, Answer: Refuse(http.StatusBadRequest, noTLS).encode(false)}, s.accept)
+	})
 }
 
 // ListenAndServeTLS is ListenAndServe with ListenTLS; Addr is ":8443" if empty.
@@ -90,9 +81,3 @@ const (
 	foreignTLSReason = "this server's TLS cannot be taken over for a WebSocket; use Server.ListenAndServeTLS, or a proxy that terminates TLS"
 	noTLS            = "this port speaks TLS: connect with wss:// or https://"
 )
-
-// plainAnswer returns an answer for a connection of which net/http knows nothing.
-func plainAnswer(status int, reason string) []byte {
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s\n",
-		status, http.StatusText(status), len(reason)+1, reason)
-}

@@ -110,19 +110,15 @@ type tlsPeer struct {
 
 func dialTLS(t testing.TB, addr string, config *tls.Config) *tlsPeer {
 	t.Helper()
-	nc, err := net.DialTimeout("tcp", addr, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(2 * patience))
+	p := dialTCP(t, addr)
 	config = config.Clone()
 	config.ServerName = "localhost"
-	c := tls.Client(nc, config)
+	c := tls.Client(p.nc, config)
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	return &tlsPeer{&peer{t, nc.(*net.TCPConn), bufio.NewReader(c)}, c}
+	p.br = bufio.NewReader(c)
+	return &tlsPeer{p, c}
 }
 
 func (p *tlsPeer) send(s string) {
@@ -487,16 +483,6 @@ func TestClientTLS(t *testing.T) {
 	}
 }
 
-// hijackedTLS is a ResponseWriter whose connection is none that the engine can take.
-type hijackedTLS struct {
-	http.ResponseWriter
-	nc net.Conn
-}
-
-func (h hijackedTLS) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return h.nc, bufio.NewReadWriter(bufio.NewReader(h.nc), bufio.NewWriter(h.nc)), nil
-}
-
 // What cannot be taken over after hijacking is answered, too.
 func TestAdoptFails(t *testing.T) {
 	s := &Server{Handler: echo(t), Logger: quiet}
@@ -507,7 +493,7 @@ func TestAdoptFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.ServeHTTP(hijackedTLS{httptest.NewRecorder(), theirs}, r)
+	go s.ServeHTTP(hijacked{httptest.NewRecorder(), theirs}, r)
 	_ = ours.SetDeadline(time.Now().Add(patience))
 	resp, err := http.ReadResponse(bufio.NewReader(ours), nil)
 	if err != nil || resp.StatusCode != http.StatusNotImplemented {
