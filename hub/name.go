@@ -1,34 +1,58 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// maxName is the longest name of a topic, in bytes.
+// maxName is the longest name of a topic, and the longest pattern, in bytes.
 const maxName = 255
 
 // CheckName reports what is wrong with the name of a topic: it has 1 to 255 bytes
 // of UTF-8, printable and without spaces, and none of the characters / * and >.
-// Dots part it into tokens, none of which is empty.
+// Dots part it into tokens, none of which is empty. * and > are for patterns:
+// see [CheckPattern].
 func CheckName(name string) error {
-	switch {
-	case name == "":
-		return fmt.Errorf("hub: the name of the topic is empty")
-	case len(name) > maxName:
-		return fmt.Errorf("hub: the name of the topic has %d bytes; at most %d are allowed", len(name), maxName)
-	case !utf8.ValidString(name):
-		return fmt.Errorf("hub: the name of the topic is not UTF-8")
+	const what = "name of the topic"
+	if err := checkText(what, name); err != nil {
+		return err
 	}
-	for _, r := range name {
-		if !unicode.IsPrint(r) || unicode.IsSpace(r) || strings.ContainsRune("/*>", r) {
-			return fmt.Errorf("hub: the name of the topic contains %q; letters, digits and . _ - : are good, / * > and spaces are not allowed", r)
+	for token := range strings.SplitSeq(name, ".") {
+		if token == anyToken || token == anyTail {
+			return fmt.Errorf("hub: the name of the topic has %s in place of a token, as only patterns may: say which topic", token)
+		}
+		if err := checkToken(what, token); err != nil {
+			return err
 		}
 	}
-	if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") {
-		return fmt.Errorf("hub: the name of the topic has an empty part between dots")
+	return nil
+}
+
+// checkText reports what is wrong with a name or a pattern as a whole.
+func checkText(what, s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("hub: the %s is empty", what)
+	case len(s) > maxName:
+		return fmt.Errorf("hub: the %s has %d bytes; at most %d are allowed", what, len(s), maxName)
+	case !utf8.ValidString(s):
+		return fmt.Errorf("hub: the %s is not UTF-8", what)
+	}
+	return nil
+}
+
+// checkToken reports what is wrong with a token that is no wildcard.
+func checkToken(what, token string) error {
+	if token == "" {
+		return errors.New("hub: the " + what + " has an empty part between dots")
+	}
+	for _, r := range token {
+		if !unicode.IsPrint(r) || unicode.IsSpace(r) || strings.ContainsRune("/*>", r) {
+			return fmt.Errorf("hub: the %s contains %q; letters, digits and . _ - : are good, / * > and spaces are not allowed", what, r)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,63 @@
+package hub
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The wildcards of a pattern.
+const (
+	anyToken = "*" // one token
+	anyTail  = ">" // all tokens from here on, at least one
+)
+
+// CheckPattern reports what is wrong with a pattern, which stands for the topics
+// whose names match it. It is a name of the same length and characters, see
+// [CheckName], but that some of its tokens may be wildcards: * is any one token,
+// and >, which can only be the last, one or more. So prices.*.bid matches
+// prices.eur.bid; prices.> matches that, and prices.eur, but not prices. A pattern
+// without wildcards matches the topic of that name.
+func CheckPattern(pattern string) error {
+	const what = "pattern"
+	if err := checkText(what, pattern); err != nil {
+		return err
+	}
+	for rest, more := pattern, true; more; {
+		var token string
+		token, rest, more = strings.Cut(rest, ".")
+		switch {
+		case token == anyToken, token == anyTail && !more:
+		case token == anyTail:
+			return fmt.Errorf("hub: the pattern has > before its end; it stands for all tokens that follow, so it has to be the last one; * stands for one")
+		case isPattern(token):
+			return fmt.Errorf("hub: the pattern has the token %q; * and > have to be tokens of their own, as in news.* and news.>", token)
+		default:
+			if err := checkToken(what, token); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isPattern reports whether name is meant as a pattern: it has a * or a >, which no
+// name of a topic has. Whether it is a good one is for [CheckPattern] to say.
+func isPattern(name string) bool { return strings.ContainsAny(name, "*>") }
+
+// matches reports whether name is one of those that pattern stands for; both have
+// been checked.
+func matches(pattern, name string) bool {
+	for {
+		p, patternRest, patternMore := strings.Cut(pattern, ".")
+		n, nameRest, nameMore := strings.Cut(name, ".")
+		switch {
+		case p == anyTail:
+			return true
+		case p != anyToken && p != n:
+			return false
+		case !patternMore || !nameMore:
+			return patternMore == nameMore
+		}
+		pattern, name = patternRest, nameRest
+	}
+}
