@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 )
 
 // Runs are exclusive, and one begins after each Schedule.
@@ -87,4 +88,42 @@ func TestTaskBlocks(t *testing.T) {
 		t.Error(err)
 	}
 	release.open() // before the engine is shut down
+}
+
+// room is a struct that is its own task.
+type room struct {
+	task Task
+	runs chan *room
+}
+
+func (r *room) Run() { r.runs <- r }
+
+// A Task in its Runner costs 32 bytes there, and no allocation.
+func TestTaskByValue(t *testing.T) {
+	if size := unsafe.Sizeof(Task{}); size > 32 {
+		t.Errorf("a Task has %d bytes, more than 32", size)
+	}
+	e := newEngine(t, Options{})
+	rooms := make([]room, 4)
+	runs := make(chan *room, 1)
+	n := testing.AllocsPerRun(100, func() {
+		for i := range rooms {
+			r := &rooms[i]
+			*r = room{runs: runs}
+			r.task.Init(e, i, r)
+		}
+	})
+	if n != 0 && !raceEnabled {
+		t.Errorf("%v allocations for %d tasks", n, len(rooms))
+	}
+	for i := range rooms {
+		rooms[i].task.Schedule()
+		if r := receive(t, "the run", runs); r != &rooms[i] {
+			t.Errorf("another than task %d has run", i)
+		}
+	}
+	checkAllocations(t, 3000, func() {
+		rooms[0].task.Schedule()
+		<-runs
+	})
 }
