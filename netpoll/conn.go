@@ -91,6 +91,7 @@ type rare struct {
 	err       error      // why the connection ends
 	exclusive *Exclusive // while access is reserved
 	tls       *secure    // nil without TLS
+	drained   Scheduler  // to be told when nothing is pending: see WhenDrained
 }
 
 // held says why reading pauses, in its first two bits, and what comes before more is
@@ -185,6 +186,7 @@ func (c *Conn) closeWithLocked(ph phase, err error) (changed bool) {
 	if r.exclusive != nil {
 		r.exclusive.wake()
 	}
+	c.drainedLocked()
 	return true
 }
 
@@ -197,7 +199,7 @@ func (c *Conn) rareLocked() *rare {
 
 // tidyLocked gives rare back if it holds nothing.
 func (c *Conn) tidyLocked() {
-	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil {
+	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil {
 		c.rare = nil
 	}
 }
@@ -286,6 +288,7 @@ func (c *Conn) dieLocked() (fd int32, err error) {
 	}
 	c.out = nil
 	c.dropBehindLocked()
+	c.drainedLocked()
 	if c.rare != nil {
 		err, c.rare = c.rare.err, nil
 	}
@@ -318,17 +321,6 @@ func (c *Conn) Loop() int { return c.loop.id }
 
 // Engine returns the engine that the connection belongs to.
 func (c *Conn) Engine() *Engine { return c.loop.engine }
-
-// Pending returns the number of bytes that wait for the peer to take them.
-func (c *Conn) Pending() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := c.behindLocked()
-	if c.out != nil {
-		n += c.out.bytes
-	}
-	return n
-}
 
 // Hold pauses reading until Resume: the handler has no room for more. Only the
 // Handler may call it, from OnData, which may then leave over all that it got, and

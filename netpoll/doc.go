@@ -48,6 +48,10 @@
 // then. What is pending is flushed by the turns, or, for a connection whose handler
 // blocks, by the monitor.
 //
+// Who has much to send to a peer that is slow does not push it into the queue, but
+// asks to be told when that is empty (Conn.WhenDrained). A write that is queued and
+// the queue's end are both under Conn.mu, so nobody waits for an end that has been.
+//
 // # Pauses
 //
 // Reading a connection pauses for as long as there is a reason: the peer does not
@@ -94,11 +98,16 @@
 // garbage-collected, not recycled.
 //
 // Locks, each a leaf (nothing else is locked under it, no callback runs under
-// it but what tls.Conn locks for itself): Conn.mu guards the outbound queue, the
-// phase, every write to the descriptor and all of TLS; ready.mu a loop's queue;
-// table.mu a loop's list of connections; crew.mu the list of workers; shakes.mu the
-// places for TLS handshakes; background.mu what Go has to run. easygo's own lock is
-// taken by Add and Del with none of these held.
+// it but what tls.Conn locks for itself, and one more exception): Conn.mu guards the
+// outbound queue, the phase, every write to the descriptor and all of TLS; ready.mu a
+// loop's queue; table.mu a loop's list of connections; crew.mu the list of workers;
+// shakes.mu the places for TLS handshakes; background.mu what Go has to run. easygo's
+// own lock is taken by Add and Del with none of these held.
+//
+// The exception: what was given to WhenDrained is scheduled under Conn.mu, where the
+// last byte leaves. A Task takes ready.mu for it, and the pool its own lock; another
+// [Scheduler] takes what it likes, if under that no method of a Conn is ever called. So
+// the order is Conn.mu, a Scheduler's own, ready.mu, the pool's, and never the reverse.
 //
 // Handler methods of one connection never run at the same time; they run in the
 // order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose; an

@@ -115,6 +115,7 @@ func (x *Exclusive) Release() {
 			for i := 0; i < len(o.segs) && !failed; i++ {
 				failed = c.putLocked(nil, o.segs[i].b, o.segs[i])
 			}
+			c.drainedLocked()
 		}
 	}
 	c.mu.Unlock()
@@ -132,12 +133,8 @@ func (x *Exclusive) holdsLocked() bool {
 // queueLocked has the write of somebody else wait.
 func (x *Exclusive) queueLocked(head, body []byte, shared *Buffer) Outcome {
 	c := x.conn
-	pending := c.behindLocked()
-	if c.out != nil {
-		pending += c.out.bytes
-	}
 	n := len(head) + len(body)
-	if n > c.loop.engine.opts.MaxPending-pending {
+	if n > c.loop.engine.opts.MaxPending-c.pendingLocked() {
 		return Full
 	}
 	if n == 0 {

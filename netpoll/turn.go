@@ -83,6 +83,7 @@ func (c *Conn) conclude(w *worker) {
 	w.turning = false
 	c.mu.Lock()
 	c.releaseLocked(w)
+	c.drainedLocked()
 	if c.phase == flushing {
 		c.lingerLocked()
 	}

@@ -95,6 +95,7 @@ func (c *Conn) WriteLast(p []byte, err error) bool {
 	if r := c.rareLocked(); r.err == nil {
 		r.err = err
 	}
+	c.drainedLocked()
 	c.mu.Unlock()
 	if failed {
 		c.notify(evClose)
@@ -252,6 +253,7 @@ func (c *Conn) flushLocked() (events uint32) {
 		if c.access == accessReserved {
 			c.rare.exclusive.wake()
 		}
+		c.drainedLocked()
 	}
 	if c.held&heldByPeer != 0 && o.bytes <= c.loop.engine.opts.MaxPending/2 {
 		c.held &^= heldByPeer
@@ -266,6 +268,7 @@ func (c *Conn) relieve(w *worker) {
 	var events uint32
 	c.mu.Lock()
 	c.releaseLocked(w)
+	c.drainedLocked()
 	if c.out != nil && c.state.Load()&evWrite != 0 {
 		c.state.And(^evWrite)
 		events = c.flushLocked()
