@@ -507,3 +507,10 @@ func (c *Conn) Loop() int { return c.io.Loop() }
 
 // Pending returns the number of bytes that wait for the peer to take them.
 func (c *Conn) Pending() int { return c.io.Pending() }
+
+// WhenDrained calls t.Schedule once, as soon as nothing is pending, at once if that is
+// so now or no more can be sent; so who had Queued, or Full, from a send, and calls it
+// afterwards, is told in any case. There is one t at a time: another call replaces it,
+// nil takes it back. Schedule is called under locks: it must not block, nor call a
+// method of a Conn. A task of [Server.NewTask] or [Server.InitTask] is right.
+func (c *Conn) WhenDrained(t interface{ Schedule() }) { c.io.WhenDrained(t) }

@@ -290,11 +290,25 @@ func (s *Server) Stats() netpoll.Stats {
 
 // NewTask returns a task that runs on the workers of loop n: see
 // netpoll.Engine.NewTask.
-func (s *Server) NewTask(n int, run func()) (*netpoll.Task, error) {
+func (s *Server) NewTask(n int, run func()) (*Task, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	return s.engine.NewTask(n, run), nil
+}
+
+// Task is work that runs on the workers of one loop: see Server.InitTask.
+type Task = netpoll.Task
+
+// InitTask is NewTask for a task that is part of something larger, of r for example:
+// t is zero memory of the caller's, in which it begins to be one. See
+// netpoll.Task.Init.
+func (s *Server) InitTask(t *Task, n int, r interface{ Run() }) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	t.Init(s.engine, n, r)
+	return nil
 }
 
 // Loops returns the number of event loops: Conn.Loop is below it.

@@ -55,6 +55,9 @@ func TestServerValidate(t *testing.T) {
 		if _, e := tt.s.NewTask(0, func() {}); e == nil {
 			t.Errorf("%s: NewTask", tt.name)
 		}
+		if tt.s.InitTask(new(Task), 0, nil) == nil {
+			t.Errorf("%s: InitTask", tt.name)
+		}
 		if e := tt.s.Shutdown(context.Background()); e != nil {
 			t.Errorf("%s: Shutdown: %v", tt.name, e)
 		}
