@@ -14,6 +14,7 @@ type null struct{ sub Subscription }
 
 func (*null) Loop() int                                      { return 0 }
 func (*null) SendPrepared(*wsproto.Prepared) wsproto.Outcome { return wsproto.Sent }
+func (*null) WhenDrained(t interface{ Schedule() })          { t.Schedule() }
 func (*null) Close(wsproto.Code, string)                     {}
 
 func crowd(tb testing.TB, n int) (*Hub, *manual) {
@@ -21,7 +22,7 @@ func crowd(tb testing.TB, n int) (*Hub, *manual) {
 	h := New(Options{NewTask: m.newTask})
 	all := make([]null, n)
 	for i := range all {
-		if err := h.Subscribe("x", &all[i].sub, &all[i]); err != nil {
+		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -33,7 +34,7 @@ func BenchmarkFanout(b *testing.B) {
 	for _, batch := range []int{1, 64} {
 		b.Run(fmt.Sprintf("subscribers=10000/batch=%d", batch), func(b *testing.B) {
 			h, m := crowd(b, 10_000)
-			p := wsproto.Prepare(wsproto.Binary, make([]byte, 128))
+			p := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))}
 			b.ReportAllocs()
 			for b.Loop() {
 				for range batch {

@@ -14,12 +14,15 @@ type fake struct {
 	sub  Subscription
 	loop int
 
-	mu     sync.Mutex
-	full   bool // refuse
-	got    []uint64
-	writes int
-	closed wsproto.Code
-	block  chan struct{} // if not nil, SendPrepared waits for it
+	mu      sync.Mutex
+	stalled bool // it takes one write, which then is pending, and no more
+	full    bool // it takes nothing
+	pending int  // writes
+	drained interface{ Schedule() }
+	got     []uint64
+	writes  int
+	closed  wsproto.Code
+	block   chan struct{} // if not nil, SendPrepared waits for it
 }
 
 func (f *fake) Loop() int { return f.loop }
@@ -30,21 +33,59 @@ func (f *fake) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed != 0 {
+	switch {
+	case f.closed != 0:
 		return wsproto.Closed
-	}
-	if f.full {
+	case f.full || f.pending > 0:
 		return wsproto.Full
 	}
 	f.writes++
 	f.got = append(f.got, numbers(p)...)
-	return wsproto.Queued
+	if f.stalled {
+		f.pending++
+		return wsproto.Queued
+	}
+	return wsproto.Sent
+}
+
+func (f *fake) WhenDrained(t interface{ Schedule() }) {
+	f.mu.Lock()
+	waits := f.pending > 0 && f.closed == 0
+	if waits {
+		f.drained = t
+	}
+	f.mu.Unlock()
+	if !waits {
+		t.Schedule()
+	}
+}
+
+// drain has what is pending leave.
+func (f *fake) drain() {
+	f.mu.Lock()
+	t := f.drained
+	f.pending, f.drained = 0, nil
+	f.mu.Unlock()
+	if t != nil {
+		t.Schedule()
+	}
+}
+
+// stall has it take no more, or, if not, all again.
+func (f *fake) stall(yes bool) {
+	f.mu.Lock()
+	f.stalled = yes
+	f.mu.Unlock()
+	if !yes {
+		f.drain()
+	}
 }
 
 func (f *fake) Close(code wsproto.Code, _ string) {
 	f.mu.Lock()
 	f.closed = code
 	f.mu.Unlock()
+	f.drain()
 }
 
 func (f *fake) received() []uint64 {
@@ -54,8 +95,8 @@ func (f *fake) received() []uint64 {
 }
 
 // number makes a message of n, and numbers reads those of a write back.
-func number(n uint64) *wsproto.Prepared {
-	return wsproto.Prepare(wsproto.Binary, binary.BigEndian.AppendUint64(nil, n))
+func number(n uint64) Message {
+	return Message{Prepared: wsproto.Prepare(wsproto.Binary, binary.BigEndian.AppendUint64(nil, n))}
 }
 
 func numbers(p *wsproto.Prepared) []uint64 {
@@ -73,50 +114,57 @@ func numbers(p *wsproto.Prepared) []uint64 {
 // manual collects tasks, which run when the test says so.
 type manual struct {
 	mu  sync.Mutex
-	due []func()
+	due []*manualTask
 }
 
 type manualTask struct {
 	m   *manual
-	run func()
+	r   Runner
+	due bool
 }
 
 func (t *manualTask) Schedule() {
 	t.m.mu.Lock()
-	t.m.due = append(t.m.due, t.run)
+	if !t.due {
+		t.due = true
+		t.m.due = append(t.m.due, t)
+	}
 	t.m.mu.Unlock()
 }
 
-func (m *manual) newTask(_ int, run func()) Task { return &manualTask{m, run} }
+func (m *manual) newTask(_ int, r Runner) Task { return &manualTask{m: m, r: r} }
 
 func (m *manual) runAll() {
 	for {
 		m.mu.Lock()
 		due := m.due
 		m.due = nil
+		for _, t := range due {
+			t.due = false
+		}
 		m.mu.Unlock()
 		if len(due) == 0 {
 			return
 		}
-		for _, run := range due {
-			run()
+		for _, t := range due {
+			t.r.Run()
 		}
 	}
 }
 
 func (f *fake) join(t testing.TB, h *Hub, topic string) *fake {
 	t.Helper()
-	if err := h.Subscribe(topic, &f.sub, f); err != nil {
+	if _, err := h.Subscribe(topic, &f.sub, f, SubscribeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return f
 }
 
-func publish(t testing.TB, h *Hub, topic string, n uint64) int {
+func publish(t testing.TB, h *Hub, topic string, n uint64) Receipt {
 	t.Helper()
-	receivers, err := h.Publish(topic, number(n))
+	rc, err := h.Publish(topic, number(n))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return receivers
+	return rc
 }

@@ -8,48 +8,39 @@ import (
 
 const (
 	// maxPending is how many bytes wait for a group before publishers have to.
-	// Each message counts entryCost more than its length, so that empty ones
-	// are bounded too: a batch has at most 1,024 of them.
 	maxPending = 8 << 20
-	entryCost  = 128
-	// maxBatch is how many bytes are joined to one write.
-	maxBatch = 128 << 10
 	// runLength is how many subscribers a walk copies at a time.
 	runLength = 64
-	// maxSpare is the largest queue that is kept for reuse, in messages.
-	maxSpare = 4096
 )
 
-// group is those subscribers of a topic that belong to one loop.
+// group is those subscribers of a topic that belong to one loop. Its walk alone
+// touches what they have got so far, and hands them more.
 type group struct {
 	topic *Topic
 	task  Task
 
+	// Guarded by Topic.mu.
+	members int
+	cursor  uint64 // number of the first message that the walk has not handed out
+	at      uint64 // Topic.log.end before that
+
 	mu      sync.Mutex
 	list    []*Subscription
-	holes   int     // nil places in list, made during a walk
-	pending []entry // published, not yet taken by a walk
-	bytes   int     // in pending
+	holes   int             // nil places in list, made during a walk
+	due     []*Subscription // behind, and drained
+	left    []*Subscription // unsubscribed during a walk
 	walking bool
-	walked  *sync.Cond // a walk has ended
-	spare   []entry    // for pending, when a walk has taken it
+	walked  *sync.Cond // a round of a walk has ended; made when somebody waits
 }
-
-// entry is a message on its way.
-type entry struct {
-	p      *wsproto.Prepared
-	number uint64
-	except *Subscription // its publisher, who does not want it; or nil
-}
-
-func (e entry) cost() int { return e.p.Len() + entryCost }
 
 func newGroup(t *Topic, i int) *group {
 	g := &group{topic: t}
-	g.walked = sync.NewCond(&g.mu)
-	g.task = t.hub.newTask(i, g.walk)
+	g.task = t.hub.opts.NewTask(i, g)
 	return g
 }
+
+// skipLocked passes over what nobody waits for. Called under Topic.mu.
+func (g *group) skipLocked() { g.cursor, g.at = g.topic.log.next, g.topic.log.end }
 
 func (g *group) add(s *Subscription) {
 	g.mu.Lock()
@@ -58,15 +49,19 @@ func (g *group) add(s *Subscription) {
 	g.mu.Unlock()
 }
 
-func (g *group) remove(s *Subscription) {
+// remove reports whether s is out of the list; else it will be when the walk under
+// way has ended.
+func (g *group) remove(s *Subscription) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.walking {
 		g.list[s.slot] = nil
 		g.holes++
-		return
+		g.left = append(g.left, s)
+		return false
 	}
 	g.fillLocked(int(s.slot))
+	return true
 }
 
 // fillLocked puts the last subscriber in place i.
@@ -82,90 +77,148 @@ func (g *group) fillLocked(i int) {
 	}
 }
 
-// put appends a message and schedules its delivery. It reports whether the
-// publisher has to help: too much is pending. Called under Topic.mu, so the order
-// is that of the numbers.
-func (g *group) put(e entry) (full bool) {
+// all returns the subscribers.
+func (g *group) all() []*Subscription {
 	g.mu.Lock()
-	if len(g.list) == g.holes {
-		g.mu.Unlock()
-		return false
+	defer g.mu.Unlock()
+	all := make([]*Subscription, 0, len(g.list))
+	for _, s := range g.list {
+		if s != nil {
+			all = append(all, s)
+		}
 	}
-	g.pending = append(g.pending, e)
-	g.bytes += e.cost()
-	full = g.bytes > maxPending
-	g.mu.Unlock()
-	g.task.Schedule()
-	return full
+	return all
 }
 
-// help returns when there is room for more: it walks itself, or waits for a walk.
-func (g *group) help() {
+// Schedule is called when the subscriber has drained. It makes a *Subscription a Task.
+func (s *Subscription) Schedule() {
+	g := s.group
 	g.mu.Lock()
-	for g.bytes > maxPending {
+	g.due = append(g.due, s)
+	g.mu.Unlock()
+	g.task.Schedule()
+}
+
+// help returns when there is room for more: it walks itself, or waits for the walk
+// under way.
+func (g *group) help() {
+	more := false
+	for g.full() {
+		g.mu.Lock()
 		if g.walking {
+			if g.walked == nil {
+				g.walked = sync.NewCond(&g.mu)
+			}
 			g.walked.Wait()
+			g.mu.Unlock()
 			continue
 		}
-		g.walkLocked()
+		g.mu.Unlock()
+		more = g.round()
 	}
-	rest := len(g.pending) > 0
-	g.mu.Unlock()
-	if rest { // the task may have come and gone while this was the walk
+	if more { // the task may have come and gone while this was the walk
 		g.task.Schedule()
 	}
 }
 
-// walk delivers what is pending. It is the group's task.
-func (g *group) walk() {
-	g.mu.Lock()
-	for !g.walking && len(g.pending) > 0 {
-		g.walkLocked()
-	}
-	g.mu.Unlock()
+func (g *group) full() bool {
+	t := g.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return g.members > 0 && t.log.end-g.at > maxPending
 }
 
-// walkLocked takes a batch and hands it to every subscriber. g.mu is released
-// meanwhile; walking keeps others from doing the same.
-func (g *group) walkLocked() {
-	g.walking = true
-	entries := g.takeLocked()
-	g.mu.Unlock()
-	b := newBatch(entries, g)
-	delivered := g.deliver(b)
-	b.mark(g, false)
-	g.topic.hub.delivered.Add(delivered)
-	clear(entries)
-	g.mu.Lock()
-	if cap(entries) <= maxSpare {
-		g.spare = entries[:0]
+// Run delivers what is due. It is what the group's task does.
+func (g *group) Run() {
+	for g.round() {
 	}
-	g.walking = false
+}
+
+// round hands out the next batch, after some of those who are behind and have
+// drained got theirs. It reports whether there is more to do, unless another does it.
+func (g *group) round() (more bool) {
+	g.mu.Lock()
+	if g.walking {
+		g.mu.Unlock()
+		return false
+	}
+	g.walking = true
+	due := g.takeDueLocked()
+	g.mu.Unlock()
+	for _, s := range due {
+		g.catchUp(s)
+	}
+	b := g.next()
+	if b.batch != nil {
+		g.topic.hub.delivered.Add(g.deliver(b))
+	}
+	return g.end(b)
+}
+
+func (g *group) takeDueLocked() []*Subscription {
+	n := min(len(g.due), runLength)
+	due := g.due[:n:n]
+	if g.due = g.due[n:]; len(g.due) == 0 {
+		g.due = nil
+	}
+	return due
+}
+
+// handout is a batch on its way to a group.
+type handout struct {
+	*batch
+	cursor uint64 // of the group, before it
+	limit  uint64 // who has not come so far when it is handed out lags behind too much
+	oldest uint64 // who has not come so far finds a gap
+}
+
+// next takes the next batch.
+func (g *group) next() handout {
+	t := g.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := handout{batch: t.log.segs.read(g.cursor), cursor: g.cursor}
+	if b.batch == nil {
+		g.skipLocked()
+		return b
+	}
+	if t.laggards > 0 {
+		b.limit, b.oldest = t.limitLocked(b.next), t.log.oldest()
+	}
+	return b
+}
+
+// end ends a round.
+func (g *group) end(b handout) (more bool) {
+	g.mu.Lock()
+	left := g.left
+	g.left = nil
+	g.mu.Unlock()
+	t := g.topic
+	t.mu.Lock()
+	if b.batch != nil && b.next > g.cursor {
+		g.cursor, g.at = b.next, b.end
+	}
+	for _, s := range left {
+		if s.behind() {
+			t.laggards--
+		}
+	}
+	t.trimLocked()
+	more = g.members > 0 && g.cursor < t.log.next
+	idle := t.idleLocked()
+	t.mu.Unlock()
+	if idle {
+		t.hub.drop(t)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.closeHolesLocked()
-	if g.bytes <= maxPending {
+	g.walking = false
+	if g.walked != nil {
 		g.walked.Broadcast()
 	}
-}
-
-// takeLocked takes from the front of what is pending: all, or maxBatch bytes.
-func (g *group) takeLocked() []entry {
-	n, size := 0, 0
-	for n < len(g.pending) && (n == 0 || size+g.pending[n].cost() <= maxBatch) {
-		size += g.pending[n].cost()
-		n++
-	}
-	g.bytes -= size
-	if n == len(g.pending) {
-		taken := g.pending
-		g.pending, g.spare = g.spare, nil
-		return taken
-	}
-	taken := append(g.spare, g.pending[:n]...)
-	g.spare = nil
-	rest := copy(g.pending, g.pending[n:])
-	clear(g.pending[rest:])
-	g.pending = g.pending[:rest]
-	return taken
+	return more || len(g.due) > 0
 }
 
 func (g *group) closeHolesLocked() {
@@ -182,7 +235,7 @@ func (g *group) closeHolesLocked() {
 
 // deliver walks the list. Who subscribes meanwhile stands at its end and wants
 // nothing of the batch.
-func (g *group) deliver(b *batch) (delivered int64) {
+func (g *group) deliver(b handout) (delivered int64) {
 	var run [runLength]*Subscription
 	for i := 0; ; i += runLength {
 		g.mu.Lock()
@@ -192,101 +245,35 @@ func (g *group) deliver(b *batch) (delivered int64) {
 			return delivered
 		}
 		for _, s := range run[:n] {
-			if s != nil && s.from < b.last && !s.gone.Load() {
+			switch {
+			case s == nil || s.gone():
+			case s.behind():
+				g.watch(s, b)
+			case s.cursor < b.next:
 				delivered += g.hand(s, b)
 			}
 		}
 	}
 }
 
-// hand gives one subscriber its part of the batch.
-func (g *group) hand(s *Subscription, b *batch) (delivered int64) {
-	p := b.all
-	if s.skip || s.from >= b.first {
-		if p = b.without(s); p == nil {
-			return 0
-		}
+// hand gives one subscriber, who has all that was before, its part of the batch.
+func (g *group) hand(s *Subscription, b handout) (delivered int64) {
+	h := g.topic.hub
+	p := b.part(h, s.format(), s.cursor, s.to)
+	if n := b.missing(max(s.cursor, b.cursor)); n > 0 {
+		g.drop(s, n)
 	}
-	switch o := s.to.SendPrepared(p); {
-	case o.OK():
+	if p == nil {
+		return 0
+	}
+	switch s.to.SendPrepared(p) {
+	case wsproto.Sent:
 		return int64(p.Messages())
-	case o == wsproto.Full && p.Messages() > 1:
-		return g.handSingly(s, b)
-	case o == wsproto.Full:
-		g.evict(s)
+	case wsproto.Queued:
+		g.fallBehind(s, b.next, b)
+		return int64(p.Messages())
+	case wsproto.Full:
+		g.fallBehind(s, max(s.cursor, b.cursor), b)
 	}
 	return 0
-}
-
-// handSingly gives one subscriber, for whom the batch is too much, as many of its
-// messages as it has room for.
-func (g *group) handSingly(s *Subscription, b *batch) (delivered int64) {
-	for _, e := range b.entries {
-		if e.except == s || e.number <= s.from {
-			continue
-		}
-		o := s.to.SendPrepared(e.p)
-		if o == wsproto.Full {
-			g.evict(s)
-		}
-		if !o.OK() {
-			break
-		}
-		delivered++
-	}
-	return delivered
-}
-
-// evict ends a subscriber that does not take what it is sent.
-func (g *group) evict(s *Subscription) {
-	s.from = ^uint64(0) // wants nothing more; only walks read it from now on
-	g.topic.evicted.Add(1)
-	g.topic.hub.evicted.Add(1)
-	s.to.Close(wsproto.TryAgainLater, "too slow: the backlog is full")
-}
-
-// batch is what one walk delivers.
-type batch struct {
-	entries     []entry
-	first, last uint64
-	all         *wsproto.Prepared
-}
-
-func newBatch(entries []entry, g *group) *batch {
-	b := &batch{entries: entries, first: entries[0].number, last: entries[len(entries)-1].number}
-	if len(entries) == 1 {
-		b.all = entries[0].p
-	} else {
-		ps := make([]*wsproto.Prepared, len(entries))
-		for i, e := range entries {
-			ps[i] = e.p
-		}
-		b.all = wsproto.Join(ps...)
-	}
-	b.mark(g, true)
-	return b
-}
-
-// mark sets or clears the marks of those of the group who published one of the
-// batch. Only the group's walk touches them.
-func (b *batch) mark(g *group, skip bool) {
-	for _, e := range b.entries {
-		if e.except != nil && e.except.group == g {
-			e.except.skip = skip
-		}
-	}
-}
-
-// without returns the part that s wants, nil if that is nothing.
-func (b *batch) without(s *Subscription) *wsproto.Prepared {
-	var ps []*wsproto.Prepared
-	for _, e := range b.entries {
-		if e.except != s && e.number > s.from {
-			ps = append(ps, e.p)
-		}
-	}
-	if len(ps) == 0 {
-		return nil
-	}
-	return wsproto.Join(ps...)
 }

@@ -2,69 +2,67 @@ package hub
 
 import (
 	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
-
-// Subscriber takes what is published. Its methods are called from any goroutine
-// and must not block. *wsproto.Conn is one.
-type Subscriber interface {
-	// Loop says which group the subscriber belongs to; it does not change.
-	Loop() int
-	// SendPrepared takes messages, or refuses them whole. It must not panic.
-	SendPrepared(p *wsproto.Prepared) wsproto.Outcome
-	// Close is called when the subscriber is evicted. It has to unsubscribe
-	// as part of its end.
-	Close(code wsproto.Code, reason string)
-}
 
 // Task is work that runs soon after each Schedule, one run at a time, and never
 // within Schedule, which is called under locks. *netpoll.Task is one.
 type Task interface{ Schedule() }
 
-// Options configures a [Hub]. The zero value works.
-type Options struct {
-	// Groups is the number of groups of a topic: Subscriber.Loop is below it;
-	// 1 if 0.
-	Groups int
-	// NewTask returns a task that runs run on the workers of loop group. If
-	// nil, each run gets a goroutine.
-	NewTask func(group int, run func()) Task
-}
+// Runner is what a [Task] does.
+type Runner interface{ Run() }
 
 // Hub holds topics. Its methods are safe from any goroutine and never wait for a
 // subscriber; a publisher that is too fast waits for the fan-out.
 type Hub struct {
-	groups  int
-	newTask func(group int, run func()) Task
+	opts   Options
+	groups int
 
-	mu     sync.RWMutex
-	topics map[string]*Topic
+	epochs     atomic.Uint64
+	patternsAt atomic.Uint64 // changes with patterns
+
+	mu       sync.RWMutex
+	topics   map[string]*Topic
+	patterns trie[*Topic] // those of topics whose names are patterns
+	aging    map[*Topic]struct{}
+	sweeper  *time.Timer // runs while topics are aging
 
 	published atomic.Int64
 	delivered atomic.Int64
 	evicted   atomic.Int64
+	dropped   atomic.Int64
 }
 
 // New returns a hub.
 func New(o Options) *Hub {
-	h := &Hub{groups: max(o.Groups, 1), newTask: o.NewTask, topics: make(map[string]*Topic)}
-	if h.newTask == nil {
-		h.newTask = newGoTask
+	if o.NewTask == nil {
+		o.NewTask = newGoTask
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	h := &Hub{opts: o, groups: max(o.Groups, 1), topics: make(map[string]*Topic), aging: make(map[*Topic]struct{})}
+	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
+	h.patternsAt.Store(1)
 	return h
 }
 
 // Stats are a hub's counters. Those in the past tense only grow.
 type Stats struct {
-	Topics    int
-	Published int64 // messages
-	Delivered int64 // messages, times subscribers
-	Evicted   int64 // subscribers that were too slow
+	Topics    int   `json:"topics"`
+	Published int64 `json:"published"` // messages
+	Delivered int64 `json:"delivered"` // messages, times subscribers
+	Evicted   int64 `json:"evicted"`   // subscribers that were too slow
+	Dropped   int64 `json:"dropped"`   // messages, times subscribers that did not get them
 }
 
 // Stats returns the counters as they are now.
@@ -72,18 +70,11 @@ func (h *Hub) Stats() Stats {
 	h.mu.RLock()
 	n := len(h.topics)
 	h.mu.RUnlock()
-	return Stats{n, h.published.Load(), h.delivered.Load(), h.evicted.Load()}
+	return Stats{n, h.published.Load(), h.delivered.Load(), h.evicted.Load(), h.dropped.Load()}
 }
 
-// TopicStats describes a topic.
-type TopicStats struct {
-	Name        string `json:"name"`
-	Subscribers int    `json:"subscribers"`
-	Published   uint64 `json:"published"` // messages since the topic exists
-	Evicted     int64  `json:"evicted"`   // subscribers that were too slow
-}
-
-// Topics returns the topics that have subscribers, by name.
+// Topics returns the topics, and the patterns, that have subscribers or history, by
+// name.
 func (h *Hub) Topics() []TopicStats {
 	h.mu.RLock()
 	all := make([]*Topic, 0, len(h.topics))
@@ -99,82 +90,240 @@ func (h *Hub) Topics() []TopicStats {
 	return stats
 }
 
-// Subscribe adds a subscriber to the topic, which begins to exist with its first
-// one and ends with its last. s is memory of the caller's, zero, and stands for
-// this one subscription. The subscriber gets every message that is published
-// after Subscribe returned, and none that was published before it began.
-func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber) error {
-	if err := CheckName(name); err != nil {
-		return err
+// Topic returns what Topics says about one, and whether it exists.
+func (h *Hub) Topic(name string) (TopicStats, bool) {
+	if t := h.lookup(name); t != nil {
+		return t.stats(), true
+	}
+	return TopicStats{}, false
+}
+
+// Subscribe adds a subscriber to the topic, or, if name is a pattern, to all topics
+// that match it, now and later (see [CheckPattern]). s is memory of the caller's,
+// zero, and stands for this one subscription. The subscriber gets every message
+// that is published after Subscribe returned, and none that was published before it
+// began but for those that o asks for. A topic begins with its first subscriber or
+// message, and ends when it has neither.
+//
+// at is where the subscription begins: after the last message that s does not get. A
+// later Subscribe with Start.After gets what follows the last message that s got.
+// The error is a *TooOldError if messages are missing that o asks for.
+func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o SubscribeOptions) (at Position, err error) {
+	if err := checkSubject(name); err != nil {
+		return at, err
 	}
 	if s.group != nil {
-		return errors.New("hub: a Subscription can be used only once")
+		return at, errors.New("hub: a Subscription can be used only once")
 	}
-	for !h.topic(name).add(s, to) {
-		// It has just ended: the next look makes a new one.
+	for {
+		t := h.topic(name)
+		at, ok, err := t.subscribe(s, to, o)
+		if err != nil {
+			h.drop(t) // if it was made for this
+		}
+		if ok {
+			return at, err
+		}
 	}
-	return nil
+}
+
+// checkSubject checks what can be subscribed to.
+func checkSubject(name string) error {
+	if isPattern(name) {
+		return CheckPattern(name)
+	}
+	return CheckName(name)
+}
+
+// Publish sends m to the subscribers of the topic.
+func (h *Hub) Publish(name string, m Message) (Receipt, error) {
+	if err := CheckName(name); err != nil {
+		return Receipt{}, err
+	}
+	return h.publish(h.topic(name), m), nil
+}
+
+// PublishMatching publishes m to each topic that exists and whose name matches the
+// pattern, and returns the receipts by name.
+func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, error) {
+	if err := CheckPattern(pattern); err != nil {
+		return nil, err
+	}
+	var all []*Topic
+	h.mu.RLock()
+	for name, t := range h.topics {
+		if !isPattern(name) && matches(pattern, name) {
+			all = append(all, t)
+		}
+	}
+	h.mu.RUnlock()
+	receipts := make(map[string]Receipt, len(all))
+	for _, t := range all {
+		receipts[t.name] = h.publish(t, m)
+	}
+	return receipts, nil
+}
+
+// publish sends m to the topic, or to the one that has that name by now.
+func (h *Hub) publish(t *Topic, m Message) Receipt {
+	if m.Prepared == nil || m.Messages() != 1 {
+		panic("hub: a Message is to have one prepared message")
+	}
+	h.published.Add(1)
+	for {
+		rc, outcome := t.publish(m, h.patternsAt.Load())
+		switch outcome {
+		case publishedIdle:
+			h.drop(t)
+			return rc
+		case published:
+			return rc
+		case stale:
+			h.feed(t)
+		case ended:
+			t = h.topic(t.name)
+		}
+	}
+}
+
+// feed has t know the patterns that match it.
+func (h *Hub) feed(t *Topic) {
+	var feeds []*Topic
+	h.mu.RLock()
+	at := h.patternsAt.Load()
+	h.patterns.match(t.name, func(p *Topic) bool {
+		feeds = append(feeds, p)
+		return true
+	})
+	h.mu.RUnlock()
+	t.mu.Lock()
+	t.feeds, t.feedsAt = feeds, at
+	t.mu.Unlock()
+}
+
+// Disconnect closes all who are subscribed to the topic, or the pattern, and returns
+// their number.
+func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
+	if t := h.lookup(name); t != nil {
+		return t.close(code, reason)
+	}
+	return 0
+}
+
+// History returns what the topic holds from o on, at most limit messages, and where
+// the topic is. It fails with a *TooOldError if not all that o asks for is held.
+func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Position, err error) {
+	if err := CheckName(name); err != nil {
+		return nil, at, err
+	}
+	t := h.lookup(name)
+	if t == nil {
+		if o.After != nil {
+			return nil, at, &TooOldError{Asked: *o.After}
+		}
+		return nil, at, nil
+	}
+	return t.history(o, limit)
+}
+
+// lookup returns the topic of that name, nil if there is none.
+func (h *Hub) lookup(name string) *Topic {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.topics[name]
 }
 
 // topic returns the topic of that name, making it if there is none.
 func (h *Hub) topic(name string) *Topic {
-	h.mu.RLock()
-	t := h.topics[name]
-	h.mu.RUnlock()
-	if t != nil {
+	if t := h.lookup(name); t != nil {
 		return t
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if t = h.topics[name]; t == nil {
-		name = strings.Clone(name) // it may be part of a long URI
-		t = &Topic{hub: h, name: name, groups: make([]*group, h.groups)}
-		h.topics[name] = t
+	t := h.topics[name]
+	if t == nil {
+		t = newTopic(h, strings.Clone(name)) // it may be part of a long URI
+		h.topics[t.name] = t
+		if isPattern(t.name) {
+			h.patterns.insert(t.name, t)
+			h.patternsAt.Add(1)
+		}
+		if t.opts.History.kept() {
+			h.aging[t] = struct{}{}
+			h.sweepLaterLocked()
+		}
 	}
 	return t
 }
 
-// Publish sends p to the subscribers of the topic and returns their number.
-func (h *Hub) Publish(name string, p *wsproto.Prepared) (receivers int, err error) {
-	if err := CheckName(name); err != nil {
-		return 0, err
-	}
-	h.mu.RLock()
-	t := h.topics[name]
-	h.mu.RUnlock()
-	if t == nil {
-		h.published.Add(1)
-		return 0, nil
-	}
-	return t.publish(p, nil), nil
-}
-
-// drop forgets a topic that has no subscriber left.
+// drop forgets a topic if nobody needs it.
 func (h *Hub) drop(t *Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.count == 0 && !t.ended {
-		t.ended = true
-		delete(h.topics, t.name)
+	if t.ended || !t.idleLocked() {
+		return
 	}
+	t.ended = true
+	delete(h.topics, t.name)
+	delete(h.aging, t)
+	if isPattern(t.name) {
+		h.patterns.remove(t.name)
+		h.patternsAt.Add(1)
+	}
+}
+
+// sweepEvery is how often history is looked through for what is too old. It is not
+// what makes it so: nobody gets it, but memory is held.
+const sweepEvery = 5 * time.Second
+
+func (h *Hub) sweepLaterLocked() {
+	if h.sweeper == nil {
+		h.sweeper = time.AfterFunc(sweepEvery, h.sweep)
+	}
+}
+
+func (h *Hub) sweep() {
+	h.mu.Lock()
+	all := slices.Collect(maps.Keys(h.aging))
+	h.sweeper = nil
+	if len(all) > 0 {
+		h.sweepLaterLocked()
+	}
+	h.mu.Unlock()
+	for _, t := range all {
+		if t.sweep() {
+			h.drop(t)
+		}
+	}
+}
+
+// newEpoch returns a number that no other topic of any hub has, very likely.
+func (h *Hub) newEpoch() uint64 { return h.epochs.Add(1) }
+
+func (h *Hub) topicOptions(name string) *TopicOptions {
+	var o *TopicOptions
+	if h.opts.Topic != nil {
+		o = h.opts.Topic(name)
+	}
+	return o.withDefaults()
 }
 
 // goTask is a Task on goroutines.
 type goTask struct {
-	run   func()
-	state atomic.Int32 // 0 idle, 1 running, 2 running and due again
+	runner Runner
+	state  atomic.Int32 // 0 idle, 1 running, 2 running and due again
 }
 
-func newGoTask(_ int, run func()) Task { return &goTask{run: run} }
+func newGoTask(_ int, r Runner) Task { return &goTask{runner: r} }
 
 func (t *goTask) Schedule() {
 	if t.state.Swap(2) == 0 {
 		go func() {
 			for {
 				t.state.Store(1)
-				t.run()
+				t.runner.Run()
 				if t.state.CompareAndSwap(1, 0) {
 					return
 				}

@@ -31,8 +31,8 @@ func TestEachGetsWhatIsPublishedWhileSubscribed(t *testing.T) {
 	var m manual
 	h := New(Options{Groups: 2, NewTask: m.newTask})
 	a := (&fake{}).join(t, h, "x")
-	if n := publish(t, h, "x", 1); n != 1 {
-		t.Errorf("published to %d, want 1", n)
+	if rc := publish(t, h, "x", 1); rc.Receivers != 1 || rc.Position.Offset != 1 {
+		t.Errorf("published as %+v, want 1 receiver and offset 1", rc)
 	}
 	// 1 is pending: b must not see it, although its walk comes later.
 	b := (&fake{}).join(t, h, "x")
@@ -63,12 +63,14 @@ func TestPublisherIsLeftOut(t *testing.T) {
 	var m manual
 	h := New(Options{Groups: 2, NewTask: m.newTask})
 	a, b := (&fake{}).join(t, h, "x"), (&fake{loop: 1}).join(t, h, "x")
-	if n := a.sub.Publish(number(1), false); n != 1 {
-		t.Errorf("%d receivers, want 1", n)
+	except := func(f *fake, m Message) Message {
+		m.Except = f
+		return m
 	}
-	b.sub.Publish(number(2), false)
-	a.sub.Publish(number(3), true)
-	a.sub.Publish(number(4), false)
+	a.sub.Publish(except(a, number(1)))
+	b.sub.Publish(except(b, number(2)))
+	a.sub.Publish(number(3))
+	a.sub.Publish(except(a, number(4)))
 	m.runAll()
 	if got := a.received(); !slices.Equal(got, []uint64{2, 3}) {
 		t.Errorf("a got %v, want 2 3", got)
@@ -76,32 +78,10 @@ func TestPublisherIsLeftOut(t *testing.T) {
 	if got := b.received(); !slices.Equal(got, []uint64{1, 3, 4}) {
 		t.Errorf("b got %v, want 1 3 4", got)
 	}
-	b.sub.Publish(number(5), true)
+	b.sub.Publish(number(5))
 	m.runAll()
 	if got := a.received(); !slices.Equal(got, []uint64{2, 3, 5}) {
-		t.Errorf("a got %v: its mark was not taken back", got)
-	}
-}
-
-func TestSlowSubscriberIsEvictedOnce(t *testing.T) {
-	var m manual
-	h := New(Options{NewTask: m.newTask})
-	slow, quick := (&fake{full: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
-	for i := range uint64(3) {
-		publish(t, h, "x", i)
-		m.runAll()
-	}
-	if slow.closed != wsproto.TryAgainLater {
-		t.Errorf("closed with %d, want 1013", slow.closed)
-	}
-	if s := h.Stats(); s.Evicted != 1 {
-		t.Errorf("evicted %d, want 1", s.Evicted)
-	}
-	if ts := h.Topics(); len(ts) != 1 || ts[0] != (TopicStats{"x", 2, 3, 1}) {
-		t.Errorf("topics %+v", ts)
-	}
-	if got := quick.received(); len(got) != 3 {
-		t.Errorf("the other got %v", got)
+		t.Errorf("a got %v, want 2 3 5", got)
 	}
 }
 
@@ -116,14 +96,14 @@ func TestTopicEndsWithItsLastSubscriber(t *testing.T) {
 	if len(h.Topics()) != 0 {
 		t.Fatal("still there")
 	}
-	if err := h.Subscribe("x", &a.sub, a); err == nil {
+	if _, err := h.Subscribe("x", &a.sub, a, SubscribeOptions{}); err == nil {
 		t.Error("a Subscription could be used twice")
 	}
 	(&fake{}).join(t, h, "x")
 	if len(h.Topics()) != 1 {
 		t.Fatal("did not begin again")
 	}
-	if err := h.Subscribe("a b", new(Subscription), a); err == nil {
+	if _, err := h.Subscribe("a b", new(Subscription), a, SubscribeOptions{}); err == nil {
 		t.Error("subscribed to a name that is none")
 	}
 	if _, err := h.Publish("", number(1)); err == nil {
@@ -135,18 +115,18 @@ func TestTopicEndsWithItsLastSubscriber(t *testing.T) {
 func TestPublisherIsSlowedDown(t *testing.T) {
 	var m manual
 	h := New(Options{NewTask: m.newTask})
-	big := wsproto.Prepare(wsproto.Binary, make([]byte, 1<<20))
+	big := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 1<<20))}
 	deliveries := 0
 	sink := &countingSink{&deliveries}
 	var s Subscription
-	if err := h.Subscribe("y", &s, sink); err != nil {
+	if _, err := h.Subscribe("y", &s, sink, SubscribeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 100 {
 		if _, err := h.Publish("y", big); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.group.bytes; n > maxPending+big.Len()+entryCost {
+		if n := s.group.topic.log.cost; n > maxPending+uint64(big.Len())+entryCost {
 			t.Fatalf("%d bytes are pending", n)
 		}
 	}
@@ -166,7 +146,8 @@ func (s *countingSink) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
 	*s.n += p.Messages()
 	return wsproto.Sent
 }
-func (countingSink) Close(wsproto.Code, string) {}
+func (*countingSink) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
+func (countingSink) Close(wsproto.Code, string)             {}
 
 // A subscriber may leave from within a delivery, as its Close may have it do.
 func TestUnsubscribeDuringWalk(t *testing.T) {
@@ -177,7 +158,7 @@ func TestUnsubscribeDuringWalk(t *testing.T) {
 		all[i] = (&fake{}).join(t, h, "x")
 	}
 	leaver := &leaver{others: all}
-	if err := h.Subscribe("x", &leaver.sub, leaver); err != nil {
+	if _, err := h.Subscribe("x", &leaver.sub, leaver, SubscribeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	late := (&fake{}).join(t, h, "x")
@@ -216,7 +197,8 @@ func (l *leaver) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
 	}
 	return wsproto.Closed
 }
-func (*leaver) Close(wsproto.Code, string) {}
+func (*leaver) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
+func (*leaver) Close(wsproto.Code, string)            {}
 
 // The property that the package promises: per topic and subscriber a run of the
 // topic's messages without gap, repetition or disorder, which begins with the
@@ -348,7 +330,7 @@ func TestTopicsComeAndGo(t *testing.T) {
 		wg.Go(func() {
 			for n := range 2000 {
 				f := &fake{loop: i % 2}
-				if h.Subscribe("x", &f.sub, f) != nil {
+				if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{}); err != nil {
 					failed.Store(true)
 				}
 				if n%3 == 0 {
@@ -377,10 +359,10 @@ func TestHelpWhileGroupsAreMade(t *testing.T) {
 	h := New(Options{Groups: loops})
 	first := (&countingSink{new(int)})
 	var s Subscription
-	if err := h.Subscribe("x", &s, first); err != nil {
+	if _, err := h.Subscribe("x", &s, first, SubscribeOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	big := wsproto.Prepare(wsproto.Binary, make([]byte, maxPending+1))
+	big := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, maxPending+1))}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for range 50 {
@@ -390,7 +372,7 @@ func TestHelpWhileGroupsAreMade(t *testing.T) {
 	wg.Go(func() {
 		for i := 1; i < loops; i++ {
 			s := &onLoop{loop: i}
-			if err := h.Subscribe("x", &s.sub, s); err != nil {
+			if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -405,6 +387,7 @@ type onLoop struct {
 
 func (s *onLoop) Loop() int                                    { return s.loop }
 func (*onLoop) SendPrepared(*wsproto.Prepared) wsproto.Outcome { return wsproto.Sent }
+func (*onLoop) WhenDrained(t interface{ Schedule() })          { t.Schedule() }
 func (*onLoop) Close(wsproto.Code, string)                     {}
 
 // Who has room for single messages, but not for a batch, gets them singly, and is
@@ -413,7 +396,7 @@ func TestBatchThatIsTooMuch(t *testing.T) {
 	var m manual
 	h := New(Options{NewTask: m.newTask})
 	s := &narrow{room: 5}
-	if err := h.Subscribe("x", &s.sub, s); err != nil {
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range uint64(3) {
@@ -447,7 +430,8 @@ func (s *narrow) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
 	s.got++
 	return wsproto.Sent
 }
-func (s *narrow) Close(wsproto.Code, string) { s.closed = true }
+func (*narrow) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
+func (s *narrow) Close(wsproto.Code, string)          { s.closed = true }
 
 // Messages without a byte are bounded too, and leave no memory behind.
 func TestEmptyMessagesAreBounded(t *testing.T) {
@@ -455,19 +439,19 @@ func TestEmptyMessagesAreBounded(t *testing.T) {
 	h := New(Options{NewTask: m.newTask})
 	n := 0
 	var s Subscription
-	if err := h.Subscribe("x", &s, &countingSink{&n}); err != nil {
+	if _, err := h.Subscribe("x", &s, &countingSink{&n}, SubscribeOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	empty := wsproto.Prepare(wsproto.Binary, nil)
+	empty := Message{Prepared: wsproto.Prepare(wsproto.Binary, nil)}
 	const messages = 200_000
 	for range messages {
 		_, _ = h.Publish("x", empty)
-		if len(s.group.pending) > maxPending/entryCost {
-			t.Fatalf("%d messages are pending", len(s.group.pending))
+		if n := s.group.topic.log.count; n > maxPending/entryCost {
+			t.Fatalf("%d messages are pending", n)
 		}
 	}
 	m.runAll()
-	if n != messages || cap(s.group.spare) > maxSpare {
-		t.Errorf("delivered %d; %d places are kept", n, cap(s.group.spare))
+	if l := &s.group.topic.log; n != messages || l.segs != nil {
+		t.Errorf("delivered %d; %d segments are kept", n, len(l.segs))
 	}
 }

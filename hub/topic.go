@@ -7,98 +7,238 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Topic is a name with subscribers.
+// Topic is a name with subscribers, or a pattern with those of many names.
 type Topic struct {
 	hub     *Hub
 	name    string
+	opts    *TopicOptions
+	epoch   uint64
 	evicted atomic.Int64
+	dropped atomic.Int64
 
-	mu     sync.Mutex
-	last   uint64 // number of the last message; they count from 1
-	count  int    // subscribers
-	ended  bool
-	groups []*group // by loop; nil where there was no subscriber yet
+	mu       sync.Mutex
+	log      log
+	count    int      // subscribers
+	laggards int      // of those
+	ended    bool     // the hub has forgotten it
+	groups   []*group // by loop; nil where there was no subscriber yet
+	feeds    []*Topic // the patterns that match, as of feedsAt
+	feedsAt  uint64   // Hub.patternsAt
 }
 
-// Subscription is a subscriber's place in a topic. It is kept by value where the
-// subscriber's other state is. Its methods are safe from any goroutine.
-type Subscription struct {
-	to    Subscriber
-	group *group
-	from  uint64 // number of the last message before it
-	slot  int32  // in group.list
-	gone  atomic.Bool
-	skip  bool // for the walk: it published one of the batch
+func newTopic(h *Hub, name string) *Topic {
+	t := &Topic{hub: h, name: name, opts: h.topicOptions(name), epoch: h.newEpoch(), log: log{next: 1}}
+	if t.opts.Slow == Conflate {
+		t.log.keys = make(map[string]uint64)
+	}
+	return t
 }
 
-func (t *Topic) add(s *Subscription, to Subscriber) bool {
-	i := to.Loop() % len(t.groups)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended {
-		return false
-	}
-	if t.groups[i] == nil {
-		t.groups[i] = newGroup(t, i)
-	}
-	s.to, s.group, s.from = to, t.groups[i], t.last
-	s.group.add(s)
-	t.count++
-	return true
+// Receipt is what a publisher gets.
+type Receipt struct {
+	Position  Position // of the message in its topic
+	Receivers int      // subscribers at this moment, those by pattern and Message.Except included
 }
 
-// Unsubscribe takes the subscriber out of its topic. Only a delivery that is under
-// way at this moment may still reach it. A second call does nothing.
-func (s *Subscription) Unsubscribe() {
-	if s.group == nil || s.gone.Swap(true) {
-		return
-	}
-	t := s.group.topic
-	t.mu.Lock()
-	s.group.remove(s)
-	t.count--
-	last := t.count == 0
-	t.mu.Unlock()
-	if last {
-		t.hub.drop(t)
-	}
-}
+// outcome is what became of a publication.
+type outcome uint8
 
-// Publish sends p to the others of the topic, and to the subscriber itself if echo
-// is set, and returns the number of receivers. Only who has subscribed may call it.
-func (s *Subscription) Publish(p *wsproto.Prepared, echo bool) (receivers int) {
-	if echo {
-		return s.group.topic.publish(p, nil)
-	}
-	return s.group.topic.publish(p, s)
-}
+const (
+	published     outcome = iota
+	publishedIdle         // the topic can be forgotten
+	stale                 // not published: patterns have changed
+	ended                 // not published: the hub has forgotten the topic
+)
 
-// Topic returns the name of the topic.
-func (s *Subscription) Topic() string { return s.group.topic.name }
-
-func (t *Topic) publish(p *wsproto.Prepared, except *Subscription) (receivers int) {
-	t.hub.published.Add(1)
+// publish gives m its place and has it delivered; patternsAt is that of the hub.
+func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	var full []*group
 	t.mu.Lock()
-	t.last++
-	receivers = t.count
-	for _, g := range t.groups {
-		if g != nil && g.put(entry{p, t.last, except}) {
-			full = append(full, g)
+	if t.ended || t.feedsAt != patternsAt {
+		defer t.mu.Unlock()
+		if t.ended {
+			return rc, ended
 		}
+		return rc, stale
+	}
+	r := &Record{Message: m, Topic: t.name, Offset: t.log.next, at: t.hub.opts.Now().UnixMilli()}
+	full = t.appendLocked(r, full)
+	rc = Receipt{Position{t.epoch, r.Offset}, t.count}
+	for _, p := range t.feeds {
+		p.mu.Lock()
+		full = p.appendLocked(r, full)
+		rc.Receivers += p.count
+		p.mu.Unlock()
+	}
+	if t.idleLocked() {
+		o = publishedIdle
 	}
 	t.mu.Unlock()
-	if except != nil && !except.gone.Load() {
-		receivers--
-	}
 	for _, g := range full {
 		g.help()
 	}
-	return receivers
+	return rc, o
+}
+
+// appendLocked puts r at the end of the log and has it delivered. Groups of which
+// too much waits are added to full.
+func (t *Topic) appendLocked(r *Record, full []*group) []*group {
+	t.log.append(r)
+	for _, g := range t.groups {
+		switch {
+		case g == nil:
+		case g.members == 0:
+			g.skipLocked()
+		default:
+			g.task.Schedule()
+			if t.log.end-g.at > maxPending {
+				full = append(full, g)
+			}
+		}
+	}
+	t.trimLocked()
+	return full
+}
+
+// trimLocked has the log forget what nobody waits for and history does not keep.
+func (t *Topic) trimLocked() {
+	t.log.trim(min(t.neededLocked(), t.historyLocked()))
+}
+
+// neededLocked returns the lowest number that a subscriber still waits for, or may.
+func (t *Topic) neededLocked() uint64 {
+	low := t.log.next
+	for _, g := range t.groups {
+		if g != nil && g.members > 0 {
+			low = min(low, g.cursor)
+		}
+	}
+	if t.laggards > 0 {
+		low = t.limitLocked(low)
+	}
+	return low
+}
+
+// limitLocked returns the lowest number at which a subscriber may be when its group
+// is at number: the rest is within the topic's limit.
+func (t *Topic) limitLocked(number uint64) uint64 {
+	return t.boundLocked(number, uint64(t.opts.Limit.Messages), uint64(t.opts.Limit.Bytes))
+}
+
+// boundLocked returns the lowest number from which on there are no more messages
+// and bytes before number.
+func (t *Topic) boundLocked(number, messages, bytes uint64) uint64 {
+	l := &t.log
+	if t.opts.Slow == Conflate { // of those that are left, not of those that were
+		return min(number, l.youngest(messages, bytes))
+	}
+	low := number - min(number, messages)
+	if end := l.endBefore(number); end > bytes {
+		seg, i := l.segs.search(func(e *entry) bool { return e.end-e.r.cost() >= end-bytes })
+		low = max(low, min(number, l.numberAt(seg, i)))
+	}
+	return low
+}
+
+// historyLocked returns the lowest number that is kept as history.
+func (t *Topic) historyLocked() uint64 {
+	h := &t.opts.History
+	if !h.kept() {
+		return t.log.next
+	}
+	low := t.boundLocked(t.log.next, uint64(h.Messages), uint64(h.Bytes))
+	limit := t.hub.opts.Now().Add(-h.Age).UnixMilli()
+	for _, s := range t.log.segs {
+		for i := range s.entries {
+			e := &s.entries[i]
+			if e.r != nil && e.r.at > limit {
+				return max(low, e.number)
+			}
+		}
+	}
+	return t.log.next
+}
+
+// positionLocked is after the last message.
+func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last} }
+
+// idleLocked reports whether the topic can be forgotten.
+func (t *Topic) idleLocked() bool { return t.count == 0 && t.log.count == 0 }
+
+// group returns that of a loop.
+func (t *Topic) groupLocked(loop int) *group {
+	if t.groups == nil {
+		t.groups = make([]*group, t.hub.groups)
+	}
+	i := loop % len(t.groups)
+	if t.groups[i] == nil {
+		t.groups[i] = newGroup(t, i)
+	}
+	return t.groups[i]
+}
+
+// close closes all who are subscribed, and returns their number.
+func (t *Topic) close(code wsproto.Code, reason string) (closed int) {
+	t.mu.Lock()
+	groups := append([]*group(nil), t.groups...)
+	t.mu.Unlock()
+	for _, g := range groups {
+		if g != nil {
+			for _, s := range g.all() {
+				s.to.Close(code, reason)
+				closed++
+			}
+		}
+	}
+	return closed
+}
+
+// sweep forgets what is too old, and reports whether the topic can be forgotten too.
+func (t *Topic) sweep() (idle bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trimLocked()
+	return t.idleLocked()
+}
+
+// TopicStats describes a topic.
+type TopicStats struct {
+	Name        string   `json:"name"`
+	Subscribers int      `json:"subscribers"`
+	Published   uint64   `json:"published"`         // messages since the topic exists
+	Position    Position `json:"position"`          // after the last message
+	Held        int      `json:"history,omitempty"` // messages that are held
+	Evicted     int64    `json:"evicted"`           // subscribers that were too slow
+	Dropped     int64    `json:"dropped,omitempty"` // messages that subscribers did not get, by the topic's policy
+	Lagging     int      `json:"lagging,omitempty"` // subscribers that have not taken all yet
 }
 
 func (t *Topic) stats() TopicStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return TopicStats{t.name, t.count, t.last, t.evicted.Load()}
+	return TopicStats{
+		Name: t.name, Subscribers: t.count, Published: t.log.next - 1, Position: t.positionLocked(),
+		Held: t.log.count, Evicted: t.evicted.Load(), Dropped: t.dropped.Load(), Lagging: t.laggards,
+	}
+}
+
+// History returns messages that the topic holds: after a position, or the last ones.
+// It fails with a *TooOldError if not all after the position are held.
+func (t *Topic) history(o Start, limit int) (all []*Record, at Position, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trimLocked()
+	at = t.positionLocked()
+	number, err := t.startLocked(o)
+	if err != nil {
+		return nil, at, err
+	}
+	for seg, i := t.log.segs.find(number); seg < len(t.log.segs); seg, i = seg+1, 0 {
+		for _, e := range t.log.segs[seg].entries[i:] {
+			if e.r != nil && len(all) < limit {
+				all = append(all, e.r)
+			}
+		}
+	}
+	return all, at, nil
 }

@@ -136,9 +136,9 @@ func newApp(cfg *config, log *slog.Logger) *app {
 	return a
 }
 
-func (a *app) newTask(loop int, run func()) hub.Task {
-	t, err := a.server.NewTask(loop, run)
-	if err != nil {
+func (a *app) newTask(loop int, r hub.Runner) hub.Task {
+	t := new(wsproto.Task)
+	if err := a.server.InitTask(t, loop, r); err != nil {
 		panic(err) // the server has started: its topics have subscribers
 	}
 	return t

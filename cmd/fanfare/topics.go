@@ -46,13 +46,13 @@ type member struct {
 }
 
 func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
-	if err := m.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &m.sub, c); err != nil {
+	if _, err := m.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &m.sub, c, hub.SubscribeOptions{}); err != nil {
 		c.Close(wsproto.PolicyViolation, err.Error())
 	}
 }
 
-func (m *member) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	m.sub.Publish(wsproto.Prepare(op, payload), false)
+func (m *member) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c})
 }
 
 func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }
@@ -61,7 +61,7 @@ func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe
 type loud struct{ member }
 
 func (m *loud) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	m.sub.Publish(wsproto.Prepare(op, payload), true)
+	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, payload)})
 }
 
 // publish is POST /topics/{name}.
@@ -86,12 +86,12 @@ func (a *app) publish(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "the body is not UTF-8, as text has to be; send it as application/octet-stream")
 		return
 	}
-	n, err := a.hub.Publish(name, wsproto.Prepare(op, body))
+	rc, err := a.hub.Publish(name, hub.Message{Prepared: wsproto.Prepare(op, body)})
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"topic": name, "subscribers": n})
+	answer(w, http.StatusOK, map[string]any{"topic": name, "subscribers": rc.Receivers, "position": rc.Position})
 }
 
 // plain is what a client is told of an error: without the package that noticed it.

@@ -1,0 +1,100 @@
+package hub
+
+import (
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// batch is a run of messages that is handed over in one write. It does not change,
+// and all who read the same run share it.
+type batch struct {
+	first, next uint64 // numbers: those from first on, below next
+	end         uint64 // as log.end, after it
+	entries     []entry
+	excepts     []Subscriber // who do not get all of it
+	mu          sync.Mutex   // held while messages are joined, so that it is done once
+	joined      [formats]atomic.Pointer[wsproto.Prepared]
+}
+
+func newBatch(entries []entry) *batch {
+	last := entries[len(entries)-1]
+	b := &batch{first: entries[0].number, next: last.number + 1, end: last.end}
+	b.entries = make([]entry, 0, len(entries))
+	for _, e := range entries {
+		if e.r == nil {
+			continue
+		}
+		b.entries = append(b.entries, e)
+		if x := e.r.Except; x != nil && !slices.Contains(b.excepts, x) {
+			b.excepts = append(b.excepts, x)
+		}
+	}
+	return b
+}
+
+// all returns all messages in one.
+func (b *batch) all(h *Hub, f format) *wsproto.Prepared {
+	if p := b.joined[f].Load(); p != nil {
+		return p
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.joined[f].Load() == nil {
+		b.joined[f].Store(b.join(h, f, 0, nil))
+	}
+	return b.joined[f].Load()
+}
+
+// part returns what one subscriber gets: what is not below number and not its own.
+// It is nil if that is nothing.
+func (b *batch) part(h *Hub, f format, number uint64, to Subscriber) *wsproto.Prepared {
+	if number <= b.first && !slices.Contains(b.excepts, to) {
+		return b.all(h, f)
+	}
+	return b.join(h, f, number, to)
+}
+
+func (b *batch) join(h *Hub, f format, number uint64, to Subscriber) *wsproto.Prepared {
+	ps := make([]*wsproto.Prepared, 0, len(b.entries))
+	for i := range b.entries {
+		if e := &b.entries[i]; e.number >= number && (to == nil || e.r.Except != to) {
+			ps = append(ps, e.r.prepared(f, h.opts.Wrap))
+		}
+	}
+	if len(ps) == 0 {
+		return nil
+	}
+	return wsproto.Join(ps...)
+}
+
+// missing returns how many messages from number on, below b.next, were superseded
+// before the batch was read.
+func (b *batch) missing(number uint64) int {
+	if number == b.first && len(b.entries) == int(b.next-b.first) || number >= b.next {
+		return 0
+	}
+	i := sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })
+	return int(b.next-number) - (len(b.entries) - i)
+}
+
+// below returns the part of b before number.
+func (b *batch) below(number uint64) *batch {
+	if b.next <= number {
+		return b
+	}
+	return newBatch(b.entries[:sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })])
+}
+
+// firstFor returns the first message that s gets of b, of which it gets some.
+func (b *batch) firstFor(s *Subscription) *entry {
+	for i := range b.entries {
+		if e := &b.entries[i]; e.number >= s.cursor && e.r.Except != s.to {
+			return e
+		}
+	}
+	panic("hub: a batch without a message for its receiver")
+}

@@ -1,0 +1,245 @@
+package hub
+
+import "sort"
+
+// log is what a topic holds of its messages, in their order: what is on its way to
+// the groups, what slow subscribers have not taken, and history. All of them are
+// positions in it, so it holds each message once. Guarded by Topic.mu.
+//
+// A message has a number, by which positions are kept, and an offset, by which the
+// world knows it. Numbers count from 1 without a gap; but those that were superseded
+// are missing in the log.
+type log struct {
+	segs  segments
+	next  uint64            // number of the next message
+	end   uint64            // cost of all before next, since the topic exists
+	last  uint64            // offset of the last message
+	lost  uint64            // offset of the last that is no longer held
+	count int               // messages held
+	cost  uint64            // of those
+	keys  map[string]uint64 // numbers of the latest; only of topics that conflate
+	holes int               // superseded, since the last compaction
+}
+
+type segments []*segment
+
+// A segment is a run of the log: what is read at a time. Who reads it to its end
+// reads from then on the same pieces as everybody else, so that they share them.
+type segment struct {
+	entries []entry
+	cost    uint64
+	read    *batch // the last that was read of it
+}
+
+type entry struct {
+	r      *Record // nil if superseded
+	number uint64
+	offset uint64
+	end    uint64 // as log.end, with this one
+}
+
+const (
+	// entryCost is what a message counts for beside its length.
+	entryCost = 128
+	// maxBatch is the cost of a segment from which on the next begins.
+	maxBatch = 128 << 10
+	// maxHoles is how many more superseded messages than others a log has at most.
+	maxHoles = 64
+)
+
+// append takes r as the next message.
+func (l *log) append(r *Record) {
+	if l.keys != nil && r.Key != "" {
+		l.supersede(r.Key)
+		l.keys[r.Key] = l.next
+	}
+	cost := r.cost()
+	l.end += cost
+	l.put(entry{r, l.next, r.Offset, l.end})
+	l.cost += cost
+	l.count++
+	l.next++
+	l.last = r.Offset
+}
+
+// put adds an entry to the last segment, or begins the next with it.
+func (l *log) put(e entry) {
+	n := len(l.segs)
+	if n == 0 || l.segs[n-1].cost >= maxBatch {
+		l.segs = append(l.segs, new(segment))
+		n++
+	}
+	s := l.segs[n-1]
+	s.entries = append(s.entries, e)
+	s.cost += e.r.cost()
+}
+
+// supersede takes the latest message for key out, if there is one.
+func (l *log) supersede(key string) {
+	number, ok := l.keys[key]
+	if !ok {
+		return
+	}
+	if i, j := l.segs.find(number); i < len(l.segs) && l.segs[i].entries[j].number == number {
+		s := l.segs[i]
+		l.forget(&s.entries[j])
+		s.entries[j].r = nil
+		s.read = nil
+		if l.holes++; l.holes > l.count+maxHoles {
+			l.compact()
+		}
+	}
+}
+
+// compact takes out what was superseded, so that a message that stays the latest for
+// long does not have the log grow behind it.
+func (l *log) compact() {
+	old := l.segs
+	l.segs, l.holes = nil, 0
+	for _, s := range old {
+		for _, e := range s.entries {
+			if e.r != nil {
+				l.put(e)
+			}
+		}
+	}
+}
+
+// forget takes note that e is held no more.
+func (l *log) forget(e *entry) {
+	if e.r != nil {
+		l.count--
+		l.cost -= e.r.cost()
+		if l.keys != nil && l.keys[e.r.Key] == e.number {
+			delete(l.keys, e.r.Key)
+		}
+	}
+}
+
+// find returns the place of the first entry whose number is at least number: len(ss)
+// if there is none.
+func (ss segments) find(number uint64) (seg, i int) {
+	return ss.search(func(e *entry) bool { return e.number >= number })
+}
+
+// search returns the place of the first entry for which reached is true: for all
+// before it, it must be false, for all after it true.
+func (ss segments) search(reached func(*entry) bool) (seg, i int) {
+	seg = sort.Search(len(ss), func(i int) bool {
+		all := ss[i].entries
+		return reached(&all[len(all)-1])
+	})
+	if seg == len(ss) {
+		return seg, 0
+	}
+	all := ss[seg].entries
+	return seg, sort.Search(len(all), func(i int) bool { return reached(&all[i]) })
+}
+
+// numberAt returns the number of the entry at a place that search returned.
+func (l *log) numberAt(seg, i int) uint64 {
+	if seg == len(l.segs) {
+		return l.next
+	}
+	return l.segs[seg].entries[i].number
+}
+
+// oldest returns the lowest number that is held; next if nothing is.
+func (l *log) oldest() uint64 { return l.numberAt(0, 0) }
+
+// youngest returns the lowest number from which on no more messages and bytes are
+// held.
+func (l *log) youngest(messages, bytes uint64) uint64 {
+	count, cost := uint64(l.count), l.cost
+	for _, s := range l.segs {
+		for _, e := range s.entries {
+			if e.r == nil {
+				continue
+			}
+			if count <= messages && cost <= bytes {
+				return e.number
+			}
+			count--
+			cost -= e.r.cost()
+		}
+	}
+	return l.next
+}
+
+// endBefore returns the cost of all messages with numbers below number.
+func (l *log) endBefore(number uint64) uint64 {
+	if seg, i := l.segs.find(number); seg < len(l.segs) {
+		e := &l.segs[seg].entries[i]
+		if e.r == nil {
+			return e.end
+		}
+		return e.end - e.r.cost()
+	}
+	return l.end
+}
+
+// before returns the offset of the last message with a number below number.
+func (l *log) before(number uint64) uint64 {
+	seg, i := l.segs.find(number)
+	switch {
+	case i > 0:
+		return l.segs[seg].entries[i-1].offset
+	case seg > 0:
+		all := l.segs[seg-1].entries
+		return all[len(all)-1].offset
+	}
+	return l.lost
+}
+
+// trim forgets what is below floor.
+func (l *log) trim(floor uint64) {
+	if len(l.segs) == 0 || l.oldest() >= floor {
+		return
+	}
+	seg, i := l.segs.find(floor)
+	for k, s := range l.segs[:min(seg+1, len(l.segs))] {
+		gone := s.entries
+		if k == seg {
+			gone = gone[:i]
+		}
+		for j := range gone {
+			l.lost = gone[j].offset
+			l.forget(&gone[j])
+		}
+	}
+	rest := copy(l.segs, l.segs[seg:])
+	clear(l.segs[rest:])
+	if l.segs = l.segs[:rest]; rest == 0 {
+		l.segs = nil
+		return
+	}
+	if i > 0 {
+		l.segs[0] = l.segs[0].from(i)
+	}
+}
+
+// from returns the segment without its first n entries. Others may read s, so it
+// does not change; its memory is kept until half of it is of no use.
+func (s *segment) from(n int) *segment {
+	rest := s.entries[n:]
+	if n >= len(rest) {
+		rest = append([]entry(nil), rest...)
+	}
+	return &segment{entries: rest, cost: s.cost}
+}
+
+// read returns what is held from number on, to the end of its segment, nil if there
+// is nothing.
+func (ss segments) read(number uint64) *batch {
+	seg, i := ss.find(number)
+	if seg == len(ss) {
+		return nil
+	}
+	s := ss[seg]
+	last := s.entries[len(s.entries)-1].number
+	if b := s.read; b != nil && b.first == s.entries[i].number && b.next == last+1 {
+		return b
+	}
+	s.read = newBatch(s.entries[i:])
+	return s.read
+}

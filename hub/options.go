@@ -1,0 +1,123 @@
+package hub
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Options configures a [Hub]. The zero value works.
+type Options struct {
+	// Groups is the number of groups of a topic: Subscriber.Loop is below it;
+	// 1 if 0.
+	Groups int
+	// NewTask returns a task that runs r on the workers of loop group, as
+	// wsproto.Server.InitTask makes one. If nil, each run gets a goroutine.
+	NewTask func(group int, r Runner) Task
+	// Topic returns how the topic, or the pattern, of that name is kept; called
+	// once for each, when it begins. nil, or a result of nil, stands for the zero
+	// TopicOptions. The result must not change afterwards; topics may share it.
+	Topic func(name string) *TopicOptions
+	// Wrap encodes a message for those who subscribed with Wrapped. It is called
+	// once for each message, whatever the number of receivers, from any goroutine.
+	Wrap func(*Record) *wsproto.Prepared
+	// OnDrop, if set, is told of messages that a subscriber will not get: it is slow,
+	// and its topic drops. It is called by the fan-out and must not block.
+	OnDrop func(s *Subscription, messages int)
+	// Now is the clock, for tests; time.Now if nil.
+	Now func() time.Time
+}
+
+// TopicOptions say how a topic is kept. The zero value keeps no history, and
+// disconnects who is slow.
+type TopicOptions struct {
+	Slow    Slow    // what is done about a subscriber that lags behind by more than Limit
+	Limit   Limit   // defaults stand with the fields
+	History History // what is kept for those who come back
+	// Presence has the topic know who is in it; see Hub.Presence.
+	Presence bool
+}
+
+// Slow is a topic's policy for subscribers that do not take what they are sent. As
+// long as one lags behind by less than the topic's Limit it loses nothing.
+type Slow uint8
+
+const (
+	// Disconnect closes the subscriber with 1013 (try again later).
+	Disconnect Slow = iota
+	// DropNewest keeps what it has not taken yet, up to the limit, and drops what is
+	// published after that until it has.
+	DropNewest
+	// DropOldest drops what it has not taken for longest.
+	DropOldest
+	// Conflate keeps only the latest message for each Message.Key, for prices and
+	// positions: what it supersedes is dropped, for history too. The limit bounds the
+	// number of keys; beyond it the longest unchanged is dropped.
+	Conflate
+)
+
+var slowNames = [...]string{"disconnect", "drop-newest", "drop-oldest", "conflate"}
+
+func (s Slow) String() string {
+	if int(s) < len(slowNames) {
+		return slowNames[s]
+	}
+	return fmt.Sprintf("Slow(%d)", uint8(s))
+}
+
+// ParseSlow returns the policy of that name, as String gives it.
+func ParseSlow(name string) (Slow, error) {
+	for s, n := range slowNames {
+		if n == name {
+			return Slow(s), nil
+		}
+	}
+	return 0, fmt.Errorf("hub: there is no policy %q for slow subscribers; they are %q", name, slowNames)
+}
+
+// Limit bounds what a subscriber may lag behind. Each message counts 128 bytes more
+// than its frame, so that empty ones are bounded too.
+type Limit struct {
+	Bytes    int // 1 MiB if 0
+	Messages int // no other limit than Bytes if 0
+}
+
+// DefaultLimit is the Limit.Bytes of topics that state none.
+const DefaultLimit = 1 << 20
+
+// History bounds what a topic keeps; the first bound that is reached counts. It
+// keeps nothing if Messages and Bytes are both 0.
+type History struct {
+	Messages int           // no limit of that kind if 0
+	Bytes    int           // as in Limit; 64 MiB if 0
+	Age      time.Duration // an hour if 0; a topic without subscribers ends with its history
+}
+
+func (h History) kept() bool { return h.Messages > 0 || h.Bytes > 0 }
+
+// withDefaults fills in what is zero.
+func (o *TopicOptions) withDefaults() *TopicOptions {
+	filled := TopicOptions{}
+	if o != nil {
+		filled = *o
+	}
+	if filled.Limit.Bytes <= 0 {
+		filled.Limit.Bytes = DefaultLimit
+	}
+	if filled.Limit.Messages <= 0 {
+		filled.Limit.Messages = 1 << 62
+	}
+	if h := &filled.History; h.kept() {
+		if h.Messages <= 0 {
+			h.Messages = 1 << 62
+		}
+		if h.Bytes <= 0 {
+			h.Bytes = 64 << 20
+		}
+		if h.Age <= 0 {
+			h.Age = time.Hour
+		}
+	}
+	return &filled
+}

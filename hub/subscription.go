@@ -1,0 +1,175 @@
+package hub
+
+import (
+	"sync/atomic"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Subscriber takes what is published. Its methods are called from any goroutine
+// and must not block; it is comparable, as a pointer is. *wsproto.Conn is one.
+type Subscriber interface {
+	// Loop says which group the subscriber belongs to; it does not change.
+	Loop() int
+	// SendPrepared takes messages, or refuses them whole. It must not panic.
+	SendPrepared(p *wsproto.Prepared) wsproto.Outcome
+	// WhenDrained schedules t as soon as all that was taken has left, or the
+	// subscriber is closed; a later call may replace an earlier one. It is called
+	// when SendPrepared has answered Queued or Full: the subscriber gets nothing more
+	// until then. Only t's Schedule is used, which takes locks of the hub, but calls no
+	// subscriber.
+	WhenDrained(t interface{ Schedule() })
+	// Close is called when the subscriber is evicted. It has to unsubscribe
+	// as part of its end.
+	Close(code wsproto.Code, reason string)
+}
+
+// Subscription is a subscriber's place in a topic. It is kept by value where the
+// subscriber's other state is. Its methods are safe from any goroutine.
+type Subscription struct {
+	to     Subscriber
+	group  *group
+	cursor uint64 // number of the first message that it has not got, or a lower one
+	lag    *lag   // nil if it was never behind and lost nothing
+	slot   int32  // in group.list
+	flags  atomic.Uint32
+}
+
+// The bits of Subscription.flags.
+const (
+	flagGone    = 1 << iota // unsubscribed
+	flagWrapped             // set before it is subscribed
+)
+
+func (s *Subscription) gone() bool { return s.flags.Load()&flagGone != 0 }
+
+func (s *Subscription) format() format {
+	if s.flags.Load()&flagWrapped != 0 {
+		return wrapped
+	}
+	return plain
+}
+
+// behind reports whether the subscriber gets nothing until it has drained, and then
+// what it missed. For the walk of its group alone to ask.
+func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
+
+// lag is what there is to know of a subscriber that is behind, or was.
+type lag struct {
+	behind  bool
+	kept    segments // what it gets before it goes on with the log, if its topic drops the newest
+	until   uint64   // number up to which it gets that
+	replay  bool     // it began behind, and may be as far as history is
+	refused uint8    // in a row
+	dropped atomic.Int64
+}
+
+// Start says where in a topic a subscription begins. The zero value: with the
+// next message.
+type Start struct {
+	After *Position // after this one: what was missed since
+	Last  int       // with the last ones of the topic's history, if After is nil
+}
+
+// SubscribeOptions say how to subscribe. The zero value works.
+type SubscribeOptions struct {
+	Start
+	// Wrapped has messages come as Options.Wrap encodes them.
+	Wrapped bool
+}
+
+// subscribe adds s to the topic, and reports false if that has ended. at is where it
+// begins: after the last message that it does not get.
+func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (at Position, ok bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return at, false, nil
+	}
+	t.trimLocked()
+	number, err := t.startLocked(o.Start)
+	if err != nil {
+		return t.positionLocked(), true, err
+	}
+	g := t.groupLocked(to.Loop())
+	if g.members == 0 {
+		g.skipLocked()
+	}
+	s.to, s.group, s.cursor = to, g, number
+	if o.Wrapped {
+		s.flags.Or(flagWrapped)
+	}
+	if number < g.cursor {
+		s.lag = &lag{behind: true, replay: true}
+		t.laggards++
+	}
+	g.add(s)
+	g.members++
+	t.count++
+	if s.behind() {
+		s.Schedule()
+	}
+	return Position{t.epoch, t.log.before(number)}, true, nil
+}
+
+// startLocked returns the number of the first message that a subscriber gets.
+func (t *Topic) startLocked(o Start) (number uint64, err error) {
+	l := &t.log
+	switch {
+	case o.After != nil:
+		p := *o.After
+		if p.Epoch != t.epoch || p.Offset < l.lost || p.Offset > l.last {
+			return 0, &TooOldError{p, Position{t.epoch, l.lost}, t.positionLocked()}
+		}
+		return l.numberAt(l.segs.search(func(e *entry) bool { return e.offset > p.Offset })), nil
+	case o.Last > 0 && t.opts.History.kept():
+		return max(t.historyLocked(), t.boundLocked(l.next, uint64(o.Last), 1<<62)), nil
+	}
+	return l.next, nil
+}
+
+// Unsubscribe takes the subscriber out of its topic. Only a delivery that is under
+// way at this moment may still reach it. A second call does nothing.
+func (s *Subscription) Unsubscribe() {
+	if s.group == nil || s.flags.Or(flagGone)&flagGone != 0 {
+		return
+	}
+	g := s.group
+	t := g.topic
+	t.mu.Lock()
+	if g.remove(s) && s.behind() { // else the walk sees to it, which may be changing it
+		t.laggards--
+	}
+	g.members--
+	t.count--
+	t.trimLocked()
+	idle := t.idleLocked()
+	t.mu.Unlock()
+	if idle {
+		t.hub.drop(t)
+	}
+}
+
+// Publish sends m to all subscribers of the topic, and returns its receipt. Only who
+// has subscribed may call it.
+func (s *Subscription) Publish(m Message) Receipt {
+	t := s.group.topic
+	return t.hub.publish(t, m)
+}
+
+// Topic returns the name of the topic.
+func (s *Subscription) Topic() string { return s.group.topic.name }
+
+// Subscriber returns who has subscribed.
+func (s *Subscription) Subscriber() Subscriber { return s.to }
+
+// Dropped returns how many messages the subscriber did not get by its topic's policy.
+func (s *Subscription) Dropped() int64 {
+	t := s.group.topic
+	t.mu.Lock() // under which lag is set
+	defer t.mu.Unlock()
+	if s.lag == nil {
+		return 0
+	}
+	return s.lag.dropped.Load()
+}

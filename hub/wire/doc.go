@@ -1,0 +1,77 @@
+// Package wire is the subprotocol fanfare.v1: one WebSocket, many topics, JSON. It has
+// what server and client say to each other, and no sockets; package session is the
+// server's side, package client one in Go, and fanfare.js one for browsers and Node.
+//
+// # Messages
+//
+// Each is a text message with one JSON object. Members that are not known are ignored,
+// so that more can come. The client sends requests; the server sends a hello first,
+// then exactly one reply for each request, in their order, and events.
+//
+//	-> {"id":1,"do":"subscribe","topic":"news"}
+//	<- {"id":1,"ok":{"topic":"news","position":"4x7k:12"}}
+//	<- {"topic":"news","offset":13,"time":1764000000000,"data":{"text":"hello"}}
+//
+// id is chosen by the client, a whole number from 1 to 2^53-1, and comes back with the
+// reply. The server does not look at its order; a request without id gets no reply
+// but for an error, which then has no id.
+//
+// # Requests
+//
+//	subscribe    topic, or a pattern; after or last; presence
+//	unsubscribe  topic
+//	publish      topic, data; key; echo
+//	history      topic; after or last; limit
+//	presence     topic
+//	ping         nothing
+//
+// "after" is a position, EPOCH:OFFSET, as a reply told it, with the offset of the last
+// message that the client has got: it gets exactly what it missed since, and then what
+// comes. If that is no longer held the error is too-old. "last" is a number: so many of
+// the latest messages come first. Without them the subscription begins with the next
+// message. The reply's "position" is where the subscription begins, and stands before
+// all messages of the topic; each message tells its own offset, of the same epoch.
+// A subscription by pattern gets the messages with the names of their topics; it has
+// the pattern's own history, and positions of its own, which messages do not tell: so
+// it cannot be resumed.
+//
+// "presence":true asks for who is in the topic, in the reply's "present", and for events
+// when that changes.
+//
+// "data" is any JSON value; it comes out as it went in, but for white space. "key" is
+// for topics that conflate. A client does not get what it publishes itself, unless
+// "echo" is true. The reply has the message's "position" and the number of
+// "receivers"; it is sent when the message has its place in the topic.
+//
+// # Events
+//
+//	{"hello":{"protocol":"fanfare.v1","client":"c9k2","user":"ada"}}
+//	{"topic":"news","offset":13,"time":1764000000000,"data":...}   a message; "key" if it has one
+//	{"topic":"news","offset":14,"time":1764000000001,"text":"..."}  that was published as plain text
+//	{"topic":"news","offset":15,"time":1764000000002,"base64":"..."} as binary
+//	{"presence":"news","joined":[{"id":"ada","data":...}],"left":[{"id":"bob"}]}
+//	{"dropped":"news","messages":7}   so many messages did not come: the client is slow
+//	{"end":"news","code":1001,"reason":"..."}   the server has ended the subscription
+//
+// time is in milliseconds since 1970. A message that was published as JSON, through
+// fanfare.v1 or over HTTP as application/json, has data; any other has text or base64.
+//
+// # Errors
+//
+//	{"id":1,"error":{"code":"too-old","message":"...","oldest":"4x7k:3","latest":"4x7k:90"}}
+//
+// The message is for people. The codes are
+//
+//	bad-request   the JSON, or a member of it, is not what it should be
+//	bad-topic     no topic or pattern can have that name
+//	subscribed    the client has subscribed to that topic already
+//	not-subscribed
+//	too-old       what was published since is not held any more; oldest is where it begins
+//	forbidden     the server does not let this client do that
+//	too-large     the message, or the number of subscriptions
+//	unknown       there is no such request
+//	unavailable   the server cannot do it now; try again later
+//
+// An error leaves the connection as it was. Only what is no JSON object at all, or
+// binary, closes it, with 1007 or 1003.
+package wire
