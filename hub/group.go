@@ -2,6 +2,7 @@ package hub
 
 import (
 	"sync"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -29,6 +30,7 @@ type group struct {
 	holes   int             // nil places in list, made during a walk
 	due     []*Subscription // behind, and drained
 	left    []*Subscription // unsubscribed during a walk
+	gather  *gathering      // the walk's; nil if the group is small
 	walking bool
 	walked  *sync.Cond // a round of a walk has ended; made when somebody waits
 }
@@ -151,6 +153,9 @@ func (g *group) round() (more bool) {
 	b := g.next()
 	if b.batch != nil {
 		g.topic.hub.delivered.Add(g.deliver(b))
+		if g.gather != nil {
+			g.gather.walked(b.begin)
+		}
 	}
 	return g.end(b)
 }
@@ -167,17 +172,28 @@ func (g *group) takeDueLocked() []*Subscription {
 // handout is a batch on its way to a group.
 type handout struct {
 	*batch
+	begin  time.Time
+	paused bool   // there is no batch yet, because the group gathers
 	cursor uint64 // of the group, before it
 	limit  uint64 // who has not come so far when it is handed out lags behind too much
 	oldest uint64 // who has not come so far finds a gap
 }
 
 // next takes the next batch.
-func (g *group) next() handout {
+func (g *group) next() (b handout) {
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	b := handout{batch: t.log.segs.read(g.cursor), cursor: g.cursor}
+	if g.members >= gatherFrom {
+		if g.gather == nil {
+			g.gather = new(gathering)
+		}
+		b.begin = time.Now()
+		if b.paused = t.log.end-g.at < maxBatch/2 && g.cursor < t.log.next && g.gather.pause(g.task, b.begin); b.paused {
+			return b
+		}
+	}
+	b.batch, b.cursor = t.log.segs.read(g.cursor), g.cursor
 	if b.batch == nil {
 		g.skipLocked()
 		return b
@@ -205,7 +221,7 @@ func (g *group) end(b handout) (more bool) {
 		}
 	}
 	t.trimLocked()
-	more = g.members > 0 && g.cursor < t.log.next
+	more = g.members > 0 && g.cursor < t.log.next && !b.paused
 	idle := t.idleLocked()
 	t.mu.Unlock()
 	if idle {

@@ -1,0 +1,54 @@
+package hub
+
+import "time"
+
+// gathering has a large group wait a little before it walks again, if it has only just
+// walked: what is published in the meantime goes out in the same writes. A publisher
+// that awaits receipts sends its next messages in a burst when a walk has ended; else
+// the first of them would be walked alone, and that walk costs as much as one with all.
+// A group that has been at rest walks at once.
+//
+// Only the walk touches it.
+type gathering struct {
+	timer *time.Timer
+	ended time.Time     // of the last walk
+	took  time.Duration // the last walk
+	until time.Time     // it waits; zero if it does not
+}
+
+const (
+	// gatherFrom is the number of subscribers from which on a group gathers.
+	gatherFrom = 1000
+	// gatherShare is the part of a walk's time that the next waits.
+	gatherShare = 8
+	// gatherMost is the longest time to wait.
+	gatherMost = 5 * time.Millisecond
+)
+
+// pause reports whether the walk is to wait; t will be scheduled when it no longer is.
+func (w *gathering) pause(t Task, now time.Time) bool {
+	if !w.until.IsZero() {
+		if now.Before(w.until) {
+			return true
+		}
+		w.until = time.Time{}
+		return false
+	}
+	if now.Sub(w.ended) > w.took {
+		return false
+	}
+	d := min(w.took/gatherShare, gatherMost)
+	w.until = now.Add(d)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, t.Schedule)
+	} else {
+		w.timer.Reset(d)
+	}
+	return true
+}
+
+// walked takes note of a walk that began at begin.
+func (w *gathering) walked(begin time.Time) {
+	w.ended = time.Now()
+	w.took = w.ended.Sub(begin)
+}
