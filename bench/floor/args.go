@@ -1,0 +1,58 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"time"
+)
+
+// options are what the arguments say.
+type options struct {
+	n, size, rounds, window int
+	rate                    float64
+	duration                time.Duration
+	json                    string // file
+}
+
+func parseArgs(args []string, out io.Writer) (*options, error) {
+	o := new(options)
+	f := flag.NewFlagSet("floor", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&o.n, "n", 10_000, "`subscribers`")
+	f.Float64Var(&o.rate, "rate", 10, "`messages` per second")
+	f.IntVar(&o.size, "size", 128, "`bytes` of a message")
+	f.DurationVar(&o.duration, "duration", 10*time.Second, "`time` to send for, in each round")
+	f.IntVar(&o.rounds, "rounds", 3, "`times` that each figure is measured")
+	f.IntVar(&o.window, "window", 64, "`messages` under way when Fanfare is saturated")
+	f.StringVar(&o.json, "json", "", "write the figures to this `file`, too")
+	if err := f.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			fmt.Fprintln(out, "Usage: go run -C bench ./floor [flags]")
+			f.SetOutput(out)
+			f.PrintDefaults()
+		}
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
+	}
+	return o, o.check()
+}
+
+// check leaves to fanfare-load what that checks anyway.
+func (o *options) check() error {
+	switch {
+	case o.n < 1:
+		return fmt.Errorf("-n is %d; there must be at least 1 subscriber", o.n)
+	case !(o.rate > 0):
+		return fmt.Errorf("-rate is %v; it must be above 0", o.rate)
+	case o.duration <= 0:
+		return fmt.Errorf("-duration is %v; it must be above 0", o.duration)
+	case o.rounds < 1:
+		return fmt.Errorf("-rounds is %d; it must be at least 1", o.rounds)
+	case o.window < 2:
+		return fmt.Errorf("-window is %d; it must be at least 2, to be compared with 1", o.window)
+	}
+	return nil
+}
