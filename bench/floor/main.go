@@ -9,8 +9,8 @@
 //
 // It prints the processor time for each delivery, user and system, of both; the median
 // latency of both, beside the time that the loop takes from its first write to its
-// last; and how many deliveries Fanfare makes in a second with many messages under way
-// and with one.
+// last; and how many deliveries Fanfare makes in a second, and for how much of the
+// processor each, with many messages under way and with one.
 package main
 
 import (

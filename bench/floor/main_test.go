@@ -45,7 +45,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, s := range map[string]spread{
-		"floor latency": r.FloorLatency, "Fanfare latency": r.FanfareLatency, "loop": r.Loop, "saturated": r.Saturated, "single": r.Single,
+		"floor latency": r.FloorLatency, "Fanfare latency": r.FanfareLatency, "loop": r.Loop, "saturated": r.Saturated.PerSecond, "single": r.Single.PerSecond,
 	} {
 		if s.Min <= 0 || s.Min > s.Median || s.Median > s.Max {
 			t.Errorf("%s: %+v", name, s)

@@ -22,7 +22,13 @@ type samples struct {
 	floorCPU, fanfareCPU         []float64 // microseconds for each delivery
 	floorLatency, fanfareLatency []float64 // medians, microseconds
 	loop                         []float64 // medians, microseconds
-	saturated, single            []float64 // deliveries per second
+	saturated, single            rates
+}
+
+// rates are of Fanfare going as fast as it can.
+type rates struct {
+	perSecond []float64 // deliveries
+	cpu       []float64 // microseconds for each
 }
 
 // measure makes all rounds, in each of which all have their turn, so that what else
@@ -98,11 +104,11 @@ func (m *measurement) single(ctx context.Context, round int) error {
 }
 
 // window is as fast as it goes with that many messages under way.
-func (m *measurement) window(ctx context.Context, round, n int, to *[]float64) error {
+func (m *measurement) window(ctx context.Context, round, n int, to *rates) error {
 	l, err := m.visitFanfare(ctx, round, []string{"-window", strconv.Itoa(n)})
 	if err == nil {
-		*to = append(*to, l.perSecond)
-		fmt.Fprintf(m.log, "round %d: Fanfare, %d under way: %s deliveries/s\n", round, n, comma(l.perSecond))
+		to.perSecond, to.cpu = append(to.perSecond, l.perSecond), append(to.cpu, l.cpu)
+		fmt.Fprintf(m.log, "round %d: Fanfare, %d under way: %s deliveries/s, %s\n", round, n, comma(l.perSecond), micros(l.cpu))
 	}
 	return err
 }

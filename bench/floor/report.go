@@ -25,10 +25,19 @@ type report struct {
 	Loop           spread  `json:"floor_loop"`
 	LoopShare      float64 `json:"fanfare_latency_to_floor_loop"`
 	Window         int     `json:"window"`
-	Saturated      spread  `json:"fanfare_deliveries_per_second_window"`
-	Single         spread  `json:"fanfare_deliveries_per_second_one_under_way"`
+	Saturated      rate    `json:"fanfare_window"`
+	Single         rate    `json:"fanfare_one_under_way"`
 	WindowRatio    float64 `json:"window_ratio"`
+	WindowCPURatio float64 `json:"window_cpu_ratio"`
 }
+
+// rate is of Fanfare going as fast as it can.
+type rate struct {
+	PerSecond spread `json:"deliveries_per_second"`
+	CPU       spread `json:"cpu_per_delivery"`
+}
+
+func (r rates) rate() rate { return rate{spreadOf(r.perSecond), spreadOf(r.cpu)} }
 
 // report has ratios of medians.
 func (s *samples) report(o *options) *report {
@@ -36,11 +45,12 @@ func (s *samples) report(o *options) *report {
 		Subscribers: o.n, Rate: o.rate, Size: o.size, Seconds: o.duration.Seconds(), Rounds: o.rounds, Window: o.window,
 		FloorCPU: spreadOf(s.floorCPU), FanfareCPU: spreadOf(s.fanfareCPU),
 		FloorLatency: spreadOf(s.floorLatency), FanfareLatency: spreadOf(s.fanfareLatency), Loop: spreadOf(s.loop),
-		Saturated: spreadOf(s.saturated), Single: spreadOf(s.single),
+		Saturated: s.saturated.rate(), Single: s.single.rate(),
 	}
 	r.CPURatio = r.FanfareCPU.over(r.FloorCPU)
 	r.LoopShare = r.FanfareLatency.over(r.Loop)
-	r.WindowRatio = r.Saturated.over(r.Single)
+	r.WindowRatio = r.Saturated.PerSecond.over(r.Single.PerSecond)
+	r.WindowCPURatio = r.Single.CPU.over(r.Saturated.CPU)
 	return r
 }
 
@@ -51,8 +61,11 @@ func (r *report) publish(o *options, out io.Writer) error {
 	fmt.Fprintf(out, "CPU per delivery: floor %s, Fanfare %s, %.2f x\n", r.FloorCPU.text(micros), r.FanfareCPU.text(micros), r.CPURatio)
 	fmt.Fprintf(out, "median latency: floor %s, Fanfare %s; one loop over all sockets takes %s, %.2f of which Fanfare needs\n",
 		r.FloorLatency.text(millis), r.FanfareLatency.text(millis), r.Loop.text(millis), r.LoopShare)
+	many, one := r.Saturated, r.Single
 	fmt.Fprintf(out, "Fanfare's deliveries/s: %s with %d messages under way, %s with 1, %.1f x\n",
-		r.Saturated.text(comma), r.Window, r.Single.text(comma), r.WindowRatio)
+		many.PerSecond.text(comma), r.Window, one.PerSecond.text(comma), r.WindowRatio)
+	fmt.Fprintf(out, "CPU per delivery: %s with %d messages under way, %s with 1, 1/%.1f\n",
+		many.CPU.text(micros), r.Window, one.CPU.text(micros), r.WindowCPURatio)
 	if o.json == "" {
 		return nil
 	}
