@@ -104,8 +104,8 @@
 // shakes.mu the places for TLS handshakes; background.mu what Go has to run. easygo's
 // own lock is taken by Add and Del with none of these held.
 //
-// The exception: what was given to WhenDrained is scheduled under Conn.mu, where the
-// last byte leaves. A Task takes ready.mu for it, and the pool its own lock; another
+// The exception: what was given to WhenDrained is scheduled under Conn.mu, so that no
+// write comes between. A Task takes ready.mu for it, and the pool its own lock; another
 // [Scheduler] takes what it likes, if under that no method of a Conn is ever called. So
 // the order is Conn.mu, a Scheduler's own, ready.mu, the pool's, and never the reverse.
 //

@@ -9,11 +9,11 @@ package netpoll
 type Scheduler = interface{ Schedule() }
 
 // WhenDrained calls s.Schedule once, as soon as nothing waits for the peer any more
-// (see Pending): at once if that is so now, at the end of the turn for what a turn
-// gathers, after Release for what waits behind an [Exclusive]. So who had Queued from a
-// write, and calls it afterwards, is told in any case. When the connection is closed,
-// sealed by WriteLast, or detached, nothing is waited for: then too it is called, at
-// once.
+// (see Pending): at once if that is so now, else at the end of the turn that has sent
+// the last of it; what waits behind an [Exclusive] is part of it. So who had Queued, or
+// Full, from a write, and calls it afterwards, is told in any case. On a connection that
+// is closed, sealed by WriteLast, or detached, nothing is waited for: then it is called
+// at once.
 //
 // There is one s at a time: another call replaces it, and nil takes it back; one that
 // was replaced is not called. The connection refers to s until it calls it.
@@ -33,7 +33,8 @@ func (c *Conn) WhenDrained(s Scheduler) {
 }
 
 // drainedLocked does what WhenDrained has promised, if that is due. It is called where
-// the last that is pending may have left, and where the connection's phase or access
+// the last that is pending may have left: at the end of a turn, which flushes, by the
+// monitor in place of that, and by Release; and where the connection's phase or access
 // changes so that it never will.
 func (c *Conn) drainedLocked() {
 	if r := c.rare; r != nil && r.drained != nil {

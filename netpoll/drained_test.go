@@ -189,6 +189,10 @@ func TestWhenDrainedInTurn(t *testing.T) {
 			receive(p.t, "the wake-up", w.told)
 			w.told <- struct{}{}
 		},
+		"finished": func(p *peer, w *counted) { // no need to wait for more
+			p.c.Finish(errTest, patience)
+			w.want(p.t, "after Finish", 1)
+		},
 		"detached": func(p *peer, w *counted) {
 			nc := must[net.Conn](p.t)(p.c.Detach(nil))
 			p.detached = true
@@ -317,15 +321,10 @@ func TestWhenDrainedIsNeverLost(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 4 {
 			var nc net.Conn
-			if tcp := dial(t, s.addr); secured {
-				_ = tcp.SetReadBuffer(16 << 10)
-				nc = tls.Client(tcp, clientTLS(tls.VersionTLS13))
-				if err := nc.(*tls.Conn).Handshake(); err != nil {
-					t.Fatal(err)
-				}
+			if secured {
+				nc = dialTLS(t, s.addr, tls.VersionTLS13, nil)
 			} else {
-				_ = tcp.SetReadBuffer(16 << 10)
-				nc = tcp
+				nc = dial(t, s.addr)
 			}
 			p := receive(t, "OnOpen", s.new)
 			wg.Go(func() { waitOften(t, s, p, i) })
@@ -339,9 +338,9 @@ func TestWhenDrainedIsNeverLost(t *testing.T) {
 // and ends the connection; every other time while they wait.
 func waitOften(t *testing.T, s *server, p *peer, i int) {
 	const writers = 3
-	waits := 15
+	waits := 60
 	if p.c.TLS() != nil { // the race detector makes it slow
-		waits = 4
+		waits = 10
 	}
 	w := &wakeups{next: make(chan struct{})}
 	told := Scheduler(w)

@@ -253,7 +253,6 @@ func (c *Conn) flushLocked() (events uint32) {
 		if c.access == accessReserved {
 			c.rare.exclusive.wake()
 		}
-		c.drainedLocked()
 	}
 	if c.held&heldByPeer != 0 && o.bytes <= c.loop.engine.opts.MaxPending/2 {
 		c.held &^= heldByPeer
@@ -268,11 +267,11 @@ func (c *Conn) relieve(w *worker) {
 	var events uint32
 	c.mu.Lock()
 	c.releaseLocked(w)
-	c.drainedLocked()
 	if c.out != nil && c.state.Load()&evWrite != 0 {
 		c.state.And(^evWrite)
 		events = c.flushLocked()
 	}
+	c.drainedLocked()
 	c.mu.Unlock()
 	if events != 0 {
 		c.notify(events)
