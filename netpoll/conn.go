@@ -311,7 +311,9 @@ func (c *Conn) release() (fd int, ok bool) {
 }
 
 func (c *Conn) unlist(fd int32) {
-	_ = c.loop.poll.Del(int(fd))
+	if !c.loop.bulk.remove(c, fd) {
+		_ = c.loop.poll.Del(int(fd))
+	}
 	c.loop.table.remove(c)
 }
 

@@ -252,5 +252,6 @@ func (e *Engine) closePolls() {
 	for _, l := range e.loops {
 		l.ready.end() // else a held loop would not see it
 		_ = l.poll.Close()
+		l.bulk.close()
 	}
 }

@@ -17,6 +17,7 @@ type loop struct {
 	drain           func() // the task for the pool, made once
 	ready           ready
 	table           table
+	bulk            bulk
 	events, yielded uint32 // see keepPace
 
 	counters

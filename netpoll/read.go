@@ -62,6 +62,7 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 func (c *Conn) room(buf []byte) ([]byte, Filler) {
 	if f, ok := c.handler.(Filler); ok {
 		if p := f.Fill(); len(p) > 0 {
+			c.loop.bulk.take(c)
 			return p, f
 		}
 	}
