@@ -88,7 +88,7 @@ func (b *bulk) openLocked(e *Engine) bool {
 	return true
 }
 
-// run gives turns until b is closed.
+// run tells the connections of their events until b is closed.
 func (b *bulk) run(e *Engine, raw syscall.RawConn) {
 	defer close(b.done)
 	var (

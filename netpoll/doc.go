@@ -25,6 +25,10 @@
 // does not go back to epoll, so that the next call brings many events and not one.
 // The monitor's look ends that too, should the handlers block.
 //
+// A connection that has brought a large message (see [Filler]) moves from its loop's
+// easygo instance to a second one beside it, which the runtime's poller watches: to
+// block in epoll_wait costs more there than two further system calls.
+//
 // If a drainer makes no progress while connections wait in its queue, because a
 // handler blocks, the monitor submits another within two milliseconds, and more
 // at each further look, up to the pool's bound. When the pool is exhausted the
@@ -101,8 +105,9 @@
 // it but what tls.Conn locks for itself, and one more exception): Conn.mu guards the
 // outbound queue, the phase, every write to the descriptor and all of TLS; ready.mu a
 // loop's queue; table.mu a loop's list of connections; crew.mu the list of workers;
-// shakes.mu the places for TLS handshakes; background.mu what Go has to run. easygo's
-// own lock is taken by Add and Del with none of these held.
+// shakes.mu the places for TLS handshakes; background.mu what Go has to run; bulk.mu a
+// loop's set of connections with large messages. easygo's own lock is taken by Add and
+// Del with none of these held.
 //
 // The exception: what was given to WhenDrained is scheduled under Conn.mu, so that no
 // write comes between. A Task takes ready.mu for it, and the pool its own lock; another
