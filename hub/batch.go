@@ -71,22 +71,19 @@ func (b *batch) join(h *Hub, f format, number uint64, to Subscriber) *wsproto.Pr
 	return wsproto.Join(ps...)
 }
 
-// missing returns how many messages from number on, below b.next, were superseded
-// before the batch was read.
-func (b *batch) missing(number uint64) int {
-	if number == b.first && len(b.entries) == int(b.next-b.first) || number >= b.next {
+// missing returns how many messages from number from on, below to, were superseded
+// before the batch was read. Both are in the batch, or from is before it, or to after
+// its end.
+func (b *batch) missing(from, to uint64) int {
+	if from >= to || from >= b.first && len(b.entries) == int(b.next-b.first) {
 		return 0
 	}
-	i := sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })
-	return int(b.next-number) - (len(b.entries) - i)
+	return int(to-from) - (b.index(to) - b.index(from))
 }
 
-// below returns the part of b before number.
-func (b *batch) below(number uint64) *batch {
-	if b.next <= number {
-		return b
-	}
-	return newBatch(b.entries[:sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })])
+// index returns the place of the first entry whose number is at least number.
+func (b *batch) index(number uint64) int {
+	return sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })
 }
 
 // firstFor returns the first message that s gets of b, of which it gets some.

@@ -22,14 +22,14 @@ type group struct {
 
 	// Guarded by Topic.mu.
 	members int
-	cursor  uint64 // number of the first message that the walk has not handed out
-	at      uint64 // Topic.log.end before that
+	cursor  uint64 // number of the first message that no walk has handed out
+	taken   uint64 // the same, but that the walk under way counts as done
+	at      uint64 // Topic.log.end before cursor
 
 	mu      sync.Mutex
 	list    []*Subscription
-	holes   int             // nil places in list, made during a walk
 	due     []*Subscription // behind, and drained
-	left    []*Subscription // unsubscribed during a walk
+	left    []*Subscription // unsubscribed during a walk: each has left a hole in list
 	gather  *gathering      // the walk's; nil if the group is small
 	walking bool
 	walked  *sync.Cond // a round of a walk has ended; made when somebody waits
@@ -42,7 +42,10 @@ func newGroup(t *Topic, i int) *group {
 }
 
 // skipLocked passes over what nobody waits for. Called under Topic.mu.
-func (g *group) skipLocked() { g.cursor, g.at = g.topic.log.next, g.topic.log.end }
+func (g *group) skipLocked() {
+	l := &g.topic.log
+	g.cursor, g.taken, g.at = l.next, l.next, l.end
+}
 
 func (g *group) add(s *Subscription) {
 	g.mu.Lock()
@@ -58,7 +61,6 @@ func (g *group) remove(s *Subscription) bool {
 	defer g.mu.Unlock()
 	if g.walking {
 		g.list[s.slot] = nil
-		g.holes++
 		g.left = append(g.left, s)
 		return false
 	}
@@ -198,59 +200,59 @@ func (g *group) next() (b handout) {
 		g.skipLocked()
 		return b
 	}
+	g.taken = b.next
 	if t.laggards > 0 {
 		b.limit, b.oldest = t.limitLocked(b.next), t.log.oldest()
 	}
 	return b
 }
 
-// end ends a round.
+// end ends a round. What is published, drained or given up from here on has the task
+// scheduled and finds no walk under way; what was before is seen here: so it is one
+// step.
 func (g *group) end(b handout) (more bool) {
-	g.mu.Lock()
-	left := g.left
-	g.left = nil
-	g.mu.Unlock()
 	t := g.topic
 	t.mu.Lock()
+	g.mu.Lock()
 	if b.batch != nil && b.next > g.cursor {
 		g.cursor, g.at = b.next, b.end
 	}
-	for _, s := range left {
-		if s.behind() {
-			t.laggards--
-		}
-	}
-	t.trimLocked()
-	more = g.members > 0 && g.cursor < t.log.next && !b.paused
-	idle := t.idleLocked()
-	t.mu.Unlock()
-	if idle {
-		t.hub.drop(t)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.closeHolesLocked()
 	g.walking = false
 	if g.walked != nil {
 		g.walked.Broadcast()
 	}
-	return more || len(g.due) > 0
+	more = g.members > 0 && g.cursor < t.log.next && !b.paused || len(g.due) > 0
+	g.mu.Unlock()
+	t.trimLocked()
+	idle := t.idleLocked()
+	t.mu.Unlock()
+	if idle {
+		t.hub.drop(t)
+	}
+	return more
 }
 
+// closeHolesLocked has those who left during the walk leave. Called under Topic.mu, too.
 func (g *group) closeHolesLocked() {
-	if g.holes == 0 {
+	if len(g.left) == 0 {
 		return
 	}
+	for _, s := range g.left {
+		if s.behind() {
+			g.topic.laggards--
+		}
+	}
+	g.left = nil
 	for i := len(g.list) - 1; i >= 0; i-- {
 		if g.list[i] == nil {
 			g.fillLocked(i)
 		}
 	}
-	g.holes = 0
 }
 
-// deliver walks the list. Who subscribes meanwhile stands at its end and wants
-// nothing of the batch.
+// deliver walks the list. Who subscribes meanwhile stands at its end, where the walk
+// may come or not, and gets nothing of the batch: who wants some of it begins behind.
 func (g *group) deliver(b handout) (delivered int64) {
 	var run [runLength]*Subscription
 	for i := 0; ; i += runLength {
@@ -274,19 +276,17 @@ func (g *group) deliver(b handout) (delivered int64) {
 
 // hand gives one subscriber, who has all that was before, its part of the batch.
 func (g *group) hand(s *Subscription, b handout) (delivered int64) {
-	h := g.topic.hub
-	p := b.part(h, s.format(), s.cursor, s.to)
-	if n := b.missing(max(s.cursor, b.cursor)); n > 0 {
-		g.drop(s, n)
-	}
+	p := b.part(g.topic.hub, s.format(), s.cursor, s.to)
 	if p == nil {
+		g.count(s, b.missing(max(s.cursor, b.cursor), b.next))
 		return 0
 	}
-	switch s.to.SendPrepared(p) {
-	case wsproto.Sent:
-		return int64(p.Messages())
-	case wsproto.Queued:
-		g.fallBehind(s, b.next, b)
+	switch o := s.to.SendPrepared(p); o {
+	case wsproto.Sent, wsproto.Queued:
+		g.count(s, b.missing(max(s.cursor, b.cursor), b.next))
+		if o == wsproto.Queued {
+			g.fallBehind(s, b.next, b)
+		}
 		return int64(p.Messages())
 	case wsproto.Full:
 		g.fallBehind(s, max(s.cursor, b.cursor), b)

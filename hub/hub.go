@@ -197,7 +197,9 @@ func (h *Hub) feed(t *Topic) {
 	})
 	h.mu.RUnlock()
 	t.mu.Lock()
-	t.feeds, t.feedsAt = feeds, at
+	if at > t.feedsAt { // else another knew better
+		t.feeds, t.feedsAt = feeds, at
+	}
 	t.mu.Unlock()
 }
 

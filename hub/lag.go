@@ -1,10 +1,6 @@
 package hub
 
-import (
-	"slices"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
-)
+import "github.com/fanfare-ws/fanfare/wsproto"
 
 // maxRefused is how often in a row a subscriber may refuse a message although it has
 // drained: it will never take it.
@@ -14,7 +10,9 @@ const maxRefused = 8
 func (g *group) fallBehind(s *Subscription, number uint64, b handout) {
 	t := g.topic
 	t.mu.Lock()
-	g.lagLocked(s)
+	if s.lag == nil {
+		s.lag = new(lag)
+	}
 	s.lag.behind, s.cursor = true, number
 	t.laggards++
 	b.limit = t.limitLocked(b.next)
@@ -25,15 +23,8 @@ func (g *group) fallBehind(s *Subscription, number uint64, b handout) {
 	}
 }
 
-func (g *group) lagLocked(s *Subscription) *lag {
-	if s.lag == nil {
-		s.lag = new(lag)
-	}
-	return s.lag
-}
-
-// leave has s, which is behind, wait for nothing more: it gets nothing, or, if
-// number is that of its group, goes on with the others.
+// leaveLocked has s, which is behind, wait for nothing more, and go on with the others
+// from number on.
 func (g *group) leaveLocked(s *Subscription, number uint64) {
 	s.lag.behind, s.cursor, s.lag.replay = false, number, false
 	g.topic.laggards--
@@ -47,15 +38,18 @@ func (g *group) catchUp(s *Subscription) {
 	if s.gone() || !s.behind() {
 		return
 	}
-	b := g.missed(s)
+	b, lost := g.missed(s)
+	if lost > 0 && g.topic.opts.Slow == Disconnect {
+		g.evict(s, tooSlow)
+		return
+	}
+	g.count(s, lost)
 	if b == nil {
 		return
 	}
-	if n := b.missing(s.cursor); n > 0 {
-		g.drop(s, n)
-	}
 	o, next := g.offer(s, b)
 	if o.OK() {
+		g.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
 	}
 	switch o {
@@ -98,46 +92,33 @@ func (g *group) offer(s *Subscription, b *batch) (o wsproto.Outcome, next uint64
 	return o, next
 }
 
-// missed returns the next of what s has not got, nil if there is nothing, or s is
-// not behind any more.
-func (g *group) missed(s *Subscription) *batch {
-	if n := g.lost(s); n > 0 {
-		if g.topic.opts.Slow == Disconnect {
-			g.evict(s, tooSlow)
-			return nil
-		}
-		g.drop(s, n)
-		s.cursor += uint64(n)
-	}
+// missed returns the next of what s has not got: nil if there is nothing, and then s is
+// not behind any more. lost is how many messages before that are held no more: they were
+// superseded, or history has moved on while it was played back. It may not lose any if
+// its topic disconnects: then s is left as it is.
+func (g *group) missed(s *Subscription) (b *batch, lost int) {
 	t, l := g.topic, s.lag
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.cursor < l.until {
-		return l.kept.read(s.cursor).below(l.until)
+		return l.kept.read(s.cursor), 0
 	}
 	if l.until > 0 {
 		s.cursor, l.kept, l.until = g.cursor, nil, 0 // what is between was dropped
 	}
-	b := t.log.segs.read(s.cursor)
-	if s.cursor >= g.cursor || b == nil {
-		g.leaveLocked(s, max(s.cursor, g.cursor))
-		t.trimLocked()
-		return nil
+	if oldest := min(t.log.oldest(), g.cursor); s.cursor < oldest {
+		lost = int(oldest - s.cursor)
+		if t.opts.Slow == Disconnect {
+			return nil, lost
+		}
+		s.cursor = oldest
 	}
-	return b
-}
-
-// lost returns how many messages s cannot get any more, because history has moved on
-// while it was played back.
-func (g *group) lost(s *Subscription) int {
-	t := g.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	oldest := min(t.log.oldest(), g.cursor)
-	if s.lag.until > 0 || s.cursor >= oldest || t.opts.Slow == Conflate {
-		return 0
+	if s.cursor < g.cursor {
+		return t.log.segs.read(s.cursor), lost // of which there is some: the last of a log is never superseded
 	}
-	return int(oldest - s.cursor)
+	g.leaveLocked(s, s.cursor)
+	t.trimLocked()
+	return nil, lost
 }
 
 const tooSlow = "too slow: the backlog is full"
@@ -147,7 +128,7 @@ const tooSlow = "too slow: the backlog is full"
 func (g *group) watch(s *Subscription, b handout) {
 	l := s.lag
 	if l.until > 0 {
-		g.drop(s, int(b.next-b.cursor))
+		g.count(s, int(b.next-b.cursor))
 		return
 	}
 	limit := b.limit
@@ -157,21 +138,25 @@ func (g *group) watch(s *Subscription, b handout) {
 	if s.cursor >= limit {
 		return
 	}
-	switch t := g.topic; t.opts.Slow {
-	case Disconnect:
+	switch slow := g.topic.opts.Slow; {
+	case slow == Disconnect:
 		g.evict(s, tooSlow)
-	case DropNewest:
-		t.mu.Lock()
-		from, _ := t.log.segs.find(s.cursor)
-		l.until = t.fitLocked(s.cursor)
-		to, _ := t.log.segs.find(l.until)
-		l.kept = slices.Clone(t.log.segs[from:min(to+1, len(t.log.segs))])
-		t.mu.Unlock()
-		g.drop(s, int(b.next-l.until))
-	case DropOldest, Conflate:
-		g.drop(s, int(limit-s.cursor))
+	case slow == DropNewest && !l.replay:
+		g.pin(s)
+		g.count(s, int(b.next-l.until))
+	default:
+		g.count(s, int(limit-s.cursor))
 		s.cursor = limit
 	}
+}
+
+// pin has s keep what its topic allows it, whatever becomes of the log.
+func (g *group) pin(s *Subscription) {
+	t := g.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.lag.until = t.fitLocked(s.cursor)
+	s.lag.kept = t.log.segs.between(s.cursor, s.lag.until)
 }
 
 // fitLocked returns how far a subscriber that goes on with number may lag behind.
@@ -182,13 +167,18 @@ func (t *Topic) fitLocked(number uint64) uint64 {
 	return min(most, number+uint64(t.opts.Limit.Messages))
 }
 
-// drop counts messages that s does not get.
-func (g *group) drop(s *Subscription, messages int) {
+// count counts messages that s does not get, if there are any, and tells.
+func (g *group) count(s *Subscription, messages int) {
+	if messages == 0 {
+		return
+	}
 	t := g.topic
-	t.mu.Lock()
-	l := g.lagLocked(s)
-	t.mu.Unlock()
-	l.dropped.Add(int64(messages))
+	if s.lag == nil { // which only the walk changes
+		t.mu.Lock()
+		s.lag = new(lag)
+		t.mu.Unlock()
+	}
+	s.lag.dropped.Add(int64(messages))
 	t.dropped.Add(int64(messages))
 	t.hub.dropped.Add(int64(messages))
 	if f := t.hub.opts.OnDrop; f != nil {

@@ -1,6 +1,9 @@
 package hub
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // log is what a topic holds of its messages, in their order: what is on its way to
 // the groups, what slow subscribers have not taken, and history. All of them are
@@ -28,7 +31,8 @@ type segments []*segment
 type segment struct {
 	entries []entry
 	cost    uint64
-	read    *batch // the last that was read of it
+	read    *batch   // the last that was read of it
+	cut     *segment // the last that was cut of it
 }
 
 type entry struct {
@@ -47,19 +51,20 @@ const (
 	maxHoles = 64
 )
 
-// append takes r as the next message.
-func (l *log) append(r *Record) {
+// append takes r as the next message. offset is that of r in this log, which for a
+// pattern's is not r.Offset.
+func (l *log) append(r *Record, offset uint64) {
 	if l.keys != nil && r.Key != "" {
 		l.supersede(r.Key)
 		l.keys[r.Key] = l.next
 	}
 	cost := r.cost()
 	l.end += cost
-	l.put(entry{r, l.next, r.Offset, l.end})
+	l.put(entry{r, l.next, offset, l.end})
 	l.cost += cost
 	l.count++
 	l.next++
-	l.last = r.Offset
+	l.last = offset
 }
 
 // put adds an entry to the last segment, or begins the next with it.
@@ -178,17 +183,12 @@ func (l *log) endBefore(number uint64) uint64 {
 	return l.end
 }
 
-// before returns the offset of the last message with a number below number.
+// before returns the offset after which the messages from number on begin.
 func (l *log) before(number uint64) uint64 {
-	seg, i := l.segs.find(number)
-	switch {
-	case i > 0:
-		return l.segs[seg].entries[i-1].offset
-	case seg > 0:
-		all := l.segs[seg-1].entries
-		return all[len(all)-1].offset
+	if seg, i := l.segs.find(number); seg < len(l.segs) {
+		return l.segs[seg].entries[i].offset - 1
 	}
-	return l.lost
+	return l.last
 }
 
 // trim forgets what is below floor.
@@ -242,4 +242,24 @@ func (ss segments) read(number uint64) *batch {
 	}
 	s.read = newBatch(s.entries[i:])
 	return s.read
+}
+
+// between returns the segments from that of number from on, and nothing from number
+// to on. They stay as they are, and who asks for the same shares them.
+func (ss segments) between(from, to uint64) segments {
+	first, _ := ss.find(from)
+	last, i := ss.find(to)
+	all := slices.Clone(ss[first:last])
+	if i > 0 {
+		all = append(all, ss[last].head(i))
+	}
+	return all
+}
+
+// head returns the segment's first n entries. They must not be superseded.
+func (s *segment) head(n int) *segment {
+	if s.cut == nil || len(s.cut.entries) != n {
+		s.cut = &segment{entries: s.entries[:n:n]}
+	}
+	return s.cut
 }

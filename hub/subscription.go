@@ -81,6 +81,7 @@ type SubscribeOptions struct {
 // subscribe adds s to the topic, and reports false if that has ended. at is where it
 // begins: after the last message that it does not get.
 func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (at Position, ok bool, err error) {
+	loop := to.Loop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
@@ -91,7 +92,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	if err != nil {
 		return t.positionLocked(), true, err
 	}
-	g := t.groupLocked(to.Loop())
+	g := t.groupLocked(loop)
 	if g.members == 0 {
 		g.skipLocked()
 	}
@@ -99,7 +100,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	if o.Wrapped {
 		s.flags.Or(flagWrapped)
 	}
-	if number < g.cursor {
+	if number < g.taken {
 		s.lag = &lag{behind: true, replay: true}
 		t.laggards++
 	}

@@ -62,11 +62,11 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 		return rc, stale
 	}
 	r := &Record{Message: m, Topic: t.name, Offset: t.log.next, at: t.hub.opts.Now().UnixMilli()}
-	full = t.appendLocked(r, full)
+	full = t.appendLocked(r, r.Offset, full)
 	rc = Receipt{Position{t.epoch, r.Offset}, t.count}
 	for _, p := range t.feeds {
 		p.mu.Lock()
-		full = p.appendLocked(r, full)
+		full = p.appendLocked(r, p.log.next, full)
 		rc.Receivers += p.count
 		p.mu.Unlock()
 	}
@@ -80,10 +80,10 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	return rc, o
 }
 
-// appendLocked puts r at the end of the log and has it delivered. Groups of which
+// appendLocked puts r at the end of the log, with its offset there, and has it delivered. Groups of which
 // too much waits are added to full.
-func (t *Topic) appendLocked(r *Record, full []*group) []*group {
-	t.log.append(r)
+func (t *Topic) appendLocked(r *Record, offset uint64, full []*group) []*group {
+	t.log.append(r, offset)
 	for _, g := range t.groups {
 		switch {
 		case g == nil:
