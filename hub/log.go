@@ -245,7 +245,7 @@ func (ss segments) read(number uint64) *batch {
 }
 
 // between returns the segments from that of number from on, and nothing from number
-// to on. They stay as they are, and who asks for the same shares them.
+// to on, which is held. They stay as they are, and who asks for the same shares them.
 func (ss segments) between(from, to uint64) segments {
 	first, _ := ss.find(from)
 	last, i := ss.find(to)
