@@ -1,0 +1,405 @@
+package hub
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// numberCost is what one of the test's messages counts for in a limit.
+const numberCost = 10 + entryCost
+
+// limits are two ways to say that n of the test's messages may wait.
+func limits(n int) map[string]Limit {
+	return map[string]Limit{"messages": {Messages: n}, "bytes": {Bytes: n*numberCost + numberCost - 1}}
+}
+
+// slowHub returns a hub of such topics, and what OnDrop was told in all.
+func slowHub(m *manual, o TopicOptions) (*Hub, *int) {
+	told := new(int)
+	return New(Options{
+		NewTask: m.newTask,
+		Topic:   func(string) *TopicOptions { return &o },
+		OnDrop:  func(_ *Subscription, messages int) { *told += messages },
+	}), told
+}
+
+// upTo returns from, from+1, ..., to.
+func upTo(from, to uint64) (all []uint64) {
+	for n := from; n <= to; n++ {
+		all = append(all, n)
+	}
+	return all
+}
+
+// publishEach publishes and delivers one number after the other; publishAll delivers
+// them at once.
+func publishEach(t *testing.T, h *Hub, m *manual, from, to uint64) {
+	for n := from; n <= to; n++ {
+		publish(t, h, "x", n)
+		m.runAll()
+	}
+}
+
+func publishAll(t *testing.T, h *Hub, m *manual, from, to uint64) {
+	for n := from; n <= to; n++ {
+		publish(t, h, "x", n)
+	}
+	m.runAll()
+}
+
+func (f *fake) expect(t *testing.T, want ...uint64) {
+	t.Helper()
+	if got := f.received(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// eachWay runs a test with limits in messages and in bytes, and with messages that are
+// delivered singly and all at once.
+func eachWay(t *testing.T, o TopicOptions, n int, test func(*testing.T, *manual, *Hub, *int, func(*testing.T, *Hub, *manual, uint64, uint64))) {
+	for what, limit := range limits(n) {
+		for way, publish := range map[string]func(*testing.T, *Hub, *manual, uint64, uint64){"each": publishEach, "all": publishAll} {
+			t.Run(what+"/"+way, func(t *testing.T) {
+				m := new(manual)
+				o.Limit = limit
+				h, told := slowHub(m, o)
+				test(t, m, h, told, publish)
+			})
+		}
+	}
+}
+
+func TestDisconnect(t *testing.T) {
+	eachWay(t, TopicOptions{}, 5, func(t *testing.T, m *manual, h *Hub, _ *int, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
+		f, fast := (&fake{stalled: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
+		publishes(t, h, m, 1, 1)
+		publishes(t, h, m, 2, 6)
+		f.drain() // five waited: that is not too much
+		m.runAll()
+		f.expect(t, upTo(1, 6)...)
+		publishes(t, h, m, 7, 11)
+		if f.closed != 0 {
+			t.Fatal("closed within the limit")
+		}
+		publishes(t, h, m, 12, 12)
+		if f.closed != wsproto.TryAgainLater {
+			t.Fatalf("closed with %d, want 1013", f.closed)
+		}
+		publishes(t, h, m, 13, 20)
+		f.sub.Unsubscribe()
+		fast.expect(t, upTo(1, 20)...)
+		ts, _ := h.Topic("x")
+		if ts.Evicted != 1 || ts.Dropped != 0 || ts.Lagging != 0 || ts.Held != 0 || h.Stats().Evicted != 1 {
+			t.Errorf("stats %+v", ts)
+		}
+	})
+}
+
+func TestDropNewest(t *testing.T) {
+	eachWay(t, TopicOptions{Slow: DropNewest}, 5, func(t *testing.T, m *manual, h *Hub, told *int, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
+		f, fast := (&fake{stalled: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
+		publishes(t, h, m, 1, 1)
+		publishes(t, h, m, 2, 3000)
+		f.stall(false)
+		m.runAll()
+		f.expect(t, upTo(1, 6)...)
+		publishes(t, h, m, 3001, 3010)
+		f.expect(t, append(upTo(1, 6), upTo(3001, 3010)...)...)
+		checkDropped(t, h, f, told, 2994)
+		fast.expect(t, upTo(1, 3010)...)
+	})
+}
+
+func TestDropOldest(t *testing.T) {
+	eachWay(t, TopicOptions{Slow: DropOldest}, 5, func(t *testing.T, m *manual, h *Hub, told *int, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
+		f, fast := (&fake{stalled: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
+		publishes(t, h, m, 1, 1)
+		publishes(t, h, m, 2, 3000)
+		f.stall(false)
+		m.runAll()
+		f.expect(t, append(upTo(1, 1), upTo(2996, 3000)...)...)
+		publishes(t, h, m, 3001, 3010)
+		f.expect(t, append(upTo(1, 1), upTo(2996, 3010)...)...)
+		checkDropped(t, h, f, told, 2994)
+		fast.expect(t, upTo(1, 3010)...)
+	})
+}
+
+func checkDropped(t *testing.T, h *Hub, f *fake, told *int, want int64) {
+	t.Helper()
+	ts, _ := h.Topic("x")
+	if f.sub.Dropped() != want || ts.Dropped != want || h.Stats().Dropped != want || int64(*told) != want {
+		t.Errorf("dropped %d, by the topic %d, by the hub %d, OnDrop was told of %d; want %d", f.sub.Dropped(), ts.Dropped, h.Stats().Dropped, *told, want)
+	}
+	if f.closed != 0 || ts.Lagging != 0 || ts.Held != 0 {
+		t.Errorf("closed with %d; %+v", f.closed, ts)
+	}
+}
+
+// keyed is number n about one of the keys 0, 1, 2 in turn.
+func keyed(t *testing.T, h *Hub, n uint64) {
+	m := number(n)
+	m.Key = fmt.Sprint(n % 3)
+	if _, err := h.Publish("x", m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConflate(t *testing.T) {
+	m := new(manual)
+	h, told := slowHub(m, TopicOptions{Slow: Conflate})
+	f := (&fake{stalled: true}).join(t, h, "x")
+	keyed(t, h, 0)
+	m.runAll()
+	for n := range uint64(1000) {
+		keyed(t, h, n+1)
+		m.runAll()
+	}
+	publish(t, h, "x", 5000) // without a key nothing is superseded
+	publish(t, h, "x", 5001)
+	m.runAll()
+	f.stall(false)
+	m.runAll()
+	f.expect(t, 0, 998, 999, 1000, 5000, 5001)
+	checkDropped(t, h, f, told, 997)
+}
+
+// Only the latest for a key leaves with what is handed out at once, and who takes
+// everything is told that it did not get the rest.
+func TestConflateInABatch(t *testing.T) {
+	m := new(manual)
+	h, told := slowHub(m, TopicOptions{Slow: Conflate})
+	f := (&fake{}).join(t, h, "x")
+	for n := range uint64(300) {
+		keyed(t, h, n)
+	}
+	m.runAll()
+	f.expect(t, 297, 298, 299)
+	checkDropped(t, h, f, told, 297)
+	if f.writes != 1 {
+		t.Errorf("%d writes", f.writes)
+	}
+}
+
+func TestConflateKeepsNoMoreThanTheLimit(t *testing.T) {
+	for what, limit := range limits(2) {
+		t.Run(what, func(t *testing.T) {
+			m := new(manual)
+			h, told := slowHub(m, TopicOptions{Slow: Conflate, Limit: limit})
+			f := (&fake{stalled: true}).join(t, h, "x")
+			for n := range uint64(30) {
+				keyed(t, h, n)
+				m.runAll()
+			}
+			f.stall(false)
+			m.runAll()
+			f.expect(t, 0, 28, 29)
+			checkDropped(t, h, f, told, 27)
+		})
+	}
+}
+
+// refusing takes nothing the first few times.
+type refusing struct {
+	fake
+	times int
+}
+
+func (r *refusing) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	if r.times > 0 {
+		r.times--
+		return wsproto.Full
+	}
+	return r.fake.SendPrepared(p)
+}
+
+// What was superseded is counted once, however often the rest is refused.
+func TestRefusedIsNotCountedTwice(t *testing.T) {
+	m := new(manual)
+	h, told := slowHub(m, TopicOptions{Slow: Conflate})
+	r := &refusing{times: 2 * (maxRefused - 1)} // batches and single messages
+	if _, err := h.Subscribe("x", &r.sub, r, SubscribeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint64(30) {
+		keyed(t, h, n)
+	}
+	m.runAll()
+	r.expect(t, 27, 28, 29)
+	checkDropped(t, h, &r.fake, told, 27)
+}
+
+// Who has drained and still refuses is not asked for ever.
+func TestRefusingForEver(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+		m := new(manual)
+		h, _ := slowHub(m, TopicOptions{Slow: slow})
+		r := &refusing{times: 1 << 30}
+		if _, err := h.Subscribe("x", &r.sub, r, SubscribeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		publishAll(t, h, m, 1, 3)
+		if asked := 1<<30 - r.times; r.closed != wsproto.TryAgainLater || asked > 2*maxRefused+1 {
+			t.Errorf("%v: closed with %d after being asked %d times", slow, r.closed, asked)
+		}
+		r.sub.Unsubscribe()
+		if n := len(h.Topics()); n != 0 {
+			t.Errorf("%v: %d topics are left", slow, n)
+		}
+	}
+}
+
+// resume subscribes f after an offset of the topic x.
+func (f *fake) resume(t *testing.T, h *Hub, offset uint64) {
+	t.Helper()
+	ts, _ := h.Topic("x")
+	p := Position{ts.Position.Epoch, offset}
+	if at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{After: &p}}); err != nil || at != p {
+		t.Fatalf("resumed at %v, %v; want %v", at, err, p)
+	}
+}
+
+// What was missed is played back whole, though it is more than who is connected may
+// lag behind by, while others publish.
+func TestResumeBeyondTheLimit(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
+		m := new(manual)
+		h, _ := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 5000}})
+		publishAll(t, h, m, 1, 3000)
+		f := &fake{stalled: true}
+		f.resume(t, h, 10)
+		for n := uint64(3001); n <= 3050; n++ {
+			publishAll(t, h, m, n, n)
+			f.drain()
+		}
+		m.runAll()
+		f.expect(t, upTo(11, 3050)...)
+		if f.closed != 0 || f.sub.Dropped() != 0 {
+			t.Errorf("%v: closed with %d, dropped %d", slow, f.closed, f.sub.Dropped())
+		}
+		f.stall(true)
+		publishEach(t, h, m, 3051, 3060) // from here on the limit is that of everybody
+		if slow == Disconnect && f.closed == 0 || slow != Disconnect && f.sub.Dropped() != 6 {
+			t.Errorf("%v: closed with %d, dropped %d", slow, f.closed, f.sub.Dropped())
+		}
+	}
+}
+
+// History moves on past one that stalls while it is played back.
+func TestResumeThatIsOvertaken(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
+		m := new(manual)
+		h, _ := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 10}})
+		publishAll(t, h, m, 1, 10)
+		f := &fake{stalled: true}
+		f.resume(t, h, 0)
+		m.runAll()
+		f.expect(t, upTo(1, 10)...)
+		publishEach(t, h, m, 11, 20)
+		if f.closed != 0 || f.sub.Dropped() != 0 {
+			t.Fatalf("%v: closed with %d, dropped %d, although all is held", slow, f.closed, f.sub.Dropped())
+		}
+		publishEach(t, h, m, 21, 40)
+		f.stall(false)
+		m.runAll()
+		if slow == Disconnect {
+			if f.closed != wsproto.TryAgainLater {
+				t.Errorf("closed with %d", f.closed)
+			}
+			continue
+		}
+		f.expect(t, append(upTo(1, 10), upTo(31, 40)...)...)
+		if n := f.sub.Dropped(); n != 20 {
+			t.Errorf("%v: dropped %d, want 20", slow, n)
+		}
+	}
+}
+
+// inviting has something happen within its first delivery.
+type inviting struct {
+	fake
+	first func()
+}
+
+func (s *inviting) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	if f := s.first; f != nil {
+		s.first = nil
+		f()
+	}
+	return s.fake.SendPrepared(p)
+}
+
+// Who resumes in the midst of what a walk hands out gets the rest of it, though the
+// walk does not come by.
+func TestResumeWithinAWalk(t *testing.T) {
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask})
+	late, later := new(fake), new(fake)
+	s := &inviting{first: func() {
+		late.resume(t, h, 1)
+		later.join(t, h, "x")
+	}}
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	publishAll(t, h, m, 1, 3)
+	publishAll(t, h, m, 4, 4)
+	s.expect(t, 1, 2, 3, 4)
+	late.expect(t, 2, 3, 4)
+	later.expect(t, 4)
+}
+
+// Who leaves in the midst of a walk while it lags behind does not hold the topic.
+func TestLaggardLeavesWithinAWalk(t *testing.T) {
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask})
+	slow := (&fake{stalled: true}).join(t, h, "x")
+	s := &inviting{}
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	publishAll(t, h, m, 1, 1)
+	s.first = func() {
+		slow.sub.Unsubscribe()
+		s.sub.Unsubscribe()
+	}
+	publishAll(t, h, m, 2, 2)
+	if all := h.Topics(); len(all) != 0 {
+		t.Errorf("left is %+v", all)
+	}
+	slow.drain() // it may well be told later
+	m.runAll()
+	slow.expect(t, 1)
+}
+
+// A publisher that helps with a walk does not swallow the wake-up for what another
+// publishes meanwhile.
+func TestHelpLosesNoWakeUp(t *testing.T) {
+	h := New(Options{})
+	n := new(int)
+	var s Subscription
+	if _, err := h.Subscribe("x", &s, &countingSink{n}, SubscribeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	big := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, maxPending))}
+	const rounds, publishers = 300, 3
+	for i := range rounds {
+		done := make(chan struct{})
+		for range publishers {
+			go func() {
+				_, _ = h.Publish("x", big)
+				done <- struct{}{}
+			}()
+		}
+		for range publishers {
+			<-done
+		}
+		waitFor(t, func() bool { return quiet(h) })
+		if want := (i + 1) * publishers; *n != want {
+			t.Fatalf("%d of %d delivered", *n, want)
+		}
+	}
+}
