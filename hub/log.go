@@ -17,7 +17,7 @@ type log struct {
 	next  uint64            // number of the next message
 	end   uint64            // cost of all before next, since the topic exists
 	last  uint64            // offset of the last message
-	lost  uint64            // offset of the last that is no longer held
+	lost  uint64            // offset of the last that is no longer held, but was not superseded
 	count int               // messages held
 	cost  uint64            // of those
 	keys  map[string]uint64 // numbers of the latest; only of topics that conflate
@@ -203,7 +203,9 @@ func (l *log) trim(floor uint64) {
 			gone = gone[:i]
 		}
 		for j := range gone {
-			l.lost = gone[j].offset
+			if gone[j].r != nil { // what was superseded nobody misses
+				l.lost = gone[j].offset
+			}
 			l.forget(&gone[j])
 		}
 	}
