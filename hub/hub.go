@@ -152,7 +152,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	var all []*Topic
 	h.mu.RLock()
 	for name, t := range h.topics {
-		if !isPattern(name) && matches(pattern, name) {
+		if !t.pattern && matches(pattern, name) {
 			all = append(all, t)
 		}
 	}
@@ -246,7 +246,7 @@ func (h *Hub) topic(name string) *Topic {
 	if t == nil {
 		t = newTopic(h, strings.Clone(name)) // it may be part of a long URI
 		h.topics[t.name] = t
-		if isPattern(t.name) {
+		if t.pattern {
 			h.patterns.insert(t.name, t)
 			h.patternsAt.Add(1)
 		}
@@ -270,7 +270,7 @@ func (h *Hub) drop(t *Topic) {
 	t.ended = true
 	delete(h.topics, t.name)
 	delete(h.aging, t)
-	if isPattern(t.name) {
+	if t.pattern {
 		h.patterns.remove(t.name)
 		h.patternsAt.Add(1)
 	}

@@ -152,9 +152,13 @@ func (s *Subscription) Unsubscribe() {
 }
 
 // Publish sends m to all subscribers of the topic, and returns its receipt. Only who
-// has subscribed may call it.
+// has subscribed may call it. To a pattern nothing is published: Hub.PublishMatching
+// does something else.
 func (s *Subscription) Publish(m Message) Receipt {
 	t := s.group.topic
+	if t.pattern {
+		return Receipt{}
+	}
 	return t.hub.publish(t, m)
 }
 

@@ -21,13 +21,14 @@ type Topic struct {
 	count    int      // subscribers
 	laggards int      // of those
 	ended    bool     // the hub has forgotten it
+	pattern  bool     // name is one; does not change
 	groups   []*group // by loop; nil where there was no subscriber yet
 	feeds    []*Topic // the patterns that match, as of feedsAt
 	feedsAt  uint64   // Hub.patternsAt
 }
 
 func newTopic(h *Hub, name string) *Topic {
-	t := &Topic{hub: h, name: name, opts: h.topicOptions(name), epoch: h.newEpoch(), log: log{next: 1}}
+	t := &Topic{hub: h, name: name, pattern: isPattern(name), opts: h.topicOptions(name), epoch: h.newEpoch(), log: log{next: 1}}
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
 	}

@@ -1,0 +1,264 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Who subscribes to a pattern while others publish gets, of each topic, all from some
+// message on: at the latest, that which is published next.
+func TestPatternsAreExact(t *testing.T) {
+	const topics, messages, members = 5, 300, 30
+	h := New(Options{Groups: 2, Topic: func(name string) *TopicOptions {
+		return &TopicOptions{History: History{Messages: 10}} // so that topics last
+	}})
+	var sequences [topics]struct {
+		sync.Mutex
+		n uint64
+	}
+	// The test's numbers tell the topic: k, topics+k, 2*topics+k, ... are of topic k.
+	publishNext := func(k int) {
+		s := &sequences[k]
+		s.Lock()
+		publish(t, h, fmt.Sprint("p.", k), s.n*topics+uint64(k))
+		s.n++
+		s.Unlock()
+	}
+	var wg sync.WaitGroup
+	for i := range 3 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(i)))
+			for range messages {
+				publishNext(rng.IntN(topics))
+			}
+		})
+	}
+	type guest struct {
+		fake
+		pattern string
+		at      Position
+		due     [topics]uint64 // it gets what follows these, at least
+	}
+	all := make([]guest, members)
+	for i := range all {
+		g := &all[i]
+		wg.Go(func() {
+			g.loop, g.pattern = i%2, []string{"p.*", ">", "*.*", "p.1", "*.2"}[i%5]
+			if i >= 5 { // some patterns come to be, and end, again and again
+				brief := new(fake)
+				for range 20 {
+					brief.sub = Subscription{}
+					brief.join(t, h, g.pattern).sub.Unsubscribe()
+				}
+			}
+			at, err := h.Subscribe(g.pattern, &g.sub, g, SubscribeOptions{})
+			if err != nil {
+				t.Error(err)
+			}
+			g.at = at
+			for k := range topics {
+				sequences[k].Lock()
+				g.due[k] = sequences[k].n
+				sequences[k].Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for k := range topics {
+		publishNext(k)
+	}
+	waitFor(t, func() bool { return quiet(h) })
+	for i := range all {
+		g := &all[i]
+		var next [topics]uint64
+		for _, n := range g.received() {
+			k, s := n%topics, n/topics
+			if before := next[k]; before > 0 && s != before {
+				t.Errorf("%d in %s got %d of topic %d, want %d", i, g.pattern, s, k, before)
+			} else if before == 0 && s > g.due[k] {
+				t.Errorf("%d in %s got %d of topic %d first, but %d is due", i, g.pattern, s, k, g.due[k])
+			}
+			next[k] = s + 1
+		}
+		for k := range next {
+			want := sequences[k].n
+			if !matches(g.pattern, fmt.Sprint("p.", k)) {
+				want = 0
+			}
+			if next[k] != want {
+				t.Errorf("%d in %s got topic %d up to %d of %d", i, g.pattern, k, next[k], want)
+			}
+		}
+		if ts, ok := h.Topic(g.pattern); !ok || ts.Position.Epoch != g.at.Epoch || ts.Position.Offset-g.at.Offset != uint64(len(g.received())) {
+			t.Errorf("%d in %s got %d from %v on, to %v", i, g.pattern, len(g.received()), g.at, ts.Position)
+		}
+	}
+}
+
+func TestPatternsAndExcept(t *testing.T) {
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask})
+	a, b := new(fake).join(t, h, "p.*"), new(fake).join(t, h, ">")
+	c := new(fake).join(t, h, "p.x")
+	for n, except := range []*fake{nil, a, b, c} {
+		msg := number(uint64(n))
+		if except != nil {
+			msg.Except = except
+		}
+		rc, err := h.Publish("p.x", msg)
+		if err != nil || rc.Receivers != 3 || rc.Position.Offset != uint64(n+1) {
+			t.Errorf("%+v, %v", rc, err)
+		}
+	}
+	m.runAll()
+	a.expect(t, 0, 2, 3)
+	b.expect(t, 0, 1, 3)
+	c.expect(t, 0, 1, 2)
+	publish(t, h, "p.x.y", 9)
+	a.sub.Unsubscribe()
+	publish(t, h, "p.y", 10)
+	m.runAll()
+	a.expect(t, 0, 2, 3)
+	b.expect(t, 0, 1, 3, 9, 10)
+	if n := len(h.Topics()); n != 2 {
+		t.Errorf("%d topics, want 2", n)
+	}
+}
+
+// A pattern has offsets of its own, and history if it is to have some.
+func TestPatternsHaveHistory(t *testing.T) {
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask, Topic: func(name string) *TopicOptions {
+		if isPattern(name) {
+			return &TopicOptions{History: History{Messages: 3}}
+		}
+		return nil
+	}})
+	f := new(fake).join(t, h, "p.*")
+	for n := range uint64(10) {
+		publish(t, h, fmt.Sprint("p.", n%4), n+1)
+	}
+	m.runAll()
+	f.expect(t, upTo(1, 10)...)
+	g := new(fake)
+	at, err := h.Subscribe("p.*", &g.sub, g, SubscribeOptions{Start: Start{Last: 2}})
+	if err != nil || at.Offset != 8 {
+		t.Errorf("the last 2: at %v, %v", at, err)
+	}
+	m.runAll()
+	g.expect(t, 9, 10)
+	r := new(fake)
+	at.Offset = 7
+	if _, err := h.Subscribe("p.*", &r.sub, r, SubscribeOptions{Start: Start{After: &at}}); err != nil {
+		t.Error(err)
+	}
+	m.runAll()
+	r.expect(t, 8, 9, 10)
+	at.Offset = 6
+	if _, err := h.Subscribe("p.*", new(Subscription), r, SubscribeOptions{Start: Start{After: &at}}); !errors.As(err, new(*TooOldError)) {
+		t.Errorf("one is missing: %v", err)
+	}
+}
+
+// Nothing is published to a pattern as if it were a topic.
+func TestPublishToAPattern(t *testing.T) {
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask})
+	f := new(fake).join(t, h, "p.*")
+	new(fake).join(t, h, "p.x")
+	if _, err := h.Publish("p.*", number(1)); err == nil {
+		t.Error("published to a pattern")
+	}
+	if rc := f.sub.Publish(number(2)); rc != (Receipt{}) {
+		t.Errorf("published to a pattern: %+v", rc)
+	}
+	m.runAll()
+	f.expect(t)
+}
+
+// What a topic knows of patterns never becomes older.
+func TestFeedsDoNotAge(t *testing.T) {
+	h := New(Options{})
+	f := new(fake).join(t, h, "p.x")
+	topic := f.sub.group.topic
+	topic.feedsAt = h.patternsAt.Load() + 1
+	if h.feed(topic); topic.feedsAt != h.patternsAt.Load()+1 {
+		t.Error("older ones replaced them")
+	}
+}
+
+func TestPublishMatching(t *testing.T) {
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask})
+	all := make(map[string]*fake)
+	for _, name := range []string{"p.x", "p.y", "q.x", "p", "p.x.y", "p.*"} {
+		all[name] = new(fake).join(t, h, name)
+	}
+	receipts, err := h.PublishMatching("p.*", number(1))
+	if names := slices.Sorted(maps.Keys(receipts)); err != nil || !slices.Equal(names, []string{"p.x", "p.y"}) {
+		t.Fatalf("published to %v, %v", names, err)
+	}
+	for name, rc := range receipts {
+		if rc.Receivers != 2 || rc.Position.Offset != 1 || rc.Position.Epoch == 0 {
+			t.Errorf("%s: %+v", name, rc)
+		}
+	}
+	m.runAll()
+	for name, want := range map[string][]uint64{"p.x": {1}, "p.y": {1}, "p.*": {1, 1}, "q.x": nil, "p": nil, "p.x.y": nil} {
+		all[name].expect(t, want...)
+	}
+	if receipts, err := h.PublishMatching("r.*", number(1)); err != nil || len(receipts) != 0 || len(h.Topics()) != len(all) {
+		t.Errorf("published to %v, %v", receipts, err)
+	}
+	if receipts, err := h.PublishMatching("q.x", number(2)); err != nil || len(receipts) != 1 {
+		t.Errorf("published to %v, %v", receipts, err)
+	}
+	if _, err := h.PublishMatching("p..", number(1)); err == nil {
+		t.Error("published to what is no pattern")
+	}
+}
+
+func TestDisconnectAll(t *testing.T) {
+	m := new(manual)
+	h := New(Options{Groups: 2, NewTask: m.newTask})
+	var in []*fake
+	for i := range 100 {
+		in = append(in, (&fake{loop: i % 2}).join(t, h, "p.x"))
+	}
+	out, pattern := new(fake).join(t, h, "p.y"), new(fake).join(t, h, "p.*")
+	in[7].stall(true)
+	publish(t, h, "p.x", 1)
+	publish(t, h, "p.x", 2)
+	in[9].sub.Unsubscribe()
+	m.runAll()
+	if n := h.Disconnect("p.x", wsproto.PolicyViolation, "the end"); n != 99 {
+		t.Errorf("%d were closed", n)
+	}
+	for i, f := range in {
+		if want := map[bool]wsproto.Code{true: 0, false: wsproto.PolicyViolation}[i == 9]; f.closed != want {
+			t.Errorf("%d is closed with %d", i, f.closed)
+		}
+		f.sub.Unsubscribe() // as the end of a connection has it
+	}
+	if out.closed != 0 || pattern.closed != 0 {
+		t.Error("others were closed")
+	}
+	if n := h.Disconnect("p.*", wsproto.GoingAway, ""); n != 1 || pattern.closed != wsproto.GoingAway {
+		t.Errorf("%d were closed", n)
+	}
+	if n := h.Disconnect("nobody.knows.it", wsproto.GoingAway, ""); n != 0 {
+		t.Errorf("%d were closed in a topic that is none", n)
+	}
+	pattern.sub.Unsubscribe()
+	m.runAll()
+	if all := h.Topics(); len(all) != 1 || all[0].Name != "p.y" {
+		t.Errorf("left are %+v", all)
+	}
+}
