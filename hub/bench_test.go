@@ -48,17 +48,45 @@ func BenchmarkFanout(b *testing.B) {
 }
 
 // A delivery allocates nothing; a batch a few times, whatever the number of its
-// receivers.
+// receivers, and of those who lag behind.
 func TestDeliveryDoesNotAllocate(t *testing.T) {
-	allocs := func(n int) float64 {
-		h, m := crowd(t, n)
+	allocs := func(n int, slow Slow, every int) float64 {
+		m := new(manual)
+		h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions {
+			return &TopicOptions{Slow: slow, Limit: Limit{Messages: 10}}
+		}})
+		all := make([]null, n)
+		laggards := make([]stalledOne, n/every)
+		for i := range all {
+			var err error
+			if i%every == every-1 {
+				_, err = h.Subscribe("x", &laggards[i/every].sub, &laggards[i/every], SubscribeOptions{})
+			} else {
+				_, err = h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
 		p := number(1)
-		return testing.AllocsPerRun(20, func() {
+		p.Key = "k"
+		publish := func() {
 			_, _ = h.Publish("x", p)
 			m.runAll()
-		})
+		}
+		for range 20 { // until the laggards lag behind by more than the limit
+			publish()
+		}
+		return testing.AllocsPerRun(20, publish)
 	}
-	if few, many := allocs(10), allocs(10_000); many > few+1 {
+	for _, slow := range []Slow{DropNewest, DropOldest, Conflate} {
+		for _, every := range []int{10, 2} {
+			if few, many := allocs(10, slow, every), allocs(10_000, slow, every); many > few+1 {
+				t.Errorf("%v, one of %d lags behind: %v allocations for 10 receivers, %v for 10,000", slow, every, few, many)
+			}
+		}
+	}
+	if few, many := allocs(10, Disconnect, 1<<20), allocs(10_000, Disconnect, 1<<20); many > few+1 {
 		t.Errorf("%v allocations for 10 receivers, %v for 10,000", few, many)
 	}
 }

@@ -19,6 +19,7 @@ const (
 type group struct {
 	topic *Topic
 	task  Task
+	loop  int
 
 	// Guarded by Topic.mu.
 	members int
@@ -35,9 +36,9 @@ type group struct {
 	walked  *sync.Cond // a round of a walk has ended; made when somebody waits
 }
 
-func newGroup(t *Topic, i int) *group {
-	g := &group{topic: t}
-	g.task = t.hub.opts.NewTask(i, g)
+func newGroup(t *Topic, loop int) *group {
+	g := &group{topic: t, loop: loop}
+	g.task = t.hub.opts.NewTask(loop, g)
 	return g
 }
 

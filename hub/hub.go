@@ -34,7 +34,8 @@ type Hub struct {
 	topics   map[string]*Topic
 	patterns trie[*Topic] // those of topics whose names are patterns
 	aging    map[*Topic]struct{}
-	sweeper  *time.Timer // runs while topics are aging
+	sweeper  *time.Timer   // runs while topics are aging
+	filled   *TopicOptions // those of the last topic that was made
 
 	published atomic.Int64
 	delivered atomic.Int64
@@ -304,12 +305,20 @@ func (h *Hub) sweep() {
 // newEpoch returns a number that no other topic of any hub has, very likely.
 func (h *Hub) newEpoch() uint64 { return h.epochs.Add(1) }
 
-func (h *Hub) topicOptions(name string) *TopicOptions {
-	var o *TopicOptions
+// topicOptionsLocked returns the options of a topic. Most are like those of the last
+// one: then they share them.
+func (h *Hub) topicOptionsLocked(name string) *TopicOptions {
+	var o TopicOptions
 	if h.opts.Topic != nil {
-		o = h.opts.Topic(name)
+		if given := h.opts.Topic(name); given != nil {
+			o = *given
+		}
 	}
-	return o.withDefaults()
+	o.fill()
+	if h.filled == nil || *h.filled != o {
+		h.filled = &o
+	}
+	return h.filled
 }
 
 // goTask is a Task on goroutines.

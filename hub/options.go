@@ -17,7 +17,8 @@ type Options struct {
 	NewTask func(group int, r Runner) Task
 	// Topic returns how the topic, or the pattern, of that name is kept; called
 	// once for each, when it begins. nil, or a result of nil, stands for the zero
-	// TopicOptions. The result must not change afterwards; topics may share it.
+	// TopicOptions. The result is copied. It is called under a lock: it must not call
+	// the hub.
 	Topic func(name string) *TopicOptions
 	// Wrap encodes a message for those who subscribed with Wrapped. It is called
 	// once for each message, whatever the number of receivers, from any goroutine.
@@ -96,28 +97,25 @@ type History struct {
 
 func (h History) kept() bool { return h.Messages > 0 || h.Bytes > 0 }
 
-// withDefaults fills in what is zero.
-func (o *TopicOptions) withDefaults() *TopicOptions {
-	filled := TopicOptions{}
-	if o != nil {
-		filled = *o
+// fill fills in what is zero.
+func (o *TopicOptions) fill() {
+	if o.Limit.Bytes <= 0 {
+		o.Limit.Bytes = DefaultLimit
 	}
-	if filled.Limit.Bytes <= 0 {
-		filled.Limit.Bytes = DefaultLimit
+	if o.Limit.Messages <= 0 {
+		o.Limit.Messages = 1 << 62
 	}
-	if filled.Limit.Messages <= 0 {
-		filled.Limit.Messages = 1 << 62
+	h := &o.History
+	if !h.kept() {
+		return
 	}
-	if h := &filled.History; h.kept() {
-		if h.Messages <= 0 {
-			h.Messages = 1 << 62
-		}
-		if h.Bytes <= 0 {
-			h.Bytes = 64 << 20
-		}
-		if h.Age <= 0 {
-			h.Age = time.Hour
-		}
+	if h.Messages <= 0 {
+		h.Messages = 1 << 62
 	}
-	return &filled
+	if h.Bytes <= 0 {
+		h.Bytes = 64 << 20
+	}
+	if h.Age <= 0 {
+		h.Age = time.Hour
+	}
 }

@@ -92,7 +92,7 @@ func quiet(h *Hub) bool {
 		t.mu.Lock()
 		quiet := t.laggards == 0
 		for _, g := range t.groups {
-			quiet = quiet && (g == nil || g.members == 0 || g.cursor == t.log.next)
+			quiet = quiet && (g.members == 0 || g.cursor == t.log.next)
 		}
 		t.mu.Unlock()
 		if !quiet {

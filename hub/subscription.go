@@ -26,6 +26,9 @@ type Subscriber interface {
 
 // Subscription is a subscriber's place in a topic. It is kept by value where the
 // subscriber's other state is. Its methods are safe from any goroutine.
+//
+// It has 48 bytes, and costs the topic another 8 to 10; up to 64 more if it ever
+// lagged behind. A topic of one subscriber weighs up to 600 bytes in all.
 type Subscription struct {
 	to     Subscriber
 	group  *group

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -22,13 +23,14 @@ type Topic struct {
 	laggards int      // of those
 	ended    bool     // the hub has forgotten it
 	pattern  bool     // name is one; does not change
-	groups   []*group // by loop; nil where there was no subscriber yet
+	groups   []*group // of loops where there is or was a subscriber
 	feeds    []*Topic // the patterns that match, as of feedsAt
 	feedsAt  uint64   // Hub.patternsAt
 }
 
+// newTopic makes a topic. Called under Hub.mu.
 func newTopic(h *Hub, name string) *Topic {
-	t := &Topic{hub: h, name: name, pattern: isPattern(name), opts: h.topicOptions(name), epoch: h.newEpoch(), log: log{next: 1}}
+	t := &Topic{hub: h, name: name, pattern: isPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
 	}
@@ -86,15 +88,13 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 func (t *Topic) appendLocked(r *Record, offset uint64, full []*group) []*group {
 	t.log.append(r, offset)
 	for _, g := range t.groups {
-		switch {
-		case g == nil:
-		case g.members == 0:
+		if g.members == 0 {
 			g.skipLocked()
-		default:
-			g.task.Schedule()
-			if t.log.end-g.at > maxPending {
-				full = append(full, g)
-			}
+			continue
+		}
+		g.task.Schedule()
+		if t.log.end-g.at > maxPending {
+			full = append(full, g)
 		}
 	}
 	t.trimLocked()
@@ -110,7 +110,7 @@ func (t *Topic) trimLocked() {
 func (t *Topic) neededLocked() uint64 {
 	low := t.log.next
 	for _, g := range t.groups {
-		if g != nil && g.members > 0 {
+		if g.members > 0 {
 			low = min(low, g.cursor)
 		}
 	}
@@ -166,29 +166,28 @@ func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last}
 // idleLocked reports whether the topic can be forgotten.
 func (t *Topic) idleLocked() bool { return t.count == 0 && t.log.count == 0 }
 
-// group returns that of a loop.
+// groupLocked returns that of a loop.
 func (t *Topic) groupLocked(loop int) *group {
-	if t.groups == nil {
-		t.groups = make([]*group, t.hub.groups)
+	loop %= t.hub.groups
+	for _, g := range t.groups {
+		if g.loop == loop {
+			return g
+		}
 	}
-	i := loop % len(t.groups)
-	if t.groups[i] == nil {
-		t.groups[i] = newGroup(t, i)
-	}
-	return t.groups[i]
+	g := newGroup(t, loop)
+	t.groups = append(t.groups, g)
+	return g
 }
 
 // close closes all who are subscribed, and returns their number.
 func (t *Topic) close(code wsproto.Code, reason string) (closed int) {
 	t.mu.Lock()
-	groups := append([]*group(nil), t.groups...)
+	groups := slices.Clone(t.groups)
 	t.mu.Unlock()
 	for _, g := range groups {
-		if g != nil {
-			for _, s := range g.all() {
-				s.to.Close(code, reason)
-				closed++
-			}
+		for _, s := range g.all() {
+			s.to.Close(code, reason)
+			closed++
 		}
 	}
 	return closed

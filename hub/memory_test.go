@@ -1,0 +1,191 @@
+package hub
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// cpu returns the time that the process has computed for.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// seat weighs what a connection of wsproto does, and holds its subscription.
+type seat struct {
+	_   [120]byte
+	sub Subscription
+}
+
+func (*seat) Loop() int                                      { return 0 }
+func (*seat) SendPrepared(*wsproto.Prepared) wsproto.Outcome { return wsproto.Sent }
+func (*seat) WhenDrained(t interface{ Schedule() })          { t.Schedule() }
+func (*seat) Close(wsproto.Code, string)                     {}
+
+const seatBytes = 176 // with its subscription, as Go allocates it
+
+// One million subscribers of a topic: what they weigh, and what it takes to walk them.
+func BenchmarkMillion(b *testing.B) {
+	const n = 1_000_000
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask})
+	before := int64(heap())
+	seats := make([]*seat, n)
+	for i := range seats {
+		seats[i] = new(seat)
+		if _, err := h.Subscribe("x", &seats[i].sub, seats[i], SubscribeOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	each := float64(int64(heap())-before)/n - 8 // seats is the benchmark's
+	p := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))}
+	b.ReportAllocs()
+	start := cpu()
+	for b.Loop() {
+		_, _ = h.Publish("x", p)
+		m.runAll()
+	}
+	b.ReportMetric((cpu()-start).Seconds()*1e3/float64(b.N), "cpu-ms/publish")
+	b.ReportMetric(each, "B/subscriber")
+	b.ReportMetric(each-seatBytes+48, "hub-B/subscriber")
+	if each > 320 {
+		b.Errorf("a subscriber weighs %.0f bytes; at most 320 are promised", each)
+	}
+	runtime.KeepAlive(seats)
+}
+
+// lightTask has the size of netpoll.Task.
+type lightTask struct {
+	_ *int
+	r Runner
+	_ uint32
+}
+
+func (*lightTask) Schedule() {}
+
+// perTopic is what a topic of one subscriber is documented to weigh at most, with its
+// name in the hub's map, and its Subscription.
+const perTopic = 600
+
+// Topics of one subscriber each: of as many connections, and of a single one.
+func BenchmarkTopics(b *testing.B) {
+	for _, n := range []int{10_000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				h := New(Options{Groups: 64, NewTask: func(_ int, r Runner) Task { return &lightTask{r: r} }})
+				to := new(seat)
+				before := int64(heap())
+				subs := make([]Subscription, n)
+				for i := range subs {
+					if _, err := h.Subscribe("user."+strconv.Itoa(i), &subs[i], to, SubscribeOptions{}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				each := float64(int64(heap())-before) / float64(n)
+				b.ReportMetric(each, "B/subscription")
+				if each > perTopic {
+					b.Errorf("a topic of one subscriber weighs %.0f bytes; %d are stated", each, perTopic)
+				}
+				for i := range subs {
+					subs[i].Unsubscribe()
+				}
+				runtime.KeepAlive(h)
+			}
+		})
+	}
+}
+
+// stalledOne takes one write, which never leaves.
+type stalledOne struct {
+	sub  Subscription
+	took bool
+}
+
+func (*stalledOne) Loop() int                           { return 0 }
+func (*stalledOne) WhenDrained(interface{ Schedule() }) {}
+func (*stalledOne) Close(wsproto.Code, string)          {}
+func (s *stalledOne) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+	if s.took {
+		return wsproto.Full
+	}
+	s.took = true
+	return wsproto.Queued
+}
+
+// A thousand stalled subscribers of a topic, with the backlog that it allows: they
+// share it.
+func BenchmarkStalled(b *testing.B) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+		b.Run(slow.String(), func(b *testing.B) {
+			for b.Loop() {
+				if added := stalledBytes(b, slow); added > 8<<20 {
+					b.Errorf("they add %d bytes; less than 8 MiB are promised", added)
+				} else {
+					b.ReportMetric(float64(added)/(1<<20), "MiB")
+				}
+			}
+		})
+	}
+}
+
+// stalledBytes returns what stalled subscribers add to a topic that had none.
+func stalledBytes(tb testing.TB, slow Slow) int64 {
+	const stalled, size = 1000, 128
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }})
+	publish := func(n int) {
+		for i := range n {
+			msg := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size)), Key: fmt.Sprint(i)}
+			if _, err := h.Publish("x", msg); err != nil {
+				tb.Fatal(err)
+			}
+			m.runAll()
+		}
+	}
+	full := DefaultLimit / (size + 4 + entryCost)
+	if slow != Disconnect {
+		full *= 3 // it goes on beyond the limit
+	}
+	joinNull(tb, h)
+	publish(full)
+	before := int64(heap())
+	all := make([]stalledOne, stalled)
+	for i := range all {
+		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	publish(full)
+	if ts, _ := h.Topic("x"); ts.Lagging != stalled {
+		tb.Fatalf("%d of %d lag behind", ts.Lagging, stalled)
+	}
+	added := int64(heap()) - before
+	runtime.KeepAlive(all)
+	runtime.KeepAlive(h)
+	return added
+}
+
+// joinNull joins the topic x with one that takes everything and keeps nothing.
+func joinNull(tb testing.TB, h *Hub) {
+	s := new(null)
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestStalledShareTheirBacklog(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+		if added := stalledBytes(t, slow); added > 8<<20 {
+			t.Errorf("%v: a thousand stalled subscribers add %d bytes; less than 8 MiB are promised", slow, added)
+		}
+	}
+}
