@@ -29,6 +29,7 @@ type Hub struct {
 
 	epochs     atomic.Uint64
 	patternsAt atomic.Uint64 // changes with patterns
+	members    atomic.Uint64 // of whom the last has that number
 
 	mu       sync.RWMutex
 	topics   map[string]*Topic
@@ -51,9 +52,13 @@ func New(o Options) *Hub {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.MaxSubscriptions <= 0 {
+		o.MaxSubscriptions = DefaultMaxSubscriptions
+	}
 	h := &Hub{opts: o, groups: max(o.Groups, 1), topics: make(map[string]*Topic), aging: make(map[*Topic]struct{})}
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
 	h.patternsAt.Store(1)
+	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others
 	return h
 }
 
@@ -153,7 +158,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	var all []*Topic
 	h.mu.RLock()
 	for name, t := range h.topics {
-		if !t.pattern && matches(pattern, name) {
+		if !t.pattern && !isReserved(name) && matches(pattern, name) {
 			all = append(all, t)
 		}
 	}
@@ -192,10 +197,12 @@ func (h *Hub) feed(t *Topic) {
 	var feeds []*Topic
 	h.mu.RLock()
 	at := h.patternsAt.Load()
-	h.patterns.match(t.name, func(p *Topic) bool {
-		feeds = append(feeds, p)
-		return true
-	})
+	if !isReserved(t.name) {
+		h.patterns.match(t.name, func(p *Topic) bool {
+			feeds = append(feeds, p)
+			return true
+		})
+	}
 	h.mu.RUnlock()
 	t.mu.Lock()
 	if at > t.feedsAt { // else another knew better

@@ -27,6 +27,9 @@ func (g *group) fallBehind(s *Subscription, number uint64, b handout) {
 // from number on.
 func (g *group) leaveLocked(s *Subscription, number uint64) {
 	s.lag.behind, s.cursor, s.lag.replay = false, number, false
+	if s.lag.dropped.Load() == 0 {
+		s.lag = nil
+	}
 	g.topic.laggards--
 }
 
@@ -58,7 +61,10 @@ func (g *group) catchUp(s *Subscription) {
 		g.due = append(g.due, s) // after the others
 		g.mu.Unlock()
 	case wsproto.Full:
-		if s.lag.refused++; s.lag.refused == maxRefused {
+		if !crowded(s.to) {
+			s.lag.refused++
+		}
+		if s.lag.refused == maxRefused {
 			g.evict(s, "a message is larger than what the connection may have pending")
 			return
 		}

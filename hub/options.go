@@ -26,6 +26,8 @@ type Options struct {
 	// OnDrop, if set, is told of messages that a subscriber will not get: it is slow,
 	// and its topic drops. It is called by the fan-out and must not block.
 	OnDrop func(s *Subscription, messages int)
+	// MaxSubscriptions is how many a Member may have at a time; 16,384 if 0.
+	MaxSubscriptions int
 	// Now is the clock, for tests; time.Now if nil.
 	Now func() time.Time
 }

@@ -16,11 +16,15 @@ const (
 // [CheckName], but that some of its tokens may be wildcards: * is any one token,
 // and >, which can only be the last, one or more. So prices.*.bid matches
 // prices.eur.bid; prices.> matches that, and prices.eur, but not prices. A pattern
-// without wildcards matches the topic of that name.
+// without wildcards matches the topic of that name. Topics of users, whose names begin
+// with @, are matched by none.
 func CheckPattern(pattern string) error {
 	const what = "pattern"
 	if err := checkText(what, pattern); err != nil {
 		return err
+	}
+	if isReserved(pattern) {
+		return fmt.Errorf("hub: the pattern begins with %s, as the topics of users do: none of them is matched by a pattern", userMark)
 	}
 	for rest, more := pattern, true; more; {
 		var token string

@@ -33,7 +33,7 @@ type Subscription struct {
 	to     Subscriber
 	group  *group
 	cursor uint64 // number of the first message that it has not got, or a lower one
-	lag    *lag   // nil if it was never behind and lost nothing
+	lag    *lag   // nil if it is not behind and lost nothing
 	slot   int32  // in group.list
 	flags  atomic.Uint32
 }
@@ -42,6 +42,7 @@ type Subscription struct {
 const (
 	flagGone    = 1 << iota // unsubscribed
 	flagWrapped             // set before it is subscribed
+	flagPaused              // until Resume
 )
 
 func (s *Subscription) gone() bool { return s.flags.Load()&flagGone != 0 }
@@ -79,6 +80,10 @@ type SubscribeOptions struct {
 	Start
 	// Wrapped has messages come as Options.Wrap encodes them.
 	Wrapped bool
+	// Paused has the subscription begin as usual, but hand out nothing until Resume is
+	// called, so that the subscriber can be told first. What is published meanwhile
+	// is kept for it as for one that is slow: the topic's limit holds.
+	Paused bool
 }
 
 // subscribe adds s to the topic, and reports false if that has ended. at is where it
@@ -103,14 +108,16 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	if o.Wrapped {
 		s.flags.Or(flagWrapped)
 	}
-	if number < g.taken {
-		s.lag = &lag{behind: true, replay: true}
+	if number < g.taken || o.Paused {
+		s.lag = &lag{behind: true, replay: number < g.taken}
 		t.laggards++
 	}
 	g.add(s)
 	g.members++
 	t.count++
-	if s.behind() {
+	if o.Paused {
+		s.flags.Or(flagPaused)
+	} else if s.behind() {
 		s.Schedule()
 	}
 	return Position{t.epoch, t.log.before(number)}, true, nil
@@ -151,6 +158,13 @@ func (s *Subscription) Unsubscribe() {
 	t.mu.Unlock()
 	if idle {
 		t.hub.drop(t)
+	}
+}
+
+// Resume has a subscription that began paused go on. A second call does nothing.
+func (s *Subscription) Resume() {
+	if s.flags.And(^uint32(flagPaused))&flagPaused != 0 {
+		s.Schedule()
 	}
 }
 

@@ -1,0 +1,264 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+func newMember(t testing.TB, h *Hub, to Subscriber, user string) *Member {
+	t.Helper()
+	m, err := h.NewMember(to, Identity{User: user}, SubscribeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func subscribe(t testing.TB, m *Member, name string, o SubscribeOptions) *Subscription {
+	t.Helper()
+	s, _, err := m.Subscribe(name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func wantGot(t testing.TB, who string, f *fake, want ...uint64) {
+	t.Helper()
+	if got := f.received(); !slices.Equal(got, want) {
+		t.Errorf("%s got %v, want %v", who, got, want)
+	}
+}
+
+func TestMemberInManyTopics(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask, MaxSubscriptions: 3})
+	f, g := new(fake), new(fake)
+	m, other := newMember(t, h, f, ""), newMember(t, h, g, "")
+	if m.ID() == other.ID() || m.ID() == "" {
+		t.Errorf("two members are called %q and %q", m.ID(), other.ID())
+	}
+	for _, name := range []string{"b", "a", "n.*"} {
+		subscribe(t, m, name, SubscribeOptions{})
+	}
+	subscribe(t, other, "a", SubscribeOptions{})
+	if got := m.Topics(); !slices.Equal(got, []string{"a", "b", "n.*"}) {
+		t.Errorf("topics %q", got)
+	}
+	if _, _, err := m.Subscribe("a", SubscribeOptions{}); !errors.Is(err, ErrSubscribed) {
+		t.Errorf("subscribed twice: %v", err)
+	}
+	if _, _, err := m.Subscribe("c", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a fourth subscription: %v", err)
+	}
+	if _, _, err := other.Subscribe("c d", SubscribeOptions{}); err == nil {
+		t.Error("subscribed to a name that is none")
+	}
+	own := number(1)
+	own.Except = m
+	for name, msg := range map[string]Message{"a": own, "b": own} {
+		if _, err := m.Publish(name, msg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, h, "n.x", 2)
+	run.runAll()
+	if rc, err := m.Publish("n.*", number(9)); err == nil {
+		t.Errorf("published to a pattern: %+v", rc)
+	}
+	if err := m.Unsubscribe("b"); err != nil {
+		t.Error(err)
+	}
+	if err := m.Unsubscribe("b"); !errors.Is(err, ErrNotSubscribed) {
+		t.Errorf("unsubscribed twice: %v", err)
+	}
+	publish(t, h, "b", 3)
+	publish(t, h, "a", 4)
+	run.runAll()
+	wantGot(t, "m", f, 2, 4)
+	wantGot(t, "the other", g, 1, 4)
+	m.Leave()
+	other.Leave()
+	if n := len(h.Topics()); n != 0 {
+		t.Errorf("%d topics are left", n)
+	}
+	if _, _, err := m.Subscribe("a", SubscribeOptions{}); !errors.Is(err, ErrLeft) {
+		t.Errorf("subscribed after it left: %v", err)
+	}
+}
+
+func TestPausedSubscription(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Messages: 2}} }})
+	f, late := new(fake), new(fake)
+	publish(t, h, "x", 1)
+	s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Paused: true})
+	publish(t, h, "x", 2)
+	run.runAll()
+	publish(t, h, "x", 3)
+	run.runAll()
+	wantGot(t, "the paused", f)
+	s.Resume()
+	s.Resume() // does nothing
+	run.runAll()
+	publish(t, h, "x", 4)
+	run.runAll()
+	wantGot(t, "the resumed", f, 2, 3, 4)
+	if s.lag != nil {
+		t.Error("it has caught up, and still has memory for lagging")
+	}
+	subscribe(t, newMember(t, h, late, ""), "x", SubscribeOptions{Paused: true})
+	for n := range uint64(3) {
+		publish(t, h, "x", n)
+		run.runAll()
+	}
+	if late.closed != wsproto.TryAgainLater {
+		t.Error("the topic's limit did not hold while the subscription was paused")
+	}
+}
+
+// What was published before a paused subscription began, and what is published until
+// it goes on, comes in one piece.
+func TestPausedReplay(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 9}} }})
+	f := new(fake)
+	publish(t, h, "x", 1)
+	publish(t, h, "x", 2)
+	s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Start: Start{Last: 1}, Paused: true})
+	publish(t, h, "x", 3)
+	run.runAll()
+	wantGot(t, "the paused", f)
+	s.Resume()
+	run.runAll()
+	wantGot(t, "the resumed", f, 2, 3)
+}
+
+// Many topics share one connection: each that waits for it is told, none is evicted
+// because others were faster, and none waits for ever.
+func TestMemberDrains(t *testing.T) {
+	var run manual
+	const topics = 20
+	h := New(Options{NewTask: run.newTask})
+	f := &fake{stalled: true}
+	m := newMember(t, h, f, "")
+	for i := range topics {
+		subscribe(t, m, fmt.Sprint("t", i), SubscribeOptions{})
+	}
+	for n := range uint64(5) {
+		for i := range topics {
+			publish(t, h, fmt.Sprint("t", i), 100*uint64(i)+n)
+		}
+		run.runAll()
+	}
+	if n := len(m.waiting); n != topics {
+		t.Errorf("%d subscriptions wait, want %d", n, topics)
+	}
+	if err := m.Unsubscribe("t0"); err != nil || len(m.waiting) != topics-1 {
+		t.Errorf("%d subscriptions wait after one left (%v)", len(m.waiting), err)
+	}
+	for range 2 * topics { // it takes one write each time
+		f.drain()
+		run.runAll()
+	}
+	if f.closed != 0 || len(m.waiting) != 0 {
+		t.Fatalf("closed with %d, %d wait", f.closed, len(m.waiting))
+	}
+	got := make(map[uint64][]uint64)
+	for _, n := range f.received() {
+		got[n/100] = append(got[n/100], n%100)
+	}
+	for i := range uint64(topics) {
+		if i > 0 && !slices.Equal(got[i], []uint64{0, 1, 2, 3, 4}) {
+			t.Errorf("of topic %d it got %v", i, got[i])
+		}
+	}
+}
+
+// As TestOrder, for members of many topics, on connections that stall and drain.
+func TestMemberOrder(t *testing.T) {
+	const topics, members, messages = 8, 12, 400
+	h := New(Options{Groups: 3, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
+	fakes := make([]*fake, members)
+	for i := range fakes {
+		fakes[i] = &fake{loop: i % 3}
+		m := newMember(t, h, fakes[i], "")
+		for k := range topics {
+			subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Paused: k%2 == 0}).Resume()
+		}
+	}
+	stop := make(chan struct{})
+	var publishers, others sync.WaitGroup
+	for k := range uint64(topics) {
+		publishers.Go(func() {
+			for n := range uint64(messages) {
+				publish(t, h, fmt.Sprint("t", k), k<<32+n)
+			}
+		})
+	}
+	others.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				f := fakes[rand.IntN(members)]
+				f.stall(true)
+				f.drain()
+				fakes[rand.IntN(members)].stall(false)
+			}
+		}
+	})
+	publishers.Wait()
+	close(stop)
+	others.Wait()
+	for i, f := range fakes {
+		f.stall(false)
+		waitFor(t, func() bool { return len(f.received()) >= topics*messages })
+		var next [topics]uint64
+		for _, n := range f.received() {
+			if k := n >> 32; n&(1<<32-1) != next[k] {
+				t.Fatalf("member %d, topic %d: got number %d, want %d", i, k, n&(1<<32-1), next[k])
+			}
+			next[n>>32]++
+		}
+	}
+}
+
+// Members that come, go, subscribe and leave while messages pass: nothing is left.
+func TestMembersComeAndGo(t *testing.T) {
+	h := New(Options{Groups: 2})
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for range 300 {
+				f := &fake{loop: i % 2, stalled: rand.IntN(2) == 0}
+				m := newMember(t, h, f, []string{"", "ada", "bob"}[rand.IntN(3)])
+				var leaving sync.WaitGroup
+				for range rand.IntN(6) {
+					name := fmt.Sprint("t", rand.IntN(3))
+					switch s, _, err := m.Subscribe(name, SubscribeOptions{Paused: true}); {
+					case err == nil:
+						s.Resume()
+					case errors.Is(err, ErrSubscribed):
+						_ = m.Unsubscribe(name)
+					default:
+						t.Error(err)
+					}
+					_, _ = m.Publish(name, number(1))
+					leaving.Go(f.drain)
+				}
+				m.Leave()
+				leaving.Wait()
+			}
+		})
+	}
+	all.Wait()
+	waitFor(t, func() bool { return len(h.Topics()) == 0 })
+}
