@@ -52,6 +52,9 @@ func New(o Options) *Hub {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.WrapPresence == nil {
+		o.WrapPresence = wrapPresence
+	}
 	if o.MaxSubscriptions <= 0 {
 		o.MaxSubscriptions = DefaultMaxSubscriptions
 	}
@@ -276,6 +279,7 @@ func (h *Hub) drop(t *Topic) {
 		return
 	}
 	t.ended = true
+	t.presence.end()
 	delete(h.topics, t.name)
 	delete(h.aging, t)
 	if t.pattern {

@@ -15,7 +15,7 @@ import (
 // Identity says who a [Member] is.
 type Identity struct {
 	User string          // "" if anonymous; else see [Hub.NewMember]
-	Data json.RawMessage // what presence tells of the member; not looked at
+	Data json.RawMessage // what presence tells of the member; JSON, which must not change
 }
 
 // Errors of a [Member]. What is returned wraps them, with the name of the topic.
@@ -43,6 +43,7 @@ type Member struct {
 	mu   sync.Mutex // before those of the hub
 	left bool
 	subs map[string]*Subscription
+	news map[string]*Subscription // to the presence of those topics; nil if there never was one
 
 	// Of those of its subscriptions that wait for the connection to drain.
 	waitMu  sync.Mutex // after all others: WhenDrained may schedule under the connection's
@@ -56,6 +57,9 @@ type Member struct {
 // that is, and [Hub.Disconnect] closes all of the user. A user's name is as that of a
 // topic, see [CheckName]; o is without meaning if there is none.
 func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member, error) {
+	if len(id.Data) > 0 && !json.Valid(id.Data) {
+		return nil, errors.New("hub: the data of a member is not JSON")
+	}
 	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1), subs: make(map[string]*Subscription)}
 	if id.User == "" {
 		return m, nil
@@ -97,6 +101,12 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 	if err != nil {
 		return nil, at, err
 	}
+	if o.Presence != nil {
+		if err := m.attend(s, o); err != nil {
+			s.Unsubscribe()
+			return nil, at, err
+		}
+	}
 	m.subs[s.Topic()] = s
 	return s, at, nil
 }
@@ -114,9 +124,39 @@ func (m *Member) Unsubscribe(name string) error {
 		return fmt.Errorf("%w: %q", ErrNotSubscribed, name)
 	}
 	delete(m.subs, name)
-	s.Unsubscribe()
-	m.forget(s)
+	m.drop(s)
+	if s := m.news[name]; s != nil {
+		delete(m.news, name)
+		m.drop(s)
+	}
 	return nil
+}
+
+// attend has the member told who is in the topic of s, and who comes and goes.
+func (m *Member) attend(s *Subscription, o SubscribeOptions) (err error) {
+	p := s.group.topic.presence
+	if p == nil {
+		return fmt.Errorf("%w: %q", ErrNoPresence, s.Topic())
+	}
+	news := new(Subscription)
+	if *o.Presence, err = p.attend(news, m, o.Paused); err != nil {
+		return err
+	}
+	if m.news == nil {
+		m.news = make(map[string]*Subscription)
+	}
+	m.news[s.Topic()] = news
+	return nil
+}
+
+// resumed has what came with s go on, too.
+func (m *Member) resumed(s *Subscription) {
+	m.mu.Lock()
+	news := m.news[s.Topic()]
+	m.mu.Unlock()
+	if news != nil {
+		news.Resume()
+	}
 }
 
 // Publish sends msg to the subscribers of the topic, the member among them unless it
@@ -158,10 +198,13 @@ func (m *Member) Topics() []string {
 // connection has ended.
 func (m *Member) Leave() {
 	m.mu.Lock()
-	subs := m.subs
-	m.left, m.subs = true, nil
+	subs, news := m.subs, m.news
+	m.left, m.subs, m.news = true, nil, nil
 	m.mu.Unlock()
 	for _, s := range subs {
+		s.Unsubscribe()
+	}
+	for _, s := range news {
 		s.Unsubscribe()
 	}
 	if m.own != nil {
@@ -213,8 +256,9 @@ func (m *Member) Schedule() {
 	}
 }
 
-// forget takes s, which has unsubscribed, from those that wait.
-func (m *Member) forget(s *Subscription) {
+// drop ends s, and takes it from those that wait.
+func (m *Member) drop(s *Subscription) {
+	s.Unsubscribe()
 	m.waitMu.Lock()
 	m.waiting = slices.DeleteFunc(m.waiting, func(t interface{ Schedule() }) bool { return t == s })
 	m.waitMu.Unlock()

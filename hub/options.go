@@ -26,6 +26,11 @@ type Options struct {
 	// OnDrop, if set, is told of messages that a subscriber will not get: it is slow,
 	// and its topic drops. It is called by the fan-out and must not block.
 	OnDrop func(s *Subscription, messages int)
+	// WrapPresence encodes who has come to a topic, some of whom may be there already, with
+	// other data, and who has gone, whose data is not given; one of the two may be empty.
+	// It is called once for each event, from any goroutine. If nil, the event is text:
+	// {"presence":TOPIC,"joined":[PERSON...],"left":[PERSON...]}.
+	WrapPresence func(topic string, joined, left []Person) *wsproto.Prepared
 	// MaxSubscriptions is how many a Member may have at a time; 16,384 if 0.
 	MaxSubscriptions int
 	// Now is the clock, for tests; time.Now if nil.
@@ -38,8 +43,12 @@ type TopicOptions struct {
 	Slow    Slow    // what is done about a subscriber that lags behind by more than Limit
 	Limit   Limit   // defaults stand with the fields
 	History History // what is kept for those who come back
-	// Presence has the topic know who is in it; see Hub.Presence.
+	// Presence has the topic know who is in it; see Hub.Presence. Patterns, and the
+	// topics of users, do not.
 	Presence bool
+	// PresenceGrace is how long somebody stays away before it is told that they have
+	// left; 2 s if 0, no time if negative.
+	PresenceGrace time.Duration
 }
 
 // Slow is a topic's policy for subscribers that do not take what they are sent. As
@@ -106,6 +115,9 @@ func (o *TopicOptions) fill() {
 	}
 	if o.Limit.Messages <= 0 {
 		o.Limit.Messages = 1 << 62
+	}
+	if o.PresenceGrace == 0 {
+		o.PresenceGrace = DefaultPresenceGrace
 	}
 	h := &o.History
 	if !h.kept() {

@@ -80,6 +80,11 @@ type SubscribeOptions struct {
 	Start
 	// Wrapped has messages come as Options.Wrap encodes them.
 	Wrapped bool
+	// Presence, if not nil, asks for who is in the topic, which has to keep it. It is for
+	// Member.Subscribe, which sets it to who is there, sorted, to be read only; from then
+	// on the connection gets events, as Options.WrapPresence encodes them, about who
+	// comes and goes, that member included. List and events fit together.
+	Presence *[]Person
 	// Paused has the subscription begin as usual, but hand out nothing until Resume is
 	// called, so that the subscriber can be told first. What is published meanwhile
 	// is kept for it as for one that is slow: the topic's limit holds.
@@ -115,6 +120,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	g.add(s)
 	g.members++
 	t.count++
+	t.presence.join(to)
 	if o.Paused {
 		s.flags.Or(flagPaused)
 	} else if s.behind() {
@@ -153,6 +159,7 @@ func (s *Subscription) Unsubscribe() {
 	}
 	g.members--
 	t.count--
+	t.presence.leave(s.to)
 	t.trimLocked()
 	idle := t.idleLocked()
 	t.mu.Unlock()
@@ -165,6 +172,9 @@ func (s *Subscription) Unsubscribe() {
 func (s *Subscription) Resume() {
 	if s.flags.And(^uint32(flagPaused))&flagPaused != 0 {
 		s.Schedule()
+		if m, ok := s.to.(*Member); ok {
+			m.resumed(s)
+		}
 	}
 }
 

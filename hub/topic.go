@@ -26,6 +26,9 @@ type Topic struct {
 	groups   []*group // of loops where there is or was a subscriber
 	feeds    []*Topic // the patterns that match, as of feedsAt
 	feedsAt  uint64   // Hub.patternsAt
+
+	presence  *presence // nil if it is not kept
+	companion bool      // of another topic, with which it ends
 }
 
 // newTopic makes a topic. Called under Hub.mu.
@@ -33,6 +36,9 @@ func newTopic(h *Hub, name string) *Topic {
 	t := &Topic{hub: h, name: name, pattern: isPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
+	}
+	if t.opts.Presence && !isPattern(name) && !isReserved(name) {
+		t.presence = newPresence(t)
 	}
 	return t
 }
@@ -83,8 +89,8 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	return rc, o
 }
 
-// appendLocked puts r at the end of the log, with its offset there, and has it delivered. Groups of which
-// too much waits are added to full.
+// appendLocked puts r at the end of the log, with its offset there, and has it
+// delivered. Groups of which too much waits are added to full.
 func (t *Topic) appendLocked(r *Record, offset uint64, full []*group) []*group {
 	t.log.append(r, offset)
 	for _, g := range t.groups {
@@ -164,7 +170,7 @@ func (t *Topic) historyLocked() uint64 {
 func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last} }
 
 // idleLocked reports whether the topic can be forgotten.
-func (t *Topic) idleLocked() bool { return t.count == 0 && t.log.count == 0 }
+func (t *Topic) idleLocked() bool { return t.count == 0 && t.log.count == 0 && !t.companion }
 
 // groupLocked returns that of a loop.
 func (t *Topic) groupLocked(loop int) *group {

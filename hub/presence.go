@@ -1,0 +1,363 @@
+package hub
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Person is who takes part in a topic: a user, with one connection or more, or an
+// anonymous member.
+type Person struct {
+	ID        string          `json:"id"`                  // the user's name, or the member's ID
+	Anonymous bool            `json:"anonymous,omitempty"` // so ID is that of a member
+	Data      json.RawMessage `json:"data,omitempty"`      // Identity.Data of the connection with which the person came
+	// Connections is set by Hub.Presence alone; 0 while it is open whether the person
+	// has left for good.
+	Connections int `json:"connections,omitempty"`
+}
+
+// ErrNoPresence is wrapped by what is returned for topics without TopicOptions.Presence.
+var ErrNoPresence = errors.New("hub: it is not kept who is in that topic")
+
+const (
+	// DefaultPresenceGrace is the TopicOptions.PresenceGrace of topics that state none.
+	DefaultPresenceGrace = 2 * time.Second
+	// tellEvery is the least time between two events of a topic: what happens between
+	// them is told in one.
+	tellEvery = 100 * time.Millisecond
+	// maxTold is about how many bytes of people one message tells; the next follows at
+	// once.
+	maxTold = 32 << 10
+)
+
+// presence is who is in a topic. Those who want to know subscribe to a companion of
+// the topic, which has the events as its messages: so these come in order, and to the
+// slow as to others. The list that they begin with says what has been told so far,
+// and not what is going to be: so it and the events fit together.
+type presence struct {
+	topic *Topic
+
+	telling sync.Mutex // before Topic.mu: an event is made, and on its way
+	events  *Topic     // the companion; made when somebody wants it
+	list    []Person   // who is there as the events tell it; nil if that is to be made
+
+	mu      sync.Mutex // after Topic.mu
+	people  map[personKey]*person
+	pending map[*person]struct{} // of whom there is something to tell, now or later
+	told    time.Time            // the last event
+	timer   *time.Timer          // made when there is something pending for the first time
+	at      time.Time            // when it fires; zero if it does not
+	ended   bool
+}
+
+type personKey struct {
+	id        string
+	anonymous bool
+}
+
+type person struct {
+	Person   // Connections is kept up to date
+	since    time.Time
+	told     bool            // there is an event that the person has joined, and none after it
+	toldData json.RawMessage // in that event
+}
+
+func newPresence(t *Topic) *presence {
+	return &presence{topic: t, people: make(map[personKey]*person), pending: make(map[*person]struct{})}
+}
+
+// person returns who a member is.
+func (m *Member) person() Person {
+	if m.id.User != "" {
+		return Person{ID: m.id.User, Data: m.id.Data}
+	}
+	return Person{ID: m.ID(), Anonymous: true, Data: m.id.Data}
+}
+
+// join takes note of a subscription, and leave of its end. They are called under
+// Topic.mu. Only members are people.
+func (p *presence) join(to Subscriber) {
+	m, ok := to.(*Member)
+	if p == nil || !ok {
+		return
+	}
+	who := m.person()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := personKey{who.ID, who.Anonymous}
+	x := p.people[k]
+	if x == nil {
+		x = &person{Person: who}
+		p.people[k] = x
+	}
+	if x.Connections++; x.Connections > 1 {
+		return
+	}
+	x.Data = who.Data
+	p.changedLocked(x)
+}
+
+func (p *presence) leave(to Subscriber) {
+	m, ok := to.(*Member)
+	if p == nil || !ok {
+		return
+	}
+	who := m.person()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x := p.people[personKey{who.ID, who.Anonymous}]
+	if x.Connections--; x.Connections == 0 {
+		p.changedLocked(x)
+	}
+}
+
+// changedLocked has it told that x came or went, unless nobody has to know.
+func (p *presence) changedLocked(x *person) {
+	here := x.Connections > 0
+	if here == x.told && (!here || bytes.Equal(x.Data, x.toldData)) {
+		delete(p.pending, x)
+		if !here {
+			p.forgetLocked(x)
+		}
+		return
+	}
+	x.since = p.topic.hub.opts.Now()
+	p.pending[x] = struct{}{}
+	p.wakeLocked(p.due(x))
+}
+
+func (p *presence) forgetLocked(x *person) { delete(p.people, personKey{x.ID, x.Anonymous}) }
+
+// due returns when it should be told what is pending about x.
+func (p *presence) due(x *person) time.Time {
+	if x.Connections > 0 {
+		return x.since.Add(tellEvery)
+	}
+	return x.since.Add(p.topic.opts.PresenceGrace)
+}
+
+// wakeLocked has tell be called at a time, or as soon after it as may be.
+func (p *presence) wakeLocked(at time.Time) {
+	if next := p.told.Add(tellEvery); at.Before(next) {
+		at = next
+	}
+	if p.ended || !p.at.IsZero() && !at.Before(p.at) {
+		return
+	}
+	p.at = at
+	if d := at.Sub(p.topic.hub.opts.Now()); p.timer == nil {
+		p.timer = time.AfterFunc(d, p.tell)
+	} else {
+		p.timer.Reset(d)
+	}
+}
+
+// tell tells what is due. It is what the timer does.
+func (p *presence) tell() {
+	p.telling.Lock()
+	joined, left := p.takeDue()
+	var full []*group
+	if len(joined)+len(left) > 0 {
+		p.list = nil
+		full = p.publish(joined, left)
+	}
+	p.telling.Unlock()
+	for _, g := range full {
+		g.help()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at = time.Time{}
+	var next time.Time
+	for x := range p.pending {
+		if at := p.due(x); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	if !next.IsZero() {
+		p.wakeLocked(next)
+	}
+}
+
+// takeDue returns what is to be told now: who has joined, however lately, and who has
+// left and stayed away.
+func (p *presence) takeDue() (joined, left []Person) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.topic.hub.opts.Now()
+	for x := range p.pending {
+		switch {
+		case x.Connections > 0:
+			x.told, x.toldData = true, x.Data
+			joined = append(joined, Person{ID: x.ID, Anonymous: x.Anonymous, Data: x.Data})
+		case now.Before(p.due(x)):
+			continue
+		default:
+			p.forgetLocked(x)
+			left = append(left, Person{ID: x.ID, Anonymous: x.Anonymous})
+		}
+		delete(p.pending, x)
+	}
+	if len(joined)+len(left) > 0 {
+		p.told = now
+	}
+	sortPeople(joined)
+	sortPeople(left)
+	return joined, left
+}
+
+// publish has the companion's subscribers told. Called with telling.
+func (p *presence) publish(joined, left []Person) (full []*group) {
+	e := p.events
+	if e == nil || !e.wanted() {
+		return nil
+	}
+	wrap := p.topic.hub.opts.WrapPresence
+	for len(joined)+len(left) > 0 {
+		var j, l []Person
+		j, joined = cutPeople(joined)
+		if len(joined) == 0 {
+			l, left = cutPeople(left)
+		}
+		r := &Record{Message: Message{Prepared: wrap(p.topic.name, j, l)}, Topic: e.name}
+		e.mu.Lock()
+		r.Offset = e.log.next
+		full = e.appendLocked(r, r.Offset, full[:0])
+		e.mu.Unlock()
+	}
+	return full
+}
+
+// wanted reports whether somebody has subscribed.
+func (t *Topic) wanted() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.count > 0
+}
+
+// cutPeople returns so many of the people as one message tells, and the rest.
+func cutPeople(all []Person) (some, rest []Person) {
+	bytes := 0
+	for i := range all {
+		if bytes += len(all[i].ID) + len(all[i].Data) + 32; bytes > maxTold && i > 0 {
+			return all[:i], all[i:]
+		}
+	}
+	return all, nil
+}
+
+// attend subscribes s to the events, and returns who is there as those before them
+// have told it.
+func (p *presence) attend(s *Subscription, m *Member, paused bool) ([]Person, error) {
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	if p.events == nil {
+		p.events = newCompanion(p.topic)
+	}
+	if _, _, err := p.events.subscribe(s, m, SubscribeOptions{Paused: paused}); err != nil {
+		return nil, err
+	}
+	if p.list == nil {
+		p.list = p.toldPeople()
+	}
+	return p.list, nil
+}
+
+func (p *presence) toldPeople() []Person {
+	p.mu.Lock()
+	all := make([]Person, 0, len(p.people))
+	for _, x := range p.people {
+		if x.told {
+			all = append(all, Person{ID: x.ID, Anonymous: x.Anonymous, Data: x.toldData})
+		}
+	}
+	p.mu.Unlock()
+	sortPeople(all)
+	return all
+}
+
+// end stops the timer: the topic has ended.
+func (p *presence) end() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+// newCompanion returns the topic of another's presence. It has no history, and who is
+// too slow for it is disconnected, since nobody is to miss an event. The hub does not
+// know it, so nobody finds it by name or pattern; it ends with the other.
+func newCompanion(t *Topic) *Topic {
+	o := new(TopicOptions)
+	o.fill()
+	return &Topic{
+		hub: t.hub, name: userMark + " " + t.name, opts: o,
+		epoch: t.hub.newEpoch(), log: log{next: 1}, companion: true,
+	}
+}
+
+func sortPeople(all []Person) {
+	slices.SortFunc(all, func(a, b Person) int {
+		if c := cmp.Compare(a.ID, b.ID); c != 0 {
+			return c
+		}
+		if a.Anonymous == b.Anonymous {
+			return 0
+		} else if b.Anonymous {
+			return -1
+		}
+		return 1
+	})
+}
+
+// Presence returns who is in a topic now, sorted, with those of whom it is still open
+// whether they come back. It fails with ErrNoPresence if that is not kept. Members
+// that have subscribed to the topic by its name count; who did so by pattern, or is no
+// [Member], does not.
+func (h *Hub) Presence(name string) ([]Person, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	t := h.lookup(name)
+	switch {
+	case t == nil:
+		return nil, nil
+	case t.presence == nil:
+		return nil, fmt.Errorf("%w: %q", ErrNoPresence, name)
+	}
+	p := t.presence
+	p.mu.Lock()
+	all := make([]Person, 0, len(p.people))
+	for _, x := range p.people {
+		all = append(all, x.Person)
+	}
+	p.mu.Unlock()
+	sortPeople(all)
+	return all, nil
+}
+
+// wrapPresence is the Options.WrapPresence of hubs that have none.
+func wrapPresence(topic string, joined, left []Person) *wsproto.Prepared {
+	b, err := json.Marshal(struct {
+		Presence string   `json:"presence"`
+		Joined   []Person `json:"joined,omitempty"`
+		Left     []Person `json:"left,omitempty"`
+	}{topic, joined, left})
+	if err != nil {
+		panic(err) // NewMember has looked at the data
+	}
+	return wsproto.Prepare(wsproto.Text, b)
+}
