@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -42,8 +43,7 @@ type Member struct {
 
 	mu   sync.Mutex // before those of the hub
 	left bool
-	subs map[string]*Subscription
-	news map[string]*Subscription // to the presence of those topics; nil if there never was one
+	subs []*Subscription // sorted by name; a map would weigh five times as much
 
 	// Of those of its subscriptions that wait for the connection to drain.
 	waitMu  sync.Mutex // after all others: WhenDrained may schedule under the connection's
@@ -60,7 +60,7 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 	if len(id.Data) > 0 && !json.Valid(id.Data) {
 		return nil, errors.New("hub: the data of a member is not JSON")
 	}
-	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1), subs: make(map[string]*Subscription)}
+	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1)}
 	if id.User == "" {
 		return m, nil
 	}
@@ -81,7 +81,8 @@ func (m *Member) ID() string { return strconv.FormatUint(m.num, 36) }
 func (m *Member) User() string { return m.id.User }
 
 // Subscribe adds the member to a topic, or to those that match a pattern, as
-// [Hub.Subscribe] does.
+// [Hub.Subscribe] does. What follows presence is a subscription, too, and counts for
+// Options.MaxSubscriptions.
 func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Position, error) {
 	if isReserved(name) {
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrForbidden, name)
@@ -91,7 +92,7 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 	switch most := m.hub.opts.MaxSubscriptions; {
 	case m.left:
 		return nil, Position{}, ErrLeft
-	case m.subs[name] != nil:
+	case m.subLocked(name) != nil:
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrSubscribed, name)
 	case len(m.subs) >= most:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
@@ -102,13 +103,26 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 		return nil, at, err
 	}
 	if o.Presence != nil {
-		if err := m.attend(s, o); err != nil {
+		if err := m.attendLocked(s, o); err != nil {
 			s.Unsubscribe()
 			return nil, at, err
 		}
 	}
-	m.subs[s.Topic()] = s
+	m.addLocked(s)
 	return s, at, nil
+}
+
+// attendLocked has the member told who is in the topic of s, and who comes and goes.
+func (m *Member) attendLocked(s *Subscription, o SubscribeOptions) (err error) {
+	p := s.group.topic.presence
+	if p == nil {
+		return fmt.Errorf("%w: %q", ErrNoPresence, s.Topic())
+	}
+	events := new(Subscription)
+	if *o.Presence, err = p.attend(events, m, o.Paused); err == nil {
+		m.addLocked(events)
+	}
+	return err
 }
 
 // Unsubscribe takes the member out of a topic, or of those that match a pattern. What
@@ -119,44 +133,11 @@ func (m *Member) Unsubscribe(name string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.subs[name]
-	if s == nil {
+	if !m.dropLocked(name) {
 		return fmt.Errorf("%w: %q", ErrNotSubscribed, name)
 	}
-	delete(m.subs, name)
-	m.drop(s)
-	if s := m.news[name]; s != nil {
-		delete(m.news, name)
-		m.drop(s)
-	}
+	m.dropLocked(companionName(name))
 	return nil
-}
-
-// attend has the member told who is in the topic of s, and who comes and goes.
-func (m *Member) attend(s *Subscription, o SubscribeOptions) (err error) {
-	p := s.group.topic.presence
-	if p == nil {
-		return fmt.Errorf("%w: %q", ErrNoPresence, s.Topic())
-	}
-	news := new(Subscription)
-	if *o.Presence, err = p.attend(news, m, o.Paused); err != nil {
-		return err
-	}
-	if m.news == nil {
-		m.news = make(map[string]*Subscription)
-	}
-	m.news[s.Topic()] = news
-	return nil
-}
-
-// resumed has what came with s go on, too.
-func (m *Member) resumed(s *Subscription) {
-	m.mu.Lock()
-	news := m.news[s.Topic()]
-	m.mu.Unlock()
-	if news != nil {
-		news.Resume()
-	}
 }
 
 // Publish sends msg to the subscribers of the topic, the member among them unless it
@@ -177,20 +158,24 @@ func (m *Member) Subscription(name string) *Subscription {
 	if m.own != nil && name == m.own.Topic() {
 		return m.own
 	}
+	if isReserved(name) {
+		return nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.subs[name]
+	return m.subLocked(name)
 }
 
 // Topics returns what the member has subscribed to, sorted.
 func (m *Member) Topics() []string {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	names := make([]string, 0, len(m.subs))
-	for name := range m.subs {
-		names = append(names, name)
+	for _, s := range m.subs {
+		if name := s.Topic(); !isReserved(name) {
+			names = append(names, name)
+		}
 	}
-	m.mu.Unlock()
-	slices.Sort(names)
 	return names
 }
 
@@ -198,13 +183,10 @@ func (m *Member) Topics() []string {
 // connection has ended.
 func (m *Member) Leave() {
 	m.mu.Lock()
-	subs, news := m.subs, m.news
-	m.left, m.subs, m.news = true, nil, nil
+	subs := m.subs
+	m.left, m.subs = true, nil
 	m.mu.Unlock()
 	for _, s := range subs {
-		s.Unsubscribe()
-	}
-	for _, s := range news {
 		s.Unsubscribe()
 	}
 	if m.own != nil {
@@ -213,6 +195,53 @@ func (m *Member) Leave() {
 	m.waitMu.Lock()
 	m.waiting = nil // all of them are gone
 	m.waitMu.Unlock()
+}
+
+// findLocked returns the place of a subscription, or that where it would be.
+func (m *Member) findLocked(name string) (i int, ok bool) {
+	return slices.BinarySearchFunc(m.subs, name, func(s *Subscription, name string) int {
+		return strings.Compare(s.Topic(), name)
+	})
+}
+
+func (m *Member) subLocked(name string) *Subscription {
+	if i, ok := m.findLocked(name); ok {
+		return m.subs[i]
+	}
+	return nil
+}
+
+func (m *Member) addLocked(s *Subscription) {
+	i, _ := m.findLocked(s.Topic())
+	m.subs = slices.Insert(m.subs, i, s)
+}
+
+// dropLocked ends a subscription, and reports whether there was one.
+func (m *Member) dropLocked(name string) bool {
+	i, ok := m.findLocked(name)
+	if !ok {
+		return false
+	}
+	s := m.subs[i]
+	if m.subs = slices.Delete(m.subs, i, i+1); len(m.subs) < cap(m.subs)/4 {
+		m.subs = slices.Clone(m.subs)
+	}
+	s.Unsubscribe()
+	m.forget(s)
+	return true
+}
+
+// resumed has the events about who is in the topic of s go on with it.
+func (m *Member) resumed(s *Subscription) {
+	if s.group.topic.presence == nil {
+		return
+	}
+	m.mu.Lock()
+	events := m.subLocked(companionName(s.Topic()))
+	m.mu.Unlock()
+	if events != nil {
+		events.Resume()
+	}
 }
 
 // Loop is that of the connection.
@@ -256,9 +285,8 @@ func (m *Member) Schedule() {
 	}
 }
 
-// drop ends s, and takes it from those that wait.
-func (m *Member) drop(s *Subscription) {
-	s.Unsubscribe()
+// forget takes s, which has unsubscribed, from those that wait.
+func (m *Member) forget(s *Subscription) {
 	m.waitMu.Lock()
 	m.waiting = slices.DeleteFunc(m.waiting, func(t interface{ Schedule() }) bool { return t == s })
 	m.waitMu.Unlock()

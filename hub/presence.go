@@ -209,6 +209,9 @@ func (p *presence) takeDue() (joined, left []Person) {
 	if len(joined)+len(left) > 0 {
 		p.told = now
 	}
+	if len(p.pending) == 0 { // a map does not shrink by itself
+		p.pending = make(map[*person]struct{})
+	}
 	sortPeople(joined)
 	sortPeople(left)
 	return joined, left
@@ -304,10 +307,13 @@ func newCompanion(t *Topic) *Topic {
 	o := new(TopicOptions)
 	o.fill()
 	return &Topic{
-		hub: t.hub, name: userMark + " " + t.name, opts: o,
+		hub: t.hub, name: companionName(t.name), opts: o,
 		epoch: t.hub.newEpoch(), log: log{next: 1}, companion: true,
 	}
 }
+
+// companionName returns a name that no topic can have, nor be asked for.
+func companionName(topic string) string { return userMark + " " + topic }
 
 func sortPeople(all []Person) {
 	slices.SortFunc(all, func(a, b Person) int {

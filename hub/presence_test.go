@@ -203,6 +203,41 @@ func TestPresenceErrors(t *testing.T) {
 	})
 }
 
+// What follows presence is a subscription that counts, but is not to be reached.
+func TestCompanionIsHidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New(Options{MaxSubscriptions: 2, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+		w := new(watcher)
+		m := newMember(t, h, w, "")
+		var present []Person
+		subscribe(t, m, "x", SubscribeOptions{Presence: &present})
+		if _, _, err := m.Subscribe("y", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+			t.Errorf("a third subscription: %v", err)
+		}
+		if got := m.Topics(); !slices.Equal(got, []string{"x"}) {
+			t.Errorf("topics %q", got)
+		}
+		name := companionName("x")
+		if m.Subscription(name) != nil {
+			t.Error("the companion is found")
+		}
+		if _, err := m.Publish(name, number(1)); !errors.Is(err, ErrForbidden) {
+			t.Errorf("published an event: %v", err)
+		}
+		if _, err := h.Publish(name, number(1)); err == nil {
+			t.Error("published an event")
+		}
+		if err := m.Unsubscribe(name); !errors.Is(err, ErrForbidden) {
+			t.Errorf("unsubscribed from the companion: %v", err)
+		}
+		if err := m.Unsubscribe("x"); err != nil || len(m.subs) != 0 {
+			t.Errorf("%d subscriptions are left, %v", len(m.subs), err)
+		}
+		subscribe(t, m, "x", SubscribeOptions{Presence: &present})
+		m.Leave()
+	})
+}
+
 // Who subscribes by pattern, or is no member, is not there. The companion is not seen.
 func TestPresenceIsOfMembersByName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
