@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -45,10 +44,7 @@ type Member struct {
 	left bool
 	subs []*Subscription // sorted by name; a map would weigh five times as much
 
-	// Of those of its subscriptions that wait for the connection to drain.
-	waitMu  sync.Mutex // after all others: WhenDrained may schedule under the connection's
-	waiting []interface{ Schedule() }
-	shared  atomic.Bool // one had something queued since the connection drained
+	drain drain
 }
 
 // NewMember returns a member for a connection. A user has a topic, whose name is @ and
@@ -61,6 +57,7 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 		return nil, errors.New("hub: the data of a member is not JSON")
 	}
 	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1)}
+	m.drain.member = m
 	if id.User == "" {
 		return m, nil
 	}
@@ -87,6 +84,10 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 	if isReserved(name) {
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
+	more := 1
+	if o.Presence != nil {
+		more = 2
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch most := m.hub.opts.MaxSubscriptions; {
@@ -94,7 +95,7 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 		return nil, Position{}, ErrLeft
 	case m.subLocked(name) != nil:
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrSubscribed, name)
-	case len(m.subs) >= most:
+	case len(m.subs)+more > most:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
 	}
 	s := new(Subscription)
@@ -192,9 +193,7 @@ func (m *Member) Leave() {
 	if m.own != nil {
 		m.own.Unsubscribe()
 	}
-	m.waitMu.Lock()
-	m.waiting = nil // all of them are gone
-	m.waitMu.Unlock()
+	m.drain.clear()
 }
 
 // findLocked returns the place of a subscription, or that where it would be.
@@ -227,7 +226,7 @@ func (m *Member) dropLocked(name string) bool {
 		m.subs = slices.Clone(m.subs)
 	}
 	s.Unsubscribe()
-	m.forget(s)
+	m.drain.forget(s)
 	return true
 }
 
@@ -247,54 +246,5 @@ func (m *Member) resumed(s *Subscription) {
 // Loop is that of the connection.
 func (m *Member) Loop() int { return m.to.Loop() }
 
-// SendPrepared hands messages to the connection.
-func (m *Member) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
-	o := m.to.SendPrepared(p)
-	if o == wsproto.Queued {
-		m.shared.Store(true)
-	}
-	return o
-}
-
 // Close closes the connection; see [Member.Leave] for what is due then.
 func (m *Member) Close(code wsproto.Code, reason string) { m.to.Close(code, reason) }
-
-// WhenDrained collects those that wait for the connection, which takes one only. Each
-// subscription is there once at most: it is not handed anything while it waits.
-func (m *Member) WhenDrained(t interface{ Schedule() }) {
-	m.waitMu.Lock()
-	if s, ok := t.(*Subscription); ok && s.gone() {
-		m.waitMu.Unlock()
-		return
-	}
-	m.waiting = append(m.waiting, t)
-	m.waitMu.Unlock()
-	m.to.WhenDrained(m) // after it was added: so whoever drains the connection sees it
-}
-
-// Schedule is called when the connection has drained. Who was refused because another
-// was faster is before that one the next time: the order goes around.
-func (m *Member) Schedule() {
-	m.waitMu.Lock()
-	due := m.waiting
-	m.waiting = nil
-	m.shared.Store(false)
-	m.waitMu.Unlock()
-	for i := range due {
-		due[(i+1)%len(due)].Schedule()
-	}
-}
-
-// forget takes s, which has unsubscribed, from those that wait.
-func (m *Member) forget(s *Subscription) {
-	m.waitMu.Lock()
-	m.waiting = slices.DeleteFunc(m.waiting, func(t interface{ Schedule() }) bool { return t == s })
-	m.waitMu.Unlock()
-}
-
-// crowded reports whether a subscriber that refuses a message may do so because of
-// what it took of another topic, and not because of the message.
-func crowded(to Subscriber) bool {
-	m, ok := to.(*Member)
-	return ok && m.shared.Load()
-}

@@ -157,18 +157,18 @@ func TestMemberDrains(t *testing.T) {
 		}
 		run.runAll()
 	}
-	if n := len(m.waiting); n != topics {
+	if n := len(m.drain.waiting); n != topics {
 		t.Errorf("%d subscriptions wait, want %d", n, topics)
 	}
-	if err := m.Unsubscribe("t0"); err != nil || len(m.waiting) != topics-1 {
-		t.Errorf("%d subscriptions wait after one left (%v)", len(m.waiting), err)
+	if err := m.Unsubscribe("t0"); err != nil || len(m.drain.waiting) != topics-1 {
+		t.Errorf("%d subscriptions wait after one left (%v)", len(m.drain.waiting), err)
 	}
 	for range 2 * topics { // it takes one write each time
 		f.drain()
 		run.runAll()
 	}
-	if f.closed != 0 || len(m.waiting) != 0 {
-		t.Fatalf("closed with %d, %d wait", f.closed, len(m.waiting))
+	if f.closed != 0 || len(m.drain.waiting) != 0 {
+		t.Fatalf("closed with %d, %d wait", f.closed, len(m.drain.waiting))
 	}
 	got := make(map[uint64][]uint64)
 	for _, n := range f.received() {

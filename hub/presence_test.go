@@ -210,6 +210,13 @@ func TestCompanionIsHidden(t *testing.T) {
 		w := new(watcher)
 		m := newMember(t, h, w, "")
 		var present []Person
+		subscribe(t, m, "y", SubscribeOptions{})
+		if _, _, err := m.Subscribe("x", SubscribeOptions{Presence: &present}); !errors.Is(err, ErrTooMany) {
+			t.Errorf("a second and a third subscription: %v", err)
+		}
+		if err := m.Unsubscribe("y"); err != nil {
+			t.Error(err)
+		}
 		subscribe(t, m, "x", SubscribeOptions{Presence: &present})
 		if _, _, err := m.Subscribe("y", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
 			t.Errorf("a third subscription: %v", err)

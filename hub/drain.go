@@ -1,0 +1,102 @@
+package hub
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// drain is those of a member's subscriptions that wait for the connection to drain,
+// which tells one only. They are told in turn, some at a time, as long as what the ones
+// before them sent has left: for there may be thousands, and room for the first few.
+type drain struct {
+	member *Member
+	shared atomic.Bool // one had something queued since the connection drained
+
+	mu      sync.Mutex // after all others, a connection's too
+	waiting []interface{ Schedule() }
+	task    Task // made when it is needed for the first time
+}
+
+// drainAtATime is how many are told at a time.
+const drainAtATime = 16
+
+// wait adds a subscription. Each is there once at most: it is not handed anything
+// while it waits.
+func (d *drain) wait(t interface{ Schedule() }) {
+	d.mu.Lock()
+	if s, ok := t.(*Subscription); ok && s.gone() {
+		d.mu.Unlock()
+		return
+	}
+	d.waiting = append(d.waiting, t)
+	if d.task == nil {
+		h := d.member.hub
+		d.task = h.opts.NewTask(d.member.Loop()%h.groups, d)
+	}
+	d.mu.Unlock()
+	d.member.to.WhenDrained(d) // after it was added: so whoever drains the connection sees it
+}
+
+// Schedule is called when the connection has drained.
+func (d *drain) Schedule() {
+	d.shared.Store(false)
+	d.task.Schedule()
+}
+
+// Run tells the next ones. It is what the task does. Who was refused because another
+// was faster is before that one the next time: the order goes around.
+func (d *drain) Run() {
+	d.mu.Lock()
+	n := min(drainAtATime, len(d.waiting))
+	due := d.waiting[:n:n]
+	if d.waiting = d.waiting[n:]; len(d.waiting) == 0 {
+		d.waiting = nil
+	}
+	more := d.waiting != nil
+	d.mu.Unlock()
+	for i := range due {
+		due[(i+1)%n].Schedule()
+	}
+	if more {
+		d.member.to.WhenDrained(d)
+	}
+}
+
+// forget takes s, which has unsubscribed, from those that wait.
+func (d *drain) forget(s *Subscription) {
+	d.mu.Lock()
+	if i := slices.Index(d.waiting, interface{ Schedule() }(s)); i >= 0 {
+		d.waiting = slices.Delete(d.waiting, i, i+1)
+	}
+	d.mu.Unlock()
+}
+
+// clear forgets all: they are gone.
+func (d *drain) clear() {
+	d.mu.Lock()
+	d.waiting = nil
+	d.mu.Unlock()
+}
+
+// crowded reports whether a subscriber that refuses a message may do so because of
+// what it took of another topic, and not because of the message.
+func crowded(to Subscriber) bool {
+	m, ok := to.(*Member)
+	return ok && m.drain.shared.Load()
+}
+
+// SendPrepared hands messages to the connection.
+func (m *Member) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	o := m.to.SendPrepared(p)
+	if o == wsproto.Queued {
+		m.drain.shared.Store(true)
+	}
+	return o
+}
+
+// WhenDrained schedules t when the connection has drained; t is one of the member's
+// subscriptions.
+func (m *Member) WhenDrained(t interface{ Schedule() }) { m.drain.wait(t) }
