@@ -87,7 +87,9 @@ func BenchmarkMemory(b *testing.B) {
 			return weigh(100_000, func() any {
 				var m manual
 				h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
-				return manyTopics(b, h, 100_000, []string{"x"})
+				all := manyTopics(b, h, 100_000, []string{"x"})
+				all[0].Subscription("x").group.topic.presence.tell()
+				return all
 			})
 		},
 	} {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -33,6 +34,12 @@ func wantGot(t testing.TB, who string, f *fake, want ...uint64) {
 	t.Helper()
 	if got := f.received(); !slices.Equal(got, want) {
 		t.Errorf("%s got %v, want %v", who, got, want)
+	}
+}
+
+func TestMemberSize(t *testing.T) {
+	if n := unsafe.Sizeof(Member{}); n > 192 {
+		t.Errorf("a Member has %d bytes; 192 are stated", n)
 	}
 }
 
@@ -233,7 +240,11 @@ func TestMemberOrder(t *testing.T) {
 
 // Members that come, go, subscribe and leave while messages pass: nothing is left.
 func TestMembersComeAndGo(t *testing.T) {
-	h := New(Options{Groups: 2})
+	h := New(Options{
+		Groups:       2,
+		Topic:        func(string) *TopicOptions { return &TopicOptions{Presence: true, PresenceGrace: -1} },
+		WrapPresence: func(string, []Person, []Person) *wsproto.Prepared { return number(0).Prepared },
+	})
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
@@ -243,7 +254,11 @@ func TestMembersComeAndGo(t *testing.T) {
 				var leaving sync.WaitGroup
 				for range rand.IntN(6) {
 					name := fmt.Sprint("t", rand.IntN(3))
-					switch s, _, err := m.Subscribe(name, SubscribeOptions{Paused: true}); {
+					o := SubscribeOptions{Paused: true}
+					if rand.IntN(2) == 0 {
+						o.Presence = new([]Person)
+					}
+					switch s, _, err := m.Subscribe(name, o); {
 					case err == nil:
 						s.Resume()
 					case errors.Is(err, ErrSubscribed):
@@ -252,6 +267,7 @@ func TestMembersComeAndGo(t *testing.T) {
 						t.Error(err)
 					}
 					_, _ = m.Publish(name, number(1))
+					_, _ = h.Presence(name)
 					leaving.Go(f.drain)
 				}
 				m.Leave()
