@@ -130,6 +130,32 @@ func TestPausedSubscription(t *testing.T) {
 	}
 }
 
+// A paused subscription loses what its topic's policy says, which is counted.
+func TestPausedByPolicy(t *testing.T) {
+	for slow, want := range map[Slow][]uint64{DropNewest: {1, 2, 6}, DropOldest: {4, 5, 6}, Conflate: {3, 5, 6}} {
+		var run manual
+		h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow, Limit: Limit{Messages: 2}} }})
+		f := new(fake)
+		s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Paused: true})
+		for n := uint64(1); n <= 5; n++ {
+			msg := number(n)
+			msg.Key = fmt.Sprint("key of ", n == 3)
+			if _, err := h.Publish("x", msg); err != nil {
+				t.Fatal(err)
+			}
+			run.runAll()
+		}
+		s.Resume()
+		run.runAll()
+		publish(t, h, "x", 6)
+		run.runAll()
+		wantGot(t, slow.String(), f, want...)
+		if n := s.Dropped(); n != 3 {
+			t.Errorf("%v: %d were dropped, want 3", slow, n)
+		}
+	}
+}
+
 // What was published before a paused subscription began, and what is published until
 // it goes on, comes in one piece.
 func TestPausedReplay(t *testing.T) {
