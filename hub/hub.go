@@ -31,7 +31,6 @@ type Hub struct {
 	patternsAt atomic.Uint64 // changes with patterns
 	members    atomic.Uint64 // of whom the last has that number
 
-
 	mu       sync.RWMutex
 	topics   map[string]*Topic
 	patterns trie[*Topic] // those of topics whose names are patterns
