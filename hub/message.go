@@ -16,6 +16,9 @@ type Message struct {
 	*wsproto.Prepared            // one message
 	Key               string     // of topics that conflate: what it is the latest about; else without meaning
 	Except            Subscriber // does not get it; nil for nobody
+	// JSON is true if the payload is meant as JSON, and is valid. Its bytes cannot
+	// tell: 1 is a text as well. It is for Options.Wrap; nobody else looks at it.
+	JSON bool
 }
 
 // Record is a message that has its place in a topic. It does not change.

@@ -129,5 +129,11 @@ func (p *Prepared) Len() int { return p.frames.Len() }
 // be changed.
 func (p *Prepared) Bytes() []byte { return p.frames.Bytes() }
 
+// Payload returns the first message as it was given to Prepare. It must not be changed.
+func (p *Prepared) Payload() (op Opcode, payload []byte) {
+	h, n, _ := parseHeader(p.frames.Bytes(), ws.StateClientSide)
+	return h.OpCode, p.frames.Bytes()[n:][:h.Length]
+}
+
 // Messages returns the number of messages.
 func (p *Prepared) Messages() int { return p.messages }

@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Kind says what a message's payload is.
+type Kind uint8
+
+const (
+	JSON   Kind = iota // "data"
+	Text               // "text"
+	Binary             // "base64"
+)
+
+// Message is one that was published.
+type Message struct {
+	Topic   string
+	Offset  uint64
+	Time    int64 // milliseconds since 1970
+	Key     string
+	Kind    Kind
+	Payload []byte // JSON, UTF-8, or any bytes
+}
+
+// maxHead is more than all of a message but names and payload takes.
+const maxHead = 128
+
+// Append appends the message as it is sent. Payload has to be what Kind says.
+func (m *Message) Append(b []byte) []byte {
+	b = append(b, `{"topic":`...)
+	b = appendString(b, m.Topic)
+	b = append(b, `,"offset":`...)
+	b = strconv.AppendUint(b, m.Offset, 10)
+	b = append(b, `,"time":`...)
+	b = strconv.AppendInt(b, m.Time, 10)
+	if m.Key != "" {
+		b = append(b, `,"key":`...)
+		b = appendString(b, m.Key)
+	}
+	b = m.appendPayload(b)
+	return append(b, '}')
+}
+
+// Size is about as long as the message is when it is sent.
+func (m *Message) Size() int {
+	return maxHead + len(m.Topic) + len(m.Key) + len(m.Payload)*4/3
+}
+
+func (m *Message) appendPayload(b []byte) []byte {
+	switch before := len(b); m.Kind {
+	case JSON:
+		return appendCompact(append(b, `,"data":`...), m.Payload)
+	case Text:
+		b = appendString(append(b, `,"text":`...), m.Payload)
+		if len(b)-before <= maxHead+2*len(m.Payload) {
+			return b
+		}
+		b = b[:before]
+	}
+	b = append(b, `,"base64":"`...)
+	return append(base64.StdEncoding.AppendEncode(b, m.Payload), '"')
+}
+
+// appendCompact appends JSON without the white space between its tokens.
+func appendCompact(b, data []byte) []byte {
+	if !bytes.ContainsAny(data, " \t\r\n") {
+		return append(b, data...)
+	}
+	w := bytes.NewBuffer(b)
+	if err := json.Compact(w, data); err != nil {
+		return append(b, "null"...) // the publisher was not held to its word
+	}
+	return w.Bytes()
+}
+
+// appendString appends s as a JSON string. What is not UTF-8 is replaced.
+func appendString[S string | []byte](b []byte, s S) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
+			if r == utf8.RuneError && n == 1 {
+				b = append(append(b, s[from:i]...), "\ufffd"...)
+				from = i + 1
+			}
+			i += n
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		b = append(b, s[from:i]...)
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		i++
+		from = i
+	}
+	return append(append(b, s[from:]...), '"')
+}
+
+// MarshalJSON is Append.
+func (m Message) MarshalJSON() ([]byte, error) { return m.Append(make([]byte, 0, m.Size())), nil }
+
+// UnmarshalJSON is the inverse of Append. The result does not refer to b.
+func (m *Message) UnmarshalJSON(b []byte) error {
+	var e event
+	if err := json.Unmarshal(b, &e); err != nil {
+		return fmt.Errorf("wire: %w", err)
+	}
+	var err error
+	*m, err = e.message()
+	return err
+}
+
+func (e *event) message() (Message, error) {
+	m := Message{Topic: e.Topic, Offset: e.Offset, Time: e.Time, Key: e.Key}
+	switch {
+	case e.Data != nil:
+		m.Kind, m.Payload = JSON, e.Data
+	case e.Text != nil:
+		m.Kind, m.Payload = Text, []byte(*e.Text)
+	case e.Base64 != nil:
+		m.Kind, m.Payload = Binary, *e.Base64
+	default:
+		return m, errors.New(`wire: a message has none of "data", "text" and "base64"`)
+	}
+	return m, nil
+}
