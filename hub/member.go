@@ -74,6 +74,9 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 // ID returns a short name for the member that no other of its hub has.
 func (m *Member) ID() string { return strconv.FormatUint(m.num, 36) }
 
+// To returns the connection that the member was made for.
+func (m *Member) To() Subscriber { return m.to }
+
 // User returns the name of the user, "" if the member is anonymous.
 func (m *Member) User() string { return m.id.User }
 

@@ -48,6 +48,11 @@ func CheckPattern(pattern string) error {
 // name of a topic has. Whether it is a good one is for [CheckPattern] to say.
 func isPattern(name string) bool { return strings.ContainsAny(name, "*>") }
 
+// Matches reports whether name is that of a topic that pattern stands for; both have
+// to pass their checks. Names of users' topics match what they would if they were
+// others.
+func Matches(pattern, name string) bool { return matches(pattern, name) }
+
 // matches reports whether name is one of those that pattern stands for; both have
 // been checked.
 func matches(pattern, name string) bool {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/fanfare-ws/fanfare/hub"
 )
 
 // Hello is what the server says first.
@@ -14,10 +16,7 @@ type Hello struct {
 }
 
 // Person is somebody in a topic.
-type Person struct {
-	ID   string          `json:"id"` // the user, or the client if that is nobody's
-	Data json.RawMessage `json:"data,omitempty"`
-}
+type Person = hub.Person
 
 // Change is news about who is in a topic.
 type Change struct {

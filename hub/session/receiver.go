@@ -1,0 +1,132 @@
+package session
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// receiver is the connection as the hub sees it: a hub.Subscriber, which also says
+// what was dropped.
+type receiver struct {
+	conn *wsproto.Conn
+
+	mu      sync.Mutex
+	waiting interface{ Schedule() } // of the hub, for the connection to drain
+	drops   drops
+}
+
+// dropEvery is the shortest time between two events that tell of drops.
+const dropEvery = time.Second
+
+// drops is what was dropped and has not been told.
+type drops struct {
+	pending map[string]int64 // messages, by topic
+	timer   *time.Timer      // runs, or has run, if pending is not empty
+	told    time.Time        // the last time
+	due     bool             // as soon as the connection has drained
+	over    bool             // nobody is there any more
+}
+
+// Loop, SendPrepared and Close are those of the connection.
+func (r *receiver) Loop() int { return r.conn.Loop() }
+
+func (r *receiver) SendPrepared(p *wsproto.Prepared) wsproto.Outcome { return r.conn.SendPrepared(p) }
+
+func (r *receiver) Close(code wsproto.Code, reason string) { r.conn.Close(code, reason) }
+
+// WhenDrained shares what the connection has once with tellDrops.
+func (r *receiver) WhenDrained(t interface{ Schedule() }) {
+	r.mu.Lock()
+	r.waiting = t
+	r.mu.Unlock()
+	r.conn.WhenDrained(r)
+}
+
+// Schedule is called, under locks, when the connection has drained.
+func (r *receiver) Schedule() {
+	r.mu.Lock()
+	t, due := r.waiting, r.drops.due
+	r.waiting, r.drops.due = nil, false
+	r.mu.Unlock()
+	if t != nil {
+		t.Schedule()
+	}
+	if due {
+		go r.tellDrops()
+	}
+}
+
+// tell sends what has to come, or ends the connection.
+func (r *receiver) tell(p []byte, err error) {
+	if err != nil {
+		r.conn.Close(wsproto.InternalError, wire.Plain(err))
+	} else if r.conn.Send(wsproto.Text, p) == wsproto.Full {
+		r.conn.Close(wsproto.TryAgainLater, "too slow: the replies are not read")
+	}
+}
+
+// OnDrop is a hub's Options.OnDrop.
+func OnDrop(s *hub.Subscription, messages int) {
+	if m, ok := s.Subscriber().(*hub.Member); ok {
+		if r, ok := m.To().(*receiver); ok {
+			r.dropped(s.Topic(), int64(messages))
+		}
+	}
+}
+
+// dropped has the client told, soon.
+func (r *receiver) dropped(topic string, messages int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := &r.drops
+	if d.over {
+		return
+	}
+	if d.pending == nil {
+		d.pending = make(map[string]int64)
+		wait := dropEvery - time.Since(d.told)
+		if d.timer == nil {
+			d.timer = time.AfterFunc(wait, r.dropsDue)
+		} else {
+			d.timer.Reset(wait)
+		}
+	}
+	d.pending[topic] += messages
+}
+
+// dropsDue tells what was dropped, as soon as the connection has drained.
+func (r *receiver) dropsDue() {
+	r.mu.Lock()
+	r.drops.due = !r.drops.over
+	r.mu.Unlock()
+	r.conn.WhenDrained(r)
+}
+
+// tellDrops may add to what is pending again by now: little, and seldom.
+func (r *receiver) tellDrops() {
+	r.mu.Lock()
+	d := &r.drops
+	pending := d.pending
+	d.pending, d.told = nil, time.Now()
+	r.mu.Unlock()
+	for topic, messages := range pending {
+		p, err := (&wire.Dropped{Topic: topic, Messages: messages}).Append(nil)
+		if err == nil && r.conn.Send(wsproto.Text, p) == wsproto.Full {
+			r.dropped(topic, messages)
+		}
+	}
+}
+
+// stop has nothing told any more.
+func (r *receiver) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drops.over, r.drops.pending = true, nil
+	if r.drops.timer != nil {
+		r.drops.timer.Stop()
+	}
+}

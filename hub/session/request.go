@@ -1,0 +1,97 @@
+package session
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// requests does what Request.Do names. begun is a subscription that waits for the
+// reply.
+var requests = map[string]func(*session, *wire.Request) (result *wire.Result, begun *hub.Subscription, err error){
+	wire.Subscribe:   (*session).subscribe,
+	wire.Unsubscribe: (*session).unsubscribe,
+	wire.Publish:     (*session).publish,
+	wire.History:     (*session).history,
+	wire.Presence:    (*session).presence,
+	wire.Ping:        (*session).ping,
+}
+
+// allowed reports why the member may not do something.
+func (s *session) allowed(do, topic string) error {
+	if m := s.member; strings.HasPrefix(topic, hub.UserTopic("")) && (m.User() == "" || topic != hub.UserTopic(m.User())) {
+		return fmt.Errorf("%w: %q", hub.ErrForbidden, topic)
+	}
+	if f := s.end.opts.Authorize; f != nil {
+		if err := f(s.member, do, topic); err != nil {
+			return wire.ErrorOf(err, wire.Forbidden)
+		}
+	}
+	return nil
+}
+
+func (s *session) subscribe(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
+	if err := s.allowed(wire.Subscribe, r.Topic); err != nil {
+		return nil, nil, err
+	}
+	o := hub.SubscribeOptions{Start: hub.Start{After: r.After, Last: r.Last}, Wrapped: true, Paused: true}
+	if r.Presence {
+		o.Presence = new([]hub.Person)
+	}
+	sub, at, err := s.member.Subscribe(r.Topic, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &wire.Result{Topic: sub.Topic(), Position: &at, Present: o.Presence}, sub, nil
+}
+
+func (s *session) unsubscribe(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
+	return &wire.Result{Topic: r.Topic}, nil, s.member.Unsubscribe(r.Topic)
+}
+
+func (s *session) publish(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
+	if r.Data == nil {
+		return nil, nil, wire.Errorf(wire.BadRequest, `there is no "data"; it is what to publish, any JSON value`)
+	}
+	if err := s.allowed(wire.Publish, r.Topic); err != nil {
+		return nil, nil, err
+	}
+	var data bytes.Buffer
+	if err := json.Compact(&data, r.Data); err != nil {
+		return nil, nil, wire.ErrorOf(err, wire.BadRequest)
+	}
+	m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, data.Bytes()), Key: r.Key, JSON: true}
+	if !r.Echo {
+		m.Except = s.member
+	}
+	rc, err := s.member.Publish(r.Topic, m)
+	return &wire.Result{Topic: r.Topic, Position: &rc.Position, Receivers: &rc.Receivers}, nil, err
+}
+
+func (s *session) history(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
+	if err := s.allowed(wire.History, r.Topic); err != nil {
+		return nil, nil, err
+	}
+	result, err := History(s.end.hub, r)
+	return result, nil, err
+}
+
+func (s *session) presence(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
+	if err := s.allowed(wire.Presence, r.Topic); err != nil {
+		return nil, nil, err
+	}
+	all, err := s.end.hub.Presence(r.Topic)
+	if all == nil {
+		all = []hub.Person{}
+	}
+	return &wire.Result{Topic: r.Topic, Present: &all}, nil, err
+}
+
+func (s *session) ping(*wire.Request) (*wire.Result, *hub.Subscription, error) {
+	return new(wire.Result), nil, nil
+}

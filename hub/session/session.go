@@ -1,0 +1,111 @@
+package session
+
+import (
+	"errors"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// session is the handler of one connection.
+type session struct {
+	receiver
+	end    *Endpoint
+	member *hub.Member
+	id     hub.Identity
+}
+
+func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+	s.conn = c
+	m, err := s.end.hub.NewMember(&s.receiver, s.id, hub.SubscribeOptions{Wrapped: true, Paused: true})
+	if err != nil {
+		c.Close(wsproto.PolicyViolation, wire.Plain(err))
+		return
+	}
+	s.member = m
+	s.tell((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
+	if m.User() != "" {
+		m.Subscription(hub.UserTopic(m.User())).Resume()
+	}
+}
+
+func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	if op != wsproto.Text {
+		c.Close(wsproto.UnsupportedData, "a request is a text message with a JSON object, not a binary one")
+		return
+	}
+	r, err := wire.ParseRequest(payload)
+	switch {
+	case errors.Is(err, wire.ErrNoObject):
+		c.Close(wsproto.InvalidPayload, `a request is a JSON object, such as {"id":1,"do":"ping"}`)
+	case err != nil:
+		s.fail(r.ID, wire.ErrorOf(err, wire.BadRequest))
+	default:
+		s.handle(&r)
+	}
+}
+
+// OnClose ends all that the connection takes part in.
+func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
+	if s.member != nil {
+		s.member.Leave()
+	}
+	s.stop()
+}
+
+// handle does what r asks for, and replies.
+func (s *session) handle(r *wire.Request) {
+	do := requests[r.Do]
+	if do == nil {
+		s.fail(r.ID, wire.UnknownRequest(r.Do))
+		return
+	}
+	result, begun, err := do(s, r)
+	if err != nil {
+		s.fail(r.ID, errorOf(err))
+		return
+	}
+	s.reply(r.ID, result)
+	if begun != nil {
+		begun.Resume()
+	}
+}
+
+func (s *session) reply(id uint64, result *wire.Result) {
+	if id == 0 {
+		return
+	}
+	p, err := (&wire.Reply{ID: id, OK: result}).Append(nil)
+	if err != nil { // of data that presence has and that is no JSON
+		s.fail(id, wire.Errorf(wire.Unavailable, "the server has something that it cannot say in JSON: %v", err))
+		return
+	}
+	if s.conn.Send(wsproto.Text, p) == wsproto.Full {
+		s.fail(id, wire.Errorf(wire.Unavailable, "the reply does not fit into what may be pending; read what there is, and ask again"))
+	}
+}
+
+func (s *session) fail(id uint64, e *wire.Error) {
+	s.tell((&wire.Reply{ID: id, Error: e}).Append(nil))
+}
+
+// errorOf returns err as the client is told it.
+func errorOf(err error) *wire.Error {
+	code := wire.BadTopic
+	switch {
+	case errors.Is(err, hub.ErrSubscribed):
+		code = wire.Subscribed
+	case errors.Is(err, hub.ErrNotSubscribed):
+		code = wire.NotSubscribed
+	case errors.Is(err, hub.ErrForbidden):
+		code = wire.Forbidden
+	case errors.Is(err, hub.ErrTooMany):
+		code = wire.TooLarge
+	case errors.Is(err, hub.ErrNoPresence):
+		code = wire.BadRequest
+	case errors.Is(err, hub.ErrLeft):
+		code = wire.Unavailable
+	}
+	return wire.ErrorOf(err, code)
+}
