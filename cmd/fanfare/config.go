@@ -23,6 +23,9 @@ type config struct {
 	drain      time.Duration
 	verbose    bool
 	profile    string
+	topics     rules
+	userHeader string
+	tokenFile  string
 }
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
@@ -31,11 +34,23 @@ Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
 
   ws://ADDR/echo            sends back what it gets
   ws://ADDR/topics/NAME     subscribes to a topic; what is sent goes to all others
-                            in it (with ?echo=1 to the sender too)
-  POST http://ADDR/topics/NAME   publishes the body
-  GET  http://ADDR/topics        lists the topics
-  GET  http://ADDR/healthz       says that all is well
-  GET  http://ADDR/              a page to try it from a browser
+                            in it (with ?echo=1 to the sender too); ?history=N
+                            begins with the last N, ?resume=EPOCH:OFFSET with what
+                            was missed, ?position=1 tells the position first; NAME
+                            can be a pattern to listen to, such as prices.* or prices.>
+  ws://ADDR/hub             many topics on one connection, in JSON: fanfare.v1
+
+  POST   http://ADDR/topics/NAME               publishes the body (?key=KEY)
+  POST   http://ADDR/publish                   publishes many messages, also to patterns
+  POST   http://ADDR/users/USER                sends the body to all connections of a user
+  GET    http://ADDR/topics                    lists the topics
+  GET    http://ADDR/topics/NAME               tells about one
+  GET    http://ADDR/topics/NAME/history       what it holds (?last=N, ?after=EPOCH:OFFSET, &limit=N)
+  GET    http://ADDR/topics/NAME/presence      who is in it
+  DELETE http://ADDR/topics/NAME/subscribers   closes all who are in it (?code=N&reason=TEXT)
+  DELETE http://ADDR/users/USER/connections    closes all connections of a user
+  GET    http://ADDR/healthz                   says that all is well
+  GET    http://ADDR/                          a page to try it from a browser
 
 Flags:
 `
@@ -51,12 +66,19 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect and publish, parted by commas, or * for all;\nthe server's own if empty")
 	f.IntVar(&c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`")
-	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected")
+	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected, and by which\nit may lag behind in a topic whose -topic states no limit")
 	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
 	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
 	f.DurationVar(&c.ping, "ping", time.Minute, "`time` after which a silent client is pinged; 0 for never")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
+	f.Func("topic", "how topics are kept, as `'PATTERN key=value ...'`, such as\n'prices.> slow=conflate limit=256KiB history=1000 bytes=4MiB age=10m presence';\nrepeat it for others: the first that matches counts. @> stands for those of users", func(s string) error {
+		r, err := parseRule(s)
+		c.topics = append(c.topics, r)
+		return err
+	})
+	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
+	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE then want as Authorization: Bearer TOKEN")
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

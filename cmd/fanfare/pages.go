@@ -13,13 +13,10 @@ func (a *app) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", home)
 	mux.HandleFunc("GET /healthz", a.health)
-	mux.HandleFunc("GET /topics", a.listTopics)
-	mux.HandleFunc("POST /topics/{name}", a.publish)
-	mux.HandleFunc("GET /topics/{name}", socketOnly)
 	mux.HandleFunc("GET /echo", socketOnly)
-	mux.HandleFunc("POST /topics/{$}", noName)
-	mux.HandleFunc("GET /topics/{$}", noName)
-	return a.guard(mux)
+	mux.HandleFunc("GET "+hubPath, socketOnly)
+	a.api(mux)
+	return a.guard(a.authorize(mux))
 }
 
 // guard refuses what pages of other hosts post: a browser says where it comes from.
@@ -50,13 +47,13 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 func socketOnly(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
-	scheme := "ws://"
-	if r.TLS != nil {
-		scheme = "wss://"
-	}
-	fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to "+scheme+r.Host+r.URL.Path)
+	fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to "+socketURL(r))
 }
 
-func noName(w http.ResponseWriter, _ *http.Request) {
-	fail(w, http.StatusBadRequest, "the name of the topic is empty: use /topics/NAME")
+// socketURL is the request's URL for a WebSocket.
+func socketURL(r *http.Request) string {
+	if r.TLS != nil {
+		return "wss://" + r.Host + r.URL.EscapedPath()
+	}
+	return "ws://" + r.Host + r.URL.EscapedPath()
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -63,7 +64,10 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	a := newApp(cfg, log)
+	a, err := newApp(cfg, log)
+	if err != nil {
+		return err
+	}
 	addr, err := a.listen()
 	if err != nil {
 		_ = a.server.Shutdown(ctx)
@@ -105,15 +109,23 @@ func profile(name string) (stop func(), err error) {
 
 // app is the server program: what its endpoints share.
 type app struct {
-	cfg    *config
-	log    *slog.Logger
-	server *wsproto.Server
-	hub    *hub.Hub
-	echo   wsproto.Handler
+	cfg      *config
+	log      *slog.Logger
+	server   *wsproto.Server
+	hub      *hub.Hub
+	sessions *session.Endpoint
+	echo     wsproto.Handler
+	token    string // of the HTTP API; none if empty
 }
 
-func newApp(cfg *config, log *slog.Logger) *app {
+func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log, echo: new(echo)}
+	if cfg.tokenFile != "" {
+		var err error
+		if a.token, err = readToken(cfg.tokenFile); err != nil {
+			return nil, err
+		}
+	}
 	ping := cfg.ping
 	if ping == 0 {
 		ping = -1
@@ -132,8 +144,8 @@ func newApp(cfg *config, log *slog.Logger) *app {
 	if cfg.origins != "" {
 		a.server.CheckOrigin = a.checkOrigin
 	}
-	a.hub = hub.New(hub.Options{Groups: a.server.Loops(), NewTask: a.newTask})
-	return a
+	a.newHub()
+	return a, nil
 }
 
 func (a *app) newTask(loop int, r hub.Runner) hub.Task {

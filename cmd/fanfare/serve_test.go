@@ -42,7 +42,7 @@ func TestTopic(t *testing.T) {
 		want        websocket.MessageType
 	}{
 		{"text/plain; charset=utf-8", websocket.MessageText},
-		{"application/json", websocket.MessageBinary},
+		{"application/octet-stream", websocket.MessageBinary},
 		{"", websocket.MessageBinary},
 	} {
 		resp, body := p.request("POST", "/topics/news", post.contentType, strings.NewReader("posted"))
@@ -96,7 +96,8 @@ func TestBadRequests(t *testing.T) {
 		{"PUT", "/topics/x", "", "x", 405, ""},
 		{"DELETE", "/topics", "", "", 405, ""},
 		{"POST", "/healthz", "", "", 405, ""},
-		{"GET", "/topics/x", "", "", 426, "ws://"},
+		{"GET", "/hub", "", "", 426, "ws://"},
+		{"GET", "/topics/x", "", "", 404, "ws://"},
 		{"GET", "/echo", "", "", 426, "ws://"},
 		{"GET", "/nothing", "", "", 404, ""},
 		{"GET", "/healthz", "", "", 200, `"status":"ok"`},

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
+	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -19,24 +16,83 @@ const topicsPath = "/topics/"
 // accept finds the handler for a WebSocket's path.
 func (a *app) accept(r *wsproto.Request) error {
 	path := r.Path()
-	if path == "/echo" {
+	switch path {
+	case "/echo":
 		r.Handler = a.echo
 		return nil
+	case hubPath:
+		return a.sessions.Accept(r)
 	}
 	name, ok := strings.CutPrefix(path, topicsPath)
 	if !ok {
-		return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket at "+path+": try /echo or "+topicsPath+"NAME")
+		return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket at "+path+": try /echo, "+hubPath+" or "+topicsPath+"NAME")
 	}
-	if err := hub.CheckName(name); err != nil {
+	return a.acceptMember(r, name)
+}
+
+// acceptMember accepts who wants to be in a topic, or to listen to all that match a
+// pattern.
+func (a *app) acceptMember(r *wsproto.Request, name string) error {
+	pattern := strings.ContainsAny(name, "*>")
+	check := hub.CheckName
+	if pattern {
+		check = hub.CheckPattern
+	}
+	if err := check(name); err != nil {
 		return wsproto.Refuse(http.StatusBadRequest, plain(err))
 	}
-	if strings.Contains(r.URI, "?") && r.Query().Get("echo") == "1" {
+	if strings.HasPrefix(name, hub.UserTopic("")) {
+		return wsproto.Refuse(http.StatusForbidden, "names that begin with @ are those of users, who get what is theirs at "+hubPath)
+	}
+	loudly := false
+	if asks(r) {
+		if _, _, err := beginning(r); err != nil {
+			return wsproto.Refuse(http.StatusBadRequest, plain(err))
+		}
+		loudly = r.Query().Get("echo") == "1"
+	}
+	switch {
+	case pattern:
+		r.Handler = &listener{member{hub: a.hub}}
+	case loudly:
 		r.Handler = &loud{member{hub: a.hub}}
-	} else {
+	default:
 		r.Handler = &member{hub: a.hub}
 	}
 	return nil
 }
+
+// asks reports whether there are parameters.
+func asks(r *wsproto.Request) bool { return strings.Contains(r.URI, "?") }
+
+// maxLast is the most messages that ?history=N begins with.
+const maxLast = 1 << 20
+
+// beginning reads where a member begins, and whether it wants to know.
+func beginning(r *wsproto.Request) (start hub.Start, tell bool, err error) {
+	q := r.Query()
+	if s := q.Get("resume"); s != "" {
+		at, err := hub.ParsePosition(s)
+		if err != nil {
+			return start, false, err
+		}
+		start.After = &at
+	}
+	if s := q.Get("history"); s != "" {
+		if start.Last, err = strconv.Atoi(s); err != nil || start.Last < 0 || start.Last > maxLast {
+			return start, false, fmt.Errorf("history=%s: it takes how many of the latest messages come first, such as history=50", s)
+		}
+	}
+	if start.After != nil && start.Last > 0 {
+		return start, false, errors.New("there is resume as well as history; one of them can say where to begin")
+	}
+	return start, q.Get("position") == "1", nil
+}
+
+// tooOld is the code that a connection is closed with if ?resume= asks for messages
+// that are not held any more. It is from the range of private use (RFC 6455, 7.4.2),
+// after 410 (gone) of HTTP.
+const tooOld wsproto.Code = 4410
 
 // member is a connection in a topic: who connects is subscribed, and what it sends
 // is published to the others. There is one for every client, so it is small.
@@ -46,8 +102,20 @@ type member struct {
 }
 
 func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
-	if _, err := m.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &m.sub, c, hub.SubscribeOptions{}); err != nil {
-		c.Close(wsproto.PolicyViolation, err.Error())
+	var o hub.SubscribeOptions
+	if asks(r) {
+		o.Start, o.Paused, _ = beginning(r) // which accept has seen to be right
+	}
+	at, err := m.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &m.sub, c, o)
+	var old *hub.TooOldError
+	switch {
+	case errors.As(err, &old):
+		c.Close(tooOld, "too old: oldest is "+old.Oldest.String())
+	case err != nil:
+		c.Close(wsproto.PolicyViolation, plain(err))
+	case o.Paused:
+		_, _ = c.SendJSON(map[string]hub.Position{"position": at}) // the first of all, so that it has room
+		m.sub.Resume()
 	}
 }
 
@@ -64,57 +132,9 @@ func (m *loud) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, payload)})
 }
 
-// publish is POST /topics/{name}.
-func (a *app) publish(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	if err := hub.CheckName(name); err != nil {
-		fail(w, http.StatusBadRequest, plain(err))
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(a.cfg.maxMessage)))
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes, the limit of a message", large.Limit))
-			return
-		}
-		fail(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
-		return
-	}
-	op := opcode(r.Header.Get("Content-Type"))
-	if op == wsproto.Text && !utf8.Valid(body) {
-		fail(w, http.StatusBadRequest, "the body is not UTF-8, as text has to be; send it as application/octet-stream")
-		return
-	}
-	rc, err := a.hub.Publish(name, hub.Message{Prepared: wsproto.Prepare(op, body)})
-	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	answer(w, http.StatusOK, map[string]any{"topic": name, "subscribers": rc.Receivers, "position": rc.Position})
-}
+// listener is a member of all topics that match a pattern.
+type listener struct{ member }
 
-// plain is what a client is told of an error: without the package that noticed it.
-func plain(err error) string { return strings.TrimPrefix(err.Error(), "hub: ") }
-
-// opcode is Text for text/* and Binary for everything else.
-func opcode(contentType string) wsproto.Opcode {
-	if media, _, err := mime.ParseMediaType(contentType); err == nil && strings.HasPrefix(media, "text/") {
-		return wsproto.Text
-	}
-	return wsproto.Binary
-}
-
-func (a *app) listTopics(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"topics": a.hub.Topics()})
-}
-
-func answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // nobody to tell if the client is gone
-}
-
-func fail(w http.ResponseWriter, status int, reason string) {
-	answer(w, status, map[string]any{"error": reason})
+func (*listener) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
+	c.Close(wsproto.PolicyViolation, "this is a pattern, which is only listened to; to send, connect to one topic")
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// hubPath is where clients speak fanfare.v1.
+const hubPath = "/hub"
+
+// maxData is how much presence tells of a client, in bytes.
+const maxData = 1024
+
+func (a *app) newHub() {
+	a.hub = hub.New(hub.Options{
+		Groups:       a.server.Loops(),
+		NewTask:      a.newTask,
+		Topic:        a.cfg.topics.topicOptions(a.cfg.maxPending),
+		Wrap:         session.Wrap,
+		WrapPresence: session.WrapPresence,
+		OnDrop:       session.OnDrop,
+	})
+	a.sessions = session.New(a.hub, session.Options{Identify: a.identify})
+}
+
+// identify says who connects: the user is whom a proxy in front names, since the
+// client itself could name anybody; ?data= is the client's to say.
+func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
+	if name := a.cfg.userHeader; name != "" {
+		id.User = r.Get(name)
+		if id.User != "" && hub.CheckUser(id.User) != nil {
+			return id, wsproto.Refuse(http.StatusBadRequest, name+": "+plain(hub.CheckUser(id.User)))
+		}
+	}
+	if data := r.Query().Get("data"); data != "" {
+		if err := checkData(data); err != nil {
+			return id, wsproto.Refuse(http.StatusBadRequest, "data: "+err.Error())
+		}
+		id.Data = json.RawMessage(data)
+	}
+	return id, nil
+}
+
+// checkData reports what is wrong with what presence is to tell.
+func checkData(data string) error {
+	switch {
+	case len(data) > maxData:
+		return fmt.Errorf("it has %d bytes; at most %d are allowed", len(data), maxData)
+	case !validJSON([]byte(data)):
+		return errors.New(`it is not JSON; it is to be a value such as {"name":"Ada"}, percent-encoded`)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+)
+
+// rule says how the topics are kept whose names match a pattern.
+type rule struct {
+	pattern string
+	options hub.TopicOptions
+}
+
+// rules are asked in their order: the first that matches counts.
+type rules []rule
+
+// usersPattern stands for the topics of all users, which no other pattern matches.
+const usersPattern = "@>"
+
+// parseRule reads what follows -topic: PATTERN key=value ...
+func parseRule(s string) (rule, error) {
+	words := strings.Fields(s)
+	if len(words) == 0 {
+		return rule{}, errors.New("it is empty; it takes a pattern and how its topics are kept, such as 'news.> history=100'")
+	}
+	r := rule{pattern: words[0]}
+	if r.pattern != usersPattern {
+		if err := hub.CheckPattern(r.pattern); err != nil {
+			return r, fmt.Errorf("%q is no pattern: %s", r.pattern, plain(err))
+		}
+	}
+	seen := make(map[string]bool)
+	for _, word := range words[1:] {
+		key, value, _ := strings.Cut(word, "=")
+		set := ruleKeys[key]
+		switch {
+		case set == nil:
+			return r, fmt.Errorf("there is no %q; there are %s", word, ruleHelp)
+		case seen[key]:
+			return r, fmt.Errorf("%q stands there twice", key)
+		}
+		seen[key] = true
+		if err := set(&r.options, value); err != nil {
+			return r, fmt.Errorf("%q: %w", word, err)
+		}
+	}
+	return r, nil
+}
+
+const ruleHelp = "slow=POLICY limit=BYTES limit-messages=NUMBER history=MESSAGES bytes=BYTES age=TIME presence"
+
+// ruleKeys are what can stand in a rule.
+var ruleKeys = map[string]func(o *hub.TopicOptions, value string) error{
+	"slow": func(o *hub.TopicOptions, value string) (err error) {
+		if o.Slow, err = hub.ParseSlow(value); err != nil {
+			return errors.New(plain(err))
+		}
+		return nil
+	},
+	"limit":          func(o *hub.TopicOptions, value string) (err error) { return parseBytes(value, &o.Limit.Bytes) },
+	"limit-messages": func(o *hub.TopicOptions, value string) (err error) { return parseCount(value, &o.Limit.Messages) },
+	"history":        func(o *hub.TopicOptions, value string) (err error) { return parseCount(value, &o.History.Messages) },
+	"bytes":          func(o *hub.TopicOptions, value string) (err error) { return parseBytes(value, &o.History.Bytes) },
+	"age": func(o *hub.TopicOptions, value string) (err error) {
+		if o.History.Age, err = time.ParseDuration(value); err != nil || o.History.Age <= 0 {
+			return errors.New("it takes a time, such as 90s, 10m or 24h")
+		}
+		return nil
+	},
+	"presence": func(o *hub.TopicOptions, value string) error {
+		if o.Presence = true; value != "" {
+			return errors.New("presence stands alone, without a value")
+		}
+		return nil
+	},
+}
+
+func parseCount(s string, n *int) (err error) {
+	if *n, err = strconv.Atoi(s); err != nil || *n < 1 {
+		return errors.New("it takes a number of messages, at least 1")
+	}
+	return nil
+}
+
+// parseBytes reads a size, such as 65536, 64KiB, 4MiB or 1GiB.
+func parseBytes(s string, n *int) error {
+	digits, shift := s, 0
+	for unit, bits := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {
+		if d, ok := strings.CutSuffix(s, unit); ok {
+			digits, shift = d, bits
+		}
+	}
+	v, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || v < 1 || v<<shift > 1<<40 {
+		return errors.New("it takes a number of bytes, such as 65536, 64KiB, 4MiB or 1GiB")
+	}
+	*n = int(v << shift)
+	return nil
+}
+
+// topicOptions returns a hub's Options.Topic: the results are shared by all topics of a
+// rule. Who states no limit has that of the connection.
+func (rs rules) topicOptions(maxPending int) func(name string) *hub.TopicOptions {
+	all := append(append(rules(nil), rs...), rule{pattern: ">"}, rule{pattern: usersPattern})
+	for i := range all {
+		if l := &all[i].options.Limit; l.Bytes == 0 {
+			l.Bytes = maxPending
+		}
+	}
+	return func(name string) *hub.TopicOptions {
+		for i := range all {
+			if all[i].matches(name) {
+				return &all[i].options
+			}
+		}
+		return nil
+	}
+}
+
+// matches reports whether the rule is about the topic, or the pattern, of that name.
+func (r *rule) matches(name string) bool {
+	user := strings.HasPrefix(name, hub.UserTopic(""))
+	if user || r.pattern == usersPattern {
+		return user && r.pattern == usersPattern
+	}
+	return hub.Matches(r.pattern, name)
+}
