@@ -215,7 +215,7 @@ func (h *Hub) feed(t *Topic) {
 }
 
 // Disconnect closes all who are subscribed to the topic, or the pattern, and returns
-// their number.
+// their number. Of a [Member] whose connection is an [Ender] only the subscription ends.
 func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
 	if t := h.lookup(name); t != nil {
 		return t.close(code, reason)

@@ -144,6 +144,34 @@ func (m *Member) Unsubscribe(name string) error {
 	return nil
 }
 
+// Ender is a [Subscriber] of a member that lives on when the server ends one of its
+// subscriptions: see [Hub.Disconnect]. Any other is closed then.
+type Ender interface {
+	// Ended is called when the member has been unsubscribed. It must not block.
+	Ended(name string, code wsproto.Code, reason string)
+}
+
+// end ends a subscription on behalf of the server; that to the user's topic with the
+// connection.
+func (m *Member) end(s *Subscription, code wsproto.Code, reason string) {
+	to, lives := m.to.(Ender)
+	if !lives || s == m.own {
+		m.Close(code, reason)
+		return
+	}
+	name := s.Topic()
+	m.mu.Lock()
+	there := m.subLocked(name) == s
+	if there {
+		m.dropLocked(name)
+		m.dropLocked(companionName(name))
+	}
+	m.mu.Unlock()
+	if there {
+		to.Ended(name, code, reason)
+	}
+}
+
 // Publish sends msg to the subscribers of the topic, the member among them unless it
 // is msg.Except. It need not be subscribed.
 func (m *Member) Publish(name string, msg Message) (Receipt, error) {

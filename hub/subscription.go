@@ -168,6 +168,15 @@ func (s *Subscription) Unsubscribe() {
 	}
 }
 
+// end ends the subscription on behalf of the server.
+func (s *Subscription) end(code wsproto.Code, reason string) {
+	if m, ok := s.to.(*Member); ok {
+		m.end(s, code, reason)
+	} else {
+		s.to.Close(code, reason)
+	}
+}
+
 // Resume has a subscription that began paused go on. A second call does nothing.
 func (s *Subscription) Resume() {
 	if s.flags.And(^uint32(flagPaused))&flagPaused != 0 {

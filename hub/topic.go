@@ -192,7 +192,7 @@ func (t *Topic) close(code wsproto.Code, reason string) (closed int) {
 	t.mu.Unlock()
 	for _, g := range groups {
 		for _, s := range g.all() {
-			s.to.Close(code, reason)
+			s.end(code, reason)
 			closed++
 		}
 	}

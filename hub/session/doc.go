@@ -26,6 +26,6 @@
 //
 // # Locks
 //
-// receiver.mu comes last: it is taken under the locks of a connection, and no method
-// of any is called under it.
+// receiver.replying comes first: the hub's are taken under it. receiver.mu comes last: it
+// is taken under the locks of a connection, and no method of any is called under it.
 package session

@@ -14,9 +14,11 @@ import (
 type receiver struct {
 	conn *wsproto.Conn
 
-	mu      sync.Mutex
-	waiting interface{ Schedule() } // of the hub, for the connection to drain
-	drops   drops
+	replying sync.Mutex // first of all: held while a request is handled
+	mu       sync.Mutex
+	waiting  interface{ Schedule() } // of the hub, for the connection to drain
+	drops    *drops                  // nil if there never were any
+	over     bool                    // nobody is there any more
 }
 
 // dropEvery is the shortest time between two events that tell of drops.
@@ -28,7 +30,6 @@ type drops struct {
 	timer   *time.Timer      // runs, or has run, if pending is not empty
 	told    time.Time        // the last time
 	due     bool             // as soon as the connection has drained
-	over    bool             // nobody is there any more
 }
 
 // Loop, SendPrepared and Close are those of the connection.
@@ -49,8 +50,11 @@ func (r *receiver) WhenDrained(t interface{ Schedule() }) {
 // Schedule is called, under locks, when the connection has drained.
 func (r *receiver) Schedule() {
 	r.mu.Lock()
-	t, due := r.waiting, r.drops.due
-	r.waiting, r.drops.due = nil, false
+	t, due := r.waiting, r.drops != nil && r.drops.due
+	r.waiting = nil
+	if due {
+		r.drops.due = false
+	}
 	r.mu.Unlock()
 	if t != nil {
 		t.Schedule()
@@ -69,6 +73,14 @@ func (r *receiver) tell(p []byte, err error) {
 	}
 }
 
+// Ended says that the server has ended a subscription, but not before the client knows
+// that it has it.
+func (r *receiver) Ended(topic string, code wsproto.Code, reason string) {
+	r.replying.Lock()
+	defer r.replying.Unlock()
+	r.tell((&wire.End{Topic: topic, Code: int(code), Reason: reason}).Append(nil))
+}
+
 // OnDrop is a hub's Options.OnDrop.
 func OnDrop(s *hub.Subscription, messages int) {
 	if m, ok := s.Subscriber().(*hub.Member); ok {
@@ -82,10 +94,13 @@ func OnDrop(s *hub.Subscription, messages int) {
 func (r *receiver) dropped(topic string, messages int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	d := &r.drops
-	if d.over {
+	if r.over {
 		return
 	}
+	if r.drops == nil {
+		r.drops = new(drops)
+	}
+	d := r.drops
 	if d.pending == nil {
 		d.pending = make(map[string]int64)
 		wait := dropEvery - time.Since(d.told)
@@ -101,7 +116,7 @@ func (r *receiver) dropped(topic string, messages int64) {
 // dropsDue tells what was dropped, as soon as the connection has drained.
 func (r *receiver) dropsDue() {
 	r.mu.Lock()
-	r.drops.due = !r.drops.over
+	r.drops.due = !r.over
 	r.mu.Unlock()
 	r.conn.WhenDrained(r)
 }
@@ -109,7 +124,7 @@ func (r *receiver) dropsDue() {
 // tellDrops may add to what is pending again by now: little, and seldom.
 func (r *receiver) tellDrops() {
 	r.mu.Lock()
-	d := &r.drops
+	d := r.drops
 	pending := d.pending
 	d.pending, d.told = nil, time.Now()
 	r.mu.Unlock()
@@ -125,8 +140,9 @@ func (r *receiver) tellDrops() {
 func (r *receiver) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.drops.over, r.drops.pending = true, nil
-	if r.drops.timer != nil {
-		r.drops.timer.Stop()
+	r.over = true
+	if d := r.drops; d != nil {
+		d.pending = nil
+		d.timer.Stop()
 	}
 }

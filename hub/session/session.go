@@ -61,29 +61,33 @@ func (s *session) handle(r *wire.Request) {
 		s.fail(r.ID, wire.UnknownRequest(r.Do))
 		return
 	}
+	s.replying.Lock()
+	defer s.replying.Unlock()
 	result, begun, err := do(s, r)
-	if err != nil {
+	switch {
+	case err != nil:
 		s.fail(r.ID, errorOf(err))
-		return
-	}
-	s.reply(r.ID, result)
-	if begun != nil {
+	case !s.reply(r.ID, result):
+		if begun != nil {
+			_ = s.member.Unsubscribe(begun.Topic()) // unless it has ended meanwhile
+		}
+		s.fail(r.ID, wire.Errorf(wire.Unavailable, "the reply does not fit into what may be pending: read what there is, and ask again"))
+	case begun != nil:
 		begun.Resume()
 	}
 }
 
-func (s *session) reply(id uint64, result *wire.Result) {
+// reply reports false if there is no room for the reply.
+func (s *session) reply(id uint64, result *wire.Result) bool {
 	if id == 0 {
-		return
+		return true
 	}
 	p, err := (&wire.Reply{ID: id, OK: result}).Append(nil)
-	if err != nil { // of data that presence has and that is no JSON
-		s.fail(id, wire.Errorf(wire.Unavailable, "the server has something that it cannot say in JSON: %v", err))
-		return
+	if err != nil {
+		s.conn.Close(wsproto.InternalError, wire.Plain(err)) // all that is in it is known to be JSON
+		return true
 	}
-	if s.conn.Send(wsproto.Text, p) == wsproto.Full {
-		s.fail(id, wire.Errorf(wire.Unavailable, "the reply does not fit into what may be pending; read what there is, and ask again"))
-	}
+	return s.conn.Send(wsproto.Text, p) != wsproto.Full
 }
 
 func (s *session) fail(id uint64, e *wire.Error) {

@@ -36,12 +36,31 @@
 // it cannot be resumed.
 //
 // "presence":true asks for who is in the topic, in the reply's "present", and for events
-// when that changes.
+// when that changes, the client itself included. List and events fit together. A topic
+// of which it is not kept who is there, as of a pattern, answers bad-request.
 //
 // "data" is any JSON value; it comes out as it went in, but for white space. "key" is
 // for topics that conflate. A client does not get what it publishes itself, unless
 // "echo" is true. The reply has the message's "position" and the number of
 // "receivers"; it is sent when the message has its place in the topic.
+//
+// The reply to history has "messages", as they are events, and the "position" after the
+// last of them, from which to go on. "more" is true if the topic holds more, because
+// there are more than limit, which is 100 if it is not given and at most 1,000, or more
+// than about 256 KiB. Without after and last it is about the latest. A topic that does not
+// exist has no messages, and no position.
+//
+// The reply to presence has "present", a list of people:
+//
+//	{"id":"ada","data":...,"connections":2}   a user
+//	{"id":"c9k2","anonymous":true}            a client without a user, by the name that its hello has
+//
+// data is what the client gave when it connected, if anything. Subscribe and events say
+// the same, but for connections.
+//
+// Topics whose names begin with @ are those of users. What is sent to a user comes as a
+// message of @USER to all connections of the user, without a subscription; nobody else
+// gets it, and only the server publishes there.
 //
 // # Events
 //
@@ -49,18 +68,25 @@
 //	{"topic":"news","offset":13,"time":1764000000000,"data":...}   a message; "key" if it has one
 //	{"topic":"news","offset":14,"time":1764000000001,"text":"..."}  that was published as plain text
 //	{"topic":"news","offset":15,"time":1764000000002,"base64":"..."} as binary
-//	{"presence":"news","joined":[{"id":"ada","data":...}],"left":[{"id":"bob"}]}
+//	{"presence":"news","joined":[{"id":"ada","data":...}],"left":[{"id":"bob"}]}   one or both
 //	{"dropped":"news","messages":7}   so many messages did not come: the client is slow
 //	{"end":"news","code":1001,"reason":"..."}   the server has ended the subscription
 //
 // time is in milliseconds since 1970. A message that was published as JSON, through
 // fanfare.v1 or over HTTP as application/json, has data; any other has text or base64.
+// Text that consists of control characters mostly, which would be several times as long,
+// comes as base64 too.
+//
+// dropped comes at most once a second for each subscription, and when the client has
+// read what was sent. Messages that were superseded, in a topic that conflates, count.
+// When a subscription has ended, a message that was under way may still come.
 //
 // # Errors
 //
 //	{"id":1,"error":{"code":"too-old","message":"...","oldest":"4x7k:3","latest":"4x7k:90"}}
 //
-// The message is for people. The codes are
+// The message is for people. oldest and latest are missing if the topic is gone. The
+// codes are
 //
 //	bad-request   the JSON, or a member of it, is not what it should be
 //	bad-topic     no topic or pattern can have that name
@@ -68,10 +94,11 @@
 //	not-subscribed
 //	too-old       what was published since is not held any more; oldest is where it begins
 //	forbidden     the server does not let this client do that
-//	too-large     the message, or the number of subscriptions
+//	too-large     the number of subscriptions
 //	unknown       there is no such request
 //	unavailable   the server cannot do it now; try again later
 //
 // An error leaves the connection as it was. Only what is no JSON object at all, or
-// binary, closes it, with 1007 or 1003.
+// binary, closes it, with 1007 or 1003; and a message that is larger than the server
+// takes, with 1009. A client that does not read what it gets is closed with 1013.
 package wire
