@@ -93,10 +93,7 @@ func ParseRequest(b []byte) (Request, error) {
 		Do: w.Do, Topic: w.Topic, Last: w.Last, Limit: w.Limit,
 		Presence: w.Presence, Data: w.Data, Key: w.Key, Echo: w.Echo,
 	}
-	if w.ID != nil {
-		if *w.ID < 1 || *w.ID > MaxID {
-			return r, badRequest("the id is %d; it has to be a whole number from 1 to %d", *w.ID, int64(MaxID))
-		}
+	if w.ID != nil && *w.ID >= 1 && *w.ID <= MaxID {
 		r.ID = uint64(*w.ID)
 	}
 	var wrong *json.UnmarshalTypeError
@@ -104,6 +101,9 @@ func ParseRequest(b []byte) (Request, error) {
 		return r, badRequest("%q is a JSON %s; it has to be %s", wrong.Field, wrong.Value, kind(wrong.Field))
 	} else if err != nil {
 		return r, badRequest("%v", err)
+	}
+	if w.ID != nil && r.ID == 0 {
+		return r, badRequest("the id is %d; it has to be %s", *w.ID, kind("id"))
 	}
 	if w.After != "" {
 		p, err := hub.ParsePosition(w.After)
