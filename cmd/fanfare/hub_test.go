@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -192,4 +195,423 @@ func like(pattern, s string) bool {
 		s = s[at+len(part):]
 	}
 	return s == ""
+}
+
+func TestErrorsOfHub(t *testing.T) {
+	p := start(t, "-max-message", "5000")
+	c := p.join("/hub", nil)
+	at := c.gets(`"do":"subscribe","topic":"a"`).Position
+	for _, e := range []struct{ request, code, says string }{
+		{`"do":"subscribe","topic":"a"`, wire.Subscribed, `"a"`},
+		{`"do":"subscribe","topic":"a b"`, wire.BadTopic, "' '"},
+		{`"do":"subscribe"`, wire.BadTopic, "empty"},
+		{`"do":"subscribe","topic":"a.>.b"`, wire.BadTopic, "before its end"},
+		{`"do":"subscribe","topic":"@ada"`, wire.Forbidden, "users"},
+		{`"do":"subscribe","topic":"b","after":"zz:5"`, wire.TooOld, "begun anew"},
+		{`"do":"subscribe","topic":"b","presence":true`, wire.BadRequest, "not kept"},
+		{`"do":"subscribe","topic":"b","last":-1`, wire.BadRequest, "negative"},
+		{`"do":"unsubscribe","topic":"b"`, wire.NotSubscribed, `"b"`},
+		{`"do":"unsubscribe"`, wire.NotSubscribed, `""`},
+		{`"do":"publish","topic":"b"`, wire.BadRequest, `"data"`},
+		{`"do":"publish","topic":"b.*","data":1`, wire.BadTopic, "as only patterns may"},
+		{`"do":"publish","topic":"@ada","data":1`, wire.Forbidden, "users"},
+		{`"do":"history","topic":"@ada"`, wire.Forbidden, "users"},
+		{`"do":"history","topic":"a.*"`, wire.BadTopic, "patterns"},
+		{`"do":"history","topic":"gone","after":"zz:5"`, wire.TooOld, "ended"},
+		{`"do":"history","topic":"a","after":"zz:5"`, wire.TooOld, "begun anew"},
+		{`"do":"history","topic":"a","after":"5"`, wire.BadRequest, "EPOCH:OFFSET"},
+		{`"do":"presence","topic":"a"`, wire.BadRequest, "not kept"},
+		{`"do":"presence","topic":"@ada"`, wire.Forbidden, "users"},
+		{`"do":"presence","topic":"a b"`, wire.BadTopic, "' '"},
+		{`"topic":"a"`, wire.BadRequest, "subscribe, unsubscribe, publish"},
+		{`"do":"listen"`, wire.Unknown, `"listen"`},
+	} {
+		got := c.fails(e.request, e.code, e.says)
+		if strings.HasPrefix(got.Message, "hub:") || (got.Oldest != nil) != strings.Contains(got.Message, "anew") {
+			t.Errorf("%s: %+v", e.request, got)
+		}
+	}
+	if now := c.gets(`"do":"history","topic":"a"`); *now.Position != *at || len(*now.Messages) != 0 {
+		t.Errorf("after all of these: %+v", now)
+	}
+	for _, e := range []struct {
+		typ  websocket.MessageType
+		say  string
+		code websocket.StatusCode
+	}{
+		{websocket.MessageBinary, `{"id":1,"do":"ping"}`, websocket.StatusUnsupportedData},
+		{websocket.MessageText, `[]`, websocket.StatusInvalidFramePayloadData},
+		{websocket.MessageText, `{"id":`, websocket.StatusInvalidFramePayloadData},
+		{websocket.MessageText, strings.Repeat(" ", 5001), websocket.StatusMessageTooBig},
+	} {
+		c := p.join("/hub", nil)
+		if err := c.Write(c.ctx(), e.typ, []byte(e.say)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Read(c.ctx()); websocket.CloseStatus(err) != e.code {
+			t.Errorf("%.20q: %v, want %d", e.say, err, e.code)
+		}
+	}
+}
+
+func TestHubHandshake(t *testing.T) {
+	p := start(t, "-user-header", "X-User")
+	for _, c := range []struct {
+		path   string
+		header http.Header
+		status int
+		says   string
+	}{
+		{"/hub", http.Header{"Sec-Websocket-Protocol": {"chat, fanfare.v2"}}, 400, "fanfare.v1; the client offers only chat, fanfare.v2"},
+		{"/hub?data=x", nil, 400, "not JSON"},
+		{"/hub?data=%22" + strings.Repeat("x", 1023) + "%22", nil, 400, "1025 bytes"},
+		{"/hub", http.Header{"X-User": {"a b"}}, 400, "X-User"},
+		{"/topics/@ada", nil, 403, "users"},
+		{"/hub/", nil, 404, "/hub"},
+	} {
+		_, resp, err := websocket.Dial(p.ctx(), "ws://"+p.addr+c.path, &websocket.DialOptions{HTTPHeader: c.header})
+		if err == nil || resp == nil || resp.StatusCode != c.status {
+			t.Errorf("%s %v: %v, want %d", c.path, c.header, err, c.status)
+			continue
+		}
+		if body, _ := io.ReadAll(resp.Body); !strings.Contains(string(body), c.says) {
+			t.Errorf("%s %v: %s, want %q", c.path, c.header, body, c.says)
+		}
+	}
+	if h := p.join("/hub", http.Header{"X-User": {"ada"}}).hello; h.User != "ada" {
+		t.Errorf("%+v", h)
+	}
+	if h := start(t).join("/hub", http.Header{"X-User": {"ada"}}).hello; h.User != "" {
+		t.Errorf("without -user-header anybody can be %q", h.User)
+	}
+}
+
+// flood publishes numbers to a topic, several at a time, until it has published n, or
+// stop is called.
+func (p *program) flood(topic string, n int) (stop func()) {
+	c := p.join("/hub", nil)
+	done, end := make(chan struct{}), make(chan struct{})
+	replies := make(chan struct{}, 16) // room for requests under way
+	go func() {
+		defer close(done)
+		for i := 1; i <= n; i++ {
+			select {
+			case replies <- struct{}{}:
+			case <-end:
+				return
+			}
+			request := fmt.Sprintf(`{"id":%d,"do":"publish","topic":%q,"data":%d}`, i, topic, i)
+			if err := c.Write(context.Background(), websocket.MessageText, []byte(request)); err != nil {
+				return
+			}
+		}
+	}()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for {
+			if _, _, err := c.Conn.Read(context.Background()); err != nil {
+				return
+			}
+			<-replies
+		}
+	}()
+	var once sync.Once
+	stop = func() {
+		once.Do(func() { close(end) })
+		<-done
+		_ = c.CloseNow()
+		<-read
+	}
+	p.t.Cleanup(stop)
+	return stop
+}
+
+// The reply to subscribe comes before all messages, and says where they begin.
+func TestReplyComesFirst(t *testing.T) {
+	p := start(t, "-topic", "x history=50")
+	p.flood("x", 1<<30)
+	for range 20 {
+		c := p.join("/hub", nil)
+		for _, how := range []string{``, `,"last":20`} {
+			at := c.gets(`"do":"subscribe","topic":"x"` + how).Position
+			for i := range uint64(30) {
+				if m := c.message(); m.Offset != at.Offset+1+i || string(m.Payload) != fmt.Sprint(m.Offset) {
+					t.Fatalf("message %d is %d %s: it began at %v", i, m.Offset, m.Payload, at)
+				}
+			}
+			c.send(c.Conn, `{"id":77,"do":"unsubscribe","topic":"x"}`)
+			for e := c.event(); e.Reply == nil || e.Reply.ID != 77; e = c.event() {
+			}
+		}
+		_ = c.CloseNow()
+	}
+}
+
+// Who loses the connection while much is published gets each message once.
+func TestResumeIsExact(t *testing.T) {
+	const n = 20_000
+	p := start(t, "-topic", "x history=20000")
+	c := p.join("/hub", nil)
+	at := *c.gets(`"do":"subscribe","topic":"x"`).Position
+	p.flood("x", n)
+	for broken := 0; at.Offset < n; broken++ {
+		for range 1 + broken*997%1700 {
+			m := c.message()
+			if at.Offset++; m.Offset != at.Offset || string(m.Payload) != fmt.Sprint(at.Offset) {
+				t.Fatalf("got %d %s, want %d, after %d times that the connection broke", m.Offset, m.Payload, at.Offset, broken)
+			}
+			if at.Offset == n {
+				return
+			}
+		}
+		_ = c.CloseNow()
+		c = p.join("/hub", nil)
+		if began := c.gets(fmt.Sprintf(`"do":"subscribe","topic":"x","after":%q`, at)); *began.Position != at {
+			t.Fatalf("began at %v, want %v", began.Position, at)
+		}
+	}
+}
+
+func TestTooOld(t *testing.T) {
+	p := start(t, "-topic", "x history=2")
+	c, pub := p.join("/hub", nil), p.join("/hub", nil)
+	first := pub.gets(`"do":"publish","topic":"x","data":1`).Position
+	for i := 2; i <= 5; i++ {
+		pub.gets(fmt.Sprintf(`"do":"publish","topic":"x","data":%d`, i))
+	}
+	for _, do := range []string{"subscribe", "history"} {
+		e := c.fails(fmt.Sprintf(`"do":%q,"topic":"x","after":%q`, do, first), wire.TooOld, "oldest")
+		oldest, latest := hub.Position{Epoch: first.Epoch, Offset: 3}, hub.Position{Epoch: first.Epoch, Offset: 5}
+		if *e.Oldest != oldest || *e.Latest != latest {
+			t.Errorf("%+v, want %v to %v", e, oldest, latest)
+		}
+	}
+	c.gets(fmt.Sprintf(`"do":"subscribe","topic":"x","after":"%s"`, hub.Position{Epoch: first.Epoch, Offset: 3}))
+	c.wantsMessage("x", 4, wire.JSON, "4")
+	c.wantsMessage("x", 5, wire.JSON, "5")
+}
+
+func TestHistoryInPages(t *testing.T) {
+	p := start(t, "-topic", "x history=1000")
+	c := p.join("/hub", nil)
+	for i := range 250 {
+		c.gets(fmt.Sprintf(`"do":"publish","topic":"x","data":%d,"key":"k"`, i+1))
+	}
+	if r := c.gets(`"do":"history","topic":"x"`); len(*r.Messages) != 100 || (*r.Messages)[0].Offset != 151 || r.More || r.Position.Offset != 250 {
+		t.Errorf("%d messages, more: %v, position %v", len(*r.Messages), r.More, r.Position)
+	}
+	seen, at := uint64(0), c.gets(`"do":"history","topic":"x","last":250,"limit":1`).Position
+	for at.Offset, seen = 0, 0; ; {
+		r := c.gets(fmt.Sprintf(`"do":"history","topic":"x","after":%q,"limit":60`, at))
+		for _, m := range *r.Messages {
+			if seen++; m.Offset != seen || string(m.Payload) != fmt.Sprint(seen) || m.Key != "k" {
+				t.Fatalf("%+v, want %d", m, seen)
+			}
+		}
+		if at = r.Position; !r.More {
+			break
+		}
+	}
+	if seen != 250 || at.Offset != 250 {
+		t.Errorf("%d messages, up to %v", seen, at)
+	}
+	if r := c.gets(`"do":"history","topic":"nothing"`); r.Position != nil || len(*r.Messages) != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	p := start(t)
+	c, pub := p.join("/hub", nil), p.join("/hub", nil)
+	one, all := p.dial("/topics/prices.*"), p.dial("/topics/prices.%3E")
+	c.gets(`"do":"subscribe","topic":"prices.*"`)
+	if r := pub.gets(`"do":"publish","topic":"prices.eur","data":1`); *r.Receivers != 3 {
+		t.Errorf("%d receivers, want 3", *r.Receivers)
+	}
+	pub.gets(`"do":"publish","topic":"prices.eur.bid","data":2`)
+	pub.gets(`"do":"publish","topic":"prices","data":3`)
+	pub.gets(`"do":"publish","topic":"prices.usd","data":4`)
+	c.wantsMessage("prices.eur", 1, wire.JSON, "1")
+	c.wantsMessage("prices.usd", 1, wire.JSON, "4")
+	for _, want := range []string{"1", "4"} {
+		p.wants(one, websocket.MessageText, want)
+	}
+	for _, want := range []string{"1", "2", "4"} {
+		p.wants(all, websocket.MessageText, want)
+	}
+	p.send(one, "to whom?")
+	if _, _, err := one.Read(p.ctx()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation || !strings.Contains(err.Error(), "pattern") {
+		t.Errorf("%v, want 1008", err)
+	}
+}
+
+func TestPresence(t *testing.T) {
+	p := start(t, "-topic", "room presence grace=1ms", "-user-header", "X-User")
+	ada := http.Header{"X-User": {"ada"}}
+	a := p.join("/hub?data=%7B%22name%22:%22Ada%22%7D", ada)
+	if r := a.gets(`"do":"subscribe","topic":"room","presence":true`); r.Present == nil || len(*r.Present) != 0 {
+		t.Errorf("present: %+v", r.Present)
+	}
+	person := func(who []wire.Person, id, data string) bool {
+		return len(who) == 1 && who[0].ID == id && string(who[0].Data) == data
+	}
+	if e := a.event().Change; e == nil || e.Topic != "room" || !person(e.Joined, "ada", `{"name":"Ada"}`) || len(e.Left) != 0 {
+		t.Fatalf("%+v", e)
+	}
+	b := p.join("/hub", nil)
+	if r := b.gets(`"do":"subscribe","topic":"room","presence":true`); !person(*r.Present, "ada", `{"name":"Ada"}`) {
+		t.Errorf("present: %+v", *r.Present)
+	}
+	if e := a.event().Change; e == nil || !person(e.Joined, b.hello.Client, "") || !e.Joined[0].Anonymous {
+		t.Fatalf("%+v", e)
+	}
+	again := p.join("/hub", ada) // is nothing new
+	again.gets(`"do":"subscribe","topic":"room"`)
+	_, body := p.request("GET", "/topics/room/presence", "", nil)
+	if !strings.Contains(body, `"connections":2`) || !strings.Contains(body, `"id":"`+b.hello.Client+`","anonymous":true`) {
+		t.Error(body)
+	}
+	if r := again.gets(`"do":"presence","topic":"room"`); len(*r.Present) != 2 {
+		t.Errorf("present: %+v", *r.Present)
+	}
+	if e := b.event().Change; e == nil || !person(e.Joined, b.hello.Client, "") {
+		t.Fatalf("%+v", e)
+	}
+	b.gets(`"do":"unsubscribe","topic":"room"`)
+	if e := a.event().Change; e == nil || len(e.Joined) != 0 || !person(e.Left, b.hello.Client, "") {
+		t.Fatalf("%+v", e)
+	}
+}
+
+// Who does not read for a while gets the latest of each key then, and is told how many
+// others there were.
+func TestConflation(t *testing.T) {
+	p := start(t, "-topic", "x slow=conflate limit=100KiB", "-max-pending", "5000000")
+	c := p.join("/hub", nil)
+	c.gets(`"do":"subscribe","topic":"x"`)
+	filler := strings.Repeat("x", 10_000)
+	published := uint64(0)
+	publish := func(text string) {
+		t.Helper()
+		if resp, body := p.request("POST", fmt.Sprintf("/topics/x?key=%d", published%3), "text/plain", strings.NewReader(text)); resp.StatusCode != 200 {
+			t.Fatal(body)
+		}
+		published++
+	}
+	// It lags behind when what is published is superseded, and not only on its way.
+	if !settles(func() bool {
+		publish(filler)
+		_, body := p.request("GET", "/topics/x", "", nil)
+		return strings.Contains(body, `"dropped"`) && strings.Contains(body, `"lagging":1`)
+	}) {
+		t.Fatal("it did not fall behind")
+	}
+	for i := range 3 {
+		publish(fmt.Sprint("last ", i))
+	}
+	var got, dropped, last uint64
+	latest := make(map[string]string)
+	for got+dropped < published {
+		switch e := c.event(); {
+		case e.Dropped != nil && e.Dropped.Topic == "x":
+			dropped += uint64(e.Dropped.Messages)
+		case e.Message != nil && e.Message.Offset > last:
+			last, latest[e.Message.Key] = e.Message.Offset, string(e.Message.Payload)
+			got++
+		default:
+			t.Fatalf("%+v after %d", e, last)
+		}
+	}
+	if dropped == 0 || last != published || len(latest) != 3 {
+		t.Errorf("%d dropped, last %d of %d, keys %d", dropped, last, published, len(latest))
+	}
+	for key, text := range latest {
+		if !strings.HasPrefix(text, "last ") {
+			t.Errorf("key %s ends with %.10q", key, text)
+		}
+	}
+}
+
+func TestPeople(t *testing.T) {
+	p := start(t, "-user-header", "X-User")
+	ada, bob := http.Header{"X-User": {"ada"}}, http.Header{"X-User": {"bob"}}
+	a, b, c := p.join("/hub", ada), p.join("/hub", ada), p.join("/hub", bob)
+	if resp, body := p.request("POST", "/users/ada", "application/json", strings.NewReader(`{"for":"Ada"}`)); resp.StatusCode != 200 ||
+		!strings.Contains(body, `"subscribers":2`) || !strings.Contains(body, `"user":"ada"`) {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	a.wantsMessage("@ada", 1, wire.JSON, `{"for":"Ada"}`)
+	b.wantsMessage("@ada", 1, wire.JSON, `{"for":"Ada"}`)
+	c.gets(`"do":"ping"`)
+	if resp, body := p.request("DELETE", "/users/ada/connections?code=4001&reason=logged+out", "", nil); resp.StatusCode != 200 || !strings.Contains(body, `"closed":2`) {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	for _, c := range []*client{a, b} {
+		if _, _, err := c.Read(c.ctx()); websocket.CloseStatus(err) != 4001 || !strings.Contains(err.Error(), "logged out") {
+			t.Errorf("%v, want 4001", err)
+		}
+	}
+	c.gets(`"do":"ping"`)
+	if !settles(func() bool {
+		resp, _ := p.request("DELETE", "/users/ada/connections", "", nil)
+		return resp.StatusCode == 404
+	}) {
+		t.Error("she is still there")
+	}
+}
+
+// A topic's subscribers lose the topic, and the connection only if they have nothing else.
+func TestEnd(t *testing.T) {
+	p := start(t)
+	c, plain := p.join("/hub", nil), p.dial("/topics/a")
+	c.gets(`"do":"subscribe","topic":"a"`)
+	c.gets(`"do":"subscribe","topic":"b"`)
+	if resp, body := p.request("DELETE", "/topics/a/subscribers?code=4001&reason=over", "", nil); resp.StatusCode != 200 || !strings.Contains(body, `"closed":2`) {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if e := c.event().End; e == nil || *e != (wire.End{Topic: "a", Code: 4001, Reason: "over"}) {
+		t.Errorf("%+v", e)
+	}
+	if _, _, err := plain.Read(p.ctx()); websocket.CloseStatus(err) != 4001 {
+		t.Errorf("%v, want 4001", err)
+	}
+	p.request("POST", "/topics/a", "text/plain", strings.NewReader("nobody gets it"))
+	p.request("POST", "/topics/b", "text/plain", strings.NewReader("x"))
+	c.wantsMessage("b", 1, wire.Text, "x")
+	c.fails(`"do":"unsubscribe","topic":"a"`, wire.NotSubscribed, "")
+	c.gets(`"do":"subscribe","topic":"a"`)
+}
+
+// Requests that come faster than their replies are read wait: all are answered, in
+// their order.
+func TestPileOfRequests(t *testing.T) {
+	const n = 300
+	p := start(t, "-topic", "x history=100", "-max-message", "65536", "-max-pending", "1000000")
+	c := p.join("/hub", nil)
+	payload := `"` + strings.Repeat("x", 50_000) + `"`
+	for range 10 {
+		c.gets(`"do":"publish","topic":"x","data":` + payload)
+	}
+	go func() {
+		for i := range n {
+			request := fmt.Sprintf(`{"id":%d,"do":"history","topic":"x","limit":5}`, 1000+i)
+			if c.Write(context.Background(), websocket.MessageText, []byte(request)) != nil {
+				return // the test says why
+			}
+		}
+	}()
+	answered := 0
+	for i := range n {
+		r := c.event().Reply
+		if r == nil || r.ID != uint64(1000+i) || r.Error != nil && r.Error.Code != wire.Unavailable {
+			t.Fatalf("%+v, want reply %d", r, 1000+i)
+		}
+		if r.OK != nil {
+			answered++
+		}
+	}
+	if answered == 0 {
+		t.Error("no history was told")
+	}
 }

@@ -52,7 +52,7 @@ func parseRule(s string) (rule, error) {
 	return r, nil
 }
 
-const ruleHelp = "slow=POLICY limit=BYTES limit-messages=NUMBER history=MESSAGES bytes=BYTES age=TIME presence"
+const ruleHelp = "slow=POLICY limit=BYTES limit-messages=NUMBER history=MESSAGES bytes=BYTES age=TIME presence grace=TIME"
 
 // ruleKeys are what can stand in a rule.
 var ruleKeys = map[string]func(o *hub.TopicOptions, value string) error{
@@ -62,22 +62,25 @@ var ruleKeys = map[string]func(o *hub.TopicOptions, value string) error{
 		}
 		return nil
 	},
-	"limit":          func(o *hub.TopicOptions, value string) (err error) { return parseBytes(value, &o.Limit.Bytes) },
-	"limit-messages": func(o *hub.TopicOptions, value string) (err error) { return parseCount(value, &o.Limit.Messages) },
-	"history":        func(o *hub.TopicOptions, value string) (err error) { return parseCount(value, &o.History.Messages) },
-	"bytes":          func(o *hub.TopicOptions, value string) (err error) { return parseBytes(value, &o.History.Bytes) },
-	"age": func(o *hub.TopicOptions, value string) (err error) {
-		if o.History.Age, err = time.ParseDuration(value); err != nil || o.History.Age <= 0 {
-			return errors.New("it takes a time, such as 90s, 10m or 24h")
-		}
-		return nil
-	},
+	"limit":          func(o *hub.TopicOptions, value string) error { return parseBytes(value, &o.Limit.Bytes) },
+	"limit-messages": func(o *hub.TopicOptions, value string) error { return parseCount(value, &o.Limit.Messages) },
+	"history":        func(o *hub.TopicOptions, value string) error { return parseCount(value, &o.History.Messages) },
+	"bytes":          func(o *hub.TopicOptions, value string) error { return parseBytes(value, &o.History.Bytes) },
+	"age":            func(o *hub.TopicOptions, value string) error { return parseTime(value, &o.History.Age) },
+	"grace":          func(o *hub.TopicOptions, value string) error { return parseTime(value, &o.PresenceGrace) },
 	"presence": func(o *hub.TopicOptions, value string) error {
 		if o.Presence = true; value != "" {
 			return errors.New("presence stands alone, without a value")
 		}
 		return nil
 	},
+}
+
+func parseTime(s string, d *time.Duration) (err error) {
+	if *d, err = time.ParseDuration(s); err != nil || *d <= 0 {
+		return errors.New("it takes a time, such as 90s, 10m or 24h")
+	}
+	return nil
 }
 
 func parseCount(s string, n *int) (err error) {

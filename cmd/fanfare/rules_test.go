@@ -12,8 +12,8 @@ import (
 func TestParseRule(t *testing.T) {
 	for s, want := range map[string]rule{
 		"news": {pattern: "news"},
-		"  prices.>  slow=conflate limit=256KiB history=1000 bytes=4MiB age=10m presence ": {"prices.>", hub.TopicOptions{
-			Slow: hub.Conflate, Limit: hub.Limit{Bytes: 256 << 10}, Presence: true,
+		"  prices.>  slow=conflate limit=256KiB history=1000 bytes=4MiB age=10m presence grace=5s ": {"prices.>", hub.TopicOptions{
+			Slow: hub.Conflate, Limit: hub.Limit{Bytes: 256 << 10}, Presence: true, PresenceGrace: 5 * time.Second,
 			History: hub.History{Messages: 1000, Bytes: 4 << 20, Age: 10 * time.Minute},
 		}},
 		"*.log limit=65536 limit-messages=7 slow=drop-oldest": {"*.log", hub.TopicOptions{
@@ -42,6 +42,7 @@ func TestErrorsOfRules(t *testing.T) {
 		"a limit-messages=-1":    {"limit-messages=-1", "number"},
 		"a slow=drop":            {`"slow=drop"`, "drop-oldest"},
 		"a age=10":               {`"age=10"`, "10m"},
+		"a grace=":               {`"grace="`, "10m"},
 		"a age=-5s":              {`"age=-5s"`, "10m"},
 		"a presence=yes":         {"presence=yes", "without a value"},
 		"news slow = conflate":   {`"slow"`, "drop-oldest"},

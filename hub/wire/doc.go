@@ -41,7 +41,9 @@
 //
 // "data" is any JSON value; it comes out as it went in, but for white space. "key" is
 // for topics that conflate. A client does not get what it publishes itself, unless
-// "echo" is true. The reply has the message's "position" and the number of
+// "echo" is true; but a new connection is another client: if it resumes, or begins with
+// history, it may get what it has published before, and can tell by the position that the
+// reply had. The reply has the message's "position" and the number of
 // "receivers"; it is sent when the message has its place in the topic.
 //
 // The reply to history has "messages", as they are events, and the "position" after the
