@@ -350,8 +350,8 @@ func TestReplyComesFirst(t *testing.T) {
 
 // Who loses the connection while much is published gets each message once.
 func TestResumeIsExact(t *testing.T) {
-	const n = 20_000
-	p := start(t, "-topic", "x history=20000")
+	const n = 10_000
+	p := start(t, "-topic", "x history=10000")
 	c := p.join("/hub", nil)
 	at := *c.gets(`"do":"subscribe","topic":"x"`).Position
 	p.flood("x", n)
@@ -586,7 +586,7 @@ func TestEnd(t *testing.T) {
 // Requests that come faster than their replies are read wait: all are answered, in
 // their order.
 func TestPileOfRequests(t *testing.T) {
-	const n = 300
+	const n = 100
 	p := start(t, "-topic", "x history=100", "-max-message", "65536", "-max-pending", "1000000")
 	c := p.join("/hub", nil)
 	payload := `"` + strings.Repeat("x", 50_000) + `"`

@@ -152,8 +152,11 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 	}
 	var b batch
 	switch err := json.Unmarshal(body, &b); {
-	case err != nil || !utf8.Valid(body):
-		fail(w, http.StatusBadRequest, fmt.Sprintf(`the body is not {"messages":[{"topic":"news","data":"hello"}]}: %v`, errors.Join(err)))
+	case err != nil:
+		fail(w, http.StatusBadRequest, `the body is not as {"messages":[{"topic":"news","data":"hello"}]}: `+err.Error())
+		return
+	case !utf8.Valid(body):
+		fail(w, http.StatusBadRequest, "the body is not UTF-8, as JSON has to be")
 		return
 	case len(b.Messages) == 0:
 		fail(w, http.StatusBadRequest, `there are no "messages"`)

@@ -213,6 +213,8 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"-max-message", "5000000000000000000"}, 2, "-max-pending"},
 		{[]string{"-origins", "https://good.example"}, 2, "without http://"},
 		{[]string{"-drain", "-1s"}, 2, "-drain"},
+		{[]string{"-topic", "news hystory=5"}, 2, `no "hystory=5"`},
+		{[]string{"-token-file", "/nowhere/token"}, 1, "/nowhere/token"},
 		{[]string{"-cert", "cert.pem"}, 2, "without -key"},
 		{[]string{"-key", "key.pem"}, 2, "without -cert"},
 		{[]string{"-cert", "/nowhere/cert.pem", "-key", "/nowhere/key.pem"}, 1, "/nowhere/cert.pem"},

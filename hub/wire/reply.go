@@ -55,9 +55,10 @@ func ErrorOf(err error, code string) *Error {
 	return &Error{Code: code, Message: Plain(err)}
 }
 
-// Plain is what a client is told of an error: without the package that noticed it.
+// Plain is what a client is told of an error: without the packages that noticed it.
 func Plain(err error) string {
-	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "hub: "), "wire: ")
+	s := strings.ReplaceAll(err.Error(), ": hub: ", ": ")
+	return strings.TrimPrefix(strings.TrimPrefix(s, "hub: "), "wire: ")
 }
 
 // Result is what a request has come to. Which members it has depends on the request.
