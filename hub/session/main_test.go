@@ -1,0 +1,169 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// TestMain fails the run if a goroutine is left over when all servers have ended.
+func TestMain(m *testing.M) {
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
+		l.Close() // the runtime's own poller stays
+	}
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 && !settles(func() bool { return runtime.NumGoroutine() <= before }) {
+		stacks := make([]byte, 1<<20)
+		fmt.Printf("left over: %d goroutines\n%s\n", runtime.NumGoroutine()-before, stacks[:runtime.Stack(stacks, true)])
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// settles waits until cond holds, at most ten seconds.
+func settles(cond func() bool) bool {
+	limit := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-limit:
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
+// server is a hub with an endpoint, on a socket.
+type server struct {
+	testing.TB
+	hub  *hub.Hub
+	addr string
+}
+
+const maxPending = 512 << 10
+
+func serve(t testing.TB, ho hub.Options, o Options) *server {
+	t.Helper()
+	ws := &wsproto.Server{
+		Engine: netpoll.Options{MaxPending: maxPending},
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	ho.Groups, ho.Wrap, ho.WrapPresence, ho.OnDrop = ws.Loops(), Wrap, WrapPresence, OnDrop
+	ho.NewTask = func(loop int, r hub.Runner) hub.Task {
+		task := new(wsproto.Task)
+		if err := ws.InitTask(task, loop, r); err != nil {
+			panic(err)
+		}
+		return task
+	}
+	h := hub.New(ho)
+	ws.Accept = New(h, o).Accept
+	addr, err := ws.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer cancel()
+		_ = ws.Shutdown(ctx) // some clients are stalled, or gone
+	})
+	return &server{t, h, addr.String()}
+}
+
+// client speaks the protocol.
+type client struct {
+	*server
+	*websocket.Conn
+	hello wire.Hello
+}
+
+func (s *server) dial(query string) *client {
+	s.Helper()
+	c, _, err := websocket.Dial(s.ctx(), "ws://"+s.addr+"/"+query, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = c.CloseNow() })
+	c.SetReadLimit(16 << 20)
+	all := &client{server: s, Conn: c}
+	e := all.event()
+	if e.Hello == nil {
+		s.Fatalf("%+v, want hello", e)
+	}
+	all.hello = *e.Hello
+	return all
+}
+
+func (s *server) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	s.Cleanup(cancel)
+	return ctx
+}
+
+func (c *client) event() wire.Event {
+	c.Helper()
+	_, b, err := c.Read(c.ctx())
+	if err != nil {
+		c.Fatal(err)
+	}
+	e, err := wire.ParseEvent(b)
+	if err != nil {
+		c.Fatalf("%s: %v", b, err)
+	}
+	return e
+}
+
+// ask sends a request, and returns the reply, which has to come next.
+func (c *client) ask(r wire.Request) *wire.Reply {
+	c.Helper()
+	r.ID = 1
+	p, err := r.Append(nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	if err := c.Write(c.ctx(), websocket.MessageText, p); err != nil {
+		c.Fatal(err)
+	}
+	e := c.event()
+	if e.Reply == nil || e.Reply.ID != 1 {
+		c.Fatalf("%+v, want a reply", e)
+	}
+	return e.Reply
+}
+
+func (c *client) gets(r wire.Request) *wire.Result {
+	c.Helper()
+	reply := c.ask(r)
+	if reply.Error != nil {
+		c.Fatal(reply.Error)
+	}
+	return reply.OK
+}
+
+// wantsCode asks for what is to fail with a code; "" if it is not to.
+func (c *client) wantsCode(r wire.Request, code string) *wire.Error {
+	c.Helper()
+	reply := c.ask(r)
+	switch {
+	case reply.Error == nil && code != "":
+		c.Fatalf("%+v: no error, want %s", r, code)
+	case reply.Error != nil && reply.Error.Code != code:
+		c.Fatalf("%+v: %v, want %q", r, reply.Error, code)
+	}
+	return reply.Error
+}

@@ -1,0 +1,209 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+func TestIdentify(t *testing.T) {
+	s := serve(t, hub.Options{}, Options{Identify: func(r *wsproto.Request) (hub.Identity, error) {
+		switch user := r.Query().Get("user"); user {
+		case "mallory":
+			return hub.Identity{}, errors.New("mallory stays outside")
+		case "":
+			return hub.Identity{}, wsproto.Refuse(401, "who is it?")
+		default:
+			return hub.Identity{User: user}, nil
+		}
+	}})
+	if c := s.dial("?user=ada"); c.hello.User != "ada" || c.hello.Protocol != wire.Protocol {
+		t.Errorf("%+v", c.hello)
+	}
+	for query, want := range map[string]string{
+		"?user=mallory": "403 mallory stays outside", "": "401 who is it?", "?user=a*b": "403 ",
+	} {
+		_, resp, err := websocket.Dial(s.ctx(), "ws://"+s.addr+"/"+query, nil)
+		if err == nil || resp == nil {
+			t.Fatalf("%q: %v", query, err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if got := fmt.Sprint(resp.StatusCode, " ", string(body)); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+	}
+}
+
+func TestAuthorize(t *testing.T) {
+	s := serve(t, hub.Options{Topic: func(string) *hub.TopicOptions { return &hub.TopicOptions{Presence: true} }}, Options{
+		Authorize: func(m *hub.Member, do, topic string) error {
+			if topic == "open" || topic == "only."+do || topic == "own."+m.ID() || topic == hub.UserTopic(m.User()) {
+				return nil
+			}
+			return fmt.Errorf("%s may not %s %s", m.ID(), do, topic)
+		},
+		Identify: func(*wsproto.Request) (hub.Identity, error) { return hub.Identity{User: "ada"}, nil },
+	})
+	c := s.dial("")
+	for _, do := range []string{wire.Subscribe, wire.Publish, wire.History, wire.Presence} {
+		r := wire.Request{Do: do, Data: []byte("1")}
+		for topic, code := range map[string]string{
+			"open": "", "only." + do: "", "own." + c.hello.Client: "", "own.x": wire.Forbidden, "only.x": wire.Forbidden, "@bob": wire.Forbidden,
+		} {
+			r.Topic = topic
+			if e := c.wantsCode(r, code); e != nil && topic == "own.x" && e.Message != c.hello.Client+" may not "+do+" own.x" {
+				t.Errorf("%s: %s", do, e.Message)
+			}
+		}
+	}
+	c.wantsCode(wire.Request{Do: wire.History, Topic: "@ada"}, "")
+	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "@ada"}, wire.Forbidden) // it has it already
+}
+
+func TestTooManySubscriptions(t *testing.T) {
+	s := serve(t, hub.Options{MaxSubscriptions: 2}, Options{})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "a"})
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "b"})
+	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "c"}, wire.TooLarge)
+	c.gets(wire.Request{Do: wire.Unsubscribe, Topic: "a"})
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "c"})
+}
+
+func text(size int) hub.Message {
+	return hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte(strings.Repeat("x", size)))}
+}
+
+// stall publishes until c, which does not read, lags behind, and returns how many
+// messages that took.
+func (c *client) stall(topic string) (published int64) {
+	c.Helper()
+	if !settles(func() bool {
+		if _, err := c.hub.Publish(topic, text(10_000)); err != nil {
+			c.Fatal(err)
+		}
+		published++
+		stats, _ := c.hub.Topic(topic)
+		return stats.Lagging > 0
+	}) {
+		c.Fatal("it does not fall behind")
+	}
+	return published
+}
+
+// A slow client is told exactly how many messages it did not get, whatever the policy,
+// and nothing of that stands before what it did get.
+func TestDropsAreTold(t *testing.T) {
+	for _, slow := range []hub.Slow{hub.DropNewest, hub.DropOldest, hub.Conflate} {
+		t.Run(slow.String(), func(t *testing.T) {
+			s := serve(t, hub.Options{Topic: func(name string) *hub.TopicOptions {
+				return &hub.TopicOptions{Slow: slow, Limit: hub.Limit{Bytes: 100 << 10}}
+			}}, Options{})
+			c := s.dial("")
+			c.gets(wire.Request{Do: wire.Subscribe, Topic: "x"})
+			published := c.stall("x")
+			for i := range 1000 {
+				m := text(1000)
+				m.Key = fmt.Sprint(i % 3)
+				if _, err := s.hub.Publish("x", m); err != nil {
+					t.Fatal(err)
+				}
+				published++
+			}
+			var got, dropped int64
+			var last uint64
+			for got+dropped < published {
+				switch e := c.event(); {
+				case e.Message != nil && e.Message.Offset > last:
+					last = e.Message.Offset
+					got++
+				case e.Dropped != nil && e.Dropped.Topic == "x" && e.Dropped.Messages > 0:
+					dropped += e.Dropped.Messages
+				default:
+					t.Fatalf("%+v after %d", e, last)
+				}
+			}
+			if dropped == 0 || got+dropped > published {
+				t.Errorf("%d came and %d did not, of %d", got, dropped, published)
+			}
+			if r := c.ask(wire.Request{Do: wire.Ping}); r.OK == nil {
+				t.Error(r.Error)
+			}
+		})
+	}
+}
+
+// Who does not read what has to be said is closed, and not waited for.
+func TestUnreadRepliesCloseTheConnection(t *testing.T) {
+	s := serve(t, hub.Options{}, Options{})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "x"})
+	const topics = 5000
+	for i := range topics {
+		c.gets(wire.Request{Do: wire.Subscribe, Topic: fmt.Sprint("t.", i)})
+	}
+	c.stall("x")
+	for i := range topics {
+		s.hub.Disconnect(fmt.Sprint("t.", i), 4000, strings.Repeat("x", 123))
+	}
+	ended := 0
+	for {
+		_, b, err := c.Read(c.ctx())
+		if err != nil {
+			if websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+				t.Errorf("%v, want 1013", err)
+			}
+			break
+		}
+		if e, err := wire.ParseEvent(b); err != nil {
+			t.Fatal(err)
+		} else if e.End != nil {
+			ended++
+		}
+	}
+	if ended == 0 || ended == topics {
+		t.Errorf("%d of %d ends were told before", ended, topics)
+	}
+	if !settles(func() bool { return len(s.hub.Topics()) == 0 }) {
+		t.Errorf("%d topics are left", len(s.hub.Topics()))
+	}
+}
+
+// A subscription whose reply finds no room does not exist.
+func TestNoReplyNoSubscription(t *testing.T) {
+	s := serve(t, hub.Options{Topic: func(string) *hub.TopicOptions { return &hub.TopicOptions{Presence: true, PresenceGrace: -1} }}, Options{
+		Identify: func(*wsproto.Request) (hub.Identity, error) {
+			return hub.Identity{Data: []byte(`"` + strings.Repeat("x", 100<<10) + `"`)}, nil
+		},
+	})
+	for range 6 { // more than maxPending
+		s.dial("").gets(wire.Request{Do: wire.Subscribe, Topic: "x"})
+	}
+	watcher := s.dial("") // who has just come is told of later
+	there := len(*watcher.gets(wire.Request{Do: wire.Subscribe, Topic: "x", Presence: true}).Present)
+	for there < 7 {
+		there += len(watcher.event().Change.Joined)
+	}
+	c := s.dial("")
+	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "x", Presence: true}, wire.Unavailable)
+	c.wantsCode(wire.Request{Do: wire.Unsubscribe, Topic: "x"}, wire.NotSubscribed)
+	if stats, _ := s.hub.Topic("x"); stats.Subscribers != 7 {
+		t.Errorf("%d subscribers, want 7", stats.Subscribers)
+	}
+}
+
+// What a connection costs beside the hub's member and its subscriptions.
+func TestSize(t *testing.T) {
+	if n := unsafe.Sizeof(session{}); n > 112 {
+		t.Errorf("a session takes %d bytes", n)
+	}
+}
