@@ -17,7 +17,7 @@ type gathering struct {
 }
 
 const (
-	// gatherFrom is the number of subscribers from which on a group gathers.
+	// gatherFrom is Hub.gatherFrom but in tests.
 	gatherFrom = 1000
 	// gatherShare is the part of a walk's time that the next waits.
 	gatherShare = 8

@@ -187,7 +187,7 @@ func (g *group) next() (b handout) {
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if g.members >= gatherFrom {
+	if g.members >= t.hub.gatherFrom {
 		if g.gather == nil {
 			g.gather = new(gathering)
 		}

@@ -38,6 +38,7 @@ func BenchmarkMillion(b *testing.B) {
 	const n = 1_000_000
 	m := new(manual)
 	h := New(Options{NewTask: m.newTask})
+	h.gatherFrom = n + 1
 	before := int64(heap())
 	seats := make([]*seat, n)
 	for i := range seats {
@@ -142,6 +143,7 @@ func stalledBytes(tb testing.TB, slow Slow) int64 {
 	const stalled, size = 1000, 128
 	m := new(manual)
 	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }})
+	h.gatherFrom = 1 << 30
 	publish := func(n int) {
 		for i := range n {
 			msg := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size)), Key: fmt.Sprint(i)}
