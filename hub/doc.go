@@ -3,25 +3,62 @@
 // anything that takes a prepared message without blocking, such as a
 // *wsproto.Conn.
 //
+// # One log, many positions
+//
+// A topic holds its messages once, in a log, in their order. Whoever gets them is a
+// position in it: each group of subscribers, each subscriber that lags behind, and
+// who comes back and resumes. The log forgets what is behind all of them, but for what
+// it is to keep as history; a subscriber that lags behind by more than its topic
+// allows is no reason to keep anything. So memory is bounded for each topic, whatever
+// the number of those who are slow: they share what waits for them.
+//
 // # Fan-out
 //
 // A topic's subscribers are grouped by event loop. A message is encoded once, by
-// its publisher, and appended to what is pending for each group; then the group's
-// task is scheduled. The task takes all that is pending, joins it, and hands it to
-// one subscriber after the other as a single write. While it writes, the next
-// messages gather: so batches form by themselves under load, and nothing is
-// delayed when there is none.
+// its publisher, and appended to the log; then the task of each group is scheduled.
+// It takes all that its group has not got, joins it, and hands it to one subscriber
+// after the other as a single write: that is a walk. While it lasts, the next messages
+// gather: so batches form by themselves under load, and nothing is delayed when there
+// is none. A large group that has only just walked waits for a few milliseconds before
+// it walks again, so that a burst goes out in one walk. A delivery allocates nothing.
+//
+// A publisher that is faster than the fan-out is slowed down: when more than
+// maxPending bytes wait for a group it takes part in the walk, or waits for the
+// one under way, which never blocks.
 //
 // # Order
 //
-// A message gets its number under the topic's lock, and is appended to all groups
-// under it; a group has one walk at a time. So every subscriber sees the messages
-// of a topic in the order of their numbers, each once: the messages after the
-// number that the topic had when it subscribed, and until it unsubscribes or is
-// evicted.
+// A message gets its number under the topic's lock, and with it its place in the log.
+// A group has one walk at a time, which goes on where the one before has ended; and a
+// subscriber is either up to date, and gets what the walk hands out, or behind, and
+// gets what follows its own position, in the same rounds, until it is up to date. It
+// begins at the end of the log, or at an older place, and then behind. So it sees the
+// messages of a topic in the order of their numbers, each once: all after the position
+// that Subscribe returned, until it unsubscribes, but for those that were dropped,
+// which are counted, and those from which it was excepted.
 //
-// A subscriber that refuses a message because its backlog is over its limit is
-// evicted: closed with 1013 (try again later) and counted. It keeps what it took.
+// # Slow consumers
+//
+// A subscriber whose write is queued, or refused, is behind: it gets nothing until it
+// has drained ([Subscriber].WhenDrained), and then what it missed, a segment of the log
+// at a time, the same pieces as all others who are there. Meanwhile each walk that
+// passes it by sees whether it lags behind by more than [Limit], and if so does what
+// [Slow] says. Two more have their own rule: who resumes may be as far behind as history
+// reaches, until it is up to date for the first time; and who has drained and still
+// refuses a message, again and again, is closed as too slow.
+//
+// A topic that conflates takes a message out of the log when the next one with its key
+// comes. Numbers are not given anew; so what is missing between two messages is what
+// was superseded, and counts as dropped for everybody who would have got it.
+//
+// # Patterns
+//
+// A pattern is a topic too, with subscribers and a log, of the messages of all topics
+// that match it: their records are shared, offsets are its own. A topic knows the
+// patterns that feed on it, and looks them up anew, in a trie, when patterns have come
+// or gone since its last message. A message is appended to the topic's log and
+// to theirs while the topic is locked; that is why a pattern's subscriber
+// sees the messages of each topic in their order, and of each all from some message on.
 //
 // # Members, users, presence
 //
@@ -36,9 +73,9 @@
 // Who is in a topic is kept where TopicOptions.Presence says so. Events are gathered
 // for 100 ms, and somebody has left only after staying away for a while. They are the
 // messages of another topic, a companion that no name reaches, so they come in order,
-// and a slow client loses none, but is disconnected in the end; they are not in step with the messages
-// of the topic itself. The list at the beginning is the sum of all events before it:
-// so who came a moment ago comes as an event.
+// and a slow client loses none, but is disconnected in the end; they are not in step
+// with the messages of the topic itself. The list at the beginning is the sum of all
+// events before it: so who came a moment ago comes as an event.
 //
 // Heap: 66 bytes for a subscription of a member to a topic that exists (48 for the
 // Subscription, the rest for places in lists), 550 with the topic if that is its only
@@ -47,15 +84,20 @@
 //
 // # Locks
 //
-// Hub.mu (the map of topics) before Topic.mu (numbers, the count of subscribers)
-// before group.mu (the list of subscribers, what is pending). Member.mu (which
-// subscriptions there are) and presence.telling (an event is on its way to the companion)
-// come before them, in this order; presence.mu is taken under Topic.mu, the companion's
-// under telling; drain.mu is taken under any, and a connection's own. No subscriber is
-// called under any of them. A walk copies subscribers in small runs; while it
-// lasts, those who leave leave a hole, so that places do not change under it.
+// Hub.mu (the map of topics) before Topic.mu (the log, positions, the count of
+// subscribers) before that of a pattern that it feeds, and both before group.mu (the
+// list of subscribers, who has drained). No subscriber is called under any of them:
+// Subscription.Schedule, which a subscriber calls under its own lock, takes group.mu,
+// and then only schedules a task.
 //
-// A publisher that is faster than the fan-out is slowed down: when more than
-// maxPending bytes wait for a group it takes part in the walk, or waits for the
-// one under way, which never blocks.
+// Member.mu (which subscriptions there are) and presence.telling (an event is on its
+// way to the companion) come before all of them, in this order; presence.mu is taken
+// under Topic.mu, the companion's under telling; drain.mu is taken under any, and under
+// a connection's own.
+//
+// What a subscriber has got so far belongs to the walk of its group and needs no lock.
+// A walk copies subscribers in small runs; while it lasts, those who leave leave a
+// hole, so that places do not change under it. It ends in one step, under Topic.mu and
+// group.mu: what is published, drained or given up is seen by that step, or finds no
+// walk under way.
 package hub

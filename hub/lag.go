@@ -3,8 +3,8 @@ package hub
 import "github.com/fanfare-ws/fanfare/wsproto"
 
 // maxRefused is how often in a row a subscriber may refuse a message although it has
-// drained: it will never take it.
-const maxRefused = 8
+// drained: it will never take it. Others may have been quicker, but not so often.
+const maxRefused = 100
 
 // fallBehind has s wait until it has drained, and then go on with number.
 func (g *group) fallBehind(s *Subscription, number uint64, b handout) {

@@ -60,7 +60,9 @@ func (r *Record) prepared(f format, wrap func(*Record) *wsproto.Prepared) *wspro
 }
 
 // Position is a place in a topic: after the message with that offset. Offsets have a
-// meaning only together with their epoch: it changes when a topic begins anew.
+// meaning only together with their epoch: it changes when a topic begins anew. Those of
+// a pattern count the messages of all its topics since the pattern exists; they are not
+// the Record.Offset of these.
 type Position struct {
 	Epoch  uint64
 	Offset uint64

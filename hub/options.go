@@ -59,7 +59,8 @@ const (
 	// Disconnect closes the subscriber with 1013 (try again later).
 	Disconnect Slow = iota
 	// DropNewest keeps what it has not taken yet, up to the limit, and drops what is
-	// published after that until it has.
+	// published after that until it has. Those who began to lag at different times keep
+	// different messages, each up to the limit.
 	DropNewest
 	// DropOldest drops what it has not taken for longest.
 	DropOldest

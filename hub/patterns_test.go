@@ -52,10 +52,8 @@ func TestPatternsAreExact(t *testing.T) {
 		wg.Go(func() {
 			g.loop, g.pattern = i%2, []string{"p.*", ">", "*.*", "p.1", "*.2"}[i%5]
 			if i >= 5 { // some patterns come to be, and end, again and again
-				brief := new(fake)
 				for range 20 {
-					brief.sub = Subscription{}
-					brief.join(t, h, g.pattern).sub.Unsubscribe()
+					new(fake).join(t, h, g.pattern).sub.Unsubscribe()
 				}
 			}
 			at, err := h.Subscribe(g.pattern, &g.sub, g, SubscribeOptions{})
