@@ -20,20 +20,37 @@ type batch struct {
 	joined      [formats]atomic.Pointer[wsproto.Prepared]
 }
 
-func newBatch(entries []entry) *batch {
-	last := entries[len(entries)-1]
-	b := &batch{first: entries[0].number, next: last.number + 1, end: last.end}
-	b.entries = make([]entry, 0, len(entries))
-	for _, e := range entries {
-		if e.r == nil {
-			continue
-		}
-		b.entries = append(b.entries, e)
-		if x := e.r.Except; x != nil && !slices.Contains(b.excepts, x) {
-			b.excepts = append(b.excepts, x)
+// newBatch makes a batch of entries that follow each other.
+func newBatch(runs ...[]entry) *batch {
+	n := 0
+	for _, run := range runs {
+		n += len(run)
+	}
+	end := runs[len(runs)-1]
+	last := end[len(end)-1]
+	b := &batch{first: runs[0][0].number, next: last.number + 1, end: last.end, entries: make([]entry, 0, n)}
+	for _, run := range runs {
+		for _, e := range run {
+			b.add(e)
 		}
 	}
 	return b
+}
+
+func (b *batch) add(e entry) {
+	if e.r == nil {
+		return
+	}
+	b.entries = append(b.entries, e)
+	if x := e.r.Except; x != nil && !slices.Contains(b.excepts, x) {
+		b.excepts = append(b.excepts, x)
+	}
+}
+
+// is reports whether b, which may be nil, is what begins with first and ends with
+// last.
+func (b *batch) is(first, last []entry) bool {
+	return b != nil && b.first == first[0].number && b.next == last[len(last)-1].number+1
 }
 
 // all returns all messages in one.

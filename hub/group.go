@@ -196,7 +196,7 @@ func (g *group) next() (b handout) {
 			return b
 		}
 	}
-	b.batch, b.cursor = t.log.segs.read(g.cursor), g.cursor
+	b.batch, b.cursor = t.log.readOn(g.cursor), g.cursor
 	if b.batch == nil {
 		g.skipLocked()
 		return b

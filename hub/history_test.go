@@ -211,6 +211,28 @@ func TestLast(t *testing.T) {
 	}
 }
 
+// Nothing stays of what was read for those who came back, once they have it.
+func TestPlayedBackHistoryWeighsNoMore(t *testing.T) {
+	m, c := new(manual), &clock{time.UnixMilli(1_000_000)}
+	h := historyHub(m, c, History{Messages: 1000})
+	f := new(fake).join(t, h, "x")
+	publishAll(t, h, m, 1, 1000)
+	g := new(fake)
+	g.resume(t, h, 0)
+	m.runAll()
+	g.expect(t, upTo(1, 1000)...)
+	h.sweep()
+	l := &f.sub.group.topic.log
+	for i, s := range l.segs {
+		if s.read != nil || l.run != nil {
+			t.Errorf("segment %d keeps a batch, or the log %v", i, l.run != nil)
+		}
+	}
+	if l.count != 1000 {
+		t.Errorf("%d are held", l.count)
+	}
+}
+
 // History of a topic that conflates has only the latest for each key.
 func TestHistoryConflates(t *testing.T) {
 	m := new(manual)

@@ -22,12 +22,14 @@ type log struct {
 	cost  uint64            // of those
 	keys  map[string]uint64 // numbers of the latest; only of topics that conflate
 	holes int               // superseded, since the last compaction
+	run   *batch            // the last that a walk has read
 }
 
 type segments []*segment
 
-// A segment is a run of the log: what is read at a time. Who reads it to its end
-// reads from then on the same pieces as everybody else, so that they share them.
+// A segment is a part of the log: what a slow subscriber reads at a time. When it has
+// read one to its end it reads from then on the same pieces as everybody else, so that
+// they share them; so a segment is small, beside what a walk reads.
 type segment struct {
 	entries []entry
 	cost    uint64
@@ -45,7 +47,9 @@ type entry struct {
 const (
 	// entryCost is what a message counts for beside its length.
 	entryCost = 128
-	// maxBatch is the cost of a segment from which on the next begins.
+	// maxSegment is the cost of a segment from which on the next begins.
+	maxSegment = 16 << 10
+	// maxBatch is the cost from which on a walk leaves the rest to the next.
 	maxBatch = 128 << 10
 	// maxHoles is how many more superseded messages than others a log has at most.
 	maxHoles = 64
@@ -70,7 +74,7 @@ func (l *log) append(r *Record, offset uint64) {
 // put adds an entry to the last segment, or begins the next with it.
 func (l *log) put(e entry) {
 	n := len(l.segs)
-	if n == 0 || l.segs[n-1].cost >= maxBatch {
+	if n == 0 || l.segs[n-1].cost >= maxSegment {
 		l.segs = append(l.segs, new(segment))
 		n++
 	}
@@ -89,7 +93,7 @@ func (l *log) supersede(key string) {
 		s := l.segs[i]
 		l.forget(&s.entries[j])
 		s.entries[j].r = nil
-		s.read = nil
+		s.read, l.run = nil, nil
 		if l.holes++; l.holes > l.count+maxHoles {
 			l.compact()
 		}
@@ -212,7 +216,7 @@ func (l *log) trim(floor uint64) {
 	rest := copy(l.segs, l.segs[seg:])
 	clear(l.segs[rest:])
 	if l.segs = l.segs[:rest]; rest == 0 {
-		l.segs = nil
+		l.segs, l.run = nil, nil
 		return
 	}
 	if i > 0 {
@@ -238,12 +242,40 @@ func (ss segments) read(number uint64) *batch {
 		return nil
 	}
 	s := ss[seg]
-	last := s.entries[len(s.entries)-1].number
-	if b := s.read; b != nil && b.first == s.entries[i].number && b.next == last+1 {
-		return b
+	if all := s.entries[i:]; !s.read.is(all, all) {
+		s.read = newBatch(all)
 	}
-	s.read = newBatch(s.entries[i:])
 	return s.read
+}
+
+// readOn returns what is held from number on, up to about maxBatch, nil if there is
+// nothing. Groups of the same topic share it.
+func (l *log) readOn(number uint64) *batch {
+	seg, i := l.segs.find(number)
+	if seg == len(l.segs) {
+		return nil
+	}
+	runs := make([][]entry, 0, maxBatch/maxSegment+1)
+	runs = append(runs, l.segs[seg].entries[i:])
+	cost := l.segs[seg].cost
+	for _, s := range l.segs[seg+1:] {
+		if cost >= maxBatch {
+			break
+		}
+		runs = append(runs, s.entries)
+		cost += s.cost
+	}
+	if !l.run.is(runs[0], runs[len(runs)-1]) {
+		l.run = newBatch(runs...)
+	}
+	return l.run
+}
+
+// forgetBatches frees what history weighs more when it has been played back.
+func (l *log) forgetBatches() {
+	for _, s := range l.segs {
+		s.read = nil
+	}
 }
 
 // between returns the segments from that of number from on, and nothing from number

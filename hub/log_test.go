@@ -103,6 +103,7 @@ func TestLogAgainstNaive(t *testing.T) {
 				n.append(r, offset)
 			case 0:
 				l.segs.read(rng.Uint64N(l.next + 1))
+				l.readOn(rng.Uint64N(l.next + 1))
 			case 1:
 				if rng.IntN(4) == 0 {
 					floor := l.next - min(l.next, rng.Uint64N(60))
@@ -158,21 +159,23 @@ func compareRead(l *log, n *naive, from uint64) error {
 	if at := l.before(from); len(want) > 0 && at >= want[0].offset || len(want) == 0 && at != l.last {
 		return fmt.Errorf("before(%d) is %d", from, at)
 	}
-	var got []entry
-	missing, number := 0, from
-	for b := l.segs.read(number); b != nil; b = l.segs.read(number) {
-		if b != l.segs.read(number) {
-			return fmt.Errorf("who reads the same gets another batch")
+	for what, read := range map[string]func(uint64) *batch{"read": l.segs.read, "readOn": l.readOn} {
+		var got []entry
+		missing, number := 0, from
+		for b := read(number); b != nil; b = read(number) {
+			if b != read(number) {
+				return fmt.Errorf("%s: who reads the same gets another batch", what)
+			}
+			missing += b.missing(number, b.next)
+			got = append(got, b.entries...)
+			number = b.next
 		}
-		missing += b.missing(number, b.next)
-		got = append(got, b.entries...)
-		number = b.next
-	}
-	if !slices.EqualFunc(got, want, func(a, b entry) bool { return a.r == b.r && a.number == b.number && a.offset == b.offset }) {
-		return fmt.Errorf("read %d from %d on, want %d", len(got), from, len(want))
-	}
-	if number = max(number, from); missing != int(number-from)-len(got) {
-		return fmt.Errorf("%d are missing from %d to %d, of which %d were read", missing, from, number, len(got))
+		if !slices.EqualFunc(got, want, func(a, b entry) bool { return a.r == b.r && a.number == b.number && a.offset == b.offset }) {
+			return fmt.Errorf("%s: got %d from %d on, want %d", what, len(got), from, len(want))
+		}
+		if number = max(number, from); missing != int(number-from)-len(got) {
+			return fmt.Errorf("%s: %d are missing from %d to %d, of which %d were read", what, missing, from, number, len(got))
+		}
 	}
 	return nil
 }

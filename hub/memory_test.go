@@ -191,3 +191,53 @@ func TestStalledShareTheirBacklog(t *testing.T) {
 		}
 	}
 }
+
+// holder keeps what it took last, as a connection does whose peer takes nothing.
+type holder struct {
+	sub  Subscription
+	has  *wsproto.Prepared
+	wait interface{ Schedule() }
+}
+
+func (*holder) Loop() int                               { return 0 }
+func (s *holder) WhenDrained(t interface{ Schedule() }) { s.wait = t }
+func (*holder) Close(wsproto.Code, string)              {}
+func (s *holder) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	s.has = p
+	return wsproto.Queued
+}
+
+// Slow ones who began to lag at different places share what they are handed to catch
+// up, but for the first piece.
+func TestSlowShareWhatTheyCatchUpWith(t *testing.T) {
+	const slow = 1000
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: DropOldest} }})
+	before := int64(heap())
+	all := make([]holder, slow)
+	for i := range all {
+		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for range DefaultLimit / (128 + 4 + entryCost) / slow {
+			_, _ = h.Publish("x", Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))})
+			m.runAll()
+		}
+	}
+	for piece := range 5 {
+		if added := int64(heap()) - before; added > 8<<20 {
+			t.Errorf("with piece %d they add %d bytes", piece, added)
+		} else {
+			t.Logf("piece %d: %.1f MiB", piece, float64(added)/(1<<20))
+		}
+		for i := range all {
+			if w := all[i].wait; w != nil {
+				all[i].wait = nil
+				w.Schedule()
+			}
+		}
+		m.runAll()
+	}
+	runtime.KeepAlive(h)
+	runtime.KeepAlive(all)
+}

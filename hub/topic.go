@@ -109,7 +109,11 @@ func (t *Topic) appendLocked(r *Record, offset uint64, full []*group) []*group {
 
 // trimLocked has the log forget what nobody waits for and history does not keep.
 func (t *Topic) trimLocked() {
-	t.log.trim(min(t.neededLocked(), t.historyLocked()))
+	needed := t.neededLocked()
+	if needed == t.log.next {
+		t.log.run = nil // no walk reads it again
+	}
+	t.log.trim(min(needed, t.historyLocked()))
 }
 
 // neededLocked returns the lowest number that a subscriber still waits for, or may.
@@ -204,6 +208,9 @@ func (t *Topic) sweep() (idle bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.trimLocked()
+	if t.laggards == 0 {
+		t.log.forgetBatches()
+	}
 	return t.idleLocked()
 }
 
