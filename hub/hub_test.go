@@ -350,6 +350,9 @@ func TestSize(t *testing.T) {
 	if n := unsafe.Sizeof(Subscription{}); n > 48 {
 		t.Errorf("a Subscription has %d bytes; 48 are stated", n)
 	}
+	if n := unsafe.Sizeof(lag{}); n > 48 {
+		t.Errorf("a lag has %d bytes; 48 are stated", n)
+	}
 }
 
 // A publisher that helps with the fan-out does not look at groups that are made

@@ -7,17 +7,18 @@ import (
 )
 
 // Subscriber takes what is published. Its methods are called from any goroutine
-// and must not block; it is comparable, as a pointer is. *wsproto.Conn is one.
+// and must not block; it is comparable, as a pointer is. *wsproto.Conn is one, for a
+// single subscription: see WhenDrained.
 type Subscriber interface {
 	// Loop says which group the subscriber belongs to; it does not change.
 	Loop() int
 	// SendPrepared takes messages, or refuses them whole. It must not panic.
 	SendPrepared(p *wsproto.Prepared) wsproto.Outcome
-	// WhenDrained schedules t as soon as all that was taken has left, or the
-	// subscriber is closed; a later call may replace an earlier one. It is called
-	// when SendPrepared has answered Queued or Full: the subscriber gets nothing more
-	// until then. Only t's Schedule is used, which takes locks of the hub, but calls no
-	// subscriber.
+	// WhenDrained schedules t once, as soon as all that was taken has left, or the
+	// subscriber is closed; at once if that is so now. It is called when SendPrepared
+	// has answered Queued or Full: the subscription gets nothing more until then. There
+	// is one t for each subscription: a subscriber that has several remembers all that
+	// wait. t's Schedule takes locks of the hub, but calls no subscriber.
 	WhenDrained(t interface{ Schedule() })
 	// Close is called when the subscriber is evicted. It has to unsubscribe
 	// as part of its end.
@@ -27,8 +28,8 @@ type Subscriber interface {
 // Subscription is a subscriber's place in a topic. It is kept by value where the
 // subscriber's other state is. Its methods are safe from any goroutine.
 //
-// It has 48 bytes, and costs the topic another 8 to 10; up to 64 more if it ever
-// lagged behind. A topic of one subscriber weighs up to 600 bytes in all.
+// It has 48 bytes, and costs the topic another 8 to 10; 48 more if it ever lagged
+// behind. A topic of one subscriber weighs up to 600 bytes in all.
 type Subscription struct {
 	to     Subscriber
 	group  *group
@@ -60,12 +61,12 @@ func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
 
 // lag is what there is to know of a subscriber that is behind, or was.
 type lag struct {
-	behind  bool
 	kept    segments // what it gets before it goes on with the log, if its topic drops the newest
 	until   uint64   // number up to which it gets that
-	replay  bool     // it began behind, and may be as far as history is
-	refused uint8    // in a row
 	dropped atomic.Int64
+	behind  bool
+	replay  bool  // it began behind, and may be as far as history is
+	refused uint8 // in a row
 }
 
 // Start says where in a topic a subscription begins. The zero value: with the
