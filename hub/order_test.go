@@ -21,9 +21,9 @@ import (
 func TestOrderInSteps(t *testing.T) {
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
-			rounds := 300
+			rounds := 100
 			if testing.Short() {
-				rounds = 30
+				rounds = 20
 			}
 			for seed := range rounds {
 				inSteps(t, slow, uint64(seed))
