@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -236,20 +237,15 @@ func (g *group) end(b handout) (more bool) {
 
 // closeHolesLocked has those who left during the walk leave. Called under Topic.mu, too.
 func (g *group) closeHolesLocked() {
-	if len(g.left) == 0 {
-		return
-	}
+	// From the end, so that what fills a hole is none.
+	slices.SortFunc(g.left, func(a, b *Subscription) int { return int(b.slot - a.slot) })
 	for _, s := range g.left {
+		g.fillLocked(int(s.slot))
 		if s.behind() {
 			g.topic.laggards--
 		}
 	}
 	g.left = nil
-	for i := len(g.list) - 1; i >= 0; i-- {
-		if g.list[i] == nil {
-			g.fillLocked(i)
-		}
-	}
 }
 
 // deliver walks the list. Who subscribes meanwhile stands at its end, where the walk
