@@ -46,6 +46,9 @@ func (g *group) catchUp(s *Subscription) {
 		g.evict(s, tooSlow)
 		return
 	}
+	if s.gone() {
+		return
+	}
 	g.count(s, lost)
 	if b == nil {
 		return
@@ -141,28 +144,34 @@ func (g *group) watch(s *Subscription, b handout) {
 	if l.replay {
 		limit = b.oldest
 	}
-	if s.cursor >= limit {
+	if s.cursor >= limit || s.gone() { // of who has left, the topic may have forgotten where it was
 		return
 	}
 	switch slow := g.topic.opts.Slow; {
 	case slow == Disconnect:
 		g.evict(s, tooSlow)
 	case slow == DropNewest && !l.replay:
-		g.pin(s)
-		g.count(s, int(b.next-l.until))
+		if g.pin(s) {
+			g.count(s, int(b.next-l.until))
+		}
 	default:
 		g.count(s, int(limit-s.cursor))
 		s.cursor = limit
 	}
 }
 
-// pin has s keep what its topic allows it, whatever becomes of the log.
-func (g *group) pin(s *Subscription) {
+// pin has s keep what its topic allows it, whatever becomes of the log, unless it has
+// left.
+func (g *group) pin(s *Subscription) (ok bool) {
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if s.gone() {
+		return false
+	}
 	s.lag.until = t.fitLocked(s.cursor)
 	s.lag.kept = t.log.segs.between(s.cursor, s.lag.until)
+	return true
 }
 
 // fitLocked returns how far a subscriber that goes on with number may lag behind.
@@ -192,12 +201,19 @@ func (g *group) count(s *Subscription, messages int) {
 	}
 }
 
-// evict ends a subscriber that is behind and does not take what it is sent.
+// evict ends a subscriber that is behind and does not take what it is sent, unless it
+// has left.
 func (g *group) evict(s *Subscription, reason string) {
 	t := g.topic
 	t.mu.Lock()
-	g.leaveLocked(s, never)
+	gone := s.gone()
+	if !gone {
+		g.leaveLocked(s, never)
+	}
 	t.mu.Unlock()
+	if gone {
+		return
+	}
 	t.evicted.Add(1)
 	t.hub.evicted.Add(1)
 	s.to.Close(wsproto.TryAgainLater, reason)

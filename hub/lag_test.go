@@ -375,6 +375,33 @@ func TestLaggardLeavesWithinAWalk(t *testing.T) {
 	slow.expect(t, 1)
 }
 
+// Who has left in the midst of a walk is neither closed nor counted, though the topic
+// then forgets at once what it has not got.
+func TestWhoHasLeftIsNotTooSlow(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+		m := new(manual)
+		h, told := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Bytes: 3 * numberCost}, History: History{Messages: 2}})
+		s := &inviting{}
+		s.first = func() {
+			s.sub.Unsubscribe()
+			for n := range uint64(10) {
+				publish(t, h, "x", n)
+			}
+			s.full = true
+		}
+		if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		publishAll(t, h, m, 1, 2)
+		if s.closed != 0 || s.sub.Dropped() != 0 || *told != 0 {
+			t.Errorf("%v: closed with %d, dropped %d", slow, s.closed, s.sub.Dropped())
+		}
+		if ts, _ := h.Topic("x"); ts.Lagging != 0 || ts.Evicted != 0 || ts.Subscribers != 0 {
+			t.Errorf("%v: %+v", slow, ts)
+		}
+	}
+}
+
 // A publisher that helps with a walk does not swallow the wake-up for what another
 // publishes meanwhile.
 func TestHelpLosesNoWakeUp(t *testing.T) {
