@@ -112,10 +112,7 @@ func (g *group) help() {
 	for g.full() {
 		g.mu.Lock()
 		if g.walking {
-			if g.walked == nil {
-				g.walked = sync.NewCond(&g.mu)
-			}
-			g.walked.Wait()
+			g.waitLocked()
 			g.mu.Unlock()
 			continue
 		}
@@ -125,6 +122,14 @@ func (g *group) help() {
 	if more { // the task may have come and gone while this was the walk
 		g.task.Schedule()
 	}
+}
+
+// waitLocked waits for the end of the round under way.
+func (g *group) waitLocked() {
+	if g.walked == nil {
+		g.walked = sync.NewCond(&g.mu)
+	}
+	g.walked.Wait()
 }
 
 func (g *group) full() bool {

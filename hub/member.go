@@ -130,17 +130,22 @@ func (m *Member) attendLocked(s *Subscription, o SubscribeOptions) (err error) {
 }
 
 // Unsubscribe takes the member out of a topic, or of those that match a pattern. What
-// has not been delivered will not be.
+// has not been delivered will not be: if a delivery is under way Unsubscribe waits for
+// its end, which no slow subscriber holds up, so that nothing comes after it.
 func (m *Member) Unsubscribe(name string) error {
 	if isReserved(name) {
 		return fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.dropLocked(name) {
+	s, events := m.dropLocked(name), m.dropLocked(companionName(name))
+	m.mu.Unlock()
+	if s == nil {
 		return fmt.Errorf("%w: %q", ErrNotSubscribed, name)
 	}
-	m.dropLocked(companionName(name))
+	s.settle()
+	if events != nil {
+		events.settle()
+	}
 	return nil
 }
 
@@ -246,11 +251,11 @@ func (m *Member) addLocked(s *Subscription) {
 	m.subs = slices.Insert(m.subs, i, s)
 }
 
-// dropLocked ends a subscription, and reports whether there was one.
-func (m *Member) dropLocked(name string) bool {
+// dropLocked ends a subscription, and returns it, nil if there was none.
+func (m *Member) dropLocked(name string) *Subscription {
 	i, ok := m.findLocked(name)
 	if !ok {
-		return false
+		return nil
 	}
 	s := m.subs[i]
 	if m.subs = slices.Delete(m.subs, i, i+1); len(m.subs) < cap(m.subs)/4 {
@@ -258,7 +263,7 @@ func (m *Member) dropLocked(name string) bool {
 	}
 	s.Unsubscribe()
 	m.drain.forget(s)
-	return true
+	return s
 }
 
 // resumed has the events about who is in the topic of s go on with it.

@@ -169,6 +169,17 @@ func (s *Subscription) Unsubscribe() {
 	}
 }
 
+// settle waits for the end of a delivery that may not have seen yet that the
+// subscription has ended.
+func (s *Subscription) settle() {
+	g := s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.walking {
+		g.waitLocked()
+	}
+}
+
 // end ends the subscription on behalf of the server.
 func (s *Subscription) end(code wsproto.Code, reason string) {
 	if m, ok := s.to.(*Member); ok {
