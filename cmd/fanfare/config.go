@@ -36,7 +36,8 @@ Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
   ws://ADDR/topics/NAME     subscribes to a topic; what is sent goes to all others
                             in it (with ?echo=1 to the sender too); ?history=N
                             begins with the last N, ?resume=EPOCH:OFFSET with what
-                            was missed, ?position=1 tells the position first; NAME
+                            was missed (closed with 4410 if that is not held any
+                            more), ?position=1 tells the position first; NAME
                             can be a pattern to listen to, such as prices.* or prices.>
   ws://ADDR/hub             many topics on one connection, in JSON: fanfare.v1
 
@@ -78,7 +79,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 		return err
 	})
 	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
-	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE then want as Authorization: Bearer TOKEN")
+	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE, and GET of what users got, then want\nas Authorization: Bearer TOKEN")
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

@@ -136,6 +136,15 @@ func (r *receiver) tellDrops() {
 	}
 }
 
+// forget has nothing told of a topic any more.
+func (r *receiver) forget(topic string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.drops != nil {
+		delete(r.drops.pending, topic)
+	}
+}
+
 // stop has nothing told any more.
 func (r *receiver) stop() {
 	r.mu.Lock()

@@ -51,7 +51,9 @@ func (s *session) subscribe(r *wire.Request) (*wire.Result, *hub.Subscription, e
 }
 
 func (s *session) unsubscribe(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
-	return &wire.Result{Topic: r.Topic}, nil, s.member.Unsubscribe(r.Topic)
+	err := s.member.Unsubscribe(r.Topic)
+	s.forget(r.Topic)
+	return &wire.Result{Topic: r.Topic}, nil, err
 }
 
 func (s *session) publish(r *wire.Request) (*wire.Result, *hub.Subscription, error) {

@@ -81,7 +81,8 @@
 //
 // dropped comes at most once a second for each subscription, and when the client has
 // read what was sent. Messages that were superseded, in a topic that conflates, count.
-// When a subscription has ended, a message that was under way may still come.
+// After the reply to unsubscribe nothing of the topic comes; after end, which the client
+// did not ask for, a message that was under way may.
 //
 // # Errors
 //
