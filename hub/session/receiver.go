@@ -78,6 +78,7 @@ func (r *receiver) tell(p []byte, err error) {
 func (r *receiver) Ended(topic string, code wsproto.Code, reason string) {
 	r.replying.Lock()
 	defer r.replying.Unlock()
+	r.forget(topic)
 	r.tell((&wire.End{Topic: topic, Code: int(code), Reason: reason}).Append(nil))
 }
 
