@@ -372,6 +372,11 @@ func (r *rover) calm() {
 // check verifies all that anybody got. It is called when nothing happens any more.
 func (w *world) check(t *testing.T, what string) {
 	t.Helper()
+	w.h.mu.Lock()
+	if w.h.sweeper != nil {
+		w.h.sweeper.Stop() // it would keep all this in memory for as long as history lasts
+	}
+	w.h.mu.Unlock()
 	stays := 0
 	for i, r := range w.rovers {
 		for _, s := range r.all {
