@@ -20,6 +20,7 @@ var commands = []command{
 	{"idle", "open connections, hold them, and weigh the server", idleFlags, runIdle},
 	{"echo", "send messages to a server that sends them back", echoFlags, runEcho},
 	{"broadcast", "publish to subscribers and check what each gets", broadcastFlags, runBroadcast},
+	{"churn", "open connections and close them, one after the other", churnFlags, runChurn},
 	{"slow", "broadcast while some subscribers do not read", slowFlags, runBroadcast},
 }
 

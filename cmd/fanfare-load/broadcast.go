@@ -16,7 +16,8 @@ type castRun struct {
 	load        *load
 	wire        *wire
 	op          wsproto.Opcode
-	window      int // of each publisher, at most; 0 if it is paced
+	wrapped     bool // payloads stand anywhere in messages
+	window      int  // of each publisher, at most; 0 if it is paced
 	subscribers []*subscriber
 	publishers  []*publisher
 	stalled     []*staller
@@ -25,7 +26,7 @@ type castRun struct {
 
 func newCastRun(l *load) *castRun {
 	o := l.opt
-	r := &castRun{load: l, op: wsproto.Binary}
+	r := &castRun{load: l, op: wsproto.Binary, wrapped: len(o.hello) > 0}
 	if o.text {
 		r.op = wsproto.Text
 	}
@@ -86,7 +87,7 @@ func (r *castRun) connect(ctx context.Context) error {
 	seqs := make([]sequence, len(subs)*o.publishers) // one allocation for all
 	err := l.connect(ctx, "subscribers", l.target, len(subs), func(i int) wsproto.Handler {
 		subs[i] = &subscriber{run: r, id: i, seqs: seqs[i*o.publishers:][:o.publishers:o.publishers]}
-		return subs[i]
+		return l.greeting(subs[i])
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@
 //	fanfare-load idle       opens connections, holds them, and weighs the server
 //	fanfare-load echo       sends messages and measures until they are back
 //	fanfare-load broadcast  publishes to a topic and checks each subscriber's sequence
+//	fanfare-load churn      opens connections and closes them
 //	fanfare-load slow       broadcasts while some subscribers do not read
 //
 // Run a subcommand with -h for its flags.

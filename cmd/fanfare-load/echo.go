@@ -37,7 +37,7 @@ func (r *echoRun) connect(ctx context.Context) error {
 	all := make([]*echoer, r.load.opt.n)
 	err := r.load.connect(ctx, "connections", r.load.target, len(all), func(i int) wsproto.Handler {
 		all[i] = &echoer{run: r, id: i, times: make([]int64, pipeline)}
-		return all[i]
+		return r.load.greeting(all[i])
 	})
 	if err != nil {
 		return err

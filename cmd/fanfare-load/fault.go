@@ -97,6 +97,8 @@ func classify(err error) (kind, hint string) {
 	var untrusted *tls.CertificateVerificationError
 	var noTLS tls.RecordHeaderError
 	switch {
+	case errors.Is(err, errUnanswered):
+		return "closed instead of an answer to -hello", "does the server understand that message?"
 	case errors.As(err, &ce):
 		return classifyClose(ce)
 	case errors.As(err, &he) && he.Status != 0:

@@ -33,7 +33,11 @@ func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 	if err := lim.checkFiles(opt.n + opt.publishers); err != nil {
 		return nil, err
 	}
-	sources, err := lim.pickSources(opt.n+opt.publishers, l.target.Addr.Addr(), opt.sources)
+	ports := opt.n + opt.publishers
+	if opt.command == "churn" && l.target.Addr.Addr().IsLoopback() {
+		ports = churnAddrs * max(1, lim.ports()/2)
+	}
+	sources, err := lim.pickSources(ports, l.target.Addr.Addr(), opt.sources)
 	if err != nil {
 		return nil, err
 	}

@@ -14,11 +14,17 @@ type measurement struct {
 	start  int64
 	server time.Duration // of the processor, or negative
 	client time.Duration
+	counts *counters // nil without a server that is known
 }
 
 // measure begins one.
 func (l *load) measure() *measurement {
-	return &measurement{load: l, start: l.now(), server: l.serverCPU(), client: ownCPU()}
+	m := &measurement{load: l}
+	if l.opt.pid != 0 {
+		m.counts = countAll(l.opt.pid)
+	}
+	m.start, m.server, m.client = l.now(), l.serverCPU(), ownCPU()
+	return m
 }
 
 // end returns what the shards have counted. The time ends with the last message
@@ -48,6 +54,12 @@ func (m *measurement) end() *messagesReport {
 		r.ServerCPU = ptr(cores(server, wall))
 		if t.received > 0 {
 			r.ServerMicros = ptr(float64(server.Nanoseconds()) / 1e3 / float64(t.received))
+		}
+	}
+	if m.counts != nil {
+		var err error
+		if r.Counters, err = m.counts.end(t.received); err != nil {
+			r.Uncounted = err.Error()
 		}
 	}
 	return r

@@ -9,6 +9,10 @@ type stage struct {
 	Server      struct {
 		RSS amount `json:"rss"`
 		PSS amount `json:"pss"`
+		// What the server's runtime says, with -vars: bytes, and a number.
+		Heap       amount `json:"heap"`
+		Stacks     amount `json:"stacks"`
+		Goroutines amount `json:"goroutines"`
 	} `json:"server"`
 	Kernel struct {
 		SocketObjects amount `json:"socket_objects"`
@@ -43,20 +47,29 @@ func (l *load) weigh(name string) error {
 	if l.opt.pid == 0 {
 		return nil
 	}
-	rss, pss, err := processMemory(l.opt.pid)
-	if err != nil {
-		return fmt.Errorf("the memory of process %d cannot be read any more; has the server ended? %w", l.opt.pid, err)
-	}
-	s := stage{Name: name, Connections: l.fleet.alive()}
 	var first stage
 	before := func(*amount) *amount { return nil }
 	if len(l.report.Memory) > 0 {
 		first = l.report.Memory[0]
 		before = func(a *amount) *amount { return a }
+	} else if _, err := l.vars(); err != nil { // what the page takes itself is before
+		return err
+	}
+	rss, pss, err := processMemory(l.opt.pid)
+	if err != nil {
+		return fmt.Errorf("the memory of process %d cannot be read any more; has the server ended? %w", l.opt.pid, err)
+	}
+	s := stage{Name: name, Connections: l.fleet.alive()}
+	v, err := l.vars()
+	if err != nil {
+		return err
 	}
 	n := s.Connections
 	s.Server.RSS = amountOf(rss, before(&first.Server.RSS), n)
 	s.Server.PSS = amountOf(pss, before(&first.Server.PSS), n)
+	s.Server.Heap = amountOf(v.heap(), before(&first.Server.Heap), n)
+	s.Server.Stacks = amountOf(v.stacks(), before(&first.Server.Stacks), n)
+	s.Server.Goroutines = amountOf(v.goroutines(), before(&first.Server.Goroutines), n)
 	s.Kernel.SocketObjects = amountOf(socketSlabs(), before(&first.Kernel.SocketObjects), n)
 	s.Kernel.TCPBuffers = amountOf(tcpBuffers(), before(&first.Kernel.TCPBuffers), n)
 	s.Kernel.Slab = amountOf(kernelSlabs(), before(&first.Kernel.Slab), n)

@@ -32,10 +32,15 @@ func memoryTable(t *table, stages []stage) {
 	}{
 		{"server, RSS", func(s *stage) *amount { return &s.Server.RSS }},
 		{"server, PSS", func(s *stage) *amount { return &s.Server.PSS }},
+		{"server, heap", func(s *stage) *amount { return &s.Server.Heap }},
+		{"server, stacks", func(s *stage) *amount { return &s.Server.Stacks }},
 		{"kernel, socket objects*", func(s *stage) *amount { return &s.Kernel.SocketObjects }},
 		{"kernel, TCP buffers*", func(s *stage) *amount { return &s.Kernel.TCPBuffers }},
 		{"kernel, all slabs*", func(s *stage) *amount { return &s.Kernel.Slab }},
 	} {
+		if m.of(&stages[0]).Total == unknown && strings.HasPrefix(m.name, "server, ") {
+			continue
+		}
 		var total, over, each []string
 		for i := range stages {
 			a := m.of(&stages[i])
@@ -47,6 +52,13 @@ func memoryTable(t *table, stages []stage) {
 		t.columns(m.name, widths, total)
 		t.columns("  more than before", widths, over)
 		t.columns("  per connection", widths, each)
+	}
+	if g := stages[0].Server.Goroutines; g.Total != unknown {
+		var total []string
+		for i := range stages {
+			total = append(total, comma(stages[i].Server.Goroutines.Total))
+		}
+		t.columns("server, goroutines", widths, total)
 	}
 	if known {
 		t.WriteString(kernelFootnote)

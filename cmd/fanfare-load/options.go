@@ -25,6 +25,8 @@ type options struct {
 	n           int
 	concurrency int
 	pid         int
+	vars        string
+	hello       hello
 	json        bool
 	quiet       bool
 	sources     addrs
@@ -60,6 +62,8 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "`time` that a handshake may take")
 	fs.DurationVar(&o.drain, "drain", 5*time.Second, "`time` without any message after which what is missing counts as lost")
 	fs.IntVar(&o.pid, "pid", 0, "`process` of the server, on this machine: report its memory and processor time")
+	fs.StringVar(&o.vars, "vars", "", "`URL` of the server's page of package expvar: with -pid, report its heap and stacks,\nand its goroutines, if there is a variable of that name")
+	fs.Var(&o.hello, "hello", "binary message, in `hexadecimal` digits, that each connection but publishers sends\nfirst; it counts as open when an answer has come, and payloads may then\nstand anywhere in messages")
 	fs.Var(&o.sources, "source", "local `addresses` to connect from, with commas between\n(default: 127.0.0.1, 127.0.0.2, ... to a server on the loopback, else the system's choice)")
 	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; may be repeated")
 	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover; messages below 256 bytes\nare sent as they are")
@@ -146,7 +150,7 @@ func (o *options) validate() error {
 		{"n", float64(o.n), 1, 10_000_000, true},
 		{"concurrency", float64(o.concurrency), 1, 100_000, true},
 		{"pid", float64(o.pid), 0, 1 << 22, true},
-		{"size", float64(o.size), 1, 1 << 30, o.command != "idle" || o.echo},
+		{"size", float64(o.size), 1, 1 << 30, o.broadcasts() || o.command == "echo" || o.echo},
 		{"pipeline", float64(o.pipeline), 1, 1 << 20, o.command == "echo"},
 		{"count", float64(o.count), 0, 1 << 53, true},
 		{"rate", o.rate, 0, 1e8, true},
@@ -198,6 +202,10 @@ func (o *options) validateTimes() error {
 	switch {
 	case o.set("count") && o.set("duration"):
 		return errors.New("-count and -duration exclude each other")
+	case o.command == "churn" && o.set("n"):
+		return errors.New("-n means nothing here: say for how long with -duration, and with -concurrency how many at a time")
+	case len(o.hello) > 0 && (o.command == "echo" || o.command == "churn" || o.echo):
+		return errors.New("-hello is for a protocol of the server's own, in which nothing is echoed")
 	case o.command != "idle" && o.count == 0 && o.duration == 0:
 		return errors.New("-duration is 0; say for how long, or with -count how many")
 	}

@@ -16,9 +16,11 @@ type report struct {
 	Interrupted bool              `json:"interrupted"`
 	Connections connectionsReport `json:"connections"`
 	Messages    *messagesReport   `json:"messages,omitempty"`
-	Stalled     *stalledReport    `json:"stalled,omitempty"`
-	Memory      []stage           `json:"memory,omitempty"`
-	Faults      []fault           `json:"faults"`
+	// Cycles are connections that were opened and closed, each counted as a message.
+	Cycles  *messagesReport `json:"cycles,omitempty"`
+	Stalled *stalledReport  `json:"stalled,omitempty"`
+	Memory  []stage         `json:"memory,omitempty"`
+	Faults  []fault         `json:"faults"`
 }
 
 type connectionsReport struct {
@@ -50,6 +52,10 @@ type messagesReport struct {
 	ServerMicros *float64 `json:"server_cpu_microseconds_per_message,omitempty"`
 	ServerCPU    *float64 `json:"server_cpu_cores,omitempty"`
 	ClientCPU    float64  `json:"client_cpu_cores"`
+	// Counters are of the server, for each message received; without any, Uncounted
+	// says why.
+	Counters  *countersReport `json:"server_counters_per_message,omitempty"`
+	Uncounted string          `json:"server_counters_missing,omitempty"`
 }
 
 type latencyReport struct {

@@ -103,7 +103,11 @@ func (s *staller) shake(l *load) error {
 		return &wsproto.HandshakeError{Status: resp.StatusCode, Reason: string(body)}
 	}
 	s.unread, _ = br.Peek(br.Buffered())
-	return nil
+	if h := l.opt.hello; len(h) > 0 { // its answer stays unread
+		frame := append([]byte{0x82, 0x80 | byte(len(h)), 0, 0, 0, 0}, h...) // a mask of zeros
+		_, err = s.conn.Write(frame)
+	}
+	return err
 }
 
 // closeStalled closes those that were not given to the engine.

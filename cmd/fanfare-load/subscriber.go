@@ -50,6 +50,17 @@ type finished struct {
 
 func (s *subscriber) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	now := s.run.load.now()
+	if !s.run.wrapped {
+		s.took(now, op, p)
+		return
+	}
+	for payload := range s.run.wire.within(p) {
+		s.took(now, s.run.op, payload)
+	}
+}
+
+// took is OnMessage of a message that is a payload.
+func (s *subscriber) took(now int64, op wsproto.Opcode, p []byte) {
 	m, ok := s.run.wire.decode(p)
 	switch {
 	case !ok || op != s.run.op:

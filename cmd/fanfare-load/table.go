@@ -37,6 +37,9 @@ func (r *report) printTable(w io.Writer) error {
 	if r.Messages != nil {
 		r.Messages.table(&t, r.Command)
 	}
+	if r.Cycles != nil {
+		r.Cycles.churnTable(&t)
+	}
 	if r.Stalled != nil {
 		r.Stalled.table(&t)
 	}
@@ -88,11 +91,20 @@ func (m *messagesReport) table(t *table, command string) {
 	if command != "idle" { // where one message each says nothing of speed
 		t.row(verb+" per second", "%s, for %.2f s", commaRate(m.PerSecond), m.Seconds)
 	}
+	m.costs(t, each)
+}
+
+// costs are time and processor of each message, or whatever it is.
+func (m *messagesReport) costs(t *table, each string) {
 	if l := m.Latency; l != nil {
 		l.table(t)
 	}
 	if m.ServerMicros != nil {
 		t.row("processor, server", "%.2f µs per %s, %.2f cores", *m.ServerMicros, each, *m.ServerCPU)
+	}
+	if c := m.Counters; c != nil {
+		t.row("  instructions", "%s in user space and %s in the kernel per %s", commaRate(c.UserInstructions), commaRate(c.KernelInstructions), each)
+		t.row("  cycles", "%s in user space and %s in the kernel per %s", commaRate(c.UserCycles), commaRate(c.KernelCycles), each)
 	}
 	t.row("processor, this client", "%.2f cores", m.ClientCPU)
 }

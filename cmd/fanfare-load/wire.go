@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"iter"
 )
 
 // wire is the format of a broadcast's payload: a header, and behind it the same
@@ -22,6 +23,7 @@ type wire struct {
 	publishers int
 	text       bool
 	filler     []byte
+	begin      []byte // of every payload
 }
 
 const wireHeader = 32
@@ -53,6 +55,9 @@ func newWire(run uint64, size, publishers int, text bool) *wire {
 	w := &wire{run: run, publishers: publishers, text: text}
 	w.filler = make([]byte, size-minBroadcast(text))
 	fill(w.filler, payloadKey(run, 0, 0))
+	if w.begin = binary.LittleEndian.AppendUint64(nil, run); text {
+		w.begin = hex.AppendEncode(nil, w.begin)
+	}
 	return w
 }
 
@@ -100,6 +105,20 @@ func (w *wire) decode(p []byte) (s stamp, ok bool) {
 		s.publisher < w.publishers &&
 		bytes.Equal(p[minBroadcast(w.text):], w.filler)
 	return s, ok
+}
+
+// within yields the payloads that stand anywhere in p. Between them is what it
+// pleases; that one is cut short or changed shows as one that is missing.
+func (w *wire) within(p []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for size := w.size(); len(p) >= size; {
+			i := bytes.Index(p, w.begin)
+			if i < 0 || len(p)-i < size || !yield(p[i:i+size]) {
+				return
+			}
+			p = p[i+size:]
+		}
+	}
 }
 
 func wireSum(raw *[wireHeader]byte) uint32 {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+func churnFlags(fs *flag.FlagSet, o *options) {
+	fs.DurationVar(&o.duration, "duration", 10*time.Second, "`time` to open and close for")
+	fs.Int64Var(&o.count, "count", 0, "`connections` to open and close in all, instead of for a time")
+}
+
+// churnAddrs is how many addresses of the loopback connections come from: a port is
+// not free again for a while.
+const churnAddrs = 16
+
+// churner is a connection that is closed as soon as it is open. Its latency is the
+// time from the first packet until both ends are closed.
+type churner struct {
+	load  *load
+	begun int64
+	shard *shard
+}
+
+func (c *churner) OnOpen(conn *wsproto.Conn, _ *wsproto.Request) {
+	f := c.load.fleet
+	f.opened.Add(1)
+	f.streak.Store(0)
+	c.shard = c.load.shards[conn.Loop()]
+	conn.Close(wsproto.NormalClosure, "")
+}
+
+func (c *churner) OnMessage(*wsproto.Conn, wsproto.Opcode, []byte) {}
+
+// OnClose takes an end without a close frame for an end, as servers without a
+// closing handshake have it; but not one that was waited for in vain.
+func (c *churner) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
+	f := c.load.fleet
+	f.closed.Add(1)
+	if err.Err != nil && errors.Is(err.Err, wsproto.ErrCloseTimeout) {
+		f.faults.addError(err)
+	}
+	c.shard.mu.Lock()
+	c.shard.recordLocked(c.begun, c.load.now())
+	c.shard.mu.Unlock()
+	<-f.tokens
+}
+
+// runChurn has -concurrency connections under way at a time, and begins one for each
+// that has ended.
+func runChurn(l *load, ctx context.Context) error {
+	f, o := l.fleet, l.opt
+	m := l.measure()
+	stop := l.progress.clock("opening and closing", o.duration, l.received)
+	defer stop()
+	until := time.Now().Add(o.duration)
+	more := func(begun int64) bool {
+		if o.count > 0 {
+			return begun < o.count
+		}
+		return time.Now().Before(until)
+	}
+	giveUp := int64(max(100, cap(f.tokens)))
+	begun := int64(0)
+	for ; more(begun) && ctx.Err() == nil && f.engine.Err() == nil && f.streak.Load() < giveUp; begun++ {
+		f.tokens <- struct{}{} // each has a time limit, so that one comes free
+		c := &churner{load: l, begun: l.now()}
+		if err := f.client.Start(l.target, f.source(), c, f.refused); err != nil {
+			f.refused(err)
+		}
+	}
+	err := firstError(f.await(context.WithoutCancel(ctx)), ctx.Err())
+	r := m.end()
+	r.Sent, r.Expected = begun, begun
+	l.report.Cycles = r
+	c := &l.report.Connections
+	c.Wanted, c.Opened = int(begun), f.opened.Load()
+	c.PerSecond = r.PerSecond
+	if c.Opened == 0 {
+		return errExplained
+	}
+	return err
+}
+
+func (m *messagesReport) churnTable(t *table) {
+	t.row("opened and closed", "%s, %s per second, for %.2f s", comma(m.Received), commaRate(m.PerSecond), m.Seconds)
+	m.costs(t, "connection")
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// vars is what is used of a server's page of package expvar.
+type vars struct {
+	MemStats *struct{ HeapInuse, StackInuse int64 } `json:"memstats"`
+	// Goroutines is not there unless the server publishes it.
+	Goroutines *int64 `json:"goroutines"`
+}
+
+// readVars asks for the page on a connection of its own, so that none stays.
+func readVars(url string) (*vars, error) {
+	c := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get(url)
+	if err != nil {
+		return nil, fmt.Errorf("-vars: %w", err)
+	}
+	defer resp.Body.Close()
+	v := new(vars)
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil || v.MemStats == nil {
+		return nil, fmt.Errorf("-vars: %s, %s, is not a page of package expvar: %v", url, resp.Status, err)
+	}
+	return v, nil
+}
+
+// vars returns nil without -vars.
+func (l *load) vars() (*vars, error) {
+	if l.opt.vars == "" {
+		return nil, nil
+	}
+	return readVars(l.opt.vars)
+}
+
+func (v *vars) heap() int64 {
+	if v == nil {
+		return unknown
+	}
+	return v.MemStats.HeapInuse
+}
+
+func (v *vars) stacks() int64 {
+	if v == nil {
+		return unknown
+	}
+	return v.MemStats.StackInuse
+}
+
+func (v *vars) goroutines() int64 {
+	if v == nil || v.Goroutines == nil {
+		return unknown
+	}
+	return *v.Goroutines
+}
