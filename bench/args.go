@@ -6,36 +6,49 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
 // options are what the arguments say.
 type options struct {
-	memory, echo bool
-	quick        bool
-	servers      []servers.Server
-	json         string // file
-	report       string // directory
+	kinds   []kind // what is measured
+	check   bool   // against results
+	quick   bool
+	servers []servers.Server
+	json    string // file
+	report  string // directory
+	results string // directory
 }
 
 const usage = `Usage: go run -C bench . SUBCOMMAND [flags]
 
-  memory   memory for each connection, of the process and of the kernel
-  echo     messages per second, processor time for each, latency
-  all      both
+  memory      memory for each connection, of the process and of the kernel
+  echo        messages per second, processor time for each, latency
+  broadcast   the same for deliveries to subscribers
+  churn       connections opened and closed per second
+  simulate    the hub with up to 10 million subscribers that have no socket
+  all         all of them
+  check       Fanfare's memory and instructions against the report in -results
 
 Flags:
 `
+
+// subcommands are the kinds that each measures.
+var subcommands = map[string][]kind{
+	"memory": {memory}, "echo": {echo}, "broadcast": {broadcast}, "churn": {churn}, "simulate": {simulation},
+	"all":   {memory, echo, broadcast, churn, simulation},
+	"check": {memory, echo},
+}
 
 func parseArgs(args []string, out io.Writer) (*options, error) {
 	o := &options{servers: servers.All}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.BoolVar(&o.quick, "quick", false, "fewer connections, shorter, and no rest: under 3 minutes instead of 30")
+	f.BoolVar(&o.quick, "quick", false, "one round, fewer connections, shorter, and no rest: under 3 minutes instead of 30")
 	f.StringVar(&o.json, "json", "", "write all figures to this `file`")
 	f.StringVar(&o.report, "report", "", "write report.md, report.json and the charts to this `directory`")
+	f.StringVar(&o.results, "results", "results", "`directory` of the report that check compares with")
 	f.Func("servers", "only these `names`, with commas between, of "+strings.Join(servers.Names(), ", "), o.choose)
 	help := func() {
 		fmt.Fprint(out, usage)
@@ -47,17 +60,12 @@ func parseArgs(args []string, out io.Writer) (*options, error) {
 		name, args = args[0], args[1:]
 	}
 	switch name {
-	case "memory":
-		o.memory = true
-	case "echo":
-		o.echo = true
-	case "all":
-		o.memory, o.echo = true, true
 	case "-h", "-help", "--help", "help":
 		help()
 		return nil, flag.ErrHelp
-	default:
-		return nil, fmt.Errorf("%q is no subcommand: say memory, echo or all; then flags, which -h lists", name)
+	}
+	if o.kinds = subcommands[name]; o.kinds == nil {
+		return nil, fmt.Errorf("%q is no subcommand: say memory, echo, broadcast, churn, simulate, all or check; then flags, which -h lists", name)
 	}
 	if err := f.Parse(args); err != nil {
 		if err == flag.ErrHelp {
@@ -67,6 +75,9 @@ func parseArgs(args []string, out io.Writer) (*options, error) {
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
+	}
+	if o.check = name == "check"; o.check {
+		o.servers = slices.DeleteFunc(slices.Clone(o.servers), func(s servers.Server) bool { return s.Module != servers.All[0].Module })
 	}
 	return o, nil
 }
@@ -83,35 +94,4 @@ func (o *options) choose(list string) error {
 		}
 	}
 	return nil
-}
-
-// sizes are the numbers of connections at which memory is measured.
-func (o *options) sizes() []int {
-	if o.quick {
-		return []int{1000, 5000}
-	}
-	return []int{1000, 5000, 10000, 18000}
-}
-
-// rest is how long the connections are left alone before the last look at the memory;
-// 0 for no such look.
-func (o *options) rest() time.Duration {
-	if o.quick {
-		return 0
-	}
-	return 20 * time.Second
-}
-
-// loads are the echo loads.
-func (o *options) loads() []echoLoad { return []echoLoad{{1000, 1}, {100, 16}} }
-
-// rounds is how often each echo load is measured.
-func (o *options) rounds() int { return 3 }
-
-// duration is how long an echo load lasts.
-func (o *options) duration() time.Duration {
-	if o.quick {
-		return 800 * time.Millisecond
-	}
-	return 5 * time.Second
 }

@@ -9,11 +9,11 @@ import (
 
 func TestArgs(t *testing.T) {
 	o, err := parseArgs(strings.Fields("all -quick -servers gws,fanfare,gws"), new(strings.Builder))
-	if err != nil || !o.memory || !o.echo || !o.quick || len(o.servers) != 2 || o.servers[0].Name != "gws" {
+	if err != nil || len(o.kinds) != 5 || !o.quick || len(o.servers) != 2 || o.servers[0].Name != "gws" {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for args, says := range map[string]string{
-		"":                   "say memory, echo or all",
+		"":                   "say memory, echo, broadcast",
 		"dance":              `"dance" is no subcommand`,
 		"echo twice":         `"twice" is no flag`,
 		"echo -servers x":    `there is no server "x"`,

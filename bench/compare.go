@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // comparison is a run under way.
@@ -15,7 +19,8 @@ type comparison struct {
 	report *report
 	begun  time.Time
 	log    io.Writer
-	done   int // visits
+	tty    bool // log is a terminal
+	done   int  // visits
 	all    int
 }
 
@@ -26,7 +31,7 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	c := &comparison{opt: opt, report: newReport(opt), begun: time.Now(), log: log}
+	c := &comparison{opt: opt, report: newReport(opt), begun: time.Now(), log: log, tty: isTerminal(log)}
 	fmt.Fprintln(log, "building the servers and fanfare-load ...")
 	if c.prog, err = build(ctx, dir); err != nil {
 		return nil, err
@@ -34,24 +39,53 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	if err := c.report.describe(ctx, opt, c.prog.serve); err != nil {
 		return nil, err
 	}
-	if opt.memory {
-		c.all += len(opt.sizes()) * len(opt.servers)
+	loads := opt.loads()
+	for _, l := range loads {
+		for i := range opt.servers {
+			if l.takes(&opt.servers[i]) {
+				c.all += l.Rounds
+			}
+		}
 	}
-	if opt.echo {
-		c.all += opt.rounds() * len(opt.loads()) * len(opt.servers)
+	var sizes []int
+	if slices.Contains(opt.kinds, simulation) {
+		sizes = opt.simulations()
 	}
-	if opt.memory {
-		c.memory(ctx)
+	c.all += len(sizes) * opt.rounds()
+	for _, l := range loads {
+		c.measure(ctx, l)
 	}
-	if opt.echo {
-		c.echo(ctx)
+	for _, n := range sizes {
+		if err := c.simulate(ctx, n); err != nil {
+			return nil, err
+		}
 	}
 	c.report.Seconds = time.Since(c.begun).Seconds()
 	return c.report, ctx.Err()
 }
 
-// progress says that one more visit is over.
+// progress says that one more visit is over, and on a terminal what is left.
 func (c *comparison) progress(format string, args ...any) {
 	c.done++
-	fmt.Fprintf(c.log, "%3d of %d, %4.0f s  %s\n", c.done, c.all, time.Since(c.begun).Seconds(), fmt.Sprintf(format, args...))
+	gone := time.Since(c.begun)
+	line := fmt.Sprintf("%3d of %d, %4.0f s  %s\n", c.done, c.all, gone.Seconds(), fmt.Sprintf(format, args...))
+	if c.tty {
+		const width, clearLine = 40, "\r\x1b[K"
+		full := width * c.done / c.all
+		left := time.Duration(float64(gone) / float64(c.done) * float64(c.all-c.done))
+		line = clearLine + line
+		if c.done < c.all {
+			line += fmt.Sprintf("[%s%s] %v left", strings.Repeat("#", full), strings.Repeat(".", width-full), left.Round(time.Second))
+		}
+	}
+	fmt.Fprint(c.log, line)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }

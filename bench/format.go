@@ -21,22 +21,27 @@ func comma(n int) string {
 
 func bytesEach(v float64) string { return comma(int(math.Round(v))) + " B" }
 
-// maybe is bytesEach of what may not be known.
-func maybe(v *float64) string {
-	if v == nil {
-		return "unknown"
-	}
-	return bytesEach(*v)
-}
-
 func whole(v float64) string { return comma(int(math.Round(v))) }
 
 func tenths(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
+func hundredths(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
+
 // millis writes microseconds as milliseconds.
 func millis(v float64) string { return strconv.FormatFloat(v/1e3, 'f', 2, 64) }
 
-// text writes the median, with minimum and maximum.
-func (s *spread) text(f func(float64) string) string {
+// text writes the median, with minimum and maximum if they are known.
+func (s spread) text(f func(float64) string) string {
+	if s.Min == s.Max {
+		return f(s.Median)
+	}
 	return fmt.Sprintf("%s (%s-%s)", f(s.Median), f(s.Min), f(s.Max))
+}
+
+func rangeOf(f func(float64) string) func(spread) string {
+	return func(s spread) string { return s.text(f) }
+}
+
+func median(f func(float64) string) func(spread) string {
+	return func(s spread) string { return f(s.Median) }
 }

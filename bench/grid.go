@@ -19,132 +19,159 @@ type grid struct {
 // grids are all tables of the report.
 func (r *report) grids() []grid {
 	var all []grid
-	if len(r.Memory) > 0 {
-		all = append(all, r.weights(), r.growth())
+	if w := r.weighed(); len(w) > 0 {
+		all = append(all, r.weights(&w[len(w)-1]), r.growth(w))
 	}
-	for _, l := range r.echoLoads() {
-		all = append(all, r.speeds(l))
+	for i := range r.Measurements {
+		if m := &r.Measurements[i]; m.Kind != memory {
+			all = append(all, m.speeds())
+		}
+	}
+	if len(r.Simulations) > 0 {
+		all = append(all, r.simulated())
+	}
+	if r.canPlan() {
+		all = append(all, r.plan())
 	}
 	return all
+}
+
+// column is a figure in a table.
+type column struct {
+	head   string
+	figure figure
+	text   func(spread) string
+}
+
+// has reports whether any row has the figure.
+func (m *measurement) has(f figure) bool {
+	return slices.ContainsFunc(m.Rows, func(r row) bool { _, ok := r.Figures[f]; return ok })
+}
+
+// table has those of the columns that any row has a figure for.
+func (m *measurement) table(columns []column) grid {
+	g := grid{title: m.Title, head: []string{"server"}}
+	columns = slices.DeleteFunc(columns, func(c column) bool { return !m.has(c.figure) })
+	for _, c := range columns {
+		g.head = append(g.head, c.head)
+	}
+	for i := range m.Rows {
+		r := &m.Rows[i]
+		for _, f := range r.Faults {
+			g.notes = append(g.notes, fmt.Sprintf("%s is not ranked: %s", r.Server, f))
+		}
+		if len(r.Figures) == 0 {
+			continue
+		}
+		cells := []string{r.name()}
+		for _, c := range columns {
+			cells = append(cells, r.cell(c))
+		}
+		g.rows = append(g.rows, cells)
+	}
+	return g
+}
+
+func (r *row) cell(c column) string {
+	if s, ok := r.Figures[c.figure]; ok {
+		return c.text(s)
+	}
+	return "unknown"
+}
+
+func (r *row) name() string {
+	if r.ranked {
+		return r.Server
+	}
+	return r.Server + " (not ranked)"
 }
 
 // weights is the memory at the most connections.
-func (r *report) weights() grid {
-	most, rested := r.most()
-	g := grid{
-		title: fmt.Sprintf("Memory for each of %s connections", comma(most)),
-		head:  []string{"server", "RSS, connected", "RSS, after an echo", "PSS, after an echo", "kernel socket", "slope of RSS"},
-	}
-	if rested {
-		g.head = append(g.head, "RSS, rested 20 s")
-	}
-	for i := range r.Memory {
-		m := &r.Memory[i]
-		g.unranked(m.Server, m.Faults)
-		p := m.at(most)
-		if p == nil || p.Connected == nil || p.Echoed == nil {
-			continue
+func (r *report) weights(m *measurement) grid {
+	g := m.table([]column{
+		{"RSS, connected", connected.at(rss), median(bytesEach)},
+		{"RSS, after an echo", echoed.at(rss), rangeOf(bytesEach)},
+		{"RSS, rested 20 s", rested.at(rss), median(bytesEach)},
+		{"PSS", echoed.at(pss), median(bytesEach)},
+		{"heap", echoed.at(heap), median(bytesEach)},
+		{"stacks", echoed.at(stacks), median(bytesEach)},
+		{"goroutines", echoed.at(goroutines), median(tenths)},
+		{"kernel socket", echoed.at(kernel), median(bytesEach)},
+	})
+	g.title = fmt.Sprintf("Memory for each of %s connections", comma(m.Connections))
+	g.head = append(g.head, "slope of RSS")
+	ranked := slices.DeleteFunc(slices.Clone(m.Rows), func(r row) bool { return len(r.Figures) == 0 })
+	for i := range g.rows {
+		cell := "unknown"
+		if s, ok := r.slope(ranked[i].Server, rss); ok {
+			cell = bytesEach(s)
 		}
-		row := []string{
-			shown(m.Server, m.ranked()), bytesEach(p.Connected.RSS), bytesEach(p.Echoed.RSS),
-			maybe(p.Echoed.PSS), maybe(p.Echoed.Kernel), maybe(m.Slope),
-		}
-		switch {
-		case rested && p.Rested != nil:
-			row = append(row, bytesEach(p.Rested.RSS))
-		case rested:
-			row = append(row, "unknown")
-		}
-		g.rows = append(g.rows, row)
+		g.rows[i] = append(g.rows[i], cell)
 	}
 	return g
 }
 
-// most is the largest number of connections, and whether anybody was left to rest.
-func (r *report) most() (n int, rested bool) {
-	for _, m := range r.Memory {
-		for _, p := range m.Points {
-			n = max(n, p.Connections)
-			rested = rested || p.Rested != nil
-		}
-	}
-	return n, rested
-}
-
-// shown is the name of a server in a table.
-func shown(name string, ranked bool) string {
-	if ranked {
-		return name
-	}
-	return name + " (not ranked)"
-}
-
-// growth is RSS for each connection over their number.
-func (r *report) growth() grid {
+// growth is RSS for each connection over their number, in the order of the most.
+func (r *report) growth(all []measurement) grid {
 	g := grid{title: "RSS for each connection, after an echo on each, by the number of connections", head: []string{"server"}}
-	var sizes []int
-	for _, m := range r.Memory {
-		for _, p := range m.Points {
-			sizes = append(sizes, p.Connections)
-		}
+	for _, m := range all {
+		g.head = append(g.head, comma(m.Connections))
 	}
-	slices.Sort(sizes)
-	sizes = slices.Compact(sizes)
-	for _, n := range sizes {
-		g.head = append(g.head, comma(n))
-	}
-	for i := range r.Memory {
-		m := &r.Memory[i]
-		row := []string{shown(m.Server, m.ranked())}
-		for _, n := range sizes {
-			if p := m.at(n); p != nil && p.Echoed != nil {
-				row = append(row, bytesEach(p.Echoed.RSS))
-			} else {
-				row = append(row, "unknown")
+	by := column{figure: echoed.at(rss), text: rangeOf(bytesEach)}
+	for _, last := range all[len(all)-1].Rows {
+		cells := []string{last.name()}
+		for i := range all {
+			cell := "unknown"
+			if r := all[i].find(last.Server); r != nil {
+				cell = r.cell(by)
 			}
+			cells = append(cells, cell)
 		}
-		g.rows = append(g.rows, row)
+		g.rows = append(g.rows, cells)
 	}
 	return g
 }
 
-// echoLoads are those of the rows, in their order.
-func (r *report) echoLoads() []echoLoad {
-	var all []echoLoad
-	for _, e := range r.Echo {
-		if len(all) == 0 || all[len(all)-1] != e.echoLoad {
-			all = append(all, e.echoLoad)
-		}
+// speeds is what is made of messages, deliveries or connections.
+func (m *measurement) speeds() grid {
+	each := map[kind]string{echo: "message", broadcast: "delivery", churn: "connection"}[m.Kind]
+	many := map[kind]string{echo: "messages/s", broadcast: "deliveries/s", churn: "connections/s"}[m.Kind]
+	g := m.table([]column{
+		{"server CPU, us/" + each, cpuEach, rangeOf(hundredths)},
+		{many, perSecond, rangeOf(whole)},
+		{"p50, ms", p50, rangeOf(millis)},
+		{"p99, ms", p99, rangeOf(millis)},
+		{"instructions, user", userInstructions, rangeOf(whole)},
+		{"kernel", kernelInstructions, rangeOf(whole)},
+		{"cycles, user", userCycles, rangeOf(whole)},
+		{"kernel", kernelCycles, rangeOf(whole)},
+		{"CPUs, server", serverCores, median(hundredths)},
+		{"client", clientCores, median(hundredths)},
+	})
+	stalled := slices.ContainsFunc(m.Rows, func(r row) bool { return r.Stalled != "" })
+	if g.head = append(g.head, "bottleneck"); stalled {
+		g.head = append(g.head, "those that do not read")
 	}
-	return all
-}
-
-func (r *report) speeds(l echoLoad) grid {
-	g := grid{
-		title: fmt.Sprintf("Echo of 128 bytes: %v", l),
-		head:  []string{"server", "server CPU, us/message", "messages/s", "p50, ms", "p99, ms", "CPUs, server + client", "busier"},
-	}
-	for i := range r.Echo {
-		e := &r.Echo[i]
-		if e.echoLoad != l {
+	i := 0
+	for j := range m.Rows {
+		r := &m.Rows[j]
+		if len(r.Figures) == 0 {
 			continue
 		}
-		g.unranked(e.Server, e.Faults)
-		if e.PerSecond != nil {
-			g.rows = append(g.rows, []string{
-				shown(e.Server, e.ranked()), e.CPU.text(tenths), e.PerSecond.text(whole), e.P50.text(millis), e.P99.text(millis),
-				fmt.Sprintf("%.2f + %.2f", e.ServerCPU.Median, e.ClientCPU.Median), e.bottleneck(),
-			})
+		if g.rows[i] = append(g.rows[i], m.bottleneck(r)); stalled {
+			g.rows[i] = append(g.rows[i], r.Stalled)
 		}
+		i++
 	}
 	return g
 }
 
-// unranked notes what went wrong.
-func (g *grid) unranked(name string, faults []string) {
-	for _, f := range faults {
-		g.notes = append(g.notes, fmt.Sprintf("%s is not ranked: %s", name, f))
+func (r *report) simulated() grid {
+	g := grid{title: "A topic whose subscribers have no sockets", head: []string{"subscribers", "heap for each", "collection, ms", "of it nothing ran, ms", "one publish, ms", "its CPU, ms"}}
+	for _, s := range r.Simulations {
+		g.rows = append(g.rows, []string{comma(s.Subscribers), s.HeapEach.text(bytesEach), s.GC.text(tenths), s.GCPause.text(hundredths), s.Publish.text(tenths), s.PublishCPU.text(tenths)})
 	}
+	return g
 }
 
 func (g *grid) text() string {

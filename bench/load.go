@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
 // loaded is what of fanfare-load's -json is used here; its sources say what the
@@ -19,28 +22,19 @@ type loaded struct {
 	Connections struct {
 		Wanted, Opened, Failed, Lost int64
 	} `json:"connections"`
-	Messages *struct {
-		Sent         int64    `json:"sent"`
-		Received     int64    `json:"received"`
-		Missing      int64    `json:"missing"`
-		PerSecond    float64  `json:"received_per_second"`
-		ServerMicros *float64 `json:"server_cpu_microseconds_per_message"`
-		ServerCores  *float64 `json:"server_cpu_cores"`
-		ClientCores  float64  `json:"client_cpu_cores"`
-		Latency      *struct {
-			P50 float64 `json:"p50"`
-			P99 float64 `json:"p99"`
-		} `json:"latency_microseconds"`
-	} `json:"messages"`
+	Messages *traffic `json:"messages"`
+	Cycles   *traffic `json:"cycles"` // connections
+	Stalled  *struct {
+		Fates map[string]int64 `json:"fates"`
+	} `json:"stalled"`
 	Memory []struct {
 		Name        string `json:"name"`
 		Connections int64  `json:"connections"`
 		Server      struct {
-			RSS, PSS amount
+			RSS, PSS, Heap, Stacks, Goroutines amount
 		} `json:"server"`
 		Kernel struct {
 			SocketObjects amount `json:"socket_objects"`
-			TCPBuffers    amount `json:"tcp_buffers"`
 		} `json:"kernel"`
 	} `json:"memory"`
 	Faults []struct {
@@ -50,16 +44,46 @@ type loaded struct {
 	} `json:"faults"`
 }
 
+// traffic is of messages, or of what else there are many of.
+type traffic struct {
+	Sent         int64    `json:"sent"`
+	Missing      int64    `json:"missing"`
+	PerSecond    float64  `json:"received_per_second"`
+	ServerMicros *float64 `json:"server_cpu_microseconds_per_message"`
+	ServerCores  *float64 `json:"server_cpu_cores"`
+	ClientCores  float64  `json:"client_cpu_cores"`
+	Latency      *struct {
+		P50 float64 `json:"p50"`
+		P99 float64 `json:"p99"`
+	} `json:"latency_microseconds"`
+	Counters *struct {
+		UserInstructions   float64 `json:"user_instructions"`
+		KernelInstructions float64 `json:"kernel_instructions"`
+		UserCycles         float64 `json:"user_cycles"`
+		KernelCycles       float64 `json:"kernel_cycles"`
+	} `json:"server_counters_per_message"`
+	Uncounted string `json:"server_counters_missing"`
+}
+
 // amount is in bytes; what is not known is nil.
 type amount struct {
-	Over          *int64   `json:"over_before"`
 	PerConnection *float64 `json:"per_connection"`
 }
 
-// fault says in a line what went wrong; "" if nothing did.
-func (l *loaded) fault() string {
+// uncounted says why there are no counters; "" if there are, or were not asked for.
+func (l *loaded) uncounted() string {
+	for _, t := range []*traffic{l.Messages, l.Cycles} {
+		if t != nil && t.Uncounted != "" {
+			return t.Uncounted
+		}
+	}
+	return ""
+}
+
+// fault says in a line what went wrong; nil if nothing did.
+func (l *loaded) fault() error {
 	if l.OK {
-		return ""
+		return nil
 	}
 	said := []string{fmt.Sprintf("%d of %d connections opened, %d lost", l.Connections.Opened, l.Connections.Wanted, l.Connections.Lost)}
 	if m := l.Messages; m != nil {
@@ -68,20 +92,24 @@ func (l *loaded) fault() string {
 	for _, f := range l.Faults {
 		said = append(said, strings.TrimSpace(fmt.Sprintf("%d x %s %s", f.Count, f.Kind, f.Example)))
 	}
-	return strings.Join(said, "; ")
+	return errors.New(strings.Join(said, "; "))
 }
+
+// visitLimit bounds a visit.
+const visitLimit = 2 * time.Minute
 
 // visit starts a server, runs fanfare-load against it, and ends it. Everything
 // together takes at most limit.
-func (p *programs) visit(ctx context.Context, name string, limit time.Duration, args ...string) (*loaded, error) {
+func (p *programs) visit(ctx context.Context, server *servers.Server, mode string, limit time.Duration, args ...string) (*loaded, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took more than %v", limit))
 	defer cancel()
-	s, err := startServer(bounded, p.serve, name)
+	s, err := startServer(bounded, p.serve, server.Name, mode)
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	args = append(args, "-json", "-q", "-pid", strconv.Itoa(s.cmd.Process.Pid), "ws://"+s.addr+"/")
+	args = append(args, "-json", "-q", "-pid", strconv.Itoa(s.cmd.Process.Pid), "-vars", "http://"+s.vars+"/")
+	args = append(append(args, server.Flags...), s.urls(server, args[0])...)
 	c := command(bounded, p.load, args...)
 	var out, said bytes.Buffer
 	c.Stdout, c.Stderr = &out, &said
@@ -99,4 +127,16 @@ func (p *programs) visit(ctx context.Context, name string, limit time.Duration, 
 		return nil, fmt.Errorf("fanfare-load %s: what it reports is no JSON: %w: %s", args[0], err, strings.TrimSpace(said.String()))
 	}
 	return l, nil
+}
+
+// urls are where it is loaded, as arguments of a subcommand of fanfare-load.
+func (s *child) urls(server *servers.Server, subcommand string) (args []string) {
+	scheme := "ws://"
+	if server.TLS {
+		scheme, args = "wss://", append(args, "-insecure")
+	}
+	if server.Publish != "" && subcommand != "idle" {
+		args = append(args, "-publish-url", scheme+s.addr+server.Publish)
+	}
+	return append(args, scheme+s.addr+cmp.Or(server.Path, "/"))
 }

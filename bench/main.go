@@ -2,7 +2,9 @@
 //
 //	go run -C bench . memory   memory for each connection, of the process and the kernel
 //	go run -C bench . echo     messages per second, processor time and latency
-//	go run -C bench . all      both
+//	go run -C bench . broadcast, churn, simulate
+//	go run -C bench . all      all of them
+//	go run -C bench . check    fails if Fanfare has become heavier
 //
 // Each server is a process of its own; all are loaded by fanfare-load, which checks
 // every message. README.md says what the figures mean.
@@ -17,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -45,12 +48,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		err = r.publish(opt, stdout)
 	}
+	var worse []string
+	if err == nil && opt.check {
+		worse, err = r.check(opt.results, stdout)
+	}
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "bench: interrupted; nothing was written and no process is left")
 		return 1
 	case err != nil:
 		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	case len(worse) > 0:
+		fmt.Fprintf(stderr, "bench: more than 10 %% worse than recorded:\n  %s\n", strings.Join(worse, "\n  "))
 		return 1
 	case !r.clean():
 		fmt.Fprintln(stderr, "bench: some servers lost or refused something: their rows are not ranked")

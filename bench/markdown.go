@@ -17,6 +17,9 @@ func (r *report) markdown(leftOut []struct{ Name, Why string }, charts []chart) 
 		fmt.Fprintf(&b, "\n## %s\n\n%s", g.title, g.markdown())
 	}
 	b.WriteString("\n## What the columns say\n\n" + legend)
+	if r.Uncounted != "" {
+		fmt.Fprintf(&b, "\nThere are no instructions and cycles in this report: %s.\n", r.Uncounted)
+	}
 	b.WriteString("\n## The servers\n\n| server | module | version | setup |\n|---|---|---|---|\n")
 	for _, s := range r.Servers {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.Name, s.Module, s.Version, s.Setup)
@@ -31,23 +34,28 @@ func (r *report) markdown(leftOut []struct{ Name, Why string }, charts []chart) 
 func (r *report) origin() string {
 	run, m := "A full run", r.Machine
 	if r.Quick {
-		run = "A quick run (`-quick`: fewer connections, short loads, no rest)"
+		run = "A quick run (`-quick`: one round, fewer connections, short loads, no rest)"
 	}
 	return fmt.Sprintf("%s of %.0f seconds, begun %s. %s, %d CPUs that servers and client share, %.1f GiB, %s, %s; load average %.2f before it began.",
 		run, r.Seconds, r.Made.Format(time.RFC3339), m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel, m.Go, m.Load)
 }
 
-const legend = `Memory is what each connection adds to the empty server, one run for each number of
-connections; "slope" is what RSS grows by for one more, of the line through all of them
-(least squares). "kernel socket" is half of what the machine's TCP sockets, their inodes
-and files grew by, since both ends of each connection are on it; data in buffers is not
-in it. All garbage collectors are at Go's default.
+const legend = `Memory is what each connection adds to the empty server; "slope" is what RSS grows by
+for one more, of the line through all numbers of connections (least squares). Heap, stacks
+and goroutines are what the server's runtime says. "kernel socket" is half of what the
+machine's TCP sockets, their inodes and files grew by, since both ends of each connection
+are on it; data in buffers is not in it. All garbage collectors are at Go's default.
+centrifuge has a protocol of its own and cannot echo: it is weighed after the answer to its
+command connect, and subscribed.
 
-Echo figures are the median of three rounds (minimum-maximum in parentheses), between
-which all other servers had their turn. "server CPU" is user and system time of the
-server's process. "busier" is who used more of the processors and so set the pace: where it
-is the client, messages per second and latency say more about the client than about the
-server, and processor time per message is the figure to compare. Where both together
-used fewer CPUs than the machine has, other programs had the rest. Rows are ranked by memory
-after an echo and by processor time; one that lost or refused anything is not ranked.
+All figures are the median of the rounds, with minimum and maximum in parentheses if there
+was more than one; between two rounds of a server all others had their turn. "server CPU" is
+user and system time of the server's process. Instructions and cycles are the processor's
+own counters, of all threads of that process. "bottleneck" is who used more of the
+processors and so set the pace. Where it is the client, marked with *, the rate and the
+latency say more about the client than about the server, and processor time is the figure
+to compare; at a fixed rate it is neither. Where both together used fewer CPUs than the
+machine has, other programs had the rest. Rows are ranked by memory after an echo and by
+processor time; one that lost or refused anything, or closed what it should not have, is
+shown with what it was, and not ranked.
 `

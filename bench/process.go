@@ -27,13 +27,14 @@ type child struct {
 	cmd  *exec.Cmd
 	end  context.CancelFunc
 	addr string
+	vars string // of the page about it
 }
 
 // startServer starts program with the server of that name and returns when it
 // listens. ctx bounds its life.
-func startServer(ctx context.Context, program, name string) (*child, error) {
+func startServer(ctx context.Context, program, name, mode string) (*child, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &child{cmd: command(ctx, program, name, "127.0.0.1:0"), end: cancel}
+	s := &child{cmd: command(ctx, program, name, mode, "127.0.0.1:0"), end: cancel}
 	var said bytes.Buffer
 	s.cmd.Stderr = &said
 	out, err := s.cmd.StdoutPipe()
@@ -49,7 +50,7 @@ func startServer(ctx context.Context, program, name string) (*child, error) {
 		s.stop()
 		return nil, fmt.Errorf("%s does not listen: %s", name, strings.TrimSpace(said.String()))
 	}
-	s.addr = strings.TrimSpace(line)
+	s.addr, s.vars, _ = strings.Cut(strings.TrimSpace(line), " ")
 	return s, nil
 }
 

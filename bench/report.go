@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
@@ -16,13 +17,15 @@ import (
 // report is what a run has found: the document of -json, and what tables and charts
 // are made of.
 type report struct {
-	Made    time.Time   `json:"made"`
-	Quick   bool        `json:"quick"`
-	Seconds float64     `json:"seconds"`
-	Machine machine     `json:"machine"`
-	Servers []about     `json:"servers"`
-	Memory  []memoryRow `json:"memory,omitempty"`
-	Echo    []echoRow   `json:"echo,omitempty"`
+	Made    time.Time `json:"made"`
+	Quick   bool      `json:"quick"`
+	Seconds float64   `json:"seconds"`
+	Machine machine   `json:"machine"`
+	Servers []about   `json:"servers"`
+	// Uncounted says why there are no instructions and cycles.
+	Uncounted    string        `json:"counters_missing,omitempty"`
+	Measurements []measurement `json:"measurements,omitempty"`
+	Simulations  []simulated   `json:"simulations,omitempty"`
 }
 
 // about is one of the servers.
@@ -51,13 +54,8 @@ func (r *report) describe(ctx context.Context, o *options, program string) error
 
 // clean reports whether all rows are ranked.
 func (r *report) clean() bool {
-	for i := range r.Memory {
-		if !r.Memory[i].ranked() {
-			return false
-		}
-	}
-	for i := range r.Echo {
-		if !r.Echo[i].ranked() {
+	for _, m := range r.Measurements {
+		if slices.ContainsFunc(m.Rows, func(r row) bool { return !r.ranked }) {
 			return false
 		}
 	}
@@ -69,6 +67,9 @@ func (r *report) publish(o *options, out io.Writer) error {
 	for _, g := range r.grids() {
 		fmt.Fprintf(out, "\n%s\n\n%s", g.title, g.text())
 	}
+	if r.Uncounted != "" {
+		fmt.Fprintf(out, "\nNo instructions and cycles: %s.\n", r.Uncounted)
+	}
 	if o.json != "" {
 		if err := r.writeJSON(o.json); err != nil {
 			return err
@@ -79,6 +80,15 @@ func (r *report) publish(o *options, out io.Writer) error {
 	}
 	if err := os.MkdirAll(o.report, 0o755); err != nil {
 		return err
+	}
+	// What the last report had, and this one may not.
+	for _, old := range []string{"*.svg", "*.png"} {
+		files, _ := filepath.Glob(filepath.Join(o.report, old))
+		for _, f := range files {
+			if err := os.Remove(f); err != nil {
+				return err
+			}
+		}
 	}
 	charts, err := r.writeCharts(o.report)
 	return errors.Join(err,

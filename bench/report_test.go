@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -14,8 +15,6 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
-
-func ptr[T any](v T) *T { return &v }
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -34,34 +33,48 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+func same(v float64) spread { return spread{v, v, v} }
+
 // sample has a row of each kind.
 func sample() *report {
-	stage := func(rss float64) *memoryStage {
-		return &memoryStage{RSS: rss, PSS: ptr(rss + 1), Kernel: ptr(3500.4)}
+	weights := func(n int, light, heavy float64) measurement {
+		of := func(name string, v float64) row {
+			return row{Server: name, Figures: map[figure]spread{
+				connected.at(rss): same(v), echoed.at(rss): {v + 100, v, v + 200}, echoed.at(heap): same(v / 2), echoed.at(goroutines): same(1),
+			}}
+		}
+		m := measurement{load: load{Kind: memory, Title: fmt.Sprint("Memory ", n), Connections: n}, Rows: []row{
+			{Server: "lossy", Figures: map[figure]spread{echoed.at(rss): same(2)}, Faults: []string{"it took more than 2m0s"}},
+			{Server: "silent", Faults: []string{"silent does not listen: no"}},
+			of("heavy", heavy), of("fanfare", light),
+		}}
+		m.Rows[3].Figures[echoed.at(kernel)] = same(3500.4)
+		m.rank()
+		return m
 	}
-	heavy := memoryRow{Server: "heavy", Points: []memoryPoint{
-		{1000, stage(20000), stage(21000), stage(19000)}, {5000, stage(18000), stage(19000), stage(18500)},
-	}}
-	light := memoryRow{Server: "light", Points: []memoryPoint{
-		{1000, stage(800), stage(900), nil}, {5000, &memoryStage{RSS: 300}, &memoryStage{RSS: 300}, nil},
-	}}
-	lossy := memoryRow{Server: "lossy", Points: []memoryPoint{{1000, stage(1), stage(2), nil}}, Faults: []string{"5,000 connections: it took more than 1m0s"}}
-	silent := memoryRow{Server: "silent", Faults: []string{"1,000 connections: silent does not listen: no"}}
-	heavy.fit()
-	light.fit()
-	one := &spread{1, 1, 1}
-	slow := echoRow{Server: "slow", echoLoad: echoLoad{1000, 1}, PerSecond: &spread{45678, 1234, 50000}, CPU: &spread{13.04, 12, 14.55},
-		P50: &spread{21000, 20000, 22000}, P99: &spread{31000, 30000, 1e6}, ServerCPU: &spread{1.5, 1, 2}, ClientCPU: &spread{0.5, 0, 1}}
-	fast := slow
-	fast.Server, fast.CPU, fast.ServerCPU = "fast", &spread{3, 2, 4}, &spread{0.25, 0, 1}
-	failed := echoRow{Server: "failed", echoLoad: echoLoad{1000, 1}, PerSecond: one, CPU: one, P50: one, P99: one, ServerCPU: one, ClientCPU: one,
-		Faults: []string{"10 of 10 connections opened, 3 lost; 4 of 9 messages missing; 3 x closed by the server EOF"}}
+	speeds := func(l load, rows ...row) measurement {
+		m := measurement{load: l, Rows: rows}
+		m.rank()
+		return m
+	}
+	fast := map[figure]spread{perSecond: {45678, 1234, 50000}, cpuEach: {3, 2, 4}, p50: {21000, 20000, 22000}, p99: {31000, 30000, 1e6}, serverCores: same(0.25), clientCores: same(0.5)}
+	slow := map[figure]spread{perSecond: same(45678), cpuEach: {13.04, 12, 14.55}, p50: same(21000), p99: same(31000), serverCores: same(1.5), clientCores: same(0.5),
+		userInstructions: same(4321.4), kernelInstructions: {5, 4, 6}}
 	return &report{
 		Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Quick: true, Seconds: 99.6,
-		Machine: machine{CPU: "A CPU", Cores: 2, Memory: 24 << 30, Kernel: "Linux 6", Go: "go1.26", Load: 0.5},
-		Servers: []about{{"light", "example.org/light", "v1.2.3", "as it is"}},
-		Memory:  rankMemory([]memoryRow{lossy, silent, heavy, light}),
-		Echo:    rankEcho([]echoRow{failed, slow, fast}),
+		Machine:   machine{CPU: "A CPU", Cores: 2, Memory: 24 << 30, Kernel: "Linux 6", Go: "go1.26", Load: 0.5},
+		Servers:   []about{{"fanfare", "example.org/light", "v1.2.3", "as it is"}},
+		Uncounted: "somebody else counts",
+		Measurements: []measurement{
+			weights(1000, 800, 21000), weights(5000, 300, 19000),
+			speeds(load{Kind: echo, Title: "Echo: much"},
+				row{Server: "failed", Figures: slow, Faults: []string{"10 of 10 connections opened, 3 lost; 4 of 9 messages missing"}},
+				row{Server: "heavy", Figures: slow}, row{Server: "fanfare", Figures: fast}),
+			speeds(load{Kind: broadcast, Title: "Broadcast: far", Connections: 1000}, row{Server: "fanfare", Figures: fast, Stalled: "10 still connected"}),
+			speeds(load{Kind: broadcast, Title: "Broadcast: slowly", Paced: true}, row{Server: "fanfare", Figures: fast}),
+			speeds(load{Kind: churn, Title: "Churn"}, row{Server: "fanfare", Figures: fast}),
+		},
+		Simulations: []simulated{{1000000, same(256), same(100), same(0.1), same(20), spread{30, 25, 35}}},
 	}
 }
 
@@ -98,7 +111,7 @@ func TestFiles(t *testing.T) {
 	if err := r.publish(&options{report: dir, json: filepath.Join(filepath.Dir(dir), "all.json")}, new(strings.Builder)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"report.md", "report.json", "../all.json", "memory.svg", "growth.svg", "memory.png", "growth.png"} {
+	for _, name := range []string{"report.md", "report.json", "../all.json", "memory.svg", "growth.svg", "cpu.svg", "latency.svg", "memory.png", "growth.png", "cpu.png", "latency.png"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -109,13 +122,16 @@ func TestFiles(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		case ".svg":
-			if s := string(b); !strings.Contains(s, ">heavy<") || !strings.Contains(s, ">light<") || strings.Contains(s, ">lossy<") {
+			if s := string(b); !strings.Contains(s, ">heavy<") || !strings.Contains(s, ">fanfare<") || strings.Contains(s, ">lossy<") {
 				t.Errorf("%s does not show those who are ranked, and only them", name)
 			}
 		}
 	}
-	empty := &report{Memory: rankMemory([]memoryRow{{Server: "silent", Faults: []string{"no"}}})}
+	empty := &report{Measurements: []measurement{{load: load{Kind: memory}, Rows: []row{{Server: "silent", Faults: []string{"no"}}}}}}
 	if err := empty.publish(&options{report: dir}, new(strings.Builder)); err != nil {
 		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.svg")); len(left) > 0 {
+		t.Errorf("charts of another report: %q", left)
 	}
 }

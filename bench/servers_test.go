@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"strings"
@@ -18,15 +19,20 @@ import (
 // TestServersEcho starts each server as a process and talks to it.
 func TestServersEcho(t *testing.T) {
 	for _, s := range servers.All {
+		if s.Echo == nil {
+			continue
+		}
 		t.Run(s.Name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			p, err := startServer(ctx, built.serve, s.Name)
+			p, err := startServer(ctx, built.serve, s.Name, servers.EchoMode)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer p.stop()
-			c, _, err := websocket.DefaultDialer.DialContext(ctx, "ws://"+p.addr+"/", http.Header{})
+			urls := p.urls(&s, "echo")
+			d := &websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, WriteBufferSize: 1 << 20} // so that it sends no fragments
+			c, _, err := d.DialContext(ctx, urls[len(urls)-1], http.Header{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,7 +40,13 @@ func TestServersEcho(t *testing.T) {
 			_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
 			echoes(t, c, websocket.TextMessage, []byte("Grüße"))
 			echoes(t, c, websocket.BinaryMessage, []byte{0, 0xff, 0x80, 13, 10})
-			echoes(t, c, websocket.BinaryMessage, bytes.Repeat([]byte{7}, 500))
+			for _, size := range []int{500, 64 << 10, 100_000} {
+				p := make([]byte, size)
+				for i := range p {
+					p[i] = byte(i * i / 7)
+				}
+				echoes(t, c, websocket.BinaryMessage, p)
+			}
 		})
 	}
 }
@@ -46,13 +58,13 @@ func echoes(t *testing.T, c *websocket.Conn, op int, p []byte) {
 	}
 	gotOp, got, err := c.ReadMessage()
 	if err != nil || gotOp != op || !bytes.Equal(got, p) {
-		t.Fatalf("sent %d %q, got %d %q, %v", op, p, gotOp, got, err)
+		t.Fatalf("sent %d, %d bytes %.60q, got %d, %d bytes %.60q, %v", op, len(p), p, gotOp, len(got), got, err)
 	}
 }
 
 // TestEpollLoop is about what the hand-written loop has to put together.
 func TestEpollLoop(t *testing.T) {
-	p, err := startServer(t.Context(), built.serve, "epoll")
+	p, err := startServer(t.Context(), built.serve, "epoll", servers.EchoMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +93,7 @@ func TestEpollLoop(t *testing.T) {
 }
 
 func TestStopEndsTheProcess(t *testing.T) {
-	p, err := startServer(t.Context(), built.serve, "fanfare")
+	p, err := startServer(t.Context(), built.serve, "fanfare", servers.EchoMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +105,10 @@ func TestStopEndsTheProcess(t *testing.T) {
 }
 
 func TestServerDoesNotStart(t *testing.T) {
-	_, err := startServer(t.Context(), built.serve, "nobody")
-	if err == nil || !strings.Contains(err.Error(), `there is no server "nobody"`) {
-		t.Error(err)
+	for name, says := range map[string]string{"nobody": `there is no server "nobody"`, "floor": `floor has no mode "cast"`} {
+		_, err := startServer(t.Context(), built.serve, name, servers.CastMode)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want %s", err, says)
+		}
 	}
 }

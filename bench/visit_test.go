@@ -5,61 +5,104 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-func TestVisitMemory(t *testing.T) {
-	l, err := built.visit(t.Context(), "fanfare", time.Minute, "idle", "-n", "200", "-hold", "0s", "-echo", "-rest", "10ms")
+// visitOnce is a row of one round.
+func visitOnce(t *testing.T, name string, l load, more ...string) row {
+	t.Helper()
+	server, err := servers.Find(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r memoryRow
-	r.add(200, l, nil)
-	if len(r.Faults) > 0 || len(r.Points) != 1 {
-		t.Fatalf("%+v", r)
-	}
-	p := r.Points[0]
-	if p.Connected == nil || p.Echoed == nil || p.Rested == nil {
-		t.Fatalf("stages are missing: %+v", p)
-	}
-	if p.Echoed.RSS <= 0 || p.Echoed.RSS > 1e6 || p.Echoed.PSS == nil {
-		t.Errorf("%+v", p.Echoed)
+	got, err := built.visit(t.Context(), &server, l.mode(&server), time.Minute, append(l.args(&server, 0), more...)...)
+	s := samples{server: &server, values: map[figure][]float64{}}
+	t.Log(s.add(l.Kind, got, err))
+	m := measurement{load: l, Rows: []row{s.row(l.Kind)}}
+	m.rank()
+	return m.Rows[0]
+}
+
+func TestVisitMemory(t *testing.T) {
+	l := load{Kind: memory, Args: []string{"idle", "-n", "200"}}
+	for name, routines := range map[string]float64{"fanfare": 0, "gobwas": 1, "centrifuge": 1} {
+		r := visitOnce(t, name, l)
+		if !r.ranked {
+			t.Fatalf("%+v", r)
+		}
+		for _, s := range []stage{connected, echoed} {
+			for _, what := range []string{rss, pss, heap, stacks, goroutines} {
+				if _, ok := r.Figures[s.at(what)]; !ok {
+					t.Errorf("%s: no %s", name, s.at(what))
+				}
+			}
+		}
+		if each := r.Figures[echoed.at(rss)].Median; each <= 0 || each > 1e6 {
+			t.Errorf("%s: %v bytes each", name, each)
+		}
+		if each := r.Figures[echoed.at(goroutines)].Median; each < routines || each > routines+4 {
+			t.Errorf("%s: %v goroutines each", name, each)
+		}
 	}
 }
 
 func TestVisitEcho(t *testing.T) {
-	l, err := built.visit(t.Context(), "gws", time.Minute, "echo", "-n", "20", "-pipeline", "4", "-duration", "300ms")
-	if err != nil {
-		t.Fatal(err)
+	l := load{Kind: echo, Args: []string{"echo", "-n", "20", "-pipeline", "4", "-duration", "300ms"}}
+	for _, name := range []string{"gws", "fanfare-deflate", "gorilla-tls"} {
+		r := visitOnce(t, name, l)
+		if f := r.Figures; !r.ranked || f[perSecond].Median < 100 || f[p99].Median < f[p50].Median || f[clientCores].Median <= 0 {
+			t.Errorf("%+v", r)
+		}
 	}
-	var e echoSamples
-	said := e.add(l, nil)
-	if r := e.row("gws", echoLoad{20, 4}); !r.ranked() || r.PerSecond.Median < 100 || r.P99.Median < r.P50.Median || r.ClientCPU.Median <= 0 {
-		t.Errorf("%s: %+v", said, r)
+}
+
+// TestVisitBroadcast has all that can broadcast do so, to some that do not read.
+func TestVisitBroadcast(t *testing.T) {
+	l := load{Kind: broadcast, Args: []string{"slow", "-n", "20", "-stalled", "1", "-window", "8", "-count", "200"}}
+	for _, s := range servers.All {
+		if l.takes(&s) {
+			if r := visitOnce(t, s.Name, l); !r.ranked || r.Stalled == "" || r.Figures[perSecond].Median < 100 {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+}
+
+func TestVisitChurn(t *testing.T) {
+	r := visitOnce(t, "fanfare", load{Kind: churn, Args: []string{"churn", "-duration", "300ms"}})
+	if !r.ranked || r.Figures[perSecond].Median < 50 || r.Figures[cpuEach].Median <= 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
 // TestVisitRefused has a server that takes no connection.
 func TestVisitRefused(t *testing.T) {
-	l, err := built.visit(t.Context(), "coder", time.Minute, "echo", "-n", "5", "-duration", "100ms", "-header", "Origin: http://elsewhere.example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var e echoSamples
-	e.add(l, nil)
-	r := e.row("coder", echoLoad{5, 1})
-	if r.ranked() || len(r.Faults) != 1 || !strings.Contains(r.Faults[0], "of 5 connections opened") {
+	r := visitOnce(t, "coder", load{Kind: echo, Args: []string{"echo", "-n", "5", "-duration", "100ms"}}, "-header", "Origin: http://elsewhere.example")
+	if r.ranked || len(r.Faults) != 1 || !strings.Contains(r.Faults[0], "of 5 connections opened") {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestVisitTakesTooLong(t *testing.T) {
-	_, err := built.visit(t.Context(), "fanfare", 500*time.Millisecond, "echo", "-n", "1", "-duration", "1m")
+	server := &servers.All[0]
+	_, err := built.visit(t.Context(), server, servers.EchoMode, 500*time.Millisecond, "echo", "-n", "1", "-duration", "1m")
 	if err == nil || !strings.Contains(err.Error(), "more than 500ms") {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := built.visit(ctx, "fanfare", time.Minute, "echo"); err == nil {
+	if _, err := built.visit(ctx, server, servers.EchoMode, time.Minute, "echo"); err == nil {
 		t.Error("a run that is interrupted goes on")
+	}
+}
+
+func TestSimulate(t *testing.T) {
+	got, err := built.simulateOnce(t.Context(), 20_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if each := got["heap_bytes_each"]; got["subscribers"] != 20_000 || each < 100 || each > 1000 || got["publish_milliseconds"] <= 0 {
+		t.Errorf("%v", got)
 	}
 }

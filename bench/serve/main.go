@@ -1,29 +1,43 @@
 // Command serve runs one of the servers that are compared:
 //
-//	serve NAME HOST:PORT
+//	serve NAME echo|cast HOST:PORT
 //
-// It prints the address that it listens on, and ends when it is told to. It is a
-// program of its own because that of the comparison brings fonts for its charts,
-// whose megabytes would let every server's garbage pile up higher.
+// It prints the address that it listens on and that of a page of package expvar, with
+// what its runtime knows of its memory; it ends when it is told to. It is a program of
+// its own because that of the comparison brings fonts for its charts, whose megabytes
+// would let every server's garbage pile up higher.
 package main
 
 import (
+	"expvar"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
+	"runtime"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fail(fmt.Errorf("usage: serve NAME HOST:PORT, with one of the names %q", servers.Names()))
+	if len(os.Args) != 4 {
+		fail(fmt.Errorf("usage: serve NAME %s|%s HOST:PORT, with one of the names %q", servers.EchoMode, servers.CastMode, servers.Names()))
 	}
 	s, err := servers.Find(os.Args[1])
 	if err != nil {
 		fail(err)
 	}
-	fail(s.Serve(os.Args[2], func(at net.Addr) { fmt.Println(at) }))
+	serve, err := s.Mode(os.Args[2])
+	if err != nil {
+		fail(err)
+	}
+	vars, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fail(err)
+	}
+	expvar.Publish("goroutines", expvar.Func(func() any { return runtime.NumGoroutine() }))
+	go func() { fail(http.Serve(vars, expvar.Handler())) }()
+	fail(serve(os.Args[3], func(at net.Addr) { fmt.Println(at, vars.Addr()) }))
 }
 
 func fail(err error) {

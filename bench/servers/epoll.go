@@ -19,6 +19,8 @@ const maxInput = 1 << 20
 // came of an incomplete frame, and what its socket did not take.
 type loop struct {
 	epoll, listener int
+	cast            bool      // what comes goes to all
+	bare            bool      // as floor.go says
 	conns           []*client // by descriptor
 	in, out         []byte    // for the client whose turn it is
 	reader          bytes.Reader
@@ -26,11 +28,19 @@ type loop struct {
 
 type client struct {
 	open    bool   // the handshake is done
+	left    uint32 // of a payload, and its mask: of floor.go
+	mask    uint32
 	rest    []byte // came, but is not whole
 	pending []byte // waits for the socket
 }
 
-func epoll(addr string, ready func(net.Addr)) error {
+func epoll(cast bool) Serve {
+	return func(addr string, ready func(net.Addr)) error {
+		return (&loop{cast: cast}).serve(addr, ready)
+	}
+}
+
+func (p *loop) serve(addr string, ready func(net.Addr)) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -41,11 +51,10 @@ func epoll(addr string, ready func(net.Addr)) error {
 		return err
 	}
 	defer f.Close()
-	e, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
+	if p.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return err
 	}
-	p := &loop{epoll: e, listener: int(f.Fd()), in: make([]byte, 64<<10)}
+	p.listener, p.in = int(f.Fd()), make([]byte, 64<<10)
 	if err := unix.SetNonblock(p.listener, true); err != nil {
 		return err
 	}
@@ -70,12 +79,16 @@ func (l *loop) run() error {
 		for _, e := range events[:max(n, 0)] {
 			if fd := int(e.Fd); fd == l.listener {
 				l.accept()
-			} else if err := l.turn(fd, l.conns[fd]); err != nil {
-				l.conns[fd] = nil
-				unix.Close(fd)
+			} else if c := l.conns[fd]; c != nil && l.turn(fd, c) != nil {
+				l.drop(fd)
 			}
 		}
 	}
+}
+
+func (l *loop) drop(fd int) {
+	l.conns[fd] = nil
+	unix.Close(fd)
 }
 
 func (l *loop) accept() {
@@ -114,36 +127,65 @@ func (l *loop) turn(fd int, c *client) error {
 	if len(c.rest) > 0 {
 		b = append(c.rest, b...)
 	}
-	l.out = l.out[:0]
-	if b, err = l.answer(c, b); err != nil {
+	if b, err = l.shake(fd, c, b); err != nil {
 		return err
+	}
+	l.out = l.out[:0]
+	if c.open {
+		if b, err = l.answer(c, b); err != nil {
+			return err
+		}
 	}
 	if c.rest = nil; len(b) > 0 {
 		c.rest = slices.Clone(b)
 	}
+	if l.cast {
+		l.toAll()
+		return nil
+	}
 	return l.write(fd, c, l.out)
+}
+
+// toAll sends l.out to everybody. Who has taken too little is dropped.
+func (l *loop) toAll() {
+	for fd, c := range l.conns {
+		switch {
+		case c == nil || !c.open || len(l.out) == 0:
+		case len(c.pending) > maxInput:
+			l.drop(fd)
+		case len(c.pending) > 0:
+			c.pending = append(c.pending, l.out...)
+		case l.write(fd, c, l.out) != nil:
+			l.drop(fd)
+		}
+	}
+}
+
+// shake answers the handshake, if it is still to be, and returns what comes after.
+func (l *loop) shake(fd int, c *client, b []byte) ([]byte, error) {
+	if len(b) > maxInput {
+		return nil, errors.New("too long")
+	}
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if c.open || end < 0 {
+		return b, nil
+	}
+	c.open = true
+	var answer bytes.Buffer
+	request := struct {
+		io.Reader
+		io.Writer
+	}{bytes.NewReader(b[:end+4]), &answer}
+	if _, err := ws.Upgrade(request); err != nil {
+		return nil, err
+	}
+	return b[end+4:], l.write(fd, c, answer.Bytes())
 }
 
 // answer puts what b asks for into l.out and returns what of b is not whole.
 func (l *loop) answer(c *client, b []byte) ([]byte, error) {
-	if len(b) > maxInput {
-		return nil, errors.New("too long")
-	}
-	if !c.open {
-		end := bytes.Index(b, []byte("\r\n\r\n"))
-		if end < 0 {
-			return b, nil
-		}
-		var answer bytes.Buffer
-		request := struct {
-			io.Reader
-			io.Writer
-		}{bytes.NewReader(b[:end+4]), &answer}
-		if _, err := ws.Upgrade(request); err != nil {
-			return nil, err
-		}
-		l.out = append(l.out, answer.Bytes()...)
-		c.open, b = true, b[end+4:]
+	if l.bare {
+		return l.reflect(c, b)
 	}
 	for len(b) > 0 {
 		r := &l.reader

@@ -3,21 +3,103 @@ package servers
 import (
 	"net"
 
+	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
+var fanfareEcho = &wsproto.Funcs{Message: fanfareAnswer}
+
+func fanfareAnswer(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
+	if c.Send(op, p) == wsproto.Full {
+		c.Close(wsproto.TryAgainLater, "the backlog is full")
+	}
+}
+
 func fanfare(addr string, ready func(net.Addr)) error {
-	s := &wsproto.Server{Handler: &wsproto.Funcs{
-		Message: func(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
-			if c.Send(op, p) == wsproto.Full {
-				c.Close(wsproto.TryAgainLater, "the backlog is full")
-			}
-		},
-	}}
+	return fanfareServe(&wsproto.Server{Handler: fanfareEcho}, addr, ready)
+}
+
+func fanfareDeflate(addr string, ready func(net.Addr)) error {
+	return fanfareServe(&wsproto.Server{Handler: fanfareEcho, Compression: new(wsproto.Compression)}, addr, ready)
+}
+
+func fanfareServe(s *wsproto.Server, addr string, ready func(net.Addr)) error {
 	at, err := s.Listen(addr)
 	if err != nil {
 		return err
 	}
 	ready(at)
 	return s.Wait()
+}
+
+func fanfareTLS(addr string, ready func(net.Addr)) error {
+	config, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	s := &wsproto.Server{Handler: fanfareEcho, TLSConfig: config}
+	at, err := s.ListenTLS(addr, "", "")
+	if err != nil {
+		return err
+	}
+	ready(at)
+	return s.Wait()
+}
+
+// fanfareTopic echoes to subscribers of a topic.
+func fanfareTopic(addr string, ready func(net.Addr)) error {
+	s := new(wsproto.Server)
+	h := fanfareHub(s)
+	s.Accept = func(r *wsproto.Request) error {
+		r.Handler = &echoingMember{member{hub: h}}
+		return nil
+	}
+	return fanfareServe(s, addr, ready)
+}
+
+// fanfareCast publishes what comes in a topic that all are subscribed to, as /topics/
+// of the server program does.
+func fanfareCast(addr string, ready func(net.Addr)) error {
+	s := new(wsproto.Server)
+	h := fanfareHub(s)
+	s.Accept = func(r *wsproto.Request) error {
+		r.Handler = &member{hub: h}
+		return nil
+	}
+	return fanfareServe(s, addr, ready)
+}
+
+func fanfareHub(s *wsproto.Server) *hub.Hub {
+	return hub.New(hub.Options{Groups: s.Loops(), NewTask: func(loop int, run func()) hub.Task {
+		t, err := s.NewTask(loop, run)
+		if err != nil {
+			panic(err) // the server has started: its topic has a subscriber
+		}
+		return t
+	}})
+}
+
+// member is a connection in the topic.
+type member struct {
+	hub *hub.Hub
+	sub hub.Subscription
+}
+
+func (m *member) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+	if err := m.hub.Subscribe("news", &m.sub, c); err != nil {
+		c.Close(wsproto.InternalError, err.Error())
+	}
+}
+
+func (m *member) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
+	m.sub.Publish(wsproto.Prepare(op, p), false)
+}
+
+func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }
+
+// echoingMember sends back what comes, and publishes nothing.
+type echoingMember struct{ member }
+
+func (*echoingMember) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
+	fanfareAnswer(c, op, p)
 }

@@ -11,13 +11,10 @@ import (
 // gorilla has buffers of size bytes, and what its documentation advises for many
 // connections with few writes: write buffers from a pool. With size 0 it is the zero
 // Upgrader, which keeps the buffers that net/http has for the connection.
-func gorilla(size int) func(string, func(net.Addr)) error {
-	up := &websocket.Upgrader{ReadBufferSize: size, WriteBufferSize: size}
-	if size > 0 {
-		up.WriteBufferPool = new(sync.Pool)
-	}
+func gorilla(size int, serve func(string, func(net.Addr), http.HandlerFunc) error) Serve {
+	up := gorillaUpgrader(size)
 	return func(addr string, ready func(net.Addr)) error {
-		return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) {
+		return serve(addr, ready, func(w http.ResponseWriter, r *http.Request) {
 			c, err := up.Upgrade(w, r, nil)
 			if err != nil {
 				return
@@ -31,4 +28,35 @@ func gorilla(size int) func(string, func(net.Addr)) error {
 			}
 		})
 	}
+}
+
+func gorillaUpgrader(size int) *websocket.Upgrader {
+	up := &websocket.Upgrader{ReadBufferSize: size, WriteBufferSize: size}
+	if size > 0 {
+		up.WriteBufferPool = new(sync.Pool)
+	}
+	return up
+}
+
+func gorillaCast(addr string, ready func(net.Addr)) error {
+	up, all := gorillaUpgrader(1024), new(room[*websocket.PreparedMessage])
+	return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) {
+		c, err := up.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		defer all.join(c.WritePreparedMessage, func() { c.Close() })()
+		for {
+			op, p, err := c.ReadMessage()
+			if err != nil {
+				return
+			}
+			m, err := websocket.NewPreparedMessage(op, p)
+			if err != nil {
+				return
+			}
+			all.publish(m)
+		}
+	})
 }

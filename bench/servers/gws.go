@@ -3,19 +3,22 @@ package servers
 import (
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/lxzan/gws"
 )
 
-func lxzan(addr string, ready func(net.Addr)) error {
-	up := gws.NewUpgrader(new(gwsEcho), &gws.ServerOption{})
-	return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) {
-		c, err := up.Upgrade(w, r)
-		if err != nil {
-			return
-		}
-		go c.ReadLoop() // so that what net/http has for the request is collected
-	})
+func lxzan(h gws.Event) Serve {
+	return func(addr string, ready func(net.Addr)) error {
+		up := gws.NewUpgrader(h, &gws.ServerOption{})
+		return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) {
+			c, err := up.Upgrade(w, r)
+			if err != nil {
+				return
+			}
+			go c.ReadLoop() // so that what net/http has for the request is collected
+		})
+	}
 }
 
 type gwsEcho struct{ gws.BuiltinEventHandler }
@@ -23,4 +26,24 @@ type gwsEcho struct{ gws.BuiltinEventHandler }
 func (gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
 	_ = c.WriteMessage(m.Opcode, m.Bytes()) // ReadLoop sees why it failed
+}
+
+// gwsCast keeps the connections, each of which has a queue of its own.
+type gwsCast struct {
+	gws.BuiltinEventHandler
+	all sync.Map
+}
+
+func (g *gwsCast) OnOpen(c *gws.Conn) { g.all.Store(c, nil) }
+
+func (g *gwsCast) OnClose(c *gws.Conn, _ error) { g.all.Delete(c) }
+
+func (g *gwsCast) OnMessage(_ *gws.Conn, m *gws.Message) {
+	defer m.Close()
+	b := gws.NewBroadcaster(m.Opcode, append([]byte(nil), m.Bytes()...))
+	defer b.Close()
+	g.all.Range(func(c, _ any) bool {
+		_ = b.Broadcast(c.(*gws.Conn)) // OnClose is told why it failed
+		return true
+	})
 }

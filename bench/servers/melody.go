@@ -7,10 +7,18 @@ import (
 	"github.com/olahol/melody"
 )
 
-func melodious(addr string, ready func(net.Addr)) error {
-	m := melody.New()
-	// A session that refuses a message drops it, which the client notices.
-	m.HandleMessage(func(s *melody.Session, p []byte) { _ = s.Write(p) })
-	m.HandleMessageBinary(func(s *melody.Session, p []byte) { _ = s.WriteBinary(p) })
-	return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) { _ = m.HandleRequest(w, r) })
+// melodious drops what a session has no room for, which the client notices.
+func melodious(cast bool) Serve {
+	return func(addr string, ready func(net.Addr)) error {
+		m := melody.New()
+		m.Config.MaxMessageSize = 1 << 20 // 512 bytes by default
+		if cast {
+			m.HandleMessage(func(_ *melody.Session, p []byte) { _ = m.Broadcast(p) })
+			m.HandleMessageBinary(func(_ *melody.Session, p []byte) { _ = m.BroadcastBinary(p) })
+		} else {
+			m.HandleMessage(func(s *melody.Session, p []byte) { _ = s.Write(p) })
+			m.HandleMessageBinary(func(s *melody.Session, p []byte) { _ = s.WriteBinary(p) })
+		}
+		return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) { _ = m.HandleRequest(w, r) })
+	}
 }

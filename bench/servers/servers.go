@@ -1,5 +1,6 @@
-// Package servers holds the servers that are compared: an echo server for each
-// peer, written as its own documentation says.
+// Package servers holds the servers that are compared: for each peer, written as its
+// own documentation says, one that echoes and one that sends what comes from one
+// client to all.
 package servers
 
 import (
@@ -8,28 +9,46 @@ import (
 	"slices"
 )
 
+// Serve listens on host:port, tells where, and serves until the process ends. It
+// returns only with an error.
+type Serve func(addr string, ready func(net.Addr)) error
+
 // Server is one of the servers.
 type Server struct {
 	Name   string
 	Module string // path of the Go module that it shows
 	About  string // how it is set up
-	// Serve listens on host:port, tells where, and echoes until the process ends. It
-	// returns only with an error.
-	Serve func(addr string, ready func(net.Addr)) error
+	Echo   Serve  // sends back what comes; nil if it cannot
+	Cast   Serve  // sends it to all; nil if that would show nothing new
+	// MemoryOnly says that only its memory is of interest.
+	MemoryOnly bool
+	TLS        bool
+	Path       string   // of the URL; "/" if empty
+	Publish    string   // of the URL that what is broadcast is sent to; Path if empty
+	Flags      []string // that fanfare-load needs for it
 }
 
 // All are the servers, in the order in which they are run.
 var All = []Server{
-	{"fanfare", "github.com/fanfare-ws/fanfare", "wsproto.Server, no field set but its Handler", fanfare},
-	{"epoll", "github.com/gobwas/ws", "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", epoll},
-	{"gobwas", "github.com/gobwas/ws", "a goroutine for each connection, wsutil as in the README", gobwas},
-	{"gws", "github.com/lxzan/gws", "net/http, ReadLoop on a goroutine of its own, as in the README", lxzan},
-	{"gorilla-1024", "github.com/gorilla/websocket", "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool", gorilla(1024)},
-	{"gorilla-4096", "github.com/gorilla/websocket", "net/http, no field of the Upgrader set: the 4,096 byte buffers of net/http", gorilla(0)},
-	{"coder", "github.com/coder/websocket", "net/http, Accept without options: no compression", coder},
-	{"melody", "github.com/olahol/melody", "net/http, melody.New without options", melodious},
-	{"x-net", "golang.org/x/net", "net/http, websocket.Server with a Codec that keeps the message's type", xnet},
+	{Name: "fanfare", Module: fanfareModule, About: "wsproto.Server, no field set but its Handler; broadcast through a topic of package hub", Echo: fanfare, Cast: fanfareCast},
+	{Name: "fanfare-topic", Module: fanfareModule, About: "as fanfare, each connection subscribed to a topic", Echo: fanfareTopic, MemoryOnly: true},
+	{Name: "fanfare-deflate", Module: fanfareModule, About: "as fanfare, with Compression, which the client offers; messages below 256 bytes are sent as they are", Echo: fanfareDeflate, Flags: []string{"-compress"}},
+	{Name: "fanfare-tls", Module: fanfareModule, About: "as fanfare, over TLS 1.3", Echo: fanfareTLS, TLS: true},
+	{Name: "floor", Module: "golang.org/x/sys", About: "no WebSocket server: an epoll loop that answers the handshake and writes back what it reads, without a look at it but for the mask", Echo: floor},
+	{Name: "epoll", Module: "github.com/gobwas/ws", About: "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", Echo: epoll(false), Cast: epoll(true)},
+	{Name: "gobwas", Module: "github.com/gobwas/ws", About: "a goroutine for each connection, wsutil as in the README; broadcast of a CompiledFrame through a channel and a goroutine for each", Echo: gobwas(gobwasEcho), Cast: gobwas(gobwasCast)},
+	{Name: "gws", Module: "github.com/lxzan/gws", About: "net/http, ReadLoop on a goroutine of its own, and Broadcaster, as in the README", Echo: lxzan(gwsEcho{}), Cast: lxzan(new(gwsCast))},
+	{Name: "gorilla-1024", Module: "github.com/gorilla/websocket", About: "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool; broadcast of a PreparedMessage as in its chat example", Echo: gorilla(1024, serveHTTP), Cast: gorillaCast},
+	{Name: "gorilla-4096", Module: "github.com/gorilla/websocket", About: "net/http, no field of the Upgrader set: the 4,096 byte buffers of net/http", Echo: gorilla(0, serveHTTP)},
+	{Name: "gorilla-tls", Module: "github.com/gorilla/websocket", About: "as gorilla-1024, over TLS 1.3 of net/http", Echo: gorilla(1024, serveHTTPS), TLS: true},
+	{Name: "coder", Module: "github.com/coder/websocket", About: "net/http, Accept without options: no compression; broadcast as in its chat example", Echo: coder, Cast: coderCast},
+	{Name: "melody", Module: "github.com/olahol/melody", About: "net/http, melody.New without options; Broadcast", Echo: melodious(false), Cast: melodious(true)},
+	{Name: "x-net", Module: "golang.org/x/net", About: "net/http, websocket.Server with a Codec that keeps the message's type; broadcast through a channel and a goroutine for each connection", Echo: xnet(xnetEcho), Cast: xnet(xnetCast())},
+	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", About: "net/http, WebsocketHandler with the protobuf protocol, server-side subscriptions, Node.Publish", Cast: centrifugal,
+		Path: centrifugePath, Publish: publishPath, Flags: []string{"-hello", centrifugeHello}},
 }
+
+const fanfareModule = "github.com/fanfare-ws/fanfare"
 
 // Find returns the server of that name.
 func Find(name string) (Server, error) {
@@ -38,6 +57,21 @@ func Find(name string) (Server, error) {
 		return Server{}, fmt.Errorf("there is no server %q: say one of %q", name, Names())
 	}
 	return All[i], nil
+}
+
+// Modes are what a server can do, as the program serve is told.
+const (
+	EchoMode = "echo"
+	CastMode = "cast"
+)
+
+// Mode returns what the server does in a mode.
+func (s *Server) Mode(mode string) (Serve, error) {
+	f := map[string]Serve{EchoMode: s.Echo, CastMode: s.Cast}[mode]
+	if f == nil {
+		return nil, fmt.Errorf("%s has no mode %q", s.Name, mode)
+	}
+	return f, nil
 }
 
 // Names returns the names of all servers.

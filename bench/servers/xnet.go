@@ -23,13 +23,30 @@ var typedCodec = websocket.Codec{
 	},
 }
 
-func xnet(addr string, ready func(net.Addr)) error {
-	s := websocket.Server{Handler: func(c *websocket.Conn) {
-		for m := new(typed); ; {
-			if typedCodec.Receive(c, m) != nil || typedCodec.Send(c, m) != nil {
+func xnet(serve func(*websocket.Conn)) Serve {
+	return func(addr string, ready func(net.Addr)) error {
+		return serveHTTP(addr, ready, websocket.Server{Handler: serve}.ServeHTTP)
+	}
+}
+
+func xnetEcho(c *websocket.Conn) {
+	for m := new(typed); ; {
+		if typedCodec.Receive(c, m) != nil || typedCodec.Send(c, m) != nil {
+			return
+		}
+	}
+}
+
+func xnetCast() func(*websocket.Conn) {
+	all := new(room[*typed])
+	return func(c *websocket.Conn) {
+		defer all.join(func(m *typed) error { return typedCodec.Send(c, m) }, func() { c.Close() })()
+		for {
+			m := new(typed)
+			if typedCodec.Receive(c, m) != nil {
 				return
 			}
+			all.publish(m)
 		}
-	}}
-	return serveHTTP(addr, ready, s.ServeHTTP)
+	}
 }

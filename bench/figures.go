@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// figure names something that is measured.
+type figure string
+
+const (
+	perSecond   figure = "per_second"
+	cpuEach     figure = "server_cpu_microseconds_each"
+	p50         figure = "latency_p50_microseconds"
+	p99         figure = "latency_p99_microseconds"
+	serverCores figure = "server_cpu_cores"
+	clientCores figure = "client_cpu_cores"
+
+	userInstructions   figure = "user_instructions_each"
+	kernelInstructions figure = "kernel_instructions_each"
+	userCycles         figure = "user_cycles_each"
+	kernelCycles       figure = "kernel_cycles_each"
+)
+
+// stage is when memory is looked at.
+type stage string
+
+const (
+	connected stage = "connected"
+	echoed    stage = "echoed"
+	rested    stage = "rested" // for 20 s
+)
+
+// What is looked at: bytes, or goroutines, for each connection.
+const (
+	rss        = "rss"
+	pss        = "pss"
+	heap       = "heap"
+	stacks     = "stacks"
+	goroutines = "goroutines"
+	kernel     = "kernel_socket"
+)
+
+// at is the figure of what at a stage.
+func (s stage) at(what string) figure { return figure(string(s) + "_" + what) }
+
+// ranking is what rows of a kind are ranked by: the lowest is the first.
+func (k kind) ranking() figure {
+	if k == memory {
+		return echoed.at(rss)
+	}
+	return cpuEach
+}
+
+// figures are what a visit of that kind has found. What could not be known is missing.
+func (l *loaded) figures(k kind) (map[figure]float64, error) {
+	f := map[figure]float64{}
+	if k == memory {
+		l.weigh(f)
+	} else {
+		l.time(f)
+	}
+	if _, ok := f[k.ranking()]; !ok {
+		return nil, errors.New("nothing came back, or the server's process could not be looked at")
+	}
+	return f, nil
+}
+
+func (l *loaded) time(f map[figure]float64) {
+	m := l.Messages
+	if l.Cycles != nil {
+		m = l.Cycles
+	}
+	if m == nil || m.Latency == nil || m.ServerMicros == nil || m.ServerCores == nil {
+		return
+	}
+	f[perSecond], f[cpuEach] = m.PerSecond, *m.ServerMicros
+	f[p50], f[p99] = m.Latency.P50, m.Latency.P99
+	f[serverCores], f[clientCores] = *m.ServerCores, m.ClientCores
+	if c := m.Counters; c != nil {
+		f[userInstructions], f[kernelInstructions] = c.UserInstructions, c.KernelInstructions
+		f[userCycles], f[kernelCycles] = c.UserCycles, c.KernelCycles
+	}
+}
+
+func (l *loaded) weigh(f map[figure]float64) {
+	for _, m := range l.Memory {
+		var s stage
+		switch {
+		case m.Name == "connected":
+			s = connected
+		case m.Name == "after an echo on each":
+			s = echoed
+		case strings.HasPrefix(m.Name, fmt.Sprint(restTime)), m.Name == fmt.Sprintf("after %v", restTime):
+			s = rested
+		default:
+			continue
+		}
+		for what, a := range map[string]amount{
+			rss: m.Server.RSS, pss: m.Server.PSS, heap: m.Server.Heap, stacks: m.Server.Stacks, goroutines: m.Server.Goroutines,
+		} {
+			if a.PerConnection != nil {
+				f[s.at(what)] = *a.PerConnection
+			}
+		}
+		if k := m.Kernel.SocketObjects.PerConnection; k != nil {
+			f[s.at(kernel)] = *k / 2 // both ends are on this machine
+		}
+	}
+	if l.Messages == nil { // it cannot echo: the answer to its command was the message
+		for _, what := range []string{rss, pss, heap, stacks, goroutines, kernel} {
+			if v, ok := f[connected.at(what)]; ok {
+				f[echoed.at(what)] = v
+			}
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
+)
+
+// kind is what is measured.
+type kind string
+
+const (
+	memory     kind = "memory"
+	echo       kind = "echo"
+	broadcast  kind = "broadcast"
+	churn      kind = "churn"
+	simulation kind = "simulation"
+)
+
+// load is how servers are asked: what all rows of a table have in common.
+type load struct {
+	Kind        kind     `json:"kind"`
+	Title       string   `json:"title"`
+	Connections int      `json:"connections,omitempty"`
+	Args        []string `json:"arguments"`       // of fanfare-load
+	Paced       bool     `json:"paced,omitempty"` // neither server nor client sets the pace
+	Rounds      int      `json:"rounds"`
+	// Rest is how long, in the first round, connections are left alone before the last
+	// look at the memory.
+	Rest time.Duration `json:"rest,omitempty"`
+}
+
+// takes reports whether a server is asked so.
+func (l *load) takes(s *servers.Server) bool {
+	switch l.Kind {
+	case memory:
+		return true
+	case broadcast:
+		return s.Cast != nil
+	}
+	return s.Echo != nil && !s.MemoryOnly
+}
+
+// mode is in which one the server is started.
+func (l *load) mode(s *servers.Server) string {
+	if l.Kind == broadcast || s.Echo == nil {
+		return servers.CastMode
+	}
+	return servers.EchoMode
+}
+
+// loads are what is asked for, in order.
+func (o *options) loads() []load {
+	var all []load
+	for _, k := range o.kinds {
+		switch k {
+		case memory:
+			all = append(all, o.memoryLoads()...)
+		case echo:
+			all = append(all, o.echoLoads()...)
+		case broadcast:
+			all = append(all, o.broadcastLoads()...)
+		case churn:
+			all = append(all, load{Kind: churn, Title: "Churn: connections opened and closed at once, 256 at a time", Args: []string{"churn"}})
+		}
+	}
+	for i := range all {
+		l := &all[i]
+		l.Rounds = o.rounds()
+		if l.Kind != memory {
+			l.Args = append(l.Args, "-duration", o.duration().String())
+		}
+	}
+	return all
+}
+
+// restTime is for how long the memory may settle.
+const restTime = 20 * time.Second
+
+func (o *options) memoryLoads() (all []load) {
+	sizes := []int{1000, 5000, 10000, 18000}
+	if o.quick {
+		sizes = sizes[:2]
+	}
+	for i, n := range sizes {
+		l := load{Kind: memory, Title: "Memory: " + comma(n) + " connections", Connections: n, Args: []string{"idle", "-n", strconv.Itoa(n)}}
+		// To rest at all sizes takes 20 minutes, for which all other kinds have no time.
+		if !o.quick && !o.check && (i == len(sizes)-1 || slices.Equal(o.kinds, subcommands["memory"])) {
+			l.Rest = restTime
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+func (o *options) echoLoads() (all []load) {
+	for _, e := range []struct{ connections, pipeline, size int }{{1000, 1, 128}, {100, 16, 128}, {10000, 1, 128}, {100, 1, 64 << 10}} {
+		if o.quick && e.connections > 1000 {
+			continue
+		}
+		all = append(all, load{
+			Kind:        echo,
+			Title:       fmt.Sprintf("Echo of %s bytes: %s connections, %d in flight on each", comma(e.size), comma(e.connections), e.pipeline),
+			Connections: e.connections,
+			Args:        []string{"echo", "-n", strconv.Itoa(e.connections), "-pipeline", strconv.Itoa(e.pipeline), "-size", strconv.Itoa(e.size)},
+		})
+	}
+	return all
+}
+
+// broadcastLoads have, for the stalled subscribers, also messages that fill what the
+// kernel has for them.
+func (o *options) broadcastLoads() (all []load) {
+	n, rate := 10000, 5
+	if o.quick {
+		n, rate = 1000, 50
+	}
+	for _, b := range []struct {
+		n     int
+		title string
+		paced bool
+		args  []string
+	}{
+		{n, fmt.Sprintf("128 bytes to %s subscribers, %d per second", comma(n), rate), true, []string{"broadcast", "-rate", strconv.Itoa(rate)}},
+		{n, fmt.Sprintf("128 bytes to %s subscribers, 1 under way", comma(n)), false, []string{"broadcast", "-window", "1"}},
+		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way", comma(n)), false, []string{"broadcast", "-window", "64"}},
+		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way, 1 %% of them do not read", comma(n)), false, []string{"slow", "-window", "64", "-stalled", "1%"}},
+		{500, "16 KiB to 500 subscribers, 64 under way, 1 % of them do not read", false, []string{"slow", "-window", "64", "-stalled", "1%", "-size", "16384"}},
+	} {
+		all = append(all, load{Kind: broadcast, Title: "Broadcast: " + b.title, Connections: b.n, Paced: b.paced, Args: append(b.args, "-n", strconv.Itoa(b.n))})
+	}
+	return all
+}
+
+// rounds is how often each measurement is made.
+func (o *options) rounds() int {
+	if o.quick && !o.check {
+		return 1
+	}
+	return 3
+}
+
+// duration is how long a load lasts.
+func (o *options) duration() time.Duration {
+	if o.quick {
+		return 500 * time.Millisecond
+	}
+	return 2 * time.Second
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"math"
+)
+
+// million is how many connections the plan is for.
+const million = 1_000_000
+
+// canPlan reports whether Fanfare was measured in all that the plan is derived from.
+func (r *report) canPlan() bool {
+	_, ok := r.slope("fanfare", rss)
+	return ok && r.largest().find("fanfare") != nil
+}
+
+// largest is the memory at the most connections.
+func (r *report) largest() *measurement {
+	w := r.weighed()
+	return &w[len(w)-1]
+}
+
+// plan derives what a run with a million connections takes from what was measured.
+func (r *report) plan() grid {
+	g := grid{title: "A million connections to Fanfare, by calculation from the figures above", head: []string{"what", "figure", "derived from"}}
+	add := func(what, figure, from string, args ...any) {
+		g.rows = append(g.rows, []string{what, figure, fmt.Sprintf(from, args...)})
+	}
+	for _, name := range []string{"fanfare", "fanfare-topic", "fanfare-tls"} {
+		if s, ok := r.slope(name, rss); ok {
+			add(name+": memory of the process", gigabytes(s*million), "slope of RSS, %s", bytesEach(s))
+		}
+	}
+	if k, ok := r.largest().find("fanfare").Figures[echoed.at(kernel)]; ok {
+		add("memory of the kernel for the sockets, server", gigabytes(k.Median*million), "kernel socket, %s; nothing in its buffers", bytesEach(k.Median))
+		add("if 1 % have 64 KiB in their buffers, more", gigabytes(million/100*65536), "a slow client's share of net.ipv4.tcp_mem")
+	}
+	add("open files of the server", comma(million+1000), "one for each, and some; fs.nr_open and ulimit -n at least that, fs.file-max twice")
+	add("source addresses of the load", comma(int(math.Ceil(million/64512.0))), "64,512 ports each, with net.ipv4.ip_local_port_range=1024 65535")
+	for i := range r.Measurements {
+		m := &r.Measurements[i]
+		row := m.find("fanfare")
+		if row == nil || !row.ranked {
+			continue
+		}
+		switch cpu := row.Figures[cpuEach].Median; m.Kind {
+		case churn:
+			add("time to open all of them", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s us of server CPU to open and close one, %d CPUs", hundredths(cpu), r.Machine.Cores)
+		case broadcast:
+			if m.Paced || m.Connections < 1000 {
+				continue
+			}
+			add("one publish to all ("+m.Title[len("Broadcast: "):]+")", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s us of server CPU for each delivery, %d CPUs", hundredths(cpu), r.Machine.Cores)
+		}
+	}
+	return g
+}
+
+func gigabytes(v float64) string { return hundredths(v/1e9) + " GB" }
+
+func seconds(v float64) string { return hundredths(v) + " s" }

@@ -1,0 +1,74 @@
+package servers
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+	"net"
+)
+
+// floor is the loop without a WebSocket in it: what comes goes back with another
+// header and without its mask, which the client insists on, and nothing is looked
+// at. No server can be cheaper, on one thread.
+func floor(addr string, ready func(net.Addr)) error {
+	return (&loop{bare: true}).serve(addr, ready)
+}
+
+// reflect is answer for it. It does not wait until a message is whole.
+func (l *loop) reflect(c *client, b []byte) ([]byte, error) {
+	for len(b) > 0 {
+		if c.left == 0 {
+			size, err := l.header(c, b)
+			if size == 0 || err != nil {
+				return b, err
+			}
+			b = b[size:]
+		}
+		n := min(int(c.left), len(b))
+		l.out = append(l.out, b[:n]...)
+		unmask(l.out[len(l.out)-n:], c.mask)
+		c.mask = bits.RotateLeft32(c.mask, -8*n)
+		c.left -= uint32(n)
+		b = b[n:]
+	}
+	return nil, nil
+}
+
+// header answers the header of a frame and returns its size: 0 if it is not whole.
+func (l *loop) header(c *client, b []byte) (size int, err error) {
+	if len(b) < 2 {
+		return 0, nil
+	}
+	n := uint64(b[1] & 0x7f)
+	if size = 2; n == 126 {
+		size = 4
+	} else if n == 127 {
+		size = 10
+	}
+	if len(b) < size+4 {
+		return 0, nil
+	}
+	switch size {
+	case 4:
+		n = uint64(binary.BigEndian.Uint16(b[2:]))
+	case 10:
+		n = binary.BigEndian.Uint64(b[2:])
+	}
+	if b[0]&0xf == 8 || n > maxInput {
+		return 0, errors.New("the end, or too long")
+	}
+	c.left, c.mask = uint32(n), binary.LittleEndian.Uint32(b[size:])
+	l.out = append(l.out, b[:size]...)
+	l.out[len(l.out)-size+1] &= 0x7f
+	return size + 4, nil
+}
+
+func unmask(p []byte, mask uint32) {
+	wide := uint64(mask)<<32 | uint64(mask)
+	for ; len(p) >= 8; p = p[8:] {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^wide)
+	}
+	for i := range p {
+		p[i] ^= byte(wide >> (8 * i))
+	}
+}

@@ -1,0 +1,141 @@
+// Command simulate weighs a topic with more subscribers than a machine has sockets:
+//
+//	simulate SUBSCRIBERS
+//
+// The hub and the structures of a connection are those of a server; only the sockets
+// are missing. It prints one JSON document. It is a program of its own so that its
+// heap has nothing else in it.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// socket is what a server has for a connection in a topic. What it is sent it takes,
+// as a socket that has room does.
+type socket struct {
+	_    wsproto.Conn
+	sub  hub.Subscription
+	loop int32
+	took int32
+}
+
+// shard counts what the sockets of a loop have taken, on a cache line of its own.
+type shard struct {
+	took atomic.Int64
+	_    [56]byte
+}
+
+var shards = make([]shard, runtime.NumCPU())
+
+func (s *socket) Loop() int { return int(s.loop) }
+
+func (s *socket) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+	s.took++
+	shards[s.loop].took.Add(1)
+	return wsproto.Sent
+}
+
+func (s *socket) Close(wsproto.Code, string) { s.sub.Unsubscribe() }
+
+// result is printed.
+type result struct {
+	Subscribers int     `json:"subscribers"`
+	HeapEach    float64 `json:"heap_bytes_each"`
+	GCMillis    float64 `json:"gc_milliseconds"`
+	GCPause     float64 `json:"gc_pause_milliseconds"` // for which nothing else ran
+	Publish     float64 `json:"publish_milliseconds"`
+	PublishCPU  float64 `json:"publish_cpu_milliseconds"`
+}
+
+func main() {
+	if len(os.Args) != 2 {
+		fail(fmt.Errorf("usage: simulate SUBSCRIBERS"))
+	}
+	n, err := strconv.Atoi(os.Args[1])
+	if err != nil || n < 1 {
+		fail(fmt.Errorf("%q is no number of subscribers", os.Args[1]))
+	}
+	r, err := simulate(n)
+	if err != nil {
+		fail(err)
+	}
+	_ = json.NewEncoder(os.Stdout).Encode(r)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "simulate:", err)
+	os.Exit(1)
+}
+
+func simulate(n int) (*result, error) {
+	empty := heap()
+	h := hub.New(hub.Options{Groups: len(shards)})
+	table := make([]*socket, n) // by descriptor, as the engine has them
+	for i := range table {
+		s := &socket{loop: int32(i % len(shards))}
+		if err := h.Subscribe("news", &s.sub, s); err != nil {
+			return nil, err
+		}
+		table[i] = s
+	}
+	r := &result{Subscribers: n, HeapEach: (heap() - empty) / float64(n)}
+	r.collect()
+	const publishes = 5
+	began, cpu := time.Now(), ownCPU()
+	for i := range publishes {
+		if _, err := h.Publish("news", wsproto.Prepare(wsproto.Binary, make([]byte, 128))); err != nil {
+			return nil, err
+		}
+		for took() < int64((i+1)*n) {
+			time.Sleep(50 * time.Microsecond)
+		}
+	}
+	r.Publish, r.PublishCPU = millis(time.Since(began))/publishes, millis(ownCPU()-cpu)/publishes
+	runtime.KeepAlive(table)
+	return r, nil
+}
+
+func (r *result) collect() {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	runtime.GC()
+	r.GCMillis = millis(time.Since(began))
+	runtime.ReadMemStats(&after)
+	r.GCPause = float64(after.PauseTotalNs-before.PauseTotalNs) / 1e6
+}
+
+func took() (n int64) {
+	for i := range shards {
+		n += shards[i].took.Load()
+	}
+	return n
+}
+
+// heap is what lives on it, in bytes.
+func heap() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+func ownCPU() time.Duration {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // of this process: it cannot fail
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func millis(d time.Duration) float64 { return float64(d) / 1e6 }
