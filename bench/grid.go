@@ -55,6 +55,9 @@ func (m *measurement) table(columns []column) grid {
 	for _, c := range columns {
 		g.head = append(g.head, c.head)
 	}
+	if m.Short {
+		g.notes = append(g.notes, fmt.Sprintf("After round %d the time was up.", m.Rounds))
+	}
 	for i := range m.Rows {
 		r := &m.Rows[i]
 		for _, f := range r.Faults {

@@ -28,6 +28,7 @@ type load struct {
 	Args        []string `json:"arguments"`       // of fanfare-load
 	Paced       bool     `json:"paced,omitempty"` // neither server nor client sets the pace
 	Rounds      int      `json:"rounds"`
+	Short       bool     `json:"short,omitempty"` // of rounds: the time was up
 	// Rest is how long, in the first round, connections are left alone before the last
 	// look at the memory.
 	Rest time.Duration `json:"rest,omitempty"`
@@ -70,8 +71,8 @@ func (o *options) loads() []load {
 	for i := range all {
 		l := &all[i]
 		l.Rounds = o.rounds()
-		if l.Kind != memory {
-			l.Args = append(l.Args, "-duration", o.duration().String())
+		if l.Kind != memory && !slices.Contains(l.Args, "-duration") {
+			l.Args = append(l.Args, "-duration", o.duration(1).String())
 		}
 	}
 	return all
@@ -118,19 +119,22 @@ func (o *options) broadcastLoads() (all []load) {
 	if o.quick {
 		n, rate = 1000, 50
 	}
+	stalled := []string{"slow", "-window", "64", "-stalled", "1%", "-drain", o.duration(2).String()}
 	for _, b := range []struct {
-		n     int
-		title string
-		paced bool
-		args  []string
+		n      int
+		title  string
+		longer int
+		paced  bool
+		args   []string
 	}{
-		{n, fmt.Sprintf("128 bytes to %s subscribers, %d per second", comma(n), rate), true, []string{"broadcast", "-rate", strconv.Itoa(rate)}},
-		{n, fmt.Sprintf("128 bytes to %s subscribers, 1 under way", comma(n)), false, []string{"broadcast", "-window", "1"}},
-		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way", comma(n)), false, []string{"broadcast", "-window", "64"}},
-		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way, 1 %% of them do not read", comma(n)), false, []string{"slow", "-window", "64", "-stalled", "1%"}},
-		{500, "16 KiB to 500 subscribers, 64 under way, 1 % of them do not read", false, []string{"slow", "-window", "64", "-stalled", "1%", "-size", "16384"}},
+		{n, fmt.Sprintf("128 bytes to %s subscribers, %d per second", comma(n), rate), 2, true, []string{"broadcast", "-rate", strconv.Itoa(rate)}},
+		{n, fmt.Sprintf("128 bytes to %s subscribers, 1 under way", comma(n)), 1, false, []string{"broadcast", "-window", "1"}},
+		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way", comma(n)), 1, false, []string{"broadcast", "-window", "64"}},
+		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way, 1 %% of them do not read", comma(n)), 1, false, stalled},
+		{500, "16 KiB to 500 subscribers, 64 under way, 1 % of them do not read", 3, false, append(slices.Clip(stalled), "-size", "16384")},
 	} {
-		all = append(all, load{Kind: broadcast, Title: "Broadcast: " + b.title, Connections: b.n, Paced: b.paced, Args: append(b.args, "-n", strconv.Itoa(b.n))})
+		all = append(all, load{Kind: broadcast, Title: "Broadcast: " + b.title, Connections: b.n, Paced: b.paced,
+			Args: append(slices.Clip(b.args), "-n", strconv.Itoa(b.n), "-duration", o.duration(b.longer).String())})
 	}
 	return all
 }
@@ -143,10 +147,18 @@ func (o *options) rounds() int {
 	return 3
 }
 
-// duration is how long a load lasts.
-func (o *options) duration() time.Duration {
+// duration is how long a load lasts, or one that needs that much longer.
+func (o *options) duration(longer int) time.Duration {
 	if o.quick {
-		return 500 * time.Millisecond
+		return 500 * time.Millisecond * time.Duration(longer)
 	}
-	return 2 * time.Second
+	return time.Second * time.Duration(longer)
+}
+
+// enough is after which time no second round of anything begins.
+func (o *options) enough() time.Duration {
+	if o.quick {
+		return 2 * time.Minute
+	}
+	return 24 * time.Minute
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
@@ -38,6 +39,11 @@ func (c *comparison) measure(ctx context.Context, l load) {
 		}
 	}
 	for round := range l.Rounds {
+		if round > 0 && time.Since(c.begun) > c.opt.enough() {
+			c.all -= (l.Rounds - round) * len(who)
+			l.Rounds, l.Short = round, true
+			break
+		}
 		for _, s := range who {
 			if ctx.Err() != nil {
 				return

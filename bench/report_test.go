@@ -72,7 +72,7 @@ func sample() *report {
 				row{Server: "heavy", Figures: slow}, row{Server: "fanfare", Figures: fast}),
 			speeds(load{Kind: broadcast, Title: "Broadcast: far", Connections: 1000}, row{Server: "fanfare", Figures: fast, Stalled: "10 still connected"}),
 			speeds(load{Kind: broadcast, Title: "Broadcast: slowly", Paced: true}, row{Server: "fanfare", Figures: fast}),
-			speeds(load{Kind: churn, Title: "Churn"}, row{Server: "fanfare", Figures: fast}),
+			speeds(load{Kind: churn, Title: "Churn", Rounds: 1, Short: true}, row{Server: "fanfare", Figures: fast}),
 		},
 		Simulations: []simulated{{1000000, same(256), same(100), same(0.1), same(20), spread{30, 25, 35}}},
 	}

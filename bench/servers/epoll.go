@@ -171,6 +171,9 @@ func (l *loop) shake(fd int, c *client, b []byte) ([]byte, error) {
 		return b, nil
 	}
 	c.open = true
+	if l.bare {
+		return b[end+4:], l.write(fd, c, bareAnswer(b))
+	}
 	var answer bytes.Buffer
 	request := struct {
 		io.Reader

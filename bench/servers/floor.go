@@ -1,6 +1,9 @@
 package servers
 
 import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"math/bits"
@@ -12,6 +15,15 @@ import (
 // at. No server can be cheaper, on one thread.
 func floor(addr string, ready func(net.Addr)) error {
 	return (&loop{bare: true}).serve(addr, ready)
+}
+
+// bareAnswer is to the key of a handshake, whatever else is in it.
+func bareAnswer(b []byte) []byte {
+	_, key, _ := bytes.Cut(b, []byte("Sec-WebSocket-Key: "))
+	key, _, _ = bytes.Cut(key, []byte("\r\n"))
+	sum := sha1.Sum(append(bytes.Clone(key), "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...))
+	answer := []byte("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ")
+	return append(base64.StdEncoding.AppendEncode(answer, sum[:]), "\r\n\r\n"...)
 }
 
 // reflect is answer for it. It does not wait until a message is whole.
