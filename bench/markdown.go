@@ -16,6 +16,7 @@ func (r *report) markdown(leftOut []struct{ Name, Why string }, charts []chart) 
 	for _, g := range r.grids() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", g.title, g.markdown())
 	}
+	b.WriteString(r.standing())
 	b.WriteString("\n## What the columns say\n\n" + legend)
 	if r.Uncounted != "" {
 		fmt.Fprintf(&b, "\nThere are no instructions and cycles in this report: %s.\n", r.Uncounted)
@@ -26,6 +27,23 @@ func (r *report) markdown(leftOut []struct{ Name, Why string }, charts []chart) 
 	}
 	for _, l := range leftOut {
 		fmt.Fprintf(&b, "\n%s is not here: %s.\n", l.Name, l.Why)
+	}
+	return b.String()
+}
+
+// standing is where Fanfare is ahead, and where it is not.
+func (r *report) standing() string {
+	var b strings.Builder
+	if a := r.advantages(); len(a) > 0 {
+		fmt.Fprintf(&b, "\n## Memory of the process as a multiple of Fanfare's, with %s connections\n\n%s.\n", comma(r.largest().Connections), strings.Join(a, ", "))
+	}
+	b.WriteString("\n## Where Fanfare loses\n\n")
+	lines := r.losses()
+	for _, l := range lines {
+		fmt.Fprintf(&b, "- %s\n", l)
+	}
+	if len(lines) == 0 {
+		b.WriteString("Nowhere in this report.\n")
 	}
 	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,8 @@ func sample() *report {
 	fast := map[figure]spread{perSecond: {45678, 1234, 50000}, cpuEach: {3, 2, 4}, p50: {21000, 20000, 22000}, p99: {31000, 30000, 1e6}, serverCores: same(0.25), clientCores: same(0.5)}
 	slow := map[figure]spread{perSecond: same(45678), cpuEach: {13.04, 12, 14.55}, p50: same(21000), p99: same(31000), serverCores: same(1.5), clientCores: same(0.5),
 		userInstructions: same(4321.4), kernelInstructions: {5, 4, 6}}
+	faster := maps.Clone(fast)
+	faster[cpuEach], faster[perSecond] = spread{2.5, 2.1, 2.9}, same(60000)
 	return &report{
 		Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Quick: true, Seconds: 99.6,
 		Machine:   machine{CPU: "A CPU", Cores: 2, Memory: 24 << 30, Kernel: "Linux 6", Go: "go1.26", Load: 0.5},
@@ -69,7 +72,7 @@ func sample() *report {
 			weights(1000, 800, 21000), weights(5000, 300, 19000),
 			speeds(load{Kind: echo, Title: "Echo: much"},
 				row{Server: "failed", Figures: slow, Faults: []string{"10 of 10 connections opened, 3 lost; 4 of 9 messages missing"}},
-				row{Server: "heavy", Figures: slow}, row{Server: "fanfare", Figures: fast}),
+				row{Server: "heavy", Figures: slow}, row{Server: "fanfare", Figures: fast}, row{Server: "floor", Figures: faster}, row{Server: "faster", Figures: faster}),
 			speeds(load{Kind: broadcast, Title: "Broadcast: far", Connections: 1000}, row{Server: "fanfare", Figures: fast, Stalled: "10 still connected"}),
 			speeds(load{Kind: broadcast, Title: "Broadcast: slowly", Paced: true}, row{Server: "fanfare", Figures: fast}),
 			speeds(load{Kind: churn, Title: "Churn", Rounds: 1, Short: true}, row{Server: "fanfare", Figures: fast}),

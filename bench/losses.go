@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ours is the row that is compared with all others.
+const ours = "fanfare"
+
+// peer reports whether a row is another's server: floor is none.
+func peer(server string) bool { return !strings.HasPrefix(server, ours) && server != "floor" }
+
+// losses says, a line each, in what another server was ahead of Fanfare.
+func (r *report) losses() (lines []string) {
+	for i := range r.Measurements {
+		m := &r.Measurements[i]
+		mine := m.find(ours)
+		if mine == nil || !mine.ranked {
+			continue
+		}
+		for _, c := range m.kindColumns() {
+			for _, other := range m.Rows {
+				if peer(other.Server) && other.ranked && ahead(other.Figures[c.figure], mine.Figures[c.figure], c.figure) {
+					lines = append(lines, fmt.Sprintf("%s, %s: %s, %s %s%s", m.Title, c.head,
+						c.text(mine.Figures[c.figure]), other.Server, c.text(other.Figures[c.figure]), overlap(other.Figures[c.figure], mine.Figures[c.figure])))
+				}
+			}
+		}
+	}
+	return lines
+}
+
+// kindColumns are the figures that one can be ahead in.
+func (m *measurement) kindColumns() []column {
+	if m.Kind == memory {
+		return []column{{"RSS after an echo", echoed.at(rss), rangeOf(bytesEach)}}
+	}
+	all := []column{{"server CPU in us", cpuEach, rangeOf(hundredths)}, {"p99 in ms", p99, rangeOf(millis)}}
+	if !m.Paced {
+		all = append(all, column{"per second", perSecond, rangeOf(whole)})
+	}
+	return all
+}
+
+func ahead(other, mine spread, f figure) bool {
+	if f == perSecond {
+		return other.Median > mine.Median
+	}
+	return other.Median < mine.Median
+}
+
+// overlap says so where the order of two says nothing.
+func overlap(a, b spread) string {
+	if a.Min <= b.Max && b.Min <= a.Max && (a.Min < a.Max || b.Min < b.Max) {
+		return "; the rounds overlap"
+	}
+	return ""
+}
+
+// advantages says how much heavier each peer is, the heaviest last.
+func (r *report) advantages() (lines []string) {
+	if len(r.weighed()) == 0 {
+		return nil
+	}
+	m := r.largest()
+	mine := m.find(ours)
+	if mine == nil || !mine.ranked {
+		return nil
+	}
+	by := echoed.at(rss)
+	for _, other := range m.rankedRows() {
+		if peer(other.Server) {
+			lines = append(lines, fmt.Sprintf("%s %.1f x", other.Server, other.Figures[by].Median/mine.Figures[by].Median))
+		}
+	}
+	return lines
+}
