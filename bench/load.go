@@ -96,7 +96,7 @@ func (l *loaded) fault() error {
 }
 
 // visitLimit bounds a visit.
-const visitLimit = 2 * time.Minute
+const visitLimit = 3 * time.Minute
 
 // visit starts a server, runs fanfare-load against it, and ends it. Everything
 // together takes at most limit.

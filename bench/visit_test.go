@@ -59,7 +59,7 @@ func TestVisitEcho(t *testing.T) {
 
 // TestVisitBroadcast has all that can broadcast do so, to some that do not read.
 func TestVisitBroadcast(t *testing.T) {
-	l := load{Kind: broadcast, Args: []string{"slow", "-n", "20", "-stalled", "1", "-window", "8", "-count", "200"}}
+	l := load{Kind: broadcast, Args: []string{"slow", "-n", "20", "-stalled", "1", "-window", "8", "-count", "200", "-drain", "1s"}}
 	for _, s := range servers.All {
 		if l.takes(&s) {
 			if r := visitOnce(t, s.Name, l); !r.ranked || r.Stalled == "" || r.Figures[perSecond].Median < 100 {

@@ -65,15 +65,17 @@ func runChurn(l *load, ctx context.Context) error {
 		return time.Now().Before(until)
 	}
 	giveUp := int64(max(100, cap(f.tokens)))
-	begun := int64(0)
-	for ; more(begun) && ctx.Err() == nil && f.engine.Err() == nil && f.streak.Load() < giveUp; begun++ {
-		f.tokens <- struct{}{} // each has a time limit, so that one comes free
+	begun, err := int64(0), error(nil)
+	for ; more(begun) && f.streak.Load() < giveUp; begun++ {
+		if err = f.token(ctx); err != nil {
+			break
+		}
 		c := &churner{load: l, begun: l.now()}
 		if err := f.client.Start(l.target, f.source(), c, f.refused); err != nil {
 			f.refused(err)
 		}
 	}
-	err := firstError(f.await(context.WithoutCancel(ctx)), ctx.Err())
+	err = firstError(err, f.await(ctx))
 	r := m.end()
 	r.Sent, r.Expected = begun, begun
 	l.report.Cycles = r

@@ -76,12 +76,8 @@ func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i
 	giveUp := int64(max(100, cap(f.tokens)))
 	tried, failed := 0, f.failed.Load()
 	for i := 0; i < n && f.streak.Load() < giveUp; i++ {
-		select {
-		case f.tokens <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-f.engine.Failed():
-			return f.engine.Err()
+		if err := f.token(ctx); err != nil {
+			return err
 		}
 		tried++
 		if err := f.client.Start(t, f.source(), member(i), f.refused); err != nil {
@@ -102,16 +98,24 @@ func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i
 // await waits for the handshakes that are under way.
 func (f *fleet) await(ctx context.Context) error {
 	for held := 0; held < cap(f.tokens); held++ {
-		select {
-		case f.tokens <- struct{}{}:
-			defer func() { <-f.tokens }()
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-f.engine.Failed():
-			return f.engine.Err()
+		if err := f.token(ctx); err != nil {
+			return err
 		}
+		defer func() { <-f.tokens }()
 	}
 	return nil
+}
+
+// token takes one when there is one.
+func (f *fleet) token(ctx context.Context) error {
+	select {
+	case f.tokens <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-f.engine.Failed():
+		return f.engine.Err()
+	}
 }
 
 func (f *fleet) source() netip.Addr {
