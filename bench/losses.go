@@ -20,11 +20,14 @@ func (r *report) losses() (lines []string) {
 			continue
 		}
 		for _, c := range m.kindColumns() {
-			for _, other := range m.Rows {
-				if peer(other.Server) && other.ranked && ahead(other.Figures[c.figure], mine.Figures[c.figure], c.figure) {
-					lines = append(lines, fmt.Sprintf("%s, %s: %s, %s %s%s", m.Title, c.head,
-						c.text(mine.Figures[c.figure]), other.Server, c.text(other.Figures[c.figure]), overlap(other.Figures[c.figure], mine.Figures[c.figure])))
+			var before []string
+			for _, other := range m.rankedRows() {
+				if a, b := other.Figures[c.figure], mine.Figures[c.figure]; peer(other.Server) && ahead(a, b, c.figure) {
+					before = append(before, other.Server+" "+c.text(a)+overlap(a, b))
 				}
+			}
+			if len(before) > 0 {
+				lines = append(lines, fmt.Sprintf("%s, %s: %s; ahead: %s", m.Title, c.head, c.text(mine.Figures[c.figure]), strings.Join(before, ", ")))
 			}
 		}
 	}
@@ -53,7 +56,7 @@ func ahead(other, mine spread, f figure) bool {
 // overlap says so where the order of two says nothing.
 func overlap(a, b spread) string {
 	if a.Min <= b.Max && b.Min <= a.Max && (a.Min < a.Max || b.Min < b.Max) {
-		return "; the rounds overlap"
+		return " (the rounds overlap)"
 	}
 	return ""
 }

@@ -44,7 +44,8 @@ func (c *comparison) measure(ctx context.Context, l load) {
 			l.Rounds, l.Short = round, true
 			break
 		}
-		for _, s := range who {
+		for i := range who {
+			s := who[(i+round)%len(who)] // so that none is always the first
 			if ctx.Err() != nil {
 				return
 			}

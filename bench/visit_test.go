@@ -106,3 +106,37 @@ func TestSimulate(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestMeasureIsBounded has no time for a second round.
+func TestMeasureIsBounded(t *testing.T) {
+	server, err := servers.Find("floor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &comparison{opt: &options{servers: []servers.Server{server}}, prog: built, report: new(report), begun: time.Now().Add(-time.Hour), log: new(strings.Builder), all: 3}
+	c.measure(t.Context(), load{Kind: churn, Args: []string{"churn", "-count", "20"}, Rounds: 3})
+	if m := c.report.Measurements[0]; !m.Short || m.Rounds != 1 || c.done != 1 || c.all != 1 || len(m.Rows) != 1 {
+		t.Errorf("%+v, %d of %d", m, c.done, c.all)
+	}
+}
+
+// TestLoads has servers for all that is asked for.
+func TestLoads(t *testing.T) {
+	for _, quick := range []bool{false, true} {
+		o := &options{kinds: subcommands["all"], servers: servers.All, quick: quick}
+		for _, l := range o.loads() {
+			takers := 0
+			for i := range o.servers {
+				if l.takes(&o.servers[i]) {
+					takers++
+					if _, err := o.servers[i].Mode(l.mode(&o.servers[i])); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			if takers < 9 || l.Rounds != map[bool]int{false: 3, true: 1}[quick] {
+				t.Errorf("%+v: %d servers", l, takers)
+			}
+		}
+	}
+}

@@ -20,6 +20,10 @@
 // server keeps up, and latency counts from there (no coordinated omission).
 // Without, a message is sent when one is answered, and latency counts from then.
 //
+// With -pid, the server's processor time is reported for each message, and where the
+// kernel lets it, what the processor's counters say of it: instructions and cycles, in
+// user space and in the kernel. With -vars, its heap, stacks and goroutines, too.
+//
 // Latencies are recorded in HdrHistograms, one for each event loop, with three
 // significant digits, and merged at the end.
 //
