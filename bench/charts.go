@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -75,12 +77,14 @@ func (p *page) save(file, format string) error {
 	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
-// ticks writes whole numbers with commas.
+// ticks writes large numbers with commas.
 func ticks(lo, hi float64) []plot.Tick {
 	all := plot.DefaultTicks{}.Ticks(lo, hi)
 	for i, t := range all {
 		if t.Label != "" {
-			all[i].Label = whole(t.Value)
+			if all[i].Label = whole(t.Value); t.Value != math.Trunc(t.Value) {
+				all[i].Label = strconv.FormatFloat(t.Value, 'g', 3, 64)
+			}
 		}
 	}
 	return all

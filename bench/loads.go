@@ -31,7 +31,7 @@ type load struct {
 	Short       bool     `json:"short,omitempty"` // of rounds: the time was up
 	// Rest is how long, in the first round, connections are left alone before the last
 	// look at the memory.
-	Rest time.Duration `json:"rest,omitempty"`
+	Rest time.Duration `json:"rest_nanoseconds,omitempty"`
 }
 
 // takes reports whether a server is asked so.

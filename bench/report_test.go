@@ -74,6 +74,7 @@ func sample() *report {
 				row{Server: "failed", Figures: slow, Faults: []string{"10 of 10 connections opened, 3 lost; 4 of 9 messages missing"}},
 				row{Server: "heavy", Figures: slow}, row{Server: "fanfare", Figures: fast}, row{Server: "floor", Figures: faster}, row{Server: "faster", Figures: faster}),
 			speeds(load{Kind: broadcast, Title: "Broadcast: far", Connections: 1000}, row{Server: "fanfare", Figures: fast, Stalled: "10 still connected"}),
+			speeds(load{Kind: broadcast, Title: "Broadcast: near"}, row{Server: "fanfare", Figures: fast}),
 			speeds(load{Kind: broadcast, Title: "Broadcast: slowly", Paced: true}, row{Server: "fanfare", Figures: fast}),
 			speeds(load{Kind: churn, Title: "Churn", Rounds: 1, Short: true}, row{Server: "fanfare", Figures: fast}),
 		},
