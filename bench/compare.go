@@ -40,24 +40,15 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 		return nil, err
 	}
 	loads := opt.loads()
-	for _, l := range loads {
-		for i := range opt.servers {
-			if l.takes(&opt.servers[i]) {
-				c.all += l.Rounds
-			}
-		}
+	for i := range loads {
+		c.all += len(c.takers(&loads[i])) * opt.rounds()
 	}
 	var sizes []int
 	if slices.Contains(opt.kinds, simulation) {
 		sizes = opt.simulations()
 	}
 	c.all += len(sizes) * opt.rounds()
-	for _, l := range loads {
-		if opt.check && l.Kind != memory && c.report.Uncounted != "" {
-			break // there is nothing to compare in it
-		}
-		c.measure(ctx, l)
-	}
+	c.measure(ctx, loads)
 	for _, n := range sizes {
 		if err := c.simulate(ctx, n); err != nil {
 			return nil, err

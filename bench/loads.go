@@ -70,7 +70,6 @@ func (o *options) loads() []load {
 	}
 	for i := range all {
 		l := &all[i]
-		l.Rounds = o.rounds()
 		if l.Kind != memory && !slices.Contains(l.Args, "-duration") {
 			l.Args = append(l.Args, "-duration", o.duration(1).String())
 		}
@@ -156,7 +155,7 @@ func (o *options) duration(longer int) time.Duration {
 	return time.Second * time.Duration(longer)
 }
 
-// enough is after which time no second round of anything begins.
+// enough is after which time nothing is measured that has been before.
 func (o *options) enough() time.Duration {
 	if o.quick {
 		return 2 * time.Minute

@@ -29,39 +29,67 @@ type row struct {
 	ranked  bool
 }
 
-// measure asks in rounds, in each of which every server has its turn, so that what
-// else the machine does meets all of them.
-func (c *comparison) measure(ctx context.Context, l load) {
-	var who []*samples
+// measure asks in rounds, in each of which every load and every server has its turn,
+// so that what else the machine does meets all of them. In a round that has no time left
+// nothing is measured again.
+func (c *comparison) measure(ctx context.Context, loads []load) {
+	who := make([][]*samples, len(loads))
+	for i := range loads {
+		who[i] = c.takers(&loads[i])
+	}
+	for round := range c.opt.rounds() {
+		for i := range loads {
+			l := &loads[i]
+			switch {
+			case ctx.Err() != nil:
+				return
+			case round > 0 && time.Since(c.begun) > c.opt.enough():
+				c.all -= len(who[i])
+			case c.opt.check && l.Kind != memory && c.report.Uncounted != "": // nothing to compare in it
+				c.all -= len(who[i])
+			default:
+				c.round(ctx, l, who[i], round)
+				l.Rounds++
+			}
+		}
+	}
+	for i, l := range loads {
+		if l.Rounds == 0 {
+			continue
+		}
+		l.Short = l.Rounds < c.opt.rounds()
+		m := measurement{load: l}
+		for _, s := range who[i] {
+			m.Rows = append(m.Rows, s.row())
+		}
+		m.rank()
+		c.report.Measurements = append(c.report.Measurements, m)
+	}
+}
+
+// takers are the servers that are asked.
+func (c *comparison) takers(l *load) (who []*samples) {
 	for i := range c.opt.servers {
 		if s := &c.opt.servers[i]; l.takes(s) {
 			who = append(who, &samples{server: s, values: map[figure][]float64{}})
 		}
 	}
-	for round := range l.Rounds {
-		if round > 0 && time.Since(c.begun) > c.opt.enough() {
-			c.all -= (l.Rounds - round) * len(who)
-			l.Rounds, l.Short = round, true
-			break
+	return who
+}
+
+// round begins with another server each time, so that none is always the first.
+func (c *comparison) round(ctx context.Context, l *load, who []*samples, round int) {
+	for i := range who {
+		if ctx.Err() != nil {
+			return
 		}
-		for i := range who {
-			s := who[(i+round)%len(who)] // so that none is always the first
-			if ctx.Err() != nil {
-				return
-			}
-			got, err := c.prog.visit(ctx, s.server, l.mode(s.server), visitLimit, l.args(s.server, round)...)
-			c.progress("%s, round %d: %s%s", l.Title, round+1, s.server.Name, s.add(l.Kind, got, err))
-			if got != nil {
-				c.report.Uncounted = cmp.Or(c.report.Uncounted, got.uncounted())
-			}
+		s := who[(i+round)%len(who)]
+		got, err := c.prog.visit(ctx, s.server, l.mode(s.server), visitLimit, l.args(s.server, round)...)
+		c.progress("%s, round %d: %s%s", l.Title, round+1, s.server.Name, s.add(l.Kind, got, err))
+		if got != nil {
+			c.report.Uncounted = cmp.Or(c.report.Uncounted, got.uncounted())
 		}
 	}
-	m := measurement{load: l}
-	for _, s := range who {
-		m.Rows = append(m.Rows, s.row(l.Kind))
-	}
-	m.rank()
-	c.report.Measurements = append(c.report.Measurements, m)
 }
 
 // args are those of fanfare-load in a round.
@@ -114,7 +142,7 @@ func (s *samples) add(k kind, got *loaded, err error) string {
 	return fmt.Sprintf(": %s/s, %.1f us", comma(int(f[perSecond])), f[cpuEach])
 }
 
-func (s *samples) row(k kind) row {
+func (s *samples) row() row {
 	r := row{Server: s.server.Name, Stalled: s.stalled, Faults: s.faults, Figures: map[figure]spread{}}
 	for name, v := range s.values {
 		r.Figures[name] = spreadOf(v)

@@ -42,6 +42,10 @@ func availableMemory() int64 {
 func (c *comparison) simulate(ctx context.Context, n int) error {
 	samples := map[string][]float64{}
 	for round := range c.opt.rounds() {
+		if round > 0 && time.Since(c.begun) > c.opt.enough() {
+			c.all--
+			continue
+		}
 		got, err := c.prog.simulateOnce(ctx, n)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ func visitOnce(t *testing.T, name string, l load, more ...string) row {
 	got, err := built.visit(t.Context(), &server, l.mode(&server), time.Minute, append(l.args(&server, 0), more...)...)
 	s := samples{server: &server, values: map[figure][]float64{}}
 	t.Log(s.add(l.Kind, got, err))
-	m := measurement{load: l, Rows: []row{s.row(l.Kind)}}
+	m := measurement{load: l, Rows: []row{s.row()}}
 	m.rank()
 	return m.Rows[0]
 }
@@ -114,7 +114,7 @@ func TestMeasureIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &comparison{opt: &options{servers: []servers.Server{server}}, prog: built, report: new(report), begun: time.Now().Add(-time.Hour), log: new(strings.Builder), all: 3}
-	c.measure(t.Context(), load{Kind: churn, Args: []string{"churn", "-count", "20"}, Rounds: 3})
+	c.measure(t.Context(), []load{{Kind: churn, Args: []string{"churn", "-count", "20"}}})
 	if m := c.report.Measurements[0]; !m.Short || m.Rounds != 1 || c.done != 1 || c.all != 1 || len(m.Rows) != 1 {
 		t.Errorf("%+v, %d of %d", m, c.done, c.all)
 	}
@@ -134,7 +134,7 @@ func TestLoads(t *testing.T) {
 					}
 				}
 			}
-			if takers < 9 || l.Rounds != map[bool]int{false: 3, true: 1}[quick] {
+			if takers < 9 {
 				t.Errorf("%+v: %d servers", l, takers)
 			}
 		}
