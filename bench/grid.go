@@ -102,14 +102,18 @@ func (r *report) weights(m *measurement) grid {
 		{"kernel socket", echoed.at(kernel), median(bytesEach)},
 	})
 	g.title = fmt.Sprintf("Memory for each of %s connections", comma(m.Connections))
-	g.head = append(g.head, "slope of RSS")
-	ranked := slices.DeleteFunc(slices.Clone(m.Rows), func(r row) bool { return len(r.Figures) == 0 })
+	g.head = append(g.head, "RSS in all", "slope of RSS")
+	shown := slices.DeleteFunc(slices.Clone(m.Rows), func(r row) bool { return len(r.Figures) == 0 })
 	for i := range g.rows {
 		cell := "unknown"
-		if s, ok := r.slope(ranked[i].Server, rss); ok {
+		if s, ok := r.slope(shown[i].Server, rss); ok {
 			cell = bytesEach(s)
 		}
-		g.rows[i] = append(g.rows[i], cell)
+		all := "unknown"
+		if s, ok := shown[i].Figures[echoed.at(rss)]; ok {
+			all = tenths(s.Median*float64(m.Connections)/1e6) + " MB"
+		}
+		g.rows[i] = append(g.rows[i], all, cell)
 	}
 	return g
 }
