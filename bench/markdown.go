@@ -61,8 +61,9 @@ func (r *report) origin() string {
 const legend = `Memory is what each connection adds to the empty server; "in all" is that of all of them,
 and "slope" what RSS grows by for one more, of the line through all numbers of connections
 (least squares). Heap, stacks and goroutines are what the server's runtime says. "kernel
-socket" is half of what the machine's TCP sockets, their inodes and files grew by, since both ends of each connection
-are on it; data in buffers is not in it. All garbage collectors are at Go's default.
+socket" is half of what the machine's TCP sockets, their inodes and files grew by, since both
+ends of each connection are on it; data in buffers is not in it. All garbage collectors are
+at Go's default.
 centrifuge has a protocol of its own and cannot echo: it is weighed after the answer to its
 command connect, and subscribed.
 
