@@ -47,6 +47,9 @@ type Hub struct {
 
 // New returns a hub.
 func New(o Options) *Hub {
+	if o.Server != nil {
+		o.workOn(o.Server)
+	}
 	if o.NewTask == nil {
 		o.NewTask = newGoTask
 	}

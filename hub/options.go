@@ -9,6 +9,9 @@ import (
 
 // Options configures a [Hub]. The zero value works.
 type Options struct {
+	// Server is whose connections subscribe, and whose workers deliver: it stands for
+	// Groups and NewTask, which are for those who have no server.
+	Server *wsproto.Server
 	// Groups is the number of groups of a topic: Subscriber.Loop is below it;
 	// 1 if 0.
 	Groups int
@@ -35,6 +38,18 @@ type Options struct {
 	MaxSubscriptions int
 	// Now is the clock, for tests; time.Now if nil.
 	Now func() time.Time
+}
+
+// workOn has the workers of a server deliver.
+func (o *Options) workOn(s *wsproto.Server) {
+	o.Groups = s.Loops()
+	o.NewTask = func(group int, r Runner) Task {
+		t := new(wsproto.Task)
+		if err := s.InitTask(t, group, r); err != nil {
+			panic(err) // the server has started: its connections subscribe
+		}
+		return t
+	}
 }
 
 // TopicOptions say how a topic is kept. The zero value keeps no history, and

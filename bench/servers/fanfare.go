@@ -49,7 +49,7 @@ func fanfareTLS(addr string, ready func(net.Addr)) error {
 // fanfareTopic echoes to subscribers of a topic.
 func fanfareTopic(addr string, ready func(net.Addr)) error {
 	s := new(wsproto.Server)
-	h := fanfareHub(s)
+	h := hub.New(hub.Options{Server: s})
 	s.Accept = func(r *wsproto.Request) error {
 		r.Handler = &echoingMember{member{hub: h}}
 		return nil
@@ -61,22 +61,12 @@ func fanfareTopic(addr string, ready func(net.Addr)) error {
 // of the server program does.
 func fanfareCast(addr string, ready func(net.Addr)) error {
 	s := new(wsproto.Server)
-	h := fanfareHub(s)
+	h := hub.New(hub.Options{Server: s})
 	s.Accept = func(r *wsproto.Request) error {
 		r.Handler = &member{hub: h}
 		return nil
 	}
 	return fanfareServe(s, addr, ready)
-}
-
-func fanfareHub(s *wsproto.Server) *hub.Hub {
-	return hub.New(hub.Options{Groups: s.Loops(), NewTask: func(loop int, run func()) hub.Task {
-		t, err := s.NewTask(loop, run)
-		if err != nil {
-			panic(err) // the server has started: its topic has a subscriber
-		}
-		return t
-	}})
 }
 
 // member is a connection in the topic.
@@ -86,13 +76,13 @@ type member struct {
 }
 
 func (m *member) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
-	if err := m.hub.Subscribe("news", &m.sub, c); err != nil {
+	if _, err := m.hub.Subscribe("news", &m.sub, c, hub.SubscribeOptions{}); err != nil {
 		c.Close(wsproto.InternalError, err.Error())
 	}
 }
 
-func (m *member) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
-	m.sub.Publish(wsproto.Prepare(op, p), false)
+func (m *member) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
+	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, p), Except: c})
 }
 
 func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }

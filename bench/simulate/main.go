@@ -47,6 +47,8 @@ func (s *socket) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
 	return wsproto.Sent
 }
 
+func (s *socket) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
+
 func (s *socket) Close(wsproto.Code, string) { s.sub.Unsubscribe() }
 
 // result is printed.
@@ -85,7 +87,7 @@ func simulate(n int) (*result, error) {
 	table := make([]*socket, n) // by descriptor, as the engine has them
 	for i := range table {
 		s := &socket{loop: int32(i % len(shards))}
-		if err := h.Subscribe("news", &s.sub, s); err != nil {
+		if _, err := h.Subscribe("news", &s.sub, s, hub.SubscribeOptions{}); err != nil {
 			return nil, err
 		}
 		table[i] = s
@@ -95,7 +97,7 @@ func simulate(n int) (*result, error) {
 	const publishes = 5
 	began, cpu := time.Now(), ownCPU()
 	for i := range publishes {
-		if _, err := h.Publish("news", wsproto.Prepare(wsproto.Binary, make([]byte, 128))); err != nil {
+		if _, err := h.Publish("news", hub.Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))}); err != nil {
 			return nil, err
 		}
 		for took() < int64((i+1)*n) {

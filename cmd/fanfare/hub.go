@@ -19,8 +19,7 @@ const maxData = 1024
 
 func (a *app) newHub() {
 	a.hub = hub.New(hub.Options{
-		Groups:       a.server.Loops(),
-		NewTask:      a.newTask,
+		Server:       a.server,
 		Topic:        a.cfg.topics.topicOptions(a.cfg.maxPending),
 		Wrap:         session.Wrap,
 		WrapPresence: session.WrapPresence,

@@ -148,14 +148,6 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	return a, nil
 }
 
-func (a *app) newTask(loop int, r hub.Runner) hub.Task {
-	t := new(wsproto.Task)
-	if err := a.server.InitTask(t, loop, r); err != nil {
-		panic(err) // the server has started: its topics have subscribers
-	}
-	return t
-}
-
 func (a *app) checkOrigin(r *wsproto.Request) bool {
 	origin := r.Get("Origin")
 	if origin == "" {

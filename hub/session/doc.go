@@ -2,8 +2,8 @@
 // wire describes: one WebSocket with many topics.
 //
 //	h := hub.New(hub.Options{
-//		Groups: server.Loops(), NewTask: newTask,
-//		Wrap: session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
+//		Server: server,
+//		Wrap:   session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
 //	})
 //	end := session.New(h, session.Options{})
 //	server.Accept = func(r *wsproto.Request) error { return end.Accept(r) }
