@@ -63,14 +63,7 @@ func serve(t testing.TB, ho hub.Options, o Options) *server {
 		Engine: netpoll.Options{MaxPending: maxPending},
 		Logger: slog.New(slog.DiscardHandler),
 	}
-	ho.Groups, ho.Wrap, ho.WrapPresence, ho.OnDrop = ws.Loops(), Wrap, WrapPresence, OnDrop
-	ho.NewTask = func(loop int, r hub.Runner) hub.Task {
-		task := new(wsproto.Task)
-		if err := ws.InitTask(task, loop, r); err != nil {
-			panic(err)
-		}
-		return task
-	}
+	ho.Server, ho.Wrap, ho.WrapPresence, ho.OnDrop = ws, Wrap, WrapPresence, OnDrop
 	h := hub.New(ho)
 	ws.Accept = New(h, o).Accept
 	addr, err := ws.Listen("127.0.0.1:0")
