@@ -22,7 +22,7 @@ func historyHub(m *manual, c *clock, o History) *Hub {
 // everything asks for all that is held.
 var everything = Start{Last: 1 << 30}
 
-func held(t *testing.T, h *Hub, o Start, limit int) (offsets []uint64, at Position) {
+func heldIn(t *testing.T, h *Hub, o Start, limit int) (offsets []uint64, at Position) {
 	t.Helper()
 	all, at, err := h.History("x", o, limit)
 	if err != nil {
@@ -46,14 +46,14 @@ func TestHistoryIsBounded(t *testing.T) {
 			h := historyHub(m, c, o)
 			for n := uint64(1); n <= 3000; n++ {
 				rc := publish(t, h, "x", n)
-				if got, at := held(t, h, everything, 1<<30); !slices.Equal(got, upTo(max(n, 5)-4, n)) || at != rc.Position {
+				if got, at := heldIn(t, h, everything, 1<<30); !slices.Equal(got, upTo(max(n, 5)-4, n)) || at != rc.Position {
 					t.Fatalf("after %d: %v at %v", n, got, at)
 				}
 			}
-			if got, _ := held(t, h, everything, 2); !slices.Equal(got, []uint64{2996, 2997}) {
+			if got, _ := heldIn(t, h, everything, 2); !slices.Equal(got, []uint64{2996, 2997}) {
 				t.Errorf("limited to 2: %v", got)
 			}
-			if got, _ := held(t, h, Start{Last: 2}, 100); !slices.Equal(got, []uint64{2999, 3000}) {
+			if got, _ := heldIn(t, h, Start{Last: 2}, 100); !slices.Equal(got, []uint64{2999, 3000}) {
 				t.Errorf("the last 2: %v", got)
 			}
 			if ts, ok := h.Topic("x"); !ok || ts.Held != 5 || ts.Published != 3000 {
@@ -76,11 +76,11 @@ func TestHistoryAges(t *testing.T) {
 		t.Errorf("the last is of %v, want %v", all[0].Time(), want)
 	}
 	// 20 is a second old; 12 nine, 11 ten, which is too old.
-	if got, _ := held(t, h, everything, 100); !slices.Equal(got, upTo(12, 20)) {
+	if got, _ := heldIn(t, h, everything, 100); !slices.Equal(got, upTo(12, 20)) {
 		t.Errorf("held are %v", got)
 	}
 	c.now = c.now.Add(5 * time.Second) // nobody has swept: it is too old all the same
-	if got, _ := held(t, h, everything, 100); !slices.Equal(got, upTo(17, 20)) {
+	if got, _ := heldIn(t, h, everything, 100); !slices.Equal(got, upTo(17, 20)) {
 		t.Errorf("held are %v", got)
 	}
 	f := new(fake)
@@ -240,7 +240,7 @@ func TestHistoryConflates(t *testing.T) {
 	for n := uint64(1); n <= 1000; n++ {
 		keyed(t, h, n)
 	}
-	if got, _ := held(t, h, everything, 100); !slices.Equal(got, upTo(998, 1000)) {
+	if got, _ := heldIn(t, h, everything, 100); !slices.Equal(got, upTo(998, 1000)) {
 		t.Errorf("held are %v", got)
 	}
 	f := new(fake)

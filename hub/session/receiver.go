@@ -2,9 +2,7 @@ package session
 
 import (
 	"sync"
-	"time"
 
-	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -19,17 +17,6 @@ type receiver struct {
 	waiting  interface{ Schedule() } // of the hub, for the connection to drain
 	drops    *drops                  // nil if there never were any
 	over     bool                    // nobody is there any more
-}
-
-// dropEvery is the shortest time between two events that tell of drops.
-const dropEvery = time.Second
-
-// drops is what was dropped and has not been told.
-type drops struct {
-	pending map[string]int64 // messages, by topic
-	timer   *time.Timer      // runs, or has run, if pending is not empty
-	told    time.Time        // the last time
-	due     bool             // as soon as the connection has drained
 }
 
 // Loop, SendPrepared and Close are those of the connection.
@@ -80,79 +67,4 @@ func (r *receiver) Ended(topic string, code wsproto.Code, reason string) {
 	defer r.replying.Unlock()
 	r.forget(topic)
 	r.tell((&wire.End{Topic: topic, Code: int(code), Reason: reason}).Append(nil))
-}
-
-// OnDrop is a hub's Options.OnDrop.
-func OnDrop(s *hub.Subscription, messages int) {
-	if m, ok := s.Subscriber().(*hub.Member); ok {
-		if r, ok := m.To().(*receiver); ok {
-			r.dropped(s.Topic(), int64(messages))
-		}
-	}
-}
-
-// dropped has the client told, soon.
-func (r *receiver) dropped(topic string, messages int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.over {
-		return
-	}
-	if r.drops == nil {
-		r.drops = new(drops)
-	}
-	d := r.drops
-	if d.pending == nil {
-		d.pending = make(map[string]int64)
-		wait := dropEvery - time.Since(d.told)
-		if d.timer == nil {
-			d.timer = time.AfterFunc(wait, r.dropsDue)
-		} else {
-			d.timer.Reset(wait)
-		}
-	}
-	d.pending[topic] += messages
-}
-
-// dropsDue tells what was dropped, as soon as the connection has drained.
-func (r *receiver) dropsDue() {
-	r.mu.Lock()
-	r.drops.due = !r.over
-	r.mu.Unlock()
-	r.conn.WhenDrained(r)
-}
-
-// tellDrops may add to what is pending again by now: little, and seldom.
-func (r *receiver) tellDrops() {
-	r.mu.Lock()
-	d := r.drops
-	pending := d.pending
-	d.pending, d.told = nil, time.Now()
-	r.mu.Unlock()
-	for topic, messages := range pending {
-		p, err := (&wire.Dropped{Topic: topic, Messages: messages}).Append(nil)
-		if err == nil && r.conn.Send(wsproto.Text, p) == wsproto.Full {
-			r.dropped(topic, messages)
-		}
-	}
-}
-
-// forget has nothing told of a topic any more.
-func (r *receiver) forget(topic string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.drops != nil {
-		delete(r.drops.pending, topic)
-	}
-}
-
-// stop has nothing told any more.
-func (r *receiver) stop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.over = true
-	if d := r.drops; d != nil {
-		d.pending = nil
-		d.timer.Stop()
-	}
 }

@@ -1,0 +1,99 @@
+package hub
+
+import (
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// survivor is a fake that lives on without one of its topics.
+type survivor struct {
+	fake
+	ended []string
+}
+
+func (s *survivor) Ended(name string, code wsproto.Code, reason string) {
+	if code == 4000 && reason == "over" {
+		s.ended = append(s.ended, name)
+	}
+}
+
+func TestDisconnectOfMembers(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+	survives, dies, alone := new(survivor), new(fake), new(fake).join(t, h, "a")
+	m, other := newMember(t, h, survives, "ada"), newMember(t, h, dies, "")
+	for _, name := range []string{"a", "b", "a.*"} {
+		subscribe(t, m, name, SubscribeOptions{})
+	}
+	subscribe(t, m, "c", SubscribeOptions{Presence: new([]Person)})
+	subscribe(t, other, "a", SubscribeOptions{})
+	for name, n := range map[string]int{"a": 3, "a.*": 1, "c": 1, "nothing": 0} {
+		if got := h.Disconnect(name, 4000, "over"); got != n {
+			t.Errorf("%s: %d were disconnected, want %d", name, got, n)
+		}
+	}
+	slices.Sort(survives.ended)
+	if !slices.Equal(survives.ended, []string{"a", "a.*", "c"}) || survives.closed != 0 || dies.closed != 4000 || alone.closed != 4000 {
+		t.Errorf("ended %q; closed with %d, %d and %d", survives.ended, survives.closed, dies.closed, alone.closed)
+	}
+	for _, name := range []string{"a", "b", "a.b", "c"} {
+		publish(t, h, name, 1)
+	}
+	run.runAll()
+	wantGot(t, "the member", &survives.fake, 1) // of b
+	if got := m.Topics(); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("topics %q are left", got)
+	}
+	if h.Disconnect(UserTopic("ada"), 4001, ""); survives.closed != 4001 {
+		t.Error("the user's connection was not closed")
+	}
+	m.Leave()
+	other.Leave()
+	alone.sub.Unsubscribe()
+	if left := h.Topics(); len(left) != 0 {
+		t.Errorf("left over: %+v", left)
+	}
+}
+
+// held is a fake that takes a message only when it is let.
+type held struct {
+	fake
+	asked, let chan struct{}
+	took       atomic.Bool
+}
+
+func (h *held) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	h.asked <- struct{}{}
+	<-h.let
+	runtime.Gosched() // time enough to return from Unsubscribe
+	h.took.Store(true)
+	return h.fake.SendPrepared(p)
+}
+
+// What is being delivered when Unsubscribe is called does not come after it.
+func TestNothingComesAfterUnsubscribe(t *testing.T) {
+	h := New(Options{})
+	for n := range uint64(200) {
+		to := &held{asked: make(chan struct{}), let: make(chan struct{})}
+		m := newMember(t, h, to, "")
+		s := subscribe(t, m, "x", SubscribeOptions{})
+		publish(t, h, "x", n)
+		<-to.asked
+		go func() {
+			for !s.gone() {
+				runtime.Gosched()
+			}
+			close(to.let)
+		}()
+		if err := m.Unsubscribe("x"); err != nil {
+			t.Fatal(err)
+		}
+		if !to.took.Load() {
+			t.Fatal("a message came after Unsubscribe")
+		}
+	}
+}
