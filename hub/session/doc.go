@@ -5,8 +5,7 @@
 //		Server: server,
 //		Wrap:   session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
 //	})
-//	end := session.New(h, session.Options{})
-//	server.Accept = func(r *wsproto.Request) error { return end.Accept(r) }
+//	server.Accept = session.New(h, session.Options{}).Accept
 //
 // # Order
 //

@@ -12,7 +12,8 @@ import (
 )
 
 // Options configures an [Endpoint]. The zero value lets everybody do everything,
-// anonymously. The functions are called from any goroutine.
+// anonymously. The functions are called from any goroutine, and must not call
+// hub.Disconnect, which waits for the request under way.
 type Options struct {
 	// Identify says who connects. An error refuses the handshake, best a
 	// *wsproto.Refusal; any other is told with 403. Everybody is anonymous if nil.
