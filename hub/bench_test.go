@@ -93,3 +93,28 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations for 10 receivers, %v for 10,000", few, many)
 	}
 }
+
+// What a message costs through a bus, with a subscriber at each of two nodes.
+func BenchmarkBus(b *testing.B) {
+	bus := NewBus(BusOptions{})
+	var hubs []*Hub
+	for range 2 {
+		n := bus.Node()
+		defer n.Close()
+		hubs = append(hubs, New(Options{Broker: n}))
+	}
+	for _, h := range hubs {
+		n := 0
+		var s Subscription
+		if _, err := h.Subscribe("x", &s, &countingSink{&n}, SubscribeOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	m := number(1)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := hubs[0].Publish("x", m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -82,6 +82,28 @@
 // one; 266 for a member of one topic, with that subscription and a Member of 192; 170
 // more where presence is kept (BenchmarkMemory).
 //
+// # Brokers
+//
+// With a [Broker] a hub is one of several nodes. A topic or pattern is joined when it
+// begins here and left when it ends. A message goes to the broker and comes back from it,
+// at its own node too, and is appended to the log with the broker's offset; numbers stay
+// those of this node. Each node encodes for itself. Publish waits for the broker to give
+// the message its position, and Subscribe while a topic begins: so their callers are to be
+// goroutines that may wait. Receipt.Receivers counts those at this node, and presence
+// knows those alone.
+//
+// What a subscription asks for and the log does not hold is fetched once, for all: all
+// that the broker has and the topic's options keep is put before the log, in numbers that
+// were left for it. A position ahead of the log has what is between fetched too. When
+// the link was down, each topic gets what it missed; if the broker does not hold it, or
+// it is more than 8 MiB, the topic goes on after the gap, and its subscribers are
+// closed with 1012 (service restart), so that they come back and are told. While the link
+// is down, what is here can be subscribed to, and all else is refused.
+//
+// The sender of a message is left out by a token that its own node gave it. If that is
+// forgotten, because the message comes back after minutes, or more than 16,384 later
+// ones, the sender gets it too.
+//
 // # Locks
 //
 // Hub.mu (the map of topics) before Topic.mu (the log, positions, the count of
@@ -94,6 +116,9 @@
 // way to the companion) come before all of them, in this order; presence.mu is taken
 // under Topic.mu, the companion's under telling; drain.mu is taken under any, and under
 // a connection's own.
+//
+// Broker.Leave is called under Hub.mu and Topic.mu, the other methods of a broker under
+// none of these, but for Member.mu.
 //
 // What a subscriber has got so far belongs to the walk of its group and needs no lock.
 // A walk copies subscribers in small runs; while it lasts, those who leave leave a

@@ -26,7 +26,8 @@ type Runner interface{ Run() }
 type Hub struct {
 	opts       Options
 	groups     int
-	gatherFrom int // subscribers from which on a group gathers
+	gatherFrom int   // subscribers from which on a group gathers
+	link       *link // nil without a broker
 
 	epochs     atomic.Uint64
 	patternsAt atomic.Uint64 // changes with patterns
@@ -66,6 +67,10 @@ func New(o Options) *Hub {
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
 	h.patternsAt.Store(1)
 	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others
+	if o.Broker != nil {
+		h.link = newLink(h)
+		o.Broker.Attach(h.link)
+	}
 	return h
 }
 
@@ -89,18 +94,20 @@ func (h *Hub) Stats() Stats {
 // Topics returns the topics, and the patterns, that have subscribers or history, by
 // name.
 func (h *Hub) Topics() []TopicStats {
-	h.mu.RLock()
-	all := make([]*Topic, 0, len(h.topics))
-	for _, t := range h.topics {
-		all = append(all, t)
-	}
-	h.mu.RUnlock()
+	all := h.all()
 	stats := make([]TopicStats, 0, len(all))
 	for _, t := range all {
 		stats = append(stats, t.stats())
 	}
 	sort.Slice(stats, func(i, j int) bool { return stats[i].Name < stats[j].Name })
 	return stats
+}
+
+// all returns the topics and the patterns.
+func (h *Hub) all() []*Topic {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Collect(maps.Values(h.topics))
 }
 
 // Topic returns what Topics says about one, and whether it exists.
@@ -120,7 +127,9 @@ func (h *Hub) Topic(name string) (TopicStats, bool) {
 //
 // at is where the subscription begins: after the last message that s does not get. A
 // later Subscribe with Start.After gets what follows the last message that s got.
-// The error is a *TooOldError if messages are missing that o asks for.
+// The error is a *TooOldError if messages are missing that o asks for. If the hub has a
+// [Broker], Subscribe may wait for it, as [Options] say, and its error wraps
+// [ErrLinkDown] if the topic is new here and the broker cannot be reached.
 func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o SubscribeOptions) (at Position, err error) {
 	if err := checkSubject(name); err != nil {
 		return at, err
@@ -129,8 +138,14 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 		return at, errors.New("hub: a Subscription can be used only once")
 	}
 	for {
-		t := h.topic(name)
+		t, err := h.begin(name, o.Start)
+		if err != nil {
+			return at, err
+		}
 		at, ok, err := t.subscribe(s, to, o)
+		if err != nil && h.link.lost(t, o.Start) {
+			continue
+		}
 		if err != nil {
 			h.drop(t) // if it was made for this
 		}
@@ -138,6 +153,22 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 			return at, err
 		}
 	}
+}
+
+// begin returns the topic of that name, with what the broker has of it for o.
+func (h *Hub) begin(name string, o Start) (*Topic, error) {
+	if h.link == nil {
+		return h.topic(name), nil
+	}
+	t, err := h.link.begin(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.link.reach(t, o); err != nil {
+		h.drop(t)
+		return nil, err
+	}
+	return t, nil
 }
 
 // checkSubject checks what can be subscribed to.
@@ -148,16 +179,22 @@ func checkSubject(name string) error {
 	return CheckName(name)
 }
 
-// Publish sends m to the subscribers of the topic.
+// Publish sends m to the subscribers of the topic. If the hub has a [Broker], it returns
+// when that has given the message its position, and its error wraps [ErrLinkDown] if the
+// message has not been published, or [ErrUnacknowledged] if that is not known.
 func (h *Hub) Publish(name string, m Message) (Receipt, error) {
 	if err := CheckName(name); err != nil {
 		return Receipt{}, err
 	}
+	if h.link != nil {
+		return h.link.publish(name, m)
+	}
 	return h.publish(h.topic(name), m), nil
 }
 
-// PublishMatching publishes m to each topic that exists and whose name matches the
-// pattern, and returns the receipts by name.
+// PublishMatching publishes m to each topic that exists, at this node, and whose name
+// matches the pattern, and returns the receipts by name. If there is an error of the
+// broker, the receipts are those of the topics before it.
 func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, error) {
 	if err := CheckPattern(pattern); err != nil {
 		return nil, err
@@ -172,9 +209,21 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	h.mu.RUnlock()
 	receipts := make(map[string]Receipt, len(all))
 	for _, t := range all {
-		receipts[t.name] = h.publish(t, m)
+		rc, err := h.send(t, m)
+		if err != nil {
+			return receipts, err
+		}
+		receipts[t.name] = rc
 	}
 	return receipts, nil
+}
+
+// send publishes m to a topic that there is, or was.
+func (h *Hub) send(t *Topic, m Message) (Receipt, error) {
+	if h.link != nil {
+		return h.link.publish(t.name, m)
+	}
+	return h.publish(t, m), nil
 }
 
 // publish sends m to the topic, or to the one that has that name by now.
@@ -234,6 +283,12 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 		return nil, at, err
 	}
 	t := h.lookup(name)
+	if h.link != nil && h.keeps(name) {
+		if t, err = h.begin(name, o); err != nil {
+			return nil, at, err
+		}
+		defer h.drop(t)
+	}
 	if t == nil {
 		if o.After != nil {
 			return nil, at, &TooOldError{Asked: *o.After}
@@ -241,6 +296,18 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 		return nil, at, nil
 	}
 	return t.history(o, limit)
+}
+
+// keeps reports whether the topic of that name has history.
+func (h *Hub) keeps(name string) bool {
+	if t := h.lookup(name); t != nil {
+		return t.opts.History.kept()
+	}
+	if h.opts.Topic == nil {
+		return false
+	}
+	o := h.opts.Topic(name)
+	return o != nil && o.History.kept()
 }
 
 // lookup returns the topic of that name, nil if there is none.
@@ -279,9 +346,24 @@ func (h *Hub) drop(t *Topic) {
 	defer h.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended || !t.idleLocked() {
-		return
+	if !t.ended && t.idleLocked() {
+		h.endLocked(t)
+		if t.remote != nil {
+			h.link.broker.Leave(t.name)
+		}
 	}
+}
+
+// forget forgets a topic that could not be joined.
+func (h *Hub) forget(t *Topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h.endLocked(t)
+}
+
+func (h *Hub) endLocked(t *Topic) {
 	t.ended = true
 	t.presence.end()
 	delete(h.topics, t.name)

@@ -297,3 +297,57 @@ func (s *segment) head(n int) *segment {
 	}
 	return s.cut
 }
+
+// begin sets the offsets of the last message, and of the last that is no longer held.
+func (l *log) begin(last, lost uint64) { l.last, l.lost = last, lost }
+
+// clear forgets everything.
+func (l *log) clear() {
+	l.segs, l.count, l.cost, l.holes, l.run = nil, 0, 0, 0, nil
+	clear(l.keys)
+}
+
+// skip takes note that there is no further message up to an offset.
+func (l *log) skip(offset uint64) { l.last = max(l.last, offset) }
+
+// prepend puts older messages before all others: they are all that there are after an
+// offset.
+func (l *log) prepend(records []*Record, from uint64) {
+	records = l.latest(records)
+	rest, count, cost := l.segs, l.count, l.cost
+	number, end := l.oldest(), l.endBefore(l.oldest())
+	for _, r := range records {
+		number--
+		end -= r.cost()
+	}
+	l.segs, l.lost = nil, min(from, l.lost)
+	for _, r := range records {
+		end += r.cost()
+		l.put(entry{r, number, r.Offset, end})
+		if l.keys != nil && r.Key != "" {
+			l.keys[r.Key] = number
+		}
+		count++
+		cost += r.cost()
+		number++
+	}
+	l.segs, l.count, l.cost = append(l.segs, rest...), count, cost
+}
+
+// latest returns those that are not superseded, if the topic conflates.
+func (l *log) latest(records []*Record) []*Record {
+	if l.keys == nil {
+		return records
+	}
+	seen := make(map[string]bool)
+	var all []*Record
+	for _, r := range slices.Backward(records) {
+		if _, newer := l.keys[r.Key]; r.Key != "" && (newer || seen[r.Key]) {
+			continue
+		}
+		seen[r.Key] = true
+		all = append(all, r)
+	}
+	slices.Reverse(all)
+	return all
+}

@@ -231,3 +231,66 @@ func TestTrimLeavesLittleBehind(t *testing.T) {
 		t.Errorf("an empty log has %+v", l)
 	}
 }
+
+// A log to which the older messages come later is as one to which all came in order.
+func TestLogPrepend(t *testing.T) {
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		whole, late := &log{next: 1}, &log{next: 1000, end: 1 << 40}
+		if seed%2 == 0 {
+			whole.keys, late.keys = make(map[string]uint64), make(map[string]uint64)
+		}
+		var older []*Record
+		split, total := rng.IntN(60), rng.IntN(60)
+		late.begin(uint64(2*split), uint64(2*split))
+		for i := range total {
+			r := &Record{Message: Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, rng.IntN(20_000)))}, Offset: uint64(2*i + 2)}
+			if rng.IntN(3) > 0 {
+				r.Key = string('a' + rune(rng.IntN(8)))
+			}
+			whole.append(r, r.Offset)
+			if i < split {
+				older = append(older, r)
+			} else {
+				late.append(r, r.Offset)
+			}
+		}
+		if total < split {
+			whole.skip(uint64(2 * split))
+		}
+		late.prepend(older, 0)
+		if late.lost != 0 || late.last != whole.last || late.count != whole.count || late.cost != whole.cost {
+			t.Fatalf("seed %d: %+v, want %+v", seed, late, whole)
+		}
+		a, b := live(whole), live(late)
+		if len(a) != len(b) {
+			t.Fatalf("seed %d: %d entries, want %d", seed, len(b), len(a))
+		}
+		for i := range a {
+			if a[i].r != b[i].r || late.endBefore(b[i].number) != b[i].end-b[i].r.cost() {
+				t.Fatalf("seed %d: entry %d is %+v, want %+v", seed, i, b[i], a[i])
+			}
+			if i > 0 && (b[i].number <= b[i-1].number || b[i].end < b[i-1].end+b[i].r.cost()) {
+				t.Fatalf("seed %d: entry %d is %+v after %+v", seed, i, b[i], b[i-1])
+			}
+			if k := b[i].r.Key; late.keys != nil && k != "" && late.keys[k] != b[i].number {
+				t.Fatalf("seed %d: the latest of %s is not %d", seed, k, b[i].number)
+			}
+		}
+		if n := len(b); n > 0 && b[n-1].end != late.end {
+			t.Fatalf("seed %d: it ends at %d, not %d", seed, b[n-1].end, late.end)
+		}
+	}
+}
+
+// live returns the entries that are not superseded.
+func live(l *log) (all []entry) {
+	for _, s := range l.segs {
+		for _, e := range s.entries {
+			if e.r != nil {
+				all = append(all, e)
+			}
+		}
+	}
+	return all
+}

@@ -182,7 +182,7 @@ func (m *Member) end(s *Subscription, code wsproto.Code, reason string) {
 func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	switch s := m.Subscription(name); {
 	case s != nil && !isPattern(name):
-		return s.Publish(msg), nil
+		return s.Publish(msg)
 	case isReserved(name):
 		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}

@@ -19,7 +19,8 @@ type Options struct {
 	// wsproto.Server.InitTask makes one. If nil, each run gets a goroutine.
 	NewTask func(group int, r Runner) Task
 	// Topic returns how the topic, or the pattern, of that name is kept; called
-	// once for each, when it begins. nil, or a result of nil, stands for the zero
+	// once for each, when it begins, and, if there is a Broker, for each message to one
+	// that is not at this node. nil, or a result of nil, stands for the zero
 	// TopicOptions. The result is copied. It is called under a lock: it must not call
 	// the hub.
 	Topic func(name string) *TopicOptions
@@ -36,6 +37,15 @@ type Options struct {
 	WrapPresence func(topic string, joined, left []Person) *wsproto.Prepared
 	// MaxSubscriptions is how many a Member may have at a time; 16,384 if 0.
 	MaxSubscriptions int
+	// Broker joins this hub with others; nil for a hub of its own. It is the caller's to
+	// close, after the last use of the hub.
+	Broker Broker
+	// BrokerTimeout is how long Publish, Subscribe and History wait for the broker at
+	// most, each time that they ask it; 5 s if 0.
+	BrokerTimeout time.Duration
+	// OnLink, if set, is told that the link to the broker is down, and why, or, with nil,
+	// that it is there. It must not block.
+	OnLink func(cause error)
 	// Now is the clock, for tests; time.Now if nil.
 	Now func() time.Time
 }
@@ -124,13 +134,16 @@ type History struct {
 
 func (h History) kept() bool { return h.Messages > 0 || h.Bytes > 0 }
 
+// unlimited is a number of messages that stands for any.
+const unlimited = 1 << 62
+
 // fill fills in what is zero.
 func (o *TopicOptions) fill() {
 	if o.Limit.Bytes <= 0 {
 		o.Limit.Bytes = DefaultLimit
 	}
 	if o.Limit.Messages <= 0 {
-		o.Limit.Messages = 1 << 62
+		o.Limit.Messages = unlimited
 	}
 	if o.PresenceGrace == 0 {
 		o.PresenceGrace = DefaultPresenceGrace
@@ -140,7 +153,7 @@ func (o *TopicOptions) fill() {
 		return
 	}
 	if h.Messages <= 0 {
-		h.Messages = 1 << 62
+		h.Messages = unlimited
 	}
 	if h.Bytes <= 0 {
 		h.Bytes = 64 << 20

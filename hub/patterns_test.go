@@ -174,7 +174,7 @@ func TestPublishToAPattern(t *testing.T) {
 	if _, err := h.Publish("p.*", number(1)); err == nil {
 		t.Error("published to a pattern")
 	}
-	if rc := f.sub.Publish(number(2)); rc != (Receipt{}) {
+	if rc, _ := f.sub.Publish(number(2)); rc != (Receipt{}) {
 		t.Errorf("published to a pattern: %+v", rc)
 	}
 	m.runAll()

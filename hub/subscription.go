@@ -44,9 +44,11 @@ const (
 	flagGone    = 1 << iota // unsubscribed
 	flagWrapped             // set before it is subscribed
 	flagPaused              // until Resume
+	flagEnded               // the topic has begun anew, so it is being closed
 )
 
-func (s *Subscription) gone() bool { return s.flags.Load()&flagGone != 0 }
+// gone reports whether the subscriber gets nothing any more.
+func (s *Subscription) gone() bool { return s.flags.Load()&(flagGone|flagEnded) != 0 }
 
 func (s *Subscription) format() format {
 	if s.flags.Load()&flagWrapped != 0 {
@@ -199,15 +201,15 @@ func (s *Subscription) Resume() {
 	}
 }
 
-// Publish sends m to all subscribers of the topic, and returns its receipt. Only who
-// has subscribed may call it. To a pattern nothing is published: Hub.PublishMatching
+// Publish sends m to all subscribers of the topic, as [Hub.Publish] does. Only who has
+// subscribed may call it. To a pattern nothing is published: Hub.PublishMatching
 // does something else.
-func (s *Subscription) Publish(m Message) Receipt {
+func (s *Subscription) Publish(m Message) (Receipt, error) {
 	t := s.group.topic
 	if t.pattern {
-		return Receipt{}
+		return Receipt{}, nil
 	}
-	return t.hub.publish(t, m)
+	return t.hub.send(t, m)
 }
 
 // Topic returns the name of the topic.

@@ -26,6 +26,7 @@ type Topic struct {
 	groups   []*group // of loops where there is or was a subscriber
 	feeds    []*Topic // the patterns that match, as of feedsAt
 	feedsAt  uint64   // Hub.patternsAt
+	remote   *remote  // nil without a broker
 
 	presence  *presence // nil if it is not kept
 	companion bool      // of another topic, with which it ends
@@ -34,6 +35,10 @@ type Topic struct {
 // newTopic makes a topic. Called under Hub.mu.
 func newTopic(h *Hub, name string) *Topic {
 	t := &Topic{hub: h, name: name, pattern: isPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
+	if h.link != nil {
+		t.remote, t.epoch = new(remote), 0
+		t.makeRoomLocked()
+	}
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
 	}
@@ -174,7 +179,9 @@ func (t *Topic) historyLocked() uint64 {
 func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last} }
 
 // idleLocked reports whether the topic can be forgotten.
-func (t *Topic) idleLocked() bool { return t.count == 0 && t.log.count == 0 && !t.companion }
+func (t *Topic) idleLocked() bool {
+	return t.count == 0 && t.log.count == 0 && !t.companion && (t.remote == nil || t.remote.begun)
+}
 
 // groupLocked returns that of a loop.
 func (t *Topic) groupLocked(loop int) *group {
@@ -230,7 +237,7 @@ func (t *Topic) stats() TopicStats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return TopicStats{
-		Name: t.name, Subscribers: t.count, Published: t.log.next - 1, Position: t.positionLocked(),
+		Name: t.name, Subscribers: t.count, Published: t.publishedLocked(), Position: t.positionLocked(),
 		Held: t.log.count, Evicted: t.evicted.Load(), Dropped: t.dropped.Load(), Lagging: t.laggards,
 	}
 }

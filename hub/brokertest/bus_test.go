@@ -1,0 +1,27 @@
+package brokertest_test
+
+import (
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/brokertest"
+)
+
+func TestBus(t *testing.T) { run(t, 0) }
+
+func TestBusWithHistory(t *testing.T) { run(t, 10000) }
+
+func run(t *testing.T, history int) {
+	brokertest.Run(t, func(*testing.T) brokertest.Setup {
+		bus := hub.NewBus(hub.BusOptions{History: history})
+		return brokertest.Setup{
+			Node: func(*testing.T) hub.Broker { return bus.Node() },
+			Cut: func(_ *testing.T, b hub.Broker) func() {
+				n := b.(*hub.BusNode)
+				n.Cut()
+				return n.Restore
+			},
+			History: history > 0,
+		}
+	})
+}

@@ -1,0 +1,347 @@
+package brokertest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// order: publishers at several nodes; all nodes see the same, each message once, at the
+// position that its publisher was told, and those of a publisher in its order.
+func order(t *testing.T, s Setup) {
+	const publishers, messages = 3, 40
+	topics := []string{"order.a", "order.b"}
+	nodes := []*recorder{s.node(t), s.node(t), s.node(t)}
+	for _, n := range nodes {
+		n.join(t, topics...)
+	}
+	var mu sync.Mutex
+	told := make(map[hub.Position]string)
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		for p := range publishers {
+			wg.Go(func() {
+				for k := range messages {
+					payload := fmt.Sprintf("%d.%d %06d", i, p, k)
+					at, err := n.Publish(within(t), text(topics[k%len(topics)], payload))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					if old, ok := told[at]; ok {
+						t.Errorf("%q and %q are both at %v", old, payload, at)
+					}
+					told[at] = payload
+					mu.Unlock()
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	for _, n := range nodes {
+		n.await(t, "all messages", func() bool { return len(n.got) >= len(told) })
+		last := make(map[string]string)
+		for _, m := range n.got {
+			payload := string(m.Payload)
+			if told[m.Position] != payload {
+				t.Errorf("%q is delivered at %v; there is %q", payload, m.Position, told[m.Position])
+			}
+			publisher, k, _ := strings.Cut(payload, " ")
+			if k <= last[publisher] {
+				t.Errorf("%s's %s is delivered after %s", publisher, k, last[publisher])
+			}
+			last[publisher] = k
+		}
+		for _, topic := range topics {
+			if err := same(n.of(topic), nodes[0].of(topic)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// content: all that a message has arrives, at the publisher's own node as well.
+func content(t *testing.T, s Setup) {
+	a, b := s.node(t), s.node(t)
+	a.join(t, "content")
+	b.join(t, "content")
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	for _, m := range []hub.Envelope{
+		{Opcode: wsproto.Text, Payload: []byte("grüße\n")},
+		{Opcode: wsproto.Binary, Payload: every, Key: "the \"key\"\r\n: ü", Origin: hub.Origin{Node: 1<<64 - 1, Publisher: 1<<63 + 1}},
+		{Opcode: wsproto.Text, Payload: []byte(`{"a":1}`), JSON: true, Origin: hub.Origin{Node: 7}},
+		{Opcode: wsproto.Binary},
+		{Opcode: wsproto.Text, Key: strings.Repeat("k", 255)},
+	} {
+		m.Topic = "content"
+		begun := time.Now()
+		at, err := a.Publish(within(t), &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []*recorder{a, b} {
+			n.awaitPosition(t, at)
+			all := n.of("content")
+			got := *all[len(all)-1]
+			if d := got.Time.Sub(begun); d < -time.Minute || d > time.Minute {
+				t.Errorf("it was published at %v, not %v", got.Time, begun)
+			}
+			if got.Topic != m.Topic || got.Opcode != m.Opcode || !bytes.Equal(got.Payload, m.Payload) ||
+				got.Key != m.Key || got.JSON != m.JSON || got.Origin != m.Origin || got.Position != at {
+				t.Errorf("published %+v at %v, delivered %+v", m, at, got)
+			}
+		}
+	}
+}
+
+// names: whatever a topic may be called.
+func names(t *testing.T, s Setup) {
+	a, b := s.node(t), s.node(t)
+	all := []string{
+		"n", "names.with.many.tokens.in.a.row", "@user", "日本.東京", "a:b_c~d@e", "$SYS.names", "$JS.API.names",
+		"%41", "a\\b", "names'\"`", "#", "NAMES", "names", strings.Repeat("x", 255), strings.Repeat("y.", 127) + "y",
+	}
+	for _, name := range all {
+		if err := hub.CheckName(name); err != nil {
+			t.Fatal(err)
+		}
+		b.join(t, name)
+	}
+	for i, name := range all {
+		b.awaitPosition(t, a.publish(t, name, fmt.Sprint(i)))
+		if got := payloads(b.of(name)); !slices.Equal(got, []string{fmt.Sprint(i)}) {
+			t.Errorf("%q: delivered %q, want %d once", name, got, i)
+		}
+	}
+}
+
+// interest: a node gets what it has joined and nothing else.
+func interest(t *testing.T, s Setup) {
+	a, b, none := s.node(t), s.node(t), s.node(t)
+	a.join(t, "interest.a")
+	b.join(t, "interest.b", "interest.both")
+	a.join(t, "interest.both")
+	for i := range 20 {
+		b.publish(t, "interest.a", fmt.Sprint(i))
+		a.publish(t, "interest.b", fmt.Sprint(i))
+		none.publish(t, "interest.none", fmt.Sprint(i))
+	}
+	last := none.publish(t, "interest.both", "end")
+	a.awaitPosition(t, last)
+	b.awaitPosition(t, last)
+	none.join(t, "interest.end")
+	none.awaitPosition(t, none.publish(t, "interest.end", "end"))
+	for _, c := range []struct {
+		n    *recorder
+		want map[string]int
+	}{
+		{a, map[string]int{"interest.a": 20, "interest.both": 1}},
+		{b, map[string]int{"interest.b": 20, "interest.both": 1}},
+		{none, map[string]int{"interest.end": 1}},
+	} {
+		got := make(map[string]int)
+		for _, m := range c.n.got {
+			got[m.Topic]++
+		}
+		if fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("delivered %v, want %v", got, c.want)
+		}
+	}
+}
+
+// patterns: a pattern's messages come, in order over all its topics.
+func patterns(t *testing.T, s Setup) {
+	a, b := s.node(t), s.node(t)
+	b.join(t, "patterns.*.x", "patterns.tail.>")
+	for _, topic := range []string{
+		"patterns.1.x", "patterns.x", "patterns.1.2.x", "patterns.2.x", "patterns.tail", "patterns.tail.1",
+		"patterns.1.y", "patterns.tail.1.2", "patterns.3.x",
+	} {
+		a.publish(t, topic, topic)
+	}
+	b.join(t, "patterns.end")
+	b.awaitPosition(t, a.publish(t, "patterns.end", "end"))
+	want := []string{"patterns.1.x", "patterns.2.x", "patterns.tail.1", "patterns.tail.1.2", "patterns.3.x", "end"}
+	if got := payloads(b.got); !slices.Equal(got, want) {
+		t.Errorf("delivered %q, want %q", got, want)
+	}
+}
+
+// overlap: who leaves one of several subjects that match a message gets it still.
+func overlap(t *testing.T, s Setup) {
+	a := s.node(t)
+	subjects := []string{"overlap.x", "overlap.*", "overlap.>"}
+	a.join(t, subjects...)
+	a.awaitPosition(t, a.publish(t, "overlap.x", "three"))
+	a.Leave(subjects[1])
+	a.awaitPosition(t, a.publish(t, "overlap.x", "two"))
+	a.Leave(subjects[0])
+	a.awaitPosition(t, a.publish(t, "overlap.x", "one"))
+	a.join(t, subjects[1])
+	a.Leave(subjects[2])
+	a.awaitPosition(t, a.publish(t, "overlap.x", "one again"))
+	if got := len(a.of("overlap.x")); got != 4 {
+		t.Errorf("delivered %d, want 4", got)
+	}
+}
+
+// joinIsExact: while others publish, a node that joins gets all that is after the
+// position that it is told.
+func joinIsExact(t *testing.T, s Setup) {
+	const messages = 400
+	a, b := s.node(t), s.node(t)
+	all := make([]hub.Position, 0, messages)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range messages {
+			at, err := a.Publish(within(t), text("exact", fmt.Sprint(i)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			all = append(all, at)
+		}
+	}()
+	type stay struct{ from, to hub.Position }
+	var stays []stay
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		at := b.join(t, "exact")
+		// What is published from here on is delivered; so all before it is, too.
+		mark := b.publish(t, "exact", "mark")
+		b.awaitPosition(t, mark)
+		stays = append(stays, stay{at, mark})
+		b.Leave("exact")
+	}
+	if t.Failed() {
+		return
+	}
+	for _, st := range stays {
+		for _, p := range all {
+			if p.Offset > st.from.Offset && p.Offset <= st.to.Offset && !b.seen[p] {
+				t.Fatalf("joined at %v; %v was not delivered, %v was", st.from, p, st.to)
+			}
+		}
+	}
+}
+
+// leave: what is published later does not come, and a topic can be joined again.
+func leave(t *testing.T, s Setup) {
+	a, b := s.node(t), s.node(t)
+	b.join(t, "leave")
+	b.awaitPosition(t, a.publish(t, "leave", "1"))
+	b.Leave("leave")
+	b.join(t, "leave.end") // the broker has seen Leave, too, when it has answered
+	a.publish(t, "leave", "2")
+	b.awaitPosition(t, a.publish(t, "leave.end", "end"))
+	b.join(t, "leave")
+	b.awaitPosition(t, a.publish(t, "leave", "3"))
+	if got := payloads(b.of("leave")); !slices.Equal(got, []string{"1", "3"}) {
+		t.Errorf("delivered %q, want 1 and 3", got)
+	}
+	b.Leave("leave.never") // does nothing
+}
+
+// large: messages of many sizes arrive as they were, in order.
+func large(t *testing.T, s Setup) {
+	a, b := s.node(t), s.node(t)
+	b.join(t, "large")
+	var want []string
+	var last hub.Position
+	for i, size := range []int{900 << 10, 1, 65536, 0, 900 << 10, 4097, 300 << 10} {
+		want = append(want, strings.Repeat(string(rune('a'+i)), size))
+		last = a.publish(t, "large", want[i])
+	}
+	b.awaitPosition(t, last)
+	got := payloads(b.of("large"))
+	for i := range want {
+		if i >= len(got) || got[i] != want[i] {
+			t.Fatalf("message %d of %d bytes is not delivered as it was", i, len(want[i]))
+		}
+	}
+}
+
+// manyTopics: each gets its own.
+func manyTopics(t *testing.T, s Setup) {
+	const topics = 1000
+	a, b := s.node(t), s.node(t)
+	name := func(i int) string { return fmt.Sprint("many.", i) }
+	var wg sync.WaitGroup
+	for k := range 4 {
+		wg.Go(func() {
+			for i := k; i < topics; i += 4 {
+				if _, err := b.Join(within(t), name(i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for k := range 4 {
+		wg.Go(func() {
+			for i := k; i < topics; i += 4 {
+				if _, err := a.Publish(within(t), text(name(i), name(i))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.await(t, "all messages", func() bool { return len(b.got) == topics })
+	seen := make(map[string]bool)
+	for _, m := range b.got {
+		if string(m.Payload) != m.Topic || seen[m.Topic] {
+			t.Fatalf("%q is delivered to %q", m.Payload, m.Topic)
+		}
+		seen[m.Topic] = true
+	}
+}
+
+// fromWithin: Node may call the broker.
+func fromWithin(t *testing.T, s Setup) {
+	a := s.node(t)
+	b := newRecorder(t, s.Node(t))
+	answers := make(chan error, 1)
+	b.hook = func(m *hub.Envelope) {
+		if string(m.Payload) != "ask" {
+			return
+		}
+		_, err := b.History(within(t), hub.HistoryQuery{Subject: m.Topic, UpTo: m.Position.Offset})
+		if errors.Is(err, hub.ErrNoHistory) {
+			err = nil
+		}
+		_, err2 := b.Join(within(t), "within.2")
+		_, err3 := b.Publish(within(t), text("within.2", "answer"))
+		b.Leave("within")
+		answers <- errors.Join(err, err2, err3)
+	}
+	b.Attach(b)
+	defer b.close(t)
+	b.await(t, "a link", func() bool { return len(b.links) > 0 })
+	b.join(t, "within")
+	a.publish(t, "within", "ask")
+	if err := <-answers; err != nil {
+		t.Fatal(err)
+	}
+	b.await(t, "an answer", func() bool { return len(b.got) == 2 })
+}

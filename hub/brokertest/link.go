@@ -1,0 +1,154 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+)
+
+// loss: it is reported, nothing can be done meanwhile, the others do not notice, and
+// when the link returns all is as before.
+func loss(t *testing.T, s Setup) {
+	a, b := s.cuttable(t)
+	a.join(t, "loss")
+	b.join(t, "loss", "loss.pattern.*")
+	b.awaitPosition(t, a.publish(t, "loss", "before"))
+	for round := range 3 {
+		restore := s.Cut(t, b.Broker)
+		b.await(t, "a loss", func() bool { return len(b.losses) > round && !b.up })
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		if _, err := b.Publish(ctx, text("loss", "from b")); !errors.Is(err, hub.ErrLinkDown) && !errors.Is(err, hub.ErrUnacknowledged) {
+			t.Errorf("publish without a link: %v", err)
+		}
+		if _, err := b.Join(ctx, "loss.new"); !errors.Is(err, hub.ErrLinkDown) {
+			t.Errorf("join without a link: %v", err)
+		}
+		if _, err := b.History(ctx, hub.HistoryQuery{Subject: "loss", UpTo: 1}); !errors.Is(err, hub.ErrLinkDown) && !errors.Is(err, hub.ErrNoHistory) {
+			t.Errorf("history without a link: %v", err)
+		}
+		cancel()
+		a.awaitPosition(t, a.publish(t, "loss", fmt.Sprint("meanwhile ", round)))
+		restore()
+		b.await(t, "a link again", func() bool { return len(b.links) > 1+round && b.up })
+		b.awaitPosition(t, a.publish(t, "loss", fmt.Sprint("after ", round)))
+		b.awaitPosition(t, a.publish(t, "loss.pattern.x", fmt.Sprint("after ", round)))
+		a.awaitPosition(t, b.publish(t, "loss", fmt.Sprint("from b after ", round)))
+	}
+	b.join(t, "loss.new")
+	b.awaitPosition(t, a.publish(t, "loss.new", "new"))
+}
+
+func (s Setup) cuttable(t *testing.T) (a, b *recorder) {
+	t.Helper()
+	if s.Cut == nil {
+		t.Skip("the link cannot be cut")
+	}
+	return s.node(t), s.node(t)
+}
+
+// lossIsExact: while others publish, a node loses its link again and again. All after
+// the position of each link is delivered, until the next loss; and history, if there
+// is one, has what is between.
+func lossIsExact(t *testing.T, s Setup) {
+	a, b := s.cuttable(t)
+	b.join(t, "cuts")
+	first := a.publish(t, "cuts", "first")
+	b.awaitPosition(t, first)
+	stop := make(chan struct{})
+	published := make(chan []hub.Position, 1)
+	go func() {
+		var all []hub.Position
+		defer func() { published <- all }()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			at, err := a.Publish(within(t), text("cuts", fmt.Sprint(i)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			all = append(all, at)
+		}
+	}()
+	for round := range 5 {
+		restore := s.Cut(t, b.Broker)
+		b.await(t, "a loss", func() bool { return len(b.losses) > round })
+		restore()
+		b.await(t, "a link again", func() bool { return len(b.links) > 1+round && b.up })
+		have := len(b.of("cuts"))
+		b.await(t, "another message", func() bool { return len(b.got) > have+3 })
+	}
+	close(stop)
+	all := <-published
+	if t.Failed() {
+		return
+	}
+	b.awaitPosition(t, all[len(all)-1])
+	missed := make(map[hub.Position]bool)
+	for _, p := range all {
+		if !b.seen[p] {
+			missed[p] = true
+		}
+	}
+	// What was missed is before a link's position.
+	for p := range missed {
+		if p.Offset > b.links[len(b.links)-1].Offset {
+			t.Errorf("linked at %v; %v was not delivered", b.links[len(b.links)-1], p)
+		}
+	}
+	if !s.History {
+		return
+	}
+	page, err := b.History(within(t), hub.HistoryQuery{Subject: "cuts", After: max(first.Offset, all[max(0, len(all)-1000)].Offset), UpTo: all[len(all)-1].Offset})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range page.Messages {
+		delete(missed, m.Position)
+	}
+	for p := range missed {
+		if p.Offset > page.From {
+			t.Errorf("%v is neither delivered nor in the history after %d", p, page.From)
+		}
+	}
+}
+
+// closing: nothing works any more, and nothing is left behind.
+func closing(t *testing.T, s Setup) {
+	keep := s.node(t) // so that what nodes share stays
+	before := runtime.NumGoroutine()
+	for range 3 {
+		b := newRecorder(t, s.Node(t))
+		b.Attach(b)
+		b.await(t, "a link", func() bool { return len(b.links) > 0 })
+		b.join(t, "closing", "closing.*")
+		b.awaitPosition(t, keep.publish(t, "closing", "1"))
+		b.close(t)
+		keep.publish(t, "closing", "2")
+		if _, err := b.Publish(within(t), text("closing", "3")); !errors.Is(err, hub.ErrLinkDown) {
+			t.Errorf("publish after Close: %v", err)
+		}
+		if _, err := b.Join(within(t), "closing.2"); !errors.Is(err, hub.ErrLinkDown) {
+			t.Errorf("join after Close: %v", err)
+		}
+		b.Leave("closing")
+		never := s.Node(t) // is closed without having been attached
+		if err := never.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for limit := time.Now().Add(patience); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(limit) {
+			stacks := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package brokertest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// recorder is a hub.Node that keeps what it is told, with its Broker.
+type recorder struct {
+	hub.Broker
+	t      *testing.T
+	busy   atomic.Bool // a call is under way
+	closed bool
+	hook   func(*hub.Envelope) // called by Deliver; set before Attach
+
+	mu      sync.Mutex
+	changed chan struct{} // closed with each change
+	got     []*hub.Envelope
+	links   []hub.Position
+	losses  []error
+	up      bool
+	top     hub.Position // the highest that was delivered, or linked at
+	seen    map[hub.Position]bool
+	late    bool // after Close
+}
+
+func newRecorder(t *testing.T, b hub.Broker) *recorder {
+	return &recorder{Broker: b, t: t, changed: make(chan struct{}), seen: make(map[hub.Position]bool)}
+}
+
+// enter begins a call of the node's, and returns what ends it.
+func (r *recorder) enter(what string) func() {
+	if r.busy.Swap(true) {
+		r.t.Errorf("%s is called during another call", what)
+	}
+	r.mu.Lock()
+	if r.late {
+		r.t.Errorf("%s is called after Close", what)
+	}
+	return func() {
+		close(r.changed)
+		r.changed = make(chan struct{})
+		r.mu.Unlock()
+		r.busy.Store(false)
+	}
+}
+
+func (r *recorder) Deliver(m *hub.Envelope) {
+	if r.hook != nil {
+		r.hook(m)
+	}
+	defer r.enter("Deliver")()
+	if !r.up {
+		r.t.Errorf("%v is delivered while the link is down", m.Position)
+	}
+	if r.seen[m.Position] {
+		return
+	}
+	if m.Position.Epoch == r.top.Epoch && m.Position.Offset < r.top.Offset && !r.before(m.Position) {
+		r.t.Errorf("%v is delivered after %v", m.Position, r.top)
+	}
+	if m.Position.Offset > r.top.Offset {
+		r.top = m.Position
+	}
+	r.seen[m.Position] = true
+	r.got = append(r.got, m)
+}
+
+// before reports whether p is before a link's position, so that it may come late.
+func (r *recorder) before(p hub.Position) bool { return p.Offset <= r.links[len(r.links)-1].Offset }
+
+func (r *recorder) Linked(at hub.Position) {
+	defer r.enter("Linked")()
+	r.up = true
+	r.links = append(r.links, at)
+}
+
+func (r *recorder) Lost(cause error) {
+	defer r.enter("Lost")()
+	if cause == nil {
+		r.t.Error("Lost is called without a cause")
+	}
+	r.up = false
+	r.losses = append(r.losses, cause)
+}
+
+// await waits until cond, which is called with r locked, is true.
+func (r *recorder) await(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		r.mu.Lock()
+		ok, changed := cond(), r.changed
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-limit.C:
+			t.Fatalf("there was never %s", what)
+		}
+	}
+}
+
+// awaitPosition waits until the message at p has been delivered.
+func (r *recorder) awaitPosition(t *testing.T, p hub.Position) {
+	t.Helper()
+	r.await(t, fmt.Sprint("a message at ", p), func() bool { return r.seen[p] })
+}
+
+// of returns what was delivered of a topic.
+func (r *recorder) of(topic string) []*hub.Envelope {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(r.got), func(m *hub.Envelope) bool { return m.Topic != topic })
+}
+
+func (r *recorder) join(t *testing.T, subjects ...string) (at hub.Position) {
+	t.Helper()
+	for _, s := range subjects {
+		var err error
+		if at, err = r.Join(within(t), s); err != nil {
+			t.Fatalf("join %q: %v", s, err)
+		}
+	}
+	return at
+}
+
+func (r *recorder) publish(t *testing.T, topic, payload string) hub.Position {
+	t.Helper()
+	at, err := r.Publish(within(t), text(topic, payload))
+	if err != nil {
+		t.Fatalf("publish to %q: %v", topic, err)
+	}
+	return at
+}
+
+func (r *recorder) close(t *testing.T) {
+	t.Helper()
+	r.closed = true
+	if err := r.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	r.mu.Lock()
+	r.late = true
+	r.mu.Unlock()
+}
+
+func text(topic, payload string) *hub.Envelope {
+	return &hub.Envelope{Topic: topic, Opcode: wsproto.Text, Payload: []byte(payload)}
+}
+
+// payloads returns the payloads as text.
+func payloads(all []*hub.Envelope) []string {
+	s := make([]string, len(all))
+	for i, m := range all {
+		s[i] = string(m.Payload)
+	}
+	return s
+}
+
+// offsets returns where the messages are.
+func offsets(all []*hub.Envelope) []uint64 {
+	s := make([]uint64, len(all))
+	for i, m := range all {
+		s[i] = m.Position.Offset
+	}
+	return s
+}
+
+// same reports what differs between two lists of messages, nil if nothing does.
+func same(a, b []*hub.Envelope) error {
+	if !slices.Equal(payloads(a), payloads(b)) || !slices.Equal(offsets(a), offsets(b)) {
+		return fmt.Errorf("%v at %v and %v at %v are not the same", payloads(a), offsets(a), payloads(b), offsets(b))
+	}
+	return nil
+}

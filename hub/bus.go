@@ -1,0 +1,367 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// BusOptions configures a [Bus]. The zero value keeps no history.
+type BusOptions struct {
+	History int // messages that are kept, of all topics together
+	// Now is the clock, for tests; time.Now if nil.
+	Now func() time.Time
+}
+
+// Bus is a broker within a process: it joins hubs, each of which has a [BusNode]. It is
+// what others are measured by, and for tests of what a hub does when its link is lost.
+type Bus struct {
+	opts BusOptions
+
+	mu        sync.Mutex
+	epoch     uint64
+	last      uint64      // offset
+	held      []*Envelope // history
+	forgotten uint64      // offset up to which not all is held
+	nodes     map[*BusNode]struct{}
+	room      chan struct{} // closed when a node has more room for messages; nil if nobody waits
+}
+
+// maxBus is how many bytes wait for a node of a Bus before publishers have to.
+const maxBus = 8 << 20
+
+// NewBus returns a bus without nodes.
+func NewBus(o BusOptions) *Bus {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Bus{opts: o, epoch: rand.Uint64()>>12 | 1, nodes: make(map[*BusNode]struct{})}
+}
+
+// Node returns a new node, which is linked.
+func (b *Bus) Node() *BusNode {
+	n := &BusNode{
+		bus: b, topics: make(map[string]struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	b.mu.Lock()
+	b.nodes[n] = struct{}{}
+	b.mu.Unlock()
+	return n
+}
+
+// Renew has the bus begin anew, with another epoch, as if it had lost all it had.
+func (b *Bus) Renew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.epoch++
+	b.last, b.held, b.forgotten = 0, nil, 0
+	for n := range b.nodes {
+		if !n.down {
+			n.pushLocked(event{linked: b.positionLocked()})
+		}
+	}
+}
+
+func (b *Bus) positionLocked() Position { return Position{b.epoch, b.last} }
+
+// keepLocked puts m into the history.
+func (b *Bus) keepLocked(m *Envelope) {
+	b.held = append(b.held, m)
+	if len(b.held) >= 2*b.opts.History {
+		old := len(b.held) - b.opts.History
+		if old > 0 {
+			b.forgotten = b.held[old-1].Position.Offset
+		}
+		b.held = append([]*Envelope(nil), b.held[old:]...) // others may read the old ones
+	}
+}
+
+// BusNode is a node of a [Bus]: a [Broker] for one hub.
+type BusNode struct {
+	bus  *Bus
+	node Node
+	wake chan struct{}
+	done chan struct{} // closed when nothing is called any more
+	cuts atomic.Uint64
+
+	// Guarded by Bus.mu.
+	topics   map[string]struct{}
+	patterns trie[struct{}]
+	queue    []event
+	size     int // of the messages in queue, and of those that are being delivered
+	down     bool
+	closed   bool
+}
+
+// event is a call of a Node: Deliver, Lost or Linked.
+type event struct {
+	message *Envelope
+	lost    error
+	linked  Position
+	cuts    uint64 // at the time; what was on its way when the link was cut is lost
+}
+
+// Attach makes BusNode a Broker.
+func (n *BusNode) Attach(node Node) {
+	n.bus.mu.Lock()
+	defer n.bus.mu.Unlock()
+	if n.closed {
+		return
+	}
+	n.node = node
+	if !n.down {
+		n.pushLocked(event{linked: n.bus.positionLocked()})
+	}
+	go n.run()
+}
+
+func (n *BusNode) pushLocked(e event) {
+	e.cuts = n.cuts.Load()
+	n.queue = append(n.queue, e)
+	if e.message != nil {
+		n.size += e.message.cost()
+	}
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// cost is what the message counts for in limits, in bytes.
+func (m *Envelope) cost() int { return len(m.Payload) + len(m.Key) + entryCost }
+
+func (n *BusNode) run() {
+	defer close(n.done)
+	for range n.wake {
+		for events := n.take(); len(events) > 0; events = n.take() {
+			for _, e := range events {
+				n.call(e)
+			}
+		}
+	}
+}
+
+// take returns what is to be called next.
+func (n *BusNode) take() []event {
+	n.bus.mu.Lock()
+	defer n.bus.mu.Unlock()
+	if n.closed {
+		return nil
+	}
+	events := n.queue
+	n.queue = nil
+	return events
+}
+
+func (n *BusNode) call(e event) {
+	b := n.bus
+	cut := n.cuts.Load() != e.cuts
+	switch {
+	case e.message != nil:
+		if !cut {
+			n.node.Deliver(e.message)
+		}
+		b.mu.Lock()
+		n.size -= e.message.cost()
+		b.makeRoomLocked()
+		b.mu.Unlock()
+	case cut:
+	case e.lost != nil:
+		n.node.Lost(e.lost)
+	default:
+		n.node.Linked(e.linked)
+	}
+}
+
+func (b *Bus) makeRoomLocked() {
+	if b.room != nil {
+		close(b.room)
+		b.room = nil
+	}
+}
+
+// Cut has the node lose its link, and with it what is on its way, until Restore.
+func (n *BusNode) Cut() {
+	b := n.bus
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n.down || n.closed {
+		return
+	}
+	n.down = true
+	n.cuts.Add(1)
+	n.pushLocked(event{lost: fmt.Errorf("%w: it was cut", ErrLinkDown)})
+}
+
+// Restore brings the link back.
+func (n *BusNode) Restore() {
+	b := n.bus
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n.down && !n.closed {
+		n.down = false
+		n.pushLocked(event{linked: b.positionLocked()})
+	}
+}
+
+// errLocked returns why the node can do nothing.
+func (n *BusNode) errLocked() error {
+	switch {
+	case n.closed:
+		return fmt.Errorf("%w: it is closed", ErrLinkDown)
+	case n.down:
+		return ErrLinkDown
+	}
+	return nil
+}
+
+// Publish makes BusNode a Broker.
+func (n *BusNode) Publish(ctx context.Context, m *Envelope) (Position, error) {
+	b := n.bus
+	for {
+		b.mu.Lock()
+		err := n.errLocked()
+		if err == nil && !b.fullLocked(m.Topic) {
+			defer b.mu.Unlock()
+			return b.publishLocked(*m), nil
+		}
+		if b.room == nil {
+			b.room = make(chan struct{})
+		}
+		room := b.room
+		b.mu.Unlock()
+		if err != nil {
+			return Position{}, err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return Position{}, fmt.Errorf("%w: a node does not keep up: %w", ErrLinkDown, ctx.Err())
+		}
+	}
+}
+
+// fullLocked reports whether a message has to wait for a node.
+func (b *Bus) fullLocked(topic string) bool {
+	for n := range b.nodes {
+		if n.size > maxBus && n.wantsLocked(topic) {
+			return true
+		}
+	}
+	return false
+}
+
+// wantsLocked reports whether the node has joined the topic.
+func (n *BusNode) wantsLocked(topic string) (yes bool) {
+	if n.down {
+		return false
+	}
+	if _, yes = n.topics[topic]; !yes {
+		n.patterns.match(topic, func(struct{}) bool {
+			yes = true
+			return false
+		})
+	}
+	return yes
+}
+
+func (b *Bus) publishLocked(m Envelope) Position {
+	b.last++
+	m.Position, m.Time = b.positionLocked(), b.opts.Now()
+	if b.opts.History > 0 {
+		b.keepLocked(&m)
+	}
+	for n := range b.nodes {
+		if n.wantsLocked(m.Topic) {
+			n.pushLocked(event{message: &m})
+		}
+	}
+	return m.Position
+}
+
+// Join makes BusNode a Broker.
+func (n *BusNode) Join(_ context.Context, subject string) (Position, error) {
+	b := n.bus
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := n.errLocked(); err != nil {
+		return Position{}, err
+	}
+	if isPattern(subject) {
+		n.patterns.insert(subject, struct{}{})
+	} else {
+		n.topics[subject] = struct{}{}
+	}
+	return b.positionLocked(), nil
+}
+
+// Leave makes BusNode a Broker.
+func (n *BusNode) Leave(subject string) {
+	n.bus.mu.Lock()
+	defer n.bus.mu.Unlock()
+	if isPattern(subject) {
+		n.patterns.remove(subject)
+	} else {
+		delete(n.topics, subject)
+	}
+}
+
+// History makes BusNode a Broker.
+func (n *BusNode) History(_ context.Context, q HistoryQuery) (HistoryPage, error) {
+	b := n.bus
+	b.mu.Lock()
+	err, held, at, forgotten := n.errLocked(), b.held, b.positionLocked(), b.forgotten
+	b.mu.Unlock()
+	switch {
+	case err != nil:
+		return HistoryPage{}, err
+	case b.opts.History <= 0:
+		return HistoryPage{}, ErrNoHistory
+	}
+	page := HistoryPage{Epoch: at.Epoch, UpTo: min(q.UpTo, at.Offset), From: max(q.After, forgotten)}
+	bytes := 0
+	end := sort.Search(len(held), func(i int) bool { return held[i].Position.Offset > page.UpTo })
+	for i := end - 1; i >= 0 && held[i].Position.Offset > q.After; i-- {
+		m := held[i]
+		if !matches(q.Subject, m.Topic) {
+			continue
+		}
+		bytes += m.cost()
+		if q.Messages > 0 && len(page.Messages) == q.Messages || q.Bytes > 0 && bytes > q.Bytes || m.Time.Before(q.Since) {
+			page.From = m.Position.Offset
+			break
+		}
+		page.Messages = append(page.Messages, m)
+	}
+	slices.Reverse(page.Messages)
+	return page, nil
+}
+
+// Close makes BusNode a Broker.
+func (n *BusNode) Close() error {
+	b := n.bus
+	b.mu.Lock()
+	if n.closed {
+		b.mu.Unlock()
+		return errors.New("hub: the node of the bus has been closed before")
+	}
+	n.closed = true
+	n.cuts.Add(1)
+	n.queue = nil
+	delete(b.nodes, n)
+	b.makeRoomLocked()
+	close(n.wake)
+	attached := n.node != nil
+	b.mu.Unlock()
+	if attached {
+		<-n.done
+	}
+	return nil
+}

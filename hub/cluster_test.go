@@ -1,0 +1,276 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// The property that a cluster has: a client that comes, goes to any node, and comes back
+// with the position of the last message that it got, sees the messages of its topic in
+// the order in which they were published, each once, without a gap of which it was not
+// told; whatever happens to the links.
+func TestClusterOrder(t *testing.T) {
+	keep := History{Messages: 100_000}
+	for _, c := range []struct {
+		name  string
+		bus   int
+		topic History
+		cuts  bool
+		renew bool
+		told  bool // gaps may be told of
+	}{
+		{name: "links stay", bus: 100_000, topic: keep},
+		{name: "history", bus: 100_000, topic: keep, cuts: true},
+		{name: "history of the broker alone", bus: 100_000, cuts: true, told: true},
+		{name: "short history", bus: 50, topic: History{Messages: 20}, cuts: true, told: true},
+		{name: "no history", cuts: true, told: true},
+		{name: "new epochs", bus: 100_000, topic: keep, cuts: true, renew: true, told: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newVoyage(t, c.bus, c.topic)
+			w.told, w.renew = c.told, c.renew
+			w.run(c.cuts)
+			w.check()
+		})
+	}
+}
+
+const (
+	voyageHubs       = 3
+	voyageTopics     = 3
+	voyagePublishers = 4
+	voyageClients    = 12
+)
+
+type voyage struct {
+	*cluster
+	told  bool
+	renew bool
+	stop  chan struct{}
+
+	mu        sync.Mutex
+	published [voyageTopics][]Position
+	clients   []*client
+	cuts      atomic.Int64
+	tooOld    atomic.Int64
+	resumed   atomic.Int64
+}
+
+func newVoyage(t *testing.T, bus int, h History) *voyage {
+	return &voyage{cluster: newCluster(t, voyageHubs, BusOptions{History: bus}, keeping(h)), stop: make(chan struct{})}
+}
+
+func topicName(i int) string { return fmt.Sprint("t.", i) }
+
+// run has publishers publish, clients come and go, and links fail, until enough has
+// happened; then clients get the rest.
+func (w *voyage) run(cuts bool) {
+	const most = 20_000 // messages
+	var publishers, others sync.WaitGroup
+	for p := range voyagePublishers {
+		publishers.Go(func() {
+			for n := 0; n < most && (n < 100 || w.resumed.Load()+w.tooOld.Load() < 100 || cuts && w.cuts.Load() < 12); n++ {
+				w.publish(p % voyageHubs)
+				for range rand.IntN(20) {
+					yield()
+				}
+			}
+		})
+	}
+	for i := range voyageClients {
+		c := &client{voyage: w, topic: i % voyageTopics}
+		w.clients = append(w.clients, c)
+		others.Go(c.live)
+	}
+	if cuts {
+		for i, n := range w.nodes[:voyageHubs-1] { // one stays, so that all comes to an end
+			others.Go(func() { w.fail(i, n) })
+		}
+	}
+	publishers.Wait()
+	close(w.stop)
+	others.Wait()
+	for _, c := range w.clients {
+		c.finish()
+	}
+}
+
+func (w *voyage) publish(node int) {
+	topic := rand.IntN(voyageTopics)
+	for {
+		rc, err := w.hubs[node].Publish(topicName(topic), number(0))
+		if err == nil {
+			w.mu.Lock()
+			w.published[topic] = append(w.published[topic], rc.Position)
+			w.mu.Unlock()
+			return
+		}
+		if !errors.Is(err, ErrLinkDown) {
+			w.t.Errorf("publish: %v", err)
+			return
+		}
+		yield()
+	}
+}
+
+// fail cuts a link again and again.
+func (w *voyage) fail(i int, n *BusNode) {
+	for round := 0; ; round++ {
+		select {
+		case <-w.stop:
+			return
+		case <-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond):
+		}
+		n.Cut()
+		w.cuts.Add(1)
+		if i == 0 && round == 3 && w.renew {
+			w.Renew()
+		}
+		time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
+		n.Restore()
+	}
+}
+
+// client is somebody who comes back.
+type client struct {
+	*voyage
+	topic int
+	seen  []stretch
+	at    *Position // it comes back with; nil if it begins
+	now   *visitor
+}
+
+// stretch is what a client got without having been told of a gap.
+type stretch struct {
+	begin Position
+	got   []uint64 // offsets
+}
+
+// visitor is a client while it is connected.
+type visitor struct{ fake }
+
+func (c *client) live() {
+	for {
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		if !c.come(rand.IntN(voyageHubs)) {
+			yield()
+			continue
+		}
+		for range rand.IntN(3000) {
+			if c.now.wasClosed() != 0 {
+				break
+			}
+			yield()
+		}
+		c.leave()
+	}
+}
+
+// come subscribes, and reports false if the node cannot.
+func (c *client) come(node int) bool {
+	v := &visitor{fake{loop: rand.IntN(2)}}
+	o := SubscribeOptions{Wrapped: true, Start: Start{After: c.at}}
+	at, err := c.hubs[node].Subscribe(topicName(c.topic), &v.sub, v, o)
+	var old *TooOldError
+	switch {
+	case errors.As(err, &old):
+		c.tooOld.Add(1)
+		if !c.told {
+			c.t.Errorf("client at %v: %v", c.at, err)
+		}
+		c.at = nil
+		return c.come(node)
+	case errors.Is(err, ErrLinkDown):
+		return false
+	case err != nil:
+		c.t.Errorf("subscribe: %v", err)
+		return false
+	}
+	if c.at == nil {
+		c.seen = append(c.seen, stretch{begin: at})
+	} else {
+		c.resumed.Add(1)
+	}
+	c.at, c.now = &at, v
+	return true
+}
+
+// leave disconnects.
+func (c *client) leave() {
+	c.now.mu.Lock()
+	c.now.closed = wsproto.NormalClosure // it takes no more
+	got := c.now.got
+	c.now.mu.Unlock()
+	c.now.sub.Unsubscribe()
+	c.now = nil
+	if n := len(got); n > 0 {
+		s := &c.seen[len(c.seen)-1]
+		s.got = append(s.got, got...)
+		c.at = &Position{c.at.Epoch, got[n-1]}
+	}
+}
+
+// finish gets the rest at the node whose link has always been there.
+func (c *client) finish() {
+	if !c.come(voyageHubs - 1) {
+		c.t.Fatal("cannot come back")
+	}
+	c.mu.Lock()
+	want := c.after(*c.at)
+	c.mu.Unlock()
+	waitFor(c.t, func() bool { return len(c.now.received()) >= len(want) })
+	c.leave()
+}
+
+// after returns the offsets of what was published after p, in its epoch.
+func (c *client) after(p Position) (all []uint64) {
+	for _, q := range c.published[c.topic] {
+		if q.Epoch == p.Epoch && q.Offset > p.Offset {
+			all = append(all, q.Offset)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (w *voyage) check() {
+	messages := 0
+	for i, c := range w.clients {
+		for k, s := range c.seen {
+			messages += len(s.got)
+			want := c.after(s.begin)
+			if len(s.got) > len(want) || !slices.Equal(s.got, want[:len(s.got)]) {
+				w.t.Errorf("client %d, stretch %d, begun at %v: %s", i, k, s.begin, differ(s.got, want))
+			}
+			if last := k == len(c.seen)-1; last && len(s.got) != len(want) {
+				w.t.Errorf("client %d: got %d of %d in the end", i, len(s.got), len(want))
+			}
+		}
+	}
+	if messages == 0 || w.resumed.Load() == 0 {
+		w.t.Errorf("%d messages, %d clients came back: nothing was tested", messages, w.resumed.Load())
+	}
+	w.t.Logf("%d messages, %d cuts; %d times came back, %d times told that it was too late", messages, w.cuts.Load(), w.resumed.Load(), w.tooOld.Load())
+}
+
+func differ(got, want []uint64) string {
+	for i := range got {
+		if i >= len(want) || got[i] != want[i] {
+			from := max(0, i-3)
+			return fmt.Sprintf("%v, want %v", got[from:min(i+4, len(got))], want[min(from, len(want)):min(i+4, len(want))])
+		}
+	}
+	return "?"
+}

@@ -1,0 +1,164 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// fetch is a question to the broker for what a topic lacks, which all who need it wait
+// for.
+type fetch struct {
+	done chan struct{}
+	err  error
+}
+
+// errMissed says that the broker does not hold all that was asked for.
+var errMissed = errors.New("hub: the broker does not hold all that was missed")
+
+// reach has the topic's log get what a subscription that starts so needs, if the broker
+// has it. If not, the subscription is told.
+func (n *link) reach(t *Topic, o Start) error {
+	for {
+		t.mu.Lock()
+		q, lacks := t.lacksLocked(o)
+		if lacks == nothing {
+			t.mu.Unlock()
+			return nil
+		}
+		f := t.remote.call
+		if f == nil {
+			f = &fetch{done: make(chan struct{})}
+			t.remote.call = f
+			epoch := t.epoch
+			t.mu.Unlock()
+			n.run(f, t, lacks, q, epoch)
+			return f.err
+		}
+		t.mu.Unlock()
+		if <-f.done; f.err != nil {
+			return f.err
+		}
+	}
+}
+
+// lost reports whether the topic has lost again what reach had it get.
+func (n *link) lost(t *Topic, o Start) bool {
+	if n == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, lacks := t.lacksLocked(o)
+	return lacks == older
+}
+
+// run asks q for f.
+func (n *link) run(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
+	if lacks == newer {
+		f.err = n.advance(t, q, epoch)
+	} else {
+		f.err = n.fill(t, f, q, epoch)
+	}
+	if errors.Is(f.err, ErrNoHistory) || errors.Is(f.err, errMissed) {
+		f.err = nil
+	}
+	t.mu.Lock()
+	if t.remote.call == f {
+		t.remote.call = nil
+	}
+	t.mu.Unlock()
+	close(f.done)
+}
+
+// lack is what a topic may get from the broker.
+type lack uint8
+
+const (
+	nothing lack = iota
+	older        // than what its log holds
+	newer        // another node was faster, or has joined the topic later
+)
+
+// lacksLocked returns what to ask the broker for so that a subscription can start so.
+func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
+	l, h, after := &t.log, &t.opts.History, o.After
+	switch {
+	case after != nil && after.Epoch == t.epoch && after.Offset > l.last:
+		return HistoryQuery{Subject: t.name, After: l.last, UpTo: after.Offset, Bytes: maxPending}, newer
+	case !h.kept() || t.remote.filled || l.lost == 0:
+		return q, nothing
+	case after != nil && (after.Epoch != t.epoch || after.Offset >= l.lost):
+		return q, nothing
+	case after == nil && o.Last <= l.count:
+		return q, nothing
+	}
+	q = HistoryQuery{Subject: t.name, UpTo: l.lost, Since: t.hub.opts.Now().Add(-h.Age), Bytes: h.Bytes}
+	if h.Messages < unlimited {
+		q.Messages = h.Messages
+	}
+	return q, older
+}
+
+// fill puts what the broker holds, and the topic keeps, before what the log holds: all at
+// once, since who asked for it is hardly the only one.
+func (n *link) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
+	page, err := n.history(q, epoch)
+	none := errors.Is(err, ErrNoHistory)
+	if err != nil && !none {
+		return err
+	}
+	records := make([]*Record, len(page.Messages))
+	for i, m := range page.Messages {
+		records[i] = n.record(m)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.remote.call != f {
+		return fmt.Errorf("%w: it was lost meanwhile", ErrLinkDown)
+	}
+	if !none && t.log.lost == q.UpTo { // else it has lost what is younger, and keeps nothing older
+		t.log.prepend(records, page.From)
+		t.trimLocked()
+	}
+	t.remote.filled = true
+	return nil
+}
+
+// advance appends to the log what the broker has of the topic after its last message, up
+// to an offset. It may come by itself, too.
+func (n *link) advance(t *Topic, q HistoryQuery, epoch uint64) error {
+	page, err := n.history(q, epoch)
+	if err != nil {
+		return err
+	}
+	if page.From > q.After {
+		return errMissed
+	}
+	for _, m := range page.Messages {
+		t.deliver(n.record(m), page.Epoch)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.epoch == page.Epoch {
+		t.log.skip(page.UpTo)
+	}
+	return nil
+}
+
+// history asks the broker for what has the given epoch.
+func (n *link) history(q HistoryQuery, epoch uint64) (HistoryPage, error) {
+	ctx, cancel := n.context()
+	defer cancel()
+	page, err := n.broker.History(ctx, q)
+	if err != nil {
+		return HistoryPage{}, fmt.Errorf("hub: history of %q: %w", q.Subject, err)
+	}
+	if page.Epoch != epoch {
+		return HistoryPage{}, errMissed
+	}
+	if isPattern(q.Subject) {
+		page.Messages = slices.DeleteFunc(slices.Clone(page.Messages), func(m *Envelope) bool { return isReserved(m.Topic) })
+	}
+	return page, nil
+}

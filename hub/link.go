@@ -1,0 +1,226 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// DefaultBrokerTimeout is the Options.BrokerTimeout of hubs that state none.
+const DefaultBrokerTimeout = 5 * time.Second
+
+// link is a hub as its broker sees it. A hub without one has none.
+type link struct {
+	hub        *Hub
+	id         uint64
+	broker     Broker
+	timeout    time.Duration
+	publishers publishers
+	linked     atomic.Pointer[Position] // as of the last Linked that missed something
+
+	// Of the goroutine that calls Deliver and Linked alone.
+	at    Position // all up to here has been delivered, or seen to
+	found []*Topic // scratch
+}
+
+func newLink(h *Hub) *link {
+	n := &link{hub: h, id: rand.Uint64() | 1, broker: h.opts.Broker, timeout: h.opts.BrokerTimeout}
+	if n.timeout <= 0 {
+		n.timeout = DefaultBrokerTimeout
+	}
+	n.publishers.now = h.opts.Now
+	return n
+}
+
+func (n *link) context() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), n.timeout)
+}
+
+// begin returns the topic of that name, making and joining it if there is none.
+func (n *link) begin(name string) (*Topic, error) {
+	t := n.hub.topic(name)
+	t.remote.once.Do(func() { n.join(t) })
+	if err := t.remote.err; err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (n *link) join(t *Topic) {
+	ctx, cancel := n.context()
+	defer cancel()
+	at, err := n.broker.Join(ctx, t.name)
+	t.mu.Lock()
+	t.remote.begun = true
+	if err != nil {
+		t.remote.err = fmt.Errorf("hub: cannot join %q: %w", t.name, err)
+	} else {
+		if p := n.linked.Load(); p != nil && (p.Epoch != at.Epoch || p.Offset > at.Offset) {
+			at = *p // the link was lost meanwhile
+		}
+		t.beginLocked(at)
+	}
+	t.mu.Unlock()
+	if err != nil {
+		n.hub.forget(t)
+	}
+}
+
+// publish has the broker publish m.
+func (n *link) publish(name string, m Message) (rc Receipt, err error) {
+	if m.Prepared == nil || m.Messages() != 1 {
+		panic("hub: a Message is to have one prepared message")
+	}
+	if n.hub.keeps(name) {
+		if _, err := n.begin(name); err != nil {
+			return rc, err
+		}
+	}
+	op, payload := m.Payload()
+	e := &Envelope{Topic: strings.Clone(name), Opcode: op, Payload: payload, Key: m.Key, JSON: m.JSON}
+	if m.Except != nil {
+		e.Origin = Origin{n.id, n.publishers.add(m.Except)}
+	}
+	ctx, cancel := n.context()
+	defer cancel()
+	if rc.Position, err = n.broker.Publish(ctx, e); err != nil {
+		return rc, fmt.Errorf("hub: publishing to %q: %w", name, err)
+	}
+	n.hub.published.Add(1)
+	receivers := n.receivers(nil, name)
+	for _, t := range receivers {
+		t.mu.Lock()
+		rc.Receivers += t.count
+		t.mu.Unlock()
+	}
+	if len(receivers) == 0 { // so it will not be delivered
+		n.publishers.take(e.Origin.Publisher)
+	}
+	return rc, nil
+}
+
+// receivers appends the topic of that name, and the patterns that match it, which this
+// node has.
+func (n *link) receivers(all []*Topic, name string) []*Topic {
+	h := n.hub
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if t := h.topics[name]; t != nil {
+		all = append(all, t)
+	}
+	if !isReserved(name) {
+		h.patterns.match(name, func(p *Topic) bool {
+			all = append(all, p)
+			return true
+		})
+	}
+	return all
+}
+
+// Deliver makes link a Node.
+func (n *link) Deliver(m *Envelope) {
+	if m.Position.Epoch != n.at.Epoch {
+		n.Linked(Position{m.Position.Epoch, m.Position.Offset - 1})
+	}
+	n.at.Offset = max(n.at.Offset, m.Position.Offset)
+	n.found = n.receivers(n.found[:0], m.Topic)
+	if len(n.found) == 0 {
+		n.except(m)
+		return
+	}
+	r := n.record(m)
+	for i, t := range n.found {
+		t.deliver(r, n.at.Epoch)
+		n.found[i] = nil
+	}
+}
+
+// record encodes m.
+func (n *link) record(m *Envelope) *Record {
+	op := wsproto.Binary
+	if m.Opcode == wsproto.Text {
+		op = wsproto.Text
+	}
+	return &Record{
+		Message: Message{Prepared: wsproto.Prepare(op, m.Payload), Key: m.Key, JSON: m.JSON, Except: n.except(m)},
+		Topic:   m.Topic, Offset: m.Position.Offset, at: m.Time.UnixMilli(),
+	}
+}
+
+// except returns whom m is not for.
+func (n *link) except(m *Envelope) Subscriber {
+	if m.Origin.Node != n.id {
+		return nil
+	}
+	return n.publishers.take(m.Origin.Publisher)
+}
+
+// Lost makes link a Node.
+func (n *link) Lost(cause error) {
+	if f := n.hub.opts.OnLink; f != nil {
+		f(cause)
+	}
+}
+
+// Linked makes link a Node.
+func (n *link) Linked(at Position) {
+	if at.Epoch != n.at.Epoch || at.Offset > n.at.Offset {
+		n.at = at
+		n.linked.Store(&at)
+		n.recover(at)
+	}
+	if f := n.hub.opts.OnLink; f != nil {
+		f(nil)
+	}
+}
+
+// recoverers is how many topics are seen to at a time.
+const recoverers = 8
+
+// recover has all topics get what they missed before at, or begin anew after it.
+func (n *link) recover(at Position) {
+	topics := n.hub.all()
+	var next atomic.Int64
+	var hopeless atomic.Bool // there is no history to be had
+	var wg sync.WaitGroup
+	for range min(recoverers, len(topics)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(topics)); i = next.Add(1) - 1 {
+				if t := topics[i]; !n.catchUp(t, at, &hopeless) {
+					t.restart(at)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// catchUp has the topic get what it missed before at, and reports false if that is not
+// to be had.
+func (n *link) catchUp(t *Topic, at Position, hopeless *atomic.Bool) bool {
+	t.mu.Lock()
+	last, epoch, begun := t.log.last, t.epoch, t.remote.begun || t.log.last > 0
+	t.mu.Unlock()
+	switch {
+	case !begun:
+		return true
+	case epoch != at.Epoch:
+		return false
+	case last >= at.Offset:
+		return true
+	case hopeless.Load():
+		return false
+	}
+	err := n.advance(t, HistoryQuery{Subject: t.name, After: last, UpTo: at.Offset, Bytes: maxPending}, epoch)
+	if errors.Is(err, ErrNoHistory) || errors.Is(err, ErrLinkDown) || errors.Is(err, context.DeadlineExceeded) {
+		hopeless.Store(true)
+	}
+	return err == nil
+}

@@ -1,0 +1,95 @@
+package hub
+
+import (
+	"sync"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// remote is what a topic of a hub with a broker has beside.
+type remote struct {
+	once sync.Once // joins
+
+	// Guarded by Topic.mu.
+	begun  bool   // it was tried to join
+	err    error  // if that failed
+	filled bool   // the log has got all that the broker holds, and the topic keeps
+	call   *fetch // what is under way
+	room   uint64 // numbers that were left out of the log
+}
+
+const (
+	// roomNumbers and roomCost are left before the first message of a log, for what is
+	// older, and comes later.
+	roomNumbers = 1 << 32
+	roomCost    = 1 << 50
+)
+
+// makeRoomLocked leaves room before the next message.
+func (t *Topic) makeRoomLocked() {
+	t.remote.room += roomNumbers
+	t.log.next += roomNumbers
+	t.log.end += roomCost
+}
+
+// publishedLocked returns the number of messages since the topic exists.
+func (t *Topic) publishedLocked() uint64 {
+	n := t.log.next - 1
+	if t.remote != nil {
+		n -= t.remote.room
+	}
+	return n
+}
+
+// beginLocked has the topic begin at a position. Of what has been delivered already,
+// what is before that may be from the last time that the topic was joined: then there
+// are gaps.
+func (t *Topic) beginLocked(at Position) {
+	l := &t.log
+	if t.epoch != at.Epoch {
+		l.clear()
+		l.begin(0, 0)
+		t.epoch = at.Epoch
+	}
+	l.trim(l.numberAt(l.segs.search(func(e *entry) bool { return e.offset > at.Offset })))
+	l.begin(max(l.last, at.Offset), max(l.lost, at.Offset))
+}
+
+// deliver appends a message of the broker, unless the topic has it already.
+func (t *Topic) deliver(r *Record, epoch uint64) {
+	t.mu.Lock()
+	if t.epoch == 0 { // it is being joined
+		t.epoch = epoch
+	}
+	if t.ended || t.epoch != epoch || r.Offset <= t.log.last {
+		t.mu.Unlock()
+		return
+	}
+	full := t.appendLocked(r, r.Offset, nil)
+	t.mu.Unlock()
+	for _, g := range full {
+		g.help()
+	}
+}
+
+// restart has the topic begin anew at a position, since what is before it is not to be
+// had, and closes its subscribers, so that they see to what they missed.
+func (t *Topic) restart(at Position) {
+	var all []*Subscription
+	t.mu.Lock()
+	t.epoch, t.remote.filled, t.remote.call = at.Epoch, false, nil
+	t.log.clear()
+	t.makeRoomLocked()
+	t.log.begin(at.Offset, at.Offset)
+	for _, g := range t.groups {
+		g.skipLocked()
+		all = append(all, g.all()...)
+	}
+	for _, s := range all {
+		s.flags.Or(flagEnded)
+	}
+	t.mu.Unlock()
+	for _, s := range all {
+		s.to.Close(wsproto.ServiceRestart, "messages were lost between servers: come back")
+	}
+}
