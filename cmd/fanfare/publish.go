@@ -52,8 +52,8 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 		return
 	}
 	rc, err := a.hub.Publish(name, m)
-	if err != nil {
-		fail(w, http.StatusBadRequest, plain(err))
+	if err != nil { // the name is good: it is the link to the other nodes
+		fail(w, http.StatusServiceUnavailable, plain(err))
 		return
 	}
 	says["subscribers"], says["position"] = rc.Receivers, rc.Position

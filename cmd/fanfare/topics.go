@@ -120,7 +120,14 @@ func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 }
 
 func (m *member) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c})
+	m.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c})
+}
+
+// publish tells the client if the message is lost: it has no other way to know.
+func (m *member) publish(c *wsproto.Conn, msg hub.Message) {
+	if _, err := m.sub.Publish(msg); err != nil {
+		c.Close(wsproto.TryAgainLater, plain(err))
+	}
 }
 
 func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }
@@ -128,8 +135,8 @@ func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe
 // loud is a member that gets its own messages too.
 type loud struct{ member }
 
-func (m *loud) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, payload)})
+func (m *loud) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	m.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload)})
 }
 
 // listener is a member of all topics that match a pattern.

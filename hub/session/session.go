@@ -108,7 +108,7 @@ func errorOf(err error) *wire.Error {
 		code = wire.TooLarge
 	case errors.Is(err, hub.ErrNoPresence):
 		code = wire.BadRequest
-	case errors.Is(err, hub.ErrLeft):
+	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged):
 		code = wire.Unavailable
 	}
 	return wire.ErrorOf(err, code)
