@@ -4,30 +4,38 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/fanfare-ws/fanfare/internal/script"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// script is somewhere that testdata/peer.js runs. eval returns the value of an
-// expression, or of the promise that it is.
-type script interface {
-	eval(expression string) (json.RawMessage, error)
-}
-
 // scripted is a peer whose steps stand in testdata/peer.js.
 type scripted struct {
-	script
+	script.Engine
 	name string // of the object there
 }
 
-func dialScript(s script) dialer {
+// load has an engine know testdata/peer.js.
+func load(t *testing.T, s script.Engine) {
+	t.Helper()
+	code, err := os.ReadFile("testdata/peer.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Eval("{" + string(code) + "\n}"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func dialScript(s script.Engine) dialer {
 	n := 0
 	return func(t *testing.T, addr string) peer {
 		n++
 		p := &scripted{s, fmt.Sprintf("peers[%d]", n)}
-		if _, err := s.eval(fmt.Sprintf(`(%s = new Peer("ws://%s/")).open.then(() => null)`, p.name, addr)); err != nil {
+		if _, err := s.Eval(fmt.Sprintf(`(%s = new Peer("ws://%s/")).open.then(() => null)`, p.name, addr)); err != nil {
 			t.Fatal(err)
 		}
 		return p
@@ -44,7 +52,7 @@ func (p *scripted) call(result any, method string, args ...any) error {
 		}
 		in = append(in, string(b))
 	}
-	value, err := p.eval(p.name + "." + method + "(" + strings.Join(in, ", ") + ")")
+	value, err := p.Eval(p.name + "." + method + "(" + strings.Join(in, ", ") + ")")
 	if err != nil {
 		return err
 	}

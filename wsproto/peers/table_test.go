@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -299,13 +298,4 @@ func (b *bench) closedByServer(t *testing.T) {
 		}
 		p.hangUp()
 	}
-}
-
-// need skips the test, with what to install for it, unless CI requires it.
-func need(t *testing.T, what, install string) {
-	t.Helper()
-	if os.Getenv("FANFARE_REQUIRE") != "" {
-		t.Fatalf("%s is missing, and FANFARE_REQUIRE is set: %s", what, install)
-	}
-	t.Skipf("%s is missing: %s", what, install)
 }

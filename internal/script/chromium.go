@@ -1,0 +1,59 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Browser is a tab of a Chromium without a window.
+type Browser struct{ ctx context.Context }
+
+// Chromium starts a browser that ends with the test, or skips the test.
+func Chromium(t testing.TB) *Browser {
+	t.Helper()
+	path := findChromium()
+	if path == "" {
+		Need(t, "Chromium", "apt-get install chromium")
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path))
+	if os.Geteuid() == 0 { // as whom it does not start with its sandbox
+		opts = append(opts, chromedp.NoSandbox)
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &Browser{ctx}
+	if err := b.Open("about:blank"); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func findChromium() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// Open loads a page: scripts are its own from now on.
+func (b *Browser) Open(url string) error { return chromedp.Do(b.ctx, chromedp.Navigate(url)) }
+
+// Eval runs a script in the page.
+func (b *Browser) Eval(script string) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	line, err := json.Marshal(script)
+	if err != nil {
+		return nil, err
+	}
+	return chromedp.Run(ctx, chromedp.Evaluate[[]byte]("(async () => (await (0, eval)("+string(line)+")) ?? null)()", chromedp.EvalAwaitPromise))
+}
