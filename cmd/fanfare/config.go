@@ -51,6 +51,7 @@ Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
   DELETE http://ADDR/topics/NAME/subscribers   closes all who are in it (?code=N&reason=TEXT)
   DELETE http://ADDR/users/USER/connections    closes all connections of a user
   GET    http://ADDR/healthz                   says that all is well
+  GET    http://ADDR/fanfare.js                the client of fanfare.v1, for browsers and Node
   GET    http://ADDR/                          a page to try it from a browser
 
 Flags:

@@ -3,6 +3,8 @@ package main
 import (
 	_ "embed"
 	"net/http"
+
+	"github.com/fanfare-ws/fanfare/hub/session"
 )
 
 //go:embed index.html
@@ -15,6 +17,7 @@ func (a *app) pages() http.Handler {
 	mux.HandleFunc("GET /healthz", a.health)
 	mux.HandleFunc("GET /echo", socketOnly)
 	mux.HandleFunc("GET "+hubPath, socketOnly)
+	mux.HandleFunc("GET /fanfare.js", session.Script)
 	a.api(mux)
 	return a.guard(a.authorize(mux))
 }

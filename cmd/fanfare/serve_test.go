@@ -151,6 +151,14 @@ func TestPage(t *testing.T) {
 	}
 }
 
+func TestScript(t *testing.T) {
+	p := start(t)
+	resp, body := p.request("GET", "/fanfare.js", "", nil)
+	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/javascript") || !strings.Contains(body, "export class Fanfare") {
+		t.Errorf("%d %v", resp.StatusCode, resp.Header)
+	}
+}
+
 func TestDrain(t *testing.T) {
 	p := start(t)
 	echo, topic := p.dial("/echo"), p.dial("/topics/x")
