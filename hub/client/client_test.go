@@ -1,0 +1,415 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/client"
+	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+func decode(t *testing.T, b []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(b, v); err != nil {
+		t.Fatalf("%s: %v", b, err)
+	}
+}
+
+func TestPublishAndSubscribe(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 100}))
+	a, b := dial(t, s.Addr, nil), dial(t, s.Addr, nil)
+	got := make(chan client.Message, 10)
+	for n := 1; n <= 3; n++ {
+		s.Number(t, "news", n)
+	}
+	sub, err := a.Subscribe(t.Context(), "news", &client.SubscribeOptions{Last: 2}, func(m client.Message) { got <- m })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 2; n <= 3; n++ {
+		if m := next(t, got); m.Offset != uint64(n) || string(m.Payload) != fmt.Sprintf(`{"n":%d}`, n) {
+			t.Errorf("got %+v", m)
+		}
+	}
+	before := time.Now().Add(-time.Millisecond)
+	rc, err := b.Publish(t.Context(), "news", "κόσμε <🎺>", &client.PublishOptions{Key: "k"})
+	if err != nil || rc.Position.Offset != 4 || rc.Receivers != 1 {
+		t.Fatal(rc, err)
+	}
+	m := next(t, got)
+	var text string
+	if err := m.Decode(&text); err != nil || text != "κόσμε <🎺>" || m.Key != "k" || m.Kind != wire.JSON || m.Position != rc.Position || m.Published().Before(before) {
+		t.Errorf("got %+v %q", m, text)
+	}
+	for _, echo := range []bool{false, true} { // what a client publishes itself comes only if it wants it
+		if _, err := a.Publish(t.Context(), "news", echo, &client.PublishOptions{Echo: echo}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m := next(t, got); string(m.Payload) != "true" || m.Offset != 6 {
+		t.Errorf("got %+v", m)
+	}
+	if _, err := s.Publish("news", hub.Message{Prepared: wsproto.Prepare(wsproto.Binary, []byte{0xff, 0})}); err != nil {
+		t.Fatal(err)
+	}
+	if m := next(t, got); m.Kind != wire.Binary || string(m.Payload) != "\xff\x00" {
+		t.Errorf("got %+v", m)
+	}
+	sub.Unsubscribe()
+	if _, err := a.Subscribe(t.Context(), "news", nil, func(m client.Message) { got <- m }); err != nil {
+		t.Fatal(err)
+	}
+	s.Number(t, "news", 8)
+	if m := next(t, got); m.Offset != 8 {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 100}))
+	c := dial(t, s.Addr, nil)
+	if h, err := c.History(t.Context(), "news", nil); err != nil || len(h.Messages) > 0 || h.More {
+		t.Errorf("of nothing: %+v, %v", h, err)
+	}
+	for n := 1; n <= 7; n++ {
+		s.Number(t, "news", n)
+	}
+	var offsets []uint64
+	for at, more := hub.Position(hub.Position{}), true; more; {
+		o := &client.HistoryOptions{Last: 5, Limit: 2}
+		if at.Epoch != 0 {
+			o = &client.HistoryOptions{After: &at, Limit: 2}
+		}
+		h, err := c.History(t.Context(), "news", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range h.Messages {
+			offsets = append(offsets, m.Position.Offset)
+		}
+		at, more = h.Position, h.More
+	}
+	if !slices.Equal(offsets, []uint64{3, 4, 5, 6, 7}) {
+		t.Errorf("got %v", offsets)
+	}
+	_, err := c.History(t.Context(), "news", &client.HistoryOptions{After: &hub.Position{Epoch: 1, Offset: 1}})
+	var e *wire.Error
+	if !errors.As(err, &e) || e.Code != wire.TooOld || e.Latest == nil || e.Latest.Offset != 7 {
+		t.Errorf("of another epoch: %v", err)
+	}
+}
+
+func TestPresence(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{}))
+	p := rig.Forward(t, s.Addr, nil)
+	type change struct{ joined, left string }
+	changes := make(chan change, 10)
+	ids := func(all []wire.Person) string {
+		var names []string
+		for _, p := range all {
+			names = append(names, p.ID)
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	ada := dial(t, s.Addr, &client.Options{})
+	sub, err := ada.Subscribe(t.Context(), "room", &client.SubscribeOptions{Presence: true,
+		OnPresence: func(joined, left []wire.Person) { changes <- change{ids(joined), ids(left)} }}, func(client.Message) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := next(t, changes).joined
+	bob, err := client.Dial(t.Context(), "ws://"+p.Addr+"/hub?user=bob", quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bob.Close()
+	if _, err := bob.Subscribe(t.Context(), "room", nil, func(client.Message) {}); err != nil {
+		t.Fatal(err)
+	}
+	if c := next(t, changes); c != (change{"bob", ""}) || ids(sub.Present()) != ids([]wire.Person{{ID: me}, {ID: "bob"}}) {
+		t.Errorf("%v; %v", c, ids(sub.Present()))
+	}
+	if all, err := bob.Presence(t.Context(), "room"); err != nil || len(all) != 2 {
+		t.Errorf("%v, %v", all, err)
+	}
+	bob.Close()
+	if c := next(t, changes); c != (change{"", "bob"}) || ids(sub.Present()) != me {
+		t.Errorf("%v; %v", c, ids(sub.Present()))
+	}
+}
+
+// What is sent to a user comes without a subscription.
+func TestUser(t *testing.T) {
+	s := rig.Serve(t, nil)
+	got, hello := make(chan client.Message, 1), make(chan wire.Hello, 1)
+	c, err := client.Dial(t.Context(), "ws://"+s.Addr+"/hub?user=ada", &client.Options{
+		OnOpen: func(h wire.Hello) { hello <- h }, OnMessage: func(m client.Message) { got <- m },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if h := next(t, hello); h.User != "ada" || h.Client == "" {
+		t.Errorf("hello %+v", h)
+	}
+	s.Number(t, hub.UserTopic("ada"), 7)
+	if m := next(t, got); string(m.Payload) != `{"n":7}` {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestErrorsOfTheServer(t *testing.T) {
+	s := rig.Serve(t, nil)
+	c := dial(t, s.Addr, nil)
+	var e *wire.Error
+	if _, err := c.Subscribe(t.Context(), "a..b", nil, func(client.Message) {}); !errors.As(err, &e) || e.Code != wire.BadTopic {
+		t.Errorf("a bad topic: %v", err)
+	}
+	if _, err := c.Publish(t.Context(), "@ada", 1, nil); !errors.As(err, &e) || e.Code != wire.Forbidden {
+		t.Errorf("the topic of a user: %v", err)
+	}
+	if _, err := c.Publish(t.Context(), "news", make(chan int), nil); err == nil {
+		t.Error("a channel is no JSON")
+	}
+	if _, err := c.Subscribe(t.Context(), "news", nil, func(client.Message) {}); err != nil {
+		t.Errorf("after the errors: %v", err)
+	}
+}
+
+// A handler can wait for replies, and end what it belongs to.
+func TestHandlerUsesTheClient(t *testing.T) {
+	s := rig.Serve(t, nil)
+	c := dial(t, s.Addr, nil)
+	answers := make(chan error, 1)
+	if _, err := c.Subscribe(t.Context(), "questions", nil, func(client.Message) {
+		_, err := c.Publish(t.Context(), "answers", 42, nil)
+		c.Close()
+		answers <- err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.Number(t, "questions", 1)
+	if err := next(t, answers); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Publish(t.Context(), "answers", 42, nil); err != client.ErrClosed || c.Err() != client.ErrClosed {
+		t.Errorf("after Close: %v, %v", err, c.Err())
+	}
+	<-c.Done()
+}
+
+// Handlers that are late are waited for: what they have not got is bounded.
+func TestBacklog(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 1000}))
+	c := dial(t, s.Addr, &client.Options{Backlog: 100})
+	n, proceed := &numbers{t: t}, make(chan struct{})
+	sub, err := c.Subscribe(t.Context(), "load", nil, func(m client.Message) {
+		<-proceed
+		n.handle(m)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= 500; i++ {
+		s.Number(t, "load", i)
+	}
+	rig.Eventually(t, "more than the backlog", func() bool { return sub.Position().Offset >= 2 })
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("not now"))
+	defer cancel()
+	if _, err := c.Publish(ctx, "other", 1, nil); err == nil || !strings.Contains(err.Error(), "no reply") || !strings.Contains(err.Error(), "not now") {
+		t.Errorf("the reply is behind what the handler does not take, but %v", err)
+	}
+	close(proceed)
+	rig.Eventually(t, "all messages", func() bool { return n.last.Load() == 500 })
+	if _, err := c.Publish(t.Context(), "other", 1, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A handler that does not return keeps nothing but itself.
+func TestCloseWhileHandlerBlocks(t *testing.T) {
+	s := rig.Serve(t, nil)
+	engine, err := netpoll.New(netpoll.Options{Loops: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, s.Addr, &client.Options{Backlog: 100, Engine: engine})
+	proceed := make(chan struct{})
+	defer close(proceed)
+	sub, err := c.Subscribe(t.Context(), "load", nil, func(m client.Message) { <-proceed })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i <= 500; i++ {
+		s.Number(t, "load", i)
+	}
+	rig.Eventually(t, "more than the backlog", func() bool { return sub.Position().Offset >= 2 })
+	c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := engine.Shutdown(ctx); err != nil {
+		t.Errorf("the connection does not end: %v", err)
+	}
+}
+
+// A server that does not want the client is left alone, and all who wait are told.
+func TestFinal(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 10}))
+	ended, closed, opened := make(chan error, 1), make(chan time.Duration, 1), make(chan wire.Hello, 10)
+	o := quick()
+	o.OnOpen = func(h wire.Hello) { opened <- h }
+	o.OnClose = func(_ error, retry time.Duration) { closed <- retry }
+	c, err := client.Dial(t.Context(), "ws://"+s.Addr+"/hub?user=ada", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Subscribe(t.Context(), "news", &client.SubscribeOptions{OnEnd: func(err error) { ended <- err }}, func(client.Message) {}); err != nil {
+		t.Fatal(err)
+	}
+	next(t, opened)
+	s.Disconnect(hub.UserTopic("ada"), wsproto.ServiceRestart, "see you")
+	if retry := next(t, closed); retry < 0 {
+		t.Error("1012 is not for good")
+	}
+	next(t, opened)
+	s.Disconnect(hub.UserTopic("ada"), wsproto.PolicyViolation, "go away")
+	if retry := next(t, closed); retry >= 0 {
+		t.Errorf("after 1008 it connects again in %v", retry)
+	}
+	for _, err := range []error{next(t, ended), c.Err()} {
+		if !wsproto.IsCloseError(err, wsproto.PolicyViolation) || !strings.Contains(err.Error(), "go away") {
+			t.Errorf("ended with %v", err)
+		}
+	}
+	if _, err := c.Publish(t.Context(), "news", 1, nil); !errors.Is(err, client.ErrClosed) || !wsproto.IsCloseError(err) {
+		t.Errorf("Publish: %v", err)
+	}
+}
+
+func TestDialErrors(t *testing.T) {
+	s := rig.Serve(t, nil)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	echo := &wsproto.Server{Handler: new(wsproto.Funcs)}
+	a, err := echo.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer echo.Shutdown(context.Background())
+	for url, want := range map[string]string{
+		"http://" + s.Addr + "/hub":            "ws://",
+		"ws://" + s.Addr + "/nowhere":          "404",
+		"ws://" + s.Addr + "/hub?user=nobody":  "not welcome",
+		"ws://" + silent.Addr().String() + "/": "it took too long",
+		"ws://" + a.String() + "/":             "does not speak fanfare.v1",
+		"ws://127.0.0.1:1/hub":                 "refused",
+	} {
+		c, err := client.Dial(t.Context(), url, &client.Options{Timeout: 100 * time.Millisecond})
+		if err == nil {
+			c.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", url, err, want)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("changed my mind"))
+	if _, err := client.Dial(ctx, "ws://"+s.Addr+"/hub", nil); err == nil || !strings.Contains(err.Error(), "changed my mind") {
+		t.Errorf("a context that is done: %v", err)
+	}
+}
+
+// Calls wait for the connection as long as their context lasts.
+func TestCallsWait(t *testing.T) {
+	s := rig.Serve(t, nil)
+	p := rig.Forward(t, s.Addr, nil)
+	lost := make(chan error, 100)
+	o := quick()
+	o.MaxCalls = 2
+	o.OnClose = func(err error, _ time.Duration) { lost <- err }
+	c := dial(t, p.Addr, o)
+	p.Shut(true)
+	next(t, lost)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.Publish(ctx, "news", 1, nil); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no connection") {
+		t.Errorf("without a connection: %v", err)
+	}
+	results := make(chan error, 10)
+	for range 3 {
+		go func() {
+			_, err := c.Publish(t.Context(), "news", 1, nil)
+			results <- err
+		}()
+	}
+	if err := next(t, results); !errors.Is(err, client.ErrBusy) {
+		t.Errorf("the third call: %v", err)
+	}
+	p.Shut(false)
+	for range 2 {
+		if err := next(t, results); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The server ends a subscription, and nothing else.
+func TestEnd(t *testing.T) {
+	s := rig.Serve(t, nil)
+	c, ended := dial(t, s.Addr, nil), make(chan error, 1)
+	if _, err := c.Subscribe(t.Context(), "news", &client.SubscribeOptions{OnEnd: func(err error) { ended <- err }}, func(client.Message) {}); err != nil {
+		t.Fatal(err)
+	}
+	s.Disconnect("news", wsproto.GoingAway, "moved")
+	if err := next(t, ended); !wsproto.IsCloseError(err, wsproto.GoingAway) || c.Err() != nil {
+		t.Errorf("ended with %v, the client with %v", err, c.Err())
+	}
+}
+
+// What a server does seldom; see rig.Odd.
+func TestOddServer(t *testing.T) {
+	addr := rig.Odd(t)
+	c := dial(t, addr, quick())
+	events := make(chan string, 10)
+	o := &client.SubscribeOptions{
+		OnDrop: func(n int64) { events <- fmt.Sprint("dropped ", n) },
+		OnEnd:  func(err error) { events <- err.Error() },
+		OnGap:  func(client.Gap) { events <- "gap" },
+	}
+	for range 2 { // after its end there can be another
+		if _, err := c.Subscribe(t.Context(), "odd", o, func(m client.Message) { events <- fmt.Sprint("message ", m.Offset) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"message 6", "dropped 7", `wsproto: the peer closed with 1001 "moved"`} {
+			if got := next(t, events); got != want {
+				t.Fatalf("got %s, want %s", got, want)
+			}
+		}
+	}
+	_, err := c.Publish(t.Context(), "odd", 1, &client.PublishOptions{Retry: true})
+	if !errors.Is(err, client.ErrLost) || !wsproto.IsCloseError(err, wsproto.MessageTooBig) {
+		t.Errorf("what is too large is too large again: %v", err)
+	}
+	for path, want := range map[string]string{"/silent": "read deadline", "/chat": "does not speak"} {
+		_, err := client.Dial(t.Context(), "ws://"+addr+path, &client.Options{Timeout: 50 * time.Millisecond})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", path, err, want)
+		}
+	}
+}

@@ -1,0 +1,302 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/client"
+	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// numbers checks that a handler gets 1, 2, 3 ... and nothing else.
+type numbers struct {
+	t    *testing.T
+	last atomic.Int64
+}
+
+func (n *numbers) handle(m client.Message) {
+	var v struct{ N int64 }
+	if err := m.Decode(&v); err != nil || v.N != n.last.Load()+1 || m.Position.Offset != uint64(v.N) {
+		n.t.Errorf("%s at %v after %d, %v", m.Payload, m.Position, n.last.Load(), err)
+	}
+	n.last.Store(v.N)
+}
+
+// Connections are cut at random while a topic is under load: each subscriber gets every
+// message once, in order.
+func TestCutsLoseNothing(t *testing.T) {
+	const subscribers, messages, ahead = 8, 5000, 300
+	s := rig.Serve(t, kept(hub.History{Messages: messages}))
+	var steady atomic.Bool
+	p := rig.Forward(t, s.Addr, func() int64 {
+		if steady.Load() {
+			return 0
+		}
+		return 100 + rand.Int64N(20_000)
+	})
+	all := make([]*numbers, subscribers)
+	for i := range all {
+		all[i] = &numbers{t: t}
+		_, err := insist(t, p.Addr, quick()).Subscribe(t.Context(), "load", &client.SubscribeOptions{
+			OnGap: func(g client.Gap) { t.Errorf("a gap: %v", g) },
+		}, all[i].handle)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	slowest := func() int64 {
+		low := int64(messages)
+		for _, n := range all {
+			low = min(low, n.last.Load())
+		}
+		return low
+	}
+	for n := 1; n <= messages; n++ {
+		s.Number(t, "load", n)
+		if int64(n)-slowest() > ahead {
+			rig.Eventually(t, "the slowest to get on", func() bool { return int64(n)-slowest() < ahead/2 })
+		}
+	}
+	steady.Store(true)
+	rig.Eventually(t, "all messages", func() bool { return slowest() == messages })
+	if p.Cuts() < 10*subscribers {
+		t.Errorf("there were only %d cuts", p.Cuts())
+	}
+}
+
+// Publishers whose connections are cut: with Retry each message is there at least once
+// and in order, without it once if Publish says so, and once at most if it says ErrLost.
+func TestCutsWhilePublishing(t *testing.T) {
+	const messages = 300
+	s := rig.Serve(t, kept(hub.History{Messages: 10 * messages}))
+	p := rig.Forward(t, s.Addr, func() int64 { return 150 + rand.Int64N(2000) })
+	c := insist(t, p.Addr, quick())
+	for _, retry := range []bool{false, true} {
+		topic := map[bool]string{false: "once", true: "again"}[retry]
+		said := make([]bool, messages)
+		lost := 0
+		for n := range said {
+			_, err := c.Publish(t.Context(), topic, map[string]int{"n": n}, &client.PublishOptions{Retry: retry})
+			if said[n] = err == nil; errors.Is(err, client.ErrLost) && !retry {
+				lost++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+		}
+		times := make([]int, messages)
+		records, _, err := s.History(topic, hub.Start{Last: 10 * messages}, 10*messages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := 0
+		for _, r := range records {
+			_, payload := r.Payload()
+			var v struct{ N int }
+			decode(t, payload, &v)
+			if times[v.N]++; v.N < last {
+				t.Fatalf("%d after %d", v.N, last)
+			}
+			last = v.N
+		}
+		for n := range times {
+			if said[n] && times[n] == 0 || !retry && times[n] > 1 {
+				t.Errorf("retry %v, message %d: said to be there: %v, is there %d times", retry, n, said[n], times[n])
+			}
+		}
+		t.Logf("retry %v: %d records of %d messages, %d lost, %d cuts", retry, len(records), messages, lost, p.Cuts())
+	}
+	if p.Cuts() < 10 {
+		t.Errorf("there were only %d cuts", p.Cuts())
+	}
+}
+
+// What is not held any more is told, and the rest comes.
+func TestGap(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 10}))
+	p := rig.Forward(t, s.Addr, nil)
+	c := dial(t, p.Addr, quick())
+	gaps, got := make(chan client.Gap, 1), make(chan uint64, 1000)
+	sub, err := c.Subscribe(t.Context(), "news", &client.SubscribeOptions{OnGap: func(g client.Gap) { gaps <- g }},
+		func(m client.Message) { got <- m.Offset })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Number(t, "news", 1)
+	if at := next(t, got); at != 1 || sub.Position().Offset != 1 {
+		t.Fatal(at, sub.Position())
+	}
+	p.Shut(true)
+	for n := 2; n <= 100; n++ {
+		s.Number(t, "news", n)
+	}
+	p.Shut(false)
+	g := next(t, gaps)
+	epoch := sub.Position().Epoch
+	want := client.Gap{After: hub.Position{Epoch: epoch, Offset: 1}, Oldest: hub.Position{Epoch: epoch, Offset: 90}, Latest: hub.Position{Epoch: epoch, Offset: 100}}
+	if g != want {
+		t.Errorf("the gap is %v, want %v", g, want)
+	}
+	s.Number(t, "news", 101)
+	for n := uint64(91); n <= 101; n++ {
+		if at := next(t, got); at != n {
+			t.Fatalf("got %d, want %d", at, n)
+		}
+	}
+}
+
+// A pattern begins anew, and says so; a position that another life of the program kept
+// is resumed from.
+func TestPatternAndAfter(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 10}))
+	p := rig.Forward(t, s.Addr, nil)
+	c := dial(t, p.Addr, quick())
+	gaps, got := make(chan client.Gap, 1), make(chan client.Message, 10)
+	if _, err := c.Subscribe(t.Context(), "prices.*", &client.SubscribeOptions{OnGap: func(g client.Gap) { gaps <- g }},
+		func(m client.Message) { got <- m }); err != nil {
+		t.Fatal(err)
+	}
+	first := s.Number(t, "prices.eur", 1)
+	if m := next(t, got); m.Topic != "prices.eur" || m.Offset != 1 || m.Position != (hub.Position{}) {
+		t.Errorf("got %+v", m)
+	}
+	p.Cut()
+	if g := next(t, gaps); g != (client.Gap{}) {
+		t.Errorf("the gap is %v", g)
+	}
+	s.Number(t, "prices.eur", 2)
+	if m := next(t, got); m.Offset != 2 {
+		t.Errorf("got %+v", m)
+	}
+	for _, topic := range []string{"prices.*", "prices.eur", "prices.>", ">", "*.*"} {
+		if _, err := c.Subscribe(t.Context(), topic, nil, nil); !errors.Is(err, client.ErrOverlap) {
+			t.Errorf("%s: %v", topic, err)
+		}
+	}
+	other := dial(t, s.Addr, nil)
+	if _, err := other.Subscribe(t.Context(), "prices.eur", &client.SubscribeOptions{After: &first.Position}, func(m client.Message) { got <- m }); err != nil {
+		t.Fatal(err)
+	}
+	if m := next(t, got); m.Offset != 2 || m.Position.Offset != 2 {
+		t.Errorf("got %+v", m)
+	}
+}
+
+// A server that is silent is given up, and what it said meanwhile comes.
+func TestSilence(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 10}))
+	p := rig.Forward(t, s.Addr, nil)
+	engine, err := netpoll.New(netpoll.Options{Loops: 1, Sweep: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Shutdown(context.Background()) })
+	o, closed := quick(), make(chan error, 10)
+	o.Engine, o.PingInterval, o.Timeout = engine, 50*time.Millisecond, 500*time.Millisecond
+	o.OnClose = func(err error, _ time.Duration) { closed <- err }
+	n := &numbers{t: t}
+	if _, err := dial(t, p.Addr, o).Subscribe(t.Context(), "news", nil, n.handle); err != nil {
+		t.Fatal(err)
+	}
+	p.Freeze()
+	s.Number(t, "news", 1)
+	if err := next(t, closed); !errors.Is(err, wsproto.ErrPongTimeout) {
+		t.Errorf("closed with %v", err)
+	}
+	rig.Eventually(t, "the message", func() bool { return n.last.Load() == 1 })
+}
+
+// What a client publishes itself does not come when it is resumed, either.
+func TestOwnMessages(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 10}))
+	p := rig.Forward(t, s.Addr, nil)
+	closed := make(chan error, 10)
+	o := quick()
+	o.OnClose = func(err error, _ time.Duration) { closed <- err }
+	c, got := dial(t, p.Addr, o), make(chan uint64, 10)
+	sub, err := c.Subscribe(t.Context(), "news", nil, func(m client.Message) { got <- m.Offset })
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func() {
+		if _, err := c.Publish(t.Context(), "news", "mine", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Number(t, "news", 1)
+	publish()
+	publish()
+	s.Number(t, "news", 4)
+	publish()
+	for _, want := range []uint64{1, 4} {
+		if at := next(t, got); at != want {
+			t.Fatalf("got %d, want %d", at, want)
+		}
+	}
+	rig.Eventually(t, "the position to be after all", func() bool { return sub.Position().Offset == 5 })
+	p.Cut()
+	next(t, closed)
+	s.Number(t, "news", 6)
+	if at := next(t, got); at != 6 {
+		t.Errorf("got %d, want 6", at)
+	}
+}
+
+// kept has all topics keep that history, and presence.
+func kept(h hub.History) func(string) *hub.TopicOptions {
+	o := &hub.TopicOptions{History: h, Presence: true, PresenceGrace: -1}
+	return func(string) *hub.TopicOptions { return o }
+}
+
+// quick connects again at once.
+func quick() *client.Options {
+	return &client.Options{MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond}
+}
+
+func dial(t *testing.T, addr string, o *client.Options) *client.Client {
+	t.Helper()
+	c, err := tryDial(t, addr, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// insist dials until a connection lives long enough to be open.
+func insist(t *testing.T, addr string, o *client.Options) (c *client.Client) {
+	t.Helper()
+	rig.Eventually(t, "a connection that opens", func() bool {
+		var err error
+		c, err = tryDial(t, addr, o)
+		return err == nil
+	})
+	return c
+}
+
+func tryDial(t *testing.T, addr string, o *client.Options) (*client.Client, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	defer cancel()
+	c, err := client.Dial(ctx, "ws://"+addr+"/hub", o)
+	if err == nil {
+		t.Cleanup(c.Close)
+	}
+	return c, err
+}
+
+// next returns what comes from ch, in time.
+func next[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(rig.Patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}

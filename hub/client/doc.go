@@ -1,0 +1,39 @@
+// Package client is a client of Fanfare's subprotocol fanfare.v1 (see package wire):
+// one connection with many topics, that is kept up.
+//
+//	c, err := client.Dial(ctx, "wss://example.org/hub", nil)
+//	...
+//	news, err := c.Subscribe(ctx, "news", &client.SubscribeOptions{Last: 50}, func(m client.Message) {
+//		fmt.Printf("%s\n", m.Payload)
+//	})
+//	...
+//	receipt, err := c.Publish(ctx, "news", map[string]string{"text": "hello"}, nil)
+//
+// # Reconnection
+//
+// When the connection breaks the client connects again, after a random time that grows
+// with the attempts, unless the server has said that it does not want it: by a close
+// code such as 1008, or by refusing the handshake with a status such as 403. Each
+// subscription is resumed after the last message that came, so its handler gets the
+// messages of a topic in order and each once. If the server does not hold any more what
+// was missed, as for a topic without history, SubscribeOptions.OnGap is told, and it
+// goes on with what is held. Subscriptions by pattern begin anew, with a gap.
+//
+// Calls that the server has not got yet wait for the next connection, as long as their
+// context lasts. A Publish that was under way when the connection broke fails with
+// [ErrLost], for nobody knows whether the message was published, unless
+// PublishOptions.Retry has it published again.
+//
+// # Callbacks
+//
+// Handlers and the other callbacks of a client are called one at a time, in the order
+// of what the server said, on a goroutine that lives as long as there are any to call.
+// They may block and use the client. Meanwhile what comes waits in memory, up to
+// Options.Backlog; then the connection is not read, so that replies do not come either,
+// until the server's limit for slow consumers is reached.
+//
+// # Locks
+//
+// Client.mu guards the client, its subscriptions and its calls. queue.mu comes after
+// it. Messages are sent under Client.mu, which keeps them in the order of their ids.
+package client

@@ -1,0 +1,79 @@
+package client
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Errors of calls, beside *wire.Error, which the server's are, and those of contexts.
+// What is returned wraps them.
+var (
+	// ErrClosed: the client is closed, by Close or for the reason that Client.Err has.
+	ErrClosed = errors.New("client: closed")
+	// ErrLost: the connection broke after the request was sent and before its reply
+	// came, so that nobody knows whether the server has done it.
+	ErrLost = errors.New("client: the connection broke before the reply")
+	// ErrBusy: too many calls, or bytes, wait already. The request was not sent.
+	ErrBusy = errors.New("client: too much waits already")
+	// ErrOverlap: another subscription of the client gets the same messages.
+	ErrOverlap = errors.New("client: subscribed already")
+	// ErrProtocol: what answered does not speak fanfare.v1.
+	ErrProtocol = errors.New("client: the server does not speak " + wire.Protocol)
+)
+
+// final reports whether to connect again would end in the same way.
+func final(err error) bool {
+	var refused *wsproto.HandshakeError
+	var closed *wsproto.CloseError
+	switch {
+	case errors.As(err, &refused):
+		return finalStatus(refused.Status)
+	case errors.As(err, &closed): // what this side closed for, a timeout for example, may get better
+		return closed.Remote && slices.Contains(finalCodes, closed.Code)
+	}
+	return errors.Is(err, ErrProtocol)
+}
+
+func finalStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status >= 300 && status < 500
+}
+
+var finalCodes = []wsproto.Code{
+	wsproto.NormalClosure, wsproto.ProtocolFault, wsproto.UnsupportedData, wsproto.InvalidPayload,
+	wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden,
+}
+
+// Close codes of IANA's registry that RFC 6455 does not have.
+const (
+	unauthorized wsproto.Code = 3000
+	forbidden    wsproto.Code = 3003
+)
+
+// overlap reports whether any topic matches both; each may be a pattern, or the name of
+// a topic. The messages of two such subscriptions cannot be told apart.
+func overlap(a, b string) bool {
+	for {
+		x, restA, moreA := strings.Cut(a, ".")
+		y, restB, moreB := strings.Cut(b, ".")
+		switch {
+		case x == ">" || y == ">":
+			return true
+		case x != y && x != "*" && y != "*":
+			return false
+		case !moreA || !moreB:
+			return moreA == moreB
+		}
+		a, b = restA, restB
+	}
+}
+
+func isPattern(topic string) bool { return strings.ContainsAny(topic, "*>") }

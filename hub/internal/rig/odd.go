@@ -1,0 +1,66 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Odd starts a server that does what others do seldom, and returns its address. The
+// first request to subscribe is unavailable. The next begins at e:5; it gets an event
+// that nobody knows, message 4 of a subscription before it, message 6 with {"n":6}, a
+// drop of 7 messages, and is then ended with 1001 "moved". A message that is published
+// is too large: it closes the connection with 1009. At /silent nothing is said, at
+// /chat something else.
+func Odd(t testing.TB) (addr string) {
+	t.Helper()
+	var subscribes atomic.Int64
+	s := &wsproto.Server{Subprotocols: []string{wire.Protocol}, Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { return true }}
+	s.Handler = &wsproto.Funcs{
+		Open: func(c *wsproto.Conn, r *wsproto.Request) {
+			switch r.Path() {
+			case "/silent":
+			case "/chat":
+				c.SendText("welcome to the chat")
+			default:
+				c.SendText(`{"hello":{"protocol":"fanfare.v1","client":"1"}}`)
+			}
+		},
+		Message: func(c *wsproto.Conn, _ wsproto.Opcode, payload []byte) {
+			r, err := wire.ParseRequest(payload)
+			switch {
+			case err != nil:
+				t.Errorf("%s: %v", payload, err)
+			case r.Do == wire.Publish:
+				c.Close(wsproto.MessageTooBig, "too large")
+			case r.Do == wire.Subscribe && subscribes.Add(1) == 1:
+				c.SendText(fmt.Sprintf(`{"id":%d,"error":{"code":"unavailable","message":"not yet"}}`, r.ID))
+			case r.Do == wire.Subscribe:
+				c.SendText(fmt.Sprintf(`{"id":%d,"ok":{"topic":%q,"position":"e:5"}}`, r.ID, r.Topic))
+				c.SendText(`{"weather":"fine"}`)
+				for n := 4; n <= 6; n += 2 {
+					c.SendText(fmt.Sprintf(`{"topic":%q,"offset":%d,"time":1,"data":{"n":%[2]d}}`, r.Topic, n))
+				}
+				c.SendText(fmt.Sprintf(`{"dropped":%q,"messages":7}`, r.Topic))
+				c.SendText(fmt.Sprintf(`{"end":%q,"code":1001,"reason":"moved"}`, r.Topic))
+			}
+		},
+	}
+	a, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+	return a.String()
+}

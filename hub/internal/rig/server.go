@@ -1,0 +1,107 @@
+// Package rig is what the tests of clients have in common: a server of fanfare.v1, and
+// a proxy that cuts connections.
+package rig
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Patience is for what happens at once unless something is broken.
+const Patience = 30 * time.Second
+
+// Server is a server with a hub: /hub is the endpoint, /fanfare.js the client, and
+// everything else an empty page.
+type Server struct {
+	*hub.Hub
+	Addr   string
+	server *wsproto.Server
+}
+
+// Serve starts a server, which is shut down when the test ends. topic is as in
+// hub.Options; ?user=NAME in the URL says who connects.
+func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
+	t.Helper()
+	s := &Server{server: &wsproto.Server{Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { return true }}}
+	s.Hub = hub.New(hub.Options{
+		Groups: s.server.Loops(), NewTask: s.newTask, Topic: topic,
+		Wrap: session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
+	})
+	end := session.New(s.Hub, session.Options{Identify: identify})
+	s.server.Accept = func(r *wsproto.Request) error {
+		if r.Path() != "/hub" {
+			return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket but at /hub")
+		}
+		return end.Accept(r)
+	}
+	s.server.HTTP = pages()
+	a, err := s.server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Addr = a.String()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		if err := s.server.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *Server) newTask(loop int, r hub.Runner) hub.Task {
+	t := new(wsproto.Task)
+	if err := s.server.InitTask(t, loop, r); err != nil {
+		panic(err) // the server has started: its topics have subscribers
+	}
+	return t
+}
+
+func identify(r *wsproto.Request) (hub.Identity, error) {
+	user := r.Query().Get("user")
+	if user == "nobody" {
+		return hub.Identity{}, wsproto.Refuse(http.StatusUnauthorized, "nobody is not welcome")
+	}
+	return hub.Identity{User: user}, nil
+}
+
+func pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /fanfare.js", session.Script)
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "<!doctype html><title>the page that browsers connect from</title>")
+	})
+	return mux
+}
+
+// Number publishes {"n":n}.
+func (s *Server) Number(t testing.TB, topic string, n int) hub.Receipt {
+	t.Helper()
+	m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, fmt.Appendf(nil, `{"n":%d}`, n)), JSON: true}
+	rc, err := s.Publish(topic, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rc
+}
+
+// Eventually waits until ok, for what nobody can signal.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(Patience); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain waited for: %s", what)
+		}
+	}
+}
