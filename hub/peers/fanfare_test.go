@@ -1,0 +1,510 @@
+package peers_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+const (
+	held   = 50     // messages of history that a topic keeps
+	volume = 20_000 // and those whose names begin with load
+)
+
+// begin starts an engine that has fanfare.js and testdata/client.js.
+type begin func(t *testing.T, s *rig.Server) script.Engine
+
+// every has a client do all that there is.
+func every(t *testing.T, start begin) {
+	few := &hub.TopicOptions{History: hub.History{Messages: held}, Presence: true, PresenceGrace: -1}
+	many := &hub.TopicOptions{History: hub.History{Messages: volume}}
+	s := rig.Serve(t, func(name string) *hub.TopicOptions {
+		if strings.HasPrefix(name, "load") {
+			return many
+		}
+		return few
+	})
+	b := &bench{server: s, engine: start(t, s)}
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"messages", b.messages}, {"calls", b.calls}, {"presence", b.presence}, {"user", b.user},
+		{"cuts", b.cuts}, {"publishing", b.publishing}, {"gap", b.gap}, {"own messages", b.own}, {"pattern", b.pattern}, {"final", b.final},
+		{"offline", b.offline}, {"online", b.online}, {"silence", b.silence}, {"odd server", b.odd},
+	} {
+		t.Run(step.name, step.run)
+	}
+	var unhandled []string
+	eval(t, b.engine, "unhandled", &unhandled)
+	if len(unhandled) > 0 {
+		t.Errorf("nobody handled %q", unhandled)
+	}
+}
+
+// bench is a server with what it takes to test a client on it.
+type bench struct {
+	server *rig.Server
+	engine script.Engine
+}
+
+// client is a Client of testdata/client.js.
+type client struct {
+	*testing.T
+	engine script.Engine
+	name   string
+	seen   int // of its log
+}
+
+var serial atomic.Int64
+
+// dial makes a client, which is closed with the test.
+func (b *bench) dial(t *testing.T, addr, query, options string) *client {
+	t.Helper()
+	c := &client{T: t, engine: b.engine, name: fmt.Sprintf("clients.c%d", serial.Add(1))}
+	c.eval(fmt.Sprintf("%s = new Client('ws://%s/hub%s', %s); null", c.name, addr, query, options), nil)
+	t.Cleanup(func() { c.call(nil, "close") })
+	return c
+}
+
+func eval(t testing.TB, e script.Engine, code string, result any) {
+	t.Helper()
+	value, err := e.Eval(code)
+	if err == nil && result != nil {
+		err = json.Unmarshal(value, result)
+	}
+	if err != nil {
+		t.Fatalf("%.80s: %v", code, err)
+	}
+}
+
+func (c *client) eval(code string, result any) {
+	c.Helper()
+	eval(c, c.engine, code, result)
+}
+
+// call calls a method of the Client and decodes its result, unless result is nil.
+func (c *client) call(result any, method string, args ...any) {
+	c.Helper()
+	var in []string
+	for _, a := range args {
+		b, err := json.Marshal(a)
+		if err != nil {
+			c.Fatal(err)
+		}
+		in = append(in, string(b))
+	}
+	c.eval(c.name+"."+method+"("+strings.Join(in, ", ")+")", result)
+}
+
+type object = map[string]any
+
+// next waits for the next event that is no open, close or live, unless it is the one
+// that is wanted, and returns it.
+func (c *client) next(want string) (event object) {
+	c.Helper()
+	rig.Eventually(c, "event "+want, func() bool {
+		var log [][2]json.RawMessage
+		c.eval(fmt.Sprintf("%s.log.slice(%d)", c.name, c.seen), &log)
+		for _, entry := range log {
+			c.seen++
+			var name string
+			if err := json.Unmarshal(entry[0], &name); err != nil {
+				c.Fatal(err)
+			}
+			if name != want && (name == "open" || name == "close" || name == "live") {
+				continue
+			}
+			if name != want {
+				c.Fatalf("the event is %s %s; want %s", name, entry[1], want)
+			}
+			if err := json.Unmarshal(entry[1], &event); err != nil {
+				c.Fatal(err)
+			}
+			return true
+		}
+		return false
+	})
+	return event
+}
+
+// expect waits for an event and compares those members of it that want has.
+func (c *client) expect(name string, want object) object {
+	c.Helper()
+	got := c.next(name)
+	compare(c, got, want)
+	return got
+}
+
+func compare(t testing.TB, got, want object) {
+	t.Helper()
+	for k, v := range want {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var same any
+		if err := json.Unmarshal(b, &same); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got[k], same) {
+			t.Fatalf("%s is %v; want %v, in %v", k, got[k], v, got)
+		}
+	}
+}
+
+// attempt calls a method of Fanfare, and returns what it came to, or its error.
+func (c *client) attempt(method string, args ...any) (result object) {
+	c.Helper()
+	c.call(&result, "attempt", append([]any{method}, args...)...)
+	return result
+}
+
+func (b *bench) messages(t *testing.T) {
+	c, other := b.dial(t, b.server.Addr, "", "{}"), b.dial(t, b.server.Addr, "", "{}")
+	for n := 1; n <= 3; n++ {
+		b.server.Number(t, "news", n)
+	}
+	c.call(nil, "subscribe", "news", object{"last": 2})
+	position := c.expect("live", object{"again": false})["position"].(string)
+	epoch := strings.TrimSuffix(position, ":1")
+	for n := 2; n <= 3; n++ {
+		c.expect("got", object{"topic": "news", "message": object{"n": n}})
+	}
+	receipt := other.attempt("publish", "news", object{"text": "κόσμε 🎺"}, object{"key": "k"})
+	compare(t, receipt, object{"receivers": 1, "topic": "news", "position": epoch + ":4"})
+	got := c.expect("got", object{"message": object{"text": "κόσμε 🎺"}})
+	compare(t, got["meta"].(object), object{"topic": "news", "offset": 4, "position": epoch + ":4", "key": "k"})
+	c.attempt("publish", "news", 1) // which does not come back
+	c.attempt("publish", "news", nil, object{"echo": true})
+	c.expect("got", object{"message": nil})
+	for payload, want := range map[string]any{"just text": "just text", "\xff\x00": object{"bytes": []int{255, 0}}} {
+		op := wsproto.Binary
+		if payload == "just text" {
+			op = wsproto.Text
+		}
+		if _, err := b.server.Publish("news", hub.Message{Prepared: wsproto.Prepare(op, []byte(payload))}); err != nil {
+			t.Fatal(err)
+		}
+		c.expect("got", object{"message": want})
+	}
+	c.eval(c.name+".subs.news.unsubscribe()", nil)
+	b.server.Number(t, "news", 9)
+	c.call(nil, "subscribe", "news", object{})
+	c.next("live")
+	b.server.Number(t, "news", 10)
+	c.expect("got", object{"message": object{"n": 10}})
+}
+
+func (b *bench) calls(t *testing.T) {
+	c := b.dial(t, b.server.Addr, "", "{maxCalls: 3}")
+	for n := 1; n <= 5; n++ {
+		b.server.Number(t, "past", n)
+	}
+	h := c.attempt("history", "past", object{"last": 3, "limit": 2})
+	compare(t, h, object{"more": true})
+	if m := h["messages"].([]any); len(m) != 2 {
+		t.Fatal(h)
+	} else {
+		compare(t, m[1].(object), object{"data": object{"n": 4}})
+		compare(t, m[1].(object)["meta"].(object), object{"position": h["position"], "topic": "past"})
+	}
+	compare(t, c.attempt("history", "past", object{"after": h["position"]}), object{"more": false})
+	compare(t, c.attempt("history", "past", object{"after": "1:1"}), object{"code": "too-old", "latest": strings.Replace(h["position"].(string), ":4", ":5", 1)})
+	compare(t, c.attempt("publish", "a..b", 1), object{"code": "bad-topic", "name": "FanfareError"})
+	compare(t, c.attempt("publish", "@ada", 1), object{"code": "forbidden"})
+	compare(t, c.attempt("subscribe", "past"), object{"message": "there is no function for the messages: subscribe(topic, options, (message, meta) => ...)"})
+	c.call(nil, "subscribe", "a..b", object{})
+	c.expect("error", object{"code": "bad-topic"})
+	var codes []string
+	c.call(&codes, "burst", "calls", 5, object{})
+	if got := strings.Join(codes, " "); got != "   busy busy" {
+		t.Errorf("of five calls at a time: %q", got)
+	}
+	c.call(nil, "close")
+	compare(t, c.attempt("publish", "past", 1), object{"code": "closed", "sent": false})
+}
+
+func (b *bench) presence(t *testing.T) {
+	ada, bob := b.dial(t, b.server.Addr, "?user=ada", "{}"), b.dial(t, b.server.Addr, "?user=bob", "{}")
+	people := func() (ids []string) {
+		ada.eval("[..."+ada.name+".subs.room.present.keys()].sort()", &ids)
+		return ids
+	}
+	ada.expect("open", object{"user": "ada"})
+	ada.call(nil, "subscribe", "room", object{"presence": true})
+	ada.expect("presence", object{"joined": []any{object{"id": "ada"}}, "left": []any{}})
+	bob.call(nil, "subscribe", "room", object{})
+	ada.expect("presence", object{"joined": []any{object{"id": "bob"}}})
+	if got := people(); !reflect.DeepEqual(got, []string{"ada", "bob"}) {
+		t.Errorf("present are %q", got)
+	}
+	var all []object
+	bob.call(&all, "attempt", "presence", "room")
+	if len(all) != 2 {
+		t.Errorf("present are %v", all)
+	}
+	bob.call(nil, "close")
+	ada.expect("presence", object{"left": []any{object{"id": "bob"}}, "joined": []any{}})
+	if got := people(); !reflect.DeepEqual(got, []string{"ada"}) {
+		t.Errorf("present are %q", got)
+	}
+}
+
+func (b *bench) user(t *testing.T) {
+	c := b.dial(t, b.server.Addr, "?user=ada", "{}")
+	c.next("open")
+	b.server.Number(t, hub.UserTopic("ada"), 7)
+	c.expect("message", object{"message": object{"n": 7}})
+}
+
+// cuts cuts the connection at random under load: each message comes once, in order.
+func (b *bench) cuts(t *testing.T) {
+	const messages, ahead = 3000, 400
+	var steady atomic.Bool
+	p := rig.Forward(t, b.server.Addr, func() int64 {
+		if steady.Load() {
+			return 0
+		}
+		return 100 + rand.Int64N(12_000)
+	})
+	c := b.dial(t, p.Addr, "", "{}")
+	topic := fmt.Sprintf("load%d", serial.Add(1))
+	c.call(nil, "numbers", topic)
+	var n struct {
+		Last, Gaps, Began int
+		Wrong             []any
+	}
+	look := func() int {
+		c.eval(c.name+".counted", &n)
+		return n.Last
+	}
+	rig.Eventually(t, "the subscription to begin", func() bool { look(); return n.Began > 0 })
+	for i := 1; i <= messages; i++ {
+		b.server.Number(t, topic, i)
+		if i%ahead == 0 {
+			rig.Eventually(t, "the client to get on", func() bool { return i-look() < ahead/2 })
+		}
+	}
+	steady.Store(true)
+	rig.Eventually(t, "all messages", func() bool { return look() == messages })
+	if len(n.Wrong) > 0 || n.Gaps > 0 {
+		t.Errorf("not each once and in order: %v; %d gaps", n.Wrong, n.Gaps)
+	}
+	if p.Cuts() < 5 || n.Began < 5 {
+		t.Errorf("there were only %d cuts; it began %d times", p.Cuts(), n.Began)
+	}
+	t.Logf("%d cuts; it began %d times", p.Cuts(), n.Began)
+}
+
+// publishing is cut, too: with retry each message is there once at least and in order,
+// without it once if the client says so, and once at most if it says that it was lost.
+func (b *bench) publishing(t *testing.T) {
+	const rounds, each = 30, 20
+	p := rig.Forward(t, b.server.Addr, func() int64 { return 250 + rand.Int64N(3000) })
+	c := b.dial(t, p.Addr, "", "{}")
+	lost := 0
+	for round := range rounds {
+		retry := round%2 == 1
+		topic := fmt.Sprintf("load.%d.%d", serial.Add(1), round)
+		var codes []string
+		c.call(&codes, "burst", topic, each, object{"retry": retry})
+		records, _, err := b.server.History(topic, hub.Start{Last: volume}, volume)
+		if err != nil {
+			t.Fatal(err)
+		}
+		times := make([]int, each)
+		for _, r := range records {
+			_, payload := r.Payload()
+			var v struct{ N int }
+			if err := json.Unmarshal(payload, &v); err != nil {
+				t.Fatal(err)
+			}
+			times[v.N]++
+		}
+		for n, code := range codes {
+			if code == "lost" && !retry {
+				lost++
+			} else if code != "" {
+				t.Errorf("retry %v: %s", retry, code)
+			}
+			if code == "" && times[n] == 0 || !retry && times[n] > 1 {
+				t.Errorf("retry %v, message %d: the client says %q, it is there %d times", retry, n, code, times[n])
+			}
+		}
+	}
+	t.Logf("%d lost, %d cuts", lost, p.Cuts())
+	if p.Cuts() < 10 {
+		t.Errorf("there were only %d cuts", p.Cuts())
+	}
+}
+
+func (b *bench) gap(t *testing.T) {
+	p := rig.Forward(t, b.server.Addr, nil)
+	c := b.dial(t, p.Addr, "", "{}")
+	c.call(nil, "subscribe", "gap", object{})
+	epoch := strings.TrimSuffix(c.next("live")["position"].(string), ":0")
+	b.server.Number(t, "gap", 1)
+	c.expect("got", object{"message": object{"n": 1}})
+	p.Shut(true)
+	for n := 2; n <= 2*held; n++ {
+		b.server.Number(t, "gap", n)
+	}
+	p.Shut(false)
+	c.expect("gap", object{"after": epoch + ":1", "oldest": fmt.Sprintf("%s:%d", epoch, held), "latest": fmt.Sprintf("%s:%d", epoch, 2*held)})
+	b.server.Number(t, "gap", 2*held+1)
+	for n := held + 1; n <= 2*held+1; n++ {
+		c.expect("got", object{"message": object{"n": n}})
+	}
+	// A position that was kept elsewhere is resumed from.
+	other := b.dial(t, b.server.Addr, "", "{}")
+	other.call(nil, "subscribe", "gap", object{"after": fmt.Sprintf("%s:%d", epoch, 2*held)})
+	other.expect("got", object{"message": object{"n": 2*held + 1}})
+}
+
+// own has the client not get what it publishes itself, not even when it is resumed.
+func (b *bench) own(t *testing.T) {
+	p := rig.Forward(t, b.server.Addr, nil)
+	c := b.dial(t, p.Addr, "", "{}")
+	c.call(nil, "subscribe", "own", object{})
+	epoch := strings.TrimSuffix(c.next("live")["position"].(string), ":0")
+	b.server.Number(t, "own", 1)
+	c.expect("got", object{"message": object{"n": 1}})
+	c.attempt("publish", "own", "mine")
+	c.attempt("publish", "own", "mine")
+	b.server.Number(t, "own", 4)
+	c.expect("got", object{"message": object{"n": 4}})
+	c.attempt("publish", "own", "mine")
+	var position string
+	c.eval(c.name+".subs.own.position", &position)
+	if position != epoch+":5" {
+		t.Errorf("it is at %s; want %s:5", position, epoch)
+	}
+	p.Cut()
+	c.next("close")
+	b.server.Number(t, "own", 6)
+	c.expect("got", object{"message": object{"n": 6}})
+}
+
+func (b *bench) pattern(t *testing.T) {
+	p := rig.Forward(t, b.server.Addr, nil)
+	c := b.dial(t, p.Addr, "", "{}")
+	c.call(nil, "subscribe", "prices.*", object{})
+	c.expect("live", object{"position": nil})
+	first := b.server.Number(t, "prices.eur", 1).Position.Offset
+	got := c.expect("got", object{"message": object{"n": 1}})
+	compare(t, got["meta"].(object), object{"topic": "prices.eur", "offset": first, "position": nil})
+	p.Cut()
+	c.expect("gap", object{"after": nil, "oldest": nil})
+	b.server.Number(t, "prices.eur", 2)
+	c.expect("got", object{"message": object{"n": 2}})
+	for _, topic := range []string{"prices.*", "prices.eur", "prices.>", ">", "*.*"} {
+		compare(t, c.attempt("subscribe", topic, object{}), object{"message": "there is no function for the messages: subscribe(topic, options, (message, meta) => ...)"})
+		var code string
+		c.eval(fmt.Sprintf("(() => { try { %s.subscribe('%s', {}) } catch (e) { return e.code } })()", c.name, topic), &code)
+		if code != "subscribed" {
+			t.Errorf("%s: %q", topic, code)
+		}
+	}
+}
+
+// final has the server close with a code after which the client returns, and with one
+// after which it does not.
+func (b *bench) final(t *testing.T) {
+	c := b.dial(t, b.server.Addr, "?user=zoe", "{}")
+	c.call(nil, "subscribe", "final", object{})
+	c.next("live")
+	b.server.Number(t, "final", 1) // so that the topic does not end with its subscriber
+	c.next("got")
+	b.server.Disconnect(hub.UserTopic("zoe"), wsproto.ServiceRestart, "see you")
+	if e := c.expect("close", object{"code": 1012, "reason": "see you"}); e["retry"] == nil {
+		t.Error("1012 is not for good")
+	}
+	c.expect("live", object{"again": true})
+	b.server.Disconnect(hub.UserTopic("zoe"), wsproto.PolicyViolation, "go away")
+	c.expect("error", object{"topic": "final", "code": "closed", "message": "the connection was closed with 1008: go away"})
+	c.expect("close", object{"code": 1008, "reason": "go away", "retry": nil})
+	var state string
+	c.eval(c.name+".f.state", &state)
+	if state != "closed" {
+		t.Errorf("it is %s", state)
+	}
+}
+
+// offline has calls wait for the connection, until they fail.
+func (b *bench) offline(t *testing.T) {
+	p := rig.Forward(t, b.server.Addr, nil)
+	c := b.dial(t, p.Addr, "", "{timeout: 300}")
+	c.next("open")
+	p.Shut(true)
+	c.next("close")
+	compare(t, c.attempt("publish", "offline", 1), object{"code": "timeout", "sent": false})
+	c.eval(fmt.Sprintf("%s.later = %s.attempt('presence', 'offline'); null", c.name, c.name), nil)
+	p.Shut(false)
+	var people []any
+	c.eval(c.name+".later", &people)
+}
+
+// online has a browser say that there is a network again.
+func (b *bench) online(t *testing.T) {
+	var browser bool
+	eval(t, b.engine, "typeof dispatchEvent === 'function'", &browser)
+	if !browser {
+		t.Skip("this is no browser")
+	}
+	p := rig.Forward(t, b.server.Addr, nil)
+	c := b.dial(t, p.Addr, "", "{minDelay: 1e9, maxDelay: 1e9}")
+	c.call(nil, "subscribe", "online", object{})
+	c.next("live")
+	p.Cut()
+	c.next("close")
+	c.eval("dispatchEvent(new Event('online'))", nil)
+	c.next("gap")
+	c.expect("live", object{"again": true})
+}
+
+// silence has the server keep its connections, and say nothing.
+func (b *bench) silence(t *testing.T) {
+	p := rig.Forward(t, b.server.Addr, nil)
+	c := b.dial(t, p.Addr, "", "{pingInterval: 50, timeout: 300}")
+	c.call(nil, "subscribe", "silence", object{})
+	c.next("live")
+	p.Freeze()
+	b.server.Number(t, "silence", 1)
+	c.expect("close", object{"code": 1006, "reason": "the server is silent"})
+	c.expect("live", object{"again": true})
+	c.expect("got", object{"message": object{"n": 1}})
+}
+
+// odd is what a server does seldom; see rig.Odd.
+func (b *bench) odd(t *testing.T) {
+	addr := rig.Odd(t)
+	c := b.dial(t, addr, "", "{}")
+	for range 2 { // after its end there can be another
+		c.call(nil, "subscribe", "odd", object{})
+		c.expect("live", object{"position": "e:5"})
+		c.expect("got", object{"message": object{"n": 6}})
+		c.expect("dropped", object{"messages": 7})
+		c.expect("end", object{"code": 1001, "reason": "moved"})
+	}
+	compare(t, c.attempt("publish", "odd", 1, object{"retry": true}), object{"code": "lost", "message": "the connection was closed with 1009: too large"})
+	c.call(nil, "close")
+	c.eval(fmt.Sprintf("%s = new Client('ws://%s/silent', {timeout: 50}); null", c.name, addr), nil)
+	c.seen = 0
+	if e := c.expect("close", object{"reason": "the server does not answer"}); e["retry"] == nil {
+		t.Error("it does not try again")
+	}
+	c.call(nil, "close")
+	c.eval(fmt.Sprintf("%s = new Client('ws://%s/chat', {}); null", c.name, addr), nil)
+	c.seen = 0
+	c.expect("close", object{"reason": "the server does not speak fanfare.v1", "retry": nil})
+}

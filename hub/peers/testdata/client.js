@@ -1,0 +1,60 @@
+// What the tests do with fanfare.js: a Client keeps what came, for them to look at.
+class Client {
+  constructor(url, options) {
+    this.log = []; // of events: [name, event]
+    const quick = { minDelay: 2, maxDelay: 20 };
+    this.f = new fanfare.Fanfare(url, { ...quick, ...(globalThis.options ?? {}), ...options });
+    for (const name of ['open', 'close', 'message', 'error']) this.f.on(name, event => this.log.push([name, plain(event)]));
+    this.subs = {};
+  }
+
+  subscribe(topic, options) {
+    const sub = this.f.subscribe(topic, options, (message, meta) => this.log.push(['got', { topic, message: plain(message), meta: plain(meta) }]));
+    for (const name of ['live', 'gap', 'presence', 'dropped', 'end', 'error']) sub.on(name, event => this.log.push([name, { topic, ...plain(event) }]));
+    this.subs[topic] = sub;
+  }
+
+  // numbers subscribes to a topic whose messages are 1, 2, 3 ..., and counts them.
+  numbers(topic) {
+    const n = this.counted = { last: 0, wrong: [], gaps: 0, began: 0 };
+    const sub = this.f.subscribe(topic, (message, meta) => {
+      if (message.n !== n.last + 1 || meta.offset !== message.n) n.wrong.push([n.last, message.n, meta.offset]);
+      n.last = message.n;
+    });
+    sub.on('gap', () => n.gaps++);
+    sub.on('live', () => n.began++);
+  }
+
+  // attempt returns what a call came to, or its error.
+  async attempt(method, ...args) {
+    try {
+      return plain(await this.f[method](...args)) ?? null;
+    } catch (e) {
+      return { code: e.code, message: e.message, sent: e.sent, oldest: e.oldest, latest: e.latest, name: e.name };
+    }
+  }
+
+  // burst publishes so many messages at the same time, and returns the codes of errors, by message.
+  async burst(topic, count, options) {
+    const all = await Promise.allSettled(Array.from({ length: count }, (_, n) => this.f.publish(topic, { n }, options)));
+    return all.map(r => r.status === 'fulfilled' ? '' : r.reason.code);
+  }
+
+  close() {
+    this.f.close();
+    return this.f.state;
+  }
+}
+
+// plain is what JSON can say of an event.
+function plain(v) {
+  if (v instanceof Uint8Array) return { bytes: [...v] };
+  if (v instanceof Error) return { code: v.code, message: v.message };
+  return v;
+}
+
+globalThis.unhandled = [];
+if (globalThis.process) process.on('unhandledRejection', e => unhandled.push(String(e)));
+else addEventListener('unhandledrejection', e => unhandled.push(String(e.reason)));
+globalThis.Client = Client;
+globalThis.clients = {};
