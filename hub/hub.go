@@ -36,6 +36,7 @@ type Hub struct {
 	mu       sync.RWMutex
 	topics   map[string]*Topic
 	patterns trie[*Topic] // those of topics whose names are patterns
+	retiring []*Topic     // patterns that nobody listened to at some time, the latest last
 	aging    map[*Topic]struct{}
 	sweeper  *time.Timer   // runs while topics are aging
 	filled   *TopicOptions // those of the last topic that was made
@@ -372,6 +373,33 @@ func (h *Hub) endLocked(t *Topic) {
 		h.patterns.remove(t.name)
 		h.patternsAt.Add(1)
 	}
+}
+
+// maxRetiring is how many patterns are kept for their history alone.
+const maxRetiring = 64
+
+// retire keeps a pattern that nobody listens to any more for who comes back; the one
+// that has waited longest ends, if there are too many. While messages come history does
+// not run out, so patterns would pile up, and each message has to go to all that match.
+func (h *Hub) retire(t *Topic) {
+	h.mu.Lock()
+	if i := slices.Index(h.retiring, t); i >= 0 {
+		h.retiring = slices.Delete(h.retiring, i, i+1)
+	}
+	h.retiring = append(h.retiring, t)
+	var oldest *Topic
+	if len(h.retiring) > maxRetiring {
+		oldest = h.retiring[0]
+		h.retiring = slices.Delete(h.retiring, 0, 1)
+	}
+	h.mu.Unlock()
+	if oldest == nil {
+		return
+	}
+	oldest.mu.Lock()
+	oldest.retired = oldest.count == 0
+	oldest.mu.Unlock()
+	h.drop(oldest)
 }
 
 // sweepEvery is how often history is looked through for what is too old. It is not

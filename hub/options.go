@@ -125,7 +125,8 @@ type Limit struct {
 const DefaultLimit = 1 << 20
 
 // History bounds what a topic keeps; the first bound that is reached counts. It
-// keeps nothing if Messages and Bytes are both 0.
+// keeps nothing if Messages and Bytes are both 0. Of patterns that nobody listens to any
+// more only the latest 64 keep theirs.
 type History struct {
 	Messages int           // no limit of that kind if 0
 	Bytes    int           // as in Limit; 64 MiB if 0

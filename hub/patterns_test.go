@@ -165,6 +165,53 @@ func TestPatternsHaveHistory(t *testing.T) {
 	}
 }
 
+// Who makes up patterns and leaves again has none of them stay but the last few, although
+// messages go on; and who comes back to one of these finds it as it was.
+func TestPatternsDoNotPileUp(t *testing.T) {
+	m := new(manual)
+	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 3}} }})
+	stays := new(fake).join(t, h, "p.*.stays")
+	publish(t, h, "p.x.stays", 1)
+	before, _ := h.Topic("p.*.stays")
+	pattern := func(i int) string { return fmt.Sprintf("p.*.%d.>", i) }
+	var at Position
+	for i := range 3 * maxRetiring {
+		var s Subscription
+		at, _ = h.Subscribe(pattern(i), &s, new(fake), SubscribeOptions{})
+		publish(t, h, fmt.Sprintf("p.x.%d.y", i), 1) // so that it has history
+		m.runAll()
+		s.Unsubscribe()
+		stays.sub.Unsubscribe() // who comes and goes again and again is there once
+		stays.sub = Subscription{}
+		stays.join(t, h, "p.*.stays")
+	}
+	kept := 0
+	for _, ts := range h.Topics() {
+		if isPattern(ts.Name) {
+			kept++
+		}
+	}
+	if after, _ := h.Topic("p.*.stays"); after.Position != before.Position {
+		t.Errorf("what has listeners most of the time began anew: %v, %v", before.Position, after.Position)
+	}
+	if kept > maxRetiring+1 {
+		t.Errorf("%d patterns are kept", kept)
+	}
+	f := new(fake)
+	if _, err := h.Subscribe(pattern(3*maxRetiring-1), &f.sub, f, SubscribeOptions{Start: Start{After: &at}}); err != nil {
+		t.Error(err)
+	}
+	m.runAll()
+	f.expect(t, 1)
+	for i := range 2 * maxRetiring { // it is not for the hub to end what has a listener
+		h.retire(f.sub.group.topic)
+		new(fake).join(t, h, pattern(i)).sub.Unsubscribe()
+	}
+	if _, ok := h.Topic(pattern(3*maxRetiring - 1)); !ok {
+		t.Error("a pattern has ended under its listener")
+	}
+}
+
 // Nothing is published to a pattern as if it were a topic.
 func TestPublishToAPattern(t *testing.T) {
 	m := new(manual)

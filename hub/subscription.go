@@ -123,6 +123,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	g.add(s)
 	g.members++
 	t.count++
+	t.retired = false
 	t.presence.join(to)
 	if o.Paused {
 		s.flags.Or(flagPaused)
@@ -164,10 +165,13 @@ func (s *Subscription) Unsubscribe() {
 	t.count--
 	t.presence.leave(s.to)
 	t.trimLocked()
-	idle := t.idleLocked()
+	idle, empty := t.idleLocked(), t.count == 0
 	t.mu.Unlock()
-	if idle {
+	switch {
+	case idle:
 		t.hub.drop(t)
+	case empty && t.pattern:
+		t.hub.retire(t)
 	}
 }
 

@@ -23,6 +23,7 @@ type Topic struct {
 	laggards int      // of those
 	ended    bool     // the hub has forgotten it
 	pattern  bool     // name is one; does not change
+	retired  bool     // it is not kept for its history alone any more: see Hub.retire
 	groups   []*group // of loops where there is or was a subscriber
 	feeds    []*Topic // the patterns that match, as of feedsAt
 	feedsAt  uint64   // Hub.patternsAt
@@ -180,7 +181,7 @@ func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last}
 
 // idleLocked reports whether the topic can be forgotten.
 func (t *Topic) idleLocked() bool {
-	return t.count == 0 && t.log.count == 0 && !t.companion && (t.remote == nil || t.remote.begun)
+	return t.count == 0 && (t.log.count == 0 || t.retired) && !t.companion && (t.remote == nil || t.remote.begun)
 }
 
 // groupLocked returns that of a loop.
