@@ -64,6 +64,9 @@ func New(o Options) *Hub {
 	if o.MaxSubscriptions <= 0 {
 		o.MaxSubscriptions = DefaultMaxSubscriptions
 	}
+	if o.MaxPatterns <= 0 {
+		o.MaxPatterns = DefaultMaxPatterns
+	}
 	h := &Hub{opts: o, groups: max(o.Groups, 1), gatherFrom: gatherFrom, topics: make(map[string]*Topic), aging: make(map[*Topic]struct{})}
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
 	h.patternsAt.Store(1)

@@ -30,6 +30,9 @@ var (
 // DefaultMaxSubscriptions is the Options.MaxSubscriptions of hubs that state none.
 const DefaultMaxSubscriptions = 16384
 
+// DefaultMaxPatterns is the Options.MaxPatterns of hubs that state none.
+const DefaultMaxPatterns = 256
+
 // Member is a connection that takes part in any number of topics. Its methods are
 // safe from any goroutine. It is the [Subscriber] of its subscriptions, and what
 // Message.Except is to be for what it publishes.
@@ -42,6 +45,7 @@ type Member struct {
 
 	mu   sync.Mutex // before those of the hub
 	left bool
+	wild uint32          // subscriptions by pattern
 	subs []*Subscription // sorted by name; a map would weigh five times as much
 
 	drain drain
@@ -93,13 +97,15 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch most := m.hub.opts.MaxSubscriptions; {
+	switch most, wild := m.hub.opts.MaxSubscriptions, m.hub.opts.MaxPatterns; {
 	case m.left:
 		return nil, Position{}, ErrLeft
 	case m.subLocked(name) != nil:
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrSubscribed, name)
 	case len(m.subs)+more > most:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
+	case isPattern(name) && int(m.wild) >= wild:
+		return nil, Position{}, fmt.Errorf("%w: a connection may have %d by pattern; unsubscribe from some, or use one that matches more", ErrTooMany, wild)
 	}
 	s := new(Subscription)
 	at, err := m.hub.Subscribe(name, s, m, o)
@@ -249,6 +255,9 @@ func (m *Member) subLocked(name string) *Subscription {
 func (m *Member) addLocked(s *Subscription) {
 	i, _ := m.findLocked(s.Topic())
 	m.subs = slices.Insert(m.subs, i, s)
+	if s.group.topic.pattern {
+		m.wild++
+	}
 }
 
 // dropLocked ends a subscription, and returns it, nil if there was none.
@@ -260,6 +269,9 @@ func (m *Member) dropLocked(name string) *Subscription {
 	s := m.subs[i]
 	if m.subs = slices.Delete(m.subs, i, i+1); len(m.subs) < cap(m.subs)/4 {
 		m.subs = slices.Clone(m.subs)
+	}
+	if s.group.topic.pattern {
+		m.wild--
 	}
 	s.Unsubscribe()
 	m.drain.forget(s)

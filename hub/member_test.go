@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -40,6 +41,29 @@ func wantGot(t testing.TB, who string, f *fake, want ...uint64) {
 func TestMemberSize(t *testing.T) {
 	if n := unsafe.Sizeof(Member{}); n > 192 {
 		t.Errorf("a Member has %d bytes; 192 are stated", n)
+	}
+}
+
+// Many patterns that match the same message are dear, so there are not many.
+func TestMemberHasFewPatterns(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask, MaxPatterns: 2})
+	m := newMember(t, h, new(fake), "")
+	subscribe(t, m, "a.*", SubscribeOptions{})
+	subscribe(t, m, "*.a", SubscribeOptions{})
+	if _, _, err := m.Subscribe("*.*", SubscribeOptions{}); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "2 by pattern") {
+		t.Errorf("a third: %v", err)
+	}
+	subscribe(t, m, "a.a", SubscribeOptions{})
+	if err := m.Unsubscribe("a.*"); err != nil {
+		t.Fatal(err)
+	}
+	subscribe(t, m, "*.*", SubscribeOptions{})
+	if err := m.Unsubscribe("a.a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.Subscribe(">", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("a third again: %v", err)
 	}
 }
 

@@ -37,6 +37,10 @@ type Options struct {
 	WrapPresence func(topic string, joined, left []Person) *wsproto.Prepared
 	// MaxSubscriptions is how many a Member may have at a time; 16,384 if 0.
 	MaxSubscriptions int
+	// MaxPatterns is how many of them may be by pattern; 256 if 0. A message goes to all
+	// patterns that match, of which there can be very many for one name: so a few clients
+	// could make it dear for everybody.
+	MaxPatterns int
 	// Broker joins this hub with others; nil for a hub of its own. It is the caller's to
 	// close, after the last use of the hub.
 	Broker Broker

@@ -97,7 +97,7 @@
 //	not-subscribed
 //	too-old       what was published since is not held any more; oldest is where it begins
 //	forbidden     the server does not let this client do that
-//	too-large     the number of subscriptions
+//	too-large     the number of subscriptions, or of those by pattern
 //	unknown       there is no such request
 //	unavailable   the server cannot do it now; try again later
 //
