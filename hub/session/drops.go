@@ -22,8 +22,8 @@ type drops struct {
 // OnDrop is a hub's Options.OnDrop.
 func OnDrop(s *hub.Subscription, messages int) {
 	if m, ok := s.Subscriber().(*hub.Member); ok {
-		if r, ok := m.To().(*receiver); ok {
-			r.dropped(s.Topic(), int64(messages))
+		if to, ok := m.To().(*session); ok {
+			to.dropped(s.Topic(), int64(messages))
 		}
 	}
 }
@@ -59,8 +59,11 @@ func (r *receiver) dropsDue() {
 	r.conn.WhenDrained(r)
 }
 
-// tellDrops may add to what is pending again by now: little, and seldom.
+// tellDrops may add to what is pending again by now: little, and seldom. It waits for
+// the request under way, which may be to unsubscribe: after its reply nothing is told.
 func (r *receiver) tellDrops() {
+	r.replying.Lock()
+	defer r.replying.Unlock()
 	r.mu.Lock()
 	d := r.drops
 	pending := d.pending

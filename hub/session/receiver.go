@@ -12,7 +12,7 @@ import (
 type receiver struct {
 	conn *wsproto.Conn
 
-	replying sync.Mutex // first of all: held while a request is handled
+	replying sync.Mutex // first of all: held while a request is handled, or an event told
 	mu       sync.Mutex
 	waiting  interface{ Schedule() } // of the hub, for the connection to drain
 	drops    *drops                  // nil if there never were any
@@ -58,13 +58,4 @@ func (r *receiver) tell(p []byte, err error) {
 	} else if r.conn.Send(wsproto.Text, p) == wsproto.Full {
 		r.conn.Close(wsproto.TryAgainLater, "too slow: the replies are not read")
 	}
-}
-
-// Ended says that the server has ended a subscription, but not before the client knows
-// that it has it.
-func (r *receiver) Ended(topic string, code wsproto.Code, reason string) {
-	r.replying.Lock()
-	defer r.replying.Unlock()
-	r.forget(topic)
-	r.tell((&wire.End{Topic: topic, Code: int(code), Reason: reason}).Append(nil))
 }

@@ -18,7 +18,7 @@ type session struct {
 
 func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	s.conn = c
-	m, err := s.end.hub.NewMember(&s.receiver, s.id, hub.SubscribeOptions{Wrapped: true, Paused: true})
+	m, err := s.end.hub.NewMember(s, s.id, hub.SubscribeOptions{Wrapped: true, Paused: true})
 	if err != nil {
 		c.Close(wsproto.PolicyViolation, wire.Plain(err))
 		return
@@ -52,6 +52,19 @@ func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 		s.member.Leave()
 	}
 	s.stop()
+}
+
+// Ended says that the server has ended a subscription, but not before the client knows
+// that it has it; and not if the client, told so by a reply, has subscribed anew: that
+// one has not ended.
+func (s *session) Ended(topic string, code wsproto.Code, reason string) {
+	s.replying.Lock()
+	defer s.replying.Unlock()
+	if s.member.Subscription(topic) != nil {
+		return
+	}
+	s.forget(topic)
+	s.tell((&wire.End{Topic: topic, Code: int(code), Reason: reason}).Append(nil))
 }
 
 // handle does what r asks for, and replies.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/coder/websocket"
@@ -67,6 +68,66 @@ func TestAuthorize(t *testing.T) {
 	}
 	c.wantsCode(wire.Request{Do: wire.History, Topic: "@ada"}, "")
 	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "@ada"}, wire.Forbidden) // it has it already
+}
+
+// held has a client whose session the test has in its hands.
+func held(t *testing.T) (c *client, s *session) {
+	t.Helper()
+	all := make(chan *session, 1)
+	c = serve(t, hub.Options{}, Options{Authorize: func(m *hub.Member, _, _ string) error {
+		all <- m.To().(*session)
+		return nil
+	}}).dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "a"})
+	return c, <-all
+}
+
+// What was dropped is not told in the midst of a request, which may be to unsubscribe.
+func TestDropsWaitForTheRequest(t *testing.T) {
+	c, s := held(t)
+	s.replying.Lock()
+	s.dropped("a", 7)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		s.tellDrops()
+	}()
+	select {
+	case <-told:
+		t.Error("it was told")
+	case <-time.After(20 * time.Millisecond):
+	}
+	s.forget("a")
+	s.replying.Unlock()
+	<-told
+	c.gets(wire.Request{Do: wire.Ping}) // the reply comes next
+}
+
+// Who has subscribed anew, before it could be told that the server had ended the first
+// subscription, is not told that the second has ended.
+func TestEndIsNotThatOfTheNext(t *testing.T) {
+	c, s := held(t)
+	s.replying.Lock()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.end.hub.Disconnect("a", wsproto.GoingAway, "")
+	}()
+	if !settles(func() bool { return s.member.Subscription("a") == nil }) {
+		t.Fatal("it does not end")
+	}
+	if _, _, err := s.member.Subscribe("a", hub.SubscribeOptions{Wrapped: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.replying.Unlock()
+	<-ended
+	c.gets(wire.Request{Do: wire.Ping}) // the reply comes next
+	if n := s.end.hub.Disconnect("a", wsproto.GoingAway, ""); n != 1 {
+		t.Errorf("%d were there", n)
+	}
+	if e := c.event(); e.End == nil || e.End.Topic != "a" {
+		t.Errorf("%+v, want the end", e)
+	}
 }
 
 func TestTooManySubscriptions(t *testing.T) {
