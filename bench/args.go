@@ -29,6 +29,7 @@ const usage = `Usage: go run -C bench . SUBCOMMAND [flags]
   churn       connections opened and closed per second
   simulate    the hub with up to 10 million subscribers that have no socket
   all         all of them
+  floor       Fanfare's broadcast beside the least that one can cost; floor -h
   check       Fanfare's memory and instructions against the report in -results
 
 Flags:
@@ -44,42 +45,44 @@ var subcommands = map[string][]kind{
 func parseArgs(args []string, out io.Writer) (*options, error) {
 	o := &options{servers: servers.All}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.BoolVar(&o.quick, "quick", false, "one round, fewer connections, shorter, and no rest: under 3 minutes instead of 30")
 	f.StringVar(&o.json, "json", "", "write all figures to this `file`")
 	f.StringVar(&o.report, "report", "", "write report.md, report.json and the charts to this `directory`")
 	f.StringVar(&o.results, "results", "results", "`directory` of the report that check compares with")
 	f.Func("servers", "only these `names`, with commas between, of "+strings.Join(servers.Names(), ", "), o.choose)
-	help := func() {
-		fmt.Fprint(out, usage)
-		f.SetOutput(out)
-		f.PrintDefaults()
-	}
 	name := ""
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
 	switch name {
 	case "-h", "-help", "--help", "help":
-		help()
-		return nil, flag.ErrHelp
+		name, args = "all", []string{"-h"}
 	}
 	if o.kinds = subcommands[name]; o.kinds == nil {
-		return nil, fmt.Errorf("%q is no subcommand: say memory, echo, broadcast, churn, simulate, all or check; then flags, which -h lists", name)
+		return nil, fmt.Errorf("%q is no subcommand: say memory, echo, broadcast, churn, simulate, all, floor or check; then flags, which -h lists", name)
 	}
-	if err := f.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			help()
-		}
+	if err := parseFlags(f, usage, args, out); err != nil {
 		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
 	}
 	if o.check = name == "check"; o.check {
 		o.servers = slices.DeleteFunc(slices.Clone(o.servers), func(s servers.Server) bool { return s.Module != servers.All[0].Module })
 	}
 	return o, nil
+}
+
+// parseFlags writes usage and the flags to out if args ask for them.
+func parseFlags(f *flag.FlagSet, usage string, args []string, out io.Writer) error {
+	f.SetOutput(io.Discard)
+	err := f.Parse(args)
+	if err == flag.ErrHelp {
+		fmt.Fprint(out, usage)
+		f.SetOutput(out)
+		f.PrintDefaults()
+	}
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
+	}
+	return err
 }
 
 func (o *options) choose(list string) error {

@@ -9,15 +9,16 @@ import (
 )
 
 // programs are the files of the programs that take part.
-type programs struct{ serve, load, simulate string }
+type programs struct{ serve, load, simulate, fanfare string }
 
 // build compiles them into a directory.
 func build(ctx context.Context, dir string) (*programs, error) {
-	c := command(ctx, "go", "build", "-o", dir+"/", "github.com/fanfare-ws/fanfare/bench/serve", "github.com/fanfare-ws/fanfare/bench/simulate", "github.com/fanfare-ws/fanfare/cmd/fanfare-load")
+	c := command(ctx, "go", "build", "-o", dir+"/", "github.com/fanfare-ws/fanfare/bench/serve", "github.com/fanfare-ws/fanfare/bench/simulate",
+		"github.com/fanfare-ws/fanfare/cmd/fanfare", "github.com/fanfare-ws/fanfare/cmd/fanfare-load")
 	if out, err := c.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the servers (in the directory bench, as go run -C bench does): %w\n%s", err, out)
 	}
-	return &programs{filepath.Join(dir, "serve"), filepath.Join(dir, "fanfare-load"), filepath.Join(dir, "simulate")}, nil
+	return &programs{filepath.Join(dir, "serve"), filepath.Join(dir, "fanfare-load"), filepath.Join(dir, "simulate"), filepath.Join(dir, "fanfare")}, nil
 }
 
 // versions tells those of the modules in a program, by path.

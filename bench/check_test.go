@@ -8,7 +8,7 @@ import (
 
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
-	if err := sample().writeJSON(filepath.Join(dir, "report.json")); err != nil {
+	if err := writeJSON(filepath.Join(dir, "report.json"), sample()); err != nil {
 		t.Fatal(err)
 	}
 	now := sample()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,18 +104,22 @@ const visitLimit = 3 * time.Minute
 func (p *programs) visit(ctx context.Context, server *servers.Server, mode string, limit time.Duration, args ...string) (*loaded, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took more than %v", limit))
 	defer cancel()
-	s, err := startServer(bounded, p.serve, server.Name, mode)
+	s, err := p.startServer(bounded, server.Name, mode)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(context.Cause(bounded), err)
 	}
 	defer s.stop()
-	args = append(args, "-json", "-q", "-pid", strconv.Itoa(s.cmd.Process.Pid), "-vars", "http://"+s.vars+"/")
-	args = append(append(args, server.Flags...), s.urls(server, args[0])...)
-	c := command(bounded, p.load, args...)
+	args = append(args, "-vars", "http://"+s.vars+"/")
+	return p.ask(bounded, s, append(append(args, server.Flags...), s.urls(server, args[0])...)...)
+}
+
+// ask runs a subcommand of fanfare-load against a server and returns its report.
+func (p *programs) ask(ctx context.Context, s *child, args ...string) (*loaded, error) {
+	c := command(ctx, p.load, slices.Insert(args, 1, "-json", "-q", "-pid", strconv.Itoa(s.cmd.Process.Pid))...)
 	var out, said bytes.Buffer
 	c.Stdout, c.Stderr = &out, &said
 	if err := c.Run(); err != nil {
-		if cause := context.Cause(bounded); cause != nil {
+		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}
 		// With status 1 it tells in its report what was wrong.

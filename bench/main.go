@@ -4,6 +4,7 @@
 //	go run -C bench . echo     messages per second, processor time and latency
 //	go run -C bench . broadcast, churn, simulate
 //	go run -C bench . all      all of them
+//	go run -C bench . floor    Fanfare's broadcast beside the least that one can cost
 //	go run -C bench . check    fails if Fanfare has become heavier
 //
 // Each server is a process of its own; all are loaded by fanfare-load, which checks
@@ -36,7 +37,7 @@ func main() {
 // run is the program: it returns the exit status, which is 0 if all rows are ranked,
 // 1 if some are not or the run was interrupted, and 2 if the arguments are wrong.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	opt, err := parseArgs(args, stdout)
+	task, err := parse(args, stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -44,14 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 2
 	}
-	r, err := compare(ctx, opt, stderr)
-	if err == nil {
-		err = r.publish(opt, stdout)
-	}
-	var worse []string
-	if err == nil && opt.check {
-		worse, err = r.check(opt.results, stdout)
-	}
+	err = task.run(ctx, stdout, stderr)
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "bench: interrupted; nothing was written and no process is left")
@@ -59,12 +53,42 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
-	case len(worse) > 0:
-		fmt.Fprintf(stderr, "bench: more than 10 %% worse than recorded:\n  %s\n", strings.Join(worse, "\n  "))
-		return 1
-	case !r.clean():
-		fmt.Fprintln(stderr, "bench: some servers lost or refused something: their rows are not ranked")
-		return 1
 	}
 	return 0
+}
+
+// task is what the arguments ask for. Progress goes to log.
+type task interface {
+	run(ctx context.Context, stdout, log io.Writer) error
+}
+
+func parse(args []string, out io.Writer) (task, error) {
+	if len(args) > 0 && args[0] == "floor" {
+		return parseFloorArgs(args[1:], out)
+	}
+	return parseArgs(args, out)
+}
+
+// run is the comparison. It fails if some rows are not ranked.
+func (o *options) run(ctx context.Context, stdout, log io.Writer) error {
+	r, err := compare(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	if err := r.publish(o, stdout); err != nil {
+		return err
+	}
+	if o.check {
+		worse, err := r.check(o.results, stdout)
+		if err != nil {
+			return err
+		}
+		if len(worse) > 0 {
+			return fmt.Errorf("more than 10 %% worse than recorded:\n  %s", strings.Join(worse, "\n  "))
+		}
+	}
+	if !r.clean() {
+		return errors.New("some servers lost or refused something: their rows are not ranked")
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -27,14 +28,33 @@ type child struct {
 	cmd  *exec.Cmd
 	end  context.CancelFunc
 	addr string
-	vars string // of the page about it
+	vars string // of the page about it; "" if it has none
 }
 
-// startServer starts program with the server of that name and returns when it
-// listens. ctx bounds its life.
-func startServer(ctx context.Context, program, name, mode string) (*child, error) {
+// startServer starts the server of that name, one of package servers.
+func (p *programs) startServer(ctx context.Context, name, mode string) (*child, error) {
+	s, line, err := start(ctx, p.serve, name, mode, "127.0.0.1:0")
+	if err == nil {
+		s.addr, s.vars, _ = strings.Cut(line, " ")
+	}
+	return s, err
+}
+
+// startFanfare starts the server program, cmd/fanfare.
+func (p *programs) startFanfare(ctx context.Context) (*child, error) {
+	s, line, err := start(ctx, p.fanfare, "-addr", "127.0.0.1:0")
+	if err == nil {
+		s.addr = line[strings.LastIndex(line, " ")+1:]
+	}
+	return s, err
+}
+
+// start returns when a server listens, with its first line, which says where. ctx
+// bounds its life.
+func start(ctx context.Context, program string, args ...string) (s *child, line string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &child{cmd: command(ctx, program, name, mode, "127.0.0.1:0"), end: cancel}
+	name := filepath.Base(program) + " " + args[0]
+	s = &child{cmd: command(ctx, program, args...), end: cancel}
 	var said bytes.Buffer
 	s.cmd.Stderr = &said
 	out, err := s.cmd.StdoutPipe()
@@ -43,15 +63,13 @@ func startServer(ctx context.Context, program, name, mode string) (*child, error
 	}
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, "", fmt.Errorf("start %s: %w", name, err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil { // it has closed its output, or was ended
+	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil { // it has closed its output, or was ended
 		s.stop()
-		return nil, fmt.Errorf("%s does not listen: %s", name, strings.TrimSpace(said.String()))
+		return nil, "", fmt.Errorf("%s does not listen: %s", name, strings.TrimSpace(said.String()))
 	}
-	s.addr, s.vars, _ = strings.Cut(strings.TrimSpace(line), " ")
-	return s, nil
+	return s, strings.TrimSpace(line), nil
 }
 
 // stop returns when the process is gone.

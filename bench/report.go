@@ -71,7 +71,7 @@ func (r *report) publish(o *options, out io.Writer) error {
 		fmt.Fprintf(out, "\nNo instructions and cycles: %s.\n", r.Uncounted)
 	}
 	if o.json != "" {
-		if err := r.writeJSON(o.json); err != nil {
+		if err := writeJSON(o.json, r); err != nil {
 			return err
 		}
 	}
@@ -92,12 +92,12 @@ func (r *report) publish(o *options, out io.Writer) error {
 	}
 	charts, err := r.writeCharts(o.report)
 	return errors.Join(err,
-		r.writeJSON(filepath.Join(o.report, "report.json")),
+		writeJSON(filepath.Join(o.report, "report.json"), r),
 		os.WriteFile(filepath.Join(o.report, "report.md"), []byte(r.markdown(servers.LeftOut, charts)), 0o644))
 }
 
-func (r *report) writeJSON(file string) error {
-	b, err := json.MarshalIndent(r, "", "  ")
+func writeJSON(file string, document any) error {
+	b, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
 		return err
 	}

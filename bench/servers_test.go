@@ -25,7 +25,7 @@ func TestServersEcho(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			p, err := startServer(ctx, built.serve, s.Name, servers.EchoMode)
+			p, err := built.startServer(ctx, s.Name, servers.EchoMode)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func echoes(t *testing.T, c *websocket.Conn, op int, p []byte) {
 
 // TestEpollLoop is about what the hand-written loop has to put together.
 func TestEpollLoop(t *testing.T) {
-	p, err := startServer(t.Context(), built.serve, "epoll", servers.EchoMode)
+	p, err := built.startServer(t.Context(), "epoll", servers.EchoMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestEpollLoop(t *testing.T) {
 }
 
 func TestStopEndsTheProcess(t *testing.T) {
-	p, err := startServer(t.Context(), built.serve, "fanfare", servers.EchoMode)
+	p, err := built.startServer(t.Context(), "fanfare", servers.EchoMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestStopEndsTheProcess(t *testing.T) {
 
 func TestServerDoesNotStart(t *testing.T) {
 	for name, says := range map[string]string{"nobody": `there is no server "nobody"`, "floor": `floor has no mode "cast"`} {
-		_, err := startServer(t.Context(), built.serve, name, servers.CastMode)
+		_, err := built.startServer(t.Context(), name, servers.CastMode)
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %s", err, says)
 		}

@@ -21,6 +21,7 @@ type loop struct {
 	epoll, listener int
 	cast            bool      // what comes goes to all
 	bare            bool      // as floor.go says
+	times           *times    // of floor.go, whose broadcast it is; nil for others
 	conns           []*client // by descriptor
 	in, out         []byte    // for the client whose turn it is
 	reader          bytes.Reader
@@ -132,15 +133,17 @@ func (l *loop) turn(fd int, c *client) error {
 	}
 	l.out = l.out[:0]
 	if c.open {
-		if b, err = l.answer(c, b); err != nil {
+		if b, err = l.answer(fd, c, b); err != nil {
 			return err
 		}
 	}
 	if c.rest = nil; len(b) > 0 {
 		c.rest = slices.Clone(b)
 	}
-	if l.cast {
+	if l.cast && len(l.out) > 0 {
 		l.toAll()
+	}
+	if l.cast {
 		return nil
 	}
 	return l.write(fd, c, l.out)
@@ -150,7 +153,7 @@ func (l *loop) turn(fd int, c *client) error {
 func (l *loop) toAll() {
 	for fd, c := range l.conns {
 		switch {
-		case c == nil || !c.open || len(l.out) == 0:
+		case c == nil || !c.open:
 		case len(c.pending) > maxInput:
 			l.drop(fd)
 		case len(c.pending) > 0:
@@ -186,7 +189,7 @@ func (l *loop) shake(fd int, c *client, b []byte) ([]byte, error) {
 }
 
 // answer puts what b asks for into l.out and returns what of b is not whole.
-func (l *loop) answer(c *client, b []byte) ([]byte, error) {
+func (l *loop) answer(fd int, c *client, b []byte) ([]byte, error) {
 	if l.bare {
 		return l.reflect(c, b)
 	}
@@ -202,6 +205,9 @@ func (l *loop) answer(c *client, b []byte) ([]byte, error) {
 		b = b[start+len(p):]
 		if err := l.echo(h, p); err != nil {
 			return nil, err
+		}
+		if l.times != nil {
+			l.toOthers(fd)
 		}
 	}
 	return nil, nil

@@ -48,10 +48,17 @@ var All = []Server{
 		Path: centrifugePath, Publish: publishPath, Flags: []string{"-hello", centrifugeHello}},
 }
 
+// FloorCast is in no table, for it keeps nothing for those that do not read at once:
+// the subcommand floor compares with it.
+var FloorCast = Server{Name: "floor-cast", Module: "golang.org/x/sys", About: "one thread, and one write(2) for each socket and message", Cast: floorCast}
+
 const fanfareModule = "github.com/fanfare-ws/fanfare"
 
 // Find returns the server of that name.
 func Find(name string) (Server, error) {
+	if name == FloorCast.Name {
+		return FloorCast, nil
+	}
 	i := slices.IndexFunc(All, func(s Server) bool { return s.Name == name })
 	if i < 0 {
 		return Server{}, fmt.Errorf("there is no server %q: say one of %q", name, Names())

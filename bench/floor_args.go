@@ -7,18 +7,17 @@ import (
 	"time"
 )
 
-// options are what the arguments say.
-type options struct {
+// floorOptions are what the arguments of the subcommand floor say.
+type floorOptions struct {
 	n, size, rounds, window int
 	rate                    float64
 	duration                time.Duration
 	json                    string // file
 }
 
-func parseArgs(args []string, out io.Writer) (*options, error) {
-	o := new(options)
+func parseFloorArgs(args []string, out io.Writer) (*floorOptions, error) {
+	o := new(floorOptions)
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.IntVar(&o.n, "n", 10_000, "`subscribers`")
 	f.Float64Var(&o.rate, "rate", 10, "`messages` per second")
 	f.IntVar(&o.size, "size", 128, "`bytes` of a message")
@@ -26,22 +25,14 @@ func parseArgs(args []string, out io.Writer) (*options, error) {
 	f.IntVar(&o.rounds, "rounds", 3, "`times` that each figure is measured")
 	f.IntVar(&o.window, "window", 64, "`messages` under way when Fanfare is saturated")
 	f.StringVar(&o.json, "json", "", "write the figures to this `file`, too")
-	if err := f.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			fmt.Fprintln(out, "Usage: go run -C bench ./floor [flags]")
-			f.SetOutput(out)
-			f.PrintDefaults()
-		}
+	if err := parseFlags(f, "Usage: go run -C bench . floor [flags]\n", args, out); err != nil {
 		return nil, err
-	}
-	if f.NArg() > 0 {
-		return nil, fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
 	}
 	return o, o.check()
 }
 
 // check leaves to fanfare-load what that checks anyway.
-func (o *options) check() error {
+func (o *floorOptions) check() error {
 	switch {
 	case o.n < 1:
 		return fmt.Errorf("-n is %d; there must be at least 1 subscriber", o.n)

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"math"
-	"os"
-	"slices"
-	"strconv"
 )
 
-// report is what a run has found: the document of -json. Times are in microseconds.
-type report struct {
+// floorReport is what the subcommand floor has found: the document of its -json. Times are in microseconds.
+type floorReport struct {
 	Subscribers    int     `json:"subscribers"`
 	Rate           float64 `json:"messages_per_second"`
 	Size           int     `json:"size_bytes"`
@@ -37,15 +32,16 @@ type rate struct {
 	CPU       spread `json:"cpu_per_delivery"`
 }
 
-func (r rates) rate() rate { return rate{spreadOf(r.perSecond), spreadOf(r.cpu)} }
+func (t *turn) rate() rate { return rate{t.spread(perSecond), t.spread(cpuEach)} }
 
 // report has ratios of medians.
-func (s *samples) report(o *options) *report {
-	r := &report{
+func (o *floorOptions) report(turns []turn) *floorReport {
+	floor, fanfare, many, one := &turns[0], &turns[1], &turns[2], &turns[3]
+	r := &floorReport{
 		Subscribers: o.n, Rate: o.rate, Size: o.size, Seconds: o.duration.Seconds(), Rounds: o.rounds, Window: o.window,
-		FloorCPU: spreadOf(s.floorCPU), FanfareCPU: spreadOf(s.fanfareCPU),
-		FloorLatency: spreadOf(s.floorLatency), FanfareLatency: spreadOf(s.fanfareLatency), Loop: spreadOf(s.loop),
-		Saturated: s.saturated.rate(), Single: s.single.rate(),
+		FloorCPU: floor.spread(cpuEach), FanfareCPU: fanfare.spread(cpuEach),
+		FloorLatency: floor.spread(p50), FanfareLatency: fanfare.spread(p50), Loop: floor.spread(loop),
+		Saturated: many.rate(), Single: one.rate(),
 	}
 	r.CPURatio = r.FanfareCPU.over(r.FloorCPU)
 	r.LoopShare = r.FanfareLatency.over(r.Loop)
@@ -55,40 +51,21 @@ func (s *samples) report(o *options) *report {
 }
 
 // publish writes the figures to out, and to the file that was asked for.
-func (r *report) publish(o *options, out io.Writer) error {
+func (r *floorReport) publish(o *floorOptions, out io.Writer) error {
 	fmt.Fprintf(out, "%s subscribers, %v messages of %d bytes per second; median (minimum-maximum) of %d rounds of %v\n",
-		comma(float64(r.Subscribers)), r.Rate, r.Size, r.Rounds, o.duration)
+		comma(r.Subscribers), r.Rate, r.Size, r.Rounds, o.duration)
 	fmt.Fprintf(out, "CPU per delivery: floor %s, Fanfare %s, %.2f x\n", r.FloorCPU.text(micros), r.FanfareCPU.text(micros), r.CPURatio)
 	fmt.Fprintf(out, "median latency: floor %s, Fanfare %s; one loop over all sockets takes %s, %.2f of which Fanfare needs\n",
-		r.FloorLatency.text(millis), r.FanfareLatency.text(millis), r.Loop.text(millis), r.LoopShare)
+		r.FloorLatency.text(milliseconds), r.FanfareLatency.text(milliseconds), r.Loop.text(milliseconds), r.LoopShare)
 	many, one := r.Saturated, r.Single
 	fmt.Fprintf(out, "Fanfare's deliveries/s: %s with %d messages under way, %s with 1, %.1f x\n",
-		many.PerSecond.text(comma), r.Window, one.PerSecond.text(comma), r.WindowRatio)
+		many.PerSecond.text(whole), r.Window, one.PerSecond.text(whole), r.WindowRatio)
 	fmt.Fprintf(out, "CPU per delivery: %s with %d messages under way, %s with 1, 1/%.1f\n",
 		many.CPU.text(micros), r.Window, one.CPU.text(micros), r.WindowCPURatio)
 	if o.json == "" {
 		return nil
 	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(o.json, append(b, '\n'), 0o644)
-}
-
-// spread is a figure that was measured several times.
-type spread struct {
-	Median float64 `json:"median"`
-	Min    float64 `json:"min"`
-	Max    float64 `json:"max"`
-}
-
-// spreadOf is of at least one value. The median of an even number is the mean of the
-// two in the middle.
-func spreadOf(values []float64) spread {
-	v := slices.Sorted(slices.Values(values))
-	n := len(v)
-	return spread{Median: (v[(n-1)/2] + v[n/2]) / 2, Min: v[0], Max: v[n-1]}
+	return writeJSON(o.json, r)
 }
 
 // over is the ratio of medians; 0 where there is none, as of a processor time below
@@ -100,20 +77,6 @@ func (s spread) over(t spread) float64 {
 	return s.Median / t.Median
 }
 
-func (s spread) text(f func(float64) string) string {
-	return fmt.Sprintf("%s (%s-%s)", f(s.Median), f(s.Min), f(s.Max))
-}
+func micros(v float64) string { return hundredths(v) + " µs" }
 
-func micros(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) + " µs" }
-
-// millis writes microseconds as milliseconds.
-func millis(v float64) string { return strconv.FormatFloat(v/1e3, 'f', 2, 64) + " ms" }
-
-// comma writes 12345 as 12,345.
-func comma(v float64) string {
-	s := strconv.FormatFloat(math.Round(v), 'f', 0, 64)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func milliseconds(v float64) string { return millis(v) + " ms" }
