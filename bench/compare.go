@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -48,9 +49,11 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 		sizes = opt.simulations()
 	}
 	c.all += len(sizes) * opt.rounds()
-	c.measure(ctx, loads)
+	bounded, cancel := context.WithDeadlineCause(ctx, c.begun.Add(most), errTimeUp)
+	defer cancel()
+	c.measure(bounded, loads)
 	for _, n := range sizes {
-		if err := c.simulate(ctx, n); err != nil {
+		if err := c.simulate(bounded, n); err != nil && !errors.Is(err, errTimeUp) {
 			return nil, err
 		}
 	}

@@ -158,6 +158,12 @@ func (o *options) duration(longer int) time.Duration {
 	return time.Second * time.Duration(longer)
 }
 
+// errTimeUp ends the visit that is under way after most.
+var errTimeUp = fmt.Errorf("the %v for all of it were over", most)
+
+// most is for how long programs are run: with the charts, a run ends within 30 minutes.
+const most = 29 * time.Minute
+
 // enough is after which time nothing is measured that has been before.
 func (o *options) enough() time.Duration {
 	if o.quick {

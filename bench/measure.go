@@ -41,15 +41,16 @@ func (c *comparison) measure(ctx context.Context, loads []load) {
 		for i := range loads {
 			l := &loads[i]
 			switch {
-			case ctx.Err() != nil:
+			case interrupted(ctx):
 				return
 			case round > 0 && time.Since(c.begun) > c.opt.enough():
 				c.all -= len(who[i])
 			case c.opt.check && l.Kind != memory && c.report.Uncounted != "": // nothing to compare in it
 				c.all -= len(who[i])
 			default:
-				c.round(ctx, l, who[i], round)
-				l.Rounds++
+				if c.round(ctx, l, who[i], round); round == 0 || ctx.Err() == nil {
+					l.Rounds++
+				}
 			}
 		}
 	}
@@ -77,14 +78,24 @@ func (c *comparison) takers(l *load) (who []*samples) {
 	return who
 }
 
-// round begins with another server each time, so that none is always the first.
+func interrupted(ctx context.Context) bool {
+	return ctx.Err() != nil && context.Cause(ctx) != errTimeUp
+}
+
+// round begins with another server each time, so that none is always the first. When
+// the time is up it leaves those as they are that have been measured before, and the
+// others have that as their fault.
 func (c *comparison) round(ctx context.Context, l *load, who []*samples, round int) {
 	for i := range who {
-		if ctx.Err() != nil {
+		if interrupted(ctx) {
 			return
 		}
 		s := who[(i+round)%len(who)]
 		got, err := c.prog.visit(ctx, s.server, l.mode(s.server), visitLimit, l.args(s.server, round)...)
+		if err == errTimeUp && round > 0 {
+			c.all--
+			continue
+		}
 		c.progress("%s, round %d: %s%s", l.Title, round+1, s.server.Name, s.add(l.Kind, got, err))
 		if got != nil {
 			c.report.Uncounted = cmp.Or(c.report.Uncounted, got.uncounted())

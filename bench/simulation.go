@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,7 +49,7 @@ func (c *comparison) simulate(ctx context.Context, n int) error {
 		}
 		got, err := c.prog.simulateOnce(ctx, n)
 		if err != nil {
-			return err
+			return cmp.Or(context.Cause(ctx), err)
 		}
 		for name, v := range got {
 			samples[name] = append(samples[name], v)

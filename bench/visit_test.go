@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,30 @@ func TestMeasureIsBounded(t *testing.T) {
 	c.measure(t.Context(), []load{{Kind: churn, Args: []string{"churn", "-count", "20"}}})
 	if m := c.report.Measurements[0]; !m.Short || m.Rounds != 1 || c.done != 1 || c.all != 1 || len(m.Rows) != 1 {
 		t.Errorf("%+v, %d of %d", m, c.done, c.all)
+	}
+}
+
+// TestMeasureEnds has no time left at all: what was measured stays, and what was not
+// says why.
+func TestMeasureEnds(t *testing.T) {
+	server, err := servers.Find("floor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithDeadlineCause(t.Context(), time.Now(), errTimeUp)
+	defer cancel()
+	c := &comparison{opt: &options{servers: []servers.Server{server}}, prog: built, report: new(report), begun: time.Now(), log: new(strings.Builder), all: 3}
+	c.measure(ctx, []load{{Kind: churn, Args: []string{"churn", "-duration", "1h"}}})
+	m := c.report.Measurements[0]
+	if faults := m.Rows[0].Faults; !m.Short || m.Rounds != 1 || len(faults) != 1 || faults[0] != errTimeUp.Error() {
+		t.Errorf("%+v", m)
+	}
+	who := c.takers(&load{Kind: churn})
+	if c.round(ctx, &load{Kind: churn, Args: []string{"churn"}}, who, 1); len(who[0].faults) > 0 {
+		t.Errorf("a second round has %q", who[0].faults)
+	}
+	if err := c.simulate(ctx, 1000); !errors.Is(err, errTimeUp) || len(c.report.Simulations) > 0 {
+		t.Errorf("%v, %+v", err, c.report.Simulations)
 	}
 }
 
