@@ -35,7 +35,7 @@ func main() {
 }
 
 // run is the program: it returns the exit status, which is 0 if all rows are ranked,
-// 1 if some are not or the run was interrupted, and 2 if the arguments are wrong.
+// 1 if some are not or the run failed or was interrupted, and 2 if the arguments are wrong.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	task, err := parse(args, stdout)
 	switch {

@@ -140,10 +140,8 @@ func (l *loop) turn(fd int, c *client) error {
 	if c.rest = nil; len(b) > 0 {
 		c.rest = slices.Clone(b)
 	}
-	if l.cast && len(l.out) > 0 {
-		l.toAll()
-	}
 	if l.cast {
+		l.toAll()
 		return nil
 	}
 	return l.write(fd, c, l.out)
@@ -151,6 +149,9 @@ func (l *loop) turn(fd int, c *client) error {
 
 // toAll sends l.out to everybody. Who has taken too little is dropped.
 func (l *loop) toAll() {
+	if len(l.out) == 0 {
+		return
+	}
 	for fd, c := range l.conns {
 		switch {
 		case c == nil || !c.open:
