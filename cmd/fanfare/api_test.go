@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +88,48 @@ func TestPublishBatch(t *testing.T) {
 		}
 	}
 	p.wants(quiet, websocket.MessageText, "2")
+}
+
+// What a batch takes and answers is bounded, whatever it consists of.
+func TestBatchIsBounded(t *testing.T) {
+	many := []byte(`{"messages":[` + strings.Repeat("{},", 2_000_000) + `{}]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := json.Unmarshal(many, new(batch))
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, errBatch) || n > 64<<20 {
+		t.Errorf("%d bytes were allocated: %v", n, err)
+	}
+	if err := json.Unmarshal([]byte(`{"messages":{}}`), new(batch)); err == nil || !strings.Contains(err.Error(), "no array") {
+		t.Errorf("an object: %v", err)
+	}
+	p := start(t, "-topic", "p.* history=1")
+	post := func(messages []string) (status int, r struct {
+		Results []published
+		Error   string
+	}) {
+		t.Helper()
+		resp, body := p.request("POST", "/publish", "application/json", strings.NewReader(`{"messages":[`+strings.Join(messages, ",")+`]}`))
+		if err := json.Unmarshal([]byte(body), &r); err != nil {
+			t.Fatalf("%.100s: %v", body, err)
+		}
+		return resp.StatusCode, r
+	}
+	if status, r := post(slices.Repeat([]string{"{}"}, maxBatch+1)); status != 413 || !strings.Contains(r.Error, "10000 messages") {
+		t.Errorf("%d %s", status, r.Error)
+	}
+	const topics = 2000
+	var all []string
+	for i := range topics {
+		all = append(all, fmt.Sprintf(`{"topic":"p.%d","data":1}`, i))
+	}
+	post(all)
+	_, r := post(slices.Repeat([]string{`{"pattern":"p.*","data":1}`}, maxReached/topics+1))
+	for i, one := range r.Results {
+		if last := i == maxReached/topics; last != (one.Error != "") || last != (len(one.Topics) == 0) {
+			t.Errorf("%d: %d topics, %q", i, len(one.Topics), one.Error)
+		}
+	}
 }
 
 func TestHistoryOverHTTP(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,11 +18,39 @@ const (
 	maxBatch = 10_000
 	// batchBodies is how many times the limit of a message a batch can have.
 	batchBodies = 8
+	// maxReached is how many topics the patterns of a batch reach before no more are
+	// taken: each is a line of the answer.
+	maxReached = 100_000
 )
 
 // batch is the body of POST /publish.
 type batch struct {
-	Messages []batchMessage `json:"messages"`
+	Messages batchMessages `json:"messages"`
+}
+
+// batchMessages are at most maxBatch: "{}" has 2 bytes, and takes fifty times as many.
+type batchMessages []batchMessage
+
+var errBatch = fmt.Errorf("there are more than %d messages, the limit of a batch", maxBatch)
+
+// UnmarshalJSON fails with errBatch before it takes too many.
+func (all *batchMessages) UnmarshalJSON(b []byte) error {
+	*all = nil
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); t != json.Delim('[') {
+		return cmp.Or(err, errors.New(`"messages" is no array`))
+	}
+	for d.More() {
+		if len(*all) == maxBatch {
+			return errBatch
+		}
+		var one batchMessage
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		*all = append(*all, one)
+	}
+	return nil
 }
 
 type batchMessage struct {
@@ -52,6 +81,9 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 	}
 	var b batch
 	switch err := json.Unmarshal(body, &b); {
+	case errors.Is(err, errBatch):
+		fail(w, http.StatusRequestEntityTooLarge, err.Error())
+		return
 	case err != nil:
 		fail(w, http.StatusBadRequest, `the body is not as {"messages":[{"topic":"news","data":"hello"}]}: `+err.Error())
 		return
@@ -61,21 +93,24 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 	case len(b.Messages) == 0:
 		fail(w, http.StatusBadRequest, `there are no "messages"`)
 		return
-	case len(b.Messages) > maxBatch:
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("there are %d messages; at most %d are allowed", len(b.Messages), maxBatch))
-		return
 	}
-	results := make([]published, len(b.Messages))
+	results, reached := make([]published, len(b.Messages)), 0
 	for i := range b.Messages {
-		results[i] = a.publishOne(&b.Messages[i])
+		results[i] = a.publishOne(&b.Messages[i], reached)
+		reached += len(results[i].Topics)
 	}
 	answer(w, http.StatusOK, map[string]any{"results": results})
 }
 
-func (a *app) publishOne(one *batchMessage) (p published) {
+// publishOne publishes a message of a batch, whose patterns have reached so many topics.
+func (a *app) publishOne(one *batchMessage, reached int) (p published) {
 	p.Topic, p.Pattern = one.Topic, one.Pattern
 	m, err := one.message(a.cfg.maxMessage)
-	if err == nil {
+	switch {
+	case err != nil:
+	case p.Pattern != "" && reached >= maxReached:
+		err = fmt.Errorf("the patterns before this have reached %d topics: publish it in another batch", reached)
+	default:
 		err = a.publishTo(&p, m)
 	}
 	if err != nil {
