@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,8 +46,13 @@ func fail(w http.ResponseWriter, status int, reason string) {
 	answer(w, status, map[string]any{"error": reason})
 }
 
-func (a *app) listTopics(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, map[string]any{"topics": a.hub.Topics()})
+// listTopics is GET /topics. Who the users are is not for everybody.
+func (a *app) listTopics(w http.ResponseWriter, r *http.Request) {
+	all := a.hub.Topics()
+	if !a.trusts(r) {
+		all = slices.DeleteFunc(all, func(s hub.TopicStats) bool { return strings.HasPrefix(s.Name, hub.UserTopic("")) })
+	}
+	answer(w, http.StatusOK, map[string]any{"topics": all})
 }
 
 // showTopic is GET /topics/{name}, of a topic or a pattern.

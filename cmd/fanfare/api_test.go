@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -190,6 +191,51 @@ func TestShowTopic(t *testing.T) {
 			if resp.StatusCode != 200 || !strings.Contains(body, say) {
 				t.Errorf("%s: %s %s, want %s", path, resp.Status, body, say)
 			}
+		}
+	}
+}
+
+// What users got, and who they are, is told to nobody without the token.
+func TestUsersAreNotPublic(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	users := []string{"-user-header", "X-User", "-topic", "@> history=10"}
+	for _, c := range []struct {
+		args   []string
+		token  string
+		status int
+		listed bool
+	}{
+		{users, "", 403, false},
+		{users, "Bearer ", 403, false},
+		{append(users, "-token-file", file), "", 401, false},
+		{append(users, "-token-file", file), "Bearer secret", 200, true},
+	} {
+		p := start(t, c.args...)
+		p.join("/hub", http.Header{"X-User": {"ada"}})
+		get := func(path string) (status int, body string) {
+			r, err := http.NewRequest("GET", "http://"+p.addr+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", c.token)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			b, _ := io.ReadAll(resp.Body)
+			return resp.StatusCode, string(b)
+		}
+		for _, path := range []string{"/topics/@ada/history", "/topics/%40ada", "/%74opics/@ada/history", "//topics/@ada", "/topics/./@ada"} {
+			if status, body := get(path); status != c.status {
+				t.Errorf("%s %q: %d %s, want %d", path, c.token, status, body, c.status)
+			}
+		}
+		if status, body := get("/topics"); status != 200 || strings.Contains(body, "ada") != c.listed {
+			t.Errorf("%q: %d %s", c.token, status, body)
 		}
 	}
 }

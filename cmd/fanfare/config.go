@@ -80,7 +80,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 		return err
 	})
 	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
-	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE, and GET of what users got, then want\nas Authorization: Bearer TOKEN")
+	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE then want as Authorization: Bearer TOKEN,\nand without which nobody can GET what users got, or who they are")
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

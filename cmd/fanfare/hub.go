@@ -32,6 +32,9 @@ func (a *app) newHub() {
 // client itself could name anybody; ?data= is the client's to say.
 func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
 	if name := a.cfg.userHeader; name != "" {
+		if n := len(r.Headers().Values(name)); n > 1 { // one of them may be the client's
+			return id, wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf("%s: it is there %d times; a proxy has to replace what the client sends", name, n))
+		}
 		id.User = r.Get(name)
 		if id.User != "" && hub.CheckUser(id.User) != nil {
 			return id, wsproto.Refuse(http.StatusBadRequest, name+": "+plain(hub.CheckUser(id.User)))

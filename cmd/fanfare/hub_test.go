@@ -173,6 +173,7 @@ func TestHubHandshake(t *testing.T) {
 		{"/hub?data=x", nil, 400, "not JSON"},
 		{"/hub?data=%22" + strings.Repeat("x", 1023) + "%22", nil, 400, "1025 bytes"},
 		{"/hub", http.Header{"X-User": {"a b"}}, 400, "X-User"},
+		{"/hub", http.Header{"X-User": {"mallory", "ada"}}, 400, "2 times"},
 		{"/topics/@ada", nil, 403, "users"},
 		{"/hub/", nil, 404, "/hub"},
 	} {

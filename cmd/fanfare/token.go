@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,21 +23,25 @@ func readToken(file string) (string, error) {
 	return words[0], nil
 }
 
-var errNoToken = errors.New("the server wants its token for that, as Authorization: Bearer TOKEN")
-
-// authorize lets only those change something, or see what users get, who know the token.
+// authorize lets only those change something who know the token, if there is one; and
+// only those see what users got who do.
 func (a *app) authorize(h http.Handler) http.Handler {
-	if a.token == "" {
-		return h
-	}
-	want := []byte("Bearer " + a.token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
-		if (!safe || strings.HasPrefix(r.URL.Path, topicsPath+hub.UserTopic(""))) && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
+		users := strings.HasPrefix(r.URL.Path, topicsPath+hub.UserTopic(""))
+		switch {
+		case a.trusts(r), safe && !users, !safe && a.token == "":
+			h.ServeHTTP(w, r)
+		case a.token == "":
+			fail(w, http.StatusForbidden, "what users got is told to who knows the server's token, and it has none: start it with -token-file FILE")
+		default:
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			fail(w, http.StatusUnauthorized, errNoToken.Error())
-			return
+			fail(w, http.StatusUnauthorized, "the server wants its token for that, as Authorization: Bearer TOKEN")
 		}
-		h.ServeHTTP(w, r)
 	})
+}
+
+// trusts reports whether the request has the token.
+func (a *app) trusts(r *http.Request) bool {
+	return a.token != "" && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+a.token)) == 1
 }

@@ -67,6 +67,7 @@ func TestAuthorize(t *testing.T) {
 		}
 	}
 	c.wantsCode(wire.Request{Do: wire.History, Topic: "@ada"}, "")
+	c.wantsCode(wire.Request{Do: wire.Publish, Topic: "@ada", Data: []byte("1")}, "")
 	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "@ada"}, wire.Forbidden) // it has it already
 }
 

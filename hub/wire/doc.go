@@ -62,7 +62,7 @@
 //
 // Topics whose names begin with @ are those of users. What is sent to a user comes as a
 // message of @USER to all connections of the user, without a subscription; nobody else
-// gets it, and only the server publishes there.
+// gets it, and only the server and the user's own connections publish there.
 //
 // # Events
 //
