@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -20,6 +21,12 @@ type Task interface{ Schedule() }
 
 // Runner is what a [Task] does.
 type Runner interface{ Run() }
+
+// ErrFull is wrapped by what is returned if there would be more than Options.MaxTopics.
+var ErrFull = errors.New("hub: too many topics")
+
+// DefaultMaxTopics is the Options.MaxTopics of hubs that state none.
+const DefaultMaxTopics = 1 << 20
 
 // Hub holds topics. Its methods are safe from any goroutine and never wait for a
 // subscriber; a publisher that is too fast waits for the fan-out.
@@ -63,6 +70,9 @@ func New(o Options) *Hub {
 	}
 	if o.MaxSubscriptions <= 0 {
 		o.MaxSubscriptions = DefaultMaxSubscriptions
+	}
+	if o.MaxTopics <= 0 {
+		o.MaxTopics = DefaultMaxTopics
 	}
 	if o.MaxPatterns <= 0 {
 		o.MaxPatterns = DefaultMaxPatterns
@@ -162,7 +172,7 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 // begin returns the topic of that name, with what the broker has of it for o.
 func (h *Hub) begin(name string, o Start) (*Topic, error) {
 	if h.link == nil {
-		return h.topic(name), nil
+		return h.topic(name)
 	}
 	t, err := h.link.begin(name)
 	if err != nil {
@@ -193,7 +203,11 @@ func (h *Hub) Publish(name string, m Message) (Receipt, error) {
 	if h.link != nil {
 		return h.link.publish(name, m)
 	}
-	return h.publish(h.topic(name), m), nil
+	t, err := h.topic(name)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return h.publish(t, m)
 }
 
 // PublishMatching publishes m to each topic that exists, at this node, and whose name
@@ -214,6 +228,9 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	receipts := make(map[string]Receipt, len(all))
 	for _, t := range all {
 		rc, err := h.send(t, m)
+		if errors.Is(err, ErrFull) {
+			continue // it has ended meanwhile
+		}
 		if err != nil {
 			return receipts, err
 		}
@@ -227,11 +244,11 @@ func (h *Hub) send(t *Topic, m Message) (Receipt, error) {
 	if h.link != nil {
 		return h.link.publish(t.name, m)
 	}
-	return h.publish(t, m), nil
+	return h.publish(t, m)
 }
 
 // publish sends m to the topic, or to the one that has that name by now.
-func (h *Hub) publish(t *Topic, m Message) Receipt {
+func (h *Hub) publish(t *Topic, m Message) (rc Receipt, err error) {
 	if m.Prepared == nil || m.Messages() != 1 {
 		panic("hub: a Message is to have one prepared message")
 	}
@@ -241,13 +258,15 @@ func (h *Hub) publish(t *Topic, m Message) Receipt {
 		switch outcome {
 		case publishedIdle:
 			h.drop(t)
-			return rc
+			return rc, nil
 		case published:
-			return rc
+			return rc, nil
 		case stale:
 			h.feed(t)
 		case ended:
-			t = h.topic(t.name)
+			if t, err = h.topic(t.name); err != nil {
+				return rc, err
+			}
 		}
 	}
 }
@@ -321,15 +340,19 @@ func (h *Hub) lookup(name string) *Topic {
 	return h.topics[name]
 }
 
-// topic returns the topic of that name, making it if there is none.
-func (h *Hub) topic(name string) *Topic {
+// topic returns the topic of that name, making it if there is none. It fails with
+// ErrFull.
+func (h *Hub) topic(name string) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
-		return t
+		return t, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[name]
 	if t == nil {
+		if most := h.opts.MaxTopics; len(h.topics) >= most {
+			return nil, fmt.Errorf("%w: there are %d, so %q cannot begin before another ends", ErrFull, most, name)
+		}
 		t = newTopic(h, strings.Clone(name)) // it may be part of a long URI
 		h.topics[t.name] = t
 		if t.pattern {
@@ -341,7 +364,7 @@ func (h *Hub) topic(name string) *Topic {
 			h.sweepLaterLocked()
 		}
 	}
-	return t
+	return t, nil
 }
 
 // drop forgets a topic if nobody needs it.

@@ -322,6 +322,43 @@ func TestNoLockIsHeldDuringDelivery(t *testing.T) {
 	waitFor(t, func() bool { return len(stuck.received()) == 2 })
 }
 
+func TestTopicsAreBounded(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask, MaxTopics: 2, Topic: func(name string) *TopicOptions {
+		if name == "kept" {
+			return &TopicOptions{History: History{Messages: 1}}
+		}
+		return nil
+	}})
+	publish(t, h, "kept", 1)
+	f := new(fake).join(t, h, "a")
+	full := func(err error) {
+		t.Helper()
+		if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), `there are 2, so "`) {
+			t.Errorf("a third topic: %v", err)
+		}
+	}
+	_, err := h.Publish("b", number(1))
+	full(err)
+	for _, name := range []string{"b", "*", "@ada"} {
+		_, err = h.Subscribe(name, new(Subscription), new(fake), SubscribeOptions{})
+		full(err)
+	}
+	_, err = h.NewMember(new(fake), Identity{User: "ada"}, SubscribeOptions{})
+	full(err)
+	publish(t, h, "a", 2)
+	publish(t, h, "kept", 3)
+	run.runAll()
+	f.expect(t, 2)
+	f.sub.Unsubscribe()
+	new(fake).join(t, h, "b")
+	_, err = f.sub.Publish(number(4)) // its topic has ended, and there is no room for it
+	full(err)
+	if n := len(h.Topics()); n != 2 {
+		t.Errorf("%d topics", n)
+	}
+}
+
 func TestTopicsComeAndGo(t *testing.T) {
 	h := New(Options{Groups: 2})
 	var wg sync.WaitGroup

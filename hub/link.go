@@ -45,7 +45,10 @@ func (n *link) context() (context.Context, context.CancelFunc) {
 
 // begin returns the topic of that name, making and joining it if there is none.
 func (n *link) begin(name string) (*Topic, error) {
-	t := n.hub.topic(name)
+	t, err := n.hub.topic(name)
+	if err != nil {
+		return nil, err
+	}
 	t.remote.once.Do(func() { n.join(t) })
 	if err := t.remote.err; err != nil {
 		return nil, err

@@ -35,6 +35,9 @@ type Options struct {
 	// It is called once for each event, from any goroutine. If nil, the event is text:
 	// {"presence":TOPIC,"joined":[PERSON...],"left":[PERSON...]}.
 	WrapPresence func(topic string, joined, left []Person) *wsproto.Prepared
+	// MaxTopics is how many topics there are at most, with patterns and the topics of
+	// users; 1,048,576 if 0. Who would begin another gets ErrFull.
+	MaxTopics int
 	// MaxSubscriptions is how many a Member may have at a time; 16,384 if 0.
 	MaxSubscriptions int
 	// MaxPatterns is how many of them may be by pattern; 256 if 0. A message goes to all

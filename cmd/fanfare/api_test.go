@@ -195,6 +195,25 @@ func TestShowTopic(t *testing.T) {
 	}
 }
 
+func TestTooManyTopics(t *testing.T) {
+	p := start(t, "-max-topics", "1", "-user-header", "X-User")
+	p.dial("/topics/one")
+	if resp, body := p.request("POST", "/topics/two", "", strings.NewReader("x")); resp.StatusCode != 503 || !strings.Contains(body, "too many topics") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	p.join("/hub", nil).fails(`"do":"subscribe","topic":"two"`, wire.Unavailable, "too many topics")
+	for path, header := range map[string]http.Header{"/topics/two": nil, "/hub": {"X-User": {"ada"}}} {
+		c, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+path, &websocket.DialOptions{HTTPHeader: header})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.Read(p.ctx()); websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+			t.Errorf("%s: %v", path, err)
+		}
+		_ = c.CloseNow()
+	}
+}
+
 // What users got, and who they are, is told to nobody without the token.
 func TestUsersAreNotPublic(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")

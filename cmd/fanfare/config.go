@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
 )
 
 // config is what the flags say.
@@ -18,6 +20,7 @@ type config struct {
 	maxMessage int
 	maxPending int
 	maxConns   int
+	maxTopics  int
 	compress   bool
 	ping       time.Duration
 	drain      time.Duration
@@ -70,6 +73,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.IntVar(&c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`")
 	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected, and by which\nit may lag behind in a topic whose -topic states no limit")
 	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
+	f.IntVar(&c.maxTopics, "max-topics", hub.DefaultMaxTopics, "largest `number` of topics, patterns included")
 	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
 	f.DurationVar(&c.ping, "ping", time.Minute, "`time` after which a silent client is pinged; 0 for never")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
@@ -114,6 +118,8 @@ func (c *config) check(f *flag.FlagSet) error {
 		return fmt.Errorf("-max-pending is %d; for messages of %d bytes (-max-message) it must be at least %d, or an echo could be refused", c.maxPending, c.maxMessage, 2*(min(c.maxMessage, 1<<40)+turnBytes))
 	case c.maxConns < 0:
 		return fmt.Errorf("-max-conns is %d; it must not be negative", c.maxConns)
+	case c.maxTopics < 1:
+		return fmt.Errorf("-max-topics is %d; it must be at least 1", c.maxTopics)
 	case c.ping < 0 || c.drain < 0:
 		return errors.New("-ping and -drain must not be negative")
 	case strings.Contains(c.origins, "/"):

@@ -24,6 +24,7 @@ func (a *app) newHub() {
 		Wrap:         session.Wrap,
 		WrapPresence: session.WrapPresence,
 		OnDrop:       session.OnDrop,
+		MaxTopics:    a.cfg.maxTopics,
 	})
 	a.sessions = session.New(a.hub, session.Options{Identify: a.identify})
 }

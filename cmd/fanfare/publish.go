@@ -52,7 +52,7 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 		return
 	}
 	rc, err := a.hub.Publish(name, m)
-	if err != nil { // the name is good: it is the link to the other nodes
+	if err != nil { // the name is good: there is no room for it, or no link to the other nodes
 		fail(w, http.StatusServiceUnavailable, plain(err))
 		return
 	}

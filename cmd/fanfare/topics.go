@@ -111,6 +111,8 @@ func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	switch {
 	case errors.As(err, &old):
 		c.Close(tooOld, "too old: oldest is "+old.Oldest.String())
+	case errors.Is(err, hub.ErrFull):
+		c.Close(wsproto.TryAgainLater, plain(err))
 	case err != nil:
 		c.Close(wsproto.PolicyViolation, plain(err))
 	case o.Paused:

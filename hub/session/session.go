@@ -19,7 +19,11 @@ type session struct {
 func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	s.conn = c
 	m, err := s.end.hub.NewMember(s, s.id, hub.SubscribeOptions{Wrapped: true, Paused: true})
-	if err != nil {
+	switch {
+	case errors.Is(err, hub.ErrFull):
+		c.Close(wsproto.TryAgainLater, wire.Plain(err))
+		return
+	case err != nil:
 		c.Close(wsproto.PolicyViolation, wire.Plain(err))
 		return
 	}
@@ -121,7 +125,7 @@ func errorOf(err error) *wire.Error {
 		code = wire.TooLarge
 	case errors.Is(err, hub.ErrNoPresence):
 		code = wire.BadRequest
-	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged):
+	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrFull), errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged):
 		code = wire.Unavailable
 	}
 	return wire.ErrorOf(err, code)
