@@ -131,6 +131,30 @@ func TestEndIsNotThatOfTheNext(t *testing.T) {
 	}
 }
 
+// An error quotes what was wrong with the request, but not all of it: that may be longer
+// than what can be pending.
+func TestErrorsAreShort(t *testing.T) {
+	c := serve(t, hub.Options{}, Options{}).dial("")
+	long := strings.Repeat("\x7f", 300<<10)
+	for _, e := range []*wire.Error{
+		c.wantsCode(wire.Request{Do: wire.Unsubscribe, Topic: long}, wire.NotSubscribed),
+		c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "@" + long}, wire.Forbidden),
+		c.wantsCode(wire.Request{Do: long}, wire.Unknown),
+	} {
+		if len(e.Message) > 1000 {
+			t.Errorf("%d bytes: %.100s", len(e.Message), e.Message)
+		}
+	}
+	for _, wrong := range []string{`"after":"` + long + `"`, `"last":` + strings.Repeat("1", 300<<10)} {
+		if err := c.Write(c.ctx(), websocket.MessageText, []byte(`{"do":"subscribe",`+wrong+`}`)); err != nil {
+			t.Fatal(err)
+		}
+		if e := c.event(); e.Reply == nil || e.Reply.Error.Code != wire.BadRequest || len(e.Reply.Error.Message) > 1000 {
+			t.Errorf("%.20s: %.500v", wrong, e)
+		}
+	}
+}
+
 func TestTooManySubscriptions(t *testing.T) {
 	s := serve(t, hub.Options{MaxSubscriptions: 2}, Options{})
 	c := s.dial("")

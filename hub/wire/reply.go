@@ -33,7 +33,7 @@ func (e *Error) Error() string { return "wire: " + e.Code + ": " + e.Message }
 
 // Errorf makes an error with a message for people.
 func Errorf(code, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+	return &Error{Code: code, Message: short(fmt.Sprintf(format, args...))}
 }
 
 func badRequest(format string, args ...any) *Error { return Errorf(BadRequest, format, args...) }
@@ -55,10 +55,22 @@ func ErrorOf(err error, code string) *Error {
 	return &Error{Code: code, Message: Plain(err)}
 }
 
-// Plain is what a client is told of an error: without the packages that noticed it.
+// Plain is what a client is told of an error: without the packages that noticed it, and
+// not more than 1,000 bytes.
 func Plain(err error) string {
 	s := strings.ReplaceAll(err.Error(), ": hub: ", ": ")
-	return strings.TrimPrefix(strings.TrimPrefix(s, "hub: "), "wire: ")
+	return short(strings.TrimPrefix(strings.TrimPrefix(s, "hub: "), "wire: "))
+}
+
+// maxError is the longest message of an error, in bytes: it may quote the request.
+const maxError = 1000
+
+func short(s string) string {
+	const more = "..."
+	if len(s) <= maxError {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxError-len(more)], "") + more
 }
 
 // Result is what a request has come to. Which members it has depends on the request.
