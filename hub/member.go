@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -57,8 +58,8 @@ type Member struct {
 // that is, and [Hub.Disconnect] closes all of the user. A user's name is as that of a
 // topic, see [CheckName]; o is without meaning if there is none.
 func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member, error) {
-	if len(id.Data) > 0 && !json.Valid(id.Data) {
-		return nil, errors.New("hub: the data of a member is not JSON")
+	if len(id.Data) > 0 && !(json.Valid(id.Data) && utf8.Valid(id.Data)) { // else all in a topic would be sent what is no text
+		return nil, errors.New("hub: the data of a member is not JSON, which is UTF-8")
 	}
 	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1)}
 	m.drain.member = m

@@ -197,8 +197,10 @@ func TestPresenceErrors(t *testing.T) {
 		if all, err := h.Presence("nowhere"); err != nil || len(all) != 0 {
 			t.Error(all, err)
 		}
-		if _, err := h.NewMember(new(watcher), Identity{Data: json.RawMessage("{")}, SubscribeOptions{}); err == nil {
-			t.Error("a member's data is not JSON")
+		for _, data := range []string{"{", "\"\xff\""} {
+			if _, err := h.NewMember(new(watcher), Identity{Data: json.RawMessage(data)}, SubscribeOptions{}); err == nil {
+				t.Errorf("a member's data is %q, which is not JSON", data)
+			}
 		}
 	})
 }

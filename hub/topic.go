@@ -254,7 +254,7 @@ func (t *Topic) history(o Start, limit int) (all []*Record, at Position, err err
 	if err != nil {
 		return nil, at, err
 	}
-	for seg, i := t.log.segs.find(number); seg < len(t.log.segs); seg, i = seg+1, 0 {
+	for seg, i := t.log.segs.find(number); seg < len(t.log.segs) && len(all) < limit; seg, i = seg+1, 0 {
 		for _, e := range t.log.segs[seg].entries[i:] {
 			if e.r != nil && len(all) < limit {
 				all = append(all, e.r)
