@@ -7,7 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/hub"
@@ -60,13 +62,19 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 	answer(w, http.StatusOK, says)
 }
 
+// bodyTime is how long a body may take; else what has come of it could be held for ever.
+var bodyTime = 30 * time.Second
+
 // readBody reads a body of at most limit bytes. If that fails it answers.
 func readBody(w http.ResponseWriter, r *http.Request, limit int) (body []byte, ok bool) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes, the limit of a message", large.Limit))
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		fail(w, http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTime))
 	case err != nil:
 		fail(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
 	}
