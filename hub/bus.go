@@ -294,7 +294,7 @@ func (n *BusNode) Join(_ context.Context, subject string) (Position, error) {
 	if err := n.errLocked(); err != nil {
 		return Position{}, err
 	}
-	if isPattern(subject) {
+	if IsPattern(subject) {
 		n.patterns.insert(subject, struct{}{})
 	} else {
 		n.topics[subject] = struct{}{}
@@ -306,7 +306,7 @@ func (n *BusNode) Join(_ context.Context, subject string) (Position, error) {
 func (n *BusNode) Leave(subject string) {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
-	if isPattern(subject) {
+	if IsPattern(subject) {
 		n.patterns.remove(subject)
 	} else {
 		delete(n.topics, subject)

@@ -157,8 +157,8 @@ func (n *link) history(q HistoryQuery, epoch uint64) (HistoryPage, error) {
 	if page.Epoch != epoch {
 		return HistoryPage{}, errMissed
 	}
-	if isPattern(q.Subject) {
-		page.Messages = slices.DeleteFunc(slices.Clone(page.Messages), func(m *Envelope) bool { return isReserved(m.Topic) })
+	if IsPattern(q.Subject) {
+		page.Messages = slices.DeleteFunc(slices.Clone(page.Messages), func(m *Envelope) bool { return IsUserTopic(m.Topic) })
 	}
 	return page, nil
 }

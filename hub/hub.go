@@ -187,7 +187,7 @@ func (h *Hub) begin(name string, o Start) (*Topic, error) {
 
 // checkSubject checks what can be subscribed to.
 func checkSubject(name string) error {
-	if isPattern(name) {
+	if IsPattern(name) {
 		return CheckPattern(name)
 	}
 	return CheckName(name)
@@ -220,7 +220,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	var all []*Topic
 	h.mu.RLock()
 	for name, t := range h.topics {
-		if !t.pattern && !isReserved(name) && matches(pattern, name) {
+		if !t.pattern && !IsUserTopic(name) && matches(pattern, name) {
 			all = append(all, t)
 		}
 	}
@@ -276,7 +276,7 @@ func (h *Hub) feed(t *Topic) {
 	var feeds []*Topic
 	h.mu.RLock()
 	at := h.patternsAt.Load()
-	if !isReserved(t.name) {
+	if !IsUserTopic(t.name) {
 		h.patterns.match(t.name, func(p *Topic) bool {
 			feeds = append(feeds, p)
 			return true

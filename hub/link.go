@@ -118,7 +118,7 @@ func (n *link) receivers(all []*Topic, name string) []*Topic {
 	if t := h.topics[name]; t != nil {
 		all = append(all, t)
 	}
-	if !isReserved(name) {
+	if !IsUserTopic(name) {
 		h.patterns.match(name, func(p *Topic) bool {
 			all = append(all, p)
 			return true

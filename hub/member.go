@@ -89,7 +89,7 @@ func (m *Member) User() string { return m.id.User }
 // [Hub.Subscribe] does. What follows presence is a subscription, too, and counts for
 // Options.MaxSubscriptions.
 func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Position, error) {
-	if isReserved(name) {
+	if IsUserTopic(name) {
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
 	more := 1
@@ -105,7 +105,7 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrSubscribed, name)
 	case len(m.subs)+more > most:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
-	case isPattern(name) && int(m.wild) >= wild:
+	case IsPattern(name) && int(m.wild) >= wild:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d by pattern; unsubscribe from some, or use one that matches more", ErrTooMany, wild)
 	}
 	s := new(Subscription)
@@ -140,7 +140,7 @@ func (m *Member) attendLocked(s *Subscription, o SubscribeOptions) (err error) {
 // has not been delivered will not be: if a delivery is under way Unsubscribe waits for
 // its end, which no slow subscriber holds up, so that nothing comes after it.
 func (m *Member) Unsubscribe(name string) error {
-	if isReserved(name) {
+	if IsUserTopic(name) {
 		return fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
 	m.mu.Lock()
@@ -188,9 +188,9 @@ func (m *Member) end(s *Subscription, code wsproto.Code, reason string) {
 // is msg.Except. It need not be subscribed.
 func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	switch s := m.Subscription(name); {
-	case s != nil && !isPattern(name):
+	case s != nil && !IsPattern(name):
 		return s.Publish(msg)
-	case isReserved(name):
+	case IsUserTopic(name):
 		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
 	return m.hub.Publish(name, msg)
@@ -202,7 +202,7 @@ func (m *Member) Subscription(name string) *Subscription {
 	if m.own != nil && name == m.own.Topic() {
 		return m.own
 	}
-	if isReserved(name) {
+	if IsUserTopic(name) {
 		return nil
 	}
 	m.mu.Lock()
@@ -216,7 +216,7 @@ func (m *Member) Topics() []string {
 	defer m.mu.Unlock()
 	names := make([]string, 0, len(m.subs))
 	for _, s := range m.subs {
-		if name := s.Topic(); !isReserved(name) {
+		if name := s.Topic(); !IsUserTopic(name) {
 			names = append(names, name)
 		}
 	}

@@ -333,7 +333,7 @@ func (r *rover) come() {
 	r.mu.Lock()
 	s := &stay{rover: r, name: worldSubjects[r.rng.IntN(len(worldSubjects))]}
 	o := SubscribeOptions{Wrapped: true}
-	if n := len(r.all); n > 0 && !isPattern(r.all[n-1].name) && r.rng.IntN(2) == 0 {
+	if n := len(r.all); n > 0 && !IsPattern(r.all[n-1].name) && r.rng.IntN(2) == 0 {
 		last := r.all[n-1]
 		p := last.at
 		if k := len(last.got); k > 0 {
@@ -415,7 +415,7 @@ func (w *world) checkStay(s *stay) error {
 	if ts, ok := w.h.Topic(s.name); ok && !s.left {
 		end = ts.Position.Offset
 	}
-	if isPattern(s.name) {
+	if IsPattern(s.name) {
 		return w.checkPattern(s, end, dropped)
 	}
 	last := s.at.Offset

@@ -23,7 +23,7 @@ func CheckPattern(pattern string) error {
 	if err := checkText(what, pattern); err != nil {
 		return err
 	}
-	if isReserved(pattern) {
+	if IsUserTopic(pattern) {
 		return fmt.Errorf("hub: the pattern begins with %s, as the topics of users do: none of them is matched by a pattern", userMark)
 	}
 	for rest, more := pattern, true; more; {
@@ -33,7 +33,7 @@ func CheckPattern(pattern string) error {
 		case token == anyToken, token == anyTail && !more:
 		case token == anyTail:
 			return fmt.Errorf("hub: the pattern has > before its end; it stands for all tokens that follow, so it has to be the last one; * stands for one")
-		case isPattern(token):
+		case IsPattern(token):
 			return fmt.Errorf("hub: the pattern has the token %q; * and > have to be tokens of their own, as in news.* and news.>", token)
 		default:
 			if err := checkToken(what, token); err != nil {
@@ -44,9 +44,9 @@ func CheckPattern(pattern string) error {
 	return nil
 }
 
-// isPattern reports whether name is meant as a pattern: it has a * or a >, which no
+// IsPattern reports whether name is meant as a pattern: it has a * or a >, which no
 // name of a topic has. Whether it is a good one is for [CheckPattern] to say.
-func isPattern(name string) bool { return strings.ContainsAny(name, "*>") }
+func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }
 
 // Matches reports whether name is that of a topic that pattern stands for; both have
 // to pass their checks. Names of users' topics match what they would if they were

@@ -41,12 +41,12 @@ func TestNamesAreNoPatterns(t *testing.T) {
 		if err := CheckName(name); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", name, err, says)
 		}
-		if !isPattern(name) {
+		if !IsPattern(name) {
 			t.Errorf("%q is no pattern", name)
 		}
 	}
 	for _, name := range []string{"a", "a.b", "", ".", "a/b"} {
-		if isPattern(name) {
+		if IsPattern(name) {
 			t.Errorf("%q is a pattern", name)
 		}
 	}

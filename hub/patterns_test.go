@@ -134,7 +134,7 @@ func TestPatternsAndExcept(t *testing.T) {
 func TestPatternsHaveHistory(t *testing.T) {
 	m := new(manual)
 	h := New(Options{NewTask: m.newTask, Topic: func(name string) *TopicOptions {
-		if isPattern(name) {
+		if IsPattern(name) {
 			return &TopicOptions{History: History{Messages: 3}}
 		}
 		return nil
@@ -187,7 +187,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 	}
 	kept := 0
 	for _, ts := range h.Topics() {
-		if isPattern(ts.Name) {
+		if IsPattern(ts.Name) {
 			kept++
 		}
 	}

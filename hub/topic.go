@@ -35,7 +35,7 @@ type Topic struct {
 
 // newTopic makes a topic. Called under Hub.mu.
 func newTopic(h *Hub, name string) *Topic {
-	t := &Topic{hub: h, name: name, pattern: isPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
+	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
 	if h.link != nil {
 		t.remote, t.epoch = new(remote), 0
 		t.makeRoomLocked()
@@ -43,7 +43,7 @@ func newTopic(h *Hub, name string) *Topic {
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
 	}
-	if t.opts.Presence && !isPattern(name) && !isReserved(name) {
+	if t.opts.Presence && !IsPattern(name) && !IsUserTopic(name) {
 		t.presence = newPresence(t)
 	}
 	return t

@@ -21,8 +21,8 @@ func CheckUser(user string) error {
 	return nil
 }
 
-// isReserved reports whether a name, or a pattern, is or would be one of users.
-func isReserved(name string) bool { return strings.HasPrefix(name, userMark) }
+// IsUserTopic reports whether a name, or a pattern, is or would be one of users.
+func IsUserTopic(name string) bool { return strings.HasPrefix(name, userMark) }
 
 // User returns what [Hub.Topic] says about a user's topic: its subscribers are the
 // user's connections; and whether there is any.

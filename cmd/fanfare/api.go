@@ -50,7 +50,7 @@ func fail(w http.ResponseWriter, status int, reason string) {
 func (a *app) listTopics(w http.ResponseWriter, r *http.Request) {
 	all := a.hub.Topics()
 	if !a.trusts(r) {
-		all = slices.DeleteFunc(all, func(s hub.TopicStats) bool { return strings.HasPrefix(s.Name, hub.UserTopic("")) })
+		all = slices.DeleteFunc(all, func(s hub.TopicStats) bool { return hub.IsUserTopic(s.Name) })
 	}
 	answer(w, http.StatusOK, map[string]any{"topics": all})
 }

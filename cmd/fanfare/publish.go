@@ -20,7 +20,7 @@ import (
 // publish is POST /topics/{name}.
 func (a *app) publish(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	if strings.ContainsAny(name, "*>") {
+	if hub.IsPattern(name) {
 		fail(w, http.StatusBadRequest, fmt.Sprintf(`%q is a pattern: to publish to all topics that match it, POST {"messages":[{"pattern":%q,...}]} to /publish`, name, name))
 		return
 	}

@@ -127,7 +127,7 @@ func (rs rules) topicOptions(maxPending int) func(name string) *hub.TopicOptions
 
 // matches reports whether the rule is about the topic, or the pattern, of that name.
 func (r *rule) matches(name string) bool {
-	user := strings.HasPrefix(name, hub.UserTopic(""))
+	user := hub.IsUserTopic(name)
 	if user || r.pattern == usersPattern {
 		return user && r.pattern == usersPattern
 	}

@@ -28,7 +28,8 @@ func readToken(file string) (string, error) {
 func (a *app) authorize(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
-		users := strings.HasPrefix(r.URL.Path, topicsPath+hub.UserTopic(""))
+		name, ok := strings.CutPrefix(r.URL.Path, topicsPath)
+		users := ok && hub.IsUserTopic(name)
 		switch {
 		case a.trusts(r), safe && !users, !safe && a.token == "":
 			h.ServeHTTP(w, r)

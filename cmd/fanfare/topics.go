@@ -33,7 +33,7 @@ func (a *app) accept(r *wsproto.Request) error {
 // acceptMember accepts who wants to be in a topic, or to listen to all that match a
 // pattern.
 func (a *app) acceptMember(r *wsproto.Request, name string) error {
-	pattern := strings.ContainsAny(name, "*>")
+	pattern := hub.IsPattern(name)
 	check := hub.CheckName
 	if pattern {
 		check = hub.CheckPattern
@@ -41,7 +41,7 @@ func (a *app) acceptMember(r *wsproto.Request, name string) error {
 	if err := check(name); err != nil {
 		return wsproto.Refuse(http.StatusBadRequest, plain(err))
 	}
-	if strings.HasPrefix(name, hub.UserTopic("")) {
+	if hub.IsUserTopic(name) {
 		return wsproto.Refuse(http.StatusForbidden, "names that begin with @ are those of users, who get what is theirs at "+hubPath)
 	}
 	loudly := false

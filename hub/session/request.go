@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -24,7 +23,7 @@ var requests = map[string]func(*session, *wire.Request) (result *wire.Result, be
 
 // allowed reports why the member may not do something.
 func (s *session) allowed(do, topic string) error {
-	if m := s.member; strings.HasPrefix(topic, hub.UserTopic("")) && (m.User() == "" || topic != hub.UserTopic(m.User())) {
+	if m := s.member; hub.IsUserTopic(topic) && (m.User() == "" || topic != hub.UserTopic(m.User())) {
 		return fmt.Errorf("%w: %q", hub.ErrForbidden, topic)
 	}
 	if f := s.end.opts.Authorize; f != nil {
