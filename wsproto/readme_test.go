@@ -7,16 +7,17 @@ import (
 	"testing"
 )
 
-// TestReadme has each piece of Go in README.md stand in a file that is compiled.
+// TestReadme has each piece of Go in README.md stand in a file of examples, which is
+// compiled.
 func TestReadme(t *testing.T) {
-	readme, compiled := read(t, "../README.md"), unindented(read(t, "gorilla_example_test.go"))
+	readme, compiled := read(t, "../README.md"), unindented(read(t, "gorilla_example_test.go")+read(t, "../hub/example_test.go"))
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readme, -1)
 	if len(blocks) < 3 {
 		t.Errorf("%d pieces of Go", len(blocks))
 	}
 	for _, b := range blocks {
 		if !strings.Contains(compiled, unindented(b[1])) {
-			t.Errorf("this stands in README.md, but not in gorilla_example_test.go:\n%s", b[1])
+			t.Errorf("this stands in README.md, but in no file with examples:\n%s", b[1])
 		}
 	}
 }

@@ -205,6 +205,7 @@ func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
   try it in a browser   http%[5]s://%[2]s/
   echo                  ws%[5]s://%[2]s/echo
   a topic               ws%[5]s://%[2]s/topics/news
+  many topics, in JSON  ws%[5]s://%[2]s/hub, with http%[5]s://%[2]s/fanfare.js
   publish to it         curl -H 'Content-Type: text/plain' -d hello http%[5]s://%[2]s/topics/news
   load it               go run ./cmd/fanfare-load idle -n 10000 -pid %[6]d ws%[5]s://%[2]s/echo
 
