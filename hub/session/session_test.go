@@ -271,11 +271,11 @@ func TestNoReplyNoSubscription(t *testing.T) {
 			return hub.Identity{Data: []byte(`"` + strings.Repeat("x", 100<<10) + `"`)}, nil
 		},
 	})
+	watcher := s.dial("") // before the list is too long for its reply
+	there := len(*watcher.gets(wire.Request{Do: wire.Subscribe, Topic: "x", Presence: true}).Present)
 	for range 6 { // more than maxPending
 		s.dial("").gets(wire.Request{Do: wire.Subscribe, Topic: "x"})
 	}
-	watcher := s.dial("") // who has just come is told of later
-	there := len(*watcher.gets(wire.Request{Do: wire.Subscribe, Topic: "x", Presence: true}).Present)
 	for there < 7 {
 		there += len(watcher.event().Change.Joined)
 	}
