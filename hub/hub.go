@@ -15,13 +15,6 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Task is work that runs soon after each Schedule, one run at a time, and never
-// within Schedule, which is called under locks. *netpoll.Task is one.
-type Task interface{ Schedule() }
-
-// Runner is what a [Task] does.
-type Runner interface{ Run() }
-
 // ErrFull is wrapped by what is returned if there would be more than Options.MaxTopics.
 var ErrFull = errors.New("hub: too many topics")
 
@@ -193,103 +186,6 @@ func checkSubject(name string) error {
 	return CheckName(name)
 }
 
-// Publish sends m to the subscribers of the topic. If the hub has a [Broker], it returns
-// when that has given the message its position, and its error wraps [ErrLinkDown] if the
-// message has not been published, or [ErrUnacknowledged] if that is not known.
-func (h *Hub) Publish(name string, m Message) (Receipt, error) {
-	if err := CheckName(name); err != nil {
-		return Receipt{}, err
-	}
-	if h.link != nil {
-		return h.link.publish(name, m)
-	}
-	t, err := h.topic(name)
-	if err != nil {
-		return Receipt{}, err
-	}
-	return h.publish(t, m)
-}
-
-// PublishMatching publishes m to each topic that exists, at this node, and whose name
-// matches the pattern, and returns the receipts by name. If there is an error of the
-// broker, the receipts are those of the topics before it.
-func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, error) {
-	if err := CheckPattern(pattern); err != nil {
-		return nil, err
-	}
-	var all []*Topic
-	h.mu.RLock()
-	for name, t := range h.topics {
-		if !t.pattern && !IsUserTopic(name) && matches(pattern, name) {
-			all = append(all, t)
-		}
-	}
-	h.mu.RUnlock()
-	receipts := make(map[string]Receipt, len(all))
-	for _, t := range all {
-		rc, err := h.send(t, m)
-		if errors.Is(err, ErrFull) {
-			continue // it has ended meanwhile
-		}
-		if err != nil {
-			return receipts, err
-		}
-		receipts[t.name] = rc
-	}
-	return receipts, nil
-}
-
-// send publishes m to a topic that there is, or was.
-func (h *Hub) send(t *Topic, m Message) (Receipt, error) {
-	if h.link != nil {
-		return h.link.publish(t.name, m)
-	}
-	return h.publish(t, m)
-}
-
-// publish sends m to the topic, or to the one that has that name by now.
-func (h *Hub) publish(t *Topic, m Message) (rc Receipt, err error) {
-	if m.Prepared == nil || m.Messages() != 1 {
-		panic("hub: a Message is to have one prepared message")
-	}
-	h.published.Add(1)
-	for {
-		rc, outcome := t.publish(m, h.patternsAt.Load())
-		switch outcome {
-		case publishedIdle:
-			h.drop(t)
-			return rc, nil
-		case published:
-			return rc, nil
-		case stale:
-			h.feed(t)
-		case ended:
-			if t, err = h.topic(t.name); err != nil {
-				return rc, err
-			}
-		}
-	}
-}
-
-// feed has t know the patterns that match it.
-func (h *Hub) feed(t *Topic) {
-	var feeds []*Topic
-	h.mu.RLock()
-	at := h.patternsAt.Load()
-	if !IsUserTopic(t.name) {
-		h.patterns.match(t.name, func(p *Topic) bool {
-			feeds = append(feeds, p)
-			return true
-		})
-	}
-	h.mu.RUnlock()
-	t.mu.Lock()
-	if at > t.feedsAt { // else another knew better
-		t.feeds, t.feedsAt = feeds, at
-	}
-	t.mu.Unlock()
-}
-
 // Disconnect closes all who are subscribed to the topic, or the pattern, and returns
 // their number. Of a [Member] whose connection is an [Ender] only the subscription ends.
 func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
@@ -367,92 +263,6 @@ func (h *Hub) topic(name string) (*Topic, error) {
 	return t, nil
 }
 
-// drop forgets a topic if nobody needs it.
-func (h *Hub) drop(t *Topic) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.ended && t.idleLocked() {
-		h.endLocked(t)
-		if t.remote != nil {
-			h.link.broker.Leave(t.name)
-		}
-	}
-}
-
-// forget forgets a topic that could not be joined.
-func (h *Hub) forget(t *Topic) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	h.endLocked(t)
-}
-
-func (h *Hub) endLocked(t *Topic) {
-	t.ended = true
-	t.presence.end()
-	delete(h.topics, t.name)
-	delete(h.aging, t)
-	if t.pattern {
-		h.patterns.remove(t.name)
-		h.patternsAt.Add(1)
-	}
-}
-
-// maxRetiring is how many patterns are kept for their history alone.
-const maxRetiring = 64
-
-// retire keeps a pattern that nobody listens to any more for who comes back; the one
-// that has waited longest ends, if there are too many. While messages come history does
-// not run out, so patterns would pile up, and each message has to go to all that match.
-func (h *Hub) retire(t *Topic) {
-	h.mu.Lock()
-	if i := slices.Index(h.retiring, t); i >= 0 {
-		h.retiring = slices.Delete(h.retiring, i, i+1)
-	}
-	h.retiring = append(h.retiring, t)
-	var oldest *Topic
-	if len(h.retiring) > maxRetiring {
-		oldest = h.retiring[0]
-		h.retiring = slices.Delete(h.retiring, 0, 1)
-	}
-	h.mu.Unlock()
-	if oldest == nil {
-		return
-	}
-	oldest.mu.Lock()
-	oldest.retired = oldest.count == 0
-	oldest.mu.Unlock()
-	h.drop(oldest)
-}
-
-// sweepEvery is how often history is looked through for what is too old. It is not
-// what makes it so: nobody gets it, but memory is held.
-const sweepEvery = 5 * time.Second
-
-func (h *Hub) sweepLaterLocked() {
-	if h.sweeper == nil {
-		h.sweeper = time.AfterFunc(sweepEvery, h.sweep)
-	}
-}
-
-func (h *Hub) sweep() {
-	h.mu.Lock()
-	all := slices.Collect(maps.Keys(h.aging))
-	h.sweeper = nil
-	if len(all) > 0 {
-		h.sweepLaterLocked()
-	}
-	h.mu.Unlock()
-	for _, t := range all {
-		if t.sweep() {
-			h.drop(t)
-		}
-	}
-}
-
 // newEpoch returns a number that no other topic of any hub has, very likely.
 func (h *Hub) newEpoch() uint64 { return h.epochs.Add(1) }
 
@@ -470,26 +280,4 @@ func (h *Hub) topicOptionsLocked(name string) *TopicOptions {
 		h.filled = &o
 	}
 	return h.filled
-}
-
-// goTask is a Task on goroutines.
-type goTask struct {
-	runner Runner
-	state  atomic.Int32 // 0 idle, 1 running, 2 running and due again
-}
-
-func newGoTask(_ int, r Runner) Task { return &goTask{runner: r} }
-
-func (t *goTask) Schedule() {
-	if t.state.Swap(2) == 0 {
-		go func() {
-			for {
-				t.state.Store(1)
-				t.runner.Run()
-				if t.state.CompareAndSwap(1, 0) {
-					return
-				}
-			}
-		}()
-	}
 }

@@ -1,0 +1,144 @@
+package wsproto
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// interrupted returns why nothing more can be read, unless that is the end.
+func (s *stream) interrupted() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.phase == streamDone:
+		return errStreamOver
+	case s.cut:
+		return s.err
+	}
+	return nil
+}
+
+func (s *stream) isCut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cut
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next, err := s.nextLocked()
+	n := copy(p, next)
+	s.tookLocked(n)
+	return n, err
+}
+
+// WriteTo implements io.WriterTo.
+func (s *stream) WriteTo(w io.Writer) (total int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		next, err := s.nextLocked()
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		n, err := s.lendLocked(w, next)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// lendLocked has w write p, without the lock: what is in the ring stays where it is.
+func (s *stream) lendLocked(w io.Writer, p []byte) (n int, err error) {
+	s.lent = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.lent = false
+		if s.phase == streamRuns {
+			s.tookLocked(n)
+		}
+	}()
+	n, err = w.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return min(n, len(p)), err
+}
+
+// nextLocked waits for bytes and returns those that lie in one piece.
+func (s *stream) nextLocked() ([]byte, error) {
+	for {
+		switch {
+		case s.phase == streamDone:
+			return nil, errStreamOver
+		case s.cut:
+			return nil, s.err
+		case len(s.head) > 0:
+			return s.head, nil
+		case s.n > 0:
+			return s.ring[s.first:min(s.first+s.n, len(s.ring))], nil
+		case s.err != nil:
+			return nil, s.err
+		}
+		s.waitLocked()
+	}
+}
+
+var errStreamOver = fmt.Errorf("wsproto: a stream was read after OnStream had returned: %w", os.ErrClosed)
+
+// tookLocked takes n bytes away, and lets the connection be read when there is room.
+func (s *stream) tookLocked(n int) {
+	if len(s.head) > 0 {
+		if s.head = s.head[n:]; len(s.head) == 0 {
+			s.head = nil
+		}
+		return
+	}
+	s.n -= n
+	if s.first += n; s.first >= len(s.ring) {
+		s.first = 0
+	}
+	if s.n <= len(s.ring)/2 && !s.ahead { // else OnStream is what is waited for
+		s.resumeLocked()
+	}
+}
+
+// waitLocked waits for something new, without the lock.
+func (s *stream) waitLocked() {
+	if s.timer == nil {
+		s.timer = time.NewTimer(s.c.side.streams.timeout)
+	} else {
+		s.timer.Reset(s.c.side.streams.timeout)
+	}
+	late := false
+	s.mu.Unlock()
+	select {
+	case <-s.wake:
+	case <-s.timer.C:
+		late = true
+	}
+	s.timer.Stop()
+	if late && !s.hasNews() {
+		s.c.fail(PolicyViolation, "the message came too slowly",
+			fmt.Errorf("wsproto: the next bytes of a message took too long: %w", os.ErrDeadlineExceeded))
+	}
+	s.mu.Lock()
+}
+
+func (s *stream) hasNews() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n > 0 || s.err != nil || s.phase == streamDone
+}
