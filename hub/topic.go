@@ -43,7 +43,7 @@ func newTopic(h *Hub, name string) *Topic {
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
 	}
-	if t.opts.Presence && !IsPattern(name) && !IsUserTopic(name) {
+	if t.opts.Presence && !t.pattern && !IsUserTopic(name) {
 		t.presence = newPresence(t)
 	}
 	return t

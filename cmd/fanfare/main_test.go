@@ -7,37 +7,18 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/internal/leak"
 )
 
-func TestMain(m *testing.M) {
-	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-		l.Close() // the runtime's own poller takes two descriptors at the first socket, and keeps them
-	}
-	goroutines, files := runtime.NumGoroutine(), openFiles()
-	code := m.Run()
-	http.DefaultClient.CloseIdleConnections()
-	if code == 0 && !settles(func() bool { return runtime.NumGoroutine() <= goroutines && openFiles() <= files }) {
-		buf := make([]byte, 1<<20)
-		_, _ = os.Stderr.Write(buf[:runtime.Stack(buf, true)])
-		println("leaked: goroutines", runtime.NumGoroutine()-goroutines, "files", openFiles()-files)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func openFiles() int {
-	all, _ := os.ReadDir("/proc/self/fd")
-	return len(all)
-}
+func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
 
 // settles waits until cond holds, at most five seconds.
 func settles(cond func() bool) bool {

@@ -75,5 +75,3 @@ func overlap(a, b string) bool {
 		a, b = restA, restB
 	}
 }
-
-func isPattern(topic string) bool { return strings.ContainsAny(topic, "*>") }

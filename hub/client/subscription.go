@@ -92,7 +92,7 @@ func (c *Client) Subscribe(ctx context.Context, topic string, o *SubscribeOption
 		handler = func(Message) {}
 	}
 	s := &Subscription{
-		client: c, topic: topic, pattern: isPattern(topic), opts: *o, handler: handler,
+		client: c, topic: topic, pattern: hub.IsPattern(topic), opts: *o, handler: handler,
 		begun: make(chan error, 1), present: make(map[string]wire.Person),
 	}
 	if err := c.add(s); err != nil {

@@ -2,11 +2,7 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
-	"os"
-	"runtime"
 	"testing"
 	"time"
 
@@ -14,24 +10,12 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/internal/leak"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TestMain fails the run if a goroutine is left over when all servers have ended.
-func TestMain(m *testing.M) {
-	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-		l.Close() // the runtime's own poller stays
-	}
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if code == 0 && !settles(func() bool { return runtime.NumGoroutine() <= before }) {
-		stacks := make([]byte, 1<<20)
-		fmt.Printf("left over: %d goroutines\n%s\n", runtime.NumGoroutine()-before, stacks[:runtime.Stack(stacks, true)])
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // settles waits until cond holds, at most ten seconds.
 func settles(cond func() bool) bool {

@@ -32,7 +32,7 @@ func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
 	t.Helper()
 	s := &Server{server: &wsproto.Server{Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { return true }}}
 	s.Hub = hub.New(hub.Options{
-		Groups: s.server.Loops(), NewTask: s.newTask, Topic: topic,
+		Server: s.server, Topic: topic,
 		Wrap: session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
 	})
 	end := session.New(s.Hub, session.Options{Identify: identify})
@@ -56,14 +56,6 @@ func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
 		}
 	})
 	return s
-}
-
-func (s *Server) newTask(loop int, r hub.Runner) hub.Task {
-	t := new(wsproto.Task)
-	if err := s.server.InitTask(t, loop, r); err != nil {
-		panic(err) // the server has started: its topics have subscribers
-	}
-	return t
 }
 
 func identify(r *wsproto.Request) (hub.Identity, error) {
