@@ -11,9 +11,10 @@ import "time"
 // Only the walk touches it.
 type gathering struct {
 	timer *time.Timer
-	ended time.Time     // of the last walk
-	took  time.Duration // the last walk
-	until time.Time     // it waits; zero if it does not
+	began time.Time // the last walk, or the look at whether it is to wait
+	ended time.Time // the last walk
+	took  time.Duration
+	until time.Time // it waits; zero if it does not
 }
 
 const (
@@ -47,8 +48,24 @@ func (w *gathering) pause(t Task, now time.Time) bool {
 	return true
 }
 
-// walked takes note of a walk that began at begin.
-func (w *gathering) walked(begin time.Time) {
+// walked takes note of the end of a walk.
+func (w *gathering) walked() {
 	w.ended = time.Now()
-	w.took = w.ended.Sub(begin)
+	w.took = w.ended.Sub(w.began)
+}
+
+// pausesLocked reports whether the walk is to wait. A batch that is large already does
+// not.
+func (g *group) pausesLocked() bool {
+	t := g.topic
+	if g.members < t.hub.gatherFrom {
+		g.gather = nil
+		return false
+	}
+	if g.gather == nil {
+		g.gather = new(gathering)
+	}
+	g.gather.began = time.Now()
+	few := g.cursor < t.log.next && t.log.end-g.at < maxBatch/2
+	return few && g.gather.pause(g.task, g.gather.began)
 }

@@ -18,7 +18,8 @@ func TestGathering(t *testing.T) {
 	if w.pause(task, now) {
 		t.Fatal("the first walk waits")
 	}
-	w.walked(now.Add(-80 * time.Millisecond))
+	w.began = now.Add(-80 * time.Millisecond)
+	w.walked()
 	soon := w.ended.Add(time.Millisecond)
 	if !w.pause(task, soon) || !w.pause(task, soon.Add(gatherMost/2)) {
 		t.Fatal("a walk after a long one does not wait")
@@ -27,7 +28,8 @@ func TestGathering(t *testing.T) {
 	if w.pause(task, soon.Add(gatherMost)) {
 		t.Fatal("it waits twice")
 	}
-	w.walked(soon)
+	w.began = soon
+	w.walked()
 	if w.pause(task, w.ended.Add(w.took+1)) {
 		t.Fatal("a walk after a rest waits")
 	}
@@ -60,5 +62,25 @@ func TestBurstGoesOutTogether(t *testing.T) {
 	m.runAll()
 	if n := len(all[0].received()); n != 21 || all[0].writes != 2 {
 		t.Errorf("%d messages came in %d writes, want 21 in 2", n, all[0].writes)
+	}
+}
+
+// A group that has shrunk walks at once, and has forgotten how long walks took when it
+// has grown again.
+func TestSmallGroupsDoNotGather(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	h.gatherFrom = 2
+	a, b := new(fake).join(t, h, "x"), new(fake).join(t, h, "x")
+	publish(t, h, "x", 1)
+	m.runAll()
+	b.sub.Unsubscribe()
+	publish(t, h, "x", 2)
+	m.runAll()
+	new(fake).join(t, h, "x")
+	publish(t, h, "x", 3)
+	m.runAll()
+	if n := len(a.received()); n != 3 {
+		t.Errorf("it got %d messages of 3", n)
 	}
 }

@@ -3,7 +3,6 @@ package hub
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -163,7 +162,7 @@ func (g *group) round() (more bool) {
 	if b.batch != nil {
 		g.topic.hub.delivered.Add(g.deliver(b))
 		if g.gather != nil {
-			g.gather.walked(b.begin)
+			g.gather.walked()
 		}
 	}
 	return g.end(b)
@@ -181,7 +180,6 @@ func (g *group) takeDueLocked() []*Subscription {
 // handout is a batch on its way to a group.
 type handout struct {
 	*batch
-	begin  time.Time
 	paused bool   // there is no batch yet, because the group gathers
 	cursor uint64 // of the group, before it
 	limit  uint64 // who has not come so far when it is handed out lags behind too much
@@ -193,14 +191,8 @@ func (g *group) next() (b handout) {
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if g.members >= t.hub.gatherFrom {
-		if g.gather == nil {
-			g.gather = new(gathering)
-		}
-		b.begin = time.Now()
-		if b.paused = t.log.end-g.at < maxBatch/2 && g.cursor < t.log.next && g.gather.pause(g.task, b.begin); b.paused {
-			return b
-		}
+	if b.paused = g.pausesLocked(); b.paused {
+		return b
 	}
 	b.batch, b.cursor = t.log.readOn(g.cursor), g.cursor
 	if b.batch == nil {
