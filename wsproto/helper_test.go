@@ -229,6 +229,23 @@ func (p *peer) expect(op Opcode, payload string) {
 	}
 }
 
+// expectAmong reads a message and so many pongs, in any order: a handler that answers
+// before it has read all does not wait for the pings that come with the rest.
+func (p *peer) expectAmong(pongs int, pong string, op Opcode, payload string) {
+	p.Helper()
+	for messages := 1; pongs+messages > 0; {
+		switch b0, got := p.frame(); {
+		case b0 == 0x80|byte(Pong) && string(got) == pong && pongs > 0:
+			pongs--
+		case b0 == 0x80|byte(op) && string(got) == payload && messages > 0:
+			messages--
+		default:
+			p.Fatalf("got frame %#x %.60q, %d bytes, want %d pongs and %d messages of %v %.60q, %d bytes",
+				b0, got, len(got), pongs, messages, op, payload, len(payload))
+		}
+	}
+}
+
 // expectClose reads a close frame; its reason counts only if one is given.
 func (p *peer) expectClose(code Code, reason ...string) {
 	p.Helper()
