@@ -79,7 +79,7 @@
 //
 // Heap: 66 bytes for a subscription of a member to a topic that exists (48 for the
 // Subscription, the rest for places in lists), 550 with the topic if that is its only
-// one; 266 for a member of one topic, with that subscription and a Member of 192; 170
+// one; 266 for a member of one topic, with that subscription and a Member of 144; 170
 // more where presence is kept (BenchmarkMemory).
 //
 // # Brokers

@@ -85,18 +85,30 @@ func (d *drain) clear() {
 // what it took of another topic, and not because of the message.
 func crowded(to Subscriber) bool {
 	m, ok := to.(*Member)
-	return ok && m.drain.shared.Load()
+	if !ok {
+		return false
+	}
+	d := m.drain.Load()
+	return d != nil && d.shared.Load()
 }
 
 // SendPrepared hands messages to the connection.
 func (m *Member) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
 	o := m.to.SendPrepared(p)
 	if o == wsproto.Queued {
-		m.drain.shared.Store(true)
+		m.draining().shared.Store(true)
 	}
 	return o
 }
 
 // WhenDrained schedules t when the connection has drained; t is one of the member's
 // subscriptions.
-func (m *Member) WhenDrained(t interface{ Schedule() }) { m.drain.wait(t) }
+func (m *Member) WhenDrained(t interface{ Schedule() }) { m.draining().wait(t) }
+
+// draining returns the member's drain, which most members never need.
+func (m *Member) draining() *drain {
+	if m.drain.Load() == nil {
+		m.drain.CompareAndSwap(nil, &drain{member: m})
+	}
+	return m.drain.Load()
+}

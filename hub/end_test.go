@@ -48,7 +48,10 @@ func TestDisconnectOfMembers(t *testing.T) {
 	if got := m.Topics(); !slices.Equal(got, []string{"b"}) {
 		t.Errorf("topics %q are left", got)
 	}
-	if h.Disconnect(UserTopic("ada"), 4001, ""); survives.closed != 4001 {
+	if n := h.DisconnectIf(UserTopic("ada"), func(to Subscriber) bool { return to != m }, 4001, ""); n != 0 || survives.closed != 0 {
+		t.Errorf("%d were disconnected who are not meant", n)
+	}
+	if n := h.DisconnectIf(UserTopic("ada"), func(to Subscriber) bool { return to == m }, 4001, ""); n != 1 || survives.closed != 4001 {
 		t.Error("the user's connection was not closed")
 	}
 	m.Leave()

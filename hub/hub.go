@@ -189,8 +189,15 @@ func checkSubject(name string) error {
 // Disconnect closes all who are subscribed to the topic, or the pattern, and returns
 // their number. Of a [Member] whose connection is an [Ender] only the subscription ends.
 func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
+	return h.DisconnectIf(name, func(Subscriber) bool { return true }, code, reason)
+}
+
+// DisconnectIf does what Disconnect does, to those for whom is reports true: as to one
+// user's in a topic, or to those of a user who came with one session. It looks at all who
+// are subscribed.
+func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, code wsproto.Code, reason string) int {
 	if t := h.lookup(name); t != nil {
-		return t.close(code, reason)
+		return t.close(is, code, reason)
 	}
 	return 0
 }

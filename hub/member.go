@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -17,6 +18,9 @@ import (
 type Identity struct {
 	User string          // "" if anonymous; else see [Hub.NewMember]
 	Data json.RawMessage // what presence tells of the member; JSON, which must not change
+	// Value is the program's own, of whatever type: Member.Value returns it, and nobody
+	// else looks at it.
+	Value any
 }
 
 // Errors of a [Member]. What is returned wraps them, with the name of the topic.
@@ -49,7 +53,7 @@ type Member struct {
 	wild uint32          // subscriptions by pattern
 	subs []*Subscription // sorted by name; a map would weigh five times as much
 
-	drain drain
+	drain atomic.Pointer[drain] // made when it is needed for the first time
 }
 
 // NewMember returns a member for a connection. A user has a topic, whose name is @ and
@@ -62,7 +66,6 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 		return nil, errors.New("hub: the data of a member is not JSON, which is UTF-8")
 	}
 	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1)}
-	m.drain.member = m
 	if id.User == "" {
 		return m, nil
 	}
@@ -84,6 +87,9 @@ func (m *Member) To() Subscriber { return m.to }
 
 // User returns the name of the user, "" if the member is anonymous.
 func (m *Member) User() string { return m.id.User }
+
+// Value returns the Identity.Value that the member was made with.
+func (m *Member) Value() any { return m.id.Value }
 
 // Subscribe adds the member to a topic, or to those that match a pattern, as
 // [Hub.Subscribe] does. What follows presence is a subscription, too, and counts for
@@ -236,7 +242,9 @@ func (m *Member) Leave() {
 	if m.own != nil {
 		m.own.Unsubscribe()
 	}
-	m.drain.clear()
+	if d := m.drain.Load(); d != nil {
+		d.clear()
+	}
 }
 
 // findLocked returns the place of a subscription, or that where it would be.
@@ -275,7 +283,9 @@ func (m *Member) dropLocked(name string) *Subscription {
 		m.wild--
 	}
 	s.Unsubscribe()
-	m.drain.forget(s)
+	if d := m.drain.Load(); d != nil {
+		d.forget(s)
+	}
 	return s
 }
 

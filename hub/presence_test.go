@@ -89,7 +89,7 @@ func presenceHub() *Hub {
 // come has a connection join a topic.
 func come(t testing.TB, h *Hub, user, data, topic string) *Member {
 	t.Helper()
-	m, err := h.NewMember(new(watcher), Identity{user, json.RawMessage(data)}, SubscribeOptions{})
+	m, err := h.NewMember(new(watcher), Identity{User: user, Data: json.RawMessage(data)}, SubscribeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -197,15 +197,17 @@ func (t *Topic) groupLocked(loop int) *group {
 	return g
 }
 
-// close closes all who are subscribed, and returns their number.
-func (t *Topic) close(code wsproto.Code, reason string) (closed int) {
+// close closes those who are subscribed and are it, and returns their number.
+func (t *Topic) close(is func(Subscriber) bool, code wsproto.Code, reason string) (closed int) {
 	t.mu.Lock()
 	groups := slices.Clone(t.groups)
 	t.mu.Unlock()
 	for _, g := range groups {
 		for _, s := range g.all() {
-			s.end(code, reason)
-			closed++
+			if is(s.to) {
+				s.end(code, reason)
+				closed++
+			}
 		}
 	}
 	return closed

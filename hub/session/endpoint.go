@@ -22,6 +22,12 @@ type Options struct {
 	// wire.Subscribe, Publish, History or Presence. Its error is told to the client,
 	// as forbidden. Who may subscribe may have presence with it.
 	Authorize func(m *hub.Member, do, topic string) error
+	// Publish, if not nil, does what clients ask for with wire.Publish, in place of the
+	// endpoint: it may store r.Data, which is compact JSON and stays as it is, publish
+	// something else, or nothing. The reply tells the receipt's position, if it has one; an
+	// error, best a *wire.Error, is told as forbidden. r is valid during the call, which
+	// may wait, as a Handler's.
+	Publish func(m *hub.Member, r *wire.Request) (hub.Receipt, error)
 }
 
 // Endpoint is where clients connect. Its methods are safe from any goroutine.
@@ -43,12 +49,13 @@ func (e *Endpoint) Accept(r *wsproto.Request) error {
 		return wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf(
 			"the subprotocol here is %s; the client offers only %s", wire.Protocol, strings.Join(offers, ", ")))
 	}
-	s := &session{end: e}
+	s := &session{end: e, id: new(hub.Identity)}
 	if e.opts.Identify != nil {
-		var err error
-		if s.id, err = e.opts.Identify(r); err != nil {
+		id, err := e.opts.Identify(r)
+		if err != nil {
 			return refusal(err)
 		}
+		s.id = &id
 	}
 	if s.id.User != "" {
 		if err := hub.CheckUser(s.id.User); err != nil {

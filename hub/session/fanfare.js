@@ -195,7 +195,7 @@ export class Fanfare extends Emitter {
     const call = this.#calls.get(id);
     this.#calls.delete(id);
     clearTimeout(call?.timer);
-    if (ok && call?.request.do === 'publish' && !call.request.echo) this.#subs.get(ok.topic)?._own(ok.position);
+    if (ok?.position && call?.request.do === 'publish' && !call.request.echo) this.#subs.get(ok.topic)?._own(ok.position);
     error ? call?.fail(error) : call?.done(ok);
   }
 

@@ -66,12 +66,28 @@ func (s *session) publish(r *wire.Request) (*wire.Result, *hub.Subscription, err
 	if err := json.Compact(&data, r.Data); err != nil {
 		return nil, nil, wire.ErrorOf(err, wire.BadRequest)
 	}
-	m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, data.Bytes()), Key: r.Key, JSON: true}
+	r.Data = data.Bytes()
+	rc, err := s.deliver(r)
+	result := &wire.Result{Topic: r.Topic, Receivers: &rc.Receivers}
+	if rc.Position.Epoch != 0 {
+		result.Position = &rc.Position
+	}
+	return result, nil, err
+}
+
+// deliver publishes, or has the program do so.
+func (s *session) deliver(r *wire.Request) (rc hub.Receipt, err error) {
+	if f := s.end.opts.Publish; f != nil {
+		if rc, err = f(s.member, r); err != nil {
+			err = wire.ErrorOf(err, wire.Forbidden)
+		}
+		return rc, err
+	}
+	m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, r.Data), Key: r.Key, JSON: true}
 	if !r.Echo {
 		m.Except = s.member
 	}
-	rc, err := s.member.Publish(r.Topic, m)
-	return &wire.Result{Topic: r.Topic, Position: &rc.Position, Receivers: &rc.Receivers}, nil, err
+	return s.member.Publish(r.Topic, m)
 }
 
 func (s *session) history(r *wire.Request) (*wire.Result, *hub.Subscription, error) {

@@ -13,12 +13,12 @@ type session struct {
 	receiver
 	end    *Endpoint
 	member *hub.Member
-	id     hub.Identity
+	id     *hub.Identity // until it is a member
 }
 
 func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	s.conn = c
-	m, err := s.end.hub.NewMember(s, s.id, hub.SubscribeOptions{Wrapped: true, Paused: true})
+	m, err := s.end.hub.NewMember(s, *s.id, hub.SubscribeOptions{Wrapped: true, Paused: true})
 	switch {
 	case errors.Is(err, hub.ErrFull):
 		c.Close(wsproto.TryAgainLater, wire.Plain(err))
@@ -27,7 +27,7 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 		c.Close(wsproto.PolicyViolation, wire.Plain(err))
 		return
 	}
-	s.member = m
+	s.member, s.id = m, nil
 	s.tell((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
 	if m.User() != "" {
 		m.Subscription(hub.UserTopic(m.User())).Resume()

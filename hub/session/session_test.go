@@ -289,7 +289,51 @@ func TestNoReplyNoSubscription(t *testing.T) {
 
 // What a connection costs beside the hub's member and its subscriptions.
 func TestSize(t *testing.T) {
-	if n := unsafe.Sizeof(session{}); n > 112 {
+	if n := unsafe.Sizeof(session{}); n > 80 {
 		t.Errorf("a session takes %d bytes", n)
+	}
+}
+
+// TestPublishHook: the program publishes in place of the endpoint, or refuses.
+func TestPublishHook(t *testing.T) {
+	var s *server
+	s = serve(t, hub.Options{}, Options{
+		Identify: func(*wsproto.Request) (hub.Identity, error) { return hub.Identity{User: "ada", Value: 7}, nil },
+		Publish: func(m *hub.Member, r *wire.Request) (hub.Receipt, error) {
+			switch string(r.Data) {
+			case `"no"`:
+				return hub.Receipt{}, wire.Errorf(wire.TooLarge, "not that")
+			case `"never"`:
+				return hub.Receipt{}, errors.New("for no reason")
+			case `"quietly"`:
+				return hub.Receipt{}, nil
+			}
+			data := fmt.Sprintf(`{"by":%q,"value":%d,"is":%s}`, m.User(), m.Value(), r.Data)
+			return s.hub.Publish(r.Topic, hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte(data)), JSON: true})
+		},
+	})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "a"})
+	c.wantsCode(wire.Request{Do: wire.Publish, Topic: "a", Data: []byte(`"no"`)}, wire.TooLarge)
+	c.wantsCode(wire.Request{Do: wire.Publish, Topic: "a", Data: []byte(`"never"`)}, wire.Forbidden)
+	if r := c.gets(wire.Request{Do: wire.Publish, Topic: "a", Data: []byte(`"quietly"`)}); r.Position != nil {
+		t.Errorf("a position %v of nothing", r.Position)
+	}
+	p, err := (&wire.Request{ID: 1, Do: wire.Publish, Topic: "a", Data: []byte(`[1, 2]`)}).Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Write(c.ctx(), websocket.MessageText, p); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the message comes to the sender too, before the reply or after it
+		switch e := c.event(); {
+		case e.Reply != nil:
+			if ok := e.Reply.OK; ok == nil || ok.Position == nil || ok.Position.Offset != 1 {
+				t.Errorf("reply %+v", e.Reply)
+			}
+		case e.Message == nil || string(e.Message.Payload) != `{"by":"ada","value":7,"is":[1,2]}`:
+			t.Errorf("%+v", e)
+		}
 	}
 }
