@@ -47,6 +47,14 @@ func (b *batch) add(e entry) {
 	}
 }
 
+// after returns the part from number on, nil if there is nothing in it.
+func (b *batch) after(number uint64) *batch {
+	if i := b.index(number); i < len(b.entries) {
+		return newBatch(b.entries[i:])
+	}
+	return nil
+}
+
 // is reports whether b, which may be nil, is what begins with first and ends with
 // last.
 func (b *batch) is(first, last []entry) bool {

@@ -20,7 +20,6 @@ func (*null) Close(wsproto.Code, string)                     {}
 func crowd(tb testing.TB, n int) (*Hub, *manual) {
 	m := new(manual)
 	h := New(Options{NewTask: m.newTask})
-	h.gatherFrom = n + 1
 	all := make([]null, n)
 	for i := range all {
 		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{}); err != nil {
@@ -56,7 +55,6 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 		h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, Limit: Limit{Messages: 10}}
 		}})
-		h.gatherFrom = n + 1
 		all := make([]null, n)
 		laggards := make([]stalledOne, n/every)
 		for i := range all {

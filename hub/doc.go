@@ -18,9 +18,9 @@
 // its publisher, and appended to the log; then the task of each group is scheduled.
 // It takes all that its group has not got, joins it, and hands it to one subscriber
 // after the other as a single write: that is a walk. While it lasts, the next messages
-// gather: so batches form by themselves under load, and nothing is delayed when there
-// is none. A large group that has only just walked waits for a few milliseconds before
-// it walks again, so that a burst goes out in one walk. A delivery allocates nothing.
+// gather, and go to those who are still to come in the same write: so batches form by
+// themselves under load, and nothing is delayed when there is none. Who was visited
+// before gets them by the next walk. A delivery allocates nothing; each batch is joined once.
 //
 // A publisher that is faster than the fan-out is slowed down: when more than
 // maxPending bytes wait for a group it takes part in the walk, or waits for the

@@ -3,15 +3,17 @@ package hub
 import (
 	"slices"
 	"sync"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 const (
 	// maxPending is how many bytes wait for a group before publishers have to.
 	maxPending = 8 << 20
-	// runLength is how many subscribers a walk copies at a time.
+	// runLength is how many subscribers a walk copies at a time, and after how many it
+	// looks for what was published meanwhile.
 	runLength = 64
+	// maxFresh is the cost of a batch from which on a walk leaves what comes meanwhile to
+	// the next: there may be another joined copy for each run, which the slow hold.
+	maxFresh = 32 << 10
 )
 
 // group is those subscribers of a topic that belong to one loop. Its walk alone
@@ -31,7 +33,6 @@ type group struct {
 	list    []*Subscription
 	due     []*Subscription // behind, and drained
 	left    []*Subscription // unsubscribed during a walk: each has left a hole in list
-	gather  *gathering      // the walk's; nil if the group is small
 	walking bool
 	walked  *sync.Cond // a round of a walk has ended; made when somebody waits
 }
@@ -158,14 +159,11 @@ func (g *group) round() (more bool) {
 	for _, s := range due {
 		g.catchUp(s)
 	}
-	b := g.next()
-	if b.batch != nil {
-		g.topic.hub.delivered.Add(g.deliver(b))
-		if g.gather != nil {
-			g.gather.walked()
-		}
+	lap := g.next()
+	if lap.batch != nil {
+		g.topic.hub.delivered.Add(g.deliver(lap))
 	}
-	return g.end(b)
+	return g.end(lap)
 }
 
 func (g *group) takeDueLocked() []*Subscription {
@@ -177,10 +175,9 @@ func (g *group) takeDueLocked() []*Subscription {
 	return due
 }
 
-// handout is a batch on its way to a group.
+// handout is a batch on its way to a group: what the whole group gets in this walk.
 type handout struct {
 	*batch
-	paused bool   // there is no batch yet, because the group gathers
 	cursor uint64 // of the group, before it
 	limit  uint64 // who has not come so far when it is handed out lags behind too much
 	oldest uint64 // who has not come so far finds a gap
@@ -191,9 +188,6 @@ func (g *group) next() (b handout) {
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if b.paused = g.pausesLocked(); b.paused {
-		return b
-	}
 	b.batch, b.cursor = t.log.readOn(g.cursor), g.cursor
 	if b.batch == nil {
 		g.skipLocked()
@@ -221,7 +215,7 @@ func (g *group) end(b handout) (more bool) {
 	if g.walked != nil {
 		g.walked.Broadcast()
 	}
-	more = g.members > 0 && g.cursor < t.log.next && !b.paused || len(g.due) > 0
+	more = g.members > 0 && g.cursor < t.log.next || len(g.due) > 0
 	g.mu.Unlock()
 	t.trimLocked()
 	idle := t.idleLocked()
@@ -246,44 +240,28 @@ func (g *group) closeHolesLocked() {
 }
 
 // deliver walks the list. Who subscribes meanwhile stands at its end, where the walk
-// may come or not, and gets nothing of the batch: who wants some of it begins behind.
-func (g *group) deliver(b handout) (delivered int64) {
-	var run [runLength]*Subscription
-	for i := 0; ; i += runLength {
+// may come or not: who wants some of the batch begins behind.
+func (g *group) deliver(lap handout) (delivered int64) {
+	var buf [runLength]*Subscription
+	run, w := buf[:g.topic.hub.runLength], walk{group: g, lap: lap, all: lap.batch}
+	for i := 0; ; i += len(run) {
 		g.mu.Lock()
-		n := copy(run[:], g.list[min(i, len(g.list)):])
+		n := copy(run, g.list[min(i, len(g.list)):])
 		g.mu.Unlock()
 		if n == 0 {
 			return delivered
+		}
+		if i > 0 {
+			w.freshen()
 		}
 		for _, s := range run[:n] {
 			switch {
 			case s == nil || s.gone():
 			case s.behind():
-				g.watch(s, b)
-			case s.cursor < b.next:
-				delivered += g.hand(s, b)
+				g.watch(s, lap)
+			case s.cursor < w.all.next:
+				delivered += w.hand(s)
 			}
 		}
 	}
-}
-
-// hand gives one subscriber, who has all that was before, its part of the batch.
-func (g *group) hand(s *Subscription, b handout) (delivered int64) {
-	p := b.part(g.topic.hub, s.format(), s.cursor, s.to)
-	if p == nil {
-		g.count(s, b.missing(max(s.cursor, b.cursor), b.next))
-		return 0
-	}
-	switch o := s.to.SendPrepared(p); o {
-	case wsproto.Sent, wsproto.Queued:
-		g.count(s, b.missing(max(s.cursor, b.cursor), b.next))
-		if o == wsproto.Queued {
-			g.fallBehind(s, b.next, b)
-		}
-		return int64(p.Messages())
-	case wsproto.Full:
-		g.fallBehind(s, max(s.cursor, b.cursor), b)
-	}
-	return 0
 }

@@ -24,10 +24,10 @@ const DefaultMaxTopics = 1 << 20
 // Hub holds topics. Its methods are safe from any goroutine and never wait for a
 // subscriber; a publisher that is too fast waits for the fan-out.
 type Hub struct {
-	opts       Options
-	groups     int
-	gatherFrom int   // subscribers from which on a group gathers
-	link       *link // nil without a broker
+	opts      Options
+	groups    int
+	runLength int   // runLength, but in tests
+	link      *link // nil without a broker
 
 	epochs     atomic.Uint64
 	patternsAt atomic.Uint64 // changes with patterns
@@ -70,7 +70,7 @@ func New(o Options) *Hub {
 	if o.MaxPatterns <= 0 {
 		o.MaxPatterns = DefaultMaxPatterns
 	}
-	h := &Hub{opts: o, groups: max(o.Groups, 1), gatherFrom: gatherFrom, topics: make(map[string]*Topic), aging: make(map[*Topic]struct{})}
+	h := &Hub{opts: o, groups: max(o.Groups, 1), runLength: runLength, topics: make(map[string]*Topic), aging: make(map[*Topic]struct{})}
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
 	h.patternsAt.Store(1)
 	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others

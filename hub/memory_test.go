@@ -38,7 +38,6 @@ func BenchmarkMillion(b *testing.B) {
 	const n = 1_000_000
 	m := new(manual)
 	h := New(Options{NewTask: m.newTask})
-	h.gatherFrom = n + 1
 	before := int64(heap())
 	seats := make([]*seat, n)
 	for i := range seats {
@@ -143,7 +142,6 @@ func stalledBytes(tb testing.TB, slow Slow, stalled int) int64 {
 	const size = 128
 	m := new(manual)
 	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }})
-	h.gatherFrom = 1 << 30
 	publish := func(n int) {
 		for i := range n {
 			msg := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size)), Key: fmt.Sprint(i)}

@@ -154,6 +154,7 @@ func newWorld(slow Slow, seed uint64, newTask func(int, Runner) Task) *world {
 			w.mu.Unlock()
 		},
 	})
+	w.h.runLength = 1 + w.rng.IntN(3) // so that walks take in what comes
 	for i := range 12 {
 		w.rovers = append(w.rovers, &rover{w: w, loop: i % 3, rng: rand.New(rand.NewPCG(seed, uint64(i+1)))})
 	}

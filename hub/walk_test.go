@@ -1,0 +1,170 @@
+package hub
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// host does something when it gets a message: once for each number.
+type host struct {
+	fake
+	on map[uint64]func()
+}
+
+func (h *host) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	o := h.fake.SendPrepared(p)
+	for _, n := range numbers(p) {
+		if f := h.on[n]; f != nil {
+			delete(h.on, n)
+			f()
+		}
+	}
+	return o
+}
+
+// audience has so many join "x" behind first, in a hub whose walks look after each two
+// for what is new.
+func audience(t *testing.T, first *host, n int, o Options) (h *Hub, all []*fake) {
+	t.Helper()
+	h = New(o)
+	h.runLength = 2
+	if _, err := h.Subscribe("x", &first.sub, first, SubscribeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		all = append(all, new(fake).join(t, h, "x"))
+	}
+	return h, all
+}
+
+// What is published during a walk goes to those who are still to come in the same write,
+// and to the others in the next walk, which costs nobody else anything.
+func TestWalkTakesInWhatComes(t *testing.T) {
+	var m manual
+	first := &host{on: map[uint64]func(){}}
+	h, all := audience(t, first, 6, Options{NewTask: m.newTask})
+	var late fake
+	first.on[1] = func() {
+		publish(t, h, "x", 2)
+		publish(t, h, "x", 3)
+		late.join(t, h, "x") // gets what follows
+		publish(t, h, "x", 4)
+	}
+	publish(t, h, "x", 1)
+	m.runAll()
+	for i, f := range append([]*fake{&first.fake}, all...) {
+		writes := 1
+		if i < h.runLength {
+			writes = 2
+		}
+		if got := f.received(); !slices.Equal(got, []uint64{1, 2, 3, 4}) || f.writes != writes {
+			t.Errorf("number %d got %v in %d writes, want %d", i, got, f.writes, writes)
+		}
+	}
+	wantGot(t, "who came during the walk", &late, 4)
+	publish(t, h, "x", 5)
+	m.runAll()
+	wantGot(t, "the first", &first.fake, 1, 2, 3, 4, 5)
+	wantGot(t, "the last", &late, 4, 5)
+	if st, _ := h.Topic("x"); st.Held != 0 {
+		t.Errorf("%d messages are held for nobody", st.Held)
+	}
+}
+
+// Those who stand together share one encoding of the rest that they lack.
+func TestRestIsShared(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	h.runLength = 2
+	var keepers []*keeper
+	for range 6 {
+		k := new(keeper)
+		if _, err := h.Subscribe("x", &k.sub, k, SubscribeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		keepers = append(keepers, k)
+	}
+	keepers[2].then = func() { publish(t, h, "x", 2) } // number 4 and 5 get both, the others the rest
+	publish(t, h, "x", 1)
+	m.runAll()
+	for i, k := range keepers {
+		want := 2
+		if i >= 4 {
+			want = 1
+		}
+		if len(k.all) != want {
+			t.Fatalf("number %d got %d writes, want %d", i, len(k.all), want)
+		}
+		for n := range k.all {
+			if k.all[n] != keepers[i&^3].all[n] {
+				t.Errorf("number %d got write %d in an encoding of its own", i, n)
+			}
+		}
+	}
+}
+
+// keeper keeps what it is sent.
+type keeper struct {
+	fake
+	all  []*wsproto.Prepared
+	then func()
+}
+
+func (k *keeper) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+	k.all = append(k.all, p)
+	if f := k.then; f != nil {
+		k.then = nil
+		f()
+	}
+	return k.fake.SendPrepared(p)
+}
+
+// What a walk takes in counts once for who is passed by, and by who gets it.
+func TestWalkCountsDropsOnce(t *testing.T) {
+	for _, slow := range []Slow{DropNewest, DropOldest, Conflate} {
+		t.Run(slow.String(), func(t *testing.T) {
+			var m manual
+			dropped := map[Subscriber]int{}
+			first := &host{on: map[uint64]func(){}}
+			h, all := audience(t, first, 6, Options{
+				NewTask: m.newTask,
+				Topic:   func(string) *TopicOptions { return &TopicOptions{Slow: slow, Limit: Limit{Messages: 2}} },
+				OnDrop:  func(s *Subscription, n int) { dropped[s.Subscriber()] += n },
+			})
+			for n := uint64(0); n < 100; n += 5 {
+				first.on[n] = func() {
+					for i := range uint64(4) {
+						publish(t, h, "x", n+1+i)
+					}
+				}
+			}
+			stalled := all[3] // it comes after those who get the first of each five alone
+			stalled.stall(true)
+			for n := uint64(0); n < 50; n += 5 {
+				publish(t, h, "x", n)
+				m.runAll()
+			}
+			stalled.stall(false)
+			m.runAll()
+			for n := uint64(50); n < 100; n += 5 {
+				publish(t, h, "x", n)
+				m.runAll()
+			}
+			for i, f := range append([]*fake{&first.fake}, all...) {
+				var to Subscriber = f
+				if i == 0 {
+					to = first
+				}
+				got := f.received()
+				if len(got)+dropped[to] != 100 || !slices.IsSorted(got) {
+					t.Errorf("number %d got %d and lost %d of 100: %v", i, len(got), dropped[to], got)
+				}
+				if lossy := f == stalled; lossy != (dropped[to] > 0) {
+					t.Errorf("number %d lost %d", i, dropped[to])
+				}
+			}
+		})
+	}
+}
