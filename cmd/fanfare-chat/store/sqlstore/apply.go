@@ -1,0 +1,218 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+// Apply does with one transaction what many changes need: the rooms' counters and who is
+// in them are asked for once, and written once.
+func (s *Store) Apply(ctx context.Context, changes []store.Change) ([]store.Outcome, error) {
+	outcomes := make([]store.Outcome, len(changes))
+	err := s.changing(ctx, func(tx session) error {
+		b := batch{session: tx, rooms: make(map[int64]*counters), actors: make(map[[2]int64]*actor)}
+		if err := b.lock(changes); err != nil {
+			return err
+		}
+		for i := range changes {
+			o := &outcomes[i]
+			o.Message, o.Again, o.Err = b.apply(&changes[i])
+			if o.Err == nil {
+				continue
+			}
+			if !errors.Is(o.Err, store.ErrForbidden) && !errors.Is(o.Err, store.ErrNotFound) {
+				return o.Err
+			}
+			*o = store.Outcome{Err: o.Err}
+		}
+		return b.finish()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// batch is changes on their way.
+type batch struct {
+	session
+	rooms  map[int64]*counters
+	actors map[[2]int64]*actor // by room and user; nil if they are not in it
+}
+
+type counters struct {
+	last, rev int64
+	moved     bool
+}
+
+type actor struct {
+	name      string
+	moderator bool
+	read      int64
+	moved     bool
+}
+
+// lock has the changes' rooms for this transaction alone, in the order of their IDs: see
+// doc.go.
+func (b *batch) lock(changes []store.Change) error {
+	var ids []int64
+	for i := range changes {
+		ids = append(ids, changes[i].Room)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		room, err := one(b.session, func(r row) (*counters, error) {
+			c := new(counters)
+			return c, r.Scan(&c.last, &c.rev)
+		}, lockRoom, id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // then nobody is in it
+		}
+		if err != nil {
+			return err
+		}
+		b.rooms[id] = room
+	}
+	return nil
+}
+
+func (b *batch) apply(c *store.Change) (store.Message, bool, error) {
+	who, err := b.actor(c.Room, c.User)
+	if err != nil {
+		return store.Message{}, false, err
+	}
+	if who == nil {
+		return store.Message{}, false, fmt.Errorf("%w: user %d is not in room %d", store.ErrForbidden, c.User, c.Room)
+	}
+	switch c.Act {
+	case store.Send:
+		return b.send(c, who)
+	case store.Edit:
+		return b.edit(c)
+	case store.Delete:
+		return b.delete(c, who)
+	}
+	return store.Message{}, false, fmt.Errorf("sqlstore: there is no act %d", c.Act)
+}
+
+// actor returns the member of a room, or nil if they are not in it.
+func (b *batch) actor(room, user int64) (*actor, error) {
+	key := [2]int64{room, user}
+	if who, ok := b.actors[key]; ok {
+		return who, nil
+	}
+	who, err := one(b.session, func(r row) (*actor, error) {
+		a := new(actor)
+		return a, r.Scan(&a.name, &a.moderator, &a.read)
+	}, lockActor, room, user)
+	if errors.Is(err, store.ErrNotFound) {
+		who, err = nil, nil
+	}
+	b.actors[key] = who
+	return who, err
+}
+
+func (b *batch) send(c *store.Change, who *actor) (store.Message, bool, error) {
+	room := b.rooms[c.Room]
+	m := store.Message{
+		Room: c.Room, Number: room.last + 1, Rev: room.rev + 1, Author: c.User, Name: who.name,
+		Client: c.Client, Text: c.Text, Sent: moment(millis(c.At)),
+	}
+	n, err := b.do(addMessage, m.Room, m.Number, m.Rev, m.Author, m.Client, m.Text, millis(m.Sent))
+	if err != nil {
+		return m, false, err
+	}
+	if n == 0 {
+		m, err = one(b.session, scanMessage, messageByClient, c.Room, c.User, c.Client)
+		return m, true, err
+	}
+	room.last, room.rev, room.moved = m.Number, m.Rev, true
+	who.read, who.moved = m.Number, true
+	return m, false, b.index(&m)
+}
+
+func (b *batch) edit(c *store.Change) (store.Message, bool, error) {
+	m, err := b.message(c)
+	if err != nil {
+		return m, false, err
+	}
+	switch {
+	case m.Deleted:
+		return m, false, fmt.Errorf("%w: message %d is deleted", store.ErrNotFound, c.Number)
+	case m.Author != c.User:
+		return m, false, fmt.Errorf("%w: message %d is another user's", store.ErrForbidden, c.Number)
+	case m.Text == c.Text:
+		return m, true, nil
+	}
+	m.Text, m.Edited = c.Text, moment(millis(c.At))
+	return m, false, b.change(&m)
+}
+
+func (b *batch) delete(c *store.Change, who *actor) (store.Message, bool, error) {
+	m, err := b.message(c)
+	if err != nil {
+		return m, false, err
+	}
+	if m.Author != c.User && !who.moderator {
+		return m, false, fmt.Errorf("%w: message %d is another user's", store.ErrForbidden, c.Number)
+	}
+	if m.Deleted {
+		return m, true, nil
+	}
+	m.Text, m.Deleted = "", true
+	return m, false, b.change(&m)
+}
+
+func (b *batch) message(c *store.Change) (store.Message, error) {
+	m, err := one(b.session, scanMessage, messageByNumber, c.Room, c.Number)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fmt.Errorf("%w: message %d in room %d", store.ErrNotFound, c.Number, c.Room)
+	}
+	return m, err
+}
+
+// change gives the message the room's next revision, and keeps it.
+func (b *batch) change(m *store.Message) error {
+	room := b.rooms[m.Room]
+	room.rev++
+	room.moved, m.Rev = true, room.rev
+	if _, err := b.do(changeMessage, m.Room, m.Number, m.Rev, m.Text, millis(m.Edited), m.Deleted); err != nil {
+		return err
+	}
+	return b.index(m)
+}
+
+// index has the message found by the words that it has now.
+func (b *batch) index(m *store.Message) (err error) {
+	words := wordsIn(m.Room, m.Text)
+	if len(words) == 0 {
+		_, err = b.do(removeWords, entry(m.Room, m.Number))
+	} else {
+		_, err = b.do(addWords, entry(m.Room, m.Number), strings.Join(words, " "))
+	}
+	return err
+}
+
+// finish writes what the changes have moved.
+func (b *batch) finish() error {
+	for id, room := range b.rooms {
+		if room.moved {
+			if _, err := b.do(moveRoom, id, room.last, room.rev); err != nil {
+				return err
+			}
+		}
+	}
+	for key, who := range b.actors {
+		if who != nil && who.moved {
+			if _, err := b.do(markRead, key[0], key[1], who.read); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+// Store is a store.Store in a database.
+type Store struct {
+	dialect     *dialect
+	write, read *pool // the same in PostgreSQL
+}
+
+var _ store.Store = (*Store)(nil)
+
+// refusal is a reason for which a database refuses a row.
+type refusal int
+
+const (
+	duplicate refusal = iota + 1 // what has to be unique is there already
+	dangling                     // what it refers to is not there
+)
+
+// dialect is what one database has of its own.
+type dialect struct {
+	name       goose.Dialect
+	migrations string
+	own        map[query]string                     // statements
+	match      func(words []string) string          // what finds entries that have words which begin with all of these
+	is         func(err error, reason refusal) bool // reports whether that is why
+}
+
+// Open opens the store at a postgres:// URL, or in the SQLite file of that name. Its
+// tables are made, or brought up to date.
+func Open(ctx context.Context, where string) (*Store, error) {
+	if strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://") {
+		return OpenPostgres(ctx, where)
+	}
+	return OpenSQLite(ctx, where)
+}
+
+// newStore takes over the databases, and closes them if it fails.
+func newStore(ctx context.Context, d *dialect, write, read *sql.DB) (*Store, error) {
+	s := &Store{d, &pool{db: write}, &pool{db: read}}
+	if read == write {
+		s.read = s.write
+	}
+	err := migrate(ctx, d, write)
+	if err == nil {
+		err = s.write.prepare(ctx, d)
+	}
+	if err == nil && read != write {
+		err = s.read.prepare(ctx, d)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close waits for what is going on, and closes the database.
+func (s *Store) Close() error {
+	err := s.read.close()
+	if s.read != s.write {
+		err = errors.Join(err, s.write.close())
+	}
+	return err
+}
+
+// pool is a database with its statements prepared.
+type pool struct {
+	db         *sql.DB
+	statements [queryCount]*sql.Stmt
+}
+
+func (p *pool) prepare(ctx context.Context, d *dialect) error {
+	for q := range queryCount {
+		text := shared[q]
+		if own, ok := d.own[q]; ok {
+			text = own
+		}
+		var err error
+		if p.statements[q], err = p.db.PrepareContext(ctx, text); err != nil {
+			return fmt.Errorf("preparing %s: %w", text, err)
+		}
+	}
+	return nil
+}
+
+func (p *pool) close() error {
+	var errs []error
+	for _, s := range p.statements {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(append(errs, p.db.Close())...)
+}

@@ -1,0 +1,78 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+// users: what is added is found by its key, exactly.
+func users(k *kit) {
+	want := store.User{Name: "Ada Lovelace ♥", Key: "ada lovelace", Password: "$argon2id$v=19$…", Created: noon}
+	ada, err := k.AddUser(k.ctx, want)
+	k.must(err)
+	want.ID, want.Moderator = ada.ID, ada.Moderator
+	same(k, "added", ada, want)
+	found, err := k.UserByKey(k.ctx, "ada lovelace")
+	k.must(err)
+	same(k, "found", found, want)
+	for _, key := range []string{"", "ada", "Ada Lovelace", "ada lovelace ", "ada_lovelace", "%"} {
+		_, err := k.UserByKey(k.ctx, key)
+		k.fails(fmt.Sprintf("user %q", key), err, store.ErrNotFound)
+	}
+	_, err = k.AddUser(k.ctx, store.User{Name: "ADA LOVELACE", Key: "ada lovelace", Created: noon})
+	k.fails("a second one", err, store.ErrTaken)
+	other, err := k.AddUser(k.ctx, store.User{Name: "ADA", Key: "ADA LOVELACE", Created: noon})
+	k.must(err)
+	if other.ID == ada.ID {
+		k.Errorf("two users have ID %d", ada.ID)
+	}
+	found, err = k.UserByKey(k.ctx, "ada lovelace")
+	k.must(err)
+	same(k, "found after others", found, want)
+}
+
+// firstUser: the first is a moderator, and others are if they are said to be.
+func firstUser(k *kit) {
+	if !k.user("first").Moderator {
+		k.Error("the first user is no moderator")
+	}
+	if k.user("second").Moderator {
+		k.Error("the second user is a moderator")
+	}
+	u, err := k.AddUser(k.ctx, store.User{Name: "third", Key: "third", Moderator: true, Created: noon})
+	k.must(err)
+	found, err := k.UserByKey(k.ctx, "third")
+	k.must(err)
+	if !u.Moderator || !found.Moderator {
+		k.Error("who was to be a moderator is none")
+	}
+}
+
+// firstUserIsOne: of many that are added at once, one is the first, and one gets a name.
+func firstUserIsOne(k *kit) {
+	const tries = 8
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	moderators, added := 0, 0
+	for i := range 2 * tries {
+		wg.Go(func() {
+			name := fmt.Sprint("u", i%tries)
+			u, err := k.AddUser(k.ctx, store.User{Name: name, Key: name, Created: noon})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				k.fails("added twice", err, store.ErrTaken)
+				return
+			}
+			added++
+			if u.Moderator {
+				moderators++
+			}
+		})
+	}
+	wg.Wait()
+	same(k, "added", added, tries)
+	same(k, "moderators", moderators, 1)
+}

@@ -1,0 +1,68 @@
+package storetest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+func (k *kit) login(u store.User, token string, lasts time.Duration) store.Login {
+	k.Helper()
+	l := store.Login{Hash: sha256.Sum256([]byte(token)), User: u.ID, Created: noon, Expires: noon.Add(lasts)}
+	k.must(k.AddLogin(k.ctx, l))
+	return l
+}
+
+// logins: one is found by its hash until it expires or is removed.
+func logins(k *kit) {
+	ada, bob := k.user("ada"), k.user("bob")
+	a, b := k.login(ada, "a", time.Hour), k.login(bob, "b", time.Hour)
+	for _, c := range []struct {
+		want store.Login
+		user store.User
+	}{{a, ada}, {b, bob}} {
+		for _, now := range []time.Time{noon, noon.Add(time.Hour - time.Millisecond)} {
+			l, u, err := k.Login(k.ctx, c.want.Hash, now)
+			k.must(err)
+			same(k, "login", l, c.want)
+			same(k, "its user", u, c.user)
+		}
+		_, _, err := k.Login(k.ctx, c.want.Hash, c.want.Expires)
+		k.fails("when it expires", err, store.ErrNotFound)
+	}
+	_, _, err := k.Login(k.ctx, [32]byte{}, noon)
+	k.fails("another hash", err, store.ErrNotFound)
+	k.must(k.RemoveLogin(k.ctx, a.Hash))
+	_, _, err = k.Login(k.ctx, a.Hash, noon)
+	k.fails("removed", err, store.ErrNotFound)
+	k.fails("removed twice", k.RemoveLogin(k.ctx, a.Hash), store.ErrNotFound)
+	_, _, err = k.Login(k.ctx, b.Hash, noon)
+	k.must(err)
+	l := store.Login{Hash: sha256.Sum256([]byte("x")), User: bob.ID + 1000, Created: noon, Expires: noon.Add(time.Hour)}
+	k.fails("a login of nobody", k.AddLogin(k.ctx, l), store.ErrNotFound)
+}
+
+// loginsExpire: those whose time has come are returned, once.
+func loginsExpire(k *kit) {
+	ada := k.user("ada")
+	want := make(map[[32]byte]store.Login)
+	for i := range 20 {
+		l := k.login(ada, fmt.Sprint(i), time.Duration(i)*time.Minute)
+		if i <= 10 {
+			want[l.Hash] = l
+		}
+	}
+	expired, err := k.ExpireLogins(k.ctx, noon.Add(10*time.Minute))
+	k.must(err)
+	same(k, "expired", len(expired), len(want))
+	for _, l := range expired {
+		same(k, "an expired one", l, want[l.Hash])
+	}
+	expired, err = k.ExpireLogins(k.ctx, noon.Add(10*time.Minute))
+	k.must(err)
+	list(k, "expired again", expired)
+	_, _, err = k.Login(k.ctx, sha256.Sum256([]byte("11")), noon.Add(10*time.Minute))
+	k.must(err)
+}
