@@ -28,6 +28,6 @@
 // else: two that want the same rooms, in two processes, go one after the other, where
 // each could wait for the other if they took them in the order of their changes. A room's
 // lock is what gives out its numbers and revisions. Memberships are locked after their
-// room, so that who leaves has said nothing afterwards; all other methods lock one row at
-// most, or one that exists only since.
+// room, so that who has left says nothing afterwards. All other methods change rows of one
+// room or one user, and wait for nobody while anybody could wait for them.
 package sqlstore
