@@ -8,34 +8,35 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-func (s *Store) AddUser(ctx context.Context, u store.User) (store.User, error) {
-	created := millis(u.Created)
-	err := s.changing(ctx, func(tx session) error {
+func (s *Store) AddUser(ctx context.Context, u store.User) (added store.User, err error) {
+	err = s.changing(ctx, func(tx session) error {
 		if _, err := tx.do(lockUsers); err != nil {
 			return err
 		}
-		added, err := one(tx, func(r row) (added store.User, err error) {
-			return added, r.Scan(&added.ID, &added.Moderator)
-		}, addUser, u.Name, u.Key, u.Password, u.Moderator, created)
-		u.ID, u.Moderator, u.Created = added.ID, added.Moderator, moment(created)
+		if _, err := tx.do(addUser, u.Name, u.Key, u.Password, u.Moderator, millis(u.Created)); err != nil {
+			return err
+		}
+		added, err = one(tx, scanUser, userByKey, u.Key)
 		return err
 	})
 	if s.dialect.is(err, duplicate) {
-		return store.User{}, fmt.Errorf("%w: %q", store.ErrTaken, u.Name)
+		err = fmt.Errorf("%w: %q", store.ErrTaken, u.Name)
 	}
 	if err != nil {
 		return store.User{}, err
 	}
-	return u, nil
+	return added, nil
 }
 
 func (s *Store) UserByKey(ctx context.Context, key string) (store.User, error) {
-	return one(s.reading(ctx), func(r row) (u store.User, err error) {
-		created := int64(0)
-		err = r.Scan(&u.ID, &u.Name, &u.Key, &u.Password, &u.Moderator, &created)
-		u.Created = moment(created)
-		return u, err
-	}, userByKey, key)
+	return one(s.reading(ctx), scanUser, userByKey, key)
+}
+
+func scanUser(r row) (u store.User, err error) {
+	created := int64(0)
+	err = r.Scan(&u.ID, &u.Name, &u.Key, &u.Password, &u.Moderator, &created)
+	u.Created = moment(created)
+	return u, err
 }
 
 func (s *Store) AddLogin(ctx context.Context, l store.Login) error {

@@ -52,7 +52,7 @@ const (
 // in the dialects.
 var shared = [queryCount]string{
 	addUser: `INSERT INTO users (name, key, password, moderator, created)
-		VALUES ($1, $2, $3, $4 OR (SELECT max(id) FROM users) IS NULL, $5) RETURNING id, moderator`,
+		VALUES ($1, $2, $3, $4 OR (SELECT max(id) FROM users) IS NULL, $5)`,
 	userByKey: `SELECT ` + userColumns + ` FROM users u WHERE u.key = $1`,
 
 	addLogin: `INSERT INTO logins (hash, owner, created, expires) VALUES ($1, $2, $3, $4)`,

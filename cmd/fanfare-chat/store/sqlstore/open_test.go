@@ -1,0 +1,100 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/storetest"
+)
+
+// refused checks that a store is not opened, and that the reason has these words.
+func refused(t *testing.T, where string, words ...string) {
+	t.Helper()
+	s, err := sqlstore.Open(context.Background(), where)
+	if err == nil {
+		s.Close()
+		t.Fatalf("%s is opened", where)
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%s: %v; there is nothing of %q", where, err, w)
+		}
+	}
+}
+
+func TestOpenSaysWhyNot(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, dir, "a file that can be written", dir)
+	refused(t, filepath.Join(file, "db"), "directory", file)
+	refused(t, file, file, "not a database")
+	refused(t, "postgres://postgres@/x?host="+dir, "PostgreSQL cannot be reached")
+	refused(t, "postgres://host:port/x", "postgres://user:password@host")
+}
+
+func TestNewerTablesAreLeftAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "db")
+	s, err := sqlstore.Open(context.Background(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, TRUE)`); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, file, file, "version 99", "a newer one is needed")
+}
+
+func TestNobodyElseReadsTheFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s, err := sqlstore.Open(context.Background(), filepath.Join(dir, "db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.AddUser(context.Background(), store.User{Name: "x", Key: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", f.Name(), info.Mode(), err)
+		}
+	}
+}
+
+// Several processes start with one new database: one makes its tables, all open it.
+func TestOpenAtOnce(t *testing.T) {
+	url := storetest.Postgres(t).Database(t)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			s, err := sqlstore.Open(context.Background(), url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s.Close()
+		})
+	}
+	wg.Wait()
+}
