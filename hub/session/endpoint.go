@@ -22,6 +22,11 @@ type Options struct {
 	// wire.Subscribe, Publish, History or Presence. Its error is told to the client,
 	// as forbidden. Who may subscribe may have presence with it.
 	Authorize func(m *hub.Member, do, topic string) error
+	// Subscribed, if not nil, is asked when a member has subscribed, before it gets
+	// anything: its error ends the subscription, and is told as Authorize's. Whoever takes
+	// a right away, and then ends what is subscribed, with hub.DisconnectIf, misses nobody
+	// if this looks at the right once more: one of the two sees the other.
+	Subscribed func(m *hub.Member, topic string) error
 	// Publish, if not nil, does what clients ask for with wire.Publish, in place of the
 	// endpoint: it may store r.Data, which is compact JSON and stays as it is, publish
 	// something else, or nothing. The reply tells the receipt's position, if it has one; an

@@ -46,6 +46,12 @@ func (s *session) subscribe(r *wire.Request) (*wire.Result, *hub.Subscription, e
 	if err != nil {
 		return nil, nil, err
 	}
+	if f := s.end.opts.Subscribed; f != nil {
+		if err := f(s.member, r.Topic); err != nil {
+			_ = s.member.Unsubscribe(r.Topic) // unless it has ended meanwhile
+			return nil, nil, wire.ErrorOf(err, wire.Forbidden)
+		}
+	}
 	return &wire.Result{Topic: sub.Topic(), Position: &at, Present: o.Presence}, sub, nil
 }
 
