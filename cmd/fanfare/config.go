@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/internal/serving"
 )
 
 // config is what the flags say.
@@ -108,10 +109,8 @@ func (c *config) check(f *flag.FlagSet) error {
 	switch {
 	case f.NArg() > 0:
 		return fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
-	case c.cert != "" && c.key == "":
-		return errors.New("-cert is given without -key; TLS needs both")
-	case c.cert == "" && c.key != "":
-		return errors.New("-key is given without -cert; TLS needs both")
+	case serving.CheckTLS(c.cert, c.key) != nil:
+		return serving.CheckTLS(c.cert, c.key)
 	case c.maxMessage < 1:
 		return fmt.Errorf("-max-message is %d; it must be at least 1", c.maxMessage)
 	case c.maxPending/2-turnBytes < c.maxMessage:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,14 +10,13 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"runtime/pprof"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/internal/serving"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -39,15 +37,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// gcPercent is how much garbage may pile up over what lives, in percent. A server
-// at work allocates almost nothing, and idle connections shall not pay for the
-// garbage of their handshakes, so it is less than Go's 100; GOGC overrides it.
-const gcPercent = 20
-
 func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
-	if os.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
-	}
+	defer serving.CollectOften()()
 	if cfg.profile != "" {
 		stop, err := profile(cfg.profile)
 		if err != nil {
@@ -55,7 +46,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		}
 		defer stop()
 	}
-	files, err := raiseFileLimit()
+	files, err := serving.RaiseFileLimit()
 	if err != nil {
 		return err
 	}
@@ -68,7 +59,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	addr, err := a.listen()
+	addr, err := serving.Listen(a.server, cfg.addr, cfg.cert, cfg.key)
 	if err != nil {
 		_ = a.server.Shutdown(ctx)
 		return err
@@ -157,42 +148,10 @@ func (a *app) checkOrigin(r *wsproto.Request) bool {
 	return err == nil && (strings.EqualFold(u.Host, r.Get("Host")) || a.cfg.allows(u.Host))
 }
 
-func (a *app) listen() (net.Addr, error) {
-	cfg := a.cfg
-	if cfg.secure() {
-		// First, so that listenError is about the address and nothing else.
-		if _, err := tls.LoadX509KeyPair(cfg.cert, cfg.key); err != nil {
-			return nil, fmt.Errorf("-cert %s with -key %s: %w", cfg.cert, cfg.key, err)
-		}
-		addr, err := a.server.ListenTLS(cfg.addr, cfg.cert, cfg.key)
-		return addr, listenError(cfg.addr, err)
-	}
-	addr, err := a.server.Listen(cfg.addr)
-	return addr, listenError(cfg.addr, err)
-}
-
-// listenError says what to do.
-func listenError(addr string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is in use by another program; choose another with -addr host:port", addr)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("listening on %s is not permitted; ports below 1024 need CAP_NET_BIND_SERVICE", addr)
-	}
-	return fmt.Errorf("cannot listen on %q: %w; -addr takes host:port", addr, err)
-}
-
 // greet says where to go.
 func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
-	host, _, _ := net.SplitHostPort(cfg.addr)
-	_, port, _ := net.SplitHostPort(addr.String())
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	at := net.JoinHostPort(host, port)
-	limit := room(files)
+	at := serving.HostPort(cfg.addr, addr)
+	limit := serving.Room(files)
 	if m := uint64(cfg.maxConns); m > 0 {
 		limit = min(limit, m)
 	}

@@ -1,4 +1,4 @@
-package main
+package serving
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 // loops, listeners, standard streams, and HTTP requests under way.
 const reserve = 64
 
-// raiseFileLimit raises the soft limit of open files to the hard one and returns
+// RaiseFileLimit raises the soft limit of open files to the hard one and returns
 // it.
-func raiseFileLimit() (uint64, error) {
+func RaiseFileLimit() (uint64, error) {
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
 		return 0, fmt.Errorf("cannot read the limit of open files: %w", err)
@@ -26,5 +26,5 @@ func raiseFileLimit() (uint64, error) {
 	return l.Max, nil
 }
 
-// room is how many connections fit into a limit of open files.
-func room(files uint64) uint64 { return max(files, reserve) - reserve }
+// Room is how many connections fit into a limit of open files.
+func Room(files uint64) uint64 { return max(files, reserve) - reserve }
