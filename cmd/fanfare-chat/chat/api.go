@@ -1,0 +1,224 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/hub/session"
+)
+
+// pages serves what comes over ordinary HTTP.
+func (c *Chat) pages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/signup", c.signUp)
+	mux.HandleFunc("POST /api/login", c.logIn)
+	mux.HandleFunc("POST /api/logout", c.withLogin(c.logOut))
+	for pattern, h := range map[string]func(*call) error{
+		"GET /api/me":                  c.me,
+		"GET /api/rooms":               c.openRooms,
+		"POST /api/rooms":              c.addRoom,
+		"POST /api/rooms/{id}/join":    c.join,
+		"POST /api/rooms/{id}/leave":   c.leaveRoom,
+		"POST /api/rooms/{id}/invite":  c.invite,
+		"POST /api/direct":             c.direct,
+		"GET /api/rooms/{id}/members":  c.members,
+		"GET /api/rooms/{id}/messages": c.messages,
+		"GET /api/rooms/{id}/changes":  c.changes,
+		"GET /api/rooms/{id}/search":   c.search,
+		"POST /api/rooms/{id}/read":    c.read,
+	} {
+		mux.HandleFunc(pattern, c.withLogin(h))
+	}
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
+	})
+	mux.HandleFunc("GET /fanfare.js", session.Script)
+	mux.HandleFunc("GET /healthz", c.health)
+	mux.HandleFunc("GET /verify", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Hello World") })
+	for _, path := range []string{hubPath, echoPath, roomsPath + "{id}"} {
+		mux.HandleFunc("GET "+path, socketOnly)
+	}
+	if c.opts.Page != nil {
+		mux.Handle("/", c.opts.Page)
+	}
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// call is a request of somebody who is logged in. What a handler returns as an error is
+// answered by withLogin.
+type call struct {
+	w http.ResponseWriter
+	*http.Request
+	user  store.User
+	login store.Login
+}
+
+// withLogin serves those who are logged in.
+func (c *Chat) withLogin(h func(*call) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		l, u, err := c.accounts.Who(r.Context(), r.Header.Get("Cookie"))
+		if err == nil && r.Method == http.MethodPost {
+			err = checkType(r)
+		}
+		if err == nil {
+			err = h(&call{w, r, u, l})
+		}
+		c.failed(w, err)
+	}
+}
+
+// apiError is an error that says what it is answered with.
+type apiError struct {
+	status int
+	reason string
+}
+
+func (e *apiError) Error() string { return e.reason }
+
+func errorf(status int, format string, args ...any) error {
+	return &apiError{status, fmt.Sprintf(format, args...)}
+}
+
+// failed answers with an error, if there is one.
+func (c *Chat) failed(w http.ResponseWriter, err error) {
+	var (
+		api     *apiError
+		many    *account.TooManyError
+		invalid *account.InvalidError
+	)
+	switch {
+	case err == nil:
+	case errors.As(err, &api):
+		fail(w, api.status, api.reason)
+	case errors.As(err, &many):
+		w.Header().Set("Retry-After", strconv.Itoa(many.Seconds()))
+		fail(w, http.StatusTooManyRequests, many.Error())
+	case errors.As(err, &invalid):
+		fail(w, http.StatusBadRequest, invalid.Error())
+	case errors.Is(err, account.ErrNoLogin), errors.Is(err, account.ErrWrong):
+		fail(w, http.StatusUnauthorized, err.Error())
+	case errors.Is(err, account.ErrTaken), errors.Is(err, store.ErrTaken):
+		fail(w, http.StatusConflict, account.ErrTaken.Error())
+	case errors.Is(err, store.ErrNotFound):
+		fail(w, http.StatusNotFound, "there is no such room, or you are not in it")
+	case errors.Is(err, store.ErrForbidden):
+		fail(w, http.StatusForbidden, "that is not possible in this room")
+	case errors.Is(err, context.Canceled):
+		fail(w, http.StatusServiceUnavailable, "the request has ended") // nobody is there to read it
+	default:
+		c.opts.Logger.Error("the store does not answer", "error", err)
+		fail(w, http.StatusServiceUnavailable, unavailable)
+	}
+}
+
+func answer(w http.ResponseWriter, status int, v any) error {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // nobody to tell if the client is gone
+	return nil
+}
+
+func fail(w http.ResponseWriter, status int, reason string) {
+	_ = answer(w, status, map[string]string{"error": reason})
+}
+
+func (k *call) answer(status int, v any) error { return answer(k.w, status, v) }
+
+func (k *call) done() error {
+	k.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// checkType refuses what a form of another page could post.
+func checkType(r *http.Request) error {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return errorf(http.StatusUnsupportedMediaType, "the Content-Type has to be application/json")
+	}
+	return nil
+}
+
+const (
+	maxBody  = 16 << 10
+	bodyTime = 30 * time.Second // else what has come of a body could be held for ever
+)
+
+// readJSON reads a body, which is one JSON object, into v.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	if err := checkType(r); err != nil {
+		return err
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return errorf(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", large.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errorf(http.StatusRequestTimeout, "the body did not come within %v", bodyTime)
+	case err != nil:
+		return errorf(http.StatusBadRequest, "the body could not be read: %v", err)
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return errorf(http.StatusBadRequest, "the body is not the JSON object that is wanted: %v", err)
+	}
+	return nil
+}
+
+func (k *call) readJSON(v any) error { return readJSON(k.w, k.Request, v) }
+
+// room returns the room that the path names.
+func (k *call) room() (int64, error) {
+	id, err := strconv.ParseInt(k.PathValue("id"), 10, 64)
+	if err != nil || id < 1 {
+		return 0, errorf(http.StatusNotFound, "%q is no room; a room has a number", k.PathValue("id"))
+	}
+	return id, nil
+}
+
+// number returns a parameter that is a whole number, not negative, or otherwise.
+func (k *call) number(name string, otherwise int64) (int64, error) {
+	s := k.URL.Query().Get(name)
+	if s == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0, errorf(http.StatusBadRequest, "%s=%s: it takes a whole number, not negative", name, s)
+	}
+	return n, nil
+}
+
+// limit returns the parameter of that name, at most most.
+func (k *call) limit(otherwise, most int64) (int, error) {
+	n, err := k.number("limit", otherwise)
+	if err == nil && n == 0 {
+		err = errorf(http.StatusBadRequest, "limit=0: it has to be at least 1")
+	}
+	return int(min(n, most)), err
+}
+
+func (c *Chat) health(w http.ResponseWriter, _ *http.Request) {
+	s, h := c.server.Stats(), c.hub.Stats()
+	_ = answer(w, http.StatusOK, map[string]any{"status": "ok", "connections": s.Open, "topics": h.Topics})
+}
+
+func socketOnly(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Upgrade", "websocket")
+	w.Header().Set("Connection", "Upgrade")
+	fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to it with ws:// or wss://")
+}

@@ -1,0 +1,119 @@
+package chat
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// Options configures a [Chat]. Those without a default have to be set.
+type Options struct {
+	Store    store.Store
+	Accounts *account.Accounts
+	Page     http.Handler     // what is not of the API: the page
+	Logger   *slog.Logger     // slog.Default() if nil
+	Now      func() time.Time // the clock; time.Now if nil
+	MaxConns int              // connections at most; no limit of its own if 0
+}
+
+// Chat is a server of rooms. Its methods are safe from any goroutine.
+type Chat struct {
+	opts     Options
+	store    store.Store
+	accounts *account.Accounts
+	server   *wsproto.Server
+	hub      *hub.Hub
+	sessions *session.Endpoint
+	scribe   *scribe
+	ended    endings
+	sweeper  *sweeper
+}
+
+const (
+	// maxRequest bounds what a client sends, in bytes: the longest text, all of whose
+	// characters JSON may have escaped, fits.
+	maxRequest = 64 << 10
+	// maxPending is for how much of a room a client may be late, in bytes, as a page is
+	// that has just been opened over a slow line.
+	maxPending = 4 << 20
+)
+
+// New returns a chat, which is served by its Server, and closed by Close.
+func New(o Options) *Chat {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Chat{opts: o, store: o.Store, accounts: o.Accounts}
+	c.server = &wsproto.Server{
+		Accept:     c.accept,
+		HTTP:       c.pages(),
+		MaxMessage: maxRequest,
+		Logger:     o.Logger,
+		Engine:     netpoll.Options{MaxPending: maxPending, MaxConns: o.MaxConns},
+	}
+	c.hub = hub.New(hub.Options{
+		Server:       c.server,
+		Topic:        topicOptions,
+		Wrap:         session.Wrap,
+		WrapPresence: session.WrapPresence,
+		OnDrop:       session.OnDrop,
+	})
+	c.sessions = session.New(c.hub, session.Options{
+		Identify:   c.identify,
+		Authorize:  c.authorize,
+		Subscribed: c.subscribed,
+		Publish:    c.publish,
+	})
+	c.scribe = newScribe(o.Store, o.Now, c.announce)
+	c.sweeper = newSweeper(c.sweep)
+	return c
+}
+
+// Server returns what listens; it is the caller's to shut down, before Close.
+func (c *Chat) Server() *wsproto.Server { return c.server }
+
+// Close returns when all that has been said is stored. The server has to be shut down, and
+// the store may be closed then.
+func (c *Chat) Close() {
+	c.sweeper.close()
+	c.scribe.close()
+}
+
+// accept finds the handler for a WebSocket's path.
+func (c *Chat) accept(r *wsproto.Request) error {
+	path := r.Path()
+	switch path {
+	case hubPath:
+		return c.sessions.Accept(r)
+	case echoPath:
+		r.Handler = echo
+		return nil
+	}
+	if room, ok := roomIn(path, roomsPath); ok {
+		return c.acceptSeat(r, room)
+	}
+	return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket at "+path+": try "+hubPath+" or "+roomsPath+"ID")
+}
+
+const (
+	hubPath   = "/hub"
+	roomsPath = "/rooms/"
+	echoPath  = "/socket"
+)
+
+// echo sends back what it gets. One serves all connections.
+var echo = &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	if c.Send(op, payload) == wsproto.Full {
+		c.Close(wsproto.TryAgainLater, "the backlog is full")
+	}
+}}

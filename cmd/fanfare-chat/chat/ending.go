@@ -1,0 +1,98 @@
+package chat
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// What connections and subscriptions are closed with, from the range of libraries (RFC
+// 6455, 7.4.2) and from that of private use, after 403 of HTTP.
+const (
+	loggedOut wsproto.Code = 3000
+	removed   wsproto.Code = 4403
+)
+
+const (
+	loggedOutReason = "logged out"
+	removedReason   = "you are not in this room any more"
+)
+
+// leave takes a user out of a room, and ends what they hear of it.
+func (c *Chat) leave(ctx context.Context, room, user int64) error {
+	if err := c.store.Leave(ctx, room, user); err != nil {
+		return err
+	}
+	is := func(s hub.Subscriber) bool {
+		switch s := s.(type) {
+		case *hub.Member:
+			return visitorOf(s).id == user
+		case *seat:
+			return s.user == user
+		}
+		return false
+	}
+	c.hub.DisconnectIf(roomTopic(room), is, removed, removedReason)
+	c.hub.DisconnectIf(hereTopic(room), is, removed, removedReason)
+	c.tellRooms(user)
+	return nil
+}
+
+// endLogin closes all connections of a login that is not in the store any more. Those of
+// pages are found by the user's own topic, the others by the rooms that they can be in.
+func (c *Chat) endLogin(ctx context.Context, user int64, hash [32]byte) error {
+	c.ended.add(hash, c.opts.Now())
+	c.hub.DisconnectIf(hub.UserTopic(userName(user)), func(s hub.Subscriber) bool {
+		m, ok := s.(*hub.Member)
+		return ok && visitorOf(m).login == hash
+	}, loggedOut, loggedOutReason)
+	places, err := c.store.Places(ctx, user)
+	if err != nil {
+		return err
+	}
+	login := short(hash)
+	for _, p := range places {
+		c.hub.DisconnectIf(roomTopic(p.ID), func(s hub.Subscriber) bool {
+			seat, ok := s.(*seat)
+			return ok && seat.user == user && seat.login == login
+		}, loggedOut, loggedOutReason)
+	}
+	return nil
+}
+
+// endingTime is for how long a login that has ended is remembered: longer than a
+// handshake that has seen it can last.
+const endingTime = time.Minute
+
+// endings are the logins that have just ended. Its zero value is ready, its methods are
+// safe from any goroutine.
+type endings struct {
+	mu  sync.RWMutex
+	all map[uint64]time.Time // by the first bytes of their hash: when they ended
+}
+
+func (e *endings) add(hash [32]byte, now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.all == nil {
+		e.all = make(map[uint64]time.Time)
+	}
+	for login, at := range e.all {
+		if now.Sub(at) > endingTime {
+			delete(e.all, login)
+		}
+	}
+	e.all[short(hash)] = now
+}
+
+func (e *endings) has(hash [32]byte) bool { return e.hasShort(short(hash)) }
+
+func (e *endings) hasShort(login uint64) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	_, ok := e.all[login]
+	return ok
+}

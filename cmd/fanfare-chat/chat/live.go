@@ -1,0 +1,213 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// visitor is the Value of a member: whose connection it is, and by which login.
+type visitor struct {
+	id    int64
+	name  string
+	login [32]byte
+}
+
+// visitorOf returns who a member is.
+func visitorOf(m *hub.Member) *visitor { return m.Value().(*visitor) }
+
+// who returns the login of a handshake, or refuses it.
+func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
+	l, u, err := c.accounts.Who(r.Context(), r.Get("Cookie"))
+	switch {
+	case errors.Is(err, account.ErrNoLogin):
+		err = wsproto.Refuse(http.StatusUnauthorized, err.Error())
+	case err != nil:
+		c.opts.Logger.Error("the store does not answer", "error", err)
+		err = wsproto.Refuse(http.StatusServiceUnavailable, unavailable)
+	}
+	return l, u, err
+}
+
+// identify is a session's Options.Identify.
+func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
+	l, u, err := c.who(r)
+	if err != nil {
+		return id, err
+	}
+	data, err := encode(map[string]string{"name": u.Name})
+	return hub.Identity{User: userName(u.ID), Data: data, Value: &visitor{u.ID, u.Name, l.Hash}}, err
+}
+
+// authorize is a session's Options.Authorize: what a member may do with a topic.
+func (c *Chat) authorize(m *hub.Member, do, topic string) error {
+	if c.ended.has(visitorOf(m).login) {
+		m.To().Close(loggedOut, loggedOutReason)
+		return wire.Errorf(wire.Forbidden, "%s", loggedOutReason)
+	}
+	room, ok := roomOf(topic)
+	switch {
+	case hub.IsUserTopic(topic) && do != wire.Publish:
+		return nil // it is the member's own
+	case !ok:
+		return wire.Errorf(wire.Forbidden, "there is no topic %q here: rooms are %sID, and who is there %sID", topic, roomPrefix, herePrefix)
+	case do == wire.Publish:
+		return nil // which publish sees to
+	}
+	return c.mayHear(visitorOf(m).id, room)
+}
+
+// subscribed is a session's Options.Subscribed.
+func (c *Chat) subscribed(m *hub.Member, topic string) error {
+	return c.authorize(m, wire.Subscribe, topic)
+}
+
+// roomOf returns the room that a topic is about.
+func roomOf(topic string) (room int64, ok bool) {
+	if room, ok = roomIn(topic, roomPrefix); ok {
+		return room, ok
+	}
+	return roomIn(topic, herePrefix)
+}
+
+// mayHear reports why somebody may not know what is said in a room.
+func (c *Chat) mayHear(user, room int64) error {
+	ctx, cancel := c.brief()
+	defer cancel()
+	_, err := c.store.Place(ctx, room, user)
+	return c.refusal(err)
+}
+
+// refusal is an error of the store as clients of fanfare.v1 are told it.
+func (c *Chat) refusal(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return wire.Errorf(wire.Forbidden, "there is no such room, or you are not in it")
+	case errors.Is(err, store.ErrForbidden):
+		return wire.Errorf(wire.Forbidden, "that is not allowed")
+	case errors.Is(err, errClosed):
+		return wire.Errorf(wire.Unavailable, "%v", err)
+	}
+	c.opts.Logger.Error("the store does not answer", "error", err)
+	return wire.Errorf(wire.Unavailable, unavailable)
+}
+
+const unavailable = "the database does not answer; try again later"
+
+// request is what clients publish to a room, or to who is there.
+type request struct {
+	ID     *string `json:"id"`
+	Text   *string `json:"text"`
+	Edit   *int64  `json:"edit"`
+	Delete *int64  `json:"delete"`
+	Typing *bool   `json:"typing"`
+}
+
+func parseRequest(data []byte) (q request, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&q); err != nil {
+		return q, wire.Errorf(wire.BadRequest, `the data is to be {"id":ID,"text":TEXT}, {"edit":NUMBER,"text":TEXT}, {"delete":NUMBER} or {"typing":BOOLEAN}: %v`, err)
+	}
+	return q, nil
+}
+
+// publish is a session's Options.Publish.
+func (c *Chat) publish(m *hub.Member, r *wire.Request) (hub.Receipt, error) {
+	q, err := parseRequest(r.Data)
+	if err != nil {
+		return hub.Receipt{}, err
+	}
+	if _, ok := roomIn(r.Topic, herePrefix); ok {
+		return c.typing(m, r.Topic, q)
+	}
+	room, ok := roomIn(r.Topic, roomPrefix)
+	if !ok {
+		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "%q is no room", r.Topic)
+	}
+	change, err := q.change()
+	if err != nil {
+		return hub.Receipt{}, err
+	}
+	change.Room, change.User = room, visitorOf(m).id
+	w := c.scribe.write(change)
+	if errors.Is(w.Err, store.ErrNotFound) && change.Act != store.Send {
+		return w.receipt, wire.Errorf(wire.Forbidden, "there is no such message, or it has been deleted")
+	}
+	return w.receipt, c.refusal(w.Err)
+}
+
+// change returns what a request wants to be done.
+func (q *request) change() (ch store.Change, err error) {
+	var text string
+	if q.Text != nil {
+		if text, err = cleanText(*q.Text); err != nil {
+			code := wire.BadRequest
+			if errors.Is(err, errTooLong) {
+				code = wire.TooLarge
+			}
+			return ch, wire.Errorf(code, "%v", err)
+		}
+	}
+	switch {
+	case q.Typing != nil:
+		err = errors.New(`"typing" is for ` + herePrefix + "ID")
+	case q.ID != nil && q.Text != nil && q.Edit == nil && q.Delete == nil:
+		ch = store.Change{Act: store.Send, Client: *q.ID, Text: text}
+		err = checkClient(*q.ID)
+	case q.Edit != nil && q.Text != nil && q.ID == nil && q.Delete == nil:
+		ch = store.Change{Act: store.Edit, Number: *q.Edit, Text: text}
+	case q.Delete != nil && q.Text == nil && q.ID == nil && q.Edit == nil:
+		ch = store.Change{Act: store.Delete, Number: *q.Delete}
+	default:
+		err = errors.New(`the data has to have "id" and "text", or "edit" and "text", or "delete"`)
+	}
+	if err != nil {
+		return ch, wire.Errorf(wire.BadRequest, "%v", err)
+	}
+	return ch, nil
+}
+
+// typing tells the others in a room that somebody is typing, or not any more. Who may be
+// there is subscribed.
+func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, error) {
+	switch {
+	case q.Typing == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil:
+		return hub.Receipt{}, wire.Errorf(wire.BadRequest, `the data is to be {"typing":true} or {"typing":false}`)
+	case m.Subscription(topic) == nil:
+		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "you are not there: subscribe to %s first", topic)
+	}
+	v := visitorOf(m)
+	type typist struct {
+		personJSON
+		On bool `json:"on"`
+	}
+	msg := notice(map[string]typist{"typing": {personJSON{ID: v.id, Name: v.name}, *q.Typing}})
+	msg.Except = m
+	return c.hub.Publish(topic, msg)
+}
+
+// announce publishes a message that is new, or has changed.
+func (c *Chat) announce(m *store.Message) hub.Receipt {
+	return c.send(roomTopic(m.Room), notice(map[string]messageJSON{"message": sayMessage(*m)}))
+}
+
+// send publishes to a topic. It can fail only if the topic would begin, and there is no
+// room for it: then nobody misses anything.
+func (c *Chat) send(topic string, m hub.Message) hub.Receipt {
+	rc, err := c.hub.Publish(topic, m)
+	if err != nil && !errors.Is(err, hub.ErrFull) {
+		c.opts.Logger.Error(fmt.Sprintf("nothing can be published to %s", topic), "error", err)
+	}
+	return rc
+}

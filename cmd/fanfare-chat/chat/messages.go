@@ -1,0 +1,83 @@
+package chat
+
+import (
+	"net/http"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+const (
+	page     = 50 // messages, if the request states no limit ...
+	changes  = 200
+	mostPage = 200 // ... and at most
+	mostAll  = 1000
+)
+
+func (k *call) answerMessages(list []store.Message, more bool, err error) error {
+	if err != nil {
+		return err
+	}
+	return k.answer(http.StatusOK, map[string]any{"messages": all(list, sayMessage), "more": more})
+}
+
+// span returns what a request for messages says: the caller's room, a number, a limit.
+func (c *Chat) span(k *call, name string, otherwise, most int64) (room, n int64, limit int, err error) {
+	if n, err = k.number(name, 0); err != nil {
+		return 0, 0, 0, err
+	}
+	if limit, err = k.limit(otherwise, most); err != nil {
+		return 0, 0, 0, err
+	}
+	room, err = c.myRoom(k)
+	return room, n, limit, err
+}
+
+func (c *Chat) messages(k *call) error {
+	room, before, limit, err := c.span(k, "before", page, mostPage)
+	if err != nil {
+		return err
+	}
+	return k.answerMessages(c.store.Before(k.Context(), room, before, limit))
+}
+
+func (c *Chat) changes(k *call) error {
+	room, after, limit, err := c.span(k, "after", changes, mostAll)
+	if err != nil {
+		return err
+	}
+	return k.answerMessages(c.store.Changed(k.Context(), room, after, limit))
+}
+
+func (c *Chat) search(k *call) error {
+	room, below, limit, err := c.span(k, "below", page, mostPage)
+	if err != nil {
+		return err
+	}
+	q := k.URL.Query().Get("q")
+	if len(q) > maxQuery {
+		return errorf(http.StatusBadRequest, "the words to look for have %d bytes; at most %d are allowed", len(q), maxQuery)
+	}
+	return k.answerMessages(c.store.Search(k.Context(), room, q, below, limit))
+}
+
+// maxQuery is the longest search, in bytes.
+const maxQuery = 500
+
+// read says how far the caller has read, and tells their other pages.
+func (c *Chat) read(k *call) error {
+	room, err := k.room()
+	if err != nil {
+		return err
+	}
+	var q struct {
+		Number int64 `json:"number"`
+	}
+	if err := k.readJSON(&q); err != nil {
+		return err
+	}
+	if err := c.store.MarkRead(k.Context(), room, k.user.ID, q.Number); err != nil {
+		return err
+	}
+	c.tell(k.user.ID, map[string]any{"read": map[string]int64{"room": room, "number": q.Number}})
+	return k.done()
+}

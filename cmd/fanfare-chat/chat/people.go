@@ -1,0 +1,80 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+// credentials are what signup and login take.
+type credentials struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+// enter signs up or logs in.
+func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
+	enter func(ctx context.Context, from netip.Addr, name, password string) (store.User, account.Token, error),
+) error {
+	var q credentials
+	if err := readJSON(w, r, &q); err != nil {
+		return err
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return err
+	}
+	u, token, err := enter(r.Context(), from.Addr(), q.Name, q.Password)
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, c.accounts.Cookie(token))
+	return answer(w, status, map[string]userJSON{"user": sayUser(u)})
+}
+
+func (c *Chat) signUp(w http.ResponseWriter, r *http.Request) {
+	c.failed(w, c.enter(w, r, http.StatusCreated, c.accounts.SignUp))
+}
+
+func (c *Chat) logIn(w http.ResponseWriter, r *http.Request) {
+	c.failed(w, c.enter(w, r, http.StatusOK, c.accounts.LogIn))
+}
+
+// logOut goes on if the client does not wait for it: half of it would leave connections
+// of nobody.
+func (c *Chat) logOut(k *call) error {
+	ctx := context.WithoutCancel(k.Context())
+	if err := c.accounts.LogOut(ctx, k.login.Hash); err != nil {
+		return err
+	}
+	http.SetCookie(k.w, c.accounts.NoCookie())
+	if err := c.endLogin(ctx, k.user.ID, k.login.Hash); err != nil {
+		return err
+	}
+	return k.done()
+}
+
+func (c *Chat) me(k *call) error {
+	places, err := c.store.Places(k.Context(), k.user.ID)
+	if err != nil {
+		return err
+	}
+	return k.answer(http.StatusOK, map[string]any{"user": sayUser(k.user), "rooms": all(places, sayPlace)})
+}
+
+// named returns the user of that name.
+func (c *Chat) named(ctx context.Context, name string) (store.User, error) {
+	_, key, err := account.ParseName(name)
+	if err != nil {
+		return store.User{}, &account.InvalidError{Reason: err}
+	}
+	u, err := c.store.UserByKey(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		err = errorf(http.StatusNotFound, "there is nobody called %q", name)
+	}
+	return u, err
+}

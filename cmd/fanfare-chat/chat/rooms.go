@@ -1,0 +1,167 @@
+package chat
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+const (
+	rooms     = 50 // in a list, if the request states no limit ...
+	mostRooms = 200
+	people    = 100
+	mostUsers = 1000
+)
+
+func (c *Chat) openRooms(k *call) error {
+	limit, err := k.limit(rooms, mostRooms)
+	if err != nil {
+		return err
+	}
+	list, more, err := c.store.OpenRooms(k.Context(), k.URL.Query().Get("after"), limit)
+	if err != nil {
+		return err
+	}
+	return k.answer(http.StatusOK, map[string]any{"more": more, "rooms": all(list, func(r store.Room) personJSON {
+		return personJSON{ID: r.ID, Name: r.Name, Key: r.Key}
+	})})
+}
+
+func (c *Chat) members(k *call) error {
+	room, err := c.myRoom(k)
+	if err != nil {
+		return err
+	}
+	limit, err := k.limit(people, mostUsers)
+	if err != nil {
+		return err
+	}
+	list, more, err := c.store.Members(k.Context(), room, k.URL.Query().Get("after"), limit)
+	if err != nil {
+		return err
+	}
+	return k.answer(http.StatusOK, map[string]any{"more": more, "members": all(list, func(u store.User) personJSON {
+		return personJSON{ID: u.ID, Name: u.Name, Key: u.Key}
+	})})
+}
+
+// myRoom returns the room that the path names, if the caller is in it.
+func (c *Chat) myRoom(k *call) (room int64, err error) {
+	if room, err = k.room(); err == nil {
+		_, err = c.store.Place(k.Context(), room, k.user.ID)
+	}
+	return room, err
+}
+
+// answerRoom answers with a room of the caller's.
+func (c *Chat) answerRoom(k *call, status int, room int64) error {
+	p, err := c.store.Place(k.Context(), room, k.user.ID)
+	if err != nil {
+		return err
+	}
+	return k.answer(status, sayPlace(p))
+}
+
+func (c *Chat) addRoom(k *call) error {
+	var q struct {
+		Name    string `json:"name"`
+		Private bool   `json:"private"`
+	}
+	if err := k.readJSON(&q); err != nil {
+		return err
+	}
+	name, key, err := account.ParseName(q.Name)
+	if err != nil {
+		return &account.InvalidError{Reason: err}
+	}
+	kind := store.Open
+	if q.Private {
+		kind = store.Private
+	}
+	r, err := c.store.AddRoom(k.Context(), store.Room{Kind: kind, Name: name, Key: key, Owner: k.user.ID, Created: c.opts.Now()})
+	if err != nil {
+		return err
+	}
+	c.tellRooms(k.user.ID)
+	return c.answerRoom(k, http.StatusCreated, r.ID)
+}
+
+func (c *Chat) join(k *call) error {
+	room, err := k.room()
+	if err != nil {
+		return err
+	}
+	p, err := c.store.Join(k.Context(), room, k.user.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return errorf(http.StatusNotFound, "there is no such room that is open")
+	}
+	if err != nil {
+		return err
+	}
+	c.tellRooms(k.user.ID)
+	return k.answer(http.StatusOK, sayPlace(p))
+}
+
+func (c *Chat) leaveRoom(k *call) error {
+	room, err := k.room()
+	if err != nil {
+		return err
+	}
+	if err := c.leave(k.Context(), room, k.user.ID); err != nil {
+		return err
+	}
+	return k.done()
+}
+
+func (c *Chat) invite(k *call) error {
+	room, err := c.myRoom(k)
+	if err != nil {
+		return err
+	}
+	var q struct {
+		Name string `json:"name"`
+	}
+	if err := k.readJSON(&q); err != nil {
+		return err
+	}
+	u, err := c.named(k.Context(), q.Name)
+	if err != nil {
+		return err
+	}
+	added, err := c.store.Invite(k.Context(), room, k.user.ID, u.ID)
+	if err != nil {
+		return err
+	}
+	if added {
+		c.tellRooms(u.ID)
+	}
+	return k.done()
+}
+
+func (c *Chat) direct(k *call) error {
+	var q struct {
+		Name string `json:"name"`
+	}
+	if err := k.readJSON(&q); err != nil {
+		return err
+	}
+	u, err := c.named(k.Context(), q.Name)
+	if err != nil {
+		return err
+	}
+	r, made, err := c.store.DirectRoom(k.Context(), k.user.ID, u.ID, c.opts.Now())
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if made {
+		status = http.StatusCreated
+		c.tellRooms(k.user.ID)
+		if u.ID != k.user.ID {
+			c.tellRooms(u.ID)
+		}
+	}
+	return c.answerRoom(k, status, r.ID)
+}

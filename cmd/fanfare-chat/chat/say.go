@@ -1,0 +1,121 @@
+package chat
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+// What clients are told, in JSON. Times are in milliseconds since 1970.
+
+type userJSON struct {
+	ID        int64  `json:"id"`
+	Name      string `json:"name"`
+	Moderator bool   `json:"moderator"`
+}
+
+// personJSON is a user as others see them.
+type personJSON struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+	Key  string `json:"key,omitempty"` // in lists, which go on after it
+}
+
+type roomJSON struct {
+	ID    int64       `json:"id"`
+	Kind  string      `json:"kind"`
+	Name  string      `json:"name"`
+	With  *personJSON `json:"with,omitempty"`
+	Owner int64       `json:"owner"`
+	Last  int64       `json:"last"`
+	Read  int64       `json:"read"`
+	Rev   int64       `json:"rev"`
+}
+
+type messageJSON struct {
+	Number  int64      `json:"number"`
+	Rev     int64      `json:"rev"`
+	ID      string     `json:"id"`
+	By      personJSON `json:"by"`
+	Text    string     `json:"text"`
+	Sent    int64      `json:"sent"`
+	Edited  int64      `json:"edited,omitempty"`
+	Deleted bool       `json:"deleted,omitempty"`
+}
+
+var kinds = map[store.Kind]string{store.Open: "open", store.Private: "private", store.Direct: "direct"}
+
+func sayUser(u store.User) userJSON { return userJSON{u.ID, u.Name, u.Moderator} }
+
+func sayPlace(p store.Place) roomJSON {
+	r := roomJSON{ID: p.ID, Kind: kinds[p.Kind], Name: p.Name, Owner: p.Owner, Last: p.Last, Read: p.Read, Rev: p.Rev}
+	if p.Kind == store.Direct {
+		r.With = &personJSON{ID: p.With.ID, Name: p.With.Name}
+	}
+	return r
+}
+
+func sayMessage(m store.Message) messageJSON {
+	s := messageJSON{
+		Number: m.Number, Rev: m.Rev, ID: m.Client, By: personJSON{ID: m.Author, Name: m.Name},
+		Text: m.Text, Sent: m.Sent.UnixMilli(), Deleted: m.Deleted,
+	}
+	if !m.Edited.IsZero() {
+		s.Edited = m.Edited.UnixMilli()
+	}
+	return s
+}
+
+// all says each of a list, which is not null if it is empty.
+func all[T, J any](list []T, say func(T) J) []J {
+	said := make([]J, 0, len(list))
+	for _, one := range list {
+		said = append(said, say(one))
+	}
+	return said
+}
+
+// MaxText is the longest text of a message, in bytes.
+const MaxText = 8000
+
+var errTooLong = errors.New("the message is too long")
+
+// cleanText returns a text as it is kept, without what stands around it. The error wraps
+// errTooLong, or says what else is wrong.
+func cleanText(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", errors.New("the message is not UTF-8")
+	}
+	s = strings.TrimSpace(s)
+	switch {
+	case s == "":
+		return "", errors.New("the message is empty")
+	case len(s) > MaxText:
+		return "", fmt.Errorf("%w: it has %d bytes; at most %d are allowed", errTooLong, len(s), MaxText)
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return "", fmt.Errorf("the message contains %U, a control character; only new lines and tabs are allowed", r)
+		}
+	}
+	return s, nil
+}
+
+// maxClient is the longest name that a client gives its message, in bytes.
+const maxClient = 64
+
+func checkClient(id string) error {
+	switch {
+	case id == "":
+		return errors.New(`the message has no "id"; it is the client's own name for it, by which it is sent only once`)
+	case len(id) > maxClient:
+		return fmt.Errorf(`the message's "id" has %d bytes; at most %d are allowed`, len(id), maxClient)
+	case strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return errors.New(`the message's "id" has characters that are not to be seen`)
+	}
+	return nil
+}

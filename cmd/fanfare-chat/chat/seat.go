@@ -1,0 +1,88 @@
+package chat
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"net/http"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// seat is a connection to one room, by its URL: it gets what is said there, and what it
+// sends, as text, is said. There is one for each such client, so it is small. It is the
+// hub's Subscriber, so that the walks of leave and endLogin know whose it is.
+type seat struct {
+	*wsproto.Conn
+	chat  *Chat
+	sub   hub.Subscription
+	user  int64
+	login uint64 // the first bytes of its hash
+}
+
+// acceptSeat accepts members of the room.
+func (c *Chat) acceptSeat(r *wsproto.Request, room int64) error {
+	l, u, err := c.who(r)
+	if err != nil {
+		return err
+	}
+	if err := c.mayHear(u.ID, room); err != nil {
+		e := wire.ErrorOf(err, wire.Forbidden)
+		status := http.StatusForbidden
+		if e.Code == wire.Unavailable {
+			status = http.StatusServiceUnavailable
+		}
+		return wsproto.Refuse(status, e.Message)
+	}
+	r.Handler = &seat{chat: c, user: u.ID, login: short(l.Hash)}
+	return nil
+}
+
+// short is enough of a login's hash to tell it from others.
+func short(hash [32]byte) uint64 { return binary.BigEndian.Uint64(hash[:]) }
+
+func (s *seat) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
+	s.Conn = conn
+	c := s.chat
+	room, _ := roomIn(r.Path(), roomsPath)
+	_, err := c.hub.Subscribe(roomTopic(room), &s.sub, s, hub.SubscribeOptions{})
+	switch {
+	case errors.Is(err, hub.ErrFull):
+		conn.Close(wsproto.TryAgainLater, wire.Plain(err))
+		return
+	case err != nil:
+		conn.Close(wsproto.PolicyViolation, wire.Plain(err))
+		return
+	}
+	if c.ended.hasShort(s.login) {
+		conn.Close(loggedOut, loggedOutReason)
+	} else if err := c.mayHear(s.user, room); err != nil {
+		conn.Close(removed, wire.Plain(err))
+	}
+}
+
+func (s *seat) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	if op != wsproto.Text {
+		conn.Close(wsproto.UnsupportedData, "what is said here is text, not binary")
+		return
+	}
+	text, err := cleanText(string(payload))
+	if err != nil {
+		conn.Close(wsproto.PolicyViolation, err.Error())
+		return
+	}
+	room, _ := roomIn(s.sub.Topic(), roomPrefix)
+	w := s.chat.scribe.write(store.Change{Act: store.Send, Room: room, User: s.user, Client: rand.Text(), Text: text})
+	if err := s.chat.refusal(w.Err); err != nil { // there is no other way to tell
+		code := removed
+		if wire.ErrorOf(err, wire.Forbidden).Code == wire.Unavailable {
+			code = wsproto.TryAgainLater
+		}
+		conn.Close(code, wire.Plain(err))
+	}
+}
+
+func (s *seat) OnClose(*wsproto.Conn, *wsproto.CloseError) { s.sub.Unsubscribe() }

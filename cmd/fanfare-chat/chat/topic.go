@@ -1,0 +1,82 @@
+package chat
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// The topics: what is said in a room, and who is there. Beside them each user has the
+// topic userName.
+const (
+	roomPrefix = "room."
+	herePrefix = "here."
+)
+
+func roomTopic(room int64) string { return roomPrefix + number(room) }
+
+func hereTopic(room int64) string { return herePrefix + number(room) }
+
+// userName returns the user's name in the hub.
+func userName(user int64) string { return "u" + number(user) }
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+// roomIn returns the room whose number follows the prefix.
+func roomIn(s, prefix string) (room int64, ok bool) {
+	digits, ok := strings.CutPrefix(s, prefix)
+	if !ok {
+		return 0, false
+	}
+	room, err := strconv.ParseInt(digits, 10, 64)
+	return room, err == nil && room > 0 && number(room) == digits // no second name for it
+}
+
+// Those who come back after a short loss go on with what the hub has; others ask the API.
+var (
+	roomOptions = &hub.TopicOptions{
+		Limit:   hub.Limit{Bytes: maxPending},
+		History: hub.History{Messages: 1000, Bytes: 4 << 20, Age: time.Hour},
+	}
+	hereOptions = &hub.TopicOptions{Presence: true}
+)
+
+func topicOptions(name string) *hub.TopicOptions {
+	switch {
+	case strings.HasPrefix(name, roomPrefix):
+		return roomOptions
+	case strings.HasPrefix(name, herePrefix):
+		return hereOptions
+	}
+	return nil
+}
+
+// notice is something that is published as JSON.
+func notice(v any) hub.Message {
+	b, err := encode(v)
+	if err != nil {
+		panic(err) // all that is told consists of numbers and strings
+	}
+	return hub.Message{Prepared: wsproto.Prepare(wsproto.Text, b), JSON: true}
+}
+
+// encode is json.Marshal, but that it leaves < > and & as they are.
+func encode(v any) ([]byte, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return []byte(strings.TrimSuffix(b.String(), "\n")), err
+}
+
+// tell sends something to all connections of a user.
+func (c *Chat) tell(user int64, v any) {
+	c.send(hub.UserTopic(userName(user)), notice(v))
+}
+
+// tellRooms has all pages of a user look at their list of rooms anew.
+func (c *Chat) tellRooms(user int64) { c.tell(user, map[string]bool{"rooms": true}) }

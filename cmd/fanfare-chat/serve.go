@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
+	"github.com/fanfare-ws/fanfare/internal/serving"
+)
+
+// run is the program: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cfg, err := parseFlags(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	if err := serve(ctx, cfg, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, "fanfare-chat:", err)
+		return 1
+	}
+	return 0
+}
+
+// page is what is served beside the API.
+var page http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, "Fanfare-chat: the page is not built in.\n")
+})
+
+func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err error) {
+	defer serving.CollectOften()()
+	files, err := serving.RaiseFileLimit()
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if cfg.verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	where, err := cfg.where()
+	if err != nil {
+		return err
+	}
+	kept, err := sqlstore.Open(ctx, where)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kept.Close()) }()
+	accounts, err := account.New(account.Options{Store: kept, Secure: cfg.secure()})
+	if err != nil {
+		return err
+	}
+	c := chat.New(chat.Options{Store: kept, Accounts: accounts, Page: page, Logger: log})
+	defer c.Close()
+	addr, err := serving.Listen(c.Server(), cfg.addr, cfg.cert, cfg.key)
+	if err != nil {
+		_ = c.Server().Shutdown(ctx)
+		return err
+	}
+	greet(stdout, cfg, addr, where, files)
+	return until(ctx, c, cfg, stdout, log)
+}
+
+// until serves until the context is done, or the server fails.
+func until(ctx context.Context, c *chat.Chat, cfg *config, stdout io.Writer, log *slog.Logger) error {
+	server := c.Server()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Wait() }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	fmt.Fprintln(stdout, "Closing", server.Stats().Open, "connections ...")
+	drain, cancel := context.WithTimeout(context.Background(), max(cfg.drain, time.Millisecond))
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		log.Warn("some clients did not say goodbye in time and were cut off", "error", err)
+	}
+	c.Close()
+	fmt.Fprintln(stdout, "All that was said is stored. Done.")
+	return nil
+}
+
+// greet says where to go.
+func greet(w io.Writer, cfg *config, addr net.Addr, where string, files uint64) {
+	s := ""
+	if cfg.secure() {
+		s = "s"
+	}
+	if u, err := url.Parse(where); err == nil && u.User != nil {
+		where = u.Redacted()
+	}
+	fmt.Fprintf(w, `Fanfare-chat is listening on %[1]s
+
+  open it in a browser  http%[2]s://%[3]s/
+  what is said is in    %[4]s
+
+There is room for %[5]d connections: the limit of open files is %[6]d. This is process %[7]d.
+Press Ctrl-C to stop.
+`, addr, s, serving.HostPort(cfg.addr, addr), where, serving.Room(files), files, os.Getpid())
+}
