@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	page     = 50 // messages, if the request states no limit ...
-	changes  = 200
-	mostPage = 200 // ... and at most
-	mostAll  = 1000
+	pageSize    = 50 // messages, if the request states no limit ...
+	changesSize = 200
+	mostPage    = 200 // ... and at most
+	mostAll     = 1000
 )
 
 func (k *call) answerMessages(list []store.Message, more bool, err error) error {
@@ -33,7 +33,7 @@ func (c *Chat) span(k *call, name string, otherwise, most int64) (room, n int64,
 }
 
 func (c *Chat) messages(k *call) error {
-	room, before, limit, err := c.span(k, "before", page, mostPage)
+	room, before, limit, err := c.span(k, "before", pageSize, mostPage)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *Chat) messages(k *call) error {
 }
 
 func (c *Chat) changes(k *call) error {
-	room, after, limit, err := c.span(k, "after", changes, mostAll)
+	room, after, limit, err := c.span(k, "after", changesSize, mostAll)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *Chat) changes(k *call) error {
 }
 
 func (c *Chat) search(k *call) error {
-	room, below, limit, err := c.span(k, "below", page, mostPage)
+	room, below, limit, err := c.span(k, "below", pageSize, mostPage)
 	if err != nil {
 		return err
 	}
