@@ -49,8 +49,8 @@ func (l *limit[K]) forgive(k K) {
 	delete(l.full, k)
 }
 
-// forgetLocked makes room: those that need not be counted go, and if there is none of
-// them, any.
+// forgetLocked makes room: those that need not be counted go, and if too few do, any
+// others, until half of the room is free. So it has little to do for each attempt.
 func (l *limit[K]) forgetLocked(now time.Time) {
 	for k, full := range l.full {
 		if !full.After(now) {
@@ -58,7 +58,7 @@ func (l *limit[K]) forgetLocked(now time.Time) {
 		}
 	}
 	for k := range l.full {
-		if len(l.full) < maxCounted {
+		if len(l.full) <= maxCounted/2 {
 			return
 		}
 		delete(l.full, k)

@@ -79,9 +79,8 @@ func (a *Accounts) hashIn(cookies string) (hash [32]byte, ok bool) {
 		if c.Name != a.cookieName() {
 			continue
 		}
-		var t Token
-		if n, err := base64.RawURLEncoding.Decode(t[:], []byte(c.Value)); err == nil && n == len(t) {
-			return t.Hash(), true
+		if b, err := base64.RawURLEncoding.DecodeString(c.Value); err == nil && len(b) == len(Token{}) {
+			return Token(b).Hash(), true
 		}
 	}
 	return hash, false
