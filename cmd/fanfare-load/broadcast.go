@@ -26,7 +26,7 @@ type castRun struct {
 
 func newCastRun(l *load) *castRun {
 	o := l.opt
-	r := &castRun{load: l, op: wsproto.Binary, wrapped: len(o.hello) > 0}
+	r := &castRun{load: l, op: wsproto.Binary, wrapped: o.anywhere || len(o.hello) > 0}
 	if o.text {
 		r.op = wsproto.Text
 	}

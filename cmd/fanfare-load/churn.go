@@ -71,7 +71,7 @@ func runChurn(l *load, ctx context.Context) error {
 			break
 		}
 		c := &churner{load: l, begun: l.now()}
-		if err := f.client.Start(l.target, f.source(), c, f.refused); err != nil {
+		if err := f.nextClient().Start(l.target, f.source(), c, f.refused); err != nil {
 			f.refused(err)
 		}
 	}

@@ -18,6 +18,8 @@ import (
 // fleet is the connections of a run.
 type fleet struct {
 	client  *wsproto.Client
+	own     []*wsproto.Client // of connections with a field of their own: -header-file
+	nextOwn int               // of own
 	engine  *netpoll.Engine
 	sources []netip.Addr
 	next    int // of sources
@@ -38,7 +40,7 @@ type fleet struct {
 
 // newFleet starts an engine for connections with messages of size bytes, of which
 // pipeline may be in flight on one.
-func newFleet(opt *options, sources []netip.Addr, f *faults) (*fleet, error) {
+func newFleet(opt *options, sources []netip.Addr, all *faults) (*fleet, error) {
 	inFlight := max(1, opt.pipeline, opt.window) * (opt.size + 64)
 	engine, err := netpoll.New(netpoll.Options{
 		MaxPending: max(4<<20, 4*inFlight),
@@ -52,20 +54,31 @@ func newFleet(opt *options, sources []netip.Addr, f *faults) (*fleet, error) {
 	if opt.compress {
 		compression = new(wsproto.Compression)
 	}
-	return &fleet{
-		client: &wsproto.Client{
+	f := &fleet{engine: engine, sources: sources, faults: all, tokens: make(chan struct{}, opt.concurrency)}
+	client := func(header http.Header) *wsproto.Client {
+		return &wsproto.Client{
 			Compression:      compression,
 			Engine:           engine,
-			Header:           http.Header(opt.header),
+			Header:           header,
 			MaxMessage:       max(1<<20, 2*opt.size),
 			HandshakeTimeout: opt.timeout,
 			TLSConfig:        opt.tlsConfig(),
-		},
-		engine:  engine,
-		sources: sources,
-		faults:  f,
-		tokens:  make(chan struct{}, opt.concurrency),
-	}, nil
+		}
+	}
+	f.client = client(http.Header(opt.header))
+	for _, own := range opt.headerLines {
+		f.own = append(f.own, client(own.with(opt.header)))
+	}
+	return f, nil
+}
+
+// nextClient returns the client for the next connection.
+func (f *fleet) nextClient() *wsproto.Client {
+	if len(f.own) == 0 {
+		return f.client
+	}
+	f.nextOwn++
+	return f.own[(f.nextOwn-1)%len(f.own)]
 }
 
 // open connects to t once for each of n handlers that member makes, with a bounded
@@ -80,7 +93,7 @@ func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i
 			return err
 		}
 		tried++
-		if err := f.client.Start(t, f.source(), member(i), f.refused); err != nil {
+		if err := f.nextClient().Start(t, f.source(), member(i), f.refused); err != nil {
 			f.refused(err)
 		}
 	}

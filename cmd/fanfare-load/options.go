@@ -31,6 +31,7 @@ type options struct {
 	quiet       bool
 	sources     addrs
 	header      header
+	headerLines headerLines
 	compress    bool
 	insecure    bool
 	tls12       bool
@@ -51,6 +52,7 @@ type options struct {
 	publishers int // broadcast
 	window     int
 	publishURL string
+	anywhere   bool
 
 	stalled stalledShare // slow
 	rcvbuf  int
@@ -66,6 +68,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.Var(&o.hello, "hello", "binary message, in `hexadecimal` digits, that each connection but publishers sends\nfirst; it counts as open when an answer has come, and payloads may then\nstand anywhere in messages")
 	fs.Var(&o.sources, "source", "local `addresses` to connect from, with commas between\n(default: 127.0.0.1, 127.0.0.2, ... to a server on the loopback, else the system's choice)")
 	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; may be repeated")
+	fs.Var(&o.headerLines, "header-file", "`file` with a field in each line, of which each connection adds one to its handshake,\nin turn: as \"Cookie: session=...\", where each is somebody else")
 	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover; messages below 256 bytes\nare sent as they are")
 	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, take any certificate, such as one that the server made itself")
 	fs.BoolVar(&o.tls12, "tls12", false, "with wss://, speak TLS 1.2 and no higher version")
@@ -100,6 +103,7 @@ func broadcastFlags(fs *flag.FlagSet, o *options) {
 	fs.Float64Var(&o.rate, "rate", 10, "`messages` per second, over all publishers; latency counts from the time at\nwhich a message is due")
 	fs.IntVar(&o.window, "window", 0, "instead of at a -rate: as fast as it goes with this many `messages` under way;\none is done when all subscribers have it")
 	fs.StringVar(&o.publishURL, "publish-url", "", "`URL` that publishers connect to, if it is another")
+	fs.BoolVar(&o.anywhere, "anywhere", false, "payloads may stand anywhere in messages, as after -hello: for servers that wrap them,\nsuch as in JSON, which leaves those of -text as they are")
 }
 
 func slowFlags(fs *flag.FlagSet, o *options) {

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// headerLines is the value of -header-file: fields of which each connection has one.
+type headerLines []header
+
+func (h *headerLines) String() string { return "" }
+
+func (h *headerLines) Set(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	number := 0
+	for line := range strings.Lines(string(b)) {
+		number++
+		var one header
+		if err := one.Set(strings.TrimRight(line, "\r\n")); err != nil {
+			return fmt.Errorf("%s, line %d: %w", file, number, err)
+		}
+		*h = append(*h, one)
+	}
+	if number == 0 {
+		return fmt.Errorf("%s is empty; it is to have a field in each line, like \"Name: value\"", file)
+	}
+	return nil
+}
+
+// with returns the fields of both.
+func (h header) with(all header) http.Header {
+	both := http.Header(all).Clone()
+	if both == nil {
+		return http.Header(h)
+	}
+	for name, values := range h {
+		both[name] = append(both[name], values...)
+	}
+	return both
+}
