@@ -20,7 +20,6 @@ type Options struct {
 	Page     http.Handler     // what is not of the API: the page
 	Logger   *slog.Logger     // slog.Default() if nil
 	Now      func() time.Time // the clock; time.Now if nil
-	MaxConns int              // connections at most; no limit of its own if 0
 }
 
 // Chat is a server of rooms. Its methods are safe from any goroutine.
@@ -43,6 +42,11 @@ const (
 	// maxPending is for how much of a room a client may be late, in bytes, as a page is
 	// that has just been opened over a slow line.
 	maxPending = 4 << 20
+	// workers bounds who waits for the store at a time, and so how many changes one
+	// transaction has. Each holds a stack and a buffer, for which all who are connected
+	// would pay: when a server has been restarted they all come at once.
+	workers    = 64
+	readBuffer = 16 << 10
 )
 
 // New returns a chat, which is served by its Server, and closed by Close.
@@ -59,7 +63,7 @@ func New(o Options) *Chat {
 		HTTP:       c.pages(),
 		MaxMessage: maxRequest,
 		Logger:     o.Logger,
-		Engine:     netpoll.Options{MaxPending: maxPending, MaxConns: o.MaxConns},
+		Engine:     netpoll.Options{MaxPending: maxPending, Workers: workers, ReadBuffer: readBuffer},
 	}
 	c.hub = hub.New(hub.Options{
 		Server:       c.server,
