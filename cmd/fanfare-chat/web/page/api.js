@@ -1,0 +1,66 @@
+// What the page asks the server over HTTP. Errors say in words what is wrong.
+
+/**
+ * @typedef {{id: number, name: string, moderator?: boolean}} User
+ * @typedef {{id: number, kind: 'open'|'private'|'direct', name: string, with?: User, owner: number, last: number, read: number, rev: number}} Room
+ * @typedef {{number: number, rev: number, id: string, by: User, text: string, sent: number, edited?: number, deleted?: true}} Message
+ */
+
+/** status is that of the answer; 0: there was none. */
+export class ApiError extends Error {
+  name = 'ApiError';
+
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function call(method, path, body) {
+  let r;
+  try {
+    const headers = body ? { 'Content-Type': 'application/json' } : {};
+    r = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: 'same-origin', cache: 'no-store' });
+  } catch {
+    throw new ApiError(0, 'The server cannot be reached. Is there a connection?');
+  }
+  if (r.status === 204) return null;
+  const answer = await r.json().catch(() => ({}));
+  if (!r.ok) throw new ApiError(r.status, sentence(answer.error ?? `The server answered ${r.status}.`) + wait(r));
+  return answer;
+}
+
+/** Says when to try again, if the server does. */
+function wait(r) {
+  const s = Number(r.headers.get('Retry-After'));
+  if (r.status !== 429 || !s) return '';
+  return s < 90 ? ` Try again in ${s} seconds.` : ` Try again in ${Math.ceil(s / 60)} minutes.`;
+}
+
+/** An error in words begins small, since programs put things before it. */
+export function sentence(words) {
+  const s = words.trim();
+  return s.slice(0, 1).toLocaleUpperCase() + s.slice(1) + (/[.!?]$/.test(s) ? '' : '.');
+}
+
+const query = params => new URLSearchParams(Object.entries(params).filter(([, v]) => v !== undefined && v !== ''));
+const get = (path, params = {}) => call('GET', `${path}?${query(params)}`);
+const post = (path, body = {}) => call('POST', path, body);
+
+export const api = {
+  signUp: (name, password) => post('/api/signup', { name, password }),
+  logIn: (name, password) => post('/api/login', { name, password }),
+  logOut: () => post('/api/logout'),
+  me: () => get('/api/me'),
+  openRooms: after => get('/api/rooms', { after, limit: 50 }),
+  create: (name, isPrivate) => post('/api/rooms', { name, private: isPrivate }),
+  join: id => post(`/api/rooms/${id}/join`),
+  leave: id => post(`/api/rooms/${id}/leave`),
+  invite: (id, name) => post(`/api/rooms/${id}/invite`, { name }),
+  direct: name => post('/api/direct', { name }),
+  members: (id, after) => get(`/api/rooms/${id}/members`, { after, limit: 100 }),
+  messages: (id, before, limit) => get(`/api/rooms/${id}/messages`, { before, limit }),
+  changes: (id, after) => get(`/api/rooms/${id}/changes`, { after, limit: 200 }),
+  search: (id, q, below) => get(`/api/rooms/${id}/search`, { q, below, limit: 30 }),
+  read: (id, number) => post(`/api/rooms/${id}/read`, { number }),
+};

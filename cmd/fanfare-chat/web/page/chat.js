@@ -1,0 +1,264 @@
+// The chat of somebody who is logged in: it ties the models to what is seen of them.
+
+import { api } from './api.js';
+import { Composer } from './composer.js';
+import { closeDialog } from './dialog.js';
+import { $, toast } from './dom.js';
+import { Log } from './log.js';
+import { Live } from './live.js';
+import { Outbox } from './outbox.js';
+import { Panel } from './panel.js';
+import * as questions from './questions.js';
+import { nameOf, Rooms, unread } from './rooms.js';
+import { Sidebar } from './sidebar.js';
+import { Status } from './status.js';
+import { keys } from './keys.js';
+import { Timeline } from './timeline.js';
+
+export class Chat {
+  /** Kept when it is over, with what there is to say about it. @type {Promise<string>} */
+  over;
+  #end;
+  #me;
+  #rooms;
+  #live;
+  #outbox;
+  #log;
+  #composer;
+  #sidebar;
+  #panel;
+  #timelines = new Map(); // by room: those that were opened
+  #room = null;           // the open one
+  #firstNew = 0;          // in it, when it was opened
+  #refreshing = null;
+  #old = false;           // the list of rooms
+  #gone = new AbortController();
+
+  /** @param {{user: import('./api.js').User, rooms: import('./api.js').Room[]}} me */
+  constructor({ user, rooms }) {
+    const { signal } = this.#gone;
+    this.over = new Promise(resolve => { this.#end = resolve; });
+    this.#me = user;
+    this.#rooms = new Rooms(user);
+    this.#live = new Live(user);
+    this.#outbox = new Outbox(this.#live, user);
+    this.#log = new Log(signal);
+    this.#composer = new Composer(signal);
+    this.#sidebar = new Sidebar(this.#rooms, user, signal);
+    this.#panel = new Panel(this.#live, user, signal);
+    new Status(this.#live, signal);
+    $('app').hidden = false;
+    this.#listen(signal);
+    this.#listenToViews(signal);
+    keys({ chat: this, sidebar: this.#sidebar, panel: this.#panel, log: this.#log }, signal);
+    this.#rooms.update(rooms);
+    this.#live.watch(this.#rooms.ids);
+    this.#route();
+  }
+
+  /** What the server tells. */
+  #listen(signal) {
+    const on = (name, fn) => this.#live.addEventListener(name, e => fn(e.detail), { signal });
+    on('message', ({ room, message }) => this.#heard(room, message));
+    on('stale', () => this.#refresh());
+    on('open', () => { this.#refresh(); this.#log.again(); });
+    on('refused', () => this.#refresh()); // because nobody is logged in?
+    on('read', ({ room, number }) => this.#rooms.read(room, number));
+    on('typing', () => this.#showTyping());
+    on('ended', ({ code }) => this.#finish(code === 3000 ? 'You have been logged out.' : 'The server has ended the connection. Please log in again.'));
+    this.#outbox.addEventListener('change', () => this.#log.update());
+    this.#rooms.addEventListener('change', () => this.#showCounts());
+    addEventListener('hashchange', () => this.#route(), { signal });
+    for (const name of ['focus', 'visibilitychange']) addEventListener(name, () => this.#read(), { signal });
+  }
+
+  /** What this user does. */
+  #listenToViews(signal) {
+    const on = (from, name, fn) => from.addEventListener(name, e => fn(e.detail), { signal });
+    const enter = room => this.#enter(room);
+    on(this.#sidebar, 'open', ({ id }) => this.open(id));
+    on(this.#sidebar, 'create', () => questions.createRoom(enter));
+    on(this.#sidebar, 'browse', () => questions.browseRooms(this.#rooms, enter));
+    on(this.#sidebar, 'direct', () => questions.messageSomeone(enter));
+    on(this.#sidebar, 'keys', () => questions.shortcuts());
+    on(this.#sidebar, 'logout', () => this.#logOut());
+    on(this.#panel, 'invite', () => questions.invite(this.#room, name => { toast(`${name} is in ${this.#room.name} now.`); this.#panel.refresh(); }));
+    on(this.#panel, 'leave', () => questions.leave(this.#room, () => this.#refresh()));
+    on(this.#panel, 'direct', ({ user }) => api.direct(user.name).then(enter, e => toast(e.message)));
+    on(this.#panel, 'reveal', ({ number }) => {
+      if (matchMedia('(max-width: 759px)').matches) this.#panel.close();
+      this.#log.reveal(number);
+    });
+    on(this.#composer, 'send', ({ text }) => this.#send(text));
+    on(this.#composer, 'edit', ({ number, text }) => this.#change({ edit: number, text }).catch(e => toast(e.message)));
+    on(this.#composer, 'typing', ({ on }) => this.#live.type(on));
+    on(this.#composer, 'up', () => this.#editLast());
+    on(this.#log, 'end', () => this.#read());
+    on($('jump'), 'click', () => { this.#log.end(); this.#composer.focus(); });
+    on($('skip'), 'click', () => this.#composer.focus());
+  }
+
+  #heard(id, message) {
+    this.#outbox.heard(message);
+    this.#rooms.heard(id, message);
+    this.#timelines.get(id)?.hear(message);
+    if (id === this.#room?.id) this.#live.said(message.by.id);
+  }
+
+  /** Asks for the list of rooms again, and once more if it grows old meanwhile. */
+  #refresh() {
+    this.#old = true;
+    this.#refreshing ??= this.#load().finally(() => { this.#refreshing = null; });
+    return this.#refreshing;
+  }
+
+  async #load() {
+    while (this.#old && !this.#gone.signal.aborted) {
+      this.#old = false;
+      try {
+        const { rooms } = await api.me();
+        if (this.#gone.signal.aborted) return;
+        this.#rooms.update(rooms);
+        this.#live.watch(this.#rooms.ids);
+        for (const t of this.#timelines.values()) t.check();
+        this.#route();
+      } catch (e) {
+        if (e.status === 401) this.#finish('You have been logged out.');
+        return; // or it cannot be reached: the next connection asks again
+      }
+    }
+  }
+
+  #enter(room) {
+    this.#rooms.add(room);
+    this.#live.watch(this.#rooms.ids);
+    this.open(room.id);
+  }
+
+  /** Opens a room. @param {number} id */
+  open(id) {
+    if (id === this.#room?.id) {
+      this.#sidebar.drawer(false);
+      this.#composer.focus();
+    }
+    location.hash = `#/${id}`;
+  }
+
+  /** Shows the room that the address names, if this user is in it. */
+  #route() {
+    const id = Number(location.hash.match(/^#\/(\d+)$/)?.[1] ?? 0), room = this.#rooms.get(id) ?? null;
+    if (room && room === this.#room) return this.#showHead();
+    if (!room && !this.#room && !$('empty').hidden) return this.#showEmpty();
+    for (const [gone] of this.#timelines) if (!this.#rooms.get(gone)) this.#timelines.delete(gone);
+    this.#room = room;
+    this.#firstNew = room && unread(room) > 0 ? room.read + 1 : 0;
+    this.#live.enter(room?.id ?? null);
+    this.#panel.open(room);
+    this.#sidebar.current = room?.id ?? null;
+    for (const e of ['log', 'composer', 'typing', 'act-people', 'act-search']) $(e).hidden = !room;
+    $('empty').hidden = Boolean(room);
+    this.#showHead();
+    if (!room) return this.#showEmpty();
+    this.#showRoom(room);
+  }
+
+  #showRoom(room) {
+    let timeline = this.#timelines.get(room.id);
+    if (!timeline) {
+      timeline = new Timeline(room);
+      timeline.addEventListener('caught-up', e => e.detail.forEach(m => this.#outbox.heard(m)));
+      this.#timelines.set(room.id, timeline);
+    }
+    this.#composer.open(room.id, nameOf(room));
+    this.#log.show(timeline, {
+      me: this.#me, room: room.id, outbox: this.#outbox, firstNew: this.#firstNew, begin: beginning(room, this.#me),
+      edit: m => this.#composer.edit(m),
+      remove: m => questions.removeMessage(() => this.#change({ delete: m.number })),
+    });
+    if (timeline.latest) timeline.check();
+    else timeline.open();
+    if (matchMedia('(hover: hover)').matches) this.#composer.focus();
+  }
+
+  #showHead() {
+    const room = this.#room, kinds = { open: 'Open to everybody', private: 'Private: members invite', direct: 'Only you two' };
+    $('room-name').textContent = room ? nameOf(room) : 'Welcome';
+    $('room-kind').textContent = room ? room.with?.id === this.#me.id ? 'Only you' : kinds[room.kind] : '';
+    this.#showCounts();
+  }
+
+  #showEmpty() {
+    const some = this.#rooms.ids.length > 0;
+    $('empty').replaceChildren(...questions.welcome(this.#me, some, name => $(`act-${name}`).click(), () => this.#sidebar.find()));
+  }
+
+  #showCounts() {
+    const n = this.#rooms.unread, room = this.#room, mine = room ? unread(room) : 0;
+    document.title = `${n > 0 ? `(${n}) ` : ''}${room ? `${nameOf(room)} – ` : ''}Fanfare chat`;
+    $('jump').hidden = !room || this.#log.atEnd;
+    $('jump').replaceChildren(...questions.jump(mine));
+    $('drawer-open').classList.toggle('dot', n - mine > 0);
+    $('drawer-open').setAttribute('aria-label', n - mine > 0 ? `Open the list of rooms: ${n - mine} unread` : 'Open the list of rooms');
+  }
+
+  #showTyping() {
+    const names = this.#live.typing, all = new Intl.ListFormat('en').format(names);
+    $('typing').textContent = names.length === 0 ? '' : names.length > 3 ? 'Several people are typing …' : `${all} ${names.length === 1 ? 'is' : 'are'} typing …`;
+  }
+
+  /** Tells the server what has been seen: all, if the end is in view and somebody looks. */
+  #read() {
+    const room = this.#room;
+    if (!room) return;
+    $('jump').hidden = this.#log.atEnd;
+    const { last } = this.#timelines.get(room.id) ?? { last: 0 };
+    if (!this.#log.atEnd || document.hidden || !document.hasFocus()) return;
+    if (this.#rooms.read(room.id, last)) api.read(room.id, last).catch(() => {}); // the next one says more
+  }
+
+  async #send(text) {
+    this.#firstNew = 0;
+    await this.#log.end();
+    this.#outbox.send(this.#room.id, text);
+  }
+
+  /** Changes or deletes a message. @param {object} change */
+  async #change(change) {
+    try {
+      await this.#live.publish(this.#room.id, change);
+    } catch (e) {
+      throw new Error(['timeout', 'lost', 'busy'].includes(e.code) ? 'There is no connection just now: nothing was changed. Please try again.' : `Nothing was changed: ${e.message}.`);
+    }
+  }
+
+  #editLast() {
+    const mine = this.#timelines.get(this.#room.id).messages.findLast(m => m.by.id === this.#me.id && !m.deleted);
+    if (mine) this.#composer.edit(mine);
+  }
+
+  async #logOut() {
+    try {
+      await api.logOut();
+      this.#finish('You are logged out. See you!');
+    } catch (e) {
+      if (e.status === 401) this.#finish('You are logged out. See you!');
+      else toast(e.message);
+    }
+  }
+
+  #finish(notice) {
+    if (this.#gone.signal.aborted) return;
+    this.#gone.abort();
+    this.#live.close();
+    closeDialog();
+    $('app').hidden = true;
+    $('toasts').replaceChildren();
+    history.replaceState(null, '', '/');
+    this.#end(notice);
+  }
+}
+
+function beginning(room, me) {
+  if (room.kind !== 'direct') return `This is the beginning of ${room.name}. Say hello!`;
+  return room.with?.id === me.id ? 'This is a place for notes to yourself.' : `This is the beginning of what you and ${nameOf(room)} say to each other.`;
+}

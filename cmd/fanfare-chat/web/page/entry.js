@@ -1,0 +1,81 @@
+// Logging in, and signing up.
+
+import { api } from './api.js';
+import { $ } from './dom.js';
+
+const WORDS = {
+  login: {
+    intro: 'Log in to go on talking.', submit: 'Log in', question: 'New here?', other: 'Make an account',
+    hint: '', autocomplete: 'current-password', send: api.logIn,
+  },
+  signup: {
+    intro: 'Choose a name that others will see.', submit: 'Make the account', question: 'You have an account?', other: 'Log in',
+    hint: 'A few words that nobody guesses are a good password.', autocomplete: 'new-password', send: api.signUp,
+  },
+};
+
+let mode = 'login', done = () => {};
+
+/** Shows the view; the promise is kept with who has logged in. @param {string} [notice] why it is shown @returns {Promise<import('./api.js').User>} */
+export function logIn(notice = '') {
+  $('entry').hidden = false;
+  $('entry-notice').textContent = notice;
+  $('entry-password').value = '';
+  turn('login');
+  $('entry-name').focus();
+  return new Promise(resolve => {
+    done = user => {
+      $('entry').hidden = true;
+      $('entry-password').value = '';
+      resolve(user);
+    };
+  });
+}
+
+function turn(to) {
+  mode = to;
+  const w = WORDS[mode];
+  $('entry-intro').textContent = w.intro;
+  $('entry-submit').textContent = w.submit;
+  $('entry-question').textContent = w.question;
+  $('entry-switch').textContent = w.other;
+  $('entry-hint').textContent = w.hint;
+  $('entry-password').autocomplete = w.autocomplete;
+  $('entry-error').textContent = '';
+  document.title = `${w.submit} – Fanfare chat`;
+}
+
+function reveal(visible) {
+  $('entry-password').type = visible ? 'text' : 'password';
+  $('entry-show').textContent = visible ? 'Hide' : 'Show';
+  $('entry-show').setAttribute('aria-pressed', String(visible));
+  $('entry-show').setAttribute('aria-label', visible ? 'Hide the password' : 'Show the password');
+}
+
+async function submit(e) {
+  e.preventDefault();
+  const name = $('entry-name').value.trim(), password = $('entry-password').value, error = $('entry-error');
+  error.textContent = '';
+  if (name === '' || password === '') {
+    error.textContent = name === '' ? 'Please enter your name.' : 'Please enter a password.';
+    return $(name === '' ? 'entry-name' : 'entry-password').focus();
+  }
+  $('entry-submit').disabled = true;
+  try {
+    const { user } = await WORDS[mode].send(name, password);
+    reveal(false);
+    done(user);
+  } catch (e) {
+    error.textContent = e.message;
+  } finally {
+    $('entry-submit').disabled = false;
+  }
+}
+
+$('entry-form').addEventListener('submit', submit);
+$('entry-switch').addEventListener('click', () => {
+  turn(mode === 'login' ? 'signup' : 'login');
+  $('entry-name').focus();
+});
+$('entry-show').addEventListener('click', () => reveal($('entry-password').type === 'password'));
+reveal(false);

@@ -1,0 +1,221 @@
+// The list of messages, as it is scrolled through: whatever is added or taken away at
+// either end, or changes its height, what somebody is reading stays where it is. Who is
+// at the end stays there.
+
+import { $, el } from './dom.js';
+import { beginNode, dayNode, messageNode, newNode, pendingNode } from './message.js';
+import { dayOf } from './time.js';
+
+const GROUP = 5 * 60_000; // ms within which messages of one person stand together
+const NEAR = 40;          // pixels from the end that count as being there
+const AHEAD = 900;        // pixels before an end of the part at which more is asked for
+
+/** Event: end, when the end of the room is in view, or its last message is another. */
+export class Log extends EventTarget {
+  /** The end of the room is in view, and is to stay there. */
+  atEnd = true;
+  #scroller = $('log');
+  #list = $('messages');
+  #nodes = new Map(); // {node, version} by key
+  #timeline = null;
+  #view = null;
+  #seen;              // looks whether an end of the part is near
+  #update = () => this.update();
+
+  /** @param {AbortSignal} signal */
+  constructor(signal) {
+    super();
+    this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true, signal });
+    this.#seen = new IntersectionObserver(entries => this.#near(entries), { root: this.#scroller, rootMargin: `${AHEAD}px 0px` });
+    const sizes = new ResizeObserver(() => { if (this.atEnd) this.#toEnd(); });
+    sizes.observe(this.#scroller);
+    sizes.observe(this.#list);
+    signal.addEventListener('abort', () => {
+      this.show(null);
+      this.#seen.disconnect();
+      sizes.disconnect();
+    });
+  }
+
+  /**
+   * Shows another room, at its end; null: none.
+   * @param {import('./timeline.js').Timeline|null} timeline
+   * @param {{me: import('./api.js').User, begin: string, firstNew: number, outbox: import('./outbox.js').Outbox, room: number,
+   *   edit: Function, remove: Function}} [view]
+   */
+  show(timeline, view) {
+    this.#timeline?.removeEventListener('change', this.#update);
+    this.#timeline = timeline;
+    this.#view = view;
+    this.#nodes.clear();
+    this.#list.replaceChildren();
+    this.atEnd = true;
+    timeline?.addEventListener('change', this.#update);
+    this.update();
+  }
+
+  /** Brings the nodes in line with the messages. */
+  update() {
+    const t = this.#timeline;
+    if (!t) return;
+    this.#cut(t);
+    const anchor = this.atEnd ? null : this.#anchor();
+    this.#quietly(this.#changesHistory(t), () => this.#place(this.#wanted(t)));
+    if (this.atEnd && t.latest) this.#toEnd();
+    else if (anchor) this.#back(anchor);
+    this.#watchEnds();
+    this.#scrolled();
+  }
+
+  /** Keeps the part, and so the nodes, to a length, where nobody is looking. */
+  #cut(t) {
+    if (this.atEnd && t.latest) t.trim('oldest');
+    else if (t.messages.length > 280) t.trim('newest');
+  }
+
+  /** The first message that is in view, and where it is. */
+  #anchor() {
+    const top = this.#scroller.getBoundingClientRect().top;
+    for (const [key, { node }] of this.#nodes) {
+      if (!node.classList.contains('message')) continue;
+      const box = node.getBoundingClientRect();
+      if (box.bottom > top) return { key, top: box.top };
+    }
+    return null;
+  }
+
+  #back({ key, top }) {
+    const now = this.#nodes.get(key)?.node;
+    if (now) this.#scroller.scrollTop += now.getBoundingClientRect().top - top;
+  }
+
+  #toEnd() {
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  /** Reports whether the messages that come into view are old ones, which nobody needs to be told of. */
+  #changesHistory(t) {
+    const last = [...this.#list.querySelectorAll('[data-number]')].at(-1)?.dataset.number;
+    return last === undefined || !t.latest || t.last <= Number(last);
+  }
+
+  #quietly(quiet, change) {
+    if (quiet) this.#scroller.setAttribute('aria-live', 'off');
+    change();
+    if (quiet) requestAnimationFrame(() => setTimeout(() => this.#scroller.setAttribute('aria-live', 'polite')));
+  }
+
+  /** All that is to be shown: key, version and how the node is made. */
+  #wanted(t) {
+    const { me, begin, firstNew } = this.#view, all = [];
+    let before = null;
+    if (t.loaded && t.first <= 1) all.push({ key: 'begin', version: begin, make: () => beginNode(begin) });
+    for (const m of t.messages) {
+      const newDay = !before || dayOf(before.sent) !== dayOf(m.sent);
+      if (newDay) all.push({ key: `day ${dayOf(m.sent)}`, version: '', make: () => dayNode(m.sent) });
+      if (m.number === firstNew && m.by.id !== me.id) all.push({ key: 'new', version: '', make: newNode });
+      const head = newDay || before.by.id !== m.by.id || m.sent - before.sent > GROUP || m.number === firstNew;
+      all.push({ key: `m${m.number}`, version: `${m.rev} ${head}`, make: () => this.#message(m, head) });
+      before = m;
+    }
+    if (t.latest) this.#pending(t, before, all);
+    return all;
+  }
+
+  #message(m, head) {
+    const { me, edit, remove } = this.#view, own = m.by.id === me.id;
+    return messageNode(m, {
+      head, own,
+      edit: own && !m.deleted ? () => edit(m) : undefined,
+      remove: (own || me.moderator) && !m.deleted ? () => remove(m) : undefined,
+    });
+  }
+
+  #pending(t, before, all) {
+    const { me, outbox, room } = this.#view, here = new Set(t.messages.filter(m => m.by.id === me.id).map(m => m.id));
+    let head = !before || before.by.id !== me.id || Date.now() - before.sent > GROUP;
+    for (const i of outbox.of(room).filter(i => !here.has(i.id))) {
+      const first = head;
+      all.push({
+        key: `p${i.id}`, version: `${i.state} ${first}`,
+        make: () => pendingNode(i, me, { head: first, retry: () => outbox.retry(i.id), discard: () => outbox.discard(i.id) }),
+      });
+      head = false;
+    }
+  }
+
+  /** Makes the list have these nodes, in this order; those that are there as they should be stay. */
+  #place(wanted) {
+    const nodes = new Map();
+    let next = this.#list.firstChild;
+    for (const { key, version, make } of wanted) {
+      const old = this.#nodes.get(key), same = old?.version === version;
+      const node = same ? old.node : make();
+      nodes.set(key, { node, version });
+      if (node === next) next = next.nextSibling;
+      else this.#list.insertBefore(node, next);
+    }
+    const kept = new Set([...nodes.values()].map(n => n.node));
+    for (const { node } of this.#nodes.values()) if (!kept.has(node)) node.remove();
+    this.#nodes = nodes;
+  }
+
+  #scrolled() {
+    const s = this.#scroller, t = this.#timeline;
+    this.atEnd = Boolean(t?.latest) && s.scrollHeight - s.scrollTop - s.clientHeight < NEAR;
+    this.dispatchEvent(new Event('end'));
+  }
+
+  /** Looks at both ends anew: who is near one already would not be told of again. */
+  #watchEnds() {
+    const t = this.#timeline, top = $('log-top'), bottom = $('log-bottom');
+    this.#seen.disconnect();
+    top.replaceChildren(...this.#note(t));
+    if (!t.loaded || t.trouble) return;
+    if (t.first > 1) this.#seen.observe(top);
+    if (!t.latest) this.#seen.observe(bottom);
+  }
+
+  #note(t) {
+    if (t.trouble) return [`${t.trouble.message} `, el('button', { type: 'button', class: 'link', onclick: () => this.again() }, 'Try again')];
+    return t.loaded && t.first <= 1 ? [] : ['Loading …'];
+  }
+
+  /** Asks again for what could not be loaded. */
+  again() {
+    const t = this.#timeline;
+    if (!t?.trouble) return;
+    t.trouble = null;
+    if (t.loaded) this.#watchEnds();
+    else t.open();
+  }
+
+  #near(entries) {
+    for (const e of entries) {
+      if (!e.isIntersecting) continue;
+      if (e.target.id === 'log-top') this.#timeline.older();
+      else this.#timeline.newer();
+    }
+  }
+
+  /** Goes to the end of the room. */
+  async end() {
+    if (!this.#timeline.latest) await this.#timeline.open();
+    this.atEnd = true;
+    this.#toEnd();
+    this.#scrolled();
+  }
+
+  /** Shows one message in the middle, and points to it. @param {number} number */
+  async reveal(number) {
+    this.atEnd = false;
+    await this.#timeline.around(number);
+    const node = this.#nodes.get(`m${number}`)?.node;
+    if (!node) return;
+    node.scrollIntoView({ block: 'center' });
+    this.#scrolled();
+    node.classList.add('found');
+    node.addEventListener('animationend', () => node.classList.remove('found'), { once: true });
+    node.focus({ preventScroll: true });
+  }
+}

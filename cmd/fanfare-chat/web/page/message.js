@@ -1,0 +1,66 @@
+// One message as a node, and what stands between messages.
+
+import { avatar, el, icon } from './dom.js';
+import { onlyEmoji, render } from './text.js';
+import { clock, day, full } from './time.js';
+
+/** @typedef {import('./api.js').Message} Message */
+
+/**
+ * @param {Message} m
+ * @param {{head: boolean, own: boolean, edit?: () => void, remove?: () => void}} view
+ *   head: with the name of who wrote it; edit and remove are there if they may be done
+ */
+export function messageNode(m, { head, own, edit, remove }) {
+  return el('li', { class: `message${head ? ' head' : ''}${own ? ' own' : ''}`, 'data-number': m.number, tabindex: '-1' },
+    head ? avatar(m.by) : el('time', { class: 'gutter', 'aria-hidden': 'true' }, clock(m.sent)),
+    el('div', { class: 'body' }, meta(m.by, m.sent, head), m.deleted ? trace() : text(m.text), m.edited && !m.deleted ? edited(m) : null),
+    edit || remove ? actions(edit, remove) : null);
+}
+
+/**
+ * What is on its way, or did not arrive.
+ * @param {import('./outbox.js').Item} item @param {import('./api.js').User} me
+ * @param {{head: boolean, retry: () => void, discard: () => void}} view
+ */
+export function pendingNode(item, me, { head, retry, discard }) {
+  const failed = item.state === 'failed';
+  return el('li', { class: `message own pending ${item.state}${head ? ' head' : ''}`, 'data-pending': item.id },
+    head ? avatar(me) : el('span', { class: 'gutter' }),
+    el('div', { class: 'body' }, meta(me, item.at, head), text(item.text),
+      failed ? el('p', { class: 'error' }, `This was not sent: ${item.error} `,
+        el('button', { type: 'button', class: 'link', onclick: retry }, 'Try again'), ' ',
+        el('button', { type: 'button', class: 'link', onclick: discard }, 'Discard')) : el('span', { class: 'sending' }, 'Sending …')));
+}
+
+function meta(by, at, head) {
+  const iso = new Date(at).toISOString();
+  return el('p', { class: head ? 'meta' : 'meta unseen' },
+    el('bdi', { class: 'name' }, by.name), el('time', { datetime: iso, title: full(at) }, clock(at)));
+}
+
+function text(words) {
+  const e = el('div', { class: onlyEmoji(words) ? 'text emoji' : 'text', dir: 'auto' });
+  e.append(render(words));
+  return e;
+}
+
+const trace = () => el('p', { class: 'text deleted' }, 'This message was deleted.');
+
+const edited = m => el('span', { class: 'edited', title: `Edited ${full(m.edited)}` }, 'edited');
+
+function actions(edit, remove) {
+  const button = (label, name, onclick) => el('button', { type: 'button', class: 'icon', 'aria-label': label, title: label, onclick }, icon(name));
+  return el('div', { class: 'actions' },
+    edit ? button('Edit this message', 'edit', edit) : null,
+    remove ? button('Delete this message', 'bin', remove) : null);
+}
+
+/** The line between days. @param {number} ms */
+export const dayNode = ms => el('li', { class: 'rule day', role: 'separator', 'aria-label': day(ms) }, el('span', {}, day(ms)));
+
+/** The line before what is new. */
+export const newNode = () => el('li', { class: 'rule new', role: 'separator', 'aria-label': 'New messages' }, el('span', {}, 'New'));
+
+/** What stands before the first message of a room. @param {string} words */
+export const beginNode = words => el('li', { class: 'begin' }, words);

@@ -1,0 +1,102 @@
+// What this user has sent and the server has not told of yet. Each has a name that was
+// made here and stays with it, so what is sent again, because a connection broke before
+// the reply came, is stored and shown once. It outlives a reload of the page.
+
+/** @typedef {{id: string, room: number, text: string, at: number, state: 'sending'|'sent'|'failed', error?: string}} Item */
+
+/** Errors of the hub after which trying again would fail again. */
+const REFUSED = new Set(['forbidden', 'bad-request', 'too-large', 'not-found', 'closed']);
+
+/** Event: change. */
+export class Outbox extends EventTarget {
+  /** @type {Item[]} in the order in which they were sent */
+  #items = [];
+  #live;
+  #me;
+  #key;
+
+  /** @param {import('./live.js').Live} live @param {import('./api.js').User} me */
+  constructor(live, me) {
+    super();
+    this.#live = live;
+    this.#me = me;
+    this.#key = `fanfare-outbox-${me.id}`;
+    this.#items = this.#kept();
+    live.addEventListener('open', () => this.#flush());
+  }
+
+  /** @param {number} room @param {string} text */
+  send(room, text) {
+    const item = { id: newId(), room, text, at: Date.now(), state: 'sending' };
+    this.#items.push(item);
+    this.#changed();
+    this.#publish(item);
+  }
+
+  /** Sends one again that has failed. @param {string} id */
+  retry(id) {
+    const item = this.#items.find(i => i.id === id);
+    if (item) this.#publish(item);
+  }
+
+  /** Gives one up that has failed. @param {string} id */
+  discard(id) {
+    this.#items = this.#items.filter(i => i.id !== id);
+    this.#changed();
+  }
+
+  /** Takes out what the server has told of. @param {import('./api.js').Message} m */
+  heard(m) {
+    if (m.by.id === this.#me.id && this.#items.some(i => i.id === m.id)) this.discard(m.id);
+  }
+
+  /** Returns what is on its way to a room. @param {number} room */
+  of(room) {
+    return this.#items.filter(i => i.room === room);
+  }
+
+  #flush() {
+    for (const i of this.#items) if (i.state === 'sending') this.#publish(i);
+  }
+
+  async #publish(item) {
+    item.state = 'sending';
+    delete item.error;
+    this.#changed();
+    if (!this.#live.isOpen || this.#flying.has(item.id)) return; // it goes with the next connection
+    this.#flying.add(item.id);
+    try {
+      await this.#live.publish(item.room, { id: item.id, text: item.text });
+      item.state = 'sent';
+    } catch (e) {
+      if (REFUSED.has(e.code)) Object.assign(item, { state: 'failed', error: e.message });
+      else if (this.#live.isOpen) setTimeout(() => this.#flush(), 2000);
+    } finally {
+      this.#flying.delete(item.id);
+    }
+    this.#changed();
+  }
+
+  #flying = new Set(); // those without a reply yet
+
+  #kept() {
+    try {
+      return JSON.parse(sessionStorage.getItem(this.#key) ?? '[]').map(i => ({ ...i, state: i.state === 'failed' ? 'failed' : 'sending' }));
+    } catch {
+      return []; // there is no storage here, as in a private window
+    }
+  }
+
+  #changed() {
+    try {
+      sessionStorage.setItem(this.#key, JSON.stringify(this.#items));
+    } catch { /* as above */ }
+    this.dispatchEvent(new Event('change'));
+  }
+}
+
+/** Makes a name; randomUUID is there in secure contexts alone. */
+function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  return [...crypto.getRandomValues(new Uint8Array(16))].map(b => b.toString(16).padStart(2, '0')).join('');
+}

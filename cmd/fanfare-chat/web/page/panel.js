@@ -1,0 +1,148 @@
+// What stands beside the room: its people, or a search in it.
+
+import { api } from './api.js';
+import { pages } from './dialog.js';
+import { $, avatar, el, icon } from './dom.js';
+import { marked } from './text.js';
+import { short } from './time.js';
+
+/** Events: invite, leave; direct {user}; reveal {number}. */
+export class Panel extends EventTarget {
+  #kind = null; // people, search
+  #room = null;
+  #live;
+  #me;
+
+  /** @param {import('./live.js').Live} live @param {import('./api.js').User} me @param {AbortSignal} signal */
+  constructor(live, me, signal) {
+    super();
+    this.#live = live;
+    this.#me = me;
+    const on = (id, fn) => $(id).addEventListener('click', fn, { signal });
+    $('act-search').replaceChildren(icon('search'));
+    $('panel-close').replaceChildren(icon('close'));
+    on('act-people', () => this.toggle('people'));
+    on('act-search', () => this.toggle('search'));
+    on('panel-close', () => this.close());
+    live.addEventListener('here', () => this.#marks(), { signal });
+  }
+
+  /** Turns to another room, which closes it. @param {import('./api.js').Room|null} room */
+  open(room) {
+    this.#room = room;
+    this.#set(null);
+    this.#marks();
+  }
+
+  /** @param {'people'|'search'} kind */
+  toggle(kind) {
+    if (this.#kind === kind) return this.close();
+    if (this.#room) this.#set(kind);
+  }
+
+  /** Closes it, and goes back to where it was opened; reports whether it was open. */
+  close() {
+    const kind = this.#kind;
+    if (!kind) return false;
+    this.#set(null);
+    $(`act-${kind}`).focus();
+    return true;
+  }
+
+  #set(kind) {
+    this.#kind = kind;
+    $('panel').hidden = kind === null;
+    $('app').classList.toggle('with-panel', kind !== null);
+    for (const k of ['people', 'search']) $(`act-${k}`).setAttribute('aria-expanded', String(k === kind));
+    $('panel-title').textContent = kind === 'people' ? 'People' : 'Search';
+    $('panel-body').replaceChildren(...(kind === 'people' ? this.#people() : kind === 'search' ? this.#search() : []));
+    if (kind === 'search') $('query').focus();
+    else if (kind) $('panel-close').focus();
+    this.#marks();
+  }
+
+  /** Makes the list of people anew, as when one was invited. */
+  refresh() {
+    if (this.#kind === 'people') this.#set('people');
+  }
+
+  #people() {
+    const room = this.#room, act = (name, words, kind) => el('button', { type: 'button', class: kind, onclick: () => this.#emit(name) }, words);
+    const members = pages(async after => {
+      const page = await api.members(room.id, after);
+      queueMicrotask(() => this.#marks());
+      return { items: page.members.map(m => this.#person(m)), after: page.members.at(-1)?.key, more: page.more };
+    }, 'Nobody is in this room.');
+    const last = room.kind === 'direct' ? [] : [el('div', { class: 'panel-foot' }, act('leave', 'Leave this room', 'quiet danger'))];
+    return [room.kind === 'direct' ? null : act('invite', 'Invite someone', 'primary wide'), members, ...last].filter(Boolean);
+  }
+
+  #person(user) {
+    const self = user.id === this.#me.id;
+    return el('div', { class: 'row person', 'data-user': user.id }, avatar(user),
+      el('span', { class: 'label' }, el('bdi', {}, user.name), self ? ' (you)' : '', el('span', { class: 'soft small presence' })),
+      self || this.#room.kind === 'direct' ? null : el('button', { type: 'button', class: 'icon', 'aria-label': `Message ${user.name}`, title: `Message ${user.name}`,
+        onclick: () => this.#emit('direct', { user }) }, icon('at')));
+  }
+
+  /** Says who is here, on the button and in the list. */
+  #marks() {
+    const here = new Set(this.#live.here.map(p => p.id));
+    $('act-people').replaceChildren(icon('people'), el('span', {}, String(here.size)), el('span', { class: 'wide-only' }, ' here'));
+    $('act-people').setAttribute('aria-label', `${here.size} here: show people`);
+    $('act-people').title = this.#live.here.map(p => p.name).join(', ');
+    for (const e of $('panel-body').querySelectorAll('.person')) {
+      const is = here.has(Number(e.dataset.user));
+      e.classList.toggle('is-here', is);
+      e.querySelector('.presence').textContent = is ? 'here now' : '';
+    }
+  }
+
+  #search() {
+    const results = el('ul', { class: 'results' }), note = el('p', { class: 'soft', role: 'status' }, HINT);
+    const more = el('button', { type: 'button', class: 'wide', hidden: true, onclick: () => find(below) }, 'Older results');
+    const input = el('input', { id: 'query', type: 'search', placeholder: 'Words, or how they begin', 'aria-label': 'Words to search for', autocomplete: 'off', oninput: () => soon() });
+    const room = this.#room;
+    let timer, run = 0, below;
+    const soon = () => { clearTimeout(timer); timer = setTimeout(() => find(), 200); };
+    const find = async from => {
+      const mine = ++run, q = input.value.trim();
+      if (q === '') return clear(HINT);
+      try {
+        const page = await api.search(room.id, q, from);
+        if (mine !== run) return;
+        if (!from) clear('');
+        results.append(...page.messages.map(m => this.#result(m, q)));
+        below = page.messages.at(-1)?.number;
+        more.hidden = !page.more;
+        note.textContent = counted(results.childElementCount, page.more);
+      } catch (e) {
+        if (mine === run) note.textContent = e.message;
+      }
+    };
+    const clear = words => { results.replaceChildren(); more.hidden = true; note.textContent = words; };
+    return [el('form', { role: 'search', onsubmit: e => { e.preventDefault(); find(); } }, input), note, results, more];
+  }
+
+  #result(m, q) {
+    const text = el('span', { class: 'found-text', dir: 'auto' });
+    text.append(marked(excerpt(m.text, q), q));
+    return el('li', {}, el('button', { type: 'button', class: 'result', onclick: () => this.#emit('reveal', { number: m.number }) },
+      el('span', { class: 'meta' }, el('bdi', { class: 'name' }, m.by.name), el('time', {}, short(m.sent))), text));
+  }
+
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+const HINT = 'All words have to be in a message, in any order.';
+
+const counted = (n, more) => n === 0 ? 'No message has all these words.' : n === 1 ? 'One message' : `${more ? 'The latest ' : ''}${n} messages`;
+
+/** A part of a long text, around the first word that was found. */
+function excerpt(text, q) {
+  const word = q.match(/[\p{L}\p{N}]+/u)?.[0].toLocaleLowerCase() ?? '', at = text.toLocaleLowerCase().indexOf(word);
+  const from = at > 100 ? at - 60 : 0;
+  return (from > 0 ? '… ' : '') + text.slice(from, from + 240) + (text.length > from + 240 ? ' …' : '');
+}

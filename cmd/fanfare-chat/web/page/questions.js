@@ -1,0 +1,125 @@
+// What rooms are made, found and left with.
+
+import { api } from './api.js';
+import { ask, field, pages, show } from './dialog.js';
+import { el, icon } from './dom.js';
+import { nameOf } from './rooms.js';
+
+/** @param {(room: import('./api.js').Room) => void} done */
+export function createRoom(done) {
+  ask({
+    title: 'New room', submit: 'Make the room',
+    fields: [
+      field('Name', { name: 'name', maxlength: 100, placeholder: 'Plans for the summer' }),
+      el('fieldset', {}, el('legend', {}, 'Who can come in?'),
+        choice('open', 'Everybody', 'It is listed, and anyone can join.', true),
+        choice('private', 'Whom members invite', 'Nobody else sees that it exists.', false)),
+    ],
+    run: async form => {
+      const name = String(form.get('name')).trim();
+      if (name === '') throw new Error('A room needs a name.');
+      done(await api.create(name, form.get('kind') === 'private'));
+    },
+  });
+}
+
+const choice = (value, label, hint, checked) => el('label', { class: 'choice' },
+  el('input', { type: 'radio', name: 'kind', value, checked }), el('span', {}, el('strong', {}, label), el('span', { class: 'soft' }, hint)));
+
+/** @param {import('./rooms.js').Rooms} rooms @param {(room: import('./api.js').Room) => void} done */
+export function browseRooms(rooms, done) {
+  show('Open rooms', close => {
+    const failed = el('p', { class: 'error', role: 'alert' });
+    const item = r => {
+      const mine = rooms.get(r.id);
+      const go = async e => {
+        e.target.disabled = true;
+        try {
+          done(mine ?? await api.join(r.id));
+          close();
+        } catch (e) {
+          failed.textContent = e.message;
+        }
+        e.target.disabled = false;
+      };
+      return el('div', { class: 'row' }, icon('hash'), el('bdi', { class: 'label' }, r.name),
+        el('button', { type: 'button', class: mine ? '' : 'primary', 'aria-label': `${mine ? 'Open' : 'Join'} ${r.name}`, onclick: go }, mine ? 'Open' : 'Join'));
+    };
+    return [failed, pages(async after => {
+      const page = await api.openRooms(after);
+      return { items: page.rooms.map(item), after: page.rooms.at(-1)?.key, more: page.more };
+    }, 'There is no open room yet. Make the first one!')];
+  });
+}
+
+/** @param {(room: import('./api.js').Room) => void} done */
+export function messageSomeone(done) {
+  ask({
+    title: 'Message someone', intro: 'Only you two will see what you write.', submit: 'Start',
+    fields: [field('Their name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
+    run: async form => done(await api.direct(named(form))),
+  });
+}
+
+/** @param {import('./api.js').Room} room @param {(name: string) => void} done */
+export function invite(room, done) {
+  ask({
+    title: `Invite to ${room.name}`, intro: 'They become a member at once, and find the room in their list.', submit: 'Invite',
+    fields: [field('Their name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
+    run: async form => {
+      const name = named(form);
+      await api.invite(room.id, name);
+      done(name);
+    },
+  });
+}
+
+function named(form) {
+  const name = String(form.get('name')).trim();
+  if (name === '') throw new Error('Whom? Please enter a name.');
+  return name;
+}
+
+/** @param {import('./api.js').Room} room @param {() => void} done */
+export function leave(room, done) {
+  ask({
+    title: `Leave ${nameOf(room)}?`, submit: 'Leave', danger: true,
+    intro: room.kind === 'private' ? 'You can come back only if a member invites you.' : 'You can join again whenever you like.',
+    run: async () => { await api.leave(room.id); done(); },
+  });
+}
+
+/** @param {() => Promise<void>} run */
+export function removeMessage(run) {
+  ask({ title: 'Delete this message?', intro: 'Its text goes for everybody. That it was there remains.', submit: 'Delete', danger: true, run });
+}
+
+const KEYS = [
+  ['Enter', 'Send'], ['Shift + Enter', 'A new line'], ['↑ in the empty field', 'Change your last message'],
+  ['Ctrl + K', 'Find a room'], ['Alt + ↑ or ↓', 'The room above or below'], ['Ctrl + Shift + F', 'Search in this room'],
+  ['Esc', 'Close what is open, or go to the latest message'],
+];
+
+export function shortcuts() {
+  show('Keyboard shortcuts', () => [el('dl', { class: 'keys' }, ...KEYS.flatMap(([key, what]) => [el('dt', {}, el('kbd', {}, key)), el('dd', {}, what)]))]);
+}
+
+/**
+ * What stands where no room is open.
+ * @param {import('./api.js').User} me @param {boolean} some whether there is a room to open @param {(name: string) => void} act @param {() => void} find
+ */
+export function welcome(me, some, act, find) {
+  const button = (name, shape, words) => el('button', { type: 'button', onclick: () => act(name) }, icon(shape), words);
+  return [
+    el('img', { src: '/icon.svg', alt: '', width: 56, height: 56 }),
+    el('h3', {}, some ? 'Where would you like to talk?' : `Welcome, ${me.name}!`),
+    el('p', { class: 'soft' }, some ? 'Choose a room from the list, or begin something new.'
+      : 'You are in no room yet. Join one that is open, make your own, or write to somebody whose name you know.'),
+    el('div', { class: 'choices' },
+      some ? el('button', { type: 'button', class: 'only-narrow', onclick: find }, icon('menu'), 'Show my rooms') : null,
+      button('browse', 'compass', 'Browse rooms'), button('create', 'plus', 'New room'), button('direct', 'at', 'Message someone')),
+  ];
+}
+
+/** What the button says that goes to the latest message. @param {number} n how many are unread */
+export const jump = n => [icon('down'), n > 0 ? `${n} new` : 'Latest'];

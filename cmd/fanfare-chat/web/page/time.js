@@ -1,0 +1,28 @@
+// Times, as people of the browser's language write them.
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const DATE = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const DATE_YEAR = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'long', timeStyle: 'medium' });
+const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** The time of day. Times are in milliseconds since 1970. @param {number} ms */
+export const clock = ms => CLOCK.format(ms);
+
+/** Date and time, to the second. @param {number} ms */
+export const full = ms => FULL.format(ms);
+
+/** Date and time, in short. @param {number} ms */
+export const short = ms => SHORT.format(ms);
+
+/** A name for the day in local time that is the same for all its times. @param {number} ms */
+export const dayOf = ms => new Date(ms).toDateString();
+
+/** The day, in words. @param {number} ms @param {number} [now] */
+export function day(ms, now = Date.now()) {
+  const then = dayOf(ms), yesterday = new Date(now);
+  yesterday.setDate(yesterday.getDate() - 1);
+  if (then === dayOf(now)) return 'Today';
+  if (then === dayOf(yesterday.getTime())) return 'Yesterday';
+  return (now - ms < 200 * 86_400_000 ? DATE : DATE_YEAR).format(ms);
+}
