@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/web"
 	"github.com/fanfare-ws/fanfare/internal/serving"
 )
 
@@ -34,11 +34,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	return 0
 }
-
-// page is what is served beside the API.
-var page http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-	_, _ = io.WriteString(w, "Fanfare-chat: the page is not built in.\n")
-})
 
 func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err error) {
 	defer serving.CollectOften()()
@@ -64,7 +59,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	c := chat.New(chat.Options{Store: kept, Accounts: accounts, Page: page, Logger: log})
+	c := chat.New(chat.Options{Store: kept, Accounts: accounts, Page: web.Handler(), Logger: log})
 	defer c.Close()
 	addr, err := serving.Listen(c.Server(), cfg.addr, cfg.cert, cfg.key)
 	if err != nil {
