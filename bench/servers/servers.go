@@ -38,6 +38,7 @@ var All = []Server{
 	{Name: "epoll", Module: "github.com/gobwas/ws", About: "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", Echo: epoll(false), Cast: epoll(true)},
 	{Name: "gobwas", Module: "github.com/gobwas/ws", About: "a goroutine for each connection, wsutil as in the README; broadcast of a CompiledFrame through a channel and a goroutine for each", Echo: gobwas(gobwasEcho), Cast: gobwas(gobwasCast)},
 	{Name: "gws", Module: "github.com/lxzan/gws", About: "net/http, ReadLoop on a goroutine of its own, and Broadcaster, as in the README", Echo: lxzan(gwsEcho{}), Cast: lxzan(new(gwsCast))},
+	{Name: "nbio", Module: "github.com/lesismal/nbio", About: "nbhttp in its non-blocking mode, ReleaseWebsocketPayload as in its benchmark, MaxWriteBufferSize of 6 MiB as in the README; broadcast by WriteMessage to each", Echo: nonBlocking(nbioEcho()), Cast: nonBlocking(nbioCast())},
 	{Name: "gorilla-1024", Module: "github.com/gorilla/websocket", About: "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool; broadcast of a PreparedMessage as in its chat example", Echo: gorilla(1024, serveHTTP), Cast: gorillaCast},
 	{Name: "gorilla-4096", Module: "github.com/gorilla/websocket", About: "net/http, no field of the Upgrader set: the 4,096 byte buffers of net/http", Echo: gorilla(0, serveHTTP)},
 	{Name: "gorilla-tls", Module: "github.com/gorilla/websocket", About: "as gorilla-1024, over TLS 1.3 of net/http", Echo: gorilla(1024, serveHTTPS), TLS: true},
@@ -92,6 +93,5 @@ func Names() []string {
 
 // LeftOut are servers that belong into the comparison and are not in it, and why.
 var LeftOut = []struct{ Name, Why string }{
-	{"lesismal/nbio", "its module could not be fetched when this was written"},
 	{"antlabs/greatws", "its module could not be fetched when this was written"},
 }

@@ -1,0 +1,65 @@
+package servers
+
+import (
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/lesismal/nbio/logging"
+	"github.com/lesismal/nbio/nbhttp"
+	"github.com/lesismal/nbio/nbhttp/websocket"
+)
+
+// nonBlocking is its engine with pollers for all connections. The payload of a message
+// goes back to a pool when the handler returns, as in its benchmark; what a connection
+// may have waiting is bounded as in its README.
+func nonBlocking(up *websocket.Upgrader) Serve {
+	return func(addr string, ready func(net.Addr)) error {
+		logging.SetLevel(logging.LevelNone) // it would be the first line of output
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return err
+		}
+		e := nbhttp.NewEngine(nbhttp.Config{
+			Network:                 "tcp",
+			Addrs:                   []string{addr},
+			Listen:                  func(string, string) (net.Listener, error) { return l, nil },
+			IOMod:                   nbhttp.IOModNonBlocking,
+			MaxLoad:                 1_000_000,
+			MaxWriteBufferSize:      6 << 20,
+			ReleaseWebsocketPayload: true,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, _ = up.Upgrade(w, r, nil) // it has answered why
+			}),
+		})
+		if err := e.Start(); err != nil {
+			return err
+		}
+		ready(l.Addr())
+		select {}
+	}
+}
+
+func nbioEcho() *websocket.Upgrader {
+	up := websocket.NewUpgrader()
+	up.OnMessage(func(c *websocket.Conn, op websocket.MessageType, p []byte) {
+		_ = c.WriteMessage(op, p) // OnClose would be told why it failed
+	})
+	return up
+}
+
+// nbioCast writes to each connection, which does not block: what a socket does not
+// take waits for its poller.
+func nbioCast() *websocket.Upgrader {
+	var all sync.Map
+	up := websocket.NewUpgrader()
+	up.OnOpen(func(c *websocket.Conn) { all.Store(c, nil) })
+	up.OnClose(func(c *websocket.Conn, _ error) { all.Delete(c) })
+	up.OnMessage(func(_ *websocket.Conn, op websocket.MessageType, p []byte) {
+		all.Range(func(c, _ any) bool {
+			_ = c.(*websocket.Conn).WriteMessage(op, p)
+			return true
+		})
+	})
+	return up
+}
