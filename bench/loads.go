@@ -40,7 +40,7 @@ func (l *load) takes(s *servers.Server) bool {
 	case memory:
 		return true
 	case broadcast:
-		return s.Cast != nil
+		return s.Cast != nil && (l.Paced || !s.PacedOnly)
 	}
 	return s.Echo != nil && !s.MemoryOnly
 }

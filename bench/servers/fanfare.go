@@ -33,11 +33,15 @@ func fanfareServe(s *wsproto.Server, addr string, ready func(net.Addr)) error {
 }
 
 func fanfareTLS(addr string, ready func(net.Addr)) error {
+	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho}, addr, ready)
+}
+
+func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error {
 	config, err := selfSigned()
 	if err != nil {
 		return err
 	}
-	s := &wsproto.Server{Handler: fanfareEcho, TLSConfig: config}
+	s.TLSConfig = config
 	at, err := s.ListenTLS(addr, "", "")
 	if err != nil {
 		return err
@@ -60,13 +64,26 @@ func fanfareTopic(addr string, ready func(net.Addr)) error {
 // fanfareCast publishes what comes in a topic that all are subscribed to, as /topics/
 // of the server program does.
 func fanfareCast(addr string, ready func(net.Addr)) error {
-	s := new(wsproto.Server)
+	return fanfareServe(topical(new(wsproto.Server)), addr, ready)
+}
+
+// fanfareDeflateCast compresses what it can make smaller, however small that is.
+func fanfareDeflateCast(addr string, ready func(net.Addr)) error {
+	return fanfareServe(topical(&wsproto.Server{Compression: &wsproto.Compression{Threshold: -1}}), addr, ready)
+}
+
+func fanfareTLSCast(addr string, ready func(net.Addr)) error {
+	return fanfareServeTLS(topical(new(wsproto.Server)), addr, ready)
+}
+
+// topical gives each connection of s a place in the topic.
+func topical(s *wsproto.Server) *wsproto.Server {
 	h := hub.New(hub.Options{Server: s})
 	s.Accept = func(r *wsproto.Request) error {
 		r.Handler = &member{hub: h}
 		return nil
 	}
-	return fanfareServe(s, addr, ready)
+	return s
 }
 
 // member is a connection in the topic.

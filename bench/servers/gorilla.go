@@ -11,7 +11,7 @@ import (
 // gorilla has buffers of size bytes, and what its documentation advises for many
 // connections with few writes: write buffers from a pool. With size 0 it is the zero
 // Upgrader, which keeps the buffers that net/http has for the connection.
-func gorilla(size int, serve func(string, func(net.Addr), http.HandlerFunc) error) Serve {
+func gorilla(size int, serve httpServe) Serve {
 	up := gorillaUpgrader(size)
 	return func(addr string, ready func(net.Addr)) error {
 		return serve(addr, ready, func(w http.ResponseWriter, r *http.Request) {
@@ -38,25 +38,27 @@ func gorillaUpgrader(size int) *websocket.Upgrader {
 	return up
 }
 
-func gorillaCast(addr string, ready func(net.Addr)) error {
-	up, all := gorillaUpgrader(1024), new(room[*websocket.PreparedMessage])
-	return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) {
-		c, err := up.Upgrade(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer c.Close()
-		defer all.join(c.WritePreparedMessage, func() { c.Close() })()
-		for {
-			op, p, err := c.ReadMessage()
+func gorillaCast(serve httpServe) Serve {
+	return func(addr string, ready func(net.Addr)) error {
+		up, all := gorillaUpgrader(1024), new(room[*websocket.PreparedMessage])
+		return serve(addr, ready, func(w http.ResponseWriter, r *http.Request) {
+			c, err := up.Upgrade(w, r, nil)
 			if err != nil {
 				return
 			}
-			m, err := websocket.NewPreparedMessage(op, p)
-			if err != nil {
-				return
+			defer c.Close()
+			defer all.join(c.WritePreparedMessage, func() { c.Close() })()
+			for {
+				op, p, err := c.ReadMessage()
+				if err != nil {
+					return
+				}
+				m, err := websocket.NewPreparedMessage(op, p)
+				if err != nil {
+					return
+				}
+				all.publish(m)
 			}
-			all.publish(m)
-		}
-	})
+		})
+	}
 }

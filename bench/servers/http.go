@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// httpServe is serveHTTP or serveHTTPS.
+type httpServe func(addr string, ready func(net.Addr), h http.HandlerFunc) error
+
 // serveHTTP is Serve for those that are handlers of net/http.
 func serveHTTP(addr string, ready func(net.Addr), h http.HandlerFunc) error {
 	l, err := net.Listen("tcp", addr)

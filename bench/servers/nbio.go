@@ -13,8 +13,9 @@ import (
 // nonBlocking is its engine with pollers for all connections. The payload of a message
 // goes back to a pool when the handler returns, as in its benchmark; what a connection
 // may have waiting is bounded as in its README.
-func nonBlocking(up *websocket.Upgrader) Serve {
+func nonBlocking(upgrader func() *websocket.Upgrader) Serve {
 	return func(addr string, ready func(net.Addr)) error {
+		up := upgrader()
 		logging.SetLevel(logging.LevelNone) // it would be the first line of output
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
