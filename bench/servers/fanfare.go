@@ -67,9 +67,8 @@ func fanfareCast(addr string, ready func(net.Addr)) error {
 	return fanfareServe(topical(new(wsproto.Server)), addr, ready)
 }
 
-// fanfareDeflateCast compresses what it can make smaller, however small that is.
 func fanfareDeflateCast(addr string, ready func(net.Addr)) error {
-	return fanfareServe(topical(&wsproto.Server{Compression: &wsproto.Compression{Threshold: -1}}), addr, ready)
+	return fanfareServe(topical(&wsproto.Server{Compression: new(wsproto.Compression)}), addr, ready)
 }
 
 func fanfareTLSCast(addr string, ready func(net.Addr)) error {
