@@ -14,6 +14,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
 	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/internal/proxy"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -112,7 +113,7 @@ func TestHistory(t *testing.T) {
 
 func TestPresence(t *testing.T) {
 	s := rig.Serve(t, kept(hub.History{}))
-	p := rig.Forward(t, s.Addr, nil)
+	p := proxy.Forward(t, s.Addr, nil)
 	type change struct{ joined, left string }
 	changes := make(chan change, 10)
 	ids := func(all []wire.Person) string {
@@ -338,7 +339,7 @@ func TestDialErrors(t *testing.T) {
 // Calls wait for the connection as long as their context lasts.
 func TestCallsWait(t *testing.T) {
 	s := rig.Serve(t, nil)
-	p := rig.Forward(t, s.Addr, nil)
+	p := proxy.Forward(t, s.Addr, nil)
 	lost := make(chan error, 100)
 	o := quick()
 	o.MaxCalls = 2

@@ -11,6 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
 	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/internal/proxy"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -35,7 +36,7 @@ func TestCutsLoseNothing(t *testing.T) {
 	const subscribers, messages, ahead = 8, 5000, 300
 	s := rig.Serve(t, kept(hub.History{Messages: messages}))
 	var steady atomic.Bool
-	p := rig.Forward(t, s.Addr, func() int64 {
+	p := proxy.Forward(t, s.Addr, func() int64 {
 		if steady.Load() {
 			return 0
 		}
@@ -76,7 +77,7 @@ func TestCutsLoseNothing(t *testing.T) {
 func TestCutsWhilePublishing(t *testing.T) {
 	const messages = 300
 	s := rig.Serve(t, kept(hub.History{Messages: 10 * messages}))
-	p := rig.Forward(t, s.Addr, func() int64 { return 150 + rand.Int64N(2000) })
+	p := proxy.Forward(t, s.Addr, func() int64 { return 150 + rand.Int64N(2000) })
 	c := insist(t, p.Addr, quick())
 	for _, retry := range []bool{false, true} {
 		topic := map[bool]string{false: "once", true: "again"}[retry]
@@ -120,7 +121,7 @@ func TestCutsWhilePublishing(t *testing.T) {
 // What is not held any more is told, and the rest comes.
 func TestGap(t *testing.T) {
 	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := rig.Forward(t, s.Addr, nil)
+	p := proxy.Forward(t, s.Addr, nil)
 	c := dial(t, p.Addr, quick())
 	gaps, got := make(chan client.Gap, 1), make(chan uint64, 1000)
 	sub, err := c.Subscribe(t.Context(), "news", &client.SubscribeOptions{OnGap: func(g client.Gap) { gaps <- g }},
@@ -155,7 +156,7 @@ func TestGap(t *testing.T) {
 // is resumed from.
 func TestPatternAndAfter(t *testing.T) {
 	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := rig.Forward(t, s.Addr, nil)
+	p := proxy.Forward(t, s.Addr, nil)
 	c := dial(t, p.Addr, quick())
 	gaps, got := make(chan client.Gap, 1), make(chan client.Message, 10)
 	if _, err := c.Subscribe(t.Context(), "prices.*", &client.SubscribeOptions{OnGap: func(g client.Gap) { gaps <- g }},
@@ -191,7 +192,7 @@ func TestPatternAndAfter(t *testing.T) {
 // A server that is silent is given up, and what it said meanwhile comes.
 func TestSilence(t *testing.T) {
 	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := rig.Forward(t, s.Addr, nil)
+	p := proxy.Forward(t, s.Addr, nil)
 	engine, err := netpoll.New(netpoll.Options{Loops: 1, Sweep: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +216,7 @@ func TestSilence(t *testing.T) {
 // What a client publishes itself does not come when it is resumed, either.
 func TestOwnMessages(t *testing.T) {
 	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := rig.Forward(t, s.Addr, nil)
+	p := proxy.Forward(t, s.Addr, nil)
 	closed := make(chan error, 10)
 	o := quick()
 	o.OnClose = func(err error, _ time.Duration) { closed <- err }

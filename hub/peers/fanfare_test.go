@@ -11,6 +11,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/internal/proxy"
 	"github.com/fanfare-ws/fanfare/internal/script"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -271,7 +272,7 @@ func (b *bench) user(t *testing.T) {
 func (b *bench) cuts(t *testing.T) {
 	const messages, ahead = 3000, 400
 	var steady atomic.Bool
-	p := rig.Forward(t, b.server.Addr, func() int64 {
+	p := proxy.Forward(t, b.server.Addr, func() int64 {
 		if steady.Load() {
 			return 0
 		}
@@ -310,7 +311,7 @@ func (b *bench) cuts(t *testing.T) {
 // without it once if the client says so, and once at most if it says that it was lost.
 func (b *bench) publishing(t *testing.T) {
 	const rounds, each = 30, 20
-	p := rig.Forward(t, b.server.Addr, func() int64 { return 250 + rand.Int64N(3000) })
+	p := proxy.Forward(t, b.server.Addr, func() int64 { return 250 + rand.Int64N(3000) })
 	c := b.dial(t, p.Addr, "", "{}")
 	lost := 0
 	for round := range rounds {
@@ -349,7 +350,7 @@ func (b *bench) publishing(t *testing.T) {
 }
 
 func (b *bench) gap(t *testing.T) {
-	p := rig.Forward(t, b.server.Addr, nil)
+	p := proxy.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{}")
 	c.call(nil, "subscribe", "gap", object{})
 	epoch := strings.TrimSuffix(c.next("live")["position"].(string), ":0")
@@ -373,7 +374,7 @@ func (b *bench) gap(t *testing.T) {
 
 // own has the client not get what it publishes itself, not even when it is resumed.
 func (b *bench) own(t *testing.T) {
-	p := rig.Forward(t, b.server.Addr, nil)
+	p := proxy.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{}")
 	c.call(nil, "subscribe", "own", object{})
 	epoch := strings.TrimSuffix(c.next("live")["position"].(string), ":0")
@@ -396,7 +397,7 @@ func (b *bench) own(t *testing.T) {
 }
 
 func (b *bench) pattern(t *testing.T) {
-	p := rig.Forward(t, b.server.Addr, nil)
+	p := proxy.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{}")
 	c.call(nil, "subscribe", "prices.*", object{})
 	c.expect("live", object{"position": nil})
@@ -442,7 +443,7 @@ func (b *bench) final(t *testing.T) {
 
 // offline has calls wait for the connection, until they fail.
 func (b *bench) offline(t *testing.T) {
-	p := rig.Forward(t, b.server.Addr, nil)
+	p := proxy.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{timeout: 300}")
 	c.next("open")
 	p.Shut(true)
@@ -461,7 +462,7 @@ func (b *bench) online(t *testing.T) {
 	if !browser {
 		t.Skip("this is no browser")
 	}
-	p := rig.Forward(t, b.server.Addr, nil)
+	p := proxy.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{minDelay: 1e9, maxDelay: 1e9}")
 	c.call(nil, "subscribe", "online", object{})
 	c.next("live")
@@ -474,7 +475,7 @@ func (b *bench) online(t *testing.T) {
 
 // silence has the server keep its connections, and say nothing.
 func (b *bench) silence(t *testing.T) {
-	p := rig.Forward(t, b.server.Addr, nil)
+	p := proxy.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{pingInterval: 50, timeout: 300}")
 	c.call(nil, "subscribe", "silence", object{})
 	c.next("live")

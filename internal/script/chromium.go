@@ -57,3 +57,31 @@ func (b *Browser) Eval(script string) (json.RawMessage, error) {
 	}
 	return chromedp.Run(ctx, chromedp.Evaluate[[]byte]("(async () => (await (0, eval)("+string(line)+")) ?? null)()", chromedp.EvalAwaitPromise))
 }
+
+// Window opens a window of somebody else: it shares neither cookies nor storage. It
+// closes with the test.
+func (b *Browser) Window(t testing.TB, width, height int64) *Browser {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	w := &Browser{ctx}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height)); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// Call calls an asynchronous function of the page's, whose body is given, with arguments
+// args. Unlike Eval, it may be called where the page's policy forbids to evaluate strings.
+func (b *Browser) Call(body string, args ...any) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if args == nil {
+		args = []any{}
+	}
+	list, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	return chromedp.Run(ctx, chromedp.Evaluate[[]byte]("(async (args) => { "+body+"\n})("+string(list)+").then(v => v ?? null)", chromedp.EvalAwaitPromise))
+}

@@ -162,7 +162,7 @@ export class Log extends EventTarget {
 
   #scrolled() {
     const s = this.#scroller, t = this.#timeline;
-    this.atEnd = Boolean(t?.latest) && s.scrollHeight - s.scrollTop - s.clientHeight < NEAR;
+    if (t?.loaded) this.atEnd = t.latest && s.scrollHeight - s.scrollTop - s.clientHeight < NEAR; // else it begins there
     this.dispatchEvent(new Event('end'));
   }
 

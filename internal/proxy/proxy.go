@@ -1,4 +1,5 @@
-package rig
+// Package proxy stands between a client and a server in tests, and cuts them apart.
+package proxy
 
 import (
 	"io"

@@ -1,0 +1,225 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/web"
+	"github.com/fanfare-ws/fanfare/internal/leak"
+	"github.com/fanfare-ws/fanfare/internal/proxy"
+	"github.com/fanfare-ws/fanfare/internal/script"
+)
+
+func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
+
+// house is a chat with its data, which can be stopped and started again at the same
+// address, and the way there, which can be cut.
+type house struct {
+	testing.TB
+	file    string
+	addr    string // of the server; port 0 before the first start
+	way     *proxy.Proxy
+	browser *script.Browser
+	stop    func()
+}
+
+// open starts a house, with a browser to visit it.
+func open(t testing.TB) *house {
+	t.Helper()
+	h := &house{TB: t, browser: script.Chromium(t), file: filepath.Join(t.TempDir(), "chat.db"), addr: "127.0.0.1:0"}
+	t.Cleanup(func() { h.stop() })
+	h.start()
+	h.way = proxy.Forward(t, h.addr, nil)
+	return h
+}
+
+func (h *house) start() {
+	h.Helper()
+	kept, err := sqlstore.Open(context.Background(), h.file)
+	if err != nil {
+		h.Fatal(err)
+	}
+	accounts, err := account.New(account.Options{Store: kept, Cost: account.Cost{Memory: 64, Passes: 1, Threads: 1}})
+	if err != nil {
+		h.Fatal(err)
+	}
+	c := chat.New(chat.Options{Store: kept, Accounts: accounts, Page: web.Handler(), Logger: slog.New(slog.DiscardHandler)})
+	var addr net.Addr
+	if addr, err = c.Server().Listen(h.addr); err != nil {
+		h.Fatal(err)
+	}
+	h.addr = addr.String()
+	h.stop = func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = c.Server().Shutdown(ctx) // a window may be closed already
+		c.Close()
+		if err := kept.Close(); err != nil {
+			h.Error(err)
+		}
+		h.stop = func() {}
+	}
+}
+
+// guest is somebody at the page.
+type guest struct {
+	*house
+	*script.Browser
+}
+
+// guest opens a window of somebody new, as wide as a desk's or a phone's.
+func (h *house) guest(width int64) *guest {
+	h.Helper()
+	g := &guest{h, h.browser.Window(h, width, 800)}
+	g.visit()
+	return g
+}
+
+// visit opens the page, or loads it again.
+func (g *guest) visit() {
+	g.Helper()
+	if err := g.Open("http://" + g.way.Addr + "/"); err != nil {
+		g.Fatal(err)
+	}
+}
+
+// do runs a script's lines in the page, with these helpers, and returns what they do.
+func (g *guest) do(body string, args ...any) json.RawMessage {
+	g.Helper()
+	v, err := g.Call(helpers+body, args...)
+	if err != nil {
+		g.Fatalf("%s, with %q: %v", body, args, err)
+	}
+	return v
+}
+
+const helpers = `
+const $ = id => document.getElementById(id);
+const seen = e => e && e.checkVisibility({ visibilityProperty: true });
+const all = query => [...document.querySelectorAll(query)].filter(seen);
+const button = (words, within = document) => [...within.querySelectorAll('button')].find(b => seen(b) && (b.textContent.includes(words) || b.ariaLabel === words));
+const texts = () => all('#messages .message:not(.pending) .text').map(e => e.innerText);
+const until = async (what, fn) => {
+	for (const end = Date.now() + 20000;;) {
+		const v = await fn();
+		if (v) return v;
+		if (Date.now() > end) throw new Error('never: ' + what + '; the page says: ' + document.body.innerText.slice(-1500));
+		await new Promise(r => setTimeout(r, 20));
+	}
+};
+const click = async (words, within) => (await until('a button ' + words, () => button(words, within))).click();
+const press = (field, key) => field.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+const act = async (m, label) => { // on a touch screen, what can be done is shown with the focus
+	m.focus();
+	(await until('a button ' + label, () => button(label, m))).click();
+};
+const write = (field, text) => { field.focus(); field.value = text; field.dispatchEvent(new InputEvent('input', { bubbles: true })); };
+`
+
+// until waits for an expression to be true.
+func (g *guest) until(expression string, args ...any) {
+	g.Helper()
+	g.do("await until("+quote(expression)+", () => ("+expression+"));", args...)
+}
+
+func (g *guest) text(expression string, args ...any) (s string) {
+	g.Helper()
+	if err := json.Unmarshal(g.do("return String(await ("+expression+"));", args...), &s); err != nil {
+		g.Fatal(err)
+	}
+	return s
+}
+
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+const password = "correct horse"
+
+// enter fills in the first form; how is the words on its button.
+func (g *guest) enter(how, name, password string) {
+	g.Helper()
+	g.do(`
+		await until('the form', () => seen($('entry-form')));
+		if (!$('entry-submit').textContent.includes(args[0])) $('entry-switch').click();
+		write($('entry-name'), args[1]);
+		write($('entry-password'), args[2]);
+		$('entry-form').requestSubmit();`, how, name, password)
+}
+
+// signUp makes an account, and is in.
+func (g *guest) signUp(name string) *guest {
+	g.Helper()
+	g.enter("Make the account", name, password)
+	g.until(`seen($('app')) && $('my-state').textContent === 'connected' && $('my-name').textContent === args[0]`, name)
+	return g
+}
+
+// in waits until the room is open that has that name.
+func (g *guest) in(room string) {
+	g.Helper()
+	g.until(`$('room-name').textContent === args[0] && seen($('text'))`, room)
+}
+
+// makes makes a room, and is in it.
+func (g *guest) makes(room string, private bool) {
+	g.Helper()
+	g.do(`
+		$('act-create').click();
+		write(document.querySelector('#dialog [name=name]'), args[0]);
+		if (args[1]) document.querySelector('#dialog [value=private]').click();
+		document.querySelector('#dialog form').requestSubmit();`, room, private)
+	g.in(room)
+}
+
+// joins joins an open room, and is in it.
+func (g *guest) joins(room string) {
+	g.Helper()
+	g.do(`$('act-browse').click(); await click('Join ' + args[0]);`, room)
+	g.in(room)
+}
+
+// opens turns to a room of the list.
+func (g *guest) opens(room string) {
+	g.Helper()
+	g.do(`[...document.querySelectorAll('#room-lists button')].find(b => b.textContent.includes(args[0])).click();`, room)
+	g.in(room)
+}
+
+// says writes something, and sends it with a key.
+func (g *guest) says(text string) {
+	g.Helper()
+	g.do(`write($('text'), args[0]); press($('text'), 'Enter');`, text)
+}
+
+// sees waits for exactly these messages, the last ones that are shown.
+func (g *guest) sees(messages ...string) {
+	g.Helper()
+	g.until(`JSON.stringify(texts().slice(-args.length)) === JSON.stringify(args)`, anys(messages)...)
+}
+
+// seesAll waits for these to be all messages that there are.
+func (g *guest) seesAll(messages ...string) {
+	g.Helper()
+	g.until(`JSON.stringify(texts()) === JSON.stringify(args)`, anys(messages)...)
+}
+
+func anys(list []string) (all []any) {
+	for _, s := range list {
+		all = append(all, s)
+	}
+	return all
+}
