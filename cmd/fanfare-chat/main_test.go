@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -10,7 +11,22 @@ import (
 	"github.com/fanfare-ws/fanfare/internal/leak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
+// asProgram is the variable that has the test binary be the program.
+const asProgram = "FANFARE_CHAT_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	leak.Main(m, http.DefaultClient.CloseIdleConnections)
+}
+
+// itself starts the program in a process of its own.
+func itself(t testing.TB, args ...string) *process {
+	t.Helper()
+	t.Setenv(asProgram, "1")
+	return begin(t, os.Args[0], args...)
+}
 
 // settles waits until cond holds, at most ten seconds.
 func settles(cond func() bool) bool {

@@ -230,17 +230,11 @@ func verify(t testing.TB, dir string, room, sent int64) {
 	t.Helper()
 	s := openStore(t, dir)
 	defer s.Close()
-	stored, rev, texts := int64(0), int64(0), make(map[string]bool)
-	for more := true; more; {
-		list, rest, err := s.Changed(context.Background(), room, rev, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range list {
-			stored, rev, texts[m.Text] = stored+1, m.Rev, true
-		}
-		more = rest
-	}
+	stored, texts := int64(0), make(map[string]bool)
+	each(t, s, room, func(m store.Message) {
+		stored++
+		texts[m.Text] = true
+	})
 	if stored < sent+1 || stored > sent+4 || int64(len(texts)) != stored {
 		t.Errorf("%d messages are stored, %d different ones; %d were sent", stored, len(texts), sent)
 	}
