@@ -71,6 +71,34 @@ func TestAuthorize(t *testing.T) {
 	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "@ada"}, wire.Forbidden) // it has it already
 }
 
+// A right that is taken away while a member subscribes ends the subscription, and nothing
+// has been delivered.
+func TestSubscribed(t *testing.T) {
+	var h *hub.Hub
+	s := serve(t, hub.Options{}, Options{Subscribed: func(m *hub.Member, topic string) error {
+		if m.Subscription(topic) == nil {
+			t.Errorf("%s: it is asked before", topic)
+		}
+		if topic == "open" {
+			return nil
+		}
+		if _, err := h.Publish(topic, text(1)); err != nil {
+			t.Error(err)
+		}
+		return errors.New("not any more")
+	}})
+	h = s.hub
+	c := s.dial("")
+	if e := c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "shut"}, wire.Forbidden); e.Message != "not any more" {
+		t.Error(e.Message)
+	}
+	c.wantsCode(wire.Request{Do: wire.Unsubscribe, Topic: "shut"}, wire.NotSubscribed)
+	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "open"}, "")
+	if st, _ := h.Topic("shut"); st.Subscribers != 0 {
+		t.Errorf("%d are subscribed", st.Subscribers)
+	}
+}
+
 // held has a client whose session the test has in its hands.
 func held(t *testing.T) (c *client, s *session) {
 	t.Helper()
