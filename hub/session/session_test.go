@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
@@ -74,7 +75,7 @@ func TestAuthorize(t *testing.T) {
 // A right that is taken away while a member subscribes ends the subscription, and nothing
 // has been delivered.
 func TestSubscribed(t *testing.T) {
-	var h *hub.Hub
+	var h atomic.Pointer[hub.Hub] // the hook runs on a worker
 	s := serve(t, hub.Options{}, Options{Subscribed: func(m *hub.Member, topic string) error {
 		if m.Subscription(topic) == nil {
 			t.Errorf("%s: it is asked before", topic)
@@ -82,19 +83,19 @@ func TestSubscribed(t *testing.T) {
 		if topic == "open" {
 			return nil
 		}
-		if _, err := h.Publish(topic, text(1)); err != nil {
+		if _, err := h.Load().Publish(topic, text(1)); err != nil {
 			t.Error(err)
 		}
 		return errors.New("not any more")
 	}})
-	h = s.hub
+	h.Store(s.hub)
 	c := s.dial("")
 	if e := c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "shut"}, wire.Forbidden); e.Message != "not any more" {
 		t.Error(e.Message)
 	}
 	c.wantsCode(wire.Request{Do: wire.Unsubscribe, Topic: "shut"}, wire.NotSubscribed)
 	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "open"}, "")
-	if st, _ := h.Topic("shut"); st.Subscribers != 0 {
+	if st, _ := s.hub.Topic("shut"); st.Subscribers != 0 {
 		t.Errorf("%d are subscribed", st.Subscribers)
 	}
 }
