@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 	"github.com/fanfare-ws/fanfare/internal/leak"
 )
@@ -210,20 +211,33 @@ func TestUnknownName(t *testing.T) {
 	if _, _, err := a.SignUp(t.Context(), from, "Ada", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
-	a.hasher.slots <- struct{}{} // so that who computes a hash waits in vain
+	a.hasher.slots <- struct{}{} // so that who wants to compute a hash waits
+	kept := a.opts.Store
 	for _, name := range []string{"Ada", "Eve", "no\x00name"} {
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("it computes"))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		a.opts.Store = cancelling{kept, func() { cancel(errors.New("it computes")) }}
 		if _, _, err := a.LogIn(ctx, from, name, "wrong password"); err == nil || err.Error() != "it computes" {
 			t.Errorf("%q: %v", name, err)
 		}
-		cancel()
 	}
+	a.opts.Store = kept
 	<-a.hasher.slots
 	for _, name := range []string{"Ada", "Eve", "no\x00name"} {
 		if _, _, err := a.LogIn(t.Context(), from, name, "wrong password"); err != ErrWrong {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
+}
+
+// cancelling is a store that calls cancel when it has looked for a name.
+type cancelling struct {
+	store.Store
+	cancel func()
+}
+
+func (c cancelling) UserByKey(ctx context.Context, key string) (store.User, error) {
+	defer c.cancel()
+	return c.Store.UserByKey(ctx, key)
 }
 
 func TestAddresses(t *testing.T) {
