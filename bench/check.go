@@ -1,20 +1,36 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
 // tolerated is by how much a figure may be worse than the recorded one.
 const tolerated = 1.10
 
+// someMemory is what memory may differ by in all, in bytes, whatever that is for each
+// connection: so much depends on which objects share pages.
+const someMemory = 192 << 10
+
+// worse reports whether is, the least of the rounds, is worse than was by more than is
+// tolerated, in m.
+func (m *measurement) worse(is, was float64) bool {
+	return is > was*tolerated && (m.Kind != memory || (is-was)*float64(m.Connections) > someMemory)
+}
+
 // guarded are the figures that noise hardly touches: by kind, for each connection or
-// message. The heap in use is none: it depends on when garbage was collected last.
+// message. Before it settles, memory depends on when garbage was collected last.
 var guarded = map[kind][]figure{
-	memory: {echoed.at(rss)},
+	memory: {settled.at(rss), settled.at(objects)},
 	echo:   {userInstructions, kernelInstructions},
 }
 
@@ -34,49 +50,147 @@ func readReport(file string) (*report, error) {
 	return r, nil
 }
 
-// check compares with the recorded report and returns what is worse.
-func (r *report) check(dir string, out io.Writer) (worse []string, err error) {
-	old, err := readReport(filepath.Join(dir, "report.json"))
-	if err != nil {
-		return nil, err
+// compared says of a report's machine whether a figure of this one can be held against
+// it: if not, why.
+func (m *machine) compared(f figure, old *machine) (why string) {
+	type trait struct{ name, was, is string }
+	traits := []trait{{"Go", release(old.Go), release(m.Go)}}
+	switch f {
+	case kernelInstructions:
+		traits = append(traits, trait{"kernel", old.Kernel, m.Kernel})
+		fallthrough
+	case userInstructions: // the libraries choose theirs by what the processor has
+		traits = append(traits, trait{"processor", old.CPU, m.CPU})
+	default: // there are loops and workers by the number of processors
+		traits = append(traits, trait{"number of processors", fmt.Sprint(old.Cores), fmt.Sprint(m.Cores)})
 	}
+	for _, t := range traits {
+		if t.was != t.is {
+			return fmt.Sprintf("%s not compared: the %s was %s, and here is %s", f, t.name, t.was, t.is)
+		}
+	}
+	return ""
+}
+
+// release is go1.26 of go1.26.8.
+func release(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
+}
+
+// heavier is a row that is worse than recorded.
+type heavier struct{ server, line string }
+
+// check compares with the recorded report and returns what is worse.
+func (r *report) check(old *report, out io.Writer) (worse []heavier, err error) {
 	if r.Uncounted != "" {
 		fmt.Fprintf(out, "\nInstructions are not compared: %s.\n", r.Uncounted)
 	}
 	fmt.Fprintf(out, "\nBeside the report of %s:\n\n", old.Made.Format("2006-01-02"))
-	compared := 0
+	seen := 0
+	said := map[string]bool{}
 	for i := range r.Measurements {
 		m := &r.Measurements[i]
 		before := old.like(m)
 		if before == nil {
 			continue
 		}
-		for _, row := range m.Rows {
-			was := before.find(row.Server)
-			if was == nil || !was.ranked || !row.ranked {
-				continue
+		for _, f := range guarded[m.Kind] {
+			why := r.Machine.compared(f, &old.Machine)
+			if why != "" && m.has(f) && !said[why] {
+				said[why] = true
+				fmt.Fprintln(out, " ", why)
 			}
-			for _, f := range guarded[m.Kind] {
-				a, known := was.Figures[f]
-				b, measured := row.Figures[f]
-				if !known || !measured {
+			for _, row := range m.rankedRows() {
+				a, b, known := row.beside(before, f)
+				if !known {
 					continue
 				}
-				compared++
-				line := fmt.Sprintf("%s, %s: %s is %s, and was %s", m.Title, row.Server, f, whole(b.Median), whole(a.Median))
-				// The least of the rounds: others can only add to it.
-				if b.Min > a.Median*tolerated {
-					worse = append(worse, line)
+				if seen++; why != "" {
+					continue
+				}
+				line := fmt.Sprintf("%s, %s: %s is %s, and was %s", m.Title, row.Server, f, whole(b.Min), whole(a.Median))
+				if m.worse(b.Min, a.Median) {
+					worse = append(worse, heavier{row.Server, line})
 					line += ": WORSE"
 				}
 				fmt.Fprintln(out, " ", line)
 			}
 		}
 	}
-	if compared == 0 {
-		return nil, fmt.Errorf("the report in %s has nothing to compare with: was it made with other numbers of connections?", dir)
+	if seen == 0 {
+		return nil, errors.New("the recorded report has nothing to compare with: was it made with other numbers of connections?")
 	}
 	return worse, nil
+}
+
+// beside returns the figure of a row as it was, and as it is. The least of the rounds
+// counts, for others can only add to it.
+func (r *row) beside(before *measurement, f figure) (was, is spread, known bool) {
+	old := before.find(r.Server)
+	if old == nil || !old.ranked {
+		return was, is, false
+	}
+	was, known = old.Figures[f]
+	is, measured := r.Figures[f]
+	return was, is, known && measured
+}
+
+// again is how often what is worse is measured once more before it is believed.
+const again = 2
+
+// guard fails if r is worse than the recorded report, and stays so.
+func (o *options) guard(ctx context.Context, r *report, out, log io.Writer) error {
+	old, err := readReport(filepath.Join(o.results, "report.json"))
+	if err != nil {
+		return err
+	}
+	worse, err := r.check(old, out)
+	for range again {
+		if err != nil || len(worse) == 0 {
+			return err
+		}
+		fmt.Fprintln(out, "\nWhat is worse is measured once more.")
+		few := *o
+		few.servers = slices.DeleteFunc(slices.Clone(o.servers), func(s servers.Server) bool {
+			return !slices.ContainsFunc(worse, func(h heavier) bool { return h.server == s.Name })
+		})
+		more, err := compare(ctx, &few, log)
+		if err != nil {
+			return err
+		}
+		more.fold(r)
+		if worse, err = more.check(old, out); err != nil {
+			return err
+		}
+	}
+	if len(worse) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, h := range worse {
+		lines = append(lines, h.line)
+	}
+	return fmt.Errorf("more than 10 %% worse than recorded:\n  %s", strings.Join(lines, "\n  "))
+}
+
+// fold lets what earlier rounds have found count, too.
+func (r *report) fold(earlier *report) {
+	for i := range r.Measurements {
+		m := &r.Measurements[i]
+		e := earlier.like(m)
+		if e == nil {
+			continue
+		}
+		for _, row := range m.Rows {
+			for _, f := range guarded[m.Kind] {
+				if was, is, known := row.beside(e, f); known && was.Min < is.Min {
+					is.Min = was.Min
+					row.Figures[f] = is
+				}
+			}
+		}
+	}
 }
 
 // like is the same load in another report; nil if there is none.

@@ -49,7 +49,7 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 		sizes = opt.simulations()
 	}
 	c.all += len(sizes) * opt.rounds()
-	bounded, cancel := context.WithDeadlineCause(ctx, c.begun.Add(most), errTimeUp)
+	bounded, cancel := context.WithDeadlineCause(ctx, c.begun.Add(opt.most()), errTimeUp)
 	defer cancel()
 	c.measure(bounded, loads)
 	for _, n := range sizes {

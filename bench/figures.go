@@ -29,13 +29,15 @@ type stage string
 const (
 	connected stage = "connected"
 	echoed    stage = "echoed"
-	rested    stage = "rested" // for 20 s
+	rested    stage = "rested"  // for 20 s
+	settled   stage = "settled" // garbage returned to the system
 )
 
 // What is looked at: bytes, or goroutines, for each connection.
 const (
 	rss        = "rss"
 	pss        = "pss"
+	objects    = "objects" // in the heap, with garbage
 	heap       = "heap"
 	stacks     = "stacks"
 	goroutines = "goroutines"
@@ -94,11 +96,13 @@ func (l *loaded) weigh(f map[figure]float64) {
 			s = echoed
 		case strings.HasPrefix(m.Name, fmt.Sprint(restTime)), m.Name == fmt.Sprintf("after %v", restTime):
 			s = rested
+		case m.Name == "settled":
+			s = settled
 		default:
 			continue
 		}
 		for what, a := range map[string]amount{
-			rss: m.Server.RSS, pss: m.Server.PSS, heap: m.Server.Heap, stacks: m.Server.Stacks, goroutines: m.Server.Goroutines,
+			rss: m.Server.RSS, pss: m.Server.PSS, objects: m.Server.Objects, heap: m.Server.Heap, stacks: m.Server.Stacks, goroutines: m.Server.Goroutines,
 		} {
 			if a.PerConnection != nil {
 				f[s.at(what)] = *a.PerConnection

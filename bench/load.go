@@ -32,7 +32,7 @@ type loaded struct {
 		Name        string `json:"name"`
 		Connections int64  `json:"connections"`
 		Server      struct {
-			RSS, PSS, Heap, Stacks, Goroutines amount
+			RSS, PSS, Objects, Heap, Stacks, Goroutines amount
 		} `json:"server"`
 		Kernel struct {
 			SocketObjects amount `json:"socket_objects"`
@@ -110,6 +110,9 @@ func (p *programs) visit(ctx context.Context, server *servers.Server, mode strin
 	}
 	defer s.stop()
 	args = append(args, "-vars", "http://"+s.vars+"/")
+	if args[0] == "idle" {
+		args = append(args, "-settle", "http://"+s.vars+"/settle")
+	}
 	return p.ask(bounded, s, append(append(args, server.Flags...), s.urls(server, args[0])...)...)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -32,6 +33,8 @@ type load struct {
 	// Rest is how long, in the first round, connections are left alone before the last
 	// look at the memory.
 	Rest time.Duration `json:"rest_nanoseconds,omitempty"`
+	// over is "TLS" or "TCP", for servers of that kind alone; both if empty.
+	over string
 }
 
 // takes reports whether a server is asked so. Ten thousand TLS handshakes take most of
@@ -39,7 +42,7 @@ type load struct {
 func (l *load) takes(s *servers.Server) bool {
 	switch l.Kind {
 	case memory:
-		return true
+		return l.over == "" || (l.over == "TLS") == s.TLS
 	case broadcast:
 		return s.Cast != nil && (!s.TLS || l.Paced)
 	}
@@ -83,7 +86,9 @@ const restTime = 20 * time.Second
 
 func (o *options) memoryLoads() (all []load) {
 	sizes := []int{1000, 5000, 10000, 18000}
-	if o.quick {
+	if o.check {
+		sizes = sizes[1:3]
+	} else if o.quick {
 		sizes = sizes[:2]
 	}
 	for i, n := range sizes {
@@ -91,6 +96,11 @@ func (o *options) memoryLoads() (all []load) {
 		// To rest at all sizes takes 20 minutes, for which all other kinds have no time.
 		if !o.quick && !o.check && (i == len(sizes)-1 || slices.Equal(o.kinds, subcommands["memory"])) {
 			l.Rest = restTime
+		}
+		// A check has little time. The more connections, the less of chance is in what is
+		// light; and what is heavy is steady with few, whose handshakes take seconds, too.
+		if o.check {
+			l.over = []string{"TLS", "TCP"}[i]
 		}
 		all = append(all, l)
 	}
@@ -145,7 +155,10 @@ func (o *options) broadcastLoads() (all []load) {
 
 // rounds is how often each measurement is made.
 func (o *options) rounds() int {
-	if o.quick && !o.check {
+	switch {
+	case o.quick && o.check: // what is worse in both is measured again
+		return 2
+	case o.quick:
 		return 1
 	}
 	return 3
@@ -160,10 +173,16 @@ func (o *options) duration(longer int) time.Duration {
 }
 
 // errTimeUp ends the visit that is under way after most.
-var errTimeUp = fmt.Errorf("the %v for all of it were over", most)
+var errTimeUp = errors.New("the time for all of it was over")
 
-// most is for how long programs are run: with the charts, a run ends within 30 minutes.
-const most = 29 * time.Minute
+// most is for how long programs are run: with the charts, a run ends within 3 or 30
+// minutes.
+func (o *options) most() time.Duration {
+	if o.quick && !o.check {
+		return 170 * time.Second
+	}
+	return 29 * time.Minute
+}
 
 // enough is after which time nothing is measured that has been before.
 func (o *options) enough() time.Duration {

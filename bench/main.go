@@ -20,7 +20,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
 )
 
@@ -79,12 +78,8 @@ func (o *options) run(ctx context.Context, stdout, log io.Writer) error {
 		return err
 	}
 	if o.check {
-		worse, err := r.check(o.results, stdout)
-		if err != nil {
+		if err := o.guard(ctx, r, stdout, log); err != nil {
 			return err
-		}
-		if len(worse) > 0 {
-			return fmt.Errorf("more than 10 %% worse than recorded:\n  %s", strings.Join(worse, "\n  "))
 		}
 	}
 	if !r.clean() {

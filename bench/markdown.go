@@ -63,7 +63,8 @@ and "slope" what RSS grows by for one more, of the line through all numbers of c
 (least squares). Heap, stacks and goroutines are what the server's runtime says. "kernel
 socket" is half of what the machine's TCP sockets, their inodes and files grew by, since both
 ends of each connection are on it; data in buffers is not in it. All garbage collectors are
-at Go's default.
+at Go's default; "settled" is RSS after the server was made to return all garbage to the
+system, which none does by itself.
 centrifuge has a protocol of its own and cannot echo: it is weighed after the answer to its
 command connect, and subscribed.
 

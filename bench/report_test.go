@@ -41,7 +41,7 @@ func sample() *report {
 	weights := func(n int, light, heavy float64) measurement {
 		of := func(name string, v float64) row {
 			return row{Server: name, Figures: map[figure]spread{
-				connected.at(rss): same(v), echoed.at(rss): {v + 100, v, v + 200}, echoed.at(heap): same(v / 2), echoed.at(goroutines): same(1),
+				connected.at(rss): same(v), echoed.at(rss): {v + 100, v, v + 200}, echoed.at(heap): same(v / 2), settled.at(rss): same(v), echoed.at(goroutines): same(1),
 			}}
 		}
 		m := measurement{load: load{Kind: memory, Title: fmt.Sprint("Memory ", n), Connections: n}, Rows: []row{

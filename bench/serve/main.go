@@ -3,7 +3,8 @@
 //	serve NAME echo|cast HOST:PORT
 //
 // It prints the address that it listens on and that of a page of package expvar, with
-// what its runtime knows of its memory; it ends when it is told to. It is a program of
+// what its runtime knows of its memory; /settle beside that page returns the garbage to
+// the system. It ends when it is told to. It is a program of
 // its own because that of the comparison brings fonts for its charts, whose megabytes
 // would let every server's garbage pile up higher.
 package main
@@ -37,13 +38,22 @@ func main() {
 		fail(err)
 	}
 	expvar.Publish("goroutines", expvar.Func(func() any { return runtime.NumGoroutine() }))
-	go func() { fail(http.Serve(vars, expvar.Handler())) }()
+	http.Handle("/", expvar.Handler())
+	http.HandleFunc("/settle", func(http.ResponseWriter, *http.Request) { settle() })
+	go func() { fail(http.Serve(vars, nil)) }()
 	fail(serve(os.Args[3], func(at net.Addr) {
 		// What other servers in this program left at its start, and what the first
 		// collection costs a process, is no connection's.
-		debug.FreeOSMemory()
+		settle()
 		fmt.Println(at, vars.Addr())
 	}))
+}
+
+// settle returns all garbage to the system: what pools hold is garbage only after the
+// second collection.
+func settle() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 func fail(err error) {

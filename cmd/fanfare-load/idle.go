@@ -13,8 +13,20 @@ func runIdle(l *load, ctx context.Context) error {
 	if err := l.pause(ctx, "holding", l.opt.hold); err != nil {
 		return err
 	}
-	if err := l.weigh(fmt.Sprintf("after %v", l.opt.hold)); err != nil || !l.opt.echo {
+	if err := l.weigh(fmt.Sprintf("after %v", l.opt.hold)); err != nil {
 		return err
+	}
+	if err := r.exercise(ctx); err != nil {
+		return err
+	}
+	return l.settled()
+}
+
+// exercise is -echo and -rest.
+func (r *echoRun) exercise(ctx context.Context) error {
+	l := r.load
+	if !l.opt.echo {
+		return nil
 	}
 	if err := r.echoOnce(ctx); err != nil {
 		return err
@@ -26,6 +38,22 @@ func runIdle(l *load, ctx context.Context) error {
 		return err
 	}
 	return l.weigh(fmt.Sprintf("%v after an echo on each", l.opt.rest))
+}
+
+// settled is -settle.
+func (l *load) settled() error {
+	if l.opt.settle == "" {
+		return nil
+	}
+	resp, err := get(l.opt.settle)
+	if err != nil {
+		return fmt.Errorf("-settle: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("-settle: %s says %s", l.opt.settle, resp.Status)
+	}
+	return l.weigh("settled")
 }
 
 // echoOnce sends one message on each connection, no more under way at a time than

@@ -10,6 +10,7 @@ type stage struct {
 		RSS amount `json:"rss"`
 		PSS amount `json:"pss"`
 		// What the server's runtime says, with -vars: bytes, and a number.
+		Objects    amount `json:"objects"` // in the heap, without what is free between them
 		Heap       amount `json:"heap"`
 		Stacks     amount `json:"stacks"`
 		Goroutines amount `json:"goroutines"`
@@ -67,6 +68,7 @@ func (l *load) weigh(name string) error {
 	n := s.Connections
 	s.Server.RSS = amountOf(rss, before(&first.Server.RSS), n)
 	s.Server.PSS = amountOf(pss, before(&first.Server.PSS), n)
+	s.Server.Objects = amountOf(v.objects(), before(&first.Server.Objects), n)
 	s.Server.Heap = amountOf(v.heap(), before(&first.Server.Heap), n)
 	s.Server.Stacks = amountOf(v.stacks(), before(&first.Server.Stacks), n)
 	s.Server.Goroutines = amountOf(v.goroutines(), before(&first.Server.Goroutines), n)

@@ -38,9 +38,10 @@ type options struct {
 	timeout     time.Duration
 	drain       time.Duration
 
-	hold time.Duration // idle
-	echo bool
-	rest time.Duration
+	hold   time.Duration // idle
+	echo   bool
+	rest   time.Duration
+	settle string
 
 	size     int // echo, broadcast
 	text     bool
@@ -80,6 +81,7 @@ func idleFlags(fs *flag.FlagSet, o *options) {
 	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections after the last is open")
 	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for it to come back, and measure again after -rest")
 	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured once more")
+	fs.StringVar(&o.settle, "settle", "", "`URL` to get before the memory is measured a last time: a page that has the server\nreturn its garbage to the system")
 	fs.IntVar(&o.size, "size", 128, "`bytes` of the message of -echo")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 }

@@ -9,15 +9,19 @@ import (
 
 // vars is what is used of a server's page of package expvar.
 type vars struct {
-	MemStats *struct{ HeapInuse, StackInuse int64 } `json:"memstats"`
+	MemStats *struct{ HeapAlloc, HeapInuse, StackInuse int64 } `json:"memstats"`
 	// Goroutines is not there unless the server publishes it.
 	Goroutines *int64 `json:"goroutines"`
 }
 
-// readVars asks for the page on a connection of its own, so that none stays.
-func readVars(url string) (*vars, error) {
+// get asks for a page on a connection of its own, so that none stays.
+func get(url string) (*http.Response, error) {
 	c := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := c.Get(url)
+	return c.Get(url)
+}
+
+func readVars(url string) (*vars, error) {
+	resp, err := get(url)
 	if err != nil {
 		return nil, fmt.Errorf("-vars: %w", err)
 	}
@@ -42,6 +46,13 @@ func (v *vars) heap() int64 {
 		return unknown
 	}
 	return v.MemStats.HeapInuse
+}
+
+func (v *vars) objects() int64 {
+	if v == nil {
+		return unknown
+	}
+	return v.MemStats.HeapAlloc
 }
 
 func (v *vars) stacks() int64 {

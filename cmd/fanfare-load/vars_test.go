@@ -23,6 +23,20 @@ func TestVars(t *testing.T) {
 	}
 }
 
+func TestSettle(t *testing.T) {
+	url, asked := ourEcho(t), 0
+	settle := "http" + strings.TrimPrefix(page(t, func(http.ResponseWriter, *http.Request) { asked++ }), "ws")
+	r := runProgram(t, "idle", "-json", "-q", "-n", "50", "-hold", "1ms", "-pid", self, "-settle", settle, url)
+	r.wantOK(t)
+	want(t, "times that the page was asked for", asked, 1)
+	checkStages(t, r.report.Memory, "before", "connected", "after 1ms", "settled")
+	nowhere := "http" + strings.TrimPrefix(page(t, http.NotFound), "ws")
+	r = runProgram(t, "idle", "-json", "-q", "-n", "5", "-hold", "1ms", "-pid", self, "-settle", nowhere, url)
+	if f := r.wantFault(t, "ended early", 1); !strings.Contains(f.Example, "-settle: ") || !strings.Contains(f.Example, "404") {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestVarsOfSomethingElse(t *testing.T) {
 	vars := "http" + strings.TrimPrefix(page(t, http.NotFound), "ws")
 	r := runProgram(t, "idle", "-json", "-q", "-n", "5", "-hold", "1ms", "-pid", self, "-vars", vars, ourEcho(t))
