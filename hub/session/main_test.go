@@ -46,6 +46,8 @@ func serve(t testing.TB, ho hub.Options, o Options) *server {
 	ws := &wsproto.Server{
 		Engine: netpoll.Options{MaxPending: maxPending},
 		Logger: slog.New(slog.DiscardHandler),
+		// A test that has filled a client's backlog may be slow to read it on a busy machine.
+		CloseTimeout: time.Minute,
 	}
 	ho.Server, ho.Wrap, ho.WrapPresence, ho.OnDrop = ws, Wrap, WrapPresence, OnDrop
 	h := hub.New(ho)
