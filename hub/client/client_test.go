@@ -14,8 +14,8 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
 	"github.com/fanfare-ws/fanfare/hub/internal/rig"
-	"github.com/fanfare-ws/fanfare/internal/proxy"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/internal/proxy"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
