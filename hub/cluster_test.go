@@ -274,3 +274,51 @@ func differ(got, want []uint64) string {
 	}
 	return "?"
 }
+
+// Older messages, which come from the broker when somebody asks for them, never get the
+// place of one that was superseded before all have got what follows.
+func TestOlderMessagesDoNotComeLate(t *testing.T) {
+	var m manual
+	topic := func(string) *TopicOptions { return &TopicOptions{Slow: Conflate, History: History{Messages: 50}} }
+	c := newCluster(t, 1, BusOptions{History: 1000}, Options{Topic: topic})
+	h := c.add(Options{Topic: topic, NewTask: m.newTask})
+	n := uint64(0)
+	pub := func(key string) {
+		n++
+		msg := number(n)
+		msg.Key = key
+		rc, err := c.hubs[0].Publish("x", msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, func() bool {
+			ts, ok := h.Topic("x")
+			return !ok || ts.Position.Offset >= rc.Position.Offset
+		})
+	}
+	start(t, c.hubs[0], "x", Start{})
+	for _, key := range []string{"a", "b", "c"} {
+		pub(key)
+	}
+	live, late, later := new(fake).join(t, h, "x"), new(fake), new(fake)
+	pub("k")
+	m.runAll()
+	for range 70 { // more than the log keeps holes for
+		pub("k")
+	}
+	subscribe := func(f *fake) {
+		if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{Last: 10}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	subscribe(late)
+	m.runAll()
+	wantGot(t, "who was there", live, 4, 74)
+	if n := live.sub.Dropped(); n != 69 {
+		t.Errorf("%d were dropped, want 69", n)
+	}
+	wantGot(t, "who came meanwhile", late, 74)
+	subscribe(later)
+	m.runAll()
+	wantGot(t, "who came afterwards", later, 1, 2, 3, 74)
+}

@@ -20,7 +20,8 @@
 // after the other as a single write: that is a walk. While it lasts, the next messages
 // gather, and go to those who are still to come in the same write: so batches form by
 // themselves under load, and nothing is delayed when there is none. Who was visited
-// before gets them by the next walk. A delivery allocates nothing; each batch is joined once.
+// before gets them by the next walk. A delivery allocates nothing; each batch is joined
+// once, and a walk looks for what is new a few times only.
 //
 // A publisher that is faster than the fan-out is slowed down: when more than
 // maxPending bytes wait for a group it takes part in the walk, or waits for the

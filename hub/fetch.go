@@ -117,12 +117,21 @@ func (n *link) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
 	if t.remote.call != f {
 		return fmt.Errorf("%w: it was lost meanwhile", ErrLinkDown)
 	}
+	if !none && t.takenOutLocked() {
+		return errMissed // the next who asks may find it otherwise
+	}
 	if !none && t.log.lost == q.UpTo { // else it has lost what is younger, and keeps nothing older
 		t.log.prepend(records, page.From)
 		t.trimLocked()
 	}
 	t.remote.filled = true
 	return nil
+}
+
+// takenOutLocked reports whether somebody may wait for numbers that are below all that the
+// log holds, since what had them was superseded: older messages must not get those.
+func (t *Topic) takenOutLocked() bool {
+	return t.opts.Slow == Conflate && (t.laggards > 0 || t.neededLocked() < t.log.oldest())
 }
 
 // advance appends to the log what the broker has of the topic after its last message, up

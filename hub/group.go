@@ -8,11 +8,10 @@ import (
 const (
 	// maxPending is how many bytes wait for a group before publishers have to.
 	maxPending = 8 << 20
-	// runLength is how many subscribers a walk copies at a time, and after how many it
-	// looks for what was published meanwhile.
+	// runLength is how many subscribers a walk copies at a time.
 	runLength = 64
 	// maxFresh is the cost of a batch from which on a walk leaves what comes meanwhile to
-	// the next: there may be another joined copy for each run, which the slow hold.
+	// the next.
 	maxFresh = 32 << 10
 )
 
@@ -243,17 +242,15 @@ func (g *group) closeHolesLocked() {
 // may come or not: who wants some of the batch begins behind.
 func (g *group) deliver(lap handout) (delivered int64) {
 	var buf [runLength]*Subscription
-	run, w := buf[:g.topic.hub.runLength], walk{group: g, lap: lap, all: lap.batch}
-	for i := 0; ; i += len(run) {
+	run, w := buf[:g.topic.hub.runLength], walk{group: g, lap: lap, all: lap.batch, look: 1}
+	for i := 0; ; i++ {
 		g.mu.Lock()
-		n := copy(run, g.list[min(i, len(g.list)):])
+		n := copy(run, g.list[min(i*len(run), len(g.list)):])
 		g.mu.Unlock()
 		if n == 0 {
 			return delivered
 		}
-		if i > 0 {
-			w.freshen()
-		}
+		w.freshen(i)
 		for _, s := range run[:n] {
 			switch {
 			case s == nil || s.gone():

@@ -194,7 +194,7 @@ func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
 
 // DisconnectIf does what Disconnect does, to those for whom is reports true: as to one
 // user's in a topic, or to those of a user who came with one session. It looks at all who
-// are subscribed.
+// are subscribed, of whom the members are a *[Member] each, and not its connection.
 func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, code wsproto.Code, reason string) int {
 	if t := h.lookup(name); t != nil {
 		return t.close(is, code, reason)

@@ -29,8 +29,9 @@ type Options struct {
 	Subscribed func(m *hub.Member, topic string) error
 	// Publish, if not nil, does what clients ask for with wire.Publish, in place of the
 	// endpoint: it may store r.Data, which is compact JSON and stays as it is, publish
-	// something else, or nothing. The reply tells the receipt's position, if it has one; an
-	// error, best a *wire.Error, is told as forbidden. r is valid during the call, which
+	// something else, or nothing. The reply tells the receipt's position, if it has one: a
+	// client that did not ask for r.Echo takes the message there for its own, and skips it; so
+	// leave m out then, or give no position. An error, best a *wire.Error, is told as forbidden. r is valid during the call, which
 	// may wait, as a Handler's.
 	Publish func(m *hub.Member, r *wire.Request) (hub.Receipt, error)
 }
