@@ -38,7 +38,10 @@ func TestBlockedHandlers(t *testing.T) {
 	if err := roundTrip(other, []byte("hello"), buf); err != nil {
 		t.Fatal(err)
 	}
-	var took []time.Duration
+	var alone, took []time.Duration
+	for range rounds {
+		alone = append(alone, timeRoundTrip(t, other, buf))
+	}
 	for i, nc := range clients {
 		write(t, nc, []byte("block"))
 		if i%20 == 0 { // while they pile up, too
@@ -49,10 +52,12 @@ func TestBlockedHandlers(t *testing.T) {
 	for range rounds {
 		took = append(took, timeRoundTrip(t, other, buf))
 	}
-	// The machine has other work, which no engine can help: not the worst counts.
+	// The machine has other work, which no engine can help: not the worst counts, and an
+	// echo without blocked handlers has its share of that.
+	slices.Sort(alone)
 	slices.Sort(took)
-	if m := took[len(took)*3/4]; m > 20*time.Millisecond {
-		t.Errorf("an echo beside %d blocked handlers took %v", blocked, took)
+	if m, limit := took[len(took)*3/4], max(20*time.Millisecond, 3*alone[len(alone)*3/4]); m > limit {
+		t.Errorf("an echo beside %d blocked handlers took %v, and without %v", blocked, took, alone)
 	}
 	g.open()
 	for _, nc := range clients {

@@ -5,6 +5,7 @@ package wsproto
 import (
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -114,12 +115,16 @@ func TestTakeoverMemory(t *testing.T) {
 				p.offer(deflateName + "; client_max_window_bits")
 				peers = append(peers, p)
 			}
-			heap := func() int {
-				var m runtime.MemStats
-				runtime.GC()
-				runtime.GC() // pools have a second chance
-				runtime.ReadMemStats(&m)
-				return int(m.HeapAlloc)
+			heap := func() int { // the least of several: what others allocate meanwhile goes again
+				least := math.MaxInt
+				for range 4 {
+					var m runtime.MemStats
+					runtime.GC()
+					runtime.GC() // pools have a second chance
+					runtime.ReadMemStats(&m)
+					least = min(least, int(m.HeapAlloc))
+				}
+				return least
 			}
 			for range 10 { // pools are filled
 				peers[0].send(frame)

@@ -252,14 +252,14 @@ func TestStreamBackpressure(t *testing.T) {
 		got <- n
 		return err
 	}}
-	s := &Server{Handler: h, PingInterval: 20 * time.Millisecond, PongTimeout: 20 * time.Millisecond, Engine: brisk}
+	s := &Server{Handler: h, PingInterval: 200 * time.Millisecond, PongTimeout: 200 * time.Millisecond, Engine: brisk}
 	p := dialPeer(t, listen(t, s))
 	head := "\x82\xff\x00\x00\x00\x00\x03\x00\x00\x00" + zeroMask
 	p.send(head)
 	chunk := make([]byte, 1<<20)
 	sent := 0
 	for {
-		_ = p.nc.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+		_ = p.nc.SetWriteDeadline(time.Now().Add(600 * time.Millisecond))
 		n, err := p.nc.Write(chunk[:min(len(chunk), size-sent)])
 		sent += n
 		if errors.Is(err, os.ErrDeadlineExceeded) {
