@@ -227,7 +227,7 @@ export class Chat {
     try {
       await this.#live.publish(this.#room.id, change);
     } catch (e) {
-      throw new Error(['timeout', 'lost', 'busy'].includes(e.code) ? 'There is no connection just now: nothing was changed. Please try again.' : `Nothing was changed: ${e.message}.`);
+      throw new Error(['timeout', 'lost', 'busy'].includes(e.code) ? 'The connection broke. If the change does not show when it is back, please try again.' : `Nothing was changed: ${e.message}.`);
     }
   }
 
