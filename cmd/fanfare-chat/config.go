@@ -41,7 +41,6 @@ Flags:
 func parseFlags(args []string, w io.Writer) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("fanfare-chat", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	f.StringVar(&c.data, "data", "", "`directory` in which all is kept, made if it is not there;\nfanfare-chat in the user's directory for configuration if empty")
 	f.StringVar(&c.db, "db", "", "`URL` of a PostgreSQL database to keep all in, postgres://USER@HOST/NAME, instead of -data")
@@ -49,28 +48,14 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(w, usage)
-		f.SetOutput(w)
-		f.PrintDefaults()
-		return nil, err
-	}
-	if err == nil {
-		err = c.check(f)
-	}
-	if err != nil {
-		fmt.Fprintln(w, "fanfare-chat:", err)
-		fmt.Fprintln(w, "Run fanfare-chat -help for the flags.")
+	if err := serving.ParseFlags(f, args, usage, w, c.check); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *config) check(f *flag.FlagSet) error {
+func (c *config) check() error {
 	switch {
-	case f.NArg() > 0:
-		return fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
 	case c.db != "" && c.data != "":
 		return errors.New("-data is given as well as -db; all is kept in one of them")
 	case c.db != "" && !strings.HasPrefix(c.db, "postgres://") && !strings.HasPrefix(c.db, "postgresql://"):

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"net/http"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/internal/leak"
+	"github.com/fanfare-ws/fanfare/internal/trial"
 )
 
 // asProgram is the variable that has the test binary be the program.
@@ -28,35 +27,4 @@ func itself(t testing.TB, args ...string) *process {
 	return begin(t, os.Args[0], args...)
 }
 
-// settles waits until cond holds, at most ten seconds.
-func settles(cond func() bool) bool {
-	limit := time.After(10 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-limit:
-			return false
-		case <-tick.C:
-		}
-	}
-	return true
-}
-
-// output collects what the program prints, which tests read while it runs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
+func settles(cond func() bool) bool { return trial.Settles(10*time.Second, cond) }

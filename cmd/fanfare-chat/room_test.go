@@ -19,6 +19,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
+	"github.com/fanfare-ws/fanfare/internal/trial"
 )
 
 const (
@@ -77,7 +78,7 @@ func build(t testing.TB, name string) string {
 type process struct {
 	testing.TB
 	cmd  *exec.Cmd
-	out  output
+	out  trial.Output
 	addr string
 }
 

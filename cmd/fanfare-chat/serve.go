@@ -6,11 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"os"
-	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
@@ -41,11 +39,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	level := slog.LevelInfo
-	if cfg.verbose {
-		level = slog.LevelDebug
-	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	log := serving.Logger(stderr, cfg.verbose)
 	where, err := cfg.where()
 	if err != nil {
 		return err
@@ -67,24 +61,8 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	greet(stdout, cfg, addr, where, files)
-	return until(ctx, c, cfg, stdout, log)
-}
-
-// until serves until the context is done, or the server fails.
-func until(ctx context.Context, c *chat.Chat, cfg *config, stdout io.Writer, log *slog.Logger) error {
-	server := c.Server()
-	failed := make(chan error, 1)
-	go func() { failed <- server.Wait() }()
-	select {
-	case err := <-failed:
+	if err := serving.Until(ctx, c.Server(), cfg.drain, stdout, log); err != nil {
 		return err
-	case <-ctx.Done():
-	}
-	fmt.Fprintln(stdout, "Closing", server.Stats().Open, "connections ...")
-	drain, cancel := context.WithTimeout(context.Background(), max(cfg.drain, time.Millisecond))
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		log.Warn("some clients did not say goodbye in time and were cut off", "error", err)
 	}
 	c.Close()
 	fmt.Fprintln(stdout, "All that was said is stored. Done.")

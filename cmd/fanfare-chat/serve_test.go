@@ -3,24 +3,21 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fanfare-ws/fanfare/internal/trial"
 )
 
 // runs the program in this process, until stop is called, which returns what it said.
 func runs(t *testing.T, args ...string) (addr string, client *http.Client, stop func() string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	var out output
+	var out trial.Output
 	status := make(chan int, 1)
 	go func() { status <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), &out, &out) }()
 	if !settles(func() bool { return strings.Contains(out.String(), "Ctrl-C") }) {
@@ -71,7 +68,7 @@ func TestServe(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	cert, key, trust := certificate(t, dir)
+	cert, key, trust := trial.Certificate(t)
 	addr, client, stop := runs(t, "-data", dir, "-cert", cert, "-key", key)
 	defer stop()
 	client.Transport.(*http.Transport).TLSClientConfig = trust
@@ -113,27 +110,4 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d with %q", args, status, out.String(), c.status, c.says)
 		}
 	}
-}
-
-// certificate writes the certificate of the standard library's test server, and returns
-// what trusts it.
-func certificate(t *testing.T, dir string) (cert, key string, trust *tls.Config) {
-	t.Helper()
-	s := httptest.NewTLSServer(nil)
-	s.Close()
-	pair := s.TLS.Certificates[0]
-	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, typ string, der []byte) string {
-		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(s.Certificate())
-	return write("cert.pem", "CERTIFICATE", pair.Certificate[0]), write("key.pem", "PRIVATE KEY", der), &tls.Config{RootCAs: pool}
 }

@@ -66,7 +66,6 @@ Flags:
 func parseFlags(args []string, w io.Writer) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("fanfare", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
@@ -87,28 +86,14 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
 	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE then want as Authorization: Bearer TOKEN,\nand without which nobody can GET what users got, or who they are")
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(w, usage)
-		f.SetOutput(w)
-		f.PrintDefaults()
-		return nil, err
-	}
-	if err == nil {
-		err = c.check(f)
-	}
-	if err != nil {
-		fmt.Fprintln(w, "fanfare:", err)
-		fmt.Fprintln(w, "Run fanfare -help for the flags.")
+	if err := serving.ParseFlags(f, args, usage, w, c.check); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *config) check(f *flag.FlagSet) error {
+func (c *config) check() error {
 	switch {
-	case f.NArg() > 0:
-		return fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
 	case serving.CheckTLS(c.cert, c.key) != nil:
 		return serving.CheckTLS(c.cert, c.key)
 	case c.maxMessage < 1:

@@ -2,56 +2,24 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/fanfare-ws/fanfare/internal/leak"
+	"github.com/fanfare-ws/fanfare/internal/trial"
 )
 
 func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
 
-// settles waits until cond holds, at most five seconds.
-func settles(cond func() bool) bool {
-	limit := time.After(5 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-limit:
-			return false
-		case <-tick.C:
-		}
-	}
-	return true
-}
-
-// output collects what the program prints, which tests read while it runs.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
+func settles(cond func() bool) bool { return trial.Settles(5*time.Second, cond) }
 
 // program is a running server.
 type program struct {
@@ -59,8 +27,8 @@ type program struct {
 	addr   string
 	stop   func() // as SIGTERM does
 	status chan int
-	stdout output
-	stderr output
+	stdout trial.Output
+	stderr trial.Output
 }
 
 var listening = regexp.MustCompile(`listening on (\S+)`)

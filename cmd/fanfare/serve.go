@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime/pprof"
 	"strings"
-	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -50,11 +49,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	level := slog.LevelInfo
-	if cfg.verbose {
-		level = slog.LevelDebug
-	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	log := serving.Logger(stderr, cfg.verbose)
 	a, err := newApp(cfg, log)
 	if err != nil {
 		return err
@@ -65,18 +60,8 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		return err
 	}
 	greet(stdout, cfg, addr, files)
-	failed := make(chan error, 1)
-	go func() { failed <- a.server.Wait() }()
-	select {
-	case err := <-failed:
+	if err := serving.Until(ctx, a.server, cfg.drain, stdout, log); err != nil {
 		return err
-	case <-ctx.Done():
-	}
-	fmt.Fprintln(stdout, "Closing", a.server.Stats().Open, "connections ...")
-	drain, cancel := context.WithTimeout(context.Background(), max(cfg.drain, time.Millisecond))
-	defer cancel()
-	if err := a.server.Shutdown(drain); err != nil {
-		log.Warn("some clients did not say goodbye in time and were cut off", "error", err)
 	}
 	fmt.Fprintln(stdout, "Done.")
 	return nil

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/internal/trial"
 )
 
 // TestTLS goes through the whole program: page, publishing and WebSockets.
@@ -52,28 +48,11 @@ func TestTLS(t *testing.T) {
 	_ = c.Close(websocket.StatusNormalClosure, "")
 }
 
-// certificate writes the certificate of the standard library's test server, and
-// returns a client that trusts it.
+// certificate returns files with a certificate and its key, and a client that trusts it.
 func certificate(t *testing.T) (cert, key string, client *http.Client) {
 	t.Helper()
-	s := httptest.NewTLSServer(nil)
-	s.Close()
-	pair := s.TLS.Certificates[0]
-	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	write := func(name, typ string, der []byte) string {
-		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(s.Certificate())
-	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	cert, key, trust := trial.Certificate(t)
+	tr := &http.Transport{TLSClientConfig: trust}
 	t.Cleanup(tr.CloseIdleConnections)
-	return write("cert.pem", "CERTIFICATE", pair.Certificate[0]), write("key.pem", "PRIVATE KEY", der), &http.Client{Transport: tr}
+	return cert, key, &http.Client{Transport: tr}
 }

@@ -11,26 +11,14 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/internal/leak"
+	"github.com/fanfare-ws/fanfare/internal/trial"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// settles waits until cond holds, at most ten seconds.
-func settles(cond func() bool) bool {
-	limit := time.After(10 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-limit:
-			return false
-		case <-tick.C:
-		}
-	}
-	return true
-}
+func settles(cond func() bool) bool { return trial.Settles(10*time.Second, cond) }
 
 // server is a hub with an endpoint, on a socket.
 type server struct {

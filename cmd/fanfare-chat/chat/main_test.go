@@ -21,24 +21,12 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/internal/leak"
+	"github.com/fanfare-ws/fanfare/internal/trial"
 )
 
 func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
 
-// settles waits until cond holds, at most ten seconds.
-func settles(cond func() bool) bool {
-	limit := time.After(10 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-limit:
-			return false
-		case <-tick.C:
-		}
-	}
-	return true
-}
+func settles(cond func() bool) bool { return trial.Settles(10*time.Second, cond) }
 
 // clock is a time that tests set.
 type clock struct {

@@ -66,15 +66,21 @@ func (c *Chat) me(k *call) error {
 	return k.answer(http.StatusOK, map[string]any{"user": sayUser(k.user), "rooms": all(places, sayPlace)})
 }
 
-// named returns the user of that name.
-func (c *Chat) named(ctx context.Context, name string) (store.User, error) {
-	_, key, err := account.ParseName(name)
+// named returns the user whom the request's body names.
+func (c *Chat) named(k *call) (store.User, error) {
+	var q struct {
+		Name string `json:"name"`
+	}
+	if err := k.readJSON(&q); err != nil {
+		return store.User{}, err
+	}
+	_, key, err := account.ParseName(q.Name)
 	if err != nil {
 		return store.User{}, &account.InvalidError{Reason: err}
 	}
-	u, err := c.store.UserByKey(ctx, key)
+	u, err := c.store.UserByKey(k.Context(), key)
 	if errors.Is(err, store.ErrNotFound) {
-		err = errorf(http.StatusNotFound, "there is nobody called %q", name)
+		err = errorf(http.StatusNotFound, "there is nobody called %q", q.Name)
 	}
 	return u, err
 }

@@ -120,13 +120,7 @@ func (c *Chat) invite(k *call) error {
 	if err != nil {
 		return err
 	}
-	var q struct {
-		Name string `json:"name"`
-	}
-	if err := k.readJSON(&q); err != nil {
-		return err
-	}
-	u, err := c.named(k.Context(), q.Name)
+	u, err := c.named(k)
 	if err != nil {
 		return err
 	}
@@ -141,13 +135,7 @@ func (c *Chat) invite(k *call) error {
 }
 
 func (c *Chat) direct(k *call) error {
-	var q struct {
-		Name string `json:"name"`
-	}
-	if err := k.readJSON(&q); err != nil {
-		return err
-	}
-	u, err := c.named(k.Context(), q.Name)
+	u, err := c.named(k)
 	if err != nil {
 		return err
 	}
