@@ -31,16 +31,29 @@ func blockers(t *testing.T, opts Options, n int) (s *server, clients []*net.TCPC
 
 // 200 handlers that block hold up nobody else.
 func TestBlockedHandlers(t *testing.T) {
-	const blocked, rounds = 200, 15
+	const blocked, limit = 200, 20 * time.Millisecond
+	// The machine may have other work just now, which no engine can help: not the worst
+	// counts, and there is another try. Handlers that held others up would do so each time.
+	var took []time.Duration
+	for range 5 {
+		took = besideBlocked(t, blocked)
+		slices.Sort(took)
+		if took[len(took)*3/4] <= limit {
+			return
+		}
+	}
+	t.Errorf("an echo beside %d blocked handlers took %v, five times", blocked, took)
+}
+
+// besideBlocked returns how long echoes take while so many handlers block, or begin to.
+func besideBlocked(t *testing.T, blocked int) (took []time.Duration) {
+	t.Helper()
+	const rounds = 15
 	s, clients, entered, g := blockers(t, Options{}, blocked)
 	other := dial(t, s.addr)
 	buf := make([]byte, 16)
 	if err := roundTrip(other, []byte("hello"), buf); err != nil {
 		t.Fatal(err)
-	}
-	var alone, took []time.Duration
-	for range rounds {
-		alone = append(alone, timeRoundTrip(t, other, buf))
 	}
 	for i, nc := range clients {
 		write(t, nc, []byte("block"))
@@ -48,22 +61,16 @@ func TestBlockedHandlers(t *testing.T) {
 			took = append(took, timeRoundTrip(t, other, buf))
 		}
 	}
-	eventually(t, "all block", func() bool { return entered.Load() == blocked })
+	eventually(t, "all block", func() bool { return entered.Load() == int32(blocked) })
 	for range rounds {
 		took = append(took, timeRoundTrip(t, other, buf))
-	}
-	// The machine has other work, which no engine can help: not the worst counts, and an
-	// echo without blocked handlers has its share of that.
-	slices.Sort(alone)
-	slices.Sort(took)
-	if m, limit := took[len(took)*3/4], max(20*time.Millisecond, 3*alone[len(alone)*3/4]); m > limit {
-		t.Errorf("an echo beside %d blocked handlers took %v, and without %v", blocked, took, alone)
 	}
 	g.open()
 	for _, nc := range clients {
 		expect(t, nc, "block")
 	}
 	eventually(t, "the drainers are gone", func() bool { return s.Stats().Drainers == 0 })
+	return took
 }
 
 func timeRoundTrip(t *testing.T, nc net.Conn, buf []byte) time.Duration {
