@@ -26,16 +26,18 @@ func write(t *testing.T, text string) (name string) {
 // Each connection has a line, in turn, beside what all have.
 func TestHeaderFile(t *testing.T) {
 	checkLeaks(t)
-	var mu sync.Mutex
-	var got []string
+	const n = 5
+	fields := make(chan string, n)
 	url := theirs(t, func(ctx context.Context, r *http.Request, c *websocket.Conn) {
-		mu.Lock()
-		got = append(got, r.Header.Get("Cookie")+" "+r.Header.Get("X-All"))
-		mu.Unlock()
+		fields <- r.Header.Get("Cookie") + " " + r.Header.Get("X-All")
 		_, _, _ = c.Read(ctx)
 	})
 	file := write(t, "Cookie: a=1\nCookie: a=2\r\nCookie: a=3")
 	runProgram(t, "idle", "-json", "-q", "-n", "5", "-hold", "1ms", "-header", "X-All: yes", "-header-file", file, url).wantOK(t)
+	var got []string
+	for range n {
+		got = append(got, <-fields)
+	}
 	slices.Sort(got)
 	want(t, "fields", strings.Join(got, ", "), "a=1 yes, a=1 yes, a=2 yes, a=2 yes, a=3 yes")
 }
