@@ -145,7 +145,7 @@ func TestTLSAnswerToFullSocket(t *testing.T) {
 	eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
 	for full := 0; full < 10; full++ { // what TLS has to do with it the client never learns
 		p.c.mu.Lock()
-		if n, errno := send(p.c.fd, make([]byte, 4<<10)); errno == 0 && n > 0 {
+		if n, errno := send(p.c.fd, make([]byte, 4<<10), 0); errno == 0 && n > 0 {
 			full = 0
 		}
 		p.c.mu.Unlock()

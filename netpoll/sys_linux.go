@@ -28,10 +28,10 @@ func recv(fd int32, p []byte) (int, syscall.Errno) {
 	}
 }
 
-func send(fd int32, p []byte) (int, syscall.Errno) {
+func send(fd int32, p []byte, flags int) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), sendFlags, 0, 0)
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(sendFlags|flags), 0, 0)
 		if errno != unix.EINTR {
 			return int(n), errno
 		}

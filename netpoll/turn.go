@@ -82,7 +82,7 @@ func (c *Conn) isLive() bool {
 func (c *Conn) conclude(w *worker) {
 	w.turning = false
 	c.mu.Lock()
-	c.releaseLocked(w)
+	c.releaseLocked(w, c.phase == flushing)
 	c.drainedLocked()
 	if c.phase == flushing {
 		c.lingerLocked()

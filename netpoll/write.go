@@ -89,7 +89,7 @@ func (c *Conn) WriteLast(p []byte, err error) bool {
 		c.mu.Unlock()
 		return false
 	}
-	failed := c.putLocked(nil, p, nil)
+	failed := !c.gatherLocked(nil, p) && c.putLocked(nil, p, nil)
 	c.dropBehindLocked()
 	c.access = accessSealed
 	if r := c.rareLocked(); r.err == nil {
@@ -164,7 +164,7 @@ func (c *Conn) putRawLocked(head, body []byte, shared *Buffer) (failed bool) {
 	var took int
 	var errno syscall.Errno
 	if len(head) == 0 {
-		took, errno = send(c.fd, body)
+		took, errno = send(c.fd, body, 0)
 	} else {
 		iov := [2]unix.Iovec{iovec(head), iovec(body)}
 		took, errno = sendv(c.fd, iov[:])
@@ -266,7 +266,7 @@ func (c *Conn) flushLocked() (events uint32) {
 func (c *Conn) relieve(w *worker) {
 	var events uint32
 	c.mu.Lock()
-	c.releaseLocked(w)
+	c.releaseLocked(w, false)
 	if c.out != nil && c.state.Load()&evWrite != 0 {
 		c.state.And(^evWrite)
 		events = c.flushLocked()
@@ -289,12 +289,13 @@ func (c *Conn) flushGatherLocked(o *outbound) (failed bool) {
 	if s := c.secureLocked(); s != nil {
 		return c.sealLocked(s, nil, p)
 	}
-	took, errno := send(c.fd, p)
+	took, errno := send(c.fd, p, 0)
 	return c.sentLocked(nil, p, nil, took, errno)
 }
 
-// releaseLocked ends the gathering on w, if c takes part in it.
-func (c *Conn) releaseLocked(w *worker) {
+// releaseLocked ends the gathering on w, if c takes part in it. Before the end of our
+// side, last, the kernel waits for that: both leave in one segment.
+func (c *Conn) releaseLocked(w *worker, last bool) {
 	o := &w.out
 	if c.out != o {
 		return
@@ -309,7 +310,11 @@ func (c *Conn) releaseLocked(w *worker) {
 		c.sealLocked(s, nil, p)
 		return
 	}
-	took, errno := send(c.fd, p)
+	flags := 0
+	if last {
+		flags = unix.MSG_MORE
+	}
+	took, errno := send(c.fd, p, flags)
 	if took == len(p) { // nearly always: spare it the call
 		c.loop.bytesOut.Add(int64(took))
 		return
