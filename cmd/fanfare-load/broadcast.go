@@ -17,7 +17,6 @@ type castRun struct {
 	wire        *wire
 	op          wsproto.Opcode
 	wrapped     bool // payloads stand anywhere in messages
-	window      int  // of each publisher, at most; 0 if it is paced
 	subscribers []*subscriber
 	publishers  []*publisher
 	stalled     []*staller
@@ -31,17 +30,8 @@ func newCastRun(l *load) *castRun {
 		r.op = wsproto.Text
 	}
 	r.wire = newWire(rand.Uint64(), o.size, o.publishers, o.text)
-	r.window = (o.window + o.publishers - 1) / o.publishers
-	for _, s := range l.shards {
-		for range o.publishers {
-			s.cast.rings = append(s.cast.rings, make([]slot, r.window))
-		}
-	}
 	for i := range o.publishers {
-		p := &publisher{run: r, id: i, buf: make([]byte, o.size)}
-		p.window = uint64(share(o.window, i, o.publishers))
-		p.done = make([]int, p.window)
-		r.publishers = append(r.publishers, p)
+		r.publishers = append(r.publishers, &publisher{run: r, id: i, buf: make([]byte, o.size)})
 	}
 	return r
 }
@@ -54,21 +44,18 @@ func runBroadcast(l *load, ctx context.Context) error {
 		return err
 	}
 	defer r.closeStalled()
-	if err := l.weigh("connected"); err != nil {
+	if err := l.weigh(stageConnected); err != nil {
 		return err
 	}
 	if err := r.awaitSubscriptions(ctx); err != nil {
 		return err
 	}
-	m := l.measure()
 	var err error
-	if r.window > 0 {
-		err = r.saturate(ctx)
-	} else {
-		err = r.paced(ctx)
+	for _, c := range l.opt.courses() {
+		if err = r.follow(ctx, &c); err != nil {
+			break
+		}
 	}
-	l.report.Messages = m.end()
-	r.count(ctx)
 	err = firstError(err, l.weigh("at the end"))
 	if err == nil && len(r.stalled) > 0 {
 		err = r.examine(ctx)

@@ -85,6 +85,57 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
+// TestBroadcastThen follows three courses on the same connections, and counts what is
+// missing where it is.
+func TestBroadcastThen(t *testing.T) {
+	checkLeaks(t)
+	args := []string{"broadcast", "-json", "-q", "-n", "5", "-publishers", "2", "-rate", "1000", "-count", "10", "-then", "-window 4 -count 20",
+		"-then", "-window 2 -duration 20ms", "-then", "-rate 500 -count 7", "-drain", "1s"}
+	check := func(r result, missing int64) {
+		t.Helper()
+		sent := []int64{20, r.report.Then[1].Sent, 7}
+		want(t, "delivered first", r.report.Messages.Received, 50)
+		for i, m := range r.report.Then {
+			want(t, "sent then", m.Sent, sent[i])
+			if i == 0 {
+				want(t, "missing then", m.Missing, missing)
+			} else {
+				want(t, "missing at last", m.Missing, 0)
+			}
+			want(t, "delivered then", m.Received, 5*sent[i]-m.Missing)
+			if m.Latency == nil || m.Flags == "" {
+				t.Errorf("%+v", m)
+			}
+		}
+	}
+	for _, url := range []string{ourBroadcast(t, &wsproto.Server{}), theirBroadcast(t, nil)} {
+		r := runProgram(t, append(args, url)...)
+		r.wantOK(t)
+		check(r, 0)
+	}
+	lossy := theirBroadcast(t, func(sub, n int, p []byte) [][]byte {
+		if sub == 3 && n == 20 {
+			return nil
+		}
+		return [][]byte{p}
+	})
+	r := runProgram(t, append(args, lossy)...)
+	r.wantFault(t, "missing", 1)
+	check(r, 1)
+	for _, bad := range []struct{ then, says string }{
+		{"-window 1", `-then "-window 1": -window is 1; with 2 publishers`},
+		{"-rate 1 -window 4", "exclude each other"},
+		{"-size 5", "no flag -size"},
+		{"8", `"8" is no flag`},
+	} {
+		r := runProgram(t, "broadcast", "-publishers", "2", "-then", bad.then, "ws://localhost/")
+		want(t, "status", r.status, exitUsage)
+		if !strings.Contains(r.stderr, bad.says) {
+			t.Errorf("%s: it does not say %q", r.stderr, bad.says)
+		}
+	}
+}
+
 // TestBroadcastNotices has a broadcaster do each thing wrong once, with message 10
 // for subscriber 3.
 func TestBroadcastNotices(t *testing.T) {

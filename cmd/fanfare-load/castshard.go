@@ -18,6 +18,17 @@ type slot struct {
 	done    bool
 }
 
+// begin forgets what was under way. A window of 0 is none.
+func (c *castShard) begin(publishers, window int) {
+	c.rings = make([][]slot, publishers)
+	for i := range c.rings {
+		c.rings[i] = make([]slot, window)
+	}
+}
+
+// windowed reports whether anybody waits until messages are everywhere.
+func (c *castShard) windowed() bool { return len(c.rings) > 0 && len(c.rings[0]) > 0 }
+
 // credit counts that one more reader has message n, or never will, and reports
 // whether that was the last of the shard.
 func (c *castShard) credit(publisher int, n uint64) bool {

@@ -24,6 +24,10 @@
 // kernel lets it, what the processor's counters say of it: instructions and cycles, in
 // user space and in the kernel. With -vars, its heap, stacks and goroutines, too.
 //
+// Opening many connections takes longer than most measurements. With -then, a broadcast
+// goes on in another way on the connections that there are, and idle with -at weighs the
+// server on the way to -n.
+//
 // Latencies are recorded in HdrHistograms, one for each event loop, with three
 // significant digits, and merged at the end.
 //

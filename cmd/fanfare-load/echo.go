@@ -15,6 +15,7 @@ type echoRun struct {
 	op      wsproto.Opcode
 	size    int
 	members []*echoer // those that are open
+	echoed  int       // of members, those with which echoOnce is done
 	buffers sync.Pool // of payloads
 	steady  *schedule // with -rate; message k of member i is number k*len(members)+i
 }
@@ -31,10 +32,10 @@ func newEchoRun(l *load) *echoRun {
 	return r
 }
 
-// connect opens the connections.
-func (r *echoRun) connect(ctx context.Context) error {
+// connect opens n connections more.
+func (r *echoRun) connect(ctx context.Context, n int) error {
 	pipeline := max(1, r.load.opt.pipeline)
-	all := make([]*echoer, r.load.opt.n)
+	all := make([]*echoer, n)
 	err := r.load.connect(ctx, "connections", r.load.target, len(all), func(i int) wsproto.Handler {
 		all[i] = &echoer{run: r, id: i, times: make([]int64, pipeline)}
 		return r.load.greeting(all[i])
@@ -48,7 +49,7 @@ func (r *echoRun) connect(ctx context.Context) error {
 			r.members = append(r.members, e)
 		}
 	}
-	return r.load.weigh("connected")
+	return r.load.weigh(stageConnected)
 }
 
 // dueAt returns the time from which the latency of e's next message counts.
@@ -61,7 +62,7 @@ func (r *echoRun) dueAt(e *echoer, now int64) int64 {
 
 func runEcho(l *load, ctx context.Context) error {
 	r := newEchoRun(l)
-	if err := r.connect(ctx); err != nil {
+	if err := r.connect(ctx, l.opt.n); err != nil {
 		return err
 	}
 	m := l.measure()
@@ -71,8 +72,9 @@ func runEcho(l *load, ctx context.Context) error {
 	} else {
 		err = r.closedLoop(ctx)
 	}
-	l.report.Messages = m.end()
-	r.count(ctx)
+	got := m.end()
+	l.report.add(got, "")
+	r.count(ctx, r.members, got)
 	return firstError(err, l.weigh("at the end"))
 }
 
@@ -127,10 +129,10 @@ func (r *echoRun) answered() bool {
 	return true
 }
 
-// count adds up what was sent, and what of it is lost.
-func (r *echoRun) count(ctx context.Context) {
+// count adds up what those have sent in all, and what of it is lost.
+func (r *echoRun) count(ctx context.Context, those []*echoer, m *messagesReport) {
 	due := int64(0)
-	for _, e := range r.members {
+	for _, e := range those {
 		e.mu.Lock()
 		if e.due >= unlimited || ctx.Err() != nil { // what was not sent yet never will be
 			e.due = e.sent
@@ -138,7 +140,6 @@ func (r *echoRun) count(ctx context.Context) {
 		due += int64(e.due)
 		e.mu.Unlock()
 	}
-	m := r.load.report.Messages
 	m.Sent, m.Expected = due, due
 	if ctx.Err() != nil {
 		m.Expected = m.Received // what was under way is not lost

@@ -65,7 +65,7 @@ func (r *castRun) examine(ctx context.Context) error {
 		Subscribers: len(r.stalled),
 		Fates:       v.fates,
 		Messages:    v.messages.Load(),
-		Expected:    l.report.Messages.Sent * int64(len(r.stalled)),
+		Expected:    l.report.sent() * int64(len(r.stalled)),
 	}
 	v.fates = make(map[string]int64) // what comes later is our own doing
 	return err

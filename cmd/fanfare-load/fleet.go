@@ -41,7 +41,7 @@ type fleet struct {
 // newFleet starts an engine for connections with messages of size bytes, of which
 // pipeline may be in flight on one.
 func newFleet(opt *options, sources []netip.Addr, all *faults) (*fleet, error) {
-	inFlight := max(1, opt.pipeline, opt.window) * (opt.size + 64)
+	inFlight := max(1, opt.pipeline, opt.mostWindow()) * (opt.size + 64)
 	engine, err := netpoll.New(netpoll.Options{
 		MaxPending: max(4<<20, 4*inFlight),
 		TLSTimeout: opt.timeout,
@@ -178,13 +178,19 @@ func (f *fleet) left(err *wsproto.CloseError) {
 // alive returns the number of connections that are open.
 func (f *fleet) alive() int64 { return f.opened.Load() - f.closed.Load() }
 
-// end closes what is open, in order as far as the server takes part, and ends the
-// engine.
-func (f *fleet) end() {
+// end closes what is open, in order as far as the server takes part unless it is to be
+// abrupt, and ends the engine.
+func (f *fleet) end(abrupt bool) {
 	f.mu.Lock()
 	f.ending.Store(true)
 	conns := f.conns
 	f.mu.Unlock()
+	if abrupt {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = f.engine.Shutdown(ctx) // its error says that it did not wait
+		return
+	}
 	for _, c := range conns {
 		c.Close(wsproto.NormalClosure, "")
 	}

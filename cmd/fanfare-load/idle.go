@@ -7,17 +7,16 @@ import (
 
 func runIdle(l *load, ctx context.Context) error {
 	r := newEchoRun(l)
-	if err := r.connect(ctx); err != nil {
-		return err
-	}
-	if err := l.pause(ctx, "holding", l.opt.hold); err != nil {
-		return err
-	}
-	if err := l.weigh(fmt.Sprintf("after %v", l.opt.hold)); err != nil {
-		return err
-	}
-	if err := r.exercise(ctx); err != nil {
-		return err
+	for _, n := range l.opt.levels() {
+		if err := r.connect(ctx, n-l.report.Connections.Wanted); err != nil {
+			return err
+		}
+		if err := l.rest(ctx, "holding", l.opt.hold, fmt.Sprintf("after %v", l.opt.hold)); err != nil {
+			return err
+		}
+		if err := r.exercise(ctx); err != nil {
+			return err
+		}
 	}
 	return l.settled()
 }
@@ -31,13 +30,10 @@ func (r *echoRun) exercise(ctx context.Context) error {
 	if err := r.echoOnce(ctx); err != nil {
 		return err
 	}
-	if err := l.weigh("after an echo on each"); err != nil || l.opt.rest == 0 {
+	if err := l.weigh("echoed on each"); err != nil || l.opt.rest == 0 {
 		return err
 	}
-	if err := l.pause(ctx, "resting", l.opt.rest); err != nil {
-		return err
-	}
-	return l.weigh(fmt.Sprintf("%v after an echo on each", l.opt.rest))
+	return l.rest(ctx, "resting", l.opt.rest, fmt.Sprintf("%v later", l.opt.rest))
 }
 
 // settled is -settle.
@@ -56,15 +52,18 @@ func (l *load) settled() error {
 	return l.weigh("settled")
 }
 
-// echoOnce sends one message on each connection, no more under way at a time than
-// handshakes were.
+// echoOnce sends one message on each connection that has had none, no more under way at
+// a time than handshakes were.
 func (r *echoRun) echoOnce(ctx context.Context) error {
 	l := r.load
+	fresh := r.members[r.echoed:]
+	r.echoed = len(r.members)
+	l.restart()
 	m := l.measure()
-	stop := l.progress.during("echoing", int64(len(r.members)), l.received)
+	stop := l.progress.during("echoing", int64(len(fresh)), l.received)
 	defer stop()
 	var err error
-	for i, e := range r.members {
+	for i, e := range fresh {
 		if i%l.opt.concurrency == 0 && err == nil {
 			err = l.settle(ctx, func() bool { return l.received() >= int64(i) })
 		}
@@ -74,7 +73,8 @@ func (r *echoRun) echoOnce(ctx context.Context) error {
 		e.allow(1)
 	}
 	err = firstError(err, l.settle(ctx, r.answered))
-	l.report.Messages = m.end()
-	r.count(ctx)
+	got := m.end()
+	l.report.add(got, fmt.Sprintf("-n %d", len(r.members)))
+	r.count(ctx, fresh, got)
 	return err
 }

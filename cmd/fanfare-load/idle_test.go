@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func TestIdleEcho(t *testing.T) {
 		r.wantOK(t)
 		want(t, "echoed", r.report.Messages.Received, 50)
 		want(t, "sent", r.report.Messages.Sent, 50)
-		checkStages(t, r.report.Memory, "before", "connected", "after 10ms", "after an echo on each", "20ms after an echo on each")
+		checkStages(t, r.report.Memory, "before", "connected", "after 10ms", "echoed on each", "20ms later")
 	})
 }
 
@@ -50,6 +51,37 @@ func TestIdleEchoConcurrency(t *testing.T) {
 	r := runProgram(t, "idle", "-json", "-q", "-n", "20", "-concurrency", "4", "-hold", "1ms", "-echo", "-rest", "1ms", url)
 	r.wantOK(t)
 	want(t, "most messages at a time", g.mostInside(), 4)
+}
+
+// TestIdleAt weighs on the way, and echoes once on each, when the turn is its own.
+func TestIdleAt(t *testing.T) {
+	bothEchoes(t, func(t *testing.T, url string) {
+		file := filepath.Join(t.TempDir(), "turn")
+		args := []string{"idle", "-json", "-q", "-at", "10,25", "-n", "40", "-hold", "0s", "-echo", "-rest", "10ms", "-turn", file, "-abrupt", "-pid", self, url}
+		others, err := openTurn(t.Context(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go others.end()
+		r := runProgram(t, args...)
+		r.wantOK(t)
+		want(t, "echoed first", r.report.Messages.Received, 10)
+		for i, n := range []int64{15, 15} {
+			want(t, "echoed then", r.report.Then[i].Received, n)
+			want(t, "expected then", r.report.Then[i].Expected, n)
+		}
+		stages := r.report.Memory
+		want(t, "stages", len(stages), 1+3*4)
+		for i, n := range []int64{10, 25, 40} {
+			for j, name := range []string{"connected", "after 0s", "echoed on each", "10ms later"} {
+				s := stages[1+4*i+j]
+				want(t, "stage", s.Name, name)
+				want(t, "connections", s.Connections, n)
+				// While others may have their turn, the kernel's memory is theirs, too.
+				want(t, "kernel is known", s.Kernel.Slab.Total != unknown, j < 3)
+			}
+		}
+	})
 }
 
 func checkStages(t *testing.T, stages []stage, names ...string) {
@@ -96,7 +128,8 @@ func TestIdleLosesConnections(t *testing.T) {
 // TestIdleTable is for people.
 func TestIdleTable(t *testing.T) {
 	checkLeaks(t)
-	r := runProgram(t, "idle", "-n", "10", "-hold", "1ms", "-pid", self, ourEcho(t))
+	r := runProgram(t, "idle", "-at", "5", "-n", "10", "-hold", "1ms", "-echo", "-rest", "1ms", "-pid", self, ourEcho(t))
+	want(t, "tables", strings.Count(r.stdout, "server, RSS"), 2)
 	want(t, "status", r.status, exitOK)
 	for _, s := range []string{"10 of 10 opened", "server, RSS", "server, PSS", "per connection", "kernel, socket objects", "ok: nothing was lost"} {
 		if !strings.Contains(r.stdout, s) {

@@ -15,6 +15,7 @@ type load struct {
 	target   wsproto.Target
 	publish  wsproto.Target // of publishers
 	fleet    *fleet
+	turn     *turn
 	shards   []*shard // one for each loop of the engine
 	faults   *faults
 	progress *progress
@@ -44,7 +45,11 @@ func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 	if opt.pid != 0 {
 		l.warnServerLimit()
 	}
+	if l.turn, err = openTurn(ctx, opt.turn); err != nil {
+		return nil, err
+	}
 	if l.fleet, err = newFleet(opt, sources, l.faults); err != nil {
+		l.turn.end()
 		return nil, err
 	}
 	for range l.fleet.engine.Loops() {
@@ -114,8 +119,9 @@ func (l *load) finish(ctx context.Context, err error) {
 		l.report.Connections.Compressed = &n
 	}
 	stop := l.progress.during("closing", l.fleet.opened.Load(), l.fleet.closed.Load)
-	l.fleet.end()
+	l.fleet.end(l.opt.abrupt)
 	stop()
+	l.turn.end()
 	l.report.Faults = l.faults.list()
 	l.report.OK = len(l.report.Faults) == 0 && !l.report.Interrupted
 }
@@ -126,6 +132,16 @@ func (l *load) pause(ctx context.Context, what string, d time.Duration) error {
 	defer stop()
 	until := time.Now().Add(d)
 	return l.until(ctx, 5*time.Millisecond, func() bool { return !time.Now().Before(until) })
+}
+
+// rest leaves the connections alone for d, in which others may have their turn, and
+// weighs the server then.
+func (l *load) rest(ctx context.Context, what string, d time.Duration, stage string) error {
+	if d > 0 {
+		l.turn.pass()
+	}
+	err := l.pause(ctx, what, d)
+	return firstError(err, l.weigh(stage), l.turn.take(ctx))
 }
 
 // until waits until done says so. It returns early, without an error, if no

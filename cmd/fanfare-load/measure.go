@@ -114,14 +114,6 @@ func (l *load) pace(ctx context.Context, s schedule, total int64, send func(i, d
 	return err
 }
 
-// total returns the number of messages to send at the rate.
-func (o *options) total() int64 {
-	if o.count > 0 {
-		return o.count
-	}
-	return max(1, int64(o.rate*o.duration.Seconds()))
-}
-
 // firstError returns the first that is not nil.
 func firstError(errs ...error) error {
 	for _, err := range errs {

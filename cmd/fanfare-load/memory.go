@@ -22,6 +22,9 @@ type stage struct {
 	} `json:"kernel"`
 }
 
+// stageConnected is the name of the first stage at a number of connections.
+const stageConnected = "connected"
+
 // amount is one figure, in bytes. What cannot be read is -1, and what follows from
 // it absent.
 type amount struct {
@@ -72,9 +75,10 @@ func (l *load) weigh(name string) error {
 	s.Server.Heap = amountOf(v.heap(), before(&first.Server.Heap), n)
 	s.Server.Stacks = amountOf(v.stacks(), before(&first.Server.Stacks), n)
 	s.Server.Goroutines = amountOf(v.goroutines(), before(&first.Server.Goroutines), n)
-	s.Kernel.SocketObjects = amountOf(socketSlabs(), before(&first.Kernel.SocketObjects), n)
-	s.Kernel.TCPBuffers = amountOf(tcpBuffers(), before(&first.Kernel.TCPBuffers), n)
-	s.Kernel.Slab = amountOf(kernelSlabs(), before(&first.Kernel.Slab), n)
+	k := l.turn.kernel()
+	s.Kernel.SocketObjects = amountOf(k.objects, before(&first.Kernel.SocketObjects), n)
+	s.Kernel.TCPBuffers = amountOf(k.buffers, before(&first.Kernel.TCPBuffers), n)
+	s.Kernel.Slab = amountOf(k.slabs, before(&first.Kernel.Slab), n)
 	l.report.Memory = append(l.report.Memory, s)
 	return nil
 }

@@ -15,8 +15,23 @@ func memoryLine(t *table, stages []stage) {
 	t.row("memory, server's RSS", "%s", strings.Join(parts, ", "))
 }
 
-// memoryTable writes a column for each stage.
-func memoryTable(t *table, stages []stage) {
+// memoryTables writes a table for each number of connections of -at and -n.
+func memoryTables(t *table, stages []stage) {
+	known, from := false, 1
+	for i := 2; i <= len(stages); i++ {
+		if i == len(stages) || stages[i].Name == stageConnected {
+			known = memoryTable(t, append(stages[:1:1], stages[from:i]...)) || known
+			from = i
+		}
+	}
+	if known {
+		t.WriteString(kernelFootnote)
+	}
+}
+
+// memoryTable writes a column for each stage, and reports whether anything is known of
+// the kernel's memory.
+func memoryTable(t *table, stages []stage) (known bool) {
 	head := make([]string, len(stages))
 	widths := make([]int, len(stages))
 	for i, s := range stages {
@@ -25,7 +40,6 @@ func memoryTable(t *table, stages []stage) {
 	}
 	t.WriteString("\n")
 	t.columns("memory", widths, head)
-	known := false
 	for _, m := range []struct {
 		name string
 		of   func(*stage) *amount
@@ -60,9 +74,7 @@ func memoryTable(t *table, stages []stage) {
 		}
 		t.columns("server, goroutines", widths, total)
 	}
-	if known {
-		t.WriteString(kernelFootnote)
-	}
+	return known
 }
 
 const kernelFootnote = `

@@ -19,7 +19,6 @@ import (
 // zero.
 type options struct {
 	command string
-	given   []string // names of the flags that were set
 	url     string
 
 	n           int
@@ -37,21 +36,22 @@ type options struct {
 	tls12       bool
 	timeout     time.Duration
 	drain       time.Duration
+	turn        string
+	abrupt      bool
 
 	hold   time.Duration // idle
+	at     numbers
 	echo   bool
 	rest   time.Duration
 	settle string
 
-	size     int // echo, broadcast
+	course   // echo, broadcast
+	size     int
 	text     bool
-	duration time.Duration
-	count    int64
-	rate     float64
 	pipeline int
 
-	publishers int // broadcast
-	window     int
+	then       []course // broadcast
+	publishers int
 	publishURL string
 	anywhere   bool
 
@@ -73,11 +73,14 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover; messages below 256 bytes\nare sent as they are")
 	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, take any certificate, such as one that the server made itself")
 	fs.BoolVar(&o.tls12, "tls12", false, "with wss://, speak TLS 1.2 and no higher version")
+	fs.StringVar(&o.turn, "turn", "", "`file` to lock but while connections are held, or rest: of several of these programs\nwith the same file, one loads the machine at a time")
+	fs.BoolVar(&o.abrupt, "abrupt", false, "end without closing handshakes")
 	fs.BoolVar(&o.json, "json", false, "print one JSON document instead of a table")
 	fs.BoolVar(&o.quiet, "q", false, "do not show progress")
 }
 
 func idleFlags(fs *flag.FlagSet, o *options) {
+	fs.Var(&o.at, "at", "`numbers` of connections, with commas between, at which to do all that on the way to -n, too")
 	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections after the last is open")
 	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for it to come back, and measure again after -rest")
 	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured once more")
@@ -89,8 +92,7 @@ func idleFlags(fs *flag.FlagSet, o *options) {
 func trafficFlags(fs *flag.FlagSet, o *options) {
 	fs.IntVar(&o.size, "size", 128, "`bytes` of a message's payload")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
-	fs.DurationVar(&o.duration, "duration", 10*time.Second, "`time` to send for")
-	fs.Int64Var(&o.count, "count", 0, "`messages` to send in all, instead of for a time")
+	o.forHowLong(fs)
 }
 
 func echoFlags(fs *flag.FlagSet, o *options) {
@@ -102,8 +104,8 @@ func echoFlags(fs *flag.FlagSet, o *options) {
 func broadcastFlags(fs *flag.FlagSet, o *options) {
 	trafficFlags(fs, o)
 	fs.IntVar(&o.publishers, "publishers", 1, "`connections` that publish; they are opened beside the -n subscribers")
-	fs.Float64Var(&o.rate, "rate", 10, "`messages` per second, over all publishers; latency counts from the time at\nwhich a message is due")
-	fs.IntVar(&o.window, "window", 0, "instead of at a -rate: as fast as it goes with this many `messages` under way;\none is done when all subscribers have it")
+	o.howFast(fs)
+	fs.Func("then", "after that, on the same connections, go on with these `flags` of -rate, -window,\n-duration and -count, like \"-window 64 -duration 5s\"; may be repeated", o.addThen)
 	fs.StringVar(&o.publishURL, "publish-url", "", "`URL` that publishers connect to, if it is another")
 	fs.BoolVar(&o.anywhere, "anywhere", false, "payloads may stand anywhere in messages, as after -hello: for servers that wrap them,\nsuch as in JSON, which leaves those of -text as they are")
 }
@@ -143,32 +145,28 @@ func checkURL(s string) error {
 	return nil
 }
 
-func (o *options) set(flag string) bool { return slices.Contains(o.given, flag) }
-
 // validate reports the first flag that has no meaning, by its name.
 func (o *options) validate() error {
-	for _, f := range []struct {
-		name     string
-		value    float64
-		min, max float64
-		has      bool
-	}{
+	err := inRange([]bounds{
 		{"n", float64(o.n), 1, 10_000_000, true},
 		{"concurrency", float64(o.concurrency), 1, 100_000, true},
 		{"pid", float64(o.pid), 0, 1 << 22, true},
 		{"size", float64(o.size), 1, 1 << 30, o.broadcasts() || o.command == "echo" || o.echo},
 		{"pipeline", float64(o.pipeline), 1, 1 << 20, o.command == "echo"},
-		{"count", float64(o.count), 0, 1 << 53, true},
-		{"rate", o.rate, 0, 1e8, true},
 		{"publishers", float64(o.publishers), 1, 1 << 15, o.broadcasts()},
-		{"window", float64(o.window), 0, 1 << 20, true},
 		{"rcvbuf", float64(o.rcvbuf), 0, 1 << 30, true},
-	} {
-		if f.has && !(f.value >= f.min && f.value <= f.max) { // so that NaN is out
-			return fmt.Errorf("-%s is %v; it must be from %s to %s", f.name, f.value, comma(int64(f.min)), comma(int64(f.max)))
+	})
+	if err == nil {
+		err = o.validateTimes()
+	}
+	for _, c := range o.courses() {
+		if err == nil {
+			if err = c.validate(o); err != nil && c.flags != "" {
+				err = fmt.Errorf("-then %q: %w", c.flags, err)
+			}
 		}
 	}
-	if err := o.validateTimes(); err != nil {
+	if err != nil {
 		return err
 	}
 	if o.pid != 0 {
@@ -178,6 +176,24 @@ func (o *options) validate() error {
 	}
 	if o.broadcasts() {
 		return o.validateBroadcast()
+	}
+	return nil
+}
+
+// bounds are what the value of a flag has to keep to.
+type bounds struct {
+	name     string
+	value    float64
+	min, max float64
+	has      bool // the flag means something here
+}
+
+// inRange reports the first that does not.
+func inRange(all []bounds) error {
+	for _, f := range all {
+		if f.has && !(f.value >= f.min && f.value <= f.max) { // so that NaN is out
+			return fmt.Errorf("-%s is %v; it must be from %s to %s", f.name, f.value, comma(int64(f.min)), comma(int64(f.max)))
+		}
 	}
 	return nil
 }
@@ -199,33 +215,25 @@ func (o *options) validateTimes() error {
 		min   time.Duration
 	}{
 		{"timeout", o.timeout, time.Millisecond}, {"drain", o.drain, time.Millisecond},
-		{"hold", o.hold, 0}, {"rest", o.rest, 0}, {"duration", o.duration, 0},
+		{"hold", o.hold, 0}, {"rest", o.rest, 0},
 	} {
 		if f.value < f.min {
 			return fmt.Errorf("-%s is %v; it must be at least %v", f.name, f.value, f.min)
 		}
 	}
-	switch {
-	case o.set("count") && o.set("duration"):
-		return errors.New("-count and -duration exclude each other")
+	switch l := append(numbers{0}, o.levels()...); {
+	case !slices.IsSorted(l) || len(slices.Compact(l)) <= len(o.at)+1:
+		return fmt.Errorf("-at is %v; it must grow, to less than -n, which is %d", o.at, o.n)
 	case o.command == "churn" && o.set("n"):
 		return errors.New("-n means nothing here: say for how long with -duration, and with -concurrency how many at a time")
 	case len(o.hello) > 0 && (o.command == "echo" || o.command == "churn" || o.echo):
 		return errors.New("-hello is for a protocol of the server's own, in which nothing is echoed")
-	case o.command != "idle" && o.count == 0 && o.duration == 0:
-		return errors.New("-duration is 0; say for how long, or with -count how many")
 	}
 	return nil
 }
 
 func (o *options) validateBroadcast() error {
 	switch {
-	case o.window > 0 && o.set("rate"):
-		return errors.New("-window and -rate exclude each other: a window is as fast as it goes")
-	case o.window > 0 && o.window < o.publishers:
-		return fmt.Errorf("-window is %d; with %d publishers it must be at least that", o.window, o.publishers)
-	case o.window == 0 && o.rate == 0:
-		return errors.New("-rate is 0; say how many messages per second, or -window for as fast as it goes")
 	case o.size < minBroadcast(o.text):
 		return fmt.Errorf("-size is %d; a broadcast needs at least %d bytes for its number and time", o.size, minBroadcast(o.text))
 	}
@@ -260,6 +268,25 @@ func (a *addrs) Set(s string) error {
 	}
 	return nil
 }
+
+// numbers is the value of -at.
+type numbers []int
+
+func (n *numbers) String() string { return "" }
+
+func (n *numbers) Set(s string) error {
+	for part := range strings.SplitSeq(s, ",") {
+		k, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("%q is no number", part)
+		}
+		*n = append(*n, k)
+	}
+	return nil
+}
+
+// levels are the numbers of connections at which there is something to do: -at, -n.
+func (o *options) levels() []int { return append(slices.Clip(o.at), o.n) }
 
 // header is the value of -header.
 type header http.Header

@@ -11,14 +11,15 @@ import (
 // publisher is a connection that sends what is broadcast. What it is sent itself
 // does not interest it.
 type publisher struct {
-	run    *castRun
-	id     int
-	conn   *wsproto.Conn // nil until it is open
-	window uint64        // messages under way, at most; 0 if it is paced
+	run  *castRun
+	id   int
+	conn *wsproto.Conn // nil until it is open
 
 	mu     sync.Mutex
+	window uint64 // messages under way, at most; 0 if it is paced
 	limit  uint64 // messages to send in all
 	sent   uint64
+	first  uint64 // of this course
 	base   uint64 // all below it are done
 	done   []int  // by number modulo the window: shards of which all have it
 	shards int    // that have subscribers
@@ -66,26 +67,38 @@ func (p *publisher) probe(n uint64) {
 	p.conn.Send(p.run.op, p.buf)
 }
 
-// saturate sends up to limit messages, as the window allows.
-func (p *publisher) saturate(limit uint64) {
+// begin has it count anew, and forget what was under way.
+func (p *publisher) begin(window int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.limit = limit
+	p.window, p.done = uint64(window), make([]int, window)
+	p.limit, p.first, p.base = p.sent, p.sent, p.sent
+}
+
+// saturate sends up to n messages more, as the window allows.
+func (p *publisher) saturate(n uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = p.sent + n
 	p.advanceLocked()
 }
 
-// stop has it send nothing more and returns how many it has sent.
-func (p *publisher) stop() int64 {
+// stop has it send nothing more and returns how many it has sent, and how many of them
+// before this course.
+func (p *publisher) stop() (sent, before uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit = p.sent
-	return int64(p.sent)
+	return p.sent, p.first
 }
 
 // shardDone is told that all subscribers of a shard have message n.
 func (p *publisher) shardDone(n uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if n < p.base {
+		return // of an earlier course, which gave it up
+	}
 	p.done[n%p.window]++
 	p.advanceLocked()
 }

@@ -16,6 +16,8 @@ type report struct {
 	Interrupted bool              `json:"interrupted"`
 	Connections connectionsReport `json:"connections"`
 	Messages    *messagesReport   `json:"messages,omitempty"`
+	// Then are those of -then, or at the numbers of connections after the first of -at.
+	Then []*messagesReport `json:"then,omitempty"`
 	// Cycles are connections that were opened and closed, each counted as a message.
 	Cycles  *messagesReport `json:"cycles,omitempty"`
 	Stalled *stalledReport  `json:"stalled,omitempty"`
@@ -36,14 +38,15 @@ type connectionsReport struct {
 
 // messagesReport counts echoes, or deliveries to subscribers.
 type messagesReport struct {
-	Size       int   `json:"size_bytes"`
-	Sent       int64 `json:"sent"`
-	Expected   int64 `json:"expected"`
-	Received   int64 `json:"received"`
-	Missing    int64 `json:"missing"`
-	Duplicated int64 `json:"duplicated"`
-	Reordered  int64 `json:"out_of_order"`
-	Wrong      int64 `json:"wrong_content"`
+	Flags      string `json:"flags,omitempty"` // of those in Then
+	Size       int    `json:"size_bytes"`
+	Sent       int64  `json:"sent"`
+	Expected   int64  `json:"expected"`
+	Received   int64  `json:"received"`
+	Missing    int64  `json:"missing"`
+	Duplicated int64  `json:"duplicated"`
+	Reordered  int64  `json:"out_of_order"`
+	Wrong      int64  `json:"wrong_content"`
 	// Seconds is the time from the first message sent to the last received.
 	Seconds   float64        `json:"seconds"`
 	PerSecond float64        `json:"received_per_second"`
@@ -91,6 +94,25 @@ type stalledReport struct {
 	// Messages is how many of Expected were still there for them to read.
 	Messages int64 `json:"messages"`
 	Expected int64 `json:"expected"`
+}
+
+// add adds what came of a course, or at another number of connections.
+func (r *report) add(m *messagesReport, flags string) {
+	if r.Messages == nil {
+		r.Messages = m
+		return
+	}
+	m.Flags = flags
+	r.Then = append(r.Then, m)
+}
+
+// sent is how many messages all courses have sent.
+func (r *report) sent() int64 {
+	n := r.Messages.Sent
+	for _, m := range r.Then {
+		n += m.Sent
+	}
+	return n
 }
 
 func (r *report) print(w io.Writer, asJSON bool) error {

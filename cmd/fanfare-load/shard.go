@@ -58,6 +58,16 @@ func (t *counts) add(u counts) {
 	t.wrong += u.wrong
 }
 
+// restart has all shards count anew.
+func (l *load) restart() {
+	for _, s := range l.shards {
+		s.mu.Lock()
+		s.hist.Reset()
+		s.counts = counts{}
+		s.mu.Unlock()
+	}
+}
+
 // merge adds up shards.
 func merge(shards []*shard) (*hdrhistogram.Histogram, counts) {
 	h, t := newHistogram(), counts{}

@@ -82,7 +82,7 @@ func (s *subscriber) take(now int64, m stamp) {
 	v, _ := q.observe(m.seq)
 	if v <= ahead {
 		sh.recordLocked(m.due, now)
-		if s.run.window > 0 {
+		if sh.cast.windowed() {
 			done = s.creditLocked(done, m.publisher, next, m.seq)
 		}
 	}
@@ -105,7 +105,7 @@ func (s *subscriber) take(now int64, m stamp) {
 // creditLocked gives credit for the messages from first to last, of which only the
 // last has come: the others are not waited for any more.
 func (s *subscriber) creditLocked(done []uint64, publisher int, first, last uint64) []uint64 {
-	if oldest := last - min(last, uint64(s.run.window)); first < oldest {
+	if oldest := last - min(last, uint64(len(s.shard.cast.rings[publisher]))); first < oldest {
 		first = oldest // what is older is not under way
 	}
 	for n := first; n <= last; n++ {

@@ -37,6 +37,11 @@ func (r *report) printTable(w io.Writer) error {
 	if r.Messages != nil {
 		r.Messages.table(&t, r.Command)
 	}
+	for _, m := range r.Then {
+		t.WriteString("\n")
+		t.row("then", "%s", m.Flags)
+		m.table(&t, r.Command)
+	}
 	if r.Cycles != nil {
 		r.Cycles.churnTable(&t)
 	}
@@ -45,7 +50,7 @@ func (r *report) printTable(w io.Writer) error {
 	}
 	switch {
 	case len(r.Memory) > 1 && r.Command == "idle":
-		memoryTable(&t, r.Memory)
+		memoryTables(&t, r.Memory)
 	case len(r.Memory) > 1:
 		memoryLine(&t, r.Memory)
 	}

@@ -5,33 +5,59 @@ import (
 	"fmt"
 )
 
+// follow publishes as a course says, and adds to the report what came of it. All of
+// the course before has arrived by then, or never will.
+func (r *castRun) follow(ctx context.Context, c *course) error {
+	l := r.load
+	l.restart()
+	for _, s := range l.shards {
+		s.mu.Lock()
+		s.cast.begin(len(r.publishers), (c.window+len(r.publishers)-1)/len(r.publishers))
+		s.mu.Unlock()
+	}
+	for i, p := range r.publishers {
+		p.begin(share(c.window, i, len(r.publishers)))
+	}
+	m := l.measure()
+	var err error
+	if c.window > 0 {
+		err = r.saturate(ctx, c)
+	} else {
+		err = r.paced(ctx, c)
+	}
+	got := m.end()
+	l.report.add(got, c.flags)
+	r.count(ctx, c, got)
+	return err
+}
+
 // saturate publishes as the windows allow.
-func (r *castRun) saturate(ctx context.Context) error {
-	l, o := r.load, r.load.opt
+func (r *castRun) saturate(ctx context.Context, c *course) error {
+	l := r.load
 	for i, p := range r.publishers {
 		limit := int64(unlimited)
-		if o.count > 0 {
-			limit = share(o.count, i, len(r.publishers))
+		if c.count > 0 {
+			limit = share(c.count, i, len(r.publishers))
 		}
 		p.saturate(uint64(limit))
 	}
-	if o.count == 0 {
-		err := l.pause(ctx, "delivering", o.duration)
+	if c.count == 0 {
+		err := l.pause(ctx, "delivering", c.duration)
 		return firstError(err, r.drain(ctx))
 	}
-	expected := o.count * int64(len(r.subscribers))
+	expected := c.count * int64(len(r.subscribers))
 	stop := l.progress.during("delivering", expected, l.received)
 	defer stop()
 	return l.settle(ctx, func() bool { return l.received() >= expected })
 }
 
 // paced publishes at the rate.
-func (r *castRun) paced(ctx context.Context) error {
+func (r *castRun) paced(ctx context.Context, c *course) error {
 	l := r.load
-	total := l.opt.total()
+	total := c.total()
 	stop := l.progress.during("delivering", total*int64(len(r.subscribers)), l.received)
 	defer stop()
-	err := l.pace(ctx, newSchedule(l.now(), l.opt.rate), total, func(i, due int64) {
+	err := l.pace(ctx, newSchedule(l.now(), c.rate), total, func(i, due int64) {
 		r.publishers[i%int64(len(r.publishers))].send(ctx, due)
 	})
 	return firstError(err, r.drain(ctx))
@@ -43,17 +69,18 @@ func (r *castRun) drain(ctx context.Context) error {
 	return r.load.settle(ctx, func() bool { return r.load.received() >= expected })
 }
 
-// published stops the publishers and returns how many messages they have sent.
+// published stops the publishers and returns how many messages of the course they have sent.
 func (r *castRun) published() (n int64) {
 	for _, p := range r.publishers {
-		n += p.stop()
+		sent, before := p.stop()
+		n += int64(sent - before)
 	}
 	return n
 }
 
-// count adds up what was published, and what of it is missing.
-func (r *castRun) count(ctx context.Context) {
-	l, m := r.load, r.load.report.Messages
+// count adds up what was published in a course, and what of it is missing.
+func (r *castRun) count(ctx context.Context, c *course, m *messagesReport) {
+	l := r.load
 	m.Sent = r.published()
 	m.Expected = m.Sent * int64(len(r.subscribers))
 	if ctx.Err() != nil {
@@ -62,7 +89,7 @@ func (r *castRun) count(ctx context.Context) {
 	}
 	m.Missing = max(0, m.Expected-m.Received)
 	l.faults.add("missing", "the server did not deliver everything, or was too slow: see also -drain", m.Missing, r.exampleMissing)
-	if want := l.opt.total(); (r.window == 0 || l.opt.count > 0) && m.Sent < want {
+	if want := c.total(); (c.window == 0 || c.count > 0) && m.Sent < want {
 		l.faults.add("not published", "the publisher's connection ended, or the server did not take more", want-m.Sent, nil)
 	}
 }
@@ -71,7 +98,7 @@ func (r *castRun) count(ctx context.Context) {
 func (r *castRun) exampleMissing() string {
 	for _, s := range r.subscribers {
 		for i, p := range r.publishers {
-			sent := uint64(p.stop())
+			sent, _ := p.stop()
 			s.shard.mu.Lock()
 			q := s.seqs[i]
 			s.shard.mu.Unlock()
