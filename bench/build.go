@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// programs are the files of the programs that take part.
-type programs struct{ serve, load, simulate, fanfare string }
+// programs are the files of the programs that take part, and the one that those which
+// load take turns at.
+type programs struct{ serve, load, simulate, fanfare, turn string }
 
 // build compiles them into a directory.
 func build(ctx context.Context, dir string) (*programs, error) {
@@ -18,7 +19,8 @@ func build(ctx context.Context, dir string) (*programs, error) {
 	if out, err := c.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the servers (in the directory bench, as go run -C bench does): %w\n%s", err, out)
 	}
-	return &programs{filepath.Join(dir, "serve"), filepath.Join(dir, "fanfare-load"), filepath.Join(dir, "simulate"), filepath.Join(dir, "fanfare")}, nil
+	in := func(name string) string { return filepath.Join(dir, name) }
+	return &programs{in("serve"), in("fanfare-load"), in("simulate"), in("fanfare"), in("turn")}, nil
 }
 
 // versions tells those of the modules in a program, by path.

@@ -40,9 +40,9 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	if err := c.report.describe(ctx, opt, c.prog.serve); err != nil {
 		return nil, err
 	}
-	loads := opt.loads()
-	for i := range loads {
-		c.all += len(c.takers(&loads[i])) * opt.rounds()
+	errands := opt.errands()
+	for i := range errands {
+		c.all += len(c.takers(&errands[i])) * opt.rounds()
 	}
 	var sizes []int
 	if slices.Contains(opt.kinds, simulation) {
@@ -51,7 +51,7 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	c.all += len(sizes) * opt.rounds()
 	bounded, cancel := context.WithDeadlineCause(ctx, c.begun.Add(opt.most()), errTimeUp)
 	defer cancel()
-	c.measure(bounded, loads)
+	c.measure(bounded, errands)
 	for _, n := range sizes {
 		if err := c.simulate(bounded, n); err != nil && !errors.Is(err, errTimeUp) {
 			return nil, err

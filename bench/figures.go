@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -55,13 +54,14 @@ func (k kind) ranking() figure {
 	return cpuEach
 }
 
-// figures are what a visit of that kind has found. What could not be known is missing.
-func (l *loaded) figures(k kind) (map[figure]float64, error) {
+// figures are what a visit has found of the load of that kind and place in its errand.
+// What could not be known is missing.
+func (l *loaded) figures(k kind, place int) (map[figure]float64, error) {
 	f := map[figure]float64{}
 	if k == memory {
-		l.weigh(f)
+		l.weigh(f, place)
 	} else {
-		l.time(f)
+		l.time(f, place)
 	}
 	if _, ok := f[k.ranking()]; !ok {
 		return nil, errors.New("nothing came back, or the server's process could not be looked at")
@@ -69,11 +69,15 @@ func (l *loaded) figures(k kind) (map[figure]float64, error) {
 	return f, nil
 }
 
-func (l *loaded) time(f map[figure]float64) {
-	m := l.Messages
+func (l *loaded) time(f map[figure]float64, place int) {
+	all := append([]*traffic{l.Messages}, l.Then...)
 	if l.Cycles != nil {
-		m = l.Cycles
+		all[0] = l.Cycles
 	}
+	if place >= len(all) { // it ended before
+		return
+	}
+	m := all[place]
 	if m == nil || m.Latency == nil || m.ServerMicros == nil || m.ServerCores == nil {
 		return
 	}
@@ -86,19 +90,27 @@ func (l *loaded) time(f map[figure]float64) {
 	}
 }
 
-func (l *loaded) weigh(f map[figure]float64) {
+// stageOf knows fanfare-load's names of them; "" is one that is not shown.
+func stageOf(name string) stage {
+	switch {
+	case name == "echoed on each":
+		return echoed
+	case strings.HasSuffix(name, " later"), strings.HasPrefix(name, "after ") && name != "after 0s":
+		return rested
+	case name == string(connected), name == string(settled):
+		return stage(name)
+	}
+	return ""
+}
+
+func (l *loaded) weigh(f map[figure]float64, place int) {
+	at := -1 // each number of connections begins with them connected
 	for _, m := range l.Memory {
-		var s stage
-		switch {
-		case m.Name == "connected":
-			s = connected
-		case m.Name == "after an echo on each":
-			s = echoed
-		case strings.HasPrefix(m.Name, fmt.Sprint(restTime)), m.Name == fmt.Sprintf("after %v", restTime):
-			s = rested
-		case m.Name == "settled":
-			s = settled
-		default:
+		s := stageOf(m.Name)
+		if s == connected {
+			at++
+		}
+		if at != place || s == "" {
 			continue
 		}
 		for what, a := range map[string]amount{

@@ -84,7 +84,7 @@ func (o *floorOptions) visit(ctx context.Context, p *programs, t *turn, log io.W
 	if err != nil {
 		return err
 	}
-	f, err := got.figures(broadcast)
+	f, err := got.figures(broadcast, 0)
 	if err != nil {
 		return err
 	}

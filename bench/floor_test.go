@@ -176,7 +176,7 @@ func TestLoaded(t *testing.T) {
 		if err := l.fault(); err != nil {
 			return nil, err
 		}
-		return l.figures(broadcast)
+		return l.figures(broadcast, 0)
 	}
 	for report, says := range map[string]string{
 		`{"ok":true}`: "nothing came back",

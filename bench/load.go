@@ -23,8 +23,9 @@ type loaded struct {
 	Connections struct {
 		Wanted, Opened, Failed, Lost int64
 	} `json:"connections"`
-	Messages *traffic `json:"messages"`
-	Cycles   *traffic `json:"cycles"` // connections
+	Messages *traffic   `json:"messages"`
+	Then     []*traffic `json:"then"`
+	Cycles   *traffic   `json:"cycles"` // connections
 	Stalled  *struct {
 		Fates map[string]int64 `json:"fates"`
 	} `json:"stalled"`
@@ -87,8 +88,10 @@ func (l *loaded) fault() error {
 		return nil
 	}
 	said := []string{fmt.Sprintf("%d of %d connections opened, %d lost", l.Connections.Opened, l.Connections.Wanted, l.Connections.Lost)}
-	if m := l.Messages; m != nil {
-		said = append(said, fmt.Sprintf("%d of %d messages missing", m.Missing, m.Sent))
+	for _, m := range append([]*traffic{l.Messages}, l.Then...) {
+		if m != nil && m.Missing > 0 {
+			said = append(said, fmt.Sprintf("%d of %d messages missing", m.Missing, m.Sent))
+		}
 	}
 	for _, f := range l.Faults {
 		said = append(said, strings.TrimSpace(fmt.Sprintf("%d x %s %s", f.Count, f.Kind, f.Example)))
@@ -111,7 +114,7 @@ func (p *programs) visit(ctx context.Context, server *servers.Server, mode strin
 	defer s.stop()
 	args = append(args, "-vars", "http://"+s.vars+"/")
 	if args[0] == "idle" {
-		args = append(args, "-settle", "http://"+s.vars+"/settle")
+		args = append(args, "-turn", p.turn, "-settle", "http://"+s.vars+"/settle")
 	}
 	return p.ask(bounded, s, append(append(args, server.Flags...), s.urls(server, args[0])...)...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
@@ -21,136 +22,148 @@ const (
 	simulation kind = "simulation"
 )
 
-// load is how servers are asked: what all rows of a table have in common.
+// load is what a table is about.
 type load struct {
 	Kind        kind     `json:"kind"`
 	Title       string   `json:"title"`
 	Connections int      `json:"connections,omitempty"`
-	Args        []string `json:"arguments"`       // of fanfare-load
+	Args        []string `json:"arguments"`       // of fanfare-load, which may have measured more with them
 	Paced       bool     `json:"paced,omitempty"` // neither server nor client sets the pace
 	Rounds      int      `json:"rounds"`
 	Short       bool     `json:"short,omitempty"` // of rounds: the time was up
-	// Rest is how long, in the first round, connections are left alone before the last
-	// look at the memory.
-	Rest time.Duration `json:"rest_nanoseconds,omitempty"`
-	// over is "TLS" or "TCP", for servers of that kind alone; both if empty.
-	over string
 }
 
-// takes reports whether a server is asked so. Ten thousand TLS handshakes take most of
-// the time that a broadcast has, so they are made for the paced one alone.
-func (l *load) takes(s *servers.Server) bool {
-	switch l.Kind {
-	case memory:
-		return l.over == "" || (l.over == "TLS") == s.TLS
-	case broadcast:
-		return s.Cast != nil && (!s.TLS || l.Paced)
+// errand is what fanfare-load does at a server, in one go: one load after the other, on
+// the same connections, which take longer to open than most loads last.
+type errand struct {
+	loads []load
+	args  []string
+	rest  time.Duration // of the connections, after each load
+	over  string        // "TLS" or "TCP", for servers of that kind alone; both if empty
+
+	rounds int // made
+}
+
+func (e *errand) kind() kind { return e.loads[0].Kind }
+
+// takes reports whether a server is asked so.
+func (e *errand) takes(s *servers.Server) bool {
+	switch {
+	case e.over != "" && (e.over == "TLS") != s.TLS:
+		return false
+	case e.kind() == memory:
+		return true
+	case e.kind() == broadcast:
+		return s.Cast != nil
 	}
 	return s.Echo != nil && !s.MemoryOnly
 }
 
 // mode is in which one the server is started.
-func (l *load) mode(s *servers.Server) string {
-	if l.Kind == broadcast || s.Echo == nil {
+func (e *errand) mode(s *servers.Server) string {
+	if e.kind() == broadcast || s.Echo == nil {
 		return servers.CastMode
 	}
 	return servers.EchoMode
 }
 
-// loads are what is asked for, in order.
-func (o *options) loads() []load {
-	var all []load
+// arguments are those of fanfare-load at a server.
+func (e *errand) arguments(s *servers.Server) []string {
+	if e.kind() != memory {
+		return append(slices.Clip(e.args), "-abrupt") // to close ten thousand in order takes its time, too
+	}
+	if s.Echo == nil {
+		return append(slices.Clip(e.args), "-hold", e.rest.String())
+	}
+	return append(slices.Clip(e.args), "-hold", "0s", "-echo", "-rest", e.rest.String())
+}
+
+// errands are what is asked for, in order.
+func (o *options) errands() []errand {
+	var all []errand
 	for _, k := range o.kinds {
 		switch k {
 		case memory:
-			all = append(all, o.memoryLoads()...)
+			all = append(all, o.memoryErrands()...)
 		case echo:
-			all = append(all, o.echoLoads()...)
+			all = append(all, o.echoErrands()...)
 		case broadcast:
-			all = append(all, o.broadcastLoads()...)
+			all = append(all, o.broadcastErrands()...)
 		case churn:
-			all = append(all, load{Kind: churn, Title: "Churn: connections opened and closed at once, 256 at a time", Args: []string{"churn"}})
+			all = append(all, single(load{Kind: churn, Title: "Churn: connections opened and closed at once, 256 at a time"},
+				"churn", "-duration", o.duration(1)))
 		}
 	}
 	for i := range all {
-		l := &all[i]
-		if l.Kind != memory && !slices.Contains(l.Args, "-duration") {
-			l.Args = append(l.Args, "-duration", o.duration(1).String())
+		for j := range all[i].loads {
+			all[i].loads[j].Args = all[i].args
 		}
 	}
 	return all
 }
 
-// restTime is for how long the memory may settle.
-const restTime = 20 * time.Second
+func single(l load, args ...string) errand { return errand{loads: []load{l}, args: args} }
 
-func (o *options) memoryLoads() (all []load) {
+// memoryErrands have all numbers of connections in one life of a server, as a server has
+// them, and its garbage returned at the end alone.
+func (o *options) memoryErrands() []errand {
 	sizes := []int{1000, 5000, 10000, 18000}
-	if o.check {
-		sizes = sizes[1:3]
-	} else if o.quick {
+	if o.quick && !o.check {
 		sizes = sizes[:2]
 	}
-	for i, n := range sizes {
-		l := load{Kind: memory, Title: "Memory: " + comma(n) + " connections", Connections: n, Args: []string{"idle", "-n", strconv.Itoa(n)}}
-		// To rest at all sizes takes 20 minutes, for which all other kinds have no time.
-		if !o.quick && !o.check && (i == len(sizes)-1 || slices.Equal(o.kinds, subcommands["memory"])) {
-			l.Rest = restTime
-		}
-		// A check has little time. The more connections, the less of chance is in what is
-		// light; and what is heavy is steady with few, whose handshakes take seconds, too.
-		if o.check {
-			l.over = []string{"TLS", "TCP"}[i]
-		}
-		all = append(all, l)
+	last := len(sizes) - 1
+	at := strings.ReplaceAll(strings.Trim(fmt.Sprint(sizes[:last]), "[]"), " ", ",")
+	e := errand{args: []string{"idle", "-at", at, "-n", strconv.Itoa(sizes[last])}}
+	if !o.quick && !o.check {
+		e.rest = 20 * time.Second
 	}
-	return all
+	for _, n := range sizes {
+		e.loads = append(e.loads, load{Kind: memory, Title: "Memory: " + comma(n) + " connections", Connections: n})
+	}
+	return []errand{e}
 }
 
-func (o *options) echoLoads() (all []load) {
+func (o *options) echoErrands() (all []errand) {
 	for _, e := range []struct{ connections, pipeline, size int }{{1000, 1, 128}, {100, 16, 128}, {10000, 1, 128}, {100, 1, 64 << 10}} {
 		if o.quick && e.connections > 1000 {
 			continue
 		}
-		all = append(all, load{
+		all = append(all, single(load{
 			Kind:        echo,
 			Title:       fmt.Sprintf("Echo of %s bytes: %s connections, %d in flight on each", comma(e.size), comma(e.connections), e.pipeline),
 			Connections: e.connections,
-			Args:        []string{"echo", "-n", strconv.Itoa(e.connections), "-pipeline", strconv.Itoa(e.pipeline), "-size", strconv.Itoa(e.size)},
-		})
+		}, "echo", "-n", strconv.Itoa(e.connections), "-pipeline", strconv.Itoa(e.pipeline), "-size", strconv.Itoa(e.size), "-duration", o.duration(1)))
 	}
 	return all
 }
 
-// broadcastLoads have, for the stalled subscribers, also messages that fill what the
-// kernel has for them.
-func (o *options) broadcastLoads() (all []load) {
+// broadcastErrands have, for the stalled subscribers, also messages that fill what the
+// kernel has for them. Those stop below TLS, so there is none over it.
+func (o *options) broadcastErrands() []errand {
 	n, rate := 10000, 5
 	if o.quick {
 		n, rate = 1000, 50
 	}
-	stalled := []string{"slow", "-window", "64", "-stalled", "1%", "-drain", o.duration(2).String()}
-	for _, b := range []struct {
-		n      int
-		title  string
-		longer int
-		paced  bool
-		args   []string
-	}{
-		{n, fmt.Sprintf("128 bytes to %s subscribers, %d per second", comma(n), rate), 2, true, []string{"broadcast", "-rate", strconv.Itoa(rate)}},
-		{n, fmt.Sprintf("128 bytes to %s subscribers, 1 under way", comma(n)), 1, false, []string{"broadcast", "-window", "1"}},
-		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way", comma(n)), 1, false, []string{"broadcast", "-window", "64"}},
-		{n, fmt.Sprintf("128 bytes to %s subscribers, 64 under way, 1 %% of them do not read", comma(n)), 1, false, stalled},
-		// With half a MiB under way, nobody who reads is at the limit of any server's queue.
-		{500, "16 KiB to 500 subscribers, 32 under way, 1 % of them do not read", 3, false, append(slices.Clip(stalled), "-size", "16384", "-window", "32")},
-	} {
-		if o.quick && b.n == n && b.args[0] == "slow" {
-			continue // the kernel takes what so few messages are; see the next
-		}
-		all = append(all, load{Kind: broadcast, Title: "Broadcast: " + b.title, Connections: b.n, Paced: b.paced,
-			Args: append(slices.Clip(b.args), "-n", strconv.Itoa(b.n), "-duration", o.duration(b.longer).String())})
+	of := func(n int, title string) load { return load{Kind: broadcast, Title: "Broadcast: " + title, Connections: n} }
+	small := fmt.Sprintf("128 bytes to %s subscribers, ", comma(n))
+	paced := of(n, small+fmt.Sprintf("%d per second", rate))
+	paced.Paced = true
+	all := []errand{{
+		loads: []load{paced, of(n, small+"1 under way"), of(n, small+"64 under way")},
+		args: []string{"broadcast", "-n", strconv.Itoa(n), "-rate", strconv.Itoa(rate), "-duration", o.duration(2),
+			"-then", "-window 1 -duration " + o.duration(1), "-then", "-window 64 -duration " + o.duration(1)},
+	}}
+	stalled := []string{"slow", "-stalled", "1%", "-drain", o.duration(2)}
+	if !o.quick { // the kernel takes what so few messages are; see the next
+		e := single(of(n, small+"1 under way, 1 % of them do not read"), append(slices.Clip(stalled), "-n", strconv.Itoa(n), "-window", "1", "-duration", o.duration(1))...)
+		e.over = "TCP"
+		all = append(all, e)
 	}
-	return all
+	// With half a MiB under way, nobody who reads is at the limit of any server's queue.
+	e := single(of(500, "16 KiB to 500 subscribers, 32 under way, 1 % of them do not read"),
+		append(slices.Clip(stalled), "-n", "500", "-size", "16384", "-window", "32", "-duration", o.duration(2))...)
+	e.over = "TCP"
+	return append(all, e)
 }
 
 // rounds is how often each measurement is made.
@@ -165,11 +178,12 @@ func (o *options) rounds() int {
 }
 
 // duration is how long a load lasts, or one that needs that much longer.
-func (o *options) duration(longer int) time.Duration {
+func (o *options) duration(longer int) string {
+	d := time.Second
 	if o.quick {
-		return 500 * time.Millisecond * time.Duration(longer)
+		d = 500 * time.Millisecond
 	}
-	return time.Second * time.Duration(longer)
+	return (d * time.Duration(longer)).String()
 }
 
 // errTimeUp ends the visit that is under way after most.
@@ -189,5 +203,5 @@ func (o *options) enough() time.Duration {
 	if o.quick {
 		return 2 * time.Minute
 	}
-	return 24 * time.Minute
+	return 27 * time.Minute
 }

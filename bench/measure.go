@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
@@ -29,39 +30,45 @@ type row struct {
 	ranked  bool
 }
 
-// measure asks in rounds, in each of which every load and every server has its turn,
+// measure asks in rounds, in each of which every errand and every server has its turn,
 // so that what else the machine does meets all of them. In a round that has no time left
 // nothing is measured again.
-func (c *comparison) measure(ctx context.Context, loads []load) {
-	who := make([][]*samples, len(loads))
-	for i := range loads {
-		who[i] = c.takers(&loads[i])
+func (c *comparison) measure(ctx context.Context, errands []errand) {
+	who := make([][]*samples, len(errands))
+	for i := range errands {
+		who[i] = c.takers(&errands[i])
 	}
 	for round := range c.opt.rounds() {
-		for i := range loads {
-			l := &loads[i]
+		for i := range errands {
+			e := &errands[i]
 			switch {
 			case interrupted(ctx):
 				return
 			case round > 0 && time.Since(c.begun) > c.opt.enough():
 				c.all -= len(who[i])
-			case c.opt.check && l.Kind != memory && c.report.Uncounted != "": // nothing to compare in it
+			case c.opt.check && e.kind() != memory && c.report.Uncounted != "": // nothing to compare in it
 				c.all -= len(who[i])
 			default:
-				if c.round(ctx, l, who[i], round); round == 0 || ctx.Err() == nil {
-					l.Rounds++
+				if c.round(ctx, e, who[i], round); round == 0 || ctx.Err() == nil {
+					e.rounds++
 				}
 			}
 		}
 	}
-	for i, l := range loads {
-		if l.Rounds == 0 {
-			continue
+	for i := range errands {
+		if errands[i].rounds > 0 {
+			c.tell(&errands[i], who[i])
 		}
-		l.Short = l.Rounds < c.opt.rounds()
+	}
+}
+
+// tell adds an errand's loads to the report.
+func (c *comparison) tell(e *errand, who []*samples) {
+	for place, l := range e.loads {
+		l.Rounds, l.Short = e.rounds, e.rounds < c.opt.rounds()
 		m := measurement{load: l}
-		for _, s := range who[i] {
-			m.Rows = append(m.Rows, s.row())
+		for _, s := range who {
+			m.Rows = append(m.Rows, s.row(place))
 		}
 		m.rank()
 		c.report.Measurements = append(c.report.Measurements, m)
@@ -69,10 +76,10 @@ func (c *comparison) measure(ctx context.Context, loads []load) {
 }
 
 // takers are the servers that are asked.
-func (c *comparison) takers(l *load) (who []*samples) {
+func (c *comparison) takers(e *errand) (who []*samples) {
 	for i := range c.opt.servers {
-		if s := &c.opt.servers[i]; l.takes(s) {
-			who = append(who, &samples{server: s, values: map[figure][]float64{}})
+		if s := &c.opt.servers[i]; e.takes(s) {
+			who = append(who, newSamples(s, e))
 		}
 	}
 	return who
@@ -85,77 +92,107 @@ func interrupted(ctx context.Context) bool {
 // round begins with another server each time, so that none is always the first. When
 // the time is up it leaves those as they are that have been measured before, and the
 // others have that as their fault.
-func (c *comparison) round(ctx context.Context, l *load, who []*samples, round int) {
-	for i := range who {
-		if interrupted(ctx) {
-			return
+func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round int) {
+	visits := make(chan visited)
+	lanes := make(chan struct{}, c.lanes(e))
+	if cap(lanes) > 1 {
+		fmt.Fprintf(c.log, "%s and fewer, round %d: a server is loaded while others rest ...\n", e.loads[len(e.loads)-1].Title, round+1)
+	}
+	go func() {
+		var all sync.WaitGroup
+		for i := range who {
+			s := who[(i+round)%len(who)]
+			lanes <- struct{}{}
+			all.Go(func() {
+				defer func() { <-lanes }()
+				if !interrupted(ctx) {
+					got, err := c.prog.visit(ctx, s.server, e.mode(s.server), visitLimit*time.Duration(cap(lanes)), e.arguments(s.server)...)
+					visits <- visited{s, got, err}
+				}
+			})
 		}
-		s := who[(i+round)%len(who)]
-		got, err := c.prog.visit(ctx, s.server, l.mode(s.server), visitLimit, l.args(s.server, round)...)
-		if err == errTimeUp && round > 0 {
+		all.Wait()
+		close(visits)
+	}()
+	for v := range visits {
+		if v.err == errTimeUp && round > 0 {
 			c.all--
 			continue
 		}
-		c.progress("%s, round %d: %s%s", l.Title, round+1, s.server.Name, s.add(l.Kind, got, err))
-		if got != nil {
-			c.report.Uncounted = cmp.Or(c.report.Uncounted, got.uncounted())
+		c.progress("%s, round %d: %s%s", e.loads[0].Title, round+1, v.at.server.Name, v.at.add(v.got, v.err))
+		if v.got != nil {
+			c.report.Uncounted = cmp.Or(c.report.Uncounted, v.got.uncounted())
 		}
 	}
 }
 
-// args are those of fanfare-load in a round.
-func (l *load) args(s *servers.Server, round int) []string {
-	args := slices.Clone(l.Args)
-	rest := "0s"
-	if l.Rest > 0 && round == 0 {
-		rest = l.Rest.String()
-	}
-	switch {
-	case l.Kind == memory && s.Echo == nil:
-		args = append(args, "-hold", rest)
-	case l.Kind == memory:
-		args = append(args, "-hold", "0s", "-echo", "-rest", rest)
-	}
-	return args
+// visited is what came of a visit.
+type visited struct {
+	at  *samples
+	got *loaded
+	err error
 }
 
-// samples are the rounds of a row.
+// lanes is how many servers are visited at a time: one, but where connections rest. Then
+// one is loaded at a time, and fanfare-load sees to that.
+func (c *comparison) lanes(e *errand) int {
+	if e.rest == 0 {
+		return 1
+	}
+	const each = 100 << 10 // bytes for a connection, generously: server, client and kernel
+	return max(1, int(min(64, availableMemory()/each/int64(e.loads[len(e.loads)-1].Connections))))
+}
+
+// samples are the rounds of a server's errand.
 type samples struct {
 	server  *servers.Server
-	values  map[figure][]float64
+	errand  *errand
+	values  []map[figure][]float64 // for each load
 	stalled string
 	faults  []string
 }
 
+func newSamples(s *servers.Server, e *errand) *samples {
+	all := &samples{server: s, errand: e}
+	for range e.loads {
+		all.values = append(all.values, map[figure][]float64{})
+	}
+	return all
+}
+
 // add returns the end of the line of progress.
-func (s *samples) add(k kind, got *loaded, err error) string {
+func (s *samples) add(got *loaded, err error) string {
 	if err == nil {
 		err = got.fault()
 	}
-	var f map[figure]float64
+	var said []string
 	if got != nil {
-		var missing error
-		if f, missing = got.figures(k); err == nil {
-			err = missing
+		for place := range s.errand.loads {
+			f, missing := got.figures(s.errand.kind(), place)
+			if err == nil {
+				err = missing
+			}
+			for name, v := range f { // also of a round with faults, which is shown
+				s.values[place][name] = append(s.values[place][name], v)
+			}
+			if s.errand.kind() == memory {
+				said = append(said, bytesEach(f[memory.ranking()]))
+			} else {
+				said = append(said, fmt.Sprintf("%s/s, %.1f us", comma(int(f[perSecond])), f[cpuEach]))
+			}
 		}
 		s.stalled = got.stalled()
-	}
-	for name, v := range f { // also of a round with faults, which is shown
-		s.values[name] = append(s.values[name], v)
 	}
 	if err != nil {
 		s.faults = append(s.faults, err.Error())
 		return ": " + err.Error()
 	}
-	if k == memory {
-		return ": " + bytesEach(f[k.ranking()])
-	}
-	return fmt.Sprintf(": %s/s, %.1f us", comma(int(f[perSecond])), f[cpuEach])
+	return ": " + strings.Join(said, "; ")
 }
 
-func (s *samples) row() row {
+func (s *samples) row(place int) row {
 	r := row{Server: s.server.Name, Stalled: s.stalled, Faults: s.faults, Figures: map[figure]spread{}}
-	for name, v := range s.values {
+	for name, v := range s.values[place] {
 		r.Figures[name] = spreadOf(v)
 	}
 	return r

@@ -14,7 +14,8 @@ import (
 
 // command is exec.CommandContext for a process that cannot outlive this one: it has a
 // process group, which is killed when ctx is over, and the kernel kills it if this
-// process dies without a word.
+// process dies without a word. (It does so when the thread ends that started it; Go ends
+// none, but with a goroutine that is locked to it, and there is no such.)
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

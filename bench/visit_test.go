@@ -11,33 +11,49 @@ import (
 )
 
 // visitOnce is a row of one round.
-func visitOnce(t *testing.T, name string, l load, more ...string) row {
+func visitOnce(t *testing.T, name string, k kind, args string) row {
+	t.Helper()
+	return visitRows(t, name, single(load{Kind: k}, strings.Fields(args)...))[0]
+}
+
+// visitRows has the rows of one round of an errand.
+func visitRows(t *testing.T, name string, e errand) (rows []row) {
 	t.Helper()
 	server, err := servers.Find(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := built.visit(t.Context(), &server, l.mode(&server), time.Minute, append(l.args(&server, 0), more...)...)
-	s := samples{server: &server, values: map[figure][]float64{}}
-	t.Log(s.add(l.Kind, got, err))
-	m := measurement{load: l, Rows: []row{s.row()}}
-	m.rank()
-	return m.Rows[0]
+	got, err := built.visit(t.Context(), &server, e.mode(&server), time.Minute, e.arguments(&server)...)
+	s := newSamples(&server, &e)
+	t.Log(s.add(got, err))
+	for place, l := range e.loads {
+		m := measurement{load: l, Rows: []row{s.row(place)}}
+		m.rank()
+		rows = append(rows, m.Rows[0])
+	}
+	return rows
 }
 
 func TestVisitMemory(t *testing.T) {
-	l := load{Kind: memory, Args: []string{"idle", "-n", "200"}}
+	e := errand{loads: []load{{Kind: memory}, {Kind: memory}}, args: []string{"idle", "-at", "100", "-n", "200"}}
 	for name, routines := range map[string]float64{"fanfare": 0, "gobwas": 1, "centrifuge": 1} {
-		r := visitOnce(t, name, l)
-		if !r.ranked {
-			t.Fatalf("%+v", r)
-		}
-		for _, s := range []stage{connected, echoed} {
-			for _, what := range []string{rss, pss, heap, stacks, goroutines} {
-				if _, ok := r.Figures[s.at(what)]; !ok {
-					t.Errorf("%s: no %s", name, s.at(what))
+		rows := visitRows(t, name, e)
+		for _, r := range rows {
+			if !r.ranked {
+				t.Fatalf("%+v", r)
+			}
+			for _, s := range []stage{connected, echoed} {
+				for _, what := range []string{rss, pss, heap, stacks, goroutines} {
+					if _, ok := r.Figures[s.at(what)]; !ok {
+						t.Errorf("%s: no %s", name, s.at(what))
+					}
 				}
 			}
+		}
+		_, early := rows[0].Figures[settled.at(rss)]
+		r := rows[1]
+		if _, late := r.Figures[settled.at(rss)]; early || !late {
+			t.Errorf("%s: settled at the first number is %v, at the last %v", name, early, late)
 		}
 		if each := r.Figures[echoed.at(rss)].Median; each <= 0 || each > 1e6 {
 			t.Errorf("%s: %v bytes each", name, each)
@@ -49,9 +65,8 @@ func TestVisitMemory(t *testing.T) {
 }
 
 func TestVisitEcho(t *testing.T) {
-	l := load{Kind: echo, Args: []string{"echo", "-n", "20", "-pipeline", "4", "-duration", "300ms"}}
 	for _, name := range []string{"gws", "fanfare-deflate", "gorilla-tls"} {
-		r := visitOnce(t, name, l)
+		r := visitOnce(t, name, echo, "echo -n 20 -pipeline 4 -duration 300ms")
 		if f := r.Figures; !r.ranked || f[perSecond].Median < 100 || f[p99].Median < f[p50].Median || f[clientCores].Median <= 0 {
 			t.Errorf("%+v", r)
 		}
@@ -61,24 +76,26 @@ func TestVisitEcho(t *testing.T) {
 // TestVisitBroadcast has all that can broadcast do so, to some that do not read where
 // fanfare-load can do that.
 func TestVisitBroadcast(t *testing.T) {
-	stalled := load{Kind: broadcast, Args: []string{"slow", "-n", "20", "-stalled", "1", "-window", "8", "-count", "200", "-drain", "1s"}}
-	paced := load{Kind: broadcast, Paced: true, Args: []string{"broadcast", "-n", "20", "-rate", "200", "-count", "100"}}
+	stalled := single(load{Kind: broadcast}, strings.Fields("slow -n 20 -stalled 1 -window 8 -count 200 -drain 1s")...)
+	stalled.over = "TCP"
+	two := errand{loads: []load{{Kind: broadcast, Paced: true}, {Kind: broadcast}},
+		args: []string{"broadcast", "-n", "20", "-rate", "200", "-count", "100", "-then", "-window 8 -count 200"}}
 	for _, s := range servers.All {
-		l := stalled
-		if s.TLS {
-			l = paced
-		}
-		if !l.takes(&s) {
-			continue
-		}
-		if r := visitOnce(t, s.Name, l); !r.ranked || (r.Stalled == "") != l.Paced || r.Figures[perSecond].Median < 100 {
-			t.Errorf("%+v", r)
+		for _, e := range []errand{stalled, two} {
+			if !e.takes(&s) {
+				continue
+			}
+			for _, r := range visitRows(t, s.Name, e) {
+				if !r.ranked || (r.Stalled == "") == (e.over == "TCP") || r.Figures[perSecond].Median < 100 {
+					t.Errorf("%+v", r)
+				}
+			}
 		}
 	}
 }
 
 func TestVisitChurn(t *testing.T) {
-	r := visitOnce(t, "fanfare", load{Kind: churn, Args: []string{"churn", "-duration", "300ms"}})
+	r := visitOnce(t, "fanfare", churn, "churn -duration 300ms")
 	if !r.ranked || r.Figures[perSecond].Median < 50 || r.Figures[cpuEach].Median <= 0 {
 		t.Errorf("%+v", r)
 	}
@@ -86,7 +103,7 @@ func TestVisitChurn(t *testing.T) {
 
 // TestVisitRefused has a server that takes no connection.
 func TestVisitRefused(t *testing.T) {
-	r := visitOnce(t, "coder", load{Kind: echo, Args: []string{"echo", "-n", "5", "-duration", "100ms"}}, "-header", "Origin: http://elsewhere.example")
+	r := visitOnce(t, "coder", echo, "echo -n 5 -duration 100ms -header Origin:http://elsewhere.example")
 	if r.ranked || len(r.Faults) != 1 || !strings.Contains(r.Faults[0], "of 5 connections opened") {
 		t.Errorf("%+v", r)
 	}
@@ -122,7 +139,7 @@ func TestMeasureIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &comparison{opt: &options{servers: []servers.Server{server}}, prog: built, report: new(report), begun: time.Now().Add(-time.Hour), log: new(strings.Builder), all: 3}
-	c.measure(t.Context(), []load{{Kind: churn, Args: []string{"churn", "-count", "20"}}})
+	c.measure(t.Context(), []errand{single(load{Kind: churn}, "churn", "-count", "20")})
 	if m := c.report.Measurements[0]; !m.Short || m.Rounds != 1 || c.done != 1 || c.all != 1 || len(m.Rows) != 1 {
 		t.Errorf("%+v, %d of %d", m, c.done, c.all)
 	}
@@ -138,13 +155,14 @@ func TestMeasureEnds(t *testing.T) {
 	ctx, cancel := context.WithDeadlineCause(t.Context(), time.Now(), errTimeUp)
 	defer cancel()
 	c := &comparison{opt: &options{servers: []servers.Server{server}}, prog: built, report: new(report), begun: time.Now(), log: new(strings.Builder), all: 3}
-	c.measure(ctx, []load{{Kind: churn, Args: []string{"churn", "-duration", "1h"}}})
+	e := single(load{Kind: churn}, "churn", "-duration", "1h")
+	c.measure(ctx, []errand{e})
 	m := c.report.Measurements[0]
 	if faults := m.Rows[0].Faults; !m.Short || m.Rounds != 1 || len(faults) != 1 || faults[0] != errTimeUp.Error() {
 		t.Errorf("%+v", m)
 	}
-	who := c.takers(&load{Kind: churn})
-	if c.round(ctx, &load{Kind: churn, Args: []string{"churn"}}, who, 1); len(who[0].faults) > 0 {
+	who := c.takers(&e)
+	if c.round(ctx, &e, who, 1); len(who[0].faults) > 0 {
 		t.Errorf("a second round has %q", who[0].faults)
 	}
 	if err := c.simulate(ctx, 1000); !errors.Is(err, errTimeUp) || len(c.report.Simulations) > 0 {
@@ -152,22 +170,48 @@ func TestMeasureEnds(t *testing.T) {
 	}
 }
 
-// TestLoads has servers for all that is asked for.
-func TestLoads(t *testing.T) {
+// TestRest has servers rest at a time, of which one is loaded.
+func TestRest(t *testing.T) {
+	o := &options{}
+	for _, name := range []string{"fanfare", "gorilla-1024", "epoll"} {
+		server, err := servers.Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.servers = append(o.servers, server)
+	}
+	e := errand{loads: []load{{Kind: memory, Connections: 50}, {Kind: memory, Connections: 100}}, args: []string{"idle", "-at", "50", "-n", "100"}, rest: 2 * time.Second}
+	c := &comparison{opt: o, prog: built, report: new(report), begun: time.Now(), log: new(strings.Builder), all: 3}
+	who := c.takers(&e)
+	c.round(t.Context(), &e, who, 0)
+	if gone := time.Since(c.begun); gone < 2*e.rest || gone > 4*e.rest {
+		t.Errorf("two rests of each at a time took %v", gone)
+	}
+	for _, s := range who {
+		for place := range e.loads {
+			if r := s.row(place); len(r.Faults) > 0 || r.Figures[rested.at(rss)].Median == 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+}
+
+// TestErrands has servers for all that is asked for.
+func TestErrands(t *testing.T) {
 	for _, quick := range []bool{false, true} {
 		o := &options{kinds: subcommands["all"], servers: servers.All, quick: quick}
-		for _, l := range o.loads() {
+		for _, e := range o.errands() {
 			takers := 0
 			for i := range o.servers {
-				if l.takes(&o.servers[i]) {
+				if e.takes(&o.servers[i]) {
 					takers++
-					if _, err := o.servers[i].Mode(l.mode(&o.servers[i])); err != nil {
+					if _, err := o.servers[i].Mode(e.mode(&o.servers[i])); err != nil {
 						t.Error(err)
 					}
 				}
 			}
 			if takers < 9 {
-				t.Errorf("%+v: %d servers", l, takers)
+				t.Errorf("%+v: %d servers", e, takers)
 			}
 		}
 	}
