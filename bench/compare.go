@@ -64,18 +64,27 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 // progress says that one more visit is over, and on a terminal what is left.
 func (c *comparison) progress(format string, args ...any) {
 	c.done++
-	gone := time.Since(c.begun)
-	line := fmt.Sprintf("%3d of %d, %4.0f s  %s\n", c.done, c.all, gone.Seconds(), fmt.Sprintf(format, args...))
 	if c.tty {
-		const width, clearLine = 40, "\r\x1b[K"
-		full := width * c.done / c.all
-		left := time.Duration(float64(gone) / float64(c.done) * float64(c.all-c.done))
-		line = clearLine + line
-		if c.done < c.all {
-			line += fmt.Sprintf("[%s%s] %v left", strings.Repeat("#", full), strings.Repeat(".", width-full), left.Round(time.Second))
-		}
+		fmt.Fprint(c.log, clearLine)
 	}
-	fmt.Fprint(c.log, line)
+	fmt.Fprintf(c.log, "%3d of %d, %4.0f s  %s\n", c.done, c.all, time.Since(c.begun).Seconds(), fmt.Sprintf(format, args...))
+	c.bar()
+}
+
+const clearLine = "\r\x1b[K"
+
+// bar is below the lines of progress, on a terminal, and tells that the program lives.
+func (c *comparison) bar() {
+	if !c.tty || c.done >= c.all {
+		return
+	}
+	const width = 40
+	full, gone := width*c.done/c.all, time.Since(c.begun)
+	left := ""
+	if c.done > 0 {
+		left = fmt.Sprintf(", about %v left", time.Duration(float64(gone)/float64(c.done)*float64(c.all-c.done)).Round(time.Second))
+	}
+	fmt.Fprintf(c.log, "%s[%s%s] %v%s", clearLine, strings.Repeat("#", full), strings.Repeat(".", width-full), gone.Round(time.Second), left)
 }
 
 func isTerminal(w io.Writer) bool {

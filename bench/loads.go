@@ -144,7 +144,9 @@ func (o *options) broadcastErrands() []errand {
 	if o.quick {
 		n, rate = 1000, 50
 	}
-	of := func(n int, title string) load { return load{Kind: broadcast, Title: "Broadcast: " + title, Connections: n} }
+	of := func(n int, title string) load {
+		return load{Kind: broadcast, Title: "Broadcast: " + title, Connections: n}
+	}
 	small := fmt.Sprintf("128 bytes to %s subscribers, ", comma(n))
 	paced := of(n, small+fmt.Sprintf("%d per second", rate))
 	paced.Paced = true

@@ -13,6 +13,9 @@ func (r *report) markdown(leftOut []struct{ Name, Why string }, charts []chart) 
 	for _, c := range charts {
 		fmt.Fprintf(&b, "\n![%s](%s.svg)\n", c.title, c.file)
 	}
+	if g, ok := r.summary(); ok {
+		fmt.Fprintf(&b, "\n## %s\n\n%s", g.title, g.markdown())
+	}
 	for _, g := range r.grids() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", g.title, g.markdown())
 	}
@@ -63,8 +66,10 @@ and "slope" what RSS grows by for one more, of the line through all numbers of c
 (least squares). Heap, stacks and goroutines are what the server's runtime says. "kernel
 socket" is half of what the machine's TCP sockets, their inodes and files grew by, since both
 ends of each connection are on it; data in buffers is not in it. All garbage collectors are
-at Go's default; "settled" is RSS after the server was made to return all garbage to the
-system, which none does by itself.
+at Go's default; "settled" is RSS after the server was made, at the end, to return all garbage
+to the system, which none does by itself. A server has all numbers of connections in one
+life, one after the other. While one is loaded others rest, and PSS is a little below RSS
+because they share the program's code.
 centrifuge has a protocol of its own and cannot echo: it is weighed after the answer to its
 command connect, and subscribed.
 

@@ -96,7 +96,7 @@ func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round
 	visits := make(chan visited)
 	lanes := make(chan struct{}, c.lanes(e))
 	if cap(lanes) > 1 {
-		fmt.Fprintf(c.log, "%s and fewer, round %d: a server is loaded while others rest ...\n", e.loads[len(e.loads)-1].Title, round+1)
+		fmt.Fprintf(c.log, "%s, round %d: one server is loaded while others rest ...\n", e.loads[len(e.loads)-1].Title, round+1)
 	}
 	go func() {
 		var all sync.WaitGroup
@@ -114,15 +114,34 @@ func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round
 		all.Wait()
 		close(visits)
 	}()
-	for v := range visits {
-		if v.err == errTimeUp && round > 0 {
-			c.all--
-			continue
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			c.bar()
+		case v, more := <-visits:
+			if !more {
+				return
+			}
+			c.took(v, e, round)
 		}
-		c.progress("%s, round %d: %s%s", e.loads[0].Title, round+1, v.at.server.Name, v.at.add(v.got, v.err))
-		if v.got != nil {
-			c.report.Uncounted = cmp.Or(c.report.Uncounted, v.got.uncounted())
-		}
+	}
+}
+
+// took adds what came of a visit.
+func (c *comparison) took(v visited, e *errand, round int) {
+	if v.err == errTimeUp && round > 0 {
+		c.all--
+		return
+	}
+	title := e.loads[0].Title
+	if e.kind() == memory {
+		title = "Memory"
+	}
+	c.progress("%s, round %d: %s%s", title, round+1, v.at.server.Name, v.at.add(v.got, v.err))
+	if v.got != nil {
+		c.report.Uncounted = cmp.Or(c.report.Uncounted, v.got.uncounted())
 	}
 }
 
@@ -139,7 +158,7 @@ func (c *comparison) lanes(e *errand) int {
 	if e.rest == 0 {
 		return 1
 	}
-	const each = 100 << 10 // bytes for a connection, generously: server, client and kernel
+	const each = 72 << 10 // bytes for a connection: server, client and kernel
 	return max(1, int(min(64, availableMemory()/each/int64(e.loads[len(e.loads)-1].Connections))))
 }
 

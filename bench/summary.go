@@ -1,0 +1,61 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+)
+
+// summary is what a server costs, in the few columns that the project's README shows; ok
+// is false where memory was not measured.
+func (r *report) summary() (g grid, ok bool) {
+	if len(r.weighed()) == 0 {
+		return g, false
+	}
+	m := r.largest()
+	by := echoed.at(rss)
+	g = grid{title: "In short", head: []string{"server", "memory for each of " + comma(m.Connections) + " connections"}}
+	costs := r.costs()
+	for _, c := range costs {
+		g.head = append(g.head, c.what)
+	}
+	for _, row := range m.rankedRows() {
+		cells := []string{row.Server, bytesEach(row.Figures[by].Median)}
+		for _, c := range costs {
+			cell := ""
+			if of := c.in.find(row.Server); of != nil && of.ranked {
+				cell = hundredths(of.Figures[cpuEach].Median)
+			}
+			cells = append(cells, cell)
+		}
+		g.rows = append(g.rows, cells)
+	}
+	return g, true
+}
+
+// cost is the server's processor time in a measurement.
+type cost struct {
+	what string
+	in   *measurement
+}
+
+// costs are the first echo's, and those of a connection and of deliveries to subscribers
+// who read.
+func (r *report) costs() (all []cost) {
+	echoes := 0
+	for i := range r.Measurements {
+		m := &r.Measurements[i]
+		switch m.Kind {
+		case echo:
+			if echoes++; echoes == 1 {
+				all = append(all, cost{"µs for an echo", m})
+			}
+		case broadcast:
+			if _, how, _ := strings.Cut(m.Title, " subscribers, "); !strings.Contains(how, "do not read") {
+				all = append(all, cost{"a delivery, " + cmp.Or(how, m.Title), m})
+			}
+		case churn:
+			all = append(all, cost{"a connection", m})
+		}
+	}
+	return all
+}
