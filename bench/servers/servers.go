@@ -23,25 +23,27 @@ type Server struct {
 	// MemoryOnly says that only its memory is of interest.
 	MemoryOnly bool
 	TLS        bool
-	Path       string   // of the URL; "/" if empty
-	Publish    string   // of the URL that what is broadcast is sent to; Path if empty
-	Flags      []string // that fanfare-load needs for it
+	// Variant says that it is another of All in another setup.
+	Variant bool
+	Path    string   // of the URL; "/" if empty
+	Publish string   // of the URL that what is broadcast is sent to; Path if empty
+	Flags   []string // that fanfare-load needs for it
 }
 
 // All are the servers, in the order in which they are run.
 var All = []Server{
 	{Name: "fanfare", Module: fanfareModule, About: "wsproto.Server, no field set but its Handler; broadcast through a topic of package hub", Echo: fanfare, Cast: fanfareCast},
 	{Name: "fanfare-topic", Module: fanfareModule, About: "as fanfare, each connection subscribed to a topic", Echo: fanfareTopic, MemoryOnly: true},
-	{Name: "fanfare-deflate", Module: fanfareModule, About: "as fanfare, with Compression, which the client offers; messages below 256 bytes are sent as they are", Echo: fanfareDeflate, Cast: fanfareDeflateCast, Flags: []string{"-compress"}},
-	{Name: "fanfare-tls", Module: fanfareModule, About: "as fanfare, over TLS 1.3", Echo: fanfareTLS, Cast: fanfareTLSCast, TLS: true},
+	{Name: "fanfare-deflate", Module: fanfareModule, About: "as fanfare, with Compression, which the client offers; messages below 256 bytes are sent as they are", Echo: fanfareDeflate, Cast: fanfareDeflateCast, Flags: []string{"-compress"}, Variant: true},
+	{Name: "fanfare-tls", Module: fanfareModule, About: "as fanfare, over TLS 1.3", Echo: fanfareTLS, Cast: fanfareTLSCast, TLS: true, Variant: true},
 	{Name: "floor", Module: "golang.org/x/sys", About: "no WebSocket server: an epoll loop that answers the handshake and writes back what it reads, without a look at it but for the mask", Echo: floor},
 	{Name: "epoll", Module: "github.com/gobwas/ws", About: "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", Echo: epoll(false), Cast: epoll(true)},
 	{Name: "gobwas", Module: "github.com/gobwas/ws", About: "a goroutine for each connection, wsutil as in the README; broadcast of a CompiledFrame through a channel and a goroutine for each", Echo: gobwas(gobwasEcho), Cast: gobwas(gobwasCast)},
 	{Name: "gws", Module: "github.com/lxzan/gws", About: "net/http, ReadLoop on a goroutine of its own, and Broadcaster, as in the README", Echo: lxzan(gwsEcho{}), Cast: lxzan(new(gwsCast))},
 	{Name: "nbio", Module: "github.com/lesismal/nbio", About: "nbhttp in its non-blocking mode, ReleaseWebsocketPayload as in its benchmark, MaxWriteBufferSize of 6 MiB as in the README; broadcast by WriteMessage to each", Echo: nonBlocking(nbioEcho), Cast: nonBlocking(nbioCast)},
 	{Name: "gorilla-1024", Module: "github.com/gorilla/websocket", About: "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool; broadcast of a PreparedMessage as in its chat example", Echo: gorilla(1024, serveHTTP), Cast: gorillaCast(serveHTTP)},
-	{Name: "gorilla-4096", Module: "github.com/gorilla/websocket", About: "net/http, no field of the Upgrader set: the 4,096 byte buffers of net/http", Echo: gorilla(0, serveHTTP)},
-	{Name: "gorilla-tls", Module: "github.com/gorilla/websocket", About: "as gorilla-1024, over TLS 1.3 of net/http", Echo: gorilla(1024, serveHTTPS), Cast: gorillaCast(serveHTTPS), TLS: true},
+	{Name: "gorilla-4096", Module: "github.com/gorilla/websocket", About: "net/http, no field of the Upgrader set: the 4,096 byte buffers of net/http", Echo: gorilla(0, serveHTTP), Variant: true},
+	{Name: "gorilla-tls", Module: "github.com/gorilla/websocket", About: "as gorilla-1024, over TLS 1.3 of net/http", Echo: gorilla(1024, serveHTTPS), Cast: gorillaCast(serveHTTPS), TLS: true, Variant: true},
 	{Name: "coder", Module: "github.com/coder/websocket", About: "net/http, Accept without options: no compression, SetReadLimit of 1 MiB; broadcast as in its chat example", Echo: coder, Cast: coderCast},
 	{Name: "melody", Module: "github.com/olahol/melody", About: "net/http, melody.New, MaxMessageSize of 1 MiB; Broadcast", Echo: melodious(false), Cast: melodious(true)},
 	{Name: "x-net", Module: "golang.org/x/net", About: "net/http, websocket.Server with a Codec that keeps the message's type; broadcast through a channel and a goroutine for each connection", Echo: xnet(xnetEcho), Cast: xnet(xnetCast())},
