@@ -51,12 +51,12 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	c.all += len(sizes) * opt.rounds()
 	bounded, cancel := context.WithDeadlineCause(ctx, c.begun.Add(opt.most()), errTimeUp)
 	defer cancel()
-	c.measure(bounded, errands)
 	for _, n := range sizes {
 		if err := c.simulate(bounded, n); err != nil && !errors.Is(err, errTimeUp) {
 			return nil, err
 		}
 	}
+	c.measure(bounded, errands)
 	c.report.Seconds = time.Since(c.begun).Seconds()
 	return c.report, ctx.Err()
 }

@@ -208,5 +208,5 @@ func (o *options) enough() time.Duration {
 	if o.quick {
 		return 2 * time.Minute
 	}
-	return 28 * time.Minute
+	return 28*time.Minute + 30*time.Second
 }
