@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
@@ -39,7 +38,7 @@ type errand struct {
 	loads []load
 	args  []string
 	rest  time.Duration // of the connections, after each load
-	over  string        // "TLS" or "TCP", for servers of that kind alone; both if empty
+	tcp   bool          // not over TLS
 	plain bool          // no variants of servers: another errand shows what differs
 
 	rounds int // made
@@ -50,7 +49,7 @@ func (e *errand) kind() kind { return e.loads[0].Kind }
 // takes reports whether a server is asked so.
 func (e *errand) takes(s *servers.Server) bool {
 	switch {
-	case e.over != "" && (e.over == "TLS") != s.TLS, e.plain && s.Variant:
+	case e.tcp && s.TLS, e.plain && s.Variant:
 		return false
 	case e.kind() == memory:
 		return true
@@ -113,8 +112,10 @@ func (o *options) memoryErrands() []errand {
 		sizes = sizes[:2]
 	}
 	last := len(sizes) - 1
-	at := strings.ReplaceAll(strings.Trim(fmt.Sprint(sizes[:last]), "[]"), " ", ",")
-	e := errand{args: []string{"idle", "-at", at, "-n", strconv.Itoa(sizes[last])}}
+	e := errand{args: []string{"idle", "-n", strconv.Itoa(sizes[last])}}
+	for _, n := range sizes[:last] {
+		e.args = append(e.args, "-at", strconv.Itoa(n))
+	}
 	if !o.quick && !o.check {
 		e.rest = 20 * time.Second
 	}
@@ -161,13 +162,13 @@ func (o *options) broadcastErrands() []errand {
 	stalled := []string{"slow", "-stalled", "1%", "-drain", "1s"}
 	if !o.quick { // the kernel takes what so few messages are; see the next
 		e := single(of(n, small+"1 under way, 1 % of them do not read"), append(slices.Clip(stalled), "-n", strconv.Itoa(n), "-window", "1", "-duration", o.duration(1))...)
-		e.over, e.plain = "TCP", true
+		e.tcp, e.plain = true, true
 		all = append(all, e)
 	}
 	// With half a MiB under way, nobody who reads is at the limit of any server's queue.
 	e := single(of(500, "16 KiB to 500 subscribers, 32 under way, 1 % of them do not read"),
 		append(slices.Clip(stalled), "-n", "500", "-size", "16384", "-window", "32", "-duration", o.duration(2))...)
-	e.over = "TCP"
+	e.tcp = true
 	return append(all, e)
 }
 

@@ -46,9 +46,9 @@ func (r *report) standing() string {
 		fmt.Fprintf(&b, "- %s\n", l)
 	}
 	if len(lines) == 0 {
-		b.WriteString("Nowhere in this report.\n")
+		return b.String() + "Nowhere in this report.\n"
 	}
-	return b.String()
+	return b.String() + "\n" + reasons
 }
 
 // origin says where and how the figures were made.
@@ -68,8 +68,8 @@ socket" is half of what the machine's TCP sockets, their inodes and files grew b
 ends of each connection are on it; data in buffers is not in it. All garbage collectors are
 at Go's default; "settled" is RSS after the server was made, at the end, to return all garbage
 to the system, which none does by itself. A server has all numbers of connections in one
-life, one after the other. While one is loaded others rest, and PSS is a little below RSS
-because they share the program's code.
+life, one after the other. While one is loaded others rest; PSS shares the program's code
+with those who do, whose number changes, so that it is off by some 30 B here.
 centrifuge has a protocol of its own and cannot echo: it is weighed after the answer to its
 command connect, and subscribed.
 

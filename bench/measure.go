@@ -96,6 +96,9 @@ func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round
 	visits := make(chan visited)
 	lanes := make(chan struct{}, c.lanes(e))
 	if cap(lanes) > 1 {
+		if c.tty {
+			fmt.Fprint(c.log, clearLine)
+		}
 		fmt.Fprintf(c.log, "%s, round %d: one server is loaded while others rest ...\n", e.loads[len(e.loads)-1].Title, round+1)
 	}
 	go func() {
@@ -106,7 +109,7 @@ func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round
 			all.Go(func() {
 				defer func() { <-lanes }()
 				if !interrupted(ctx) {
-					got, err := c.prog.visit(ctx, s.server, e.mode(s.server), visitLimit*time.Duration(cap(lanes)), e.arguments(s.server)...)
+					got, err := c.prog.visit(ctx, s.server, e.mode(s.server), visitLimit*time.Duration(min(cap(lanes), 4)), e.arguments(s.server)...)
 					visits <- visited{s, got, err}
 				}
 			})
@@ -159,7 +162,8 @@ func (c *comparison) lanes(e *errand) int {
 		return 1
 	}
 	const each = 72 << 10 // bytes for a connection: server, client and kernel
-	return max(1, int(min(64, availableMemory()/each/int64(e.loads[len(e.loads)-1].Connections))))
+	most := max(1, e.loads[len(e.loads)-1].Connections)
+	return max(1, int(min(64, availableMemory()/each/int64(most))))
 }
 
 // samples are the rounds of a server's errand.

@@ -47,14 +47,14 @@ func (r *report) costs() (all []cost) {
 		switch m.Kind {
 		case echo:
 			if echoes++; echoes == 1 {
-				all = append(all, cost{"µs for an echo", m})
+				all = append(all, cost{"server CPU: µs for an echo", m})
 			}
 		case broadcast:
 			if _, how, _ := strings.Cut(m.Title, " subscribers, "); !strings.Contains(how, "do not read") {
-				all = append(all, cost{"a delivery, " + cmp.Or(how, m.Title), m})
+				all = append(all, cost{"µs for a delivery, " + cmp.Or(how, m.Title), m})
 			}
 		case churn:
-			all = append(all, cost{"a connection", m})
+			all = append(all, cost{"µs for a connection", m})
 		}
 	}
 	return all

@@ -210,6 +210,9 @@ func (c *Conn) Close(err error) {
 	c.mu.Lock()
 	changed := c.closeWithLocked(dying, err)
 	if changed {
+		if o := c.out; o != nil && o.gathers() {
+			c.flushGatherLocked(o) // out of a turn the socket would have it already
+		}
 		c.partNowLocked()
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
 	}

@@ -41,8 +41,8 @@
 // what the socket does not take is queued, by reference if it is a [Buffer].
 // During a turn, writes are gathered in the worker's buffer and leave in one
 // system call when the turn ends, or after at most four milliseconds if the
-// handler blocks; if our side of the connection ends with the turn, in one segment with
-// that. Pending bytes are bounded by Options.MaxPending, checked
+// handler blocks; without TLS in one segment with the end of our side, if that
+// comes with the turn. Pending bytes are bounded by Options.MaxPending, checked
 // before anything is added; above half of it the connection is not read until
 // the peer has taken some, so that a peer that sends without reading is slowed
 // down and loses nothing.

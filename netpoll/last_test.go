@@ -45,6 +45,25 @@ func TestLastWordsWithTheEnd(t *testing.T) {
 	}
 }
 
+// Neither they nor what was written before are lost if the turn closes at once.
+func TestLastWordsBeforeClose(t *testing.T) {
+	s := serve(t, Options{}, func(p *peer) {
+		p.onData = func(data []byte) int {
+			p.c.Write(nil, []byte("and "))
+			p.c.WriteLast([]byte("bye"), nil)
+			p.c.Close(errTest)
+			return len(data)
+		}
+	})
+	nc, p := s.connect(t)
+	write(t, nc, []byte("x"))
+	expect(t, nc, "and bye")
+	nc.Close()
+	if err := receive(t, "OnClose", p.closed); err != errTest {
+		t.Errorf("closed with %v, want %v", err, errTest)
+	}
+}
+
 // They do not wait for a handler that blocks.
 func TestLastWordsOfABlockedHandler(t *testing.T) {
 	g := newGate(t)

@@ -294,7 +294,7 @@ func (c *Conn) flushGatherLocked(o *outbound) (failed bool) {
 }
 
 // releaseLocked ends the gathering on w, if c takes part in it. Before the end of our
-// side, last, the kernel waits for that: both leave in one segment.
+// side, last, the kernel waits for that: both leave in one segment, but with TLS.
 func (c *Conn) releaseLocked(w *worker, last bool) {
 	o := &w.out
 	if c.out != o {

@@ -17,7 +17,7 @@ import (
 func nonBlocking(upgrader func() *websocket.Upgrader) Serve {
 	return func(addr string, ready func(net.Addr)) error {
 		up := upgrader()
-		up.KeepaliveTime = time.Hour // of two minutes: who rests sends nothing, nor does it ping
+		up.KeepaliveTime = time.Hour        // of two minutes: who rests sends nothing, nor does it ping
 		logging.SetLevel(logging.LevelNone) // it would be the first line of output
 		l, err := net.Listen("tcp", addr)
 		if err != nil {

@@ -23,7 +23,7 @@ type Server struct {
 	// MemoryOnly says that only its memory is of interest.
 	MemoryOnly bool
 	TLS        bool
-	// Variant says that it is another of All in another setup.
+	// Variant says that it is another of All in another setup, and has more than memory.
 	Variant bool
 	Path    string   // of the URL; "/" if empty
 	Publish string   // of the URL that what is broadcast is sent to; Path if empty

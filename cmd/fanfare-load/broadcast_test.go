@@ -136,6 +136,40 @@ func TestBroadcastThen(t *testing.T) {
 	}
 }
 
+// TestBroadcastGivesUp has a course that lost its end for one subscriber: the next does
+// not wait for it.
+func TestBroadcastGivesUp(t *testing.T) {
+	for _, then := range []string{"-window 1 -count 9", "-window 4 -count 9", "-rate 1000 -count 9"} {
+		t.Run(then, func(t *testing.T) {
+			checkLeaks(t)
+			url := theirBroadcast(t, func(sub, n int, p []byte) [][]byte {
+				if sub == 3 && (n == 18 || n == 19) {
+					return nil
+				}
+				return [][]byte{p}
+			})
+			r := runProgram(t, "broadcast", "-json", "-q", "-n", "6", "-rate", "1000", "-count", "20", "-then", then, "-drain", "300ms", url)
+			r.wantFault(t, "missing", 2)
+			want(t, "missing at first", r.report.Messages.Missing, 2)
+			m := r.report.Then[0]
+			want(t, "sent then", m.Sent, 9)
+			want(t, "delivered then", m.Received, 9*6)
+		})
+	}
+}
+
+// Late messages of a course that was given up count for none.
+func TestOldMessages(t *testing.T) {
+	var c castShard
+	want(t, "old before any course", c.isOld(0, 0), false)
+	c.begin([]uint64{7}, 2)
+	want(t, "old", c.isOld(0, 6), true)
+	want(t, "of this course", c.isOld(0, 7), false)
+	p := &publisher{sent: 7, shards: 1}
+	want(t, "first", p.begin(0), 7)
+	p.shardDone(6) // and there is no window to count it in
+}
+
 // TestBroadcastNotices has a broadcaster do each thing wrong once, with message 10
 // for subscriber 3.
 func TestBroadcastNotices(t *testing.T) {

@@ -6,7 +6,8 @@ type castShard struct {
 	readers int // subscribers that are open
 	probe   uint64
 	probed  int      // of the readers, those who have that probe
-	rings   [][]slot // one for each publisher, if there is a window
+	first   []uint64 // message of the course under way, for each publisher
+	rings   [][]slot // one for each publisher; empty without a window
 }
 
 // slot counts who of the shard has a message that is under way. Messages of a
@@ -18,12 +19,18 @@ type slot struct {
 	done    bool
 }
 
-// begin forgets what was under way. A window of 0 is none.
-func (c *castShard) begin(publishers, window int) {
-	c.rings = make([][]slot, publishers)
+// begin forgets what was under way: a course begins with messages first. A window of 0
+// is none.
+func (c *castShard) begin(first []uint64, window int) {
+	c.first, c.rings = first, make([][]slot, len(first))
 	for i := range c.rings {
 		c.rings[i] = make([]slot, window)
 	}
+}
+
+// isOld reports whether a message is of a course before, which gave it up.
+func (c *castShard) isOld(publisher int, n uint64) bool {
+	return len(c.first) > 0 && n < c.first[publisher]
 }
 
 // windowed reports whether anybody waits until messages are everywhere.

@@ -52,6 +52,9 @@ func (o *options) addThen(text string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is no flag", rest[0])
 	}
+	if fs.NFlag() == 0 {
+		return errors.New("it has no flag")
+	}
 	fs.Visit(func(f *flag.Flag) { c.given = append(c.given, f.Name) })
 	o.then = append(o.then, c)
 	return nil

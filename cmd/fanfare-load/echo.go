@@ -96,7 +96,7 @@ func (r *echoRun) closedLoop(ctx context.Context) error {
 	for _, e := range r.members {
 		e.stop()
 	}
-	return firstError(err, l.settle(ctx, r.answered))
+	return firstError(err, l.settle(ctx, func() bool { return answered(r.members) }))
 }
 
 // unlimited is how many messages a connection may send until it is told to stop.
@@ -113,12 +113,12 @@ func (r *echoRun) openLoop(ctx context.Context) error {
 	err := l.pace(ctx, steady, total, func(i, _ int64) {
 		r.members[i%int64(len(r.members))].allow(1)
 	})
-	return firstError(err, l.settle(ctx, r.answered))
+	return firstError(err, l.settle(ctx, func() bool { return answered(r.members) }))
 }
 
-// answered reports whether all that was due came back.
-func (r *echoRun) answered() bool {
-	for _, e := range r.members {
+// answered reports whether all that was due came back to those.
+func answered(those []*echoer) bool {
+	for _, e := range those {
 		e.mu.Lock()
 		open := e.sent < e.due || e.seq.next < e.sent
 		e.mu.Unlock()

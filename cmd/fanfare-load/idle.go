@@ -72,7 +72,7 @@ func (r *echoRun) echoOnce(ctx context.Context) error {
 		}
 		e.allow(1)
 	}
-	err = firstError(err, l.settle(ctx, r.answered))
+	err = firstError(err, l.settle(ctx, func() bool { return answered(fresh) }))
 	got := m.end()
 	l.report.add(got, fmt.Sprintf("-n %d", len(r.members)))
 	r.count(ctx, fresh, got)

@@ -140,8 +140,13 @@ func (l *load) rest(ctx context.Context, what string, d time.Duration, stage str
 	if d > 0 {
 		l.turn.pass()
 	}
-	err := l.pause(ctx, what, d)
-	return firstError(err, l.weigh(stage), l.turn.take(ctx))
+	if err := l.pause(ctx, what, d); err != nil {
+		return err
+	}
+	if err := l.weigh(stage); err != nil {
+		return err
+	}
+	return l.turn.take(ctx)
 }
 
 // until waits until done says so. It returns early, without an error, if no

@@ -105,7 +105,7 @@ func broadcastFlags(fs *flag.FlagSet, o *options) {
 	trafficFlags(fs, o)
 	fs.IntVar(&o.publishers, "publishers", 1, "`connections` that publish; they are opened beside the -n subscribers")
 	o.howFast(fs)
-	fs.Func("then", "after that, on the same connections, go on with these `flags` of -rate, -window,\n-duration and -count, like \"-window 64 -duration 5s\"; may be repeated", o.addThen)
+	fs.Func("then", "after that, on the same connections, go on with these `flags` of -rate, -window,\n-duration and -count, like \"-window 64 -duration 5s\", or else their defaults; may be repeated", o.addThen)
 	fs.StringVar(&o.publishURL, "publish-url", "", "`URL` that publishers connect to, if it is another")
 	fs.BoolVar(&o.anywhere, "anywhere", false, "payloads may stand anywhere in messages, as after -hello: for servers that wrap them,\nsuch as in JSON, which leaves those of -text as they are")
 }
@@ -233,8 +233,7 @@ func (o *options) validateTimes() error {
 }
 
 func (o *options) validateBroadcast() error {
-	switch {
-	case o.size < minBroadcast(o.text):
+	if o.size < minBroadcast(o.text) {
 		return fmt.Errorf("-size is %d; a broadcast needs at least %d bytes for its number and time", o.size, minBroadcast(o.text))
 	}
 	if o.publishURL != "" {

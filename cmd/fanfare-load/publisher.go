@@ -67,12 +67,13 @@ func (p *publisher) probe(n uint64) {
 	p.conn.Send(p.run.op, p.buf)
 }
 
-// begin has it count anew, and forget what was under way.
-func (p *publisher) begin(window int) {
+// begin has it forget what was under way, and returns the number of its next message.
+func (p *publisher) begin(window int) (first uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.window, p.done = uint64(window), make([]int, window)
 	p.limit, p.first, p.base = p.sent, p.sent, p.sent
+	return p.sent
 }
 
 // saturate sends up to n messages more, as the window allows.

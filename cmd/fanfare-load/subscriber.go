@@ -80,6 +80,10 @@ func (s *subscriber) take(now int64, m stamp) {
 	sh.mu.Lock()
 	next := q.next
 	v, _ := q.observe(m.seq)
+	if sh.cast.isOld(m.publisher, m.seq) {
+		sh.mu.Unlock()
+		return // it was counted as missing
+	}
 	if v <= ahead {
 		sh.recordLocked(m.due, now)
 		if sh.cast.windowed() {
@@ -105,9 +109,9 @@ func (s *subscriber) take(now int64, m stamp) {
 // creditLocked gives credit for the messages from first to last, of which only the
 // last has come: the others are not waited for any more.
 func (s *subscriber) creditLocked(done []uint64, publisher int, first, last uint64) []uint64 {
-	if oldest := last - min(last, uint64(len(s.shard.cast.rings[publisher]))); first < oldest {
-		first = oldest // what is older is not under way
-	}
+	cast := &s.shard.cast
+	// What is older is not under way.
+	first = max(first, cast.first[publisher], last+1-min(last+1, uint64(len(cast.rings[publisher]))))
 	for n := first; n <= last; n++ {
 		if s.shard.cast.credit(publisher, n) {
 			done = append(done, n)

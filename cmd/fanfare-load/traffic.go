@@ -5,19 +5,21 @@ import (
 	"fmt"
 )
 
-// follow publishes as a course says, and adds to the report what came of it. All of
-// the course before has arrived by then, or never will.
+// follow publishes as a course says, and adds to the report what came of it. What of the
+// course before has not arrived by then is given up.
 func (r *castRun) follow(ctx context.Context, c *course) error {
-	l := r.load
-	l.restart()
+	l, n := r.load, len(r.publishers)
+	// Publishers first: from then on they know what is old, whoever tells them.
+	first := make([]uint64, n)
+	for i, p := range r.publishers {
+		first[i] = p.begin(share(c.window, i, n))
+	}
 	for _, s := range l.shards {
 		s.mu.Lock()
-		s.cast.begin(len(r.publishers), (c.window+len(r.publishers)-1)/len(r.publishers))
+		s.cast.begin(first, (c.window+n-1)/n)
 		s.mu.Unlock()
 	}
-	for i, p := range r.publishers {
-		p.begin(share(c.window, i, len(r.publishers)))
-	}
+	l.restart()
 	m := l.measure()
 	var err error
 	if c.window > 0 {

@@ -74,10 +74,10 @@ func (t *turn) pass() {
 		return
 	}
 	t.passed, t.ours = readKernel(), false
-	_ = unix.Flock(int(t.file.Fd()), unix.LOCK_UN) // closing it would do
+	_ = unix.Flock(int(t.file.Fd()), unix.LOCK_UN)
 }
 
-// end passes it for good.
+// end passes it for good: closing the file unlocks it.
 func (t *turn) end() {
 	if t.file != nil {
 		t.file.Close()
