@@ -64,10 +64,15 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 // progress says that one more visit is over, and on a terminal what is left.
 func (c *comparison) progress(format string, args ...any) {
 	c.done++
+	c.say("%3d of %d, %4.0f s  %s", c.done, c.all, time.Since(c.begun).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// say writes a line, above the bar.
+func (c *comparison) say(format string, args ...any) {
 	if c.tty {
 		fmt.Fprint(c.log, clearLine)
 	}
-	fmt.Fprintf(c.log, "%3d of %d, %4.0f s  %s\n", c.done, c.all, time.Since(c.begun).Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(c.log, format+"\n", args...)
 	c.bar()
 }
 

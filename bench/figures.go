@@ -70,7 +70,7 @@ func (l *loaded) figures(k kind, place int) (map[figure]float64, error) {
 }
 
 func (l *loaded) time(f map[figure]float64, place int) {
-	all := append([]*traffic{l.Messages}, l.Then...)
+	all := l.courses()
 	if l.Cycles != nil {
 		all[0] = l.Cycles
 	}

@@ -82,13 +82,16 @@ func (l *loaded) uncounted() string {
 	return ""
 }
 
+// courses are the messages of all loads, in order; nil where there were none.
+func (l *loaded) courses() []*traffic { return append([]*traffic{l.Messages}, l.Then...) }
+
 // fault says in a line what went wrong; nil if nothing did.
 func (l *loaded) fault() error {
 	if l.OK {
 		return nil
 	}
 	said := []string{fmt.Sprintf("%d of %d connections opened, %d lost", l.Connections.Opened, l.Connections.Wanted, l.Connections.Lost)}
-	for _, m := range append([]*traffic{l.Messages}, l.Then...) {
+	for _, m := range l.courses() {
 		if m != nil && m.Missing > 0 {
 			said = append(said, fmt.Sprintf("%d of %d messages missing", m.Missing, m.Sent))
 		}

@@ -96,10 +96,7 @@ func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round
 	visits := make(chan visited)
 	lanes := make(chan struct{}, c.lanes(e))
 	if cap(lanes) > 1 {
-		if c.tty {
-			fmt.Fprint(c.log, clearLine)
-		}
-		fmt.Fprintf(c.log, "%s, round %d: one server is loaded while others rest ...\n", e.loads[len(e.loads)-1].Title, round+1)
+		c.say("%s, round %d: one server is loaded while others rest ...", e.loads[len(e.loads)-1].Title, round+1)
 	}
 	go func() {
 		var all sync.WaitGroup

@@ -3,7 +3,6 @@
 package netpoll
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os/exec"
@@ -11,25 +10,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/internal/trial"
 )
-
-// lockedBuffer collects what a program prints, while it runs.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) has(s string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.b.String(), s)
-}
 
 // A read that has to answer, to a request for new keys (RFC 8446, 4.6.3), while
 // others write: neither waits for the other, and all arrives.
@@ -41,7 +24,7 @@ func TestTLSKeyUpdate(t *testing.T) {
 	s := serveTLS(t, Options{}, echoing)
 	cmd := exec.Command(openssl, "s_client", "-connect", s.addr, "-tls1_3")
 	in := must[io.WriteCloser](t)(cmd.StdinPipe())
-	var out lockedBuffer
+	var out trial.Output
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -74,17 +57,15 @@ func TestTLSKeyUpdate(t *testing.T) {
 	for round := range 5 {
 		line := fmt.Sprintf("line %d\n", round)
 		write(t, in, []byte(line))
-		eventually(t, "the echo", func() bool { return out.has(line) })
+		eventually(t, "the echo", func() bool { return strings.Contains(out.String(), line) })
 		write(t, in, []byte("K\n"))
 		eventually(t, "the request for new keys", func() bool {
-			out.mu.Lock()
-			defer out.mu.Unlock()
-			return strings.Count(out.b.String(), "KEYUPDATE") > round
+			return strings.Count(out.String(), "KEYUPDATE") > round
 		})
 	}
 	quit()
 	if o := p.c.Write(nil, []byte("the end\n")); !o.OK() {
 		t.Error(o)
 	}
-	eventually(t, "the last", func() bool { return out.has("the end\n") })
+	eventually(t, "the last", func() bool { return strings.Contains(out.String(), "the end\n") })
 }

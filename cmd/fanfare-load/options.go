@@ -156,18 +156,20 @@ func (o *options) validate() error {
 		{"publishers", float64(o.publishers), 1, 1 << 15, o.broadcasts()},
 		{"rcvbuf", float64(o.rcvbuf), 0, 1 << 30, true},
 	})
-	if err == nil {
-		err = o.validateTimes()
-	}
-	for _, c := range o.courses() {
-		if err == nil {
-			if err = c.validate(o); err != nil && c.flags != "" {
-				err = fmt.Errorf("-then %q: %w", c.flags, err)
-			}
-		}
-	}
 	if err != nil {
 		return err
+	}
+	if err := o.validateTimes(); err != nil {
+		return err
+	}
+	for _, c := range o.courses() {
+		err := c.validate(o)
+		if err != nil && c.flags != "" {
+			err = fmt.Errorf("-then %q: %w", c.flags, err)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if o.pid != 0 {
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d/stat", o.pid)); err != nil {
