@@ -154,7 +154,7 @@ func TestFinishAfterPeer(t *testing.T) {
 	taken := fill(t, p, 1<<20, 1)
 	p.c.Finish(errTest, time.Hour)
 	nc.CloseWrite()
-	eventually(t, "the end of the peer is seen", func() bool { return p.c.state.Load() == 0 })
+	turnOver(t, p) // the end of the peer is seen
 	for range sum(taken) {
 		if _, _, err := readRecord(nc); err != nil {
 			t.Fatal(err)

@@ -156,7 +156,7 @@ func TestTailSurvivesSpuriousEvent(t *testing.T) {
 	receive(t, "OnData", calls)
 	for range 3 {
 		p.c.notify(unix.EPOLLIN | unix.EPOLLOUT)
-		eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
+		turnOver(t, p)
 	}
 	write(t, nc, []byte("c"))
 	if got := receive(t, "OnData", calls); got != "abc" {

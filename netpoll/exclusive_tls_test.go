@@ -142,7 +142,7 @@ func TestTLSAnswerToFullSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := receive(t, "OnOpen", s.new)
-	eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
+	turnOver(t, p)
 	for full := 0; full < 10; full++ { // what TLS has to do with it the client never learns
 		p.c.mu.Lock()
 		if n, errno := send(p.c.fd, make([]byte, 4<<10), 0); errno == 0 && n > 0 {

@@ -41,6 +41,13 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
+// turnOver waits until no worker serves p: what is written then is sent by the write
+// itself, and no turn gathers it.
+func turnOver(t testing.TB, p *peer) {
+	t.Helper()
+	eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
+}
+
 // receive takes one value from ch.
 func receive[T any](t testing.TB, what string, ch <-chan T) (v T) {
 	t.Helper()

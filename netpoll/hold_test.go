@@ -47,7 +47,7 @@ func TestHoldReading(t *testing.T) {
 		t.Error("the handler got something else than was sent")
 	}
 	// The end is noticed too, if not before Resume.
-	eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
+	turnOver(t, p)
 	nc.Close()
 	if err := receive(t, "OnClose", p.closed); err != io.EOF {
 		t.Error(err)
@@ -98,6 +98,7 @@ func TestExclusive(t *testing.T) {
 		}
 	})
 	nc, p := s.connect(t)
+	turnOver(t, p) // of OnOpen
 	x := must[*Exclusive](t)(p.c.Reserve())
 	if _, err := p.c.Reserve(); err != ErrReserved {
 		t.Errorf("reserved twice: %v", err)

@@ -115,7 +115,7 @@ func TestGatherLeftOver(t *testing.T) {
 	for p.c.Pending() == 0 {
 		write(t, nc, []byte("x"))
 		total = receive(t, "OnData", turns)
-		eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
+		turnOver(t, p)
 	}
 	got, want := make([]byte, total), make([]byte, total)
 	pattern(want, 0)
