@@ -23,6 +23,9 @@
 // before gets them by the next walk. A delivery allocates nothing; each batch is joined
 // once, and a walk looks for what is new a few times only.
 //
+// Subscribers that are connections get theirs in bursts, of 32 deliveries with one system
+// call (see [Direct], and netpoll.Burst for what that saves).
+//
 // A publisher that is faster than the fan-out is slowed down: when more than
 // maxPending bytes wait for a group it takes part in the walk, or waits for the
 // one under way, which never blocks.

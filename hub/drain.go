@@ -95,10 +95,15 @@ func crowded(to Subscriber) bool {
 // SendPrepared hands messages to the connection.
 func (m *Member) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
 	o := m.to.SendPrepared(p)
+	m.sent(o)
+	return o
+}
+
+// sent takes note of what the connection answered.
+func (m *Member) sent(o wsproto.Outcome) {
 	if o == wsproto.Queued {
 		m.draining().shared.Store(true)
 	}
-	return o
 }
 
 // WhenDrained schedules t when the connection has drained; t is one of the member's

@@ -242,13 +242,14 @@ func (g *group) closeHolesLocked() {
 // may come or not: who wants some of the batch begins behind.
 func (g *group) deliver(lap handout) (delivered int64) {
 	var buf [runLength]*Subscription
-	run, w := buf[:g.topic.hub.runLength], walk{group: g, lap: lap, all: lap.batch, look: 1}
+	run, w := buf[:g.topic.hub.runLength], walk{group: g, lap: lap, all: lap.batch, look: 1, burst: bursts.Get().(*burst)}
 	for i := 0; ; i++ {
 		g.mu.Lock()
 		n := copy(run, g.list[min(i*len(run), len(g.list)):])
 		g.mu.Unlock()
 		if n == 0 {
-			return delivered
+			bursts.Put(w.burst)
+			return w.delivered
 		}
 		w.freshen(i)
 		for _, s := range run[:n] {
@@ -257,8 +258,9 @@ func (g *group) deliver(lap handout) (delivered int64) {
 			case s.behind():
 				g.watch(s, lap)
 			case s.cursor < w.all.next:
-				delivered += w.hand(s)
+				w.hand(s)
 			}
 		}
+		w.send()
 	}
 }

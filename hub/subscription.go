@@ -25,6 +25,27 @@ type Subscriber interface {
 	Close(code wsproto.Code, reason string)
 }
 
+// Direct is a [Subscriber] whose SendPrepared is that of a connection and nothing more:
+// then a walk calls Conn instead, and what it has for many leaves in one system call.
+type Direct interface {
+	Subscriber
+	// Conn returns the connection, always the same.
+	Conn() *wsproto.Conn
+}
+
+// connOf returns the connection that is sent what to is sent; nil if that is not all.
+func connOf(to Subscriber) *wsproto.Conn {
+	switch to := to.(type) {
+	case *wsproto.Conn:
+		return to
+	case *Member:
+		return connOf(to.to)
+	case Direct:
+		return to.Conn()
+	}
+	return nil
+}
+
 // Subscription is a subscriber's place in a topic. It is kept by value where the
 // subscriber's other state is. Its methods are safe from any goroutine.
 //

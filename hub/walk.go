@@ -1,6 +1,10 @@
 package hub
 
-import "github.com/fanfare-ws/fanfare/wsproto"
+import (
+	"sync"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
 
 // walk is a group's list on its way to everybody. What is published meanwhile goes to
 // those who are still to come in the same write; those who have been visited get it by
@@ -16,7 +20,25 @@ type walk struct {
 	all   *batch            // the lap, and what came since
 	rests map[uint64]*batch // the parts of all from a number on, for those who have what is before
 	look  int               // the run before which it looks for what came
+	burst *burst            // those whose turn it is
+
+	delivered int64
 }
+
+// burst are deliveries that leave together.
+type burst struct {
+	wsproto.Burst
+	handed []delivery
+}
+
+// delivery is what one subscriber is given.
+type delivery struct {
+	to       *Subscription
+	from     uint64 // number of the first message that it is to have then
+	messages int
+}
+
+var bursts = sync.Pool{New: func() any { return &burst{handed: make([]delivery, 0, wsproto.BurstSize)} }}
 
 // freshen takes in what was published since the walk began, or did so last. It is called
 // before each run, and looks less often the farther the walk has come: each time there may
@@ -56,29 +78,55 @@ func (w *walk) since(number uint64) *batch {
 	return rest
 }
 
-// hand gives one subscriber, who has all that was before, its part.
-func (w *walk) hand(s *Subscription) (delivered int64) {
-	g, next := w.group, w.all.next
+// hand gives one subscriber, who has all that was before, its part: in a burst, if it is a
+// connection.
+func (w *walk) hand(s *Subscription) {
 	from := max(s.cursor, w.lap.cursor)
 	var p *wsproto.Prepared
 	if b := w.since(s.cursor); b != nil {
-		p = b.part(g.topic.hub, s.format(), s.cursor, s.to)
+		p = b.part(w.topic.hub, s.format(), s.cursor, s.to)
 	}
 	if p == nil {
 		w.passed(s, from)
-		return 0
+		return
 	}
-	switch o := s.to.SendPrepared(p); o {
-	case wsproto.Sent, wsproto.Queued:
-		w.passed(s, from)
-		if o == wsproto.Queued {
-			g.fallBehind(s, next, w.lap)
+	d := delivery{s, from, p.Messages()}
+	c := connOf(s.to)
+	if c == nil {
+		w.answered(d, s.to.SendPrepared(p))
+		return
+	}
+	w.burst.handed = append(w.burst.handed, d)
+	if w.burst.Add(c, p) {
+		w.send()
+	}
+}
+
+// send lets the burst go. It comes before the walk takes in anything new.
+func (w *walk) send() {
+	for i, o := range w.burst.Send() {
+		d := w.burst.handed[i]
+		if m, ok := d.to.to.(*Member); ok {
+			m.sent(o)
 		}
-		return int64(p.Messages())
-	case wsproto.Full:
-		g.fallBehind(s, from, w.lap)
+		w.answered(d, o)
 	}
-	return 0
+	clear(w.burst.handed)
+	w.burst.handed = w.burst.handed[:0]
+}
+
+// answered takes note of what became of a delivery.
+func (w *walk) answered(d delivery, o wsproto.Outcome) {
+	switch o {
+	case wsproto.Sent, wsproto.Queued:
+		w.passed(d.to, d.from)
+		if o == wsproto.Queued {
+			w.fallBehind(d.to, w.all.next, w.lap)
+		}
+		w.delivered += int64(d.messages)
+	case wsproto.Full:
+		w.fallBehind(d.to, d.from, w.lap)
+	}
 }
 
 // passed takes note that s has all from number from on, but for what was superseded. What

@@ -26,6 +26,7 @@ type Engine struct {
 	monitor *monitor
 
 	background background
+	rings      rings
 
 	open     atomic.Int64
 	accepted atomic.Int64
@@ -66,6 +67,10 @@ func New(opts Options) (*Engine, error) {
 	e.greets.init(opts.TLSHandshakes)
 	e.calls.init(opts.TLSHandshakes)
 	e.background.most = opts.Background
+	e.rings.log = opts.Logger
+	if ringsFit {
+		e.rings.most = 2 * opts.Loops
+	}
 	e.monitor = newMonitor(e)
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}
@@ -225,6 +230,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		if stuck := e.pool.ReleaseContext(grace); stuck != nil && err == nil {
 			err = fmt.Errorf("netpoll: a task or an OnClose still blocks: %w", stuck)
 		}
+		e.rings.end()
 		close(e.ended)
 	})
 	<-e.ended

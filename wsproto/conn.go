@@ -75,6 +75,7 @@ const (
 	flagSilent                       // the time to answer a ping is over
 	flagStream                       // the handler takes streams
 	flagStreamAll                    // and nothing else
+	flagReadEnd                      // the handler wants to know the end of a read
 	// see flagDeflate for more
 )
 
@@ -149,15 +150,28 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 		return Closed
 	}
 	var o Outcome
-	if flags := c.flags.Load(); flags&flagDeflate == 0 {
-		o = c.io.WriteBuffer(p.frames)
+	if b := c.framesOf(p); b != nil {
+		o = c.io.WriteBuffer(b)
 	} else {
-		o = c.sendDeflated(p, windowOf(flags))
+		o = c.sendDeflated(p)
 	}
 	if o.OK() {
 		c.io.CountOut(p.messages)
 	}
 	return o
+}
+
+// framesOf returns what p is for c, nil if to send it is more than to write that.
+func (c *Conn) framesOf(p *Prepared) *netpoll.Buffer {
+	flags := c.flags.Load()
+	if c.side.state.ClientSide() {
+		return nil
+	} else if flags&flagDeflate == 0 {
+		return p.frames
+	} else if t := c.takeover(); t != nil && t.send {
+		return nil
+	}
+	return p.deflated(c.side.compression, windowOf(flags)).frames
 }
 
 // Ping sends a ping with up to 125 bytes of payload; more is cut. The answer is a
@@ -257,6 +271,9 @@ func (c *Conn) keepAlive() {
 func (c *Conn) opened() {
 	if streamer(c.handler) != nil {
 		c.flags.Or(flagStream)
+	}
+	if _, ok := c.handler.(ReadHandler); ok {
+		c.flags.Or(flagReadEnd)
 	}
 	c.flags.Or(flagOpen)
 	c.armFirst()

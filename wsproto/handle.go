@@ -44,10 +44,18 @@ func (h *handle) OnData(data []byte) (used int) {
 		state = state.Set(ws.StateExtended)
 	}
 	n, err := c.parser.feed(data[used:], state, c.limits(flags), (*frameSink)(c))
+	c.readEnd(flags, err)
+	return used + n
+}
+
+// readEnd is called when the parser has been given what was read.
+func (c *Conn) readEnd(flags uint32, err error) {
+	if flags&flagReadEnd != 0 {
+		c.handler.(ReadHandler).OnReadEnd(c)
+	}
 	if err != nil {
 		c.violated(err)
 	}
-	return used + n
 }
 
 // Fill has what comes of a large message read to where it is collected.
@@ -61,9 +69,7 @@ func (h *handle) Fill() []byte {
 
 func (h *handle) Filled(n int) {
 	c := (*Conn)(h)
-	if err := c.parser.filled(n, (*frameSink)(c)); err != nil {
-		c.violated(err)
-	}
+	c.readEnd(c.flags.Load(), c.parser.filled(n, (*frameSink)(c)))
 }
 
 func (h *handle) OnDeadline() {

@@ -33,6 +33,15 @@ type PongHandler interface {
 	OnPong(c *Conn, payload []byte)
 }
 
+// ReadHandler is a [Handler] that wants to know when it has been given all messages that
+// a read has brought, one or hundreds: to store them together, say, or to look at the
+// clock once for all.
+type ReadHandler interface {
+	Handler
+	// OnReadEnd is called after the last OnMessage of a read, also if there was none.
+	OnReadEnd(c *Conn)
+}
+
 // StreamHandler is a [Handler] that takes large messages as they come, in memory that
 // is bounded whatever their size: see Server.StreamAbove and Conn.StreamAll.
 type StreamHandler interface {

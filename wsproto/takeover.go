@@ -112,14 +112,10 @@ func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 	return o
 }
 
-// sendDeflated sends what p is when compressed. That refers to nothing, so it is
-// right whatever was sent before; what is sent after it may refer to it.
-func (c *Conn) sendDeflated(p *Prepared, bits int) Outcome {
-	v := p.deflated(c.side.compression, bits)
-	t := c.takeover()
-	if t == nil || !t.send {
-		return c.io.WriteBuffer(v.frames)
-	}
+// sendDeflated sends what p is when compressed, and takes note of it. That refers to
+// nothing, so it is right whatever was sent before; what is sent after it may refer to it.
+func (c *Conn) sendDeflated(p *Prepared) Outcome {
+	v, t := p.deflated(c.side.compression, windowOf(c.flags.Load())), c.takeover()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := c.io.WriteBuffer(v.frames)
