@@ -54,6 +54,13 @@ func (g *greeter) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	g.Handler.OnOpen(c, new(wsproto.Request))
 }
 
+// OnReadEnd passes on what a subscriber wants to know.
+func (g *greeter) OnReadEnd(c *wsproto.Conn) {
+	if h, ok := g.Handler.(wsproto.ReadHandler); ok {
+		h.OnReadEnd(c)
+	}
+}
+
 func (g *greeter) OnClose(c *wsproto.Conn, err *wsproto.CloseError) {
 	if g.open {
 		g.Handler.OnClose(c, err)
