@@ -240,7 +240,7 @@ func (g *group) closeHolesLocked() {
 
 // deliver walks the list. Who subscribes meanwhile stands at its end, where the walk
 // may come or not: who wants some of the batch begins behind.
-func (g *group) deliver(lap handout) (delivered int64) {
+func (g *group) deliver(lap handout) int64 {
 	var buf [runLength]*Subscription
 	run, w := buf[:g.topic.hub.runLength], walk{group: g, lap: lap, all: lap.batch, look: 1, burst: bursts.Get().(*burst)}
 	for i := 0; ; i++ {

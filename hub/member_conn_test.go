@@ -34,14 +34,7 @@ func TestMemberOnSocket(t *testing.T) {
 		},
 		Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*Member).Leave() },
 	}
-	newTask := func(loop int, r Runner) Task {
-		task := new(wsproto.Task)
-		if err := s.InitTask(task, loop, r); err != nil {
-			t.Error(err)
-		}
-		return task
-	}
-	h = New(Options{Groups: s.Loops(), NewTask: newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
+	h = New(Options{Server: s, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
 	addr, err := s.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -26,22 +26,23 @@ type Subscriber interface {
 }
 
 // Direct is a [Subscriber] whose SendPrepared is that of a connection and nothing more:
-// then a walk calls Conn instead, and what it has for many leaves in one system call.
+// then a walk calls SendsTo instead, and what it has for many leaves in one system call.
 type Direct interface {
 	Subscriber
-	// Conn returns the connection, always the same.
-	Conn() *wsproto.Conn
+	// SendsTo returns the connection, always the same.
+	SendsTo() *wsproto.Conn
 }
 
 // connOf returns the connection that is sent what to is sent; nil if that is not all.
 func connOf(to Subscriber) *wsproto.Conn {
+	if m, ok := to.(*Member); ok {
+		to = m.to
+	}
 	switch to := to.(type) {
 	case *wsproto.Conn:
 		return to
-	case *Member:
-		return connOf(to.to)
 	case Direct:
-		return to.Conn()
+		return to.SendsTo()
 	}
 	return nil
 }

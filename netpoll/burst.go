@@ -4,19 +4,23 @@ package netpoll
 
 import "syscall"
 
-// BurstSize is how many writes a [Burst] holds.
-const BurstSize = 32
-
-// minBurst is how many writes of a burst have to be fit to leave together: that takes
-// two system calls.
-const minBurst = 4
+const (
+	// BurstSize is how many writes a [Burst] holds.
+	BurstSize = 32
+	// minBurst is how many writes of a burst have to be left to leave together: that
+	// takes two system calls.
+	minBurst = 4
+	// maxTogether is the size in bytes of a write from which on it leaves alone: it gains
+	// nothing, and all that leave together would wait for it.
+	maxTogether = 16 << 10
+)
 
 // Burst is a number of writes to as many connections, which the kernel gets in one
 // system call and not in one each. To enter the kernel and to leave it is a good part of
 // what the write of a small message costs, most of all on virtual machines: where an empty
 // system call takes 1.1 µs, a message of 128 bytes to each of 10,000 subscribers takes
-// 0.6 of the processor time of a bare loop of write(2), which is what it takes without
-// bursts. Repeat it with
+// 0.6 of the processor time of a bare loop of write(2), and without bursts as much as that.
+// Repeat it with
 //
 //	go run -C bench . floor
 //
@@ -32,38 +36,53 @@ type Burst struct {
 }
 
 // Add puts a write of buf to c into the burst, as Conn.WriteBuffer does it, and reports
-// whether the burst is full. Then Write comes next.
+// whether the burst is full. Then Write comes next. c has been open; it is to be in a
+// burst once, else its writes come in any order.
 func (b *Burst) Add(c *Conn, buf *Buffer) (full bool) {
 	b.conns[b.n], b.bufs[b.n] = c, buf
 	b.n++
 	return b.n == BurstSize
 }
 
-// Len returns the number of writes in the burst.
-func (b *Burst) Len() int { return b.n }
-
 // Write sends what was added, and empties the burst. The outcomes, in the order of Add,
 // are valid until the next call of Write.
 func (b *Burst) Write() []Outcome {
-	n := b.n
-	left := b.writeTogether()
-	for i, c := range b.conns[:n] {
+	left := uint32(1<<b.n - 1) // a bit for each place
+	if k := b.rings(); k != nil {
+		if r, ok := k.hire(); ok {
+			left = b.writeTogether(r)
+			k.dismiss(r)
+		}
+	}
+	for i, c := range b.conns[:b.n] {
 		if left&(1<<i) != 0 {
 			b.outcomes[i] = c.WriteBuffer(b.bufs[i])
 		}
 	}
-	clear(b.conns[:n])
-	clear(b.bufs[:n])
+	clear(b.conns[:b.n])
+	clear(b.bufs[:b.n])
+	sent := b.outcomes[:b.n]
 	b.n = 0
-	return b.outcomes[:n]
+	return sent
 }
 
-// writeTogether returns the places of those whose write has yet to be done, a bit each.
+// rings returns those of an engine that the burst is for; nil if there is no need for them.
+func (b *Burst) rings() *rings {
+	if b.n < minBurst {
+		return nil
+	}
+	if l := b.conns[0].loop; l != nil {
+		return &l.engine.rings
+	}
+	return nil
+}
+
+// writeTogether returns the places of those whose write has yet to be done.
 //
 // The connections that take part stay locked until the kernel has answered, so that none
 // is closed, and its descriptor's number is nobody else's, meanwhile. Nobody waits for
 // a lock with another in hand: who is locked already does not take part.
-func (b *Burst) writeTogether() (left uint32) {
+func (b *Burst) writeTogether(r ring) (left uint32) {
 	k := 0
 	for i, c := range b.conns[:b.n] {
 		if !c.mu.TryLock() {
@@ -78,23 +97,21 @@ func (b *Burst) writeTogether() (left uint32) {
 		}
 	}
 	if k >= minBurst {
-		rings := &b.conns[b.together[0]].loop.engine.rings
-		if r, ok := rings.hire(); ok {
-			b.calls.submit(r, k)
-			rings.dismiss(r)
-		}
+		b.calls.submit(r, k)
 	}
-	return left | b.conclude(k)
+	left |= b.conclude(k)
+	b.calls.clear(k)
+	return left
 }
 
-// takesAtOnceLocked reports whether a write of buf is nothing but one to the socket.
+// takesAtOnceLocked reports whether a write of buf is nothing but a small one to the socket.
 func (c *Conn) takesAtOnceLocked(buf *Buffer) bool {
 	return c.phase == live && c.access == accessOpen && c.out == nil && (c.rare == nil || c.rare.tls == nil) &&
-		buf.Len() > 0 && buf.Len() <= c.loop.engine.opts.MaxPending
+		buf.Len() > 0 && buf.Len() <= min(maxTogether, c.loop.engine.opts.MaxPending)
 }
 
 // conclude takes note of what the kernel answered to the first k calls, and unlocks their
-// connections. It returns the places of those that the kernel has not looked at.
+// connections. It returns the places of those that the kernel has not come to.
 func (b *Burst) conclude(k int) (left uint32) {
 	var failed uint32
 	for j, i := range b.together[:k] {
@@ -121,5 +138,5 @@ func (b *Burst) conclude(k int) (left uint32) {
 	return left
 }
 
-// notCalled is the answer to a call that the kernel has not come to.
+// notCalled is the answer to a call that was not made.
 const notCalled = syscall.ECANCELED

@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // crowd connects n clients.
@@ -34,41 +35,38 @@ func burst(b *Burst, peers []*peer, text func(i int) string) []Outcome {
 	return b.Write()
 }
 
-// made returns the number of rings, and whether the kernel would have none.
-func (k *rings) made() (open int, refused bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.open, k.open == 0 && k.most == 0
+// needRing returns a ring for the test.
+func needRing(t *testing.T) ring {
+	t.Helper()
+	r, err := newRing()
+	if err != nil {
+		t.Skip("this kernel has no rings, or has given all of fs.aio-max-nr away:", err)
+	}
+	t.Cleanup(r.destroy)
+	return r
 }
 
-// withAndWithout runs f with bursts that leave together, and for a kernel that has no rings.
-func withAndWithout(t *testing.T, f func(t *testing.T, prepare func(*Engine))) {
+// withAndWithout runs f for a kernel that has rings, and for one that has none.
+func withAndWithout(t *testing.T, f func(t *testing.T, most int)) {
 	t.Run("together", func(t *testing.T) {
-		f(t, func(e *Engine) {
-			t.Cleanup(func() {
-				if open, refused := e.rings.made(); open == 0 && !refused && !t.Failed() {
-					t.Error("no ring was made")
-				}
-			})
-		})
+		needRing(t)
+		f(t, 4)
 	})
-	t.Run("alone", func(t *testing.T) {
-		f(t, func(e *Engine) { e.rings.most = 0 })
-	})
+	t.Run("alone", func(t *testing.T) { f(t, 0) })
 }
 
 // Each connection gets its own, in the order of bursts; outcomes stand in that of Add.
 func TestBurst(t *testing.T) {
-	withAndWithout(t, func(t *testing.T, prepare func(*Engine)) {
+	withAndWithout(t, func(t *testing.T, most int) {
 		s := serve(t, Options{}, func(*peer) {})
-		prepare(s.Engine)
+		s.rings.most = most
 		clients, peers := s.crowd(t, BurstSize)
 		b := new(Burst)
 		want := make([]string, BurstSize)
 		for _, n := range []int{0, 1, minBurst - 1, minBurst, BurstSize - 1, BurstSize, 2, BurstSize} {
 			got := burst(b, peers[:n], func(i int) string { return fmt.Sprintf("%d of %d;", i, n) })
-			if len(got) != n || b.Len() != 0 {
-				t.Fatalf("%d outcomes of %d writes, %d are left", len(got), n, b.Len())
+			if len(got) != n || b.n != 0 {
+				t.Fatalf("%d outcomes of %d writes, %d are left", len(got), n, b.n)
 			}
 			for i, o := range got {
 				if o != Sent {
@@ -85,9 +83,9 @@ func TestBurst(t *testing.T) {
 		if got := s.Stats().BytesOut; got != int64(total) {
 			t.Errorf("%d bytes were sent, %d counted", total, got)
 		}
-		for _, c := range b.conns {
-			if c != nil {
-				t.Fatal("an empty burst keeps a connection alive")
+		for i := range BurstSize {
+			if b.conns[i] != nil || b.bufs[i] != nil || b.calls.blocks[i] != (iocb{}) {
+				t.Fatal("an empty burst keeps something alive")
 			}
 		}
 	})
@@ -113,10 +111,10 @@ func TestBurstFull(t *testing.T) {
 // Those to whom a write is more than a call of the kernel get what WriteBuffer would
 // have answered, and the others nothing of it.
 func TestBurstOfDifferent(t *testing.T) {
-	withAndWithout(t, func(t *testing.T, prepare func(*Engine)) {
+	withAndWithout(t, func(t *testing.T, most int) {
 		const maxPending = 1 << 20
 		s := serve(t, Options{MaxPending: maxPending}, func(*peer) {})
-		prepare(s.Engine)
+		s.rings.most = most
 		clients, peers := s.crowd(t, 10)
 		stalled, reserved, ended, finishing, unborn := peers[1], peers[3], peers[5], peers[7], newPeer(t)
 		taken := fill(t, stalled, maxPending, 1)
@@ -131,7 +129,12 @@ func TestBurstOfDifferent(t *testing.T) {
 		}
 		peers = append(peers, unborn)
 		want := []Outcome{Sent, Full, Sent, Queued, Sent, Closed, Sent, Closed, Sent, Sent, Closed}
-		text := func(int) string { return string(make([]byte, 9<<10)) }
+		text := func(i int) string {
+			if i == 1 {
+				return string(make([]byte, maxPending))
+			}
+			return string(make([]byte, 9<<10))
+		}
 		for i, o := range burst(b, peers, text) {
 			if o != want[i] {
 				t.Errorf("%d: %v, want %v", i, o, want[i])
@@ -147,9 +150,6 @@ func TestBurstOfDifferent(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, refused := s.rings.made(); refused {
-			return
-		}
 		for i, o := range burst(b, []*peer{peers[0], peers[2], peers[4], peers[6]}, func(int) string { return string(make([]byte, maxPending+1)) }) {
 			if o != Full {
 				t.Errorf("more than may be pending, %d: %v", i, o)
@@ -160,10 +160,10 @@ func TestBurstOfDifferent(t *testing.T) {
 
 // What the socket does not take of a burst is queued, by reference, and leaves.
 func TestBurstQueued(t *testing.T) {
-	withAndWithout(t, func(t *testing.T, prepare func(*Engine)) {
+	withAndWithout(t, func(t *testing.T, most int) {
 		const size = 1 << 20
 		s := serve(t, Options{MaxPending: 64 * size}, func(*peer) {})
-		prepare(s.Engine)
+		s.rings.most = most
 		clients, peers := s.crowd(t, minBurst)
 		data := make([]byte, size)
 		pattern(data, 0)
@@ -203,9 +203,9 @@ func TestBurstQueued(t *testing.T) {
 
 // A connection that is dead without anybody having noticed fails alone, and is closed.
 func TestBurstToTheDead(t *testing.T) {
-	withAndWithout(t, func(t *testing.T, prepare func(*Engine)) {
+	withAndWithout(t, func(t *testing.T, most int) {
 		s := serve(t, Options{}, func(*peer) {})
-		prepare(s.Engine)
+		s.rings.most = most
 		clients, peers := s.crowd(t, 8)
 		if err := syscall.Shutdown(int(peers[2].c.fd), syscall.SHUT_WR); err != nil { // as if it had failed
 			t.Fatal(err)
@@ -374,6 +374,7 @@ func TestBurstAllocations(t *testing.T) {
 
 // Rings are bounded, used again, and gone after the end.
 func TestRings(t *testing.T) {
+	needRing(t)
 	e := newEngine(t, Options{Loops: 2})
 	k := &e.rings
 	var hired []ring
@@ -384,41 +385,161 @@ func TestRings(t *testing.T) {
 		}
 		hired = append(hired, r)
 	}
-	if len(hired) == 0 {
-		t.Skip("this kernel has no io_setup, or has given all of fs.aio-max-nr away")
-	}
-	if len(hired) > 2*2 {
-		t.Errorf("%d rings for 2 loops", len(hired))
+	if n := len(hired); n == 0 || n > 2*2 || n != k.open {
+		t.Fatalf("%d rings for 2 loops, %d are open", n, k.open)
 	}
 	late := hired[0]
 	for _, r := range hired[1:] {
 		k.dismiss(r)
 	}
-	if r, ok := k.hire(); len(hired) > 1 && !ok {
-		t.Error("an idle ring is not used")
-	} else if ok {
+	if len(hired) > 1 {
+		r, ok := k.hire()
+		if !ok || r != hired[len(hired)-1] {
+			t.Error("an idle ring is not used")
+		}
 		k.dismiss(r)
 	}
 	k.end()
-	if open, _ := k.made(); open != 1 {
-		t.Errorf("%d are left beside the one in use", open-1)
+	if k.open != 1 {
+		t.Errorf("%d are open beside the one in use", k.open-1)
+	}
+	if late.try() != nil {
+		t.Error("the one in use was destroyed")
 	}
 	k.dismiss(late)
-	if open, _ := k.made(); open != 0 {
-		t.Errorf("%d rings after the end", open)
+	if k.open != 0 || late.try() == nil {
+		t.Errorf("%d rings are open after the end", k.open)
 	}
 	if _, ok := k.hire(); ok {
 		t.Error("a ring after the end")
 	}
-	if err := new(calls).tryOn(late); !errors.Is(err, syscall.EINVAL) {
-		t.Errorf("the kernel still has it: %v", err)
+}
+
+// noted collects what is logged.
+type noted struct{ infos []string }
+
+func (n *noted) Info(msg string, _ ...any) { n.infos = append(n.infos, msg) }
+func (n *noted) Error(string, ...any)      {}
+
+// Where there are no rings, that is said once.
+func TestNoRings(t *testing.T) {
+	if ringsFit {
+		needRing(t)
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		few := limit
+		few.Cur = 0 // no descriptor for the trial
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	}
+	log := new(noted)
+	k := rings{log: log, most: 4}
+	for range 3 {
+		if _, ok := k.hire(); ok {
+			t.Error("there is one")
+		}
+	}
+	if k.open != 0 || len(log.infos) != 1 {
+		t.Errorf("%d are open, logged: %q", k.open, log.infos)
 	}
 }
 
-// tryOn submits nothing to r.
-func (c *calls) tryOn(r ring) error {
-	_, _, errno := syscall.RawSyscall(syscall.SYS_IO_SUBMIT, uintptr(r), 0, 0)
-	return os.NewSyscallError("io_submit", errno)
+// streamPair returns the ends of a stream, of which the first does not block.
+func streamPair(t *testing.T) (a, b int) {
+	t.Helper()
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		unix.Close(p[0])
+		unix.Close(p[1])
+	})
+	return p[0], p[1]
+}
+
+// Each call has its own answer, as send(2) would have given it, up to one that the kernel
+// does not take.
+func TestCalls(t *testing.T) {
+	r := needRing(t)
+	all, allTo := streamPair(t)
+	part, partTo := streamPair(t)
+	full, _ := streamPair(t)
+	dead, deadTo := streamPair(t)
+	for {
+		if _, err := unix.Write(full, make([]byte, 1<<16)); err != nil {
+			break
+		}
+	}
+	if err := unix.Shutdown(deadTo, unix.SHUT_RD); err != nil {
+		t.Fatal(err)
+	}
+	large := make([]byte, 1<<22)
+	pattern(large, 0)
+	c := new(calls)
+	for i, w := range []struct {
+		fd int
+		p  []byte
+	}{{all, []byte("hello")}, {part, large}, {full, []byte("x")}, {dead, []byte("x")}, {all, []byte(" again")}, {-1, []byte("x")}, {all, []byte("never")}} {
+		c.set(i, int32(w.fd), w.p)
+	}
+	c.submit(r, 7)
+	for i, want := range []struct {
+		took  int
+		errno syscall.Errno
+	}{{5, 0}, {-1, 0}, {0, unix.EAGAIN}, {0, unix.EPIPE}, {6, 0}, {0, notCalled}, {0, notCalled}} {
+		took, errno := c.answer(i)
+		if want.took == -1 && took > 0 && took < len(large) {
+			want.took = took
+			got := make([]byte, len(large))
+			for n := 0; n < took; {
+				m, err := unix.Read(partTo, got[n:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += m
+			}
+			if !bytes.Equal(got[:took], large[:took]) {
+				t.Error("what was taken in part is not what was written")
+			}
+		}
+		if took != want.took || errno != want.errno {
+			t.Errorf("call %d: %d, %v; want %d, %v", i, took, errno, want.took, want.errno)
+		}
+	}
+	got := make([]byte, 100)
+	if n, err := unix.Read(allTo, got); err != nil || string(got[:n]) != "hello again" {
+		t.Errorf("%q, %v", got[:max(n, 0)], err)
+	}
+	c.clear(7)
+	if c.blocks != [BurstSize]iocb{} {
+		t.Error("something is kept alive")
+	}
+}
+
+// What is fit to leave together does, and nothing of it is left to be written singly.
+func TestBurstLeavesTogether(t *testing.T) {
+	r := needRing(t)
+	s := serve(t, Options{}, func(*peer) {})
+	clients, peers := s.crowd(t, 6)
+	b := new(Burst)
+	peers[1].c.mu.Lock() // somebody writes to it
+	for i, p := range peers {
+		b.Add(&p.c, NewBuffer(make([]byte, 100+i/5*maxTogether))) // the last is large
+	}
+	if left := b.writeTogether(r); left != 1<<1|1<<5 {
+		t.Errorf("%b is left", left)
+	}
+	peers[1].c.mu.Unlock()
+	for i, nc := range clients {
+		if i != 1 && i != 5 {
+			expect(t, nc, string(make([]byte, 100)))
+		}
+	}
 }
 
 // A ring that is refused is no harm: what it should have written is written.

@@ -153,8 +153,9 @@ func (d *detachedTLS) Read(p []byte) (int, error) {
 // hijacking. unread are bytes that were read from it already and come first;
 // they are copied. With what a connection from Detach has in front they are at
 // most half of Options.ReadBuffer, else the error is ErrTail. nc is closed, the
-// socket lives on in the engine; on an error nc is as it was. A connection with TLS
-// can be adopted only if it comes from Detach, else the error is ErrForeignTLS.
+// socket lives on in the engine, which has it not block, as nobody may change later; on an
+// error nc is as it was. A connection with TLS can be adopted only if it comes from
+// Detach, else the error is ErrForeignTLS.
 func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	var prefix []byte
 	var s *secure
@@ -179,6 +180,10 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	}
 	fd, err := dup(tcp)
 	if err != nil {
+		return fmt.Errorf("netpoll: adopt: %w", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // os.File.Fd may have changed that
+		unix.Close(fd)
 		return fmt.Errorf("netpoll: adopt: %w", err)
 	}
 	var r *rare

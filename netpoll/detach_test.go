@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
@@ -237,6 +238,23 @@ func TestAdopt(t *testing.T) {
 		if err := receive(t, "OnClose", p.closed); err != io.EOF || got.String() != unread+"more" {
 			t.Errorf("closed with %v after %q", err, got.String())
 		}
+	}
+}
+
+// A socket that blocks, as os.File.Fd leaves it behind, does not in the engine: what is
+// written in a burst would wait for the peer, with a processor.
+func TestAdoptOfBlocking(t *testing.T) {
+	e := newEngine(t, Options{})
+	_, nc := accepted(t)
+	f := must[*os.File](t)(nc.(*net.TCPConn).File())
+	f.Fd()
+	f.Close()
+	p := newPeer(t)
+	if err := e.Adopt(nc, nil, p); err != nil {
+		t.Fatal(err)
+	}
+	if flags := must[int](t)(unix.FcntlInt(uintptr(p.c.fd), unix.F_GETFL, 0)); flags&unix.O_NONBLOCK == 0 {
+		t.Error("it blocks")
 	}
 }
 

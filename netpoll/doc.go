@@ -110,12 +110,12 @@
 // outbound queue, the phase, every write to the descriptor and all of TLS; ready.mu a
 // loop's queue; table.mu a loop's list of connections; crew.mu the list of workers;
 // shakes.mu the places for TLS handshakes; background.mu what Go has to run; bulk.mu a
-// loop's set of connections with large messages; rings.mu what the kernel has for bursts.
-// easygo's own lock is taken by Add and Del with none of these held.
+// loop's set of connections with large messages; rings.mu the kernel's contexts for
+// bursts. easygo's own lock is taken by Add and Del with none of these held.
 //
-// A burst holds many Conn.mu at a time, for as long as its writes take, some 150 µs, and
-// rings.mu under them. It only tries them, so it waits for none, whoever else holds what;
-// who finds one held waits for a burst as for any other write.
+// A burst holds many Conn.mu at a time, for as long as its writes take: some 150 µs for
+// small ones, and large ones take no part. It only tries them, so it waits for none,
+// whoever else holds what; who finds one held waits for a burst as for any other write.
 //
 // The exception: what was given to WhenDrained is scheduled under Conn.mu, so that no
 // write comes between. A Task takes ready.mu for it, and the pool its own lock; another

@@ -68,9 +68,7 @@ func New(opts Options) (*Engine, error) {
 	e.calls.init(opts.TLSHandshakes)
 	e.background.most = opts.Background
 	e.rings.log = opts.Logger
-	if ringsFit {
-		e.rings.most = 2 * opts.Loops
-	}
+	e.rings.most = 2 * opts.Loops
 	e.monitor = newMonitor(e)
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}

@@ -3,7 +3,7 @@
 package netpoll
 
 import (
-	"runtime"
+	"errors"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -22,32 +22,37 @@ type rings struct {
 	mu   sync.Mutex
 	idle []ring
 	open int // idle or hired
-	most int // 0 from the end on, or if the kernel has none for us
+	most int // 0 from the end on; open, once there are no more to be had
 }
 
 // ring is an aio_context_t.
 type ring uintptr
 
-// hire reports whether there is one.
+// hire returns one that nobody else uses; ok is false if there is none. Who was refused
+// one by the kernel, for whatever reason, is not to ask again.
 func (k *rings) hire() (r ring, ok bool) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	if n := len(k.idle); n > 0 {
-		r = k.idle[n-1]
-		k.idle = k.idle[:n-1]
+		r, k.idle = k.idle[n-1], k.idle[:n-1]
+		k.mu.Unlock()
 		return r, true
 	}
 	if k.open >= k.most {
+		k.mu.Unlock()
 		return 0, false
 	}
-	if _, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, BurstSize, uintptr(unsafe.Pointer(&r)), 0); errno != 0 {
-		if k.most = k.open; k.open == 0 {
-			k.log.Info("a broadcast takes a system call for each delivery: the kernel refuses to make several at a time", "io_setup", errno)
-		}
-		return 0, false
+	r, err := newRing()
+	if err == nil {
+		k.open++
+	} else {
+		k.most = k.open
 	}
-	k.open++
-	return r, true
+	none := k.most == 0
+	k.mu.Unlock()
+	if none {
+		k.log.Info("each delivery takes a system call of its own: the kernel does not do several at a time", "error", err)
+	}
+	return r, err == nil
 }
 
 // dismiss takes r back.
@@ -55,30 +60,61 @@ func (k *rings) dismiss(r ring) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.most == 0 {
-		k.destroyLocked(r)
+		r.destroy()
+		k.open--
 		return
 	}
 	k.idle = append(k.idle, r)
 }
 
-// end destroys all that nobody uses, and has none made any more.
+// end destroys all rings: those that are in use when they are dismissed.
 func (k *rings) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.most = 0
+	k.open -= len(k.idle)
 	for _, r := range k.idle {
-		k.destroyLocked(r)
+		r.destroy()
 	}
 	k.idle = nil
 }
 
-func (k *rings) destroyLocked(r ring) {
-	k.open--
-	_, _, _ = syscall.Syscall(unix.SYS_IO_DESTROY, uintptr(r), 0, 0)
+// newRing returns a ring that has been tried: there are systems that have the calls, and
+// then refuse them for sockets.
+func newRing() (r ring, err error) {
+	if !ringsFit {
+		return 0, errors.ErrUnsupported
+	}
+	if _, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, BurstSize, uintptr(unsafe.Pointer(&r)), 0); errno != 0 {
+		return 0, errno
+	}
+	if err = r.try(); err != nil {
+		r.destroy()
+	}
+	return r, err
 }
 
+// try writes to a socket.
+func (r ring) try() error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	var c calls
+	c.set(0, int32(pair[0]), []byte{0})
+	c.submit(r, 1)
+	if _, errno := c.answer(0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (r ring) destroy() { _, _, _ = syscall.Syscall(unix.SYS_IO_DESTROY, uintptr(r), 0, 0) }
+
 // calls are what a ring is given at a time. The kernel's structures have 64 bits for each
-// pointer, so where Go's are shorter there are no rings: see ringsFit.
+// pointer: see ringsFit.
 type calls struct {
 	blocks  [BurstSize]iocb
 	refs    [BurstSize]*iocb
@@ -114,39 +150,47 @@ const pwrite = 1
 // ringsFit says whether iocb is what the kernel takes it for.
 const ringsFit = unsafe.Sizeof(uintptr(0)) == 8
 
-// set has call i write p, which is not empty, to fd.
+// set has call i write p, which is not empty, to fd, which does not block.
 func (c *calls) set(i int, fd int32, p []byte) {
 	c.refs[i] = &c.blocks[i]
 	c.blocks[i] = iocb{data: uint64(i), opcode: pwrite, fd: uint32(fd), buf: unsafe.Pointer(unsafe.SliceData(p)), size: uint64(len(p))}
 	c.answers[i] = -int64(notCalled)
 }
 
-// submit makes the first n calls, and takes their answers.
+// clear forgets the first n calls, and so keeps nothing alive.
+func (c *calls) clear(n int) { clear(c.blocks[:n]) }
+
+// submit makes the first n calls, or as many as the kernel takes, and has their answers.
 func (c *calls) submit(r ring, n int) {
-	done, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(r), uintptr(n), uintptr(unsafe.Pointer(&c.refs)))
+	took, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(r), uintptr(n), uintptr(unsafe.Pointer(&c.refs)))
 	if errno != 0 {
-		done = 0
+		return
 	}
-	for left := int(done); left > 0; {
-		got, _, errno := syscall.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(r), uintptr(left), uintptr(left), uintptr(unsafe.Pointer(&c.events)), 0, 0)
+	for i := range took {
+		c.answers[i] = -int64(unix.EIO) // if there is none to be had
+	}
+	for left := took; left > 0; {
+		got, _, errno := syscall.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(r), left, left, uintptr(unsafe.Pointer(&c.events)), 0, 0)
 		if errno != 0 && errno != unix.EINTR {
-			panic("netpoll: io_getevents: " + errno.Error())
+			return
 		} else if errno != 0 {
 			continue
 		}
 		for _, e := range c.events[:got] {
 			c.answers[e.data] = e.res
 		}
-		left -= int(got)
+		left -= got
 	}
-	clear(c.blocks[:n]) // keeps no buffer alive
-	runtime.KeepAlive(c)
 }
 
 // answer returns what became of call i.
 func (c *calls) answer(i int) (took int, errno syscall.Errno) {
-	if a := c.answers[i]; a < 0 {
+	switch a := c.answers[i]; {
+	case a >= 0:
+		return int(a), 0
+	case a == -int64(unix.EINTR): // nothing was done
+		return 0, notCalled
+	default:
 		return 0, syscall.Errno(-a)
 	}
-	return int(c.answers[i]), 0
 }

@@ -17,6 +17,7 @@ type Burst struct {
 }
 
 // Add puts p for c into the burst, and reports whether that is full. Then Send comes next.
+// c is to be in a burst once.
 func (b *Burst) Add(c *Conn, p *Prepared) (full bool) {
 	i := b.n
 	b.conns[i], b.prepared[i] = c, p

@@ -146,12 +146,11 @@ func (c *Conn) SendJSON(v any) (Outcome, error) {
 // SendPrepared sends messages that were encoded before. A client, which has to
 // mask each frame with a fresh key, cannot: it answers Closed.
 func (c *Conn) SendPrepared(p *Prepared) Outcome {
-	if c.side.state.ClientSide() {
-		return Closed
-	}
 	var o Outcome
 	if b := c.framesOf(p); b != nil {
 		o = c.io.WriteBuffer(b)
+	} else if c.side.state.ClientSide() {
+		return Closed
 	} else {
 		o = c.sendDeflated(p)
 	}

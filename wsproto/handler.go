@@ -38,7 +38,8 @@ type PongHandler interface {
 // clock once for all.
 type ReadHandler interface {
 	Handler
-	// OnReadEnd is called after the last OnMessage of a read, also if there was none.
+	// OnReadEnd is called after the last OnMessage of a read, also if there was none; not
+	// if OnMessage panics.
 	OnReadEnd(c *Conn)
 }
 

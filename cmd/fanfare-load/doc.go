@@ -18,7 +18,8 @@
 //
 // With -rate, messages have a time at which they are due, whether or not the
 // server keeps up, and latency counts from there (no coordinated omission).
-// Without, a message is sent when one is answered, and latency counts from then.
+// Without, a message is sent when one is answered, and latency counts from then. What one
+// read has brought to a subscriber has come when the client begins with it.
 //
 // With -pid, the server's processor time is reported for each message, and where the
 // kernel lets it, what the processor's counters say of it: instructions and cycles, in

@@ -19,8 +19,8 @@ type receiver struct {
 	over     bool                    // nobody is there any more
 }
 
-// Conn makes it a hub.Direct.
-func (r *receiver) Conn() *wsproto.Conn { return r.conn }
+// SendsTo makes it a hub.Direct.
+func (r *receiver) SendsTo() *wsproto.Conn { return r.conn }
 
 // Loop, SendPrepared and Close are those of the connection.
 func (r *receiver) Loop() int { return r.conn.Loop() }
