@@ -122,26 +122,27 @@ type calls struct {
 	answers [BurstSize]int64
 }
 
-// iocb is the kernel's struct iocb.
+// iocb is the kernel's struct iocb. What has no name here is 0.
 type iocb struct {
-	data    uint64
-	key     uint32 // and flags, in the order of the machine's bytes: both are 0
-	rwFlags uint32
-	opcode  uint16
-	prio    int16
-	fd      uint32
-	buf     unsafe.Pointer
-	size    uint64
-	offset  int64
-	_       uint64
-	flags   uint32
-	eventFD uint32
+	data   uint64
+	_      [2]uint32 // key and flags, in the order of the machine's bytes
+	opcode uint16
+	_      int16 // priority
+	fd     uint32
+	buf    unsafe.Pointer
+	size   uint64
+	_      int64 // offset
+	_      uint64
+	_      uint32 // flags
+	_      uint32 // eventfd
 }
 
 // ioEvent is the kernel's struct io_event.
 type ioEvent struct {
-	data, obj uint64
-	res, res2 int64
+	data uint64
+	_    uint64 // address of the iocb
+	res  int64
+	_    int64 // of USB gadgets
 }
 
 // pwrite is the opcode IOCB_CMD_PWRITE.
