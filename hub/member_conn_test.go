@@ -34,47 +34,73 @@ func TestMemberOnSocket(t *testing.T) {
 		},
 		Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*Member).Leave() },
 	}
-	h = New(Options{Server: s, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
-	addr, err := s.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, r := dialMember(t, addr.String())
+	h = keepingAll(s)
+	addr := listen(t, s, h)
+	_, r := dialMember(t, addr)
 	m := <-members
 	for k := range topics {
 		subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Paused: true}).Resume()
 	}
 	for n := range messages {
 		for k := range topics {
-			b := make([]byte, 4<<10)
-			binary.BigEndian.PutUint32(b, uint32(k))
-			binary.BigEndian.PutUint32(b[4:], uint32(n))
-			if _, err := h.Publish(fmt.Sprint("t", k), Message{Prepared: wsproto.Prepare(wsproto.Binary, b)}); err != nil {
+			if _, err := h.Publish(fmt.Sprint("t", k), numbered(k, n, 4<<10)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	var next [topics]uint32
-	frame := make([]byte, 4+4<<10)
-	for i := range topics * messages {
+	if err := readNumbered(r, topics, messages, 4<<10); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keepingAll returns a hub on s whose topics drop nothing.
+func keepingAll(s *wsproto.Server) *Hub {
+	return New(Options{Server: s, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
+}
+
+// listen starts s. When the test ends nothing is to be left of it, or of h.
+func listen(t *testing.T, s *wsproto.Server, h *Hub) (addr string) {
+	t.Helper()
+	a, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // after the clients have closed
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := len(h.Topics()); n != 0 {
+			t.Errorf("%d topics are left", n)
+		}
+	})
+	return a.String()
+}
+
+// numbered returns message n of a sequence, with a payload of size bytes.
+func numbered(sequence, n, size int) Message {
+	b := make([]byte, size)
+	binary.BigEndian.PutUint32(b, uint32(sequence))
+	binary.BigEndian.PutUint32(b[4:], uint32(n))
+	return Message{Prepared: wsproto.Prepare(wsproto.Binary, b)}
+}
+
+// readNumbered reads so many messages of each sequence, which are to be in order.
+func readNumbered(r io.Reader, sequences, messages, size int) error {
+	next := make([]uint32, sequences)
+	frame := make([]byte, 4+size)
+	for i := range sequences * messages {
 		if _, err := io.ReadFull(r, frame); err != nil {
-			t.Fatalf("after %d messages: %v", i, err)
+			return fmt.Errorf("after %d messages: %w", i, err)
 		}
 		k, n := binary.BigEndian.Uint32(frame[4:]), binary.BigEndian.Uint32(frame[8:])
 		if frame[0] != 0x82 || n != next[k] {
-			t.Fatalf("topic %d: got %d, want %d", k, n, next[k])
+			return fmt.Errorf("sequence %d: got %d, want %d", k, n, next[k])
 		}
 		next[k]++
 	}
-	client.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		t.Error(err)
-	}
-	if n := len(h.Topics()); n != 0 {
-		t.Errorf("%d topics are left", n)
-	}
+	return nil
 }
 
 // dialMember returns a connection after its handshake.
