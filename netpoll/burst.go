@@ -2,8 +2,6 @@
 
 package netpoll
 
-import "syscall"
-
 const (
 	// BurstSize is how many writes a [Burst] holds.
 	BurstSize = 32
@@ -31,8 +29,7 @@ type Burst struct {
 	conns    [BurstSize]*Conn
 	bufs     [BurstSize]*Buffer
 	outcomes [BurstSize]Outcome
-	together [BurstSize]int // places of those that leave together
-	calls    calls
+	calls    calls // of those that leave together
 }
 
 // Add puts a write of buf to c into the burst, as Conn.WriteBuffer does it, and reports
@@ -47,16 +44,18 @@ func (b *Burst) Add(c *Conn, buf *Buffer) (full bool) {
 // Write sends what was added, and empties the burst. The outcomes, in the order of Add,
 // are valid until the next call of Write.
 func (b *Burst) Write() []Outcome {
-	left := uint32(1<<b.n - 1) // a bit for each place
+	var done uint32 // a bit for each place
 	if k := b.rings(); k != nil {
 		if r, ok := k.hire(); ok {
-			left = b.writeTogether(r)
+			done = b.writeTogether(r)
 			k.dismiss(r)
 		}
 	}
 	for i, c := range b.conns[:b.n] {
-		if left&(1<<i) != 0 {
+		if done&(1<<i) == 0 {
 			b.outcomes[i] = c.WriteBuffer(b.bufs[i])
+		} else if b.outcomes[i] == Closed {
+			c.notify(evClose)
 		}
 	}
 	clear(b.conns[:b.n])
@@ -77,66 +76,41 @@ func (b *Burst) rings() *rings {
 	return nil
 }
 
-// writeTogether returns the places of those whose write has yet to be done.
+// writeTogether returns the places of those whose write has an outcome. Who is Closed has
+// yet to be told.
 //
 // The connections that take part stay locked until the kernel has answered, so that none
 // is closed, and its descriptor's number is nobody else's, meanwhile. Nobody waits for
 // a lock with another in hand: who is locked already does not take part.
-func (b *Burst) writeTogether(r ring) (left uint32) {
-	k := 0
+func (b *Burst) writeTogether(r ring) (done uint32) {
 	for i, c := range b.conns[:b.n] {
 		if !c.mu.TryLock() {
-			left |= 1 << i
-		} else if !c.takesAtOnceLocked(b.bufs[i]) {
-			c.mu.Unlock()
-			left |= 1 << i
-		} else {
-			b.together[k] = i
-			b.calls.set(k, c.fd, b.bufs[i].b)
-			k++
+			continue
 		}
+		if !c.takesAtOnceLocked(b.bufs[i]) {
+			c.mu.Unlock()
+			continue
+		}
+		b.calls.add(i, c.fd, b.bufs[i].b)
 	}
-	if k >= minBurst {
-		b.calls.submit(r, k)
+	if b.calls.n >= minBurst {
+		b.calls.submit(r)
 	}
-	left |= b.conclude(k)
-	b.calls.clear(k)
-	return left
+	for _, call := range b.calls.refs[:b.calls.n] {
+		i := call.place
+		c, buf := b.conns[i], b.bufs[i]
+		if took, errno := b.calls.answer(i); errno != notCalled {
+			b.outcomes[i] = c.outcomeLocked(c.sentLocked(nil, buf.b, buf, took, errno))
+			done |= 1 << i
+		}
+		c.mu.Unlock()
+	}
+	b.calls.clear()
+	return done
 }
 
 // takesAtOnceLocked reports whether a write of buf is nothing but a small one to the socket.
 func (c *Conn) takesAtOnceLocked(buf *Buffer) bool {
-	return c.phase == live && c.access == accessOpen && c.out == nil && (c.rare == nil || c.rare.tls == nil) &&
+	return c.phase == live && c.access == accessOpen && c.out == nil && c.secureLocked() == nil &&
 		buf.Len() > 0 && buf.Len() <= min(maxTogether, c.loop.engine.opts.MaxPending)
 }
-
-// conclude takes note of what the kernel answered to the first k calls, and unlocks their
-// connections. It returns the places of those that the kernel has not come to.
-func (b *Burst) conclude(k int) (left uint32) {
-	var failed uint32
-	for j, i := range b.together[:k] {
-		c, buf := b.conns[i], b.bufs[i]
-		took, errno := b.calls.answer(j)
-		switch {
-		case errno == notCalled:
-			left |= 1 << i
-		case c.sentLocked(nil, buf.b, buf, took, errno):
-			b.outcomes[i] = Closed
-			failed |= 1 << i
-		case c.out == nil:
-			b.outcomes[i] = Sent
-		default:
-			b.outcomes[i] = Queued
-		}
-		c.mu.Unlock()
-	}
-	for i := 0; failed != 0; i, failed = i+1, failed>>1 {
-		if failed&1 != 0 {
-			b.conns[i].notify(evClose)
-		}
-	}
-	return left
-}
-
-// notCalled is the answer to a call that was not made.
-const notCalled = syscall.ECANCELED

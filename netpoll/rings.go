@@ -21,38 +21,43 @@ type rings struct {
 
 	mu   sync.Mutex
 	idle []ring
-	open int // idle or hired
-	most int // 0 from the end on; open, once there are no more to be had
+	open int  // idle or hired
+	most int  // 0 from the end on; open, once there are no more to be had
+	told bool // that there is none
 }
 
 // ring is an aio_context_t.
 type ring uintptr
 
-// hire returns one that nobody else uses; ok is false if there is none. Who was refused
-// one by the kernel, for whatever reason, is not to ask again.
+// hire returns one that nobody else uses; ok is false if there is none.
 func (k *rings) hire() (r ring, ok bool) {
 	k.mu.Lock()
-	if n := len(k.idle); n > 0 {
-		r, k.idle = k.idle[n-1], k.idle[:n-1]
-		k.mu.Unlock()
-		return r, true
-	}
-	if k.open >= k.most {
-		k.mu.Unlock()
-		return 0, false
-	}
-	r, err := newRing()
-	if err == nil {
-		k.open++
-	} else {
-		k.most = k.open
-	}
-	none := k.most == 0
+	r, err := k.hireLocked()
+	tell := err != nil && k.open == 0 && !k.told
+	k.told = k.told || tell
 	k.mu.Unlock()
-	if none {
+	if tell {
 		k.log.Info("each delivery takes a system call of its own: the kernel does not do several at a time", "error", err)
 	}
-	return r, err == nil
+	return r, r != 0
+}
+
+// hireLocked returns 0 if there is none, and why, if the kernel was asked. Who was refused
+// is not to ask again, unless for want of a descriptor, which passes.
+func (k *rings) hireLocked() (r ring, err error) {
+	if n := len(k.idle); n > 0 {
+		r, k.idle = k.idle[n-1], k.idle[:n-1]
+		return r, nil
+	}
+	if k.open >= k.most {
+		return 0, nil
+	}
+	if r, err = newRing(); err == nil {
+		k.open++
+	} else if err != unix.EMFILE && err != unix.ENFILE {
+		k.most = k.open
+	}
+	return r, err
 }
 
 // dismiss takes r back.
@@ -79,36 +84,29 @@ func (k *rings) end() {
 	k.idle = nil
 }
 
-// newRing returns a ring that has been tried: there are systems that have the calls, and
-// then refuse them for sockets.
+// newRing returns a ring that has been tried on a socket: there are systems that have the
+// calls, and then refuse them for sockets.
 func newRing() (r ring, err error) {
 	if !ringsFit {
 		return 0, errors.ErrUnsupported
 	}
-	if _, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, BurstSize, uintptr(unsafe.Pointer(&r)), 0); errno != 0 {
-		return 0, errno
-	}
-	if err = r.try(); err != nil {
-		r.destroy()
-	}
-	return r, err
-}
-
-// try writes to a socket.
-func (r ring) try() error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
-	var c calls
-	c.set(0, int32(pair[0]), []byte{0})
-	c.submit(r, 1)
-	if _, errno := c.answer(0); errno != 0 {
-		return errno
+	if _, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, BurstSize, uintptr(unsafe.Pointer(&r)), 0); errno != 0 {
+		return 0, errno
 	}
-	return nil
+	var c calls
+	c.add(0, int32(pair[0]), []byte{0})
+	c.submit(r)
+	if _, errno := c.answer(0); errno != 0 {
+		r.destroy()
+		return 0, errno
+	}
+	return r, nil
 }
 
 func (r ring) destroy() { _, _, _ = syscall.Syscall(unix.SYS_IO_DESTROY, uintptr(r), 0, 0) }
@@ -116,15 +114,16 @@ func (r ring) destroy() { _, _, _ = syscall.Syscall(unix.SYS_IO_DESTROY, uintptr
 // calls are what a ring is given at a time. The kernel's structures have 64 bits for each
 // pointer: see ringsFit.
 type calls struct {
+	n       int
 	blocks  [BurstSize]iocb
-	refs    [BurstSize]*iocb
+	refs    [BurstSize]*iocb // to blocks
 	events  [BurstSize]ioEvent
-	answers [BurstSize]int64
+	answers [BurstSize]int64 // by place
 }
 
 // iocb is the kernel's struct iocb. What has no name here is 0.
 type iocb struct {
-	data   uint64
+	place  uint64    // data, which comes back with the answer
 	_      [2]uint32 // key and flags, in the order of the machine's bytes
 	opcode uint16
 	_      int16 // priority
@@ -139,54 +138,64 @@ type iocb struct {
 
 // ioEvent is the kernel's struct io_event.
 type ioEvent struct {
-	data uint64
-	_    uint64 // address of the iocb
-	res  int64
-	_    int64 // of USB gadgets
+	place uint64 // data of the iocb
+	_     uint64 // address of the iocb
+	res   int64
+	_     int64 // of USB gadgets
 }
 
 // pwrite is the opcode IOCB_CMD_PWRITE.
 const pwrite = 1
 
+// notCalled is the answer to a call that was not made.
+const notCalled = syscall.ECANCELED
+
 // ringsFit says whether iocb is what the kernel takes it for.
 const ringsFit = unsafe.Sizeof(uintptr(0)) == 8
 
-// set has call i write p, which is not empty, to fd, which does not block.
-func (c *calls) set(i int, fd int32, p []byte) {
-	c.refs[i] = &c.blocks[i]
-	c.blocks[i] = iocb{data: uint64(i), opcode: pwrite, fd: uint32(fd), buf: unsafe.Pointer(unsafe.SliceData(p)), size: uint64(len(p))}
-	c.answers[i] = -int64(notCalled)
+// add adds the write of p, which is not empty, to fd, which does not block. place is a number
+// below BurstSize, for its answer.
+func (c *calls) add(place int, fd int32, p []byte) {
+	call := &c.blocks[c.n]
+	*call = iocb{place: uint64(place), opcode: pwrite, fd: uint32(fd), buf: unsafe.Pointer(unsafe.SliceData(p)), size: uint64(len(p))}
+	c.refs[c.n] = call
+	c.answers[place] = -int64(notCalled)
+	c.n++
 }
 
-// clear forgets the first n calls, and so keeps nothing alive.
-func (c *calls) clear(n int) { clear(c.blocks[:n]) }
+// clear forgets all calls, and so keeps nothing alive. Their answers stay.
+func (c *calls) clear() {
+	clear(c.blocks[:c.n])
+	c.n = 0
+}
 
-// submit makes the first n calls, or as many as the kernel takes, and has their answers.
-func (c *calls) submit(r ring, n int) {
-	took, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(r), uintptr(n), uintptr(unsafe.Pointer(&c.refs)))
+// submit makes the calls, or as many as the kernel takes, and has their answers.
+func (c *calls) submit(r ring) {
+	took, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(r), uintptr(c.n), uintptr(unsafe.Pointer(&c.refs)))
 	if errno != 0 {
 		return
 	}
-	for i := range took {
-		c.answers[i] = -int64(unix.EIO) // if there is none to be had
+	for _, call := range c.refs[:took] {
+		c.answers[call.place] = -int64(unix.EIO) // if there is none to be had
 	}
 	for left := took; left > 0; {
 		got, _, errno := syscall.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(r), left, left, uintptr(unsafe.Pointer(&c.events)), 0, 0)
-		if errno != 0 && errno != unix.EINTR {
-			return
-		} else if errno != 0 {
+		if errno == unix.EINTR {
 			continue
 		}
+		if errno != 0 {
+			return
+		}
 		for _, e := range c.events[:got] {
-			c.answers[e.data] = e.res
+			c.answers[e.place] = e.res
 		}
 		left -= got
 	}
 }
 
-// answer returns what became of call i.
-func (c *calls) answer(i int) (took int, errno syscall.Errno) {
-	switch a := c.answers[i]; {
+// answer returns what became of the call for a place.
+func (c *calls) answer(place uint64) (took int, errno syscall.Errno) {
+	switch a := c.answers[place]; {
 	case a >= 0:
 		return int(a), 0
 	case a == -int64(unix.EINTR): // nothing was done

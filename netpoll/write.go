@@ -129,13 +129,19 @@ func (c *Conn) sendLocked(head, body []byte, shared *Buffer) (res Outcome, faile
 	if len(head)+len(body) > c.loop.engine.opts.MaxPending-pending {
 		return Full, false
 	}
-	if c.putLocked(head, body, shared) {
-		return Closed, true
+	failed = c.putLocked(head, body, shared)
+	return c.outcomeLocked(failed), failed
+}
+
+// outcomeLocked is that of a write that nothing was pending before.
+func (c *Conn) outcomeLocked(failed bool) Outcome {
+	switch {
+	case failed:
+		return Closed
+	case c.out == nil || c.out.gathers():
+		return Sent
 	}
-	if c.out == nil || c.out.gathers() {
-		return Sent, false
-	}
-	return Queued, false
+	return Queued
 }
 
 // putLocked sends or queues, whatever is pending.
