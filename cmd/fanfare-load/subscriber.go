@@ -54,11 +54,11 @@ func (s *subscriber) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
 		s.now = s.run.load.now()
 	}
 	if !s.run.wrapped {
-		s.took(s.now, op, p)
+		s.took(op, p)
 		return
 	}
 	for payload := range s.run.wire.within(p) {
-		s.took(s.now, s.run.op, payload)
+		s.took(s.run.op, payload)
 	}
 }
 
@@ -66,7 +66,7 @@ func (s *subscriber) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
 func (s *subscriber) OnReadEnd(*wsproto.Conn) { s.now = 0 }
 
 // took is OnMessage of a message that is a payload.
-func (s *subscriber) took(now int64, op wsproto.Opcode, p []byte) {
+func (s *subscriber) took(op wsproto.Opcode, p []byte) {
 	m, ok := s.run.wire.decode(p)
 	switch {
 	case !ok || op != s.run.op:
@@ -74,12 +74,12 @@ func (s *subscriber) took(now int64, op wsproto.Opcode, p []byte) {
 	case m.kind == probe:
 		s.sawProbe(m.seq)
 	default:
-		s.take(now, m)
+		s.take(m)
 	}
 }
 
 // take counts a message.
-func (s *subscriber) take(now int64, m stamp) {
+func (s *subscriber) take(m stamp) {
 	var few [8]uint64
 	done := few[:0]
 	sh, q := s.shard, &s.seqs[m.publisher]
@@ -91,7 +91,7 @@ func (s *subscriber) take(now int64, m stamp) {
 		return // it was counted as missing
 	}
 	if v <= ahead {
-		sh.recordLocked(m.due, now)
+		sh.recordLocked(m.due, s.now)
 		if sh.cast.windowed() {
 			done = s.creditLocked(done, m.publisher, next, m.seq)
 		}
