@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	easygo "github.com/mailru/easygo/netpoll"
 	"github.com/panjf2000/ants/v2"
 )
 
@@ -74,7 +73,7 @@ func New(opts Options) (*Engine, error) {
 		l := &loop{engine: e, id: i}
 		l.drain = l.drainReady
 		l.ready.slack = make(chan struct{}, 1)
-		l.poll, err = easygo.EpollCreate(&easygo.EpollConfig{OnWaitError: e.fail})
+		l.poll, err = newEpoll(e.fail)
 		if err != nil {
 			e.closePolls()
 			e.pool.Release()
