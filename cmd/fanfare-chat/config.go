@@ -36,9 +36,9 @@ Usage: fanfare-chat [flags]     (with -cert and -key it is https://)
 Flags:
 `
 
-// parseFlags returns flag.ErrHelp if help was asked for. Every other error has
-// been told on w.
-func parseFlags(args []string, w io.Writer) (*config, error) {
+// parseFlags returns flag.ErrHelp if help or the version was asked for, and told on
+// stdout. Every other error has been told on stderr.
+func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("fanfare-chat", flag.ContinueOnError)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
@@ -48,7 +48,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
-	if err := serving.ParseFlags(f, args, usage, w, c.check); err != nil {
+	if err := serving.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -61,17 +61,17 @@ Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
 Flags:
 `
 
-// parseFlags returns flag.ErrHelp if help was asked for. Every other error has
-// been told on w.
-func parseFlags(args []string, w io.Writer) (*config, error) {
+// parseFlags returns flag.ErrHelp if help or the version was asked for, and told on
+// stdout. Every other error has been told on stderr.
+func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("fanfare", flag.ContinueOnError)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect and publish, parted by commas, or * for all;\nthe server's own if empty")
-	f.IntVar(&c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`")
-	f.IntVar(&c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected, and by which\nit may lag behind in a topic whose -topic states no limit")
+	serving.SizeVar(f, &c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`: 65536, 64k and 64KiB are the same, for all sizes here")
+	serving.SizeVar(f, &c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected, and by which\nit may lag behind in a topic whose -topic states no limit")
 	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
 	f.IntVar(&c.maxTopics, "max-topics", hub.DefaultMaxTopics, "largest `number` of topics, patterns included")
 	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
@@ -86,7 +86,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
 	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE then want as Authorization: Bearer TOKEN,\nand without which nobody can GET what users got, or who they are")
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
-	if err := serving.ParseFlags(f, args, usage, w, c.check); err != nil {
+	if err := serving.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -97,9 +97,10 @@ func (c *config) check() error {
 	case serving.CheckTLS(c.cert, c.key) != nil:
 		return serving.CheckTLS(c.cert, c.key)
 	case c.maxMessage < 1:
-		return fmt.Errorf("-max-message is %d; it must be at least 1", c.maxMessage)
+		return fmt.Errorf("-max-message is %s; it must be at least 1 byte", serving.FormatSize(c.maxMessage))
 	case c.maxPending/2-turnBytes < c.maxMessage:
-		return fmt.Errorf("-max-pending is %d; for messages of %d bytes (-max-message) it must be at least %d, or an echo could be refused", c.maxPending, c.maxMessage, 2*(min(c.maxMessage, 1<<40)+turnBytes))
+		return fmt.Errorf("-max-pending is %s; for messages of %s (-max-message) it must be at least %s, or an echo could be refused",
+			serving.FormatSize(c.maxPending), serving.FormatSize(c.maxMessage), serving.FormatSize(2*(min(c.maxMessage, 1<<40)+turnBytes)))
 	case c.maxConns < 0:
 		return fmt.Errorf("-max-conns is %d; it must not be negative", c.maxConns)
 	case c.maxTopics < 1:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/internal/serving"
 )
 
 // rule says how the topics are kept whose names match a pattern.
@@ -90,21 +91,16 @@ func parseCount(s string, n *int) (err error) {
 	return nil
 }
 
-// parseBytes reads a size, such as 65536, 64KiB, 4MiB or 1GiB.
-func parseBytes(s string, n *int) error {
-	digits, shift := s, 0
-	for unit, bits := range map[string]int{"KiB": 10, "MiB": 20, "GiB": 30} {
-		if d, ok := strings.CutSuffix(s, unit); ok {
-			digits, shift = d, bits
-		}
+// parseBytes reads a size, as all flags take it.
+func parseBytes(s string, n *int) (err error) {
+	if *n, err = serving.ParseSize(s); err == nil && (*n < 1 || *n > maxBytes) {
+		err = errors.New("it takes 1 byte to 1TiB, such as 65536, 64KiB or 4MiB")
 	}
-	v, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || v < 1 || v<<shift > 1<<40 {
-		return errors.New("it takes a number of bytes, such as 65536, 64KiB, 4MiB or 1GiB")
-	}
-	*n = int(v << shift)
-	return nil
+	return err
 }
+
+// maxBytes is the most that a rule keeps of a topic.
+const maxBytes = 1 << 40
 
 // topicOptions returns a hub's Options.Topic: the results are shared by all topics of a
 // rule. Who states no limit has that of the connection.

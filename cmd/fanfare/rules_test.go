@@ -36,7 +36,7 @@ func TestErrorsOfRules(t *testing.T) {
 		"a history":              {`"history"`, "number of messages"},
 		"a history=0":            {`"history=0"`, "at least 1"},
 		"a history=5 history=6":  {"history", "twice"},
-		"a limit=4MB":            {`"limit=4MB"`, "4MiB"},
+		"a limit=4MBit":          {`"limit=4MBit"`, "5MiB"},
 		"a limit=0":              {`"limit=0"`, "4MiB"},
 		"a bytes=99999999999999": {"bytes"},
 		"a limit-messages=-1":    {"limit-messages=-1", "number"},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -213,7 +214,8 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		says   string
 	}{
 		{[]string{"-nonsense"}, 2, "-nonsense"},
-		{[]string{"-max-message", "10M"}, 2, "-max-message"},
+		{[]string{"-max-message", "10 bits"}, 2, `"10 bits" is not a size`},
+		{[]string{"-max-pending", "64k"}, 2, "-max-pending is 64KiB"},
 		{[]string{"serve"}, 2, `"serve" is no flag`},
 		{[]string{"-max-message", "0"}, 2, "-max-message is 0"},
 		{[]string{"-max-pending", "10"}, 2, "-max-pending is 10"},
@@ -229,7 +231,6 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"-addr", busy.Addr().String()}, 1, "is in use"},
 		{[]string{"-addr", "nonsense"}, 1, "host:port"},
 		{[]string{"-cpuprofile", "/nowhere/profile"}, 1, "/nowhere/profile"},
-		{[]string{"-help"}, 0, "Usage"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if status := run(context.Background(), c.args, &stdout, &stderr); status != c.status || !strings.Contains(stderr.String(), c.says) {
@@ -238,6 +239,22 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		if n := strings.Count(stderr.String(), "\n"); c.status != 0 && n > 2 {
 			t.Errorf("%v: what is wrong drowns in %d lines: %s", c.args, n, stderr.String())
 		}
+	}
+}
+
+// What was asked for goes to stdout, where it can be piped on.
+func TestHelpAndVersion(t *testing.T) {
+	for arg, says := range map[string]string{
+		"-help": "Usage: fanfare [flags]", "-h": "-max-message", "help": "(default 1MiB)", "-version": "fanfare (devel)", "version": runtime.Version(),
+	} {
+		var stdout, stderr bytes.Buffer
+		if status := run(context.Background(), []string{arg}, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), says) || stderr.Len() > 0 {
+			t.Errorf("%s: exit status %d, %q, and %q to stderr; want %q", arg, status, stdout.String(), stderr.String(), says)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	if status := run(context.Background(), []string{"version", "please"}, &stdout, &stderr); status != 2 || stdout.Len() > 0 {
+		t.Errorf("exit status %d, %s", status, stdout.String())
 	}
 }
 

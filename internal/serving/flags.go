@@ -7,26 +7,29 @@ import (
 	"io"
 )
 
-// ParseFlags parses a program's arguments, and has what they say checked. It returns
-// flag.ErrHelp if help was asked for, which is usage and the flags; every other error has
-// been told on w.
-func ParseFlags(f *flag.FlagSet, args []string, usage string, w io.Writer, check func() error) error {
+// ParseFlags parses a program's arguments, and has what they say checked. If help or the
+// version was asked for, it has written that to stdout and returns flag.ErrHelp. Every
+// other error has been told on stderr.
+func ParseFlags(f *flag.FlagSet, args []string, usage string, stdout, stderr io.Writer, check func() error) error {
 	f.SetOutput(io.Discard)
+	version := f.Bool("version", false, "print the version, and end")
 	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(w, usage)
-		f.SetOutput(w)
+	switch {
+	case errors.Is(err, flag.ErrHelp), err == nil && f.Arg(0) == "help" && f.NArg() == 1:
+		fmt.Fprint(stdout, usage)
+		f.SetOutput(stdout)
 		f.PrintDefaults()
-		return err
-	}
-	if err == nil && f.NArg() > 0 {
+		return flag.ErrHelp
+	case err == nil && (*version || f.Arg(0) == "version" && f.NArg() == 1):
+		fmt.Fprintln(stdout, f.Name(), Version())
+		return flag.ErrHelp
+	case err == nil && f.NArg() > 0:
 		err = fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
-	}
-	if err == nil {
+	case err == nil:
 		err = check()
 	}
 	if err != nil {
-		fmt.Fprintf(w, "%s: %v\nRun %[1]s -help for the flags.\n", f.Name(), err)
+		fmt.Fprintf(stderr, "%s: %v\nRun %[1]s -help for the flags.\n", f.Name(), err)
 	}
 	return err
 }
