@@ -116,8 +116,59 @@ func (r *Request) PathValue(name string) string {
 	return ""
 }
 
-// RemoteAddr returns the client's address.
+// RemoteAddr returns the address that the connection comes from: the client's, or that
+// of the proxy in front; see ClientAddr.
 func (r *Request) RemoteAddr() netip.AddrPort { return r.conn.RemoteAddr() }
+
+// ClientAddr returns the client's address: the one that a proxy of Server.Proxies says
+// is the client's, else the one that the connection comes from.
+func (r *Request) ClientAddr() netip.Addr {
+	return r.proxies().ClientAddr(r.RemoteAddr().Addr(), r.all)
+}
+
+// Secure reports whether the client uses TLS: to a proxy of Server.Proxies, if that
+// says so, else to this server.
+func (r *Request) Secure() bool {
+	if scheme := r.forwardedScheme(); scheme != "" {
+		return scheme == "https"
+	}
+	return r.TLS() != nil
+}
+
+// Host returns the host, with its port if it has one, that the client asked for: what
+// a proxy of Server.Proxies says of it, else what the request's Host says.
+func (r *Request) Host() string {
+	if p := r.proxies(); len(p) > 0 {
+		if h := p.Host(r.RemoteAddr().Addr(), r.all); h != "" {
+			return h
+		}
+	}
+	return r.Get("Host")
+}
+
+func (r *Request) forwardedScheme() string {
+	if p := r.proxies(); len(p) > 0 { // else the kernel need not be asked who it is
+		return p.Scheme(r.RemoteAddr().Addr(), r.all)
+	}
+	return ""
+}
+
+// proxies returns those that are trusted; none on a client's side.
+func (r *Request) proxies() Proxies {
+	if s := r.conn.side.server; s != nil {
+		return s.Proxies
+	}
+	return nil
+}
+
+// all returns the values of all fields of that name.
+func (r *Request) all(name string) []string {
+	var all []string
+	for v := range r.values(name) {
+		all = append(all, string(v))
+	}
+	return all
+}
 
 // Refusal is an error of Server.Accept that says how the handshake is refused.
 type Refusal struct {
@@ -297,16 +348,4 @@ func isToken(p []byte) bool {
 		}
 	}
 	return len(p) > 0
-}
-
-// sameOrigin is the default of Server.CheckOrigin: a browser says in Origin which
-// page a connection comes from, and only pages of this host may connect. Clients
-// that are no browsers send no Origin.
-func sameOrigin(r *Request) bool {
-	origin := r.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, r.Get("Host"))
 }

@@ -38,9 +38,13 @@ type Server struct {
 	// answered with 426.
 	HTTP http.Handler
 	// CheckOrigin reports whether a page of the request's Origin may connect.
-	// If nil, only pages from the host that is connected to may, and clients
-	// that send no Origin.
+	// If nil, these may: clients that send no Origin; pages from the host and port
+	// that are connected to, or were according to one of Proxies; and if that host
+	// is a loopback name or address, pages from any of these, whatever the port.
 	CheckOrigin func(r *Request) bool
+	// Proxies are the proxies in front that are trusted to say what the client's
+	// address is, and which scheme and host it used; none if nil.
+	Proxies Proxies
 	// Subprotocols are those that the server speaks. The first of the client's
 	// offers that is one of them is agreed on, before Accept is asked.
 	Subprotocols []string

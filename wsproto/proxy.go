@@ -1,0 +1,263 @@
+package wsproto
+
+import (
+	"fmt"
+	"iter"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Proxies are the addresses of the proxies in front of a server that are trusted: a
+// request that comes from one of them is judged by what it says of the client in
+// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host, or, where none of these is
+// present, in Forwarded (RFC 7239), or else in X-Real-IP. From anybody else these
+// fields mean nothing. Nil trusts nobody.
+//
+// A trusted proxy must append to, or replace, the fields that it uses, and remove
+// X-Forwarded-For if it uses another: what it passes on unchanged was written by the
+// client.
+type Proxies []netip.Prefix
+
+// proxyWords are the names that ParseProxies knows.
+var proxyWords = map[string][]string{
+	"loopback": {"127.0.0.0/8", "::1/128"},
+	"private":  {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"},
+	"none":     nil,
+}
+
+// ParseProxies reads a list of addresses, CIDR prefixes, and the words loopback,
+// private (RFC 1918 and RFC 4193, without loopback) and none, with commas in between.
+func ParseProxies(s string) (Proxies, error) {
+	var p Proxies
+	none := false
+	for word := range strings.SplitSeq(s, ",") {
+		word = strings.TrimSpace(word)
+		prefixes, known := proxyWords[strings.ToLower(word)]
+		switch none = none || strings.EqualFold(word, "none"); {
+		case word == "":
+			continue
+		case !known:
+			prefixes = []string{word}
+		}
+		for _, text := range prefixes {
+			prefix, err := parsePrefix(text)
+			if err != nil {
+				return nil, fmt.Errorf("wsproto: trusted proxy %q is neither an address, nor a prefix such as 10.0.0.0/8, nor loopback, private or none", word)
+			}
+			p = append(p, prefix)
+		}
+	}
+	if none && len(p) > 0 {
+		return nil, fmt.Errorf("wsproto: trusted proxies %q say none and name some; none must stand alone", s)
+	}
+	return p, nil
+}
+
+// parsePrefix reads a prefix, or an address as the prefix that is it alone.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if !strings.Contains(s, "/") {
+		a, err := netip.ParseAddr(s)
+		a = plainAddr(a)
+		return netip.PrefixFrom(a, a.BitLen()), err
+	}
+	p, err := netip.ParsePrefix(s)
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), err
+}
+
+// plainAddr is a as it is compared: an IPv4 address as such, and without a zone.
+func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// Trust reports whether a is the address of a trusted proxy.
+func (p Proxies) Trust(a netip.Addr) bool {
+	a = plainAddr(a)
+	for _, prefix := range p {
+		if prefix.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// ClientAddr returns the address of the client of a request that came from peer: peer
+// itself, unless that is trusted. Then the addresses that the proxies noted are gone
+// through from the last, and the first that is not trusted too is the client's. If
+// there is none, or what stands there is no address, it is that of the farthest proxy
+// known. values gives the values of all header fields of a name, such as
+// http.Header.Values.
+func (p Proxies) ClientAddr(peer netip.Addr, values func(name string) []string) netip.Addr {
+	return p.forwarded(peer, values).client
+}
+
+// Scheme returns the scheme, http or https, that the client used, according to a
+// trusted proxy; "" if it is not told.
+func (p Proxies) Scheme(peer netip.Addr, values func(name string) []string) string {
+	return p.forwarded(peer, values).scheme(values)
+}
+
+// Host returns the host, with its port if it has one, that the client asked for,
+// according to a trusted proxy; "" if it is not told.
+func (p Proxies) Host(peer netip.Addr, values func(name string) []string) string {
+	return p.forwarded(peer, values).host(values)
+}
+
+// forwarded is how far the proxies in front of a request can be trusted.
+type forwarded struct {
+	client  netip.Addr
+	trusted bool
+	hops    int  // entries of a list that trusted proxies wrote, from its right
+	rfc7239 bool // in Forwarded, as no field of the older kind is present
+}
+
+func (p Proxies) forwarded(peer netip.Addr, values func(name string) []string) forwarded {
+	f := forwarded{client: plainAddr(peer), trusted: p.Trust(peer)}
+	if !f.trusted {
+		return f
+	}
+	name, node := "X-Forwarded-For", func(entry string) string { return entry }
+	if len(values(name)) == 0 {
+		if len(values("X-Forwarded-Proto")) == 0 && len(values("X-Forwarded-Host")) == 0 && len(values("Forwarded")) > 0 {
+			f.rfc7239 = true
+			name, node = "Forwarded", func(entry string) string { return parameter(entry, "for") }
+		} else {
+			name = "X-Real-Ip"
+		}
+	}
+	for entry := range fromRight(values(name)) {
+		f.hops++
+		a, ok := parseNode(node(entry))
+		if !ok {
+			break
+		}
+		if f.client = a; !p.Trust(a) {
+			break
+		}
+	}
+	return f
+}
+
+// of returns what the farthest trusted proxy says: the entry of name that belongs to
+// the client's address, or the first if the list is shorter than that of addresses,
+// because a proxy replaces it.
+func (f forwarded) of(name, param string, values func(name string) []string) string {
+	if !f.trusted {
+		return ""
+	}
+	if f.rfc7239 {
+		name = "Forwarded"
+	}
+	n, found := 0, ""
+	for entry := range fromRight(values(name)) {
+		found = entry
+		if f.rfc7239 {
+			found = parameter(entry, param)
+		}
+		if n++; n >= max(f.hops, 1) {
+			break
+		}
+	}
+	return found
+}
+
+func (f forwarded) scheme(values func(name string) []string) string {
+	switch strings.ToLower(f.of("X-Forwarded-Proto", "proto", values)) {
+	case "http", "ws":
+		return "http"
+	case "https", "wss":
+		return "https"
+	}
+	return ""
+}
+
+func (f forwarded) host(values func(name string) []string) string {
+	h := f.of("X-Forwarded-Host", "host", values)
+	if strings.ContainsFunc(h, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' || r == 0x7f }) {
+		return ""
+	}
+	return h
+}
+
+// fromRight gives the entries of a list that may be spread over several fields, from
+// the last. It does not heed quotes: a proxy appends behind a comma, whatever quotes
+// the client may have left open before.
+func fromRight(values []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := len(values) - 1; i >= 0; i-- {
+			for rest, more := values[i], true; more; {
+				entry, at := rest, strings.LastIndexByte(rest, ',')
+				if more = at >= 0; more {
+					rest, entry = rest[:at], rest[at+1:]
+				}
+				if entry = strings.TrimSpace(entry); entry != "" && !yield(entry) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// parameter returns a parameter of an element of Forwarded, such as
+// for="[2001:db8::1]:4711";proto=https, without its quotes.
+func parameter(element, name string) string {
+	for pair := range strings.SplitSeq(element, ";") {
+		if k, v, ok := strings.Cut(pair, "="); ok && strings.EqualFold(strings.TrimSpace(k), name) {
+			return strings.Trim(strings.TrimSpace(v), `"`)
+		}
+	}
+	return ""
+}
+
+// parseNode reads an address with or without a port, and with or without brackets.
+func parseNode(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return plainAddr(a), true
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return plainAddr(ap.Addr()), true
+	}
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		inner, _, ok = strings.Cut(inner, "]") // whatever port follows: RFC 7239 lets it be a name
+		a, err := netip.ParseAddr(inner)
+		return plainAddr(a), ok && err == nil
+	}
+	host, _, ok := strings.Cut(s, ":")
+	a, err := netip.ParseAddr(host)
+	return a, ok && err == nil
+}
+
+// ClientAddr returns the address of the client of a request that net/http got, of a
+// Server or of another, as [Proxies.ClientAddr] does. It is not valid if the request
+// did not come over TCP.
+func ClientAddr(r *http.Request, p Proxies) netip.Addr {
+	return p.ClientAddr(peerOf(r), r.Header.Values)
+}
+
+// Secure reports whether the client of a request used TLS: to a trusted proxy, if that
+// says so, else to this server.
+func Secure(r *http.Request, p Proxies) bool {
+	if scheme := p.Scheme(peerOf(r), r.Header.Values); scheme != "" {
+		return scheme == "https"
+	}
+	return r.TLS != nil
+}
+
+// Host returns the host, with its port if it has one, that the client of a request
+// asked for: what a trusted proxy says of it, else the request's own.
+func Host(r *http.Request, p Proxies) string {
+	if h := p.Host(peerOf(r), r.Header.Values); h != "" {
+		return h
+	}
+	return r.Host
+}
+
+// peerOf returns the address that a request came from, the zero Addr if it has none.
+func peerOf(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return plainAddr(ap.Addr())
+}
