@@ -175,16 +175,18 @@ func TestHistory(t *testing.T) {
 		t.Errorf("before it is read: %+v", r)
 	}
 	other := s.logIn("Bob").opens()
-	bob.asks("POST", path+"read", `{"number":5}`, 204, nil)
-	var told struct {
-		Read struct{ Room, Number int64 }
-	}
-	if other.told("@"+userName(bob.person.id), &told); told.Read.Room != room || told.Read.Number != 5 {
-		t.Errorf("%+v", told)
-	}
-	bob.asks("GET", "/api/me", "", 200, &me)
-	if me.Rooms[0].Read != 5 {
-		t.Errorf("%+v", me.Rooms[0])
+	// What is told is what is stored, whatever was asked for.
+	for _, c := range []struct{ number, want int64 }{{5, 5}, {2, 5}, {-5, 5}, {1e12, 7}} {
+		bob.asks("POST", path+"read", fmt.Sprintf(`{"number":%d}`, c.number), 204, nil)
+		var told struct {
+			Read struct{ Room, Number int64 }
+		}
+		if other.told("@"+userName(bob.person.id), &told); told.Read.Room != room || told.Read.Number != c.want {
+			t.Errorf("%+v", told)
+		}
+		if bob.asks("GET", "/api/me", "", 200, &me); me.Rooms[0].Read != c.want {
+			t.Errorf("%+v", me.Rooms[0])
+		}
 	}
 	eve := s.signUp("Eve")
 	for _, what := range []string{"messages", "changes", "search?q=many"} {

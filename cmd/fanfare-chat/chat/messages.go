@@ -63,7 +63,7 @@ func (c *Chat) search(k *call) error {
 // maxQuery is the longest search, in bytes.
 const maxQuery = 500
 
-// read says how far the caller has read, and tells their other pages.
+// read notes how far the caller has read, and tells their other pages what is stored.
 func (c *Chat) read(k *call) error {
 	room, err := k.room()
 	if err != nil {
@@ -75,9 +75,10 @@ func (c *Chat) read(k *call) error {
 	if err := k.readJSON(&q); err != nil {
 		return err
 	}
-	if err := c.store.MarkRead(k.Context(), room, k.user.ID, q.Number); err != nil {
+	read, err := c.store.MarkRead(k.Context(), room, k.user.ID, q.Number)
+	if err != nil {
 		return err
 	}
-	c.tell(k.user.ID, map[string]any{"read": map[string]int64{"room": room, "number": q.Number}})
+	c.tell(k.user.ID, map[string]any{"read": map[string]int64{"room": room, "number": read}})
 	return k.done()
 }

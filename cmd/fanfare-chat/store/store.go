@@ -159,9 +159,10 @@ type Store interface {
 	Places(ctx context.Context, user int64) ([]Place, error)
 	// Members returns who is in a room, ID, Name and Key, by Key, those after one.
 	Members(ctx context.Context, room int64, after string, limit int) (users []User, more bool, err error)
-	// MarkRead says that a user has seen all up to a message. It never goes back, nor beyond
-	// the last. ErrNotFound if they are not in the room.
-	MarkRead(ctx context.Context, room, user, number int64) error
+	// MarkRead says that a user has seen all up to a message, and returns up to which one
+	// they have: that never goes back, nor beyond the last. ErrNotFound if they are not in
+	// the room.
+	MarkRead(ctx context.Context, room, user, number int64) (read int64, err error)
 
 	// Apply makes changes, in their order and all at once: outcomes are those of the changes
 	// at the same places. Only members change anything. Who sends has read all so far, and

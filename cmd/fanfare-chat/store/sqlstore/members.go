@@ -76,15 +76,20 @@ func (s *Store) Members(ctx context.Context, room int64, after string, limit int
 	}, limit, membersByKey, room, after)
 }
 
-func (s *Store) MarkRead(ctx context.Context, room, user, number int64) error {
-	return s.changing(ctx, func(tx session) error {
+func (s *Store) MarkRead(ctx context.Context, room, user, number int64) (read int64, err error) {
+	err = s.changing(ctx, func(tx session) error {
 		p, err := one(tx, scanPlace, placeByRoom, room, user)
-		if number = min(number, p.Last); err != nil || number <= p.Read {
+		if read = max(p.Read, min(number, p.Last)); err != nil || read == p.Read {
 			return err
 		}
-		_, err = tx.do(markRead, room, user, number)
+		n, err := tx.do(markRead, room, user, read)
+		if err == nil && n == 0 { // at the same time they have read further
+			p, err = one(tx, scanPlace, placeByRoom, room, user)
+			read = p.Read
+		}
 		return err
 	})
+	return read, err
 }
 
 func scanPlace(r row) (p store.Place, err error) {

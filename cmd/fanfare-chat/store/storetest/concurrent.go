@@ -39,7 +39,7 @@ func manyAtOnce(k *kit) {
 				for _, o := range outcomes {
 					k.fails("sent", o.Err, nil)
 				}
-				if err := k.MarkRead(k.ctx, rooms[0].ID, u.ID, 1<<40); err != nil {
+				if _, err := k.MarkRead(k.ctx, rooms[0].ID, u.ID, 1<<40); err != nil {
 					k.Error(err)
 				}
 			}

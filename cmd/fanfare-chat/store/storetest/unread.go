@@ -42,11 +42,15 @@ func markRead(k *kit) {
 		k.says(r, ada, fmt.Sprint(i))
 	}
 	for _, c := range []struct{ number, read int64 }{{3, 3}, {2, 3}, {0, 3}, {-1, 3}, {3, 3}, {7, 7}, {11, 10}, {1 << 60, 10}, {5, 10}} {
-		k.must(k.MarkRead(k.ctx, r.ID, bob.ID, c.number))
+		read, err := k.MarkRead(k.ctx, r.ID, bob.ID, c.number)
+		k.must(err)
 		same(k, fmt.Sprint("read after ", c.number), k.place(r, bob).Read, c.read)
+		same(k, fmt.Sprint("what MarkRead returns after ", c.number), read, c.read)
 	}
 	k.says(r, ada, "more")
 	same(k, "read after another", k.place(r, bob).Read, 10)
-	k.fails("who is not there", k.MarkRead(k.ctx, r.ID, eve.ID, 1), store.ErrNotFound)
-	k.fails("what is not there", k.MarkRead(k.ctx, r.ID+1000, ada.ID, 1), store.ErrNotFound)
+	_, err := k.MarkRead(k.ctx, r.ID, eve.ID, 1)
+	k.fails("who is not there", err, store.ErrNotFound)
+	_, err = k.MarkRead(k.ctx, r.ID+1000, ada.ID, 1)
+	k.fails("what is not there", err, store.ErrNotFound)
 }
