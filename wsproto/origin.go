@@ -2,17 +2,32 @@ package wsproto
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
 )
 
-// sameOrigin is the default of Server.CheckOrigin: a browser says in Origin which
-// page a connection comes from, and only pages of this host may connect. Clients
-// that are no browsers send no Origin.
-func sameOrigin(r *Request) bool {
+// SameOrigin reports whether the handshake comes from a page of the host that it asks
+// for, or from no page. It is the default of Server.CheckOrigin: a browser says in
+// Origin which page a connection comes from; clients that are no browsers send none.
+// Between loopback names the port does not matter.
+func (r *Request) SameOrigin() bool {
 	origin := r.Get("Origin")
 	return origin == "" || originIsHost(origin, r.Host(), r.scheme())
+}
+
+// SameOrigin is [Request.SameOrigin] for a request that net/http got, by the same rules.
+func SameOrigin(r *http.Request, p Proxies) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	scheme := p.Scheme(peerOf(r), r.Header.Values)
+	if scheme == "" && r.TLS != nil {
+		scheme = "https"
+	}
+	return originIsHost(origin, Host(r, p), scheme)
 }
 
 // scheme returns the one that the client used; "" for a plain connection, in front of

@@ -186,8 +186,16 @@ func TestOriginBehindProxy(t *testing.T) {
 		{"none", "https://chat.example", said, http.StatusForbidden},
 		{"none", "https://example.com", said, http.StatusSwitchingProtocols},
 	} {
-		p := dialTCP(t, listen(t, &Server{Handler: echo(t), Proxies: proxies(t, test.trusted)}))
-		p.send(with(append(test.lines, "Origin: "+test.origin)...))
+		trusted := proxies(t, test.trusted)
+		addr := listen(t, &Server{Handler: echo(t), Proxies: trusted, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, SameOrigin(r, trusted)) })})
+		lines := append(test.lines, "Origin: "+test.origin)
+		p := dialTCP(t, addr)
+		p.send(with(lines...))
 		p.response(test.status)
+		p = dialTCP(t, addr)
+		p.send(request(append([]string{"GET / HTTP/1.1", "Host: example.com"}, lines...)...))
+		if _, body := p.response(http.StatusOK); (body == "true") != (test.status == http.StatusSwitchingProtocols) {
+			t.Errorf("%s, of a page of %s to %v: %s for a request, and %d for a handshake", test.trusted, test.origin, test.lines, body, test.status)
+		}
 	}
 }

@@ -146,7 +146,7 @@ func (s *Server) setDefaults() {
 	def(&s.PingInterval, 60*time.Second)
 	def(&s.PongTimeout, 20*time.Second)
 	if s.CheckOrigin == nil {
-		s.CheckOrigin = sameOrigin
+		s.CheckOrigin = (*Request).SameOrigin
 	}
 	if s.Engine.Logger == nil {
 		s.Engine.Logger = s.Logger

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // config is what the flags say.
@@ -30,6 +31,8 @@ type config struct {
 	topics     rules
 	userHeader string
 	tokenFile  string
+	proxies    wsproto.Proxies
+	hosts      []string
 }
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
@@ -85,6 +88,8 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	})
 	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
 	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE then want as Authorization: Bearer TOKEN,\nand without which nobody can GET what users got, or who they are")
+	serving.ProxiesVar(f, &c.proxies)
+	serving.HostsVar(f, &c.hosts)
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
 	if err := serving.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
@@ -120,12 +125,12 @@ func (c *config) secure() bool { return c.cert != "" }
 // last seen to have room.
 const turnBytes = 128 << 10
 
-// hosts returns the hosts whose pages may connect, beside the server's own.
-func (c *config) hosts() []string {
+// pages returns the hosts whose pages may connect, beside the server's own.
+func (c *config) pages() []string {
 	return strings.FieldsFunc(c.origins, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // allows reports whether a page from the host of origin may connect.
 func (c *config) allows(host string) bool {
-	return slices.ContainsFunc(c.hosts(), func(o string) bool { return o == "*" || strings.EqualFold(o, host) })
+	return slices.ContainsFunc(c.pages(), func(o string) bool { return o == "*" || strings.EqualFold(o, host) })
 }

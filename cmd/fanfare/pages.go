@@ -28,7 +28,7 @@ func (a *app) guard(h http.Handler) http.Handler {
 		return h
 	}
 	p := http.NewCrossOriginProtection()
-	for _, host := range a.cfg.hosts() {
+	for _, host := range a.cfg.pages() {
 		// An entry that is no host cannot be an origin either.
 		_ = p.AddTrustedOrigin("http://" + host)
 		_ = p.AddTrustedOrigin("https://" + host)

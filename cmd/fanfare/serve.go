@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"runtime/pprof"
-	"strings"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -109,6 +108,7 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	a.server = &wsproto.Server{
 		Accept:       a.accept,
 		HTTP:         a.pages(),
+		Proxies:      cfg.proxies,
 		MaxMessage:   cfg.maxMessage,
 		PingInterval: ping,
 		Logger:       log,
@@ -130,7 +130,7 @@ func (a *app) checkOrigin(r *wsproto.Request) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && (strings.EqualFold(u.Host, r.Get("Host")) || a.cfg.allows(u.Host))
+	return err == nil && (r.SameOrigin() || a.cfg.allows(u.Host))
 }
 
 // greet says where to go.
