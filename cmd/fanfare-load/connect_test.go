@@ -261,3 +261,33 @@ func TestStalledRefused(t *testing.T) {
 	want(t, "opened", r.report.Connections.Opened, 5)
 	want(t, "failed", r.report.Connections.Failed, 1)
 }
+
+// TestRefusals has servers that are full, guard their name, or are behind a proxy: each
+// fault is one plain line, whatever they send with it.
+func TestRefusals(t *testing.T) {
+	const html = "<html>\r\n<head><title>503 Service\r\nTemporarily Unavailable</title></head>\r\n<body>\x1b[31m<hr><center>nginx</center></body></html>"
+	for status, says := range map[int]string{
+		http.StatusServiceUnavailable: "-max-conns",
+		http.StatusMisdirectedRequest: "host name",
+		http.StatusTooManyRequests:    "-source",
+		http.StatusBadGateway:         "proxy",
+	} {
+		checkLeaks(t)
+		url := page(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+			io.WriteString(w, html)
+		})
+		r := runProgram(t, "echo", "-q", "-n", "3", url)
+		want(t, "status", r.status, exitFault)
+		want(t, "lines", strings.Count(r.stdout, "\n"), 8)
+		for _, part := range []string{statusText(status), "Temporarily Unavailable\n", says, "FAULT  3 x"} {
+			if !strings.Contains(r.stdout, part) {
+				t.Errorf("%d: it does not say %q", status, part)
+			}
+		}
+		if strings.ContainsAny(r.stdout, "<>\x1b") || strings.Contains(r.stdout, "echoed") {
+			t.Errorf("%d: markup, or what did not happen", status)
+		}
+	}
+}

@@ -22,5 +22,10 @@ func (l *load) countWrong(s *shard, example func() string) {
 	s.mu.Lock()
 	s.wrong++
 	s.mu.Unlock()
-	l.faults.add("wrong content", "what came is not what was sent: is this the right path?", 1, example)
+	l.faults.add(wrongContent, wrongContentHint, 1, example)
 }
+
+const (
+	wrongContent     = "wrong content"
+	wrongContentHint = "what came is not what was sent: is this the right path?"
+)

@@ -35,10 +35,11 @@
 // The payload of a broadcast carries a number of the run, of its publisher and of
 // its place in the sequence; that of an echo is computed from them. What does not
 // arrive, arrives twice, out of order or changed is counted and makes the exit
-// status 1.
+// status 1. Where no echo has been right, and a connection has got ten messages that were
+// none, the run is given up: that path does not echo.
 //
 // # Locks
 //
-// Each a leaf but for this order: echoer.mu or publisher.mu, then shard.mu or a
-// lock of wsproto. Nothing is sent under shard.mu.
+// Each a leaf but for this order: echoer.mu or publisher.mu, then shard.mu, doubts.mu or
+// a lock of wsproto. Nothing is sent under shard.mu.
 package main

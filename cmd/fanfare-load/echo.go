@@ -17,6 +17,7 @@ type echoRun struct {
 	members []*echoer // those that are open
 	echoed  int       // of members, those with which echoOnce is done
 	buffers sync.Pool // of payloads
+	doubts  doubts
 	steady  *schedule // with -rate; message k of member i is number k*len(members)+i
 }
 
@@ -75,7 +76,7 @@ func runEcho(l *load, ctx context.Context) error {
 	got := m.end()
 	l.report.add(got, "")
 	r.count(ctx, r.members, got)
-	return firstError(err, l.weigh("at the end"))
+	return firstError(err, r.doubts.end(), l.weigh("at the end"))
 }
 
 // closedLoop sends a message for each that came back.
@@ -134,7 +135,7 @@ func (r *echoRun) count(ctx context.Context, those []*echoer, m *messagesReport)
 	due := int64(0)
 	for _, e := range those {
 		e.mu.Lock()
-		if e.due >= unlimited || ctx.Err() != nil { // what was not sent yet never will be
+		if e.due >= unlimited || ctx.Err() != nil || r.doubts.over.Load() { // what was not sent yet never will be
 			e.due = e.sent
 		}
 		due += int64(e.due)
@@ -142,8 +143,16 @@ func (r *echoRun) count(ctx context.Context, those []*echoer, m *messagesReport)
 	}
 	m.Sent, m.Expected = due, due
 	if ctx.Err() != nil {
-		m.Expected = m.Received // what was under way is not lost
+		m.Expected = m.Received + m.instead // what was under way is not lost
 	}
-	m.Missing = max(0, m.Expected-m.Received)
-	r.load.faults.add("not echoed", "the server dropped messages, or was too slow: see also -drain", m.Missing, nil)
+	r.settleDoubts(m)
+	if r.doubts.over.Load() {
+		return // what was under way nobody waited for
+	}
+	m.Missing = max(0, m.Expected-m.Received-m.instead)
+	hint := "the server dropped messages, or was too slow: see also -drain"
+	if m.Received == 0 {
+		hint = "nothing came back: is there an echo at this path? See also -drain"
+	}
+	r.load.faults.add("not echoed", hint, m.Missing, nil)
 }

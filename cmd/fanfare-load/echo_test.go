@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -117,19 +118,20 @@ func TestEchoNotices(t *testing.T) {
 		tamper  func(n int, p []byte) [][]byte
 		kind    string
 		missing int64
+		instead int64 // of those that came, something else
 	}{
 		{"drop", func(n int, p []byte) [][]byte {
 			if n == 10 {
 				return nil
 			}
 			return [][]byte{p}
-		}, "not echoed", 1},
+		}, "not echoed", 1, 0},
 		{"duplicate", func(n int, p []byte) [][]byte {
 			if n == 10 {
 				return [][]byte{p, p}
 			}
 			return [][]byte{p}
-		}, "duplicated", 0},
+		}, "duplicated", 0, 0},
 		{"reorder", func(n int, p []byte) [][]byte {
 			switch n {
 			case 10:
@@ -139,25 +141,25 @@ func TestEchoNotices(t *testing.T) {
 				return [][]byte{p, held}
 			}
 			return [][]byte{p}
-		}, "out of order", 0},
+		}, "out of order", 0, 0},
 		{"alter", func(n int, p []byte) [][]byte {
 			if n == 10 {
 				p[len(p)-1] ^= 1
 			}
 			return [][]byte{p}
-		}, "wrong content", 0},
+		}, "wrong content", 0, 1},
 		{"shorten", func(n int, p []byte) [][]byte {
 			if n == 10 {
 				p = p[1:]
 			}
 			return [][]byte{p}
-		}, "wrong content", 0},
+		}, "wrong content", 0, 1},
 		{"invent", func(n int, p []byte) [][]byte {
 			if n == 29 {
 				return [][]byte{p, bytes.Repeat([]byte{'x'}, len(p))}
 			}
 			return [][]byte{p}
-		}, "wrong content", 0},
+		}, "wrong content", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkLeaks(t)
@@ -165,7 +167,7 @@ func TestEchoNotices(t *testing.T) {
 			f := r.wantFault(t, c.kind, 1)
 			want(t, "kinds of faults", len(r.report.Faults), 1)
 			want(t, "missing", r.report.Messages.Missing, c.missing)
-			want(t, "received", r.report.Messages.Received, 30-c.missing)
+			want(t, "received", r.report.Messages.Received, 30-c.missing-c.instead)
 			if c.missing == 0 && f.Example == "" {
 				t.Error("no example")
 			}
@@ -173,14 +175,92 @@ func TestEchoNotices(t *testing.T) {
 	}
 }
 
-func TestEchoNoticesType(t *testing.T) {
+// TestNoEcho has servers that answer, but not with what they got.
+func TestNoEcho(t *testing.T) {
+	binary := func(c *wsproto.Conn, _ wsproto.Opcode, p []byte) { c.Send(wsproto.Binary, p) }
+	for _, c := range []struct {
+		name    string
+		args    string
+		message func(c *wsproto.Conn, op wsproto.Opcode, p []byte)
+		count   int64
+	}{
+		{"another type, few", "-n 2 -count 6", binary, 6},
+		{"another type, many", "-n 1 -count 1000", binary, patience},
+		{"idle", "-n 3 -rest 0s -hold 0s -echo", binary, 3},
+		{"a page", "-n 1 -duration 1m", func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.SendText("<html>\n<h1>") }, patience},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			checkLeaks(t)
+			command := "echo"
+			if c.name == "idle" {
+				command = "idle"
+			}
+			url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{Message: c.message}})
+			args := append([]string{command, "-q", "-text", url}, strings.Fields(c.args)...)
+			r := runProgram(t, append(args, "-json")...)
+			f := r.wantFault(t, "no echo", c.count)
+			want(t, "kinds of faults", len(r.report.Faults), 1)
+			want(t, "lines in the example", strings.Count(f.Example, "\n"), 0)
+			want(t, "wrong", r.report.Messages.Wrong, c.count)
+			want(t, "received", r.report.Messages.Received, 0)
+			want(t, "missing", r.report.Messages.Missing, 0)
+			if r.report.Messages.Latency != nil || r.report.Messages.PerSecond != 0 {
+				t.Errorf("nothing was echoed, at %+v", r.report.Messages)
+			}
+			r = runProgram(t, args...)
+			for _, success := range []string{"per second, ", "latency", "echoed per second", "processor"} {
+				if strings.Contains(r.stdout, success) {
+					t.Errorf("it says %q of what was no echo:\n%s", success, r.stdout)
+				}
+			}
+		})
+	}
+}
+
+// TestNoEchoTopic has a server that sends what one sends to all others.
+func TestNoEchoTopic(t *testing.T) {
 	checkLeaks(t)
-	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{
-		Message: func(c *wsproto.Conn, _ wsproto.Opcode, p []byte) { c.Send(wsproto.Binary, p) },
-	}})
-	r := runProgram(t, "echo", "-json", "-q", "-text", "-n", "2", "-count", "6", url)
-	r.wantFault(t, "wrong content", 6)
-	want(t, "wrong", r.report.Messages.Wrong, 6)
+	r := runProgram(t, "echo", "-json", "-q", "-n", "20", "-duration", "1m", theirBroadcast(t, nil))
+	if len(r.report.Faults) != 1 || r.report.Faults[0].Kind != "no echo" {
+		t.Fatalf("faults %+v", r.report.Faults)
+	}
+	f := r.report.Faults[0]
+	if !strings.Contains(f.Example, "of connection") || !strings.Contains(f.Hint, "fanfare-load broadcast") {
+		t.Errorf("it does not say that this is a topic: %+v", f)
+	}
+	want(t, "status", r.status, exitFault)
+	want(t, "received", r.report.Messages.Received, 0)
+	want(t, "lost", r.report.Connections.Lost, 0)
+}
+
+// TestNoEchoSilent has a server that takes everything, and says nothing.
+func TestNoEchoSilent(t *testing.T) {
+	checkLeaks(t)
+	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}})
+	r := runProgram(t, "echo", "-json", "-q", "-n", "3", "-count", "3", "-drain", "100ms", url)
+	f := r.wantFault(t, "not echoed", 3)
+	want(t, "hint of the path", strings.Contains(f.Hint, "an echo at this path"), true)
+}
+
+// TestLateGreeting has a server whose greeting comes with the first echo: that is wrong,
+// but it does echo.
+func TestLateGreeting(t *testing.T) {
+	checkLeaks(t)
+	url := theirEcho(t, func(n int, p []byte) [][]byte {
+		if n == 0 {
+			return [][]byte{[]byte("welcome"), p}
+		}
+		return [][]byte{p}
+	})
+	r := runProgram(t, "echo", "-json", "-q", "-n", "4", "-pipeline", "2", "-count", "400", url)
+	want(t, "missing", r.report.Messages.Missing, 0)
+	for _, f := range r.report.Faults {
+		if f.Kind == "no echo" {
+			t.Errorf("%+v", f)
+		}
+	}
+	r.wantFault(t, "wrong content", 4)
+	want(t, "wrong", r.report.Messages.Wrong, 4)
 }
 
 // TestEchoGreeting has a server that speaks first.

@@ -19,6 +19,8 @@ type echoer struct {
 	sent  uint64
 	seq   sequence // of what came back
 	times []int64  // when those in flight were due; by number modulo the pipeline
+
+	strange int // messages that were no echoes, while none was right: guarded by run.doubts
 }
 
 func (e *echoer) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
@@ -67,7 +69,7 @@ func (e *echoer) pumpApartLocked(now int64) {
 
 func (e *echoer) pumpLocked(now int64, buf []byte) {
 	room := uint64(len(e.times))
-	for e.sent < e.due && e.sent-e.seq.next < room {
+	for e.sent < e.due && e.sent-e.seq.next < room && !e.run.doubts.over.Load() {
 		fill(buf, e.key(e.sent))
 		if !e.conn.Send(e.run.op, buf).OK() {
 			return // the connection is closed: OnClose says so
@@ -87,11 +89,15 @@ func (e *echoer) takeLocked(now int64, op wsproto.Opcode, p []byte) {
 	n, known := e.identify(p)
 	if !known || op != e.run.op {
 		e.wrong(op, p)
-		if e.seq.next == e.sent {
-			return // nothing was expected: it is no answer
+		if e.seq.next < e.sent { // else nothing was expected: it is no answer
+			e.seq.next++
+			e.shard.mu.Lock()
+			e.shard.replacedLocked(now)
+			e.shard.mu.Unlock()
 		}
-		n = e.seq.next
+		return
 	}
+	e.run.doubts.prove()
 	next := e.seq.next
 	switch v, _ := e.seq.observe(n); v {
 	case inOrder, ahead:
@@ -130,10 +136,15 @@ func (e *echoer) identify(p []byte) (n uint64, known bool) {
 }
 
 func (e *echoer) wrong(op wsproto.Opcode, p []byte) {
-	e.run.load.countWrong(e.shard, func() string {
-		return fmt.Sprintf("connection %d: instead of %v message %d with %d bytes came a %v message with %d bytes: %.32q",
-			e.id, opName(e.run.op), e.seq.next, e.run.size, opName(op), len(p), p)
-	})
+	if !e.doubt(op, p) {
+		e.run.load.countWrong(e.shard, func() string { return e.difference(op, p) })
+	}
+}
+
+// difference says what came, and what should have.
+func (e *echoer) difference(op wsproto.Opcode, p []byte) string {
+	return fmt.Sprintf("connection %d: instead of %v message %d with %d bytes came a %v message with %d bytes: %.32q",
+		e.id, opName(e.run.op), e.seq.next, e.run.size, opName(op), len(p), p)
 }
 
 func opName(op wsproto.Opcode) string {

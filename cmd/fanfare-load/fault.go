@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +45,7 @@ func (f *faults) add(kind, hint string, n int64, example func() string) {
 	if have == nil {
 		have = &fault{Kind: kind, Hint: hint}
 		if example != nil {
-			have.Example = example()
+			have.Example = oneLine(example(), 3*excerptLength)
 		}
 		f.kind[kind] = have
 	}
@@ -57,16 +56,6 @@ func (f *faults) add(kind, hint string, n int64, example func() string) {
 func (f *faults) addError(err error) {
 	kind, hint := classify(err)
 	f.add(kind, hint, 1, func() string { return plain(err) })
-}
-
-// plain returns an error's text without the names of packages that it went
-// through.
-func plain(err error) string {
-	s := err.Error()
-	for _, prefix := range []string{"wsproto: ", "no WebSocket: ", "netpoll: "} {
-		s = strings.TrimPrefix(s, prefix)
-	}
-	return s
 }
 
 // any reports whether there is one.
@@ -139,20 +128,30 @@ func classify(err error) (kind, hint string) {
 const slowHandshake = "the server accepts connections but does not answer: is it overloaded? See -timeout and -concurrency"
 
 func classifyStatus(status int) (kind, hint string) {
-	kind = fmt.Sprintf("refused with %d %s", status, http.StatusText(status))
 	switch {
 	case status < 300:
 		return "no WebSocket", "it is an HTTP server, but there is no WebSocket at this path: check the path"
 	case status < 400:
 		hint = "the server redirects: use the address that it names"
-	case status == http.StatusNotFound:
-		hint = "there is no WebSocket at this path: check the path"
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		hint = "the server wants to know who is there: see -header, for Origin or Authorization"
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
-		hint = "the server is at a limit of its own: fewer connections (-n), or a lower -concurrency"
+	default:
+		hint = statusHints[status]
 	}
-	return kind, hint
+	return "refused with " + statusText(status), hint
+}
+
+// statusHints say what to do about an answer.
+var statusHints = map[int]string{
+	http.StatusUnauthorized:                "the server wants to know who is there: see -header, for Authorization or Cookie",
+	http.StatusForbidden:                   "the server does not want this client: see -header, for Origin or Authorization",
+	http.StatusNotFound:                    "there is no WebSocket at this path: check the path",
+	http.StatusMethodNotAllowed:            "there is no WebSocket at this path: check the path",
+	http.StatusMisdirectedRequest:          "the server does not serve this host name: use the name or address that it expects, or have it allow this one (fanfare -hosts)",
+	http.StatusUpgradeRequired:             "the server wants another version of the protocol than 13",
+	http.StatusTooManyRequests:             "the server limits how often, or how many, from one address: a longer -ramp, a lower -concurrency, or more addresses with -source",
+	http.StatusRequestHeaderFieldsTooLarge: "the server takes no header of that length: see -header and -header-file",
+	http.StatusServiceUnavailable:          "the server is full or ends: fewer connections (-n), or raise its limit of connections (fanfare -max-conns)",
+	http.StatusBadGateway:                  "a proxy answers, and does not reach the server behind it",
+	http.StatusGatewayTimeout:              "a proxy answers, and the server behind it does not",
 }
 
 // classifyClose is about connections that were open.

@@ -175,6 +175,12 @@ func (f *fleet) left(err *wsproto.CloseError) {
 	}
 }
 
+// giveUp says that the run is over: from now on no ending is a fault.
+func (f *fleet) giveUp() { f.ending.Store(true) }
+
+// over reports whether the run was given up, or ends.
+func (f *fleet) over() bool { return f.ending.Load() }
+
 // alive returns the number of connections that are open.
 func (f *fleet) alive() int64 { return f.opened.Load() - f.closed.Load() }
 

@@ -76,5 +76,5 @@ func (r *echoRun) echoOnce(ctx context.Context) error {
 	got := m.end()
 	l.report.add(got, fmt.Sprintf("-n %d", len(r.members)))
 	r.count(ctx, fresh, got)
-	return err
+	return firstError(err, r.doubts.end())
 }

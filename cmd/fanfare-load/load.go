@@ -150,10 +150,10 @@ func (l *load) rest(ctx context.Context, what string, d time.Duration, stage str
 }
 
 // until waits until done says so. It returns early, without an error, if no
-// connection is left; the faults say why.
+// connection is left or the run was given up; the faults say why.
 func (l *load) until(ctx context.Context, every time.Duration, done func() bool) error {
 	err := waitFor(ctx, every, func() bool {
-		return done() || l.fleet.alive() == 0 || l.fleet.engine.Err() != nil
+		return done() || l.fleet.over() || l.fleet.alive() == 0 || l.fleet.engine.Err() != nil
 	})
 	return errors.Join(err, l.fleet.engine.Err())
 }

@@ -36,29 +36,31 @@ func (m *measurement) end() *messagesReport {
 	}
 	wall := m.load.now() - m.start
 	hist, t := merge(m.load.shards)
+	right := t.received - t.instead
 	r := &messagesReport{
 		Size:       m.load.opt.size,
-		Received:   t.received,
+		Received:   right,
+		instead:    t.instead,
 		Duplicated: t.duplicated,
 		Reordered:  t.reordered,
 		Wrong:      t.wrong,
 		Latency:    latencyOf(hist),
 		ClientCPU:  cores(client, wall),
 	}
-	if r.Seconds = float64(t.last-m.start) / 1e9; r.Seconds > 0 && t.received > 0 {
-		r.PerSecond = float64(t.received) / r.Seconds
+	if r.Seconds = float64(t.last-m.start) / 1e9; r.Seconds > 0 && right > 0 {
+		r.PerSecond = float64(right) / r.Seconds
 	} else {
 		r.Seconds = 0
 	}
 	if server >= 0 {
 		r.ServerCPU = ptr(cores(server, wall))
-		if t.received > 0 {
-			r.ServerMicros = ptr(float64(server.Nanoseconds()) / 1e3 / float64(t.received))
+		if right > 0 {
+			r.ServerMicros = ptr(float64(server.Nanoseconds()) / 1e3 / float64(right))
 		}
 	}
 	if m.counts != nil {
 		var err error
-		if r.Counters, err = m.counts.end(t.received); err != nil {
+		if r.Counters, err = m.counts.end(right); err != nil {
 			r.Uncounted = err.Error()
 		}
 	}

@@ -47,6 +47,7 @@ type messagesReport struct {
 	Duplicated int64  `json:"duplicated"`
 	Reordered  int64  `json:"out_of_order"`
 	Wrong      int64  `json:"wrong_content"`
+	instead    int64  // of Wrong: in the place of a message
 	// Seconds is the time from the first message sent to the last received.
 	Seconds   float64        `json:"seconds"`
 	PerSecond float64        `json:"received_per_second"`
@@ -66,6 +67,7 @@ type latencyReport struct {
 	Mean float64 `json:"mean"`
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`
+	P95  float64 `json:"p95"`
 	P99  float64 `json:"p99"`
 	P999 float64 `json:"p99.9"`
 	Max  float64 `json:"max"`
@@ -81,6 +83,7 @@ func latencyOf(h *hdrhistogram.Histogram) *latencyReport {
 		Mean: h.Mean() / 1e3,
 		P50:  at(50),
 		P90:  at(90),
+		P95:  at(95),
 		P99:  at(99),
 		P999: at(99.9),
 		Max:  float64(h.Max()) / 1e3,

@@ -20,6 +20,7 @@ type shard struct {
 // counts are a shard's counts.
 type counts struct {
 	received int64 // messages that count: neither duplicates nor strangers
+	instead  int64 // of received: something else came in its place
 	last     int64 // time of the last of received
 
 	duplicated, reordered, wrong int64
@@ -44,6 +45,13 @@ func (s *shard) recordLocked(from, now int64) {
 	s.last = now
 }
 
+// replacedLocked counts something else that came at now, in the place of a message.
+func (s *shard) replacedLocked(now int64) {
+	s.received++
+	s.instead++
+	s.last = now
+}
+
 func (s *shard) totals() counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,6 +60,7 @@ func (s *shard) totals() counts {
 
 func (t *counts) add(u counts) {
 	t.received += u.received
+	t.instead += u.instead
 	t.last = max(t.last, u.last)
 	t.duplicated += u.duplicated
 	t.reordered += u.reordered

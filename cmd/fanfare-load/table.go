@@ -93,6 +93,9 @@ func (m *messagesReport) table(t *table, command string) {
 			t.row(f.label, "%s", comma(f.n))
 		}
 	}
+	if m.Received == 0 {
+		return // nothing of it was fast or slow
+	}
 	if command != "idle" { // where one message each says nothing of speed
 		t.row(verb+" per second", "%s, for %.2f s", commaRate(m.PerSecond), m.Seconds)
 	}
@@ -116,9 +119,9 @@ func (m *messagesReport) costs(t *table, each string) {
 
 func (l *latencyReport) table(t *table) {
 	text := func(v float64) string { return durationText(time.Duration(v * 1e3)) }
-	cells := []string{text(l.Min), text(l.P50), text(l.P90), text(l.P99), text(l.P999), text(l.Max), text(l.Mean)}
+	cells := []string{text(l.Min), text(l.P50), text(l.P90), text(l.P95), text(l.P99), text(l.P999), text(l.Max), text(l.Mean)}
 	head, line := "", ""
-	for i, name := range []string{"min", "50 %", "90 %", "99 %", "99.9 %", "max", "mean"} {
+	for i, name := range []string{"min", "50 %", "90 %", "95 %", "99 %", "99.9 %", "max", "mean"} {
 		head += fmt.Sprintf("%-10s", name)
 		line += cells[i] + strings.Repeat(" ", max(1, 10-utf8.RuneCountInString(cells[i])))
 	}

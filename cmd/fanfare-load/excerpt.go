@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// What a server says is quoted in one line, without what could move a terminal's cursor.
+
+// excerptLength is how many characters of it are quoted.
+const excerptLength = 120
+
+// plain returns an error's text in one line, without the names of packages that it went
+// through.
+func plain(err error) string {
+	if he := new(wsproto.HandshakeError); errors.As(err, &he) && he.Status != 0 {
+		return refusal(he)
+	}
+	s := err.Error()
+	for _, prefix := range []string{"wsproto: ", "no WebSocket: ", "netpoll: "} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	return oneLine(s, 2*excerptLength)
+}
+
+// refusal is the status line of an answer, and the begin of its text.
+func refusal(he *wsproto.HandshakeError) string {
+	s := "the server answered " + statusText(he.Status)
+	if text := excerpt(he.Reason); text != "" {
+		s += ": " + text
+	}
+	return s
+}
+
+func statusText(status int) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+}
+
+var (
+	pageBegin = regexp.MustCompile(`(?i)^\s*<(!doctype|html|head|body|\?xml)`)
+	pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)(</title|$)`)
+	unseen    = regexp.MustCompile(`(?is)<(style|script)\b.*?(</(style|script)\s*>|$)`)
+	markup    = regexp.MustCompile(`(?s)<[^>]*(>|$)`)
+)
+
+// excerpt is the begin of a body's text: of a page its title, or else what is not markup.
+func excerpt(body string) string {
+	if pageBegin.MatchString(body) {
+		if m := pageTitle.FindStringSubmatch(body); m != nil && strings.TrimSpace(m[1]) != "" {
+			body = m[1]
+		} else {
+			body = markup.ReplaceAllString(unseen.ReplaceAllString(body, " "), " ")
+		}
+	}
+	return oneLine(body, excerptLength)
+}
+
+// oneLine has a space for whatever is not printable, and at most so many characters.
+func oneLine(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsGraphic(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
+	r := []rune(strings.Join(strings.Fields(s), " "))
+	if len(r) > most {
+		return strings.TrimSpace(string(r[:most])) + " …"
+	}
+	return string(r)
+}
