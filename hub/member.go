@@ -9,8 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode/utf8"
 
+	"github.com/fanfare-ws/fanfare/internal/strictjson"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -62,8 +62,10 @@ type Member struct {
 // that is, and [Hub.Disconnect] closes all of the user. A user's name is as that of a
 // topic, see [CheckName]; o is without meaning if there is none.
 func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member, error) {
-	if len(id.Data) > 0 && !(json.Valid(id.Data) && utf8.Valid(id.Data)) { // else all in a topic would be sent what is no text
-		return nil, errors.New("hub: the data of a member is not JSON, which is UTF-8")
+	if len(id.Data) > 0 {
+		if err := strictjson.Check(id.Data); err != nil { // else all in a topic would be sent what they cannot read
+			return nil, fmt.Errorf("hub: the data of a member: %w", err)
+		}
 	}
 	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1)}
 	if id.User == "" {

@@ -1,8 +1,6 @@
 package session
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"github.com/fanfare-ws/fanfare/hub"
@@ -68,11 +66,6 @@ func (s *session) publish(r *wire.Request) (*wire.Result, *hub.Subscription, err
 	if err := s.allowed(wire.Publish, r.Topic); err != nil {
 		return nil, nil, err
 	}
-	var data bytes.Buffer
-	if err := json.Compact(&data, r.Data); err != nil {
-		return nil, nil, wire.ErrorOf(err, wire.BadRequest)
-	}
-	r.Data = data.Bytes()
 	rc, err := s.deliver(r)
 	result := &wire.Result{Topic: r.Topic, Receivers: &rc.Receivers}
 	if rc.Position.Epoch != 0 {

@@ -5,7 +5,8 @@
 // # Messages
 //
 // Each is a text message with one JSON object. Members that are not known are ignored,
-// so that more can come. The client sends requests; the server sends a hello first,
+// so that more can come; their names differ by case, and of two with the same name the
+// last counts, as in JavaScript. A whole number may be written as 5.0 or 5e0. The client sends requests; the server sends a hello first,
 // then exactly one reply for each request, in their order, and events.
 //
 //	-> {"id":1,"do":"subscribe","topic":"news"}
@@ -39,7 +40,8 @@
 // when that changes, the client itself included. List and events fit together. A topic
 // of which it is not kept who is there, as of a pattern, answers bad-request.
 //
-// "data" is any JSON value; it comes out as it went in, but for white space. "key" is
+// "data" is any JSON value of at most 64 levels; it comes out as it went in, but for white
+// space. All other strings must be of whole characters: "\ud800" alone is none. "key" is
 // for topics that conflate. A client does not get what it publishes itself, unless
 // "echo" is true; but a new connection is another client: if it resumes, or begins with
 // history, it may get what it has published before, and can tell by the position that the
@@ -91,7 +93,8 @@
 // The message is for people. oldest and latest are missing if the topic is gone. The
 // codes are
 //
-//	bad-request   the JSON, or a member of it, is not what it should be
+//	bad-request   the JSON, or a member of it, is not what it should be; the id comes back
+//	              if it can be read
 //	bad-topic     no topic or pattern can have that name
 //	subscribed    the client has subscribed to that topic already
 //	not-subscribed

@@ -1,13 +1,14 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/fanfare-ws/fanfare/internal/strictjson"
 )
 
 // Kind says what a message's payload is.
@@ -56,7 +57,7 @@ func (m *Message) Size() int {
 func (m *Message) appendPayload(b []byte) []byte {
 	switch before := len(b); m.Kind {
 	case JSON:
-		return appendCompact(append(b, `,"data":`...), m.Payload)
+		return strictjson.AppendCompact(append(b, `,"data":`...), m.Payload)
 	case Text:
 		b = appendString(append(b, `,"text":`...), m.Payload)
 		if len(b)-before <= maxHead+2*len(m.Payload) {
@@ -66,18 +67,6 @@ func (m *Message) appendPayload(b []byte) []byte {
 	}
 	b = append(b, `,"base64":"`...)
 	return append(base64.StdEncoding.AppendEncode(b, m.Payload), '"')
-}
-
-// appendCompact appends JSON without the white space between its tokens.
-func appendCompact(b, data []byte) []byte {
-	if !bytes.ContainsAny(data, " \t\r\n") {
-		return append(b, data...)
-	}
-	w := bytes.NewBuffer(b)
-	if err := json.Compact(w, data); err != nil {
-		return append(b, "null"...) // the publisher was not held to its word
-	}
-	return w.Bytes()
 }
 
 // appendString appends s as a JSON string. What is not UTF-8 is replaced.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/internal/strictjson"
 )
 
 // Protocol is the name of the subprotocol.
@@ -67,65 +68,65 @@ var ErrNoObject = errors.New("wire: a request is a JSON object")
 
 // raw is a Request as it comes: all that it has can be looked at, even if one member
 // is wrong, so that the error has the id.
-type raw struct {
-	ID       *int64          `json:"id"`
-	Do       string          `json:"do"`
-	Topic    string          `json:"topic"`
-	After    string          `json:"after"`
-	Last     int             `json:"last"`
-	Limit    int             `json:"limit"`
-	Presence bool            `json:"presence"`
-	Data     json.RawMessage `json:"data"`
-	Key      string          `json:"key"`
-	Echo     bool            `json:"echo"`
+type raw struct{ id, do, topic, after, last, limit, presence, data, key, echo strictjson.Value }
+
+// member returns the place of a member, nil if the protocol does not have it.
+func (w *raw) member(name []byte) *strictjson.Value {
+	switch string(name) {
+	case "id":
+		return &w.id
+	case "do":
+		return &w.do
+	case "topic":
+		return &w.topic
+	case "after":
+		return &w.after
+	case "last":
+		return &w.last
+	case "limit":
+		return &w.limit
+	case "presence":
+		return &w.presence
+	case "data":
+		return &w.data
+	case "key":
+		return &w.key
+	case "echo":
+		return &w.echo
+	}
+	return nil
 }
 
-// ParseRequest reads a request, which is UTF-8. The error is ErrNoObject, or an
-// *Error: then the request's ID is valid, 0 if it has none. The result does not refer
-// to b.
+// ParseRequest reads a request. The error is ErrNoObject, or an *Error: then the
+// request's ID is valid, 0 if it has none. The result does not refer to b; its Data is
+// compact.
 func ParseRequest(b []byte) (Request, error) {
-	if b = bytes.TrimLeft(b, " \t\r\n"); len(b) == 0 || b[0] != '{' || !json.Valid(b) {
+	var w raw
+	err := strictjson.Object(b, func(name []byte, v strictjson.Value) {
+		if p := w.member(name); p != nil {
+			*p = v
+		}
+	})
+	var deep *strictjson.DepthError
+	if err != nil && !errors.As(err, &deep) {
 		return Request{}, ErrNoObject
 	}
-	var w raw
-	err := json.Unmarshal(b, &w)
-	r := Request{
-		Do: w.Do, Topic: w.Topic, Last: w.Last, Limit: w.Limit,
-		Presence: w.Presence, Data: w.Data, Key: w.Key, Echo: w.Echo,
+	var f fields
+	r := Request{ID: f.id(w.id)}
+	if deep != nil {
+		return r, badRequest("%v", deep)
 	}
-	if w.ID != nil && *w.ID >= 1 && *w.ID <= MaxID {
-		r.ID = uint64(*w.ID)
+	r.Do, r.Topic, r.Key = f.text("do", w.do), f.text("topic", w.topic), f.text("key", w.key)
+	r.Last, r.Limit = f.count("last", w.last), f.count("limit", w.limit)
+	r.Presence, r.Echo = f.flag("presence", w.presence), f.flag("echo", w.echo)
+	r.After = f.position("after", w.after)
+	if w.data.Text != nil {
+		r.Data = w.data.AppendCompact(make([]byte, 0, len(w.data.Text)))
 	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return r, badRequest("%q is a JSON %s; it has to be %s", wrong.Field, wrong.Value, kind(wrong.Field))
-	} else if err != nil {
-		return r, badRequest("%v", err)
-	}
-	if w.ID != nil && r.ID == 0 {
-		return r, badRequest("the id is %d; it has to be %s", *w.ID, kind("id"))
-	}
-	if w.After != "" {
-		p, err := hub.ParsePosition(w.After)
-		if err != nil {
-			return r, badRequest(`"after": %s`, Plain(err))
-		}
-		r.After = &p
+	if f.err != nil {
+		return r, f.err
 	}
 	return r, r.check()
-}
-
-// kind says what a member has to be.
-func kind(field string) string {
-	switch field {
-	case "id":
-		return fmt.Sprintf("a whole number from 1 to %d", int64(MaxID))
-	case "last", "limit":
-		return "a whole number that is not negative"
-	case "presence", "echo":
-		return "true or false"
-	}
-	return "a string"
 }
 
 // check reports what no server would accept.
@@ -133,8 +134,6 @@ func (r *Request) check() error {
 	switch {
 	case r.Do == "":
 		return badRequest(`there is no "do"; it says what to do: %s`, strings.Join(requests[:], ", "))
-	case r.Last < 0 || r.Limit < 0:
-		return badRequest(`"last" is %d and "limit" %d; they must not be negative`, r.Last, r.Limit)
 	case r.After != nil && r.Last > 0:
 		return badRequest(`there is "after" as well as "last"; one of them can say where to begin`)
 	case len(r.Key) > MaxKey:

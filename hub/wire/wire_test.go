@@ -21,8 +21,13 @@ func TestParseRequest(t *testing.T) {
 			ID: MaxID, Do: Subscribe, Topic: "a", After: &after, Presence: true},
 		`{"do":"publish","topic":"a","data":null,"key":"k","echo":true,"who":{"knows":1}}`: {
 			Do: Publish, Topic: "a", Data: json.RawMessage("null"), Key: "k", Echo: true},
-		`{"do":"history","topic":"ä","last":5,"limit":2}`: {Do: History, Topic: "ä", Last: 5, Limit: 2},
-		`{"id":2,"do":"dance"}`:                           {ID: 2, Do: "dance"}, // which is for the server to know
+		`{"do":"history","topic":"ä","last":5,"limit":2}`:                                     {Do: History, Topic: "ä", Last: 5, Limit: 2},
+		`{"id":1.0,"do":"history","limit":5.0,"last":10e-1}`:                                  {ID: 1, Do: History, Limit: 5, Last: 1},
+		`{"id":1e0,"do":"ping","topic":null,"last":null}`:                                     {ID: 1, Do: Ping},
+		`{"id":1,"ID":2,"do":"ping","DO":"x","Topic":"b","top\u0069c":"a","to\u017fpic":"c"}`: {ID: 1, Do: Ping, Topic: "a"},
+		`{"id":0,"do":5,"topic":"first","topic":"last","id":3,"do":"ping"}`:                   {ID: 3, Do: Ping, Topic: "last"},
+		`{"do":"publish","data": [ 1 , "\ud800 " ]}`:                                          {Do: Publish, Data: json.RawMessage(`[1,"\ud800 "]`)},
+		`{"id":2,"do":"dance"}`:                                                               {ID: 2, Do: "dance"}, // which is for the server to know
 	} {
 		if got, err := ParseRequest([]byte(s)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v, want %+v", s, got, err, want)
@@ -46,13 +51,17 @@ func TestErrorsOfRequests(t *testing.T) {
 		`{"id":1.5,"do":"ping"}`:                                           {0, `"id"`},
 		`{"id":"1","do":"ping"}`:                                           {0, "a whole number"},
 		`{"id":5}`:                                                         {5, `there is no "do"`},
-		`{"do":7,"id":5}`:                                                  {5, `"do" is a JSON number; it has to be a string`},
+		`{"do":7,"id":5}`:                                                  {5, `"do" is 7; it must be a string`},
 		`{"do":"subscribe","topic":["a"],"id":5}`:                          {5, `"topic" is a JSON array`},
 		`{"do":"subscribe","after":"z","id":5}`:                            {5, "EPOCH:OFFSET"},
 		`{"do":"subscribe","after":7,"id":5}`:                              {5, `"after"`},
-		`{"do":"subscribe","last":-1,"id":5}`:                              {5, "not be negative"},
+		`{"do":"subscribe","last":-1,"id":5}`:                              {5, `"last" is -1; it must be a whole number that is not negative`},
 		`{"do":"history","limit":"5","id":5}`:                              {5, "a whole number that is not negative"},
 		`{"do":"subscribe","last":1,"after":"a:1","id":5}`:                 {5, "one of them"},
+		`{"do":"subscribe","topic":"a\ud800","id":5}`:                      {5, "surrogate"},
+		`{"do":"publish","key":"\udfff","id":5}`:                           {5, `"key" has half`},
+		`{"do":"publish","data":` + nested(65) + `,"id":5}`:                {5, "nested too deep"},
+		`{"id":5,"data":` + nested(20_000) + `,"do":7}`:                    {5, "nested too deep"},
 		`{"do":"subscribe","presence":1,"id":5}`:                           {5, "true or false"},
 		`{"do":"publish","key":"` + strings.Repeat("k", 256) + `","id":5}`: {5, "256 bytes"},
 	} {
@@ -218,7 +227,7 @@ func FuzzParseRequest(f *testing.F) {
 		var e *Error
 		switch {
 		case errors.Is(err, ErrNoObject):
-			if len(b) > 0 && b[0] == '{' && json.Valid(b) {
+			if len(b) > 0 && b[0] == '{' && json.Valid(b) && utf8.Valid(b) {
 				t.Fatal("it is an object")
 			}
 			return
@@ -273,5 +282,48 @@ func BenchmarkMessage(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = m.Append(buf[:0])
+	}
+}
+
+func BenchmarkParseRequest(b *testing.B) {
+	p := []byte(`{"id":12,"do":"publish","topic":"prices.eur","data":{"bid":1.0841,"ask":1.0843,"venue":"` + strings.Repeat("x", 90) + `"},"echo":true}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseRequest(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParseEvent(b *testing.B) {
+	p := []byte(`{"topic":"prices.eur","offset":123456,"time":1764000000000,"data":{"bid":1.0841,"ask":1.0843,"venue":"` + strings.Repeat("x", 90) + `"}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseEvent(p); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
+// What the limit allows can be read in the envelope that is deepest.
+func TestDepth(t *testing.T) {
+	r, err := ParseRequest([]byte(`{"id":1,"do":"publish","data":` + nested(MaxDepth) + `}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckJSON(r.Data); err != nil {
+		t.Error(err)
+	}
+	if err := CheckJSON([]byte(nested(MaxDepth + 1))); err == nil {
+		t.Error("one more is allowed")
+	}
+	b, err := (&Reply{ID: 1, OK: &Result{Messages: &[]Message{{Topic: "a", Payload: r.Data}}}}).Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := ParseEvent(b); err != nil || string((*e.Reply.OK.Messages)[0].Payload) != nested(MaxDepth) {
+		t.Errorf("%s: %v", b, err)
 	}
 }
