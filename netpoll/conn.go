@@ -254,9 +254,15 @@ func (c *Conn) abort(err error) {
 // Called once, at the end of the last turn.
 func (c *Conn) finish() {
 	fd, err := c.leave()
-	unix.Close(int(fd))
+	c.loop.engine.drop(int(fd))
 	c.loop.engine.open.Add(-1)
 	c.loop.engine.tellClosed(c.handler, err)
+}
+
+// drop closes fd, which admission counts no longer.
+func (e *Engine) drop(fd int) {
+	e.admission.leave(fd)
+	unix.Close(fd)
 }
 
 func (e *Engine) tellClosed(h Handler, err error) {

@@ -26,7 +26,8 @@ var ErrForeignTLS = errors.New("netpoll: a TLS connection can be adopted only if
 // it, and has tls.Conn's methods. Only the Handler may
 // call it, from OnOpen, OnData or OnDeadline; nothing of the Handler is called
 // afterwards, OnClose neither. On an error the connection is closed, and OnClose
-// called, unless the error is ErrPending.
+// called, unless the error is ErrPending. What is returned goes on to count against
+// Options.MaxConns and MaxConnsPerAddr, until it is closed.
 func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 	if !c.isLive() {
 		return nil, ErrClosed
@@ -47,14 +48,15 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 		return nil, err
 	}
 	c.unlist(fd)
+	place := c.loop.engine.admission.detach(int(fd))
 	unix.Close(int(fd))
 	c.loop.engine.open.Add(-1)
 	tail = append(tail, unread...)
 	if s != nil {
-		s.conn, s.stream = nil, tcp
+		s.conn, s.stream, s.place = nil, tcp, place
 		return &detachedTLS{Conn: s.tls, secure: s, unread: tail}, nil
 	}
-	return &detached{TCPConn: tcp, unread: tail}, nil
+	return &detached{TCPConn: tcp, unread: tail, place: place}, nil
 }
 
 // duplicate returns the socket as net.FileConn makes it, beside our descriptor.
@@ -102,6 +104,12 @@ func (c *Conn) detachLocked() (fd int32, tail []byte, err error) {
 type detached struct {
 	*net.TCPConn
 	unread []byte
+	place  *place
+}
+
+func (d *detached) Close() error {
+	defer d.place.leave()
+	return d.TCPConn.Close()
 }
 
 func (d *detached) Read(p []byte) (int, error) {
@@ -155,58 +163,87 @@ func (d *detachedTLS) Read(p []byte) (int, error) {
 // most half of Options.ReadBuffer, else the error is ErrTail. nc is closed, the
 // socket lives on in the engine, which has it not block, as nobody may change later; on an
 // error nc is as it was. A connection with TLS can be adopted only if it comes from
-// Detach, else the error is ErrForeignTLS.
+// Detach, else the error is ErrForeignTLS. Options.MaxConns does not refuse it: see
+// Full.
 func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
-	var prefix []byte
-	var s *secure
-	was, _ := nc.(*detachedTLS)
-	switch d := nc.(type) {
-	case *detached:
-		prefix, nc = d.unread, d.TCPConn
-	case *detachedTLS:
-		if d.secure == nil {
-			return fmt.Errorf("netpoll: adopt: %w", net.ErrClosed)
-		}
-		s, prefix, nc = d.secure, d.unread, d.secure.stream.(net.Conn)
-	case *tls.Conn:
-		return ErrForeignTLS
+	a, err := unwrap(nc)
+	if err != nil {
+		return err
 	}
-	if len(unread)+len(prefix) > e.opts.ReadBuffer/2 {
+	if len(unread)+len(a.prefix) > e.opts.ReadBuffer/2 {
 		return ErrTail
 	}
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return fmt.Errorf("netpoll: adopt: %T is not a TCP connection", nc)
-	}
-	fd, err := dup(tcp)
+	fd, err := dup(a.tcp)
 	if err != nil {
 		return fmt.Errorf("netpoll: adopt: %w", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // os.File.Fd may have changed that
-		unix.Close(fd)
-		return fmt.Errorf("netpoll: adopt: %w", err)
+	if err = unix.SetNonblock(fd, true); err != nil { // os.File.Fd may have changed that
+		err = fmt.Errorf("netpoll: adopt: %w", err)
+	} else {
+		err = e.attachAdopted(&a, fd, append(append([]byte(nil), unread...), a.prefix...), h)
 	}
-	var r *rare
-	if tail := append(append([]byte(nil), unread...), prefix...); s != nil || len(tail) > 0 {
-		r = &rare{tail: tail, tls: s}
-	}
-	if s != nil {
-		s.conn, s.stream = h.Conn(), nil
-	}
-	if err := e.attach(h, fd, live, r); err != nil {
-		if s != nil {
-			s.conn, s.stream = nil, tcp
-		}
+	if err != nil {
 		unix.Close(fd)
 		return err
 	}
-	if raw, err := tcp.SyscallConn(); err == nil { // fd may be closed by now, and a stranger's
+	if raw, err := a.tcp.SyscallConn(); err == nil { // fd may be closed by now, and a stranger's
 		_ = raw.Control(func(fd uintptr) { _ = setSocketOptions(int(fd), e.opts) })
 	}
-	_ = tcp.Close()
-	if was != nil { // a call of it shall not reach the engine's TLS
-		*was = detachedTLS{Conn: tls.Client(tcp, nil)}
+	_ = a.tcp.Close()
+	if was, ok := nc.(*detachedTLS); ok { // a call of it shall not reach the engine's TLS
+		*was = detachedTLS{Conn: tls.Client(a.tcp, nil)}
 	}
 	h.Conn().notify(evRead) // what was read already raises no event
 	return nil
+}
+
+// adopted is a connection from outside, taken apart.
+type adopted struct {
+	tcp    *net.TCPConn
+	secure *secure
+	prefix []byte
+	place  *place // nil unless it comes from Detach
+}
+
+func unwrap(nc net.Conn) (a adopted, err error) {
+	switch d := nc.(type) {
+	case *detached:
+		a, nc = adopted{prefix: d.unread, place: d.place}, d.TCPConn
+	case *detachedTLS:
+		if d.secure == nil {
+			return a, fmt.Errorf("netpoll: adopt: %w", net.ErrClosed)
+		}
+		a, nc = adopted{secure: d.secure, prefix: d.unread, place: d.secure.place}, d.secure.stream.(net.Conn)
+	case *tls.Conn:
+		return a, ErrForeignTLS
+	}
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return a, fmt.Errorf("netpoll: adopt: %T is not a TCP connection", nc)
+	}
+	a.tcp = tcp
+	return a, nil
+}
+
+// attachAdopted is attach, with tail as what comes first. On an error everything is as
+// it was.
+func (e *Engine) attachAdopted(a *adopted, fd int, tail []byte, h Handler) error {
+	var r *rare
+	if a.secure != nil || len(tail) > 0 {
+		r = &rare{tail: tail, tls: a.secure}
+	}
+	if !e.admission.adopt(fd, a.place) {
+		return net.ErrClosed
+	}
+	if s := a.secure; s != nil {
+		s.conn, s.stream, s.place = h.Conn(), nil, nil
+	}
+	err := e.attach(h, fd, live, r)
+	if err != nil {
+		e.admission.disown(fd, a.place)
+		if s := a.secure; s != nil {
+			s.conn, s.stream, s.place = nil, a.tcp, a.place
+		}
+	}
+	return err
 }

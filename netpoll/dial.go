@@ -19,8 +19,9 @@ func (e *Engine) Dial(from netip.Addr, to netip.AddrPort, h Handler) error {
 	if err != nil {
 		return fmt.Errorf("netpoll: connect to %v: %w", to, err)
 	}
+	e.admission.taken.Add(1)
 	if err := e.attach(h, fd, dialing, nil); err != nil {
-		unix.Close(fd)
+		e.drop(fd)
 		return err
 	}
 	return nil

@@ -109,7 +109,7 @@
 // it but what tls.Conn locks for itself, and one more exception): Conn.mu guards the
 // outbound queue, the phase, every write to the descriptor and all of TLS; ready.mu a
 // loop's queue; table.mu a loop's list of connections; crew.mu the list of workers;
-// shakes.mu the places for TLS handshakes; background.mu what Go has to run; bulk.mu a
+// shakes.mu the places for TLS handshakes; admission.mu the addresses of connections; background.mu what Go has to run; bulk.mu a
 // loop's set of connections with large messages; rings.mu the kernel's contexts for
 // bursts. easygo's own lock is taken by Add and Del with none of these held.
 //

@@ -27,12 +27,12 @@ type Engine struct {
 	background background
 	rings      rings
 
-	open     atomic.Int64
-	accepted atomic.Int64
-	refused  atomic.Int64
-	next     atomic.Uint32 // round robin over loops
-	greets   shakes
-	calls    shakes
+	admission admission
+	open      atomic.Int64 // those that Shutdown waits for
+	accepted  atomic.Int64
+	next      atomic.Uint32 // round robin over loops
+	greets    shakes
+	calls     shakes
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
@@ -63,6 +63,7 @@ func New(opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("netpoll: worker pool: %w", err)
 	}
 	e.pool = pool
+	e.admission.init(opts)
 	e.greets.init(opts.TLSHandshakes)
 	e.calls.init(opts.TLSHandshakes)
 	e.background.most = opts.Background
@@ -115,8 +116,8 @@ func (e *Engine) panicked(v any) {
 	e.opts.Logger.Error("handler panicked", "panic", v, "stack", string(debug.Stack()))
 }
 
-// attach gives a descriptor and its handler to a loop. The connection owns fd
-// from now on; on error the caller does. It is born scheduled: until it is
+// attach gives a descriptor, which admission counts, and its handler to a loop. The
+// connection owns fd from now on; on error the caller does. It is born scheduled: until it is
 // registered no turn begins, so nobody who finds it in the table and closes it
 // can have the number closed, and given to a stranger, in between.
 func (e *Engine) attach(h Handler, fd int, ph phase, r *rare) error {

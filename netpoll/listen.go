@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -149,10 +150,10 @@ func (l *Listener) acceptAll(b *backoff) error {
 			return nil
 		default:
 		}
-		fd, err := accept(l.fd)
+		fd, peer, err := accept(l.fd)
 		switch err {
 		case nil:
-			l.take(fd)
+			l.take(fd, peer)
 		case unix.EAGAIN: // only now: one place that came free is not the end of it
 			b.reset(l.engine.opts.Logger)
 			return nil
@@ -166,23 +167,18 @@ func (l *Listener) acceptAll(b *backoff) error {
 	}
 }
 
-func (l *Listener) take(fd int) {
+func (l *Listener) take(fd int, peer netip.Addr) {
 	e := l.engine
 	e.accepted.Add(1)
-	if e.opts.MaxConns > 0 && e.open.Load() >= int64(e.opts.MaxConns) {
-		e.refused.Add(1)
+	if !e.admission.accept(fd, peer) {
+		e.admission.refused.Add(1)
 		unix.Close(fd)
 		return
 	}
 	h := l.accept()
-	if h == nil {
-		e.refused.Add(1)
-		unix.Close(fd)
-		return
-	}
-	if err := e.attach(h, fd, live, nil); err != nil {
-		e.refused.Add(1)
-		unix.Close(fd)
+	if h == nil || e.attach(h, fd, live, nil) != nil {
+		e.admission.refused.Add(1)
+		e.drop(fd)
 	}
 }
 

@@ -36,9 +36,17 @@ type Options struct {
 	// Sweep is the interval at which deadlines are looked at; 1 s if 0, at
 	// least 1 ms.
 	Sweep time.Duration
-	// MaxConns bounds the open connections: more are accepted and closed at
-	// once, and counted as refused; no bound if 0.
+	// MaxConns bounds the open connections, those that were detached included: more
+	// are accepted and closed at once, and counted as refused; no bound if 0. Those that
+	// the program dials and adopts count, but are not refused.
 	MaxConns int
+	// Reserve is how many connections beyond MaxConns are opened all the same, so that
+	// the protocol can tell them that the server is full (see Engine.Full); none if 0.
+	Reserve int
+	// MaxConnsPerAddr bounds the connections that listeners accept from one address
+	// (see OwnerOf), as MaxConns does in all; no bound if 0, because thousands of
+	// people may share an address (NAT), and behind a proxy all do.
+	MaxConnsPerAddr int
 	// TLSHandshakes bounds the TLS handshakes under way, each of which has a
 	// goroutine and some 30 KB of memory while the peer answers; 512 if 0: with
 	// 100 ms for the way to a peer and back that is 5,000 a second, more than a
@@ -70,6 +78,8 @@ func (o Options) Validate() error {
 		{"UserTimeout", int64(o.UserTimeout)},
 		{"Sweep", int64(o.Sweep)},
 		{"MaxConns", int64(o.MaxConns)},
+		{"Reserve", int64(o.Reserve)},
+		{"MaxConnsPerAddr", int64(o.MaxConnsPerAddr)},
 		{"TLSHandshakes", int64(o.TLSHandshakes)},
 		{"TLSTimeout", int64(o.TLSTimeout)},
 	} {

@@ -28,6 +28,8 @@ func TestOptionsValidate(t *testing.T) {
 		{Options{Sweep: -1}, "Sweep"},
 		{Options{Sweep: time.Millisecond - 1}, "Sweep"},
 		{Options{MaxConns: -1}, "MaxConns"},
+		{Options{Reserve: -1}, "Reserve"},
+		{Options{MaxConnsPerAddr: -1}, "MaxConnsPerAddr"},
 		{Options{TLSHandshakes: -1}, "TLSHandshakes"},
 		{Options{TLSTimeout: -1}, "TLSTimeout"},
 	} {

@@ -31,6 +31,7 @@ type secure struct {
 	hup    bool   // the turn reads on to the end
 	empty  bool   // the socket is, as far as the turn knows
 	parted bool   // close_notify was sent
+	place  *place // while detached
 }
 
 // stream is a socket as the runtime polls it: an os.File or a net.TCPConn.
@@ -90,6 +91,9 @@ func (s *secure) Write(p []byte) (int, error) {
 func (s *secure) Close() error {
 	if s.stream == nil {
 		return nil
+	}
+	if s.place != nil {
+		defer s.place.leave()
 	}
 	return s.stream.Close()
 }

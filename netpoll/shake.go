@@ -191,8 +191,8 @@ func (s *shake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 		s.places.fail(e, err)
 	}
 	if err != nil {
-		unix.Close(s.fd)
-		e.refused.Add(1)
+		e.drop(s.fd)
+		e.admission.refused.Add(1)
 		e.open.Add(-1)
 	}
 }
@@ -206,7 +206,7 @@ func (s *shake) call(config *tls.Config, h Handler) {
 		err = s.attach(t, h)
 	}
 	if err != nil {
-		unix.Close(s.fd)
+		e.drop(s.fd)
 		e.tellClosed(h, err)
 		e.open.Add(-1)
 	}

@@ -6,9 +6,14 @@ import "time"
 
 // Stats are an engine's counters. Those named in the past tense only grow.
 type Stats struct {
-	Open     int64 // connections
+	Open     int64 // connections in the engine
+	Detached int64 // connections that left it with Detach, and are not closed yet
 	Accepted int64 // by listeners, since the start
-	Refused  int64 // accepted and closed at once: over MaxConns, or no memory
+	// Refused counts those that were accepted and closed at once, for whatever reason;
+	// RefusedFull of these for Options.MaxConns, RefusedByAddr for MaxConnsPerAddr.
+	Refused       int64
+	RefusedFull   int64
+	RefusedByAddr int64
 	// Handshakes is the number of listeners' TLS handshakes under way, those that
 	// wait to begin not counted; HandshakesFailed is how many ended in an error.
 	Handshakes       int64
@@ -28,7 +33,9 @@ type Stats struct {
 
 // Stats returns the counters as they are now.
 func (e *Engine) Stats() Stats {
-	s := Stats{Open: e.open.Load(), Accepted: e.accepted.Load(), Refused: e.refused.Load()}
+	a := &e.admission
+	s := Stats{Open: e.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
+		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load()}
 	s.Handshakes, s.HandshakesFailed = e.greets.count()
 	now := uint32(e.clock.read())
 	for _, l := range e.loops {

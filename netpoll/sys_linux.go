@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"net/netip"
 	"syscall"
 	"unsafe"
 
@@ -56,12 +57,21 @@ func iovec(p []byte) unix.Iovec {
 	return v
 }
 
-// accept returns a new connection without asking for its address, which
-// unix.Accept4 would allocate.
-func accept(fd int) (int, error) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+// accept returns a new connection and the peer's address, which unix.Accept4 would
+// allocate.
+func accept(fd int) (int, netip.Addr, error) {
+	var sa unix.RawSockaddrInet6 // the larger of the two
+	size := uint32(unsafe.Sizeof(sa))
+	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)),
+		uintptr(unsafe.Pointer(&size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
-		return -1, errno
+		return -1, netip.Addr{}, errno
 	}
-	return int(n), nil
+	switch sa.Family {
+	case unix.AF_INET:
+		return int(n), netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&sa)).Addr), nil
+	case unix.AF_INET6:
+		return int(n), netip.AddrFrom16(sa.Addr), nil
+	}
+	return int(n), netip.Addr{}, nil
 }
