@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/fanfare-ws/fanfare/internal/serving"
 )
 
 // command is one of the subcommands.
@@ -33,6 +35,9 @@ func parseArgs(args []string, out io.Writer) (*command, *options, error) {
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(out, overview())
+		return nil, nil, flag.ErrHelp
+	case "version", "-version", "--version":
+		fmt.Fprintln(out, "fanfare-load", serving.Version())
 		return nil, nil, flag.ErrHelp
 	}
 	for i := range commands {
@@ -94,12 +99,13 @@ func (cmd *command) help(fs *flag.FlagSet, out io.Writer) {
 		cmd.name, strings.ToUpper(cmd.about[:1])+cmd.about[1:])
 	fs.SetOutput(out)
 	fs.PrintDefaults()
-	fmt.Fprint(out, exitStatuses)
+	fmt.Fprint(out, thresholdHelp, exitStatuses)
 }
 
 const exitStatuses = `
-Exit status: 0 if nothing was lost, wrong or refused; 1 if something was, or the
-run was interrupted; 2 if it did not begin (bad arguments, limits of the machine).
+Exit status: 0 if nothing was lost, wrong or refused; 1 if something was, a threshold of
+-fail was met, or the run was interrupted; 2 if it did not begin (bad arguments, limits
+of the machine).
 `
 
 func overview() string {
@@ -112,6 +118,7 @@ func overview() string {
 	b.WriteString("\nRun 'fanfare-load SUBCOMMAND -h' to see the flags of one. Examples:\n\n" +
 		"  fanfare-load idle -n 18000 -pid $(pgrep -x fanfare) ws://localhost:8080/echo\n" +
 		"  fanfare-load echo -n 1000 -duration 10s ws://localhost:8080/echo\n" +
+		"  fanfare-load echo -n 500 -ramp 10s -think 100ms -duration 1m -fail 'p99>50ms' ws://localhost:8080/echo\n" +
 		"  fanfare-load broadcast -n 10000 -rate 10 ws://localhost:8080/topics/news\n" +
 		"  fanfare-load slow -n 1000 -stalled 1% -rate 100 ws://localhost:8080/topics/news\n" +
 		exitStatuses)

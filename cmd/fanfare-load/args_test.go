@@ -77,6 +77,7 @@ func TestHelp(t *testing.T) {
 		"echo -help":   "-pipeline",
 		"broadcast -h": "-publishers",
 		"slow --help":  "-stalled",
+		"churn -h":     "p99.9",
 	} {
 		r := runProgram(t, strings.Fields(args)...)
 		want(t, args+": status", r.status, exitOK)

@@ -21,6 +21,13 @@
 // Without, a message is sent when one is answered, and latency counts from then. What one
 // read has brought to a subscriber has come when the client begins with it.
 //
+// With -think, each connection of an echo waits between an answer and its next message, as
+// people do; with -ramp, connections are opened evenly over a time.
+//
+// With -fail, a run is judged: -fail 'p99>50ms' makes the exit status 1 if that is so, and
+// a line says which threshold, and the value. Metrics are latency, what was lost, the rate,
+// and what a message or a connection costs the server; -h lists them.
+//
 // With -pid, the server's processor time is reported for each message, and where the
 // kernel lets it, what the processor's counters say of it: instructions and cycles, in
 // user space and in the kernel. With -vars, its heap, stacks and goroutines, too.

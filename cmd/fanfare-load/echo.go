@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -84,20 +85,29 @@ func (r *echoRun) closedLoop(ctx context.Context) error {
 	l := r.load
 	if count := l.opt.count; count > 0 {
 		for i, e := range r.members {
-			e.allow(uint64(share(count, i, len(r.members))))
+			r.begin(e, uint64(share(count, i, len(r.members))))
 		}
 		stop := l.progress.during("echoing", count, l.received)
 		defer stop()
 		return l.settle(ctx, func() bool { return l.received() >= count })
 	}
 	for _, e := range r.members {
-		e.allow(unlimited)
+		r.begin(e, unlimited)
 	}
 	err := l.pause(ctx, "echoing", l.opt.duration)
 	for _, e := range r.members {
 		e.stop()
 	}
 	return firstError(err, l.settle(ctx, func() bool { return answered(r.members) }))
+}
+
+// begin lets a connection send n messages; with -think, they do not begin all at once.
+func (r *echoRun) begin(e *echoer, n uint64) {
+	if think := r.load.opt.think; think > 0 {
+		e.allowAfter(think*time.Duration(e.id)/time.Duration(len(r.members)), n)
+		return
+	}
+	e.allow(n)
 }
 
 // unlimited is how many messages a connection may send until it is told to stop.

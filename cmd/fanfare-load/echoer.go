@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -17,8 +18,9 @@ type echoer struct {
 	mu    sync.Mutex
 	due   uint64 // messages that may have been sent by now
 	sent  uint64
-	seq   sequence // of what came back
-	times []int64  // when those in flight were due; by number modulo the pipeline
+	seq   sequence    // of what came back
+	times []int64     // when those in flight were due; by number modulo the pipeline
+	pause *time.Timer // with -think: until the next message
 
 	strange int // messages that were no echoes, while none was right: guarded by run.doubts
 }
@@ -37,7 +39,9 @@ func (e *echoer) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.takeLocked(now, op, p)
-	if len(p) == e.run.size {
+	if think := e.run.load.opt.think; think > 0 {
+		e.thinkLocked(think)
+	} else if len(p) == e.run.size {
 		e.pumpLocked(now, p)
 	} else {
 		e.pumpApartLocked(now)
@@ -53,11 +57,33 @@ func (e *echoer) allow(n uint64) {
 	e.pumpApartLocked(e.run.load.now())
 }
 
+// allowAfter is allow after some time.
+func (e *echoer) allowAfter(d time.Duration, n uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.due += n
+	e.thinkLocked(d)
+}
+
+// thinkLocked sends the next message, if there is one, after some time.
+func (e *echoer) thinkLocked(d time.Duration) {
+	switch {
+	case e.sent >= e.due || e.seq.next < e.sent:
+	case e.pause == nil:
+		e.pause = time.AfterFunc(d, func() { e.allow(0) })
+	default:
+		e.pause.Reset(d)
+	}
+}
+
 // stop has it send nothing that has not been sent yet.
 func (e *echoer) stop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.due = e.sent
+	if e.pause != nil {
+		e.pause.Stop()
+	}
 }
 
 // pumpApartLocked is pumpLocked for those who have no buffer.

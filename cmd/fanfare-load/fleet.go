@@ -25,6 +25,7 @@ type fleet struct {
 	next    int // of sources
 	faults  *faults
 	tokens  chan struct{} // one for each handshake that may begin
+	rate    float64       // handshakes that begin per second; 0: as tokens let
 
 	opened     atomic.Int64 // ever
 	compressed atomic.Int64 // of opened: the server agreed to -compress
@@ -55,6 +56,9 @@ func newFleet(opt *options, sources []netip.Addr, all *faults) (*fleet, error) {
 		compression = new(wsproto.Compression)
 	}
 	f := &fleet{engine: engine, sources: sources, faults: all, tokens: make(chan struct{}, opt.concurrency)}
+	if opt.ramp > 0 {
+		f.rate = float64(opt.n) / opt.ramp.Seconds()
+	}
 	client := func(header http.Header) *wsproto.Client {
 		return &wsproto.Client{
 			Compression:      compression,
@@ -88,8 +92,9 @@ func (f *fleet) nextClient() *wsproto.Client {
 func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i int) wsproto.Handler) error {
 	giveUp := int64(max(100, cap(f.tokens)))
 	tried, failed := 0, f.failed.Load()
+	begin := f.ramp()
 	for i := 0; i < n && f.streak.Load() < giveUp; i++ {
-		if err := f.token(ctx); err != nil {
+		if err := firstError(begin(ctx, i), f.token(ctx)); err != nil {
 			return err
 		}
 		tried++
@@ -106,6 +111,18 @@ func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i
 		})
 	}
 	return nil
+}
+
+// ramp returns what waits until handshake i may begin.
+func (f *fleet) ramp() func(ctx context.Context, i int) error {
+	if f.rate == 0 {
+		return func(context.Context, int) error { return nil }
+	}
+	began := time.Now()
+	s := newSchedule(0, f.rate)
+	return func(ctx context.Context, i int) error {
+		return s.wait(ctx, func() int64 { return int64(time.Since(began)) }, int64(i))
+	}
 }
 
 // await waits for the handshakes that are under way.

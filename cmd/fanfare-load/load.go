@@ -123,7 +123,8 @@ func (l *load) finish(ctx context.Context, err error) {
 	stop()
 	l.turn.end()
 	l.report.Faults = l.faults.list()
-	l.report.OK = len(l.report.Faults) == 0 && !l.report.Interrupted
+	l.report.judge(l.opt.fail)
+	l.report.OK = len(l.report.Faults) == 0 && !l.report.failed() && !l.report.Interrupted
 }
 
 // pause waits for d, unless the run ends before, or all connections do.
@@ -159,14 +160,14 @@ func (l *load) until(ctx context.Context, every time.Duration, done func() bool)
 }
 
 // settle waits until done says so, or until nothing has been received for the
-// time of -drain.
+// time of -drain, beside that for which connections think.
 func (l *load) settle(ctx context.Context, done func() bool) error {
-	last, at := l.received(), time.Now()
+	last, at, most := l.received(), time.Now(), l.opt.drain+l.opt.think
 	return l.until(ctx, 2*time.Millisecond, func() bool {
 		if n := l.received(); n != last {
 			last, at = n, time.Now()
 		}
-		return done() || time.Since(at) > l.opt.drain
+		return done() || time.Since(at) > most
 	})
 }
 

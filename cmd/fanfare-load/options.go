@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/internal/serving"
 )
 
 // options are what the flags say. Those that a subcommand does not have stay
@@ -35,6 +37,8 @@ type options struct {
 	insecure    bool
 	tls12       bool
 	timeout     time.Duration
+	ramp        time.Duration
+	fail        thresholds
 	drain       time.Duration
 	turn        string
 	abrupt      bool
@@ -49,6 +53,7 @@ type options struct {
 	size     int
 	text     bool
 	pipeline int
+	think    time.Duration
 
 	then       []course // broadcast
 	publishers int
@@ -62,6 +67,7 @@ type options struct {
 func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.IntVar(&o.n, "n", 1000, "`connections` to open")
 	fs.IntVar(&o.concurrency, "concurrency", 256, "`handshakes` that are under way at a time, at most")
+	fs.DurationVar(&o.ramp, "ramp", 0, "open connections evenly over this `time`, instead of as fast as -concurrency lets")
 	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "`time` that a handshake may take")
 	fs.DurationVar(&o.drain, "drain", 5*time.Second, "`time` without any message after which what is missing counts as lost")
 	fs.IntVar(&o.pid, "pid", 0, "`process` of the server, on this machine: report its memory and processor time")
@@ -75,6 +81,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.BoolVar(&o.tls12, "tls12", false, "with wss://, speak TLS 1.2 and no higher version")
 	fs.StringVar(&o.turn, "turn", "", "`file` to lock but while connections are held, or rest: of several of these programs\nwith the same file, one loads the machine at a time")
 	fs.BoolVar(&o.abrupt, "abrupt", false, "end without closing handshakes")
+	fs.Var(&o.fail, "fail", "`threshold` like \"p99>50ms\", at which the run has failed; may be repeated: see below")
 	fs.BoolVar(&o.json, "json", false, "print one JSON document instead of a table")
 	fs.BoolVar(&o.quiet, "q", false, "do not show progress")
 }
@@ -85,12 +92,12 @@ func idleFlags(fs *flag.FlagSet, o *options) {
 	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for it to come back, and measure again after -rest")
 	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured once more")
 	fs.StringVar(&o.settle, "settle", "", "`URL` to get before the memory is measured a last time: a page that has the server\nreturn its garbage to the system")
-	fs.IntVar(&o.size, "size", 128, "`bytes` of the message of -echo")
+	serving.SizeVar(fs, &o.size, "size", 128, "`bytes` of the message of -echo, as 128 or 64KiB")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 }
 
 func trafficFlags(fs *flag.FlagSet, o *options) {
-	fs.IntVar(&o.size, "size", 128, "`bytes` of a message's payload")
+	serving.SizeVar(fs, &o.size, "size", 128, "`bytes` of a message's payload, as 128 or 64KiB")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 	o.forHowLong(fs)
 }
@@ -98,6 +105,7 @@ func trafficFlags(fs *flag.FlagSet, o *options) {
 func echoFlags(fs *flag.FlagSet, o *options) {
 	trafficFlags(fs, o)
 	fs.IntVar(&o.pipeline, "pipeline", 1, "`messages` in flight on each connection, at most")
+	fs.DurationVar(&o.think, "think", 0, "`time` that passes on each connection between an answer and the next message;\nthe first messages are spread over it")
 	fs.Float64Var(&o.rate, "rate", 0, "`messages` per second, over all connections; latency then counts from the\ntime at which a message is due (default: as fast as they come back)")
 }
 
@@ -114,7 +122,7 @@ func slowFlags(fs *flag.FlagSet, o *options) {
 	broadcastFlags(fs, o)
 	o.stalled = stalledShare{percent: 1}
 	fs.Var(&o.stalled, "stalled", "subscribers that do not read, of the -n: a `number`, or a share as 1%")
-	fs.IntVar(&o.rcvbuf, "rcvbuf", 4096, "`bytes` of SO_RCVBUF of those that do not read")
+	serving.SizeVar(fs, &o.rcvbuf, "rcvbuf", 4096, "`bytes` of SO_RCVBUF of those that do not read")
 }
 
 // setURL takes what stood beside the flags.
@@ -176,6 +184,11 @@ func (o *options) validate() error {
 			return fmt.Errorf("-pid: there is no process %d on this machine", o.pid)
 		}
 	}
+	for i := range o.fail {
+		if err := o.fail[i].validate(o); err != nil {
+			return err
+		}
+	}
 	if o.broadcasts() {
 		return o.validateBroadcast()
 	}
@@ -217,7 +230,7 @@ func (o *options) validateTimes() error {
 		min   time.Duration
 	}{
 		{"timeout", o.timeout, time.Millisecond}, {"drain", o.drain, time.Millisecond},
-		{"hold", o.hold, 0}, {"rest", o.rest, 0},
+		{"hold", o.hold, 0}, {"rest", o.rest, 0}, {"ramp", o.ramp, 0}, {"think", o.think, 0},
 	} {
 		if f.value < f.min {
 			return fmt.Errorf("-%s is %v; it must be at least %v", f.name, f.value, f.min)
@@ -228,6 +241,12 @@ func (o *options) validateTimes() error {
 		return fmt.Errorf("-at is %v; it must grow, to less than -n, which is %d", o.at, o.n)
 	case o.command == "churn" && o.set("n"):
 		return errors.New("-n means nothing here: say for how long with -duration, and with -concurrency how many at a time")
+	case o.command == "churn" && o.ramp > 0:
+		return errors.New("-ramp means nothing here: connections are closed at once; say with -concurrency how many at a time")
+	case o.think > 0 && o.rate > 0:
+		return errors.New("-think and -rate exclude each other: with -rate the time of each message is fixed")
+	case o.think > 0 && o.pipeline > 1:
+		return errors.New("-think and -pipeline exclude each other: who thinks has one message in flight")
 	case len(o.hello) > 0 && (o.command == "echo" || o.command == "churn" || o.echo):
 		return errors.New("-hello is for a protocol of the server's own, in which nothing is echoed")
 	}

@@ -28,19 +28,25 @@ func (s schedule) due(i int64) int64 { return s.start + int64(float64(i)*s.every
 // would be part of every latency.
 func (s schedule) pace(ctx context.Context, now func() int64, total int64, send func(i, due int64)) error {
 	for i := range total {
-		due := s.due(i)
-		for {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			wait := due - now()
-			if wait <= 0 {
-				break
-			}
-			t := unix.NsecToTimespec(min(wait, int64(20*time.Millisecond)))
-			_ = unix.Nanosleep(&t, nil) // woken early by a signal: goes round again
+		if err := s.wait(ctx, now, i); err != nil {
+			return err
 		}
-		send(i, due)
+		send(i, s.due(i))
 	}
 	return nil
+}
+
+// wait returns when message i is due.
+func (s schedule) wait(ctx context.Context, now func() int64, i int64) error {
+	for {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		left := s.due(i) - now()
+		if left <= 0 {
+			return nil
+		}
+		t := unix.NsecToTimespec(min(left, int64(20*time.Millisecond)))
+		_ = unix.Nanosleep(&t, nil) // woken early by a signal: goes round again
+	}
 }

@@ -12,7 +12,7 @@ import (
 type report struct {
 	Command     string            `json:"command"`
 	URL         string            `json:"url"`
-	OK          bool              `json:"ok"` // nothing lost, wrong or refused; not interrupted
+	OK          bool              `json:"ok"` // nothing lost, wrong or refused, no threshold met; not interrupted
 	Interrupted bool              `json:"interrupted"`
 	Connections connectionsReport `json:"connections"`
 	Messages    *messagesReport   `json:"messages,omitempty"`
@@ -23,6 +23,8 @@ type report struct {
 	Stalled *stalledReport  `json:"stalled,omitempty"`
 	Memory  []stage         `json:"memory,omitempty"`
 	Faults  []fault         `json:"faults"`
+	// Thresholds are those of -fail, for each load.
+	Thresholds []thresholdReport `json:"thresholds,omitempty"`
 }
 
 type connectionsReport struct {

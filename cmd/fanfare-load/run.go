@@ -12,7 +12,7 @@ import (
 // Exit statuses.
 const (
 	exitOK    = 0 // nothing was lost, wrong or refused
-	exitFault = 1 // something was, or the run was interrupted
+	exitFault = 1 // something was, a threshold was met, or the run was interrupted
 	exitUsage = 2 // it did not begin: bad arguments, or the machine's limits
 )
 

@@ -152,10 +152,23 @@ func (r *report) verdict(t *table) {
 			fmt.Fprintf(t, "         %s\n", f.Hint)
 		}
 	}
+	for _, th := range r.Thresholds {
+		if th.Failed {
+			fmt.Fprintf(t, "FAILED %s: it is %s%s\n", th.Threshold, th.says, with(th.Flags))
+		}
+	}
 	switch {
 	case r.Interrupted:
 		t.WriteString("interrupted: the figures are of the time until then\n")
 	case r.OK:
 		t.WriteString("ok: nothing was lost, wrong or refused\n")
 	}
+}
+
+// with names the flags of a load that is not the first.
+func with(flags string) string {
+	if flags == "" {
+		return ""
+	}
+	return ", with " + flags
 }
