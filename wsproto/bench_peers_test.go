@@ -141,7 +141,7 @@ func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 func upgradeRequest() *http.Request {
-	return &http.Request{Method: http.MethodGet, Host: "example.com", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
+	return &http.Request{Method: http.MethodGet, Host: "example.test", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{
 		"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {sampleKey},
 	}}
 }

@@ -37,7 +37,7 @@ func TestClientRefused(t *testing.T) {
 		{"status with body", reply("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 8\r\n\r\nnot now\n"), 429, "not now", nil},
 		{"status without body", reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), 404, "", nil},
 		{"page", reply("HTTP/1.1 200 OK\r\n\r\n" + letters(1000)), 200, letters(200), nil},
-		{"no HTTP", reply("220 mail.example.com ESMTP\r\n"), 0, "no HTTP", nil},
+		{"no HTTP", reply("220 mail.example.test ESMTP\r\n"), 0, "no HTTP", nil},
 		{"half HTTP", reply("HTTP/1.1 what\r\n\r\n"), 0, "no HTTP", nil},
 		{"closed at once", reply(""), 0, "closed the connection", nil},
 		{"closed in the header", reply("HTTP/1.1 101 Switching Protocols\r\nUpgra"), 0, "closed the connection", nil},

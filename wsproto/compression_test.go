@@ -79,7 +79,7 @@ func TestNegotiation(t *testing.T) {
 // offer does a handshake with these fields of extensions.
 func (p *peer) offer(fields ...string) http.Header {
 	p.Helper()
-	lines := []string{"GET / HTTP/1.1", "Host: example.com", "Upgrade: websocket", "Connection: Upgrade",
+	lines := []string{"GET / HTTP/1.1", "Host: example.test", "Upgrade: websocket", "Connection: Upgrade",
 		"Sec-WebSocket-Key: " + sampleKey, "Sec-WebSocket-Version: 13"}
 	for _, f := range fields {
 		lines = append(lines, "Sec-WebSocket-Extensions: "+f)

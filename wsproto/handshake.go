@@ -74,7 +74,7 @@ func (c *Conn) shake(data []byte) (used int) {
 	x := exchanges.Get().(*exchange)
 	defer x.free()
 	r := &x.request
-	r.conn = c
+	r.conn, r.server = c, s
 	if carry := c.takeCarried(); carry != nil {
 		defer close(carry.done) // after OnOpen
 		carry.apply(r)
@@ -170,8 +170,11 @@ func (e *Refusal) encode(head bool) []byte {
 // accept asks the program.
 func (c *Conn) accept(r *Request) *Refusal {
 	s := c.side.server
-	if !s.CheckOrigin(r) {
-		return Refuse(http.StatusForbidden, fmt.Sprintf("pages of %s may not connect to %s", r.Get("Origin"), r.Get("Host")))
+	if refusal := s.refuseOrigin(r); refusal != nil {
+		return refusal
+	}
+	if refusal := s.refuseHost(r); refusal != nil {
+		return refusal
 	}
 	if len(s.Subprotocols) > 0 {
 		r.Subprotocol = choose(r.Subprotocols(), s.Subprotocols)

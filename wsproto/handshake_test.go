@@ -99,7 +99,7 @@ var handshakeTests = []handshakeTest{
 	{"unknown fields", with("X-A: b", "+X-A: c", "X-Empty:", "Cookie: a=b; c=d", "X-High: \xe9\xff"), ok101, nil},
 	{"extensions are declined", with("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"), ok101, []string{"-Sec-Websocket-Extensions"}},
 	{"later HTTP/1", withLine("GET / HTTP/1.2"), ok101, nil},
-	{"absolute URI", withLine("GET http://example.com/header?x=1 HTTP/1.1"), ok101, []string{"Set-Cookie: a=1"}},
+	{"absolute URI", withLine("GET http://example.test/header?x=1 HTTP/1.1"), ok101, []string{"Set-Cookie: a=1"}},
 	{"no body", with("Content-Length: 0"), ok101, nil},
 
 	{"version 8", with("Sec-WebSocket-Version: 8"), "HTTP/1.1 426 Upgrade Required", []string{"Sec-Websocket-Version: 13", "Upgrade: websocket", "Connection: Upgrade"}},
@@ -147,23 +147,23 @@ var handshakeTests = []handshakeTest{
 	{"garbage with an end", "hello\r\n\r\n", bad, nil},
 	{"large header", with("X-A: " + letters(32) + strings.Repeat("x", 4000)), large, nil},
 
-	{"own origin", with("Origin: http://example.com"), ok101, nil},
-	{"own origin, case", with("Origin: https://EXAMPLE.com"), ok101, nil},
-	{"own origin with port", with("Host: example.com:8080", "Origin: http://example.com:8080"), ok101, nil},
-	{"default port, told by the host", with("Host: example.com:443", "Origin: https://example.com"), ok101, nil},
-	{"default port of http", with("Host: example.com:80", "Origin: http://example.com"), ok101, nil},
-	{"default port, told by the origin", with("Origin: https://example.com:443"), ok101, nil},
-	{"default port of the other scheme", with("Host: example.com:443", "Origin: http://example.com"), "HTTP/1.1 403 Forbidden", nil},
-	{"dot at the end", with("Host: example.com.", "Origin: https://example.com"), ok101, nil},
+	{"own origin", with("Origin: http://example.test"), ok101, nil},
+	{"own origin, case", with("Origin: https://EXAMPLE.test"), ok101, nil},
+	{"own origin with port", with("Host: example.test:8080", "Origin: http://example.test:8080"), ok101, nil},
+	{"default port, told by the host", with("Host: example.test:443", "Origin: https://example.test"), ok101, nil},
+	{"default port of http", with("Host: example.test:80", "Origin: http://example.test"), ok101, nil},
+	{"default port, told by the origin", with("Origin: https://example.test:443"), ok101, nil},
+	{"default port of the other scheme", with("Host: example.test:443", "Origin: http://example.test"), "HTTP/1.1 403 Forbidden", nil},
+	{"dot at the end", with("Host: example.test.", "Origin: https://example.test"), ok101, nil},
 	{"IPv6", with("Host: [2001:db8::1]:8080", "Origin: http://[2001:db8::1]:8080"), ok101, nil},
 	{"IPv6, default port", with("Host: [2001:db8::1]:443", "Origin: https://[2001:db8::1]"), ok101, nil},
-	{"port of the origin", with("Origin: https://example.com:8443"), "HTTP/1.1 403 Forbidden", nil},
+	{"port of the origin", with("Origin: https://example.test:8443"), "HTTP/1.1 403 Forbidden", nil},
 	{"loopback, other port", with("Host: localhost:8080", "Origin: http://localhost:3000"), ok101, nil},
 	{"loopback, other name", with("Host: localhost:8080", "Origin: http://127.0.0.1:5173"), ok101, nil},
 	{"loopback, name below", with("Host: [::1]:8080", "Origin: http://app.localhost"), ok101, nil},
 	{"loopback, strange origin", with("Host: localhost:8080", "Origin: http://localhost.evil.example"), "HTTP/1.1 403 Forbidden", nil},
 	{"loopback's page elsewhere", with("Origin: http://localhost:3000"), "HTTP/1.1 403 Forbidden", nil},
-	{"other port", with("Host: example.com:8080", "Origin: http://example.com"), "HTTP/1.1 403 Forbidden", nil},
+	{"other port", with("Host: example.test:8080", "Origin: http://example.test"), "HTTP/1.1 403 Forbidden", nil},
 	{"strange origin", with("Origin: http://evil.example"), "HTTP/1.1 403 Forbidden", nil},
 	{"origin null", with("Origin: null"), "HTTP/1.1 403 Forbidden", nil},
 	{"origin that is no URL", with("Origin: http://%"), "HTTP/1.1 403 Forbidden", nil},
@@ -316,7 +316,7 @@ func TestHandshakeRequest(t *testing.T) {
 // TestHandshakeOrigin replaces the rule.
 func TestHandshakeOrigin(t *testing.T) {
 	addr := listen(t, &Server{Handler: echo(t), CheckOrigin: func(r *Request) bool { return r.Get("Origin") == "http://friend.example" }})
-	for origin, status := range map[string]int{"http://friend.example": 101, "http://example.com": 403} {
+	for origin, status := range map[string]int{"http://friend.example": 101, "http://example.test": 403} {
 		p := dialTCP(t, addr)
 		p.send(with("Origin: " + origin))
 		p.response(status)
@@ -394,7 +394,7 @@ func BenchmarkHandshake(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer shutdown(b, s)
-	in := []byte(with("User-Agent: Mozilla/5.0", "Origin: http://example.com", "Accept-Encoding: gzip", "Cookie: session=0123456789abcdef",
+	in := []byte(with("User-Agent: Mozilla/5.0", "Origin: http://example.test", "Accept-Encoding: gzip", "Cookie: session=0123456789abcdef",
 		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -127,7 +127,7 @@ func dialPeer(t testing.TB, addr string) *peer {
 const sampleKey = "dGhlIHNhbXBsZSBub25jZQ=="
 
 func goodRequest(uri string) string {
-	return request("GET "+uri+" HTTP/1.1", "Host: example.com", "Upgrade: websocket", "Connection: Upgrade",
+	return request("GET "+uri+" HTTP/1.1", "Host: example.test", "Upgrade: websocket", "Connection: Upgrade",
 		"Sec-WebSocket-Key: "+sampleKey, "Sec-WebSocket-Version: 13")
 }
 

@@ -49,7 +49,7 @@ func TestMountChi(t *testing.T) {
 	for i := range 300 {
 		p := dialTCP(t, web)
 		p.send(withLine(fmt.Sprintf("GET /api/rooms/%d/ws HTTP/1.1", i), fmt.Sprintf("X-User: u%d", i)))
-		page.send(request("GET /pages/another HTTP/1.1", "Host: example.com"))
+		page.send(request("GET /pages/another HTTP/1.1", "Host: example.test"))
 		peers = append(peers, p)
 	}
 	for i, p := range peers {

@@ -1,17 +1,51 @@
 package wsproto
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
+// AllowsOrigin reports whether a page of the request's Origin may use the server: it
+// judges a request of net/http, of this server's HTTP or of another, as handshakes are
+// judged, and logs a refusal. A request without Origin does not come from a page of
+// another host, unless it is a plain navigation.
+func (s *Server) AllowsOrigin(r *http.Request) bool { return s.refuseOrigin(s.requestOf(r)) == nil }
+
+// refuseOrigin returns why the page that a request comes from may not make it, or nil.
+func (s *Server) refuseOrigin(r *Request) *Refusal {
+	check := s.CheckOrigin
+	if check == nil {
+		check = s.defaultOrigin
+	}
+	if check(r) {
+		return nil
+	}
+	s.foreignOrigins.warn(s.logger(), "a page of another origin was refused", "origin", r.Get("Origin"), "host", r.Host(), "client", r.ClientAddr(),
+		"allow", "name its host in -origins, or in Server.Origins")
+	return Refuse(http.StatusForbidden, fmt.Sprintf("pages of %s may not connect to %s, unless the server is told so (-origins)", r.Get("Origin"), r.Host()))
+}
+
+// defaultOrigin is the default of Server.CheckOrigin.
+func (s *Server) defaultOrigin(r *Request) bool {
+	if r.SameOrigin() {
+		return true
+	}
+	u, err := url.Parse(r.Get("Origin"))
+	if err != nil || u.Host == "" {
+		return slices.Contains(s.Origins, "*")
+	}
+	return slices.ContainsFunc(s.Origins, func(pattern string) bool { return matchOrigin(pattern, u) })
+}
+
 // SameOrigin reports whether the handshake comes from a page of the host that it asks
-// for, or from no page. It is the default of Server.CheckOrigin: a browser says in
-// Origin which page a connection comes from; clients that are no browsers send none.
-// Between loopback names the port does not matter.
+// for, or from no page: a browser says in Origin which page a connection comes from;
+// clients that are no browsers send none. Between loopback names the port does not
+// matter.
 func (r *Request) SameOrigin() bool {
 	origin := r.Get("Origin")
 	return origin == "" || originIsHost(origin, r.Host(), r.scheme())
@@ -19,15 +53,7 @@ func (r *Request) SameOrigin() bool {
 
 // SameOrigin is [Request.SameOrigin] for a request that net/http got, by the same rules.
 func SameOrigin(r *http.Request, p Proxies) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	scheme := p.Scheme(peerOf(r), r.Header.Values)
-	if scheme == "" && r.TLS != nil {
-		scheme = "https"
-	}
-	return originIsHost(origin, Host(r, p), scheme)
+	return (&Server{Proxies: p}).requestOf(r).SameOrigin()
 }
 
 // scheme returns the one that the client used; "" for a plain connection, in front of
@@ -37,6 +63,44 @@ func (r *Request) scheme() string {
 		return s
 	}
 	return "https"
+}
+
+// matchOrigin reports whether pattern, an entry of Server.Origins, is for pages of u.
+func matchOrigin(pattern string, u *url.URL) bool {
+	scheme, host, ok := strings.Cut(pattern, "://")
+	switch {
+	case pattern == "*":
+		return true
+	case !ok:
+		scheme, host = u.Scheme, pattern
+	case !strings.EqualFold(scheme, u.Scheme):
+		return false
+	}
+	name, port := splitHost(host, u.Scheme)
+	from, fromPort := splitHost(u.Host, u.Scheme)
+	return port == fromPort && matchName(name, from)
+}
+
+// matchName reports whether name is pattern, or below it if that is *.example.org.
+func matchName(pattern, name string) bool {
+	if suffix, ok := strings.CutPrefix(pattern, "*"); ok {
+		return strings.HasPrefix(suffix, ".") && strings.HasSuffix(name, suffix)
+	}
+	return pattern == name
+}
+
+// validateHosts reports an entry of Server.Origins or Server.Hosts that cannot be meant.
+func validateHosts(field string, hosts []string) error {
+	for _, h := range hosts {
+		_, host, ok := strings.Cut(h, "://")
+		if !ok {
+			host = h
+		}
+		if host == "" || strings.ContainsAny(host, "/ ,?#@") || ok && field == "Hosts" {
+			return fmt.Errorf("wsproto: Server.%s has %q; it takes hosts, such as example.org, *.example.org or example.org:8443", field, h)
+		}
+	}
+	return nil
 }
 
 // originIsHost reports whether a page of origin may connect to host by default. scheme

@@ -65,14 +65,23 @@ func (p *pages) shutdown(ctx context.Context) error {
 // handshake that comes as a second request on it goes back to the engine.
 func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := p.server
-	switch {
-	case isUpgrade(r):
+	if isUpgrade(r) {
 		s.ServeHTTP(w, r)
-	case s.HTTP != nil:
+	} else if refusal := s.refusePage(r); refusal != nil {
+		refusal.ServeHTTP(w, r)
+	} else if s.HTTP != nil {
 		s.HTTP.ServeHTTP(w, r)
-	default:
+	} else {
 		upgradeRequired(w)
 	}
+}
+
+// refusePage returns why a request that is no handshake is refused, or nil.
+func (s *Server) refusePage(r *http.Request) *Refusal {
+	if len(r.Header["Origin"]) > 1 {
+		return repeated("Origin")
+	}
+	return s.CheckHost(r)
 }
 
 func isUpgrade(r *http.Request) bool {

@@ -45,7 +45,7 @@ func (r repeater) Read(p []byte) (n int, err error) {
 // get reads the answer to a request, whose connection stays open.
 func (p *peer) get(uri, want string) {
 	p.Helper()
-	p.send(request("GET "+uri+" HTTP/1.1", "Host: example.com"))
+	p.send(request("GET "+uri+" HTTP/1.1", "Host: example.test"))
 	if _, body := p.response(http.StatusOK); body != want {
 		p.Fatalf("%s: %.80q, want %.80q", uri, body, want)
 	}
@@ -58,7 +58,7 @@ func TestPagesKeepAlive(t *testing.T) {
 		p.get("/hello", "hello")
 	}
 	// Three requests at once, the last of them a handshake with a message.
-	get := request("GET /hello HTTP/1.1", "Host: example.com")
+	get := request("GET /hello HTTP/1.1", "Host: example.test")
 	p.send(get + get + goodRequest("/") + text("first"))
 	for range 2 {
 		if _, body := p.response(http.StatusOK); body != "hello" {
@@ -74,7 +74,7 @@ func TestPagesFirst(t *testing.T) {
 	addr := listen(t, &Server{Handler: echo(t), HTTP: site()})
 	// A request byte by byte, and one of a client that knows HTTP/1.0 only.
 	p := dialTCP(t, addr)
-	p.sendBytes(request("GET /hello HTTP/1.1", "Host: example.com"))
+	p.sendBytes(request("GET /hello HTTP/1.1", "Host: example.test"))
 	p.response(http.StatusOK)
 	p = dialTCP(t, addr)
 	p.send("GET /hello HTTP/1.0\r\n\r\n")
@@ -84,7 +84,7 @@ func TestPagesFirst(t *testing.T) {
 	p.send("GET /hello HTTP/1.0\n\n") // of which net/http is the judge
 	p.response(http.StatusOK)
 	p = dialTCP(t, addr)
-	p.send(request("GET /nothing HTTP/1.1", "Host: example.com"))
+	p.send(request("GET /nothing HTTP/1.1", "Host: example.test"))
 	p.response(http.StatusNotFound)
 	p = dialTCP(t, addr)
 	p.send(request("GET / HTTP/1.1"))
@@ -99,7 +99,7 @@ func TestPagesUpload(t *testing.T) {
 	want := fmt.Sprintf("%d %x <nil>", size, sha256.Sum256(body))
 	for _, expect := range []bool{false, true} {
 		p := dialTCP(t, addr)
-		head := []string{"POST /sum HTTP/1.1", "Host: example.com", "Content-Length: " + strconv.Itoa(size)}
+		head := []string{"POST /sum HTTP/1.1", "Host: example.test", "Content-Length: " + strconv.Itoa(size)}
 		if expect {
 			p.send(request(append(head, "Expect: 100-continue")...))
 			if status, _ := p.head(); status != "HTTP/1.1 100 Continue" {
@@ -120,7 +120,7 @@ func TestPagesUpload(t *testing.T) {
 	}
 	// In one piece with its header, in chunks.
 	p := dialTCP(t, addr)
-	p.send(request("POST /sum HTTP/1.1", "Host: example.com", "Transfer-Encoding: chunked") +
+	p.send(request("POST /sum HTTP/1.1", "Host: example.test", "Transfer-Encoding: chunked") +
 		fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", size, body))
 	if _, got := p.response(http.StatusOK); got != want {
 		t.Errorf("%q, want %q", got, want)
@@ -131,7 +131,7 @@ func TestPagesLargeResponse(t *testing.T) {
 	const size = 16 << 20
 	addr := listen(t, &Server{Handler: echo(t), HTTP: site()})
 	p := dialTCP(t, addr)
-	p.send(request("GET /large?n="+strconv.Itoa(size)+" HTTP/1.1", "Host: example.com"))
+	p.send(request("GET /large?n="+strconv.Itoa(size)+" HTTP/1.1", "Host: example.test"))
 	if _, body := p.response(http.StatusOK); len(body) != size {
 		t.Errorf("%d bytes", len(body))
 	}
@@ -141,7 +141,7 @@ func TestPagesLargeResponse(t *testing.T) {
 func TestPagesNone(t *testing.T) {
 	addr := listen(t, &Server{Handler: echo(t)})
 	p := dialTCP(t, addr)
-	p.send(request("GET / HTTP/1.1", "Host: example.com"))
+	p.send(request("GET / HTTP/1.1", "Host: example.test"))
 	h, _ := p.response(http.StatusUpgradeRequired)
 	if h.Get("Upgrade") != "websocket" || h.Get("Connection") != "Upgrade" {
 		t.Error(h)
@@ -231,7 +231,7 @@ func TestMount(t *testing.T) {
 	p.expectEcho(letters(100_000))
 
 	p = dialTCP(t, web.Listener.Addr().String())
-	p.send(request("GET /rooms/42/ws HTTP/1.1", "Host: example.com"))
+	p.send(request("GET /rooms/42/ws HTTP/1.1", "Host: example.test"))
 	p.response(http.StatusUpgradeRequired)
 }
 

@@ -127,12 +127,12 @@ func TestProxiesOfServer(t *testing.T) {
 		other := mountIn(t, s, s)
 		want := "203.0.113.9 true chat.example\n"
 		if trusted == "none" {
-			want = "127.0.0.1 false example.com\n"
+			want = "127.0.0.1 false example.test\n"
 		}
 		said := []string{"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: chat.example"}
 		for name, in := range map[string]string{
 			"handshake": with(said...),
-			"request":   request(append([]string{"GET / HTTP/1.1", "Host: example.com"}, said...)...),
+			"request":   request(append([]string{"GET / HTTP/1.1", "Host: example.test"}, said...)...),
 		} {
 			for _, addr := range []string{own, other} {
 				if name == "request" && addr == other {
@@ -181,10 +181,10 @@ func TestOriginBehindProxy(t *testing.T) {
 	}{
 		{"loopback", "https://chat.example", said, http.StatusSwitchingProtocols},
 		{"loopback", "http://chat.example", said, http.StatusForbidden},
-		{"loopback", "https://example.com", said, http.StatusForbidden},
-		{"loopback", "https://example.com", said[1:], http.StatusSwitchingProtocols},
+		{"loopback", "https://example.test", said, http.StatusForbidden},
+		{"loopback", "https://example.test", said[1:], http.StatusSwitchingProtocols},
 		{"none", "https://chat.example", said, http.StatusForbidden},
-		{"none", "https://example.com", said, http.StatusSwitchingProtocols},
+		{"none", "https://example.test", said, http.StatusSwitchingProtocols},
 	} {
 		trusted := proxies(t, test.trusted)
 		addr := listen(t, &Server{Handler: echo(t), Proxies: trusted, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, SameOrigin(r, trusted)) })})
@@ -193,7 +193,7 @@ func TestOriginBehindProxy(t *testing.T) {
 		p.send(with(lines...))
 		p.response(test.status)
 		p = dialTCP(t, addr)
-		p.send(request(append([]string{"GET / HTTP/1.1", "Host: example.com"}, lines...)...))
+		p.send(request(append([]string{"GET / HTTP/1.1", "Host: example.test"}, lines...)...))
 		if _, body := p.response(http.StatusOK); (body == "true") != (test.status == http.StatusSwitchingProtocols) {
 			t.Errorf("%s, of a page of %s to %v: %s for a request, and %d for a handshake", test.trusted, test.origin, test.lines, body, test.status)
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"iter"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -31,9 +32,10 @@ type Request struct {
 
 	head   []byte // the request's header, to its empty line
 	fields []field
-	conn   *Conn
-	path   string // of URI, decoded, once check has parsed it
-	query  string // of URI
+	conn   *Conn   // nil for a request of net/http that is no handshake
+	server *Server // nil on a client's side
+	path   string  // of URI, decoded, once check has parsed it
+	query  string  // of URI
 	ctx    context.Context
 	http   *http.Request // as it came through net/http, or nil
 }
@@ -118,7 +120,26 @@ func (r *Request) PathValue(name string) string {
 
 // RemoteAddr returns the address that the connection comes from: the client's, or that
 // of the proxy in front; see ClientAddr.
-func (r *Request) RemoteAddr() netip.AddrPort { return r.conn.RemoteAddr() }
+func (r *Request) RemoteAddr() netip.AddrPort {
+	if r.conn == nil {
+		ap, _ := netip.ParseAddrPort(r.http.RemoteAddr)
+		return ap
+	}
+	return r.conn.RemoteAddr()
+}
+
+// LocalAddr returns the server's address that the connection goes to.
+func (r *Request) LocalAddr() netip.AddrPort {
+	if r.conn != nil {
+		return r.conn.LocalAddr()
+	}
+	a, _ := r.http.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if a == nil {
+		return netip.AddrPort{}
+	}
+	ap, _ := netip.ParseAddrPort(a.String())
+	return ap
+}
 
 // ClientAddr returns the client's address: the one that a proxy of Server.Proxies says
 // is the client's, else the one that the connection comes from.
@@ -155,8 +176,8 @@ func (r *Request) forwardedScheme() string {
 
 // proxies returns those that are trusted; none on a client's side.
 func (r *Request) proxies() Proxies {
-	if s := r.conn.side.server; s != nil {
-		return s.Proxies
+	if r.server != nil {
+		return r.server.Proxies
 	}
 	return nil
 }
@@ -170,11 +191,31 @@ func (r *Request) all(name string) []string {
 	return all
 }
 
+// requestOf returns r as CheckOrigin sees a handshake.
+func (s *Server) requestOf(r *http.Request) *Request {
+	all := &Request{URI: r.RequestURI, server: s, http: r, ctx: r.Context(), path: r.URL.Path, query: r.URL.RawQuery}
+	all.fields = append(all.fields, field{[]byte("Host"), []byte(r.Host)})
+	for name, values := range r.Header {
+		for _, v := range values {
+			all.fields = append(all.fields, field{[]byte(name), []byte(v)})
+		}
+	}
+	return all
+}
+
 // Refusal is an error of Server.Accept that says how the handshake is refused.
 type Refusal struct {
 	Status int // of HTTP
 	Reason string
 	Header http.Header // added to the answer
+}
+
+// ServeHTTP gives the refusal as the answer to a request of net/http.
+func (e *Refusal) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	for name, values := range e.Header {
+		w.Header()[name] = values
+	}
+	http.Error(w, e.Reason, e.Status)
 }
 
 func (e *Refusal) Error() string {
@@ -261,7 +302,7 @@ func (r *Request) appendCore(b []byte) []byte {
 }
 
 // once are the fields that a handshake may have only once.
-var once = [...]string{"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
+var once = [...]string{"Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
 
 // check refuses what ws.Upgrader lets pass.
 func (r *Request) check() *Refusal {
@@ -271,7 +312,7 @@ func (r *Request) check() *Refusal {
 			n++
 		}
 		if n > 1 {
-			return Refuse(http.StatusBadRequest, "the header field "+name+" occurs more than once")
+			return repeated(name)
 		}
 	}
 	if l := r.Get("Content-Length"); l != "" && l != "0" || r.Get("Transfer-Encoding") != "" {
@@ -283,6 +324,10 @@ func (r *Request) check() *Refusal {
 		}
 	}
 	return r.parseURI()
+}
+
+func repeated(name string) *Refusal {
+	return Refuse(http.StatusBadRequest, "the header field "+name+" occurs more than once")
 }
 
 // parseURI parts the URI. Nearly all are plain, and cost nothing here.

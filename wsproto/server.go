@@ -37,11 +37,26 @@ type Server struct {
 	// HTTP gets requests that are no WebSocket handshake; if nil, they are
 	// answered with 426.
 	HTTP http.Handler
-	// CheckOrigin reports whether a page of the request's Origin may connect.
-	// If nil, these may: clients that send no Origin; pages from the host and port
-	// that are connected to, or were according to one of Proxies; and if that host
-	// is a loopback name or address, pages from any of these, whatever the port.
+	// CheckOrigin reports whether a page of the request's Origin may connect, and what
+	// AllowsOrigin answers. If nil, these may: clients that send no Origin; pages from
+	// the host and port that are connected to, or were according to one of Proxies;
+	// those of Origins; and if that host is a loopback name or address, pages from any
+	// of these, whatever the port. Others are refused with 403, and logged.
 	CheckOrigin func(r *Request) bool
+	// Origins are further hosts whose pages may connect: example.org and
+	// https://example.org for the port that the scheme implies, example.org:8443,
+	// *.example.org for all below it, or * for every page. Not with CheckOrigin.
+	Origins []string
+	// Hosts are further names, without a port, that the server has: example.org, or
+	// *.example.org. They matter on a plain connection to a loopback, private or
+	// link-local address only, where a request for a name that a stranger can own
+	// may be one of a page that had that name point here (DNS rebinding), and is
+	// refused with 421, and logged. Other good names are IP addresses, localhost, the
+	// machine's own name, names without a dot, and those below domains that nobody can
+	// register: .localhost, .local, .internal, .lan, .home.arpa and .test; also that of
+	// a request which shows that a proxy is in front, as no browser names the default
+	// port in Host, nor connects without TLS from a page of https.
+	Hosts []string
 	// Proxies are the proxies in front that are trusted to say what the client's
 	// address is, and which scheme and host it used; none if nil.
 	Proxies Proxies
@@ -95,6 +110,8 @@ type Server struct {
 	// Logger gets what an operator has to know; slog.Default() if nil.
 	Logger *slog.Logger
 
+	foreignOrigins, foreignHosts sparse // what is logged of them
+
 	start  sync.Once
 	err    error // of start
 	engine *netpoll.Engine
@@ -121,7 +138,7 @@ func (s *Server) Validate() error {
 			return fmt.Errorf("wsproto: Server.%s is %d; it must not be negative", f.name, f.value)
 		}
 	}
-	if err := s.Compression.validate("Server"); err != nil {
+	if err := errors.Join(validateHosts("Origins", s.Origins), validateHosts("Hosts", s.Hosts), s.Compression.validate("Server")); err != nil {
 		return err
 	}
 	if maximum := cmp.Or(s.MaxMessage, defaultMaxMessage); s.StreamAbove > maximum {
@@ -145,9 +162,6 @@ func (s *Server) setDefaults() {
 	def(&s.CloseTimeout, 5*time.Second)
 	def(&s.PingInterval, 60*time.Second)
 	def(&s.PongTimeout, 20*time.Second)
-	if s.CheckOrigin == nil {
-		s.CheckOrigin = (*Request).SameOrigin
-	}
 	if s.Engine.Logger == nil {
 		s.Engine.Logger = s.Logger
 	}

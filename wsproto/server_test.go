@@ -210,7 +210,7 @@ func TestShutdownPages(t *testing.T) {
 	idle := dialTCP(t, addr)
 	idle.get("/", "done")
 	slow := dialTCP(t, addr)
-	slow.send(request("GET /slow HTTP/1.1", "Host: example.com"))
+	slow.send(request("GET /slow HTTP/1.1", "Host: example.test"))
 	next(t, began)
 	done := make(chan error)
 	go func() { done <- s.Shutdown(context.Background()) }()
@@ -238,7 +238,7 @@ func TestShutdownPagesExpires(t *testing.T) {
 		<-release
 	})}
 	p := dialTCP(t, listen(t, s))
-	p.send(request("GET / HTTP/1.1", "Host: example.com"))
+	p.send(request("GET / HTTP/1.1", "Host: example.test"))
 	next(t, began)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()

@@ -56,8 +56,10 @@ func (s *Server) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 // TLS returns what was agreed on with the client, nil if the connection has no
 // TLS, at least none that ends here.
 func (r *Request) TLS() *tls.ConnectionState {
-	if s := r.conn.io.TLS(); s != nil || r.http == nil {
-		return s
+	if r.conn != nil {
+		if s := r.conn.io.TLS(); s != nil || r.http == nil {
+			return s
+		}
 	}
 	return r.http.TLS
 }
