@@ -122,6 +122,31 @@ const act = async (m, label) => { // on a touch screen, what can be done is show
 	m.focus();
 	(await until('a button ' + label, () => button(label, m))).click();
 };
+// hold has requests wait whose path matches, until release is called, whose promise is
+// kept when the page has done all that it does with the answers.
+const hold = pattern => {
+	const real = globalThis.fetch, answers = [];
+	let free;
+	const gate = new Promise(resolve => { free = resolve; });
+	globalThis.held = 0;
+	globalThis.fetch = (path, options) => {
+		if (!pattern.test(path)) return real(path, options);
+		globalThis.held++;
+		const answer = gate.then(() => real(path, options)).then(async r => {
+			const text = await r.text();
+			return { status: r.status, ok: r.ok, headers: r.headers, json: async () => JSON.parse(text) };
+		});
+		answers.push(answer);
+		return answer;
+	};
+	globalThis.release = async () => {
+		globalThis.fetch = real;
+		free();
+		await Promise.allSettled(answers);
+		await new Promise(resolve => setTimeout(resolve));
+	};
+};
+const isHeld = () => until('a request to be held', () => globalThis.held > 0);
 const write = (field, text) => { field.focus(); field.value = text; field.dispatchEvent(new InputEvent('input', { bubbles: true })); };
 `
 
@@ -196,6 +221,13 @@ func (g *guest) joins(room string) {
 func (g *guest) opens(room string) {
 	g.Helper()
 	g.do(`[...document.querySelectorAll('#room-lists button')].find(b => b.textContent.includes(args[0])).click();`, room)
+	g.in(room)
+}
+
+// turnsTo turns to a room by the page's address, as the browser's own buttons do.
+func (g *guest) turnsTo(room string) {
+	g.Helper()
+	g.do(`location.hash = '#/' + all('#room-lists [data-room]').find(e => e.textContent.includes(args[0])).dataset.room;`, room)
 	g.in(room)
 }
 

@@ -16,6 +16,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Event: refused, when a request was answered that nobody is logged in. */
+export const login = new EventTarget();
+
 async function call(method, path, body) {
   let r;
   try {
@@ -24,6 +27,7 @@ async function call(method, path, body) {
   } catch {
     throw new ApiError(0, 'The server cannot be reached. Is there a connection?');
   }
+  if (r.status === 401) login.dispatchEvent(new Event('refused'));
   if (r.status === 204) return null;
   const answer = await r.json().catch(() => ({}));
   if (!r.ok) throw new ApiError(r.status, sentence(answer.error ?? `The server answered ${r.status}.`) + wait(r));

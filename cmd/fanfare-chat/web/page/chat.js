@@ -1,11 +1,13 @@
 // The chat of somebody who is logged in: it ties the models to what is seen of them.
 
-import { api } from './api.js';
+import { api, login } from './api.js';
 import { Composer } from './composer.js';
 import { closeDialog } from './dialog.js';
-import { $, toast } from './dom.js';
+import { $, bdi, isolated, toast } from './dom.js';
+import { Drafts } from './drafts.js';
 import { Log } from './log.js';
 import { Live } from './live.js';
+import { Marks } from './marks.js';
 import { Outbox } from './outbox.js';
 import { Panel } from './panel.js';
 import * as questions from './questions.js';
@@ -13,23 +15,25 @@ import { nameOf, Rooms, unread } from './rooms.js';
 import { Sidebar } from './sidebar.js';
 import { Status } from './status.js';
 import { keys } from './keys.js';
+import { eachDay } from './time.js';
 import { Timeline } from './timeline.js';
 
 export class Chat {
-  /** Kept when it is over, with what there is to say about it. @type {Promise<string>} */
+  /** Kept when it is over; broken says that the login lasts, but the connection does not. @type {Promise<{notice: string, broken: boolean}>} */
   over;
   #end;
   #me;
   #rooms;
   #live;
   #outbox;
+  #drafts;
+  #marks = new Marks();
   #log;
   #composer;
   #sidebar;
   #panel;
   #timelines = new Map(); // by room: those that were opened
   #room = null;           // the open one
-  #firstNew = 0;          // in it, when it was opened
   #refreshing = null;
   #old = false;           // the list of rooms
   #gone = new AbortController();
@@ -41,9 +45,10 @@ export class Chat {
     this.#me = user;
     this.#rooms = new Rooms(user);
     this.#live = new Live(user);
-    this.#outbox = new Outbox(this.#live, user);
+    this.#outbox = new Outbox(this.#live, user, signal);
+    this.#drafts = new Drafts(user);
     this.#log = new Log(signal);
-    this.#composer = new Composer(signal);
+    this.#composer = new Composer(this.#drafts, signal);
     this.#sidebar = new Sidebar(this.#rooms, user, signal);
     this.#panel = new Panel(this.#live, user, signal);
     new Status(this.#live, signal);
@@ -61,15 +66,17 @@ export class Chat {
     const on = (name, fn) => this.#live.addEventListener(name, e => fn(e.detail), { signal });
     on('message', ({ room, message }) => this.#heard(room, message));
     on('stale', () => this.#refresh());
-    on('open', () => { this.#refresh(); this.#log.again(); });
+    on('open', () => { this.#refresh(); this.#log.again(); this.#marks.again(); });
     on('refused', () => this.#refresh()); // because nobody is logged in?
+    login.addEventListener('refused', () => this.#refresh(), { signal });
     on('read', ({ room, number }) => this.#rooms.read(room, number));
     on('typing', () => this.#showTyping());
-    on('ended', ({ code }) => this.#finish(code === 3000 ? 'You have been logged out.' : 'The server has ended the connection. Please log in again.'));
+    on('ended', ({ code, reason }) => code === LOGGED_OUT ? this.#finish(LOGIN_OVER) : this.#finish(`The server has ended the connection${reason && `: ${reason}`}.`, true));
     this.#outbox.addEventListener('change', () => this.#log.update());
     this.#rooms.addEventListener('change', () => this.#showCounts());
     addEventListener('hashchange', () => this.#route(), { signal });
     for (const name of ['focus', 'visibilitychange']) addEventListener(name, () => this.#read(), { signal });
+    eachDay(() => this.#log.update(), signal); // which says Today
   }
 
   /** What this user does. */
@@ -82,15 +89,18 @@ export class Chat {
     on(this.#sidebar, 'direct', () => questions.messageSomeone(enter));
     on(this.#sidebar, 'keys', () => questions.shortcuts());
     on(this.#sidebar, 'logout', () => this.#logOut());
-    on(this.#panel, 'invite', () => questions.invite(this.#room, name => { toast(`${name} is in ${this.#room.name} now.`); this.#panel.refresh(); }));
-    on(this.#panel, 'leave', () => questions.leave(this.#room, () => this.#refresh()));
-    on(this.#panel, 'direct', ({ user }) => api.direct(user.name).then(enter, e => toast(e.message)));
+    on(this.#panel, 'invite', ({ room }) => questions.invite(room, name => {
+      toast(bdi(name), ' is in ', bdi(room.name), ' now.');
+      this.#panel.refresh(room);
+    }));
+    on(this.#panel, 'leave', ({ room }) => questions.leave(room, () => this.#refresh()));
+    on(this.#panel, 'direct', ({ user, room }) => this.#direct(user, room));
     on(this.#panel, 'reveal', ({ number }) => {
       if (matchMedia('(max-width: 759px)').matches) this.#panel.close();
       this.#log.reveal(number);
     });
-    on(this.#composer, 'send', ({ text }) => this.#send(text));
-    on(this.#composer, 'edit', ({ number, text }) => this.#change({ edit: number, text }).catch(e => toast(e.message)));
+    on(this.#composer, 'send', ({ room, text }) => this.#send(room, text));
+    on(this.#composer, 'edit', edit => this.#edit(edit));
     on(this.#composer, 'typing', ({ on }) => this.#live.type(on));
     on(this.#composer, 'up', () => this.#editLast());
     on(this.#log, 'end', () => this.#read());
@@ -116,20 +126,25 @@ export class Chat {
     while (this.#old && !this.#gone.signal.aborted) {
       this.#old = false;
       try {
-        const { rooms } = await api.me();
+        const { added } = this.#rooms, { rooms } = await api.me();
         if (this.#gone.signal.aborted) return;
+        if (added !== this.#rooms.added) {
+          this.#old = true;
+          continue;
+        }
         this.#rooms.update(rooms);
         this.#live.watch(this.#rooms.ids);
         for (const t of this.#timelines.values()) t.check();
         this.#route();
       } catch (e) {
-        if (e.status === 401) this.#finish('You have been logged out.');
+        if (e.status === 401) this.#finish(LOGIN_OVER);
         return; // or it cannot be reached: the next connection asks again
       }
     }
   }
 
   #enter(room) {
+    if (this.#gone.signal.aborted) return; // it took longer than the login
     this.#rooms.add(room);
     this.#live.watch(this.#rooms.ids);
     this.open(room.id);
@@ -151,7 +166,6 @@ export class Chat {
     if (!room && !this.#room && !$('empty').hidden) return this.#showEmpty();
     for (const [gone] of this.#timelines) if (!this.#rooms.get(gone)) this.#timelines.delete(gone);
     this.#room = room;
-    this.#firstNew = room && unread(room) > 0 ? room.read + 1 : 0;
     this.#live.enter(room?.id ?? null);
     this.#panel.open(room);
     this.#sidebar.current = room?.id ?? null;
@@ -166,14 +180,14 @@ export class Chat {
     let timeline = this.#timelines.get(room.id);
     if (!timeline) {
       timeline = new Timeline(room);
-      timeline.addEventListener('caught-up', e => e.detail.forEach(m => this.#outbox.heard(m)));
+      timeline.addEventListener('got', e => e.detail.forEach(m => this.#outbox.heard(m)));
       this.#timelines.set(room.id, timeline);
     }
     this.#composer.open(room.id, nameOf(room));
     this.#log.show(timeline, {
-      me: this.#me, room: room.id, outbox: this.#outbox, firstNew: this.#firstNew, begin: beginning(room, this.#me),
+      me: this.#me, room: room.id, outbox: this.#outbox, firstNew: unread(room) > 0 ? room.read + 1 : 0, begin: beginning(room, this.#me),
       edit: m => this.#composer.edit(m),
-      remove: m => questions.removeMessage(() => this.#change({ delete: m.number })),
+      remove: m => questions.removeMessage(() => this.#change(room.id, { delete: m.number })),
     });
     if (timeline.latest) timeline.check();
     else timeline.open();
@@ -194,7 +208,7 @@ export class Chat {
 
   #showCounts() {
     const n = this.#rooms.unread, room = this.#room, mine = room ? unread(room) : 0;
-    document.title = `${n > 0 ? `(${n}) ` : ''}${room ? `${nameOf(room)} – ` : ''}Fanfare chat`;
+    document.title = `${n > 0 ? `(${n}) ` : ''}${room ? `${isolated(nameOf(room))} – ` : ''}Fanfare chat`;
     $('jump').hidden = !room || this.#log.atEnd;
     $('jump').replaceChildren(...questions.jump(mine));
     $('drawer-open').classList.toggle('dot', n - mine > 0);
@@ -202,8 +216,10 @@ export class Chat {
   }
 
   #showTyping() {
-    const names = this.#live.typing, all = new Intl.ListFormat('en').format(names);
-    $('typing').textContent = names.length === 0 ? '' : names.length > 3 ? 'Several people are typing …' : `${all} ${names.length === 1 ? 'is' : 'are'} typing …`;
+    const names = this.#live.typing, several = new Intl.ListFormat('en').formatToParts(names);
+    const words = several.map(p => p.type === 'element' ? bdi(p.value) : p.value);
+    if (names.length > 3) $('typing').textContent = 'Several people are typing …';
+    else $('typing').replaceChildren(...(names.length === 0 ? [] : [...words, names.length === 1 ? ' is typing …' : ' are typing …']));
   }
 
   /** Tells the server what has been seen: all, if the end is in view and somebody looks. */
@@ -213,21 +229,40 @@ export class Chat {
     $('jump').hidden = this.#log.atEnd;
     const { last } = this.#timelines.get(room.id) ?? { last: 0 };
     if (!this.#log.atEnd || document.hidden || !document.hasFocus()) return;
-    if (this.#rooms.read(room.id, last)) api.read(room.id, last).catch(() => {}); // the next one says more
+    if (this.#rooms.read(room.id, last)) this.#marks.tell(room.id, last);
   }
 
-  async #send(text) {
-    this.#firstNew = 0;
-    await this.#log.end();
-    this.#outbox.send(this.#room.id, text);
+  /** What is done to a room is told that room: another one may be open by the time there is an answer. */
+  #send(room, text) {
+    this.#outbox.send(room, text);
+    if (room === this.#room?.id) this.#log.end();
   }
 
-  /** Changes or deletes a message. @param {object} change */
-  async #change(change) {
+  async #edit({ room, number, was, text }) {
     try {
-      await this.#live.publish(this.#room.id, change);
+      await this.#change(room, { edit: number, text });
     } catch (e) {
-      throw new Error(['timeout', 'lost', 'busy'].includes(e.code) ? 'The connection broke. If the change does not show when it is back, please try again.' : `Nothing was changed: ${e.message}.`);
+      toast(e.message);
+      this.#composer.restore(room, { number, was, text });
+    }
+  }
+
+  /** Changes or deletes a message. @param {number} room @param {object} change */
+  async #change(room, change) {
+    try {
+      await this.#live.publish(room, change);
+    } catch (e) {
+      throw new Error(['timeout', 'lost', 'busy', 'closed'].includes(e.code) ? 'The connection broke. If the change does not show when it is back, please try again.' : `Nothing was changed: ${e.message}.`);
+    }
+  }
+
+  /** Opens the room with somebody, unless this user has gone on to another meanwhile. */
+  async #direct(user, from) {
+    try {
+      const room = await api.direct(user.name);
+      if (from === this.#room) this.#enter(room);
+    } catch (e) {
+      toast(e.message);
     }
   }
 
@@ -239,26 +274,32 @@ export class Chat {
   async #logOut() {
     try {
       await api.logOut();
-      this.#finish('You are logged out. See you!');
     } catch (e) {
-      if (e.status === 401) this.#finish('You are logged out. See you!');
-      else toast(e.message);
+      if (e.status !== 401) return toast(e.message);
     }
+    this.#outbox.clear(); // the next to sit here may be somebody else
+    this.#drafts.clear();
+    history.replaceState(null, '', '/');
+    this.#finish('You are logged out. See you!');
   }
 
-  #finish(notice) {
+  #finish(notice, broken = false) {
     if (this.#gone.signal.aborted) return;
     this.#gone.abort();
     this.#live.close();
     closeDialog();
     $('app').hidden = true;
     $('toasts').replaceChildren();
-    history.replaceState(null, '', '/');
-    this.#end(notice);
+    this.#end({ notice, broken });
   }
 }
 
+/** The code with which a connection ends whose login has. */
+const LOGGED_OUT = 3000;
+const LOGIN_OVER = 'You have been logged out, or your login has expired. Log in to go on: what you were writing is kept.';
+
+/** What stands before the first message. */
 function beginning(room, me) {
-  if (room.kind !== 'direct') return `This is the beginning of ${room.name}. Say hello!`;
-  return room.with?.id === me.id ? 'This is a place for notes to yourself.' : `This is the beginning of what you and ${nameOf(room)} say to each other.`;
+  if (room.kind !== 'direct') return ['This is the beginning of ', bdi(room.name), '. Say hello!'];
+  return room.with?.id === me.id ? ['This is a place for notes to yourself.'] : ['This is the beginning of what you and ', bdi(nameOf(room)), ' say to each other.'];
 }

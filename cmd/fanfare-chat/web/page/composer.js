@@ -1,19 +1,23 @@
 // Where messages are written, and changed.
 
-import { $, icon } from './dom.js';
+import { $, composing, icon, isolated } from './dom.js';
 
 const MOST = 8000; // bytes of UTF-8
 
-/** Events: send and edit {number, text}, typing {on}, and up: the last message is to be changed. */
+/**
+ * Events: send {room, text}; edit {room, number, was, text}; typing {on}; and up: the
+ * last message is to be changed.
+ */
 export class Composer extends EventTarget {
   #text = $('text');
   #room = null;
-  #drafts = new Map(); // by room: what was being written
-  #editing = null;     // the message that is changed
+  #drafts;
+  #draft = { text: '' }; // of the room
 
-  /** @param {AbortSignal} signal */
-  constructor(signal) {
+  /** @param {import('./drafts.js').Drafts} drafts @param {AbortSignal} signal */
+  constructor(drafts, signal) {
     super();
+    this.#drafts = drafts;
     const on = (e, name, fn) => e.addEventListener(name, fn, { signal });
     $('send').replaceChildren(icon('send'));
     on($('composer'), 'submit', e => { e.preventDefault(); this.#submit(); });
@@ -21,54 +25,70 @@ export class Composer extends EventTarget {
     on(this.#text, 'keydown', e => this.#key(e));
     on(this.#text, 'input', () => this.#input());
     on(this.#text, 'blur', () => this.#emit('typing', { on: false }));
-    this.#set('');
+    this.#show();
   }
 
   /** Turns to a room. @param {number} room @param {string} name how it is called, for the label */
   open(room, name) {
-    this.cancel();
-    if (this.#room !== null) this.#drafts.set(this.#room, this.#text.value);
     this.#room = room;
-    this.#text.placeholder = `Message ${name}`;
+    this.#draft = this.#drafts.get(room);
+    this.#text.placeholder = `Message ${isolated(name)}`;
     this.#text.setAttribute('aria-label', `Message ${name}`);
-    this.#set(this.#drafts.get(room) ?? '');
+    this.#show();
   }
 
   focus() {
     this.#text.focus();
   }
 
-  /** Has a message changed. @param {import('./api.js').Message} m */
+  /** Has a message of the open room changed. @param {import('./api.js').Message} m */
   edit(m) {
-    if (!this.#editing) this.#drafts.set(this.#room, this.#text.value);
-    this.#editing = m;
-    $('editing').hidden = false;
-    this.#set(m.text);
+    this.#change({ number: m.number, was: m.text, text: m.text });
     this.focus();
     this.#text.setSelectionRange(m.text.length, m.text.length);
   }
 
+  /** Goes on with a change that failed, unless another message is being changed. @param {number} room @param {import('./drafts.js').Draft['edit']} edit */
+  restore(room, edit) {
+    const draft = this.#drafts.get(room);
+    if (draft.edit) return;
+    if (room === this.#room) this.#change(edit);
+    else this.#drafts.set(room, { ...draft, edit });
+  }
+
+  #change(edit) {
+    this.#draft.edit = edit;
+    this.#keep();
+    this.#show();
+  }
+
   /** Gives up changing one; reports whether there was one. */
   cancel() {
-    if (!this.#editing) return false;
-    this.#editing = null;
-    $('editing').hidden = true;
-    this.#set(this.#drafts.get(this.#room) ?? '');
+    if (!this.#draft.edit) return false;
+    delete this.#draft.edit;
+    this.#show();
+    this.#keep();
     return true;
   }
 
-  #set(text) {
-    this.#text.value = text;
+  #keep() {
+    this.#drafts.set(this.#room, this.#draft);
+  }
+
+  #show() {
+    const { edit, text } = this.#draft;
+    $('editing').hidden = !edit;
+    this.#text.value = edit?.text ?? text;
     this.#say('');
     this.#grow();
   }
 
   #key(e) {
-    if (e.isComposing) return;
+    if (composing(e)) return;
     if (e.key === 'Enter' && !e.shiftKey) {
       e.preventDefault();
       this.#submit();
-    } else if (e.key === 'ArrowUp' && this.#text.value === '' && !this.#editing) {
+    } else if (e.key === 'ArrowUp' && this.#text.value === '' && !this.#draft.edit) {
       e.preventDefault();
       this.#emit('up');
     } else if (e.key === 'Escape' && this.cancel()) {
@@ -77,23 +97,29 @@ export class Composer extends EventTarget {
   }
 
   #input() {
+    const { edit } = this.#draft, text = this.#text.value;
+    if (edit) edit.text = text;
+    else this.#draft.text = text;
+    this.#keep();
     this.#grow();
     this.#say('');
-    if (!this.#editing) this.#emit('typing', { on: this.#text.value.trim() !== '' });
+    if (!edit) this.#emit('typing', { on: text.trim() !== '' });
   }
 
   #submit() {
     const text = clean(this.#text.value), over = new TextEncoder().encode(text).length - MOST;
     if (over > 0) return this.#say(`This is too long, by ${over} of ${MOST} bytes. Please send it in parts.`);
-    const m = this.#editing;
-    if (text === '') return m ? this.#say('To take a message back, delete it.') : undefined;
-    if (m) {
+    const { edit } = this.#draft, room = this.#room;
+    if (text === '') return edit ? this.#say('To take a message back, delete it.') : undefined;
+    if (edit) {
       this.cancel();
-      if (text !== m.text) this.#emit('edit', { number: m.number, text });
+      if (text !== edit.was) this.#emit('edit', { room, number: edit.number, was: edit.was, text });
     } else {
-      this.#set('');
+      this.#draft = { text: '' };
+      this.#keep();
+      this.#show();
       this.#emit('typing', { on: false });
-      this.#emit('send', { text });
+      this.#emit('send', { room, text });
     }
   }
 

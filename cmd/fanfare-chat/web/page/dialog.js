@@ -3,31 +3,48 @@
 import { $, el, icon } from './dom.js';
 
 const dialog = $('dialog');
+let shown = null; // stands for the window that is open
 
 /**
- * Shows a window. build gets a function that closes it, and returns its content.
- * @param {string} title @param {(close: () => void) => Node[]} build
+ * Shows a window. build gets a function that closes it, unless another is shown by then,
+ * and reports whether it did, and returns its content.
+ * @param {string|(Node|string)[]} title @param {(close: () => boolean) => Node[]} build
  */
 export function show(title, build) {
-  const close = () => dialog.close();
+  const mine = shown = {};
+  const close = () => {
+    if (shown !== mine) return false;
+    closeDialog();
+    return true;
+  };
   dialog.replaceChildren(
-    el('header', {}, el('h2', { id: 'dialog-title' }, title),
+    el('header', {}, el('h2', { id: 'dialog-title' }, ...[title].flat()),
       el('button', { type: 'button', class: 'icon', 'aria-label': 'Close', onclick: close }, icon('close'))),
     ...build(close));
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
   dialog.querySelector('input, textarea, .primary')?.focus();
 }
 
-dialog.addEventListener('click', e => { if (e.target === dialog) dialog.close(); }); // beside it
-dialog.addEventListener('close', () => dialog.replaceChildren());
+dialog.addEventListener('click', e => { if (e.target === dialog) closeDialog(); }); // beside it
+dialog.addEventListener('close', () => {
+  if (dialog.open) return; // another is shown already
+  shown = null;
+  dialog.replaceChildren();
+});
 
-export const closeDialog = () => { if (dialog.open) dialog.close(); };
+export function closeDialog() {
+  shown = null;
+  dialog.close();
+}
 
 /**
- * Asks for something, and does it: what goes wrong stands below the fields.
- * @param {{title: string, intro?: string, fields?: Node[], submit: string, danger?: boolean, run: (form: FormData) => Promise<void>}} question
+ * Asks for something, and does it: what goes wrong stands below the fields. done is called
+ * with what run returns, unless the question was taken back meanwhile.
+ * @template T
+ * @param {{title: string|(Node|string)[], intro?: string, fields?: Node[], submit: string, danger?: boolean,
+ *   run: (form: FormData) => Promise<T>, done?: (result: T) => void}} question
  */
-export function ask({ title, intro, fields = [], submit, danger, run }) {
+export function ask({ title, intro, fields = [], submit, danger, run, done = () => {} }) {
   show(title, close => {
     const error = el('p', { class: 'error', role: 'alert' });
     const button = el('button', { class: danger ? 'primary danger' : 'primary' }, submit);
@@ -36,8 +53,8 @@ export function ask({ title, intro, fields = [], submit, danger, run }) {
       button.disabled = true;
       error.textContent = '';
       try {
-        await run(new FormData(e.target));
-        close();
+        const result = await run(new FormData(e.target));
+        if (close()) done(result);
       } catch (e) {
         error.textContent = e.message;
       } finally {

@@ -19,6 +19,19 @@ export function el(tag, props = {}, ...children) {
   return e;
 }
 
+/** A name within a sentence, so that the direction in which it is written does not turn what stands around it. */
+export const bdi = name => el('bdi', {}, name);
+
+/** The same where there can be no elements, as in the title of the page. */
+export const isolated = name => `\u2068${name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '')}\u2069`;
+
+/**
+ * Reports whether a key belongs to an input method, as an Enter that chooses a word. Safari
+ * says so by the code alone, as it ends the composition before it tells of the key.
+ * @param {KeyboardEvent} e
+ */
+export const composing = e => e.isComposing || e.keyCode === 229;
+
 const SHAPES = {
   send: 'M4 12 20 4l-4.5 16-4-6.5zM11.5 13.5 20 4',
   search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16.2 16.2 21 21',
@@ -59,9 +72,9 @@ export function initial(name) {
   return (name.match(/\p{RGI_Emoji}|./v)?.[0] ?? '?').toLocaleUpperCase();
 }
 
-/** Says something at the edge of the page, for a while. @param {string} words */
-export function toast(words) {
-  const e = el('p', { class: 'toast' }, words);
+/** Says something at the edge of the page, for a while. @param {...(Node|string)} words */
+export function toast(...words) {
+  const e = el('p', { class: 'toast' }, ...words);
   $('toasts').append(e);
   setTimeout(() => e.remove(), 6000);
 }

@@ -14,7 +14,7 @@ const WORDS = {
   },
 };
 
-let mode = 'login', done = () => {};
+let mode = 'login', attempt = 0, done = () => {};
 
 /** Shows the view; the promise is kept with who has logged in. @param {string} [notice] why it is shown @returns {Promise<import('./api.js').User>} */
 export function logIn(notice = '') {
@@ -34,6 +34,7 @@ export function logIn(notice = '') {
 
 function turn(to) {
   mode = to;
+  attempt++;
   const w = WORDS[mode];
   $('entry-intro').textContent = w.intro;
   $('entry-submit').textContent = w.submit;
@@ -61,12 +62,13 @@ async function submit(e) {
     return $(name === '' ? 'entry-name' : 'entry-password').focus();
   }
   $('entry-submit').disabled = true;
+  const mine = ++attempt;
   try {
     const { user } = await WORDS[mode].send(name, password);
     reveal(false);
     done(user);
   } catch (e) {
-    error.textContent = e.message;
+    if (mine === attempt) error.textContent = e.message; // else it is about the other form
   } finally {
     $('entry-submit').disabled = false;
   }

@@ -1,6 +1,6 @@
 // Keys that work wherever the focus is.
 
-import { $ } from './dom.js';
+import { $, composing } from './dom.js';
 
 /** @param {{chat: import('./chat.js').Chat, sidebar: import('./sidebar.js').Sidebar, panel: import('./panel.js').Panel, log: import('./log.js').Log}} views @param {AbortSignal} signal */
 export function keys({ chat, sidebar, panel, log }, signal) {
@@ -17,7 +17,7 @@ export function keys({ chat, sidebar, panel, log }, signal) {
   };
   const escape = () => sidebar.drawer(false) || panel.close() || $('log').hidden || (log.end(), $('text').focus());
   document.addEventListener('keydown', e => {
-    if ($('dialog').open || e.isComposing) return;
+    if ($('dialog').open || composing(e)) return;
     if (e.key === 'Escape') escape();
     else if (does(e) !== false) e.preventDefault();
   }, { signal });

@@ -13,6 +13,7 @@ const TYPING = 6000; // ms after which who was typing is not any more
  *   ended     {code, reason}        it is over for good
  *   message   {room, message}       a change in one of the rooms
  *   stale                           the list of rooms may be old
+ *   gap                             not all was told that happened in a room
  *   read      {room, number}        this user has read, elsewhere
  *   here                            who is in the open room has changed
  *   typing                          who is typing there has
@@ -71,7 +72,7 @@ export class Live extends EventTarget {
     this.#rooms.set(id, sub);
     // What was said between the list and the beginning, or in a gap, is in the next list.
     sub.on('live', ({ again }) => again || this.#emit('stale'));
-    sub.on('gap', () => this.#emit('stale'));
+    sub.on('gap', () => { this.#emit('gap'); this.#emit('stale'); });
     const over = () => {
       if (this.#rooms.get(id) === sub) this.#rooms.delete(id);
       this.#emit('stale');

@@ -4,7 +4,7 @@
 
 import { $, el } from './dom.js';
 import { beginNode, dayNode, messageNode, newNode, pendingNode } from './message.js';
-import { dayOf } from './time.js';
+import { day, dayOf } from './time.js';
 
 const GROUP = 5 * 60_000; // ms within which messages of one person stand together
 const NEAR = 40;          // pixels from the end that count as being there
@@ -19,6 +19,7 @@ export class Log extends EventTarget {
   #nodes = new Map(); // {node, version} by key
   #timeline = null;
   #view = null;
+  #going = null;      // stands for where the last call of end, reveal or show leads
   #seen;              // looks whether an end of the part is near
   #update = () => this.update();
 
@@ -40,12 +41,13 @@ export class Log extends EventTarget {
   /**
    * Shows another room, at its end; null: none.
    * @param {import('./timeline.js').Timeline|null} timeline
-   * @param {{me: import('./api.js').User, begin: string, firstNew: number, outbox: import('./outbox.js').Outbox, room: number,
+   * @param {{me: import('./api.js').User, begin: (Node|string)[], firstNew: number, outbox: import('./outbox.js').Outbox, room: number,
    *   edit: Function, remove: Function}} [view]
    */
   show(timeline, view) {
     this.#timeline?.removeEventListener('change', this.#update);
     this.#timeline = timeline;
+    this.#going = null;
     this.#view = view;
     this.#nodes.clear();
     this.#list.replaceChildren();
@@ -109,10 +111,10 @@ export class Log extends EventTarget {
   #wanted(t) {
     const { me, begin, firstNew } = this.#view, all = [];
     let before = null;
-    if (t.loaded && t.first <= 1) all.push({ key: 'begin', version: begin, make: () => beginNode(begin) });
+    if (t.loaded && t.first <= 1) all.push({ key: 'begin', version: '', make: () => beginNode(begin) });
     for (const m of t.messages) {
       const newDay = !before || dayOf(before.sent) !== dayOf(m.sent);
-      if (newDay) all.push({ key: `day ${dayOf(m.sent)}`, version: '', make: () => dayNode(m.sent) });
+      if (newDay) all.push({ key: `day ${dayOf(m.sent)}`, version: day(m.sent), make: () => dayNode(m.sent) });
       if (m.number === firstNew && m.by.id !== me.id) all.push({ key: 'new', version: '', make: newNode });
       const head = newDay || before.by.id !== m.by.id || m.sent - before.sent > GROUP || m.number === firstNew;
       all.push({ key: `m${m.number}`, version: `${m.rev} ${head}`, make: () => this.#message(m, head) });
@@ -200,7 +202,9 @@ export class Log extends EventTarget {
 
   /** Goes to the end of the room. */
   async end() {
+    const going = this.#going = {};
     if (!this.#timeline.latest) await this.#timeline.open();
+    if (going !== this.#going) return;
     this.atEnd = true;
     this.#toEnd();
     this.#scrolled();
@@ -208,10 +212,11 @@ export class Log extends EventTarget {
 
   /** Shows one message in the middle, and points to it. @param {number} number */
   async reveal(number) {
+    const going = this.#going = {};
     this.atEnd = false;
     await this.#timeline.around(number);
     const node = this.#nodes.get(`m${number}`)?.node;
-    if (!node) return;
+    if (going !== this.#going || !node) return;
     node.scrollIntoView({ block: 'center' });
     this.#scrolled();
     node.classList.add('found');

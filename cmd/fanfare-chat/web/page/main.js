@@ -2,7 +2,7 @@
 
 import { api } from './api.js';
 import { Chat } from './chat.js';
-import { $ } from './dom.js';
+import { $, el } from './dom.js';
 import { logIn } from './entry.js';
 
 /** Asks who is logged in, if the server can be reached; until then it tries again. */
@@ -18,6 +18,15 @@ async function whoami() {
   }
 }
 
+/** Says what has happened, and goes on when that was read: at once it might happen again. */
+function again(words) {
+  return new Promise(resolve => {
+    const button = el('button', { type: 'button', class: 'primary', onclick: resolve }, 'Connect again');
+    $('boot').replaceChildren(el('span', {}, words), button);
+    button.focus();
+  });
+}
+
 let notice = '';
 for (;;) {
   let me = await whoami();
@@ -30,5 +39,7 @@ for (;;) {
       continue;
     }
   }
-  notice = await new Chat(me).over;
+  const end = await new Chat(me).over;
+  if (end.broken) await again(end.notice);
+  else notice = end.notice;
 }

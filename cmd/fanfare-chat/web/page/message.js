@@ -62,5 +62,5 @@ export const dayNode = ms => el('li', { class: 'rule day', role: 'separator', 'a
 /** The line before what is new. */
 export const newNode = () => el('li', { class: 'rule new', role: 'separator', 'aria-label': 'New messages' }, el('span', {}, 'New'));
 
-/** What stands before the first message of a room. @param {string} words */
-export const beginNode = words => el('li', { class: 'begin' }, words);
+/** What stands before the first message of a room. @param {(Node|string)[]} words */
+export const beginNode = words => el('li', { class: 'begin' }, ...words);

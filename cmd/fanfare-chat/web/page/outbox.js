@@ -5,24 +5,28 @@
 /** @typedef {{id: string, room: number, text: string, at: number, state: 'sending'|'sent'|'failed', error?: string}} Item */
 
 /** Errors of the hub after which trying again would fail again. */
-const REFUSED = new Set(['forbidden', 'bad-request', 'too-large', 'not-found', 'closed']);
+const REFUSED = new Set(['forbidden', 'bad-request', 'too-large', 'not-found']);
 
 /** Event: change. */
 export class Outbox extends EventTarget {
   /** @type {Item[]} in the order in which they were sent */
   #items = [];
+  #flying = new Set(); // those without a reply yet
   #live;
   #me;
-  #key;
+  #signal;
+  #shelf;
 
-  /** @param {import('./live.js').Live} live @param {import('./api.js').User} me */
-  constructor(live, me) {
+  /** @param {import('./live.js').Live} live @param {import('./api.js').User} me @param {AbortSignal} [signal] */
+  constructor(live, me, signal) {
     super();
     this.#live = live;
     this.#me = me;
-    this.#key = `fanfare-outbox-${me.id}`;
-    this.#items = this.#kept();
-    live.addEventListener('open', () => this.#flush());
+    this.#signal = signal;
+    this.#shelf = shelf(`fanfare-outbox-${me.id}`);
+    this.#items = this.#shelf.load([]).map(i => ({ ...i, state: i.state === 'failed' ? 'failed' : 'sending' }));
+    live.addEventListener('open', () => { this.#dropStored(); this.#flush(); });
+    live.addEventListener('gap', () => this.#dropStored());
   }
 
   /** @param {number} room @param {string} text */
@@ -55,8 +59,20 @@ export class Outbox extends EventTarget {
     return this.#items.filter(i => i.room === room);
   }
 
+  /** Forgets all, for good. */
+  clear() {
+    this.#items = [];
+    this.#shelf.clear();
+  }
+
   #flush() {
     for (const i of this.#items) if (i.state === 'sending') this.#publish(i);
+  }
+
+  /** Takes out what is stored: where the hub did not tell of it, it is among what was missed, and asked for. */
+  #dropStored() {
+    this.#items = this.#items.filter(i => i.state !== 'sent');
+    this.#changed();
   }
 
   async #publish(item) {
@@ -66,7 +82,8 @@ export class Outbox extends EventTarget {
     if (!this.#live.isOpen || this.#flying.has(item.id)) return; // it goes with the next connection
     this.#flying.add(item.id);
     try {
-      await this.#live.publish(item.room, { id: item.id, text: item.text });
+      const { position } = await this.#live.publish(item.room, { id: item.id, text: item.text });
+      if (position === undefined) this.discard(item.id); // it was there already, and nobody is told anew
       item.state = 'sent';
     } catch (e) {
       if (REFUSED.has(e.code)) Object.assign(item, { state: 'failed', error: e.message });
@@ -77,22 +94,27 @@ export class Outbox extends EventTarget {
     this.#changed();
   }
 
-  #flying = new Set(); // those without a reply yet
-
-  #kept() {
-    try {
-      return JSON.parse(sessionStorage.getItem(this.#key) ?? '[]').map(i => ({ ...i, state: i.state === 'failed' ? 'failed' : 'sending' }));
-    } catch {
-      return []; // there is no storage here, as in a private window
-    }
-  }
-
   #changed() {
-    try {
-      sessionStorage.setItem(this.#key, JSON.stringify(this.#items));
-    } catch { /* as above */ }
+    if (this.#signal?.aborted) return; // another has what is kept
+    this.#shelf.save(this.#items);
     this.dispatchEvent(new Event('change'));
   }
+}
+
+/** What is kept under a name for this tab; nothing, where there is no storage, as in some private windows. */
+export function shelf(name) {
+  const attempt = (fn, otherwise) => {
+    try {
+      return fn() ?? otherwise;
+    } catch {
+      return otherwise;
+    }
+  };
+  return {
+    load: otherwise => attempt(() => JSON.parse(sessionStorage.getItem(name)), otherwise),
+    save: value => attempt(() => sessionStorage.setItem(name, JSON.stringify(value))),
+    clear: () => attempt(() => sessionStorage.removeItem(name)),
+  };
 }
 
 /** Makes a name; randomUUID is there in secure contexts alone. */

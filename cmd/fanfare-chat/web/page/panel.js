@@ -2,11 +2,11 @@
 
 import { api } from './api.js';
 import { pages } from './dialog.js';
-import { $, avatar, el, icon } from './dom.js';
+import { $, avatar, bdi, el, icon, isolated } from './dom.js';
 import { marked } from './text.js';
 import { short } from './time.js';
 
-/** Events: invite, leave; direct {user}; reveal {number}. */
+/** Events: invite {room}; leave {room}; direct {user, room}; reveal {number}. */
 export class Panel extends EventTarget {
   #kind = null; // people, search
   #room = null;
@@ -61,41 +61,44 @@ export class Panel extends EventTarget {
     this.#marks();
   }
 
-  /** Makes the list of people anew, as when one was invited. */
-  refresh() {
-    if (this.#kind === 'people') this.#set('people');
+  /** Makes the list of a room's people anew, as when one was invited. @param {import('./api.js').Room} room */
+  refresh(room) {
+    if (this.#kind === 'people' && room === this.#room) this.#set('people');
   }
 
   #people() {
-    const room = this.#room, act = (name, words, kind) => el('button', { type: 'button', class: kind, onclick: () => this.#emit(name) }, words);
+    const room = this.#room, act = (name, words, kind) => el('button', { type: 'button', class: kind, onclick: () => this.#emit(name, { room }) }, words);
     const members = pages(async after => {
       const page = await api.members(room.id, after);
-      queueMicrotask(() => this.#marks());
-      return { items: page.members.map(m => this.#person(m)), after: page.members.at(-1)?.key, more: page.more };
+      return { items: page.members.map(m => this.#person(m, room)), after: page.members.at(-1)?.key, more: page.more };
     }, 'Nobody is in this room.');
     const last = room.kind === 'direct' ? [] : [el('div', { class: 'panel-foot' }, act('leave', 'Leave this room', 'quiet danger'))];
     return [room.kind === 'direct' ? null : act('invite', 'Invite someone', 'primary wide'), members, ...last].filter(Boolean);
   }
 
-  #person(user) {
+  #person(user, room) {
     const self = user.id === this.#me.id;
-    return el('div', { class: 'row person', 'data-user': user.id }, avatar(user),
-      el('span', { class: 'label' }, el('bdi', {}, user.name), self ? ' (you)' : '', el('span', { class: 'soft small presence' })),
-      self || this.#room.kind === 'direct' ? null : el('button', { type: 'button', class: 'icon', 'aria-label': `Message ${user.name}`, title: `Message ${user.name}`,
-        onclick: () => this.#emit('direct', { user }) }, icon('at')));
+    const row = el('div', { class: 'row person', 'data-user': user.id }, avatar(user),
+      el('span', { class: 'label' }, bdi(user.name), self ? ' (you)' : '', el('span', { class: 'soft small presence' })),
+      self || room.kind === 'direct' ? null : el('button', { type: 'button', class: 'icon', 'aria-label': `Message ${user.name}`, title: `Message ${isolated(user.name)}`,
+        onclick: () => this.#emit('direct', { user, room }) }, icon('at')));
+    this.#mark(row);
+    return row;
   }
 
   /** Says who is here, on the button and in the list. */
   #marks() {
-    const here = new Set(this.#live.here.map(p => p.id));
-    $('act-people').replaceChildren(icon('people'), el('span', {}, String(here.size)), el('span', { class: 'wide-only' }, ' here'));
-    $('act-people').setAttribute('aria-label', `${here.size} here: show people`);
-    $('act-people').title = this.#live.here.map(p => p.name).join(', ');
-    for (const e of $('panel-body').querySelectorAll('.person')) {
-      const is = here.has(Number(e.dataset.user));
-      e.classList.toggle('is-here', is);
-      e.querySelector('.presence').textContent = is ? 'here now' : '';
-    }
+    const n = this.#live.here.length;
+    $('act-people').replaceChildren(icon('people'), el('span', {}, String(n)), el('span', { class: 'wide-only' }, ' here'));
+    $('act-people').setAttribute('aria-label', `${n} here: show people`);
+    $('act-people').title = this.#live.here.map(p => isolated(p.name)).join(', ');
+    for (const row of $('panel-body').querySelectorAll('.person')) this.#mark(row);
+  }
+
+  #mark(row) {
+    const is = this.#live.here.some(p => p.id === Number(row.dataset.user));
+    row.classList.toggle('is-here', is);
+    row.querySelector('.presence').textContent = is ? 'here now' : '';
   }
 
   #search() {
@@ -103,15 +106,16 @@ export class Panel extends EventTarget {
     const more = el('button', { type: 'button', class: 'wide', hidden: true, onclick: () => find(below) }, 'Older results');
     const input = el('input', { id: 'query', type: 'search', placeholder: 'Words, or how they begin', 'aria-label': 'Words to search for', autocomplete: 'off', oninput: () => soon() });
     const room = this.#room;
-    let timer, run = 0, below;
+    let timer, run = 0, words, below; // words: those of the results
     const soon = () => { clearTimeout(timer); timer = setTimeout(() => find(), 200); };
     const find = async from => {
-      const mine = ++run, q = input.value.trim();
+      const mine = ++run, q = from ? words : input.value.trim();
       if (q === '') return clear(HINT);
       try {
         const page = await api.search(room.id, q, from);
         if (mine !== run) return;
         if (!from) clear('');
+        words = q;
         results.append(...page.messages.map(m => this.#result(m, q)));
         below = page.messages.at(-1)?.number;
         more.hidden = !page.more;

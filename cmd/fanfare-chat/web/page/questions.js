@@ -2,7 +2,7 @@
 
 import { api } from './api.js';
 import { ask, field, pages, show } from './dialog.js';
-import { el, icon } from './dom.js';
+import { bdi, el, icon } from './dom.js';
 import { nameOf } from './rooms.js';
 
 /** @param {(room: import('./api.js').Room) => void} done */
@@ -18,8 +18,9 @@ export function createRoom(done) {
     run: async form => {
       const name = String(form.get('name')).trim();
       if (name === '') throw new Error('A room needs a name.');
-      done(await api.create(name, form.get('kind') === 'private'));
+      return api.create(name, form.get('kind') === 'private');
     },
+    done,
   });
 }
 
@@ -35,8 +36,8 @@ export function browseRooms(rooms, done) {
       const go = async e => {
         e.target.disabled = true;
         try {
-          done(mine ?? await api.join(r.id));
-          close();
+          const room = mine ?? await api.join(r.id);
+          if (close()) done(room);
         } catch (e) {
           failed.textContent = e.message;
         }
@@ -57,20 +58,21 @@ export function messageSomeone(done) {
   ask({
     title: 'Message someone', intro: 'Only you two will see what you write.', submit: 'Start',
     fields: [field('Their name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
-    run: async form => done(await api.direct(named(form))),
+    run: async form => api.direct(named(form)), done,
   });
 }
 
 /** @param {import('./api.js').Room} room @param {(name: string) => void} done */
 export function invite(room, done) {
   ask({
-    title: `Invite to ${room.name}`, intro: 'They become a member at once, and find the room in their list.', submit: 'Invite',
+    title: ['Invite to ', bdi(room.name)], intro: 'They become a member at once, and find the room in their list.', submit: 'Invite',
     fields: [field('Their name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
     run: async form => {
       const name = named(form);
       await api.invite(room.id, name);
-      done(name);
+      return name;
     },
+    done,
   });
 }
 
@@ -83,9 +85,9 @@ function named(form) {
 /** @param {import('./api.js').Room} room @param {() => void} done */
 export function leave(room, done) {
   ask({
-    title: `Leave ${nameOf(room)}?`, submit: 'Leave', danger: true,
+    title: ['Leave ', bdi(nameOf(room)), '?'], submit: 'Leave', danger: true,
     intro: room.kind === 'private' ? 'You can come back only if a member invites you.' : 'You can join again whenever you like.',
-    run: async () => { await api.leave(room.id); done(); },
+    run: () => api.leave(room.id), done,
   });
 }
 
@@ -112,7 +114,7 @@ export function welcome(me, some, act, find) {
   const button = (name, shape, words) => el('button', { type: 'button', onclick: () => act(name) }, icon(shape), words);
   return [
     el('img', { src: '/icon.svg', alt: '', width: 56, height: 56 }),
-    el('h3', {}, some ? 'Where would you like to talk?' : `Welcome, ${me.name}!`),
+    el('h3', {}, ...(some ? ['Where would you like to talk?'] : ['Welcome, ', bdi(me.name), '!'])),
     el('p', { class: 'soft' }, some ? 'Choose a room from the list, or begin something new.'
       : 'You are in no room yet. Join one that is open, make your own, or write to somebody whose name you know.'),
     el('div', { class: 'choices' },

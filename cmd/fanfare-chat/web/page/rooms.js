@@ -6,6 +6,8 @@
 export class Rooms extends EventTarget {
   /** @type {Map<number, Room>} */
   #all = new Map();
+  /** Counts the rooms that this page has added: a list that was asked for before may lack one. */
+  added = 0;
   #me;
 
   /** @param {import('./api.js').User} me */
@@ -31,6 +33,7 @@ export class Rooms extends EventTarget {
 
   /** Adds a room that this page has made or joined. @param {Room} room */
   add(room) {
+    this.added++;
     this.update([...this.#all.values(), room]);
   }
 
@@ -46,11 +49,14 @@ export class Rooms extends EventTarget {
     this.#changed();
   }
 
-  /** Notes that all up to a message has been read; reports whether that is news. */
+  /**
+   * Notes that all up to a message has been read; reports whether that is news. Another
+   * page may have read what this one has not heard of yet.
+   */
   read(id, number) {
     const room = this.#all.get(id);
     if (!room || number <= room.read) return false;
-    room.read = Math.min(number, room.last);
+    room.read = number;
     this.#changed();
     return true;
   }

@@ -1,6 +1,6 @@
 // The list of rooms. On a narrow page it is a drawer.
 
-import { $, avatar, el, icon } from './dom.js';
+import { $, avatar, composing, el, icon } from './dom.js';
 import { nameOf, unread } from './rooms.js';
 
 const NARROW = matchMedia('(max-width: 759px)');
@@ -72,6 +72,7 @@ export class Sidebar extends EventTarget {
   }
 
   #filterKey(e) {
+    if (composing(e)) return;
     const first = this.#shown().flat()[0];
     if (e.key === 'Enter' && first) this.#pick(first.id);
     if (e.key === 'Escape' && $('filter').value !== '') {

@@ -18,6 +18,25 @@ export const short = ms => SHORT.format(ms);
 /** A name for the day in local time that is the same for all its times. @param {number} ms */
 export const dayOf = ms => new Date(ms).toDateString();
 
+/**
+ * Has fn called when another day has begun: at midnight, or when somebody looks at the page
+ * again, as a device may have slept meanwhile.
+ * @param {() => void} fn @param {AbortSignal} signal
+ */
+export function eachDay(fn, signal) {
+  let today = dayOf(Date.now()), timer;
+  const look = () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, new Date().setHours(24, 0, 0, 100) - Date.now());
+    if (today === dayOf(Date.now())) return;
+    today = dayOf(Date.now());
+    fn();
+  };
+  for (const name of ['focus', 'visibilitychange']) addEventListener(name, look, { signal });
+  signal.addEventListener('abort', () => clearTimeout(timer));
+  look();
+}
+
 /** The day, in words. @param {number} ms @param {number} [now] */
 export function day(ms, now = Date.now()) {
   const then = dayOf(ms), yesterday = new Date(now);

@@ -14,7 +14,7 @@ const PAGE = 50;
 const MAX = 200;
 const MISSED = 1000; // changes; who has missed more begins anew
 
-/** Events: change; trouble, when messages could not be loaded. */
+/** Events: change; got {detail: Message[]}, messages that were asked for; trouble, when they could not be loaded. */
 export class Timeline extends EventTarget {
   /** @type {Message[]} by number */
   messages = [];
@@ -130,8 +130,7 @@ export class Timeline extends EventTarget {
       }
       this.#rev = Math.max(this.#rev, rev);
       for (const m of all.sort((a, b) => a.number - b.number)) this.#place(m);
-      this.dispatchEvent(new CustomEvent('caught-up', { detail: all }));
-      this.#changed();
+      this.#got(all);
     }
   }
 
@@ -159,6 +158,7 @@ export class Timeline extends EventTarget {
     const part = this.#part, run = this.#loading = {};
     this.#meanwhile = [];
     this.trouble = null;
+    let got = [];
     try {
       const { messages } = await api.messages(this.#room.id, before, limit);
       if (part !== this.#part || run !== this.#loading) return;
@@ -167,6 +167,7 @@ export class Timeline extends EventTarget {
       this.#loading = null;
       for (const m of this.#meanwhile) this.hear(m);
       this.check();
+      got = messages;
     } catch (e) {
       if (run !== this.#loading) return;
       this.trouble = e;
@@ -174,6 +175,11 @@ export class Timeline extends EventTarget {
     } finally {
       if (run === this.#loading) this.#loading = null;
     }
+    this.#got(got);
+  }
+
+  #got(messages) {
+    this.dispatchEvent(new CustomEvent('got', { detail: messages }));
     this.#changed();
   }
 

@@ -1,0 +1,83 @@
+package browser
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
+)
+
+// A login that ends leads to the form, and what was being written is there after the next.
+func TestLoginEnds(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", false)
+	ada.says("one")
+	ada.sees("one")
+	ada.do(`write($('text'), 'half a sen');`)
+	ada.do(`await fetch('/api/logout', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' });`)
+	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('what you were writing is kept')`)
+	ada.enter("Log in", "ada", password)
+	ada.in("talk")
+	ada.until(`$('text').value === 'half a sen'`)
+
+	ada.do(`press($('text'), 'Escape'); write($('text'), ''); press($('text'), 'ArrowUp'); await until('the message', () => $('text').value === 'one'); write($('text'), 'one and');`)
+	ada.expires()
+	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('what you were writing is kept')`)
+	ada.enter("Log in", "ada", password)
+	ada.in("talk")
+	ada.until(`$('text').value === 'one and' && seen($('editing'))`)
+	ada.says("one and two")
+	ada.seesAll("one and two")
+}
+
+// expires ends all logins while the house is closed, which the page hears of by a refused
+// request alone.
+func (g *guest) expires() {
+	g.Helper()
+	g.stop()
+	kept, err := sqlstore.Open(context.Background(), g.file)
+	if err != nil {
+		g.Fatal(err)
+	}
+	if _, err := kept.ExpireLogins(context.Background(), time.Now().AddDate(1, 0, 0)); err != nil {
+		g.Fatal(err)
+	}
+	if err := kept.Close(); err != nil {
+		g.Fatal(err)
+	}
+	g.start()
+}
+
+// What could not be sent before a login ended is sent after the next one.
+func TestLoginEndsWhileSending(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", false)
+	h.stop()
+	ada.until(`$('my-state').textContent === 'not connected'`)
+	ada.says("written before")
+	ada.until(`all('.pending').length === 1`)
+	ada.expires()
+	ada.until(`seen($('entry-form'))`)
+	ada.enter("Log in", "ada", password)
+	ada.in("talk")
+	ada.seesAll("written before")
+	ada.until(`all('.pending').length === 0`)
+}
+
+// Who logs out leaves nothing behind for the next at this screen.
+func TestNothingLeftBehind(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", false)
+	ada.do(`
+		write($('text'), 'a secret');
+		if (!JSON.stringify(sessionStorage).includes('a secret')) throw new Error('a draft is not kept');
+		$('act-logout').click();`)
+	ada.until(`seen($('entry-form')) && !JSON.stringify(sessionStorage).includes('a secret') && location.hash === ''`)
+	ada.signUp("bob")
+	ada.joins("talk")
+	ada.until(`$('text').value === ''`)
+}
