@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,40 +18,25 @@ import (
 // api has what the server does over ordinary HTTP, in JSON.
 func (a *app) api(mux *http.ServeMux) {
 	mux.HandleFunc("GET /topics", a.listTopics)
-	mux.HandleFunc("GET /topics/{name}", a.showTopic)
-	mux.HandleFunc("POST /topics/{name}", a.publish)
-	mux.HandleFunc("GET /topics/{name}/history", a.history)
-	mux.HandleFunc("GET /topics/{name}/presence", a.presence)
-	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.disconnectTopic)
-	mux.HandleFunc("POST /topics/{$}", noName)
-	mux.HandleFunc("GET /topics/{$}", noName)
-	mux.HandleFunc("POST /publish", a.publishBatch)
-	mux.HandleFunc("POST /users/{user}", a.publishToUser)
-	mux.HandleFunc("DELETE /users/{user}/connections", a.disconnectUser)
-}
-
-// plain is what a client is told of an error: without the package that noticed it.
-func plain(err error) string { return wire.Plain(err) }
-
-func answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // nobody to tell if the client is gone
-}
-
-func fail(w http.ResponseWriter, status int, reason string) {
-	answer(w, status, map[string]any{"error": reason})
+	mux.HandleFunc("GET /topics/{name}", a.asked(read, a.showTopic))
+	mux.HandleFunc("POST /topics/{name}", a.asked(publish, a.publish))
+	mux.HandleFunc("GET /topics/{name}/history", a.asked(read, a.history))
+	mux.HandleFunc("GET /topics/{name}/presence", a.asked(read, a.presence))
+	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.asked(disconnect, a.disconnectTopic))
+	mux.HandleFunc("POST /topics/{$}", a.noName)
+	mux.HandleFunc("GET /topics/{$}", a.noName)
+	mux.HandleFunc("POST /publish", a.asked(publish, a.publishBatch))
+	mux.HandleFunc("POST /users/{user}", a.asked(publish, a.publishToUser))
+	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(disconnect, a.disconnectUser))
 }
 
 // listTopics is GET /topics. Who the users are is not for everybody.
 func (a *app) listTopics(w http.ResponseWriter, r *http.Request) {
 	all := a.hub.Topics()
-	if !a.trusts(r) {
+	if !a.policy.request(r).trusted {
 		all = slices.DeleteFunc(all, func(s hub.TopicStats) bool { return hub.IsUserTopic(s.Name) })
 	}
-	answer(w, http.StatusOK, map[string]any{"topics": all})
+	a.answer(w, http.StatusOK, map[string]any{"topics": all})
 }
 
 // showTopic is GET /topics/{name}, of a topic or a pattern.
@@ -60,20 +44,20 @@ func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	stats, ok := a.hub.Topic(name)
 	if !ok {
-		fail(w, http.StatusNotFound, fmt.Sprintf("nobody is in the topic %q, and nothing of it is kept; to begin it connect to %s", name, socketURL(r)))
+		a.fail(w, http.StatusNotFound, fmt.Sprintf("nobody is in the topic %q, and nothing of it is kept; to begin it connect to %s", name, a.socketURL(r)))
 		return
 	}
-	answer(w, http.StatusOK, struct {
+	a.answer(w, http.StatusOK, struct {
 		hub.TopicStats
 		WebSocket string `json:"websocket"`
-	}{stats, socketURL(r)})
+	}{stats, a.socketURL(r)})
 }
 
 // history is GET /topics/{name}/history.
 func (a *app) history(w http.ResponseWriter, r *http.Request) {
 	request, err := historyRequest(r)
 	if err != nil {
-		fail(w, http.StatusBadRequest, plain(err))
+		a.fail(w, http.StatusBadRequest, plain(err))
 		return
 	}
 	result, err := session.History(a.hub, request)
@@ -81,11 +65,11 @@ func (a *app) history(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.As(err, &old):
 		e := wire.ErrorOf(err, wire.TooOld)
-		answer(w, http.StatusGone, map[string]any{"error": e.Message, "oldest": e.Oldest, "latest": e.Latest})
+		a.answer(w, http.StatusGone, map[string]any{"error": e.Message, "oldest": e.Oldest, "latest": e.Latest})
 	case err != nil:
-		fail(w, http.StatusBadRequest, plain(err))
+		a.fail(w, http.StatusBadRequest, plain(err))
 	default:
-		answer(w, http.StatusOK, result)
+		a.answer(w, http.StatusOK, result)
 	}
 }
 
@@ -119,15 +103,15 @@ func (a *app) presence(w http.ResponseWriter, r *http.Request) {
 	all, err := a.hub.Presence(name)
 	switch {
 	case errors.Is(err, hub.ErrNoPresence):
-		fail(w, http.StatusNotFound, plain(err)+"; start the server with -topic '"+name+" presence'")
+		a.fail(w, http.StatusNotFound, plain(err)+"; start the server with -topic '"+name+" presence'")
 		return
 	case err != nil:
-		fail(w, http.StatusBadRequest, plain(err))
+		a.fail(w, http.StatusBadRequest, plain(err))
 		return
 	case all == nil:
 		all = []hub.Person{}
 	}
-	answer(w, http.StatusOK, map[string]any{"topic": name, "present": all})
+	a.answer(w, http.StatusOK, map[string]any{"topic": name, "present": all})
 }
 
 // disconnectTopic is DELETE /topics/{name}/subscribers.
@@ -143,15 +127,15 @@ func (a *app) disconnectUser(w http.ResponseWriter, r *http.Request) {
 func (a *app) disconnect(w http.ResponseWriter, r *http.Request, name string, says map[string]any) {
 	code, reason, err := closing(r.URL.Query())
 	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
+		a.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if _, ok := a.hub.Topic(name); !ok {
-		fail(w, http.StatusNotFound, fmt.Sprintf("nobody is in %q", strings.TrimPrefix(name, hub.UserTopic(""))))
+		a.fail(w, http.StatusNotFound, fmt.Sprintf("nobody is in %q", strings.TrimPrefix(name, hub.UserTopic(""))))
 		return
 	}
 	says["closed"] = a.hub.Disconnect(name, code, reason)
-	answer(w, http.StatusOK, says)
+	a.answer(w, http.StatusOK, says)
 }
 
 // maxReason is how long the reason of a close frame can be (RFC 6455, 5.5).
@@ -172,6 +156,6 @@ func closing(q url.Values) (code wsproto.Code, reason string, err error) {
 	return code, reason, nil
 }
 
-func noName(w http.ResponseWriter, _ *http.Request) {
-	fail(w, http.StatusBadRequest, "the name of the topic is empty: use /topics/NAME")
+func (a *app) noName(w http.ResponseWriter, _ *http.Request) {
+	a.fail(w, http.StatusBadRequest, "the name of the topic is empty: use /topics/NAME")
 }

@@ -97,13 +97,18 @@ func TestBatchIsBounded(t *testing.T) {
 	many := []byte(`{"messages":[` + strings.Repeat("{},", 2_000_000) + `{}]}`)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err := json.Unmarshal(many, new(batch))
+	_, err := parseBatch(many)
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, errBatch) || n > 64<<20 {
 		t.Errorf("%d bytes were allocated: %v", n, err)
 	}
-	if err := json.Unmarshal([]byte(`{"messages":{}}`), new(batch)); err == nil || !strings.Contains(err.Error(), "no array") {
-		t.Errorf("an object: %v", err)
+	for body, says := range map[string]string{
+		`{"messages":{}}`: "not an array", `[]`: "not an object", `{"messages":[1]}`: "an object", `{"messages":[]`: "EOF", `{"messages":[{}]} {}`: "follows",
+		`{"messages":[{}]`: "EOF", ``: "EOF", `{"x":`: "EOF", `{"messages":[{"topic":}]}`: "invalid character",
+	} {
+		if _, err := parseBatch([]byte(body)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %s", body, err, says)
+		}
 	}
 	p := start(t, "-topic", "p.* history=1")
 	post := func(messages []string) (status int, r struct {

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/internal/strictjson"
 )
 
 const (
@@ -23,43 +25,95 @@ const (
 	maxReached = 100_000
 )
 
-// batch is the body of POST /publish.
-type batch struct {
-	Messages batchMessages `json:"messages"`
-}
-
-// batchMessages are at most maxBatch: "{}" has 2 bytes, and takes fifty times as many.
-type batchMessages []batchMessage
-
 var errBatch = fmt.Errorf("there are more than %d messages, the limit of a batch", maxBatch)
 
-// UnmarshalJSON fails with errBatch before it takes too many.
-func (all *batchMessages) UnmarshalJSON(b []byte) error {
-	*all = nil
-	d := json.NewDecoder(bytes.NewReader(b))
-	if t, err := d.Token(); t != json.Delim('[') {
-		return cmp.Or(err, errors.New(`"messages" is no array`))
+// parseBatch reads the body of POST /publish, of which the messages must each be an
+// object, however wrong. It fails with errBatch before it takes too many: "{}" has 2
+// bytes, and takes fifty times as many.
+func parseBatch(body []byte) (all []batchMessage, err error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); t != json.Delim('{') {
+		return nil, cmp.Or(err, errors.New("it is not an object"))
 	}
 	for d.More() {
-		if len(*all) == maxBatch {
-			return errBatch
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
 		}
-		var one batchMessage
-		if err := d.Decode(&one); err != nil {
-			return err
+		if name != "messages" {
+			err = d.Decode(new(json.RawMessage))
+		} else {
+			all, err = parseMessages(d)
 		}
-		*all = append(*all, one)
+		if err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	if _, err = d.Token(); err != nil {
+		return nil, err
+	}
+	if _, err = d.Token(); err != io.EOF {
+		return nil, errors.New("something follows the object")
+	}
+	return all, nil
 }
 
+func parseMessages(d *json.Decoder) (all []batchMessage, err error) {
+	if t, err := d.Token(); t != json.Delim('[') {
+		return nil, cmp.Or(err, errors.New(`"messages" is not an array`))
+	}
+	for d.More() {
+		if len(all) == maxBatch {
+			return nil, errBatch
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return nil, err
+		}
+		one, err := parseBatchMessage(raw)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	_, err = d.Token()
+	return all, err
+}
+
+// batchMessage is a message of a batch. What is nil is not there.
 type batchMessage struct {
-	Topic   string          `json:"topic"`
-	Pattern string          `json:"pattern"`
-	Data    json.RawMessage `json:"data"`
-	Text    *string         `json:"text"`
-	Base64  *[]byte         `json:"base64"`
-	Key     string          `json:"key"`
+	topic, pattern, key *strictjson.Value
+	data, text, base64  *strictjson.Value
+	tooDeep             error
+}
+
+// parseBatchMessage fails if raw is not an object. The result refers to raw.
+func parseBatchMessage(raw []byte) (b batchMessage, err error) {
+	members := map[string]**strictjson.Value{
+		"topic": &b.topic, "pattern": &b.pattern, "key": &b.key, "data": &b.data, "text": &b.text, "base64": &b.base64,
+	}
+	err = strictjson.Object(raw, func(name []byte, v strictjson.Value) {
+		if p := members[string(name)]; p != nil && (!v.IsNull() || p == &b.data) {
+			*p = &v
+		}
+	})
+	var deep *strictjson.DepthError
+	if errors.As(err, &deep) {
+		b.tooDeep, err = err, nil
+	}
+	return b, err
+}
+
+// stringOf returns what a member says, "" if it is not there.
+func stringOf(name string, v *strictjson.Value) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	s, ok := v.String()
+	if !ok {
+		return "", fmt.Errorf("%q must be a string, without half of a surrogate pair; it is %.60s", name, v.Text)
+	}
+	return s, nil
 }
 
 // published is what became of a message of a batch.
@@ -75,37 +129,36 @@ type published struct {
 // publishBatch is POST /publish. The messages are published one after the other; those
 // that are wrong are not, and say so.
 func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
-	body, ok := readBody(w, r, batchBodies*a.cfg.maxMessage)
+	body, ok := a.readBody(w, r, batchBodies*a.cfg.maxMessage)
 	if !ok {
 		return
 	}
-	var b batch
-	switch err := json.Unmarshal(body, &b); {
+	messages, err := parseBatch(body)
+	switch {
 	case errors.Is(err, errBatch):
-		fail(w, http.StatusRequestEntityTooLarge, err.Error())
-		return
-	case err != nil:
-		fail(w, http.StatusBadRequest, `the body is not as {"messages":[{"topic":"news","data":"hello"}]}: `+err.Error())
+		a.fail(w, http.StatusRequestEntityTooLarge, err.Error())
 		return
 	case !utf8.Valid(body):
-		fail(w, http.StatusBadRequest, "the body is not UTF-8, as JSON has to be")
+		a.fail(w, http.StatusBadRequest, "the body is not UTF-8, as JSON must be")
 		return
-	case len(b.Messages) == 0:
-		fail(w, http.StatusBadRequest, `there are no "messages"`)
+	case err != nil:
+		a.fail(w, http.StatusBadRequest, `the body is not as {"messages":[{"topic":"news","data":"hello"}]}: `+err.Error())
+		return
+	case len(messages) == 0:
+		a.fail(w, http.StatusBadRequest, `there are no "messages"`)
 		return
 	}
-	results, reached := make([]published, len(b.Messages)), 0
-	for i := range b.Messages {
-		results[i] = a.publishOne(&b.Messages[i], reached)
+	results, reached := make([]published, len(messages)), 0
+	for i := range messages {
+		results[i] = a.publishOne(&messages[i], reached)
 		reached += len(results[i].Topics)
 	}
-	answer(w, http.StatusOK, map[string]any{"results": results})
+	a.answer(w, http.StatusOK, map[string]any{"results": results})
 }
 
 // publishOne publishes a message of a batch, whose patterns have reached so many topics.
 func (a *app) publishOne(one *batchMessage, reached int) (p published) {
-	p.Topic, p.Pattern = one.Topic, one.Pattern
-	m, err := one.message(a.cfg.maxMessage)
+	m, err := one.message(&p, a.cfg.maxMessage)
 	switch {
 	case err != nil:
 	case p.Pattern != "" && reached >= maxReached:
@@ -141,33 +194,52 @@ func (p *published) set(rc hub.Receipt, err error) {
 	}
 }
 
-// message checks and encodes the message.
-func (b *batchMessage) message(limit int) (m hub.Message, err error) {
-	if (b.Topic == "") == (b.Pattern == "") {
+// message checks and encodes the message, and notes in p where it goes.
+func (b *batchMessage) message(p *published, limit int) (m hub.Message, err error) {
+	var topicErr, patternErr, keyErr error
+	var key string
+	p.Topic, topicErr = stringOf("topic", b.topic)
+	p.Pattern, patternErr = stringOf("pattern", b.pattern)
+	key, keyErr = stringOf("key", b.key)
+	if err := cmp.Or(topicErr, patternErr, keyErr, b.tooDeep); err != nil {
+		return m, err
+	}
+	if (p.Topic == "") == (p.Pattern == "") {
 		return m, errors.New(`the message needs either "topic" or "pattern"`)
 	}
-	var kind wire.Kind
-	var payload []byte
-	given := 0
-	if b.Data != nil {
-		var compact bytes.Buffer
-		_ = json.Compact(&compact, b.Data) // which has been read as JSON
-		kind, payload, given = wire.JSON, compact.Bytes(), given+1
-	}
-	if b.Text != nil {
-		kind, payload, given = wire.Text, []byte(*b.Text), given+1
-	}
-	if b.Base64 != nil {
-		kind, payload, given = wire.Binary, *b.Base64, given+1
-	}
+	kind, payload, err := b.payload()
 	switch {
-	case given != 1:
-		return m, errors.New(`the message needs one of "data", "text" and "base64"`)
+	case err != nil:
+		return m, err
 	case len(payload) > limit:
 		return m, fmt.Errorf("the message has %d bytes; at most %d are allowed", len(payload), limit)
 	}
-	if m, err = newMessage(kind, payload, b.Key); err != nil {
+	if m, err = newMessage(kind, payload, key); err != nil {
 		return m, fmt.Errorf("the message %w", err)
 	}
 	return m, nil
+}
+
+// payload returns the one of the three that is given.
+func (b *batchMessage) payload() (kind wire.Kind, payload []byte, err error) {
+	given := 0
+	if b.data != nil {
+		kind, payload, given = wire.JSON, b.data.AppendCompact(nil), given+1
+	}
+	if b.text != nil {
+		var s string
+		s, err = stringOf("text", b.text)
+		kind, payload, given = wire.Text, []byte(s), given+1
+	}
+	if b.base64 != nil {
+		payload = nil
+		if err = json.Unmarshal(b.base64.Text, &payload); err != nil {
+			err = fmt.Errorf(`"base64" must be a string in base64 (RFC 4648, 4): %w`, err)
+		}
+		kind, given = wire.Binary, given+1
+	}
+	if given != 1 {
+		return kind, nil, errors.New(`the message needs one of "data", "text" and "base64"`)
+	}
+	return kind, payload, err
 }

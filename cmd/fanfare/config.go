@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
@@ -18,7 +16,7 @@ import (
 type config struct {
 	addr       string
 	cert, key  string
-	origins    string
+	origins    origins
 	maxMessage int
 	maxPending int
 	maxConns   int
@@ -72,7 +70,10 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
-	f.StringVar(&c.origins, "origins", "", "`hosts` whose pages may connect and publish, parted by commas, or * for all;\nthe server's own if empty")
+	f.Func("origins", "`hosts` whose pages may connect, publish and read, beside the server's own, parted by commas: example.org,\nexample.org:8443 or https://example.org; * for all. Between pages of localhost the port does not matter", func(s string) (err error) {
+		c.origins, err = parseOrigins(s)
+		return err
+	})
 	serving.SizeVar(f, &c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`: 65536, 64k and 64KiB are the same, for all sizes here")
 	serving.SizeVar(f, &c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected, and by which\nit may lag behind in a topic whose -topic states no limit")
 	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
@@ -87,7 +88,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 		return err
 	})
 	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
-	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, which POST and DELETE then want as Authorization: Bearer TOKEN,\nand without which nobody can GET what users got, or who they are")
+	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, without which nobody can publish or disconnect, by HTTP or by WebSocket, or\nread what users got, or who they are. It is sent as Authorization: Bearer TOKEN or ?token=TOKEN")
 	serving.ProxiesVar(f, &c.proxies)
 	serving.HostsVar(f, &c.hosts)
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
@@ -112,8 +113,6 @@ func (c *config) check() error {
 		return fmt.Errorf("-max-topics is %d; it must be at least 1", c.maxTopics)
 	case c.ping < 0 || c.drain < 0:
 		return errors.New("-ping and -drain must not be negative")
-	case strings.Contains(c.origins, "/"):
-		return fmt.Errorf("-origins is %q; it takes hosts, such as example.org or example.org:8443, without http://", c.origins)
 	}
 	return nil
 }
@@ -124,13 +123,3 @@ func (c *config) secure() bool { return c.cert != "" }
 // turnBytes is the most that a connection is read, and so answered, after it was
 // last seen to have room.
 const turnBytes = 128 << 10
-
-// pages returns the hosts whose pages may connect, beside the server's own.
-func (c *config) pages() []string {
-	return strings.FieldsFunc(c.origins, func(r rune) bool { return r == ',' || r == ' ' })
-}
-
-// allows reports whether a page from the host of origin may connect.
-func (c *config) allows(host string) bool {
-	return slices.ContainsFunc(c.pages(), func(o string) bool { return o == "*" || strings.EqualFold(o, host) })
-}

@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -27,6 +27,23 @@ func (a *app) newHub() {
 		MaxTopics:    a.cfg.maxTopics,
 	})
 	a.sessions = session.New(a.hub, session.Options{Identify: a.identify})
+	a.readers = session.New(a.hub, session.Options{Identify: a.identify, Authorize: readOnly})
+}
+
+// acceptSession accepts who speaks fanfare.v1: who may not publish is a reader.
+func (a *app) acceptSession(r *wsproto.Request) error {
+	if a.policy.may(a.policy.handshake(r), publish, "") != nil {
+		return a.readers.Accept(r)
+	}
+	return a.sessions.Accept(r)
+}
+
+// readOnly is what readers may do.
+func readOnly(_ *hub.Member, do, _ string) error {
+	if do == wire.Publish {
+		return wire.Errorf(wire.Forbidden, "publishing needs the server's token: connect with Authorization: Bearer TOKEN or %s?token=TOKEN", hubPath)
+	}
+	return nil
 }
 
 // identify says who connects: the user is whom a proxy in front names, since the
@@ -52,11 +69,11 @@ func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
 
 // checkData reports what is wrong with what presence is to tell.
 func checkData(data string) error {
-	switch {
-	case len(data) > maxData:
+	if len(data) > maxData {
 		return fmt.Errorf("it has %d bytes; at most %d are allowed", len(data), maxData)
-	case !validJSON([]byte(data)):
-		return errors.New(`it is not JSON; it is to be a value such as {"name":"Ada"}, percent-encoded`)
+	}
+	if err := wire.CheckJSON([]byte(data)); err != nil {
+		return fmt.Errorf(`%s; it must be a value such as {"name":"Ada"}, percent-encoded`, plain(err))
 	}
 	return nil
 }

@@ -2,61 +2,100 @@ package main
 
 import (
 	_ "embed"
+	"fmt"
 	"net/http"
 
+	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 //go:embed index.html
 var index []byte
+
+const scriptPath = "/fanfare.js"
 
 // pages serves what comes over ordinary HTTP.
 func (a *app) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", home)
 	mux.HandleFunc("GET /healthz", a.health)
-	mux.HandleFunc("GET /echo", socketOnly)
-	mux.HandleFunc("GET "+hubPath, socketOnly)
-	mux.HandleFunc("GET /fanfare.js", session.Script)
+	mux.HandleFunc("GET /echo", a.socketOnly)
+	mux.HandleFunc("GET "+hubPath, a.socketOnly)
+	mux.HandleFunc("GET "+scriptPath, script)
 	a.api(mux)
-	return a.guard(a.authorize(mux))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enter(w, r, mux) })
 }
 
-// guard refuses what pages of other hosts post: a browser says where it comes from.
-func (a *app) guard(h http.Handler) http.Handler {
-	if a.cfg.allows("*") {
-		return h
+// enter is where all requests come in.
+func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	h, c := w.Header(), a.policy.request(r)
+	leaveBody(w, r)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	a.policy.share(h, c)
+	_, pattern := mux.Handler(r)
+	switch {
+	case !a.policy.admits(c) && (!isSafe(r) || isPreflight(r)):
+		a.refuse(w, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not do that here; the server's operator can allow it with -origins", c.origin)))
+	case isPreflight(r):
+		preflight(w)
+	case pattern == "":
+		a.noSuch(w, r, mux)
+	default:
+		mux.ServeHTTP(w, r)
 	}
-	p := http.NewCrossOriginProtection()
-	for _, host := range a.cfg.pages() {
-		// An entry that is no host cannot be an origin either.
-		_ = p.AddTrustedOrigin("http://" + host)
-		_ = p.AddTrustedOrigin("https://" + host)
+}
+
+// isSafe reports whether the request changes nothing (RFC 9110, 9.2.1).
+func isSafe(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
+
+// asked returns a handler of what somebody wants to do with the topic that the name, or
+// the user, in the path stands for: of nobody who may not.
+func (a *app) asked(do action, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		topic := r.PathValue("name")
+		if user := r.PathValue("user"); user != "" {
+			topic = hub.UserTopic(user)
+		}
+		if refusal := a.policy.may(a.policy.request(r), do, topic); refusal != nil {
+			a.refuse(w, refusal)
+			return
+		}
+		h(w, r)
 	}
-	return p.Handler(h)
 }
 
 func home(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'")
 	_, _ = w.Write(index)
+}
+
+// script is for pages of every host, whether they may connect or not.
+func script(w http.ResponseWriter, r *http.Request) {
+	w.Header().Del("Access-Control-Allow-Credentials")
+	session.Script(w, r)
 }
 
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	s, h := a.server.Stats(), a.hub.Stats()
-	answer(w, http.StatusOK, map[string]any{"status": "ok", "connections": s.Open, "topics": h.Topics})
+	a.answer(w, http.StatusOK, map[string]any{"status": "ok", "connections": s.Open, "topics": h.Topics})
 }
 
-func socketOnly(w http.ResponseWriter, r *http.Request) {
+func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
-	fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to "+socketURL(r))
+	a.fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to "+a.socketURL(r))
 }
 
 // socketURL is the request's URL for a WebSocket.
-func socketURL(r *http.Request) string {
-	if r.TLS != nil {
-		return "wss://" + r.Host + r.URL.EscapedPath()
+func (a *app) socketURL(r *http.Request) string {
+	scheme := "ws://"
+	if wsproto.Secure(r, a.cfg.proxies) {
+		scheme = "wss://"
 	}
-	return "ws://" + r.Host + r.URL.EscapedPath()
+	return scheme + wsproto.Host(r, a.cfg.proxies) + r.URL.EscapedPath()
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"runtime/pprof"
 
@@ -89,15 +88,16 @@ type app struct {
 	server   *wsproto.Server
 	hub      *hub.Hub
 	sessions *session.Endpoint
+	readers  *session.Endpoint // those who may not publish
 	echo     wsproto.Handler
-	token    string // of the HTTP API; none if empty
+	policy   policy
 }
 
 func newApp(cfg *config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, echo: new(echo)}
+	a := &app{cfg: cfg, log: log, echo: new(echo), policy: policy{origins: cfg.origins, proxies: cfg.proxies}}
 	if cfg.tokenFile != "" {
 		var err error
-		if a.token, err = readToken(cfg.tokenFile); err != nil {
+		if a.policy.token, err = readToken(cfg.tokenFile); err != nil {
 			return nil, err
 		}
 	}
@@ -107,6 +107,7 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	}
 	a.server = &wsproto.Server{
 		Accept:       a.accept,
+		CheckOrigin:  func(r *wsproto.Request) bool { return a.policy.admits(a.policy.handshake(r)) },
 		HTTP:         a.pages(),
 		Proxies:      cfg.proxies,
 		MaxMessage:   cfg.maxMessage,
@@ -117,20 +118,8 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	if cfg.compress {
 		a.server.Compression = new(wsproto.Compression)
 	}
-	if cfg.origins != "" {
-		a.server.CheckOrigin = a.checkOrigin
-	}
 	a.newHub()
 	return a, nil
-}
-
-func (a *app) checkOrigin(r *wsproto.Request) bool {
-	origin := r.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && (r.SameOrigin() || a.cfg.allows(u.Host))
 }
 
 // greet says where to go.

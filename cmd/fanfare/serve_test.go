@@ -137,6 +137,7 @@ func TestOrigin(t *testing.T) {
 		{p, "http://here", "101"}, {p, "http://evil.example", "403"}, {p, "null", "403"},
 		{open, "http://evil.example", "101"},
 		{some, "null", "403"}, {some, "https://also.example", "101"}, {some, "https://evil.example", "403"}, {some, "http://here", "101"},
+		{some, "https://good.example:443", "101"}, {some, "https://good.example:8443", "403"}, {some, "https://good.example.evil.example", "403"},
 	} {
 		if got := raw(t, c.p.addr, upgrade(c.origin)); !strings.HasPrefix(got, "HTTP/1.1 "+c.status) {
 			t.Errorf("%s: %s, want %s", c.origin, got, c.status)
@@ -221,7 +222,7 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"-max-pending", "10"}, 2, "-max-pending is 10"},
 		{[]string{"-max-conns", "-1"}, 2, "-max-conns"},
 		{[]string{"-max-message", "5000000000000000000"}, 2, "-max-pending"},
-		{[]string{"-origins", "https://good.example"}, 2, "without http://"},
+		{[]string{"-origins", "good.example, bad.example/path"}, 2, `"bad.example/path" is not a host`},
 		{[]string{"-drain", "-1s"}, 2, "-drain"},
 		{[]string{"-topic", "news hystory=5"}, 2, `no "hystory=5"`},
 		{[]string{"-token-file", "/nowhere/token"}, 1, "/nowhere/token"},

@@ -21,7 +21,7 @@ func (a *app) accept(r *wsproto.Request) error {
 		r.Handler = a.echo
 		return nil
 	case hubPath:
-		return a.sessions.Accept(r)
+		return a.acceptSession(r)
 	}
 	name, ok := strings.CutPrefix(path, topicsPath)
 	if !ok {
@@ -54,6 +54,8 @@ func (a *app) acceptMember(r *wsproto.Request, name string) error {
 	switch {
 	case pattern:
 		r.Handler = &listener{member{hub: a.hub}}
+	case a.policy.may(a.policy.handshake(r), publish, name) != nil:
+		r.Handler = &reader{member{hub: a.hub}}
 	case loudly:
 		r.Handler = &loud{member{hub: a.hub}}
 	default:
@@ -146,4 +148,11 @@ type listener struct{ member }
 
 func (*listener) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
 	c.Close(wsproto.PolicyViolation, "this is a pattern, which is only listened to; to send, connect to one topic")
+}
+
+// reader is a member that may not publish.
+type reader struct{ member }
+
+func (*reader) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
+	c.Close(wsproto.PolicyViolation, "publishing needs the server's token: connect with Authorization: Bearer TOKEN or ?token=TOKEN")
 }

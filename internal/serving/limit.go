@@ -10,9 +10,21 @@ import (
 // loops, listeners, standard streams, and HTTP requests under way.
 const reserve = 64
 
+// minFiles is the least limit of open files that makes sense: the reserve, and as many
+// connections.
+const minFiles = 2 * reserve
+
 // RaiseFileLimit raises the soft limit of open files to the hard one and returns
-// it.
+// it. It fails if that leaves no room for connections.
 func RaiseFileLimit() (uint64, error) {
+	files, err := raise()
+	if err == nil && files < minFiles {
+		err = fmt.Errorf("the limit of open files is %d, which leaves no room for connections: it must be at least %d; raise it with ulimit -n, LimitNOFILE= of systemd or --ulimit nofile= of Docker", files, minFiles)
+	}
+	return files, err
+}
+
+func raise() (uint64, error) {
 	var l unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
 		return 0, fmt.Errorf("cannot read the limit of open files: %w", err)

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// bodyTime is how long a body may take; else what has come of it could be held for ever.
+var bodyTime = 30 * time.Second
+
+// leaveBody has the body of a request not read unless readBody does so: net/http takes
+// what of it has come already, and ends the connection if there is more.
+func leaveBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 { // else net/http is reading ahead, to see the client leave
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(-time.Second))
+	}
+}
+
+// readBody reads a body of at most limit bytes. If that fails it answers; what can be
+// seen from the header is refused before anything is read, or 100 (Continue) is sent.
+func (a *app) readBody(w http.ResponseWriter, r *http.Request, limit int) (body []byte, ok bool) {
+	tooLarge := fmt.Sprintf("the body is larger than %d bytes, the limit of a message", limit)
+	if r.ContentLength > int64(limit) {
+		a.refuse(w, wsproto.Refuse(http.StatusRequestEntityTooLarge, tooLarge))
+		return nil, false
+	}
+	if coding := codingOf(r.Header.Values("Content-Encoding")); coding != "" {
+		refusal := wsproto.Refuse(http.StatusUnsupportedMediaType, fmt.Sprintf("the body is sent as %.40q; it is taken only as it is, without Content-Encoding", coding))
+		refusal.Header = http.Header{"Accept-Encoding": {"identity"}} // RFC 9110, 15.5.16
+		a.refuse(w, refusal)
+		return nil, false
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		a.fail(w, http.StatusRequestEntityTooLarge, tooLarge)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		a.fail(w, http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTime))
+	case err != nil:
+		a.fail(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
+	}
+	return body, err == nil
+}
+
+// codingOf returns the first coding of a body but identity, "" if it is sent as it is.
+func codingOf(fields []string) string {
+	for _, list := range fields {
+		for coding := range strings.SplitSeq(list, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return coding
+			}
+		}
+	}
+	return ""
+}
+
+// kindOf is JSON for application/json and what ends in +json, Text for text/*, and
+// Binary for everything else. Parameters do not matter, so they may be wrong.
+func kindOf(contentType string) wire.Kind {
+	if end := strings.IndexAny(contentType, ";,"); end >= 0 {
+		contentType = contentType[:end]
+	}
+	media := strings.ToLower(strings.TrimSpace(contentType))
+	switch {
+	case media == "application/json", strings.HasSuffix(media, "+json"):
+		return wire.JSON
+	case strings.HasPrefix(media, "text/"):
+		return wire.Text
+	}
+	return wire.Binary
+}

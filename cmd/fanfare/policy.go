@@ -1,0 +1,94 @@
+package main
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// policy says who may do what. Every entrance asks it and nothing else: handshakes at
+// /hub and /topics, GET, POST and DELETE.
+type policy struct {
+	token   string // without which nothing can be changed; none if empty
+	origins origins
+	proxies wsproto.Proxies
+}
+
+// action is what somebody wants to do with a topic.
+type action uint8
+
+const (
+	read action = iota // also to subscribe
+	publish
+	disconnect // to end the subscriptions of others
+)
+
+// caller is what a request says of whoever sends it: a handshake or any other.
+type caller struct {
+	origin  string // of the page that it comes from; none if empty
+	own     bool   // that page is the server's, or there is none
+	trusted bool   // it has the token
+}
+
+// handshake returns who asks for a WebSocket.
+func (p *policy) handshake(r *wsproto.Request) caller {
+	c := caller{origin: r.Get("Origin"), own: r.SameOrigin()}
+	if p.token != "" {
+		c.trusted = p.trusts(r.Headers().Values("Authorization"), r.Query())
+	}
+	return c
+}
+
+// request returns who sends an ordinary request.
+func (p *policy) request(r *http.Request) caller {
+	c := caller{origin: r.Header.Get("Origin"), own: wsproto.SameOrigin(r, p.proxies)}
+	switch site := r.Header.Get("Sec-Fetch-Site"); {
+	case len(r.Header.Values("Origin")) > 1:
+		c.origin, c.own = strings.Join(r.Header.Values("Origin"), ", "), false
+	case c.origin == "" && (site == "cross-site" || site == "same-site"):
+		c.origin, c.own = nobodysPage, false // a page, but the browser does not say which
+	}
+	if p.token != "" {
+		c.trusted = p.trusts(r.Header.Values("Authorization"), r.URL.Query())
+	}
+	return c
+}
+
+// trusts reports whether the token is among the credentials, which may be for others
+// too: as Authorization: Bearer TOKEN, or, for WebSockets in browsers, which cannot send
+// that, as ?token=TOKEN.
+func (p *policy) trusts(authorization []string, query url.Values) bool {
+	for _, credentials := range authorization {
+		scheme, token, _ := strings.Cut(strings.TrimSpace(credentials), " ")
+		if strings.EqualFold(scheme, "Bearer") && p.isToken(strings.TrimSpace(token)) {
+			return true
+		}
+	}
+	return p.isToken(query.Get("token"))
+}
+
+func (p *policy) isToken(s string) bool {
+	return p.token != "" && subtle.ConstantTimeCompare([]byte(s), []byte(p.token)) == 1
+}
+
+// admits reports whether the pages that c comes from may connect, and send anything.
+func (p *policy) admits(c caller) bool { return c.own || p.origins.allow(c.origin) }
+
+// may returns nil if c may do that with the topic, else how it is refused.
+func (p *policy) may(c caller, do action, topic string) *wsproto.Refusal {
+	switch users := hub.IsUserTopic(topic); {
+	case c.trusted, do == read && !users, do != read && p.token == "":
+		return nil
+	case p.token == "":
+		return wsproto.Refuse(http.StatusForbidden, "reading what users got needs the server's token, and the server was started without one (-token-file FILE)")
+	}
+	r := wsproto.Refuse(http.StatusUnauthorized, needsToken)
+	r.Header = http.Header{"Www-Authenticate": {"Bearer"}}
+	return r
+}
+
+const needsToken = "that needs the server's token, as Authorization: Bearer TOKEN or ?token=TOKEN"
