@@ -32,6 +32,9 @@
 // kernel lets it, what the processor's counters say of it: instructions and cycles, in
 // user space and in the kernel. With -vars, its heap, stacks and goroutines, too.
 //
+// What a connection weighs shows only on a server that has just been started: one that has
+// served others before has memory for these already. idle notes if it looks so.
+//
 // Opening many connections takes longer than most measurements. With -then, a broadcast
 // goes on in another way on the connections that there are, and idle with -at weighs the
 // server on the way to -n.

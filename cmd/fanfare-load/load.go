@@ -44,6 +44,7 @@ func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 	}
 	if opt.pid != 0 {
 		l.warnServerLimit()
+		l.checkFresh()
 	}
 	if l.turn, err = openTurn(ctx, opt.turn); err != nil {
 		return nil, err

@@ -22,7 +22,9 @@ type report struct {
 	Cycles  *messagesReport `json:"cycles,omitempty"`
 	Stalled *stalledReport  `json:"stalled,omitempty"`
 	Memory  []stage         `json:"memory,omitempty"`
-	Faults  []fault         `json:"faults"`
+	// Notes say what a reader of the figures has to know.
+	Notes  []string `json:"notes,omitempty"`
+	Faults []fault  `json:"faults"`
 	// Thresholds are those of -fail, for each load.
 	Thresholds []thresholdReport `json:"thresholds,omitempty"`
 }

@@ -29,6 +29,21 @@ func (t *table) columns(label string, widths []int, cells []string) {
 	t.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
+// paragraph writes words behind a margin, in lines of at most a hundred characters if no
+// word is longer.
+func (t *table) paragraph(margin, words string) {
+	line := margin
+	for word := range strings.FieldsSeq(words) {
+		if line != margin && utf8.RuneCountInString(line+word) > 100 {
+			t.WriteString(strings.TrimRight(line, " ") + "\n")
+			margin = strings.Repeat(" ", len(margin))
+			line = margin
+		}
+		line += word + " "
+	}
+	t.WriteString(strings.TrimRight(line, " ") + "\n")
+}
+
 // printTable writes the report for people.
 func (r *report) printTable(w io.Writer) error {
 	var t table
@@ -143,13 +158,16 @@ func (s *stalledReport) table(t *table) {
 // verdict ends the table with what went wrong.
 func (r *report) verdict(t *table) {
 	t.WriteString("\n")
+	for _, n := range r.Notes {
+		t.paragraph("NOTE   ", n)
+	}
 	for _, f := range r.Faults {
 		fmt.Fprintf(t, "FAULT  %s x %s\n", comma(f.Count), f.Kind)
 		if f.Example != "" {
-			fmt.Fprintf(t, "         for example: %s\n", f.Example)
+			t.paragraph("         ", "for example: "+f.Example)
 		}
 		if f.Hint != "" {
-			fmt.Fprintf(t, "         %s\n", f.Hint)
+			t.paragraph("         ", f.Hint)
 		}
 	}
 	for _, th := range r.Thresholds {
