@@ -16,7 +16,7 @@ import (
 type config struct {
 	addr       string
 	cert, key  string
-	origins    origins
+	origins    []string
 	maxMessage int
 	maxPending int
 	maxConns   int
@@ -70,10 +70,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
-	f.Func("origins", "`hosts` whose pages may connect, publish and read, beside the server's own, parted by commas: example.org,\nexample.org:8443 or https://example.org; * for all. Between pages of localhost the port does not matter", func(s string) (err error) {
-		c.origins, err = parseOrigins(s)
-		return err
-	})
+	serving.OriginsVar(f, &c.origins)
 	serving.SizeVar(f, &c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`: 65536, 64k and 64KiB are the same, for all sizes here")
 	serving.SizeVar(f, &c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected, and by which\nit may lag behind in a topic whose -topic states no limit")
 	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")

@@ -1,6 +1,9 @@
 package main
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // What a browser tells a page of another host, if the page may connect (WHATWG Fetch,
 // "CORS protocol"). A page without that can send what every form can, which the policy
@@ -17,9 +20,9 @@ const (
 // any page at all.
 func (p *policy) share(h http.Header, c caller) {
 	switch {
-	case p.origins.all():
+	case slices.Contains(p.server.Origins, "*"):
 		h.Set("Access-Control-Allow-Origin", "*")
-	case c.origin != "" && p.admits(c):
+	case c.origin != "" && c.admitted:
 		h.Set("Access-Control-Allow-Origin", c.origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
 		fallthrough

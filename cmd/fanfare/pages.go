@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"net/http"
@@ -22,28 +23,45 @@ func (a *app) pages() http.Handler {
 	mux.HandleFunc("GET /healthz", a.health)
 	mux.HandleFunc("GET /echo", a.socketOnly)
 	mux.HandleFunc("GET "+hubPath, a.socketOnly)
-	mux.HandleFunc("GET "+scriptPath, script)
+	mux.HandleFunc("GET "+scriptPath, session.Script)
 	a.api(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enter(w, r, mux) })
 }
 
+// callerKey is that of the caller in a request's context.
+type callerKey struct{}
+
+func callerOf(r *http.Request) caller {
+	c, _ := r.Context().Value(callerKey{}).(caller)
+	return c
+}
+
 // enter is where all requests come in.
 func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
-	h, c := w.Header(), a.policy.request(r)
 	leaveBody(w, r)
+	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	a.policy.share(h, c)
-	_, pattern := mux.Handler(r)
+	if _, pattern := mux.Handler(r); pattern == "" {
+		a.enterAs(w, r, func(w http.ResponseWriter, r *http.Request) { a.noSuch(w, r, mux) })
+	} else if r.URL.Path == scriptPath {
+		mux.ServeHTTP(w, r) // pages of every host can have it
+	} else {
+		a.enterAs(w, r, mux.ServeHTTP)
+	}
+}
+
+// enterAs calls h if the page that the request comes from may send it.
+func (a *app) enterAs(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
+	c := a.policy.request(r)
+	a.policy.share(w.Header(), c)
 	switch {
-	case !a.policy.admits(c) && (!isSafe(r) || isPreflight(r)):
+	case !c.admitted && (!isSafe(r) || isPreflight(r)):
 		a.refuse(w, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not do that here; the server's operator can allow it with -origins", c.origin)))
 	case isPreflight(r):
 		preflight(w)
-	case pattern == "":
-		a.noSuch(w, r, mux)
 	default:
-		mux.ServeHTTP(w, r)
+		h(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	}
 }
 
@@ -60,7 +78,7 @@ func (a *app) asked(do action, h http.HandlerFunc) http.HandlerFunc {
 		if user := r.PathValue("user"); user != "" {
 			topic = hub.UserTopic(user)
 		}
-		if refusal := a.policy.may(a.policy.request(r), do, topic); refusal != nil {
+		if refusal := a.policy.may(callerOf(r), do, topic); refusal != nil {
 			a.refuse(w, refusal)
 			return
 		}
@@ -72,12 +90,6 @@ func home(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'self' 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'")
 	_, _ = w.Write(index)
-}
-
-// script is for pages of every host, whether they may connect or not.
-func script(w http.ResponseWriter, r *http.Request) {
-	w.Header().Del("Access-Control-Allow-Credentials")
-	session.Script(w, r)
 }
 
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {

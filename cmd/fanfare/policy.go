@@ -11,11 +11,11 @@ import (
 )
 
 // policy says who may do what. Every entrance asks it and nothing else: handshakes at
-// /hub and /topics, GET, POST and DELETE.
+// /hub and /topics, GET, POST and DELETE. Which hosts there are, and which pages may
+// connect, wsproto.Server decides, for all of them too.
 type policy struct {
-	token   string // without which nothing can be changed; none if empty
-	origins origins
-	proxies wsproto.Proxies
+	server *wsproto.Server
+	token  string // without which nothing can be changed; none if empty
 }
 
 // action is what somebody wants to do with a topic.
@@ -27,16 +27,16 @@ const (
 	disconnect // to end the subscriptions of others
 )
 
-// caller is what a request says of whoever sends it: a handshake or any other.
+// caller is what a request says of whoever sends it.
 type caller struct {
-	origin  string // of the page that it comes from; none if empty
-	own     bool   // that page is the server's, or there is none
-	trusted bool   // it has the token
+	origin   string // of the page that it comes from; none if empty
+	admitted bool   // pages of that origin may connect
+	trusted  bool   // it has the token
 }
 
-// handshake returns who asks for a WebSocket.
+// handshake returns who asks for a WebSocket, from a page that is admitted.
 func (p *policy) handshake(r *wsproto.Request) caller {
-	c := caller{origin: r.Get("Origin"), own: r.SameOrigin()}
+	c := caller{origin: r.Get("Origin"), admitted: true}
 	if p.token != "" {
 		c.trusted = p.trusts(r.Headers().Values("Authorization"), r.Query())
 	}
@@ -45,12 +45,11 @@ func (p *policy) handshake(r *wsproto.Request) caller {
 
 // request returns who sends an ordinary request.
 func (p *policy) request(r *http.Request) caller {
-	c := caller{origin: r.Header.Get("Origin"), own: wsproto.SameOrigin(r, p.proxies)}
-	switch site := r.Header.Get("Sec-Fetch-Site"); {
-	case len(r.Header.Values("Origin")) > 1:
-		c.origin, c.own = strings.Join(r.Header.Values("Origin"), ", "), false
-	case c.origin == "" && (site == "cross-site" || site == "same-site"):
-		c.origin, c.own = nobodysPage, false // a page, but the browser does not say which
+	c := caller{origin: r.Header.Get("Origin")}
+	if site := r.Header.Get("Sec-Fetch-Site"); c.origin == "" && (site == "cross-site" || site == "same-site") {
+		c.origin = "null" // a page, but the browser does not say which
+	} else {
+		c.admitted = p.server.AllowsOrigin(r)
 	}
 	if p.token != "" {
 		c.trusted = p.trusts(r.Header.Values("Authorization"), r.URL.Query())
@@ -74,9 +73,6 @@ func (p *policy) trusts(authorization []string, query url.Values) bool {
 func (p *policy) isToken(s string) bool {
 	return p.token != "" && subtle.ConstantTimeCompare([]byte(s), []byte(p.token)) == 1
 }
-
-// admits reports whether the pages that c comes from may connect, and send anything.
-func (p *policy) admits(c caller) bool { return c.own || p.origins.allow(c.origin) }
 
 // may returns nil if c may do that with the topic, else how it is refused.
 func (p *policy) may(c caller, do action, topic string) *wsproto.Refusal {

@@ -94,7 +94,7 @@ type app struct {
 }
 
 func newApp(cfg *config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, echo: new(echo), policy: policy{origins: cfg.origins, proxies: cfg.proxies}}
+	a := &app{cfg: cfg, log: log, echo: new(echo)}
 	if cfg.tokenFile != "" {
 		var err error
 		if a.policy.token, err = readToken(cfg.tokenFile); err != nil {
@@ -107,7 +107,8 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	}
 	a.server = &wsproto.Server{
 		Accept:       a.accept,
-		CheckOrigin:  func(r *wsproto.Request) bool { return a.policy.admits(a.policy.handshake(r)) },
+		Origins:      cfg.origins,
+		Hosts:        cfg.hosts,
 		HTTP:         a.pages(),
 		Proxies:      cfg.proxies,
 		MaxMessage:   cfg.maxMessage,
@@ -115,6 +116,7 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 		Logger:       log,
 		Engine:       netpoll.Options{MaxPending: cfg.maxPending, MaxConns: cfg.maxConns},
 	}
+	a.policy.server = a.server
 	if cfg.compress {
 		a.server.Compression = new(wsproto.Compression)
 	}

@@ -222,7 +222,7 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"-max-pending", "10"}, 2, "-max-pending is 10"},
 		{[]string{"-max-conns", "-1"}, 2, "-max-conns"},
 		{[]string{"-max-message", "5000000000000000000"}, 2, "-max-pending"},
-		{[]string{"-origins", "good.example, bad.example/path"}, 2, `"bad.example/path" is not a host`},
+		{[]string{"-origins", "good.example, bad.example/path"}, 2, `Origins has "bad.example/path"; it takes hosts`},
 		{[]string{"-drain", "-1s"}, 2, "-drain"},
 		{[]string{"-topic", "news hystory=5"}, 2, `no "hystory=5"`},
 		{[]string{"-token-file", "/nowhere/token"}, 1, "/nowhere/token"},

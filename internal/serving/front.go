@@ -1,9 +1,8 @@
 package serving
 
 import (
+	"errors"
 	"flag"
-	"fmt"
-	"net"
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -40,28 +39,37 @@ func (v *proxies) Set(s string) error {
 
 // HostsVar defines the flag -hosts.
 func HostsVar(f *flag.FlagSet, p *[]string) {
-	f.Var((*hosts)(p), "hosts", "`names` of this server beside localhost and what cannot be registered, parted by commas. A request\nto a private or loopback address for any other host gets 421, since it may come from a page\nwhose name was made to point here (DNS rebinding). A proxy that speaks TLS needs no entry")
+	v := &hosts{p, func(list []string) error { return (&wsproto.Server{Hosts: list}).Validate() }}
+	f.Var(v, "hosts", "`names` of this server beside localhost and what cannot be registered, parted by commas: example.org,\n*.example.org. A plain request to a private or loopback address for any other host gets 421, since\nit may come from a page whose name was made to point here (DNS rebinding). A proxy with TLS in\nfront needs no entry")
 }
 
-// hosts is the flag.Value of HostsVar.
-type hosts []string
+// OriginsVar defines the flag -origins.
+func OriginsVar(f *flag.FlagSet, p *[]string) {
+	v := &hosts{p, func(list []string) error { return (&wsproto.Server{Origins: list}).Validate() }}
+	f.Var(v, "origins", "`hosts` whose pages may connect, publish and read, beside the server's own, parted by commas: example.org,\nexample.org:8443, *.example.org or https://example.org; * for all. For a server at localhost pages\nof every port of localhost are its own")
+}
 
-func (v *hosts) String() string { return strings.Join(*v, ",") }
+// hosts is the flag.Value of both.
+type hosts struct {
+	list     *[]string
+	validate func([]string) error
+}
+
+func (v *hosts) String() string {
+	if v.list == nil { // package flag asks for what is the default
+		return ""
+	}
+	return strings.Join(*v.list, ",")
+}
 
 func (v *hosts) Set(s string) error {
-	var all []string
-	for name := range strings.SplitSeq(s, ",") {
-		if name = strings.TrimSpace(name); name == "" {
-			continue
-		}
-		if strings.ContainsAny(name, "/@* ") {
-			return fmt.Errorf("%q is not a host; it takes names such as chat.example.org", name)
-		}
-		if host, _, err := net.SplitHostPort(name); err == nil {
-			name = host
-		}
-		all = append(all, strings.ToLower(name))
+	all := *v.list
+	for name := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ' ' }) {
+		all = append(all, strings.TrimSuffix(name, "/"))
 	}
-	*v = append(*v, all...)
+	if err := v.validate(all); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "wsproto: Server."))
+	}
+	*v.list = all
 	return nil
 }

@@ -22,11 +22,11 @@ func TestFrontFlags(t *testing.T) {
 	}{
 		{"", true, false, nil, ""},
 		{"-trusted-proxies none", false, false, nil, ""},
-		{"-trusted-proxies private,127.0.0.1 -hosts Chat.example.org,other.example:8443,", true, true, []string{"chat.example.org", "other.example"}, ""},
+		{"-trusted-proxies private,127.0.0.1 -hosts chat.example.org,*.other.example,", true, true, []string{"chat.example.org", "*.other.example"}, ""},
 		{"-hosts a.example -hosts b.example", true, false, []string{"a.example", "b.example"}, ""},
 		{"-trusted-proxies here", true, false, nil, `"here"`},
-		{"-hosts https://chat.example.org", true, false, nil, "chat.example.org"},
-		{"-hosts *", true, false, nil, `"*"`},
+		{"-hosts https://chat.example.org", true, false, nil, `Hosts has "https://chat.example.org"`},
+		{"-origins a.example/b", true, false, nil, `Origins has "a.example/b"; it takes hosts`},
 	} {
 		f := flag.NewFlagSet("x", flag.ContinueOnError)
 		f.SetOutput(io.Discard)
@@ -34,6 +34,7 @@ func TestFrontFlags(t *testing.T) {
 		var hosts []string
 		ProxiesVar(f, &p)
 		HostsVar(f, &hosts)
+		OriginsVar(f, new([]string))
 		err := f.Parse(strings.Fields(c.args))
 		if (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
 			t.Errorf("%s: %v, want %q", c.args, err, c.fails)
