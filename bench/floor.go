@@ -69,7 +69,7 @@ func (o *floorOptions) turns(p *programs) []turn {
 // visit fails if anything was lost: such figures are not to be compared.
 func (o *floorOptions) visit(ctx context.Context, p *programs, t *turn, log io.Writer) error {
 	limit := o.duration + time.Minute
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took more than %v", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, outOfTime{fmt.Sprintf("it took more than %v", limit)})
 	defer cancel()
 	s, err := t.start(ctx)
 	if err != nil {

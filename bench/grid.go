@@ -63,6 +63,12 @@ func (m *measurement) table(columns []column) grid {
 		for _, f := range r.Faults {
 			g.notes = append(g.notes, fmt.Sprintf("%s is not ranked: %s", r.Server, f))
 		}
+		switch {
+		case r.late():
+			g.notes = append(g.notes, fmt.Sprintf("%s was not measured: %s", r.Server, r.Late))
+		case r.Late != "":
+			g.notes = append(g.notes, fmt.Sprintf("%s was not measured in every round: %s", r.Server, r.Late))
+		}
 		if len(r.Figures) == 0 {
 			continue
 		}
@@ -83,8 +89,11 @@ func (r *row) cell(c column) string {
 }
 
 func (r *row) name() string {
-	if r.ranked {
+	switch {
+	case r.ranked:
 		return r.Server
+	case r.late():
+		return r.Server + " (not measured)"
 	}
 	return r.Server + " (not ranked)"
 }
@@ -145,7 +154,7 @@ func (m *measurement) speeds() grid {
 	each := map[kind]string{echo: "message", broadcast: "delivery", churn: "connection"}[m.Kind]
 	many := map[kind]string{echo: "messages/s", broadcast: "deliveries/s", churn: "connections/s"}[m.Kind]
 	g := m.table([]column{
-		{"server CPU, us/" + each, cpuEach, rangeOf(hundredths)},
+		{"server CPU, µs/" + each, cpuEach, rangeOf(hundredths)},
 		{many, perSecond, rangeOf(whole)},
 		{"p50, ms", p50, rangeOf(millis)},
 		{"p99, ms", p99, rangeOf(millis)},

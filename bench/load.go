@@ -108,7 +108,7 @@ const visitLimit = 3 * time.Minute
 // visit starts a server, runs fanfare-load against it, and ends it. Everything
 // together takes at most limit.
 func (p *programs) visit(ctx context.Context, server *servers.Server, mode string, limit time.Duration, args ...string) (*loaded, error) {
-	bounded, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took more than %v", limit))
+	bounded, cancel := context.WithTimeoutCause(ctx, limit, outOfTime{fmt.Sprintf("it took more than %v", limit)})
 	defer cancel()
 	s, err := p.startServer(bounded, server.Name, mode)
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -192,8 +191,13 @@ func (o *options) duration(longer int) string {
 	return (d * time.Duration(longer)).String()
 }
 
+// outOfTime is what ends a visit that takes too long. Nothing was lost or refused by it.
+type outOfTime struct{ why string }
+
+func (e outOfTime) Error() string { return e.why }
+
 // errTimeUp ends the visit that is under way after most.
-var errTimeUp = errors.New("the time for all of it was over")
+var errTimeUp error = outOfTime{"the time for all of it was over"}
 
 // most is for how long programs are run: with the charts, a run ends within 3 or 30
 // minutes.

@@ -68,7 +68,7 @@ func (m *measurement) kindColumns() []column {
 	if m.Kind == memory {
 		return []column{{"RSS after an echo", echoed.at(rss), rangeOf(bytesEach)}}
 	}
-	all := []column{{"server CPU in us", cpuEach, rangeOf(hundredths)}, {"p99 in ms", p99, rangeOf(millis)}}
+	all := []column{{"server CPU in µs", cpuEach, rangeOf(hundredths)}, {"p99 in ms", p99, rangeOf(millis)}}
 	if !m.Paced {
 		all = append(all, column{"per second", perSecond, rangeOf(whole)})
 	}

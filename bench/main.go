@@ -77,8 +77,5 @@ func (o *options) run(ctx context.Context, stdout, log io.Writer) error {
 			return err
 		}
 	}
-	if !r.clean() {
-		return errors.New("some servers lost or refused something: their rows are not ranked")
-	}
-	return nil
+	return r.verdict()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,8 +27,10 @@ type row struct {
 	Figures map[figure]spread `json:"figures,omitempty"`
 	// Stalled says what became of subscribers that did not read, in the last round.
 	Stalled string   `json:"stalled,omitempty"`
-	Faults  []string `json:"faults,omitempty"`
-	ranked  bool
+	Faults  []string `json:"faults,omitempty"` // what it lost or refused
+	// Late says what there was no time for.
+	Late   string `json:"late,omitempty"`
+	ranked bool
 }
 
 // measure asks in rounds, in each of which every errand and every server has its turn,
@@ -170,6 +173,7 @@ type samples struct {
 	values  []map[figure][]float64 // for each load
 	stalled string
 	faults  []string
+	late    string
 }
 
 func newSamples(s *servers.Server, e *errand) *samples {
@@ -198,12 +202,17 @@ func (s *samples) add(got *loaded, err error) string {
 			if s.errand.kind() == memory {
 				said = append(said, bytesEach(f[memory.ranking()]))
 			} else {
-				said = append(said, fmt.Sprintf("%s/s, %.1f us", comma(int(f[perSecond])), f[cpuEach]))
+				said = append(said, fmt.Sprintf("%s/s, %.1f µs", comma(int(f[perSecond])), f[cpuEach]))
 			}
 		}
 		s.stalled = got.stalled()
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.As(err, new(outOfTime)): // which says nothing of the server
+		s.late = err.Error()
+		return ": " + err.Error()
+	default:
 		s.faults = append(s.faults, err.Error())
 		return ": " + err.Error()
 	}
@@ -211,7 +220,7 @@ func (s *samples) add(got *loaded, err error) string {
 }
 
 func (s *samples) row(place int) row {
-	r := row{Server: s.server.Name, Stalled: s.stalled, Faults: s.faults, Figures: map[figure]spread{}}
+	r := row{Server: s.server.Name, Stalled: s.stalled, Faults: s.faults, Late: s.late, Figures: map[figure]spread{}}
 	for name, v := range s.values[place] {
 		r.Figures[name] = spreadOf(v)
 	}

@@ -45,12 +45,12 @@ func (r *report) plan() grid {
 		}
 		switch cpu := row.Figures[cpuEach].Median; m.Kind {
 		case churn:
-			add("time to open all of them", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s us of server CPU to open and close one, %d CPUs", hundredths(cpu), r.Machine.Cores)
+			add("time to open all of them", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s µs of server CPU to open and close one, %d CPUs", hundredths(cpu), r.Machine.Cores)
 		case broadcast:
 			if m.Paced || row.Stalled != "" {
 				continue
 			}
-			add("one publish to all ("+m.Title[len("Broadcast: "):]+")", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s us of server CPU for each delivery, %d CPUs", hundredths(cpu), r.Machine.Cores)
+			add("one publish to all ("+m.Title[len("Broadcast: "):]+")", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s µs of server CPU for each delivery, %d CPUs", hundredths(cpu), r.Machine.Cores)
 		}
 	}
 	return g

@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
@@ -52,14 +52,34 @@ func (r *report) describe(ctx context.Context, o *options, program string) error
 	return nil
 }
 
-// clean reports whether all rows are ranked.
-func (r *report) clean() bool {
+// late reports whether there was no time to measure a row, in which nothing is wrong.
+func (r *row) late() bool { return r.Late != "" && !r.ranked && len(r.Faults) == 0 }
+
+// verdict is an error if some rows are not ranked: what was lost or refused, and what there
+// was no time for.
+func (r *report) verdict() error {
+	faulty, late, all := 0, 0, 0
 	for _, m := range r.Measurements {
-		if slices.ContainsFunc(m.Rows, func(r row) bool { return !r.ranked }) {
-			return false
+		for i := range m.Rows {
+			switch all++; {
+			case m.Rows[i].late():
+				late++
+			case !m.Rows[i].ranked:
+				faulty++
+			}
 		}
 	}
-	return true
+	var said []string
+	if faulty > 0 {
+		said = append(said, fmt.Sprintf("servers lost or refused something in %d of %d rows, which are not ranked", faulty, all))
+	}
+	if late > 0 {
+		said = append(said, fmt.Sprintf("the time was up before %d of %d rows were measured: nothing was lost in those; choose fewer -servers, or leave out -quick", late, all))
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(said, "; "))
 }
 
 // publish writes the tables to out, and the files that were asked for.

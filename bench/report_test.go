@@ -90,8 +90,33 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "tables.txt", tables.String())
-	if r.clean() {
-		t.Error("a report with faults is clean")
+}
+
+// TestVerdict tells losses from rows that there was no time for.
+func TestVerdict(t *testing.T) {
+	timed := func(r row) row { r.Late = errTimeUp.Error(); return r }
+	good, lossy := row{Server: "good", Figures: map[figure]spread{cpuEach: same(1)}}, row{Server: "lossy", Faults: []string{"3 lost"}}
+	for _, c := range []struct {
+		rows        []row
+		says, never string
+		notes       string
+	}{
+		{[]row{good}, "", "", ""},
+		{[]row{good, lossy}, "lost or refused something in 1 of 2 rows", "time", "lossy is not ranked: 3 lost"},
+		{[]row{good, timed(row{Server: "slow"})}, "before 1 of 2 rows were measured", "refused", "slow was not measured: the time for all of it was over"},
+		{[]row{timed(good)}, "", "", "good was not measured in every round: the time"},
+		{[]row{timed(lossy), timed(row{Server: "slow"}), good}, "in 1 of 3 rows, which are not ranked; the time was up before 1 of 3", "", "lossy is not ranked"},
+	} {
+		m := measurement{load: load{Kind: echo}, Rows: c.rows}
+		m.rank()
+		err := (&report{Measurements: []measurement{m}}).verdict()
+		if said := fmt.Sprint(err); (err != nil) != (c.says != "") || c.says != "" && !strings.Contains(said, c.says) || c.never != "" && strings.Contains(said, c.never) {
+			t.Errorf("%+v: %v", c.rows, err)
+		}
+		g := m.speeds()
+		if text := g.text(); !strings.Contains(text, c.notes) {
+			t.Errorf("no %q in\n%s", c.notes, text)
+		}
 	}
 }
 

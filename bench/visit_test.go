@@ -158,12 +158,15 @@ func TestMeasureEnds(t *testing.T) {
 	e := single(load{Kind: churn}, "churn", "-duration", "1h")
 	c.measure(ctx, []errand{e})
 	m := c.report.Measurements[0]
-	if faults := m.Rows[0].Faults; !m.Short || m.Rounds != 1 || len(faults) != 1 || faults[0] != errTimeUp.Error() {
+	if r := m.Rows[0]; !m.Short || m.Rounds != 1 || len(r.Faults) > 0 || r.Late != errTimeUp.Error() {
 		t.Errorf("%+v", m)
 	}
+	if err := c.report.verdict(); err == nil || strings.Contains(err.Error(), "refused") {
+		t.Errorf("where only time ran out the verdict is %v", err)
+	}
 	who := c.takers(&e)
-	if c.round(ctx, &e, who, 1); len(who[0].faults) > 0 {
-		t.Errorf("a second round has %q", who[0].faults)
+	if c.round(ctx, &e, who, 1); len(who[0].faults) > 0 || who[0].late != "" {
+		t.Errorf("a second round has %q, %q", who[0].faults, who[0].late)
 	}
 	if err := c.simulate(ctx, 1000); !errors.Is(err, errTimeUp) || len(c.report.Simulations) > 0 {
 		t.Errorf("%v, %+v", err, c.report.Simulations)
