@@ -92,6 +92,7 @@ type rare struct {
 	exclusive *Exclusive // while access is reserved
 	tls       *secure    // nil without TLS
 	drained   Scheduler  // to be told when nothing is pending: see WhenDrained
+	load      load
 }
 
 // held says why reading pauses, in its first two bits, and what comes before more is
@@ -199,7 +200,7 @@ func (c *Conn) rareLocked() *rare {
 
 // tidyLocked gives rare back if it holds nothing.
 func (c *Conn) tidyLocked() {
-	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil {
+	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.load.bytes == 0 {
 		c.rare = nil
 	}
 }
@@ -292,16 +293,24 @@ func (c *Conn) leave() (fd int32, err error) {
 func (c *Conn) dieLocked() (fd int32, err error) {
 	c.phase = dead
 	fd, c.fd = c.fd, -1
-	if c.out != nil && !c.out.gathers() {
-		c.loop.queued.Add(-int64(c.out.bytes))
-	}
+	c.dropPendingLocked()
 	c.out = nil
-	c.dropBehindLocked()
 	c.drainedLocked()
+	c.unloadLocked()
 	if c.rare != nil {
 		err, c.rare = c.rare.err, nil
 	}
 	return fd, err
+}
+
+// dropPendingLocked drops what is queued. What a turn has gathered is the worker's.
+func (c *Conn) dropPendingLocked() {
+	if o := c.out; o != nil && !o.gathers() {
+		c.loop.queued.Add(-int64(o.bytes))
+		o.free()
+		c.out = nil
+	}
+	c.dropBehindLocked()
 }
 
 // release takes the connection out of the engine, which goes on counting it, and

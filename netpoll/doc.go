@@ -117,6 +117,10 @@
 // small ones, and large ones take no part. It only tries them, so it waits for none,
 // whoever else holds what; who finds one held waits for a burst as for any other write.
 //
+// Who adds to what a connection holds may have to close others (see below): under
+// Conn.mu it takes budget.mu, under which it only tries the locks of other connections,
+// and heavy.mu, the lists of those that hold much, which is a leaf.
+//
 // The exception: what was given to WhenDrained is scheduled under Conn.mu, so that no
 // write comes between. A Task takes ready.mu for it, and the pool its own lock; another
 // [Scheduler] takes what it likes, if under that no method of a Conn is ever called. So

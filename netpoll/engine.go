@@ -28,6 +28,7 @@ type Engine struct {
 	rings      rings
 
 	admission admission
+	budget    budget
 	open      atomic.Int64 // those that Shutdown waits for
 	accepted  atomic.Int64
 	next      atomic.Uint32 // round robin over loops
@@ -64,6 +65,7 @@ func New(opts Options) (*Engine, error) {
 	}
 	e.pool = pool
 	e.admission.init(opts)
+	e.budget.init(opts.TotalPending, opts.Loops)
 	e.greets.init(opts.TLSHandshakes)
 	e.calls.init(opts.TLSHandshakes)
 	e.background.most = opts.Background
@@ -73,6 +75,7 @@ func New(opts Options) (*Engine, error) {
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}
 		l.drain = l.drainReady
+		l.heavy.init()
 		l.ready.slack = make(chan struct{}, 1)
 		l.poll, err = newEpoll(e.fail)
 		if err != nil {
@@ -145,6 +148,9 @@ func (e *Engine) enroll(h Handler, fd int, ph phase, r *rare) error {
 	}
 	c.active.Store(e.clock.coarse.Load())
 	c.state.Store(scheduled | evOpen)
+	if r != nil {
+		c.weighLocked(cap(r.tail))
+	}
 	c.mu.Unlock()
 	if !c.loop.table.add(c) {
 		c.disown()

@@ -111,10 +111,7 @@ func (x *Exclusive) Release() {
 		c.access, c.rare.exclusive, x.behind = accessOpen, nil, nil
 		c.tidyLocked()
 		if o != nil {
-			c.loop.queued.Add(-int64(o.bytes))
-			for i := 0; i < len(o.segs) && !failed; i++ {
-				failed = c.putLocked(nil, o.segs[i].b, o.segs[i])
-			}
+			failed = c.putBehindLocked(o)
 			c.drainedLocked()
 		}
 	}
@@ -122,6 +119,21 @@ func (x *Exclusive) Release() {
 	if failed {
 		c.notify(evClose)
 	}
+}
+
+// putBehindLocked sends or queues what waited in o.
+func (c *Conn) putBehindLocked(o *outbound) (failed bool) {
+	c.loop.queued.Add(-int64(o.bytes))
+	c.weighLocked(-o.held)
+	for _, s := range o.segs {
+		if s.kind != ownCopy {
+			s.release(s.kind == answerable)
+		}
+		if !failed {
+			failed = c.putLocked(nil, s.b, s.Buffer)
+		}
+	}
+	return failed
 }
 
 // holdsLocked reports whether the right is still x's.
@@ -143,12 +155,17 @@ func (x *Exclusive) queueLocked(head, body []byte, shared *Buffer) Outcome {
 	if x.behind == nil {
 		x.behind = new(outbound)
 	}
+	held := x.behind.held
 	if shared != nil {
 		x.behind.add(shared)
 	} else {
 		x.behind.copyIn(head, body)
 	}
 	c.loop.queued.Add(int64(n))
+	c.weighLocked(x.behind.held - held)
+	if c.phase == dying {
+		return Closed
+	}
 	return Queued
 }
 
@@ -175,6 +192,10 @@ func (c *Conn) dropBehindLocked() {
 	}
 	c.loop.queued.Add(-int64(c.behindLocked()))
 	x := c.rare.exclusive
+	if o := x.behind; o != nil {
+		c.weighLocked(-o.held)
+		o.free()
+	}
 	c.access, c.rare.exclusive, x.behind = accessSealed, nil, nil
 	x.wake()
 }

@@ -222,7 +222,7 @@ func newEngine(t testing.TB, opts Options) *Engine {
 // checkEmpty checks that nothing is counted in an engine that is shut down.
 func checkEmpty(t testing.TB, e *Engine) {
 	t.Helper()
-	if s := e.Stats(); s.Open != 0 || s.Queued != 0 || s.Drainers != 0 || s.Ready != 0 {
+	if s := e.Stats(); s.Open != 0 || s.Queued != 0 || s.Held != 0 || s.Drainers != 0 || s.Ready != 0 {
 		t.Errorf("after the end: %+v", s)
 	}
 	e.Each(func(Handler) { t.Error("after the end there is a connection in a table") })

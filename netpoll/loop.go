@@ -18,6 +18,7 @@ type loop struct {
 	ready           ready
 	table           table
 	bulk            bulk
+	heavy           heavy
 	events, yielded uint32 // see keepPace
 
 	counters
@@ -28,6 +29,7 @@ type counters struct {
 	bytesIn, bytesOut       atomic.Int64
 	messagesIn, messagesOut atomic.Int64
 	queued                  atomic.Int64
+	held                    atomic.Int64 // see budget
 }
 
 // push gives t a turn, after those who wait already.

@@ -21,6 +21,7 @@ type monitor struct {
 	done   chan struct{}
 	last   []progress
 	buf    chunk
+	memory scavenger
 }
 
 func newMonitor(e *Engine) *monitor {
@@ -30,6 +31,7 @@ func newMonitor(e *Engine) *monitor {
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
 		last:   make([]progress, e.opts.Loops),
+		memory: scavenger{free: freeMemory},
 	}
 }
 
@@ -45,6 +47,7 @@ func (m *monitor) arm() {
 
 func (m *monitor) run() {
 	defer close(m.done)
+	defer m.memory.run.Wait()
 	timer := time.NewTimer(m.engine.opts.Sweep)
 	defer timer.Stop()
 	swept := time.Now()
@@ -63,9 +66,11 @@ func (m *monitor) run() {
 		}
 		now := m.engine.clock.update()
 		m.look()
+		m.scanBudget()
 		if time.Since(swept) >= m.engine.opts.Sweep {
 			swept = time.Now()
 			m.sweep(now)
+			m.memory.look(m.engine.held(), swept)
 		}
 	}
 }

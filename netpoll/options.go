@@ -5,6 +5,7 @@ package netpoll
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"time"
 )
@@ -26,6 +27,12 @@ type Options struct {
 	// MaxPending bounds the bytes that wait for a peer to take them, for each
 	// connection; 4 MiB if 0. A write that would exceed it is refused whole.
 	MaxPending int
+	// TotalPending bounds the memory in bytes that all connections together have the
+	// engine hold: what waits for peers, in buffers that many share once, input that
+	// their handlers left over, and what protocols Charge. Beyond it the heaviest
+	// connections are closed with ErrShed, and counted, until an eighth is free. An
+	// eighth of MemoryLimit if 0; no bound if negative.
+	TotalPending int
 	// NotSentLowat is the socket's TCP_NOTSENT_LOWAT in bytes: how much the
 	// kernel keeps unsent before it says that the socket is full; 64 KiB if 0.
 	NotSentLowat int
@@ -109,6 +116,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Background, o.Workers)
 	def(&o.ReadBuffer, 64<<10)
 	def(&o.MaxPending, 4<<20)
+	def(&o.TotalPending, int(min(MemoryLimit()/8, math.MaxInt)))
 	def(&o.NotSentLowat, 64<<10)
 	def(&o.TLSHandshakes, 512)
 	if o.TLSTimeout == 0 {

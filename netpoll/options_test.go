@@ -54,6 +54,7 @@ func TestOptionsDefaults(t *testing.T) {
 		Background:    1024,
 		ReadBuffer:    64 << 10,
 		MaxPending:    4 << 20,
+		TotalPending:  int(MemoryLimit() / 8),
 		NotSentLowat:  64 << 10,
 		UserTimeout:   time.Minute,
 		Sweep:         time.Second,

@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,8 +12,48 @@ import (
 // Buffer is a run of bytes that any number of connections may hold in their
 // queues at the same time. It must not change after NewBuffer.
 type Buffer struct {
-	b     []byte
-	piece bool // from pieces
+	b       []byte
+	holders atomic.Int32 // two for each queue that has it, and the bit orphaned
+	piece   bool         // from pieces
+}
+
+// orphaned says that the queue which answered for a buffer's memory has it no longer,
+// and others have.
+const orphaned = 1
+
+// hold notes one queue more that has b. It reports whether that has to answer for the
+// memory: only one does, so that what thousands of slow peers wait for counts once. The
+// first is the slowest.
+func (b *Buffer) hold() (answers bool) {
+	switch n := b.holders.Add(2); {
+	case n == 2:
+		return true
+	case n&orphaned != 0 && b.holders.And(^orphaned)&orphaned != 0:
+		orphans.Add(-int64(b.Len()))
+		return true
+	}
+	return false
+}
+
+// release undoes hold, with what that returned.
+func (b *Buffer) release(answers bool) {
+	for {
+		n := b.holders.Load()
+		left := n - 2
+		switch {
+		case answers && left > 0:
+			left |= orphaned
+		case left == orphaned:
+			left = 0
+		}
+		if !b.holders.CompareAndSwap(n, left) {
+			continue
+		}
+		if is, was := left&orphaned, n&orphaned; is != was {
+			orphans.Add(int64(is-was) * int64(b.Len()))
+		}
+		return
+	}
 }
 
 // NewBuffer wraps p, which the caller must not change afterwards.
@@ -31,26 +72,71 @@ func (b *Buffer) Len() int { return len(b.b) }
 // A worker has one too, with gather set: it stands in for the connection's own
 // during a turn and copies small writes together. It holds no segments.
 type outbound struct {
-	segs   []*Buffer
+	segs   []segment
 	head   int     // first of segs not wholly written
 	off    int     // bytes of segs[head] that are written
 	bytes  int     // pending in all
+	held   int     // memory that this queue answers for
 	own    *Buffer // the last of segs, if it was made by copyIn and may grow
 	gather []byte
 }
 
+// segment is a buffer in a queue.
+type segment struct {
+	*Buffer
+	kind segmentKind
+}
+
+type segmentKind uint8
+
+const (
+	ownCopy    segmentKind = iota // nobody else has it
+	reference                     // another queue answers for it
+	answerable                    // this one does
+)
+
+// What a segment costs beside its bytes: its place in the list, and a Buffer.
+const (
+	segmentSize = 16
+	bufferSize  = 32
+)
+
+// held returns the memory that the queue answers for.
+func (s segment) held() int {
+	switch s.kind {
+	case ownCopy:
+		return segmentSize + bufferSize + cap(s.b)
+	case answerable:
+		return segmentSize + s.Len()
+	}
+	return segmentSize
+}
+
 func (o *outbound) gathers() bool { return o.gather != nil }
 
+// add queues b by reference.
 func (o *outbound) add(b *Buffer) {
+	kind := reference
+	if b.hold() {
+		kind = answerable
+	}
+	o.append(segment{b, kind})
+}
+
+func (o *outbound) append(s segment) {
 	if o.head > 32 && o.head > len(o.segs)/2 {
 		n := copy(o.segs, o.segs[o.head:])
 		clear(o.segs[n:])
 		o.segs, o.head = o.segs[:n], 0
 	}
-	o.segs = append(o.segs, b)
-	o.bytes += b.Len()
+	o.segs = append(o.segs, s)
+	o.bytes += s.Len()
+	o.held += s.held()
 	o.own = nil
 }
+
+// addOwn queues a copy.
+func (o *outbound) addOwn(b *Buffer) { o.append(segment{b, ownCopy}) }
 
 // maxOwn is the size of a copy from which on the next write begins another.
 const maxOwn = 16 << 10
@@ -71,7 +157,7 @@ func (o *outbound) copyIn(head, body []byte) {
 		n := copy(b.b, head)
 		m := copy(b.b[n:], body)
 		head, body = head[n:], body[m:]
-		o.add(b)
+		o.addOwn(b)
 	}
 	n := len(head) + len(body)
 	if n == 0 {
@@ -79,11 +165,13 @@ func (o *outbound) copyIn(head, body []byte) {
 	}
 	if o.own == nil || o.own.Len()+n > maxOwn {
 		b := NewBuffer(make([]byte, 0, n))
-		o.add(b)
+		o.addOwn(b)
 		o.own = b
 	}
+	before := cap(o.own.b)
 	o.own.b = append(append(o.own.b, head...), body...)
 	o.bytes += n
+	o.held += cap(o.own.b) - before
 }
 
 // write sends until nothing is left or the socket is full, which is no error,
@@ -122,13 +210,31 @@ func (o *outbound) advance(n int) {
 			return
 		}
 		n -= left
-		switch b := o.segs[o.head]; {
-		case b == o.own:
-			o.own = nil
-		case b.piece:
-			pieces.Put(b)
-		}
-		o.segs[o.head] = nil
-		o.head, o.off = o.head+1, 0
+		o.dropHead()
 	}
+}
+
+// dropHead drops the first segment.
+func (o *outbound) dropHead() {
+	s := &o.segs[o.head]
+	o.held -= s.held()
+	if s.kind != ownCopy {
+		s.release(s.kind == answerable)
+	}
+	if s.Buffer == o.own {
+		o.own = nil
+	}
+	if s.piece { // of which there is one reference, whatever its kind
+		pieces.Put(s.Buffer)
+	}
+	*s = segment{}
+	o.head, o.off = o.head+1, 0
+}
+
+// free drops all that is left.
+func (o *outbound) free() {
+	for o.head < len(o.segs) {
+		o.dropHead()
+	}
+	o.segs, o.head, o.bytes = nil, 0, 0
 }

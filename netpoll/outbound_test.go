@@ -59,7 +59,7 @@ func TestOutboundAgainstModel(t *testing.T) {
 		t.Fatalf("%d bytes arrived, not the %d that were queued", len(got), len(want))
 	}
 	for _, s := range o.segs[:o.head] {
-		if s != nil {
+		if s.Buffer != nil {
 			t.Fatal("a buffer is kept after it was sent")
 		}
 	}
@@ -73,9 +73,9 @@ func TestOutboundOfTinyWrites(t *testing.T) {
 	for range writes {
 		o.copyIn([]byte{1}, []byte{2})
 	}
-	kept := 8 * cap(o.segs)
+	kept := segmentSize * cap(o.segs)
 	for _, s := range o.segs {
-		kept += 32 + cap(s.b)
+		kept += bufferSize + cap(s.b)
 	}
 	if o.bytes != 2*writes || kept > 2*o.bytes {
 		t.Errorf("%d bytes wait in %d bytes of memory", o.bytes, kept)

@@ -111,6 +111,7 @@ func (c *Conn) prepareLocked(w *worker) bool {
 	if c.rare != nil {
 		w.kept = copy(w.in, c.rare.tail)
 		w.secure = c.rare.tls
+		c.weighLocked(-cap(c.rare.tail))
 		c.rare.tail = nil
 		c.tidyLocked()
 	}
@@ -126,8 +127,11 @@ func (c *Conn) keepTailLocked(p []byte) bool {
 		c.closeWithLocked(dying, ErrTail)
 		return false
 	}
-	c.rareLocked().tail = append([]byte(nil), p...)
-	return true
+	r := c.rareLocked()
+	before := cap(r.tail)
+	r.tail = append([]byte(nil), p...)
+	c.weighLocked(cap(r.tail) - before)
+	return c.phase < dying
 }
 
 // again has OnData called once more with what it left over, if nothing comes.

@@ -24,8 +24,13 @@ type Stats struct {
 	MessagesIn  int64 // as the protocol above counts them, with CountIn and CountOut
 	MessagesOut int64
 	Queued      int64 // bytes pending now, over all connections
-	Drainers    int   // running or submitted now
-	Ready       int   // connections and tasks that wait for a drainer now
+	// Held is the memory in bytes that Options.TotalPending bounds, as it is now: what is
+	// pending, shared buffers once, unread input, and what protocols Charge. Shed counts
+	// the connections that were closed because it was too much.
+	Held     int64
+	Shed     int64
+	Drainers int // running or submitted now
+	Ready    int // connections and tasks that wait for a drainer now
 	// LongestWait is how long the first of them has been waiting, to about
 	// two milliseconds.
 	LongestWait time.Duration
@@ -37,6 +42,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{Open: e.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
 		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load()}
 	s.Handshakes, s.HandshakesFailed = e.greets.count()
+	s.Held, s.Shed = e.held(), e.budget.shed.Load()
 	now := uint32(e.clock.read())
 	for _, l := range e.loops {
 		s.BytesIn += l.bytesIn.Load()

@@ -163,7 +163,7 @@ func (c *Conn) putLocked(head, body []byte, shared *Buffer) (failed bool) {
 func (c *Conn) putRawLocked(head, body []byte, shared *Buffer) (failed bool) {
 	if c.out != nil && !c.out.gathers() {
 		if len(head)+len(body) > 0 { // nothing is nothing to wait for: write would never get past it
-			c.enqueueLocked(head, body, shared, 0)
+			return c.enqueueLocked(head, body, shared, 0)
 		}
 		return false
 	}
@@ -189,7 +189,7 @@ func (c *Conn) sentLocked(head, body []byte, shared *Buffer, took int, errno sys
 	}
 	c.loop.bytesOut.Add(int64(took))
 	if took < len(head)+len(body) {
-		c.enqueueLocked(head, body, shared, took)
+		return c.enqueueLocked(head, body, shared, took)
 	}
 	return false
 }
@@ -215,12 +215,12 @@ func (c *Conn) widenLocked(wide bool) {
 }
 
 // enqueueLocked queues what is left of head and body after their first took
-// bytes.
-func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) {
+// bytes. It fails if that is too much for all together, and c has to go.
+func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) (failed bool) {
 	if c.out == nil || c.out.gathers() {
 		c.out = new(outbound)
 	}
-	o, before := c.out, c.out.bytes
+	o, before, held := c.out, c.out.bytes, c.out.held
 	skip := min(took, len(head))
 	if shared != nil {
 		c.widenLocked(false)
@@ -235,6 +235,9 @@ func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) {
 		o.copyIn(head[skip:], body[took-skip:])
 	}
 	c.loop.queued.Add(int64(o.bytes - before))
+	ph := c.phase
+	c.weighLocked(o.held - held)
+	return c.phase != ph
 }
 
 // flushLocked sends what is queued. When all is gone the queue goes too, and a
@@ -244,8 +247,10 @@ func (c *Conn) flushLocked() (events uint32) {
 	if o.gathers() {
 		return 0
 	}
+	held := o.held
 	sent, errno := o.write(c.fd)
 	c.loop.queued.Add(-int64(sent))
+	c.weighLocked(o.held - held)
 	if sent > 0 { // who takes something is alive, even while it is not read
 		c.active.Store(c.loop.engine.clock.coarse.Load())
 	}
@@ -258,6 +263,9 @@ func (c *Conn) flushLocked() (events uint32) {
 		c.out = nil
 		if c.access == accessReserved {
 			c.rare.exclusive.wake()
+		}
+		if c.rare != nil {
+			c.tidyLocked()
 		}
 	}
 	if c.held&heldByPeer != 0 && o.bytes <= c.loop.engine.opts.MaxPending/2 {

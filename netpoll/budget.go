@@ -1,0 +1,184 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"errors"
+	"math"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrShed says that a connection was closed because all together held more memory than
+// Options.TotalPending, and it was one of the heaviest.
+var ErrShed = errors.New("netpoll: closed to free memory: the peers take too little of what they are sent")
+
+// budget bounds the memory that peers have the engine hold. Each loop sums up what its
+// connections hold (loop.held); who adds to that looks at the total once in so many
+// bytes (step), and, if it is too much, closes the heaviest connections at once, until
+// there is some room. So the bound holds without a goroutine that would come too late,
+// and what leaves is no more than is needed.
+type budget struct {
+	high, low int64        // shed from the one down to the other
+	step      uint         // the power of two of a loop's bytes between two looks at the total
+	mu        sync.Mutex   // one sheds at a time; who adds meanwhile waits for it
+	shed      atomic.Int64 // connections, ever
+	scan      atomic.Bool  // the monitor has to look at all connections
+}
+
+// mostStep is the largest step: 64 KiB.
+const mostStep = 16
+
+// init keeps a sixteenth below the bound for what comes between two looks of all loops,
+// and for the writes that are on their way, and frees another one at a time.
+func (b *budget) init(most, loops int) {
+	if most < 0 {
+		b.high, b.step = math.MaxInt64, mostStep
+		return
+	}
+	b.high = int64(most - most/16)
+	b.low = int64(most - most/8)
+	b.step = uint(min(max(bits.Len(uint(most/16/loops)), 1)-1, mostStep))
+}
+
+// orphans is the size of the buffers that are in some queue, while the connection that
+// answered for them has sent its own. It is the process's: several engines may share
+// buffers.
+var orphans atomic.Int64
+
+// held returns the bytes that all connections hold.
+func (e *Engine) held() int64 {
+	n := orphans.Load()
+	for _, l := range e.loops {
+		n += l.held.Load()
+	}
+	return n
+}
+
+// Charge counts n bytes more, or fewer if n is negative, as held for the peer, for a
+// protocol that keeps memory of its own for a connection, as for the part of a message
+// that has come. It counts against Options.TotalPending, and makes the connection a
+// heavier one when some must be closed. When the connection ends nothing of it is
+// counted any more.
+func (c *Conn) Charge(n int) {
+	c.mu.Lock()
+	c.weighLocked(n)
+	if c.rare != nil {
+		c.tidyLocked()
+	}
+	c.mu.Unlock()
+}
+
+// weighLocked adds n to what c holds. That may be too much: then c may be dying when it
+// returns, and what was pending is gone.
+func (c *Conn) weighLocked(n int) {
+	if n == 0 || c.phase >= dying || c.phase == unborn {
+		return
+	}
+	r, l := c.rareLocked(), c.loop
+	r.load.bytes += n
+	after := l.held.Add(int64(n))
+	if class := classOf(r.load.bytes); class != r.load.class {
+		r.load.conn = c
+		l.heavy.move(&r.load, class)
+	}
+	if n > 0 && after>>l.engine.budget.step != (after-int64(n))>>l.engine.budget.step {
+		l.engine.checkBudget(c)
+	}
+}
+
+// unloadLocked has c hold nothing.
+func (c *Conn) unloadLocked() {
+	r := c.rare
+	if r == nil || r.load.bytes == 0 {
+		return
+	}
+	c.loop.held.Add(-int64(r.load.bytes))
+	r.load.bytes = 0
+	if r.load.class > 0 {
+		c.loop.heavy.move(&r.load, 0)
+	}
+}
+
+// checkBudget closes connections if all hold too much. self is locked.
+func (e *Engine) checkBudget(self *Conn) {
+	b := &e.budget
+	if e.held() <= b.high {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.held() <= b.high { // somebody else did it
+		return
+	}
+	for e.held() > b.low {
+		if !e.shedHeaviest(self) { // many that hold little, or others have the locks
+			b.scan.Store(true)
+			e.monitor.arm()
+			return
+		}
+	}
+}
+
+func (e *Engine) shedHeaviest(self *Conn) bool {
+	for class := loadClasses - 1; class > 0; class-- {
+		for _, l := range e.loops {
+			if c := l.heavy.pick(class, self); c != nil {
+				c.shedLocked()
+				if c != self {
+					c.mu.Unlock()
+				}
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// shedLocked closes c and frees what it holds now, not at the end of its turn. The
+// kernel frees its own part too: a peer that takes nothing would have it kept for long.
+func (c *Conn) shedLocked() {
+	if c.closeWithLocked(dying, ErrShed) {
+		c.loop.engine.budget.shed.Add(1)
+		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		c.notify(evClose)
+	}
+	c.dropPendingLocked()
+	c.unloadLocked()
+}
+
+// scanBudget is the monitor's part, for memory that is held by many light connections,
+// or by buffers of which none is answerable: it closes those that hold, or keep
+// others' buffers of, more than their equal share, of whom there is at least one as
+// long as the total is too large.
+func (m *monitor) scanBudget() {
+	e := m.engine
+	if !e.budget.scan.Swap(false) {
+		return
+	}
+	share := int(e.budget.low / max(1, e.open.Load()))
+	for _, l := range e.loops {
+		l.table.each(&m.buf, func(c *Conn) {
+			if e.held() <= e.budget.low {
+				return
+			}
+			c.mu.Lock()
+			if c.keptLocked() > share {
+				c.shedLocked()
+			}
+			c.mu.Unlock()
+		})
+	}
+}
+
+// keptLocked returns what c holds or keeps from being freed.
+func (c *Conn) keptLocked() int {
+	n := c.pendingLocked()
+	if c.rare != nil {
+		n = max(n, c.rare.load.bytes)
+	}
+	return n
+}

@@ -1,0 +1,78 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// load is what a connection holds of the memory that Options.TotalPending bounds.
+// Another connection that exceeds the bound finds it by the list that it is in.
+type load struct {
+	conn       *Conn
+	bytes      int   // guarded by Conn.mu
+	class      uint8 // changed under both locks; 0 in no list
+	prev, next *load // guarded by heavy.mu
+}
+
+// heavy lists the connections of a loop that hold some memory by the power of two of how
+// much it is, so that the heaviest is found, to within a factor of two, without
+// looking at all, and a connection seldom changes lists.
+type heavy struct {
+	mu    sync.Mutex
+	lists [loadClasses]load // rings, each with a head that is no connection's
+}
+
+const (
+	loadClasses = 32
+	lightBits   = 12 // who holds less than 4 KiB is in no list
+	// mostTried bounds the connections that pick finds locked by others.
+	mostTried = 16
+)
+
+func classOf(bytes int) uint8 {
+	return uint8(min(bits.Len(uint(bytes)>>lightBits), loadClasses-1))
+}
+
+func (h *heavy) init() {
+	for i := range h.lists {
+		head := &h.lists[i]
+		head.prev, head.next = head, head
+	}
+}
+
+// move puts n at the end of the list of class, or into none if that is 0.
+func (h *heavy) move(n *load, class uint8) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n.class > 0 {
+		n.prev.next, n.next.prev = n.next, n.prev
+		n.prev, n.next = nil, nil
+	}
+	if n.class = class; class > 0 {
+		head := &h.lists[class]
+		n.prev, n.next = head.prev, head
+		head.prev.next, head.prev = n, n
+	}
+}
+
+// pick returns a connection of class, locked: the one that has been in it for longest
+// whose lock is free, or self, which the caller has locked already. nil if there is none.
+// It waits for no connection's lock, so it may be called under that of another.
+func (h *heavy) pick(class int, self *Conn) *Conn {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	head := &h.lists[class]
+	n := head.next
+	for range mostTried {
+		if n == head {
+			break
+		}
+		if n.conn == self || n.conn.mu.TryLock() {
+			return n.conn
+		}
+		n = n.next
+	}
+	return nil
+}
