@@ -170,3 +170,6 @@ func (o *TopicOptions) fill() {
 		h.Age = time.Hour
 	}
 }
+
+// HasBroker reports whether h has a broker, so that Publish and Subscribe may wait.
+func (h *Hub) HasBroker() bool { return h.link != nil }

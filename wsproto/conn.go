@@ -76,7 +76,7 @@ const (
 	flagStream                       // the handler takes streams
 	flagStreamAll                    // and nothing else
 	flagReadEnd                      // the handler wants to know the end of a read
-	// see flagDeflate for more
+	// see flagDeflate and flagHeld for more
 )
 
 // closeFrame sends the last frame that leaves this side. It reports whether it
@@ -86,6 +86,7 @@ func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
 	var frame [maxHeader + maxControl]byte
 	var key [4]byte
 	c.flags.Or(flagClosed)
+	c.Resume() // the peer's answer is looked for
 	first := c.io.WriteLast(appendFrame(frame[:0], true, CloseFrame, appendCloseBody(body[:0], code, reason), c.mask(&key)), err)
 	if s := c.streaming(); s != nil {
 		s.end(err)

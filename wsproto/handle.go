@@ -34,7 +34,7 @@ func (h *handle) OnData(data []byte) (used int) {
 		}
 		if flags&flagOpen == 0 {
 			used = c.shake(data)
-			if flags = c.flags.Load(); flags&flagOpen == 0 || used == len(data) {
+			if flags = c.flags.Load(); flags&(flagOpen|flagHeld) != flagOpen || used == len(data) {
 				return used
 			}
 		}
@@ -127,7 +127,7 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	}
 	c.io.CountIn(1)
 	c.handler.OnMessage(c, op, payload)
-	return true
+	return c.flags.Load()&flagHeld == 0
 }
 
 func (s *frameSink) stream(op Opcode, head []byte, deflated bool, frame int64) *stream {

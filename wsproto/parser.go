@@ -22,7 +22,8 @@ type limits struct {
 }
 
 // sink gets what a parser finds. Payloads are valid during the call. Each reports
-// whether parsing is to go on.
+// whether parsing goes on: if not, feed leaves over what follows a message, and drops what
+// follows a control frame.
 type sink interface {
 	message(op Opcode, payload []byte) bool
 	inflate(op Opcode, payload []byte) (more bool, err error) // a compressed message
@@ -77,7 +78,7 @@ func (r *parser) drop() {
 
 // feed parses data, which it changes, and returns how many bytes of it are done
 // with: all but an incomplete header or control frame, all but what a stream has
-// no room for, and all if the sink stopped it. state is StateServerSide or
+// no room for, and what the sink leaves over when it stops. state is StateServerSide or
 // StateClientSide, and StateExtended if messages may be compressed. The error is a
 // *Violation.
 //
@@ -114,20 +115,19 @@ func (r *parser) feed(data []byte, state ws.State, lim *limits, s sink) (used in
 				return len(data), ErrText
 			}
 			if i = end; !s.message(op, body) {
-				return len(data), nil
+				return i, nil
 			}
 		}
 		if i == len(data) {
 			return i, nil
 		}
 		n, more, err := r.other(data[i:], state, lim, s)
-		if err != nil || !more {
+		if err != nil {
 			return len(data), err
 		}
-		if n == 0 {
+		if i += n; n == 0 || !more {
 			return i, nil
 		}
-		i += n
 	}
 }
 
@@ -157,7 +157,10 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 		}
 		body = body[:h.Length:h.Length]
 		ws.Cipher(body, h.Mask, 0)
-		return n + len(body), s.control(h.OpCode, body), nil
+		if !s.control(h.OpCode, body) {
+			return len(data), false, nil
+		}
+		return n + len(body), true, nil
 	}
 	if r.part == streamed {
 		if s.streaming() {

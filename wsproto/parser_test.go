@@ -220,16 +220,22 @@ func TestParserClient(t *testing.T) {
 	}
 }
 
-// TestParserStop has the sink say stop, as it does at a close frame: what comes
-// after is done with but not looked at.
+// TestParserStop has the sink say stop. What comes after a close frame is done with but
+// not looked at; what comes after a message, in whatever form that is, is left over.
 func TestParserStop(t *testing.T) {
-	for _, op := range []Opcode{Text, CloseFrame} {
-		in := []byte(masked(0x80|byte(op), "") + text("never") + "\xff\xff")
-		got := record{stop: op}
+	rest := text("never") + "\xff\xff"
+	for first, left := range map[string]int{
+		masked(0x88, ""): 0, text(""): len(rest), text(letters(70_000)): len(rest), masked(0x01, "a") + masked(0x80, "b"): len(rest),
+	} {
+		got := record{stop: CloseFrame}
+		if left > 0 {
+			got.stop = Text
+		}
 		var p parser
+		in := []byte(first + rest)
 		used, err := p.feed(in, atServer, &roomy, &got)
-		if used != len(in) || err != nil || len(got.events) != 1 {
-			t.Errorf("%v: %d of %d, %v, %q", op, used, len(in), err, got.events)
+		if used != len(in)-left || err != nil || len(got.events) != 1 {
+			t.Errorf("%.10q: %d of %d, %v, %.20q", first, used, len(in), err, got.events)
 		}
 	}
 }

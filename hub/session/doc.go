@@ -9,9 +9,28 @@
 //
 // # Order
 //
-// Requests are handled in the connection's turn, so one at a time and in their order,
-// and the reply is written before the next is looked at. A subscription begins paused,
-// and goes on when its reply has been written: so no message of it comes before that.
+// Requests of a connection are handled one after the other, in their order, and so are
+// their replies. A subscription begins paused, and goes on when its reply has been written:
+// so no message of it comes before that. Publishes that the program takes its time for
+// (Options.PublishAsync) follow each other without waiting; their replies keep the order.
+//
+// # What waits
+//
+// Requests are handled in the connection's turn, until the program, asked with a done
+// function, has not answered: the turn ends then, and no worker and no lock is held. What
+// follows waits in the connection's queue, of which a few goroutines take care when the
+// answer has come. A connection with too many requests that wait is held (see
+// wsproto.Conn.Hold): TCP slows the client down. If all connections together have too many,
+// those that wait already get the error busy.
+//
+// # Limits
+//
+//	requests that wait, of a connection   Options.MaxRequests, 64, or 256 KiB: it is not read
+//	requests that wait, in all            Options.MaxWaiting, 1/32 of the memory limit: busy
+//	replies that are not read             what may be pending for a connection, Options.MaxPending of
+//	                                      package netpoll: unavailable, or closed with 1013
+//	goroutines                            Options.Background, or 64: connections wait in their order
+//	messages in a reply                   wire.MaxHistory, 1,000, or 256 KiB: the reply has "more"
 //
 // # Back pressure
 //
@@ -25,6 +44,8 @@
 //
 // # Locks
 //
-// receiver.replying comes first: the hub's are taken under it. receiver.mu comes last: it
-// is taken under the locks of a connection, and no method of any is called under it.
+// receiver.replying comes first: it guards the queue, and replies are written under it, which
+// takes the hub's locks and a connection's. No function of the program is called under it, nor
+// is anything that waits. crew.mu is a leaf. receiver.mu comes last: it is taken under the locks
+// of a connection, and no method of any is called under it.
 package session

@@ -23,8 +23,9 @@ func settles(cond func() bool) bool { return trial.Settles(10*time.Second, cond)
 // server is a hub with an endpoint, on a socket.
 type server struct {
 	testing.TB
-	hub  *hub.Hub
-	addr string
+	hub      *hub.Hub
+	endpoint *Endpoint
+	addr     string
 }
 
 const maxPending = 512 << 10
@@ -39,7 +40,8 @@ func serve(t testing.TB, ho hub.Options, o Options) *server {
 	}
 	ho.Server, ho.Wrap, ho.WrapPresence, ho.OnDrop = ws, Wrap, WrapPresence, OnDrop
 	h := hub.New(ho)
-	ws.Accept = New(h, o).Accept
+	e := New(h, o)
+	ws.Accept = e.Accept
 	addr, err := ws.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +51,7 @@ func serve(t testing.TB, ho hub.Options, o Options) *server {
 		defer cancel()
 		_ = ws.Shutdown(ctx) // some clients are stalled, or gone
 	})
-	return &server{t, h, addr.String()}
+	return &server{t, h, e, addr.String()}
 }
 
 // client speaks the protocol.

@@ -2,15 +2,15 @@ package session
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// requests does what Request.Do names. begun is a subscription that waits for the
-// reply.
-var requests = map[string]func(*session, *wire.Request) (result *wire.Result, begun *hub.Subscription, err error){
+// requests does what Request.Do names, once it is allowed.
+var requests = map[string]func(*session, *asked){
 	wire.Subscribe:   (*session).subscribe,
 	wire.Unsubscribe: (*session).unsubscribe,
 	wire.Publish:     (*session).publish,
@@ -19,95 +19,152 @@ var requests = map[string]func(*session, *wire.Request) (result *wire.Result, be
 	wire.Ping:        (*session).ping,
 }
 
-// allowed reports why the member may not do something.
-func (s *session) allowed(do, topic string) error {
-	if m := s.member; hub.IsUserTopic(topic) && (m.User() == "" || topic != hub.UserTopic(m.User())) {
-		return fmt.Errorf("%w: %q", hub.ErrForbidden, topic)
-	}
-	if f := s.end.opts.Authorize; f != nil {
-		if err := f(s.member, do, topic); err != nil {
-			return wire.ErrorOf(err, wire.Forbidden)
+// begin is a request's first step.
+func (s *session) begin(a *asked) {
+	if f := s.end.opts.Delay; f != nil {
+		if d := f(s.member, &a.Request); d > 0 {
+			a.waits = true
+			time.AfterFunc(d, func() { s.goOn(a, func() { a.step = (*session).authorize }) })
+			return
 		}
 	}
-	return nil
+	s.authorize(a)
 }
 
-func (s *session) subscribe(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
-	if err := s.allowed(wire.Subscribe, r.Topic); err != nil {
-		return nil, nil, err
+// authorize finds out whether the member may do what it asks for.
+func (s *session) authorize(a *asked) {
+	switch a.Do {
+	case wire.Unsubscribe, wire.Ping:
+		s.act(a)
+		return
 	}
-	o := hub.SubscribeOptions{Start: hub.Start{After: r.After, Last: r.Last}, Wrapped: true, Paused: true}
-	if r.Presence {
+	if m := s.member; hub.IsUserTopic(a.Topic) && (m.User() == "" || a.Topic != hub.UserTopic(m.User())) {
+		a.finish(nil, fmt.Errorf("%w: %q", hub.ErrForbidden, a.Topic))
+		return
+	}
+	o := &s.end.opts
+	switch {
+	case o.AuthorizeAsync != nil:
+		a.waits = true
+		o.AuthorizeAsync(s.member, a.Do, a.Topic, func(err error) {
+			s.goOn(a, func() { a.pass(err, (*session).act) })
+		})
+		return
+	case o.Authorize != nil:
+		if err := o.Authorize(s.member, a.Do, a.Topic); err != nil {
+			a.finish(nil, forbidden(err))
+			return
+		}
+	}
+	s.act(a)
+}
+
+// pass has the next step taken unless there is an error.
+func (a *asked) pass(err error, next func(*session, *asked)) {
+	if err != nil {
+		a.finish(nil, forbidden(err))
+		return
+	}
+	a.step = next
+}
+
+// forbidden returns what a hook refuses with.
+func forbidden(err error) error {
+	if err == nil {
+		return nil
+	}
+	return wire.ErrorOf(err, wire.Forbidden)
+}
+
+func (s *session) act(a *asked) { requests[a.Do](s, a) }
+
+func (s *session) busy(a *asked) {
+	s.end.shed.Add(1)
+	a.finish(nil, wire.Errorf(wire.Busy, "the server has too many requests that wait: await some replies, and try again"))
+}
+
+func (s *session) subscribe(a *asked) {
+	o := hub.SubscribeOptions{Start: hub.Start{After: a.After, Last: a.Last}, Wrapped: true, Paused: true}
+	if a.Presence {
 		o.Presence = new([]hub.Person)
 	}
-	sub, at, err := s.member.Subscribe(r.Topic, o)
+	sub, at, err := s.member.Subscribe(a.Topic, o)
 	if err != nil {
-		return nil, nil, err
+		a.finish(nil, err)
+		return
 	}
-	if f := s.end.opts.Subscribed; f != nil {
-		if err := f(s.member, r.Topic); err != nil {
-			_ = s.member.Unsubscribe(r.Topic) // unless it has ended meanwhile
-			return nil, nil, wire.ErrorOf(err, wire.Forbidden)
+	a.begun, a.result = sub, &wire.Result{Topic: sub.Topic(), Position: &at, Present: o.Presence}
+	switch o := &s.end.opts; {
+	case o.SubscribedAsync != nil:
+		a.waits = true
+		o.SubscribedAsync(s.member, a.Topic, func(err error) { s.goOn(a, func() { a.checked(err) }) })
+	case o.Subscribed != nil:
+		a.checked(o.Subscribed(s.member, a.Topic))
+	default:
+		a.checked(nil)
+	}
+}
+
+// checked finishes a subscription, or has it end.
+func (a *asked) checked(err error) {
+	if err == nil {
+		a.finish(a.result, nil)
+		return
+	}
+	a.err, a.step = errorOf(forbidden(err)), (*session).drop
+}
+
+// drop ends a subscription that was not told.
+func (s *session) drop(a *asked) {
+	_ = s.member.Unsubscribe(a.Topic) // unless it has ended meanwhile
+	a.begun = nil
+	a.finish(nil, a.err)
+}
+
+func (s *session) unsubscribe(a *asked) {
+	err := s.member.Unsubscribe(a.Topic)
+	a.finish(&wire.Result{Topic: a.Topic}, err)
+}
+
+func (s *session) publish(a *asked) {
+	if a.Data == nil {
+		a.finish(nil, wire.Errorf(wire.BadRequest, `there is no "data"; it is what to publish, any JSON value`))
+		return
+	}
+	switch o := &s.end.opts; {
+	case o.PublishAsync != nil:
+		a.waits, a.passed = true, true
+		o.PublishAsync(s.member, &a.Request, func(rc hub.Receipt, err error) {
+			s.goOn(a, func() { a.published(rc, forbidden(err)) })
+		})
+	case o.Publish != nil:
+		rc, err := o.Publish(s.member, &a.Request)
+		a.published(rc, forbidden(err))
+	default:
+		m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, a.Data), Key: a.Key, JSON: true}
+		if !a.Echo {
+			m.Except = s.member
 		}
+		a.published(s.member.Publish(a.Topic, m))
 	}
-	return &wire.Result{Topic: sub.Topic(), Position: &at, Present: o.Presence}, sub, nil
 }
 
-func (s *session) unsubscribe(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
-	err := s.member.Unsubscribe(r.Topic)
-	s.forget(r.Topic)
-	return &wire.Result{Topic: r.Topic}, nil, err
-}
-
-func (s *session) publish(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
-	if r.Data == nil {
-		return nil, nil, wire.Errorf(wire.BadRequest, `there is no "data"; it is what to publish, any JSON value`)
-	}
-	if err := s.allowed(wire.Publish, r.Topic); err != nil {
-		return nil, nil, err
-	}
-	rc, err := s.deliver(r)
-	result := &wire.Result{Topic: r.Topic, Receivers: &rc.Receivers}
+func (a *asked) published(rc hub.Receipt, err error) {
+	result := &wire.Result{Topic: a.Topic, Receivers: &rc.Receivers}
 	if rc.Position.Epoch != 0 {
 		result.Position = &rc.Position
 	}
-	return result, nil, err
+	a.finish(result, err)
 }
 
-// deliver publishes, or has the program do so.
-func (s *session) deliver(r *wire.Request) (rc hub.Receipt, err error) {
-	if f := s.end.opts.Publish; f != nil {
-		if rc, err = f(s.member, r); err != nil {
-			err = wire.ErrorOf(err, wire.Forbidden)
-		}
-		return rc, err
-	}
-	m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, r.Data), Key: r.Key, JSON: true}
-	if !r.Echo {
-		m.Except = s.member
-	}
-	return s.member.Publish(r.Topic, m)
-}
+func (s *session) history(a *asked) { a.finish(History(s.end.hub, &a.Request)) }
 
-func (s *session) history(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
-	if err := s.allowed(wire.History, r.Topic); err != nil {
-		return nil, nil, err
-	}
-	result, err := History(s.end.hub, r)
-	return result, nil, err
-}
-
-func (s *session) presence(r *wire.Request) (*wire.Result, *hub.Subscription, error) {
-	if err := s.allowed(wire.Presence, r.Topic); err != nil {
-		return nil, nil, err
-	}
-	all, err := s.end.hub.Presence(r.Topic)
+func (s *session) presence(a *asked) {
+	all, err := s.end.hub.Presence(a.Topic)
 	if all == nil {
 		all = []hub.Person{}
 	}
-	return &wire.Result{Topic: r.Topic, Present: &all}, nil, err
+	a.finish(&wire.Result{Topic: a.Topic, Present: &all}, err)
 }
 
-func (s *session) ping(*wire.Request) (*wire.Result, *hub.Subscription, error) {
-	return new(wire.Result), nil, nil
-}
+func (s *session) ping(a *asked) { a.finish(new(wire.Result), nil) }

@@ -13,12 +13,14 @@ type session struct {
 	receiver
 	end    *Endpoint
 	member *hub.Member
-	id     *hub.Identity // until it is a member
+	queue  *queue // under receiver.replying; nil if every request has been answered
 }
 
 func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	s.conn = c
-	m, err := s.end.hub.NewMember(s, *s.id, hub.SubscribeOptions{Wrapped: true, Paused: true})
+	id := s.queue.id
+	s.queue = nil
+	m, err := s.end.hub.NewMember(s, id, hub.SubscribeOptions{Wrapped: true, Paused: true})
 	switch {
 	case errors.Is(err, hub.ErrFull):
 		c.Close(wsproto.TryAgainLater, wire.Plain(err))
@@ -27,7 +29,7 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 		c.Close(wsproto.PolicyViolation, wire.Plain(err))
 		return
 	}
-	s.member, s.id = m, nil
+	s.member = m
 	s.tell((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
 	if m.User() != "" {
 		m.Subscription(hub.UserTopic(m.User())).Resume()
@@ -40,14 +42,17 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 		return
 	}
 	r, err := wire.ParseRequest(payload)
+	a := &asked{Request: r, step: (*session).begin}
 	switch {
 	case errors.Is(err, wire.ErrNoObject):
 		c.Close(wsproto.InvalidPayload, `a request is a JSON object, such as {"id":1,"do":"ping"}`)
+		return
 	case err != nil:
-		s.fail(r.ID, wire.ErrorOf(err, wire.BadRequest))
-	default:
-		s.handle(&r)
+		a.step = func(*session, *asked) { a.finish(nil, wire.ErrorOf(err, wire.BadRequest)) }
+	case requests[r.Do] == nil:
+		a.step = func(*session, *asked) { a.finish(nil, wire.UnknownRequest(r.Do)) }
 	}
+	s.ask(a)
 }
 
 // OnClose ends all that the connection takes part in.
@@ -64,34 +69,37 @@ func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 func (s *session) Ended(topic string, code wsproto.Code, reason string) {
 	s.replying.Lock()
 	defer s.replying.Unlock()
-	if s.member.Subscription(topic) != nil {
+	if s.member.Subscription(topic) != nil || s.queue.subscribing(topic) {
 		return
 	}
 	s.forget(topic)
 	s.tell((&wire.End{Topic: topic, Code: int(code), Reason: reason}).Append(nil))
 }
 
-// handle does what r asks for, and replies.
-func (s *session) handle(r *wire.Request) {
-	do := requests[r.Do]
-	if do == nil {
-		s.fail(r.ID, wire.UnknownRequest(r.Do))
-		return
-	}
-	s.replying.Lock()
-	defer s.replying.Unlock()
-	result, begun, err := do(s, r)
+// replyLocked says what a request has come to. It reports false if a subscription must
+// end first, because there is no room for the reply.
+func (s *session) replyLocked(a *asked) bool {
 	switch {
-	case err != nil:
-		s.fail(r.ID, errorOf(err))
-	case !s.reply(r.ID, result):
-		if begun != nil {
-			_ = s.member.Unsubscribe(begun.Topic()) // unless it has ended meanwhile
-		}
-		s.fail(r.ID, wire.Errorf(wire.Unavailable, "the reply does not fit into what may be pending: read what there is, and ask again"))
-	case begun != nil:
-		begun.Resume()
+	case a.err != nil:
+	case a.Do == wire.Unsubscribe:
+		s.forget(a.Topic)
+	case a.begun != nil && s.member.Subscription(a.begun.Topic()) != a.begun:
+		a.err = wire.Errorf(wire.Unavailable, "the subscription has ended before it was told that it had begun: try again")
 	}
+	if a.err == nil && !s.reply(a.ID, a.result) {
+		a.err = wire.Errorf(wire.Unavailable, "the reply does not fit into what may be pending: read what there is, and ask again")
+		if a.begun != nil {
+			a.done, a.step = false, (*session).drop
+			return false
+		}
+	}
+	switch {
+	case a.err != nil:
+		s.fail(a.ID, a.err)
+	case a.begun != nil:
+		a.begun.Resume()
+	}
+	return true
 }
 
 // reply reports false if there is no room for the reply.

@@ -103,6 +103,7 @@
 //	too-large     the number of subscriptions, or of those by pattern
 //	unknown       there is no such request
 //	unavailable   the server cannot do it now; try again later
+//	busy          the client, or its user, asks for too much at a time; try again later
 //
 // An error leaves the connection as it was. Only what is no JSON object at all, or
 // binary, closes it, with 1007 or 1003; and a message that is larger than the server

@@ -19,6 +19,7 @@ const (
 	TooLarge      = "too-large"
 	Unknown       = "unknown"
 	Unavailable   = "unavailable"
+	Busy          = "busy"
 )
 
 // Error is what a request fails with.
