@@ -42,6 +42,10 @@ func (a *app) listTopics(w http.ResponseWriter, r *http.Request) {
 // showTopic is GET /topics/{name}, of a topic or a pattern.
 func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
+	if err := checkTopic(name); err != nil {
+		a.fail(w, http.StatusBadRequest, plain(err))
+		return
+	}
 	stats, ok := a.hub.Topic(name)
 	if !ok {
 		a.fail(w, http.StatusNotFound, fmt.Sprintf("nobody is in the topic %q, and nothing of it is kept; to begin it connect to %s", name, a.socketURL(r)))
@@ -51,6 +55,14 @@ func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 		hub.TopicStats
 		WebSocket string `json:"websocket"`
 	}{stats, a.socketURL(r)})
+}
+
+// checkTopic reports what is wrong with the name of a topic, or a pattern.
+func checkTopic(name string) error {
+	if hub.IsPattern(name) {
+		return hub.CheckPattern(name)
+	}
+	return hub.CheckName(name)
 }
 
 // history is GET /topics/{name}/history.

@@ -33,12 +33,7 @@ func (a *app) accept(r *wsproto.Request) error {
 // acceptMember accepts who wants to be in a topic, or to listen to all that match a
 // pattern.
 func (a *app) acceptMember(r *wsproto.Request, name string) error {
-	pattern := hub.IsPattern(name)
-	check := hub.CheckName
-	if pattern {
-		check = hub.CheckPattern
-	}
-	if err := check(name); err != nil {
+	if err := checkTopic(name); err != nil {
 		return wsproto.Refuse(http.StatusBadRequest, plain(err))
 	}
 	if hub.IsUserTopic(name) {
@@ -52,7 +47,7 @@ func (a *app) acceptMember(r *wsproto.Request, name string) error {
 		loudly = r.Query().Get("echo") == "1"
 	}
 	switch {
-	case pattern:
+	case hub.IsPattern(name):
 		r.Handler = &listener{member{hub: a.hub}}
 	case a.policy.may(a.policy.handshake(r), publish, name) != nil:
 		r.Handler = &reader{member{hub: a.hub}}
