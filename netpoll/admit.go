@@ -12,8 +12,10 @@ import (
 // Options.MaxConns and MaxConnsPerAddr. A connection that is detached goes on to count
 // until it is closed: its descriptor and its memory are as much the server's as before.
 type admission struct {
-	most     int64 // Options.MaxConns and Reserve; no bound if 0
-	perAddr  int   // Options.MaxConnsPerAddr; no bound if 0
+	limit    int64       // Options.MaxConns; no bound if 0
+	most     int64       // with Options.Reserve
+	makeRoom func() bool // see Engine.MakeRoom
+	perAddr  int         // Options.MaxConnsPerAddr; no bound if 0
 	taken    atomic.Int64
 	detached atomic.Int64 // of those that are taken
 
@@ -36,7 +38,7 @@ type owner struct {
 
 func (a *admission) init(o Options) {
 	if o.MaxConns > 0 {
-		a.most = int64(o.MaxConns) + int64(o.Reserve)
+		a.limit, a.most = int64(o.MaxConns), int64(o.MaxConns)+int64(o.Reserve)
 	}
 	if a.perAddr = o.MaxConnsPerAddr; a.perAddr > 0 {
 		a.owners = make(map[netip.Addr]*owner)
@@ -46,7 +48,7 @@ func (a *admission) init(o Options) {
 // accept reports whether the connection fd, which comes from peer, may be opened. Then
 // it counts until leave.
 func (a *admission) accept(fd int, peer netip.Addr) bool {
-	if a.most > 0 && a.taken.Load() >= a.most {
+	if a.atMost() {
 		a.refusedFull.Add(1)
 		return false
 	}
@@ -57,6 +59,12 @@ func (a *admission) accept(fd int, peer netip.Addr) bool {
 	a.taken.Add(1)
 	return true
 }
+
+// atLimit reports whether as many connections are open as MaxConns allows.
+func (a *admission) atLimit() bool { return a.limit > 0 && a.taken.Load() >= a.limit }
+
+// atMost reports whether no other is opened, since the reserve is used up too.
+func (a *admission) atMost() bool { return a.limit > 0 && a.taken.Load() >= a.most }
 
 func (a *admission) own(fd int, key netip.Addr) bool {
 	a.mu.Lock()
@@ -182,5 +190,12 @@ func (a *admission) disown(fd int, p *place) {
 // Options.MaxConns: those of Options.Reserve. A protocol then answers what is short,
 // refuses what would stay, and lets no connection idle.
 func (e *Engine) Full() bool {
-	return e.opts.MaxConns > 0 && e.admission.taken.Load() > int64(e.opts.MaxConns)
+	a := &e.admission
+	return a.limit > 0 && a.taken.Load() > a.limit
 }
+
+// MakeRoom has f called, on a listener's goroutine, for each connection that is accepted
+// when as many are open as Options.MaxConns allows. It reports whether it has closed a
+// connection that matters less; then the listener waits a moment for that one's place
+// before it refuses. Called before Listen.
+func (e *Engine) MakeRoom(f func() bool) { e.admission.makeRoom = f }

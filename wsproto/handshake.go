@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -64,12 +65,14 @@ func (c *Conn) shake(data []byte) (used int) {
 		return len(data)
 	}
 	end := headEnd(data)
-	if end == 0 || end > s.MaxHeader {
-		if len(data) > s.MaxHeader {
-			c.leave(data) // net/http knows what to do with a large one
-			return len(data)
-		}
+	if end == 0 && len(data) <= s.MaxHeader {
 		return 0
+	}
+	c.flags.Or(flagHeard)
+	if end == 0 || end > s.MaxHeader {
+		r := s.tooLarge(c.RemoteAddr())
+		c.answer(r.encode(bytes.HasPrefix(data, methodHead)), r)
+		return len(data)
 	}
 	x := exchanges.Get().(*exchange)
 	defer x.free()
@@ -80,11 +83,18 @@ func (c *Conn) shake(data []byte) (used int) {
 		carry.apply(r)
 	}
 	refusal := r.parse(data[:end])
-	if !r.isUpgrade() {
+	upgrade := r.isUpgrade()
+	if !upgrade {
+		refusal = r.checkFraming()
+	}
+	if !upgrade && refusal == nil {
 		c.leave(data)
 		return len(data)
 	}
-	if refusal = c.upgrade(x, refusal); refusal != nil {
+	if upgrade {
+		refusal = c.upgrade(x, refusal)
+	}
+	if refusal != nil {
 		s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
 		c.answer(refusal.encode(bytes.HasPrefix(data, methodHead)), refusal)
 		return len(data)
@@ -93,6 +103,23 @@ func (c *Conn) shake(data []byte) (used int) {
 	c.opened() // not before: Shutdown writes to whom it finds open
 	c.handler.OnOpen(c, r)
 	return end
+}
+
+// tooLarge is the answer to a header above MaxHeader.
+func (s *Server) tooLarge(client netip.AddrPort) *Refusal {
+	s.largeHeaders.warn(s.logger(), "a request with a large header was refused", "bytes", s.MaxHeader, "client", client,
+		"allow", "raise -max-header, or Server.MaxHeader")
+	return Refuse(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header is larger than %d bytes", s.MaxHeader))
+}
+
+// refuseFull returns why no WebSocket can begin, or nil.
+func (s *Server) refuseFull() *Refusal {
+	if !s.engine.Full() || s.makeRoom() {
+		return nil
+	}
+	s.fullUp.warn(s.logger(), "the server is full: handshakes are refused", "connections", s.Engine.MaxConns,
+		"allow", "raise -max-conns, or Server.Engine.MaxConns")
+	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is full", Header: http.Header{"Retry-After": {"5"}}}
 }
 
 // upgrade judges the request and writes the answer to x, unless it returns why
@@ -107,6 +134,9 @@ func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
 	}
 	if c.side.server.closing() {
 		return Refuse(http.StatusServiceUnavailable, "the server shuts down")
+	}
+	if refusal := c.side.server.refuseFull(); refusal != nil {
+		return refusal
 	}
 	x.core = r.appendCore(x.core[:0])
 	u := ws.Upgrader{
@@ -149,6 +179,10 @@ func (c *Conn) refuse(e *Refusal, err error) { c.answer(e.encode(false), err) }
 func (c *Conn) answer(b []byte, err error) {
 	c.io.Write(nil, b)
 	c.io.Finish(err, c.side.closeTimeout)
+	if s := c.side.server; s != nil && s.Engine.MaxConns > 0 {
+		c.flags.And(^flagHeard)
+		s.silent.add(c)
+	}
 }
 
 var methodHead = []byte("HEAD ")
@@ -235,6 +269,7 @@ func (c *Conn) shakeTimeout() {
 
 // shakeFailed is called at the end of a connection that never was open.
 func (c *Conn) shakeFailed(err error) {
+	c.flags.Or(flagHeard)
 	if c.side.state.ClientSide() {
 		c.dialFailed(err)
 	} else if carry := c.takeCarried(); carry != nil {

@@ -326,6 +326,15 @@ func (r *Request) check() *Refusal {
 	return r.parseURI()
 }
 
+// checkFraming refuses a request whose body two servers may see end at different places
+// (RFC 9112, 6.1).
+func (r *Request) checkFraming() *Refusal {
+	if r.Get("Content-Length") != "" && r.Get("Transfer-Encoding") != "" {
+		return Refuse(http.StatusBadRequest, "there is a Content-Length as well as a Transfer-Encoding")
+	}
+	return nil
+}
+
 func repeated(name string) *Refusal {
 	return Refuse(http.StatusBadRequest, "the header field "+name+" occurs more than once")
 }

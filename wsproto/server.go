@@ -79,25 +79,48 @@ type Server struct {
 	// 1 GiB if 0, none if negative. A larger one ends the connection with 1009.
 	// It takes 2 Engine.ReadBuffer of memory, whatever its size.
 	MaxStream int64
-	// MaxHeader bounds the header of a handshake, in bytes; 8 KiB if 0.
+	// MaxHeader bounds the header of a handshake, and of any request, in bytes; 16 KiB
+	// if 0. A larger one is answered with 431, and logged.
 	MaxHeader int
 
 	// Compression, if not nil, accepts clients' offers of permessage-deflate.
 	Compression *Compression
 
 	// HandshakeTimeout bounds the time from the connection to the end of its
-	// header; 10 s if 0. With TLS it begins after that, which is bounded by
+	// header, and that of each later HTTP request from its first byte; 10 s if 0. Who
+	// takes longer gets 408. With TLS it begins after that, which is bounded by
 	// Engine.TLSTimeout, by default the same.
 	HandshakeTimeout time.Duration
-	// StreamTimeout is for how long a stream waits for the next bytes, and a
-	// [Writer] for the peer to take some; 60 s if 0.
+	// MessageTimeout and MinRate bound how long a message may take from its first byte
+	// to its last: MessageTimeout, 30 s if 0, and a second more for each MinRate bytes,
+	// 1 KiB if 0, of its payload that have come. A peer that is slower gets 1008. So
+	// one that is steady has the time that it needs, and one that stalls, or trickles,
+	// is cut off, in the header of a frame too. Negative: as long as it likes.
+	MessageTimeout time.Duration
+	// MinRate is in bytes per second. If it is negative, each byte begins the time anew.
+	MinRate int
+	// StreamTimeout is for how long in all a stream waits for bytes, and a [Writer]
+	// for the peer to take some, beside a second for each MinRate bytes; 60 s if 0.
 	StreamTimeout time.Duration
+	// HTTPTimeout is for how long in all the body of an HTTP request is waited for, and
+	// likewise that the peer takes the answer, beside a second for each MinRate bytes;
+	// 30 s if 0, without bound if negative. Who is slower is cut off.
+	HTTPTimeout time.Duration
+	// IdleTimeout is for how long an HTTP connection is kept for another request;
+	// 2 min if 0. When Engine.MaxConns is reached none is, and the oldest of those
+	// that wait make room for others.
+	IdleTimeout time.Duration
 	// CloseTimeout bounds the closing handshake; 5 s if 0.
 	CloseTimeout time.Duration
-	// PingInterval is for how long a peer may be silent before it is pinged;
-	// 60 s if 0, never if negative.
+	// PingInterval is within what time of the handshake, and then of the last sign of
+	// life that followed a ping, a peer is pinged again: 25 s if 0, never if negative.
+	// Proxies cut connections on which they saw nothing for a time, often 60 s, also
+	// if it is only the server that is silent; so peers that send are pinged too. The
+	// ping is sent Engine.Sweep earlier, and the first up to a quarter earlier still.
 	PingInterval time.Duration
-	// PongTimeout is for how long after a ping it may stay so; 20 s if 0.
+	// PongTimeout is for how long after a ping a peer may show no sign of life: complete
+	// frames, or bytes of a payload; 20 s if 0. Then the connection is closed, unless
+	// the peer is still taking what was sent before the ping.
 	PongTimeout time.Duration
 
 	// TLSConfig is what ListenTLS begins with, beside its files. It is copied;
@@ -105,12 +128,19 @@ type Server struct {
 	// http/1.1.
 	TLSConfig *tls.Config
 
-	// Engine configures what is below the protocol.
+	// Engine configures what is below the protocol. Engine.MaxConns counts HTTP
+	// connections too; when it is reached, handshakes are refused with 503, and
+	// Engine.Reserve, an eighth of it, at least 4 and at most 64, if 0, is for answering
+	// these, and other HTTP requests such as those of health checks. Connections that
+	// idle (see IdleTimeout), or have sent no header yet, are closed before anybody
+	// is refused.
 	Engine netpoll.Options
 	// Logger gets what an operator has to know; slog.Default() if nil.
 	Logger *slog.Logger
 
-	foreignOrigins, foreignHosts sparse // what is logged of them
+	silent silence
+	// What strangers can cause to be logged:
+	foreignOrigins, foreignHosts, largeHeaders, fullUp sparse
 
 	start  sync.Once
 	err    error // of start
@@ -123,7 +153,8 @@ type Server struct {
 
 const (
 	defaultMaxMessage = 1 << 20
-	defaultMaxHeader  = 8 << 10
+	defaultMaxHeader  = 16 << 10
+	defaultPing       = 25 * time.Second
 )
 
 // Validate reports the first field that has no meaning, by its name.
@@ -133,6 +164,7 @@ func (s *Server) Validate() error {
 		value int
 	}{{"MaxMessage", s.MaxMessage}, {"MaxFrame", s.MaxFrame}, {"MaxHeader", s.MaxHeader}, {"StreamAbove", s.StreamAbove}, {"StreamTimeout", int(s.StreamTimeout)},
 		{"HandshakeTimeout", int(s.HandshakeTimeout)}, {"CloseTimeout", int(s.CloseTimeout)}, {"PongTimeout", int(s.PongTimeout)},
+		{"IdleTimeout", int(s.IdleTimeout)},
 	} {
 		if f.value < 0 {
 			return fmt.Errorf("wsproto: Server.%s is %d; it must not be negative", f.name, f.value)
@@ -160,8 +192,15 @@ func (s *Server) setDefaults() {
 	def(&s.Engine.ReadBuffer, max(64<<10, 2*s.MaxHeader))
 	def(&s.HandshakeTimeout, 10*time.Second)
 	def(&s.CloseTimeout, 5*time.Second)
-	def(&s.PingInterval, 60*time.Second)
+	def(&s.MessageTimeout, 30*time.Second)
+	def(&s.MinRate, 1<<10)
+	def(&s.HTTPTimeout, 30*time.Second)
+	def(&s.IdleTimeout, 2*time.Minute)
+	def(&s.PingInterval, defaultPing)
 	def(&s.PongTimeout, 20*time.Second)
+	if s.Engine.MaxConns > 0 {
+		def(&s.Engine.Reserve, min(max(s.Engine.MaxConns/8, 4), 64))
+	}
 	if s.Engine.Logger == nil {
 		s.Engine.Logger = s.Logger
 	}
@@ -201,6 +240,7 @@ func (s *Server) begin() error {
 		}
 		s.closed = make(chan struct{})
 		s.pages = newPages(s)
+		s.engine.MakeRoom(s.makeRoom)
 	})
 	return s.err
 }
@@ -214,7 +254,11 @@ func (s *Server) logger() *slog.Logger {
 
 // accept makes what a new connection needs.
 func (s *Server) accept() netpoll.Handler {
-	return (*handle)(&Conn{side: s.side})
+	c := &Conn{side: s.side}
+	if s.Engine.MaxConns > 0 {
+		s.silent.add(c)
+	}
+	return (*handle)(c)
 }
 
 // Listen binds addr and serves it in the background, until Shutdown. Port 0 picks

@@ -1,0 +1,136 @@
+package wsproto
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// pageConn is a connection as net/http has it. It gives up a peer that does not take
+// what it is sent: the time that writes may wait is bounded by a pace.
+type pageConn struct {
+	net.Conn
+	server   *Server
+	requests int // so far; of the goroutine that serves them
+	pace     pace
+	limit    time.Time // of writes, if a handler has set one
+	hijacked atomic.Bool
+
+	next, prev *pageConn // in idlePages
+}
+
+// pageTLS is one with TLS, which net/http wants to know.
+type pageTLS struct {
+	*pageConn
+	secure
+}
+
+type secure interface{ ConnectionState() tls.ConnectionState }
+
+// paged is a pageConn or a pageTLS.
+type paged interface {
+	net.Conn
+	page() *pageConn
+}
+
+func (c *pageConn) page() *pageConn { return c }
+
+func newPageConn(s *Server, nc net.Conn) paged {
+	c := &pageConn{Conn: nc, server: s, pace: newPace(s.HTTPTimeout, s.MinRate)}
+	if t, ok := nc.(secure); ok {
+		return pageTLS{c, t}
+	}
+	return c
+}
+
+// mayStay reports whether the connection may be kept for another request. Not if it
+// would take a place that others need. And not after a chunked body that comes later than
+// first: that its header had no Content-Length as well, by which somebody in between
+// may find another end of it, has been checked of the first request only, since
+// net/http does not tell (RFC 9112, 6.1).
+func (c *pageConn) mayStay(r *http.Request) bool {
+	c.requests++
+	return !c.server.engine.Full() && (c.requests == 1 || len(r.TransferEncoding) == 0)
+}
+
+// pagePiece is how many bytes are written with one deadline.
+const pagePiece = 64 << 10
+
+func (c *pageConn) Write(p []byte) (n int, err error) {
+	for {
+		piece := p[:min(len(p), pagePiece)]
+		m := 0
+		c.write(len(piece), func() int {
+			m, err = c.Conn.Write(piece)
+			return m
+		})
+		n += m
+		if p = p[m:]; err != nil || len(p) == 0 {
+			return n, err
+		}
+	}
+}
+
+// ReadFrom lets the kernel copy a file, where it can.
+func (c *pageConn) ReadFrom(r io.Reader) (n int64, err error) {
+	rf, ok := c.Conn.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{c}, r)
+	}
+	piece := &io.LimitedReader{R: r}
+	all := &io.LimitedReader{R: r, N: 1<<63 - 1}
+	if l, ok := r.(*io.LimitedReader); ok { // the kernel looks behind one of them only
+		all, piece.R = l, l.R
+	}
+	for all.N > 0 && err == nil {
+		piece.N = min(all.N, pagePiece)
+		var m int64
+		c.write(int(piece.N), func() int {
+			m, err = rf.ReadFrom(piece)
+			return int(m)
+		})
+		if n, all.N = n+m, all.N-m; m == 0 {
+			break
+		}
+	}
+	return n, err
+}
+
+// write has f write up to n bytes within the time that there is for them.
+func (c *pageConn) write(n int, f func() (n int)) {
+	if c.hijacked.Load() {
+		f()
+		return
+	}
+	c.pace.credit(n)
+	c.pace.wait(func(until time.Time) {
+		if !c.limit.IsZero() && c.limit.Before(until) {
+			until = c.limit
+		}
+		_ = c.Conn.SetWriteDeadline(until)
+		f()
+	})
+}
+
+// SetWriteDeadline bounds the writes that follow, beside the pace.
+func (c *pageConn) SetWriteDeadline(t time.Time) error {
+	c.limit = t
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (c *pageConn) SetDeadline(t time.Time) error {
+	c.limit = t
+	return c.Conn.SetDeadline(t)
+}
+
+// CloseWrite lets net/http end a connection so that the peer reads the answer.
+func (c *pageConn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
