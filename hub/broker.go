@@ -65,6 +65,15 @@ type Broker interface {
 	Close() error
 }
 
+// Syncer is a [Broker] that can tell when what was published has been delivered. Then the
+// end of a subscription has its place after all that was published before it, at any node.
+type Syncer interface {
+	// Sync returns when what was published before the call at any node, and its publisher
+	// was told so, has been delivered here, as far as it is of joined subjects. An error
+	// wraps ErrLinkDown, or is that of ctx.
+	Sync(ctx context.Context) error
+}
+
 // Node is the side of a [Hub] that its [Broker] calls: by one goroutine at a time, and
 // holding no lock that the methods of Broker need. A call may take a while, when
 // subscribers are slow or history is fetched; what the broker has waiting in the

@@ -100,8 +100,10 @@ type BusNode struct {
 	closed   bool
 }
 
-// event is a call of a Node: Deliver, Lost or Linked.
+// event is a call of a Node: Deliver, Lost or Linked; or of nobody, if somebody waits for
+// its turn.
 type event struct {
+	synced  chan struct{}
 	message *Envelope
 	lost    error
 	linked  Position
@@ -164,6 +166,8 @@ func (n *BusNode) call(e event) {
 	b := n.bus
 	cut := n.cuts.Load() != e.cuts
 	switch {
+	case e.synced != nil:
+		close(e.synced)
 	case e.message != nil:
 		if !cut {
 			n.node.Deliver(e.message)
@@ -284,6 +288,29 @@ func (b *Bus) publishLocked(m Envelope) Position {
 		}
 	}
 	return m.Position
+}
+
+// Sync makes BusNode a Syncer.
+func (n *BusNode) Sync(ctx context.Context) error {
+	synced := make(chan struct{})
+	n.bus.mu.Lock()
+	err := n.errLocked()
+	attached := n.node != nil
+	if err == nil && attached {
+		n.pushLocked(event{synced: synced})
+	}
+	n.bus.mu.Unlock()
+	if err != nil || !attached {
+		return err
+	}
+	select {
+	case <-synced:
+		return nil
+	case <-n.done:
+		return fmt.Errorf("%w: it is closed", ErrLinkDown)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Join makes BusNode a Broker.

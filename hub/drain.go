@@ -17,7 +17,8 @@ type drain struct {
 
 	mu      sync.Mutex // after all others, a connection's too
 	waiting []interface{ Schedule() }
-	task    Task // made when it is needed for the first time
+	leaving []*Subscription // that have left, and not got all that was published before
+	task    Task            // made when it is needed for the first time
 }
 
 // drainAtATime is how many are told at a time.
@@ -27,11 +28,14 @@ const drainAtATime = 16
 // while it waits.
 func (d *drain) wait(t interface{ Schedule() }) {
 	d.mu.Lock()
-	if s, ok := t.(*Subscription); ok && s.gone() {
+	s, ok := t.(*Subscription)
+	if ok && s.done() {
 		d.mu.Unlock()
 		return
 	}
-	d.waiting = append(d.waiting, t)
+	if !ok || !s.gone() || !slices.Contains(d.waiting, t) { // one that leaves may have waited already
+		d.waiting = append(d.waiting, t)
+	}
 	if d.task == nil {
 		h := d.member.hub
 		d.task = h.opts.NewTask(d.member.Loop()%h.groups, d)
@@ -65,20 +69,42 @@ func (d *drain) Run() {
 	}
 }
 
-// forget takes s, which has unsubscribed, from those that wait.
+// forget takes s, which gets nothing any more, from those that wait and leave.
 func (d *drain) forget(s *Subscription) {
 	d.mu.Lock()
 	if i := slices.Index(d.waiting, interface{ Schedule() }(s)); i >= 0 {
 		d.waiting = slices.Delete(d.waiting, i, i+1)
 	}
+	if i := slices.Index(d.leaving, s); i >= 0 {
+		d.leaving = slices.Delete(d.leaving, i, i+1)
+	}
 	d.mu.Unlock()
 }
 
-// clear forgets all: they are gone.
-func (d *drain) clear() {
+// linger adds s to those that leave, unless it has got all.
+func (d *drain) linger(s *Subscription) {
 	d.mu.Lock()
-	d.waiting = nil
+	defer d.mu.Unlock()
+	if !s.done() { // else forget has been called, or is going to be
+		d.leaving = append(d.leaving, s)
+	}
+}
+
+// cutShort has what leaves the topic of that name lose what it has yet to get, so that
+// nothing of it comes when the member is in that topic again. It returns how many others
+// are leaving.
+func (d *drain) cutShort(name string) (others int) {
+	d.mu.Lock()
+	all := slices.Clone(d.leaving)
 	d.mu.Unlock()
+	for _, s := range all {
+		if topic := s.Topic(); topic == name || topic == companionName(name) {
+			s.cutShort()
+		} else {
+			others++
+		}
+	}
+	return others
 }
 
 // crowded reports whether a subscriber that refuses a message may do so because of

@@ -1,9 +1,6 @@
 package hub
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 const (
 	// maxPending is how many bytes wait for a group before publishers have to.
@@ -31,9 +28,9 @@ type group struct {
 	mu      sync.Mutex
 	list    []*Subscription
 	due     []*Subscription // behind, and drained
-	left    []*Subscription // unsubscribed during a walk: each has left a hole in list
-	walking bool
-	walked  *sync.Cond // a round of a walk has ended; made when somebody waits
+	left    []*leave        // of those in list that have left in the round under way
+	walking bool            // a round is under way
+	walked  *sync.Cond      // a round of a walk has ended; made when somebody waits
 }
 
 func newGroup(t *Topic, loop int) *group {
@@ -55,26 +52,11 @@ func (g *group) add(s *Subscription) {
 	g.mu.Unlock()
 }
 
-// remove reports whether s is out of the list; else it will be when the walk under
-// way has ended.
-func (g *group) remove(s *Subscription) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.walking {
-		g.list[s.slot] = nil
-		g.left = append(g.left, s)
-		return false
-	}
-	g.fillLocked(int(s.slot))
-	return true
-}
-
 // fillLocked puts the last subscriber in place i.
 func (g *group) fillLocked(i int) {
 	last := len(g.list) - 1
-	if g.list[i] = g.list[last]; g.list[i] != nil {
-		g.list[i].slot = int32(i)
-	}
+	g.list[i] = g.list[last]
+	g.list[i].slot = int32(i)
 	g.list[last] = nil
 	g.list = g.list[:last]
 	if cap(g.list) > 64 && len(g.list) < cap(g.list)/4 {
@@ -82,13 +64,12 @@ func (g *group) fillLocked(i int) {
 	}
 }
 
-// all returns the subscribers.
-func (g *group) all() []*Subscription {
+// appendAll appends the subscribers that have not left.
+func (g *group) appendAll(all []*Subscription) []*Subscription {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	all := make([]*Subscription, 0, len(g.list))
 	for _, s := range g.list {
-		if s != nil {
+		if !s.gone() {
 			all = append(all, s)
 		}
 	}
@@ -209,7 +190,11 @@ func (g *group) end(b handout) (more bool) {
 	if b.batch != nil && b.next > g.cursor {
 		g.cursor, g.at = b.next, b.end
 	}
-	g.closeHolesLocked()
+	left := g.left
+	g.left = nil
+	for _, l := range left {
+		g.detachLocked(l)
+	}
 	g.walking = false
 	if g.walked != nil {
 		g.walked.Broadcast()
@@ -222,20 +207,12 @@ func (g *group) end(b handout) (more bool) {
 	if idle {
 		t.hub.drop(t)
 	}
-	return more
-}
-
-// closeHolesLocked has those who left during the walk leave. Called under Topic.mu, too.
-func (g *group) closeHolesLocked() {
-	// From the end, so that what fills a hole is none.
-	slices.SortFunc(g.left, func(a, b *Subscription) int { return int(b.slot - a.slot) })
-	for _, s := range g.left {
-		g.fillLocked(int(s.slot))
-		if s.behind() {
-			g.topic.laggards--
+	for _, l := range left {
+		if l.nothing {
+			l.ended(true)
 		}
 	}
-	g.left = nil
+	return more
 }
 
 // deliver walks the list. Who subscribes meanwhile stands at its end, where the walk
@@ -254,7 +231,8 @@ func (g *group) deliver(lap handout) int64 {
 		w.freshen(i)
 		for _, s := range run[:n] {
 			switch {
-			case s == nil || s.gone():
+			case s.gone():
+				w.passBy(s)
 			case s.behind():
 				g.watch(s, lap)
 			case s.cursor < w.all.next:

@@ -41,6 +41,9 @@ type Hub struct {
 	sweeper  *time.Timer   // runs while topics are aging
 	filled   *TopicOptions // those of the last topic that was made
 
+	leaving leaving
+	closed  atomic.Bool // Shutdown was called
+
 	published atomic.Int64
 	delivered atomic.Int64
 	evicted   atomic.Int64
@@ -63,6 +66,9 @@ func New(o Options) *Hub {
 	}
 	if o.MaxSubscriptions <= 0 {
 		o.MaxSubscriptions = DefaultMaxSubscriptions
+	}
+	if o.EndTimeout <= 0 {
+		o.EndTimeout = DefaultEndTimeout
 	}
 	if o.MaxTopics <= 0 {
 		o.MaxTopics = DefaultMaxTopics
@@ -188,6 +194,13 @@ func checkSubject(name string) error {
 
 // Disconnect closes all who are subscribed to the topic, or the pattern, and returns
 // their number. Of a [Member] whose connection is an [Ender] only the subscription ends.
+//
+// It is an event in the topic's order: what was published before it is delivered first, of
+// a member that is closed in all its topics; to a subscriber that is slow within its topic's
+// limit and Options.EndTimeout. Nothing that is published after it is delivered, nor counts
+// them as receivers. It waits for no subscriber; those who are up to date are closed when it
+// returns, the others soon. With a [Broker] it waits for what was published before it at any
+// node, if that is a [Syncer].
 func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
 	return h.DisconnectIf(name, func(Subscriber) bool { return true }, code, reason)
 }
@@ -196,8 +209,9 @@ func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
 // user's in a topic, or to those of a user who came with one session. It looks at all who
 // are subscribed, of whom the members are a *[Member] each, and not its connection.
 func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, code wsproto.Code, reason string) int {
+	h.link.sync()
 	if t := h.lookup(name); t != nil {
-		return t.close(is, code, reason)
+		return t.close(is, &closing{code, reason})
 	}
 	return 0
 }

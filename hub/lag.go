@@ -38,15 +38,16 @@ const never = ^uint64(0)
 
 // catchUp gives a subscriber that has drained the next of what it has not got.
 func (g *group) catchUp(s *Subscription) {
-	if s.gone() || !s.behind() {
+	if s.gone() {
+		g.seeOff(s)
+		return
+	}
+	if !s.behind() {
 		return
 	}
 	b, lost := g.missed(s)
 	if lost > 0 && g.topic.opts.Slow == Disconnect {
 		g.evict(s, tooSlow)
-		return
-	}
-	if s.gone() {
 		return
 	}
 	g.count(s, lost)
@@ -109,11 +110,13 @@ func (g *group) missed(s *Subscription) (b *batch, lost int) {
 	t, l := g.topic, s.lag
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s.cursor < l.until {
-		return l.kept.read(s.cursor), 0
+	if s.gone() { // what comes after that is not for it
+		return nil, 0
 	}
-	if l.until > 0 {
-		s.cursor, l.kept, l.until = g.cursor, nil, 0 // what is between was dropped
+	if k := l.kept; k != nil && s.cursor < k.until {
+		return k.read(s.cursor), 0
+	} else if k != nil {
+		s.cursor, l.kept = g.cursor, nil // what is between was dropped
 	}
 	if oldest := min(t.log.oldest(), g.cursor); s.cursor < oldest {
 		lost = int(oldest - s.cursor)
@@ -136,7 +139,7 @@ const tooSlow = "too slow: the backlog is full"
 // topic allows, when b has been handed out.
 func (g *group) watch(s *Subscription, b handout) {
 	l := s.lag
-	if l.until > 0 {
+	if l.kept != nil {
 		g.count(s, int(b.next-b.cursor))
 		return
 	}
@@ -152,7 +155,7 @@ func (g *group) watch(s *Subscription, b handout) {
 		g.evict(s, tooSlow)
 	case slow == DropNewest && !l.replay:
 		if g.pin(s) {
-			g.count(s, int(b.next-l.until))
+			g.count(s, int(b.next-l.kept.until))
 		}
 	default:
 		g.count(s, int(limit-s.cursor))
@@ -169,8 +172,8 @@ func (g *group) pin(s *Subscription) (ok bool) {
 	if s.gone() {
 		return false
 	}
-	s.lag.until = t.fitLocked(s.cursor)
-	s.lag.kept = t.log.segs.between(s.cursor, s.lag.until)
+	until := t.fitLocked(s.cursor)
+	s.lag.kept = &kept{t.log.segs.between(s.cursor, until), until}
 	return true
 }
 
@@ -211,10 +214,14 @@ func (g *group) evict(s *Subscription, reason string) {
 		g.leaveLocked(s, never)
 	}
 	t.mu.Unlock()
-	if gone {
-		return
+	if !gone {
+		g.closeSlow(s, reason)
 	}
-	t.evicted.Add(1)
-	t.hub.evicted.Add(1)
+}
+
+// closeSlow closes a subscriber that is too slow, and counts it.
+func (g *group) closeSlow(s *Subscription, reason string) {
+	g.topic.evicted.Add(1)
+	g.topic.hub.evicted.Add(1)
 	s.to.Close(wsproto.TryAgainLater, reason)
 }

@@ -76,6 +76,19 @@ func (n *link) join(t *Topic) {
 	}
 }
 
+// sync waits for what was published before, and is on its way here. If it does not come in
+// time, or the link is down, what ends does so without it.
+func (n *link) sync() {
+	if n == nil {
+		return
+	}
+	if b, ok := n.broker.(Syncer); ok {
+		ctx, cancel := n.context()
+		defer cancel()
+		_ = b.Sync(ctx)
+	}
+}
+
 // publish has the broker publish m.
 func (n *link) publish(name string, m Message) (rc Receipt, err error) {
 	if m.Prepared == nil || m.Messages() != 1 {

@@ -35,6 +35,13 @@ type segment struct {
 	cost    uint64
 	read    *batch   // the last that was read of it
 	cut     *segment // the last that was cut of it
+	snap    *kept    // of the log, of which this is the last segment
+}
+
+// kept is a part of a log for those who hold it, whatever becomes of the log.
+type kept struct {
+	segments
+	until uint64 // number of the first message after it
 }
 
 type entry struct {
@@ -74,6 +81,9 @@ func (l *log) append(r *Record, offset uint64) {
 // put adds an entry to the last segment, or begins the next with it.
 func (l *log) put(e entry) {
 	n := len(l.segs)
+	if n > 0 {
+		l.segs[n-1].snap = nil
+	}
 	if n == 0 || l.segs[n-1].cost >= maxSegment {
 		l.segs = append(l.segs, new(segment))
 		n++
@@ -213,6 +223,7 @@ func (l *log) trim(floor uint64) {
 			l.forget(&gone[j])
 		}
 	}
+	l.segs[len(l.segs)-1].snap = nil // it would hold what is forgotten
 	rest := copy(l.segs, l.segs[seg:])
 	clear(l.segs[rest:])
 	if l.segs = l.segs[:rest]; rest == 0 {
@@ -290,6 +301,35 @@ func (ss segments) between(from, to uint64) segments {
 	return all
 }
 
+// snapshot returns all that is held. Who asks again before the next message shares it.
+func (l *log) snapshot() *kept {
+	if len(l.segs) == 0 {
+		return &kept{until: l.next}
+	}
+	last := l.segs[len(l.segs)-1]
+	if last.snap != nil {
+		return last.snap
+	}
+	k := &kept{slices.Clone(l.segs), l.next}
+	for i, s := range k.segments {
+		if l.keys != nil { // what is superseded later was not when this was taken
+			k.segments[i] = &segment{entries: slices.Clone(s.entries)}
+		} else if s == last {
+			k.segments[i] = s.head(len(s.entries))
+		}
+	}
+	last.snap = k
+	return k
+}
+
+// oldest returns the lowest number that is kept.
+func (k *kept) oldest() uint64 {
+	if len(k.segments) == 0 {
+		return k.until
+	}
+	return k.segments[0].entries[0].number
+}
+
 // head returns the segment's first n entries. They must not be superseded.
 func (s *segment) head(n int) *segment {
 	if s.cut == nil || len(s.cut.entries) != n {
@@ -315,6 +355,9 @@ func (l *log) skip(offset uint64) { l.last = max(l.last, offset) }
 func (l *log) prepend(records []*Record, from uint64) {
 	records = l.latest(records)
 	rest, count, cost := l.segs, l.count, l.cost
+	if n := len(rest); n > 0 {
+		rest[n-1].snap = nil
+	}
 	number, end := l.oldest(), l.endBefore(l.oldest())
 	for _, r := range records {
 		number--

@@ -104,6 +104,10 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 	if o.Presence != nil {
 		more = 2
 	}
+	lingering := 0
+	if d := m.drain.Load(); d != nil {
+		lingering = d.cutShort(name)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch most, wild := m.hub.opts.MaxSubscriptions, m.hub.opts.MaxPatterns; {
@@ -111,7 +115,7 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 		return nil, Position{}, ErrLeft
 	case m.subLocked(name) != nil:
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrSubscribed, name)
-	case len(m.subs)+more > most:
+	case len(m.subs)+lingering+more > most:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
 	case IsPattern(name) && int(m.wild) >= wild:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d by pattern; unsubscribe from some, or use one that matches more", ErrTooMany, wild)
@@ -144,51 +148,110 @@ func (m *Member) attendLocked(s *Subscription, o SubscribeOptions) (err error) {
 	return err
 }
 
-// Unsubscribe takes the member out of a topic, or of those that match a pattern. What
-// has not been delivered will not be: if a delivery is under way Unsubscribe waits for
-// its end, which no slow subscriber holds up, so that nothing comes after it.
-func (m *Member) Unsubscribe(name string) error {
+// Unsubscribe takes the member out of a topic, or of those that match a pattern: an event in
+// the topic's order, as [Subscription.Unsubscribe]. When it returns the connection has got
+// all that was published before, and nothing comes after that; unless the connection is
+// slow: see UnsubscribeThen. It waits for a delivery that is under way, which no slow
+// subscriber holds up; and with a [Broker] that is a [Syncer] for what is on its way.
+func (m *Member) Unsubscribe(name string) error { return m.UnsubscribeThen(name, func() {}) }
+
+// UnsubscribeThen is Unsubscribe, and has then called when the connection has got all that
+// was published before, or Options.EndTimeout is over: before it returns, or, if the
+// connection is slow, by another goroutine. then is not called if there is an error. A
+// subscription to the same topic that begins meanwhile ends the wait: the rest is dropped.
+func (m *Member) UnsubscribeThen(name string, then func()) error {
 	if IsUserTopic(name) {
 		return fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
+	if m.hub.link != nil && m.Subscription(name) != nil {
+		m.hub.link.sync()
+	}
+	f := &farewell{then: then}
+	f.left.Store(3)
 	m.mu.Lock()
 	s, events := m.dropLocked(name), m.dropLocked(companionName(name))
 	m.mu.Unlock()
 	if s == nil {
 		return fmt.Errorf("%w: %q", ErrNotSubscribed, name)
 	}
-	s.settle()
-	if events != nil {
-		events.settle()
+	for _, s := range [...]*Subscription{events, s} {
+		if s == nil {
+			f.left.Add(-1)
+			continue
+		}
+		m.leave(s, f, true)
+		s.settle()
 	}
+	f.ended(nil, false)
 	return nil
 }
 
 // Ender is a [Subscriber] of a member that lives on when the server ends one of its
 // subscriptions: see [Hub.Disconnect]. Any other is closed then.
 type Ender interface {
-	// Ended is called when the member has been unsubscribed. It must not block.
+	// Ended is called when the member has been unsubscribed, and has got what was published
+	// before: by the caller of Hub.Disconnect, or by a goroutine of its own.
 	Ended(name string, code wsproto.Code, reason string)
 }
 
 // end ends a subscription on behalf of the server; that to the user's topic with the
 // connection.
-func (m *Member) end(s *Subscription, code wsproto.Code, reason string) {
+func (m *Member) end(s *Subscription, how *closing) {
 	to, lives := m.to.(Ender)
 	if !lives || s == m.own {
-		m.Close(code, reason)
+		m.endAll(how)
 		return
 	}
 	name := s.Topic()
+	var events *Subscription
 	m.mu.Lock()
 	there := m.subLocked(name) == s
 	if there {
 		m.dropLocked(name)
-		m.dropLocked(companionName(name))
+		events = m.dropLocked(companionName(name))
 	}
 	m.mu.Unlock()
-	if there {
-		to.Ended(name, code, reason)
+	if !there {
+		return
+	}
+	f := &farewell{then: func() { to.Ended(name, how.code, how.reason) }}
+	f.left.Store(1)
+	if events != nil {
+		f.left.Store(2)
+		m.leave(events, f, false)
+	}
+	m.leave(s, f, false)
+}
+
+// endAll closes the connection, when it has got what was published before in all its topics.
+func (m *Member) endAll(how *closing) {
+	m.mu.Lock()
+	subs := m.subs
+	m.left, m.subs, m.wild = true, nil, 0
+	m.mu.Unlock()
+	f := &farewell{then: func() { m.Close(how.code, how.reason) }}
+	f.left.Store(int32(len(subs)) + 1)
+	for _, s := range subs {
+		m.leave(s, f, false)
+	}
+	if m.own == nil || m.own.flags.Load()&flagGone != 0 {
+		f.ended(nil, false)
+	} else {
+		m.leave(m.own, f, false)
+	}
+}
+
+// leave has a subscription leave that the member does not list any more.
+func (m *Member) leave(s *Subscription, how ending, own bool) {
+	if !s.leave(how, own) {
+		m.draining().linger(s)
+	}
+}
+
+// hasLeft takes note that s gets nothing any more.
+func (m *Member) hasLeft(s *Subscription) {
+	if d := m.drain.Load(); d != nil {
+		d.forget(s)
 	}
 }
 
@@ -231,21 +294,18 @@ func (m *Member) Topics() []string {
 	return names
 }
 
-// Leave ends the member's part in everything, for good. It has to be called when the
-// connection has ended.
+// Leave ends the member's part in everything, for good, as [Subscription.Unsubscribe] does
+// for one. It has to be called when the connection has ended.
 func (m *Member) Leave() {
 	m.mu.Lock()
 	subs := m.subs
 	m.left, m.subs = true, nil
 	m.mu.Unlock()
 	for _, s := range subs {
-		s.Unsubscribe()
+		m.leave(s, nil, true)
 	}
 	if m.own != nil {
-		m.own.Unsubscribe()
-	}
-	if d := m.drain.Load(); d != nil {
-		d.clear()
+		m.leave(m.own, nil, true)
 	}
 }
 
@@ -271,7 +331,7 @@ func (m *Member) addLocked(s *Subscription) {
 	}
 }
 
-// dropLocked ends a subscription, and returns it, nil if there was none.
+// dropLocked takes a subscription out of the list, and returns it, nil if there was none.
 func (m *Member) dropLocked(name string) *Subscription {
 	i, ok := m.findLocked(name)
 	if !ok {
@@ -283,10 +343,6 @@ func (m *Member) dropLocked(name string) *Subscription {
 	}
 	if s.group.topic.pattern {
 		m.wild--
-	}
-	s.Unsubscribe()
-	if d := m.drain.Load(); d != nil {
-		d.forget(s)
 	}
 	return s
 }

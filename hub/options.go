@@ -53,6 +53,9 @@ type Options struct {
 	// OnLink, if set, is told that the link to the broker is down, and why, or, with nil,
 	// that it is there. It must not block.
 	OnLink func(cause error)
+	// EndTimeout is how long a subscription that has ended waits for a subscriber that is
+	// slow to take what was published before; 5 s if 0. Then the rest is dropped, and counted.
+	EndTimeout time.Duration
 	// Now is the clock, for tests; time.Now if nil.
 	Now func() time.Time
 }

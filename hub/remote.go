@@ -73,23 +73,32 @@ func (t *Topic) deliver(r *Record, epoch uint64) {
 }
 
 // restart has the topic begin anew at a position, since what is before it is not to be
-// had, and closes its subscribers, so that they see to what they missed.
+// had, and closes its subscribers, so that they see to what they missed: they come back with
+// the position that they have got to.
 func (t *Topic) restart(at Position) {
-	var all []*Subscription
+	var all []*leave
+	how := &closing{wsproto.ServiceRestart, "messages were lost between servers: come back"}
 	t.mu.Lock()
+	for _, g := range t.groups {
+		for _, s := range g.appendAll(nil) {
+			if l := (&leave{sub: s, how: how, cut: true}); t.leaveLocked(l) {
+				all = append(all, l)
+			}
+		}
+	}
 	t.epoch, t.remote.filled, t.remote.call = at.Epoch, false, nil
 	t.log.clear()
 	t.makeRoomLocked()
 	t.log.begin(at.Offset, at.Offset)
 	for _, g := range t.groups {
 		g.skipLocked()
-		all = append(all, g.all()...)
 	}
-	for _, s := range all {
-		s.flags.Or(flagEnded)
-	}
+	idle := t.idleLocked()
 	t.mu.Unlock()
-	for _, s := range all {
-		s.to.Close(wsproto.ServiceRestart, "messages were lost between servers: come back")
+	if idle {
+		t.hub.drop(t)
+	}
+	for _, l := range all {
+		l.proceed()
 	}
 }

@@ -63,14 +63,18 @@ type Subscription struct {
 
 // The bits of Subscription.flags.
 const (
-	flagGone    = 1 << iota // unsubscribed
+	flagGone    = 1 << iota // it has left its topic, and gets what was published before
 	flagWrapped             // set before it is subscribed
 	flagPaused              // until Resume
-	flagEnded               // the topic has begun anew, so it is being closed
+	flagPassed              // it had left when the walk came by, and the cursor is right
+	flagDone                // it has got all that it gets
 )
 
-// gone reports whether the subscriber gets nothing any more.
-func (s *Subscription) gone() bool { return s.flags.Load()&(flagGone|flagEnded) != 0 }
+// gone reports whether the subscriber gets nothing more of what is published.
+func (s *Subscription) gone() bool { return s.flags.Load()&flagGone != 0 }
+
+// done reports whether the subscriber gets nothing any more.
+func (s *Subscription) done() bool { return s.flags.Load()&flagDone != 0 }
 
 func (s *Subscription) format() format {
 	if s.flags.Load()&flagWrapped != 0 {
@@ -85,8 +89,8 @@ func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
 
 // lag is what there is to know of a subscriber that is behind, or was.
 type lag struct {
-	kept    segments // what it gets before it goes on with the log, if its topic drops the newest
-	until   uint64   // number up to which it gets that
+	kept    *kept  // what it gets before it goes on with the log, or ends; nil if nothing of its own
+	leave   *leave // how it ends; nil as long as it does not
 	dropped atomic.Int64
 	behind  bool
 	replay  bool  // it began behind, and may be as far as history is
@@ -124,6 +128,9 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	defer t.mu.Unlock()
 	if t.ended {
 		return at, false, nil
+	}
+	if t.hub.closed.Load() {
+		return at, true, ErrClosed
 	}
 	t.trimLocked()
 	number, err := t.startLocked(o.Start)
@@ -171,49 +178,23 @@ func (t *Topic) startLocked(o Start) (number uint64, err error) {
 	return l.next, nil
 }
 
-// Unsubscribe takes the subscriber out of its topic. Only a delivery that is under
-// way at this moment may still reach it. A second call does nothing.
-func (s *Subscription) Unsubscribe() {
-	if s.group == nil || s.flags.Or(flagGone)&flagGone != 0 {
-		return
-	}
-	g := s.group
-	t := g.topic
-	t.mu.Lock()
-	if g.remove(s) && s.behind() { // else the walk sees to it, which may be changing it
-		t.laggards--
-	}
-	g.members--
-	t.count--
-	t.presence.leave(s.to)
-	t.trimLocked()
-	idle, empty := t.idleLocked(), t.count == 0
-	t.mu.Unlock()
-	switch {
-	case idle:
-		t.hub.drop(t)
-	case empty && t.pattern:
-		t.hub.retire(t)
-	}
-}
-
-// settle waits for the end of a delivery that may not have seen yet that the
-// subscription has ended.
-func (s *Subscription) settle() {
-	g := s.group
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.walking {
-		g.waitLocked()
-	}
-}
+// Unsubscribe takes the subscriber out of its topic: an event in the topic's order. What is
+// published after it does not reach the subscriber, and does not count it as a receiver. What
+// was published before it does: it is handed over soon, perhaps after Unsubscribe has
+// returned, to a subscriber that is slow within its topic's limit and Options.EndTimeout.
+// Nothing comes of it if the subscriber is closed, or the subscription is paused. With a
+// [Broker] a message is published when it has come back from that.
+//
+// Unsubscribe waits for nothing, so it may be called from within a delivery. A second call
+// does nothing.
+func (s *Subscription) Unsubscribe() { s.leave(nil, true) }
 
 // end ends the subscription on behalf of the server.
-func (s *Subscription) end(code wsproto.Code, reason string) {
+func (s *Subscription) end(how *closing) {
 	if m, ok := s.to.(*Member); ok {
-		m.end(s, code, reason)
+		m.end(s, how)
 	} else {
-		s.to.Close(code, reason)
+		s.leave(how, false)
 	}
 }
 

@@ -1,11 +1,8 @@
 package hub
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // Topic is a name with subscribers, or a pattern with those of many names.
@@ -198,19 +195,25 @@ func (t *Topic) groupLocked(loop int) *group {
 }
 
 // close closes those who are subscribed and are it, and returns their number.
-func (t *Topic) close(is func(Subscriber) bool, code wsproto.Code, reason string) (closed int) {
-	t.mu.Lock()
-	groups := slices.Clone(t.groups)
-	t.mu.Unlock()
-	for _, g := range groups {
-		for _, s := range g.all() {
-			if is(s.to) {
-				s.end(code, reason)
-				closed++
-			}
+func (t *Topic) close(is func(Subscriber) bool, how *closing) (closed int) {
+	for _, s := range t.subscribers() {
+		if is(s.to) {
+			s.end(how)
+			closed++
 		}
 	}
 	return closed
+}
+
+// subscribers returns those who have not left.
+func (t *Topic) subscribers() (all []*Subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all = make([]*Subscription, 0, t.count)
+	for _, g := range t.groups {
+		all = g.appendAll(all)
+	}
+	return all
 }
 
 // sweep forgets what is too old, and reports whether the topic can be forgotten too.

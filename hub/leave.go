@@ -1,0 +1,365 @@
+package hub
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// DefaultEndTimeout is the Options.EndTimeout of hubs that state none.
+const DefaultEndTimeout = 5 * time.Second
+
+// leave is the end of a subscription: an event with a place in its topic's order. The
+// subscriber gets what was published before it, within the limits of one that is slow, and
+// nothing after it.
+type leave struct {
+	sub     *Subscription
+	how     ending // nil if nothing is done
+	own     bool   // it is the subscriber's wish
+	cut     bool   // it gets nothing more
+	round   bool   // the round that was under way sees to it
+	nothing bool   // it has got all already
+	gap     bool   // it was too slow already, and must not get what comes after that
+	counted bool   // in Hub.leaving
+	until   uint64 // number of the first message that it does not get
+	kept    *kept  // what there was before that, if a walk was under way
+	lost    int    // messages that it does not get, though they were before
+	timer   *time.Timer
+	late    atomic.Bool // it was waited for long enough
+}
+
+// ending is what is done when subscriptions have ended.
+type ending interface {
+	// ended is called once for each. If it is later, a fan-out pass calls it, which must
+	// not be blocked.
+	ended(s *Subscription, later bool)
+}
+
+// closing closes the subscriber.
+type closing struct {
+	code   wsproto.Code
+	reason string
+}
+
+func (c *closing) ended(s *Subscription, _ bool) { s.to.Close(c.code, c.reason) }
+
+// farewell is done when all of some subscriptions have ended.
+type farewell struct {
+	left atomic.Int32
+	then func()
+}
+
+func (f *farewell) ended(_ *Subscription, later bool) {
+	switch {
+	case f.left.Add(-1) > 0:
+	case later:
+		go f.then()
+	default:
+		f.then()
+	}
+}
+
+// leave has s leave its topic at this point of its order, and reports whether it has got
+// all that was before. If not, rounds of its group hand it the rest. A second call does
+// nothing.
+func (s *Subscription) leave(how ending, own bool) (done bool) {
+	if s.group == nil {
+		return true
+	}
+	t := s.group.topic
+	l := &leave{sub: s, how: how, own: own}
+	t.mu.Lock()
+	first := t.leaveLocked(l)
+	t.trimLocked()
+	idle, empty := t.idleLocked(), t.count == 0
+	t.mu.Unlock()
+	switch {
+	case !first:
+		return s.done()
+	case idle:
+		t.hub.drop(t)
+	case empty && t.pattern:
+		t.hub.retire(t)
+	}
+	return l.proceed()
+}
+
+// leaveLocked takes a subscription out of t, or has the round under way do that at its end.
+// It reports false if it has left before.
+func (t *Topic) leaveLocked(l *leave) bool {
+	s := l.sub
+	if s.flags.Or(flagGone)&flagGone != 0 {
+		return false
+	}
+	t.count--
+	t.presence.leave(s.to)
+	l.until = t.log.next
+	g := s.group
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l.round = g.walking; l.round {
+		if !l.cut {
+			l.kept = t.log.snapshot()
+		}
+		l.countIn()
+		g.left = append(g.left, l)
+	} else {
+		g.detachLocked(l)
+	}
+	return true
+}
+
+// detachLocked takes a subscription that has left out of the list, with what it has yet to
+// get. Called under Topic.mu and group.mu, and not within a round.
+func (g *group) detachLocked(l *leave) {
+	s, t := l.sub, g.topic
+	g.fillLocked(int(s.slot))
+	g.members--
+	if s.behind() {
+		t.laggards--
+	} else if s.flags.Load()&flagPassed == 0 {
+		s.cursor = max(s.cursor, g.cursor)
+	}
+	if l.nothing = !l.keepLocked(t); l.nothing {
+		s.caughtUp()
+		s.flags.Or(flagDone)
+		return
+	}
+	l.countIn()
+	if s.lag == nil {
+		s.lag = new(lag)
+	}
+	s.lag.behind, s.lag.leave = true, l
+	if s.lag.kept == nil {
+		s.lag.kept = l.kept
+	}
+	if s.flags.Load()&flagPaused == 0 {
+		g.due = append(g.due, s)
+	} else {
+		l.wait()
+	}
+}
+
+// keepLocked finds out what the subscription has yet to get, and reports whether there is
+// anything. Who leaves before it was told that it has come gets nothing.
+func (l *leave) keepLocked(t *Topic) bool {
+	s := l.sub
+	if l.cut || l.own && s.flags.Load()&flagPaused != 0 {
+		return false
+	}
+	if s.behind() && s.lag.kept != nil { // what came later is dropped, and counted up to the last walk
+		l.lost = int(l.until - min(l.until, max(s.group.cursor, s.lag.kept.until)))
+		return true
+	}
+	if l.kept == nil {
+		l.kept = t.log.snapshot()
+	}
+	if oldest := l.kept.oldest(); s.cursor < oldest {
+		if t.opts.Slow == Disconnect {
+			l.gap = true
+			return false
+		}
+		l.lost = int(oldest - s.cursor)
+		s.cursor = oldest
+	}
+	return s.cursor < l.until || l.lost > 0
+}
+
+// countIn has the hub know that there is somebody to wait for.
+func (l *leave) countIn() {
+	if !l.counted {
+		l.counted = true
+		l.sub.group.topic.hub.leaving.add(1)
+	}
+}
+
+// proceed has the rest handed out, if there is any, and reports whether there is none.
+func (l *leave) proceed() (done bool) {
+	s := l.sub
+	switch {
+	case l.round:
+		return s.done()
+	case l.nothing:
+		l.ended(false)
+	default:
+		s.group.task.Schedule()
+	}
+	return l.nothing
+}
+
+// ended is called once, when the subscription has got all that it gets.
+func (l *leave) ended(later bool) {
+	if m, ok := l.sub.to.(*Member); ok {
+		m.hasLeft(l.sub)
+	}
+	if l.gap && l.own {
+		l.sub.group.closeSlow(l.sub, tooSlow)
+	}
+	if l.how != nil {
+		l.how.ended(l.sub, later)
+	}
+	if l.counted {
+		l.sub.group.topic.hub.leaving.add(-1)
+	}
+}
+
+// wait has the subscriber waited for, from now on, for as long as the hub allows.
+func (l *leave) wait() {
+	if l.timer == nil {
+		l.timer = time.AfterFunc(l.sub.group.topic.hub.opts.EndTimeout, func() {
+			l.late.Store(true)
+			l.sub.Schedule()
+		})
+	}
+}
+
+// seeOff hands a subscription that has left the next of what it has yet to get. It is called
+// within a round, and reports whether the subscriber is waited for.
+func (g *group) seeOff(s *Subscription) (waits bool) {
+	if s.done() || s.lag == nil || s.lag.leave == nil { // else the end of the round under way sees to it
+		return false
+	}
+	l, o := s.lag.leave, wsproto.Sent
+	if !l.late.Load() && s.flags.Load()&flagPaused != 0 {
+		return true
+	}
+	g.count(s, l.lost)
+	l.lost = 0
+	if b := g.remaining(l); b != nil {
+		o = g.handLast(s, b)
+	} else if !l.late.Load() {
+		s.cursor = s.lag.kept.until
+	}
+	left := int(s.lag.kept.until - min(s.lag.kept.until, s.cursor))
+	switch {
+	case left == 0, o == wsproto.Closed, s.lag.refused == maxRefused: // it will never take it
+		g.release(l)
+	case l.late.Load():
+		g.count(s, left)
+		g.release(l)
+	case o == wsproto.Sent:
+		g.mu.Lock()
+		g.due = append(g.due, s) // after the others
+		g.mu.Unlock()
+	default:
+		l.wait()
+		s.to.WhenDrained(s)
+		return true
+	}
+	return false
+}
+
+// remaining returns the next of what is kept for a subscription; nil if time is up.
+func (g *group) remaining(l *leave) *batch {
+	if l.late.Load() {
+		return nil
+	}
+	g.topic.mu.Lock()
+	defer g.topic.mu.Unlock()
+	return l.sub.lag.kept.read(l.sub.cursor)
+}
+
+// handLast offers s, which has left, what it lacks of b.
+func (g *group) handLast(s *Subscription, b *batch) wsproto.Outcome {
+	o, next := g.offer(s, b)
+	switch {
+	case o.OK():
+		g.count(s, b.missing(s.cursor, next))
+		s.cursor, s.lag.refused = next, 0
+	case o == wsproto.Full && !crowded(s.to):
+		s.lag.refused++
+	}
+	return o
+}
+
+// release lets go of a subscription that has got all.
+func (g *group) release(l *leave) {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	g.topic.mu.Lock()
+	l.sub.caughtUp()
+	l.sub.flags.Or(flagDone)
+	g.topic.mu.Unlock()
+	l.ended(true)
+}
+
+// caughtUp forgets what s was behind with. Called under Topic.mu.
+func (s *Subscription) caughtUp() {
+	if l := s.lag; l != nil && l.dropped.Load() > 0 {
+		l.kept, l.leave, l.behind, l.replay = nil, nil, false, false
+	} else {
+		s.lag = nil
+	}
+}
+
+// settle has what s, which has left, has yet to get handed over here and now, as far as the
+// subscriber takes it. It waits for the walk under way, which no slow subscriber holds up.
+func (s *Subscription) settle() {
+	g := s.group
+	for !s.done() {
+		g.mu.Lock()
+		if g.walking {
+			g.waitLocked()
+			g.mu.Unlock()
+			continue
+		}
+		g.walking = true
+		g.mu.Unlock()
+		waits := g.seeOff(s)
+		if g.end(handout{}) {
+			g.task.Schedule()
+		}
+		if waits {
+			return
+		}
+	}
+}
+
+// cutShort has s, which has left, lose what it has yet to get.
+func (s *Subscription) cutShort() {
+	for !s.done() {
+		t := s.group.topic
+		t.mu.Lock()
+		if s.lag != nil && s.lag.leave != nil {
+			s.lag.leave.late.Store(true)
+		}
+		t.mu.Unlock()
+		s.settle()
+	}
+}
+
+// leaving counts the subscriptions that have left, and not got all. Its zero value is
+// ready.
+type leaving struct {
+	mu   sync.Mutex
+	n    int
+	none chan struct{} // closed when there are none; nil if nobody waits
+}
+
+func (l *leaving) add(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n += n; l.n == 0 && l.none != nil {
+		close(l.none)
+		l.none = nil
+	}
+}
+
+// wait returns what is closed when there are none.
+func (l *leaving) wait() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.none == nil {
+		l.none = make(chan struct{})
+		if l.n == 0 {
+			none := l.none
+			close(none)
+			l.none = nil
+			return none
+		}
+	}
+	return l.none
+}
