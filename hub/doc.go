@@ -41,6 +41,21 @@
 // that Subscribe returned, until it unsubscribes, but for those that were dropped,
 // which are counted, and those from which it was excepted.
 //
+// # Endings
+//
+// The end of a subscription is an event in the topic's order, whoever ends it: the
+// subscriber, the server, or the shutdown of the hub. From then on the subscriber is no
+// receiver. What was published before is delivered before the connection is closed, or the
+// unsubscription acknowledged. So a receipt's number of receivers is true, but for what is
+// dropped and counted.
+//
+// A subscription that has left keeps what it has yet to get, a piece of the log that it
+// shares with others, and gets it in the rounds of its group, by the way of one that is
+// behind. A round that is under way owns the subscription, so it takes it out at its end;
+// else the caller does. Nobody waits for a slow subscriber, but for Options.EndTimeout: then
+// the rest is dropped. The end of a connection is no other event: what it is offered it
+// refuses as closed, and then it is gone.
+//
 // # Slow consumers
 //
 // A subscriber whose write is queued, or refused, is behind: it gets nothing until it
@@ -104,6 +119,9 @@
 // closed with 1012 (service restart), so that they come back and are told. While the link
 // is down, what is here can be subscribed to, and all else is refused.
 //
+// Hub.Disconnect, Member.Unsubscribe and Shutdown wait until what was published before them
+// at any node has come, if the broker can tell (see [Syncer]).
+//
 // The sender of a message is left out by a token that its own node gave it. If that is
 // forgotten, because the message comes back after minutes, or more than 16,384 later
 // ones, the sender gets it too.
@@ -119,14 +137,19 @@
 // Member.mu (which subscriptions there are) and presence.telling (an event is on its
 // way to the companion) come before all of them, in this order; presence.mu is taken
 // under Topic.mu, the companion's under telling; drain.mu is taken under any, and under
-// a connection's own.
+// a connection's own. leaving.mu is taken under any too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu, the other methods of a broker under
 // none of these, but for Member.mu.
 //
-// What a subscriber has got so far belongs to the walk of its group and needs no lock.
-// A walk copies subscribers in small runs; while it lasts, those who leave leave a
-// hole, so that places do not change under it. It ends in one step, under Topic.mu and
-// group.mu: what is published, drained or given up is seen by that step, or finds no
-// walk under way.
+// What a subscriber has got so far belongs to the round under way in its group, and needs
+// no lock; while there is none, to the holder of Topic.mu and group.mu. A walk copies
+// subscribers in small runs; while it lasts those who leave stay in the list, and are passed
+// by, so that places do not change under it. It ends in one step, under Topic.mu and
+// group.mu: what is published, drained or left is seen by that step, or finds no round under
+// way.
+//
+// What is done when a subscription has ended is done under no lock, and within a round only
+// if it cannot block: Ender.Ended gets a goroutine then. It takes no Member.mu, under which a
+// caller may wait for a broker.
 package hub

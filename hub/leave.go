@@ -47,14 +47,15 @@ func (c *closing) ended(s *Subscription, _ bool) { s.to.Close(c.code, c.reason) 
 
 // farewell is done when all of some subscriptions have ended.
 type farewell struct {
-	left atomic.Int32
-	then func()
+	left   atomic.Int32
+	then   func()
+	blocks bool // then may
 }
 
 func (f *farewell) ended(_ *Subscription, later bool) {
 	switch {
 	case f.left.Add(-1) > 0:
-	case later:
+	case later && f.blocks:
 		go f.then()
 	default:
 		f.then()

@@ -166,7 +166,7 @@ func (m *Member) UnsubscribeThen(name string, then func()) error {
 	if m.hub.link != nil && m.Subscription(name) != nil {
 		m.hub.link.sync()
 	}
-	f := &farewell{then: then}
+	f := &farewell{then: then, blocks: true}
 	f.left.Store(3)
 	m.mu.Lock()
 	s, events := m.dropLocked(name), m.dropLocked(companionName(name))
@@ -214,7 +214,7 @@ func (m *Member) end(s *Subscription, how *closing) {
 	if !there {
 		return
 	}
-	f := &farewell{then: func() { to.Ended(name, how.code, how.reason) }}
+	f := &farewell{then: func() { to.Ended(name, how.code, how.reason) }, blocks: true}
 	f.left.Store(1)
 	if events != nil {
 		f.left.Store(2)

@@ -61,7 +61,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	greet(stdout, cfg, addr, where, files)
-	if err := serving.Until(ctx, c.Server(), cfg.drain, stdout, log); err != nil {
+	if err := serving.Until(ctx, c.Server(), cfg.drain, stdout, log, c.Deliver); err != nil {
 		return err
 	}
 	c.Close()

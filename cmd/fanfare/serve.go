@@ -58,7 +58,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		return err
 	}
 	greet(stdout, cfg, addr, files)
-	if err := serving.Until(ctx, a.server, cfg.drain, stdout, log); err != nil {
+	if err := serving.Until(ctx, a.server, cfg.drain, stdout, log, a.hub.Shutdown); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, "Done.")

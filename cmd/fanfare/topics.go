@@ -108,6 +108,8 @@ func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	switch {
 	case errors.As(err, &old):
 		c.Close(tooOld, "too old: oldest is "+old.Oldest.String())
+	case errors.Is(err, hub.ErrClosed):
+		c.Close(wsproto.GoingAway, plain(err))
 	case errors.Is(err, hub.ErrFull):
 		c.Close(wsproto.TryAgainLater, plain(err))
 	case err != nil:

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Setup) {
 		{"HistoryOfPattern", historyOfPattern},
 		{"NoHistory", noHistory},
 		{"FromWithin", fromWithin},
+		{"Sync", synced},
 		{"Close", closing},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })

@@ -345,3 +345,23 @@ func fromWithin(t *testing.T, s Setup) {
 	}
 	b.await(t, "an answer", func() bool { return len(b.got) == 2 })
 }
+
+// synced: what was published at another node before has been delivered when Sync returns.
+func synced(t *testing.T, s Setup) {
+	a, b := s.node(t), s.node(t)
+	syncer, ok := b.Broker.(hub.Syncer)
+	if !ok {
+		t.Skip("it is no hub.Syncer")
+	}
+	b.join(t, "synced")
+	for i := range 50 {
+		at := a.publish(t, "synced", fmt.Sprint(i))
+		a.publish(t, "synced.other", "")
+		if err := syncer.Sync(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if all := b.of("synced"); len(all) != i+1 || all[i].Position != at {
+			t.Fatalf("%d of %d messages are there", len(all), i+1)
+		}
+	}
+}

@@ -121,9 +121,16 @@ func (s *session) drop(a *asked) {
 	a.finish(nil, a.err)
 }
 
+// unsubscribe has the reply come after all messages that were published before.
 func (s *session) unsubscribe(a *asked) {
-	err := s.member.Unsubscribe(a.Topic)
-	a.finish(&wire.Result{Topic: a.Topic}, err)
+	a.waits = true
+	err := s.member.UnsubscribeThen(a.Topic, func() {
+		s.goOn(a, func() { a.finish(&wire.Result{Topic: a.Topic}, nil) })
+	})
+	if err != nil {
+		a.waits = false
+		a.finish(nil, err)
+	}
 }
 
 func (s *session) publish(a *asked) {

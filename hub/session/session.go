@@ -25,6 +25,9 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	case errors.Is(err, hub.ErrFull):
 		c.Close(wsproto.TryAgainLater, wire.Plain(err))
 		return
+	case errors.Is(err, hub.ErrClosed):
+		c.Close(wsproto.GoingAway, wire.Plain(err))
+		return
 	case err != nil:
 		c.Close(wsproto.PolicyViolation, wire.Plain(err))
 		return
@@ -133,7 +136,7 @@ func errorOf(err error) *wire.Error {
 		code = wire.TooLarge
 	case errors.Is(err, hub.ErrNoPresence):
 		code = wire.BadRequest
-	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrFull), errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged):
+	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrClosed), errors.Is(err, hub.ErrFull), errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged):
 		code = wire.Unavailable
 	}
 	return wire.ErrorOf(err, code)

@@ -34,8 +34,10 @@ func Logger(w io.Writer, verbose bool) *slog.Logger {
 }
 
 // Until serves until ctx is done, and then closes the connections, for which it waits as
-// long as drain. The error is that of the server, if that fails before.
-func Until(ctx context.Context, s *wsproto.Server, drain time.Duration, stdout io.Writer, log *slog.Logger) error {
+// long as drain. What is in before comes first: as a hub's Shutdown, which closes
+// subscribers when they have got what was published. The error is that of the server, if
+// that fails before ctx is done.
+func Until(ctx context.Context, s *wsproto.Server, drain time.Duration, stdout io.Writer, log *slog.Logger, before ...func(context.Context) error) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.Wait() }()
 	select {
@@ -46,6 +48,11 @@ func Until(ctx context.Context, s *wsproto.Server, drain time.Duration, stdout i
 	fmt.Fprintln(stdout, "Closing", s.Stats().Open, "connections ...")
 	ctx, cancel := context.WithTimeout(context.Background(), max(drain, time.Millisecond))
 	defer cancel()
+	for _, f := range before {
+		if err := f(ctx); err != nil {
+			log.Warn("not all that was accepted has been delivered", "error", err)
+		}
+	}
 	if err := s.Shutdown(ctx); err != nil {
 		log.Warn("some clients did not say goodbye in time and were cut off", "error", err)
 	}

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -82,6 +83,10 @@ func New(o Options) *Chat {
 	c.sweeper = newSweeper(c.sweep)
 	return c
 }
+
+// Deliver closes everybody who is connected with 1001, when they have got what was said: see
+// hub.Shutdown. It comes before the shutdown of the server.
+func (c *Chat) Deliver(ctx context.Context) error { return c.hub.Shutdown(ctx) }
 
 // Server returns what listens; it is the caller's to shut down, before Close.
 func (c *Chat) Server() *wsproto.Server { return c.server }

@@ -50,6 +50,9 @@ func (s *seat) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 	room, _ := roomIn(r.Path(), roomsPath)
 	_, err := c.hub.Subscribe(roomTopic(room), &s.sub, s, hub.SubscribeOptions{})
 	switch {
+	case errors.Is(err, hub.ErrClosed):
+		conn.Close(wsproto.GoingAway, wire.Plain(err))
+		return
 	case errors.Is(err, hub.ErrFull):
 		conn.Close(wsproto.TryAgainLater, wire.Plain(err))
 		return

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/hub/wire"
+)
+
+// crowd connects so many to a topic, and returns them when all are subscribed.
+func (p *program) crowd(n int, topic string) []*websocket.Conn {
+	p.t.Helper()
+	all := make([]*websocket.Conn, n)
+	for i := range all {
+		all[i] = p.dial("/topics/" + topic)
+	}
+	want := fmt.Sprintf(`"subscribers":%d,`, n)
+	if !settles(func() bool {
+		_, body := p.request("GET", "/topics/"+topic, "", nil)
+		return strings.Contains(body, want)
+	}) {
+		p.t.Fatalf("there are not %d subscribers", n)
+	}
+	return all
+}
+
+// reads returns an error unless the messages and then a close frame with the code come.
+func reads(p *program, c *websocket.Conn, messages []string, code websocket.StatusCode) error {
+	for _, want := range messages {
+		if _, got, err := c.Read(p.ctx()); err != nil || string(got) != want {
+			return fmt.Errorf("got %q %v, want %q", got, err, want)
+		}
+	}
+	_, got, err := c.Read(p.ctx())
+	if websocket.CloseStatus(err) != code {
+		return fmt.Errorf("got %q %v, want to be closed with %d", got, err, code)
+	}
+	return nil
+}
+
+// publishTen publishes ten messages, each when the one before is acknowledged.
+func (p *program) publishTen(topic string, receivers int) (all []string) {
+	p.t.Helper()
+	for i := range 10 {
+		all = append(all, fmt.Sprint("message ", i))
+		r, body := p.request("POST", "/topics/"+topic, "text/plain", strings.NewReader(all[i]))
+		if r.StatusCode != http.StatusOK || !strings.Contains(body, fmt.Sprintf(`"subscribers":%d,`, receivers)) && !strings.Contains(body, fmt.Sprintf(`"subscribers":%d}`, receivers)) {
+			p.t.Fatalf("POST: %d %s", r.StatusCode, body)
+		}
+	}
+	return all
+}
+
+func (p *program) allRead(all []*websocket.Conn, messages []string, code websocket.StatusCode) {
+	p.t.Helper()
+	var wg sync.WaitGroup
+	errs := make([]error, len(all))
+	for i, c := range all {
+		wg.Go(func() { errs[i] = reads(p, c, messages, code) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// Whoever is disconnected has got all that was acknowledged before.
+func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
+	n := 600
+	if testing.Short() {
+		n = 60
+	}
+	p := start(t)
+	all := p.crowd(n, "news")
+	messages := p.publishTen("news", n)
+	if r, body := p.request("DELETE", "/topics/news/subscribers?code=4001", "", nil); r.StatusCode != http.StatusOK {
+		t.Fatal(body)
+	}
+	p.allRead(all, messages, 4001)
+}
+
+// So does who is disconnected as a user, in all topics, and who unsubscribes.
+func TestUserIsDisconnectedAfterWhatWasPublished(t *testing.T) {
+	p := start(t, "-user-header", "X-User")
+	ada, quits := p.join("/hub", http.Header{"X-User": {"ada"}}), p.join("/hub", nil)
+	ada.gets(`"do":"subscribe","topic":"news"`)
+	quits.gets(`"do":"subscribe","topic":"news"`)
+	messages := p.publishTen("news", 2)
+	if r, body := p.request("DELETE", "/users/ada/connections?code=4001", "", nil); r.StatusCode != http.StatusOK {
+		t.Fatal(body)
+	}
+	quits.send(quits.Conn, `{"id":99,"do":"unsubscribe","topic":"news"}`)
+	for i, c := range []*client{ada, quits} {
+		for n, want := range messages {
+			c.wantsMessage("news", uint64(n+1), wire.Text, want)
+		}
+		if i == 0 {
+			if _, _, err := c.Read(p.ctx()); websocket.CloseStatus(err) != 4001 {
+				t.Errorf("ada: %v", err)
+			}
+		} else if e := c.event(); e.Reply == nil || e.Reply.ID != 99 || e.Reply.OK == nil {
+			t.Errorf("%+v is no reply", e)
+		}
+	}
+}
+
+// So does everybody when the server shuts down.
+func TestShutdownComesAfterWhatWasPublished(t *testing.T) {
+	p := start(t)
+	all := p.crowd(60, "news")
+	messages := p.publishTen("news", len(all))
+	p.stop()
+	p.allRead(all, messages, websocket.StatusGoingAway)
+}

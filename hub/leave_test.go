@@ -1,0 +1,372 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// last is a fake that knows what it had when it was closed.
+type last struct {
+	fake
+	had []uint64
+}
+
+func (l *last) Close(code wsproto.Code, reason string) {
+	if l.had == nil {
+		l.had = append([]uint64{}, l.received()...)
+	}
+	l.fake.Close(code, reason)
+}
+
+func (l *last) hadAtTheEnd(t *testing.T, what string, want ...uint64) {
+	t.Helper()
+	if !slices.Equal(l.had, want) {
+		t.Errorf("%s had %v when it was closed, want %v", what, l.had, want)
+	}
+}
+
+func (l *last) joins(t *testing.T, h *Hub, topic string, o SubscribeOptions) *last {
+	t.Helper()
+	if _, err := h.Subscribe(topic, &l.sub, l, o); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// What a receipt counted a subscriber for arrives before the end that the server gives it,
+// and nothing after: by the topic and by a pattern, of one that is told what is old and of
+// one that is slow.
+func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+		var m manual
+		h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions {
+			return &TopicOptions{Slow: slow, History: History{Messages: 2}}
+		}})
+		publish(t, h, "x", 1)
+		fresh, old := new(last).joins(t, h, "x", SubscribeOptions{}), new(last).joins(t, h, "x", SubscribeOptions{Start: Start{Last: 1}})
+		lags, pattern := new(last).joins(t, h, "x", SubscribeOptions{}), new(last).joins(t, h, "*", SubscribeOptions{})
+		lags.stall(true)
+		publish(t, h, "x", 2)
+		m.runAll()
+		for n := uint64(3); n <= 10; n++ {
+			if rc := publish(t, h, "x", n); rc.Receivers != 4 {
+				t.Fatalf("%d receivers", rc.Receivers)
+			}
+		}
+		if n := h.Disconnect("x", 4001, "over") + h.Disconnect("*", 4001, "over"); n != 4 {
+			t.Errorf("%d were disconnected", n)
+		}
+		if rc := publish(t, h, "x", 11); rc.Receivers != 0 {
+			t.Errorf("%d receivers after the end", rc.Receivers)
+		}
+		m.runAll()
+		if lags.closed != 0 {
+			t.Error("one that is slow was closed before it had all")
+		}
+		lags.stall(false)
+		m.runAll()
+		fresh.hadAtTheEnd(t, "who was up to date", upTo(2, 10)...)
+		old.hadAtTheEnd(t, "who began with history", upTo(1, 10)...)
+		pattern.hadAtTheEnd(t, "who listened to the pattern", upTo(2, 10)...)
+		lags.hadAtTheEnd(t, "who was slow", upTo(2, 10)...)
+		for _, l := range []*last{fresh, old, lags, pattern} {
+			if l.sub.Unsubscribe(); l.closed != 4001 || len(l.received()) != len(l.had) || l.sub.lag != nil {
+				t.Errorf("closed with %d, got %v", l.closed, l.received())
+			}
+		}
+		if st := h.Stats(); st.Dropped != 0 || st.Evicted != 0 {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+// Who conflates gets the latest there was when it ended, though that is superseded.
+func TestLatestBeforeTheEnd(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: Conflate} }})
+	l := new(last).joins(t, h, "x", SubscribeOptions{})
+	for n := range uint64(6) {
+		keyed(t, h, n)
+	}
+	h.Disconnect("x", 4001, "")
+	for n := range uint64(6) {
+		keyed(t, h, 6+n)
+	}
+	m.runAll()
+	l.hadAtTheEnd(t, "it", 3, 4, 5)
+}
+
+// The slow get their time, which does not last for ever; what they do not get is counted.
+func TestEndTimeout(t *testing.T) {
+	var dropped atomic.Int64
+	h := New(Options{EndTimeout: time.Millisecond, OnDrop: func(_ *Subscription, n int) { dropped.Add(int64(n)) }})
+	f := (&fake{stalled: true}).join(t, h, "x")
+	for n := range uint64(5) {
+		publish(t, h, "x", n)
+	}
+	waitFor(t, func() bool { return len(f.received()) > 0 })
+	h.Disconnect("x", 4001, "")
+	waitFor(t, func() bool { return f.wasClosed() == 4001 })
+	if got := len(f.received()); h.Stats().Dropped != int64(5-got) || dropped.Load() != int64(5-got) {
+		t.Errorf("got %d of 5, dropped %d, told of %d", got, h.Stats().Dropped, dropped.Load())
+	}
+	if n := len(h.Topics()); n != 0 {
+		t.Errorf("%d topics are left", n)
+	}
+}
+
+// A member that is closed has got what was published in all its topics.
+func TestMemberIsClosedAfterAll(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	l := new(last)
+	member := newMember(t, h, l, "ada")
+	subscribe(t, member, "a", SubscribeOptions{})
+	subscribe(t, member, "b.*", SubscribeOptions{})
+	for i, name := range []string{"a", "b.b", UserTopic("ada"), "a"} {
+		publish(t, h, name, uint64(i))
+	}
+	if n := h.Disconnect(UserTopic("ada"), 4001, ""); n != 1 {
+		t.Errorf("%d were disconnected", n)
+	}
+	publish(t, h, "a", 9)
+	if _, _, err := member.Subscribe("c", SubscribeOptions{}); !errors.Is(err, ErrLeft) {
+		t.Errorf("subscribed while it is being closed: %v", err)
+	}
+	m.runAll()
+	slices.Sort(l.had)
+	l.hadAtTheEnd(t, "the member", 0, 1, 2, 3)
+	member.Leave()
+	if n := len(h.Topics()); n != 0 || l.closed != 4001 {
+		t.Errorf("%d topics are left; closed with %d", n, l.closed)
+	}
+}
+
+// Five publications and an unsubscription: all five arrive before Unsubscribe returns, and
+// nothing after it; with presence too.
+func TestUnsubscribeComesAfterWhatWasPublished(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+	f := new(fake)
+	m := newMember(t, h, f, "")
+	subscribe(t, m, "x", SubscribeOptions{Presence: new([]Person)})
+	for n := range uint64(5) {
+		if rc := publish(t, h, "x", n); rc.Receivers != 1 {
+			t.Errorf("%d receivers", rc.Receivers)
+		}
+	}
+	told := false
+	if err := m.UnsubscribeThen("x", func() { told = true }); err != nil {
+		t.Fatal(err)
+	}
+	wantGot(t, "the member", f, 0, 1, 2, 3, 4)
+	if !told {
+		t.Error("it is not told that this was all")
+	}
+	publish(t, h, "x", 5)
+	run.runAll()
+	wantGot(t, "the member", f, 0, 1, 2, 3, 4)
+}
+
+// A slow member is told when it has all, and loses the rest if it subscribes again before.
+func TestUnsubscribeOfTheSlow(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		var run manual
+		h := New(Options{NewTask: run.newTask, MaxSubscriptions: 2})
+		f := &fake{stalled: true}
+		m := newMember(t, h, f, "")
+		subscribe(t, m, "x", SubscribeOptions{})
+		for n := range uint64(5) {
+			publish(t, h, "x", n)
+			run.runAll()
+		}
+		var told atomic.Bool
+		if err := m.UnsubscribeThen("x", func() { told.Store(true) }); err != nil {
+			t.Fatal(err)
+		}
+		publish(t, h, "x", 5)
+		run.runAll()
+		if told.Load() {
+			t.Error("it is told too early")
+		}
+		want := upTo(0, 4)
+		if again {
+			subscribe(t, m, "x", SubscribeOptions{})
+			publish(t, h, "x", 6)
+			want = []uint64{0, 6}
+		} else {
+			subscribe(t, m, "y", SubscribeOptions{})
+			if _, _, err := m.Subscribe("z", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+				t.Errorf("what it leaves does not count: %v", err)
+			}
+		}
+		f.stall(false)
+		run.runAll()
+		waitFor(t, told.Load)
+		wantGot(t, fmt.Sprint("the member, again ", again), f, want...)
+		lost := map[bool]int64{true: 4}[again]
+		if dropped := h.Stats().Dropped; dropped != lost {
+			t.Errorf("%d were dropped, want %d", dropped, lost)
+		}
+	}
+}
+
+// One that is being told of its subscription gets what was published, and then its end.
+func TestDisconnectOfThePaused(t *testing.T) {
+	var m manual
+	h := New(Options{NewTask: m.newTask})
+	l, quits := new(last).joins(t, h, "x", SubscribeOptions{Paused: true}), new(last).joins(t, h, "x", SubscribeOptions{Paused: true})
+	publish(t, h, "x", 1)
+	quits.sub.Unsubscribe()
+	h.Disconnect("x", 4001, "")
+	m.runAll()
+	if l.closed != 0 {
+		t.Error("closed before it was resumed")
+	}
+	l.sub.Resume()
+	quits.sub.Resume()
+	m.runAll()
+	l.hadAtTheEnd(t, "it", 1)
+	quits.expect(t)
+}
+
+// The sum of all receipts is what is received, whoever ends subscriptions at which moment.
+func TestReceiptsAreTrue(t *testing.T) {
+	const topics, publishers, messages = 3, 3, 2000
+	h := New(Options{Groups: 2})
+	var counted atomic.Int64
+	var mu sync.Mutex
+	var all []*fake
+	var publishing, ending sync.WaitGroup
+	come := func(i int) {
+		f := &fake{loop: i % 2}
+		f.join(t, h, fmt.Sprint("t", rand.IntN(topics)))
+		mu.Lock()
+		all = append(all, f)
+		mu.Unlock()
+	}
+	for i := range 100 {
+		come(i)
+	}
+	for range publishers {
+		publishing.Go(func() {
+			for n := range uint64(messages) {
+				counted.Add(int64(publish(t, h, fmt.Sprint("t", rand.IntN(topics)), n).Receivers))
+			}
+		})
+	}
+	stop := make(chan struct{})
+	ending.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			mu.Lock()
+			f := all[rand.IntN(len(all))]
+			mu.Unlock()
+			if i%2 == 0 {
+				f.sub.Unsubscribe()
+			} else {
+				h.DisconnectIf(f.sub.Topic(), func(s Subscriber) bool { return s == f }, 4001, "")
+			}
+			come(i)
+		}
+	})
+	publishing.Wait()
+	close(stop)
+	ending.Wait()
+	waitFor(t, func() bool { return quiet(h) })
+	received := 0
+	for _, f := range all {
+		received += len(f.received())
+	}
+	if int64(received) != counted.Load() {
+		t.Errorf("%d were received; receipts say %d", received, counted.Load())
+	}
+}
+
+// A kick comes after what was acknowledged, by whichever node.
+func TestDisconnectInACluster(t *testing.T) {
+	for range 50 {
+		c := newCluster(t, 2, BusOptions{}, Options{})
+		l := new(last).joins(t, c.hubs[1], "x", SubscribeOptions{})
+		own := new(fake)
+		m := newMember(t, c.hubs[1], own, "")
+		subscribe(t, m, "x", SubscribeOptions{})
+		for n := range uint64(10) {
+			publish(t, c.hubs[0], "x", n)
+		}
+		if err := m.Unsubscribe("x"); err != nil {
+			t.Fatal(err)
+		}
+		c.hubs[1].Disconnect("x", 4001, "")
+		publish(t, c.hubs[0], "x", 10)
+		waitFor(t, func() bool { return l.wasClosed() == 4001 })
+		l.hadAtTheEnd(t, "it", upTo(0, 9)...)
+		wantGot(t, "who unsubscribed", own, upTo(0, 9)...)
+	}
+}
+
+// Shutdown comes after what was published, in all topics, and nobody comes after it.
+func TestShutdown(t *testing.T) {
+	h := New(Options{Groups: 2})
+	var all []*last
+	for i := range 100 {
+		all = append(all, (&last{fake: fake{loop: i % 2}}).joins(t, h, fmt.Sprint("t", i%5), SubscribeOptions{}))
+	}
+	m := newMember(t, h, new(last), "ada")
+	subscribe(t, m, "t0", SubscribeOptions{})
+	stuck := &last{fake: fake{stalled: true}}
+	stuck.joins(t, h, "t0", SubscribeOptions{})
+	for n := range uint64(10) {
+		for i := range 5 {
+			publish(t, h, fmt.Sprint("t", i), n)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- h.Shutdown(ctx) }()
+	waitFor(t, func() bool {
+		for _, l := range all {
+			if l.wasClosed() == 0 {
+				return false
+			}
+		}
+		return m.To().(*last).wasClosed() != 0
+	})
+	if rc := publish(t, h, "t0", 10); rc.Receivers != 0 {
+		t.Errorf("%d receivers of a hub that has shut down", rc.Receivers)
+	}
+	if _, err := h.Subscribe("t0", new(Subscription), new(fake), SubscribeOptions{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("subscribed: %v", err)
+	}
+	for i, l := range append(all, m.To().(*last)) {
+		l.hadAtTheEnd(t, fmt.Sprint("number ", i), upTo(0, 9)...)
+		if l.closed != wsproto.GoingAway {
+			t.Errorf("closed with %d", l.closed)
+		}
+	}
+	if stuck.wasClosed() == 0 { // it may have had all in one write
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("one that is slow is not waited for: %v", err)
+		}
+		stuck.stall(false)
+		waitFor(t, func() bool { return stuck.wasClosed() != 0 })
+		stuck.hadAtTheEnd(t, "the slow one", upTo(0, 9)...)
+		return
+	}
+	cancel()
+	<-done
+}
