@@ -1,93 +1,37 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"image/color"
-	"math"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
+	"strings"
+	"unicode/utf8"
 )
 
-// chart is a picture, as SVG and as PNG.
+// chart is a picture, as SVG.
 type chart struct{ file, title string }
 
-var (
-	barColor   = color.RGBA{0x1f, 0x77, 0xb4, 0xff}
-	shadeColor = color.RGBA{0xcc, 0xcc, 0xcc, 0xff}
-)
-
-// page is the plots of a picture, in rows.
-type page struct {
-	chart
-	plots [][]*plot.Plot
-}
-
 // writeCharts draws what the report has.
-func (r *report) writeCharts(dir string) ([]chart, error) {
-	var all []chart
-	for _, draw := range []func() (*page, error){r.memoryPage, r.growthPage, r.cpuPage, r.latencyPage} {
-		p, err := draw()
-		if err != nil {
-			return nil, err
-		}
-		if p == nil {
+func (r *report) writeCharts(dir string) (all []chart, err error) {
+	for _, c := range []struct {
+		chart
+		draw func(*svg, chart) bool // reports whether there was something
+	}{
+		{chart{"memory", r.memoryTitle()}, r.drawMemory},
+		{chart{"growth", "RSS over the empty server, after an echo on each connection"}, r.drawGrowth},
+		{chart{"cpu", "Processor time of the server for each message, delivery or connection"}, r.drawCPU},
+		{chart{"latency", "Latency: 50th and 99th percentile"}, r.drawLatency},
+	} {
+		s := new(svg)
+		if !c.draw(s, c.chart) {
 			continue
 		}
-		for _, format := range []string{"svg", "png"} {
-			if err := p.save(filepath.Join(dir, p.file+"."+format), format); err != nil {
-				return nil, err
-			}
+		if err := s.save(filepath.Join(dir, c.file+".svg"), c.title); err != nil {
+			return nil, err
 		}
-		all = append(all, p.chart)
+		all = append(all, c.chart)
 	}
 	return all, nil
-}
-
-// save draws with a white margin, which plot.Save has not.
-func (p *page) save(file, format string) error {
-	const margin = 0.4 * vg.Centimeter
-	w, h := 20*vg.Centimeter*vg.Length(len(p.plots[0])), 11*vg.Centimeter*vg.Length(len(p.plots))
-	canvas, err := draw.NewFormattedCanvas(w, h, format)
-	if err != nil {
-		return err
-	}
-	c := draw.New(canvas)
-	c.FillPolygon(color.White, []vg.Point{{X: 0, Y: 0}, {X: w, Y: 0}, {X: w, Y: h}, {X: 0, Y: h}})
-	tiles := draw.Tiles{Rows: len(p.plots), Cols: len(p.plots[0]), PadX: margin, PadY: margin}
-	for i, row := range plot.Align(p.plots, tiles, draw.Crop(c, margin, -margin, margin, -margin)) {
-		for j, cell := range row {
-			if one := p.plots[i][j]; one != nil {
-				one.Draw(cell)
-			}
-		}
-	}
-	var b bytes.Buffer
-	if _, err := canvas.WriteTo(&b); err != nil {
-		return err
-	}
-	return os.WriteFile(file, b.Bytes(), 0o644)
-}
-
-// ticks writes large numbers with commas.
-func ticks(lo, hi float64) []plot.Tick {
-	all := plot.DefaultTicks{}.Ticks(lo, hi)
-	for i, t := range all {
-		if t.Label != "" {
-			if all[i].Label = whole(t.Value); t.Value != math.Trunc(t.Value) {
-				all[i].Label = strconv.FormatFloat(t.Value, 'g', 3, 64)
-			}
-		}
-	}
-	return all
 }
 
 // rankedRows are those that are drawn, the best first.
@@ -95,152 +39,122 @@ func (m *measurement) rankedRows() []row {
 	return slices.DeleteFunc(slices.Clone(m.Rows), func(r row) bool { return !r.ranked })
 }
 
+// fanfare reports whether a row is one of ours, and has its colour.
+func (r *row) fanfare() bool { return strings.HasPrefix(r.Server, ours) }
+
+// class is that of a bar or of a name.
+func (r *row) class() string {
+	if r.fanfare() {
+		return "ours"
+	}
+	return "other"
+}
+
 // bars is how a measurement is drawn: a bar for each server, with a shade on top.
 type bars struct {
-	title, unit string
-	low, shade  func(*row) float64
-	legend      [2]string // of the two; none if empty
-	label       func(low, shade float64) string
+	title      string
+	low, shade func(*row) float64
+	legend     [2]string // of the two; none if empty
+	label      func(low, shade float64) string
 }
 
-// plot returns nil if there is nothing to draw.
-func (b *bars) plot(m *measurement) (*plot.Plot, error) {
-	rows := m.rankedRows()
-	if len(rows) == 0 {
-		return nil, nil
+const (
+	nameWidth  = 132.0
+	barWidth   = 240.0
+	labelWidth = 124.0
+	barsWidth  = nameWidth + barWidth + labelWidth
+	barHeight  = 15.0
+
+	titleLength = 48 // characters that are as wide as bars, their names and labels, in any font
+)
+
+// draw returns where it ends.
+func (b *bars) draw(s *svg, rows []row, x, y float64) float64 {
+	for _, line := range wrap(b.title, titleLength) {
+		y += lineSpace
+		s.text(x, y, "title", line)
 	}
-	slices.Reverse(rows) // the first is the lowest
-	var low, shade plotter.Values
-	var names []string
-	var sums plotter.XYLabels
-	for i := range rows {
-		l, s := b.low(&rows[i]), b.shade(&rows[i])
-		low, shade, names = append(low, l), append(shade, s), append(names, rows[i].Server)
-		sums.XYs = append(sums.XYs, plotter.XY{X: l + s, Y: float64(i)})
-		sums.Labels = append(sums.Labels, " "+b.label(l, s))
-	}
-	p := plot.New()
-	p.Title.Text, p.Title.Padding = b.title, vg.Points(8)
-	p.X.Label.Text, p.X.Tick.Marker = b.unit, plot.TickerFunc(ticks)
-	lows, err := bar(low, barColor)
-	if err != nil {
-		return nil, err
-	}
-	shades, err := bar(shade, shadeColor)
-	if err != nil {
-		return nil, err
-	}
-	shades.StackOn(lows)
-	grid := plotter.NewGrid()
-	grid.Horizontal.Width = 0
-	labels, err := plotter.NewLabels(sums)
-	if err != nil {
-		return nil, err
-	}
-	for i := range labels.TextStyle {
-		labels.TextStyle[i].YAlign = draw.YCenter
-	}
-	p.Add(grid, lows, shades, labels)
-	p.NominalY(names...)
-	p.X.Min = 0
-	p.X.Max *= 1.3 // room for the labels
 	if b.legend[0] != "" {
-		p.Legend.Top = true
-		p.Legend.Add(b.legend[0], lows)
-		p.Legend.Add(b.legend[1], shades)
+		y += lineSpace
+		b.drawLegend(s, x, y)
 	}
-	return p, nil
+	y += lineSpace / 2
+	most := 0.0
+	for i := range rows {
+		most = max(most, b.low(&rows[i])+b.shade(&rows[i]))
+	}
+	for i := range rows {
+		r := &rows[i]
+		low, shade := b.low(r), b.shade(r)
+		scale := barWidth / max(most, 1e-9)
+		from, middle := x+nameWidth, y+lineSpace/2+5
+		name := "end"
+		if r.fanfare() {
+			name += " ours"
+		}
+		s.text(from-8, middle, name, r.Server)
+		s.rect(from, y+(lineSpace-barHeight)/2, max(1, low*scale), barHeight, r.class())
+		if shade > 0 {
+			s.rect(from+low*scale, y+(lineSpace-barHeight)/2, shade*scale, barHeight, "shade")
+		}
+		s.text(from+max(1, (low+shade)*scale)+7, middle, "", b.label(low, shade))
+		y += lineSpace
+	}
+	s.grow(x+barsWidth, y)
+	return y
 }
 
-func bar(v plotter.Values, c color.Color) (*plotter.BarChart, error) {
-	b, err := plotter.NewBarChart(v, 0.5*vg.Centimeter)
-	if err != nil {
-		return nil, err
-	}
-	b.Horizontal = true
-	b.Color = c
-	b.LineStyle.Width = 0
-	return b, nil
+func (b *bars) drawLegend(s *svg, x, y float64) {
+	const side = 12
+	s.rect(x, y-side+1, side, side, "ours")
+	s.rect(x+side+3, y-side+1, side, side, "other")
+	s.text(x+2*side+10, y, "small", b.legend[0])
+	x += 2*side + 10 + 7.5*float64(len(b.legend[0])) + 16
+	s.rect(x, y-side+1, side, side, "shade")
+	s.text(x+side+7, y, "small", b.legend[1])
 }
 
 // none is the shade of bars that have none.
 func none(*row) float64 { return 0 }
 
-func (r *report) memoryPage() (*page, error) {
-	w := r.weighed()
-	if len(w) == 0 {
-		return nil, nil
+func (r *report) memoryTitle() string {
+	if len(r.weighed()) == 0 {
+		return ""
 	}
-	m := &w[len(w)-1]
+	return fmt.Sprintf("Memory for each of %s connections, after an echo on each", comma(r.largest().Connections))
+}
+
+func (r *report) drawMemory(s *svg, c chart) bool {
+	if len(r.weighed()) == 0 || len(r.largest().rankedRows()) == 0 {
+		return false
+	}
 	b := bars{
-		title: fmt.Sprintf("Memory for each of %s connections, after an echo on each", comma(m.Connections)), unit: "kB",
+		title:  c.title + ", kB",
 		low:    func(r *row) float64 { return r.Figures[echoed.at(rss)].Median / 1e3 },
 		shade:  func(r *row) float64 { return r.Figures[echoed.at(kernel)].Median / 1e3 }, // 0 if it is unknown
-		legend: [2]string{"the process (RSS)", "the kernel's socket"},
+		legend: [2]string{"the process (RSS), Fanfare and others", "the kernel's socket"},
 		label:  func(low, shade float64) string { return fmt.Sprintf("%.1f = %.1f + %.1f", low+shade, low, shade) },
 	}
-	p, err := b.plot(m)
-	if p == nil {
-		return nil, err
-	}
-	return &page{chart{"memory", b.title}, [][]*plot.Plot{{p}}}, nil
+	b.draw(s, r.largest().rankedRows(), margin, margin/2)
+	return true
 }
 
-// growthPage has a line for each server: RSS over the empty one, by the number of
-// connections.
-func (r *report) growthPage() (*page, error) {
-	w := r.weighed()
-	if len(w) == 0 || len(w[len(w)-1].rankedRows()) == 0 {
-		return nil, nil
-	}
-	p := plot.New()
-	p.Title.Text = "RSS over the empty server, after an echo on each connection"
-	p.X.Label.Text, p.Y.Label.Text = "connections", "MB"
-	p.Title.Padding = vg.Points(8)
-	p.X.Min, p.Y.Min = 0, 0
-	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
-	p.Add(plotter.NewGrid())
-	p.Legend.Top, p.Legend.Left = true, true
-	rows := w[len(w)-1].rankedRows()
-	slices.Reverse(rows) // the legend as the lines lie
-	for i, last := range rows {
-		var xy plotter.XYs
-		for j := range w {
-			if one := w[j].find(last.Server); one != nil && one.ranked {
-				n := float64(w[j].Connections)
-				xy = append(xy, plotter.XY{X: n, Y: one.Figures[echoed.at(rss)].Median * n / 1e6})
-			}
-		}
-		l, points, err := plotter.NewLinePoints(xy)
-		if err != nil {
-			return nil, err
-		}
-		l.Color, points.Color = plotutil.Color(i), plotutil.Color(i)
-		l.Dashes = plotutil.Dashes(i / 7)
-		l.Width = vg.Points(1.5)
-		points.Shape = draw.CircleGlyph{}
-		p.Add(l, points)
-		p.Legend.Add(last.Server, l, points)
-	}
-	return &page{chart{"growth", p.Title.Text}, [][]*plot.Plot{{p}}}, nil
-}
-
-// cpuPage is the server's processor time, for each load.
-func (r *report) cpuPage() (*page, error) {
-	return r.everyLoad(chart{"cpu", "Processor time of the server for each message, delivery or connection"}, func(m *measurement) *bars {
+// drawCPU is the server's processor time, for each load.
+func (r *report) drawCPU(s *svg, _ chart) bool {
+	return r.everyLoad(s, func(m *measurement) *bars {
 		return &bars{
-			title: m.Title, unit: "us", shade: none,
+			title: m.Title + ", µs", shade: none,
 			low:   func(r *row) float64 { return r.Figures[cpuEach].Median },
 			label: func(low, _ float64) string { return hundredths(low) },
 		}
 	})
 }
 
-// latencyPage has the 50th and the 99th percentile, for each load.
-func (r *report) latencyPage() (*page, error) {
-	return r.everyLoad(chart{"latency", "Latency: 50th and 99th percentile"}, func(m *measurement) *bars {
+// drawLatency has the 50th and the 99th percentile, for each load.
+func (r *report) drawLatency(s *svg, _ chart) bool {
+	return r.everyLoad(s, func(m *measurement) *bars {
 		return &bars{
-			title: m.Title, unit: "ms",
+			title:  m.Title + ", ms",
 			low:    func(r *row) float64 { return r.Figures[p50].Median / 1e3 },
 			shade:  func(r *row) float64 { return max(0, r.Figures[p99].Median-r.Figures[p50].Median) / 1e3 },
 			legend: [2]string{"p50", "p99"},
@@ -249,29 +163,32 @@ func (r *report) latencyPage() (*page, error) {
 	})
 }
 
-// everyLoad is a page with a plot for each load but those of memory, two to a row.
-func (r *report) everyLoad(c chart, drawn func(*measurement) *bars) (*page, error) {
-	p := &page{chart: c}
+// everyLoad has bars for each load but those of memory, two beside each other.
+func (r *report) everyLoad(s *svg, drawn func(*measurement) *bars) (any bool) {
+	x, y, end := float64(margin), margin/2.0, 0.0
 	for i := range r.Measurements {
 		m := &r.Measurements[i]
-		if m.Kind == memory {
+		rows := m.rankedRows()
+		if m.Kind == memory || len(rows) == 0 {
 			continue
 		}
-		one, err := drawn(m).plot(m)
-		if err != nil {
-			return nil, err
-		}
-		if one == nil {
-			continue
-		}
-		if n := len(p.plots); n > 0 && p.plots[n-1][1] == nil {
-			p.plots[n-1][1] = one
-		} else {
-			p.plots = append(p.plots, []*plot.Plot{one, nil})
+		any = true
+		end = max(end, drawn(m).draw(s, rows, x, y))
+		if x += barsWidth + 2*margin; x > barsWidth+4*margin {
+			x, y = margin, end+lineSpace
 		}
 	}
-	if len(p.plots) == 0 {
-		return nil, nil
+	return any
+}
+
+// wrap cuts words into lines of so many characters, if no word is longer.
+func wrap(words string, most int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(words) {
+		if line != "" && utf8.RuneCountInString(line+" "+word) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimSpace(line + " " + word)
 	}
-	return p, nil
+	return append(lines, line)
 }

@@ -174,6 +174,8 @@ func (o *options) broadcastErrands() []errand {
 // rounds is how often each measurement is made.
 func (o *options) rounds() int {
 	switch {
+	case o.few:
+		return 2
 	case o.quick && o.check: // what is worse in both is measured again
 		return 2
 	case o.quick:

@@ -6,6 +6,8 @@
 //	go run -C bench . all      all of them
 //	go run -C bench . floor    Fanfare's broadcast beside the least that one can cost
 //	go run -C bench . check    fails if Fanfare has become heavier
+//	go run -C bench . figures  measures Fanfare's memory again, and has README.md show it
+//	go run -C bench . report   draws the kept report anew
 //
 // Each server is a process of its own; all are loaded by fanfare-load, which checks
 // every message. README.md says what the figures mean.
@@ -57,8 +59,13 @@ type task interface {
 }
 
 func parse(args []string, out io.Writer) (task, error) {
-	if len(args) > 0 && args[0] == "floor" {
-		return parseFloorArgs(args[1:], out)
+	if len(args) > 0 {
+		switch args[0] {
+		case "floor":
+			return parseFloorArgs(args[1:], out)
+		case "report", "figures":
+			return parseRedraw(args[0], args[1:], out)
+		}
 	}
 	return parseArgs(args, out)
 }

@@ -57,8 +57,12 @@ func (r *report) origin() string {
 	if r.Quick {
 		run = "A quick run (`-quick`: one round, fewer connections, short loads, no rest)"
 	}
-	return fmt.Sprintf("%s of %.0f seconds, begun %s. %s, %d CPUs that servers and client share, %.1f GiB, %s, %s; load average %.2f before it began.",
+	origin := fmt.Sprintf("%s of %.0f seconds, begun %s. %s, %d CPUs that servers and client share, %.1f GiB, %s, %s; load average %.2f before it began.",
 		run, r.Seconds, r.Made.Format(time.RFC3339), m.CPU, m.Cores, float64(m.Memory)/(1<<30), m.Kernel, m.Go, m.Load)
+	for _, a := range r.Again {
+		origin += fmt.Sprintf("\n\nMeasured again: %s, in %.0f seconds, begun %s; load average %.2f before.", a.What, a.Seconds, a.Made.Format(time.RFC3339), a.Load)
+	}
+	return origin
 }
 
 const legend = `Memory is what each connection adds to the empty server; "in all" is that of all of them,

@@ -22,6 +22,8 @@ type report struct {
 	Seconds float64   `json:"seconds"`
 	Machine machine   `json:"machine"`
 	Servers []about   `json:"servers"`
+	// Again are runs that have measured some of it since.
+	Again []remeasured `json:"measured_again,omitempty"`
 	// Uncounted says why there are no instructions and cycles.
 	Uncounted    string        `json:"counters_missing,omitempty"`
 	Measurements []measurement `json:"measurements,omitempty"`
@@ -98,22 +100,25 @@ func (r *report) publish(o *options, out io.Writer) error {
 	if o.report == "" {
 		return nil
 	}
-	if err := os.MkdirAll(o.report, 0o755); err != nil {
+	return r.write(o.report)
+}
+
+// write writes report.md, report.json and the charts into a directory.
+func (r *report) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	// What the last report had, and this one may not.
-	for _, old := range []string{"*.svg", "*.png"} {
-		files, _ := filepath.Glob(filepath.Join(o.report, old))
-		for _, f := range files {
-			if err := os.Remove(f); err != nil {
-				return err
-			}
+	old, _ := filepath.Glob(filepath.Join(dir, "*.svg"))
+	for _, f := range old {
+		if err := os.Remove(f); err != nil {
+			return err
 		}
 	}
-	charts, err := r.writeCharts(o.report)
+	charts, err := r.writeCharts(dir)
 	return errors.Join(err,
-		writeJSON(filepath.Join(o.report, "report.json"), r),
-		os.WriteFile(filepath.Join(o.report, "report.md"), []byte(r.markdown(servers.LeftOut, charts)), 0o644))
+		writeJSON(filepath.Join(dir, "report.json"), r),
+		os.WriteFile(filepath.Join(dir, "report.md"), []byte(r.markdown(servers.LeftOut, charts)), 0o644))
 }
 
 func writeJSON(file string, document any) error {

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"bytes"
+	"encoding/xml"
 	"flag"
 	"fmt"
-	"image/png"
 	"maps"
 	"os"
 	"path/filepath"
@@ -140,20 +139,13 @@ func TestFiles(t *testing.T) {
 	if err := r.publish(&options{report: dir, json: filepath.Join(filepath.Dir(dir), "all.json")}, new(strings.Builder)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"report.md", "report.json", "../all.json", "memory.svg", "growth.svg", "cpu.svg", "latency.svg", "memory.png", "growth.png", "cpu.png", "latency.png"} {
+	for _, name := range []string{"report.md", "report.json", "../all.json", "memory.svg", "growth.svg", "cpu.svg", "latency.svg"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		switch filepath.Ext(name) {
-		case ".png":
-			if _, err := png.Decode(bytes.NewReader(b)); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		case ".svg":
-			if s := string(b); !strings.Contains(s, ">heavy<") || !strings.Contains(s, ">fanfare<") || strings.Contains(s, ">lossy<") {
-				t.Errorf("%s does not show those who are ranked, and only them", name)
-			}
+		if filepath.Ext(name) == ".svg" {
+			checkChart(t, name, b)
 		}
 	}
 	empty := &report{Measurements: []measurement{{load: load{Kind: memory}, Rows: []row{{Server: "silent", Faults: []string{"no"}}}}}}
@@ -162,5 +154,92 @@ func TestFiles(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.svg")); len(left) > 0 {
 		t.Errorf("charts of another report: %q", left)
+	}
+}
+
+// checkChart reads a picture: who is ranked is in it, and only they; ours are told from
+// others by their colour; it is legible on a dark page, too.
+func checkChart(t *testing.T, name string, b []byte) {
+	t.Helper()
+	var all struct {
+		Style string `xml:"style"`
+		Texts []struct {
+			Class string  `xml:"class,attr"`
+			Y     float64 `xml:"y,attr"`
+			Words string  `xml:",chardata"`
+		} `xml:"text"`
+		Rects []struct {
+			Class string `xml:"class,attr"`
+		} `xml:"rect"`
+		Lines []struct {
+			Class string `xml:"class,attr"`
+		} `xml:"path"`
+	}
+	if err := xml.Unmarshal(b, &all); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	colours := map[string]int{}
+	for _, r := range all.Rects {
+		colours[r.Class]++
+	}
+	for _, l := range all.Lines {
+		colours[l.Class+"line"]++
+	}
+	seen := map[string]bool{}
+	for _, text := range all.Texts {
+		first, _, _ := strings.Cut(text.Words, " ")
+		if peer(first) || first == "fanfare" {
+			seen[first] = true
+		}
+		if mine := strings.Contains(text.Class, "ours"); mine != (first == "fanfare") {
+			t.Errorf("%s: %q has class %q", name, text.Words, text.Class)
+		}
+		if strings.HasSuffix(text.Words, " us") {
+			t.Errorf("%s: %q", name, text.Words)
+		}
+	}
+	if !seen["heavy"] || !seen["fanfare"] || seen["lossy"] {
+		t.Errorf("%s shows %v", name, seen)
+	}
+	if name == "growth.svg" {
+		if colours["oursline"] == 0 && colours["ourslineline"] != 1 || colours["line"] != 1 {
+			t.Errorf("%s has lines %v", name, colours)
+		}
+	} else if colours["ours"] == 0 || colours["other"] == 0 || colours["page"] != 1 {
+		t.Errorf("%s has colours %v", name, colours)
+	}
+	if !strings.Contains(all.Style, "sans-serif") || !strings.Contains(all.Style, "prefers-color-scheme:dark") {
+		t.Errorf("%s has the style %s", name, all.Style)
+	}
+}
+
+// TestGrowthLabels has many servers that take nearly the same: each name is legible, in the
+// order of the lines.
+func TestGrowthLabels(t *testing.T) {
+	var all []curve
+	for i := range 20 {
+		all = append(all, curve{row: new(row), points: [][2]float64{{1000, 100 - float64(i)/100}}})
+	}
+	all[19].points[0][1] = 1
+	const top, bottom = 50, 450
+	spreadLabels(all, scaleOf(1, 100, bottom, top), top, bottom)
+	for i := range all {
+		if all[i].label < top-1 || all[i].label > bottom+1 || i > 0 && all[i].label-all[i-1].label < nameSpace-0.1 {
+			t.Errorf("name %d stands at %v", i, all[i].label)
+		}
+	}
+	if all[19].label != bottom {
+		t.Errorf("the last stands at %v, and not at the end of its line", all[19].label)
+	}
+}
+
+func TestSteps(t *testing.T) {
+	for _, c := range []struct{ low, high, first, last float64 }{
+		{0.89, 782, 0.3, 1000}, {1, 1, 1, 1}, {2, 25, 1, 30}, {4.8, 10, 3, 10}, {0.02, 0.5, 0.01, 1},
+	} {
+		s := steps(c.low, c.high)
+		if near := func(a, b float64) bool { return a > b*0.999 && a < b*1.001 }; !near(s[0], c.first) || !near(s[len(s)-1], c.last) {
+			t.Errorf("%v to %v: %v", c.low, c.high, s)
+		}
 	}
 }

@@ -1,7 +1,10 @@
 package servers
 
 import (
+	"crypto/tls"
 	"net"
+	"os"
+	"runtime/debug"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -24,6 +27,7 @@ func fanfareDeflate(addr string, ready func(net.Addr)) error {
 }
 
 func fanfareServe(s *wsproto.Server, addr string, ready func(net.Addr)) error {
+	collectOften()
 	at, err := s.Listen(addr)
 	if err != nil {
 		return err
@@ -36,10 +40,19 @@ func fanfareTLS(addr string, ready func(net.Addr)) error {
 	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho}, addr, ready)
 }
 
+// fanfareTLS12 speaks TLS 1.2 and no higher version.
+func fanfareTLS12(addr string, ready func(net.Addr)) error {
+	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho, TLSConfig: &tls.Config{MaxVersion: tls.VersionTLS12}}, addr, ready)
+}
+
 func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error {
+	collectOften()
 	config, err := selfSigned()
 	if err != nil {
 		return err
+	}
+	if c := s.TLSConfig; c != nil {
+		config.MinVersion, config.MaxVersion = c.MinVersion, c.MaxVersion
 	}
 	s.TLSConfig = config
 	at, err := s.ListenTLS(addr, "", "")
@@ -48,6 +61,13 @@ func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error
 	}
 	ready(at)
 	return s.Wait()
+}
+
+// collectOften is what the documentation of wsproto advises, and what cmd/fanfare does.
+func collectOften() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(20)
+	}
 }
 
 // fanfareTopic echoes to subscribers of a topic.
