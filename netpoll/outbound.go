@@ -14,7 +14,7 @@ import (
 type Buffer struct {
 	b       []byte
 	holders atomic.Int32 // two for each queue that has it, and the bit orphaned
-	piece   bool         // from pieces
+	pooled  bool         // from copies or pieces
 }
 
 // orphaned says that the queue which answered for a buffer's memory has it no longer,
@@ -135,43 +135,67 @@ func (o *outbound) append(s segment) {
 	o.own = nil
 }
 
-// addOwn queues a copy.
-func (o *outbound) addOwn(b *Buffer) { o.append(segment{b, ownCopy}) }
+// The pools of buffers for copies, and for pieces of large ones. They are used again at once,
+// while the processor's cache still has them; when connections that hold much are shed,
+// those that go on hold their memory, and not new one.
+var (
+	copies = sync.Pool{New: func() any { return newPooled(copySize) }}
+	pieces = sync.Pool{New: func() any { return newPooled(pieceSize) }}
+)
 
-// maxOwn is the size of a copy from which on the next write begins another.
-const maxOwn = 16 << 10
+const (
+	copySize  = 16 << 10
+	pieceSize = 64 << 10
+	// leastMore is the smallest buffer for copies that is not the first.
+	leastMore = 256
+)
 
-// pieces are what large copies are made of. They are used again at once, while
-// the processor's cache still has them.
-var pieces = sync.Pool{New: func() any {
-	return &Buffer{b: make([]byte, pieceSize), piece: true}
-}}
+func newPooled(size int) *Buffer { return &Buffer{b: make([]byte, 0, size), pooled: true} }
 
-const pieceSize = 64 << 10
+func getPooled(p *sync.Pool) *Buffer {
+	b := p.Get().(*Buffer)
+	b.b = b.b[:0]
+	return b
+}
 
-// copyIn queues copies. Small writes share a buffer, so that a peer who has us
-// answer and takes nothing costs memory for the bytes and not for the writes.
+// copyIn queues copies. Writes share buffers, each twice as large as the one before, so
+// that a peer who has us answer and takes nothing costs memory for the bytes and not for
+// the writes.
 func (o *outbound) copyIn(head, body []byte) {
-	for len(head)+len(body) >= pieceSize {
-		b := pieces.Get().(*Buffer)
-		n := copy(b.b, head)
-		m := copy(b.b[n:], body)
-		head, body = head[n:], body[m:]
-		o.addOwn(b)
+	for len(head)+len(body) > 0 {
+		if o.own == nil || len(o.own.b) == cap(o.own.b) {
+			o.growOwn(len(head) + len(body))
+		}
+		n := appendTo(o.own, &head) + appendTo(o.own, &body)
+		o.bytes += n
 	}
-	n := len(head) + len(body)
-	if n == 0 {
-		return
+}
+
+// appendTo moves what b has room for out of from.
+func appendTo(b *Buffer, from *[]byte) int {
+	n := min(cap(b.b)-len(b.b), len(*from))
+	b.b = append(b.b, (*from)[:n]...)
+	*from = (*from)[n:]
+	return n
+}
+
+// growOwn begins another buffer for copies, of which n bytes are to come.
+func (o *outbound) growOwn(n int) {
+	size := n
+	if o.own != nil {
+		size = max(n, leastMore, 2*cap(o.own.b))
 	}
-	if o.own == nil || o.own.Len()+n > maxOwn {
-		b := NewBuffer(make([]byte, 0, n))
-		o.addOwn(b)
-		o.own = b
+	var b *Buffer
+	switch {
+	case n >= pieceSize:
+		b = getPooled(&pieces)
+	case size > copySize/2:
+		b = getPooled(&copies)
+	default:
+		b = NewBuffer(make([]byte, 0, size))
 	}
-	before := cap(o.own.b)
-	o.own.b = append(append(o.own.b, head...), body...)
-	o.bytes += n
-	o.held += cap(o.own.b) - before
+	o.append(segment{b, ownCopy})
+	o.own = b
 }
 
 // write sends until nothing is left or the socket is full, which is no error,
@@ -224,11 +248,19 @@ func (o *outbound) dropHead() {
 	if s.Buffer == o.own {
 		o.own = nil
 	}
-	if s.piece { // of which there is one reference, whatever its kind
-		pieces.Put(s.Buffer)
+	if s.pooled { // of which there is one reference, whatever its kind
+		s.recycle()
 	}
 	*s = segment{}
 	o.head, o.off = o.head+1, 0
+}
+
+func (b *Buffer) recycle() {
+	if cap(b.b) == pieceSize {
+		pieces.Put(b)
+	} else {
+		copies.Put(b)
+	}
 }
 
 // free drops all that is left.
