@@ -79,7 +79,12 @@ type guest struct {
 // guest opens a window of somebody new, as wide as a desk's or a phone's.
 func (h *house) guest(width int64) *guest {
 	h.Helper()
-	g := &guest{h, h.browser.Window(h, width, 800)}
+	return h.guestAt(width, 800)
+}
+
+func (h *house) guestAt(width, height int64) *guest {
+	h.Helper()
+	g := &guest{h, h.browser.Window(h, width, height)}
 	g.visit()
 	return g
 }

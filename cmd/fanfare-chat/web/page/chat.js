@@ -13,6 +13,7 @@ import { Panel } from './panel.js';
 import * as questions from './questions.js';
 import { nameOf, Rooms, unread } from './rooms.js';
 import { Sidebar } from './sidebar.js';
+import { Spoken } from './spoken.js';
 import { Status } from './status.js';
 import { keys } from './keys.js';
 import { eachDay } from './time.js';
@@ -28,6 +29,7 @@ export class Chat {
   #outbox;
   #drafts;
   #marks = new Marks();
+  #spoken;
   #log;
   #composer;
   #sidebar;
@@ -44,6 +46,7 @@ export class Chat {
     this.over = new Promise(resolve => { this.#end = resolve; });
     this.#me = user;
     this.#rooms = new Rooms(user);
+    this.#spoken = new Spoken(this.#rooms, user, signal);
     this.#live = new Live(user);
     this.#outbox = new Outbox(this.#live, user, signal);
     this.#drafts = new Drafts(user);
@@ -111,6 +114,7 @@ export class Chat {
   #heard(id, message) {
     this.#outbox.heard(message);
     this.#rooms.heard(id, message);
+    this.#spoken.heard(id, message);
     this.#timelines.get(id)?.hear(message);
     if (id === this.#room?.id) this.#live.said(message.by.id);
   }
@@ -135,6 +139,7 @@ export class Chat {
         this.#rooms.update(rooms);
         this.#live.watch(this.#rooms.ids);
         for (const t of this.#timelines.values()) t.check();
+        this.#spoken.look();
         this.#route();
       } catch (e) {
         if (e.status === 401) this.#finish(LOGIN_OVER);
@@ -169,7 +174,7 @@ export class Chat {
     this.#live.enter(room?.id ?? null);
     this.#panel.open(room);
     this.#sidebar.current = room?.id ?? null;
-    for (const e of ['log', 'composer', 'typing', 'act-people', 'act-search']) $(e).hidden = !room;
+    for (const e of ['log', 'foot', 'composer', 'typing', 'act-people', 'act-search']) $(e).hidden = !room;
     $('empty').hidden = Boolean(room);
     this.#showHead();
     if (!room) return this.#showEmpty();

@@ -4,6 +4,7 @@
 
 import { $, el } from './dom.js';
 import { beginNode, dayNode, messageNode, newNode, pendingNode } from './message.js';
+import { Roving } from './roving.js';
 import { day, dayOf } from './time.js';
 
 const GROUP = 5 * 60_000; // ms within which messages of one person stand together
@@ -19,6 +20,7 @@ export class Log extends EventTarget {
   #nodes = new Map(); // {node, version} by key
   #timeline = null;
   #view = null;
+  #roving;
   #going = null;      // stands for where the last call of end, reveal or show leads
   #seen;              // looks whether an end of the part is near
   #update = () => this.update();
@@ -26,6 +28,7 @@ export class Log extends EventTarget {
   /** @param {AbortSignal} signal */
   constructor(signal) {
     super();
+    this.#roving = new Roving(this.#list, '.message', signal);
     this.#scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true, signal });
     this.#seen = new IntersectionObserver(entries => this.#near(entries), { root: this.#scroller, rootMargin: `${AHEAD}px 0px` });
     const sizes = new ResizeObserver(() => { if (this.atEnd) this.#toEnd(); });
@@ -127,7 +130,7 @@ export class Log extends EventTarget {
   #message(m, head) {
     const { me, edit, remove } = this.#view, own = m.by.id === me.id;
     return messageNode(m, {
-      head, own,
+      me, head,
       edit: own && !m.deleted ? () => edit(m) : undefined,
       remove: (own || me.moderator) && !m.deleted ? () => remove(m) : undefined,
     });
@@ -148,11 +151,13 @@ export class Log extends EventTarget {
 
   /** Makes the list have these nodes, in this order; those that are there as they should be stay. */
   #place(wanted) {
-    const nodes = new Map();
-    let next = this.#list.firstChild;
+    const nodes = new Map(), focused = document.activeElement.closest('#messages > li');
+    let next = this.#list.firstChild, again = null; // again: what stands instead of the one that had the focus
     for (const { key, version, make } of wanted) {
       const old = this.#nodes.get(key), same = old?.version === version;
       const node = same ? old.node : make();
+      if (!same) this.#roving.add(node);
+      if (!same && old && old.node === focused) again = node;
       nodes.set(key, { node, version });
       if (node === next) next = next.nextSibling;
       else this.#list.insertBefore(node, next);
@@ -160,6 +165,8 @@ export class Log extends EventTarget {
     const kept = new Set([...nodes.values()].map(n => n.node));
     for (const { node } of this.#nodes.values()) if (!kept.has(node)) node.remove();
     this.#nodes = nodes;
+    again?.focus({ preventScroll: true });
+    this.#roving.settle();
   }
 
   #scrolled() {

@@ -1,20 +1,22 @@
 // One message as a node, and what stands between messages.
 
 import { avatar, el, icon } from './dom.js';
+import { mentions } from './mentions.js';
 import { onlyEmoji, render } from './text.js';
-import { clock, day, full } from './time.js';
+import { clock, day, full, gutter } from './time.js';
 
 /** @typedef {import('./api.js').Message} Message */
 
 /**
  * @param {Message} m
- * @param {{head: boolean, own: boolean, edit?: () => void, remove?: () => void}} view
+ * @param {{me: import('./api.js').User, head: boolean, edit?: () => void, remove?: () => void}} view
  *   head: with the name of who wrote it; edit and remove are there if they may be done
  */
-export function messageNode(m, { head, own, edit, remove }) {
-  return el('li', { class: `message${head ? ' head' : ''}${own ? ' own' : ''}`, 'data-number': m.number, tabindex: '-1' },
-    head ? avatar(m.by) : el('time', { class: 'gutter', 'aria-hidden': 'true' }, clock(m.sent)),
-    el('div', { class: 'body' }, meta(m.by, m.sent, head), m.deleted ? trace() : text(m.text), m.edited && !m.deleted ? edited(m) : null),
+export function messageNode(m, { me, head, edit, remove }) {
+  const own = m.by.id === me.id, to = !own && mentions(m.text, me);
+  return el('li', { class: `message${head ? ' head' : ''}${own ? ' own' : ''}${to ? ' to-me' : ''}`, 'data-number': m.number, tabindex: '-1' },
+    head ? avatar(m.by) : el('time', { class: 'gutter', 'aria-hidden': 'true' }, gutter(m.sent)),
+    el('div', { class: 'body' }, meta(m.by, m.sent, head), m.deleted ? trace() : text(m.text, me), m.edited && !m.deleted ? edited(m) : null),
     edit || remove ? actions(edit, remove) : null);
 }
 
@@ -25,12 +27,12 @@ export function messageNode(m, { head, own, edit, remove }) {
  */
 export function pendingNode(item, me, { head, retry, discard }) {
   const failed = item.state === 'failed';
-  return el('li', { class: `message own pending ${item.state}${head ? ' head' : ''}`, 'data-pending': item.id },
+  return el('li', { class: `message own pending${head ? ' head' : ''}`, 'data-pending': item.id, 'data-state': item.state, tabindex: '-1' },
     head ? avatar(me) : el('span', { class: 'gutter' }),
-    el('div', { class: 'body' }, meta(me, item.at, head), text(item.text),
+    el('div', { class: 'body' }, meta(me, item.at, head), text(item.text, me),
       failed ? el('p', { class: 'error' }, `This was not sent: ${item.error} `,
         el('button', { type: 'button', class: 'link', onclick: retry }, 'Try again'), ' ',
-        el('button', { type: 'button', class: 'link', onclick: discard }, 'Discard')) : el('span', { class: 'sending' }, 'Sending …')));
+        el('button', { type: 'button', class: 'link', onclick: discard }, 'Discard')) : el('span', { class: 'edited on-its-way' }, 'Sending …')));
 }
 
 function meta(by, at, head) {
@@ -39,9 +41,9 @@ function meta(by, at, head) {
     el('bdi', { class: 'name' }, by.name), el('time', { datetime: iso, title: full(at) }, clock(at)));
 }
 
-function text(words) {
+function text(words, me) {
   const e = el('div', { class: onlyEmoji(words) ? 'text emoji' : 'text', dir: 'auto' });
-  e.append(render(words));
+  e.append(render(words, me));
   return e;
 }
 

@@ -89,7 +89,7 @@ export class Panel extends EventTarget {
   /** Says who is here, on the button and in the list. */
   #marks() {
     const n = this.#live.here.length;
-    $('act-people').replaceChildren(icon('people'), el('span', {}, String(n)), el('span', { class: 'wide-only' }, ' here'));
+    $('act-people').replaceChildren(icon('people'), el('span', {}, String(n)), el('span', { class: 'wide-only' }, 'here'));
     $('act-people').setAttribute('aria-label', `${n} here: show people`);
     $('act-people').title = this.#live.here.map(p => isolated(p.name)).join(', ');
     for (const row of $('panel-body').querySelectorAll('.person')) this.#mark(row);

@@ -98,7 +98,7 @@ export function removeMessage(run) {
 
 const KEYS = [
   ['Enter', 'Send'], ['Shift + Enter', 'A new line'], ['↑ in the empty field', 'Change your last message'],
-  ['Ctrl + K', 'Find a room'], ['Alt + ↑ or ↓', 'The room above or below'], ['Ctrl + Shift + F', 'Search in this room'],
+  ['↑ or ↓ in the messages', 'The one above or below'], ['Ctrl + K', 'Find a room'], ['Alt + ↑ or ↓', 'The room above or below'], ['Ctrl + Shift + F', 'Search in this room'],
   ['Esc', 'Close what is open, or go to the latest message'],
 ];
 

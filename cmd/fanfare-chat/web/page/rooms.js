@@ -49,6 +49,14 @@ export class Rooms extends EventTarget {
     this.#changed();
   }
 
+  /** Notes which message speaks to this user, the last one; 0: none does any more. @param {number} id @param {number} number */
+  spoken(id, number) {
+    const room = this.#all.get(id);
+    if (!room || number === (room.spoken ?? 0)) return;
+    room.spoken = number;
+    this.#changed();
+  }
+
   /**
    * Notes that all up to a message has been read; reports whether that is news. Another
    * page may have read what this one has not heard of yet.
@@ -92,6 +100,9 @@ const ahead = (a, b) => ({ last: Math.max(a.last, b.last), read: Math.max(a.read
 
 /** How many messages of a room are new. @param {Room} room */
 export const unread = room => Math.max(0, room.last - room.read);
+
+/** Reports whether something unread in a room speaks to this user. @param {Room} room */
+export const spokenTo = room => (room.spoken ?? 0) > room.read;
 
 /** What a room is called. @param {Room} room */
 export const nameOf = room => room.kind === 'direct' ? room.with?.name ?? '' : room.name;

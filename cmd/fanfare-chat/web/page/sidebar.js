@@ -1,7 +1,7 @@
 // The list of rooms. On a narrow page it is a drawer.
 
 import { $, avatar, composing, el, icon } from './dom.js';
-import { nameOf, unread } from './rooms.js';
+import { nameOf, spokenTo, unread } from './rooms.js';
 
 const NARROW = matchMedia('(max-width: 759px)');
 
@@ -106,7 +106,7 @@ export class Sidebar extends EventTarget {
   }
 
   #item(room, items) {
-    const n = unread(room), open = room.id === this.#current, version = `${nameOf(room)} ${room.kind} ${n} ${open}`;
+    const n = unread(room), open = room.id === this.#current, version = `${nameOf(room)} ${room.kind} ${n} ${open} ${spokenTo(room)}`;
     const old = this.#items.get(room.id);
     const node = old?.version === version ? old.node : this.#button(room, n, open);
     items.set(room.id, { node, version });
@@ -118,6 +118,7 @@ export class Sidebar extends EventTarget {
     const button = el('button', { type: 'button', 'aria-current': open ? 'page' : null, onclick: () => this.#pick(room.id) },
       sign, el('bdi', { class: 'label' }, nameOf(room)),
       room.kind === 'private' ? el('span', { class: 'unseen' }, ', private') : null,
+      spokenTo(room) ? el('span', { class: 'count at' }, '@', el('span', { class: 'unseen' }, ' you are mentioned')) : null,
       n > 0 ? el('span', { class: 'count' }, n > 999 ? '999+' : String(n), el('span', { class: 'unseen' }, ' unread')) : null);
     return el('div', { class: n > 0 ? 'room-item unread' : 'room-item', 'data-room': room.id }, button);
   }

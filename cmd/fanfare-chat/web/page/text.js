@@ -1,49 +1,134 @@
-// What people write, as nodes: links, `code`, ```blocks``` and emoji; all else is text.
+// What people write, as nodes: ```blocks```, lists, > quotes, **bold**, *italic*, ~~taken
+// back~~, `code`, links, @names and emoji; all else is text. Nothing is taken for HTML, and
+// nothing is lost: a sign that makes no sense stands there as it was written.
 
 import { el } from './dom.js';
+import { link } from './link.js';
+import { AT, LETTER, mention } from './mentions.js';
 
-const BLOCK = /```(?:[\w+-]*\n)?([\s\S]+?)```/g;
-const INLINE = /`([^`\n]+)`|(https?:\/\/[^\s<>"'`]+)/gi;
+const FENCE = /```(?:[\w+-]*\n)?([\s\S]+?)```/g;
+const ITEM = /^ {0,3}(?:([-*•])|(\d{1,3})[.)]) +(?=\S)/;
+const QUOTE = /^ {0,3}>(?: |$|(?=>))/;
 const EMOJI = /^(?:\p{RGI_Emoji}|\s){1,24}$/v;
+const DEEPEST = 4; // of what stands within each other
 
-/** Returns a text as nodes. @param {string} text @returns {DocumentFragment} */
-export function render(text) {
+/**
+ * Returns a text as nodes.
+ * @param {string} text @param {import('./mentions.js').Me} me whose mentions are marked
+ * @returns {DocumentFragment}
+ */
+export function render(text, me) {
   const out = document.createDocumentFragment();
   let from = 0;
-  for (const m of text.matchAll(BLOCK)) {
-    inline(out, trimEnd(text.slice(from, m.index)));
+  for (const m of text.matchAll(FENCE)) {
+    blocks(out, text.slice(from, m.index).replace(/\n$/, ''), me, 0);
     out.append(el('pre', { tabindex: '0' }, el('code', {}, m[1].replace(/\n$/, ''))));
     from = m.index + m[0].length;
     if (text[from] === '\n') from++;
   }
-  inline(out, text.slice(from));
+  blocks(out, text.slice(from), me, 0);
   return out;
 }
 
 /** Reports whether a text is a few emoji and nothing else, which are shown larger. */
 export const onlyEmoji = text => text.trim() !== '' && EMOJI.test(text);
 
-const trimEnd = text => text.replace(/\n$/, '');
+/** Appends paragraphs, quotes and lists. */
+function blocks(out, text, me, depth) {
+  const lines = text.split('\n');
+  let plain = [];
+  const flush = () => {
+    const words = plain.join('\n');
+    inline(out, BLOCKS.has(out.lastChild?.tagName) ? words.replace(/^\n+/, '') : words, me, depth);
+    plain = [];
+  };
+  for (let i = 0; i < lines.length;) {
+    const kind = depth < DEEPEST ? kindOf(lines[i]) : null;
+    if (!kind) {
+      plain.push(lines[i++]);
+      continue;
+    }
+    while (plain.at(-1)?.trim() === '') plain.pop();
+    flush();
+    const end = endOf(lines, i, kind);
+    out.append(kind === QUOTE ? quote(lines.slice(i, end), me, depth) : list(lines.slice(i, end), me, depth));
+    i = end;
+  }
+  flush();
+}
 
-function inline(out, text) {
+const BLOCKS = new Set(['PRE', 'BLOCKQUOTE', 'UL', 'OL']);
+
+const kindOf = line => QUOTE.test(line) ? QUOTE : ITEM.test(line) ? ITEM : null;
+
+const ordered = line => line.match(ITEM)?.[2];
+
+/** Where a quote or a list ends that begins at a line: to an item belongs what is set in below it. */
+function endOf(lines, from, kind) {
+  let i = from + 1;
+  const goesOn = line => kind === QUOTE ? QUOTE.test(line) : /^ {2,}\S/.test(line) || ITEM.test(line) && !ordered(line) === !ordered(lines[from]);
+  while (i < lines.length && goesOn(lines[i])) i++;
+  return i;
+}
+
+function quote(lines, me, depth) {
+  const e = el('blockquote', { dir: 'auto' });
+  blocks(e, lines.map(l => l.replace(QUOTE, '')).join('\n'), me, depth + 1);
+  return e;
+}
+
+function list(lines, me, depth) {
+  const first = ordered(lines[0]), e = first ? el('ol', { start: first }) : el('ul');
+  for (let i = 0; i < lines.length;) {
+    let end = i + 1;
+    while (end < lines.length && /^ {2,}\S/.test(lines[end])) end++;
+    const item = el('li', { dir: 'auto' });
+    blocks(item, [lines[i].replace(ITEM, ''), ...lines.slice(i + 1, end).map(l => l.replace(/^ {2,3}/, ''))].join('\n'), me, depth + 1);
+    e.append(item);
+    i = end;
+  }
+  return e;
+}
+
+// What signs enclose is on one line, and not long, so looking for their end takes no time
+// to speak of. Within a word a sign is only a sign.
+const enclosed = (name, sign, n, within) => `(?<!${LETTER}|${sign})${sign}{${n}}(?!\\s)(?<${name}>${within}{1,500}?)(?<!\\s)${sign}{${n}}(?!${LETTER}|${sign})`;
+
+const INLINE = new RegExp([
+  '`(?<code>[^`\\n]+)`',
+  '(?<address>https?:\\/\\/[^\\s<>"\'`]+)',
+  enclosed('strong', '\\*', 2, '[^\\n]'),
+  enclosed('gone', '~', 2, '[^\\n]'),
+  enclosed('star', '\\*', 1, '[^*\\n]'),
+  enclosed('low', '_', 1, '[^_\\n]'),
+  `${AT}(?<name>[\\p{L}\\p{N}][^\\n]{0,99})`,
+].join('|'), 'giv');
+
+function inline(out, text, me, depth) {
   let from = 0;
-  for (const m of text.matchAll(INLINE)) {
-    const [node, length] = m[1] ? [el('code', {}, m[1]), m[0].length] : link(m[2]);
+  for (let m; depth < 2 * DEEPEST && (m = next(text, from));) {
+    const [node, length] = nodeOf(m, me, depth);
     out.append(text.slice(from, m.index), node);
     from = m.index + length;
   }
   if (from < text.length) out.append(text.slice(from));
 }
 
-/** Returns a link and how long its text is: the sentence's own punctuation is not part of it. */
-function link(found) {
-  let href = found.replace(/[.,:;!?…]+$/, '');
-  while (href.endsWith(')') && count(href, ')') > count(href, '(')) href = href.slice(0, -1).replace(/[.,:;!?…]+$/, '');
-  if (!URL.canParse(href) || !/^https?:$/.test(new URL(href).protocol)) return [document.createTextNode(found), found.length];
-  return [el('a', { href, target: '_blank', rel: 'noopener noreferrer' }, href), href.length];
+/** The first thing at or after a place that is more than text. */
+function next(text, from) {
+  INLINE.lastIndex = from;
+  return INLINE.exec(text);
 }
 
-const count = (text, c) => text.split(c).length - 1;
+function nodeOf(m, me, depth) {
+  const { code, address, name, strong, gone, star, low } = m.groups;
+  if (code) return [el('code', {}, code), m[0].length];
+  if (address) return link(address);
+  if (name) return mention(name, me);
+  const e = el(strong ? 'strong' : gone ? 's' : 'em');
+  inline(e, strong ?? gone ?? star ?? low, me, depth + 1);
+  return [e, m[0].length];
+}
 
 /** Returns a text with the words that were looked for marked. @param {string} text @param {string} query */
 export function marked(text, query) {

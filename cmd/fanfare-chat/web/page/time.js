@@ -1,6 +1,6 @@
 // Times, as people of the browser's language write them.
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
 const DATE = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
 const DATE_YEAR = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: 'long', timeStyle: 'medium' });
@@ -8,6 +8,12 @@ const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyl
 
 /** The time of day. Times are in milliseconds since 1970. @param {number} ms */
 export const clock = ms => CLOCK.format(ms);
+
+/** The time of day, as short as it gets, without the half of the day. @param {number} ms */
+export function gutter(ms) {
+  const parts = CLOCK.formatToParts(ms), hour = parts.findIndex(p => p.type === 'hour'), minute = parts.findIndex(p => p.type === 'minute');
+  return parts.slice(hour, minute + 1).map(p => p.value).join('');
+}
 
 /** Date and time, to the second. @param {number} ms */
 export const full = ms => FULL.format(ms);

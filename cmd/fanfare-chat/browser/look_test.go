@@ -1,0 +1,95 @@
+package browser
+
+import "testing"
+
+// The list of people says who is here as soon as it is shown.
+func TestPeopleHere(t *testing.T) {
+	h := open(t)
+	ada, bob, eve := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob"), h.guest(1280).signUp("eve")
+	ada.makes("talk", false)
+	bob.joins("talk")
+	eve.joins("talk")
+	eve.makes("elsewhere", true)
+	ada.until(`$('act-people').textContent.startsWith('2')`)
+	ada.do(`$('act-people').click();`)
+	const here = `all('#panel .person').map(e => e.querySelector('bdi').textContent + e.querySelector('.presence').textContent + e.classList.contains('is-here')).join()`
+	ada.until(here + ` === 'adahere nowtrue,bobhere nowtrue,evefalse'`)
+	eve.opens("talk")
+	ada.until(here + ` === 'adahere nowtrue,bobhere nowtrue,evehere nowtrue'`)
+}
+
+// What is on its way looks as it will.
+func TestPending(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", false)
+	ada.says("one")
+	ada.sees("one")
+	h.way.Shut(true)
+	ada.says("two")
+	ada.do(`
+		const pending = await until('it', () => all('.pending .text')[0]), size = e => getComputedStyle(e).fontSize;
+		if (size(pending) !== size(all('.message:not(.pending) .text')[0])) throw new Error('its text has ' + size(pending));`)
+	h.way.Shut(false)
+	ada.seesAll("one", "two")
+}
+
+// The time beside a message fits there, in all languages.
+func TestTimeBeside(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", false)
+	ada.says("one")
+	ada.says("two")
+	ada.seesAll("one", "two")
+	ada.do(`
+		const column = all('.gutter')[0], DateTimeFormat = Intl.DateTimeFormat;
+		for (const language of ['en-US', 'en-GB', 'ko', 'ar-EG', 'bg', 'hi', 'zh-TW', 'es-MX', 'fi']) {
+			Intl.DateTimeFormat = function (_, options) { return new DateTimeFormat(language, options); };
+			const { gutter } = await import('/time.js?' + language);
+			column.textContent = gutter(Date.UTC(2026, 0, 1, 22, 58));
+			if (column.scrollWidth > column.clientWidth) throw new Error(language + ': ' + column.textContent + ' needs ' + column.scrollWidth + ' of ' + column.clientWidth);
+			if (!/^\p{N}{1,2}\P{L}\p{N}{2}$/u.test(column.textContent)) throw new Error(language + ': ' + column.textContent);
+		}
+		Intl.DateTimeFormat = DateTimeFormat;`)
+}
+
+// From the field to the room's own buttons it is a few steps of Tab, however much there is
+// to press in the messages; arrow keys lead from one to the other.
+func TestOneStopForTab(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("long", false)
+	h.fill(100)
+	ada.visit()
+	ada.until(`$('my-state').textContent === 'connected'`)
+	ada.opens("long")
+	ada.until(`texts().at(-1)?.startsWith('message 100')`)
+	ada.says("see https://example.org/ and `code`")
+	ada.until(`all('#messages a').length === 1 && all('.pending').length === 0`)
+	const stops = `[...$('log').querySelectorAll('a, button, [tabindex]')].filter(e => e.tabIndex === 0)`
+	ada.until(stops + `.length === 4`) // the last message, its link, and what can be done with it
+	ada.do(`
+		const list = all('#messages .message');
+		list.at(-1).focus();
+		press(document.activeElement, 'ArrowUp');
+		if (document.activeElement !== list.at(-2)) throw new Error('the arrow key does not lead to the one above');
+		press(document.activeElement, 'Home');
+		if (document.activeElement !== list[0]) throw new Error('Home does not lead to the first');
+		press(document.activeElement, 'ArrowDown');
+		if (document.activeElement !== list[1]) throw new Error('the arrow key does not lead to the one below');`)
+	ada.until(stops + `.length === 3`)
+	ada.do(`$('text').focus();`)
+	ada.do(`await act(all('#messages .message').at(-1), 'Delete this message'); await click('Delete', $('dialog'));`)
+	ada.until(`all('.deleted').length === 1 && document.activeElement === all('#messages .message').at(-1)`)
+}
+
+// Between the messages and the field is a line.
+func TestLineAboveTheField(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", false)
+	ada.do(`
+		const style = getComputedStyle($('foot')), room = $('room').getBoundingClientRect(), foot = $('foot').getBoundingClientRect();
+		if (style.borderTopWidth !== '1px' || foot.width !== room.width) throw new Error('no line: ' + style.borderTopWidth + ', ' + foot.width);`)
+}
