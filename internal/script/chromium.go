@@ -72,7 +72,9 @@ func (b *Browser) Window(t testing.TB, width, height int64) *Browser {
 }
 
 // Screenshot returns what the window shows, as PNG.
-func (b *Browser) Screenshot() ([]byte, error) { return chromedp.Run(b.ctx, chromedp.CaptureScreenshot()) }
+func (b *Browser) Screenshot() ([]byte, error) {
+	return chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+}
 
 // Call calls an asynchronous function of the page's, whose body is given, with arguments
 // args. Unlike Eval, it may be called where the page's policy forbids to evaluate strings.
