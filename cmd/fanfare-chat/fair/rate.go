@@ -1,0 +1,86 @@
+package fair
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// MaxCounted is how many owners a Rate counts at a time; beyond that, those are forgotten
+// who have used least of theirs.
+const MaxCounted = 1 << 16
+
+// Rate says how often each owner may do something: burst times at first, and once more each
+// time that every has passed. An owner who has all of them takes no memory. Its methods are
+// safe from any goroutine.
+type Rate[K comparable] struct {
+	burst int
+	every time.Duration
+
+	mu   sync.Mutex
+	full map[K]time.Time // when the owner has all of them again
+}
+
+// NewRate returns a rate at which nobody has done anything yet.
+func NewRate[K comparable](burst int, every time.Duration) *Rate[K] {
+	return &Rate[K]{burst: burst, every: every, full: make(map[K]time.Time)}
+}
+
+// Take takes one, and returns how long it is until it may be used: 0, or as long as most if
+// it is one that only comes back. If that is not enough ok is false and none is taken.
+func (r *Rate[K]) Take(k K, now time.Time, most time.Duration) (wait time.Duration, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	full := r.full[k]
+	if full.Before(now) {
+		full = now
+	}
+	full = full.Add(r.every)
+	if wait = max(0, full.Sub(now)-time.Duration(r.burst)*r.every); wait > most {
+		return wait, false
+	}
+	if _, counted := r.full[k]; !counted && len(r.full) >= MaxCounted {
+		r.forgetLocked(now)
+	}
+	r.full[k] = full
+	return wait, true
+}
+
+// Forgive gives an owner all of them back.
+func (r *Rate[K]) Forgive(k K) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.full, k)
+}
+
+// Counted returns how many owners are counted.
+func (r *Rate[K]) Counted() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.full)
+}
+
+// forgetLocked makes half of the room free: so it has little to do for each owner.
+func (r *Rate[K]) forgetLocked(now time.Time) {
+	times := make([]time.Time, 0, len(r.full))
+	for _, full := range r.full {
+		times = append(times, full)
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	last := times[len(times)/2]
+	if last.Before(now) {
+		last = now
+	}
+	for k, full := range r.full {
+		if !full.After(last) {
+			delete(r.full, k)
+		}
+	}
+}
+
+// Counts reports whether an owner has used any that have not come back.
+func (r *Rate[K]) Counts(k K, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.full[k].After(now)
+}
