@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // config is what the flags say.
@@ -21,6 +22,8 @@ type config struct {
 	cert, key string
 	drain     time.Duration
 	verbose   bool
+	proxies   wsproto.Proxies
+	hosts     []string
 }
 
 const usage = `Fanfare-chat is a chat for browsers: open the address that it prints.
@@ -47,6 +50,8 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
+	serving.ProxiesVar(f, &c.proxies)
+	serving.HostsVar(f, &c.hosts)
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
 	if err := serving.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err

@@ -173,10 +173,6 @@ func seed(t testing.TB, dir, cookies string, members int) (room int64) {
 	}
 	defer os.RemoveAll(fast)
 	s := openStore(t, fast)
-	a, err := account.New(account.Options{Store: s})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, now := context.Background(), time.Now()
 	var lines bytes.Buffer
 	for i := range members {
@@ -193,12 +189,12 @@ func seed(t testing.TB, dir, cookies string, members int) (room int64) {
 		var token account.Token
 		binary.BigEndian.PutUint64(token[:], uint64(i))
 		if err == nil {
-			err = s.AddLogin(ctx, store.Login{Hash: token.Hash(), User: u.ID, Created: now, Expires: now.Add(time.Hour)})
+			_, err = s.AddLogin(ctx, store.Login{Hash: token.Hash(), User: u.ID, Created: now, Expires: now.Add(time.Hour)}, 1)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&lines, "Cookie: %s=%s\n", a.Cookie(token).Name, base64.RawURLEncoding.EncodeToString(token[:]))
+		fmt.Fprintf(&lines, "Cookie: %s=%s\n", account.Cookie(token, false).Name, base64.RawURLEncoding.EncodeToString(token[:]))
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -49,11 +49,14 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, kept.Close()) }()
-	accounts, err := account.New(account.Options{Store: kept, Secure: cfg.secure()})
+	accounts, err := account.New(account.Options{Store: kept})
 	if err != nil {
 		return err
 	}
-	c := chat.New(chat.Options{Store: kept, Accounts: accounts, Page: web.Handler(), Logger: log})
+	c := chat.New(chat.Options{
+		Store: kept, Accounts: accounts, Page: web.Handler(), Logger: log,
+		Proxies: cfg.proxies, Hosts: cfg.hosts,
+	})
 	defer c.Close()
 	addr, err := serving.Listen(c.Server(), cfg.addr, cfg.cert, cfg.key)
 	if err != nil {

@@ -6,35 +6,30 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // Options configures [Accounts]. Those without a default have to be set.
 type Options struct {
-	Store  store.Store
-	Secure bool             // the server speaks TLS: so are the cookies
-	Now    func() time.Time // the clock; time.Now if nil
-	Cost   Cost             // of passwords; DefaultCost if zero
+	Store store.Store
+	Now   func() time.Time // the clock; time.Now if nil
+	Cost  Cost             // of passwords; DefaultCost if zero
 	// Hashes is how many are computed at a time; 2 if 0.
 	Hashes int
+	// MaxLogins is how many logins a user has; beyond that the oldest end. 50 if 0.
+	MaxLogins int
 }
 
 // Accounts are the accounts of a store. Its methods are safe from any goroutine.
 type Accounts struct {
-	opts      Options
-	hasher    *hasher
-	names     *limit[string]
-	addresses *limit[netip.Prefix]
+	opts     Options
+	hasher   *hasher
+	attempts attempts
 }
-
-const (
-	nameBurst    = 10 // attempts to log in with a name ...
-	nameEvery    = 10 * time.Second
-	addressBurst = 100 // ... and those of an address, to sign up too
-	addressEvery = 2 * time.Second
-)
 
 // New returns the accounts of a store.
 func New(o Options) (*Accounts, error) {
@@ -42,20 +37,18 @@ func New(o Options) (*Accounts, error) {
 		o.Now = time.Now
 	}
 	o.Cost = cmp.Or(o.Cost, DefaultCost)
+	o.MaxLogins = cmp.Or(o.MaxLogins, 50)
 	h, err := newHasher(o.Cost, cmp.Or(o.Hashes, 2))
 	if err != nil {
 		return nil, err
 	}
-	return &Accounts{
-		opts: o, hasher: h,
-		names:     newLimit[string](nameBurst, nameEvery),
-		addresses: newLimit[netip.Prefix](addressBurst, addressEvery),
-	}, nil
+	return &Accounts{opts: o, hasher: h, attempts: newAttempts()}, nil
 }
 
-// Errors of SignUp and LogIn, in words for who asks.
+// Errors of SignUp and LogIn, in words for the person who asks.
 var (
 	ErrTaken = errors.New("that name is taken")
+	ErrAlike = errors.New("that name looks the same as somebody else's")
 	ErrWrong = errors.New("name or password is wrong")
 )
 
@@ -77,77 +70,127 @@ func (e *TooManyError) Error() string {
 // Seconds returns Wait as it stands in Retry-After: whole seconds, not too few.
 func (e *TooManyError) Seconds() int { return int((e.Wait + time.Second - 1) / time.Second) }
 
-// SignUp makes an account, and logs in. The error is ErrTaken, an *InvalidError, a
-// *TooManyError, or the store's.
-func (a *Accounts) SignUp(ctx context.Context, from netip.Addr, name, password string) (u store.User, t Token, err error) {
+// Visit is where an attempt comes from.
+type Visit struct {
+	Addr    netip.Addr // the client's, not a proxy's
+	Secure  bool       // it came over TLS: so must the cookie
+	Cookies string     // the value of the header
+}
+
+// owner returns what counts as one address.
+func (v *Visit) owner() netip.Addr { return netpoll.OwnerOf(v.Addr) }
+
+// Entry is what SignUp and LogIn return.
+type Entry struct {
+	User  store.User
+	Token Token
+	Ended []store.Login // those that this one has replaced, or for which there is no room any more
+}
+
+// SignUp makes an account, and logs in. The error is ErrTaken, ErrAlike, an *InvalidError,
+// a *TooManyError, or the store's.
+func (a *Accounts) SignUp(ctx context.Context, v Visit, name, password string) (e Entry, err error) {
 	shown, key, err := ParseName(name)
 	if err == nil {
-		err = checkPassword(password)
+		password, err = preparePassword(password)
 	}
 	if err != nil {
-		return u, t, &InvalidError{err}
+		return e, &InvalidError{err}
 	}
-	if wait := a.addresses.take(block(from), a.opts.Now()); wait > 0 {
-		return u, t, &TooManyError{wait}
+	if err := a.attempts.signUp(ctx, v.owner(), a.opts.Now()); err != nil {
+		return e, err
 	}
 	// To hash is dear; a race for the name is decided by AddUser.
 	if _, err := a.opts.Store.UserByKey(ctx, key); err == nil {
-		return u, t, ErrTaken
+		return e, ErrTaken
 	} else if !errors.Is(err, store.ErrNotFound) {
-		return u, t, err
+		return e, err
 	}
-	hash, err := a.hasher.hash(ctx, password)
+	hash, err := a.hasher.hash(ctx, v.owner(), password)
 	if err != nil {
-		return u, t, err
+		return e, err
 	}
-	u, err = a.opts.Store.AddUser(ctx, store.User{Name: shown, Key: key, Password: hash, Created: a.opts.Now()})
-	if errors.Is(err, store.ErrTaken) {
-		return u, t, ErrTaken
+	u, err := a.opts.Store.AddUser(ctx, store.User{Name: shown, Key: key, Password: hash, Created: a.opts.Now()})
+	switch {
+	case errors.Is(err, store.ErrAlike):
+		return e, ErrAlike
+	case errors.Is(err, store.ErrTaken):
+		return e, ErrTaken
+	case err != nil:
+		return e, err
 	}
-	if err == nil {
-		t, err = a.begin(ctx, u.ID)
-	}
-	return u, t, err
+	return a.begin(ctx, &v, u)
 }
 
 // LogIn logs in. The error is ErrWrong, whether it is the name or the password, a
 // *TooManyError, or the store's.
-func (a *Accounts) LogIn(ctx context.Context, from netip.Addr, name, password string) (u store.User, t Token, err error) {
-	_, key, err := ParseName(name)
+func (a *Accounts) LogIn(ctx context.Context, v Visit, name, password string) (e Entry, err error) {
+	key := Key(name)
+	own, err := a.ownLogin(ctx, &v, key)
 	if err != nil {
-		key = "" // which nobody has
+		return e, err
 	}
-	now := a.opts.Now()
-	if wait := max(a.addresses.take(block(from), now), a.names.take(key, now)); wait > 0 {
-		return u, t, &TooManyError{wait}
+	p := pair{key, v.owner()}
+	if err := a.attempts.logIn(ctx, p, own, a.opts.Now()); err != nil {
+		return e, err
 	}
-	u, err = a.opts.Store.UserByKey(ctx, key)
+	u, err := a.opts.Store.UserByKey(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		u, err = store.User{}, nil
 	}
 	if err != nil {
-		return u, t, err
+		return e, err
 	}
-	ok, err := a.hasher.matches(ctx, u.Password, password)
+	ok, err := a.hasher.matches(ctx, p.addr, u.Password, password)
 	switch {
 	case err != nil:
-		return store.User{}, t, err
+		return e, err
 	case !ok:
-		return store.User{}, t, ErrWrong
+		return e, ErrWrong
 	}
-	a.names.forgive(key)
-	t, err = a.begin(ctx, u.ID)
-	return u, t, err
+	return a.begin(ctx, &v, u)
 }
 
-// block returns what counts as one address: of IPv6 a whole network, which somebody has
-// for themselves.
-func block(a netip.Addr) netip.Prefix {
-	a = a.Unmap()
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
+// ownLogin returns the login of a user with that key that the client has already, nil if
+// it has none.
+func (a *Accounts) ownLogin(ctx context.Context, v *Visit, key string) (*[32]byte, error) {
+	for _, t := range tokensIn(v.Cookies, v.Secure) {
+		hash := t.Hash()
+		_, u, err := a.opts.Store.Login(ctx, hash, a.opts.Now())
+		if err == nil && u.Key == key {
+			return &hash, nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
 	}
-	p, _ := a.Prefix(bits)
-	return p
+	return nil, nil
+}
+
+// begin logs a user in, and ends the logins whose cookies the new one replaces: nobody
+// could end them any more.
+func (a *Accounts) begin(ctx context.Context, v *Visit, u store.User) (e Entry, err error) {
+	now := a.opts.Now()
+	a.attempts.succeeded(pair{u.Key, v.owner()}, now)
+	e.User, e.Token = u, newToken()
+	e.Ended, err = a.opts.Store.AddLogin(ctx, store.Login{
+		Hash: e.Token.Hash(), User: u.ID, Created: now, Expires: now.Add(loginTime),
+	}, a.opts.MaxLogins)
+	if err != nil {
+		return Entry{}, err
+	}
+	for _, t := range tokensIn(v.Cookies, v.Secure) {
+		l, _, err := a.opts.Store.Login(ctx, t.Hash(), now)
+		if err == nil {
+			err = a.LogOut(ctx, l.Hash)
+		}
+		switch {
+		case err == nil:
+			e.Ended = append(e.Ended, l)
+		case !errors.Is(err, store.ErrNotFound):
+			return Entry{}, err
+		}
+	}
+	e.Ended = slices.CompactFunc(e.Ended, func(l, m store.Login) bool { return l.Hash == m.Hash })
+	return e, nil
 }

@@ -1,66 +1,103 @@
 package account
 
 import (
-	"sync"
+	"context"
+	"net/netip"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 )
 
-// maxCounted is how many keys a limit counts at a time; beyond that, others are forgotten.
-const maxCounted = 1 << 16
+// How often somebody may try. Who has tried too often is slowed down at first: an attempt
+// waits up to slack for its turn, and is refused only if it would take longer.
+const (
+	pairBurst    = 10 // attempts to log in with one name from one place ...
+	pairEvery    = 5 * time.Second
+	nameBurst    = 100 // ... with one name, from all places that it has not been used from ...
+	nameEvery    = 10 * time.Second
+	addressBurst = 100 // ... and from one address, with all names that it has not logged in
+	addressEvery = 2 * time.Second
+	signUpBurst  = 100 // accounts that one address makes
+	signUpEvery  = 30 * time.Second
+	slack        = 5 * time.Second
 
-// limit bounds attempts for each key: there are burst at first, and one comes back each
-// time that every has passed. A key that has all of them takes no memory. Its methods are
-// safe from any goroutine.
-type limit[K comparable] struct {
-	burst int
-	every time.Duration
+	// knownTime is for how long it is remembered that a name has logged in at an address.
+	knownTime = 90 * 24 * time.Hour
+)
 
-	mu   sync.Mutex
-	full map[K]time.Time // when the key has all attempts again
+// pair is a name at a place from which somebody tries.
+type pair struct {
+	key  string
+	addr netip.Addr
 }
 
-func newLimit[K comparable](burst int, every time.Duration) *limit[K] {
-	return &limit[K]{burst: burst, every: every, full: make(map[K]time.Time)}
+// attempts counts what is tried. Places that are good for a name are counted by
+// themselves: so nobody is shut out, where they always log in or have a login, by what
+// others try elsewhere, nor by what is tried with other names at their address.
+type attempts struct {
+	pairs     *fair.Rate[pair]
+	names     *fair.Rate[string]
+	addresses *fair.Rate[netip.Addr]
+	signUps   *fair.Rate[netip.Addr]
+	logins    *fair.Rate[[32]byte] // by those that the one who tries has already
+	known     *fair.Rate[pair]     // pairs that have logged in: those that are counted
 }
 
-// take counts an attempt. If there is none left it returns the time until there is one.
-func (l *limit[K]) take(k K, now time.Time) (wait time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	full := l.full[k]
-	if full.Before(now) {
-		full = now
+func newAttempts() attempts {
+	return attempts{
+		pairs:     fair.NewRate[pair](pairBurst, pairEvery),
+		names:     fair.NewRate[string](nameBurst, nameEvery),
+		addresses: fair.NewRate[netip.Addr](addressBurst, addressEvery),
+		signUps:   fair.NewRate[netip.Addr](signUpBurst, signUpEvery),
+		logins:    fair.NewRate[[32]byte](pairBurst, pairEvery),
+		known:     fair.NewRate[pair](1, knownTime),
 	}
-	full = full.Add(l.every)
-	if wait = full.Sub(now) - time.Duration(l.burst)*l.every; wait > 0 {
-		return wait
-	}
-	if _, counted := l.full[k]; !counted && len(l.full) >= maxCounted {
-		l.forgetLocked(now)
-	}
-	l.full[k] = full
-	return 0
 }
 
-// forgive gives a key all its attempts back.
-func (l *limit[K]) forgive(k K) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.full, k)
+// logIn waits until an attempt may be made; the error is a *TooManyError, or the cause for
+// which ctx has ended. own is a login of that name, from where the attempt comes, or nil.
+func (a *attempts) logIn(ctx context.Context, p pair, own *[32]byte, now time.Time) error {
+	if own != nil {
+		return turn(ctx, a.logins.Take, *own, now)
+	}
+	if a.known.Counts(p, now) {
+		return turn(ctx, a.pairs.Take, p, now)
+	}
+	if err := turn(ctx, a.pairs.Take, p, now); err != nil {
+		return err
+	}
+	if err := turn(ctx, a.names.Take, p.key, now); err != nil {
+		return err
+	}
+	return turn(ctx, a.addresses.Take, p.addr, now)
 }
 
-// forgetLocked makes room: those that need not be counted go, and if too few do, any
-// others, until half of the room is free. So it has little to do for each attempt.
-func (l *limit[K]) forgetLocked(now time.Time) {
-	for k, full := range l.full {
-		if !full.After(now) {
-			delete(l.full, k)
-		}
+func (a *attempts) signUp(ctx context.Context, addr netip.Addr, now time.Time) error {
+	return turn(ctx, a.signUps.Take, addr, now)
+}
+
+// succeeded notes that a name has logged in at an address.
+func (a *attempts) succeeded(p pair, now time.Time) {
+	a.pairs.Forgive(p)
+	a.known.Forgive(p)
+	a.known.Take(p, now, 0)
+}
+
+// turn takes one of k, and waits until it may be used.
+func turn[K any](ctx context.Context, take func(K, time.Time, time.Duration) (time.Duration, bool), k K, now time.Time) error {
+	wait, ok := take(k, now, slack)
+	if !ok {
+		return &TooManyError{wait - slack}
 	}
-	for k := range l.full {
-		if len(l.full) <= maxCounted/2 {
-			return
-		}
-		delete(l.full, k)
+	if wait == 0 {
+		return nil
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

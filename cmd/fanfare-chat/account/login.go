@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
@@ -18,72 +20,75 @@ const loginTime = 30 * 24 * time.Hour
 // Token is what a client has to prove a login with.
 type Token [32]byte
 
+func newToken() (t Token) {
+	_, _ = rand.Read(t[:]) // which never fails
+	return t
+}
+
 // Hash is what the store keeps of it.
 func (t Token) Hash() [32]byte { return sha256.Sum256(t[:]) }
 
-// begin logs a user in.
-func (a *Accounts) begin(ctx context.Context, user int64) (t Token, err error) {
-	_, _ = rand.Read(t[:]) // which never fails
-	now := a.opts.Now()
-	return t, a.opts.Store.AddLogin(ctx, store.Login{Hash: t.Hash(), User: user, Created: now, Expires: now.Add(loginTime)})
-}
-
 // cookieName is the name of the cookie with the token. A browser takes one that begins
 // with __Host- only from this host itself, over TLS.
-func (a *Accounts) cookieName() string {
-	if a.opts.Secure {
+func cookieName(secure bool) string {
+	if secure {
 		return "__Host-fanfare_session"
 	}
 	return "fanfare_session"
 }
 
-// Cookie returns the cookie that a client is to keep.
-func (a *Accounts) Cookie(t Token) *http.Cookie {
-	return a.cookie(base64.RawURLEncoding.EncodeToString(t[:]), int(loginTime/time.Second))
+// Cookie returns the cookie that a client is to keep, which came over TLS if it is secure.
+func Cookie(t Token, secure bool) *http.Cookie {
+	return cookie(base64.RawURLEncoding.EncodeToString(t[:]), int(loginTime/time.Second), secure)
 }
 
 // NoCookie returns what has a client forget its cookie.
-func (a *Accounts) NoCookie() *http.Cookie { return a.cookie("", -1) }
+func NoCookie(secure bool) *http.Cookie { return cookie("", -1, secure) }
 
-func (a *Accounts) cookie(value string, age int) *http.Cookie {
+func cookie(value string, age int, secure bool) *http.Cookie {
 	return &http.Cookie{
-		Name: a.cookieName(), Value: value, Path: "/", MaxAge: age,
-		Secure: a.opts.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Name: cookieName(secure), Value: value, Path: "/", MaxAge: age,
+		Secure: secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }
 
 // ErrNoLogin is wrapped by what Who returns if nobody is logged in.
 var ErrNoLogin = errors.New("you are not logged in, or not any more")
 
-// Who returns the login that the cookies of a request prove, and whose it is; cookies is
-// the value of the header. The error wraps ErrNoLogin if there is none.
-func (a *Accounts) Who(ctx context.Context, cookies string) (store.Login, store.User, error) {
-	hash, ok := a.hashIn(cookies)
-	if !ok {
-		return store.Login{}, store.User{}, ErrNoLogin
+// Who returns the login that the cookies of a request prove, and whose it is. The error
+// wraps ErrNoLogin if there is none.
+func (a *Accounts) Who(ctx context.Context, v Visit) (store.Login, store.User, error) {
+	for _, t := range tokensIn(v.Cookies, v.Secure) {
+		l, u, err := a.opts.Store.Login(ctx, t.Hash(), a.opts.Now())
+		if !errors.Is(err, store.ErrNotFound) {
+			return l, u, err
+		}
 	}
-	l, u, err := a.opts.Store.Login(ctx, hash, a.opts.Now())
-	if errors.Is(err, store.ErrNotFound) {
-		err = ErrNoLogin
-	}
-	return l, u, err
+	return store.Login{}, store.User{}, ErrNoLogin
 }
 
-// hashIn returns the hash of the token in cookies, and whether there is one.
-func (a *Accounts) hashIn(cookies string) (hash [32]byte, ok bool) {
-	all, err := http.ParseCookie(cookies)
-	if err != nil {
-		return hash, false
-	}
-	for _, c := range all {
-		if c.Name != a.cookieName() {
+// maxTokens is how many cookies of our name are tried: each costs a question to the store.
+const maxTokens = 4
+
+// tokensIn returns the tokens in the value of a Cookie header, each once. Other programs on
+// the same host leave cookies there too, in whatever form: only what is ours is looked at.
+// Ours may be there twice, as a path or a parent domain leaves them.
+func tokensIn(cookies string, secure bool) (tokens []Token) {
+	for pair := range strings.SplitSeq(cookies, ";") {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.TrimSpace(name) != cookieName(secure) {
 			continue
 		}
-		if b, err := base64.RawURLEncoding.DecodeString(c.Value); err == nil && len(b) == len(Token{}) {
-			return Token(b).Hash(), true
+		value = strings.Trim(strings.TrimSpace(value), `"`)
+		b, err := base64.RawURLEncoding.DecodeString(value)
+		if err != nil || len(b) != len(Token{}) || slices.Contains(tokens, Token(b)) {
+			continue
+		}
+		if tokens = append(tokens, Token(b)); len(tokens) == maxTokens {
+			break
 		}
 	}
-	return hash, false
+	return tokens
 }
 
 // LogOut ends a login; nothing is wrong if it has ended already.

@@ -7,8 +7,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/text/cases"
+	"golang.org/x/text/secure/bidirule"
+	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
 const (
@@ -21,8 +24,9 @@ const (
 
 // ParseName returns a name as it is shown, and the key by which it is compared: two names
 // that differ only in case, in width, or in how Unicode writes them, have the same. A name
-// has 1 to 32 characters: letters, digits, and between them . _ - and single spaces. Spaces
-// around it do not count. The error says what is wrong, in words for who has typed it.
+// has 1 to 32 characters: letters, digits, and between them . _ - and single spaces; its
+// words are usernames of PRECIS (RFC 8265, UsernameCaseMapped). Spaces around it do not
+// count. The error says what is wrong, in words for the person who has typed it.
 func ParseName(s string) (shown, key string, err error) {
 	if !utf8.ValidString(s) {
 		return "", "", errors.New("the name is not UTF-8")
@@ -31,19 +35,40 @@ func ParseName(s string) (shown, key string, err error) {
 	if err := checkName(shown); err != nil {
 		return "", "", err
 	}
-	return shown, keyOf(shown), nil
+	for word := range strings.SplitSeq(shown, " ") {
+		if err := checkWord(word); err != nil {
+			return "", "", err
+		}
+	}
+	return shown, text.Fold(shown), nil
 }
 
-// keyOf folds s until nothing changes: what one step has made another may change once
-// more.
-func keyOf(s string) string {
-	for {
-		folded := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))
-		if folded == s {
-			return s
-		}
-		s = folded
+// Key returns the key of a name that somebody looks for, which need not be one that could
+// still be chosen; "" if nobody can have it.
+func Key(s string) string {
+	shown := norm.NFC.String(strings.Join(strings.Fields(s), " "))
+	if !utf8.ValidString(s) || utf8.RuneCountInString(shown) > MaxName {
+		return ""
 	}
+	return text.Fold(shown)
+}
+
+// checkWord reports why a word is no username of PRECIS. What that would map is what
+// text.Fold maps too.
+func checkWord(word string) error {
+	_, err := precis.UsernameCaseMapped.String(word)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, bidirule.ErrInvalid) {
+		return errors.New("the name mixes letters that are written from the right with others, in a way that would be shown in another order")
+	}
+	for _, r := range word {
+		if _, err := precis.UsernameCaseMapped.String(string(r)); err != nil && !unicode.IsMark(r) {
+			return fmt.Errorf("the name contains %q, which looks like other letters or digits; write it with those", r)
+		}
+	}
+	return errors.New("the name has letters that cannot stand beside each other")
 }
 
 func checkName(s string) error {
@@ -59,7 +84,7 @@ func checkName(s string) error {
 			marks = 0
 		}
 		switch {
-		case invisible(r), !strings.ContainsRune(separators, r) && !unicode.In(r, unicode.L, unicode.M, unicode.Nd):
+		case text.Ignorable(r), !strings.ContainsRune(separators, r) && !unicode.In(r, unicode.L, unicode.M, unicode.Nd):
 			return fmt.Errorf("the name contains %q; letters, digits, spaces and . _ - are allowed", r)
 		case marks > maxMarks, marks > 0 && strings.ContainsRune(separators, before):
 			return errors.New("the name has accents that stand on no letter, or too many on one")
@@ -76,11 +101,6 @@ func checkName(s string) error {
 
 // separators are what may stand between letters.
 const separators = " ._-"
-
-// invisible reports whether r is a letter or a mark that is not to be seen.
-func invisible(r rune) bool {
-	return unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-}
 
 // alike are the scripts that have letters which look the same as another's.
 var alike = []struct {

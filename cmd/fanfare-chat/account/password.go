@@ -7,13 +7,19 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/secure/precis"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 )
 
 const (
-	// MinPassword and MaxPassword bound a password, in bytes.
+	// MinPassword and MaxPassword bound a password, in characters.
 	MinPassword = 8
 	MaxPassword = 256
 
@@ -31,36 +37,60 @@ type Cost struct {
 // DefaultCost is what OWASP advises for argon2id.
 var DefaultCost = Cost{Memory: 19 << 10, Passes: 2, Threads: 1}
 
-// hasher computes hashes, a few at a time. Its methods are safe from any goroutine.
+// hasher computes hashes, a few at a time, in turns of the addresses that want some. Its
+// methods are safe from any goroutine.
 type hasher struct {
 	cost  Cost
-	slots chan struct{}
+	gate  *fair.Gate[netip.Addr]
 	dummy string // what the password of a name is compared with that nobody has
 }
 
+const (
+	waitingPerAddress = 32   // hashes of one address that may wait ...
+	waitingHashes     = 1024 // ... and in total
+)
+
 func newHasher(cost Cost, atATime int) (*hasher, error) {
-	h := &hasher{cost: cost, slots: make(chan struct{}, atATime)}
+	h := &hasher{cost: cost, gate: fair.NewGate[netip.Addr](atATime, max(1, atATime-1), waitingPerAddress, waitingHashes)}
 	var err error
-	h.dummy, err = h.hash(context.Background(), rand.Text())
+	h.dummy, err = h.hash(context.Background(), netip.Addr{}, rand.Text())
 	return h, err
 }
 
-// checkPassword says what is wrong with a password that somebody has chosen.
-func checkPassword(s string) error {
-	switch n := len(s); {
-	case n < MinPassword:
-		return fmt.Errorf("the password is too short; it has to have at least %d characters", MinPassword)
-	case n > MaxPassword:
-		return fmt.Errorf("the password has %d bytes; at most %d are allowed", n, MaxPassword)
+// preparePassword returns a password that somebody has chosen as it is hashed (RFC 8265,
+// OpaqueString), or says what is wrong with it.
+func preparePassword(s string) (string, error) {
+	if s == "" {
+		return "", errors.New("the password is empty")
 	}
-	return nil
+	prepared, err := precis.OpaqueString.String(s)
+	if err != nil || !utf8.ValidString(s) {
+		return "", errors.New("the password contains a character that not every keyboard and system writes in the same way, such as a control character")
+	}
+	switch n := utf8.RuneCountInString(prepared); {
+	case n < MinPassword:
+		return "", fmt.Errorf("the password is too short: it has %d characters, and must have at least %d", n, MinPassword)
+	case n > MaxPassword:
+		return "", fmt.Errorf("the password has %d characters; at most %d are allowed", n, MaxPassword)
+	}
+	return prepared, nil
+}
+
+// formsOf returns the forms in which a password may have been hashed: as it is prepared,
+// and, of accounts from before passwords were, as it was typed.
+func formsOf(s string) []string {
+	prepared, err := precis.OpaqueString.String(s)
+	if err != nil || prepared == s {
+		return []string{s}
+	}
+	return []string{prepared, s}
 }
 
 // hash returns $argon2id$v=19$m=MEMORY,t=PASSES,p=THREADS$SALT$HASH.
-func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+func (h *hasher) hash(ctx context.Context, from netip.Addr, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	_, _ = rand.Read(salt) // which never fails
-	sum, err := h.compute(ctx, h.cost, password, salt)
+	sum, err := h.compute(ctx, from, h.cost, password, salt)
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +102,7 @@ const phcForm = "$argon2id$v=%d$m=%d,t=%d,p=%d"
 
 // matches reports whether the password is the one that was hashed; "" is the hash of none,
 // for which the work is the same.
-func (h *hasher) matches(ctx context.Context, hash, password string) (bool, error) {
+func (h *hasher) matches(ctx context.Context, from netip.Addr, hash, password string) (bool, error) {
 	none := hash == ""
 	if none {
 		hash = h.dummy
@@ -81,22 +111,33 @@ func (h *hasher) matches(ctx context.Context, hash, password string) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	got, err := h.compute(ctx, cost, password, salt)
-	if err != nil {
-		return false, err
+	for _, form := range formsOf(password) {
+		got, err := h.compute(ctx, from, cost, form, salt)
+		if err != nil {
+			return false, err
+		}
+		if subtle.ConstantTimeCompare(got, sum) == 1 && !none {
+			return true, nil
+		}
 	}
-	return subtle.ConstantTimeCompare(got, sum) == 1 && !none, nil
+	return false, nil
 }
 
-func (h *hasher) compute(ctx context.Context, c Cost, password string, salt []byte) ([]byte, error) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+func (h *hasher) compute(ctx context.Context, from netip.Addr, c Cost, password string, salt []byte) ([]byte, error) {
+	leave, err := h.gate.Enter(ctx, from)
+	if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
+		err = &TooManyError{hashesWait}
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, hashBytes), nil
 }
+
+// hashesWait is what is told to those for whom there is no place to wait: as many as may
+// wait take about as long.
+const hashesWait = 2 * time.Second
 
 var errHash = errors.New("account: what the store has is no hash of argon2id")
 

@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/internal/strictjson"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // pages serves what comes over ordinary HTTP.
@@ -51,7 +54,37 @@ func (c *Chat) pages() http.Handler {
 	if c.opts.Page != nil {
 		mux.Handle("/", c.opts.Page)
 	}
-	return http.NewCrossOriginProtection().Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isSafe(r) && !c.fromOwnPage(r) {
+			fail(w, http.StatusForbidden, "a page of another host may not do that here")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// fromOwnPage reports whether a request comes from a page that may connect too, or from
+// no page. Browsers that do not say which one still say that it is another.
+func (c *Chat) fromOwnPage(r *http.Request) bool {
+	if r.Header.Get("Origin") == "" {
+		site := r.Header.Get("Sec-Fetch-Site")
+		return site == "" || site == "none" || site == "same-origin"
+	}
+	return c.server.AllowsOrigin(r)
+}
+
+// isSafe reports whether a request changes nothing (RFC 9110, 9.2.1).
+func isSafe(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
+
+// visit returns where a request comes from.
+func (c *Chat) visit(r *http.Request) account.Visit {
+	return account.Visit{
+		Addr:    wsproto.ClientAddr(r, c.opts.Proxies),
+		Secure:  wsproto.Secure(r, c.opts.Proxies),
+		Cookies: strings.Join(r.Header.Values("Cookie"), ";"),
+	}
 }
 
 // call is a request of somebody who is logged in. What a handler returns as an error is
@@ -66,7 +99,7 @@ type call struct {
 // withLogin serves those who are logged in.
 func (c *Chat) withLogin(h func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		l, u, err := c.accounts.Who(r.Context(), r.Header.Get("Cookie"))
+		l, u, err := c.accounts.Who(r.Context(), c.visit(r))
 		if err == nil && r.Method == http.MethodPost {
 			err = checkType(r)
 		}
@@ -107,6 +140,8 @@ func (c *Chat) failed(w http.ResponseWriter, err error) {
 		fail(w, http.StatusBadRequest, invalid.Error())
 	case errors.Is(err, account.ErrNoLogin), errors.Is(err, account.ErrWrong):
 		fail(w, http.StatusUnauthorized, err.Error())
+	case errors.Is(err, account.ErrAlike), errors.Is(err, store.ErrAlike):
+		fail(w, http.StatusConflict, account.ErrAlike.Error()+"; choose another")
 	case errors.Is(err, account.ErrTaken), errors.Is(err, store.ErrTaken):
 		fail(w, http.StatusConflict, account.ErrTaken.Error())
 	case errors.Is(err, store.ErrNotFound):
@@ -173,7 +208,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	case err != nil:
 		return errorf(http.StatusBadRequest, "the body could not be read: %v", err)
 	}
-	if err := json.Unmarshal(body, v); err != nil {
+	if err := strictjson.Unmarshal(body, v); err != nil {
 		return errorf(http.StatusBadRequest, "the body is not the JSON object that is wanted: %v", err)
 	}
 	return nil

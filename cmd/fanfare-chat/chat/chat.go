@@ -20,6 +20,8 @@ type Options struct {
 	Accounts *account.Accounts
 	Page     http.Handler     // what is not of the API: the page
 	Logger   *slog.Logger     // slog.Default() if nil
+	Proxies  wsproto.Proxies  // those in front that are trusted: see wsproto.Server
+	Hosts    []string         // further names of this server: see wsproto.Server
 	Now      func() time.Time // the clock; time.Now if nil
 }
 
@@ -62,6 +64,8 @@ func New(o Options) *Chat {
 	c.server = &wsproto.Server{
 		Accept:     c.accept,
 		HTTP:       c.pages(),
+		Proxies:    o.Proxies,
+		Hosts:      o.Hosts,
 		MaxMessage: maxRequest,
 		Logger:     o.Logger,
 		Engine:     netpoll.Options{MaxPending: maxPending, Workers: workers, ReadBuffer: readBuffer},

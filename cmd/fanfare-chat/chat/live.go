@@ -1,16 +1,17 @@
 package chat
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/internal/strictjson"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -26,7 +27,9 @@ func visitorOf(m *hub.Member) *visitor { return m.Value().(*visitor) }
 
 // who returns the login of a handshake, or refuses it.
 func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
-	l, u, err := c.accounts.Who(r.Context(), r.Get("Cookie"))
+	l, u, err := c.accounts.Who(r.Context(), account.Visit{
+		Addr: r.ClientAddr(), Secure: r.Secure(), Cookies: strings.Join(r.Headers()["Cookie"], ";"),
+	})
 	switch {
 	case errors.Is(err, account.ErrNoLogin):
 		err = wsproto.Refuse(http.StatusUnauthorized, err.Error())
@@ -113,10 +116,24 @@ type request struct {
 	Typing *bool   `json:"typing"`
 }
 
+// members are the names of what a request has. Others are refused: to ignore what was
+// meant to matter would be worse.
+var members = []string{"id", "text", "edit", "delete", "typing"}
+
 func parseRequest(data []byte) (q request, err error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil {
+	unknown := ""
+	err = strictjson.Object(data, func(name []byte, _ strictjson.Value) {
+		if !slices.Contains(members, string(name)) {
+			unknown = string(name)
+		}
+	})
+	if err == nil && unknown != "" {
+		err = fmt.Errorf("%q is not known", unknown)
+	}
+	if err == nil {
+		err = strictjson.Unmarshal(data, &q)
+	}
+	if err != nil {
 		return q, wire.Errorf(wire.BadRequest, `the data is to be {"id":ID,"text":TEXT}, {"edit":NUMBER,"text":TEXT}, {"delete":NUMBER} or {"typing":BOOLEAN}: %v`, err)
 	}
 	return q, nil

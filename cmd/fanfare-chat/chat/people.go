@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
@@ -16,24 +15,28 @@ type credentials struct {
 	Password string `json:"password"`
 }
 
-// enter signs up or logs in.
+// enter signs up or logs in. The logins that end by it end in the store first: their
+// connections go on as nobody's otherwise.
 func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
-	enter func(ctx context.Context, from netip.Addr, name, password string) (store.User, account.Token, error),
+	enter func(ctx context.Context, from account.Visit, name, password string) (account.Entry, error),
 ) error {
 	var q credentials
 	if err := readJSON(w, r, &q); err != nil {
 		return err
 	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	v := c.visit(r)
+	e, err := enter(r.Context(), v, q.Name, q.Password)
 	if err != nil {
 		return err
 	}
-	u, token, err := enter(r.Context(), from.Addr(), q.Name, q.Password)
-	if err != nil {
-		return err
+	ctx := context.WithoutCancel(r.Context())
+	for _, l := range e.Ended {
+		if err := c.endLogin(ctx, l.User, l.Hash); err != nil {
+			return err
+		}
 	}
-	http.SetCookie(w, c.accounts.Cookie(token))
-	return answer(w, status, map[string]userJSON{"user": sayUser(u)})
+	http.SetCookie(w, account.Cookie(e.Token, v.Secure))
+	return answer(w, status, map[string]userJSON{"user": sayUser(e.User)})
 }
 
 func (c *Chat) signUp(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +54,7 @@ func (c *Chat) logOut(k *call) error {
 	if err := c.accounts.LogOut(ctx, k.login.Hash); err != nil {
 		return err
 	}
-	http.SetCookie(k.w, c.accounts.NoCookie())
+	http.SetCookie(k.w, account.NoCookie(c.visit(k.Request).Secure))
 	if err := c.endLogin(ctx, k.user.ID, k.login.Hash); err != nil {
 		return err
 	}
@@ -74,11 +77,7 @@ func (c *Chat) named(k *call) (store.User, error) {
 	if err := k.readJSON(&q); err != nil {
 		return store.User{}, err
 	}
-	_, key, err := account.ParseName(q.Name)
-	if err != nil {
-		return store.User{}, &account.InvalidError{Reason: err}
-	}
-	u, err := c.store.UserByKey(k.Context(), key)
+	u, err := c.store.UserByKey(k.Context(), account.Key(q.Name))
 	if errors.Is(err, store.ErrNotFound) {
 		err = errorf(http.StatusNotFound, "there is nobody called %q", q.Name)
 	}

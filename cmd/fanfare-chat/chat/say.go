@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
 // What clients are told, in JSON. Times are in milliseconds since 1970.
@@ -84,15 +85,19 @@ const MaxText = 8000
 
 var errTooLong = errors.New("the message is too long")
 
-// cleanText returns a text as it is kept, without what stands around it. The error wraps
-// errTooLong, or says what else is wrong.
+// lines has the line ends of all systems become those of one.
+var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// cleanText returns a text as it is kept, without what stands around it. Characters that
+// change the direction of writing stay, since some languages need them: a page must not let
+// them reach beyond the text. The error wraps errTooLong, or says what else is wrong.
 func cleanText(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errors.New("the message is not UTF-8")
 	}
-	s = strings.TrimSpace(s)
+	s = strings.TrimSpace(lines.Replace(s))
 	switch {
-	case s == "":
+	case !text.Visible(s):
 		return "", errors.New("the message is empty")
 	case len(s) > MaxText:
 		return "", fmt.Errorf("%w: it has %d bytes; at most %d are allowed", errTooLong, len(s), MaxText)

@@ -18,6 +18,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -25,6 +26,7 @@ import (
 var (
 	ErrNotFound  = errors.New("store: there is no such thing")
 	ErrTaken     = errors.New("store: that name is taken")
+	ErrAlike     = fmt.Errorf("%w by one that looks the same", ErrTaken)
 	ErrForbidden = errors.New("store: not allowed")
 )
 
@@ -121,12 +123,15 @@ type Outcome struct {
 // machine. Limits have to be positive; more says that there is more than the limit.
 type Store interface {
 	// AddUser adds an account, and returns it with its ID; ErrTaken if there is one with
-	// that Key. The first user of a store is a moderator.
+	// that Key, and ErrAlike, which wraps it, if the name or the key looks the same as that
+	// of another (package text, Skeleton). The first user of a store is a moderator.
 	AddUser(ctx context.Context, u User) (User, error)
 	// UserByKey returns the account with that Key, or ErrNotFound.
 	UserByKey(ctx context.Context, key string) (User, error)
 
-	AddLogin(ctx context.Context, l Login) error
+	// AddLogin adds a session. A user has as many as most: beyond that the oldest are
+	// removed, and returned.
+	AddLogin(ctx context.Context, l Login, most int) (ended []Login, err error)
 	// Login returns a session that has not expired at that time, and whose it is, or
 	// ErrNotFound.
 	Login(ctx context.Context, hash [32]byte, now time.Time) (Login, User, error)
@@ -136,7 +141,8 @@ type Store interface {
 	ExpireLogins(ctx context.Context, now time.Time) ([]Login, error)
 
 	// AddRoom makes an open or private room, whose owner is its first member; ErrTaken if
-	// there is an open one with that Key and this is to be open too.
+	// there is an open one with that Key, or that looks the same, and this is to be open
+	// too.
 	AddRoom(ctx context.Context, r Room) (Room, error)
 	// DirectRoom returns the room of two users, which is made if there is none; made says
 	// so. A user can have one with themselves. ErrNotFound if one of them does not exist.

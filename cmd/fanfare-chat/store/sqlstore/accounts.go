@@ -2,30 +2,50 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
 func (s *Store) AddUser(ctx context.Context, u store.User) (added store.User, err error) {
+	look, plain := text.Skeleton(u.Name), text.Skeleton(u.Key)
 	err = s.changing(ctx, func(tx session) error {
 		if _, err := tx.do(lockUsers); err != nil {
 			return err
 		}
-		if _, err := tx.do(addUser, u.Name, u.Key, u.Password, u.Moderator, millis(u.Created)); err != nil {
+		if err := isFree(tx, &u, look, plain); err != nil {
+			return err
+		}
+		if _, err := tx.do(addUser, u.Name, u.Key, u.Password, u.Moderator, millis(u.Created), look, plain); err != nil {
 			return err
 		}
 		added, err = one(tx, scanUser, userByKey, u.Key)
 		return err
 	})
-	if s.dialect.is(err, duplicate) {
-		err = fmt.Errorf("%w: %q", store.ErrTaken, u.Name)
-	}
 	if err != nil {
 		return store.User{}, err
 	}
 	return added, nil
+}
+
+// isFree reports whether the name of a user is taken.
+func isFree(tx session, u *store.User, look, plain string) error {
+	_, err := one(tx, scanUser, userByKey, u.Key)
+	if err == nil {
+		return fmt.Errorf("%w: %q", store.ErrTaken, u.Name)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		if _, err = one(tx, scanID, userAlike, look, plain); err == nil {
+			return fmt.Errorf("%w: %q", store.ErrAlike, u.Name)
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (s *Store) UserByKey(ctx context.Context, key string) (store.User, error) {
@@ -39,15 +59,22 @@ func scanUser(r row) (u store.User, err error) {
 	return u, err
 }
 
-func (s *Store) AddLogin(ctx context.Context, l store.Login) error {
-	err := s.changing(ctx, func(tx session) error {
+func (s *Store) AddLogin(ctx context.Context, l store.Login, most int) (ended []store.Login, err error) {
+	err = s.changing(ctx, func(tx session) error {
 		_, err := tx.do(addLogin, l.Hash[:], l.User, millis(l.Created), millis(l.Expires))
+		if err != nil {
+			return err
+		}
+		ended, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, trimLogins, l.User, most)
 		return err
 	})
 	if s.dialect.is(err, dangling) {
-		return fmt.Errorf("%w: user %d", store.ErrNotFound, l.User)
+		err = fmt.Errorf("%w: user %d", store.ErrNotFound, l.User)
 	}
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
 }
 
 func (s *Store) Login(ctx context.Context, hash [32]byte, now time.Time) (store.Login, store.User, error) {

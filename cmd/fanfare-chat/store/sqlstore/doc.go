@@ -1,5 +1,5 @@
 // Package sqlstore keeps what a chat keeps in SQLite, one file and nothing to run, or in
-// PostgreSQL, which several processes can share.
+// PostgreSQL, where it can be found by a new server on another machine.
 //
 // # One idea for both
 //
@@ -11,13 +11,26 @@
 // # Search
 //
 // Both have to find the same, so words are cut, folded and normalised here (words.go),
-// and neither database's own idea of a word is asked. A word is indexed with its room
+// and neither database's own idea of a word is asked: SQLite's trigrams, for one, miss
+// words of two characters, which most words of Chinese are. Where there are no spaces, each
+// character and each two side by side are a word. A word is indexed with its room
 // in front of it. Both indexes have words in order, so the messages of other rooms
 // are not even looked at, although a query asks for all words with a beginning. What a
-// user writes cannot become syntax: a query's words are letters and digits only.
+// user writes cannot become syntax: a query's words are letters, digits and signs beyond
+// ASCII only.
 //
 // An entry of the index has the message's room and number in one integer, room first: so
 // it is in the order of pages. A store can have 2^31 rooms with 2^32 messages each.
+//
+// What this program computes and keeps, words and how names look, is computed anew for
+// what there is already by a migration (fill.go).
+//
+// # One server
+//
+// A SQLite file is for one process (lock.go). Several can open one PostgreSQL, and each
+// finds all that has been stored; but what is said at one is not announced at the others,
+// whose pages find it when they look again: so a chat has one server there, too, but while
+// one takes over from another.
 //
 // # Order of locks
 //

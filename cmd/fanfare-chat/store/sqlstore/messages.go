@@ -22,7 +22,7 @@ func (s *Store) Changed(ctx context.Context, room, rev int64, limit int) ([]stor
 }
 
 func (s *Store) Search(ctx context.Context, room int64, query string, below int64, limit int) ([]store.Message, bool, error) {
-	words := wordsIn(room, query)
+	words := wordsFor(room, query)
 	if len(words) == 0 {
 		return nil, false, nil
 	}

@@ -21,7 +21,10 @@ func migrate(ctx context.Context, d *dialect, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
+	options := []goose.ProviderOption{
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: d.fill}, nil)),
+	}
 	if d.name == goose.DialectPostgres {
 		one, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60)) // a second, 60 times
 		if err != nil {

@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,30 @@ func TestOpenSaysWhyNot(t *testing.T) {
 	refused(t, file, file, "not a database")
 	refused(t, "postgres://postgres@/x?host="+dir, "PostgreSQL cannot be reached")
 	refused(t, "postgres://host:port/x", "postgres://user:password@host")
+}
+
+// A file is for one server at a time, by whatever name it is opened; a server that has
+// ended, or was killed, leaves nothing behind that matters.
+func TestOneServerHasTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "db"), filepath.Join(dir, "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file+".lock", []byte("12345\n"), 0o600); err != nil { // of one that was killed
+		t.Fatal(err)
+	}
+	for range 2 {
+		s, err := sqlstore.Open(context.Background(), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(t, file, file, "another server has it open", fmt.Sprint("process ", os.Getpid()), "stop that one")
+		refused(t, link, "another server has it open")
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestNewerTablesAreLeftAlone(t *testing.T) {

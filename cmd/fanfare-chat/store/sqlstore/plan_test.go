@@ -17,10 +17,7 @@ func TestEveryStatementHasAnIndex(t *testing.T) {
 	}
 	defer s.Close()
 	for q := range queryCount {
-		text := shared[q]
-		if own, ok := sqliteDialect.own[q]; ok {
-			text = own
-		}
+		text := sqliteDialect.text(q)
 		for _, step := range plan(t, s, text) {
 			t.Logf("%2d: %s", q, step)
 			if why := bad(step); why != "" {

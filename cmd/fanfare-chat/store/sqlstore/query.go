@@ -7,9 +7,11 @@ const (
 	lockUsers query = iota
 	addUser
 	userByKey
+	userAlike
 	addLogin
 	loginByHash
 	removeLogin
+	trimLogins
 	expireLogins
 	addRoom
 	addDirect
@@ -51,17 +53,21 @@ const (
 // shared are the statements that both databases understand. Those that are missing are
 // in the dialects.
 var shared = [queryCount]string{
-	addUser: `INSERT INTO users (name, key, password, moderator, created)
-		VALUES ($1, $2, $3, $4 OR (SELECT max(id) FROM users) IS NULL, $5)`,
+	addUser: `INSERT INTO users (name, key, password, moderator, created, look, plain)
+		VALUES ($1, $2, $3, $4 OR (SELECT max(id) FROM users) IS NULL, $5, $6, $7)`,
 	userByKey: `SELECT ` + userColumns + ` FROM users u WHERE u.key = $1`,
+	userAlike: `SELECT id FROM users WHERE look = $1 UNION ALL SELECT id FROM users WHERE plain = $2 LIMIT 1`,
 
 	addLogin: `INSERT INTO logins (hash, owner, created, expires) VALUES ($1, $2, $3, $4)`,
 	loginByHash: `SELECT l.hash, l.owner, l.created, l.expires, ` + userColumns + `
 		FROM logins l JOIN users u ON u.id = l.owner WHERE l.hash = $1 AND l.expires > $2`,
-	removeLogin:  `DELETE FROM logins WHERE hash = $1`,
+	removeLogin: `DELETE FROM logins WHERE hash = $1`,
+	trimLogins: `DELETE FROM logins WHERE hash IN (SELECT hash FROM logins WHERE owner = $1
+		ORDER BY created DESC, hash DESC LIMIT 1000 OFFSET $2) RETURNING hash, owner, created, expires`,
 	expireLogins: `DELETE FROM logins WHERE expires <= $1 RETURNING hash, owner, created, expires`,
 
-	addRoom: `INSERT INTO rooms (kind, name, key, owner, created) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
+	addRoom: `INSERT INTO rooms (kind, name, key, owner, created, look, plain)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
 	addDirect: `INSERT INTO rooms (kind, name, key, owner, created, low, high) VALUES (3, '', '', $1, $2, $3, $4)
 		ON CONFLICT (low, high) WHERE kind = 3 DO NOTHING RETURNING id`,
 	directRoom: `SELECT ` + roomColumns + ` FROM rooms r WHERE r.kind = 3 AND r.low = $1 AND r.high = $2`,

@@ -2,11 +2,13 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
 func (s *Store) AddRoom(ctx context.Context, r store.Room) (store.Room, error) {
@@ -16,7 +18,8 @@ func (s *Store) AddRoom(ctx context.Context, r store.Room) (store.Room, error) {
 	created := millis(r.Created)
 	r.Created, r.Last, r.Rev = moment(created), 0, 0
 	err := s.changing(ctx, func(tx session) (err error) {
-		r.ID, err = one(tx, scanID, addRoom, int64(r.Kind), r.Name, r.Key, r.Owner, created)
+		look, plain := looksOf(r)
+		r.ID, err = one(tx, scanID, addRoom, int64(r.Kind), r.Name, r.Key, r.Owner, created, look, plain)
 		if err != nil {
 			return err
 		}
@@ -32,6 +35,15 @@ func (s *Store) AddRoom(ctx context.Context, r store.Room) (store.Room, error) {
 		return store.Room{}, err
 	}
 	return r, nil
+}
+
+// looksOf returns what no other open room may have; those of others are not compared.
+func looksOf(r store.Room) (look, plain sql.NullString) {
+	if r.Kind == store.Open {
+		look = sql.NullString{String: text.Skeleton(r.Name), Valid: true}
+		plain = sql.NullString{String: text.Skeleton(r.Key), Valid: true}
+	}
+	return look, plain
 }
 
 func (s *Store) DirectRoom(ctx context.Context, a, b int64, now time.Time) (r store.Room, made bool, err error) {

@@ -49,44 +49,58 @@ var sqliteDialect = dialect{
 const readers = 4
 
 // OpenSQLite opens the store in a file, and makes file and directory if they are not
-// there. Nobody else gets to read them: hashes of passwords are kept.
+// there. Nobody else gets to read them: hashes of passwords are kept. Only one process has
+// the file at a time: a second one gets an error.
 func OpenSQLite(ctx context.Context, file string) (*Store, error) {
 	if err := prepareFile(file); err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return nil, fmt.Errorf("sqlstore: %w", err)
-	}
-	// What is acknowledged is to survive a loss of power: synchronous is FULL, which in
-	// WAL mode syncs each commit.
-	options := url.Values{"_txlock": {"immediate"}, "_error_rc": {"1"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"cache_size(-16000)", "journal_size_limit(67108864)",
-	}}
-	open := func(connections int) (*sql.DB, error) {
-		dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
-		db, err := sql.Open("sqlite", dsn.String())
-		if err == nil {
-			db.SetMaxOpenConns(connections)
-			db.SetMaxIdleConns(connections)
-		}
-		return db, err
-	}
-	write, err := open(1)
-	if err != nil {
-		return nil, fmt.Errorf("sqlstore: %s: %w", file, err)
-	}
-	options.Add("_pragma", "query_only(1)")
-	read, err := open(readers)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlstore: %s: %w", file, err), write.Close())
-	}
-	s, err := newStore(ctx, &sqliteDialect, write, read)
+	s, err := openLocked(ctx, file)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %s: %w", file, err)
 	}
 	return s, nil
+}
+
+func openLocked(ctx context.Context, file string) (*Store, error) {
+	path, err := realPath(file)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFile(path)
+	if err != nil {
+		return nil, err
+	}
+	write, err := openPool(path, 1)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	read, err := openPool(path, readers, "query_only(1)")
+	if err != nil {
+		return nil, errors.Join(err, write.Close(), lock.Close())
+	}
+	s, err := newStore(ctx, &sqliteDialect, write, read)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.lock = lock
+	return s, nil
+}
+
+// openPool returns a pool of connections. What is acknowledged must survive a loss of
+// power: synchronous is FULL, which in WAL mode syncs each commit.
+func openPool(path string, connections int, pragmas ...string) (*sql.DB, error) {
+	options := url.Values{"_txlock": {"immediate"}, "_error_rc": {"1"}, "_pragma": append([]string{
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"cache_size(-16000)", "journal_size_limit(67108864)",
+	}, pragmas...)}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err == nil {
+		db.SetMaxOpenConns(connections)
+		db.SetMaxIdleConns(connections)
+	}
+	return db, err
 }
 
 // prepareFile says in words what SQLite would say with a number.

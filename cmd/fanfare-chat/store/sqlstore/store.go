@@ -15,7 +15,8 @@ import (
 // Store is a store.Store in a database.
 type Store struct {
 	dialect     *dialect
-	write, read *pool // the same in PostgreSQL
+	write, read *pool     // the same in PostgreSQL
+	lock        *fileLock // of SQLite
 }
 
 var _ store.Store = (*Store)(nil)
@@ -37,6 +38,14 @@ type dialect struct {
 	is         func(err error, reason refusal) bool // reports whether that is why
 }
 
+// text returns a statement.
+func (d *dialect) text(q query) string {
+	if own, ok := d.own[q]; ok {
+		return own
+	}
+	return shared[q]
+}
+
 // Open opens the store at a postgres:// URL, or in the SQLite file of that name. Its
 // tables are made, or brought up to date.
 func Open(ctx context.Context, where string) (*Store, error) {
@@ -48,7 +57,7 @@ func Open(ctx context.Context, where string) (*Store, error) {
 
 // newStore takes over the databases, and closes them if it fails.
 func newStore(ctx context.Context, d *dialect, write, read *sql.DB) (*Store, error) {
-	s := &Store{d, &pool{db: write}, &pool{db: read}}
+	s := &Store{dialect: d, write: &pool{db: write}, read: &pool{db: read}}
 	if read == write {
 		s.read = s.write
 	}
@@ -71,6 +80,9 @@ func (s *Store) Close() error {
 	if s.read != s.write {
 		err = errors.Join(err, s.write.close())
 	}
+	if s.lock != nil { // last: the next may have it now
+		err = errors.Join(err, s.lock.Close())
+	}
 	return err
 }
 
@@ -82,10 +94,7 @@ type pool struct {
 
 func (p *pool) prepare(ctx context.Context, d *dialect) error {
 	for q := range queryCount {
-		text := shared[q]
-		if own, ok := d.own[q]; ok {
-			text = own
-		}
+		text := d.text(q)
 		var err error
 		if p.statements[q], err = p.db.PrepareContext(ctx, text); err != nil {
 			return fmt.Errorf("preparing %s: %w", text, err)

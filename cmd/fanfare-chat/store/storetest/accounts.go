@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -31,6 +32,36 @@ func users(k *kit) {
 	found, err = k.UserByKey(k.ctx, "ada lovelace")
 	k.must(err)
 	same(k, "found after others", found, want)
+}
+
+// alike: no two users, and no two open rooms, have names that look the same.
+func alike(k *kit) {
+	add := func(name, key string) error {
+		_, err := k.AddUser(k.ctx, store.User{Name: name, Key: key, Created: noon})
+		return err
+	}
+	ada := k.user("owner")
+	for _, c := range []struct {
+		name, key string
+		want      error
+	}{
+		{"olive", "olive", nil}, {"oIive", "oiive", store.ErrAlike}, {"PACO", "paco", nil}, {"расо", "расо", store.ErrAlike},
+		{"Ian", "ian", nil}, {"Lan", "lan", nil}, {"lan", "lan", store.ErrTaken}, {"Tım", "tım", nil}, {"Tim", "tim", store.ErrAlike},
+	} {
+		err := add(c.name, c.key)
+		k.fails("user "+c.name, err, c.want)
+		if c.want == store.ErrTaken && errors.Is(err, store.ErrAlike) {
+			k.Errorf("%s is taken, not only alike", c.name)
+		}
+		_, err = k.AddRoom(k.ctx, store.Room{Kind: store.Open, Name: c.name, Key: c.key, Owner: ada.ID, Created: noon})
+		if want := c.want; want == nil {
+			k.must(err)
+		} else {
+			k.fails("room "+c.name, err, store.ErrTaken)
+		}
+		_, err = k.AddRoom(k.ctx, store.Room{Kind: store.Private, Name: c.name, Key: c.key, Owner: ada.ID, Created: noon})
+		k.must(err)
+	}
 }
 
 // firstUser: the first is a moderator, and others are if they are said to be.

@@ -11,7 +11,9 @@ import (
 func (k *kit) login(u store.User, token string, lasts time.Duration) store.Login {
 	k.Helper()
 	l := store.Login{Hash: sha256.Sum256([]byte(token)), User: u.ID, Created: noon, Expires: noon.Add(lasts)}
-	k.must(k.AddLogin(k.ctx, l))
+	ended, err := k.AddLogin(k.ctx, l, 100)
+	k.must(err)
+	list(k, "ended", ended)
 	return l
 }
 
@@ -41,7 +43,8 @@ func logins(k *kit) {
 	_, _, err = k.Login(k.ctx, b.Hash, noon)
 	k.must(err)
 	l := store.Login{Hash: sha256.Sum256([]byte("x")), User: bob.ID + 1000, Created: noon, Expires: noon.Add(time.Hour)}
-	k.fails("a login of nobody", k.AddLogin(k.ctx, l), store.ErrNotFound)
+	_, err = k.AddLogin(k.ctx, l, 100)
+	k.fails("a login of nobody", err, store.ErrNotFound)
 }
 
 // loginsExpire: those whose time has come are returned, once.
@@ -64,5 +67,33 @@ func loginsExpire(k *kit) {
 	k.must(err)
 	list(k, "expired again", expired)
 	_, _, err = k.Login(k.ctx, sha256.Sum256([]byte("11")), noon.Add(10*time.Minute))
+	k.must(err)
+}
+
+// loginsAreLimited: beyond so many of a user the oldest end.
+func loginsAreLimited(k *kit) {
+	ada, bob := k.user("ada"), k.user("bob")
+	other := k.login(bob, "other", time.Hour)
+	var all []store.Login
+	for i := range 6 {
+		l := store.Login{Hash: sha256.Sum256([]byte{byte(i)}), User: ada.ID, Created: noon.Add(time.Duration(i) * time.Second), Expires: noon.Add(time.Hour)}
+		ended, err := k.AddLogin(k.ctx, l, 3)
+		k.must(err)
+		all = append(all, l)
+		if i < 3 {
+			list(k, "ended", ended)
+		} else {
+			list(k, "ended", ended, all[i-3])
+		}
+	}
+	for i, l := range all {
+		_, _, err := k.Login(k.ctx, l.Hash, noon)
+		if i < 3 {
+			k.fails("one of the oldest", err, store.ErrNotFound)
+		} else {
+			k.must(err)
+		}
+	}
+	_, _, err := k.Login(k.ctx, other.Hash, noon)
 	k.must(err)
 }

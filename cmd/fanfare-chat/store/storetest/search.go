@@ -43,6 +43,10 @@ func search(k *kit) {
 		"snake_case CamelCase v1.2.3",
 		"x" + strings.Repeat("y", 7000),
 		"heart ❤\ufe0f",
+		"我家在上海东边。",
+		"สวัสดีชาวโลก",
+		"a dog 🐶 here",
+		"naïve João שָׁלוֹם",
 	} {
 		k.says(other, ada, text)
 		k.says(r, ada, text)
@@ -54,14 +58,17 @@ func search(k *kit) {
 		{"fox", []int64{2, 1}}, {"FOX", []int64{2, 1}}, {"quick", []int64{2, 1}}, {"quicker", []int64{2}},
 		{"brown quick", []int64{2, 1}}, {"fox  qui\tbro", []int64{2, 1}}, {"fo", []int64{2, 1}}, {"ox", nil}, {"foxes", nil},
 		{"fox wolf", nil}, {"fox fox", []int64{2, 1}}, {"the", []int64{1}},
-		{"grüße", []int64{3}}, {"GRÜSSE", []int64{3}}, {"grusse", nil}, {"köl", []int64{3}}, {"kol", nil},
+		{"grüße", []int64{3}}, {"GRÜSSE", []int64{3}}, {"grusse", []int64{3}}, {"köl", []int64{3}}, {"kol", []int64{3}},
 		{"straße", []int64{4}}, {"strasse", []int64{4}},
 		{"ЦЕНА", []int64{5}}, {"руб 10", []int64{5}}, {"日本", []int64{6}}, {"テスト", []int64{6}},
 		{"example", []int64{8}}, {"e-mail", []int64{8}}, {"me@example.org", []int64{8}}, {"don't", []int64{8}},
 		{"café", []int64{9}}, {"cafe\u0301", []int64{9}}, {"CAFÉ AND", []int64{9}}, {"case", []int64{10}}, {"snake_case", []int64{10}}, {"v1.2", []int64{10}},
 		{"x" + strings.Repeat("y", 50), []int64{11}}, {"x" + strings.Repeat("y", 7000), []int64{11}},
 		{"heart", []int64{12}}, {"❤\ufe0f heart", []int64{12}},
-		{"", nil}, {"  ", nil}, {"😀", nil}, {"❤\ufe0f", nil}, {"...", nil}, {"*", nil}, {"\u0301", nil},
+		{"上海", []int64{13}}, {"海", []int64{13}}, {"上海东边", []int64{13}}, {"东", []int64{13}}, {"上东", nil}, {"スト", []int64{6}}, {"本語", []int64{6}},
+		{"ชาวโลก", []int64{14}}, {"วัส", []int64{14}}, {"🐶", []int64{15}}, {"🐶 dog", []int64{15}}, {"🐱", nil}, {"🎉", []int64{7}},
+		{"cafe", []int64{9}}, {"naive", []int64{16}}, {"joao", []int64{16}}, {"שלום", []int64{16}},
+		{"", nil}, {"  ", nil}, {"😀", []int64{7}}, {"😀😀", []int64{7}}, {"❤\ufe0f", []int64{12}}, {"❤", []int64{12}}, {"...", nil}, {"*", nil}, {"\u0301", nil},
 	} {
 		k.finds(r, c.query, c.want...)
 	}
@@ -103,7 +110,7 @@ func searchFollows(k *kit) {
 	ada := k.user("ada")
 	r := k.room(store.Private, "room", ada)
 	k.says(r, ada, "first words")
-	k.says(r, ada, "🎉")
+	k.says(r, ada, "...")
 	change := func(act store.Act, number int64, text string) {
 		k.Helper()
 		k.must(k.apply(store.Change{Act: act, Room: r.ID, User: ada.ID, Number: number, Text: text, At: noon})[0].Err)
@@ -114,7 +121,7 @@ func searchFollows(k *kit) {
 	k.finds(r, "words", 1)
 	change(store.Edit, 2, "party words")
 	k.finds(r, "words", 2, 1)
-	change(store.Edit, 1, "🎉")
+	change(store.Edit, 1, "!")
 	k.finds(r, "words", 2)
 	change(store.Edit, 1, "words again")
 	k.finds(r, "words", 2, 1)

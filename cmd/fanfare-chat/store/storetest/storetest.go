@@ -31,10 +31,12 @@ func Run(t *testing.T, open func(t testing.TB) Setup) {
 		test func(*kit)
 	}{
 		{"Users", users},
+		{"LooksAlike", alike},
 		{"FirstUserIsModerator", firstUser},
 		{"FirstUserIsOne", firstUserIsOne},
 		{"Logins", logins},
 		{"LoginsExpire", loginsExpire},
+		{"LoginsAreLimited", loginsAreLimited},
 		{"Rooms", rooms},
 		{"OpenRooms", openRooms},
 		{"Direct", direct},

@@ -33,7 +33,8 @@ func times(k *kit) {
 	same(k, "edited", m.Edited, want.Add(time.Hour))
 	list(k, "kept", k.history(r), m)
 	l := store.Login{Hash: [32]byte{1}, User: u.ID, Created: at, Expires: at.Add(time.Hour)}
-	k.must(k.AddLogin(k.ctx, l))
+	_, err = k.AddLogin(k.ctx, l, 100)
+	k.must(err)
 	l, _, err = k.Login(k.ctx, l.Hash, at)
 	k.must(err)
 	same(k, "the login's time", l.Created, want)
