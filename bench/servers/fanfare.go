@@ -40,9 +40,9 @@ func fanfareTLS(addr string, ready func(net.Addr)) error {
 	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho}, addr, ready)
 }
 
-// fanfareTLS12 speaks TLS 1.2 and no higher version.
+// fanfareTLS12 is for clients that speak TLS 1.2 and no higher version.
 func fanfareTLS12(addr string, ready func(net.Addr)) error {
-	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho, TLSConfig: &tls.Config{MaxVersion: tls.VersionTLS12}}, addr, ready)
+	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}, addr, ready)
 }
 
 func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error {
@@ -52,7 +52,7 @@ func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error
 		return err
 	}
 	if c := s.TLSConfig; c != nil {
-		config.MinVersion, config.MaxVersion = c.MinVersion, c.MaxVersion
+		config.MinVersion = c.MinVersion
 	}
 	s.TLSConfig = config
 	at, err := s.ListenTLS(addr, "", "")

@@ -36,7 +36,7 @@ var All = []Server{
 	{Name: "fanfare-topic", Module: fanfareModule, About: "as fanfare, each connection subscribed to a topic", Echo: fanfareTopic, MemoryOnly: true},
 	{Name: "fanfare-deflate", Module: fanfareModule, About: "as fanfare, with Compression, which the client offers; messages below 256 bytes are sent as they are", Echo: fanfareDeflate, Cast: fanfareDeflateCast, Flags: []string{"-compress"}, Variant: true},
 	{Name: "fanfare-tls", Module: fanfareModule, About: "as fanfare, over TLS 1.3", Echo: fanfareTLS, Cast: fanfareTLSCast, TLS: true, Variant: true},
-	{Name: "fanfare-tls12", Module: fanfareModule, About: "as fanfare, over TLS 1.2", Echo: fanfareTLS12, TLS: true, Variant: true, MemoryOnly: true},
+	{Name: "fanfare-tls12", Module: fanfareModule, About: "as fanfare, over TLS 1.2, as the client speaks no higher version", Echo: fanfareTLS12, TLS: true, Variant: true, MemoryOnly: true, Flags: []string{"-tls12"}},
 	{Name: "floor", Module: "golang.org/x/sys", About: "no WebSocket server: an epoll loop that answers the handshake and writes back what it reads, without a look at it but for the mask", Echo: floor},
 	{Name: "epoll", Module: "github.com/gobwas/ws", About: "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", Echo: epoll(false), Cast: epoll(true)},
 	{Name: "gobwas", Module: "github.com/gobwas/ws", About: "a goroutine for each connection, wsutil as in the README; broadcast of a CompiledFrame through a channel and a goroutine for each", Echo: gobwas(gobwasEcho), Cast: gobwas(gobwasCast)},
