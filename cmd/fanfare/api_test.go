@@ -380,3 +380,25 @@ func TestToken(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a batch is, it is read or refused; what is read is as encoding/json has it.
+func FuzzParseBatch(f *testing.F) {
+	for _, s := range []string{
+		`{"messages":[{"topic":"a","data":{"x":[1,"\ud83c\udfba"]}},{"pattern":"a.*","text":"\ud800"},{"base64":"AP8="},{"base64":5},{}]}`,
+		`{"messages":[{"topic":null,"data":null,"text":null}],"more":[[]],"messages":[]}`, `{"Messages":[{}]}`, `[{}]`, "{\"messages\":[{\"text\":\"\xff\"}]}",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		all, err := parseBatch(body)
+		if err == nil && !json.Valid(body) {
+			t.Errorf("%q was read", body)
+		}
+		for i := range all {
+			var p published
+			if m, err := all[i].message(&p, 1<<20); err == nil && m.Prepared == nil {
+				t.Errorf("%q: message %d is empty", body, i)
+			}
+		}
+	})
+}
