@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
@@ -203,10 +202,7 @@ func TestShowTopic(t *testing.T) {
 
 // A body that does not come is not waited for.
 func TestSlowBody(t *testing.T) {
-	before := bodyTime
-	t.Cleanup(func() { bodyTime = before }) // when the program has ended
-	bodyTime = 50 * time.Millisecond
-	p := start(t)
+	p := start(t, "-http-timeout", "50ms")
 	if status := raw(t, p.addr, "POST /topics/x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx"); !strings.Contains(status, "408") {
 		t.Errorf("%s", status)
 	}

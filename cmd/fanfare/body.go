@@ -7,22 +7,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
-
-// bodyTime is how long a body may take; else what has come of it could be held for ever.
-var bodyTime = 30 * time.Second
-
-// leaveBody has the body of a request not read unless readBody does so: net/http takes
-// what of it has come already, and ends the connection if there is more.
-func leaveBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 { // else net/http is reading ahead, to see the client leave
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(-time.Second))
-	}
-}
 
 // readBody reads a body of at most limit bytes. If that fails it answers; what can be
 // seen from the header is refused before anything is read, or 100 (Continue) is sent.
@@ -38,14 +26,13 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, limit int) (body 
 		a.refuse(w, refusal)
 		return nil, false
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		a.fail(w, http.StatusRequestEntityTooLarge, tooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		a.fail(w, http.StatusRequestTimeout, fmt.Sprintf("the body did not come within %v", bodyTime))
+		a.fail(w, http.StatusRequestTimeout, "the body did not come in time")
 	case err != nil:
 		a.fail(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
 	}

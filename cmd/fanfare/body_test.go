@@ -64,41 +64,48 @@ func TestContentEncoding(t *testing.T) {
 func TestRefusedBodiesAreNotRead(t *testing.T) {
 	p := start(t, "-token-file", tokenFile(t), "-max-message", "1000")
 	const may = "Authorization: Bearer secret\r\n"
-	for _, c := range []struct {
+	type refusal struct {
 		request, fields string
 		status          int
-	}{
-		{"POST /topics/x", may + "Content-Length: 50000000\r\n", 413},
-		{"POST /users/x", may + "Content-Length: 1001\r\n", 413},
-		{"POST /publish", may + "Content-Length: 8001\r\n", 413},
-		{"POST /topics/x", may + "Content-Length: 100\r\nContent-Encoding: gzip\r\n", 415},
-		{"POST /topics/x", "Content-Length: 100\r\n", 401},
-		{"POST /topics/x", "Transfer-Encoding: chunked\r\n", 401},
-		{"POST /topics/x", may + "Content-Length: 100\r\nOrigin: http://evil.example\r\n", 403},
-		{"POST /topics/a..b", may + "Content-Length: 100\r\n", 400},
-		{"POST /topics/", may + "Content-Length: 100\r\n", 400},
-		{"POST /nothing", may + "Content-Length: 100\r\n", 404},
-		{"PUT /topics/x", may + "Content-Length: 100\r\n", 405},
-		{"DELETE /topics/none/subscribers", may + "Content-Length: 100\r\n", 404},
-		{"GET /topics", "Content-Length: 100\r\n", 200},
-		{"GET /", "Transfer-Encoding: chunked\r\n", 200},
-		{"OPTIONS /topics/x", "Content-Length: 100\r\nOrigin: http://here\r\nAccess-Control-Request-Method: POST\r\n", 204},
+		conn            net.Conn
+	}
+	var all []refusal
+	for _, c := range []refusal{
+		{"POST /topics/x", may + "Content-Length: 50000000\r\n", 413, nil},
+		{"POST /users/x", may + "Content-Length: 1001\r\n", 413, nil},
+		{"POST /publish", may + "Content-Length: 8001\r\n", 413, nil},
+		{"POST /topics/x", may + "Content-Length: 100\r\nContent-Encoding: gzip\r\n", 415, nil},
+		{"POST /topics/x", "Content-Length: 100\r\n", 401, nil},
+		{"POST /topics/x", "Transfer-Encoding: chunked\r\n", 401, nil},
+		{"POST /topics/x", may + "Content-Length: 100\r\nOrigin: http://evil.example\r\n", 403, nil},
+		{"POST /topics/a..b", may + "Content-Length: 100\r\n", 400, nil},
+		{"POST /topics/", may + "Content-Length: 100\r\n", 400, nil},
+		{"POST /nothing", may + "Content-Length: 100\r\n", 404, nil},
+		{"PUT /topics/x", may + "Content-Length: 100\r\n", 405, nil},
+		{"DELETE /topics/none/subscribers", may + "Content-Length: 100\r\n", 404, nil},
+		{"GET /topics", "Content-Length: 100\r\n", 200, nil},
+		{"GET /", "Transfer-Encoding: chunked\r\n", 200, nil},
+		{"OPTIONS /topics/x", "Content-Length: 100\r\nOrigin: http://here\r\nAccess-Control-Request-Method: POST\r\n", 204, nil},
 	} {
 		for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
 			nc, err := net.Dial("tcp", p.addr)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = nc.SetDeadline(time.Now().Add(5 * time.Second)) // bodyTime is longer
+			defer nc.Close()
+			_ = nc.SetDeadline(time.Now().Add(10 * time.Second)) // -http-timeout is longer
 			_, _ = io.WriteString(nc, c.request+" HTTP/1.1\r\nHost: here\r\n"+c.fields+expect+"\r\n")
-			r := bufio.NewReader(nc)
-			if resp := answerOf(t, r); resp.StatusCode != c.status {
-				t.Errorf("%s %q: %s, want %d", c.request, c.fields+expect, resp.Status, c.status)
-			}
-			if _, err := r.ReadByte(); err != io.EOF {
-				t.Errorf("%s %q: %v after the answer, want the end", c.request, c.fields+expect, err)
-			}
-			nc.Close()
+			c.fields, c.conn = c.fields+expect, nc
+			all = append(all, c)
+		}
+	}
+	for _, c := range all {
+		r := bufio.NewReader(c.conn)
+		if resp := answerOf(t, r); resp.StatusCode != c.status {
+			t.Errorf("%s %q: %s, want %d", c.request, c.fields, resp.Status, c.status)
+		}
+		if _, err := r.ReadByte(); err != io.EOF {
+			t.Errorf("%s %q: %v after the answer, want the end", c.request, c.fields, err)
 		}
 	}
 }

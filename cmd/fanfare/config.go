@@ -1,29 +1,20 @@
 package main
 
 import (
-	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"time"
 
-	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/internal/serving"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // config is what the flags say.
 type config struct {
-	addr       string
-	cert, key  string
-	origins    []string
-	maxMessage int
-	maxPending int
-	maxConns   int
-	maxTopics  int
-	compress   bool
-	ping       time.Duration
-	drain      time.Duration
+	addr      string
+	cert, key string
+	origins   []string
+	compress  bool
+	limits
 	verbose    bool
 	profile    string
 	topics     rules
@@ -66,18 +57,21 @@ Flags:
 // stdout. Every other error has been told on stderr.
 func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	c := new(config)
+	if err := serving.ParseFlags(c.flags(), args, usage, stdout, stderr, c.check); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// flags returns those that c is filled from.
+func (c *config) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("fanfare", flag.ContinueOnError)
+	c.limits.flags(f)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	serving.OriginsVar(f, &c.origins)
-	serving.SizeVar(f, &c.maxMessage, "max-message", 1<<20, "largest message, in `bytes`: 65536, 64k and 64KiB are the same, for all sizes here")
-	serving.SizeVar(f, &c.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected, and by which\nit may lag behind in a topic whose -topic states no limit")
-	f.IntVar(&c.maxConns, "max-conns", 0, "largest `number` of connections; 0 for no limit but that of open files")
-	f.IntVar(&c.maxTopics, "max-topics", hub.DefaultMaxTopics, "largest `number` of topics, patterns included")
 	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
-	f.DurationVar(&c.ping, "ping", time.Minute, "`time` after which a silent client is pinged; 0 for never")
-	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
 	f.Func("topic", "how topics are kept, as `'PATTERN key=value ...'`, such as\n'prices.> slow=conflate limit=256KiB history=1000 bytes=4MiB age=10m presence';\nrepeat it for others: the first that matches counts. @> stands for those of users", func(s string) error {
 		r, err := parseRule(s)
@@ -89,34 +83,15 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	serving.ProxiesVar(f, &c.proxies)
 	serving.HostsVar(f, &c.hosts)
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
-	if err := serving.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return f
 }
 
 func (c *config) check() error {
-	switch {
-	case serving.CheckTLS(c.cert, c.key) != nil:
-		return serving.CheckTLS(c.cert, c.key)
-	case c.maxMessage < 1:
-		return fmt.Errorf("-max-message is %s; it must be at least 1 byte", serving.FormatSize(c.maxMessage))
-	case c.maxPending/2-turnBytes < c.maxMessage:
-		return fmt.Errorf("-max-pending is %s; for messages of %s (-max-message) it must be at least %s, or an echo could be refused",
-			serving.FormatSize(c.maxPending), serving.FormatSize(c.maxMessage), serving.FormatSize(2*(min(c.maxMessage, 1<<40)+turnBytes)))
-	case c.maxConns < 0:
-		return fmt.Errorf("-max-conns is %d; it must not be negative", c.maxConns)
-	case c.maxTopics < 1:
-		return fmt.Errorf("-max-topics is %d; it must be at least 1", c.maxTopics)
-	case c.ping < 0 || c.drain < 0:
-		return errors.New("-ping and -drain must not be negative")
+	if err := serving.CheckTLS(c.cert, c.key); err != nil {
+		return err
 	}
-	return nil
+	return c.limits.check()
 }
 
 // secure reports whether the server speaks TLS.
 func (c *config) secure() bool { return c.cert != "" }
-
-// turnBytes is the most that a connection is read, and so answered, after it was
-// last seen to have room.
-const turnBytes = 128 << 10

@@ -25,6 +25,8 @@ func (a *app) newHub() {
 		WrapPresence: session.WrapPresence,
 		OnDrop:       session.OnDrop,
 		MaxTopics:    a.cfg.maxTopics,
+
+		MaxSubscriptions: a.cfg.subscriptions,
 	})
 	a.sessions = session.New(a.hub, session.Options{Identify: a.identify})
 	a.readers = session.New(a.hub, session.Options{Identify: a.identify, Authorize: readOnly})

@@ -38,7 +38,6 @@ func callerOf(r *http.Request) caller {
 
 // enter is where all requests come in.
 func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
-	leaveBody(w, r)
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

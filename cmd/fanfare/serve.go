@@ -14,7 +14,6 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/internal/serving"
-	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -101,21 +100,15 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 			return nil, err
 		}
 	}
-	ping := cfg.ping
-	if ping == 0 {
-		ping = -1
-	}
 	a.server = &wsproto.Server{
-		Accept:       a.accept,
-		Origins:      cfg.origins,
-		Hosts:        cfg.hosts,
-		HTTP:         a.pages(),
-		Proxies:      cfg.proxies,
-		MaxMessage:   cfg.maxMessage,
-		PingInterval: ping,
-		Logger:       log,
-		Engine:       netpoll.Options{MaxPending: cfg.maxPending, MaxConns: cfg.maxConns},
+		Accept:  a.accept,
+		HTTP:    a.pages(),
+		Origins: cfg.origins,
+		Hosts:   cfg.hosts,
+		Proxies: cfg.proxies,
+		Logger:  log,
 	}
+	cfg.limit(a.server)
 	a.policy.server = a.server
 	if cfg.compress {
 		a.server.Compression = new(wsproto.Compression)

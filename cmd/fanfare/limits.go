@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// limits are what the flags say of limits and deadlines. docs/limits.md lists all that
+// there are, with those that have no flag.
+type limits struct {
+	maxMessage, maxHeader    int // bytes
+	maxPending, totalPending int // bytes
+	minRate                  int // bytes a second
+	maxConns, connsPerAddr   int
+	tlsHandshakes            int
+	maxTopics, subscriptions int
+
+	handshakeTimeout, tlsTimeout time.Duration
+	messageTimeout, httpTimeout  time.Duration
+	idleTimeout                  time.Duration
+	ping, pongTimeout            time.Duration
+	drain                        time.Duration
+}
+
+func (l *limits) flags(f *flag.FlagSet) {
+	l.sizes(f)
+	l.counts(f)
+	l.times(f)
+}
+
+func (l *limits) sizes(f *flag.FlagSet) {
+	serving.SizeVar(f, &l.maxMessage, "max-message", 1<<20, "largest message, in `bytes`, as for all sizes here: 65536, 64k or 64KiB. A larger one closes the connection\nwith 1009, or gets 413")
+	serving.SizeVar(f, &l.maxHeader, "max-header", 16<<10, "largest header of a request, in `bytes`; a larger one gets 431, and is logged")
+	serving.SizeVar(f, &l.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected with 1013, and by which\nit may lag behind in a topic whose -topic states no limit")
+	serving.SizeVar(f, &l.totalPending, "total-pending", 0, "`bytes` that may wait for all clients together, with what is held of their input; beyond it the\nheaviest are disconnected. 0 for an eighth of the memory that the process may have, -1 for no limit")
+	serving.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over; 0 to begin the time anew with each byte")
+}
+
+func (l *limits) counts(f *flag.FlagSet) {
+	f.IntVar(&l.maxConns, "max-conns", 0, "largest `number` of connections, HTTP included: others get 503; 0 for no limit but that of open files")
+	f.IntVar(&l.connsPerAddr, "max-conns-per-addr", 0, "largest `number` of connections from an IPv4 address or an IPv6 /64: others are closed; 0 for no limit,\nas behind a proxy, from which all come")
+	f.IntVar(&l.tlsHandshakes, "max-tls-handshakes", 512, "largest `number` of TLS handshakes under way, of some 30 KB each; others wait")
+	f.IntVar(&l.maxTopics, "max-topics", hub.DefaultMaxTopics, "largest `number` of topics, patterns included")
+	f.IntVar(&l.subscriptions, "max-subscriptions", hub.DefaultMaxSubscriptions, "largest `number` of topics that a connection to "+hubPath+" may subscribe to at a time; more get too-large")
+}
+
+func (l *limits) times(f *flag.FlagSet) {
+	f.DurationVar(&l.handshakeTimeout, "handshake-timeout", 10*time.Second, "`time` for the header of a request, from its connection on; whoever takes longer gets 408")
+	f.DurationVar(&l.tlsTimeout, "tls-timeout", 10*time.Second, "`time` for the TLS handshake, from the connection on")
+	f.DurationVar(&l.messageTimeout, "message-timeout", 30*time.Second, "`time` for a message from its first byte to its last, beside a second for each -min-rate bytes; slower\nclients are closed with 1008. 0 for no limit")
+	f.DurationVar(&l.httpTimeout, "http-timeout", 30*time.Second, "`time` for the body of a request to come, and for an answer to be taken, beside a second for each\n-min-rate bytes; slower clients get 408, or are cut off. 0 for no limit")
+	f.DurationVar(&l.idleTimeout, "idle-timeout", 2*time.Minute, "`time` for which an HTTP connection is kept for another request")
+	f.DurationVar(&l.ping, "ping", 25*time.Second, "`time` within which each client is pinged, so that proxies see something; 0 for never")
+	f.DurationVar(&l.pongTimeout, "pong-timeout", 20*time.Second, "`time` for a sign of life after a ping; then the connection is closed")
+	f.DurationVar(&l.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
+}
+
+// check reports a flag that has no meaning.
+func (l *limits) check() error {
+	switch {
+	case l.maxMessage < 1:
+		return fmt.Errorf("-max-message is %s; it must be at least 1 byte", serving.FormatSize(l.maxMessage))
+	case l.maxHeader < minHeader:
+		return fmt.Errorf("-max-header is %s; it must be at least %s", serving.FormatSize(l.maxHeader), serving.FormatSize(minHeader))
+	case l.maxPending/2-turnBytes < l.maxMessage:
+		return fmt.Errorf("-max-pending is %s; for messages of %s (-max-message) it must be at least %s, or an echo could be refused",
+			serving.FormatSize(l.maxPending), serving.FormatSize(l.maxMessage), serving.FormatSize(2*(min(l.maxMessage, 1<<40)+turnBytes)))
+	case l.totalPending > 0 && l.totalPending < l.maxPending:
+		return fmt.Errorf("-total-pending is %s; it must be at least -max-pending, %s", serving.FormatSize(l.totalPending), serving.FormatSize(l.maxPending))
+	case l.minRate < 0:
+		return fmt.Errorf("-min-rate is %s; it must not be negative", serving.FormatSize(l.minRate))
+	}
+	return errors.Join(l.checkCounts(), l.checkTimes())
+}
+
+func (l *limits) checkCounts() error {
+	for _, c := range []struct {
+		name     string
+		n, least int
+	}{
+		{"max-conns", l.maxConns, 0}, {"max-conns-per-addr", l.connsPerAddr, 0}, {"max-tls-handshakes", l.tlsHandshakes, 1},
+		{"max-topics", l.maxTopics, 1}, {"max-subscriptions", l.subscriptions, 1},
+	} {
+		if c.n < c.least {
+			return fmt.Errorf("-%s is %d; it must be at least %d", c.name, c.n, c.least)
+		}
+	}
+	return nil
+}
+
+func (l *limits) checkTimes() error {
+	for _, c := range []struct {
+		name  string
+		d     time.Duration
+		never bool // 0 has a meaning
+	}{
+		{"handshake-timeout", l.handshakeTimeout, false}, {"tls-timeout", l.tlsTimeout, false}, {"message-timeout", l.messageTimeout, true},
+		{"http-timeout", l.httpTimeout, true}, {"idle-timeout", l.idleTimeout, false}, {"ping", l.ping, true}, {"pong-timeout", l.pongTimeout, false}, {"drain", l.drain, true},
+	} {
+		if c.d < 0 || c.d == 0 && !c.never {
+			return fmt.Errorf("-%s is %v; it must be a time such as 10s or 2m", c.name, c.d)
+		}
+	}
+	return nil
+}
+
+const (
+	// minHeader is what the header of a handshake can hardly do without.
+	minHeader = 512
+	// turnBytes is the most that a connection is read, and so answered, after it was last
+	// seen to have room.
+	turnBytes = 128 << 10
+)
+
+// engine returns the limits of connections.
+func (l *limits) engine() netpoll.Options {
+	return netpoll.Options{
+		MaxPending: l.maxPending, TotalPending: l.totalPending,
+		MaxConns: l.maxConns, MaxConnsPerAddr: l.connsPerAddr,
+		TLSHandshakes: l.tlsHandshakes, TLSTimeout: l.tlsTimeout,
+	}
+}
+
+// limit gives the server its limits.
+func (l *limits) limit(s *wsproto.Server) {
+	s.Engine = l.engine()
+	s.MaxMessage, s.MaxHeader, s.MinRate = l.maxMessage, l.maxHeader, orNone(l.minRate)
+	s.HandshakeTimeout, s.MessageTimeout = l.handshakeTimeout, orNone(l.messageTimeout)
+	s.HTTPTimeout, s.IdleTimeout = orNone(l.httpTimeout), l.idleTimeout
+	s.PingInterval, s.PongTimeout = orNone(l.ping), l.pongTimeout
+}
+
+// orNone returns a flag's value for an option, of which 0 is the default, and what is
+// negative none.
+func orNone[T int | time.Duration](v T) T {
+	if v == 0 {
+		return -1
+	}
+	return v
+}
