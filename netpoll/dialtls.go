@@ -5,6 +5,7 @@ package netpoll
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net/netip"
 )
 
@@ -17,7 +18,10 @@ func (e *Engine) DialTLS(from netip.Addr, to netip.AddrPort, config *tls.Config,
 	if config == nil || config.Renegotiation != tls.RenegotiateNever {
 		return errors.New("netpoll: DialTLS needs a configuration, without renegotiation")
 	}
-	k := &outgoing{early: newEarly(e, &e.calls), config: config, handler: h}
+	return e.dial(from, to, &outgoing{early: newEarly(e, &e.calls), config: config, handler: h})
+}
+
+func (e *Engine) dial(from netip.Addr, to netip.AddrPort, k *outgoing) error {
 	if err := e.Dial(from, to, k); err != nil {
 		return err
 	}
@@ -29,6 +33,7 @@ func (e *Engine) DialTLS(from netip.Addr, to netip.AddrPort, config *tls.Config,
 type outgoing struct {
 	early
 	config  *tls.Config
+	open    func(io.ReadWriter) error // see DialTunnel; or nil
 	handler Handler
 }
 
@@ -39,7 +44,7 @@ func (k *outgoing) OnOpen() { k.OnData(nil) }
 func (k *outgoing) OnData([]byte) (used int) {
 	if k.places.enter(&k.early) {
 		if s := k.begin(); s != nil {
-			go s.call(k.config, k.handler)
+			go s.call(k.config, k.open, k.handler)
 		}
 	}
 	return 0

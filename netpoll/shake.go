@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -198,10 +199,10 @@ func (s *shake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 }
 
 // call is serve for the side that connects: h has OnClose only if it fails.
-func (s *shake) call(config *tls.Config, h Handler) {
+func (s *shake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
 	e := s.engine
 	defer s.places.leave()
-	t, err := s.shakeHands(func(t *secure) *tls.Conn { return tls.Client(t, config) }, nil)
+	t, err := s.reach(config, open)
 	if err == nil {
 		err = s.attach(t, h)
 	}
@@ -217,17 +218,35 @@ func (s *shake) attach(t *secure, h Handler) error {
 	if h == nil {
 		return ErrClosed
 	}
-	t.conn = h.Conn()
-	if err := s.engine.enroll(h, s.fd, live, &rare{tls: t}); err != nil {
+	var r *rare
+	if t != nil {
+		t.conn = h.Conn()
+		r = &rare{tls: t}
+	}
+	if err := s.engine.enroll(h, s.fd, live, r); err != nil {
 		return err
 	}
-	t.conn.notify(evRead) // what tls has read already raises no event
+	h.Conn().notify(evRead) // what tls has read already raises no event
 	return nil
 }
 
-// shakeHands does the handshake on a duplicate of the descriptor, which the
-// runtime polls meanwhile; the engine's own knows nothing of it.
+// shakeHands does the handshake.
 func (s *shake) shakeHands(role func(*secure) *tls.Conn, early []byte) (t *secure, err error) {
+	err = s.block(func() error {
+		t = &secure{stream: s.file, early: early}
+		t.tls = role(t)
+		return t.tls.HandshakeContext(context.Background())
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.stream = nil
+	return t, nil
+}
+
+// block calls f with a duplicate of the descriptor in s.file, which the runtime polls
+// meanwhile; the engine's own knows nothing of it.
+func (s *shake) block(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil { // in a callback of the configuration
 			err = fmt.Errorf("panic: %v", v)
@@ -236,22 +255,16 @@ func (s *shake) shakeHands(role func(*secure) *tls.Conn, early []byte) (t *secur
 	}()
 	fd, err := unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.file = os.NewFile(uintptr(fd), "TLS handshake")
 	defer s.file.Close()
 	if err := s.file.SetDeadline(s.until); err != nil {
-		return nil, err
+		return err
 	}
 	if !s.places.add(s) {
-		return nil, ErrShutdown
+		return ErrShutdown
 	}
 	defer s.places.remove(s)
-	t = &secure{stream: s.file, early: early}
-	t.tls = role(t)
-	if err := t.tls.HandshakeContext(context.Background()); err != nil {
-		return nil, err
-	}
-	t.stream = nil
-	return t, nil
+	return f()
 }

@@ -4,21 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/tls"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -30,7 +25,8 @@ import (
 // their own, so one client can hold very many. The fields must not change after
 // the first Dial; the zero value of each has a meaning.
 type Client struct {
-	// Header is added to each handshake.
+	// Header is added to each handshake. Its Authorization has precedence over the user and
+	// the password of a URL.
 	Header http.Header
 	// Subprotocols are offered, best first.
 	Subprotocols []string
@@ -51,6 +47,12 @@ type Client struct {
 	// TLSConfig is for targets with TLS. It is copied; ServerName is the
 	// target's host unless it says something else, and ALPN offers http/1.1.
 	TLSConfig *tls.Config
+	// Proxy returns the proxy for a request, whose URL has the scheme http for ws://, and
+	// https for wss://; nil for none. If the function is nil, the environment decides
+	// (HTTP_PROXY, HTTPS_PROXY, NO_PROXY: see [http.ProxyFromEnvironment], which never takes a
+	// proxy for localhost). Only proxies with http:// URLs are supported; they are asked for
+	// a tunnel (CONNECT), with and without TLS to the target. Start takes no proxy.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Engine runs the connections. It is not the client's: its owner shuts it
 	// down. If nil, a small one that the clients of the process share runs
 	// them, for as long as there are any.
@@ -59,131 +61,6 @@ type Client struct {
 	once    sync.Once
 	side    *side
 	configs sync.Map // of *tls.Config, by server name
-}
-
-// Target is a server's address, looked up.
-type Target struct {
-	Addr netip.AddrPort
-	Host string // for the Host field
-	URI  string
-	TLS  bool
-}
-
-// ParseTarget takes a ws:// or wss:// URL apart and looks its host up.
-func ParseTarget(ctx context.Context, rawURL string) (Target, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return Target{}, fmt.Errorf("wsproto: %w", err)
-	}
-	secure := u.Scheme == "wss"
-	if !secure && u.Scheme != "ws" || u.Host == "" {
-		return Target{}, fmt.Errorf("wsproto: %q is no WebSocket URL: it has to look like ws://host:port/path, or wss:// for TLS", rawURL)
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[bool]string{false: "80", true: "443"}[secure]
-	}
-	var r net.Resolver
-	n, err := r.LookupPort(ctx, "tcp", port)
-	if err != nil {
-		return Target{}, fmt.Errorf("wsproto: port of %q: %w", rawURL, err)
-	}
-	ips, err := r.LookupNetIP(ctx, "ip", u.Hostname())
-	if err != nil {
-		return Target{}, fmt.Errorf("wsproto: host of %q: %w", rawURL, err)
-	}
-	ip := ips[0].Unmap()
-	for _, other := range ips { // localhost: servers listen on IPv4 more often
-		if other.Unmap().Is4() {
-			ip = other.Unmap()
-			break
-		}
-	}
-	return Target{Addr: netip.AddrPortFrom(ip, uint16(n)), Host: u.Host, URI: u.RequestURI(), TLS: secure}, nil
-}
-
-// HandshakeError says why a server did not become a WebSocket peer.
-type HandshakeError struct {
-	Status int    // of HTTP; 0 if the answer was none
-	Reason string // in words; for a refusal, the begin of the answer's body
-	Err    error  // of the transport, or nil
-}
-
-func (e *HandshakeError) Error() string {
-	s := "wsproto: no WebSocket: "
-	if e.Status != 0 {
-		s += fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
-		if e.Reason != "" {
-			s += ": "
-		}
-	}
-	s += e.Reason
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
-
-// Unwrap returns Err.
-func (e *HandshakeError) Unwrap() error { return e.Err }
-
-// dial is a handshake of a client that is under way.
-type dial struct {
-	client *Client
-	target Target
-	key    string
-	failed func(error)
-	opened func() // after OnOpen; or nil
-	// Nobody waits any more. A connection that is still in its TLS handshake cannot
-	// be closed before that is over.
-	givenUp atomic.Bool
-}
-
-// Start begins to connect to t, from the address from unless it is not valid, and
-// does not wait: h.OnOpen is called when the connection is open, or else failed,
-// once, with the reason, mostly a [HandshakeError].
-func (k *Client) Start(t Target, from netip.Addr, h Handler, failed func(error)) error {
-	_, err := k.start(from, h, &dial{target: t, failed: failed})
-	return err
-}
-
-func (k *Client) start(from netip.Addr, h Handler, d *dial) (*Conn, error) {
-	if err := k.Compression.validate("Client"); err != nil {
-		return nil, err
-	}
-	k.once.Do(k.begin)
-	d.client, d.key = k, newKey()
-	c := &Conn{side: k.side, handler: h}
-	c.extras().dial = d
-	if err := k.connect(from, c, d); err != nil {
-		return nil, err
-	}
-	if d.target.TLS { // its own deadline is the engine's; startDial sets the handshake's
-		return c, nil
-	}
-	c.io.SetDeadline(k.HandshakeTimeout) // to connect, too
-	if c.flags.Load()&flagOpen != 0 {    // it is there already
-		c.armFirst()
-	}
-	return c, nil
-}
-
-func (k *Client) connect(from netip.Addr, c *Conn, d *dial) (err error) {
-	engine := k.Engine
-	if engine == nil {
-		if engine, err = shared.take(); err != nil {
-			return err
-		}
-	}
-	if d.target.TLS {
-		err = engine.DialTLS(from, d.target.Addr, k.tlsFor(d.target.Host), (*handle)(c))
-	} else {
-		err = engine.Dial(from, d.target.Addr, (*handle)(c))
-	}
-	if err != nil && k.Engine == nil {
-		shared.release() // else OnClose does
-	}
-	return err
 }
 
 func (k *Client) begin() {
@@ -236,8 +113,8 @@ func acceptKey(key string) string {
 // startDial sends the request.
 func (c *Conn) startDial() {
 	d := c.extra.Load().dial
-	if d.givenUp.Load() {
-		c.io.Close(context.Canceled)
+	if !d.claim(c) {
+		c.io.Close(errOvertaken)
 		return
 	}
 	c.io.SetDeadline(d.client.HandshakeTimeout)
@@ -256,6 +133,9 @@ func (c *Conn) startDial() {
 	}
 	if k := c.side.compression; k != nil {
 		fmt.Fprintf(&b, "Sec-WebSocket-Extensions: %s\r\n", k.offer().extension())
+	}
+	if a := d.target.Authorization; a != "" && d.client.Header.Get("Authorization") == "" {
+		fmt.Fprintf(&b, "Authorization: %s\r\n", a)
 	}
 	_ = d.client.Header.Write(&b)
 	b.WriteString("\r\n")
@@ -290,7 +170,7 @@ func (c *Conn) shakeClient(data []byte) (used int) {
 		return len(data)
 	}
 	if x.dial.opened != nil {
-		defer x.dial.opened()
+		defer x.dial.opened(c)
 	}
 	x.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
 	x.dial = nil
@@ -324,7 +204,7 @@ func (d *dial) judge(resp *http.Response) error {
 	switch h := resp.Header; {
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
-		return &HandshakeError{Status: resp.StatusCode, Reason: string(bytes.TrimSpace(body))}
+		return &HandshakeError{Status: resp.StatusCode, Reason: string(bytes.TrimSpace(body)), RetryAfter: retryAfter(h)}
 	case !hasToken(h.Get("Upgrade"), "websocket"), !hasToken(h.Get("Connection"), "Upgrade"):
 		return &HandshakeError{Reason: "the server's answer does not upgrade to websocket"}
 	case h.Get("Sec-WebSocket-Accept") != acceptKey(d.key):
@@ -333,21 +213,4 @@ func (d *dial) judge(resp *http.Response) error {
 		return &HandshakeError{Reason: "the server chose a subprotocol that was not offered: " + h.Get("Sec-WebSocket-Protocol")}
 	}
 	return nil
-}
-
-// dialFailed tells the one who began.
-func (c *Conn) dialFailed(err error) {
-	x := c.extra.Load()
-	if x == nil || x.dial == nil || x.dial.failed == nil {
-		return
-	}
-	var he *HandshakeError
-	if !errors.As(err, &he) {
-		reason := "the connection failed"
-		if errors.Is(err, io.EOF) {
-			reason, err = "the server closed the connection before it answered the handshake", io.ErrUnexpectedEOF
-		}
-		err = &HandshakeError{Reason: reason, Err: err}
-	}
-	x.dial.failed(err)
 }

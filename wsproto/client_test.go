@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -299,14 +300,18 @@ func TestClientPing(t *testing.T) {
 func TestParseTarget(t *testing.T) {
 	ctx := context.Background()
 	for url, want := range map[string]Target{
-		"ws://127.0.0.1:8080":           {netip.MustParseAddrPort("127.0.0.1:8080"), "127.0.0.1:8080", "/", false},
-		"ws://127.0.0.1/a%20b?c=d":      {netip.MustParseAddrPort("127.0.0.1:80"), "127.0.0.1", "/a%20b?c=d", false},
-		"ws://[::1]:99/":                {netip.MustParseAddrPort("[::1]:99"), "[::1]:99", "/", false},
-		"ws://localhost:1234/fragment#": {netip.MustParseAddrPort("127.0.0.1:1234"), "localhost:1234", "/fragment", false},
+		"ws://127.0.0.1:8080":        {Addr: netip.MustParseAddrPort("127.0.0.1:8080"), Host: "127.0.0.1:8080", URI: "/"},
+		"ws://127.0.0.1/a%20b?c=d":   {Addr: netip.MustParseAddrPort("127.0.0.1:80"), Host: "127.0.0.1", URI: "/a%20b?c=d"},
+		"ws://[::1]:99/":             {Addr: netip.MustParseAddrPort("[::1]:99"), Host: "[::1]:99", URI: "/"},
+		"ws://ada:s%40c@127.0.0.1/x": {Addr: netip.MustParseAddrPort("127.0.0.1:80"), Host: "127.0.0.1", URI: "/x", Authorization: "Basic YWRhOnNAYw=="},
 	} {
-		if got, err := ParseTarget(ctx, url); err != nil || got != want {
+		if got, err := ParseTarget(ctx, url); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", url, got, err)
 		}
+	}
+	got, err := ParseTarget(ctx, "ws://localhost:1234/fragment#")
+	if want := netip.MustParseAddrPort("127.0.0.1:1234"); err != nil || got.Addr != want || got.URI != "/fragment" {
+		t.Errorf("%+v, %v", got, err)
 	}
 	for _, url := range []string{"", "http://x/", "wss:///x", "ws://", "ws:///x", "127.0.0.1:80", "ws://127.0.0.1:port/", "ws://127.0.0.1:99999/", "ws://%zz/"} {
 		if got, err := ParseTarget(ctx, url); err == nil {

@@ -2,6 +2,7 @@ package wsproto
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -19,39 +20,84 @@ func Dial(ctx context.Context, rawURL string, h Handler) (*Conn, error) {
 
 // Dial connects to a ws:// or wss:// URL and waits until the connection is open and h.OnOpen
 // has returned. ctx bounds that, as HandshakeTimeout does, and nothing after it:
-// the connection lives until one side closes it. The error says what failed, for
+// the connection lives until one side closes it. All addresses of the host are tried. A user
+// and a password in the URL are sent as Authorization (Basic); no error quotes the password.
+// A proxy is asked as Client.Proxy says. The error says what failed, for
 // an answer that is no WebSocket's as a [HandshakeError]; if ctx is done first, it
 // wraps ctx's cause, and OnClose may be called, if OnOpen was. h may be nil for a
 // connection that only sends. Within a Handler, Dial keeps a worker while it waits.
 func (k *Client) Dial(ctx context.Context, rawURL string, h Handler) (*Conn, error) {
-	target, err := ParseTarget(ctx, rawURL)
+	target, err := k.target(ctx, rawURL)
 	if err != nil {
 		return nil, err
 	}
 	if h == nil {
 		h = new(Funcs)
 	}
-	done := make(chan error, 1) // there is one result, and perhaps nobody waits for it
-	d := &dial{
-		target: target,
-		failed: func(err error) { done <- err },
-		opened: func() { done <- nil },
+	type result struct {
+		conn *Conn
+		err  error
 	}
-	c, err := k.start(netip.Addr{}, h, d)
-	if err != nil {
+	done := make(chan result, 1) // there is one, and perhaps nobody waits for it
+	d := &dial{
+		target: target, handler: h,
+		failed: func(err error) { done <- result{err: err} },
+		opened: func(c *Conn) { done <- result{conn: c} },
+	}
+	if err := k.start(d); err != nil {
 		return nil, err
 	}
 	select {
-	case err = <-done:
+	case r := <-done:
+		return r.conn, r.err
 	case <-ctx.Done():
-		err = &HandshakeError{Reason: "given up", Err: context.Cause(ctx)}
-		d.givenUp.Store(true)
-		c.io.Close(err)
-	}
-	if err != nil {
+		err := &HandshakeError{Reason: "given up", Err: context.Cause(ctx)}
+		d.giveUp(err)
 		return nil, err
 	}
-	return c, nil
+}
+
+// attempt begins to connect c to one address.
+func (k *Client) attempt(c *Conn, d *dial, at netip.AddrPort) error {
+	if err := k.connect(c, d, at); err != nil {
+		return err
+	}
+	if d.target.TLS || d.target.proxy != nil { // its own deadline is the engine's; startDial sets the handshake's
+		return nil
+	}
+	c.io.SetDeadline(k.HandshakeTimeout) // to connect, too
+	if c.flags.Load()&flagOpen != 0 {    // it is there already
+		c.armFirst()
+	}
+	return nil
+}
+
+func (k *Client) connect(c *Conn, d *dial, at netip.AddrPort) (err error) {
+	if !at.IsValid() {
+		return errNoAddress
+	}
+	engine := k.Engine
+	if engine == nil {
+		if engine, err = shared.take(); err != nil {
+			return err
+		}
+	}
+	var config *tls.Config
+	if d.target.TLS {
+		config = k.tlsFor(d.target.Host)
+	}
+	switch h := (*handle)(c); {
+	case d.target.proxy != nil:
+		err = engine.DialTunnel(d.from, at, d.target.openTunnel, config, h)
+	case config != nil:
+		err = engine.DialTLS(d.from, at, config, h)
+	default:
+		err = engine.Dial(d.from, at, h)
+	}
+	if err != nil && k.Engine == nil {
+		shared.release() // else OnClose does
+	}
+	return err
 }
 
 // shared is the engine of the clients that have none.

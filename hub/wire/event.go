@@ -1,11 +1,11 @@
 package wire
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/internal/strictjson"
 )
 
 // Hello is what the server says first.
@@ -66,49 +66,159 @@ type Event struct {
 
 // event has the members of all events.
 type event struct {
-	Reply
-	Hello    *Hello          `json:"hello"`
-	Topic    string          `json:"topic"`
-	Offset   uint64          `json:"offset"`
-	Time     int64           `json:"time"`
-	Key      string          `json:"key"`
-	Data     json.RawMessage `json:"data"`
-	Text     *string         `json:"text"`
-	Base64   *[]byte         `json:"base64"`
-	Presence string          `json:"presence"`
-	Joined   []Person        `json:"joined"`
-	Left     []Person        `json:"left"`
-	Dropped  string          `json:"dropped"`
-	Messages int64           `json:"messages"`
-	End      string          `json:"end"`
-	Code     int             `json:"code"`
-	Reason   string          `json:"reason"`
+	id, ok, err, hello, presence, joined, left, dropped, messages, end, code, reason strictjson.Value
+	message                                                                          rawMessage
+}
+
+func (e *event) member(name []byte) *strictjson.Value {
+	switch string(name) {
+	case "id":
+		return &e.id
+	case "ok":
+		return &e.ok
+	case "error":
+		return &e.err
+	case "hello":
+		return &e.hello
+	case "presence":
+		return &e.presence
+	case "joined":
+		return &e.joined
+	case "left":
+		return &e.left
+	case "dropped":
+		return &e.dropped
+	case "messages":
+		return &e.messages
+	case "end":
+		return &e.end
+	case "code":
+		return &e.code
+	case "reason":
+		return &e.reason
+	}
+	return e.message.member(name)
 }
 
 // ErrNoEvent is the error of a JSON object that is none of the events: a later version
 // may have more, so it is best ignored.
 var ErrNoEvent = errors.New("wire: no event that is known")
 
-// ParseEvent reads what the server has said. The result does not refer to b.
+// ParseEvent reads what the server has said. The result does not refer to b. If a reply
+// cannot be read, but its id can, the event has a Reply with the id alone beside the error.
 func ParseEvent(b []byte) (Event, error) {
 	var e event
-	if err := json.Unmarshal(b, &e); err != nil {
-		return Event{}, fmt.Errorf("wire: %w", err)
-	}
+	err := strictjson.Envelope(b, func(name []byte, v strictjson.Value) {
+		if p := e.member(name); p != nil {
+			*p = v
+		}
+	})
+	var f fields
+	event := e.event(&f)
+	var deep *strictjson.DepthError
 	switch {
-	case e.OK != nil, e.Error != nil:
-		return Event{Reply: &e.Reply}, nil
-	case e.Topic != "":
-		m, err := e.message()
-		return Event{Message: &m}, err
-	case e.Hello != nil:
-		return Event{Hello: e.Hello}, nil
-	case e.Presence != "":
-		return Event{Change: &Change{e.Presence, e.Joined, e.Left}}, nil
-	case e.Dropped != "":
-		return Event{Dropped: &Dropped{e.Dropped, e.Messages}}, nil
-	case e.End != "":
-		return Event{End: &End{e.End, e.Code, e.Reason}}, nil
+	case errors.As(err, &deep) && !missing(e.id):
+		id, _ := e.id.Uint()
+		return Event{Reply: &Reply{ID: id}}, fmt.Errorf("wire: %w", err)
+	case err != nil:
+		return Event{}, fmt.Errorf("wire: %w", err)
+	case f.err != nil && event.Reply != nil:
+		return Event{Reply: &Reply{ID: event.Reply.ID}}, f.err
+	case f.err != nil:
+		return Event{}, f.err
+	case event == Event{}:
+		return event, ErrNoEvent
 	}
-	return Event{}, ErrNoEvent
+	return event, nil
+}
+
+// event returns what e is, if its members are what they should be.
+func (e *event) event(f *fields) (all Event) {
+	switch {
+	case !missing(e.ok), !missing(e.err):
+		all.Reply = e.reply(f)
+	case !missing(e.message.topic):
+		m := e.message.message(f)
+		all.Message = &m
+	case !missing(e.hello):
+		all.Hello = new(Hello)
+		f.decode("hello", e.hello, all.Hello)
+	case !missing(e.presence):
+		all.Change = &Change{Topic: f.text("presence", e.presence)}
+		f.decode("joined", e.joined, &all.Change.Joined)
+		f.decode("left", e.left, &all.Change.Left)
+	case !missing(e.dropped):
+		all.Dropped = &Dropped{f.text("dropped", e.dropped), int64(f.count("messages", e.messages))}
+	case !missing(e.end):
+		all.End = &End{f.text("end", e.end), f.count("code", e.code), f.text("reason", e.reason)}
+	}
+	return all
+}
+
+func (e *event) reply(f *fields) *Reply {
+	r := new(Reply)
+	if !missing(e.id) {
+		r.ID = f.number("id", e.id)
+	}
+	if !missing(e.err) {
+		r.Error = new(Error)
+		f.decode("error", e.err, r.Error)
+		return r
+	}
+	r.OK = f.result(e.ok)
+	return r
+}
+
+// result reads what a request has come to.
+func (f *fields) result(v strictjson.Value) *Result {
+	var topic, position, receivers, messages, more, present strictjson.Value
+	err := v.Object(func(name []byte, v strictjson.Value) {
+		switch string(name) {
+		case "topic":
+			topic = v
+		case "position":
+			position = v
+		case "receivers":
+			receivers = v
+		case "messages":
+			messages = v
+		case "more":
+			more = v
+		case "present":
+			present = v
+		}
+	})
+	if err != nil {
+		f.wrong(`"ok": %v`, err)
+		return nil
+	}
+	r := &Result{Topic: f.text("topic", topic), Position: f.position("position", position), More: f.flag("more", more)}
+	if !missing(receivers) {
+		n := f.count("receivers", receivers)
+		r.Receivers = &n
+	}
+	if !missing(messages) {
+		r.Messages = f.all(messages)
+	}
+	if !missing(present) {
+		r.Present = new([]Person)
+		f.decode("present", present, r.Present)
+	}
+	return r
+}
+
+// all reads the messages of a history.
+func (f *fields) all(v strictjson.Value) *[]Message {
+	all := []Message{}
+	err := v.Array(func(v strictjson.Value) {
+		m, err := parseMessage(v)
+		if err != nil {
+			f.wrong("%v", err)
+		}
+		all = append(all, m)
+	})
+	if err != nil {
+		f.wrong(`"messages": %v`, err)
+	}
+	return &all
 }

@@ -60,6 +60,34 @@ func (f *fields) text(name string, v strictjson.Value) string {
 	return s
 }
 
+// bytes returns a string that need not be of whole characters: text that others have
+// published.
+func (f *fields) bytes(name string, v strictjson.Value) []byte {
+	if v.Kind() != "string" {
+		f.wrong("%q is %s; it must be a string", name, said(v))
+		return nil
+	}
+	return v.AppendString(make([]byte, 0, len(v.Text)))
+}
+
+func (f *fields) number(name string, v strictjson.Value) uint64 {
+	n, ok := v.Uint()
+	if !ok {
+		f.wrong("%q is %s; it must be a whole number that is not negative", name, said(v))
+	}
+	return n
+}
+
+// decode leaves a value, if it is not missing, to a struct.
+func (f *fields) decode(name string, v strictjson.Value, to any) {
+	if missing(v) {
+		return
+	}
+	if err := v.Unmarshal(to); err != nil {
+		f.wrong("%q: %v", name, err)
+	}
+}
+
 func (f *fields) count(name string, v strictjson.Value) int {
 	if missing(v) {
 		return 0

@@ -1,9 +1,8 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -112,27 +111,73 @@ func appendString[S string | []byte](b []byte, s S) []byte {
 func (m Message) MarshalJSON() ([]byte, error) { return m.Append(make([]byte, 0, m.Size())), nil }
 
 // UnmarshalJSON is the inverse of Append. The result does not refer to b.
-func (m *Message) UnmarshalJSON(b []byte) error {
-	var e event
-	if err := json.Unmarshal(b, &e); err != nil {
-		return fmt.Errorf("wire: %w", err)
-	}
-	var err error
-	*m, err = e.message()
+func (m *Message) UnmarshalJSON(b []byte) (err error) {
+	*m, err = parseMessage(strictjson.Value{Text: bytes.TrimSpace(b)})
 	return err
 }
 
-func (e *event) message() (Message, error) {
-	m := Message{Topic: e.Topic, Offset: e.Offset, Time: e.Time, Key: e.Key}
-	switch {
-	case e.Data != nil:
-		m.Kind, m.Payload = JSON, e.Data
-	case e.Text != nil:
-		m.Kind, m.Payload = Text, []byte(*e.Text)
-	case e.Base64 != nil:
-		m.Kind, m.Payload = Binary, *e.Base64
-	default:
-		return m, errors.New(`wire: a message has none of "data", "text" and "base64"`)
+// rawMessage is a message as it comes.
+type rawMessage struct{ topic, offset, time, key, data, text, base64 strictjson.Value }
+
+func (w *rawMessage) member(name []byte) *strictjson.Value {
+	switch string(name) {
+	case "topic":
+		return &w.topic
+	case "offset":
+		return &w.offset
+	case "time":
+		return &w.time
+	case "key":
+		return &w.key
+	case "data":
+		return &w.data
+	case "text":
+		return &w.text
+	case "base64":
+		return &w.base64
+	}
+	return nil
+}
+
+func parseMessage(v strictjson.Value) (Message, error) {
+	var w rawMessage
+	err := v.Object(func(name []byte, v strictjson.Value) {
+		if p := w.member(name); p != nil {
+			*p = v
+		}
+	})
+	if err != nil {
+		return Message{}, fmt.Errorf("wire: a message: %w", err)
+	}
+	var f fields
+	m := w.message(&f)
+	if f.err != nil {
+		return m, f.err
 	}
 	return m, nil
+}
+
+func (w *rawMessage) message(f *fields) Message {
+	m := Message{Topic: f.text("topic", w.topic), Key: f.text("key", w.key)}
+	if !missing(w.offset) {
+		m.Offset = f.number("offset", w.offset)
+	}
+	if !missing(w.time) {
+		var ok bool
+		if m.Time, ok = w.time.Int(); !ok {
+			f.wrong(`"time" is %s; it must be a whole number`, said(w.time))
+		}
+	}
+	switch {
+	case w.data.Text != nil:
+		m.Payload = append([]byte(nil), w.data.Text...)
+	case !missing(w.text):
+		m.Kind, m.Payload = Text, f.bytes("text", w.text)
+	case !missing(w.base64):
+		m.Kind = Binary
+		f.decode("base64", w.base64, &m.Payload)
+	default:
+		f.wrong(`a message has none of "data", "text" and "base64"`)
+	}
+	return m
 }

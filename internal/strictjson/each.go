@@ -12,8 +12,18 @@ type Value struct {
 // the same name counts. Each value may have MaxDepth levels. If one is too deep, f is
 // called for the others still, and the error is a *DepthError; after a *SyntaxError what
 // f was called for means nothing. name has no escapes and is valid during the call.
-func Object(b []byte, f func(name []byte, v Value)) error {
-	s := scanner{b: b}
+func Object(b []byte, f func(name []byte, v Value)) error { return object(b, MaxDepth, f) }
+
+// Envelope is Object for what contains values of others, in a few levels of its own.
+func Envelope(b []byte, f func(name []byte, v Value)) error {
+	return object(b, MaxDepth+envelope, f)
+}
+
+// Object calls f for each member of the value, which has been looked at before.
+func (v Value) Object(f func(name []byte, v Value)) error { return object(v.Text, mostLevels, f) }
+
+func object(b []byte, most int, f func(name []byte, v Value)) error {
+	s := scanner{b: b, most: most}
 	if s.token('{', "an object") {
 		s.members(f)
 	}
@@ -54,8 +64,13 @@ func (s *scanner) memberName() (name []byte, ok bool) {
 
 // Array calls f for each element of b, which must be an array. The errors are as those
 // of [Object].
-func Array(b []byte, f func(v Value)) error {
-	s := scanner{b: b}
+func Array(b []byte, f func(v Value)) error { return array(b, MaxDepth, f) }
+
+// Array calls f for each element of the value, which has been looked at before.
+func (v Value) Array(f func(v Value)) error { return array(v.Text, mostLevels, f) }
+
+func array(b []byte, most int, f func(v Value)) error {
+	s := scanner{b: b, most: most}
 	if !s.token('[', "an array") {
 		return s.result()
 	}

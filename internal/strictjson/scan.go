@@ -3,7 +3,12 @@ package strictjson
 import "fmt"
 
 // MaxDepth is how many arrays and objects may be within each other: [[]] has two.
-const MaxDepth = 64 // the bits of levels.objects
+const MaxDepth = 64
+
+const (
+	envelope   = 8   // levels that protocols put around a value
+	mostLevels = 128 // the bits of levels.objects
+)
 
 // SyntaxError says where the input stops being JSON.
 type SyntaxError struct {
@@ -21,13 +26,13 @@ type DepthError struct {
 }
 
 func (e *DepthError) Error() string {
-	return fmt.Sprintf("the JSON is nested too deep: at byte %d begins level %d; at most %d are allowed", e.Offset, MaxDepth+1, MaxDepth)
+	return fmt.Sprintf("the JSON is nested too deep at byte %d: at most %d levels are allowed", e.Offset, MaxDepth)
 }
 
 // Check reports what keeps b from being one JSON value within the limits: a
 // *SyntaxError or a *DepthError.
 func Check(b []byte) error {
-	s := scanner{b: b}
+	s := scanner{b: b, most: MaxDepth}
 	_ = s.value() && s.end()
 	return s.result()
 }
@@ -37,6 +42,7 @@ func Check(b []byte) error {
 type scanner struct {
 	b      []byte
 	i      int
+	most   int // levels of a value
 	want   string
 	spaces bool        // there is white space between tokens
 	deep   *DepthError // the text is nested too deep, whether it is JSON or not
@@ -89,10 +95,24 @@ func (s *scanner) end() bool {
 // levels are the arrays and objects that are open at a place of the text.
 type levels struct {
 	n       int
-	objects uint64 // a bit for each, the innermost last: it is an object
+	objects [mostLevels / 64]uint64 // a bit for each: it is an object
 }
 
-func (l *levels) object() bool { return l.objects&1 != 0 }
+// object reports whether the innermost is one.
+func (l *levels) object() bool {
+	i := uint(l.n - 1)
+	return l.n > 0 && l.objects[i/64]>>(i%64)&1 != 0
+}
+
+func (l *levels) push(object bool) {
+	bit := uint64(1) << (uint(l.n) % 64)
+	if p := &l.objects[l.n/64]; object {
+		*p |= bit
+	} else {
+		*p &^= bit
+	}
+	l.n++
+}
 
 // value passes a value, with the white space before it.
 func (s *scanner) value() bool {
@@ -104,7 +124,7 @@ func (s *scanner) value() bool {
 			if !s.scalar(c) {
 				return false
 			}
-		case open.n == MaxDepth:
+		case open.n == s.most:
 			if !s.tooDeep() {
 				return false
 			}
@@ -125,12 +145,10 @@ func (s *scanner) value() bool {
 // begin passes the bracket c, and reports whether something is in it.
 func (s *scanner) begin(c byte, open *levels) bool {
 	s.i++
-	open.n++
-	open.objects <<= 1
+	open.push(c == '{')
 	if c == '[' {
 		return s.next() != ']'
 	}
-	open.objects |= 1
 	return s.next() != '}'
 }
 
@@ -146,7 +164,6 @@ func (s *scanner) after(open *levels) (more bool) {
 		case c == ']' && !open.object(), c == '}' && open.object():
 			s.i++
 			open.n--
-			open.objects >>= 1
 		default:
 			return s.fail("a comma, or the bracket that closes")
 		}

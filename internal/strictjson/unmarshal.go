@@ -31,7 +31,7 @@ func (e *TypeError) Error() string {
 // may have been changed. Fields that are maps or interfaces, or have methods of their own
 // for it, are read by encoding/json.
 func Unmarshal(b []byte, v any) error {
-	s := scanner{b: b}
+	s := scanner{b: b, most: MaxDepth}
 	s.next()
 	from := s.i
 	_ = s.value() && s.end()
@@ -42,8 +42,11 @@ func Unmarshal(b []byte, v any) error {
 	for n := len(text); n > 0 && strings.IndexByte(" \t\r\n", text[n-1]) >= 0; n-- {
 		text = text[:n-1]
 	}
-	return Value{text, s.spaces}.store("", reflect.ValueOf(v).Elem())
+	return Value{text, s.spaces}.Unmarshal(v)
 }
+
+// Unmarshal is the function of that name for a value which has been looked at before.
+func (v Value) Unmarshal(to any) error { return v.store("", reflect.ValueOf(to).Elem()) }
 
 var (
 	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
@@ -134,7 +137,7 @@ func (v Value) storeSlice(field string, to reflect.Value) error {
 	}
 	all := reflect.MakeSlice(to.Type(), 0, 0)
 	var first error
-	err := Array(v.Text, func(v Value) {
+	err := v.Array(func(v Value) {
 		one := reflect.New(to.Type().Elem()).Elem()
 		if err := v.store(field, one); err != nil && first == nil {
 			first = err
@@ -154,7 +157,7 @@ func (v Value) storeStruct(field string, to reflect.Value) error {
 	}
 	fields := fieldsOf(to.Type())
 	last := make([]Value, len(fields.list))
-	err := Object(v.Text, func(name []byte, v Value) {
+	err := v.Object(func(name []byte, v Value) {
 		if i, known := fields.places[string(name)]; known {
 			last[i] = v
 		}

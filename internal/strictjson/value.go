@@ -73,6 +73,12 @@ func (v Value) String() (s string, ok bool) {
 	return string(b), ok
 }
 
+// AppendString appends the text of a string. A lone surrogate becomes U+FFFD.
+func (v Value) AppendString(b []byte) []byte {
+	b, _ = appendUnescaped(b, v.Text[1:len(v.Text)-1])
+	return b
+}
+
 // appendUnescaped appends what is between the quotes of a valid string. ok is false if it
 // has a lone surrogate, which becomes U+FFFD.
 func appendUnescaped(b, text []byte) (_ []byte, ok bool) {
