@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -23,6 +24,8 @@ type Client struct {
 	events *queue
 	done   chan struct{}
 
+	unreadable atomic.Int64
+
 	mu       sync.Mutex
 	link     *link              // the connection, or the attempt; nil between them
 	cancel   context.CancelFunc // of the attempt
@@ -32,6 +35,7 @@ type Client struct {
 	attempts int        // since a connection that lasted
 	timer    *time.Timer
 	err      error // why it is closed
+	warned   time.Time
 	lastID   uint64
 	calls    map[uint64]*call
 	subs     map[string]*Subscription
@@ -47,7 +51,7 @@ func Dial(ctx context.Context, url string, o *Options) (*Client, error) {
 		calls: make(map[uint64]*call), subs: make(map[string]*Subscription),
 		dialer: &wsproto.Client{
 			Header: opts.Header, Subprotocols: []string{wire.Protocol}, TLSConfig: opts.TLSConfig, Compression: opts.Compression,
-			Engine: opts.Engine, MaxMessage: opts.MaxMessage, HandshakeTimeout: opts.Timeout,
+			Proxy: opts.Proxy, Engine: opts.Engine, MaxMessage: opts.MaxMessage, HandshakeTimeout: opts.Timeout,
 			PingInterval: opts.PingInterval, PongTimeout: opts.Timeout,
 		},
 	}
@@ -140,6 +144,7 @@ func (c *Client) lost(l *link, err error) {
 	if wsproto.IsCloseError(err, wsproto.TryAgainLater) {
 		delay += c.opts.MinDelay
 	}
+	delay += asked(err)
 	c.timer = time.AfterFunc(delay, func() { c.connect(context.Background()) })
 	for _, s := range c.subs {
 		s.pauseLocked()
@@ -150,11 +155,11 @@ func (c *Client) lost(l *link, err error) {
 
 // brokenLocked fails the calls that were under way, or has them wait.
 func (c *Client) brokenLocked(err error) {
-	tooLarge := wsproto.IsCloseError(err, wsproto.MessageTooBig) // one of them is, each time again
+	faulty := wsproto.IsCloseError(err, faultyCodes...) // one of them is, each time again
 	for id, k := range c.calls {
 		switch {
 		case k.waits && k.loss != ends:
-		case k.loss == repeats && !tooLarge:
+		case k.loss == repeats && !faulty:
 			k.waits = true
 		default:
 			c.settleLocked(id, nil, fmt.Errorf("%w: %w", ErrLost, err))
@@ -169,6 +174,18 @@ func (c *Client) delay(attempts int) time.Duration {
 		longest = min(longest, grown)
 	}
 	return rand.N(longest + 1)
+}
+
+// maxRetryAfter is the longest time that a server can have a client stay away.
+const maxRetryAfter = 10 * time.Minute
+
+// asked returns the time after which the server asks to come back, if it does.
+func asked(err error) time.Duration {
+	var refused *wsproto.HandshakeError
+	if errors.As(err, &refused) {
+		return min(refused.RetryAfter, maxRetryAfter)
+	}
+	return 0
 }
 
 func (c *Client) end(err error) {

@@ -22,35 +22,32 @@ var (
 	ErrBusy = errors.New("client: too much waits already")
 	// ErrOverlap: another subscription of the client gets the same messages.
 	ErrOverlap = errors.New("client: subscribed already")
+	// ErrUnreadable: what the server has sent cannot be read.
+	ErrUnreadable = errors.New("client: the server's message cannot be read")
 	// ErrProtocol: what answered does not speak fanfare.v1.
 	ErrProtocol = errors.New("client: the server does not speak " + wire.Protocol)
 )
 
-// final reports whether to connect again would end in the same way.
+// final reports whether the server has said that it does not want this client: whatever
+// else went wrong may be a gateway's, or pass, when a server is replaced for example.
 func final(err error) bool {
 	var refused *wsproto.HandshakeError
 	var closed *wsproto.CloseError
 	switch {
 	case errors.As(err, &refused):
-		return finalStatus(refused.Status)
+		return refused.Proxy == "" && slices.Contains(finalStatus, refused.Status)
 	case errors.As(err, &closed): // what this side closed for, a timeout for example, may get better
 		return closed.Remote && slices.Contains(finalCodes, closed.Code)
 	}
-	return errors.Is(err, ErrProtocol)
+	return false
 }
 
-func finalStatus(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return false
-	}
-	return status >= 300 && status < 500
-}
+var finalStatus = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusGone}
 
-var finalCodes = []wsproto.Code{
-	wsproto.NormalClosure, wsproto.ProtocolFault, wsproto.UnsupportedData, wsproto.InvalidPayload,
-	wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden,
-}
+var finalCodes = []wsproto.Code{wsproto.NormalClosure, wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden}
+
+// faultyCodes are said of what one message was: it must not be sent again.
+var faultyCodes = []wsproto.Code{wsproto.ProtocolFault, wsproto.UnsupportedData, wsproto.InvalidPayload, wsproto.MessageTooBig}
 
 // Close codes of IANA's registry that RFC 6455 does not have.
 const (

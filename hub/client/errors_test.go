@@ -17,11 +17,14 @@ func TestFinalErrors(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{io.EOF, false}, {ErrProtocol, true},
+		{io.EOF, false}, {ErrProtocol, false},
 		{closed(1000, true), true}, {closed(1008, true), true}, {closed(3003, true), true},
 		{closed(1001, true), false}, {closed(1006, false), false}, {closed(1009, true), false}, {closed(1012, true), false}, {closed(4000, true), false},
 		{closed(1008, false), false}, // the server did not say hello in time
-		{refused(0), false}, {refused(401), true}, {refused(403), true}, {refused(404), true}, {refused(301), true},
+		{refused(0), false}, {refused(401), true}, {refused(403), true}, {refused(410), true},
+		{refused(301), false}, {refused(400), false}, {refused(404), false}, {refused(421), false}, {refused(426), false},
+		{closed(1002, true), false}, {closed(1003, true), false}, {closed(1007, true), false},
+		{&wsproto.HandshakeError{Status: 403, Proxy: "http://proxy"}, false},
 		{refused(408), false}, {refused(429), false}, {refused(500), false}, {refused(503), false},
 	} {
 		if got := final(tt.err); got != tt.want {

@@ -2,6 +2,8 @@ package client
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -32,9 +34,11 @@ func (l *link) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 func (l *link) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	e, err := wire.ParseEvent(payload)
 	switch {
-	case errors.Is(err, wire.ErrNoEvent): // of a later version
-	case err != nil || op != wsproto.Text || !l.greets && e.Hello == nil:
+	case !l.greets && (err != nil || op != wsproto.Text || e.Hello == nil):
 		l.fail(wsproto.ProtocolFault, ErrProtocol)
+	case errors.Is(err, wire.ErrNoEvent): // of a later version
+	case err != nil:
+		l.client.skipped(l, &e, err)
 	case e.Hello != nil:
 		l.greets = true
 		conn.SetReadDeadline(time.Time{})
@@ -67,6 +71,29 @@ func (c *Client) has(l *link) bool {
 	defer c.mu.Unlock()
 	return c.link == l
 }
+
+// skipped reports a message that cannot be read. If it is a reply, its call has failed.
+func (c *Client) skipped(l *link, e *wire.Event, err error) {
+	err = fmt.Errorf("%w: %w", ErrUnreadable, err)
+	first := c.unreadable.Add(1) == 1
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link != l {
+		return
+	}
+	if e.Reply != nil {
+		c.settleLocked(e.Reply.ID, nil, err)
+	}
+	if f := c.opts.OnUnreadable; f != nil {
+		c.events.add(0, func() { f(err) })
+	} else if first || time.Since(c.warned) > time.Minute {
+		c.warned = time.Now()
+		slog.Warn("a message was skipped", "error", err, "skipped", c.Unreadable())
+	}
+}
+
+// Unreadable returns how many messages of the server's could not be read.
+func (c *Client) Unreadable() int64 { return c.unreadable.Load() }
 
 // received does what the server says.
 func (c *Client) received(l *link, e *wire.Event, size int) {

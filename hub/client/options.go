@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -21,8 +22,11 @@ type Options struct {
 	Compression *wsproto.Compression
 	// Engine runs the connection; if nil, one that all clients of the process share.
 	Engine *netpoll.Engine
-	// MaxMessage bounds what the server may send at a time, in bytes; 16 MiB if 0. A
-	// reply with history is one message.
+	// Proxy is as in wsproto.Client: the environment's (HTTP_PROXY and so on) if nil.
+	Proxy func(*http.Request) (*url.URL, error)
+	// MaxMessage bounds what the server may send at a time, in bytes; 64 MiB if 0. It must
+	// not be less than wire.MaxEvent of the server's own limit: a message grows by its
+	// envelope, and a reply with history is one message.
 	MaxMessage int
 
 	// MinDelay is the longest time before the first attempt to connect again, 500 ms
@@ -48,6 +52,10 @@ type Options struct {
 	// OnMessage is called for what was sent to the user that this client is for, which
 	// takes no subscription. What is sent while the client is not connected is lost.
 	OnMessage func(Message)
+	// OnUnreadable is called for a message of the server's that cannot be read, and has been
+	// skipped, with an error that wraps ErrUnreadable. If it is nil, the default logger of
+	// log/slog is told, at most once a minute.
+	OnUnreadable func(error)
 }
 
 func (o *Options) withDefaults() Options {
@@ -55,7 +63,7 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		filled = *o
 	}
-	set(&filled.MaxMessage, 16<<20)
+	set(&filled.MaxMessage, 64<<20)
 	set(&filled.MinDelay, 500*time.Millisecond)
 	set(&filled.MaxDelay, 30*time.Second)
 	set(&filled.PingInterval, 25*time.Second)

@@ -200,7 +200,7 @@ func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries
 	var e *wire.Error
 	errors.As(err, &e)
 	switch {
-	case e != nil && e.Code == wire.Unavailable:
+	case e != nil && (e.Code == wire.Unavailable || e.Code == wire.Busy):
 		c, l := s.client, s.client.link
 		s.retry = time.AfterFunc(c.delay(tries), func() {
 			c.mu.Lock()

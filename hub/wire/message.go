@@ -53,6 +53,11 @@ func (m *Message) Size() int {
 	return maxHead + len(m.Topic) + len(m.Key) + len(m.Payload)*4/3
 }
 
+// MaxEvent returns how long an event or a reply can be whose messages have up to so many
+// bytes: text that JSON has to escape becomes twice as long, and a reply with history has
+// about 256 KiB of further messages.
+func MaxEvent(payload int) int { return 2*payload + 2*(256<<10) + 64<<10 }
+
 func (m *Message) appendPayload(b []byte) []byte {
 	switch before := len(b); m.Kind {
 	case JSON:

@@ -1,0 +1,164 @@
+package client_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/client"
+	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// scripted is a server of fanfare.v1 that answers with what answer makes of a request.
+func scripted(t *testing.T, accept func(*wsproto.Request) error, answer func(c *wsproto.Conn, r wire.Request)) (addr string) {
+	t.Helper()
+	s := &wsproto.Server{Subprotocols: []string{wire.Protocol}, Accept: accept, Handler: &wsproto.Funcs{
+		Open: func(c *wsproto.Conn, _ *wsproto.Request) { c.SendText(`{"hello":{"protocol":"fanfare.v1","client":"1"}}`) },
+		Message: func(c *wsproto.Conn, _ wsproto.Opcode, p []byte) {
+			r, err := wire.ParseRequest(p)
+			if err != nil {
+				t.Error(err)
+			}
+			answer(c, r)
+		},
+	}}
+	a, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Shutdown(t.Context()) })
+	return a.String()
+}
+
+// What cannot be read is skipped and told; a call whose reply that is has failed, and
+// everything else goes on, on the same connection.
+func TestUnreadableMessages(t *testing.T) {
+	deep := strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
+	addr := scripted(t, nil, func(c *wsproto.Conn, r wire.Request) {
+		switch r.Do {
+		case wire.Subscribe:
+			c.SendText(`{"id":1,"ok":{"topic":"a","position":"x:1"}}`)
+			for _, bad := range []string{
+				`{"topic":"a","offset":2,"time":1,"data":` + deep + `}`, `{"topic":"a","offset":3}`, `{"topic":"a","offset":"4","data":1}`,
+				`[1]`, `{"topic":`, `{"topic":"\ud800","offset":5,"time":1,"data":1}`, `{"topic":"a","offset":6,"time":1,"base64":"!"}`, "",
+			} {
+				c.SendText(bad)
+			}
+			c.SendBinary([]byte{0xff})
+			c.SendText(`{"later":true}`) // is not counted
+			c.SendText(`{"topic":"a","offset":7,"time":1,"data":"good","Data":"bad","DATA":1}`)
+		case wire.History:
+			c.SendText(`{"id":2,"ok":{"messages":[{"topic":"a","offset":1,"time":1,"data":` + deep + `}]}}`)
+		case wire.Presence:
+			c.SendText(`{"id":3,"ok":{"present":7}}`)
+		}
+	})
+	told, got := make(chan error, 20), make(chan client.Message, 20)
+	c := dial(t, addr, &client.Options{
+		OnUnreadable: func(err error) { told <- err },
+		OnClose: func(err error, _ time.Duration) {
+			if err != client.ErrClosed {
+				t.Errorf("it was closed: %v", err)
+			}
+		},
+	})
+	if _, err := c.Subscribe(t.Context(), "a", nil, func(m client.Message) { got <- m }); err != nil {
+		t.Fatal(err)
+	}
+	if m := next(t, got); string(m.Payload) != `"good"` || m.Offset != 7 {
+		t.Errorf("%+v", m)
+	}
+	if _, err := c.History(t.Context(), "a", nil); !errors.Is(err, client.ErrUnreadable) {
+		t.Error(err)
+	}
+	if _, err := c.Presence(t.Context(), "a"); !errors.Is(err, client.ErrUnreadable) {
+		t.Error(err)
+	}
+	for range 11 {
+		if err := next(t, told); !errors.Is(err, client.ErrUnreadable) {
+			t.Error(err)
+		}
+	}
+	if n := c.Unreadable(); n != 11 || len(got) != 0 {
+		t.Errorf("%d were skipped, and %d more came", n, len(got))
+	}
+}
+
+// A client that was connected comes back after whatever a gateway says while the server is
+// replaced, and after what it said of a message.
+func TestGatewayAnswers(t *testing.T) {
+	var refuse atomic.Int32
+	addr := scripted(t, func(r *wsproto.Request) error {
+		if status := refuse.Swap(0); status != 0 {
+			return wsproto.Refuse(int(status), "no server is here")
+		}
+		r.Subprotocol = wire.Protocol
+		return nil
+	}, func(c *wsproto.Conn, r wire.Request) {
+		if string(r.Data) == "1" {
+			c.SendText(fmt.Sprintf(`{"id":%d,"ok":{"topic":"a"}}`, r.ID))
+			return
+		}
+		c.Close(wsproto.InvalidPayload, "")
+	})
+	for _, status := range []int{400, 404, 421, 429, 500, 502, 503, 504} {
+		refuse.Store(0)
+		lost, o := make(chan error, 10), quick()
+		o.OnClose = func(err error, _ time.Duration) { lost <- err }
+		c := dial(t, addr, o)
+		refuse.Store(int32(status))
+		if _, err := c.Publish(t.Context(), "a", 0, &client.PublishOptions{Retry: true}); !errors.Is(err, client.ErrLost) {
+			t.Errorf("what is refused each time is published again: %v", err)
+		}
+		next(t, lost)
+		var he *wsproto.HandshakeError
+		if err := next(t, lost); !errors.As(err, &he) || he.Status != status {
+			t.Errorf("%v, want %d", err, status)
+		}
+		if _, err := c.Publish(t.Context(), "a", 1, nil); err != nil {
+			t.Errorf("%d: it does not come back: %v", status, err)
+		}
+		c.Close()
+	}
+	o := quick()
+	c := dial(t, addr, o)
+	refuse.Store(http.StatusForbidden)
+	_, _ = c.Publish(t.Context(), "a", 0, nil)
+	select {
+	case <-c.Done():
+	case <-time.After(rig.Patience):
+		t.Error("403 does not end it")
+	}
+}
+
+// A message that is just within the server's limit, and twice as long in its envelope,
+// reaches subscribers and comes with the history.
+func TestLargestMessage(t *testing.T) {
+	s := rig.Serve(t, kept(hub.History{Messages: 10, Bytes: 64 << 20}))
+	c := dial(t, s.Addr, nil)
+	got := make(chan client.Message, 1)
+	if _, err := c.Subscribe(t.Context(), "a", nil, func(m client.Message) { got <- m }); err != nil {
+		t.Fatal(err)
+	}
+	largest := strings.Repeat(`"`, 1<<20)
+	if _, err := s.Hub.Publish("a", hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte(largest))}); err != nil {
+		t.Fatal(err)
+	}
+	if m := next(t, got); string(m.Payload) != largest {
+		t.Errorf("%d bytes came", len(m.Payload))
+	}
+	h, err := c.History(t.Context(), "a", nil)
+	if err != nil || len(h.Messages) != 1 || string(h.Messages[0].Payload) != largest {
+		t.Errorf("%d messages, %v", len(h.Messages), err)
+	}
+	if n := wire.MaxEvent(len(largest)); n < 2*len(largest)+300<<10 {
+		t.Errorf("MaxEvent is %d", n)
+	}
+}
