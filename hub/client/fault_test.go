@@ -20,7 +20,9 @@ import (
 func scripted(t *testing.T, accept func(*wsproto.Request) error, answer func(c *wsproto.Conn, r wire.Request)) (addr string) {
 	t.Helper()
 	s := &wsproto.Server{Subprotocols: []string{wire.Protocol}, Accept: accept, Handler: &wsproto.Funcs{
-		Open: func(c *wsproto.Conn, _ *wsproto.Request) { c.SendText(`{"hello":{"protocol":"fanfare.v1","client":"1"}}`) },
+		Open: func(c *wsproto.Conn, _ *wsproto.Request) {
+			c.SendText(`{"hello":{"protocol":"fanfare.v1","client":"1"}}`)
+		},
 		Message: func(c *wsproto.Conn, _ wsproto.Opcode, p []byte) {
 			r, err := wire.ParseRequest(p)
 			if err != nil {
