@@ -148,7 +148,10 @@ func (a *Accounts) LogIn(ctx context.Context, v Visit, name, password string) (e
 	case !ok:
 		return e, ErrWrong
 	}
-	return a.begin(ctx, &v, u)
+	if e, err = a.begin(ctx, &v, u); err != nil {
+		return e, err
+	}
+	return a.confirm(ctx, e)
 }
 
 // ownLogin returns the login of a user with that key that the client has already, nil if

@@ -81,3 +81,32 @@ func TestNothingLeftBehind(t *testing.T) {
 	ada.joins("talk")
 	ada.until(`$('text').value === ''`)
 }
+
+// Who changes their password stays, and others with the old one are out.
+func TestChangePassword(t *testing.T) {
+	h := open(t)
+	ada, other := h.guest(1280).signUp("ada"), h.guest(1280)
+	other.enter("Log in", "ada", password)
+	other.until(`seen($('app')) && $('my-state').textContent === 'connected'`)
+	ada.do(`
+		$('act-account').click();
+		const fill = (current, wanted, again) => {
+			for (const [name, value] of Object.entries({ current, wanted, again })) write(document.querySelector('#dialog [name=' + name + ']'), value);
+			document.querySelector('#dialog form').requestSubmit();
+		};
+		const says = words => until(words, () => document.querySelector('#dialog .error').textContent.includes(words) && seen($('app')));
+		fill('correct horse', 'another horse', 'another house');
+		await says('not the same');
+		fill('wrong horse', 'another horse', 'another horse');
+		await says('not your password');
+		fill('correct horse', 'short', 'short');
+		await says('too short');
+		fill('correct horse', 'another horse', 'another horse');
+		await until('the end of the question', () => !$('dialog').open && $('toasts').textContent.includes('changed'));`)
+	other.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('logged out')`)
+	other.enter("Log in", "ada", password)
+	other.until(`$('entry-error').textContent !== '' && !$('entry-submit').disabled`)
+	other.enter("Log in", "ada", "another horse")
+	other.until(`seen($('app')) && $('my-state').textContent === 'connected'`)
+	ada.until(`seen($('app')) && $('my-state').textContent === 'connected'`)
+}

@@ -39,6 +39,7 @@ func (c *Chat) pages() http.Handler {
 		"GET /api/rooms/{id}/changes":  c.changes,
 		"GET /api/rooms/{id}/search":   c.search,
 		"POST /api/rooms/{id}/read":    c.read,
+		"POST /api/password":           c.changePassword,
 	} {
 		mux.HandleFunc(pattern, c.withLogin(h))
 	}

@@ -137,6 +137,9 @@ type Store interface {
 	Login(ctx context.Context, hash [32]byte, now time.Time) (Login, User, error)
 	// RemoveLogin ends a session; ErrNotFound if there is none.
 	RemoveLogin(ctx context.Context, hash [32]byte) error
+	// SetPassword gives a user another password, if was is theirs now, and ends all their
+	// sessions but keep, and returns those; else ErrNotFound.
+	SetPassword(ctx context.Context, user int64, was, password string, keep [32]byte) (ended []Login, err error)
 	// ExpireLogins removes those that have expired, and returns them.
 	ExpireLogins(ctx context.Context, now time.Time) ([]Login, error)
 

@@ -102,6 +102,24 @@ func (s *Store) RemoveLogin(ctx context.Context, hash [32]byte) error {
 	})
 }
 
+func (s *Store) SetPassword(ctx context.Context, user int64, was, password string, keep [32]byte) (ended []store.Login, err error) {
+	err = s.changing(ctx, func(tx session) error {
+		n, err := tx.do(setPassword, user, was, password)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("%w: user %d with that password", store.ErrNotFound, user)
+		}
+		if err != nil {
+			return err
+		}
+		ended, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, endOtherLogins, user, keep[:])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}
+
 func (s *Store) ExpireLogins(ctx context.Context, now time.Time) (expired []store.Login, err error) {
 	err = s.changing(ctx, func(tx session) (err error) {
 		expired, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, expireLogins, millis(now))

@@ -11,6 +11,8 @@ const (
 	addLogin
 	loginByHash
 	removeLogin
+	setPassword
+	endOtherLogins
 	trimLogins
 	expireLogins
 	addRoom
@@ -61,7 +63,9 @@ var shared = [queryCount]string{
 	addLogin: `INSERT INTO logins (hash, owner, created, expires) VALUES ($1, $2, $3, $4)`,
 	loginByHash: `SELECT l.hash, l.owner, l.created, l.expires, ` + userColumns + `
 		FROM logins l JOIN users u ON u.id = l.owner WHERE l.hash = $1 AND l.expires > $2`,
-	removeLogin: `DELETE FROM logins WHERE hash = $1`,
+	removeLogin:    `DELETE FROM logins WHERE hash = $1`,
+	setPassword:    `UPDATE users SET password = $3 WHERE id = $1 AND password = $2`,
+	endOtherLogins: `DELETE FROM logins WHERE owner = $1 AND hash <> $2 RETURNING hash, owner, created, expires`,
 	trimLogins: `DELETE FROM logins WHERE hash IN (SELECT hash FROM logins WHERE owner = $1
 		ORDER BY created DESC, hash DESC LIMIT 1000 OFFSET $2) RETURNING hash, owner, created, expires`,
 	expireLogins: `DELETE FROM logins WHERE expires <= $1 RETURNING hash, owner, created, expires`,

@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
@@ -68,6 +70,40 @@ func loginsExpire(k *kit) {
 	list(k, "expired again", expired)
 	_, _, err = k.Login(k.ctx, sha256.Sum256([]byte("11")), noon.Add(10*time.Minute))
 	k.must(err)
+}
+
+// setPassword: it ends all logins of the user's but one, and only the first of two who
+// change the same password does so.
+func setPassword(k *kit) {
+	ada, bob := k.user("ada"), k.user("bob")
+	other := k.login(bob, "other", time.Hour)
+	kept, one, two := k.login(ada, "kept", time.Hour), k.login(ada, "one", time.Hour), k.login(ada, "two", time.Hour)
+	_, err := k.SetPassword(k.ctx, ada.ID, ada.Password+"x", "another", kept.Hash)
+	k.fails("not her password", err, store.ErrNotFound)
+	_, err = k.SetPassword(k.ctx, ada.ID+1000, ada.Password, "another", kept.Hash)
+	k.fails("nobody's", err, store.ErrNotFound)
+	for _, l := range []store.Login{kept, one, two, other} {
+		_, _, err := k.Login(k.ctx, l.Hash, noon)
+		k.must(err)
+	}
+	ended, err := k.SetPassword(k.ctx, ada.ID, ada.Password, "another", kept.Hash)
+	k.must(err)
+	slices.SortFunc(ended, func(l, m store.Login) int { return bytes.Compare(l.Hash[:], m.Hash[:]) })
+	want := []store.Login{one, two}
+	slices.SortFunc(want, func(l, m store.Login) int { return bytes.Compare(l.Hash[:], m.Hash[:]) })
+	list(k, "ended", ended, want...)
+	for _, l := range want {
+		_, _, err := k.Login(k.ctx, l.Hash, noon)
+		k.fails("another login", err, store.ErrNotFound)
+	}
+	_, u, err := k.Login(k.ctx, kept.Hash, noon)
+	k.must(err)
+	same(k, "the password", u.Password, "another")
+	_, u, err = k.Login(k.ctx, other.Hash, noon)
+	k.must(err)
+	same(k, "bob's password", u.Password, bob.Password)
+	_, err = k.SetPassword(k.ctx, ada.ID, ada.Password, "a third", kept.Hash)
+	k.fails("the password before", err, store.ErrNotFound)
 }
 
 // loginsAreLimited: beyond so many of a user the oldest end.

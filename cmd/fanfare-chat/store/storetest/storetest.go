@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t testing.TB) Setup) {
 		{"Logins", logins},
 		{"LoginsExpire", loginsExpire},
 		{"LoginsAreLimited", loginsAreLimited},
+		{"SetPassword", setPassword},
 		{"Rooms", rooms},
 		{"OpenRooms", openRooms},
 		{"Direct", direct},

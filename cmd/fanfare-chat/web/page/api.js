@@ -56,6 +56,7 @@ export const api = {
   logIn: (name, password) => post('/api/login', { name, password }),
   logOut: () => post('/api/logout'),
   me: () => get('/api/me'),
+  password: (current, wanted) => post('/api/password', { current, wanted }),
   openRooms: after => get('/api/rooms', { after, limit: 50 }),
   create: (name, isPrivate) => post('/api/rooms', { name, private: isPrivate }),
   join: id => post(`/api/rooms/${id}/join`),

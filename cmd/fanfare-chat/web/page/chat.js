@@ -90,6 +90,7 @@ export class Chat {
     on(this.#sidebar, 'create', () => questions.createRoom(enter));
     on(this.#sidebar, 'browse', () => questions.browseRooms(this.#rooms, enter));
     on(this.#sidebar, 'direct', () => questions.messageSomeone(enter));
+    on(this.#sidebar, 'account', () => questions.changePassword(this.#me));
     on(this.#sidebar, 'keys', () => questions.shortcuts());
     on(this.#sidebar, 'logout', () => this.#logOut());
     on(this.#panel, 'invite', ({ room }) => questions.invite(room, name => {

@@ -22,7 +22,7 @@ export function show(title, build) {
       el('button', { type: 'button', class: 'icon', 'aria-label': 'Close', onclick: close }, icon('close'))),
     ...build(close));
   if (!dialog.open) dialog.showModal();
-  dialog.querySelector('input, textarea, .primary')?.focus();
+  dialog.querySelector('input:not([hidden]), textarea, .primary')?.focus();
 }
 
 dialog.addEventListener('click', e => { if (e.target === dialog) closeDialog(); }); // beside it

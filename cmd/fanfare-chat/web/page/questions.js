@@ -2,7 +2,7 @@
 
 import { api } from './api.js';
 import { ask, field, pages, show } from './dialog.js';
-import { bdi, el, icon } from './dom.js';
+import { bdi, el, icon, toast } from './dom.js';
 import { nameOf } from './rooms.js';
 
 /** @param {(room: import('./api.js').Room) => void} done */
@@ -94,6 +94,25 @@ export function leave(room, done) {
 /** @param {() => Promise<void>} run */
 export function removeMessage(run) {
   ask({ title: 'Delete this message?', intro: 'Its text goes for everybody. That it was there remains.', submit: 'Delete', danger: true, run });
+}
+
+/** @param {import('./api.js').User} me */
+export function changePassword(me) {
+  const secret = (label, name, autocomplete) => field(label, { name, type: 'password', autocomplete, dir: null });
+  ask({
+    title: 'Change your password', intro: 'All other logins of yours end: in other browsers, and on other devices.', submit: 'Change it',
+    fields: [
+      el('input', { name: 'username', autocomplete: 'username', value: me.name, hidden: true }), // for managers of passwords
+      secret('Your password now', 'current', 'current-password'), secret('The new one', 'wanted', 'new-password'), secret('The new one again', 'again', 'new-password'),
+    ],
+    run: async form => {
+      const [current, wanted, again] = ['current', 'wanted', 'again'].map(name => String(form.get(name)));
+      if (current === '' || wanted === '') throw new Error(`Please enter ${current === '' ? 'your password' : 'a new password'}.`);
+      if (wanted !== again) throw new Error('The new passwords are not the same.');
+      return api.password(current, wanted);
+    },
+    done: () => toast('Your password has been changed.'),
+  });
 }
 
 const KEYS = [

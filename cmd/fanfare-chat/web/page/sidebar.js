@@ -5,7 +5,7 @@ import { nameOf, spokenTo, unread } from './rooms.js';
 
 const NARROW = matchMedia('(max-width: 759px)');
 
-/** Events: open {id}; create, browse, direct, keys, logout, when these are asked for. */
+/** Events: open {id}; create, browse, direct, account, keys, logout, when these are asked for. */
 export class Sidebar extends EventTarget {
   #rooms;
   #current = null;
@@ -19,7 +19,7 @@ export class Sidebar extends EventTarget {
     rooms.addEventListener('change', () => this.render(), { signal });
     $('my-name').textContent = me.name;
     $('my-avatar').replaceWith(Object.assign(avatar(me), { id: 'my-avatar' }));
-    for (const name of ['create', 'browse', 'direct', 'keys', 'logout']) on(`act-${name}`, () => this.#emit(name));
+    for (const name of ['create', 'browse', 'direct', 'account', 'keys', 'logout']) on(`act-${name}`, () => this.#emit(name));
     $('act-create').replaceChildren(icon('plus'), 'New room');
     $('act-browse').replaceChildren(icon('compass'), 'Browse rooms');
     $('act-direct').replaceChildren(icon('at'), 'Message someone');

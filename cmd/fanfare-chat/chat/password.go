@@ -1,0 +1,34 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+)
+
+// changePassword gives the caller another password, and ends their other logins.
+func (c *Chat) changePassword(k *call) error {
+	var q struct {
+		Current string `json:"current"`
+		Wanted  string `json:"wanted"`
+	}
+	if err := k.readJSON(&q); err != nil {
+		return err
+	}
+	ended, err := c.accounts.ChangePassword(k.Context(), c.visit(k.Request), k.login, k.user, q.Current, q.Wanted)
+	if errors.Is(err, account.ErrPassword) {
+		return errorf(http.StatusForbidden, "%v", err) // 401 would say that the login has ended
+	}
+	if err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(k.Context())
+	for _, l := range ended {
+		if err := c.endLogin(ctx, l.User, l.Hash); err != nil {
+			return err
+		}
+	}
+	return k.done()
+}
