@@ -262,6 +262,56 @@ func TestStalledRefused(t *testing.T) {
 	want(t, "failed", r.report.Connections.Failed, 1)
 }
 
+// TestHost sends the Host of -header instead of the URL's: a server that guards its name
+// refuses it.
+func TestHost(t *testing.T) {
+	checkLeaks(t)
+	url := ourEcho(t)
+	r := runProgram(t, "echo", "-json", "-q", "-n", "2", "-count", "2", "-header", "Host: evil.example", url)
+	f := r.wantFault(t, "refused with 421 Misdirected Request", 2)
+	want(t, "hint of -hosts", strings.Contains(f.Hint, "-hosts"), true)
+	want(t, "the host in the example", strings.Contains(f.Example, "evil.example"), true)
+	r = runProgram(t, "slow", "-json", "-q", "-n", "2", "-stalled", "1", "-header", "Host: evil.example", url)
+	r.wantFault(t, "refused with 421 Misdirected Request", 1)
+	runProgram(t, "echo", "-json", "-q", "-n", "2", "-count", "2", "-header", "Host: localhost", url).wantOK(t)
+}
+
+// TestUser sends the user and the password of the URL with every handshake, also of those
+// that do not read.
+func TestUser(t *testing.T) {
+	checkLeaks(t)
+	s := &wsproto.Server{Handler: &wsproto.Funcs{}, Accept: func(r *wsproto.Request) error {
+		if r.Get("Authorization") != "Basic bWU6cGFzcw==" {
+			return wsproto.Refuse(http.StatusUnauthorized, "who is there?")
+		}
+		return nil
+	}}
+	url := strings.Replace(ours(t, s), "ws://", "ws://me:pass@", 1)
+	r := runProgram(t, "slow", "-json", "-q", "-n", "3", "-stalled", "1", "-count", "1", "-drain", "100ms", url)
+	want(t, "opened", r.report.Connections.Opened, 4)
+	want(t, "failed", r.report.Connections.Failed, 0)
+}
+
+// TestFull has a server with room for few: those are served, and the others told when to
+// come back.
+func TestFull(t *testing.T) {
+	checkLeaks(t)
+	s := &wsproto.Server{Handler: &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.Send(op, p) }}}
+	s.Engine.MaxConns = 8
+	r := runProgram(t, "echo", "-json", "-q", "-n", "12", "-concurrency", "1", "-count", "40", ours(t, s))
+	want(t, "received", r.report.Messages.Received, 40)
+	refused := int64(0)
+	for _, f := range r.report.Faults {
+		if refused += f.Count; f.Kind != "refused with 503 Service Unavailable" || !strings.Contains(f.Example, "(Retry-After: ") {
+			t.Errorf("%+v", f)
+		}
+	}
+	want(t, "opened and refused", r.report.Connections.Opened+refused, 12)
+	if refused < 3 {
+		t.Errorf("%d refused", refused)
+	}
+}
+
 // TestRefusals has servers that are full, guard their name, or are behind a proxy: each
 // fault is one plain line, whatever they send with it.
 func TestRefusals(t *testing.T) {
@@ -281,7 +331,7 @@ func TestRefusals(t *testing.T) {
 		r := runProgram(t, "echo", "-q", "-n", "3", url)
 		want(t, "status", r.status, exitFault)
 		said := strings.Join(strings.Fields(r.stdout), " ")
-		for _, part := range []string{statusText(status) + ": 503 Service Temporarily Unavailable", says, "FAULT 3 x"} {
+		for _, part := range []string{statusText(status) + ": 503 Service Temporarily Unavailable (Retry-After: 7 s)", says, "FAULT 3 x"} {
 			if !strings.Contains(said, part) {
 				t.Errorf("%d: it does not say %q", status, part)
 			}

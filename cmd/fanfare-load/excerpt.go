@@ -31,9 +31,16 @@ func plain(err error) string {
 
 // refusal is the status line of an answer, and the begin of its text.
 func refusal(he *wsproto.HandshakeError) string {
-	s := "the server answered " + statusText(he.Status)
+	from := "the server"
+	if he.Proxy != "" {
+		from = "the proxy " + oneLine(he.Proxy, excerptLength)
+	}
+	s := from + " answered " + statusText(he.Status)
 	if text := excerpt(he.Reason); text != "" {
 		s += ": " + text
+	}
+	if he.RetryAfter > 0 {
+		s += fmt.Sprintf(" (Retry-After: %.0f s)", he.RetryAfter.Seconds())
 	}
 	return s
 }

@@ -110,9 +110,9 @@ func classify(err error) (kind, hint string) {
 		{unix.ENETUNREACH, "network unreachable", "check the host's address and the routes"},
 		{unix.EHOSTUNREACH, "host unreachable", "check the host's address"},
 		{wsproto.ErrHandshakeTimeout, "handshake timed out", slowHandshake},
-		{unix.ECONNRESET, "reset during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
-		{io.ErrUnexpectedEOF, "closed during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
-		{unix.EPIPE, "closed during the handshake", "the server drops connections: see its log and its limits (ulimit -n of its process)"},
+		{unix.ECONNRESET, "reset during the handshake", dropsConnections},
+		{io.ErrUnexpectedEOF, "closed during the handshake", dropsConnections},
+		{unix.EPIPE, "closed during the handshake", dropsConnections},
 		{netpoll.ErrShutdown, "given up", "the run was ended before the server answered"},
 	} {
 		if errors.Is(err, c.err) {
@@ -124,6 +124,8 @@ func classify(err error) (kind, hint string) {
 	}
 	return "failed", ""
 }
+
+const dropsConnections = "the server drops connections: see its log and its limits (of connections, and ulimit -n of its process)"
 
 const slowHandshake = "the server accepts connections but does not answer: is it overloaded? See -timeout and -concurrency"
 

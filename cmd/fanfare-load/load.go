@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -67,6 +68,10 @@ func (l *load) findTargets(ctx context.Context) (err error) {
 	l.publish = l.target
 	if l.opt.publishURL != "" {
 		l.publish, err = wsproto.ParseTarget(ctx, l.opt.publishURL)
+	}
+	if host := http.Header(l.opt.header).Get("Host"); host != "" { // instead of the URL's, not beside it
+		http.Header(l.opt.header).Del("Host")
+		l.target.Host, l.publish.Host = host, host
 	}
 	return err
 }

@@ -74,7 +74,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.StringVar(&o.vars, "vars", "", "`URL` of the server's page of package expvar: with -pid, report its heap and stacks,\nand its goroutines, if there is a variable of that name")
 	fs.Var(&o.hello, "hello", "binary message, in `hexadecimal` digits, that each connection but publishers sends\nfirst; it counts as open when an answer has come, and payloads may then\nstand anywhere in messages")
 	fs.Var(&o.sources, "source", "local `addresses` to connect from, with commas between\n(default: 127.0.0.1, 127.0.0.2, ... to a server on the loopback, else the system's choice)")
-	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; may be repeated")
+	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; Host is sent instead of the URL's;\nmay be repeated")
 	fs.Var(&o.headerLines, "header-file", "`file` with a field in each line, of which each connection adds one to its handshake,\nin turn: as \"Cookie: session=...\", where each is somebody else")
 	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover; messages below 256 bytes\nare sent as they are")
 	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, take any certificate, such as one that the server made itself")

@@ -84,7 +84,11 @@ func (s *staller) shake(l *load) error {
 	_, err := fmt.Fprintf(s.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: c3RhbGxlZCBzdWJzY3JpYg==\r\nSec-WebSocket-Version: 13\r\n", l.target.URI, l.target.Host)
 	if err == nil {
-		_ = l.fleet.nextClient().Header.Write(s.conn)
+		header := l.fleet.nextClient().Header
+		if a := l.target.Authorization; a != "" && header.Get("Authorization") == "" {
+			fmt.Fprintf(s.conn, "Authorization: %s\r\n", a)
+		}
+		_ = header.Write(s.conn)
 		_, err = io.WriteString(s.conn, "\r\n")
 	}
 	if err != nil {
