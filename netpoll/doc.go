@@ -76,7 +76,8 @@
 // has a goroutine and the runtime's poller on a duplicate of the descriptor, until it
 // is done or Options.TLSTimeout is over. Before that the connection waits in its loop,
 // like any other, for the whole ClientHello and then for one of TLSHandshakes places;
-// so who is silent takes none, and accepting never pauses.
+// so who is silent takes none, and accepting never pauses. Places are shared by
+// address, and taken away from clients that do not go on while others wait: see shakes.
 //
 // Afterwards tls.Conn works in turns, on a transport whose read answers with a passing
 // error when the socket is empty, and whose write only collects: it cannot fail

@@ -66,8 +66,8 @@ func New(opts Options) (*Engine, error) {
 	e.pool = pool
 	e.admission.init(opts)
 	e.budget.init(opts.TotalPending, opts.Loops)
-	e.greets.init(opts.TLSHandshakes)
-	e.calls.init(opts.TLSHandshakes)
+	e.greets.init(opts, true)
+	e.calls.init(opts, false)
 	e.background.most = opts.Background
 	e.rings.log = opts.Logger
 	e.rings.most = 2 * opts.Loops

@@ -59,10 +59,16 @@ type Options struct {
 	// 100 ms for the way to a peer and back that is 5,000 a second, more than a
 	// few processors can sign for. A connection takes its place when its whole
 	// ClientHello is there, and not before, so who connects and is silent keeps
-	// nobody out; when all are taken, connections wait for one in the order in
-	// which they came. Who stops after its ClientHello keeps a place until
-	// TLSTimeout.
+	// nobody out. When all are taken, connections wait for one; addresses (see OwnerOf)
+	// take turns. Who stops after its ClientHello gives its place up, with ErrTLSShed,
+	// when it has been silent for a second and another address waits, or for a quarter
+	// of that if its address has more than twice as many places as that one; at the
+	// latest after TLSTimeout.
 	TLSHandshakes int
+	// TLSWaiting bounds the connections that wait for one of TLSHandshakes, one address
+	// having half of it at most; 16 times TLSHandshakes if 0, no bound if negative. Beyond
+	// it the last of the address that has the most of them is closed with ErrTLSShed.
+	TLSWaiting int
 	// TLSTimeout bounds the time from the connection to the end of its TLS
 	// handshake, waiting included; 10 s if 0.
 	TLSTimeout time.Duration
@@ -119,6 +125,7 @@ func (o Options) withDefaults() Options {
 	def(&o.TotalPending, int(min(MemoryLimit()/8, math.MaxInt)))
 	def(&o.NotSentLowat, 64<<10)
 	def(&o.TLSHandshakes, 512)
+	def(&o.TLSWaiting, 16*o.TLSHandshakes)
 	if o.TLSTimeout == 0 {
 		o.TLSTimeout = 10 * time.Second
 	}

@@ -32,6 +32,7 @@ func TestOptionsValidate(t *testing.T) {
 		{Options{MaxConnsPerAddr: -1}, "MaxConnsPerAddr"},
 		{Options{TLSHandshakes: -1}, "TLSHandshakes"},
 		{Options{TLSTimeout: -1}, "TLSTimeout"},
+		{Options{TLSWaiting: -1, TotalPending: -1}, ""},
 	} {
 		err := test.opts.Validate()
 		if (err != nil) != (test.field != "") || err != nil && !strings.Contains(err.Error(), "Options."+test.field+" ") {
@@ -59,6 +60,7 @@ func TestOptionsDefaults(t *testing.T) {
 		UserTimeout:   time.Minute,
 		Sweep:         time.Second,
 		TLSHandshakes: 512,
+		TLSWaiting:    16 * 512,
 		TLSTimeout:    10 * time.Second,
 		Logger:        slog.Default(),
 	}

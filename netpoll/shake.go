@@ -10,26 +10,10 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// shakes are the TLS handshakes of an engine, in one of both roles: if it calls
-// itself, one does not take the other's place. crypto/tls cannot go on with a
-// handshake where a read found nothing, so each has a goroutine until it is done.
-type shakes struct {
-	mu      sync.Mutex
-	free    int       // places
-	waiting list.List // of those who wait for one, *early
-	running map[*shake]struct{}
-	ended   bool
-	failed  atomic.Int64
-}
-
-func (k *shakes) init(places int) { k.free, k.running = places, make(map[*shake]struct{}) }
 
 // early is a connection before its TLS handshake, as far as both sides have it in
 // common. It is embedded in its Handler.
@@ -38,6 +22,7 @@ type early struct {
 	engine *Engine
 	places *shakes
 	until  time.Time
+	shaker *shaker // nil before enter
 	// Guarded by places.mu.
 	waiting *list.Element // for a place
 	granted bool          // a place is kept for it
@@ -59,10 +44,10 @@ func (g *early) OnPanic(any) {}
 func (g *early) begin() *shake {
 	fd, ok := g.conn.release()
 	if !ok {
-		g.places.leave()
+		g.places.leave(g.shaker, false)
 		return nil
 	}
-	return &shake{engine: g.engine, places: g.places, fd: fd, until: g.until}
+	return &shake{engine: g.engine, places: g.places, shaker: g.shaker, fd: fd, until: g.until}
 }
 
 // earlyOf returns what h has embedded, or nil.
@@ -74,90 +59,6 @@ func earlyOf(h Handler) *early {
 		return &h.early
 	}
 	return nil
-}
-
-// enter reports whether g got a place. If not, g.conn.again is called when there is
-// one.
-func (k *shakes) enter(g *early) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	switch {
-	case g.granted:
-		g.granted = false
-		return true
-	case g.waiting == nil && k.free > 0:
-		k.free--
-		return true
-	case g.waiting == nil:
-		g.waiting = k.waiting.PushBack(g)
-	}
-	return false
-}
-
-// leave gives a place to the first who waits.
-func (k *shakes) leave() {
-	k.mu.Lock()
-	first := k.waiting.Front()
-	if first == nil {
-		k.free++
-		k.mu.Unlock()
-		return
-	}
-	g := k.waiting.Remove(first).(*early)
-	g.waiting, g.granted = nil, true
-	k.mu.Unlock()
-	g.conn.again()
-}
-
-// drop forgets g, which is closed.
-func (k *shakes) drop(g *early) {
-	k.mu.Lock()
-	if g.waiting != nil {
-		k.waiting.Remove(g.waiting)
-		g.waiting = nil
-	}
-	granted := g.granted
-	g.granted = false
-	k.mu.Unlock()
-	if granted {
-		k.leave()
-	}
-}
-
-// add reports whether s may begin: not when the engine shuts down.
-func (k *shakes) add(s *shake) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.ended {
-		k.running[s] = struct{}{}
-	}
-	return !k.ended
-}
-
-func (k *shakes) remove(s *shake) {
-	k.mu.Lock()
-	delete(k.running, s)
-	k.mu.Unlock()
-}
-
-func (k *shakes) count() (running, failed int64) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return int64(len(k.running)), k.failed.Load()
-}
-
-func (k *shakes) fail(e *Engine, err error) {
-	k.failed.Add(1)
-	e.opts.Logger.Debug("TLS handshake failed", "error", err)
-}
-
-func (k *shakes) end() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.ended = true
-	for s := range k.running {
-		_ = s.file.SetDeadline(time.Unix(1, 0))
-	}
 }
 
 // endHandshakes closes the connections that have not finished theirs.
@@ -179,12 +80,17 @@ type shake struct {
 	fd     int
 	until  time.Time
 	file   *os.File // the socket, for the time of the handshake
+	shaker *shaker
+	// Guarded by places.mu.
+	silent  *list.Element // in shaker.silent
+	since   time.Time
+	evicted bool
 }
 
 // serve gives the connection back to the engine, if the handshake succeeds.
 func (s *shake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 	e := s.engine
-	defer s.places.leave()
+	defer s.leave()
 	t, err := s.shakeHands(func(t *secure) *tls.Conn { return tls.Server(t, config) }, hello)
 	if err == nil {
 		err = s.attach(t, accept())
@@ -201,7 +107,7 @@ func (s *shake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 // call is serve for the side that connects: h has OnClose only if it fails.
 func (s *shake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
 	e := s.engine
-	defer s.places.leave()
+	defer s.leave()
 	t, err := s.reach(config, open)
 	if err == nil {
 		err = s.attach(t, h)
@@ -212,6 +118,8 @@ func (s *shake) call(config *tls.Config, open func(io.ReadWriter) error, h Handl
 		e.open.Add(-1)
 	}
 }
+
+func (s *shake) leave() { s.places.leave(s.shaker, s.evicted) }
 
 // attach lets h have the connection.
 func (s *shake) attach(t *secure, h Handler) error {
@@ -233,7 +141,7 @@ func (s *shake) attach(t *secure, h Handler) error {
 // shakeHands does the handshake.
 func (s *shake) shakeHands(role func(*secure) *tls.Conn, early []byte) (t *secure, err error) {
 	err = s.block(func() error {
-		t = &secure{stream: s.file, early: early}
+		t = &secure{stream: awaited{s.file, s}, early: early}
 		t.tls = role(t)
 		return t.tls.HandshakeContext(context.Background())
 	})
@@ -265,6 +173,26 @@ func (s *shake) block(f func() error) (err error) {
 	if !s.places.add(s) {
 		return ErrShutdown
 	}
-	defer s.places.remove(s)
-	return f()
+	defer func() {
+		if s.places.remove(s) && err != nil {
+			s.places.shed.Add(1)
+			err = ErrTLSShed
+		}
+	}()
+	err = f()
+	return err
+}
+
+// awaited is the socket of a handshake, which notes when it waits for the client.
+type awaited struct {
+	*os.File
+	shake *shake
+}
+
+func (a awaited) Read(p []byte) (int, error) {
+	k := a.shake.places
+	k.awaits(a.shake, true)
+	n, err := a.File.Read(p)
+	k.awaits(a.shake, false)
+	return n, err
 }

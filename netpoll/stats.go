@@ -14,10 +14,13 @@ type Stats struct {
 	Refused       int64
 	RefusedFull   int64
 	RefusedByAddr int64
-	// Handshakes is the number of listeners' TLS handshakes under way, those that
-	// wait to begin not counted; HandshakesFailed is how many ended in an error.
-	Handshakes       int64
-	HandshakesFailed int64
+	// Handshakes is the number of listeners' TLS handshakes under way, and
+	// HandshakesWaiting of those that wait for a place among them; HandshakesFailed is
+	// how many ended in an error, HandshakesShed how many of these had to give way.
+	Handshakes        int64
+	HandshakesWaiting int64
+	HandshakesFailed  int64
+	HandshakesShed    int64
 
 	BytesIn     int64 // read from sockets
 	BytesOut    int64 // taken by sockets
@@ -41,7 +44,7 @@ func (e *Engine) Stats() Stats {
 	a := &e.admission
 	s := Stats{Open: e.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
 		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load()}
-	s.Handshakes, s.HandshakesFailed = e.greets.count()
+	e.greets.count(&s)
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()
 	now := uint32(e.clock.read())
 	for _, l := range e.loops {
@@ -56,6 +59,13 @@ func (e *Engine) Stats() Stats {
 		s.LongestWait = max(s.LongestWait, time.Duration(longest)*time.Millisecond)
 	}
 	return s
+}
+
+func (k *shakes) count(s *Stats) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s.Handshakes, s.HandshakesWaiting = int64(len(k.running)), int64(k.waiting)
+	s.HandshakesFailed, s.HandshakesShed = k.failed.Load(), k.shed.Load()
 }
 
 // CountIn and CountOut add to the engine's message counters.

@@ -1,0 +1,340 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"container/list"
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrTLSShed says that a TLS handshake had to give way: its client was silent while one
+// of another address waited for a place, or too many of its address wait.
+var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and this one had to give way")
+
+// shakes are the TLS handshakes of an engine, in one of both roles: if it calls
+// itself, one does not take the other's place. crypto/tls cannot go on with a
+// handshake where a read found nothing, so each has a goroutine until it is done, and
+// there are so many places for them.
+//
+// Places are shared by address (see OwnerOf). A place that comes free goes to the
+// address that has the fewest, of some that have waited for longest. If none comes
+// free, one is taken away from a client that owes the next flight: from the address
+// that has the most, and the one that has been silent for longest. So who sends a
+// ClientHello and stops keeps a place only as long as no other address wants it.
+type shakes struct {
+	evicts  bool // as servers do: whom we call ourselves is no stranger
+	places  int
+	mostAll int // that wait
+	mostOne int // of these, of one address
+
+	mu       sync.Mutex
+	free     int
+	shakers  map[netip.Addr]*shaker
+	order    list.List // of those that wait, *shaker: who got a place goes to the end
+	quiet    list.List // of those with silent clients, *shaker
+	waiting  int
+	evicting int // places that will be free at once
+	running  map[*shake]struct{}
+	ended    bool
+	timer    *time.Timer // looks again while somebody waits
+
+	failed atomic.Int64
+	shed   atomic.Int64
+}
+
+// shaker is an address with handshakes.
+type shaker struct {
+	key      netip.Addr
+	held     int           // places, those that are being taken away not counted
+	waiting  list.List     // of *early
+	silent   list.List     // of *shake: the longest first
+	inOrder  *list.Element // in shakes.order, while somebody waits
+	inQuiet  *list.Element // in shakes.quiet, while somebody is silent
+	evicting int
+}
+
+const (
+	// silentFor is how long a client may be silent while an address waits that has less
+	// than half as many places; silentLonger, while any other address waits.
+	silentFor    = 250 * time.Millisecond
+	silentLonger = time.Second
+	// lookAgain is the time between two looks for those who are silent.
+	lookAgain = 50 * time.Millisecond
+	// compared is how many of the addresses that wait are compared.
+	compared = 16
+)
+
+func (k *shakes) init(o Options, evicts bool) {
+	k.places, k.free, k.evicts = o.TLSHandshakes, o.TLSHandshakes, evicts
+	k.mostAll, k.mostOne = o.TLSWaiting, (o.TLSWaiting+1)/2
+	if !evicts || o.TLSWaiting < 0 {
+		k.mostAll, k.mostOne = 1<<30, 1<<30
+	}
+	k.running = make(map[*shake]struct{})
+	k.shakers = make(map[netip.Addr]*shaker)
+}
+
+// enter reports whether g got a place. If not, g.conn.again is called when there is
+// one; g.conn is closed if it cannot even wait.
+func (k *shakes) enter(g *early) bool {
+	var key netip.Addr
+	if g.shaker == nil {
+		key = OwnerOf(g.conn.RemoteAddr().Addr())
+	}
+	k.mu.Lock()
+	if g.granted {
+		g.granted = false
+		k.mu.Unlock()
+		return true
+	}
+	if g.waiting != nil {
+		k.mu.Unlock()
+		return false
+	}
+	if g.shaker == nil {
+		g.shaker = k.shakerLocked(key)
+	}
+	if k.free > 0 && !k.ended {
+		k.free--
+		g.shaker.held++
+		k.mu.Unlock()
+		return true
+	}
+	shed := k.waitLocked(g)
+	k.evictLocked(time.Now())
+	k.mu.Unlock()
+	if shed != nil {
+		k.shed.Add(1)
+		shed.conn.Close(ErrTLSShed)
+	}
+	return false
+}
+
+func (k *shakes) shakerLocked(key netip.Addr) *shaker {
+	c := k.shakers[key]
+	if c == nil {
+		c = &shaker{key: key}
+		k.shakers[key] = c
+	}
+	return c
+}
+
+// tidyLocked forgets c if it has nothing.
+func (k *shakes) tidyLocked(c *shaker) {
+	if c.held == 0 && c.evicting == 0 && c.waiting.Len() == 0 && k.shakers[c.key] == c {
+		delete(k.shakers, c.key)
+	}
+}
+
+// waitLocked has g wait. If too many do, it returns the one that must go: g, if its
+// address has as many as it may or as anybody has, else the last of the address that
+// has the most.
+func (k *shakes) waitLocked(g *early) (shed *early) {
+	c := g.shaker
+	if c.waiting.Len() >= k.mostOne {
+		k.tidyLocked(c)
+		return g
+	}
+	g.waiting = c.waiting.PushBack(g)
+	if c.inOrder == nil {
+		c.inOrder = k.order.PushBack(c)
+	}
+	if k.waiting++; k.waiting <= k.mostAll {
+		return nil
+	}
+	most := c
+	for e := k.order.Front(); e != nil; e = e.Next() {
+		if o := e.Value.(*shaker); o.waiting.Len() > most.waiting.Len() {
+			most = o
+		}
+	}
+	shed = most.waiting.Back().Value.(*early)
+	k.unwaitLocked(shed)
+	return shed
+}
+
+func (k *shakes) unwaitLocked(g *early) {
+	c := g.shaker
+	c.waiting.Remove(g.waiting)
+	g.waiting = nil
+	k.waiting--
+	if c.waiting.Len() == 0 {
+		k.order.Remove(c.inOrder)
+		c.inOrder = nil
+		k.tidyLocked(c)
+	}
+}
+
+// nextLocked returns the address that gets the next place: the one with the fewest, of
+// the first that wait.
+func (k *shakes) nextLocked() (next *shaker) {
+	e := k.order.Front()
+	for i := 0; i < compared && e != nil; i++ {
+		if c := e.Value.(*shaker); next == nil || c.held < next.held {
+			next = c
+		}
+		e = e.Next()
+	}
+	return next
+}
+
+// leave ends the place that c has, of a handshake that was evicted or not, and gives it
+// to who waits.
+func (k *shakes) leave(c *shaker, evicted bool) {
+	k.mu.Lock()
+	if evicted {
+		c.evicting--
+		k.evicting--
+	} else {
+		c.held--
+	}
+	k.tidyLocked(c)
+	next := k.nextLocked()
+	if next == nil || k.ended {
+		k.free++
+		k.mu.Unlock()
+		return
+	}
+	g := next.waiting.Front().Value.(*early)
+	next.held++
+	k.order.MoveToBack(next.inOrder)
+	k.unwaitLocked(g)
+	g.granted = true
+	k.mu.Unlock()
+	g.conn.again()
+}
+
+// drop forgets g, which is closed.
+func (k *shakes) drop(g *early) {
+	k.mu.Lock()
+	if g.waiting != nil {
+		k.unwaitLocked(g)
+	}
+	granted := g.granted
+	g.granted = false
+	k.mu.Unlock()
+	if granted {
+		k.leave(g.shaker, false)
+	}
+}
+
+// evictLocked takes places away for those who wait, if it may, and has itself called
+// again as long as somebody does.
+func (k *shakes) evictLocked(now time.Time) {
+	if !k.evicts || k.ended {
+		return
+	}
+	for k.evicting < k.waiting {
+		next := k.nextLocked()
+		s := k.silentLocked(next, now)
+		if s == nil {
+			break
+		}
+		k.speaksLocked(s)
+		s.evicted = true
+		s.shaker.held--
+		s.shaker.evicting++
+		k.evicting++
+		_ = s.file.SetDeadline(time.Unix(1, 0))
+	}
+	if k.waiting > 0 && k.timer == nil {
+		k.timer = time.AfterFunc(lookAgain, k.look)
+	}
+}
+
+func (k *shakes) look() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.timer = nil
+	k.evictLocked(time.Now())
+}
+
+// silentLocked returns the handshake that has to give way to one of next; nil if there
+// is none yet.
+func (k *shakes) silentLocked(next *shaker, now time.Time) *shake {
+	var most *shaker
+	for e := k.quiet.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*shaker); c != next && (most == nil || c.held > most.held) {
+			most = c
+		}
+	}
+	if most == nil {
+		return nil
+	}
+	patience := silentLonger
+	if most.held > 2*next.held+1 {
+		patience = silentFor
+	}
+	s := most.silent.Front().Value.(*shake)
+	if now.Sub(s.since) < patience {
+		return nil
+	}
+	return s
+}
+
+// awaits notes that the client owes s the next flight, or, if it has come, not any more.
+func (k *shakes) awaits(s *shake, begins bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case begins && s.silent == nil && !s.evicted:
+		c := s.shaker
+		s.since = time.Now()
+		s.silent = c.silent.PushBack(s)
+		if c.inQuiet == nil {
+			c.inQuiet = k.quiet.PushBack(c)
+		}
+	case !begins && s.silent != nil:
+		k.speaksLocked(s)
+	}
+}
+
+// speaksLocked takes s from those who are silent.
+func (k *shakes) speaksLocked(s *shake) {
+	c := s.shaker
+	c.silent.Remove(s.silent)
+	s.silent = nil
+	if c.silent.Len() == 0 {
+		k.quiet.Remove(c.inQuiet)
+		c.inQuiet = nil
+	}
+}
+
+// add reports whether s may begin: not when the engine shuts down.
+func (k *shakes) add(s *shake) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.ended {
+		k.running[s] = struct{}{}
+	}
+	return !k.ended
+}
+
+// remove reports whether s was evicted.
+func (k *shakes) remove(s *shake) (evicted bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.running, s)
+	return s.evicted
+}
+
+func (k *shakes) fail(e *Engine, err error) {
+	k.failed.Add(1)
+	e.opts.Logger.Debug("TLS handshake failed", "error", err)
+}
+
+func (k *shakes) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended = true
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+	for s := range k.running {
+		_ = s.file.SetDeadline(time.Unix(1, 0))
+	}
+}
