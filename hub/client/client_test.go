@@ -403,6 +403,9 @@ func TestOddServer(t *testing.T) {
 			}
 		}
 	}
+	if n := c.Unreadable(); n != 6 {
+		t.Errorf("%d messages were unreadable, want 6", n)
+	}
 	_, err := c.Publish(t.Context(), "odd", 1, &client.PublishOptions{Retry: true})
 	if !errors.Is(err, client.ErrLost) || !wsproto.IsCloseError(err, wsproto.MessageTooBig) {
 		t.Errorf("what is too large is too large again: %v", err)

@@ -33,8 +33,11 @@ func (l *link) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 
 func (l *link) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	e, err := wire.ParseEvent(payload)
+	if op != wsproto.Text {
+		e, err = wire.Event{}, errors.New("wire: a binary message")
+	}
 	switch {
-	case !l.greets && (err != nil || op != wsproto.Text || e.Hello == nil):
+	case !l.greets && (err != nil || e.Hello == nil):
 		l.fail(wsproto.ProtocolFault, ErrProtocol)
 	case errors.Is(err, wire.ErrNoEvent): // of a later version
 	case err != nil:

@@ -1,15 +1,18 @@
 package peers_test
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fanfare-ws/fanfare/hub/internal/rig"
 	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // TestNodeWithWS has the package ws.
@@ -52,6 +55,38 @@ func TestChromium(t *testing.T) {
 		}
 		load(t, browser, "http://"+s.Addr+"/fanfare.js")
 	})
+	t.Run("refused origin", func(t *testing.T) { refusedOrigin(t, browser) })
+}
+
+// refusedOrigin has a server refuse the page: the console says so, once, however often the
+// client tries, and not if the server cannot be reached at all.
+func refusedOrigin(t *testing.T, browser *script.Browser) {
+	s := rig.Serve(t, nil)
+	var tries atomic.Int32
+	refuses := &wsproto.Server{Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { tries.Add(1); return false }}
+	a, err := refuses.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = refuses.Shutdown(t.Context()) })
+	if err := browser.Open("http://" + s.Addr + "/"); err != nil {
+		t.Fatal(err)
+	}
+	load(t, browser, "/fanfare.js")
+	eval(t, browser, "globalThis.said = []; console.error = (...a) => said.push(a.join(' ')); null", nil)
+	eval(t, browser, "clients.dead = new Client('ws://127.0.0.1:1/hub'); clients.refused = new Client('ws://"+a.String()+"/hub'); null", nil)
+	var said []string
+	rig.Eventually(t, "a hint, and attempts after it", func() bool {
+		eval(t, browser, "said", &said)
+		if len(said) == 0 {
+			tries.Store(0)
+		}
+		return tries.Load() > 1
+	})
+	if origin := "http://" + s.Addr; len(said) != 1 || !strings.Contains(said[0], "-origins "+origin) || !strings.Contains(said[0], a.String()) {
+		t.Errorf("the console says %q", said)
+	}
+	eval(t, browser, "clients.dead.close(); clients.refused.close(); null", nil)
 }
 
 // module has Node import the file, under a name that says that it is a module.

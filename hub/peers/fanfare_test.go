@@ -497,6 +497,10 @@ func (b *bench) odd(t *testing.T) {
 		c.expect("dropped", object{"messages": 7})
 		c.expect("end", object{"code": 1001, "reason": "moved"})
 	}
+	var unreadable int
+	if c.eval(c.name+".f.unreadable", &unreadable); unreadable != 6 {
+		t.Errorf("%d messages were unreadable, want 6", unreadable)
+	}
 	compare(t, c.attempt("publish", "odd", 1, object{"retry": true}), object{"code": "lost", "message": "the connection was closed with 1009: too large"})
 	c.call(nil, "close")
 	c.eval(fmt.Sprintf("%s = new Client('ws://%s/silent', {timeout: 50}); null", c.name, addr), nil)
@@ -507,5 +511,5 @@ func (b *bench) odd(t *testing.T) {
 	c.call(nil, "close")
 	c.eval(fmt.Sprintf("%s = new Client('ws://%s/chat', {}); null", c.name, addr), nil)
 	c.seen = 0
-	c.expect("close", object{"reason": "the server does not speak fanfare.v1", "retry": nil})
+	c.expect("close", object{"reason": "the server does not speak fanfare.v1"})
 }

@@ -15,12 +15,19 @@
 // The protocol is fanfare.v1. For Node, save the file as fanfare.mjs. Node has a
 // WebSocket from version 22 on; before, pass that of the package ws:
 // new Fanfare(url, { WebSocket }).
+//
+// If a page cannot connect because the server refuses its origin, which a page is not
+// told, the console says so, once. A message that cannot be read is skipped, counted
+// (f.unreadable), and told by an "unreadable" event, or on the console if nobody listens.
 
 const PROTOCOL = 'fanfare.v1';
 const DEFAULTS = { minDelay: 500, maxDelay: 30_000, pingInterval: 25_000, timeout: 10_000, maxCalls: 10_000 };
 
-/** Codes with which a server closes for good: whoever returned would get the same. */
-const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1010, 3000, 3003]);
+/** Codes with which a server says that it does not want this client. */
+const FINAL = new Set([1000, 1008, 1010, 3000, 3003]);
+
+/** Codes that are about what was sent: it must not be sent again. */
+const FAULTY = new Set([1002, 1003, 1007, 1009]);
 
 /**
  * @typedef {object} Options times are in milliseconds
@@ -92,11 +99,16 @@ class Emitter {
  *   close    {code, reason, retry}   it is not; the next attempt is in retry ms, null: never
  *   message  {message, meta}         for this user, of no subscription; what comes while it is not connected is lost
  *   error    FanfareError            of a subscription whose own nobody listens to
+ *   unreadable  {text, error}        a message of the server's that cannot be read was skipped
  */
 export class Fanfare extends Emitter {
   /** @type {"connecting"|"open"|"closed"} */
   state = 'connecting';
+  /** How many messages of the server's could not be read. */
+  unreadable = 0;
   #url;
+  #href;         // of the attempt
+  #hints = 5;    // how often to look for why the server cannot be reached
   #options;
   #ws = null;
   #timer;        // of the connection, or of the attempt that is next
@@ -212,7 +224,7 @@ export class Fanfare extends Emitter {
   async #connect() {
     const timer = this.#after(this.#options.timeout, () => this.#lost(1006, 'the server does not answer'));
     try {
-      const url = resolve(typeof this.#url === 'function' ? await this.#url() : this.#url);
+      const url = this.#href = resolve(typeof this.#url === 'function' ? await this.#url() : this.#url);
       if (timer !== this.#timer) return; // it took too long
       const ws = this.#ws = new this.#options.WebSocket(url, PROTOCOL);
       const on = (name, fn) => ws.addEventListener(name, e => { if (ws === this.#ws) fn(e); });
@@ -255,13 +267,19 @@ export class Fanfare extends Emitter {
   };
 
   #received(text) {
-    let m;
-    try {
-      m = JSON.parse(text);
-    } catch {
-      return this.#lost(1007, `the server does not speak ${PROTOCOL}`);
-    }
     this.#heard = true;
+    try {
+      if (typeof text !== 'string') throw new TypeError('it is binary');
+      this.#event(JSON.parse(text));
+    } catch (error) {
+      if (this.state !== 'open') return this.#lost(1006, `the server does not speak ${PROTOCOL}`);
+      this.unreadable++;
+      if (!this._emit('unreadable', { text, error })) console.warn(`fanfare: a message was skipped: ${error.message}`);
+    }
+  }
+
+  #event(m) {
+    if (this.state !== 'open' && !m.hello) throw new TypeError('the server has not said hello');
     if (m.offset !== undefined) this.#message(m);
     else if (m.ok) this.#settle(m.id, null, m.ok);
     else if (m.error) this.#settle(m.id, new FanfareError(m.error.code, m.error.message, true, m.error));
@@ -287,6 +305,7 @@ export class Fanfare extends Emitter {
 
   #lost(code, reason) {
     const { timeout, minDelay } = this.#options, ws = this.#ws, final = FINAL.has(code);
+    if (this.#openedAt === undefined && code === 1006) this.#hint();
     if (this.state === 'open' && Date.now() - this.#openedAt > timeout) this.#attempts = 0;
     const retry = final ? null : this._delay(this.#attempts++) + (code === 1013 ? minDelay : 0); // 1013: later
     this.state = final ? 'closed' : 'connecting';
@@ -297,10 +316,24 @@ export class Fanfare extends Emitter {
     const error = sent => new FanfareError(final ? 'closed' : 'lost', `the connection was closed with ${code}: ${reason}`, sent);
     for (const sub of [...this.#subs.values()]) final ? sub._failed(error(true)) : sub._pause();
     for (const [id, call] of [...this.#calls]) {
-      if (call.again && !final && code !== 1009) call.waits = true; // 1009: one is too large, again and again
+      if (call.again && !final && !FAULTY.has(code)) call.waits = true;
       else if (!call.waits || final) this.#settle(id, error(call.tried));
     }
     this._emit('close', { code, reason, retry });
+  }
+
+  /**
+   * Says on the console, once, that the server does not let this page connect. The page is
+   * not told that: but if the server answers others, and not this page, it is so.
+   */
+  async #hint() {
+    const origin = globalThis.location?.origin, url = this.#href?.replace(/^ws/, 'http').replace(/#.*/, '');
+    if (this.#hints === 0 || !url || !origin || !globalThis.fetch || new URL(url).origin === origin) return;
+    this.#hints--;
+    const answers = mode => fetch(url, { mode, cache: 'no-store', credentials: 'omit' }).then(() => true, () => false);
+    if (!await answers('no-cors') || this.#hints === 0) return; // it cannot be reached at all
+    this.#hints = 0;
+    if (!await answers('cors')) console.error(`fanfare: ${url} answers, but not to pages of ${origin}: start the server with -origins ${origin} (in Go: wsproto.Server.CheckOrigin)`);
   }
 }
 
@@ -354,7 +387,7 @@ export class Subscription extends Emitter {
     const request = { do: 'subscribe', topic: this.topic, presence, after: after ?? undefined, last: first ? last : undefined };
     this.#f._call(request, ok => this.#begun(ok, gap), e => {
       if (this.#ended || e.code === 'lost') return; // lost: with the next connection
-      if (e.code === 'unavailable') {
+      if (e.code === 'unavailable' || e.code === 'busy') {
         this.#timer = setTimeout(() => this._begin(after, gap, tries + 1), this.#f._delay(tries));
       } else if (e.code === 'too-old') { // what is held may go just as fast
         this._begin(tries < 2 ? e.oldest : null, { after: gap?.after ?? after, latest: e.latest }, tries + 1);

@@ -13,7 +13,7 @@ import (
 
 // Odd starts a server that does what others do seldom, and returns its address. The
 // first request to subscribe is unavailable. The next begins at e:5; it gets an event
-// that nobody knows, message 4 of a subscription before it, message 6 with {"n":6}, a
+// that nobody knows, three messages that nobody can read, message 4 of a subscription before it, message 6 with {"n":6}, a
 // drop of 7 messages, and is then ended with 1001 "moved". A message that is published
 // is too large: it closes the connection with 1009. At /silent nothing is said, at
 // /chat something else.
@@ -43,6 +43,9 @@ func Odd(t testing.TB) (addr string) {
 			case r.Do == wire.Subscribe:
 				c.SendText(fmt.Sprintf(`{"id":%d,"ok":{"topic":%q,"position":"e:5"}}`, r.ID, r.Topic))
 				c.SendText(`{"weather":"fine"}`)
+				c.SendText(`{"topic":`)
+				c.SendText("null")
+				c.SendBinary([]byte("{}"))
 				for n := 4; n <= 6; n += 2 {
 					c.SendText(fmt.Sprintf(`{"topic":%q,"offset":%d,"time":1,"data":{"n":%[2]d}}`, r.Topic, n))
 				}
