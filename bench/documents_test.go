@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,36 @@ func TestDocuments(t *testing.T) {
 	page, err := os.ReadFile("results/report.md")
 	if err != nil || !strings.Contains(string(page), r.origin()) {
 		t.Errorf("report.md is of another run than report.json: %v", err)
+	}
+}
+
+// TestNoOtherFigures finds what a connection takes only where it is kept true.
+func TestNoOtherFigures(t *testing.T) {
+	amount := regexp.MustCompile(`[0-9] ?(B|KB|kB)\b`)
+	files, err := filepath.Glob("../*/doc.go")
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	commands, _ := filepath.Glob("../cmd/*/doc.go")
+	for _, file := range append(append(files, commands...), "../README.md", "README.md") {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range documents {
+			d := &documents[i]
+			if filepath.Join("..", d.file) != file {
+				continue
+			}
+			if from, to, err := d.place(content); err == nil {
+				content = append(bytes.Clone(content[:from]), content[to:]...)
+			}
+		}
+		for line := range strings.Lines(string(content)) {
+			if amount.MatchString(line) {
+				t.Errorf("%s has a figure that no command writes: %s", file, line)
+			}
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ const ours = "fanfare"
 func peer(server string) bool { return !strings.HasPrefix(server, ours) && server != "floor" }
 
 // reasons are what is behind losses, as far as it is known: by profiles, and by what the
-// servers' sources do. Who changes a server looks at them again.
+// servers' sources do. They must be looked at again when a server changes.
 const reasons = `What is behind it, where it is more than chance:
 
 - epoll is one thread that reads, answers and forgets. Where the kernel does little for each

@@ -290,6 +290,7 @@ func TestUser(t *testing.T) {
 	r := runProgram(t, "slow", "-json", "-q", "-n", "3", "-stalled", "1", "-count", "1", "-drain", "100ms", url)
 	want(t, "opened", r.report.Connections.Opened, 4)
 	want(t, "failed", r.report.Connections.Failed, 0)
+	want(t, "the password is in the report", strings.Contains(r.stdout, "pass@"), false)
 }
 
 // TestFull has a server with room for few: those are served, and the others told when to

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -27,7 +28,7 @@ type load struct {
 // newLoad checks that the run can be done at all and prepares it.
 func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 	l := &load{opt: opt, faults: new(faults), begin: time.Now(), progress: newProgress(p.stderr, opt.quiet)}
-	l.report = &report{Command: opt.command, URL: opt.url}
+	l.report = &report{Command: opt.command, URL: redacted(opt.url)}
 	if err := l.findTargets(ctx); err != nil {
 		return nil, err
 	}
@@ -74,6 +75,15 @@ func (l *load) findTargets(ctx context.Context) (err error) {
 		l.target.Host, l.publish.Host = host, host
 	}
 	return err
+}
+
+// redacted is a URL without its password.
+func redacted(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.User == nil {
+		return s
+	}
+	return u.Redacted()
 }
 
 // warnServerLimit says beforehand what would show as refused connections.
