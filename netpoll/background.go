@@ -2,50 +2,152 @@
 
 package netpoll
 
-import "sync"
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+)
 
 // background runs what may block for long and waits for turns, on goroutines of
 // its own: on the workers it could take the place of the turn that it waits for.
+//
+// Its places are shared by address. What runs cannot be stopped, so no address may take
+// the last: each has at most three times as many as it leaves free. One alone has
+// three quarters of all, another beside it three quarters of the rest, and so on. Those
+// that wait take turns.
 type background struct {
-	most    int
+	most int
+
 	mu      sync.Mutex
 	running int
-	waiting []func() // first come, first served
+	waiting int
+	users   map[netip.Addr]*user
+	order   list.List // of those that wait, *user: who got a place goes to the end
+}
+
+// user is an address with functions that run or wait.
+type user struct {
+	key     netip.Addr
+	held    int
+	waiting list.List     // of *Job: first come, first served
+	inOrder *list.Element // while waiting is not empty
+}
+
+// Job is a function that runs in the background, or waits to. Guarded by background.mu.
+type Job struct {
+	engine *Engine
+	user   *user
+	f      func()
+	place  *list.Element // in user.waiting; nil from the beginning on
+	begun  bool
 }
 
 // Go has f run in the background, and reports whether it begins at once: at most
 // Options.Background do so at a time, others when one of those has returned. It never
 // blocks and is safe from any goroutine. A panic of f is logged. Shutdown waits for
-// those that have begun.
-func (e *Engine) Go(f func()) (begun bool) {
+// those that have begun. What f does is the program's own: see GoFor.
+func (e *Engine) Go(f func()) (begun bool) { return e.GoFor(netip.Addr{}, f).Begun() }
+
+// GoFor is Go for what f does for a peer at owner (see OwnerOf), which shares the places
+// with other addresses: it has at most three quarters of them, and less if others have
+// some. The caller must Cancel what waits for a peer that has left.
+func (e *Engine) GoFor(owner netip.Addr, f func()) *Job {
 	b := &e.background
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.running == b.most {
-		b.waiting = append(b.waiting, f)
-		return false
+	u := b.users[owner]
+	if u == nil {
+		u = &user{key: owner}
+		b.users[owner] = u
 	}
-	b.running++
-	go func() {
-		for f := f; f != nil; f = b.next() {
-			e.protect(f)
-		}
-	}()
-	return true
+	j := &Job{engine: e, user: u, f: f}
+	if u.waiting.Len() == 0 && b.mayLocked(u) {
+		b.beginLocked(j)
+		return j
+	}
+	j.place = u.waiting.PushBack(j)
+	b.waiting++
+	if u.inOrder == nil {
+		u.inOrder = b.order.PushBack(u)
+	}
+	return j
 }
 
-// next returns one that waits; nil, and the goroutine has to end, if there is none.
-func (b *background) next() (f func()) {
+// Begun reports whether the function has begun.
+func (j *Job) Begun() bool {
+	b := &j.engine.background
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.waiting) == 0 {
-		b.running--
-		b.waiting = nil
-		return nil
+	return j.begun
+}
+
+// Cancel has the function not run, if it has not begun.
+func (j *Job) Cancel() {
+	b := &j.engine.background
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if j.place != nil {
+		b.unwaitLocked(j)
+		b.tidyLocked(j.user)
 	}
-	f, b.waiting[0] = b.waiting[0], nil
-	b.waiting = b.waiting[1:]
-	return f
+}
+
+func (b *background) unwaitLocked(j *Job) {
+	u := j.user
+	u.waiting.Remove(j.place)
+	j.place = nil
+	b.waiting--
+	if u.waiting.Len() == 0 {
+		b.order.Remove(u.inOrder)
+		u.inOrder = nil
+	}
+}
+
+func (b *background) tidyLocked(u *user) {
+	if u.held == 0 && u.waiting.Len() == 0 {
+		delete(b.users, u.key)
+	}
+}
+
+// mayLocked reports whether u may have a place more. What has no address is the
+// program's own, and may have all.
+func (b *background) mayLocked(u *user) bool {
+	free := b.most - b.running
+	return free > 0 && (!u.key.IsValid() || u.held == 0 || u.held < 3*(free-1))
+}
+
+func (b *background) beginLocked(j *Job) {
+	b.running++
+	j.user.held++
+	j.begun = true
+	go func() {
+		j.engine.protect(j.f)
+		b.end(j.user)
+	}()
+}
+
+// end ends what u had running, and begins what may begin now.
+func (b *background) end(u *user) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running--
+	u.held--
+	for n := b.nextLocked(); n != nil; n = b.nextLocked() {
+		b.order.MoveToBack(n.inOrder)
+		j := n.waiting.Front().Value.(*Job)
+		b.unwaitLocked(j)
+		b.beginLocked(j)
+	}
+	b.tidyLocked(u)
+}
+
+func (b *background) nextLocked() *user {
+	for e := b.order.Front(); e != nil && b.running < b.most; e = e.Next() {
+		if u := e.Value.(*user); b.mayLocked(u) {
+			return u
+		}
+	}
+	return nil
 }
 
 func (b *background) count() int {

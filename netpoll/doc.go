@@ -67,7 +67,8 @@
 // schedules a turn that reads on, since the events of the pause are gone. What the
 // handler left over it is given again before anything is read. Work that lasts, and
 // feeds on turns, runs in the background (Engine.Go), not on the workers: there it
-// could keep the turn that it waits for from running.
+// could keep the turn that it waits for from running. What it does for peers shares
+// its places by address (Engine.GoFor).
 //
 // # TLS
 //

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -69,6 +70,7 @@ func New(opts Options) (*Engine, error) {
 	e.greets.init(opts, true)
 	e.calls.init(opts, false)
 	e.background.most = opts.Background
+	e.background.users = make(map[netip.Addr]*user)
 	e.rings.log = opts.Logger
 	e.rings.most = 2 * opts.Loops
 	e.monitor = newMonitor(e)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -218,6 +219,51 @@ func TestPendingOfBlockedHandler(t *testing.T) {
 	}
 	expect(t, nc, string(make([]byte, size)))
 	g.open()
+}
+
+// No address has all places, and addresses that wait take turns.
+func TestGoForIsShared(t *testing.T) {
+	const most = 8
+	e := newEngine(t, Options{Background: most})
+	greedy, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	ends, begun := make(chan struct{}), make(chan netip.Addr, 4*most)
+	run := func(owner netip.Addr) *Job {
+		return e.GoFor(owner, func() { begun <- owner; <-ends })
+	}
+	var jobs []*Job
+	for range 3 * most {
+		jobs = append(jobs, run(greedy))
+	}
+	if st := e.Stats(); st.Background != most*3/4 || st.BackgroundWaiting != 3*most-most*3/4 {
+		t.Fatalf("%+v", st)
+	}
+	if !run(other).Begun() {
+		t.Error("one address keeps another out")
+	}
+	if run(other).Begun() {
+		t.Error("the last place went to an address that has one")
+	}
+	if !e.Go(func() { begun <- netip.Addr{}; <-ends }) {
+		t.Error("the program's own has no place")
+	}
+	for range most {
+		receive(t, "a beginning", begun)
+	}
+	ends <- struct{}{} // whose it is does not matter: there is one place, and it is nobody's last
+	ends <- struct{}{}
+	receive(t, "a beginning", begun)
+	for _, j := range jobs {
+		j.Cancel()
+	}
+	if st := e.Stats(); st.BackgroundWaiting > 1 {
+		t.Errorf("after Cancel: %+v", st)
+	}
+	close(ends)
+	eventually(t, "nothing is left", func() bool {
+		e.background.mu.Lock()
+		defer e.background.mu.Unlock()
+		return e.background.running == 0 && e.background.waiting == 0 && len(e.background.users) == 0 && e.background.order.Len() == 0
+	})
 }
 
 // Go bounds what runs, runs all in order, survives panics, and is waited for.

@@ -18,8 +18,9 @@ type Options struct {
 	// Workers bounds the goroutines that run handlers, and so the number of
 	// handlers that can block at a time; 1,024 if 0. Idle workers end.
 	Workers int
-	// Background bounds the functions of Engine.Go that run at a time; as many
-	// as Workers if 0. They take no worker's place.
+	// Background bounds the functions of Engine.Go and GoFor that run at a time, for one
+	// address three quarters of them, and less if others have some; as many as Workers
+	// if 0. They take no worker's place. Beyond it they wait.
 	Background int
 	// ReadBuffer is the size in bytes of a worker's read buffer, the most that
 	// one OnData sees; 64 KiB if 0, at least 4 KiB.

@@ -22,6 +22,11 @@ type Stats struct {
 	HandshakesFailed  int64
 	HandshakesShed    int64
 
+	// Background is the number of functions of Go and GoFor that run, BackgroundWaiting
+	// of those that wait for a place.
+	Background        int64
+	BackgroundWaiting int64
+
 	BytesIn     int64 // read from sockets
 	BytesOut    int64 // taken by sockets
 	MessagesIn  int64 // as the protocol above counts them, with CountIn and CountOut
@@ -45,6 +50,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{Open: e.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
 		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load()}
 	e.greets.count(&s)
+	e.background.countInto(&s)
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()
 	now := uint32(e.clock.read())
 	for _, l := range e.loops {
@@ -66,6 +72,12 @@ func (k *shakes) count(s *Stats) {
 	defer k.mu.Unlock()
 	s.Handshakes, s.HandshakesWaiting = int64(len(k.running)), int64(k.waiting)
 	s.HandshakesFailed, s.HandshakesShed = k.failed.Load(), k.shed.Load()
+}
+
+func (b *background) countInto(s *Stats) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.Background, s.BackgroundWaiting = int64(b.running), int64(b.waiting)
 }
 
 // CountIn and CountOut add to the engine's message counters.

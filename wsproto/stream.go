@@ -52,6 +52,7 @@ type stream struct {
 	op   Opcode
 	size int64 // declared so far; the turn's
 	rsv1 bool  // compressed
+	job  *netpoll.Job
 
 	mu      sync.Mutex
 	head    []byte // what was collected before the message was found to be large
@@ -101,7 +102,8 @@ func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *
 	}
 	c.io.CountIn(1)
 	c.extras().stream.Store(s)
-	if c.io.Engine().Go(s.run) {
+	s.job = c.io.Engine().GoFor(netpoll.OwnerOf(c.io.RemoteAddr().Addr()), s.run)
+	if s.job.Begun() {
 		s.begin()
 	}
 	if c.flags.Load()&flagClosed != 0 { // who closed may not have seen s
@@ -198,6 +200,7 @@ func (s *stream) closed(err *CloseError) bool {
 	defer s.mu.Unlock()
 	if s.phase == streamWaits {
 		s.phase = streamDone
+		s.job.Cancel()
 	}
 	if s.phase == streamDone {
 		return false

@@ -402,7 +402,7 @@ func TestStreamShutdown(t *testing.T) {
 	begun := make(chan *Conn, 10)
 	f, ends := reads(begun)
 	h, ended := closes(f)
-	s := &Server{Handler: h, StreamAbove: 10, Engine: netpoll.Options{Background: 2}}
+	s := &Server{Handler: h, StreamAbove: 10, Engine: netpoll.Options{Background: 3}} // two of an address
 	addr := listen(t, s)
 	for range 4 {
 		p := dialPeer(t, addr)
@@ -453,6 +453,9 @@ func TestStreamWaits(t *testing.T) {
 	second.nc.Close()
 	if err := next(t, ended); err.Code != 4000 {
 		t.Error(err)
+	}
+	if n := s.Stats().BackgroundWaiting; n != 0 {
+		t.Errorf("%d wait for a goroutine, and their connections have ended", n)
 	}
 	first.send(masked(0x80, letters(5000)))
 	if end := next(t, ends); end.n != 10_000 || end.err != nil {
