@@ -369,3 +369,10 @@ func (c *Conn) Held() bool {
 	defer c.mu.Unlock()
 	return c.held&heldByHandler != 0
 }
+
+// Paused reports whether reading pauses, for whatever reason.
+func (c *Conn) Paused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held&heldBy != 0
+}

@@ -70,7 +70,7 @@ func (k *Client) begin() {
 	def(&k.PongTimeout, 20*time.Second)
 	k.side = &side{
 		limits:       limits{frame: k.MaxMessage, message: k.MaxMessage},
-		streams:      newStreams(0, min(cmp.Or(k.StreamAbove, k.MaxMessage), k.MaxMessage), k.MaxStream, k.StreamTimeout),
+		streams:      newStreams(0, min(cmp.Or(k.StreamAbove, k.MaxMessage), k.MaxMessage), k.MaxStream, k.StreamTimeout, -1),
 		state:        ws.StateClientSide,
 		ping:         k.PingInterval,
 		pong:         k.PongTimeout,

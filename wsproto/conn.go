@@ -40,6 +40,7 @@ type Conn struct {
 	parser  parser
 	extra   atomic.Pointer[extra]
 	flags   atomic.Uint32
+	since   tick // when the frame began of which not all of the header has come; the turn's: see late.go
 }
 
 // side is what the connections of a server, or of a client, have in common.
@@ -49,6 +50,8 @@ type side struct {
 	state        ws.State // StateServerSide or StateClientSide
 	ping         time.Duration
 	pong         time.Duration
+	sweep        time.Duration // of the engine, by which a ping may be late
+	message      time.Duration // Server.MessageTimeout; without bound unless positive
 	closeTimeout time.Duration
 	server       *Server
 	compression  *Compression // nil: not spoken
@@ -247,26 +250,6 @@ func (c *Conn) mask(key *[4]byte) *[4]byte {
 	return key
 }
 
-// keepAlive pings a peer that was silent, and gives up one that stays so. One that is
-// not read, because a stream has no room, cannot be heard: it has all the time.
-func (c *Conn) keepAlive() {
-	s, idle := c.side, c.io.IdleFor()
-	switch pinged := c.flags.Load()&flagPinged != 0; {
-	case c.io.Held():
-		c.arm(s.ping)
-	case pinged && c.flags.Or(flagSilent)&flagSilent == 0:
-		c.arm(time.Millisecond) // the answer may be there, and this turn still to read it
-	case pinged:
-		c.io.Close(&CloseError{Code: AbnormalClosure, Err: ErrPongTimeout})
-	case idle < s.ping:
-		c.arm(s.ping - idle)
-	default:
-		c.flags.Or(flagPinged)
-		c.write(Ping, nil, 0)
-		c.arm(s.pong)
-	}
-}
-
 // opened marks the handshake as done.
 func (c *Conn) opened() {
 	if streamer(c.handler) != nil {
@@ -277,16 +260,6 @@ func (c *Conn) opened() {
 	}
 	c.flags.Or(flagOpen)
 	c.armFirst()
-}
-
-// armFirst sets the time of the first ping: after between three quarters and the
-// whole of the interval, so that clients who came together are not pinged together.
-func (c *Conn) armFirst() {
-	if p := c.side.ping; p > 0 {
-		c.arm(p - rand.N(p/4+1))
-	} else {
-		c.arm(0)
-	}
 }
 
 func (c *Conn) extras() *extra {

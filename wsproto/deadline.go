@@ -55,7 +55,7 @@ func (c *Conn) pingDue() time.Time {
 	if c.flags.Load()&flagPinged != 0 {
 		return time.Now().Add(c.side.pong)
 	}
-	return time.Now().Add(c.side.ping)
+	return time.Now().Add(c.side.interval())
 }
 
 // next returns the time until the earlier of both; 0 for never.
@@ -102,6 +102,9 @@ func (c *Conn) setDeadlineLocked(d time.Duration) {
 
 // deadline is called when one of the deadlines of an open connection may be over.
 func (c *Conn) deadline() {
+	if c.checkMessage() {
+		return
+	}
 	switch read, ping := c.due(); {
 	case read:
 		c.fail(PolicyViolation, "nothing came in time", ErrReadDeadline)

@@ -27,16 +27,10 @@ func (h *handle) OnOpen() {
 func (h *handle) OnData(data []byte) (used int) {
 	c := (*Conn)(h)
 	flags := c.flags.Load()
-	if flags&(flagOpen|flagPinged) != flagOpen {
-		if flags&flagPinged != 0 { // whatever came is a sign of life
-			c.flags.And(^(flagPinged | flagSilent))
-			c.arm(c.side.ping)
-		}
-		if flags&flagOpen == 0 {
-			used = c.shake(data)
-			if flags = c.flags.Load(); flags&(flagOpen|flagHeld) != flagOpen || used == len(data) {
-				return used
-			}
+	if flags&flagOpen == 0 {
+		used = c.shake(data)
+		if flags = c.flags.Load(); flags&(flagOpen|flagHeld) != flagOpen || used == len(data) {
+			return used
 		}
 	}
 	state := c.side.state
@@ -44,6 +38,12 @@ func (h *handle) OnData(data []byte) (used int) {
 		state = state.Set(ws.StateExtended)
 	}
 	n, err := c.parser.feed(data[used:], state, c.limits(flags), (*frameSink)(c))
+	if n < len(data)-used || c.parser.part != nil || c.since != 0 {
+		c.unfinished(n > 0, n < len(data)-used)
+	}
+	if flags&flagPinged != 0 && n > 0 { // not any byte is a sign of life
+		c.heard()
+	}
 	c.readEnd(flags, err)
 	return used + n
 }
@@ -64,7 +64,12 @@ func (h *handle) Fill() []byte {
 	if c.flags.Load()&(flagOpen|flagPinged) != flagOpen { // OnData has something to do first
 		return nil
 	}
-	return c.parser.room()
+	had := c.parser.held()
+	p := c.parser.room()
+	if n := c.parser.held() - had; n != 0 {
+		c.io.Charge(n)
+	}
+	return p
 }
 
 func (h *handle) Filled(n int) {
@@ -119,6 +124,8 @@ func (h *handle) OnClose(err error) {
 
 // frameSink is the Conn as the parser sees it.
 type frameSink Conn
+
+func (s *frameSink) charge(n int) { s.io.Charge(n) }
 
 func (s *frameSink) message(op Opcode, payload []byte) bool {
 	c := (*Conn)(s)

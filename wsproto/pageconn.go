@@ -57,7 +57,7 @@ func (c *pageConn) mayStay(r *http.Request) bool {
 }
 
 // pagePiece is how many bytes are written with one deadline.
-const pagePiece = 64 << 10
+const pagePiece = 32 << 10
 
 func (c *pageConn) Write(p []byte) (n int, err error) {
 	for {

@@ -35,6 +35,8 @@ type sink interface {
 	// streaming reports whether the stream before is still at work. Then no data
 	// frame is parsed; who returns true sees to it that feed is called again.
 	streaming() bool
+	// charge counts memory for a message that is incomplete: n bytes more, or fewer.
+	charge(n int)
 }
 
 // partial is a message of which a part has come.
@@ -49,6 +51,15 @@ type partial struct {
 	text validator
 
 	stream *stream // takes the payload in place of buf, if not nil
+	since  tick    // when it began, as far as somebody noted it; 0 if not
+}
+
+// held returns what is counted for the message: buffers that are large enough to matter.
+func (r *parser) held() int {
+	if m := r.part; m != nil && cap(m.buf) >= minSlab {
+		return cap(m.buf)
+	}
+	return 0
 }
 
 // streamed stands in parser.part from the end of a streamed message to the next data
@@ -224,6 +235,9 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 		if m.stream = s.stream(m.op, m.buf, m.rsv1, h.Length); m.stream == nil {
 			return err
 		}
+		if n := r.held(); n != 0 {
+			s.charge(-n) // the stream's, which is bounded
+		}
 		m.buf = nil
 	}
 	m.left, m.fin, m.mask, m.pos = h.Length, h.Fin, h.Mask, 0
@@ -245,7 +259,11 @@ func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 	if m.stream != nil {
 		m.stream.write(p)
 	} else {
+		had := r.held()
 		m.append(p)
+		if n := r.held() - had; n != 0 {
+			s.charge(n)
+		}
 	}
 	more, err = r.payloadEnd(s)
 	return len(p), more, err
@@ -338,6 +356,9 @@ func (r *parser) frameEnd(s sink) (more bool, err error) {
 	}
 	if m.op == Text && !m.text.done() {
 		return false, ErrText
+	}
+	if n := r.held(); n != 0 {
+		s.charge(-n)
 	}
 	defer m.free()
 	if m.stream != nil {

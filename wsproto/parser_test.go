@@ -15,7 +15,10 @@ import (
 type record struct {
 	events []string
 	stop   Opcode // stops at the first of these, if not 0
+	held   int    // as charged
 }
+
+func (r *record) charge(n int) { r.held += n }
 
 func (r *record) message(op Opcode, p []byte) bool { return r.add(op, p) }
 func (r *record) inflate(op Opcode, p []byte) (bool, error) {
@@ -345,3 +348,4 @@ func (n *count) control(Opcode, []byte) bool                { return true }
 func (n *count) inflate(Opcode, []byte) (bool, error)       { *n++; return true, nil }
 func (n *count) stream(Opcode, []byte, bool, int64) *stream { return nil }
 func (n *count) streaming() bool                            { return false }
+func (n *count) charge(int)                                 {}

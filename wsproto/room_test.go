@@ -36,7 +36,10 @@ func TestParserRoom(t *testing.T) {
 	defer p.drop()
 	for data := []byte(in); len(data) > 0; {
 		n := min(len(data), 1+rnd.IntN(200_000))
-		if room := p.room(); room != nil {
+		had := p.held()
+		room := p.room()
+		got.charge(p.held() - had)
+		if room != nil {
 			n = copy(room, data[:n])
 			rooms++
 			if err := p.filled(n, &got); err != nil {
@@ -49,7 +52,9 @@ func TestParserRoom(t *testing.T) {
 			}
 			n = used
 		}
-		data = data[n:]
+		if data = data[n:]; got.held != p.held() {
+			t.Fatalf("%d bytes are charged, and %d held", got.held, p.held())
+		}
 	}
 	if !slices.Equal(got.events, want) {
 		t.Errorf("%d events, want %d, or their contents differ", len(got.events), len(want))

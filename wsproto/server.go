@@ -230,10 +230,12 @@ func (s *Server) begin() error {
 		}
 		s.side = &side{
 			limits:       limits{frame: cmp.Or(s.MaxFrame, s.MaxMessage), message: s.MaxMessage},
-			streams:      newStreams(s.MaxFrame, cmp.Or(s.StreamAbove, s.MaxMessage), s.MaxStream, s.StreamTimeout),
+			streams:      newStreams(s.MaxFrame, cmp.Or(s.StreamAbove, s.MaxMessage), s.MaxStream, s.StreamTimeout, s.MinRate),
 			state:        ws.StateServerSide,
 			ping:         s.PingInterval,
 			pong:         s.PongTimeout,
+			sweep:        s.engine.Options().Sweep,
+			message:      s.MessageTimeout,
 			closeTimeout: s.CloseTimeout,
 			server:       s,
 			compression:  s.Compression.withDefaults(),

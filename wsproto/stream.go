@@ -17,16 +17,17 @@ type streams struct {
 	all     limits // of one where nothing is collected
 	most    int64  // payload
 	timeout time.Duration
+	rate    int // Server.MinRate; none unless positive
 }
 
-func newStreams(frame, above int, most int64, timeout time.Duration) streams {
+func newStreams(frame, above int, most int64, timeout time.Duration, rate int) streams {
 	if most = cmp.Or(most, 1<<30); most < 0 {
 		most = math.MaxInt64
 	}
 	if frame == 0 {
 		frame = int(min(most, math.MaxInt))
 	}
-	return streams{limits{frame, above}, limits{frame, -1}, most, cmp.Or(timeout, time.Minute)}
+	return streams{limits{frame, above}, limits{frame, -1}, most, cmp.Or(timeout, time.Minute), rate}
 }
 
 func (s *streams) limits(flags uint32) *limits {
@@ -54,6 +55,10 @@ type stream struct {
 	rsv1 bool  // compressed
 	job  *netpoll.Job
 
+	// Of what is thrown away, the turn's: since when, and how many bytes.
+	over      tick
+	overBytes int
+
 	mu      sync.Mutex
 	head    []byte // what was collected before the message was found to be large
 	ring    []byte
@@ -68,6 +73,7 @@ type stream struct {
 	onClose *CloseError   // OnClose is due with it
 	wake    chan struct{} // has one if there is something new
 	timer   *time.Timer
+	pace    pace // of the waits for more
 }
 
 type streamPhase uint8
@@ -92,7 +98,8 @@ func (c *Conn) streaming() *stream {
 // about to.
 func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *stream {
 	flags := c.flags.Load()
-	s := &stream{c: c, op: op, size: int64(len(head)), rsv1: deflated, head: head, wake: make(chan struct{}, 1)}
+	s := &stream{c: c, op: op, size: int64(len(head)), rsv1: deflated, head: head, wake: make(chan struct{}, 1),
+		pace: newPace(c.side.timeout, c.side.rate)}
 	if flags&flagStream == 0 || !s.admit(frame) {
 		return nil
 	}
@@ -259,6 +266,17 @@ func (s *stream) room(n int) int {
 	return n
 }
 
+// thrown returns since when the rest of the message is thrown away, as far as was noted,
+// and how much of it has come; 0 if it is not.
+func (s *stream) thrown() (over tick, bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.discards() && s.over == 0 {
+		s.over = now()
+	}
+	return s.over, s.overBytes
+}
+
 // discards reports whether nobody will read any more.
 func (s *stream) discards() bool { return s.phase == streamDone || s.cut }
 
@@ -267,8 +285,10 @@ func (s *stream) write(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.discards() {
+		s.overBytes += len(p)
 		return
 	}
+	s.pace.credit(len(p))
 	at := s.first + s.n
 	if at >= len(s.ring) {
 		at -= len(s.ring)

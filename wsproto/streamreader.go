@@ -118,11 +118,11 @@ func (s *stream) tookLocked(n int) {
 // waitLocked waits for something new, without the lock.
 func (s *stream) waitLocked() {
 	if s.timer == nil {
-		s.timer = time.NewTimer(s.c.side.streams.timeout)
+		s.timer = time.NewTimer(s.pace.left)
 	} else {
-		s.timer.Reset(s.c.side.streams.timeout)
+		s.timer.Reset(s.pace.left)
 	}
-	late := false
+	late, begin := false, time.Now()
 	s.mu.Unlock()
 	select {
 	case <-s.wake:
@@ -135,6 +135,7 @@ func (s *stream) waitLocked() {
 			fmt.Errorf("wsproto: the next bytes of a message took too long: %w", os.ErrDeadlineExceeded))
 	}
 	s.mu.Lock()
+	s.pace.left -= time.Since(begin)
 }
 
 func (s *stream) hasNews() bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -38,6 +39,8 @@ type Writer struct {
 	buf *[fragment]byte
 	n   int // bytes in buf
 	err error
+
+	pace pace
 }
 
 // NewWriter begins a message, Text, which has to be UTF-8, or Binary. The error is
@@ -56,7 +59,7 @@ func (c *Conn) NewWriter(op Opcode) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wsproto: %w", err)
 	}
-	return &Writer{c: c, x: x, op: op}, nil
+	return &Writer{c: c, x: x, op: op, pace: newPace(c.side.timeout, c.side.rate)}, nil
 }
 
 // Write adds p to the message. An error ends the Writer: it wraps netpoll.ErrClosed,
@@ -115,7 +118,10 @@ func (w *Writer) frame(fin bool, p []byte) {
 		ws.Cipher(p, *k, 0)
 	}
 	w.op = Continuation
-	if err := w.x.Write(head, p, w.c.side.streams.timeout); err != nil {
+	w.pace.credit(len(p))
+	var err error
+	w.pace.wait(func(until time.Time) { err = w.x.Write(head, p, time.Until(until)) })
+	if err != nil {
 		w.err = fmt.Errorf("wsproto: the message is cut short: %w", err)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			w.c.fail(PolicyViolation, "the message is taken too slowly", w.err)

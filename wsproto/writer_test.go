@@ -229,7 +229,7 @@ func TestWriterCut(t *testing.T) {
 			h, ended := closes(&Funcs{})
 			s := &Server{Handler: h, CloseTimeout: 50 * time.Millisecond, Engine: brisk}
 			if name == "silence" {
-				s.StreamTimeout = 50 * time.Millisecond
+				s.StreamTimeout, s.MinRate = 50*time.Millisecond, 1<<20
 			}
 			p, c := connected(t, s)
 			w := newWriter(t, c, Binary)
