@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/internal/strictjson"
@@ -88,27 +88,63 @@ func (c *Chat) visit(r *http.Request) account.Visit {
 	}
 }
 
-// call is a request of somebody who is logged in. What a handler returns as an error is
-// answered by withLogin.
+// call is a request of somebody who is logged in. Its handler asks the store while it has
+// one of the places for that, so it waits for nothing else: the body has been read before,
+// and what the handler answers, or returns as an error, is written after.
 type call struct {
 	w http.ResponseWriter
 	*http.Request
 	user  store.User
 	login store.Login
+	body  []byte
+
+	status int // of the answer ...
+	value  any // ... which is this in JSON, or nothing
 }
 
 // withLogin serves those who are logged in.
 func (c *Chat) withLogin(h func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		l, u, err := c.accounts.Who(r.Context(), c.visit(r))
-		if err == nil && r.Method == http.MethodPost {
-			err = checkType(r)
-		}
+		k := &call{w: w, Request: r}
+		err := c.open(k)
 		if err == nil {
-			err = h(&call{w, r, u, l})
+			err = c.inTurn(h, k)
 		}
-		c.failed(w, err)
+		switch {
+		case err != nil:
+			c.failed(w, err)
+		case k.value == nil:
+			w.WriteHeader(k.status)
+		default:
+			answer(w, k.status, k.value)
+		}
 	}
+}
+
+// open finds out whose request it is, and reads its body.
+func (c *Chat) open(k *call) (err error) {
+	if k.login, k.user, err = c.accounts.Who(k.Context(), c.visit(k.Request)); err != nil {
+		return err
+	}
+	if err := c.mayAsk(k.user.ID); err != nil || k.Method != http.MethodPost {
+		return err
+	}
+	k.body, err = readBody(k.w, k.Request)
+	return err
+}
+
+// inTurn calls a handler, which asks the store, when it is the user's turn.
+func (c *Chat) inTurn(h func(*call) error, k *call) error {
+	leave, err := c.calls.Enter(k.Context(), k.user.ID)
+	if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
+		c.counters.refused.Add(1)
+		return tooMuch(time.Second)
+	}
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return h(k)
 }
 
 // apiError is an error that says what it is answered with.
@@ -128,6 +164,7 @@ func (c *Chat) failed(w http.ResponseWriter, err error) {
 	var (
 		api     *apiError
 		many    *account.TooManyError
+		busy    *busyError
 		invalid *account.InvalidError
 	)
 	switch {
@@ -137,6 +174,9 @@ func (c *Chat) failed(w http.ResponseWriter, err error) {
 	case errors.As(err, &many):
 		w.Header().Set("Retry-After", strconv.Itoa(many.Seconds()))
 		fail(w, http.StatusTooManyRequests, many.Error())
+	case errors.As(err, &busy):
+		w.Header().Set("Retry-After", strconv.Itoa(busy.seconds()))
+		fail(w, http.StatusTooManyRequests, busy.Error())
 	case errors.As(err, &invalid):
 		fail(w, http.StatusBadRequest, invalid.Error())
 	case errors.Is(err, account.ErrNoLogin), errors.Is(err, account.ErrWrong):
@@ -157,26 +197,33 @@ func (c *Chat) failed(w http.ResponseWriter, err error) {
 	}
 }
 
-func answer(w http.ResponseWriter, status int, v any) error {
+// answer encodes before the status is sent: after that nothing could be told any more.
+func answer(w http.ResponseWriter, status int, v any) {
+	b, err := encode(v)
+	if err != nil {
+		panic(err) // all that is told consists of numbers and strings
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // nobody to tell if the client is gone
-	return nil
+	_, _ = w.Write(append(b, '\n')) // nobody to tell if the client is gone
 }
 
 func fail(w http.ResponseWriter, status int, reason string) {
-	_ = answer(w, status, map[string]string{"error": reason})
+	answer(w, status, map[string]string{"error": reason})
 }
 
-func (k *call) answer(status int, v any) error { return answer(k.w, status, v) }
+// answer has a call answered.
+func (k *call) answer(status int, v any) error {
+	k.status, k.value = status, v
+	return nil
+}
 
+// done has a call answered with nothing.
 func (k *call) done() error {
-	k.w.WriteHeader(http.StatusNoContent)
+	k.status = http.StatusNoContent
 	return nil
 }
 
@@ -193,29 +240,34 @@ const (
 	bodyTime = 30 * time.Second // else what has come of a body could be held for ever
 )
 
-// readJSON reads a body, which is one JSON object, into v.
-func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+// readBody reads a body, which is JSON, within bounds of size and time.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkType(r); err != nil {
-		return err
+		return nil, err
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return errorf(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", large.Limit)
+		return nil, errorf(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", large.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errorf(http.StatusRequestTimeout, "the body did not come within %v", bodyTime)
+		return nil, errorf(http.StatusRequestTimeout, "the body did not come within %v", bodyTime)
 	case err != nil:
-		return errorf(http.StatusBadRequest, "the body could not be read: %v", err)
+		return nil, errorf(http.StatusBadRequest, "the body could not be read: %v", err)
 	}
+	return body, nil
+}
+
+// parseJSON reads one JSON object into v.
+func parseJSON(body []byte, v any) error {
 	if err := strictjson.Unmarshal(body, v); err != nil {
 		return errorf(http.StatusBadRequest, "the body is not the JSON object that is wanted: %v", err)
 	}
 	return nil
 }
 
-func (k *call) readJSON(v any) error { return readJSON(k.w, k.Request, v) }
+func (k *call) readJSON(v any) error { return parseJSON(k.body, v) }
 
 // room returns the room that the path names.
 func (k *call) room() (int64, error) {
@@ -250,7 +302,9 @@ func (k *call) limit(otherwise, most int64) (int, error) {
 
 func (c *Chat) health(w http.ResponseWriter, _ *http.Request) {
 	s, h := c.server.Stats(), c.hub.Stats()
-	_ = answer(w, http.StatusOK, map[string]any{"status": "ok", "connections": s.Open, "topics": h.Topics})
+	answer(w, http.StatusOK, map[string]any{
+		"status": "ok", "connections": s.Open, "topics": h.Topics, "uncommitted": c.scribe.waiting(), "refused": c.counters.refused.Load(),
+	})
 }
 
 func socketOnly(w http.ResponseWriter, r *http.Request) {

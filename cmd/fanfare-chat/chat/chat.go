@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -18,10 +20,11 @@ import (
 type Options struct {
 	Store    store.Store
 	Accounts *account.Accounts
-	Page     http.Handler     // what is not of the API: the page
-	Logger   *slog.Logger     // slog.Default() if nil
-	Proxies  wsproto.Proxies  // those in front that are trusted: see wsproto.Server
-	Hosts    []string         // further names of this server: see wsproto.Server
+	Page     http.Handler    // what is not of the API: the page
+	Logger   *slog.Logger    // slog.Default() if nil
+	Proxies  wsproto.Proxies // those in front that are trusted: see wsproto.Server
+	Hosts    []string        // further names of this server: see wsproto.Server
+	Limits   Limits
 	Now      func() time.Time // the clock; time.Now if nil
 }
 
@@ -34,6 +37,12 @@ type Chat struct {
 	hub      *hub.Hub
 	sessions *session.Endpoint
 	scribe   *scribe
+	limits   Limits
+	rates    rates
+	jobs     *jobs
+	calls    *fair.Gate[int64] // of the API, to the store
+	entering chan struct{}     // handshakes that ask the store
+	counters counters
 	ended    endings
 	sweeper  *sweeper
 }
@@ -45,12 +54,25 @@ const (
 	// maxPending is for how much of a room a client may be late, in bytes, as a page is
 	// that has just been opened over a slow line.
 	maxPending = 4 << 20
-	// workers bounds who waits for the store at a time, and so how many changes one
-	// transaction has. Each holds a stack and a buffer, for which all who are connected
-	// would pay: when a server has been restarted they all come at once.
+	// workers bounds the turns at a time, of which only handshakes wait for the store. Each
+	// holds a stack and a buffer, for which all who are connected would pay: when a server
+	// has been restarted they all come at once.
 	workers    = 64
 	readBuffer = 16 << 10
+	// mostEntering bounds the handshakes that wait for the store at a time: the other
+	// workers are for those who are connected.
+	mostEntering = workers / 2
+
+	// askers are the goroutines that ask the store whether a user may hear a room; of one
+	// user, and in total, so many questions wait.
+	askers, askedByUser, askedByAll = 8, 512, 1 << 16
+	// callers are the requests of the API that ask the store at a time, of them so many of
+	// one user; and so many wait, of one user and in total.
+	callers, callersOfUser, callsOfUser, callsOfAll = 16, 4, 32, 2048
 )
+
+// counters count what was refused.
+type counters struct{ refused atomic.Int64 }
 
 // New returns a chat, which is served by its Server, and closed by Close.
 func New(o Options) *Chat {
@@ -60,7 +82,13 @@ func New(o Options) *Chat {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Chat{opts: o, store: o.Store, accounts: o.Accounts}
+	c := &Chat{
+		opts: o, store: o.Store, accounts: o.Accounts, limits: o.Limits.withDefaults(),
+		jobs:     newJobs(askers, askedByUser, askedByAll),
+		calls:    fair.NewGate[int64](callers, callersOfUser, callsOfUser, callsOfAll),
+		entering: make(chan struct{}, mostEntering),
+	}
+	c.rates = newRates(c.limits)
 	c.server = &wsproto.Server{
 		Accept:     c.accept,
 		HTTP:       c.pages(),
@@ -78,12 +106,13 @@ func New(o Options) *Chat {
 		OnDrop:       session.OnDrop,
 	})
 	c.sessions = session.New(c.hub, session.Options{
-		Identify:   c.identify,
-		Authorize:  c.authorize,
-		Subscribed: c.subscribed,
-		Publish:    c.publish,
+		Identify:        c.identify,
+		AuthorizeAsync:  c.authorize,
+		SubscribedAsync: c.subscribed,
+		PublishAsync:    c.publish,
+		Delay:           c.delay,
 	})
-	c.scribe = newScribe(o.Store, o.Now, c.announce)
+	c.scribe = newScribe(o.Store, c.limits.Uncommitted, c.limits.AllUncommitted, o.Now, c.announce)
 	c.sweeper = newSweeper(c.sweep)
 	return c
 }
@@ -99,6 +128,7 @@ func (c *Chat) Server() *wsproto.Server { return c.server }
 // the store may be closed then.
 func (c *Chat) Close() {
 	c.sweeper.close()
+	c.jobs.close()
 	c.scribe.close()
 }
 

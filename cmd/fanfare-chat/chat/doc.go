@@ -6,8 +6,16 @@
 // All that is said goes through one goroutine, the scribe: it takes what waits, has the
 // store write it in one transaction, publishes the outcomes in the same order, and then
 // answers those who wait. So what a client sees has been stored, all see a room in the
-// order of its revisions, and while one transaction is written, the next gathers. Who
-// sends a message holds a worker meanwhile: that is what slows down who sends too fast.
+// order of its revisions, and while one transaction is written, the next gathers: of each
+// user in turn, so that a user who says much keeps only themselves waiting.
+//
+// # What waits for the store
+//
+// No worker does, but for a bounded part of them with handshakes: a connection waits, and
+// the worker goes on. Questions about who is in a room are asked by a few goroutines of
+// their own (jobs), and requests of the API by those of net/http, a bounded number at a
+// time, in turns of the users; they hold a place neither while the body comes nor while
+// the answer is read. All that waits is bounded for each user and in total (Limits).
 //
 // # Who sees what
 //
@@ -20,8 +28,7 @@
 //
 // # Locks
 //
-// None is held while the store or the hub is called, but scribe.mu, which who wants
-// something written shares while handing it over. hub.Disconnect waits for a request of
-// the connection that is under way: so it is called from requests of HTTP and from the
-// sweeper, and never from a hook of package session.
+// None is held while the store or the hub is called. scribe.mu and jobs.mu are leaves.
+// hub.Disconnect waits for a request of the connection that is under way: so it is called
+// from requests of HTTP and from the sweeper, and never from a hook of package session.
 package chat

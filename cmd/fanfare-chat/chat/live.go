@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -27,7 +28,17 @@ func visitorOf(m *hub.Member) *visitor { return m.Value().(*visitor) }
 
 // who returns the login of a handshake, or refuses it.
 func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
-	l, u, err := c.accounts.Who(r.Context(), account.Visit{
+	select {
+	case c.entering <- struct{}{}:
+		defer func() { <-c.entering }()
+	default:
+		return store.Login{}, store.User{}, &wsproto.Refusal{
+			Status: http.StatusServiceUnavailable, Reason: "too many connect at once; try again in a second", Header: http.Header{"Retry-After": {"1"}},
+		}
+	}
+	ctx, cancel := c.brief()
+	defer cancel()
+	l, u, err := c.accounts.Who(ctx, account.Visit{
 		Addr: r.ClientAddr(), Secure: r.Secure(), Cookies: strings.Join(r.Headers()["Cookie"], ";"),
 	})
 	switch {
@@ -50,27 +61,31 @@ func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
 	return hub.Identity{User: userName(u.ID), Data: data, Value: &visitor{u.ID, u.Name, l.Hash}}, err
 }
 
-// authorize is a session's Options.Authorize: what a member may do with a topic.
-func (c *Chat) authorize(m *hub.Member, do, topic string) error {
-	if c.ended.has(visitorOf(m).login) {
+// authorize is a session's Options.AuthorizeAsync: what a member may do with a topic. The
+// store is asked without holding a worker.
+func (c *Chat) authorize(m *hub.Member, do, topic string, done func(error)) {
+	v := visitorOf(m)
+	if c.ended.has(v.login) {
 		m.To().Close(loggedOut, loggedOutReason)
-		return wire.Errorf(wire.Forbidden, "%s", loggedOutReason)
+		done(wire.Errorf(wire.Forbidden, "%s", loggedOutReason))
+		return
 	}
 	room, ok := roomOf(topic)
 	switch {
-	case hub.IsUserTopic(topic) && do != wire.Publish:
-		return nil // it is the member's own
+	case hub.IsUserTopic(topic) && do != wire.Publish: // it is the member's own
+		done(nil)
 	case !ok:
-		return wire.Errorf(wire.Forbidden, "there is no topic %q here: rooms are %sID, and who is there %sID", topic, roomPrefix, herePrefix)
-	case do == wire.Publish:
-		return nil // which publish sees to
+		done(wire.Errorf(wire.Forbidden, "there is no topic %q here: rooms are %sID, and who is there %sID", topic, roomPrefix, herePrefix))
+	case do == wire.Publish: // which publish sees to
+		done(nil)
+	default:
+		c.jobs.add(v.id, func() { done(c.mayHear(v.id, room)) }, func(err error) { done(c.refusal(err)) })
 	}
-	return c.mayHear(visitorOf(m).id, room)
 }
 
-// subscribed is a session's Options.Subscribed.
-func (c *Chat) subscribed(m *hub.Member, topic string) error {
-	return c.authorize(m, wire.Subscribe, topic)
+// subscribed is a session's Options.SubscribedAsync.
+func (c *Chat) subscribed(m *hub.Member, topic string, done func(error)) {
+	c.authorize(m, wire.Subscribe, topic, done)
 }
 
 // roomOf returns the room that a topic is about.
@@ -100,6 +115,9 @@ func (c *Chat) refusal(err error) error {
 		return wire.Errorf(wire.Forbidden, "that is not allowed")
 	case errors.Is(err, errClosed):
 		return wire.Errorf(wire.Unavailable, "%v", err)
+	case errors.Is(err, fair.ErrOwner), errors.Is(err, fair.ErrTotal):
+		c.counters.refused.Add(1)
+		return wire.Errorf(wire.Busy, "%v; try again in a second", err)
 	}
 	c.opts.Logger.Error("the store does not answer", "error", err)
 	return wire.Errorf(wire.Unavailable, unavailable)
@@ -139,29 +157,39 @@ func parseRequest(data []byte) (q request, err error) {
 	return q, nil
 }
 
-// publish is a session's Options.Publish.
-func (c *Chat) publish(m *hub.Member, r *wire.Request) (hub.Receipt, error) {
+// publish is a session's Options.PublishAsync: done is called when the store has it.
+func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
+	if err := c.mayPublish(visitorOf(m).id); err != nil {
+		done(hub.Receipt{}, err)
+		return
+	}
 	q, err := parseRequest(r.Data)
 	if err != nil {
-		return hub.Receipt{}, err
+		done(hub.Receipt{}, err)
+		return
 	}
 	if _, ok := roomIn(r.Topic, herePrefix); ok {
-		return c.typing(m, r.Topic, q)
+		done(c.typing(m, r.Topic, q))
+		return
 	}
 	room, ok := roomIn(r.Topic, roomPrefix)
 	if !ok {
-		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "%q is no room", r.Topic)
+		done(hub.Receipt{}, wire.Errorf(wire.Forbidden, "%q is no room", r.Topic))
+		return
 	}
 	change, err := q.change()
 	if err != nil {
-		return hub.Receipt{}, err
+		done(hub.Receipt{}, err)
+		return
 	}
 	change.Room, change.User = room, visitorOf(m).id
-	w := c.scribe.write(change)
-	if errors.Is(w.Err, store.ErrNotFound) && change.Act != store.Send {
-		return w.receipt, wire.Errorf(wire.Forbidden, "there is no such message, or it has been deleted")
-	}
-	return w.receipt, c.refusal(w.Err)
+	c.scribe.write(change, func(w written) {
+		if errors.Is(w.Err, store.ErrNotFound) && change.Act != store.Send {
+			done(w.receipt, wire.Errorf(wire.Forbidden, "there is no such message, or it has been deleted"))
+			return
+		}
+		done(w.receipt, c.refusal(w.Err))
+	})
 }
 
 // change returns what a request wants to be done.

@@ -20,8 +20,12 @@ type credentials struct {
 func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 	enter func(ctx context.Context, from account.Visit, name, password string) (account.Entry, error),
 ) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
 	var q credentials
-	if err := readJSON(w, r, &q); err != nil {
+	if err := parseJSON(body, &q); err != nil {
 		return err
 	}
 	v := c.visit(r)
@@ -36,7 +40,8 @@ func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 		}
 	}
 	http.SetCookie(w, account.Cookie(e.Token, v.Secure))
-	return answer(w, status, map[string]userJSON{"user": sayUser(e.User)})
+	answer(w, status, map[string]userJSON{"user": sayUser(e.User)})
+	return nil
 }
 
 func (c *Chat) signUp(w http.ResponseWriter, r *http.Request) {

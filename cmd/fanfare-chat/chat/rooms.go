@@ -76,6 +76,9 @@ func (c *Chat) addRoom(k *call) error {
 	if err != nil {
 		return &account.InvalidError{Reason: err}
 	}
+	if err := c.mayAdd(k, 0, k.user.ID, c.limits.Rooms); err != nil {
+		return err
+	}
 	kind := store.Open
 	if q.Private {
 		kind = store.Private
@@ -91,6 +94,9 @@ func (c *Chat) addRoom(k *call) error {
 func (c *Chat) join(k *call) error {
 	room, err := k.room()
 	if err != nil {
+		return err
+	}
+	if err := c.mayAdd(k, room, k.user.ID, c.limits.Rooms); err != nil {
 		return err
 	}
 	p, err := c.store.Join(k.Context(), room, k.user.ID)
@@ -124,6 +130,9 @@ func (c *Chat) invite(k *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.mayAdd(k, room, u.ID, 2*c.limits.Rooms); err != nil {
+		return err
+	}
 	added, err := c.store.Invite(k.Context(), room, k.user.ID, u.ID)
 	if err != nil {
 		return err
@@ -137,6 +146,9 @@ func (c *Chat) invite(k *call) error {
 func (c *Chat) direct(k *call) error {
 	u, err := c.named(k)
 	if err != nil {
+		return err
+	}
+	if err := c.mayAdd(k, 0, k.user.ID, 2*c.limits.Rooms); err != nil {
 		return err
 	}
 	r, made, err := c.store.DirectRoom(k.Context(), k.user.ID, u.ID, c.opts.Now())

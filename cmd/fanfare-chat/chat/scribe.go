@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 )
@@ -14,27 +15,29 @@ import (
 const (
 	// maxBatch is how many changes are written in one transaction, at most.
 	maxBatch = 256
-	// writeTime is how long a transaction may take. Those who wait hold workers.
+	// writeTime is how long a transaction may take.
 	writeTime = 10 * time.Second
 )
 
 // scribe writes what is said, one batch after the other, and announces it in the same
-// order. Its methods are safe from any goroutine.
+// order. A batch has one change of each user in turn, so that who says much does not keep
+// others waiting. Its methods are safe from any goroutine.
 type scribe struct {
 	store    store.Store
 	now      func() time.Time
 	announce func(*store.Message) hub.Receipt
-	pending  chan *writing
+	some     chan struct{} // has a token while there may be something pending
 	done     chan struct{} // closed when all is written
 
-	mu     sync.RWMutex // shared to send to pending
-	closed bool
+	mu      sync.Mutex
+	pending *fair.Queue[int64, *writing] // by user
+	closed  bool
 }
 
-// writing is a change that somebody waits for.
+// writing is a change on its way. done is called once, and must not block.
 type writing struct {
 	change store.Change
-	result chan written
+	done   func(written)
 }
 
 // written is what became of it.
@@ -43,64 +46,95 @@ type written struct {
 	receipt hub.Receipt // zero if there was nothing to announce
 }
 
-// newScribe returns a scribe that has its goroutine. announce is called for each message
-// that is new or has changed, in the order of the room's revisions.
-func newScribe(s store.Store, now func() time.Time, announce func(*store.Message) hub.Receipt) *scribe {
-	w := &scribe{store: s, now: now, announce: announce, pending: make(chan *writing, maxBatch), done: make(chan struct{})}
+// newScribe returns a scribe that has its goroutine, and room for as many changes of each
+// user, and in total. announce is called for each message that is new or has changed, in
+// the order of the room's revisions.
+func newScribe(s store.Store, perUser, total int, now func() time.Time, announce func(*store.Message) hub.Receipt) *scribe {
+	w := &scribe{
+		store: s, now: now, announce: announce, pending: fair.NewQueue[int64, *writing](perUser, total),
+		some: make(chan struct{}, 1), done: make(chan struct{}),
+	}
 	go w.run()
 	return w
 }
 
 var errClosed = errors.New("the server is about to end")
 
-// write returns when the change has been stored and announced, or has failed. At is set.
-func (s *scribe) write(change store.Change) written {
-	w := &writing{change, make(chan written, 1)}
-	s.mu.RLock()
+// write has a change stored and announced. It never waits: done is called when that has
+// happened or has failed, perhaps before write returns. At is set.
+func (s *scribe) write(change store.Change, done func(written)) {
+	fail := func(done func(written), err error) { done(written{Outcome: store.Outcome{Err: err}}) }
+	s.mu.Lock()
 	if s.closed {
-		s.mu.RUnlock()
-		return written{Outcome: store.Outcome{Err: errClosed}}
+		s.mu.Unlock()
+		fail(done, errClosed)
+		return
 	}
-	s.pending <- w
-	s.mu.RUnlock()
-	return <-w.result
+	shed, was, err := s.pending.Push(change.User, &writing{change, done})
+	s.mu.Unlock()
+	if was {
+		fail(shed.done, fair.ErrTotal)
+	}
+	if err != nil {
+		fail(done, err)
+		return
+	}
+	s.wake()
+}
+
+func (s *scribe) wake() {
+	select {
+	case s.some <- struct{}{}:
+	default:
+	}
 }
 
 // close returns when all that is pending is written. What comes later fails.
 func (s *scribe) close() {
 	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		close(s.pending)
-	}
+	s.closed = true
 	s.mu.Unlock()
+	s.wake()
 	<-s.done
 }
 
 func (s *scribe) run() {
 	defer close(s.done)
 	batch := make([]*writing, 0, maxBatch)
-	for first := range s.pending {
-		batch = append(batch[:0], first)
-		s.gather(&batch)
-		s.commit(batch)
-		clear(batch) // what was said is not to be held until as many say something again
+	for range s.some {
+		for {
+			var closed bool
+			if batch, closed = s.gather(batch[:0]); len(batch) == 0 {
+				if closed {
+					return
+				}
+				break
+			}
+			s.commit(batch)
+			clear(batch) // what was said must not be held until as many say something again
+		}
 	}
 }
 
-// gather adds what waits already.
-func (s *scribe) gather(batch *[]*writing) {
-	for len(*batch) < maxBatch {
-		select {
-		case w, ok := <-s.pending:
-			if !ok {
-				return
-			}
-			*batch = append(*batch, w)
-		default:
-			return
+// gather takes what waits, as much as one transaction has, in turns of the users.
+func (s *scribe) gather(batch []*writing) (_ []*writing, closed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(batch) < maxBatch {
+		_, w, ok := s.pending.Pop(nil)
+		if !ok {
+			break
 		}
+		batch = append(batch, w)
 	}
+	return batch, s.closed
+}
+
+// waiting returns how many changes are pending.
+func (s *scribe) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending.Len()
 }
 
 func (s *scribe) commit(batch []*writing) {
@@ -125,6 +159,6 @@ func (s *scribe) commit(batch []*writing) {
 		}
 	}
 	for i, w := range batch {
-		w.result <- results[i]
+		w.done(results[i])
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 )
@@ -40,12 +41,10 @@ func (l *ledger) Apply(_ context.Context, changes []store.Change) ([]store.Outco
 	return out, nil
 }
 
-// While one batch is written the next gathers; all are announced once, in order, and not
-// before they are stored; and what is pending at the end is written.
-func TestScribe(t *testing.T) {
-	l := &ledger{enter: make(chan struct{}), leave: make(chan struct{})}
+// scribeOf returns a scribe of a store that waits, and what it has announced.
+func scribeOf(t *testing.T, l *ledger, perUser, total int) (*scribe, *[]int64) {
 	var announced []int64
-	s := newScribe(l, func() time.Time { return time.UnixMilli(7) }, func(m *store.Message) hub.Receipt {
+	return newScribe(l, perUser, total, func() time.Time { return time.UnixMilli(7) }, func(m *store.Message) hub.Receipt {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if m.Rev > l.rev || m.Sent.UnixMilli() != 7 {
@@ -53,11 +52,19 @@ func TestScribe(t *testing.T) {
 		}
 		announced = append(announced, m.Rev)
 		return hub.Receipt{Receivers: 1}
-	})
+	}), &announced
+}
+
+// While one batch is written the next gathers; all are announced once, in order, and not
+// before they are stored; and what is pending at the end is written.
+func TestScribe(t *testing.T) {
+	l := &ledger{enter: make(chan struct{}), leave: make(chan struct{})}
+	s, announced := scribeOf(t, l, 100, 100)
 	var writers sync.WaitGroup
 	write := func(text string) {
-		writers.Go(func() {
-			w := s.write(store.Change{Text: text})
+		writers.Add(1)
+		s.write(store.Change{Text: text}, func(w written) {
+			defer writers.Done()
 			if text == "no" {
 				if !errors.Is(w.Err, store.ErrForbidden) || w.receipt.Receivers != 0 {
 					t.Errorf("%+v", w)
@@ -73,9 +80,6 @@ func TestScribe(t *testing.T) {
 		write("more")
 	}
 	write("no")
-	if !settles(func() bool { return len(s.pending) == 10 }) {
-		t.Fatal("they do not gather")
-	}
 	closed := make(chan struct{})
 	go func() { defer close(closed); s.close() }()
 	l.leave <- struct{}{}
@@ -86,10 +90,61 @@ func TestScribe(t *testing.T) {
 	if !slices.Equal(l.batches, []int{1, 10}) {
 		t.Errorf("batches: %v", l.batches)
 	}
-	if !slices.IsSorted(announced) || len(announced) != 10 {
-		t.Errorf("announced: %v", announced)
+	if !slices.IsSorted(*announced) || len(*announced) != 10 {
+		t.Errorf("announced: %v", *announced)
 	}
-	if w := s.write(store.Change{}); !errors.Is(w.Err, errClosed) {
-		t.Errorf("after the end: %v", w.Err)
+	s.write(store.Change{}, func(w written) {
+		if !errors.Is(w.Err, errClosed) {
+			t.Errorf("after the end: %v", w.Err)
+		}
+	})
+}
+
+// Who says much delays others by no more than one batch; and what waits is bounded for
+// each user, and in total, where the one with most loses some.
+func TestScribeIsFair(t *testing.T) {
+	l := &ledger{enter: make(chan struct{}), leave: make(chan struct{})}
+	s, _ := scribeOf(t, l, 2*maxBatch, 2*maxBatch+1)
+	failed := make(map[int64]map[error]int)
+	write := func(user int64) {
+		s.write(store.Change{User: user}, func(w written) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if failed[user] == nil {
+				failed[user] = make(map[error]int)
+			}
+			failed[user][w.Err]++
+		})
+	}
+	write(1)
+	<-l.enter
+	for range 2*maxBatch + 5 {
+		write(1)
+	}
+	write(2)
+	write(3)
+	write(3)
+	if s.waiting() != 2*maxBatch+1 {
+		t.Errorf("%d wait", s.waiting())
+	}
+	l.leave <- struct{}{}
+	<-l.enter
+	l.leave <- struct{}{}
+	<-l.enter // what was in the batch is answered by now
+	l.mu.Lock()
+	if failed[2][nil] != 1 || failed[3][nil] != 2 {
+		t.Errorf("others wait behind the one with many: %v", failed)
+	}
+	l.mu.Unlock()
+	go s.close()
+	l.leave <- struct{}{}
+	<-l.enter
+	l.leave <- struct{}{}
+	<-s.done
+	if failed[1][fair.ErrOwner] != 5 || failed[1][fair.ErrTotal] != 2 || failed[1][nil] != 2*maxBatch-1 || len(failed[2]) != 1 || len(failed[3]) != 1 {
+		t.Errorf("%v", failed)
+	}
+	if !slices.Equal(l.batches, []int{1, maxBatch, maxBatch, 1}) {
+		t.Errorf("batches: %v", l.batches)
 	}
 }

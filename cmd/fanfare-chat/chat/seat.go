@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
@@ -62,9 +63,22 @@ func (s *seat) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 	}
 	if c.ended.hasShort(s.login) {
 		conn.Close(loggedOut, loggedOutReason)
-	} else if err := c.mayHear(s.user, room); err != nil {
-		conn.Close(removed, wire.Plain(err))
+		return
 	}
+	c.jobs.add(s.user, func() { s.refuse(c.mayHear(s.user, room)) }, func(err error) { s.refuse(c.refusal(err)) })
+}
+
+// refuse closes the connection if there is an error: there is no other way to tell.
+func (s *seat) refuse(err error) {
+	if err == nil {
+		return
+	}
+	code := removed
+	switch wire.ErrorOf(err, wire.Forbidden).Code {
+	case wire.Unavailable, wire.Busy:
+		code = wsproto.TryAgainLater
+	}
+	s.Conn.Close(code, wire.Plain(err))
 }
 
 func (s *seat) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
@@ -78,14 +92,31 @@ func (s *seat) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 		return
 	}
 	room, _ := roomIn(s.sub.Topic(), roomPrefix)
-	w := s.chat.scribe.write(store.Change{Act: store.Send, Room: room, User: s.user, Client: rand.Text(), Text: text})
-	if err := s.chat.refusal(w.Err); err != nil { // there is no other way to tell
-		code := removed
-		if wire.ErrorOf(err, wire.Forbidden).Code == wire.Unavailable {
-			code = wsproto.TryAgainLater
-		}
-		conn.Close(code, wire.Plain(err))
+	s.say(store.Change{Act: store.Send, Room: room, User: s.user, Client: rand.Text(), Text: text})
+}
+
+// say has something said as soon as the user may, and stored. Until then nothing more is
+// read: the connection waits, and TCP slows the client down.
+func (s *seat) say(change store.Change) {
+	c := s.chat
+	wait, ok := c.rates.messages.Take(s.user, c.opts.Now(), slowestSeat)
+	if !ok {
+		c.counters.refused.Add(1)
+		s.refuse(wire.Errorf(wire.Busy, "you send too much: %d messages a second are allowed; try again in %.0f s", c.limits.Messages, wait.Seconds()))
+		return
 	}
+	s.Conn.Hold()
+	write := func() {
+		c.scribe.write(change, func(w written) {
+			s.refuse(c.refusal(w.Err))
+			s.Conn.Resume()
+		})
+	}
+	if wait == 0 {
+		write()
+		return
+	}
+	time.AfterFunc(wait, write)
 }
 
 func (s *seat) OnClose(*wsproto.Conn, *wsproto.CloseError) { s.sub.Unsubscribe() }

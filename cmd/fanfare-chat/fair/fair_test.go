@@ -152,7 +152,11 @@ func TestRate(t *testing.T) {
 	r := NewRate[int](3, time.Second)
 	now := time.UnixMilli(1000)
 	take := func(k int, most time.Duration) string {
+		before := r.Wait(k, now)
 		wait, ok := r.Take(k, now, most)
+		if before != wait {
+			t.Errorf("to take one it is %v, and was said to be %v", wait, before)
+		}
 		return fmt.Sprint(wait, ok)
 	}
 	for range 3 {
@@ -181,6 +185,13 @@ func TestRate(t *testing.T) {
 	r.Forgive(1)
 	if take(1, 0) != "0s true" {
 		t.Error("it is not forgiven")
+	}
+}
+
+func TestNoRate(t *testing.T) {
+	var r *Rate[int]
+	if wait, ok := r.Take(1, time.Now(), 0); wait != 0 || !ok || r.Wait(1, time.Now()) != 0 {
+		t.Errorf("%v %v", wait, ok)
 	}
 }
 

@@ -12,7 +12,7 @@ const MaxCounted = 1 << 16
 
 // Rate says how often each owner may do something: burst times at first, and once more each
 // time that every has passed. An owner who has all of them takes no memory. Its methods are
-// safe from any goroutine.
+// safe from any goroutine, and a nil Rate is without limit.
 type Rate[K comparable] struct {
 	burst int
 	every time.Duration
@@ -29,6 +29,9 @@ func NewRate[K comparable](burst int, every time.Duration) *Rate[K] {
 // Take takes one, and returns how long it is until it may be used: 0, or as long as most if
 // it is one that only comes back. If that is not enough ok is false and none is taken.
 func (r *Rate[K]) Take(k K, now time.Time, most time.Duration) (wait time.Duration, ok bool) {
+	if r == nil {
+		return 0, true
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	full := r.full[k]
@@ -83,4 +86,18 @@ func (r *Rate[K]) Counts(k K, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.full[k].After(now)
+}
+
+// Wait returns how long it is until an owner may use one, and takes none.
+func (r *Rate[K]) Wait(k K, now time.Time) time.Duration {
+	if r == nil {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	full := r.full[k]
+	if full.Before(now) { // perhaps by more than a Duration has room for
+		return 0
+	}
+	return max(0, full.Sub(now)-time.Duration(r.burst-1)*r.every)
 }

@@ -166,6 +166,8 @@ type Store interface {
 	Place(ctx context.Context, room, user int64) (Place, error)
 	// Places returns all rooms of a user's, by ID.
 	Places(ctx context.Context, user int64) ([]Place, error)
+	// Counts returns how many members a room has, and how many rooms a user is in.
+	Counts(ctx context.Context, room, user int64) (members, rooms int, err error)
 	// Members returns who is in a room, ID, Name and Key, by Key, those after one.
 	Members(ctx context.Context, room int64, after string, limit int) (users []User, more bool, err error)
 	// MarkRead says that a user has seen all up to a message, and returns up to which one

@@ -76,6 +76,14 @@ func (s *Store) Members(ctx context.Context, room int64, after string, limit int
 	}, limit, membersByKey, room, after)
 }
 
+func (s *Store) Counts(ctx context.Context, room, user int64) (members, rooms int, err error) {
+	n, err := one(s.reading(ctx), func(r row) (n [2]int, err error) {
+		err = r.Scan(&n[0], &n[1])
+		return n, err
+	}, counts, room, user)
+	return n[0], n[1], err
+}
+
 func (s *Store) MarkRead(ctx context.Context, room, user, number int64) (read int64, err error) {
 	err = s.changing(ctx, func(tx session) error {
 		p, err := one(tx, scanPlace, placeByRoom, room, user)

@@ -23,6 +23,7 @@ const (
 	removeMember
 	placeByRoom
 	placesByUser
+	counts
 	membersByKey
 	markRead
 	lockRoom
@@ -82,6 +83,7 @@ var shared = [queryCount]string{
 	removeMember: `DELETE FROM members WHERE room = $1 AND member = $2`,
 	placeByRoom:  selectPlace + `WHERE m.room = $1 AND m.member = $2`,
 	placesByUser: selectPlace + `WHERE m.member = $1 ORDER BY m.room`,
+	counts:       `SELECT (SELECT count(*) FROM members WHERE room = $1), (SELECT count(*) FROM members WHERE member = $2)`,
 	membersByKey: `SELECT u.id, u.name, u.key FROM members m JOIN users u ON u.id = m.member
 		WHERE m.room = $1 AND m.key > $2 ORDER BY m.key LIMIT $3`,
 	markRead: `UPDATE members SET read = $3 WHERE room = $1 AND member = $2 AND read < $3`,

@@ -121,3 +121,18 @@ func places(k *kit) {
 	}
 	list(k, "ada's rooms", k.placesOf(ada), want...)
 }
+
+// counts: of members, and of rooms, and of nothing.
+func counts(k *kit) {
+	ada, bob := k.user("ada"), k.user("bob")
+	r, other := k.room(store.Open, "room", ada, bob), k.room(store.Private, "other", ada)
+	for _, c := range []struct {
+		room, user     int64
+		members, rooms int
+	}{{r.ID, ada.ID, 2, 2}, {other.ID, bob.ID, 1, 1}, {0, 0, 0, 0}} {
+		members, rooms, err := k.Counts(k.ctx, c.room, c.user)
+		k.must(err)
+		same(k, "members", members, c.members)
+		same(k, "rooms", rooms, c.rooms)
+	}
+}

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t testing.TB) Setup) {
 		{"Invite", invite},
 		{"Leave", leave},
 		{"Members", members},
+		{"Counts", counts},
 		{"Places", places},
 		{"Unread", unread},
 		{"MarkRead", markRead},

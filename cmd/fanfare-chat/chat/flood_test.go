@@ -1,0 +1,234 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+)
+
+// stuck is a store that writes nothing, and says nothing of who is where, until it is free.
+type stuck struct {
+	store.Store
+	free  chan struct{}
+	asked chan struct{} // nil: who is where is told
+}
+
+func (s *stuck) Apply(ctx context.Context, changes []store.Change) ([]store.Outcome, error) {
+	<-s.free
+	return s.Store.Apply(ctx, changes)
+}
+
+func (s *stuck) Place(ctx context.Context, room, user int64) (store.Place, error) {
+	if s.asked != nil && user == 1 {
+		s.asked <- struct{}{}
+		<-s.free
+	}
+	return s.Store.Place(ctx, room, user)
+}
+
+// serveStuck serves a store that can be stuck.
+func serveStuck(t *testing.T) (*server, *stuck) {
+	var st *stuck
+	s := serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(kept store.Store) store.Store {
+		st = &stuck{Store: kept, free: make(chan struct{})}
+		return st
+	})
+	return s, st
+}
+
+// users returns how many have something to be written.
+func (s *scribe) users() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending.Owners()
+}
+
+// While more connections than there are workers wait until what they say is stored, others
+// are served, and what waits is bounded.
+func TestStoreHoldsNoWorker(t *testing.T) {
+	s, st := serveStuck(t)
+	free := sync.OnceFunc(func() { close(st.free) })
+	t.Cleanup(free)
+	ada, bob := s.signUp("Ada"), s.signUp("Bob")
+	room := ada.makes("General", false)
+	bob.joins(room)
+	var flood []*page
+	for i := range workers + 10 {
+		g := ada.opens()
+		say := fmt.Sprintf(`{"id":1,"do":"publish","topic":%q,"data":{"id":"m%d","text":"x"}}`, roomTopic(room), i)
+		if err := g.Write(g.ctx(), websocket.MessageText, []byte(say)); err != nil {
+			t.Fatal(err)
+		}
+		flood = append(flood, g)
+	}
+	if !settles(func() bool { return s.chat.scribe.waiting() == s.chat.limits.Uncommitted }) {
+		t.Fatalf("%d wait", s.chat.scribe.waiting())
+	}
+	page := bob.opens()
+	page.gets(`"do":"ping"`)
+	page.subscribes(roomTopic(room))
+	bob.asks("GET", fmt.Sprintf("/api/rooms/%d/messages", room), "", http.StatusOK, nil)
+	seat, _, err := bob.dial(fmt.Sprint(roomsPath, room), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seat.Write(page.ctx(), websocket.MessageText, []byte("from a bot")); err != nil {
+		t.Fatal(err)
+	}
+	if !settles(func() bool { return s.chat.scribe.users() == 2 }) { // Bob's, beside Ada's
+		t.Error("what another user says does not wait beside it")
+	}
+	free()
+	said, busy := 0, 0
+	for _, g := range flood {
+		switch e := g.event(); {
+		case e.Reply == nil:
+			t.Errorf("%+v", e)
+		case e.Reply.OK != nil:
+			said++
+		case e.Reply.Error.Code == wire.Busy:
+			busy++
+		}
+	}
+	if said < s.chat.limits.Uncommitted || busy < 1 || said+busy != len(flood) {
+		t.Errorf("%d were said, and %d refused", said, busy)
+	}
+}
+
+// While all who ask the store are kept waiting by one user's subscriptions, workers are not.
+func TestSubscribingHoldsNoWorker(t *testing.T) {
+	s, st := serveStuck(t)
+	free := sync.OnceFunc(func() { close(st.free) })
+	t.Cleanup(free)
+	ada, bob := s.signUp("Ada"), s.signUp("Bob")
+	room := ada.makes("General", false)
+	var pages []*page
+	for range workers + 10 {
+		pages = append(pages, ada.opens())
+	}
+	st.asked = make(chan struct{}, len(pages)*3)
+	for _, g := range pages {
+		if err := g.Write(g.ctx(), websocket.MessageText, fmt.Appendf(nil, `{"id":1,"do":"subscribe","topic":%q}`, roomTopic(room))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range askers {
+		<-st.asked
+	}
+	g := bob.opens()
+	g.gets(`"do":"ping"`)
+	g.gets(fmt.Sprintf(`"do":"history","topic":%q`, "@"+userName(bob.id)))
+	free()
+	for _, g := range pages {
+		if e := g.event(); e.Reply == nil || e.Reply.OK == nil {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// A user has a rate, over all of their connections; others are not concerned.
+func TestRateOfMessages(t *testing.T) {
+	s := serve(t)
+	ada, bob := s.signUp("Ada"), s.signUp("Bob")
+	room := ada.makes("General", false)
+	bob.joins(room)
+	pages := []*page{ada.opens(), ada.opens()}
+	for i := range s.chat.limits.Messages * messageBurst {
+		pages[i%2].says(roomTopic(room), fmt.Sprint(i), "x")
+	}
+	r := pages[0].publishes(roomTopic(room), `{"id":"more","text":"x"}`)
+	if r.Error == nil || r.Error.Code != wire.Busy || !strings.Contains(r.Error.Message, "20 messages a second") || !strings.Contains(r.Error.Message, "try again in 0.1 s") {
+		t.Errorf("%+v", r)
+	}
+	bob.opens().says(roomTopic(room), "1", "x")
+	if s.chat.counters.refused.Load() != 1 {
+		t.Errorf("%d are counted", s.chat.counters.refused.Load())
+	}
+	s.clock.advance(time.Second)
+	pages[1].says(roomTopic(room), "later", "x")
+	s.clock.advance(-time.Second) // so that there are none
+	seat, _, err := ada.dial(fmt.Sprint(roomsPath, room), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seat.Write(ada.ctx(), websocket.MessageText, []byte("slowly")); err != nil {
+		t.Fatal(err)
+	}
+	for { // it is said later
+		if _, b, err := seat.Read(ada.ctx()); err != nil {
+			t.Fatal(err)
+		} else if strings.Contains(string(b), "slowly") {
+			break
+		}
+	}
+}
+
+func TestRateOfRequests(t *testing.T) {
+	s := serve(t)
+	ada, bob := s.signUp("Ada"), s.signUp("Bob")
+	for s.chat.mayAsk(ada.id) == nil {
+	}
+	resp, b := ada.request("GET", "/api/me", "", nil)
+	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(string(b), "try again in 1 s") {
+		t.Errorf("%d %s %v", resp.StatusCode, b, resp.Header)
+	}
+	ada.opens().gets(`"do":"ping"`) // slowly
+	bob.asks("GET", "/api/me", "", 200, nil)
+}
+
+func TestLimitsOfRooms(t *testing.T) {
+	s := serve(t)
+	s.chat.limits.Rooms, s.chat.limits.Members = 2, 3
+	ada, bob, cid, dan := s.signUp("Ada"), s.signUp("Bob"), s.signUp("Cid"), s.signUp("Dan")
+	one, two := ada.makes("One", false), ada.makes("Two", true)
+	ada.asks("POST", "/api/rooms", `{"name":"Three"}`, 409, nil)
+	bob.joins(one)
+	cid.joins(one)
+	dan.asks("POST", fmt.Sprintf("/api/rooms/%d/join", one), `{}`, 409, nil)
+	ada.asks("POST", fmt.Sprintf("/api/rooms/%d/invite", one), `{"name":"dan"}`, 409, nil)
+	ada.asks("POST", fmt.Sprintf("/api/rooms/%d/invite", two), `{"name":"dan"}`, 204, nil)
+	ada.asks("POST", "/api/direct", `{"name":"dan"}`, 201, nil)
+	ada.asks("POST", "/api/direct", `{"name":"bob"}`, 201, nil)
+	ada.asks("POST", "/api/direct", `{"name":"cid"}`, 409, nil)
+	ada.asks("POST", fmt.Sprintf("/api/rooms/%d/leave", one), `{}`, 204, nil)
+	s.signUp("Eve").joins(one)
+}
+
+// Jobs of one user do not keep others waiting, are bounded, and all are done at the end.
+func TestJobs(t *testing.T) {
+	j := newJobs(1, 3, 10)
+	var mu sync.Mutex
+	var order, refused string
+	add := func(user int64, f func()) {
+		j.add(user, func() {
+			f()
+			mu.Lock()
+			defer mu.Unlock()
+			order += fmt.Sprint(user)
+		}, func(error) { refused += fmt.Sprint(user) })
+	}
+	begun, free := make(chan struct{}), make(chan struct{})
+	add(1, func() { close(begun); <-free })
+	<-begun
+	for range 4 {
+		add(1, func() {})
+	}
+	add(2, func() {})
+	add(3, func() {})
+	close(free)
+	j.close()
+	add(4, func() {})
+	if order != "112311" || refused != "14" {
+		t.Errorf("the order is %s, and refused are %s", order, refused)
+	}
+}
