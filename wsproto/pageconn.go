@@ -16,7 +16,7 @@ type pageConn struct {
 	server   *Server
 	requests int // so far; of the goroutine that serves them
 	pace     pace
-	limit    time.Time // of writes, if a handler has set one
+	limit    atomic.Int64 // of writes, in Unix nanoseconds, if a handler has set one
 	hijacked atomic.Bool
 
 	next, prev *pageConn // in idlePages
@@ -107,24 +107,32 @@ func (c *pageConn) write(n int, f func() (n int)) {
 	}
 	c.pace.credit(n)
 	c.pace.wait(func(until time.Time) {
-		if !c.limit.IsZero() && c.limit.Before(until) {
-			until = c.limit
+		if limit := c.limit.Load(); limit != 0 && limit < until.UnixNano() {
+			until = time.Unix(0, limit)
 		}
 		_ = c.Conn.SetWriteDeadline(until)
 		f()
 	})
 }
 
-// SetWriteDeadline bounds the writes that follow, beside the pace.
+// SetWriteDeadline bounds the writes that follow, beside the pace, and the one under way.
 func (c *pageConn) SetWriteDeadline(t time.Time) error {
-	c.limit = t
+	c.limitWrites(t)
 	return c.Conn.SetWriteDeadline(t)
 }
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline.
 func (c *pageConn) SetDeadline(t time.Time) error {
-	c.limit = t
+	c.limitWrites(t)
 	return c.Conn.SetDeadline(t)
+}
+
+func (c *pageConn) limitWrites(t time.Time) {
+	if t.IsZero() {
+		c.limit.Store(0)
+		return
+	}
+	c.limit.Store(t.UnixNano())
 }
 
 // CloseWrite lets net/http end a connection so that the peer reads the answer.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -15,25 +16,48 @@ import (
 // plain is what a client is told of an error: without the package that noticed it.
 func plain(err error) string { return wire.Plain(err) }
 
+// smallAnswer is how large an answer may be, in bytes, that is not counted: net/http
+// itself has a buffer of that size for each connection.
+const smallAnswer = 4 << 10
+
 // answer sends v as JSON. It is encoded first, so that the status is true.
 func (a *app) answer(w http.ResponseWriter, status int, v any) {
+	b, err := encode(v)
+	if err != nil {
+		a.log.Error("cannot encode an answer as JSON", "error", err)
+		status = http.StatusInternalServerError
+		b, _ = encode(problem("the answer cannot be encoded as JSON"))
+	}
+	if len(b) > smallAnswer && !visitOf(w).transfer.grow(len(b)) {
+		status = http.StatusServiceUnavailable
+		b, _ = encode(problem(resume(w, "too many answers are under way")))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	_, _ = w.Write(b) // the client may be gone
+}
+
+func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		a.log.Error("cannot encode an answer as JSON", "error", err)
-		status = http.StatusInternalServerError
-		b.Reset()
-		b.WriteString(`{"error":"the answer cannot be encoded as JSON"}` + "\n")
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the client may be gone
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+func problem(reason string) any { return map[string]any{"error": reason} }
+
+// resume lets a request be answered whose transfer was given up, for a reason.
+func resume(w http.ResponseWriter, reason string) string {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Connection", "close")
+	return reason + ": try again later"
 }
 
 func (a *app) fail(w http.ResponseWriter, status int, reason string) {
-	a.answer(w, status, map[string]any{"error": reason})
+	a.answer(w, status, problem(reason))
 }
 
 // refuse answers as the policy says.

@@ -26,11 +26,12 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, limit int) (body 
 		a.refuse(w, refusal)
 		return nil, false
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
-	var large *http.MaxBytesError
+	body, err := readAll(r, limit, visitOf(w).transfer)
 	switch {
-	case errors.As(err, &large):
+	case err == errBodySize:
 		a.fail(w, http.StatusRequestEntityTooLarge, tooLarge)
+	case err == errShed:
+		a.fail(w, http.StatusServiceUnavailable, resume(w, "too many bodies are under way"))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		a.fail(w, http.StatusRequestTimeout, "the body did not come in time")
 	case err != nil:
@@ -38,6 +39,40 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, limit int) (body 
 	}
 	return body, err == nil
 }
+
+var (
+	errBodySize = errors.New("the body is too large")
+	errShed     = errors.New("the transfer was given up")
+)
+
+// readAll reads a body of at most limit bytes, and counts what it takes.
+func readAll(r *http.Request, limit int, t *transfer) (body []byte, err error) {
+	for {
+		if len(body) == cap(body) {
+			n := min(max(2*cap(body), firstRead, min(int(r.ContentLength)+1, 8*firstRead)), limit+1)
+			if !t.grow(n - cap(body)) {
+				return nil, errShed
+			}
+			body = append(make([]byte, 0, n), body...)
+		}
+		n, err := r.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit:
+			return nil, errBodySize
+		case err == io.EOF:
+			return body, nil
+		case err != nil && !t.grow(0):
+			return nil, errShed
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// firstRead is the size of the first buffer for a body, in bytes, unless it is known to
+// be larger.
+const firstRead = 4 << 10
 
 // codingOf returns the first coding of a body but identity, "" if it is sent as it is.
 func codingOf(fields []string) string {

@@ -8,6 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -28,8 +29,9 @@ func (a *app) newHub() {
 
 		MaxSubscriptions: a.cfg.subscriptions,
 	})
-	a.sessions = session.New(a.hub, session.Options{Identify: a.identify})
-	a.readers = session.New(a.hub, session.Options{Identify: a.identify, Authorize: readOnly})
+	waiting := netpoll.MemoryLimit() / 64 // each, so that both have what one has by default
+	a.sessions = session.New(a.hub, session.Options{Identify: a.identify, MaxWaiting: waiting})
+	a.readers = session.New(a.hub, session.Options{Identify: a.identify, MaxWaiting: waiting, Authorize: readOnly})
 }
 
 // acceptSession accepts who speaks fanfare.v1: who may not publish is a reader.

@@ -17,6 +17,7 @@ import (
 type limits struct {
 	maxMessage, maxHeader    int // bytes
 	maxPending, totalPending int // bytes
+	totalBodies              int // bytes
 	minRate                  int // bytes a second
 	maxConns, connsPerAddr   int
 	tlsHandshakes            int
@@ -40,6 +41,7 @@ func (l *limits) sizes(f *flag.FlagSet) {
 	serving.SizeVar(f, &l.maxHeader, "max-header", 16<<10, "largest header of a request, in `bytes`; a larger one gets 431, and is logged")
 	serving.SizeVar(f, &l.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected with 1013, and by which\nit may lag behind in a topic whose -topic states no limit")
 	serving.SizeVar(f, &l.totalPending, "total-pending", 0, "`bytes` that may wait for all clients together, with what is held of their input; beyond it the\nheaviest are disconnected. 0 for an eighth of the memory that the process may have, -1 for no limit")
+	serving.SizeVar(f, &l.totalBodies, "total-bodies", 0, "`bytes` that bodies of requests under way, and answers that are not taken yet, may hold together; beyond\nit the heaviest of the address that has most gets 503, or is cut off. 0 for a 32nd of the memory that\nthe process may have, -1 for no limit")
 	serving.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over; 0 to begin the time anew with each byte")
 }
 
@@ -74,6 +76,8 @@ func (l *limits) check() error {
 			serving.FormatSize(l.maxPending), serving.FormatSize(l.maxMessage), serving.FormatSize(2*(min(l.maxMessage, 1<<40)+turnBytes)))
 	case l.totalPending > 0 && l.totalPending < l.maxPending:
 		return fmt.Errorf("-total-pending is %s; it must be at least -max-pending, %s", serving.FormatSize(l.totalPending), serving.FormatSize(l.maxPending))
+	case l.totalBodies > 0 && l.totalBodies < 2*batchBodies*l.maxMessage:
+		return fmt.Errorf("-total-bodies is %s; it must be at least %s, for two batches of %d times -max-message", serving.FormatSize(l.totalBodies), serving.FormatSize(2*batchBodies*l.maxMessage), batchBodies)
 	case l.minRate < 0:
 		return fmt.Errorf("-min-rate is %s; it must not be negative", serving.FormatSize(l.minRate))
 	}
@@ -118,6 +122,15 @@ const (
 	// seen to have room.
 	turnBytes = 128 << 10
 )
+
+// bodies returns how many bytes of bodies and answers there may be; for two batches there
+// is always room.
+func (l *limits) bodies() int64 {
+	if l.totalBodies != 0 {
+		return int64(l.totalBodies)
+	}
+	return max(netpoll.MemoryLimit()/32, 2*batchBodies*int64(min(l.maxMessage, 1<<40)))
+}
 
 // engine returns the limits of connections.
 func (l *limits) engine() netpoll.Options {

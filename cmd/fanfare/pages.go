@@ -1,13 +1,13 @@
 package main
 
 import (
-	"context"
 	_ "embed"
 	"fmt"
 	"net/http"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -28,13 +28,18 @@ func (a *app) pages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enter(w, r, mux) })
 }
 
-// callerKey is that of the caller in a request's context.
-type callerKey struct{}
-
-func callerOf(r *http.Request) caller {
-	c, _ := r.Context().Value(callerKey{}).(caller)
-	return c
+// visit is the answer to a request, with what is known of whoever sent that.
+type visit struct {
+	http.ResponseWriter
+	caller   caller
+	transfer *transfer
 }
+
+// Unwrap is what http.ResponseController calls.
+func (v *visit) Unwrap() http.ResponseWriter { return v.ResponseWriter }
+
+// visitOf returns what enterAs has given to a handler.
+func visitOf(w http.ResponseWriter) *visit { return w.(*visit) }
 
 // enter is where all requests come in.
 func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
@@ -53,14 +58,16 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) 
 // enterAs calls h if the page that the request comes from may send it.
 func (a *app) enterAs(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
 	c := a.policy.request(r)
+	v := &visit{w, c, a.transfers.begin(w, netpoll.OwnerOf(wsproto.ClientAddr(r, a.cfg.proxies)))}
+	defer v.transfer.end()
 	a.policy.share(w.Header(), c)
 	switch {
 	case !c.admitted && (!isSafe(r) || isPreflight(r)):
-		a.refuse(w, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not do that here; the server's operator can allow it with -origins", c.origin)))
+		a.refuse(v, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not do that here; the server's operator can allow it with -origins", c.origin)))
 	case isPreflight(r):
 		preflight(w)
 	default:
-		h(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+		h(v, r)
 	}
 }
 
@@ -77,7 +84,7 @@ func (a *app) asked(do action, h http.HandlerFunc) http.HandlerFunc {
 		if user := r.PathValue("user"); user != "" {
 			topic = hub.UserTopic(user)
 		}
-		if refusal := a.policy.may(callerOf(r), do, topic); refusal != nil {
+		if refusal := a.policy.may(visitOf(w).caller, do, topic); refusal != nil {
 			a.refuse(w, refusal)
 			return
 		}
@@ -93,7 +100,11 @@ func home(w http.ResponseWriter, _ *http.Request) {
 
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	s, h := a.server.Stats(), a.hub.Stats()
-	a.answer(w, http.StatusOK, map[string]any{"status": "ok", "connections": s.Open, "topics": h.Topics})
+	held, shed := a.transfers.stats()
+	a.answer(w, http.StatusOK, map[string]any{
+		"status": "ok", "connections": s.Open, "topics": h.Topics,
+		"transfers": map[string]any{"bytes": held, "shed": shed},
+	})
 }
 
 func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {

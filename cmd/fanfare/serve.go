@@ -90,6 +90,8 @@ type app struct {
 	readers  *session.Endpoint // those who may not publish
 	echo     wsproto.Handler
 	policy   policy
+
+	transfers transfers
 }
 
 func newApp(cfg *config, log *slog.Logger) (*app, error) {
@@ -109,6 +111,7 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 		Logger:  log,
 	}
 	cfg.limit(a.server)
+	a.transfers.most = cfg.bodies()
 	a.policy.server = a.server
 	if cfg.compress {
 		a.server.Compression = new(wsproto.Compression)
