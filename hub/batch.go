@@ -106,6 +106,14 @@ func (b *batch) missing(from, to uint64) int {
 	return int(to-from) - (b.index(to) - b.index(from))
 }
 
+// endBefore returns log.end before a number that is after a message of b, or after all.
+func (b *batch) endBefore(number uint64) uint64 {
+	if i := b.index(number); i > 0 && number < b.next {
+		return b.entries[i-1].end
+	}
+	return b.end
+}
+
 // index returns the place of the first entry whose number is at least number.
 func (b *batch) index(number uint64) int {
 	return sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })

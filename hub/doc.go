@@ -10,7 +10,13 @@
 // who comes back and resumes. The log forgets what is behind all of them, but for what
 // it is to keep as history; a subscriber that lags behind by more than its topic
 // allows is no reason to keep anything. So memory is bounded for each topic, whatever
-// the number of those who are slow: they share what waits for them.
+// the number of those who are slow: they share what waits for them. It is bounded for each
+// [Member] too, over all its topics (Options.MaxBacklog), and for all topics together
+// (Options.MaxMemory): beyond that the topics that hold most forget their oldest messages.
+//
+// What counts is what is held: a message with its frame and what refers to it. Encoded and
+// compressed forms live as long as a message is on its way, or somebody slow waits for it; as
+// history it is encoded anew for those who ask for it, a few segments at a time.
 //
 // # Fan-out
 //
@@ -137,7 +143,7 @@
 // Member.mu (which subscriptions there are) and presence.telling (an event is on its
 // way to the companion) come before all of them, in this order; presence.mu is taken
 // under Topic.mu, the companion's under telling; drain.mu is taken under any, and under
-// a connection's own. leaving.mu is taken under any too.
+// a connection's own. leaving.mu and memory.mu are taken under any too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu, the other methods of a broker under
 // none of these, but for Member.mu.

@@ -13,7 +13,8 @@ import (
 // before them sent has left: for there may be thousands, and room for the first few.
 type drain struct {
 	member *Member
-	shared atomic.Bool // one had something queued since the connection drained
+	shared atomic.Bool  // one had something queued since the connection drained
+	owed   atomic.Int64 // bytes that its subscriptions have yet to get
 
 	mu      sync.Mutex // after all others, a connection's too
 	waiting []interface{ Schedule() }

@@ -31,6 +31,7 @@ func (h *Hub) forget(t *Topic) {
 
 func (h *Hub) endLocked(t *Topic) {
 	t.ended = true
+	t.reportLocked()
 	t.presence.end()
 	delete(h.topics, t.name)
 	delete(h.aging, t)

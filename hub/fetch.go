@@ -123,6 +123,7 @@ func (n *link) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
 	if !none && t.log.lost == q.UpTo { // else it has lost what is younger, and keeps nothing older
 		t.log.prepend(records, page.From)
 		t.trimLocked()
+		t.reportLocked()
 	}
 	t.remote.filled = true
 	return nil

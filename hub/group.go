@@ -9,7 +9,7 @@ const (
 	runLength = 64
 	// maxFresh is the cost of a batch from which on a walk leaves what comes meanwhile to
 	// the next.
-	maxFresh = 32 << 10
+	maxFresh = 48 << 10
 )
 
 // group is those subscribers of a topic that belong to one loop. Its walk alone
@@ -202,6 +202,7 @@ func (g *group) end(b handout) (more bool) {
 	more = g.members > 0 && g.cursor < t.log.next || len(g.due) > 0
 	g.mu.Unlock()
 	t.trimLocked()
+	t.reportLocked()
 	idle := t.idleLocked()
 	t.mu.Unlock()
 	if idle {
@@ -232,7 +233,7 @@ func (g *group) deliver(lap handout) int64 {
 		for _, s := range run[:n] {
 			switch {
 			case s.gone():
-				w.passBy(s)
+				s.flags.Or(flagPassed) // the end of the round sees to what it has yet to get
 			case s.behind():
 				g.watch(s, lap)
 			case s.cursor < w.all.next:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -41,6 +43,7 @@ type Hub struct {
 	sweeper  *time.Timer   // runs while topics are aging
 	filled   *TopicOptions // those of the last topic that was made
 
+	memory  memory
 	leaving leaving
 	closed  atomic.Bool // Shutdown was called
 
@@ -70,6 +73,16 @@ func New(o Options) *Hub {
 	if o.EndTimeout <= 0 {
 		o.EndTimeout = DefaultEndTimeout
 	}
+	if o.MaxBacklog == 0 {
+		o.MaxBacklog = DefaultMaxBacklog
+	} else if o.MaxBacklog < 0 {
+		o.MaxBacklog = math.MaxInt64
+	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = netpoll.MemoryLimit() / 8
+	} else if o.MaxMemory < 0 {
+		o.MaxMemory = math.MaxInt64
+	}
 	if o.MaxTopics <= 0 {
 		o.MaxTopics = DefaultMaxTopics
 	}
@@ -77,6 +90,7 @@ func New(o Options) *Hub {
 		o.MaxPatterns = DefaultMaxPatterns
 	}
 	h := &Hub{opts: o, groups: max(o.Groups, 1), runLength: runLength, topics: make(map[string]*Topic), aging: make(map[*Topic]struct{})}
+	h.memory = memory{hub: h, limit: o.MaxMemory, holders: make(map[*Topic]struct{})}
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
 	h.patternsAt.Store(1)
 	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others
@@ -94,6 +108,8 @@ type Stats struct {
 	Delivered int64 `json:"delivered"` // messages, times subscribers
 	Evicted   int64 `json:"evicted"`   // subscribers that were too slow
 	Dropped   int64 `json:"dropped"`   // messages, times subscribers that did not get them
+	Memory    int64 `json:"memory"`    // bytes of messages that topics hold now: see Options.MaxMemory
+	Shed      int64 `json:"shed"`      // messages that were forgotten since they were more
 }
 
 // Stats returns the counters as they are now.
@@ -101,7 +117,10 @@ func (h *Hub) Stats() Stats {
 	h.mu.RLock()
 	n := len(h.topics)
 	h.mu.RUnlock()
-	return Stats{n, h.published.Load(), h.delivered.Load(), h.evicted.Load(), h.dropped.Load()}
+	return Stats{
+		Topics: n, Published: h.published.Load(), Delivered: h.delivered.Load(), Evicted: h.evicted.Load(),
+		Dropped: h.dropped.Load(), Memory: h.memory.held.Load(), Shed: h.memory.shed.Load(),
+	}
 }
 
 // Topics returns the topics, and the patterns, that have subscribers or history, by

@@ -14,6 +14,7 @@ func (g *group) fallBehind(s *Subscription, number uint64, b handout) {
 		s.lag = new(lag)
 	}
 	s.lag.behind, s.cursor = true, number
+	s.lag.owed.at = t.log.endBefore(number)
 	t.laggards++
 	b.limit = t.limitLocked(b.next)
 	t.mu.Unlock()
@@ -27,6 +28,7 @@ func (g *group) fallBehind(s *Subscription, number uint64, b handout) {
 // from number on.
 func (g *group) leaveLocked(s *Subscription, number uint64) {
 	s.lag.behind, s.cursor, s.lag.replay = false, number, false
+	s.goOnLocked(number, s.lag.owed.at)
 	if s.lag.dropped.Load() == 0 {
 		s.lag = nil
 	}
@@ -58,6 +60,7 @@ func (g *group) catchUp(s *Subscription) {
 	if o.OK() {
 		g.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
+		s.paid(b.endBefore(next))
 	}
 	switch o {
 	case wsproto.Sent:
@@ -116,7 +119,7 @@ func (g *group) missed(s *Subscription) (b *batch, lost int) {
 	if k := l.kept; k != nil && s.cursor < k.until {
 		return k.read(s.cursor), 0
 	} else if k != nil {
-		s.cursor, l.kept = g.cursor, nil // what is between was dropped
+		s.goOnLocked(g.cursor, g.at) // what is between was dropped
 	}
 	if oldest := min(t.log.oldest(), g.cursor); s.cursor < oldest {
 		lost = int(oldest - s.cursor)
@@ -124,6 +127,7 @@ func (g *group) missed(s *Subscription) (b *batch, lost int) {
 			return nil, lost
 		}
 		s.cursor = oldest
+		s.paid(t.log.endBefore(oldest))
 	}
 	if s.cursor < g.cursor {
 		return t.log.segs.read(s.cursor), lost // of which there is some: the last of a log is never superseded
@@ -139,41 +143,110 @@ const tooSlow = "too slow: the backlog is full"
 // topic allows, when b has been handed out.
 func (g *group) watch(s *Subscription, b handout) {
 	l := s.lag
-	if l.kept != nil {
+	switch {
+	case l.kept != nil:
 		g.count(s, int(b.next-b.cursor))
+		if g.topic.hub.memory.over() && !s.gone() && s.cursor < l.kept.until {
+			g.count(s, int(l.kept.until-s.cursor))
+			g.lapse(s, b.next, b.end)
+		}
+		return
+	case s.gone(): // the topic may have forgotten where it was
+		return
+	case l.replay || s.cursor > b.next:
+	case g.owes(s, b.end):
+		g.relieve(s, b)
+		return
+	case g.topic.opts.Slow == DropNewest && s.cursor < b.oldest: // what it would keep has been shed
+		g.count(s, int(b.next-s.cursor))
+		g.lapse(s, b.next, b.end)
 		return
 	}
-	limit := b.limit
+	limit := max(b.limit, b.oldest)
 	if l.replay {
 		limit = b.oldest
 	}
-	if s.cursor >= limit || s.gone() { // of who has left, the topic may have forgotten where it was
+	if s.cursor >= limit {
 		return
 	}
 	switch slow := g.topic.opts.Slow; {
 	case slow == Disconnect:
 		g.evict(s, tooSlow)
 	case slow == DropNewest && !l.replay:
-		if g.pin(s) {
+		if g.pin(s, never) {
 			g.count(s, int(b.next-l.kept.until))
 		}
 	default:
 		g.count(s, int(limit-s.cursor))
 		s.cursor = limit
+		g.topic.mu.Lock()
+		s.paid(g.topic.log.endBefore(limit))
+		g.topic.mu.Unlock()
 	}
 }
 
-// pin has s keep what its topic allows it, whatever becomes of the log, unless it has
-// left.
-func (g *group) pin(s *Subscription) (ok bool) {
+// relieve does what the topic's policy says about s, whose connection has too much to get.
+// Who drops the newest keeps what it has not been counted for.
+func (g *group) relieve(s *Subscription, b handout) {
+	switch from := max(s.cursor, b.cursor); g.topic.opts.Slow {
+	case Disconnect:
+		g.evict(s, "too slow: the backlogs of the connection's topics are full")
+	case DropNewest:
+		if g.pin(s, from) {
+			g.count(s, int(b.next-from))
+		}
+	default:
+		g.count(s, int(b.next-s.cursor))
+		g.lapse(s, b.next, b.end)
+	}
+}
+
+// lapse has s, which waits at a number, get nothing until it has drained.
+func (g *group) lapse(s *Subscription, number, end uint64) {
+	t := g.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.goOnLocked(number, end)
+	if !s.gone() { // else it is counted no more
+		t.pinned++
+		s.lag.kept = &kept{until: number}
+	}
+}
+
+// goOnLocked has s go on at another place of the log, with nothing kept for it.
+func (s *Subscription) goOnLocked(number, end uint64) {
+	if s.lag.kept != nil {
+		s.group.topic.pinned--
+		s.dropKept()
+	}
+	s.cursor = number
+	s.paid(end)
+	s.paidAll()
+}
+
+// dropKept lets go of what is kept for s.
+func (s *Subscription) dropKept() {
+	if k := s.lag.kept; k != nil {
+		s.lag.kept = nil
+		s.group.topic.hub.memory.add(-k.bytes)
+	}
+}
+
+// pin has s keep what its topic allows it, below a number, whatever becomes of the log,
+// unless it has left.
+func (g *group) pin(s *Subscription, below uint64) (ok bool) {
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.gone() {
 		return false
 	}
-	until := t.fitLocked(s.cursor)
-	s.lag.kept = &kept{t.log.segs.between(s.cursor, until), until}
+	until := min(below, t.fitLocked(s.cursor))
+	end := t.log.endBefore(until)
+	s.lag.kept = &kept{t.log.segs.between(s.cursor, until), until, int64(end - t.log.endBefore(s.cursor))}
+	t.pinned++
+	t.hub.memory.add(s.lag.kept.bytes)
+	g.owes(s, end)
 	return true
 }
 

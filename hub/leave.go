@@ -24,6 +24,8 @@ type leave struct {
 	gap     bool   // it was too slow already, and must not get what comes after that
 	counted bool   // in Hub.leaving
 	until   uint64 // number of the first message that it does not get
+	from    uint64 // group.cursor at that moment
+	taken   uint64 // group.taken
 	kept    *kept  // what there was before that, if a walk was under way
 	lost    int    // messages that it does not get, though they were before
 	timer   *time.Timer
@@ -74,6 +76,7 @@ func (s *Subscription) leave(how ending, own bool) (done bool) {
 	t.mu.Lock()
 	first := t.leaveLocked(l)
 	t.trimLocked()
+	t.reportLocked()
 	idle, empty := t.idleLocked(), t.count == 0
 	t.mu.Unlock()
 	switch {
@@ -98,6 +101,8 @@ func (t *Topic) leaveLocked(l *leave) bool {
 	t.presence.leave(s.to)
 	l.until = t.log.next
 	g := s.group
+	l.from, l.taken = g.cursor, g.taken
+	g.members--
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if l.round = g.walking; l.round {
@@ -117,11 +122,13 @@ func (t *Topic) leaveLocked(l *leave) bool {
 func (g *group) detachLocked(l *leave) {
 	s, t := l.sub, g.topic
 	g.fillLocked(int(s.slot))
-	g.members--
 	if s.behind() {
 		t.laggards--
-	} else if s.flags.Load()&flagPassed == 0 {
-		s.cursor = max(s.cursor, g.cursor)
+		if s.lag.kept != nil {
+			t.pinned--
+		}
+	} else {
+		s.cursor = max(s.cursor, l.seen())
 	}
 	if l.nothing = !l.keepLocked(t); l.nothing {
 		s.caughtUp()
@@ -143,6 +150,14 @@ func (g *group) detachLocked(l *leave) {
 	}
 }
 
+// seen returns the number up to which the walks have come by the subscription.
+func (l *leave) seen() uint64 {
+	if l.sub.flags.Load()&flagPassed != 0 {
+		return l.from
+	}
+	return l.taken
+}
+
 // keepLocked finds out what the subscription has yet to get, and reports whether there is
 // anything. Who leaves before it was told that it has come gets nothing.
 func (l *leave) keepLocked(t *Topic) bool {
@@ -151,7 +166,7 @@ func (l *leave) keepLocked(t *Topic) bool {
 		return false
 	}
 	if s.behind() && s.lag.kept != nil { // what came later is dropped, and counted up to the last walk
-		l.lost = int(l.until - min(l.until, max(s.group.cursor, s.lag.kept.until)))
+		l.lost = int(l.until - min(l.until, max(l.seen(), s.lag.kept.until)))
 		return true
 	}
 	if l.kept == nil {
@@ -269,6 +284,7 @@ func (g *group) handLast(s *Subscription, b *batch) wsproto.Outcome {
 	case o.OK():
 		g.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
+		s.paid(b.endBefore(next))
 	case o == wsproto.Full && !crowded(s.to):
 		s.lag.refused++
 	}
@@ -289,9 +305,14 @@ func (g *group) release(l *leave) {
 
 // caughtUp forgets what s was behind with. Called under Topic.mu.
 func (s *Subscription) caughtUp() {
-	if l := s.lag; l != nil && l.dropped.Load() > 0 {
-		l.kept, l.leave, l.behind, l.replay = nil, nil, false, false
-	} else {
+	s.paidAll()
+	l := s.lag
+	if l == nil {
+		return
+	}
+	s.dropKept()
+	l.leave, l.behind, l.replay = nil, false, false
+	if l.dropped.Load() == 0 {
 		s.lag = nil
 	}
 }

@@ -23,6 +23,7 @@ type log struct {
 	keys  map[string]uint64 // numbers of the latest; only of topics that conflate
 	holes int               // superseded, since the last compaction
 	run   *batch            // the last that a walk has read
+	cold  uint64            // messages below this number have no encoded forms
 }
 
 type segments []*segment
@@ -42,6 +43,7 @@ type segment struct {
 type kept struct {
 	segments
 	until uint64 // number of the first message after it
+	bytes int64  // in memory.held, if one subscription holds it that drops the newest
 }
 
 type entry struct {
@@ -52,12 +54,15 @@ type entry struct {
 }
 
 const (
-	// entryCost is what a message counts for beside its length.
-	entryCost = 128
+	// entryCost is what a message counts for beside its length: what holds it weighs so
+	// much.
+	entryCost = 224
+	// maxReads is how many segments in a row keep what was read of them.
+	maxReads = 8
 	// maxSegment is the cost of a segment from which on the next begins.
-	maxSegment = 16 << 10
+	maxSegment = 24 << 10
 	// maxBatch is the cost from which on a walk leaves the rest to the next.
-	maxBatch = 128 << 10
+	maxBatch = 192 << 10
 	// maxHoles is how many more superseded messages than others a log has at most.
 	maxHoles = 64
 )
@@ -255,6 +260,9 @@ func (ss segments) read(number uint64) *batch {
 	s := ss[seg]
 	if all := s.entries[i:]; !s.read.is(all, all) {
 		s.read = newBatch(all)
+		if seg >= maxReads { // who replays history shall not double it
+			ss[seg-maxReads].read = nil
+		}
 	}
 	return s.read
 }
@@ -280,6 +288,25 @@ func (l *log) readOn(number uint64) *batch {
 		l.run = newBatch(runs...)
 	}
 	return l.run
+}
+
+// chill has what is below number, and nobody waits for, keep no encoded forms.
+func (l *log) chill(number uint64) {
+	if l.cold >= number || len(l.segs) == 0 {
+		return
+	}
+	for seg, i := l.segs.find(l.cold); seg < len(l.segs); seg, i = seg+1, 0 {
+		for _, e := range l.segs[seg].entries[i:] {
+			if e.number >= number {
+				l.cold = number
+				return
+			}
+			if e.r != nil {
+				e.r.chill()
+			}
+		}
+	}
+	l.cold = number
 }
 
 // forgetBatches frees what history weighs more when it has been played back.
@@ -310,7 +337,7 @@ func (l *log) snapshot() *kept {
 	if last.snap != nil {
 		return last.snap
 	}
-	k := &kept{slices.Clone(l.segs), l.next}
+	k := &kept{segments: slices.Clone(l.segs), until: l.next}
 	for i, s := range k.segments {
 		if l.keys != nil { // what is superseded later was not when this was taken
 			k.segments[i] = &segment{entries: slices.Clone(s.entries)}

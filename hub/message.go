@@ -29,13 +29,25 @@ type Record struct {
 	at     int64  // milliseconds since 1970
 
 	wrapped atomic.Pointer[wsproto.Prepared]
+	cold    atomic.Bool // it is history, and keeps no encoded forms
 }
 
 // Time returns when the message was published, in milliseconds.
 func (r *Record) Time() time.Time { return time.UnixMilli(r.at) }
 
 // cost is what the record counts for in limits, in bytes.
-func (r *Record) cost() uint64 { return uint64(r.Len() + entryCost) }
+func (r *Record) cost() uint64 { return uint64(r.Len() + max(0, len(r.Key)-shortKey) + entryCost) }
+
+// shortKey is how long a key may be without counting.
+const shortKey = 32
+
+// chill has r keep nothing but what was published: it is history from now on, which is
+// encoded anew for those who ask for it.
+func (r *Record) chill() {
+	r.cold.Store(true)
+	r.wrapped.Store(nil)
+	r.Prepared.Forget()
+}
 
 // format is how a subscriber gets messages.
 type format uint8
@@ -48,8 +60,14 @@ const (
 
 // prepared returns the record in one of its formats.
 func (r *Record) prepared(f format, wrap func(*Record) *wsproto.Prepared) *wsproto.Prepared {
-	if f == plain || wrap == nil {
+	cold := r.cold.Load()
+	switch {
+	case (f == plain || wrap == nil) && cold:
+		return r.Prepared.Clone()
+	case f == plain || wrap == nil:
 		return r.Prepared
+	case cold:
+		return wrap(r)
 	}
 	p := r.wrapped.Load()
 	if p == nil { // whoever is second has done it in vain, and nothing else

@@ -25,7 +25,8 @@ type Options struct {
 	// the hub.
 	Topic func(name string) *TopicOptions
 	// Wrap encodes a message for those who subscribed with Wrapped. It is called
-	// once for each message, whatever the number of receivers, from any goroutine.
+	// once for each message, whatever the number of receivers, from any goroutine; and again
+	// when history is played back, which keeps nothing but what was published.
 	Wrap func(*Record) *wsproto.Prepared
 	// OnDrop, if set, is told of messages that a subscriber will not get: it is slow,
 	// and its topic drops. It is called by the fan-out and must not block.
@@ -44,6 +45,18 @@ type Options struct {
 	// patterns that match, of which there can be very many for one name: so a few clients
 	// could make it dear for everybody.
 	MaxPatterns int
+	// MaxBacklog bounds what waits for a [Member] that is slow, in all its topics together,
+	// in bytes, counted as in [Limit]; 4 MiB if 0, no limit if negative; the limit of a single
+	// topic, if that is more, for what is published there. What comes on top of
+	// that is for the topic's policy: Disconnect closes the connection, the others drop what
+	// waits of that topic. History that is played back does not count.
+	MaxBacklog int64
+	// MaxMemory bounds what the logs of all topics hold, history and what waits for slow
+	// subscribers, in bytes, counted as in [Limit]; an eighth of netpoll.MemoryLimit if 0, no
+	// limit if negative. Beyond it the topics that hold most forget their oldest messages,
+	// which Stats.Shed counts; a subscriber that has yet to get them has a gap, and its
+	// topic's policy decides.
+	MaxMemory int64
 	// Broker joins this hub with others; nil for a hub of its own. It is the caller's to
 	// close, after the last use of the hub.
 	Broker Broker
@@ -124,8 +137,8 @@ func ParseSlow(name string) (Slow, error) {
 	return 0, fmt.Errorf("hub: there is no policy %q for slow subscribers; they are %q", name, slowNames)
 }
 
-// Limit bounds what a subscriber may lag behind. Each message counts 128 bytes more
-// than its frame, so that empty ones are bounded too.
+// Limit bounds what a subscriber may lag behind. Each message counts 224 bytes more
+// than its frame, which is what it takes to hold it, and a key of more than 32 bytes as well.
 type Limit struct {
 	Bytes    int // 1 MiB if 0
 	Messages int // no other limit than Bytes if 0

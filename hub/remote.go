@@ -93,6 +93,7 @@ func (t *Topic) restart(at Position) {
 	for _, g := range t.groups {
 		g.skipLocked()
 	}
+	t.reportLocked()
 	idle := t.idleLocked()
 	t.mu.Unlock()
 	if idle {

@@ -66,7 +66,7 @@ const (
 	flagGone    = 1 << iota // it has left its topic, and gets what was published before
 	flagWrapped             // set before it is subscribed
 	flagPaused              // until Resume
-	flagPassed              // it had left when the walk came by, and the cursor is right
+	flagPassed              // it had left already when a walk came by
 	flagDone                // it has got all that it gets
 )
 
@@ -91,6 +91,7 @@ func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
 type lag struct {
 	kept    *kept  // what it gets before it goes on with the log, or ends; nil if nothing of its own
 	leave   *leave // how it ends; nil as long as it does not
+	owed    owed
 	dropped atomic.Int64
 	behind  bool
 	replay  bool  // it began behind, and may be as far as history is
@@ -146,9 +147,10 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 		s.flags.Or(flagWrapped)
 	}
 	if number < g.taken || o.Paused {
-		s.lag = &lag{behind: true, replay: number < g.taken}
+		s.lag = &lag{behind: true, replay: number < g.taken, owed: owed{at: t.log.endBefore(number)}}
 		t.laggards++
 	}
+	t.reportLocked()
 	g.add(s)
 	g.members++
 	t.count++

@@ -16,8 +16,10 @@ type Topic struct {
 
 	mu       sync.Mutex
 	log      log
+	reported int64    // bytes that the hub knows of
 	count    int      // subscribers
-	laggards int      // of those
+	laggards int32    // of those
+	pinned   int32    // of these: what they get is kept for them, or nothing until they have drained
 	ended    bool     // the hub has forgotten it
 	pattern  bool     // name is one; does not change
 	retired  bool     // it is not kept for its history alone any more: see Hub.retire
@@ -96,17 +98,22 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 // delivered. Groups of which too much waits are added to full.
 func (t *Topic) appendLocked(r *Record, offset uint64, full []*group) []*group {
 	t.log.append(r, offset)
+	rounds := false
 	for _, g := range t.groups {
 		if g.members == 0 {
 			g.skipLocked()
 			continue
 		}
+		rounds = true
 		g.task.Schedule()
 		if t.log.end-g.at > maxPending {
 			full = append(full, g)
 		}
 	}
 	t.trimLocked()
+	if !rounds {
+		t.reportLocked()
+	}
 	return full
 }
 
@@ -117,6 +124,7 @@ func (t *Topic) trimLocked() {
 		t.log.run = nil // no walk reads it again
 	}
 	t.log.trim(min(needed, t.historyLocked()))
+	t.log.chill(needed)
 }
 
 // neededLocked returns the lowest number that a subscriber still waits for, or may.
@@ -127,7 +135,7 @@ func (t *Topic) neededLocked() uint64 {
 			low = min(low, g.cursor)
 		}
 	}
-	if t.laggards > 0 {
+	if t.laggards > t.pinned {
 		low = t.limitLocked(low)
 	}
 	return low
@@ -224,6 +232,7 @@ func (t *Topic) sweep() (idle bool) {
 	if t.laggards == 0 {
 		t.log.forgetBatches()
 	}
+	t.reportLocked()
 	return t.idleLocked()
 }
 
@@ -244,7 +253,7 @@ func (t *Topic) stats() TopicStats {
 	defer t.mu.Unlock()
 	return TopicStats{
 		Name: t.name, Subscribers: t.count, Published: t.publishedLocked(), Position: t.positionLocked(),
-		Held: t.log.count, Evicted: t.evicted.Load(), Dropped: t.dropped.Load(), Lagging: t.laggards,
+		Held: t.log.count, Evicted: t.evicted.Load(), Dropped: t.dropped.Load(), Lagging: int(t.laggards),
 	}
 }
 

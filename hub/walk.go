@@ -129,17 +129,6 @@ func (w *walk) answered(d delivery, o wsproto.Outcome) {
 	}
 }
 
-// passBy takes note of where s is, which has left: the end of the round sees to what it has
-// yet to get.
-func (w *walk) passBy(s *Subscription) {
-	if s.behind() {
-		w.watch(s, w.lap)
-	} else if s.flags.Load()&flagPassed == 0 {
-		s.cursor = max(s.cursor, w.lap.cursor)
-		s.flags.Or(flagPassed)
-	}
-}
-
 // passed takes note that s has all from number from on, but for what was superseded. What
 // the whole group gets needs no note.
 func (w *walk) passed(s *Subscription, from uint64) {

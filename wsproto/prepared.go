@@ -135,5 +135,13 @@ func (p *Prepared) Payload() (op Opcode, payload []byte) {
 	return h.OpCode, p.frames.Bytes()[n:][:h.Length]
 }
 
+// Clone returns the same messages, whose compressed forms are its own. The bytes are shared.
+func (p *Prepared) Clone() *Prepared {
+	return &Prepared{frames: p.frames, messages: p.messages, parts: p.parts}
+}
+
+// Forget has p keep no compressed forms: they are made anew for who needs them.
+func (p *Prepared) Forget() { p.variants.Store(nil) }
+
 // Messages returns the number of messages.
 func (p *Prepared) Messages() int { return p.messages }

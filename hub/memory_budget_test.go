@@ -1,0 +1,235 @@
+package hub
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// wrapAlike is an Options.Wrap whose messages are a little longer.
+func wrapAlike(r *Record) *wsproto.Prepared {
+	_, p := r.Payload()
+	return wsproto.Prepare(wsproto.Binary, append([]byte("some more"), p...))
+}
+
+// One connection that takes nothing, in many topics: what waits for it is bounded, and it is
+// dealt with by its topics' policy.
+func TestSilentMember(t *testing.T) {
+	const topics, messages, size = 100, 24, 128 << 10
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+		t.Run(slow.String(), func(t *testing.T) {
+			var h *Hub
+			members := make(chan *Member, 1)
+			s := &wsproto.Server{Logger: slog.New(slog.DiscardHandler), Handler: &wsproto.Funcs{
+				Open: func(c *wsproto.Conn, _ *wsproto.Request) {
+					m, err := h.NewMember(c, Identity{}, SubscribeOptions{})
+					if err != nil {
+						t.Error(err)
+					}
+					c.SetValue(m)
+					members <- m
+				},
+				Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*Member).Leave() },
+			}}
+			h = New(Options{Server: s, Wrap: wrapAlike, Topic: func(string) *TopicOptions {
+				return &TopicOptions{Slow: slow, Limit: Limit{Bytes: 4 << 20}}
+			}})
+			addr := listen(t, s, h)
+			dialMember(t, addr)
+			m := <-members
+			for k := range topics {
+				subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Wrapped: true})
+			}
+			before, most := int64(heap()), int64(0)
+			for k := range topics {
+				for n := range messages {
+					msg := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size)), Key: fmt.Sprint(n)}
+					if _, err := h.Publish(fmt.Sprint("t", k), msg); err != nil {
+						t.Fatal(err)
+					}
+				}
+				waitFor(t, func() bool { return caughtUpWith(h, fmt.Sprint("t", k)) })
+				if k < 5 || k%25 == 24 {
+					most = max(most, int64(heap())-before)
+				}
+			}
+			if most > 16<<20 {
+				t.Errorf("it pins %d bytes", most)
+			}
+			if st := h.Stats(); (slow == Disconnect) != (st.Evicted > 0) || (slow == Disconnect) != (st.Dropped == 0) {
+				t.Errorf("%+v", st)
+			}
+			if slow != Disconnect {
+				if owed := m.draining().owed.Load(); owed <= 0 || owed > DefaultMaxBacklog+size {
+					t.Errorf("%d bytes wait for it", owed)
+				}
+			}
+			m.Leave()
+			waitFor(t, func() bool { return m.draining().owed.Load() == 0 })
+			runtime.KeepAlive(h)
+		})
+	}
+}
+
+// What waits for a member is counted, whatever becomes of it.
+func TestOwedIsPaid(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+		var run manual
+		h := New(Options{NewTask: run.newTask, MaxBacklog: 40 * numberCost, Topic: func(string) *TopicOptions {
+			return &TopicOptions{Slow: slow, Limit: Limit{Bytes: 9 * numberCost}}
+		}})
+		f := new(fake)
+		m := newMember(t, h, f, "")
+		for k := range 10 {
+			subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{})
+		}
+		for round := range 5 {
+			f.stall(true)
+			for n := range uint64(30) {
+				publish(t, h, fmt.Sprint("t", n%10), n)
+				run.runAll()
+			}
+			if owed := m.draining().owed.Load(); owed != 29*numberCost {
+				t.Fatalf("%v, round %d: %d bytes wait, want %d", slow, round, owed, 29*numberCost)
+			}
+			f.stall(false)
+			run.runAll()
+			if owed := m.draining().owed.Load(); owed != 0 || f.closed != 0 {
+				t.Fatalf("%v, round %d: %d bytes wait of nothing; closed with %d", slow, round, owed, f.closed)
+			}
+		}
+		f.stall(true)
+		for n := range uint64(80) {
+			publish(t, h, fmt.Sprint("t", n%10), n)
+			run.runAll()
+			if owed := m.draining().owed.Load(); owed > 41*numberCost {
+				t.Fatalf("%v: %d bytes wait", slow, owed)
+			}
+		}
+		if (slow == Disconnect) != (f.closed == wsproto.TryAgainLater) {
+			t.Errorf("%v: closed with %d", slow, f.closed)
+		}
+		f.stall(false)
+		run.runAll()
+		m.Leave()
+		run.runAll()
+		if owed := m.draining().owed.Load(); owed != 0 {
+			t.Errorf("%v: %d bytes wait for one that has left", slow, owed)
+		}
+		if held := h.Stats().Memory; held != 0 {
+			t.Errorf("%v: %d bytes are held for nobody", slow, held)
+		}
+	}
+}
+
+// The topics that hold most lose their oldest first.
+func TestMemoryIsLevelled(t *testing.T) {
+	h := New(Options{MaxMemory: 100 * numberCost, Topic: func(string) *TopicOptions {
+		return &TopicOptions{History: History{Messages: 1000}}
+	}})
+	for n := range uint64(10) {
+		publish(t, h, "small", n)
+	}
+	for n := range uint64(500) {
+		publish(t, h, "large", n)
+		waitFor(t, func() bool { return !h.memory.over() && !h.memory.shedding.Load() })
+	}
+	small, _ := h.Topic("small")
+	large, _ := h.Topic("large")
+	st := h.Stats()
+	if small.Held != 10 || large.Held < 70 || large.Held > 90 || st.Shed != int64(500-large.Held) || st.Memory != int64(10+large.Held)*numberCost {
+		t.Errorf("held are %d and %d, %+v", small.Held, large.Held, st)
+	}
+	all, _, err := h.History("large", Start{Last: 1000}, 1000)
+	if err != nil || len(all) != large.Held || all[len(all)-1].Offset != 500 {
+		t.Errorf("history has %d messages: %v", len(all), err)
+	}
+}
+
+// Who waits for what is shed finds a gap, and its topic's policy decides.
+func TestMemoryOfBacklogs(t *testing.T) {
+	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
+		h := New(Options{MaxMemory: 50 * numberCost, Topic: func(string) *TopicOptions {
+			return &TopicOptions{Slow: slow, Limit: Limit{Messages: 1000}}
+		}})
+		f := (&fake{stalled: true}).join(t, h, "x")
+		for n := range uint64(200) {
+			publish(t, h, "x", n)
+			waitFor(t, func() bool {
+				return !h.memory.over() && !h.memory.shedding.Load() && (f.wasClosed() != 0 || caughtUpWith(h, "x"))
+			})
+		}
+		f.stall(false)
+		waitFor(t, func() bool { return f.wasClosed() != 0 || quiet(h) })
+		got := len(f.received())
+		if slow == Disconnect {
+			if f.closed != wsproto.TryAgainLater || h.Stats().Evicted != 1 {
+				t.Errorf("closed with %d", f.closed)
+			}
+			f.sub.Unsubscribe()
+			continue
+		}
+		if dropped := f.sub.Dropped(); f.closed != 0 || got+int(dropped) != 200 || dropped < 100 {
+			t.Errorf("%v: closed with %d, got %d, dropped %d", slow, f.closed, got, dropped)
+		}
+	}
+}
+
+// caughtUpWith reports whether all walks have been.
+func caughtUpWith(h *Hub, name string) bool {
+	t := h.lookup(name)
+	if t == nil {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, g := range t.groups {
+		g.mu.Lock()
+		walking := g.walking
+		g.mu.Unlock()
+		if walking || g.members > 0 && g.cursor != t.log.next {
+			return false
+		}
+	}
+	return true
+}
+
+// History weighs what its rule says, when it has been played back too, encoded and
+// compressed.
+func TestHistoryWeighsWhatItsRuleSays(t *testing.T) {
+	const bytes = 2 << 20
+	for _, size := range []int{10, 200, 5000} {
+		var m manual
+		h := New(Options{NewTask: m.newTask, Wrap: wrapAlike, Topic: func(string) *TopicOptions {
+			return &TopicOptions{History: History{Bytes: bytes, Age: time.Hour}}
+		}})
+		live := new(null)
+		if _, err := h.Subscribe("x", &live.sub, live, SubscribeOptions{Wrapped: true}); err != nil {
+			t.Fatal(err)
+		}
+		before := int64(heap())
+		for range bytes / size {
+			if _, err := h.Publish("x", Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size))}); err != nil {
+				t.Fatal(err)
+			}
+			m.runAll()
+		}
+		for _, wrapped := range []bool{false, true} {
+			again := new(null)
+			if _, err := h.Subscribe("x", &again.sub, again, SubscribeOptions{Wrapped: wrapped, Start: Start{Last: 1 << 30}}); err != nil {
+				t.Fatal(err)
+			}
+			m.runAll()
+		}
+		if weighs := int64(heap()) - before; weighs > bytes*5/4+1<<20 {
+			t.Errorf("with messages of %d bytes %d bytes of history weigh %d", size, bytes, weighs)
+		} else {
+			t.Logf("messages of %d bytes: %.2f of the rule", size, float64(weighs)/bytes)
+		}
+		runtime.KeepAlive(h)
+	}
+}
