@@ -1,13 +1,15 @@
 // Command bench compares Fanfare with other WebSocket servers on this machine:
 //
-//	go run -C bench . memory   memory for each connection, of the process and the kernel
-//	go run -C bench . echo     messages per second, processor time and latency
-//	go run -C bench . broadcast, churn, simulate
-//	go run -C bench . all      all of them
-//	go run -C bench . floor    Fanfare's broadcast beside the least that one can cost
-//	go run -C bench . check    fails if Fanfare has become heavier
-//	go run -C bench . figures  measures Fanfare's memory again, and has README.md show it
-//	go run -C bench . report   draws the kept report anew
+//	go run -C bench . memory       # memory for each connection, of the process and the kernel
+//	go run -C bench . echo         # messages per second, processor time and latency
+//	go run -C bench . broadcast    # the same for deliveries to subscribers
+//	go run -C bench . churn        # connections opened and closed per second
+//	go run -C bench . simulate     # the hub with up to 10 million subscribers without sockets
+//	go run -C bench . all          # all of them
+//	go run -C bench . floor        # a broadcast beside the least that one can cost
+//	go run -C bench . check        # fails if Fanfare has become heavier
+//	go run -C bench . figures      # measures Fanfare's memory again, and writes it into README.md
+//	go run -C bench . report       # draws the report that is kept again
 //
 // Each server is a process of its own; all are loaded by fanfare-load, which checks
 // every message. README.md says what the figures mean.

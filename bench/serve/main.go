@@ -1,6 +1,5 @@
-// Command serve runs one of the servers that are compared:
-//
-//	serve NAME echo|cast HOST:PORT
+// Command serve runs one of the servers that are compared. Its arguments are the name of
+// the server, echo or cast, and host:port.
 //
 // It prints the address that it listens on and that of a page of package expvar, with
 // what its runtime knows of its memory; /settle beside that page returns the garbage to

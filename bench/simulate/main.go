@@ -1,6 +1,5 @@
-// Command simulate weighs a topic with more subscribers than a machine has sockets:
-//
-//	simulate SUBSCRIBERS
+// Command simulate weighs a topic with more subscribers than a machine has
+// sockets. Its argument is their number.
 //
 // The hub and the structures of a connection are those of a server; only the sockets
 // are missing. It prints one JSON document. It is a program of its own so that its

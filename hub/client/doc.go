@@ -1,13 +1,6 @@
 // Package client is a client of Fanfare's subprotocol fanfare.v1 (see package wire):
-// one connection with many topics, that is kept up.
-//
-//	c, err := client.Dial(ctx, "wss://example.org/hub", nil)
-//	...
-//	news, err := c.Subscribe(ctx, "news", &client.SubscribeOptions{Last: 50}, func(m client.Message) {
-//		fmt.Printf("%s\n", m.Payload)
-//	})
-//	...
-//	receipt, err := c.Publish(ctx, "news", map[string]string{"text": "hello"}, nil)
+// one connection with many topics, that is kept up. The example of the package shows a
+// server and a client.
 //
 // # Reconnection
 //

@@ -27,8 +27,7 @@
 //
 //	requests that wait, of a connection   Options.MaxRequests, 64, or 256 KiB: it is not read
 //	requests that wait, in all            Options.MaxWaiting, 1/32 of the memory limit: busy
-//	replies that are not read             what may be pending for a connection, Options.MaxPending of
-//	                                      package netpoll: unavailable, or closed with 1013
+//	replies that are not read             netpoll.Options.MaxPending: unavailable, or closed with 1013
 //	goroutines                            Options.Background, or 64: connections wait in their order
 //	messages in a reply                   wire.MaxHistory, 1,000, or 256 KiB: the reply has "more"
 //

@@ -18,11 +18,14 @@ type Engine interface {
 // patience is for a script to come to its end.
 const patience = 60 * time.Second
 
+// Required reports whether a test that misses something fails, as in CI.
+func Required() bool { return os.Getenv("FANFARE_REQUIRE") != "" }
+
 // Need skips the test, with what to install for it, unless FANFARE_REQUIRE is set, as
 // in CI: then it fails.
 func Need(t testing.TB, what, install string) {
 	t.Helper()
-	if os.Getenv("FANFARE_REQUIRE") != "" {
+	if Required() {
 		t.Fatalf("%s is missing, and FANFARE_REQUIRE is set: %s", what, install)
 	}
 	t.Skipf("%s is missing: %s", what, install)

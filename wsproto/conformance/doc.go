@@ -2,16 +2,19 @@
 // 1,849 cases, each with the exact answer and close code, played
 // over TCP by a client that shares no code with package wsproto.
 //
-//	go run ./wsproto/conformance                            # judges wsproto.Server
-//	go run ./wsproto/conformance -url ws://host:9001/echo   # judges any echo server
-//	go run ./wsproto/conformance -run 6.4. -v               # some cases, with the bytes
+//	go run ./wsproto/conformance                    # judges wsproto.Server
+//	go run ./wsproto/conformance -run 6.4. -v       # some cases, with the bytes
 //	go run ./wsproto/conformance -list
 //
-// It prints a table of verdicts and what failed in words, and exits with 1 if
-// anything did. The numbers follow those that the field knows from its suites:
+// Any other echo server is judged by its address, such as this one:
 //
-//	1 framing    2 pings   3 reserved bits  4 opcodes  5 fragmentation  6 UTF-8
-//	7 closing    9 limits  10 the rest      12, 13 compression          H handshake
+//	go run ./cmd/fanfare
+//	go run ./wsproto/conformance -url ws://localhost:8080/echo
+//
+// It prints a table of verdicts and what failed in words, and exits with 1 if
+// anything did. The numbers follow those that the field knows from its suites: 1 framing,
+// 2 pings, 3 reserved bits, 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 limits, 10 the
+// rest, 12 and 13 compression, H handshake.
 //
 // Each case is played twice: with all bytes of a turn in one write, and byte by
 // byte, where that would be more than 2048 writes in chops. What a server may send

@@ -1,0 +1,200 @@
+package doctest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/internal/trial"
+)
+
+// patience is for a command to end, and for a server to listen: compiling included.
+const patience = 5 * time.Minute
+
+// shell runs the commands of one document, in the project's root. A server goes on in the
+// background until the next one, or the end.
+type shell struct {
+	t      *testing.T
+	dir    string // for what commands write
+	server *exec.Cmd
+	says   *trial.Output
+	ended  <-chan struct{}
+}
+
+func newShell(t *testing.T) *shell {
+	s := &shell{t: t, dir: t.TempDir()}
+	t.Cleanup(s.stop)
+	return s
+}
+
+// environ has programs keep their data in s.dir, too.
+func (s *shell) environ() []string {
+	return append(os.Environ(), "XDG_CONFIG_HOME="+s.dir, "GOBIN="+s.dir, "OUT="+s.dir)
+}
+
+// serves matches commands that do not end by themselves.
+var serves = regexp.MustCompile(`^go run \./cmd/fanfare(-chat)?( -.*)?$`)
+
+// shorten replaces what would take minutes, or needs what a test does not have.
+var shorten = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`-n (18000|15000|10000|5000)\b`), "-n 500"},
+	{regexp.MustCompile(`-o fanfare.mjs`), `-o "$OUT"/fanfare.mjs`},
+	{regexp.MustCompile(`-duration 10s`), "-duration 1s"},
+	{regexp.MustCompile(`-rest 20s`), "-rest 1s"},
+	{regexp.MustCompile(`^go test \./\.\.\.$`), "grep -qx 'go test ./...' .ci/run"}, // which runs it
+	{regexp.MustCompile(`^go test -C bench \./\.\.\.$`), "grep -q '^go test -C bench .*\\./\\.\\.\\.$' .ci/run"},
+	{regexp.MustCompile(`^go run -C bench \. check .*$`), "grep -q '^go run -C bench . check' .ci/run"},
+	{regexp.MustCompile(`^go run -C bench \. (figures|report)\b.*$`), "go run -C bench . $1 -h"},
+	{regexp.MustCompile(`^go run -C bench \. all( .*)?$`), "go run -C bench . echo"},
+	{regexp.MustCompile(`^go run -C bench \. (memory|echo|broadcast|churn)( .*)?$`), "go run -C bench . $1 -quick -servers fanfare"},
+	{regexp.MustCompile(`^go run -C bench \. simulate$`), "go run -C bench . simulate -quick"},
+	{regexp.MustCompile(`^go run -C bench \. floor.*$`), "go run -C bench . floor -n 500 -duration 1s -rounds 1"},
+	{regexp.MustCompile(`^go test -run \w+ -bench (\w+)( -benchtime \w+)? (\S+)$`), "go test -list $1 $3 | grep $1"},
+	{regexp.MustCompile(`^go run \./wsproto/conformance( -url \S+)?$`), "go run ./wsproto/conformance -run 1.$1"},
+}
+
+// run runs the commands of b, and compares what they print with what b shows, if it has a
+// prompt before commands: then lines without one are output.
+func (s *shell) run(b block) {
+	s.t.Helper()
+	prompts := slices.ContainsFunc(b.lines(), func(l string) bool { return strings.HasPrefix(l, "$ ") })
+	var printed []string // by the command before, and not yet compared
+	for _, line := range b.lines() {
+		given, isCommand := strings.CutPrefix(line, "$ ")
+		if prompts && !isCommand {
+			if len(printed) == 0 {
+				s.t.Fatalf("%v promises %q, and no more is printed", b, line)
+			}
+			if !matches(line, printed[0]) {
+				s.t.Fatalf("%v promises %q, and this is printed: %q", b, line, printed[0])
+			}
+			printed = printed[1:]
+			continue
+		}
+		out, err := s.command(given)
+		if err != nil {
+			s.t.Fatalf("%v: %s\n%v\n%s", b, given, err, out)
+		}
+		printed = strings.Split(strings.TrimRight(out, "\n"), "\n")
+	}
+}
+
+// matches reports whether what a page shows is what is printed: … stands for anything, and
+// the epoch 4x7k for that of the day.
+func matches(shown, printed string) bool {
+	pattern := regexp.QuoteMeta(strings.TrimRight(shown, " "))
+	pattern = strings.ReplaceAll(pattern, "…", ".*")
+	pattern = strings.ReplaceAll(pattern, "4x7k:", `[0-9a-z]+:`)
+	return regexp.MustCompile("^" + pattern + "$").MatchString(strings.TrimRight(printed, " "))
+}
+
+var remark = regexp.MustCompile(`\s{2,}#.*$`)
+
+// compared has the commands of the comparison that have run: many pages name the same.
+var compared = make(map[string]bool)
+
+// again reports whether a command has not to be run: one of the comparison, a second time,
+// or where nobody requires it, since it takes many modules and half a minute.
+func again(line string) bool {
+	if !strings.HasPrefix(line, "go run -C bench") {
+		return false
+	}
+	was := compared[line]
+	compared[line] = true
+	return was || !script.Required()
+}
+
+// command runs one line, in the background if it is a server.
+func (s *shell) command(line string) (out string, err error) {
+	s.t.Helper()
+	line = remark.ReplaceAllString(line, "")
+	if serves.MatchString(line) && !strings.Contains(line, "-help") && !strings.Contains(line, "-version") {
+		return "", s.serve(line)
+	}
+	for _, r := range shorten {
+		line = r.pattern.ReplaceAllString(line, r.with)
+	}
+	if again(line) {
+		return "", nil
+	}
+	if strings.Contains(line, " PID ") {
+		line = strings.ReplaceAll(line, " PID ", " "+s.pid()+" ")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", line)
+	cmd.Dir, cmd.Env = root, s.environ()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String() + stderr.String(), fmt.Errorf("%s: %w", line, err)
+	}
+	return stdout.String(), nil
+}
+
+// serve starts a server, and returns when it listens.
+func (s *shell) serve(line string) error {
+	s.t.Helper()
+	s.stop()
+	s.server, s.says = exec.Command("bash", "-c", "exec "+line), new(trial.Output)
+	s.server.Dir, s.server.Env, s.server.Stdout, s.server.Stderr = root, s.environ(), s.says, s.says
+	s.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := s.server.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	s.ended = ended
+	go func() {
+		defer close(ended)
+		_ = s.server.Wait()
+	}()
+	if !trial.Settles(patience, func() bool { return s.listens() || s.over() }) || !s.listens() {
+		return errors.New("it does not listen: " + s.says.String())
+	}
+	return nil
+}
+
+func (s *shell) listens() bool { return strings.Contains(s.says.String(), "listening on") }
+
+func (s *shell) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+var process = regexp.MustCompile(`-pid (\d+)`)
+
+// pid is the process that the server names.
+func (s *shell) pid() string {
+	m := process.FindStringSubmatch(s.says.String())
+	if m == nil {
+		s.t.Fatalf("the server does not tell its process: %s", s.says.String())
+	}
+	return m[1]
+}
+
+// stop ends the server, with the process that go run has started.
+func (s *shell) stop() {
+	if s.server == nil {
+		return
+	}
+	_ = syscall.Kill(-s.server.Process.Pid, syscall.SIGTERM)
+	<-s.ended
+	s.server = nil
+}
