@@ -11,6 +11,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/exec"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -253,6 +256,51 @@ func TestProxy(t *testing.T) {
 		}
 		c.Close(NormalClosure, "")
 		next(t, ended)
+	}
+}
+
+// The environment is asked once in the life of a process, so the test needs one of its own.
+func TestProxyOfTheEnvironment(t *testing.T) {
+	if url := os.Getenv("FANFARE_TEST_DIAL"); url != "" {
+		h, messages := heard()
+		h, ended := closes(h)
+		c, err := Dial(within(t, patience), url, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SendText("hello")
+		if got := next(t, messages); got != event(Text, "hello") {
+			t.Error(got)
+		}
+		c.Close(NormalClosure, "")
+		next(t, ended)
+		return
+	}
+	at, asked := proxyServer(t, "200 OK", listen(t, &Server{Handler: echo(t)}))
+	cmd := exec.Command(os.Args[0], "-test.run=^TestProxyOfTheEnvironment$", "-test.v")
+	cmd.Env = append(os.Environ(), "FANFARE_TEST_DIAL=ws://example.test/", "HTTP_PROXY=http://"+at, "http_proxy=", "NO_PROXY=", "no_proxy=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	if r := next(t, asked); r.Host != "example.test:80" {
+		t.Errorf("asked for %s", r.Host)
+	}
+}
+
+func TestInterleave(t *testing.T) {
+	at := func(s string) (all []netip.AddrPort) {
+		for _, one := range strings.Fields(s) {
+			all = append(all, netip.AddrPortFrom(netip.MustParseAddr(one), 80))
+		}
+		return all
+	}
+	for _, tt := range []struct{ a, b, want string }{
+		{"1.1.1.1", "", "1.1.1.1"}, {"", "::1 ::2", "::1 ::2"}, {"1.1.1.1 2.2.2.2 3.3.3.3", "::1", "1.1.1.1 ::1 2.2.2.2 3.3.3.3"},
+		{strings.Repeat("1.1.1.1 ", 20), "::1", "1.1.1.1 ::1 " + strings.Repeat("1.1.1.1 ", maxAddrs-2)},
+	} {
+		if got := interleave(at(tt.a), at(tt.b)); !reflect.DeepEqual(got, at(tt.want)) {
+			t.Errorf("%s and %s: %v", tt.a, tt.b, got)
+		}
 	}
 }
 

@@ -29,6 +29,10 @@
 //	requests that wait, in all            Options.MaxWaiting, 1/32 of the memory limit: busy
 //	replies that are not read             netpoll.Options.MaxPending: unavailable, or closed with 1013
 //	goroutines                            Options.Background, or 64: connections wait in their order
+//	name of a user                        255 bytes with its @: the handshake is refused
+//	data that presence tells, each        Options.MaxData, 4 KiB: the handshake is refused (413)
+//	the same, in all                      Options.MaxDataTotal, 1/64 of the memory limit: refused (503)
+//	subscriptions, patterns, topics       see hub.Options: too-large, unavailable
 //	messages in a reply                   wire.MaxHistory, 1,000, or 256 KiB: the reply has "more"
 //
 // # Back pressure

@@ -60,6 +60,12 @@ type Options struct {
 	// block.
 	Delay func(m *hub.Member, r *wire.Request) time.Duration
 
+	// MaxData bounds hub.Identity.Data of a connection, which presence tells everybody, in
+	// bytes; 4 KiB if 0. Beyond it the handshake is refused with 413.
+	MaxData int
+	// MaxDataTotal bounds that of all connections together; a 64th of the memory limit if 0,
+	// without limit if negative. Beyond it handshakes that have data are refused with 503.
+	MaxDataTotal int64
 	// MaxRequests bounds the requests of a connection that wait for their replies; 64 if 0.
 	// With as many, or 256 KiB of them, the connection is not read until half of them are
 	// answered.
@@ -82,6 +88,12 @@ func (o *Options) setDefaults(h *hub.Hub) {
 	if o.MaxWaiting == 0 {
 		o.MaxWaiting = netpoll.MemoryLimit() / 32
 	}
+	if o.MaxData <= 0 {
+		o.MaxData = 4 << 10
+	}
+	if o.MaxDataTotal == 0 {
+		o.MaxDataTotal = netpoll.MemoryLimit() / 64
+	}
 	switch {
 	case o.Background < 0:
 		o.Background = 0
@@ -97,6 +109,7 @@ type Endpoint struct {
 	crew crew
 
 	waiting    atomic.Int64 // bytes
+	data       atomic.Int64 // bytes, of connections that are open
 	held, shed atomic.Int64
 }
 
@@ -120,10 +133,13 @@ type Stats struct {
 	Waiting int64 // bytes of requests that wait for their replies, now
 	Held    int64 // how often a connection was not read because too many of its requests waited
 	Busy    int64 // requests that were answered busy
+	Data    int64 // bytes of hub.Identity.Data, now
 }
 
 // Stats returns the endpoint's counters.
-func (e *Endpoint) Stats() Stats { return Stats{e.waiting.Load(), e.held.Load(), e.shed.Load()} }
+func (e *Endpoint) Stats() Stats {
+	return Stats{e.waiting.Load(), e.held.Load(), e.shed.Load(), e.data.Load()}
+}
 
 // crowded reports whether too much waits.
 func (e *Endpoint) crowded() bool {
@@ -151,7 +167,27 @@ func (e *Endpoint) Accept(r *wsproto.Request) error {
 			return refusal(err)
 		}
 	}
+	if err := e.checkData(id.Data); err != nil {
+		return err
+	}
 	r.Handler = &session{end: e, queue: &queue{id: id}}
+	return nil
+}
+
+// checkData reports why a connection may not have that data.
+func (e *Endpoint) checkData(data []byte) error {
+	size := len(data)
+	switch most := e.opts.MaxDataTotal; {
+	case size > e.opts.MaxData:
+		return wsproto.Refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the data that presence tells has %d bytes; at most %d are allowed", size, e.opts.MaxData))
+	case size > 0 && most > 0 && e.data.Load()+int64(size) > most:
+		return wsproto.Refuse(http.StatusServiceUnavailable, "there is no room for more data that presence tells: connect without, or later")
+	}
+	if size > 0 {
+		if err := wire.CheckJSON(data); err != nil {
+			return wsproto.Refuse(http.StatusBadRequest, "the data that presence tells: "+wire.Plain(err))
+		}
+	}
 	return nil
 }
 

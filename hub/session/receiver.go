@@ -17,6 +17,7 @@ type receiver struct {
 	waiting  interface{ Schedule() } // of the hub, for the connection to drain
 	drops    *drops                  // nil if there never were any
 	over     bool                    // nobody is there any more
+	data     uint32                  // bytes of the member's data
 }
 
 // SendsTo makes it a hub.Direct.

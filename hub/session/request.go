@@ -122,6 +122,7 @@ func (s *session) drop(a *asked) {
 }
 
 // unsubscribe has the reply come after all messages that were published before.
+// unsubscribe is answered when all that was published before has been handed over.
 func (s *session) unsubscribe(a *asked) {
 	a.waits = true
 	err := s.member.UnsubscribeThen(a.Topic, func() {

@@ -32,7 +32,8 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 		c.Close(wsproto.PolicyViolation, wire.Plain(err))
 		return
 	}
-	s.member = m
+	s.member, s.data = m, uint32(len(id.Data))
+	s.end.data.Add(int64(s.data))
 	s.tell((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
 	if m.User() != "" {
 		m.Subscription(hub.UserTopic(m.User())).Resume()
@@ -62,6 +63,7 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 	if s.member != nil {
 		s.member.Leave()
+		s.end.data.Add(-int64(s.data))
 	}
 	s.stop()
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -184,6 +186,42 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
+// What presence tells is bounded, for a connection and in all; what has left does not count.
+func TestPresenceDataIsBounded(t *testing.T) {
+	s := serve(t, hub.Options{}, Options{MaxData: 100, MaxDataTotal: 150, Identify: func(r *wsproto.Request) (hub.Identity, error) {
+		n, _ := strconv.Atoi(r.Query().Get("n"))
+		if n == 0 {
+			return hub.Identity{}, nil
+		}
+		return hub.Identity{Data: []byte(strings.Repeat("1", n))}, nil
+	}})
+	refused := func(query string) int {
+		c, resp, err := websocket.Dial(s.ctx(), "ws://"+s.addr+"/"+query, nil)
+		if err == nil {
+			_ = c.CloseNow()
+			return 101
+		}
+		return resp.StatusCode
+	}
+	c := s.dial("?n=100")
+	for query, want := range map[string]int{"?n=101": 413, "?n=51": 503, "": 101} {
+		if got := refused(query); got != want {
+			t.Errorf("%q: %d, want %d", query, got, want)
+		}
+	}
+	_ = c.CloseNow()
+	if !settles(func() bool { return s.endpoint.Stats().Data == 0 }) {
+		t.Errorf("%+v", s.endpoint.Stats())
+	}
+	s.dial("?n=51")
+	deep := serve(t, hub.Options{}, Options{Identify: func(*wsproto.Request) (hub.Identity, error) {
+		return hub.Identity{Data: []byte(strings.Repeat("[", wire.MaxDepth+1) + strings.Repeat("]", wire.MaxDepth+1))}, nil
+	}})
+	if _, resp, err := websocket.Dial(deep.ctx(), "ws://"+deep.addr+"/", nil); err == nil || resp.StatusCode != 400 {
+		t.Errorf("deep data: %v", err)
+	}
+}
+
 func TestTooManySubscriptions(t *testing.T) {
 	s := serve(t, hub.Options{MaxSubscriptions: 2}, Options{})
 	c := s.dial("")
@@ -213,6 +251,30 @@ func (c *client) stall(topic string) (published int64) {
 		c.Fatal("it does not fall behind")
 	}
 	return published
+}
+
+// The reply to unsubscribe comes after all that was published before, for a client that is
+// slow too, and nothing comes after it.
+func TestUnsubscribeKeepsItsPlace(t *testing.T) {
+	s := serve(t, hub.Options{}, Options{})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "x"})
+	published := c.stall("x")
+	c.says(wire.Request{ID: 7, Do: wire.Unsubscribe, Topic: "x"}, wire.Request{ID: 8, Do: wire.Ping})
+	go func() {
+		for settles(func() bool { st, _ := s.hub.Topic("x"); return st.Subscribers == 0 }) {
+			_, _ = s.hub.Publish("x", text(1))
+			return
+		}
+	}()
+	for n := int64(1); n <= published; n++ {
+		if e := c.event(); e.Message == nil || e.Message.Offset != uint64(n) {
+			t.Fatalf("%+v, want message %d of %d", e, n, published)
+		}
+	}
+	if got := c.replies(2); !slices.Equal(got, []string{"7", "8"}) {
+		t.Error(got)
+	}
 }
 
 // A slow client is told exactly how many messages it did not get, whatever the policy,
@@ -296,6 +358,7 @@ func TestUnreadRepliesCloseTheConnection(t *testing.T) {
 // A subscription whose reply finds no room does not exist.
 func TestNoReplyNoSubscription(t *testing.T) {
 	s := serve(t, hub.Options{Topic: func(string) *hub.TopicOptions { return &hub.TopicOptions{Presence: true, PresenceGrace: -1} }}, Options{
+		MaxData: 1 << 20,
 		Identify: func(*wsproto.Request) (hub.Identity, error) {
 			return hub.Identity{Data: []byte(`"` + strings.Repeat("x", 100<<10) + `"`)}, nil
 		},
