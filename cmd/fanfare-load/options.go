@@ -246,7 +246,7 @@ func (o *options) validateTimes() error {
 	case o.think > 0 && o.rate > 0:
 		return errors.New("-think and -rate exclude each other: with -rate the time of each message is fixed")
 	case o.think > 0 && o.pipeline > 1:
-		return errors.New("-think and -pipeline exclude each other: who thinks has one message in flight")
+		return errors.New("-think and -pipeline exclude each other: a connection that thinks has one message in flight")
 	case len(o.hello) > 0 && (o.command == "echo" || o.command == "churn" || o.echo):
 		return errors.New("-hello is for a protocol of the server's own, in which nothing is echoed")
 	}
