@@ -144,7 +144,8 @@ export class Chat {
         this.#route();
       } catch (e) {
         if (e.status === 401) this.#finish(LOGIN_OVER);
-        return; // or it cannot be reached: the next connection asks again
+        else if (this.#live.isOpen) setTimeout(() => this.#refresh(), 1000 + 2000 * Math.random()); // the server has too much to do
+        return; // it cannot be reached: the next connection asks again
       }
     }
   }
@@ -258,7 +259,7 @@ export class Chat {
     try {
       await this.#live.publish(room, change);
     } catch (e) {
-      throw new Error(['timeout', 'lost', 'busy', 'closed'].includes(e.code) ? 'The connection broke. If the change does not show when it is back, please try again.' : `Nothing was changed: ${e.message}.`);
+      throw new Error(['timeout', 'lost', 'closed'].includes(e.code) ? 'The connection broke. If the change does not show when it is back, please try again.' : `Nothing was changed: ${e.message}.`);
     }
   }
 

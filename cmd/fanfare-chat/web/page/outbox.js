@@ -16,6 +16,7 @@ export class Outbox extends EventTarget {
   #me;
   #signal;
   #shelf;
+  #timer;
 
   /** @param {import('./live.js').Live} live @param {import('./api.js').User} me @param {AbortSignal} [signal] */
   constructor(live, me, signal) {
@@ -87,11 +88,18 @@ export class Outbox extends EventTarget {
       item.state = 'sent';
     } catch (e) {
       if (REFUSED.has(e.code)) Object.assign(item, { state: 'failed', error: e.message });
-      else if (this.#live.isOpen) setTimeout(() => this.#flush(), 2000);
+      else if (this.#live.isOpen) this.#later();
     } finally {
       this.#flying.delete(item.id);
     }
     this.#changed();
+  }
+
+  #later() {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#flush();
+    }, 1000 + 2000 * Math.random());
   }
 
   #changed() {
