@@ -19,6 +19,7 @@ func (h *house) fill(n int) {
 	if err != nil {
 		h.Fatal(err)
 	}
+	defer h.start() // when nothing else has the file open
 	defer kept.Close()
 	ada, err := kept.UserByKey(context.Background(), "ada")
 	if err != nil {
@@ -36,7 +37,6 @@ func (h *house) fill(n int) {
 	if _, err := kept.Apply(context.Background(), changes); err != nil {
 		h.Fatal(err)
 	}
-	h.start()
 }
 
 // Scrolling back through 500 messages shows all of them, none is skipped, what is read

@@ -132,11 +132,15 @@ type request struct {
 	Edit   *int64  `json:"edit"`
 	Delete *int64  `json:"delete"`
 	Typing *bool   `json:"typing"`
+
+	React   *int64  `json:"react"`
+	Unreact *int64  `json:"unreact"`
+	Sign    *string `json:"sign"`
 }
 
 // members are the names of what a request has. Others are refused: to ignore what was
 // meant to matter would be worse.
-var members = []string{"id", "text", "edit", "delete", "typing"}
+var members = []string{"id", "text", "edit", "delete", "typing", "react", "unreact", "sign"}
 
 func parseRequest(data []byte) (q request, err error) {
 	unknown := ""
@@ -152,7 +156,7 @@ func parseRequest(data []byte) (q request, err error) {
 		err = strictjson.Unmarshal(data, &q)
 	}
 	if err != nil {
-		return q, wire.Errorf(wire.BadRequest, `the data is to be {"id":ID,"text":TEXT}, {"edit":NUMBER,"text":TEXT}, {"delete":NUMBER} or {"typing":BOOLEAN}: %v`, err)
+		return q, wire.Errorf(wire.BadRequest, `the data is to be {"id":ID,"text":TEXT}, {"edit":NUMBER,"text":TEXT}, {"delete":NUMBER}, {"react":NUMBER,"sign":SIGN}, {"unreact":NUMBER,"sign":SIGN} or {"typing":BOOLEAN}: %v`, err)
 	}
 	return q, nil
 }
@@ -194,6 +198,9 @@ func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, er
 
 // change returns what a request wants to be done.
 func (q *request) change() (ch store.Change, err error) {
+	if q.React != nil || q.Unreact != nil || q.Sign != nil {
+		return q.reaction()
+	}
 	var text string
 	if q.Text != nil {
 		if text, err = cleanText(*q.Text); err != nil {
@@ -227,7 +234,7 @@ func (q *request) change() (ch store.Change, err error) {
 // there is subscribed.
 func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, error) {
 	switch {
-	case q.Typing == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil:
+	case q.Typing == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil || q.React != nil || q.Unreact != nil || q.Sign != nil:
 		return hub.Receipt{}, wire.Errorf(wire.BadRequest, `the data is to be {"typing":true} or {"typing":false}`)
 	case m.Subscription(topic) == nil:
 		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "you are not there: subscribe to %s first", topic)

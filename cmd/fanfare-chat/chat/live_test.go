@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +34,7 @@ func TestTalk(t *testing.T) {
 	for _, g := range []*page{ada, bob} {
 		m := g.hears(topic)
 		want := messageJSON{Number: 1, Rev: 1, ID: "a1", By: personJSON{ID: ada.person.id, Name: "Ada"}, Text: "hello <Bob>", Sent: ada.clock.now().UnixMilli()}
-		if m != want {
+		if !reflect.DeepEqual(m, want) {
 			t.Fatalf("%s gets %+v, want %+v", g.name, m, want)
 		}
 	}

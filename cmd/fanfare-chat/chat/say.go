@@ -46,6 +46,8 @@ type messageJSON struct {
 	Sent    int64      `json:"sent"`
 	Edited  int64      `json:"edited,omitempty"`
 	Deleted bool       `json:"deleted,omitempty"`
+
+	Reactions []reactionJSON `json:"reactions,omitempty"`
 }
 
 var kinds = map[store.Kind]string{store.Open: "open", store.Private: "private", store.Direct: "direct"}
@@ -64,6 +66,7 @@ func sayMessage(m store.Message) messageJSON {
 	s := messageJSON{
 		Number: m.Number, Rev: m.Rev, ID: m.Client, By: personJSON{ID: m.Author, Name: m.Name},
 		Text: m.Text, Sent: m.Sent.UnixMilli(), Deleted: m.Deleted,
+		Reactions: all(m.Reactions.All(), sayReaction),
 	}
 	if !m.Edited.IsZero() {
 		s.Edited = m.Edited.UnixMilli()

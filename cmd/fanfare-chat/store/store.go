@@ -3,7 +3,7 @@
 //
 // # Order
 //
-// A room counts its changes: a message that is sent, edited or deleted gets the room's
+// A room counts its changes: a message that is sent, edited, deleted or reacted to gets the room's
 // next revision, and a new one the next number as well. Both begin with 1 and have no
 // gaps. So who has seen all up to a revision asks for those after it, and gets each
 // message that is new or different once, as it is now; that is what a client does that
@@ -87,7 +87,9 @@ type Message struct {
 	Text    string // empty if Deleted
 	Sent    time.Time
 	Edited  time.Time // the last time; zero if never
-	Deleted bool      // a trace of it is left: all but the text
+	Deleted bool      // a trace of it is left: all but the text and the reactions
+
+	Reactions Reactions
 }
 
 // Act is what a Change does.
@@ -97,6 +99,8 @@ const (
 	Send Act = iota + 1
 	Edit
 	Delete
+	React   // puts a sign on a message
+	Unreact // takes it away again
 )
 
 // Change is something that a user wants to do to a room's messages.
@@ -105,8 +109,8 @@ type Change struct {
 	Room   int64
 	User   int64
 	Client string    // Send: the client's own name for it. One that this user has sent to the room already is not sent again
-	Number int64     // Edit, Delete: which message
-	Text   string    // Send, Edit
+	Number int64     // Edit, Delete, React, Unreact: which message
+	Text   string    // Send, Edit; React, Unreact: the sign
 	At     time.Time // when
 }
 
@@ -178,7 +182,8 @@ type Store interface {
 	// Apply makes changes, in their order and all at once: outcomes are those of the changes
 	// at the same places. Only members change anything. Who sends has read all so far, and
 	// what they sent. Only its author edits a message, and only its author, or a moderator
-	// who is a member, deletes it; what is deleted stays so: to edit it is ErrNotFound.
+	// who is a member, deletes it; what is deleted stays so: to edit it, or to react to it, is ErrNotFound.
+	// A message has at most MaxReactions; one more is ErrForbidden.
 	Apply(ctx context.Context, changes []Change) ([]Outcome, error)
 	// Before returns the last messages of a room whose number is below that, in their order.
 	// 0 stands for the end.

@@ -96,6 +96,8 @@ func (b *batch) apply(c *store.Change) (store.Message, bool, error) {
 		return b.edit(c)
 	case store.Delete:
 		return b.delete(c, who)
+	case store.React, store.Unreact:
+		return b.react(c)
 	}
 	return store.Message{}, false, fmt.Errorf("sqlstore: there is no act %d", c.Act)
 }
@@ -164,7 +166,7 @@ func (b *batch) delete(c *store.Change, who *actor) (store.Message, bool, error)
 	if m.Deleted {
 		return m, true, nil
 	}
-	m.Text, m.Deleted = "", true
+	m.Text, m.Reactions, m.Deleted = "", "", true
 	return m, false, b.change(&m)
 }
 
@@ -176,15 +178,21 @@ func (b *batch) message(c *store.Change) (store.Message, error) {
 	return m, err
 }
 
-// change gives the message the room's next revision, and keeps it.
+// change is move of a message that has another text.
 func (b *batch) change(m *store.Message) error {
-	room := b.rooms[m.Room]
-	room.rev++
-	room.moved, m.Rev = true, room.rev
-	if _, err := b.do(changeMessage, m.Room, m.Number, m.Rev, m.Text, millis(m.Edited), m.Deleted); err != nil {
+	if err := b.move(m); err != nil {
 		return err
 	}
 	return b.index(m)
+}
+
+// move gives the message the room's next revision, and keeps it.
+func (b *batch) move(m *store.Message) error {
+	room := b.rooms[m.Room]
+	room.rev++
+	room.moved, m.Rev = true, room.rev
+	_, err := b.do(changeMessage, m.Room, m.Number, m.Rev, m.Text, millis(m.Edited), m.Deleted, string(m.Reactions))
+	return err
 }
 
 // index has the message found by the words that it has now.

@@ -42,7 +42,7 @@ func entry(room, number int64) int64 { return room<<32 + number }
 
 func scanMessage(r row) (m store.Message, err error) {
 	var sent, edited int64
-	err = r.Scan(&m.Room, &m.Number, &m.Rev, &m.Author, &m.Name, &m.Client, &m.Text, &sent, &edited, &m.Deleted)
+	err = r.Scan(&m.Room, &m.Number, &m.Rev, &m.Author, &m.Name, &m.Client, &m.Text, &sent, &edited, &m.Deleted, &m.Reactions)
 	m.Sent, m.Edited = moment(sent), moment(edited)
 	return m, err
 }

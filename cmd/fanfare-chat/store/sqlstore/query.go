@@ -45,7 +45,7 @@ const (
 const (
 	userColumns    = `u.id, u.name, u.key, u.password, u.moderator, u.created`
 	roomColumns    = `r.id, r.kind, r.name, r.key, r.owner, r.created, r.last, r.rev`
-	messageColumns = `m.room, m.number, m.rev, m.author, u.name, m.client, m.text, m.sent, m.edited, m.deleted`
+	messageColumns = `m.room, m.number, m.rev, m.author, u.name, m.client, m.text, m.sent, m.edited, m.deleted, m.reactions`
 
 	selectPlace = `SELECT ` + roomColumns + `, m.read, coalesce(w.id, 0), coalesce(w.name, '')
 		FROM members m JOIN rooms r ON r.id = m.room
@@ -93,7 +93,7 @@ var shared = [queryCount]string{
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (room, author, client) DO NOTHING`,
 	messageByClient: selectMessage + `WHERE m.room = $1 AND m.author = $2 AND m.client = $3`,
 	messageByNumber: selectMessage + `WHERE m.room = $1 AND m.number = $2`,
-	changeMessage:   `UPDATE messages SET rev = $3, text = $4, edited = $5, deleted = $6 WHERE room = $1 AND number = $2`,
+	changeMessage:   `UPDATE messages SET rev = $3, text = $4, edited = $5, deleted = $6, reactions = $7 WHERE room = $1 AND number = $2`,
 	removeWords:     `DELETE FROM search WHERE rowid = $1`,
 
 	messagesBefore:  selectMessage + `WHERE m.room = $1 AND m.number < $2 ORDER BY m.number DESC LIMIT $3`,

@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(t testing.TB) Setup) {
 		{"ManyAtOnce", manyAtOnce},
 		{"SameAtOnce", sameAtOnce},
 		{"LeaveAtOnce", leaveAtOnce},
+		{"React", react},
 		{"Before", before},
 		{"Changed", changed},
 		{"Search", search},

@@ -3,7 +3,8 @@
 /**
  * @typedef {{id: number, name: string, moderator?: boolean}} User
  * @typedef {{id: number, kind: 'open'|'private'|'direct', name: string, with?: User, owner: number, last: number, read: number, rev: number}} Room
- * @typedef {{number: number, rev: number, id: string, by: User, text: string, sent: number, edited?: number, deleted?: true}} Message
+ * @typedef {{number: number, rev: number, id: string, by: User, text: string, sent: number, edited?: number, deleted?: true,
+ *   reactions?: {sign: string, by: number[]}[]}} Message
  */
 
 /** status is that of the answer; 0: there was none. */

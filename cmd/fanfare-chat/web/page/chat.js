@@ -35,6 +35,7 @@ export class Chat {
   #sidebar;
   #panel;
   #timelines = new Map(); // by room: those that were opened
+  #names = new Map();     // of people, by id, as far as they were met
   #room = null;           // the open one
   #refreshing = null;
   #old = false;           // the list of rooms
@@ -74,6 +75,7 @@ export class Chat {
     login.addEventListener('refused', () => this.#refresh(), { signal });
     on('read', ({ room, number }) => this.#rooms.read(room, number));
     on('typing', () => this.#showTyping());
+    on('here', () => this.#meet(...this.#live.here));
     on('ended', ({ code, reason }) => code === LOGGED_OUT ? this.#finish(LOGIN_OVER) : this.#finish(`The server has ended the connection${reason && `: ${reason}`}.`, true));
     this.#outbox.addEventListener('change', () => this.#log.update());
     this.#rooms.addEventListener('change', () => this.#showCounts());
@@ -112,7 +114,12 @@ export class Chat {
     on($('skip'), 'click', () => this.#composer.focus());
   }
 
+  #meet(...people) {
+    for (const { id, name } of people) this.#names.set(id, name);
+  }
+
   #heard(id, message) {
+    this.#meet(message.by);
     this.#outbox.heard(message);
     this.#rooms.heard(id, message);
     this.#spoken.heard(id, message);
@@ -187,14 +194,19 @@ export class Chat {
     let timeline = this.#timelines.get(room.id);
     if (!timeline) {
       timeline = new Timeline(room);
-      timeline.addEventListener('got', e => e.detail.forEach(m => this.#outbox.heard(m)));
+      timeline.addEventListener('got', ({ detail }) => {
+        this.#meet(this.#me, ...detail.map(m => m.by));
+        detail.forEach(m => this.#outbox.heard(m));
+      });
       this.#timelines.set(room.id, timeline);
     }
     this.#composer.open(room.id, nameOf(room));
     this.#log.show(timeline, {
       me: this.#me, room: room.id, outbox: this.#outbox, firstNew: unread(room) > 0 ? room.read + 1 : 0, begin: beginning(room, this.#me),
+      names: this.#names,
+      react: (m, sign, on) => this.#change(room.id, { [on ? 'react' : 'unreact']: m.number, sign }).catch(e => toast(e.message)),
       edit: m => this.#composer.edit(m),
-      remove: m => questions.removeMessage(() => this.#change(room.id, { delete: m.number })),
+      remove: m => questions.removeMessage(() => this.#change(room.id, { delete: m.number }), () => room === this.#room && this.#log.focus(m.number)),
     });
     if (timeline.latest) timeline.check();
     else timeline.open();

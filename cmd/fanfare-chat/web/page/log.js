@@ -45,7 +45,7 @@ export class Log extends EventTarget {
    * Shows another room, at its end; null: none.
    * @param {import('./timeline.js').Timeline|null} timeline
    * @param {{me: import('./api.js').User, begin: (Node|string)[], firstNew: number, outbox: import('./outbox.js').Outbox, room: number,
-   *   edit: Function, remove: Function}} [view]
+   *   names: Map<number, string>, react: Function, edit: Function, remove: Function}} [view]
    */
   show(timeline, view) {
     this.#timeline?.removeEventListener('change', this.#update);
@@ -123,14 +123,15 @@ export class Log extends EventTarget {
       all.push({ key: `m${m.number}`, version: `${m.rev} ${head}`, make: () => this.#message(m, head) });
       before = m;
     }
-    if (t.latest) this.#pending(t, before, all);
+    if (t.latest || !t.loaded) this.#pending(t, before, all);
     return all;
   }
 
   #message(m, head) {
-    const { me, edit, remove } = this.#view, own = m.by.id === me.id;
+    const { me, names, react, edit, remove } = this.#view, own = m.by.id === me.id;
     return messageNode(m, {
-      me, head,
+      me, names, head,
+      react: m.deleted ? undefined : (sign, on) => react(m, sign, on),
       edit: own && !m.deleted ? () => edit(m) : undefined,
       remove: (own || me.moderator) && !m.deleted ? () => remove(m) : undefined,
     });
@@ -151,7 +152,7 @@ export class Log extends EventTarget {
 
   /** Makes the list have these nodes, in this order; those that are there as they should be stay. */
   #place(wanted) {
-    const nodes = new Map(), focused = document.activeElement.closest('#messages > li');
+    const nodes = new Map(), active = document.activeElement, focused = active.closest('#messages > li');
     let next = this.#list.firstChild, again = null; // again: what stands instead of the one that had the focus
     for (const { key, version, make } of wanted) {
       const old = this.#nodes.get(key), same = old?.version === version;
@@ -165,7 +166,7 @@ export class Log extends EventTarget {
     const kept = new Set([...nodes.values()].map(n => n.node));
     for (const { node } of this.#nodes.values()) if (!kept.has(node)) node.remove();
     this.#nodes = nodes;
-    again?.focus({ preventScroll: true });
+    (again?.querySelector(`[data-sign="${active.dataset.sign}"]`) ?? again)?.focus({ preventScroll: true });
     this.#roving.settle();
   }
 
@@ -205,6 +206,11 @@ export class Log extends EventTarget {
       if (e.target.id === 'log-top') this.#timeline.older();
       else this.#timeline.newer();
     }
+  }
+
+  /** Gives a message the focus, if it is shown. @param {number} number */
+  focus(number) {
+    this.#nodes.get(`m${number}`)?.node.focus({ preventScroll: true });
   }
 
   /** Goes to the end of the room. */

@@ -2,6 +2,7 @@
 
 import { avatar, el, icon } from './dom.js';
 import { mentions } from './mentions.js';
+import { reactionsNode, signsNode } from './reactions.js';
 import { onlyEmoji, render } from './text.js';
 import { clock, day, full, gutter } from './time.js';
 
@@ -9,15 +10,16 @@ import { clock, day, full, gutter } from './time.js';
 
 /**
  * @param {Message} m
- * @param {{me: import('./api.js').User, head: boolean, edit?: () => void, remove?: () => void}} view
- *   head: with the name of who wrote it; edit and remove are there if they may be done
+ * @param {{me: import('./api.js').User, names: Map<number, string>, head: boolean, react?: (sign: string, on: boolean) => void, edit?: () => void, remove?: () => void}} view
+ *   head: with the name of who wrote it; react, edit and remove are there if they may be done
  */
-export function messageNode(m, { me, head, edit, remove }) {
+export function messageNode(m, { me, names, head, react, edit, remove }) {
   const own = m.by.id === me.id, to = !own && mentions(m.text, me);
   return el('li', { class: `message${head ? ' head' : ''}${own ? ' own' : ''}${to ? ' to-me' : ''}`, 'data-number': m.number, tabindex: '-1' },
     head ? avatar(m.by) : el('time', { class: 'gutter', 'aria-hidden': 'true' }, gutter(m.sent)),
-    el('div', { class: 'body' }, meta(m.by, m.sent, head), m.deleted ? trace() : text(m.text, me), m.edited && !m.deleted ? edited(m) : null),
-    edit || remove ? actions(edit, remove) : null);
+    el('div', { class: 'body' }, meta(m.by, m.sent, head), m.deleted ? trace() : text(m.text, me), m.edited && !m.deleted ? edited(m) : null,
+      m.reactions ? reactionsNode(m.reactions, { me, names, react }) : null),
+    react ? actions(react, edit, remove) : null);
 }
 
 /**
@@ -51,9 +53,9 @@ const trace = () => el('p', { class: 'text deleted' }, 'This message was deleted
 
 const edited = m => el('span', { class: 'edited', title: `Edited ${full(m.edited)}` }, 'edited');
 
-function actions(edit, remove) {
+function actions(react, edit, remove) {
   const button = (label, name, onclick) => el('button', { type: 'button', class: 'icon', 'aria-label': label, title: label, onclick }, icon(name));
-  return el('div', { class: 'actions' },
+  return el('div', { class: 'actions' }, ...signsNode(react),
     edit ? button('Edit this message', 'edit', edit) : null,
     remove ? button('Delete this message', 'bin', remove) : null);
 }

@@ -91,9 +91,9 @@ export function leave(room, done) {
   });
 }
 
-/** @param {() => Promise<void>} run */
-export function removeMessage(run) {
-  ask({ title: 'Delete this message?', intro: 'Its text goes for everybody. That it was there remains.', submit: 'Delete', danger: true, run });
+/** @param {() => Promise<void>} run @param {() => void} done */
+export function removeMessage(run, done) {
+  ask({ title: 'Delete this message?', intro: 'Its text goes for everybody. That it was there remains.', submit: 'Delete', danger: true, run, done });
 }
 
 /** @param {import('./api.js').User} me */

@@ -1,0 +1,38 @@
+package chat
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+)
+
+// signs are what can be put on a message. They are few, so that nobody says in signs what
+// is no message.
+var signs = []string{"👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "🙏"}
+
+// reaction returns what a request with "react" or "unreact" wants to be done.
+func (q *request) reaction() (store.Change, error) {
+	ch := store.Change{Act: store.React}
+	number := q.React
+	if number == nil {
+		ch.Act, number = store.Unreact, q.Unreact
+	}
+	switch {
+	case number == nil || q.React != nil && q.Unreact != nil || q.Sign == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil || q.Typing != nil:
+		return ch, wire.Errorf(wire.BadRequest, `the data must be {"react":NUMBER,"sign":SIGN} or {"unreact":NUMBER,"sign":SIGN}`)
+	case !slices.Contains(signs, *q.Sign):
+		return ch, wire.Errorf(wire.BadRequest, "%q is no sign; there are %s", *q.Sign, strings.Join(signs, " "))
+	}
+	ch.Number, ch.Text = *number, *q.Sign
+	return ch, nil
+}
+
+// reactionJSON is a sign on a message.
+type reactionJSON struct {
+	Sign string  `json:"sign"`
+	By   []int64 `json:"by"` // users
+}
+
+func sayReaction(r store.Reaction) reactionJSON { return reactionJSON{r.Sign, r.By} }

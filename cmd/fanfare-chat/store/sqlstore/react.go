@@ -1,0 +1,27 @@
+package sqlstore
+
+import (
+	"fmt"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+)
+
+// react puts a user's sign on a message, or takes it away.
+func (b *batch) react(c *store.Change) (store.Message, bool, error) {
+	m, err := b.message(c)
+	if err != nil {
+		return m, false, err
+	}
+	if m.Deleted {
+		return m, false, fmt.Errorf("%w: message %d is deleted", store.ErrNotFound, c.Number)
+	}
+	reactions, full := m.Reactions.With(c.Text, c.User, c.Act == store.React)
+	switch {
+	case full:
+		return m, false, fmt.Errorf("%w: message %d has %d reactions", store.ErrForbidden, c.Number, store.MaxReactions)
+	case reactions == m.Reactions:
+		return m, true, nil
+	}
+	m.Reactions = reactions
+	return m, false, b.move(&m)
+}
