@@ -43,6 +43,11 @@ func TestScreenshots(t *testing.T) {
 			g.until(`all('#messages .message:not(.pending) .text').length === args[0]`, n)
 		}
 	}
+	for _, g := range []*guest{zoe, bob} {
+		g.do(`await act(all('#messages .message')[1], 'React'); await click('React with 👍');`)
+	}
+	ada.do(`await act(all('#messages .message')[5], 'React'); await click('React with 🎉');`)
+	ada.until(`all('.reaction').length === 2 && all('.reaction')[0].textContent.includes('2')`)
 	zoe.opens("Sommerfest")
 	zoe.says("Who brings the cake?")
 	zoe.says("@ada?")
