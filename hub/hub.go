@@ -101,6 +101,9 @@ func New(o Options) *Hub {
 	return h
 }
 
+// Options returns the options in force, defaults filled in.
+func (h *Hub) Options() Options { return h.opts }
+
 // Stats are a hub's counters. Those in the past tense only grow.
 type Stats struct {
 	Topics    int   `json:"topics"`

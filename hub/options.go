@@ -161,6 +161,12 @@ func (h History) kept() bool { return h.Messages > 0 || h.Bytes > 0 }
 // unlimited is a number of messages that stands for any.
 const unlimited = 1 << 62
 
+// WithDefaults returns o as it is in force, with what is zero filled in.
+func (o TopicOptions) WithDefaults() TopicOptions {
+	o.fill()
+	return o
+}
+
 // fill fills in what is zero.
 func (o *TopicOptions) fill() {
 	if o.Limit.Bytes <= 0 {

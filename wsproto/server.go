@@ -228,6 +228,7 @@ func (s *Server) begin() error {
 		if s.engine, s.err = netpoll.New(s.Engine); s.err != nil {
 			return
 		}
+		s.Engine = s.engine.Options() // like the other fields, it says what is in force
 		s.side = &side{
 			limits:       limits{frame: cmp.Or(s.MaxFrame, s.MaxMessage), message: s.MaxMessage},
 			streams:      newStreams(s.MaxFrame, cmp.Or(s.StreamAbove, s.MaxMessage), s.MaxStream, s.StreamTimeout, s.MinRate),

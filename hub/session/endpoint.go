@@ -146,6 +146,9 @@ func (e *Endpoint) crowded() bool {
 	return e.opts.MaxWaiting > 0 && e.waiting.Load() > e.opts.MaxWaiting
 }
 
+// Options returns the options in force, defaults filled in.
+func (e *Endpoint) Options() Options { return e.opts }
+
 // Accept is a Server.Accept: it gives the connection a handler of its own. A client
 // that offers subprotocols has to offer this one.
 func (e *Endpoint) Accept(r *wsproto.Request) error {

@@ -83,7 +83,7 @@ func New(o Options) *Chat {
 		o.Now = time.Now
 	}
 	c := &Chat{
-		opts: o, store: o.Store, accounts: o.Accounts, limits: o.Limits.withDefaults(),
+		opts: o, store: o.Store, accounts: o.Accounts, limits: o.Limits.WithDefaults(),
 		jobs:     newJobs(askers, askedByUser, askedByAll),
 		calls:    fair.NewGate[int64](callers, callersOfUser, callsOfUser, callsOfAll),
 		entering: make(chan struct{}, mostEntering),

@@ -44,8 +44,8 @@ const (
 	none         = 1 << 40 // of a limit that there is not
 )
 
-// withDefaults returns the limits in force.
-func (l Limits) withDefaults() Limits {
+// WithDefaults returns the limits in force.
+func (l Limits) WithDefaults() Limits {
 	for p, otherwise := range map[*int]int{
 		&l.Messages: 20, &l.Requests: 100, &l.Rooms: 1000, &l.Members: 100_000, &l.Uncommitted: 64, &l.AllUncommitted: 4096,
 	} {
