@@ -94,6 +94,42 @@
 // None of it can be trimmed from here: the buffers are tls.Conn's own, and grow with
 // the longest record that came.
 //
+// # Limits
+//
+// What a peer can have the engine hold is bounded for each connection, for each address
+// (see [OwnerOf]) and in all. A test compares this list with [Options].
+//
+//	Loops            GOMAXPROCS     connections are spread over them
+//	Workers          1024           ready connections wait unread, and TCP pushes back
+//	Background       1024           functions of Go and GoFor wait; addresses take turns, and none has the last place
+//	ReadBuffer       64 KiB         a turn reads no more at a time; ErrTail if a handler leaves more than half over
+//	MaxPending       4 MiB          a write is Full; from half of it on the connection is not read
+//	TotalPending     MemoryLimit/8  the heaviest connections end with ErrShed until an eighth is free
+//	NotSentLowat     64 KiB         the kernel takes no more, and the rest is pending
+//	UserTimeout      1m0s           a peer that acknowledges nothing for so long is given up
+//	Sweep            1s             deadlines are late by up to so much
+//	MaxConns         none           accepted and closed at once, counted (RefusedFull)
+//	Reserve          none           so many more are opened, and Engine.Full tells
+//	MaxConnsPerAddr  none           accepted and closed at once, counted (RefusedByAddr)
+//	TLSHandshakes    512            handshakes wait; addresses take turns, and silent clients give way
+//	TLSWaiting       8192           the last of the address with the most ends with ErrTLSShed
+//	TLSTimeout       10s            the handshake ends with ErrTLSTimeout
+//
+// What all connections together hold is counted in memory, not in bytes to be sent:
+// copies with the buffers that they are in, shared buffers once (the connection that
+// queued one first, the slowest, answers for it), input that was left over, and what a
+// protocol reports with Conn.Charge. Each loop has its sum; who adds to it looks at the
+// total from time to time, and if that is too much closes the heaviest, which
+// stand in lists by powers of two. The bytes in workers' buffers do not count: their
+// number is that of Workers. When much was let go, memory is given back to the system.
+//
+// Turns are shared by connection, first come, first served: a turn reads at most four
+// buffers, then the connection waits behind all others. So an address has as many shares
+// as it has ready connections, which MaxConnsPerAddr bounds. A turn is bounded in
+// bytes and not in time: a handler must not wait in it for a peer, a disk or a
+// database, but Hold the connection, or work in the background. If handlers block all
+// the same, others get workers within milliseconds, until Workers is reached.
+//
 // # Ownership and order
 //
 // The descriptor belongs to the turn: only a turn reads it and only a turn
