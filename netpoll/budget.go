@@ -65,42 +65,68 @@ func (e *Engine) held() int64 {
 // counted any more.
 func (c *Conn) Charge(n int) {
 	c.mu.Lock()
-	c.weighLocked(n)
-	if c.rare != nil {
+	if c.phase != unborn && c.phase < dying {
+		r := c.rareLocked()
+		r.charged += n
+		c.weighLocked(n)
 		c.tidyLocked()
 	}
 	c.mu.Unlock()
 }
 
-// weighLocked adds n to what c holds. That may be too much: then c may be dying when it
-// returns, and what was pending is gone.
+// heldLocked returns the bytes that c holds.
+func (c *Conn) heldLocked() (n int) {
+	if o := c.out; o != nil && !o.gathers() {
+		n = o.held
+	}
+	if r := c.rare; r != nil {
+		n += cap(r.tail) + r.charged
+		if x := r.exclusive; x != nil && x.behind != nil {
+			n += x.behind.held
+		}
+	}
+	return n
+}
+
+// weighLocked takes note that what c holds has grown by n. That may be too much: then c
+// may be dying when it returns, and what was pending is gone.
 func (c *Conn) weighLocked(n int) {
-	if n == 0 || c.phase >= dying || c.phase == unborn {
+	if n == 0 {
 		return
 	}
-	r, l := c.rareLocked(), c.loop
-	r.load.bytes += n
+	l := c.loop
 	after := l.held.Add(int64(n))
-	if class := classOf(r.load.bytes); class != r.load.class {
-		r.load.conn = c
-		l.heavy.move(&r.load, class)
+	class := uint8(0)
+	if c.phase < dying {
+		class = classOf(c.heldLocked())
+	}
+	if class > 0 || c.rare != nil && c.rare.load.class > 0 {
+		c.listLocked(class)
 	}
 	if n > 0 && after>>l.engine.budget.step != (after-int64(n))>>l.engine.budget.step {
 		l.engine.checkBudget(c)
 	}
 }
 
-// unloadLocked has c hold nothing.
+// listLocked has c in the list of class.
+func (c *Conn) listLocked(class uint8) {
+	if r := c.rareLocked(); r.load.class != class {
+		r.load.conn = c
+		c.loop.heavy.move(&r.load, class)
+	}
+}
+
+// unloadLocked has c hold nothing, and be in no list.
 func (c *Conn) unloadLocked() {
+	c.dropPendingLocked()
 	r := c.rare
-	if r == nil || r.load.bytes == 0 {
+	if r == nil {
 		return
 	}
-	c.loop.held.Add(-int64(r.load.bytes))
-	r.load.bytes = 0
-	if r.load.class > 0 {
-		c.loop.heavy.move(&r.load, 0)
-	}
+	n := cap(r.tail) + r.charged
+	r.tail, r.charged = nil, 0
+	c.weighLocked(-n)
+	c.listLocked(0)
 }
 
 // checkBudget closes connections if all hold too much. self is locked.
@@ -146,7 +172,6 @@ func (c *Conn) shedLocked() {
 		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		c.notify(evClose)
 	}
-	c.dropPendingLocked()
 	c.unloadLocked()
 }
 
@@ -166,19 +191,10 @@ func (m *monitor) scanBudget() {
 				return
 			}
 			c.mu.Lock()
-			if c.keptLocked() > share {
+			if max(c.pendingLocked(), c.heldLocked()) > share { // it holds, or keeps from being freed
 				c.shedLocked()
 			}
 			c.mu.Unlock()
 		})
 	}
-}
-
-// keptLocked returns what c holds or keeps from being freed.
-func (c *Conn) keptLocked() int {
-	n := c.pendingLocked()
-	if c.rare != nil {
-		n = max(n, c.rare.load.bytes)
-	}
-	return n
 }

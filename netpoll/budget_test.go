@@ -48,10 +48,7 @@ func blocked(t testing.TB, s *server, n int) (all []*peer) {
 func (p *peer) holds() int {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
-	if p.c.rare == nil {
-		return 0
-	}
-	return p.c.rare.load.bytes
+	return p.c.heldLocked()
 }
 
 func (p *peer) wantShed(t testing.TB) {

@@ -92,6 +92,7 @@ type rare struct {
 	exclusive *Exclusive // while access is reserved
 	tls       *secure    // nil without TLS
 	drained   Scheduler  // to be told when nothing is pending: see WhenDrained
+	charged   int        // see Charge
 	load      load
 }
 
@@ -200,7 +201,7 @@ func (c *Conn) rareLocked() *rare {
 
 // tidyLocked gives rare back if it holds nothing.
 func (c *Conn) tidyLocked() {
-	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.load.bytes == 0 {
+	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.charged == 0 && r.load.class == 0 {
 		c.rare = nil
 	}
 }
@@ -291,12 +292,10 @@ func (c *Conn) leave() (fd int32, err error) {
 
 // dieLocked makes c a dead object: no call on it reaches the descriptor any more.
 func (c *Conn) dieLocked() (fd int32, err error) {
-	c.phase = dead
-	fd, c.fd = c.fd, -1
-	c.dropPendingLocked()
-	c.out = nil
-	c.drainedLocked()
 	c.unloadLocked()
+	c.phase, c.out = dead, nil
+	fd, c.fd = c.fd, -1
+	c.drainedLocked()
 	if c.rare != nil {
 		err, c.rare = c.rare.err, nil
 	}
@@ -307,8 +306,10 @@ func (c *Conn) dieLocked() (fd int32, err error) {
 func (c *Conn) dropPendingLocked() {
 	if o := c.out; o != nil && !o.gathers() {
 		c.loop.queued.Add(-int64(o.bytes))
+		held := o.held
 		o.free()
 		c.out = nil
+		c.weighLocked(-held)
 	}
 	c.dropBehindLocked()
 }

@@ -75,7 +75,7 @@ func (p *peer) leavesNothing(t testing.TB) {
 	t.Helper()
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
-	if r := p.c.rare; r != nil && (r.tls == nil && r.load.bytes == 0 || r.drained != nil) {
+	if r := p.c.rare; r != nil && (r.tls == nil && r.load.class == 0 || r.drained != nil) {
 		t.Errorf("left behind: %+v", r)
 	}
 }

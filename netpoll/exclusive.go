@@ -192,11 +192,12 @@ func (c *Conn) dropBehindLocked() {
 	}
 	c.loop.queued.Add(-int64(c.behindLocked()))
 	x := c.rare.exclusive
-	if o := x.behind; o != nil {
+	o := x.behind
+	c.access, c.rare.exclusive, x.behind = accessSealed, nil, nil
+	if o != nil {
 		c.weighLocked(-o.held)
 		o.free()
 	}
-	c.access, c.rare.exclusive, x.behind = accessSealed, nil, nil
 	x.wake()
 }
 

@@ -7,12 +7,11 @@ import (
 	"sync"
 )
 
-// load is what a connection holds of the memory that Options.TotalPending bounds.
-// Another connection that exceeds the bound finds it by the list that it is in.
+// load is the place of a connection that holds much of the memory that
+// Options.TotalPending bounds: by the list that it is in, another finds it.
 type load struct {
 	conn       *Conn
-	bytes      int   // guarded by Conn.mu
-	class      uint8 // changed under both locks; 0 in no list
+	class      uint8 // changed under Conn.mu and heavy.mu; 0 in no list
 	prev, next *load // guarded by heavy.mu
 }
 
@@ -70,7 +69,12 @@ func (h *heavy) pick(class int, self *Conn) *Conn {
 			break
 		}
 		if n.conn == self || n.conn.mu.TryLock() {
-			return n.conn
+			if n.conn.phase < dying {
+				return n.conn
+			}
+			if n.conn != self { // what it holds is free soon
+				n.conn.mu.Unlock()
+			}
 		}
 		n = n.next
 	}

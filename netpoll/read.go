@@ -111,8 +111,9 @@ func (c *Conn) prepareLocked(w *worker) bool {
 	if c.rare != nil {
 		w.kept = copy(w.in, c.rare.tail)
 		w.secure = c.rare.tls
-		c.weighLocked(-cap(c.rare.tail))
+		n := cap(c.rare.tail)
 		c.rare.tail = nil
+		c.weighLocked(-n)
 		c.tidyLocked()
 	}
 	w.unseen = c.held&callDue != 0 || c.held&tailDue != 0 && w.kept > 0
