@@ -146,17 +146,23 @@ func TestRateOfMessages(t *testing.T) {
 	for i := range s.chat.limits.Messages * messageBurst {
 		pages[i%2].says(roomTopic(room), fmt.Sprint(i), "x")
 	}
+	// As many again as there will be in a second are only slowed down.
+	for range s.chat.limits.Messages {
+		if _, ok := s.chat.rates.messages.Take(ada.id, s.clock.now(), slowest); !ok {
+			t.Fatal("they are not slowed down first")
+		}
+	}
 	r := pages[0].publishes(roomTopic(room), `{"id":"more","text":"x"}`)
-	if r.Error == nil || r.Error.Code != wire.Busy || !strings.Contains(r.Error.Message, "20 messages a second") || !strings.Contains(r.Error.Message, "try again in 0.1 s") {
+	if r.Error == nil || r.Error.Code != wire.Busy || !strings.Contains(r.Error.Message, "20 messages a second") || !strings.Contains(r.Error.Message, "try again in 1 s") {
 		t.Errorf("%+v", r)
 	}
 	bob.opens().says(roomTopic(room), "1", "x")
 	if s.chat.counters.refused.Load() != 1 {
 		t.Errorf("%d are counted", s.chat.counters.refused.Load())
 	}
-	s.clock.advance(time.Second)
+	s.clock.advance(1200 * time.Millisecond)
 	pages[1].says(roomTopic(room), "later", "x")
-	s.clock.advance(-time.Second) // so that there are none
+	s.clock.advance(-200 * time.Millisecond) // so that there are none
 	seat, _, err := ada.dial(fmt.Sprint(roomsPath, room), nil)
 	if err != nil {
 		t.Fatal(err)

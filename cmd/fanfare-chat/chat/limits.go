@@ -73,27 +73,26 @@ func newRates(l Limits) rates {
 }
 
 // delay is a session's Options.Delay: it slows down who asks for too much. The connection
-// waits, and nothing else does.
+// waits, and nothing else does. A message that would have to wait longer is refused after
+// that, by publish: so each connection costs the server little, however much it sends.
 func (c *Chat) delay(m *hub.Member, r *wire.Request) time.Duration {
-	user, now := visitorOf(m).id, c.opts.Now()
+	v, now := visitorOf(m), c.opts.Now()
+	rate := c.rates.requests
 	if r.Do == wire.Publish {
-		return min(c.rates.messages.Wait(user, now), slowest)
+		rate = c.rates.messages
 	}
-	wait, ok := c.rates.requests.Take(user, now, slowest)
-	if !ok {
-		return slowest
+	wait, ok := rate.Take(v.id, now, slowest)
+	if v.over = 0; ok {
+		return wait
 	}
-	return wait
+	v.over = wait
+	return slowest
 }
 
-// mayPublish counts a message, or says when to try again.
-func (c *Chat) mayPublish(user int64) error {
-	wait, ok := c.rates.messages.Take(user, c.opts.Now(), 0)
-	if ok {
-		return nil
-	}
+// tooFast says when to try again.
+func (c *Chat) tooFast(wait time.Duration) error {
 	c.counters.refused.Add(1)
-	return wire.Errorf(wire.Busy, "you send too much: %d messages a second are allowed; try again in %.1f s", c.limits.Messages, max(wait, 100*time.Millisecond).Seconds())
+	return wire.Errorf(wire.Busy, "you send too much: %d messages a second are allowed; try again in %.0f s", c.limits.Messages, max(1, wait.Seconds()))
 }
 
 // mayAsk counts a request of the API.

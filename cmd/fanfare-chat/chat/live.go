@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
@@ -21,6 +22,10 @@ type visitor struct {
 	id    int64
 	name  string
 	login [32]byte
+
+	// over is how long it is until the user may send what is about to be published; 0 if they
+	// may now. It belongs to the connection's requests, which come one after the other.
+	over time.Duration
 }
 
 // visitorOf returns who a member is.
@@ -58,7 +63,7 @@ func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
 		return id, err
 	}
 	data, err := encode(map[string]string{"name": u.Name})
-	return hub.Identity{User: userName(u.ID), Data: data, Value: &visitor{u.ID, u.Name, l.Hash}}, err
+	return hub.Identity{User: userName(u.ID), Data: data, Value: &visitor{id: u.ID, name: u.Name, login: l.Hash}}, err
 }
 
 // authorize is a session's Options.AuthorizeAsync: what a member may do with a topic. The
@@ -163,8 +168,8 @@ func parseRequest(data []byte) (q request, err error) {
 
 // publish is a session's Options.PublishAsync: done is called when the store has it.
 func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
-	if err := c.mayPublish(visitorOf(m).id); err != nil {
-		done(hub.Receipt{}, err)
+	if over := visitorOf(m).over; over > 0 {
+		done(hub.Receipt{}, c.tooFast(over))
 		return
 	}
 	q, err := parseRequest(r.Data)

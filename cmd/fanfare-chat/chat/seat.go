@@ -101,8 +101,7 @@ func (s *seat) say(change store.Change) {
 	c := s.chat
 	wait, ok := c.rates.messages.Take(s.user, c.opts.Now(), slowestSeat)
 	if !ok {
-		c.counters.refused.Add(1)
-		s.refuse(wire.Errorf(wire.Busy, "you send too much: %d messages a second are allowed; try again in %.0f s", c.limits.Messages, wait.Seconds()))
+		s.refuse(c.tooFast(wait - slowestSeat))
 		return
 	}
 	s.Conn.Hold()
