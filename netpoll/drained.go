@@ -2,6 +2,8 @@
 
 package netpoll
 
+import "golang.org/x/sys/unix"
+
 // Scheduler is work that is done soon after each Schedule, and never within it:
 // Schedule may be called under locks, so it neither blocks nor calls a method of a
 // [Conn]. [*Task] is one. An alias, so that a package which does not import this one
@@ -71,6 +73,20 @@ func (c *Conn) pendingLocked() int {
 	n := c.behindLocked()
 	if c.out != nil {
 		n += c.out.bytes
+	}
+	return n
+}
+
+// Untaken is Pending with what the kernel holds that the peer has not acknowledged. It
+// takes a system call.
+func (c *Conn) Untaken() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.pendingLocked()
+	if c.phase >= live && c.phase < dying {
+		if kernel, err := unix.IoctlGetInt(int(c.fd), unix.SIOCOUTQ); err == nil {
+			n += kernel
+		}
 	}
 	return n
 }

@@ -40,7 +40,9 @@ type Conn struct {
 	parser  parser
 	extra   atomic.Pointer[extra]
 	flags   atomic.Uint32
-	since   tick // when the frame began of which not all of the header has come; the turn's: see late.go
+	// mark is when the header of a frame is late of which not all has come (see late.go),
+	// and after our close frame what was pending when that was last looked at; the turn's.
+	mark tick
 }
 
 // side is what the connections of a server, or of a client, have in common.
@@ -98,7 +100,8 @@ func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
 }
 
 // Close begins the closing handshake: the peer gets a close frame, its answer is
-// waited for, for Server.CloseTimeout at most, and OnClose is called. Nothing is
+// waited for, for Server.CloseTimeout at most once it has taken what was accepted
+// before, and OnClose is called. Nothing is
 // delivered or sent after it: what waits behind a [Writer] is lost, and a stream of
 // which not all has come ends with an error. A second call does nothing. A code that may not
 // stand in a frame is sent as InternalError; NoStatus sends neither code nor

@@ -64,6 +64,60 @@
 // connections, nobody wants to run a second program, or the traffic must be encrypted
 // up to this process.
 //
+// # Limits and deadlines
+//
+// What a stranger can have the server hold is bounded for each connection, and in all by
+// netpoll (MaxConns, TotalPending), and what he can keep waiting has a deadline. These are
+// fields of [Server], with their defaults, and what happens beyond them:
+//
+//	MaxHeader         16 KiB   of a handshake or a request: 431, logged
+//	MaxMessage        1 MiB    collected, decompressed: 1009
+//	MaxFrame          as MaxMessage: 1009
+//	MaxStream         1 GiB    of a message for OnStream: 1009
+//	HandshakeTimeout  10 s     from the connection to the end of its header: 408
+//	MessageTimeout    30 s     of which MinRate bytes give a second back: 1008
+//	MinRate           1 KiB/s  of messages, streams, bodies and answers
+//	StreamTimeout     60 s     the same for a stream, and for a Writer: 1008
+//	HTTPTimeout       30 s     the same for the body, and the answer, of a request: cut off
+//	IdleTimeout       2 min    of an HTTP connection without a request: closed
+//	PingInterval      25 s     then a ping
+//	PongTimeout       20 s     then closed without a close frame (1006)
+//	CloseTimeout      5 s      of the closing handshake, once all was taken: closed
+//	Engine.MaxConns   none     a further handshake: 503 with Retry-After, logged
+//	Engine.Reserve    64       HTTP requests beside that, no more than MaxConns/8; then reset
+//	Engine.TotalPending        an eighth of the memory: the heaviest connections are shed
+//
+// A time that MinRate gives back is a bucket: it holds no more than the timeout, it runs
+// out while a peer is waited for, and what comes, or is taken, fills it. So a peer that is
+// slow but steady is never cut off, whatever the size, and one that stalls is, however
+// fast it was before. It is not waited for while the connection is held, or not read because it
+// does not take what it is sent. Progress of a message is a sign of life, and so is a
+// complete frame; any other byte is none. The same is due in every layer: half of a frame's header
+// or of a control frame has MessageTimeout, half of a TLS record keeps the pong
+// from coming, and the handshakes have times of their own.
+//
+// A message that is incomplete is charged to its connection (netpoll.Conn.Charge)
+// with the memory that it takes, from 16 KiB on, so the largest are shed together with the
+// longest queues. A small one costs no more than its connection may anyway.
+//
+// HTTP connections count as connections, and idle ones give way: when a listener has one
+// too many, the oldest that waits for its next request is closed, then the oldest that has
+// sent no header or was refused. The body of a request is not waited for once
+// the handler has answered: up to 16 KiB of it are, for 50 ms, so that the connection
+// can stay; else the connection ends, after a second at most for the peer to read the answer.
+// A Content-Length beside a Transfer-Encoding is refused with 400; of a request that is not
+// the first of its connection net/http does not tell, and one with a Transfer-Encoding is
+// the last of it.
+//
+// # Who may connect
+//
+// Handshakes and requests of net/http are judged by the same code: whose page it is
+// (Server.CheckOrigin, Origins; [Server.AllowsOrigin]), and whether the host is one of ours
+// (Server.Hosts; [Server.CheckHost]), since a page can have its own name point at a
+// server on a private address. What a proxy in front says of the client counts only if
+// its address is one of Server.Proxies. Refusals are logged, one in ten seconds of each
+// kind, with what would allow them.
+//
 // # Order
 //
 // Handler methods run in the connection's turn (see netpoll), so one at a time;

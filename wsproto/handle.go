@@ -38,7 +38,7 @@ func (h *handle) OnData(data []byte) (used int) {
 		state = state.Set(ws.StateExtended)
 	}
 	n, err := c.parser.feed(data[used:], state, c.limits(flags), (*frameSink)(c))
-	if n < len(data)-used || c.parser.part != nil || c.since != 0 {
+	if n < len(data)-used || c.parser.part != nil || c.mark != 0 {
 		c.unfinished(n > 0, n < len(data)-used)
 	}
 	if flags&flagPinged != 0 && n > 0 { // not any byte is a sign of life
@@ -74,12 +74,18 @@ func (h *handle) Fill() []byte {
 
 func (h *handle) Filled(n int) {
 	c := (*Conn)(h)
-	c.readEnd(c.flags.Load(), c.parser.filled(n, (*frameSink)(c)))
+	err := c.parser.filled(n, (*frameSink)(c))
+	if c.parser.part != nil {
+		c.unfinished(true, false)
+	}
+	c.readEnd(c.flags.Load(), err)
 }
 
 func (h *handle) OnDeadline() {
 	c := (*Conn)(h)
 	switch flags := c.flags.Load(); {
+	case flags&flagClosed != 0 && c.stillTakes():
+		c.io.SetDeadline(c.side.closeTimeout)
 	case flags&flagClosed != 0:
 		c.flags.Or(flagLate)
 		c.io.Close(ErrCloseTimeout)

@@ -2,6 +2,7 @@ package wsproto
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"time"
 )
@@ -12,62 +13,60 @@ var ErrMessageTimeout = fmt.Errorf("wsproto: a message came too slowly: %w", os.
 
 // An idle connection pays nothing for the time that a message may take, and one whose
 // messages come whole nothing but a look: only when a read ends within a message, or
-// within the header of a frame, is the time noted. It is looked at whenever the
+// within the header of a frame, the time is noted. It is looked at whenever the
 // connection's deadline is over, which a ping brings about often enough.
-
-// tick is a time in milliseconds, modulo 2^32. 0 is no time.
-type tick uint32
-
-var began = time.Now()
-
-func now() tick { return tick(time.Since(began)/time.Millisecond) | 1 }
-
-// since returns the time from t until now.
-func since(t tick) time.Duration { return time.Duration(now()-t) * time.Millisecond }
 
 // unfinished is called at the end of a read that leaves something begun, or before which
 // something was: used says whether it brought anything on, rest whether it ended within
 // the header of a frame, or a control frame.
 func (c *Conn) unfinished(used, rest bool) {
-	m := c.parser.part
-	switch {
-	case m != nil && m != streamed:
-		c.since = 0
-		if m.since != 0 {
-			return
-		}
-		m.since = now()
-	case !rest:
-		c.since = 0
+	s, first := c.side, false
+	if s.message <= 0 || c.flags.Load()&flagClosed != 0 {
 		return
-	case !used && c.since != 0:
-		return
-	default:
-		c.since = now()
 	}
-	if s := c.side; s.message > 0 && c.flags.Load()&flagPinged == 0 && (s.ping <= 0 || s.ping > s.message) {
+	switch m := c.parser.part; {
+	case m != nil && m != streamed:
+		c.mark = 0
+		first = m.pace.due == 0
+		c.creditMessage(m)
+	case !rest:
+		c.mark = 0
+	case used || c.mark == 0:
+		first = true
+		c.mark = now().add(s.message)
+	}
+	if first && c.flags.Load()&flagPinged == 0 && (s.ping <= 0 || s.ping > s.message) {
 		c.arm(s.message) // no ping will look in time
 	}
+}
+
+// creditMessage takes note of what has come of m. A stream has a pace of its own, as long
+// as somebody reads it.
+func (c *Conn) creditMessage(m *partial) {
+	got := len(m.buf)
+	if m.stream != nil {
+		over, thrown := m.stream.thrown()
+		if got = over; !thrown {
+			m.pace = tickPace{}
+		}
+	}
+	m.pace.credit(got, c.side.message, c.side.rate)
 }
 
 // messageLeft returns how much time what has begun still has. It reports false if nothing
 // has begun, or nothing bounds it.
 func (c *Conn) messageLeft() (left time.Duration, bounded bool) {
-	s, m := c.side, c.parser.part
-	begin, got := c.since, 0
-	if m != nil && m != streamed {
-		begin, got = m.since, len(m.buf)
-		if m.stream != nil { // which has a pace of its own as long as somebody reads it
-			begin, got = m.stream.thrown()
+	due := c.mark
+	if m := c.parser.part; m != nil && m != streamed {
+		if m.stream != nil {
+			c.creditMessage(m)
 		}
+		due = m.pace.due
 	}
-	switch {
-	case begin == 0 || s.message <= 0:
+	if due == 0 {
 		return 0, false
-	case s.rate <= 0:
-		return s.message - c.io.IdleFor(), true
 	}
-	return s.message + transferTime(got, s.rate) - since(begin), true
+	return due.until(now()), true
 }
 
 // checkMessage ends the connection if a message has taken too long, and reports whether it
@@ -77,9 +76,11 @@ func (c *Conn) checkMessage() (late bool) {
 	if !bounded {
 		return false
 	}
-	if m := c.parser.part; c.io.Paused() {
-		if c.since = 0; m != nil && m != streamed {
-			m.since = now()
+	if c.io.Paused() {
+		if m := c.parser.part; m != nil && m != streamed {
+			m.pace.due = now().add(c.side.message)
+		} else {
+			c.mark = now().add(c.side.message)
 		}
 		return false
 	}
@@ -98,4 +99,16 @@ func (c *Conn) armTurn(d time.Duration) {
 		d = max(left, 0) + 2*time.Millisecond // the engine's clock begins its milliseconds elsewhere
 	}
 	c.arm(d)
+}
+
+// stillTakes reports whether the peer, which has been sent a close frame, still takes what
+// was accepted before that, at no less than MinRate; also once when it has just taken all.
+func (c *Conn) stillTakes() bool {
+	left, last := c.io.Untaken(), int(c.mark)
+	c.mark = tick(min(left, math.MaxInt32)) + 1
+	if last == 0 {
+		return left > 0
+	}
+	least := max(int(c.side.closeTimeout.Seconds()*float64(c.side.rate)), 1)
+	return left == 0 && last > 1 || left+least < last
 }

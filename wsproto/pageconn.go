@@ -56,14 +56,10 @@ func (c *pageConn) mayStay(r *http.Request) bool {
 	return !c.server.engine.Full() && (c.requests == 1 || len(r.TransferEncoding) == 0)
 }
 
-// pagePiece is how many bytes are written with one deadline.
-const pagePiece = 32 << 10
-
 func (c *pageConn) Write(p []byte) (n int, err error) {
 	for {
-		piece := p[:min(len(p), pagePiece)]
-		m := 0
-		c.write(len(piece), func() int {
+		piece, m := p[:min(len(p), c.pace.piece())], 0
+		c.write(func() int {
 			m, err = c.Conn.Write(piece)
 			return m
 		})
@@ -86,9 +82,9 @@ func (c *pageConn) ReadFrom(r io.Reader) (n int64, err error) {
 		all, piece.R = l, l.R
 	}
 	for all.N > 0 && err == nil {
-		piece.N = min(all.N, pagePiece)
+		piece.N = min(all.N, int64(c.pace.piece()))
 		var m int64
-		c.write(int(piece.N), func() int {
+		c.write(func() int {
 			m, err = rf.ReadFrom(piece)
 			return int(m)
 		})
@@ -99,20 +95,21 @@ func (c *pageConn) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// write has f write up to n bytes within the time that there is for them.
-func (c *pageConn) write(n int, f func() (n int)) {
+// write has f write a piece within the time that is left.
+func (c *pageConn) write(f func() (n int)) {
 	if c.hijacked.Load() {
 		f()
 		return
 	}
-	c.pace.credit(n)
+	n := 0
 	c.pace.wait(func(until time.Time) {
 		if limit := c.limit.Load(); limit != 0 && limit < until.UnixNano() {
 			until = time.Unix(0, limit)
 		}
 		_ = c.Conn.SetWriteDeadline(until)
-		f()
+		n = f()
 	})
+	c.pace.credit(n)
 }
 
 // SetWriteDeadline bounds the writes that follow, beside the pace, and the one under way.

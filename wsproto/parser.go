@@ -51,7 +51,7 @@ type partial struct {
 	text validator
 
 	stream *stream // takes the payload in place of buf, if not nil
-	since  tick    // when it began, as far as somebody noted it; 0 if not
+	pace   tickPace
 }
 
 // held returns what is counted for the message: buffers that are large enough to matter.

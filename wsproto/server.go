@@ -91,26 +91,31 @@ type Server struct {
 	// takes longer gets 408. With TLS it begins after that, which is bounded by
 	// Engine.TLSTimeout, by default the same.
 	HandshakeTimeout time.Duration
-	// MessageTimeout and MinRate bound how long a message may take from its first byte
-	// to its last: MessageTimeout, 30 s if 0, and a second more for each MinRate bytes,
-	// 1 KiB if 0, of its payload that have come. A peer that is slower gets 1008. So
-	// one that is steady has the time that it needs, and one that stalls, or trickles,
-	// is cut off, in the header of a frame too. Negative: as long as it likes.
+	// MessageTimeout and MinRate bound how long a message may take from its first byte to
+	// its last: MessageTimeout, 30 s if 0, of which each MinRate bytes that come give a
+	// second back. So a peer that is steady has the time that it needs, and one that
+	// stalls for MessageTimeout, or trickles, is cut off with 1008, be it in a payload,
+	// between two fragments, or in the header of a frame. If MessageTimeout is negative,
+	// nothing bounds a message.
 	MessageTimeout time.Duration
-	// MinRate is in bytes per second. If it is negative, each byte begins the time anew.
+	// MinRate is the rate in bytes per second below which a message (MessageTimeout), a
+	// stream (StreamTimeout), or the body or the answer of an HTTP request
+	// (HTTPTimeout) uses up its time; 1 KiB if 0. If it is negative, each byte gives all
+	// of the time back.
 	MinRate int
-	// StreamTimeout is for how long in all a stream waits for bytes, and a [Writer]
-	// for the peer to take some, beside a second for each MinRate bytes; 60 s if 0.
+	// StreamTimeout is what MessageTimeout is, for OnStream as it waits for the bytes of a
+	// stream, and for a [Writer] as it waits that the peer takes some; 60 s if 0.
 	StreamTimeout time.Duration
-	// HTTPTimeout is for how long in all the body of an HTTP request is waited for, and
-	// likewise that the peer takes the answer, beside a second for each MinRate bytes;
-	// 30 s if 0, without bound if negative. Who is slower is cut off.
+	// HTTPTimeout is the same for an HTTP handler that waits for a body, or for the
+	// peer to take the answer; 30 s if 0, without bound if negative. A peer that is
+	// slower is cut off.
 	HTTPTimeout time.Duration
 	// IdleTimeout is for how long an HTTP connection is kept for another request;
 	// 2 min if 0. When Engine.MaxConns is reached none is, and the oldest of those
 	// that wait make room for others.
 	IdleTimeout time.Duration
-	// CloseTimeout bounds the closing handshake; 5 s if 0.
+	// CloseTimeout bounds the closing handshake; 5 s if 0. It begins when the peer has
+	// taken what was accepted before the close frame, at MinRate at least.
 	CloseTimeout time.Duration
 	// PingInterval is within what time of the handshake, and then of the last sign of
 	// life that followed a ping, a peer is pinged again: 25 s if 0, never if negative.
@@ -236,7 +241,7 @@ func (s *Server) begin() error {
 			ping:         s.PingInterval,
 			pong:         s.PongTimeout,
 			sweep:        s.engine.Options().Sweep,
-			message:      s.MessageTimeout,
+			message:      min(s.MessageTimeout, 20*24*time.Hour), // what a tick holds
 			closeTimeout: s.CloseTimeout,
 			server:       s,
 			compression:  s.Compression.withDefaults(),

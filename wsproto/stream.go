@@ -55,9 +55,7 @@ type stream struct {
 	rsv1 bool  // compressed
 	job  *netpoll.Job
 
-	// Of what is thrown away, the turn's: since when, and how many bytes.
-	over      tick
-	overBytes int
+	over int // bytes that were thrown away; the turn's
 
 	mu      sync.Mutex
 	head    []byte // what was collected before the message was found to be large
@@ -266,15 +264,12 @@ func (s *stream) room(n int) int {
 	return n
 }
 
-// thrown returns since when the rest of the message is thrown away, as far as was noted,
-// and how much of it has come; 0 if it is not.
-func (s *stream) thrown() (over tick, bytes int) {
+// thrown reports whether the rest of the message is thrown away, and how much of it has
+// come.
+func (s *stream) thrown() (bytes int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.discards() && s.over == 0 {
-		s.over = now()
-	}
-	return s.over, s.overBytes
+	return s.over, s.discards()
 }
 
 // discards reports whether nobody will read any more.
@@ -285,7 +280,7 @@ func (s *stream) write(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.discards() {
-		s.overBytes += len(p)
+		s.over += len(p)
 		return
 	}
 	s.pace.credit(len(p))

@@ -118,10 +118,9 @@ func (w *Writer) frame(fin bool, p []byte) {
 		ws.Cipher(p, *k, 0)
 	}
 	w.op = Continuation
-	w.pace.credit(len(p))
 	var err error
 	w.pace.wait(func(until time.Time) { err = w.x.Write(head, p, time.Until(until)) })
-	if err != nil {
+	if w.pace.credit(len(p)); err != nil {
 		w.err = fmt.Errorf("wsproto: the message is cut short: %w", err)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			w.c.fail(PolicyViolation, "the message is taken too slowly", w.err)
