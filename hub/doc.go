@@ -103,9 +103,17 @@
 // events before it: so who came a moment ago comes as an event.
 //
 // Heap: 66 bytes for a subscription of a member to a topic that exists (48 for the
-// Subscription, the rest for places in lists), 550 with the topic if that is its only
+// Subscription, the rest for places in lists), 590 with the topic if that is its only
 // one; 266 for a member of one topic, with that subscription and a Member of 144; 170
 // more where presence is kept (BenchmarkMemory).
+//
+// # Who may have how much
+//
+// What strangers can make the hub hold has a limit for each, and in total: topics, patterns,
+// subscriptions, who is present, backlogs (see [Options]). Topics belong to an owner, which
+// the program names: best a user, or an address. Of what is free nobody may have more than
+// eight times as much. So a few who take what they can never take all: there is always room
+// for others. Topics have an index in the order of their names, for pages of them.
 //
 // # Brokers
 //

@@ -33,7 +33,11 @@ func (h *Hub) endLocked(t *Topic) {
 	t.ended = true
 	t.reportLocked()
 	t.presence.end()
-	delete(h.topics, t.name)
+	if h.topics[t.name] == t {
+		delete(h.topics, t.name)
+		h.index.remove(t)
+	}
+	h.disownLocked(t)
 	delete(h.aging, t)
 	if t.pattern {
 		h.patterns.remove(t.name)

@@ -2,9 +2,7 @@ package hub
 
 import (
 	"errors"
-	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -13,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -35,10 +32,15 @@ type Hub struct {
 	patternsAt atomic.Uint64 // changes with patterns
 	members    atomic.Uint64 // of whom the last has that number
 
+	subscriptions atomic.Int64
+	presentBytes  atomic.Int64 // what it weighs who is where
+
 	mu       sync.RWMutex
 	topics   map[string]*Topic
-	patterns trie[*Topic] // those of topics whose names are patterns
-	retiring []*Topic     // patterns that nobody listened to at some time, the latest last
+	index    index             // the same, in their order
+	owners   map[string]*owner // of topics
+	patterns trie[*Topic]      // those of topics whose names are patterns
+	retiring []*Topic          // patterns that nobody listened to at some time, the latest last
 	aging    map[*Topic]struct{}
 	sweeper  *time.Timer   // runs while topics are aging
 	filled   *TopicOptions // those of the last topic that was made
@@ -73,23 +75,11 @@ func New(o Options) *Hub {
 	if o.EndTimeout <= 0 {
 		o.EndTimeout = DefaultEndTimeout
 	}
-	if o.MaxBacklog == 0 {
-		o.MaxBacklog = DefaultMaxBacklog
-	} else if o.MaxBacklog < 0 {
-		o.MaxBacklog = math.MaxInt64
-	}
-	if o.MaxMemory == 0 {
-		o.MaxMemory = netpoll.MemoryLimit() / 8
-	} else if o.MaxMemory < 0 {
-		o.MaxMemory = math.MaxInt64
-	}
-	if o.MaxTopics <= 0 {
-		o.MaxTopics = DefaultMaxTopics
-	}
 	if o.MaxPatterns <= 0 {
 		o.MaxPatterns = DefaultMaxPatterns
 	}
-	h := &Hub{opts: o, groups: max(o.Groups, 1), runLength: runLength, topics: make(map[string]*Topic), aging: make(map[*Topic]struct{})}
+	o.fillTotals()
+	h := &Hub{opts: o, groups: max(o.Groups, 1), runLength: runLength, topics: make(map[string]*Topic), owners: make(map[string]*owner), aging: make(map[*Topic]struct{})}
 	h.memory = memory{hub: h, limit: o.MaxMemory, holders: make(map[*Topic]struct{})}
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
 	h.patternsAt.Store(1)
@@ -173,7 +163,7 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 		return at, errors.New("hub: a Subscription can be used only once")
 	}
 	for {
-		t, err := h.begin(name, o.Start)
+		t, err := h.begin(name, o.owner(to), o.Start)
 		if err != nil {
 			return at, err
 		}
@@ -191,11 +181,11 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 }
 
 // begin returns the topic of that name, with what the broker has of it for o.
-func (h *Hub) begin(name string, o Start) (*Topic, error) {
+func (h *Hub) begin(name, owner string, o Start) (*Topic, error) {
 	if h.link == nil {
-		return h.topic(name)
+		return h.topic(name, owner)
 	}
-	t, err := h.link.begin(name)
+	t, err := h.link.begin(name, owner)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +236,7 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 	}
 	t := h.lookup(name)
 	if h.link != nil && h.keeps(name) {
-		if t, err = h.begin(name, o); err != nil {
+		if t, err = h.begin(name, "", o); err != nil {
 			return nil, at, err
 		}
 		defer h.drop(t)
@@ -279,9 +269,9 @@ func (h *Hub) lookup(name string) *Topic {
 	return h.topics[name]
 }
 
-// topic returns the topic of that name, making it if there is none. It fails with
-// ErrFull.
-func (h *Hub) topic(name string) (*Topic, error) {
+// topic returns the topic of that name, making it for an owner if there is none. It fails
+// with ErrFull.
+func (h *Hub) topic(name, owner string) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
 		return t, nil
 	}
@@ -289,11 +279,14 @@ func (h *Hub) topic(name string) (*Topic, error) {
 	defer h.mu.Unlock()
 	t := h.topics[name]
 	if t == nil {
-		if most := h.opts.MaxTopics; len(h.topics) >= most {
-			return nil, fmt.Errorf("%w: there are %d, so %q cannot begin before another ends", ErrFull, most, name)
+		o := h.ownerLocked(owner)
+		if err := h.roomLocked(name, o); err != nil {
+			return nil, err
 		}
 		t = newTopic(h, strings.Clone(name)) // it may be part of a long URI
 		h.topics[t.name] = t
+		h.index.insert(t)
+		h.ownLocked(t, o)
 		if t.pattern {
 			h.patterns.insert(t.name, t)
 			h.patternsAt.Add(1)

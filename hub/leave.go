@@ -98,6 +98,7 @@ func (t *Topic) leaveLocked(l *leave) bool {
 		return false
 	}
 	t.count--
+	t.hub.subscriptions.Add(-1)
 	t.presence.leave(s.to)
 	l.until = t.log.next
 	g := s.group

@@ -18,6 +18,10 @@ import (
 type Identity struct {
 	User string          // "" if anonymous; else see [Hub.NewMember]
 	Data json.RawMessage // what presence tells of the member; JSON, which must not change
+	// Owner is whose topics those are that the member makes: best the address of an
+	// anonymous client, so that many connections have no more than one. If it is "", it is
+	// the user, or this connection. See Options.MaxTopicsPerOwner.
+	Owner string
 	// Value is the program's own, of whatever type: Member.Value returns it, and nobody
 	// else looks at it.
 	Value any
@@ -42,11 +46,14 @@ const DefaultMaxPatterns = 256
 // safe from any goroutine. It is the [Subscriber] of its subscriptions, and what
 // Message.Except is to be for what it publishes.
 type Member struct {
-	hub *Hub
-	to  Subscriber
-	id  Identity
-	num uint64
-	own *Subscription // to its user's topic; nil if anonymous
+	hub  *Hub
+	to   Subscriber
+	user string
+	data string // Identity.Data, which must not change
+	val  any
+	key  *string // Identity.Owner; nil if none
+	num  uint64
+	own  *Subscription // to its user's topic; nil if anonymous
 
 	mu   sync.Mutex // before those of the hub
 	left bool
@@ -67,7 +74,13 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 			return nil, fmt.Errorf("hub: the data of a member: %w", err)
 		}
 	}
-	m := &Member{hub: h, to: to, id: id, num: h.members.Add(1)}
+	if n, most := len(id.Data), h.opts.MaxPresenceData; n > most {
+		return nil, fmt.Errorf("hub: the data of a member has %d bytes; at most %d are allowed", n, most)
+	}
+	m := &Member{hub: h, to: to, user: id.User, data: string(id.Data), val: id.Value, num: h.members.Add(1)}
+	if key := id.Owner; key != "" {
+		m.key = &key
+	}
 	if id.User == "" {
 		return m, nil
 	}
@@ -88,10 +101,10 @@ func (m *Member) ID() string { return strconv.FormatUint(m.num, 36) }
 func (m *Member) To() Subscriber { return m.to }
 
 // User returns the name of the user, "" if the member is anonymous.
-func (m *Member) User() string { return m.id.User }
+func (m *Member) User() string { return m.user }
 
 // Value returns the Identity.Value that the member was made with.
-func (m *Member) Value() any { return m.id.Value }
+func (m *Member) Value() any { return m.val }
 
 // Subscribe adds the member to a topic, or to those that match a pattern, as
 // [Hub.Subscribe] does. What follows presence is a subscription, too, and counts for
@@ -115,6 +128,8 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 		return nil, Position{}, ErrLeft
 	case m.subLocked(name) != nil:
 		return nil, Position{}, fmt.Errorf("%w: %q", ErrSubscribed, name)
+	case len(m.subs)+lingering+more > share*m.hub.subscriptionsFree():
+		return nil, Position{}, fmt.Errorf("%w: there are nearly as many as there may be at this server", ErrTooMany)
 	case len(m.subs)+lingering+more > most:
 		return nil, Position{}, fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
 	case IsPattern(name) && int(m.wild) >= wild:
@@ -264,7 +279,7 @@ func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	case IsUserTopic(name):
 		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
-	return m.hub.Publish(name, msg)
+	return m.hub.PublishAs(m.owner(), name, msg)
 }
 
 // Subscription returns the subscription to a topic or pattern, that to the user's

@@ -35,7 +35,7 @@ func TestSilentMember(t *testing.T) {
 				},
 				Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*Member).Leave() },
 			}}
-			h = New(Options{Server: s, Wrap: wrapAlike, Topic: func(string) *TopicOptions {
+			h = New(Options{Server: s, Wrap: wrapAlike, EndTimeout: 10 * time.Millisecond, Topic: func(string) *TopicOptions {
 				return &TopicOptions{Slow: slow, Limit: Limit{Bytes: 4 << 20}}
 			}})
 			addr := listen(t, s, h)

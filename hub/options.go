@@ -2,8 +2,10 @@ package hub
 
 import (
 	"fmt"
+	"math"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -39,6 +41,26 @@ type Options struct {
 	// MaxTopics is how many topics there are at most, with patterns and the topics of
 	// users; 1,048,576 if 0. Who would begin another gets ErrFull.
 	MaxTopics int
+	// MaxTopicsPerOwner is how many of these one owner may have made; an eighth of MaxTopics
+	// if 0, but 1,024 at least. Nor may it have made more than eight times what is free: so
+	// those who make topics as fast as they can leave some to others. An owner is what the
+	// program says, in Identity.Owner, SubscribeOptions.Owner and Hub.PublishAs: best the
+	// address of an anonymous client. Beyond it there is ErrFull; what has no owner counts
+	// for MaxTopics alone.
+	MaxTopicsPerOwner int
+	// MaxAllSubscriptions is how many subscriptions there are at most; 16,777,216 if 0. A
+	// Member may not have more than eight times what is free. Beyond it there is ErrTooMany.
+	MaxAllSubscriptions int
+	// MaxAllPatterns is how many patterns there are at most; 16,384 if 0. An owner may not
+	// have made more than eight times what is free. Beyond it there is ErrFull.
+	MaxAllPatterns int
+	// MaxPresenceData is how long Identity.Data may be, in bytes; 4,096 if 0. NewMember
+	// fails beyond it.
+	MaxPresenceData int
+	// MaxPresence is what it may take to know who is present, in all topics, in bytes: name
+	// and data of each, and 256; an eighth of MaxMemory if 0, but 1 MiB at least; no limit if
+	// negative. Beyond it there is ErrTooMany for who would be present in another topic.
+	MaxPresence int64
 	// MaxSubscriptions is how many a Member may have at a time; 16,384 if 0.
 	MaxSubscriptions int
 	// MaxPatterns is how many of them may be by pattern; 256 if 0. A message goes to all
@@ -83,6 +105,30 @@ func (o *Options) workOn(s *wsproto.Server) {
 		}
 		return t
 	}
+}
+
+// fillTotals fills in what bounds all together.
+func (o *Options) fillTotals() {
+	fill := func(n *int, most int) {
+		if *n <= 0 {
+			*n = most
+		}
+	}
+	fill(&o.MaxTopics, DefaultMaxTopics)
+	fill(&o.MaxTopicsPerOwner, max(o.MaxTopics/8, 1024))
+	fill(&o.MaxAllSubscriptions, DefaultMaxAllSubscriptions)
+	fill(&o.MaxAllPatterns, DefaultMaxAllPatterns)
+	fill(&o.MaxPresenceData, 4096)
+	bytes := func(n *int64, most int64) {
+		if *n == 0 {
+			*n = most
+		} else if *n < 0 {
+			*n = math.MaxInt64
+		}
+	}
+	bytes(&o.MaxBacklog, DefaultMaxBacklog)
+	bytes(&o.MaxMemory, netpoll.MemoryLimit()/8)
+	bytes(&o.MaxPresence, max(o.MaxMemory/8, 1<<20))
 }
 
 // TopicOptions say how a topic is kept. The zero value keeps no history, and

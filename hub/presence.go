@@ -76,10 +76,10 @@ func newPresence(t *Topic) *presence {
 
 // person returns who a member is.
 func (m *Member) person() Person {
-	if m.id.User != "" {
-		return Person{ID: m.id.User, Data: m.id.Data}
+	if m.user != "" {
+		return Person{ID: m.user, Data: json.RawMessage(m.data)}
 	}
-	return Person{ID: m.ID(), Anonymous: true, Data: m.id.Data}
+	return Person{ID: m.ID(), Anonymous: true, Data: json.RawMessage(m.data)}
 }
 
 // join takes note of a subscription, and leave of its end. They are called under
@@ -96,11 +96,13 @@ func (p *presence) join(to Subscriber) {
 	x := p.people[k]
 	if x == nil {
 		x = &person{Person: who}
+		p.topic.hub.presentBytes.Add(presentWeight(who))
 		p.people[k] = x
 	}
 	if x.Connections++; x.Connections > 1 {
 		return
 	}
+	p.topic.hub.presentBytes.Add(int64(len(who.Data) - len(x.Data)))
 	x.Data = who.Data
 	p.changedLocked(x)
 }
@@ -134,7 +136,16 @@ func (p *presence) changedLocked(x *person) {
 	p.wakeLocked(p.due(x))
 }
 
-func (p *presence) forgetLocked(x *person) { delete(p.people, personKey{x.ID, x.Anonymous}) }
+func (p *presence) forgetLocked(x *person) {
+	delete(p.people, personKey{x.ID, x.Anonymous})
+	p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
+}
+
+// personWeight is what it takes to know of a person, beside name and data, in bytes.
+const personWeight = 256
+
+// presentWeight is what somebody present counts for.
+func presentWeight(who Person) int64 { return int64(len(who.ID) + len(who.Data) + personWeight) }
 
 // due returns when it should be told what is pending about x.
 func (p *presence) due(x *person) time.Time {
@@ -295,6 +306,11 @@ func (p *presence) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
+	for _, x := range p.people { // who has left, and was waited for
+		p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
+	}
+	clear(p.people)
+	clear(p.pending)
 	if p.timer != nil {
 		p.timer.Stop()
 	}

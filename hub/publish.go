@@ -5,18 +5,22 @@ import "errors"
 // Publish sends m to the subscribers of the topic. If the hub has a [Broker], it returns
 // when that has given the message its position, and its error wraps [ErrLinkDown] if the
 // message has not been published, or [ErrUnacknowledged] if that is not known.
-func (h *Hub) Publish(name string, m Message) (Receipt, error) {
+func (h *Hub) Publish(name string, m Message) (Receipt, error) { return h.PublishAs("", name, m) }
+
+// PublishAs is Publish on behalf of an owner, whose topic it is if it begins with that:
+// see Options.MaxTopicsPerOwner.
+func (h *Hub) PublishAs(owner, name string, m Message) (Receipt, error) {
 	if err := CheckName(name); err != nil {
 		return Receipt{}, err
 	}
 	if h.link != nil {
-		return h.link.publish(name, m)
+		return h.link.publish(owner, name, m)
 	}
-	t, err := h.topic(name)
+	t, err := h.topic(name, owner)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return h.publish(t, m)
+	return h.publish(owner, t, m)
 }
 
 // PublishMatching publishes m to each topic that exists, at this node, and whose name
@@ -36,7 +40,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	h.mu.RUnlock()
 	receipts := make(map[string]Receipt, len(all))
 	for _, t := range all {
-		rc, err := h.send(t, m)
+		rc, err := h.send("", t, m)
 		if errors.Is(err, ErrFull) {
 			continue // it has ended meanwhile
 		}
@@ -49,15 +53,15 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 }
 
 // send publishes m to a topic that there is, or was.
-func (h *Hub) send(t *Topic, m Message) (Receipt, error) {
+func (h *Hub) send(owner string, t *Topic, m Message) (Receipt, error) {
 	if h.link != nil {
-		return h.link.publish(t.name, m)
+		return h.link.publish(owner, t.name, m)
 	}
-	return h.publish(t, m)
+	return h.publish(owner, t, m)
 }
 
 // publish sends m to the topic, or to the one that has that name by now.
-func (h *Hub) publish(t *Topic, m Message) (rc Receipt, err error) {
+func (h *Hub) publish(owner string, t *Topic, m Message) (rc Receipt, err error) {
 	if m.Prepared == nil || m.Messages() != 1 {
 		panic("hub: a Message is to have one prepared message")
 	}
@@ -73,7 +77,7 @@ func (h *Hub) publish(t *Topic, m Message) (rc Receipt, err error) {
 		case stale:
 			h.feed(t)
 		case ended:
-			if t, err = h.topic(t.name); err != nil {
+			if t, err = h.topic(t.name, owner); err != nil {
 				return rc, err
 			}
 		}

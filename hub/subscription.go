@@ -51,7 +51,7 @@ func connOf(to Subscriber) *wsproto.Conn {
 // subscriber's other state is. Its methods are safe from any goroutine.
 //
 // It has 48 bytes, and costs the topic another 8 to 10; 48 more if it ever lagged
-// behind. A topic of one subscriber weighs up to 600 bytes in all.
+// behind. A topic of one subscriber weighs up to 640 bytes in all.
 type Subscription struct {
 	to     Subscriber
 	group  *group
@@ -108,6 +108,9 @@ type Start struct {
 // SubscribeOptions say how to subscribe. The zero value works.
 type SubscribeOptions struct {
 	Start
+	// Owner is whose topic it is if it begins with this subscription: see
+	// Options.MaxTopicsPerOwner. A [Member] has its Identity's.
+	Owner string
 	// Wrapped has messages come as Options.Wrap encodes them.
 	Wrapped bool
 	// Presence, if not nil, asks for who is in the topic, which has to keep it. It is for
@@ -121,6 +124,16 @@ type SubscribeOptions struct {
 	Paused bool
 }
 
+// owner returns whose topic it is that to begins.
+func (o *SubscribeOptions) owner(to Subscriber) string { return ownerOf(o.Owner, to) }
+
+func ownerOf(owner string, to Subscriber) string {
+	if m, ok := to.(*Member); ok && owner == "" {
+		return m.owner()
+	}
+	return owner
+}
+
 // subscribe adds s to the topic, and reports false if that has ended. at is where it
 // begins: after the last message that it does not get.
 func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (at Position, ok bool, err error) {
@@ -132,6 +145,9 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	}
 	if t.hub.closed.Load() {
 		return at, true, ErrClosed
+	}
+	if err := t.roomLocked(to); err != nil {
+		return at, true, err
 	}
 	t.trimLocked()
 	number, err := t.startLocked(o.Start)
@@ -154,6 +170,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	g.add(s)
 	g.members++
 	t.count++
+	t.hub.subscriptions.Add(1)
 	t.retired = false
 	t.presence.join(to)
 	if o.Paused {
@@ -218,7 +235,7 @@ func (s *Subscription) Publish(m Message) (Receipt, error) {
 	if t.pattern {
 		return Receipt{}, nil
 	}
-	return t.hub.send(t, m)
+	return t.hub.send(ownerOf("", s.to), t, m)
 }
 
 // Topic returns the name of the topic.

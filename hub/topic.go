@@ -17,6 +17,7 @@ type Topic struct {
 	mu       sync.Mutex
 	log      log
 	reported int64    // bytes that the hub knows of
+	owner    *owner   // who had it made, nil if nobody is said to; guarded by Hub.mu
 	count    int      // subscribers
 	laggards int32    // of those
 	pinned   int32    // of these: what they get is kept for them, or nothing until they have drained
