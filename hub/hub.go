@@ -163,7 +163,7 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 		return at, errors.New("hub: a Subscription can be used only once")
 	}
 	for {
-		t, err := h.begin(name, o.owner(to), o.Start)
+		t, err := h.begin(name, makerOf(o.Owner, to), o.Start)
 		if err != nil {
 			return at, err
 		}
@@ -181,11 +181,11 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 }
 
 // begin returns the topic of that name, with what the broker has of it for o.
-func (h *Hub) begin(name, owner string, o Start) (*Topic, error) {
+func (h *Hub) begin(name string, by maker, o Start) (*Topic, error) {
 	if h.link == nil {
-		return h.topic(name, owner)
+		return h.topic(name, by)
 	}
-	t, err := h.link.begin(name, owner)
+	t, err := h.link.begin(name, by)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 	}
 	t := h.lookup(name)
 	if h.link != nil && h.keeps(name) {
-		if t, err = h.begin(name, "", o); err != nil {
+		if t, err = h.begin(name, maker{}, o); err != nil {
 			return nil, at, err
 		}
 		defer h.drop(t)
@@ -269,9 +269,9 @@ func (h *Hub) lookup(name string) *Topic {
 	return h.topics[name]
 }
 
-// topic returns the topic of that name, making it for an owner if there is none. It fails
+// topic returns the topic of that name, making it if there is none. It fails
 // with ErrFull.
-func (h *Hub) topic(name, owner string) (*Topic, error) {
+func (h *Hub) topic(name string, by maker) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
 		return t, nil
 	}
@@ -279,7 +279,10 @@ func (h *Hub) topic(name, owner string) (*Topic, error) {
 	defer h.mu.Unlock()
 	t := h.topics[name]
 	if t == nil {
-		o := h.ownerLocked(owner)
+		var o *owner
+		if !IsUserTopic(name) { // of which a connection makes one at most
+			o = h.ownerLocked(by.key())
+		}
 		if err := h.roomLocked(name, o); err != nil {
 			return nil, err
 		}

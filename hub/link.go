@@ -44,8 +44,8 @@ func (n *link) context() (context.Context, context.CancelFunc) {
 }
 
 // begin returns the topic of that name, making and joining it if there is none.
-func (n *link) begin(name, owner string) (*Topic, error) {
-	t, err := n.hub.topic(name, owner)
+func (n *link) begin(name string, by maker) (*Topic, error) {
+	t, err := n.hub.topic(name, by)
 	if err != nil {
 		return nil, err
 	}
@@ -90,12 +90,12 @@ func (n *link) sync() {
 }
 
 // publish has the broker publish m.
-func (n *link) publish(owner, name string, m Message) (rc Receipt, err error) {
+func (n *link) publish(by maker, name string, m Message) (rc Receipt, err error) {
 	if m.Prepared == nil || m.Messages() != 1 {
 		panic("hub: a Message is to have one prepared message")
 	}
 	if n.hub.keeps(name) {
-		if _, err := n.begin(name, owner); err != nil {
+		if _, err := n.begin(name, by); err != nil {
 			return rc, err
 		}
 	}

@@ -18,9 +18,9 @@ import (
 type Identity struct {
 	User string          // "" if anonymous; else see [Hub.NewMember]
 	Data json.RawMessage // what presence tells of the member; JSON, which must not change
-	// Owner is whose topics those are that the member makes: best the address of an
-	// anonymous client, so that many connections have no more than one. If it is "", it is
-	// the user, or this connection. See Options.MaxTopicsPerOwner.
+	// Owner is on whose behalf the member makes topics: best the address of an anonymous
+	// client, so that many connections are no more than one; the connection is a part of
+	// that. If it is "", it is the user, or this connection. See Options.MaxTopicsPerOwner.
 	Owner string
 	// Value is the program's own, of whatever type: Member.Value returns it, and nobody
 	// else looks at it.
@@ -279,7 +279,7 @@ func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	case IsUserTopic(name):
 		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
-	return m.hub.PublishAs(m.owner(), name, msg)
+	return m.hub.publishBy(maker{member: m}, name, msg)
 }
 
 // Subscription returns the subscription to a topic or pattern, that to the user's

@@ -41,12 +41,13 @@ type Options struct {
 	// MaxTopics is how many topics there are at most, with patterns and the topics of
 	// users; 1,048,576 if 0. Who would begin another gets ErrFull.
 	MaxTopics int
-	// MaxTopicsPerOwner is how many of these one owner may have made; an eighth of MaxTopics
-	// if 0, but 1,024 at least. Nor may it have made more than eight times what is free: so
-	// those who make topics as fast as they can leave some to others. An owner is what the
-	// program says, in Identity.Owner, SubscribeOptions.Owner and Hub.PublishAs: best the
-	// address of an anonymous client. Beyond it there is ErrFull; what has no owner counts
-	// for MaxTopics alone.
+	// MaxTopicsPerOwner is how many of these one owner may have made; half of MaxTopics if 0.
+	// Nor may it have made more than eight times what is free: so those who make topics as
+	// fast as they can leave some to others. An owner is what the program says, in
+	// Identity.Owner, SubscribeOptions.Owner and Hub.PublishAs: best the address of an
+	// anonymous client. One called a/b is a part of the owner a, and has its share of what a
+	// may yet make. Beyond it there is ErrFull; what has no owner, and a user's own topic,
+	// counts for MaxTopics alone.
 	MaxTopicsPerOwner int
 	// MaxAllSubscriptions is how many subscriptions there are at most; 16,777,216 if 0. A
 	// Member may not have more than eight times what is free. Beyond it there is ErrTooMany.
@@ -54,7 +55,7 @@ type Options struct {
 	// MaxAllPatterns is how many patterns there are at most; 16,384 if 0. An owner may not
 	// have made more than eight times what is free. Beyond it there is ErrFull.
 	MaxAllPatterns int
-	// MaxPresenceData is how long Identity.Data may be, in bytes; 4,096 if 0. NewMember
+	// MaxPresenceData is how long Identity.Data may be, in bytes; 131,072 if 0. NewMember
 	// fails beyond it.
 	MaxPresenceData int
 	// MaxPresence is what it may take to know who is present, in all topics, in bytes: name
@@ -115,10 +116,10 @@ func (o *Options) fillTotals() {
 		}
 	}
 	fill(&o.MaxTopics, DefaultMaxTopics)
-	fill(&o.MaxTopicsPerOwner, max(o.MaxTopics/8, 1024))
+	fill(&o.MaxTopicsPerOwner, max(o.MaxTopics/2, 1))
 	fill(&o.MaxAllSubscriptions, DefaultMaxAllSubscriptions)
 	fill(&o.MaxAllPatterns, DefaultMaxAllPatterns)
-	fill(&o.MaxPresenceData, 4096)
+	fill(&o.MaxPresenceData, DefaultMaxPresenceData)
 	bytes := func(n *int64, most int64) {
 		if *n == 0 {
 			*n = most

@@ -1,25 +1,54 @@
 package hub
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// DefaultMaxAllPatterns is the Options.MaxAllPatterns of hubs that state none, and
-// DefaultMaxAllSubscriptions that of the subscriptions.
+// What bounds all together, in hubs whose Options state none.
 const (
 	DefaultMaxAllPatterns      = 16384
 	DefaultMaxAllSubscriptions = 1 << 24
+	DefaultMaxPresenceData     = 128 << 10
 )
 
-// owner is who had topics made: a user, an address, or whatever the program tells apart.
-// Guarded by Hub.mu.
+// owner is who had topics made: a user, an address, a connection, or whatever the program
+// tells apart. Guarded by Hub.mu.
 type owner struct {
 	key      string
-	topics   int // that it made and that there are, patterns included
+	of       *owner // of which this is a part; nil if of none
+	topics   int    // that it made and that there are, patterns included
 	patterns int
 }
 
+// maker is who has a topic begin: on whose behalf, as the program says, or a member.
+type maker struct {
+	owner  string
+	member *Member
+}
+
+// key returns the key of the owner, "" if there is none.
+func (m maker) key() string {
+	switch {
+	case m.member == nil:
+		return m.owner
+	case m.member.key != nil:
+		return *m.member.key + "/#" + m.member.ID()
+	case m.member.user != "":
+		return UserTopic(m.member.user)
+	}
+	return "#" + m.member.ID()
+}
+
+// makerOf returns who makes a topic for to.
+func makerOf(owner string, to Subscriber) maker {
+	m, _ := to.(*Member)
+	return maker{owner, m}
+}
+
 // share is how many times what is free one owner may have. So, however many are greedy,
-// something stays free, and who has less can still take of it: two leave a seventeenth, and
-// a hundred of them 1 in 801.
+// something stays free, and who has less can still take of it: one leaves a ninth, a dozen of
+// them 1 in 97.
 const share = 8
 
 // roomLocked returns an error if there is no room for another topic of that owner, or for
@@ -32,14 +61,25 @@ func (h *Hub) roomLocked(name string, o *owner) error {
 		return fmt.Errorf("%w: there are %d, so %q cannot begin before another ends", ErrFull, h.opts.MaxTopics, name)
 	case pattern && patterns <= 0:
 		return fmt.Errorf("%w: there are %d patterns, so %q cannot begin before another ends", ErrFull, h.opts.MaxAllPatterns, name)
-	case o == nil:
-		return nil
-	case o.topics >= min(h.opts.MaxTopicsPerOwner, share*topics):
+	case o.room(h.opts.MaxTopicsPerOwner, topics, func(o *owner) int { return o.topics }) <= 0:
 		return fmt.Errorf("%w of one owner: it has %d, so %q cannot begin before another of them ends", ErrFull, o.topics, name)
-	case pattern && o.patterns >= share*patterns:
+	case pattern && o.room(h.opts.MaxAllPatterns, patterns, func(o *owner) int { return o.patterns }) <= 0:
 		return fmt.Errorf("%w of one owner: it has %d patterns, so %q cannot begin before another of them ends", ErrFull, o.patterns, name)
 	}
 	return nil
+}
+
+// room returns how many more the owner may have, of which it has as many as count says: no
+// more than most, nor than its share of what is free, or of what there is room for in the
+// owner of which it is a part.
+func (o *owner) room(most, free int, count func(*owner) int) int {
+	if o == nil {
+		return free
+	}
+	if o.of != nil {
+		free = o.of.room(most, free, count)
+	}
+	return min(most, share*free) - count(o)
 }
 
 // ownerLocked returns the owner with that key, nil if it is "".
@@ -50,36 +90,35 @@ func (h *Hub) ownerLocked(key string) *owner {
 	if o := h.owners[key]; o != nil {
 		return o
 	}
-	return &owner{key: key}
+	o := &owner{key: key}
+	if i := strings.LastIndexByte(key, '/'); i > 0 {
+		o.of = h.ownerLocked(key[:i])
+	}
+	return o
 }
 
 // ownLocked takes note that t has begun.
 func (h *Hub) ownLocked(t *Topic, o *owner) {
-	if o == nil {
-		return
-	}
 	t.owner = o
-	o.topics++
-	if t.pattern {
-		o.patterns++
+	for ; o != nil; o = o.of {
+		if o.topics++; t.pattern {
+			o.patterns++
+		}
+		h.owners[o.key] = o
 	}
-	h.owners[o.key] = o
 }
 
 // disownLocked takes note that t has ended.
 func (h *Hub) disownLocked(t *Topic) {
-	o := t.owner
-	if o == nil {
-		return
+	for o := t.owner; o != nil; o = o.of {
+		if o.topics--; t.pattern {
+			o.patterns--
+		}
+		if o.topics == 0 {
+			delete(h.owners, o.key)
+		}
 	}
 	t.owner = nil
-	o.topics--
-	if t.pattern {
-		o.patterns--
-	}
-	if o.topics == 0 {
-		delete(h.owners, o.key)
-	}
 }
 
 // subscriptionsFree returns how many more subscriptions there may be.
@@ -98,15 +137,4 @@ func (t *Topic) roomLocked(to Subscriber) error {
 		return fmt.Errorf("%w: who is present takes %d bytes at this server, which is the limit", ErrTooMany, h.opts.MaxPresence)
 	}
 	return nil
-}
-
-// owner returns whose topics are those that the member has made.
-func (m *Member) owner() string {
-	switch {
-	case m.key != nil:
-		return *m.key
-	case m.user != "":
-		return UserTopic(m.user)
-	}
-	return "#" + m.ID()
 }

@@ -65,11 +65,42 @@ func TestTopicsAreShared(t *testing.T) {
 			}
 		}
 	}
+	same := 0 // another connection of an owner that has too many
+	for i := range 2 {
+		if _, err := h.PublishAs("owner0/another", fmt.Sprint("same", i), number(1)); err == nil {
+			same++
+		}
+	}
+	if same > 0 {
+		t.Error("a part of an owner has more than the owner may have")
+	}
 	if n := h.Stats().Topics; n > most-10 || n < most/2 {
 		t.Errorf("there are %d topics", n)
 	}
 	if err := makes["publish"]("owner0", 1<<20); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "one owner") {
 		t.Errorf("one too many: %v", err)
+	}
+}
+
+// The connections of one owner share what it may have.
+func TestPartsOfAnOwner(t *testing.T) {
+	const most = 2000
+	h := remembering(Options{MaxTopics: most})
+	for n := range most {
+		for i := range 12 {
+			_, _ = h.PublishAs(fmt.Sprint("address/connection", i), fmt.Sprint("t", i, ".", n), number(1))
+		}
+	}
+	if n := h.Stats().Topics; n < most/3 || n > most/2-8 {
+		t.Errorf("they made %d topics", n)
+	}
+	for i := range 3 {
+		if _, err := h.PublishAs("address/other", fmt.Sprint("other", i), number(1)); err != nil {
+			t.Errorf("another connection: %v", err)
+		}
+		if _, err := h.PublishAs("elsewhere", fmt.Sprint("elsewhere", i), number(1)); err != nil {
+			t.Errorf("another address: %v", err)
+		}
 	}
 }
 

@@ -5,22 +5,28 @@ import "errors"
 // Publish sends m to the subscribers of the topic. If the hub has a [Broker], it returns
 // when that has given the message its position, and its error wraps [ErrLinkDown] if the
 // message has not been published, or [ErrUnacknowledged] if that is not known.
-func (h *Hub) Publish(name string, m Message) (Receipt, error) { return h.PublishAs("", name, m) }
+func (h *Hub) Publish(name string, m Message) (Receipt, error) {
+	return h.publishBy(maker{}, name, m)
+}
 
 // PublishAs is Publish on behalf of an owner, whose topic it is if it begins with that:
 // see Options.MaxTopicsPerOwner.
 func (h *Hub) PublishAs(owner, name string, m Message) (Receipt, error) {
+	return h.publishBy(maker{owner: owner}, name, m)
+}
+
+func (h *Hub) publishBy(by maker, name string, m Message) (Receipt, error) {
 	if err := CheckName(name); err != nil {
 		return Receipt{}, err
 	}
 	if h.link != nil {
-		return h.link.publish(owner, name, m)
+		return h.link.publish(by, name, m)
 	}
-	t, err := h.topic(name, owner)
+	t, err := h.topic(name, by)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return h.publish(owner, t, m)
+	return h.publish(by, t, m)
 }
 
 // PublishMatching publishes m to each topic that exists, at this node, and whose name
@@ -40,7 +46,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	h.mu.RUnlock()
 	receipts := make(map[string]Receipt, len(all))
 	for _, t := range all {
-		rc, err := h.send("", t, m)
+		rc, err := h.send(maker{}, t, m)
 		if errors.Is(err, ErrFull) {
 			continue // it has ended meanwhile
 		}
@@ -53,15 +59,15 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 }
 
 // send publishes m to a topic that there is, or was.
-func (h *Hub) send(owner string, t *Topic, m Message) (Receipt, error) {
+func (h *Hub) send(by maker, t *Topic, m Message) (Receipt, error) {
 	if h.link != nil {
-		return h.link.publish(owner, t.name, m)
+		return h.link.publish(by, t.name, m)
 	}
-	return h.publish(owner, t, m)
+	return h.publish(by, t, m)
 }
 
 // publish sends m to the topic, or to the one that has that name by now.
-func (h *Hub) publish(owner string, t *Topic, m Message) (rc Receipt, err error) {
+func (h *Hub) publish(by maker, t *Topic, m Message) (rc Receipt, err error) {
 	if m.Prepared == nil || m.Messages() != 1 {
 		panic("hub: a Message is to have one prepared message")
 	}
@@ -77,7 +83,7 @@ func (h *Hub) publish(owner string, t *Topic, m Message) (rc Receipt, err error)
 		case stale:
 			h.feed(t)
 		case ended:
-			if t, err = h.topic(t.name, owner); err != nil {
+			if t, err = h.topic(t.name, by); err != nil {
 				return rc, err
 			}
 		}

@@ -124,16 +124,6 @@ type SubscribeOptions struct {
 	Paused bool
 }
 
-// owner returns whose topic it is that to begins.
-func (o *SubscribeOptions) owner(to Subscriber) string { return ownerOf(o.Owner, to) }
-
-func ownerOf(owner string, to Subscriber) string {
-	if m, ok := to.(*Member); ok && owner == "" {
-		return m.owner()
-	}
-	return owner
-}
-
 // subscribe adds s to the topic, and reports false if that has ended. at is where it
 // begins: after the last message that it does not get.
 func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (at Position, ok bool, err error) {
@@ -235,7 +225,7 @@ func (s *Subscription) Publish(m Message) (Receipt, error) {
 	if t.pattern {
 		return Receipt{}, nil
 	}
-	return t.hub.send(ownerOf("", s.to), t, m)
+	return t.hub.send(makerOf("", s.to), t, m)
 }
 
 // Topic returns the name of the topic.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -28,15 +27,6 @@ func (a *app) api(mux *http.ServeMux) {
 	mux.HandleFunc("POST /publish", a.asked(publish, a.publishBatch))
 	mux.HandleFunc("POST /users/{user}", a.asked(publish, a.publishToUser))
 	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(disconnect, a.disconnectUser))
-}
-
-// listTopics is GET /topics. Who the users are is not for everybody.
-func (a *app) listTopics(w http.ResponseWriter, r *http.Request) {
-	all := a.hub.Topics()
-	if !visitOf(w).caller.trusted {
-		all = slices.DeleteFunc(all, func(s hub.TopicStats) bool { return hub.IsUserTopic(s.Name) })
-	}
-	a.answer(w, http.StatusOK, map[string]any{"topics": all})
 }
 
 // showTopic is GET /topics/{name}, of a topic or a pattern.

@@ -148,23 +148,24 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusBadRequest, `there are no "messages"`)
 		return
 	}
+	maker := a.maker(w, r)
 	results, reached := make([]published, len(messages)), 0
 	for i := range messages {
-		results[i] = a.publishOne(&messages[i], reached)
+		results[i] = a.publishOne(maker, &messages[i], reached)
 		reached += len(results[i].Topics)
 	}
 	a.answer(w, http.StatusOK, map[string]any{"results": results})
 }
 
 // publishOne publishes a message of a batch, whose patterns have reached so many topics.
-func (a *app) publishOne(one *batchMessage, reached int) (p published) {
+func (a *app) publishOne(maker string, one *batchMessage, reached int) (p published) {
 	m, err := one.message(&p, a.cfg.maxMessage)
 	switch {
 	case err != nil:
 	case p.Pattern != "" && reached >= maxReached:
 		err = fmt.Errorf("the patterns before this have reached %d topics: publish it in another batch", reached)
 	default:
-		err = a.publishTo(&p, m)
+		err = a.publishTo(maker, &p, m)
 	}
 	if err != nil {
 		p.Error = plain(err)
@@ -172,9 +173,9 @@ func (a *app) publishOne(one *batchMessage, reached int) (p published) {
 	return p
 }
 
-func (a *app) publishTo(p *published, m hub.Message) error {
+func (a *app) publishTo(maker string, p *published, m hub.Message) error {
 	if p.Pattern == "" {
-		rc, err := a.hub.Publish(p.Topic, m)
+		rc, err := a.hub.PublishAs(maker, p.Topic, m)
 		p.set(rc, err)
 		return err
 	}

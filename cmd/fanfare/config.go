@@ -40,7 +40,7 @@ Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
   POST   http://ADDR/topics/NAME               publishes the body (?key=KEY)
   POST   http://ADDR/publish                   publishes many messages, also to patterns
   POST   http://ADDR/users/USER                sends the body to all connections of a user
-  GET    http://ADDR/topics                    lists the topics
+  GET    http://ADDR/topics                    lists the topics, 100 a page (?prefix=, ?limit=, ?after=NEXT)
   GET    http://ADDR/topics/NAME               tells about one
   GET    http://ADDR/topics/NAME/history       what it holds (?last=N, ?after=EPOCH:OFFSET, &limit=N)
   GET    http://ADDR/topics/NAME/presence      who is in it

@@ -53,6 +53,7 @@ func readOnly(_ *hub.Member, do, _ string) error {
 // identify says who connects: the user is whom a proxy in front names, since the
 // client itself could name anybody; ?data= is the client's to say.
 func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
+	id.Owner = ownerOf(r.ClientAddr())
 	if name := a.cfg.userHeader; name != "" {
 		if n := len(r.Headers().Values(name)); n > 1 { // one of them may be the client's
 			return id, wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf("%s: it is there %d times; a proxy has to replace what the client sends", name, n))

@@ -47,7 +47,7 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 		a.fail(w, http.StatusBadRequest, "the body "+err.Error())
 		return
 	}
-	rc, err := a.hub.Publish(name, m)
+	rc, err := a.hub.PublishAs(a.maker(w, r), name, m)
 	if err != nil { // the name is good: there is no room for it, or no link to the other nodes
 		a.fail(w, http.StatusServiceUnavailable, plain(err))
 		return

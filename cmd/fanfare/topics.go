@@ -99,7 +99,7 @@ type member struct {
 }
 
 func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
-	var o hub.SubscribeOptions
+	o := hub.SubscribeOptions{Owner: ownerOf(r.ClientAddr())}
 	if asks(r) {
 		o.Start, o.Paused, _ = beginning(r) // which accept has seen to be right
 	}
