@@ -19,19 +19,25 @@ const hubPath = "/hub"
 const maxData = 1024
 
 func (a *app) newHub() {
-	a.hub = hub.New(hub.Options{
+	o := hub.Options{
 		Server:       a.server,
 		Topic:        a.cfg.topics.topicOptions(a.cfg.maxPending),
 		Wrap:         session.Wrap,
 		WrapPresence: session.WrapPresence,
 		OnDrop:       session.OnDrop,
-		MaxTopics:    a.cfg.maxTopics,
-
-		MaxSubscriptions: a.cfg.subscriptions,
-	})
-	waiting := netpoll.MemoryLimit() / 64 // each, so that both have what one has by default
-	a.sessions = session.New(a.hub, session.Options{Identify: a.identify, MaxWaiting: waiting})
-	a.readers = session.New(a.hub, session.Options{Identify: a.identify, MaxWaiting: waiting, Authorize: readOnly})
+	}
+	a.cfg.limits.hub(&o)
+	a.hub = hub.New(o)
+	all := session.Options{
+		Identify: a.identify,
+		MaxData:  maxData,
+		// Each has half, so that both have what one has by default:
+		MaxWaiting:   netpoll.MemoryLimit() / 64,
+		MaxDataTotal: netpoll.MemoryLimit() / 128,
+	}
+	a.sessions = session.New(a.hub, all)
+	all.Authorize = readOnly
+	a.readers = session.New(a.hub, all)
 }
 
 // acceptSession accepts who speaks fanfare.v1: who may not publish is a reader.
@@ -64,21 +70,7 @@ func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
 		}
 	}
 	if data := r.Query().Get("data"); data != "" {
-		if err := checkData(data); err != nil {
-			return id, wsproto.Refuse(http.StatusBadRequest, "data: "+err.Error())
-		}
 		id.Data = json.RawMessage(data)
 	}
 	return id, nil
-}
-
-// checkData reports what is wrong with what presence is to tell.
-func checkData(data string) error {
-	if len(data) > maxData {
-		return fmt.Errorf("it has %d bytes; at most %d are allowed", len(data), maxData)
-	}
-	if err := wire.CheckJSON([]byte(data)); err != nil {
-		return fmt.Errorf(`%s; it must be a value such as {"name":"Ada"}, percent-encoded`, plain(err))
-	}
-	return nil
 }

@@ -17,7 +17,8 @@ import (
 type limits struct {
 	maxMessage, maxHeader    int // bytes
 	maxPending, totalPending int // bytes
-	totalBodies              int // bytes
+	totalBodies, totalLogs   int // bytes
+	maxBacklog               int // bytes
 	minRate                  int // bytes a second
 	maxConns, connsPerAddr   int
 	tlsHandshakes            int
@@ -41,6 +42,8 @@ func (l *limits) sizes(f *flag.FlagSet) {
 	serving.SizeVar(f, &l.maxHeader, "max-header", 16<<10, "largest header of a request, in `bytes`; a larger one gets 431, and is logged")
 	serving.SizeVar(f, &l.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected with 1013, and by which\nit may lag behind in a topic whose -topic states no limit")
 	serving.SizeVar(f, &l.totalPending, "total-pending", 0, "`bytes` that may wait for all clients together, with what is held of their input; beyond it the\nheaviest are disconnected. 0 for an eighth of the memory that the process may have, -1 for no limit")
+	serving.SizeVar(f, &l.maxBacklog, "max-backlog", hub.DefaultMaxBacklog, "`bytes` by which a connection to "+hubPath+" may lag behind in all its topics together; beyond it the policy of\nthe topic decides (-topic slow=...)")
+	serving.SizeVar(f, &l.totalLogs, "total-logs", 0, "`bytes` that all topics together may hold, of history and of what waits for slow subscribers; beyond it\nthose with most forget their oldest messages. 0 for an eighth of the memory that the process may\nhave, -1 for no limit")
 	serving.SizeVar(f, &l.totalBodies, "total-bodies", 0, "`bytes` that bodies of requests under way, and answers that are not taken yet, may hold together; beyond\nit the heaviest of the address that has most gets 503, or is cut off. 0 for a 32nd of the memory that\nthe process may have, -1 for no limit")
 	serving.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over; 0 to begin the time anew with each byte")
 }
@@ -78,6 +81,8 @@ func (l *limits) check() error {
 		return fmt.Errorf("-total-pending is %s; it must be at least -max-pending, %s", serving.FormatSize(l.totalPending), serving.FormatSize(l.maxPending))
 	case l.totalBodies > 0 && l.totalBodies < 2*batchBodies*l.maxMessage:
 		return fmt.Errorf("-total-bodies is %s; it must be at least %s, for two batches of %d times -max-message", serving.FormatSize(l.totalBodies), serving.FormatSize(2*batchBodies*l.maxMessage), batchBodies)
+	case l.maxBacklog < 1:
+		return fmt.Errorf("-max-backlog is %s; it must be at least 1 byte", serving.FormatSize(l.maxBacklog))
 	case l.minRate < 0:
 		return fmt.Errorf("-min-rate is %s; it must not be negative", serving.FormatSize(l.minRate))
 	}
@@ -139,6 +144,12 @@ func (l *limits) engine() netpoll.Options {
 		MaxConns: l.maxConns, MaxConnsPerAddr: l.connsPerAddr,
 		TLSHandshakes: l.tlsHandshakes, TLSTimeout: l.tlsTimeout,
 	}
+}
+
+// hub gives a hub its limits.
+func (l *limits) hub(o *hub.Options) {
+	o.MaxTopics, o.MaxSubscriptions = l.maxTopics, l.subscriptions
+	o.MaxBacklog, o.MaxMemory = int64(l.maxBacklog), int64(l.totalLogs)
 }
 
 // limit gives the server its limits.
