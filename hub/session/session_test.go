@@ -321,14 +321,18 @@ func TestDropsAreTold(t *testing.T) {
 
 // Who does not read what has to be said is closed, and not waited for.
 func TestUnreadRepliesCloseTheConnection(t *testing.T) {
-	s := serve(t, hub.Options{}, Options{})
+	s := serve(t, hub.Options{Topic: func(name string) *hub.TopicOptions {
+		return &hub.TopicOptions{Slow: hub.DropNewest, Limit: hub.Limit{Bytes: 100 << 10}}
+	}}, Options{})
 	c := s.dial("")
 	c.gets(wire.Request{Do: wire.Subscribe, Topic: "x"})
 	const topics = 5000
 	for i := range topics {
 		c.gets(wire.Request{Do: wire.Subscribe, Topic: fmt.Sprint("t.", i)})
 	}
-	c.stall("x")
+	for range 2500 { // more than the kernel's buffers ever hold
+		c.stall("x")
+	}
 	for i := range topics {
 		s.hub.Disconnect(fmt.Sprint("t.", i), 4000, strings.Repeat("x", 123))
 	}
