@@ -24,6 +24,7 @@ type config struct {
 	verbose   bool
 	proxies   wsproto.Proxies
 	hosts     []string
+	rate      int
 }
 
 const usage = `Fanfare-chat is a chat for browsers: open the address that it prints.
@@ -52,6 +53,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
 	serving.ProxiesVar(f, &c.proxies)
 	serving.HostsVar(f, &c.hosts)
+	f.IntVar(&c.rate, "rate", 0, "`number` of messages that a user may send a second, over all of their connections, with\na burst of five times as many; 0 for the default of 20, negative for no limit")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
 	if err := serving.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	}
 	c := chat.New(chat.Options{
 		Store: kept, Accounts: accounts, Page: web.Handler(), Logger: log,
-		Proxies: cfg.proxies, Hosts: cfg.hosts,
+		Proxies: cfg.proxies, Hosts: cfg.hosts, Limits: chat.Limits{Messages: cfg.rate},
 	})
 	defer c.Close()
 	addr, err := serving.Listen(c.Server(), cfg.addr, cfg.cert, cfg.key)

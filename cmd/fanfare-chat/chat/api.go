@@ -25,7 +25,8 @@ func (c *Chat) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/signup", c.signUp)
 	mux.HandleFunc("POST /api/login", c.logIn)
-	mux.HandleFunc("POST /api/logout", c.withLogin(c.logOut))
+	mux.HandleFunc("POST /api/logout", c.withLogin(c.inTurn(c.logOut)))
+	mux.HandleFunc("POST /api/password", c.withLogin(c.changePassword)) // which waits for a hash, not for the store
 	for pattern, h := range map[string]func(*call) error{
 		"GET /api/me":                  c.me,
 		"GET /api/rooms":               c.openRooms,
@@ -39,9 +40,8 @@ func (c *Chat) pages() http.Handler {
 		"GET /api/rooms/{id}/changes":  c.changes,
 		"GET /api/rooms/{id}/search":   c.search,
 		"POST /api/rooms/{id}/read":    c.read,
-		"POST /api/password":           c.changePassword,
 	} {
-		mux.HandleFunc(pattern, c.withLogin(h))
+		mux.HandleFunc(pattern, c.withLogin(c.inTurn(h)))
 	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
@@ -108,7 +108,7 @@ func (c *Chat) withLogin(h func(*call) error) http.HandlerFunc {
 		k := &call{w: w, Request: r}
 		err := c.open(k)
 		if err == nil {
-			err = c.inTurn(h, k)
+			err = h(k)
 		}
 		switch {
 		case err != nil:
@@ -133,18 +133,20 @@ func (c *Chat) open(k *call) (err error) {
 	return err
 }
 
-// inTurn calls a handler, which asks the store, when it is the user's turn.
-func (c *Chat) inTurn(h func(*call) error, k *call) error {
-	leave, err := c.calls.Enter(k.Context(), k.user.ID)
-	if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
-		c.counters.refused.Add(1)
-		return tooMuch(time.Second)
+// inTurn returns a handler that is called when it is the user's turn to ask the store.
+func (c *Chat) inTurn(h func(*call) error) func(*call) error {
+	return func(k *call) error {
+		leave, err := c.calls.Enter(k.Context(), k.user.ID)
+		if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
+			c.counters.refused.Add(1)
+			return tooMuch(time.Second)
+		}
+		if err != nil {
+			return err
+		}
+		defer leave()
+		return h(k)
 	}
-	if err != nil {
-		return err
-	}
-	defer leave()
-	return h(k)
 }
 
 // apiError is an error that says what it is answered with.

@@ -192,6 +192,42 @@ func TestRateOfRequests(t *testing.T) {
 	bob.asks("GET", "/api/me", "", 200, nil)
 }
 
+// Requests of one user that the store keeps waiting are bounded, and keep nobody else
+// waiting.
+func TestCallsAreFair(t *testing.T) {
+	s, st := serveStuck(t)
+	free := sync.OnceFunc(func() { close(st.free) })
+	t.Cleanup(free)
+	ada, bob := s.signUp("Ada"), s.signUp("Bob")
+	room := ada.makes("General", false)
+	bob.joins(room)
+	path := fmt.Sprintf("/api/rooms/%d/messages", room)
+	st.asked = make(chan struct{}, 2*callsOfUser)
+	var all sync.WaitGroup
+	refused := make(chan bool, callersOfUser+callsOfUser+1)
+	for range cap(refused) {
+		all.Go(func() {
+			resp, b := ada.request("GET", path, "", nil)
+			if resp.StatusCode != 200 && resp.StatusCode != 429 {
+				t.Errorf("%d %s", resp.StatusCode, b)
+			}
+			refused <- resp.StatusCode == 429
+		})
+	}
+	for range callersOfUser {
+		<-st.asked
+	}
+	if !settles(func() bool { return s.chat.calls.Waiting() == callsOfUser && len(refused) == 1 }) {
+		t.Errorf("%d wait, %d are answered", s.chat.calls.Waiting(), len(refused))
+	}
+	bob.asks("GET", path, "", http.StatusOK, nil)
+	free()
+	all.Wait()
+	if n := len(st.asked); n > callsOfUser {
+		t.Errorf("%d more were asked", n)
+	}
+}
+
 func TestLimitsOfRooms(t *testing.T) {
 	s := serve(t)
 	s.chat.limits.Rooms, s.chat.limits.Members = 2, 3
