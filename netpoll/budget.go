@@ -26,6 +26,7 @@ type budget struct {
 	step      uint         // the power of two of a loop's bytes between two looks at the total
 	mu        sync.Mutex   // one sheds at a time; who adds meanwhile waits for it
 	shed      atomic.Int64 // connections, ever
+	slow      atomic.Int64 // likewise, for MinDrain
 	scan      atomic.Bool  // the monitor has to look at all connections
 }
 
@@ -164,15 +165,24 @@ func (e *Engine) shedHeaviest(self *Conn) bool {
 	return false
 }
 
-// shedLocked closes c and frees what it holds now, not at the end of its turn. The
-// kernel frees its own part too: a peer that takes nothing would have it kept for long.
+// shedLocked closes c to free what it holds.
 func (c *Conn) shedLocked() {
-	if c.closeWithLocked(dying, ErrShed) {
+	if c.cutLocked(ErrShed) {
 		c.loop.engine.budget.shed.Add(1)
+	}
+}
+
+// cutLocked closes c and frees what it holds now, not at the end of its turn. The
+// kernel frees its own part too: a peer that takes nothing would have it kept for long.
+// It reports whether c was open.
+func (c *Conn) cutLocked(err error) bool {
+	cut := c.closeWithLocked(dying, err)
+	if cut {
 		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		c.notify(evClose)
 	}
 	c.unloadLocked()
+	return cut
 }
 
 // scanBudget is the monitor's part, for memory that is held by many light connections,

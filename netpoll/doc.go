@@ -107,6 +107,7 @@
 //	TotalPending     MemoryLimit/8  the heaviest connections end with ErrShed until an eighth is free
 //	NotSentLowat     64 KiB         the kernel takes no more, and the rest is pending
 //	UserTimeout      1m0s           a peer that acknowledges nothing for so long is given up
+//	MinDrain         1024           a peer that takes less of what is pending ends with ErrSlow
 //	Sweep            1s             deadlines are late by up to so much
 //	MaxConns         none           accepted and closed at once, counted (RefusedFull)
 //	Reserve          none           so many more are opened, and Engine.Full tells

@@ -22,6 +22,7 @@ type monitor struct {
 	last   []progress
 	buf    chunk
 	memory scavenger
+	slowAt uint32 // when sweepSlow is due
 }
 
 func newMonitor(e *Engine) *monitor {
@@ -70,6 +71,7 @@ func (m *monitor) run() {
 		if time.Since(swept) >= m.engine.opts.Sweep {
 			swept = time.Now()
 			m.sweep(now)
+			m.sweepSlow(now)
 			m.memory.look(m.engine.held(), swept)
 		}
 	}

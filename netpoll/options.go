@@ -41,6 +41,10 @@ type Options struct {
 	// acknowledges nothing of what it was sent, or has no room for more, is
 	// given up; 60 s if 0.
 	UserTimeout time.Duration
+	// MinDrain is the rate in bytes per second at which a peer must take what is pending
+	// for it, on average over UserTimeout; else it is closed with ErrSlow, and counted.
+	// 1,024 if 0; no such bound if negative.
+	MinDrain int
 	// Sweep is the interval at which deadlines are looked at; 1 s if 0, at
 	// least 1 ms.
 	Sweep time.Duration
@@ -133,6 +137,7 @@ func (o Options) withDefaults() Options {
 	if o.UserTimeout == 0 {
 		o.UserTimeout = time.Minute
 	}
+	def(&o.MinDrain, 1024)
 	if o.Sweep == 0 {
 		o.Sweep = time.Second
 	}

@@ -58,6 +58,7 @@ func TestOptionsDefaults(t *testing.T) {
 		TotalPending:  int(MemoryLimit() / 8),
 		NotSentLowat:  64 << 10,
 		UserTimeout:   time.Minute,
+		MinDrain:      1024,
 		Sweep:         time.Second,
 		TLSHandshakes: 512,
 		TLSWaiting:    16 * 512,

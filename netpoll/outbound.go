@@ -73,10 +73,11 @@ func (b *Buffer) Len() int { return len(b.b) }
 // during a turn and copies small writes together. It holds no segments.
 type outbound struct {
 	segs   []segment
-	head   int     // first of segs not wholly written
-	off    int     // bytes of segs[head] that are written
-	bytes  int     // pending in all
-	held   int     // memory that this queue answers for
+	head   int // first of segs not wholly written
+	off    int // bytes of segs[head] that are written
+	bytes  int // pending in all
+	held   int // memory that this queue answers for
+	drain  drain
 	own    *Buffer // the last of segs, if it was made by copyIn and may grow
 	gather []byte
 }

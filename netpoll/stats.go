@@ -37,8 +37,9 @@ type Stats struct {
 	// the connections that were closed because it was too much.
 	Held     int64
 	Shed     int64
-	Drainers int // running or submitted now
-	Ready    int // connections and tasks that wait for a drainer now
+	Slow     int64 // connections closed for Options.MinDrain
+	Drainers int   // running or submitted now
+	Ready    int   // connections and tasks that wait for a drainer now
 	// LongestWait is how long the first of them has been waiting, to about
 	// two milliseconds.
 	LongestWait time.Duration
@@ -52,6 +53,7 @@ func (e *Engine) Stats() Stats {
 	e.greets.count(&s)
 	e.background.countInto(&s)
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()
+	s.Slow = e.budget.slow.Load()
 	now := uint32(e.clock.read())
 	for _, l := range e.loops {
 		s.BytesIn += l.bytesIn.Load()

@@ -100,7 +100,7 @@ type Server struct {
 	MessageTimeout time.Duration
 	// MinRate is the rate in bytes per second below which a message (MessageTimeout), a
 	// stream (StreamTimeout), or the body or the answer of an HTTP request
-	// (HTTPTimeout) uses up its time; 1 KiB if 0. If it is negative, each byte gives all
+	// (HTTPTimeout) uses up its time, and the default of Engine.MinDrain; 1 KiB if 0. If it is negative, each byte gives all
 	// of the time back.
 	MinRate int
 	// StreamTimeout is what MessageTimeout is, for OnStream as it waits for the bytes of a
@@ -199,6 +199,7 @@ func (s *Server) setDefaults() {
 	def(&s.CloseTimeout, 5*time.Second)
 	def(&s.MessageTimeout, 30*time.Second)
 	def(&s.MinRate, 1<<10)
+	def(&s.Engine.MinDrain, s.MinRate)
 	def(&s.HTTPTimeout, 30*time.Second)
 	def(&s.IdleTimeout, 2*time.Minute)
 	def(&s.PingInterval, defaultPing)

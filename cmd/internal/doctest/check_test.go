@@ -26,7 +26,9 @@ var checks = []check{
 	{"hub/wire/doc.go", "subscribe ", requests},
 	{"hub/wire/doc.go", "bad-request ", codes},
 	{"hub/wire/doc.go", "{", values},
+	{"netpoll/doc.go", "Loops ", tested("netpoll/limits_test.go", "TestLimitsAreDocumented")},
 	{"hub/session/doc.go", "requests that wait", fields},
+	{"wsproto/doc.go", "MaxHeader ", serverFields},
 	{"README.md", "connected, and idle", measured},
 	{"wsproto/doc.go", "ws:// ", measured},
 	{"cmd/fanfare-load/doc.go", "fanfare-load ", subcommands},
@@ -74,6 +76,28 @@ func fields(t *testing.T, b block) {
 	}
 	if len(named) == 0 {
 		t.Error("no field is named")
+	}
+}
+
+// serverFields has each line be about a field of wsproto.Server, or of its engine.
+func serverFields(t *testing.T, b block) {
+	for _, name := range terms(b) {
+		file := "wsproto/server.go"
+		if engine, ok := strings.CutPrefix(name, "Engine."); ok {
+			file, name = "netpoll/options.go", engine
+		}
+		if !regexp.MustCompile(`(?m)^\t` + name + ` `).MatchString(read(t, file)) {
+			t.Errorf("%s has no field %s", file, name)
+		}
+	}
+}
+
+// tested has another test be there that compares the table with the code.
+func tested(file, name string) func(*testing.T, block) {
+	return func(t *testing.T, _ block) {
+		if !strings.Contains(read(t, file), "func "+name+"(t *testing.T)") {
+			t.Errorf("%s has no %s", file, name)
+		}
 	}
 }
 

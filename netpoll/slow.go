@@ -1,0 +1,61 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrSlow says that a connection was closed because its peer took what was pending for it
+// at less than Options.MinDrain.
+var ErrSlow = errors.New("netpoll: the peer takes what it is sent too slowly")
+
+// drain is how far a peer had come when it was last looked at. It lives as long as the
+// queue: an empty one is no reason to measure.
+type drain struct {
+	since uint32 // on the coarse clock; 0 for never
+	acked uint64 // bytes
+}
+
+// sweepSlow closes the connections whose peers take too little. The kernel gives up those
+// that take nothing (Options.UserTimeout), but one byte now and then is enough for it.
+func (m *monitor) sweepSlow(now tick) {
+	e := m.engine
+	if e.opts.MinDrain < 0 || m.slowAt != 0 && !now.reached(m.slowAt) {
+		return
+	}
+	m.slowAt = now.after(e.opts.UserTimeout / 4)
+	for _, l := range e.loops {
+		l.table.each(&m.buf, func(c *Conn) { c.checkDrain(now) })
+	}
+}
+
+// checkDrain closes c if something has been pending for the whole of UserTimeout, of which
+// the peer has acknowledged less than MinDrain bytes a second. The queue itself tells too
+// little: the kernel takes from it in lumps, which a slow peer needs minutes for.
+func (c *Conn) checkDrain(now tick) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.out
+	if o == nil || o.gathers() || o.bytes == 0 || c.phase >= dying {
+		return
+	}
+	opts := &c.loop.engine.opts
+	if o.drain.since != 0 && !now.reached(tick(o.drain.since).after(opts.UserTimeout)) {
+		return
+	}
+	info, err := unix.GetsockoptTCPInfo(int(c.fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return
+	}
+	least := uint64(opts.MinDrain) * uint64(opts.UserTimeout/time.Millisecond) / 1000
+	if o.drain.since != 0 && info.Bytes_acked-o.drain.acked < least {
+		c.loop.engine.budget.slow.Add(1)
+		c.cutLocked(ErrSlow)
+		return
+	}
+	o.drain = drain{uint32(now), info.Bytes_acked}
+}
