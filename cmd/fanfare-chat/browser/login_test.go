@@ -50,6 +50,28 @@ func (g *guest) expires() {
 	g.start()
 }
 
+// Who logs in again in another window of the same browser goes on in this one, as who
+// they are now.
+func TestLoginReplaced(t *testing.T) {
+	h := open(t)
+	h.guest(1280).signUp("bob")
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", true)
+	ada.do(`write($('text'), 'half a sen');`)
+	logIn := func(name string) {
+		ada.do(`
+			globalThis.before = $('my-avatar');
+			const r = await fetch('/api/login', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ name: args[0], password: args[1] }) });
+			if (!r.ok) throw new Error(await r.text());`, name, password)
+		ada.until(`$('my-avatar') !== globalThis.before && seen($('app')) && $('my-state').textContent === 'connected' && $('my-name').textContent === args[0]`, name)
+	}
+	logIn("ada")
+	ada.in("talk")
+	ada.until(`$('text').value === 'half a sen'`)
+	logIn("bob")
+	ada.until(`seen($('empty')) && !$('room-lists').textContent.includes('talk') && $('text').value === ''`)
+}
+
 // What could not be sent before a login ended is sent after the next one.
 func TestLoginEndsWhileSending(t *testing.T) {
 	h := open(t)

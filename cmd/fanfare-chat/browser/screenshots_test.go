@@ -59,7 +59,11 @@ func TestScreenshots(t *testing.T) {
 	bob.until(`$('typing').textContent !== ''`)
 	ada.pictures("desk")
 	bob.pictures("phone")
-	ada.do(`$('act-people').click();`)
+	ada.do(`await act(all('#messages .message').at(-1), 'React'); await until('the signs', () => button('React with 👍'));`)
+	ada.shot("signs")
+	ada.do(`$('act-account').click(); await until('the question', () => $('dialog').open);`)
+	ada.pictures("password")
+	ada.do(`$('dialog').close(); $('act-people').click();`)
 	ada.until(`all('.person.is-here').length === 3`)
 	ada.pictures("people")
 	ada.do(`$('act-search').click(); write($('query'), 'one');`)
@@ -83,12 +87,17 @@ func (g *guest) pictures(name string) {
 			const done = document.getAnimations().map(a => a.finished);
 			await Promise.all(done);
 			await new Promise(requestAnimationFrame);`, scheme)
-		png, err := g.Screenshot()
-		if err == nil {
-			err = os.WriteFile(filepath.Join(*screenshots, name+"-"+scheme+".png"), png, 0o644)
-		}
-		if err != nil {
-			g.Fatal(err)
-		}
+		g.shot(name + "-" + scheme)
+	}
+}
+
+func (g *guest) shot(name string) {
+	g.Helper()
+	png, err := g.Screenshot()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o644)
+	}
+	if err != nil {
+		g.Fatal(err)
 	}
 }
