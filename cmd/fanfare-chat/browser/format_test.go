@@ -58,13 +58,13 @@ func TestTextTurnedAround(t *testing.T) {
 	ada := h.guest(1280).signUp("דנה")
 	ada.makes("talk", false)
 	ada.says("http://a.example/\u202egpj.exe")
-	ada.until(`all('#messages .text a').length === 1`)
+	ada.until(`all('#messages .message:not(.pending) .text a').length === 1`)
 	ada.do(`
 		const a = all('#messages .text a')[0], style = getComputedStyle(a);
 		if (a.textContent !== 'http://a.example/%E2%80%AEgpj.exe' || a.href !== a.textContent) throw new Error(a.textContent + ' leads to ' + a.href);
 		if (style.unicodeBidi !== 'isolate' || style.direction !== 'ltr') throw new Error('the link is not by itself');`)
 	ada.says("https://bank.example@evil.example/ and https://xn--pple-43d.com/ and https://\u0430pple.com/")
-	ada.until(`all('#messages .text').length === 2`)
+	ada.until(`all('#messages .message:not(.pending) .text').length === 2`)
 	ada.do(`
 		const links = all('#messages .text a').slice(1).map(a => a.textContent + '|' + a.title);
 		if (links.join(' ') !== 'https://xn--pple-43d.com/| https://\u0430pple.com/|xn--pple-43d.com') throw new Error('links: ' + links);`)

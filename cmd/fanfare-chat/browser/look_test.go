@@ -34,6 +34,40 @@ func TestPending(t *testing.T) {
 	ada.seesAll("one", "two")
 }
 
+// What was sent is shown all the time until its message is, also while the room is loading.
+func TestSentStaysShown(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("other", true)
+	ada.makes("talk", false)
+	ada.says("before")
+	ada.sees("before")
+	ada.visit()
+	ada.until(`$('my-state').textContent === 'connected'`)
+	ada.do(`hold(/messages/);`)
+	ada.opens("talk")
+	ada.do(`
+		await isHeld();
+		globalThis.gaps = 0;
+		const shown = () => all('#messages .text').some(e => e.innerText === 'hello');
+		const heard = new Promise(resolve => {
+			const other = new WebSocket(location.origin.replace('http', 'ws') + '/rooms/' + location.hash.slice(2));
+			other.onmessage = e => e.data.includes('hello') && resolve();
+			globalThis.listening = new Promise(resolve => { other.onopen = resolve; });
+		});
+		await listening;
+		write($('text'), 'hello');
+		press($('text'), 'Enter');
+		await until('it', shown);
+		new MutationObserver(() => { if (!shown()) globalThis.gaps++; }).observe($('messages'), { childList: true, subtree: true });
+		await heard;`)
+	ada.until(`fetch('/api/me').then(r => r.json()).then(me => me.rooms.some(r => r.last === 2))`)
+	ada.do(`await release();`)
+	ada.seesAll("before", "hello")
+	ada.until(`all('.pending').length === 0`)
+	ada.do(`if (gaps > 0) throw new Error('it was gone ' + gaps + ' times');`)
+}
+
 // The time beside a message fits there, in all languages.
 func TestTimeBeside(t *testing.T) {
 	h := open(t)

@@ -120,10 +120,11 @@ export class Chat {
 
   #heard(id, message) {
     this.#meet(message.by);
-    this.#outbox.heard(message);
+    const timeline = this.#timelines.get(id);
+    timeline?.hear(message);
+    if (!timeline?.busy) this.#outbox.heard(message); // else it is shown, and taken out, when the answer has come
     this.#rooms.heard(id, message);
     this.#spoken.heard(id, message);
-    this.#timelines.get(id)?.hear(message);
     if (id === this.#room?.id) this.#live.said(message.by.id);
   }
 

@@ -50,6 +50,11 @@ export class Timeline extends EventTarget {
     return this.messages[number - this.first];
   }
 
+  /** Messages are on their way: a "got" event follows, or "trouble". */
+  get busy() {
+    return this.#loading !== null || this.#syncing !== null;
+  }
+
   /** Takes the latest messages. */
   open() {
     return this.#take(undefined, PAGE, ms => ({ messages: ms, latest: true }));
@@ -167,7 +172,7 @@ export class Timeline extends EventTarget {
       this.#loading = null;
       for (const m of this.#meanwhile) this.hear(m);
       this.check();
-      got = messages;
+      got = [...messages, ...this.#meanwhile];
     } catch (e) {
       if (run !== this.#loading) return;
       this.trouble = e;
