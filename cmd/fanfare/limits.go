@@ -22,7 +22,9 @@ type limits struct {
 	minRate                  int // bytes a second
 	maxConns, connsPerAddr   int
 	tlsHandshakes            int
-	maxTopics, subscriptions int
+	maxTopics, topicsPerAddr int
+
+	subscriptions, totalSubscriptions int
 
 	handshakeTimeout, tlsTimeout time.Duration
 	messageTimeout, httpTimeout  time.Duration
@@ -53,6 +55,8 @@ func (l *limits) counts(f *flag.FlagSet) {
 	f.IntVar(&l.connsPerAddr, "max-conns-per-addr", 0, "largest `number` of connections from an IPv4 address or an IPv6 /64: others are closed; 0 for no limit,\nas behind a proxy, from which all come")
 	f.IntVar(&l.tlsHandshakes, "max-tls-handshakes", 512, "largest `number` of TLS handshakes under way, of some 30 KB each; others wait")
 	f.IntVar(&l.maxTopics, "max-topics", hub.DefaultMaxTopics, "largest `number` of topics, patterns included")
+	f.IntVar(&l.topicsPerAddr, "max-topics-per-addr", 0, "largest `number` of topics that clients of one address may begin without the token; 0 for half of -max-topics.\nNor may they have begun more than eight times as many as can still begin")
+	f.IntVar(&l.totalSubscriptions, "total-subscriptions", hub.DefaultMaxAllSubscriptions, "largest `number` of subscriptions of all connections together; more get unavailable")
 	f.IntVar(&l.subscriptions, "max-subscriptions", hub.DefaultMaxSubscriptions, "largest `number` of topics that a connection to "+hubPath+" may subscribe to at a time; more get too-large")
 }
 
@@ -95,7 +99,7 @@ func (l *limits) checkCounts() error {
 		n, least int
 	}{
 		{"max-conns", l.maxConns, 0}, {"max-conns-per-addr", l.connsPerAddr, 0}, {"max-tls-handshakes", l.tlsHandshakes, 1},
-		{"max-topics", l.maxTopics, 1}, {"max-subscriptions", l.subscriptions, 1},
+		{"max-topics", l.maxTopics, 1}, {"max-topics-per-addr", l.topicsPerAddr, 0}, {"total-subscriptions", l.totalSubscriptions, 1}, {"max-subscriptions", l.subscriptions, 1},
 	} {
 		if c.n < c.least {
 			return fmt.Errorf("-%s is %d; it must be at least %d", c.name, c.n, c.least)
@@ -148,7 +152,8 @@ func (l *limits) engine() netpoll.Options {
 
 // hub gives a hub its limits.
 func (l *limits) hub(o *hub.Options) {
-	o.MaxTopics, o.MaxSubscriptions = l.maxTopics, l.subscriptions
+	o.MaxTopics, o.MaxTopicsPerOwner = l.maxTopics, l.topicsPerAddr
+	o.MaxSubscriptions, o.MaxAllSubscriptions = l.subscriptions, l.totalSubscriptions
 	o.MaxBacklog, o.MaxMemory = int64(l.maxBacklog), int64(l.totalLogs)
 }
 

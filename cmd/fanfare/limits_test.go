@@ -1,0 +1,210 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"math"
+	"os"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// notLimits are numbers among the options that bound nothing.
+var notLimits = map[string]bool{
+	"netpoll.Options.Loops": true, "netpoll.Options.ReadBuffer": true, "netpoll.Options.NotSentLowat": true, "netpoll.Options.Sweep": true,
+	"wsproto.Server.StreamAbove": true, "hub.Options.Groups": true, "hub.TopicOptions.PresenceGrace": true,
+}
+
+// ofTheProgram are limits without an option.
+var ofTheProgram = map[string]int64{"batchBodies": batchBodies, "maxBatch": maxBatch, "maxReached": maxReached}
+
+var (
+	entryPattern   = regexp.MustCompile("`([A-Za-z.-]+)`(?: \\(`([a-z=-]+)`(?: of `-topic`)?\\))?: (none|1/\\d+ of memory|[0-9][0-9,]*(?: [KMGT]iB|[smh])?)")
+	counterPattern = regexp.MustCompile("`(netpoll|hub)\\.Stats\\.([A-Za-z]+)`")
+)
+
+// inForce returns the options of a program that was started without flags.
+func inForce(t *testing.T) (options map[string]any, flags *flag.FlagSet) {
+	t.Helper()
+	cfg := new(config)
+	flags = cfg.flags()
+	a, err := newApp(cfg, serving.Logger(io.Discard, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.server.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.server.Shutdown(t.Context()) })
+	topic := *a.hub.Options().Topic("x")
+	kept := topic
+	kept.History.Messages = 1
+	kept = kept.WithDefaults()
+	topic.History.Bytes = 1
+	kept.History.Messages = topic.WithDefaults().History.Messages
+	return map[string]any{
+		"netpoll.Options": a.server.Engine, "wsproto.Server": a.server, "hub.Options": a.hub.Options(), "hub.TopicOptions": kept,
+		"session.Options": a.sessions.Options(), "chat.Limits": chat.Limits{}.WithDefaults(),
+	}, flags
+}
+
+// numbers returns all numbers in a struct, by name.
+func numbers(name string, v reflect.Value, into map[string]reflect.Value) {
+	v = reflect.Indirect(v)
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
+		switch v.Field(i).Kind() {
+		case reflect.Int, reflect.Int64:
+			into[name+"."+f.Name] = v.Field(i)
+		case reflect.Struct:
+			if of := f.Type; of == reflect.TypeFor[hub.Limit]() || of == reflect.TypeFor[hub.History]() {
+				numbers(name+"."+f.Name, v.Field(i), into)
+			}
+		}
+	}
+}
+
+// says reports whether text is a limit of n, which is a time if it is one of those.
+func says(text string, n int64, isTime bool) bool {
+	switch {
+	case text == "none":
+		return n <= 0 || n >= 1<<40
+	case strings.HasSuffix(text, " of memory"):
+		part, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(text, "1/"), " of memory"), 10, 64)
+		most := netpoll.MemoryLimit()
+		return math.Abs(float64(n)-float64(most)/float64(part)) < float64(most)/1e4
+	case isTime:
+		d, err := time.ParseDuration(text)
+		return err == nil && int64(d) == n
+	}
+	size, err := serving.ParseSize(strings.ReplaceAll(text, ",", ""))
+	return err == nil && int64(size) == n
+}
+
+// The table has each option that is a limit or a deadline, and the default that is in
+// force; and nothing that does not exist.
+func TestTableOfLimits(t *testing.T) {
+	text, err := os.ReadFile("docs/limits.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options, flags := inForce(t)
+	all := make(map[string]reflect.Value)
+	for name, o := range options {
+		numbers(name, reflect.ValueOf(o), all)
+	}
+	told, toldFlags := make(map[string]bool), make(map[string]bool)
+	for _, m := range entryPattern.FindAllStringSubmatch(string(text), -1) {
+		name, flagName, limit := m[1], m[2], m[3]
+		if told[name] && !strings.HasPrefix(name, "-") {
+			t.Errorf("%s stands there twice", name)
+		}
+		told[name] = true
+		v, isOption := all[name]
+		n, isProgram := ofTheProgram[name]
+		switch {
+		case strings.HasPrefix(name, "-"):
+			flagName = name
+		case isOption && !says(limit, v.Int(), v.Type() == reflect.TypeFor[time.Duration]()):
+			t.Errorf("%s is %s there, and %v in force", name, limit, v)
+		case isProgram && !says(limit, n, false):
+			t.Errorf("%s is %s there, and %d in force", name, limit, n)
+		case !isOption && !isProgram:
+			t.Errorf("there is no %s", name)
+		}
+		checkFlag(t, flags, flagName, limit)
+		toldFlags[flagName] = true
+	}
+	for name := range all {
+		if told[name] == notLimits[name] {
+			t.Errorf("%s: it stands there: %v; it bounds nothing: %v", name, told[name], notLimits[name])
+		}
+	}
+	flags.VisitAll(func(f *flag.Flag) {
+		if isLimit(f.Name) && !toldFlags["-"+f.Name] {
+			t.Errorf("the flag -%s does not stand there", f.Name)
+		}
+	})
+	for _, m := range counterPattern.FindAllStringSubmatch(string(text), -1) {
+		stats := map[string]reflect.Type{"netpoll": reflect.TypeFor[netpoll.Stats](), "hub": reflect.TypeFor[hub.Stats]()}
+		if _, there := stats[m[1]].FieldByName(m[2]); !there {
+			t.Errorf("there is no counter %s", m[0])
+		}
+	}
+}
+
+// checkFlag looks at the default that a flag's help has, if there is one: 0 stands for the
+// option's.
+func checkFlag(t *testing.T, flags *flag.FlagSet, name, limit string) {
+	t.Helper()
+	if name == "" || strings.HasSuffix(name, "=") { // of a rule
+		return
+	}
+	f := flags.Lookup(strings.TrimPrefix(name, "-"))
+	if f == nil {
+		t.Errorf("there is no flag %s", name)
+		return
+	}
+	if f.DefValue == "0" {
+		return
+	}
+	d, err := time.ParseDuration(f.DefValue)
+	n := int64(d)
+	if err != nil {
+		size, _ := serving.ParseSize(f.DefValue)
+		n = int64(size)
+	}
+	if !says(limit, n, err == nil) {
+		t.Errorf("%s is %s by default, not %s", name, f.DefValue, limit)
+	}
+}
+
+// isLimit reports whether a flag is one of limits, which are all defined by it.
+func isLimit(name string) bool {
+	f := flag.NewFlagSet("limits", flag.ContinueOnError)
+	new(limits).flags(f)
+	return f.Lookup(name) != nil
+}
+
+// Of what each flag is named after.
+func TestFlagsReachTheirOptions(t *testing.T) {
+	cfg := new(config)
+	if err := cfg.flags().Parse(strings.Fields("-max-message 2k -max-header 2k -max-pending 2m -total-pending 3m -min-rate 5 -max-backlog 6k -total-logs 7m -total-bodies 8m" +
+		" -max-conns 9 -max-conns-per-addr 10 -max-tls-handshakes 11 -max-topics 1000 -max-topics-per-addr 13 -max-subscriptions 14 -total-subscriptions 15" +
+		" -handshake-timeout 16s -tls-timeout 17s -message-timeout 18s -http-timeout 0 -idle-timeout 20s -ping 0 -pong-timeout 22s")); err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.check(); err != nil {
+		t.Fatal(err)
+	}
+	var s wsproto.Server
+	var h hub.Options
+	cfg.limit(&s)
+	cfg.limits.hub(&h)
+	for i, got := range []int64{
+		int64(s.MaxMessage), int64(s.MaxHeader), int64(s.Engine.MaxPending), int64(s.Engine.TotalPending), int64(s.MinRate), h.MaxBacklog, h.MaxMemory, cfg.bodies(),
+		int64(s.Engine.MaxConns), int64(s.Engine.MaxConnsPerAddr), int64(s.Engine.TLSHandshakes), int64(h.MaxTopics), int64(h.MaxTopicsPerOwner), int64(h.MaxSubscriptions), int64(h.MaxAllSubscriptions),
+		int64(s.HandshakeTimeout), int64(s.Engine.TLSTimeout), int64(s.MessageTimeout), int64(s.HTTPTimeout), int64(s.IdleTimeout), int64(s.PingInterval), int64(s.PongTimeout),
+	} {
+		want := []int64{
+			2 << 10, 2 << 10, 2 << 20, 3 << 20, 5, 6 << 10, 7 << 20, 8 << 20, 9, 10, 11, 1000, 13, 14, 15,
+			int64(16 * time.Second), int64(17 * time.Second), int64(18 * time.Second), -1, int64(20 * time.Second), -1, int64(22 * time.Second),
+		}[i]
+		if got != want {
+			t.Errorf("%d: %d, want %d", i, got, want)
+		}
+	}
+}
