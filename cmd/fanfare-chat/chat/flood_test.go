@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 type stuck struct {
 	store.Store
 	free  chan struct{}
-	asked chan struct{} // nil: who is where is told
+	asked atomic.Pointer[chan struct{}] // nil: who is where is told
 }
 
 func (s *stuck) Apply(ctx context.Context, changes []store.Change) ([]store.Outcome, error) {
@@ -29,8 +30,8 @@ func (s *stuck) Apply(ctx context.Context, changes []store.Change) ([]store.Outc
 }
 
 func (s *stuck) Place(ctx context.Context, room, user int64) (store.Place, error) {
-	if s.asked != nil && user == 1 {
-		s.asked <- struct{}{}
+	if asked := s.asked.Load(); asked != nil && user == 1 {
+		*asked <- struct{}{}
 		<-s.free
 	}
 	return s.Store.Place(ctx, room, user)
@@ -116,14 +117,15 @@ func TestSubscribingHoldsNoWorker(t *testing.T) {
 	for range workers + 10 {
 		pages = append(pages, ada.opens())
 	}
-	st.asked = make(chan struct{}, len(pages)*3)
+	asked := make(chan struct{}, len(pages)*3)
+	st.asked.Store(&asked)
 	for _, g := range pages {
 		if err := g.Write(g.ctx(), websocket.MessageText, fmt.Appendf(nil, `{"id":1,"do":"subscribe","topic":%q}`, roomTopic(room))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range askers {
-		<-st.asked
+		<-asked
 	}
 	g := bob.opens()
 	g.gets(`"do":"ping"`)
@@ -202,7 +204,8 @@ func TestCallsAreFair(t *testing.T) {
 	room := ada.makes("General", false)
 	bob.joins(room)
 	path := fmt.Sprintf("/api/rooms/%d/messages", room)
-	st.asked = make(chan struct{}, 2*callsOfUser)
+	asked := make(chan struct{}, 2*callsOfUser)
+	st.asked.Store(&asked)
 	var all sync.WaitGroup
 	refused := make(chan bool, callersOfUser+callsOfUser+1)
 	for range cap(refused) {
@@ -215,7 +218,7 @@ func TestCallsAreFair(t *testing.T) {
 		})
 	}
 	for range callersOfUser {
-		<-st.asked
+		<-asked
 	}
 	if !settles(func() bool { return s.chat.calls.Waiting() == callsOfUser && len(refused) == 1 }) {
 		t.Errorf("%d wait, %d are answered", s.chat.calls.Waiting(), len(refused))
@@ -223,7 +226,7 @@ func TestCallsAreFair(t *testing.T) {
 	bob.asks("GET", path, "", http.StatusOK, nil)
 	free()
 	all.Wait()
-	if n := len(st.asked); n > callsOfUser {
+	if n := len(asked); n > callsOfUser {
 		t.Errorf("%d more were asked", n)
 	}
 }
