@@ -47,7 +47,7 @@ func (l *limits) sizes(f *flag.FlagSet) {
 	serving.SizeVar(f, &l.maxBacklog, "max-backlog", hub.DefaultMaxBacklog, "`bytes` by which a connection to "+hubPath+" may lag behind in all its topics together; beyond it the policy of\nthe topic decides (-topic slow=...)")
 	serving.SizeVar(f, &l.totalLogs, "total-logs", 0, "`bytes` that all topics together may hold, of history and of what waits for slow subscribers; beyond it\nthose with most forget their oldest messages. 0 for an eighth of the memory that the process may\nhave, -1 for no limit")
 	serving.SizeVar(f, &l.totalBodies, "total-bodies", 0, "`bytes` that bodies of requests under way, and answers that are not taken yet, may hold together; beyond\nit the heaviest of the address that has most gets 503, or is cut off. 0 for a 32nd of the memory that\nthe process may have, -1 for no limit")
-	serving.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over; 0 to begin the time anew with each byte")
+	serving.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over, and take of what waits for it; 0 for no such bound: each byte begins the time anew")
 }
 
 func (l *limits) counts(f *flag.FlagSet) {
@@ -147,6 +147,7 @@ func (l *limits) engine() netpoll.Options {
 		MaxPending: l.maxPending, TotalPending: l.totalPending,
 		MaxConns: l.maxConns, MaxConnsPerAddr: l.connsPerAddr,
 		TLSHandshakes: l.tlsHandshakes, TLSTimeout: l.tlsTimeout,
+		MinDrain: orNone(l.minRate),
 	}
 }
 

@@ -98,12 +98,16 @@ func home(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(index)
 }
 
+// health is GET /healthz: that all is well, and how much is held, and was given up since
+// there was too much (docs/limits.md).
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	s, h := a.server.Stats(), a.hub.Stats()
 	held, shed := a.transfers.stats()
 	a.answer(w, http.StatusOK, map[string]any{
 		"status": "ok", "connections": s.Open, "topics": h.Topics,
-		"transfers": map[string]any{"bytes": held, "shed": shed},
+		"held":    map[string]any{"pending": s.Held, "topics": h.Memory, "transfers": held},
+		"shed":    map[string]any{"connections": s.Shed, "handshakes": s.HandshakesShed, "messages": h.Shed, "transfers": shed},
+		"refused": map[string]any{"full": s.RefusedFull, "address": s.RefusedByAddr},
 	})
 }
 
