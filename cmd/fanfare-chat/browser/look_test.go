@@ -118,6 +118,28 @@ func TestOneStopForTab(t *testing.T) {
 	ada.until(`all('.deleted').length === 1 && document.activeElement === all('#messages .message').at(-1)`)
 }
 
+// Older messages that come leave the focus where it is.
+func TestFocusStays(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("long", false)
+	h.fill(120)
+	ada.visit()
+	ada.until(`$('my-state').textContent === 'connected'`)
+	ada.opens("long")
+	ada.until(`texts().at(-1)?.startsWith('message 120')`)
+	ada.do(`
+		const m = all('#messages .message').at(-10);
+		m.focus();
+		$('messages').addEventListener('focusout', () => { globalThis.lost = true; });
+		for (const end = Date.now() + 20000; all('#messages .message')[0].dataset.number !== '1';) {
+			$('log').scrollTop = 0;
+			await new Promise(requestAnimationFrame);
+			if (Date.now() > end) throw new Error('the first message does not come');
+		}
+		if (globalThis.lost || document.activeElement !== m) throw new Error('the focus is gone');`)
+}
+
 // Between the messages and the field is a line.
 func TestLineAboveTheField(t *testing.T) {
 	h := open(t)

@@ -150,21 +150,26 @@ export class Log extends EventTarget {
     }
   }
 
-  /** Makes the list have these nodes, in this order; those that are there as they should be stay. */
+  /**
+   * Makes the list have these nodes, in this order. Those that are there as they should be
+   * are not even moved, which would take the focus from them.
+   */
   #place(wanted) {
     const nodes = new Map(), active = document.activeElement, focused = active.closest('#messages > li');
-    let next = this.#list.firstChild, again = null; // again: what stands instead of the one that had the focus
+    let again = null; // what stands instead of the one that had the focus
     for (const { key, version, make } of wanted) {
       const old = this.#nodes.get(key), same = old?.version === version;
-      const node = same ? old.node : make();
-      if (!same) this.#roving.add(node);
-      if (!same && old && old.node === focused) again = node;
-      nodes.set(key, { node, version });
+      nodes.set(key, same ? old : { node: make(), version });
+      if (same) continue;
+      this.#roving.add(nodes.get(key).node);
+      if (old && old.node === focused) again = nodes.get(key).node;
+    }
+    for (const [key, old] of this.#nodes) if (nodes.get(key) !== old) old.node.remove();
+    let next = this.#list.firstChild;
+    for (const { node } of nodes.values()) {
       if (node === next) next = next.nextSibling;
       else this.#list.insertBefore(node, next);
     }
-    const kept = new Set([...nodes.values()].map(n => n.node));
-    for (const { node } of this.#nodes.values()) if (!kept.has(node)) node.remove();
     this.#nodes = nodes;
     (again?.querySelector(`[data-sign="${active.dataset.sign}"]`) ?? again)?.focus({ preventScroll: true });
     this.#roving.settle();
