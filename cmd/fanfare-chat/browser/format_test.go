@@ -1,6 +1,9 @@
 package browser
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // What people write is formatted, as nodes; what makes no sense as a format stays as it is.
 func TestFormat(t *testing.T) {
@@ -75,6 +78,24 @@ func TestTextTurnedAround(t *testing.T) {
 	bob.until(`$('act-people').title.includes('\u2068דנה\u2069')`)
 	bob.do(`$('act-people').click();`)
 	bob.until(`all('#panel .person bdi').length === 2`)
+}
+
+// Those whose names have a hyphen, a dot or an underscore read what is said, and are spoken to.
+func TestSignsInNames(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	ada.makes("talk", false)
+	for _, name := range []string{"ann-marie", "b.lee", "c_d"} {
+		g := h.guest(1280).signUp(name)
+		g.joins("talk")
+		ada.says("to @" + name + "!")
+		g.sees("to @" + name + "!")
+		g.until(`all('.to-me').length === 1 && all('.to-me .mention.me bdi')[0].textContent === args[0]`, name)
+		other := strings.NewReplacer("-", "x", ".", "x", "_", "x").Replace(name)
+		ada.says("to @" + other)
+		g.sees("to @" + other)
+		g.until(`all('.to-me').length === 1`)
+	}
 }
 
 // A room in which somebody was spoken to says so until it is read, even if the page was

@@ -24,6 +24,6 @@ export const mentions = (text, me) => new RegExp(AT + pattern(me), 'iv').test(te
 
 /** Matches a name, however its accents are typed, and no longer one. */
 function pattern({ name }) {
-  const forms = ['NFC', 'NFD'].map(form => name.normalize(form).replace(/[.\-]/g, '\\$&'));
+  const forms = ['NFC', 'NFD'].map(form => name.normalize(form).replace(/[\\^$.*+?()[\]{}|\/]/g, '\\$&')); // v allows no others to be escaped
   return `(?:${forms.join('|')})(?!${LETTER}|[._\\-]${LETTER})`;
 }
