@@ -22,6 +22,7 @@ func TestLoginEnds(t *testing.T) {
 	ada.in("talk")
 	ada.until(`$('text').value === 'half a sen'`)
 
+	ada.sees("one")
 	ada.do(`press($('text'), 'Escape'); write($('text'), ''); press($('text'), 'ArrowUp'); await until('the message', () => $('text').value === 'one'); write($('text'), 'one and');`)
 	ada.expires()
 	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('what you were writing is kept')`)
