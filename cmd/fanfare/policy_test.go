@@ -28,25 +28,28 @@ func tokenFile(t *testing.T) string {
 	return file
 }
 
+// credentials are what clients may send for the token "secret".
+var credentials = []struct {
+	name   string
+	query  string
+	header http.Header
+	may    bool
+}{
+	{"nothing", "", nil, false},
+	{"a wrong token", "?token=secre", http.Header{"Authorization": {"Bearer secreT"}}, false},
+	{"another scheme", "", http.Header{"Authorization": {"Basic secret"}}, false},
+	{"the field", "", http.Header{"Authorization": {"Bearer secret"}}, true},
+	{"any case", "", http.Header{"Authorization": {"bEARER   secret"}}, true},
+	{"beside that of a proxy", "", http.Header{"Authorization": {"Basic eDp5", "Bearer secret"}}, true},
+	{"the parameter", "?token=secret", nil, true},
+}
+
 // Who has not got the token can listen at every entrance, and publish at none.
 func TestTokenAtEveryEntrance(t *testing.T) {
 	p := start(t, "-token-file", tokenFile(t), "-topic", "> history=100")
 	listener := p.dial("/topics/news")
 	published := 0
-	for _, c := range []struct {
-		name   string
-		query  string
-		header http.Header
-		may    bool
-	}{
-		{"nothing", "", nil, false},
-		{"a wrong token", "?token=secre", http.Header{"Authorization": {"Bearer secreT"}}, false},
-		{"another scheme", "", http.Header{"Authorization": {"Basic secret"}}, false},
-		{"the field", "", http.Header{"Authorization": {"Bearer secret"}}, true},
-		{"any case", "", http.Header{"Authorization": {"bEARER   secret"}}, true},
-		{"beside that of a proxy", "", http.Header{"Authorization": {"Basic eDp5", "Bearer secret"}}, true},
-		{"the parameter", "?token=secret", nil, true},
-	} {
+	for _, c := range credentials {
 		t.Run(c.name, func(t *testing.T) {
 			p := &program{t: t, addr: p.addr}
 			hears := func(text string) {
@@ -103,32 +106,35 @@ func TestTokenAtEveryEntrance(t *testing.T) {
 	}
 }
 
+// originCases are pages, and whether they may connect.
+var originCases = []struct {
+	flags, host, origin string
+	site                string // Sec-Fetch-Site
+	admitted            bool
+	shared              string // Access-Control-Allow-Origin
+}{
+	{"", "here.test", "", "", true, ""},
+	{"", "here.test", "http://here.test", "same-origin", true, "http://here.test"},
+	{"", "here.test", "http://evil.example", "cross-site", false, ""},
+	{"", "here.test", "null", "", false, ""},
+	{"", "localhost:1", "http://localhost:5173", "", true, "http://localhost:5173"},
+	{"", "localhost:1", "http://localhost.evil.example:1", "", false, ""},
+	{"-origins app.example.org", "here.test", "https://app.example.org", "cross-site", true, "https://app.example.org"},
+	{"-origins app.example.org", "here.test", "https://app.example.org:443", "", true, "https://app.example.org:443"},
+	{"-origins app.example.org:443", "here.test", "https://app.example.org", "", true, "https://app.example.org"},
+	{"-origins app.example.org:443", "here.test", "http://app.example.org", "", false, ""},
+	{"-origins https://app.example.org/", "here.test", "https://APP.example.org", "", true, "https://APP.example.org"},
+	{"-origins https://app.example.org", "here.test", "http://app.example.org", "", false, ""},
+	{"-origins app.example.org", "here.test", "https://other.example.org", "", false, ""},
+	{"-origins app.example.org", "here.test", "https://app.example.org:8443", "", false, ""},
+	{"-origins *", "here.test", "https://anything.example", "cross-site", true, "*"},
+	{"-origins *.example.org", "here.test", "https://app.example.org", "", true, "https://app.example.org"},
+	{"-origins *", "here.test", "null", "", true, "*"},
+}
+
 // What a page may do is the same for a handshake, a POST, and what a browser asks before it.
 func TestOriginAtEveryEntrance(t *testing.T) {
-	for _, c := range []struct {
-		flags, host, origin string
-		site                string // Sec-Fetch-Site
-		admitted            bool
-		shared              string // Access-Control-Allow-Origin
-	}{
-		{"", "here.test", "", "", true, ""},
-		{"", "here.test", "http://here.test", "same-origin", true, "http://here.test"},
-		{"", "here.test", "http://evil.example", "cross-site", false, ""},
-		{"", "here.test", "null", "", false, ""},
-		{"", "localhost:1", "http://localhost:5173", "", true, "http://localhost:5173"},
-		{"", "localhost:1", "http://localhost.evil.example:1", "", false, ""},
-		{"-origins app.example.org", "here.test", "https://app.example.org", "cross-site", true, "https://app.example.org"},
-		{"-origins app.example.org", "here.test", "https://app.example.org:443", "", true, "https://app.example.org:443"},
-		{"-origins app.example.org:443", "here.test", "https://app.example.org", "", true, "https://app.example.org"},
-		{"-origins app.example.org:443", "here.test", "http://app.example.org", "", false, ""},
-		{"-origins https://app.example.org/", "here.test", "https://APP.example.org", "", true, "https://APP.example.org"},
-		{"-origins https://app.example.org", "here.test", "http://app.example.org", "", false, ""},
-		{"-origins app.example.org", "here.test", "https://other.example.org", "", false, ""},
-		{"-origins app.example.org", "here.test", "https://app.example.org:8443", "", false, ""},
-		{"-origins *", "here.test", "https://anything.example", "cross-site", true, "*"},
-		{"-origins *.example.org", "here.test", "https://app.example.org", "", true, "https://app.example.org"},
-		{"-origins *", "here.test", "null", "", true, "*"},
-	} {
+	for _, c := range originCases {
 		p := start(t, strings.Fields(c.flags)...)
 		send := func(method, path, more string) *http.Response {
 			t.Helper()
