@@ -73,6 +73,9 @@ func (a *app) noSuch(w http.ResponseWriter, r *http.Request, mux http.Handler) {
 	m := muxAnswer{header: make(http.Header)}
 	mux.ServeHTTP(&m, r)
 	path := r.URL.Path
+	if m.status < http.StatusBadRequest { // it would redirect to a cleaner path
+		m.status = http.StatusNotFound
+	}
 	refusal := wsproto.Refuse(m.status, fmt.Sprintf("nothing is at %.100q; GET / shows the endpoints", path))
 	switch allow := m.header.Get("Allow"); {
 	case allow != "":

@@ -99,23 +99,6 @@ func historyRequest(r *http.Request) (*wire.Request, error) {
 	return request, nil
 }
 
-// presence is GET /topics/{name}/presence.
-func (a *app) presence(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	all, err := a.hub.Presence(name)
-	switch {
-	case errors.Is(err, hub.ErrNoPresence):
-		a.fail(w, http.StatusNotFound, plain(err)+"; start the server with -topic '"+name+" presence'")
-		return
-	case err != nil:
-		a.fail(w, http.StatusBadRequest, plain(err))
-		return
-	case all == nil:
-		all = []hub.Person{}
-	}
-	a.answer(w, http.StatusOK, map[string]any{"topic": name, "present": all})
-}
-
 // disconnectTopic is DELETE /topics/{name}/subscribers.
 func (a *app) disconnectTopic(w http.ResponseWriter, r *http.Request) {
 	a.disconnect(w, r, r.PathValue("name"), map[string]any{"topic": r.PathValue("name")})

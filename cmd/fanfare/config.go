@@ -78,7 +78,7 @@ func (c *config) flags() *flag.FlagSet {
 		c.topics = append(c.topics, r)
 		return err
 	})
-	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front tells whose connection it is;\nclients must not reach the server without that proxy")
+	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front (-trusted-proxies) tells whose\nconnection it is; it must replace what clients send, and is not believed of others")
 	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, without which nobody can publish or disconnect, by HTTP or by WebSocket, or\nread what users got, or who they are. It is sent as Authorization: Bearer TOKEN or ?token=TOKEN")
 	serving.ProxiesVar(f, &c.proxies)
 	serving.HostsVar(f, &c.hosts)

@@ -56,11 +56,11 @@ func readOnly(_ *hub.Member, do, _ string) error {
 	return nil
 }
 
-// identify says who connects: the user is whom a proxy in front names, since the
-// client itself could name anybody; ?data= is the client's to say.
+// identify says who connects: the user is the one that a trusted proxy in front names,
+// since the client itself could name anybody; ?data= is the client's to say.
 func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
 	id.Owner = ownerOf(r.ClientAddr())
-	if name := a.cfg.userHeader; name != "" {
+	if name := a.cfg.userHeader; name != "" && a.cfg.proxies.Trust(r.RemoteAddr().Addr()) {
 		if n := len(r.Headers().Values(name)); n > 1 { // one of them may be the client's
 			return id, wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf("%s: it is there %d times; a proxy has to replace what the client sends", name, n))
 		}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/hub"
+)
+
+// peoplePage is how many people an answer has at most, and if no limit is given.
+const peoplePage = 1000
+
+// presence is GET /topics/{name}/presence: a page of the people in a topic, by name, with
+// where the next one goes on.
+func (a *app) presence(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	limit, err := peopleLimit(r.URL.Query().Get("limit"))
+	if err != nil {
+		a.fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	all, err := a.hub.Presence(name)
+	switch {
+	case errors.Is(err, hub.ErrNoPresence):
+		a.fail(w, http.StatusNotFound, plain(err)+"; start the server with -topic '"+name+" presence'")
+		return
+	case err != nil:
+		a.fail(w, http.StatusBadRequest, plain(err))
+		return
+	}
+	page, next := pageOfPeople(all, r.URL.Query().Get("after"), limit)
+	a.answer(w, http.StatusOK, struct {
+		Topic   string       `json:"topic"`
+		Present []hub.Person `json:"present"`
+		Next    string       `json:"next,omitempty"` // ?after= of the next page
+	}{name, page, next})
+}
+
+func peopleLimit(s string) (limit int, err error) {
+	if s == "" {
+		return peoplePage, nil
+	}
+	if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > peoplePage {
+		return 0, fmt.Errorf("limit=%s: it takes a number of people, from 1 to %d", s, peoplePage)
+	}
+	return limit, nil
+}
+
+// pageOfPeople returns the people after one of an earlier page, and the cursor of the last
+// if there are more. all is sorted, as Hub.Presence returns it.
+func pageOfPeople(all []hub.Person, after string, limit int) (page []hub.Person, next string) {
+	if after != "" {
+		at, found := slices.BinarySearchFunc(all, after, func(p hub.Person, after string) int {
+			return strings.Compare(cursor(p), after)
+		})
+		if found {
+			at++
+		}
+		all = all[at:]
+	}
+	if len(all) <= limit {
+		return append([]hub.Person{}, all...), ""
+	}
+	return all[:limit], cursor(all[limit-1])
+}
+
+// cursor returns a name for p that sorts as people do: by ID, users before clients without
+// a user. IDs have no space, nor anything that sorts before it.
+func cursor(p hub.Person) string {
+	if p.Anonymous {
+		return p.ID + " "
+	}
+	return p.ID
+}
