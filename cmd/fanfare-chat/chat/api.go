@@ -174,6 +174,7 @@ func (c *Chat) failed(w http.ResponseWriter, err error) {
 	case errors.As(err, &api):
 		fail(w, api.status, api.reason)
 	case errors.As(err, &many):
+		c.counters.refused.Add(1)
 		w.Header().Set("Retry-After", strconv.Itoa(many.Seconds()))
 		fail(w, http.StatusTooManyRequests, many.Error())
 	case errors.As(err, &busy):

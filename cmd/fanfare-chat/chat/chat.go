@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -40,8 +41,8 @@ type Chat struct {
 	limits   Limits
 	rates    rates
 	jobs     *jobs
-	calls    *fair.Gate[int64] // of the API, to the store
-	entering chan struct{}     // handshakes that ask the store
+	calls    *fair.Gate[int64]      // of the API, to the store
+	entering *fair.Gate[netip.Addr] // handshakes that ask the store, none of which waits for that
 	counters counters
 	ended    endings
 	sweeper  *sweeper
@@ -60,8 +61,8 @@ const (
 	workers    = 64
 	readBuffer = 16 << 10
 	// mostEntering bounds the handshakes that wait for the store at a time: the other
-	// workers are for those who are connected.
-	mostEntering = workers / 2
+	// workers are for those who are connected. Of one address there are half as many.
+	mostEntering, enteringOfAddress = workers / 2, workers / 4
 
 	// askers are the goroutines that ask the store whether a user may hear a room; of one
 	// user, and in total, so many questions wait.
@@ -86,7 +87,7 @@ func New(o Options) *Chat {
 		opts: o, store: o.Store, accounts: o.Accounts, limits: o.Limits.WithDefaults(),
 		jobs:     newJobs(askers, askedByUser, askedByAll),
 		calls:    fair.NewGate[int64](callers, callersOfUser, callsOfUser, callsOfAll),
-		entering: make(chan struct{}, mostEntering),
+		entering: fair.NewGate[netip.Addr](mostEntering, enteringOfAddress, 0, 0),
 	}
 	c.rates = newRates(c.limits)
 	c.server = &wsproto.Server{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // stuck is a store that writes nothing, and says nothing of who is where, until it is free.
@@ -135,6 +136,61 @@ func TestSubscribingHoldsNoWorker(t *testing.T) {
 		if e := g.event(); e.Reply == nil || e.Reply.OK == nil {
 			t.Errorf("%+v", e)
 		}
+	}
+}
+
+// While the store keeps as many handshakes waiting as may ask it, of one address and of all,
+// those who are connected are served.
+func TestEnteringHoldsNoWorker(t *testing.T) {
+	s, st := serveStuck(t)
+	p, err := wsproto.ParseProxies("loopback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.chat.server.Proxies = p
+	free := sync.OnceFunc(func() { close(st.free) })
+	t.Cleanup(free)
+	ada := s.signUp("Ada")
+	path := fmt.Sprint(roomsPath, ada.makes("General", false))
+	echo, _, err := ada.dial(echoPath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{}, 10*workers)
+	st.asked.Store(&asked)
+	var all sync.WaitGroup
+	var entered, refused atomic.Int64
+	for i := range 2 * workers {
+		all.Go(func() {
+			from := http.Header{"X-Forwarded-For": {fmt.Sprint("192.0.2.", i%2)}}
+			switch _, resp, err := ada.dial(path, from); {
+			case err == nil:
+				entered.Add(1)
+			case resp != nil && resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "1":
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	for range mostEntering {
+		<-asked
+	}
+	if !settles(func() bool { return refused.Load() == 2*workers-mostEntering }) {
+		t.Errorf("%d are refused", refused.Load())
+	}
+	for range 100 {
+		if err := echo.Write(ada.ctx(), websocket.MessageText, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := echo.Read(ada.ctx()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free()
+	all.Wait()
+	if entered.Load() != mostEntering || s.chat.counters.refused.Load() < refused.Load() {
+		t.Errorf("%d entered, %d are counted as refused", entered.Load(), s.chat.counters.refused.Load())
 	}
 }
 

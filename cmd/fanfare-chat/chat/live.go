@@ -14,6 +14,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/internal/strictjson"
+	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -31,22 +32,34 @@ type visitor struct {
 // visitorOf returns who a member is.
 func visitorOf(m *hub.Member) *visitor { return m.Value().(*visitor) }
 
-// who returns the login of a handshake, or refuses it.
-func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
-	select {
-	case c.entering <- struct{}{}:
-		defer func() { <-c.entering }()
-	default:
-		return store.Login{}, store.User{}, &wsproto.Refusal{
-			Status: http.StatusServiceUnavailable, Reason: "too many connect at once; try again in a second", Header: http.Header{"Retry-After": {"1"}},
-		}
+// mayEnter gives a handshake one of the places for those that ask the store, each of which holds
+// a worker, until it leaves; or refuses it.
+func (c *Chat) mayEnter(r *wsproto.Request) (leave func(), err error) {
+	if leave, err = c.entering.Try(netpoll.OwnerOf(r.ClientAddr())); err != nil {
+		return nil, c.crowded()
 	}
+	return leave, nil
+}
+
+// crowded refuses a handshake for which there is no place.
+func (c *Chat) crowded() error {
+	c.counters.refused.Add(1)
+	return &wsproto.Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "too many connect at once; try again in a second", Header: http.Header{"Retry-After": {"1"}},
+	}
+}
+
+// who returns the login of a handshake that has entered, or refuses it.
+func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
 	ctx, cancel := c.brief()
 	defer cancel()
 	l, u, err := c.accounts.Who(ctx, account.Visit{
 		Addr: r.ClientAddr(), Secure: r.Secure(), Cookies: strings.Join(r.Headers()["Cookie"], ";"),
 	})
+	var many *account.TooManyError
 	switch {
+	case errors.As(err, &many):
+		err = c.crowded()
 	case errors.Is(err, account.ErrNoLogin):
 		err = wsproto.Refuse(http.StatusUnauthorized, err.Error())
 	case err != nil:
@@ -58,6 +71,11 @@ func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
 
 // identify is a session's Options.Identify.
 func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
+	leave, err := c.mayEnter(r)
+	if err != nil {
+		return id, err
+	}
+	defer leave()
 	l, u, err := c.who(r)
 	if err != nil {
 		return id, err

@@ -24,8 +24,13 @@ type seat struct {
 	login uint64 // the first bytes of its hash
 }
 
-// acceptSeat accepts members of the room.
+// acceptSeat accepts members of the room. It has its place for both questions.
 func (c *Chat) acceptSeat(r *wsproto.Request, room int64) error {
+	leave, err := c.mayEnter(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	l, u, err := c.who(r)
 	if err != nil {
 		return err

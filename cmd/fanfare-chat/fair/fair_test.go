@@ -148,6 +148,27 @@ func TestGateGivesUp(t *testing.T) {
 	}
 }
 
+// One who cannot wait has a place at once, or none.
+func TestGateTry(t *testing.T) {
+	g := NewGate[int](3, 2, 0, 0)
+	var leaves []func()
+	for _, c := range []struct {
+		owner int
+		want  error
+	}{{1, nil}, {1, nil}, {1, ErrOwner}, {2, nil}, {3, ErrTotal}} {
+		leave, err := g.Try(c.owner)
+		if err != c.want {
+			t.Fatalf("%d: %v, want %v", c.owner, err, c.want)
+		}
+		leaves = append(leaves, leave)
+	}
+	leaves[0]()
+	leaves[0]() // once more is of no effect
+	if _, err := g.Try(3); err != nil || g.free != 0 {
+		t.Errorf("%v; %d places are free", err, g.free)
+	}
+}
+
 func TestRate(t *testing.T) {
 	r := NewRate[int](3, time.Second)
 	now := time.UnixMilli(1000)

@@ -49,6 +49,21 @@ func (g *Gate[K]) Enter(ctx context.Context, k K) (leave func(), err error) {
 	return sync.OnceFunc(func() { g.leave(k) }), nil
 }
 
+// Try is Enter of one who cannot wait: the error is ErrOwner or ErrTotal if there is no place
+// for them now.
+func (g *Gate[K]) Try(k K) (leave func(), err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.inside[k] >= g.perOwner:
+		return nil, ErrOwner
+	case g.free == 0:
+		return nil, ErrTotal
+	}
+	g.takeLocked(k)
+	return sync.OnceFunc(func() { g.leave(k) }), nil
+}
+
 // Waiting returns how many wait for a place.
 func (g *Gate[K]) Waiting() int {
 	g.mu.Lock()
@@ -85,8 +100,12 @@ func (g *Gate[K]) admitLocked() {
 		if !ok {
 			return
 		}
-		g.free--
-		g.inside[k]++
+		g.takeLocked(k)
 		turn <- nil
 	}
+}
+
+func (g *Gate[K]) takeLocked(k K) {
+	g.free--
+	g.inside[k]++
 }
