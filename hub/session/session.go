@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 
 	"github.com/fanfare-ws/fanfare/hub"
@@ -21,15 +22,8 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	id := s.queue.id
 	s.queue = nil
 	m, err := s.end.hub.NewMember(s, id, hub.SubscribeOptions{Wrapped: true, Paused: true})
-	switch {
-	case errors.Is(err, hub.ErrFull):
-		c.Close(wsproto.TryAgainLater, wire.Plain(err))
-		return
-	case errors.Is(err, hub.ErrClosed):
-		c.Close(wsproto.GoingAway, wire.Plain(err))
-		return
-	case err != nil:
-		c.Close(wsproto.PolicyViolation, wire.Plain(err))
+	if err != nil {
+		c.Close(CloseCode(err), wire.Plain(err))
 		return
 	}
 	s.member, s.data = m, uint32(len(id.Data))
@@ -124,6 +118,20 @@ func (s *session) fail(id uint64, e *wire.Error) {
 	s.tell((&wire.Reply{ID: id, Error: e}).Append(nil))
 }
 
+// CloseCode returns the code to close a connection with that cannot begin, because the hub
+// has refused its member or subscription with err. To the client 1008 is final, so it is not
+// for what passes: a hub that is full, or a broker that is down.
+func CloseCode(err error) wsproto.Code {
+	if errors.Is(err, hub.ErrClosed) {
+		return wsproto.GoingAway
+	}
+	switch errorOf(err).Code {
+	case wire.Unavailable, wire.TooLarge:
+		return wsproto.TryAgainLater
+	}
+	return wsproto.PolicyViolation
+}
+
 // errorOf returns err as the client is told it.
 func errorOf(err error) *wire.Error {
 	code := wire.BadTopic
@@ -138,7 +146,8 @@ func errorOf(err error) *wire.Error {
 		code = wire.TooLarge
 	case errors.Is(err, hub.ErrNoPresence):
 		code = wire.BadRequest
-	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrClosed), errors.Is(err, hub.ErrFull), errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged):
+	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrClosed), errors.Is(err, hub.ErrFull),
+		errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged), errors.Is(err, context.DeadlineExceeded): // the broker's
 		code = wire.Unavailable
 	}
 	return wire.ErrorOf(err, code)

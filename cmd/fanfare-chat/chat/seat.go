@@ -3,12 +3,12 @@ package chat
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -55,15 +55,8 @@ func (s *seat) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 	c := s.chat
 	room, _ := roomIn(r.Path(), roomsPath)
 	_, err := c.hub.Subscribe(roomTopic(room), &s.sub, s, hub.SubscribeOptions{})
-	switch {
-	case errors.Is(err, hub.ErrClosed):
-		conn.Close(wsproto.GoingAway, wire.Plain(err))
-		return
-	case errors.Is(err, hub.ErrFull):
-		conn.Close(wsproto.TryAgainLater, wire.Plain(err))
-		return
-	case err != nil:
-		conn.Close(wsproto.PolicyViolation, wire.Plain(err))
+	if err != nil {
+		conn.Close(session.CloseCode(err), wire.Plain(err))
 		return
 	}
 	if c.ended.hasShort(s.login) {

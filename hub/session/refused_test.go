@@ -1,0 +1,53 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// named has each connection be the user of its query.
+func named(r *wsproto.Request) (hub.Identity, error) {
+	return hub.Identity{User: r.Query().Get("user")}, nil
+}
+
+// Who cannot begin for what passes is closed with 1013, since 1008 has clients give up.
+func TestRefusedForNow(t *testing.T) {
+	node := hub.NewBus(hub.BusOptions{}).Node()
+	t.Cleanup(func() { _ = node.Close() })
+	for name, s := range map[string]*server{
+		"full": serve(t, hub.Options{MaxAllSubscriptions: 1}, Options{Identify: named}),
+		"down": serve(t, hub.Options{Broker: node}, Options{Identify: named}),
+	} {
+		s.dial("?user=ada")
+		if name == "down" {
+			node.Cut()
+		}
+		c, _, err := websocket.Dial(s.ctx(), "ws://"+s.addr+"/?user=bob", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.CloseNow()
+		if _, _, err := c.Read(s.ctx()); websocket.CloseStatus(err) != websocket.StatusTryAgainLater {
+			t.Errorf("%s: %v, want 1013", name, err)
+		}
+	}
+}
+
+func TestCloseCode(t *testing.T) {
+	for err, want := range map[error]wsproto.Code{
+		hub.ErrFull: wsproto.TryAgainLater, hub.ErrTooMany: wsproto.TryAgainLater, hub.ErrLinkDown: wsproto.TryAgainLater,
+		hub.ErrUnacknowledged: wsproto.TryAgainLater, context.DeadlineExceeded: wsproto.TryAgainLater,
+		hub.ErrClosed: wsproto.GoingAway, hub.ErrForbidden: wsproto.PolicyViolation, errors.New("other"): wsproto.PolicyViolation,
+	} {
+		if got := CloseCode(fmt.Errorf("more: %w", err)); got != want {
+			t.Errorf("%v: %v, want %v", err, got, want)
+		}
+	}
+}
