@@ -5,9 +5,9 @@
 //
 // # One log, many positions
 //
-// A topic holds its messages once, in a log, in their order. Whoever gets them is a
-// position in it: each group of subscribers, each subscriber that lags behind, and
-// who comes back and resumes. The log forgets what is behind all of them, but for what
+// A topic holds its messages once, in a log, in their order. Those who get them are
+// positions in it: each group of subscribers, each subscriber that lags behind, and
+// each that comes back and resumes. The log forgets what is behind all of them, but for what
 // it is to keep as history; a subscriber that lags behind by more than its topic
 // allows is no reason to keep anything. So memory is bounded for each topic, whatever
 // the number of those who are slow: they share what waits for them. It is bounded for each
@@ -60,7 +60,9 @@
 // behind. A round that is under way owns the subscription, so it takes it out at its end;
 // else the caller does. Nobody waits for a slow subscriber, but for Options.EndTimeout: then
 // the rest is dropped. The end of a connection is no other event: what it is offered it
-// refuses as closed, and then it is gone.
+// refuses as closed, and then it is gone. A subscription ends once. Whatever ends it again
+// waits for the same rest: so a member that is closed has got what it was owed of the topics
+// that it was leaving too.
 //
 // # Slow consumers
 //
@@ -68,8 +70,8 @@
 // has drained ([Subscriber].WhenDrained), and then what it missed, a segment of the log
 // at a time, the same pieces as all others who are there. Meanwhile each walk that
 // passes it by sees whether it lags behind by more than [Limit], and if so does what
-// [Slow] says. Two more have their own rule: who resumes may be as far behind as history
-// reaches, until it is up to date for the first time; and who has drained and still
+// [Slow] says. Two more have their own rule: one that resumes may be as far behind as history
+// reaches, until it is up to date for the first time; and one that has drained and still
 // refuses a message, again and again, is closed as too slow.
 //
 // A topic that conflates takes a message out of the log when the next one with its key

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,8 +19,10 @@ type drain struct {
 
 	mu      sync.Mutex // after all others, a connection's too
 	waiting []interface{ Schedule() }
-	leaving []*Subscription // that have left, and not got all that was published before
-	task    Task            // made when it is needed for the first time
+	void    int                        // of those, subscriptions without flagWaits: they have been forgotten
+	leaving map[string][]*Subscription // by topic: that have left, and not got all that was published before
+	lingers int                        // of those
+	task    Task                       // made when it is needed for the first time
 }
 
 // drainAtATime is how many are told at a time.
@@ -34,7 +37,7 @@ func (d *drain) wait(t interface{ Schedule() }) {
 		d.mu.Unlock()
 		return
 	}
-	if !ok || !s.gone() || !slices.Contains(d.waiting, t) { // one that leaves may have waited already
+	if !ok || s.flags.Or(flagWaits)&flagWaits == 0 { // one that leaves may have waited already
 		d.waiting = append(d.waiting, t)
 	}
 	if d.task == nil {
@@ -60,6 +63,11 @@ func (d *drain) Run() {
 	if d.waiting = d.waiting[n:]; len(d.waiting) == 0 {
 		d.waiting = nil
 	}
+	for _, t := range due {
+		if s, ok := t.(*Subscription); ok && s.flags.And(^uint32(flagWaits))&flagWaits == 0 {
+			d.void-- // it sees for itself that it gets nothing
+		}
+	}
 	more := d.waiting != nil
 	d.mu.Unlock()
 	for i := range due {
@@ -73,22 +81,39 @@ func (d *drain) Run() {
 // forget takes s, which gets nothing any more, from those that wait and leave.
 func (d *drain) forget(s *Subscription) {
 	d.mu.Lock()
-	if i := slices.Index(d.waiting, interface{ Schedule() }(s)); i >= 0 {
-		d.waiting = slices.Delete(d.waiting, i, i+1)
+	defer d.mu.Unlock()
+	if all := d.leaving[s.Topic()]; slices.Contains(all, s) {
+		d.lingers--
+		if len(all) > 1 {
+			d.leaving[s.Topic()] = slices.DeleteFunc(all, func(x *Subscription) bool { return x == s })
+		} else if delete(d.leaving, s.Topic()); d.lingers == 0 {
+			d.leaving = nil
+		}
 	}
-	if i := slices.Index(d.leaving, s); i >= 0 {
-		d.leaving = slices.Delete(d.leaving, i, i+1)
+	if s.flags.And(^uint32(flagWaits))&flagWaits == 0 {
+		return
 	}
-	d.mu.Unlock()
+	if d.void++; d.void > len(d.waiting)/2 { // so each costs as much as two steps, however many wait
+		d.void = 0
+		d.waiting = slices.DeleteFunc(d.waiting, func(t interface{ Schedule() }) bool {
+			s, ok := t.(*Subscription)
+			return ok && s.flags.Load()&flagWaits == 0
+		})
+	}
 }
 
-// linger adds s to those that leave, unless it has got all.
+// linger adds s to those that leave, unless it has got all, or is there.
 func (d *drain) linger(s *Subscription) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !s.done() { // else forget has been called, or is going to be
-		d.leaving = append(d.leaving, s)
+	if s.done() || slices.Contains(d.leaving[s.Topic()], s) { // done: forget has been called, or is going to be
+		return
 	}
+	if d.leaving == nil {
+		d.leaving = make(map[string][]*Subscription)
+	}
+	d.leaving[s.Topic()] = append(d.leaving[s.Topic()], s)
+	d.lingers++
 }
 
 // cutShort has what leaves the topic of that name lose what it has yet to get, so that
@@ -96,16 +121,23 @@ func (d *drain) linger(s *Subscription) {
 // are leaving.
 func (d *drain) cutShort(name string) (others int) {
 	d.mu.Lock()
-	all := slices.Clone(d.leaving)
+	var all []*Subscription
+	if d.lingers > 0 {
+		all = slices.Concat(d.leaving[name], d.leaving[companionName(name)])
+	}
+	others = d.lingers - len(all)
 	d.mu.Unlock()
 	for _, s := range all {
-		if topic := s.Topic(); topic == name || topic == companionName(name) {
-			s.cutShort()
-		} else {
-			others++
-		}
+		s.cutShort()
 	}
 	return others
+}
+
+// lingering returns those that leave.
+func (d *drain) lingering() []*Subscription {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Concat(slices.Collect(maps.Values(d.leaving))...)
 }
 
 // crowded reports whether a subscriber that refuses a message may do so because of

@@ -36,13 +36,13 @@ func (h *Hub) endLocked(t *Topic) {
 	if h.topics[t.name] == t {
 		delete(h.topics, t.name)
 		h.index.remove(t)
+		if t.pattern {
+			h.patterns.remove(t.name)
+			h.patternsAt.Add(1)
+		}
 	}
 	h.disownLocked(t)
 	delete(h.aging, t)
-	if t.pattern {
-		h.patterns.remove(t.name)
-		h.patternsAt.Add(1)
-	}
 }
 
 // maxRetiring is how many patterns are kept for their history alone.

@@ -100,3 +100,17 @@ func TestNothingComesAfterUnsubscribe(t *testing.T) {
 		}
 	}
 }
+
+// A pattern that ends twice leaves a newer one of that name alone.
+func TestPatternEndsOnce(t *testing.T) {
+	h := New(Options{})
+	f := new(fake).join(t, h, "a.*")
+	old := h.lookup("a.*")
+	f.sub.Unsubscribe()
+	again := new(fake).join(t, h, "a.*")
+	h.forget(old)
+	if rc := publish(t, h, "a.b", 1); rc.Receivers != 1 {
+		t.Errorf("%d receivers", rc.Receivers)
+	}
+	waitFor(t, func() bool { return len(again.received()) == 1 })
+}

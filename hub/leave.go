@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,18 +17,19 @@ const DefaultEndTimeout = 5 * time.Second
 // nothing after it.
 type leave struct {
 	sub     *Subscription
-	how     ending // nil if nothing is done
-	own     bool   // it is the subscriber's wish
-	cut     bool   // it gets nothing more
-	round   bool   // the round that was under way sees to it
-	nothing bool   // it has got all already
-	gap     bool   // it was too slow already, and must not get what comes after that
-	counted bool   // in Hub.leaving
-	until   uint64 // number of the first message that it does not get
-	from    uint64 // group.cursor at that moment
-	taken   uint64 // group.taken
-	kept    *kept  // what there was before that, if a walk was under way
-	lost    int    // messages that it does not get, though they were before
+	how     ending   // nil if nothing is done
+	also    []ending // of those who ended it later; under Topic.mu until it is done
+	own     bool     // it is the subscriber's wish
+	cut     bool     // it gets nothing more
+	round   bool     // the round that was under way sees to it
+	nothing bool     // it has got all already
+	gap     bool     // it was too slow already, and must not get what comes after that
+	counted bool     // in Hub.leaving
+	until   uint64   // number of the first message that it does not get
+	from    uint64   // group.cursor at that moment
+	taken   uint64   // group.taken
+	kept    *kept    // what there was before that, if a walk was under way
+	lost    int      // messages that it does not get, though they were before
 	timer   *time.Timer
 	late    atomic.Bool // it was waited for long enough
 }
@@ -65,8 +67,8 @@ func (f *farewell) ended(_ *Subscription, later bool) {
 }
 
 // leave has s leave its topic at this point of its order, and reports whether it has got
-// all that was before. If not, rounds of its group hand it the rest. A second call does
-// nothing.
+// all that was before. If not, rounds of its group hand it the rest. A second call changes
+// nothing, but has how done too, when the first is.
 func (s *Subscription) leave(how ending, own bool) (done bool) {
 	if s.group == nil {
 		return true
@@ -74,20 +76,46 @@ func (s *Subscription) leave(how ending, own bool) (done bool) {
 	t := s.group.topic
 	l := &leave{sub: s, how: how, own: own}
 	t.mu.Lock()
-	first := t.leaveLocked(l)
+	if !t.leaveLocked(l) {
+		return s.leaveAgain(how)
+	}
 	t.trimLocked()
 	t.reportLocked()
 	idle, empty := t.idleLocked(), t.count == 0
 	t.mu.Unlock()
 	switch {
-	case !first:
-		return s.done()
 	case idle:
 		t.hub.drop(t)
 	case empty && t.pattern:
 		t.hub.retire(t)
 	}
 	return l.proceed()
+}
+
+// leaveAgain has how done when s, which has left before, gets nothing any more, and reports
+// whether that is so now. It unlocks Topic.mu.
+func (s *Subscription) leaveAgain(how ending) (done bool) {
+	done = s.done()
+	if !done && how != nil {
+		l := s.leavingLocked()
+		l.also = append(l.also, how)
+	}
+	s.group.topic.mu.Unlock()
+	if done && how != nil {
+		how.ended(s, false)
+	}
+	return done
+}
+
+// leavingLocked returns how s ends, which has left, and may yet get something.
+func (s *Subscription) leavingLocked() *leave {
+	if s.lag != nil && s.lag.leave != nil {
+		return s.lag.leave
+	}
+	g := s.group // the end of the round under way sees to it
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.left[slices.IndexFunc(g.left, func(l *leave) bool { return l.sub == s })]
 }
 
 // leaveLocked takes a subscription out of t, or has the round under way do that at its end.
@@ -214,8 +242,10 @@ func (l *leave) ended(later bool) {
 	if l.gap && l.own {
 		l.sub.group.closeSlow(l.sub, tooSlow)
 	}
-	if l.how != nil {
-		l.how.ended(l.sub, later)
+	for _, how := range append(l.also, l.how) {
+		if how != nil {
+			how.ended(l.sub, later)
+		}
 	}
 	if l.counted {
 		l.sub.group.topic.hub.leaving.add(-1)
@@ -251,9 +281,9 @@ func (g *group) seeOff(s *Subscription) (waits bool) {
 	}
 	left := int(s.lag.kept.until - min(s.lag.kept.until, s.cursor))
 	switch {
-	case left == 0, o == wsproto.Closed, s.lag.refused == maxRefused: // it will never take it
+	case left == 0, o == wsproto.Closed:
 		g.release(l)
-	case l.late.Load():
+	case l.late.Load(), s.lag.refused == maxRefused: // it will never take it
 		g.count(s, left)
 		g.release(l)
 	case o == wsproto.Sent:

@@ -370,3 +370,118 @@ func TestShutdown(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// A member is closed though one of its subscriptions was ended on its own before, whether that
+// has got all by then or not.
+func TestMemberIsClosedAfterOneWasUnsubscribed(t *testing.T) {
+	for _, stalled := range []bool{false, true} {
+		var run manual
+		h := New(Options{NewTask: run.newTask})
+		l := &last{fake: fake{stalled: stalled}}
+		m := newMember(t, h, l, "u1")
+		a := subscribe(t, m, "a", SubscribeOptions{})
+		subscribe(t, m, "b", SubscribeOptions{})
+		for n := range uint64(3) {
+			publish(t, h, "a", n)
+			run.runAll()
+		}
+		a.Unsubscribe()
+		if n := h.Disconnect(UserTopic("u1"), 4001, "over"); n != 1 {
+			t.Errorf("%d were disconnected", n)
+		}
+		if stalled && l.wasClosed() != 0 {
+			t.Error("closed before it had all of what it left")
+		}
+		l.stall(false)
+		run.runAll()
+		l.hadAtTheEnd(t, fmt.Sprint("the member, stalled ", stalled), 0, 1, 2)
+		if l.wasClosed() != 4001 || !quiet(h) {
+			t.Errorf("closed with %d", l.wasClosed())
+		}
+	}
+}
+
+// The same for the other ends: of one topic, by the server or by name, and of the hub.
+func TestEndsAfterUnsubscribe(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask})
+	f := &last{fake: fake{stalled: true}}
+	m := newMember(t, h, f, "")
+	a := subscribe(t, m, "a", SubscribeOptions{})
+	subscribe(t, m, "b", SubscribeOptions{})
+	for n := range uint64(3) {
+		publish(t, h, "a", n)
+		run.runAll()
+	}
+	a.Unsubscribe()
+	told := 0
+	if err := m.UnsubscribeThen("a", func() { told++ }); err != nil || told != 0 {
+		t.Errorf("told %d times before the rest came: %v", told, err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- h.Shutdown(t.Context()) }()
+	waitFor(t, func() bool { _, _, err := m.Subscribe("c", SubscribeOptions{}); return errors.Is(err, ErrLeft) })
+	f.stall(false)
+	run.runAll()
+	waitFor(t, func() bool { run.runAll(); return f.wasClosed() == wsproto.GoingAway })
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	waitFor(t, func() bool { return quiet(h) })
+	f.hadAtTheEnd(t, "it", 0, 1, 2)
+}
+
+// A kick comes after what was accepted before it, of a topic that is being left too.
+func TestKickDuringASlowUnsubscribe(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask})
+	l := &last{fake: fake{stalled: true}}
+	m := newMember(t, h, l, "ada")
+	subscribe(t, m, "x", SubscribeOptions{})
+	for n := range uint64(5) {
+		publish(t, h, "x", n)
+		run.runAll()
+	}
+	if err := m.Unsubscribe("x"); err != nil {
+		t.Fatal(err)
+	}
+	h.Disconnect(UserTopic("ada"), 4001, "over")
+	h.Disconnect(UserTopic("ada"), 4001, "over")
+	m.endAll(&closing{4001, "again"})
+	l.stall(false)
+	run.runAll()
+	l.hadAtTheEnd(t, "it", 0, 1, 2, 3, 4)
+}
+
+// glutton takes the first message, drains always, and refuses all that comes then.
+type glutton struct {
+	fake
+	took bool
+}
+
+func (g *glutton) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+	if g.took {
+		return wsproto.Full
+	}
+	g.took = true
+	return wsproto.Queued
+}
+
+// What is given up of a subscription that has left is counted.
+func TestGivenUpIsCounted(t *testing.T) {
+	var run manual
+	h := New(Options{NewTask: run.newTask})
+	g := new(glutton)
+	if _, err := h.Subscribe("x", &g.sub, g, SubscribeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint64(4) {
+		publish(t, h, "x", n)
+	}
+	g.took = true
+	g.sub.Unsubscribe()
+	run.runAll()
+	if dropped := h.Stats().Dropped; dropped != 4 || !quiet(h) {
+		t.Errorf("%d were dropped, want 4", dropped)
+	}
+}

@@ -43,8 +43,8 @@ const DefaultMaxSubscriptions = 16384
 const DefaultMaxPatterns = 256
 
 // Member is a connection that takes part in any number of topics. Its methods are
-// safe from any goroutine. It is the [Subscriber] of its subscriptions, and what
-// Message.Except is to be for what it publishes.
+// safe from any goroutine. It is the [Subscriber] of its subscriptions, so
+// it is what Message.Except must be to leave it out of what it publishes.
 type Member struct {
 	hub  *Hub
 	to   Subscriber
@@ -238,22 +238,28 @@ func (m *Member) end(s *Subscription, how *closing) {
 	m.leave(s, f, false)
 }
 
-// endAll closes the connection, when it has got what was published before in all its topics.
+// endAll closes the connection, when it has got what was published before in all its topics,
+// those that it is leaving included. A second call does nothing.
 func (m *Member) endAll(how *closing) {
 	m.mu.Lock()
-	subs := m.subs
+	subs, left := m.subs, m.left
 	m.left, m.subs, m.wild = true, nil, 0
 	m.mu.Unlock()
+	if left {
+		return
+	}
+	if d := m.drain.Load(); d != nil {
+		subs = append(subs, d.lingering()...)
+	}
+	if m.own != nil {
+		subs = append(subs, m.own)
+	}
 	f := &farewell{then: func() { m.Close(how.code, how.reason) }}
 	f.left.Store(int32(len(subs)) + 1)
 	for _, s := range subs {
 		m.leave(s, f, false)
 	}
-	if m.own == nil || m.own.flags.Load()&flagGone != 0 {
-		f.ended(nil, false)
-	} else {
-		m.leave(m.own, f, false)
-	}
+	f.ended(nil, false)
 }
 
 // leave has a subscription leave that the member does not list any more.

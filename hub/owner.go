@@ -47,8 +47,8 @@ func makerOf(owner string, to Subscriber) maker {
 }
 
 // share is how many times what is free one owner may have. So, however many are greedy,
-// something stays free, and who has less can still take of it: one leaves a ninth, a dozen of
-// them 1 in 97.
+// something stays free, and who has less can still take of it: one leaves a ninth of the room,
+// a dozen of them 1 in 97.
 const share = 8
 
 // roomLocked returns an error if there is no room for another topic of that owner, or for
@@ -126,14 +126,20 @@ func (h *Hub) subscriptionsFree() int {
 	return h.opts.MaxAllSubscriptions - int(h.subscriptions.Load())
 }
 
-// roomLocked returns an error if there is no room for another subscriber of any topic, or for
-// another one present in this.
-func (t *Topic) roomLocked(to Subscriber) error {
-	h := t.hub
-	if h.subscriptionsFree() <= 0 {
+// admit counts another subscription, if there is room. It counts first, so that many at once
+// are no more than there may be.
+func (h *Hub) admit() error {
+	if h.subscriptions.Add(1) > int64(h.opts.MaxAllSubscriptions) {
+		h.subscriptions.Add(-1)
 		return fmt.Errorf("%w: there are %d at this server", ErrTooMany, h.opts.MaxAllSubscriptions)
 	}
-	if m, ok := to.(*Member); ok && t.presence != nil && h.presentBytes.Load()+presentWeight(m.person()) > h.opts.MaxPresence {
+	return nil
+}
+
+// admitPresent counts so many more bytes of who is present, if there is room.
+func (h *Hub) admitPresent(bytes int64) error {
+	if h.presentBytes.Add(bytes) > h.opts.MaxPresence {
+		h.presentBytes.Add(-bytes)
 		return fmt.Errorf("%w: who is present takes %d bytes at this server, which is the limit", ErrTooMany, h.opts.MaxPresence)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -283,5 +284,44 @@ func BenchmarkTopicsPage(b *testing.B) {
 			}
 			b.ReportMetric(float64(worst.Microseconds())/1000, "worst-ms")
 		})
+	}
+}
+
+// Many at once are no more than there may be in all.
+func TestTotalsHoldForManyAtOnce(t *testing.T) {
+	const most, topics, each = 20, 8, 30
+	h := New(Options{MaxAllSubscriptions: most})
+	present := New(Options{MaxPresence: most * presentWeight(Person{ID: "12345678"}), Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+	var all sync.WaitGroup
+	for k := range topics {
+		all.Go(func() {
+			for n := range each {
+				f := new(fake)
+				if _, err := h.Subscribe(fmt.Sprint("t", k), &f.sub, f, SubscribeOptions{}); err != nil && !errors.Is(err, ErrTooMany) {
+					t.Error(err)
+				}
+				m, err := present.NewMember(new(fake), Identity{User: fmt.Sprintf("u%03d%04d", k, n)}, SubscribeOptions{})
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if _, _, err := m.Subscribe(fmt.Sprint("t", k), SubscribeOptions{}); err != nil && !errors.Is(err, ErrTooMany) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	there, people := 0, 0
+	for _, s := range h.Topics() {
+		there += s.Subscribers
+	}
+	for _, s := range present.Topics() {
+		if !IsUserTopic(s.Name) {
+			people += s.Subscribers
+		}
+	}
+	if there != most || people != most || h.subscriptions.Load() != most {
+		t.Errorf("%d subscriptions, %d people, want %d of each", there, people, most)
 	}
 }

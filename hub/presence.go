@@ -82,12 +82,12 @@ func (m *Member) person() Person {
 	return Person{ID: m.ID(), Anonymous: true, Data: json.RawMessage(m.data)}
 }
 
-// join takes note of a subscription, and leave of its end. They are called under
-// Topic.mu. Only members are people.
-func (p *presence) join(to Subscriber) {
+// join takes note of a subscription, unless there is no room for another one who is present,
+// and leave of its end. They are called under Topic.mu. Only members are people.
+func (p *presence) join(to Subscriber) error {
 	m, ok := to.(*Member)
 	if p == nil || !ok {
-		return
+		return nil
 	}
 	who := m.person()
 	p.mu.Lock()
@@ -95,16 +95,19 @@ func (p *presence) join(to Subscriber) {
 	k := personKey{who.ID, who.Anonymous}
 	x := p.people[k]
 	if x == nil {
+		if err := p.topic.hub.admitPresent(presentWeight(who)); err != nil {
+			return err
+		}
 		x = &person{Person: who}
-		p.topic.hub.presentBytes.Add(presentWeight(who))
 		p.people[k] = x
 	}
 	if x.Connections++; x.Connections > 1 {
-		return
+		return nil
 	}
 	p.topic.hub.presentBytes.Add(int64(len(who.Data) - len(x.Data)))
 	x.Data = who.Data
 	p.changedLocked(x)
+	return nil
 }
 
 func (p *presence) leave(to Subscriber) {

@@ -69,7 +69,7 @@ func (h *Hub) send(by maker, t *Topic, m Message) (Receipt, error) {
 // publish sends m to the topic, or to the one that has that name by now.
 func (h *Hub) publish(by maker, t *Topic, m Message) (rc Receipt, err error) {
 	if m.Prepared == nil || m.Messages() != 1 {
-		panic("hub: a Message is to have one prepared message")
+		panic("hub: a Message must have one prepared message")
 	}
 	h.published.Add(1)
 	for {

@@ -68,6 +68,7 @@ const (
 	flagPaused              // until Resume
 	flagPassed              // it had left already when a walk came by
 	flagDone                // it has got all that it gets
+	flagWaits               // it is in drain.waiting; under drain.mu
 )
 
 // gone reports whether the subscriber gets nothing more of what is published.
@@ -136,12 +137,16 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	if t.hub.closed.Load() {
 		return at, true, ErrClosed
 	}
-	if err := t.roomLocked(to); err != nil {
+	if err := t.hub.admit(); err != nil {
 		return at, true, err
 	}
 	t.trimLocked()
 	number, err := t.startLocked(o.Start)
+	if err == nil {
+		err = t.presence.join(to)
+	}
 	if err != nil {
+		t.hub.subscriptions.Add(-1)
 		return t.positionLocked(), true, err
 	}
 	g := t.groupLocked(loop)
@@ -160,9 +165,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 	g.add(s)
 	g.members++
 	t.count++
-	t.hub.subscriptions.Add(1)
 	t.retired = false
-	t.presence.join(to)
 	if o.Paused {
 		s.flags.Or(flagPaused)
 	} else if s.behind() {

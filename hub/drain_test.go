@@ -1,0 +1,88 @@
+package hub
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What waits and leaves is taken out of a member's lists at once, however it ends, and
+// nothing that was forgotten stays there.
+func TestDrainForgets(t *testing.T) {
+	var run manual
+	const topics = 1000
+	h := New(Options{NewTask: run.newTask})
+	f := &fake{stalled: true}
+	m := newMember(t, h, f, "")
+	d := m.draining()
+	name := func(k int) string { return fmt.Sprint("t", k) }
+	for k := range topics {
+		subscribe(t, m, name(k), SubscribeOptions{})
+		for range 2 {
+			publish(t, h, name(k), uint64(k))
+			run.runAll()
+		}
+	}
+	if len(d.waiting) != topics || d.void != 0 {
+		t.Fatalf("%d wait, %d of them for nothing", len(d.waiting), d.void)
+	}
+	for k := range topics {
+		if err := m.Unsubscribe(name(k)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.lingers != topics || len(d.leaving) != topics || len(d.waiting) != topics {
+		t.Errorf("%d linger, by %d names; %d wait", d.lingers, len(d.leaving), len(d.waiting))
+	}
+	for k := range topics { // which cuts short what lingers there
+		subscribe(t, m, name(k), SubscribeOptions{})
+		if lingers := topics - 1 - k; d.lingers != lingers || len(d.waiting)-d.void != lingers || d.void > len(d.waiting)/2+1 {
+			t.Fatalf("%d linger, want %d; %d wait, %d of them for nothing", d.lingers, lingers, len(d.waiting), d.void)
+		}
+	}
+	if len(d.waiting) != 0 || d.leaving != nil {
+		t.Errorf("%d wait, %d linger", len(d.waiting), len(d.leaving))
+	}
+	f.stall(false)
+	run.runAll()
+	for k := range topics {
+		publish(t, h, name(k), uint64(topics+k))
+	}
+	run.runAll()
+	got := f.received()
+	if n := len(got); n < topics || got[n-1] < topics || len(d.waiting) != 0 || d.void != 0 {
+		t.Errorf("got %d; %d wait, %d of them for nothing", n, len(d.waiting), d.void)
+	}
+}
+
+// A slow member with the most subscriptions there may be, that is disconnected, and one that
+// leaves as many topics and comes back.
+func BenchmarkSlowMemberEnds(b *testing.B) {
+	for _, back := range []bool{false, true} {
+		b.Run(fmt.Sprint("back=", back), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				var run manual
+				const topics = DefaultMaxSubscriptions / 2
+				h := New(Options{NewTask: run.newTask})
+				m := newMember(b, h, &fake{stalled: true}, "u")
+				for k := range topics {
+					subscribe(b, m, fmt.Sprint("t", k), SubscribeOptions{})
+					publish(b, h, fmt.Sprint("t", k), 1)
+				}
+				run.runAll()
+				b.StartTimer()
+				if !back {
+					h.Disconnect(UserTopic("u"), 4001, "")
+					run.runAll()
+					continue
+				}
+				for k := range topics {
+					_ = m.Unsubscribe(fmt.Sprint("t", k))
+				}
+				for k := range topics {
+					subscribe(b, m, fmt.Sprint("t", k), SubscribeOptions{})
+				}
+			}
+		})
+	}
+}
