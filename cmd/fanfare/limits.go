@@ -51,7 +51,7 @@ func (l *limits) sizes(f *flag.FlagSet) {
 }
 
 func (l *limits) counts(f *flag.FlagSet) {
-	f.IntVar(&l.maxConns, "max-conns", 0, "largest `number` of connections, HTTP included: others get 503; 0 for no limit but that of open files")
+	f.IntVar(&l.maxConns, "max-conns", 0, "largest `number` of connections, HTTP included: others get 503; 0 for as many as the limit of open files leaves room for")
 	f.IntVar(&l.connsPerAddr, "max-conns-per-addr", 0, "largest `number` of connections from an IPv4 address or an IPv6 /64: others are closed; 0 for no limit,\nas behind a proxy, from which all come")
 	f.IntVar(&l.tlsHandshakes, "max-tls-handshakes", 512, "largest `number` of TLS handshakes under way, of some 30 KB each; others wait")
 	f.IntVar(&l.maxTopics, "max-topics", hub.DefaultMaxTopics, "largest `number` of topics, patterns included")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"runtime/pprof"
@@ -45,6 +46,9 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	files, err := serving.RaiseFileLimit()
 	if err != nil {
 		return err
+	}
+	if cfg.maxConns == 0 { // so that handshakes get 503, and health checks an answer, before descriptors run out
+		cfg.maxConns = int(min(serving.Room(files), math.MaxInt32))
 	}
 	log := serving.Logger(stderr, cfg.verbose)
 	a, err := newApp(cfg, log)
@@ -123,10 +127,7 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 // greet says where to go.
 func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
 	at := serving.HostPort(cfg.addr, addr)
-	limit := serving.Room(files)
-	if m := uint64(cfg.maxConns); m > 0 {
-		limit = min(limit, m)
-	}
+	limit := min(serving.Room(files), uint64(cfg.maxConns))
 	s := ""
 	if cfg.secure() {
 		s = "s"

@@ -7,8 +7,9 @@ import (
 )
 
 // reserve is how many descriptors the server needs beside its connections: for
-// loops, listeners, standard streams, and HTTP requests under way.
-const reserve = 64
+// loops, listeners, standard streams, and the 64 places at most beyond the largest number
+// of connections that answer health checks.
+const reserve = 128
 
 // minFiles is the least limit of open files that makes sense: the reserve, and as many
 // connections.

@@ -18,7 +18,7 @@ func TestRaiseFileLimit(t *testing.T) {
 		return
 	}
 	for limits, says := range map[string]string{
-		"-n 32": "is 32, which leaves no room", "-n 127": "at least 128", "-n 128": "room for 64 of 128", "-S -n 64; ulimit -H -n 300": "room for 236 of 300",
+		"-n 32": "is 32, which leaves no room", "-n 255": "at least 256", "-n 256": "room for 128 of 256", "-S -n 64; ulimit -H -n 300": "room for 172 of 300",
 	} {
 		c := exec.Command("bash", "-c", "ulimit "+limits+`; exec "$0" -test.run '^TestRaiseFileLimit$' -test.v`, os.Args[0])
 		c.Env = append(os.Environ(), "FILE_LIMIT_CHILD=1")
