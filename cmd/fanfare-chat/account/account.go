@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -29,7 +30,12 @@ type Accounts struct {
 	opts     Options
 	hasher   *hasher
 	attempts attempts
+	asking   *fair.Gate[netip.Addr] // whose logins are looked for, before anything is counted
 }
+
+// askers are the questions at a time whose a token is, of them so many of one address; and so
+// many wait, of one address and in total. Nobody has to log in to ask them.
+const askers, askersOfAddress, asksOfAddress, asksOfAll = 8, 4, 256, 4096
 
 // New returns the accounts of a store.
 func New(o Options) (*Accounts, error) {
@@ -42,7 +48,10 @@ func New(o Options) (*Accounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Accounts{opts: o, hasher: h, attempts: newAttempts()}, nil
+	return &Accounts{
+		opts: o, hasher: h, attempts: newAttempts(),
+		asking: fair.NewGate[netip.Addr](askers, askersOfAddress, asksOfAddress, asksOfAll),
+	}, nil
 }
 
 // Errors of SignUp and LogIn, in words for the person who asks.
@@ -80,7 +89,8 @@ type Visit struct {
 // owner returns what counts as one address.
 func (v *Visit) owner() netip.Addr { return netpoll.OwnerOf(v.Addr) }
 
-// Entry is what SignUp and LogIn return.
+// Entry is what SignUp and LogIn return. Ended may be there beside an error: those logins are
+// not in the store any more.
 type Entry struct {
 	User  store.User
 	Token Token
@@ -141,7 +151,7 @@ func (a *Accounts) LogIn(ctx context.Context, v Visit, name, password string) (e
 	if err != nil {
 		return e, err
 	}
-	ok, err := a.hasher.matches(ctx, p.addr, u.Password, password)
+	ok, err := a.matches(ctx, p, own, u.Password, password)
 	switch {
 	case err != nil:
 		return e, err
@@ -157,7 +167,16 @@ func (a *Accounts) LogIn(ctx context.Context, v Visit, name, password string) (e
 // ownLogin returns the login of a user with that key that the client has already, nil if
 // it has none.
 func (a *Accounts) ownLogin(ctx context.Context, v *Visit, key string) (*[32]byte, error) {
-	for _, t := range tokensIn(v.Cookies, v.Secure) {
+	tokens := tokensIn(v.Cookies, v.Secure)
+	if len(tokens) == 0 {
+		return nil, nil
+	}
+	leave, err := a.ask(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	for _, t := range tokens {
 		hash := t.Hash()
 		_, u, err := a.opts.Store.Login(ctx, hash, a.opts.Now())
 		if err == nil && u.Key == key {
@@ -191,7 +210,7 @@ func (a *Accounts) begin(ctx context.Context, v *Visit, u store.User) (e Entry, 
 		case err == nil:
 			e.Ended = append(e.Ended, l)
 		case !errors.Is(err, store.ErrNotFound):
-			return Entry{}, err
+			return Entry{Ended: e.Ended}, err
 		}
 	}
 	e.Ended = slices.CompactFunc(e.Ended, func(l, m store.Login) bool { return l.Hash == m.Hash })

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -122,15 +123,21 @@ func TestPasswordForms(t *testing.T) {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
+	a := &Accounts{opts: Options{Now: time.Now}, hasher: h, attempts: newAttempts()}
+	for i, c := range []struct {
 		hash, password string
 		want           bool
 	}{
 		{now, "café crème", true}, {now, "cafe\u0301 cre\u0300me", true}, {now, "café\u00a0crème", true}, {now, "cafe creme", false}, {now, "CAFÉ CRÈME", false},
 		{before, "cafe\u0301 cre\u0300me", true}, {before, "cafe creme", false}, {now, "pass\x00word", false}, {"", "cafe\u0301 cre\u0300me", false},
 	} {
-		if ok, err := h.matches(t.Context(), from, c.hash, c.password); ok != c.want || err != nil {
+		p := pair{fmt.Sprint("name", i), from}
+		if ok, err := a.matches(t.Context(), p, nil, c.hash, c.password); ok != c.want || err != nil {
 			t.Errorf("%+q: %v %v", c.password, ok, err)
+		}
+		// What is hashed twice is one attempt more.
+		if twice := len(formsOf(c.password)) == 2 && (!c.want || c.hash == before); a.attempts.pairs.Counts(p, time.Now()) != twice {
+			t.Errorf("%+q: counted once more: %v", c.password, !twice)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, v Visit, l store.Login, u
 	if err := a.attempts.logIn(ctx, p, &l.Hash, a.opts.Now()); err != nil {
 		return nil, err
 	}
-	ok, err := a.hasher.matches(ctx, p.addr, u.Password, current)
+	ok, err := a.matches(ctx, p, &l.Hash, u.Password, current)
 	switch {
 	case err != nil:
 		return nil, err
@@ -49,7 +49,7 @@ func (a *Accounts) confirm(ctx context.Context, e Entry) (Entry, error) {
 		return e, nil
 	}
 	if ending := a.LogOut(context.WithoutCancel(ctx), e.Token.Hash()); ending != nil || err != nil {
-		return Entry{}, errors.Join(err, ending)
+		return Entry{Ended: e.Ended}, errors.Join(err, ending)
 	}
-	return Entry{}, ErrWrong
+	return Entry{Ended: e.Ended}, ErrWrong
 }

@@ -13,7 +13,7 @@
 //
 // A password is prepared as PRECIS has it (OpaqueString), so that it is the same on every
 // keyboard, and its length is counted in characters. Accounts from before that was so have
-// the hash of what was typed, which is tried too. The hashes are argon2id's, as strings
+// the hash of what was typed, which is tried too, as one attempt more. The hashes are argon2id's, as strings
 // that have their parameters. It takes 19 MiB to compute one, so only a few are computed at
 // a time, in turns of the addresses that want some: a flood from one address delays the
 // others by one hash. To log in with a name that nobody has takes the same work and has the
@@ -33,6 +33,7 @@
 // name and for each address, but only from places where that name has not logged in before.
 // So a user cannot be shut out from where they always log in, and one who has a login is
 // counted by that. Attempts beyond the rate wait for some seconds, and are refused only if
-// they would have to wait longer. All is kept in memory that is bounded: the owners that
+// they would have to wait longer. Whose a token is, is asked before anything is counted, so it has
+// places for that, in turns of the addresses. All is kept in memory that is bounded: the owners that
 // have tried least are forgotten first. The clock is an argument.
 package account

@@ -9,12 +9,13 @@ import (
 )
 
 // How often somebody may try. Who has tried too often is slowed down at first: an attempt
-// waits up to slack for its turn, and is refused only if it would take longer.
+// waits up to slack for its turn, and is refused only if it would take longer. A name's come
+// back as fast as five addresses that try it use them: fewer do not shut its owner out.
 const (
 	pairBurst    = 10 // attempts to log in with one name from one place ...
 	pairEvery    = 5 * time.Second
 	nameBurst    = 100 // ... with one name, from all places that it has not been used from ...
-	nameEvery    = 10 * time.Second
+	nameEvery    = time.Second
 	addressBurst = 100 // ... and from one address, with all names that it has not logged in
 	addressEvery = 2 * time.Second
 	signUpBurst  = 100 // accounts that one address makes
@@ -63,13 +64,23 @@ func (a *attempts) logIn(ctx context.Context, p pair, own *[32]byte, now time.Ti
 	if a.known.Counts(p, now) {
 		return turn(ctx, a.pairs.Take, p, now)
 	}
-	if err := turn(ctx, a.pairs.Take, p, now); err != nil {
-		return err
+	return turn(ctx, a.takeUnknown, p, now)
+}
+
+// takeUnknown takes an attempt from all that counts it, and returns the longest wait. The
+// address is first, and the pair second: one that tries too much spends nothing of a name.
+func (a *attempts) takeUnknown(p pair, now time.Time, most time.Duration) (wait time.Duration, ok bool) {
+	for _, take := range []func() (time.Duration, bool){
+		func() (time.Duration, bool) { return a.addresses.Take(p.addr, now, most) },
+		func() (time.Duration, bool) { return a.pairs.Take(p, now, most) },
+		func() (time.Duration, bool) { return a.names.Take(p.key, now, most) },
+	} {
+		w, ok := take()
+		if wait = max(wait, w); !ok {
+			return wait, false
+		}
 	}
-	if err := turn(ctx, a.names.Take, p.key, now); err != nil {
-		return err
-	}
-	return turn(ctx, a.addresses.Take, p.addr, now)
+	return wait, true
 }
 
 func (a *attempts) signUp(ctx context.Context, addr netip.Addr, now time.Time) error {

@@ -96,7 +96,7 @@ func TestAttemptsOfAName(t *testing.T) {
 				}
 			}
 		}
-		if got := tried(t, &a, "ada", other, nil); got != "refused for 5 s" {
+		if got := tried(t, &a, "ada", other, nil); got != "after 1s" {
 			t.Errorf("from one more address: %s", got)
 		}
 		if got := tried(t, &a, "ada", from, nil); got != "after 0s" {
@@ -112,6 +112,49 @@ func TestAttemptsOfAName(t *testing.T) {
 			t.Errorf("with a login that is not the owner's to guess with: %s", got)
 		}
 	})
+}
+
+// However long one address tries a name, or many, the name's owner logs in from a new address
+// without waiting, and nothing but the address's own is spent.
+func TestOneAddressShutsNobodyOut(t *testing.T) {
+	a := newAttempts()
+	began := time.UnixMilli(0)
+	addr, tries := netip.MustParseAddr("198.51.100.0"), 0
+	for now := began; now.Sub(began) < 2*time.Hour; now = now.Add(100 * time.Millisecond) {
+		if _, ok := a.takeUnknown(pair{"ada", from}, now, slack); ok {
+			tries++
+		}
+		if now.Sub(began)%time.Minute == 0 {
+			addr = addr.Next()
+			if wait, ok := a.takeUnknown(pair{"ada", addr}, now, slack); wait != 0 || !ok {
+				t.Fatalf("after %v the owner waits %v, and may: %v", now.Sub(began), wait, ok)
+			}
+		}
+	}
+	if tries < 1000 {
+		t.Errorf("the address made %d tries", tries)
+	}
+	names, pairs := a.names.Counted(), a.pairs.Counted()
+	for i := range 10 * addressBurst {
+		a.takeUnknown(pair{fmt.Sprint("name", i), from}, began.Add(2*time.Hour), slack)
+	}
+	if n, p := a.names.Counted()-names, a.pairs.Counted()-pairs; n > addressBurst+5 || p > addressBurst+5 {
+		t.Errorf("beyond its own rate an address has spent of %d names and %d pairs", n, p)
+	}
+}
+
+// An attempt that several count waits as long as the longest of them, not for one after the
+// other.
+func TestAttemptsWaitOnce(t *testing.T) {
+	a := newAttempts()
+	now := time.UnixMilli(0)
+	for i := range addressBurst {
+		a.takeUnknown(pair{"ada", netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})}, now, slack)
+		a.takeUnknown(pair{fmt.Sprint("name", i), from}, now, slack)
+	}
+	if wait, ok := a.takeUnknown(pair{"ada", from}, now, slack); wait != addressEvery || !ok {
+		t.Errorf("%v %v", wait, ok)
+	}
 }
 
 func TestAttemptsToSignUp(t *testing.T) {

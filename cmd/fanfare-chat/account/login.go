@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
@@ -56,15 +57,33 @@ func cookie(value string, age int, secure bool) *http.Cookie {
 var ErrNoLogin = errors.New("you are not logged in, or not any more")
 
 // Who returns the login that the cookies of a request prove, and whose it is. The error
-// wraps ErrNoLogin if there is none.
+// wraps ErrNoLogin if there is none, and is a *TooManyError if too many ask.
 func (a *Accounts) Who(ctx context.Context, v Visit) (store.Login, store.User, error) {
-	for _, t := range tokensIn(v.Cookies, v.Secure) {
+	tokens := tokensIn(v.Cookies, v.Secure)
+	if len(tokens) == 0 {
+		return store.Login{}, store.User{}, ErrNoLogin
+	}
+	leave, err := a.ask(ctx, &v)
+	if err != nil {
+		return store.Login{}, store.User{}, err
+	}
+	defer leave()
+	for _, t := range tokens {
 		l, u, err := a.opts.Store.Login(ctx, t.Hash(), a.opts.Now())
 		if !errors.Is(err, store.ErrNotFound) {
 			return l, u, err
 		}
 	}
 	return store.Login{}, store.User{}, ErrNoLogin
+}
+
+// ask waits for a place to ask the store whose tokens are, which leave gives back.
+func (a *Accounts) ask(ctx context.Context, v *Visit) (leave func(), err error) {
+	leave, err = a.asking.Enter(ctx, v.owner())
+	if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
+		err = &TooManyError{time.Second}
+	}
+	return leave, err
 }
 
 // maxTokens is how many cookies of our name are tried: each costs a question to the store.

@@ -100,9 +100,9 @@ func (h *hasher) hash(ctx context.Context, from netip.Addr, password string) (st
 
 const phcForm = "$argon2id$v=%d$m=%d,t=%d,p=%d"
 
-// matches reports whether the password is the one that was hashed; "" is the hash of none,
+// matches reports whether a form of a password is what was hashed; "" is the hash of none,
 // for which the work is the same.
-func (h *hasher) matches(ctx context.Context, from netip.Addr, hash, password string) (bool, error) {
+func (h *hasher) matches(ctx context.Context, from netip.Addr, hash, form string) (bool, error) {
 	none := hash == ""
 	if none {
 		hash = h.dummy
@@ -111,16 +111,25 @@ func (h *hasher) matches(ctx context.Context, from netip.Addr, hash, password st
 	if err != nil {
 		return false, err
 	}
-	for _, form := range formsOf(password) {
-		got, err := h.compute(ctx, from, cost, form, salt)
-		if err != nil {
-			return false, err
+	got, err := h.compute(ctx, from, cost, form, salt)
+	return err == nil && subtle.ConstantTimeCompare(got, sum) == 1 && !none, err
+}
+
+// matches reports whether the password is the one that was hashed, in one of its forms. An
+// attempt has been counted for the first; another, which takes the same work, is one more.
+func (a *Accounts) matches(ctx context.Context, p pair, own *[32]byte, hash, password string) (ok bool, err error) {
+	for i, form := range formsOf(password) {
+		if i > 0 {
+			err = a.attempts.logIn(ctx, p, own, a.opts.Now())
 		}
-		if subtle.ConstantTimeCompare(got, sum) == 1 && !none {
-			return true, nil
+		if err == nil {
+			ok, err = a.hasher.matches(ctx, p.addr, hash, form)
+		}
+		if ok || err != nil {
+			break
 		}
 	}
-	return false, nil
+	return ok, err
 }
 
 func (h *hasher) compute(ctx context.Context, from netip.Addr, c Cost, password string, salt []byte) ([]byte, error) {

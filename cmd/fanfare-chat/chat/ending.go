@@ -2,9 +2,11 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -61,6 +63,14 @@ func (c *Chat) endLogin(ctx context.Context, user int64, hash [32]byte) error {
 		}, loggedOut, loggedOutReason)
 	}
 	return nil
+}
+
+// endLogins is endLogin for each of several; an error of one keeps none of the others open.
+func (c *Chat) endLogins(ctx context.Context, logins []store.Login) (err error) {
+	for _, l := range logins {
+		err = errors.Join(err, c.endLogin(ctx, l.User, l.Hash))
+	}
+	return err
 }
 
 // endingTime is for how long a login that has ended is remembered: longer than a

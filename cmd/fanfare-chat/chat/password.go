@@ -24,11 +24,8 @@ func (c *Chat) changePassword(k *call) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.WithoutCancel(k.Context())
-	for _, l := range ended {
-		if err := c.endLogin(ctx, l.User, l.Hash); err != nil {
-			return err
-		}
+	if err := c.endLogins(context.WithoutCancel(k.Context()), ended); err != nil {
+		return err
 	}
 	return k.done()
 }

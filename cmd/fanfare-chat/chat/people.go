@@ -30,14 +30,11 @@ func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 	}
 	v := c.visit(r)
 	e, err := enter(r.Context(), v, q.Name, q.Password)
+	if ending := c.endLogins(context.WithoutCancel(r.Context()), e.Ended); err == nil {
+		err = ending
+	}
 	if err != nil {
 		return err
-	}
-	ctx := context.WithoutCancel(r.Context())
-	for _, l := range e.Ended {
-		if err := c.endLogin(ctx, l.User, l.Hash); err != nil {
-			return err
-		}
 	}
 	http.SetCookie(w, account.Cookie(e.Token, v.Secure))
 	answer(w, status, map[string]userJSON{"user": sayUser(e.User)})

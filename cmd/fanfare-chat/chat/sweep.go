@@ -12,10 +12,7 @@ const sweepEvery = time.Minute
 // sweep ends the logins whose time has come.
 func (c *Chat) sweep(ctx context.Context) {
 	expired, err := c.accounts.Expire(ctx)
-	for _, l := range expired {
-		err = errors.Join(err, c.endLogin(ctx, l.User, l.Hash))
-	}
-	if err != nil && ctx.Err() == nil {
+	if err = errors.Join(err, c.endLogins(ctx, expired)); err != nil && ctx.Err() == nil {
 		c.opts.Logger.Error("logins that have expired cannot be ended", "error", err)
 	}
 }

@@ -1,0 +1,105 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/internal/trial"
+)
+
+// slow is a store that does not say whose some tokens are until it is free.
+type slow struct {
+	store.Store
+	hashes map[[32]byte]bool
+	asked  chan struct{}
+	free   chan struct{}
+}
+
+func (s *slow) Login(ctx context.Context, hash [32]byte, now time.Time) (store.Login, store.User, error) {
+	if s.hashes[hash] {
+		s.asked <- struct{}{}
+		<-s.free
+	}
+	return s.Store.Login(ctx, hash, now)
+}
+
+// Strangers of one address who make up tokens, for requests or to log in, keep nobody of
+// another address waiting, and those who wait are bounded.
+func TestStrangersAskInTurns(t *testing.T) {
+	a := accounts(t, Options{})
+	made := newToken()
+	s := &slow{Store: a.opts.Store, hashes: map[[32]byte]bool{made.Hash(): true}, asked: make(chan struct{}, askersOfAddress+asksOfAddress), free: make(chan struct{})}
+	a.opts.Store = s
+	v := at(from, inCookie(made, false))
+	var all sync.WaitGroup
+	for i := range askersOfAddress + asksOfAddress {
+		all.Go(func() {
+			var err error
+			if i%2 == 0 {
+				_, _, err = a.Who(t.Context(), v)
+			} else {
+				_, err = a.ownLogin(t.Context(), &v, "ada")
+			}
+			if err != nil && !errors.Is(err, ErrNoLogin) {
+				t.Error(err)
+			}
+		})
+	}
+	if !trial.Settles(10*time.Second, func() bool { return a.asking.Waiting() == asksOfAddress }) {
+		t.Errorf("%d wait", a.asking.Waiting())
+	}
+	var many *TooManyError
+	if _, _, err := a.Who(t.Context(), v); !errors.As(err, &many) {
+		t.Errorf("one more than may wait: %v", err)
+	}
+	if _, err := a.LogIn(t.Context(), v, "ada", "correct horse"); !errors.As(err, &many) {
+		t.Errorf("one more who logs in: %v", err)
+	}
+	if n := len(s.asked); n != askersOfAddress {
+		t.Errorf("%d ask at a time", n)
+	}
+	if _, _, err := a.Who(t.Context(), at(other, inCookie(newToken(), false))); !errors.Is(err, ErrNoLogin) {
+		t.Errorf("another address: %v", err)
+	}
+	close(s.free)
+	all.Wait()
+}
+
+// failing is a store that fails to say whose some token is.
+type failing struct {
+	store.Store
+	hash [32]byte
+}
+
+var errFails = errors.New("the database fails")
+
+func (s *failing) Login(ctx context.Context, hash [32]byte, now time.Time) (store.Login, store.User, error) {
+	if hash == s.hash {
+		return store.Login{}, store.User{}, errFails
+	}
+	return s.Store.Login(ctx, hash, now)
+}
+
+// Logins that have ended are told of even if the new one could not be completed.
+func TestEndedBesideAnError(t *testing.T) {
+	a := accounts(t, Options{MaxLogins: 1})
+	e, err := a.SignUp(t.Context(), at(from), "Ada", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := newToken()
+	a.opts.Store = &failing{a.opts.Store, broken.Hash()}
+	v := at(from, inCookie(broken, false))
+	if got, err := a.begin(t.Context(), &v, e.User); !errors.Is(err, errFails) || len(got.Ended) != 1 || got.Ended[0].Hash != e.Token.Hash() {
+		t.Errorf("%+v %v", got, err)
+	}
+	again := Entry{User: e.User, Token: newToken(), Ended: []store.Login{{User: e.User.ID}}}
+	again.User.Password = "another by now"
+	if got, err := a.confirm(t.Context(), again); !errors.Is(err, ErrWrong) || len(got.Ended) != 1 {
+		t.Errorf("%+v %v", got, err)
+	}
+}
