@@ -305,6 +305,34 @@ func TestLimitsOfRooms(t *testing.T) {
 	s.signUp("Eve").joins(one)
 }
 
+// What others make with somebody is limited as well, and at the limit all that is there
+// already is still to be had.
+func TestLimitsOfRoomsOfTwo(t *testing.T) {
+	s := serve(t)
+	s.chat.limits.Rooms = 2
+	ada := s.signUp("Ada")
+	room := ada.makes("General", false)
+	ada.asks("POST", "/api/direct", `{"name":"ada"}`, 201, nil)
+	var others []*person
+	for _, name := range []string{"Bob", "Cid"} {
+		p := s.signUp(name)
+		p.asks("POST", "/api/direct", `{"name":"ada"}`, 201, nil)
+		p.joins(room)
+		others = append(others, p)
+	}
+	dan := s.signUp("Dan")
+	dan.asks("POST", "/api/direct", `{"name":"ada"}`, 409, nil)
+	dan.asks("POST", "/api/direct", `{"name":"bob"}`, 201, nil)
+	ada.asks("POST", "/api/direct", `{"name":"dan"}`, 409, nil)
+	for _, name := range []string{"ada", "bob", "cid"} {
+		ada.asks("POST", "/api/direct", fmt.Sprintf(`{"name":%q}`, name), 200, nil)
+	}
+	others[0].asks("POST", "/api/direct", `{"name":"ada"}`, 200, nil)
+	ada.joins(room)
+	others[0].joins(room)
+	others[1].asks("POST", fmt.Sprintf("/api/rooms/%d/invite", room), `{"name":"ada"}`, 204, nil)
+}
+
 // Jobs of one user do not keep others waiting, are bounded, and all are done at the end.
 func TestJobs(t *testing.T) {
 	j := newJobs(1, 3, 10)

@@ -1,11 +1,13 @@
 package chat
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
@@ -23,8 +25,9 @@ type Limits struct {
 	// burst of 20 times as many. Beyond it requests of fanfare.v1 wait for a second each, and
 	// those of the API get 429.
 	Requests int
-	// Rooms is how many rooms a user may be in, of those that they make or join; 1,000 by
-	// default. Others may invite them to as many again. Beyond it: 409.
+	// Rooms is how many rooms a user may be in when they make or join one more; 1,000 by
+	// default. With those that others invite them to, and rooms of two, there may be twice as
+	// many. Beyond it: 409.
 	Rooms int
 	// Members is how many members a room may have; 100,000 by default. Beyond it: 409.
 	Members int
@@ -123,9 +126,14 @@ func (e *busyError) Error() string {
 }
 
 // mayAdd reports whether a user, who may be in so many rooms, may be in one more, and a
-// room may have one more member; 0 is a room that does not exist yet. Of two who ask at the
-// same time both may be told so: the limit is not exact.
+// room may have one more member; 0 is a room that does not exist yet. Nothing is added if they
+// are in it. Of two who ask at the same time both may be told so: the limit is not exact.
 func (c *Chat) mayAdd(k *call, room, user int64, rooms int) error {
+	if room > 0 {
+		if _, err := c.store.Place(k.Context(), room, user); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
 	members, places, err := c.store.Counts(k.Context(), room, user)
 	switch {
 	case err != nil:

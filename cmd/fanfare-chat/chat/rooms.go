@@ -1,8 +1,10 @@
 package chat
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
@@ -143,12 +145,28 @@ func (c *Chat) invite(k *call) error {
 	return k.done()
 }
 
+// mayTalk reports whether the caller and another user may have a room of two, or have it.
+func (c *Chat) mayTalk(k *call, other int64) error {
+	var full error
+	for _, user := range []int64{k.user.ID, other} {
+		full = cmp.Or(full, c.mayAdd(k, 0, user, 2*c.limits.Rooms))
+	}
+	if full == nil {
+		return nil
+	}
+	places, err := c.store.Places(k.Context(), k.user.ID)
+	if slices.ContainsFunc(places, func(p store.Place) bool { return p.Kind == store.Direct && p.With.ID == other }) {
+		return nil
+	}
+	return cmp.Or(err, full)
+}
+
 func (c *Chat) direct(k *call) error {
 	u, err := c.named(k)
 	if err != nil {
 		return err
 	}
-	if err := c.mayAdd(k, 0, k.user.ID, 2*c.limits.Rooms); err != nil {
+	if err := c.mayTalk(k, u.ID); err != nil {
 		return err
 	}
 	r, made, err := c.store.DirectRoom(k.Context(), k.user.ID, u.ID, c.opts.Now())
