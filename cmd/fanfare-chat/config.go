@@ -85,7 +85,7 @@ func (c *config) where() (string, error) {
 	if dir == "" {
 		own, err := os.UserConfigDir()
 		if err != nil {
-			return "", fmt.Errorf("say with -data where all is to be kept: %w", err)
+			return "", fmt.Errorf("-data must name the directory: %w", err)
 		}
 		dir = filepath.Join(own, "fanfare-chat")
 	}

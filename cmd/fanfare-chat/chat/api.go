@@ -88,9 +88,9 @@ func (c *Chat) visit(r *http.Request) account.Visit {
 	}
 }
 
-// call is a request of somebody who is logged in. Its handler asks the store while it has
-// one of the places for that, so it waits for nothing else: the body has been read before,
-// and what the handler answers, or returns as an error, is written after.
+// call is a request of somebody who is logged in. A handler that is called in turn (inTurn)
+// asks the store while it has one of the places for that, so it waits for nothing else: the
+// body has been read before, and what it answers, or returns as an error, is written after.
 type call struct {
 	w http.ResponseWriter
 	*http.Request
@@ -233,7 +233,7 @@ func (k *call) done() error {
 // checkType refuses what a form of another page could post.
 func checkType(r *http.Request) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return errorf(http.StatusUnsupportedMediaType, "the Content-Type has to be application/json")
+		return errorf(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
 	}
 	return nil
 }
@@ -298,7 +298,7 @@ func (k *call) number(name string, otherwise int64) (int64, error) {
 func (k *call) limit(otherwise, most int64) (int, error) {
 	n, err := k.number("limit", otherwise)
 	if err == nil && n == 0 {
-		err = errorf(http.StatusBadRequest, "limit=0: it has to be at least 1")
+		err = errorf(http.StatusBadRequest, "limit=0: it must be at least 1")
 	}
 	return int(min(n, most)), err
 }

@@ -179,7 +179,7 @@ func parseRequest(data []byte) (q request, err error) {
 		err = strictjson.Unmarshal(data, &q)
 	}
 	if err != nil {
-		return q, wire.Errorf(wire.BadRequest, `the data is to be {"id":ID,"text":TEXT}, {"edit":NUMBER,"text":TEXT}, {"delete":NUMBER}, {"react":NUMBER,"sign":SIGN}, {"unreact":NUMBER,"sign":SIGN} or {"typing":BOOLEAN}: %v`, err)
+		return q, wire.Errorf(wire.BadRequest, `the data must be {"id":ID,"text":TEXT}, {"edit":NUMBER,"text":TEXT}, {"delete":NUMBER}, {"react":NUMBER,"sign":SIGN}, {"unreact":NUMBER,"sign":SIGN} or {"typing":BOOLEAN}: %v`, err)
 	}
 	return q, nil
 }
@@ -245,7 +245,7 @@ func (q *request) change() (ch store.Change, err error) {
 	case q.Delete != nil && q.Text == nil && q.ID == nil && q.Edit == nil:
 		ch = store.Change{Act: store.Delete, Number: *q.Delete}
 	default:
-		err = errors.New(`the data has to have "id" and "text", or "edit" and "text", or "delete"`)
+		err = errors.New(`the data must have "id" and "text", or "edit" and "text", or "delete"`)
 	}
 	if err != nil {
 		return ch, wire.Errorf(wire.BadRequest, "%v", err)
@@ -258,7 +258,7 @@ func (q *request) change() (ch store.Change, err error) {
 func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, error) {
 	switch {
 	case q.Typing == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil || q.React != nil || q.Unreact != nil || q.Sign != nil:
-		return hub.Receipt{}, wire.Errorf(wire.BadRequest, `the data is to be {"typing":true} or {"typing":false}`)
+		return hub.Receipt{}, wire.Errorf(wire.BadRequest, `the data must be {"typing":true} or {"typing":false}`)
 	case m.Subscription(topic) == nil:
 		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "you are not there: subscribe to %s first", topic)
 	}

@@ -123,7 +123,7 @@ func checkClient(id string) error {
 	case len(id) > maxClient:
 		return fmt.Errorf(`the message's "id" has %d bytes; at most %d are allowed`, len(id), maxClient)
 	case strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return errors.New(`the message's "id" has characters that are not to be seen`)
+		return errors.New(`the message's "id" has characters that are not visible`)
 	}
 	return nil
 }

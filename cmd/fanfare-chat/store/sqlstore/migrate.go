@@ -26,7 +26,8 @@ func migrate(ctx context.Context, d *dialect, db *sql.DB) error {
 		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: d.fill}, nil)),
 	}
 	if d.name == goose.DialectPostgres {
-		one, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60)) // a second, 60 times
+		// A second, 3,600 times: to find the words of all messages takes minutes in a large database.
+		one, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600))
 		if err != nil {
 			return err
 		}

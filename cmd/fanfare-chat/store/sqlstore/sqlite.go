@@ -52,9 +52,6 @@ const readers = 4
 // there. Nobody else gets to read them: hashes of passwords are kept. Only one process has
 // the file at a time: a second one gets an error.
 func OpenSQLite(ctx context.Context, file string) (*Store, error) {
-	if err := prepareFile(file); err != nil {
-		return nil, err
-	}
 	s, err := openLocked(ctx, file)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %s: %w", file, err)
@@ -63,6 +60,9 @@ func OpenSQLite(ctx context.Context, file string) (*Store, error) {
 }
 
 func openLocked(ctx context.Context, file string) (*Store, error) {
+	if err := makeFile(file); err != nil {
+		return nil, err
+	}
 	path, err := realPath(file)
 	if err != nil {
 		return nil, err
@@ -70,6 +70,9 @@ func openLocked(ctx context.Context, file string) (*Store, error) {
 	lock, err := lockFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if err := touch(path, 0); err != nil {
+		return nil, errors.Join(err, lock.Close())
 	}
 	write, err := openPool(path, 1)
 	if err != nil {
@@ -103,14 +106,23 @@ func openPool(path string, connections int, pragmas ...string) (*sql.DB, error) 
 	return db, err
 }
 
-// prepareFile says in words what SQLite would say with a number.
-func prepareFile(file string) error {
+// makeFile makes the file, and its directory, if they are not there. One that is there is left
+// alone until its lock is held: to close it would end SQLite's own locks in this process.
+func makeFile(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("sqlstore: the directory for the database cannot be made: %w", err)
+		return fmt.Errorf("the directory for the database cannot be made: %w", err)
 	}
-	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		return nil // what is wrong otherwise is said by touch
+	}
+	return touch(file, os.O_CREATE)
+}
+
+// touch says in words what SQLite would say with a number.
+func touch(file string, flags int) error {
+	f, err := os.OpenFile(file, os.O_RDWR|flags, 0o600)
 	if err != nil {
-		return fmt.Errorf("sqlstore: the database has to be a file that can be written: %w", err)
+		return fmt.Errorf("the database must be a file that can be written: %w", err)
 	}
 	return f.Close()
 }
