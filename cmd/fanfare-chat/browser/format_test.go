@@ -34,6 +34,26 @@ func TestFormat(t *testing.T) {
 	bob.until(`all('#messages .message').length === 10`)
 }
 
+// What is found is marked: without accents, and within writing that has no spaces.
+func TestMarked(t *testing.T) {
+	h := open(t)
+	ada := h.guest(1280).signUp("ada")
+	for _, c := range []struct{ text, query, want string }{
+		{"a café, CAFETERIA, decafe", "cafe", "a <mark>café</mark>, <mark>CAFE</mark>TERIA, decafe"},
+		{"cafe\u0301s", "CAFÉ", "<mark>cafe\u0301</mark>s"},
+		{"昨日東京に行った", "東京", "昨日<mark>東京</mark>に行った"},
+		{"на ёлке", "елк", "на <mark>ёлк</mark>е"},
+		{"👍 ok? (.*)", "👍 (.*) ok", "<mark>👍</mark> <mark>ok</mark>? (.*)"},
+		{"कि का", "कि", "<mark>कि</mark> का"},
+		{"nothing", "...", "nothing"},
+	} {
+		got := ada.text(`(async () => { const box = document.createElement('div'); box.append((await import('/text.js')).marked(args[0], args[1])); return box.innerHTML; })()`, c.text, c.query)
+		if got != c.want {
+			t.Errorf("%q in %q: %q, want %q", c.query, c.text, got, c.want)
+		}
+	}
+}
+
 // Text that is deeply nested, or full of signs, is shown, and soon.
 func TestFormatOfMuch(t *testing.T) {
 	h := open(t)

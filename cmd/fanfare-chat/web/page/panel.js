@@ -3,7 +3,7 @@
 import { api } from './api.js';
 import { pages } from './dialog.js';
 import { $, avatar, bdi, el, icon, isolated } from './dom.js';
-import { marked } from './text.js';
+import { found, marked } from './text.js';
 import { short } from './time.js';
 
 /** Events: invite {room}; leave {room}; direct {user, room}; reveal {number}. */
@@ -146,7 +146,7 @@ const counted = (n, more) => n === 0 ? 'No message has all these words.' : n ===
 
 /** A part of a long text, around the first word that was found. */
 function excerpt(text, q) {
-  const word = q.match(/[\p{L}\p{N}]+/u)?.[0].toLocaleLowerCase() ?? '', at = text.toLocaleLowerCase().indexOf(word);
+  const at = found(text, q)[0]?.[0] ?? 0;
   const from = at > 100 ? at - 60 : 0;
   return (from > 0 ? '… ' : '') + text.slice(from, from + 240) + (text.length > from + 240 ? ' …' : '');
 }

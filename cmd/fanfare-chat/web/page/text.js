@@ -130,16 +130,41 @@ function nodeOf(m, me, depth) {
   return [e, m[0].length];
 }
 
+// As the server finds words: without accents, and anywhere in writing without spaces.
+const ACCENT = /[[\p{Mn}&&[\p{sc=Inherited}\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Hebrew}\p{sc=Arabic}\p{sc=Syriac}]]--[\u3099\u309A]]/gv;
+const DENSE = '[\\p{So}ー\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Bopomofo}\\p{sc=Hangul}\\p{sc=Yi}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}\\p{sc=Tibetan}]';
+const SPACED = `[[\\p{L}\\p{M}\\p{N}]--${DENSE}]`;
+const WORDS = new RegExp(`(?<spaced>${SPACED}+)|(?:${DENSE}\\p{M}*)+`, 'gv');
+
+/** A text as words are compared, and where in the text each part of it begins. */
+function plain(text) {
+  let said = '';
+  const at = [];
+  let i = 0;
+  for (const c of text) {
+    const p = c.normalize('NFKD').replace(ACCENT, '').toLowerCase();
+    said += p;
+    for (let n = p.length; n > 0; n--) at.push(i);
+    i += c.length;
+  }
+  return { said, at: [...at, i] };
+}
+
+/** Returns where the words that are looked for stand in a text. @returns {[number, number][]} */
+export function found(text, query) {
+  const words = [...plain(query).said.matchAll(WORDS)].map(m => m.groups.spaced ? `(?<!${SPACED})${m[0]}` : m[0]);
+  if (words.length === 0) return [];
+  const { said, at } = plain(text);
+  return [...said.matchAll(new RegExp(words.join('|'), 'gv'))].map(m => [at[m.index], at[m.index + m[0].length]]);
+}
+
 /** Returns a text with the words that were looked for marked. @param {string} text @param {string} query */
 export function marked(text, query) {
   const out = document.createDocumentFragment();
-  const words = query.match(/[\p{L}\p{N}]+/gu) ?? [];
-  if (words.length === 0) return out.append(text), out;
-  const found = new RegExp(`(?<![\\p{L}\\p{N}])(?:${words.join('|')})`, 'giu');
   let from = 0;
-  for (const m of text.matchAll(found)) {
-    out.append(text.slice(from, m.index), el('mark', {}, m[0]));
-    from = m.index + m[0].length;
+  for (const [start, end] of found(text, query)) {
+    out.append(text.slice(from, start), el('mark', {}, text.slice(start, end)));
+    from = end;
   }
   out.append(text.slice(from));
   return out;
