@@ -72,7 +72,7 @@ func matchOrigin(pattern string, u *url.URL) bool {
 	case pattern == "*":
 		return true
 	case !ok:
-		scheme, host = u.Scheme, pattern
+		host = pattern
 	case !strings.EqualFold(scheme, u.Scheme):
 		return false
 	}

@@ -53,7 +53,7 @@ func (v Value) Uint() (n uint64, ok bool) {
 
 func (v Value) whole() (f float64, ok bool) {
 	const exact = 1 << 53
-	if v.Kind() != "number" || bytes.IndexAny(v.Text, ".eE") < 0 {
+	if v.Kind() != "number" || !bytes.ContainsAny(v.Text, ".eE") {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(v.Text), 64)
