@@ -211,6 +211,33 @@ func TestTwoLengths(t *testing.T) {
 	p.expectEOF()
 }
 
+// TestFolded has lengths that not everybody reads in the same way, as net/http joins folded
+// lines and takes a bare line feed for the end of one.
+func TestFolded(t *testing.T) {
+	addr := listen(t, &Server{Handler: echo(t), HTTP: uploads(make(chan error, 10))})
+	for _, lines := range [][]string{
+		{"Content-Length: 5", "Transfer-Encoding:", " chunked"},
+		{"Transfer-Encoding:", "\tchunked", "Content-Length: 5"},
+		{"Transfer-Encoding: chunked", "X: a", " Content-Length: 5"},
+		{"Content-Length:", " 5"},
+		{"X: a", " b"},
+		{"X: a\n b"},
+		{"Content-Length: 5", "Transfer-Encoding:", "Transfer-Encoding: chunked"},
+		{"X: a\nContent-Length: 5"},
+		{"X: a\nTransfer-Encoding: chunked"},
+	} {
+		p := dialTCP(t, addr)
+		p.send(post("/read", lines...) + "0\r\n\r\nX")
+		if _, body := p.response(http.StatusBadRequest); !strings.Contains(body, "folded") && !strings.Contains(body, "as well as") && !strings.Contains(body, "bare line feed") {
+			t.Errorf("%q: %q", lines, body)
+		}
+		p.expectEOF()
+	}
+	p := dialTCP(t, addr)
+	p.send(post("/nothing", "X: a\nY: b")) // nothing but a line feed that is no danger
+	p.response(http.StatusNotFound)
+}
+
 // TestLargeHeader is refused, in a handshake and in a request, first and second, and
 // the log says what to do.
 func TestLargeHeader(t *testing.T) {

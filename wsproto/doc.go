@@ -105,9 +105,10 @@
 // sent no header or was refused. The body of a request is not waited for once
 // the handler has answered: up to 16 KiB of it are, for 50 ms, so that the connection
 // can stay; else the connection ends, after a second at most for the peer to read the answer.
-// A Content-Length beside a Transfer-Encoding is refused with 400; of a request that is not
-// the first of its connection net/http does not tell, and one with a Transfer-Encoding is
-// the last of it.
+// A Content-Length beside a Transfer-Encoding is refused with 400, and so are a folded line,
+// and a length beside a line that breaks the rules. All that is checked of the first
+// request of a connection; of later ones net/http does not tell, so one with a
+// Transfer-Encoding is the last.
 //
 // # Who may connect
 //
@@ -124,7 +125,8 @@
 // Conn's methods take no lock of this package but extra.mu, takeover.mu and
 // stream.mu, under which only netpoll's are taken, and variants.mu of a Prepared, a
 // leaf but for those of its parts; they may be called from anywhere, also from
-// within a Handler. OnStream runs beside the turns, but in the order of messages: the
+// within a Handler. silence.mu is taken when a connection comes or must go, and only
+// netpoll's (Conn.mu) under it; idlePages.mu is a leaf: what it gives is closed after it. OnStream runs beside the turns, but in the order of messages: the
 // next one, and OnClose, wait for it. The closing handshake has one switch,
 // netpoll.Conn.WriteLast: whoever gets to write the close frame first decides code
 // and reason, later writes are refused, and after a close frame was sent or received

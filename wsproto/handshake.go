@@ -85,7 +85,7 @@ func (c *Conn) shake(data []byte) (used int) {
 	refusal := r.parse(data[:end])
 	upgrade := r.isUpgrade()
 	if !upgrade {
-		refusal = r.checkFraming()
+		refusal = r.checkFraming(refusal)
 	}
 	if !upgrade && refusal == nil {
 		c.leave(data)

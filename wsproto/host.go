@@ -69,13 +69,16 @@ func isPrivate(a netip.Addr) bool {
 }
 
 // showsProxy reports whether a request on a plain connection must have come through a
-// proxy that ended TLS, or that writes Host anew, and so not straight from a browser.
+// proxy that ended TLS, or that writes Host anew, and so not straight from a browser. A
+// browser names no port 80 to a plain server, but it does name 443, for a page of
+// http://evil.example:443 for example. So that proves nothing, unless the page is one of
+// https: then the connection would have to use TLS. Without an Origin it proves nothing
+// either, as a page sends none with a GET to its own host.
 func showsProxy(host, origin string) bool {
-	if _, port, err := net.SplitHostPort(host); err == nil && (port == "80" || port == "443") {
-		return true
-	}
 	u, err := url.Parse(origin)
-	return err == nil && u.Scheme == "https" && hostName(u.Host) == hostName(host)
+	secure := err == nil && u.Scheme == "https"
+	_, port, _ := net.SplitHostPort(host)
+	return port == "80" || secure && (port == "443" || hostName(u.Host) == hostName(host))
 }
 
 // unregistrable are domains below which nobody can have a name that is seen everywhere

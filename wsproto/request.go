@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -38,11 +39,6 @@ type Request struct {
 	query  string  // of URI
 	ctx    context.Context
 	http   *http.Request // as it came through net/http, or nil
-}
-
-// field is one line of the header; both slices point into it.
-type field struct {
-	name, value []byte
 }
 
 // Path returns the path of the URI, decoded.
@@ -74,8 +70,9 @@ func (r *Request) values(name string) iter.Seq[[]byte] {
 	}
 }
 
-func (f field) is(name string) bool {
-	return len(f.name) == len(name) && strings.EqualFold(string(f.name), name)
+// has reports whether there is a field of that name, be it empty.
+func (r *Request) has(name string) bool {
+	return slices.ContainsFunc(r.fields, func(f field) bool { return f.is(name) })
 }
 
 // Headers returns a copy of all fields.
@@ -227,11 +224,6 @@ func Refuse(status int, reason string) *Refusal {
 	return &Refusal{Status: status, Reason: reason}
 }
 
-var (
-	crlf  = []byte("\r\n")
-	space = []byte(" ")
-)
-
 // parse takes head, a whole request header with its empty line, apart. It does
 // not judge what is for ws.Upgrader to judge; it refuses what that lets pass, but
 // reads on after the first fault: whether the request is a handshake at all may
@@ -256,30 +248,6 @@ func (r *Request) parse(head []byte) (refusal *Refusal) {
 		}
 	}
 }
-
-func cutLine(p []byte) (line, rest []byte, fault *Refusal) {
-	line, rest, _ = bytes.Cut(p, crlf[1:])
-	if line, ok := bytes.CutSuffix(line, crlf[:1]); ok {
-		return line, rest, nil
-	}
-	return line, rest, Refuse(http.StatusBadRequest, "a header line ends with a bare line feed (RFC 9112, 2.2)")
-}
-
-func parseField(line []byte) (f field, fault *Refusal) {
-	if line[0] == ' ' || line[0] == '\t' {
-		return f, Refuse(http.StatusBadRequest, "a header field is folded over two lines, which RFC 9112, 5.2 forbids")
-	}
-	name, value, ok := bytes.Cut(line, []byte{':'})
-	if !ok || !isToken(name) {
-		return f, Refuse(http.StatusBadRequest, fmt.Sprintf("the header line %.60q has no valid name before a colon (RFC 9112, 5.1)", line))
-	}
-	if bytes.ContainsFunc(value, isControl) {
-		return f, Refuse(http.StatusBadRequest, fmt.Sprintf("the header field %s contains a control character (RFC 9110, 5.5)", name))
-	}
-	return field{name, bytes.Trim(value, " \t")}, nil
-}
-
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // appendCore appends the header with nothing but what ws.Upgrader judges. It
 // takes Upgrade and Connection for single fields, and Upgrade for a single value,
@@ -326,17 +294,25 @@ func (r *Request) check() *Refusal {
 	return r.parseURI()
 }
 
-// checkFraming refuses a request whose body two servers may see end at different places
-// (RFC 9112, 6.1).
-func (r *Request) checkFraming() *Refusal {
-	if r.Get("Content-Length") != "" && r.Get("Transfer-Encoding") != "" {
-		return Refuse(http.StatusBadRequest, "there is a Content-Length as well as a Transfer-Encoding")
-	}
-	return nil
-}
-
 func repeated(name string) *Refusal {
 	return Refuse(http.StatusBadRequest, "the header field "+name+" occurs more than once")
+}
+
+// checkFraming refuses a request that is no handshake and whose body two servers may see
+// end at different places (RFC 9112, 5.2 and 6.1). What net/http makes of it counts then:
+// it joins folded lines, and takes a bare line feed for the end of one. fault is what parse
+// found, if anything.
+func (r *Request) checkFraming(fault *Refusal) *Refusal {
+	length, encoding := r.has("Content-Length"), r.has("Transfer-Encoding")
+	switch {
+	case isFolded(r.head):
+		return errFolded
+	case length && encoding:
+		return Refuse(http.StatusBadRequest, "there is a Content-Length as well as a Transfer-Encoding")
+	case length || encoding:
+		return fault
+	}
+	return nil
 }
 
 // parseURI parts the URI. Nearly all are plain, and cost nothing here.
@@ -380,26 +356,4 @@ func (r *Request) lists(name, token string) bool {
 		}
 	}
 	return false
-}
-
-func hasToken(list, token string) bool {
-	for t := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.TrimSpace(t), token) {
-			return true
-		}
-	}
-	return false
-}
-
-// isToken reports whether p is a token (RFC 9110, 5.6.2).
-func isToken(p []byte) bool {
-	for _, b := range p {
-		switch {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0:
-		default:
-			return false
-		}
-	}
-	return len(p) > 0
 }

@@ -53,9 +53,10 @@ type Server struct {
 	// may be one of a page that had that name point here (DNS rebinding), and is
 	// refused with 421, and logged. Other good names are IP addresses, localhost, the
 	// machine's own name, names without a dot, and those below domains that nobody can
-	// register: .localhost, .local, .internal, .lan, .home.arpa and .test; also that of
-	// a request which shows that a proxy is in front, as no browser names the default
-	// port in Host, nor connects without TLS from a page of https.
+	// register: .localhost, .local, .internal, .lan, .home.arpa and .test. So is the name of
+	// a request which shows that a proxy is in front: its Host names port 80, which no
+	// browser does, or its Origin is a page of https, which connects with TLS only, of
+	// the same name or with port 443 in Host.
 	Hosts []string
 	// Proxies are the proxies in front that are trusted to say what the client's
 	// address is, and which scheme and host it used; none if nil.
@@ -98,10 +99,10 @@ type Server struct {
 	// between two fragments, or in the header of a frame. If MessageTimeout is negative,
 	// nothing bounds a message.
 	MessageTimeout time.Duration
-	// MinRate is the rate in bytes per second below which a message (MessageTimeout), a
-	// stream (StreamTimeout), or the body or the answer of an HTTP request
-	// (HTTPTimeout) uses up its time, and the default of Engine.MinDrain; 1 KiB if 0. If it is negative, each byte gives all
-	// of the time back.
+	// MinRate is a rate in bytes per second; 1 KiB if 0. What is slower uses up its time: a
+	// message its MessageTimeout, a stream its StreamTimeout, the body and the answer of
+	// an HTTP request their HTTPTimeout. If MinRate is negative, each byte gives all of
+	// the time back. Engine.MinDrain is as large, unless it is set.
 	MinRate int
 	// StreamTimeout is what MessageTimeout is, for OnStream as it waits for the bytes of a
 	// stream, and for a [Writer] as it waits that the peer takes some; 60 s if 0.
@@ -134,11 +135,11 @@ type Server struct {
 	TLSConfig *tls.Config
 
 	// Engine configures what is below the protocol. Engine.MaxConns counts HTTP
-	// connections too; when it is reached, handshakes are refused with 503, and
-	// Engine.Reserve, an eighth of it, at least 4 and at most 64, if 0, is for answering
-	// these, and other HTTP requests such as those of health checks. Connections that
-	// idle (see IdleTimeout), or have sent no header yet, are closed before anybody
-	// is refused.
+	// connections too. When it is reached, connections that idle (see IdleTimeout), or
+	// have sent no header yet, are closed to make room; if there are none, handshakes are
+	// refused with 503. Engine.Reserve is for connections beside MaxConns, which get
+	// that answer, or one to an HTTP request such as that of a health check; if 0, it is
+	// an eighth of MaxConns, at least 4 and at most 64.
 	Engine netpoll.Options
 	// Logger gets what an operator has to know; slog.Default() if nil.
 	Logger *slog.Logger
