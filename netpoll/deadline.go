@@ -15,6 +15,18 @@ func (c *Conn) SetDeadline(d time.Duration) {
 	c.mu.Unlock()
 }
 
+// HastenDeadline is SetDeadline for a d above 0, but leaves a deadline that comes earlier.
+func (c *Conn) HastenDeadline(d time.Duration) {
+	c.mu.Lock()
+	if c.phase == live || c.phase == dialing {
+		at, now := c.expires.Load(), c.loop.engine.clock.read()
+		if at == 0 || int32(now.after(d)-at) < 0 {
+			c.expireLocked(d)
+		}
+	}
+	c.mu.Unlock()
+}
+
 func (c *Conn) expireLocked(d time.Duration) {
 	if d <= 0 {
 		c.expires.Store(0)

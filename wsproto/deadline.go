@@ -91,6 +91,22 @@ func (c *Conn) arm(d time.Duration) {
 	c.setDeadlineLocked(d)
 }
 
+// hasten has keepAlive come after d at the latest: what is due earlier stays. Otherwise
+// messages that come in parts, one after another, would put off the ping for ever.
+func (c *Conn) hasten(d time.Duration) {
+	if x := c.extra.Load(); x != nil {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if at := time.Now().Add(d); x.deadlines != nil && (x.deadlines.ping.IsZero() || at.Before(x.deadlines.ping)) {
+			x.deadlines.ping = at
+		}
+	}
+	c.io.HastenDeadline(d)
+	if c.flags.Load()&flagClosed != 0 {
+		c.io.SetDeadline(c.side.closeTimeout)
+	}
+}
+
 // setDeadlineLocked sets the deadline of a connection that is open, unless Close was
 // called meanwhile: then its own deadline stands.
 func (c *Conn) setDeadlineLocked(d time.Duration) {

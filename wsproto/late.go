@@ -17,8 +17,8 @@ var ErrMessageTimeout = fmt.Errorf("wsproto: a message came too slowly: %w", os.
 // connection's deadline is over, which a ping brings about often enough.
 
 // unfinished is called at the end of a read that leaves something begun, or before which
-// something was: used says whether it brought anything on, rest whether it ended within
-// the header of a frame, or a control frame.
+// something was. With used the parser has taken some of what was read; with rest it has
+// left some: the part of a frame's header, or of a control frame.
 func (c *Conn) unfinished(used, rest bool) {
 	s, first := c.side, false
 	if s.message <= 0 || c.flags.Load()&flagClosed != 0 {
@@ -36,7 +36,7 @@ func (c *Conn) unfinished(used, rest bool) {
 		c.mark = now().add(s.message)
 	}
 	if first && c.flags.Load()&flagPinged == 0 && (s.ping <= 0 || s.ping > s.message) {
-		c.arm(s.message) // no ping will look in time
+		c.hasten(s.message) // no ping will look in time
 	}
 }
 

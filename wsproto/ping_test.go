@@ -195,3 +195,43 @@ func TestPingHandlers(t *testing.T) {
 		t.Errorf("after the close frame: %q", <-events)
 	}
 }
+
+// TestPingBetweenParts has a peer that always has a message under way, in parts: it is
+// pinged nevertheless, also if a message may take less time than there is between pings.
+func TestPingBetweenParts(t *testing.T) {
+	for _, read := range []time.Time{{}, time.Now().Add(time.Hour)} {
+		h := echo(t)
+		h.Open = func(c *Conn, _ *Request) { c.SetReadDeadline(read) }
+		s := &Server{Handler: h, PingInterval: 300 * time.Millisecond, MessageTimeout: 200 * time.Millisecond, Engine: brisk}
+		p := dialPeer(t, listen(t, s))
+		pinged := make(chan bool)
+		go func() {
+			defer close(pinged)
+			for {
+				if b0, _, err := readFrame(p.br); err != nil {
+					return
+				} else if b0 == 0x89 {
+					pinged <- true
+					return
+				}
+			}
+		}()
+		in := text("in two parts")
+		p.send(in[:3])
+		for i := 0; ; i++ {
+			if i == 100 {
+				t.Fatal("no ping came among many messages")
+			}
+			select {
+			case ok := <-pinged:
+				if !ok {
+					t.Fatal("the connection ended")
+				}
+			case <-time.After(50 * time.Millisecond):
+				p.send(in[3:] + in[:3])
+				continue
+			}
+			break
+		}
+	}
+}
