@@ -204,6 +204,9 @@ func (e *Refusal) encode(head bool) []byte {
 // accept asks the program.
 func (c *Conn) accept(r *Request) *Refusal {
 	s := c.side.server
+	if len(s.Proxies) > 0 {
+		s.checkForwarded(r.RemoteAddr().Addr(), r.all)
+	}
 	if refusal := s.refuseOrigin(r); refusal != nil {
 		return refusal
 	}

@@ -98,6 +98,7 @@ func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) serve(w http.ResponseWriter, r *http.Request) {
+	p.server.checkForwarded(peerOf(r), r.Header.Values)
 	if refusal := p.server.refusePage(r); refusal != nil {
 		refusal.ServeHTTP(w, r)
 	} else if h := p.server.HTTP; h != nil {

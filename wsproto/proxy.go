@@ -10,13 +10,17 @@ import (
 
 // Proxies are the addresses of the proxies in front of a server that are trusted: a
 // request that comes from one of them is judged by what it says of the client in
-// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host, or, where none of these is
-// present, in Forwarded (RFC 7239), or else in X-Real-IP. From anybody else these
-// fields mean nothing. Nil trusts nobody.
+// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host, or in Forwarded (RFC 7239), or
+// in X-Real-IP. From anybody else these fields mean nothing. Nil trusts nobody.
 //
-// A trusted proxy must append to, or replace, the fields that it uses, and remove
-// X-Forwarded-For if it uses another: what it passes on unchanged was written by the
-// client.
+// A trusted proxy must set, or append to, the fields that it uses and remove all the
+// others of these: what it passes on unchanged was written by the client. Where two kinds
+// name different clients one must be forged, and none is believed: the client's address
+// is the peer's then, and the Server logs what to configure. X-Forwarded-Proto and
+// X-Forwarded-Host of a client cannot be told from a proxy's.
+//
+// What forwards TCP alone, such as ssh -L, socat, or HAProxy in TCP mode, lets all fields
+// of the client pass: it must not be trusted (none).
 type Proxies []netip.Prefix
 
 // proxyWords are the names that ParseProxies knows.
@@ -108,8 +112,19 @@ func (p Proxies) Host(peer netip.Addr, values func(name string) []string) string
 type forwarded struct {
 	client  netip.Addr
 	trusted bool
+	torn    bool // different clients are named: nothing is believed
 	hops    int  // entries of a list that trusted proxies wrote, from its right
-	rfc7239 bool // in Forwarded, as no field of the older kind is present
+	rfc7239 bool // in Forwarded
+}
+
+// kinds are the fields that name the client, and how an entry does it.
+var kinds = [...]struct {
+	field string
+	node  func(entry string) string
+}{
+	{"X-Forwarded-For", func(entry string) string { return entry }},
+	{"Forwarded", func(entry string) string { return parameter(entry, "for") }},
+	{"X-Real-Ip", func(entry string) string { return entry }},
 }
 
 func (p Proxies) forwarded(peer netip.Addr, values func(name string) []string) forwarded {
@@ -117,26 +132,48 @@ func (p Proxies) forwarded(peer netip.Addr, values func(name string) []string) f
 	if !f.trusted {
 		return f
 	}
-	name, node := "X-Forwarded-For", func(entry string) string { return entry }
-	if len(values(name)) == 0 {
-		if len(values("X-Forwarded-Proto")) == 0 && len(values("X-Forwarded-Host")) == 0 && len(values("Forwarded")) > 0 {
-			f.rfc7239 = true
-			name, node = "Forwarded", func(entry string) string { return parameter(entry, "for") }
-		} else {
-			name = "X-Real-Ip"
+	told := f // by the field that counts: the first that names somebody who is not trusted, or the first
+	for i, kind := range kinds {
+		client, hops := p.walk(f.client, values(kind.field), kind.node)
+		if hops == 0 {
+			continue
+		}
+		switch strange := !p.Trust(client); {
+		case strange && !p.Trust(told.client) && client != told.client:
+			return forwarded{client: f.client, torn: true}
+		case told.hops == 0, strange && p.Trust(told.client):
+			told.client, told.hops, told.rfc7239 = client, hops, i == 1
 		}
 	}
-	for entry := range fromRight(values(name)) {
-		f.hops++
+	if told.rfc7239 && (len(values("X-Forwarded-Proto")) > 0 || len(values("X-Forwarded-Host")) > 0) {
+		return forwarded{client: f.client, torn: true} // somebody speaks the older kind, and says no address
+	}
+	return told
+}
+
+// walk goes through a list of addresses that begins at peer, from its right to the first
+// that is not trusted. hops is 0 if nothing is in the list.
+func (p Proxies) walk(peer netip.Addr, list []string, node func(entry string) string) (client netip.Addr, hops int) {
+	client = peer
+	for entry := range fromRight(list) {
+		hops++
 		a, ok := parseNode(node(entry))
 		if !ok {
 			break
 		}
-		if f.client = a; !p.Trust(a) {
+		if client = a; !p.Trust(a) {
 			break
 		}
 	}
-	return f
+	return client, hops
+}
+
+// checkForwarded logs that fields of proxies contradict each other.
+func (s *Server) checkForwarded(peer netip.Addr, values func(name string) []string) {
+	if len(s.Proxies) > 0 && s.Proxies.forwarded(peer, values).torn {
+		s.tornForwards.warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients: none is believed", "proxy", peer,
+			"allow", "have the proxy set or remove each of them, or do not trust it (-trusted-proxies, or Server.Proxies)")
+	}
 }
 
 // of returns what the farthest trusted proxy says: the entry of name that belongs to

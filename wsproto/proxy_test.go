@@ -84,9 +84,16 @@ var proxyTests = []struct {
 		"2001:db8::7", "https", ""},
 	{"Forwarded with a quote left open", "127.0.0.1", http.Header{"Forwarded": {`for="6.6.6.6, for=203.0.113.9`}}, "203.0.113.9", "", ""},
 	{"Forwarded that hides", "127.0.0.1", http.Header{"Forwarded": {"for=203.0.113.9, for=_hidden"}}, "127.0.0.1", "", ""},
-	{"Forwarded of the client", "127.0.0.1", http.Header{"X-Forwarded-For": {"203.0.113.9"}, "Forwarded": {"for=6.6.6.6;proto=https;host=evil.example"}}, "203.0.113.9", "", ""},
+	{"Forwarded of the client", "127.0.0.1", http.Header{"X-Forwarded-For": {"203.0.113.9"}, "Forwarded": {"for=6.6.6.6;proto=https;host=evil.example"}}, "127.0.0.1", "", ""},
 	{"X-Real-IP", "127.0.0.1", http.Header{"X-Real-Ip": {"203.0.113.9"}, "X-Forwarded-Proto": {"https"}}, "203.0.113.9", "https", ""},
-	{"X-Real-IP of the client", "127.0.0.1", http.Header{"X-Real-Ip": {"6.6.6.6"}, "X-Forwarded-For": {"203.0.113.9"}}, "203.0.113.9", "", ""},
+	{"X-Real-IP of the client", "127.0.0.1", http.Header{"X-Real-Ip": {"6.6.6.6"}, "X-Forwarded-For": {"203.0.113.9"}}, "127.0.0.1", "", ""},
+	{"Forwarded of the client beside X-Real-IP", "127.0.0.1", http.Header{"X-Real-Ip": {"203.0.113.9"}, "Forwarded": {"for=6.6.6.6;proto=https"}}, "127.0.0.1", "", ""},
+	{"X-Forwarded-For of the client beside X-Real-IP", "127.0.0.1", http.Header{"X-Real-Ip": {"203.0.113.9"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"6.6.6.6"}}, "127.0.0.1", "", ""},
+	{"Forwarded of the client alone", "127.0.0.1", http.Header{"X-Forwarded-Proto": {"https"}, "Forwarded": {"for=6.6.6.6"}}, "127.0.0.1", "", ""},
+	{"both agree", "127.0.0.1", http.Header{"X-Real-Ip": {"203.0.113.9"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"6.6.6.6, 203.0.113.9"}}, "203.0.113.9", "https", ""},
+	{"X-Real-IP of a proxy between", "127.0.0.1", http.Header{"X-Real-Ip": {"10.1.1.1"}, "X-Forwarded-For": {"203.0.113.9, 10.1.1.1"}}, "203.0.113.9", "", ""},
+	{"the client says it is a proxy", "127.0.0.1", http.Header{"X-Real-Ip": {"203.0.113.9"}, "X-Forwarded-For": {"127.0.0.1"}}, "203.0.113.9", "", ""},
+	{"garbage of the client", "127.0.0.1", http.Header{"X-Real-Ip": {"203.0.113.9"}, "X-Forwarded-For": {"6.6.6.6, unknown"}}, "203.0.113.9", "", ""},
 }
 
 func TestProxies(t *testing.T) {

@@ -146,7 +146,7 @@ type Server struct {
 
 	silent silence
 	// What strangers can cause to be logged:
-	foreignOrigins, foreignHosts, largeHeaders, fullUp sparse
+	foreignOrigins, foreignHosts, largeHeaders, fullUp, tornForwards sparse
 
 	start  sync.Once
 	err    error // of start

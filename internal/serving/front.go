@@ -18,7 +18,7 @@ func ProxiesVar(f *flag.FlagSet, p *wsproto.Proxies) {
 	if err := v.Set(DefaultProxies); err != nil {
 		panic(err)
 	}
-	f.Var(v, "trusted-proxies", "`addresses` of proxies in front, parted by commas: they are believed what they say of the client's\naddress, scheme and host in X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP.\nIt takes addresses, prefixes such as 10.0.0.0/8, and loopback, private or none")
+	f.Var(v, "trusted-proxies", "`addresses` of proxies in front, parted by commas: they are believed what they say of the client's\naddress, scheme and host in X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP.\nThey must set or remove all of these. Use none behind what forwards TCP alone (ssh -L, socat).\nIt takes addresses, prefixes such as 10.0.0.0/8, and loopback, private or none")
 }
 
 // proxies is the flag.Value of ProxiesVar.
