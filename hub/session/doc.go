@@ -21,7 +21,8 @@
 // follows waits in the connection's queue, of which a few goroutines take care when the
 // answer has come. A connection with too many requests that wait is held (see
 // wsproto.Conn.Hold): TCP slows the client down. If all connections together have too many,
-// those that wait already get the error busy.
+// those that hold most get the error busy, or are not read. What a connection that has closed
+// still waits for does not count.
 //
 // # Limits
 //
@@ -48,7 +49,10 @@
 // # Locks
 //
 // receiver.replying comes first: it guards the queue, and replies are written under it, which
-// takes the hub's locks and a connection's. No function of the program is called under it, nor
-// is anything that waits. crew.mu is a leaf. receiver.mu comes last: it is taken under the locks
+// takes the hub's locks and a connection's. It is let go of for each step of a request, which
+// may call the program, or wait for a broker: so no function of the program is called under
+// it, nor is anything that waits. Since Member.Subscribe keeps the member's lock as it waits,
+// nobody looks at the member's subscriptions under replying during a step that subscribes:
+// ends of others are put into queue.ends until then. crew.mu is a leaf. receiver.mu comes last: it is taken under the locks
 // of a connection, and no method of any is called under it.
 package session

@@ -59,8 +59,8 @@ func (r *receiver) dropsDue() {
 	r.conn.WhenDrained(r)
 }
 
-// tellDrops may add to what is pending again by now: little, and seldom. It waits for
-// the request under way, which may be to unsubscribe: after its reply nothing is told.
+// tellDrops may add to what is pending again by now: little, and seldom. It has
+// its place between replies: after that to unsubscribe nothing is told, see forget.
 func (r *receiver) tellDrops() {
 	r.replying.Lock()
 	defer r.replying.Unlock()

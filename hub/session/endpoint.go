@@ -61,18 +61,23 @@ type Options struct {
 	Delay func(m *hub.Member, r *wire.Request) time.Duration
 
 	// MaxData bounds hub.Identity.Data of a connection, which presence tells everybody, in
-	// bytes; 4 KiB if 0. Beyond it the handshake is refused with 413.
+	// bytes; 4 KiB if 0, and never more than hub.Options.MaxPresenceData, which is for all
+	// members, of whatever origin, and so wider. Beyond it the handshake is refused with 413.
 	MaxData int
 	// MaxDataTotal bounds that of all connections together; a 64th of the memory limit if 0,
-	// without limit if negative. Beyond it handshakes that have data are refused with 503.
+	// without limit if negative. Beyond it handshakes that have data are refused with 503,
+	// or, if many come at once, the connection is closed with 1013. hub.Options.MaxPresence
+	// bounds something else: the lists of who is in a topic, where a connection may be in many.
 	MaxDataTotal int64
 	// MaxRequests bounds the requests of a connection that wait for their replies; 64 if 0.
 	// With as many, or 256 KiB of them, the connection is not read until half of them are
 	// answered.
 	MaxRequests int
-	// MaxWaiting bounds the bytes of requests that wait, of all connections together; a
-	// 32nd of the memory limit if 0, without limit if negative. Beyond it a connection that
-	// waits for a reply gets the error busy for its next requests.
+	// MaxWaiting bounds the bytes of requests that wait, of all open connections together; a
+	// 32nd of the memory limit if 0, without limit if negative. What would not fit gets the
+	// error busy, except a connection's first of up to 1 KiB; and so does a connection of
+	// which more waits than eight times what is left: so those that hold most go first. With
+	// 4 KiB by then it is not read, either, until one of its requests is answered.
 	MaxWaiting int64
 	// Background has requests done by so many goroutines, instead of the connections'
 	// turns, for functions and brokers that may wait: one for a connection at a time, and
@@ -91,6 +96,7 @@ func (o *Options) setDefaults(h *hub.Hub) {
 	if o.MaxData <= 0 {
 		o.MaxData = 4 << 10
 	}
+	o.MaxData = min(o.MaxData, h.Options().MaxPresenceData)
 	if o.MaxDataTotal == 0 {
 		o.MaxDataTotal = netpoll.MemoryLimit() / 64
 	}
@@ -141,11 +147,6 @@ func (e *Endpoint) Stats() Stats {
 	return Stats{e.waiting.Load(), e.held.Load(), e.shed.Load(), e.data.Load()}
 }
 
-// crowded reports whether too much waits.
-func (e *Endpoint) crowded() bool {
-	return e.opts.MaxWaiting > 0 && e.waiting.Load() > e.opts.MaxWaiting
-}
-
 // Options returns the options in force, defaults filled in.
 func (e *Endpoint) Options() Options { return e.opts }
 
@@ -184,7 +185,7 @@ func (e *Endpoint) checkData(data []byte) error {
 	case size > e.opts.MaxData:
 		return wsproto.Refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the data that presence tells has %d bytes; at most %d are allowed", size, e.opts.MaxData))
 	case size > 0 && most > 0 && e.data.Load()+int64(size) > most:
-		return wsproto.Refuse(http.StatusServiceUnavailable, "there is no room for more data that presence tells: connect without, or later")
+		return wsproto.Refuse(http.StatusServiceUnavailable, noRoom)
 	}
 	if size > 0 {
 		if err := wire.CheckJSON(data); err != nil {
@@ -193,6 +194,19 @@ func (e *Endpoint) checkData(data []byte) error {
 	}
 	return nil
 }
+
+// takeData counts the data of a connection that opens, unless there is no room any more.
+func (e *Endpoint) takeData(size int64) bool {
+	most := e.opts.MaxDataTotal
+	if size > 0 && e.data.Add(size) > most && most > 0 {
+		e.data.Add(-size)
+		return false
+	}
+	return true
+}
+
+// noRoom is why a connection that has data is refused.
+const noRoom = "there is no room for more data that presence tells: connect without, or later"
 
 func refusal(err error) error {
 	if _, ok := err.(*wsproto.Refusal); ok {

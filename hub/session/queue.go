@@ -11,10 +11,9 @@ import (
 type asked struct {
 	wire.Request
 	step    func(*session, *asked) // what comes next; nil: somebody is asked, or it is done
-	waits   bool                   // for the program
 	passed  bool                   // nothing that comes later can overtake it: it is with the program, or done
 	done    bool
-	counted bool // in Endpoint.waiting
+	counted bool // in Endpoint.waiting: the connection is open, and it could not be answered at once
 	result  *wire.Result
 	err     *wire.Error
 	begun   *hub.Subscription // waits for the reply
@@ -29,8 +28,10 @@ type queue struct {
 	all    []*asked
 	begun  int // of all: these are under way, or done and behind one that is not
 	weight int
-	driven bool // a goroutine goes through it, or is about to: see drive
-	held   bool // the connection
+	driven bool       // a goroutine goes through it, or is about to: see drive
+	steps  bool       // that goroutine is in a step, of the last that has begun, and does not hold the lock
+	held   bool       // the connection
+	ends   []wire.End // due after the step
 
 	id hub.Identity // of a session that opens, and has no member yet
 }
@@ -40,6 +41,13 @@ var queues = sync.Pool{New: func() any { return new(queue) }}
 // maxWeight is how many bytes of requests may wait before a connection is held.
 const maxWeight = 256 << 10
 
+// A connection may have so many bytes of requests wait although Options.MaxWaiting is reached,
+// if it has no others; and, before it is, no more than so many times what is left of it.
+const (
+	modest = 1 << 10
+	share  = 8
+)
+
 // ask puts a request into the queue, and does what can be done at once. It is called in
 // the connection's turn.
 func (s *session) ask(a *asked) {
@@ -48,7 +56,9 @@ func (s *session) ask(a *asked) {
 		s.queue = queues.Get().(*queue)
 	}
 	q := s.queue
-	if len(q.all) > 0 && s.end.crowded() {
+	if s.end.crowded(int64(q.weight), int64(a.weight())) {
+		s.end.shed.Add(1)
+		a.Request = wire.Request{ID: a.ID, Do: a.Do} // the rest is not held
 		a.step = (*session).busy
 	}
 	q.all = append(q.all, a)
@@ -61,17 +71,30 @@ func (s *session) ask(a *asked) {
 		q.driven = true
 		s.drive()
 	}
-	if q = s.queue; q != nil && !a.done {
+	if q = s.queue; q != nil && len(q.all) > 0 && q.all[len(q.all)-1] == a {
 		s.waitLocked(a)
 	}
 	s.replying.Unlock()
 }
 
-// waitLocked notes that a request could not be answered at once.
+// crowded reports whether no more requests may wait of a connection that has some, of so many
+// bytes, already. One of any size may wait alone.
+func (e *Endpoint) crowded(has, more int64) bool {
+	waiting := e.waiting.Load()
+	if e.opts.MaxWaiting <= 0 || waiting == 0 || has+more <= modest && has == 0 {
+		return false
+	}
+	free := e.opts.MaxWaiting - waiting
+	return more > free || has+more > share*free
+}
+
+// waitLocked notes that a request could not be answered at once, or not before others.
 func (s *session) waitLocked(a *asked) {
 	a.counted = true
 	s.end.waiting.Add(int64(a.weight()))
-	if q := s.queue; !q.held && (len(q.all) >= s.end.opts.MaxRequests || q.weight >= maxWeight) {
+	q := s.queue
+	full := len(q.all) >= s.end.opts.MaxRequests || q.weight >= maxWeight
+	if !q.held && (full || q.weight > 4*modest && s.end.crowded(int64(q.weight), 0)) {
 		q.held = true
 		s.end.held.Add(1)
 		s.conn.Hold()
@@ -94,9 +117,15 @@ func (s *session) drive() {
 		a := q.all[i]
 		step := a.step
 		a.step = nil
+		q.steps = true
 		s.replying.Unlock()
 		step(s, a)
 		s.replying.Lock()
+		q.steps = false
+		for _, e := range q.ends {
+			s.endLocked(&e)
+		}
+		q.ends = nil
 	}
 	q.driven = false
 	s.restLocked()
@@ -121,20 +150,35 @@ func (q *queue) next() (i int, ok bool) {
 
 // answerLocked sends the replies that are due.
 func (s *session) answerLocked() {
-	q := s.queue
-	for q.begun > 0 && q.all[0].done && s.replyLocked(q.all[0]) {
+	q, answered := s.queue, false
+	for ; q.begun > 0 && q.all[0].done && s.replyLocked(q.all[0]); answered = true {
 		a := q.all[0]
 		q.all[0] = nil
 		q.all = q.all[1:]
 		q.begun--
 		q.weight -= a.weight()
-		if a.counted {
-			s.end.waiting.Add(-int64(a.weight()))
-		}
+		s.end.discount(a)
 	}
-	if q.held && len(q.all) <= s.end.opts.MaxRequests/2 && q.weight <= maxWeight/2 {
+	if q.held && answered && len(q.all) <= s.end.opts.MaxRequests/2 && q.weight <= maxWeight/2 {
 		q.held = false
 		s.conn.Resume()
+	}
+}
+
+// discount takes a request out of those that wait.
+func (e *Endpoint) discount(a *asked) {
+	if a.counted {
+		a.counted = false
+		e.waiting.Add(-int64(a.weight()))
+	}
+}
+
+// discountLocked takes out all of a connection that has closed: perhaps nobody will answer them.
+func (s *session) discountLocked() {
+	if s.queue != nil {
+		for _, a := range s.queue.all {
+			s.end.discount(a)
+		}
 	}
 }
 
@@ -147,15 +191,24 @@ func (s *session) restLocked() {
 	}
 }
 
-// goOn changes a request for which the program was asked, once, so that its reply or its
-// next step is due. Any goroutine may call it; what it does itself is to send replies.
-func (s *session) goOn(a *asked, change func()) {
-	s.replying.Lock()
-	defer s.replying.Unlock()
-	if !a.waits {
-		return // the program has answered twice
+// question returns what the answer to one question of a request is given to, by any
+// goroutine. It is taken once: if the program answers twice, the second is not for whatever it
+// was asked later.
+func (s *session) question() (goOn func(change func())) {
+	answered := false
+	return func(change func()) {
+		s.replying.Lock()
+		defer s.replying.Unlock()
+		if !answered {
+			answered = true
+			s.goOnLocked(change)
+		}
 	}
-	a.waits = false
+}
+
+// goOnLocked changes a request so that its reply or its next step is due. What it does itself
+// is to send replies.
+func (s *session) goOnLocked(change func()) {
 	change()
 	if s.queue.driven {
 		return
@@ -174,6 +227,12 @@ func (a *asked) finish(result *wire.Result, err error) {
 	if err != nil {
 		a.err = errorOf(err)
 	}
+}
+
+// joins reports whether a step is under way that subscribes: with a broker it may keep the
+// member's lock for a while.
+func (q *queue) joins() bool {
+	return q != nil && q.steps && q.all[q.begun-1].Do == wire.Subscribe
 }
 
 // subscribing reports whether a reply is due that says what has become of the topic.

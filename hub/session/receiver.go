@@ -12,7 +12,7 @@ import (
 type receiver struct {
 	conn *wsproto.Conn
 
-	replying sync.Mutex // first of all: held while a request is handled, or an event told
+	replying sync.Mutex // first of all: guards the queue; held as replies and events are sent, not during a step
 	mu       sync.Mutex
 	waiting  interface{ Schedule() } // of the hub, for the connection to drain
 	drops    *drops                  // nil if there never were any

@@ -23,8 +23,8 @@ var requests = map[string]func(*session, *asked){
 func (s *session) begin(a *asked) {
 	if f := s.end.opts.Delay; f != nil {
 		if d := f(s.member, &a.Request); d > 0 {
-			a.waits = true
-			time.AfterFunc(d, func() { s.goOn(a, func() { a.step = (*session).authorize }) })
+			goOn := s.question()
+			time.AfterFunc(d, func() { goOn(func() { a.step = (*session).authorize }) })
 			return
 		}
 	}
@@ -45,9 +45,9 @@ func (s *session) authorize(a *asked) {
 	o := &s.end.opts
 	switch {
 	case o.AuthorizeAsync != nil:
-		a.waits = true
+		goOn := s.question()
 		o.AuthorizeAsync(s.member, a.Do, a.Topic, func(err error) {
-			s.goOn(a, func() { a.pass(err, (*session).act) })
+			goOn(func() { a.pass(err, (*session).act) })
 		})
 		return
 	case o.Authorize != nil:
@@ -79,7 +79,6 @@ func forbidden(err error) error {
 func (s *session) act(a *asked) { requests[a.Do](s, a) }
 
 func (s *session) busy(a *asked) {
-	s.end.shed.Add(1)
 	a.finish(nil, wire.Errorf(wire.Busy, "the server has too many requests that wait: await some replies, and try again"))
 }
 
@@ -96,8 +95,8 @@ func (s *session) subscribe(a *asked) {
 	a.begun, a.result = sub, &wire.Result{Topic: sub.Topic(), Position: &at, Present: o.Presence}
 	switch o := &s.end.opts; {
 	case o.SubscribedAsync != nil:
-		a.waits = true
-		o.SubscribedAsync(s.member, a.Topic, func(err error) { s.goOn(a, func() { a.checked(err) }) })
+		goOn := s.question()
+		o.SubscribedAsync(s.member, a.Topic, func(err error) { goOn(func() { a.checked(err) }) })
 	case o.Subscribed != nil:
 		a.checked(o.Subscribed(s.member, a.Topic))
 	default:
@@ -122,14 +121,12 @@ func (s *session) drop(a *asked) {
 }
 
 // unsubscribe has the reply come after all messages that were published before.
-// unsubscribe is answered when all that was published before has been handed over.
 func (s *session) unsubscribe(a *asked) {
-	a.waits = true
+	goOn := s.question()
 	err := s.member.UnsubscribeThen(a.Topic, func() {
-		s.goOn(a, func() { a.finish(&wire.Result{Topic: a.Topic}, nil) })
+		goOn(func() { a.finish(&wire.Result{Topic: a.Topic}, nil) })
 	})
 	if err != nil {
-		a.waits = false
 		a.finish(nil, err)
 	}
 }
@@ -141,9 +138,10 @@ func (s *session) publish(a *asked) {
 	}
 	switch o := &s.end.opts; {
 	case o.PublishAsync != nil:
-		a.waits, a.passed = true, true
+		a.passed = true
+		goOn := s.question()
 		o.PublishAsync(s.member, &a.Request, func(rc hub.Receipt, err error) {
-			s.goOn(a, func() { a.published(rc, forbidden(err)) })
+			goOn(func() { a.published(rc, forbidden(err)) })
 		})
 	case o.Publish != nil:
 		rc, err := o.Publish(s.member, &a.Request)

@@ -21,13 +21,17 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	s.conn = c
 	id := s.queue.id
 	s.queue = nil
+	if !s.end.takeData(int64(len(id.Data))) {
+		c.Close(wsproto.TryAgainLater, noRoom)
+		return
+	}
+	s.data = uint32(len(id.Data))
 	m, err := s.end.hub.NewMember(s, id, hub.SubscribeOptions{Wrapped: true, Paused: true})
 	if err != nil {
 		c.Close(CloseCode(err), wire.Plain(err))
 		return
 	}
-	s.member, s.data = m, uint32(len(id.Data))
-	s.end.data.Add(int64(s.data))
+	s.member = m
 	s.tell((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
 	if m.User() != "" {
 		m.Subscription(hub.UserTopic(m.User())).Resume()
@@ -46,33 +50,56 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 		c.Close(wsproto.InvalidPayload, `a request is a JSON object, such as {"id":1,"do":"ping"}`)
 		return
 	case err != nil:
-		a.step = func(*session, *asked) { a.finish(nil, wire.ErrorOf(err, wire.BadRequest)) }
+		a.refuse(wire.ErrorOf(err, wire.BadRequest))
 	case requests[r.Do] == nil:
-		a.step = func(*session, *asked) { a.finish(nil, wire.UnknownRequest(r.Do)) }
+		a.refuse(wire.UnknownRequest(r.Do))
 	}
 	s.ask(a)
 }
 
+// refuse has the reply be an error. Nothing else of the request is held.
+func (a *asked) refuse(err *wire.Error) {
+	a.Request = wire.Request{ID: a.ID}
+	a.step = func(_ *session, a *asked) { a.finish(nil, err) }
+}
+
 // OnClose ends all that the connection takes part in.
 func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
-	if s.member != nil {
+	s.replying.Lock()
+	s.discountLocked()
+	joins := s.queue.joins()
+	s.replying.Unlock()
+	switch {
+	case s.member == nil:
+	case joins:
+		go s.member.Leave() // it waits for the step, and so for the broker
+	default:
 		s.member.Leave()
-		s.end.data.Add(-int64(s.data))
 	}
+	s.end.data.Add(-int64(s.data))
 	s.stop()
 }
 
 // Ended says that the server has ended a subscription, but not before the client knows
 // that it has it; and not if the client, told so by a reply, has subscribed anew: that
-// one has not ended.
+// one has not ended. Whether it has cannot be seen while a step subscribes to anything.
 func (s *session) Ended(topic string, code wsproto.Code, reason string) {
 	s.replying.Lock()
 	defer s.replying.Unlock()
-	if s.member.Subscription(topic) != nil || s.queue.subscribing(topic) {
+	e := wire.End{Topic: topic, Code: int(code), Reason: reason}
+	if q := s.queue; q.joins() {
+		q.ends = append(q.ends, e)
 		return
 	}
-	s.forget(topic)
-	s.tell((&wire.End{Topic: topic, Code: int(code), Reason: reason}).Append(nil))
+	s.endLocked(&e)
+}
+
+func (s *session) endLocked(e *wire.End) {
+	if s.queue.subscribing(e.Topic) || s.member.Subscription(e.Topic) != nil {
+		return
+	}
+	s.forget(e.Topic)
+	s.tell(e.Append(nil))
 }
 
 // replyLocked says what a request has come to. It reports false if a subscription must
@@ -85,9 +112,9 @@ func (s *session) replyLocked(a *asked) bool {
 	case a.begun != nil && s.member.Subscription(a.begun.Topic()) != a.begun:
 		a.err = wire.Errorf(wire.Unavailable, "the subscription has ended before it was told that it had begun: try again")
 	}
-	if a.err == nil && !s.reply(a.ID, a.result) {
-		a.err = wire.Errorf(wire.Unavailable, "the reply does not fit into what may be pending: read what there is, and ask again")
-		if a.begun != nil {
+	if a.err == nil {
+		a.err = s.reply(a.ID, a.result)
+		if a.err != nil && a.begun != nil {
 			a.done, a.step = false, (*session).drop
 			return false
 		}
@@ -101,17 +128,20 @@ func (s *session) replyLocked(a *asked) bool {
 	return true
 }
 
-// reply reports false if there is no room for the reply.
-func (s *session) reply(id uint64, result *wire.Result) bool {
+// reply returns an error if there is no room for the reply.
+func (s *session) reply(id uint64, result *wire.Result) *wire.Error {
 	if id == 0 {
-		return true
+		return nil
 	}
 	p, err := (&wire.Reply{ID: id, OK: result}).Append(nil)
 	if err != nil {
 		s.conn.Close(wsproto.InternalError, wire.Plain(err)) // all that is in it is known to be JSON
-		return true
+		return nil
 	}
-	return s.conn.Send(wsproto.Text, p) != wsproto.Full
+	if s.conn.Send(wsproto.Text, p) != wsproto.Full {
+		return nil
+	}
+	return wire.Errorf(wire.Unavailable, "the reply has %d bytes, so with it more would be pending for this connection than MaxPending allows: read what there is, and ask again", len(p))
 }
 
 func (s *session) fail(id uint64, e *wire.Error) {
