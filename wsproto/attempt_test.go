@@ -164,9 +164,14 @@ func TestUserinfo(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, bad := range []string{"ftp://ada:s3cret@x/", "ws://ada:s3cret@x:port/", "ws://ada:s3cret/@x/", "ws://ada:s3cret@/", "ws://ada:s3cret@nobody.invalid/", "ws://ada:s3cret@%zz/"} {
+	for _, bad := range []string{"ftp://ada:s3cret@x/", "ws://ada:s3cret@x:port/", "ws://ada:s3cret/@x/", "ws://ada:s3cret@/", "ws://ada:s3cret@nobody.invalid/", "ws://ada:s3cret@%zz/",
+		"http//ada:s3cret@x", "ada:s3cret@x", "//ada:s3cret@x", "ws:ada:s3cret@x"} {
 		if _, err := Dial(t.Context(), bad, nil); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", bad, err)
+		}
+		k := &Client{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(bad) }}
+		if _, err := k.Dial(t.Context(), "ws://x/", nil); err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("the proxy %s: %v", bad, err)
 		}
 	}
 }

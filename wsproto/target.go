@@ -3,11 +3,13 @@ package wsproto
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -47,9 +49,18 @@ func parseURL(rawURL string) (*url.URL, error) {
 	case err != nil:
 		return nil, fmt.Errorf("wsproto: %w", err)
 	case u.Scheme != "ws" && u.Scheme != "wss", u.Hostname() == "":
-		return nil, fmt.Errorf("wsproto: %q is no WebSocket URL: %s", u.Redacted(), like)
+		return nil, fmt.Errorf("wsproto: %s is no WebSocket URL: %s", shown(u), like)
 	}
 	return u, nil
+}
+
+// shown quotes a URL of which little is known, unless a password may be anywhere in it: that
+// of "http//user:password@host" is in the path.
+func shown(u *url.URL) string {
+	if u.User == nil && strings.Contains(u.String(), "@") {
+		return "what was given"
+	}
+	return strconv.Quote(u.Redacted())
 }
 
 // targetOf returns the target without addresses.
@@ -139,13 +150,16 @@ func (k *Client) proxyFor(u *url.URL) (*url.URL, error) {
 	plain.Scheme = map[string]string{"ws": "http", "wss": "https"}[u.Scheme]
 	plain.User = nil
 	proxy, err := find(&http.Request{Method: http.MethodGet, URL: &plain, Host: u.Host, Header: k.Header})
+	var wrong *url.Error
 	switch {
+	case errors.As(err, &wrong) && strings.Contains(wrong.URL, "@"):
+		return nil, fmt.Errorf("wsproto: the URL of the proxy for %s cannot be parsed: %%-encode what is special in a user or password", u.Host)
 	case err != nil:
 		return nil, fmt.Errorf("wsproto: the proxy for %s: %w", u.Host, err)
 	case proxy == nil:
 		return nil, nil
 	case proxy.Scheme != "http" || proxy.Hostname() == "":
-		return nil, fmt.Errorf("wsproto: the proxy %s is not supported: its URL must begin with http://", proxy.Redacted())
+		return nil, fmt.Errorf("wsproto: the proxy %s is not supported: its URL must begin with http://", shown(proxy))
 	}
 	return proxy, nil
 }

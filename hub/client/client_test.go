@@ -214,7 +214,7 @@ func TestHandlerUsesTheClient(t *testing.T) {
 // Handlers that are late are waited for: what they have not got is bounded.
 func TestBacklog(t *testing.T) {
 	s := rig.Serve(t, kept(hub.History{Messages: 1000}))
-	c := dial(t, s.Addr, &client.Options{Backlog: 100})
+	c := dial(t, s.Addr, &client.Options{Backlog: 1000})
 	n, proceed := &numbers{t: t}, make(chan struct{})
 	sub, err := c.Subscribe(t.Context(), "load", nil, func(m client.Message) {
 		<-proceed
@@ -246,7 +246,7 @@ func TestCloseWhileHandlerBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := dial(t, s.Addr, &client.Options{Backlog: 100, Engine: engine})
+	c := dial(t, s.Addr, &client.Options{Backlog: 1000, Engine: engine})
 	proceed := make(chan struct{})
 	defer close(proceed)
 	sub, err := c.Subscribe(t.Context(), "load", nil, func(m client.Message) { <-proceed })

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -90,6 +91,57 @@ func TestUnreadableMessages(t *testing.T) {
 	}
 	if n := c.Unreadable(); n != 11 || len(got) != 0 {
 		t.Errorf("%d were skipped, and %d more came", n, len(got))
+	}
+}
+
+// What a server says that is none of a program's messages waits within the backlog, too: the
+// connection is not read while a callback blocks.
+func TestBacklogOfWhatIsNoMessage(t *testing.T) {
+	const said = 50_000
+	for what, text := range map[string]string{"unreadable": "x", "changes": "", "drops": `{"dropped":"a","messages":1}`} {
+		t.Run(what, func(t *testing.T) {
+			addr := scripted(t, nil, func(c *wsproto.Conn, r wire.Request) {
+				c.SendText(fmt.Sprintf(`{"id":%d,"ok":{"topic":"a","position":"x:1"}}`, r.ID))
+				if r.Do != wire.Subscribe {
+					return
+				}
+				go func() {
+					for i := range said {
+						p := text
+						if what == "changes" {
+							p = fmt.Sprintf(`{"presence":"a","joined":[{"id":"b","data":%d}]}`, i)
+						}
+						for c.SendText(p) == wsproto.Full {
+							time.Sleep(time.Millisecond) // the client does not read
+						}
+					}
+				}()
+			})
+			var called atomic.Int64
+			proceed := make(chan struct{})
+			block := func() {
+				called.Add(1)
+				<-proceed
+			}
+			c := dial(t, addr, &client.Options{Backlog: 10_000, OnUnreadable: func(error) { block() }})
+			_, err := c.Subscribe(t.Context(), "a", &client.SubscribeOptions{
+				OnDrop: func(int64) { block() }, OnPresence: func(_, _ []wire.Person) { block() },
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rig.Eventually(t, "a call", func() bool { return called.Load() == 1 })
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if _, err := c.Presence(ctx, "a"); err == nil {
+				t.Error("the connection is read")
+			}
+			if n := c.Unreadable(); n > 100 {
+				t.Errorf("%d wait", n)
+			}
+			close(proceed)
+			rig.Eventually(t, "the others", func() bool { return called.Load() == said })
+		})
 	}
 }
 

@@ -41,8 +41,9 @@ func (l *link) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 		l.fail(wsproto.ProtocolFault, ErrProtocol)
 	case errors.Is(err, wire.ErrNoEvent): // of a later version
 	case err != nil:
-		l.client.skipped(l, &e, err)
-	case e.Hello != nil:
+		l.client.skipped(l, &e, err, len(payload))
+		l.client.events.await()
+	case e.Hello != nil && !l.greets:
 		l.greets = true
 		conn.SetReadDeadline(time.Time{})
 		l.client.opened(l, e.Hello)
@@ -76,7 +77,7 @@ func (c *Client) has(l *link) bool {
 }
 
 // skipped reports a message that cannot be read. If it is a reply, its call has failed.
-func (c *Client) skipped(l *link, e *wire.Event, err error) {
+func (c *Client) skipped(l *link, e *wire.Event, err error, size int) {
 	err = fmt.Errorf("%w: %w", ErrUnreadable, err)
 	first := c.unreadable.Add(1) == 1
 	c.mu.Lock()
@@ -88,7 +89,7 @@ func (c *Client) skipped(l *link, e *wire.Event, err error) {
 		c.settleLocked(e.Reply.ID, nil, err)
 	}
 	if f := c.opts.OnUnreadable; f != nil {
-		c.events.add(0, func() { f(err) })
+		c.events.add(size, func() { f(err) })
 	} else if first || time.Since(c.warned) > time.Minute {
 		c.warned = time.Now()
 		slog.Warn("a message was skipped", "error", err, "skipped", c.Unreadable())
@@ -114,11 +115,11 @@ func (c *Client) received(l *link, e *wire.Event, size int) {
 		c.settleLocked(e.Reply.ID, e.Reply.OK, nil)
 	case e.Change != nil:
 		if s := c.subs[e.Change.Topic]; s != nil && s.live {
-			s.changeLocked(e.Change.Joined, e.Change.Left)
+			s.changeLocked(e.Change.Joined, e.Change.Left, size)
 		}
 	case e.Dropped != nil:
 		if s := c.subs[e.Dropped.Topic]; s != nil && s.live {
-			s.tellLocked(0, bind(s.opts.OnDrop, e.Dropped.Messages))
+			s.tellLocked(size, bind(s.opts.OnDrop, e.Dropped.Messages))
 		}
 	case e.End != nil:
 		if s := c.subs[e.End.Topic]; s != nil && s.live {

@@ -41,7 +41,8 @@ type Options struct {
 
 	// MaxCalls bounds the calls that wait for a reply or the connection; 10,000 if 0.
 	MaxCalls int
-	// Backlog is for how many bytes of messages callbacks may be late; 4 MiB if 0.
+	// Backlog is for how many bytes callbacks may be late; 4 MiB if 0. Each counts 256 bytes,
+	// and the message that it is called for. Beyond it the connection is not read.
 	Backlog int
 
 	// OnOpen is called when the client is connected, for the first time or again.

@@ -27,8 +27,12 @@ func newQueue(limit int) *queue {
 	return q
 }
 
+// eventSize is about what it takes to have a callback wait, beside its message.
+const eventSize = 256
+
 // add never blocks: see await.
 func (q *queue) add(size int, run func()) {
+	size += eventSize
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, job{run, size})

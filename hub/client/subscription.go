@@ -252,7 +252,11 @@ func (s *Subscription) begunLocked(ok *wire.Result, gap *Gap) {
 			left = append(left, wire.Person{ID: p.ID})
 		}
 	}
-	s.changeLocked(present, left)
+	size := 0
+	for _, p := range present {
+		size += len(p.ID) + len(p.Data)
+	}
+	s.changeLocked(present, left, size)
 }
 
 func (s *Subscription) messageLocked(m *wire.Message, size int) {
@@ -280,7 +284,7 @@ func (s *Subscription) ownLocked(at hub.Position) {
 }
 
 // changeLocked keeps who is there.
-func (s *Subscription) changeLocked(joined, left []wire.Person) {
+func (s *Subscription) changeLocked(joined, left []wire.Person, size int) {
 	var came, went []wire.Person
 	for _, p := range left {
 		if old, was := s.present[p.ID]; was { // with its data
@@ -295,7 +299,7 @@ func (s *Subscription) changeLocked(joined, left []wire.Person) {
 		}
 	}
 	if f := s.opts.OnPresence; f != nil && len(came)+len(went) > 0 {
-		s.tellLocked(0, func() { f(came, went) })
+		s.tellLocked(size, func() { f(came, went) })
 	}
 }
 
