@@ -23,6 +23,7 @@ var ErrShed = errors.New("netpoll: closed to free memory: the peers take too lit
 // and what leaves is no more than is needed.
 type budget struct {
 	high, low int64        // shed from the one down to the other
+	hard      int64        // above this the next best connection is shed, if the heaviest is busy
 	step      uint         // the power of two of a loop's bytes between two looks at the total
 	mu        sync.Mutex   // one sheds at a time; who adds meanwhile waits for it
 	shed      atomic.Int64 // connections, ever
@@ -37,11 +38,12 @@ const mostStep = 16
 // and for the writes that are on their way, and frees another one at a time.
 func (b *budget) init(most, loops int) {
 	if most < 0 {
-		b.high, b.step = math.MaxInt64, mostStep
+		b.high, b.hard, b.step = math.MaxInt64, math.MaxInt64, mostStep
 		return
 	}
 	b.high = int64(most - most/16)
 	b.low = int64(most - most/8)
+	b.hard = int64(most - most/32)
 	b.step = uint(min(max(bits.Len(uint(most/16/loops)), 1)-1, mostStep))
 }
 
@@ -112,8 +114,7 @@ func (c *Conn) weighLocked(n int) {
 // listLocked has c in the list of class.
 func (c *Conn) listLocked(class uint8) {
 	if r := c.rareLocked(); r.load.class != class {
-		r.load.conn = c
-		c.loop.heavy.move(&r.load, class)
+		c.loop.heavy.moveLocked(c, class)
 	}
 }
 
@@ -141,28 +142,57 @@ func (e *Engine) checkBudget(self *Conn) {
 	if e.held() <= b.high { // somebody else did it
 		return
 	}
-	for e.held() > b.low {
-		if !e.shedHeaviest(self) { // many that hold little, or others have the locks
-			b.scan.Store(true)
-			e.monitor.arm()
-			return
-		}
+	if e.shedHeavyLocked(self) != shedEnough {
+		b.scan.Store(true)
+		e.monitor.arm()
 	}
 }
 
-func (e *Engine) shedHeaviest(self *Conn) bool {
-	for class := loadClasses - 1; class > 0; class-- {
-		for _, l := range e.loops {
-			if c := l.heavy.pick(class, self); c != nil {
-				c.shedLocked()
-				if c != self {
-					c.mu.Unlock()
-				}
-				return true
-			}
+// shedResult says how shedding went.
+type shedResult uint8
+
+const (
+	shedEnough shedResult = iota
+	shedBusy              // others have locked the heaviest, and there is still some room
+	shedNone              // no connection that holds much is left
+)
+
+// shedHeavyLocked closes the heaviest connections until there is room. budget.mu is
+// locked, and self, if it is not nil.
+func (e *Engine) shedHeavyLocked(self *Conn) shedResult {
+	for e.held() > e.budget.low {
+		c, busy := e.heaviest(self)
+		if c == nil && busy {
+			return shedBusy
+		}
+		if c == nil {
+			return shedNone
+		}
+		c.shedLocked()
+		if c != self {
+			c.mu.Unlock()
 		}
 	}
-	return false
+	return shedEnough
+}
+
+// heaviest returns one of the heaviest connections, locked. While there is some room
+// left, it returns none if others have locked those of the heaviest class: a lighter one
+// must not go in their place.
+func (e *Engine) heaviest(self *Conn) (c *Conn, busy bool) {
+	for class := loadClasses - 1; class > 0; class-- {
+		for _, l := range e.loops {
+			c, b := l.heavy.pick(class, self)
+			if c != nil {
+				return c, false
+			}
+			busy = busy || b
+		}
+		if busy && e.held() <= e.budget.hard {
+			return nil, true
+		}
+	}
+	return nil, busy
 }
 
 // shedLocked closes c to free what it holds.
@@ -185,13 +215,24 @@ func (c *Conn) cutLocked(err error) bool {
 	return cut
 }
 
-// scanBudget is the monitor's part, for memory that is held by many light connections,
-// or by buffers of which none is answerable: it closes those that hold, or keep
-// others' buffers of, more than their equal share, of whom there is at least one as
-// long as the total is too large.
+// scanBudget is the monitor's part. It tries again where the heaviest connections were
+// locked. For memory that is held by many light ones, or by buffers for which none
+// answers, it closes those that hold, or keep others' buffers of, more than their equal
+// share: there is at least one as long as the total is too large.
 func (m *monitor) scanBudget() {
 	e := m.engine
 	if !e.budget.scan.Swap(false) {
+		return
+	}
+	e.budget.mu.Lock()
+	done := e.shedHeavyLocked(nil)
+	e.budget.mu.Unlock()
+	switch done {
+	case shedEnough:
+		return
+	case shedBusy:
+		e.budget.scan.Store(true)
+		m.arm()
 		return
 	}
 	share := int(e.budget.low / max(1, e.open.Load()))

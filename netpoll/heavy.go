@@ -10,9 +10,9 @@ import (
 // load is the place of a connection that holds much of the memory that
 // Options.TotalPending bounds: by the list that it is in, another finds it.
 type load struct {
-	conn       *Conn
 	class      uint8 // changed under Conn.mu and heavy.mu; 0 in no list
-	prev, next *load // guarded by heavy.mu
+	conn       *Conn // guarded by heavy.mu, like the next
+	prev, next *load
 }
 
 // heavy lists the connections of a loop that hold some memory by the power of two of how
@@ -41,10 +41,13 @@ func (h *heavy) init() {
 	}
 }
 
-// move puts n at the end of the list of class, or into none if that is 0.
-func (h *heavy) move(n *load, class uint8) {
+// moveLocked puts c, which is locked, at the end of the list of class, or into none if
+// that is 0.
+func (h *heavy) moveLocked(c *Conn, class uint8) {
+	n := &c.rare.load
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	n.conn = c
 	if n.class > 0 {
 		n.prev.next, n.next.prev = n.next, n.prev
 		n.prev, n.next = nil, nil
@@ -57,9 +60,10 @@ func (h *heavy) move(n *load, class uint8) {
 }
 
 // pick returns a connection of class, locked: the one that has been in it for longest
-// whose lock is free, or self, which the caller has locked already. nil if there is none.
-// It waits for no connection's lock, so it may be called under that of another.
-func (h *heavy) pick(class int, self *Conn) *Conn {
+// whose lock is free, or self, which the caller has locked already. nil if there is none;
+// then busy reports whether there is one that others have locked. It waits for no
+// connection's lock, so it may be called under that of another.
+func (h *heavy) pick(class int, self *Conn) (c *Conn, busy bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	head := &h.lists[class]
@@ -68,15 +72,17 @@ func (h *heavy) pick(class int, self *Conn) *Conn {
 		if n == head {
 			break
 		}
-		if n.conn == self || n.conn.mu.TryLock() {
-			if n.conn.phase < dying {
-				return n.conn
-			}
-			if n.conn != self { // what it holds is free soon
-				n.conn.mu.Unlock()
-			}
+		c, n = n.conn, n.next
+		if c != self && !c.mu.TryLock() {
+			busy = true
+			continue
 		}
-		n = n.next
+		if c.phase < dying {
+			return c, false
+		}
+		if c != self { // what it holds is free soon
+			c.mu.Unlock()
+		}
 	}
-	return nil
+	return nil, busy
 }
