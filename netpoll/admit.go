@@ -82,6 +82,17 @@ func (a *admission) own(fd int, key netip.Addr) bool {
 	return true
 }
 
+// ownsAll reports whether peer has as many connections as one address may.
+func (a *admission) ownsAll(peer netip.Addr) bool {
+	if a.perAddr == 0 {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := a.owners[OwnerOf(peer)]
+	return o != nil && o.conns >= a.perAddr
+}
+
 // setLocked notes o, or nil, as the owner of fd.
 func (a *admission) setLocked(fd int, o *owner) {
 	if fd >= len(a.byFD) && o != nil {
@@ -193,9 +204,3 @@ func (e *Engine) Full() bool {
 	a := &e.admission
 	return a.limit > 0 && a.taken.Load() > a.limit
 }
-
-// MakeRoom has f called, on a listener's goroutine, for each connection that is accepted
-// when as many are open as Options.MaxConns allows. It reports whether it has closed a
-// connection that matters less; then the listener waits a moment for that one's place
-// before it refuses. Called before Listen.
-func (e *Engine) MakeRoom(f func() bool) { e.admission.makeRoom = f }

@@ -36,7 +36,9 @@ func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener
 		return nil, errors.New("netpoll: ListenTLS needs a TLS.Config")
 	}
 	return e.Listen(addr, func() Handler {
-		return &greeter{early: newEarly(e, &e.greets), tls: &t, accept: accept}
+		g := &greeter{early: newEarly(e, &e.greets), tls: &t, accept: accept}
+		g.places.greet(&g.early)
+		return g
 	})
 }
 

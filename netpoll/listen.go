@@ -170,7 +170,9 @@ func (l *Listener) acceptAll(b *backoff) error {
 func (l *Listener) take(fd int, peer netip.Addr) {
 	e := l.engine
 	e.accepted.Add(1)
-	l.makeRoom()
+	if !e.admission.ownsAll(peer) { // else it is refused anyway
+		l.makeRoom()
+	}
 	if !e.admission.accept(fd, peer) {
 		e.admission.refused.Add(1)
 		unix.Close(fd)
@@ -178,27 +180,11 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 	}
 	h := l.accept()
 	if h == nil || e.attach(h, fd, live, nil) != nil {
+		if g := earlyOf(h); g != nil {
+			g.places.drop(g)
+		}
 		e.admission.refused.Add(1)
 		e.drop(fd)
-	}
-}
-
-// roomTime is for how long a listener waits for a place that Engine.MakeRoom's function has promised.
-const roomTime = 50 * time.Millisecond
-
-// makeRoom has the protocol close a connection if this one is beyond MaxConns. It waits
-// only when there is no reserve left either; who is next waits in the kernel's queue.
-func (l *Listener) makeRoom() {
-	e := l.engine
-	if e.admission.makeRoom == nil || !e.admission.atLimit() || !e.admission.makeRoom() {
-		return
-	}
-	for end := time.Now().Add(roomTime); e.admission.atMost() && time.Now().Before(end); {
-		select {
-		case <-l.stop:
-			return
-		case <-time.After(time.Millisecond):
-		}
 	}
 }
 

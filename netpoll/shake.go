@@ -24,8 +24,9 @@ type early struct {
 	until  time.Time
 	shaker *shaker // nil before enter
 	// Guarded by places.mu.
-	waiting *list.Element // for a place
-	granted bool          // a place is kept for it
+	greeting *list.Element // in shakes.greeting
+	waiting  *list.Element // for a place
+	granted  bool          // a place is kept for it
 }
 
 func newEarly(e *Engine, k *shakes) early {
@@ -183,16 +184,19 @@ func (s *shake) block(f func() error) (err error) {
 	return err
 }
 
-// awaited is the socket of a handshake, which notes when it waits for the client.
+// awaited is the socket of a handshake, which notes from when to when the client owes a
+// flight.
 type awaited struct {
 	*os.File
 	shake *shake
 }
 
 func (a awaited) Read(p []byte) (int, error) {
-	k := a.shake.places
-	k.awaits(a.shake, true)
-	n, err := a.File.Read(p)
-	k.awaits(a.shake, false)
-	return n, err
+	a.shake.places.awaits(a.shake)
+	return a.File.Read(p)
+}
+
+func (a awaited) Write(p []byte) (int, error) {
+	a.shake.places.answers(a.shake)
+	return a.File.Write(p)
 }

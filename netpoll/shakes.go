@@ -12,7 +12,8 @@ import (
 )
 
 // ErrTLSShed says that a TLS handshake had to give way: its client was silent while one
-// of another address waited for a place, or too many of its address wait.
+// of another address waited for a place, too many of its address wait, or there was no
+// place for another connection (Options.MaxConns).
 var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and this one had to give way")
 
 // shakes are the TLS handshakes of an engine, in one of both roles: if it calls
@@ -23,10 +24,14 @@ var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and
 // Places are shared by address (see OwnerOf). A place that comes free goes to the
 // address that has the fewest, of some that have waited for longest. If none comes
 // free, one is taken away from a client that owes the next flight: from the address
-// that has the most, and the one that has been silent for longest. So who sends a
-// ClientHello and stops keeps a place only as long as no other address wants it.
+// that has the most, and the one that has owed it for longest, however it comes: a byte
+// now and then does not count. So a client that sends a ClientHello and stops keeps a
+// place only as long as no other address wants it.
+//
+// Connections take places of Options.MaxConns, too: see makeRoom for how those give way.
 type shakes struct {
-	evicts  bool // as servers do: whom we call ourselves is no stranger
+	evicts  bool // only those of clients: the engine chooses itself whom it calls
+	bounded bool // by MaxConns, so that greeting is kept
 	places  int
 	mostAll int // that wait
 	mostOne int // of these, of one address
@@ -34,7 +39,9 @@ type shakes struct {
 	mu       sync.Mutex
 	free     int
 	shakers  map[netip.Addr]*shaker
-	order    list.List // of those that wait, *shaker: who got a place goes to the end
+	greeting list.List // of those whose ClientHello has not come, *early: the oldest first
+	order    list.List // of those that wait, *shaker: one that got a place goes to the end
+	crowds   crowds    // of the same
 	quiet    list.List // of those with silent clients, *shaker
 	waiting  int
 	evicting int // places that will be free at once
@@ -53,6 +60,8 @@ type shaker struct {
 	waiting  list.List     // of *early
 	silent   list.List     // of *shake: the longest first
 	inOrder  *list.Element // in shakes.order, while somebody waits
+	inCrowd  *list.Element // in shakes.crowds, likewise
+	crowd    int           // in the list of which number there
 	inQuiet  *list.Element // in shakes.quiet, while somebody is silent
 	evicting int
 }
@@ -70,6 +79,7 @@ const (
 
 func (k *shakes) init(o Options, evicts bool) {
 	k.places, k.free, k.evicts = o.TLSHandshakes, o.TLSHandshakes, evicts
+	k.bounded = evicts && o.MaxConns > 0
 	k.mostAll, k.mostOne = o.TLSWaiting, (o.TLSWaiting+1)/2
 	if !evicts || o.TLSWaiting < 0 {
 		k.mostAll, k.mostOne = 1<<30, 1<<30
@@ -86,6 +96,7 @@ func (k *shakes) enter(g *early) bool {
 		key = OwnerOf(g.conn.RemoteAddr().Addr())
 	}
 	k.mu.Lock()
+	k.greetedLocked(g)
 	if g.granted {
 		g.granted = false
 		k.mu.Unlock()
@@ -107,11 +118,16 @@ func (k *shakes) enter(g *early) bool {
 	shed := k.waitLocked(g)
 	k.evictLocked(time.Now())
 	k.mu.Unlock()
-	if shed != nil {
-		k.shed.Add(1)
-		shed.conn.Close(ErrTLSShed)
-	}
+	k.close(shed)
 	return false
+}
+
+// close has g, if it is not nil, give way.
+func (k *shakes) close(g *early) {
+	if g != nil {
+		k.shed.Add(1)
+		g.conn.Close(ErrTLSShed)
+	}
 }
 
 func (k *shakes) shakerLocked(key netip.Addr) *shaker {
@@ -140,26 +156,32 @@ func (k *shakes) waitLocked(g *early) (shed *early) {
 		return g
 	}
 	g.waiting = c.waiting.PushBack(g)
+	k.crowds.update(c)
 	if c.inOrder == nil {
 		c.inOrder = k.order.PushBack(c)
 	}
 	if k.waiting++; k.waiting <= k.mostAll {
 		return nil
 	}
-	most := c
-	for e := k.order.Front(); e != nil; e = e.Next() {
-		if o := e.Value.(*shaker); o.waiting.Len() > most.waiting.Len() {
-			most = o
-		}
+	return k.lastWaitingLocked()
+}
+
+// lastWaitingLocked takes out the last that waits of the address that has the most of
+// them; nil if none waits.
+func (k *shakes) lastWaitingLocked() *early {
+	c := k.crowds.largest()
+	if c == nil {
+		return nil
 	}
-	shed = most.waiting.Back().Value.(*early)
-	k.unwaitLocked(shed)
-	return shed
+	g := c.waiting.Back().Value.(*early)
+	k.unwaitLocked(g)
+	return g
 }
 
 func (k *shakes) unwaitLocked(g *early) {
 	c := g.shaker
 	c.waiting.Remove(g.waiting)
+	k.crowds.update(c)
 	g.waiting = nil
 	k.waiting--
 	if c.waiting.Len() == 0 {
@@ -183,7 +205,7 @@ func (k *shakes) nextLocked() (next *shaker) {
 }
 
 // leave ends the place that c has, of a handshake that was evicted or not, and gives it
-// to who waits.
+// to one that waits.
 func (k *shakes) leave(c *shaker, evicted bool) {
 	k.mu.Lock()
 	if evicted {
@@ -211,6 +233,7 @@ func (k *shakes) leave(c *shaker, evicted bool) {
 // drop forgets g, which is closed.
 func (k *shakes) drop(g *early) {
 	k.mu.Lock()
+	k.greetedLocked(g)
 	if g.waiting != nil {
 		k.unwaitLocked(g)
 	}
@@ -234,16 +257,21 @@ func (k *shakes) evictLocked(now time.Time) {
 		if s == nil {
 			break
 		}
-		k.speaksLocked(s)
-		s.evicted = true
-		s.shaker.held--
-		s.shaker.evicting++
-		k.evicting++
-		_ = s.file.SetDeadline(time.Unix(1, 0))
+		k.takeAwayLocked(s)
 	}
 	if k.waiting > 0 && k.timer == nil {
 		k.timer = time.AfterFunc(lookAgain, k.look)
 	}
+}
+
+// takeAwayLocked ends s, so that its place comes free.
+func (k *shakes) takeAwayLocked(s *shake) {
+	k.speaksLocked(s)
+	s.evicted = true
+	s.shaker.held--
+	s.shaker.evicting++
+	k.evicting++
+	_ = s.file.SetDeadline(time.Unix(1, 0))
 }
 
 func (k *shakes) look() {
@@ -256,12 +284,7 @@ func (k *shakes) look() {
 // silentLocked returns the handshake that has to give way to one of next; nil if there
 // is none yet.
 func (k *shakes) silentLocked(next *shaker, now time.Time) *shake {
-	var most *shaker
-	for e := k.quiet.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*shaker); c != next && (most == nil || c.held > most.held) {
-			most = c
-		}
-	}
+	most := k.mostSilentLocked(next)
 	if most == nil {
 		return nil
 	}
@@ -269,32 +292,57 @@ func (k *shakes) silentLocked(next *shaker, now time.Time) *shake {
 	if most.held > 2*next.held+1 {
 		patience = silentFor
 	}
-	s := most.silent.Front().Value.(*shake)
-	if now.Sub(s.since) < patience {
-		return nil
-	}
-	return s
+	return most.silentSinceLocked(now.Add(-patience))
 }
 
-// awaits notes that the client owes s the next flight, or, if it has come, not any more.
-func (k *shakes) awaits(s *shake, begins bool) {
+// mostSilentLocked returns the address that has the most places, of those with silent
+// clients but except; nil if there is none.
+func (k *shakes) mostSilentLocked(except *shaker) (most *shaker) {
+	for e := k.quiet.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*shaker); c != except && (most == nil || c.held > most.held) {
+			most = c
+		}
+	}
+	return most
+}
+
+// silentSinceLocked returns the handshake whose client has been silent for longest, if
+// that has been so since at.
+func (c *shaker) silentSinceLocked(at time.Time) *shake {
+	if s := c.silent.Front().Value.(*shake); !s.since.After(at) {
+		return s
+	}
+	return nil
+}
+
+// awaits notes that the client owes s the next flight, until answers. A flight comes in
+// many reads, one for each byte if the client likes, and does not begin anew with each.
+func (k *shakes) awaits(s *shake) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case begins && s.silent == nil && !s.evicted:
-		c := s.shaker
-		s.since = time.Now()
-		s.silent = c.silent.PushBack(s)
-		if c.inQuiet == nil {
-			c.inQuiet = k.quiet.PushBack(c)
-		}
-	case !begins && s.silent != nil:
-		k.speaksLocked(s)
+	if s.silent != nil || s.evicted {
+		return
+	}
+	c := s.shaker
+	s.since = time.Now()
+	s.silent = c.silent.PushBack(s)
+	if c.inQuiet == nil {
+		c.inQuiet = k.quiet.PushBack(c)
 	}
 }
 
-// speaksLocked takes s from those who are silent.
+// answers notes that the client's flight has come, and is answered.
+func (k *shakes) answers(s *shake) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.speaksLocked(s)
+}
+
+// speaksLocked takes s from those who are silent, if it is one.
 func (k *shakes) speaksLocked(s *shake) {
+	if s.silent == nil {
+		return
+	}
 	c := s.shaker
 	c.silent.Remove(s.silent)
 	s.silent = nil
@@ -319,6 +367,7 @@ func (k *shakes) remove(s *shake) (evicted bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.running, s)
+	k.speaksLocked(s)
 	return s.evicted
 }
 

@@ -5,6 +5,7 @@ package netpoll
 import (
 	"crypto/tls"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -224,4 +225,59 @@ func honestHandshakes(t *testing.T, addr string) (took []time.Duration) {
 	all.Wait()
 	slices.Sort(took)
 	return took
+}
+
+// A client that sends a byte now and then is as silent as one that sends none.
+func TestTricklingClientsGiveWay(t *testing.T) {
+	const places = 2
+	s := serveTLS(t, Options{TLSHandshakes: places, TLSTimeout: time.Hour}, echoing)
+	whole := hello(t)
+	var trickles sync.WaitGroup
+	defer trickles.Wait()
+	for range places {
+		nc := dialFrom(t, "127.0.0.2", s.addr)
+		write(t, nc, whole)
+		trickles.Go(func() {
+			defer nc.Close()
+			_, err := nc.Write([]byte{23, 3, 3, 0x40, 0}) // a record of 16 KiB
+			for err == nil {
+				time.Sleep(10 * time.Millisecond) // the client's pace
+				_, err = nc.Write([]byte{0})
+			}
+		})
+	}
+	eventually(t, "all places are taken", func() bool { return s.Stats().Handshakes == places })
+	for range places {
+		nc := dialFrom(t, "127.0.0.1", s.addr)
+		if err := roundTrip(tls.Client(nc, clientTLS(tls.VersionTLS13)), []byte("hi"), make([]byte, 2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st := s.Stats(); st.HandshakesShed == 0 {
+		t.Errorf("%+v", st)
+	}
+	s.greets.end() // of those that trickle still
+}
+
+// The address that waits for the most places is known, whoever comes and goes.
+func TestCrowds(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var k crowds
+	all := make([]shaker, 20)
+	for range 20_000 {
+		c := &all[rnd.IntN(len(all))]
+		if c.waiting.Len() > 0 && rnd.IntN(2) == 0 {
+			c.waiting.Remove(c.waiting.Front())
+		} else {
+			c.waiting.PushBack(new(early))
+		}
+		k.update(c)
+		most := 0
+		for i := range all {
+			most = max(most, all[i].waiting.Len())
+		}
+		if c := k.largest(); (c == nil) != (most == 0) || c != nil && c.waiting.Len() != most {
+			t.Fatalf("the largest is %+v, want one of %d", c, most)
+		}
+	}
 }

@@ -102,7 +102,10 @@
 //
 // HTTP connections count as connections, and idle ones give way: when a listener has one
 // too many, the oldest that waits for its next request is closed, then the oldest that has
-// sent no header or was refused. The body of a request is not waited for once
+// sent no header or was refused. With TLS a client that has said nothing for a quarter of a
+// second goes before those. After them goes any other whose ClientHello has not come, then one
+// that has been as silent in its handshake, then one that waits for a place to shake hands.
+// The body of a request is not waited for once
 // the handler has answered: up to 16 KiB of it are, for 50 ms, so that the connection
 // can stay; else the connection ends, after a second at most for the peer to read the answer.
 // A Content-Length beside a Transfer-Encoding is refused with 400, and so are a folded line,

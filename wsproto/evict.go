@@ -2,13 +2,15 @@ package wsproto
 
 import (
 	"errors"
+	"net"
 	"sync"
 )
 
 // Where there is no place for another connection (netpoll.Options.MaxConns), one that
 // is of no use to anybody has to go: one that waits for its next HTTP request, or has
-// not even sent its first yet. The oldest goes first: who has come to speak does so at
-// once.
+// not even sent its first yet. The oldest goes first: a client that has come to speak does
+// so at once. Those whose TLS handshake is not done are the engine's, which has them make
+// room by itself.
 
 // errNoRoom is what a connection ends with that is closed for others.
 var errNoRoom = errors.New("wsproto: the place of a connection that said nothing was needed")
@@ -16,10 +18,20 @@ var errNoRoom = errors.New("wsproto: the place of a connection that said nothing
 // makeRoom closes a connection that idles, and reports whether there was one.
 func (s *Server) makeRoom() bool {
 	if c := s.pages.idle.oldest(); c != nil {
-		c.Close()
+		c.cut()
 		return true
 	}
 	return s.silent.close()
+}
+
+// cut closes the socket, without a word and without a wait: it is called on a listener's
+// goroutine, and the Close of a tls.Conn gives the peer seconds to take an alert.
+func (c *pageConn) cut() {
+	if t, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
+		t.NetConn().Close()
+		return
+	}
+	c.Close()
 }
 
 // idlePages are the connections that wait for a request, the oldest first.

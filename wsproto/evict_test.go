@@ -1,9 +1,11 @@
 package wsproto
 
 import (
+	"crypto/tls"
 	"net/http"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -102,4 +104,47 @@ func TestSilence(t *testing.T) {
 	if n != len(silent) || len(q.queue) != 0 {
 		t.Errorf("%d were closed, want %d; %d are left", n, len(silent), len(q.queue))
 	}
+}
+
+// TestIdlePagesMakeRoomTLS is the same with TLS, where a client can be silent earlier, too.
+func TestIdlePagesMakeRoomTLS(t *testing.T) {
+	const most, idlers, honest = 8, 40, 6
+	var config *tls.Config
+	for name, idle := range map[string]func(addr string){
+		"before TLS":             func(addr string) { dialTCP(t, addr) },
+		"within the ClientHello": func(addr string) { dialTCP(t, addr).send("\x16\x03\x01\x02\x00\x01") },
+		"before a request":       func(addr string) { dialTLS(t, addr, config) },
+		"after a request":        func(addr string) { getTLS(t, addr, config) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &Server{Handler: echo(t), HTTP: site(), Engine: netpoll.Options{MaxConns: most, TLSTimeout: time.Hour}}
+			var addr string
+			addr, config = listenTLS(t, s)
+			var echoing []*tlsPeer
+			for i := range idlers {
+				idle(addr)
+				if i%(idlers/honest) == 0 && len(echoing) < honest {
+					p := dialTLS(t, addr, config).upgrade()
+					p.send(text("hello"))
+					p.expect(Text, "hello")
+					echoing = append(echoing, p)
+				}
+			}
+			for _, p := range echoing {
+				p.send(text("still here"))
+				p.expect(Text, "still here")
+			}
+			if st := s.Stats(); st.RefusedFull > 0 || st.Open+st.Detached > most+4 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// getTLS connects, has a page, and stays.
+func getTLS(t *testing.T, addr string, config *tls.Config) *tlsPeer {
+	p := dialTLS(t, addr, config)
+	p.send(request("GET /hello HTTP/1.1", "Host: example.test"))
+	p.response(http.StatusOK)
+	return p
 }

@@ -135,9 +135,9 @@ type Server struct {
 	TLSConfig *tls.Config
 
 	// Engine configures what is below the protocol. Engine.MaxConns counts HTTP
-	// connections too. When it is reached, connections that idle (see IdleTimeout), or
-	// have sent no header yet, are closed to make room; if there are none, handshakes are
-	// refused with 503. Engine.Reserve is for connections beside MaxConns, which get
+	// connections too. When it is reached, connections that idle (see IdleTimeout),
+	// have sent no header yet, or are silent before or in their TLS handshake, are closed
+	// to make room; if there are none, handshakes are refused with 503. Engine.Reserve is for connections beside MaxConns, which get
 	// that answer, or one to an HTTP request such as that of a health check; if 0, it is
 	// an eighth of MaxConns, at least 4 and at most 64.
 	Engine netpoll.Options
