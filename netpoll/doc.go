@@ -56,14 +56,14 @@
 // then. What is pending is flushed by the turns, or, for a connection whose handler
 // blocks, by the monitor.
 //
-// Who has much to send to a peer that is slow does not push it into the queue, but
+// A caller that has much to send to a slow peer does not push it into the queue, but
 // asks to be told when that is empty (Conn.WhenDrained). A write that is queued and
 // the queue's end are both under Conn.mu, so nobody waits for an end that has been.
 //
 // # Pauses
 //
 // Reading a connection pauses for as long as there is a reason: the peer does not
-// take what it is sent, or the handler has called Hold. Who ends the last reason
+// take what it is sent, or the handler has called Hold. Whoever ends the last reason
 // schedules a turn that reads on, since the events of the pause are gone. What the
 // handler left over it is given again before anything is read. Work that lasts, and
 // feeds on turns, runs in the background (Engine.Go), not on the workers: there it
@@ -109,7 +109,7 @@
 //	UserTimeout      1m0s           a peer that acknowledges nothing for so long is given up
 //	MinDrain         1024           a peer that takes less of what is pending ends with ErrSlow
 //	Sweep            1s             deadlines are late by up to so much
-//	MaxConns         none           accepted and closed at once, counted (RefusedFull)
+//	MaxConns         none           silent TLS clients give way; else accepted and closed at once, counted (RefusedFull)
 //	Reserve          none           so many more are opened, and Engine.Full tells
 //	MaxConnsPerAddr  none           accepted and closed at once, counted (RefusedByAddr)
 //	TLSHandshakes    512            handshakes wait; addresses take turns, and silent clients give way
@@ -118,11 +118,26 @@
 //
 // What all connections together hold is counted in memory, not in bytes to be sent:
 // copies with the buffers that they are in, shared buffers once (the connection that
-// queued one first, the slowest, answers for it), input that was left over, and what a
-// protocol reports with Conn.Charge. Each loop has its sum; who adds to it looks at the
+// queued one first answers for it), input that was left over, and what a
+// protocol reports with Conn.Charge. Each loop has its sum; a write that adds to it looks at the
 // total from time to time, and if that is too much closes the heaviest, which
 // stand in lists by powers of two. The bytes in workers' buffers do not count: their
 // number is that of Workers. When much was let go, memory is given back to the system.
+//
+// The heaviest go first, to within a factor of two. If others have locked the heaviest at
+// that moment, the monitor tries again within two milliseconds; only if half of the margin
+// below TotalPending is used up is a lighter one closed at once.
+//
+// The kernel gives up a peer that takes nothing for UserTimeout, but a byte now and then is
+// enough for it. So four times in UserTimeout the monitor looks at the connections for
+// which something is pending: one whose peer has acknowledged less than MinDrain bytes a
+// second over UserTimeout ends with ErrSlow, and is counted (Slow). An empty queue begins
+// the measurement anew.
+//
+// When MaxConns is reached, a connection that has not done its TLS handshake makes room for
+// the next: see [Engine.MakeRoom] for the protocol's part in that. It is the oldest whose
+// ClientHello has not come, one whose client has been silent in its handshake for a quarter
+// of a second, or the last that waits for a place, of the address that has the most.
 //
 // Turns are shared by connection, first come, first served: a turn reads at most four
 // buffers, then the connection waits behind all others. So an address has as many shares
@@ -153,17 +168,25 @@
 // bursts. easygo's own lock is taken by Add and Del with none of these held.
 //
 // A burst holds many Conn.mu at a time, for as long as its writes take: some 150 µs for
-// small ones, and large ones take no part. It only tries them, so it waits for none,
-// whoever else holds what; who finds one held waits for a burst as for any other write.
+// small ones, and large ones take no part. It only tries them, so it waits for none of
+// them; a write that finds one held waits for the burst as for any other write. What the
+// kernel did not take is queued before they are released, so with them in hand the burst
+// may wait for budget.mu.
 //
-// Who adds to what a connection holds may have to close others (see below): under
-// Conn.mu it takes budget.mu, under which it only tries the locks of other connections,
-// and heavy.mu, the lists of those that hold much, which is a leaf.
+// A write that adds to what a connection holds may have to close others (see Limits):
+// under Conn.mu it takes budget.mu, under which it only tries the locks of other
+// connections, and heavy.mu, the lists of those that hold much, which is a leaf. So
+// nobody waits for a Conn.mu with budget.mu in hand. The monitor takes budget.mu first,
+// and then only tries, too. It never looks at all connections with budget.mu in hand.
 //
 // The exception: what was given to WhenDrained is scheduled under Conn.mu, so that no
 // write comes between. A Task takes ready.mu for it, and the pool its own lock; another
 // [Scheduler] takes what it likes, if under that no method of a Conn is ever called. So
 // the order is Conn.mu, a Scheduler's own, ready.mu, the pool's, and never the reverse.
+// A connection that is closed for what it holds is closed under its own Conn.mu, that of
+// the writer, and budget.mu; then the Scheduler of another connection is called than the
+// one that is written to. So a lock that any Scheduler takes must not be held around a
+// write to any connection.
 //
 // Handler methods of one connection never run at the same time; they run in the
 // order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose; an

@@ -63,10 +63,10 @@ type Options struct {
 	// goroutine and some 30 KB of memory while the peer answers; 512 if 0: with
 	// 100 ms for the way to a peer and back that is 5,000 a second, more than a
 	// few processors can sign for. A connection takes its place when its whole
-	// ClientHello is there, and not before, so who connects and is silent keeps
+	// ClientHello is there, and not before, so one that is silent keeps
 	// nobody out. When all are taken, connections wait for one; addresses (see OwnerOf)
-	// take turns. Who stops after its ClientHello gives its place up, with ErrTLSShed,
-	// when it has been silent for a second and another address waits, or for a quarter
+	// take turns. A client that stops after its ClientHello, or trickles, loses its place, with ErrTLSShed,
+	// when it has owed its next flight for a second and another address waits, or for a quarter
 	// of that if its address has more than twice as many places as that one; at the
 	// latest after TLSTimeout.
 	TLSHandshakes int

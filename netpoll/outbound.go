@@ -22,8 +22,8 @@ type Buffer struct {
 const orphaned = 1
 
 // hold notes one queue more that has b. It reports whether that has to answer for the
-// memory: only one does, so that what thousands of slow peers wait for counts once. The
-// first is the slowest.
+// memory: only one does, so that what thousands of slow peers wait for counts once. It is
+// the first that queues it, which this counter tells; it need not be the slowest.
 func (b *Buffer) hold() (answers bool) {
 	switch n := b.holders.Add(2); {
 	case n == 2:
