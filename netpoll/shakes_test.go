@@ -234,6 +234,7 @@ func TestTricklingClientsGiveWay(t *testing.T) {
 	whole := hello(t)
 	var trickles sync.WaitGroup
 	defer trickles.Wait()
+	defer s.greets.end() // of those that trickle still
 	for range places {
 		nc := dialFrom(t, "127.0.0.2", s.addr)
 		write(t, nc, whole)
@@ -256,7 +257,6 @@ func TestTricklingClientsGiveWay(t *testing.T) {
 	if st := s.Stats(); st.HandshakesShed == 0 {
 		t.Errorf("%+v", st)
 	}
-	s.greets.end() // of those that trickle still
 }
 
 // The address that waits for the most places is known, whoever comes and goes.
