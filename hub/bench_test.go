@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -112,6 +113,34 @@ func BenchmarkBus(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := hubs[0].Publish("x", m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Who subscribes, publishes and unsubscribes, in a topic that holds the latest of many keys.
+func BenchmarkUnsubscribe(b *testing.B) {
+	const keys = 20_000
+	var run manual
+	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions {
+		return &TopicOptions{Slow: Conflate, History: History{Messages: keys, Age: time.Hour}}
+	}})
+	m := newMember(b, h, new(fake), "")
+	say := func(key int) {
+		msg := number(1)
+		msg.Key = fmt.Sprint(key)
+		if _, err := h.Publish("x", msg); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for k := range keys {
+		say(k)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		subscribe(b, m, "x", SubscribeOptions{})
+		say(0)
+		if err := m.Unsubscribe("x"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,6 +13,10 @@
 // the number of those who are slow: they share what waits for them. It is bounded for each
 // [Member] too, over all its topics (Options.MaxBacklog), and for all topics together
 // (Options.MaxMemory): beyond that the topics that hold most forget their oldest messages.
+// What a topic keeps for those who drop the newest is a part of that, and counts once for all
+// who share it, from when the log has forgotten it; if it is this that is too much, they lose
+// it, first in the topic where it is most. A pass looks at all topics, so one that could free
+// too little is repeated only when something has been freed, or a sixteenth of the limit came.
 //
 // What counts is what is held: a message with its frame and what refers to it. Encoded and
 // compressed forms live as long as a message is on its way, or somebody slow waits for it; as
@@ -55,9 +59,9 @@
 // unsubscription acknowledged. So a receipt's number of receivers is true, but for what is
 // dropped and counted.
 //
-// A subscription that has left keeps what it has yet to get, a piece of the log that it
-// shares with others, and gets it in the rounds of its group, by the way of one that is
-// behind. A round that is under way owns the subscription, so it takes it out at its end;
+// A subscription that has left keeps what it has yet to get, from its position on, a piece of
+// the log that it shares with others as long as one of them needs it. It gets that in the
+// rounds of its group, by the way of one that is behind. A round that is under way owns the subscription, so it takes it out at its end;
 // else the caller does. Nobody waits for a slow subscriber, but for Options.EndTimeout: then
 // the rest is dropped. The end of a connection is no other event: what it is offered it
 // refuses as closed, and then it is gone. A subscription ends once. Whatever ends it again

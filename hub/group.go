@@ -30,6 +30,7 @@ type group struct {
 	due     []*Subscription // behind, and drained
 	left    []*leave        // of those in list that have left in the round under way
 	walking bool            // a round is under way
+	lapses  bool            // what is kept for the slow is too much: see letGo
 	walked  *sync.Cond      // a round of a walk has ended; made when somebody waits
 }
 
@@ -134,10 +135,14 @@ func (g *group) round() (more bool) {
 		return false
 	}
 	g.walking = true
-	due := g.takeDueLocked()
+	due, lapses := g.takeDueLocked(), g.lapses
+	g.lapses = false
 	g.mu.Unlock()
 	for _, s := range due {
 		g.catchUp(s)
+	}
+	if lapses {
+		g.letGo()
 	}
 	lap := g.next()
 	if lap.batch != nil {
@@ -199,7 +204,7 @@ func (g *group) end(b handout) (more bool) {
 	if g.walked != nil {
 		g.walked.Broadcast()
 	}
-	more = g.members > 0 && g.cursor < t.log.next || len(g.due) > 0
+	more = g.members > 0 && g.cursor < t.log.next || len(g.due) > 0 || g.lapses
 	g.mu.Unlock()
 	t.trimLocked()
 	t.reportLocked()

@@ -81,6 +81,7 @@ func New(o Options) *Hub {
 	o.fillTotals()
 	h := &Hub{opts: o, groups: max(o.Groups, 1), runLength: runLength, topics: make(map[string]*Topic), owners: make(map[string]*owner), aging: make(map[*Topic]struct{})}
 	h.memory = memory{hub: h, limit: o.MaxMemory, holders: make(map[*Topic]struct{})}
+	h.memory.next.Store(o.MaxMemory)
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
 	h.patternsAt.Store(1)
 	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others

@@ -146,10 +146,6 @@ func (g *group) watch(s *Subscription, b handout) {
 	switch {
 	case l.kept != nil:
 		g.count(s, int(b.next-b.cursor))
-		if g.topic.hub.memory.over() && !s.gone() && s.cursor < l.kept.until {
-			g.count(s, int(l.kept.until-s.cursor))
-			g.lapse(s, b.next, b.end)
-		}
 		return
 	case s.gone(): // the topic may have forgotten where it was
 		return
@@ -224,11 +220,38 @@ func (s *Subscription) goOnLocked(number, end uint64) {
 	s.paidAll()
 }
 
+// letGo has those for whom something is kept lose it, since all topics hold too much, and get
+// nothing until they have drained. It is called within a round; what was handed out after
+// what is kept has been counted.
+func (g *group) letGo() {
+	var all []*Subscription
+	g.topic.mu.Lock()
+	number, end := g.cursor, g.at
+	g.topic.mu.Unlock()
+	g.mu.Lock()
+	for _, s := range g.list {
+		if !s.gone() && s.behind() && s.lag.kept != nil && s.cursor < s.lag.kept.until {
+			all = append(all, s)
+		}
+	}
+	g.mu.Unlock()
+	for _, s := range all {
+		g.count(s, int(s.lag.kept.until-s.cursor))
+		g.lapse(s, number, end)
+	}
+}
+
+// keep has something kept for s. Called under Topic.mu.
+func (s *Subscription) keep(k *kept) {
+	s.lag.kept = k
+	s.group.topic.log.keep(k)
+}
+
 // dropKept lets go of what is kept for s.
 func (s *Subscription) dropKept() {
 	if k := s.lag.kept; k != nil {
 		s.lag.kept = nil
-		s.group.topic.hub.memory.add(-k.bytes)
+		s.group.topic.log.release(k)
 	}
 }
 
@@ -243,9 +266,8 @@ func (g *group) pin(s *Subscription, below uint64) (ok bool) {
 	}
 	until := min(below, t.fitLocked(s.cursor))
 	end := t.log.endBefore(until)
-	s.lag.kept = &kept{t.log.segs.between(s.cursor, until), until, int64(end - t.log.endBefore(s.cursor))}
+	s.keep(&kept{segments: t.log.segs.between(s.cursor, until), until: until})
 	t.pinned++
-	t.hub.memory.add(s.lag.kept.bytes)
 	g.owes(s, end)
 	return true
 }

@@ -2,7 +2,6 @@ package hub
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -135,9 +134,7 @@ func (t *Topic) leaveLocked(l *leave) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if l.round = g.walking; l.round {
-		if !l.cut {
-			l.kept = t.log.snapshot()
-		}
+		l.holdLocked(t)
 		l.countIn()
 		g.left = append(g.left, l)
 	} else {
@@ -170,7 +167,7 @@ func (g *group) detachLocked(l *leave) {
 	}
 	s.lag.behind, s.lag.leave = true, l
 	if s.lag.kept == nil {
-		s.lag.kept = l.kept
+		s.keep(l.kept)
 	}
 	if s.flags.Load()&flagPaused == 0 {
 		g.due = append(g.due, s)
@@ -191,17 +188,20 @@ func (l *leave) seen() uint64 {
 // anything. Who leaves before it was told that it has come gets nothing.
 func (l *leave) keepLocked(t *Topic) bool {
 	s := l.sub
-	if l.cut || l.own && s.flags.Load()&flagPaused != 0 {
+	if l.getsNothing() {
 		return false
 	}
 	if s.behind() && s.lag.kept != nil { // what came later is dropped, and counted up to the last walk
 		l.lost = int(l.until - min(l.until, max(l.seen(), s.lag.kept.until)))
 		return true
 	}
-	if l.kept == nil {
-		l.kept = t.log.snapshot()
+	if s.cursor >= l.until || l.round && l.kept == nil { // then there was nothing: see holdLocked
+		return false
 	}
-	if oldest := l.kept.oldest(); s.cursor < oldest {
+	if l.kept == nil {
+		l.kept = t.log.snapshot(s.cursor)
+	}
+	if oldest := l.kept.first; s.cursor < oldest {
 		if t.opts.Slow == Disconnect {
 			l.gap = true
 			return false
@@ -209,7 +209,25 @@ func (l *leave) keepLocked(t *Topic) bool {
 		l.lost = int(oldest - s.cursor)
 		s.cursor = oldest
 	}
-	return s.cursor < l.until || l.lost > 0
+	return true
+}
+
+// getsNothing reports whether nothing that was before is handed out.
+func (l *leave) getsNothing() bool {
+	return l.cut || l.own && l.sub.flags.Load()&flagPaused != 0
+}
+
+// holdLocked takes a snapshot for a subscription that the round under way owns, if there may
+// be something that it has yet to get. One that is not behind has all that is before the walk;
+// where one is that is behind only the round knows.
+func (l *leave) holdLocked(t *Topic) {
+	from := l.from
+	if l.sub.behind() {
+		from = 0
+	}
+	if from < l.until && !l.getsNothing() {
+		l.kept = t.log.snapshot(from)
+	}
 }
 
 // countIn has the hub know that there is somebody to wait for.
@@ -382,37 +400,4 @@ func (s *Subscription) cutShort() {
 		t.mu.Unlock()
 		s.settle()
 	}
-}
-
-// leaving counts the subscriptions that have left, and not got all. Its zero value is
-// ready.
-type leaving struct {
-	mu   sync.Mutex
-	n    int
-	none chan struct{} // closed when there are none; nil if nobody waits
-}
-
-func (l *leaving) add(n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.n += n; l.n == 0 && l.none != nil {
-		close(l.none)
-		l.none = nil
-	}
-}
-
-// wait returns what is closed when there are none.
-func (l *leaving) wait() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.none == nil {
-		l.none = make(chan struct{})
-		if l.n == 0 {
-			none := l.none
-			close(none)
-			l.none = nil
-			return none
-		}
-	}
-	return l.none
 }

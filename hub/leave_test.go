@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -484,4 +485,59 @@ func TestGivenUpIsCounted(t *testing.T) {
 	if dropped := h.Stats().Dropped; dropped != 4 || !quiet(h) {
 		t.Errorf("%d were dropped, want 4", dropped)
 	}
+}
+
+// To unsubscribe when little or nothing is owed does not cost what the topic holds; and
+// nothing of a snapshot stays when nobody needs it.
+func TestUnsubscribeCostsWhatIsOwed(t *testing.T) {
+	const keys, rounds = 5000, 100
+	for _, slow := range []Slow{DropOldest, Conflate} {
+		var run manual
+		h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions {
+			return &TopicOptions{Slow: slow, History: History{Messages: keys, Age: time.Hour}, Limit: Limit{Messages: 2 * keys}}
+		}})
+		m := newMember(t, h, new(fake), "")
+		say := func(key int) {
+			msg := number(1)
+			msg.Key = fmt.Sprint(key)
+			if _, err := h.Publish("x", msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for k := range keys {
+			say(k)
+		}
+		before := allocated()
+		for n := range rounds {
+			subscribe(t, m, "x", SubscribeOptions{})
+			if n%2 == 0 {
+				say(n % 7)
+			}
+			if n%4 == 0 {
+				run.runAll()
+			}
+			if err := m.Unsubscribe("x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run.runAll()
+		if each := (allocated() - before) / rounds; each > 32<<10 { // the keys' entries are 200 KB
+			t.Errorf("%v: to subscribe and unsubscribe allocates %d bytes", slow, each)
+		} else {
+			t.Logf("%v: %d bytes each", slow, each)
+		}
+		runtime.GC()
+		for _, s := range h.lookup("x").log.segs {
+			if s.snap.Value() != nil {
+				t.Errorf("%v: a snapshot stays", slow)
+			}
+		}
+	}
+}
+
+// allocated returns how many bytes have been allocated since the program began.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }

@@ -2,7 +2,7 @@ package hub
 
 import (
 	"slices"
-	"sort"
+	"weak"
 )
 
 // log is what a topic holds of its messages, in their order: what is on its way to
@@ -24,26 +24,7 @@ type log struct {
 	holes int               // superseded, since the last compaction
 	run   *batch            // the last that a walk has read
 	cold  uint64            // messages below this number have no encoded forms
-}
-
-type segments []*segment
-
-// A segment is a part of the log: what a slow subscriber reads at a time. When it has
-// read one to its end it reads from then on the same pieces as everybody else, so that
-// they share them; so a segment is small, beside what a walk reads.
-type segment struct {
-	entries []entry
-	cost    uint64
-	read    *batch   // the last that was read of it
-	cut     *segment // the last that was cut of it
-	snap    *kept    // of the log, of which this is the last segment
-}
-
-// kept is a part of a log for those who hold it, whatever becomes of the log.
-type kept struct {
-	segments
-	until uint64 // number of the first message after it
-	bytes int64  // in memory.held, if one subscription holds it that drops the newest
+	kept  uint64            // cost of what it holds no more, but subscriptions keep
 }
 
 type entry struct {
@@ -87,7 +68,7 @@ func (l *log) append(r *Record, offset uint64) {
 func (l *log) put(e entry) {
 	n := len(l.segs)
 	if n > 0 {
-		l.segs[n-1].snap = nil
+		l.segs[n-1].snap = weak.Pointer[kept]{}
 	}
 	if n == 0 || l.segs[n-1].cost >= maxSegment {
 		l.segs = append(l.segs, new(segment))
@@ -138,26 +119,6 @@ func (l *log) forget(e *entry) {
 			delete(l.keys, e.r.Key)
 		}
 	}
-}
-
-// find returns the place of the first entry whose number is at least number: len(ss)
-// if there is none.
-func (ss segments) find(number uint64) (seg, i int) {
-	return ss.search(func(e *entry) bool { return e.number >= number })
-}
-
-// search returns the place of the first entry for which reached is true: for all
-// before it, it must be false, for all after it true.
-func (ss segments) search(reached func(*entry) bool) (seg, i int) {
-	seg = sort.Search(len(ss), func(i int) bool {
-		all := ss[i].entries
-		return reached(&all[len(all)-1])
-	})
-	if seg == len(ss) {
-		return seg, 0
-	}
-	all := ss[seg].entries
-	return seg, sort.Search(len(all), func(i int) bool { return reached(&all[i]) })
 }
 
 // numberAt returns the number of the entry at a place that search returned.
@@ -228,7 +189,8 @@ func (l *log) trim(floor uint64) {
 			l.forget(&gone[j])
 		}
 	}
-	l.segs[len(l.segs)-1].snap = nil // it would hold what is forgotten
+	l.segs[len(l.segs)-1].snap = weak.Pointer[kept]{} // it has what is forgotten
+	l.leave(l.segs[:seg])
 	rest := copy(l.segs, l.segs[seg:])
 	clear(l.segs[rest:])
 	if l.segs = l.segs[:rest]; rest == 0 {
@@ -238,33 +200,6 @@ func (l *log) trim(floor uint64) {
 	if i > 0 {
 		l.segs[0] = l.segs[0].from(i)
 	}
-}
-
-// from returns the segment without its first n entries. Others may read s, so it
-// does not change; its memory is kept until half of it is of no use.
-func (s *segment) from(n int) *segment {
-	rest := s.entries[n:]
-	if n >= len(rest) {
-		rest = append([]entry(nil), rest...)
-	}
-	return &segment{entries: rest, cost: s.cost}
-}
-
-// read returns what is held from number on, to the end of its segment, nil if there
-// is nothing.
-func (ss segments) read(number uint64) *batch {
-	seg, i := ss.find(number)
-	if seg == len(ss) {
-		return nil
-	}
-	s := ss[seg]
-	if all := s.entries[i:]; !s.read.is(all, all) {
-		s.read = newBatch(all)
-		if seg >= maxReads { // who replays history shall not double it
-			ss[seg-maxReads].read = nil
-		}
-	}
-	return s.read
 }
 
 // readOn returns what is held from number on, up to about maxBatch, nil if there is
@@ -316,60 +251,12 @@ func (l *log) forgetBatches() {
 	}
 }
 
-// between returns the segments from that of number from on, and nothing from number
-// to on, which is held. They stay as they are, and who asks for the same shares them.
-func (ss segments) between(from, to uint64) segments {
-	first, _ := ss.find(from)
-	last, i := ss.find(to)
-	all := slices.Clone(ss[first:last])
-	if i > 0 {
-		all = append(all, ss[last].head(i))
-	}
-	return all
-}
-
-// snapshot returns all that is held. Who asks again before the next message shares it.
-func (l *log) snapshot() *kept {
-	if len(l.segs) == 0 {
-		return &kept{until: l.next}
-	}
-	last := l.segs[len(l.segs)-1]
-	if last.snap != nil {
-		return last.snap
-	}
-	k := &kept{segments: slices.Clone(l.segs), until: l.next}
-	for i, s := range k.segments {
-		if l.keys != nil { // what is superseded later was not when this was taken
-			k.segments[i] = &segment{entries: slices.Clone(s.entries)}
-		} else if s == last {
-			k.segments[i] = s.head(len(s.entries))
-		}
-	}
-	last.snap = k
-	return k
-}
-
-// oldest returns the lowest number that is kept.
-func (k *kept) oldest() uint64 {
-	if len(k.segments) == 0 {
-		return k.until
-	}
-	return k.segments[0].entries[0].number
-}
-
-// head returns the segment's first n entries. They must not be superseded.
-func (s *segment) head(n int) *segment {
-	if s.cut == nil || len(s.cut.entries) != n {
-		s.cut = &segment{entries: s.entries[:n:n]}
-	}
-	return s.cut
-}
-
 // begin sets the offsets of the last message, and of the last that is no longer held.
 func (l *log) begin(last, lost uint64) { l.last, l.lost = last, lost }
 
 // clear forgets everything.
 func (l *log) clear() {
+	l.leave(l.segs)
 	l.segs, l.count, l.cost, l.holes, l.run = nil, 0, 0, 0, nil
 	clear(l.keys)
 }
@@ -383,7 +270,7 @@ func (l *log) prepend(records []*Record, from uint64) {
 	records = l.latest(records)
 	rest, count, cost := l.segs, l.count, l.cost
 	if n := len(rest); n > 0 {
-		rest[n-1].snap = nil
+		rest[n-1].snap = weak.Pointer[kept]{}
 	}
 	number, end := l.oldest(), l.endBefore(l.oldest())
 	for _, r := range records {

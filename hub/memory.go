@@ -11,13 +11,15 @@ import (
 const DefaultMaxBacklog = 4 << 20
 
 // memory is what the logs of all topics hold: history, and what waits for slow
-// subscribers. A topic reports what its log holds when a round has ended, so what is on its
+// subscribers, what these keep of what a log has forgotten included. A topic reports what its log holds when a round has ended, so what is on its
 // way to subscribers that take it costs no access to what topics share.
 type memory struct {
 	hub      *Hub
 	limit    int64
 	held     atomic.Int64
 	shed     atomic.Int64 // messages that were forgotten before their time
+	passes   atomic.Int64 // that looked at all topics to find what to shed
+	next     atomic.Int64 // beyond this it is shed: limit, or more if little could be shed the last time
 	shedding atomic.Bool
 
 	mu      sync.Mutex          // after Topic.mu
@@ -26,9 +28,9 @@ type memory struct {
 
 // reportLocked has the hub know what the topic holds.
 func (t *Topic) reportLocked() {
-	held := int64(t.log.cost)
-	if t.ended {
-		held = 0
+	held := int64(t.log.kept)
+	if !t.ended {
+		held += int64(t.log.cost)
 	}
 	if held == t.reported {
 		return
@@ -50,39 +52,48 @@ func (t *Topic) reportLocked() {
 
 // add takes note of bytes, and has topics shed what is too much.
 func (m *memory) add(bytes int64) {
-	if m.held.Add(bytes) > m.limit && bytes > 0 && m.shedding.CompareAndSwap(false, true) {
-		go func() {
-			defer m.shedding.Store(false)
-			m.level()
-		}()
+	held := m.held.Add(bytes)
+	if bytes > 0 {
+		m.start()
+	} else if next := m.nextAt(held); m.next.Load() > next {
+		m.next.Store(next)
 	}
 }
 
-// over reports whether there is too much.
-func (m *memory) over() bool { return m.held.Load() > m.limit }
+// nextAt returns beyond what it is shed when so much is held and none of it can be shed now:
+// a pass looks at all topics, so the next one waits until there is a sixteenth more, or less.
+func (m *memory) nextAt(held int64) int64 {
+	if held <= m.limit {
+		return m.limit
+	}
+	return held + m.limit/16
+}
 
-// level has those topics that hold most forget their oldest, down to a level at which an
-// eighth of the limit is free again.
+// start has what is too much shed, as long as that is of use.
+func (m *memory) start() {
+	if m.held.Load() <= m.next.Load() || !m.shedding.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		for before := m.held.Load(); ; {
+			m.passes.Add(1)
+			m.level()
+			held := m.held.Load()
+			m.next.Store(m.nextAt(held))
+			if held <= m.limit || held >= before {
+				break
+			}
+			before = held
+		}
+		m.shedding.Store(false)
+		m.start() // for what came when it was done, but had not said so
+	}()
+}
+
+// level has those topics that hold most forget their oldest, and what they keep for those who
+// are slow, down to a level at which an eighth of the limit is free again.
 func (m *memory) level() {
-	type holder struct {
-		topic *Topic
-		held  int64
-	}
-	m.mu.Lock()
-	all := make([]holder, 0, len(m.holders))
-	for t := range m.holders {
-		all = append(all, holder{topic: t})
-	}
-	m.mu.Unlock()
-	total := int64(0)
-	for i := range all {
-		t := all[i].topic
-		t.mu.Lock()
-		all[i].held = t.reported
-		t.mu.Unlock()
-		total += all[i].held
-	}
-	slices.SortFunc(all, func(a, b holder) int { return cmp.Compare(b.held, a.held) })
+	all, total := m.holding()
 	excess := total - (m.limit - m.limit/8)
 	cut, above := 0, int64(0) // those before cut are cut to a level of above/cut
 	for excess > 0 && cut < len(all) {
@@ -95,26 +106,82 @@ func (m *memory) level() {
 			}
 		}
 	}
+	level := uint64(max(0, above-excess) / int64(max(cut, 1)))
+	for i := range all[:cut] {
+		excess -= m.cut(&all[i], level)
+	}
+	slices.SortFunc(all[:cut], func(a, b stock) int { return cmp.Compare(b.kept, a.kept) })
 	for _, h := range all[:cut] {
-		m.shed.Add(int64(h.topic.cut(uint64(max(0, above-excess) / int64(cut)))))
+		if excess <= 0 || h.kept == 0 {
+			break
+		}
+		h.topic.letGo()
+		excess -= h.kept
 	}
 }
 
-// cut has the topic hold no more bytes than so many, but for what is on its way, and
-// returns how many messages it forgets. Who has yet to get some of these finds a gap.
-func (t *Topic) cut(bytes uint64) (messages int) {
+// stock is what a topic holds.
+type stock struct {
+	topic *Topic
+	held  int64
+	kept  int64 // of that, for those who are slow, when the log has been cut
+}
+
+// holding returns the topics that hold something, those that hold most first.
+func (m *memory) holding() (all []stock, total int64) {
+	m.mu.Lock()
+	all = make([]stock, 0, len(m.holders))
+	for t := range m.holders {
+		all = append(all, stock{topic: t})
+	}
+	m.mu.Unlock()
+	for i := range all {
+		t := all[i].topic
+		t.mu.Lock()
+		all[i].held = t.reported
+		t.mu.Unlock()
+		total += all[i].held
+	}
+	slices.SortFunc(all, func(a, b stock) int { return cmp.Compare(b.held, a.held) })
+	return all, total
+}
+
+// cut has the log of a topic forget its oldest, so that the topic holds no more bytes than so
+// many, but for what is on its way. It returns how many bytes are free then. Who has yet to
+// get some of what is forgotten finds a gap. What is kept for the slow is a part of the bytes,
+// unless it is more: then it is not the log that is too large.
+func (m *memory) cut(h *stock, bytes uint64) (freed int64) {
+	t := h.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.log.kept <= bytes {
+		bytes -= t.log.kept
+	}
 	floor := t.boundLocked(t.log.next, unlimited, bytes)
 	for _, g := range t.groups {
 		if g.members > 0 {
 			floor = min(floor, g.cursor)
 		}
 	}
-	before := t.log.count
+	messages, before := t.log.count, t.log.cost+t.log.kept
 	t.log.trim(floor)
 	t.reportLocked()
-	return before - t.log.count
+	m.shed.Add(int64(messages - t.log.count))
+	h.kept = int64(t.log.kept)
+	return int64(before) - int64(t.log.cost+t.log.kept)
+}
+
+// letGo has those who are slow lose what the topic keeps for them, in the next round of each
+// group.
+func (t *Topic) letGo() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, g := range t.groups {
+		g.mu.Lock()
+		g.lapses = true
+		g.mu.Unlock()
+		g.task.Schedule()
+	}
 }
 
 // owed is what a subscription that is behind has yet to get, as it counts for its

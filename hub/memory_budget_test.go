@@ -16,6 +16,9 @@ func wrapAlike(r *Record) *wsproto.Prepared {
 	return wsproto.Prepare(wsproto.Binary, append([]byte("some more"), p...))
 }
 
+// over reports whether there is too much.
+func (m *memory) over() bool { return m.held.Load() > m.limit }
+
 // One connection that takes nothing, in many topics: what waits for it is bounded, and it is
 // dealt with by its topics' policy.
 func TestSilentMember(t *testing.T) {
@@ -231,5 +234,115 @@ func TestHistoryWeighsWhatItsRuleSays(t *testing.T) {
 			t.Logf("messages of %d bytes: %.2f of the rule", size, float64(weighs)/bytes)
 		}
 		runtime.KeepAlive(h)
+	}
+}
+
+// What is kept for the slow counts once, however many keep it.
+func TestWhatIsKeptCountsOnce(t *testing.T) {
+	var run manual
+	const members, messages = 200, 100
+	h := New(Options{NewTask: run.newTask, MaxMemory: 20 * messages * numberCost, Topic: func(string) *TopicOptions {
+		return &TopicOptions{Slow: DropNewest, Limit: Limit{Messages: messages}}
+	}})
+	fakes := make([]*fake, members)
+	var all []*Member
+	for i := range fakes {
+		fakes[i] = &fake{stalled: true}
+		all = append(all, newMember(t, h, fakes[i], ""))
+		subscribe(t, all[i], "x", SubscribeOptions{})
+	}
+	for n := range uint64(4 * messages) {
+		publish(t, h, "x", n)
+		run.runAll()
+	}
+	const most = (messages + 3*maxSegment/numberCost) * numberCost // whole segments count
+	if st := h.Stats(); st.Memory < messages*numberCost || st.Memory > most || st.Shed != 0 || st.Dropped != members*(3*messages-1) {
+		t.Errorf("%d bytes of %d messages: %+v", messages*numberCost, messages, st)
+	}
+	for _, f := range fakes[1:] {
+		f.stall(false)
+	}
+	run.runAll()
+	wantGot(t, "one", fakes[1], upTo(0, messages)...)
+	if held := h.Stats().Memory; held < messages*numberCost || held > most {
+		t.Errorf("%d bytes are held for the last", held)
+	}
+	for _, m := range all {
+		m.Leave()
+	}
+	fakes[0].stall(false)
+	run.runAll()
+	if held := h.Stats().Memory; held != 0 || len(h.memory.holders) != 0 {
+		t.Errorf("%d bytes are held for nobody", held)
+	}
+}
+
+// What the slow keep is a part of the total: those lose it in whose topics there is most,
+// though nothing more is published there, and what they lose is counted.
+func TestWhatIsKeptIsLevelled(t *testing.T) {
+	const topics, messages, limit = 20, 200, 1000
+	h := New(Options{MaxMemory: limit * numberCost, Topic: func(string) *TopicOptions {
+		return &TopicOptions{Slow: DropNewest, Limit: Limit{Messages: messages}}
+	}})
+	fakes := make([]*fake, topics)
+	for k := range fakes {
+		fakes[k] = (&fake{stalled: true}).join(t, h, fmt.Sprint("t", k))
+		for n := range uint64(2 * messages) {
+			publish(t, h, fmt.Sprint("t", k), n)
+			waitFor(t, func() bool { return caughtUpWith(h, fmt.Sprint("t", k)) })
+		}
+		waitFor(t, func() bool { return h.Stats().Memory <= limit*numberCost && !h.memory.shedding.Load() })
+	}
+	keep := 0
+	for k, f := range fakes {
+		f.stall(false)
+		waitFor(t, func() bool { ts, _ := h.Topic(fmt.Sprint("t", k)); return ts.Lagging == 0 })
+		got, dropped := len(f.received()), int(f.sub.Dropped())
+		if got+dropped != 2*messages {
+			t.Errorf("topic %d: got %d and dropped %d, of %d", k, got, dropped, 2*messages)
+		}
+		if got >= messages {
+			keep++
+		}
+	}
+	if keep == 0 || keep > limit/messages {
+		t.Errorf("%d have kept what was theirs", keep)
+	}
+	waitFor(t, func() bool { return h.Stats().Memory == 0 })
+}
+
+// As long as nothing can be shed, not every byte has all topics looked at.
+func TestSheddingInVain(t *testing.T) {
+	const limit = 1600
+	h := New(Options{MaxMemory: limit})
+	passes := func(bytes int64) int64 {
+		before := h.memory.passes.Load()
+		h.memory.add(bytes)
+		waitFor(t, func() bool { return !h.memory.shedding.Load() })
+		return h.memory.passes.Load() - before
+	}
+	if n := passes(limit); n != 0 {
+		t.Errorf("%d passes within the limit", n)
+	}
+	if n := passes(1); n != 1 {
+		t.Errorf("%d passes at the limit", n)
+	}
+	for range limit / 16 {
+		if n := passes(1); n != 0 {
+			t.Fatalf("%d passes in vain", n)
+		}
+	}
+	if n := passes(1); n != 1 {
+		t.Errorf("%d passes when there is a sixteenth more", n)
+	}
+	if n := passes(-50) + passes(limit/16); n != 0 {
+		t.Errorf("%d passes within another sixteenth", n)
+	}
+	if n := passes(1); n != 1 {
+		t.Errorf("%d passes when there is more again after some was freed", n)
+	}
+	passes(-limit / 2)
+	if n := passes(limit); n != 1 {
+		t.Errorf("%d passes when the limit is passed again", n)
 	}
 }

@@ -70,9 +70,17 @@ func (r *Record) prepared(f format, wrap func(*Record) *wsproto.Prepared) *wspro
 		return wrap(r)
 	}
 	p := r.wrapped.Load()
-	if p == nil { // whoever is second has done it in vain, and nothing else
-		r.wrapped.CompareAndSwap(nil, wrap(r))
-		p = r.wrapped.Load()
+	if p != nil {
+		return p
+	}
+	p = wrap(r)
+	if !r.wrapped.CompareAndSwap(nil, p) { // whoever is second has done it in vain, and nothing else
+		if first := r.wrapped.Load(); first != nil {
+			return first
+		}
+	}
+	if r.cold.Load() { // since then
+		r.wrapped.Store(nil)
 	}
 	return p
 }

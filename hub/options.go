@@ -75,9 +75,9 @@ type Options struct {
 	// waits of that topic. History that is played back does not count.
 	MaxBacklog int64
 	// MaxMemory bounds what the logs of all topics hold, history and what waits for slow
-	// subscribers, in bytes, counted as in [Limit]; an eighth of netpoll.MemoryLimit if 0, no
+	// subscribers, in bytes, counted as in [Limit], once for all who share it; an eighth of netpoll.MemoryLimit if 0, no
 	// limit if negative. Beyond it the topics that hold most forget their oldest messages,
-	// which Stats.Shed counts; a subscriber that has yet to get them has a gap, and its
+	// which Stats.Shed counts, and what they keep for subscribers that drop the newest; a subscriber that has yet to get them has a gap, and its
 	// topic's policy decides.
 	MaxMemory int64
 	// Broker joins this hub with others; nil for a hub of its own. It is the caller's to
