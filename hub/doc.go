@@ -29,8 +29,8 @@
 // It takes all that its group has not got, joins it, and hands it to one subscriber
 // after the other as a single write: that is a walk. While it lasts, the next messages
 // gather, and go to those who are still to come in the same write: so batches form by
-// themselves under load, and nothing is delayed when there is none. Who was visited
-// before gets them by the next walk. A delivery allocates nothing; each batch is joined
+// themselves under load, and nothing is delayed when there is none. Those who were visited
+// before get them by the next walk. A delivery allocates nothing; each batch is joined
 // once, and a walk looks for what is new a few times only.
 //
 // Subscribers that are connections get theirs in bursts, of 32 deliveries with one system
@@ -170,6 +170,8 @@
 // way.
 //
 // What is done when a subscription has ended is done under no lock, and within a round only
-// if it cannot block: Ender.Ended gets a goroutine then. It takes no Member.mu, under which a
-// caller may wait for a broker.
+// if it cannot block: Ender.Ended gets a goroutine then. The hub takes no Member.mu for it:
+// Member.Subscribe holds that while it waits for a broker, for Options.BrokerTimeout at most
+// each time. So Member.Subscription and Member.Topics may wait as long, and must not be called
+// under a lock that a delivery or a reply needs.
 package hub

@@ -14,23 +14,23 @@ type Topic struct {
 	evicted atomic.Int64
 	dropped atomic.Int64
 
-	mu       sync.Mutex
-	log      log
-	reported int64    // bytes that the hub knows of
-	owner    *owner   // who had it made, nil if nobody is said to; guarded by Hub.mu
-	count    int      // subscribers
-	laggards int32    // of those
-	pinned   int32    // of these: what they get is kept for them, or nothing until they have drained
-	ended    bool     // the hub has forgotten it
-	pattern  bool     // name is one; does not change
-	retired  bool     // it is not kept for its history alone any more: see Hub.retire
-	groups   []*group // of loops where there is or was a subscriber
-	feeds    []*Topic // the patterns that match, as of feedsAt
-	feedsAt  uint64   // Hub.patternsAt
-	remote   *remote  // nil without a broker
+	mu        sync.Mutex
+	log       log
+	reported  int64    // bytes that the hub knows of
+	owner     *owner   // who had it made, nil if nobody is said to; guarded by Hub.mu
+	count     int      // subscribers
+	laggards  int32    // of those
+	pinned    int32    // of these: what they get is kept for them, or nothing until they have drained
+	ended     bool     // the hub has forgotten it
+	pattern   bool     // name is one; does not change
+	companion bool     // of another topic, with which it ends
+	retired   bool     // it is not kept for its history alone any more: see Hub.retire
+	groups    []*group // of loops where there is or was a subscriber
+	feeds     []*Topic // the patterns that match, as of feedsAt
+	feedsAt   uint64   // Hub.patternsAt
+	remote    *remote  // nil without a broker
 
-	presence  *presence // nil if it is not kept
-	companion bool      // of another topic, with which it ends
+	presence *presence // nil if it is not kept
 }
 
 // newTopic makes a topic. Called under Hub.mu.
