@@ -81,13 +81,21 @@ func next[T any](t testing.TB, ch <-chan T) T {
 // eventually waits until ok, for what nobody can signal.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
+	if !settles(ok) {
+		t.Fatalf("in vain waited for: %s", what)
+	}
+}
+
+// settles waits until ok, for as long as patience lasts, and reports whether it is.
+func settles(ok func() bool) bool {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("in vain waited for: %s", what)
+			return false
 		}
 	}
+	return true
 }
 
 // peer is a client over raw TCP that can do everything right and wrong. It shares
