@@ -270,13 +270,15 @@ func TestPingInTime(t *testing.T) {
 				}
 			}()
 		}
-		last := time.Now()
-		for i := range 4 {
-			p.expect(Ping, "")
-			// On a machine that is busy it may be late by what that takes, but not by a
-			// whole sweep more, as if nothing were set off against it.
-			if d := time.Since(last); d > interval+sweep {
-				t.Errorf("busy %v: ping %d came after %v", busy, i, d)
+		// On a machine that is busy some may be late. If nothing were set off against the
+		// sweep, all were.
+		inTime, last := 0, time.Now()
+		for i := 0; inTime < 2; i++ {
+			if p.expect(Ping, ""); i > 0 && time.Since(last) <= interval {
+				inTime++
+			}
+			if i == 20 {
+				t.Fatalf("busy %v: %d of %d pings came in time", busy, inTime, i)
 			}
 			last = time.Now()
 			if !busy {
