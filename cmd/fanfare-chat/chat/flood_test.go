@@ -15,7 +15,6 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // stuck is a store that writes nothing, and says nothing of who is where, until it is free.
@@ -39,12 +38,12 @@ func (s *stuck) Place(ctx context.Context, room, user int64) (store.Place, error
 }
 
 // serveStuck serves a store that can be stuck.
-func serveStuck(t *testing.T) (*server, *stuck) {
+func serveStuck(t *testing.T, change ...func(*Options)) (*server, *stuck) {
 	var st *stuck
 	s := serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(kept store.Store) store.Store {
 		st = &stuck{Store: kept, free: make(chan struct{})}
 		return st
-	})
+	}, change...)
 	return s, st
 }
 
@@ -142,12 +141,7 @@ func TestSubscribingHoldsNoWorker(t *testing.T) {
 // While the store keeps as many handshakes waiting as may ask it, of one address and of all,
 // those who are connected are served.
 func TestEnteringHoldsNoWorker(t *testing.T) {
-	s, st := serveStuck(t)
-	p, err := wsproto.ParseProxies("loopback")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.chat.server.Proxies = p
+	s, st := serveStuck(t, behindProxy)
 	free := sync.OnceFunc(func() { close(st.free) })
 	t.Cleanup(free)
 	ada := s.signUp("Ada")

@@ -10,16 +10,15 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// behind has a server that trusts a proxy on the same machine.
-func behind(t *testing.T) *server {
-	s := serve(t)
-	p, err := wsproto.ParseProxies("loopback")
-	if err != nil {
-		t.Fatal(err)
+// behindProxy has a server trust a proxy on the same machine.
+func behindProxy(o *Options) {
+	var err error
+	if o.Proxies, err = wsproto.ParseProxies("loopback"); err != nil {
+		panic(err)
 	}
-	s.chat.opts.Proxies, s.chat.server.Proxies = p, p
-	return s
 }
+
+func behind(t *testing.T) *server { return serve(t, behindProxy) }
 
 // Behind a proxy that does TLS the cookie is for TLS alone, and the pages of the proxy's
 // host are the server's own.

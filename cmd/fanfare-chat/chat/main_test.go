@@ -56,12 +56,13 @@ type server struct {
 	stop  func()
 }
 
-func serve(t testing.TB) *server {
-	return serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(s store.Store) store.Store { return s })
+func serve(t testing.TB, change ...func(*Options)) *server {
+	return serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(s store.Store) store.Store { return s }, change...)
 }
 
-// serveStore serves what is in a file; wrap may put something of the test's before it.
-func serveStore(t testing.TB, file string, wrap func(store.Store) store.Store) *server {
+// serveStore serves what is in a file; wrap may put something of the test's before it, and
+// change the options.
+func serveStore(t testing.TB, file string, wrap func(store.Store) store.Store, change ...func(*Options)) *server {
 	t.Helper()
 	kept, err := sqlstore.Open(context.Background(), file)
 	if err != nil {
@@ -72,7 +73,11 @@ func serveStore(t testing.TB, file string, wrap func(store.Store) store.Store) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.chat = New(Options{Store: s.store, Accounts: accounts, Logger: slog.New(slog.DiscardHandler), Now: s.clock.now})
+	o := Options{Store: s.store, Accounts: accounts, Logger: slog.New(slog.DiscardHandler), Now: s.clock.now}
+	for _, f := range change {
+		f(&o)
+	}
+	s.chat = New(o)
 	addr, err := s.chat.Server().Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
