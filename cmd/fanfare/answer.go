@@ -76,7 +76,7 @@ func (a *app) noSuch(w http.ResponseWriter, r *http.Request, mux http.Handler) {
 	if m.status < http.StatusBadRequest { // it would redirect to a cleaner path
 		m.status = http.StatusNotFound
 	}
-	refusal := wsproto.Refuse(m.status, fmt.Sprintf("nothing is at %.100q; GET / shows the endpoints", path))
+	refusal := wsproto.Refuse(m.status, fmt.Sprintf("nothing is at %.100q; GET / is a page to try the server from, and fanfare -help lists the endpoints", path))
 	switch allow := m.header.Get("Allow"); {
 	case allow != "":
 		refusal.Reason = fmt.Sprintf("%.100q does not take %.20s; it takes %s", path, r.Method, allow)

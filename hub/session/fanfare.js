@@ -108,6 +108,7 @@ export class Fanfare extends Emitter {
   unreadable = 0;
   #url;
   #href;         // of the attempt
+  #cause = '';   // why the last one failed, if the engine tells
   #hints = 5;    // how often to look for why the server cannot be reached
   #options;
   #ws = null;
@@ -193,8 +194,13 @@ export class Fanfare extends Emitter {
     if (this.state === 'closed') return fail(new FanfareError('closed', 'this Fanfare is closed', false));
     const id = ++this.#lastId, call = { request, done, fail, again, waits: true, tried: false, timer: 0, text: JSON.stringify({ id, ...request }) };
     this.#calls.set(id, call);
-    if (timeout) call.timer = setTimeout(() => this.#settle(id, new FanfareError('timeout', `no ${call.tried ? 'reply' : 'connection'} for ${timeout} ms`, call.tried)), timeout);
+    if (timeout) call.timer = setTimeout(() => this.#settle(id, this.#late(call, timeout)), timeout);
     if (this.state === 'open') this.#send(call);
+  }
+
+  #late(call, timeout) {
+    const why = this.#cause ? `: ${this.#cause}` : '';
+    return new FanfareError('timeout', call.tried ? `no reply for ${timeout} ms` : `no connection to ${this.#href ?? 'the server'} for ${timeout} ms${why}`, call.tried);
   }
 
   #send(call) {
@@ -230,9 +236,12 @@ export class Fanfare extends Emitter {
       const on = (name, fn) => ws.addEventListener(name, e => { if (ws === this.#ws) fn(e); });
       on('message', e => this.#received(e.data));
       on('close', e => this.#lost(e.code, e.reason));
-      on('error', ({ message = '' }) => setTimeout(() => { // "close" should follow, but that of Node 20 may forget it
-        if (ws === this.#ws) this.#lost(1006, message);
-      }, 100));
+      on('error', ({ message = '' }) => {
+        this.#cause = message; // browsers do not tell
+        setTimeout(() => { // "close" should follow, but that of Node 20 may forget it
+          if (ws === this.#ws) this.#lost(1006, message);
+        }, 100);
+      });
     } catch (e) {
       if (timer === this.#timer) this.#lost(1006, String(e));
     }
@@ -333,8 +342,15 @@ export class Fanfare extends Emitter {
     const answers = mode => fetch(url, { mode, cache: 'no-store', credentials: 'omit' }).then(() => true, () => false);
     if (!await answers('no-cors') || this.#hints === 0) return; // it cannot be reached at all
     this.#hints = 0;
-    if (!await answers('cors')) console.error(`fanfare: ${url} answers, but not to pages of ${origin}: start the server with -origins ${origin} (in Go: wsproto.Server.CheckOrigin)`);
+    if (!await answers('cors')) console.error(`fanfare: ${url} answers, but not to pages of ${origin}: ${allow(origin)}`);
   }
+}
+
+/** What lets pages of an origin connect. Those of files have none that could be named. */
+function allow(origin) {
+  return /^https?:/.test(origin)
+    ? `start the server with -origins ${origin} (in Go: wsproto.Server.Origins)`
+    : 'serve the page over http instead of opening it as a file';
 }
 
 /**

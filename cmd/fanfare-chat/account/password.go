@@ -69,7 +69,7 @@ func preparePassword(s string) (string, error) {
 	}
 	switch n := utf8.RuneCountInString(prepared); {
 	case n < MinPassword:
-		return "", fmt.Errorf("the password is too short: it has %d characters, and must have at least %d", n, MinPassword)
+		return "", fmt.Errorf("the password is too short: it must have at least %d characters, and has %d", MinPassword, n)
 	case n > MaxPassword:
 		return "", fmt.Errorf("the password has %d characters; at most %d are allowed", n, MaxPassword)
 	}
