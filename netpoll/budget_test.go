@@ -32,17 +32,23 @@ func (p *peer) block(t testing.TB) {
 
 // blocked returns n peers of a server to which writes wait.
 func blocked(t testing.TB, s *server, n int) (all []*peer) {
-	small := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
-	}}
 	for range n {
-		nc := must[net.Conn](t)(small.Dial("tcp", s.addr))
-		t.Cleanup(func() { nc.Close() })
-		p := receive(t, "accept", s.new)
-		p.block(t)
+		p, _ := blockedPeer(t, s)
 		all = append(all, p)
 	}
 	return all
+}
+
+// blockedPeer returns one, and its client, for which the kernel takes little.
+func blockedPeer(t testing.TB, s *server) (*peer, net.Conn) {
+	small := net.Dialer{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+	}}
+	nc := must[net.Conn](t)(small.Dial("tcp", s.addr))
+	t.Cleanup(func() { nc.Close() })
+	p := receive(t, "accept", s.new)
+	p.block(t)
+	return p, nc
 }
 
 func (p *peer) holds() int {

@@ -14,8 +14,7 @@ import (
 func pendingPeer(t *testing.T, o Options) (*peer, net.Conn) {
 	t.Helper()
 	s := serve(t, o, func(*peer) {})
-	nc, p := s.connect(t)
-	p.block(t)
+	p, nc := blockedPeer(t, s)
 	if o := p.c.Write(nil, make([]byte, 1<<20)); o != Queued {
 		t.Fatal(o)
 	}
@@ -23,16 +22,25 @@ func pendingPeer(t *testing.T, o Options) (*peer, net.Conn) {
 }
 
 // later looks at p as the monitor does when another UserTimeout is over.
-func (p *peer) later() {
-	p.c.mu.Lock()
-	if p.c.out.drain.since == 0 { // not seen by the monitor yet
-		p.c.mu.Unlock()
+func (p *peer) later(t *testing.T) {
+	t.Helper()
+	since := p.drainSince()
+	if since == 0 { // not seen by the monitor yet
 		p.c.checkDrain(p.c.loop.engine.clock.read())
-		p.c.mu.Lock()
+		if since = p.drainSince(); since == 0 {
+			t.Fatal("nothing is pending")
+		}
 	}
-	at := tick(p.c.out.drain.since).after(p.c.loop.engine.opts.UserTimeout)
-	p.c.mu.Unlock()
-	p.c.checkDrain(tick(at))
+	p.c.checkDrain(tick(tick(since).after(p.c.loop.engine.opts.UserTimeout)))
+}
+
+func (p *peer) drainSince() uint32 {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	if o := p.c.out; o != nil && !o.gathers() {
+		return o.drain.since
+	}
+	return 0
 }
 
 // A peer that takes a little now and then is not served for ever.
@@ -41,7 +49,7 @@ func TestSlowPeerIsClosed(t *testing.T) {
 	if _, err := io.ReadFull(nc, make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
-	p.later()
+	p.later(t)
 	if err := receive(t, "OnClose", p.closed); err != ErrSlow {
 		t.Errorf("closed with %v, want ErrSlow", err)
 	}
@@ -57,9 +65,9 @@ func TestSteadyPeerStays(t *testing.T) {
 	if _, err := io.ReadFull(nc, make([]byte, 256<<10)); err != nil {
 		t.Fatal(err)
 	}
-	p.later()
+	p.later(t)
 	p.wantOpen(t)
-	p.later() // but not if it stops
+	p.later(t) // but not if it stops
 	if err := receive(t, "OnClose", p.closed); err != ErrSlow {
 		t.Errorf("closed with %v, want ErrSlow", err)
 	}
