@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -22,8 +21,8 @@ type body struct {
 	mu    sync.Mutex // held by who reads
 	pace  pace
 	began bool
-	err   error        // the last read's; io.EOF if all has come
-	limit atomic.Int64 // in Unix nanoseconds, if a handler has set one
+	err   error // the last read's; io.EOF if all has come
+	limit limit
 }
 
 func newBody(c *pageConn, r *http.Request) *body {
@@ -44,10 +43,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 // readLocked reads until a time at most. The deadline does not stay: when all has come
 // net/http waits for the peer to leave, for as long as the handler works.
 func (b *body) readLocked(p []byte, until time.Time) (n int) {
-	if limit := b.limit.Load(); limit != 0 && limit < until.UnixNano() {
-		until = time.Unix(0, limit)
-	}
-	_ = b.conn.SetReadDeadline(until)
+	b.limit.apply(until, b.conn.SetReadDeadline)
 	b.began = true
 	n, b.err = b.from.Read(p)
 	_ = b.conn.SetReadDeadline(time.Time{})
@@ -173,10 +169,7 @@ func (a *reply) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // SetReadDeadline is what http.ResponseController calls: it bounds the body, beside
 // the pace.
 func (a *reply) SetReadDeadline(t time.Time) error {
-	a.body.limit.Store(0)
-	if !t.IsZero() {
-		a.body.limit.Store(t.UnixNano())
-	}
+	a.body.limit.set(t)
 	return a.body.conn.SetReadDeadline(t)
 }
 

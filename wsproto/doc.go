@@ -97,7 +97,7 @@
 // from coming, and the handshakes have times of their own.
 //
 // A message that is incomplete is charged to its connection (netpoll.Conn.Charge)
-// with the memory that it takes, from 16 KiB on, so the largest are shed together with the
+// with the memory that it takes, from 4 KiB on, so the largest are shed together with the
 // longest queues. A small one costs no more than its connection may anyway.
 //
 // HTTP connections count as connections, and idle ones give way: when a listener has one

@@ -73,7 +73,7 @@ const maxStreams = 64
 func (f *inflater) readAll(limit int) error {
 	for {
 		if len(f.out) == cap(f.out) {
-			out := append(newSlab(max(2*cap(f.out), minSlab), false), f.out...)
+			out := append(newSlab(max(2*cap(f.out), minRoom), false), f.out...)
 			freeSlab(f.out)
 			f.out = out
 		}

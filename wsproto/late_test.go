@@ -249,6 +249,26 @@ func TestPartialsAreCounted(t *testing.T) {
 	}
 }
 
+// TestSmallPartialsAreCounted has many messages of which a few KiB have come: each is small,
+// and all together are not. What has ended counts no more.
+func TestSmallPartialsAreCounted(t *testing.T) {
+	const peers, size = 50, 5 << 10
+	s := &Server{Handler: echo(t), Engine: brisk}
+	addr := listen(t, s)
+	var all []*peer
+	for range peers {
+		p := dialPeer(t, addr)
+		p.send("\x82\xfe\x20\x00" + zeroMask + letters(size))
+		all = append(all, p)
+	}
+	eventually(t, "what has come is counted", func() bool { return s.Stats().Held >= peers*size })
+	for _, p := range all {
+		p.send(letters(8<<10 - size))
+		p.expect(Binary, letters(size)+letters(8<<10-size))
+	}
+	eventually(t, "nothing is held any more", func() bool { return s.Stats().Held == 0 })
+}
+
 // TestPingInTime measures the silence before the first ping, and between pings that are
 // answered, of peers that are silent and of one that sends all the time.
 func TestPingInTime(t *testing.T) {

@@ -16,7 +16,7 @@ type pageConn struct {
 	server   *Server
 	requests int // so far; of the goroutine that serves them
 	pace     pace
-	limit    atomic.Int64 // of writes, in Unix nanoseconds, if a handler has set one
+	limit    limit // of writes
 	hijacked atomic.Bool
 
 	next, prev *pageConn // in idlePages
@@ -103,10 +103,7 @@ func (c *pageConn) write(f func() (n int)) {
 	}
 	n := 0
 	c.pace.wait(func(until time.Time) {
-		if limit := c.limit.Load(); limit != 0 && limit < until.UnixNano() {
-			until = time.Unix(0, limit)
-		}
-		_ = c.Conn.SetWriteDeadline(until)
+		c.limit.apply(until, c.Conn.SetWriteDeadline)
 		n = f()
 	})
 	c.pace.credit(n)
@@ -114,22 +111,14 @@ func (c *pageConn) write(f func() (n int)) {
 
 // SetWriteDeadline bounds the writes that follow, beside the pace, and the one under way.
 func (c *pageConn) SetWriteDeadline(t time.Time) error {
-	c.limitWrites(t)
+	c.limit.set(t)
 	return c.Conn.SetWriteDeadline(t)
 }
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline.
 func (c *pageConn) SetDeadline(t time.Time) error {
-	c.limitWrites(t)
+	c.limit.set(t)
 	return c.Conn.SetDeadline(t)
-}
-
-func (c *pageConn) limitWrites(t time.Time) {
-	if t.IsZero() {
-		c.limit.Store(0)
-		return
-	}
-	c.limit.Store(t.UnixNano())
 }
 
 // CloseWrite lets net/http end a connection so that the peer reads the answer.

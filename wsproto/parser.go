@@ -285,15 +285,19 @@ func (m *partial) decode(p []byte) error {
 // many there were.
 func (r *parser) room() []byte {
 	m := r.part
-	if m == nil || m.stream != nil || m.left < minSlab {
+	if m == nil || m.stream != nil || m.left < minRoom {
 		return nil
 	}
 	n, have := int(min(m.left, maxRoom)), len(m.buf)
-	if need := have + min(n, max(have, minSlab)); need > cap(m.buf) {
+	if need := have + min(n, max(have, minRoom)); need > cap(m.buf) {
 		m.grow(need, have+int(m.left))
 	}
 	return m.buf[have:min(cap(m.buf), have+n)]
 }
+
+// minRoom is the rest of a payload, in bytes, from which on a read of its own saves more
+// than it costs, and how much of it is read first.
+const minRoom = 16 << 10
 
 // maxRoom bounds what room returns, in bytes, so that other connections have their
 // turn too.

@@ -11,11 +11,11 @@ import (
 // collector takes those that nobody has wanted for a while.
 
 const (
-	minSlab = 16 << 10
+	minSlab = 4 << 10  // smaller buffers are not counted either: see parser.held
 	maxSlab = 64 << 20 // larger ones are not kept
 )
 
-var slabs [13]sync.Pool // of *byte, each the first of minSlab<<i bytes
+var slabs [15]sync.Pool // of *byte, each the first of minSlab<<i bytes
 
 // slabClass returns the index of the smallest slab that holds n bytes.
 func slabClass(n int) int {

@@ -32,6 +32,9 @@ type transfer struct {
 	cut   func() // interrupts what the request is waiting for
 	held  int64  // guarded by in.mu
 	over  bool   // it has been shed; guarded by in.mu
+
+	cutting sync.Mutex // held while cut is called; in.mu is not taken under it
+	ended   bool       // cut would come too late: guarded by cutting
 }
 
 // begin returns the transfer of a request from an address.
@@ -52,6 +55,7 @@ func (t *transfer) grow(n int) bool {
 	ts.mu.Lock()
 	if t.over {
 		ts.mu.Unlock()
+		t.settle()
 		return false
 	}
 	ts.addLocked(t, int64(n))
@@ -65,14 +69,35 @@ func (t *transfer) grow(n int) bool {
 	ts.mu.Unlock()
 	for _, other := range given {
 		if other != t {
-			other.cut()
+			other.interrupt()
 		}
+	}
+	if !good {
+		t.settle()
 	}
 	return good
 }
 
+// interrupt cuts the transfer off, unless it has ended.
+func (t *transfer) interrupt() {
+	t.cutting.Lock()
+	defer t.cutting.Unlock()
+	if !t.ended {
+		t.cut()
+	}
+}
+
+// settle waits for a cut under way, and lets no other come: it would hit the answer that
+// says why, or the next request of the connection.
+func (t *transfer) settle() {
+	t.cutting.Lock()
+	t.ended = true
+	t.cutting.Unlock()
+}
+
 // end counts nothing of it any more.
 func (t *transfer) end() {
+	t.settle()
 	t.in.mu.Lock()
 	defer t.in.mu.Unlock()
 	t.in.removeLocked(t)
