@@ -43,7 +43,12 @@ func (c *Conn) SetReadDeadline(t time.Time) {
 	default:
 		x.deadlines = &deadlines{read: t, ping: c.pingDue()}
 	}
-	c.setDeadlineLocked(x.deadlines.next())
+	// What is due already is not put off, however often this is called.
+	if d := x.deadlines.next(); d == time.Millisecond {
+		c.hastenLocked(d)
+	} else {
+		c.setDeadlineLocked(d)
+	}
 }
 
 // pingDue returns when keepAlive is due if the interval begins now: until the first
@@ -101,16 +106,21 @@ func (c *Conn) hasten(d time.Duration) {
 			x.deadlines.ping = at
 		}
 	}
-	c.io.HastenDeadline(d)
-	if c.flags.Load()&flagClosed != 0 {
-		c.io.SetDeadline(c.side.closeTimeout)
-	}
+	c.hastenLocked(d)
 }
 
 // setDeadlineLocked sets the deadline of a connection that is open, unless Close was
 // called meanwhile: then its own deadline stands.
 func (c *Conn) setDeadlineLocked(d time.Duration) {
 	c.io.SetDeadline(d)
+	if c.flags.Load()&flagClosed != 0 {
+		c.io.SetDeadline(c.side.closeTimeout)
+	}
+}
+
+// hastenLocked is setDeadlineLocked, but for a deadline that is earlier, which stays.
+func (c *Conn) hastenLocked(d time.Duration) {
+	c.io.HastenDeadline(d)
 	if c.flags.Load()&flagClosed != 0 {
 		c.io.SetDeadline(c.side.closeTimeout)
 	}
