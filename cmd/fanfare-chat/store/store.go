@@ -133,7 +133,7 @@ type Store interface {
 	// UserByKey returns the account with that Key, or ErrNotFound.
 	UserByKey(ctx context.Context, key string) (User, error)
 
-	// AddLogin adds a session. A user has as many as most: beyond that the oldest are
+	// AddLogin adds a session. A user has as many as most: beyond that the oldest of the others are
 	// removed, and returned.
 	AddLogin(ctx context.Context, l Login, most int) (ended []Login, err error)
 	// Login returns a session that has not expired at that time, and whose it is, or

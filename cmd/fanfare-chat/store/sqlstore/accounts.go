@@ -65,7 +65,7 @@ func (s *Store) AddLogin(ctx context.Context, l store.Login, most int) (ended []
 		if err != nil {
 			return err
 		}
-		ended, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, trimLogins, l.User, most)
+		ended, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, trimLogins, l.User, most-1, l.Hash[:])
 		return err
 	})
 	if s.dialect.is(err, dangling) {

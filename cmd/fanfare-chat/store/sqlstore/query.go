@@ -67,7 +67,7 @@ var shared = [queryCount]string{
 	removeLogin:    `DELETE FROM logins WHERE hash = $1`,
 	setPassword:    `UPDATE users SET password = $3 WHERE id = $1 AND password = $2`,
 	endOtherLogins: `DELETE FROM logins WHERE owner = $1 AND hash <> $2 RETURNING hash, owner, created, expires`,
-	trimLogins: `DELETE FROM logins WHERE hash IN (SELECT hash FROM logins WHERE owner = $1
+	trimLogins: `DELETE FROM logins WHERE hash IN (SELECT hash FROM logins WHERE owner = $1 AND hash <> $3
 		ORDER BY created DESC, hash DESC LIMIT 1000 OFFSET $2) RETURNING hash, owner, created, expires`,
 	expireLogins: `DELETE FROM logins WHERE expires <= $1 RETURNING hash, owner, created, expires`,
 
