@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/internal/serving"
 )
 
 // floorOptions are what the arguments of the subcommand floor say.
@@ -22,7 +20,7 @@ func parseFloorArgs(args []string, out io.Writer) (*floorOptions, error) {
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
 	f.IntVar(&o.n, "n", 10_000, "`subscribers`")
 	f.Float64Var(&o.rate, "rate", 10, "`messages` per second")
-	serving.SizeVar(f, &o.size, "size", 128, "`bytes` of a message, as 128 or 64KiB")
+	f.IntVar(&o.size, "size", 128, "`bytes` of a message")
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "`time` to send for, in each round")
 	f.IntVar(&o.rounds, "rounds", 3, "`times` that each figure is measured")
 	f.IntVar(&o.window, "window", 64, "`messages` under way when Fanfare is saturated")

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/fanfare-ws/fanfare/internal/strictjson"
+	"github.com/fanfare-ws/fanfare/hub/strictjson"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
 // A read that has to answer, to a request for new keys (RFC 8446, 4.6.3), while
@@ -24,7 +24,7 @@ func TestTLSKeyUpdate(t *testing.T) {
 	s := serveTLS(t, Options{}, echoing)
 	cmd := exec.Command(openssl, "s_client", "-connect", s.addr, "-tls1_3")
 	in := must[io.WriteCloser](t)(cmd.StdinPipe())
-	var out trial.Output
+	var out netpolltest.Output
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,7 @@ package wsproto
 import (
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/internal/leak"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { netpolltest.Main(m) }

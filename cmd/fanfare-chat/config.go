@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -51,11 +51,11 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
-	serving.ProxiesVar(f, &c.proxies)
-	serving.HostsVar(f, &c.hosts)
+	daemon.ProxiesVar(f, &c.proxies)
+	daemon.HostsVar(f, &c.hosts)
 	f.IntVar(&c.rate, "rate", 0, "`number` of messages that a user may send a second, over all of their connections, with\na burst of five times as many; 0 for the default of 20, negative for no limit")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
-	if err := serving.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
+	if err := daemon.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -70,7 +70,7 @@ func (c *config) check() error {
 	case c.drain < 0:
 		return errors.New("-drain must not be negative")
 	}
-	return serving.CheckTLS(c.cert, c.key)
+	return daemon.CheckTLS(c.cert, c.key)
 }
 
 // secure reports whether the server speaks TLS.

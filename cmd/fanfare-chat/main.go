@@ -13,6 +13,6 @@
 // many, for what a connection costs in each.
 package main
 
-import "github.com/fanfare-ws/fanfare/internal/serving"
+import "github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 
-func main() { serving.Main(run) }
+func main() { daemon.Main(run) }

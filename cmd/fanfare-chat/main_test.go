@@ -6,8 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/internal/leak"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
 // asProgram is the variable that has the test binary be the program.
@@ -17,7 +16,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	leak.Main(m, http.DefaultClient.CloseIdleConnections)
+	netpolltest.Main(m, http.DefaultClient.CloseIdleConnections)
 }
 
 // itself starts the program in a process of its own.
@@ -27,4 +26,4 @@ func itself(t testing.TB, args ...string) *process {
 	return begin(t, os.Args[0], args...)
 }
 
-func settles(cond func() bool) bool { return trial.Settles(10*time.Second, cond) }
+func settles(cond func() bool) bool { return netpolltest.Settles(10*time.Second, cond) }

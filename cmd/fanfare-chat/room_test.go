@@ -19,7 +19,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
 const (
@@ -78,7 +78,7 @@ func build(t testing.TB, name string) string {
 type process struct {
 	testing.TB
 	cmd  *exec.Cmd
-	out  trial.Output
+	out  netpolltest.Output
 	addr string
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/web"
-	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 // run is the program: it returns the exit status.
@@ -34,12 +34,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err error) {
-	defer serving.CollectOften()()
-	files, err := serving.RaiseFileLimit()
+	defer daemon.CollectOften()()
+	files, err := daemon.RaiseFileLimit()
 	if err != nil {
 		return err
 	}
-	log := serving.Logger(stderr, cfg.verbose)
+	log := daemon.Logger(stderr, cfg.verbose)
 	where, err := cfg.where()
 	if err != nil {
 		return err
@@ -58,13 +58,13 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 		Proxies: cfg.proxies, Hosts: cfg.hosts, Limits: chat.Limits{Messages: cfg.rate},
 	})
 	defer c.Close()
-	addr, err := serving.Listen(c.Server(), cfg.addr, cfg.cert, cfg.key)
+	addr, err := daemon.Listen(c.Server(), cfg.addr, cfg.cert, cfg.key)
 	if err != nil {
 		_ = c.Server().Shutdown(ctx)
 		return err
 	}
 	greet(stdout, cfg, addr, where, files)
-	if err := serving.Until(ctx, c.Server(), cfg.drain, stdout, log, c.Deliver); err != nil {
+	if err := daemon.Until(ctx, c.Server(), cfg.drain, stdout, log, c.Deliver); err != nil {
 		return err
 	}
 	c.Close()
@@ -88,5 +88,5 @@ func greet(w io.Writer, cfg *config, addr net.Addr, where string, files uint64) 
 
 There is room for %[5]d connections: the limit of open files is %[6]d. This is process %[7]d.
 Press Ctrl-C to stop.
-`, addr, s, serving.HostPort(cfg.addr, addr), where, serving.Room(files), files, os.Getpid())
+`, addr, s, daemon.HostPort(cfg.addr, addr), where, daemon.Room(files), files, os.Getpid())
 }

@@ -10,14 +10,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
 // runs the program in this process, until stop is called, which returns what it said.
 func runs(t *testing.T, args ...string) (addr string, client *http.Client, stop func() string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	var out trial.Output
+	var out netpolltest.Output
 	status := make(chan int, 1)
 	go func() { status <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), &out, &out) }()
 	if !settles(func() bool { return strings.Contains(out.String(), "Ctrl-C") }) {
@@ -68,7 +68,7 @@ func TestServe(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	cert, key, trust := trial.Certificate(t)
+	cert, key, trust := netpolltest.Certificate(t)
 	addr, client, stop := runs(t, "-data", dir, "-cert", cert, "-key", key)
 	defer stop()
 	client.Transport.(*http.Transport).TLSClientConfig = trust

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 // command is one of the subcommands.
@@ -37,7 +37,7 @@ func parseArgs(args []string, out io.Writer) (*command, *options, error) {
 		fmt.Fprint(out, overview())
 		return nil, nil, flag.ErrHelp
 	case "version", "-version", "--version":
-		fmt.Fprintln(out, "fanfare-load", serving.Version())
+		fmt.Fprintln(out, "fanfare-load", daemon.Version())
 		return nil, nil, flag.ErrHelp
 	}
 	for i := range commands {

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 // options are what the flags say. Those that a subcommand does not have stay
@@ -92,12 +92,12 @@ func idleFlags(fs *flag.FlagSet, o *options) {
 	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for it to come back, and measure again after -rest")
 	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured once more")
 	fs.StringVar(&o.settle, "settle", "", "`URL` to get before the memory is measured a last time: a page that has the server\nreturn its garbage to the system")
-	serving.SizeVar(fs, &o.size, "size", 128, "`bytes` of the message of -echo, as 128 or 64KiB")
+	daemon.SizeVar(fs, &o.size, "size", 128, "`bytes` of the message of -echo, as 128 or 64KiB")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 }
 
 func trafficFlags(fs *flag.FlagSet, o *options) {
-	serving.SizeVar(fs, &o.size, "size", 128, "`bytes` of a message's payload, as 128 or 64KiB")
+	daemon.SizeVar(fs, &o.size, "size", 128, "`bytes` of a message's payload, as 128 or 64KiB")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 	o.forHowLong(fs)
 }
@@ -122,7 +122,7 @@ func slowFlags(fs *flag.FlagSet, o *options) {
 	broadcastFlags(fs, o)
 	o.stalled = stalledShare{percent: 1}
 	fs.Var(&o.stalled, "stalled", "subscribers that do not read, of the -n: a `number`, or a share as 1%")
-	serving.SizeVar(fs, &o.rcvbuf, "rcvbuf", 4096, "`bytes` of SO_RCVBUF of those that do not read")
+	daemon.SizeVar(fs, &o.rcvbuf, "rcvbuf", 4096, "`bytes` of SO_RCVBUF of those that do not read")
 }
 
 // setURL takes what stood beside the flags.

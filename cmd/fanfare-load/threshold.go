@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 // threshold is a -fail: a condition that a run must not meet.
@@ -164,7 +164,7 @@ func (u unit) parse(s string) (limit float64, isShare bool, err error) {
 		}
 		return float64(d) / 1e3, false, nil
 	case unitBytes:
-		n, err := serving.ParseSize(s)
+		n, err := daemon.ParseSize(s)
 		return float64(n), false, err
 	}
 	p, isShare := strings.CutSuffix(s, "%")

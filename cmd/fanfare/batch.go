@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/strictjson"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/internal/strictjson"
 )
 
 const (

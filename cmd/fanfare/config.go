@@ -4,7 +4,7 @@ import (
 	"flag"
 	"io"
 
-	"github.com/fanfare-ws/fanfare/internal/serving"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -57,7 +57,7 @@ Flags:
 // stdout. Every other error has been told on stderr.
 func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	c := new(config)
-	if err := serving.ParseFlags(c.flags(), args, usage, stdout, stderr, c.check); err != nil {
+	if err := daemon.ParseFlags(c.flags(), args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -70,7 +70,7 @@ func (c *config) flags() *flag.FlagSet {
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
 	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
-	serving.OriginsVar(f, &c.origins)
+	daemon.OriginsVar(f, &c.origins)
 	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
 	f.Func("topic", "how topics are kept, as `'PATTERN key=value ...'`, such as\n'prices.> slow=conflate limit=256KiB history=1000 bytes=4MiB age=10m presence';\nrepeat it for others: the first that matches counts. @> stands for those of users", func(s string) error {
@@ -80,14 +80,14 @@ func (c *config) flags() *flag.FlagSet {
 	})
 	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy in front (-trusted-proxies) tells whose\nconnection it is; it must replace what clients send, and is not believed of others")
 	f.StringVar(&c.tokenFile, "token-file", "", "`file` with a token, without which nobody can publish or disconnect, by HTTP or by WebSocket, or\nread what users got, or who they are. It is sent as Authorization: Bearer TOKEN or ?token=TOKEN")
-	serving.ProxiesVar(f, &c.proxies)
-	serving.HostsVar(f, &c.hosts)
+	daemon.ProxiesVar(f, &c.proxies)
+	daemon.HostsVar(f, &c.hosts)
 	f.StringVar(&c.profile, "cpuprofile", "", "write a profile of the processor time to this `file` at the end")
 	return f
 }
 
 func (c *config) check() error {
-	if err := serving.CheckTLS(c.cert, c.key); err != nil {
+	if err := daemon.CheckTLS(c.cert, c.key); err != nil {
 		return err
 	}
 	return c.limits.check()

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/internal/serving"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -40,14 +40,14 @@ func (l *limits) flags(f *flag.FlagSet) {
 }
 
 func (l *limits) sizes(f *flag.FlagSet) {
-	serving.SizeVar(f, &l.maxMessage, "max-message", 1<<20, "largest message, in `bytes`, as for all sizes here: 65536, 64k or 64KiB. A larger one closes the connection\nwith 1009, or gets 413")
-	serving.SizeVar(f, &l.maxHeader, "max-header", 16<<10, "largest header of a request, in `bytes`; a larger one gets 431, and is logged")
-	serving.SizeVar(f, &l.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected with 1013, and by which\nit may lag behind in a topic whose -topic states no limit")
-	serving.SizeVar(f, &l.totalPending, "total-pending", 0, "`bytes` that may wait for all clients together, with what is held of their input; beyond it the\nheaviest are disconnected. 0 for an eighth of the memory that the process may have, -1 for no limit")
-	serving.SizeVar(f, &l.maxBacklog, "max-backlog", hub.DefaultMaxBacklog, "`bytes` by which a connection to "+hubPath+" may lag behind in all its topics together; beyond it the policy of\nthe topic decides (-topic slow=...)")
-	serving.SizeVar(f, &l.totalLogs, "total-logs", 0, "`bytes` that all topics together may hold, of history and of what waits for slow subscribers; beyond it\nthose with most forget their oldest messages. 0 for an eighth of the memory that the process may\nhave, -1 for no limit")
-	serving.SizeVar(f, &l.totalBodies, "total-bodies", 0, "`bytes` that bodies of requests under way, and answers that are not taken yet, may hold together; beyond\nit the heaviest of the address that has most gets 503, or is cut off. 0 for a 32nd of the memory that\nthe process may have, -1 for no limit")
-	serving.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over, and take of what waits for it; 0 for no such bound: each byte begins the time anew")
+	daemon.SizeVar(f, &l.maxMessage, "max-message", 1<<20, "largest message, in `bytes`, as for all sizes here: 65536, 64k or 64KiB. A larger one closes the connection\nwith 1009, or gets 413")
+	daemon.SizeVar(f, &l.maxHeader, "max-header", 16<<10, "largest header of a request, in `bytes`; a larger one gets 431, and is logged")
+	daemon.SizeVar(f, &l.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected with 1013, and by which\nit may lag behind in a topic whose -topic states no limit")
+	daemon.SizeVar(f, &l.totalPending, "total-pending", 0, "`bytes` that may wait for all clients together, with what is held of their input; beyond it the\nheaviest are disconnected. 0 for an eighth of the memory that the process may have, -1 for no limit")
+	daemon.SizeVar(f, &l.maxBacklog, "max-backlog", hub.DefaultMaxBacklog, "`bytes` by which a connection to "+hubPath+" may lag behind in all its topics together; beyond it the policy of\nthe topic decides (-topic slow=...)")
+	daemon.SizeVar(f, &l.totalLogs, "total-logs", 0, "`bytes` that all topics together may hold, of history and of what waits for slow subscribers; beyond it\nthose with most forget their oldest messages. 0 for an eighth of the memory that the process may\nhave, -1 for no limit")
+	daemon.SizeVar(f, &l.totalBodies, "total-bodies", 0, "`bytes` that bodies of requests under way, and answers that are not taken yet, may hold together; beyond\nit the heaviest of the address that has most gets 503, or is cut off. 0 for a 32nd of the memory that\nthe process may have, -1 for no limit")
+	daemon.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over, and take of what waits for it; 0 for no such bound: each byte begins the time anew")
 }
 
 func (l *limits) counts(f *flag.FlagSet) {
@@ -75,20 +75,20 @@ func (l *limits) times(f *flag.FlagSet) {
 func (l *limits) check() error {
 	switch {
 	case l.maxMessage < 1:
-		return fmt.Errorf("-max-message is %s; it must be at least 1 byte", serving.FormatSize(l.maxMessage))
+		return fmt.Errorf("-max-message is %s; it must be at least 1 byte", daemon.FormatSize(l.maxMessage))
 	case l.maxHeader < minHeader:
-		return fmt.Errorf("-max-header is %s; it must be at least %s", serving.FormatSize(l.maxHeader), serving.FormatSize(minHeader))
+		return fmt.Errorf("-max-header is %s; it must be at least %s", daemon.FormatSize(l.maxHeader), daemon.FormatSize(minHeader))
 	case l.maxPending/2-turnBytes < l.maxMessage:
 		return fmt.Errorf("-max-pending is %s; for messages of %s (-max-message) it must be at least %s, or an echo could be refused",
-			serving.FormatSize(l.maxPending), serving.FormatSize(l.maxMessage), serving.FormatSize(2*(min(l.maxMessage, 1<<40)+turnBytes)))
+			daemon.FormatSize(l.maxPending), daemon.FormatSize(l.maxMessage), daemon.FormatSize(2*(min(l.maxMessage, 1<<40)+turnBytes)))
 	case l.totalPending > 0 && l.totalPending < l.maxPending:
-		return fmt.Errorf("-total-pending is %s; it must be at least -max-pending, %s", serving.FormatSize(l.totalPending), serving.FormatSize(l.maxPending))
+		return fmt.Errorf("-total-pending is %s; it must be at least -max-pending, %s", daemon.FormatSize(l.totalPending), daemon.FormatSize(l.maxPending))
 	case l.totalBodies > 0 && l.totalBodies < 2*batchBodies*l.maxMessage:
-		return fmt.Errorf("-total-bodies is %s; it must be at least %s, for two batches of %d times -max-message", serving.FormatSize(l.totalBodies), serving.FormatSize(2*batchBodies*l.maxMessage), batchBodies)
+		return fmt.Errorf("-total-bodies is %s; it must be at least %s, for two batches of %d times -max-message", daemon.FormatSize(l.totalBodies), daemon.FormatSize(2*batchBodies*l.maxMessage), batchBodies)
 	case l.maxBacklog < 1:
-		return fmt.Errorf("-max-backlog is %s; it must be at least 1 byte", serving.FormatSize(l.maxBacklog))
+		return fmt.Errorf("-max-backlog is %s; it must be at least 1 byte", daemon.FormatSize(l.maxBacklog))
 	case l.minRate < 0:
-		return fmt.Errorf("-min-rate is %s; it must not be negative", serving.FormatSize(l.minRate))
+		return fmt.Errorf("-min-rate is %s; it must not be negative", daemon.FormatSize(l.minRate))
 	}
 	return errors.Join(l.checkCounts(), l.checkTimes())
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/internal/serving"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -38,7 +38,7 @@ func inForce(t *testing.T) (options map[string]any, flags *flag.FlagSet) {
 	t.Helper()
 	cfg := new(config)
 	flags = cfg.flags()
-	a, err := newApp(cfg, serving.Logger(io.Discard, false))
+	a, err := newApp(cfg, daemon.Logger(io.Discard, false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func says(text string, n int64, isTime bool) bool {
 		d, err := time.ParseDuration(text)
 		return err == nil && int64(d) == n
 	}
-	size, err := serving.ParseSize(strings.ReplaceAll(text, ",", ""))
+	size, err := daemon.ParseSize(strings.ReplaceAll(text, ",", ""))
 	return err == nil && int64(size) == n
 }
 
@@ -164,7 +164,7 @@ func checkFlag(t *testing.T, flags *flag.FlagSet, name, limit string) {
 	d, err := time.ParseDuration(f.DefValue)
 	n := int64(d)
 	if err != nil {
-		size, _ := serving.ParseSize(f.DefValue)
+		size, _ := daemon.ParseSize(f.DefValue)
 		n = int64(size)
 	}
 	if !says(limit, n, err == nil) {

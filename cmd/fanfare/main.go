@@ -7,6 +7,6 @@
 // this program alone, which doubled the time until it and fanfare-load ran for the first time.
 package main
 
-import "github.com/fanfare-ws/fanfare/internal/serving"
+import "github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 
-func main() { serving.Main(run) }
+func main() { daemon.Main(run) }

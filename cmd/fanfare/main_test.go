@@ -13,13 +13,12 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/fanfare-ws/fanfare/internal/leak"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
+func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleConnections) }
 
-func settles(cond func() bool) bool { return trial.Settles(5*time.Second, cond) }
+func settles(cond func() bool) bool { return netpolltest.Settles(5*time.Second, cond) }
 
 // program is a running server.
 type program struct {
@@ -27,8 +26,8 @@ type program struct {
 	addr   string
 	stop   func() // as SIGTERM does
 	status chan int
-	stdout trial.Output
-	stderr trial.Output
+	stdout netpolltest.Output
+	stderr netpolltest.Output
 }
 
 var listening = regexp.MustCompile(`listening on (\S+)`)

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/internal/serving"
 )
 
 // rule says how the topics are kept whose names match a pattern.
@@ -93,7 +93,7 @@ func parseCount(s string, n *int) (err error) {
 
 // parseBytes reads a size, as all flags take it.
 func parseBytes(s string, n *int) (err error) {
-	if *n, err = serving.ParseSize(s); err == nil && (*n < 1 || *n > maxBytes) {
+	if *n, err = daemon.ParseSize(s); err == nil && (*n < 1 || *n > maxBytes) {
 		err = errors.New("it takes 1 byte to 1TiB, such as 65536, 64KiB or 4MiB")
 	}
 	return err

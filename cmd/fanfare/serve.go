@@ -12,9 +12,9 @@ import (
 	"os"
 	"runtime/pprof"
 
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
-	"github.com/fanfare-ws/fanfare/internal/serving"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
-	defer serving.CollectOften()()
+	defer daemon.CollectOften()()
 	if cfg.profile != "" {
 		stop, err := profile(cfg.profile)
 		if err != nil {
@@ -43,25 +43,25 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		}
 		defer stop()
 	}
-	files, err := serving.RaiseFileLimit()
+	files, err := daemon.RaiseFileLimit()
 	if err != nil {
 		return err
 	}
 	if cfg.maxConns == 0 { // so that handshakes get 503, and health checks an answer, before descriptors run out
-		cfg.maxConns = int(min(serving.Room(files), math.MaxInt32))
+		cfg.maxConns = int(min(daemon.Room(files), math.MaxInt32))
 	}
-	log := serving.Logger(stderr, cfg.verbose)
+	log := daemon.Logger(stderr, cfg.verbose)
 	a, err := newApp(cfg, log)
 	if err != nil {
 		return err
 	}
-	addr, err := serving.Listen(a.server, cfg.addr, cfg.cert, cfg.key)
+	addr, err := daemon.Listen(a.server, cfg.addr, cfg.cert, cfg.key)
 	if err != nil {
 		_ = a.server.Shutdown(ctx)
 		return err
 	}
 	greet(stdout, cfg, addr, files)
-	if err := serving.Until(ctx, a.server, cfg.drain, stdout, log, a.hub.Shutdown); err != nil {
+	if err := daemon.Until(ctx, a.server, cfg.drain, stdout, log, a.hub.Shutdown); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, "Done.")
@@ -126,8 +126,8 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 
 // greet says where to go.
 func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
-	at := serving.HostPort(cfg.addr, addr)
-	limit := min(serving.Room(files), uint64(cfg.maxConns))
+	at := daemon.HostPort(cfg.addr, addr)
+	limit := min(daemon.Room(files), uint64(cfg.maxConns))
 	s := ""
 	if cfg.secure() {
 		s = "s"

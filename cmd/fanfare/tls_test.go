@@ -8,7 +8,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
 // TestTLS goes through the whole program: page, publishing and WebSockets.
@@ -51,7 +51,7 @@ func TestTLS(t *testing.T) {
 // certificate returns files with a certificate and its key, and a client that trusts it.
 func certificate(t *testing.T) (cert, key string, client *http.Client) {
 	t.Helper()
-	cert, key, trust := trial.Certificate(t)
+	cert, key, trust := netpolltest.Certificate(t)
 	tr := &http.Transport{TLSClientConfig: trust}
 	t.Cleanup(tr.CloseIdleConnections)
 	return cert, key, &http.Client{Transport: tr}

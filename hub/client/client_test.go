@@ -13,11 +13,11 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
-	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/internal/proxy"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 func decode(t *testing.T, b []byte, v any) {
@@ -28,7 +28,7 @@ func decode(t *testing.T, b []byte, v any) {
 }
 
 func TestPublishAndSubscribe(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 100}))
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 100}))
 	a, b := dial(t, s.Addr, nil), dial(t, s.Addr, nil)
 	got := make(chan client.Message, 10)
 	for n := 1; n <= 3; n++ {
@@ -78,7 +78,7 @@ func TestPublishAndSubscribe(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 100}))
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 100}))
 	c := dial(t, s.Addr, nil)
 	if h, err := c.History(t.Context(), "news", nil); err != nil || len(h.Messages) > 0 || h.More {
 		t.Errorf("of nothing: %+v, %v", h, err)
@@ -112,8 +112,8 @@ func TestHistory(t *testing.T) {
 }
 
 func TestPresence(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{}))
-	p := proxy.Forward(t, s.Addr, nil)
+	s := sessiontest.Serve(t, kept(hub.History{}))
+	p := wstest.Forward(t, s.Addr, nil)
 	type change struct{ joined, left string }
 	changes := make(chan change, 10)
 	ids := func(all []wire.Person) string {
@@ -153,7 +153,7 @@ func TestPresence(t *testing.T) {
 
 // What is sent to a user comes without a subscription.
 func TestUser(t *testing.T) {
-	s := rig.Serve(t, nil)
+	s := sessiontest.Serve(t, nil)
 	got, hello := make(chan client.Message, 1), make(chan wire.Hello, 1)
 	c, err := client.Dial(t.Context(), "ws://"+s.Addr+"/hub?user=ada", &client.Options{
 		OnOpen: func(h wire.Hello) { hello <- h }, OnMessage: func(m client.Message) { got <- m },
@@ -172,7 +172,7 @@ func TestUser(t *testing.T) {
 }
 
 func TestErrorsOfTheServer(t *testing.T) {
-	s := rig.Serve(t, nil)
+	s := sessiontest.Serve(t, nil)
 	c := dial(t, s.Addr, nil)
 	var e *wire.Error
 	if _, err := c.Subscribe(t.Context(), "a..b", nil, func(client.Message) {}); !errors.As(err, &e) || e.Code != wire.BadTopic {
@@ -191,7 +191,7 @@ func TestErrorsOfTheServer(t *testing.T) {
 
 // A handler can wait for replies, and end what it belongs to.
 func TestHandlerUsesTheClient(t *testing.T) {
-	s := rig.Serve(t, nil)
+	s := sessiontest.Serve(t, nil)
 	c := dial(t, s.Addr, nil)
 	answers := make(chan error, 1)
 	if _, err := c.Subscribe(t.Context(), "questions", nil, func(client.Message) {
@@ -213,7 +213,7 @@ func TestHandlerUsesTheClient(t *testing.T) {
 
 // Handlers that are late are waited for: what they have not got is bounded.
 func TestBacklog(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 1000}))
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 1000}))
 	c := dial(t, s.Addr, &client.Options{Backlog: 1000})
 	n, proceed := &numbers{t: t}, make(chan struct{})
 	sub, err := c.Subscribe(t.Context(), "load", nil, func(m client.Message) {
@@ -226,14 +226,14 @@ func TestBacklog(t *testing.T) {
 	for i := 1; i <= 500; i++ {
 		s.Number(t, "load", i)
 	}
-	rig.Eventually(t, "more than the backlog", func() bool { return sub.Position().Offset >= 2 })
+	sessiontest.Eventually(t, "more than the backlog", func() bool { return sub.Position().Offset >= 2 })
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("not now"))
 	defer cancel()
 	if _, err := c.Publish(ctx, "other", 1, nil); err == nil || !strings.Contains(err.Error(), "no reply") || !strings.Contains(err.Error(), "not now") {
 		t.Errorf("the reply is behind what the handler does not take, but %v", err)
 	}
 	close(proceed)
-	rig.Eventually(t, "all messages", func() bool { return n.last.Load() == 500 })
+	sessiontest.Eventually(t, "all messages", func() bool { return n.last.Load() == 500 })
 	if _, err := c.Publish(t.Context(), "other", 1, nil); err != nil {
 		t.Error(err)
 	}
@@ -241,7 +241,7 @@ func TestBacklog(t *testing.T) {
 
 // A handler that does not return keeps nothing but itself.
 func TestCloseWhileHandlerBlocks(t *testing.T) {
-	s := rig.Serve(t, nil)
+	s := sessiontest.Serve(t, nil)
 	engine, err := netpoll.New(netpoll.Options{Loops: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +256,7 @@ func TestCloseWhileHandlerBlocks(t *testing.T) {
 	for i := 1; i <= 500; i++ {
 		s.Number(t, "load", i)
 	}
-	rig.Eventually(t, "more than the backlog", func() bool { return sub.Position().Offset >= 2 })
+	sessiontest.Eventually(t, "more than the backlog", func() bool { return sub.Position().Offset >= 2 })
 	c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -267,7 +267,7 @@ func TestCloseWhileHandlerBlocks(t *testing.T) {
 
 // A server that does not want the client is left alone, and all who wait are told.
 func TestFinal(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 10}))
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
 	ended, closed, opened := make(chan error, 1), make(chan time.Duration, 1), make(chan wire.Hello, 10)
 	o := quick()
 	o.OnOpen = func(h wire.Hello) { opened <- h }
@@ -301,7 +301,7 @@ func TestFinal(t *testing.T) {
 }
 
 func TestDialErrors(t *testing.T) {
-	s := rig.Serve(t, nil)
+	s := sessiontest.Serve(t, nil)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -338,8 +338,8 @@ func TestDialErrors(t *testing.T) {
 
 // Calls wait for the connection as long as their context lasts.
 func TestCallsWait(t *testing.T) {
-	s := rig.Serve(t, nil)
-	p := proxy.Forward(t, s.Addr, nil)
+	s := sessiontest.Serve(t, nil)
+	p := wstest.Forward(t, s.Addr, nil)
 	lost := make(chan error, 100)
 	o := quick()
 	o.MaxCalls = 2
@@ -372,7 +372,7 @@ func TestCallsWait(t *testing.T) {
 
 // The server ends a subscription, and nothing else.
 func TestEnd(t *testing.T) {
-	s := rig.Serve(t, nil)
+	s := sessiontest.Serve(t, nil)
 	c, ended := dial(t, s.Addr, nil), make(chan error, 1)
 	if _, err := c.Subscribe(t.Context(), "news", &client.SubscribeOptions{OnEnd: func(err error) { ended <- err }}, func(client.Message) {}); err != nil {
 		t.Fatal(err)
@@ -383,9 +383,9 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// What a server does seldom; see rig.Odd.
+// What a server does seldom; see sessiontest.Odd.
 func TestOddServer(t *testing.T) {
-	addr := rig.Odd(t)
+	addr := sessiontest.Odd(t)
 	c := dial(t, addr, quick())
 	events := make(chan string, 10)
 	o := &client.SubscribeOptions{

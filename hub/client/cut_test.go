@@ -10,10 +10,10 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
-	"github.com/fanfare-ws/fanfare/hub/internal/rig"
-	"github.com/fanfare-ws/fanfare/internal/proxy"
+	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 // numbers checks that a handler gets 1, 2, 3 ... and nothing else.
@@ -34,9 +34,9 @@ func (n *numbers) handle(m client.Message) {
 // message once, in order.
 func TestCutsLoseNothing(t *testing.T) {
 	const subscribers, messages, ahead = 8, 5000, 300
-	s := rig.Serve(t, kept(hub.History{Messages: messages}))
+	s := sessiontest.Serve(t, kept(hub.History{Messages: messages}))
 	var steady atomic.Bool
-	p := proxy.Forward(t, s.Addr, func() int64 {
+	p := wstest.Forward(t, s.Addr, func() int64 {
 		if steady.Load() {
 			return 0
 		}
@@ -62,11 +62,11 @@ func TestCutsLoseNothing(t *testing.T) {
 	for n := 1; n <= messages; n++ {
 		s.Number(t, "load", n)
 		if int64(n)-slowest() > ahead {
-			rig.Eventually(t, "the slowest to get on", func() bool { return int64(n)-slowest() < ahead/2 })
+			sessiontest.Eventually(t, "the slowest to get on", func() bool { return int64(n)-slowest() < ahead/2 })
 		}
 	}
 	steady.Store(true)
-	rig.Eventually(t, "all messages", func() bool { return slowest() == messages })
+	sessiontest.Eventually(t, "all messages", func() bool { return slowest() == messages })
 	if p.Cuts() < 10*subscribers {
 		t.Errorf("there were only %d cuts", p.Cuts())
 	}
@@ -76,8 +76,8 @@ func TestCutsLoseNothing(t *testing.T) {
 // and in order, without it once if Publish says so, and once at most if it says ErrLost.
 func TestCutsWhilePublishing(t *testing.T) {
 	const messages = 300
-	s := rig.Serve(t, kept(hub.History{Messages: 10 * messages}))
-	p := proxy.Forward(t, s.Addr, func() int64 { return 150 + rand.Int64N(2000) })
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10 * messages}))
+	p := wstest.Forward(t, s.Addr, func() int64 { return 150 + rand.Int64N(2000) })
 	c := insist(t, p.Addr, quick())
 	for _, retry := range []bool{false, true} {
 		topic := map[bool]string{false: "once", true: "again"}[retry]
@@ -120,8 +120,8 @@ func TestCutsWhilePublishing(t *testing.T) {
 
 // What is not held any more is told, and the rest comes.
 func TestGap(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := proxy.Forward(t, s.Addr, nil)
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
+	p := wstest.Forward(t, s.Addr, nil)
 	c := dial(t, p.Addr, quick())
 	gaps, got := make(chan client.Gap, 1), make(chan uint64, 1000)
 	sub, err := c.Subscribe(t.Context(), "news", &client.SubscribeOptions{OnGap: func(g client.Gap) { gaps <- g }},
@@ -155,8 +155,8 @@ func TestGap(t *testing.T) {
 // A pattern begins anew, and says so; a position that another life of the program kept
 // is resumed from.
 func TestPatternAndAfter(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := proxy.Forward(t, s.Addr, nil)
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
+	p := wstest.Forward(t, s.Addr, nil)
 	c := dial(t, p.Addr, quick())
 	gaps, got := make(chan client.Gap, 1), make(chan client.Message, 10)
 	if _, err := c.Subscribe(t.Context(), "prices.*", &client.SubscribeOptions{OnGap: func(g client.Gap) { gaps <- g }},
@@ -191,8 +191,8 @@ func TestPatternAndAfter(t *testing.T) {
 
 // A server that is silent is given up, and what it said meanwhile comes.
 func TestSilence(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := proxy.Forward(t, s.Addr, nil)
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
+	p := wstest.Forward(t, s.Addr, nil)
 	engine, err := netpoll.New(netpoll.Options{Loops: 1, Sweep: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -210,13 +210,13 @@ func TestSilence(t *testing.T) {
 	if err := next(t, closed); !errors.Is(err, wsproto.ErrPongTimeout) {
 		t.Errorf("closed with %v", err)
 	}
-	rig.Eventually(t, "the message", func() bool { return n.last.Load() == 1 })
+	sessiontest.Eventually(t, "the message", func() bool { return n.last.Load() == 1 })
 }
 
 // What a client publishes itself does not come when it is resumed, either.
 func TestOwnMessages(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 10}))
-	p := proxy.Forward(t, s.Addr, nil)
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
+	p := wstest.Forward(t, s.Addr, nil)
 	closed := make(chan error, 10)
 	o := quick()
 	o.OnClose = func(err error, _ time.Duration) { closed <- err }
@@ -240,7 +240,7 @@ func TestOwnMessages(t *testing.T) {
 			t.Fatalf("got %d, want %d", at, want)
 		}
 	}
-	rig.Eventually(t, "the position to be after all", func() bool { return sub.Position().Offset == 5 })
+	sessiontest.Eventually(t, "the position to be after all", func() bool { return sub.Position().Offset == 5 })
 	p.Cut()
 	next(t, closed)
 	s.Number(t, "news", 6)
@@ -272,7 +272,7 @@ func dial(t *testing.T, addr string, o *client.Options) *client.Client {
 // insist dials until a connection lives long enough to be open.
 func insist(t *testing.T, addr string, o *client.Options) (c *client.Client) {
 	t.Helper()
-	rig.Eventually(t, "a connection that opens", func() bool {
+	sessiontest.Eventually(t, "a connection that opens", func() bool {
 		var err error
 		c, err = tryDial(t, addr, o)
 		return err == nil
@@ -281,7 +281,7 @@ func insist(t *testing.T, addr string, o *client.Options) (c *client.Client) {
 }
 
 func tryDial(t *testing.T, addr string, o *client.Options) (*client.Client, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), sessiontest.Patience)
 	defer cancel()
 	c, err := client.Dial(ctx, "ws://"+addr+"/hub", o)
 	if err == nil {
@@ -296,7 +296,7 @@ func next[T any](t testing.TB, ch <-chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(rig.Patience):
+	case <-time.After(sessiontest.Patience):
 		t.Fatal("nothing came")
 		panic("unreachable")
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
-	"github.com/fanfare-ws/fanfare/hub/internal/rig"
+	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -130,7 +130,7 @@ func TestBacklogOfWhatIsNoMessage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rig.Eventually(t, "a call", func() bool { return called.Load() == 1 })
+			sessiontest.Eventually(t, "a call", func() bool { return called.Load() == 1 })
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			if _, err := c.Presence(ctx, "a"); err == nil {
@@ -140,7 +140,7 @@ func TestBacklogOfWhatIsNoMessage(t *testing.T) {
 				t.Errorf("%d wait", n)
 			}
 			close(proceed)
-			rig.Eventually(t, "the others", func() bool { return called.Load() == said })
+			sessiontest.Eventually(t, "the others", func() bool { return called.Load() == said })
 		})
 	}
 }
@@ -187,7 +187,7 @@ func TestGatewayAnswers(t *testing.T) {
 	_, _ = c.Publish(t.Context(), "a", 0, nil)
 	select {
 	case <-c.Done():
-	case <-time.After(rig.Patience):
+	case <-time.After(sessiontest.Patience):
 		t.Error("403 does not end it")
 	}
 }
@@ -195,7 +195,7 @@ func TestGatewayAnswers(t *testing.T) {
 // A message that is just within the server's limit, and twice as long in its envelope,
 // reaches subscribers and comes with the history.
 func TestLargestMessage(t *testing.T) {
-	s := rig.Serve(t, kept(hub.History{Messages: 10, Bytes: 64 << 20}))
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10, Bytes: 64 << 20}))
 	c := dial(t, s.Addr, nil)
 	got := make(chan client.Message, 1)
 	if _, err := c.Subscribe(t.Context(), "a", nil, func(m client.Message) { got <- m }); err != nil {

@@ -10,14 +10,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/hub/internal/rig"
-	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // TestNodeWithWS has the package ws.
 func TestNodeWithWS(t *testing.T) {
-	every(t, func(t *testing.T, _ *rig.Server) script.Engine {
+	every(t, func(t *testing.T, _ *sessiontest.Server) script.Engine {
 		node := script.NodeWithWS(t)
 		module(t, node)
 		eval(t, node, "globalThis.options = { WebSocket: require('ws') }; null", nil)
@@ -31,7 +31,7 @@ func TestNode(t *testing.T) {
 	if err := exec.Command(path, flag, "-e", "").Run(); err != nil {
 		t.Skip("this Node has no WebSocket of its own; 20.10 and later have")
 	}
-	every(t, func(t *testing.T, _ *rig.Server) script.Engine {
+	every(t, func(t *testing.T, _ *sessiontest.Server) script.Engine {
 		node := script.Node(t, path, flag, "--no-warnings")
 		module(t, node)
 		return node
@@ -41,7 +41,7 @@ func TestNode(t *testing.T) {
 // TestChromium imports the file from the server.
 func TestChromium(t *testing.T) {
 	browser := script.Chromium(t)
-	every(t, func(t *testing.T, s *rig.Server) script.Engine {
+	every(t, func(t *testing.T, s *sessiontest.Server) script.Engine {
 		if err := browser.Open("http://" + s.Addr + "/"); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestChromium(t *testing.T) {
 		return browser
 	})
 	t.Run("page of another origin", func(t *testing.T) {
-		s := rig.Serve(t, nil)
+		s := sessiontest.Serve(t, nil)
 		if err := browser.Open("http://" + strings.Replace(s.Addr, "127.0.0.1", "localhost", 1) + "/"); err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +61,7 @@ func TestChromium(t *testing.T) {
 // refusedOrigin has a server refuse the page: the console says so, once, however often the
 // client tries, and not if the server cannot be reached at all.
 func refusedOrigin(t *testing.T, browser *script.Browser) {
-	s := rig.Serve(t, nil)
+	s := sessiontest.Serve(t, nil)
 	var tries atomic.Int32
 	refuses := &wsproto.Server{Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { tries.Add(1); return false }}
 	a, err := refuses.Listen("127.0.0.1:0")
@@ -76,7 +76,7 @@ func refusedOrigin(t *testing.T, browser *script.Browser) {
 	eval(t, browser, "globalThis.said = []; console.error = (...a) => said.push(a.join(' ')); null", nil)
 	eval(t, browser, "clients.dead = new Client('ws://127.0.0.1:1/hub'); clients.refused = new Client('ws://"+a.String()+"/hub'); null", nil)
 	var said []string
-	rig.Eventually(t, "a hint, and attempts after it", func() bool {
+	sessiontest.Eventually(t, "a hint, and attempts after it", func() bool {
 		eval(t, browser, "said", &said)
 		if len(said) == 0 {
 			tries.Store(0)

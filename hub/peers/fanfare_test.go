@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/hub/internal/rig"
-	"github.com/fanfare-ws/fanfare/internal/proxy"
-	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 const (
@@ -22,13 +22,13 @@ const (
 )
 
 // begin starts an engine that has fanfare.js and testdata/client.js.
-type begin func(t *testing.T, s *rig.Server) script.Engine
+type begin func(t *testing.T, s *sessiontest.Server) script.Engine
 
 // every has a client do all that there is.
 func every(t *testing.T, start begin) {
 	few := &hub.TopicOptions{History: hub.History{Messages: held}, Presence: true, PresenceGrace: -1}
 	many := &hub.TopicOptions{History: hub.History{Messages: volume}}
-	s := rig.Serve(t, func(name string) *hub.TopicOptions {
+	s := sessiontest.Serve(t, func(name string) *hub.TopicOptions {
 		if strings.HasPrefix(name, "load") {
 			return many
 		}
@@ -54,7 +54,7 @@ func every(t *testing.T, start begin) {
 
 // bench is a server with what it takes to test a client on it.
 type bench struct {
-	server *rig.Server
+	server *sessiontest.Server
 	engine script.Engine
 }
 
@@ -113,7 +113,7 @@ type object = map[string]any
 // that is wanted, and returns it.
 func (c *client) next(want string) (event object) {
 	c.Helper()
-	rig.Eventually(c, "event "+want, func() bool {
+	sessiontest.Eventually(c, "event "+want, func() bool {
 		var log [][2]json.RawMessage
 		c.eval(fmt.Sprintf("%s.log.slice(%d)", c.name, c.seen), &log)
 		for _, entry := range log {
@@ -272,7 +272,7 @@ func (b *bench) user(t *testing.T) {
 func (b *bench) cuts(t *testing.T) {
 	const messages, ahead = 3000, 400
 	var steady atomic.Bool
-	p := proxy.Forward(t, b.server.Addr, func() int64 {
+	p := wstest.Forward(t, b.server.Addr, func() int64 {
 		if steady.Load() {
 			return 0
 		}
@@ -289,15 +289,15 @@ func (b *bench) cuts(t *testing.T) {
 		c.eval(c.name+".counted", &n)
 		return n.Last
 	}
-	rig.Eventually(t, "the subscription to begin", func() bool { look(); return n.Began > 0 })
+	sessiontest.Eventually(t, "the subscription to begin", func() bool { look(); return n.Began > 0 })
 	for i := 1; i <= messages; i++ {
 		b.server.Number(t, topic, i)
 		if i%ahead == 0 {
-			rig.Eventually(t, "the client to get on", func() bool { return i-look() < ahead/2 })
+			sessiontest.Eventually(t, "the client to get on", func() bool { return i-look() < ahead/2 })
 		}
 	}
 	steady.Store(true)
-	rig.Eventually(t, "all messages", func() bool { return look() == messages })
+	sessiontest.Eventually(t, "all messages", func() bool { return look() == messages })
 	if len(n.Wrong) > 0 || n.Gaps > 0 {
 		t.Errorf("not each once and in order: %v; %d gaps", n.Wrong, n.Gaps)
 	}
@@ -311,7 +311,7 @@ func (b *bench) cuts(t *testing.T) {
 // without it once if the client says so, and once at most if it says that it was lost.
 func (b *bench) publishing(t *testing.T) {
 	const rounds, each = 30, 20
-	p := proxy.Forward(t, b.server.Addr, func() int64 { return 250 + rand.Int64N(3000) })
+	p := wstest.Forward(t, b.server.Addr, func() int64 { return 250 + rand.Int64N(3000) })
 	c := b.dial(t, p.Addr, "", "{}")
 	lost := 0
 	for round := range rounds {
@@ -350,7 +350,7 @@ func (b *bench) publishing(t *testing.T) {
 }
 
 func (b *bench) gap(t *testing.T) {
-	p := proxy.Forward(t, b.server.Addr, nil)
+	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{}")
 	c.call(nil, "subscribe", "gap", object{})
 	epoch := strings.TrimSuffix(c.next("live")["position"].(string), ":0")
@@ -374,7 +374,7 @@ func (b *bench) gap(t *testing.T) {
 
 // own has the client not get what it publishes itself, not even when it is resumed.
 func (b *bench) own(t *testing.T) {
-	p := proxy.Forward(t, b.server.Addr, nil)
+	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{}")
 	c.call(nil, "subscribe", "own", object{})
 	epoch := strings.TrimSuffix(c.next("live")["position"].(string), ":0")
@@ -397,7 +397,7 @@ func (b *bench) own(t *testing.T) {
 }
 
 func (b *bench) pattern(t *testing.T) {
-	p := proxy.Forward(t, b.server.Addr, nil)
+	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{}")
 	c.call(nil, "subscribe", "prices.*", object{})
 	c.expect("live", object{"position": nil})
@@ -443,7 +443,7 @@ func (b *bench) final(t *testing.T) {
 
 // offline has calls wait for the connection, until they fail.
 func (b *bench) offline(t *testing.T) {
-	p := proxy.Forward(t, b.server.Addr, nil)
+	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{timeout: 300}")
 	c.next("open")
 	p.Shut(true)
@@ -462,7 +462,7 @@ func (b *bench) online(t *testing.T) {
 	if !browser {
 		t.Skip("this is no browser")
 	}
-	p := proxy.Forward(t, b.server.Addr, nil)
+	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{minDelay: 1e9, maxDelay: 1e9}")
 	c.call(nil, "subscribe", "online", object{})
 	c.next("live")
@@ -475,7 +475,7 @@ func (b *bench) online(t *testing.T) {
 
 // silence has the server keep its connections, and say nothing.
 func (b *bench) silence(t *testing.T) {
-	p := proxy.Forward(t, b.server.Addr, nil)
+	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{pingInterval: 50, timeout: 300}")
 	c.call(nil, "subscribe", "silence", object{})
 	c.next("live")
@@ -486,9 +486,9 @@ func (b *bench) silence(t *testing.T) {
 	c.expect("got", object{"message": object{"n": 1}})
 }
 
-// odd is what a server does seldom; see rig.Odd.
+// odd is what a server does seldom; see sessiontest.Odd.
 func (b *bench) odd(t *testing.T) {
-	addr := rig.Odd(t)
+	addr := sessiontest.Odd(t)
 	c := b.dial(t, addr, "", "{}")
 	for range 2 { // after its end there can be another
 		c.call(nil, "subscribe", "odd", object{})

@@ -10,15 +10,14 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/internal/leak"
-	"github.com/fanfare-ws/fanfare/internal/trial"
 	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { netpolltest.Main(m) }
 
-func settles(cond func() bool) bool { return trial.Settles(10*time.Second, cond) }
+func settles(cond func() bool) bool { return netpolltest.Settles(10*time.Second, cond) }
 
 // server is a hub with an endpoint, on a socket.
 type server struct {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/internal/strictjson"
+	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
 
 // Hello is what the server says first.

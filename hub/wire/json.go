@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/internal/strictjson"
+	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
 
 // MaxDepth is how many arrays and objects may be within each other in what is published

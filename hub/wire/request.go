@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/internal/strictjson"
+	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
 
 // Protocol is the name of the subprotocol.

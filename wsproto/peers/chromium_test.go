@@ -3,7 +3,7 @@ package peers_test
 import (
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // TestChromium has a browser without a window.

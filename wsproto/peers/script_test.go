@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/internal/script"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // scripted is a peer whose steps stand in testdata/peer.js.

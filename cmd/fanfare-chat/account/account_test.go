@@ -14,11 +14,10 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
-	"github.com/fanfare-ws/fanfare/internal/leak"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { netpolltest.Main(m) }
 
 func TestSameNames(t *testing.T) {
 	for _, same := range [][]string{
@@ -164,7 +163,7 @@ func TestHashesAtATime(t *testing.T) {
 			}
 		})
 	}
-	if !trial.Settles(10*time.Second, func() bool { return h.gate.Waiting() == waitingPerAddress }) {
+	if !netpolltest.Settles(10*time.Second, func() bool { return h.gate.Waiting() == waitingPerAddress }) {
 		t.Fatalf("%d wait", h.gate.Waiting())
 	}
 	var many *TooManyError

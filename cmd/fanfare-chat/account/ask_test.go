@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
 // slow is a store that does not say whose some tokens are until it is free.
@@ -49,7 +49,7 @@ func TestStrangersAskInTurns(t *testing.T) {
 			}
 		})
 	}
-	if !trial.Settles(10*time.Second, func() bool { return a.asking.Waiting() == asksOfAddress }) {
+	if !netpolltest.Settles(10*time.Second, func() bool { return a.asking.Waiting() == asksOfAddress }) {
 		t.Errorf("%d wait", a.asking.Waiting())
 	}
 	var many *TooManyError

@@ -14,12 +14,12 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/web"
-	"github.com/fanfare-ws/fanfare/internal/leak"
-	"github.com/fanfare-ws/fanfare/internal/proxy"
-	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
+func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleConnections) }
 
 // house is a chat with its data, which can be stopped and started again at the same
 // address, and the way there, which can be cut.
@@ -27,7 +27,7 @@ type house struct {
 	testing.TB
 	file    string
 	addr    string // of the server; port 0 before the first start
-	way     *proxy.Proxy
+	way     *wstest.Proxy
 	browser *script.Browser
 	stop    func()
 }
@@ -38,7 +38,7 @@ func open(t testing.TB) *house {
 	h := &house{TB: t, browser: script.Chromium(t), file: filepath.Join(t.TempDir(), "chat.db"), addr: "127.0.0.1:0"}
 	t.Cleanup(func() { h.stop() })
 	h.start()
-	h.way = proxy.Forward(t, h.addr, nil)
+	h.way = wstest.Forward(t, h.addr, nil)
 	return h
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub/session"
-	"github.com/fanfare-ws/fanfare/internal/strictjson"
+	"github.com/fanfare-ws/fanfare/hub/strictjson"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 

@@ -20,13 +20,12 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/internal/leak"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m, http.DefaultClient.CloseIdleConnections) }
+func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleConnections) }
 
-func settles(cond func() bool) bool { return trial.Settles(10*time.Second, cond) }
+func settles(cond func() bool) bool { return netpolltest.Settles(10*time.Second, cond) }
 
 // clock is a time that tests set.
 type clock struct {

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/internal/script"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // TestJavaScript runs the JavaScript of each page, beside the server that the pages have
@@ -124,12 +124,12 @@ func inNode(t *testing.T, path string, s *shell, b block) string {
 	if exec.Command(path, "-e", "WebSocket").Run() != nil { // before Node 22 it is an experiment
 		args = append([]string{"--experimental-websocket"}, args...)
 	}
-	cmd, out := exec.Command(path, args...), new(trial.Output)
+	cmd, out := exec.Command(path, args...), new(netpolltest.Output)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	printed := trial.Settles(patience, func() bool { return strings.Contains(out.String(), "\n") })
+	printed := netpolltest.Settles(patience, func() bool { return strings.Contains(out.String(), "\n") })
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if !printed {

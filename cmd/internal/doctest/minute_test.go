@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // TestFirstMinute does what README says of the server's page: two windows connect to a

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 const inside = "FANFARE_DOCTEST_INSIDE" // is set in the namespace

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/internal/script"
-	"github.com/fanfare-ws/fanfare/internal/trial"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // patience is for a command to end, and for a server to listen: compiling included.
@@ -27,7 +27,7 @@ type shell struct {
 	t      *testing.T
 	dir    string // for what commands write
 	server *exec.Cmd
-	says   *trial.Output
+	says   *netpolltest.Output
 	ended  <-chan struct{}
 }
 
@@ -63,7 +63,7 @@ var shorten = []struct {
 	{regexp.MustCompile(`^go run -C bench \. simulate$`), "go run -C bench . simulate -quick"},
 	{regexp.MustCompile(`^go run -C bench \. floor.*$`), "go run -C bench . floor -n 500 -duration 1s -rounds 1"},
 	{regexp.MustCompile(`^go test -run \w+ -bench (\w+)( -benchtime \w+)? (\S+)$`), "go test -list $1 $3 | grep $1"},
-	{regexp.MustCompile(`^go run \./wsproto/conformance( -url \S+)?$`), "go run ./wsproto/conformance -run 1.$1"},
+	{regexp.MustCompile(`^go run \./cmd/fanfare-conformance( -url \S+)?$`), "go run ./cmd/fanfare-conformance -run 1.$1"},
 }
 
 // run runs the commands of b, and compares what they print with what b shows, if it has a
@@ -149,7 +149,7 @@ func (s *shell) command(line string) (out string, err error) {
 func (s *shell) serve(line string) error {
 	s.t.Helper()
 	s.stop()
-	s.server, s.says = exec.Command("bash", "-c", "exec "+line), new(trial.Output)
+	s.server, s.says = exec.Command("bash", "-c", "exec "+line), new(netpolltest.Output)
 	s.server.Dir, s.server.Env, s.server.Stdout, s.server.Stderr = root, s.environ(), s.says, s.says
 	s.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.server.Start(); err != nil {
@@ -161,7 +161,7 @@ func (s *shell) serve(line string) error {
 		defer close(ended)
 		_ = s.server.Wait()
 	}()
-	if !trial.Settles(patience, func() bool { return s.listens() || s.over() }) || !s.listens() {
+	if !netpolltest.Settles(patience, func() bool { return s.listens() || s.over() }) || !s.listens() {
 		return errors.New("it does not listen: " + s.says.String())
 	}
 	return nil

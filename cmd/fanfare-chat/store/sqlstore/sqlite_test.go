@@ -8,10 +8,10 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/storetest"
-	"github.com/fanfare-ws/fanfare/internal/leak"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { netpolltest.Main(m) }
 
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t testing.TB) storetest.Setup {

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/internal/script"
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // Server is a PostgreSQL that is there for a test. It listens on a socket in a directory

@@ -1,5 +1,6 @@
-// Package trial has what the tests of several packages share.
-package trial
+// Package netpolltest helps to test servers: it checks for goroutines and file descriptors
+// that are left over, collects output, and makes certificates. It imports nothing of Fanfare.
+package netpolltest
 
 import (
 	"bytes"

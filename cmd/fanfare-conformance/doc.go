@@ -2,14 +2,14 @@
 // 1,849 cases, each with the exact answer and close code, played
 // over TCP by a client that shares no code with package wsproto.
 //
-//	go run ./wsproto/conformance                    # judges wsproto.Server
-//	go run ./wsproto/conformance -run 6.4. -v       # some cases, with the bytes
-//	go run ./wsproto/conformance -list
+//	go run ./cmd/fanfare-conformance                    # judges wsproto.Server
+//	go run ./cmd/fanfare-conformance -run 6.4. -v       # some cases, with the bytes
+//	go run ./cmd/fanfare-conformance -list
 //
 // Any other echo server is judged by its address, such as this one:
 //
 //	go run ./cmd/fanfare
-//	go run ./wsproto/conformance -url ws://localhost:8080/echo
+//	go run ./cmd/fanfare-conformance -url ws://localhost:8080/echo
 //
 // It prints a table of verdicts and what failed in words, and exits with 1 if
 // anything did. The numbers follow those that the field knows from its suites: 1 framing,

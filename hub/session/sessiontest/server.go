@@ -1,6 +1,6 @@
-// Package rig is what the tests of clients have in common: a server of fanfare.v1, and
-// a proxy that cuts connections.
-package rig
+// Package sessiontest has what tests of fanfare.v1 clients share: a server of that
+// protocol, and one that misbehaves.
+package sessiontest
 
 import (
 	"context"

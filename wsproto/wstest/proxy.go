@@ -1,5 +1,5 @@
-// Package proxy stands between a client and a server in tests, and cuts them apart.
-package proxy
+// Package wstest is to package wsproto what httptest is to net/http.
+package wstest
 
 import (
 	"io"

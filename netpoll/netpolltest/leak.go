@@ -1,5 +1,4 @@
-// Package leak has the tests of a package fail if they leave something behind.
-package leak
+package netpolltest
 
 import (
 	"flag"
