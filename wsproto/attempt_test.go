@@ -151,7 +151,7 @@ func TestDialGivesAllUp(t *testing.T) {
 func TestUserinfo(t *testing.T) {
 	got := make(chan string, 1)
 	addr := listen(t, &Server{Accept: func(r *Request) error {
-		got <- r.Get("Authorization")
+		got <- r.Header.Get("Authorization")
 		return Refuse(http.StatusUnauthorized, "who?")
 	}})
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("ada:s3cret@"))

@@ -178,7 +178,7 @@ func (c *Conn) shakeClient(data []byte) (used int) {
 		c.extra.Store(nil)
 	}
 	c.opened()
-	r := Request{conn: c, Header: resp.Header, Subprotocol: x.subprotocol}
+	r := Request{conn: c, ResponseHeader: resp.Header, Subprotocol: x.subprotocol}
 	c.handler.OnOpen(c, &r)
 	return end
 }

@@ -57,7 +57,7 @@ func start(t testing.TB, k *Client, url string) *call {
 	l := &call{make(chan *Conn, 1), nil, make(chan string, 100), make(chan *CloseError, 2), make(chan error, 2)}
 	h := &Funcs{
 		Open: func(c *Conn, r *Request) {
-			l.header = r.Header
+			l.header = r.ResponseHeader
 			l.conn <- c
 		},
 		Message: func(_ *Conn, op Opcode, p []byte) { l.messages <- event(op, string(p)) },
@@ -86,10 +86,10 @@ func (l *call) open(t testing.TB) *Conn {
 func TestClient(t *testing.T) {
 	h, ended := closes(echo(t))
 	s := &Server{Handler: h, Subprotocols: []string{"b"}, Accept: func(r *Request) error {
-		if r.Get("X-Client") != "c" || r.URI != "/p?q=1" {
+		if r.Header.Get("X-Client") != "c" || r.URI != "/p?q=1" {
 			return Refuse(http.StatusBadRequest, "not what was asked for: "+r.URI)
 		}
-		r.Header = http.Header{"X-Server": {"s"}}
+		r.ResponseHeader = http.Header{"X-Server": {"s"}}
 		return nil
 	}}
 	k := newClient(t)

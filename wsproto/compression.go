@@ -144,7 +144,7 @@ func (k *Compression) judge(answer string) (*deflateParams, error) {
 // negotiate answers what r offers and notes it in c. It refuses what does not
 // follow the grammar (RFC 6455, 9.1).
 func (c *Conn) negotiate(r *Request) *Refusal {
-	values := slices.Collect(r.values("Sec-WebSocket-Extensions"))
+	values := slices.Collect(r.Header.values("Sec-WebSocket-Extensions"))
 	if values == nil {
 		return nil
 	}

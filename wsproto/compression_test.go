@@ -400,7 +400,7 @@ func TestClientWindow(t *testing.T) {
 func TestSharedHeader(t *testing.T) {
 	all := http.Header{"X-All": {"1"}}
 	p := dialTCP(t, listen(t, &Server{Handler: echo(t), Compression: new(Compression), Accept: func(r *Request) error {
-		r.Header = all
+		r.ResponseHeader = all
 		return nil
 	}}))
 	if h := p.offer(deflateName); h.Get("Sec-WebSocket-Extensions") == "" || h.Get("X-All") != "1" {

@@ -3,7 +3,9 @@ package wsproto
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +16,70 @@ type field struct {
 
 func (f field) is(name string) bool {
 	return len(f.name) == len(name) && strings.EqualFold(string(f.name), name)
+}
+
+// Header is the header of a request: its fields, in the order in which they were sent. It
+// is valid as long as its [Request]. The methods are those of http.Header, without the
+// cost of a map for each handshake.
+type Header struct{ fields []field }
+
+// Get returns the value of the first field of that name, or "". Names are compared
+// without regard to case.
+func (h Header) Get(name string) string {
+	for v := range h.values(name) {
+		return string(v)
+	}
+	return ""
+}
+
+// Values returns the values of all fields of that name, in their order.
+func (h Header) Values(name string) []string {
+	var all []string
+	for v := range h.values(name) {
+		all = append(all, string(v))
+	}
+	return all
+}
+
+// Clone returns a copy as an http.Header, which remains valid.
+func (h Header) Clone() http.Header {
+	c := make(http.Header, len(h.fields))
+	for _, f := range h.fields {
+		c.Add(string(f.name), string(f.value))
+	}
+	return c
+}
+
+// values yields the values of all fields of that name, in their order.
+func (h Header) values(name string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, f := range h.fields {
+			if f.is(name) && !yield(f.value) {
+				return
+			}
+		}
+	}
+}
+
+// has reports whether there is a field of that name, even an empty one.
+func (h Header) has(name string) bool {
+	return slices.ContainsFunc(h.fields, func(f field) bool { return f.is(name) })
+}
+
+// lists reports whether a field of that name is a list with token in it.
+func (h Header) lists(name, token string) bool {
+	for v := range h.values(name) {
+		if hasToken(string(v), token) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *Header) add(name string, values ...string) {
+	for _, v := range values {
+		h.fields = append(h.fields, field{[]byte(name), []byte(v)})
+	}
 }
 
 var (

@@ -26,8 +26,8 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func (x *exchange) free() {
 	x.out.Reset()
-	clear(x.request.fields) // they point into the buffer of a worker
-	x.request = Request{fields: x.request.fields[:0]}
+	clear(x.request.Header.fields) // they point into the buffer of a worker
+	x.request = Request{Header: Header{x.request.Header.fields[:0]}}
 	exchanges.Put(x)
 }
 
@@ -145,7 +145,7 @@ func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
 			if refusal = c.accept(r); refusal != nil {
 				return nil, refusal
 			}
-			return ws.HandshakeHeaderHTTP(r.Header), nil
+			return ws.HandshakeHeaderHTTP(r.ResponseHeader), nil
 		},
 	}
 	x.in.Reset(x.core)
@@ -205,7 +205,7 @@ func (e *Refusal) encode(head bool) []byte {
 func (c *Conn) accept(r *Request) *Refusal {
 	s := c.side.server
 	if len(s.Proxies) > 0 {
-		s.checkForwarded(r.RemoteAddr().Addr(), r.all)
+		s.checkForwarded(r.RemoteAddr().Addr(), r.Header.Values)
 	}
 	if refusal := s.refuseOrigin(r); refusal != nil {
 		return refusal
@@ -241,12 +241,12 @@ func (c *Conn) accept(r *Request) *Refusal {
 	return nil
 }
 
-// answer adds a field to the answer. Accept may have given the same Header to others.
+// answer adds a field to the answer. Accept may have given the same ResponseHeader to others.
 func (r *Request) answer(name, value string) {
-	if r.Header = r.Header.Clone(); r.Header == nil {
-		r.Header = make(http.Header, 1)
+	if r.ResponseHeader = r.ResponseHeader.Clone(); r.ResponseHeader == nil {
+		r.ResponseHeader = make(http.Header, 1)
 	}
-	r.Header[name] = []string{value}
+	r.ResponseHeader[name] = []string{value}
 }
 
 // choose returns the first of offers that ours has, or "".

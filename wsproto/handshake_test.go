@@ -26,7 +26,7 @@ func judge(r *Request) error {
 	case "/nowhere":
 		r.Handler = nil
 	case "/header":
-		r.Header = http.Header{"Set-Cookie": {"a=1", "b=2"}, "X-Split": {"a\r\nX-Injected: b"}}
+		r.ResponseHeader = http.Header{"Set-Cookie": {"a=1", "b=2"}, "X-Split": {"a\r\nX-Injected: b"}}
 	case "/choose":
 		r.Subprotocol = "v2.other"
 	}
@@ -287,7 +287,7 @@ func TestHandshakeRequest(t *testing.T) {
 	var accepted atomic.Bool
 	opened := make(chan string, 1)
 	look := func(r *Request) string {
-		return fmt.Sprint(r.URI, r.Path(), r.Query(), r.Get("x-a"), r.Get("X-None"), r.Headers()["X-A"], r.Subprotocols(), r.Subprotocol,
+		return fmt.Sprint(r.URI, r.Path(), r.Query(), r.Header.Get("x-a"), r.Header.Get("X-None"), r.Header.Values("x-a"), r.Subprotocols(), r.Subprotocol,
 			r.Context().Err(), r.PathValue("id"), r.RemoteAddr().IsValid())
 	}
 	const want = "/a%20b?q=1&q=2/a bmap[q:[1 2]]1[1 2][p q]q<nil>true"
@@ -315,7 +315,7 @@ func TestHandshakeRequest(t *testing.T) {
 
 // TestHandshakeOrigin replaces the rule.
 func TestHandshakeOrigin(t *testing.T) {
-	addr := listen(t, &Server{Handler: echo(t), CheckOrigin: func(r *Request) bool { return r.Get("Origin") == "http://friend.example" }})
+	addr := listen(t, &Server{Handler: echo(t), CheckOrigin: func(r *Request) bool { return r.Header.Get("Origin") == "http://friend.example" }})
 	for origin, status := range map[string]int{"http://friend.example": 101, "http://example.test": 403} {
 		p := dialTCP(t, addr)
 		p.send(with("Origin: " + origin))

@@ -28,8 +28,8 @@ func (s *Server) refuseHost(r *Request) *Refusal {
 	if s.knowsHost(r) {
 		return nil
 	}
-	host := r.Get("Host")
-	s.foreignHosts.warn(s.logger(), "a request for a name that is not known to be the server's was refused", "host", host, "origin", r.Get("Origin"),
+	host := r.Header.Get("Host")
+	s.foreignHosts.warn(s.logger(), "a request for a name that is not known to be the server's was refused", "host", host, "origin", r.Header.Get("Origin"),
 		"client", r.ClientAddr(), "allow", "name it in -hosts, or in Server.Hosts")
 	return Refuse(http.StatusMisdirectedRequest,
 		fmt.Sprintf("%s is not known to be a name of this server, which is on a private address: if it is, the server must be told so (-hosts)", host))
@@ -39,9 +39,9 @@ func (s *Server) refuseHost(r *Request) *Refusal {
 // With TLS the certificate would not have that name, and at a public address the
 // stranger may as well connect directly.
 func (s *Server) knowsHost(r *Request) bool {
-	host := r.Get("Host")
+	host := r.Header.Get("Host")
 	name := hostName(host)
-	return isOwnName(name) || s.hasName(name) || r.TLS() != nil || !isPrivate(r.LocalAddr().Addr()) || showsProxy(host, r.Get("Origin"))
+	return isOwnName(name) || s.hasName(name) || r.TLS() != nil || !isPrivate(r.LocalAddr().Addr()) || showsProxy(host, r.Header.Get("Origin"))
 }
 
 // hasName reports whether name is one of Hosts, or of Origins: a page that may connect

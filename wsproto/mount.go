@@ -96,7 +96,7 @@ type carried struct {
 
 func (k *carried) apply(r *Request) {
 	r.http, r.ctx = k.request, context.WithoutCancel(k.request.Context())
-	r.Header = k.header
+	r.ResponseHeader = k.header
 }
 
 // takeCarried returns what came with the connection, once.

@@ -25,9 +25,9 @@ func (s *Server) refuseOrigin(r *Request) *Refusal {
 	if check(r) {
 		return nil
 	}
-	s.foreignOrigins.warn(s.logger(), "a page of another origin was refused", "origin", r.Get("Origin"), "host", r.Host(), "client", r.ClientAddr(),
+	s.foreignOrigins.warn(s.logger(), "a page of another origin was refused", "origin", r.Header.Get("Origin"), "host", r.Host(), "client", r.ClientAddr(),
 		"allow", "name its host in -origins, or in Server.Origins")
-	return Refuse(http.StatusForbidden, fmt.Sprintf("pages of %s may not connect to %s, unless the server is told so (-origins)", r.Get("Origin"), r.Host()))
+	return Refuse(http.StatusForbidden, fmt.Sprintf("pages of %s may not connect to %s, unless the server is told so (-origins)", r.Header.Get("Origin"), r.Host()))
 }
 
 // defaultOrigin is the default of Server.CheckOrigin.
@@ -35,7 +35,7 @@ func (s *Server) defaultOrigin(r *Request) bool {
 	if r.SameOrigin() {
 		return true
 	}
-	u, err := url.Parse(r.Get("Origin"))
+	u, err := url.Parse(r.Header.Get("Origin"))
 	if err != nil || u.Host == "" {
 		return slices.Contains(s.Origins, "*")
 	}
@@ -47,7 +47,7 @@ func (s *Server) defaultOrigin(r *Request) bool {
 // clients that are no browsers send none. Between loopback names the port does not
 // matter.
 func (r *Request) SameOrigin() bool {
-	origin := r.Get("Origin")
+	origin := r.Header.Get("Origin")
 	return origin == "" || originIsHost(origin, r.Host(), r.scheme())
 }
 

@@ -214,7 +214,7 @@ func TestMount(t *testing.T) {
 	h.Open = func(c *Conn, r *Request) { opened <- see(r) }
 	web := mounted(t, &Server{Handler: h, Accept: func(r *Request) error {
 		accepted <- see(r)
-		r.Header.Set("X-Accept", "was here too")
+		r.ResponseHeader.Set("X-Accept", "was here too")
 		return nil
 	}})
 	p := dialTCP(t, web.Listener.Addr().String())

@@ -6,33 +6,33 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"iter"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 )
 
 // Request is the opening handshake of a connection, as Server.Accept and
 // Handler.OnOpen see it. It is valid during the call. Accept may set the fields,
-// which say how to answer. To the handler of a client's connection Header is the
-// server's answer; there is no URI, and no field of the request.
+// which say how to respond. The handler of a client's connection gets a Request that has
+// the server's ResponseHeader, but no URI and no Header.
 type Request struct {
 	// URI is the request target, as it was sent.
 	URI string
+	// Header is the request's header.
+	Header Header
 
 	// Handler gets the connection, Server.Handler if Accept leaves it nil.
 	Handler Handler
 	// Subprotocol is the one of the client's offers (see Subprotocols) that is
 	// agreed on; none if empty.
 	Subprotocol string
-	// Header is added to the answer.
-	Header http.Header
+	// ResponseHeader is added to the response. On a client's connection it is the header
+	// of the server's response.
+	ResponseHeader http.Header
 
 	head   []byte // the request's header, to its empty line
-	fields []field
 	conn   *Conn   // nil for a request of net/http that is no handshake
 	server *Server // nil on a client's side
 	path   string  // of URI, decoded, once check has parsed it
@@ -50,44 +50,10 @@ func (r *Request) Query() url.Values {
 	return v
 }
 
-// Get returns the value of the first field of that name, or "". Names are
-// compared without regard to case.
-func (r *Request) Get(name string) string {
-	for v := range r.values(name) {
-		return string(v)
-	}
-	return ""
-}
-
-// values gives the values of all fields of that name, in their order.
-func (r *Request) values(name string) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for _, f := range r.fields {
-			if f.is(name) && !yield(f.value) {
-				return
-			}
-		}
-	}
-}
-
-// has reports whether there is a field of that name, be it empty.
-func (r *Request) has(name string) bool {
-	return slices.ContainsFunc(r.fields, func(f field) bool { return f.is(name) })
-}
-
-// Headers returns a copy of all fields.
-func (r *Request) Headers() http.Header {
-	h := make(http.Header, len(r.fields))
-	for _, f := range r.fields {
-		h.Add(string(f.name), string(f.value))
-	}
-	return h
-}
-
 // Subprotocols returns what the client offers, in the order of its preference.
 func (r *Request) Subprotocols() []string {
 	var all []string
-	for v := range r.values("Sec-WebSocket-Protocol") {
+	for v := range r.Header.values("Sec-WebSocket-Protocol") {
 		for p := range strings.SplitSeq(string(v), ",") {
 			if p = strings.TrimSpace(p); p != "" {
 				all = append(all, p)
@@ -141,7 +107,7 @@ func (r *Request) LocalAddr() netip.AddrPort {
 // ClientAddr returns the client's address: the one that a proxy of Server.Proxies says
 // is the client's, else the one that the connection comes from.
 func (r *Request) ClientAddr() netip.Addr {
-	return r.proxies().ClientAddr(r.RemoteAddr().Addr(), r.all)
+	return r.proxies().ClientAddr(r.RemoteAddr().Addr(), r.Header.Values)
 }
 
 // Secure reports whether the client uses TLS: to a proxy of Server.Proxies, if that
@@ -157,16 +123,16 @@ func (r *Request) Secure() bool {
 // a proxy of Server.Proxies says of it, else what the request's Host says.
 func (r *Request) Host() string {
 	if p := r.proxies(); len(p) > 0 {
-		if h := p.Host(r.RemoteAddr().Addr(), r.all); h != "" {
+		if h := p.Host(r.RemoteAddr().Addr(), r.Header.Values); h != "" {
 			return h
 		}
 	}
-	return r.Get("Host")
+	return r.Header.Get("Host")
 }
 
 func (r *Request) forwardedScheme() string {
 	if p := r.proxies(); len(p) > 0 { // else the kernel need not be asked who it is
-		return p.Scheme(r.RemoteAddr().Addr(), r.all)
+		return p.Scheme(r.RemoteAddr().Addr(), r.Header.Values)
 	}
 	return ""
 }
@@ -179,23 +145,12 @@ func (r *Request) proxies() Proxies {
 	return nil
 }
 
-// all returns the values of all fields of that name.
-func (r *Request) all(name string) []string {
-	var all []string
-	for v := range r.values(name) {
-		all = append(all, string(v))
-	}
-	return all
-}
-
 // requestOf returns r as CheckOrigin sees a handshake.
 func (s *Server) requestOf(r *http.Request) *Request {
 	all := &Request{URI: r.RequestURI, server: s, http: r, ctx: r.Context(), path: r.URL.Path, query: r.URL.RawQuery}
-	all.fields = append(all.fields, field{[]byte("Host"), []byte(r.Host)})
+	all.Header.add("Host", r.Host)
 	for name, values := range r.Header {
-		for _, v := range values {
-			all.fields = append(all.fields, field{[]byte(name), []byte(v)})
-		}
+		all.Header.add(name, values...)
 	}
 	return all
 }
@@ -229,7 +184,7 @@ func Refuse(status int, reason string) *Refusal {
 // reads on after the first fault: whether the request is a handshake at all may
 // stand in a later line.
 func (r *Request) parse(head []byte) (refusal *Refusal) {
-	r.head, r.fields = head, r.fields[:0]
+	r.head, r.Header.fields = head, r.Header.fields[:0]
 	line, rest, refusal := cutLine(head)
 	_, line, _ = bytes.Cut(line, space)
 	if uri, version, ok := bytes.Cut(line, space); ok && !bytes.Contains(version, space) {
@@ -244,7 +199,7 @@ func (r *Request) parse(head []byte) (refusal *Refusal) {
 		}
 		f, fault := parseField(line)
 		if refusal = cmp.Or(refusal, fault); fault == nil {
-			r.fields = append(r.fields, f)
+			r.Header.fields = append(r.Header.fields, f)
 		}
 	}
 }
@@ -255,15 +210,15 @@ func (r *Request) parse(head []byte) (refusal *Refusal) {
 func (r *Request) appendCore(b []byte) []byte {
 	line, _, _ := bytes.Cut(r.head, crlf)
 	b = append(append(b, line...), crlf...)
-	for _, f := range r.fields {
+	for _, f := range r.Header.fields {
 		if f.is("Host") || f.is("Sec-WebSocket-Key") || f.is("Sec-WebSocket-Version") {
 			b = append(append(append(append(b, f.name...), ':'), f.value...), crlf...)
 		}
 	}
-	if r.lists("Upgrade", "websocket") {
+	if r.Header.lists("Upgrade", "websocket") {
 		b = append(b, "Upgrade: websocket\r\n"...)
 	}
-	if r.lists("Connection", "upgrade") {
+	if r.Header.lists("Connection", "upgrade") {
 		b = append(b, "Connection: Upgrade\r\n"...)
 	}
 	return append(b, crlf...)
@@ -276,17 +231,17 @@ var once = [...]string{"Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Ver
 func (r *Request) check() *Refusal {
 	for _, name := range once {
 		n := 0
-		for range r.values(name) {
+		for range r.Header.values(name) {
 			n++
 		}
 		if n > 1 {
 			return repeated(name)
 		}
 	}
-	if l := r.Get("Content-Length"); l != "" && l != "0" || r.Get("Transfer-Encoding") != "" {
+	if l := r.Header.Get("Content-Length"); l != "" && l != "0" || r.Header.Get("Transfer-Encoding") != "" {
 		return Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
 	}
-	if k := r.Get("Sec-WebSocket-Key"); k != "" {
+	if k := r.Header.Get("Sec-WebSocket-Key"); k != "" {
 		if nonce, err := base64.StdEncoding.DecodeString(k); err != nil || len(nonce) != 16 {
 			return Refuse(http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64 (RFC 6455, 4.1)")
 		}
@@ -303,7 +258,7 @@ func repeated(name string) *Refusal {
 // it joins folded lines, and takes a bare line feed for the end of one. fault is what parse
 // found, if anything.
 func (r *Request) checkFraming(fault *Refusal) *Refusal {
-	length, encoding := r.has("Content-Length"), r.has("Transfer-Encoding")
+	length, encoding := r.Header.has("Content-Length"), r.Header.has("Transfer-Encoding")
 	switch {
 	case isFolded(r.head):
 		return errFolded
@@ -345,15 +300,5 @@ func isPlain(uri string) bool {
 
 // isUpgrade reports whether the request is meant as a WebSocket handshake.
 func (r *Request) isUpgrade() bool {
-	return r.lists("Upgrade", "websocket") || r.Get("Sec-WebSocket-Key") != ""
-}
-
-// lists reports whether token is in a field of that name.
-func (r *Request) lists(name, token string) bool {
-	for v := range r.values(name) {
-		if hasToken(string(v), token) {
-			return true
-		}
-	}
-	return false
+	return r.Header.lists("Upgrade", "websocket") || r.Header.Get("Sec-WebSocket-Key") != ""
 }

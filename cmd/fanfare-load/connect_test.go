@@ -169,7 +169,7 @@ func TestHeader(t *testing.T) {
 	url := ours(t, &wsproto.Server{
 		Handler: &wsproto.Funcs{},
 		Accept: func(r *wsproto.Request) error {
-			if r.Get("Authorization") != "Bearer abc: d" || r.Get("X-One") != "1" {
+			if r.Header.Get("Authorization") != "Bearer abc: d" || r.Header.Get("X-One") != "1" {
 				return wsproto.Refuse(http.StatusUnauthorized, "who is there?")
 			}
 			return nil
@@ -281,7 +281,7 @@ func TestHost(t *testing.T) {
 func TestUser(t *testing.T) {
 	checkLeaks(t)
 	s := &wsproto.Server{Handler: &wsproto.Funcs{}, Accept: func(r *wsproto.Request) error {
-		if r.Get("Authorization") != "Basic bWU6cGFzcw==" {
+		if r.Header.Get("Authorization") != "Basic bWU6cGFzcw==" {
 			return wsproto.Refuse(http.StatusUnauthorized, "who is there?")
 		}
 		return nil

@@ -168,7 +168,7 @@ func (f *fleet) refused(err error) {
 
 // joined is told that a connection is open, and the server's answer.
 func (f *fleet) joined(c *wsproto.Conn, r *wsproto.Request) {
-	if r.Header.Get("Sec-WebSocket-Extensions") != "" {
+	if r.ResponseHeader.Get("Sec-WebSocket-Extensions") != "" {
 		f.compressed.Add(1)
 	}
 	f.mu.Lock()

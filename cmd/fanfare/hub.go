@@ -61,10 +61,10 @@ func readOnly(_ *hub.Member, do, _ string) error {
 func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
 	id.Owner = ownerOf(r.ClientAddr())
 	if name := a.cfg.userHeader; name != "" && a.cfg.proxies.Trust(r.RemoteAddr().Addr()) {
-		if n := len(r.Headers().Values(name)); n > 1 { // one of them may be the client's
+		if n := len(r.Header.Values(name)); n > 1 { // one of them may be the client's
 			return id, wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf("%s: it is there %d times; a proxy has to replace what the client sends", name, n))
 		}
-		id.User = r.Get(name)
+		id.User = r.Header.Get(name)
 		if id.User != "" && hub.CheckUser(id.User) != nil {
 			return id, wsproto.Refuse(http.StatusBadRequest, name+": "+plain(hub.CheckUser(id.User)))
 		}

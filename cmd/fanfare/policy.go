@@ -36,9 +36,9 @@ type caller struct {
 
 // handshake returns who asks for a WebSocket, from a page that is admitted.
 func (p *policy) handshake(r *wsproto.Request) caller {
-	c := caller{origin: r.Get("Origin"), admitted: true}
+	c := caller{origin: r.Header.Get("Origin"), admitted: true}
 	if p.token != "" {
-		c.trusted = p.trusts(r.Headers().Values("Authorization"), r.Query())
+		c.trusted = p.trusts(r.Header.Values("Authorization"), r.Query())
 	}
 	return c
 }

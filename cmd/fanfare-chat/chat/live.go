@@ -54,7 +54,7 @@ func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
 	ctx, cancel := c.brief()
 	defer cancel()
 	l, u, err := c.accounts.Who(ctx, account.Visit{
-		Addr: r.ClientAddr(), Secure: r.Secure(), Cookies: strings.Join(r.Headers()["Cookie"], ";"),
+		Addr: r.ClientAddr(), Secure: r.Secure(), Cookies: strings.Join(r.Header.Values("Cookie"), ";"),
 	})
 	var many *account.TooManyError
 	switch {
