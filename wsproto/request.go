@@ -32,7 +32,7 @@ type Request struct {
 	// of the server's response.
 	ResponseHeader http.Header
 
-	head   []byte // the request's header, to its empty line
+	head   []byte  // the request's header, to its empty line
 	conn   *Conn   // nil for a request of net/http that is no handshake
 	server *Server // nil on a client's side
 	path   string  // of URI, decoded, once check has parsed it
