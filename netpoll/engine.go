@@ -47,6 +47,16 @@ type Engine struct {
 
 // New starts an engine. End it with Shutdown.
 func New(opts Options) (*Engine, error) {
+	e, err := build(opts)
+	if err != nil {
+		return nil, err
+	}
+	go e.monitor.run()
+	return e, nil
+}
+
+// build returns an engine whose monitor does not run yet.
+func build(opts Options) (*Engine, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
@@ -87,7 +97,6 @@ func New(opts Options) (*Engine, error) {
 		}
 		e.loops = append(e.loops, l)
 	}
-	go e.monitor.run()
 	return e, nil
 }
 

@@ -203,11 +203,16 @@ type server struct {
 // behind, when the test ends.
 func newEngine(t testing.TB, opts Options) *Engine {
 	t.Helper()
+	return startEngine(t, opts, New)
+}
+
+func startEngine(t testing.TB, opts Options, start func(Options) (*Engine, error)) *Engine {
+	t.Helper()
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	noLeaks(t)
-	e := must[*Engine](t)(New(opts))
+	e := must[*Engine](t)(start(opts))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel() // what is still open is closed
@@ -236,6 +241,25 @@ func checkEmpty(t testing.TB, e *Engine) {
 // serve starts an engine and a listener. setup is called for each new peer.
 func serve(t testing.TB, opts Options, setup func(*peer)) *server {
 	t.Helper()
+	return serveWith(t, newEngine, opts, setup)
+}
+
+// serveStepped is serve with a monitor that looks only when the test calls
+// monitor.look, so that what each look does can be counted.
+func serveStepped(t testing.TB, opts Options, setup func(*peer)) *server {
+	t.Helper()
+	return serveWith(t, steppedEngine, opts, setup)
+}
+
+func steppedEngine(t testing.TB, opts Options) *Engine {
+	t.Helper()
+	e := startEngine(t, opts, build)
+	t.Cleanup(func() { go e.monitor.run() }) // before Shutdown, which waits for it
+	return e
+}
+
+func serveWith(t testing.TB, engine func(testing.TB, Options) *Engine, opts Options, setup func(*peer)) *server {
+	t.Helper()
 	var mu sync.Mutex
 	var all []*peer
 	t.Cleanup(func() { // after the engine's
@@ -247,7 +271,7 @@ func serve(t testing.TB, opts Options, setup func(*peer)) *server {
 			}
 		}
 	})
-	s := &server{Engine: newEngine(t, opts), new: make(chan *peer, 1<<16)}
+	s := &server{Engine: engine(t, opts), new: make(chan *peer, 1<<16)}
 	l := must[*Listener](t)(s.Listen("127.0.0.1:0", func() Handler {
 		p := newPeer(t)
 		p.opened = s.new

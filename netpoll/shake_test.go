@@ -70,7 +70,7 @@ func TestTLSFlood(t *testing.T) {
 // With all places taken by clients who stop in the middle, others wait for one: it
 // comes when the time of the first is over.
 func TestTLSPlaces(t *testing.T) {
-	s := serveTLS(t, Options{TLSHandshakes: 2, TLSTimeout: 3 * time.Second, Sweep: time.Millisecond}, echoing)
+	s := serveTLS(t, Options{TLSHandshakes: 2, TLSTimeout: time.Hour}, echoing)
 	whole := hello(t)
 	for range 2 {
 		write(t, dial(t, s.addr), whole)
@@ -86,14 +86,18 @@ func TestTLSPlaces(t *testing.T) {
 		err error
 	}
 	results := make(chan result, 3)
-	time.AfterFunc(s.Options().TLSTimeout/2, func() { // so that their own time is not over, too
-		for range 3 {
-			go func() {
-				c := tls.Client(dial(t, s.addr), clientTLS(tls.VersionTLS13))
-				results <- result{c, c.Handshake()}
-			}()
-		}
-	})
+	for range 3 {
+		go func() {
+			c := tls.Client(dial(t, s.addr), clientTLS(tls.VersionTLS13))
+			results <- result{c, c.Handshake()}
+		}()
+	}
+	eventually(t, "three wait", func() bool { return waiting(s) == 3 })
+	s.greets.mu.Lock()
+	for h := range s.greets.running { // as if an hour had passed for these two
+		_ = h.file.SetDeadline(time.Unix(1, 0))
+	}
+	s.greets.mu.Unlock()
 	for range 3 {
 		r := receive(t, "a place", results)
 		if r.err != nil {
