@@ -41,9 +41,9 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	if err := c.report.describe(ctx, opt, c.prog.serve); err != nil {
 		return nil, err
 	}
-	errands := opt.errands()
-	for i := range errands {
-		c.all += len(c.takers(&errands[i])) * opt.rounds()
+	jobs := opt.jobs()
+	for i := range jobs {
+		c.all += len(c.takers(&jobs[i])) * opt.rounds()
 	}
 	var sizes []int
 	if slices.Contains(opt.kinds, simulation) {
@@ -57,7 +57,7 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 			return nil, err
 		}
 	}
-	c.measure(bounded, errands)
+	c.measure(bounded, jobs)
 	c.report.Seconds = time.Since(c.begun).Seconds()
 	return c.report, ctx.Err()
 }

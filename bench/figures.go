@@ -54,7 +54,7 @@ func (k kind) ranking() figure {
 	return cpuEach
 }
 
-// figures are what a visit has found of the load of that kind and place in its errand.
+// figures are what a visit has found of the load of that kind and place in its job.
 // What could not be known is missing.
 func (l *loaded) figures(k kind, place int) (map[figure]float64, error) {
 	f := map[figure]float64{}
@@ -70,7 +70,7 @@ func (l *loaded) figures(k kind, place int) (map[figure]float64, error) {
 }
 
 func (l *loaded) time(f map[figure]float64, place int) {
-	all := l.courses()
+	all := l.phases()
 	if l.Cycles != nil {
 		all[0] = l.Cycles
 	}

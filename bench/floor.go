@@ -53,7 +53,7 @@ func (o *floorOptions) run(ctx context.Context, stdout, log io.Writer) error {
 
 func (o *floorOptions) turns(p *programs) []turn {
 	floor := func(ctx context.Context) (*child, error) {
-		return p.startServer(ctx, servers.FloorCast.Name, servers.CastMode)
+		return p.startServer(ctx, servers.FloorBroadcast.Name, servers.BroadcastMode)
 	}
 	paced := []string{"-rate", strconv.FormatFloat(o.rate, 'g', -1, 64)}
 	all := []turn{{name: "floor", start: floor, pace: paced}, {name: "Fanfare", start: p.startFanfare, pace: paced}}

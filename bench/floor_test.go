@@ -53,7 +53,7 @@ func TestFloor(t *testing.T) {
 
 func startFloor(t *testing.T) *child {
 	t.Helper()
-	s, err := built.startServer(t.Context(), servers.FloorCast.Name, servers.CastMode)
+	s, err := built.startServer(t.Context(), servers.FloorBroadcast.Name, servers.BroadcastMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,8 +72,8 @@ func dial(t *testing.T, s *child) net.Conn {
 	return c
 }
 
-// TestFloorCast has one publish to others, in pieces and many at once; one leaves.
-func TestFloorCast(t *testing.T) {
+// TestFloorBroadcast has one publish to others, in pieces and many at once; one leaves.
+func TestFloorBroadcast(t *testing.T) {
 	s := startFloor(t)
 	if took, err := loopTime(t.Context(), s.vars); err == nil {
 		t.Errorf("a loop took %v before the first", took)

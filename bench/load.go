@@ -82,8 +82,8 @@ func (l *loaded) uncounted() string {
 	return ""
 }
 
-// courses are the messages of all loads, in order; nil where there were none.
-func (l *loaded) courses() []*traffic { return append([]*traffic{l.Messages}, l.Then...) }
+// phases are the messages of all loads, in order; nil where there were none.
+func (l *loaded) phases() []*traffic { return append([]*traffic{l.Messages}, l.Then...) }
 
 // fault says in a line what went wrong; nil if nothing did.
 func (l *loaded) fault() error {
@@ -91,7 +91,7 @@ func (l *loaded) fault() error {
 		return nil
 	}
 	said := []string{fmt.Sprintf("%d of %d connections opened, %d lost", l.Connections.Opened, l.Connections.Wanted, l.Connections.Lost)}
-	for _, m := range l.courses() {
+	for _, m := range l.phases() {
 		if m != nil && m.Missing > 0 {
 			said = append(said, fmt.Sprintf("%d of %d messages missing", m.Missing, m.Sent))
 		}

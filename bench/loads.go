@@ -31,43 +31,43 @@ type load struct {
 	Short       bool     `json:"short,omitempty"` // of rounds: the time was up
 }
 
-// errand is what fanfare-load does at a server, in one go: one load after the other, on
+// job is what fanfare-load does at a server, in one go: one load after the other, on
 // the same connections, which take longer to open than most loads last.
-type errand struct {
+type job struct {
 	loads []load
 	args  []string
 	rest  time.Duration // of the connections, after each load
 	tcp   bool          // not over TLS
-	plain bool          // no variants of servers: another errand shows what differs
+	plain bool          // no variants of servers: another job shows what differs
 
 	rounds int // made
 }
 
-func (e *errand) kind() kind { return e.loads[0].Kind }
+func (e *job) kind() kind { return e.loads[0].Kind }
 
 // takes reports whether a server is asked so.
-func (e *errand) takes(s *servers.Server) bool {
+func (e *job) takes(s *servers.Server) bool {
 	switch {
 	case e.tcp && s.TLS, e.plain && s.Variant:
 		return false
 	case e.kind() == memory:
 		return true
 	case e.kind() == broadcast:
-		return s.Cast != nil
+		return s.Broadcast != nil
 	}
 	return s.Echo != nil && !s.MemoryOnly
 }
 
 // mode is in which one the server is started.
-func (e *errand) mode(s *servers.Server) string {
+func (e *job) mode(s *servers.Server) string {
 	if e.kind() == broadcast || s.Echo == nil {
-		return servers.CastMode
+		return servers.BroadcastMode
 	}
 	return servers.EchoMode
 }
 
 // arguments are those of fanfare-load at a server.
-func (e *errand) arguments(s *servers.Server) []string {
+func (e *job) arguments(s *servers.Server) []string {
 	if e.kind() != memory {
 		return append(slices.Clip(e.args), "-abrupt") // to close ten thousand in order takes its time, too
 	}
@@ -77,17 +77,17 @@ func (e *errand) arguments(s *servers.Server) []string {
 	return append(slices.Clip(e.args), "-hold", "0s", "-echo", "-rest", e.rest.String())
 }
 
-// errands are what is asked for, in order.
-func (o *options) errands() []errand {
-	var all []errand
+// jobs are what is asked for, in order.
+func (o *options) jobs() []job {
+	var all []job
 	for _, k := range o.kinds {
 		switch k {
 		case memory:
-			all = append(all, o.memoryErrands()...)
+			all = append(all, o.memoryJobs()...)
 		case echo:
-			all = append(all, o.echoErrands()...)
+			all = append(all, o.echoJobs()...)
 		case broadcast:
-			all = append(all, o.broadcastErrands()...)
+			all = append(all, o.broadcastJobs()...)
 		case churn:
 			all = append(all, single(load{Kind: churn, Title: "Churn: connections opened and closed at once, 256 at a time"},
 				"churn", "-duration", o.duration(1)))
@@ -101,17 +101,17 @@ func (o *options) errands() []errand {
 	return all
 }
 
-func single(l load, args ...string) errand { return errand{loads: []load{l}, args: args} }
+func single(l load, args ...string) job { return job{loads: []load{l}, args: args} }
 
-// memoryErrands have all numbers of connections in one life of a server, as a server has
+// memoryJobs have all numbers of connections in one life of a server, as a server has
 // them, and its garbage returned at the end alone.
-func (o *options) memoryErrands() []errand {
+func (o *options) memoryJobs() []job {
 	sizes := []int{1000, 5000, 10000, 18000}
 	if o.quick && !o.check {
 		sizes = sizes[:2]
 	}
 	last := len(sizes) - 1
-	e := errand{args: []string{"idle", "-n", strconv.Itoa(sizes[last])}}
+	e := job{args: []string{"idle", "-n", strconv.Itoa(sizes[last])}}
 	for _, n := range sizes[:last] {
 		e.args = append(e.args, "-at", strconv.Itoa(n))
 	}
@@ -121,10 +121,10 @@ func (o *options) memoryErrands() []errand {
 	for _, n := range sizes {
 		e.loads = append(e.loads, load{Kind: memory, Title: "Memory: " + comma(n) + " connections", Connections: n})
 	}
-	return []errand{e}
+	return []job{e}
 }
 
-func (o *options) echoErrands() (all []errand) {
+func (o *options) echoJobs() (all []job) {
 	for _, e := range []struct{ connections, pipeline, size int }{{1000, 1, 128}, {100, 16, 128}, {10000, 1, 128}, {100, 1, 64 << 10}} {
 		if o.quick && e.connections > 1000 {
 			continue
@@ -140,9 +140,9 @@ func (o *options) echoErrands() (all []errand) {
 	return all
 }
 
-// broadcastErrands have, for the stalled subscribers, also messages that fill what the
+// broadcastJobs have, for the stalled subscribers, also messages that fill what the
 // kernel has for them. Those stop below TLS, so there is none over it.
-func (o *options) broadcastErrands() []errand {
+func (o *options) broadcastJobs() []job {
 	n, rate := 10000, 5
 	if o.quick {
 		n, rate = 1000, 50
@@ -153,7 +153,7 @@ func (o *options) broadcastErrands() []errand {
 	small := fmt.Sprintf("128 bytes to %s subscribers, ", comma(n))
 	paced := of(n, small+fmt.Sprintf("%d per second", rate))
 	paced.Paced = true
-	all := []errand{{
+	all := []job{{
 		loads: []load{paced, of(n, small+"1 under way"), of(n, small+"64 under way")},
 		args: []string{"broadcast", "-n", strconv.Itoa(n), "-rate", strconv.Itoa(rate), "-duration", o.duration(2),
 			"-then", "-window 1 -duration " + o.duration(1), "-then", "-window 64 -duration " + o.duration(1)},

@@ -33,17 +33,17 @@ type row struct {
 	ranked bool
 }
 
-// measure asks in rounds, in each of which every errand and every server has its turn,
+// measure asks in rounds, in each of which every job and every server has its turn,
 // so that what else the machine does meets all of them. In a round that has no time left
 // nothing is measured again.
-func (c *comparison) measure(ctx context.Context, errands []errand) {
-	who := make([][]*samples, len(errands))
-	for i := range errands {
-		who[i] = c.takers(&errands[i])
+func (c *comparison) measure(ctx context.Context, jobs []job) {
+	who := make([][]*samples, len(jobs))
+	for i := range jobs {
+		who[i] = c.takers(&jobs[i])
 	}
 	for round := range c.opt.rounds() {
-		for i := range errands {
-			e := &errands[i]
+		for i := range jobs {
+			e := &jobs[i]
 			switch {
 			case interrupted(ctx):
 				return
@@ -58,15 +58,15 @@ func (c *comparison) measure(ctx context.Context, errands []errand) {
 			}
 		}
 	}
-	for i := range errands {
-		if errands[i].rounds > 0 {
-			c.tell(&errands[i], who[i])
+	for i := range jobs {
+		if jobs[i].rounds > 0 {
+			c.tell(&jobs[i], who[i])
 		}
 	}
 }
 
-// tell adds an errand's loads to the report.
-func (c *comparison) tell(e *errand, who []*samples) {
+// tell adds an job's loads to the report.
+func (c *comparison) tell(e *job, who []*samples) {
 	for place, l := range e.loads {
 		l.Rounds, l.Short = e.rounds, e.rounds < c.opt.rounds()
 		m := measurement{load: l}
@@ -79,7 +79,7 @@ func (c *comparison) tell(e *errand, who []*samples) {
 }
 
 // takers are the servers that are asked.
-func (c *comparison) takers(e *errand) (who []*samples) {
+func (c *comparison) takers(e *job) (who []*samples) {
 	for i := range c.opt.servers {
 		if s := &c.opt.servers[i]; e.takes(s) {
 			who = append(who, newSamples(s, e))
@@ -95,7 +95,7 @@ func interrupted(ctx context.Context) bool {
 // round begins with another server each time, so that none is always the first. When
 // the time is up it leaves those as they are that have been measured before, and the
 // others have that as their fault.
-func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round int) {
+func (c *comparison) round(ctx context.Context, e *job, who []*samples, round int) {
 	visits := make(chan visited)
 	lanes := make(chan struct{}, c.lanes(e))
 	if cap(lanes) > 1 {
@@ -133,7 +133,7 @@ func (c *comparison) round(ctx context.Context, e *errand, who []*samples, round
 }
 
 // took adds what came of a visit.
-func (c *comparison) took(v visited, e *errand, round int) {
+func (c *comparison) took(v visited, e *job, round int) {
 	if v.err == errTimeUp && round > 0 {
 		c.all--
 		return
@@ -157,7 +157,7 @@ type visited struct {
 
 // lanes is how many servers are visited at a time: one, but where connections rest. Then
 // one is loaded at a time, and fanfare-load sees to that.
-func (c *comparison) lanes(e *errand) int {
+func (c *comparison) lanes(e *job) int {
 	if e.rest == 0 {
 		return 1
 	}
@@ -166,18 +166,18 @@ func (c *comparison) lanes(e *errand) int {
 	return max(1, int(min(64, availableMemory()/each/int64(most))))
 }
 
-// samples are the rounds of a server's errand.
+// samples are the rounds of a server's job.
 type samples struct {
 	server  *servers.Server
-	errand  *errand
+	job     *job
 	values  []map[figure][]float64 // for each load
 	stalled string
 	faults  []string
 	late    string
 }
 
-func newSamples(s *servers.Server, e *errand) *samples {
-	all := &samples{server: s, errand: e}
+func newSamples(s *servers.Server, e *job) *samples {
+	all := &samples{server: s, job: e}
 	for range e.loads {
 		all.values = append(all.values, map[figure][]float64{})
 	}
@@ -191,15 +191,15 @@ func (s *samples) add(got *loaded, err error) string {
 	}
 	var said []string
 	if got != nil {
-		for place := range s.errand.loads {
-			f, missing := got.figures(s.errand.kind(), place)
+		for place := range s.job.loads {
+			f, missing := got.figures(s.job.kind(), place)
 			if err == nil {
 				err = missing
 			}
 			for name, v := range f { // also of a round with faults, which is shown
 				s.values[place][name] = append(s.values[place][name], v)
 			}
-			if s.errand.kind() == memory {
+			if s.job.kind() == memory {
 				said = append(said, bytesEach(f[memory.ranking()]))
 			} else {
 				said = append(said, fmt.Sprintf("%s/s, %.1f µs", comma(int(f[perSecond])), f[cpuEach]))

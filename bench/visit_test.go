@@ -16,8 +16,8 @@ func visitOnce(t *testing.T, name string, k kind, args string) row {
 	return visitRows(t, name, single(load{Kind: k}, strings.Fields(args)...))[0]
 }
 
-// visitRows has the rows of one round of an errand.
-func visitRows(t *testing.T, name string, e errand) (rows []row) {
+// visitRows has the rows of one round of an job.
+func visitRows(t *testing.T, name string, e job) (rows []row) {
 	t.Helper()
 	server, err := servers.Find(name)
 	if err != nil {
@@ -35,7 +35,7 @@ func visitRows(t *testing.T, name string, e errand) (rows []row) {
 }
 
 func TestVisitMemory(t *testing.T) {
-	e := errand{loads: []load{{Kind: memory}, {Kind: memory}}, args: []string{"idle", "-at", "100", "-n", "200"}}
+	e := job{loads: []load{{Kind: memory}, {Kind: memory}}, args: []string{"idle", "-at", "100", "-n", "200"}}
 	for name, routines := range map[string]float64{"fanfare": 0, "gobwas": 1, "centrifuge": 1} {
 		rows := visitRows(t, name, e)
 		for _, r := range rows {
@@ -78,10 +78,10 @@ func TestVisitEcho(t *testing.T) {
 func TestVisitBroadcast(t *testing.T) {
 	stalled := single(load{Kind: broadcast}, strings.Fields("slow -n 20 -stalled 1 -window 8 -count 200 -drain 1s")...)
 	stalled.tcp = true
-	two := errand{loads: []load{{Kind: broadcast, Paced: true}, {Kind: broadcast}},
+	two := job{loads: []load{{Kind: broadcast, Paced: true}, {Kind: broadcast}},
 		args: []string{"broadcast", "-n", "20", "-rate", "200", "-count", "100", "-then", "-window 8 -count 200"}}
 	for _, s := range servers.All {
-		for _, e := range []errand{stalled, two} {
+		for _, e := range []job{stalled, two} {
 			if !e.takes(&s) {
 				continue
 			}
@@ -139,7 +139,7 @@ func TestMeasureIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &comparison{opt: &options{servers: []servers.Server{server}}, prog: built, report: new(report), begun: time.Now().Add(-time.Hour), log: new(strings.Builder), all: 3}
-	c.measure(t.Context(), []errand{single(load{Kind: churn}, "churn", "-count", "20")})
+	c.measure(t.Context(), []job{single(load{Kind: churn}, "churn", "-count", "20")})
 	if m := c.report.Measurements[0]; !m.Short || m.Rounds != 1 || c.done != 1 || c.all != 1 || len(m.Rows) != 1 {
 		t.Errorf("%+v, %d of %d", m, c.done, c.all)
 	}
@@ -156,7 +156,7 @@ func TestMeasureEnds(t *testing.T) {
 	defer cancel()
 	c := &comparison{opt: &options{servers: []servers.Server{server}}, prog: built, report: new(report), begun: time.Now(), log: new(strings.Builder), all: 3}
 	e := single(load{Kind: churn}, "churn", "-duration", "1h")
-	c.measure(ctx, []errand{e})
+	c.measure(ctx, []job{e})
 	m := c.report.Measurements[0]
 	if r := m.Rows[0]; !m.Short || m.Rounds != 1 || len(r.Faults) > 0 || r.Late != errTimeUp.Error() {
 		t.Errorf("%+v", m)
@@ -183,7 +183,7 @@ func TestRest(t *testing.T) {
 		}
 		o.servers = append(o.servers, server)
 	}
-	e := errand{loads: []load{{Kind: memory, Connections: 50}, {Kind: memory, Connections: 100}}, args: []string{"idle", "-at", "50", "-n", "100"}, rest: 2 * time.Second}
+	e := job{loads: []load{{Kind: memory, Connections: 50}, {Kind: memory, Connections: 100}}, args: []string{"idle", "-at", "50", "-n", "100"}, rest: 2 * time.Second}
 	c := &comparison{opt: o, prog: built, report: new(report), begun: time.Now(), log: new(strings.Builder), all: 3}
 	who := c.takers(&e)
 	c.round(t.Context(), &e, who, 0)
@@ -199,11 +199,11 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// TestErrands has servers for all that is asked for.
-func TestErrands(t *testing.T) {
+// TestJobs has servers for all that is asked for.
+func TestJobs(t *testing.T) {
 	for _, quick := range []bool{false, true} {
 		o := &options{kinds: subcommands["all"], servers: servers.All, quick: quick}
-		for _, e := range o.errands() {
+		for _, e := range o.jobs() {
 			takers := 0
 			for i := range o.servers {
 				if e.takes(&o.servers[i]) {

@@ -1,5 +1,5 @@
 // Command serve runs one of the servers that are compared. Its arguments are the name of
-// the server, echo or cast, and host:port.
+// the server, echo or broadcast, and host:port.
 //
 // It prints the address that it listens on and that of a page of package expvar, with
 // what its runtime knows of its memory; /settle beside that page returns the garbage to
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	if len(os.Args) != 4 {
-		fail(fmt.Errorf("usage: serve NAME %s|%s HOST:PORT, with one of the names %q", servers.EchoMode, servers.CastMode, servers.Names()))
+		fail(fmt.Errorf("usage: serve NAME %s|%s HOST:PORT, with one of the names %q", servers.EchoMode, servers.BroadcastMode, servers.Names()))
 	}
 	s, err := servers.Find(os.Args[1])
 	if err != nil {

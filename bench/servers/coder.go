@@ -36,7 +36,7 @@ type coderMessage struct {
 	p  []byte
 }
 
-func coderCast(addr string, ready func(net.Addr)) error {
+func coderBroadcast(addr string, ready func(net.Addr)) error {
 	all := new(room[coderMessage])
 	return coderServe(addr, ready, func(r *http.Request, c *websocket.Conn) {
 		write := func(m coderMessage) error { return c.Write(r.Context(), m.op, m.p) }

@@ -19,7 +19,7 @@ const maxInput = 1 << 20
 // came of an incomplete frame, and what its socket did not take.
 type loop struct {
 	epoll, listener int
-	cast            bool      // what comes goes to all
+	broadcast       bool      // what comes goes to all
 	bare            bool      // as floor.go says
 	times           *times    // of floor.go, whose broadcast it is; nil for others
 	conns           []*client // by descriptor
@@ -35,9 +35,9 @@ type client struct {
 	pending []byte // waits for the socket
 }
 
-func epoll(cast bool) Serve {
+func epoll(broadcast bool) Serve {
 	return func(addr string, ready func(net.Addr)) error {
-		return (&loop{cast: cast}).serve(addr, ready)
+		return (&loop{broadcast: broadcast}).serve(addr, ready)
 	}
 }
 
@@ -140,7 +140,7 @@ func (l *loop) turn(fd int, c *client) error {
 	if c.rest = nil; len(b) > 0 {
 		c.rest = slices.Clone(b)
 	}
-	if l.cast {
+	if l.broadcast {
 		l.toAll()
 		return nil
 	}

@@ -75,23 +75,23 @@ func fanfareTopic(addr string, ready func(net.Addr)) error {
 	s := new(wsproto.Server)
 	h := hub.New(hub.Options{Server: s})
 	s.Accept = func(r *wsproto.Request) error {
-		r.Handler = &echoingMember{member{hub: h}}
+		r.Handler = &echoingConn{topicConn{hub: h}}
 		return nil
 	}
 	return fanfareServe(s, addr, ready)
 }
 
-// fanfareCast publishes what comes in a topic that all are subscribed to, as /topics/
+// fanfareBroadcast publishes what comes in a topic that all are subscribed to, as /topics/
 // of the server program does.
-func fanfareCast(addr string, ready func(net.Addr)) error {
+func fanfareBroadcast(addr string, ready func(net.Addr)) error {
 	return fanfareServe(topical(new(wsproto.Server)), addr, ready)
 }
 
-func fanfareDeflateCast(addr string, ready func(net.Addr)) error {
+func fanfareDeflateBroadcast(addr string, ready func(net.Addr)) error {
 	return fanfareServe(topical(&wsproto.Server{Compression: new(wsproto.Compression)}), addr, ready)
 }
 
-func fanfareTLSCast(addr string, ready func(net.Addr)) error {
+func fanfareTLSBroadcast(addr string, ready func(net.Addr)) error {
 	return fanfareServeTLS(topical(new(wsproto.Server)), addr, ready)
 }
 
@@ -99,33 +99,33 @@ func fanfareTLSCast(addr string, ready func(net.Addr)) error {
 func topical(s *wsproto.Server) *wsproto.Server {
 	h := hub.New(hub.Options{Server: s})
 	s.Accept = func(r *wsproto.Request) error {
-		r.Handler = &member{hub: h}
+		r.Handler = &topicConn{hub: h}
 		return nil
 	}
 	return s
 }
 
-// member is a connection in the topic.
-type member struct {
+// topicConn is a connection in the topic.
+type topicConn struct {
 	hub *hub.Hub
 	sub hub.Subscription
 }
 
-func (m *member) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
-	if _, err := m.hub.Subscribe("news", &m.sub, c, hub.SubscribeOptions{}); err != nil {
+func (t *topicConn) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+	if _, err := t.hub.Subscribe("news", &t.sub, c, hub.SubscribeOptions{}); err != nil {
 		c.Close(wsproto.InternalError, err.Error())
 	}
 }
 
-func (m *member) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
-	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, p), Except: c})
+func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
+	t.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, p), Except: c})
 }
 
-func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }
+func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscribe() }
 
-// echoingMember sends back what comes, and publishes nothing.
-type echoingMember struct{ member }
+// echoingConn sends back what comes, and publishes nothing.
+type echoingConn struct{ topicConn }
 
-func (*echoingMember) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
+func (*echoingConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	fanfareAnswer(c, op, p)
 }

@@ -92,16 +92,16 @@ func unmask(p []byte, mask uint32) {
 	}
 }
 
-// LoopVar is what the page of FloorCast's process calls the median time of a loop over
+// LoopVar is what the page of FloorBroadcast's process calls the median time of a loop over
 // all its sockets, in microseconds; 0 before the first.
 const LoopVar = "floor_loop_p50"
 
-// floorCast is the least that a broadcast can cost on one thread: for each message a
+// floorBroadcast is the least that a broadcast can cost on one thread: for each message a
 // loop over all sockets but the sender's, with one write(2) for each.
-func floorCast(addr string, ready func(net.Addr)) error {
+func floorBroadcast(addr string, ready func(net.Addr)) error {
 	t := new(times)
 	expvar.Publish(LoopVar, expvar.Func(func() any { return t.median() }))
-	return (&loop{cast: true, times: t}).serve(addr, ready)
+	return (&loop{broadcast: true, times: t}).serve(addr, ready)
 }
 
 // times are how long the loops took, in microseconds.

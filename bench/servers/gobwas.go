@@ -40,7 +40,7 @@ func gobwasEcho(c net.Conn, _ *room[[]byte]) {
 	}
 }
 
-func gobwasCast(c net.Conn, all *room[[]byte]) {
+func gobwasBroadcast(c net.Conn, all *room[[]byte]) {
 	write := func(frame []byte) error {
 		_, err := c.Write(frame)
 		return err

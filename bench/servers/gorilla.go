@@ -38,7 +38,7 @@ func gorillaUpgrader(size int) *websocket.Upgrader {
 	return up
 }
 
-func gorillaCast(serve httpServe) Serve {
+func gorillaBroadcast(serve httpServe) Serve {
 	return func(addr string, ready func(net.Addr)) error {
 		up, all := gorillaUpgrader(1024), new(room[*websocket.PreparedMessage])
 		return serve(addr, ready, func(w http.ResponseWriter, r *http.Request) {

@@ -28,17 +28,17 @@ func (gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	_ = c.WriteMessage(m.Opcode, m.Bytes()) // ReadLoop sees why it failed
 }
 
-// gwsCast keeps the connections, each of which has a queue of its own.
-type gwsCast struct {
+// gwsBroadcast keeps the connections, each of which has a queue of its own.
+type gwsBroadcast struct {
 	gws.BuiltinEventHandler
 	all sync.Map
 }
 
-func (g *gwsCast) OnOpen(c *gws.Conn) { g.all.Store(c, nil) }
+func (g *gwsBroadcast) OnOpen(c *gws.Conn) { g.all.Store(c, nil) }
 
-func (g *gwsCast) OnClose(c *gws.Conn, _ error) { g.all.Delete(c) }
+func (g *gwsBroadcast) OnClose(c *gws.Conn, _ error) { g.all.Delete(c) }
 
-func (g *gwsCast) OnMessage(_ *gws.Conn, m *gws.Message) {
+func (g *gwsBroadcast) OnMessage(_ *gws.Conn, m *gws.Message) {
 	defer m.Close()
 	b := gws.NewBroadcaster(m.Opcode, append([]byte(nil), m.Bytes()...))
 	defer b.Close()

@@ -8,11 +8,11 @@ import (
 )
 
 // melodious drops what a session has no room for, which the client notices.
-func melodious(cast bool) Serve {
+func melodious(broadcast bool) Serve {
 	return func(addr string, ready func(net.Addr)) error {
 		m := melody.New()
 		m.Config.MaxMessageSize = 1 << 20 // 512 bytes by default
-		if cast {
+		if broadcast {
 			m.HandleMessage(func(_ *melody.Session, p []byte) { _ = m.Broadcast(p) })
 			m.HandleMessageBinary(func(_ *melody.Session, p []byte) { _ = m.BroadcastBinary(p) })
 		} else {

@@ -51,9 +51,9 @@ func nbioEcho() *websocket.Upgrader {
 	return up
 }
 
-// nbioCast writes to each connection, which does not block: what a socket does not
+// nbioBroadcast writes to each connection, which does not block: what a socket does not
 // take waits for its poller.
-func nbioCast() *websocket.Upgrader {
+func nbioBroadcast() *websocket.Upgrader {
 	var all sync.Map
 	up := websocket.NewUpgrader()
 	up.OnOpen(func(c *websocket.Conn) { all.Store(c, nil) })

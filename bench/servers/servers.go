@@ -15,11 +15,11 @@ type Serve func(addr string, ready func(net.Addr)) error
 
 // Server is one of the servers.
 type Server struct {
-	Name   string
-	Module string // path of the Go module that it shows
-	About  string // how it is set up
-	Echo   Serve  // sends back what comes; nil if it cannot
-	Cast   Serve  // sends it to all; nil if that would show nothing new
+	Name      string
+	Module    string // path of the Go module that it shows
+	About     string // how it is set up
+	Echo      Serve  // sends back what comes; nil if it cannot
+	Broadcast Serve  // sends it to all; nil if that would show nothing new
 	// MemoryOnly says that only its memory is of interest.
 	MemoryOnly bool
 	TLS        bool
@@ -32,36 +32,36 @@ type Server struct {
 
 // All are the servers, in the order in which they are run.
 var All = []Server{
-	{Name: "fanfare", Module: fanfareModule, About: "wsproto.Server, no field set but its Handler; GOGC=20, as its documentation asks for and cmd/fanfare has it; broadcast through a topic of package hub", Echo: fanfare, Cast: fanfareCast},
+	{Name: "fanfare", Module: fanfareModule, About: "wsproto.Server, no field set but its Handler; GOGC=20, as its documentation asks for and cmd/fanfare has it; broadcast through a topic of package hub", Echo: fanfare, Broadcast: fanfareBroadcast},
 	{Name: "fanfare-topic", Module: fanfareModule, About: "as fanfare, each connection subscribed to a topic", Echo: fanfareTopic, MemoryOnly: true},
-	{Name: "fanfare-deflate", Module: fanfareModule, About: "as fanfare, with Compression, which the client offers; messages below 256 bytes are sent as they are", Echo: fanfareDeflate, Cast: fanfareDeflateCast, Flags: []string{"-compress"}, Variant: true},
-	{Name: "fanfare-tls", Module: fanfareModule, About: "as fanfare, over TLS 1.3", Echo: fanfareTLS, Cast: fanfareTLSCast, TLS: true, Variant: true},
+	{Name: "fanfare-deflate", Module: fanfareModule, About: "as fanfare, with Compression, which the client offers; messages below 256 bytes are sent as they are", Echo: fanfareDeflate, Broadcast: fanfareDeflateBroadcast, Flags: []string{"-compress"}, Variant: true},
+	{Name: "fanfare-tls", Module: fanfareModule, About: "as fanfare, over TLS 1.3", Echo: fanfareTLS, Broadcast: fanfareTLSBroadcast, TLS: true, Variant: true},
 	{Name: "fanfare-tls12", Module: fanfareModule, About: "as fanfare, over TLS 1.2, as the client speaks no higher version", Echo: fanfareTLS12, TLS: true, Variant: true, MemoryOnly: true, Flags: []string{"-tls12"}},
 	{Name: "floor", Module: "golang.org/x/sys", About: "no WebSocket server: an epoll loop that answers the handshake and writes back what it reads, without a look at it but for the mask", Echo: floor},
-	{Name: "epoll", Module: "github.com/gobwas/ws", About: "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", Echo: epoll(false), Cast: epoll(true)},
-	{Name: "gobwas", Module: "github.com/gobwas/ws", About: "a goroutine for each connection, wsutil as in the README; broadcast of a CompiledFrame through a channel and a goroutine for each", Echo: gobwas(gobwasEcho), Cast: gobwas(gobwasCast)},
-	{Name: "gws", Module: "github.com/lxzan/gws", About: "net/http, ReadLoop on a goroutine of its own, and Broadcaster, as in the README", Echo: lxzan(gwsEcho{}), Cast: lxzan(new(gwsCast))},
-	{Name: "nbio", Module: "github.com/lesismal/nbio", About: "nbhttp in its non-blocking mode, ReleaseWebsocketPayload as in its benchmark, MaxWriteBufferSize of 6 MiB as in the README, KeepaliveTime of an hour for those who rest; broadcast by WriteMessage to each", Echo: nonBlocking(nbioEcho), Cast: nonBlocking(nbioCast)},
-	{Name: "gorilla-1024", Module: "github.com/gorilla/websocket", About: "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool; broadcast of a PreparedMessage as in its chat example", Echo: gorilla(1024, serveHTTP), Cast: gorillaCast(serveHTTP)},
+	{Name: "epoll", Module: "github.com/gobwas/ws", About: "one hand-written epoll loop on one thread, no timeouts, no fragments: what is built after reading articles", Echo: epoll(false), Broadcast: epoll(true)},
+	{Name: "gobwas", Module: "github.com/gobwas/ws", About: "a goroutine for each connection, wsutil as in the README; broadcast of a CompiledFrame through a channel and a goroutine for each", Echo: gobwas(gobwasEcho), Broadcast: gobwas(gobwasBroadcast)},
+	{Name: "gws", Module: "github.com/lxzan/gws", About: "net/http, ReadLoop on a goroutine of its own, and Broadcaster, as in the README", Echo: lxzan(gwsEcho{}), Broadcast: lxzan(new(gwsBroadcast))},
+	{Name: "nbio", Module: "github.com/lesismal/nbio", About: "nbhttp in its non-blocking mode, ReleaseWebsocketPayload as in its benchmark, MaxWriteBufferSize of 6 MiB as in the README, KeepaliveTime of an hour for those who rest; broadcast by WriteMessage to each", Echo: nonBlocking(nbioEcho), Broadcast: nonBlocking(nbioBroadcast)},
+	{Name: "gorilla-1024", Module: "github.com/gorilla/websocket", About: "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool; broadcast of a PreparedMessage as in its chat example", Echo: gorilla(1024, serveHTTP), Broadcast: gorillaBroadcast(serveHTTP)},
 	{Name: "gorilla-4096", Module: "github.com/gorilla/websocket", About: "net/http, no field of the Upgrader set: the 4,096 byte buffers of net/http", Echo: gorilla(0, serveHTTP), Variant: true},
-	{Name: "gorilla-tls", Module: "github.com/gorilla/websocket", About: "as gorilla-1024, over TLS 1.3 of net/http", Echo: gorilla(1024, serveHTTPS), Cast: gorillaCast(serveHTTPS), TLS: true, Variant: true},
-	{Name: "coder", Module: "github.com/coder/websocket", About: "net/http, Accept without options: no compression, SetReadLimit of 1 MiB; broadcast as in its chat example", Echo: coder, Cast: coderCast},
-	{Name: "melody", Module: "github.com/olahol/melody", About: "net/http, melody.New, MaxMessageSize of 1 MiB; Broadcast", Echo: melodious(false), Cast: melodious(true)},
-	{Name: "x-net", Module: "golang.org/x/net", About: "net/http, websocket.Server with a Codec that keeps the message's type; broadcast through a channel and a goroutine for each connection", Echo: xnet(xnetEcho), Cast: xnet(xnetCast())},
-	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", About: "net/http, WebsocketHandler with the protobuf protocol, server-side subscriptions, Node.Publish", Cast: centrifugal,
+	{Name: "gorilla-tls", Module: "github.com/gorilla/websocket", About: "as gorilla-1024, over TLS 1.3 of net/http", Echo: gorilla(1024, serveHTTPS), Broadcast: gorillaBroadcast(serveHTTPS), TLS: true, Variant: true},
+	{Name: "coder", Module: "github.com/coder/websocket", About: "net/http, Accept without options: no compression, SetReadLimit of 1 MiB; broadcast as in its chat example", Echo: coder, Broadcast: coderBroadcast},
+	{Name: "melody", Module: "github.com/olahol/melody", About: "net/http, melody.New, MaxMessageSize of 1 MiB; Broadcast", Echo: melodious(false), Broadcast: melodious(true)},
+	{Name: "x-net", Module: "golang.org/x/net", About: "net/http, websocket.Server with a Codec that keeps the message's type; broadcast through a channel and a goroutine for each connection", Echo: xnet(xnetEcho), Broadcast: xnet(xnetBroadcast())},
+	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", About: "net/http, WebsocketHandler with the protobuf protocol, server-side subscriptions, Node.Publish", Broadcast: centrifugal,
 		Path: centrifugePath, Publish: publishPath, Flags: []string{"-hello", centrifugeHello}},
 }
 
-// FloorCast is in no table, for it keeps nothing for those that do not read at once:
+// FloorBroadcast is in no table, for it keeps nothing for those that do not read at once:
 // the subcommand floor compares with it.
-var FloorCast = Server{Name: "floor-cast", Module: "golang.org/x/sys", About: "one thread, and one write(2) for each socket and message", Cast: floorCast}
+var FloorBroadcast = Server{Name: "floor-broadcast", Module: "golang.org/x/sys", About: "one thread, and one write(2) for each socket and message", Broadcast: floorBroadcast}
 
 const fanfareModule = "github.com/fanfare-ws/fanfare"
 
 // Find returns the server of that name.
 func Find(name string) (Server, error) {
-	if name == FloorCast.Name {
-		return FloorCast, nil
+	if name == FloorBroadcast.Name {
+		return FloorBroadcast, nil
 	}
 	i := slices.IndexFunc(All, func(s Server) bool { return s.Name == name })
 	if i < 0 {
@@ -72,13 +72,13 @@ func Find(name string) (Server, error) {
 
 // Modes are what a server can do, as the program serve is told.
 const (
-	EchoMode = "echo"
-	CastMode = "cast"
+	EchoMode      = "echo"
+	BroadcastMode = "broadcast"
 )
 
 // Mode returns what the server does in a mode.
 func (s *Server) Mode(mode string) (Serve, error) {
-	f := map[string]Serve{EchoMode: s.Echo, CastMode: s.Cast}[mode]
+	f := map[string]Serve{EchoMode: s.Echo, BroadcastMode: s.Broadcast}[mode]
 	if f == nil {
 		return nil, fmt.Errorf("%s has no mode %q", s.Name, mode)
 	}

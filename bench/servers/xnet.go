@@ -37,7 +37,7 @@ func xnetEcho(c *websocket.Conn) {
 	}
 }
 
-func xnetCast() func(*websocket.Conn) {
+func xnetBroadcast() func(*websocket.Conn) {
 	all := new(room[*typed])
 	return func(c *websocket.Conn) {
 		defer all.join(func(m *typed) error { return typedCodec.Send(c, m) }, func() { c.Close() })()

@@ -180,7 +180,7 @@ func TestRun(t *testing.T) {
 		{"-run 8.", 2, []string{"no case has a number"}},
 		{"-url http://x", 2, []string{"not of the form ws://"}},
 		{"-parallel 0", 2, []string{"-parallel is 0"}},
-		{"-patience -1s", 2, []string{"-patience is -1s"}},
+		{"-timeout -1s", 2, []string{"-timeout is -1s"}},
 		{"more", 2, []string{"no arguments"}},
 	} {
 		var out bytes.Buffer

@@ -14,12 +14,12 @@ import (
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 type options struct {
-	url      string
-	prefix   string
-	verbose  bool
-	list     bool
-	atOnce   int
-	patience time.Duration
+	url     string
+	prefix  string
+	verbose bool
+	list    bool
+	atOnce  int
+	timeout time.Duration
 }
 
 func parseOptions(args []string, stderr io.Writer) (o options, err error) {
@@ -30,7 +30,7 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	f.BoolVar(&o.verbose, "v", false, "show the first bytes of failed cases, in hexadecimal digits")
 	f.BoolVar(&o.list, "list", false, "list the cases and run none")
 	f.IntVar(&o.atOnce, "parallel", 4*runtime.GOMAXPROCS(0), "run so `many` cases at a time")
-	f.DurationVar(&o.patience, "patience", 10*time.Second, "wait so `long` for what has to come on a connection")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "wait so `long` for what has to come on a connection")
 	if err = f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(stderr, "Judges a WebSocket echo server, case by case. Flags:")
 		f.SetOutput(stderr)
@@ -44,8 +44,8 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 		return o, fmt.Errorf("no arguments are taken, but there is %q", f.Arg(0))
 	case o.atOnce < 1:
 		return o, fmt.Errorf("-parallel is %d; it must be at least 1", o.atOnce)
-	case o.patience <= 0:
-		return o, fmt.Errorf("-patience is %v; it must be above 0", o.patience)
+	case o.timeout <= 0:
+		return o, fmt.Errorf("-timeout is %v; it must be above 0", o.timeout)
 	}
 	return o, nil
 }
@@ -83,7 +83,7 @@ func (o *options) run(stdout io.Writer) (failed int, err error) {
 		}
 		return 0, nil
 	}
-	j := newJudge(o.patience)
+	j := newJudge(o.timeout)
 	if o.url != "" {
 		if j.targets.foreign, err = parseTarget(o.url); err != nil {
 			return 0, err

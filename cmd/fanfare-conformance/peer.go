@@ -39,14 +39,14 @@ type peer struct {
 }
 
 // dial connects to the target. All that happens on the connection has to happen
-// within patience.
-func dial(t *target, m mode, patience time.Duration) (*peer, error) {
-	nc, err := net.DialTimeout("tcp", t.addr, patience)
+// within timeout.
+func dial(t *target, m mode, timeout time.Duration) (*peer, error) {
+	nc, err := net.DialTimeout("tcp", t.addr, timeout)
 	if err != nil {
 		return nil, err
 	}
 	p := &peer{nc: nc.(*net.TCPConn), mode: m, trace: new(trace)}
-	_ = nc.SetDeadline(time.Now().Add(patience))
+	_ = nc.SetDeadline(time.Now().Add(timeout))
 	_ = p.nc.SetNoDelay(true)
 	p.br = bufio.NewReader(io.TeeReader(nc, &p.trace.in))
 	return p, nil

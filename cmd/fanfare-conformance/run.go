@@ -18,13 +18,13 @@ type verdict struct {
 
 // judge runs cases.
 type judge struct {
-	targets  targets
-	patience time.Duration // for a connection
-	heavy    chan struct{} // a place for each heavy case that may run
+	targets targets
+	timeout time.Duration // for a connection
+	heavy   chan struct{} // a place for each heavy case that may run
 }
 
-func newJudge(patience time.Duration) *judge {
-	return &judge{patience: patience, heavy: make(chan struct{}, 1)}
+func newJudge(timeout time.Duration) *judge {
+	return &judge{timeout: timeout, heavy: make(chan struct{}, 1)}
 }
 
 // run plays a case. It is safe from any goroutine.
@@ -39,7 +39,7 @@ func (j *judge) run(c *Case, m mode) verdict {
 		defer func() { <-j.heavy }()
 	}
 	start := time.Now()
-	p, err := dial(t, m, j.patience)
+	p, err := dial(t, m, j.timeout)
 	if err != nil {
 		v.err = err
 		return v

@@ -10,7 +10,7 @@ import (
 // TestNoAllocations is about the path that every message takes.
 func TestNoAllocations(t *testing.T) {
 	l := &load{begin: time.Now(), shards: []*shard{newShard()}, faults: new(faults)}
-	r := &castRun{load: l, op: wsproto.Binary, wire: newWire(1, 128, 1, false)}
+	r := &broadcastRun{load: l, op: wsproto.Binary, wire: newWire(1, 128, 1, false)}
 	s := &subscriber{run: r, shard: l.shards[0], seqs: make([]sequence, 1)}
 	p, n := make([]byte, 128), uint64(0)
 	if a := testing.AllocsPerRun(1000, func() {

@@ -10,8 +10,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// castRun is what subscribers and publishers of a broadcast have in common.
-type castRun struct {
+// broadcastRun is what subscribers and publishers of a broadcast have in common.
+type broadcastRun struct {
 	probes      uint64 // sent before the run
 	load        *load
 	wire        *wire
@@ -19,13 +19,13 @@ type castRun struct {
 	wrapped     bool // payloads stand anywhere in messages
 	subscribers []*subscriber
 	publishers  []*publisher
-	stalled     []*staller
+	stalled     []*stalledSubscriber
 	begun       atomic.Bool
 }
 
-func newCastRun(l *load) *castRun {
+func newBroadcastRun(l *load) *broadcastRun {
 	o := l.opt
-	r := &castRun{load: l, op: wsproto.Binary, wrapped: o.anywhere || len(o.hello) > 0}
+	r := &broadcastRun{load: l, op: wsproto.Binary, wrapped: o.anywhere || len(o.hello) > 0}
 	if o.text {
 		r.op = wsproto.Text
 	}
@@ -39,7 +39,7 @@ func newCastRun(l *load) *castRun {
 // runBroadcast is also the subcommand slow, which only has subscribers that do not
 // read beside the others.
 func runBroadcast(l *load, ctx context.Context) error {
-	r := newCastRun(l)
+	r := newBroadcastRun(l)
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func runBroadcast(l *load, ctx context.Context) error {
 		return err
 	}
 	var err error
-	for _, c := range l.opt.courses() {
+	for _, c := range l.opt.phases() {
 		if err = r.follow(ctx, &c); err != nil {
 			break
 		}
@@ -64,7 +64,7 @@ func runBroadcast(l *load, ctx context.Context) error {
 }
 
 // connect opens subscribers, those that will not read, and publishers.
-func (r *castRun) connect(ctx context.Context) error {
+func (r *broadcastRun) connect(ctx context.Context) error {
 	l, o := r.load, r.load.opt
 	stalling := o.stalled.of(o.n)
 	if o.command != "slow" {
@@ -90,14 +90,14 @@ func (r *castRun) connect(ctx context.Context) error {
 	return r.connectPublishers(ctx)
 }
 
-func (r *castRun) connectPublishers(ctx context.Context) error {
+func (r *broadcastRun) connectPublishers(ctx context.Context) error {
 	l, o := r.load, r.load.opt
-	before := l.fleet.opened.Load()
+	before := l.conns.opened.Load()
 	err := l.connect(ctx, "publishers", l.publish, o.publishers, func(i int) wsproto.Handler { return r.publishers[i] })
 	if err != nil {
 		return err
 	}
-	if opened := l.fleet.opened.Load() - before; opened < int64(o.publishers) {
+	if opened := l.conns.opened.Load() - before; opened < int64(o.publishers) {
 		return fmt.Errorf("only %s of %s could connect", comma(opened), plural(o.publishers, "publisher"))
 	}
 	for _, p := range r.publishers {
@@ -118,16 +118,16 @@ func share[T int | int64](n T, i, among int) T {
 
 // awaitSubscriptions publishes probes until every subscriber has got the latest:
 // the end of a handshake does not tell whether a server has subscribed him yet.
-func (r *castRun) awaitSubscriptions(ctx context.Context) error {
+func (r *broadcastRun) awaitSubscriptions(ctx context.Context) error {
 	l := r.load
 	stop := l.progress.during("waiting for the first message at each subscriber", int64(len(r.subscribers)), r.probed)
 	defer stop()
 	for n := uint64(1); n <= probes; n++ {
 		r.publishers[0].probe(n)
 		r.probes = n
-		patience := time.Now().Add(l.opt.drain / 2)
+		giveUp := time.Now().Add(l.opt.drain / 2)
 		err := l.until(ctx, time.Millisecond, func() bool {
-			return r.allProbed(n) || time.Now().After(patience)
+			return r.allProbed(n) || time.Now().After(giveUp)
 		})
 		if err != nil {
 			return err
@@ -151,19 +151,19 @@ func (r *castRun) awaitSubscriptions(ctx context.Context) error {
 const probes = 4
 
 // probed returns how many have seen the latest probe.
-func (r *castRun) probed() (n int64) {
+func (r *broadcastRun) probed() (n int64) {
 	for _, s := range r.load.shards {
 		s.mu.Lock()
-		n += int64(s.cast.probed)
+		n += int64(s.broadcast.probed)
 		s.mu.Unlock()
 	}
 	return n
 }
 
-func (r *castRun) allProbed(n uint64) bool {
+func (r *broadcastRun) allProbed(n uint64) bool {
 	for _, s := range r.load.shards {
 		s.mu.Lock()
-		all := s.cast.readers == 0 || s.cast.probe == n && s.cast.probed >= s.cast.readers
+		all := s.broadcast.readers == 0 || s.broadcast.probe == n && s.broadcast.probed >= s.broadcast.readers
 		s.mu.Unlock()
 		if !all {
 			return false

@@ -85,7 +85,7 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// TestBroadcastThen follows three courses on the same connections, and counts what is
+// TestBroadcastThen follows three phases on the same connections, and counts what is
 // missing where it is.
 func TestBroadcastThen(t *testing.T) {
 	checkLeaks(t)
@@ -136,7 +136,7 @@ func TestBroadcastThen(t *testing.T) {
 	}
 }
 
-// TestBroadcastGivesUp has a course that lost its end for one subscriber: the next does
+// TestBroadcastGivesUp has a phase that lost its end for one subscriber: the next does
 // not wait for it.
 func TestBroadcastGivesUp(t *testing.T) {
 	for _, then := range []string{"-window 1 -count 9", "-window 4 -count 9", "-rate 1000 -count 9"} {
@@ -158,13 +158,13 @@ func TestBroadcastGivesUp(t *testing.T) {
 	}
 }
 
-// Late messages of a course that was given up count for none.
+// Late messages of a phase that was given up count for none.
 func TestOldMessages(t *testing.T) {
-	var c castShard
-	want(t, "old before any course", c.isOld(0, 0), false)
+	var c broadcastShard
+	want(t, "old before any phase", c.isOld(0, 0), false)
 	c.begin([]uint64{7}, 2)
 	want(t, "old", c.isOld(0, 6), true)
-	want(t, "of this course", c.isOld(0, 7), false)
+	want(t, "of this phase", c.isOld(0, 7), false)
 	p := &publisher{sent: 7, shards: 1}
 	want(t, "first", p.begin(0), 7)
 	p.shardDone(6) // and there is no window to count it in

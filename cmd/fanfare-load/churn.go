@@ -27,7 +27,7 @@ type churner struct {
 }
 
 func (c *churner) OnOpen(conn *wsproto.Conn, _ *wsproto.Request) {
-	f := c.load.fleet
+	f := c.load.conns
 	f.opened.Add(1)
 	f.streak.Store(0)
 	c.shard = c.load.shards[conn.Loop()]
@@ -39,7 +39,7 @@ func (c *churner) OnMessage(*wsproto.Conn, wsproto.Opcode, []byte) {}
 // OnClose takes an end without a close frame for an end, as servers without a
 // closing handshake have it; but not one that was waited for in vain.
 func (c *churner) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
-	f := c.load.fleet
+	f := c.load.conns
 	f.closed.Add(1)
 	if err.Err != nil && errors.Is(err.Err, wsproto.ErrCloseTimeout) {
 		f.faults.addError(err)
@@ -53,7 +53,7 @@ func (c *churner) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
 // runChurn has -concurrency connections under way at a time, and begins one for each
 // that has ended.
 func runChurn(l *load, ctx context.Context) error {
-	f, o := l.fleet, l.opt
+	f, o := l.conns, l.opt
 	m := l.measure()
 	stop := l.progress.clock("opening and closing", o.duration, l.received)
 	defer stop()

@@ -229,7 +229,7 @@ func TestStalledBuffer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.finish(t.Context(), nil)
-	s, err := newStaller(t.Context(), l)
+	s, err := newStalledSubscriber(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,11 +15,11 @@ type echoRun struct {
 	id      uint64 // of the run: no other has the same payloads
 	op      wsproto.Opcode
 	size    int
-	members []*echoer // those that are open
-	echoed  int       // of members, those with which echoOnce is done
+	echoers []*echoer // those that are open
+	echoed  int       // of echoers, those with which echoOnce is done
 	buffers sync.Pool // of payloads
 	doubts  doubts
-	steady  *schedule // with -rate; message k of member i is number k*len(members)+i
+	steady  *schedule // with -rate; message k of echoer i is number k*len(echoers)+i
 }
 
 func newEchoRun(l *load) *echoRun {
@@ -47,8 +47,8 @@ func (r *echoRun) connect(ctx context.Context, n int) error {
 	}
 	for _, e := range all {
 		if e != nil && e.conn != nil {
-			e.id = len(r.members)
-			r.members = append(r.members, e)
+			e.id = len(r.echoers)
+			r.echoers = append(r.echoers, e)
 		}
 	}
 	return r.load.weigh(stageConnected)
@@ -59,7 +59,7 @@ func (r *echoRun) dueAt(e *echoer, now int64) int64 {
 	if r.steady == nil {
 		return now
 	}
-	return r.steady.due(int64(e.sent)*int64(len(r.members)) + int64(e.id))
+	return r.steady.due(int64(e.sent)*int64(len(r.echoers)) + int64(e.id))
 }
 
 func runEcho(l *load, ctx context.Context) error {
@@ -76,7 +76,7 @@ func runEcho(l *load, ctx context.Context) error {
 	}
 	got := m.end()
 	l.report.add(got, "")
-	r.count(ctx, r.members, got)
+	r.count(ctx, r.echoers, got)
 	return firstError(err, r.doubts.end(), l.weigh("at the end"))
 }
 
@@ -84,27 +84,27 @@ func runEcho(l *load, ctx context.Context) error {
 func (r *echoRun) closedLoop(ctx context.Context) error {
 	l := r.load
 	if count := l.opt.count; count > 0 {
-		for i, e := range r.members {
-			r.begin(e, uint64(share(count, i, len(r.members))))
+		for i, e := range r.echoers {
+			r.begin(e, uint64(share(count, i, len(r.echoers))))
 		}
 		stop := l.progress.during("echoing", count, l.received)
 		defer stop()
 		return l.settle(ctx, func() bool { return l.received() >= count })
 	}
-	for _, e := range r.members {
+	for _, e := range r.echoers {
 		r.begin(e, unlimited)
 	}
 	err := l.pause(ctx, "echoing", l.opt.duration)
-	for _, e := range r.members {
+	for _, e := range r.echoers {
 		e.stop()
 	}
-	return firstError(err, l.settle(ctx, func() bool { return answered(r.members) }))
+	return firstError(err, l.settle(ctx, func() bool { return answered(r.echoers) }))
 }
 
 // begin lets a connection send n messages; with -think, they do not begin all at once.
 func (r *echoRun) begin(e *echoer, n uint64) {
 	if think := r.load.opt.think; think > 0 {
-		e.allowAfter(think*time.Duration(e.id)/time.Duration(len(r.members)), n)
+		e.allowAfter(think*time.Duration(e.id)/time.Duration(len(r.echoers)), n)
 		return
 	}
 	e.allow(n)
@@ -122,9 +122,9 @@ func (r *echoRun) openLoop(ctx context.Context) error {
 	stop := l.progress.during("echoing", total, l.received)
 	defer stop()
 	err := l.pace(ctx, steady, total, func(i, _ int64) {
-		r.members[i%int64(len(r.members))].allow(1)
+		r.echoers[i%int64(len(r.echoers))].allow(1)
 	})
-	return firstError(err, l.settle(ctx, func() bool { return answered(r.members) }))
+	return firstError(err, l.settle(ctx, func() bool { return answered(r.echoers) }))
 }
 
 // answered reports whether all that was due came back to those.

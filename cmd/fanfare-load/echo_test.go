@@ -185,9 +185,9 @@ func TestNoEcho(t *testing.T) {
 		count   int64
 	}{
 		{"another type, few", "-n 2 -count 6", binary, 6},
-		{"another type, many", "-n 1 -count 1000", binary, patience},
+		{"another type, many", "-n 1 -count 1000", binary, maxStrange},
 		{"idle", "-n 3 -rest 0s -hold 0s -echo", binary, 3},
-		{"a page", "-n 1 -duration 1m", func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.SendText("<html>\n<h1>") }, patience},
+		{"a page", "-n 1 -duration 1m", func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.SendText("<html>\n<h1>") }, maxStrange},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkLeaks(t)

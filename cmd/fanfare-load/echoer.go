@@ -11,7 +11,7 @@ import (
 // echoer is a connection that sends and expects to get back what it sent.
 type echoer struct {
 	run   *echoRun
-	id    int           // its place in run.members
+	id    int           // its place in run.echoers
 	conn  *wsproto.Conn // nil until it is open
 	shard *shard
 
@@ -27,10 +27,10 @@ type echoer struct {
 
 func (e *echoer) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	e.conn, e.shard = c, e.run.load.shards[c.Loop()]
-	e.run.load.fleet.joined(c, r)
+	e.run.load.conns.joined(c, r)
 }
 
-func (e *echoer) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) { e.run.load.fleet.left(err) }
+func (e *echoer) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) { e.run.load.conns.left(err) }
 
 // OnMessage verifies an echo and sends what may follow it, in the buffer of what
 // came.

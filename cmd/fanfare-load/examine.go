@@ -39,13 +39,13 @@ const stillConnected = "still connected"
 
 // examine has the engine take over the stalled sockets and reads until all have
 // ended or nothing more comes.
-func (r *castRun) examine(ctx context.Context) error {
+func (r *broadcastRun) examine(ctx context.Context) error {
 	l := r.load
 	v := &verdicts{fates: make(map[string]int64), open: len(r.stalled)}
 	stop := l.progress.during("reading what is there for stalled subscribers", int64(len(r.stalled)), v.ended)
 	defer stop()
 	for _, s := range r.stalled {
-		if err := l.fleet.engine.Adopt(s.conn, s.unread, &straggler{verdict: v, probes: r.probes}); err != nil {
+		if err := l.conns.engine.Adopt(s.conn, s.unread, &straggler{verdict: v, probes: r.probes}); err != nil {
 			return fmt.Errorf("stalled subscriber: %w", err)
 		}
 	}

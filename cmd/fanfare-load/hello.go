@@ -66,7 +66,7 @@ func (g *greeter) OnClose(c *wsproto.Conn, err *wsproto.CloseError) {
 		g.Handler.OnClose(c, err)
 		return
 	}
-	g.load.fleet.refused(errors.Join(errUnanswered, err))
+	g.load.conns.refused(errors.Join(errUnanswered, err))
 }
 
 var errUnanswered = errors.New("the server did not answer -hello")

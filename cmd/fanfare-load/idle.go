@@ -56,8 +56,8 @@ func (l *load) settled() error {
 // a time than handshakes were.
 func (r *echoRun) echoOnce(ctx context.Context) error {
 	l := r.load
-	fresh := r.members[r.echoed:]
-	r.echoed = len(r.members)
+	fresh := r.echoers[r.echoed:]
+	r.echoed = len(r.echoers)
 	l.restart()
 	m := l.measure()
 	stop := l.progress.during("echoing", int64(len(fresh)), l.received)
@@ -74,7 +74,7 @@ func (r *echoRun) echoOnce(ctx context.Context) error {
 	}
 	err = firstError(err, l.settle(ctx, func() bool { return answered(fresh) }))
 	got := m.end()
-	l.report.add(got, fmt.Sprintf("-n %d", len(r.members)))
+	l.report.add(got, fmt.Sprintf("-n %d", len(r.echoers)))
 	r.count(ctx, fresh, got)
 	return firstError(err, r.doubts.end())
 }

@@ -16,7 +16,7 @@ type load struct {
 	opt      *options
 	target   wsproto.Target
 	publish  wsproto.Target // of publishers
-	fleet    *fleet
+	conns    *connections
 	turn     *turn
 	shards   []*shard // one for each loop of the engine
 	faults   *faults
@@ -51,11 +51,11 @@ func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 	if l.turn, err = openTurn(ctx, opt.turn); err != nil {
 		return nil, err
 	}
-	if l.fleet, err = newFleet(opt, sources, l.faults); err != nil {
+	if l.conns, err = newConnections(opt, sources, l.faults); err != nil {
 		l.turn.end()
 		return nil, err
 	}
-	for range l.fleet.engine.Loops() {
+	for range l.conns.engine.Loops() {
 		l.shards = append(l.shards, newShard())
 	}
 	l.weigh("before")
@@ -98,11 +98,11 @@ func (l *load) warnServerLimit() {
 func (l *load) now() int64 { return int64(time.Since(l.begin)) }
 
 // connect opens n connections to t.
-func (l *load) connect(ctx context.Context, what string, t wsproto.Target, n int, member func(i int) wsproto.Handler) error {
-	f := l.fleet
+func (l *load) connect(ctx context.Context, what string, t wsproto.Target, n int, handler func(i int) wsproto.Handler) error {
+	f := l.conns
 	before, began := f.opened.Load(), time.Now()
 	stop := l.progress.during("opening "+what, int64(n), func() int64 { return f.opened.Load() - before })
-	err := f.open(ctx, t, n, member)
+	err := f.open(ctx, t, n, handler)
 	stop()
 	c := &l.report.Connections
 	opened := f.opened.Load() - before
@@ -128,14 +128,14 @@ func (l *load) finish(ctx context.Context, err error) {
 	if err != nil && !l.report.Interrupted && !(errors.Is(err, errExplained) && l.faults.any()) {
 		l.faults.add("ended early", "", 1, err.Error)
 	}
-	l.report.Connections.Lost = l.fleet.lost.Load()
-	l.report.Connections.Failed = l.fleet.failed.Load()
+	l.report.Connections.Lost = l.conns.lost.Load()
+	l.report.Connections.Failed = l.conns.failed.Load()
 	if l.opt.compress {
-		n := l.fleet.compressed.Load()
+		n := l.conns.compressed.Load()
 		l.report.Connections.Compressed = &n
 	}
-	stop := l.progress.during("closing", l.fleet.opened.Load(), l.fleet.closed.Load)
-	l.fleet.end(l.opt.abrupt)
+	stop := l.progress.during("closing", l.conns.opened.Load(), l.conns.closed.Load)
+	l.conns.end(l.opt.abrupt)
 	stop()
 	l.turn.end()
 	l.report.Faults = l.faults.list()
@@ -170,9 +170,9 @@ func (l *load) rest(ctx context.Context, what string, d time.Duration, stage str
 // connection is left or the run was given up; the faults say why.
 func (l *load) until(ctx context.Context, every time.Duration, done func() bool) error {
 	err := waitFor(ctx, every, func() bool {
-		return done() || l.fleet.over() || l.fleet.alive() == 0 || l.fleet.engine.Err() != nil
+		return done() || l.conns.over() || l.conns.alive() == 0 || l.conns.engine.Err() != nil
 	})
-	return errors.Join(err, l.fleet.engine.Err())
+	return errors.Join(err, l.conns.engine.Err())
 }
 
 // settle waits until done says so, or until nothing has been received for the

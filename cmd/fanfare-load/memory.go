@@ -63,7 +63,7 @@ func (l *load) weigh(name string) error {
 	if err != nil {
 		return fmt.Errorf("the memory of process %d cannot be read any more; has the server ended? %w", l.opt.pid, err)
 	}
-	s := stage{Name: name, Connections: l.fleet.alive()}
+	s := stage{Name: name, Connections: l.conns.alive()}
 	v, err := l.vars()
 	if err != nil {
 		return err

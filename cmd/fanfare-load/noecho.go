@@ -21,8 +21,8 @@ type doubts struct {
 	topical bool   // example is what another connection has sent
 }
 
-// patience is after how many such messages on one connection a run is given up.
-const patience = 10
+// maxStrange is after how many such messages on one connection a run is given up.
+const maxStrange = 10
 
 // prove notes that an echo was right.
 func (d *doubts) prove() {
@@ -45,8 +45,8 @@ func (e *echoer) doubt(op wsproto.Opcode, p []byte) (taken bool) {
 			d.example = e.difference(op, p)
 		}
 	}
-	if e.strange++; e.strange >= patience && !d.over.Swap(true) {
-		e.run.load.fleet.giveUp()
+	if e.strange++; e.strange >= maxStrange && !d.over.Swap(true) {
+		e.run.load.conns.giveUp()
 	}
 	return true
 }

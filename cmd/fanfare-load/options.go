@@ -49,13 +49,13 @@ type options struct {
 	rest   time.Duration
 	settle string
 
-	course   // echo, broadcast
+	phase    // echo, broadcast
 	size     int
 	text     bool
 	pipeline int
 	think    time.Duration
 
-	then       []course // broadcast
+	then       []phase // broadcast
 	publishers int
 	publishURL string
 	anywhere   bool
@@ -170,7 +170,7 @@ func (o *options) validate() error {
 	if err := o.validateTimes(); err != nil {
 		return err
 	}
-	for _, c := range o.courses() {
+	for _, c := range o.phases() {
 		err := c.validate(o)
 		if err != nil && c.flags != "" {
 			err = fmt.Errorf("-then %q: %w", c.flags, err)

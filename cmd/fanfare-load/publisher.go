@@ -11,7 +11,7 @@ import (
 // publisher is a connection that sends what is broadcast. What it is sent itself
 // does not interest it.
 type publisher struct {
-	run  *castRun
+	run  *broadcastRun
 	id   int
 	conn *wsproto.Conn // nil until it is open
 
@@ -19,7 +19,7 @@ type publisher struct {
 	window uint64 // messages under way, at most; 0 if it is paced
 	limit  uint64 // messages to send in all
 	sent   uint64
-	first  uint64 // of this course
+	first  uint64 // of this phase
 	base   uint64 // all below it are done
 	done   []int  // by number modulo the window: shards of which all have it
 	shards int    // that have subscribers
@@ -28,12 +28,12 @@ type publisher struct {
 
 func (p *publisher) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	p.conn = c
-	p.run.load.fleet.joined(c, r)
+	p.run.load.conns.joined(c, r)
 }
 
 func (p *publisher) OnMessage(*wsproto.Conn, wsproto.Opcode, []byte) {}
 
-func (p *publisher) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) { p.run.load.fleet.left(err) }
+func (p *publisher) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) { p.run.load.conns.left(err) }
 
 // sendLocked sends the next message.
 func (p *publisher) sendLocked(due int64) wsproto.Outcome {
@@ -85,7 +85,7 @@ func (p *publisher) saturate(n uint64) {
 }
 
 // stop has it send nothing more and returns how many it has sent, and how many of them
-// before this course.
+// before this phase.
 func (p *publisher) stop() (sent, before uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,7 +98,7 @@ func (p *publisher) shardDone(n uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n < p.base {
-		return // of an earlier course, which gave it up
+		return // of an earlier phase, which gave it up
 	}
 	p.done[n%p.window]++
 	p.advanceLocked()
@@ -111,7 +111,7 @@ func (p *publisher) recount() {
 	p.shards = 0
 	for _, s := range p.run.load.shards {
 		s.mu.Lock()
-		if s.cast.readers > 0 {
+		if s.broadcast.readers > 0 {
 			p.shards++
 		}
 		s.mu.Unlock()

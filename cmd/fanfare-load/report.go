@@ -103,7 +103,7 @@ type stalledReport struct {
 	Expected int64 `json:"expected"`
 }
 
-// add adds what came of a course, or at another number of connections.
+// add adds what came of a phase, or at another number of connections.
 func (r *report) add(m *messagesReport, flags string) {
 	if r.Messages == nil {
 		r.Messages = m
@@ -113,7 +113,7 @@ func (r *report) add(m *messagesReport, flags string) {
 	r.Then = append(r.Then, m)
 }
 
-// sent is how many messages all courses have sent.
+// sent is how many messages all phases have sent.
 func (r *report) sent() int64 {
 	n := r.Messages.Sent
 	for _, m := range r.Then {

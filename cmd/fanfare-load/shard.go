@@ -13,8 +13,8 @@ type shard struct {
 	mu   sync.Mutex
 	hist *hdrhistogram.Histogram
 	counts
-	cast castShard
-	_    [64]byte // no cache line is shared with another
+	broadcast broadcastShard
+	_         [64]byte // no cache line is shared with another
 }
 
 // counts are a shard's counts.

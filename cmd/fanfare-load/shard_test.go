@@ -40,8 +40,8 @@ func TestMerge(t *testing.T) {
 	want(t, "recorded", s.hist.TotalCount(), 2)
 }
 
-func TestCastShard(t *testing.T) {
-	c := castShard{readers: 3, rings: [][]slot{make([]slot, 2)}}
+func TestBroadcastShard(t *testing.T) {
+	c := broadcastShard{readers: 3, rings: [][]slot{make([]slot, 2)}}
 	credit := func(n uint64, done bool) {
 		t.Helper()
 		want(t, fmt.Sprintf("message %d is done", n), c.credit(0, n), done)

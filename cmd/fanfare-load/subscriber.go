@@ -8,7 +8,7 @@ import (
 
 // subscriber is a connection that checks what is broadcast to it.
 type subscriber struct {
-	run   *castRun
+	run   *broadcastRun
 	id    int
 	shard *shard // nil until it is open
 	now   int64  // when the read began whose messages come; 0 between reads
@@ -21,16 +21,16 @@ type subscriber struct {
 func (s *subscriber) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	s.shard = s.run.load.shards[c.Loop()]
 	s.shard.mu.Lock()
-	s.shard.cast.readers++
+	s.shard.broadcast.readers++
 	s.shard.mu.Unlock()
-	s.run.load.fleet.joined(c, r)
+	s.run.load.conns.joined(c, r)
 }
 
 func (s *subscriber) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
 	var done []finished
 	s.shard.mu.Lock()
-	s.shard.cast.leave(s.seqs, func(p int, n uint64) { done = append(done, finished{p, n}) })
-	empty := s.shard.cast.readers == 0
+	s.shard.broadcast.leave(s.seqs, func(p int, n uint64) { done = append(done, finished{p, n}) })
+	empty := s.shard.broadcast.readers == 0
 	s.shard.mu.Unlock()
 	for _, f := range done {
 		s.run.publishers[f.publisher].shardDone(f.n)
@@ -40,7 +40,7 @@ func (s *subscriber) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
 			p.recount()
 		}
 	}
-	s.run.load.fleet.left(err)
+	s.run.load.conns.left(err)
 }
 
 // finished is a message that all subscribers of a shard have.
@@ -86,13 +86,13 @@ func (s *subscriber) take(m stamp) {
 	sh.mu.Lock()
 	next := q.next
 	v, _ := q.observe(m.seq)
-	if sh.cast.isOld(m.publisher, m.seq) {
+	if sh.broadcast.isOld(m.publisher, m.seq) {
 		sh.mu.Unlock()
 		return // it was counted as missing
 	}
 	if v <= ahead {
 		sh.recordLocked(m.due, s.now)
-		if sh.cast.windowed() {
+		if sh.broadcast.windowed() {
 			done = s.creditLocked(done, m.publisher, next, m.seq)
 		}
 	}
@@ -115,11 +115,11 @@ func (s *subscriber) take(m stamp) {
 // creditLocked gives credit for the messages from first to last, of which only the
 // last has come: the others are not waited for any more.
 func (s *subscriber) creditLocked(done []uint64, publisher int, first, last uint64) []uint64 {
-	cast := &s.shard.cast
+	b := &s.shard.broadcast
 	// What is older is not under way.
-	first = max(first, cast.first[publisher], last+1-min(last+1, uint64(len(cast.rings[publisher]))))
+	first = max(first, b.first[publisher], last+1-min(last+1, uint64(len(b.rings[publisher]))))
 	for n := first; n <= last; n++ {
-		if s.shard.cast.credit(publisher, n) {
+		if s.shard.broadcast.credit(publisher, n) {
 			done = append(done, n)
 		}
 	}
@@ -131,7 +131,7 @@ func (s *subscriber) sawProbe(n uint64) {
 	defer s.shard.mu.Unlock()
 	if n > s.probe {
 		s.probe = n
-		s.shard.cast.sawProbe(n)
+		s.shard.broadcast.sawProbe(n)
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// follow publishes as a course says, and adds to the report what came of it. What of the
-// course before has not arrived by then is given up.
-func (r *castRun) follow(ctx context.Context, c *course) error {
+// follow publishes as a phase says, and adds to the report what came of it. What of the
+// phase before has not arrived by then is given up.
+func (r *broadcastRun) follow(ctx context.Context, c *phase) error {
 	l, n := r.load, len(r.publishers)
 	// Publishers first: from then on they know what is old, whoever tells them.
 	first := make([]uint64, n)
@@ -16,7 +16,7 @@ func (r *castRun) follow(ctx context.Context, c *course) error {
 	}
 	for _, s := range l.shards {
 		s.mu.Lock()
-		s.cast.begin(first, (c.window+n-1)/n)
+		s.broadcast.begin(first, (c.window+n-1)/n)
 		s.mu.Unlock()
 	}
 	l.restart()
@@ -34,7 +34,7 @@ func (r *castRun) follow(ctx context.Context, c *course) error {
 }
 
 // saturate publishes as the windows allow.
-func (r *castRun) saturate(ctx context.Context, c *course) error {
+func (r *broadcastRun) saturate(ctx context.Context, c *phase) error {
 	l := r.load
 	for i, p := range r.publishers {
 		limit := int64(unlimited)
@@ -54,7 +54,7 @@ func (r *castRun) saturate(ctx context.Context, c *course) error {
 }
 
 // paced publishes at the rate.
-func (r *castRun) paced(ctx context.Context, c *course) error {
+func (r *broadcastRun) paced(ctx context.Context, c *phase) error {
 	l := r.load
 	total := c.total()
 	stop := l.progress.during("delivering", total*int64(len(r.subscribers)), l.received)
@@ -66,13 +66,13 @@ func (r *castRun) paced(ctx context.Context, c *course) error {
 }
 
 // drain stops the publishers and waits for what is under way.
-func (r *castRun) drain(ctx context.Context) error {
+func (r *broadcastRun) drain(ctx context.Context) error {
 	expected := r.published() * int64(len(r.subscribers))
 	return r.load.settle(ctx, func() bool { return r.load.received() >= expected })
 }
 
-// published stops the publishers and returns how many messages of the course they have sent.
-func (r *castRun) published() (n int64) {
+// published stops the publishers and returns how many messages of the phase they have sent.
+func (r *broadcastRun) published() (n int64) {
 	for _, p := range r.publishers {
 		sent, before := p.stop()
 		n += int64(sent - before)
@@ -80,8 +80,8 @@ func (r *castRun) published() (n int64) {
 	return n
 }
 
-// count adds up what was published in a course, and what of it is missing.
-func (r *castRun) count(ctx context.Context, c *course, m *messagesReport) {
+// count adds up what was published in a phase, and what of it is missing.
+func (r *broadcastRun) count(ctx context.Context, c *phase, m *messagesReport) {
 	l := r.load
 	m.Sent = r.published()
 	m.Expected = m.Sent * int64(len(r.subscribers))
@@ -97,7 +97,7 @@ func (r *castRun) count(ctx context.Context, c *course, m *messagesReport) {
 }
 
 // exampleMissing names somebody who did not get everything.
-func (r *castRun) exampleMissing() string {
+func (r *broadcastRun) exampleMissing() string {
 	for _, s := range r.subscribers {
 		for i, p := range r.publishers {
 			sent, _ := p.stop()

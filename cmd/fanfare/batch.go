@@ -89,11 +89,11 @@ type batchMessage struct {
 
 // parseBatchMessage fails if raw is not an object. The result refers to raw.
 func parseBatchMessage(raw []byte) (b batchMessage, err error) {
-	members := map[string]**strictjson.Value{
+	byName := map[string]**strictjson.Value{
 		"topic": &b.topic, "pattern": &b.pattern, "key": &b.key, "data": &b.data, "text": &b.text, "base64": &b.base64,
 	}
 	err = strictjson.Object(raw, func(name []byte, v strictjson.Value) {
-		if p := members[string(name)]; p != nil && (!v.IsNull() || p == &b.data) {
+		if p := byName[string(name)]; p != nil && (!v.IsNull() || p == &b.data) {
 			*p = &v
 		}
 	})

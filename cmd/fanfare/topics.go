@@ -48,13 +48,13 @@ func (a *app) acceptMember(r *wsproto.Request, name string) error {
 	}
 	switch {
 	case hub.IsPattern(name):
-		r.Handler = &listener{member{hub: a.hub}}
+		r.Handler = &listener{topicConn{hub: a.hub}}
 	case a.policy.may(a.policy.handshake(r), publish, name) != nil:
-		r.Handler = &reader{member{hub: a.hub}}
+		r.Handler = &reader{topicConn{hub: a.hub}}
 	case loudly:
-		r.Handler = &loud{member{hub: a.hub}}
+		r.Handler = &loud{topicConn{hub: a.hub}}
 	default:
-		r.Handler = &member{hub: a.hub}
+		r.Handler = &topicConn{hub: a.hub}
 	}
 	return nil
 }
@@ -91,19 +91,19 @@ func beginning(r *wsproto.Request) (start hub.Start, tell bool, err error) {
 // after 410 (gone) of HTTP.
 const tooOld wsproto.Code = 4410
 
-// member is a connection in a topic: who connects is subscribed, and what it sends
+// topicConn is a connection in a topic: who connects is subscribed, and what it sends
 // is published to the others. There is one for every client, so it is small.
-type member struct {
+type topicConn struct {
 	hub *hub.Hub
 	sub hub.Subscription
 }
 
-func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
+func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	o := hub.SubscribeOptions{Owner: ownerOf(r.ClientAddr())}
 	if asks(r) {
 		o.Start, o.Paused, _ = beginning(r) // which accept has seen to be right
 	}
-	at, err := m.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &m.sub, c, o)
+	at, err := t.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &t.sub, c, o)
 	var old *hub.TooOldError
 	switch {
 	case errors.As(err, &old):
@@ -116,39 +116,39 @@ func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 		c.Close(wsproto.PolicyViolation, plain(err))
 	case o.Paused:
 		_, _ = c.SendJSON(map[string]hub.Position{"position": at}) // the first of all, so that it has room
-		m.sub.Resume()
+		t.sub.Resume()
 	}
 }
 
-func (m *member) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	m.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c})
+func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	t.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c})
 }
 
 // publish tells the client if the message is lost: it has no other way to know.
-func (m *member) publish(c *wsproto.Conn, msg hub.Message) {
-	if _, err := m.sub.Publish(msg); err != nil {
+func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
+	if _, err := t.sub.Publish(msg); err != nil {
 		c.Close(wsproto.TryAgainLater, plain(err))
 	}
 }
 
-func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }
+func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscribe() }
 
-// loud is a member that gets its own messages too.
-type loud struct{ member }
+// loud is a topicConn that gets its own messages too.
+type loud struct{ topicConn }
 
-func (m *loud) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	m.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload)})
+func (t *loud) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	t.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload)})
 }
 
-// listener is a member of all topics that match a pattern.
-type listener struct{ member }
+// listener is a topicConn of all topics that match a pattern.
+type listener struct{ topicConn }
 
 func (*listener) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
 	c.Close(wsproto.PolicyViolation, "this is a pattern, which is only listened to; to send, connect to one topic")
 }
 
-// reader is a member that may not publish.
-type reader struct{ member }
+// reader is a topicConn that may not publish.
+type reader struct{ topicConn }
 
 func (*reader) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
 	c.Close(wsproto.PolicyViolation, "publishing needs the server's token: connect with Authorization: Bearer TOKEN or ?token=TOKEN")

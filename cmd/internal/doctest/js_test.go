@@ -129,7 +129,7 @@ func inNode(t *testing.T, path string, s *shell, b block) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	printed := netpolltest.Settles(patience, func() bool { return strings.Contains(out.String(), "\n") })
+	printed := netpolltest.Settles(timeout, func() bool { return strings.Contains(out.String(), "\n") })
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if !printed {

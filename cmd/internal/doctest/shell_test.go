@@ -18,8 +18,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// patience is for a command to end, and for a server to listen: compiling included.
-const patience = 5 * time.Minute
+// timeout is for a command to end, and for a server to listen: compiling included.
+const timeout = 5 * time.Minute
 
 // shell runs the commands of one document, in the project's root. A server goes on in the
 // background until the next one, or the end.
@@ -133,7 +133,7 @@ func (s *shell) command(line string) (out string, err error) {
 	if strings.Contains(line, " PID ") {
 		line = strings.ReplaceAll(line, " PID ", " "+s.pid()+" ")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
 	cmd.Dir, cmd.Env = root, s.environ()
@@ -161,7 +161,7 @@ func (s *shell) serve(line string) error {
 		defer close(ended)
 		_ = s.server.Wait()
 	}()
-	if !netpolltest.Settles(patience, func() bool { return s.listens() || s.over() }) || !s.listens() {
+	if !netpolltest.Settles(timeout, func() bool { return s.listens() || s.over() }) || !s.listens() {
 		return errors.New("it does not listen: " + s.says.String())
 	}
 	return nil

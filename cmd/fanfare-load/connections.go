@@ -15,8 +15,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// fleet is the connections of a run.
-type fleet struct {
+// connections are the connections of a run.
+type connections struct {
 	client  *wsproto.Client
 	own     []*wsproto.Client // of connections with a field of their own: -header-file
 	nextOwn int               // of own
@@ -39,10 +39,10 @@ type fleet struct {
 	conns []*wsproto.Conn // all that ever opened
 }
 
-// newFleet starts an engine for connections with messages of size bytes, of which
+// newConnections starts an engine for connections with messages of size bytes, of which
 // pipeline may be in flight on one.
-func newFleet(opt *options, sources []netip.Addr, all *faults) (*fleet, error) {
-	inFlight := max(1, opt.pipeline, opt.mostWindow()) * (opt.size + 64)
+func newConnections(opt *options, sources []netip.Addr, all *faults) (*connections, error) {
+	inFlight := max(1, opt.pipeline, opt.largestWindow()) * (opt.size + 64)
 	engine, err := netpoll.New(netpoll.Options{
 		MaxPending: max(4<<20, 4*inFlight),
 		TLSTimeout: opt.timeout,
@@ -55,7 +55,7 @@ func newFleet(opt *options, sources []netip.Addr, all *faults) (*fleet, error) {
 	if opt.compress {
 		compression = new(wsproto.Compression)
 	}
-	f := &fleet{engine: engine, sources: sources, faults: all, tokens: make(chan struct{}, opt.concurrency)}
+	f := &connections{engine: engine, sources: sources, faults: all, tokens: make(chan struct{}, opt.concurrency)}
 	if opt.ramp > 0 {
 		f.rate = float64(opt.n) / opt.ramp.Seconds()
 	}
@@ -77,7 +77,7 @@ func newFleet(opt *options, sources []netip.Addr, all *faults) (*fleet, error) {
 }
 
 // nextClient returns the client for the next connection.
-func (f *fleet) nextClient() *wsproto.Client {
+func (f *connections) nextClient() *wsproto.Client {
 	if len(f.own) == 0 {
 		return f.client
 	}
@@ -85,11 +85,11 @@ func (f *fleet) nextClient() *wsproto.Client {
 	return f.own[(f.nextOwn-1)%len(f.own)]
 }
 
-// open connects to t once for each of n handlers that member makes, with a bounded
+// open connects to t once for each of n handlers that handler makes, with a bounded
 // number of handshakes under way, and waits until the last is open or has failed.
 // Handlers must call joined from OnOpen and left from OnClose. If connections do
 // nothing but fail, the rest is not tried.
-func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i int) wsproto.Handler) error {
+func (f *connections) open(ctx context.Context, t wsproto.Target, n int, handler func(i int) wsproto.Handler) error {
 	giveUp := int64(max(100, cap(f.tokens)))
 	tried, failed := 0, f.failed.Load()
 	begin := f.ramp()
@@ -98,7 +98,7 @@ func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i
 			return err
 		}
 		tried++
-		if err := f.nextClient().Start(t, f.source(), member(i), f.refused); err != nil {
+		if err := f.nextClient().Start(t, f.source(), handler(i), f.refused); err != nil {
 			f.refused(err)
 		}
 	}
@@ -114,7 +114,7 @@ func (f *fleet) open(ctx context.Context, t wsproto.Target, n int, member func(i
 }
 
 // ramp returns what waits until handshake i may begin.
-func (f *fleet) ramp() func(ctx context.Context, i int) error {
+func (f *connections) ramp() func(ctx context.Context, i int) error {
 	if f.rate == 0 {
 		return func(context.Context, int) error { return nil }
 	}
@@ -126,7 +126,7 @@ func (f *fleet) ramp() func(ctx context.Context, i int) error {
 }
 
 // await waits for the handshakes that are under way.
-func (f *fleet) await(ctx context.Context) error {
+func (f *connections) await(ctx context.Context) error {
 	for held := 0; held < cap(f.tokens); held++ {
 		if err := f.token(ctx); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (f *fleet) await(ctx context.Context) error {
 }
 
 // token takes one when there is one.
-func (f *fleet) token(ctx context.Context) error {
+func (f *connections) token(ctx context.Context) error {
 	select {
 	case f.tokens <- struct{}{}:
 		return nil
@@ -148,7 +148,7 @@ func (f *fleet) token(ctx context.Context) error {
 	}
 }
 
-func (f *fleet) source() netip.Addr {
+func (f *connections) source() netip.Addr {
 	if len(f.sources) == 0 {
 		return netip.Addr{}
 	}
@@ -157,7 +157,7 @@ func (f *fleet) source() netip.Addr {
 }
 
 // refused is told why a connection did not come to be.
-func (f *fleet) refused(err error) {
+func (f *connections) refused(err error) {
 	if !f.ending.Load() {
 		f.failed.Add(1)
 		f.streak.Add(1)
@@ -167,7 +167,7 @@ func (f *fleet) refused(err error) {
 }
 
 // joined is told that a connection is open, and the server's answer.
-func (f *fleet) joined(c *wsproto.Conn, r *wsproto.Request) {
+func (f *connections) joined(c *wsproto.Conn, r *wsproto.Request) {
 	if r.ResponseHeader.Get("Sec-WebSocket-Extensions") != "" {
 		f.compressed.Add(1)
 	}
@@ -184,7 +184,7 @@ func (f *fleet) joined(c *wsproto.Conn, r *wsproto.Request) {
 }
 
 // left is told how a connection ended.
-func (f *fleet) left(err *wsproto.CloseError) {
+func (f *connections) left(err *wsproto.CloseError) {
 	f.closed.Add(1)
 	if !f.ending.Load() {
 		f.lost.Add(1)
@@ -193,17 +193,17 @@ func (f *fleet) left(err *wsproto.CloseError) {
 }
 
 // giveUp says that the run is over: from now on no ending is a fault.
-func (f *fleet) giveUp() { f.ending.Store(true) }
+func (f *connections) giveUp() { f.ending.Store(true) }
 
 // over reports whether the run was given up, or ends.
-func (f *fleet) over() bool { return f.ending.Load() }
+func (f *connections) over() bool { return f.ending.Load() }
 
 // alive returns the number of connections that are open.
-func (f *fleet) alive() int64 { return f.opened.Load() - f.closed.Load() }
+func (f *connections) alive() int64 { return f.opened.Load() - f.closed.Load() }
 
 // end closes what is open, in order as far as the server takes part unless it is to be
 // abrupt, and ends the engine.
-func (f *fleet) end(abrupt bool) {
+func (f *connections) end(abrupt bool) {
 	f.mu.Lock()
 	f.ending.Store(true)
 	conns := f.conns

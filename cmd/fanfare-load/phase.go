@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// course is how messages are sent, and for how long.
-type course struct {
+// phase is how messages are sent, and for how long.
+type phase struct {
 	flags    string   // as -then says them; "" for the first
 	given    []string // names of the flags that were set
 	duration time.Duration
@@ -20,27 +20,27 @@ type course struct {
 	window   int     // of a broadcast, in all: messages under way, instead of at a rate
 }
 
-func (c *course) forHowLong(fs *flag.FlagSet) {
+func (c *phase) forHowLong(fs *flag.FlagSet) {
 	fs.DurationVar(&c.duration, "duration", 10*time.Second, "`time` to send for")
 	fs.Int64Var(&c.count, "count", 0, "`messages` to send in all, instead of for a time")
 }
 
-func (c *course) howFast(fs *flag.FlagSet) {
+func (c *phase) howFast(fs *flag.FlagSet) {
 	fs.Float64Var(&c.rate, "rate", 10, "`messages` per second, over all publishers; latency counts from the time at\nwhich a message is due")
 	fs.IntVar(&c.window, "window", 0, "instead of at a -rate: as fast as it goes with this many `messages` under way;\none is done when all subscribers have it")
 }
 
 // total returns the number of messages to send at the rate.
-func (c *course) total() int64 {
+func (c *phase) total() int64 {
 	if c.count > 0 {
 		return c.count
 	}
 	return max(1, int64(c.rate*c.duration.Seconds()))
 }
 
-// addThen is the value of -then: flags of a course that follows on the same connections.
+// addThen is the value of -then: flags of a phase that follows on the same connections.
 func (o *options) addThen(text string) error {
-	c := course{flags: text}
+	c := phase{flags: text}
 	fs := flag.NewFlagSet("then", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	c.forHowLong(fs)
@@ -60,14 +60,14 @@ func (o *options) addThen(text string) error {
 	return nil
 }
 
-// courses are the first, and those that follow.
-func (o *options) courses() []course { return append([]course{o.course}, o.then...) }
+// phases are the first, and those that follow.
+func (o *options) phases() []phase { return append([]phase{o.phase}, o.then...) }
 
 // set reports whether a flag was given.
-func (c *course) set(flag string) bool { return slices.Contains(c.given, flag) }
+func (c *phase) set(flag string) bool { return slices.Contains(c.given, flag) }
 
 // validate reports what has no meaning, in a load with those options.
-func (c *course) validate(o *options) error {
+func (c *phase) validate(o *options) error {
 	err := inRange([]bounds{
 		{"count", float64(c.count), 0, 1 << 53, true},
 		{"rate", c.rate, 0, 1e8, true},
@@ -94,9 +94,9 @@ func (c *course) validate(o *options) error {
 	return nil
 }
 
-// mostWindow is the largest window of all courses.
-func (o *options) mostWindow() (most int) {
-	for _, c := range o.courses() {
+// largestWindow is the largest window of all phases.
+func (o *options) largestWindow() (most int) {
+	for _, c := range o.phases() {
 		most = max(most, c.window)
 	}
 	return most

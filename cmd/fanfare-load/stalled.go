@@ -16,16 +16,16 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// staller is a subscriber that does not read. It stands outside the engine, which
+// stalledSubscriber is a subscriber that does not read. It stands outside the engine, which
 // would read: a plain socket with a small receive buffer, after a handshake by
 // hand. It needs no goroutine either, because nobody waits for it.
-type staller struct {
+type stalledSubscriber struct {
 	conn   net.Conn
 	unread []byte // came with the end of the handshake
 }
 
 // stall opens n of them, one after the other.
-func (r *castRun) stall(ctx context.Context, n int) error {
+func (r *broadcastRun) stall(ctx context.Context, n int) error {
 	l := r.load
 	if n == 0 {
 		return nil
@@ -34,12 +34,12 @@ func (r *castRun) stall(ctx context.Context, n int) error {
 	stop := l.progress.during("opening stalled subscribers", int64(n), opened.Load)
 	defer stop()
 	for range n {
-		s, err := newStaller(ctx, l)
+		s, err := newStalledSubscriber(ctx, l)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			l.fleet.failed.Add(1)
+			l.conns.failed.Add(1)
 			l.faults.addError(err)
 			continue
 		}
@@ -54,7 +54,7 @@ func (r *castRun) stall(ctx context.Context, n int) error {
 	return nil
 }
 
-func newStaller(ctx context.Context, l *load) (*staller, error) {
+func newStalledSubscriber(ctx context.Context, l *load) (*stalledSubscriber, error) {
 	d := net.Dialer{Timeout: l.opt.timeout, KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) (err error) {
 		_ = c.Control(func(fd uintptr) {
 			// Before connect, so that the window is small from the begin.
@@ -62,14 +62,14 @@ func newStaller(ctx context.Context, l *load) (*staller, error) {
 		})
 		return err
 	}}
-	if from := l.fleet.source(); from.IsValid() {
+	if from := l.conns.source(); from.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
 	}
 	nc, err := d.DialContext(ctx, "tcp", l.target.Addr.String())
 	if err != nil {
 		return nil, &wsproto.HandshakeError{Reason: "the connection failed", Err: err}
 	}
-	s := &staller{conn: nc}
+	s := &stalledSubscriber{conn: nc}
 	if err := s.shake(l); err != nil {
 		nc.Close()
 		return nil, err
@@ -78,13 +78,13 @@ func newStaller(ctx context.Context, l *load) (*staller, error) {
 }
 
 // shake does the handshake. That the server knows WebSocket was seen before.
-func (s *staller) shake(l *load) error {
+func (s *stalledSubscriber) shake(l *load) error {
 	_ = s.conn.SetDeadline(time.Now().Add(l.opt.timeout))
 	defer s.conn.SetDeadline(time.Time{})
 	_, err := fmt.Fprintf(s.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: c3RhbGxlZCBzdWJzY3JpYg==\r\nSec-WebSocket-Version: 13\r\n", l.target.URI, l.target.Host)
 	if err == nil {
-		header := l.fleet.nextClient().Header
+		header := l.conns.nextClient().Header
 		if a := l.target.Authorization; a != "" && header.Get("Authorization") == "" {
 			fmt.Fprintf(s.conn, "Authorization: %s\r\n", a)
 		}
@@ -115,7 +115,7 @@ func (s *staller) shake(l *load) error {
 }
 
 // closeStalled closes those that were not given to the engine.
-func (r *castRun) closeStalled() {
+func (r *broadcastRun) closeStalled() {
 	for _, s := range r.stalled {
 		s.conn.Close()
 	}

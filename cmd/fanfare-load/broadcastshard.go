@@ -1,12 +1,12 @@
 package main
 
-// castShard is what a shard knows of a broadcast. Its methods are called with the
+// broadcastShard is what a shard knows of a broadcast. Its methods are called with the
 // shard's lock held.
-type castShard struct {
+type broadcastShard struct {
 	readers int // subscribers that are open
 	probe   uint64
 	probed  int      // of the readers, those who have that probe
-	first   []uint64 // message of the course under way, for each publisher
+	first   []uint64 // message of the phase under way, for each publisher
 	rings   [][]slot // one for each publisher; empty without a window
 }
 
@@ -19,26 +19,26 @@ type slot struct {
 	done    bool
 }
 
-// begin forgets what was under way: a course begins with messages first. A window of 0
+// begin forgets what was under way: a phase begins with messages first. A window of 0
 // is none.
-func (c *castShard) begin(first []uint64, window int) {
+func (c *broadcastShard) begin(first []uint64, window int) {
 	c.first, c.rings = first, make([][]slot, len(first))
 	for i := range c.rings {
 		c.rings[i] = make([]slot, window)
 	}
 }
 
-// isOld reports whether a message is of a course before, which gave it up.
-func (c *castShard) isOld(publisher int, n uint64) bool {
+// isOld reports whether a message is of a phase before, which gave it up.
+func (c *broadcastShard) isOld(publisher int, n uint64) bool {
 	return len(c.first) > 0 && n < c.first[publisher]
 }
 
 // windowed reports whether anybody waits until messages are everywhere.
-func (c *castShard) windowed() bool { return len(c.rings) > 0 && len(c.rings[0]) > 0 }
+func (c *broadcastShard) windowed() bool { return len(c.rings) > 0 && len(c.rings[0]) > 0 }
 
 // credit counts that one more reader has message n, or never will, and reports
 // whether that was the last of the shard.
-func (c *castShard) credit(publisher int, n uint64) bool {
+func (c *broadcastShard) credit(publisher int, n uint64) bool {
 	ring := c.rings[publisher]
 	s := &ring[n%uint64(len(ring))]
 	if s.number != n+1 {
@@ -58,7 +58,7 @@ func (s *slot) finish(readers int) bool {
 
 // leave counts a reader out that has seen what is in seqs, and calls finished for
 // each message that only he was waited for.
-func (c *castShard) leave(seqs []sequence, finished func(publisher int, n uint64)) {
+func (c *broadcastShard) leave(seqs []sequence, finished func(publisher int, n uint64)) {
 	c.readers--
 	for p, ring := range c.rings {
 		for i := range ring {
@@ -74,7 +74,7 @@ func (c *castShard) leave(seqs []sequence, finished func(publisher int, n uint64
 }
 
 // sawProbe counts a reader who got probe n after the earlier ones.
-func (c *castShard) sawProbe(n uint64) {
+func (c *broadcastShard) sawProbe(n uint64) {
 	if n > c.probe {
 		c.probe, c.probed = n, 0
 	}
