@@ -12,26 +12,26 @@ import (
 
 // call is a request without a reply yet.
 type call struct {
-	text  []byte
-	loss  loss
-	waits bool                      // for a connection
-	own   bool                      // it publishes what the client does not get itself
-	done  func(*wire.Result, error) // called once, under Client.mu
+	text   []byte
+	onLoss lossPolicy
+	unsent bool                      // for a connection
+	own    bool                      // it publishes what the client does not get itself
+	done   func(*wire.Result, error) // called once, under Client.mu
 }
 
-// loss is what becomes of a call when the connection breaks before the reply.
-type loss uint8
+// lossPolicy is what becomes of a call when the connection breaks before the reply.
+type lossPolicy uint8
 
 const (
-	fails   loss = iota // unless it still waits
-	repeats             // it is sent again
-	ends                // it has no meaning for another connection
+	failIfSent lossPolicy = iota // unless it still waits
+	resend                       // it is sent again
+	discard                      // it has no meaning for another connection
 )
 
 // callLocked sends a request, now or with the next connection.
-func (c *Client) callLocked(r wire.Request, on loss, done func(*wire.Result, error)) (id uint64, err error) {
+func (c *Client) callLocked(r wire.Request, onLoss lossPolicy, done func(*wire.Result, error)) (id uint64, err error) {
 	if c.err != nil {
-		return 0, c.closedLocked()
+		return 0, c.closedErrorLocked()
 	}
 	r.ID = c.lastID + 1
 	text, err := r.Append(nil)
@@ -39,7 +39,7 @@ func (c *Client) callLocked(r wire.Request, on loss, done func(*wire.Result, err
 		return 0, err
 	}
 	c.lastID++
-	c.calls[r.ID] = &call{text: text, loss: on, waits: true, own: r.Do == wire.Publish && !r.Echo, done: done}
+	c.calls[r.ID] = &call{text: text, onLoss: onLoss, unsent: true, own: r.Do == wire.Publish && !r.Echo, done: done}
 	c.sendLocked(r.ID)
 	return r.ID, nil
 }
@@ -47,19 +47,19 @@ func (c *Client) callLocked(r wire.Request, on loss, done func(*wire.Result, err
 // sendLocked sends a call that waits, if the client is connected.
 func (c *Client) sendLocked(id uint64) {
 	k := c.calls[id]
-	if k == nil || !k.waits || !c.open {
+	if k == nil || !k.unsent || !c.open {
 		return
 	}
-	switch c.link.conn.Load().Send(wsproto.Text, k.text) {
+	switch c.current.ws.Load().Send(wsproto.Text, k.text) {
 	case wsproto.Closed: // OnClose follows, and then another connection
 	case wsproto.Full:
-		c.settleLocked(id, nil, fmt.Errorf("%w: the server does not take what was sent", ErrBusy))
+		c.completeLocked(id, nil, fmt.Errorf("%w: the server does not take what was sent", ErrBusy))
 	default:
-		k.waits = false
+		k.unsent = false
 	}
 }
 
-func (c *Client) settleLocked(id uint64, ok *wire.Result, err error) {
+func (c *Client) completeLocked(id uint64, ok *wire.Result, err error) {
 	k := c.calls[id]
 	if k == nil {
 		return
@@ -67,14 +67,14 @@ func (c *Client) settleLocked(id uint64, ok *wire.Result, err error) {
 	delete(c.calls, id)
 	if k.own && err == nil && ok.Position != nil {
 		if s := c.subs[ok.Topic]; s != nil {
-			s.ownLocked(*ok.Position)
+			s.publishedLocked(*ok.Position)
 		}
 	}
 	k.done(ok, err)
 }
 
-// ask sends a request and waits for its reply, or for ctx.
-func (c *Client) ask(ctx context.Context, r wire.Request, on loss) (*wire.Result, error) {
+// roundTrip sends a request and waits for its reply, or for ctx.
+func (c *Client) roundTrip(ctx context.Context, r wire.Request, onLoss lossPolicy) (*wire.Result, error) {
 	type answer struct {
 		ok  *wire.Result
 		err error
@@ -84,7 +84,7 @@ func (c *Client) ask(ctx context.Context, r wire.Request, on loss) (*wire.Result
 	var id uint64
 	err := fmt.Errorf("%w: %d calls", ErrBusy, len(c.calls))
 	if len(c.calls) < c.opts.MaxCalls {
-		id, err = c.callLocked(r, on, func(ok *wire.Result, err error) { got <- answer{ok, err} })
+		id, err = c.callLocked(r, onLoss, func(ok *wire.Result, err error) { got <- answer{ok, err} })
 	}
 	c.mu.Unlock()
 	if err != nil {
@@ -94,16 +94,16 @@ func (c *Client) ask(ctx context.Context, r wire.Request, on loss) (*wire.Result
 	case a := <-got:
 		return a.ok, a.err
 	case <-ctx.Done():
-		return nil, c.giveUp(ctx, &r, id)
+		return nil, c.abandon(ctx, &r, id)
 	}
 }
 
-// giveUp returns the error of a call whose context is done.
-func (c *Client) giveUp(ctx context.Context, r *wire.Request, id uint64) error {
+// abandon returns the error of a call whose context is done.
+func (c *Client) abandon(ctx context.Context, r *wire.Request, id uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state := "no reply"
-	if k := c.calls[id]; k != nil && k.waits {
+	if k := c.calls[id]; k != nil && k.unsent {
 		state = "no connection"
 	}
 	delete(c.calls, id)
@@ -132,11 +132,11 @@ func (c *Client) Publish(ctx context.Context, topic string, data any, o *Publish
 	if err != nil {
 		return hub.Receipt{}, fmt.Errorf("client: %w", err)
 	}
-	on := fails
+	onLoss := failIfSent
 	if o.Retry {
-		on = repeats
+		onLoss = resend
 	}
-	ok, err := c.ask(ctx, wire.Request{Do: wire.Publish, Topic: topic, Data: raw, Key: o.Key, Echo: o.Echo}, on)
+	ok, err := c.roundTrip(ctx, wire.Request{Do: wire.Publish, Topic: topic, Data: raw, Key: o.Key, Echo: o.Echo}, onLoss)
 	if err != nil {
 		return hub.Receipt{}, err
 	}
@@ -164,7 +164,7 @@ func (c *Client) History(ctx context.Context, topic string, o *HistoryOptions) (
 	if o == nil {
 		o = new(HistoryOptions)
 	}
-	ok, err := c.ask(ctx, wire.Request{Do: wire.History, Topic: topic, After: o.After, Last: o.Last, Limit: o.Limit}, repeats)
+	ok, err := c.roundTrip(ctx, wire.Request{Do: wire.History, Topic: topic, After: o.After, Last: o.Last, Limit: o.Limit}, resend)
 	if err != nil {
 		return h, err
 	}
@@ -177,7 +177,7 @@ func (c *Client) History(ctx context.Context, topic string, o *HistoryOptions) (
 
 // Presence returns who is in the topic.
 func (c *Client) Presence(ctx context.Context, topic string) ([]wire.Person, error) {
-	ok, err := c.ask(ctx, wire.Request{Do: wire.Presence, Topic: topic}, repeats)
+	ok, err := c.roundTrip(ctx, wire.Request{Do: wire.Presence, Topic: topic}, resend)
 	if err != nil {
 		return nil, err
 	}

@@ -28,26 +28,26 @@ var (
 	ErrProtocol = errors.New("client: the server does not speak " + wire.Protocol)
 )
 
-// final reports whether the server has said that it does not want this client: whatever
+// permanent reports whether the server has said that it does not want this client: whatever
 // else went wrong may be a gateway's, or pass, when a server is replaced for example.
-func final(err error) bool {
+func permanent(err error) bool {
 	var refused *wsproto.HandshakeError
 	var closed *wsproto.CloseError
 	switch {
 	case errors.As(err, &refused):
-		return refused.Proxy == "" && slices.Contains(finalStatus, refused.Status)
+		return refused.Proxy == "" && slices.Contains(permanentStatus, refused.Status)
 	case errors.As(err, &closed): // what this side closed for, a timeout for example, may get better
-		return closed.Remote && slices.Contains(finalCodes, closed.Code)
+		return closed.Remote && slices.Contains(permanentCodes, closed.Code)
 	}
 	return false
 }
 
-var finalStatus = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusGone}
+var permanentStatus = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusGone}
 
-var finalCodes = []wsproto.Code{wsproto.NormalClosure, wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden}
+var permanentCodes = []wsproto.Code{wsproto.NormalClosure, wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden}
 
-// faultyCodes are said of what one message was: it must not be sent again.
-var faultyCodes = []wsproto.Code{wsproto.ProtocolFault, wsproto.UnsupportedData, wsproto.InvalidPayload, wsproto.MessageTooBig}
+// messageFaults are said of what one message was: it must not be sent again.
+var messageFaults = []wsproto.Code{wsproto.ProtocolFault, wsproto.UnsupportedData, wsproto.InvalidPayload, wsproto.MessageTooBig}
 
 // Close codes of IANA's registry that RFC 6455 does not have.
 const (

@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-func TestFinalErrors(t *testing.T) {
+func TestPermanentErrors(t *testing.T) {
 	closed := func(code wsproto.Code, remote bool) error {
 		return fmt.Errorf("wrapped: %w", &wsproto.CloseError{Code: code, Remote: remote, Err: wsproto.ErrReadDeadline})
 	}
@@ -27,7 +27,7 @@ func TestFinalErrors(t *testing.T) {
 		{&wsproto.HandshakeError{Status: 403, Proxy: "http://proxy"}, false},
 		{refused(408), false}, {refused(429), false}, {refused(500), false}, {refused(503), false},
 	} {
-		if got := final(tt.err); got != tt.want {
+		if got := permanent(tt.err); got != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
 		}
 	}
@@ -48,8 +48,8 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-func TestOwn(t *testing.T) {
-	var o own
+func TestOwnOffsets(t *testing.T) {
+	var o ownOffsets
 	for _, n := range []uint64{6, 8, 7, 7, 10} {
 		o.add(n)
 	}
@@ -62,10 +62,10 @@ func TestOwn(t *testing.T) {
 	if got := o.after(12); got != 12 || len(o) != 0 {
 		t.Errorf("after 12: %d, %v", got, o)
 	}
-	for n := range uint64(3 * maxOwn) {
+	for n := range uint64(3 * maxOwnOffsets) {
 		o.add(2 * n)
 	}
-	if len(o) != maxOwn || !o.has(6*maxOwn-2) {
+	if len(o) != maxOwnOffsets || !o.has(6*maxOwnOffsets-2) {
 		t.Errorf("it has %d", len(o))
 	}
 }

@@ -5,24 +5,24 @@ import (
 	"sync"
 )
 
-// queue calls functions one after the other, on a goroutine that lives while there are
+// callbackQueue calls functions one after the other, on a goroutine that lives while there are
 // any.
-type queue struct {
+type callbackQueue struct {
 	mu      sync.Mutex
 	room    sync.Cond
-	waiting []job
+	waiting []callback
 	size    int // of those that wait, and the one that runs
 	limit   int
 	running bool
 }
 
-type job struct {
+type callback struct {
 	run  func()
 	size int
 }
 
-func newQueue(limit int) *queue {
-	q := &queue{limit: limit}
+func newCallbackQueue(limit int) *callbackQueue {
+	q := &callbackQueue{limit: limit}
 	q.room.L = &q.mu
 	return q
 }
@@ -30,12 +30,12 @@ func newQueue(limit int) *queue {
 // eventSize is about what it takes to have a callback wait, beside its message.
 const eventSize = 256
 
-// add never blocks: see await.
-func (q *queue) add(size int, run func()) {
+// add never blocks: see waitForRoom.
+func (q *callbackQueue) add(size int, run func()) {
 	size += eventSize
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, job{run, size})
+	q.waiting = append(q.waiting, callback{run, size})
 	q.size += size
 	if !q.running {
 		q.running = true
@@ -43,8 +43,8 @@ func (q *queue) add(size int, run func()) {
 	}
 }
 
-// await returns when the queue is within its limit.
-func (q *queue) await() {
+// waitForRoom returns when the queue is within its limit.
+func (q *callbackQueue) waitForRoom() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.size > q.limit {
@@ -52,34 +52,34 @@ func (q *queue) await() {
 	}
 }
 
-// release has nobody wait for room any more.
-func (q *queue) release() {
+// unblock has nobody wait for room any more.
+func (q *callbackQueue) unblock() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.limit = math.MaxInt
 	q.room.Broadcast()
 }
 
-func (q *queue) run() {
+func (q *callbackQueue) run() {
 	for {
 		q.mu.Lock()
-		jobs := q.waiting
+		batch := q.waiting
 		q.waiting = nil
-		if len(jobs) == 0 {
+		if len(batch) == 0 {
 			q.running = false
 			q.mu.Unlock()
 			return
 		}
 		q.mu.Unlock()
-		for i, j := range jobs {
+		for i, j := range batch {
 			j.run()
-			jobs[i] = job{}
+			batch[i] = callback{}
 			q.done(j.size)
 		}
 	}
 }
 
-func (q *queue) done(size int) {
+func (q *callbackQueue) done(size int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.size -= size

@@ -68,16 +68,16 @@ type Subscription struct {
 	pattern bool
 	opts    SubscribeOptions
 	handler func(Message)
-	begun   chan error // gets nil or why it failed, once
+	result  chan error // gets nil or why it failed, once
 	ended   atomic.Bool
 
 	// Under Client.mu.
-	known   bool         // it has begun once
-	live    bool         // the server has said where it begins on this connection
-	at      hub.Position // of the last message
-	own     own
-	present map[string]wire.Person
-	retry   *time.Timer
+	started  bool         // it has begun once
+	live     bool         // the server has said where it begins on this connection
+	position hub.Position // of the last message
+	own      ownOffsets
+	present  map[string]wire.Person
+	retry    *time.Timer
 }
 
 // Subscribe subscribes to a topic, or to all that match a pattern such as prices.* or
@@ -93,13 +93,13 @@ func (c *Client) Subscribe(ctx context.Context, topic string, o *SubscribeOption
 	}
 	s := &Subscription{
 		client: c, topic: topic, pattern: hub.IsPattern(topic), opts: *o, handler: handler,
-		begun: make(chan error, 1), present: make(map[string]wire.Person),
+		result: make(chan error, 1), present: make(map[string]wire.Person),
 	}
 	if err := c.add(s); err != nil {
 		return nil, err
 	}
 	select {
-	case err := <-s.begun:
+	case err := <-s.result:
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (c *Client) add(s *Subscription) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
-		return c.closedLocked()
+		return c.closedErrorLocked()
 	}
 	for topic := range c.subs {
 		if overlap(topic, s.topic) {
@@ -123,7 +123,7 @@ func (c *Client) add(s *Subscription) error {
 	}
 	c.subs[s.topic] = s
 	if c.open {
-		s.beginLocked(nil, 0)
+		s.subscribeLocked(nil, 0)
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func (s *Subscription) Topic() string { return s.topic }
 func (s *Subscription) Position() hub.Position {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
-	return s.at
+	return s.position
 }
 
 // Present returns who is in the topic, by their ids, if SubscribeOptions.Presence is set.
@@ -156,29 +156,29 @@ func (s *Subscription) Unsubscribe() {
 	if s.ended.Swap(true) {
 		return
 	}
-	s.forgetLocked()
+	s.removeLocked()
 	if c.open {
-		_, _ = c.callLocked(wire.Request{Do: wire.Unsubscribe, Topic: s.topic}, ends, func(*wire.Result, error) {})
+		_, _ = c.callLocked(wire.Request{Do: wire.Unsubscribe, Topic: s.topic}, discard, func(*wire.Result, error) {})
 	}
 }
 
-// beginLocked asks the server for what follows; gap is what is known of one.
-func (s *Subscription) beginLocked(gap *Gap, tries int) {
+// subscribeLocked asks the server for what follows; gap is what is known of one.
+func (s *Subscription) subscribeLocked(gap *Gap, tries int) {
 	r := wire.Request{Do: wire.Subscribe, Topic: s.topic, Presence: s.opts.Presence}
 	switch {
 	case gap != nil && gap.Oldest != (hub.Position{}):
 		r.After = &gap.Oldest
 	case gap != nil:
-	case s.known && !s.pattern:
-		at := s.at // which changes before this is sent again
+	case s.started && !s.pattern:
+		at := s.position // which changes before this is sent again
 		r.After = &at
-	case !s.known:
+	case !s.started:
 		r.After = s.opts.After
 		if r.After == nil {
 			r.Last = s.opts.Last
 		}
 	}
-	_, err := s.client.callLocked(r, ends, func(ok *wire.Result, err error) {
+	_, err := s.client.callLocked(r, discard, func(ok *wire.Result, err error) {
 		if s.ended.Load() || errors.Is(err, ErrLost) { // then it begins with the next connection
 			return
 		}
@@ -186,10 +186,10 @@ func (s *Subscription) beginLocked(gap *Gap, tries int) {
 			s.refusedLocked(&r, gap, err, tries)
 			return
 		}
-		s.begunLocked(ok, gap)
+		s.subscribedLocked(ok, gap)
 	})
 	if err != nil {
-		s.failLocked(err)
+		s.endLocked(err)
 	}
 }
 
@@ -201,12 +201,12 @@ func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries
 	errors.As(err, &e)
 	switch {
 	case e != nil && (e.Code == wire.Unavailable || e.Code == wire.Busy):
-		c, l := s.client, s.client.link
-		s.retry = time.AfterFunc(c.delay(tries), func() {
+		c, l := s.client, s.client.current
+		s.retry = time.AfterFunc(c.backoff(tries), func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			if c.open && c.link == l && !s.ended.Load() {
-				s.beginLocked(gap, tries+1)
+			if c.open && c.current == l && !s.ended.Load() {
+				s.subscribeLocked(gap, tries+1)
 			}
 		})
 	case e != nil && e.Code == wire.TooOld:
@@ -217,32 +217,32 @@ func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries
 		if tries >= maxTries {
 			g.Oldest = hub.Position{} // begin with the next message
 		}
-		s.beginLocked(&g, tries+1)
+		s.subscribeLocked(&g, tries+1)
 	default:
-		s.failLocked(err)
+		s.endLocked(err)
 	}
 }
 
-func (s *Subscription) begunLocked(ok *wire.Result, gap *Gap) {
+func (s *Subscription) subscribedLocked(ok *wire.Result, gap *Gap) {
 	if s.pattern {
-		if s.known {
+		if s.started {
 			gap = new(Gap)
 		}
 	} else {
-		if at := deref(ok.Position); at.Epoch != s.at.Epoch {
+		if at := deref(ok.Position); at.Epoch != s.position.Epoch {
 			s.own = nil
 		}
-		s.at = deref(ok.Position)
+		s.position = deref(ok.Position)
 		if gap != nil {
-			gap.Oldest = s.at
+			gap.Oldest = s.position
 		}
 	}
 	if gap != nil {
-		s.tellLocked(0, bind(s.opts.OnGap, *gap))
+		s.notifyLocked(0, bind(s.opts.OnGap, *gap))
 	}
-	if !s.known {
-		s.known = true
-		s.begun <- nil
+	if !s.started {
+		s.started = true
+		s.result <- nil
 	}
 	s.live = true
 	present := deref(ok.Present)
@@ -256,35 +256,35 @@ func (s *Subscription) begunLocked(ok *wire.Result, gap *Gap) {
 	for _, p := range present {
 		size += len(p.ID) + len(p.Data)
 	}
-	s.changeLocked(present, left, size)
+	s.presenceLocked(present, left, size)
 }
 
 func (s *Subscription) messageLocked(m *wire.Message, size int) {
-	if !s.live || !s.pattern && m.Offset <= s.at.Offset { // of an earlier subscription that has ended
+	if !s.live || !s.pattern && m.Offset <= s.position.Offset { // of an earlier subscription that has ended
 		return
 	}
 	given := Message{Message: *m}
 	if !s.pattern {
-		given.Position = hub.Position{Epoch: s.at.Epoch, Offset: m.Offset}
+		given.Position = hub.Position{Epoch: s.position.Epoch, Offset: m.Offset}
 		mine := s.own.has(m.Offset)
-		s.at.Offset = s.own.after(m.Offset)
+		s.position.Offset = s.own.after(m.Offset)
 		if mine {
 			return
 		}
 	}
-	s.tellLocked(size, func() { s.handler(given) })
+	s.notifyLocked(size, func() { s.handler(given) })
 }
 
-// ownLocked is told of a message that the client itself has published.
-func (s *Subscription) ownLocked(at hub.Position) {
-	if s.known && !s.pattern && at.Epoch == s.at.Epoch && at.Offset > s.at.Offset {
+// publishedLocked is told of a message that the client itself has published.
+func (s *Subscription) publishedLocked(at hub.Position) {
+	if s.started && !s.pattern && at.Epoch == s.position.Epoch && at.Offset > s.position.Offset {
 		s.own.add(at.Offset)
-		s.at.Offset = s.own.after(s.at.Offset)
+		s.position.Offset = s.own.after(s.position.Offset)
 	}
 }
 
-// changeLocked keeps who is there.
-func (s *Subscription) changeLocked(joined, left []wire.Person, size int) {
+// presenceLocked keeps who is there.
+func (s *Subscription) presenceLocked(joined, left []wire.Person, size int) {
 	var came, went []wire.Person
 	for _, p := range left {
 		if old, was := s.present[p.ID]; was { // with its data
@@ -299,45 +299,45 @@ func (s *Subscription) changeLocked(joined, left []wire.Person, size int) {
 		}
 	}
 	if f := s.opts.OnPresence; f != nil && len(came)+len(went) > 0 {
-		s.tellLocked(size, func() { f(came, went) })
+		s.notifyLocked(size, func() { f(came, went) })
 	}
 }
 
-// tellLocked has a callback called, unless it is nil or the subscription has ended by
+// notifyLocked has a callback called, unless it is nil or the subscription has ended by
 // then.
-func (s *Subscription) tellLocked(size int, call func()) {
+func (s *Subscription) notifyLocked(size int, call func()) {
 	if call == nil {
 		return
 	}
-	s.client.events.add(size, func() {
+	s.client.callbacks.add(size, func() {
 		if !s.ended.Load() {
 			call()
 		}
 	})
 }
 
-// failLocked ends the subscription for what went wrong.
-func (s *Subscription) failLocked(err error) {
-	if !s.known {
-		s.begun <- err
+// endLocked ends the subscription for what went wrong.
+func (s *Subscription) endLocked(err error) {
+	if !s.started {
+		s.result <- err
 	} else if f := s.opts.OnEnd; f != nil {
-		s.client.events.add(0, func() {
+		s.client.callbacks.add(0, func() {
 			if !s.ended.Swap(true) {
 				f(err)
 			}
 		})
 	}
-	s.forgetLocked()
+	s.removeLocked()
 }
 
-func (s *Subscription) forgetLocked() {
-	s.pauseLocked()
+func (s *Subscription) removeLocked() {
+	s.suspendLocked()
 	if s.client.subs[s.topic] == s {
 		delete(s.client.subs, s.topic)
 	}
 }
 
-func (s *Subscription) pauseLocked() {
+func (s *Subscription) suspendLocked() {
 	s.live = false
 	if s.retry != nil {
 		s.retry.Stop()
