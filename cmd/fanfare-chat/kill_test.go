@@ -121,8 +121,8 @@ func stored(t testing.TB, dir string, room int64) map[string]int {
 	defer s.Close()
 	all := make(map[string]int)
 	each(t, s, room, func(m store.Message) {
-		all[m.Client]++
-		if n := int64(len(all)); m.Number != n || m.Text != "this is "+m.Client {
+		all[m.ClientID]++
+		if n := int64(len(all)); m.Number != n || m.Text != "this is "+m.ClientID {
 			t.Errorf("message %d: %+v", n, m)
 		}
 	})
@@ -133,7 +133,7 @@ func stored(t testing.TB, dir string, room int64) map[string]int {
 func each(t testing.TB, s store.Store, room int64, f func(store.Message)) {
 	t.Helper()
 	for rev, more := int64(0), true; more; {
-		list, rest, err := s.Changed(context.Background(), room, rev, 1000)
+		list, rest, err := s.MessagesChangedAfter(context.Background(), room, rev, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,12 +30,12 @@ type Accounts struct {
 	opts     Options
 	hasher   *hasher
 	attempts attempts
-	asking   *fair.Gate[netip.Addr] // whose logins are looked for, before anything is counted
+	lookups  *fair.Semaphore[netip.Addr] // whose logins are looked for, before anything is counted
 }
 
-// askers are the questions at a time whose a token is, of them so many of one address; and so
+// maxLookups are the questions at a time whose a token is, of them so many of one address; and so
 // many wait, of one address and in total. Nobody has to log in to ask them.
-const askers, askersOfAddress, asksOfAddress, asksOfAll = 8, 4, 256, 4096
+const maxLookups, maxLookupsPerAddr, maxWaitingPerAddr, maxWaitingLookups = 8, 4, 256, 4096
 
 // New returns the accounts of a store.
 func New(o Options) (*Accounts, error) {
@@ -50,15 +50,15 @@ func New(o Options) (*Accounts, error) {
 	}
 	return &Accounts{
 		opts: o, hasher: h, attempts: newAttempts(),
-		asking: fair.NewGate[netip.Addr](askers, askersOfAddress, asksOfAddress, asksOfAll),
+		lookups: fair.NewSemaphore[netip.Addr](maxLookups, maxLookupsPerAddr, maxWaitingPerAddr, maxWaitingLookups),
 	}, nil
 }
 
 // Errors of SignUp and LogIn, in words for the person who asks.
 var (
-	ErrTaken = errors.New("that name is taken")
-	ErrAlike = errors.New("that name looks the same as somebody else's")
-	ErrWrong = errors.New("name or password is wrong")
+	ErrTaken       = errors.New("that name is taken")
+	ErrConfusable  = errors.New("that name looks the same as somebody else's")
+	ErrCredentials = errors.New("name or password is wrong")
 )
 
 // InvalidError says what is wrong with a name or a password.
@@ -79,27 +79,27 @@ func (e *TooManyError) Error() string {
 // Seconds returns Wait as it stands in Retry-After: whole seconds, not too few.
 func (e *TooManyError) Seconds() int { return int((e.Wait + time.Second - 1) / time.Second) }
 
-// Visit is where an attempt comes from.
-type Visit struct {
+// Source is where an attempt comes from.
+type Source struct {
 	Addr    netip.Addr // the client's, not a proxy's
 	Secure  bool       // it came over TLS: so must the cookie
 	Cookies string     // the value of the header
 }
 
 // owner returns what counts as one address.
-func (v *Visit) owner() netip.Addr { return netpoll.OwnerOf(v.Addr) }
+func (v *Source) owner() netip.Addr { return netpoll.OwnerOf(v.Addr) }
 
-// Entry is what SignUp and LogIn return. Ended may be there beside an error: those logins are
+// NewLogin is what SignUp and LogIn return. Ended may be there beside an error: those logins are
 // not in the store any more.
-type Entry struct {
+type NewLogin struct {
 	User  store.User
 	Token Token
 	Ended []store.Login // those that this one has replaced, or for which there is no room any more
 }
 
-// SignUp makes an account, and logs in. The error is ErrTaken, ErrAlike, an *InvalidError,
+// SignUp makes an account, and logs in. The error is ErrTaken, ErrConfusable, an *InvalidError,
 // a *TooManyError, or the store's.
-func (a *Accounts) SignUp(ctx context.Context, v Visit, name, password string) (e Entry, err error) {
+func (a *Accounts) SignUp(ctx context.Context, v Source, name, password string) (e NewLogin, err error) {
 	shown, key, err := ParseName(name)
 	if err == nil {
 		password, err = preparePassword(password)
@@ -122,19 +122,19 @@ func (a *Accounts) SignUp(ctx context.Context, v Visit, name, password string) (
 	}
 	u, err := a.opts.Store.AddUser(ctx, store.User{Name: shown, Key: key, Password: hash, Created: a.opts.Now()})
 	switch {
-	case errors.Is(err, store.ErrAlike):
-		return e, ErrAlike
+	case errors.Is(err, store.ErrConfusable):
+		return e, ErrConfusable
 	case errors.Is(err, store.ErrTaken):
 		return e, ErrTaken
 	case err != nil:
 		return e, err
 	}
-	return a.begin(ctx, &v, u)
+	return a.addLogin(ctx, &v, u)
 }
 
-// LogIn logs in. The error is ErrWrong, whether it is the name or the password, a
+// LogIn logs in. The error is ErrCredentials, whether it is the name or the password, a
 // *TooManyError, or the store's.
-func (a *Accounts) LogIn(ctx context.Context, v Visit, name, password string) (e Entry, err error) {
+func (a *Accounts) LogIn(ctx context.Context, v Source, name, password string) (e NewLogin, err error) {
 	key := Key(name)
 	own, err := a.ownLogin(ctx, &v, key)
 	if err != nil {
@@ -156,26 +156,26 @@ func (a *Accounts) LogIn(ctx context.Context, v Visit, name, password string) (e
 	case err != nil:
 		return e, err
 	case !ok:
-		return e, ErrWrong
+		return e, ErrCredentials
 	}
-	if e, err = a.begin(ctx, &v, u); err != nil {
+	if e, err = a.addLogin(ctx, &v, u); err != nil {
 		return e, err
 	}
-	return a.confirm(ctx, e)
+	return a.revokeIfPasswordChanged(ctx, e)
 }
 
 // ownLogin returns the login of a user with that key that the client has already, nil if
 // it has none.
-func (a *Accounts) ownLogin(ctx context.Context, v *Visit, key string) (*[32]byte, error) {
+func (a *Accounts) ownLogin(ctx context.Context, v *Source, key string) (*[32]byte, error) {
 	tokens := tokensIn(v.Cookies, v.Secure)
 	if len(tokens) == 0 {
 		return nil, nil
 	}
-	leave, err := a.ask(ctx, v)
+	release, err := a.admitLookup(ctx, v)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer release()
 	for _, t := range tokens {
 		hash := t.Hash()
 		_, u, err := a.opts.Store.Login(ctx, hash, a.opts.Now())
@@ -189,9 +189,9 @@ func (a *Accounts) ownLogin(ctx context.Context, v *Visit, key string) (*[32]byt
 	return nil, nil
 }
 
-// begin logs a user in, and ends the logins whose cookies the new one replaces: nobody
+// addLogin logs a user in, and ends the logins whose cookies the new one replaces: nobody
 // could end them any more.
-func (a *Accounts) begin(ctx context.Context, v *Visit, u store.User) (e Entry, err error) {
+func (a *Accounts) addLogin(ctx context.Context, v *Source, u store.User) (e NewLogin, err error) {
 	now := a.opts.Now()
 	a.attempts.succeeded(pair{u.Key, v.owner()}, now)
 	e.User, e.Token = u, newToken()
@@ -199,7 +199,7 @@ func (a *Accounts) begin(ctx context.Context, v *Visit, u store.User) (e Entry, 
 		Hash: e.Token.Hash(), User: u.ID, Created: now, Expires: now.Add(loginTime),
 	}, a.opts.MaxLogins)
 	if err != nil {
-		return Entry{}, err
+		return NewLogin{}, err
 	}
 	for _, t := range tokensIn(v.Cookies, v.Secure) {
 		l, _, err := a.opts.Store.Login(ctx, t.Hash(), now)
@@ -210,7 +210,7 @@ func (a *Accounts) begin(ctx context.Context, v *Visit, u store.User) (e Entry, 
 		case err == nil:
 			e.Ended = append(e.Ended, l)
 		case !errors.Is(err, store.ErrNotFound):
-			return Entry{Ended: e.Ended}, err
+			return NewLogin{Ended: e.Ended}, err
 		}
 	}
 	e.Ended = slices.CompactFunc(e.Ended, func(l, m store.Login) bool { return l.Hash == m.Hash })

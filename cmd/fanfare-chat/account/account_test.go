@@ -135,7 +135,7 @@ func TestPasswordForms(t *testing.T) {
 			t.Errorf("%+q: %v %v", c.password, ok, err)
 		}
 		// What is hashed twice is one attempt more.
-		if twice := len(formsOf(c.password)) == 2 && (!c.want || c.hash == before); a.attempts.pairs.Counts(p, time.Now()) != twice {
+		if twice := len(formsOf(c.password)) == 2 && (!c.want || c.hash == before); a.attempts.pairs.Used(p, time.Now()) != twice {
 			t.Errorf("%+q: counted once more: %v", c.password, !twice)
 		}
 	}
@@ -148,7 +148,7 @@ func TestHashesAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leave, err := h.gate.Enter(t.Context(), from)
+	release, err := h.gate.Acquire(t.Context(), from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,14 +156,14 @@ func TestHashesAtATime(t *testing.T) {
 	defer flood.Wait()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	gone := errors.New("gone")
-	for range waitingPerAddress {
+	for range maxWaitingHashesPerAddr {
 		flood.Go(func() {
 			if _, err := h.hash(ctx, from, "correct horse"); !errors.Is(err, gone) {
 				t.Errorf("%v", err)
 			}
 		})
 	}
-	if !netpolltest.Settles(10*time.Second, func() bool { return h.gate.Waiting() == waitingPerAddress }) {
+	if !netpolltest.Settles(10*time.Second, func() bool { return h.gate.Waiting() == maxWaitingHashesPerAddr }) {
 		t.Fatalf("%d wait", h.gate.Waiting())
 	}
 	var many *TooManyError
@@ -175,7 +175,7 @@ func TestHashesAtATime(t *testing.T) {
 	}
 	cancel(gone)
 	flood.Wait()
-	leave()
+	release()
 	if _, err := h.hash(t.Context(), from, "correct horse"); err != nil {
 		t.Error(err)
 	}
@@ -202,8 +202,8 @@ var (
 	other = netip.MustParseAddr("192.0.2.2")
 )
 
-func at(addr netip.Addr, cookies ...string) Visit {
-	return Visit{Addr: addr, Cookies: strings.Join(cookies, "; ")}
+func at(addr netip.Addr, cookies ...string) Source {
+	return Source{Addr: addr, Cookies: strings.Join(cookies, "; ")}
 }
 
 // inCookie is a token as a browser sends it.
@@ -222,7 +222,7 @@ func TestAccounts(t *testing.T) {
 	if _, err := a.SignUp(t.Context(), at(from), "ZOE\u0308", "correct horse"); !errors.Is(err, ErrTaken) {
 		t.Errorf("taken: %v", err)
 	}
-	if _, err := a.SignUp(t.Context(), at(from), "Zօë", "correct horse"); !errors.Is(err, ErrAlike) {
+	if _, err := a.SignUp(t.Context(), at(from), "Zօë", "correct horse"); !errors.Is(err, ErrConfusable) {
 		t.Errorf("with an Armenian letter: %v", err)
 	}
 	var invalid *InvalidError
@@ -233,12 +233,12 @@ func TestAccounts(t *testing.T) {
 	if err != nil || again.User.ID != e.User.ID || again.Token == e.Token {
 		t.Fatalf("%+v %v", again, err)
 	}
-	l, who, err := a.Who(t.Context(), at(from, inCookie(e.Token, false)))
+	l, who, err := a.Authenticate(t.Context(), at(from, inCookie(e.Token, false)))
 	if err != nil || who.ID != e.User.ID || l.Hash != e.Token.Hash() || l.Hash == [32]byte(e.Token) {
 		t.Errorf("%+v %+v %v", l, who, err)
 	}
 	now = now.Add(loginTime)
-	if _, _, err := a.Who(t.Context(), at(from, inCookie(e.Token, false))); !errors.Is(err, ErrNoLogin) {
+	if _, _, err := a.Authenticate(t.Context(), at(from, inCookie(e.Token, false))); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("expired: %v", err)
 	}
 	if all, err := a.Expire(t.Context()); err != nil || len(all) != 2 {
@@ -264,14 +264,14 @@ func TestCookies(t *testing.T) {
 			good, "other=1; " + good, "a b; " + good, `x="unclosed; ` + good, "=; " + good, ";;" + good + ";;", "é=\xff; " + good + "; bad\x01=1", good + "; " + stale, stale + "; " + good,
 			c.Name + "=; " + good, c.Name + "=AAAA; " + good, c.Name + "; " + good, "  " + c.Name + ` = "` + c.Value + `" `, strings.Repeat(c.Name+"=x; ", 100) + good,
 		} {
-			v := Visit{Addr: from, Secure: secure, Cookies: cookies}
-			if _, who, err := a.Who(t.Context(), v); err != nil || who.ID != e.User.ID {
+			v := Source{Addr: from, Secure: secure, Cookies: cookies}
+			if _, who, err := a.Authenticate(t.Context(), v); err != nil || who.ID != e.User.ID {
 				t.Errorf("%q: %+v %v", cookies, who, err)
 			}
 		}
 		for _, cookies := range []string{"", "x", c.Name + "=", c.Name + "=AAAA", stale, inCookie(e.Token, !secure), c.Name + "x=" + c.Value, c.Name + "=" + strings.Repeat("A", 100)} {
-			v := Visit{Addr: from, Secure: secure, Cookies: cookies}
-			if _, _, err := a.Who(t.Context(), v); !errors.Is(err, ErrNoLogin) {
+			v := Source{Addr: from, Secure: secure, Cookies: cookies}
+			if _, _, err := a.Authenticate(t.Context(), v); !errors.Is(err, ErrNoLogin) {
 				t.Errorf("%q: %v", cookies, err)
 			}
 		}
@@ -301,7 +301,7 @@ func TestLoginsEnd(t *testing.T) {
 	if len(ada.Ended) != 0 || len(bob.Ended) != 1 || bob.Ended[0].Hash != ada.Token.Hash() || bob.Ended[0].User != ada.User.ID {
 		t.Errorf("%+v", bob.Ended)
 	}
-	if _, _, err := a.Who(t.Context(), at(from, inCookie(ada.Token, false))); !errors.Is(err, ErrNoLogin) {
+	if _, _, err := a.Authenticate(t.Context(), at(from, inCookie(ada.Token, false))); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("the login that was replaced: %v", err)
 	}
 	var ended []store.Login
@@ -323,7 +323,7 @@ func TestUnknownName(t *testing.T) {
 	if _, err := a.SignUp(t.Context(), at(from), "Ada", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
-	leave, err := a.hasher.gate.Enter(t.Context(), from) // so that who wants to compute a hash waits
+	release, err := a.hasher.gate.Acquire(t.Context(), from) // so that who wants to compute a hash waits
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,9 +336,9 @@ func TestUnknownName(t *testing.T) {
 		}
 	}
 	a.opts.Store = kept
-	leave()
+	release()
 	for _, name := range []string{"Ada", "Eve", "no\x00name", strings.Repeat("x", 10_000)} {
-		if _, err := a.LogIn(t.Context(), at(from), name, "wrong password"); err != ErrWrong {
+		if _, err := a.LogIn(t.Context(), at(from), name, "wrong password"); err != ErrCredentials {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

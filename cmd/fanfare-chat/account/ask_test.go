@@ -32,15 +32,15 @@ func (s *slow) Login(ctx context.Context, hash [32]byte, now time.Time) (store.L
 func TestStrangersAskInTurns(t *testing.T) {
 	a := accounts(t, Options{})
 	made := newToken()
-	s := &slow{Store: a.opts.Store, hashes: map[[32]byte]bool{made.Hash(): true}, asked: make(chan struct{}, askersOfAddress+asksOfAddress), free: make(chan struct{})}
+	s := &slow{Store: a.opts.Store, hashes: map[[32]byte]bool{made.Hash(): true}, asked: make(chan struct{}, maxLookupsPerAddr+maxWaitingPerAddr), free: make(chan struct{})}
 	a.opts.Store = s
 	v := at(from, inCookie(made, false))
 	var all sync.WaitGroup
-	for i := range askersOfAddress + asksOfAddress {
+	for i := range maxLookupsPerAddr + maxWaitingPerAddr {
 		all.Go(func() {
 			var err error
 			if i%2 == 0 {
-				_, _, err = a.Who(t.Context(), v)
+				_, _, err = a.Authenticate(t.Context(), v)
 			} else {
 				_, err = a.ownLogin(t.Context(), &v, "ada")
 			}
@@ -49,20 +49,20 @@ func TestStrangersAskInTurns(t *testing.T) {
 			}
 		})
 	}
-	if !netpolltest.Settles(10*time.Second, func() bool { return a.asking.Waiting() == asksOfAddress }) {
-		t.Errorf("%d wait", a.asking.Waiting())
+	if !netpolltest.Settles(10*time.Second, func() bool { return a.lookups.Waiting() == maxWaitingPerAddr }) {
+		t.Errorf("%d wait", a.lookups.Waiting())
 	}
 	var many *TooManyError
-	if _, _, err := a.Who(t.Context(), v); !errors.As(err, &many) {
+	if _, _, err := a.Authenticate(t.Context(), v); !errors.As(err, &many) {
 		t.Errorf("one more than may wait: %v", err)
 	}
 	if _, err := a.LogIn(t.Context(), v, "ada", "correct horse"); !errors.As(err, &many) {
 		t.Errorf("one more who logs in: %v", err)
 	}
-	if n := len(s.asked); n != askersOfAddress {
+	if n := len(s.asked); n != maxLookupsPerAddr {
 		t.Errorf("%d ask at a time", n)
 	}
-	if _, _, err := a.Who(t.Context(), at(other, inCookie(newToken(), false))); !errors.Is(err, ErrNoLogin) {
+	if _, _, err := a.Authenticate(t.Context(), at(other, inCookie(newToken(), false))); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("another address: %v", err)
 	}
 	close(s.free)
@@ -94,12 +94,12 @@ func TestEndedBesideAnError(t *testing.T) {
 	broken := newToken()
 	a.opts.Store = &failing{a.opts.Store, broken.Hash()}
 	v := at(from, inCookie(broken, false))
-	if got, err := a.begin(t.Context(), &v, e.User); !errors.Is(err, errFails) || len(got.Ended) != 1 || got.Ended[0].Hash != e.Token.Hash() {
+	if got, err := a.addLogin(t.Context(), &v, e.User); !errors.Is(err, errFails) || len(got.Ended) != 1 || got.Ended[0].Hash != e.Token.Hash() {
 		t.Errorf("%+v %v", got, err)
 	}
-	again := Entry{User: e.User, Token: newToken(), Ended: []store.Login{{User: e.User.ID}}}
+	again := NewLogin{User: e.User, Token: newToken(), Ended: []store.Login{{User: e.User.ID}}}
 	again.User.Password = "another by now"
-	if got, err := a.confirm(t.Context(), again); !errors.Is(err, ErrWrong) || len(got.Ended) != 1 {
+	if got, err := a.revokeIfPasswordChanged(t.Context(), again); !errors.Is(err, ErrCredentials) || len(got.Ended) != 1 {
 		t.Errorf("%+v %v", got, err)
 	}
 }

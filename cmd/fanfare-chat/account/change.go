@@ -13,7 +13,7 @@ var ErrPassword = errors.New("that is not your password now")
 // ChangePassword gives a user another password, if current is theirs now. All their logins
 // end but the one that asks, l; the caller closes the connections of those that it returns.
 // The error is ErrPassword, an *InvalidError, a *TooManyError, or the store's.
-func (a *Accounts) ChangePassword(ctx context.Context, v Visit, l store.Login, u store.User, current, wanted string) ([]store.Login, error) {
+func (a *Accounts) ChangePassword(ctx context.Context, v Source, l store.Login, u store.User, current, wanted string) ([]store.Login, error) {
 	wanted, err := preparePassword(wanted)
 	if err != nil {
 		return nil, &InvalidError{err}
@@ -41,15 +41,15 @@ func (a *Accounts) ChangePassword(ctx context.Context, v Visit, l store.Login, u
 	return ended, err
 }
 
-// confirm ends a login again that began while the password was changed with which it was
+// revokeIfPasswordChanged ends a login again that began while the password was changed with which it was
 // asked for: the change has ended those before it alone.
-func (a *Accounts) confirm(ctx context.Context, e Entry) (Entry, error) {
+func (a *Accounts) revokeIfPasswordChanged(ctx context.Context, e NewLogin) (NewLogin, error) {
 	u, err := a.opts.Store.UserByKey(ctx, e.User.Key)
 	if err == nil && u.Password == e.User.Password {
 		return e, nil
 	}
 	if ending := a.LogOut(context.WithoutCancel(ctx), e.Token.Hash()); ending != nil || err != nil {
-		return Entry{Ended: e.Ended}, errors.Join(err, ending)
+		return NewLogin{Ended: e.Ended}, errors.Join(err, ending)
 	}
-	return Entry{Ended: e.Ended}, ErrWrong
+	return NewLogin{Ended: e.Ended}, ErrCredentials
 }

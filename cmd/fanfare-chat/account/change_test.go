@@ -19,7 +19,7 @@ func TestChangePassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := at(from, inCookie(mine.Token, false))
-	l, u, err := a.Who(t.Context(), v)
+	l, u, err := a.Authenticate(t.Context(), v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,13 +37,13 @@ func TestChangePassword(t *testing.T) {
 	if _, err := a.ChangePassword(t.Context(), v, l, u, "correct horse", "a third horse"); !errors.Is(err, ErrPassword) {
 		t.Errorf("at the same time: %v", err)
 	}
-	if _, _, err := a.Who(t.Context(), v); err != nil {
+	if _, _, err := a.Authenticate(t.Context(), v); err != nil {
 		t.Errorf("the login that asked: %v", err)
 	}
-	if _, _, err := a.Who(t.Context(), at(other, inCookie(elsewhere.Token, false))); !errors.Is(err, ErrNoLogin) {
+	if _, _, err := a.Authenticate(t.Context(), at(other, inCookie(elsewhere.Token, false))); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("another login: %v", err)
 	}
-	if _, err := a.LogIn(t.Context(), at(other), "Zoë", "correct horse"); !errors.Is(err, ErrWrong) {
+	if _, err := a.LogIn(t.Context(), at(other), "Zoë", "correct horse"); !errors.Is(err, ErrCredentials) {
 		t.Errorf("with the old password: %v", err)
 	}
 	if _, err := a.LogIn(t.Context(), at(other), "Zoë", "a cafe\u0301 horse"); err != nil {
@@ -59,7 +59,7 @@ func TestChangePasswordIsLimited(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := at(from, inCookie(e.Token, false))
-	l, u, err := a.Who(t.Context(), v)
+	l, u, err := a.Authenticate(t.Context(), v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestChangePasswordDuringLogIn(t *testing.T) {
 			t.Error(err)
 		}
 	}}
-	if got, err := a.LogIn(t.Context(), at(other), "Zoë", "correct horse"); !errors.Is(err, ErrWrong) {
+	if got, err := a.LogIn(t.Context(), at(other), "Zoë", "correct horse"); !errors.Is(err, ErrCredentials) {
 		t.Errorf("%+v %v", got, err)
 	}
 	all, err := kept.ExpireLogins(t.Context(), a.opts.Now().Add(2*loginTime))

@@ -121,12 +121,12 @@ func TestOneAddressShutsNobodyOut(t *testing.T) {
 	began := time.UnixMilli(0)
 	addr, tries := netip.MustParseAddr("198.51.100.0"), 0
 	for now := began; now.Sub(began) < 2*time.Hour; now = now.Add(100 * time.Millisecond) {
-		if _, ok := a.takeUnknown(pair{"ada", from}, now, slack); ok {
+		if _, ok := a.takeUnknown(pair{"ada", from}, now, maxAttemptWait); ok {
 			tries++
 		}
 		if now.Sub(began)%time.Minute == 0 {
 			addr = addr.Next()
-			if wait, ok := a.takeUnknown(pair{"ada", addr}, now, slack); wait != 0 || !ok {
+			if wait, ok := a.takeUnknown(pair{"ada", addr}, now, maxAttemptWait); wait != 0 || !ok {
 				t.Fatalf("after %v the owner waits %v, and may: %v", now.Sub(began), wait, ok)
 			}
 		}
@@ -134,11 +134,11 @@ func TestOneAddressShutsNobodyOut(t *testing.T) {
 	if tries < 1000 {
 		t.Errorf("the address made %d tries", tries)
 	}
-	names, pairs := a.names.Counted(), a.pairs.Counted()
+	names, pairs := a.names.Owners(), a.pairs.Owners()
 	for i := range 10 * addressBurst {
-		a.takeUnknown(pair{fmt.Sprint("name", i), from}, began.Add(2*time.Hour), slack)
+		a.takeUnknown(pair{fmt.Sprint("name", i), from}, began.Add(2*time.Hour), maxAttemptWait)
 	}
-	if n, p := a.names.Counted()-names, a.pairs.Counted()-pairs; n > addressBurst+5 || p > addressBurst+5 {
+	if n, p := a.names.Owners()-names, a.pairs.Owners()-pairs; n > addressBurst+5 || p > addressBurst+5 {
 		t.Errorf("beyond its own rate an address has spent of %d names and %d pairs", n, p)
 	}
 }
@@ -149,10 +149,10 @@ func TestAttemptsWaitOnce(t *testing.T) {
 	a := newAttempts()
 	now := time.UnixMilli(0)
 	for i := range addressBurst {
-		a.takeUnknown(pair{"ada", netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})}, now, slack)
-		a.takeUnknown(pair{fmt.Sprint("name", i), from}, now, slack)
+		a.takeUnknown(pair{"ada", netip.AddrFrom4([4]byte{198, 51, 100, byte(i)})}, now, maxAttemptWait)
+		a.takeUnknown(pair{fmt.Sprint("name", i), from}, now, maxAttemptWait)
 	}
-	if wait, ok := a.takeUnknown(pair{"ada", from}, now, slack); wait != addressEvery || !ok {
+	if wait, ok := a.takeUnknown(pair{"ada", from}, now, maxAttemptWait); wait != addressEvery || !ok {
 		t.Errorf("%v %v", wait, ok)
 	}
 }

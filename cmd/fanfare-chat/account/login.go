@@ -43,8 +43,8 @@ func Cookie(t Token, secure bool) *http.Cookie {
 	return cookie(base64.RawURLEncoding.EncodeToString(t[:]), int(loginTime/time.Second), secure)
 }
 
-// NoCookie returns what has a client forget its cookie.
-func NoCookie(secure bool) *http.Cookie { return cookie("", -1, secure) }
+// ExpiredCookie returns what has a client forget its cookie.
+func ExpiredCookie(secure bool) *http.Cookie { return cookie("", -1, secure) }
 
 func cookie(value string, age int, secure bool) *http.Cookie {
 	return &http.Cookie{
@@ -53,21 +53,21 @@ func cookie(value string, age int, secure bool) *http.Cookie {
 	}
 }
 
-// ErrNoLogin is wrapped by what Who returns if nobody is logged in.
+// ErrNoLogin is wrapped by what Authenticate returns if nobody is logged in.
 var ErrNoLogin = errors.New("you are not logged in, or not any more")
 
-// Who returns the login that the cookies of a request prove, and whose it is. The error
+// Authenticate returns the login that the cookies of a request prove, and whose it is. The error
 // wraps ErrNoLogin if there is none, and is a *TooManyError if too many ask.
-func (a *Accounts) Who(ctx context.Context, v Visit) (store.Login, store.User, error) {
+func (a *Accounts) Authenticate(ctx context.Context, v Source) (store.Login, store.User, error) {
 	tokens := tokensIn(v.Cookies, v.Secure)
 	if len(tokens) == 0 {
 		return store.Login{}, store.User{}, ErrNoLogin
 	}
-	leave, err := a.ask(ctx, &v)
+	release, err := a.admitLookup(ctx, &v)
 	if err != nil {
 		return store.Login{}, store.User{}, err
 	}
-	defer leave()
+	defer release()
 	for _, t := range tokens {
 		l, u, err := a.opts.Store.Login(ctx, t.Hash(), a.opts.Now())
 		if !errors.Is(err, store.ErrNotFound) {
@@ -77,13 +77,13 @@ func (a *Accounts) Who(ctx context.Context, v Visit) (store.Login, store.User, e
 	return store.Login{}, store.User{}, ErrNoLogin
 }
 
-// ask waits for a place to ask the store whose tokens are, which leave gives back.
-func (a *Accounts) ask(ctx context.Context, v *Visit) (leave func(), err error) {
-	leave, err = a.asking.Enter(ctx, v.owner())
-	if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
+// admitLookup waits for a place to ask the store whose tokens are, which release gives back.
+func (a *Accounts) admitLookup(ctx context.Context, v *Source) (release func(), err error) {
+	release, err = a.lookups.Acquire(ctx, v.owner())
+	if errors.Is(err, fair.ErrOwnerLimit) || errors.Is(err, fair.ErrTotalLimit) {
 		err = &TooManyError{time.Second}
 	}
-	return leave, err
+	return release, err
 }
 
 // maxTokens is how many cookies of our name are tried: each costs a question to the store.

@@ -96,22 +96,22 @@ func checkName(s string) error {
 	if !strings.ContainsFunc(s, func(r rune) bool { return unicode.In(r, unicode.L, unicode.Nd) }) {
 		return errors.New("the name has no letter or digit")
 	}
-	return mixed(s)
+	return checkScripts(s)
 }
 
 // separators are what may stand between letters.
 const separators = " ._-"
 
-// alike are the scripts that have letters which look the same as another's.
-var alike = []struct {
+// confusableScripts are the scripts that have letters which look the same as another's.
+var confusableScripts = []struct {
 	name  string
 	table *unicode.RangeTable
 }{{"Latin", unicode.Latin}, {"Greek", unicode.Greek}, {"Cyrillic", unicode.Cyrillic}}
 
-// mixed refuses names with letters of two scripts that look alike.
-func mixed(s string) error {
+// checkScripts refuses names with letters of two scripts that look alike.
+func checkScripts(s string) error {
 	first := ""
-	for _, script := range alike {
+	for _, script := range confusableScripts {
 		if !strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(script.table, r) }) {
 			continue
 		}

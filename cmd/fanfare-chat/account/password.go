@@ -41,17 +41,17 @@ var DefaultCost = Cost{Memory: 19 << 10, Passes: 2, Threads: 1}
 // methods are safe from any goroutine.
 type hasher struct {
 	cost  Cost
-	gate  *fair.Gate[netip.Addr]
+	gate  *fair.Semaphore[netip.Addr]
 	dummy string // what the password of a name is compared with that nobody has
 }
 
 const (
-	waitingPerAddress = 32   // hashes of one address that may wait ...
-	waitingHashes     = 1024 // ... and in total
+	maxWaitingHashesPerAddr = 32   // hashes of one address that may wait ...
+	maxWaitingHashes        = 1024 // ... and in total
 )
 
-func newHasher(cost Cost, atATime int) (*hasher, error) {
-	h := &hasher{cost: cost, gate: fair.NewGate[netip.Addr](atATime, max(1, atATime-1), waitingPerAddress, waitingHashes)}
+func newHasher(cost Cost, concurrent int) (*hasher, error) {
+	h := &hasher{cost: cost, gate: fair.NewSemaphore[netip.Addr](concurrent, max(1, concurrent-1), maxWaitingHashesPerAddr, maxWaitingHashes)}
 	var err error
 	h.dummy, err = h.hash(context.Background(), netip.Addr{}, rand.Text())
 	return h, err
@@ -133,20 +133,20 @@ func (a *Accounts) matches(ctx context.Context, p pair, own *[32]byte, hash, pas
 }
 
 func (h *hasher) compute(ctx context.Context, from netip.Addr, c Cost, password string, salt []byte) ([]byte, error) {
-	leave, err := h.gate.Enter(ctx, from)
-	if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
-		err = &TooManyError{hashesWait}
+	release, err := h.gate.Acquire(ctx, from)
+	if errors.Is(err, fair.ErrOwnerLimit) || errors.Is(err, fair.ErrTotalLimit) {
+		err = &TooManyError{hashRetryAfter}
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer release()
 	return argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, hashBytes), nil
 }
 
-// hashesWait is what is told to those for whom there is no place to wait: as many as may
+// hashRetryAfter is what is told to those for whom there is no place to wait: as many as may
 // wait take about as long.
-const hashesWait = 2 * time.Second
+const hashRetryAfter = 2 * time.Second
 
 var errHash = errors.New("account: what the store has is no hash of argon2id")
 

@@ -25,14 +25,14 @@ func (h *house) fill(n int) {
 	if err != nil {
 		h.Fatal(err)
 	}
-	places, err := kept.Places(context.Background(), ada.ID)
+	places, err := kept.Memberships(context.Background(), ada.ID)
 	if err != nil {
 		h.Fatal(err)
 	}
 	changes := make([]store.Change, n)
 	for i := range changes {
 		text := fmt.Sprintf("message %d", i+1) + strings.Repeat(" with more to say", i*7%13)
-		changes[i] = store.Change{Act: store.Send, Room: places[0].ID, User: ada.ID, Client: fmt.Sprint(i), Text: text, At: time.Now().Add(time.Duration(i-n) * time.Minute)}
+		changes[i] = store.Change{Op: store.Send, Room: places[0].ID, User: ada.ID, ClientID: fmt.Sprint(i), Text: text, At: time.Now().Add(time.Duration(i-n) * time.Minute)}
 	}
 	if _, err := kept.Apply(context.Background(), changes); err != nil {
 		h.Fatal(err)

@@ -25,7 +25,7 @@ func (c *Chat) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/signup", c.signUp)
 	mux.HandleFunc("POST /api/login", c.logIn)
-	mux.HandleFunc("POST /api/logout", c.withLogin(c.inTurn(c.logOut)))
+	mux.HandleFunc("POST /api/logout", c.withLogin(c.limited(c.logOut)))
 	mux.HandleFunc("POST /api/password", c.withLogin(c.changePassword)) // which waits for a hash, not for the store
 	for pattern, h := range map[string]func(*call) error{
 		"GET /api/me":                  c.me,
@@ -41,10 +41,10 @@ func (c *Chat) pages() http.Handler {
 		"GET /api/rooms/{id}/search":   c.search,
 		"POST /api/rooms/{id}/read":    c.read,
 	} {
-		mux.HandleFunc(pattern, c.withLogin(c.inTurn(h)))
+		mux.HandleFunc(pattern, c.withLogin(c.limited(h)))
 	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
+		writeError(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
 	})
 	mux.HandleFunc("GET /fanfare.js", session.Script)
 	mux.HandleFunc("GET /healthz", c.health)
@@ -57,7 +57,7 @@ func (c *Chat) pages() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isSafe(r) && !c.fromOwnPage(r) {
-			fail(w, http.StatusForbidden, "a page of another host may not do that here")
+			writeError(w, http.StatusForbidden, "a page of another host may not do that here")
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -80,15 +80,15 @@ func isSafe(r *http.Request) bool {
 }
 
 // visit returns where a request comes from.
-func (c *Chat) visit(r *http.Request) account.Visit {
-	return account.Visit{
+func (c *Chat) visit(r *http.Request) account.Source {
+	return account.Source{
 		Addr:    wsproto.ClientAddr(r, c.opts.Proxies),
 		Secure:  wsproto.Secure(r, c.opts.Proxies),
 		Cookies: strings.Join(r.Header.Values("Cookie"), ";"),
 	}
 }
 
-// call is a request of somebody who is logged in. A handler that is called in turn (inTurn)
+// call is a request of somebody who is logged in. A handler that is called in turn (limited)
 // asks the store while it has one of the places for that, so it waits for nothing else: the
 // body has been read before, and what it answers, or returns as an error, is written after.
 type call struct {
@@ -112,39 +112,39 @@ func (c *Chat) withLogin(h func(*call) error) http.HandlerFunc {
 		}
 		switch {
 		case err != nil:
-			c.failed(w, err)
+			c.writeFailure(w, err)
 		case k.value == nil:
 			w.WriteHeader(k.status)
 		default:
-			answer(w, k.status, k.value)
+			writeJSON(w, k.status, k.value)
 		}
 	}
 }
 
 // open finds out whose request it is, and reads its body.
 func (c *Chat) open(k *call) (err error) {
-	if k.login, k.user, err = c.accounts.Who(k.Context(), c.visit(k.Request)); err != nil {
+	if k.login, k.user, err = c.accounts.Authenticate(k.Context(), c.visit(k.Request)); err != nil {
 		return err
 	}
-	if err := c.mayAsk(k.user.ID); err != nil || k.Method != http.MethodPost {
+	if err := c.countRequest(k.user.ID); err != nil || k.Method != http.MethodPost {
 		return err
 	}
 	k.body, err = readBody(k.w, k.Request)
 	return err
 }
 
-// inTurn returns a handler that is called when it is the user's turn to ask the store.
-func (c *Chat) inTurn(h func(*call) error) func(*call) error {
+// limited returns a handler that is called when it is the user's turn to ask the store.
+func (c *Chat) limited(h func(*call) error) func(*call) error {
 	return func(k *call) error {
-		leave, err := c.calls.Enter(k.Context(), k.user.ID)
-		if errors.Is(err, fair.ErrOwner) || errors.Is(err, fair.ErrTotal) {
+		release, err := c.calls.Acquire(k.Context(), k.user.ID)
+		if errors.Is(err, fair.ErrOwnerLimit) || errors.Is(err, fair.ErrTotalLimit) {
 			c.counters.refused.Add(1)
-			return tooMuch(time.Second)
+			return tooManyRequests(time.Second)
 		}
 		if err != nil {
 			return err
 		}
-		defer leave()
+		defer release()
 		return h(k)
 	}
 }
@@ -161,8 +161,8 @@ func errorf(status int, format string, args ...any) error {
 	return &apiError{status, fmt.Sprintf(format, args...)}
 }
 
-// failed answers with an error, if there is one.
-func (c *Chat) failed(w http.ResponseWriter, err error) {
+// writeFailure answers with an error, if there is one.
+func (c *Chat) writeFailure(w http.ResponseWriter, err error) {
 	var (
 		api     *apiError
 		many    *account.TooManyError
@@ -172,36 +172,36 @@ func (c *Chat) failed(w http.ResponseWriter, err error) {
 	switch {
 	case err == nil:
 	case errors.As(err, &api):
-		fail(w, api.status, api.reason)
+		writeError(w, api.status, api.reason)
 	case errors.As(err, &many):
 		c.counters.refused.Add(1)
 		w.Header().Set("Retry-After", strconv.Itoa(many.Seconds()))
-		fail(w, http.StatusTooManyRequests, many.Error())
+		writeError(w, http.StatusTooManyRequests, many.Error())
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", strconv.Itoa(busy.seconds()))
-		fail(w, http.StatusTooManyRequests, busy.Error())
+		writeError(w, http.StatusTooManyRequests, busy.Error())
 	case errors.As(err, &invalid):
-		fail(w, http.StatusBadRequest, invalid.Error())
-	case errors.Is(err, account.ErrNoLogin), errors.Is(err, account.ErrWrong):
-		fail(w, http.StatusUnauthorized, err.Error())
-	case errors.Is(err, account.ErrAlike), errors.Is(err, store.ErrAlike):
-		fail(w, http.StatusConflict, account.ErrAlike.Error()+"; choose another")
+		writeError(w, http.StatusBadRequest, invalid.Error())
+	case errors.Is(err, account.ErrNoLogin), errors.Is(err, account.ErrCredentials):
+		writeError(w, http.StatusUnauthorized, err.Error())
+	case errors.Is(err, account.ErrConfusable), errors.Is(err, store.ErrConfusable):
+		writeError(w, http.StatusConflict, account.ErrConfusable.Error()+"; choose another")
 	case errors.Is(err, account.ErrTaken), errors.Is(err, store.ErrTaken):
-		fail(w, http.StatusConflict, account.ErrTaken.Error())
+		writeError(w, http.StatusConflict, account.ErrTaken.Error())
 	case errors.Is(err, store.ErrNotFound):
-		fail(w, http.StatusNotFound, "there is no such room, or you are not in it")
+		writeError(w, http.StatusNotFound, "there is no such room, or you are not in it")
 	case errors.Is(err, store.ErrForbidden):
-		fail(w, http.StatusForbidden, "that is not possible in this room")
+		writeError(w, http.StatusForbidden, "that is not possible in this room")
 	case errors.Is(err, context.Canceled):
-		fail(w, http.StatusServiceUnavailable, "the request has ended") // nobody is there to read it
+		writeError(w, http.StatusServiceUnavailable, "the request has ended") // nobody is there to read it
 	default:
 		c.opts.Logger.Error("the store does not answer", "error", err)
-		fail(w, http.StatusServiceUnavailable, unavailable)
+		writeError(w, http.StatusServiceUnavailable, unavailable)
 	}
 }
 
-// answer encodes before the status is sent: after that nothing could be told any more.
-func answer(w http.ResponseWriter, status int, v any) {
+// writeJSON encodes before the status is sent: after that nothing could be told any more.
+func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := encode(v)
 	if err != nil {
 		panic(err) // all that is told consists of numbers and strings
@@ -214,8 +214,8 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(b, '\n')) // nobody to tell if the client is gone
 }
 
-func fail(w http.ResponseWriter, status int, reason string) {
-	answer(w, status, map[string]string{"error": reason})
+func writeError(w http.ResponseWriter, status int, reason string) {
+	writeJSON(w, status, map[string]string{"error": reason})
 }
 
 // answer has a call answered.
@@ -305,13 +305,13 @@ func (k *call) limit(otherwise, most int64) (int, error) {
 
 func (c *Chat) health(w http.ResponseWriter, _ *http.Request) {
 	s, h := c.server.Stats(), c.hub.Stats()
-	answer(w, http.StatusOK, map[string]any{
-		"status": "ok", "connections": s.Open, "topics": h.Topics, "uncommitted": c.scribe.waiting(), "refused": c.counters.refused.Load(),
+	writeJSON(w, http.StatusOK, map[string]any{
+		"status": "ok", "connections": s.Open, "topics": h.Topics, "uncommitted": c.commits.waiting(), "refused": c.counters.refused.Load(),
 	})
 }
 
 func socketOnly(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
-	fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to it with ws:// or wss://")
+	writeError(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to it with ws:// or wss://")
 }

@@ -31,21 +31,21 @@ type Options struct {
 
 // Chat is a server of rooms. Its methods are safe from any goroutine.
 type Chat struct {
-	opts     Options
-	store    store.Store
-	accounts *account.Accounts
-	server   *wsproto.Server
-	hub      *hub.Hub
-	sessions *session.Endpoint
-	scribe   *scribe
-	limits   Limits
-	rates    rates
-	jobs     *jobs
-	calls    *fair.Gate[int64]      // of the API, to the store
-	entering *fair.Gate[netip.Addr] // handshakes that ask the store, none of which waits for that
-	counters counters
-	ended    endings
-	sweeper  *sweeper
+	opts       Options
+	store      store.Store
+	accounts   *account.Accounts
+	server     *wsproto.Server
+	hub        *hub.Hub
+	sessions   *session.Endpoint
+	commits    *commitLog
+	limits     Limits
+	rates      rates
+	jobs       *jobs
+	calls      *fair.Semaphore[int64]      // of the API, to the store
+	handshakes *fair.Semaphore[netip.Addr] // handshakes that ask the store, none of which waits for that
+	counters   counters
+	ended      endedLogins
+	sweeper    *sweeper
 }
 
 const (
@@ -60,16 +60,16 @@ const (
 	// has been restarted they all come at once.
 	workers    = 64
 	readBuffer = 16 << 10
-	// mostEntering bounds the handshakes that wait for the store at a time: the other
+	// maxHandshakes bounds the handshakes that wait for the store at a time: the other
 	// workers are for those who are connected. Of one address there are half as many.
-	mostEntering, enteringOfAddress = workers / 2, workers / 4
+	maxHandshakes, maxHandshakesPerAddr = workers / 2, workers / 4
 
-	// askers are the goroutines that ask the store whether a user may hear a room; of one
+	// checkers are the goroutines that ask the store whether a user may hear a room; of one
 	// user, and in total, so many questions wait.
-	askers, askedByUser, askedByAll = 8, 512, 1 << 16
-	// callers are the requests of the API that ask the store at a time, of them so many of
+	checkers, maxChecksPerUser, maxChecks = 8, 512, 1 << 16
+	// maxCalls are the requests of the API that ask the store at a time, of them so many of
 	// one user; and so many wait, of one user and in total.
-	callers, callersOfUser, callsOfUser, callsOfAll = 16, 4, 32, 2048
+	maxCalls, maxCallsPerUser, maxWaitingCallsPerUser, maxWaitingCalls = 16, 4, 32, 2048
 )
 
 // counters count what was refused.
@@ -85,9 +85,9 @@ func New(o Options) *Chat {
 	}
 	c := &Chat{
 		opts: o, store: o.Store, accounts: o.Accounts, limits: o.Limits.WithDefaults(),
-		jobs:     newJobs(askers, askedByUser, askedByAll),
-		calls:    fair.NewGate[int64](callers, callersOfUser, callsOfUser, callsOfAll),
-		entering: fair.NewGate[netip.Addr](mostEntering, enteringOfAddress, 0, 0),
+		jobs:       newJobs(checkers, maxChecksPerUser, maxChecks),
+		calls:      fair.NewSemaphore[int64](maxCalls, maxCallsPerUser, maxWaitingCallsPerUser, maxWaitingCalls),
+		handshakes: fair.NewSemaphore[netip.Addr](maxHandshakes, maxHandshakesPerAddr, 0, 0),
 	}
 	c.rates = newRates(c.limits)
 	c.server = &wsproto.Server{
@@ -113,7 +113,7 @@ func New(o Options) *Chat {
 		PublishAsync:    c.publish,
 		Delay:           c.delay,
 	})
-	c.scribe = newScribe(o.Store, c.limits.Uncommitted, c.limits.AllUncommitted, o.Now, c.announce)
+	c.commits = newCommitLog(o.Store, c.limits.Uncommitted, c.limits.AllUncommitted, o.Now, c.announce)
 	c.sweeper = newSweeper(c.sweep)
 	return c
 }
@@ -130,7 +130,7 @@ func (c *Chat) Server() *wsproto.Server { return c.server }
 func (c *Chat) Close() {
 	c.sweeper.close()
 	c.jobs.close()
-	c.scribe.close()
+	c.commits.close()
 }
 
 // accept finds the handler for a WebSocket's path.
@@ -143,8 +143,8 @@ func (c *Chat) accept(r *wsproto.Request) error {
 		r.Handler = echo
 		return nil
 	}
-	if room, ok := roomIn(path, roomsPath); ok {
-		return c.acceptSeat(r, room)
+	if room, ok := parseRoom(path, roomsPath); ok {
+		return c.acceptRoomConn(r, room)
 	}
 	return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket at "+path+": try "+hubPath+" or "+roomsPath+"ID")
 }

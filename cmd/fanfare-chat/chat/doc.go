@@ -3,7 +3,7 @@
 //
 // # Order
 //
-// All that is said goes through one goroutine, the scribe: it takes what waits, has the
+// All that is said goes through one goroutine, the commitLog: it takes what waits, has the
 // store write it in one transaction, publishes the outcomes in the same order, and then
 // answers those who wait. So what a client sees has been stored, all see a room in the
 // order of its revisions, and while one transaction is written, the next gathers: of each
@@ -28,7 +28,7 @@
 //
 // # Locks
 //
-// None is held while the store or the hub is called. scribe.mu and jobs.mu are leaves.
+// None is held while the store or the hub is called. commitLog.mu and jobs.mu are leaves.
 // hub.Disconnect waits for a request of the connection that is under way: so it is called
 // from requests of HTTP and from the sweeper, and never from a hook of package session.
 package chat

@@ -29,12 +29,12 @@ func (s *stuck) Apply(ctx context.Context, changes []store.Change) ([]store.Outc
 	return s.Store.Apply(ctx, changes)
 }
 
-func (s *stuck) Place(ctx context.Context, room, user int64) (store.Place, error) {
+func (s *stuck) Membership(ctx context.Context, room, user int64) (store.Membership, error) {
 	if asked := s.asked.Load(); asked != nil && user == 1 {
 		*asked <- struct{}{}
 		<-s.free
 	}
-	return s.Store.Place(ctx, room, user)
+	return s.Store.Membership(ctx, room, user)
 }
 
 // serveStuck serves a store that can be stuck.
@@ -48,7 +48,7 @@ func serveStuck(t *testing.T, change ...func(*Options)) (*server, *stuck) {
 }
 
 // users returns how many have something to be written.
-func (s *scribe) users() int {
+func (s *commitLog) users() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pending.Owners()
@@ -72,21 +72,21 @@ func TestStoreHoldsNoWorker(t *testing.T) {
 		}
 		flood = append(flood, g)
 	}
-	if !settles(func() bool { return s.chat.scribe.waiting() == s.chat.limits.Uncommitted }) {
-		t.Fatalf("%d wait", s.chat.scribe.waiting())
+	if !settles(func() bool { return s.chat.commits.waiting() == s.chat.limits.Uncommitted }) {
+		t.Fatalf("%d wait", s.chat.commits.waiting())
 	}
 	page := bob.opens()
 	page.gets(`"do":"ping"`)
 	page.subscribes(roomTopic(room))
 	bob.asks("GET", fmt.Sprintf("/api/rooms/%d/messages", room), "", http.StatusOK, nil)
-	seat, _, err := bob.dial(fmt.Sprint(roomsPath, room), nil)
+	bot, _, err := bob.dial(fmt.Sprint(roomsPath, room), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := seat.Write(page.ctx(), websocket.MessageText, []byte("from a bot")); err != nil {
+	if err := bot.Write(page.ctx(), websocket.MessageText, []byte("from a bot")); err != nil {
 		t.Fatal(err)
 	}
-	if !settles(func() bool { return s.chat.scribe.users() == 2 }) { // Bob's, beside Ada's
+	if !settles(func() bool { return s.chat.commits.users() == 2 }) { // Bob's, beside Ada's
 		t.Error("what another user says does not wait beside it")
 	}
 	free()
@@ -124,7 +124,7 @@ func TestSubscribingHoldsNoWorker(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range askers {
+	for range checkers {
 		<-asked
 	}
 	g := bob.opens()
@@ -167,10 +167,10 @@ func TestEnteringHoldsNoWorker(t *testing.T) {
 			}
 		})
 	}
-	for range mostEntering {
+	for range maxHandshakes {
 		<-asked
 	}
-	if !settles(func() bool { return refused.Load() == 2*workers-mostEntering }) {
+	if !settles(func() bool { return refused.Load() == 2*workers-maxHandshakes }) {
 		t.Errorf("%d are refused", refused.Load())
 	}
 	for range 100 {
@@ -183,7 +183,7 @@ func TestEnteringHoldsNoWorker(t *testing.T) {
 	}
 	free()
 	all.Wait()
-	if entered.Load() != mostEntering || s.chat.counters.refused.Load() < refused.Load() {
+	if entered.Load() != maxHandshakes || s.chat.counters.refused.Load() < refused.Load() {
 		t.Errorf("%d entered, %d are counted as refused", entered.Load(), s.chat.counters.refused.Load())
 	}
 }
@@ -200,7 +200,7 @@ func TestRateOfMessages(t *testing.T) {
 	}
 	// As many again as there will be in a second are only slowed down.
 	for range s.chat.limits.Messages {
-		if _, ok := s.chat.rates.messages.Take(ada.id, s.clock.now(), slowest); !ok {
+		if _, ok := s.chat.rates.messages.Take(ada.id, s.clock.now(), maxDelay); !ok {
 			t.Fatal("they are not slowed down first")
 		}
 	}
@@ -215,15 +215,15 @@ func TestRateOfMessages(t *testing.T) {
 	s.clock.advance(1200 * time.Millisecond)
 	pages[1].says(roomTopic(room), "later", "x")
 	s.clock.advance(-200 * time.Millisecond) // so that there are none
-	seat, _, err := ada.dial(fmt.Sprint(roomsPath, room), nil)
+	bot, _, err := ada.dial(fmt.Sprint(roomsPath, room), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := seat.Write(ada.ctx(), websocket.MessageText, []byte("slowly")); err != nil {
+	if err := bot.Write(ada.ctx(), websocket.MessageText, []byte("slowly")); err != nil {
 		t.Fatal(err)
 	}
 	for { // it is said later
-		if _, b, err := seat.Read(ada.ctx()); err != nil {
+		if _, b, err := bot.Read(ada.ctx()); err != nil {
 			t.Fatal(err)
 		} else if strings.Contains(string(b), "slowly") {
 			break
@@ -234,7 +234,7 @@ func TestRateOfMessages(t *testing.T) {
 func TestRateOfRequests(t *testing.T) {
 	s := serve(t)
 	ada, bob := s.signUp("Ada"), s.signUp("Bob")
-	for s.chat.mayAsk(ada.id) == nil {
+	for s.chat.countRequest(ada.id) == nil {
 	}
 	resp, b := ada.request("GET", "/api/me", "", nil)
 	if resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" || !strings.Contains(string(b), "try again in 1 s") {
@@ -254,10 +254,10 @@ func TestCallsAreFair(t *testing.T) {
 	room := ada.makes("General", false)
 	bob.joins(room)
 	path := fmt.Sprintf("/api/rooms/%d/messages", room)
-	asked := make(chan struct{}, 2*callsOfUser)
+	asked := make(chan struct{}, 2*maxWaitingCallsPerUser)
 	st.asked.Store(&asked)
 	var all sync.WaitGroup
-	refused := make(chan bool, callersOfUser+callsOfUser+1)
+	refused := make(chan bool, maxCallsPerUser+maxWaitingCallsPerUser+1)
 	for range cap(refused) {
 		all.Go(func() {
 			resp, b := ada.request("GET", path, "", nil)
@@ -267,16 +267,16 @@ func TestCallsAreFair(t *testing.T) {
 			refused <- resp.StatusCode == 429
 		})
 	}
-	for range callersOfUser {
+	for range maxCallsPerUser {
 		<-asked
 	}
-	if !settles(func() bool { return s.chat.calls.Waiting() == callsOfUser && len(refused) == 1 }) {
+	if !settles(func() bool { return s.chat.calls.Waiting() == maxWaitingCallsPerUser && len(refused) == 1 }) {
 		t.Errorf("%d wait, %d are answered", s.chat.calls.Waiting(), len(refused))
 	}
 	bob.asks("GET", path, "", http.StatusOK, nil)
 	free()
 	all.Wait()
-	if n := len(asked); n > callsOfUser {
+	if n := len(asked); n > maxWaitingCallsPerUser {
 		t.Errorf("%d more were asked", n)
 	}
 }

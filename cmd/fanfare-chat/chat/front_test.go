@@ -77,7 +77,7 @@ func TestLoginAgain(t *testing.T) {
 	ada, bob := s.signUp("Ada"), s.signUp("Bob")
 	page := ada.opens()
 	room := ada.makes("General", false)
-	seat, _, err := ada.dial(fmt.Sprint("/rooms/", room), nil)
+	bot, _, err := ada.dial(fmt.Sprint("/rooms/", room), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestLoginAgain(t *testing.T) {
 	if e := closed(t, page.Conn); e.Code != 3000 {
 		t.Errorf("the page: %+v", e)
 	}
-	if e := closed(t, seat); e.Code != 3000 {
+	if e := closed(t, bot); e.Code != 3000 {
 		t.Errorf("the room's connection: %+v", e)
 	}
 	elsewhere.asks("GET", "/api/me", "", 200, nil)

@@ -45,7 +45,7 @@ func (j *jobs) add(user int64, do func(), refuse func(error)) {
 	}
 	j.mu.Unlock()
 	if was {
-		shed.refuse(fair.ErrTotal)
+		shed.refuse(fair.ErrTotalLimit)
 	}
 	if err != nil {
 		refuse(err)

@@ -40,11 +40,11 @@ type Limits struct {
 }
 
 const (
-	messageBurst = 5  // seconds' worth
-	requestBurst = 20 // seconds' worth
-	slowest      = time.Second
-	slowestSeat  = 30 * time.Second
-	none         = 1 << 40 // of a limit that there is not
+	messageBurst     = 5  // seconds' worth
+	requestBurst     = 20 // seconds' worth
+	maxDelay         = time.Second
+	maxRoomConnDelay = 30 * time.Second
+	unlimited        = 1 << 40 // of a limit that there is not
 )
 
 // WithDefaults returns the limits in force.
@@ -56,21 +56,21 @@ func (l Limits) WithDefaults() Limits {
 		case *p == 0:
 			*p = otherwise
 		case *p < 0:
-			*p = none
+			*p = unlimited
 		}
 	}
 	return l
 }
 
 // rates say how often each user does something.
-type rates struct{ messages, requests *fair.Rate[int64] }
+type rates struct{ messages, requests *fair.Limiter[int64] }
 
 func newRates(l Limits) rates {
-	rate := func(perSecond, seconds int) *fair.Rate[int64] {
-		if perSecond == none {
+	rate := func(perSecond, seconds int) *fair.Limiter[int64] {
+		if perSecond == unlimited {
 			return nil
 		}
-		return fair.NewRate[int64](perSecond*seconds, time.Second/time.Duration(perSecond))
+		return fair.NewLimiter[int64](perSecond*seconds, time.Second/time.Duration(perSecond))
 	}
 	return rates{rate(l.Messages, messageBurst), rate(l.Requests, requestBurst)}
 }
@@ -79,37 +79,37 @@ func newRates(l Limits) rates {
 // waits, and nothing else does. A message that would have to wait longer is refused after
 // that, by publish: so each connection costs the server little, however much it sends.
 func (c *Chat) delay(m *hub.Member, r *wire.Request) time.Duration {
-	v, now := visitorOf(m), c.opts.Now()
+	v, now := identityOf(m), c.opts.Now()
 	rate := c.rates.requests
 	if r.Do == wire.Publish {
 		rate = c.rates.messages
 	}
-	wait, ok := rate.Take(v.id, now, slowest)
+	wait, ok := rate.Take(v.id, now, maxDelay)
 	if v.over = 0; ok {
 		return wait
 	}
 	v.over = wait
-	return slowest
+	return maxDelay
 }
 
-// tooFast says when to try again.
-func (c *Chat) tooFast(wait time.Duration) error {
+// messageRateError says when to try again.
+func (c *Chat) messageRateError(wait time.Duration) error {
 	c.counters.refused.Add(1)
 	return wire.Errorf(wire.Busy, "you send too much: %d messages a second are allowed; try again in %.0f s", c.limits.Messages, max(1, wait.Seconds()))
 }
 
-// mayAsk counts a request of the API.
-func (c *Chat) mayAsk(user int64) error {
+// countRequest counts a request of the API.
+func (c *Chat) countRequest(user int64) error {
 	wait, ok := c.rates.requests.Take(user, c.opts.Now(), 0)
 	if ok {
 		return nil
 	}
 	c.counters.refused.Add(1)
-	return tooMuch(wait)
+	return tooManyRequests(wait)
 }
 
-// tooMuch says when to try again.
-func tooMuch(wait time.Duration) error {
+// tooManyRequests says when to try again.
+func tooManyRequests(wait time.Duration) error {
 	return &busyError{wait, "you ask for too much at a time"}
 }
 
@@ -125,12 +125,12 @@ func (e *busyError) Error() string {
 	return fmt.Sprintf("%s; try again in %d s", e.reason, e.seconds())
 }
 
-// mayAdd reports whether a user, who may be in so many rooms, may be in one more, and a
+// checkRoomLimits reports whether a user, who may be in so many rooms, may be in one more, and a
 // room may have one more member; 0 is a room that does not exist yet. Nothing is added if they
 // are in it. Of two who ask at the same time both may be told so: the limit is not exact.
-func (c *Chat) mayAdd(k *call, room, user int64, rooms int) error {
+func (c *Chat) checkRoomLimits(k *call, room, user int64, rooms int) error {
 	if room > 0 {
-		if _, err := c.store.Place(k.Context(), room, user); !errors.Is(err, store.ErrNotFound) {
+		if _, err := c.store.Membership(k.Context(), room, user); !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}

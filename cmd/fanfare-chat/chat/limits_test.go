@@ -32,7 +32,7 @@ func TestLimitsOfReadme(t *testing.T) {
 	for i := range v.NumField() {
 		l := Limits{}
 		reflect.ValueOf(&l).Elem().Field(i).SetInt(-1)
-		if got := reflect.ValueOf(l.WithDefaults()).Field(i).Int(); got != none {
+		if got := reflect.ValueOf(l.WithDefaults()).Field(i).Int(); got != unlimited {
 			t.Errorf("%s: -1 stands for %d", v.Type().Field(i).Name, got)
 		}
 	}

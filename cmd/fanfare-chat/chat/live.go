@@ -18,8 +18,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// visitor is the Value of a member: whose connection it is, and by which login.
-type visitor struct {
+// identity is the Value of a member: whose connection it is, and by which login.
+type identity struct {
 	id    int64
 	name  string
 	login [32]byte
@@ -29,37 +29,37 @@ type visitor struct {
 	over time.Duration
 }
 
-// visitorOf returns who a member is.
-func visitorOf(m *hub.Member) *visitor { return m.Value().(*visitor) }
+// identityOf returns who a member is.
+func identityOf(m *hub.Member) *identity { return m.Value().(*identity) }
 
-// mayEnter gives a handshake one of the places for those that ask the store, each of which holds
+// admitHandshake gives a handshake one of the places for those that ask the store, each of which holds
 // a worker, until it leaves; or refuses it.
-func (c *Chat) mayEnter(r *wsproto.Request) (leave func(), err error) {
-	if leave, err = c.entering.Try(netpoll.OwnerOf(r.ClientAddr())); err != nil {
-		return nil, c.crowded()
+func (c *Chat) admitHandshake(r *wsproto.Request) (release func(), err error) {
+	if release, err = c.handshakes.TryAcquire(netpoll.OwnerOf(r.ClientAddr())); err != nil {
+		return nil, c.tooManyHandshakes()
 	}
-	return leave, nil
+	return release, nil
 }
 
-// crowded refuses a handshake for which there is no place.
-func (c *Chat) crowded() error {
+// tooManyHandshakes refuses a handshake for which there is no place.
+func (c *Chat) tooManyHandshakes() error {
 	c.counters.refused.Add(1)
 	return &wsproto.Refusal{
 		Status: http.StatusServiceUnavailable, Reason: "too many connect at once; try again in a second", Header: http.Header{"Retry-After": {"1"}},
 	}
 }
 
-// who returns the login of a handshake that has entered, or refuses it.
-func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
-	ctx, cancel := c.brief()
+// authenticate returns the login of a handshake that has entered, or refuses it.
+func (c *Chat) authenticate(r *wsproto.Request) (store.Login, store.User, error) {
+	ctx, cancel := c.storeContext()
 	defer cancel()
-	l, u, err := c.accounts.Who(ctx, account.Visit{
+	l, u, err := c.accounts.Authenticate(ctx, account.Source{
 		Addr: r.ClientAddr(), Secure: r.Secure(), Cookies: strings.Join(r.Header.Values("Cookie"), ";"),
 	})
 	var many *account.TooManyError
 	switch {
 	case errors.As(err, &many):
-		err = c.crowded()
+		err = c.tooManyHandshakes()
 	case errors.Is(err, account.ErrNoLogin):
 		err = wsproto.Refuse(http.StatusUnauthorized, err.Error())
 	case err != nil:
@@ -71,23 +71,23 @@ func (c *Chat) who(r *wsproto.Request) (store.Login, store.User, error) {
 
 // identify is a session's Options.Identify.
 func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
-	leave, err := c.mayEnter(r)
+	release, err := c.admitHandshake(r)
 	if err != nil {
 		return id, err
 	}
-	defer leave()
-	l, u, err := c.who(r)
+	defer release()
+	l, u, err := c.authenticate(r)
 	if err != nil {
 		return id, err
 	}
 	data, err := encode(map[string]string{"name": u.Name})
-	return hub.Identity{User: userName(u.ID), Data: data, Value: &visitor{id: u.ID, name: u.Name, login: l.Hash}}, err
+	return hub.Identity{User: userName(u.ID), Data: data, Value: &identity{id: u.ID, name: u.Name, login: l.Hash}}, err
 }
 
 // authorize is a session's Options.AuthorizeAsync: what a member may do with a topic. The
 // store is asked without holding a worker.
 func (c *Chat) authorize(m *hub.Member, do, topic string, done func(error)) {
-	v := visitorOf(m)
+	v := identityOf(m)
 	if c.ended.has(v.login) {
 		m.To().Close(loggedOut, loggedOutReason)
 		done(wire.Errorf(wire.Forbidden, "%s", loggedOutReason))
@@ -102,7 +102,7 @@ func (c *Chat) authorize(m *hub.Member, do, topic string, done func(error)) {
 	case do == wire.Publish: // which publish sees to
 		done(nil)
 	default:
-		c.jobs.add(v.id, func() { done(c.mayHear(v.id, room)) }, func(err error) { done(c.refusal(err)) })
+		c.jobs.add(v.id, func() { done(c.checkMembership(v.id, room)) }, func(err error) { done(c.wireError(err)) })
 	}
 }
 
@@ -113,22 +113,22 @@ func (c *Chat) subscribed(m *hub.Member, topic string, done func(error)) {
 
 // roomOf returns the room that a topic is about.
 func roomOf(topic string) (room int64, ok bool) {
-	if room, ok = roomIn(topic, roomPrefix); ok {
+	if room, ok = parseRoom(topic, roomPrefix); ok {
 		return room, ok
 	}
-	return roomIn(topic, herePrefix)
+	return parseRoom(topic, herePrefix)
 }
 
-// mayHear reports why somebody may not know what is said in a room.
-func (c *Chat) mayHear(user, room int64) error {
-	ctx, cancel := c.brief()
+// checkMembership reports why somebody may not know what is said in a room.
+func (c *Chat) checkMembership(user, room int64) error {
+	ctx, cancel := c.storeContext()
 	defer cancel()
-	_, err := c.store.Place(ctx, room, user)
-	return c.refusal(err)
+	_, err := c.store.Membership(ctx, room, user)
+	return c.wireError(err)
 }
 
-// refusal is an error of the store as clients of fanfare.v1 are told it.
-func (c *Chat) refusal(err error) error {
+// wireError is an error of the store as clients of fanfare.v1 are told it.
+func (c *Chat) wireError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -138,7 +138,7 @@ func (c *Chat) refusal(err error) error {
 		return wire.Errorf(wire.Forbidden, "that is not allowed")
 	case errors.Is(err, errClosed):
 		return wire.Errorf(wire.Unavailable, "%v", err)
-	case errors.Is(err, fair.ErrOwner), errors.Is(err, fair.ErrTotal):
+	case errors.Is(err, fair.ErrOwnerLimit), errors.Is(err, fair.ErrTotalLimit):
 		c.counters.refused.Add(1)
 		return wire.Errorf(wire.Busy, "%v; try again in a second", err)
 	}
@@ -186,8 +186,8 @@ func parseRequest(data []byte) (q request, err error) {
 
 // publish is a session's Options.PublishAsync: done is called when the store has it.
 func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
-	if over := visitorOf(m).over; over > 0 {
-		done(hub.Receipt{}, c.tooFast(over))
+	if over := identityOf(m).over; over > 0 {
+		done(hub.Receipt{}, c.messageRateError(over))
 		return
 	}
 	q, err := parseRequest(r.Data)
@@ -195,11 +195,11 @@ func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, er
 		done(hub.Receipt{}, err)
 		return
 	}
-	if _, ok := roomIn(r.Topic, herePrefix); ok {
+	if _, ok := parseRoom(r.Topic, herePrefix); ok {
 		done(c.typing(m, r.Topic, q))
 		return
 	}
-	room, ok := roomIn(r.Topic, roomPrefix)
+	room, ok := parseRoom(r.Topic, roomPrefix)
 	if !ok {
 		done(hub.Receipt{}, wire.Errorf(wire.Forbidden, "%q is no room", r.Topic))
 		return
@@ -209,13 +209,13 @@ func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, er
 		done(hub.Receipt{}, err)
 		return
 	}
-	change.Room, change.User = room, visitorOf(m).id
-	c.scribe.write(change, func(w written) {
-		if errors.Is(w.Err, store.ErrNotFound) && change.Act != store.Send {
+	change.Room, change.User = room, identityOf(m).id
+	c.commits.write(change, func(w commitResult) {
+		if errors.Is(w.Err, store.ErrNotFound) && change.Op != store.Send {
 			done(w.receipt, wire.Errorf(wire.Forbidden, "there is no such message, or it has been deleted"))
 			return
 		}
-		done(w.receipt, c.refusal(w.Err))
+		done(w.receipt, c.wireError(w.Err))
 	})
 }
 
@@ -238,12 +238,12 @@ func (q *request) change() (ch store.Change, err error) {
 	case q.Typing != nil:
 		err = errors.New(`"typing" is for ` + herePrefix + "ID")
 	case q.ID != nil && q.Text != nil && q.Edit == nil && q.Delete == nil:
-		ch = store.Change{Act: store.Send, Client: *q.ID, Text: text}
+		ch = store.Change{Op: store.Send, ClientID: *q.ID, Text: text}
 		err = checkClient(*q.ID)
 	case q.Edit != nil && q.Text != nil && q.ID == nil && q.Delete == nil:
-		ch = store.Change{Act: store.Edit, Number: *q.Edit, Text: text}
+		ch = store.Change{Op: store.Edit, Number: *q.Edit, Text: text}
 	case q.Delete != nil && q.Text == nil && q.ID == nil && q.Edit == nil:
-		ch = store.Change{Act: store.Delete, Number: *q.Delete}
+		ch = store.Change{Op: store.Delete, Number: *q.Delete}
 	default:
 		err = errors.New(`the data must have "id" and "text", or "edit" and "text", or "delete"`)
 	}
@@ -262,19 +262,19 @@ func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, erro
 	case m.Subscription(topic) == nil:
 		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "you are not there: subscribe to %s first", topic)
 	}
-	v := visitorOf(m)
+	v := identityOf(m)
 	type typist struct {
 		personJSON
 		On bool `json:"on"`
 	}
-	msg := notice(map[string]typist{"typing": {personJSON{ID: v.id, Name: v.name}, *q.Typing}})
+	msg := jsonMessage(map[string]typist{"typing": {personJSON{ID: v.id, Name: v.name}, *q.Typing}})
 	msg.Except = m
 	return c.hub.Publish(topic, msg)
 }
 
 // announce publishes a message that is new, or has changed.
 func (c *Chat) announce(m *store.Message) hub.Receipt {
-	return c.send(roomTopic(m.Room), notice(map[string]messageJSON{"message": sayMessage(*m)}))
+	return c.send(roomTopic(m.Room), jsonMessage(map[string]messageJSON{"message": newMessageJSON(*m)}))
 }
 
 // send publishes to a topic. It can fail only if the topic would begin, and there is no

@@ -113,7 +113,7 @@ func TestOnlyMembers(t *testing.T) {
 	eve.fails(`"do":"publish","topic":"@`+userName(ada.person.id)+`","data":{"rooms":true}`, wire.Forbidden)
 	eve.fails(`"do":"subscribe","topic":"@`+userName(ada.person.id)+`"`, wire.Forbidden)
 	if _, resp, err := eve.dial(fmt.Sprintf("/rooms/%d", room), nil); err == nil || resp.StatusCode != http.StatusForbidden {
-		t.Errorf("a seat in it: %v %v", resp, err)
+		t.Errorf("a bot in it: %v %v", resp, err)
 	}
 	nobody := &person{server: s}
 	for _, path := range []string{hubPath, fmt.Sprintf("/rooms/%d", room)} {
@@ -159,10 +159,10 @@ func TestHere(t *testing.T) {
 	}
 }
 
-// Who leaves hears nothing any more, neither at a page nor at a seat.
+// Who leaves hears nothing any more, neither at a page nor at a roomConn.
 func TestLeave(t *testing.T) {
 	room, topic, ada, bob := two(serve(t))
-	seat, _, err := bob.dial(fmt.Sprintf("/rooms/%d", room), nil)
+	bot, _, err := bob.dial(fmt.Sprintf("/rooms/%d", room), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,8 +175,8 @@ func TestLeave(t *testing.T) {
 		}
 	}
 	bob.notices()
-	if e := closed(t, seat); e.Code != websocket.StatusCode(removed) {
-		t.Errorf("the seat is closed with %v", e)
+	if e := closed(t, bot); e.Code != websocket.StatusCode(removed) {
+		t.Errorf("the bot is closed with %v", e)
 	}
 	ada.says(topic, "1", "is he gone?")
 	ada.hears(topic)
@@ -225,8 +225,8 @@ func (g *gate) once(f func()) {
 	g.then = f
 }
 
-func (g *gate) Place(ctx context.Context, room, user int64) (store.Place, error) {
-	p, err := g.Store.Place(ctx, room, user)
+func (g *gate) Membership(ctx context.Context, room, user int64) (store.Membership, error) {
+	p, err := g.Store.Membership(ctx, room, user)
 	g.mu.Lock()
 	f := g.then
 	g.then = nil
@@ -245,7 +245,7 @@ func TestLogOutEverywhere(t *testing.T) {
 	again := s.logIn("Ada").opens() // another session of hers stays
 	again.subscribes(topic)
 	path := fmt.Sprintf("/rooms/%d", room)
-	seat, _, err := ada.dial(path, nil)
+	bot, _, err := ada.dial(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestLogOutEverywhere(t *testing.T) {
 	}
 	second, third := ada.person.opens(), ada.person.opens()
 	ada.asks("POST", "/api/logout", "", http.StatusNoContent, nil)
-	for i, c := range []*websocket.Conn{ada.Conn, second.Conn, third.Conn, seat} {
+	for i, c := range []*websocket.Conn{ada.Conn, second.Conn, third.Conn, bot} {
 		if e := closed(t, c); e.Code != 3000 || e.Reason != "logged out" {
 			t.Errorf("connection %d is closed with %v", i, e)
 		}
@@ -276,14 +276,14 @@ func TestLogOutEverywhere(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	s := serve(t)
 	room, _, ada, bob := two(s)
-	seat, _, err := ada.dial(fmt.Sprintf("/rooms/%d", room), nil)
+	bot, _, err := ada.dial(fmt.Sprintf("/rooms/%d", room), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.clock.advance(31 * 24 * 3600e9)
 	late := s.logIn("Bob").opens()
 	s.chat.sweep(context.Background())
-	for _, c := range []*websocket.Conn{ada.Conn, bob.Conn, seat} {
+	for _, c := range []*websocket.Conn{ada.Conn, bob.Conn, bot} {
 		if e := closed(t, c); e.Code != 3000 {
 			t.Errorf("closed with %v", e)
 		}
@@ -294,11 +294,11 @@ func TestExpiry(t *testing.T) {
 func TestSeat(t *testing.T) {
 	s := serve(t)
 	room, topic, ada, bob := two(s)
-	seat, _, err := bob.dial(fmt.Sprintf("/rooms/%d", room), nil)
+	bot, _, err := bob.dial(fmt.Sprintf("/rooms/%d", room), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := seat.Write(s.ctx(), websocket.MessageText, []byte("from a bot")); err != nil {
+	if err := bot.Write(s.ctx(), websocket.MessageText, []byte("from a bot")); err != nil {
 		t.Fatal(err)
 	}
 	m := ada.hears(topic)
@@ -306,13 +306,13 @@ func TestSeat(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	want, _ := encode(map[string]messageJSON{"message": m})
-	if typ, b, err := seat.Read(s.ctx()); err != nil || typ != websocket.MessageText || string(b) != string(want) {
+	if typ, b, err := bot.Read(s.ctx()); err != nil || typ != websocket.MessageText || string(b) != string(want) {
 		t.Errorf("%v %s %v, want %s", typ, b, err, want)
 	}
-	if err := seat.Write(s.ctx(), websocket.MessageBinary, []byte("x")); err != nil {
+	if err := bot.Write(s.ctx(), websocket.MessageBinary, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	if e := closed(t, seat); e.Code != websocket.StatusUnsupportedData {
+	if e := closed(t, bot); e.Code != websocket.StatusUnsupportedData {
 		t.Errorf("%v", e)
 	}
 }

@@ -17,39 +17,39 @@ func (k *call) answerMessages(list []store.Message, more bool, err error) error 
 	if err != nil {
 		return err
 	}
-	return k.answer(http.StatusOK, map[string]any{"messages": all(list, sayMessage), "more": more})
+	return k.answer(http.StatusOK, map[string]any{"messages": mapSlice(list, newMessageJSON), "more": more})
 }
 
-// span returns what a request for messages says: the caller's room, a number, a limit.
-func (c *Chat) span(k *call, name string, otherwise, most int64) (room, n int64, limit int, err error) {
+// pageParams returns what a request for messages says: the caller's room, a number, a limit.
+func (c *Chat) pageParams(k *call, name string, otherwise, most int64) (room, n int64, limit int, err error) {
 	if n, err = k.number(name, 0); err != nil {
 		return 0, 0, 0, err
 	}
 	if limit, err = k.limit(otherwise, most); err != nil {
 		return 0, 0, 0, err
 	}
-	room, err = c.myRoom(k)
+	room, err = c.memberRoom(k)
 	return room, n, limit, err
 }
 
 func (c *Chat) messages(k *call) error {
-	room, before, limit, err := c.span(k, "before", pageSize, mostPage)
+	room, before, limit, err := c.pageParams(k, "before", pageSize, mostPage)
 	if err != nil {
 		return err
 	}
-	return k.answerMessages(c.store.Before(k.Context(), room, before, limit))
+	return k.answerMessages(c.store.MessagesBefore(k.Context(), room, before, limit))
 }
 
 func (c *Chat) changes(k *call) error {
-	room, after, limit, err := c.span(k, "after", changesSize, mostAll)
+	room, after, limit, err := c.pageParams(k, "after", changesSize, mostAll)
 	if err != nil {
 		return err
 	}
-	return k.answerMessages(c.store.Changed(k.Context(), room, after, limit))
+	return k.answerMessages(c.store.MessagesChangedAfter(k.Context(), room, after, limit))
 }
 
 func (c *Chat) search(k *call) error {
-	room, below, limit, err := c.span(k, "below", pageSize, mostPage)
+	room, below, limit, err := c.pageParams(k, "below", pageSize, mostPage)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,6 @@ func (c *Chat) read(k *call) error {
 	if err != nil {
 		return err
 	}
-	c.tell(k.user.ID, map[string]any{"read": map[string]int64{"room": room, "number": read}})
+	c.notifyUser(k.user.ID, map[string]any{"read": map[string]int64{"room": room, "number": read}})
 	return k.done()
 }

@@ -24,7 +24,7 @@ func (c *Chat) changePassword(k *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.endLogins(context.WithoutCancel(k.Context()), ended); err != nil {
+	if err := c.closeLogins(context.WithoutCancel(k.Context()), ended); err != nil {
 		return err
 	}
 	return k.done()

@@ -15,10 +15,10 @@ type credentials struct {
 	Password string `json:"password"`
 }
 
-// enter signs up or logs in. The logins that end by it end in the store first: their
+// enter reactionSigns up or logs in. The logins that end by it end in the store first: their
 // connections go on as nobody's otherwise.
 func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
-	enter func(ctx context.Context, from account.Visit, name, password string) (account.Entry, error),
+	enter func(ctx context.Context, from account.Source, name, password string) (account.NewLogin, error),
 ) error {
 	body, err := readBody(w, r)
 	if err != nil {
@@ -30,23 +30,23 @@ func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 	}
 	v := c.visit(r)
 	e, err := enter(r.Context(), v, q.Name, q.Password)
-	if ending := c.endLogins(context.WithoutCancel(r.Context()), e.Ended); err == nil {
+	if ending := c.closeLogins(context.WithoutCancel(r.Context()), e.Ended); err == nil {
 		err = ending
 	}
 	if err != nil {
 		return err
 	}
 	http.SetCookie(w, account.Cookie(e.Token, v.Secure))
-	answer(w, status, map[string]userJSON{"user": sayUser(e.User)})
+	writeJSON(w, status, map[string]userJSON{"user": newUserJSON(e.User)})
 	return nil
 }
 
 func (c *Chat) signUp(w http.ResponseWriter, r *http.Request) {
-	c.failed(w, c.enter(w, r, http.StatusCreated, c.accounts.SignUp))
+	c.writeFailure(w, c.enter(w, r, http.StatusCreated, c.accounts.SignUp))
 }
 
 func (c *Chat) logIn(w http.ResponseWriter, r *http.Request) {
-	c.failed(w, c.enter(w, r, http.StatusOK, c.accounts.LogIn))
+	c.writeFailure(w, c.enter(w, r, http.StatusOK, c.accounts.LogIn))
 }
 
 // logOut goes on if the client does not wait for it: half of it would leave connections
@@ -56,23 +56,23 @@ func (c *Chat) logOut(k *call) error {
 	if err := c.accounts.LogOut(ctx, k.login.Hash); err != nil {
 		return err
 	}
-	http.SetCookie(k.w, account.NoCookie(c.visit(k.Request).Secure))
-	if err := c.endLogin(ctx, k.user.ID, k.login.Hash); err != nil {
+	http.SetCookie(k.w, account.ExpiredCookie(c.visit(k.Request).Secure))
+	if err := c.closeLogin(ctx, k.user.ID, k.login.Hash); err != nil {
 		return err
 	}
 	return k.done()
 }
 
 func (c *Chat) me(k *call) error {
-	places, err := c.store.Places(k.Context(), k.user.ID)
+	places, err := c.store.Memberships(k.Context(), k.user.ID)
 	if err != nil {
 		return err
 	}
-	return k.answer(http.StatusOK, map[string]any{"user": sayUser(k.user), "rooms": all(places, sayPlace)})
+	return k.answer(http.StatusOK, map[string]any{"user": newUserJSON(k.user), "rooms": mapSlice(places, newRoomJSON)})
 }
 
-// named returns the user whom the request's body names.
-func (c *Chat) named(k *call) (store.User, error) {
+// namedUser returns the user whom the request's body names.
+func (c *Chat) namedUser(k *call) (store.User, error) {
 	var q struct {
 		Name string `json:"name"`
 	}

@@ -8,22 +8,22 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// signs are what can be put on a message. They are few, so that nobody says in signs what
+// reactionSigns are what can be put on a message. They are few, so that nobody says in reactionSigns what
 // is no message.
-var signs = []string{"👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "🙏"}
+var reactionSigns = []string{"👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "🙏"}
 
 // reaction returns what a request with "react" or "unreact" wants to be done.
 func (q *request) reaction() (store.Change, error) {
-	ch := store.Change{Act: store.React}
+	ch := store.Change{Op: store.React}
 	number := q.React
 	if number == nil {
-		ch.Act, number = store.Unreact, q.Unreact
+		ch.Op, number = store.Unreact, q.Unreact
 	}
 	switch {
 	case number == nil || q.React != nil && q.Unreact != nil || q.Sign == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil || q.Typing != nil:
 		return ch, wire.Errorf(wire.BadRequest, `the data must be {"react":NUMBER,"sign":SIGN} or {"unreact":NUMBER,"sign":SIGN}`)
-	case !slices.Contains(signs, *q.Sign):
-		return ch, wire.Errorf(wire.BadRequest, "%q is no sign; there are %s", *q.Sign, strings.Join(signs, " "))
+	case !slices.Contains(reactionSigns, *q.Sign):
+		return ch, wire.Errorf(wire.BadRequest, "%q is no sign; there are %s", *q.Sign, strings.Join(reactionSigns, " "))
 	}
 	ch.Number, ch.Text = *number, *q.Sign
 	return ch, nil
@@ -35,4 +35,4 @@ type reactionJSON struct {
 	By   []int64 `json:"by"` // users
 }
 
-func sayReaction(r store.Reaction) reactionJSON { return reactionJSON{r.Sign, r.By} }
+func newReactionJSON(r store.Reaction) reactionJSON { return reactionJSON{r.Sign, r.By} }

@@ -26,13 +26,13 @@ func (c *Chat) openRooms(k *call) error {
 	if err != nil {
 		return err
 	}
-	return k.answer(http.StatusOK, map[string]any{"more": more, "rooms": all(list, func(r store.Room) personJSON {
+	return k.answer(http.StatusOK, map[string]any{"more": more, "rooms": mapSlice(list, func(r store.Room) personJSON {
 		return personJSON{ID: r.ID, Name: r.Name, Key: r.Key}
 	})})
 }
 
 func (c *Chat) members(k *call) error {
-	room, err := c.myRoom(k)
+	room, err := c.memberRoom(k)
 	if err != nil {
 		return err
 	}
@@ -44,26 +44,26 @@ func (c *Chat) members(k *call) error {
 	if err != nil {
 		return err
 	}
-	return k.answer(http.StatusOK, map[string]any{"more": more, "members": all(list, func(u store.User) personJSON {
+	return k.answer(http.StatusOK, map[string]any{"more": more, "members": mapSlice(list, func(u store.User) personJSON {
 		return personJSON{ID: u.ID, Name: u.Name, Key: u.Key}
 	})})
 }
 
-// myRoom returns the room that the path names, if the caller is in it.
-func (c *Chat) myRoom(k *call) (room int64, err error) {
+// memberRoom returns the room that the path names, if the caller is in it.
+func (c *Chat) memberRoom(k *call) (room int64, err error) {
 	if room, err = k.room(); err == nil {
-		_, err = c.store.Place(k.Context(), room, k.user.ID)
+		_, err = c.store.Membership(k.Context(), room, k.user.ID)
 	}
 	return room, err
 }
 
 // answerRoom answers with a room of the caller's.
 func (c *Chat) answerRoom(k *call, status int, room int64) error {
-	p, err := c.store.Place(k.Context(), room, k.user.ID)
+	p, err := c.store.Membership(k.Context(), room, k.user.ID)
 	if err != nil {
 		return err
 	}
-	return k.answer(status, sayPlace(p))
+	return k.answer(status, newRoomJSON(p))
 }
 
 func (c *Chat) addRoom(k *call) error {
@@ -78,7 +78,7 @@ func (c *Chat) addRoom(k *call) error {
 	if err != nil {
 		return &account.InvalidError{Reason: err}
 	}
-	if err := c.mayAdd(k, 0, k.user.ID, c.limits.Rooms); err != nil {
+	if err := c.checkRoomLimits(k, 0, k.user.ID, c.limits.Rooms); err != nil {
 		return err
 	}
 	kind := store.Open
@@ -89,7 +89,7 @@ func (c *Chat) addRoom(k *call) error {
 	if err != nil {
 		return err
 	}
-	c.tellRooms(k.user.ID)
+	c.notifyRoomsChanged(k.user.ID)
 	return c.answerRoom(k, http.StatusCreated, r.ID)
 }
 
@@ -98,7 +98,7 @@ func (c *Chat) join(k *call) error {
 	if err != nil {
 		return err
 	}
-	if err := c.mayAdd(k, room, k.user.ID, c.limits.Rooms); err != nil {
+	if err := c.checkRoomLimits(k, room, k.user.ID, c.limits.Rooms); err != nil {
 		return err
 	}
 	p, err := c.store.Join(k.Context(), room, k.user.ID)
@@ -108,8 +108,8 @@ func (c *Chat) join(k *call) error {
 	if err != nil {
 		return err
 	}
-	c.tellRooms(k.user.ID)
-	return k.answer(http.StatusOK, sayPlace(p))
+	c.notifyRoomsChanged(k.user.ID)
+	return k.answer(http.StatusOK, newRoomJSON(p))
 }
 
 func (c *Chat) leaveRoom(k *call) error {
@@ -124,15 +124,15 @@ func (c *Chat) leaveRoom(k *call) error {
 }
 
 func (c *Chat) invite(k *call) error {
-	room, err := c.myRoom(k)
+	room, err := c.memberRoom(k)
 	if err != nil {
 		return err
 	}
-	u, err := c.named(k)
+	u, err := c.namedUser(k)
 	if err != nil {
 		return err
 	}
-	if err := c.mayAdd(k, room, u.ID, 2*c.limits.Rooms); err != nil {
+	if err := c.checkRoomLimits(k, room, u.ID, 2*c.limits.Rooms); err != nil {
 		return err
 	}
 	added, err := c.store.Invite(k.Context(), room, k.user.ID, u.ID)
@@ -140,33 +140,33 @@ func (c *Chat) invite(k *call) error {
 		return err
 	}
 	if added {
-		c.tellRooms(u.ID)
+		c.notifyRoomsChanged(u.ID)
 	}
 	return k.done()
 }
 
-// mayTalk reports whether the caller and another user may have a room of two, or have it.
-func (c *Chat) mayTalk(k *call, other int64) error {
+// checkDirectLimits reports whether the caller and another user may have a room of two, or have it.
+func (c *Chat) checkDirectLimits(k *call, other int64) error {
 	var full error
 	for _, user := range []int64{k.user.ID, other} {
-		full = cmp.Or(full, c.mayAdd(k, 0, user, 2*c.limits.Rooms))
+		full = cmp.Or(full, c.checkRoomLimits(k, 0, user, 2*c.limits.Rooms))
 	}
 	if full == nil {
 		return nil
 	}
-	places, err := c.store.Places(k.Context(), k.user.ID)
-	if slices.ContainsFunc(places, func(p store.Place) bool { return p.Kind == store.Direct && p.With.ID == other }) {
+	places, err := c.store.Memberships(k.Context(), k.user.ID)
+	if slices.ContainsFunc(places, func(p store.Membership) bool { return p.Kind == store.Direct && p.With.ID == other }) {
 		return nil
 	}
 	return cmp.Or(err, full)
 }
 
 func (c *Chat) direct(k *call) error {
-	u, err := c.named(k)
+	u, err := c.namedUser(k)
 	if err != nil {
 		return err
 	}
-	if err := c.mayTalk(k, u.ID); err != nil {
+	if err := c.checkDirectLimits(k, u.ID); err != nil {
 		return err
 	}
 	r, made, err := c.store.DirectRoom(k.Context(), k.user.ID, u.ID, c.opts.Now())
@@ -176,9 +176,9 @@ func (c *Chat) direct(k *call) error {
 	status := http.StatusOK
 	if made {
 		status = http.StatusCreated
-		c.tellRooms(k.user.ID)
+		c.notifyRoomsChanged(k.user.ID)
 		if u.ID != k.user.ID {
-			c.tellRooms(u.ID)
+			c.notifyRoomsChanged(u.ID)
 		}
 	}
 	return c.answerRoom(k, status, r.ID)

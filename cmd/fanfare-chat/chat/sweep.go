@@ -12,7 +12,7 @@ const sweepEvery = time.Minute
 // sweep ends the logins whose time has come.
 func (c *Chat) sweep(ctx context.Context) {
 	expired, err := c.accounts.Expire(ctx)
-	if err = errors.Join(err, c.endLogins(ctx, expired)); err != nil && ctx.Err() == nil {
+	if err = errors.Join(err, c.closeLogins(ctx, expired)); err != nil && ctx.Err() == nil {
 		c.opts.Logger.Error("logins that have expired cannot be ended", "error", err)
 	}
 }
@@ -48,7 +48,7 @@ func (s *sweeper) close() {
 	<-s.done
 }
 
-// brief bounds what a WebSocket's handler waits for the store.
-func (c *Chat) brief() (context.Context, context.CancelFunc) {
+// storeContext bounds what a WebSocket's handler waits for the store.
+func (c *Chat) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), writeTime)
 }

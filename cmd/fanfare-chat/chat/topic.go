@@ -26,8 +26,8 @@ func userName(user int64) string { return "u" + number(user) }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
 
-// roomIn returns the room whose number follows the prefix.
-func roomIn(s, prefix string) (room int64, ok bool) {
+// parseRoom returns the room whose number follows the prefix.
+func parseRoom(s, prefix string) (room int64, ok bool) {
 	digits, ok := strings.CutPrefix(s, prefix)
 	if !ok {
 		return 0, false
@@ -55,8 +55,8 @@ func topicOptions(name string) *hub.TopicOptions {
 	return nil
 }
 
-// notice is something that is published as JSON.
-func notice(v any) hub.Message {
+// jsonMessage is something that is published as JSON.
+func jsonMessage(v any) hub.Message {
 	b, err := encode(v)
 	if err != nil {
 		panic(err) // all that is told consists of numbers and strings
@@ -73,10 +73,10 @@ func encode(v any) ([]byte, error) {
 	return []byte(strings.TrimSuffix(b.String(), "\n")), err
 }
 
-// tell sends something to all connections of a user.
-func (c *Chat) tell(user int64, v any) {
-	c.send(hub.UserTopic(userName(user)), notice(v))
+// notifyUser sends something to all connections of a user.
+func (c *Chat) notifyUser(user int64, v any) {
+	c.send(hub.UserTopic(userName(user)), jsonMessage(v))
 }
 
-// tellRooms has all pages of a user look at their list of rooms anew.
-func (c *Chat) tellRooms(user int64) { c.tell(user, map[string]bool{"rooms": true}) }
+// notifyRoomsChanged has all pages of a user look at their list of rooms anew.
+func (c *Chat) notifyRoomsChanged(user int64) { c.notifyUser(user, map[string]bool{"rooms": true}) }

@@ -46,7 +46,7 @@ func TestQueueLimits(t *testing.T) {
 	for i := range 3 {
 		_, _, _ = q.Push("a", i)
 	}
-	if _, _, err := q.Push("a", 3); !errors.Is(err, ErrOwner) {
+	if _, _, err := q.Push("a", 3); !errors.Is(err, ErrOwnerLimit) {
 		t.Errorf("more than an owner may have: %v", err)
 	}
 	_, _, _ = q.Push("b", 0)
@@ -54,7 +54,7 @@ func TestQueueLimits(t *testing.T) {
 	if shed, was, err := q.Push("d", 0); shed != 2 || !was || err != nil {
 		t.Errorf("the newest of the heaviest ought to go: %d %v %v", shed, was, err)
 	}
-	if _, was, err := q.Push("b", 1); was || !errors.Is(err, ErrTotal) {
+	if _, was, err := q.Push("b", 1); was || !errors.Is(err, ErrTotalLimit) {
 		t.Errorf("who would be as heavy is to be refused: %v %v", was, err)
 	}
 	if got := popAll(q); got != "a0 b0 c0 d0 a1 " {
@@ -90,18 +90,18 @@ func TestQueuePassesAndRemoves(t *testing.T) {
 // Who floods a gate delays others by one turn.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := NewGate[string](2, 1, 8, 16)
+		g := NewSemaphore[string](2, 1, 8, 16)
 		var order []string
 		leaves := make(chan func(), 20)
 		enter := func(k string) {
 			go func() {
-				leave, err := g.Enter(t.Context(), k)
+				release, err := g.Acquire(t.Context(), k)
 				if err != nil {
 					order = append(order, k+" refused")
 					return
 				}
 				order = append(order, k)
-				leaves <- leave
+				leaves <- release
 			}()
 			synctest.Wait()
 		}
@@ -126,23 +126,23 @@ func TestGate(t *testing.T) {
 }
 
 func TestGateGivesUp(t *testing.T) {
-	g := NewGate[int](1, 1, 1, 2)
-	leave, err := g.Enter(t.Context(), 1)
+	g := NewSemaphore[int](1, 1, 1, 2)
+	release, err := g.Acquire(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("gone")
 	cancel(why)
-	if _, err := g.Enter(ctx, 2); !errors.Is(err, why) || g.Waiting() != 0 {
+	if _, err := g.Acquire(ctx, 2); !errors.Is(err, why) || g.Waiting() != 0 {
 		t.Errorf("%v, %d wait", err, g.Waiting())
 	}
-	leave()
-	leave() // once more is of no effect
-	if leave, err = g.Enter(t.Context(), 2); err != nil {
+	release()
+	release() // once more is of no effect
+	if release, err = g.Acquire(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
-	leave()
+	release()
 	if g.free != 1 {
 		t.Errorf("%d places are free", g.free)
 	}
@@ -150,27 +150,27 @@ func TestGateGivesUp(t *testing.T) {
 
 // One who cannot wait has a place at once, or none.
 func TestGateTry(t *testing.T) {
-	g := NewGate[int](3, 2, 0, 0)
+	g := NewSemaphore[int](3, 2, 0, 0)
 	var leaves []func()
 	for _, c := range []struct {
 		owner int
 		want  error
-	}{{1, nil}, {1, nil}, {1, ErrOwner}, {2, nil}, {3, ErrTotal}} {
-		leave, err := g.Try(c.owner)
+	}{{1, nil}, {1, nil}, {1, ErrOwnerLimit}, {2, nil}, {3, ErrTotalLimit}} {
+		release, err := g.TryAcquire(c.owner)
 		if err != c.want {
 			t.Fatalf("%d: %v, want %v", c.owner, err, c.want)
 		}
-		leaves = append(leaves, leave)
+		leaves = append(leaves, release)
 	}
 	leaves[0]()
 	leaves[0]() // once more is of no effect
-	if _, err := g.Try(3); err != nil || g.free != 0 {
+	if _, err := g.TryAcquire(3); err != nil || g.free != 0 {
 		t.Errorf("%v; %d places are free", err, g.free)
 	}
 }
 
 func TestRate(t *testing.T) {
-	r := NewRate[int](3, time.Second)
+	r := NewLimiter[int](3, time.Second)
 	now := time.UnixMilli(1000)
 	take := func(k int, most time.Duration) string {
 		before := r.Wait(k, now)
@@ -203,14 +203,14 @@ func TestRate(t *testing.T) {
 	if now = now.Add(1300 * time.Millisecond); take(1, 0) != "0s true" || take(1, 0) != "1s false" {
 		t.Error("after 2 s it has one more")
 	}
-	r.Forgive(1)
+	r.Reset(1)
 	if take(1, 0) != "0s true" {
 		t.Error("it is not forgiven")
 	}
 }
 
 func TestNoRate(t *testing.T) {
-	var r *Rate[int]
+	var r *Limiter[int]
 	if wait, ok := r.Take(1, time.Now(), 0); wait != 0 || !ok || r.Wait(1, time.Now()) != 0 {
 		t.Errorf("%v %v", wait, ok)
 	}
@@ -218,15 +218,15 @@ func TestNoRate(t *testing.T) {
 
 // The memory of a rate is bounded, and who has used much is not forgotten for others.
 func TestRateForgets(t *testing.T) {
-	r := NewRate[int](3, time.Second)
+	r := NewLimiter[int](3, time.Second)
 	now := time.UnixMilli(1000)
 	for range 3 {
 		r.Take(-1, now, 0)
 	}
-	for i := range 3 * MaxCounted {
+	for i := range 3 * MaxOwners {
 		r.Take(i, now, 0)
 	}
-	if n := r.Counted(); n > MaxCounted {
+	if n := r.Owners(); n > MaxOwners {
 		t.Errorf("%d are counted", n)
 	}
 	if _, ok := r.Take(-1, now, 0); ok {

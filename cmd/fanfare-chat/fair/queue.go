@@ -2,10 +2,10 @@ package fair
 
 import "errors"
 
-// Errors of a Queue, and of a Gate.
+// Errors of a Queue, and of a Semaphore.
 var (
-	ErrOwner = errors.New("too much of the same owner waits already")
-	ErrTotal = errors.New("too much waits already")
+	ErrOwnerLimit = errors.New("too much of the same owner waits already")
+	ErrTotalLimit = errors.New("too much waits already")
 )
 
 // Queue holds values of owners, and gives them back in turns: the oldest of one owner, then
@@ -13,40 +13,40 @@ var (
 type Queue[K comparable, V any] struct {
 	perOwner, total int
 	size            int
-	lines           map[K]*line[K, V]
-	next            *line[K, V] // whose turn it is, in a ring; nil if the queue is empty
+	flows           map[K]*flow[K, V]
+	next            *flow[K, V] // whose turn it is, in a ring; nil if the queue is empty
 }
 
-// line is what one owner has in the queue: at least one value.
-type line[K comparable, V any] struct {
-	owner          K
-	values         []V
-	before, behind *line[K, V]
+// flow is what one owner has in the queue: at least one value.
+type flow[K comparable, V any] struct {
+	owner      K
+	values     []V
+	prev, next *flow[K, V]
 }
 
 // NewQueue returns a queue for as many values of each owner, and in total.
 func NewQueue[K comparable, V any](perOwner, total int) *Queue[K, V] {
-	return &Queue[K, V]{perOwner: perOwner, total: total, lines: make(map[K]*line[K, V])}
+	return &Queue[K, V]{perOwner: perOwner, total: total, flows: make(map[K]*flow[K, V])}
 }
 
 // Len returns how many values there are.
 func (q *Queue[K, V]) Len() int { return q.size }
 
 // Owners returns how many owners have values.
-func (q *Queue[K, V]) Owners() int { return len(q.lines) }
+func (q *Queue[K, V]) Owners() int { return len(q.flows) }
 
-// Push adds a value. The error is ErrOwner or ErrTotal. In a full queue the owner with the
+// Push adds a value. The error is ErrOwnerLimit or ErrTotalLimit. In a full queue the owner with the
 // most loses the newest value of theirs, unless it is no more than the one who pushes has:
 // then shed is that value, and was is true.
 func (q *Queue[K, V]) Push(k K, v V) (shed V, was bool, err error) {
-	l := q.lines[k]
+	l := q.flows[k]
 	if l != nil && len(l.values) >= q.perOwner {
-		return shed, false, ErrOwner
+		return shed, false, ErrOwnerLimit
 	}
 	if q.size >= q.total {
 		heaviest := q.heaviest()
 		if heaviest == nil || l == nil && len(heaviest.values) < 2 || l != nil && len(heaviest.values) < len(l.values)+2 {
-			return shed, false, ErrTotal
+			return shed, false, ErrTotalLimit
 		}
 		n := len(heaviest.values) - 1
 		shed, was = heaviest.values[n], true
@@ -63,8 +63,8 @@ func (q *Queue[K, V]) Push(k K, v V) (shed V, was bool, err error) {
 }
 
 // heaviest goes through all owners, of whom a full queue has fewer than values.
-func (q *Queue[K, V]) heaviest() (heaviest *line[K, V]) {
-	for _, l := range q.lines {
+func (q *Queue[K, V]) heaviest() (heaviest *flow[K, V]) {
+	for _, l := range q.flows {
 		if heaviest == nil || len(l.values) > len(heaviest.values) {
 			heaviest = l
 		}
@@ -73,24 +73,24 @@ func (q *Queue[K, V]) heaviest() (heaviest *line[K, V]) {
 }
 
 // add gives an owner a place at the end of the ring.
-func (q *Queue[K, V]) add(k K) *line[K, V] {
-	l := &line[K, V]{owner: k}
-	q.lines[k] = l
+func (q *Queue[K, V]) add(k K) *flow[K, V] {
+	l := &flow[K, V]{owner: k}
+	q.flows[k] = l
 	if q.next == nil {
-		l.before, l.behind, q.next = l, l, l
+		l.prev, l.next, q.next = l, l, l
 		return l
 	}
-	l.before, l.behind = q.next.before, q.next
-	l.before.behind, l.behind.before = l, l
+	l.prev, l.next = q.next.prev, q.next
+	l.prev.next, l.next.prev = l, l
 	return l
 }
 
 // Pop takes the value whose turn it is, of an owner for whom may, if it is not nil, is
 // true.
 func (q *Queue[K, V]) Pop(may func(K) bool) (k K, v V, ok bool) {
-	for range len(q.lines) {
+	for range len(q.flows) {
 		l := q.next
-		q.next = l.behind
+		q.next = l.next
 		if may != nil && !may(l.owner) {
 			continue
 		}
@@ -109,7 +109,7 @@ func (q *Queue[K, V]) Pop(may func(K) bool) (k K, v V, ok bool) {
 // Remove takes out the first value of an owner for which is is true, and reports whether
 // there was one.
 func (q *Queue[K, V]) Remove(k K, is func(V) bool) bool {
-	l := q.lines[k]
+	l := q.flows[k]
 	if l == nil {
 		return false
 	}
@@ -130,14 +130,14 @@ func (q *Queue[K, V]) Remove(k K, is func(V) bool) bool {
 	return false
 }
 
-func (q *Queue[K, V]) remove(l *line[K, V]) {
-	delete(q.lines, l.owner)
-	if l.behind == l {
+func (q *Queue[K, V]) remove(l *flow[K, V]) {
+	delete(q.flows, l.owner)
+	if l.next == l {
 		q.next = nil
 		return
 	}
-	l.before.behind, l.behind.before = l.behind, l.before
+	l.prev.next, l.next.prev = l.next, l.prev
 	if q.next == l {
-		q.next = l.behind
+		q.next = l.next
 	}
 }

@@ -24,10 +24,10 @@ import (
 
 // Errors of a Store. What is returned wraps them.
 var (
-	ErrNotFound  = errors.New("store: there is no such thing")
-	ErrTaken     = errors.New("store: that name is taken")
-	ErrAlike     = fmt.Errorf("%w by one that looks the same", ErrTaken)
-	ErrForbidden = errors.New("store: not allowed")
+	ErrNotFound   = errors.New("store: there is no such thing")
+	ErrTaken      = errors.New("store: that name is taken")
+	ErrConfusable = fmt.Errorf("%w by one that looks the same", ErrTaken)
+	ErrForbidden  = errors.New("store: not allowed")
 )
 
 // User is an account.
@@ -69,8 +69,8 @@ type Room struct {
 	Rev     int64 // the last revision
 }
 
-// Place is a room of a user's.
-type Place struct {
+// Membership is a room of a user's.
+type Membership struct {
 	Room
 	Read int64 // number of the last message that the user has seen: Last-Read are unread
 	With User  // the other one, if Direct: ID and Name
@@ -78,25 +78,25 @@ type Place struct {
 
 // Message is what was said.
 type Message struct {
-	Room    int64
-	Number  int64 // in its room, from 1
-	Rev     int64 // the room's revision when it was last changed
-	Author  int64
-	Name    string // the author's, as it is shown
-	Client  string // the name that the client gave it: see Change
-	Text    string // empty if Deleted
-	Sent    time.Time
-	Edited  time.Time // the last time; zero if never
-	Deleted bool      // a trace of it is left: all but the text and the reactions
+	Room     int64
+	Number   int64 // in its room, from 1
+	Rev      int64 // the room's revision when it was last changed
+	Author   int64
+	Name     string // the author's, as it is shown
+	ClientID string // the name that the client gave it: see Change
+	Text     string // empty if Deleted
+	Sent     time.Time
+	Edited   time.Time // the last time; zero if never
+	Deleted  bool      // a trace of it is left: all but the text and the reactions
 
 	Reactions Reactions
 }
 
-// Act is what a Change does.
-type Act int8
+// Op is what a Change does.
+type Op int8
 
 const (
-	Send Act = iota + 1
+	Send Op = iota + 1
 	Edit
 	Delete
 	React   // puts a sign on a message
@@ -105,20 +105,20 @@ const (
 
 // Change is something that a user wants to do to a room's messages.
 type Change struct {
-	Act    Act
-	Room   int64
-	User   int64
-	Client string    // Send: the client's own name for it. One that this user has sent to the room already is not sent again
-	Number int64     // Edit, Delete, React, Unreact: which message
-	Text   string    // Send, Edit; React, Unreact: the sign
-	At     time.Time // when
+	Op       Op
+	Room     int64
+	User     int64
+	ClientID string    // Send: the client's own name for it. One that this user has sent to the room already is not sent again
+	Number   int64     // Edit, Delete, React, Unreact: which message
+	Text     string    // Send, Edit; React, Unreact: the sign
+	At       time.Time // when
 }
 
 // Outcome is what became of a Change.
 type Outcome struct {
-	Message Message // as it is now, if Err is nil
-	Again   bool    // nothing changed: it was sent before, or is as it was to be
-	Err     error   // ErrForbidden or ErrNotFound, wrapped, and nothing changed
+	Message   Message // as it is now, if Err is nil
+	Unchanged bool    // nothing changed: it was sent before, or is as it was to be
+	Err       error   // ErrForbidden or ErrNotFound, wrapped, and nothing changed
 }
 
 // Store keeps accounts, rooms and messages. Its methods are safe from any goroutine. An
@@ -127,7 +127,7 @@ type Outcome struct {
 // machine. Limits have to be positive; more says that there is more than the limit.
 type Store interface {
 	// AddUser adds an account, and returns it with its ID; ErrTaken if there is one with
-	// that Key, and ErrAlike, which wraps it, if the name or the key looks the same as that
+	// that Key, and ErrConfusable, which wraps it, if the name or the key looks the same as that
 	// of another (package text, Skeleton). The first user of a store is a moderator.
 	AddUser(ctx context.Context, u User) (User, error)
 	// UserByKey returns the account with that Key, or ErrNotFound.
@@ -158,7 +158,7 @@ type Store interface {
 	OpenRooms(ctx context.Context, after string, limit int) (rooms []Room, more bool, err error)
 	// Join makes a user a member of an open room; ErrNotFound if there is no such room, or
 	// it is not open. Who is in it already stays. All that was said before counts as read.
-	Join(ctx context.Context, room, user int64) (Place, error)
+	Join(ctx context.Context, room, user int64) (Membership, error)
 	// Invite makes user a member of a private or open room that by is in: ErrNotFound if by
 	// is in no such room, ErrForbidden if it is direct. Who is in it already stays, and
 	// added is false.
@@ -166,10 +166,10 @@ type Store interface {
 	// Leave ends the membership; ErrNotFound if there is none, ErrForbidden in a direct
 	// room. A private room that nobody is in any more cannot be reached again.
 	Leave(ctx context.Context, room, user int64) error
-	// Place returns one room of a user's, or ErrNotFound if they are not in it.
-	Place(ctx context.Context, room, user int64) (Place, error)
-	// Places returns all rooms of a user's, by ID.
-	Places(ctx context.Context, user int64) ([]Place, error)
+	// Membership returns one room of a user's, or ErrNotFound if they are not in it.
+	Membership(ctx context.Context, room, user int64) (Membership, error)
+	// Memberships returns all rooms of a user's, by ID.
+	Memberships(ctx context.Context, user int64) ([]Membership, error)
 	// Counts returns how many members a room has, and how many rooms a user is in.
 	Counts(ctx context.Context, room, user int64) (members, rooms int, err error)
 	// Members returns who is in a room, ID, Name and Key, by Key, those after one.
@@ -185,11 +185,11 @@ type Store interface {
 	// who is a member, deletes it; what is deleted stays so: to edit it, or to react to it, is ErrNotFound.
 	// A message has at most MaxReactions; one more is ErrForbidden.
 	Apply(ctx context.Context, changes []Change) ([]Outcome, error)
-	// Before returns the last messages of a room whose number is below that, in their order.
+	// MessagesBefore returns the last messages of a room whose number is below that, in their order.
 	// 0 stands for the end.
-	Before(ctx context.Context, room, number int64, limit int) (messages []Message, more bool, err error)
-	// Changed returns the messages whose Rev is above that, by Rev.
-	Changed(ctx context.Context, room, rev int64, limit int) (messages []Message, more bool, err error)
+	MessagesBefore(ctx context.Context, room, number int64, limit int) (messages []Message, more bool, err error)
+	// MessagesChangedAfter returns the messages whose Rev is above that, by Rev.
+	MessagesChangedAfter(ctx context.Context, room, rev int64, limit int) (messages []Message, more bool, err error)
 	// Search returns the messages of a room in which all words stand, or begin a word, in
 	// any order and case, latest first, those whose number is below that; 0 stands for the
 	// end. A query without any letter or digit finds nothing.

@@ -7,8 +7,8 @@ package text
 // skeletonVersion is the version of Unicode that the table is of.
 const skeletonVersion = "15.0.0"
 
-// alikeFrom[i] looks like alikeTo[alikeAt[i]:alikeAt[i+1]].
-var alikeFrom = [...]rune{
+// confusableFrom[i] looks like confusableTo[confusableAt[i]:confusableAt[i+1]].
+var confusableFrom = [...]rune{
 	0x22, 0x25, 0x30, 0x31, 0x49, 0x60, 0x6d, 0x7c, 0xa0, 0xa2, 0xa5, 0xaf,
 	0xb4, 0xb5, 0xb8, 0xc6, 0xd0, 0xd7, 0xd8, 0xe6, 0xf0, 0xf8, 0x110, 0x111,
 	0x126, 0x127, 0x131, 0x132, 0x133, 0x13f, 0x140, 0x141, 0x142, 0x149, 0x152, 0x153,
@@ -449,7 +449,7 @@ var alikeFrom = [...]rune{
 	0x1fbf8, 0x1fbf9, 0x21fe8,
 }
 
-var alikeAt = [...]uint16{
+var confusableAt = [...]uint16{
 	0, 2, 8, 9, 10, 11, 12, 14, 15, 16, 19, 22, 24, 25, 27, 28,
 	30, 33, 34, 37, 39, 44, 47, 50, 53, 56, 59, 60, 62, 64, 67, 70,
 	73, 76, 78, 80, 82, 85, 88, 89, 92, 94, 97, 100, 101, 103, 106, 108,
@@ -780,7 +780,7 @@ var alikeAt = [...]uint16{
 	15639, 15640, 15642, 15644, 15647, 15648, 15649, 15650, 15651, 15652, 15653, 15654, 15655, 15656, 15657, 15660,
 }
 
-const alikeTo = "" +
+const confusableTo = "" +
 	"''\u00ba/\u2080Oll'rnl c\u0338Y" +
 	"\u0335\u02c9'\u03bc,AED\u0335xO\u0338ae\u2202\u0335" +
 	"o\u0338D\u0335d\u0335H\u0335h\u0335ilJijl" +

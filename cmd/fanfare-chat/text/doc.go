@@ -4,7 +4,7 @@
 // # Three ways to be the same
 //
 // [Fold] has one form for all spellings of a word: case, width, ligatures, and the ways in
-// which Unicode writes the same letter make no difference. [Plain] leaves the accents out
+// which Unicode writes the same letter make no difference. [FoldAccents] leaves the accents out
 // as well, for searching. [Skeleton] has one form for all strings that look the same, by
 // the table of Unicode's Technical Standard 39.
 //

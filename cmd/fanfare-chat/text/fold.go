@@ -8,14 +8,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxFolds bounds how often Fold folds: what one pass has made, another may change once
+// maxPasses bounds how often Fold folds: what one pass has made, another may change once
 // more, but no character needs more than two. A test goes through all of them.
-const maxFolds = 4
+const maxPasses = 4
 
 // Fold returns the form of s in which case, width and the ways of Unicode to write the
 // same letter make no difference. It is idempotent.
 func Fold(s string) string {
-	for range maxFolds {
+	for range maxPasses {
 		folded := norm.NFKC.String(foldCase(norm.NFKC.String(s)))
 		if folded == s {
 			break
@@ -39,14 +39,14 @@ func cherokeeCapital(r rune) rune {
 	return r
 }
 
-// Plain is Fold without accents: who searches for cafe means café too. Marks that are
+// FoldAccents is Fold without accents: who searches for cafe means café too. Marks that are
 // letters of their own, as the vowels of India and Thailand are and the voicing of kana,
 // stay; the points of Hebrew and Arabic go.
-func Plain(s string) string {
-	return Fold(norm.NFC.String(strings.Map(withoutAccent, norm.NFKD.String(Fold(s)))))
+func FoldAccents(s string) string {
+	return Fold(norm.NFC.String(strings.Map(dropAccent, norm.NFKD.String(Fold(s)))))
 }
 
-func withoutAccent(r rune) rune {
+func dropAccent(r rune) rune {
 	if unicode.Is(unicode.Mn, r) && unicode.In(r, accents...) && r != '\u3099' && r != '\u309A' {
 		return -1
 	}

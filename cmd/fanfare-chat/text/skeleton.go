@@ -14,7 +14,7 @@ import (
 // What the table has made can be in the table itself, once it is decomposed: so, unlike
 // the standard's, this is applied until nothing changes, within a bound.
 func Skeleton(s string) string {
-	for range maxFolds {
+	for range maxPasses {
 		next := skeletonOnce(s)
 		if next == s {
 			break
@@ -27,8 +27,8 @@ func Skeleton(s string) string {
 func skeletonOnce(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFD.String(s) {
-		if i, ok := slices.BinarySearch(alikeFrom[:], r); ok {
-			b.WriteString(alikeTo[alikeAt[i]:alikeAt[i+1]])
+		if i, ok := slices.BinarySearch(confusableFrom[:], r); ok {
+			b.WriteString(confusableTo[confusableAt[i]:confusableAt[i+1]])
 		} else if !Ignorable(r) {
 			b.WriteRune(r)
 		}

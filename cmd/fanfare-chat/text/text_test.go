@@ -20,7 +20,7 @@ func every(f func(r rune, s string)) {
 
 // Each form is reached in a bounded number of passes, and stays as it is.
 func TestFormsOfEveryCharacterAreStable(t *testing.T) {
-	for name, form := range map[string]func(string) string{"Fold": Fold, "Plain": Plain, "Skeleton": Skeleton} {
+	for name, form := range map[string]func(string) string{"Fold": Fold, "FoldAccents": FoldAccents, "Skeleton": Skeleton} {
 		every(func(r rune, s string) {
 			one := form(s)
 			if again := form(one); again != one {
@@ -53,12 +53,12 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestPlain(t *testing.T) {
+func TestFoldAccents(t *testing.T) {
 	for s, want := range map[string]string{
 		"Café": "cafe", "NAÏVE": "naive", "João": "joao", "שָׁלוֹם": "שלום", "مُحَمَّد": "محمد", "ё й": "е и", "Ὀδυσσεύς": "οδυσσευσ",
 		"がぱ": "がぱ", "ｶﾞ": "ガ", "नमस्ते": "नमस्ते", "สวัสดี": "สวัสดี", "한국어": "한국어", "Ångström": "angstrom", "e\u0301\u0301\u0301": "e",
 	} {
-		if got := Plain(s); got != want {
+		if got := FoldAccents(s); got != want {
 			t.Errorf("%q is plain %q, want %q", s, got, want)
 		}
 	}
@@ -83,8 +83,8 @@ func TestSkeleton(t *testing.T) {
 }
 
 func TestSkeletonTable(t *testing.T) {
-	if !slices.IsSorted(alikeFrom[:]) || len(alikeAt) != len(alikeFrom)+1 || int(alikeAt[len(alikeFrom)]) != len(alikeTo) {
-		t.Errorf("%d characters, %d places, %d bytes", len(alikeFrom), len(alikeAt), len(alikeTo))
+	if !slices.IsSorted(confusableFrom[:]) || len(confusableAt) != len(confusableFrom)+1 || int(confusableAt[len(confusableFrom)]) != len(confusableTo) {
+		t.Errorf("%d characters, %d places, %d bytes", len(confusableFrom), len(confusableAt), len(confusableTo))
 	}
 	if skeletonVersion < norm.Version {
 		t.Errorf("the table is of Unicode %s, and Go's of %s: make it again with gen.go", skeletonVersion, norm.Version)
@@ -113,8 +113,8 @@ func FuzzForms(f *testing.F) {
 		if once := Fold(s); Fold(once) != once {
 			t.Errorf("%+q is folded to %+q, and that to %+q", s, once, Fold(once))
 		}
-		if plain := Plain(s); Plain(plain) != plain {
-			t.Errorf("%+q is plain %+q, and that %+q", s, plain, Plain(plain))
+		if plain := FoldAccents(s); FoldAccents(plain) != plain {
+			t.Errorf("%+q is plain %+q, and that %+q", s, plain, FoldAccents(plain))
 		}
 		if k := Skeleton(s); Skeleton(k) != k {
 			t.Errorf("the skeleton of %+q is %+q, and of that %+q", s, k, Skeleton(k))

@@ -12,17 +12,17 @@ import (
 
 func (s *Store) AddUser(ctx context.Context, u store.User) (added store.User, err error) {
 	look, plain := text.Skeleton(u.Name), text.Skeleton(u.Key)
-	err = s.changing(ctx, func(tx session) error {
-		if _, err := tx.do(lockUsers); err != nil {
+	err = s.inTransaction(ctx, func(tx session) error {
+		if _, err := tx.exec(lockUsers); err != nil {
 			return err
 		}
 		if err := isFree(tx, &u, look, plain); err != nil {
 			return err
 		}
-		if _, err := tx.do(addUser, u.Name, u.Key, u.Password, u.Moderator, millis(u.Created), look, plain); err != nil {
+		if _, err := tx.exec(addUser, u.Name, u.Key, u.Password, u.Moderator, toMillis(u.Created), look, plain); err != nil {
 			return err
 		}
-		added, err = one(tx, scanUser, userByKey, u.Key)
+		added, err = queryRow(tx, scanUser, userByKey, u.Key)
 		return err
 	})
 	if err != nil {
@@ -33,13 +33,13 @@ func (s *Store) AddUser(ctx context.Context, u store.User) (added store.User, er
 
 // isFree reports whether the name of a user is taken.
 func isFree(tx session, u *store.User, look, plain string) error {
-	_, err := one(tx, scanUser, userByKey, u.Key)
+	_, err := queryRow(tx, scanUser, userByKey, u.Key)
 	if err == nil {
 		return fmt.Errorf("%w: %q", store.ErrTaken, u.Name)
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		if _, err = one(tx, scanID, userAlike, look, plain); err == nil {
-			return fmt.Errorf("%w: %q", store.ErrAlike, u.Name)
+		if _, err = queryRow(tx, scanID, userAlike, look, plain); err == nil {
+			return fmt.Errorf("%w: %q", store.ErrConfusable, u.Name)
 		}
 	}
 	if errors.Is(err, store.ErrNotFound) {
@@ -49,26 +49,26 @@ func isFree(tx session, u *store.User, look, plain string) error {
 }
 
 func (s *Store) UserByKey(ctx context.Context, key string) (store.User, error) {
-	return one(s.reading(ctx), scanUser, userByKey, key)
+	return queryRow(s.reader(ctx), scanUser, userByKey, key)
 }
 
 func scanUser(r row) (u store.User, err error) {
 	created := int64(0)
 	err = r.Scan(&u.ID, &u.Name, &u.Key, &u.Password, &u.Moderator, &created)
-	u.Created = moment(created)
+	u.Created = fromMillis(created)
 	return u, err
 }
 
 func (s *Store) AddLogin(ctx context.Context, l store.Login, most int) (ended []store.Login, err error) {
-	err = s.changing(ctx, func(tx session) error {
-		_, err := tx.do(addLogin, l.Hash[:], l.User, millis(l.Created), millis(l.Expires))
+	err = s.inTransaction(ctx, func(tx session) error {
+		_, err := tx.exec(addLogin, l.Hash[:], l.User, toMillis(l.Created), toMillis(l.Expires))
 		if err != nil {
 			return err
 		}
-		ended, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, trimLogins, l.User, most-1, l.Hash[:])
+		ended, err = queryAll(tx, func(r row) (store.Login, error) { return scanLogin(r) }, trimLogins, l.User, most-1, l.Hash[:])
 		return err
 	})
-	if s.dialect.is(err, dangling) {
+	if s.dialect.violates(err, missingReference) {
 		err = fmt.Errorf("%w: user %d", store.ErrNotFound, l.User)
 	}
 	if err != nil {
@@ -82,19 +82,19 @@ func (s *Store) Login(ctx context.Context, hash [32]byte, now time.Time) (store.
 		store.Login
 		store.User
 	}
-	f, err := one(s.reading(ctx), func(r row) (f found, err error) {
+	f, err := queryRow(s.reader(ctx), func(r row) (f found, err error) {
 		created := int64(0)
 		u := &f.User
 		f.Login, err = scanLogin(r, &u.ID, &u.Name, &u.Key, &u.Password, &u.Moderator, &created)
-		u.Created = moment(created)
+		u.Created = fromMillis(created)
 		return f, err
-	}, loginByHash, hash[:], millis(now))
+	}, loginByHash, hash[:], toMillis(now))
 	return f.Login, f.User, err
 }
 
 func (s *Store) RemoveLogin(ctx context.Context, hash [32]byte) error {
-	return s.changing(ctx, func(tx session) error {
-		n, err := tx.do(removeLogin, hash[:])
+	return s.inTransaction(ctx, func(tx session) error {
+		n, err := tx.exec(removeLogin, hash[:])
 		if err == nil && n == 0 {
 			return store.ErrNotFound
 		}
@@ -103,15 +103,15 @@ func (s *Store) RemoveLogin(ctx context.Context, hash [32]byte) error {
 }
 
 func (s *Store) SetPassword(ctx context.Context, user int64, was, password string, keep [32]byte) (ended []store.Login, err error) {
-	err = s.changing(ctx, func(tx session) error {
-		n, err := tx.do(setPassword, user, was, password)
+	err = s.inTransaction(ctx, func(tx session) error {
+		n, err := tx.exec(setPassword, user, was, password)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("%w: user %d with that password", store.ErrNotFound, user)
 		}
 		if err != nil {
 			return err
 		}
-		ended, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, endOtherLogins, user, keep[:])
+		ended, err = queryAll(tx, func(r row) (store.Login, error) { return scanLogin(r) }, endOtherLogins, user, keep[:])
 		return err
 	})
 	if err != nil {
@@ -121,8 +121,8 @@ func (s *Store) SetPassword(ctx context.Context, user int64, was, password strin
 }
 
 func (s *Store) ExpireLogins(ctx context.Context, now time.Time) (expired []store.Login, err error) {
-	err = s.changing(ctx, func(tx session) (err error) {
-		expired, err = all(tx, func(r row) (store.Login, error) { return scanLogin(r) }, expireLogins, millis(now))
+	err = s.inTransaction(ctx, func(tx session) (err error) {
+		expired, err = queryAll(tx, func(r row) (store.Login, error) { return scanLogin(r) }, expireLogins, toMillis(now))
 		return err
 	})
 	if err != nil {
@@ -137,6 +137,6 @@ func scanLogin(r row, more ...any) (l store.Login, err error) {
 	var created, expires int64
 	err = r.Scan(append([]any{&hash, &l.User, &created, &expires}, more...)...)
 	copy(l.Hash[:], hash)
-	l.Created, l.Expires = moment(created), moment(expires)
+	l.Created, l.Expires = fromMillis(created), fromMillis(expires)
 	return l, err
 }

@@ -14,14 +14,14 @@ import (
 // in them are asked for once, and written once.
 func (s *Store) Apply(ctx context.Context, changes []store.Change) ([]store.Outcome, error) {
 	outcomes := make([]store.Outcome, len(changes))
-	err := s.changing(ctx, func(tx session) error {
+	err := s.inTransaction(ctx, func(tx session) error {
 		b := batch{session: tx, rooms: make(map[int64]*counters), actors: make(map[[2]int64]*actor)}
 		if err := b.lock(changes); err != nil {
 			return err
 		}
 		for i := range changes {
 			o := &outcomes[i]
-			o.Message, o.Again, o.Err = b.apply(&changes[i])
+			o.Message, o.Unchanged, o.Err = b.apply(&changes[i])
 			if o.Err == nil {
 				continue
 			}
@@ -47,14 +47,14 @@ type batch struct {
 
 type counters struct {
 	last, rev int64
-	moved     bool
+	dirty     bool
 }
 
 type actor struct {
 	name      string
 	moderator bool
 	read      int64
-	moved     bool
+	dirty     bool
 }
 
 // lock has the changes' rooms for this transaction alone, in the order of their IDs: see
@@ -66,7 +66,7 @@ func (b *batch) lock(changes []store.Change) error {
 	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
-		room, err := one(b.session, func(r row) (*counters, error) {
+		room, err := queryRow(b.session, func(r row) (*counters, error) {
 			c := new(counters)
 			return c, r.Scan(&c.last, &c.rev)
 		}, lockRoom, id)
@@ -89,7 +89,7 @@ func (b *batch) apply(c *store.Change) (store.Message, bool, error) {
 	if who == nil {
 		return store.Message{}, false, fmt.Errorf("%w: user %d is not in room %d", store.ErrForbidden, c.User, c.Room)
 	}
-	switch c.Act {
+	switch c.Op {
 	case store.Send:
 		return b.send(c, who)
 	case store.Edit:
@@ -99,7 +99,7 @@ func (b *batch) apply(c *store.Change) (store.Message, bool, error) {
 	case store.React, store.Unreact:
 		return b.react(c)
 	}
-	return store.Message{}, false, fmt.Errorf("sqlstore: there is no act %d", c.Act)
+	return store.Message{}, false, fmt.Errorf("sqlstore: there is no act %d", c.Op)
 }
 
 // actor returns the member of a room, or nil if they are not in it.
@@ -108,7 +108,7 @@ func (b *batch) actor(room, user int64) (*actor, error) {
 	if who, ok := b.actors[key]; ok {
 		return who, nil
 	}
-	who, err := one(b.session, func(r row) (*actor, error) {
+	who, err := queryRow(b.session, func(r row) (*actor, error) {
 		a := new(actor)
 		return a, r.Scan(&a.name, &a.moderator, &a.read)
 	}, lockActor, room, user)
@@ -123,18 +123,18 @@ func (b *batch) send(c *store.Change, who *actor) (store.Message, bool, error) {
 	room := b.rooms[c.Room]
 	m := store.Message{
 		Room: c.Room, Number: room.last + 1, Rev: room.rev + 1, Author: c.User, Name: who.name,
-		Client: c.Client, Text: c.Text, Sent: moment(millis(c.At)),
+		ClientID: c.ClientID, Text: c.Text, Sent: fromMillis(toMillis(c.At)),
 	}
-	n, err := b.do(addMessage, m.Room, m.Number, m.Rev, m.Author, m.Client, m.Text, millis(m.Sent))
+	n, err := b.exec(addMessage, m.Room, m.Number, m.Rev, m.Author, m.ClientID, m.Text, toMillis(m.Sent))
 	if err != nil {
 		return m, false, err
 	}
 	if n == 0 {
-		m, err = one(b.session, scanMessage, messageByClient, c.Room, c.User, c.Client)
+		m, err = queryRow(b.session, scanMessage, messageByClient, c.Room, c.User, c.ClientID)
 		return m, true, err
 	}
-	room.last, room.rev, room.moved = m.Number, m.Rev, true
-	who.read, who.moved = m.Number, true
+	room.last, room.rev, room.dirty = m.Number, m.Rev, true
+	who.read, who.dirty = m.Number, true
 	return m, false, b.index(&m)
 }
 
@@ -151,8 +151,8 @@ func (b *batch) edit(c *store.Change) (store.Message, bool, error) {
 	case m.Text == c.Text:
 		return m, true, nil
 	}
-	m.Text, m.Edited = c.Text, moment(millis(c.At))
-	return m, false, b.change(&m)
+	m.Text, m.Edited = c.Text, fromMillis(toMillis(c.At))
+	return m, false, b.saveText(&m)
 }
 
 func (b *batch) delete(c *store.Change, who *actor) (store.Message, bool, error) {
@@ -167,57 +167,57 @@ func (b *batch) delete(c *store.Change, who *actor) (store.Message, bool, error)
 		return m, true, nil
 	}
 	m.Text, m.Reactions, m.Deleted = "", "", true
-	return m, false, b.change(&m)
+	return m, false, b.saveText(&m)
 }
 
 func (b *batch) message(c *store.Change) (store.Message, error) {
-	m, err := one(b.session, scanMessage, messageByNumber, c.Room, c.Number)
+	m, err := queryRow(b.session, scanMessage, messageByNumber, c.Room, c.Number)
 	if errors.Is(err, store.ErrNotFound) {
 		err = fmt.Errorf("%w: message %d in room %d", store.ErrNotFound, c.Number, c.Room)
 	}
 	return m, err
 }
 
-// change is move of a message that has another text.
-func (b *batch) change(m *store.Message) error {
-	if err := b.move(m); err != nil {
+// saveText is saveRevision of a message that has another text.
+func (b *batch) saveText(m *store.Message) error {
+	if err := b.saveRevision(m); err != nil {
 		return err
 	}
 	return b.index(m)
 }
 
-// move gives the message the room's next revision, and keeps it.
-func (b *batch) move(m *store.Message) error {
+// saveRevision gives the message the room's next revision, and keeps it.
+func (b *batch) saveRevision(m *store.Message) error {
 	room := b.rooms[m.Room]
 	room.rev++
-	room.moved, m.Rev = true, room.rev
-	_, err := b.do(changeMessage, m.Room, m.Number, m.Rev, m.Text, millis(m.Edited), m.Deleted, string(m.Reactions))
+	room.dirty, m.Rev = true, room.rev
+	_, err := b.exec(changeMessage, m.Room, m.Number, m.Rev, m.Text, toMillis(m.Edited), m.Deleted, string(m.Reactions))
 	return err
 }
 
 // index has the message found by the words that it has now.
 func (b *batch) index(m *store.Message) (err error) {
-	words := wordsIn(m.Room, m.Text)
+	words := indexedWords(m.Room, m.Text)
 	if len(words) == 0 {
-		_, err = b.do(removeWords, entry(m.Room, m.Number))
+		_, err = b.exec(unindexWords, entry(m.Room, m.Number))
 	} else {
-		_, err = b.do(addWords, entry(m.Room, m.Number), strings.Join(words, " "))
+		_, err = b.exec(indexWords, entry(m.Room, m.Number), strings.Join(words, " "))
 	}
 	return err
 }
 
-// finish writes what the changes have moved.
+// finish writes what the changes have dirty.
 func (b *batch) finish() error {
 	for id, room := range b.rooms {
-		if room.moved {
-			if _, err := b.do(moveRoom, id, room.last, room.rev); err != nil {
+		if room.dirty {
+			if _, err := b.exec(updateRoom, id, room.last, room.rev); err != nil {
 				return err
 			}
 		}
 	}
 	for key, who := range b.actors {
-		if who != nil && who.moved {
-			if _, err := b.do(markRead, key[0], key[1], who.read); err != nil {
+		if who != nil && who.dirty {
+			if _, err := b.exec(markRead, key[0], key[1], who.read); err != nil {
 				return err
 			}
 		}

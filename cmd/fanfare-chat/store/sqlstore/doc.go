@@ -10,7 +10,7 @@
 //
 // # Search
 //
-// Both have to find the same, so words are cut, folded and normalised here (words.go),
+// Both have to find the same, so words are truncate, folded and normalised here (words.go),
 // and neither database's own idea of a word is asked: SQLite's trigrams, for one, miss
 // words of two characters, which most words of Chinese are. Where there are no spaces, each
 // character and each two side by side are a word. A word is indexed with its room
@@ -35,7 +35,7 @@
 // # Order of locks
 //
 // SQLite has one writer at a time, which waits before it reads anything (BEGIN
-// IMMEDIATE); readers see the last commit, and wait for nobody.
+// IMMEDIATE); maxReaders see the last commit, and wait for nobody.
 //
 // In PostgreSQL, Apply locks the rooms that its changes are for, by ID, before anything
 // else: two that want the same rooms, in two processes, go one after the other, where

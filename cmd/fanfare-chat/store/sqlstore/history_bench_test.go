@@ -58,7 +58,7 @@ func filled(b testing.TB, n int) (s *sqlstore.Store, room, user int64, batch tim
 	send := func(from, size int) {
 		changes := make([]store.Change, size)
 		for i := range changes {
-			changes[i] = store.Change{Act: store.Send, Room: r.ID, User: u.ID, Client: fmt.Sprint(from + i), Text: sentence(random), At: time.UnixMilli(int64(from + i + 1))}
+			changes[i] = store.Change{Op: store.Send, Room: r.ID, User: u.ID, ClientID: fmt.Sprint(from + i), Text: sentence(random), At: time.UnixMilli(int64(from + i + 1))}
 		}
 		if _, err := s.Apply(ctx, changes); err != nil {
 			b.Fatal(err)
@@ -100,11 +100,11 @@ func BenchmarkHistory(b *testing.B) {
 		})
 	}
 	pages("Before", func() ([]store.Message, error) {
-		m, _, err := s.Before(ctx, room, 51+rand.Int64N(long-50), 50)
+		m, _, err := s.MessagesBefore(ctx, room, 51+rand.Int64N(long-50), 50)
 		return m, err
 	})
 	pages("Changed", func() ([]store.Message, error) {
-		m, _, err := s.Changed(ctx, room, rand.Int64N(long-50), 50)
+		m, _, err := s.MessagesChangedAfter(ctx, room, rand.Int64N(long-50), 50)
 		return m, err
 	})
 	for name, query := range map[string]string{
@@ -117,7 +117,7 @@ func BenchmarkHistory(b *testing.B) {
 		})
 	}
 	pages("Edit", func() ([]store.Message, error) {
-		o, err := s.Apply(ctx, []store.Change{{Act: store.Edit, Room: room, User: user, Number: 1 + rand.Int64N(long), Text: sentence(rand.New(rand.NewPCG(rand.Uint64(), 0))), At: time.Now()}})
+		o, err := s.Apply(ctx, []store.Change{{Op: store.Edit, Room: room, User: user, Number: 1 + rand.Int64N(long), Text: sentence(rand.New(rand.NewPCG(rand.Uint64(), 0))), At: time.Now()}})
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func BenchmarkApply(b *testing.B) {
 		changes := make([]store.Change, 256)
 		for i := range changes {
 			n++
-			changes[i] = store.Change{Act: store.Send, Room: room, User: user, Client: fmt.Sprint("more", n), Text: sentence(random), At: time.UnixMilli(1)}
+			changes[i] = store.Change{Op: store.Send, Room: room, User: user, ClientID: fmt.Sprint("more", n), Text: sentence(random), At: time.UnixMilli(1)}
 		}
 		if _, err := s.Apply(context.Background(), changes); err != nil {
 			b.Fatal(err)

@@ -8,21 +8,21 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-func (s *Store) Before(ctx context.Context, room, number int64, limit int) ([]store.Message, bool, error) {
+func (s *Store) MessagesBefore(ctx context.Context, room, number int64, limit int) ([]store.Message, bool, error) {
 	if number == 0 {
 		number = math.MaxInt64
 	}
-	messages, more, err := page(s.reading(ctx), scanMessage, limit, messagesBefore, room, number)
+	messages, more, err := queryPage(s.reader(ctx), scanMessage, limit, messagesBefore, room, number)
 	slices.Reverse(messages)
 	return messages, more, err
 }
 
-func (s *Store) Changed(ctx context.Context, room, rev int64, limit int) ([]store.Message, bool, error) {
-	return page(s.reading(ctx), scanMessage, limit, messagesChanged, room, rev)
+func (s *Store) MessagesChangedAfter(ctx context.Context, room, rev int64, limit int) ([]store.Message, bool, error) {
+	return queryPage(s.reader(ctx), scanMessage, limit, messagesChanged, room, rev)
 }
 
 func (s *Store) Search(ctx context.Context, room int64, query string, below int64, limit int) ([]store.Message, bool, error) {
-	words := wordsFor(room, query)
+	words := queryWords(room, query)
 	if len(words) == 0 {
 		return nil, false, nil
 	}
@@ -31,7 +31,7 @@ func (s *Store) Search(ctx context.Context, room int64, query string, below int6
 	if below != 0 {
 		end = entry(room, min(below, maxNumber))
 	}
-	return page(s.reading(ctx), scanMessage, limit, messagesFound, room, first, end, s.dialect.match(words))
+	return queryPage(s.reader(ctx), scanMessage, limit, messagesFound, room, first, end, s.dialect.match(words))
 }
 
 // maxNumber is the highest number of a message that an index entry has room for.
@@ -42,7 +42,7 @@ func entry(room, number int64) int64 { return room<<32 + number }
 
 func scanMessage(r row) (m store.Message, err error) {
 	var sent, edited int64
-	err = r.Scan(&m.Room, &m.Number, &m.Rev, &m.Author, &m.Name, &m.Client, &m.Text, &sent, &edited, &m.Deleted, &m.Reactions)
-	m.Sent, m.Edited = moment(sent), moment(edited)
+	err = r.Scan(&m.Room, &m.Number, &m.Rev, &m.Author, &m.Name, &m.ClientID, &m.Text, &sent, &edited, &m.Deleted, &m.Reactions)
+	m.Sent, m.Edited = fromMillis(sent), fromMillis(edited)
 	return m, err
 }

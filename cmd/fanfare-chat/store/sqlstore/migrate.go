@@ -23,7 +23,7 @@ func migrate(ctx context.Context, d *dialect, db *sql.DB) error {
 	}
 	options := []goose.ProviderOption{
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
-		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: d.fill}, nil)),
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: d.backfill}, nil)),
 	}
 	if d.name == goose.DialectPostgres {
 		// A second, 3,600 times: to find the words of all messages takes minutes in a large database.

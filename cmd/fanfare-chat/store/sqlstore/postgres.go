@@ -21,31 +21,31 @@ var postgresDialect = dialect{
 		lockRoom:  `SELECT last, rev FROM rooms WHERE id = $1 FOR NO KEY UPDATE`,
 		lockActor: `SELECT u.name, u.moderator, m.read FROM members m JOIN users u ON u.id = m.member
 			WHERE m.room = $1 AND m.member = $2 FOR NO KEY UPDATE OF m`,
-		addWords: `INSERT INTO search (rowid, words) VALUES ($1, array_to_tsvector(string_to_array($2, ' ')))
+		indexWords: `INSERT INTO search (rowid, words) VALUES ($1, array_to_tsvector(string_to_array($2, ' ')))
 			ON CONFLICT (rowid) DO UPDATE SET words = excluded.words`,
 		messagesFound: selectFound + `search.words @@ $4::tsquery` + latestFound,
 	},
 	match: func(words []string) string {
 		return `'` + strings.Join(words, `':* & '`) + `':*`
 	},
-	is: func(err error, what refusal) bool {
+	violates: func(err error, c constraint) bool {
 		var e *pgconn.PgError
 		if !errors.As(err, &e) {
 			return false
 		}
 		switch e.Code {
 		case "23505": // unique_violation
-			return what == duplicate
+			return c == duplicate
 		case "23503": // foreign_key_violation
-			return what == dangling
+			return c == missingReference
 		}
 		return false
 	},
 }
 
-// connections is how many one process has to PostgreSQL at most, of the 100 that it
+// maxConnections is how many one process has to PostgreSQL at most, of the 100 that it
 // allows if it is not told otherwise.
-const connections = 16
+const maxConnections = 16
 
 // OpenPostgres opens the store in the database that a postgres:// URL names.
 func OpenPostgres(ctx context.Context, url string) (*Store, error) {
@@ -54,8 +54,8 @@ func OpenPostgres(ctx context.Context, url string) (*Store, error) {
 		return nil, fmt.Errorf("sqlstore: an address is like postgres://user:password@host:5432/database: %w", err)
 	}
 	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlstore: PostgreSQL cannot be reached: %w", err), db.Close())
 	}

@@ -21,20 +21,20 @@ const (
 	openRooms
 	addMember
 	removeMember
-	placeByRoom
-	placesByUser
+	membershipByRoom
+	membershipsByUser
 	counts
 	membersByKey
 	markRead
 	lockRoom
 	lockActor
-	moveRoom
+	updateRoom
 	addMessage
 	messageByClient
 	messageByNumber
 	changeMessage
-	addWords
-	removeWords
+	indexWords
+	unindexWords
 	messagesBefore
 	messagesChanged
 	messagesFound
@@ -47,7 +47,7 @@ const (
 	roomColumns    = `r.id, r.kind, r.name, r.key, r.owner, r.created, r.last, r.rev`
 	messageColumns = `m.room, m.number, m.rev, m.author, u.name, m.client, m.text, m.sent, m.edited, m.deleted, m.reactions`
 
-	selectPlace = `SELECT ` + roomColumns + `, m.read, coalesce(w.id, 0), coalesce(w.name, '')
+	selectMembership = `SELECT ` + roomColumns + `, m.read, coalesce(w.id, 0), coalesce(w.name, '')
 		FROM members m JOIN rooms r ON r.id = m.room
 		LEFT JOIN users w ON w.id = CASE m.member WHEN r.low THEN r.high ELSE r.low END `
 	selectMessage = `SELECT ` + messageColumns + ` FROM messages m JOIN users u ON u.id = m.author `
@@ -80,21 +80,21 @@ var shared = [queryCount]string{
 
 	addMember: `INSERT INTO members (room, member, key, read) SELECT r.id, u.id, u.key, r.last
 		FROM rooms r CROSS JOIN users u WHERE r.id = $1 AND u.id = $2 ON CONFLICT DO NOTHING`,
-	removeMember: `DELETE FROM members WHERE room = $1 AND member = $2`,
-	placeByRoom:  selectPlace + `WHERE m.room = $1 AND m.member = $2`,
-	placesByUser: selectPlace + `WHERE m.member = $1 ORDER BY m.room`,
-	counts:       `SELECT (SELECT count(*) FROM members WHERE room = $1), (SELECT count(*) FROM members WHERE member = $2)`,
+	removeMember:      `DELETE FROM members WHERE room = $1 AND member = $2`,
+	membershipByRoom:  selectMembership + `WHERE m.room = $1 AND m.member = $2`,
+	membershipsByUser: selectMembership + `WHERE m.member = $1 ORDER BY m.room`,
+	counts:            `SELECT (SELECT count(*) FROM members WHERE room = $1), (SELECT count(*) FROM members WHERE member = $2)`,
 	membersByKey: `SELECT u.id, u.name, u.key FROM members m JOIN users u ON u.id = m.member
 		WHERE m.room = $1 AND m.key > $2 ORDER BY m.key LIMIT $3`,
 	markRead: `UPDATE members SET read = $3 WHERE room = $1 AND member = $2 AND read < $3`,
 
-	moveRoom: `UPDATE rooms SET last = $2, rev = $3 WHERE id = $1`,
+	updateRoom: `UPDATE rooms SET last = $2, rev = $3 WHERE id = $1`,
 	addMessage: `INSERT INTO messages (room, number, rev, author, client, text, sent)
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (room, author, client) DO NOTHING`,
 	messageByClient: selectMessage + `WHERE m.room = $1 AND m.author = $2 AND m.client = $3`,
 	messageByNumber: selectMessage + `WHERE m.room = $1 AND m.number = $2`,
 	changeMessage:   `UPDATE messages SET rev = $3, text = $4, edited = $5, deleted = $6, reactions = $7 WHERE room = $1 AND number = $2`,
-	removeWords:     `DELETE FROM search WHERE rowid = $1`,
+	unindexWords:    `DELETE FROM search WHERE rowid = $1`,
 
 	messagesBefore:  selectMessage + `WHERE m.room = $1 AND m.number < $2 ORDER BY m.number DESC LIMIT $3`,
 	messagesChanged: selectMessage + `WHERE m.room = $1 AND m.rev > $2 ORDER BY m.rev LIMIT $3`,

@@ -15,7 +15,7 @@ func (b *batch) react(c *store.Change) (store.Message, bool, error) {
 	if m.Deleted {
 		return m, false, fmt.Errorf("%w: message %d is deleted", store.ErrNotFound, c.Number)
 	}
-	reactions, full := m.Reactions.With(c.Text, c.User, c.Act == store.React)
+	reactions, full := m.Reactions.With(c.Text, c.User, c.Op == store.React)
 	switch {
 	case full:
 		return m, false, fmt.Errorf("%w: message %d has %d reactions", store.ErrForbidden, c.Number, store.MaxReactions)
@@ -23,5 +23,5 @@ func (b *batch) react(c *store.Change) (store.Message, bool, error) {
 		return m, true, nil
 	}
 	m.Reactions = reactions
-	return m, false, b.move(&m)
+	return m, false, b.saveRevision(&m)
 }

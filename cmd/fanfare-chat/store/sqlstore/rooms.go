@@ -15,21 +15,21 @@ func (s *Store) AddRoom(ctx context.Context, r store.Room) (store.Room, error) {
 	if r.Kind != store.Open && r.Kind != store.Private {
 		return store.Room{}, fmt.Errorf("sqlstore: a room is open or private, not of kind %d; DirectRoom makes those of two users", r.Kind)
 	}
-	created := millis(r.Created)
-	r.Created, r.Last, r.Rev = moment(created), 0, 0
-	err := s.changing(ctx, func(tx session) (err error) {
+	created := toMillis(r.Created)
+	r.Created, r.Last, r.Rev = fromMillis(created), 0, 0
+	err := s.inTransaction(ctx, func(tx session) (err error) {
 		look, plain := looksOf(r)
-		r.ID, err = one(tx, scanID, addRoom, int64(r.Kind), r.Name, r.Key, r.Owner, created, look, plain)
+		r.ID, err = queryRow(tx, scanID, addRoom, int64(r.Kind), r.Name, r.Key, r.Owner, created, look, plain)
 		if err != nil {
 			return err
 		}
-		_, err = tx.do(addMember, r.ID, r.Owner)
+		_, err = tx.exec(addMember, r.ID, r.Owner)
 		return err
 	})
 	switch {
-	case s.dialect.is(err, duplicate):
+	case s.dialect.violates(err, duplicate):
 		return store.Room{}, fmt.Errorf("%w: %q", store.ErrTaken, r.Name)
-	case s.dialect.is(err, dangling):
+	case s.dialect.violates(err, missingReference):
 		return store.Room{}, fmt.Errorf("%w: user %d", store.ErrNotFound, r.Owner)
 	case err != nil:
 		return store.Room{}, err
@@ -48,27 +48,27 @@ func looksOf(r store.Room) (look, plain sql.NullString) {
 
 func (s *Store) DirectRoom(ctx context.Context, a, b int64, now time.Time) (r store.Room, made bool, err error) {
 	low, high := min(a, b), max(a, b)
-	r, err = one(s.reading(ctx), scanRoom, directRoom, low, high)
+	r, err = queryRow(s.reader(ctx), scanRoom, directRoom, low, high)
 	if !errors.Is(err, store.ErrNotFound) {
 		return r, false, err
 	}
-	err = s.changing(ctx, func(tx session) error {
-		id, err := one(tx, scanID, addDirect, a, millis(now), low, high)
+	err = s.inTransaction(ctx, func(tx session) error {
+		id, err := queryRow(tx, scanID, addDirect, a, toMillis(now), low, high)
 		switch {
 		case err == nil:
 			made = true
 			for _, user := range []int64{low, high} { // who is both is in it already the second time
-				if _, err := tx.do(addMember, id, user); err != nil {
+				if _, err := tx.exec(addMember, id, user); err != nil {
 					return err
 				}
 			}
 		case !errors.Is(err, store.ErrNotFound): // somebody else has made it meanwhile
 			return err
 		}
-		r, err = one(tx, scanRoom, directRoom, low, high)
+		r, err = queryRow(tx, scanRoom, directRoom, low, high)
 		return err
 	})
-	if s.dialect.is(err, dangling) {
+	if s.dialect.violates(err, missingReference) {
 		err = fmt.Errorf("%w: users %d and %d", store.ErrNotFound, a, b)
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Store) DirectRoom(ctx context.Context, a, b int64, now time.Time) (r st
 }
 
 func (s *Store) OpenRooms(ctx context.Context, after string, limit int) ([]store.Room, bool, error) {
-	return page(s.reading(ctx), scanRoom, limit, openRooms, after)
+	return queryPage(s.reader(ctx), scanRoom, limit, openRooms, after)
 }
 
 func scanID(r row) (id int64, err error) { return id, r.Scan(&id) }
@@ -91,6 +91,6 @@ func scanRoom(r row) (store.Room, error) {
 func scanRoomAnd(r row, more ...any) (room store.Room, err error) {
 	created := int64(0)
 	err = r.Scan(append([]any{&room.ID, &room.Kind, &room.Name, &room.Key, &room.Owner, &created, &room.Last, &room.Rev}, more...)...)
-	room.Created = moment(created)
+	room.Created = fromMillis(created)
 	return room, err
 }

@@ -23,11 +23,11 @@ type transaction struct {
 	statements [queryCount]*sql.Stmt
 }
 
-// reading returns a session for what changes nothing.
-func (s *Store) reading(ctx context.Context) session { return session{ctx: ctx, pool: s.read} }
+// reader returns a session for what changes nothing.
+func (s *Store) reader(ctx context.Context) session { return session{ctx: ctx, pool: s.read} }
 
-// changing has change do all that it does, or nothing if it returns an error.
-func (s *Store) changing(ctx context.Context, change func(session) error) error {
+// inTransaction has change do all that it does, or nothing if it returns an error.
+func (s *Store) inTransaction(ctx context.Context, change func(session) error) error {
 	tx, err := s.write.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sqlstore: %w", err)
@@ -52,8 +52,8 @@ func (s session) statement(q query) *sql.Stmt {
 	return s.tx.statements[q]
 }
 
-// do returns how many rows it has changed.
-func (s session) do(q query, args ...any) (int64, error) {
+// exec returns how many rows it has changed.
+func (s session) exec(q query, args ...any) (int64, error) {
 	result, err := s.statement(q).ExecContext(s.ctx, args...)
 	if err != nil {
 		return 0, fmt.Errorf("sqlstore: %w", err)
@@ -64,8 +64,8 @@ func (s session) do(q query, args ...any) (int64, error) {
 // row is what functions scan: a *sql.Row or *sql.Rows.
 type row interface{ Scan(into ...any) error }
 
-// one returns the only row that there is, or store.ErrNotFound.
-func one[T any](s session, scan func(row) (T, error), q query, args ...any) (T, error) {
+// queryRow returns the only row that there is, or store.ErrNotFound.
+func queryRow[T any](s session, scan func(row) (T, error), q query, args ...any) (T, error) {
 	v, err := scan(s.statement(q).QueryRowContext(s.ctx, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return v, store.ErrNotFound
@@ -76,8 +76,8 @@ func one[T any](s session, scan func(row) (T, error), q query, args ...any) (T, 
 	return v, nil
 }
 
-// all returns the rows in their order.
-func all[T any](s session, scan func(row) (T, error), q query, args ...any) ([]T, error) {
+// queryAll returns the rows in their order.
+func queryAll[T any](s session, scan func(row) (T, error), q query, args ...any) ([]T, error) {
 	rows, err := s.statement(q).QueryContext(s.ctx, args...)
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
@@ -97,10 +97,10 @@ func all[T any](s session, scan func(row) (T, error), q query, args ...any) ([]T
 	return found, nil
 }
 
-// page is all, but no more than limit, and whether there is more. The limit has to be the
+// queryPage is queryAll, but no more than limit, and whether there is more. The limit has to be the
 // statement's last argument.
-func page[T any](s session, scan func(row) (T, error), limit int, q query, args ...any) ([]T, bool, error) {
-	found, err := all(s, scan, q, append(args, limit+1)...)
+func queryPage[T any](s session, scan func(row) (T, error), limit int, q query, args ...any) ([]T, bool, error) {
+	found, err := queryAll(s, scan, q, append(args, limit+1)...)
 	if len(found) > limit {
 		return found[:limit], true, err
 	}

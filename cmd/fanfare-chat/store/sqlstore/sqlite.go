@@ -24,29 +24,29 @@ var sqliteDialect = dialect{
 		lockRoom:  `SELECT last, rev FROM rooms WHERE id = $1`,
 		lockActor: `SELECT u.name, u.moderator, m.read FROM members m JOIN users u ON u.id = m.member
 			WHERE m.room = $1 AND m.member = $2`,
-		addWords:      `INSERT OR REPLACE INTO search (rowid, words) VALUES ($1, $2)`,
+		indexWords:    `INSERT OR REPLACE INTO search (rowid, words) VALUES ($1, $2)`,
 		messagesFound: selectFound + `search MATCH $4` + latestFound,
 	},
 	match: func(words []string) string {
 		return `"` + strings.Join(words, `"* "`) + `"*`
 	},
-	is: func(err error, what refusal) bool {
+	violates: func(err error, c constraint) bool {
 		var e *sqlite.Error
 		if !errors.As(err, &e) {
 			return false
 		}
 		switch e.Code() {
 		case lib.SQLITE_CONSTRAINT_UNIQUE, lib.SQLITE_CONSTRAINT_PRIMARYKEY:
-			return what == duplicate
+			return c == duplicate
 		case lib.SQLITE_CONSTRAINT_FOREIGNKEY:
-			return what == dangling
+			return c == missingReference
 		}
 		return false
 	},
 }
 
-// readers is how many reads of a SQLite file go on at a time.
-const readers = 4
+// maxReaders is how many reads of a SQLite file go on at a time.
+const maxReaders = 4
 
 // OpenSQLite opens the store in a file, and makes file and directory if they are not
 // there. Nobody else gets to read them: hashes of passwords are kept. Only one process has
@@ -71,14 +71,14 @@ func openLocked(ctx context.Context, file string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := touch(path, 0); err != nil {
+	if err := checkWritable(path, 0); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	write, err := openPool(path, 1)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	read, err := openPool(path, readers, "query_only(1)")
+	read, err := openPool(path, maxReaders, "query_only(1)")
 	if err != nil {
 		return nil, errors.Join(err, write.Close(), lock.Close())
 	}
@@ -90,9 +90,9 @@ func openLocked(ctx context.Context, file string) (*Store, error) {
 	return s, nil
 }
 
-// openPool returns a pool of connections. What is acknowledged must survive a loss of
+// openPool returns a pool of maxConnections. What is acknowledged must survive a loss of
 // power: synchronous is FULL, which in WAL mode syncs each commit.
-func openPool(path string, connections int, pragmas ...string) (*sql.DB, error) {
+func openPool(path string, maxConnections int, pragmas ...string) (*sql.DB, error) {
 	options := url.Values{"_txlock": {"immediate"}, "_error_rc": {"1"}, "_pragma": append([]string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"cache_size(-16000)", "journal_size_limit(67108864)",
@@ -100,8 +100,8 @@ func openPool(path string, connections int, pragmas ...string) (*sql.DB, error) 
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: options.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err == nil {
-		db.SetMaxOpenConns(connections)
-		db.SetMaxIdleConns(connections)
+		db.SetMaxOpenConns(maxConnections)
+		db.SetMaxIdleConns(maxConnections)
 	}
 	return db, err
 }
@@ -113,13 +113,13 @@ func makeFile(file string) error {
 		return fmt.Errorf("the directory for the database cannot be made: %w", err)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
-		return nil // what is wrong otherwise is said by touch
+		return nil // what is wrong otherwise is said by checkWritable
 	}
-	return touch(file, os.O_CREATE)
+	return checkWritable(file, os.O_CREATE)
 }
 
-// touch says in words what SQLite would say with a number.
-func touch(file string, flags int) error {
+// checkWritable says in words what SQLite would say with a number.
+func checkWritable(file string, flags int) error {
 	f, err := os.OpenFile(file, os.O_RDWR|flags, 0o600)
 	if err != nil {
 		return fmt.Errorf("the database must be a file that can be written: %w", err)

@@ -21,21 +21,21 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// refusal is a reason for which a database refuses a row.
-type refusal int
+// constraint is a reason for which a database refuses a row.
+type constraint int
 
 const (
-	duplicate refusal = iota + 1 // what has to be unique is there already
-	dangling                     // what it refers to is not there
+	duplicate        constraint = iota + 1 // what has to be unique is there already
+	missingReference                       // what it refers to is not there
 )
 
 // dialect is what one database has of its own.
 type dialect struct {
 	name       goose.Dialect
 	migrations string
-	own        map[query]string                     // statements
-	match      func(words []string) string          // what finds entries that have words which begin with all of these
-	is         func(err error, reason refusal) bool // reports whether that is why
+	own        map[query]string                   // statements
+	match      func(words []string) string        // what finds entries that have words which begin with all of these
+	violates   func(err error, c constraint) bool // reports whether that is why
 }
 
 // text returns a statement.

@@ -9,22 +9,22 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
-// longest is how many bytes of a word count, so that no index has an entry that is too
+// maxWord is how many bytes of a word count, so that no index has an entry that is too
 // long for it.
-const longest = 128
+const maxWord = 128
 
-// wordsIn returns the words by which a text is found, each once, with the room that they
+// indexedWords returns the words by which a text is found, each once, with the room that they
 // are for in front. A word is of letters, digits and the marks that go with them; case and
 // accents do not matter. The room ends with an x, so that what begins like a room's word is
 // of that room.
 //
 // Writing that has no spaces, and emoji, have no words that a program could tell: there,
 // each character and each two that stand side by side are one.
-func wordsIn(room int64, s string) []string {
+func indexedWords(room int64, s string) []string {
 	w := newWordList(room)
 	for run := range runsIn(s) {
 		if !run.dense {
-			w.add(cut(run.text))
+			w.add(truncate(run.text))
 			continue
 		}
 		for i, at := range run.at {
@@ -37,13 +37,13 @@ func wordsIn(room int64, s string) []string {
 	return w.words
 }
 
-// wordsFor returns the words that a message must have to be found by a query: where two
+// queryWords returns the words that a message must have to be found by a query: where two
 // characters stand side by side, each alone need not be asked for.
-func wordsFor(room int64, query string) []string {
+func queryWords(room int64, query string) []string {
 	w := newWordList(room)
 	for run := range runsIn(query) {
 		if !run.dense {
-			w.add(cut(run.text))
+			w.add(truncate(run.text))
 			continue
 		}
 		for i, at := range run.at[:max(1, len(run.at)-1)] {
@@ -89,7 +89,7 @@ func (r *run) end(n int) int {
 // runsIn gives the runs of a text, without case and accents.
 func runsIn(s string) func(yield func(run) bool) {
 	return func(yield func(run) bool) {
-		s = text.Plain(strings.Map(withoutVariation, s))
+		s = text.FoldAccents(strings.Map(dropVariation, s))
 		start, now := 0, run{}
 		for i, r := range s {
 			mark := unicode.In(r, unicode.Mn, unicode.Mc)
@@ -117,8 +117,8 @@ func runsIn(s string) func(yield func(run) bool) {
 	}
 }
 
-// withoutVariation drops what says whether a character is to be shown as an emoji.
-func withoutVariation(r rune) rune {
+// dropVariation drops what says whether a character is to be shown as an emoji.
+func dropVariation(r rune) rune {
 	if unicode.Is(unicode.Variation_Selector, r) {
 		return -1
 	}
@@ -143,12 +143,12 @@ var denseScripts = []*unicode.RangeTable{
 	unicode.Tai_Le, unicode.New_Tai_Lue, unicode.Tai_Tham, unicode.Tai_Viet, unicode.Javanese, unicode.Balinese,
 }
 
-// cut returns what counts of a word: whole characters.
-func cut(word string) string {
-	if len(word) <= longest {
+// truncate returns what counts of a word: whole characters.
+func truncate(word string) string {
+	if len(word) <= maxWord {
 		return word
 	}
-	n := longest
+	n := maxWord
 	for !utf8.RuneStart(word[n]) {
 		n--
 	}

@@ -33,13 +33,13 @@ func TestWords(t *testing.T) {
 		{"สวัส", "ส สวั วั วัส"}, {"한국어", "한 한국 국 국어 어"}, {"a🐶🐱b", "a 🐶 🐶🐱 🐱 b"}, {"❤\ufe0f🎉", "❤ ❤🎉 🎉"}, {"❤🎉", "❤ ❤🎉 🎉"},
 		{"🇩🇪", "🇩 🇩🇪 🇪"}, {"👍🏽", "👍"},
 	} {
-		if got := without(t, "7", wordsIn(7, c.text)); !slices.Equal(got, strings.Fields(c.want)) {
+		if got := without(t, "7", indexedWords(7, c.text)); !slices.Equal(got, strings.Fields(c.want)) {
 			t.Errorf("%q: %q, want %q", c.text, got, c.want)
 		}
 	}
 	for _, long := range []string{strings.Repeat("é", 5000), "x" + strings.Repeat("я", 5000), strings.Repeat("𝔸", 5000), "a" + strings.Repeat("ि", 5000)} {
-		words := wordsIn(1, long)
-		if len(words) != 1 || len(words[0]) > longest+2 || !utf8.ValidString(words[0]) {
+		words := indexedWords(1, long)
+		if len(words) != 1 || len(words[0]) > maxWord+2 || !utf8.ValidString(words[0]) {
 			t.Errorf("of a long word there is %q", words)
 		}
 	}
@@ -49,7 +49,7 @@ func TestWordsOfQueries(t *testing.T) {
 	for query, want := range map[string]string{
 		"": "", "Hello wor": "hello wor", "上": "上", "上海": "上海", "上海东": "上海 海东", "ชาว": "ชา าว", "🐶": "🐶", "手 机": "手 机", "iPhone手机": "iphone 手机",
 	} {
-		if got := without(t, "7", wordsFor(7, query)); !slices.Equal(got, strings.Fields(want)) {
+		if got := without(t, "7", queryWords(7, query)); !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%q: %q, want %q", query, got, want)
 		}
 	}
@@ -60,7 +60,7 @@ func TestWordsOfQueries(t *testing.T) {
 func FuzzWords(f *testing.F) {
 	f.Add("Hello 'World\" \x00 * & ! ß ｆｕｌｌ e\u0301 日本語 Ꭰꭰ 🐶🐱 สวัสดี")
 	f.Fuzz(func(t *testing.T, text string) {
-		all := wordsIn(3, text)
+		all := indexedWords(3, text)
 		for _, w := range all {
 			for _, r := range w {
 				ascii := '0' <= r && r <= '9' || 'a' <= r && r <= 'z'
@@ -68,12 +68,12 @@ func FuzzWords(f *testing.F) {
 					t.Fatalf("%q of %q has %q", w, text, r)
 				}
 			}
-			again := wordsFor(3, strings.TrimPrefix(w, "3x"))
-			if len(again) != 1 || len(w) < longest && again[0] != w {
+			again := queryWords(3, strings.TrimPrefix(w, "3x"))
+			if len(again) != 1 || len(w) < maxWord && again[0] != w {
 				t.Fatalf("%q of %q becomes %q", w, text, again)
 			}
 		}
-		for _, w := range wordsFor(3, text) {
+		for _, w := range queryWords(3, text) {
 			if !slices.Contains(all, w) {
 				t.Fatalf("%q asks for %q, and has %q", text, w, all)
 			}

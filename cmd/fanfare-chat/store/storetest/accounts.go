@@ -45,12 +45,12 @@ func alike(k *kit) {
 		name, key string
 		want      error
 	}{
-		{"olive", "olive", nil}, {"oIive", "oiive", store.ErrAlike}, {"PACO", "paco", nil}, {"расо", "расо", store.ErrAlike},
-		{"Ian", "ian", nil}, {"Lan", "lan", nil}, {"lan", "lan", store.ErrTaken}, {"Tım", "tım", nil}, {"Tim", "tim", store.ErrAlike},
+		{"olive", "olive", nil}, {"oIive", "oiive", store.ErrConfusable}, {"PACO", "paco", nil}, {"расо", "расо", store.ErrConfusable},
+		{"Ian", "ian", nil}, {"Lan", "lan", nil}, {"lan", "lan", store.ErrTaken}, {"Tım", "tım", nil}, {"Tim", "tim", store.ErrConfusable},
 	} {
 		err := add(c.name, c.key)
 		k.fails("user "+c.name, err, c.want)
-		if c.want == store.ErrTaken && errors.Is(err, store.ErrAlike) {
+		if c.want == store.ErrTaken && errors.Is(err, store.ErrConfusable) {
 			k.Errorf("%s is taken, not only alike", c.name)
 		}
 		_, err = k.AddRoom(k.ctx, store.Room{Kind: store.Open, Name: c.name, Key: c.key, Owner: ada.ID, Created: noon})

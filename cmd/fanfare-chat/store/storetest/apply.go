@@ -18,8 +18,8 @@ func send(k *kit) {
 	for i, o := range k.apply(changes...) {
 		c := changes[i]
 		k.must(o.Err)
-		same(k, "again", o.Again, false)
-		want := store.Message{Room: c.Room, Author: c.User, Name: "ada", Client: c.Client, Text: c.Text, Sent: c.At}
+		same(k, "again", o.Unchanged, false)
+		want := store.Message{Room: c.Room, Author: c.User, Name: "ada", ClientID: c.ClientID, Text: c.Text, Sent: c.At}
 		if c.User == bob.ID {
 			want.Name = "bob"
 		}
@@ -44,31 +44,31 @@ func send(k *kit) {
 func sendAgain(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	r, other := k.room(store.Private, "room", ada, bob), k.room(store.Private, "other", ada)
-	c := store.Change{Act: store.Send, Room: r.ID, User: ada.ID, Client: "name", Text: "hello", At: noon}
+	c := store.Change{Op: store.Send, Room: r.ID, User: ada.ID, ClientID: "name", Text: "hello", At: noon}
 	repeated := c
 	repeated.Text, repeated.At = "not this", noon.Add(time.Hour)
 	outcomes := k.apply(c, repeated, c)
-	same(k, "first", outcomes[0].Again, false)
+	same(k, "first", outcomes[0].Unchanged, false)
 	m := outcomes[0].Message
 	for _, o := range outcomes[1:] {
-		same(k, "again", o, store.Outcome{Message: m, Again: true})
+		same(k, "again", o, store.Outcome{Message: m, Unchanged: true})
 	}
-	same(k, "again, later", k.apply(c)[0], store.Outcome{Message: m, Again: true})
+	same(k, "again, later", k.apply(c)[0], store.Outcome{Message: m, Unchanged: true})
 	for _, c := range []store.Change{
-		{Act: store.Send, Room: r.ID, User: bob.ID, Client: "name", Text: "bob's", At: noon},
-		{Act: store.Send, Room: other.ID, User: ada.ID, Client: "name", Text: "elsewhere", At: noon},
-		{Act: store.Send, Room: r.ID, User: ada.ID, Client: "Name", Text: "another name", At: noon},
+		{Op: store.Send, Room: r.ID, User: bob.ID, ClientID: "name", Text: "bob's", At: noon},
+		{Op: store.Send, Room: other.ID, User: ada.ID, ClientID: "name", Text: "elsewhere", At: noon},
+		{Op: store.Send, Room: r.ID, User: ada.ID, ClientID: "Name", Text: "another name", At: noon},
 	} {
 		o := k.apply(c)[0]
 		k.must(o.Err)
-		if o.Again || o.Message.Text != c.Text {
+		if o.Unchanged || o.Message.Text != c.Text {
 			k.Errorf("another's, elsewhere or by another name is %+v", o)
 		}
 	}
-	edited := k.apply(store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: m.Number, Text: "edited", At: noon})[0].Message
-	same(k, "again, when edited", k.apply(c)[0], store.Outcome{Message: edited, Again: true})
-	deleted := k.apply(store.Change{Act: store.Delete, Room: r.ID, User: ada.ID, Number: m.Number, At: noon})[0].Message
-	same(k, "again, when deleted", k.apply(c)[0], store.Outcome{Message: deleted, Again: true})
+	edited := k.apply(store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: m.Number, Text: "edited", At: noon})[0].Message
+	same(k, "again, when edited", k.apply(c)[0], store.Outcome{Message: edited, Unchanged: true})
+	deleted := k.apply(store.Change{Op: store.Delete, Room: r.ID, User: ada.ID, Number: m.Number, At: noon})[0].Message
+	same(k, "again, when deleted", k.apply(c)[0], store.Outcome{Message: deleted, Unchanged: true})
 	p := k.place(r, ada)
 	if p.Last != 3 || p.Rev != 5 {
 		k.Errorf("last is %d and rev %d, want 3 and 5", p.Last, p.Rev)
@@ -80,14 +80,14 @@ func edit(k *kit) {
 	ada := k.user("ada")
 	r := k.room(store.Private, "room", ada)
 	first, second := k.says(r, ada, "one"), k.says(r, ada, "two")
-	c := store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "uno", At: noon.Add(time.Hour)}
+	c := store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "uno", At: noon.Add(time.Hour)}
 	o := k.apply(c)[0]
 	want := first
 	want.Text, want.Edited, want.Rev = "uno", c.At, 3
 	same(k, "edited", o, store.Outcome{Message: want})
 	list(k, "kept", k.history(r), want, second)
 	c.At = noon.Add(2 * time.Hour)
-	same(k, "to the same text", k.apply(c)[0], store.Outcome{Message: want, Again: true})
+	same(k, "to the same text", k.apply(c)[0], store.Outcome{Message: want, Unchanged: true})
 	c.Text = "eins"
 	want.Text, want.Edited, want.Rev = "eins", c.At, 4
 	same(k, "edited again", k.apply(c)[0], store.Outcome{Message: want})
@@ -101,19 +101,19 @@ func remove(k *kit) {
 	ada := k.user("ada")
 	r := k.room(store.Private, "room", ada)
 	first, second := k.says(r, ada, "one"), k.says(r, ada, "two")
-	c := store.Change{Act: store.Delete, Room: r.ID, User: ada.ID, Number: 1, At: noon.Add(time.Hour)}
+	c := store.Change{Op: store.Delete, Room: r.ID, User: ada.ID, Number: 1, At: noon.Add(time.Hour)}
 	want := first
 	want.Text, want.Deleted, want.Rev = "", true, 3
 	same(k, "deleted", k.apply(c)[0], store.Outcome{Message: want})
-	same(k, "deleted again", k.apply(c)[0], store.Outcome{Message: want, Again: true})
-	o := k.apply(store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "back", At: noon})[0]
+	same(k, "deleted again", k.apply(c)[0], store.Outcome{Message: want, Unchanged: true})
+	o := k.apply(store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "back", At: noon})[0]
 	k.fails("edited when deleted", o.Err, store.ErrNotFound)
 	list(k, "kept", k.history(r), want, second)
 	third := k.says(r, ada, "three")
 	same(k, "the next number", third.Number, 3)
 	same(k, "the next revision", third.Rev, 4)
-	k.apply(store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 3, Text: "drei", At: noon.Add(time.Hour)})
-	o = k.apply(store.Change{Act: store.Delete, Room: r.ID, User: ada.ID, Number: 3, At: noon.Add(2 * time.Hour)})[0]
+	k.apply(store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 3, Text: "drei", At: noon.Add(time.Hour)})
+	o = k.apply(store.Change{Op: store.Delete, Room: r.ID, User: ada.ID, Number: 3, At: noon.Add(2 * time.Hour)})[0]
 	same(k, "that it was edited is of the trace", o.Message.Edited, noon.Add(time.Hour))
 }
 
@@ -127,21 +127,21 @@ func permissions(k *kit) {
 		change store.Change
 		want   error
 	}{
-		{"a stranger sends", store.Change{Act: store.Send, Room: r.ID, User: ada.ID, Client: "x", Text: "x"}, store.ErrForbidden},
-		{"a stranger edits", store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "x"}, store.ErrForbidden},
-		{"a stranger who is a moderator deletes", store.Change{Act: store.Delete, Room: r.ID, User: ada.ID, Number: 1}, store.ErrForbidden},
-		{"a stranger asks what there is", store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 9, Text: "x"}, store.ErrForbidden},
-		{"a room that is not there", store.Change{Act: store.Send, Room: r.ID + 1000, User: bob.ID, Client: "x", Text: "x"}, store.ErrForbidden},
-		{"nobody sends", store.Change{Act: store.Send, Room: r.ID, User: bob.ID + 1000, Client: "x", Text: "x"}, store.ErrForbidden},
-		{"another edits", store.Change{Act: store.Edit, Room: r.ID, User: eve.ID, Number: 1, Text: "x"}, store.ErrForbidden},
-		{"another deletes", store.Change{Act: store.Delete, Room: r.ID, User: eve.ID, Number: 1}, store.ErrForbidden},
-		{"edits what is not there", store.Change{Act: store.Edit, Room: r.ID, User: bob.ID, Number: 2, Text: "x"}, store.ErrNotFound},
-		{"deletes what is not there", store.Change{Act: store.Delete, Room: r.ID, User: bob.ID, Number: 0}, store.ErrNotFound},
+		{"a stranger sends", store.Change{Op: store.Send, Room: r.ID, User: ada.ID, ClientID: "x", Text: "x"}, store.ErrForbidden},
+		{"a stranger edits", store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "x"}, store.ErrForbidden},
+		{"a stranger who is a moderator deletes", store.Change{Op: store.Delete, Room: r.ID, User: ada.ID, Number: 1}, store.ErrForbidden},
+		{"a stranger asks what there is", store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 9, Text: "x"}, store.ErrForbidden},
+		{"a room that is not there", store.Change{Op: store.Send, Room: r.ID + 1000, User: bob.ID, ClientID: "x", Text: "x"}, store.ErrForbidden},
+		{"nobody sends", store.Change{Op: store.Send, Room: r.ID, User: bob.ID + 1000, ClientID: "x", Text: "x"}, store.ErrForbidden},
+		{"another edits", store.Change{Op: store.Edit, Room: r.ID, User: eve.ID, Number: 1, Text: "x"}, store.ErrForbidden},
+		{"another deletes", store.Change{Op: store.Delete, Room: r.ID, User: eve.ID, Number: 1}, store.ErrForbidden},
+		{"edits what is not there", store.Change{Op: store.Edit, Room: r.ID, User: bob.ID, Number: 2, Text: "x"}, store.ErrNotFound},
+		{"deletes what is not there", store.Change{Op: store.Delete, Room: r.ID, User: bob.ID, Number: 0}, store.ErrNotFound},
 	} {
 		c.change.At = noon
 		o := k.apply(c.change)[0]
 		k.fails(c.what, o.Err, c.want)
-		same(k, c.what+": again", o.Again, false)
+		same(k, c.what+": again", o.Unchanged, false)
 	}
 	list(k, "nothing has changed", k.history(r), m)
 	same(k, "nor the revision", k.place(r, bob).Rev, 1)
@@ -153,8 +153,8 @@ func moderator(k *kit) {
 	same(k, "ada is a moderator", ada.Moderator, true)
 	r := k.room(store.Private, "room", bob, ada)
 	k.says(r, bob, "bob's")
-	outcomes := k.apply(store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "x", At: noon},
-		store.Change{Act: store.Delete, Room: r.ID, User: ada.ID, Number: 1, At: noon})
+	outcomes := k.apply(store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "x", At: noon},
+		store.Change{Op: store.Delete, Room: r.ID, User: ada.ID, Number: 1, At: noon})
 	k.fails("edits another's", outcomes[0].Err, store.ErrForbidden)
 	k.must(outcomes[1].Err)
 	same(k, "deleted", outcomes[1].Message.Deleted, true)
@@ -167,13 +167,13 @@ func allAtOnce(k *kit) {
 	r := k.room(store.Private, "room", ada, bob)
 	outcomes := k.apply(
 		k.message(r, bob, "one"),
-		store.Change{Act: store.Edit, Room: r.ID, User: bob.ID, Number: 1, Text: "uno", At: noon},
-		store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "no", At: noon},
-		store.Change{Act: store.Edit, Room: r.ID, User: bob.ID, Number: 2, Text: "too early", At: noon},
+		store.Change{Op: store.Edit, Room: r.ID, User: bob.ID, Number: 1, Text: "uno", At: noon},
+		store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 1, Text: "no", At: noon},
+		store.Change{Op: store.Edit, Room: r.ID, User: bob.ID, Number: 2, Text: "too early", At: noon},
 		k.message(r, ada, "two"),
-		store.Change{Act: store.Delete, Room: r.ID, User: ada.ID, Number: 1, At: noon},
-		store.Change{Act: store.Edit, Room: r.ID, User: bob.ID, Number: 1, Text: "too late", At: noon},
-		store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 2, Text: "due", At: noon},
+		store.Change{Op: store.Delete, Room: r.ID, User: ada.ID, Number: 1, At: noon},
+		store.Change{Op: store.Edit, Room: r.ID, User: bob.ID, Number: 1, Text: "too late", At: noon},
+		store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 2, Text: "due", At: noon},
 	)
 	var revs []int64
 	for i, want := range []error{nil, nil, store.ErrForbidden, store.ErrNotFound, nil, nil, store.ErrNotFound, nil} {
@@ -196,7 +196,7 @@ func nothingOfAFailure(k *kit) {
 	ada := k.user("ada")
 	r := k.room(store.Private, "room", ada)
 	k.says(r, ada, "one")
-	_, err := k.Apply(k.ctx, []store.Change{k.message(r, ada, "two"), {Act: 99, Room: r.ID, User: ada.ID, At: noon}})
+	_, err := k.Apply(k.ctx, []store.Change{k.message(r, ada, "two"), {Op: 99, Room: r.ID, User: ada.ID, At: noon}})
 	if err == nil {
 		k.Error("there is no act 99, and no error")
 	}

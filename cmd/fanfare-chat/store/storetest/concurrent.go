@@ -29,7 +29,7 @@ func manyAtOnce(k *kit) {
 				var changes []store.Change
 				for i := range size {
 					r := rooms[(a+b+i*(1+a%2))%len(rooms)]
-					changes = append(changes, store.Change{Act: store.Send, Room: r.ID, User: u.ID, Client: fmt.Sprint(b, ".", i), Text: "x", At: noon})
+					changes = append(changes, store.Change{Op: store.Send, Room: r.ID, User: u.ID, ClientID: fmt.Sprint(b, ".", i), Text: "x", At: noon})
 				}
 				outcomes, err := k.Apply(k.ctx, changes)
 				if err != nil {
@@ -74,12 +74,12 @@ func sameAtOnce(k *kit) {
 	for range ways {
 		wg.Go(func() {
 			for i := range messages {
-				outcomes, err := k.Apply(k.ctx, []store.Change{{Act: store.Send, Room: r.ID, User: ada.ID, Client: fmt.Sprint(i), Text: fmt.Sprint(i), At: noon}})
+				outcomes, err := k.Apply(k.ctx, []store.Change{{Op: store.Send, Room: r.ID, User: ada.ID, ClientID: fmt.Sprint(i), Text: fmt.Sprint(i), At: noon}})
 				if err != nil || outcomes[0].Err != nil || outcomes[0].Message.Text != fmt.Sprint(i) {
 					k.Errorf("%+v, %v", outcomes, err)
 					return
 				}
-				if !outcomes[0].Again {
+				if !outcomes[0].Unchanged {
 					mu.Lock()
 					first++
 					mu.Unlock()
@@ -106,7 +106,7 @@ func leaveAtOnce(k *kit) {
 				gone = true
 			default:
 			}
-			outcomes, err := k.Apply(k.ctx, []store.Change{{Act: store.Send, Room: r.ID, User: bob.ID, Client: fmt.Sprint(i), Text: "x", At: noon}})
+			outcomes, err := k.Apply(k.ctx, []store.Change{{Op: store.Send, Room: r.ID, User: bob.ID, ClientID: fmt.Sprint(i), Text: "x", At: noon}})
 			if i == 0 {
 				close(begun)
 			}

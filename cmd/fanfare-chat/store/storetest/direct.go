@@ -19,16 +19,16 @@ func direct(k *kit) {
 		same(k, "made again", made, false)
 		same(k, "it again", again, r)
 	}
-	same(k, "ada's place", k.place(r, ada), store.Place{Room: r, With: store.User{ID: bob.ID, Name: bob.Name}})
-	same(k, "bob's place", k.place(r, bob), store.Place{Room: r, With: store.User{ID: ada.ID, Name: ada.Name}})
+	same(k, "ada's place", k.place(r, ada), store.Membership{Room: r, With: store.User{ID: bob.ID, Name: bob.Name}})
+	same(k, "bob's place", k.place(r, bob), store.Membership{Room: r, With: store.User{ID: ada.ID, Name: ada.Name}})
 
 	self, made, err := k.DirectRoom(k.ctx, ada.ID, ada.ID, noon)
 	k.must(err)
 	same(k, "made with oneself", made, true)
-	same(k, "the place", k.place(self, ada), store.Place{Room: self, With: store.User{ID: ada.ID, Name: ada.Name}})
+	same(k, "the place", k.place(self, ada), store.Membership{Room: self, With: store.User{ID: ada.ID, Name: ada.Name}})
 	list(k, "who is there", k.memberKeys(self, 10), "ada")
 
-	_, err = k.Place(k.ctx, r.ID, eve.ID)
+	_, err = k.Membership(k.ctx, r.ID, eve.ID)
 	k.fails("a third's place", err, store.ErrNotFound)
 	_, err = k.Join(k.ctx, r.ID, eve.ID)
 	k.fails("a third joins", err, store.ErrNotFound)

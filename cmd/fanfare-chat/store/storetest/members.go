@@ -64,12 +64,12 @@ func leave(k *kit) {
 	k.fails("twice", k.Store.Leave(k.ctx, r.ID, bob.ID), store.ErrNotFound)
 	list(k, "who is there", k.memberKeys(r, 10), "ada")
 	list(k, "the rooms of who has left", k.placesOf(bob))
-	_, err := k.Place(k.ctx, r.ID, bob.ID)
+	_, err := k.Membership(k.ctx, r.ID, bob.ID)
 	k.fails("the place", err, store.ErrNotFound)
 	for _, o := range k.apply(k.message(r, bob, "more"),
-		store.Change{Act: store.Send, Room: r.ID, User: bob.ID, Client: m.Client, Text: m.Text, At: noon},
-		store.Change{Act: store.Edit, Room: r.ID, User: bob.ID, Number: m.Number, Text: "x", At: noon},
-		store.Change{Act: store.Delete, Room: r.ID, User: bob.ID, Number: m.Number, At: noon}) {
+		store.Change{Op: store.Send, Room: r.ID, User: bob.ID, ClientID: m.ClientID, Text: m.Text, At: noon},
+		store.Change{Op: store.Edit, Room: r.ID, User: bob.ID, Number: m.Number, Text: "x", At: noon},
+		store.Change{Op: store.Delete, Room: r.ID, User: bob.ID, Number: m.Number, At: noon}) {
 		k.fails("who has left changes something", o.Err, store.ErrForbidden)
 	}
 	list(k, "what was said", k.history(r), m)
@@ -100,7 +100,7 @@ func members(k *kit) {
 // places: a user's rooms are by ID, each as it is asked for alone.
 func places(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
-	var want []store.Place
+	var want []store.Membership
 	for i, kind := range []store.Kind{store.Open, store.Private, store.Direct, store.Private} {
 		var r store.Room
 		if kind == store.Direct {

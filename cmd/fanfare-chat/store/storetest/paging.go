@@ -31,7 +31,7 @@ func before(k *kit) {
 	for _, limit := range []int{1, 7, 24, 25, 26} {
 		var got []store.Message
 		for number, more := int64(0), true; more; {
-			page, next, err := k.Before(k.ctx, r.ID, number, limit)
+			page, next, err := k.MessagesBefore(k.ctx, r.ID, number, limit)
 			k.must(err)
 			if len(page) == 0 || len(page) > limit || next && len(page) < limit {
 				k.Fatalf("a page of %d has %d, and more is %v", limit, len(page), next)
@@ -49,7 +49,7 @@ func before(k *kit) {
 		{r.ID, 1, nil, false}, {r.ID, 2, all[:1], false}, {r.ID, 5, all[1:4], true},
 		{r.ID, 1 << 50, all[22:], true}, {r.ID, -1, nil, false}, {r.ID + 1000, 0, nil, false},
 	} {
-		page, more, err := k.Before(k.ctx, c.room, c.number, 3)
+		page, more, err := k.MessagesBefore(k.ctx, c.room, c.number, 3)
 		k.must(err)
 		list(k, fmt.Sprint("before ", c.number), page, c.want...)
 		same(k, fmt.Sprint("more before ", c.number), more, c.more)
@@ -60,8 +60,8 @@ func before(k *kit) {
 func changed(k *kit) {
 	r, u, all := k.talk(20)
 	for _, c := range []store.Change{
-		{Act: store.Edit, Number: 3, Text: "edited"}, {Act: store.Delete, Number: 18}, {Act: store.Edit, Number: 3, Text: "edited twice"},
-		{Act: store.Edit, Number: 20, Text: "the last"}, {Act: store.Delete, Number: 1},
+		{Op: store.Edit, Number: 3, Text: "edited"}, {Op: store.Delete, Number: 18}, {Op: store.Edit, Number: 3, Text: "edited twice"},
+		{Op: store.Edit, Number: 20, Text: "the last"}, {Op: store.Delete, Number: 1},
 	} {
 		c.Room, c.User, c.At = r.ID, u.ID, noon
 		o := k.apply(c)[0]
@@ -74,7 +74,7 @@ func changed(k *kit) {
 	for _, limit := range []int{1, 6, 19, 20, 100} {
 		var got []store.Message
 		for rev, more := int64(0), true; more; {
-			page, next, err := k.Changed(k.ctx, r.ID, rev, limit)
+			page, next, err := k.MessagesChangedAfter(k.ctx, r.ID, rev, limit)
 			k.must(err)
 			if len(page) == 0 || len(page) > limit || next && len(page) < limit {
 				k.Fatalf("a page of %d has %d, and more is %v", limit, len(page), next)
@@ -88,7 +88,7 @@ func changed(k *kit) {
 		room, rev int64
 		want      []store.Message
 	}{{r.ID, 25, nil}, {r.ID, 24, want[19:]}, {r.ID, 20, want[16:]}, {r.ID, 1 << 50, nil}, {r.ID + 1000, 0, nil}} {
-		page, more, err := k.Changed(k.ctx, c.room, c.rev, 10)
+		page, more, err := k.MessagesChangedAfter(k.ctx, c.room, c.rev, 10)
 		k.must(err)
 		list(k, fmt.Sprint("after ", c.rev), page, c.want...)
 		same(k, fmt.Sprint("more after ", c.rev), more, false)

@@ -15,8 +15,8 @@ func rooms(k *kit) {
 	k.must(err)
 	want.ID = r.ID
 	same(k, "added", r, want)
-	same(k, "its owner's place", k.place(r, ada), store.Place{Room: want})
-	_, err = k.Place(k.ctx, r.ID, bob.ID)
+	same(k, "its owner's place", k.place(r, ada), store.Membership{Room: want})
+	_, err = k.Membership(k.ctx, r.ID, bob.ID)
 	k.fails("another's place", err, store.ErrNotFound)
 
 	_, err = k.AddRoom(k.ctx, store.Room{Kind: store.Open, Name: "other", Key: want.Key, Owner: bob.ID, Created: noon})
@@ -31,9 +31,9 @@ func rooms(k *kit) {
 	k.fails("nobody's room", err, store.ErrNotFound)
 }
 
-func (k *kit) placesOf(u store.User) []store.Place {
+func (k *kit) placesOf(u store.User) []store.Membership {
 	k.Helper()
-	all, err := k.Places(k.ctx, u.ID)
+	all, err := k.Memberships(k.ctx, u.ID)
 	k.must(err)
 	return all
 }

@@ -111,9 +111,9 @@ func searchFollows(k *kit) {
 	r := k.room(store.Private, "room", ada)
 	k.says(r, ada, "first words")
 	k.says(r, ada, "...")
-	change := func(act store.Act, number int64, text string) {
+	change := func(act store.Op, number int64, text string) {
 		k.Helper()
-		k.must(k.apply(store.Change{Act: act, Room: r.ID, User: ada.ID, Number: number, Text: text, At: noon})[0].Err)
+		k.must(k.apply(store.Change{Op: act, Room: r.ID, User: ada.ID, Number: number, Text: text, At: noon})[0].Err)
 	}
 	change(store.Edit, 1, "second words")
 	k.finds(r, "first")

@@ -145,12 +145,12 @@ func (k *kit) says(r store.Room, u store.User, text string) store.Message {
 // message is a change that sends one, with a name of its own.
 func (k *kit) message(r store.Room, u store.User, text string) store.Change {
 	k.sent++
-	return store.Change{Act: store.Send, Room: r.ID, User: u.ID, Client: fmt.Sprint("c", k.sent), Text: text, At: noon.Add(time.Duration(k.sent) * time.Second)}
+	return store.Change{Op: store.Send, Room: r.ID, User: u.ID, ClientID: fmt.Sprint("c", k.sent), Text: text, At: noon.Add(time.Duration(k.sent) * time.Second)}
 }
 
-func (k *kit) place(r store.Room, u store.User) store.Place {
+func (k *kit) place(r store.Room, u store.User) store.Membership {
 	k.Helper()
-	p, err := k.Place(k.ctx, r.ID, u.ID)
+	p, err := k.Membership(k.ctx, r.ID, u.ID)
 	k.must(err)
 	return p
 }
@@ -158,7 +158,7 @@ func (k *kit) place(r store.Room, u store.User) store.Place {
 // history is all that a room has.
 func (k *kit) history(r store.Room) []store.Message {
 	k.Helper()
-	all, more, err := k.Before(k.ctx, r.ID, 0, 1e6)
+	all, more, err := k.MessagesBefore(k.ctx, r.ID, 0, 1e6)
 	k.must(err)
 	if more {
 		k.Fatal("there is more than a million")

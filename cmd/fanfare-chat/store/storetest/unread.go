@@ -23,8 +23,8 @@ func unread(k *kit) {
 	check("ada sends one", 0, 1)
 	k.apply(k.message(r, ada, "two"), k.message(r, ada, "three"))
 	check("ada sends two more", 0, 3)
-	k.apply(store.Change{Act: store.Edit, Room: r.ID, User: ada.ID, Number: 3, Text: "drei", At: noon},
-		store.Change{Act: store.Delete, Room: r.ID, User: ada.ID, Number: 2, At: noon})
+	k.apply(store.Change{Op: store.Edit, Room: r.ID, User: ada.ID, Number: 3, Text: "drei", At: noon},
+		store.Change{Op: store.Delete, Room: r.ID, User: ada.ID, Number: 2, At: noon})
 	check("ada edits and deletes", 0, 3)
 	k.apply(k.message(r, bob, "four"))
 	check("bob sends", 1, 0)

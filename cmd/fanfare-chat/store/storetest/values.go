@@ -29,7 +29,7 @@ func times(k *kit) {
 	same(k, "sent", m.Sent, want)
 	same(k, "never edited", m.Edited, time.Time{})
 	list(k, "kept", k.history(r), m)
-	m = k.apply(store.Change{Act: store.Edit, Room: r.ID, User: u.ID, Number: 1, Text: "new", At: at.Add(time.Hour)})[0].Message
+	m = k.apply(store.Change{Op: store.Edit, Room: r.ID, User: u.ID, Number: 1, Text: "new", At: at.Add(time.Hour)})[0].Message
 	same(k, "edited", m.Edited, want.Add(time.Hour))
 	list(k, "kept", k.history(r), m)
 	l := store.Login{Hash: [32]byte{1}, User: u.ID, Created: at, Expires: at.Add(time.Hour)}
@@ -78,7 +78,7 @@ func reopen(k *kit) {
 	first := k.message(open, ada, "first")
 	k.apply(first, k.message(direct, bob, "hi"))
 	k.says(open, ada, "second")
-	k.apply(store.Change{Act: store.Edit, Room: open.ID, User: ada.ID, Number: 1, Text: "edited", At: noon})
+	k.apply(store.Change{Op: store.Edit, Room: open.ID, User: ada.ID, Number: 1, Text: "edited", At: noon})
 	places, history := k.placesOf(bob), k.history(open)
 
 	k.must(k.Store.Close())
@@ -86,7 +86,7 @@ func reopen(k *kit) {
 	list(k, "places", k.placesOf(bob), places...)
 	list(k, "history", k.history(open), history...)
 	k.finds(open, "edited", 1)
-	same(k, "sent again", k.apply(first)[0].Again, true)
+	same(k, "sent again", k.apply(first)[0].Unchanged, true)
 	l, u, err := k.Login(k.ctx, login.Hash, noon)
 	k.must(err)
 	same(k, "login", l, login)

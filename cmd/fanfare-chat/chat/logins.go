@@ -31,76 +31,76 @@ func (c *Chat) leave(ctx context.Context, room, user int64) error {
 	is := func(s hub.Subscriber) bool {
 		switch s := s.(type) {
 		case *hub.Member:
-			return visitorOf(s).id == user
-		case *seat:
+			return identityOf(s).id == user
+		case *roomConn:
 			return s.user == user
 		}
 		return false
 	}
 	c.hub.DisconnectIf(roomTopic(room), is, removed, removedReason)
 	c.hub.DisconnectIf(hereTopic(room), is, removed, removedReason)
-	c.tellRooms(user)
+	c.notifyRoomsChanged(user)
 	return nil
 }
 
-// endLogin closes all connections of a login that is not in the store any more. Those of
+// closeLogin closes all connections of a login that is not in the store any more. Those of
 // pages are found by the user's own topic, the others by the rooms that they can be in.
-func (c *Chat) endLogin(ctx context.Context, user int64, hash [32]byte) error {
+func (c *Chat) closeLogin(ctx context.Context, user int64, hash [32]byte) error {
 	c.ended.add(hash, c.opts.Now())
 	c.hub.DisconnectIf(hub.UserTopic(userName(user)), func(s hub.Subscriber) bool {
 		m, ok := s.(*hub.Member)
-		return ok && visitorOf(m).login == hash
+		return ok && identityOf(m).login == hash
 	}, loggedOut, loggedOutReason)
-	places, err := c.store.Places(ctx, user)
+	places, err := c.store.Memberships(ctx, user)
 	if err != nil {
 		return err
 	}
 	login := short(hash)
 	for _, p := range places {
 		c.hub.DisconnectIf(roomTopic(p.ID), func(s hub.Subscriber) bool {
-			seat, ok := s.(*seat)
-			return ok && seat.user == user && seat.login == login
+			rc, ok := s.(*roomConn)
+			return ok && rc.user == user && rc.login == login
 		}, loggedOut, loggedOutReason)
 	}
 	return nil
 }
 
-// endLogins is endLogin for each of several; an error of one keeps none of the others open.
-func (c *Chat) endLogins(ctx context.Context, logins []store.Login) (err error) {
+// closeLogins is closeLogin for each of several; an error of one keeps none of the others open.
+func (c *Chat) closeLogins(ctx context.Context, logins []store.Login) (err error) {
 	for _, l := range logins {
-		err = errors.Join(err, c.endLogin(ctx, l.User, l.Hash))
+		err = errors.Join(err, c.closeLogin(ctx, l.User, l.Hash))
 	}
 	return err
 }
 
-// endingTime is for how long a login that has ended is remembered: longer than a
+// endedLoginTTL is for how long a login that has ended is remembered: longer than a
 // handshake that has seen it can last.
-const endingTime = time.Minute
+const endedLoginTTL = time.Minute
 
-// endings are the logins that have just ended. Its zero value is ready, its methods are
+// endedLogins are the logins that have just ended. Its zero value is ready, its methods are
 // safe from any goroutine.
-type endings struct {
+type endedLogins struct {
 	mu  sync.RWMutex
 	all map[uint64]time.Time // by the first bytes of their hash: when they ended
 }
 
-func (e *endings) add(hash [32]byte, now time.Time) {
+func (e *endedLogins) add(hash [32]byte, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.all == nil {
 		e.all = make(map[uint64]time.Time)
 	}
 	for login, at := range e.all {
-		if now.Sub(at) > endingTime {
+		if now.Sub(at) > endedLoginTTL {
 			delete(e.all, login)
 		}
 	}
 	e.all[short(hash)] = now
 }
 
-func (e *endings) has(hash [32]byte) bool { return e.hasShort(short(hash)) }
+func (e *endedLogins) has(hash [32]byte) bool { return e.hasShort(short(hash)) }
 
-func (e *endings) hasShort(login uint64) bool {
+func (e *endedLogins) hasShort(login uint64) bool {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	_, ok := e.all[login]

@@ -52,9 +52,9 @@ type messageJSON struct {
 
 var kinds = map[store.Kind]string{store.Open: "open", store.Private: "private", store.Direct: "direct"}
 
-func sayUser(u store.User) userJSON { return userJSON{u.ID, u.Name, u.Moderator} }
+func newUserJSON(u store.User) userJSON { return userJSON{u.ID, u.Name, u.Moderator} }
 
-func sayPlace(p store.Place) roomJSON {
+func newRoomJSON(p store.Membership) roomJSON {
 	r := roomJSON{ID: p.ID, Kind: kinds[p.Kind], Name: p.Name, Owner: p.Owner, Last: p.Last, Read: p.Read, Rev: p.Rev}
 	if p.Kind == store.Direct {
 		r.With = &personJSON{ID: p.With.ID, Name: p.With.Name}
@@ -62,11 +62,11 @@ func sayPlace(p store.Place) roomJSON {
 	return r
 }
 
-func sayMessage(m store.Message) messageJSON {
+func newMessageJSON(m store.Message) messageJSON {
 	s := messageJSON{
-		Number: m.Number, Rev: m.Rev, ID: m.Client, By: personJSON{ID: m.Author, Name: m.Name},
+		Number: m.Number, Rev: m.Rev, ID: m.ClientID, By: personJSON{ID: m.Author, Name: m.Name},
 		Text: m.Text, Sent: m.Sent.UnixMilli(), Deleted: m.Deleted,
-		Reactions: all(m.Reactions.All(), sayReaction),
+		Reactions: mapSlice(m.Reactions.All(), newReactionJSON),
 	}
 	if !m.Edited.IsZero() {
 		s.Edited = m.Edited.UnixMilli()
@@ -74,8 +74,8 @@ func sayMessage(m store.Message) messageJSON {
 	return s
 }
 
-// all says each of a list, which is not null if it is empty.
-func all[T, J any](list []T, say func(T) J) []J {
+// mapSlice says each of a list, which is not null if it is empty.
+func mapSlice[T, J any](list []T, say func(T) J) []J {
 	said := make([]J, 0, len(list))
 	for _, one := range list {
 		said = append(said, say(one))

@@ -13,10 +13,10 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// seat is a connection to one room, by its URL: it gets what is said there, and what it
+// roomConn is a connection to one room, by its URL: it gets what is said there, and what it
 // sends, as text, is said. There is one for each such client, so it is small. It is the
-// hub's Subscriber, so that the walks of leave and endLogin know whose it is.
-type seat struct {
+// hub's Subscriber, so that the walks of leave and closeLogin know whose it is.
+type roomConn struct {
 	*wsproto.Conn
 	chat  *Chat
 	sub   hub.Subscription
@@ -24,18 +24,18 @@ type seat struct {
 	login uint64 // the first bytes of its hash
 }
 
-// acceptSeat accepts members of the room. It has its place for both questions.
-func (c *Chat) acceptSeat(r *wsproto.Request, room int64) error {
-	leave, err := c.mayEnter(r)
+// acceptRoomConn accepts members of the room. It has its place for both questions.
+func (c *Chat) acceptRoomConn(r *wsproto.Request, room int64) error {
+	release, err := c.admitHandshake(r)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	l, u, err := c.who(r)
+	defer release()
+	l, u, err := c.authenticate(r)
 	if err != nil {
 		return err
 	}
-	if err := c.mayHear(u.ID, room); err != nil {
+	if err := c.checkMembership(u.ID, room); err != nil {
 		e := wire.ErrorOf(err, wire.Forbidden)
 		status := http.StatusForbidden
 		if e.Code == wire.Unavailable {
@@ -43,17 +43,17 @@ func (c *Chat) acceptSeat(r *wsproto.Request, room int64) error {
 		}
 		return wsproto.Refuse(status, e.Message)
 	}
-	r.Handler = &seat{chat: c, user: u.ID, login: short(l.Hash)}
+	r.Handler = &roomConn{chat: c, user: u.ID, login: short(l.Hash)}
 	return nil
 }
 
 // short is enough of a login's hash to tell it from others.
 func short(hash [32]byte) uint64 { return binary.BigEndian.Uint64(hash[:]) }
 
-func (s *seat) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
+func (s *roomConn) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 	s.Conn = conn
 	c := s.chat
-	room, _ := roomIn(r.Path(), roomsPath)
+	room, _ := parseRoom(r.Path(), roomsPath)
 	_, err := c.hub.Subscribe(roomTopic(room), &s.sub, s, hub.SubscribeOptions{})
 	if err != nil {
 		conn.Close(session.CloseCode(err), wire.Plain(err))
@@ -63,11 +63,11 @@ func (s *seat) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 		conn.Close(loggedOut, loggedOutReason)
 		return
 	}
-	c.jobs.add(s.user, func() { s.refuse(c.mayHear(s.user, room)) }, func(err error) { s.refuse(c.refusal(err)) })
+	c.jobs.add(s.user, func() { s.closeWith(c.checkMembership(s.user, room)) }, func(err error) { s.closeWith(c.wireError(err)) })
 }
 
-// refuse closes the connection if there is an error: there is no other way to tell.
-func (s *seat) refuse(err error) {
+// closeWith closes the connection if there is an error: there is no other way to tell.
+func (s *roomConn) closeWith(err error) {
 	if err == nil {
 		return
 	}
@@ -79,7 +79,7 @@ func (s *seat) refuse(err error) {
 	s.Conn.Close(code, wire.Plain(err))
 }
 
-func (s *seat) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+func (s *roomConn) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	if op != wsproto.Text {
 		conn.Close(wsproto.UnsupportedData, "what is said here is text, not binary")
 		return
@@ -89,23 +89,23 @@ func (s *seat) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 		conn.Close(wsproto.PolicyViolation, err.Error())
 		return
 	}
-	room, _ := roomIn(s.sub.Topic(), roomPrefix)
-	s.say(store.Change{Act: store.Send, Room: room, User: s.user, Client: rand.Text(), Text: text})
+	room, _ := parseRoom(s.sub.Topic(), roomPrefix)
+	s.submit(store.Change{Op: store.Send, Room: room, User: s.user, ClientID: rand.Text(), Text: text})
 }
 
-// say has something said as soon as the user may, and stored. Until then nothing more is
+// submit has something said as soon as the user may, and stored. Until then nothing more is
 // read: the connection waits, and TCP slows the client down.
-func (s *seat) say(change store.Change) {
+func (s *roomConn) submit(change store.Change) {
 	c := s.chat
-	wait, ok := c.rates.messages.Take(s.user, c.opts.Now(), slowestSeat)
+	wait, ok := c.rates.messages.Take(s.user, c.opts.Now(), maxRoomConnDelay)
 	if !ok {
-		s.refuse(c.tooFast(wait - slowestSeat))
+		s.closeWith(c.messageRateError(wait - maxRoomConnDelay))
 		return
 	}
 	s.Conn.Hold()
 	write := func() {
-		c.scribe.write(change, func(w written) {
-			s.refuse(c.refusal(w.Err))
+		c.commits.write(change, func(w commitResult) {
+			s.closeWith(c.wireError(w.Err))
 			s.Conn.Resume()
 		})
 	}
@@ -116,4 +116,4 @@ func (s *seat) say(change store.Change) {
 	time.AfterFunc(wait, write)
 }
 
-func (s *seat) OnClose(*wsproto.Conn, *wsproto.CloseError) { s.sub.Unsubscribe() }
+func (s *roomConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { s.sub.Unsubscribe() }

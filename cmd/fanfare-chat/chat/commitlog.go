@@ -19,10 +19,10 @@ const (
 	writeTime = 10 * time.Second
 )
 
-// scribe writes what is said, one batch after the other, and announces it in the same
+// commitLog writes what is said, one batch after the other, and announces it in the same
 // order. A batch has one change of each user in turn, so that who says much does not keep
 // others waiting. Its methods are safe from any goroutine.
-type scribe struct {
+type commitLog struct {
 	store    store.Store
 	now      func() time.Time
 	announce func(*store.Message) hub.Receipt
@@ -30,28 +30,28 @@ type scribe struct {
 	done     chan struct{} // closed when all is written
 
 	mu      sync.Mutex
-	pending *fair.Queue[int64, *writing] // by user
+	pending *fair.Queue[int64, *pendingChange] // by user
 	closed  bool
 }
 
-// writing is a change on its way. done is called once, and must not block.
-type writing struct {
+// pendingChange is a change on its way. done is called once, and must not block.
+type pendingChange struct {
 	change store.Change
-	done   func(written)
+	done   func(commitResult)
 }
 
-// written is what became of it.
-type written struct {
+// commitResult is what became of it.
+type commitResult struct {
 	store.Outcome
 	receipt hub.Receipt // zero if there was nothing to announce
 }
 
-// newScribe returns a scribe that has its goroutine, and room for as many changes of each
+// newCommitLog returns a commitLog that has its goroutine, and room for as many changes of each
 // user, and in total. announce is called for each message that is new or has changed, in
 // the order of the room's revisions.
-func newScribe(s store.Store, perUser, total int, now func() time.Time, announce func(*store.Message) hub.Receipt) *scribe {
-	w := &scribe{
-		store: s, now: now, announce: announce, pending: fair.NewQueue[int64, *writing](perUser, total),
+func newCommitLog(s store.Store, perUser, total int, now func() time.Time, announce func(*store.Message) hub.Receipt) *commitLog {
+	w := &commitLog{
+		store: s, now: now, announce: announce, pending: fair.NewQueue[int64, *pendingChange](perUser, total),
 		some: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	go w.run()
@@ -62,18 +62,18 @@ var errClosed = errors.New("the server is about to end")
 
 // write has a change stored and announced. It never waits: done is called when that has
 // happened or has failed, perhaps before write returns. At is set.
-func (s *scribe) write(change store.Change, done func(written)) {
-	fail := func(done func(written), err error) { done(written{Outcome: store.Outcome{Err: err}}) }
+func (s *commitLog) write(change store.Change, done func(commitResult)) {
+	fail := func(done func(commitResult), err error) { done(commitResult{Outcome: store.Outcome{Err: err}}) }
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		fail(done, errClosed)
 		return
 	}
-	shed, was, err := s.pending.Push(change.User, &writing{change, done})
+	shed, was, err := s.pending.Push(change.User, &pendingChange{change, done})
 	s.mu.Unlock()
 	if was {
-		fail(shed.done, fair.ErrTotal)
+		fail(shed.done, fair.ErrTotalLimit)
 	}
 	if err != nil {
 		fail(done, err)
@@ -82,7 +82,7 @@ func (s *scribe) write(change store.Change, done func(written)) {
 	s.wake()
 }
 
-func (s *scribe) wake() {
+func (s *commitLog) wake() {
 	select {
 	case s.some <- struct{}{}:
 	default:
@@ -90,7 +90,7 @@ func (s *scribe) wake() {
 }
 
 // close returns when all that is pending is written. What comes later fails.
-func (s *scribe) close() {
+func (s *commitLog) close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -98,9 +98,9 @@ func (s *scribe) close() {
 	<-s.done
 }
 
-func (s *scribe) run() {
+func (s *commitLog) run() {
 	defer close(s.done)
-	batch := make([]*writing, 0, maxBatch)
+	batch := make([]*pendingChange, 0, maxBatch)
 	for range s.some {
 		for {
 			var closed bool
@@ -117,7 +117,7 @@ func (s *scribe) run() {
 }
 
 // gather takes what waits, as much as one transaction has, in turns of the users.
-func (s *scribe) gather(batch []*writing) (_ []*writing, closed bool) {
+func (s *commitLog) gather(batch []*pendingChange) (_ []*pendingChange, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(batch) < maxBatch {
@@ -131,13 +131,13 @@ func (s *scribe) gather(batch []*writing) (_ []*writing, closed bool) {
 }
 
 // waiting returns how many changes are pending.
-func (s *scribe) waiting() int {
+func (s *commitLog) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pending.Len()
 }
 
-func (s *scribe) commit(batch []*writing) {
+func (s *commitLog) commit(batch []*pendingChange) {
 	changes := make([]store.Change, len(batch))
 	now := s.now()
 	for i, w := range batch {
@@ -147,14 +147,14 @@ func (s *scribe) commit(batch []*writing) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), writeTime, errors.New("the database takes too long"))
 	defer cancel()
 	outcomes, err := s.store.Apply(ctx, changes)
-	results := make([]written, len(batch))
+	results := make([]commitResult, len(batch))
 	for i := range results {
 		r := &results[i]
 		if err != nil {
 			r.Err = fmt.Errorf("it could not be stored: %w", err)
 			continue
 		}
-		if r.Outcome = outcomes[i]; r.Err == nil && !r.Again {
+		if r.Outcome = outcomes[i]; r.Err == nil && !r.Unchanged {
 			r.receipt = s.announce(&r.Message)
 		}
 	}

@@ -95,6 +95,6 @@ func first(t *testing.T, d *dialect, driver, where string) {
 	}
 	for i, text := range []string{"Café", "上海东", ""} {
 		do(`INSERT INTO messages (room, number, rev, author, client, text, sent) VALUES (1, $1, $1, 1, $2, $3, 0)`, i+1, fmt.Sprint("c", i), text)
-		do(d.text(addWords), entry(1, int64(i+1)), "1xold 1xm")
+		do(d.text(indexWords), entry(1, int64(i+1)), "1xold 1xm")
 	}
 }

@@ -11,24 +11,24 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
-// fill is the migration for what this program computes: how names look, and the words by
+// backfill is the migration for what this program computes: how names look, and the words by
 // which messages are found. It goes through all that there is, in one transaction.
-func (d *dialect) fill(ctx context.Context, tx *sql.Tx) error {
-	if err := fillLooks(ctx, tx, "users", "TRUE"); err != nil {
+func (d *dialect) backfill(ctx context.Context, tx *sql.Tx) error {
+	if err := backfillLooks(ctx, tx, "users", "TRUE"); err != nil {
 		return err
 	}
-	if err := fillLooks(ctx, tx, "rooms", fmt.Sprintf("kind = %d", store.Open)); err != nil {
+	if err := backfillLooks(ctx, tx, "rooms", fmt.Sprintf("kind = %d", store.Open)); err != nil {
 		return err
 	}
-	return d.fillWords(ctx, tx)
+	return d.backfillWords(ctx, tx)
 }
 
-// fillPage is how many rows are held at a time.
-const fillPage = 1000
+// backfillPage is how many rows are held at a time.
+const backfillPage = 1000
 
-// fillLooks says how the names of a table look. Of those that look the same the oldest has
+// backfillLooks says how the names of a table look. Of those that look the same the oldest has
 // it: the others stay as they are, and new ones cannot join them.
-func fillLooks(ctx context.Context, tx *sql.Tx, table, which string) error {
+func backfillLooks(ctx context.Context, tx *sql.Tx, table, which string) error {
 	type named struct {
 		id        int64
 		name, key string
@@ -42,7 +42,7 @@ func fillLooks(ctx context.Context, tx *sql.Tx, table, which string) error {
 		return s
 	}
 	for last := int64(0); ; {
-		rows, err := tx.QueryContext(ctx, `SELECT id, name, key FROM `+table+` WHERE id > $1 AND `+which+` ORDER BY id LIMIT $2`, last, fillPage)
+		rows, err := tx.QueryContext(ctx, `SELECT id, name, key FROM `+table+` WHERE id > $1 AND `+which+` ORDER BY id LIMIT $2`, last, backfillPage)
 		if err != nil {
 			return err
 		}
@@ -60,14 +60,14 @@ func fillLooks(ctx context.Context, tx *sql.Tx, table, which string) error {
 	}
 }
 
-// fillWords indexes all messages anew.
-func (d *dialect) fillWords(ctx context.Context, tx *sql.Tx) error {
-	add, err := tx.PrepareContext(ctx, d.text(addWords))
+// backfillWords indexes all messages anew.
+func (d *dialect) backfillWords(ctx context.Context, tx *sql.Tx) error {
+	add, err := tx.PrepareContext(ctx, d.text(indexWords))
 	if err != nil {
 		return err
 	}
 	defer add.Close()
-	remove, err := tx.PrepareContext(ctx, d.text(removeWords))
+	remove, err := tx.PrepareContext(ctx, d.text(unindexWords))
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (d *dialect) fillWords(ctx context.Context, tx *sql.Tx) error {
 	}
 	for last := (said{}); ; {
 		rows, err := tx.QueryContext(ctx, `SELECT room, number, text FROM messages
-			WHERE (room, number) > ($1, $2) ORDER BY room, number LIMIT $3`, last.room, last.number, fillPage)
+			WHERE (room, number) > ($1, $2) ORDER BY room, number LIMIT $3`, last.room, last.number, backfillPage)
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (d *dialect) fillWords(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 		for _, m := range page {
-			words := wordsIn(m.room, m.text)
+			words := indexedWords(m.room, m.text)
 			if len(words) == 0 {
 				_, err = remove.ExecContext(ctx, entry(m.room, m.number))
 			} else {

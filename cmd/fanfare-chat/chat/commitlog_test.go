@@ -41,10 +41,10 @@ func (l *ledger) Apply(_ context.Context, changes []store.Change) ([]store.Outco
 	return out, nil
 }
 
-// scribeOf returns a scribe of a store that waits, and what it has announced.
-func scribeOf(t *testing.T, l *ledger, perUser, total int) (*scribe, *[]int64) {
+// commitLogOf returns a commitLog of a store that waits, and what it has announced.
+func commitLogOf(t *testing.T, l *ledger, perUser, total int) (*commitLog, *[]int64) {
 	var announced []int64
-	return newScribe(l, perUser, total, func() time.Time { return time.UnixMilli(7) }, func(m *store.Message) hub.Receipt {
+	return newCommitLog(l, perUser, total, func() time.Time { return time.UnixMilli(7) }, func(m *store.Message) hub.Receipt {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if m.Rev > l.rev || m.Sent.UnixMilli() != 7 {
@@ -57,13 +57,13 @@ func scribeOf(t *testing.T, l *ledger, perUser, total int) (*scribe, *[]int64) {
 
 // While one batch is written the next gathers; all are announced once, in order, and not
 // before they are stored; and what is pending at the end is written.
-func TestScribe(t *testing.T) {
+func TestCommitLog(t *testing.T) {
 	l := &ledger{enter: make(chan struct{}), leave: make(chan struct{})}
-	s, announced := scribeOf(t, l, 100, 100)
+	s, announced := commitLogOf(t, l, 100, 100)
 	var writers sync.WaitGroup
 	write := func(text string) {
 		writers.Add(1)
-		s.write(store.Change{Text: text}, func(w written) {
+		s.write(store.Change{Text: text}, func(w commitResult) {
 			defer writers.Done()
 			if text == "no" {
 				if !errors.Is(w.Err, store.ErrForbidden) || w.receipt.Receivers != 0 {
@@ -93,7 +93,7 @@ func TestScribe(t *testing.T) {
 	if !slices.IsSorted(*announced) || len(*announced) != 10 {
 		t.Errorf("announced: %v", *announced)
 	}
-	s.write(store.Change{}, func(w written) {
+	s.write(store.Change{}, func(w commitResult) {
 		if !errors.Is(w.Err, errClosed) {
 			t.Errorf("after the end: %v", w.Err)
 		}
@@ -102,12 +102,12 @@ func TestScribe(t *testing.T) {
 
 // Who says much delays others by no more than one batch; and what waits is bounded for
 // each user, and in total, where the one with most loses some.
-func TestScribeIsFair(t *testing.T) {
+func TestCommitLogIsFair(t *testing.T) {
 	l := &ledger{enter: make(chan struct{}), leave: make(chan struct{})}
-	s, _ := scribeOf(t, l, 2*maxBatch, 2*maxBatch+1)
+	s, _ := commitLogOf(t, l, 2*maxBatch, 2*maxBatch+1)
 	failed := make(map[int64]map[error]int)
 	write := func(user int64) {
-		s.write(store.Change{User: user}, func(w written) {
+		s.write(store.Change{User: user}, func(w commitResult) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if failed[user] == nil {
@@ -141,7 +141,7 @@ func TestScribeIsFair(t *testing.T) {
 	<-l.enter
 	l.leave <- struct{}{}
 	<-s.done
-	if failed[1][fair.ErrOwner] != 5 || failed[1][fair.ErrTotal] != 2 || failed[1][nil] != 2*maxBatch-1 || len(failed[2]) != 1 || len(failed[3]) != 1 {
+	if failed[1][fair.ErrOwnerLimit] != 5 || failed[1][fair.ErrTotalLimit] != 2 || failed[1][nil] != 2*maxBatch-1 || len(failed[2]) != 1 || len(failed[3]) != 1 {
 		t.Errorf("%v", failed)
 	}
 	if !slices.Equal(l.batches, []int{1, maxBatch, maxBatch, 1}) {

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Gate lets only so many in at a time; those who wait for a place get it in the order of a
+// Semaphore lets only so many in at a time; those who wait for a place get it in the order of a
 // Queue. Its methods are safe from any goroutine.
-type Gate[K comparable] struct {
+type Semaphore[K comparable] struct {
 	perOwner int // places that one owner has at most
 
 	mu      sync.Mutex
@@ -16,18 +16,18 @@ type Gate[K comparable] struct {
 	waiting *Queue[K, chan error] // each gets nil with its place, or why there is none
 }
 
-// NewGate returns a gate with so many places, of which one owner has at most perOwner, and
+// NewSemaphore returns a gate with so many places, of which one owner has at most perOwner, and
 // for so many who wait, of one owner and in total.
-func NewGate[K comparable](places, perOwner, waitingPerOwner, waiting int) *Gate[K] {
-	return &Gate[K]{
+func NewSemaphore[K comparable](places, perOwner, waitingPerOwner, waiting int) *Semaphore[K] {
+	return &Semaphore[K]{
 		perOwner: perOwner, free: places, inside: make(map[K]int),
 		waiting: NewQueue[K, chan error](waitingPerOwner, waiting),
 	}
 }
 
-// Enter waits for a place, which leave gives back. The error is ErrOwner or ErrTotal if too
+// Acquire waits for a place, which release gives back. The error is ErrOwnerLimit or ErrTotalLimit if too
 // many wait, or the cause for which ctx has ended.
-func (g *Gate[K]) Enter(ctx context.Context, k K) (leave func(), err error) {
+func (g *Semaphore[K]) Acquire(ctx context.Context, k K) (release func(), err error) {
 	turn, err := g.queue(k)
 	if err != nil {
 		return nil, err
@@ -46,44 +46,44 @@ func (g *Gate[K]) Enter(ctx context.Context, k K) (leave func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return sync.OnceFunc(func() { g.leave(k) }), nil
+	return sync.OnceFunc(func() { g.release(k) }), nil
 }
 
-// Try is Enter of one who cannot wait: the error is ErrOwner or ErrTotal if there is no place
+// TryAcquire is Acquire of one who cannot wait: the error is ErrOwnerLimit or ErrTotalLimit if there is no place
 // for them now.
-func (g *Gate[K]) Try(k K) (leave func(), err error) {
+func (g *Semaphore[K]) TryAcquire(k K) (release func(), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
 	case g.inside[k] >= g.perOwner:
-		return nil, ErrOwner
+		return nil, ErrOwnerLimit
 	case g.free == 0:
-		return nil, ErrTotal
+		return nil, ErrTotalLimit
 	}
 	g.takeLocked(k)
-	return sync.OnceFunc(func() { g.leave(k) }), nil
+	return sync.OnceFunc(func() { g.release(k) }), nil
 }
 
 // Waiting returns how many wait for a place.
-func (g *Gate[K]) Waiting() int {
+func (g *Semaphore[K]) Waiting() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.waiting.Len()
 }
 
-func (g *Gate[K]) queue(k K) (turn chan error, err error) {
+func (g *Semaphore[K]) queue(k K) (turn chan error, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	turn = make(chan error, 1)
 	shed, was, err := g.waiting.Push(k, turn)
 	if was {
-		shed <- ErrTotal
+		shed <- ErrTotalLimit
 	}
 	g.admitLocked()
 	return turn, err
 }
 
-func (g *Gate[K]) leave(k K) {
+func (g *Semaphore[K]) release(k K) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.free++
@@ -94,7 +94,7 @@ func (g *Gate[K]) leave(k K) {
 }
 
 // admitLocked gives the places that are free to those whose turn it is.
-func (g *Gate[K]) admitLocked() {
+func (g *Semaphore[K]) admitLocked() {
 	for g.free > 0 {
 		k, turn, ok := g.waiting.Pop(func(k K) bool { return g.inside[k] < g.perOwner })
 		if !ok {
@@ -105,7 +105,7 @@ func (g *Gate[K]) admitLocked() {
 	}
 }
 
-func (g *Gate[K]) takeLocked(k K) {
+func (g *Semaphore[K]) takeLocked(k K) {
 	g.free--
 	g.inside[k]++
 }
