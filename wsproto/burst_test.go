@@ -126,7 +126,7 @@ func TestOnReadEnd(t *testing.T) {
 		t.Errorf("%d messages before what breaks a rule, want 2", n)
 	}
 	p.nc.Close()
-	if err := next(t, closed); err.Code != ProtocolFault {
+	if err := next(t, closed); err.Code != ProtocolError {
 		t.Error(err)
 	}
 }

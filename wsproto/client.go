@@ -58,17 +58,17 @@ type Client struct {
 	// them, for as long as there are any.
 	Engine *netpoll.Engine
 
-	once    sync.Once
-	side    *side
-	configs sync.Map // of *tls.Config, by server name
+	once     sync.Once
+	endpoint *endpoint
+	configs  sync.Map // of *tls.Config, by server name
 }
 
 func (k *Client) begin() {
-	def(&k.MaxMessage, defaultMaxMessage)
-	def(&k.HandshakeTimeout, 10*time.Second)
-	def(&k.CloseTimeout, 5*time.Second)
-	def(&k.PongTimeout, 20*time.Second)
-	k.side = &side{
+	setDefault(&k.MaxMessage, defaultMaxMessage)
+	setDefault(&k.HandshakeTimeout, 10*time.Second)
+	setDefault(&k.CloseTimeout, 5*time.Second)
+	setDefault(&k.PongTimeout, 20*time.Second)
+	k.endpoint = &endpoint{
 		limits:       limits{frame: k.MaxMessage, message: k.MaxMessage},
 		streams:      newStreams(0, min(cmp.Or(k.StreamAbove, k.MaxMessage), k.MaxMessage), k.MaxStream, k.StreamTimeout, -1),
 		state:        ws.StateClientSide,
@@ -90,7 +90,7 @@ func (k *Client) tlsFor(host string) *tls.Config {
 	if c == nil {
 		c = new(tls.Config)
 	}
-	def(&c.ServerName, name)
+	setDefault(&c.ServerName, name)
 	c.NextProtos = []string{"http/1.1"}
 	kept, _ := k.configs.LoadOrStore(name, c)
 	return kept.(*tls.Config)
@@ -131,7 +131,7 @@ func (c *Conn) startDial() {
 	if len(d.client.Subprotocols) > 0 {
 		b.WriteString("\r\n")
 	}
-	if k := c.side.compression; k != nil {
+	if k := c.endpoint.compression; k != nil {
 		fmt.Fprintf(&b, "Sec-WebSocket-Extensions: %s\r\n", k.offer().extension())
 	}
 	if a := d.target.Authorization; a != "" && d.client.Header.Get("Authorization") == "" {
@@ -142,8 +142,8 @@ func (c *Conn) startDial() {
 	c.io.Write(nil, b.Bytes())
 }
 
-// shakeClient looks at the answer.
-func (c *Conn) shakeClient(data []byte) (used int) {
+// clientHandshake looks at the answer.
+func (c *Conn) clientHandshake(data []byte) (used int) {
 	end := bytes.Index(data, headerEnd) + len(headerEnd)
 	if end < len(headerEnd) {
 		if !bytes.HasPrefix(data, []byte("HTTP/")[:min(5, len(data))]) {
@@ -189,7 +189,7 @@ func (c *Conn) extensions(h http.Header) error {
 	if chosen == "" {
 		return nil
 	}
-	d, err := c.side.compression.judge(chosen)
+	d, err := c.endpoint.compression.judge(chosen)
 	if err == nil {
 		c.compress(d)
 	}

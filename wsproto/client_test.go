@@ -275,7 +275,7 @@ func TestClientViolation(t *testing.T) {
 	})
 	l := start(t, newClient(t), url)
 	l.open(t)
-	if err := next(t, l.ended); err.Code != ProtocolFault || err.Err != error(ErrMaskForbidden) {
+	if err := next(t, l.ended); err.Code != ProtocolError || err.Err != error(errMaskForbidden) {
 		t.Errorf("%+v", err)
 	}
 }

@@ -34,19 +34,19 @@ const (
 // never block; only those of a [Writer] do. It is a handle for life: after the end,
 // writes answer Closed.
 type Conn struct {
-	io      netpoll.Conn
-	side    *side
-	handler Handler
-	parser  parser
-	extra   atomic.Pointer[extra]
-	flags   atomic.Uint32
+	io       netpoll.Conn
+	endpoint *endpoint
+	handler  Handler
+	parser   parser
+	extra    atomic.Pointer[extra]
+	flags    atomic.Uint32
 	// mark is when the header of a frame is late of which not all has come (see late.go),
 	// and after our close frame what was pending when that was last looked at; the turn's.
 	mark tick
 }
 
-// side is what the connections of a server, or of a client, have in common.
-type side struct {
+// endpoint is what the connections of a server, or of a client, have in common.
+type endpoint struct {
 	limits
 	streams
 	state        ws.State // StateServerSide or StateClientSide
@@ -67,8 +67,8 @@ type extra struct {
 	subprotocol string
 	takeover    *takeover
 	deadlines   *deadlines
-	dial        *dial    // a client's handshake, until it is done
-	carry       *carried // what came with a hijacked connection, until the handshake
+	dial        *dial            // a client's handshake, until it is done
+	hijacked    *hijackedRequest // what came with a hijacked connection, until the handshake
 	stream      atomic.Pointer[stream]
 }
 
@@ -92,7 +92,7 @@ func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
 	var key [4]byte
 	c.flags.Or(flagClosed)
 	c.Resume() // the peer's answer is looked for
-	first := c.io.WriteLast(appendFrame(frame[:0], true, CloseFrame, appendCloseBody(body[:0], code, reason), c.mask(&key)), err)
+	first := c.io.WriteLast(appendFrame(frame[:0], true, opClose, appendCloseBody(body[:0], code, reason), c.mask(&key)), err)
 	if s := c.streaming(); s != nil {
 		s.end(err)
 	}
@@ -104,12 +104,12 @@ func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
 // before, and OnClose is called. Nothing is
 // delivered or sent after it: what waits behind a [Writer] is lost, and a stream of
 // which not all has come ends with an error. A second call does nothing. A code that may not
-// stand in a frame is sent as InternalError; NoStatus sends neither code nor
+// stand in a frame is sent as InternalError; NoStatusReceived sends neither code nor
 // reason. A reason longer than 123 bytes is cut.
 func (c *Conn) Close(code Code, reason string) {
-	code, reason = sayable(code, reason)
+	code, reason = sanitizeClose(code, reason)
 	if c.closeFrame(code, reason, &CloseError{Code: code, Reason: reason}) {
-		c.io.SetDeadline(c.side.closeTimeout)
+		c.io.SetDeadline(c.endpoint.closeTimeout)
 	}
 }
 
@@ -156,7 +156,7 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 	var o Outcome
 	if b := c.framesOf(p); b != nil {
 		o = c.io.WriteBuffer(b)
-	} else if c.side.state.ClientSide() {
+	} else if c.endpoint.state.ClientSide() {
 		return Closed
 	} else {
 		o = c.sendDeflated(p)
@@ -170,14 +170,14 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 // framesOf returns what p is for c, nil if to send it is more than to write that.
 func (c *Conn) framesOf(p *Prepared) *netpoll.Buffer {
 	flags := c.flags.Load()
-	if c.side.state.ClientSide() {
+	if c.endpoint.state.ClientSide() {
 		return nil
 	} else if flags&flagDeflate == 0 {
 		return p.frames
 	} else if t := c.takeover(); t != nil && t.send {
 		return nil
 	}
-	return p.deflated(c.side.compression, windowOf(flags)).frames
+	return p.deflated(c.endpoint.compression, windowOf(flags)).frames
 }
 
 // Ping sends a ping with up to 125 bytes of payload; more is cut. The answer is a
@@ -198,7 +198,7 @@ func (c *Conn) write(op Opcode, payload []byte, messages int) (o Outcome) {
 	if flags&(flagOpen|flagClosed) != flagOpen {
 		return Closed
 	}
-	if flags&flagDeflate != 0 && messages > 0 && len(payload) >= c.side.compression.Threshold {
+	if flags&flagDeflate != 0 && messages > 0 && len(payload) >= c.endpoint.compression.Threshold {
 		o = c.writeDeflated(op, payload, windowOf(flags))
 	} else {
 		o = c.writeFrame(op, payload)
@@ -211,7 +211,7 @@ func (c *Conn) write(op Opcode, payload []byte, messages int) (o Outcome) {
 
 // writeFrame sends one frame; op may carry rsv1.
 func (c *Conn) writeFrame(op Opcode, payload []byte) Outcome {
-	if c.side.state.ClientSide() {
+	if c.endpoint.state.ClientSide() {
 		return c.writeMasked(op, payload)
 	}
 	var head [maxHeader]byte
@@ -246,7 +246,7 @@ func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
 // mask fills key with a fresh masking key, which no one can predict (RFC 6455,
 // 5.3), and returns it, if this is a client's connection; nil if it is a server's.
 func (c *Conn) mask(key *[4]byte) *[4]byte {
-	if c.side.state.ServerSide() {
+	if c.endpoint.state.ServerSide() {
 		return nil
 	}
 	binary.LittleEndian.PutUint32(key[:], rand.Uint32())

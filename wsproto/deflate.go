@@ -1,66 +1,164 @@
 package wsproto
 
 import (
-	"bytes"
-	"sync"
-
-	"github.com/klauspost/compress/flate"
+	"fmt"
+	"net/http"
+	"slices"
 )
 
-// rsv1 is the reserved bit that marks a compressed message, as it stands beside
-// the opcode (RFC 7692, 6).
-const rsv1 Opcode = 0x40
-
-// flushTail is how a block of DEFLATE ends that was flushed. It goes off what is
-// sent, and is put back on what is received (RFC 7692, 7.2).
-const flushTail = "\x00\x00\xff\xff"
-
-// deflater compresses one message at a time.
-type deflater struct {
-	w   *flate.Writer
-	out bytes.Buffer
+// Compression configures permessage-deflate (RFC 7692). The zero value of each
+// field has a meaning.
+//
+// Without Takeover each message is compressed by itself. Nothing is kept for a
+// connection, compressors and decompressors come from pools, and a [Prepared]
+// message is compressed once for all connections with the same window. With it,
+// messages may refer to earlier ones, which makes small and similar ones much
+// smaller; but a connection then keeps the text that its window spans, up to 2 ×
+// 2^WindowBits bytes: 64 KiB with windows of 15 bits, 2 KiB with 10, once as much
+// has gone each way. Broadcasts gain nothing from it: a Prepared message still
+// refers to nothing.
+type Compression struct {
+	// Level is how hard to try, from 1, the fastest, to 9; 1 if 0.
+	Level int
+	// Threshold is the size in bytes below which a message is sent as it is; 256
+	// if 0, none if negative. So is, without Takeover, a message that would not
+	// become smaller.
+	Threshold int
+	// Takeover lets messages refer to earlier ones, in both directions, if the peer
+	// wants it too.
+	Takeover bool
+	// WindowBits bounds how far back a message may refer: 2^WindowBits bytes, from
+	// 8 to 15; 15 if 0. Below 15, Level has no effect. A client that cannot bound
+	// its own window is asked not to take over.
+	WindowBits int
 }
 
-// deflaters has a pool for each level, and one for each window below the largest.
-var deflaters, windowDeflaters [16]sync.Pool
+const (
+	minWindowBits    = 8
+	maxWindowBits    = 15
+	defaultThreshold = 256
+)
 
-// keepDeflated is the largest buffer that a deflater goes back to its pool with.
-const keepDeflated = 64 << 10
-
-func (k *Compression) pool(bits int) *sync.Pool {
-	if bits < maxWindowBits {
-		return &windowDeflaters[bits]
+func (k *Compression) validate(owner string) error {
+	switch {
+	case k == nil:
+		return nil
+	case k.Level < 0 || k.Level > 9:
+		return fmt.Errorf("wsproto: %s.Compression.Level is %d; it must be from 1 to 9, or 0 for 1", owner, k.Level)
+	case k.WindowBits != 0 && (k.WindowBits < minWindowBits || k.WindowBits > maxWindowBits):
+		return fmt.Errorf("wsproto: %s.Compression.WindowBits is %d; it must be from 8 to 15, or 0 for 15", owner, k.WindowBits)
 	}
-	return &deflaters[k.Level]
+	return nil
 }
 
-// deflater returns one for windows of so many bits. Give it back with free.
-func (k *Compression) deflater(bits int) *deflater {
-	if d, ok := k.pool(bits).Get().(*deflater); ok {
-		return d
+// withDefaults returns a copy with the zero values replaced.
+func (k *Compression) withDefaults() *Compression {
+	if k == nil {
+		return nil
 	}
-	d := new(deflater)
-	if bits < maxWindowBits {
-		d.w, _ = flate.NewWriterWindow(nil, 1<<bits) // bits and Level are valid
-	} else {
-		d.w, _ = flate.NewWriter(nil, k.Level)
+	c := *k
+	setDefault(&c.Level, 1)
+	setDefault(&c.Threshold, defaultThreshold)
+	setDefault(&c.WindowBits, maxWindowBits)
+	return &c
+}
+
+// accept is a server's answer to the first of the client's offers that it can
+// accept (RFC 7692, 5.1 and 7.1), nil if there is none.
+func (k *Compression) accept(offers []extension) *deflateParams {
+	for _, o := range offers {
+		if o.name != deflateName {
+			continue
+		}
+		if d, ok := parseDeflate(o); ok {
+			return k.answer(d)
+		}
+	}
+	return nil
+}
+
+// answer accepts an offer. Less window and less takeover than offered is always
+// allowed, but the client's window can only be bounded if it said that it is able
+// to (7.1.2.2).
+func (k *Compression) answer(offer deflateParams) *deflateParams {
+	d := &deflateParams{
+		serverNoTakeover: offer.serverNoTakeover || !k.Takeover,
+		clientNoTakeover: offer.clientNoTakeover || !k.Takeover,
+	}
+	if bits := min(k.WindowBits, orMax(offer.serverBits)); bits < maxWindowBits || offer.serverBits != 0 {
+		d.serverBits = bits
+	}
+	switch bits := min(k.WindowBits, orMax(offer.clientBits)); {
+	case bits == maxWindowBits:
+	case offer.clientBits != 0 || offer.clientBitsAny:
+		d.clientBits = bits
+	default:
+		d.clientNoTakeover = true
 	}
 	return d
 }
 
-func (k *Compression) free(d *deflater, bits int) {
-	if d.out.Cap() > keepDeflated {
-		d.out = bytes.Buffer{}
+func orMax(bits int) int {
+	if bits == 0 {
+		return maxWindowBits
 	}
-	k.pool(bits).Put(d)
+	return bits
 }
 
-// deflate returns p compressed, which may refer to window, what was sent before.
-// The result is valid until the deflater's next use.
-func (d *deflater) deflate(p, window []byte) []byte {
-	d.out.Reset()
-	d.w.ResetDict(&d.out, window)
-	_, _ = d.w.Write(p) // a bytes.Buffer takes everything
-	_ = d.w.Flush()
-	return bytes.TrimSuffix(d.out.Bytes(), []byte(flushTail))
+// offer is what a client says.
+func (k *Compression) offer() deflateParams {
+	d := deflateParams{serverNoTakeover: !k.Takeover, clientNoTakeover: !k.Takeover, clientBitsAny: true}
+	if k.WindowBits < maxWindowBits {
+		d.serverBits = k.WindowBits
+	}
+	return d
+}
+
+// judge checks a server's answer to offer (RFC 7692, 5.1 and 7.1).
+func (k *Compression) judge(answer string) (*deflateParams, error) {
+	bad := func(why string) (*deflateParams, error) {
+		return nil, &HandshakeError{Reason: fmt.Sprintf("the server chose the extensions %q: %s", answer, why)}
+	}
+	all, ok := parseExtensions([][]byte{[]byte(answer)})
+	if !ok {
+		return bad("that is no list of extensions (RFC 6455, 9.1)")
+	}
+	if k == nil || len(all) != 1 || all[0].name != deflateName {
+		return bad("that was not offered")
+	}
+	d, ok := parseDeflate(all[0])
+	offered := k.offer()
+	switch {
+	case !ok || d.clientBitsAny:
+		return bad("a parameter is unknown, is there twice or has a value that it may not have (RFC 7692, 7.1)")
+	case offered.serverNoTakeover && !d.serverNoTakeover:
+		return bad(serverNoTakeover + " is missing (RFC 7692, 7.1.1.1)")
+	case offered.serverBits != 0 && orMax(d.serverBits) > offered.serverBits:
+		return bad(fmt.Sprintf("%s is not at most %d (RFC 7692, 7.1.2.1)", serverMaxWindow, offered.serverBits))
+	}
+	d.clientNoTakeover = d.clientNoTakeover || offered.clientNoTakeover
+	d.clientBits = min(orMax(d.clientBits), k.WindowBits) // less is always allowed
+	return &d, nil
+}
+
+// negotiate answers what r offers and notes it in c. It refuses what does not
+// follow the grammar (RFC 6455, 9.1).
+func (c *Conn) negotiate(r *Request) *Refusal {
+	values := slices.Collect(r.Header.values("Sec-WebSocket-Extensions"))
+	if values == nil {
+		return nil
+	}
+	offers, ok := parseExtensions(values)
+	if !ok {
+		return Refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is no list of extensions (RFC 6455, 9.1)")
+	}
+	k := c.endpoint.compression
+	if k == nil {
+		return nil
+	}
+	if d := k.accept(offers); d != nil {
+		c.compress(d)
+		r.answer("Sec-WebSocket-Extensions", d.extension().String())
+	}
+	return nil
 }

@@ -129,8 +129,8 @@
 // Conn's methods take no lock of this package but extra.mu, takeover.mu and
 // stream.mu, under which only netpoll's are taken, and variants.mu of a Prepared, a
 // leaf but for those of its parts; they may be called from anywhere, also from
-// within a Handler. silence.mu is taken when a connection comes or must go, and only
-// netpoll's (Conn.mu) under it; idlePages.mu is a leaf: what it gives is closed after it. OnStream runs beside the turns, but in the order of messages: the
+// within a Handler. silentConns.mu is taken when a connection comes or must go, and only
+// netpoll's (Conn.mu) under it; idleHTTPConns.mu is a leaf: what it gives is closed after it. OnStream runs beside the turns, but in the order of messages: the
 // next one, and OnClose, wait for it. The closing handshake has one switch,
 // netpoll.Conn.WriteLast: whoever gets to write the close frame first decides code
 // and reason, later writes are refused, and after a close frame was sent or received

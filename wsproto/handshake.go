@@ -11,24 +11,24 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// exchange is what a handshake needs for a moment.
-type exchange struct {
+// upgradeBuffers is what a handshake needs for a moment.
+type upgradeBuffers struct {
 	in      bytes.Reader
 	core    []byte // what in reads
 	out     bytes.Buffer
 	request Request
 }
 
-func (x *exchange) Read(p []byte) (int, error)  { return x.in.Read(p) }
-func (x *exchange) Write(p []byte) (int, error) { return x.out.Write(p) }
+func (x *upgradeBuffers) Read(p []byte) (int, error)  { return x.in.Read(p) }
+func (x *upgradeBuffers) Write(p []byte) (int, error) { return x.out.Write(p) }
 
-var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+var upgradeBufferPool = sync.Pool{New: func() any { return new(upgradeBuffers) }}
 
-func (x *exchange) free() {
+func (x *upgradeBuffers) free() {
 	x.out.Reset()
 	clear(x.request.Header.fields) // they point into the buffer of a worker
 	x.request = Request{Header: Header{x.request.Header.fields[:0]}}
-	exchanges.Put(x)
+	upgradeBufferPool.Put(x)
 }
 
 var headerEnd = []byte("\r\n\r\n")
@@ -52,13 +52,13 @@ func headEnd(p []byte) int {
 	}
 }
 
-// shake takes what has come of the handshake and returns the bytes that are done
+// handshake takes what has come of the handshake and returns the bytes that are done
 // with: 0 until the header is complete.
-func (c *Conn) shake(data []byte) (used int) {
-	if c.side.state.ClientSide() {
-		return c.shakeClient(data)
+func (c *Conn) handshake(data []byte) (used int) {
+	if c.endpoint.state.ClientSide() {
+		return c.clientHandshake(data)
 	}
-	s := c.side.server
+	s := c.endpoint.server
 	if !isToken(data[:1]) && data[0] != '\r' && data[0] != '\n' {
 		r := Refuse(http.StatusBadRequest, "this is not HTTP")
 		c.refuse(r, r)
@@ -74,13 +74,13 @@ func (c *Conn) shake(data []byte) (used int) {
 		c.answer(r.encode(bytes.HasPrefix(data, methodHead)), r)
 		return len(data)
 	}
-	x := exchanges.Get().(*exchange)
+	x := upgradeBufferPool.Get().(*upgradeBuffers)
 	defer x.free()
 	r := &x.request
 	r.conn, r.server = c, s
-	if carry := c.takeCarried(); carry != nil {
-		defer close(carry.done) // after OnOpen
-		carry.apply(r)
+	if hijacked := c.takeHijacked(); hijacked != nil {
+		defer close(hijacked.done) // after OnOpen
+		hijacked.apply(r)
 	}
 	refusal := r.parse(data[:end])
 	upgrade := r.isUpgrade()
@@ -124,7 +124,7 @@ func (s *Server) refuseFull() *Refusal {
 
 // upgrade judges the request and writes the answer to x, unless it returns why
 // the request is refused.
-func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
+func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
 	r := &x.request
 	if refusal == nil {
 		refusal = r.check()
@@ -132,10 +132,10 @@ func (c *Conn) upgrade(x *exchange, refusal *Refusal) *Refusal {
 	if refusal != nil {
 		return refusal
 	}
-	if c.side.server.closing() {
+	if c.endpoint.server.closing() {
 		return Refuse(http.StatusServiceUnavailable, "the server shuts down")
 	}
-	if refusal := c.side.server.refuseFull(); refusal != nil {
+	if refusal := c.endpoint.server.refuseFull(); refusal != nil {
 		return refusal
 	}
 	x.core = r.appendCore(x.core[:0])
@@ -178,8 +178,8 @@ func (c *Conn) refuse(e *Refusal, err error) { c.answer(e.encode(false), err) }
 // answer writes the last that the peer hears and ends the connection with err.
 func (c *Conn) answer(b []byte, err error) {
 	c.io.Write(nil, b)
-	c.io.Finish(err, c.side.closeTimeout)
-	if s := c.side.server; s != nil && s.Engine.MaxConns > 0 {
+	c.io.Finish(err, c.endpoint.closeTimeout)
+	if s := c.endpoint.server; s != nil && s.Engine.MaxConns > 0 {
 		c.flags.And(^flagHeard)
 		s.silent.add(c)
 	}
@@ -203,7 +203,7 @@ func (e *Refusal) encode(head bool) []byte {
 
 // accept asks the program.
 func (c *Conn) accept(r *Request) *Refusal {
-	s := c.side.server
+	s := c.endpoint.server
 	if len(s.Proxies) > 0 {
 		s.checkForwarded(r.RemoteAddr().Addr(), r.Header.Values)
 	}
@@ -261,22 +261,22 @@ func choose(offers, ours []string) string {
 	return ""
 }
 
-// shakeTimeout ends a connection that did not finish its handshake.
-func (c *Conn) shakeTimeout() {
-	if c.side.state.ServerSide() {
+// handshakeTimedOut ends a connection that did not finish its handshake.
+func (c *Conn) handshakeTimedOut() {
+	if c.endpoint.state.ServerSide() {
 		c.refuse(Refuse(http.StatusRequestTimeout, "the handshake took too long"), ErrHandshakeTimeout)
 		return
 	}
 	c.io.Close(ErrHandshakeTimeout)
 }
 
-// shakeFailed is called at the end of a connection that never was open.
-func (c *Conn) shakeFailed(err error) {
+// handshakeFailed is called at the end of a connection that never was open.
+func (c *Conn) handshakeFailed(err error) {
 	c.flags.Or(flagHeard)
-	if c.side.state.ClientSide() {
+	if c.endpoint.state.ClientSide() {
 		c.dialFailed(err)
-	} else if carry := c.takeCarried(); carry != nil {
-		close(carry.done)
+	} else if hijacked := c.takeHijacked(); hijacked != nil {
+		close(hijacked.done)
 	}
 }
 
@@ -288,5 +288,5 @@ func (c *Conn) leave(data []byte) {
 		c.io.Close(err)
 		return
 	}
-	c.side.server.pages.give(nc)
+	c.endpoint.server.httpServer.give(nc)
 }

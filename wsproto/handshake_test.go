@@ -398,8 +398,8 @@ func BenchmarkHandshake(b *testing.B) {
 		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"))
 	b.ReportAllocs()
 	for b.Loop() {
-		c := &Conn{side: s.side}
-		x := exchanges.Get().(*exchange)
+		c := &Conn{endpoint: s.endpoint}
+		x := upgradeBufferPool.Get().(*upgradeBuffers)
 		x.request.conn = c
 		if refusal := c.upgrade(x, x.request.parse(in)); refusal != nil {
 			b.Fatal(refusal)

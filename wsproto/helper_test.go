@@ -262,10 +262,10 @@ func (p *peer) expectClose(code Code, reason ...string) {
 		p.Fatalf("got frame %#x %.60q, want a close frame", b0, got)
 	}
 	want := string(binary.BigEndian.AppendUint16(nil, uint16(code)))
-	if code == NoStatus {
+	if code == NoStatusReceived {
 		want = ""
 	}
-	if !strings.HasPrefix(string(got), want) || code == NoStatus && len(got) > 0 {
+	if !strings.HasPrefix(string(got), want) || code == NoStatusReceived && len(got) > 0 {
 		p.Fatalf("got close frame %q, want code %d", got, code)
 	}
 	if len(reason) > 0 && string(got) != want+reason[0] {

@@ -28,7 +28,7 @@ func TestSendOtherOpcodes(t *testing.T) {
 		f()
 		return nil
 	}
-	for _, op := range []Opcode{Continuation, CloseFrame, Ping, Pong, 3, 15} {
+	for _, op := range []Opcode{opContinuation, opClose, Ping, Pong, 3, 15} {
 		if v := panics(func() { new(Conn).Send(op, nil) }); v != noMessage(op) {
 			t.Errorf("Send with opcode %d: %v", op, v)
 		}

@@ -144,17 +144,17 @@ type Server struct {
 	// Logger gets what an operator has to know; slog.Default() if nil.
 	Logger *slog.Logger
 
-	silent silence
+	silent silentConns
 	// What strangers can cause to be logged:
-	foreignOrigins, foreignHosts, largeHeaders, fullUp, tornForwards sparse
+	foreignOrigins, foreignHosts, largeHeaders, fullUp, tornForwards logLimiter
 
-	start  sync.Once
-	err    error // of start
-	engine *netpoll.Engine
-	side   *side
-	pages  *pages
-	mu     sync.Mutex
-	closed chan struct{} // by Shutdown
+	start      sync.Once
+	err        error // of start
+	engine     *netpoll.Engine
+	endpoint   *endpoint
+	httpServer *httpServer
+	mu         sync.Mutex
+	closed     chan struct{} // by Shutdown
 }
 
 const (
@@ -189,36 +189,36 @@ func (s *Server) Validate() error {
 }
 
 func (s *Server) setDefaults() {
-	def(&s.Addr, ":8080")
-	def(&s.MaxMessage, defaultMaxMessage)
+	setDefault(&s.Addr, ":8080")
+	setDefault(&s.MaxMessage, defaultMaxMessage)
 	if b := s.Engine.ReadBuffer; b != 0 { // half of it is what the engine keeps of a header
-		def(&s.MaxHeader, min(defaultMaxHeader, b/2))
+		setDefault(&s.MaxHeader, min(defaultMaxHeader, b/2))
 	}
-	def(&s.MaxHeader, defaultMaxHeader)
-	def(&s.Engine.ReadBuffer, max(64<<10, 2*s.MaxHeader))
-	def(&s.HandshakeTimeout, 10*time.Second)
-	def(&s.CloseTimeout, 5*time.Second)
-	def(&s.MessageTimeout, 30*time.Second)
-	def(&s.MinRate, 1<<10)
-	def(&s.Engine.MinDrain, s.MinRate)
-	def(&s.HTTPTimeout, 30*time.Second)
-	def(&s.IdleTimeout, 2*time.Minute)
-	def(&s.PingInterval, defaultPing)
-	def(&s.PongTimeout, 20*time.Second)
+	setDefault(&s.MaxHeader, defaultMaxHeader)
+	setDefault(&s.Engine.ReadBuffer, max(64<<10, 2*s.MaxHeader))
+	setDefault(&s.HandshakeTimeout, 10*time.Second)
+	setDefault(&s.CloseTimeout, 5*time.Second)
+	setDefault(&s.MessageTimeout, 30*time.Second)
+	setDefault(&s.MinRate, 1<<10)
+	setDefault(&s.Engine.MinDrain, s.MinRate)
+	setDefault(&s.HTTPTimeout, 30*time.Second)
+	setDefault(&s.IdleTimeout, 2*time.Minute)
+	setDefault(&s.PingInterval, defaultPing)
+	setDefault(&s.PongTimeout, 20*time.Second)
 	if s.Engine.MaxConns > 0 {
-		def(&s.Engine.Reserve, min(max(s.Engine.MaxConns/8, 4), 64))
+		setDefault(&s.Engine.Reserve, min(max(s.Engine.MaxConns/8, 4), 64))
 	}
 	if s.Engine.Logger == nil {
 		s.Engine.Logger = s.Logger
 	}
-	def(&s.Engine.TLSTimeout, s.HandshakeTimeout)
+	setDefault(&s.Engine.TLSTimeout, s.HandshakeTimeout)
 	// An echo of the largest message must fit behind what holds reading back.
 	if s.Engine.MaxPending == 0 {
 		s.Engine.MaxPending = max(4<<20, 4*s.MaxMessage)
 	}
 }
 
-func def[T comparable](v *T, d T) {
+func setDefault[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
 		*v = d
@@ -236,7 +236,7 @@ func (s *Server) begin() error {
 			return
 		}
 		s.Engine = s.engine.Options() // like the other fields, it says what is in force
-		s.side = &side{
+		s.endpoint = &endpoint{
 			limits:       limits{frame: cmp.Or(s.MaxFrame, s.MaxMessage), message: s.MaxMessage},
 			streams:      newStreams(s.MaxFrame, cmp.Or(s.StreamAbove, s.MaxMessage), s.MaxStream, s.StreamTimeout, s.MinRate),
 			state:        ws.StateServerSide,
@@ -249,7 +249,7 @@ func (s *Server) begin() error {
 			compression:  s.Compression.withDefaults(),
 		}
 		s.closed = make(chan struct{})
-		s.pages = newPages(s)
+		s.httpServer = newHTTPServer(s)
 		s.engine.MakeRoom(s.makeRoom)
 	})
 	return s.err
@@ -264,7 +264,7 @@ func (s *Server) logger() *slog.Logger {
 
 // accept makes what a new connection needs.
 func (s *Server) accept() netpoll.Handler {
-	c := &Conn{side: s.side}
+	c := &Conn{endpoint: s.endpoint}
 	if s.Engine.MaxConns > 0 {
 		s.silent.add(c)
 	}
@@ -296,7 +296,7 @@ func (s *Server) listen(open func() (*netpoll.Listener, error)) (net.Addr, error
 // ErrServerClosed, or until the engine fails.
 func (s *Server) ListenAndServe() error {
 	addr := s.Addr
-	def(&addr, ":8080")
+	setDefault(&addr, ":8080")
 	if _, err := s.Listen(addr); err != nil {
 		return err
 	}
@@ -338,7 +338,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			c.io.Close(ErrServerClosed)
 		}
 	})
-	err := s.pages.shutdown(ctx)
+	err := s.httpServer.shutdown(ctx)
 	return errors.Join(err, s.engine.Shutdown(ctx))
 }
 

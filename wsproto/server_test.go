@@ -301,8 +301,8 @@ func TestShutdownHandshake(t *testing.T) {
 	s := &Server{Handler: echo(t)}
 	listen(t, s)
 	shutdown(t, s)
-	c := &Conn{side: s.side}
-	x := new(exchange)
+	c := &Conn{endpoint: s.endpoint}
+	x := new(upgradeBuffers)
 	x.request.conn = c
 	if refusal := c.upgrade(x, x.request.parse([]byte(with()))); refusal == nil || refusal.Status != http.StatusServiceUnavailable {
 		t.Errorf("%+v", refusal)

@@ -45,8 +45,8 @@ func TestClassify(t *testing.T) {
 		{&wsproto.CloseError{Code: 1001, Remote: true}, "closed by the server with 1001"},
 		{&wsproto.CloseError{Code: 1013, Remote: true}, "closed by the server with 1013"},
 		{&wsproto.CloseError{Code: 1006, Err: io.EOF}, "ended by the server without a close frame"},
-		{&wsproto.CloseError{Code: 1002, Err: wsproto.ErrReservedBits}, "protocol violated by the server"},
-		{&wsproto.CloseError{Code: 1009, Err: wsproto.ErrMessageSize}, "message too large"},
+		{&wsproto.CloseError{Code: 1002, Err: &wsproto.Violation{Code: 1002}}, "protocol violated by the server"},
+		{&wsproto.CloseError{Code: 1009, Err: &wsproto.Violation{Code: 1009}}, "message too large"},
 		{&wsproto.CloseError{Code: 1006, Err: netpoll.ErrPanic}, "connection failed"},
 		{errors.New("?"), "failed"},
 	} {

@@ -22,7 +22,7 @@ type connection struct {
 func (conn *connection) OnOpen(ws *wsproto.Conn, r *wsproto.Request) {
 	conn.ws.Store(ws)
 	if r.Subprotocol != wire.Protocol {
-		conn.failed(wsproto.ProtocolFault, ErrProtocol)
+		conn.failed(wsproto.ProtocolError, ErrProtocol)
 		return
 	}
 	ws.SetReadDeadline(time.Now().Add(conn.client.opts.Timeout)) // for the hello
@@ -38,7 +38,7 @@ func (conn *connection) OnMessage(ws *wsproto.Conn, op wsproto.Opcode, payload [
 	}
 	switch {
 	case !conn.greeted && (err != nil || e.Hello == nil):
-		conn.failed(wsproto.ProtocolFault, ErrProtocol)
+		conn.failed(wsproto.ProtocolError, ErrProtocol)
 	case errors.Is(err, wire.ErrNoEvent): // of a later version
 	case err != nil:
 		conn.client.skipUnreadable(conn, &e, err, len(payload))

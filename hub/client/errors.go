@@ -47,7 +47,7 @@ var permanentStatus = []int{http.StatusUnauthorized, http.StatusForbidden, http.
 var permanentCodes = []wsproto.Code{wsproto.NormalClosure, wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden}
 
 // messageFaults are said of what one message was: it must not be sent again.
-var messageFaults = []wsproto.Code{wsproto.ProtocolFault, wsproto.UnsupportedData, wsproto.InvalidPayload, wsproto.MessageTooBig}
+var messageFaults = []wsproto.Code{wsproto.ProtocolError, wsproto.UnsupportedData, wsproto.InvalidFramePayload, wsproto.MessageTooBig}
 
 // Close codes of IANA's registry that RFC 6455 does not have.
 const (

@@ -160,7 +160,7 @@ func TestGatewayAnswers(t *testing.T) {
 			c.SendText(fmt.Sprintf(`{"id":%d,"ok":{"topic":"a"}}`, r.ID))
 			return
 		}
-		c.Close(wsproto.InvalidPayload, "")
+		c.Close(wsproto.InvalidFramePayload, "")
 	})
 	for _, status := range []int{400, 404, 421, 429, 500, 502, 503, 504} {
 		refuse.Store(0)

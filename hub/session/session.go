@@ -47,7 +47,7 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 	a := &asked{Request: r, step: (*session).begin}
 	switch {
 	case errors.Is(err, wire.ErrNoObject):
-		c.Close(wsproto.InvalidPayload, `a request is a JSON object, such as {"id":1,"do":"ping"}`)
+		c.Close(wsproto.InvalidFramePayload, `a request is a JSON object, such as {"id":1,"do":"ping"}`)
 		return
 	case err != nil:
 		a.refuse(wire.ErrorOf(err, wire.BadRequest))

@@ -1,0 +1,161 @@
+package wsproto
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// ErrReadDeadline: the time that SetReadDeadline set is over. It wraps
+// os.ErrDeadlineExceeded.
+var ErrReadDeadline = fmt.Errorf("wsproto: the read deadline is over: %w", os.ErrDeadlineExceeded)
+
+// deadlines has what a connection with a read deadline needs beyond the engine's
+// deadline, of which there is one: it is set to the earlier of the two.
+type deadlines struct {
+	read time.Time // ends the connection; zero for never
+	ping time.Time // when keepAlive is due; zero for never
+}
+
+// SetReadDeadline ends the connection at t, unless it is called again before: from
+// OnOpen it bounds the wait for the first message, from OnMessage that for the
+// next. The zero time means never. The peer gets a close frame with
+// PolicyViolation, OnClose an error that wraps ErrReadDeadline. The precision is
+// that of Server.Engine.Sweep. Pings and pongs do not move it. The first call for a
+// connection costs some 120 bytes, for its life.
+//
+// Peers that are gone are found without it, by pings. There is no deadline for
+// writes, because none waits: see [Outcome].
+func (c *Conn) SetReadDeadline(t time.Time) {
+	if t.IsZero() && c.extra.Load() == nil {
+		return
+	}
+	x := c.extras()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case c.flags.Load()&flagClosed != 0:
+		return // the deadline of the closing handshake stands
+	case x.deadlines != nil:
+		x.deadlines.read = t
+	case t.IsZero():
+		return
+	default:
+		x.deadlines = &deadlines{read: t, ping: c.pingDue()}
+	}
+	// What is due already is not put off, however often this is called.
+	if d := x.deadlines.next(); d == time.Millisecond {
+		c.hastenLocked(d)
+	} else {
+		c.setDeadlineLocked(d)
+	}
+}
+
+// pingDue returns when keepAlive is due if the interval begins now: until the first
+// read deadline of a connection only the engine knows of the one under way.
+func (c *Conn) pingDue() time.Time {
+	if c.endpoint.ping <= 0 {
+		return time.Time{}
+	}
+	if c.flags.Load()&flagPinged != 0 {
+		return time.Now().Add(c.endpoint.pong)
+	}
+	return time.Now().Add(c.endpoint.interval())
+}
+
+// next returns the time until the earlier of both; 0 for never.
+func (d *deadlines) next() time.Duration {
+	at := d.read
+	if at.IsZero() || !d.ping.IsZero() && d.ping.Before(at) {
+		at = d.ping
+	}
+	if at.IsZero() {
+		return 0
+	}
+	return max(time.Until(at), time.Millisecond)
+}
+
+// arm sets when keepAlive is due: after d, or never if d is 0.
+func (c *Conn) arm(d time.Duration) {
+	if c.extra.Load() == nil {
+		c.setDeadlineLocked(d)
+		if c.extra.Load() == nil { // so a read deadline that comes now comes after ours
+			return
+		}
+	}
+	x := c.extra.Load()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.deadlines != nil {
+		x.deadlines.ping = time.Time{}
+		if d > 0 {
+			x.deadlines.ping = time.Now().Add(d)
+		}
+		d = x.deadlines.next()
+	}
+	c.setDeadlineLocked(d)
+}
+
+// hasten has keepAlive come after d at the latest: what is due earlier stays. Otherwise
+// messages that come in parts, one after another, would put off the ping for ever.
+func (c *Conn) hasten(d time.Duration) {
+	if x := c.extra.Load(); x != nil {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if at := time.Now().Add(d); x.deadlines != nil && (x.deadlines.ping.IsZero() || at.Before(x.deadlines.ping)) {
+			x.deadlines.ping = at
+		}
+	}
+	c.hastenLocked(d)
+}
+
+// setDeadlineLocked sets the deadline of a connection that is open, unless Close was
+// called meanwhile: then its own deadline stands.
+func (c *Conn) setDeadlineLocked(d time.Duration) {
+	c.io.SetDeadline(d)
+	if c.flags.Load()&flagClosed != 0 {
+		c.io.SetDeadline(c.endpoint.closeTimeout)
+	}
+}
+
+// hastenLocked is setDeadlineLocked, but for a deadline that is earlier, which stays.
+func (c *Conn) hastenLocked(d time.Duration) {
+	c.io.HastenDeadline(d)
+	if c.flags.Load()&flagClosed != 0 {
+		c.io.SetDeadline(c.endpoint.closeTimeout)
+	}
+}
+
+// deadline is called when one of the deadlines of an open connection may be over.
+func (c *Conn) deadline() {
+	if c.checkMessage() {
+		return
+	}
+	switch read, ping := c.due(); {
+	case read:
+		c.fail(PolicyViolation, "nothing came in time", ErrReadDeadline)
+	case ping:
+		c.keepAlive()
+	}
+}
+
+// due reports which deadlines are over. If neither is, because the one that the
+// engine woke for was moved, it is told the next.
+func (c *Conn) due() (read, ping bool) {
+	x := c.extra.Load()
+	if x == nil {
+		return false, true
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	d, now := x.deadlines, time.Now()
+	if d == nil {
+		return false, true
+	}
+	read = !d.read.IsZero() && !now.Before(d.read)
+	ping = !d.ping.IsZero() && !now.Before(d.ping)
+	if !read && !ping {
+		c.setDeadlineLocked(d.next())
+	}
+	return read, ping
+}

@@ -1,0 +1,215 @@
+package wsproto
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gobwas/ws"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
+
+// The methods that the engine calls stand on a type of their own, so that they
+// are not part of the API.
+type handle Conn
+
+func (h *handle) Conn() *netpoll.Conn { return &h.io }
+
+func (h *handle) OnOpen() {
+	c := (*Conn)(h)
+	if c.endpoint.state.ServerSide() {
+		c.io.SetDeadline(c.endpoint.server.HandshakeTimeout)
+		return
+	}
+	c.startDial()
+}
+
+func (h *handle) OnData(data []byte) (used int) {
+	c := (*Conn)(h)
+	flags := c.flags.Load()
+	if flags&flagOpen == 0 {
+		used = c.handshake(data)
+		if flags = c.flags.Load(); flags&(flagOpen|flagHeld) != flagOpen || used == len(data) {
+			return used
+		}
+	}
+	state := c.endpoint.state
+	if flags&flagDeflate != 0 {
+		state = state.Set(ws.StateExtended)
+	}
+	n, err := c.parser.feed(data[used:], state, c.limits(flags), (*frameSink)(c))
+	if n < len(data)-used || c.parser.part != nil || c.mark != 0 {
+		c.unfinished(n > 0, n < len(data)-used)
+	}
+	if flags&flagPinged != 0 && n > 0 { // not any byte is a sign of life
+		c.heard()
+	}
+	c.readEnd(flags, err)
+	return used + n
+}
+
+// readEnd is called when the parser has been given what was read.
+func (c *Conn) readEnd(flags uint32, err error) {
+	if flags&flagReadEnd != 0 {
+		c.handler.(ReadHandler).OnReadEnd(c)
+	}
+	if err != nil {
+		c.violated(err)
+	}
+}
+
+// Fill has what comes of a large message read to where it is collected.
+func (h *handle) Fill() []byte {
+	c := (*Conn)(h)
+	if c.flags.Load()&(flagOpen|flagPinged) != flagOpen { // OnData has something to do first
+		return nil
+	}
+	had := c.parser.held()
+	p := c.parser.room()
+	if n := c.parser.held() - had; n != 0 {
+		c.io.Charge(n)
+	}
+	return p
+}
+
+func (h *handle) Filled(n int) {
+	c := (*Conn)(h)
+	err := c.parser.filled(n, (*frameSink)(c))
+	if c.parser.part != nil {
+		c.unfinished(true, false)
+	}
+	c.readEnd(c.flags.Load(), err)
+}
+
+func (h *handle) OnDeadline() {
+	c := (*Conn)(h)
+	switch flags := c.flags.Load(); {
+	case flags&flagClosed != 0 && c.stillTakes():
+		c.io.SetDeadline(c.endpoint.closeTimeout)
+	case flags&flagClosed != 0:
+		c.flags.Or(flagLate)
+		c.io.Close(ErrCloseTimeout)
+	case flags&flagOpen == 0:
+		c.handshakeTimedOut()
+	default:
+		c.deadline()
+	}
+}
+
+func (h *handle) OnPanic(any) {
+	c := (*Conn)(h)
+	if c.flags.Load()&flagOpen == 0 {
+		c.refuse(Refuse(http.StatusInternalServerError, "the handler failed"), netpoll.ErrPanic)
+		return
+	}
+	c.fail(InternalError, "the handler failed", netpoll.ErrPanic)
+}
+
+func (h *handle) OnClose(err error) {
+	c := (*Conn)(h)
+	if c.endpoint.shared {
+		defer shared.release()
+	}
+	c.parser.drop()
+	if c.flags.Load()&flagOpen == 0 {
+		c.handshakeFailed(err)
+		return
+	}
+	var ce *CloseError
+	if !errors.As(err, &ce) {
+		ce = &CloseError{Code: AbnormalClosure, Err: err}
+	}
+	if c.flags.Load()&flagLate != 0 && ce.Err == nil {
+		ce.Err = ErrCloseTimeout // the engine keeps the first error only
+	}
+	if s := c.streaming(); s != nil && s.closed(ce) {
+		return // when OnStream has returned
+	}
+	c.handler.OnClose(c, ce)
+}
+
+// frameSink is the Conn as the parser sees it.
+type frameSink Conn
+
+func (s *frameSink) charge(n int) { s.io.Charge(n) }
+
+func (s *frameSink) message(op Opcode, payload []byte) bool {
+	c := (*Conn)(s)
+	if c.flags.Load()&flagClosed != 0 {
+		return true // after a close frame nothing is delivered, only the answer looked for
+	}
+	c.io.CountIn(1)
+	c.handler.OnMessage(c, op, payload)
+	return c.flags.Load()&flagHeld == 0
+}
+
+func (s *frameSink) stream(op Opcode, head []byte, deflated bool, frame int64) *stream {
+	return (*Conn)(s).beginStream(op, head, deflated, frame)
+}
+
+func (s *frameSink) streaming() bool {
+	c := (*Conn)(s)
+	before := c.streaming()
+	return before != nil && before.hold()
+}
+
+func (s *frameSink) control(op Opcode, payload []byte) bool {
+	c := (*Conn)(s)
+	if op == opClose {
+		c.onCloseFrame(payload)
+		return false
+	}
+	if c.flags.Load()&flagClosed == 0 {
+		c.onPingPong(op, payload)
+	}
+	return true
+}
+
+// onPingPong answers a ping, and tells a handler who wants to know: asked here, so
+// that a connection has nothing for it.
+func (c *Conn) onPingPong(op Opcode, payload []byte) {
+	if op == Ping {
+		c.write(Pong, payload, 0)
+		if h, ok := c.handler.(PingHandler); ok {
+			h.OnPing(c, payload)
+		}
+	} else if h, ok := c.handler.(PongHandler); ok {
+		h.OnPong(c, payload)
+	}
+}
+
+// onCloseFrame answers a close frame, unless it is the answer to ours, and ends
+// the connection (RFC 6455, 5.5.1 and 7.1.1).
+func (c *Conn) onCloseFrame(payload []byte) {
+	code, reason, err := parseCloseBody(payload)
+	if err != nil {
+		c.violated(err)
+		return
+	}
+	ce := &CloseError{Code: code, Reason: reason, Remote: true}
+	c.closeFrame(code, "", ce)
+	c.io.Finish(ce, c.endpoint.closeTimeout)
+}
+
+// limits returns what is collected of a message.
+func (c *Conn) limits(flags uint32) *limits {
+	if flags&flagStream != 0 {
+		return c.endpoint.streams.limits(flags)
+	}
+	return &c.endpoint.limits
+}
+
+// violated ends the connection for a rule that the peer broke; err is a *Violation.
+func (c *Conn) violated(err error) {
+	v := err.(*Violation)
+	c.fail(v.Code, v.Rule, v)
+}
+
+// fail ends the connection for what went wrong: the peer gets a close frame, but
+// nothing is expected of it any more (RFC 6455, 7.1.7).
+func (c *Conn) fail(code Code, reason string, err error) {
+	code, reason = sanitizeClose(code, reason)
+	ce := &CloseError{Code: code, Reason: reason, Err: err}
+	c.closeFrame(code, reason, ce)
+	c.io.Finish(ce, c.endpoint.closeTimeout)
+}

@@ -1,0 +1,114 @@
+package wsproto
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"time"
+)
+
+// ErrMessageTimeout: a message, or the header of a frame, came too slowly (see
+// Server.MessageTimeout). It wraps os.ErrDeadlineExceeded.
+var ErrMessageTimeout = fmt.Errorf("wsproto: a message came too slowly: %w", os.ErrDeadlineExceeded)
+
+// An idle connection pays nothing for the time that a message may take, and one whose
+// messages come whole nothing but a look: only when a read ends within a message, or
+// within the header of a frame, the time is noted. It is looked at whenever the
+// connection's deadline is over, which a ping brings about often enough.
+
+// unfinished is called at the end of a read that leaves something begun, or before which
+// something was. With used the parser has taken some of what was read; with rest it has
+// left some: the part of a frame's header, or of a control frame.
+func (c *Conn) unfinished(used, rest bool) {
+	s, first := c.endpoint, false
+	if s.message <= 0 || c.flags.Load()&flagClosed != 0 {
+		return
+	}
+	switch m := c.parser.part; {
+	case m != nil && m != streamed:
+		c.mark = 0
+		first = m.pace.due == 0
+		c.creditMessage(m)
+	case !rest:
+		c.mark = 0
+	case used || c.mark == 0:
+		first = true
+		c.mark = now().add(s.message)
+	}
+	if first && c.flags.Load()&flagPinged == 0 && (s.ping <= 0 || s.ping > s.message) {
+		c.hasten(s.message) // no ping will look in time
+	}
+}
+
+// creditMessage takes note of what has come of m. A stream has a pace of its own, as long
+// as somebody reads it.
+func (c *Conn) creditMessage(m *partial) {
+	got := len(m.buf)
+	if m.stream != nil {
+		over, thrown := m.stream.thrown()
+		if got = over; !thrown {
+			m.pace = tickPace{}
+		}
+	}
+	m.pace.credit(got, c.endpoint.message, c.endpoint.rate)
+}
+
+// messageLeft returns how much time what has begun still has. It reports false if nothing
+// has begun, or nothing bounds it.
+func (c *Conn) messageLeft() (left time.Duration, bounded bool) {
+	due := c.mark
+	if m := c.parser.part; m != nil && m != streamed {
+		if m.stream != nil {
+			c.creditMessage(m)
+		}
+		due = m.pace.due
+	}
+	if due == 0 {
+		return 0, false
+	}
+	return due.until(now()), true
+}
+
+// checkMessage ends the connection if a message has taken too long, and reports whether it
+// has. As long as the connection is not read, the time does not pass.
+func (c *Conn) checkMessage() (late bool) {
+	left, bounded := c.messageLeft()
+	if !bounded {
+		return false
+	}
+	if c.io.Paused() {
+		if m := c.parser.part; m != nil && m != streamed {
+			m.pace.due = now().add(c.endpoint.message)
+		} else {
+			c.mark = now().add(c.endpoint.message)
+		}
+		return false
+	}
+	if left > 0 {
+		return false
+	}
+	c.fail(PolicyViolation, "the message came too slowly", ErrMessageTimeout)
+	return true
+}
+
+// armTurn is arm, called in a turn: the deadline is set to earlier than after d if a
+// message is due then. It is not for the time of a pong, which comes with any progress of
+// a message; without it, that time is over soon enough.
+func (c *Conn) armTurn(d time.Duration) {
+	if left, bounded := c.messageLeft(); bounded && (d <= 0 || left < d) {
+		d = max(left, 0) + 2*time.Millisecond // the engine's clock begins its milliseconds elsewhere
+	}
+	c.arm(d)
+}
+
+// stillTakes reports whether the peer, which has been sent a close frame, still takes what
+// was accepted before that, at no less than MinRate; also once when it has just taken all.
+func (c *Conn) stillTakes() bool {
+	left, last := c.io.Untaken(), int(c.mark)
+	c.mark = tick(min(left, math.MaxInt32)) + 1
+	if last == 0 {
+		return left > 0
+	}
+	least := max(int(c.endpoint.closeTimeout.Seconds()*float64(c.endpoint.rate)), 1)
+	return left == 0 && last > 1 || left+least < last
+}

@@ -1,0 +1,66 @@
+package wsproto
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// rsv1 is the reserved bit that marks a compressed message, as it stands beside
+// the opcode (RFC 7692, 6).
+const rsv1 Opcode = 0x40
+
+// flushTail is how a block of DEFLATE ends that was flushed. It goes off what is
+// sent, and is put back on what is received (RFC 7692, 7.2).
+const flushTail = "\x00\x00\xff\xff"
+
+// deflater compresses one message at a time.
+type deflater struct {
+	w   *flate.Writer
+	out bytes.Buffer
+}
+
+// deflaters has a pool for each level, and one for each window below the largest.
+var deflaters, windowDeflaters [16]sync.Pool
+
+// keepDeflated is the largest buffer that a deflater goes back to its pool with.
+const keepDeflated = 64 << 10
+
+func (k *Compression) pool(bits int) *sync.Pool {
+	if bits < maxWindowBits {
+		return &windowDeflaters[bits]
+	}
+	return &deflaters[k.Level]
+}
+
+// deflater returns one for windows of so many bits. Give it back with free.
+func (k *Compression) deflater(bits int) *deflater {
+	if d, ok := k.pool(bits).Get().(*deflater); ok {
+		return d
+	}
+	d := new(deflater)
+	if bits < maxWindowBits {
+		d.w, _ = flate.NewWriterWindow(nil, 1<<bits) // bits and Level are valid
+	} else {
+		d.w, _ = flate.NewWriter(nil, k.Level)
+	}
+	return d
+}
+
+func (k *Compression) free(d *deflater, bits int) {
+	if d.out.Cap() > keepDeflated {
+		d.out = bytes.Buffer{}
+	}
+	k.pool(bits).Put(d)
+}
+
+// deflate returns p compressed, which may refer to window, what was sent before.
+// The result is valid until the deflater's next use.
+func (d *deflater) deflate(p, window []byte) []byte {
+	d.out.Reset()
+	d.w.ResetDict(&d.out, window)
+	_, _ = d.w.Write(p) // a bytes.Buffer takes everything
+	_ = d.w.Flush()
+	return bytes.TrimSuffix(d.out.Bytes(), []byte(flushTail))
+}

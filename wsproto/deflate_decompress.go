@@ -1,0 +1,104 @@
+package wsproto
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// inflater decompresses one message at a time.
+type inflater struct {
+	in  []byte // the message and inflateTail
+	src bytes.Reader
+	r   io.ReadCloser
+	out []byte
+}
+
+var inflaters = sync.Pool{New: func() any {
+	return &inflater{r: flate.NewReader(bytes.NewReader(nil))}
+}}
+
+// inflateTail is flushTail, and an empty last block, so that the end of the message
+// is an end of the stream too.
+const inflateTail = flushTail + "\x01\x00\x00\xff\xff"
+
+func (f *inflater) free() {
+	if cap(f.in) > keepScratch {
+		f.in = nil
+	}
+	if cap(f.out) > keepScratch {
+		freeSlab(f.out)
+		f.out = nil
+	}
+	inflaters.Put(f)
+}
+
+// inflate returns p decompressed, which may refer to window, what came before. It
+// stops when the result exceeds limit bytes. The result is valid until free. The
+// error is a *Violation.
+func (f *inflater) inflate(p, window []byte, limit int) ([]byte, error) {
+	f.in = append(append(f.in[:0], p...), inflateTail...)
+	f.src.Reset(f.in)
+	f.out = f.out[:0]
+	if limit < 0 {
+		return nil, errMessageSize
+	}
+	limit = min(limit, math.MaxInt-1) // there is one more, to see that it is too much
+	dict := window
+	for range maxStreams {
+		_ = f.r.(flate.Resetter).Reset(&f.src, dict) // which copies it
+		if err := f.readAll(limit); err != nil {
+			return nil, err
+		}
+		if f.src.Len() < len(inflateTail) {
+			return f.out, nil
+		}
+		dict = appendWindow(slices.Clone(window), f.out, maxWindowBits)
+	}
+	return nil, errDeflate
+}
+
+// maxStreams is how many streams a message may be made of: a peer may end one
+// within the message, with a block that says it is the last, and begin another
+// (RFC 7692, 7.2.1 and 7.2.3.4). Hardly any does, and each costs the copy of a
+// window.
+const maxStreams = 64
+
+// readAll appends the rest of the stream to out.
+func (f *inflater) readAll(limit int) error {
+	for {
+		if len(f.out) == cap(f.out) {
+			out := append(newSlab(max(2*cap(f.out), minRoom), false), f.out...)
+			freeSlab(f.out)
+			f.out = out
+		}
+		n, err := f.r.Read(f.out[len(f.out):min(cap(f.out), limit+1)])
+		f.out = f.out[:len(f.out)+n]
+		switch {
+		case len(f.out) > limit:
+			return errMessageSize
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return errDeflate
+		}
+	}
+}
+
+// appendWindow returns the last 2^bits bytes of window and p, in window's array
+// unless it has to grow, and never in more memory than that.
+func appendWindow(window, p []byte, bits int) []byte {
+	size := 1 << bits
+	p = p[max(0, len(p)-size):]
+	keep := window[max(0, len(window)+len(p)-size):]
+	window = window[:0]
+	if need := len(keep) + len(p); need > cap(window) {
+		window = make([]byte, 0, min(2*need, size))
+	}
+	return append(append(window, keep...), p...)
+}

@@ -1,0 +1,147 @@
+package wsproto
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Code is the status code of a close frame (RFC 6455, 7.4).
+type Code uint16
+
+// The codes that IANA lists. 1005, 1006 and 1015 never stand in a frame: they
+// are what a side tells itself.
+const (
+	NormalClosure       Code = 1000
+	GoingAway           Code = 1001
+	ProtocolError       Code = 1002
+	UnsupportedData     Code = 1003
+	NoStatusReceived    Code = 1005
+	AbnormalClosure     Code = 1006
+	InvalidFramePayload Code = 1007
+	PolicyViolation     Code = 1008
+	MessageTooBig       Code = 1009
+	MandatoryExtension  Code = 1010
+	InternalError       Code = 1011
+	ServiceRestart      Code = 1012
+	TryAgainLater       Code = 1013
+	BadGateway          Code = 1014
+	TLSHandshake        Code = 1015
+)
+
+// Valid reports whether the code may stand in a close frame: those that IANA
+// lists for it, and 3000-4999 for libraries and applications (RFC 6455, 7.4.2).
+func (c Code) Valid() bool {
+	switch {
+	case c >= 3000 && c <= 4999:
+		return true
+	case c >= NormalClosure && c <= UnsupportedData, c >= InvalidFramePayload && c <= BadGateway:
+		return true
+	}
+	return false
+}
+
+// CloseError says how a connection ended.
+type CloseError struct {
+	// Code is the status that the first close frame carried: NoStatusReceived if it
+	// was empty, AbnormalClosure if there was none.
+	Code Code
+	// Reason is the text of that frame.
+	Reason string
+	// Remote is true if the peer sent that frame.
+	Remote bool
+	// Err is what went wrong, if anything did: a [Violation], ErrReadDeadline,
+	// ErrPongTimeout or ErrCloseTimeout, netpoll.ErrPanic if the handler panicked,
+	// what OnStream returned, or an error of the transport.
+	Err error
+}
+
+func (e *CloseError) Error() string {
+	who := "we"
+	if e.Remote {
+		who = "the peer"
+	}
+	s := fmt.Sprintf("wsproto: %s closed with %d", who, e.Code)
+	if e.Code == AbnormalClosure {
+		s = "wsproto: connection ended without a close frame"
+	}
+	if e.Reason != "" {
+		s += fmt.Sprintf(" %q", e.Reason)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns Err.
+func (e *CloseError) Unwrap() error { return e.Err }
+
+// IsCloseError reports whether err is, or wraps, a [CloseError] with one of the
+// codes; with any code if none is named.
+func IsCloseError(err error, codes ...Code) bool {
+	var ce *CloseError
+	if !errors.As(err, &ce) {
+		return false
+	}
+	for _, c := range codes {
+		if ce.Code == c {
+			return true
+		}
+	}
+	return len(codes) == 0
+}
+
+// maxReason is how long the reason of a close frame can be.
+const maxReason = maxControl - 2
+
+// sanitizeClose returns what of a code and a reason can stand in a close frame: a
+// valid code or NoStatusReceived, which goes without a reason, and UTF-8 that is cut at a
+// rune's boundary where it is too long.
+func sanitizeClose(code Code, reason string) (Code, string) {
+	if code == NoStatusReceived {
+		return code, ""
+	}
+	if !code.Valid() {
+		code = InternalError
+	}
+	reason = strings.ToValidUTF8(reason, string(utf8.RuneError))
+	if len(reason) <= maxReason {
+		return code, reason
+	}
+	n := maxReason
+	for !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return code, reason[:n]
+}
+
+// appendCloseBody appends the payload of a close frame, as sanitizeClose returned it;
+// NoStatusReceived makes an empty one.
+func appendCloseBody(b []byte, code Code, reason string) []byte {
+	if code == NoStatusReceived {
+		return b
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(code))
+	return append(b, reason...)
+}
+
+// parseCloseBody reads the payload of a close frame (RFC 6455, 5.5.1).
+func parseCloseBody(p []byte) (Code, string, error) {
+	switch {
+	case len(p) == 0:
+		return NoStatusReceived, "", nil
+	case len(p) == 1:
+		return 0, "", errCloseLength
+	}
+	code := Code(binary.BigEndian.Uint16(p))
+	if !code.Valid() {
+		return 0, "", errCloseCode
+	}
+	if !utf8.Valid(p[2:]) {
+		return 0, "", errCloseReason
+	}
+	return code, string(p[2:]), nil
+}

@@ -1,0 +1,378 @@
+package wsproto
+
+import (
+	"math"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// parser turns bytes into messages. It takes any split of the bytes and gives
+// the same messages as for one piece. A message above the limit is handed over as it
+// comes, to a stream, if the sink has one for it. What it has to remember between two calls
+// is a pointer that is nil unless a message is incomplete.
+type parser struct {
+	part *partial
+}
+
+// limits are what a side takes, in bytes.
+type limits struct {
+	frame, message int
+}
+
+// sink gets what a parser finds. Payloads are valid during the call. Each reports
+// whether parsing goes on: if not, feed leaves over what follows a message, and drops what
+// follows a control frame.
+type sink interface {
+	message(op Opcode, payload []byte) bool
+	inflate(op Opcode, payload []byte) (more bool, err error) // a compressed message
+	control(op Opcode, payload []byte) bool
+	// stream begins a message that is larger than what is collected: head is what
+	// has come of it, compressed or not, which the stream owns, and frame the length
+	// of the frame that begins now. nil if there is nobody to take it.
+	stream(op Opcode, head []byte, deflated bool, frame int64) *stream
+	// streaming reports whether the stream before is still at work. Then no data
+	// frame is parsed; who returns true sees to it that feed is called again.
+	streaming() bool
+	// charge counts memory for a message that is incomplete: n bytes more, or fewer.
+	charge(n int)
+}
+
+// partial is a message of which a part has come.
+type partial struct {
+	buf  []byte // payload so far, unmasked
+	left int64  // bytes of the current frame that are still to come
+	mask [4]byte
+	pos  int // in the mask
+	op   Opcode
+	fin  bool // the current frame is the last
+	rsv1 bool // the message is compressed
+	text validator
+
+	stream *stream // takes the payload in place of buf, if not nil
+	pace   tickPace
+}
+
+// held returns what is counted for the message: buffers that are large enough to matter.
+func (r *parser) held() int {
+	if m := r.part; m != nil && cap(m.buf) >= minSlab {
+		return cap(m.buf)
+	}
+	return 0
+}
+
+// streamed stands in parser.part from the end of a streamed message to the next data
+// frame. It is the same for all, so that an idle connection keeps nothing.
+var streamed = new(partial)
+
+var partials = sync.Pool{New: func() any { return new(partial) }}
+
+// free gives m back, and its buffer: with it, if it is small.
+func (m *partial) free() {
+	buf := m.buf[:0]
+	if cap(buf) >= minSlab {
+		freeSlab(buf)
+		buf = nil
+	}
+	*m = partial{buf: buf}
+	partials.Put(m)
+}
+
+// drop forgets a message that is incomplete.
+func (r *parser) drop() {
+	if r.part != nil && r.part != streamed {
+		r.part.free()
+	}
+	r.part = nil
+}
+
+// feed parses data, which it changes, and returns how many bytes of it are done
+// with: all but an incomplete header or control frame, all but what a stream has
+// no room for, and what the sink leaves over when it stops. state is StateServerSide or
+// StateClientSide, and StateExtended if messages may be compressed. The error is a
+// *Violation.
+//
+// Its inner loop takes what nearly all frames are: a message in a single frame of less
+// than 64 KiB, complete, and nothing wrong with its header, which is delivered
+// where it lies. Having the rules of parseHeader for each would cost three times
+// the instructions.
+func (r *parser) feed(data []byte, state ws.State, lim *limits, s sink) (used int, err error) {
+	masked := byte(state&ws.StateServerSide) << 7
+	for i := 0; ; {
+		for len(data)-i >= 2 && r.part == nil {
+			op, n, at := Opcode(data[i]^0x80), int(data[i+1]^masked), i+2
+			if op != Text && op != Binary || n > 126 {
+				break
+			}
+			if n == 126 {
+				if len(data)-i < 4 {
+					break
+				}
+				if n, at = int(data[i+2])<<8|int(data[i+3]), i+4; n < 126 {
+					break
+				}
+			}
+			at += int(masked >> 5) // the key has four bytes
+			end := at + n
+			if end > len(data) || n > lim.frame || n > lim.message {
+				break
+			}
+			body := data[at:end:end] // a handler that appends must not reach the next frame
+			if masked != 0 {
+				ws.Cipher(body, [4]byte(data[at-4:at]), 0)
+			}
+			if op == Text && !utf8.Valid(body) {
+				return len(data), errInvalidUTF8
+			}
+			if i = end; !s.message(op, body) {
+				return i, nil
+			}
+		}
+		if i == len(data) {
+			return i, nil
+		}
+		n, more, err := r.other(data[i:], state, lim, s)
+		if err != nil {
+			return len(data), err
+		}
+		if i += n; n == 0 || !more {
+			return i, nil
+		}
+	}
+}
+
+// other takes a step that feed's inner loop does not take. n is 0 if not enough has
+// come for it.
+func (r *parser) other(data []byte, state ws.State, lim *limits, s sink) (n int, more bool, err error) {
+	if r.part != nil && r.part.left > 0 {
+		return r.payload(data, s)
+	}
+	return r.frame(data, state, lim, s)
+}
+
+// frame takes the header of any other frame, and the whole of a control frame. n is
+// 0 if not enough of it has come.
+func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int, more bool, err error) {
+	if r.part != nil && r.part != streamed {
+		state = state.Set(ws.StateFragmented)
+	}
+	h, n, err := parseHeader(data, state)
+	if err != nil || n == 0 {
+		return 0, true, err
+	}
+	if h.OpCode.IsControl() {
+		body := data[n:]
+		if int64(len(body)) < h.Length {
+			return 0, true, nil // at most 139 bytes: wait for the rest
+		}
+		body = body[:h.Length:h.Length]
+		ws.Cipher(body, h.Mask, 0)
+		if !s.control(h.OpCode, body) {
+			return len(data), false, nil
+		}
+		return n + len(body), true, nil
+	}
+	if r.part == streamed {
+		if s.streaming() {
+			return 0, true, nil
+		}
+		r.part = nil
+	}
+	if body := data[n:]; h.Rsv != 0 && h.Fin && int64(len(body)) >= h.Length && lim.check(h.Length, 0, true) == nil {
+		ws.Cipher(body[:h.Length], h.Mask, 0) // complete in one frame: it need not be kept
+		more, err = s.inflate(h.OpCode, body[:h.Length])
+		return n + int(h.Length), more, err
+	}
+	if err := r.begin(h, lim, s); err != nil {
+		return 0, false, err
+	}
+	if h.Length == 0 {
+		more, err = r.frameEnd(s)
+		return n, more, err
+	}
+	return n, true, nil
+}
+
+// check takes the size of a frame and that of the message before it.
+func (l *limits) check(frame int64, before int, deflated bool) error {
+	if frame > slack(int64(l.frame), deflated) {
+		return errFrameSize
+	}
+	if frame > slack(int64(l.message), deflated)-int64(before) {
+		return errMessageSize
+	}
+	return nil
+}
+
+// slack is what may come where a message is to have n bytes. Data that cannot be
+// compressed becomes a little longer by the attempt: that is let pass, the message
+// is measured again when it is decompressed.
+func slack(n int64, deflated bool) int64 {
+	if deflated && n >= 0 {
+		return n + min(n>>8+64, math.MaxInt64-n)
+	}
+	return n
+}
+
+// begin takes the header of a data frame whose payload is not all there, or which
+// is one of several of a message. Nothing is allocated for the declared length.
+func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
+	m := r.part
+	if m == nil {
+		m = partials.Get().(*partial)
+		m.op, m.rsv1 = h.OpCode, h.Rsv != 0
+		r.part = m
+	}
+	switch err := lim.check(h.Length, len(m.buf), m.rsv1); {
+	case err == errFrameSize:
+		return err
+	case m.stream != nil:
+		if !m.stream.admit(h.Length) {
+			return errMessageSize
+		}
+	case err != nil:
+		if m.stream = s.stream(m.op, m.buf, m.rsv1, h.Length); m.stream == nil {
+			return err
+		}
+		if n := r.held(); n != 0 {
+			s.charge(-n) // the stream's, which is bounded
+		}
+		m.buf = nil
+	}
+	m.left, m.fin, m.mask, m.pos = h.Length, h.Fin, h.Mask, 0
+	return nil
+}
+
+// payload takes what data has of the current frame.
+func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
+	m := r.part
+	p := data[:min(int64(len(data)), m.left)]
+	if m.stream != nil {
+		if p = p[:m.stream.room(len(p))]; len(p) == 0 {
+			return 0, true, nil
+		}
+	}
+	if err := m.decode(p); err != nil {
+		return 0, false, err
+	}
+	if m.stream != nil {
+		m.stream.write(p)
+	} else {
+		had := r.held()
+		m.append(p)
+		if n := r.held() - had; n != 0 {
+			s.charge(n)
+		}
+	}
+	more, err = r.payloadEnd(s)
+	return len(p), more, err
+}
+
+// decode takes p off what is left of the current frame.
+func (m *partial) decode(p []byte) error {
+	ws.Cipher(p, m.mask, m.pos) // with a mask of 0 it is the identity
+	m.pos = (m.pos + len(p)) & 3
+	m.left -= int64(len(p))
+	if m.op == Text && !m.rsv1 && !m.text.write(p) {
+		return errInvalidUTF8
+	}
+	return nil
+}
+
+// room returns where the next bytes of a long payload can be put by who reads them,
+// which saves a copy; nil if there is no such payload under way. Tell filled how
+// many there were.
+func (r *parser) room() []byte {
+	m := r.part
+	if m == nil || m.stream != nil || m.left < minRoom {
+		return nil
+	}
+	n, have := int(min(m.left, maxRoom)), len(m.buf)
+	if need := have + min(n, max(have, minRoom)); need > cap(m.buf) {
+		m.grow(need, have+int(m.left))
+	}
+	return m.buf[have:min(cap(m.buf), have+n)]
+}
+
+// minRoom is the rest of a payload, in bytes, from which on a read of its own saves more
+// than it costs, and how much of it is read first.
+const minRoom = 16 << 10
+
+// maxRoom bounds what room returns, in bytes, so that other connections have their
+// turn too.
+const maxRoom = 256 << 10
+
+// filled takes the first n bytes of what room returned.
+func (r *parser) filled(n int, s sink) error {
+	m := r.part
+	have := len(m.buf)
+	m.buf = m.buf[:have+n]
+	if err := m.decode(m.buf[have:]); err != nil {
+		return err
+	}
+	_, err := r.payloadEnd(s)
+	return err
+}
+
+// payloadEnd ends the frame if nothing is left of it.
+func (r *parser) payloadEnd(s sink) (more bool, err error) {
+	if r.part.left > 0 {
+		return true, nil
+	}
+	return r.frameEnd(s)
+}
+
+func (m *partial) append(p []byte) {
+	if len(m.buf)+len(p) > cap(m.buf) {
+		need := len(m.buf) + len(p)
+		m.grow(need, need+int(m.left))
+	}
+	m.buf = append(m.buf, p...)
+}
+
+// grow makes room for need bytes: for all of what is announced, if there is an idle
+// slab for it; else by doubling, with what has come. Never by less: a message in
+// fragments of one byte would be copied for each of them.
+func (m *partial) grow(need, announced int) {
+	var buf []byte
+	double := max(need, 2*cap(m.buf), 512)
+	switch {
+	case announced >= minSlab:
+		if buf = newSlab(announced, true); buf == nil {
+			buf = newSlab(double, false)
+		}
+	case m.fin:
+		buf = make([]byte, 0, min(double, announced))
+	default:
+		buf = make([]byte, 0, double)
+	}
+	buf = append(buf, m.buf...)
+	freeSlab(m.buf)
+	m.buf = buf
+}
+
+// frameEnd delivers the message if its last frame has ended.
+func (r *parser) frameEnd(s sink) (more bool, err error) {
+	m := r.part
+	if !m.fin {
+		return true, nil
+	}
+	if m.op == Text && !m.text.done() {
+		return false, errInvalidUTF8
+	}
+	if n := r.held(); n != 0 {
+		s.charge(-n)
+	}
+	defer m.free()
+	if m.stream != nil {
+		r.part = streamed
+		m.stream.end(nil)
+		return true, nil
+	}
+	r.part = nil
+	if m.rsv1 {
+		return s.inflate(m.op, m.buf)
+	}
+	return s.message(m.op, m.buf), nil
+}

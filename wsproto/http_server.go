@@ -1,0 +1,127 @@
+package wsproto
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+)
+
+// httpServer is the ordinary HTTP side of a server: a net/http server whose listener
+// yields the connections that turned out to be no WebSockets.
+type httpServer struct {
+	server   *Server
+	http     *http.Server
+	listener *connListener
+	done     chan struct{}
+	once     sync.Once
+	idle     idleHTTPConns
+}
+
+func newHTTPServer(s *Server) *httpServer {
+	p := &httpServer{server: s, listener: newConnListener(), done: make(chan struct{})}
+	p.http = &http.Server{
+		Handler:           p,
+		ReadHeaderTimeout: s.HandshakeTimeout,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    max(s.MaxHeader-headerSlop, 1),
+		ConnState:         p.stateOf,
+		ErrorLog:          slog.NewLogLogger(s.logger().Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
+			return context.WithValue(ctx, ownKey{}, nc)
+		},
+	}
+	return p
+}
+
+// headerSlop is what net/http lets a header have beyond MaxHeaderBytes.
+const headerSlop = 4 << 10
+
+// stateOf is told by net/http what becomes of a connection.
+func (p *httpServer) stateOf(nc net.Conn, state http.ConnState) {
+	c := nc.(servedConn).served()
+	switch state {
+	case http.StateIdle:
+		p.idle.add(c)
+	case http.StateHijacked:
+		c.hijacked.Store(true)
+		fallthrough
+	default:
+		p.idle.remove(c)
+	}
+}
+
+// give starts to serve nc. It never blocks.
+func (p *httpServer) give(nc net.Conn) {
+	p.once.Do(func() {
+		go func() {
+			defer close(p.done)
+			_ = p.http.Serve(p.listener)
+		}()
+	})
+	p.listener.put(newHTTPConn(p.server, nc))
+}
+
+func (p *httpServer) shutdown(ctx context.Context) error {
+	p.once.Do(func() { close(p.done) }) // it never began, and will not any more
+	p.listener.Close()
+	err := p.http.Shutdown(ctx)
+	if err != nil {
+		p.http.Close()
+	}
+	<-p.done
+	return err
+}
+
+// ServeHTTP serves a request on a connection that is net/http's already. A
+// handshake that comes as a second request on it goes back to the engine.
+func (p *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isUpgrade(r) {
+		p.server.ServeHTTP(w, r)
+		return
+	}
+	c := r.Context().Value(ownKey{}).(servedConn).served()
+	if !c.mayStay(r) {
+		w.Header().Set("Connection", "close")
+	}
+	if r.ContentLength == 0 {
+		p.serve(w, r)
+		return
+	}
+	b := newBody(c, r)
+	a := &reply{ResponseWriter: w, body: b}
+	r.Body = b
+	p.serve(a, r)
+	a.end()
+}
+
+func (p *httpServer) serve(w http.ResponseWriter, r *http.Request) {
+	p.server.checkForwarded(peerOf(r), r.Header.Values)
+	if refusal := p.server.refuseHTTP(r); refusal != nil {
+		refusal.ServeHTTP(w, r)
+	} else if h := p.server.HTTP; h != nil {
+		h.ServeHTTP(w, r)
+	} else {
+		upgradeRequired(w)
+	}
+}
+
+// refuseHTTP returns why a request that is no handshake is refused, or nil.
+func (s *Server) refuseHTTP(r *http.Request) *Refusal {
+	if len(r.Header["Origin"]) > 1 {
+		return repeated("Origin")
+	}
+	return s.CheckHost(r)
+}
+
+func isUpgrade(r *http.Request) bool {
+	return slices.ContainsFunc(r.Header["Upgrade"], func(list string) bool { return hasToken(list, "websocket") })
+}
+
+func upgradeRequired(w http.ResponseWriter) {
+	w.Header().Set("Upgrade", "websocket")
+	w.Header().Set("Connection", "Upgrade")
+	http.Error(w, "this is a WebSocket server: connect with ws:// or wss://", http.StatusUpgradeRequired)
+}

@@ -1,0 +1,116 @@
+package wsproto
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func serial(t testing.TB, c *tls.Certificate) int64 {
+	t.Helper()
+	return c.Leaf.SerialNumber.Int64()
+}
+
+// Time passes by argument: the files are looked at once a second.
+func TestCertificate(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := issue(t, dir, 1)
+	var said strings.Builder
+	c, err := loadCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := c.looked
+	look := func(after time.Duration, want int64, words string) {
+		t.Helper()
+		said.Reset()
+		now = now.Add(after)
+		c.look(now)
+		if got := serial(t, c.current.Load()); got != want {
+			t.Errorf("certificate %d, want %d", got, want)
+		}
+		if words == "" && said.Len() > 0 || !strings.Contains(said.String(), words) {
+			t.Errorf("logged %q, want %q", said.String(), words)
+		}
+	}
+	look(time.Minute, 1, "")
+	issue(t, dir, 2)
+	look(time.Second-1, 1, "")
+	look(1, 2, "new certificate loaded")
+
+	key, _ := os.ReadFile(keyFile)
+	issue(t, dir, 3)
+	newKey, _ := os.ReadFile(keyFile)
+	replace(t, keyFile, key) // the certificate is new, its key not yet
+	look(time.Second, 2, "does not match")
+	look(time.Second, 2, "") // the same again is no news
+	replace(t, keyFile, newKey)
+	look(time.Second, 3, "new certificate loaded")
+
+	replace(t, certFile, []byte("nonsense"))
+	look(time.Second, 3, "of no use")
+	os.Remove(certFile)
+	look(time.Second, 3, "no such file")
+	issue(t, dir, 4)
+	look(time.Second, 4, "new certificate loaded")
+}
+
+func replace(t testing.TB, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Connections that are there go on; those that come get the new certificate.
+func TestTLSReload(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := issue(t, dir, 1)
+	s := &Server{Handler: echo(t), Logger: quiet}
+	a, err := s.ListenTLS("127.0.0.1:0", certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shutdown(t, s) })
+	config := trusting(t, certFile)
+	p := dialTLS(t, a.String(), config).upgrade()
+	issue(t, dir, 2)
+	config = trusting(t, certFile)
+	config.InsecureSkipVerify = true // to see the old one, too
+	eventually(t, "the new certificate", func() bool {
+		q := dialTLS(t, a.String(), config)
+		defer q.tls.Close()
+		return q.tls.ConnectionState().PeerCertificates[0].SerialNumber.Int64() == 2
+	})
+	p.send(text("as before"))
+	p.expect(Text, "as before")
+}
+
+// Any number may shake hands while it is loaded.
+func TestCertificateTogether(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := issue(t, dir, 1)
+	c, err := loadCertificate(certFile, keyFile, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issue(t, dir, 2)
+	now := c.looked
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			c.look(now.Add(time.Duration(i+1) * time.Second))
+			if got, err := c.Get(nil); got == nil || err != nil {
+				t.Errorf("%v, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := serial(t, c.current.Load()); got != 2 {
+		t.Errorf("certificate %d, want 2", got)
+	}
+}
