@@ -29,7 +29,7 @@ type Burst struct {
 	conns    [BurstSize]*Conn
 	bufs     [BurstSize]*Buffer
 	outcomes [BurstSize]Outcome
-	calls    calls // of those that leave together
+	batch    aioBatch // of those that leave together
 }
 
 // Add puts a write of buf to c into the burst, as Conn.WriteBuffer does it, and reports
@@ -45,10 +45,10 @@ func (b *Burst) Add(c *Conn, buf *Buffer) (full bool) {
 // are valid until the next call of Write.
 func (b *Burst) Write() []Outcome {
 	var done uint32 // a bit for each place
-	if k := b.rings(); k != nil {
-		if r, ok := k.hire(); ok {
+	if k := b.aio(); k != nil {
+		if r, ok := k.get(); ok {
 			done = b.writeTogether(r)
-			k.dismiss(r)
+			k.put(r)
 		}
 	}
 	for i, c := range b.conns[:b.n] {
@@ -65,13 +65,13 @@ func (b *Burst) Write() []Outcome {
 	return sent
 }
 
-// rings returns those of an engine that the burst is for; nil if there is no need for them.
-func (b *Burst) rings() *rings {
+// aio returns the contexts of an engine that the burst is for; nil if there is no need for them.
+func (b *Burst) aio() *aioContexts {
 	if b.n < minBurst {
 		return nil
 	}
 	if l := b.conns[0].loop; l != nil {
-		return &l.engine.rings
+		return &l.engine.aio
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (b *Burst) rings() *rings {
 // The connections that take part stay locked until the kernel has answered, so that none
 // is closed, and its descriptor's number is nobody else's, meanwhile. Nobody waits for
 // a lock with another in hand: who is locked already does not take part.
-func (b *Burst) writeTogether(r ring) (done uint32) {
+func (b *Burst) writeTogether(r aioContext) (done uint32) {
 	for i, c := range b.conns[:b.n] {
 		if !c.mu.TryLock() {
 			continue
@@ -91,21 +91,21 @@ func (b *Burst) writeTogether(r ring) (done uint32) {
 			c.mu.Unlock()
 			continue
 		}
-		b.calls.add(i, c.fd, b.bufs[i].b)
+		b.batch.add(i, c.fd, b.bufs[i].b)
 	}
-	if b.calls.n >= minBurst {
-		b.calls.submit(r)
+	if b.batch.n >= minBurst {
+		b.batch.submit(r)
 	}
-	for _, call := range b.calls.refs[:b.calls.n] {
+	for _, call := range b.batch.refs[:b.batch.n] {
 		i := call.place
 		c, buf := b.conns[i], b.bufs[i]
-		if took, errno := b.calls.answer(i); errno != notCalled {
+		if took, errno := b.batch.answer(i); errno != notCalled {
 			b.outcomes[i] = c.outcomeLocked(c.sentLocked(nil, buf.b, buf, took, errno))
 			done |= 1 << i
 		}
 		c.mu.Unlock()
 	}
-	b.calls.clear()
+	b.batch.clear()
 	return done
 }
 

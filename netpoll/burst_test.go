@@ -35,21 +35,21 @@ func burst(b *Burst, peers []*peer, text func(i int) string) []Outcome {
 	return b.Write()
 }
 
-// needRing returns a ring for the test.
-func needRing(t *testing.T) ring {
+// needAio returns a context for the test.
+func needAio(t *testing.T) aioContext {
 	t.Helper()
-	r, err := newRing()
+	r, err := newAioContext()
 	if err != nil {
-		t.Skip("this kernel has no rings, or has given all of fs.aio-max-nr away:", err)
+		t.Skip("this kernel has no aioContexts, or has given all of fs.aio-max-nr away:", err)
 	}
 	t.Cleanup(r.destroy)
 	return r
 }
 
-// withAndWithout runs f for a kernel that has rings, and for one that has none.
+// withAndWithout runs f for a kernel that has aioContexts, and for one that has none.
 func withAndWithout(t *testing.T, f func(t *testing.T, most int)) {
 	t.Run("together", func(t *testing.T) {
-		needRing(t)
+		needAio(t)
 		f(t, 4)
 	})
 	t.Run("alone", func(t *testing.T) { f(t, 0) })
@@ -59,7 +59,7 @@ func withAndWithout(t *testing.T, f func(t *testing.T, most int)) {
 func TestBurst(t *testing.T) {
 	withAndWithout(t, func(t *testing.T, most int) {
 		s := serve(t, Options{}, func(*peer) {})
-		s.rings.most = most
+		s.aio.most = most
 		clients, peers := s.crowd(t, BurstSize)
 		b := new(Burst)
 		want := make([]string, BurstSize)
@@ -84,7 +84,7 @@ func TestBurst(t *testing.T) {
 			t.Errorf("%d bytes were sent, %d counted", total, got)
 		}
 		for i := range BurstSize {
-			if b.conns[i] != nil || b.bufs[i] != nil || b.calls.blocks[i] != (iocb{}) {
+			if b.conns[i] != nil || b.bufs[i] != nil || b.batch.blocks[i] != (iocb{}) {
 				t.Fatal("an empty burst keeps something alive")
 			}
 		}
@@ -114,7 +114,7 @@ func TestBurstOfDifferent(t *testing.T) {
 	withAndWithout(t, func(t *testing.T, most int) {
 		const maxPending = 1 << 20
 		s := serve(t, Options{MaxPending: maxPending}, func(*peer) {})
-		s.rings.most = most
+		s.aio.most = most
 		clients, peers := s.crowd(t, 10)
 		stalled, reserved, ended, finishing, unborn := peers[1], peers[3], peers[5], peers[7], newPeer(t)
 		taken := fill(t, stalled, maxPending, 1)
@@ -163,7 +163,7 @@ func TestBurstQueued(t *testing.T) {
 	withAndWithout(t, func(t *testing.T, most int) {
 		const size = 1 << 20
 		s := serve(t, Options{MaxPending: 64 * size}, func(*peer) {})
-		s.rings.most = most
+		s.aio.most = most
 		clients, peers := s.crowd(t, minBurst)
 		data := make([]byte, size)
 		pattern(data, 0)
@@ -205,7 +205,7 @@ func TestBurstQueued(t *testing.T) {
 func TestBurstToTheDead(t *testing.T) {
 	withAndWithout(t, func(t *testing.T, most int) {
 		s := serve(t, Options{}, func(*peer) {})
-		s.rings.most = most
+		s.aio.most = most
 		clients, peers := s.crowd(t, 8)
 		if err := syscall.Shutdown(int(peers[2].c.fd), syscall.SHUT_WR); err != nil { // as if it had failed
 			t.Fatal(err)
@@ -344,7 +344,7 @@ func TestBurstsBesideOthers(t *testing.T) {
 		return true
 	})
 	for _, p := range peers {
-		p.c.Finish(nil, patience)
+		p.c.Finish(nil, waitLimit)
 	}
 	readers.Wait()
 }
@@ -373,30 +373,30 @@ func TestBurstAllocations(t *testing.T) {
 
 // Rings are bounded, used again, and gone after the end.
 func TestRings(t *testing.T) {
-	needRing(t)
+	needAio(t)
 	e := newEngine(t, Options{Loops: 2})
-	k := &e.rings
-	var hired []ring
+	k := &e.aio
+	var hired []aioContext
 	for {
-		r, ok := k.hire()
+		r, ok := k.get()
 		if !ok {
 			break
 		}
 		hired = append(hired, r)
 	}
 	if n := len(hired); n == 0 || n > 2*2 || n != k.open {
-		t.Fatalf("%d rings for 2 loops, %d are open", n, k.open)
+		t.Fatalf("%d contexts for 2 loops, %d are open", n, k.open)
 	}
 	late := hired[0]
 	for _, r := range hired[1:] {
-		k.dismiss(r)
+		k.put(r)
 	}
 	if len(hired) > 1 {
-		r, ok := k.hire()
+		r, ok := k.get()
 		if !ok || r != hired[len(hired)-1] {
-			t.Error("an idle ring is not used")
+			t.Error("an idle context is not used")
 		}
-		k.dismiss(r)
+		k.put(r)
 	}
 	k.end()
 	if k.open != 1 {
@@ -405,31 +405,31 @@ func TestRings(t *testing.T) {
 	if !late.works(t) {
 		t.Error("the one in use was destroyed")
 	}
-	k.dismiss(late)
+	k.put(late)
 	if k.open != 0 || late.works(t) {
-		t.Errorf("%d rings are open after the end", k.open)
+		t.Errorf("%d contexts are open after the end", k.open)
 	}
-	if _, ok := k.hire(); ok {
-		t.Error("a ring after the end")
+	if _, ok := k.get(); ok {
+		t.Error("a context after the end")
 	}
 }
 
 // works reports whether r can be written with.
-func (r ring) works(t *testing.T) bool {
+func (r aioContext) works(t *testing.T) bool {
 	t.Helper()
 	fd, _ := streamPair(t)
-	c := new(calls)
+	c := new(aioBatch)
 	c.add(0, int32(fd), []byte("x"))
 	c.submit(r)
 	took, errno := c.answer(0)
 	return took == 1 && errno == 0
 }
 
-// Where there are no rings, that is said once. For want of a descriptor there is none for
+// Where there are no aioContexts, that is said once. For want of a descriptor there is none for
 // the moment.
 func TestNoRings(t *testing.T) {
-	if ringsFit {
-		needRing(t)
+	if aioFits {
+		needAio(t)
 	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -438,14 +438,14 @@ func TestNoRings(t *testing.T) {
 	few := limit
 	few.Cur = 0
 	log := newLogs()
-	k := rings{log: newLogger(log), most: 4}
+	k := aioContexts{log: newLogger(log), most: 4}
 	func() {
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
 			t.Fatal(err)
 		}
 		defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 		for range 3 {
-			if _, ok := k.hire(); ok {
+			if _, ok := k.get(); ok {
 				t.Error("there is one")
 			}
 		}
@@ -453,9 +453,9 @@ func TestNoRings(t *testing.T) {
 	if n := log.count("each delivery takes a system call"); k.open != 0 || n != 1 {
 		t.Errorf("%d are open, %d lines in the log", k.open, n)
 	}
-	if r, ok := k.hire(); ok {
+	if r, ok := k.get(); ok {
 		r.destroy()
-	} else if ringsFit {
+	} else if aioFits {
 		t.Error("there is none when there are descriptors again")
 	}
 }
@@ -474,7 +474,7 @@ func streamPair(t *testing.T) (a, b int) {
 // Each call has its own answer, as send(2) would have given it, up to one that the kernel
 // does not take.
 func TestCalls(t *testing.T) {
-	r := needRing(t)
+	r := needAio(t)
 	all, allTo := streamPair(t)
 	part, partTo := streamPair(t)
 	full, _ := streamPair(t)
@@ -489,7 +489,7 @@ func TestCalls(t *testing.T) {
 	}
 	large := make([]byte, 1<<22)
 	pattern(large, 0)
-	c := new(calls)
+	c := new(aioBatch)
 	for i, w := range []struct {
 		fd int
 		p  []byte
@@ -532,7 +532,7 @@ func TestCalls(t *testing.T) {
 
 // What is fit to leave together does, and nothing of it is left to be written singly.
 func TestBurstLeavesTogether(t *testing.T) {
-	r := needRing(t)
+	r := needAio(t)
 	s := serve(t, Options{}, func(*peer) {})
 	clients, peers := s.crowd(t, 6)
 	b := new(Burst)
@@ -551,11 +551,11 @@ func TestBurstLeavesTogether(t *testing.T) {
 	}
 }
 
-// A ring that is refused is no harm: what it should have written is written.
+// A context that is refused is no harm: what it should have written is written.
 func TestBurstOnBrokenRing(t *testing.T) {
 	s := serve(t, Options{}, func(*peer) {})
 	clients, peers := s.crowd(t, minBurst)
-	s.rings.idle, s.rings.open = []ring{1}, 1 // no such context
+	s.aio.idle, s.aio.open = []aioContext{1}, 1 // no such context
 	for i, o := range burst(new(Burst), peers, func(int) string { return "hello" }) {
 		if o != Sent {
 			t.Errorf("%d: %v", i, o)

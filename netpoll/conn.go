@@ -67,7 +67,7 @@ var (
 //
 // There is one for every client, so every byte counts: addresses and the like
 // are asked from the kernel, and what most connections lack most of the time
-// stands in rare.
+// stands in cold.
 type Conn struct {
 	handler Handler
 	loop    *loop
@@ -75,7 +75,7 @@ type Conn struct {
 	fd      int32
 	mu      sync.Mutex    // guards what follows, fd against close, and writes to it
 	out     *outbound     // pending writes; the worker's during a turn; else nil
-	rare    *rare         // nil most of the time
+	cold    *cold         // nil most of the time
 	expires atomic.Uint32 // deadline on the coarse clock; 0 for none
 	active  atomic.Uint32 // coarse time of the last sign of life
 	slot    int32         // place in the loop's table
@@ -85,8 +85,8 @@ type Conn struct {
 	wide    bool // the kernel takes more than Options.NotSentLowat; see widenLocked
 }
 
-// rare holds what few connections need at a time, or at all.
-type rare struct {
+// cold holds what few connections need at a time, or at all.
+type cold struct {
 	tail      []byte     // what the handler left over
 	err       error      // why the connection ends
 	exclusive *Exclusive // while access is reserved
@@ -181,7 +181,7 @@ func (c *Conn) closeWithLocked(ph phase, err error) (changed bool) {
 		return false
 	}
 	c.phase = ph
-	r := c.rareLocked()
+	r := c.coldLocked()
 	if r.err == nil {
 		r.err = err
 	}
@@ -192,17 +192,17 @@ func (c *Conn) closeWithLocked(ph phase, err error) (changed bool) {
 	return true
 }
 
-func (c *Conn) rareLocked() *rare {
-	if c.rare == nil {
-		c.rare = new(rare)
+func (c *Conn) coldLocked() *cold {
+	if c.cold == nil {
+		c.cold = new(cold)
 	}
-	return c.rare
+	return c.cold
 }
 
-// tidyLocked gives rare back if it holds nothing.
+// tidyLocked gives cold back if it holds nothing.
 func (c *Conn) tidyLocked() {
-	if r := c.rare; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.charged == 0 && r.load.class == 0 {
-		c.rare = nil
+	if r := c.cold; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.charged == 0 && r.load.class == 0 {
+		c.cold = nil
 	}
 }
 
@@ -226,10 +226,10 @@ func (c *Conn) Close(err error) {
 
 // Finish ends the connection in order: further writes are refused, what is
 // pending is sent, then our side is shut and input is thrown away until the peer
-// has shut its own, so that it can read our last words. After patience the
+// has shut its own, so that it can read our last words. After timeout the
 // connection is closed wherever it stands. OnClose gets err, unless an error was
 // given before.
-func (c *Conn) Finish(err error, patience time.Duration) {
+func (c *Conn) Finish(err error, timeout time.Duration) {
 	c.mu.Lock()
 	ph := flushing
 	if c.phase == dialing {
@@ -237,7 +237,7 @@ func (c *Conn) Finish(err error, patience time.Duration) {
 	}
 	changed := c.closeWithLocked(ph, err)
 	if changed {
-		c.expireLocked(max(patience, time.Millisecond))
+		c.expireLocked(max(timeout, time.Millisecond))
 	}
 	c.mu.Unlock()
 	if changed {
@@ -296,8 +296,8 @@ func (c *Conn) dieLocked() (fd int32, err error) {
 	c.phase, c.out = dead, nil
 	fd, c.fd = c.fd, -1
 	c.drainedLocked()
-	if c.rare != nil {
-		err, c.rare = c.rare.err, nil
+	if c.cold != nil {
+		err, c.cold = c.cold.err, nil
 	}
 	return fd, err
 }
@@ -330,7 +330,7 @@ func (c *Conn) release() (fd int, ok bool) {
 }
 
 func (c *Conn) unlist(fd int32) {
-	if !c.loop.bulk.remove(c, fd) {
+	if !c.loop.largeReaders.remove(c, fd) {
 		_ = c.loop.poll.Del(int(fd))
 	}
 	c.loop.table.remove(c)

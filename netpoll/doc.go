@@ -78,7 +78,7 @@
 // is done or Options.TLSTimeout is over. Before that the connection waits in its loop,
 // like any other, for the whole ClientHello and then for one of TLSHandshakes places;
 // so who is silent takes none, and accepting never pauses. Places are shared by
-// address, and taken away from clients that do not go on while others wait: see shakes.
+// address, and taken away from clients that do not go on while others wait: see tlsHandshakes.
 //
 // Afterwards tls.Conn works in turns, on a transport whose read answers with a passing
 // error when the socket is empty, and whose write only collects: it cannot fail
@@ -162,9 +162,9 @@
 // Locks, each a leaf (nothing else is locked under it, no callback runs under
 // it but what tls.Conn locks for itself, and one more exception): Conn.mu guards the
 // outbound queue, the phase, every write to the descriptor and all of TLS; ready.mu a
-// loop's queue; table.mu a loop's list of connections; crew.mu the list of workers;
-// shakes.mu the places for TLS handshakes; admission.mu the addresses of connections; background.mu what Go has to run; bulk.mu a
-// loop's set of connections with large messages; rings.mu the kernel's contexts for
+// loop's queue; table.mu a loop's list of connections; workers.mu the list of workers;
+// tlsHandshakes.mu the places for TLS handshakes; admission.mu the addresses of connections; background.mu what Go has to run; largeReaders.mu a
+// loop's set of connections with large messages; aioContexts.mu the kernel's contexts for
 // bursts. easygo's own lock is taken by Add and Del with none of these held.
 //
 // A burst holds many Conn.mu at a time, for as long as its writes take: some 150 µs for

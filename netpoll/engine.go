@@ -21,20 +21,20 @@ type Engine struct {
 	opts    Options
 	loops   []*loop
 	pool    *ants.Pool
-	crew    crew
+	workers workers
 	clock   clock
 	monitor *monitor
 
 	background background
-	rings      rings
+	aio        aioContexts
 
-	admission admission
-	budget    budget
-	open      atomic.Int64 // those that Shutdown waits for
-	accepted  atomic.Int64
-	next      atomic.Uint32 // round robin over loops
-	greets    shakes
-	calls     shakes
+	admission        admission
+	budget           budget
+	open             atomic.Int64 // those that Shutdown waits for
+	accepted         atomic.Int64
+	next             atomic.Uint32 // round robin over loops
+	serverHandshakes tlsHandshakes
+	clientHandshakes tlsHandshakes
 
 	mu        sync.Mutex
 	listeners map[*Listener]struct{}
@@ -69,7 +69,7 @@ func build(opts Options) (*Engine, error) {
 	}
 	e.clock.start = time.Now()
 	e.clock.update()
-	e.crew = crew{keep: 2 * opts.Loops, size: opts.ReadBuffer, out: min(opts.ReadBuffer, opts.MaxPending)}
+	e.workers = workers{keep: 2 * opts.Loops, size: opts.ReadBuffer, out: min(opts.ReadBuffer, opts.MaxPending)}
 	pool, err := ants.NewPool(opts.Workers, ants.WithNonblocking(true))
 	if err != nil {
 		return nil, fmt.Errorf("netpoll: worker pool: %w", err)
@@ -77,12 +77,12 @@ func build(opts Options) (*Engine, error) {
 	e.pool = pool
 	e.admission.init(opts)
 	e.budget.init(opts.TotalPending, opts.Loops)
-	e.greets.init(opts, true)
-	e.calls.init(opts, false)
+	e.serverHandshakes.init(opts, true)
+	e.clientHandshakes.init(opts, false)
 	e.background.most = opts.Background
 	e.background.users = make(map[netip.Addr]*user)
-	e.rings.log = opts.Logger
-	e.rings.most = 2 * opts.Loops
+	e.aio.log = opts.Logger
+	e.aio.most = 2 * opts.Loops
 	e.monitor = newMonitor(e)
 	for i := range opts.Loops {
 		l := &loop{engine: e, id: i}
@@ -134,7 +134,7 @@ func (e *Engine) panicked(v any) {
 // connection owns fd from now on; on error the caller does. It is born scheduled: until it is
 // registered no turn begins, so nobody who finds it in the table and closes it
 // can have the number closed, and given to a stranger, in between.
-func (e *Engine) attach(h Handler, fd int, ph phase, r *rare) error {
+func (e *Engine) attach(h Handler, fd int, ph phase, r *cold) error {
 	e.open.Add(1)
 	err := e.enroll(h, fd, ph, r)
 	if err != nil {
@@ -144,7 +144,7 @@ func (e *Engine) attach(h Handler, fd int, ph phase, r *rare) error {
 }
 
 // enroll is attach for a connection that is counted already.
-func (e *Engine) enroll(h Handler, fd int, ph phase, r *rare) error {
+func (e *Engine) enroll(h Handler, fd int, ph phase, r *cold) error {
 	c := h.Conn()
 	c.mu.Lock()
 	if c.phase != unborn {
@@ -153,7 +153,7 @@ func (e *Engine) enroll(h Handler, fd int, ph phase, r *rare) error {
 	}
 	c.handler = h
 	c.loop = e.loops[e.next.Add(1)%uint32(len(e.loops))]
-	c.fd, c.phase, c.rare = int32(fd), ph, r
+	c.fd, c.phase, c.cold = int32(fd), ph, r
 	if r != nil && len(r.tail) > 0 {
 		c.held = tailDue
 	}
@@ -189,7 +189,7 @@ func (c *Conn) disown() {
 // TLS handshake is under way is not open yet.
 func (e *Engine) Each(f func(Handler)) {
 	e.each(func(h Handler) {
-		if earlyOf(h) == nil {
+		if preTLSOf(h) == nil {
 			f(h)
 		}
 	})
@@ -245,7 +245,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		if stuck := e.pool.ReleaseContext(grace); stuck != nil && err == nil {
 			err = fmt.Errorf("netpoll: a task or an OnClose still blocks: %w", stuck)
 		}
-		e.rings.end()
+		e.aio.end()
 		close(e.ended)
 	})
 	<-e.ended
@@ -273,6 +273,6 @@ func (e *Engine) closePolls() {
 	for _, l := range e.loops {
 		l.ready.end() // else a held loop would not see it
 		_ = l.poll.Close()
-		l.bulk.close()
+		l.largeReaders.close()
 	}
 }

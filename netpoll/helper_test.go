@@ -19,9 +19,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience bounds every wait of the tests: long enough for a loaded machine, and
+// waitLimit bounds every wait of the tests: long enough for a loaded machine, and
 // reached only by a test that fails.
-const patience = 20 * time.Second
+const waitLimit = 20 * time.Second
 
 func TestMain(m *testing.M) {
 	// The runtime opens its own poller at the first socket: before any count.
@@ -34,9 +34,9 @@ func TestMain(m *testing.M) {
 // eventually waits until ok reports true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(200 * time.Microsecond) {
+	for end := time.Now().Add(waitLimit); !ok(); time.Sleep(200 * time.Microsecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", waitLimit, what)
 		}
 	}
 }
@@ -53,8 +53,8 @@ func receive[T any](t testing.TB, what string, ch <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-ch:
-	case <-time.After(patience):
-		t.Fatalf("not within %v: %s", patience, what)
+	case <-time.After(waitLimit):
+		t.Fatalf("not within %v: %s", waitLimit, what)
 	}
 	return v
 }
@@ -91,7 +91,7 @@ func noLeaks(t testing.TB) {
 		}
 		t.Helper()
 		var f, g int
-		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(waitLimit); ; time.Sleep(time.Millisecond) {
 			if f, g = countFDs(t), runtime.NumGoroutine(); f <= fds && g <= goroutines {
 				return
 			}
@@ -232,9 +232,9 @@ func checkEmpty(t testing.TB, e *Engine) {
 	}
 	e.Each(func(Handler) { t.Error("after the end there is a connection in a table") })
 	eventually(t, "after the end no worker is busy", func() bool {
-		e.crew.mu.Lock()
-		defer e.crew.mu.Unlock()
-		return len(e.crew.busy) == 0
+		e.workers.mu.Lock()
+		defer e.workers.mu.Unlock()
+		return len(e.workers.busy) == 0
 	})
 }
 
@@ -290,7 +290,7 @@ func dial(t testing.TB, addr string) *net.TCPConn {
 	t.Helper()
 	nc := must[net.Conn](t)(net.Dial("tcp", addr)).(*net.TCPConn)
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(patience))
+	nc.SetDeadline(time.Now().Add(waitLimit))
 	return nc
 }
 
@@ -311,7 +311,7 @@ func write(t testing.TB, w io.Writer, data []byte) {
 // bound has reading from r fail, if that is a connection, rather than hang.
 func bound(r io.Reader) {
 	if nc, ok := r.(net.Conn); ok {
-		_ = nc.SetReadDeadline(time.Now().Add(patience))
+		_ = nc.SetReadDeadline(time.Now().Add(waitLimit))
 	}
 }
 

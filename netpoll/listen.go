@@ -180,7 +180,7 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 	}
 	h := l.accept()
 	if h == nil || e.attach(h, fd, live, nil) != nil {
-		if g := earlyOf(h); g != nil {
+		if g := preTLSOf(h); g != nil {
 			g.places.drop(g)
 		}
 		e.admission.refused.Add(1)

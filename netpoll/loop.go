@@ -17,7 +17,7 @@ type loop struct {
 	drain           func() // the task for the pool, made once
 	ready           ready
 	table           table
-	bulk            bulk
+	largeReaders    largeReaders
 	heavy           heavy
 	events, yielded uint32 // see keepPace
 
@@ -58,8 +58,8 @@ func (l *loop) submit(n int) {
 }
 
 func (l *loop) drainReady() {
-	w := l.engine.crew.hire()
-	defer l.engine.crew.dismiss(w)
+	w := l.engine.workers.get()
+	defer l.engine.workers.put(w)
 	for !l.takeTurns(w) {
 	}
 }
@@ -73,7 +73,7 @@ func (l *loop) takeTurns(w *worker) (done bool) {
 			if !w.turning {
 				panic(v) // not a handler's, but a fault of this package
 			}
-			w.conn.Load().rescue(w, v)
+			w.conn.Load().recoverTurn(w, v)
 		}
 	}()
 	for t := l.ready.pop(); t != nil; t = l.ready.pop() {

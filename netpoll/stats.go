@@ -50,7 +50,7 @@ func (e *Engine) Stats() Stats {
 	a := &e.admission
 	s := Stats{Open: e.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
 		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load()}
-	e.greets.count(&s)
+	e.serverHandshakes.count(&s)
 	e.background.countInto(&s)
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()
 	s.Slow = e.budget.slow.Load()
@@ -69,7 +69,7 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
-func (k *shakes) count(s *Stats) {
+func (k *tlsHandshakes) count(s *Stats) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s.Handshakes, s.HandshakesWaiting = int64(len(k.running)), int64(k.waiting)

@@ -66,7 +66,7 @@ func TestLongestWaitAfterSleep(t *testing.T) {
 	eventually(t, "the worker blocks", func() bool { return b.entered.Load() == 1 })
 	write(t, clients[1], []byte("block"))
 	eventually(t, "the other waits", func() bool { return s.Stats().Ready == 1 })
-	if w := s.Stats().LongestWait; w > patience {
+	if w := s.Stats().LongestWait; w > waitLimit {
 		t.Errorf("a wait of %v, though it has just begun", w)
 	}
 	eventually(t, "the wait grows", func() bool { return s.Stats().LongestWait > 10*time.Millisecond })

@@ -1,0 +1,50 @@
+//go:build linux
+
+package netpoll
+
+import "time"
+
+// SetDeadline has OnDeadline called once, after d, to the precision of
+// Options.Sweep; 0 or less for never. At most 24 days. After Finish it does
+// nothing: then the deadline is the end of the timeout.
+func (c *Conn) SetDeadline(d time.Duration) {
+	c.mu.Lock()
+	if c.phase == live || c.phase == dialing {
+		c.expireLocked(d)
+	}
+	c.mu.Unlock()
+}
+
+// HastenDeadline is SetDeadline for a d above 0, but leaves a deadline that comes earlier.
+func (c *Conn) HastenDeadline(d time.Duration) {
+	c.mu.Lock()
+	if c.phase == live || c.phase == dialing {
+		at, now := c.expires.Load(), c.loop.engine.clock.read()
+		if at == 0 || int32(now.after(d)-at) < 0 {
+			c.expireLocked(d)
+		}
+	}
+	c.mu.Unlock()
+}
+
+func (c *Conn) expireLocked(d time.Duration) {
+	if d <= 0 {
+		c.expires.Store(0)
+		return
+	}
+	c.expires.Store(c.loop.engine.clock.read().after(d))
+}
+
+// expired reports, once, whether the deadline is over. The event of the sweep is
+// only a hint: the deadline may have been moved or cleared since.
+func (c *Conn) expired() bool {
+	at := c.expires.Load()
+	return at != 0 && c.loop.engine.clock.read().reached(at) && c.expires.CompareAndSwap(at, 0)
+}
+
+// IdleFor returns for how long the peer has sent nothing, and taken nothing of what
+// was pending, to about a second.
+func (c *Conn) IdleFor() time.Duration {
+	d := int32(uint32(c.loop.engine.clock.read()) - c.active.Load())
+	return max(0, time.Duration(d)*time.Millisecond)
+}

@@ -1,0 +1,176 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"io"
+
+	"golang.org/x/sys/unix"
+)
+
+// readsPerTurn is how often a connection may fill the worker's buffer before
+// the others in the queue have their turn.
+const readsPerTurn = 4
+
+// read reads to the end and hands the bytes to the handler. A read that does not
+// fill the buffer has emptied the socket, and the next byte is a new event; only
+// when the peer hung up is there something left to find, so then it reads on.
+func (c *Conn) read(w *worker, events uint32) (again bool) {
+	for i := range readsPerTurn {
+		if i > 0 {
+			c.prepare(w)
+		}
+		if !w.ready {
+			return false
+		}
+		if w.unseen { // before more is read: there may be no room for it
+			if !c.hand(w.in[:w.kept]) {
+				return false
+			}
+			continue
+		}
+		buf, filler := w.in[w.kept:], Filler(nil)
+		if i > 0 && w.kept == 0 {
+			buf, filler = c.room(buf)
+		}
+		n, errno := recv(c.fd, buf)
+		if errno != 0 || n == 0 {
+			if w.kept > 0 && !c.keepRest(w.in[:w.kept]) {
+				return false
+			}
+			if errno != unix.EAGAIN {
+				c.abort(readError(errno))
+			}
+			return false
+		}
+		c.loop.bytesIn.Add(int64(n))
+		c.active.Store(c.loop.engine.clock.coarse.Load())
+		if filler != nil {
+			filler.Filled(n)
+		} else if !c.hand(w.in[:w.kept+n]) {
+			return false
+		}
+		if n < len(buf) && events&evHup == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// room returns where to read to, once a read has filled the worker's buffer: where
+// the handler wants the next bytes, if it is a [Filler] that does, else buf.
+func (c *Conn) room(buf []byte) ([]byte, Filler) {
+	if f, ok := c.handler.(Filler); ok {
+		if p := f.Fill(); len(p) > 0 {
+			c.loop.largeReaders.take(c)
+			return p, f
+		}
+	}
+	return buf, nil
+}
+
+// hand gives data to the handler and keeps what it leaves over. It reports false if
+// the connection has ended by that.
+func (c *Conn) hand(data []byte) bool {
+	used := c.handler.OnData(data)
+	return used == len(data) || c.keepRest(data[used:])
+}
+
+// keepRest keeps what the handler left over. It reports false if the connection
+// has ended.
+func (c *Conn) keepRest(p []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == live && c.keepTailLocked(p)
+}
+
+// prepare readies w for the next read: see prepareLocked.
+func (c *Conn) prepare(w *worker) {
+	c.mu.Lock()
+	w.ready = c.prepareLocked(w)
+	c.mu.Unlock()
+}
+
+// prepareLocked copies the tail that the handler left over to the front of the
+// worker's buffer. It reports whether reading may go on: not when the connection
+// has begun to end, not while the peer does not take what it is sent, and not while
+// the handler holds it. The turn that frees the queue, or Resume, then reads on.
+func (c *Conn) prepareLocked(w *worker) bool {
+	w.kept, w.unseen, w.secure = 0, false, nil
+	if c.phase != live {
+		return false
+	}
+	if c.out != nil && !c.out.gathers() && c.out.bytes > c.loop.engine.opts.MaxPending/2 {
+		c.held |= heldByPeer
+	} else {
+		c.held &^= heldByPeer
+	}
+	if c.held&heldBy != 0 {
+		return false
+	}
+	if c.cold != nil {
+		w.kept = copy(w.in, c.cold.tail)
+		w.secure = c.cold.tls
+		n := cap(c.cold.tail)
+		c.cold.tail = nil
+		c.weighLocked(-n)
+		c.tidyLocked()
+	}
+	w.unseen = c.held&callDue != 0 || c.held&tailDue != 0 && w.kept > 0
+	c.held = 0
+	return true
+}
+
+// keepTailLocked keeps p. Of a connection that was held meanwhile it may be all
+// that was read.
+func (c *Conn) keepTailLocked(p []byte) bool {
+	if len(p) > c.loop.engine.opts.ReadBuffer/2 && c.held == 0 {
+		c.closeWithLocked(dying, ErrTail)
+		return false
+	}
+	r := c.coldLocked()
+	before := cap(r.tail)
+	r.tail = append([]byte(nil), p...)
+	c.weighLocked(cap(r.tail) - before)
+	return c.phase < dying
+}
+
+// again has OnData called once more with what it left over, if nothing comes.
+func (c *Conn) again() {
+	c.mu.Lock()
+	c.held |= callDue
+	c.mu.Unlock()
+	c.notify(evRead)
+}
+
+// discard throws input away while the connection ends, and ends it when the
+// peer did or the time is over. A peer that shut its side may still read what is
+// being flushed.
+func (c *Conn) discard(w *worker, ph phase, events uint32) {
+	if events&evTimer != 0 && c.expired() {
+		c.abort(nil)
+		return
+	}
+	if events&(evRead|evClose) == 0 {
+		return
+	}
+	for range readsPerTurn {
+		n, errno := recv(c.fd, w.in)
+		if errno == unix.EAGAIN || n == 0 && errno == 0 && ph == flushing {
+			return
+		}
+		if errno != 0 || n == 0 {
+			c.abort(readError(errno))
+			return
+		}
+		c.loop.bytesIn.Add(int64(n))
+	}
+	c.state.Or(evRead)
+}
+
+func readError(errno unix.Errno) error {
+	if errno == 0 {
+		return io.EOF
+	}
+	return errno
+}

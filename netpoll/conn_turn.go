@@ -1,0 +1,134 @@
+//go:build linux
+
+package netpoll
+
+import "golang.org/x/sys/unix"
+
+// turn serves the connection on worker w. If the handler panics, the drainer
+// calls recoverTurn in its place.
+func (c *Conn) turn(w *worker) {
+	events := c.state.Swap(scheduled)
+	switch ph := c.begin(w, events); ph {
+	case live:
+		if events&(evOpen|evTimer) != 0 {
+			c.runOnce(w, events)
+		}
+		if events&evRead != 0 {
+			var again bool
+			if w.secure == nil {
+				again = c.read(w, events)
+			} else {
+				again = c.readSecure(w, w.secure, events)
+			}
+			if again {
+				c.state.Or(evRead)
+			}
+		}
+	case dialing:
+		c.runDialing(events)
+	case flushing, lingering:
+		c.discard(w, ph, events)
+	}
+	c.endTurn(w)
+}
+
+// begin sends what is pending, lets w gather what the turn will write, makes
+// ready for the first read, and returns the phase.
+func (c *Conn) begin(w *worker, events uint32) phase {
+	w.enter(c)
+	c.mu.Lock()
+	if c.out != nil && events&evWrite != 0 {
+		c.state.Or(c.flushLocked()) // a turn is running: it looks again before it ends
+	}
+	ph := c.phase
+	if ph == live {
+		if c.out == nil {
+			c.out = &w.out
+		}
+		if c.cold == nil && c.held == 0 && c.out == &w.out {
+			w.ready, w.kept, w.unseen, w.secure = true, 0, false, nil // as prepareLocked would say
+		} else if events&evRead != 0 && events&(evOpen|evTimer) == 0 {
+			w.ready = c.prepareLocked(w)
+		}
+	}
+	c.mu.Unlock()
+	return ph
+}
+
+// runOnce calls the handler for what is not data.
+func (c *Conn) runOnce(w *worker, events uint32) {
+	if events&evOpen != 0 {
+		c.handler.OnOpen()
+	}
+	if events&evTimer != 0 && c.expired() && c.isLive() {
+		c.handler.OnDeadline()
+	}
+	if events&evRead != 0 {
+		c.prepare(w) // not before: they may have ended or detached the connection
+	}
+}
+
+// isLive reports whether the handler, or somebody else, has not ended the
+// connection during this turn.
+func (c *Conn) isLive() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == live
+}
+
+// endTurn ends the turn: it sends what was gathered, and closes the connection
+// if that is due. If events came meanwhile the connection waits for another turn
+// behind all others, so that a peer who never pauses holds up nobody.
+func (c *Conn) endTurn(w *worker) {
+	w.turning = false
+	c.mu.Lock()
+	c.releaseLocked(w, c.phase == flushing)
+	c.drainedLocked()
+	if c.phase == flushing {
+		c.lingerLocked()
+	}
+	ph := c.phase
+	c.mu.Unlock()
+	switch ph {
+	case dying:
+		c.finish()
+	case dead: // detached
+	default:
+		if !c.state.CompareAndSwap(scheduled, 0) {
+			c.loop.push(c)
+		}
+	}
+}
+
+// lingerLocked shuts our side if all has been sent.
+func (c *Conn) lingerLocked() {
+	if s := c.secureLocked(); s != nil {
+		c.partLocked(s)
+	}
+	if c.phase == flushing && c.out == nil {
+		c.phase = lingering
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
+		c.state.Or(evRead) // the end may have been seen already: look again
+	}
+}
+
+// recoverTurn is the end of a turn in which the handler panicked with v.
+func (c *Conn) recoverTurn(w *worker, v any) {
+	c.loop.engine.panicked(v)
+	c.tellPanic(v)
+	c.mu.Lock()
+	if c.phase < flushing { // OnPanic has not begun to close
+		c.closeWithLocked(dying, ErrPanic)
+	}
+	c.mu.Unlock()
+	c.endTurn(w)
+}
+
+func (c *Conn) tellPanic(v any) {
+	defer func() {
+		if v := recover(); v != nil { // OnPanic itself
+			c.loop.engine.panicked(v)
+		}
+	}()
+	c.handler.OnPanic(v)
+}

@@ -1,0 +1,93 @@
+//go:build linux
+
+package netpoll
+
+import "time"
+
+// MakeRoom has f called, on a listener's goroutine, for each connection that is accepted
+// when as many are open as Options.MaxConns allows, unless one makes room that has been
+// silent for some time before its TLS handshake. It reports whether it has closed a
+// connection that matters less; then the listener waits a moment for that one's place
+// before it refuses. Called before Listen.
+func (e *Engine) MakeRoom(f func() bool) { e.admission.makeRoom = f }
+
+// roomTime is for how long a listener waits for the place of a connection that was closed
+// for another.
+const roomTime = 50 * time.Millisecond
+
+// makeRoom has a connection close if the next is beyond MaxConns. It waits only when there
+// is no reserve left either; others wait in the kernel's queue meanwhile.
+func (l *Listener) makeRoom() {
+	e := l.engine
+	if !e.admission.atLimit() || !e.makeRoom(time.Now()) {
+		return
+	}
+	for end := time.Now().Add(roomTime); e.admission.atMost() && time.Now().Before(end); {
+		select {
+		case <-l.stop:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// makeRoom closes the connection that matters least, and reports whether there is one: a
+// client that has been silent for some time after it connected with TLS; what the
+// protocol names; any other client whose ClientHello has not come; and a handshake.
+func (e *Engine) makeRoom(now time.Time) bool {
+	f := e.admission.makeRoom
+	return e.serverHandshakes.closeGreeting(now.Add(e.opts.TLSTimeout-silentFor)) || f != nil && f() ||
+		e.serverHandshakes.closeGreeting(now.Add(e.opts.TLSTimeout)) || e.serverHandshakes.makeRoom(now)
+}
+
+// greet notes g, a connection whose ClientHello has yet to come.
+func (k *tlsHandshakes) greet(g *preTLS) {
+	if k.bounded {
+		k.mu.Lock()
+		g.greeting = k.greeting.PushBack(g)
+		k.mu.Unlock()
+	}
+}
+
+// greetedLocked undoes greet.
+func (k *tlsHandshakes) greetedLocked(g *preTLS) {
+	if g.greeting != nil {
+		k.greeting.Remove(g.greeting)
+		g.greeting = nil
+	}
+}
+
+// closeGreeting closes the oldest connection whose ClientHello has not come, if it would
+// have had time for that, and all that follows, until a time up to until. It reports
+// whether there is one.
+func (k *tlsHandshakes) closeGreeting(until time.Time) bool {
+	k.mu.Lock()
+	e := k.greeting.Front()
+	if e == nil || e.Value.(*preTLS).until.After(until) {
+		k.mu.Unlock()
+		return false
+	}
+	g := e.Value.(*preTLS)
+	k.greetedLocked(g)
+	k.mu.Unlock()
+	k.close(g)
+	return true
+}
+
+// makeRoom ends the handshake of a client that has been silent for some time, else one
+// that waits for its place: of the address that has the most of them. It reports whether
+// there is one.
+func (k *tlsHandshakes) makeRoom(now time.Time) bool {
+	k.mu.Lock()
+	if c := k.mostSilentLocked(nil); c != nil {
+		if s := c.silentSinceLocked(now.Add(-silentFor)); s != nil {
+			k.takeAwayLocked(s)
+			k.mu.Unlock()
+			return true
+		}
+	}
+	g := k.lastWaitingLocked()
+	k.mu.Unlock()
+	k.close(g)
+	return g != nil
+}

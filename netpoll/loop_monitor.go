@@ -1,0 +1,113 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// stallAfter is how long drainers may make no progress before others help, and
+// the precision of the coarse clock under load.
+const stallAfter = 2 * time.Millisecond
+
+// monitor is the engine's only timer. While there is work it looks at the ready
+// queues every stallAfter; else it sleeps until the next sweep.
+type monitor struct {
+	engine *Engine
+	armed  atomic.Bool
+	wake   chan struct{}
+	stop   chan struct{}
+	done   chan struct{}
+	last   []progress
+	buf    chunk
+	memory scavenger
+	slowAt uint32 // when sweepSlow is due
+}
+
+func newMonitor(e *Engine) *monitor {
+	return &monitor{
+		engine: e,
+		wake:   make(chan struct{}, 1),
+		stop:   make(chan struct{}),
+		done:   make(chan struct{}),
+		last:   make([]progress, e.opts.Loops),
+		memory: scavenger{free: freeMemory},
+	}
+}
+
+// arm has the monitor look soon. Cheap if it does already.
+func (m *monitor) arm() {
+	if !m.armed.Load() && m.armed.CompareAndSwap(false, true) {
+		select {
+		case m.wake <- struct{}{}:
+		default: // it is about to wake anyway
+		}
+	}
+}
+
+func (m *monitor) run() {
+	defer close(m.done)
+	defer m.memory.run.Wait()
+	timer := time.NewTimer(m.engine.opts.Sweep)
+	defer timer.Stop()
+	swept := time.Now()
+	for {
+		pause := stallAfter
+		if !m.armed.Load() {
+			pause = max(0, m.engine.opts.Sweep-time.Since(swept))
+		}
+		timer.Reset(pause)
+		select {
+		case <-m.stop:
+			return
+		case <-m.wake:
+			continue // a full pause from now, then the first look
+		case <-timer.C:
+		}
+		now := m.engine.clock.update()
+		m.look()
+		m.scanBudget()
+		if time.Since(swept) >= m.engine.opts.Sweep {
+			swept = time.Now()
+			m.sweep(now)
+			m.sweepSlow(now)
+			m.memory.look(m.engine.held(), swept)
+		}
+	}
+}
+
+// look helps loops that do not get on, and disarms when there is nothing to do.
+func (m *monitor) look() {
+	if !m.armed.Load() {
+		return
+	}
+	busy := false
+	for i, l := range m.engine.loops {
+		submit, active := l.ready.check(&m.last[i])
+		busy = busy || active
+		l.submit(submit)
+	}
+	if !busy {
+		m.armed.Store(false)
+		for _, l := range m.engine.loops { // a push since then has found it armed
+			if l.ready.active() {
+				m.armed.Store(true)
+			}
+		}
+		return
+	}
+	m.engine.workers.release()
+}
+
+// sweep schedules the connections whose deadline is over at now. Their turn looks
+// at the deadline again and clears it.
+func (m *monitor) sweep(now tick) {
+	for _, l := range m.engine.loops {
+		l.table.each(&m.buf, func(c *Conn) {
+			if at := c.expires.Load(); at != 0 && now.reached(at) {
+				c.notify(evTimer)
+			}
+		})
+	}
+}

@@ -1,0 +1,98 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// worker is what a drainer works with: one large buffer to read into and one to
+// gather writes in, so that an idle connection needs neither.
+type worker struct {
+	in  []byte
+	out outbound
+	// The turn under way, if there is one: bytes at the front of in that were
+	// left over before, whether the handler has never seen them, and whether it
+	// may read.
+	turning bool
+	kept    int
+	unseen  bool
+	ready   bool
+	secure  *secure // the connection's, if it is ready
+	// For the monitor: the connection of the last turn, and the number of turns
+	// begun.
+	conn  atomic.Pointer[Conn]
+	turns atomic.Uint32
+	seen  uint32 // turns at the monitor's last look
+	index int    // in workers.busy
+}
+
+func (w *worker) enter(c *Conn) {
+	w.turning = true
+	w.turns.Add(1)
+	w.conn.Store(c)
+}
+
+// workers hands out workers and keeps a few of those who are done.
+type workers struct {
+	mu   sync.Mutex
+	idle []*worker
+	busy []*worker
+	keep int
+	size int // of a worker's buffers
+	out  int
+}
+
+func (k *workers) get() *worker {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var w *worker
+	if n := len(k.idle); n > 0 {
+		w = k.idle[n-1]
+		k.idle[n-1] = nil
+		k.idle = k.idle[:n-1]
+	} else {
+		w = &worker{in: make([]byte, k.size)}
+		w.out.gather = make([]byte, 0, k.out)
+	}
+	w.index = len(k.busy)
+	k.busy = append(k.busy, w)
+	return w
+}
+
+func (k *workers) put(w *worker) {
+	w.conn.Store(nil) // an idle worker keeps nobody alive
+	w.secure = nil
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	last := len(k.busy) - 1
+	k.busy[w.index] = k.busy[last]
+	k.busy[w.index].index = w.index
+	k.busy[last] = nil
+	k.busy = k.busy[:last]
+	if len(k.idle) < k.keep {
+		k.idle = append(k.idle, w)
+	}
+}
+
+// release has every worker that is still in the turn it was in at the last call
+// give out what it gathered, and what has been pending, because its handler blocks.
+// Called by the monitor only.
+func (k *workers) release() {
+	k.mu.Lock()
+	stuck := make([]*worker, 0, 8)
+	for _, w := range k.busy {
+		turns := w.turns.Load()
+		if turns == w.seen && w.conn.Load() != nil {
+			stuck = append(stuck, w)
+		}
+		w.seen = turns
+	}
+	k.mu.Unlock()
+	for _, w := range stuck {
+		if c := w.conn.Load(); c != nil {
+			c.flushStuck(w)
+		}
+	}
+}

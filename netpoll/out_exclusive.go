@@ -1,0 +1,221 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// ErrReserved says that somebody else writes to a connection in pieces.
+var ErrReserved = errors.New("netpoll: connection is reserved already")
+
+// Exclusive is the right to write to a connection in pieces that nothing comes
+// between but WriteUrgent: what Write and WriteBuffer take meanwhile waits, within
+// Options.MaxPending, and leaves after Release. WriteLast does not wait; it ends
+// the right, and what waits is lost. One goroutine at a time may use it.
+type Exclusive struct {
+	conn   *Conn
+	room   chan struct{} // has one when all has left, or the connection ends
+	timer  *time.Timer
+	buf    *Buffer   // what Write sends; in no queue between two calls
+	behind *outbound // what waits; nil if nothing. Guarded by Conn.mu
+}
+
+// Reserve begins to write in pieces. The error is ErrReserved or ErrClosed.
+func (c *Conn) Reserve() (*Exclusive, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.phase != live || c.access == accessSealed:
+		return nil, ErrClosed
+	case c.access == accessReserved:
+		return nil, ErrReserved
+	}
+	x := &Exclusive{conn: c, room: make(chan struct{}, 1), buf: new(Buffer)}
+	c.access, c.coldLocked().exclusive = accessReserved, x
+	return x, nil
+}
+
+// Write sends head and then body and blocks until the kernel has both: they are
+// not copied, unless to be encrypted (then all at once, so body should be small), and
+// the caller's again when it returns. After timeout the error is
+// os.ErrDeadlineExceeded; a part may have been sent, and the rest still may be.
+// Within a turn it gets on too, if more slowly.
+func (x *Exclusive) Write(head, body []byte, timeout time.Duration) error {
+	c := x.conn
+	c.mu.Lock()
+	if !x.holdsLocked() {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	x.buf.b = body
+	failed := c.putLocked(head, body, x.buf)
+	err := x.waitLocked(timeout)
+	if err != nil && c.out != nil {
+		x.buf.b, x.buf = bytes.Clone(body), new(Buffer) // what is left of it may still be sent
+	} else {
+		x.buf.b = nil
+	}
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+	return err
+}
+
+// waitLocked waits, without the lock, until nothing is queued.
+func (x *Exclusive) waitLocked(timeout time.Duration) error {
+	c := x.conn
+	var late <-chan time.Time
+	for x.holdsLocked() {
+		if c.out == nil || c.out.gathers() {
+			return nil
+		}
+		if late == nil {
+			late = x.after(timeout)
+			defer x.timer.Stop()
+		}
+		c.mu.Unlock()
+		select {
+		case <-x.room:
+			c.mu.Lock()
+		case <-late:
+			c.mu.Lock()
+			if x.holdsLocked() && c.out != nil && !c.out.gathers() {
+				return fmt.Errorf("netpoll: the peer does not take what it is sent: %w", os.ErrDeadlineExceeded)
+			}
+		}
+	}
+	return ErrClosed
+}
+
+func (x *Exclusive) after(d time.Duration) <-chan time.Time {
+	if x.timer == nil {
+		x.timer = time.NewTimer(d)
+	} else {
+		x.timer.Reset(d)
+	}
+	return x.timer.C
+}
+
+// Release ends the right to write: what waited is sent.
+func (x *Exclusive) Release() {
+	c := x.conn
+	failed := false
+	c.mu.Lock()
+	if o := x.behind; x.holdsLocked() {
+		c.access, c.cold.exclusive, x.behind = accessOpen, nil, nil
+		c.tidyLocked()
+		if o != nil {
+			failed = c.putBehindLocked(o)
+			c.drainedLocked()
+		}
+	}
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+}
+
+// putBehindLocked sends or queues what waited in o.
+func (c *Conn) putBehindLocked(o *outbound) (failed bool) {
+	c.loop.queued.Add(-int64(o.bytes))
+	c.weighLocked(-o.held)
+	for _, s := range o.segs {
+		if s.kind != ownCopy {
+			s.release(s.kind == answerable)
+		}
+		if !failed {
+			failed = c.putLocked(nil, s.b, s.Buffer)
+		}
+	}
+	return failed
+}
+
+// holdsLocked reports whether the right is still x's.
+func (x *Exclusive) holdsLocked() bool {
+	c := x.conn
+	return c.phase == live && c.access == accessReserved && c.cold.exclusive == x
+}
+
+// queueLocked has the write of somebody else wait.
+func (x *Exclusive) queueLocked(head, body []byte, shared *Buffer) Outcome {
+	c := x.conn
+	n := len(head) + len(body)
+	if n > c.loop.engine.opts.MaxPending-c.pendingLocked() {
+		return Full
+	}
+	if n == 0 {
+		return Queued
+	}
+	if x.behind == nil {
+		x.behind = new(outbound)
+	}
+	held := x.behind.held
+	if shared != nil {
+		x.behind.add(shared)
+	} else {
+		x.behind.copyIn(head, body)
+	}
+	c.loop.queued.Add(int64(n))
+	c.weighLocked(x.behind.held - held)
+	if c.phase == dying {
+		return Closed
+	}
+	return Queued
+}
+
+// wake has Write look whether it may return.
+func (x *Exclusive) wake() {
+	select {
+	case x.room <- struct{}{}:
+	default:
+	}
+}
+
+// behindLocked returns the number of bytes that wait behind a reservation.
+func (c *Conn) behindLocked() int {
+	if c.access != accessReserved || c.cold == nil || c.cold.exclusive.behind == nil {
+		return 0
+	}
+	return c.cold.exclusive.behind.bytes
+}
+
+// dropBehindLocked ends a reservation for good.
+func (c *Conn) dropBehindLocked() {
+	if c.access != accessReserved {
+		return
+	}
+	c.loop.queued.Add(-int64(c.behindLocked()))
+	x := c.cold.exclusive
+	o := x.behind
+	c.access, c.cold.exclusive, x.behind = accessSealed, nil, nil
+	if o != nil {
+		c.weighLocked(-o.held)
+		o.free()
+	}
+	x.wake()
+}
+
+// WriteUrgent is Write for what may go between the pieces of an Exclusive.
+func (c *Conn) WriteUrgent(head, body []byte) Outcome {
+	c.mu.Lock()
+	if c.phase != live || c.access == accessSealed {
+		c.mu.Unlock()
+		return Closed
+	}
+	if c.gatherLocked(head, body) {
+		c.mu.Unlock()
+		return Queued
+	}
+	res, failed := c.sendLocked(head, body, nil)
+	c.mu.Unlock()
+	if failed {
+		c.notify(evClose)
+	}
+	return res
+}

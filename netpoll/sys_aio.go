@@ -1,0 +1,206 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"errors"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// aioContexts are the kernel's contexts for asynchronous I/O (io_setup(2)), each for the calls
+// of one [Burst] at a time. Nothing is asynchronous about them here: a socket that does not block
+// answers while the call is submitted. io_uring would do the same, but is forbidden in
+// many containers, and takes memory to be mapped. Unlike sendto, these calls cannot
+// suppress SIGPIPE: the runtime ignores it, as for every net.Conn.
+type aioContexts struct {
+	log logger
+
+	mu   sync.Mutex
+	idle []aioContext
+	open int  // idle or hired
+	most int  // 0 from the end on; open, once there are no more to be had
+	told bool // that there is none
+}
+
+// aioContext is an aio_context_t.
+type aioContext uintptr
+
+// get returns one that nobody else uses; ok is false if there is none.
+func (k *aioContexts) get() (r aioContext, ok bool) {
+	k.mu.Lock()
+	r, err := k.getLocked()
+	tell := err != nil && k.open == 0 && !k.told
+	k.told = k.told || tell
+	k.mu.Unlock()
+	if tell {
+		k.log.Info("each delivery takes a system call of its own: the kernel does not do several at a time", "error", err)
+	}
+	return r, r != 0
+}
+
+// getLocked returns 0 if there is none, and why, if the kernel was asked. Who was refused
+// is not to ask again, unless for want of a descriptor, which passes.
+func (k *aioContexts) getLocked() (r aioContext, err error) {
+	if n := len(k.idle); n > 0 {
+		r, k.idle = k.idle[n-1], k.idle[:n-1]
+		return r, nil
+	}
+	if k.open >= k.most {
+		return 0, nil
+	}
+	if r, err = newAioContext(); err == nil {
+		k.open++
+	} else if err != unix.EMFILE && err != unix.ENFILE {
+		k.most = k.open
+	}
+	return r, err
+}
+
+// put takes r back.
+func (k *aioContexts) put(r aioContext) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.most == 0 {
+		r.destroy()
+		k.open--
+		return
+	}
+	k.idle = append(k.idle, r)
+}
+
+// end destroys all contexts: those that are in use when they are dismissed.
+func (k *aioContexts) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.most = 0
+	k.open -= len(k.idle)
+	for _, r := range k.idle {
+		r.destroy()
+	}
+	k.idle = nil
+}
+
+// newAioContext returns a context that has been tried on a socket: there are systems that have the
+// calls, and then refuse them for sockets.
+func newAioContext() (r aioContext, err error) {
+	if !aioFits {
+		return 0, errors.ErrUnsupported
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	if _, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, BurstSize, uintptr(unsafe.Pointer(&r)), 0); errno != 0 {
+		return 0, errno
+	}
+	var c aioBatch
+	c.add(0, int32(pair[0]), []byte{0})
+	c.submit(r)
+	if _, errno := c.answer(0); errno != 0 {
+		r.destroy()
+		return 0, errno
+	}
+	return r, nil
+}
+
+func (r aioContext) destroy() { _, _, _ = syscall.Syscall(unix.SYS_IO_DESTROY, uintptr(r), 0, 0) }
+
+// An aioBatch is what a context is given at a time. The kernel's structures have 64 bits for each
+// pointer: see aioFits.
+type aioBatch struct {
+	n       int
+	blocks  [BurstSize]iocb
+	refs    [BurstSize]*iocb // to blocks
+	events  [BurstSize]ioEvent
+	answers [BurstSize]int64 // by place
+}
+
+// iocb is the kernel's struct iocb. What has no name here is 0.
+type iocb struct {
+	place  uint64    // data, which comes back with the answer
+	_      [2]uint32 // key and flags, in the order of the machine's bytes
+	opcode uint16
+	_      int16 // priority
+	fd     uint32
+	buf    unsafe.Pointer
+	size   uint64
+	_      int64 // offset
+	_      uint64
+	_      uint32 // flags
+	_      uint32 // eventfd
+}
+
+// ioEvent is the kernel's struct io_event.
+type ioEvent struct {
+	place uint64 // data of the iocb
+	_     uint64 // address of the iocb
+	res   int64
+	_     int64 // of USB gadgets
+}
+
+// pwrite is the opcode IOCB_CMD_PWRITE.
+const pwrite = 1
+
+// notCalled is the answer to a call that was not made.
+const notCalled = syscall.ECANCELED
+
+// aioFits says whether iocb is what the kernel takes it for.
+const aioFits = unsafe.Sizeof(uintptr(0)) == 8
+
+// add adds the write of p, which is not empty, to fd, which does not block. place is a number
+// below BurstSize, for its answer.
+func (c *aioBatch) add(place int, fd int32, p []byte) {
+	call := &c.blocks[c.n]
+	*call = iocb{place: uint64(place), opcode: pwrite, fd: uint32(fd), buf: unsafe.Pointer(unsafe.SliceData(p)), size: uint64(len(p))}
+	c.refs[c.n] = call
+	c.answers[place] = -int64(notCalled)
+	c.n++
+}
+
+// clear forgets all calls, and so keeps nothing alive. Their answers stay.
+func (c *aioBatch) clear() {
+	clear(c.blocks[:c.n])
+	c.n = 0
+}
+
+// submit makes the calls, or as many as the kernel takes, and has their answers.
+func (c *aioBatch) submit(r aioContext) {
+	took, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(r), uintptr(c.n), uintptr(unsafe.Pointer(&c.refs)))
+	if errno != 0 {
+		return
+	}
+	for _, call := range c.refs[:took] {
+		c.answers[call.place] = -int64(unix.EIO) // if there is none to be had
+	}
+	for left := took; left > 0; {
+		got, _, errno := syscall.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(r), left, left, uintptr(unsafe.Pointer(&c.events)), 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		if errno != 0 {
+			return
+		}
+		for _, e := range c.events[:got] {
+			c.answers[e.place] = e.res
+		}
+		left -= got
+	}
+}
+
+// answer returns what became of the call for a place.
+func (c *aioBatch) answer(place uint64) (took int, errno syscall.Errno) {
+	switch a := c.answers[place]; {
+	case a >= 0:
+		return int(a), 0
+	case a == -int64(unix.EINTR): // nothing was done
+		return 0, notCalled
+	default:
+		return 0, syscall.Errno(-a)
+	}
+}

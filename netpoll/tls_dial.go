@@ -1,0 +1,56 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/netip"
+)
+
+// DialTLS is Dial for a connection with TLS: h.OnOpen is called when the handshake
+// is done, h.OnClose if it or the attempt to connect failed; both are bounded by
+// Options.TLSTimeout, the handshakes under way by TLSHandshakes, beside those of
+// listeners. config is as for tls.Client, without renegotiation, and must not change
+// afterwards; it may be used for any number of connections.
+func (e *Engine) DialTLS(from netip.Addr, to netip.AddrPort, config *tls.Config, h Handler) error {
+	if config == nil || config.Renegotiation != tls.RenegotiateNever {
+		return errors.New("netpoll: DialTLS needs a configuration, without renegotiation")
+	}
+	return e.dial(from, to, &clientPreTLS{preTLS: newPreTLS(e, &e.clientHandshakes), config: config, handler: h})
+}
+
+func (e *Engine) dial(from netip.Addr, to netip.AddrPort, k *clientPreTLS) error {
+	if err := e.Dial(from, to, k); err != nil {
+		return err
+	}
+	k.conn.SetDeadline(e.opts.TLSTimeout)
+	return nil
+}
+
+// clientPreTLS is the Handler of a connection of ours before its TLS handshake.
+type clientPreTLS struct {
+	preTLS
+	config  *tls.Config
+	open    func(io.ReadWriter) error // see DialTunnel; or nil
+	handler Handler
+}
+
+func (k *clientPreTLS) OnOpen() { k.OnData(nil) }
+
+// OnData begins the handshake, if there is a place, and is called again when there
+// is.
+func (k *clientPreTLS) OnData([]byte) (used int) {
+	if k.places.enter(&k.preTLS) {
+		if s := k.begin(); s != nil {
+			go s.call(k.config, k.open, k.handler)
+		}
+	}
+	return 0
+}
+
+func (k *clientPreTLS) OnClose(err error) {
+	k.places.drop(&k.preTLS)
+	k.engine.tellClosed(k.handler, err)
+}

@@ -1,0 +1,202 @@
+//go:build linux
+
+package netpoll
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// preTLS is a connection before its TLS handshake, as far as both sides have it in
+// common. It is embedded in its Handler.
+type preTLS struct {
+	conn   Conn
+	engine *Engine
+	places *tlsHandshakes
+	until  time.Time
+	addr   *handshakeAddr // nil before enter
+	// Guarded by places.mu.
+	greeting *list.Element // in tlsHandshakes.greeting
+	waiting  *list.Element // for a place
+	granted  bool          // a place is kept for it
+}
+
+func newPreTLS(e *Engine, k *tlsHandshakes) preTLS {
+	return preTLS{engine: e, places: k, until: time.Now().Add(e.opts.TLSTimeout)}
+}
+
+// Conn is of the Handler interface, like the next two.
+func (g *preTLS) Conn() *Conn { return &g.conn }
+
+func (g *preTLS) OnDeadline() { g.conn.Close(ErrTLSTimeout) }
+
+func (g *preTLS) OnPanic(any) {}
+
+// begin takes the descriptor out of the engine, for a handshake that has its place.
+// It returns nil if the connection has begun to end.
+func (g *preTLS) begin() *tlsHandshake {
+	fd, ok := g.conn.release()
+	if !ok {
+		g.places.leave(g.addr, false)
+		return nil
+	}
+	return &tlsHandshake{engine: g.engine, places: g.places, addr: g.addr, fd: fd, until: g.until}
+}
+
+// preTLSOf returns what h has embedded, or nil.
+func preTLSOf(h Handler) *preTLS {
+	switch h := h.(type) {
+	case *serverPreTLS:
+		return &h.preTLS
+	case *clientPreTLS:
+		return &h.preTLS
+	}
+	return nil
+}
+
+// endHandshakes closes the connections that have not finished theirs.
+func (e *Engine) endHandshakes() {
+	e.serverHandshakes.end()
+	e.clientHandshakes.end()
+	e.each(func(h Handler) {
+		if g := preTLSOf(h); g != nil {
+			g.conn.Close(ErrShutdown)
+		}
+	})
+}
+
+// tlsHandshake is a TLS handshake under way. The engine counts its connection as open, but
+// has it in no table.
+type tlsHandshake struct {
+	engine *Engine
+	places *tlsHandshakes
+	fd     int
+	until  time.Time
+	file   *os.File // the socket, for the time of the handshake
+	addr   *handshakeAddr
+	// Guarded by places.mu.
+	silent  *list.Element // in handshakeAddr.silent
+	since   time.Time
+	evicted bool
+}
+
+// serve gives the connection back to the engine, if the handshake succeeds.
+func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Handler) {
+	e := s.engine
+	defer s.leave()
+	t, err := s.handshake(func(t *secure) *tls.Conn { return tls.Server(t, config) }, hello)
+	if err == nil {
+		err = s.attach(t, accept())
+	} else {
+		s.places.fail(e, err)
+	}
+	if err != nil {
+		e.drop(s.fd)
+		e.admission.refused.Add(1)
+		e.open.Add(-1)
+	}
+}
+
+// call is serve for the side that connects: h has OnClose only if it fails.
+func (s *tlsHandshake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
+	e := s.engine
+	defer s.leave()
+	t, err := s.reach(config, open)
+	if err == nil {
+		err = s.attach(t, h)
+	}
+	if err != nil {
+		e.drop(s.fd)
+		e.tellClosed(h, err)
+		e.open.Add(-1)
+	}
+}
+
+func (s *tlsHandshake) leave() { s.places.leave(s.addr, s.evicted) }
+
+// attach lets h have the connection.
+func (s *tlsHandshake) attach(t *secure, h Handler) error {
+	if h == nil {
+		return ErrClosed
+	}
+	var r *cold
+	if t != nil {
+		t.conn = h.Conn()
+		r = &cold{tls: t}
+	}
+	if err := s.engine.enroll(h, s.fd, live, r); err != nil {
+		return err
+	}
+	h.Conn().notify(evRead) // what tls has read already raises no event
+	return nil
+}
+
+// handshake does the handshake.
+func (s *tlsHandshake) handshake(role func(*secure) *tls.Conn, early []byte) (t *secure, err error) {
+	err = s.block(func() error {
+		t = &secure{stream: awaited{s.file, s}, early: early}
+		t.tls = role(t)
+		return t.tls.HandshakeContext(context.Background())
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.stream = nil
+	return t, nil
+}
+
+// block calls f with a duplicate of the descriptor in s.file, which the runtime polls
+// meanwhile; the engine's own knows nothing of it.
+func (s *tlsHandshake) block(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil { // in a callback of the configuration
+			err = fmt.Errorf("panic: %v", v)
+			s.engine.opts.Logger.Error("TLS configuration panicked", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	fd, err := unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	s.file = os.NewFile(uintptr(fd), "TLS handshake")
+	defer s.file.Close()
+	if err := s.file.SetDeadline(s.until); err != nil {
+		return err
+	}
+	if !s.places.add(s) {
+		return ErrShutdown
+	}
+	defer func() {
+		if s.places.remove(s) && err != nil {
+			s.places.shed.Add(1)
+			err = ErrTLSShed
+		}
+	}()
+	err = f()
+	return err
+}
+
+// awaited is the socket of a handshake, which notes from when to when the client owes a
+// flight.
+type awaited struct {
+	*os.File
+	shake *tlsHandshake
+}
+
+func (a awaited) Read(p []byte) (int, error) {
+	a.shake.places.awaits(a.shake)
+	return a.File.Read(p)
+}
+
+func (a awaited) Write(p []byte) (int, error) {
+	a.shake.places.answers(a.shake)
+	return a.File.Write(p)
+}
