@@ -280,9 +280,9 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		status                          int
 		says                            string
 	}{
-		{"POST", "/topics/x", "application/json", `{"a":`, 400, "not JSON"},
-		{"POST", "/topics/x", "application/ld+json", "\"\xff\"", 400, "not JSON"},
-		{"POST", "/topics/x", "application/json", ``, 400, "not JSON"},
+		{"POST", "/topics/x", "application/json", `{"a":`, 400, "invalid JSON"},
+		{"POST", "/topics/x", "application/ld+json", "\"\xff\"", 400, "invalid JSON"},
+		{"POST", "/topics/x", "application/json", ``, 400, "invalid JSON"},
 		{"POST", "/topics/x?key=" + strings.Repeat("k", 256), "", "x", 400, "256 bytes"},
 		{"POST", "/topics/x?key=%ff", "", "x", 400, "key that is not UTF-8"},
 		{"POST", "/topics/prices.*", "", "x", 400, "/publish"},

@@ -170,7 +170,7 @@ func TestHubHandshake(t *testing.T) {
 		says   string
 	}{
 		{"/hub", http.Header{"Sec-Websocket-Protocol": {"chat, fanfare.v2"}}, 400, "fanfare.v1; the client offers only chat, fanfare.v2"},
-		{"/hub?data=x", nil, 400, "not JSON"},
+		{"/hub?data=x", nil, 400, "invalid JSON"},
 		{"/hub?data=%22" + strings.Repeat("x", 1023) + "%22", nil, 413, "1025 bytes"},
 		{"/hub", http.Header{"X-User": {"a b"}}, 400, "X-User"},
 		{"/hub", http.Header{"X-User": {"mallory", "ada"}}, 400, "2 times"},

@@ -2,25 +2,29 @@ package strictjson
 
 import "bytes"
 
-// Value is the text of one value, without white space around it.
+// Value is the text of one JSON value, without white space around it. Its methods need a
+// Value that a function of this package has produced: they rely on a valid Text.
 type Value struct {
-	Text   []byte // refers to the input
-	spaces bool   // there may be white space between its tokens
+	Text   []byte // refers to the input; nil if the Value is zero
+	spaces bool   // there may be white space between the tokens
 }
 
-// Object calls f for each member of b, which must be an object; the last of those with
-// the same name counts. Each value may have MaxDepth levels. If one is too deep, f is
-// called for the others still, and the error is a *DepthError; after a *SyntaxError what
-// f was called for means nothing. name has no escapes and is valid during the call.
+// Object calls f for each member of the object b, in order; of members with the same name the
+// caller should keep the last. Each member's value may have up to [MaxDepth] levels. If a
+// value is deeper, f is still called for the other members, and the error is a *DepthError.
+// After any other error, which means that b is not a JSON object, the caller must discard what
+// f has received. name is unescaped and valid during the call only; v.Text refers to b.
 func Object(b []byte, f func(name []byte, v Value)) error { return object(b, MaxDepth, f) }
 
-// Envelope is Object for what contains values of others, in a few levels of its own.
+// Envelope is Object for an envelope around values that others have published: it permits 8
+// levels more than [MaxDepth].
 func Envelope(b []byte, f func(name []byte, v Value)) error {
-	return object(b, MaxDepth+envelope, f)
+	return object(b, MaxDepth+envelopeDepth, f)
 }
 
-// Object calls f for each member of the value, which has been looked at before.
-func (v Value) Object(f func(name []byte, v Value)) error { return object(v.Text, mostLevels, f) }
+// Object calls f for each member of v, like the function [Object]. v has been checked
+// already, so the only error is that v is not an object.
+func (v Value) Object(f func(name []byte, v Value)) error { return object(v.Text, maxLevels, f) }
 
 func object(b []byte, most int, f func(name []byte, v Value)) error {
 	s := scanner{b: b, most: most}
@@ -47,10 +51,10 @@ func (s *scanner) members(f func(name []byte, v Value)) {
 	_ = s.token('}', "a comma or }") && s.end()
 }
 
-// memberName is name, and returns it.
+// memberName consumes a member's name and the colon, and returns the name unescaped.
 func (s *scanner) memberName() (name []byte, ok bool) {
 	if s.next() != '"' {
-		return nil, s.fail("the name of a member")
+		return nil, s.fail("a member name")
 	}
 	from := s.i
 	if !s.string() {
@@ -62,12 +66,9 @@ func (s *scanner) memberName() (name []byte, ok bool) {
 	return name, s.token(':', "a colon")
 }
 
-// Array calls f for each element of b, which must be an array. The errors are as those
-// of [Object].
-func Array(b []byte, f func(v Value)) error { return array(b, MaxDepth, f) }
-
-// Array calls f for each element of the value, which has been looked at before.
-func (v Value) Array(f func(v Value)) error { return array(v.Text, mostLevels, f) }
+// Array calls f for each element of v, in order. v has been checked already, so the only
+// error is that v is not an array.
+func (v Value) Array(f func(v Value)) error { return array(v.Text, maxLevels, f) }
 
 func array(b []byte, most int, f func(v Value)) error {
 	s := scanner{b: b, most: most}
@@ -87,7 +88,7 @@ func array(b []byte, most int, f func(v Value)) error {
 	return s.result()
 }
 
-// comma passes a comma. It reports false if there is none.
+// comma consumes a comma, and reports whether there was one.
 func (s *scanner) comma() bool {
 	if s.next() != ',' {
 		return false
@@ -96,7 +97,7 @@ func (s *scanner) comma() bool {
 	return true
 }
 
-// one passes a value and returns it. Its Text is nil if it is too deep.
+// one consumes a value and returns it, with a nil Text if it is nested too deeply.
 func (s *scanner) one() (v Value, ok bool) {
 	s.next()
 	from, deep := s.i, s.deep
@@ -113,7 +114,7 @@ func (s *scanner) one() (v Value, ok bool) {
 	return v, true
 }
 
-// AppendCompact appends the value without the white space between its tokens.
+// AppendCompact appends the value to b, without white space between its tokens.
 func (v Value) AppendCompact(b []byte) []byte {
 	if !v.spaces {
 		return append(b, v.Text...)
@@ -121,7 +122,8 @@ func (v Value) AppendCompact(b []byte) []byte {
 	return AppendCompact(b, v.Text)
 }
 
-// AppendCompact appends JSON without the white space between its tokens.
+// AppendCompact appends text, which must be valid JSON, to b without white space between its
+// tokens.
 func AppendCompact(b, text []byte) []byte {
 	from, inString := 0, false
 	for i := 0; i < len(text); i++ {

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// scalar passes a value that begins with c and is neither array nor object.
+// scalar consumes a value that begins with c and is neither an array nor an object.
 func (s *scanner) scalar(c byte) bool {
 	switch {
 	case c == '"':
@@ -30,7 +30,7 @@ func (s *scanner) literal(word string) bool {
 	return true
 }
 
-// number passes what RFC 8259, 6 allows.
+// number consumes a number as defined by RFC 8259, section 6.
 func (s *scanner) number() bool {
 	if s.is('-') {
 		s.i++
@@ -68,7 +68,7 @@ func (s *scanner) digits() bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-// string passes a string, from its quote.
+// string consumes a string, from its opening quote.
 func (s *scanner) string() bool {
 	from := s.i
 	s.i++
@@ -82,7 +82,7 @@ func (s *scanner) string() bool {
 		case c == '"':
 			if all >= utf8.RuneSelf && !utf8.Valid(s.b[from:s.i]) {
 				s.i = from
-				return s.fail("a string of UTF-8")
+				return s.fail("a string in UTF-8")
 			}
 			s.i++
 			return true
@@ -91,17 +91,18 @@ func (s *scanner) string() bool {
 				return false
 			}
 		case c < ' ':
-			return s.fail(`a character, or \u and its number`)
+			return s.fail(`a character, with control characters escaped as \u and four digits`)
 		default:
 			all |= c
 			s.i++
 		}
 	}
-	return s.fail("the quote that ends the string")
+	return s.fail("a closing quote")
 }
 
-// plain passes text, eight bytes at a time, up to near the next byte that may have a
-// meaning. all gets the bits of all bytes.
+// plain skips ordinary text, eight bytes at a time, up to at most seven bytes before the next
+// quote, backslash or control character. all collects the top bits of the bytes, so that the
+// caller knows whether it must check for UTF-8.
 func (s *scanner) plain(all *byte) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for b := s.b[s.i:]; len(b) >= 8; b = b[8:] {
@@ -117,7 +118,7 @@ func (s *scanner) plain(all *byte) {
 	}
 }
 
-// escape passes a backslash and what belongs to it.
+// escape consumes a backslash and the rest of its escape sequence.
 func (s *scanner) escape() bool {
 	s.i++
 	if s.i < len(s.b) {
@@ -132,10 +133,10 @@ func (s *scanner) escape() bool {
 			}
 		}
 	}
-	return s.fail("an escape sequence that JSON has")
+	return s.fail("a valid escape sequence")
 }
 
-// hex4 returns the number of the four hexadecimal digits that b begins with.
+// hex4 returns the value of the four hexadecimal digits at the start of b.
 func hex4(b []byte) (r rune, ok bool) {
 	if len(b) < 4 {
 		return 0, false

@@ -2,57 +2,57 @@ package strictjson
 
 import "fmt"
 
-// MaxDepth is how many arrays and objects may be within each other: [[]] has two.
+// MaxDepth is the deepest nesting of arrays and objects: [[]] has two levels.
 const MaxDepth = 64
 
 const (
-	envelope   = 8   // levels that protocols put around a value
-	mostLevels = 128 // the bits of levels.objects
+	envelopeDepth = 8   // levels that protocols put around a value
+	maxLevels     = 128 // the bits of levels.objects
 )
 
-// SyntaxError says where the input stops being JSON.
-type SyntaxError struct {
-	Offset int // in bytes
-	Want   string
+// syntaxError is the place where the input stops being JSON.
+type syntaxError struct {
+	offset int // in bytes
+	want   string
 }
 
-func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("the text is not JSON: at byte %d there must be %s", e.Offset, e.Want)
+func (e *syntaxError) Error() string {
+	return fmt.Sprintf("invalid JSON: expected %s at byte %d", e.want, e.offset)
 }
 
-// DepthError says that a value is nested too deep.
+// DepthError is the error for a value that is nested more than [MaxDepth] levels deep.
 type DepthError struct {
-	Offset int // of the first array or object that is too deep
+	Offset int // in bytes: where the first array or object that is too deep begins
 }
 
 func (e *DepthError) Error() string {
-	return fmt.Sprintf("the JSON is nested too deep at byte %d: at most %d levels are allowed", e.Offset, MaxDepth)
+	return fmt.Sprintf("JSON nested too deeply at byte %d: at most %d levels are allowed", e.Offset, MaxDepth)
 }
 
-// Check reports what keeps b from being one JSON value within the limits: a
-// *SyntaxError or a *DepthError.
+// Check returns nil if b is one JSON value within the limits of this package. The error is a
+// *DepthError if b is nested too deeply, and says otherwise where b stops being JSON.
 func Check(b []byte) error {
 	s := scanner{b: b, most: MaxDepth}
 	_ = s.value() && s.end()
 	return s.result()
 }
 
-// scanner goes over a JSON text once. Its methods report whether they have passed what
-// they are named for; if not, want says what should be at b[i].
+// scanner goes over a JSON text once. Each method consumes the token or value that it is named
+// for and reports whether it was there; if not, want says what was expected at b[i].
 type scanner struct {
 	b      []byte
 	i      int
-	most   int // levels of a value
+	most   int // levels that a value may have
 	want   string
 	spaces bool        // there is white space between tokens
-	deep   *DepthError // the text is nested too deep, whether it is JSON or not
+	deep   *DepthError // set when the text is nested too deeply, even if it is not JSON
 }
 
-// result returns what was wrong.
+// result returns the error, if any.
 func (s *scanner) result() error {
 	switch {
 	case s.want != "":
-		return &SyntaxError{s.i, s.want}
+		return &syntaxError{s.i, s.want}
 	case s.deep != nil:
 		return s.deep
 	}
@@ -64,7 +64,7 @@ func (s *scanner) fail(want string) bool {
 	return false
 }
 
-// next passes white space and returns the byte after it, 0 at the end.
+// next skips white space and returns the byte after it, 0 at the end.
 func (s *scanner) next() byte {
 	for ; s.i < len(s.b); s.i++ {
 		switch c := s.b[s.i]; c {
@@ -77,7 +77,7 @@ func (s *scanner) next() byte {
 	return 0
 }
 
-// token passes c, with the white space before it.
+// token consumes c and the white space before it.
 func (s *scanner) token(c byte, want string) bool {
 	if s.next() != c {
 		return s.fail(want)
@@ -86,19 +86,19 @@ func (s *scanner) token(c byte, want string) bool {
 	return true
 }
 
-// end passes white space up to the end of the text.
+// end consumes white space up to the end of the text.
 func (s *scanner) end() bool {
 	s.next()
-	return s.i == len(s.b) || s.fail("the end")
+	return s.i == len(s.b) || s.fail("the end of the text")
 }
 
-// levels are the arrays and objects that are open at a place of the text.
+// levels is the stack of open arrays and objects.
 type levels struct {
 	n       int
-	objects [mostLevels / 64]uint64 // a bit for each: it is an object
+	objects [maxLevels / 64]uint64 // a bit for each level: set if it is an object
 }
 
-// object reports whether the innermost is one.
+// object reports whether the innermost level is an object.
 func (l *levels) object() bool {
 	i := uint(l.n - 1)
 	return l.n > 0 && l.objects[i/64]>>(i%64)&1 != 0
@@ -114,7 +114,7 @@ func (l *levels) push(object bool) {
 	l.n++
 }
 
-// value passes a value, with the white space before it.
+// value consumes a value and the white space before it.
 func (s *scanner) value() bool {
 	var open levels
 	for {
@@ -142,7 +142,7 @@ func (s *scanner) value() bool {
 	}
 }
 
-// begin passes the bracket c, and reports whether something is in it.
+// begin consumes the opening bracket c, and reports whether the array or object has elements.
 func (s *scanner) begin(c byte, open *levels) bool {
 	s.i++
 	open.push(c == '{')
@@ -152,8 +152,8 @@ func (s *scanner) begin(c byte, open *levels) bool {
 	return s.next() != '}'
 }
 
-// after passes the brackets that close after a value, and the comma if there is one. It
-// reports whether there was one.
+// after consumes the closing brackets after a value, and a comma if one follows. It reports
+// whether there was a comma.
 func (s *scanner) after(open *levels) (more bool) {
 	for open.n > 0 {
 		c := s.next()
@@ -165,21 +165,21 @@ func (s *scanner) after(open *levels) (more bool) {
 			s.i++
 			open.n--
 		default:
-			return s.fail("a comma, or the bracket that closes")
+			return s.fail("a comma or a closing bracket")
 		}
 	}
 	return false
 }
 
-// name passes the name of a member, and the colon after it.
+// name consumes a member's name and the colon after it.
 func (s *scanner) name() bool {
 	if s.next() != '"' {
-		return s.fail("the name of a member")
+		return s.fail("a member name")
 	}
 	return s.string() && s.token(':', "a colon")
 }
 
-// tooDeep passes an array or object, and looks at strings and brackets only.
+// tooDeep skips an array or object, looking at strings and brackets only.
 func (s *scanner) tooDeep() bool {
 	if s.deep == nil {
 		s.deep = &DepthError{s.i}
@@ -200,5 +200,5 @@ func (s *scanner) tooDeep() bool {
 			return true
 		}
 	}
-	return s.fail("the bracket that closes")
+	return s.fail("a closing bracket")
 }

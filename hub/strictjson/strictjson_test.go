@@ -24,12 +24,12 @@ func TestCheckDepth(t *testing.T) {
 		if err := Check([]byte(s)); (err == nil) != good || !good && !errors.As(err, &deep) {
 			t.Errorf("%.200s: %v", s, err)
 		} else if !good && deep.Offset < MaxDepth {
-			t.Errorf("it is too deep at %d", deep.Offset)
+			t.Errorf("nested too deeply at byte %d, want %d or more", deep.Offset, MaxDepth)
 		}
 	}
 }
 
-// What is nested too deep is passed, and the members around it are read.
+// Object skips a member that is nested too deeply, and reads the members around it.
 func TestMembersBesideADeepOne(t *testing.T) {
 	got := map[string]string{}
 	err := Object([]byte(`{"id":5,"data":`+nested(100)+`, "do" : "x","\u0061b":[1, 2],"ab":[3, "\" ]" ]}`), func(name []byte, v Value) {
@@ -44,7 +44,7 @@ func TestMembersBesideADeepOne(t *testing.T) {
 func TestArray(t *testing.T) {
 	for s, want := range map[string]string{"[]": "", " [ 1 , [2 ,3], {} ]\n": "1|[2,3]|{}|", "[1,]": "!", "[1": "!", "{}": "!", "[1]2": "!"} {
 		var got string
-		if err := Array([]byte(s), func(v Value) { got += string(v.AppendCompact(nil)) + "|" }); (err != nil) != (want == "!") || err == nil && got != want {
+		if err := array([]byte(s), MaxDepth, func(v Value) { got += string(v.AppendCompact(nil)) + "|" }); (err != nil) != (want == "!") || err == nil && got != want {
 			t.Errorf("%q: %q, %v", s, got, err)
 		}
 	}
@@ -110,14 +110,14 @@ func TestUnmarshal(t *testing.T) {
 	for s, want := range map[string]string{
 		`{"topic":7,"OK":true}`:       `"topic" is a JSON number; it must be a string`,
 		`{"topic":"\ud800"}`:          "lone surrogates",
-		`{"limit":256}`:               "whole number",
+		`{"limit":256}`:               "an integer that fits into a uint8",
 		`{"n":{}}`:                    `"n" is a JSON object; it must be an array`,
 		`{"n":[{"X":1}]}`:             `"X" is a JSON number`,
 		`{"Are":{"a":"b"}}`:           `"Are"`,
 		`[]`:                          "the text is a JSON array; it must be an object",
-		`{`:                           "not JSON",
-		`{} x`:                        "not JSON",
-		`{"Data":` + nested(64) + `}`: "too deep",
+		`{`:                           "invalid JSON",
+		`{} x`:                        "invalid JSON",
+		`{"Data":` + nested(64) + `}`: "too deeply",
 	} {
 		if err := Unmarshal([]byte(s), new(outer)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", s, err, want)
@@ -125,7 +125,8 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-// FuzzCheck: encoding/json takes the same, but for depth and UTF-8; and makes the same of it.
+// FuzzCheck compares with encoding/json, which accepts the same texts except for their depth
+// and for invalid UTF-8, and must decode them to the same values.
 func FuzzCheck(f *testing.F) {
 	for _, s := range []string{
 		"", " ", "null", "nul", "-", "-0", "01", "1.", "1.5e+7", "1e", `"a`, `"\u12"`, `"\ud800"`, "\"\x01\"", "\"\xff\"", `{"a":1,}`, `{"a" 1}`, "[1 2]", "[,]",
@@ -164,19 +165,19 @@ func FuzzCheck(f *testing.F) {
 			}
 		case []any:
 			n := 0
-			if err := Array(b, func(v Value) { n++ }); err != nil || n != len(want) {
+			if err := array(b, MaxDepth, func(v Value) { n++ }); err != nil || n != len(want) {
 				t.Fatalf("%q: %d, %v", b, n, err)
 			}
 		}
 	})
 }
 
-func TestNothingIsAllocated(t *testing.T) {
+func TestAllocatesNothing(t *testing.T) {
 	b := []byte(`{"id":1,"do":"publish","topic":"prices.eur","data":{"bid":[1.0841, 2],"venue":"` + strings.Repeat("ä", 90) + `"}}`)
 	n := 0
 	if got := testing.AllocsPerRun(100, func() {
 		if Check(b) != nil || Object(b, func(name []byte, v Value) { n += len(name) + len(v.Text) }) != nil {
-			t.Fatal("it is not good")
+			t.Fatal("Check or Object failed")
 		}
 	}); got > 0 {
 		t.Errorf("%v allocations", got)

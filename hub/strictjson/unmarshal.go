@@ -9,27 +9,27 @@ import (
 	"sync"
 )
 
-// TypeError says that a value is not of the type that it must have.
-type TypeError struct {
-	Field string // the name of the innermost member; "" for the text itself
-	Kind  string // what it is
-	Want  string // in words
+// typeError is the error for a value of the wrong type.
+type typeError struct {
+	field string // the name of the innermost member; "" for the text itself
+	kind  string // the type that the value has
+	want  string // the type that it must have, in words
 }
 
-func (e *TypeError) Error() string {
+func (e *typeError) Error() string {
 	field := "the text"
-	if e.Field != "" {
-		field = fmt.Sprintf("%q", e.Field)
+	if e.field != "" {
+		field = fmt.Sprintf("%q", e.field)
 	}
-	return fmt.Sprintf("%s is a JSON %s; it must be %s", field, e.Kind, e.Want)
+	return fmt.Sprintf("%s is a JSON %s; it must be %s", field, e.kind, e.want)
 }
 
-// Unmarshal is json.Unmarshal with the rules of this package: b must be one value, v a
-// pointer. Members that v has no field for are ignored. A member that is null leaves its
-// field as it was. All members are looked at, even if one is wrong: the error is the
-// first *TypeError then. It is a *SyntaxError or a *DepthError if b is not good; then v
-// may have been changed. Fields that are maps or interfaces, or have methods of their own
-// for it, are read by encoding/json.
+// Unmarshal is json.Unmarshal with the rules of this package: b must be one value, and v a
+// pointer. It ignores members without a field in v, and leaves a field as it was if its member
+// is null. It decodes all members even if one has the wrong type, and then returns an error for
+// the first such member. If b is invalid or nested too deeply, the error is that of [Check], and
+// v is unchanged. Fields of map and interface types, and types with an UnmarshalJSON or
+// UnmarshalText method, are left to encoding/json. v does not refer to b afterwards.
 func Unmarshal(b []byte, v any) error {
 	s := scanner{b: b, most: MaxDepth}
 	s.next()
@@ -45,7 +45,7 @@ func Unmarshal(b []byte, v any) error {
 	return Value{text, s.spaces}.Unmarshal(v)
 }
 
-// Unmarshal is the function of that name for a value which has been looked at before.
+// Unmarshal decodes v like the function [Unmarshal].
 func (v Value) Unmarshal(to any) error { return v.store("", reflect.ValueOf(to).Elem()) }
 
 var (
@@ -85,13 +85,13 @@ func (v Value) store(field string, to reflect.Value) error {
 	return v.other(field, to)
 }
 
-func (v Value) wrong(field, want string) error { return &TypeError{field, v.Kind(), want} }
+func (v Value) wrong(field, want string) error { return &typeError{field, v.Kind(), want} }
 
 func (v Value) storePlain(field string, to reflect.Value) error {
 	if to.Kind() == reflect.Bool {
 		is, ok := v.Bool()
 		if !ok {
-			return v.wrong(field, "true or false")
+			return v.wrong(field, "a boolean")
 		}
 		to.SetBool(is)
 		return nil
@@ -117,10 +117,10 @@ func (v Value) storeWhole(field string, to reflect.Value) error {
 		to.SetUint(n)
 		return nil
 	}
-	return v.wrong(field, "a whole number that is not too large")
+	return v.wrong(field, "an integer that fits into a "+to.Type().String())
 }
 
-// other leaves the value to encoding/json.
+// other decodes the value with encoding/json.
 func (v Value) other(field string, to reflect.Value) error {
 	err := json.Unmarshal(v.Text, to.Addr().Interface())
 	if wrong, ok := err.(*json.UnmarshalTypeError); ok {
@@ -158,7 +158,7 @@ func (v Value) storeStruct(field string, to reflect.Value) error {
 	fields := fieldsOf(to.Type())
 	last := make([]Value, len(fields.list))
 	err := v.Object(func(name []byte, v Value) {
-		if i, known := fields.places[string(name)]; known {
+		if i, known := fields.index[string(name)]; known {
 			last[i] = v
 		}
 	})
@@ -173,10 +173,10 @@ func (v Value) storeStruct(field string, to reflect.Value) error {
 	return err
 }
 
-// fields are those of a struct, by the names that they have in JSON.
+// fields are the fields of a struct, indexed by their names in JSON.
 type fields struct {
-	list   []reflect.StructField
-	places map[string]int
+	list  []reflect.StructField
+	index map[string]int
 }
 
 var known sync.Map // of *fields, by reflect.Type
@@ -185,7 +185,7 @@ func fieldsOf(t reflect.Type) *fields {
 	if f, ok := known.Load(t); ok {
 		return f.(*fields)
 	}
-	all := &fields{places: make(map[string]int)}
+	all := &fields{index: make(map[string]int)}
 	for _, f := range reflect.VisibleFields(t) {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || tag == "-" || f.Anonymous && tag == "" {
@@ -194,7 +194,7 @@ func fieldsOf(t reflect.Type) *fields {
 		if tag != "" {
 			f.Name = tag
 		}
-		all.places[f.Name] = len(all.list)
+		all.index[f.Name] = len(all.list)
 		all.list = append(all.list, f)
 	}
 	kept, _ := known.LoadOrStore(t, all)

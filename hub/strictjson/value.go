@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Kind says in words what the value is: an object, an array, a string, a number, a
-// boolean, null.
+// Kind returns the JSON type of the value: "object", "array", "string", "number", "boolean" or
+// "null".
 func (v Value) Kind() string {
 	switch v.Text[0] {
 	case '{':
@@ -29,11 +29,11 @@ func (v Value) Kind() string {
 // IsNull reports whether the value is null.
 func (v Value) IsNull() bool { return v.Text[0] == 'n' }
 
-// Bool returns the value if it is true or false.
+// Bool returns the value; ok is false if it is not a boolean.
 func (v Value) Bool() (is, ok bool) { return v.Text[0] == 't', v.Text[0] == 't' || v.Text[0] == 'f' }
 
-// Int returns the value if it is a whole number from -1<<53 to 1<<53, in whatever form, or
-// one of 64 bits that is written without point and exponent.
+// Int returns the value of a number. ok is false unless it is an integer: any int64 written
+// without a point and exponent, or in any notation if it lies between -1<<53 and 1<<53.
 func (v Value) Int() (n int64, ok bool) {
 	if n, err := strconv.ParseInt(string(v.Text), 10, 64); err == nil {
 		return n, true
@@ -42,7 +42,7 @@ func (v Value) Int() (n int64, ok bool) {
 	return int64(f), ok
 }
 
-// Uint is Int for numbers that are not negative.
+// Uint is Int for non-negative integers, up to the largest uint64.
 func (v Value) Uint() (n uint64, ok bool) {
 	if n, err := strconv.ParseUint(string(v.Text), 10, 64); err == nil {
 		return n, true
@@ -60,7 +60,8 @@ func (v Value) whole() (f float64, ok bool) {
 	return f, err == nil && f == math.Trunc(f) && math.Abs(f) <= exact
 }
 
-// String returns the value if it is a string. It has no lone surrogate then.
+// String returns the value of a string. ok is false if the value is not a string, or has a lone
+// surrogate.
 func (v Value) String() (s string, ok bool) {
 	if v.Text[0] != '"' {
 		return "", false
@@ -73,14 +74,15 @@ func (v Value) String() (s string, ok bool) {
 	return string(b), ok
 }
 
-// AppendString appends the text of a string. A lone surrogate becomes U+FFFD.
+// AppendString appends the value of a string, which v must be, to b. It replaces each lone
+// surrogate by U+FFFD.
 func (v Value) AppendString(b []byte) []byte {
 	b, _ = appendUnescaped(b, v.Text[1:len(v.Text)-1])
 	return b
 }
 
-// appendUnescaped appends what is between the quotes of a valid string. ok is false if it
-// has a lone surrogate, which becomes U+FFFD.
+// appendUnescaped appends the unescaped content of a valid string, given without its quotes. ok
+// is false if it has a lone surrogate, which becomes U+FFFD.
 func appendUnescaped(b, text []byte) (_ []byte, ok bool) {
 	ok = true
 	for {
@@ -116,8 +118,8 @@ func appendUnescaped(b, text []byte) (_ []byte, ok bool) {
 
 const loneSurrogate = -1
 
-// unicodeEscape returns the character whose number follows \u, and how many bytes of
-// text belong to it.
+// unicodeEscape returns the character whose hexadecimal digits follow \u, and how many bytes of
+// text it takes; with a surrogate pair, those of the second escape sequence too.
 func unicodeEscape(text []byte) (r rune, used int) {
 	r, _ = hex4(text)
 	if !utf16.IsSurrogate(r) {

@@ -1,21 +1,26 @@
-// Package wire is the subprotocol fanfare.v1: one WebSocket, many topics, JSON. It has
-// what server and client say to each other, and no sockets; package session is the
-// server's side, package client one in Go, and fanfare.js one for browsers and Node.
+// Package wire defines the subprotocol fanfare.v1: many topics on one WebSocket, in JSON. It
+// encodes and decodes the messages of client and server, and knows nothing of sockets. Package
+// session implements the server, package client a client in Go, and fanfare.js a client for
+// browsers and Node.
+//
+// The functions of this package may be called from any goroutine. Parsed values do not refer to
+// the input. Append methods append to the slice that they are given, like append.
 //
 // # Messages
 //
-// Each is a text message with one JSON object. Members that are not known are ignored,
-// so that more can come; their names differ by case, and of two with the same name the
-// last counts, as in JavaScript. A whole number may be written as 5.0 or 5e0. The client sends requests; the server sends a hello first,
-// then exactly one reply for each request, in their order, and events.
+// Each message is one JSON object in one WebSocket text message. A receiver ignores members that
+// it does not know, so that later versions can add some. Member names are case-sensitive, and of
+// two members with the same name the last one counts, as in JavaScript. An integer may be written
+// as 5.0 or 5e0. The client sends requests. The server sends a hello first, then events and
+// exactly one reply to each request, in the order of the requests.
 //
 //	-> {"id":1,"do":"subscribe","topic":"news"}
 //	<- {"id":1,"ok":{"topic":"news","position":"4x7k:12"}}
 //	<- {"topic":"news","offset":13,"time":1764000000000,"data":{"text":"hello"}}
 //
-// id is chosen by the client, a whole number from 1 to 2^53-1, and comes back with the
-// reply. The server does not look at its order; a request without id gets no reply
-// but for an error, which then has no id.
+// The client chooses the id, an integer from 1 to 2^53-1, and the reply repeats it. The server
+// does not require ids to be in order. A request without an id gets no reply, except for an error,
+// which then has no id either.
 //
 // # Requests
 //
@@ -24,88 +29,88 @@
 //	publish      topic, data; key; echo
 //	history      topic; after or last; limit
 //	presence     topic
-//	ping         nothing
+//	ping         no members
 //
-// "after" is a position, EPOCH:OFFSET, as a reply told it, with the offset of the last
-// message that the client has got: it gets exactly what it missed since, and then what
-// comes. If that is no longer held the error is too-old. "last" is a number: so many of
-// the latest messages come first. Without them the subscription begins with the next
-// message. The reply's "position" is where the subscription begins, and stands before
-// all messages of the topic; each message tells its own offset, of the same epoch.
-// A subscription by pattern gets the messages with the names of their topics; it has
-// the pattern's own history, and positions of its own, which messages do not tell: so
-// it cannot be resumed.
+// "after" is a position, EPOCH:OFFSET, as a reply contained it, with the offset of the last
+// message that the client has received. The client gets exactly the messages that it has missed
+// since, followed by new ones. If the topic no longer holds all of them, the error is too-old.
+// "last" is a number: that many of the latest messages come first. Without "after" and "last" the
+// subscription starts with the next message. The "position" in the reply is where the
+// subscription starts, and the reply precedes all messages of the topic. Each message has its own
+// offset, in the same epoch. A subscription to a pattern gets messages with the names of their
+// topics. The pattern has its own history and its own positions, which messages do not contain;
+// therefore it cannot be resumed.
 //
-// "presence":true asks for who is in the topic, in the reply's "present", and for events
-// when that changes, the client itself included. List and events fit together. A topic
-// of which it is not kept who is there, as of a pattern, answers bad-request.
+// "presence":true asks for the list of people in the topic, which is "present" in the reply, and
+// for an event at each change, including the client's own arrival. No change is missing between
+// the list and the events. If presence is not enabled for the topic, as for a pattern, the error is
+// bad-request.
 //
-// "data" is any JSON value of at most 64 levels; it comes out as it went in, but for white
-// space. All other strings must be of whole characters: "\ud800" alone is none. "key" is
-// for topics that conflate. A client does not get what it publishes itself, unless
-// "echo" is true; but a new connection is another client: if it resumes, or begins with
-// history, it may get what it has published before, and can tell by the position that the
-// reply had. The reply has the message's "position" and the number of
-// "receivers"; it is sent when the message has its place in the topic.
+// "data" is any JSON value of at most 64 levels. Subscribers get it unchanged, except for white
+// space. All other strings must be valid Unicode: "\ud800" alone is not. "key" is for topics
+// that conflate messages. A client does not get its own messages unless "echo" is true. A new
+// connection counts as another client, however: when it resumes, or starts with history, it may
+// get messages that an earlier connection published; it can recognise them by the position in the
+// reply to publish. That reply has the message's "position" and the number of "receivers". The
+// server sends it as soon as the message has its place in the topic.
 //
-// The reply to history has "messages", as they are events, and the "position" after the
-// last of them, from which to go on. "more" is true if the topic holds more, because
-// there are more than limit, which is 100 if it is not given and at most 1,000, or more
-// than about 256 KiB. Without after and last it is about the latest. A topic that does not
-// exist has no messages, and no position.
+// The reply to history has "messages", in the form of events, and the "position" after the last
+// of them, from which the next request can continue. "more" is true if the topic holds further
+// messages: the reply has at most limit messages (default 100, maximum 1,000), and at most about
+// 256 KiB. Without "after" and "last" the reply has the latest messages. A topic that does not
+// exist has no messages and no position.
 //
 // The reply to presence has "present", a list of people:
 //
 //	{"id":"ada","data":...,"connections":2}   a user
-//	{"id":"c9k2","anonymous":true}            a client without a user, by the name that its hello has
+//	{"id":"c9k2","anonymous":true}            a client without a user, named as in its hello
 //
-// data is what the client gave when it connected, if anything. Subscribe and events say
-// the same, but for connections.
+// "data" is what the client supplied when it connected, if anything. The reply to subscribe and
+// presence events have the same form, without "connections".
 //
-// Topics whose names begin with @ are those of users. What is sent to a user comes as a
-// message of @USER to all connections of the user, without a subscription; nobody else
-// gets it, and only the server and the user's own connections publish there.
+// A topic whose name begins with @ belongs to a user. A message to @USER reaches all connections
+// of that user, without a subscription, and no other client. Only the server and the user's own
+// connections may publish to it.
 //
 // # Events
 //
 //	{"hello":{"protocol":"fanfare.v1","client":"c9k2","user":"ada"}}
-//	{"topic":"news","offset":13,"time":1764000000000,"data":...}   a message; "key" if it has one
-//	{"topic":"news","offset":14,"time":1764000000001,"text":"..."}  that was published as plain text
-//	{"topic":"news","offset":15,"time":1764000000002,"base64":"..."} as binary
-//	{"presence":"news","joined":[{"id":"ada","data":...}],"left":[{"id":"bob"}]}   one or both
-//	{"dropped":"news","messages":7}   so many messages did not come: the client is slow
+//	{"topic":"news","offset":13,"time":1764000000000,"data":...}      a message; with "key" if it has one
+//	{"topic":"news","offset":14,"time":1764000000001,"text":"..."}    a message published as text
+//	{"topic":"news","offset":15,"time":1764000000002,"base64":"..."}  a message published as binary
+//	{"presence":"news","joined":[{"id":"ada","data":...}],"left":[{"id":"bob"}]}   one of the lists or both
+//	{"dropped":"news","messages":7}   7 messages were dropped, because the client is slow
 //	{"end":"news","code":1001,"reason":"..."}   the server has ended the subscription
 //
-// time is in milliseconds since 1970. A message that was published as JSON, through
-// fanfare.v1 or over HTTP as application/json, has data; any other has text or base64.
-// Text that consists of control characters mostly, which would be several times as long,
-// comes as base64 too.
+// "time" is in milliseconds since 1970. A message that was published as JSON, through fanfare.v1
+// or over HTTP as application/json, has "data"; any other has "text" or "base64". A text that
+// consists mostly of control characters would become several times as long, and is sent as base64
+// instead.
 //
-// dropped comes at most once a second for each subscription, and when the client has
-// read what was sent. Messages that were superseded, in a topic that conflates, count.
-// After the reply to unsubscribe nothing of the topic comes; after end, which the client
-// did not ask for, a message that was under way may.
+// The server sends "dropped" at most once a second for each subscription, once the client has
+// read what was sent before. Superseded messages of a topic that conflates are included in the
+// count. No message of the topic follows the reply to unsubscribe. After "end", which the client
+// did not ask for, a message that was already on its way may still come.
 //
 // # Errors
 //
 //	{"id":1,"error":{"code":"too-old","message":"...","oldest":"4x7k:3","latest":"4x7k:90"}}
 //
-// The message is for people. oldest and latest are missing if the topic is gone. The
-// codes are
+// "message" is meant for people. "oldest" and "latest" are missing if the topic no longer exists.
+// The codes are
 //
-//	bad-request   the JSON, or a member of it, is not what it should be; the id comes back
-//	              if it can be read
+//	bad-request   the JSON or one of its members is invalid; the reply has the id if it is valid
 //	bad-topic     no topic or pattern can have that name
-//	subscribed    the client has subscribed to that topic already
+//	subscribed    the client is already subscribed to that topic
 //	not-subscribed
-//	too-old       what was published since is not held any more; oldest is where it begins
-//	forbidden     the server does not let this client do that
-//	too-large     the number of subscriptions, or of those by pattern
+//	too-old       the topic no longer holds all messages since; it holds those after oldest
+//	forbidden     the server does not permit this to the client
+//	too-large     the client has too many subscriptions, or too many to patterns
 //	unknown       there is no such request
-//	unavailable   the server cannot do it now; try again later
-//	busy          the client, or its user, asks for too much at a time; try again later
+//	unavailable   the server cannot do it at the moment; try again later
+//	busy          the client, or its user, has too many requests in progress; try again later
 //
-// An error leaves the connection as it was. Only what is no JSON object at all, or
-// binary, closes it, with 1007 or 1003; and a message that is larger than the server
-// takes, with 1009. A client that does not read what it gets is closed with 1013.
+// An error leaves the connection open. The server closes it only for a message that is not a JSON
+// object (1007), is binary (1003), or is larger than the server's limit (1009), and if the client
+// does not read fast enough (1013).
 package wire

@@ -8,53 +8,53 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
 
-// Hello is what the server says first.
+// Hello is the first event on a connection.
 type Hello struct {
 	Protocol string `json:"protocol"`
-	Client   string `json:"client"`         // the connection
-	User     string `json:"user,omitempty"` // whose it is
+	Client   string `json:"client"`         // the ID of the connection
+	User     string `json:"user,omitempty"` // the user that the server has identified; "" if none
 }
 
-// Person is somebody in a topic.
+// Person is a user or an anonymous client that is present in a topic.
 type Person = hub.Person
 
-// Change is news about who is in a topic.
+// Change is the event of people joining or leaving a topic.
 type Change struct {
 	Topic  string   `json:"presence"`
 	Joined []Person `json:"joined,omitempty"`
 	Left   []Person `json:"left,omitempty"` // without data
 }
 
-// Dropped says that messages did not come.
+// Dropped is the event of messages that the server dropped because the client is slow.
 type Dropped struct {
 	Topic    string `json:"dropped"`
-	Messages int64  `json:"messages"`
+	Messages int64  `json:"messages"` // since the last such event
 }
 
-// End says that the server has ended a subscription.
+// End is the event of a subscription that the server has ended.
 type End struct {
 	Topic  string `json:"end"`
-	Code   int    `json:"code"` // as of a close frame
+	Code   int    `json:"code"` // as in a close frame
 	Reason string `json:"reason,omitempty"`
 }
 
-// Append appends the event as it is sent.
+// Append appends the event in its wire format.
 func (h *Hello) Append(b []byte) ([]byte, error) {
 	return appendJSON(b, struct {
 		Hello *Hello `json:"hello"`
 	}{h})
 }
 
-// Append appends the event as it is sent. It fails if data is not JSON.
+// Append appends the event in its wire format. It fails if the data of a person is not JSON.
 func (c *Change) Append(b []byte) ([]byte, error) { return appendJSON(b, c) }
 
-// Append appends the event as it is sent.
+// Append appends the event in its wire format.
 func (d *Dropped) Append(b []byte) ([]byte, error) { return appendJSON(b, d) }
 
-// Append appends the event as it is sent.
+// Append appends the event in its wire format.
 func (e *End) Append(b []byte) ([]byte, error) { return appendJSON(b, e) }
 
-// Event is anything that the server says: one of the pointers is not nil.
+// Event is anything that a server sends: exactly one of the pointers is not nil.
 type Event struct {
 	Reply   *Reply
 	Hello   *Hello
@@ -64,7 +64,7 @@ type Event struct {
 	End     *End
 }
 
-// event has the members of all events.
+// event has the raw members of all kinds of events.
 type event struct {
 	id, ok, err, hello, presence, joined, left, dropped, messages, end, code, reason strictjson.Value
 	message                                                                          rawMessage
@@ -100,12 +100,12 @@ func (e *event) member(name []byte) *strictjson.Value {
 	return e.message.member(name)
 }
 
-// ErrNoEvent is the error of a JSON object that is none of the events: a later version
-// may have more, so it is best ignored.
-var ErrNoEvent = errors.New("wire: no event that is known")
+// ErrNoEvent is the error for a JSON object that is no known event. Clients should ignore such
+// an object, because a later version of the protocol may have more events.
+var ErrNoEvent = errors.New("wire: unknown event")
 
-// ParseEvent reads what the server has said. The result does not refer to b. If a reply
-// cannot be read, but its id can, the event has a Reply with the id alone beside the error.
+// ParseEvent parses a message from a server. The result does not refer to b. If a reply is
+// invalid but its id is not, the event has a Reply with only the ID, beside the error.
 func ParseEvent(b []byte) (Event, error) {
 	var e event
 	err := strictjson.Envelope(b, func(name []byte, v strictjson.Value) {
@@ -132,7 +132,7 @@ func ParseEvent(b []byte) (Event, error) {
 	return event, nil
 }
 
-// event returns what e is, if its members are what they should be.
+// event converts e to an Event; f has the error if a member is invalid.
 func (e *event) event(f *fields) (all Event) {
 	switch {
 	case !missing(e.ok), !missing(e.err):
@@ -169,7 +169,7 @@ func (e *event) reply(f *fields) *Reply {
 	return r
 }
 
-// result reads what a request has come to.
+// result parses the "ok" member of a reply.
 func (f *fields) result(v strictjson.Value) *Result {
 	var topic, position, receivers, messages, more, present strictjson.Value
 	err := v.Object(func(name []byte, v strictjson.Value) {
@@ -207,7 +207,7 @@ func (f *fields) result(v strictjson.Value) *Result {
 	return r
 }
 
-// all reads the messages of a history.
+// all parses the messages of a history reply.
 func (f *fields) all(v strictjson.Value) *[]Message {
 	all := []Message{}
 	err := v.Array(func(v strictjson.Value) {

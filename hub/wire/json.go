@@ -7,13 +7,13 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
 
-// MaxDepth is how many arrays and objects may be within each other in what is published
-// and in the data of a person.
+// MaxDepth is the deepest nesting of arrays and objects in published data and in the data of a
+// person: [[]] has two levels.
 const MaxDepth = strictjson.MaxDepth
 
-// CheckJSON reports what keeps b from being published as JSON: it must be one JSON value,
-// in UTF-8, with at most [MaxDepth] levels, so that everybody can read it in whatever
-// envelope it comes. It allocates nothing.
+// CheckJSON returns an error unless b can be published as JSON: b must be one JSON value in
+// UTF-8 with at most [MaxDepth] levels, so that every client can parse it in any envelope. It
+// does not allocate unless it fails.
 func CheckJSON(b []byte) error {
 	if err := strictjson.Check(b); err != nil {
 		return fmt.Errorf("wire: %w", err)
@@ -21,8 +21,8 @@ func CheckJSON(b []byte) error {
 	return nil
 }
 
-// fields reads members, of which any may be missing or null. err is what was wrong with
-// the first that was.
+// fields decodes members, each of which may be missing or null. err describes the first one that
+// is invalid.
 type fields struct{ err *Error }
 
 func (f *fields) wrong(format string, args ...any) {
@@ -33,14 +33,14 @@ func (f *fields) wrong(format string, args ...any) {
 
 func missing(v strictjson.Value) bool { return v.Text == nil || v.IsNull() }
 
-// id returns 0 if there is none, or none that is good.
+// id returns 0 if the id is missing or invalid.
 func (f *fields) id(v strictjson.Value) uint64 {
 	if missing(v) {
 		return 0
 	}
 	n, ok := v.Uint()
-	if !ok || n < 1 || n > MaxID {
-		f.wrong(`"id" is %s; it must be a whole number from 1 to %d`, said(v), int64(MaxID))
+	if !ok || n < 1 || n > maxID {
+		f.wrong(`"id" is %s; it must be an integer from 1 to %d`, quoted(v), int64(maxID))
 		return 0
 	}
 	return n
@@ -52,19 +52,18 @@ func (f *fields) text(name string, v strictjson.Value) string {
 	}
 	s, ok := v.String()
 	if !ok && v.Kind() == "string" {
-		f.wrong(`%q has half of a surrogate pair, such as "\ud800", which is no character`, name)
+		f.wrong(`%q has a lone surrogate such as "\ud800"; it must be valid Unicode`, name)
 		return ""
 	} else if !ok {
-		f.wrong("%q is %s; it must be a string", name, said(v))
+		f.wrong("%q is %s; it must be a string", name, quoted(v))
 	}
 	return s
 }
 
-// bytes returns a string that need not be of whole characters: text that others have
-// published.
+// bytes decodes a string that other clients have published, which may have lone surrogates.
 func (f *fields) bytes(name string, v strictjson.Value) []byte {
 	if v.Kind() != "string" {
-		f.wrong("%q is %s; it must be a string", name, said(v))
+		f.wrong("%q is %s; it must be a string", name, quoted(v))
 		return nil
 	}
 	return v.AppendString(make([]byte, 0, len(v.Text)))
@@ -73,12 +72,12 @@ func (f *fields) bytes(name string, v strictjson.Value) []byte {
 func (f *fields) number(name string, v strictjson.Value) uint64 {
 	n, ok := v.Uint()
 	if !ok {
-		f.wrong("%q is %s; it must be a whole number that is not negative", name, said(v))
+		f.wrong("%q is %s; it must be a non-negative integer", name, quoted(v))
 	}
 	return n
 }
 
-// decode leaves a value, if it is not missing, to a struct.
+// decode unmarshals a value into to, unless it is missing.
 func (f *fields) decode(name string, v strictjson.Value, to any) {
 	if missing(v) {
 		return
@@ -94,7 +93,7 @@ func (f *fields) count(name string, v strictjson.Value) int {
 	}
 	n, ok := v.Int()
 	if !ok || n < 0 || int64(int(n)) != n {
-		f.wrong("%q is %s; it must be a whole number that is not negative", name, said(v))
+		f.wrong("%q is %s; it must be a non-negative integer", name, quoted(v))
 		return 0
 	}
 	return int(n)
@@ -106,7 +105,7 @@ func (f *fields) flag(name string, v strictjson.Value) bool {
 	}
 	is, ok := v.Bool()
 	if !ok {
-		f.wrong("%q is %s; it must be true or false", name, said(v))
+		f.wrong("%q is %s; it must be true or false", name, quoted(v))
 	}
 	return is
 }
@@ -124,8 +123,8 @@ func (f *fields) position(name string, v strictjson.Value) *hub.Position {
 	return &p
 }
 
-// said quotes a number; of what else a value is it tells the kind.
-func said(v strictjson.Value) string {
+// quoted describes a value in an error: a number by its text, any other value by its type.
+func quoted(v strictjson.Value) string {
 	const most = 30
 	kind := v.Kind()
 	if kind == "number" && len(v.Text) <= most {

@@ -10,29 +10,30 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
 
-// Kind says what a message's payload is.
+// Kind is the form in which a message was published.
 type Kind uint8
 
 const (
-	JSON   Kind = iota // "data"
-	Text               // "text"
-	Binary             // "base64"
+	JSON   Kind = iota // a JSON value: "data"
+	Text               // UTF-8: "text"
+	Binary             // any bytes: "base64"
 )
 
-// Message is one that was published.
+// Message is the event of a published message.
 type Message struct {
 	Topic   string
 	Offset  uint64
 	Time    int64 // milliseconds since 1970
 	Key     string
 	Kind    Kind
-	Payload []byte // JSON, UTF-8, or any bytes
+	Payload []byte // in the form given by Kind
 }
 
-// maxHead is more than all of a message but names and payload takes.
+// maxHead bounds the length of a message without its topic, key and payload, in bytes.
 const maxHead = 128
 
-// Append appends the message as it is sent. Payload has to be what Kind says.
+// Append appends the message in its wire format. Payload must have the form that Kind names:
+// Append does not check it.
 func (m *Message) Append(b []byte) []byte {
 	b = append(b, `{"topic":`...)
 	b = appendString(b, m.Topic)
@@ -48,14 +49,14 @@ func (m *Message) Append(b []byte) []byte {
 	return append(b, '}')
 }
 
-// Size is about as long as the message is when it is sent.
+// Size estimates the length of the message in its wire format, in bytes.
 func (m *Message) Size() int {
 	return maxHead + len(m.Topic) + len(m.Key) + len(m.Payload)*4/3
 }
 
-// MaxEvent returns how long an event or a reply can be whose messages have up to so many
-// bytes: text that JSON has to escape becomes twice as long, and a reply with history has
-// about 256 KiB of further messages.
+// MaxEvent returns the longest event or reply, in bytes, of a server whose messages have payloads
+// of up to payload bytes. Text can become twice as long when JSON escapes it, and a reply to
+// history has about 256 KiB of further messages.
 func MaxEvent(payload int) int { return 2*payload + 2*(256<<10) + 64<<10 }
 
 func (m *Message) appendPayload(b []byte) []byte {
@@ -73,7 +74,7 @@ func (m *Message) appendPayload(b []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(b, m.Payload), '"')
 }
 
-// appendString appends s as a JSON string. What is not UTF-8 is replaced.
+// appendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendString[S string | []byte](b []byte, s S) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
@@ -112,7 +113,7 @@ func appendString[S string | []byte](b []byte, s S) []byte {
 	return append(append(b, s[from:]...), '"')
 }
 
-// MarshalJSON is Append.
+// MarshalJSON returns the message in its wire format.
 func (m Message) MarshalJSON() ([]byte, error) { return m.Append(make([]byte, 0, m.Size())), nil }
 
 // UnmarshalJSON is the inverse of Append. The result does not refer to b.
@@ -121,7 +122,7 @@ func (m *Message) UnmarshalJSON(b []byte) (err error) {
 	return err
 }
 
-// rawMessage is a message as it comes.
+// rawMessage has the members of a message that has not been decoded.
 type rawMessage struct{ topic, offset, time, key, data, text, base64 strictjson.Value }
 
 func (w *rawMessage) member(name []byte) *strictjson.Value {
@@ -170,7 +171,7 @@ func (w *rawMessage) message(f *fields) Message {
 	if !missing(w.time) {
 		var ok bool
 		if m.Time, ok = w.time.Int(); !ok {
-			f.wrong(`"time" is %s; it must be a whole number`, said(w.time))
+			f.wrong(`"time" is %s; it must be an integer`, quoted(w.time))
 		}
 	}
 	switch {
@@ -182,7 +183,7 @@ func (w *rawMessage) message(f *fields) Message {
 		m.Kind = Binary
 		f.decode("base64", w.base64, &m.Payload)
 	default:
-		f.wrong(`a message has none of "data", "text" and "base64"`)
+		f.wrong(`the message must have "data", "text" or "base64"`)
 	}
 	return m
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// The codes of errors.
+// Values of [Error].Code: see "Errors" in the package documentation.
 const (
 	BadRequest    = "bad-request"
 	BadTopic      = "bad-topic"
@@ -22,25 +22,25 @@ const (
 	Busy          = "busy"
 )
 
-// Error is what a request fails with.
+// Error is the server's answer to a request that has failed.
 type Error struct {
 	Code    string        `json:"code"`
-	Message string        `json:"message"`
-	Oldest  *hub.Position `json:"oldest,omitempty"` // of TooOld
-	Latest  *hub.Position `json:"latest,omitempty"` // of TooOld
+	Message string        `json:"message"`          // for people
+	Oldest  *hub.Position `json:"oldest,omitempty"` // for TooOld: the topic holds the messages after it
+	Latest  *hub.Position `json:"latest,omitempty"` // for TooOld: the last message of the topic
 }
 
 func (e *Error) Error() string { return "wire: " + e.Code + ": " + e.Message }
 
-// Errorf makes an error with a message for people.
+// Errorf returns an error with that code and a message for people, cut off after 1,000 bytes.
 func Errorf(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: short(fmt.Sprintf(format, args...))}
 }
 
 func badRequest(format string, args ...any) *Error { return Errorf(BadRequest, format, args...) }
 
-// ErrorOf returns err as it is told to the client: what is no *Error, nor of package
-// hub's, gets the code.
+// ErrorOf returns the Error that a server sends for err: err itself if it is an *Error, TooOld
+// with its positions if it is a *hub.TooOldError, and otherwise an Error with that code.
 func ErrorOf(err error, code string) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -49,21 +49,22 @@ func ErrorOf(err error, code string) *Error {
 	var old *hub.TooOldError
 	if errors.As(err, &old) {
 		if old.Latest.Epoch == 0 { // there is no such topic
-			return &Error{Code: TooOld, Message: "too old: the topic has ended since, and nothing of it is held"}
+			return &Error{Code: TooOld, Message: "too old: the topic has ended since, and holds no messages"}
 		}
 		return &Error{TooOld, Plain(err), &old.Oldest, &old.Latest}
 	}
 	return &Error{Code: code, Message: Plain(err)}
 }
 
-// Plain is what a client is told of an error: without the packages that noticed it, and
-// not more than 1,000 bytes.
+// Plain returns the text of err for a client: without the prefixes of packages hub and wire,
+// and at most 1,000 bytes of it.
 func Plain(err error) string {
 	s := strings.ReplaceAll(err.Error(), ": hub: ", ": ")
 	return short(strings.TrimPrefix(strings.TrimPrefix(s, "hub: "), "wire: "))
 }
 
-// maxError is the longest message of an error, in bytes: it may quote the request.
+// maxError is the longest message of an error, in bytes. A message may quote the request, which
+// can be much longer.
 const maxError = 1000
 
 func short(s string) string {
@@ -74,22 +75,23 @@ func short(s string) string {
 	return strings.ToValidUTF8(s[:maxError-len(more)], "") + more
 }
 
-// Result is what a request has come to. Which members it has depends on the request.
+// Result is the server's answer to a request that has succeeded. The request determines which
+// members are set.
 type Result struct {
 	Topic     string        `json:"topic,omitempty"`
 	Position  *hub.Position `json:"position,omitempty"`
-	Receivers *int          `json:"receivers,omitempty"` // of publish
-	Messages  *[]Message    `json:"messages,omitempty"`  // of history
-	More      bool          `json:"more,omitempty"`      // of history
-	Present   *[]Person     `json:"present,omitempty"`   // of presence, and of subscribe with it
+	Receivers *int          `json:"receivers,omitempty"` // for publish
+	Messages  *[]Message    `json:"messages,omitempty"`  // for history
+	More      bool          `json:"more,omitempty"`      // for history
+	Present   *[]Person     `json:"present,omitempty"`   // for presence, and for subscribe with presence
 }
 
-// Reply is the answer to a request: OK or Error, the other is nil.
+// Reply is the answer to a request. Either OK or Error is nil.
 type Reply struct {
 	ID    uint64  `json:"id,omitempty"`
 	OK    *Result `json:"ok,omitempty"`
 	Error *Error  `json:"error,omitempty"`
 }
 
-// Append appends the reply as it is sent. It fails if data that it has is not JSON.
+// Append appends the reply in its wire format. It fails if the data of a person is not JSON.
 func (r *Reply) Append(b []byte) ([]byte, error) { return appendJSON(b, r) }

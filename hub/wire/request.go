@@ -14,7 +14,7 @@ import (
 // Protocol is the name of the subprotocol.
 const Protocol = "fanfare.v1"
 
-// What a request can ask for: Request.Do.
+// Values of [Request].Do.
 const (
 	Subscribe   = "subscribe"
 	Unsubscribe = "unsubscribe"
@@ -25,17 +25,18 @@ const (
 )
 
 const (
-	// MaxID is the largest id of a request: what JavaScript's numbers hold exactly.
-	MaxID = 1<<53 - 1
+	// maxID is the largest id of a request: JavaScript's numbers represent integers up to it
+	// exactly.
+	maxID = 1<<53 - 1
 	// MaxKey is the longest key of a message, in bytes.
 	MaxKey = 255
-	// MaxHistory is the most messages that a reply has.
+	// MaxHistory is the largest number of messages in a reply.
 	MaxHistory = 1000
-	// DefaultHistory is how many it has if the request states no limit.
+	// DefaultHistory is the number of messages in a reply if the request has no limit.
 	DefaultHistory = 100
 )
 
-// Request is what a client asks for. What is zero is not sent.
+// Request is a request of a client. Zero fields are omitted from the wire format.
 type Request struct {
 	ID       uint64          `json:"id,omitempty"`
 	Do       string          `json:"do"`
@@ -49,10 +50,10 @@ type Request struct {
 	Echo     bool            `json:"echo,omitempty"`
 }
 
-// Append appends the request as it is sent. It fails if Data is not JSON.
+// Append appends the request in its wire format. It fails if Data is not JSON.
 func (r *Request) Append(b []byte) ([]byte, error) { return appendJSON(b, r) }
 
-// appendJSON is json.Marshal, but that it leaves < > and & as they are.
+// appendJSON is json.Marshal without escaping < > and &.
 func appendJSON(b []byte, v any) ([]byte, error) {
 	w := bytes.NewBuffer(b)
 	e := json.NewEncoder(w)
@@ -63,14 +64,14 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 	return bytes.TrimSuffix(w.Bytes(), []byte("\n")), nil
 }
 
-// ErrNoObject is the error of what is no JSON object at all.
-var ErrNoObject = errors.New("wire: a request is a JSON object")
+// ErrNoObject is the error for a request that is not a JSON object.
+var ErrNoObject = errors.New("wire: the request is not a JSON object")
 
-// raw is a Request as it comes: all that it has can be looked at, even if one member
-// is wrong, so that the error has the id.
+// raw has the members of a request that has not been decoded. The id is valid even if another
+// member is not, so the reply with the error can have it.
 type raw struct{ id, do, topic, after, last, limit, presence, data, key, echo strictjson.Value }
 
-// member returns the place of a member, nil if the protocol does not have it.
+// member returns the field for a member, or nil if the protocol has no such member.
 func (w *raw) member(name []byte) *strictjson.Value {
 	switch string(name) {
 	case "id":
@@ -97,9 +98,9 @@ func (w *raw) member(name []byte) *strictjson.Value {
 	return nil
 }
 
-// ParseRequest reads a request. The error is ErrNoObject, or an *Error: then the
-// request's ID is valid, 0 if it has none. The result does not refer to b; its Data is
-// compact.
+// ParseRequest parses a request of a client. The error is ErrNoObject or an *Error. With an
+// *Error the request has its ID, or 0 if it has no valid id. The result does not refer to b, and
+// its Data is compact. Do need not be one of the known requests: see [UnknownRequest].
 func ParseRequest(b []byte) (Request, error) {
 	var w raw
 	err := strictjson.Object(b, func(name []byte, v strictjson.Value) {
@@ -129,13 +130,13 @@ func ParseRequest(b []byte) (Request, error) {
 	return r, r.check()
 }
 
-// check reports what no server would accept.
+// check returns an error for a request that no server accepts.
 func (r *Request) check() error {
 	switch {
 	case r.Do == "":
-		return badRequest(`there is no "do"; it says what to do: %s`, strings.Join(requests[:], ", "))
+		return badRequest(`"do" is missing; it must be one of %s`, strings.Join(requests[:], ", "))
 	case r.After != nil && r.Last > 0:
-		return badRequest(`there is "after" as well as "last"; one of them can say where to begin`)
+		return badRequest(`"after" and "last" exclude each other`)
 	case len(r.Key) > MaxKey:
 		return badRequest("the key has %d bytes; at most %d are allowed", len(r.Key), MaxKey)
 	}
@@ -144,10 +145,10 @@ func (r *Request) check() error {
 
 var requests = [...]string{Subscribe, Unsubscribe, Publish, History, Presence, Ping}
 
-// UnknownRequest is the error for a Request.Do that is none of them.
+// UnknownRequest returns the error for a Request.Do that is not a known request.
 func UnknownRequest(do string) *Error {
 	if len(do) > 40 {
 		do = do[:40] + "..."
 	}
-	return Errorf(Unknown, "there is no request %q; there are %s", do, strings.Join(requests[:], ", "))
+	return Errorf(Unknown, "unknown request %q; it must be one of %s", do, strings.Join(requests[:], ", "))
 }

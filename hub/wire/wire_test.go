@@ -18,7 +18,7 @@ func TestParseRequest(t *testing.T) {
 		`{"id":1,"do":"ping"}`:  {ID: 1, Do: Ping},
 		" \n{\"do\":\"ping\"} ": {Do: Ping},
 		`{"id":9007199254740991,"do":"subscribe","topic":"a","after":"z:7","presence":true}`: {
-			ID: MaxID, Do: Subscribe, Topic: "a", After: &after, Presence: true},
+			ID: maxID, Do: Subscribe, Topic: "a", After: &after, Presence: true},
 		`{"do":"publish","topic":"a","data":null,"key":"k","echo":true,"who":{"knows":1}}`: {
 			Do: Publish, Topic: "a", Data: json.RawMessage("null"), Key: "k", Echo: true},
 		`{"do":"history","topic":"ä","last":5,"limit":2}`:                                     {Do: History, Topic: "ä", Last: 5, Limit: 2},
@@ -27,7 +27,7 @@ func TestParseRequest(t *testing.T) {
 		`{"id":1,"ID":2,"do":"ping","DO":"x","Topic":"b","top\u0069c":"a","to\u017fpic":"c"}`: {ID: 1, Do: Ping, Topic: "a"},
 		`{"id":0,"do":5,"topic":"first","topic":"last","id":3,"do":"ping"}`:                   {ID: 3, Do: Ping, Topic: "last"},
 		`{"do":"publish","data": [ 1 , "\ud800 " ]}`:                                          {Do: Publish, Data: json.RawMessage(`[1,"\ud800 "]`)},
-		`{"id":2,"do":"dance"}`:                                                               {ID: 2, Do: "dance"}, // which is for the server to know
+		`{"id":2,"do":"dance"}`:                                                               {ID: 2, Do: "dance"}, // the server refuses it
 	} {
 		if got, err := ParseRequest([]byte(s)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v, want %+v", s, got, err, want)
@@ -49,17 +49,17 @@ func TestErrorsOfRequests(t *testing.T) {
 		`{"id":-1,"do":"ping"}`:                                            {0, "from 1"},
 		`{"id":9007199254740992,"do":"ping"}`:                              {0, "from 1"},
 		`{"id":1.5,"do":"ping"}`:                                           {0, `"id"`},
-		`{"id":"1","do":"ping"}`:                                           {0, "a whole number"},
-		`{"id":5}`:                                                         {5, `there is no "do"`},
+		`{"id":"1","do":"ping"}`:                                           {0, "an integer"},
+		`{"id":5}`:                                                         {5, `"do" is missing`},
 		`{"do":7,"id":5}`:                                                  {5, `"do" is 7; it must be a string`},
 		`{"do":"subscribe","topic":["a"],"id":5}`:                          {5, `"topic" is a JSON array`},
 		`{"do":"subscribe","after":"z","id":5}`:                            {5, "EPOCH:OFFSET"},
 		`{"do":"subscribe","after":7,"id":5}`:                              {5, `"after"`},
-		`{"do":"subscribe","last":-1,"id":5}`:                              {5, `"last" is -1; it must be a whole number that is not negative`},
-		`{"do":"history","limit":"5","id":5}`:                              {5, "a whole number that is not negative"},
-		`{"do":"subscribe","last":1,"after":"a:1","id":5}`:                 {5, "one of them"},
+		`{"do":"subscribe","last":-1,"id":5}`:                              {5, `"last" is -1; it must be a non-negative integer`},
+		`{"do":"history","limit":"5","id":5}`:                              {5, "a non-negative integer"},
+		`{"do":"subscribe","last":1,"after":"a:1","id":5}`:                 {5, "exclude each other"},
 		`{"do":"subscribe","topic":"a\ud800","id":5}`:                      {5, "surrogate"},
-		`{"do":"publish","key":"\udfff","id":5}`:                           {5, `"key" has half`},
+		`{"do":"publish","key":"\udfff","id":5}`:                           {5, `"key" has a lone surrogate`},
 		`{"do":"publish","data":` + nested(65) + `,"id":5}`:                {5, "nested too deep"},
 		`{"id":5,"data":` + nested(20_000) + `,"do":7}`:                    {5, "nested too deep"},
 		`{"do":"subscribe","presence":1,"id":5}`:                           {5, "true or false"},
@@ -73,8 +73,8 @@ func TestErrorsOfRequests(t *testing.T) {
 	}
 }
 
-// What is said is understood: by the other side, and by encoding/json.
-func TestEventsThereAndBack(t *testing.T) {
+// Each event has the documented form, and parses to itself.
+func TestEventRoundTrip(t *testing.T) {
 	at, n := hub.Position{Epoch: 1 << 51, Offset: 3}, 0
 	people := []Person{{ID: "ada", Data: json.RawMessage(`{"x":"<&>"}`)}, {ID: "1z", Anonymous: true}}
 	m := Message{Topic: "a", Offset: 1, Time: 2, Kind: Text, Payload: []byte("x")}
@@ -108,7 +108,7 @@ func TestEventsThereAndBack(t *testing.T) {
 	}
 }
 
-// append appends the one that e has.
+// append appends the event that e has.
 func (e *Event) append() ([]byte, error) {
 	switch {
 	case e.Reply != nil:
@@ -163,8 +163,7 @@ func compact(t testing.TB, b []byte) []byte {
 	return w.Bytes()
 }
 
-// No message is much longer than twice its payload, whatever that is: a connection has
-// room for it, if it has for that of two.
+// No message is much longer than twice its payload, whatever the payload: MaxEvent relies on it.
 func TestMessagesDoNotGrow(t *testing.T) {
 	for _, payload := range []string{strings.Repeat("\x01", 1e5), strings.Repeat("\n", 1e5), strings.Repeat(`"`, 1e5), strings.Repeat("ü", 1e5)} {
 		for _, kind := range []Kind{Text, Binary} {
@@ -181,7 +180,7 @@ func TestMessagesDoNotGrow(t *testing.T) {
 	}
 }
 
-// A message is as its publisher meant it, for a peer that reads it with another parser.
+// Another JSON parser decodes a message to the payload that was published.
 func FuzzMessage(f *testing.F) {
 	f.Add("news", "key", []byte(`{"a":1}`), uint8(0))
 	f.Add("ä.\u2028", "", []byte("\x00\"\\\xf0\x9f\x8e\xba\xff"), uint8(1))
@@ -216,8 +215,8 @@ func FuzzMessage(f *testing.F) {
 	})
 }
 
-// What a client sends is refused in words or understood, and what was understood says
-// the same when it is said again.
+// ParseRequest either returns an error that a client can be sent, or a request that stays the
+// same when it is encoded and parsed again.
 func FuzzParseRequest(f *testing.F) {
 	for _, s := range []string{`{"id":1,"do":"subscribe","topic":"a","after":"z:7"}`, `{"id":0}`, `{"do":5,"id":6}`, "[]", `{"do":"publish","data":[{}]}`} {
 		f.Add([]byte(s))
@@ -228,16 +227,16 @@ func FuzzParseRequest(f *testing.F) {
 		switch {
 		case errors.Is(err, ErrNoObject):
 			if len(b) > 0 && b[0] == '{' && json.Valid(b) && utf8.Valid(b) {
-				t.Fatal("it is an object")
+				t.Fatal("an object is refused as no object")
 			}
 			return
 		case errors.As(err, &e):
-			if e.Message == "" || r.ID > MaxID {
+			if e.Message == "" || r.ID > maxID {
 				t.Fatalf("id %d, %+v", r.ID, e)
 			}
 			return
 		case err != nil:
-			t.Fatalf("%v is told to nobody", err)
+			t.Fatalf("the error has the wrong type: %v", err)
 		}
 		again, err := r.Append(nil)
 		if err != nil {
@@ -253,7 +252,7 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
-// What a server sends does not harm a client.
+// ParseEvent accepts any input, and an event that it has parsed can be encoded and parsed again.
 func FuzzParseEvent(f *testing.F) {
 	for _, s := range []string{
 		`{"hello":{}}`, `{"id":1,"ok":{"messages":[{"topic":"a","text":""}]}}`, `{"topic":"a","base64":"AA=="}`,
@@ -307,7 +306,7 @@ func BenchmarkParseEvent(b *testing.B) {
 
 func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
-// What the limit allows can be read in the envelope that is deepest.
+// Data at the depth limit can be parsed in the deepest envelope.
 func TestDepth(t *testing.T) {
 	r, err := ParseRequest([]byte(`{"id":1,"do":"publish","data":` + nested(MaxDepth) + `}`))
 	if err != nil {
@@ -317,7 +316,7 @@ func TestDepth(t *testing.T) {
 		t.Error(err)
 	}
 	if err := CheckJSON([]byte(nested(MaxDepth + 1))); err == nil {
-		t.Error("one more is allowed")
+		t.Error("CheckJSON accepts one level more than MaxDepth")
 	}
 	b, err := (&Reply{ID: 1, OK: &Result{Messages: &[]Message{{Topic: "a", Payload: r.Data}}}}).Append(nil)
 	if err != nil {
