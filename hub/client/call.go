@@ -10,25 +10,25 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// call is a request without a reply yet.
+// call is a request that has no reply yet.
 type call struct {
 	text   []byte
 	onLoss lossPolicy
-	unsent bool                      // for a connection
-	own    bool                      // it publishes what the client does not get itself
+	unsent bool                      // it waits for a connection
+	own    bool                      // it publishes a message that the client does not receive itself
 	done   func(*wire.Result, error) // called once, under Client.mu
 }
 
-// lossPolicy is what becomes of a call when the connection breaks before the reply.
+// lossPolicy determines what happens to a call when the connection breaks before the reply.
 type lossPolicy uint8
 
 const (
-	failIfSent lossPolicy = iota // unless it still waits
-	resend                       // it is sent again
-	discard                      // it has no meaning for another connection
+	failIfSent lossPolicy = iota // a call that has not been sent waits
+	resend                       // sent on the next connection
+	discard                      // without meaning on another connection
 )
 
-// callLocked sends a request, now or with the next connection.
+// callLocked sends a request, at once or on the next connection.
 func (c *Client) callLocked(r wire.Request, onLoss lossPolicy, done func(*wire.Result, error)) (id uint64, err error) {
 	if c.err != nil {
 		return 0, c.closedErrorLocked()
@@ -44,16 +44,16 @@ func (c *Client) callLocked(r wire.Request, onLoss lossPolicy, done func(*wire.R
 	return r.ID, nil
 }
 
-// sendLocked sends a call that waits, if the client is connected.
+// sendLocked sends a call that has not been sent, if the client is connected.
 func (c *Client) sendLocked(id uint64) {
 	k := c.calls[id]
 	if k == nil || !k.unsent || !c.open {
 		return
 	}
 	switch c.current.ws.Load().Send(wsproto.Text, k.text) {
-	case wsproto.Closed: // OnClose follows, and then another connection
+	case wsproto.Closed: // OnClose follows, and the next connection sends it
 	case wsproto.Full:
-		c.completeLocked(id, nil, fmt.Errorf("%w: the server does not take what was sent", ErrBusy))
+		c.completeLocked(id, nil, fmt.Errorf("%w: the server does not read the requests sent before", ErrBusy))
 	default:
 		k.unsent = false
 	}
@@ -73,7 +73,7 @@ func (c *Client) completeLocked(id uint64, ok *wire.Result, err error) {
 	k.done(ok, err)
 }
 
-// roundTrip sends a request and waits for its reply, or for ctx.
+// roundTrip sends a request and waits for its reply, until ctx is done.
 func (c *Client) roundTrip(ctx context.Context, r wire.Request, onLoss lossPolicy) (*wire.Result, error) {
 	type answer struct {
 		ok  *wire.Result
@@ -82,7 +82,7 @@ func (c *Client) roundTrip(ctx context.Context, r wire.Request, onLoss lossPolic
 	got := make(chan answer, 1)
 	c.mu.Lock()
 	var id uint64
-	err := fmt.Errorf("%w: %d calls", ErrBusy, len(c.calls))
+	err := fmt.Errorf("%w: %d calls, of at most %d", ErrBusy, len(c.calls), c.opts.MaxCalls)
 	if len(c.calls) < c.opts.MaxCalls {
 		id, err = c.callLocked(r, onLoss, func(ok *wire.Result, err error) { got <- answer{ok, err} })
 	}
@@ -98,7 +98,7 @@ func (c *Client) roundTrip(ctx context.Context, r wire.Request, onLoss lossPolic
 	}
 }
 
-// abandon returns the error of a call whose context is done.
+// abandon forgets a call whose context is done, and returns its error.
 func (c *Client) abandon(ctx context.Context, r *wire.Request, id uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,20 +110,21 @@ func (c *Client) abandon(ctx context.Context, r *wire.Request, id uint64) error 
 	return fmt.Errorf("client: %s %s: %s: %w", r.Do, r.Topic, state, context.Cause(ctx))
 }
 
-// PublishOptions say how to publish. The zero value works.
+// PublishOptions are options of [Client.Publish]. The zero value works.
 type PublishOptions struct {
-	// Key is for topics that conflate: what the message is the latest about.
+	// Key is the message's key, at most 255 bytes. In a topic that conflates, a message
+	// supersedes the previous one with the same key.
 	Key string
-	// Echo has the client get the message, too, if it has subscribed.
+	// Echo delivers the message to this client too, if it is subscribed to the topic.
 	Echo bool
-	// Retry has the message published again if the connection breaks before the
-	// reply: so it is published once at least, perhaps twice.
+	// Retry publishes the message again if the connection breaks before the reply. The message
+	// is then published at least once, and possibly twice.
 	Retry bool
 }
 
-// Publish publishes data as JSON, as json.Marshal makes it, and waits until the message
-// has its place in the topic. It fails with [ErrLost] if nobody knows whether it has. o
-// may be nil.
+// Publish publishes data, encoded by json.Marshal, and waits until the message has its place in
+// the topic. The error wraps [ErrLost] if the message may or may not have been published, and is a
+// *wire.Error if the server refuses it. o may be nil.
 func (c *Client) Publish(ctx context.Context, topic string, data any, o *PublishOptions) (hub.Receipt, error) {
 	if o == nil {
 		o = new(PublishOptions)
@@ -143,23 +144,23 @@ func (c *Client) Publish(ctx context.Context, topic string, data any, o *Publish
 	return hub.Receipt{Position: deref(ok.Position), Receivers: deref(ok.Receivers)}, nil
 }
 
-// HistoryOptions say what of a topic's history to get: what follows After, or else the
-// Last messages; and of that the first, up to Limit, or the server's own.
+// HistoryOptions select a part of a topic's history: the messages after a position, or the latest
+// ones. If there are more than Limit of them, the reply has the first ones.
 type HistoryOptions struct {
-	After *hub.Position
-	Last  int
-	Limit int
+	After *hub.Position // nil: see Last
+	Last  int           // used if After is nil
+	Limit int           // 0: wire.DefaultHistory; at most wire.MaxHistory
 }
 
-// History is a part of what a topic holds.
+// History is a part of a topic's history.
 type History struct {
 	Messages []Message
-	Position hub.Position // after them; zero if there is no such topic
-	More     bool         // there are more after Position
+	Position hub.Position // of the last message; zero if the topic does not exist
+	More     bool         // the topic holds further messages after Position
 }
 
-// History returns messages that the topic holds. The error is a *wire.Error with
-// wire.TooOld if not all after o.After are held. o may be nil.
+// History returns messages that the topic holds. The error is a *wire.Error with the code
+// wire.TooOld if the topic no longer holds all messages after o.After. o may be nil.
 func (c *Client) History(ctx context.Context, topic string, o *HistoryOptions) (h History, err error) {
 	if o == nil {
 		o = new(HistoryOptions)
@@ -175,7 +176,8 @@ func (c *Client) History(ctx context.Context, topic string, o *HistoryOptions) (
 	return h, nil
 }
 
-// Presence returns who is in the topic.
+// Presence returns the people who are present in the topic. The error is a *wire.Error with the
+// code wire.BadRequest if presence is not enabled for it.
 func (c *Client) Presence(ctx context.Context, topic string) ([]wire.Person, error) {
 	ok, err := c.roundTrip(ctx, wire.Request{Do: wire.Presence, Topic: topic}, resend)
 	if err != nil {
@@ -184,7 +186,7 @@ func (c *Client) Presence(ctx context.Context, topic string) ([]wire.Person, err
 	return deref(ok.Present), nil
 }
 
-// deref returns what p points to, or zero.
+// deref returns *p, or the zero value if p is nil.
 func deref[T any](p *T) (v T) {
 	if p != nil {
 		v = *p

@@ -15,8 +15,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Client is a connection to a server that is kept up until Close, or until the server
-// does not want it. Its methods are safe from any goroutine.
+// Client is a connection to a server. It reconnects until Close is called or the server rejects
+// it. Its methods may be called from any goroutine.
 type Client struct {
 	url       string
 	opts      Options
@@ -27,23 +27,23 @@ type Client struct {
 	unreadable atomic.Int64
 
 	mu          sync.Mutex
-	current     *connection        // the connection, or the attempt; nil between them
-	cancel      context.CancelFunc // of the attempt
-	open        bool               // the link has said hello
+	current     *connection        // the connection, or the current attempt; nil between attempts
+	cancel      context.CancelFunc // ends the current attempt
+	open        bool               // the hello has arrived on the current connection
 	openedAt    time.Time
-	first       chan error // gets what became of the first attempt; nil afterwards
-	attempts    int        // since a connection that lasted
+	first       chan error // receives the result of the first attempt; nil afterwards
+	attempts    int        // since a connection that lasted longer than Options.Timeout
 	timer       *time.Timer
-	err         error // why it is closed
+	err         error // why the client is closed; nil if it is not
 	lastWarning time.Time
 	lastID      uint64
 	calls       map[uint64]*call
 	subs        map[string]*Subscription
 }
 
-// Dial connects to the hub at a ws:// or wss:// URL. It makes one attempt, bounded by
-// ctx and Options.Timeout, and fails if that fails; later it is the client that connects
-// again. o may be nil.
+// Dial connects to the hub at a ws:// or wss:// URL. It makes one attempt, bounded by ctx and
+// Options.Timeout, and fails if the attempt fails. The client reconnects only after Dial has
+// succeeded. ctx has no effect afterwards. o may be nil.
 func Dial(ctx context.Context, url string, o *Options) (*Client, error) {
 	opts := o.withDefaults()
 	c := &Client{
@@ -70,23 +70,24 @@ func Dial(ctx context.Context, url string, o *Options) (*Client, error) {
 	}
 }
 
-// Close ends the client for good. What waits for a reply fails with [ErrClosed], and no
-// handler is called any more but one that is running. It does not wait for anything.
+// Close closes the client for good, without waiting. Calls in progress fail with [ErrClosed], and
+// no further handler is called; one that is running is not interrupted.
 func (c *Client) Close() { c.shutDown(ErrClosed) }
 
-// Done is closed when the client is.
+// Done returns a channel that is closed when the client is closed.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Err returns why the client is closed, ErrClosed if by Close; nil if it is not.
+// Err returns nil while the client is not closed, ErrClosed after Close, and otherwise the error
+// for which the client was closed.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// connect makes an attempt, and returns when the handshake is done or has failed.
+// connect makes one attempt. It returns when the handshake has succeeded or failed.
 func (c *Client) connect(ctx context.Context) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errors.New("it took too long"))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errors.New("the attempt timed out"))
 	defer cancel()
 	conn := &connection{client: c}
 	c.mu.Lock()
@@ -101,7 +102,7 @@ func (c *Client) connect(ctx context.Context) {
 	}
 }
 
-// connected is called when the server has said hello.
+// connected is called when the hello has arrived.
 func (c *Client) connected(conn *connection, hello *wire.Hello) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,9 +154,9 @@ func (c *Client) disconnected(conn *connection, err error) {
 	c.notifyCloseLocked(err, delay)
 }
 
-// interruptCallsLocked fails the calls that were under way, or has them wait.
+// interruptCallsLocked fails the calls in progress, or has them sent again after reconnecting.
 func (c *Client) interruptCallsLocked(err error) {
-	faulty := wsproto.IsCloseError(err, messageFaults...) // one of them is, each time again
+	faulty := wsproto.IsCloseError(err, messageFaults...) // the server would refuse the faulty one every time
 	for id, k := range c.calls {
 		switch {
 		case k.unsent && k.onLoss != discard:
@@ -167,19 +168,19 @@ func (c *Client) interruptCallsLocked(err error) {
 	}
 }
 
-// backoff returns a random time that grows with the attempts.
+// backoff returns a random delay that grows with the number of attempts.
 func (c *Client) backoff(attempts int) time.Duration {
 	longest := c.opts.MaxDelay
-	if grown := c.opts.MinDelay << min(attempts, 30); grown > 0 { // else it has overflowed
+	if grown := c.opts.MinDelay << min(attempts, 30); grown > 0 { // otherwise it has overflowed
 		longest = min(longest, grown)
 	}
 	return rand.N(longest + 1)
 }
 
-// maxRetryAfter is the longest time that a server can have a client stay away.
+// maxRetryAfter is the longest Retry-After of a server that the client respects.
 const maxRetryAfter = 10 * time.Minute
 
-// retryAfter returns the time after which the server asks to come back, if it does.
+// retryAfter returns the delay that the server has asked for, or 0.
 func retryAfter(err error) time.Duration {
 	var refused *wsproto.HandshakeError
 	if errors.As(err, &refused) {
@@ -196,7 +197,7 @@ func (c *Client) shutDown(err error) {
 	}
 }
 
-// shutDownLocked closes the client for good.
+// shutDownLocked closes the client for good, because of err.
 func (c *Client) shutDownLocked(err error) {
 	c.err = err
 	close(c.done)
@@ -214,7 +215,7 @@ func (c *Client) shutDownLocked(err error) {
 	}
 	for _, s := range c.subs {
 		s.endLocked(c.closedErrorLocked())
-		if err == ErrClosed { // what waits for its handler is not wanted any more
+		if err == ErrClosed { // Close promises that no further handler is called
 			s.ended.Store(true)
 		}
 	}
@@ -232,7 +233,7 @@ func (c *Client) notifyCloseLocked(err error, retry time.Duration) {
 	}
 }
 
-// closedErrorLocked is the error of who calls when the client is closed.
+// closedErrorLocked returns the error of calls on a closed client.
 func (c *Client) closedErrorLocked() error {
 	if c.err == ErrClosed {
 		return ErrClosed

@@ -53,7 +53,7 @@ func TestPublishAndSubscribe(t *testing.T) {
 	if err := m.Decode(&text); err != nil || text != "κόσμε <🎺>" || m.Key != "k" || m.Kind != wire.JSON || m.Position != rc.Position || m.Published().Before(before) {
 		t.Errorf("got %+v %q", m, text)
 	}
-	for _, echo := range []bool{false, true} { // what a client publishes itself comes only if it wants it
+	for _, echo := range []bool{false, true} { // the client receives its own message only with Echo
 		if _, err := a.Publish(t.Context(), "news", echo, &client.PublishOptions{Echo: echo}); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestPresence(t *testing.T) {
 	}
 }
 
-// What is sent to a user comes without a subscription.
+// A message to a user needs no subscription.
 func TestUser(t *testing.T) {
 	s := sessiontest.Serve(t, nil)
 	got, hello := make(chan client.Message, 1), make(chan wire.Hello, 1)
@@ -189,7 +189,7 @@ func TestErrorsOfTheServer(t *testing.T) {
 	}
 }
 
-// A handler can wait for replies, and end what it belongs to.
+// A handler may wait for replies, and may close its client.
 func TestHandlerUsesTheClient(t *testing.T) {
 	s := sessiontest.Serve(t, nil)
 	c := dial(t, s.Addr, nil)
@@ -211,7 +211,7 @@ func TestHandlerUsesTheClient(t *testing.T) {
 	<-c.Done()
 }
 
-// Handlers that are late are waited for: what they have not got is bounded.
+// The messages that wait for a slow handler are bounded by Options.Backlog.
 func TestBacklog(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 1000}))
 	c := dial(t, s.Addr, &client.Options{Backlog: 1000})
@@ -230,7 +230,7 @@ func TestBacklog(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errors.New("not now"))
 	defer cancel()
 	if _, err := c.Publish(ctx, "other", 1, nil); err == nil || !strings.Contains(err.Error(), "no reply") || !strings.Contains(err.Error(), "not now") {
-		t.Errorf("the reply is behind what the handler does not take, but %v", err)
+		t.Errorf("the reply is queued behind messages that the handler does not take, but Publish returned %v", err)
 	}
 	close(proceed)
 	sessiontest.Eventually(t, "all messages", func() bool { return n.last.Load() == 500 })
@@ -239,7 +239,7 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// A handler that does not return keeps nothing but itself.
+// A handler that does not return does not keep the connection open.
 func TestCloseWhileHandlerBlocks(t *testing.T) {
 	s := sessiontest.Serve(t, nil)
 	engine, err := netpoll.New(netpoll.Options{Loops: 1})
@@ -261,11 +261,12 @@ func TestCloseWhileHandlerBlocks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := engine.Shutdown(ctx); err != nil {
-		t.Errorf("the connection does not end: %v", err)
+		t.Errorf("the connection is not closed: %v", err)
 	}
 }
 
-// A server that does not want the client is left alone, and all who wait are told.
+// The client does not reconnect to a server that has rejected it, and every waiting caller gets an
+// error.
 func TestFinal(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
 	ended, closed, opened := make(chan error, 1), make(chan time.Duration, 1), make(chan wire.Hello, 10)
@@ -283,12 +284,12 @@ func TestFinal(t *testing.T) {
 	next(t, opened)
 	s.Disconnect(hub.UserTopic("ada"), wsproto.ServiceRestart, "see you")
 	if retry := next(t, closed); retry < 0 {
-		t.Error("1012 is not for good")
+		t.Error("the client does not reconnect after 1012")
 	}
 	next(t, opened)
 	s.Disconnect(hub.UserTopic("ada"), wsproto.PolicyViolation, "go away")
 	if retry := next(t, closed); retry >= 0 {
-		t.Errorf("after 1008 it connects again in %v", retry)
+		t.Errorf("after 1008 the client reconnects in %v", retry)
 	}
 	for _, err := range []error{next(t, ended), c.Err()} {
 		if !wsproto.IsCloseError(err, wsproto.PolicyViolation) || !strings.Contains(err.Error(), "go away") {
@@ -317,7 +318,7 @@ func TestDialErrors(t *testing.T) {
 		"http://" + s.Addr + "/hub":            "ws://",
 		"ws://" + s.Addr + "/nowhere":          "404",
 		"ws://" + s.Addr + "/hub?user=nobody":  "not welcome",
-		"ws://" + silent.Addr().String() + "/": "it took too long",
+		"ws://" + silent.Addr().String() + "/": "the attempt timed out",
 		"ws://" + a.String() + "/":             "does not speak fanfare.v1",
 		"ws://127.0.0.1:1/hub":                 "refused",
 	} {
@@ -332,11 +333,11 @@ func TestDialErrors(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("changed my mind"))
 	if _, err := client.Dial(ctx, "ws://"+s.Addr+"/hub", nil); err == nil || !strings.Contains(err.Error(), "changed my mind") {
-		t.Errorf("a context that is done: %v", err)
+		t.Errorf("with a cancelled context: %v", err)
 	}
 }
 
-// Calls wait for the connection as long as their context lasts.
+// A call waits for a connection until its context is done.
 func TestCallsWait(t *testing.T) {
 	s := sessiontest.Serve(t, nil)
 	p := wstest.Forward(t, s.Addr, nil)
@@ -370,7 +371,7 @@ func TestCallsWait(t *testing.T) {
 	}
 }
 
-// The server ends a subscription, and nothing else.
+// When the server ends a subscription, the connection stays open.
 func TestEnd(t *testing.T) {
 	s := sessiontest.Serve(t, nil)
 	c, ended := dial(t, s.Addr, nil), make(chan error, 1)
@@ -383,7 +384,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// What a server does seldom; see sessiontest.Odd.
+// TestOddServer covers rare events of a server: see sessiontest.Odd.
 func TestOddServer(t *testing.T) {
 	addr := sessiontest.Odd(t)
 	c := dial(t, addr, quick())
@@ -393,7 +394,7 @@ func TestOddServer(t *testing.T) {
 		OnEnd:  func(err error) { events <- err.Error() },
 		OnGap:  func(client.Gap) { events <- "gap" },
 	}
-	for range 2 { // after its end there can be another
+	for range 2 { // after the end, subscribing again is possible
 		if _, err := c.Subscribe(t.Context(), "odd", o, func(m client.Message) { events <- fmt.Sprint("message ", m.Offset) }); err != nil {
 			t.Fatal(err)
 		}
@@ -408,7 +409,7 @@ func TestOddServer(t *testing.T) {
 	}
 	_, err := c.Publish(t.Context(), "odd", 1, &client.PublishOptions{Retry: true})
 	if !errors.Is(err, client.ErrLost) || !wsproto.IsCloseError(err, wsproto.MessageTooBig) {
-		t.Errorf("what is too large is too large again: %v", err)
+		t.Errorf("a message that is too large must not be sent again: %v", err)
 	}
 	for path, want := range map[string]string{"/silent": "read deadline", "/chat": "does not speak"} {
 		_, err := client.Dial(t.Context(), "ws://"+addr+path, &client.Options{Timeout: 50 * time.Millisecond})

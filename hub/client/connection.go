@@ -11,12 +11,12 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// link is one connection of a client, as its handler. What one says that is not the
-// client's any more is ignored.
+// connection is one connection of a client, and its handler. Events of a connection that is no
+// longer the client's current one are ignored.
 type connection struct {
 	client  *Client
 	ws      atomic.Pointer[wsproto.Conn] // nil until it is open
-	greeted bool                         // the hello has come
+	greeted bool                         // the hello has arrived
 }
 
 func (conn *connection) OnOpen(ws *wsproto.Conn, r *wsproto.Request) {
@@ -26,7 +26,7 @@ func (conn *connection) OnOpen(ws *wsproto.Conn, r *wsproto.Request) {
 		return
 	}
 	ws.SetReadDeadline(time.Now().Add(conn.client.opts.Timeout)) // for the hello
-	if !conn.client.has(conn) {                                  // it was given up meanwhile
+	if !conn.client.has(conn) {                                  // abandoned in the meantime
 		conn.close(wsproto.GoingAway, "")
 	}
 }
@@ -34,12 +34,12 @@ func (conn *connection) OnOpen(ws *wsproto.Conn, r *wsproto.Request) {
 func (conn *connection) OnMessage(ws *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	e, err := wire.ParseEvent(payload)
 	if op != wsproto.Text {
-		e, err = wire.Event{}, errors.New("wire: a binary message")
+		e, err = wire.Event{}, errors.New("wire: the message is binary; it must be text")
 	}
 	switch {
 	case !conn.greeted && (err != nil || e.Hello == nil):
 		conn.failed(wsproto.ProtocolError, ErrProtocol)
-	case errors.Is(err, wire.ErrNoEvent): // of a later version
+	case errors.Is(err, wire.ErrNoEvent): // an event of a later version
 	case err != nil:
 		conn.client.skipUnreadable(conn, &e, err, len(payload))
 		conn.client.callbacks.waitForRoom()
@@ -62,21 +62,21 @@ func (conn *connection) failed(code wsproto.Code, err error) {
 	conn.client.disconnected(conn, err)
 }
 
-// close closes the connection, if it is open.
+// close closes the connection if it is open.
 func (conn *connection) close(code wsproto.Code, reason string) {
 	if ws := conn.ws.Load(); ws != nil {
 		ws.Close(code, reason)
 	}
 }
 
-// has reports whether conn is the client's connection.
+// has reports whether conn is the client's current connection.
 func (c *Client) has(conn *connection) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.current == conn
 }
 
-// skipUnreadable reports a message that cannot be read. If it is a reply, its call has failed.
+// skipUnreadable reports a message that cannot be parsed. If it is a reply, its call fails.
 func (c *Client) skipUnreadable(conn *connection, e *wire.Event, err error, size int) {
 	err = fmt.Errorf("%w: %w", ErrUnreadable, err)
 	first := c.unreadable.Add(1) == 1
@@ -92,14 +92,14 @@ func (c *Client) skipUnreadable(conn *connection, e *wire.Event, err error, size
 		c.callbacks.add(size, func() { f(err) })
 	} else if first || time.Since(c.lastWarning) > time.Minute {
 		c.lastWarning = time.Now()
-		slog.Warn("a message was skipped", "error", err, "skipped", c.Unreadable())
+		slog.Warn("fanfare client: skipped an unreadable message", "error", err, "skipped", c.Unreadable())
 	}
 }
 
-// Unreadable returns how many messages of the server's could not be read.
+// Unreadable returns the number of messages of the server that the client could not parse.
 func (c *Client) Unreadable() int64 { return c.unreadable.Load() }
 
-// dispatch does what the server says.
+// dispatch handles an event of the server.
 func (c *Client) dispatch(conn *connection, e *wire.Event, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,9 +128,9 @@ func (c *Client) dispatch(conn *connection, e *wire.Event, size int) {
 	}
 }
 
-// messageLocked finds who gets a message.
+// messageLocked passes a message to its subscription, or to OnMessage.
 func (c *Client) messageLocked(m *wire.Message, size int) {
-	if f := c.opts.OnMessage; m.Topic != "" && m.Topic[0] == '@' { // the user's own
+	if f := c.opts.OnMessage; m.Topic != "" && m.Topic[0] == '@' { // sent to the user
 		if f != nil {
 			c.callbacks.add(size, func() { f(Message{Message: *m}) })
 		}
@@ -149,7 +149,7 @@ func (c *Client) messageLocked(m *wire.Message, size int) {
 	}
 }
 
-// bind returns a call of f, or nil if f is.
+// bind returns a function that calls f with v, or nil if f is nil.
 func bind[T any](f func(T), v T) func() {
 	if f == nil {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
-// numbers checks that a handler gets 1, 2, 3 ... and nothing else.
+// numbers checks that a handler receives 1, 2, 3 and so on.
 type numbers struct {
 	t    *testing.T
 	last atomic.Int64
@@ -30,8 +30,8 @@ func (n *numbers) handle(m client.Message) {
 	n.last.Store(v.N)
 }
 
-// Connections are cut at random while a topic is under load: each subscriber gets every
-// message once, in order.
+// Connections are cut at random while a topic is under load. Each subscriber receives every message
+// once, in order.
 func TestCutsLoseNothing(t *testing.T) {
 	const subscribers, messages, ahead = 8, 5000, 300
 	s := sessiontest.Serve(t, kept(hub.History{Messages: messages}))
@@ -62,7 +62,7 @@ func TestCutsLoseNothing(t *testing.T) {
 	for n := 1; n <= messages; n++ {
 		s.Number(t, "load", n)
 		if int64(n)-slowest() > ahead {
-			sessiontest.Eventually(t, "the slowest to get on", func() bool { return int64(n)-slowest() < ahead/2 })
+			sessiontest.Eventually(t, "progress of the slowest", func() bool { return int64(n)-slowest() < ahead/2 })
 		}
 	}
 	steady.Store(true)
@@ -72,8 +72,9 @@ func TestCutsLoseNothing(t *testing.T) {
 	}
 }
 
-// Publishers whose connections are cut: with Retry each message is there at least once
-// and in order, without it once if Publish says so, and once at most if it says ErrLost.
+// The connection of a publisher is cut at random. With Retry the topic has each message at least
+// once and in order. Without it, the topic has a message exactly once if Publish succeeds, and at
+// most once if it fails with ErrLost.
 func TestCutsWhilePublishing(t *testing.T) {
 	const messages = 300
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10 * messages}))
@@ -81,11 +82,11 @@ func TestCutsWhilePublishing(t *testing.T) {
 	c := insist(t, p.Addr, quick())
 	for _, retry := range []bool{false, true} {
 		topic := map[bool]string{false: "once", true: "again"}[retry]
-		said := make([]bool, messages)
+		acknowledged := make([]bool, messages)
 		lost := 0
-		for n := range said {
+		for n := range acknowledged {
 			_, err := c.Publish(t.Context(), topic, map[string]int{"n": n}, &client.PublishOptions{Retry: retry})
-			if said[n] = err == nil; errors.Is(err, client.ErrLost) && !retry {
+			if acknowledged[n] = err == nil; errors.Is(err, client.ErrLost) && !retry {
 				lost++
 			} else if err != nil {
 				t.Fatal(err)
@@ -107,8 +108,8 @@ func TestCutsWhilePublishing(t *testing.T) {
 			last = v.N
 		}
 		for n := range times {
-			if said[n] && times[n] == 0 || !retry && times[n] > 1 {
-				t.Errorf("retry %v, message %d: said to be there: %v, is there %d times", retry, n, said[n], times[n])
+			if acknowledged[n] && times[n] == 0 || !retry && times[n] > 1 {
+				t.Errorf("retry %v, message %d: acknowledged: %v, published %d times", retry, n, acknowledged[n], times[n])
 			}
 		}
 		t.Logf("retry %v: %d records of %d messages, %d lost, %d cuts", retry, len(records), messages, lost, p.Cuts())
@@ -118,7 +119,7 @@ func TestCutsWhilePublishing(t *testing.T) {
 	}
 }
 
-// What is not held any more is told, and the rest comes.
+// A subscriber learns of messages that the server no longer holds, and receives the others.
 func TestGap(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
 	p := wstest.Forward(t, s.Addr, nil)
@@ -142,7 +143,7 @@ func TestGap(t *testing.T) {
 	epoch := sub.Position().Epoch
 	want := client.Gap{After: hub.Position{Epoch: epoch, Offset: 1}, Oldest: hub.Position{Epoch: epoch, Offset: 90}, Latest: hub.Position{Epoch: epoch, Offset: 100}}
 	if g != want {
-		t.Errorf("the gap is %v, want %v", g, want)
+		t.Errorf("gap %v, want %v", g, want)
 	}
 	s.Number(t, "news", 101)
 	for n := uint64(91); n <= 101; n++ {
@@ -152,8 +153,8 @@ func TestGap(t *testing.T) {
 	}
 }
 
-// A pattern begins anew, and says so; a position that another life of the program kept
-// is resumed from.
+// A subscription to a pattern starts anew and reports a gap. A subscription can start from a
+// position that an earlier run of the program has kept.
 func TestPatternAndAfter(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
 	p := wstest.Forward(t, s.Addr, nil)
@@ -169,7 +170,7 @@ func TestPatternAndAfter(t *testing.T) {
 	}
 	p.Cut()
 	if g := next(t, gaps); g != (client.Gap{}) {
-		t.Errorf("the gap is %v", g)
+		t.Errorf("gap %v, want a zero one", g)
 	}
 	s.Number(t, "prices.eur", 2)
 	if m := next(t, got); m.Offset != 2 {
@@ -189,7 +190,7 @@ func TestPatternAndAfter(t *testing.T) {
 	}
 }
 
-// A server that is silent is given up, and what it said meanwhile comes.
+// The client abandons a silent connection, and receives the messages that it has missed.
 func TestSilence(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
 	p := wstest.Forward(t, s.Addr, nil)
@@ -213,7 +214,7 @@ func TestSilence(t *testing.T) {
 	sessiontest.Eventually(t, "the message", func() bool { return n.last.Load() == 1 })
 }
 
-// What a client publishes itself does not come when it is resumed, either.
+// A client does not receive its own messages when it resumes, either.
 func TestOwnMessages(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))
 	p := wstest.Forward(t, s.Addr, nil)
@@ -240,7 +241,7 @@ func TestOwnMessages(t *testing.T) {
 			t.Fatalf("got %d, want %d", at, want)
 		}
 	}
-	sessiontest.Eventually(t, "the position to be after all", func() bool { return sub.Position().Offset == 5 })
+	sessiontest.Eventually(t, "the position to include the client's own messages", func() bool { return sub.Position().Offset == 5 })
 	p.Cut()
 	next(t, closed)
 	s.Number(t, "news", 6)
@@ -249,13 +250,13 @@ func TestOwnMessages(t *testing.T) {
 	}
 }
 
-// kept has all topics keep that history, and presence.
+// kept returns topic options with that history, and with presence.
 func kept(h hub.History) func(string) *hub.TopicOptions {
 	o := &hub.TopicOptions{History: h, Presence: true, PresenceGrace: -1}
 	return func(string) *hub.TopicOptions { return o }
 }
 
-// quick connects again at once.
+// quick returns options to reconnect almost at once.
 func quick() *client.Options {
 	return &client.Options{MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond}
 }
@@ -269,7 +270,7 @@ func dial(t *testing.T, addr string, o *client.Options) *client.Client {
 	return c
 }
 
-// insist dials until a connection lives long enough to be open.
+// insist dials until a connection lives long enough to receive the hello.
 func insist(t *testing.T, addr string, o *client.Options) (c *client.Client) {
 	t.Helper()
 	sessiontest.Eventually(t, "a connection that opens", func() bool {
@@ -290,7 +291,7 @@ func tryDial(t *testing.T, addr string, o *client.Options) (*client.Client, erro
 	return c, err
 }
 
-// next returns what comes from ch, in time.
+// next receives from ch, and fails the test after sessiontest.Patience.
 func next[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {

@@ -1,41 +1,42 @@
-// Package client is a client of Fanfare's subprotocol fanfare.v1 (see package wire):
-// one connection with many topics, that is kept up. The example of the package shows a
-// server and a client.
+// Package client is a client for Fanfare's subprotocol fanfare.v1 (see package wire). It
+// multiplexes many topics over one connection, and reconnects when the connection breaks. The
+// package example shows a server and a client.
 //
 // # Reconnection
 //
-// When the connection breaks the client connects again, after a random time that grows
-// with the attempts, unless the server has said that it does not want it: by the close
-// codes 1000, 1008, 1010, 3000 and 3003, or by refusing the handshake with 401, 403 or 410.
-// All else may be a gateway's, or pass. If the server tells when to come back, by
-// Retry-After, that time is added, up to ten minutes; after 1013 that of MinDelay. Each
-// attempt looks the host up again, and tries all its addresses. Each
-// subscription is resumed after the last message that came, so its handler gets the
-// messages of a topic in order and each once. If the server does not hold any more what
-// was missed, as for a topic without history, SubscribeOptions.OnGap is told, and it
-// goes on with what is held. Subscriptions by pattern begin anew, with a gap.
+// When the connection breaks, the client connects again after a random delay that grows with the
+// number of attempts. It stays closed if the server has rejected it: with a close code of 1000,
+// 1008, 1010, 3000 or 3003, or by refusing the handshake with status 401, 403 or 410. Any other
+// failure may be temporary, or a gateway's. A Retry-After header of the server adds to the delay,
+// up to ten minutes, and close code 1013 adds MinDelay. Each attempt resolves the host again and
+// tries all its addresses. The client then resumes each subscription after the last message that it has
+// received, so the handler gets every message of the topic once and in order. If the server no
+// longer holds the missed messages, as for a topic without history, the client calls
+// SubscribeOptions.OnGap and continues with those that the server holds. A subscription to a pattern cannot
+// be resumed; it starts anew, with a gap.
 //
-// Calls that the server has not got yet wait for the next connection, as long as their
-// context lasts. A Publish that was under way when the connection broke fails with
-// [ErrLost], for nobody knows whether the message was published, unless
-// PublishOptions.Retry has it published again.
+// A call that has not been sent yet waits for the next connection until its context is done. A
+// Publish that was in progress when the connection broke fails with [ErrLost], because the client
+// cannot know whether the server has published the message. With PublishOptions.Retry the client
+// publishes it again instead.
 //
-// # What cannot be read
+// # Unreadable messages
 //
-// A message of the server's that cannot be read is skipped, counted and told (see
-// Options.OnUnreadable); if it is a reply, its call fails with [ErrUnreadable]. A server
-// of this module sends none: it takes no JSON that others could not read.
+// The client skips a message of the server that it cannot parse, counts it and calls
+// Options.OnUnreadable. If the message is a reply, its call fails with [ErrUnreadable]. A server
+// of this module sends no such messages, because it accepts only JSON that every client can parse.
 //
 // # Callbacks
 //
-// Handlers and the other callbacks of a client are called one at a time, in the order
-// of what the server said, on a goroutine that lives as long as there are any to call.
-// They may block and use the client. Meanwhile what comes waits in memory, up to
-// Options.Backlog; then the connection is not read, so that replies do not come either,
-// until the server's limit for slow consumers is reached.
+// The client calls message handlers and other callbacks one at a time, in the order of the server's
+// messages, on a goroutine that exists while there are callbacks to run. They may block and may
+// use the client. Messages that arrive meanwhile wait in memory, up to Options.Backlog. Beyond
+// that the client stops reading the connection, so replies do not arrive either; in the end the
+// server applies its limit for slow consumers.
 //
 // # Locks
 //
-// Client.mu guards the client, its subscriptions and its calls. queue.mu comes after
-// it. Messages are sent under Client.mu, which keeps them in the order of their ids.
+// Client.mu guards the client, its subscriptions and its calls. callbackQueue.mu may be locked
+// while Client.mu is held, but not the other way round. Requests are sent while Client.mu is held,
+// which keeps them in the order of their ids.
 package client

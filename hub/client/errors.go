@@ -10,33 +10,35 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Errors of calls, beside *wire.Error, which the server's are, and those of contexts.
-// What is returned wraps them.
+// Errors of calls; returned errors wrap them. A call can also fail with a *wire.Error from the
+// server, and with the cause of its context.
 var (
-	// ErrClosed: the client is closed, by Close or for the reason that Client.Err has.
+	// ErrClosed means that the client is closed, by Close or for the reason that Client.Err
+	// returns.
 	ErrClosed = errors.New("client: closed")
-	// ErrLost: the connection broke after the request was sent and before its reply
-	// came, so that nobody knows whether the server has done it.
-	ErrLost = errors.New("client: the connection broke before the reply")
-	// ErrBusy: too many calls, or bytes, wait already. The request was not sent.
-	ErrBusy = errors.New("client: too much waits already")
-	// ErrOverlap: another subscription of the client gets the same messages.
-	ErrOverlap = errors.New("client: subscribed already")
-	// ErrUnreadable: what the server has sent cannot be read.
-	ErrUnreadable = errors.New("client: the server's message cannot be read")
-	// ErrProtocol: what answered does not speak fanfare.v1.
+	// ErrLost means that the connection broke after the request was sent and before the reply
+	// arrived. The server may or may not have executed it.
+	ErrLost = errors.New("client: connection lost before the reply")
+	// ErrBusy means that too many calls, or too many bytes, are waiting. The request was not
+	// sent.
+	ErrBusy = errors.New("client: too many requests in progress")
+	// ErrOverlap means that another subscription of the client receives the same messages.
+	ErrOverlap = errors.New("client: already subscribed")
+	// ErrUnreadable means that a message of the server could not be parsed.
+	ErrUnreadable = errors.New("client: unreadable message from the server")
+	// ErrProtocol means that the server does not speak fanfare.v1.
 	ErrProtocol = errors.New("client: the server does not speak " + wire.Protocol)
 )
 
-// permanent reports whether the server has said that it does not want this client: whatever
-// else went wrong may be a gateway's, or pass, when a server is replaced for example.
+// permanent reports whether the server has rejected the client. Any other failure may come from a
+// gateway, or be temporary, for example while a server is being replaced.
 func permanent(err error) bool {
 	var refused *wsproto.HandshakeError
 	var closed *wsproto.CloseError
 	switch {
 	case errors.As(err, &refused):
 		return refused.Proxy == "" && slices.Contains(permanentStatus, refused.Status)
-	case errors.As(err, &closed): // what this side closed for, a timeout for example, may get better
+	case errors.As(err, &closed): // if this side closed, for a timeout for example, another attempt may succeed
 		return closed.Remote && slices.Contains(permanentCodes, closed.Code)
 	}
 	return false
@@ -46,17 +48,17 @@ var permanentStatus = []int{http.StatusUnauthorized, http.StatusForbidden, http.
 
 var permanentCodes = []wsproto.Code{wsproto.NormalClosure, wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden}
 
-// messageFaults are said of what one message was: it must not be sent again.
+// messageFaults are close codes that complain about a message, which must not be sent again.
 var messageFaults = []wsproto.Code{wsproto.ProtocolError, wsproto.UnsupportedData, wsproto.InvalidFramePayload, wsproto.MessageTooBig}
 
-// Close codes of IANA's registry that RFC 6455 does not have.
+// Close codes from the IANA registry that RFC 6455 does not define.
 const (
 	unauthorized wsproto.Code = 3000
 	forbidden    wsproto.Code = 3003
 )
 
-// overlap reports whether any topic matches both; each may be a pattern, or the name of
-// a topic. The messages of two such subscriptions cannot be told apart.
+// overlap reports whether any topic matches both a and b, each of which is a pattern or the name
+// of a topic. The client could not tell the messages of two such subscriptions apart.
 func overlap(a, b string) bool {
 	for {
 		x, restA, moreA := strings.Cut(a, ".")

@@ -20,7 +20,7 @@ func TestPermanentErrors(t *testing.T) {
 		{io.EOF, false}, {ErrProtocol, false},
 		{closed(1000, true), true}, {closed(1008, true), true}, {closed(3003, true), true},
 		{closed(1001, true), false}, {closed(1006, false), false}, {closed(1009, true), false}, {closed(1012, true), false}, {closed(4000, true), false},
-		{closed(1008, false), false}, // the server did not say hello in time
+		{closed(1008, false), false}, // the client closed, because no hello arrived in time
 		{refused(0), false}, {refused(401), true}, {refused(403), true}, {refused(410), true},
 		{refused(301), false}, {refused(400), false}, {refused(404), false}, {refused(421), false}, {refused(426), false},
 		{closed(1002, true), false}, {closed(1003, true), false}, {closed(1007, true), false},
@@ -66,6 +66,6 @@ func TestOwnOffsets(t *testing.T) {
 		o.add(2 * n)
 	}
 	if len(o) != maxOwnOffsets || !o.has(6*maxOwnOffsets-2) {
-		t.Errorf("it has %d", len(o))
+		t.Errorf("%d offsets, want %d with the latest", len(o), maxOwnOffsets)
 	}
 }

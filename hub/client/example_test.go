@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// A server with a hub, and a client of it.
+// A server with a hub, and a client that subscribes and publishes.
 func Example() {
 	server := new(wsproto.Server)
 	topics := hub.New(hub.Options{
@@ -34,7 +34,7 @@ func Example() {
 	done := make(chan struct{})
 	_, err = c.Subscribe(ctx, "news", &client.SubscribeOptions{
 		Last:  10,
-		OnGap: func(g client.Gap) { log.Printf("something was missed: %+v", g) },
+		OnGap: func(g client.Gap) { log.Printf("missed messages: %+v", g) },
 	}, func(m client.Message) {
 		fmt.Printf("%s %d: %s\n", m.Topic, m.Offset, m.Payload)
 		close(done)

@@ -17,7 +17,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// scripted is a server of fanfare.v1 that answers with what answer makes of a request.
+// scripted starts a server of fanfare.v1 that passes each request to answer.
 func scripted(t *testing.T, accept func(*wsproto.Request) error, answer func(c *wsproto.Conn, r wire.Request)) (addr string) {
 	t.Helper()
 	s := &wsproto.Server{Subprotocols: []string{wire.Protocol}, Accept: accept, Handler: &wsproto.Funcs{
@@ -40,8 +40,8 @@ func scripted(t *testing.T, accept func(*wsproto.Request) error, answer func(c *
 	return a.String()
 }
 
-// What cannot be read is skipped and told; a call whose reply that is has failed, and
-// everything else goes on, on the same connection.
+// The client skips and reports unreadable messages. A call with an unreadable reply fails, and
+// the connection stays in use.
 func TestUnreadableMessages(t *testing.T) {
 	deep := strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
 	addr := scripted(t, nil, func(c *wsproto.Conn, r wire.Request) {
@@ -55,7 +55,7 @@ func TestUnreadableMessages(t *testing.T) {
 				c.SendText(bad)
 			}
 			c.SendBinary([]byte{0xff})
-			c.SendText(`{"later":true}`) // is not counted
+			c.SendText(`{"later":true}`) // an event of a later version: not counted
 			c.SendText(`{"topic":"a","offset":7,"time":1,"data":"good","Data":"bad","DATA":1}`)
 		case wire.History:
 			c.SendText(`{"id":2,"ok":{"messages":[{"topic":"a","offset":1,"time":1,"data":` + deep + `}]}}`)
@@ -68,7 +68,7 @@ func TestUnreadableMessages(t *testing.T) {
 		OnUnreadable: func(err error) { told <- err },
 		OnClose: func(err error, _ time.Duration) {
 			if err != client.ErrClosed {
-				t.Errorf("it was closed: %v", err)
+				t.Errorf("the client was closed: %v", err)
 			}
 		},
 	})
@@ -90,14 +90,14 @@ func TestUnreadableMessages(t *testing.T) {
 		}
 	}
 	if n := c.Unreadable(); n != 11 || len(got) != 0 {
-		t.Errorf("%d were skipped, and %d more came", n, len(got))
+		t.Errorf("%d messages were skipped, want 11; %d further messages came, want 0", n, len(got))
 	}
 }
 
-// What a server says that is none of a program's messages waits within the backlog, too: the
-// connection is not read while a callback blocks.
-func TestBacklogOfWhatIsNoMessage(t *testing.T) {
-	const said = 50_000
+// Events other than messages count towards the backlog too: the client does not read the
+// connection while a callback blocks.
+func TestBacklogOfOtherEvents(t *testing.T) {
+	const sent = 50_000
 	for what, text := range map[string]string{"unreadable": "x", "changes": "", "drops": `{"dropped":"a","messages":1}`} {
 		t.Run(what, func(t *testing.T) {
 			addr := scripted(t, nil, func(c *wsproto.Conn, r wire.Request) {
@@ -106,13 +106,13 @@ func TestBacklogOfWhatIsNoMessage(t *testing.T) {
 					return
 				}
 				go func() {
-					for i := range said {
+					for i := range sent {
 						p := text
 						if what == "changes" {
 							p = fmt.Sprintf(`{"presence":"a","joined":[{"id":"b","data":%d}]}`, i)
 						}
 						for c.SendText(p) == wsproto.Full {
-							time.Sleep(time.Millisecond) // the client does not read
+							time.Sleep(time.Millisecond) // until the client reads again
 						}
 					}
 				}()
@@ -134,19 +134,19 @@ func TestBacklogOfWhatIsNoMessage(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
 			if _, err := c.Presence(ctx, "a"); err == nil {
-				t.Error("the connection is read")
+				t.Error("the client still reads the connection")
 			}
 			if n := c.Unreadable(); n > 100 {
-				t.Errorf("%d wait", n)
+				t.Errorf("%d callbacks are waiting, want at most 100", n)
 			}
 			close(proceed)
-			sessiontest.Eventually(t, "the others", func() bool { return called.Load() == said })
+			sessiontest.Eventually(t, "the other callbacks", func() bool { return called.Load() == sent })
 		})
 	}
 }
 
-// A client that was connected comes back after whatever a gateway says while the server is
-// replaced, and after what it said of a message.
+// A client that was connected reconnects after any response of a gateway, as it may occur while
+// the server is being replaced, and after a close code that complains about a message.
 func TestGatewayAnswers(t *testing.T) {
 	var refuse atomic.Int32
 	addr := scripted(t, func(r *wsproto.Request) error {
@@ -169,7 +169,7 @@ func TestGatewayAnswers(t *testing.T) {
 		c := dial(t, addr, o)
 		refuse.Store(int32(status))
 		if _, err := c.Publish(t.Context(), "a", 0, &client.PublishOptions{Retry: true}); !errors.Is(err, client.ErrLost) {
-			t.Errorf("what is refused each time is published again: %v", err)
+			t.Errorf("a message that the server rejects every time: %v, want ErrLost", err)
 		}
 		next(t, lost)
 		var he *wsproto.HandshakeError
@@ -177,7 +177,7 @@ func TestGatewayAnswers(t *testing.T) {
 			t.Errorf("%v, want %d", err, status)
 		}
 		if _, err := c.Publish(t.Context(), "a", 1, nil); err != nil {
-			t.Errorf("%d: it does not come back: %v", status, err)
+			t.Errorf("%d: the client does not reconnect: %v", status, err)
 		}
 		c.Close()
 	}
@@ -188,12 +188,12 @@ func TestGatewayAnswers(t *testing.T) {
 	select {
 	case <-c.Done():
 	case <-time.After(sessiontest.Patience):
-		t.Error("403 does not end it")
+		t.Error("the client is not closed after 403")
 	}
 }
 
-// A message that is just within the server's limit, and twice as long in its envelope,
-// reaches subscribers and comes with the history.
+// A message at the server's limit, twice as long in its envelope, reaches subscribers and is in the
+// history.
 func TestLargestMessage(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10, Bytes: 64 << 20}))
 	c := dial(t, s.Addr, nil)
@@ -206,7 +206,7 @@ func TestLargestMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if m := next(t, got); string(m.Payload) != largest {
-		t.Errorf("%d bytes came", len(m.Payload))
+		t.Errorf("received %d bytes, want %d", len(m.Payload), len(largest))
 	}
 	h, err := c.History(t.Context(), "a", nil)
 	if err != nil || len(h.Messages) != 1 || string(h.Messages[0].Payload) != largest {

@@ -12,50 +12,53 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Options configures a [Client]. The zero value of each field has a meaning.
+// Options configures a [Client]. The zero value of each field selects its default. A Client copies
+// the Options, and does not modify what they refer to.
 type Options struct {
-	// Header is added to each handshake, for example for authorization.
+	// Header is sent with each handshake, for example for authorization.
 	Header http.Header
-	// TLSConfig is for wss://; see wsproto.Client.
+	// TLSConfig is used for wss:// URLs; see wsproto.Client.
 	TLSConfig *tls.Config
 	// Compression, if not nil, offers permessage-deflate.
 	Compression *wsproto.Compression
-	// Engine runs the connection; if nil, one that all clients of the process share.
+	// Engine runs the connection. Default: an engine that all clients of the process share.
 	Engine *netpoll.Engine
-	// Proxy is as in wsproto.Client: the environment's (HTTP_PROXY and so on) if nil.
+	// Proxy selects a proxy, as in wsproto.Client. Default: from the environment (HTTP_PROXY and
+	// so on).
 	Proxy func(*http.Request) (*url.URL, error)
-	// MaxMessage bounds what the server may send at a time, in bytes; 64 MiB if 0. It must
-	// not be less than wire.MaxEvent of the server's own limit: a message grows by its
-	// envelope, and a reply with history is one message.
+	// MaxMessage bounds a message of the server, in bytes. Default: 64 MiB. It must be at least
+	// wire.MaxEvent of the server's own limit, because the envelope makes a message longer, and
+	// a reply to History is a single message.
 	MaxMessage int
 
-	// MinDelay is the longest time before the first attempt to connect again, 500 ms
-	// if 0; it doubles with each attempt, up to MaxDelay, 30 s if 0. The time itself is
-	// random, so that clients who lost a server together do not return together.
+	// MinDelay bounds the delay before the first attempt to reconnect. Default: 500 ms. The bound
+	// doubles with each attempt, up to MaxDelay. Default: 30 s. The delay itself is random, so
+	// that clients who lose a server together do not return together.
 	MinDelay, MaxDelay time.Duration
-	// PingInterval is the silence after which the server is pinged; 25 s if 0.
+	// PingInterval is the silence after which the client pings the server. Default: 25 s.
 	PingInterval time.Duration
-	// Timeout bounds the answer to a ping, and an attempt to connect; 10 s if 0. A
-	// connection that lasted longer makes the next delay begin with MinDelay.
+	// Timeout bounds an attempt to connect and the wait for a pong. Default: 10 s. After a
+	// connection that lasted longer, the delay starts at MinDelay again.
 	Timeout time.Duration
 
-	// MaxCalls bounds the calls that wait for a reply or the connection; 10,000 if 0.
+	// MaxCalls bounds the calls that wait for a reply or for a connection. Default: 10,000. A call
+	// beyond it fails with ErrBusy.
 	MaxCalls int
-	// Backlog is for how many bytes callbacks may be late; 4 MiB if 0. Each counts 256 bytes,
-	// and the message that it is called for. Beyond it the connection is not read.
+	// Backlog bounds the memory of callbacks that have not run yet, in bytes. Default: 4 MiB. Each
+	// counts as 256 bytes plus its message. Beyond it the client does not read the connection.
 	Backlog int
 
-	// OnOpen is called when the client is connected, for the first time or again.
+	// OnOpen is called when the client has connected, for the first time or again.
 	OnOpen func(wire.Hello)
-	// OnClose is called when a connection or an attempt has ended, with the reason and
-	// the time after which the next attempt is made; negative: never.
+	// OnClose is called when a connection or an attempt has ended, with the cause and the delay
+	// before the next attempt; a negative delay means that there is none.
 	OnClose func(err error, retry time.Duration)
-	// OnMessage is called for what was sent to the user that this client is for, which
-	// takes no subscription. What is sent while the client is not connected is lost.
+	// OnMessage is called for messages to the client's user, which need no subscription. Messages
+	// sent while the client is not connected are lost.
 	OnMessage func(Message)
-	// OnUnreadable is called for a message of the server's that cannot be read, and has been
-	// skipped, with an error that wraps ErrUnreadable. If it is nil, the default logger of
-	// log/slog is told, at most once a minute.
+	// OnUnreadable is called for each message of the server that the client has skipped because
+	// it cannot be parsed. The error wraps ErrUnreadable. Default: a warning by the default
+	// logger of log/slog, at most once a minute.
 	OnUnreadable func(error)
 }
 

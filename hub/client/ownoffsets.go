@@ -2,16 +2,18 @@ package client
 
 import "slices"
 
-// own has the offsets of messages that the client itself has published to a topic, and
-// so does not get, beyond the last that came. With them the subscription's position
-// includes them, or it would get them when it is resumed: the server does not know then
-// whose they were. Those of which no reply told the offset it gets.
+// ownOffsets are the offsets, beyond the subscription's position, of messages that the client
+// itself has published to the topic and so does not receive. The position moves past them.
+// Otherwise the client would receive them when it resumes, because the server cannot tell then
+// which client published them. It does receive a message whose offset no reply contained. The
+// slice is sorted.
 type ownOffsets []uint64
 
-// maxOwnOffsets bounds it: only messages that never come, by the topic's policy, let it grow.
+// maxOwnOffsets bounds the list, which grows only while messages before its offsets are missing
+// because the topic's policy has dropped them.
 const maxOwnOffsets = 1000
 
-// add adds an offset; they come in their order, but for those that are published again.
+// add inserts an offset. Offsets arrive in order, except for those of messages published again.
 func (o *ownOffsets) add(offset uint64) {
 	if i, found := slices.BinarySearch(*o, offset); !found {
 		*o = slices.Insert(*o, i, offset)
@@ -26,8 +28,8 @@ func (o *ownOffsets) has(offset uint64) bool {
 	return found
 }
 
-// after returns the offset up to which there is nothing but own messages after this one,
-// and forgets those up to it.
+// after returns the last offset of the uninterrupted run of own messages that follows offset, and
+// removes the offsets up to it.
 func (o *ownOffsets) after(offset uint64) uint64 {
 	n := 0
 	for n < len(*o) && (*o)[n] <= offset+1 {

@@ -5,13 +5,12 @@ import (
 	"sync"
 )
 
-// callbackQueue calls functions one after the other, on a goroutine that lives while there are
-// any.
+// callbackQueue calls functions one at a time, on a goroutine that exists while there are any.
 type callbackQueue struct {
 	mu      sync.Mutex
 	room    sync.Cond
 	waiting []callback
-	size    int // of those that wait, and the one that runs
+	size    int // of the waiting callbacks and the running one, in bytes
 	limit   int
 	running bool
 }
@@ -27,10 +26,10 @@ func newCallbackQueue(limit int) *callbackQueue {
 	return q
 }
 
-// eventSize is about what it takes to have a callback wait, beside its message.
+// eventSize estimates the memory of a waiting callback without its message, in bytes.
 const eventSize = 256
 
-// add never blocks: see waitForRoom.
+// add queues a callback. It never blocks: see waitForRoom.
 func (q *callbackQueue) add(size int, run func()) {
 	size += eventSize
 	q.mu.Lock()
@@ -43,7 +42,7 @@ func (q *callbackQueue) add(size int, run func()) {
 	}
 }
 
-// waitForRoom returns when the queue is within its limit.
+// waitForRoom blocks while the queue exceeds its limit.
 func (q *callbackQueue) waitForRoom() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -52,7 +51,7 @@ func (q *callbackQueue) waitForRoom() {
 	}
 }
 
-// unblock has nobody wait for room any more.
+// unblock removes the limit, and so ends waitForRoom.
 func (q *callbackQueue) unblock() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -16,74 +16,74 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// Message is what was published. It is the handler's to keep.
+// Message is a message that was published to a topic. Handlers may keep it, including Payload.
 type Message struct {
 	wire.Message
-	// Position is after this message, for SubscribeOptions.After; zero if it came by
-	// a pattern.
+	// Position is the position of this message, for SubscribeOptions.After; zero if the message
+	// was received through a pattern.
 	Position hub.Position
 }
 
-// Decode is json.Unmarshal of the payload, which has to be of the Kind wire.JSON.
+// Decode unmarshals the payload, which must be of Kind wire.JSON, into v.
 func (m *Message) Decode(v any) error { return json.Unmarshal(m.Payload, v) }
 
-// Published returns when the message was published, in milliseconds.
+// Published returns the time of publication, with a resolution of one millisecond.
 func (m *Message) Published() time.Time { return time.UnixMilli(m.Time) }
 
-// Gap says that messages did not come: those after After up to Oldest, where the
-// subscription goes on. Latest is where the topic was at that moment. If all are zero
-// it is a pattern's, and nobody knows whether any are missing.
+// Gap describes missed messages: those after After, up to and including Oldest, where the
+// subscription continues. Latest is the topic's position at that moment. All three are zero for a
+// pattern, because the server cannot tell whether messages of a pattern are missing.
 type Gap struct{ After, Oldest, Latest hub.Position }
 
-// SubscribeOptions say how to subscribe. The zero value begins with the next message.
-// Any callback may be nil.
+// SubscribeOptions are options of [Client.Subscribe]. With the zero value the subscription starts
+// with the next message. Any callback may be nil.
 type SubscribeOptions struct {
-	// After begins after this position, as Message.Position or Subscription.Position
-	// told it, perhaps in an earlier life of the program.
+	// After starts after this position, which is a Message.Position or Subscription.Position,
+	// possibly from an earlier run of the program.
 	After *hub.Position
-	// Last begins with so many of the latest messages, if After is nil.
+	// Last starts with that many of the latest messages. It has no effect if After is set.
 	Last int
-	// Presence keeps Subscription.Present.
+	// Presence maintains Subscription.Present and calls OnPresence.
 	Presence bool
 
-	// OnGap is called before the first message after the gap.
+	// OnGap is called before the first message after a gap.
 	OnGap func(Gap)
-	// OnPresence is called when people have joined, or have other data now, or have
-	// left. Those who are in the topic at the beginning have joined.
+	// OnPresence is called when people have joined the topic, have changed their data, or have
+	// left. People who are present when the subscription starts count as having joined.
 	OnPresence func(joined, left []wire.Person)
-	// OnDrop is called when so many messages did not come, because this client is
-	// slow and the topic's policy is to drop.
+	// OnDrop is called with the number of messages that the server has dropped, because this
+	// client is slow and the topic's policy is to drop.
 	OnDrop func(messages int64)
-	// OnEnd is called when the subscription has ended other than by Unsubscribe or
-	// Close: with a *wsproto.CloseError if the server has ended it, a *wire.Error if it
-	// cannot be resumed, or what wraps ErrClosed if the server does not want the client.
+	// OnEnd is called when the subscription has ended, except after Unsubscribe and Close. The
+	// error is a *wsproto.CloseError if the server has ended the subscription, a *wire.Error if
+	// it cannot be resumed, and wraps ErrClosed if the server has rejected the client.
 	OnEnd func(error)
 }
 
-// Subscription is what a handler gets the messages of. Its methods are safe from any
-// goroutine.
+// Subscription is a client's subscription to a topic or pattern. Its methods may be called from any
+// goroutine, including that of the callbacks.
 type Subscription struct {
 	client  *Client
 	topic   string
 	pattern bool
 	opts    SubscribeOptions
 	handler func(Message)
-	result  chan error // gets nil or why it failed, once
+	result  chan error // receives nil or the error of Subscribe, once
 	ended   atomic.Bool
 
-	// Under Client.mu.
-	started  bool         // it has begun once
-	live     bool         // the server has said where it begins on this connection
-	position hub.Position // of the last message
+	// Guarded by Client.mu.
+	started  bool         // it has been established at least once
+	live     bool         // it is established on the current connection
+	position hub.Position // of the last message received
 	own      ownOffsets
 	present  map[string]wire.Person
 	retry    *time.Timer
 }
 
-// Subscribe subscribes to a topic, or to all that match a pattern such as prices.* or
-// prices.>, and waits until the subscription has begun; handler may be called before it
-// returns. ctx has no meaning after that. A client cannot have two subscriptions that
-// get the same messages: it takes another client. o and handler may be nil.
+// Subscribe subscribes to a topic, or to all topics that match a pattern such as prices.* or
+// prices.>, and waits until the server has confirmed it. handler may be called before Subscribe
+// returns. ctx has no effect afterwards. Subscribe fails with [ErrOverlap] if another subscription
+// of this client receives the same messages: that needs a second client. o and handler may be nil.
 func (c *Client) Subscribe(ctx context.Context, topic string, o *SubscribeOptions, handler func(Message)) (*Subscription, error) {
 	if o == nil {
 		o = new(SubscribeOptions)
@@ -118,7 +118,7 @@ func (c *Client) add(s *Subscription) error {
 	}
 	for topic := range c.subs {
 		if overlap(topic, s.topic) {
-			return fmt.Errorf("%w to %s, which has messages in common with %s: use a second client", ErrOverlap, topic, s.topic)
+			return fmt.Errorf("%w to %q, which has messages in common with %q: use a second client", ErrOverlap, topic, s.topic)
 		}
 	}
 	c.subs[s.topic] = s
@@ -128,27 +128,27 @@ func (c *Client) add(s *Subscription) error {
 	return nil
 }
 
-// Topic returns the topic or pattern.
+// Topic returns the topic or pattern of the subscription.
 func (s *Subscription) Topic() string { return s.topic }
 
-// Position returns where the subscription is: after the last message that came. Its
-// handler may still be called for some before that, and what it is given tells their
-// own. Zero for a pattern.
+// Position returns the position of the last message received. The handler may not have been called
+// for that message yet; each Message has its own Position. It is zero for a pattern.
 func (s *Subscription) Position() hub.Position {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	return s.position
 }
 
-// Present returns who is in the topic, by their ids, if SubscribeOptions.Presence is set.
+// Present returns the people in the topic, sorted by ID. It is empty unless
+// SubscribeOptions.Presence is set.
 func (s *Subscription) Present() []wire.Person {
 	s.client.mu.Lock()
 	defer s.client.mu.Unlock()
 	return slices.SortedFunc(maps.Values(s.present), func(a, b wire.Person) int { return strings.Compare(a.ID, b.ID) })
 }
 
-// Unsubscribe ends the subscription. The handler is not called any more, but for a call
-// that is under way. It does not wait for the server.
+// Unsubscribe ends the subscription without waiting for the server. The handler is not called any
+// more; a call that is running is not interrupted.
 func (s *Subscription) Unsubscribe() {
 	c := s.client
 	c.mu.Lock()
@@ -162,7 +162,7 @@ func (s *Subscription) Unsubscribe() {
 	}
 }
 
-// subscribeLocked asks the server for what follows; gap is what is known of one.
+// subscribeLocked sends the request to subscribe. gap is the gap known so far, or nil.
 func (s *Subscription) subscribeLocked(gap *Gap, tries int) {
 	r := wire.Request{Do: wire.Subscribe, Topic: s.topic, Presence: s.opts.Presence}
 	switch {
@@ -170,7 +170,7 @@ func (s *Subscription) subscribeLocked(gap *Gap, tries int) {
 		r.After = &gap.Oldest
 	case gap != nil:
 	case s.started && !s.pattern:
-		at := s.position // which changes before this is sent again
+		at := s.position // a copy: the position changes before the next request
 		r.After = &at
 	case !s.started:
 		r.After = s.opts.After
@@ -179,7 +179,7 @@ func (s *Subscription) subscribeLocked(gap *Gap, tries int) {
 		}
 	}
 	_, err := s.client.callLocked(r, discard, func(ok *wire.Result, err error) {
-		if s.ended.Load() || errors.Is(err, ErrLost) { // then it begins with the next connection
+		if s.ended.Load() || errors.Is(err, ErrLost) { // after ErrLost the next connection subscribes again
 			return
 		}
 		if err != nil {
@@ -193,7 +193,8 @@ func (s *Subscription) subscribeLocked(gap *Gap, tries int) {
 	}
 }
 
-// maxTries is how often what is held may be gone before it can be asked for.
+// maxTries bounds the attempts to resume from the oldest message, which the server may drop each
+// time before the request arrives.
 const maxTries = 2
 
 func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries int) {
@@ -215,7 +216,7 @@ func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries
 			g.After = gap.After
 		}
 		if tries >= maxTries {
-			g.Oldest = hub.Position{} // begin with the next message
+			g.Oldest = hub.Position{} // start with the next message
 		}
 		s.subscribeLocked(&g, tries+1)
 	default:
@@ -260,7 +261,7 @@ func (s *Subscription) subscribedLocked(ok *wire.Result, gap *Gap) {
 }
 
 func (s *Subscription) messageLocked(m *wire.Message, size int) {
-	if !s.live || !s.pattern && m.Offset <= s.position.Offset { // of an earlier subscription that has ended
+	if !s.live || !s.pattern && m.Offset <= s.position.Offset { // of an earlier subscription to the topic
 		return
 	}
 	given := Message{Message: *m}
@@ -275,7 +276,7 @@ func (s *Subscription) messageLocked(m *wire.Message, size int) {
 	s.notifyLocked(size, func() { s.handler(given) })
 }
 
-// publishedLocked is told of a message that the client itself has published.
+// publishedLocked records the position of a message that the client itself has published.
 func (s *Subscription) publishedLocked(at hub.Position) {
 	if s.started && !s.pattern && at.Epoch == s.position.Epoch && at.Offset > s.position.Offset {
 		s.own.add(at.Offset)
@@ -283,11 +284,11 @@ func (s *Subscription) publishedLocked(at hub.Position) {
 	}
 }
 
-// presenceLocked keeps who is there.
+// presenceLocked updates the list of people, and reports the changes.
 func (s *Subscription) presenceLocked(joined, left []wire.Person, size int) {
 	var came, went []wire.Person
 	for _, p := range left {
-		if old, was := s.present[p.ID]; was { // with its data
+		if old, was := s.present[p.ID]; was { // which has the person's data
 			delete(s.present, p.ID)
 			went = append(went, old)
 		}
@@ -303,8 +304,8 @@ func (s *Subscription) presenceLocked(joined, left []wire.Person, size int) {
 	}
 }
 
-// notifyLocked has a callback called, unless it is nil or the subscription has ended by
-// then.
+// notifyLocked queues a callback, unless it is nil. The callback is skipped if the subscription has
+// ended by the time it would run.
 func (s *Subscription) notifyLocked(size int, call func()) {
 	if call == nil {
 		return
@@ -316,7 +317,7 @@ func (s *Subscription) notifyLocked(size int, call func()) {
 	})
 }
 
-// endLocked ends the subscription for what went wrong.
+// endLocked ends the subscription because of err.
 func (s *Subscription) endLocked(err error) {
 	if !s.started {
 		s.result <- err
