@@ -1,3 +1,3 @@
-// Package peers has nothing but tests: of fanfare.js, the client that package session
-// serves, in Node and in Chromium. What it has to do stands once, in fanfare_test.go.
+// Package peers tests fanfare.js, the client that package session serves, in Node and in Chromium.
+// All engines run the same tests, which are in fanfare_test.go.
 package peers

@@ -15,7 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// TestNodeWithWS has the package ws.
+// TestNodeWithWS runs the client with the package ws.
 func TestNodeWithWS(t *testing.T) {
 	every(t, func(t *testing.T, _ *sessiontest.Server) script.Engine {
 		node := script.NodeWithWS(t)
@@ -25,11 +25,11 @@ func TestNodeWithWS(t *testing.T) {
 	})
 }
 
-// TestNode has Node's own WebSocket, which before version 22 takes a flag.
+// TestNode runs the client with Node's own WebSocket, which needs a flag before version 22.
 func TestNode(t *testing.T) {
 	path, flag := script.FindNode(t), "--experimental-websocket"
 	if err := exec.Command(path, flag, "-e", "").Run(); err != nil {
-		t.Skip("this Node has no WebSocket of its own; 20.10 and later have")
+		t.Skip("this version of Node has no WebSocket; 20.10 is the first that has")
 	}
 	every(t, func(t *testing.T, _ *sessiontest.Server) script.Engine {
 		node := script.Node(t, path, flag, "--no-warnings")
@@ -38,7 +38,7 @@ func TestNode(t *testing.T) {
 	})
 }
 
-// TestChromium imports the file from the server.
+// TestChromium runs the client in a page that imports the file from the server.
 func TestChromium(t *testing.T) {
 	browser := script.Chromium(t)
 	every(t, func(t *testing.T, s *sessiontest.Server) script.Engine {
@@ -58,8 +58,8 @@ func TestChromium(t *testing.T) {
 	t.Run("refused origin", func(t *testing.T) { refusedOrigin(t, browser) })
 }
 
-// refusedOrigin has a server refuse the page: the console says so, once, however often the
-// client tries, and not if the server cannot be reached at all.
+// refusedOrigin connects to a server that refuses the page. The console says so once, however often
+// the client tries, and does not say so of a server that cannot be reached at all.
 func refusedOrigin(t *testing.T, browser *script.Browser) {
 	s := sessiontest.Serve(t, nil)
 	var tries atomic.Int32
@@ -89,7 +89,7 @@ func refusedOrigin(t *testing.T, browser *script.Browser) {
 	eval(t, browser, "clients.dead.close(); clients.refused.close(); null", nil)
 }
 
-// module has Node import the file, under a name that says that it is a module.
+// module imports the file into Node, under a name whose extension marks a module.
 func module(t *testing.T, e script.Engine) {
 	t.Helper()
 	code, err := os.ReadFile("../session/fanfare.js")

@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	held   = 50     // messages of history that a topic keeps
-	volume = 20_000 // and those whose names begin with load
+	held   = 50     // messages in the history of a topic
+	volume = 20_000 // the same for topics whose names begin with load
 )
 
-// begin starts an engine that has fanfare.js and testdata/client.js.
+// begin starts an engine and loads fanfare.js and testdata/client.js into it.
 type begin func(t *testing.T, s *sessiontest.Server) script.Engine
 
-// every has a client do all that there is.
+// every runs all tests in one engine.
 func every(t *testing.T, start begin) {
 	few := &hub.TopicOptions{History: hub.History{Messages: held}, Presence: true, PresenceGrace: -1}
 	many := &hub.TopicOptions{History: hub.History{Messages: volume}}
@@ -48,27 +48,27 @@ func every(t *testing.T, start begin) {
 	var unhandled []string
 	eval(t, b.engine, "unhandled", &unhandled)
 	if len(unhandled) > 0 {
-		t.Errorf("nobody handled %q", unhandled)
+		t.Errorf("unhandled rejections: %q", unhandled)
 	}
 }
 
-// bench is a server with what it takes to test a client on it.
+// bench is a server and an engine with clients.
 type bench struct {
 	server *sessiontest.Server
 	engine script.Engine
 }
 
-// client is a Client of testdata/client.js.
+// client refers to a Client of testdata/client.js.
 type client struct {
 	*testing.T
 	engine script.Engine
 	name   string
-	seen   int // of its log
+	seen   int // entries of its log
 }
 
 var serial atomic.Int64
 
-// dial makes a client, which is closed with the test.
+// dial makes a client, which is closed at the end of the test.
 func (b *bench) dial(t *testing.T, addr, query, options string) *client {
 	t.Helper()
 	c := &client{T: t, engine: b.engine, name: fmt.Sprintf("clients.c%d", serial.Add(1))}
@@ -109,8 +109,8 @@ func (c *client) call(result any, method string, args ...any) {
 
 type object = map[string]any
 
-// next waits for the next event that is no open, close or live, unless it is the one
-// that is wanted, and returns it.
+// next waits for the next event of the wanted kind and returns it. It skips open, close and live events of another
+// kind, and fails the test at any other.
 func (c *client) next(want string) (event object) {
 	c.Helper()
 	sessiontest.Eventually(c, "event "+want, func() bool {
@@ -163,7 +163,7 @@ func compare(t testing.TB, got, want object) {
 	}
 }
 
-// attempt calls a method of Fanfare, and returns what it came to, or its error.
+// attempt calls a method of Fanfare, and returns its result or its error.
 func (c *client) attempt(method string, args ...any) (result object) {
 	c.Helper()
 	c.call(&result, "attempt", append([]any{method}, args...)...)
@@ -185,7 +185,7 @@ func (b *bench) messages(t *testing.T) {
 	compare(t, receipt, object{"receivers": 1, "topic": "news", "position": epoch + ":4"})
 	got := c.expect("got", object{"message": object{"text": "κόσμε 🎺"}})
 	compare(t, got["meta"].(object), object{"topic": "news", "offset": 4, "position": epoch + ":4", "key": "k"})
-	c.attempt("publish", "news", 1) // which does not come back
+	c.attempt("publish", "news", 1) // without echo
 	c.attempt("publish", "news", nil, object{"echo": true})
 	c.expect("got", object{"message": nil})
 	for payload, want := range map[string]any{"just text": "just text", "\xff\x00": object{"bytes": []int{255, 0}}} {
@@ -223,13 +223,13 @@ func (b *bench) calls(t *testing.T) {
 	compare(t, c.attempt("history", "past", object{"after": "1:1"}), object{"code": "too-old", "latest": strings.Replace(h["position"].(string), ":4", ":5", 1)})
 	compare(t, c.attempt("publish", "a..b", 1), object{"code": "bad-topic", "name": "FanfareError"})
 	compare(t, c.attempt("publish", "@ada", 1), object{"code": "forbidden"})
-	compare(t, c.attempt("subscribe", "past"), object{"message": "there is no function for the messages: subscribe(topic, options, (message, meta) => ...)"})
+	compare(t, c.attempt("subscribe", "past"), object{"message": "the message handler is missing: subscribe(topic, options, (message, meta) => ...)"})
 	c.call(nil, "subscribe", "a..b", object{})
 	c.expect("error", object{"code": "bad-topic"})
 	var codes []string
 	c.call(&codes, "burst", "calls", 5, object{})
 	if got := strings.Join(codes, " "); got != "   busy busy" {
-		t.Errorf("of five calls at a time: %q", got)
+		t.Errorf("five calls at a time: %q, want the last two to be busy", got)
 	}
 	c.call(nil, "close")
 	compare(t, c.attempt("publish", "past", 1), object{"code": "closed", "sent": false})
@@ -268,7 +268,7 @@ func (b *bench) user(t *testing.T) {
 	c.expect("message", object{"message": object{"n": 7}})
 }
 
-// cuts cuts the connection at random under load: each message comes once, in order.
+// cuts cuts the connection at random under load. The client receives each message once, in order.
 func (b *bench) cuts(t *testing.T) {
 	const messages, ahead = 3000, 400
 	var steady atomic.Bool
@@ -289,26 +289,27 @@ func (b *bench) cuts(t *testing.T) {
 		c.eval(c.name+".counted", &n)
 		return n.Last
 	}
-	sessiontest.Eventually(t, "the subscription to begin", func() bool { look(); return n.Began > 0 })
+	sessiontest.Eventually(t, "the subscription", func() bool { look(); return n.Began > 0 })
 	for i := 1; i <= messages; i++ {
 		b.server.Number(t, topic, i)
 		if i%ahead == 0 {
-			sessiontest.Eventually(t, "the client to get on", func() bool { return i-look() < ahead/2 })
+			sessiontest.Eventually(t, "progress of the client", func() bool { return i-look() < ahead/2 })
 		}
 	}
 	steady.Store(true)
 	sessiontest.Eventually(t, "all messages", func() bool { return look() == messages })
 	if len(n.Wrong) > 0 || n.Gaps > 0 {
-		t.Errorf("not each once and in order: %v; %d gaps", n.Wrong, n.Gaps)
+		t.Errorf("messages were missing, repeated or out of order: %v; %d gaps", n.Wrong, n.Gaps)
 	}
 	if p.Cuts() < 5 || n.Began < 5 {
-		t.Errorf("there were only %d cuts; it began %d times", p.Cuts(), n.Began)
+		t.Errorf("there were only %d cuts and %d subscriptions, want 5 of each", p.Cuts(), n.Began)
 	}
-	t.Logf("%d cuts; it began %d times", p.Cuts(), n.Began)
+	t.Logf("%d cuts; %d subscriptions", p.Cuts(), n.Began)
 }
 
-// publishing is cut, too: with retry each message is there once at least and in order,
-// without it once if the client says so, and once at most if it says that it was lost.
+// publishing cuts the connection of a publisher. With retry the topic has each message at least
+// once. Without it, the topic has a message exactly once if publish succeeds, and at most once
+// if it fails with lost.
 func (b *bench) publishing(t *testing.T) {
 	const rounds, each = 30, 20
 	p := wstest.Forward(t, b.server.Addr, func() int64 { return 250 + rand.Int64N(3000) })
@@ -339,7 +340,7 @@ func (b *bench) publishing(t *testing.T) {
 				t.Errorf("retry %v: %s", retry, code)
 			}
 			if code == "" && times[n] == 0 || !retry && times[n] > 1 {
-				t.Errorf("retry %v, message %d: the client says %q, it is there %d times", retry, n, code, times[n])
+				t.Errorf("retry %v, message %d: error code %q, published %d times", retry, n, code, times[n])
 			}
 		}
 	}
@@ -366,13 +367,13 @@ func (b *bench) gap(t *testing.T) {
 	for n := held + 1; n <= 2*held+1; n++ {
 		c.expect("got", object{"message": object{"n": n}})
 	}
-	// A position that was kept elsewhere is resumed from.
+	// Another client can start from a position that this one has kept.
 	other := b.dial(t, b.server.Addr, "", "{}")
 	other.call(nil, "subscribe", "gap", object{"after": fmt.Sprintf("%s:%d", epoch, 2*held)})
 	other.expect("got", object{"message": object{"n": 2*held + 1}})
 }
 
-// own has the client not get what it publishes itself, not even when it is resumed.
+// own checks that the client does not receive its own messages, not even when it resumes.
 func (b *bench) own(t *testing.T) {
 	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{}")
@@ -388,7 +389,7 @@ func (b *bench) own(t *testing.T) {
 	var position string
 	c.eval(c.name+".subs.own.position", &position)
 	if position != epoch+":5" {
-		t.Errorf("it is at %s; want %s:5", position, epoch)
+		t.Errorf("position %s; want %s:5", position, epoch)
 	}
 	p.Cut()
 	c.next("close")
@@ -409,7 +410,7 @@ func (b *bench) pattern(t *testing.T) {
 	b.server.Number(t, "prices.eur", 2)
 	c.expect("got", object{"message": object{"n": 2}})
 	for _, topic := range []string{"prices.*", "prices.eur", "prices.>", ">", "*.*"} {
-		compare(t, c.attempt("subscribe", topic, object{}), object{"message": "there is no function for the messages: subscribe(topic, options, (message, meta) => ...)"})
+		compare(t, c.attempt("subscribe", topic, object{}), object{"message": "the message handler is missing: subscribe(topic, options, (message, meta) => ...)"})
 		var code string
 		c.eval(fmt.Sprintf("(() => { try { %s.subscribe('%s', {}) } catch (e) { return e.code } })()", c.name, topic), &code)
 		if code != "subscribed" {
@@ -418,17 +419,17 @@ func (b *bench) pattern(t *testing.T) {
 	}
 }
 
-// final has the server close with a code after which the client returns, and with one
-// after which it does not.
+// final has the server close with a code after which the client reconnects, and with one after
+// which it does not.
 func (b *bench) final(t *testing.T) {
 	c := b.dial(t, b.server.Addr, "?user=zoe", "{}")
 	c.call(nil, "subscribe", "final", object{})
 	c.next("live")
-	b.server.Number(t, "final", 1) // so that the topic does not end with its subscriber
+	b.server.Number(t, "final", 1) // keeps the topic in existence while it has no subscriber
 	c.next("got")
 	b.server.Disconnect(hub.UserTopic("zoe"), wsproto.ServiceRestart, "see you")
 	if e := c.expect("close", object{"code": 1012, "reason": "see you"}); e["retry"] == nil {
-		t.Error("1012 is not for good")
+		t.Error("the client does not reconnect after 1012")
 	}
 	c.expect("live", object{"again": true})
 	b.server.Disconnect(hub.UserTopic("zoe"), wsproto.PolicyViolation, "go away")
@@ -437,11 +438,11 @@ func (b *bench) final(t *testing.T) {
 	var state string
 	c.eval(c.name+".f.state", &state)
 	if state != "closed" {
-		t.Errorf("it is %s", state)
+		t.Errorf("the state is %q, want closed", state)
 	}
 }
 
-// offline has calls wait for the connection, until they fail.
+// offline checks that calls wait for a connection, and fail after the timeout.
 func (b *bench) offline(t *testing.T) {
 	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{timeout: 300}")
@@ -455,12 +456,12 @@ func (b *bench) offline(t *testing.T) {
 	c.eval(c.name+".later", &people)
 }
 
-// online has a browser say that there is a network again.
+// online has the browser report that the network is back.
 func (b *bench) online(t *testing.T) {
 	var browser bool
 	eval(t, b.engine, "typeof dispatchEvent === 'function'", &browser)
 	if !browser {
-		t.Skip("this is no browser")
+		t.Skip("the engine is not a browser")
 	}
 	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{minDelay: 1e9, maxDelay: 1e9}")
@@ -473,7 +474,7 @@ func (b *bench) online(t *testing.T) {
 	c.expect("live", object{"again": true})
 }
 
-// silence has the server keep its connections, and say nothing.
+// silence freezes the connection: it stays open, and no bytes arrive.
 func (b *bench) silence(t *testing.T) {
 	p := wstest.Forward(t, b.server.Addr, nil)
 	c := b.dial(t, p.Addr, "", "{pingInterval: 50, timeout: 300}")
@@ -481,16 +482,16 @@ func (b *bench) silence(t *testing.T) {
 	c.next("live")
 	p.Freeze()
 	b.server.Number(t, "silence", 1)
-	c.expect("close", object{"code": 1006, "reason": "the server is silent"})
+	c.expect("close", object{"code": 1006, "reason": "the server did not answer a ping"})
 	c.expect("live", object{"again": true})
 	c.expect("got", object{"message": object{"n": 1}})
 }
 
-// odd is what a server does seldom; see sessiontest.Odd.
+// odd covers rare events of a server: see sessiontest.Odd.
 func (b *bench) odd(t *testing.T) {
 	addr := sessiontest.Odd(t)
 	c := b.dial(t, addr, "", "{}")
-	for range 2 { // after its end there can be another
+	for range 2 { // after the end, subscribing again is possible
 		c.call(nil, "subscribe", "odd", object{})
 		c.expect("live", object{"position": "e:5"})
 		c.expect("got", object{"message": object{"n": 6}})
@@ -505,8 +506,8 @@ func (b *bench) odd(t *testing.T) {
 	c.call(nil, "close")
 	c.eval(fmt.Sprintf("%s = new Client('ws://%s/silent', {timeout: 50}); null", c.name, addr), nil)
 	c.seen = 0
-	if e := c.expect("close", object{"reason": "the server does not answer"}); e["retry"] == nil {
-		t.Error("it does not try again")
+	if e := c.expect("close", object{"reason": "the attempt to connect timed out"}); e["retry"] == nil {
+		t.Error("the client does not try again")
 	}
 	c.call(nil, "close")
 	c.eval(fmt.Sprintf("%s = new Client('ws://%s/chat', {}); null", c.name, addr), nil)

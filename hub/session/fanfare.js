@@ -7,49 +7,50 @@
 //   news.on('gap', () => reload());
 //   await f.publish('news', { text: 'hello' });
 //
-// It reconnects by itself, and resumes each subscription after the last message that
-// came: the messages of a topic come in order, each once. If the server does not hold
-// any more what was missed, as for a topic without history, a "gap" event says so, and
-// it goes on with what is held. Subscriptions by pattern begin anew, with a gap.
+// The client reconnects by itself and resumes each subscription after the last message that
+// it has received, so the handler gets every message of a topic once and in order. If the
+// server no longer holds the missed messages, as for a topic without history, the client
+// emits a "gap" event and continues with the messages that the server holds. A subscription
+// to a pattern cannot be resumed; it starts anew, with a gap.
 //
-// The protocol is fanfare.v1. For Node, save the file as fanfare.mjs. Node has a
-// WebSocket from version 22 on; before, pass that of the package ws:
+// The protocol is fanfare.v1. For Node, save the file as fanfare.mjs. Node has a global
+// WebSocket from version 22 on; with an older version, pass that of the package ws:
 // new Fanfare(url, { WebSocket }).
 //
-// If a page cannot connect because the server refuses its origin, which a page is not
-// told, the console says so, once. A message that cannot be read is skipped, counted
-// (f.unreadable), and told by an "unreadable" event, or on the console if nobody listens.
+// A browser does not tell a page that the server refuses its origin. The client finds out
+// and writes it to the console, once. It skips a message that it cannot parse, counts it
+// (f.unreadable), and emits an "unreadable" event; without a listener it warns on the console.
 
 const PROTOCOL = 'fanfare.v1';
 const DEFAULTS = { minDelay: 500, maxDelay: 30_000, pingInterval: 25_000, timeout: 10_000, maxCalls: 10_000 };
 
-/** Codes with which a server says that it does not want this client. */
+/** Close codes with which a server rejects this client for good. */
 const FINAL = new Set([1000, 1008, 1010, 3000, 3003]);
 
-/** Codes that are about what was sent: it must not be sent again. */
+/** Close codes that complain about a message, which must not be sent again. */
 const FAULTY = new Set([1002, 1003, 1007, 1009]);
 
 /**
  * @typedef {object} Options times are in milliseconds
- * @property {any} [WebSocket] the class to use; the global one
- * @property {number} [minDelay] the longest time before the first attempt to reconnect; it doubles with each
- * @property {number} [maxDelay] up to this
- * @property {number} [pingInterval] the silence after which the server is pinged
+ * @property {any} [WebSocket] the class to use; default: the global one
+ * @property {number} [minDelay] the longest delay before the first attempt to reconnect; it doubles with each attempt
+ * @property {number} [maxDelay] the upper bound of that
+ * @property {number} [pingInterval] the silence after which the client pings the server
  * @property {number} [timeout] how long to wait for a connection, and for each reply
- * @property {number} [maxCalls] how many calls may wait at a time
+ * @property {number} [maxCalls] how many calls may wait for a reply or a connection at a time
  *
  * @typedef {object} SubscribeOptions
- * @property {number} [last] begin with so many of the latest messages
- * @property {string} [after] begin after this position: a meta.position, or a sub.position
- * @property {boolean} [presence] keep sub.present, with "presence" events when it changes
+ * @property {number} [last] start with that many of the latest messages
+ * @property {string} [after] start after this position: a meta.position, or a sub.position
+ * @property {boolean} [presence] maintain sub.present, and emit "presence" when it changes
  *
  * @typedef {object} PublishOptions
- * @property {string} [key] for topics that conflate: what the message is the latest about
- * @property {boolean} [echo] this client gets the message, too
- * @property {boolean} [retry] publish again if the connection breaks before the reply: once at least, perhaps twice
+ * @property {string} [key] in a topic that conflates, the message supersedes the previous one with the same key
+ * @property {boolean} [echo] deliver the message to this client too
+ * @property {boolean} [retry] publish again if the connection breaks before the reply: at least once, possibly twice
  *
  * @typedef {{topic: string, offset: number, position: string|null, time: Date, key?: string}} Meta
- *   position is after the message; null if it came by a pattern
+ *   position is that of the message; null if it was received through a pattern
  * @typedef {(message: any, meta: Meta) => void} Handler
  *   message is any JSON value; a string if it was published as text, a Uint8Array if as binary
  * @typedef {{id: string, data?: any}} Person
@@ -57,7 +58,7 @@ const FAULTY = new Set([1002, 1003, 1007, 1009]);
  * @typedef {{messages: {data: any, meta: Meta}[], position?: string, more: boolean}} History
  */
 
-/** The code is one of the protocol's, such as "forbidden", or "lost", "timeout", "closed", "busy". */
+/** An error with a code of the protocol, such as "forbidden", or "lost", "timeout", "closed" or "busy". */
 export class FanfareError extends Error {
   name = 'FanfareError';
 
@@ -65,8 +66,8 @@ export class FanfareError extends Error {
   constructor(code, message, sent = true, held = {}) {
     super(message);
     this.code = code;
-    this.sent = sent; // whether the server may have got the request
-    this.oldest = held.oldest; // if the code is too-old: from here on all is held
+    this.sent = sent; // whether the server may have received the request
+    this.oldest = held.oldest; // if the code is too-old: the topic holds all messages after this position
     this.latest = held.latest;
   }
 }
@@ -76,7 +77,7 @@ class Emitter {
   #listeners = new Map();
 
   /**
-   * Has fn called at each event of that name, until the function that it returns is called.
+   * Calls fn for each event of that name, until the returned function is called.
    * @param {string} name @param {(event: any) => void} fn @returns {() => void}
    */
   on(name, fn) {
@@ -85,7 +86,7 @@ class Emitter {
     return () => { all.delete(fn); };
   }
 
-  /** @internal reports whether anybody listens */
+  /** @internal reports whether there is a listener */
   _emit(name, event) {
     const all = [...this.#listeners.get(name) ?? []];
     for (const fn of all) guarded(fn, event);
@@ -94,58 +95,58 @@ class Emitter {
 }
 
 /**
- * A connection that is kept up. Events:
- *   open     {client, user}          it is connected, for the first time or again
- *   close    {code, reason, retry}   it is not; the next attempt is in retry ms, null: never
- *   message  {message, meta}         for this user, of no subscription; what comes while it is not connected is lost
- *   error    FanfareError            of a subscription whose own nobody listens to
- *   unreadable  {text, error}        a message of the server's that cannot be read was skipped
+ * A connection that reconnects by itself. Events:
+ *   open     {client, user}          the client has connected, for the first time or again
+ *   close    {code, reason, retry}   the connection, or an attempt, has ended; the next attempt is in retry ms, null: never
+ *   message  {message, meta}         a message to the user, without a subscription; lost if sent while not connected
+ *   error    FanfareError            an error of a subscription that has no error listener of its own
+ *   unreadable  {text, error}        a message of the server was skipped, because it cannot be parsed
  */
 export class Fanfare extends Emitter {
   /** @type {"connecting"|"open"|"closed"} */
   state = 'connecting';
-  /** How many messages of the server's could not be read. */
+  /** How many messages of the server could not be parsed. */
   unreadable = 0;
   #url;
-  #href;         // of the attempt
-  #cause = '';   // why the last one failed, if the engine tells
-  #hints = 5;    // how often to look for why the server cannot be reached
+  #href;         // the URL of the current attempt
+  #cause = '';   // why the last attempt failed, if the engine says
+  #hints = 5;    // how many more times to find out why the server cannot be reached
   #options;
   #ws = null;
-  #timer;        // of the connection, or of the attempt that is next
-  #heard;        // something came since the timer was set
+  #timer;        // of the connection, or of the next attempt
+  #heard;        // a message has arrived since the timer was set
   #openedAt;
-  #attempts = 0; // since a connection lasted
+  #attempts = 0; // since a connection that lasted longer than the timeout
   #lastId = 0;
-  #calls = new Map(); // by id and in its order: those without a reply
+  #calls = new Map(); // calls without a reply, by id and in that order
   /** @type {Map<string, Subscription>} */
   #subs = new Map();
 
   /**
    * @param {string|URL|(() => string|URL|Promise<string|URL>)} url ws://, wss:// or relative to the page; or
-   *   a function that returns it for each attempt, for tokens that expire
+   *   a function that is called for each attempt and returns the URL, for tokens that expire
    * @param {Options} [options]
    */
   constructor(url, options) {
     super();
     this.#options = { WebSocket: globalThis.WebSocket, ...DEFAULTS, ...options };
-    if (!this.#options.WebSocket) throw new TypeError('there is no global WebSocket here: pass one, such as that of the package ws: new Fanfare(url, {WebSocket})');
-    if (typeof url !== 'function') resolve(url); // so that it throws now
+    if (!this.#options.WebSocket) throw new TypeError('there is no global WebSocket: pass a class, such as that of the package ws: new Fanfare(url, {WebSocket})');
+    if (typeof url !== 'function') resolve(url); // throws if the URL is invalid
     this.#url = url;
     globalThis.addEventListener?.('online', this.#online);
     this.#connect();
   }
 
   /**
-   * Subscribes to a topic, or to all that match a pattern, prices.* or prices.>.
+   * Subscribes to a topic, or to all topics that match a pattern such as prices.* or prices.>.
    * @param {string} topic @param {SubscribeOptions|Handler} options @param {Handler} [handler] @returns {Subscription}
    */
   subscribe(topic, options, handler) {
     if (typeof options === 'function') [options, handler] = [{}, options];
-    if (typeof handler !== 'function') throw new TypeError('there is no function for the messages: subscribe(topic, options, (message, meta) => ...)');
+    if (typeof handler !== 'function') throw new TypeError('the message handler is missing: subscribe(topic, options, (message, meta) => ...)');
     if (this.state === 'closed') throw new FanfareError('closed', 'this Fanfare is closed', false);
     for (const other of this.#subs.keys()) {
-      if (overlap(other, topic)) throw new FanfareError('subscribed', `${topic} has messages in common with ${other}, which is subscribed to already: use a second Fanfare`, false);
+      if (overlap(other, topic)) throw new FanfareError('subscribed', `${topic} has messages in common with ${other}, to which this Fanfare is already subscribed: use a second Fanfare`, false);
     }
     const sub = new Subscription(this, topic, options ?? {}, handler);
     this.#subs.set(topic, sub);
@@ -154,8 +155,8 @@ export class Fanfare extends Emitter {
   }
 
   /**
-   * Publishes a JSON value. If the connection breaks before the reply, it fails with the
-   * code "lost": nobody knows whether it was published.
+   * Publishes a JSON value. If the connection breaks before the reply, publish fails with the
+   * code "lost", because the client cannot know whether the server has published the message.
    * @param {string} topic @param {any} data @param {PublishOptions} [options] @returns {Promise<Receipt>}
    */
   publish(topic, data, { key, echo, retry } = {}) {
@@ -163,8 +164,8 @@ export class Fanfare extends Emitter {
   }
 
   /**
-   * Returns messages that the topic holds, the last ones or those after a position; and
-   * the position after them. more is true if there are more.
+   * Returns messages that the topic holds, the latest ones or those after a position, and the
+   * position of the last of them. more is true if the topic holds further messages.
    * @param {string} topic @param {{last?: number, after?: string, limit?: number}} [options] @returns {Promise<History>}
    */
   async history(topic, { last, after, limit } = {}) {
@@ -172,12 +173,12 @@ export class Fanfare extends Emitter {
     return { messages: messages.map(m => ({ data: content(m), meta: metaOf(m, epochOf(position)) })), position, more };
   }
 
-  /** Returns who is in the topic. @param {string} topic @returns {Promise<Person[]>} */
+  /** Returns the people in the topic. @param {string} topic @returns {Promise<Person[]>} */
   async presence(topic) {
     return (await this.#ask({ do: 'presence', topic }, true)).present;
   }
 
-  /** Ends it and its subscriptions for good. What waits for a reply fails with the code "closed". */
+  /** Closes the connection and its subscriptions for good. Calls in progress fail with the code "closed". */
   close() {
     if (this.state === 'closed') return;
     for (const sub of [...this.#subs.values()]) sub._end();
@@ -185,11 +186,11 @@ export class Fanfare extends Emitter {
   }
 
   async #ask(request, again) {
-    if (this.#calls.size >= this.#options.maxCalls) throw new FanfareError('busy', `${this.#calls.size} calls wait already: await some of them first`, false);
+    if (this.#calls.size >= this.#options.maxCalls) throw new FanfareError('busy', `${this.#calls.size} calls are in progress, of at most ${this.#options.maxCalls}: await some of them first`, false);
     return new Promise((done, fail) => this._call(request, done, fail, again, this.#options.timeout));
   }
 
-  /** @internal calls back at once, where a promise would be later than the messages that follow */
+  /** @internal takes callbacks, because a promise would be settled after the messages that follow the reply */
   _call(request, done, fail, again = false, timeout = 0) {
     if (this.state === 'closed') return fail(new FanfareError('closed', 'this Fanfare is closed', false));
     const id = ++this.#lastId, call = { request, done, fail, again, waits: true, tried: false, timer: 0, text: JSON.stringify({ id, ...request }) };
@@ -222,23 +223,23 @@ export class Fanfare extends Emitter {
     return this.#subs.get(sub.topic) === sub && this.#subs.delete(sub.topic);
   }
 
-  /** @internal a random time, so that those who lost a server together do not return together */
+  /** @internal returns a random delay, so that clients that lose a server together do not return together */
   _delay(attempts) {
     return Math.random() * Math.min(this.#options.maxDelay, this.#options.minDelay * 2 ** attempts);
   }
 
   async #connect() {
-    const timer = this.#after(this.#options.timeout, () => this.#lost(1006, 'the server does not answer'));
+    const timer = this.#after(this.#options.timeout, () => this.#lost(1006, 'the attempt to connect timed out'));
     try {
       const url = this.#href = resolve(typeof this.#url === 'function' ? await this.#url() : this.#url);
-      if (timer !== this.#timer) return; // it took too long
+      if (timer !== this.#timer) return; // the attempt has timed out
       const ws = this.#ws = new this.#options.WebSocket(url, PROTOCOL);
       const on = (name, fn) => ws.addEventListener(name, e => { if (ws === this.#ws) fn(e); });
       on('message', e => this.#received(e.data));
       on('close', e => this.#lost(e.code, e.reason));
       on('error', ({ message = '' }) => {
-        this.#cause = message; // browsers do not tell
-        setTimeout(() => { // "close" should follow, but that of Node 20 may forget it
+        this.#cause = message; // browsers give no message
+        setTimeout(() => { // "close" should follow, but the WebSocket of Node 20 may omit it
           if (ws === this.#ws) this.#lost(1006, message);
         }, 100);
       });
@@ -252,23 +253,23 @@ export class Fanfare extends Emitter {
     return this.#timer = setTimeout(fn, ms);
   }
 
-  /** Looks after the server now and then: a dead connection does not say that it is. */
+  /** Pings the server when it is silent, since a dead connection may cause no event. */
   #watch(pinged = false) {
     this.#heard = false;
     this.#after(pinged ? this.#options.timeout : this.#options.pingInterval, () => {
       if (this.#heard) this.#watch();
-      else if (pinged) this.#lost(1006, 'the server is silent');
+      else if (pinged) this.#lost(1006, 'the server did not answer a ping');
       else this.#ping();
     });
   }
 
   #ping() {
-    this.#ws.send(JSON.stringify({ id: ++this.#lastId, do: 'ping' })); // whatever comes is an answer
+    this.#ws.send(JSON.stringify({ id: ++this.#lastId, do: 'ping' })); // any message counts as an answer
     this.#watch(true);
   }
 
   #online = () => {
-    if (this.state === 'open') return this.#ping(); // it may be another network
+    if (this.state === 'open') return this.#ping(); // this may be a different network
     hangUp(this.#ws);
     this.#ws = null;
     this.#attempts = 0;
@@ -278,17 +279,17 @@ export class Fanfare extends Emitter {
   #received(text) {
     this.#heard = true;
     try {
-      if (typeof text !== 'string') throw new TypeError('it is binary');
+      if (typeof text !== 'string') throw new TypeError('the message is binary; it must be text');
       this.#event(JSON.parse(text));
     } catch (error) {
       if (this.state !== 'open') return this.#lost(1006, `the server does not speak ${PROTOCOL}`);
       this.unreadable++;
-      if (!this._emit('unreadable', { text, error })) console.warn(`fanfare: a message was skipped: ${error.message}`);
+      if (!this._emit('unreadable', { text, error })) console.warn(`fanfare: skipped an unreadable message: ${error.message}`);
     }
   }
 
   #event(m) {
-    if (this.state !== 'open' && !m.hello) throw new TypeError('the server has not said hello');
+    if (this.state !== 'open' && !m.hello) throw new TypeError('the first message must be a hello');
     if (m.offset !== undefined) this.#message(m);
     else if (m.ok) this.#settle(m.id, null, m.ok);
     else if (m.error) this.#settle(m.id, new FanfareError(m.error.code, m.error.message, true, m.error));
@@ -297,7 +298,7 @@ export class Fanfare extends Emitter {
   }
 
   #message(m) {
-    if (m.topic[0] === '@') return this._emit('message', { message: content(m), meta: metaOf(m) }); // the user's own
+    if (m.topic[0] === '@') return this._emit('message', { message: content(m), meta: metaOf(m) }); // sent to the user
     const exact = this.#subs.get(m.topic);
     if (exact) return exact._message(m);
     for (const sub of this.#subs.values()) if (sub.isPattern && overlap(sub.topic, m.topic)) return sub._message(m);
@@ -332,21 +333,22 @@ export class Fanfare extends Emitter {
   }
 
   /**
-   * Says on the console, once, that the server does not let this page connect. The page is
-   * not told that: but if the server answers others, and not this page, it is so.
+   * Writes to the console, once, that the server refuses connections from this page. A browser
+   * does not tell the page so; the client infers it if the server answers a request that hides
+   * the response from the page, and not a request that shows it.
    */
   async #hint() {
     const origin = globalThis.location?.origin, url = this.#href?.replace(/^ws/, 'http').replace(/#.*/, '');
     if (this.#hints === 0 || !url || !origin || !globalThis.fetch || new URL(url).origin === origin) return;
     this.#hints--;
     const answers = mode => fetch(url, { mode, cache: 'no-store', credentials: 'omit' }).then(() => true, () => false);
-    if (!await answers('no-cors') || this.#hints === 0) return; // it cannot be reached at all
+    if (!await answers('no-cors') || this.#hints === 0) return; // the server cannot be reached at all
     this.#hints = 0;
-    if (!await answers('cors')) console.error(`fanfare: ${url} answers, but not to pages of ${origin}: ${allow(origin)}`);
+    if (!await answers('cors')) console.error(`fanfare: ${url} refuses connections from pages of ${origin}: ${allow(origin)}`);
   }
 }
 
-/** What lets pages of an origin connect. Those of files have none that could be named. */
+/** Says how to permit an origin. Pages opened as files have no origin that could be named. */
 function allow(origin) {
   return /^https?:/.test(origin)
     ? `start the server with -origins ${origin} (in Go: wsproto.Server.Origins)`
@@ -354,25 +356,25 @@ function allow(origin) {
 }
 
 /**
- * A subscription; it ends with unsubscribe, close, "end" or "error". Events:
- *   live      {position, again}         it has begun after that position, or goes on
- *   gap       {after, oldest, latest}   messages are missing: it was after the first position, and goes on
- *                                       after the second. All are null for a pattern: nobody knows if any are
- *   presence  {joined, left}            people have, or have other data; sub.present is up to date
- *   dropped   {messages}                so many did not come: this client is slow
- *   end       {code, reason}            the server has ended it
- *   error     FanfareError              the server has refused it, or the connection for good
+ * A subscription. It ends with unsubscribe, close, "end" or "error". Events:
+ *   live      {position, again}         the subscription is established after that position, for the first time or again
+ *   gap       {after, oldest, latest}   messages are missing: the subscription was at the position after and continues
+ *                                       after oldest. All are null for a pattern, where messages may or may not be missing
+ *   presence  {joined, left}            people have joined, have changed their data, or have left; sub.present is up to date
+ *   dropped   {messages}                that many messages were dropped, because this client is slow
+ *   end       {code, reason}            the server has ended the subscription
+ *   error     FanfareError              the server has refused the subscription, or has rejected the client
  */
 export class Subscription extends Emitter {
-  /** Who is in the topic, by id, if it was asked for. @type {Map<string, Person>} */
+  /** The people in the topic, by id, with the option presence. @type {Map<string, Person>} */
   present = new Map();
   #f;
   #options;
   #handler;
-  #epoch;        // undefined: it never began
+  #epoch;        // undefined until it is established
   #offset = 0;   // of the last message
-  #own = new Set(); // offsets beyond it that were published here: their messages would come when it is resumed
-  #live = false; // the server has said where it begins
+  #own = new Set(); // later offsets that this client has published: it would receive those messages when it resumes
+  #live = false; // it is established on the current connection
   #ended = false;
   #timer;
 
@@ -386,26 +388,26 @@ export class Subscription extends Emitter {
     this.#handler = handler;
   }
 
-  /** After the last message; null if it has not begun, or is by pattern. */
+  /** The position of the last message; null if the subscription is not established yet, or is to a pattern. */
   get position() {
     return this.#epoch === undefined || this.isPattern ? null : `${this.#epoch}:${this.#offset}`;
   }
 
-  /** Ends it. The handler is not called again. */
+  /** Ends the subscription. The handler is not called again. */
   unsubscribe() {
     const ignore = () => {};
     if (this._end() && this.#f.state === 'open') this.#f._call({ do: 'unsubscribe', topic: this.topic }, ignore, ignore);
   }
 
-  /** @internal asks the server for what follows; after is null for what comes from now on */
+  /** @internal sends the request to subscribe; after is null to start with the next message */
   _begin(after = this.#epoch === undefined ? this.#options.after : this.position, gap = null, tries = 0) {
     const { presence, last } = this.#options, first = this.#epoch === undefined && !gap && !after;
     const request = { do: 'subscribe', topic: this.topic, presence, after: after ?? undefined, last: first ? last : undefined };
     this.#f._call(request, ok => this.#begun(ok, gap), e => {
-      if (this.#ended || e.code === 'lost') return; // lost: with the next connection
+      if (this.#ended || e.code === 'lost') return; // lost: the next connection subscribes again
       if (e.code === 'unavailable' || e.code === 'busy') {
         this.#timer = setTimeout(() => this._begin(after, gap, tries + 1), this.#f._delay(tries));
-      } else if (e.code === 'too-old') { // what is held may go just as fast
+      } else if (e.code === 'too-old') { // the oldest message may be dropped before the next request arrives, too
         this._begin(tries < 2 ? e.oldest : null, { after: gap?.after ?? after, latest: e.latest }, tries + 1);
       } else {
         this._failed(e);
@@ -428,13 +430,13 @@ export class Subscription extends Emitter {
 
   /** @internal */
   _message(m) {
-    if (!this.#live || !this.isPattern && m.offset <= this.#offset) return; // of an earlier one that has ended
+    if (!this.#live || !this.isPattern && m.offset <= this.#offset) return; // of an earlier subscription to the topic
     const own = this.#own.has(m.offset);
     if (!this.isPattern) this.#passed(m.offset);
     if (!own) guarded(this.#handler, content(m), metaOf(m, this.isPattern ? undefined : this.#epoch));
   }
 
-  /** @internal is told of a message that this client does not get, since it has published it */
+  /** @internal records the position of a message that this client has published and so does not receive */
   _own(position) {
     const offset = offsetOf(position);
     if (this.isPattern || epochOf(position) !== this.#epoch || offset <= this.#offset || this.#own.size > 1000) return;
@@ -484,7 +486,7 @@ export class Subscription extends Emitter {
   }
 }
 
-/** Calls what is the program's: its errors are reported, and disturb nothing here. */
+/** Calls a function of the program. Its exceptions are reported, and do not disturb the client. */
 function guarded(fn, ...args) {
   try {
     fn(...args);
@@ -493,21 +495,21 @@ function guarded(fn, ...args) {
   }
 }
 
-/** Returns the URL of a WebSocket for one that may be http or relative to the page. */
+/** Converts a URL, which may be http or relative to the page, to that of a WebSocket. */
 function resolve(url) {
   const u = new URL(url, globalThis.location?.href);
   u.protocol = u.protocol.replace(/^http/, 'ws');
-  if (!/^wss?:$/.test(u.protocol)) throw new TypeError(`${url} is no URL of a WebSocket: it has to begin with ws:// or wss://`);
+  if (!/^wss?:$/.test(u.protocol)) throw new TypeError(`${url} is not the URL of a WebSocket: it must begin with ws:// or wss://`);
   return u.href;
 }
 
-/** Gives a socket up, without waiting for one that may be dead. */
+/** Abandons a socket, without waiting for the other side, which may be dead. */
 function hangUp(ws, code) {
   if (code !== 1000 && ws?.terminate) ws.terminate(); // of the package ws
   else ws?.close(1000);
 }
 
-/** Reports whether any topic matches both; each may be a pattern, or the name of one. */
+/** Reports whether any topic matches both a and b, each of which is a pattern or a topic. */
 function overlap(a, b) {
   const x = a.split('.'), y = b.split('.');
   for (let i = 0; i < x.length && i < y.length; i++) {

@@ -1,4 +1,4 @@
-// What the tests do with fanfare.js: a Client keeps what came, for them to look at.
+// A Client drives fanfare.js for the tests, and records its events for them to inspect.
 class Client {
   constructor(url, options) {
     this.log = []; // of events: [name, event]
@@ -14,7 +14,7 @@ class Client {
     this.subs[topic] = sub;
   }
 
-  // numbers subscribes to a topic whose messages are 1, 2, 3 ..., and counts them.
+  // numbers subscribes to a topic whose messages are 1, 2, 3 and so on, and checks their order.
   numbers(topic) {
     const n = this.counted = { last: 0, wrong: [], gaps: 0, began: 0 };
     const sub = this.f.subscribe(topic, (message, meta) => {
@@ -25,7 +25,7 @@ class Client {
     sub.on('live', () => n.began++);
   }
 
-  // attempt returns what a call came to, or its error.
+  // attempt returns the result of a call, or its error.
   async attempt(method, ...args) {
     try {
       return plain(await this.f[method](...args)) ?? null;
@@ -34,7 +34,7 @@ class Client {
     }
   }
 
-  // burst publishes so many messages at the same time, and returns the codes of errors, by message.
+  // burst publishes count messages at the same time, and returns an error code for each, '' if it succeeded.
   async burst(topic, count, options) {
     const all = await Promise.allSettled(Array.from({ length: count }, (_, n) => this.f.publish(topic, { n }, options)));
     return all.map(r => r.status === 'fulfilled' ? '' : r.reason.code);
@@ -46,7 +46,7 @@ class Client {
   }
 }
 
-// plain is what JSON can say of an event.
+// plain converts an event to JSON.
 function plain(v) {
   if (v instanceof Uint8Array) return { bytes: [...v] };
   if (v instanceof Error) return { code: v.code, message: v.message };
