@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -181,7 +182,7 @@ func ParseSlow(name string) (Slow, error) {
 			return Slow(s), nil
 		}
 	}
-	return 0, fmt.Errorf("hub: there is no policy %q for slow subscribers; they are %q", name, slowNames)
+	return 0, fmt.Errorf("hub: %q is not a policy for slow subscribers; it must be one of %s", name, strings.Join(slowNames[:], ", "))
 }
 
 // Limit bounds what a subscriber may lag behind. Each message counts 224 bytes more

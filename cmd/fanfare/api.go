@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -14,19 +13,19 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// api has what the server does over ordinary HTTP, in JSON.
+// api registers the endpoints of the HTTP API, which answer in JSON.
 func (a *app) api(mux *http.ServeMux) {
-	mux.HandleFunc("GET /topics", a.listTopics)
-	mux.HandleFunc("GET /topics/{name}", a.asked(read, a.showTopic))
-	mux.HandleFunc("POST /topics/{name}", a.asked(publish, a.publish))
-	mux.HandleFunc("GET /topics/{name}/history", a.asked(read, a.history))
-	mux.HandleFunc("GET /topics/{name}/presence", a.asked(read, a.presence))
-	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.asked(disconnect, a.disconnectTopic))
+	mux.HandleFunc("GET /topics", a.takes(a.listTopics, "prefix", "limit", "after"))
+	mux.HandleFunc("GET /topics/{name}", a.asked(read, a.takes(a.showTopic)))
+	mux.HandleFunc("POST /topics/{name}", a.asked(publish, a.takes(a.publish, "key")))
+	mux.HandleFunc("GET /topics/{name}/history", a.asked(read, a.takes(a.history, "last", "after", "limit")))
+	mux.HandleFunc("GET /topics/{name}/presence", a.asked(read, a.takes(a.presence, "limit", "after")))
+	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.asked(disconnect, a.takes(a.disconnectTopic, "code", "reason")))
 	mux.HandleFunc("POST /topics/{$}", a.noName)
 	mux.HandleFunc("GET /topics/{$}", a.noName)
-	mux.HandleFunc("POST /publish", a.asked(publish, a.publishBatch))
-	mux.HandleFunc("POST /users/{user}", a.asked(publish, a.publishToUser))
-	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(disconnect, a.disconnectUser))
+	mux.HandleFunc("POST /publish", a.asked(publish, a.takes(a.publishBatch)))
+	mux.HandleFunc("POST /users/{user}", a.asked(publish, a.takes(a.publishToUser, "key")))
+	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(disconnect, a.takes(a.disconnectUser, "code", "reason")))
 }
 
 // showTopic is GET /topics/{name}, of a topic or a pattern.
@@ -38,7 +37,7 @@ func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 	}
 	stats, ok := a.hub.Topic(name)
 	if !ok {
-		a.fail(w, http.StatusNotFound, fmt.Sprintf("nobody is in the topic %q, and nothing of it is kept; to begin it connect to %s", name, a.socketURL(r)))
+		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %q has neither subscribers nor messages; to create it, connect to %s", name, a.socketURL(r)))
 		return
 	}
 	a.answer(w, http.StatusOK, struct {
@@ -47,7 +46,7 @@ func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 	}{stats, a.socketURL(r)})
 }
 
-// checkTopic reports what is wrong with the name of a topic, or a pattern.
+// checkTopic returns an error if name is neither a topic's name nor a pattern.
 func checkTopic(name string) error {
 	if hub.IsPattern(name) {
 		return hub.CheckPattern(name)
@@ -89,54 +88,57 @@ func historyRequest(r *http.Request) (*wire.Request, error) {
 		if s := q.Get(name); s != "" {
 			var err error
 			if *n, err = strconv.Atoi(s); err != nil || *n < 1 {
-				return nil, fmt.Errorf("%s=%s: it takes a number of messages, at least 1", name, s)
+				return nil, fmt.Errorf("%s=%s: it must be a number of messages, at least 1", name, s)
 			}
 		}
 	}
 	if request.After != nil && request.Last > 0 {
-		return nil, errors.New("there is after as well as last; one of them can say where to begin")
+		return nil, errors.New("after and last exclude each other: each of them says where to begin")
 	}
 	return request, nil
 }
 
 // disconnectTopic is DELETE /topics/{name}/subscribers.
 func (a *app) disconnectTopic(w http.ResponseWriter, r *http.Request) {
-	a.disconnect(w, r, r.PathValue("name"), map[string]any{"topic": r.PathValue("name")})
+	name := r.PathValue("name")
+	a.disconnect(w, r, name, fmt.Sprintf("topic %q has no subscribers", name), map[string]any{"topic": name})
 }
 
 // disconnectUser is DELETE /users/{user}/connections.
 func (a *app) disconnectUser(w http.ResponseWriter, r *http.Request) {
-	a.disconnect(w, r, hub.UserTopic(r.PathValue("user")), map[string]any{"user": r.PathValue("user")})
+	user := r.PathValue("user")
+	a.disconnect(w, r, hub.UserTopic(user), fmt.Sprintf("user %q has no connections", user), map[string]any{"user": user})
 }
 
-func (a *app) disconnect(w http.ResponseWriter, r *http.Request, name string, says map[string]any) {
+// disconnect answers with 404 and the text in missing if the topic does not exist.
+func (a *app) disconnect(w http.ResponseWriter, r *http.Request, name, missing string, says map[string]any) {
 	code, reason, err := closing(r.URL.Query())
 	if err != nil {
 		a.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if _, ok := a.hub.Topic(name); !ok {
-		a.fail(w, http.StatusNotFound, fmt.Sprintf("nobody is in %q", strings.TrimPrefix(name, hub.UserTopic(""))))
+		a.fail(w, http.StatusNotFound, missing)
 		return
 	}
 	says["closed"] = a.hub.Disconnect(name, code, reason)
 	a.answer(w, http.StatusOK, says)
 }
 
-// maxReason is how long the reason of a close frame can be (RFC 6455, 5.5).
+// maxReason is the longest reason of a close frame, in bytes (RFC 6455, 5.5).
 const maxReason = 123
 
-// closing reads the code and reason to close with: 1000 and none if they are not given.
+// closing parses the code and the reason of a close frame. Their defaults are 1000 and no reason.
 func closing(q url.Values) (code wsproto.Code, reason string, err error) {
 	code, reason = wsproto.NormalClosure, q.Get("reason")
 	if s := q.Get("code"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if code = wsproto.Code(n); err != nil || !code.Valid() {
-			return 0, "", fmt.Errorf("code=%s: no connection can be closed with it; 1000 and 3000 to 4999 are good", s)
+			return 0, "", fmt.Errorf("code=%s: it must be a close code that an endpoint may send, such as 1000 or 3000 to 4999", s)
 		}
 	}
 	if len(reason) > maxReason {
-		return 0, "", fmt.Errorf("the reason has %d bytes; at most %d are allowed", len(reason), maxReason)
+		return 0, "", fmt.Errorf("the reason has %d bytes; the limit is %d", len(reason), maxReason)
 	}
 	return code, reason, nil
 }

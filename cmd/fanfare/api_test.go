@@ -102,7 +102,7 @@ func TestBatchIsBounded(t *testing.T) {
 		t.Errorf("%d bytes were allocated: %v", n, err)
 	}
 	for body, says := range map[string]string{
-		`{"messages":{}}`: "not an array", `[]`: "not an object", `{"messages":[1]}`: "an object", `{"messages":[]`: "EOF", `{"messages":[{}]} {}`: "follows",
+		`{"messages":{}}`: "not an array", `[]`: "not an object", `{"messages":[1]}`: "an object", `{"messages":[]`: "EOF", `{"messages":[{}]} {}`: "after the object",
 		`{"messages":[{}]`: "EOF", ``: "EOF", `{"x":`: "EOF", `{"messages":[{"topic":}]}`: "invalid character",
 	} {
 		if _, err := parseBatch([]byte(body)); err == nil || !strings.Contains(err.Error(), says) {
@@ -121,7 +121,7 @@ func TestBatchIsBounded(t *testing.T) {
 		}
 		return resp.StatusCode, r
 	}
-	if status, r := post(slices.Repeat([]string{"{}"}, maxBatch+1)); status != 413 || !strings.Contains(r.Error, "10000 messages") {
+	if status, r := post(slices.Repeat([]string{"{}"}, maxBatch+1)); status != 413 || !strings.Contains(r.Error, "limit of 10000") {
 		t.Errorf("%d %s", status, r.Error)
 	}
 	const topics = 2000
@@ -287,8 +287,8 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		{"POST", "/topics/x?key=%ff", "", "x", 400, "key that is not UTF-8"},
 		{"POST", "/topics/prices.*", "", "x", 400, "/publish"},
 		{"POST", "/topics/prices.%3E", "", "x", 400, "/publish"},
-		{"POST", "/publish", "", "", 400, "the body is not as"},
-		{"POST", "/publish", "", "[]", 400, "the body is not as"},
+		{"POST", "/publish", "", "", 400, "the body must have the form"},
+		{"POST", "/publish", "", "[]", 400, "the body must have the form"},
 		{"POST", "/publish", "", "{\"messages\":[{\"text\":\"\xff\"}]}", 400, "UTF-8"},
 		{"POST", "/publish", "", "{}", 400, `no \"messages\"`},
 		{"POST", "/publish", "", `{"messages":[` + strings.Repeat("{},", 299) + `{}]}`, 413, "800 bytes"},
@@ -303,15 +303,26 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		{"GET", "/topics/here/history?after=a:5", "", "", 410, `"oldest":"`},
 		{"GET", "/topics/x/history?last=0", "", "", 400, "last=0"},
 		{"GET", "/topics/x/history?limit=x", "", "", 400, "limit=x"},
-		{"GET", "/topics/x/history?last=1&after=a:5", "", "", 400, "one of them"},
+		{"GET", "/topics/x/history?last=1&after=a:5", "", "", 400, "exclude each other"},
 		{"GET", "/topics/here/presence", "", "", 404, "-topic"},
 		{"GET", "/topics/a..b/presence", "", "", 400, "empty part"},
-		{"DELETE", "/topics/none/subscribers", "", "", 404, "nobody"},
+		{"DELETE", "/topics/none/subscribers", "", "", 404, "no subscribers"},
 		{"DELETE", "/topics/here/subscribers?code=1005", "", "", 400, "1005"},
 		{"DELETE", "/topics/here/subscribers?code=x", "", "", 400, "3000 to 4999"},
 		{"DELETE", "/topics/here/subscribers?reason=" + strings.Repeat("x", 124), "", "", 400, "124 bytes"},
-		{"DELETE", "/users/ada/connections", "", "", 404, "nobody"},
+		{"DELETE", "/users/ada/connections", "", "", 404, "no connections"},
 		{"DELETE", "/topics/here", "", "", 405, ""},
+		{"GET", "/topics?first=10", "", "", 400, `unknown parameter \"first\"; /topics allows prefix, limit, after, token`},
+		{"GET", "/topics/here?history=1", "", "", 400, `unknown parameter \"history\"; /topics/here allows token`},
+		{"GET", "/topics/here/history?after=a:5&Last=1&from=2", "", "", 400, `unknown parameter \"Last\"`},
+		{"GET", "/topics/here/presence?last=1", "", "", 400, `\"last\"`},
+		{"POST", "/topics/x?echo=1", "", "x", 400, `\"echo\"; /topics/x allows key, token`},
+		{"POST", "/publish?key=k", "", "", 400, `\"key\"`},
+		{"POST", "/users/ada?topic=x", "", "x", 400, `\"topic\"`},
+		{"DELETE", "/topics/here/subscribers?code=4000&why=x", "", "", 400, `\"why\"; /topics/here/subscribers allows code, reason, token`},
+		{"DELETE", "/users/ada/connections?status=4000", "", "", 400, `\"status\"`},
+		{"GET", "/topics?limit=%zz", "", "", 400, "malformed"},
+		{"GET", "/topics?limit=5&token=anything", "", "", 200, "topics"},
 		{"PUT", "/topics/here/subscribers", "", "", 405, ""},
 	} {
 		resp, body := p.request(c.method, c.path, c.contentType, strings.NewReader(c.body))

@@ -16,24 +16,23 @@ import (
 )
 
 const (
-	// maxBatch is the most messages of a batch.
+	// maxBatch is the largest number of messages in a batch.
 	maxBatch = 10_000
-	// batchBodies is how many times the limit of a message a batch can have.
+	// batchBodies is the size limit of a batch, as a multiple of the limit of a message.
 	batchBodies = 8
-	// maxReached is how many topics the patterns of a batch reach before no more are
-	// taken: each is a line of the answer.
+	// maxReached is the number of topics that the patterns of a batch may reach before further patterns are refused: each
+	// topic is a line of the response.
 	maxReached = 100_000
 )
 
-var errBatch = fmt.Errorf("there are more than %d messages, the limit of a batch", maxBatch)
+var errBatch = fmt.Errorf("the batch has more messages than the limit of %d", maxBatch)
 
-// parseBatch reads the body of POST /publish, of which the messages must each be an
-// object, however wrong. It fails with errBatch before it takes too many: "{}" has 2
-// bytes, and takes fifty times as many.
+// parseBatch parses the body of POST /publish. Each message must be an object; its fields are checked later. It fails with
+// errBatch as soon as there are too many messages: "{}" is 2 bytes in the body and takes a hundred in memory.
 func parseBatch(body []byte) (all []batchMessage, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if t, err := d.Token(); t != json.Delim('{') {
-		return nil, cmp.Or(err, errors.New("it is not an object"))
+		return nil, cmp.Or(err, errors.New("the body is not an object"))
 	}
 	for d.More() {
 		name, err := d.Token()
@@ -53,7 +52,7 @@ func parseBatch(body []byte) (all []batchMessage, err error) {
 		return nil, err
 	}
 	if _, err = d.Token(); err != io.EOF {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("there is data after the object")
 	}
 	return all, nil
 }
@@ -80,7 +79,7 @@ func parseMessages(d *json.Decoder) (all []batchMessage, err error) {
 	return all, err
 }
 
-// batchMessage is a message of a batch. What is nil is not there.
+// batchMessage is a message of a batch. Fields that it does not have are nil.
 type batchMessage struct {
 	topic, pattern, key *strictjson.Value
 	data, text, base64  *strictjson.Value
@@ -104,19 +103,19 @@ func parseBatchMessage(raw []byte) (b batchMessage, err error) {
 	return b, err
 }
 
-// stringOf returns what a member says, "" if it is not there.
+// stringOf returns the string in a field, or "" if v is nil.
 func stringOf(name string, v *strictjson.Value) (string, error) {
 	if v == nil {
 		return "", nil
 	}
 	s, ok := v.String()
 	if !ok {
-		return "", fmt.Errorf("%q must be a string, without half of a surrogate pair; it is %.60s", name, v.Text)
+		return "", fmt.Errorf("%q must be a string without unpaired surrogates; it is %.60s", name, v.Text)
 	}
 	return s, nil
 }
 
-// published is what became of a message of a batch.
+// published is the result of a message in a batch.
 type published struct {
 	Topic       string               `json:"topic,omitempty"`
 	Position    *hub.Position        `json:"position,omitempty"`
@@ -126,8 +125,7 @@ type published struct {
 	Error       string               `json:"error,omitempty"`
 }
 
-// publishBatch is POST /publish. The messages are published one after the other; those
-// that are wrong are not, and say so.
+// publishBatch is POST /publish. It publishes the messages one after the other. The result of a bad message is its error.
 func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 	body, ok := a.readBody(w, r, batchBodies*a.cfg.maxMessage)
 	if !ok {
@@ -142,10 +140,10 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusBadRequest, "the body is not UTF-8, as JSON must be")
 		return
 	case err != nil:
-		a.fail(w, http.StatusBadRequest, `the body is not as {"messages":[{"topic":"news","data":"hello"}]}: `+err.Error())
+		a.fail(w, http.StatusBadRequest, `the body must have the form {"messages":[{"topic":"news","data":"hello"}]}: `+err.Error())
 		return
 	case len(messages) == 0:
-		a.fail(w, http.StatusBadRequest, `there are no "messages"`)
+		a.fail(w, http.StatusBadRequest, `the body has no "messages"`)
 		return
 	}
 	maker := a.maker(w, r)
@@ -157,13 +155,13 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, http.StatusOK, map[string]any{"results": results})
 }
 
-// publishOne publishes a message of a batch, whose patterns have reached so many topics.
+// publishOne publishes a message of a batch. The patterns before it have reached that many topics.
 func (a *app) publishOne(maker string, one *batchMessage, reached int) (p published) {
 	m, err := one.message(&p, a.cfg.maxMessage)
 	switch {
 	case err != nil:
 	case p.Pattern != "" && reached >= maxReached:
-		err = fmt.Errorf("the patterns before this have reached %d topics: publish it in another batch", reached)
+		err = fmt.Errorf("the patterns before this one have reached %d topics: publish it in another batch", reached)
 	default:
 		err = a.publishTo(maker, &p, m)
 	}
@@ -195,7 +193,7 @@ func (p *published) set(rc hub.Receipt, err error) {
 	}
 }
 
-// message checks and encodes the message, and notes in p where it goes.
+// message checks and encodes the message, and sets the topic or pattern of p.
 func (b *batchMessage) message(p *published, limit int) (m hub.Message, err error) {
 	var topicErr, patternErr, keyErr error
 	var key string
@@ -213,7 +211,7 @@ func (b *batchMessage) message(p *published, limit int) (m hub.Message, err erro
 	case err != nil:
 		return m, err
 	case len(payload) > limit:
-		return m, fmt.Errorf("the message has %d bytes; at most %d are allowed", len(payload), limit)
+		return m, fmt.Errorf("the message has %d bytes; the limit is %d", len(payload), limit)
 	}
 	if m, err = newMessage(kind, payload, key); err != nil {
 		return m, fmt.Errorf("the message %w", err)
@@ -221,7 +219,7 @@ func (b *batchMessage) message(p *published, limit int) (m hub.Message, err erro
 	return m, nil
 }
 
-// payload returns the one of the three that is given.
+// payload returns the payload, which is in one of three fields.
 func (b *batchMessage) payload() (kind wire.Kind, payload []byte, err error) {
 	given := 0
 	if b.data != nil {
@@ -235,12 +233,12 @@ func (b *batchMessage) payload() (kind wire.Kind, payload []byte, err error) {
 	if b.base64 != nil {
 		payload = nil
 		if err = json.Unmarshal(b.base64.Text, &payload); err != nil {
-			err = fmt.Errorf(`"base64" must be a string in base64 (RFC 4648, 4): %w`, err)
+			err = fmt.Errorf(`"base64" must be a string in base64 (RFC 4648, section 4): %w`, err)
 		}
 		kind, given = wire.Binary, given+1
 	}
 	if given != 1 {
-		return kind, nil, errors.New(`the message needs one of "data", "text" and "base64"`)
+		return kind, nil, errors.New(`the message needs exactly one of "data", "text" and "base64"`)
 	}
 	return kind, payload, err
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// readBody reads a body of at most limit bytes. If that fails it answers; what can be
-// seen from the header is refused before anything is read, or 100 (Continue) is sent.
+// readBody reads a body of at most limit bytes. If it fails it answers the request. It refuses what it can refuse by the
+// header alone before it reads anything, and so before the client is sent 100 (Continue).
 func (a *app) readBody(w http.ResponseWriter, r *http.Request, limit int) (body []byte, ok bool) {
-	tooLarge := fmt.Sprintf("the body is larger than %d bytes, the limit of a message", limit)
+	tooLarge := fmt.Sprintf("the body is larger than the limit of %d bytes", limit)
 	if r.ContentLength > int64(limit) {
 		a.refuse(w, wsproto.Refuse(http.StatusRequestEntityTooLarge, tooLarge))
 		return nil, false
 	}
 	if coding := codingOf(r.Header.Values("Content-Encoding")); coding != "" {
-		refusal := wsproto.Refuse(http.StatusUnsupportedMediaType, fmt.Sprintf("the body is sent as %.40q; it is taken only as it is, without Content-Encoding", coding))
+		refusal := wsproto.Refuse(http.StatusUnsupportedMediaType, fmt.Sprintf("Content-Encoding %.40q is not supported; send the body without a Content-Encoding", coding))
 		refusal.Header = http.Header{"Accept-Encoding": {"identity"}} // RFC 9110, 15.5.16
 		a.refuse(w, refusal)
 		return nil, false
@@ -31,9 +31,9 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, limit int) (body 
 	case err == errBodySize:
 		a.fail(w, http.StatusRequestEntityTooLarge, tooLarge)
 	case err == errShed:
-		a.fail(w, http.StatusServiceUnavailable, resume(w, "too many bodies are under way"))
+		a.fail(w, http.StatusServiceUnavailable, resume(w, "the server holds too many request bodies"))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		a.fail(w, http.StatusRequestTimeout, "the body did not come in time")
+		a.fail(w, http.StatusRequestTimeout, "the body was not sent in time")
 	case err != nil:
 		a.fail(w, http.StatusBadRequest, "the body could not be read: "+err.Error())
 	}
@@ -42,10 +42,10 @@ func (a *app) readBody(w http.ResponseWriter, r *http.Request, limit int) (body 
 
 var (
 	errBodySize = errors.New("the body is too large")
-	errShed     = errors.New("the transfer was given up")
+	errShed     = errors.New("the transfer was shed")
 )
 
-// readAll reads a body of at most limit bytes, and counts what it takes.
+// readAll reads a body of at most limit bytes, and counts the memory for it.
 func readAll(r *http.Request, limit int, t *transfer) (body []byte, err error) {
 	for {
 		if len(body) == cap(body) {
@@ -70,11 +70,10 @@ func readAll(r *http.Request, limit int, t *transfer) (body []byte, err error) {
 	}
 }
 
-// firstRead is the size of the first buffer for a body, in bytes, unless it is known to
-// be larger.
+// firstRead is the size of the first buffer for a body, in bytes, unless Content-Length says that the body is larger.
 const firstRead = 4 << 10
 
-// codingOf returns the first coding of a body but identity, "" if it is sent as it is.
+// codingOf returns the first content coding other than identity, or "".
 func codingOf(fields []string) string {
 	for _, list := range fields {
 		for coding := range strings.SplitSeq(list, ",") {
@@ -86,8 +85,8 @@ func codingOf(fields []string) string {
 	return ""
 }
 
-// kindOf is JSON for application/json and what ends in +json, Text for text/*, and
-// Binary for everything else. Parameters do not matter, so they may be wrong.
+// kindOf returns JSON for application/json and types that end in +json, Text for text/*, and Binary for everything else.
+// It ignores the parameters of the type, even if they are malformed.
 func kindOf(contentType string) wire.Kind {
 	if end := strings.IndexAny(contentType, ";,"); end >= 0 {
 		contentType = contentType[:end]

@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// What a browser tells a page of another host, if the page may connect (WHATWG Fetch,
-// "CORS protocol"). A page without that can send what every form can, which the policy
-// refuses, and reads nothing.
+// The response fields for pages of other origins that may connect (WHATWG Fetch, "CORS protocol"). Without them a page can
+// send only what every HTML form can, which the policy refuses, and it can read no response.
 const (
 	sharedMethods = "GET, HEAD, POST, DELETE"
 	sharedFields  = "Authorization, Content-Type" // of requests
@@ -15,9 +14,8 @@ const (
 	sharedFor     = "600" // seconds
 )
 
-// share lets the page read the answer, whatever it is. Cookies, which only a proxy in
-// front can have a use for, may come from pages that the operator has named, not from
-// any page at all.
+// share allows the page to read the response, even if that is an error. Only pages that the operator has named may send
+// cookies, which only a proxy in front can have a use for; with * no page may.
 func (p *policy) share(h http.Header, c caller) {
 	switch {
 	case slices.Contains(p.server.Origins, "*"):
@@ -34,12 +32,12 @@ func (p *policy) share(h http.Header, c caller) {
 	}
 }
 
-// isPreflight reports whether a browser asks what a page may send.
+// isPreflight reports whether r is a CORS preflight request.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// preflight answers that for a page that is admitted.
+// preflight answers a preflight request of a page that is admitted.
 func preflight(w http.ResponseWriter) {
 	h := w.Header()
 	h.Del("Access-Control-Expose-Headers")

@@ -12,10 +12,10 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// hubPath is where clients speak fanfare.v1.
+// hubPath is the endpoint of fanfare.v1.
 const hubPath = "/hub"
 
-// maxData is how much presence tells of a client, in bytes.
+// maxData is the largest presence data of a client, in bytes.
 const maxData = 1024
 
 func (a *app) newHub() {
@@ -31,7 +31,7 @@ func (a *app) newHub() {
 	all := session.Options{
 		Identify: a.identify,
 		MaxData:  maxData,
-		// Each has half, so that both have what one has by default:
+		// Each of the two endpoints has half of the default:
 		MaxWaiting:   netpoll.MemoryLimit() / 64,
 		MaxDataTotal: netpoll.MemoryLimit() / 128,
 	}
@@ -40,7 +40,7 @@ func (a *app) newHub() {
 	a.readers = session.New(a.hub, all)
 }
 
-// acceptSession accepts who speaks fanfare.v1: who may not publish is a reader.
+// acceptSession accepts a fanfare.v1 client. A client that may not publish is a reader.
 func (a *app) acceptSession(r *wsproto.Request) error {
 	if a.policy.may(a.policy.handshake(r), publish, "") != nil {
 		return a.readers.Accept(r)
@@ -48,21 +48,21 @@ func (a *app) acceptSession(r *wsproto.Request) error {
 	return a.sessions.Accept(r)
 }
 
-// readOnly is what readers may do.
+// readOnly refuses requests of readers to publish.
 func readOnly(_ *hub.Member, do, _ string) error {
 	if do == wire.Publish {
-		return wire.Errorf(wire.Forbidden, "publishing needs the server's token: connect with Authorization: Bearer TOKEN or %s?token=TOKEN", hubPath)
+		return wire.Errorf(wire.Forbidden, "publishing needs the API token: connect with Authorization: Bearer TOKEN or %s?token=TOKEN", hubPath)
 	}
 	return nil
 }
 
-// identify says who connects: the user is the one that a trusted proxy in front names,
-// since the client itself could name anybody; ?data= is the client's to say.
+// identify returns the identity of a client. It takes the user from a trusted proxy only, because the client itself could
+// name any user; the client chooses its ?data=.
 func (a *app) identify(r *wsproto.Request) (id hub.Identity, err error) {
 	id.Owner = ownerOf(r.ClientAddr())
 	if name := a.cfg.userHeader; name != "" && a.cfg.proxies.Trust(r.RemoteAddr().Addr()) {
-		if n := len(r.Header.Values(name)); n > 1 { // one of them may be the client's
-			return id, wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf("%s: it is there %d times; a proxy has to replace what the client sends", name, n))
+		if n := len(r.Header.Values(name)); n > 1 { // the client may have sent one of them
+			return id, wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf("the request has %[2]d fields %[1]s; the proxy must replace the field that the client sends", name, n))
 		}
 		id.User = r.Header.Get(name)
 		if id.User != "" && hub.CheckUser(id.User) != nil {

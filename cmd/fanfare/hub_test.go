@@ -173,7 +173,7 @@ func TestHubHandshake(t *testing.T) {
 		{"/hub?data=x", nil, 400, "invalid JSON"},
 		{"/hub?data=%22" + strings.Repeat("x", 1023) + "%22", nil, 413, "1025 bytes"},
 		{"/hub", http.Header{"X-User": {"a b"}}, 400, "X-User"},
-		{"/hub", http.Header{"X-User": {"mallory", "ada"}}, 400, "2 times"},
+		{"/hub", http.Header{"X-User": {"mallory", "ada"}}, 400, "2 fields X-User"},
 		{"/topics/@ada", nil, 403, "users"},
 		{"/hub/", nil, 404, "/hub"},
 	} {

@@ -12,8 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// limits are what the flags say of limits and deadlines. docs/limits.md lists all that
-// there are, with those that have no flag.
+// limits are the flags for limits and deadlines. docs/limits.md lists all limits, including those without a flag.
 type limits struct {
 	maxMessage, maxHeader    int // bytes
 	maxPending, totalPending int // bytes
@@ -40,38 +39,38 @@ func (l *limits) flags(f *flag.FlagSet) {
 }
 
 func (l *limits) sizes(f *flag.FlagSet) {
-	daemon.SizeVar(f, &l.maxMessage, "max-message", 1<<20, "largest message, in `bytes`, as for all sizes here: 65536, 64k or 64KiB. A larger one closes the connection\nwith 1009, or gets 413")
-	daemon.SizeVar(f, &l.maxHeader, "max-header", 16<<10, "largest header of a request, in `bytes`; a larger one gets 431, and is logged")
-	daemon.SizeVar(f, &l.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected with 1013, and by which\nit may lag behind in a topic whose -topic states no limit")
-	daemon.SizeVar(f, &l.totalPending, "total-pending", 0, "`bytes` that may wait for all clients together, with what is held of their input; beyond it the\nheaviest are disconnected. 0 for an eighth of the memory that the process may have, -1 for no limit")
-	daemon.SizeVar(f, &l.maxBacklog, "max-backlog", hub.DefaultMaxBacklog, "`bytes` by which a connection to "+hubPath+" may lag behind in all its topics together; beyond it the policy of\nthe topic decides (-topic slow=...)")
-	daemon.SizeVar(f, &l.totalLogs, "total-logs", 0, "`bytes` that all topics together may hold, of history and of what waits for slow subscribers; beyond it\nthose with most forget their oldest messages. 0 for an eighth of the memory that the process may\nhave, -1 for no limit")
-	daemon.SizeVar(f, &l.totalBodies, "total-bodies", 0, "`bytes` that bodies of requests under way, and answers that are not taken yet, may hold together; beyond\nit the heaviest of the address that has most gets 503, or is cut off. 0 for a 32nd of the memory that\nthe process may have, -1 for no limit")
-	daemon.SizeVar(f, &l.minRate, "min-rate", 1<<10, "`bytes` a second that a client must send of a message, or of a body, or take of an answer, when the\ntime for that is over, and take of what waits for it; 0 for no such bound: each byte begins the time anew")
+	daemon.SizeVar(f, &l.maxMessage, "max-message", 1<<20, "largest message, in `bytes`; like all sizes, write it as 65536, 64k or 64KiB. A larger message closes the\nconnection with 1009 or, over HTTP, gets 413")
+	daemon.SizeVar(f, &l.maxHeader, "max-header", 16<<10, "largest request header, in `bytes`; a larger one gets 431 and is logged")
+	daemon.SizeVar(f, &l.maxPending, "max-pending", 4<<20, "`bytes` that may wait for a slow client before it is disconnected with 1013; also how far it may lag\nbehind in a topic whose -topic rule has no limit")
+	daemon.SizeVar(f, &l.totalPending, "total-pending", 0, "`bytes` that may wait for all clients together, including their unfinished messages; beyond it the server\ndisconnects the clients that hold most. 0 means an eighth of the memory that the process may use, -1 no limit")
+	daemon.SizeVar(f, &l.maxBacklog, "max-backlog", hub.DefaultMaxBacklog, "`bytes` by which a connection to "+hubPath+" may lag behind in all its topics together; beyond it the\npolicy of the topic applies (-topic slow=...)")
+	daemon.SizeVar(f, &l.totalLogs, "total-logs", 0, "`bytes` of history and of messages for slow subscribers that all topics together may hold; beyond it the\nlargest topics drop their oldest messages. 0 means an eighth of the memory that the process may use,\n-1 no limit")
+	daemon.SizeVar(f, &l.totalBodies, "total-bodies", 0, "`bytes` that the bodies of HTTP requests and responses in progress may hold together; beyond it, the\nlargest transfer of the address that holds most gets 503 or is cut. 0 means 1/32 of the memory that the\nprocess may use, -1 no limit")
+	daemon.SizeVar(f, &l.minRate, "min-rate", 1<<10, "minimum rate of a client, in `bytes` a second. -message-timeout and -http-timeout grow by a second for\neach -min-rate bytes, and a client that reads its pending messages more slowly is disconnected. 0 means no\nminimum: each byte restarts the timeouts")
 }
 
 func (l *limits) counts(f *flag.FlagSet) {
-	f.IntVar(&l.maxConns, "max-conns", 0, "largest `number` of connections, HTTP included: others get 503; 0 for as many as the limit of open files leaves room for")
-	f.IntVar(&l.connsPerAddr, "max-conns-per-addr", 0, "largest `number` of connections from an IPv4 address or an IPv6 /64: others are closed; 0 for no limit,\nas behind a proxy, from which all come")
-	f.IntVar(&l.tlsHandshakes, "max-tls-handshakes", 512, "largest `number` of TLS handshakes under way, of some 30 KB each; others wait")
+	f.IntVar(&l.maxConns, "max-conns", 0, "largest `number` of connections, HTTP included; further ones get 503. 0 means what the limit of open files allows")
+	f.IntVar(&l.connsPerAddr, "max-conns-per-addr", 0, "largest `number` of connections from an IPv4 address or an IPv6 /64; further ones are closed. 0 means no\nlimit; use it behind a proxy, where all connections have the proxy's address")
+	f.IntVar(&l.tlsHandshakes, "max-tls-handshakes", 512, "largest `number` of concurrent TLS handshakes, which use about 30 KB each; further ones wait")
 	f.IntVar(&l.maxTopics, "max-topics", hub.DefaultMaxTopics, "largest `number` of topics, patterns included")
-	f.IntVar(&l.topicsPerAddr, "max-topics-per-addr", 0, "largest `number` of topics that clients of one address may begin without the token; 0 for half of -max-topics.\nNor may they have begun more than eight times as many as can still begin")
-	f.IntVar(&l.totalSubscriptions, "total-subscriptions", hub.DefaultMaxAllSubscriptions, "largest `number` of subscriptions of all connections together; more get unavailable")
-	f.IntVar(&l.subscriptions, "max-subscriptions", hub.DefaultMaxSubscriptions, "largest `number` of topics that a connection to "+hubPath+" may subscribe to at a time; more get too-large")
+	f.IntVar(&l.topicsPerAddr, "max-topics-per-addr", 0, "largest `number` of topics that clients of one address may create without the token; 0 means half of\n-max-topics. In addition, an address may have at most eight times as many topics as are still free")
+	f.IntVar(&l.totalSubscriptions, "total-subscriptions", hub.DefaultMaxAllSubscriptions, "largest `number` of subscriptions of all connections together; further ones get the error unavailable")
+	f.IntVar(&l.subscriptions, "max-subscriptions", hub.DefaultMaxSubscriptions, "largest `number` of subscriptions of a connection to "+hubPath+"; further ones get the error too-large")
 }
 
 func (l *limits) times(f *flag.FlagSet) {
-	f.DurationVar(&l.handshakeTimeout, "handshake-timeout", 10*time.Second, "`time` for the header of a request, from its connection on; whoever takes longer gets 408")
-	f.DurationVar(&l.tlsTimeout, "tls-timeout", 10*time.Second, "`time` for the TLS handshake, from the connection on")
-	f.DurationVar(&l.messageTimeout, "message-timeout", 30*time.Second, "`time` for a message from its first byte to its last, beside a second for each -min-rate bytes; slower\nclients are closed with 1008. 0 for no limit")
-	f.DurationVar(&l.httpTimeout, "http-timeout", 30*time.Second, "`time` for the body of a request to come, and for an answer to be taken, beside a second for each\n-min-rate bytes; slower clients get 408, or are cut off. 0 for no limit")
-	f.DurationVar(&l.idleTimeout, "idle-timeout", 2*time.Minute, "`time` for which an HTTP connection is kept for another request")
-	f.DurationVar(&l.ping, "ping", 25*time.Second, "`time` within which each client is pinged, so that proxies see something; 0 for never")
-	f.DurationVar(&l.pongTimeout, "pong-timeout", 20*time.Second, "`time` for a sign of life after a ping; then the connection is closed")
-	f.DurationVar(&l.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
+	f.DurationVar(&l.handshakeTimeout, "handshake-timeout", 10*time.Second, "`time` from the start of a connection to the end of the request header; slower clients get 408")
+	f.DurationVar(&l.tlsTimeout, "tls-timeout", 10*time.Second, "`time` from the start of a connection to the end of its TLS handshake")
+	f.DurationVar(&l.messageTimeout, "message-timeout", 30*time.Second, "`time` from the first byte of a message to its last, plus one second for every -min-rate bytes of it;\nslower clients are closed with 1008. 0 means no limit")
+	f.DurationVar(&l.httpTimeout, "http-timeout", 30*time.Second, "`time` for a client to send a request body, and to read a response, plus one second for every -min-rate\nbytes of it; slower clients get 408 or are cut. 0 means no limit")
+	f.DurationVar(&l.idleTimeout, "idle-timeout", 2*time.Minute, "`time` for which an HTTP connection stays open for the next request")
+	f.DurationVar(&l.ping, "ping", 25*time.Second, "interval of pings, as a `time`: they keep proxies from closing idle connections. 0 means no pings")
+	f.DurationVar(&l.pongTimeout, "pong-timeout", 20*time.Second, "`time` to wait after a ping for data from the client before its connection is closed")
+	f.DurationVar(&l.drain, "drain", 10*time.Second, "longest `time` to wait at shutdown for delivery and closing handshakes")
 }
 
-// check reports a flag that has no meaning.
+// check returns an error that names the first flag with a bad value.
 func (l *limits) check() error {
 	switch {
 	case l.maxMessage < 1:
@@ -79,12 +78,12 @@ func (l *limits) check() error {
 	case l.maxHeader < minHeader:
 		return fmt.Errorf("-max-header is %s; it must be at least %s", daemon.FormatSize(l.maxHeader), daemon.FormatSize(minHeader))
 	case l.maxPending/2-turnBytes < l.maxMessage:
-		return fmt.Errorf("-max-pending is %s; for messages of %s (-max-message) it must be at least %s, or an echo could be refused",
+		return fmt.Errorf("-max-pending is %s; with messages of %s (-max-message) it must be at least %s, because an echo could not be sent otherwise",
 			daemon.FormatSize(l.maxPending), daemon.FormatSize(l.maxMessage), daemon.FormatSize(2*(min(l.maxMessage, 1<<40)+turnBytes)))
 	case l.totalPending > 0 && l.totalPending < l.maxPending:
 		return fmt.Errorf("-total-pending is %s; it must be at least -max-pending, %s", daemon.FormatSize(l.totalPending), daemon.FormatSize(l.maxPending))
 	case l.totalBodies > 0 && l.totalBodies < 2*batchBodies*l.maxMessage:
-		return fmt.Errorf("-total-bodies is %s; it must be at least %s, for two batches of %d times -max-message", daemon.FormatSize(l.totalBodies), daemon.FormatSize(2*batchBodies*l.maxMessage), batchBodies)
+		return fmt.Errorf("-total-bodies is %s; it must be at least %s, enough for two batches of %d times -max-message", daemon.FormatSize(l.totalBodies), daemon.FormatSize(2*batchBodies*l.maxMessage), batchBodies)
 	case l.maxBacklog < 1:
 		return fmt.Errorf("-max-backlog is %s; it must be at least 1 byte", daemon.FormatSize(l.maxBacklog))
 	case l.minRate < 0:
@@ -112,28 +111,27 @@ func (l *limits) checkTimes() error {
 	for _, c := range []struct {
 		name  string
 		d     time.Duration
-		never bool // 0 has a meaning
+		never bool // 0 turns it off
 	}{
 		{"handshake-timeout", l.handshakeTimeout, false}, {"tls-timeout", l.tlsTimeout, false}, {"message-timeout", l.messageTimeout, true},
 		{"http-timeout", l.httpTimeout, true}, {"idle-timeout", l.idleTimeout, false}, {"ping", l.ping, true}, {"pong-timeout", l.pongTimeout, false}, {"drain", l.drain, true},
 	} {
 		if c.d < 0 || c.d == 0 && !c.never {
-			return fmt.Errorf("-%s is %v; it must be a time such as 10s or 2m", c.name, c.d)
+			return fmt.Errorf("-%s is %v; it must be a duration such as 10s or 2m", c.name, c.d)
 		}
 	}
 	return nil
 }
 
 const (
-	// minHeader is what the header of a handshake can hardly do without.
+	// minHeader is about the size of the smallest handshakes.
 	minHeader = 512
-	// turnBytes is the most that a connection is read, and so answered, after it was last
-	// seen to have room.
+	// turnBytes is how much the engine reads from a connection, and so may have to echo, before it checks again that the
+	// connection has room for output.
 	turnBytes = 128 << 10
 )
 
-// bodies returns how many bytes of bodies and answers there may be; for two batches there
-// is always room.
+// bodies returns how many bytes the transfers may hold: always enough for two batches.
 func (l *limits) bodies() int64 {
 	if l.totalBodies != 0 {
 		return int64(l.totalBodies)
@@ -141,7 +139,7 @@ func (l *limits) bodies() int64 {
 	return max(netpoll.MemoryLimit()/32, 2*batchBodies*int64(min(l.maxMessage, 1<<40)))
 }
 
-// engine returns the limits of connections.
+// engine returns the options of the engine, which limit connections.
 func (l *limits) engine() netpoll.Options {
 	return netpoll.Options{
 		MaxPending: l.maxPending, TotalPending: l.totalPending,
@@ -151,14 +149,14 @@ func (l *limits) engine() netpoll.Options {
 	}
 }
 
-// hub gives a hub its limits.
+// hub sets the limits of a hub.
 func (l *limits) hub(o *hub.Options) {
 	o.MaxTopics, o.MaxTopicsPerOwner = l.maxTopics, l.topicsPerAddr
 	o.MaxSubscriptions, o.MaxAllSubscriptions = l.subscriptions, l.totalSubscriptions
 	o.MaxBacklog, o.MaxMemory = int64(l.maxBacklog), int64(l.totalLogs)
 }
 
-// limit gives the server its limits.
+// limit sets the limits of a server.
 func (l *limits) limit(s *wsproto.Server) {
 	s.Engine = l.engine()
 	s.MaxMessage, s.MaxHeader, s.MinRate = l.maxMessage, l.maxHeader, orNone(l.minRate)
@@ -167,8 +165,8 @@ func (l *limits) limit(s *wsproto.Server) {
 	s.PingInterval, s.PongTimeout = orNone(l.ping), l.pongTimeout
 }
 
-// orNone returns a flag's value for an option, of which 0 is the default, and what is
-// negative none.
+// orNone returns the value of an option for the value of a flag: 0 turns the flag off, and a negative value the option,
+// whose 0 means its default.
 func orNone[T int | time.Duration](v T) T {
 	if v == 0 {
 		return -1

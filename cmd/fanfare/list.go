@@ -8,8 +8,8 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// listTopics is GET /topics: a page of them, by name, with where the next one goes on. Who the
-// users are is not for everybody.
+// listTopics is GET /topics: a page of the topics by name, with the cursor of the next page. Only callers with the token
+// see the topics of users, because these name the users.
 func (a *app) listTopics(w http.ResponseWriter, r *http.Request) {
 	q, err := topicsQuery(r)
 	if err != nil {
@@ -29,7 +29,7 @@ func topicsQuery(r *http.Request) (q hub.TopicsQuery, err error) {
 	q.After, q.Prefix = values.Get("after"), values.Get("prefix")
 	if s := values.Get("limit"); s != "" {
 		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 1 || q.Limit > hub.MaxTopicsLimit {
-			return q, fmt.Errorf("limit=%s: it takes a number of topics, from 1 to %d; %d if it is left out", s, hub.MaxTopicsLimit, hub.DefaultTopicsLimit)
+			return q, fmt.Errorf("limit=%s: it must be a number of topics from 1 to %d; the default is %d", s, hub.MaxTopicsLimit, hub.DefaultTopicsLimit)
 		}
 	}
 	return q, nil

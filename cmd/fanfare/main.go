@@ -1,10 +1,9 @@
-// Fanfare is a WebSocket server: it echoes, and fans messages out to the
-// subscribers of topics. See -help for its flags and the start page for its
-// endpoints.
+// Fanfare is a WebSocket server that echoes messages and fans them out to the subscribers of topics. Its -help lists
+// flags and endpoints.
 //
-// There is no profile for the compiler (default.pgo): it saved nothing that could be
-// measured, of CPU for an echo or a delivery, and had all packages compiled once more for
-// this program alone, which doubled the time until it and fanfare-load ran for the first time.
+// The program has no profile for the compiler (default.pgo). A profile saved no measurable CPU time per echo or delivery,
+// and it made the go command compile every package a second time for this program, which doubled the time until fanfare
+// and fanfare-load ran for the first time.
 package main
 
 import "github.com/fanfare-ws/fanfare/cmd/internal/daemon"

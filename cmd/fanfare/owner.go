@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// ownerOf returns on whose behalf a client makes topics: that of its address.
+// ownerOf returns the owner of the topics that a client creates: its address or network.
 func ownerOf(client netip.Addr) string {
 	if !client.IsValid() {
 		return ""
@@ -16,8 +16,8 @@ func ownerOf(client netip.Addr) string {
 	return netpoll.OwnerOf(client).String()
 }
 
-// maker returns the owner of the topics that a request makes: a part of what its address may
-// make. Who has the token may make as many as there is room for.
+// maker returns the owner of the topics that a request creates, which count as part of what its address may create. A
+// caller with the token may create as many as there is room for.
 func (a *app) maker(w http.ResponseWriter, r *http.Request) string {
 	if visitOf(w).caller.trusted {
 		return ""

@@ -16,7 +16,7 @@ var index []byte
 
 const scriptPath = "/fanfare.js"
 
-// pages serves what comes over ordinary HTTP.
+// pages returns the handler of plain HTTP requests.
 func (a *app) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", home)
@@ -28,7 +28,7 @@ func (a *app) pages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enter(w, r, mux) })
 }
 
-// visit is the answer to a request, with what is known of whoever sent that.
+// visit is the response to a request, with the caller.
 type visit struct {
 	http.ResponseWriter
 	caller   caller
@@ -38,10 +38,10 @@ type visit struct {
 // Unwrap is what http.ResponseController calls.
 func (v *visit) Unwrap() http.ResponseWriter { return v.ResponseWriter }
 
-// visitOf returns what enterAs has given to a handler.
+// visitOf returns the visit that enterAs passed to a handler.
 func visitOf(w http.ResponseWriter) *visit { return w.(*visit) }
 
-// enter is where all requests come in.
+// enter handles every request.
 func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -49,13 +49,13 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) 
 	if _, pattern := mux.Handler(r); pattern == "" {
 		a.enterAs(w, r, func(w http.ResponseWriter, r *http.Request) { a.noSuch(w, r, mux) })
 	} else if r.URL.Path == scriptPath {
-		mux.ServeHTTP(w, r) // pages of every host can have it
+		mux.ServeHTTP(w, r) // pages of every origin may load it
 	} else {
 		a.enterAs(w, r, mux.ServeHTTP)
 	}
 }
 
-// enterAs calls h if the page that the request comes from may send it.
+// enterAs calls h unless the request comes from a page that may not send it.
 func (a *app) enterAs(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
 	c := a.policy.request(r)
 	v := &visit{w, c, a.transfers.begin(w, netpoll.OwnerOf(wsproto.ClientAddr(r, a.cfg.proxies)))}
@@ -63,7 +63,7 @@ func (a *app) enterAs(w http.ResponseWriter, r *http.Request, h http.HandlerFunc
 	a.policy.share(w.Header(), c)
 	switch {
 	case !c.admitted && (!isSafe(r) || isPreflight(r)):
-		a.refuse(v, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not do that here; the server's operator can allow it with -origins", c.origin)))
+		a.refuse(v, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not send this request; the server's operator can allow it with -origins", c.origin)))
 	case isPreflight(r):
 		preflight(w)
 	default:
@@ -76,8 +76,7 @@ func isSafe(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 }
 
-// asked returns a handler of what somebody wants to do with the topic that the name, or
-// the user, in the path stands for: of nobody who may not.
+// asked returns a handler that calls h if the caller may do that with the topic of the path: {name}, or the topic of {user}.
 func (a *app) asked(do action, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		topic := r.PathValue("name")
@@ -98,8 +97,8 @@ func home(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(index)
 }
 
-// health is GET /healthz: that all is well, and how much is held, and was given up since
-// there was too much (docs/limits.md).
+// health is GET /healthz. It reports how much memory is held, and how much the server shed and refused because of its
+// limits (docs/limits.md).
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	s, h := a.server.Stats(), a.hub.Stats()
 	held, shed := a.transfers.stats()
@@ -114,10 +113,10 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
-	a.fail(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to "+a.socketURL(r))
+	a.fail(w, http.StatusUpgradeRequired, "this is a WebSocket endpoint: connect to "+a.socketURL(r))
 }
 
-// socketURL is the request's URL for a WebSocket.
+// socketURL returns the URL of the request with the scheme of a WebSocket.
 func (a *app) socketURL(r *http.Request) string {
 	scheme := "ws://"
 	if wsproto.Secure(r, a.cfg.proxies) {

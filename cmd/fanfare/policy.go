@@ -10,31 +10,31 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// policy says who may do what. Every entrance asks it and nothing else: handshakes at
-// /hub and /topics, GET, POST and DELETE. Which hosts there are, and which pages may
-// connect, wsproto.Server decides, for all of them too.
+// policy decides what a caller may do. Every endpoint consults it and nothing else: handshakes at /hub and /topics, and the
+// GET, POST and DELETE requests of the API. wsproto.Server decides, for all of them, which hosts it answers for and which
+// pages may connect.
 type policy struct {
 	server *wsproto.Server
-	token  string // without which nothing can be changed; none if empty
+	token  string // needed to publish and to disconnect others; if it is empty, everybody may
 }
 
-// action is what somebody wants to do with a topic.
+// action is what a caller wants to do with a topic.
 type action uint8
 
 const (
-	read action = iota // also to subscribe
+	read action = iota // and to subscribe
 	publish
 	disconnect // to end the subscriptions of others
 )
 
-// caller is what a request says of whoever sends it.
+// caller is what is known about the sender of a request.
 type caller struct {
-	origin   string // of the page that it comes from; none if empty
+	origin   string // of the page that sends the request; empty if no page does
 	admitted bool   // pages of that origin may connect
-	trusted  bool   // it has the token
+	trusted  bool   // the caller has the token
 }
 
-// handshake returns who asks for a WebSocket, from a page that is admitted.
+// handshake returns the caller of a WebSocket handshake. wsproto.Server has admitted its page.
 func (p *policy) handshake(r *wsproto.Request) caller {
 	c := caller{origin: r.Header.Get("Origin"), admitted: true}
 	if p.token != "" {
@@ -43,11 +43,11 @@ func (p *policy) handshake(r *wsproto.Request) caller {
 	return c
 }
 
-// request returns who sends an ordinary request.
+// request returns the caller of a plain HTTP request.
 func (p *policy) request(r *http.Request) caller {
 	c := caller{origin: r.Header.Get("Origin")}
 	if site := r.Header.Get("Sec-Fetch-Site"); c.origin == "" && (site == "cross-site" || site == "same-site") {
-		c.origin = "null" // a page, but the browser does not say which
+		c.origin = "null" // the sender is a page, but the browser does not name it
 	} else {
 		c.admitted = p.server.AllowsOrigin(r)
 	}
@@ -57,9 +57,8 @@ func (p *policy) request(r *http.Request) caller {
 	return c
 }
 
-// trusts reports whether the token is among the credentials, which may be for others
-// too: as Authorization: Bearer TOKEN, or, for WebSockets in browsers, which cannot send
-// that, as ?token=TOKEN.
+// trusts reports whether one of the credentials is the token. Other credentials may be for a proxy. The token comes as
+// Authorization: Bearer TOKEN or, because browsers cannot send that field with a WebSocket handshake, as ?token=TOKEN.
 func (p *policy) trusts(authorization []string, query url.Values) bool {
 	for _, credentials := range authorization {
 		scheme, token, _ := strings.Cut(strings.TrimSpace(credentials), " ")
@@ -74,17 +73,17 @@ func (p *policy) isToken(s string) bool {
 	return p.token != "" && subtle.ConstantTimeCompare([]byte(s), []byte(p.token)) == 1
 }
 
-// may returns nil if c may do that with the topic, else how it is refused.
+// may returns nil if c may do that with the topic, and otherwise the refusal.
 func (p *policy) may(c caller, do action, topic string) *wsproto.Refusal {
 	switch users := hub.IsUserTopic(topic); {
 	case c.trusted, do == read && !users, do != read && p.token == "":
 		return nil
 	case p.token == "":
-		return wsproto.Refuse(http.StatusForbidden, "reading what users got needs the server's token, and the server was started without one (-token-file FILE)")
+		return wsproto.Refuse(http.StatusForbidden, "reading user messages needs the API token, and the server was started without one (-token-file FILE)")
 	}
 	r := wsproto.Refuse(http.StatusUnauthorized, needsToken)
 	r.Header = http.Header{"Www-Authenticate": {"Bearer"}}
 	return r
 }
 
-const needsToken = "that needs the server's token, as Authorization: Bearer TOKEN or ?token=TOKEN"
+const needsToken = "this request needs the API token, as Authorization: Bearer TOKEN or ?token=TOKEN"

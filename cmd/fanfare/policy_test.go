@@ -261,7 +261,7 @@ func TestAllAnswers(t *testing.T) {
 		{"GET /", 200, ""}, {"GET /fanfare.js", 200, ""}, {"GET /healthz", 200, ""}, {"GET /topics", 200, ""},
 		{"GET /topics/a/b", 404, "no slash"}, {"GET /topics/a/b/history", 404, "no slash"}, {"GET /favicon.ico", 404, "/favicon.ico"},
 		{"POST /nothing", 404, "/nothing"}, {"PUT /topics/x", 405, "GET, HEAD, POST"}, {"POST /healthz", 405, "GET"}, {"PATCH /", 405, "GET"},
-		{"OPTIONS /topics", 405, "GET"}, {"POST /topics/x", 401, "token"}, {"GET /hub", 426, "ws://"}, {"GET /topics/x", 404, "nobody"},
+		{"OPTIONS /topics", 405, "GET"}, {"POST /topics/x", 401, "token"}, {"GET /hub", 426, "ws://"}, {"GET /topics/x", 404, "neither subscribers nor messages"},
 	} {
 		resp := p.raw(c.request + " HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
 		h := resp.Header

@@ -11,11 +11,10 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// peoplePage is how many people an answer has at most, and if no limit is given.
+// peoplePage is the largest limit of people in a response, and the default.
 const peoplePage = 1000
 
-// presence is GET /topics/{name}/presence: a page of the people in a topic, by name, with
-// where the next one goes on.
+// presence is GET /topics/{name}/presence: a page of the people in a topic by name, with the cursor of the next page.
 func (a *app) presence(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	limit, err := peopleLimit(r.URL.Query().Get("limit"))
@@ -45,13 +44,13 @@ func peopleLimit(s string) (limit int, err error) {
 		return peoplePage, nil
 	}
 	if limit, err = strconv.Atoi(s); err != nil || limit < 1 || limit > peoplePage {
-		return 0, fmt.Errorf("limit=%s: it takes a number of people, from 1 to %d", s, peoplePage)
+		return 0, fmt.Errorf("limit=%s: it must be a number of people from 1 to %d", s, peoplePage)
 	}
 	return limit, nil
 }
 
-// pageOfPeople returns the people after one of an earlier page, and the cursor of the last
-// if there are more. all is sorted, as Hub.Presence returns it.
+// pageOfPeople returns at most limit people after the cursor of an earlier page and, if there are more, the cursor of the
+// last one. all is sorted as Hub.Presence returns it.
 func pageOfPeople(all []hub.Person, after string, limit int) (page []hub.Person, next string) {
 	if after != "" {
 		at, found := slices.BinarySearchFunc(all, after, func(p hub.Person, after string) int {
@@ -68,8 +67,8 @@ func pageOfPeople(all []hub.Person, after string, limit int) (page []hub.Person,
 	return all[:limit], cursor(all[limit-1])
 }
 
-// cursor returns a name for p that sorts as people do: by ID, users before clients without
-// a user. IDs have no space, nor anything that sorts before it.
+// cursor returns a name for p that sorts as people do: by ID, and users before anonymous clients. IDs contain no space and
+// no character that sorts before a space.
 func cursor(p hub.Person) string {
 	if p.Anonymous {
 		return p.ID + " "

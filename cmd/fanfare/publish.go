@@ -15,7 +15,7 @@ import (
 func (a *app) publish(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	if hub.IsPattern(name) {
-		a.fail(w, http.StatusBadRequest, fmt.Sprintf(`%q is a pattern: to publish to all topics that match it, POST {"messages":[{"pattern":%q,...}]} to /publish`, name, name))
+		a.fail(w, http.StatusBadRequest, fmt.Sprintf(`%q is a pattern; to publish to all topics that match it, POST {"messages":[{"pattern":%q,...}]} to /publish`, name, name))
 		return
 	}
 	if err := hub.CheckName(name); err != nil {
@@ -35,7 +35,7 @@ func (a *app) publishToUser(w http.ResponseWriter, r *http.Request) {
 	a.publishBody(w, r, hub.UserTopic(user), map[string]any{"user": user})
 }
 
-// publishBody publishes the body to a topic, and answers with what stands in says.
+// publishBody publishes the body to a topic. Its response is says with subscribers and position added.
 func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, says map[string]any) {
 	body, ok := a.readBody(w, r, a.cfg.maxMessage)
 	if !ok {
@@ -48,7 +48,7 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 		return
 	}
 	rc, err := a.hub.PublishAs(a.maker(w, r), name, m)
-	if err != nil { // the name is good: there is no room for it, or no link to the other nodes
+	if err != nil { // the name is valid, so there is no room for the topic or no connection to the broker
 		a.fail(w, http.StatusServiceUnavailable, plain(err))
 		return
 	}
@@ -56,20 +56,19 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 	a.answer(w, http.StatusOK, says)
 }
 
-// newMessage checks and encodes a message. JSON is sent as text to who has connected to
-// a topic by its URL.
+// newMessage checks and encodes a message. Subscribers at /topics/NAME receive JSON as text.
 func newMessage(kind wire.Kind, payload []byte, key string) (m hub.Message, err error) {
 	switch {
 	case len(key) > wire.MaxKey:
-		return m, fmt.Errorf("has a key of %d bytes; at most %d are allowed", len(key), wire.MaxKey)
+		return m, fmt.Errorf("has a key of %d bytes; the limit is %d", len(key), wire.MaxKey)
 	case !utf8.ValidString(key):
 		return m, errors.New("has a key that is not UTF-8")
 	case kind == wire.Text && !utf8.Valid(payload):
-		return m, errors.New("is not UTF-8, as text must be; send it as application/octet-stream")
+		return m, errors.New("is not UTF-8, which text must be; send it as application/octet-stream")
 	}
 	if kind == wire.JSON {
 		if err := wire.CheckJSON(payload); err != nil {
-			return m, fmt.Errorf("cannot be published as JSON, but as text/plain or application/octet-stream: %s", plain(err))
+			return m, fmt.Errorf("is not valid JSON (%s); send it as text/plain or application/octet-stream", plain(err))
 		}
 	}
 	op := wsproto.Text

@@ -11,28 +11,28 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// rule says how the topics are kept whose names match a pattern.
+// rule has the options of the topics whose names match a pattern.
 type rule struct {
 	pattern string
 	options hub.TopicOptions
 }
 
-// rules are asked in their order: the first that matches counts.
+// rules are in the order of their priority: the first one that matches applies.
 type rules []rule
 
-// usersPattern stands for the topics of all users, which no other pattern matches.
+// usersPattern matches the topics of all users. No other pattern matches them.
 const usersPattern = "@>"
 
-// parseRule reads what follows -topic: PATTERN key=value ...
+// parseRule parses the value of -topic: PATTERN key=value ...
 func parseRule(s string) (rule, error) {
 	words := strings.Fields(s)
 	if len(words) == 0 {
-		return rule{}, errors.New("it is empty; it takes a pattern and how its topics are kept, such as 'news.> history=100'")
+		return rule{}, errors.New("the rule is empty; write a pattern and the options of its topics, such as 'news.> history=100'")
 	}
 	r := rule{pattern: words[0]}
 	if r.pattern != usersPattern {
 		if err := hub.CheckPattern(r.pattern); err != nil {
-			return r, fmt.Errorf("%q is no pattern: %s", r.pattern, plain(err))
+			return r, fmt.Errorf("%q is not a pattern: %s", r.pattern, plain(err))
 		}
 	}
 	seen := make(map[string]bool)
@@ -41,9 +41,9 @@ func parseRule(s string) (rule, error) {
 		set := ruleKeys[key]
 		switch {
 		case set == nil:
-			return r, fmt.Errorf("there is no %q; there are %s", word, ruleHelp)
+			return r, fmt.Errorf("%q is not an option of topics; the options are %s", word, ruleHelp)
 		case seen[key]:
-			return r, fmt.Errorf("%q stands there twice", key)
+			return r, fmt.Errorf("option %q is given twice", key)
 		}
 		seen[key] = true
 		if err := set(&r.options, value); err != nil {
@@ -55,7 +55,7 @@ func parseRule(s string) (rule, error) {
 
 const ruleHelp = "slow=POLICY limit=BYTES limit-messages=NUMBER history=MESSAGES bytes=BYTES age=TIME presence grace=TIME"
 
-// ruleKeys are what can stand in a rule.
+// ruleKeys has the function that sets each option.
 var ruleKeys = map[string]func(o *hub.TopicOptions, value string) error{
 	"slow": func(o *hub.TopicOptions, value string) (err error) {
 		if o.Slow, err = hub.ParseSlow(value); err != nil {
@@ -71,7 +71,7 @@ var ruleKeys = map[string]func(o *hub.TopicOptions, value string) error{
 	"grace":          func(o *hub.TopicOptions, value string) error { return parseTime(value, &o.PresenceGrace) },
 	"presence": func(o *hub.TopicOptions, value string) error {
 		if o.Presence = true; value != "" {
-			return errors.New("presence stands alone, without a value")
+			return errors.New("presence does not take a value")
 		}
 		return nil
 	},
@@ -79,31 +79,31 @@ var ruleKeys = map[string]func(o *hub.TopicOptions, value string) error{
 
 func parseTime(s string, d *time.Duration) (err error) {
 	if *d, err = time.ParseDuration(s); err != nil || *d <= 0 {
-		return errors.New("it takes a time, such as 90s, 10m or 24h")
+		return errors.New("the value must be a duration, such as 90s, 10m or 24h")
 	}
 	return nil
 }
 
 func parseCount(s string, n *int) (err error) {
 	if *n, err = strconv.Atoi(s); err != nil || *n < 1 {
-		return errors.New("it takes a number of messages, at least 1")
+		return errors.New("the value must be a number of messages, at least 1")
 	}
 	return nil
 }
 
-// parseBytes reads a size, as all flags take it.
+// parseBytes parses a size in the form that flags have.
 func parseBytes(s string, n *int) (err error) {
 	if *n, err = daemon.ParseSize(s); err == nil && (*n < 1 || *n > maxBytes) {
-		err = errors.New("it takes 1 byte to 1TiB, such as 65536, 64KiB or 4MiB")
+		err = errors.New("the value must be from 1 byte to 1TiB, such as 65536, 64KiB or 4MiB")
 	}
 	return err
 }
 
-// maxBytes is the most that a rule keeps of a topic.
+// maxBytes is the largest size in a rule.
 const maxBytes = 1 << 40
 
-// topicOptions returns a hub's Options.Topic: the results are shared by all topics of a
-// rule. Who states no limit has that of the connection.
+// topicOptions returns a function for a hub's Options.Topic. All topics of a rule share one result. A rule without a limit
+// has maxPending, the limit of a connection.
 func (rs rules) topicOptions(maxPending int) func(name string) *hub.TopicOptions {
 	all := append(append(rules(nil), rs...), rule{pattern: ">"}, rule{pattern: usersPattern})
 	for i := range all {
@@ -121,7 +121,7 @@ func (rs rules) topicOptions(maxPending int) func(name string) *hub.TopicOptions
 	}
 }
 
-// matches reports whether the rule is about the topic, or the pattern, of that name.
+// matches reports whether the rule applies to the topic, or the pattern, of that name.
 func (r *rule) matches(name string) bool {
 	user := hub.IsUserTopic(name)
 	if user || r.pattern == usersPattern {

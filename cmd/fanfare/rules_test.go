@@ -44,7 +44,7 @@ func TestErrorsOfRules(t *testing.T) {
 		"a age=10":               {`"age=10"`, "10m"},
 		"a grace=":               {`"grace="`, "10m"},
 		"a age=-5s":              {`"age=-5s"`, "10m"},
-		"a presence=yes":         {"presence=yes", "without a value"},
+		"a presence=yes":         {"presence=yes", "does not take a value"},
 		"news slow = conflate":   {`"slow"`, "drop-oldest"},
 	} {
 		_, err := parseRule(s)

@@ -18,7 +18,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// run is the program: it returns the exit status.
+// run is the program. It returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg, err := parseFlags(args, stdout, stderr)
 	switch {
@@ -47,7 +47,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if cfg.maxConns == 0 { // so that handshakes get 503, and health checks an answer, before descriptors run out
+	if cfg.maxConns == 0 { // below the limit of descriptors, so that the server can still refuse handshakes with 503 and answer health checks
 		cfg.maxConns = int(min(daemon.Room(files), math.MaxInt32))
 	}
 	log := daemon.Logger(stderr, cfg.verbose)
@@ -68,7 +68,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// profile begins to write a CPU profile.
+// profile starts a CPU profile.
 func profile(name string) (stop func(), err error) {
 	f, err := os.Create(name)
 	if err != nil {
@@ -84,14 +84,14 @@ func profile(name string) (stop func(), err error) {
 	}, nil
 }
 
-// app is the server program: what its endpoints share.
+// app is what the endpoints share.
 type app struct {
 	cfg      *config
 	log      *slog.Logger
 	server   *wsproto.Server
 	hub      *hub.Hub
 	sessions *session.Endpoint
-	readers  *session.Endpoint // those who may not publish
+	readers  *session.Endpoint // for clients that may not publish
 	echo     wsproto.Handler
 	policy   policy
 
@@ -124,7 +124,7 @@ func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	return a, nil
 }
 
-// greet says where to go.
+// greet prints the URLs of the server.
 func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
 	at := daemon.HostPort(cfg.addr, addr)
 	limit := min(daemon.Room(files), uint64(cfg.maxConns))
@@ -141,7 +141,9 @@ func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
   publish to it         curl -H 'Content-Type: text/plain' -d hello http%[5]s://%[2]s/topics/news
   load it               go run ./cmd/fanfare-load idle -n 10000 -pid %[6]d ws%[5]s://%[2]s/echo
 
-There is room for %[3]d connections: the limit of open files is %[4]d.
-Press Ctrl-C to stop.
 `, addr, at, limit, files, s, os.Getpid())
+	if cfg.secure() {
+		fmt.Fprint(w, "If the certificate is self-signed, add -k to curl and -insecure to fanfare-load.\n")
+	}
+	fmt.Fprintf(w, "The server has room for %d connections; the limit of open files is %d.\nPress Ctrl-C to stop.\n", limit, files)
 }

@@ -197,7 +197,7 @@ func TestDrainWithSilentClient(t *testing.T) {
 	}
 	p.stop()
 	status := <-p.status
-	if status != 0 || !strings.Contains(p.stderr.String(), "did not say goodbye") {
+	if status != 0 || !strings.Contains(p.stderr.String(), "did not complete the closing handshake") {
 		t.Errorf("exit status %d: %s", status, p.stderr.String())
 	}
 	p.status <- status
@@ -217,19 +217,21 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"-nonsense"}, 2, "-nonsense"},
 		{[]string{"-max-message", "10 bits"}, 2, `"10 bits" is not a size`},
 		{[]string{"-max-pending", "64k"}, 2, "-max-pending is 64KiB"},
-		{[]string{"serve"}, 2, `"serve" is no flag`},
+		{[]string{"serve"}, 2, `unexpected argument "serve"`},
 		{[]string{"-max-message", "0"}, 2, "-max-message is 0"},
 		{[]string{"-max-pending", "10"}, 2, "-max-pending is 10"},
 		{[]string{"-max-conns", "-1"}, 2, "-max-conns is -1"},
 		{[]string{"-ping", "-1s"}, 2, "-ping is -1s"},
+		{[]string{"-ping", "25"}, 2, "write 25s for seconds"},
+		{[]string{"-topic", "news slow=never"}, 2, "must be one of disconnect, drop-newest, drop-oldest, conflate"},
 		{[]string{"-http-timeout", "-1s"}, 2, "-http-timeout is -1s"},
 		{[]string{"-idle-timeout", "0"}, 2, "-idle-timeout is 0s"},
 		{[]string{"-total-pending", "1MiB"}, 2, "at least -max-pending, 4MiB"},
 		{[]string{"-max-header", "100"}, 2, "-max-header is 100"},
 		{[]string{"-max-message", "5000000000000000000"}, 2, "-max-pending"},
-		{[]string{"-origins", "good.example, bad.example/path"}, 2, `Origins has "bad.example/path"; it takes hosts`},
+		{[]string{"-origins", "good.example, bad.example/path"}, 2, `-origins: it has "bad.example/path"; it takes hosts`},
 		{[]string{"-drain", "-1s"}, 2, "-drain"},
-		{[]string{"-topic", "news hystory=5"}, 2, `no "hystory=5"`},
+		{[]string{"-topic", "news hystory=5"}, 2, `"hystory=5" is not an option`},
 		{[]string{"-token-file", "/nowhere/token"}, 1, "/nowhere/token"},
 		{[]string{"-cert", "cert.pem"}, 2, "without -key"},
 		{[]string{"-key", "key.pem"}, 2, "without -cert"},

@@ -34,6 +34,9 @@ func TestTLS(t *testing.T) {
 		t.Fatal("publishing fails")
 	}
 	p.wants(c, websocket.MessageText, "hello")
+	if says := p.stdout.String(); !strings.Contains(says, "add -k to curl and -insecure to fanfare-load") {
+		t.Errorf("the start does not say how to connect with a self-signed certificate: %s", says)
+	}
 	resp, err := client.Get("https://" + p.addr + "/healthz")
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// readToken returns the first word of a file.
+// readToken returns the only word of a file.
 func readToken(file string) (string, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -14,7 +14,7 @@ func readToken(file string) (string, error) {
 	}
 	words := strings.Fields(string(b))
 	if len(words) != 1 {
-		return "", fmt.Errorf("-token-file %s: it has %d words; it must have one, the token", file, len(words))
+		return "", fmt.Errorf("-token-file %s: the file contains %d words; it must contain one, the token", file, len(words))
 	}
 	return words[0], nil
 }

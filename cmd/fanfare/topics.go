@@ -13,7 +13,7 @@ import (
 
 const topicsPath = "/topics/"
 
-// accept finds the handler for a WebSocket's path.
+// accept sets the handler for the path of a handshake.
 func (a *app) accept(r *wsproto.Request) error {
 	path := r.Path()
 	switch path {
@@ -25,19 +25,18 @@ func (a *app) accept(r *wsproto.Request) error {
 	}
 	name, ok := strings.CutPrefix(path, topicsPath)
 	if !ok {
-		return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket at "+path+": try /echo, "+hubPath+" or "+topicsPath+"NAME")
+		return wsproto.Refuse(http.StatusNotFound, fmt.Sprintf("%.100q is not a WebSocket endpoint: connect to /echo, %s or %sNAME", path, hubPath, topicsPath))
 	}
 	return a.acceptMember(r, name)
 }
 
-// acceptMember accepts who wants to be in a topic, or to listen to all that match a
-// pattern.
+// acceptMember accepts a subscriber of a topic, or of all topics that match a pattern.
 func (a *app) acceptMember(r *wsproto.Request, name string) error {
 	if err := checkTopic(name); err != nil {
 		return wsproto.Refuse(http.StatusBadRequest, plain(err))
 	}
 	if hub.IsUserTopic(name) {
-		return wsproto.Refuse(http.StatusForbidden, "names that begin with @ are those of users, who get what is theirs at "+hubPath)
+		return wsproto.Refuse(http.StatusForbidden, "names that begin with @ are topics of users, who receive their messages at "+hubPath)
 	}
 	loudly := false
 	if asks(r) {
@@ -59,13 +58,13 @@ func (a *app) acceptMember(r *wsproto.Request, name string) error {
 	return nil
 }
 
-// asks reports whether there are parameters.
+// asks reports whether the URL has parameters.
 func asks(r *wsproto.Request) bool { return strings.Contains(r.URI, "?") }
 
-// maxLast is the most messages that ?history=N begins with.
+// maxLast is the largest N of ?history=N.
 const maxLast = 1 << 20
 
-// beginning reads where a member begins, and whether it wants to know.
+// beginning parses where a subscriber begins, and whether it asks for the position.
 func beginning(r *wsproto.Request) (start hub.Start, tell bool, err error) {
 	q := r.Query()
 	if s := q.Get("resume"); s != "" {
@@ -77,22 +76,21 @@ func beginning(r *wsproto.Request) (start hub.Start, tell bool, err error) {
 	}
 	if s := q.Get("history"); s != "" {
 		if start.Last, err = strconv.Atoi(s); err != nil || start.Last < 0 || start.Last > maxLast {
-			return start, false, fmt.Errorf("history=%s: it takes how many of the latest messages come first, such as history=50", s)
+			return start, false, fmt.Errorf("history=%s: it must be a number of messages, such as history=50", s)
 		}
 	}
 	if start.After != nil && start.Last > 0 {
-		return start, false, errors.New("there is resume as well as history; one of them can say where to begin")
+		return start, false, errors.New("resume and history exclude each other: each of them says where to begin")
 	}
 	return start, q.Get("position") == "1", nil
 }
 
-// tooOld is the code that a connection is closed with if ?resume= asks for messages
-// that are not held any more. It is from the range of private use (RFC 6455, 7.4.2),
-// after 410 (gone) of HTTP.
+// tooOld is the close code if ?resume= asks for messages that the topic no longer holds. It comes from the range for private
+// use (RFC 6455, 7.4.2) and is named after HTTP's 410 (Gone).
 const tooOld wsproto.Code = 4410
 
-// topicConn is a connection in a topic: who connects is subscribed, and what it sends
-// is published to the others. There is one for every client, so it is small.
+// topicConn is a connection to a topic: it is subscribed, and its messages are published to the other subscribers. There is
+// one for every client, so it is small.
 type topicConn struct {
 	hub *hub.Hub
 	sub hub.Subscription
@@ -101,7 +99,7 @@ type topicConn struct {
 func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	o := hub.SubscribeOptions{Owner: ownerOf(r.ClientAddr())}
 	if asks(r) {
-		o.Start, o.Paused, _ = beginning(r) // which accept has seen to be right
+		o.Start, o.Paused, _ = beginning(r) // acceptMember has checked it
 	}
 	at, err := t.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &t.sub, c, o)
 	var old *hub.TooOldError
@@ -115,7 +113,7 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	case err != nil:
 		c.Close(wsproto.PolicyViolation, plain(err))
 	case o.Paused:
-		_, _ = c.SendJSON(map[string]hub.Position{"position": at}) // the first of all, so that it has room
+		_, _ = c.SendJSON(map[string]hub.Position{"position": at}) // it is the first message, so there is room for it
 		t.sub.Resume()
 	}
 }
@@ -124,7 +122,7 @@ func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte
 	t.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c})
 }
 
-// publish tells the client if the message is lost: it has no other way to know.
+// publish closes the connection if the message is lost: nothing else would tell the client.
 func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
 	if _, err := t.sub.Publish(msg); err != nil {
 		c.Close(wsproto.TryAgainLater, plain(err))
@@ -133,23 +131,23 @@ func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
 
 func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscribe() }
 
-// loud is a topicConn that gets its own messages too.
+// loud is a topicConn that receives its own messages, too.
 type loud struct{ topicConn }
 
 func (t *loud) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	t.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload)})
 }
 
-// listener is a topicConn of all topics that match a pattern.
+// listener is subscribed to all topics that match a pattern.
 type listener struct{ topicConn }
 
 func (*listener) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
-	c.Close(wsproto.PolicyViolation, "this is a pattern, which is only listened to; to send, connect to one topic")
+	c.Close(wsproto.PolicyViolation, "a subscription to a pattern only receives; to send, connect to one topic")
 }
 
-// reader is a topicConn that may not publish.
+// reader is a subscriber that may not publish.
 type reader struct{ topicConn }
 
 func (*reader) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
-	c.Close(wsproto.PolicyViolation, "publishing needs the server's token: connect with Authorization: Bearer TOKEN or ?token=TOKEN")
+	c.Close(wsproto.PolicyViolation, "publishing needs the API token: connect with Authorization: Bearer TOKEN or ?token=TOKEN")
 }

@@ -82,7 +82,7 @@ func TestPlainHistory(t *testing.T) {
 		"/topics/x?resume=5":             "EPOCH:OFFSET",
 		"/topics/x?history=-1":           "history=50",
 		"/topics/x?history=many":         "history=50",
-		"/topics/x?history=1&resume=1:1": "one of them",
+		"/topics/x?history=1&resume=1:1": "exclude each other",
 		"/topics/x.%3E.y":                "before its end",
 		"/topics/x*":                     "tokens of their own",
 	} {

@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// transfers bounds what requests over HTTP hold in memory: bodies as far as they have
-// come, and answers until the client has taken them. Beyond the bound the heaviest
-// transfer of the address that holds most is given up, and counted.
+// transfers bounds the memory of HTTP requests: of the bodies as far as they have arrived, and of the responses until the
+// client has read them. Beyond the bound it sheds the largest transfer of the address that holds most, and counts it.
 type transfers struct {
-	most int64 // bytes in all; no bound if negative
+	most int64 // bytes in total; negative for no bound
 
 	mu     sync.Mutex
 	held   int64
@@ -19,22 +18,22 @@ type transfers struct {
 	shed   uint64
 }
 
-// owner is an address, as long as it has transfers.
+// owner is an address that has transfers.
 type owner struct {
 	held int64
 	all  map[*transfer]struct{}
 }
 
-// transfer is what one request holds.
+// transfer is the memory of one request.
 type transfer struct {
 	in    *transfers
 	owner netip.Addr
-	cut   func() // interrupts what the request is waiting for
+	cut   func() // interrupts the read or write in which the request waits
 	held  int64  // guarded by in.mu
-	over  bool   // it has been shed; guarded by in.mu
+	over  bool   // it was shed; guarded by in.mu
 
-	cutting sync.Mutex // held while cut is called; in.mu is not taken under it
-	ended   bool       // cut would come too late: guarded by cutting
+	cutting sync.Mutex // held while cut is called; never locked together with in.mu
+	ended   bool       // it is too late for cut; guarded by cutting
 }
 
 // begin returns the transfer of a request from an address.
@@ -46,7 +45,7 @@ func (ts *transfers) begin(w http.ResponseWriter, from netip.Addr) *transfer {
 	}}
 }
 
-// grow counts n bytes more. It reports false if the transfer must be given up.
+// grow counts n more bytes. It returns false if the transfer was shed: the caller must stop it.
 func (t *transfer) grow(n int) bool {
 	ts := t.in
 	if ts.most < 0 {
@@ -78,7 +77,7 @@ func (t *transfer) grow(n int) bool {
 	return good
 }
 
-// interrupt cuts the transfer off, unless it has ended.
+// interrupt calls cut unless the transfer has ended.
 func (t *transfer) interrupt() {
 	t.cutting.Lock()
 	defer t.cutting.Unlock()
@@ -87,15 +86,15 @@ func (t *transfer) interrupt() {
 	}
 }
 
-// settle waits for a cut under way, and lets no other come: it would hit the answer that
-// says why, or the next request of the connection.
+// settle waits for a cut in progress and prevents later ones, which would hit the response that says why, or the next
+// request of the connection.
 func (t *transfer) settle() {
 	t.cutting.Lock()
 	t.ended = true
 	t.cutting.Unlock()
 }
 
-// end counts nothing of it any more.
+// end subtracts the transfer from the total.
 func (t *transfer) end() {
 	t.settle()
 	t.in.mu.Lock()
@@ -130,7 +129,7 @@ func (ts *transfers) removeLocked(t *transfer) {
 	}
 }
 
-// shedLocked gives up the heaviest transfer of the heaviest owner.
+// shedLocked sheds the largest transfer of the owner that holds most, and returns it.
 func (ts *transfers) shedLocked() *transfer {
 	var most *owner
 	for _, o := range ts.owners {
@@ -150,7 +149,7 @@ func (ts *transfers) shedLocked() *transfer {
 	return heaviest
 }
 
-// stats returns how many bytes are held, and how many transfers were given up.
+// stats returns how many bytes are held, and how many transfers were shed.
 func (ts *transfers) stats() (held int64, shed uint64) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()

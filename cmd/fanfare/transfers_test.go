@@ -94,7 +94,7 @@ func TestBodiesHaveABudget(t *testing.T) {
 			t.Fatalf("%d: %s %s", i, resp.Status, body)
 		}
 	}
-	if got := <-answers; !strings.HasPrefix(got, `503 [1]{"error":"too many bodies are under way: try again later"}`) {
+	if got := <-answers; !strings.HasPrefix(got, `503 [1]{"error":"the server holds too many request bodies; try again later"}`) {
 		t.Error(got)
 	}
 }

@@ -1,4 +1,3 @@
-// Package daemon has what the server programs share: their life from the flags to the
-// last connection, how they listen, how many connections there is room for, and how they
-// say where they are.
+// Package daemon is what the server programs share: they parse their flags, raise the limit of open files, listen, wait
+// for a signal, and drain their connections.
 package daemon

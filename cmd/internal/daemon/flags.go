@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-// ParseFlags parses a program's arguments, and has what they say checked. If help or the
-// version was asked for, it has written that to stdout and returns flag.ErrHelp. Every
-// other error has been told on stderr.
+// ParseFlags parses a program's arguments and then calls check. If the arguments ask for help or for the version,
+// it writes that to stdout and returns flag.ErrHelp. It writes every other error to stderr.
 func ParseFlags(f *flag.FlagSet, args []string, usage string, stdout, stderr io.Writer, check func() error) error {
 	f.SetOutput(io.Discard)
-	version := f.Bool("version", false, "print the version, and end")
+	version := f.Bool("version", false, "print the version and exit")
+	ExplainValues(f)
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp), err == nil && f.Arg(0) == "help" && f.NArg() == 1:
@@ -24,7 +24,7 @@ func ParseFlags(f *flag.FlagSet, args []string, usage string, stdout, stderr io.
 		fmt.Fprintln(stdout, f.Name(), Version())
 		return flag.ErrHelp
 	case err == nil && f.NArg() > 0:
-		err = fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
+		err = fmt.Errorf("unexpected argument %q: only flags are allowed, and they begin with a dash", f.Arg(0))
 	case err == nil:
 		err = check()
 	}

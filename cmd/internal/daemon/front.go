@@ -8,8 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// DefaultProxies is the default of -trusted-proxies: a proxy on the same machine is the
-// normal case.
+// DefaultProxies is the default of -trusted-proxies, because most proxies run on the same machine.
 const DefaultProxies = "loopback"
 
 // ProxiesVar defines the flag -trusted-proxies.
@@ -18,7 +17,7 @@ func ProxiesVar(f *flag.FlagSet, p *wsproto.Proxies) {
 	if err := v.Set(DefaultProxies); err != nil {
 		panic(err)
 	}
-	f.Var(v, "trusted-proxies", "`addresses` of proxies in front, parted by commas: they are believed what they say of the client's\naddress, scheme and host in X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP.\nThey must set or remove all of these. Use none behind what forwards TCP alone (ssh -L, socat).\nIt takes addresses, prefixes such as 10.0.0.0/8, and loopback, private or none")
+	f.Var(v, "trusted-proxies", "comma-separated `addresses` of proxies in front: the server takes the client's address, scheme and host\nfrom their X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP. They must set or remove all of these.\nAddresses, prefixes such as 10.0.0.0/8, and the words loopback, private and none are allowed. Use none\nbehind a forwarder of plain TCP (ssh -L, socat)")
 }
 
 // proxies is the flag.Value of ProxiesVar.
@@ -40,23 +39,23 @@ func (v *proxies) Set(s string) error {
 // HostsVar defines the flag -hosts.
 func HostsVar(f *flag.FlagSet, p *[]string) {
 	v := &hosts{p, func(list []string) error { return (&wsproto.Server{Hosts: list}).Validate() }}
-	f.Var(v, "hosts", "`names` of this server beside localhost and what cannot be registered, parted by commas: example.org,\n*.example.org. A plain request to a private or loopback address for any other host gets 421, since\nit may come from a page whose name was made to point here (DNS rebinding). A proxy with TLS in\nfront needs no entry")
+	f.Var(v, "hosts", "comma-separated `names` of this server, such as example.org,*.example.org, beside localhost and names\nthat cannot be registered. A plain request to a private or loopback address for any other host gets 421,\nbecause it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this\nflag is not needed")
 }
 
 // OriginsVar defines the flag -origins.
 func OriginsVar(f *flag.FlagSet, p *[]string) {
 	v := &hosts{p, func(list []string) error { return (&wsproto.Server{Origins: list}).Validate() }}
-	f.Var(v, "origins", "`hosts` whose pages may connect, publish and read, beside the server's own, parted by commas: example.org,\nexample.org:8443, *.example.org or https://example.org; * for all. For a server at localhost pages\nof every port of localhost are its own")
+	f.Var(v, "origins", "comma-separated `hosts` whose pages may connect, publish and read, beside the server's own: example.org,\nexample.org:8443, *.example.org, https://example.org, or * for all. A server at localhost accepts\npages from every port of localhost")
 }
 
-// hosts is the flag.Value of both.
+// hosts is the flag.Value of -hosts and of -origins.
 type hosts struct {
 	list     *[]string
 	validate func([]string) error
 }
 
 func (v *hosts) String() string {
-	if v.list == nil { // package flag asks for what is the default
+	if v.list == nil { // package flag calls it on a zero value
 		return ""
 	}
 	return strings.Join(*v.list, ",")
@@ -68,7 +67,12 @@ func (v *hosts) Set(s string) error {
 		all = append(all, strings.TrimSuffix(name, "/"))
 	}
 	if err := v.validate(all); err != nil {
-		return errors.New(strings.TrimPrefix(err.Error(), "wsproto: Server."))
+		// The error names the field of wsproto.Server, which the operator does not know; package flag names the flag.
+		text := err.Error()
+		if _, after, ok := strings.Cut(text, " has "); ok {
+			text = "it has " + after
+		}
+		return errors.New(text)
 	}
 	*v.list = all
 	return nil

@@ -5,12 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent is how much garbage may pile up over what lives, in percent. A server
-// at work allocates almost nothing, and idle connections shall not pay for the
-// garbage of their handshakes, so it is less than Go's 100; GOGC overrides it.
+// gcPercent is the target of the garbage collector, instead of Go's 100. A server at work allocates almost nothing, and
+// the garbage of handshakes would otherwise stay in memory beside idle connections. GOGC overrides it.
 const gcPercent = 20
 
-// CollectOften has garbage collected earlier than is usual, until restore is called.
+// CollectOften makes the garbage collector run earlier than by default, until restore is called.
 func CollectOften() (restore func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

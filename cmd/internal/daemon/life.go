@@ -13,8 +13,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Main is what main calls: it runs the program until it is interrupted, and exits with
-// the status that run returns. A second signal ends the process at once.
+// Main calls run with a context that ends at the first SIGINT or SIGTERM, and exits with the status that run returns. A
+// second signal kills the process.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) (status int)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -24,7 +24,7 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// Logger returns what logs to w, refused handshakes too if it is to be verbose.
+// Logger returns a logger to w. If verbose is set it also logs debug messages, such as refused handshakes.
 func Logger(w io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
@@ -33,10 +33,9 @@ func Logger(w io.Writer, verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// Until serves until ctx is done, and then closes the connections, for which it waits as
-// long as drain. What is in before comes first: as a hub's Shutdown, which closes
-// subscribers when they have got what was published. The error is that of the server, if
-// that fails before ctx is done.
+// Until serves until ctx is done. Then it calls the functions in before, such as a hub's Shutdown, which closes
+// subscribers once they have received what was published, and shuts the server down. All of that takes at most drain.
+// Until returns the server's error if the server fails before ctx is done.
 func Until(ctx context.Context, s *wsproto.Server, drain time.Duration, stdout io.Writer, log *slog.Logger, before ...func(context.Context) error) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.Wait() }()
@@ -50,11 +49,11 @@ func Until(ctx context.Context, s *wsproto.Server, drain time.Duration, stdout i
 	defer cancel()
 	for _, f := range before {
 		if err := f(ctx); err != nil {
-			log.Warn("not all that was accepted has been delivered", "error", err)
+			log.Warn("some accepted messages were not delivered before the drain time was over", "error", err)
 		}
 	}
 	if err := s.Shutdown(ctx); err != nil {
-		log.Warn("some clients did not say goodbye in time and were cut off", "error", err)
+		log.Warn("some clients did not complete the closing handshake in time; their connections were cut", "error", err)
 	}
 	return nil
 }

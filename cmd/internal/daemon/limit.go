@@ -6,17 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reserve is how many descriptors the server needs beside its connections: for
-// loops, listeners, standard streams, and the 64 places at most beyond the largest number
-// of connections that answer health checks.
+// reserve is the number of descriptors that the server needs beside its connections: for loops, listeners, standard
+// streams, and the places, at most 64, in which it answers health checks when it is full.
 const reserve = 128
 
-// minFiles is the least limit of open files that makes sense: the reserve, and as many
-// connections.
+// minFiles is the smallest useful limit of open files: the reserve and the same number of connections.
 const minFiles = 2 * reserve
 
-// RaiseFileLimit raises the soft limit of open files to the hard one and returns
-// it. It fails if that leaves no room for connections.
+// RaiseFileLimit raises the soft limit of open files to the hard limit and returns it. It fails if that leaves no room
+// for connections.
 func RaiseFileLimit() (uint64, error) {
 	files, err := raise()
 	if err == nil && files < minFiles {
@@ -33,11 +31,11 @@ func raise() (uint64, error) {
 	if l.Cur < l.Max {
 		raised := unix.Rlimit{Cur: l.Max, Max: l.Max}
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &raised); err != nil {
-			return l.Cur, nil // it serves with what it has
+			return l.Cur, nil // the server works with the soft limit, too
 		}
 	}
 	return l.Max, nil
 }
 
-// Room is how many connections fit into a limit of open files.
+// Room returns the number of connections that fit into a limit of open files.
 func Room(files uint64) uint64 { return max(files, reserve) - reserve }

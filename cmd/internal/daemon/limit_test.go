@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The limit is that of the process, so one of its own tries it.
+// The limit belongs to the process, so each case runs in a process of its own.
 func TestRaiseFileLimit(t *testing.T) {
 	if os.Getenv("FILE_LIMIT_CHILD") != "" {
 		files, err := RaiseFileLimit()

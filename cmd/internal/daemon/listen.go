@@ -10,7 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// CheckTLS reports what is wrong with the flags -cert and -key.
+// CheckTLS returns an error if only one of the flags -cert and -key is given.
 func CheckTLS(cert, key string) error {
 	switch {
 	case cert != "" && key == "":
@@ -21,11 +21,10 @@ func CheckTLS(cert, key string) error {
 	return nil
 }
 
-// Listen has the server listen on what -addr says, with TLS if there are a certificate
-// and a key. Its errors say what to do.
+// Listen makes the server listen on the address of -addr, with TLS if cert is not empty. Its errors say what to change.
 func Listen(s *wsproto.Server, addr, cert, key string) (net.Addr, error) {
 	if cert != "" {
-		// First, so that listenError is about the address and nothing else.
+		// The certificate is read first, so that an error of ListenTLS can only be about the address.
 		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
 			return nil, fmt.Errorf("-cert %s with -key %s: %w", cert, key, err)
 		}
@@ -36,21 +35,21 @@ func Listen(s *wsproto.Server, addr, cert, key string) (net.Addr, error) {
 	return at, listenError(addr, err)
 }
 
-// listenError says what to do.
+// listenError adds to an error what the operator can do.
 func listenError(addr string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is in use by another program; choose another with -addr host:port", addr)
+		return fmt.Errorf("address %s is in use by another program; choose another one with -addr host:port", addr)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("listening on %s is not permitted; ports below 1024 need CAP_NET_BIND_SERVICE", addr)
+		return fmt.Errorf("listening on %s is not permitted; ports below 1024 need the capability CAP_NET_BIND_SERVICE", addr)
 	}
-	return fmt.Errorf("cannot listen on %q: %w; -addr takes host:port", addr, err)
+	return fmt.Errorf("cannot listen on %q: %w; -addr must have the form host:port", addr, err)
 }
 
-// HostPort returns the address that people are to use, where -addr says one and the
-// server has got another: a host by its name, and the port that there really is.
+// HostPort returns the address that clients on this machine can use: the host of -addr, by name if it has one, and the
+// port on which the server listens.
 func HostPort(addr string, at net.Addr) string {
 	host, _, _ := net.SplitHostPort(addr)
 	_, port, _ := net.SplitHostPort(at.String())

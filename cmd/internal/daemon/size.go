@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// units are what may follow a number of bytes, in any case. Those without the "i" stand
-// for powers of 1024 too, as for nginx, systemd and the JVM.
+// units are the suffixes of a number of bytes, in lower case. Units without the "i" are powers of 1024 as well, as in
+// nginx, systemd and the JVM.
 var units = map[string]uint{
 	"": 0, "b": 0,
 	"k": 10, "kb": 10, "kib": 10,
@@ -19,19 +19,19 @@ var units = map[string]uint{
 }
 
 // ParseSize reads a number of bytes, such as 65536, 64k, 64KiB, 5MiB or 1 GB. It may be
-// negative, which stands for no limit where the caller allows that.
+// negative: for some flags that means no limit.
 func ParseSize(s string) (int, error) {
 	s = strings.TrimSpace(s)
 	number := strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 	shift, known := units[strings.ToLower(s[len(number):])]
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || !known || n > math.MaxInt>>shift || n < math.MinInt>>shift {
-		return 0, fmt.Errorf("%q is not a size; it takes bytes, such as 65536, 64KiB, 5MiB or 1GiB", s)
+		return 0, fmt.Errorf("%q is not a size; write a number of bytes such as 65536, 64KiB, 5MiB or 1GiB", s)
 	}
 	return int(n << shift), nil
 }
 
-// FormatSize is the inverse of [ParseSize], in the largest unit that is exact.
+// FormatSize is the inverse of [ParseSize]. It uses the largest unit in which n is a whole number.
 func FormatSize(n int) string {
 	for _, u := range []struct {
 		name  string

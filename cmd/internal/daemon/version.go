@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Version says which build this is: its version, the revision that it was built from if
-// that is known, and the release of Go.
+// Version describes the build: its version, its revision if that is known, and the release of Go.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -18,11 +18,11 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// timeout is for a command to end, and for a server to listen: compiling included.
+// timeout is the time for a command to end and for a server to listen, including compilation.
 const timeout = 5 * time.Minute
 
-// shell runs the commands of one document, in the project's root. A server goes on in the
-// background until the next one, or the end.
+// shell runs the commands of one document in the project's root. A server runs in the background until the next server
+// starts or the document ends.
 type shell struct {
 	t      *testing.T
 	dir    string // for what commands write
@@ -37,15 +37,15 @@ func newShell(t *testing.T) *shell {
 	return s
 }
 
-// environ has programs keep their data in s.dir, too.
+// environ makes programs keep their data in s.dir.
 func (s *shell) environ() []string {
 	return append(os.Environ(), "XDG_CONFIG_HOME="+s.dir, "GOBIN="+s.dir, "OUT="+s.dir)
 }
 
-// serves matches commands that do not end by themselves.
+// serves matches the commands of servers.
 var serves = regexp.MustCompile(`^go run \./cmd/fanfare(-chat)?( -.*)?$`)
 
-// shorten replaces what would take minutes, or needs what a test does not have.
+// shorten replaces commands that would take minutes or that need something that a test does not have.
 var shorten = []struct {
 	pattern *regexp.Regexp
 	with    string
@@ -66,12 +66,15 @@ var shorten = []struct {
 	{regexp.MustCompile(`^go run \./cmd/fanfare-conformance( -url \S+)?$`), "go run ./cmd/fanfare-conformance -run 1.$1"},
 }
 
-// run runs the commands of b, and compares what they print with what b shows, if it has a
-// prompt before commands: then lines without one are output.
+// tokenFile is a file that commands write and read, in s.dir instead of the project.
+var tokenFile = regexp.MustCompile(`\btoken\.txt\b`)
+
+// run runs the commands of b. If b has prompts, its lines without a prompt are output, which run compares with what the
+// commands print.
 func (s *shell) run(b block) {
 	s.t.Helper()
 	prompts := slices.ContainsFunc(b.lines(), func(l string) bool { return strings.HasPrefix(l, "$ ") })
-	var printed []string // by the command before, and not yet compared
+	var printed []string // by the previous command, and not compared yet
 	for _, line := range b.lines() {
 		given, isCommand := strings.CutPrefix(line, "$ ")
 		if prompts && !isCommand {
@@ -92,8 +95,7 @@ func (s *shell) run(b block) {
 	}
 }
 
-// matches reports whether what a page shows is what is printed: … stands for anything, and
-// the epoch 4x7k for that of the day.
+// matches reports whether a page shows what was printed. In the page … stands for any text, and 4x7k for any epoch.
 func matches(shown, printed string) bool {
 	pattern := regexp.QuoteMeta(strings.TrimRight(shown, " "))
 	pattern = strings.ReplaceAll(pattern, "…", ".*")
@@ -103,11 +105,11 @@ func matches(shown, printed string) bool {
 
 var remark = regexp.MustCompile(`\s{2,}#.*$`)
 
-// compared has the commands of the comparison that have run: many pages name the same.
+// compared has the commands of bench that have run: several pages have the same command.
 var compared = make(map[string]bool)
 
-// again reports whether a command has not to be run: one of the comparison, a second time,
-// or where nobody requires it, since it takes many modules and half a minute.
+// again reports whether to skip a command of bench: it ran already, or nothing requires it here. It needs many modules and
+// takes half a minute.
 func again(line string) bool {
 	if !strings.HasPrefix(line, "go run -C bench") {
 		return false
@@ -117,10 +119,10 @@ func again(line string) bool {
 	return was || !script.Required()
 }
 
-// command runs one line, in the background if it is a server.
+// command runs one line. A server runs in the background.
 func (s *shell) command(line string) (out string, err error) {
 	s.t.Helper()
-	line = remark.ReplaceAllString(line, "")
+	line = tokenFile.ReplaceAllString(remark.ReplaceAllString(line, ""), `"$$OUT"/token.txt`)
 	if serves.MatchString(line) && !strings.Contains(line, "-help") && !strings.Contains(line, "-version") {
 		return "", s.serve(line)
 	}
@@ -145,7 +147,7 @@ func (s *shell) command(line string) (out string, err error) {
 	return stdout.String(), nil
 }
 
-// serve starts a server, and returns when it listens.
+// serve starts a server and returns when it listens.
 func (s *shell) serve(line string) error {
 	s.t.Helper()
 	s.stop()
@@ -180,7 +182,7 @@ func (s *shell) over() bool {
 
 var process = regexp.MustCompile(`-pid (\d+)`)
 
-// pid is the process that the server names.
+// pid returns the process ID that the server prints.
 func (s *shell) pid() string {
 	m := process.FindStringSubmatch(s.says.String())
 	if m == nil {
@@ -189,7 +191,7 @@ func (s *shell) pid() string {
 	return m[1]
 }
 
-// stop ends the server, with the process that go run has started.
+// stop ends the server and the process that go run started.
 func (s *shell) stop() {
 	if s.server == nil {
 		return
