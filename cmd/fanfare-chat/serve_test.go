@@ -95,7 +95,7 @@ func TestUsage(t *testing.T) {
 	}{
 		"-help":                      {0, "PostgreSQL"},
 		"-bogus":                     {2, "-bogus"},
-		"here":                       {2, "flags begin with a dash"},
+		"here":                       {2, "only flags are allowed"},
 		"-cert x":                    {2, "-key"},
 		"-data x -db postgres://y/z": {2, "one of them"},
 		"-db mysql://y/z":            {2, "postgres://"},
