@@ -261,6 +261,9 @@ func (c *Conn) opened() {
 	if _, ok := c.handler.(ReadHandler); ok {
 		c.flags.Or(flagReadEnd)
 	}
+	if s := c.endpoint.server; s != nil {
+		s.counters.add()
+	}
 	c.flags.Or(flagOpen)
 	c.armFirst()
 }

@@ -18,7 +18,11 @@ func (h *handle) Conn() *netpoll.Conn { return &h.io }
 func (h *handle) OnOpen() {
 	c := (*Conn)(h)
 	if c.endpoint.state.ServerSide() {
-		c.io.SetDeadline(c.endpoint.server.HandshakeTimeout)
+		s := c.endpoint.server
+		if c.flags.Load()&flagTLS != 0 {
+			s.counters.tls.Add(1)
+		}
+		c.io.SetDeadline(s.HandshakeTimeout)
 		return
 	}
 	c.startDial()
@@ -99,7 +103,8 @@ func (h *handle) OnDeadline() {
 func (h *handle) OnPanic(any) {
 	c := (*Conn)(h)
 	if c.flags.Load()&flagOpen == 0 {
-		c.refuse(Refuse(http.StatusInternalServerError, "the handler failed"), netpoll.ErrPanic)
+		c.endpoint.server.counters.refused.Add(1)
+		c.refuse(Refuse(http.StatusInternalServerError, "the handler failed"), false, netpoll.ErrPanic)
 		return
 	}
 	c.fail(InternalError, "the handler failed", netpoll.ErrPanic)
@@ -121,6 +126,9 @@ func (h *handle) OnClose(err error) {
 	}
 	if c.flags.Load()&flagLate != 0 && ce.Err == nil {
 		ce.Err = ErrCloseTimeout // the engine keeps the first error only
+	}
+	if s := c.endpoint.server; s != nil {
+		s.counters.close(ce.Code)
 	}
 	if s := c.streaming(); s != nil && s.closed(ce) {
 		return // when OnStream has returned

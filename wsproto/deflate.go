@@ -2,7 +2,6 @@ package wsproto
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 )
 
@@ -119,7 +118,7 @@ func (k *Compression) judge(answer string) (*deflateParams, error) {
 	bad := func(why string) (*deflateParams, error) {
 		return nil, &HandshakeError{Reason: fmt.Sprintf("the server chose the extensions %q: %s", answer, why)}
 	}
-	all, ok := parseExtensions([][]byte{[]byte(answer)})
+	all, ok := parseExtensions(slices.Values([][]byte{[]byte(answer)}))
 	if !ok {
 		return bad("that is no list of extensions (RFC 6455, 9.1)")
 	}
@@ -139,26 +138,4 @@ func (k *Compression) judge(answer string) (*deflateParams, error) {
 	d.clientNoTakeover = d.clientNoTakeover || offered.clientNoTakeover
 	d.clientBits = min(orMax(d.clientBits), k.WindowBits) // less is always allowed
 	return &d, nil
-}
-
-// negotiate answers what r offers and notes it in c. It refuses what does not
-// follow the grammar (RFC 6455, 9.1).
-func (c *Conn) negotiate(r *Request) *Refusal {
-	values := slices.Collect(r.Header.values("Sec-WebSocket-Extensions"))
-	if values == nil {
-		return nil
-	}
-	offers, ok := parseExtensions(values)
-	if !ok {
-		return Refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is no list of extensions (RFC 6455, 9.1)")
-	}
-	k := c.endpoint.compression
-	if k == nil {
-		return nil
-	}
-	if d := k.accept(offers); d != nil {
-		c.compress(d)
-		r.answer("Sec-WebSocket-Extensions", d.extension().String())
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -439,7 +440,7 @@ func FuzzExtensions(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, field string, takeover bool, bits int) {
 		k := &Compression{Takeover: takeover, WindowBits: minWindowBits + (bits&0xff)%8}
-		offers, ok := parseExtensions([][]byte{[]byte(field)})
+		offers, ok := parseExtensions(slices.Values([][]byte{[]byte(field)}))
 		if !ok {
 			return
 		}
@@ -448,7 +449,7 @@ func FuzzExtensions(f *testing.F) {
 			return
 		}
 		answer := d.extension().String()
-		again, ok := parseExtensions([][]byte{[]byte(answer)})
+		again, ok := parseExtensions(slices.Values([][]byte{[]byte(answer)}))
 		if !ok || len(again) != 1 {
 			t.Fatalf("%q is answered with %q", field, answer)
 		}

@@ -3,29 +3,39 @@ package wsproto
 import (
 	"bytes"
 	"errors"
-	"fmt"
+	"io"
 	"net/http"
-	"net/netip"
 	"sync"
 
 	"github.com/gobwas/ws"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// upgradeBuffers is what a handshake needs for a moment.
+// upgradeBuffers is what a connection needs during its handshake only.
 type upgradeBuffers struct {
 	in      bytes.Reader
 	core    []byte // what in reads
 	out     bytes.Buffer
+	header  http.Header // Request.ResponseHeader, so that it is never nil
 	request Request
 }
 
 func (x *upgradeBuffers) Read(p []byte) (int, error)  { return x.in.Read(p) }
 func (x *upgradeBuffers) Write(p []byte) (int, error) { return x.out.Write(p) }
 
-var upgradeBufferPool = sync.Pool{New: func() any { return new(upgradeBuffers) }}
+var upgradeBufferPool = sync.Pool{New: func() any { return &upgradeBuffers{header: make(http.Header)} }}
+
+func newUpgradeBuffers(c *Conn) *upgradeBuffers {
+	x := upgradeBufferPool.Get().(*upgradeBuffers)
+	x.request.conn, x.request.server = c, c.endpoint.server
+	x.request.ResponseHeader = x.header
+	return x
+}
 
 func (x *upgradeBuffers) free() {
 	x.out.Reset()
+	clear(x.header)
 	clear(x.request.Header.fields) // they point into the buffer of a worker
 	x.request = Request{Header: Header{x.request.Header.fields[:0]}}
 	upgradeBufferPool.Put(x)
@@ -33,9 +43,9 @@ func (x *upgradeBuffers) free() {
 
 var headerEnd = []byte("\r\n\r\n")
 
-// headEnd returns the length of the header that p begins with, to its empty line,
-// or 0 if that has not come. A bare line feed counts as the end of a line, as for
-// net/http; whether it may stand there is for Request.parse to say.
+// headEnd returns the length of the header that p begins with, including its empty line,
+// or 0 if the header is incomplete. A bare line feed counts as the end of a line, as in
+// net/http; Request.parse decides whether it is allowed there.
 func headEnd(p []byte) int {
 	for i := 0; ; {
 		n := bytes.IndexByte(p[i:], '\n')
@@ -52,100 +62,96 @@ func headEnd(p []byte) int {
 	}
 }
 
-// handshake takes what has come of the handshake and returns the bytes that are done
-// with: 0 until the header is complete.
+// handshake takes what has come of the handshake and returns the number of bytes that it
+// has consumed: 0 until the header is complete.
 func (c *Conn) handshake(data []byte) (used int) {
 	if c.endpoint.state.ClientSide() {
 		return c.clientHandshake(data)
 	}
-	s := c.endpoint.server
 	if !isToken(data[:1]) && data[0] != '\r' && data[0] != '\n' {
 		r := Refuse(http.StatusBadRequest, "this is not HTTP")
-		c.refuse(r, r)
+		c.refuse(r, false, r)
 		return len(data)
 	}
-	end := headEnd(data)
+	s, end := c.endpoint.server, headEnd(data)
 	if end == 0 && len(data) <= s.MaxHeader {
 		return 0
 	}
 	c.flags.Or(flagHeard)
 	if end == 0 || end > s.MaxHeader {
 		r := s.tooLarge(c.RemoteAddr())
-		c.answer(r.encode(bytes.HasPrefix(data, methodHead)), r)
+		c.refuse(r, isHead(data), r)
 		return len(data)
 	}
-	x := upgradeBufferPool.Get().(*upgradeBuffers)
+	return c.request(data, end)
+}
+
+// request serves the first request of a connection, whose header is data[:end].
+func (c *Conn) request(data []byte, end int) (used int) {
+	x := newUpgradeBuffers(c)
 	defer x.free()
-	r := &x.request
-	r.conn, r.server = c, s
-	if hijacked := c.takeHijacked(); hijacked != nil {
+	r, s := &x.request, c.endpoint.server
+	hijacked := c.takeHijacked()
+	if hijacked != nil {
 		defer close(hijacked.done) // after OnOpen
 		hijacked.apply(r)
+		hijacked.err = netpoll.ErrPanic // unless this returns
 	}
 	refusal := r.parse(data[:end])
-	upgrade := r.isUpgrade()
-	if !upgrade {
-		refusal = r.checkFraming(refusal)
-	}
-	if !upgrade && refusal == nil {
-		c.leave(data)
-		return len(data)
-	}
+	upgrade := r.isUpgrade() && (hijacked != nil || s.takesHandshakes())
 	if upgrade {
 		refusal = c.upgrade(x, refusal)
+	} else if refusal = r.checkFraming(refusal); refusal == nil {
+		c.serveHTTP(data)
+		return len(data)
+	}
+	if hijacked != nil {
+		hijacked.err = refusal.orNil()
 	}
 	if refusal != nil {
+		if upgrade {
+			s.counters.refused.Add(1)
+		}
 		s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
-		c.answer(refusal.encode(bytes.HasPrefix(data, methodHead)), refusal)
+		c.refuse(refusal, isHead(data), refusal)
 		return len(data)
 	}
 	c.io.Write(nil, x.out.Bytes())
-	c.opened() // not before: Shutdown writes to whom it finds open
+	c.opened() // not before: Shutdown sends a close frame to connections that are open
 	c.handler.OnOpen(c, r)
 	return end
 }
 
-// tooLarge is the answer to a header above MaxHeader.
-func (s *Server) tooLarge(client netip.AddrPort) *Refusal {
-	s.largeHeaders.warn(s.logger(), "a request with a large header was refused", "bytes", s.MaxHeader, "client", client,
-		"allow", "raise -max-header, or Server.MaxHeader")
-	return Refuse(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header is larger than %d bytes", s.MaxHeader))
+// takesHandshakes reports whether handshakes on the server's own port are its own, and not
+// for a handler of HTTP that calls Upgrade.
+func (s *Server) takesHandshakes() bool {
+	return s.HTTP == nil || s.Handler != nil || s.NewHandler != nil || s.Accept != nil
 }
 
-// refuseFull returns why no WebSocket can begin, or nil.
-func (s *Server) refuseFull() *Refusal {
-	if !s.engine.Full() || s.makeRoom() {
-		return nil
-	}
-	s.fullUp.warn(s.logger(), "the server is full: handshakes are refused", "connections", s.Engine.MaxConns,
-		"allow", "raise -max-conns, or Server.Engine.MaxConns")
-	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is full", Header: http.Header{"Retry-After": {"5"}}}
-}
-
-// upgrade judges the request and writes the answer to x, unless it returns why
-// the request is refused.
+// upgrade checks the request and writes the response to x, or returns why the request is
+// refused. Once Accept has admitted it, nothing can refuse it any more.
 func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
-	r := &x.request
+	r, s := &x.request, c.endpoint.server
 	if refusal == nil {
 		refusal = r.check()
 	}
 	if refusal != nil {
 		return refusal
 	}
-	if c.endpoint.server.closing() {
+	if s.closing() {
 		return Refuse(http.StatusServiceUnavailable, "the server shuts down")
 	}
-	if refusal := c.endpoint.server.refuseFull(); refusal != nil {
+	if refusal := s.refuseFull(); refusal != nil {
 		return refusal
 	}
 	x.core = r.appendCore(x.core[:0])
 	u := ws.Upgrader{
 		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(x.core)),
-		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) {
-			if refusal = c.accept(r); refusal != nil {
+		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) { // after all other checks
+			if refusal = c.admit(r); refusal != nil {
 				return nil, refusal
 			}
-			return ws.HandshakeHeaderHTTP(r.ResponseHeader), nil
+			return ws.HandshakeHeaderFunc(r.writeResponseHeader), nil
 		},
 	}
 	x.in.Reset(x.core)
@@ -156,100 +162,74 @@ func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
 	return refusal
 }
 
-// translate makes a refusal of what ws.Upgrader says.
-func translate(err error) *Refusal {
-	refusal := Refuse(http.StatusBadRequest, err.Error())
-	var rejected *ws.ConnectionRejectedError
-	if errors.As(err, &rejected) && rejected.StatusCode() != 0 {
-		refusal.Status = rejected.StatusCode()
-	}
-	switch refusal.Status {
-	case http.StatusMethodNotAllowed: // RFC 9110, 15.5.6
-		refusal.Header = http.Header{"Allow": {http.MethodGet}}
-	case http.StatusUpgradeRequired: // RFC 6455, 4.4
-		refusal.Header = http.Header{"Sec-WebSocket-Version": {"13"}, "Upgrade": {"websocket"}, "Connection": {"Upgrade"}}
-	}
-	return refusal
-}
-
-// refuse answers a handshake with an error and ends the connection with err.
-func (c *Conn) refuse(e *Refusal, err error) { c.answer(e.encode(false), err) }
-
-// answer writes the last that the peer hears and ends the connection with err.
-func (c *Conn) answer(b []byte, err error) {
-	c.io.Write(nil, b)
-	c.io.Finish(err, c.endpoint.closeTimeout)
-	if s := c.endpoint.server; s != nil && s.Engine.MaxConns > 0 {
-		c.flags.And(^flagHeard)
-		s.silent.add(c)
-	}
-}
-
-var methodHead = []byte("HEAD ")
-
-// encode returns the answer; without its body, if that is what was asked for (RFC
-// 9110, 9.3.2).
-func (e *Refusal) encode(head bool) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n",
-		e.Status, http.StatusText(e.Status), len(e.Reason)+1)
-	_ = e.Header.Write(&b)
-	b.WriteString("\r\n")
-	if !head {
-		b.WriteString(e.Reason + "\n")
-	}
-	return b.Bytes()
-}
-
-// accept asks the program.
-func (c *Conn) accept(r *Request) *Refusal {
+// admit negotiates, asks the program, and prepares the connection, unless it returns why
+// the request is refused.
+func (c *Conn) admit(r *Request) *Refusal {
 	s := c.endpoint.server
+	if refusal := s.refuseClient(r); refusal != nil {
+		return refusal
+	}
+	if refusal := r.negotiate(c.endpoint.compression); refusal != nil {
+		return refusal
+	}
+	if s.Accept != nil {
+		if err := s.Accept(r); err != nil {
+			return s.refusalOf(err)
+		}
+	}
+	if c.handler = s.handlerFor(r); c.handler == nil {
+		return Refuse(http.StatusNotFound, "there is no WebSocket at "+r.Path())
+	}
+	if r.deflate != nil {
+		c.compress(r.deflate)
+	}
+	if r.Subprotocol != "" {
+		c.extras().subprotocol = r.Subprotocol
+	}
+	return nil
+}
+
+// refuseClient returns why this client's handshakes are refused, or nil.
+func (s *Server) refuseClient(r *Request) *Refusal {
 	if len(s.Proxies) > 0 {
 		s.checkForwarded(r.RemoteAddr().Addr(), r.Header.Values)
 	}
 	if refusal := s.refuseOrigin(r); refusal != nil {
 		return refusal
 	}
-	if refusal := s.refuseHost(r); refusal != nil {
-		return refusal
+	return s.refuseHost(r)
+}
+
+func (s *Server) handlerFor(r *Request) Handler {
+	switch {
+	case r.Handler != nil:
+		return r.Handler
+	case s.NewHandler != nil:
+		return s.NewHandler(r)
 	}
-	if len(s.Subprotocols) > 0 {
-		r.Subprotocol = choose(r.Subprotocols(), s.Subprotocols)
+	return s.Handler
+}
+
+// negotiate chooses a subprotocol and extensions from the client's offers. It refuses
+// offers that do not follow the grammar (RFC 6455, 9.1).
+func (r *Request) negotiate(k *Compression) *Refusal {
+	if ours := r.server.Subprotocols; len(ours) > 0 {
+		r.Subprotocol = choose(r.Subprotocols(), ours)
 	}
-	r.Handler = s.Handler
-	if s.Accept != nil {
-		if err := s.Accept(r); err != nil {
-			var refusal *Refusal
-			if !errors.As(err, &refusal) { // not for strangers to read
-				s.logger().Warn("Accept refuses a handshake with an error that is no Refusal", "error", err)
-				refusal = Refuse(http.StatusInternalServerError, "the server refuses the handshake")
-			}
-			return refusal
-		}
+	if !r.Header.has(extensionsField) {
+		return nil
 	}
-	if r.Handler == nil {
-		return Refuse(http.StatusNotFound, "there is no WebSocket at "+r.Path())
+	offers, ok := parseExtensions(r.Header.values(extensionsField))
+	if !ok {
+		return Refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is no list of extensions (RFC 6455, 9.1)")
 	}
-	c.handler = r.Handler
-	if refusal := c.negotiate(r); refusal != nil {
-		return refusal
-	}
-	if r.Subprotocol != "" {
-		r.answer("Sec-WebSocket-Protocol", r.Subprotocol)
-		c.extras().subprotocol = r.Subprotocol
+	if k != nil {
+		r.deflate = k.accept(offers)
 	}
 	return nil
 }
 
-// answer adds a field to the answer. Accept may have given the same ResponseHeader to others.
-func (r *Request) answer(name, value string) {
-	if r.ResponseHeader = r.ResponseHeader.Clone(); r.ResponseHeader == nil {
-		r.ResponseHeader = make(http.Header, 1)
-	}
-	r.ResponseHeader[name] = []string{value}
-}
-
-// choose returns the first of offers that ours has, or "".
+// choose returns the first of offers that is in ours, or "".
 func choose(offers, ours []string) string {
 	for _, o := range offers {
 		for _, p := range ours {
@@ -261,28 +241,60 @@ func choose(offers, ours []string) string {
 	return ""
 }
 
-// handshakeTimedOut ends a connection that did not finish its handshake.
+const (
+	extensionsField  = "Sec-WebSocket-Extensions"
+	subprotocolField = "Sec-WebSocket-Protocol"
+)
+
+// negotiatedFields are the fields of a response that the handshake decides.
+var negotiatedFields = map[string]bool{
+	extensionsField: true, subprotocolField: true, "Sec-Websocket-Extensions": true, "Sec-Websocket-Protocol": true,
+	"Sec-Websocket-Accept": true, "Upgrade": true, "Connection": true,
+}
+
+// writeResponseHeader writes the fields of a 101 response that ws.Upgrader does not write.
+// It leaves ResponseHeader as it is, which Accept may share between requests.
+func (r *Request) writeResponseHeader(w io.Writer) (int64, error) {
+	err := r.ResponseHeader.WriteSubset(w, negotiatedFields)
+	if r.Subprotocol != "" {
+		err = errors.Join(err, http.Header{subprotocolField: {r.Subprotocol}}.Write(w))
+	}
+	if r.deflate != nil {
+		err = errors.Join(err, http.Header{extensionsField: {r.deflate.extension().String()}}.Write(w))
+	}
+	return 0, err
+}
+
+// handshakeTimedOut ends a connection that did not finish its handshake in time.
 func (c *Conn) handshakeTimedOut() {
 	if c.endpoint.state.ServerSide() {
-		c.refuse(Refuse(http.StatusRequestTimeout, "the handshake took too long"), ErrHandshakeTimeout)
+		c.endpoint.server.counters.timedOut.Add(1)
+		c.refuse(Refuse(http.StatusRequestTimeout, "the handshake took too long"), false, ErrHandshakeTimeout)
 		return
 	}
 	c.io.Close(ErrHandshakeTimeout)
 }
 
-// handshakeFailed is called at the end of a connection that never was open.
+// handshakeFailed is called at the end of a connection that was never open.
 func (c *Conn) handshakeFailed(err error) {
 	c.flags.Or(flagHeard)
 	if c.endpoint.state.ClientSide() {
 		c.dialFailed(err)
-	} else if hijacked := c.takeHijacked(); hijacked != nil {
+		return
+	}
+	var refusal *Refusal
+	if !errors.As(err, &refusal) && !errors.Is(err, ErrHandshakeTimeout) {
+		c.endpoint.server.counters.aborted.Add(1)
+	}
+	if hijacked := c.takeHijacked(); hijacked != nil {
+		hijacked.err = err
 		close(hijacked.done)
 	}
 }
 
-// leave hands a connection that is no WebSocket to net/http, with the bytes that
+// serveHTTP hands a connection that is not a WebSocket to net/http, with the bytes that
 // were read.
-func (c *Conn) leave(data []byte) {
+func (c *Conn) serveHTTP(data []byte) {
 	nc, err := c.io.Detach(data)
 	if err != nil {
 		c.io.Close(err)

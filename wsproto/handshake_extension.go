@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -18,8 +19,8 @@ type param struct {
 
 // parseExtensions parses the values of all fields of that name as if they were
 // one list. ok is false if one of them does not follow the grammar.
-func parseExtensions(values [][]byte) (all []extension, ok bool) {
-	for _, v := range values {
+func parseExtensions(values iter.Seq[[]byte]) (all []extension, ok bool) {
+	for v := range values {
 		l := lexer{v}
 		for {
 			l.skip(" \t,") // an element of a list may be empty (RFC 9110, 5.6.1)

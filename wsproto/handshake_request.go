@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,13 +22,15 @@ type Request struct {
 	// Header is the request's header.
 	Header Header
 
-	// Handler gets the connection, Server.Handler if Accept leaves it nil.
+	// Handler is set by Accept to give this connection a handler of its own; nil for that
+	// of Server.NewHandler or Server.Handler. Upgrade sets it before.
 	Handler Handler
-	// Subprotocol is the one of the client's offers (see Subprotocols) that is
-	// agreed on; none if empty.
+	// Subprotocol is the one of the client's offers (see Subprotocols) that is agreed on:
+	// the first that Server.Subprotocols has, or what Accept chooses; none if empty.
 	Subprotocol string
-	// ResponseHeader is added to the response. On a client's connection it is the header
-	// of the server's response.
+	// ResponseHeader is added to the response, except for fields that the handshake decides.
+	// It is never nil in Accept. On a client's connection it is the header of the server's
+	// response.
 	ResponseHeader http.Header
 
 	head   []byte  // the request's header, to its empty line
@@ -39,6 +40,8 @@ type Request struct {
 	query  string  // of URI
 	ctx    context.Context
 	http   *http.Request // as it came through net/http, or nil
+
+	deflate *deflateParams // that are agreed on; nil for no compression
 }
 
 // Path returns the path of the URI, decoded.
@@ -153,30 +156,6 @@ func (s *Server) requestOf(r *http.Request) *Request {
 		all.Header.add(name, values...)
 	}
 	return all
-}
-
-// Refusal is an error of Server.Accept that says how the handshake is refused.
-type Refusal struct {
-	Status int // of HTTP
-	Reason string
-	Header http.Header // added to the answer
-}
-
-// ServeHTTP gives the refusal as the answer to a request of net/http.
-func (e *Refusal) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	for name, values := range e.Header {
-		w.Header()[name] = values
-	}
-	http.Error(w, e.Reason, e.Status)
-}
-
-func (e *Refusal) Error() string {
-	return fmt.Sprintf("wsproto: handshake refused with %d: %s", e.Status, e.Reason)
-}
-
-// Refuse returns a [Refusal].
-func Refuse(status int, reason string) *Refusal {
-	return &Refusal{Status: status, Reason: reason}
 }
 
 // parse takes head, a whole request header with its empty line, apart. It does

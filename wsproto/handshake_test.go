@@ -23,8 +23,6 @@ func judge(r *Request) error {
 		return errors.New("secret detail")
 	case "/panic":
 		panic("on purpose")
-	case "/nowhere":
-		r.Handler = nil
 	case "/header":
 		r.ResponseHeader = http.Header{"Set-Cookie": {"a=1", "b=2"}, "X-Split": {"a\r\nX-Injected: b"}}
 	case "/choose":
@@ -34,8 +32,14 @@ func judge(r *Request) error {
 }
 
 func judged(t testing.TB) *Server {
+	h := echo(t)
 	return &Server{
-		Handler:      echo(t),
+		NewHandler: func(r *Request) Handler {
+			if r.Path() == "/nowhere" {
+				return nil
+			}
+			return h
+		},
 		Accept:       judge,
 		Subprotocols: []string{"v1.chat", "v2.chat"},
 		MaxHeader:    2048,

@@ -78,7 +78,7 @@ func (p *httpServer) shutdown(ctx context.Context) error {
 // ServeHTTP serves a request on a connection that is net/http's already. A
 // handshake that comes as a second request on it goes back to the engine.
 func (p *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isUpgrade(r) {
+	if isUpgrade(r) && p.server.takesHandshakes() {
 		p.server.ServeHTTP(w, r)
 		return
 	}
@@ -100,11 +100,12 @@ func (p *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *httpServer) serve(w http.ResponseWriter, r *http.Request) {
 	p.server.checkForwarded(peerOf(r), r.Header.Values)
 	if refusal := p.server.refuseHTTP(r); refusal != nil {
+		p.server.counters.refuse(refusal.Status)
 		refusal.ServeHTTP(w, r)
 	} else if h := p.server.HTTP; h != nil {
 		h.ServeHTTP(w, r)
 	} else {
-		upgradeRequired(w)
+		_ = p.server.requireUpgrade(w, r)
 	}
 }
 
@@ -120,8 +121,14 @@ func isUpgrade(r *http.Request) bool {
 	return slices.ContainsFunc(r.Header["Upgrade"], func(list string) bool { return hasToken(list, "websocket") })
 }
 
-func upgradeRequired(w http.ResponseWriter) {
-	w.Header().Set("Upgrade", "websocket")
-	w.Header().Set("Connection", "Upgrade")
-	http.Error(w, "this is a WebSocket server: connect with ws:// or wss://", http.StatusUpgradeRequired)
+// requireUpgrade responds to a request that only a WebSocket could serve.
+func (s *Server) requireUpgrade(w http.ResponseWriter, r *http.Request) error {
+	s.counters.refuse(errUpgradeRequired.Status)
+	errUpgradeRequired.ServeHTTP(w, r)
+	return errUpgradeRequired
+}
+
+var errUpgradeRequired = &Refusal{
+	Status: http.StatusUpgradeRequired, Reason: "this is a WebSocket server: connect with ws:// or wss://",
+	Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 }

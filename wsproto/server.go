@@ -28,14 +28,21 @@ var ErrServerClosed = errors.New("wsproto: server closed")
 type Server struct {
 	// Addr is the TCP address to listen on, "host:port"; ":8080" if empty.
 	Addr string
-	// Handler gets the connections.
+	// Handler gets the connections that have no handler of their own.
 	Handler Handler
-	// Accept, if not nil, is asked about each handshake that follows the
-	// protocol: it may choose handler and subprotocol, add header fields, and
-	// refuse with an error, best a [Refusal]. It runs on a worker.
+	// NewHandler, if not nil, returns a handler for each connection. It is called once for
+	// a connection, when nothing can refuse it any more, just before OnOpen.
+	NewHandler func(r *Request) Handler
+	// Accept, if not nil, is asked about each handshake, when the server has checked and
+	// negotiated everything else: it may refuse with an error, best a [Refusal], set the
+	// connection's handler, change the subprotocol, and add header fields. It runs on a
+	// worker. Each handshake that it admits is opened, and OnClose always follows, even if
+	// the peer has gone meanwhile; so Accept may take what OnClose gives back. The
+	// exception is a handshake that has no handler: it is refused with 404.
 	Accept func(r *Request) error
-	// HTTP gets requests that are no WebSocket handshake; if nil, they are
-	// answered with 426.
+	// HTTP gets requests that are not WebSocket handshakes; if nil, they are answered with
+	// 426. If the server has neither Handler, NewHandler nor Accept, HTTP gets handshakes
+	// too, for [Server.Upgrade].
 	HTTP http.Handler
 	// CheckOrigin reports whether a page of the request's Origin may connect, and what
 	// AllowsOrigin answers. If nil, these may: clients that send no Origin; pages from
@@ -144,7 +151,8 @@ type Server struct {
 	// Logger gets what an operator has to know; slog.Default() if nil.
 	Logger *slog.Logger
 
-	silent silentConns
+	silent   silentConns
+	counters counters
 	// What strangers can cause to be logged:
 	foreignOrigins, foreignHosts, largeHeaders, fullUp, tornForwards logLimiter
 
@@ -271,6 +279,13 @@ func (s *Server) accept() netpoll.Handler {
 	return (*handle)(c)
 }
 
+// acceptTLS is accept for a listener with TLS.
+func (s *Server) acceptTLS() netpoll.Handler {
+	h := s.accept()
+	(*Conn)(h.(*handle)).flags.Or(flagTLS)
+	return h
+}
+
 // Listen binds addr and serves it in the background, until Shutdown. Port 0 picks
 // a free port, which the result tells.
 func (s *Server) Listen(addr string) (net.Addr, error) {
@@ -350,14 +365,6 @@ func (s *Server) closing() bool {
 	default:
 		return false
 	}
-}
-
-// Stats returns the engine's counters.
-func (s *Server) Stats() netpoll.Stats {
-	if s.begin() != nil {
-		return netpoll.Stats{}
-	}
-	return s.engine.Stats()
 }
 
 // NewTask returns a task that runs on the workers of loop n: see

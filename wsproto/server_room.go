@@ -140,5 +140,8 @@ func (q *silentConns) close() bool {
 // connection has ended.
 const flagHeard uint32 = 1 << 13
 
+// flagTLS: the connection came to a listener with TLS.
+const flagTLS uint32 = 1 << 17
+
 // isSilent reports whether the connection takes a place for nothing.
 func (c *Conn) isSilent() bool { return c.flags.Load()&(flagOpen|flagHeard) == 0 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestServerValidate(t *testing.T) {
 		if e := tt.s.Shutdown(context.Background()); e != nil {
 			t.Errorf("%s: Shutdown: %v", tt.name, e)
 		}
-		if tt.s.Loops() != 1 || tt.s.Stats() != (netpoll.Stats{}) {
+		if tt.s.Loops() != 1 || !reflect.DeepEqual(tt.s.Stats(), Stats{}) {
 			t.Errorf("%s: a server that cannot run has loops", tt.name)
 		}
 	}

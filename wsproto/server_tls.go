@@ -18,7 +18,7 @@ func (s *Server) ListenTLS(addr, certFile, keyFile string) (net.Addr, error) {
 		return nil, err
 	}
 	return s.listen(func() (*netpoll.Listener, error) {
-		return s.engine.ListenTLS(addr, netpoll.TLS{Config: config, Answer: Refuse(http.StatusBadRequest, noTLS).encode(false)}, s.accept)
+		return s.engine.ListenTLS(addr, netpoll.TLS{Config: config, Answer: Refuse(http.StatusBadRequest, noTLS).encode(false)}, s.acceptTLS)
 	})
 }
 

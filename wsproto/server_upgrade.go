@@ -11,63 +11,89 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// ServeHTTP makes the server an http.Handler, which can be mounted in any router
-// of a net/http server: it takes the connection out of that server and into the
-// engine, where the handshake is judged and answered as on the server's own port.
-// Fields that were set on w before are part of the answer; the request's context
-// and path values reach Accept and OnOpen through their Request. It returns when
-// OnOpen has, since routers use again what stands in a request's context, and
-// leaves neither a goroutine nor a buffer behind. A connection whose TLS that other
-// server does cannot be taken over, which is answered with 501: use ListenTLS, with
-// the router in HTTP.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP makes the server an http.Handler, which any router of a net/http server can
+// mount: it is Upgrade, with the server's own handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = s.Upgrade(w, r, nil) }
+
+// Upgrade, called by a handler of net/http, opens a WebSocket that h handles; nil stands for
+// Server.NewHandler or Server.Handler. It takes the connection out of the net/http server and
+// into the engine, which checks the handshake, asks Accept and responds as on the server's
+// own port. So a program needs one Server for any number of paths and handlers. On the
+// server's own port a handler of Server.HTTP may call it too.
+//
+// Fields that were set on w before are part of the response. The request's context and path
+// values reach Accept and OnOpen through their Request. Upgrade returns when OnOpen has
+// returned, because routers reuse what a request's context refers to; it leaves neither a
+// goroutine nor a buffer behind. If the handshake fails it has responded, and returns why,
+// mostly a [Refusal].
+//
+// A connection that has TLS of another net/http server cannot be taken over: the response is
+// 501. Use ListenTLS, with the router in HTTP.
+func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) error {
 	if !isUpgrade(r) {
-		upgradeRequired(w)
-		return
+		return s.requireUpgrade(w, r)
 	}
-	if err := s.begin(); err != nil {
-		s.logger().Error("cannot serve WebSockets", "error", err)
-		http.Error(w, "the WebSocket server cannot start", http.StatusInternalServerError)
-		return
-	}
-	if s.closing() {
-		http.Error(w, "the server shuts down", http.StatusServiceUnavailable)
-		return
-	}
-	if r.ContentLength != 0 { // net/http takes Transfer-Encoding out of the header
-		http.Error(w, "a WebSocket handshake has no body", http.StatusBadRequest)
-		return
-	}
-	if foreignTLS(r) {
-		s.logger().Error("cannot take over a connection", "error", netpoll.ErrForeignTLS)
-		http.Error(w, foreignTLSReason, http.StatusNotImplemented)
-		return
-	}
-	head, ok := encodeHead(r, s.MaxHeader)
-	if !ok {
-		s.tooLarge(netip.AddrPortFrom(peerOf(r), 0)).ServeHTTP(w, r)
-		return
+	head, refusal := s.checkUpgrade(r)
+	if refusal != nil {
+		return s.refuseUpgrade(w, r, refusal)
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		http.Error(w, "a WebSocket needs HTTP/1.1", http.StatusHTTPVersionNotSupported)
-		return
+		return s.refuseUpgrade(w, r, Refuse(http.StatusHTTPVersionNotSupported, "a WebSocket needs HTTP/1.1"))
 	}
 	_ = nc.SetDeadline(time.Time{})
 	c := &Conn{endpoint: s.endpoint}
-	hijacked := &hijackedRequest{request: r, header: w.Header().Clone(), done: make(chan struct{})}
+	hijacked := &hijackedRequest{request: r, header: w.Header().Clone(), handler: h, done: make(chan struct{})}
 	c.extras().hijacked = hijacked
 	if own, ok := nc.(servedConn); ok {
 		nc = own.served().Conn
 	}
 	if err := s.engine.Adopt(nc, append(head, buffered(rw.Reader)...), (*handle)(c)); err != nil {
 		s.logger().Error("cannot take over a connection", "error", err)
+		refusal := Refuse(http.StatusNotImplemented, "the server cannot take over this connection for a WebSocket")
+		s.countRefusal(refusal)
 		_ = nc.SetWriteDeadline(time.Now().Add(s.CloseTimeout))
-		_, _ = nc.Write(Refuse(http.StatusNotImplemented, "the server cannot take over this connection for a WebSocket").encode(false))
+		_, _ = nc.Write(refusal.encode(false))
 		nc.Close()
-		return
+		return err
 	}
 	<-hijacked.done
+	return hijacked.err
+}
+
+// checkUpgrade returns the request's header as it was on the wire, or why it cannot be
+// given to the engine.
+func (s *Server) checkUpgrade(r *http.Request) (head []byte, refusal *Refusal) {
+	if err := s.begin(); err != nil {
+		s.logger().Error("cannot serve WebSockets", "error", err)
+		return nil, Refuse(http.StatusInternalServerError, "the WebSocket server cannot start")
+	}
+	switch {
+	case s.closing():
+		return nil, Refuse(http.StatusServiceUnavailable, "the server shuts down")
+	case r.ContentLength != 0: // net/http takes Transfer-Encoding out of the header
+		return nil, Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
+	case foreignTLS(r):
+		s.logger().Error("cannot take over a connection", "error", netpoll.ErrForeignTLS)
+		return nil, Refuse(http.StatusNotImplemented, foreignTLSReason)
+	}
+	head, ok := encodeHead(r, s.MaxHeader)
+	if !ok {
+		return nil, s.tooLarge(netip.AddrPortFrom(peerOf(r), 0))
+	}
+	return head, nil
+}
+
+func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, refusal *Refusal) error {
+	s.countRefusal(refusal)
+	refusal.ServeHTTP(w, r)
+	return refusal
+}
+
+// countRefusal counts a handshake that net/http has refused.
+func (s *Server) countRefusal(refusal *Refusal) {
+	s.counters.refused.Add(1)
+	s.counters.refuse(refusal.Status)
 }
 
 // encodeHead writes the request's header again as it stood on the wire.
@@ -87,16 +113,21 @@ func buffered(r *bufio.Reader) []byte {
 	return p
 }
 
-// hijackedRequest is what a connection brings along from net/http.
+// hijackedRequest is what a connection from net/http brings with it.
 type hijackedRequest struct {
 	request *http.Request
 	header  http.Header
-	done    chan struct{} // closed when the request is not looked at any more
+	handler Handler
+	err     error         // why the connection was not opened
+	done    chan struct{} // closed when nothing refers to request any more
 }
 
 func (k *hijackedRequest) apply(r *Request) {
 	r.http, r.ctx = k.request, context.WithoutCancel(k.request.Context())
-	r.ResponseHeader = k.header
+	r.Handler = k.handler
+	if len(k.header) > 0 {
+		r.ResponseHeader = k.header
+	}
 }
 
 // takeHijacked returns what came with the connection, once.
@@ -105,6 +136,6 @@ func (c *Conn) takeHijacked() *hijackedRequest {
 	if x == nil {
 		return nil
 	}
-	c.extra.Store(nil) // there is nothing else in it yet
+	c.extra.Store(nil) // nothing else is in it yet
 	return x.hijacked
 }

@@ -1,0 +1,117 @@
+package wsproto
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/gobwas/ws"
+)
+
+// Refusal is an error of Server.Accept that says how the handshake is refused.
+type Refusal struct {
+	Status int // of HTTP
+	Reason string
+	Header http.Header // added to the response
+}
+
+// Refuse returns a [Refusal].
+func Refuse(status int, reason string) *Refusal {
+	return &Refusal{Status: status, Reason: reason}
+}
+
+func (e *Refusal) Error() string {
+	return fmt.Sprintf("wsproto: handshake refused with %d: %s", e.Status, e.Reason)
+}
+
+// orNil returns e as an error, nil if e is nil.
+func (e *Refusal) orNil() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+// ServeHTTP responds to a request of net/http with the refusal.
+func (e *Refusal) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	for name, values := range e.Header {
+		w.Header()[name] = values
+	}
+	http.Error(w, e.Reason, e.Status)
+}
+
+// encode returns the response; without its body if the request was HEAD (RFC 9110, 9.3.2).
+func (e *Refusal) encode(head bool) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n",
+		e.Status, http.StatusText(e.Status), len(e.Reason)+1)
+	_ = e.Header.Write(&b)
+	b.WriteString("\r\n")
+	if !head {
+		b.WriteString(e.Reason + "\n")
+	}
+	return b.Bytes()
+}
+
+// isHead reports whether the request in data has the method HEAD.
+func isHead(data []byte) bool { return bytes.HasPrefix(data, methodHead) }
+
+var methodHead = []byte("HEAD ")
+
+// refuse sends e, to a HEAD request without its body, and ends the connection with err.
+func (c *Conn) refuse(e *Refusal, head bool, err error) {
+	s := c.endpoint.server
+	s.counters.refuse(e.Status)
+	c.io.Write(nil, e.encode(head))
+	c.io.Finish(err, c.endpoint.closeTimeout)
+	if s.Engine.MaxConns > 0 {
+		c.flags.And(^flagHeard)
+		s.silent.add(c)
+	}
+}
+
+// tooLarge is the response to a header above MaxHeader.
+func (s *Server) tooLarge(client netip.AddrPort) *Refusal {
+	s.largeHeaders.warn(s.logger(), "a request with a large header was refused", "bytes", s.MaxHeader, "client", client,
+		"allow", "raise -max-header, or Server.MaxHeader")
+	return Refuse(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header is larger than %d bytes", s.MaxHeader))
+}
+
+// refuseFull returns why no WebSocket can be opened now, or nil.
+func (s *Server) refuseFull() *Refusal {
+	if !s.engine.Full() || s.makeRoom() {
+		return nil
+	}
+	s.fullUp.warn(s.logger(), "the server is full: handshakes are refused", "connections", s.Engine.MaxConns,
+		"allow", "raise -max-conns, or Server.Engine.MaxConns")
+	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is full", Header: http.Header{"Retry-After": {"5"}}}
+}
+
+// refusalOf returns an error of Accept as a Refusal. The text of any other error is for the
+// operator, not for the client.
+func (s *Server) refusalOf(err error) *Refusal {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	s.logger().Warn("Accept refused a handshake with an error that is not a Refusal", "error", err)
+	return Refuse(http.StatusInternalServerError, "the server refuses the handshake")
+}
+
+// translate returns an error of ws.Upgrader as a Refusal.
+func translate(err error) *Refusal {
+	refusal := Refuse(http.StatusBadRequest, err.Error())
+	var rejected *ws.ConnectionRejectedError
+	if errors.As(err, &rejected) && rejected.StatusCode() != 0 {
+		refusal.Status = rejected.StatusCode()
+	}
+	switch refusal.Status {
+	case http.StatusMethodNotAllowed: // RFC 9110, 15.5.6
+		refusal.Header = http.Header{"Allow": {http.MethodGet}}
+	case http.StatusUpgradeRequired: // RFC 6455, 4.4
+		refusal.Header = http.Header{"Sec-WebSocket-Version": {"13"}, "Upgrade": {"websocket"}, "Connection": {"Upgrade"}}
+	}
+	return refusal
+}

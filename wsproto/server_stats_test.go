@@ -1,0 +1,61 @@
+package wsproto
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// TestStats has connections end in different ways and compares the counters.
+func TestStats(t *testing.T) {
+	s := &Server{Handler: echo(t)}
+	addr := listen(t, s)
+	for _, code := range []Code{1000, 1001, 1011, 3005, 3999, 4000, 4711, 4999} {
+		p := dialPeer(t, addr)
+		p.expectEcho("x")
+		p.send(closing(code, ""))
+		p.expectClose(code)
+		p.nc.Close()
+	}
+	dialPeer(t, addr).reset()
+	broken := dialPeer(t, addr)
+	broken.send("\xff\xff")
+	broken.expectClose(ProtocolError)
+	broken.nc.Close()
+	dialTCP(t, addr).reset()
+	stays := dialPeer(t, addr)
+	eventually(t, "all but one have gone", func() bool { return s.Stats().Open == 1 })
+	st := s.Stats()
+	want := map[Code]int64{1000: 1, 1001: 1, 1002: 1, 1006: 1, 1011: 1, 3000: 2, 4000: 3}
+	if len(st.Closes) != len(want) {
+		t.Errorf("closes: %v, want %v", st.Closes, want)
+	}
+	for code, n := range want {
+		if st.Closes[code] != n {
+			t.Errorf("closed with %d: %d, want %d", code, st.Closes[code], n)
+		}
+	}
+	if st.WebSockets != 1 || st.Upgrades != (UpgradeStats{Opened: 11, Aborted: 1}) || st.MessagesIn != 8 || st.MessagesOut != 8 {
+		t.Errorf("%+v", st)
+	}
+	b, err := json.Marshal(st)
+	if err != nil || !strings.Contains(string(b), `"closes":{"1000":1,`) || !strings.Contains(string(b), `"upgrades":{"opened":11,`) {
+		t.Errorf("%s, %v", b, err)
+	}
+	stays.nc.Close()
+}
+
+// Peers choose codes and statuses come from programs: neither makes the counters grow.
+func TestStatsBounded(t *testing.T) {
+	var n counters
+	for code := range 1 << 16 {
+		n.close(Code(code))
+		n.refuse(code - 1000)
+	}
+	if closes := n.byCode(); len(closes) != closeSlots {
+		t.Errorf("%d codes", len(closes))
+	}
+	if all := nonZero(n.statuses[:]); len(all) != maxStatus {
+		t.Errorf("%d statuses", len(all))
+	}
+}
