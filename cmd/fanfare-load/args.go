@@ -19,18 +19,18 @@ type command struct {
 }
 
 var commands = []command{
-	{"idle", "open connections, hold them, and weigh the server", idleFlags, runIdle},
-	{"echo", "send messages to a server that sends them back", echoFlags, runEcho},
-	{"broadcast", "publish to subscribers and check what each gets", broadcastFlags, runBroadcast},
-	{"churn", "open connections and close them, one after the other", churnFlags, runChurn},
+	{"idle", "open connections, hold them, and measure the server's memory", idleFlags, runIdle},
+	{"echo", "send messages to a server that sends them back, and check the echoes", echoFlags, runEcho},
+	{"broadcast", "publish messages, and check what each subscriber receives", broadcastFlags, runBroadcast},
+	{"churn", "open connections and close them at once", churnFlags, runChurn},
 	{"slow", "broadcast while some subscribers do not read", slowFlags, runBroadcast},
 }
 
-// parseArgs finds the subcommand and its options. Help that was asked for goes to
-// out, and the error is flag.ErrHelp.
+// parseArgs returns the subcommand and its options. If the arguments ask for help, it writes that to out and returns
+// flag.ErrHelp.
 func parseArgs(args []string, out io.Writer) (*command, *options, error) {
 	if len(args) == 0 {
-		return nil, nil, badUsage("which load? Say one of %s\n\n%s", names(), overview())
+		return nil, nil, badUsage("a subcommand is missing: one of %s\n\n%s", names(), overview())
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
@@ -47,9 +47,9 @@ func parseArgs(args []string, out io.Writer) (*command, *options, error) {
 		}
 	}
 	if strings.HasPrefix(args[0], "-") {
-		return nil, nil, badUsage("the subcommand comes first: one of %s, then %s", names(), args[0])
+		return nil, nil, badUsage("a subcommand is missing before %[2]s: one of %[1]s", names(), args[0])
 	}
-	return nil, nil, badUsage("there is no subcommand %q: say one of %s", args[0], names())
+	return nil, nil, badUsage("unknown subcommand %q; the subcommands are %s", args[0], names())
 }
 
 func (cmd *command) parse(args []string, out io.Writer) (*options, error) {
@@ -58,6 +58,7 @@ func (cmd *command) parse(args []string, out io.Writer) (*options, error) {
 	fs.SetOutput(io.Discard)
 	commonFlags(fs, opt)
 	cmd.flags(fs, opt)
+	daemon.ExplainValues(fs)
 	urls, err := parseMixed(fs, args)
 	if err == flag.ErrHelp {
 		cmd.help(fs, out)
@@ -71,18 +72,17 @@ func (cmd *command) parse(args []string, out io.Writer) (*options, error) {
 		err = opt.validate()
 	}
 	if err != nil {
-		return nil, badUsage("%s: %w\nRun 'fanfare-load %s -h' to see all flags.", cmd.name, err, cmd.name)
+		return nil, badUsage("%s: %w\nRun 'fanfare-load %s -h' for the flags.", cmd.name, err, cmd.name)
 	}
 	return opt, nil
 }
 
-// parseMixed parses flags that may stand before and after other arguments, which
-// it returns.
+// parseMixed parses flags before, between and after other arguments, which it returns.
 func parseMixed(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := fs.Parse(args); err != nil {
 			if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
-				err = fmt.Errorf("there is no flag %s", name)
+				err = fmt.Errorf("unknown flag %s", name)
 			}
 			return nil, err
 		}
@@ -103,19 +103,19 @@ func (cmd *command) help(fs *flag.FlagSet, out io.Writer) {
 }
 
 const exitStatuses = `
-Exit status: 0 if nothing was lost, wrong or refused; 1 if something was, a threshold of
--fail was met, or the run was interrupted; 2 if it did not begin (bad arguments, limits
-of the machine).
+Exit status: 0 if nothing was lost, wrong or refused; 1 if something was, if a -fail threshold
+was met, or if the run was interrupted; 2 if the run could not start (bad arguments, limits of
+the machine).
 `
 
 func overview() string {
 	var b strings.Builder
 	b.WriteString("Usage: fanfare-load SUBCOMMAND [flags] ws://host:port/path\n\n" +
-		"Loads a WebSocket server and checks everything that comes back.\n\nSubcommands:\n")
+		"Puts load on a WebSocket server and checks everything that it sends.\n\nSubcommands:\n")
 	for _, cmd := range commands {
 		fmt.Fprintf(&b, "  %-10s %s\n", cmd.name, cmd.about)
 	}
-	b.WriteString("\nRun 'fanfare-load SUBCOMMAND -h' to see the flags of one. Examples:\n\n" +
+	b.WriteString("\nRun 'fanfare-load SUBCOMMAND -h' for the flags of a subcommand. Examples:\n\n" +
 		"  fanfare-load idle -n 18000 -pid $(pgrep -x fanfare) ws://localhost:8080/echo\n" +
 		"  fanfare-load echo -n 1000 -duration 10s ws://localhost:8080/echo\n" +
 		"  fanfare-load echo -n 500 -ramp 10s -think 100ms -duration 1m -fail 'p99>50ms' ws://localhost:8080/echo\n" +

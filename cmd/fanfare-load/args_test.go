@@ -10,36 +10,38 @@ import (
 
 func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
-		{"", "which load"},
-		{"dance ws://localhost/", `no subcommand "dance"`},
-		{"-n 5 idle ws://localhost/", "subcommand comes first"},
-		{"idle", "which server"},
-		{"idle ws://a ws://b", "one URL is enough"},
+		{"", "a subcommand is missing"},
+		{"dance ws://localhost/", `unknown subcommand "dance"`},
+		{"-n 5 idle ws://localhost/", "a subcommand is missing before -n"},
+		{"idle", "the URL is missing"},
+		{"idle ws://a ws://b", "want one URL"},
 		{"idle localhost:8080", "ws://host:port/path"},
 		{"idle http://localhost/", "ws://host:port/path"},
 		{"idle https://localhost/", "wss://"},
-		{"slow wss://localhost/", "does not speak TLS"},
+		{"slow wss://localhost/", "does not support wss://"},
 		{"idle ws://", "ws://host:port/path"},
-		{"idle ws://localhost:99999/", "99999 is no port"},
+		{"idle ws://localhost:99999/", "port 99999 is not from 1 to 65535"},
 		{"idle ws://local%zzhost/", "bad URL"},
-		{"idle -bogus ws://localhost/", "no flag -bogus"},
-		{"idle -pipeline 3 ws://localhost/", "no flag -pipeline"},
+		{"idle -bogus ws://localhost/", "unknown flag -bogus"},
+		{"idle -pipeline 3 ws://localhost/", "unknown flag -pipeline"},
 		{"idle -n ws://localhost/", "-n"},
 		{"idle -n 0 ws://localhost/", "-n is 0"},
 		{"idle -n -3 ws://localhost/", "-n is -3"},
 		{"idle -concurrency 0 ws://localhost/", "-concurrency is 0"},
 		{"idle -hold -1s ws://localhost/", "-hold is -1s"},
-		{"idle -at 10,5 -n 20 ws://localhost/", "-at is [10 5]; it must grow"},
-		{"idle -at 5,20 -n 20 ws://localhost/", "less than -n, which is 20"},
-		{"idle -at 0 -n 20 ws://localhost/", "must grow"},
-		{"idle -at few ws://localhost/", `"few" is no number`},
+		{"idle -at 10,5 -n 20 ws://localhost/", "-at is [10 5]; its numbers must increase"},
+		{"idle -at 5,20 -n 20 ws://localhost/", "below -n, which is 20"},
+		{"idle -at 0 -n 20 ws://localhost/", "must increase"},
+		{"idle -at few ws://localhost/", `"few" is not a whole number`},
 		{"idle -turn /no/such/place ws://127.0.0.1:1/", "-turn: open /no/such/place"},
 		{"idle -timeout 0s ws://localhost/", "-timeout is 0s"},
-		{"idle -pid 4194300 ws://localhost/", "no process 4194300"},
+		{"idle -pid 4194300 ws://localhost/", "process 4194300 does not exist"},
 		{"idle -pid -1 ws://localhost/", "-pid is -1"},
-		{"idle -header nonsense ws://localhost/", `"nonsense" is no header field`},
-		{"idle -source here ws://localhost/", `"here" is no IP address`},
-		{"idle -source ::1 ws://127.0.0.1:1/", "one is IPv4, the other IPv6"},
+		{"idle -pid 99999999 ws://localhost/", "-pid is 99999999; it must be from 0 to 4,194,304"},
+		{"idle -hold 5 ws://localhost/", "write 5s for seconds"},
+		{"idle -header nonsense ws://localhost/", `"nonsense" is not a header field`},
+		{"idle -source here ws://localhost/", `"here" is not an IP address`},
+		{"idle -source ::1 ws://127.0.0.1:1/", "one is an IPv4 address, the other an IPv6 address"},
 		{"echo -size 0 ws://localhost/", "-size is 0"},
 		{"echo -pipeline 0 ws://localhost/", "-pipeline is 0"},
 		{"echo -rate -1 ws://localhost/", "-rate is -1"},
@@ -53,9 +55,9 @@ func TestUsageErrors(t *testing.T) {
 		{"broadcast -size 31 ws://localhost/", "at least 32 bytes"},
 		{"broadcast -size 63 -text ws://localhost/", "at least 64 bytes"},
 		{"broadcast -publish-url nowhere ws://localhost/", "-publish-url"},
-		{"slow -stalled 100% ws://localhost/", "no share"},
-		{"slow -stalled 0 ws://localhost/", "no number"},
-		{"slow -n 5 -stalled 5 ws://localhost/", "one read"},
+		{"slow -stalled 100% ws://localhost/", "not a share"},
+		{"slow -stalled 0 ws://localhost/", "not a number"},
+		{"slow -n 5 -stalled 5 ws://localhost/", "one must read"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			checkLeaks(t)
@@ -117,7 +119,7 @@ func TestCheckFiles(t *testing.T) {
 	if err == nil {
 		t.Fatal("one too many is allowed")
 	}
-	for _, s := range []string{"ulimit -n 1001", "may have 1,000", fmt.Sprintf("no more than %d", 1000-ownFiles)} {
+	for _, s := range []string{"ulimit -n 1001", "limit of this process is 1,000", fmt.Sprintf("at most %d", 1000-ownFiles)} {
 		if !strings.Contains(err.Error(), s) {
 			t.Errorf("%v; it does not say %q", err, s)
 		}
@@ -144,7 +146,7 @@ func TestPickSources(t *testing.T) {
 		{n: 101, to: remote, err: "ip_local_port_range"},
 		{n: 101, to: v6, err: "-source"},
 		{n: 200, to: remote, chosen: own, first: "192.0.2.7", last: "192.0.2.8", count: 2},
-		{n: 201, to: remote, chosen: own, err: "there are 200"},
+		{n: 201, to: remote, chosen: own, err: "there are only 200"},
 		{n: 1, to: v6, chosen: own, err: "IPv6"},
 	} {
 		got, err := l.pickSources(c.n, c.to, c.chosen)

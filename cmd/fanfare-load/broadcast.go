@@ -10,13 +10,13 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// broadcastRun is what subscribers and publishers of a broadcast have in common.
+// broadcastRun is what the subscribers and publishers of a broadcast share.
 type broadcastRun struct {
-	probes      uint64 // sent before the run
+	probes      uint64 // number of probes sent before the run
 	load        *load
 	wire        *wire
 	op          wsproto.Opcode
-	wrapped     bool // payloads stand anywhere in messages
+	wrapped     bool // payloads may be anywhere within messages
 	subscribers []*subscriber
 	publishers  []*publisher
 	stalled     []*stalledSubscriber
@@ -36,8 +36,7 @@ func newBroadcastRun(l *load) *broadcastRun {
 	return r
 }
 
-// runBroadcast is also the subcommand slow, which only has subscribers that do not
-// read beside the others.
+// runBroadcast runs the subcommand broadcast, and slow, which has stalled subscribers in addition.
 func runBroadcast(l *load, ctx context.Context) error {
 	r := newBroadcastRun(l)
 	if err := r.connect(ctx); err != nil {
@@ -63,7 +62,7 @@ func runBroadcast(l *load, ctx context.Context) error {
 	return err
 }
 
-// connect opens subscribers, those that will not read, and publishers.
+// connect opens subscribers, stalled subscribers and publishers.
 func (r *broadcastRun) connect(ctx context.Context) error {
 	l, o := r.load, r.load.opt
 	stalling := o.stalled.of(o.n)
@@ -98,7 +97,7 @@ func (r *broadcastRun) connectPublishers(ctx context.Context) error {
 		return err
 	}
 	if opened := l.conns.opened.Load() - before; opened < int64(o.publishers) {
-		return fmt.Errorf("only %s of %s could connect", comma(opened), plural(o.publishers, "publisher"))
+		return fmt.Errorf("only %s of %s connected", comma(opened), plural(o.publishers, "publisher"))
 	}
 	for _, p := range r.publishers {
 		p.recount()
@@ -106,8 +105,7 @@ func (r *broadcastRun) connectPublishers(ctx context.Context) error {
 	return nil
 }
 
-// share returns part i of n, which is divided among that many as evenly as it
-// goes.
+// share returns part i of n, divided as evenly as possible.
 func share[T int | int64](n T, i, among int) T {
 	part := n / T(among)
 	if T(i) < n%T(among) {
@@ -116,8 +114,8 @@ func share[T int | int64](n T, i, among int) T {
 	return part
 }
 
-// awaitSubscriptions publishes probes until every subscriber has got the latest:
-// the end of a handshake does not tell whether a server has subscribed him yet.
+// awaitSubscriptions publishes probes until every subscriber has received the latest one, because a server may subscribe a
+// client some time after the handshake.
 func (r *broadcastRun) awaitSubscriptions(ctx context.Context) error {
 	l := r.load
 	stop := l.progress.during("waiting for the first message at each subscriber", int64(len(r.subscribers)), r.probed)
@@ -138,8 +136,8 @@ func (r *broadcastRun) awaitSubscriptions(ctx context.Context) error {
 		}
 	}
 	without := int64(len(r.subscribers)) - r.probed()
-	l.faults.add("not subscribed", "is a message that is sent to -publish-url, or else the URL itself, really published to all others?",
-		without, func() string { return fmt.Sprintf("%d messages were published, and did not reach it", probes) })
+	l.faults.add("not subscribed", "check that the server sends a message from a publisher (-publish-url, by default the URL) to all other connections",
+		without, func() string { return fmt.Sprintf("%d messages were published and did not reach it", probes) })
 	if r.probed() == 0 {
 		return errExplained
 	}
@@ -147,10 +145,10 @@ func (r *broadcastRun) awaitSubscriptions(ctx context.Context) error {
 	return nil
 }
 
-// probes is how often it is tried.
+// probes is the largest number of probes.
 const probes = 4
 
-// probed returns how many have seen the latest probe.
+// probed returns the number of subscribers that have received the latest probe.
 func (r *broadcastRun) probed() (n int64) {
 	for _, s := range r.load.shards {
 		s.mu.Lock()

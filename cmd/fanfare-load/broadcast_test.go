@@ -123,10 +123,10 @@ func TestBroadcastThen(t *testing.T) {
 	r.wantFault(t, "missing", 1)
 	check(r, 1)
 	for _, bad := range []struct{ then, says string }{
-		{"-window 1", `-then "-window 1": -window is 1; with 2 publishers`},
+		{"-window 1", `-then "-window 1": -window is 1; it must be at least the number of publishers, 2`},
 		{"-rate 1 -window 4", "exclude each other"},
-		{"-size 5", "no flag -size"},
-		{"8", `"8" is no flag`},
+		{"-size 5", "unknown flag -size"},
+		{"8", `unexpected argument "8"`},
 	} {
 		r := runProgram(t, "broadcast", "-publishers", "2", "-then", bad.then, "ws://localhost/")
 		want(t, "status", r.status, exitUsage)

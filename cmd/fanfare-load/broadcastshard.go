@@ -1,26 +1,24 @@
 package main
 
-// broadcastShard is what a shard knows of a broadcast. Its methods are called with the
-// shard's lock held.
+// broadcastShard is a shard's state of a broadcast. The caller of its methods must hold the shard's lock.
 type broadcastShard struct {
 	readers int // subscribers that are open
 	probe   uint64
-	probed  int      // of the readers, those who have that probe
-	first   []uint64 // message of the phase under way, for each publisher
+	probed  int      // readers that have received that probe
+	first   []uint64 // first message of the current phase, for each publisher
 	rings   [][]slot // one for each publisher; empty without a window
 }
 
-// slot counts who of the shard has a message that is under way. Messages of a
-// publisher share the slots in turn: the next one for a slot is not sent before
-// this is done everywhere.
+// slot counts the subscribers of the shard that have received a message in flight. The messages of a publisher use the slots
+// in turn: a publisher does not send the next message of a slot before this one is done in all shards.
 type slot struct {
 	number  uint64 // of the message, plus 1
 	readers int
 	done    bool
 }
 
-// begin forgets what was under way: a phase begins with messages first. A window of 0
-// is none.
+// begin starts a phase and drops the messages in flight. first has the number of each publisher's first message. A window of
+// 0 means that there is none.
 func (c *broadcastShard) begin(first []uint64, window int) {
 	c.first, c.rings = first, make([][]slot, len(first))
 	for i := range c.rings {
@@ -28,16 +26,16 @@ func (c *broadcastShard) begin(first []uint64, window int) {
 	}
 }
 
-// isOld reports whether a message is of a phase before, which gave it up.
+// isOld reports whether a message belongs to an earlier phase, which gave it up.
 func (c *broadcastShard) isOld(publisher int, n uint64) bool {
 	return len(c.first) > 0 && n < c.first[publisher]
 }
 
-// windowed reports whether anybody waits until messages are everywhere.
+// windowed reports whether publishers wait until all subscribers have a message.
 func (c *broadcastShard) windowed() bool { return len(c.rings) > 0 && len(c.rings[0]) > 0 }
 
-// credit counts that one more reader has message n, or never will, and reports
-// whether that was the last of the shard.
+// credit counts one more reader that has received message n or never will. It reports whether that was the last reader of
+// the shard.
 func (c *broadcastShard) credit(publisher int, n uint64) bool {
 	ring := c.rings[publisher]
 	s := &ring[n%uint64(len(ring))]
@@ -56,8 +54,8 @@ func (s *slot) finish(readers int) bool {
 	return true
 }
 
-// leave counts a reader out that has seen what is in seqs, and calls finished for
-// each message that only he was waited for.
+// leave removes a reader, which has received the messages in seqs, and calls finished for each message that only this reader
+// had not received.
 func (c *broadcastShard) leave(seqs []sequence, finished func(publisher int, n uint64)) {
 	c.readers--
 	for p, ring := range c.rings {
@@ -73,7 +71,7 @@ func (c *broadcastShard) leave(seqs []sequence, finished func(publisher int, n u
 	}
 }
 
-// sawProbe counts a reader who got probe n after the earlier ones.
+// sawProbe counts a reader that received probe n.
 func (c *broadcastShard) sawProbe(n uint64) {
 	if n > c.probe {
 		c.probe, c.probed = n, 0

@@ -10,16 +10,16 @@ import (
 )
 
 func churnFlags(fs *flag.FlagSet, o *options) {
-	fs.DurationVar(&o.duration, "duration", 10*time.Second, "`time` to open and close for")
-	fs.Int64Var(&o.count, "count", 0, "`connections` to open and close in all, instead of for a time")
+	fs.DurationVar(&o.duration, "duration", 10*time.Second, "`time` during which to open and close connections")
+	fs.Int64Var(&o.count, "count", 0, "number of `connections` to open and close, instead of -duration")
 }
 
-// churnAddrs is how many addresses of the loopback connections come from: a port is
-// not free again for a while.
+// churnAddrs is the number of loopback addresses to connect from. One address would run out of ports, because a port is not
+// free again for a while.
 const churnAddrs = 16
 
-// churner is a connection that is closed as soon as it is open. Its latency is the
-// time from the first packet until both ends are closed.
+// churner is a connection that is closed as soon as it is open. Its latency is the time from the first packet until both
+// ends are closed.
 type churner struct {
 	load  *load
 	begun int64
@@ -36,8 +36,8 @@ func (c *churner) OnOpen(conn *wsproto.Conn, _ *wsproto.Request) {
 
 func (c *churner) OnMessage(*wsproto.Conn, wsproto.Opcode, []byte) {}
 
-// OnClose takes an end without a close frame for an end, as servers without a
-// closing handshake have it; but not one that was waited for in vain.
+// OnClose accepts an end without a close frame, because some servers have no closing handshake. A timeout of the closing
+// handshake is a fault.
 func (c *churner) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
 	f := c.load.conns
 	f.closed.Add(1)
@@ -50,8 +50,7 @@ func (c *churner) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
 	<-f.tokens
 }
 
-// runChurn has -concurrency connections under way at a time, and begins one for each
-// that has ended.
+// runChurn keeps -concurrency connections in progress and opens the next one when one has ended.
 func runChurn(l *load, ctx context.Context) error {
 	f, o := l.conns, l.opt
 	m := l.measure()

@@ -18,29 +18,28 @@ import (
 // connections are the connections of a run.
 type connections struct {
 	client  *wsproto.Client
-	own     []*wsproto.Client // of connections with a field of their own: -header-file
-	nextOwn int               // of own
+	own     []*wsproto.Client // one for each line of -header-file
+	nextOwn int               // counts uses of own
 	engine  *netpoll.Engine
 	sources []netip.Addr
-	next    int // of sources
+	next    int // counts uses of sources
 	faults  *faults
-	tokens  chan struct{} // one for each handshake that may begin
-	rate    float64       // handshakes that begin per second; 0: as tokens let
+	tokens  chan struct{} // one for each handshake in progress
+	rate    float64       // handshakes to start per second; 0: as fast as tokens allow
 
-	opened     atomic.Int64 // ever
-	compressed atomic.Int64 // of opened: the server agreed to -compress
-	failed     atomic.Int64 // never open
-	closed     atomic.Int64 // after they were open
-	lost       atomic.Int64 // of closed: before we wanted it
+	opened     atomic.Int64 // all connections that were ever open
+	compressed atomic.Int64 // those of opened for which the server agreed to -compress
+	failed     atomic.Int64 // those that never opened
+	closed     atomic.Int64 // those of opened that are closed
+	lost       atomic.Int64 // those of closed that the server or a failure closed
 	streak     atomic.Int64 // failures since the last success
-	ending     atomic.Bool  // from now on, closing is no fault
+	ending     atomic.Bool  // the end of a connection is not a fault any more
 
 	mu    sync.Mutex
-	conns []*wsproto.Conn // all that ever opened
+	conns []*wsproto.Conn // all that were ever open
 }
 
-// newConnections starts an engine for connections with messages of size bytes, of which
-// pipeline may be in flight on one.
+// newConnections starts an engine whose connections have room for the messages in flight.
 func newConnections(opt *options, sources []netip.Addr, all *faults) (*connections, error) {
 	inFlight := max(1, opt.pipeline, opt.largestWindow()) * (opt.size + 64)
 	engine, err := netpoll.New(netpoll.Options{
@@ -85,10 +84,9 @@ func (f *connections) nextClient() *wsproto.Client {
 	return f.own[(f.nextOwn-1)%len(f.own)]
 }
 
-// open connects to t once for each of n handlers that handler makes, with a bounded
-// number of handshakes under way, and waits until the last is open or has failed.
-// Handlers must call joined from OnOpen and left from OnClose. If connections do
-// nothing but fail, the rest is not tried.
+// open opens n connections to t with a bounded number of concurrent handshakes, and waits until each is open or has failed.
+// handler returns the handler of connection i, which must call joined from OnOpen and left from OnClose. If too many
+// connections fail in a row, open does not try the others.
 func (f *connections) open(ctx context.Context, t wsproto.Target, n int, handler func(i int) wsproto.Handler) error {
 	giveUp := int64(max(100, cap(f.tokens)))
 	tried, failed := 0, f.failed.Load()
@@ -107,13 +105,13 @@ func (f *connections) open(ctx context.Context, t wsproto.Target, n int, handler
 	}
 	if tried < n {
 		f.faults.add("not tried", "", int64(n-tried), func() string {
-			return fmt.Sprintf("after %s failures in a row the rest was not tried", comma(f.failed.Load()-failed))
+			return fmt.Sprintf("after %s failures in a row the remaining connections were not tried", comma(f.failed.Load()-failed))
 		})
 	}
 	return nil
 }
 
-// ramp returns what waits until handshake i may begin.
+// ramp returns a function that waits until handshake i may start.
 func (f *connections) ramp() func(ctx context.Context, i int) error {
 	if f.rate == 0 {
 		return func(context.Context, int) error { return nil }
@@ -125,7 +123,7 @@ func (f *connections) ramp() func(ctx context.Context, i int) error {
 	}
 }
 
-// await waits for the handshakes that are under way.
+// await waits for the handshakes in progress.
 func (f *connections) await(ctx context.Context) error {
 	for held := 0; held < cap(f.tokens); held++ {
 		if err := f.token(ctx); err != nil {
@@ -136,7 +134,7 @@ func (f *connections) await(ctx context.Context) error {
 	return nil
 }
 
-// token takes one when there is one.
+// token waits for a token.
 func (f *connections) token(ctx context.Context) error {
 	select {
 	case f.tokens <- struct{}{}:
@@ -156,7 +154,7 @@ func (f *connections) source() netip.Addr {
 	return f.sources[f.next%len(f.sources)]
 }
 
-// refused is told why a connection did not come to be.
+// refused counts a connection that could not be opened.
 func (f *connections) refused(err error) {
 	if !f.ending.Load() {
 		f.failed.Add(1)
@@ -166,7 +164,7 @@ func (f *connections) refused(err error) {
 	<-f.tokens
 }
 
-// joined is told that a connection is open, and the server's answer.
+// joined counts a connection that is open; r has the server's response.
 func (f *connections) joined(c *wsproto.Conn, r *wsproto.Request) {
 	if r.ResponseHeader.Get("Sec-WebSocket-Extensions") != "" {
 		f.compressed.Add(1)
@@ -178,12 +176,12 @@ func (f *connections) joined(c *wsproto.Conn, r *wsproto.Request) {
 	f.opened.Add(1)
 	f.streak.Store(0)
 	<-f.tokens
-	if ending { // end has not seen it
+	if ending { // end did not close this connection
 		c.Close(wsproto.NormalClosure, "")
 	}
 }
 
-// left is told how a connection ended.
+// left counts the end of a connection.
 func (f *connections) left(err *wsproto.CloseError) {
 	f.closed.Add(1)
 	if !f.ending.Load() {
@@ -192,17 +190,16 @@ func (f *connections) left(err *wsproto.CloseError) {
 	}
 }
 
-// giveUp says that the run is over: from now on no ending is a fault.
+// giveUp ends the run. From now on the end of a connection is not a fault.
 func (f *connections) giveUp() { f.ending.Store(true) }
 
-// over reports whether the run was given up, or ends.
+// over reports whether the run was given up or is ending.
 func (f *connections) over() bool { return f.ending.Load() }
 
-// alive returns the number of connections that are open.
+// alive returns the number of open connections.
 func (f *connections) alive() int64 { return f.opened.Load() - f.closed.Load() }
 
-// end closes what is open, in order as far as the server takes part unless it is to be
-// abrupt, and ends the engine.
+// end closes the connections and ends the engine. Unless abrupt is set it does closing handshakes.
 func (f *connections) end(abrupt bool) {
 	f.mu.Lock()
 	f.ending.Store(true)
@@ -211,7 +208,7 @@ func (f *connections) end(abrupt bool) {
 	if abrupt {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = f.engine.Shutdown(ctx) // its error says that it did not wait
+		_ = f.engine.Shutdown(ctx) // its error is that it did not wait
 		return
 	}
 	for _, c := range conns {
@@ -221,13 +218,13 @@ func (f *connections) end(abrupt bool) {
 	defer cancel()
 	_ = waitFor(ctx, 2*time.Millisecond, func() bool { return f.alive() <= 0 || f.engine.Err() != nil })
 	cancel()
-	_ = f.engine.Shutdown(ctx) // its error says that some had to be closed
+	_ = f.engine.Shutdown(ctx) // its error is that some connections had to be closed
 }
 
 // endTimeout bounds the closing handshakes of all connections together.
 const endTimeout = 10 * time.Second
 
-// waitFor asks done every so often until it says so; or it returns ctx's error.
+// waitFor calls done at that interval until it returns true or ctx is done.
 func waitFor(ctx context.Context, every time.Duration, done func() bool) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

@@ -1,14 +1,13 @@
 package main
 
-// What is wrong with a message is counted in the shard, for the sum, and as a
-// fault, for the example.
+// A wrong message is counted twice: in the shard, for the totals, and as a fault, for the example.
 
 func (l *load) countLate(s *shard, example func() string) {
 	s.mu.Lock()
 	s.received++
 	s.reordered++
 	s.mu.Unlock()
-	l.faults.add("out of order", "the server does not keep the order of messages", 1, example)
+	l.faults.add("out of order", "the server does not keep messages in order", 1, example)
 }
 
 func (l *load) countDuplicate(s *shard, example func() string) {
@@ -27,5 +26,5 @@ func (l *load) countWrong(s *shard, example func() string) {
 
 const (
 	wrongContent     = "wrong content"
-	wrongContentHint = "what came is not what was sent: is this the right path?"
+	wrongContentHint = "the server sent something else than was sent to it: check the path"
 )

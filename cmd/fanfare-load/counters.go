@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// countersReport is what the processor's own counters say of the server, for each
-// message, in user space and in the kernel. Unlike time it hardly depends on what else
-// the machine does.
+// countersReport has hardware counters of the server per message, in user space and in the kernel. Unlike time, they hardly
+// depend on other work of the machine.
 type countersReport struct {
 	UserInstructions   float64 `json:"user_instructions"`
 	KernelInstructions float64 `json:"kernel_instructions"`
@@ -21,11 +20,11 @@ type countersReport struct {
 	KernelCycles       float64 `json:"kernel_cycles"`
 }
 
-// event is something that the kernel counts.
+// event is an event that the kernel counts.
 type event struct {
 	kind   uint32
 	config uint64
-	bits   uint64 // what is left out
+	bits   uint64 // what to exclude
 }
 
 // events are the fields of countersReport, in their order.
@@ -36,11 +35,10 @@ var events = [4]event{
 	{unix.PERF_TYPE_HARDWARE, unix.PERF_COUNT_HW_CPU_CYCLES, unix.PerfBitExcludeUser | unix.PerfBitExcludeHv},
 }
 
-// counter counts an event in all threads of a process: in those that it has, and by
-// inheritance in those that they will start.
+// counter counts an event in all threads of a process: in the existing ones and, by inheritance, in those that they start.
 type counter struct{ files []int }
 
-// count begins to count.
+// count starts to count.
 func count(pid int, e event) (*counter, error) {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
@@ -74,8 +72,8 @@ func count(pid int, e event) (*counter, error) {
 	return c, nil
 }
 
-// total returns the count so far. If there were more events than the processor can
-// count at a time, each had its share of the time, and the rest is estimated.
+// total returns the count so far. If there are more events than the processor can count at a time, each of them is counted
+// for a part of the time, and total extrapolates.
 func (c *counter) total() (float64, error) {
 	sum := 0.0
 	for _, fd := range c.files {
@@ -100,10 +98,10 @@ func (c *counter) close() {
 	c.files = nil
 }
 
-// counters are all events of a process.
+// counters has the counters of all events of a process.
 type counters struct {
 	all [len(events)]*counter
-	err error // why there are none
+	err error // why there are no counters
 }
 
 func countAll(pid int) *counters {
@@ -117,7 +115,7 @@ func countAll(pid int) *counters {
 	return c
 }
 
-// end returns what was counted for each of n messages, or why it cannot be known.
+// end returns the counts per message, for n messages, or why they are unknown.
 func (c *counters) end(n int64) (*countersReport, error) {
 	defer c.close()
 	var each [len(events)]float64
@@ -142,13 +140,13 @@ func (c *counters) close() {
 	}
 }
 
-// uncounted says what would help.
+// uncounted adds to an error why there are no counters.
 func uncounted(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENODEV):
-		return fmt.Errorf("this machine, or its hypervisor, has no hardware counters: %w", err)
+		return fmt.Errorf("the machine or its hypervisor has no hardware counters: %w", err)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("not permitted (root, or sysctl kernel.perf_event_paranoid=1): %w", err)
+		return fmt.Errorf("hardware counters are not permitted (run as root, or set sysctl kernel.perf_event_paranoid=1): %w", err)
 	case errors.Is(err, unix.ENOSYS):
 		return fmt.Errorf("the kernel has no performance events: %w", err)
 	}

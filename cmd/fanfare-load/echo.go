@@ -9,15 +9,15 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// echoRun is what the connections of an echo run have in common.
+// echoRun is what the connections of an echo run share.
 type echoRun struct {
 	load    *load
-	id      uint64 // of the run: no other has the same payloads
+	id      uint64 // a random number, so that other runs have other payloads
 	op      wsproto.Opcode
 	size    int
-	echoers []*echoer // those that are open
-	echoed  int       // of echoers, those with which echoOnce is done
-	buffers sync.Pool // of payloads
+	echoers []*echoer // the open connections
+	echoed  int       // number of echoers with which echoOnce is done
+	buffers sync.Pool // for payloads
 	doubts  doubts
 	steady  *schedule // with -rate; message k of echoer i is number k*len(echoers)+i
 }
@@ -34,7 +34,7 @@ func newEchoRun(l *load) *echoRun {
 	return r
 }
 
-// connect opens n connections more.
+// connect opens n more connections.
 func (r *echoRun) connect(ctx context.Context, n int) error {
 	pipeline := max(1, r.load.opt.pipeline)
 	all := make([]*echoer, n)
@@ -80,7 +80,7 @@ func runEcho(l *load, ctx context.Context) error {
 	return firstError(err, r.doubts.end(), l.weigh("at the end"))
 }
 
-// closedLoop sends a message for each that came back.
+// closedLoop sends the next message for each echo.
 func (r *echoRun) closedLoop(ctx context.Context) error {
 	l := r.load
 	if count := l.opt.count; count > 0 {
@@ -101,7 +101,7 @@ func (r *echoRun) closedLoop(ctx context.Context) error {
 	return firstError(err, l.settle(ctx, func() bool { return answered(r.echoers) }))
 }
 
-// begin lets a connection send n messages; with -think, they do not begin all at once.
+// begin lets a connection send n messages. With -think, connections do not begin all at once.
 func (r *echoRun) begin(e *echoer, n uint64) {
 	if think := r.load.opt.think; think > 0 {
 		e.allowAfter(think*time.Duration(e.id)/time.Duration(len(r.echoers)), n)
@@ -110,10 +110,10 @@ func (r *echoRun) begin(e *echoer, n uint64) {
 	e.allow(n)
 }
 
-// unlimited is how many messages a connection may send until it is told to stop.
+// unlimited is the number of messages that a connection may send until stop.
 const unlimited = 1 << 62
 
-// openLoop sends at the steady rate, whatever comes back.
+// openLoop sends at a steady rate, whether or not echoes arrive.
 func (r *echoRun) openLoop(ctx context.Context) error {
 	l := r.load
 	total := l.opt.total()
@@ -127,7 +127,7 @@ func (r *echoRun) openLoop(ctx context.Context) error {
 	return firstError(err, l.settle(ctx, func() bool { return answered(r.echoers) }))
 }
 
-// answered reports whether all that was due came back to those.
+// answered reports whether all messages that are due were echoed.
 func answered(those []*echoer) bool {
 	for _, e := range those {
 		e.mu.Lock()
@@ -140,12 +140,12 @@ func answered(those []*echoer) bool {
 	return true
 }
 
-// count adds up what those have sent in all, and what of it is lost.
+// count adds to m how many messages these connections have sent, and how many are missing.
 func (r *echoRun) count(ctx context.Context, those []*echoer, m *messagesReport) {
 	due := int64(0)
 	for _, e := range those {
 		e.mu.Lock()
-		if e.due >= unlimited || ctx.Err() != nil || r.doubts.over.Load() { // what was not sent yet never will be
+		if e.due >= unlimited || ctx.Err() != nil || r.doubts.over.Load() { // messages that were not sent never will be
 			e.due = e.sent
 		}
 		due += int64(e.due)
@@ -153,16 +153,16 @@ func (r *echoRun) count(ctx context.Context, those []*echoer, m *messagesReport)
 	}
 	m.Sent, m.Expected = due, due
 	if ctx.Err() != nil {
-		m.Expected = m.Received + m.instead // what was under way is not lost
+		m.Expected = m.Received + m.instead // messages in flight are not lost
 	}
 	r.settleDoubts(m)
 	if r.doubts.over.Load() {
-		return // what was under way nobody waited for
+		return // the run did not wait for messages in flight
 	}
 	m.Missing = max(0, m.Expected-m.Received-m.instead)
-	hint := "the server dropped messages, or was too slow: see also -drain"
+	hint := "the server dropped messages, or was too slow; see also -drain"
 	if m.Received == 0 {
-		hint = "nothing came back: is there an echo at this path? See also -drain"
+		hint = "no echo arrived: check that this path echoes; see also -drain"
 	}
 	r.load.faults.add("not echoed", hint, m.Missing, nil)
 }

@@ -208,7 +208,7 @@ func TestNoEcho(t *testing.T) {
 				t.Errorf("nothing was echoed, at %+v", r.report.Messages)
 			}
 			r = runProgram(t, args...)
-			for _, success := range []string{"per second, ", "latency", "echoed per second", "processor"} {
+			for _, success := range []string{"per second, ", "latency", "echoed per second", "CPU"} {
 				if strings.Contains(r.stdout, success) {
 					t.Errorf("it says %q of what was no echo:\n%s", success, r.stdout)
 				}
@@ -239,7 +239,7 @@ func TestNoEchoSilent(t *testing.T) {
 	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}})
 	r := runProgram(t, "echo", "-json", "-q", "-n", "3", "-count", "3", "-drain", "100ms", url)
 	f := r.wantFault(t, "not echoed", 3)
-	want(t, "hint of the path", strings.Contains(f.Hint, "an echo at this path"), true)
+	want(t, "hint of the path", strings.Contains(f.Hint, "check that this path echoes"), true)
 }
 
 // TestLateGreeting has a server whose greeting comes with the first echo: that is wrong,

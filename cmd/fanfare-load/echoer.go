@@ -8,21 +8,21 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// echoer is a connection that sends and expects to get back what it sent.
+// echoer is a connection that sends messages and checks their echoes.
 type echoer struct {
 	run   *echoRun
-	id    int           // its place in run.echoers
+	id    int           // index in run.echoers
 	conn  *wsproto.Conn // nil until it is open
 	shard *shard
 
 	mu    sync.Mutex
-	due   uint64 // messages that may have been sent by now
+	due   uint64 // number of messages that it may send
 	sent  uint64
-	seq   sequence    // of what came back
-	times []int64     // when those in flight were due; by number modulo the pipeline
-	pause *time.Timer // with -think: until the next message
+	seq   sequence    // of the echoes
+	times []int64     // when the messages in flight were due; by number modulo the pipeline
+	pause *time.Timer // with -think: sends the next message
 
-	strange int // messages that were no echoes, while none was right: guarded by run.doubts
+	strange int // messages other than echoes before the first echo; guarded by run.doubts
 }
 
 func (e *echoer) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
@@ -32,8 +32,7 @@ func (e *echoer) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 
 func (e *echoer) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) { e.run.load.conns.left(err) }
 
-// OnMessage verifies an echo and sends what may follow it, in the buffer of what
-// came.
+// OnMessage checks an echo and sends the next messages. It uses the buffer of the echo for their payloads.
 func (e *echoer) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	now := e.run.load.now()
 	e.mu.Lock()
@@ -48,8 +47,7 @@ func (e *echoer) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	}
 }
 
-// allow has the connection send n messages more, each as soon as the pipeline has
-// room.
+// allow lets the connection send n more messages, each as soon as the pipeline has room.
 func (e *echoer) allow(n uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,7 +55,7 @@ func (e *echoer) allow(n uint64) {
 	e.pumpApartLocked(e.run.load.now())
 }
 
-// allowAfter is allow after some time.
+// allowAfter is allow after the time d.
 func (e *echoer) allowAfter(d time.Duration, n uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -65,7 +63,7 @@ func (e *echoer) allowAfter(d time.Duration, n uint64) {
 	e.thinkLocked(d)
 }
 
-// thinkLocked sends the next message, if there is one, after some time.
+// thinkLocked sends the next message, if there is one, after the time d.
 func (e *echoer) thinkLocked(d time.Duration) {
 	switch {
 	case e.sent >= e.due || e.seq.next < e.sent:
@@ -76,7 +74,7 @@ func (e *echoer) thinkLocked(d time.Duration) {
 	}
 }
 
-// stop has it send nothing that has not been sent yet.
+// stop ends the sending.
 func (e *echoer) stop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -86,7 +84,7 @@ func (e *echoer) stop() {
 	}
 }
 
-// pumpApartLocked is pumpLocked for those who have no buffer.
+// pumpApartLocked is pumpLocked with a buffer of its own.
 func (e *echoer) pumpApartLocked(now int64) {
 	b := e.run.buffers.Get().(*[]byte)
 	e.pumpLocked(now, *b)
@@ -98,7 +96,7 @@ func (e *echoer) pumpLocked(now int64, buf []byte) {
 	for e.sent < e.due && e.sent-e.seq.next < room && !e.run.doubts.over.Load() {
 		fill(buf, e.key(e.sent))
 		if !e.conn.Send(e.run.op, buf).OK() {
-			return // the connection is closed: OnClose says so
+			return // the connection is closed, and OnClose counts that
 		}
 		e.times[e.sent%room] = e.run.dueAt(e, now)
 		e.sent++
@@ -107,15 +105,15 @@ func (e *echoer) pumpLocked(now int64, buf []byte) {
 
 func (e *echoer) key(seq uint64) uint64 { return payloadKey(e.run.id, e.id, seq) }
 
-// takeLocked verifies and counts what came.
+// takeLocked checks and counts a message.
 func (e *echoer) takeLocked(now int64, op wsproto.Opcode, p []byte) {
 	if e.sent == 0 {
-		return // a greeting
+		return // the message is a greeting
 	}
 	n, known := e.identify(p)
 	if !known || op != e.run.op {
 		e.wrong(op, p)
-		if e.seq.next < e.sent { // else nothing was expected: it is no answer
+		if e.seq.next < e.sent { // otherwise no echo was expected
 			e.seq.next++
 			e.shard.mu.Lock()
 			e.shard.replacedLocked(now)
@@ -132,20 +130,19 @@ func (e *echoer) takeLocked(now int64, op wsproto.Opcode, p []byte) {
 		e.shard.mu.Unlock()
 	case late:
 		e.run.load.countLate(e.shard, func() string {
-			return fmt.Sprintf("connection %d: echo %d came after number %d", e.id, n, next-1)
+			return fmt.Sprintf("connection %d: echo %d came after echo %d", e.id, n, next-1)
 		})
 	case duplicated:
 		e.run.load.countDuplicate(e.shard, func() string {
-			return fmt.Sprintf("connection %d: echo %d came again", e.id, n)
+			return fmt.Sprintf("connection %d: echo %d came twice", e.id, n)
 		})
 	}
 }
 
-// lookBack is with how many messages, before and after the one that is expected,
-// another is compared.
+// lookBack is the number of messages before and after the expected one with which identify compares.
 const lookBack = 64
 
-// identify finds out which message p is.
+// identify returns the number of the message whose payload p is.
 func (e *echoer) identify(p []byte) (n uint64, known bool) {
 	if len(p) != e.run.size {
 		return 0, false
@@ -167,9 +164,9 @@ func (e *echoer) wrong(op wsproto.Opcode, p []byte) {
 	}
 }
 
-// difference says what came, and what should have.
+// difference describes the message that was expected and the one that was received.
 func (e *echoer) difference(op wsproto.Opcode, p []byte) string {
-	return fmt.Sprintf("connection %d: instead of %v message %d with %d bytes came a %v message with %d bytes: %.32q",
+	return fmt.Sprintf("connection %d: expected %v message %d with %d bytes, received a %v message with %d bytes: %.32q",
 		e.id, opName(e.run.op), e.seq.next, e.run.size, opName(op), len(p), p)
 }
 

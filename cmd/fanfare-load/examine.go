@@ -16,14 +16,14 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// straggler reads at last what is there for a subscriber that was stalled, to see
-// what became of it. It only counts: the frames of a server are not masked.
+// straggler reads the messages that a stalled subscriber did not read, to find out how the server treated it. It counts
+// frames without decoding them.
 type straggler struct {
 	io      netpoll.Conn
 	verdict *verdicts
-	skip    uint64 // bytes of a payload that are still to come
-	probes  uint64 // messages that are not the run's, which come first
-	fate    string // once it is known
+	skip    uint64 // bytes of a payload that have not arrived
+	probes  uint64 // number of probes, which come before the messages of the run
+	fate    string // "" until it is known
 }
 
 // verdicts are the fates of all stragglers.
@@ -37,12 +37,11 @@ type verdicts struct {
 
 const stillConnected = "still connected"
 
-// examine has the engine take over the stalled sockets and reads until all have
-// ended or nothing more comes.
+// examine passes the stalled sockets to the engine and reads until all have ended or nothing more arrives.
 func (r *broadcastRun) examine(ctx context.Context) error {
 	l := r.load
 	v := &verdicts{fates: make(map[string]int64), open: len(r.stalled)}
-	stop := l.progress.during("reading what is there for stalled subscribers", int64(len(r.stalled)), v.ended)
+	stop := l.progress.during("reading the messages of stalled subscribers", int64(len(r.stalled)), v.ended)
 	defer stop()
 	for _, s := range r.stalled {
 		if err := l.conns.engine.Adopt(s.conn, s.unread, &straggler{verdict: v, probes: r.probes}); err != nil {
@@ -67,7 +66,7 @@ func (r *broadcastRun) examine(ctx context.Context) error {
 		Messages:    v.messages.Load(),
 		Expected:    l.report.sent() * int64(len(r.stalled)),
 	}
-	v.fates = make(map[string]int64) // what comes later is our own doing
+	v.fates = make(map[string]int64) // later ends are caused by this program
 	return err
 }
 
@@ -86,7 +85,7 @@ func (s *straggler) OnOpen()             {}
 func (s *straggler) OnDeadline()         {}
 func (s *straggler) OnPanic(any)         {}
 
-// OnData walks over frames.
+// OnData skips over frames.
 func (s *straggler) OnData(data []byte) (used int) {
 	s.verdict.bytes.Add(int64(len(data)))
 	for {
@@ -110,14 +109,14 @@ func (s *straggler) OnData(data []byte) (used int) {
 	}
 }
 
-// frame is what matters of a frame's header.
+// frame is the part of a frame's header that counts here.
 type frame struct {
-	message bool // a message ends with it
+	message bool // the last frame of a message
 	close   bool
 	length  uint64
 }
 
-// frameHeader reads a header and returns its size: 0 if it is not all there.
+// frameHeader parses a header and returns its size: 0 if it is incomplete.
 func frameHeader(p []byte) (f frame, size int) {
 	if len(p) < 2 {
 		return f, 0
@@ -143,7 +142,7 @@ func closeFate(body []byte) string {
 	return fmt.Sprintf("disconnected with %d", wsproto.Code(binary.BigEndian.Uint16(body)))
 }
 
-// ends notes what became of the connection, once.
+// ends counts the fate of the connection, once.
 func (s *straggler) ends(fate string) {
 	if s.fate != "" {
 		return

@@ -11,13 +11,12 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// What a server says is quoted in one line, without what could move a terminal's cursor.
+// Text from a server is quoted in one line, without characters that could move a terminal's cursor.
 
-// excerptLength is how many characters of it are quoted.
+// excerptLength is the number of characters of such a text that are quoted.
 const excerptLength = 120
 
-// plain returns an error's text in one line, without the names of packages that it went
-// through.
+// plain returns an error's text in one line, without the names of packages.
 func plain(err error) string {
 	if he := new(wsproto.HandshakeError); errors.As(err, &he) && he.Status != 0 {
 		return refusal(he)
@@ -29,7 +28,7 @@ func plain(err error) string {
 	return oneLine(s, 2*excerptLength)
 }
 
-// refusal is the status line of an answer, and the begin of its text.
+// refusal returns the status of a response and the beginning of its text.
 func refusal(he *wsproto.HandshakeError) string {
 	from := "the server"
 	if he.Proxy != "" {
@@ -56,7 +55,7 @@ var (
 	markup    = regexp.MustCompile(`(?s)<[^>]*(>|$)`)
 )
 
-// excerpt is the begin of a body's text: of a page its title, or else what is not markup.
+// excerpt returns the beginning of a body's text. Of an HTML page that is the title, or else the text without markup.
 func excerpt(body string) string {
 	if pageBegin.MatchString(body) {
 		if m := pageTitle.FindStringSubmatch(body); m != nil && strings.TrimSpace(m[1]) != "" {
@@ -68,7 +67,7 @@ func excerpt(body string) string {
 	return oneLine(body, excerptLength)
 }
 
-// oneLine has a space for whatever is not printable, and at most so many characters.
+// oneLine replaces unprintable characters by spaces and cuts the text after that many characters.
 func oneLine(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsGraphic(r) {

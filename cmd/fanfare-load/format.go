@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// comma writes a whole number with commas between groups of three digits.
+// comma formats a whole number with commas between groups of three digits.
 func comma[T ~int | ~int64](v T) string {
 	s := strconv.FormatInt(int64(v), 10)
 	from := 0
@@ -19,7 +19,7 @@ func comma[T ~int | ~int64](v T) string {
 	return s
 }
 
-// commaRate writes a number per second, with as many digits as say something.
+// commaRate formats a rate, with one decimal below 100.
 func commaRate(v float64) string {
 	if v < 100 {
 		return strconv.FormatFloat(v, 'f', 1, 64)
@@ -27,7 +27,7 @@ func commaRate(v float64) string {
 	return comma(int64(v + 0.5))
 }
 
-// bytesText writes an amount of memory.
+// bytesText formats an amount of memory.
 func bytesText(n int64) string {
 	sign := ""
 	if n < 0 {
@@ -42,7 +42,7 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%s%.1f MiB", sign, float64(n)/(1<<20))
 }
 
-// durationText writes a duration with three digits.
+// durationText formats a duration with three significant digits.
 func durationText(d time.Duration) string {
 	switch {
 	case d < 10*time.Microsecond:
@@ -57,7 +57,7 @@ func durationText(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// plural writes a number and its noun.
+// plural formats a number with its noun.
 func plural[T ~int | ~int64](n T, noun string) string {
 	if n == 1 {
 		return "1 " + noun

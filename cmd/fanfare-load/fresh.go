@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// worked is how much processor time a server may have used before it counts as one that
-// has worked already. A program that has just begun to listen has used less, and a
-// thousand connections take as much.
+// worked is the CPU time from which a server counts as one that has served connections before. A server that has just
+// started has used less; a thousand connections take about this much.
 const worked = 50 * time.Millisecond
 
-// checkFresh says so if the server is not fresh. Memory that it has for earlier
-// connections, or kept of them, is used again by these, whose own it then does not show.
+// checkFresh adds a note if the server is not fresh: it reuses memory of earlier connections, so the memory of these does not
+// show.
 func (l *load) checkFresh() {
 	if l.opt.command != "idle" {
 		return
@@ -26,6 +25,6 @@ func notFresh(cpu time.Duration) string {
 	if cpu < worked {
 		return ""
 	}
-	return fmt.Sprintf("the server has worked before (%s of processor time): it reuses what it kept of earlier connections, "+
-		"so the figures for each connection are too low; start it anew, and measure first", durationText(cpu))
+	return fmt.Sprintf("the server has served connections before (%s of CPU time) and reuses their memory, "+
+		"so the figures per connection are too low; restart it before you measure", durationText(cpu))
 }

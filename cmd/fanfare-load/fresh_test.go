@@ -8,7 +8,7 @@ import (
 
 func TestNotFresh(t *testing.T) {
 	for cpu, says := range map[time.Duration]string{
-		-1: "", 0: "", 40 * time.Millisecond: "", 50 * time.Millisecond: "(50 ms of processor time)", 3 * time.Second: "(3.00 s of",
+		-1: "", 0: "", 40 * time.Millisecond: "", 50 * time.Millisecond: "(50 ms of CPU time)", 3 * time.Second: "(3.00 s of",
 	} {
 		if note := notFresh(cpu); says == "" && note != "" || !strings.Contains(note, says) {
 			t.Errorf("%v: %q", cpu, note)
@@ -29,7 +29,7 @@ func TestUsedServer(t *testing.T) {
 		t.Errorf("notes %q", r.report.Notes)
 	}
 	r = runProgram(t, "idle", "-q", "-n", "3", "-hold", "0s", "-pid", self, url)
-	want(t, "notes in the table", strings.Count(r.stdout, "NOTE   the server has worked before ("), 1)
+	want(t, "notes in the table", strings.Count(r.stdout, "NOTE   the server has served connections before ("), 1)
 	for _, args := range []string{"idle -n 3 -hold 0s", "echo -n 3 -count 3 -pid " + self} {
 		r = runProgram(t, append(strings.Fields(args), "-json", url)...)
 		want(t, args+": notes", len(r.report.Notes), 0)

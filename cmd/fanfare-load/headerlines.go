@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// headerLines is the value of -header-file: fields of which each connection has one.
+// headerLines is the value of -header-file: header fields, one for each connection in turn.
 type headerLines []header
 
 func (h *headerLines) String() string { return "" }
@@ -27,12 +27,12 @@ func (h *headerLines) Set(file string) error {
 		*h = append(*h, one)
 	}
 	if number == 0 {
-		return fmt.Errorf("%s is empty; it is to have a field in each line, like \"Name: value\"", file)
+		return fmt.Errorf("%s is empty; it must have a header field per line, in the form \"Name: value\"", file)
 	}
 	return nil
 }
 
-// with returns the fields of both.
+// with returns the fields of h and all.
 func (h header) with(all header) http.Header {
 	both := http.Header(all).Clone()
 	if both == nil {

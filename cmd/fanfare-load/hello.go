@@ -9,8 +9,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// hello is the value of -hello: the first message of each connection, for servers
-// with a protocol of their own above WebSocket.
+// hello is the value of -hello: the first message of each connection, for servers with a protocol on top of WebSocket.
 type hello []byte
 
 func (h *hello) String() string { return hex.EncodeToString(*h) }
@@ -18,20 +17,20 @@ func (h *hello) String() string { return hex.EncodeToString(*h) }
 func (h *hello) Set(s string) error {
 	p, err := hex.DecodeString(s)
 	if err != nil || len(p) == 0 || len(p) > 125 {
-		return fmt.Errorf("%q is no message: say 1 to 125 bytes in hexadecimal digits", s)
+		return fmt.Errorf("%q is not a message of 1 to 125 bytes in hexadecimal digits", s)
 	}
 	*h = p
 	return nil
 }
 
-// greeter says hello before the connection is h's, which it is with the answer.
+// greeter sends -hello. When the server answers, it passes the connection to h.
 type greeter struct {
 	wsproto.Handler // h
 	load            *load
 	open            bool
 }
 
-// greeting returns h, with -hello before it.
+// greeting returns h, behind a greeter if there is a -hello.
 func (l *load) greeting(h wsproto.Handler) wsproto.Handler {
 	if len(l.opt.hello) == 0 {
 		return h
@@ -54,7 +53,7 @@ func (g *greeter) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	g.Handler.OnOpen(c, new(wsproto.Request))
 }
 
-// OnReadEnd passes on what a subscriber wants to know.
+// OnReadEnd makes greeter a wsproto.ReadHandler, because a subscriber is one.
 func (g *greeter) OnReadEnd(c *wsproto.Conn) {
 	if h, ok := g.Handler.(wsproto.ReadHandler); ok {
 		h.OnReadEnd(c)

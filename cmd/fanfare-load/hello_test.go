@@ -53,7 +53,7 @@ func TestHelloUnanswered(t *testing.T) {
 	checkLeaks(t)
 	url := theirs(t, func(ctx context.Context, _ *http.Request, c *websocket.Conn) { _, _, _ = c.Read(ctx) })
 	r := runProgram(t, "idle", "-json", "-q", "-n", "3", "-hold", "1ms", "-hello", "01", url)
-	r.wantFault(t, "closed instead of an answer to -hello", 3)
+	r.wantFault(t, "closed without an answer to -hello", 3)
 }
 
 func TestWithin(t *testing.T) {

@@ -21,7 +21,7 @@ func runIdle(l *load, ctx context.Context) error {
 	return l.settled()
 }
 
-// exercise is -echo and -rest.
+// exercise does -echo and -rest.
 func (r *echoRun) exercise(ctx context.Context) error {
 	l := r.load
 	if !l.opt.echo {
@@ -36,7 +36,7 @@ func (r *echoRun) exercise(ctx context.Context) error {
 	return l.rest(ctx, "resting", l.opt.rest, fmt.Sprintf("%v later", l.opt.rest))
 }
 
-// settled is -settle.
+// settled does -settle.
 func (l *load) settled() error {
 	if l.opt.settle == "" {
 		return nil
@@ -47,13 +47,12 @@ func (l *load) settled() error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("-settle: %s says %s", l.opt.settle, resp.Status)
+		return fmt.Errorf("-settle: %s answered %s", l.opt.settle, resp.Status)
 	}
 	return l.weigh("settled")
 }
 
-// echoOnce sends one message on each connection that has had none, no more under way at
-// a time than handshakes were.
+// echoOnce sends one message on each connection that has not sent one. At most -concurrency messages are in flight.
 func (r *echoRun) echoOnce(ctx context.Context) error {
 	l := r.load
 	fresh := r.echoers[r.echoed:]

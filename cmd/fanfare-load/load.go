@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// load is one run: what all subcommands have in common.
+// load is one run of any subcommand.
 type load struct {
 	opt      *options
 	target   wsproto.Target
@@ -22,10 +22,10 @@ type load struct {
 	faults   *faults
 	progress *progress
 	report   *report
-	begin    time.Time // of the clock: see now
+	begin    time.Time // the clock counts from here: see now
 }
 
-// newLoad checks that the run can be done at all and prepares it.
+// newLoad checks that the run is possible and prepares it.
 func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 	l := &load{opt: opt, faults: new(faults), begin: time.Now(), progress: newProgress(p.stderr, opt.quiet)}
 	l.report = &report{Command: opt.command, URL: redacted(opt.url)}
@@ -64,20 +64,20 @@ func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 
 func (l *load) findTargets(ctx context.Context) (err error) {
 	if l.target, err = wsproto.ParseTarget(ctx, l.opt.url); err != nil {
-		return fmt.Errorf("%w\nIs the host's name right, and known here?", err)
+		return fmt.Errorf("%w\nCheck the name of the host.", err)
 	}
 	l.publish = l.target
 	if l.opt.publishURL != "" {
 		l.publish, err = wsproto.ParseTarget(ctx, l.opt.publishURL)
 	}
-	if host := http.Header(l.opt.header).Get("Host"); host != "" { // instead of the URL's, not beside it
+	if host := http.Header(l.opt.header).Get("Host"); host != "" { // it replaces the host of the URL
 		http.Header(l.opt.header).Del("Host")
 		l.target.Host, l.publish.Host = host, host
 	}
 	return err
 }
 
-// redacted is a URL without its password.
+// redacted returns a URL without its password.
 func redacted(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || u.User == nil {
@@ -86,15 +86,15 @@ func redacted(s string) string {
 	return u.Redacted()
 }
 
-// warnServerLimit says beforehand what would show as refused connections.
+// warnServerLimit warns of a limit that would make the server refuse connections.
 func (l *load) warnServerLimit() {
 	if files, err := processFiles(l.opt.pid); err == nil && files < l.opt.n {
-		l.progress.note("the server's process may open %s files, fewer than the %s connections: raise its ulimit -n",
+		l.progress.note("the server's limit of open files, %s, is below the %s connections of this run: raise its ulimit -n",
 			comma(files), comma(l.opt.n))
 	}
 }
 
-// now is the time since the begin of the run in nanoseconds.
+// now returns the time since the start of the run in nanoseconds.
 func (l *load) now() int64 { return int64(time.Since(l.begin)) }
 
 // connect opens n connections to t.
@@ -118,11 +118,10 @@ func (l *load) connect(ctx context.Context, what string, t wsproto.Target, n int
 	return err
 }
 
-// errExplained ends a run of which the faults say why it cannot go on.
+// errExplained ends a run whose faults say why it cannot continue.
 var errExplained = errors.New("nothing could be measured")
 
-// finish closes everything and completes the report. err is what the subcommand
-// returned.
+// finish closes everything and completes the report. err is the error of the subcommand.
 func (l *load) finish(ctx context.Context, err error) {
 	l.report.Interrupted = ctx.Err() != nil
 	if err != nil && !l.report.Interrupted && !(errors.Is(err, errExplained) && l.faults.any()) {
@@ -143,7 +142,7 @@ func (l *load) finish(ctx context.Context, err error) {
 	l.report.OK = len(l.report.Faults) == 0 && !l.report.failed() && !l.report.Interrupted
 }
 
-// pause waits for d, unless the run ends before, or all connections do.
+// pause waits for d. It returns earlier if the run, or the last connection, ends.
 func (l *load) pause(ctx context.Context, what string, d time.Duration) error {
 	stop := l.progress.clock(what, d, l.received)
 	defer stop()
@@ -151,8 +150,7 @@ func (l *load) pause(ctx context.Context, what string, d time.Duration) error {
 	return l.until(ctx, 5*time.Millisecond, func() bool { return !time.Now().Before(until) })
 }
 
-// rest leaves the connections alone for d, in which others may have their turn, and
-// weighs the server then.
+// rest leaves the connections idle for d, during which other programs may have their turn, and then measures the server.
 func (l *load) rest(ctx context.Context, what string, d time.Duration, stage string) error {
 	if d > 0 {
 		l.turn.pass()
@@ -166,8 +164,8 @@ func (l *load) rest(ctx context.Context, what string, d time.Duration, stage str
 	return l.turn.take(ctx)
 }
 
-// until waits until done says so. It returns early, without an error, if no
-// connection is left or the run was given up; the faults say why.
+// until waits until done returns true. It returns early, without an error, if no connection is left or the run was given
+// up; the faults say why.
 func (l *load) until(ctx context.Context, every time.Duration, done func() bool) error {
 	err := waitFor(ctx, every, func() bool {
 		return done() || l.conns.over() || l.conns.alive() == 0 || l.conns.engine.Err() != nil
@@ -175,8 +173,7 @@ func (l *load) until(ctx context.Context, every time.Duration, done func() bool)
 	return errors.Join(err, l.conns.engine.Err())
 }
 
-// settle waits until done says so, or until nothing has been received for the
-// time of -drain, beside that for which connections think.
+// settle waits until done returns true, or until nothing was received for the time of -drain plus the time of -think.
 func (l *load) settle(ctx context.Context, done func() bool) error {
 	last, at, most := l.received(), time.Now(), l.opt.drain+l.opt.think
 	return l.until(ctx, 2*time.Millisecond, func() bool {
@@ -187,7 +184,7 @@ func (l *load) settle(ctx context.Context, done func() bool) error {
 	})
 }
 
-// received is the number of messages that came so far.
+// received returns the number of messages received so far.
 func (l *load) received() (n int64) {
 	for _, s := range l.shards {
 		n += s.totals().received

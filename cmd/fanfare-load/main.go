@@ -9,10 +9,10 @@ import (
 )
 
 func main() {
-	// The client shares the machine with what it measures: memory is cheaper
-	// than the time of its collector.
+	// The client shares the machine with the server that it measures, so it spends memory to save the time of its garbage
+	// collector.
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	context.AfterFunc(ctx, stop) // a second signal kills the process
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -7,17 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// measurement is the time in which messages are sent, and the processor time
-// that it takes.
+// measurement is a period in which messages are sent, with the CPU time that it takes.
 type measurement struct {
 	load   *load
 	start  int64
-	server time.Duration // of the processor, or negative
+	server time.Duration // CPU time; negative if it is unknown
 	client time.Duration
-	counts *counters // nil without a server that is known
+	counts *counters // nil without -pid
 }
 
-// measure begins one.
+// measure starts a measurement.
 func (l *load) measure() *measurement {
 	m := &measurement{load: l}
 	if l.opt.pid != 0 {
@@ -27,8 +26,7 @@ func (l *load) measure() *measurement {
 	return m
 }
 
-// end returns what the shards have counted. The time ends with the last message
-// that came.
+// end returns a report of the counts of all shards. Its time ends with the last message received.
 func (m *measurement) end() *messagesReport {
 	client, server := ownCPU()-m.client, time.Duration(-1)
 	if now := m.load.serverCPU(); now >= 0 && m.server >= 0 {
@@ -67,13 +65,12 @@ func (m *measurement) end() *messagesReport {
 	return r
 }
 
-// cores returns how many processors were busy, on average.
+// cores returns the average number of busy processors.
 func cores(cpu time.Duration, wall int64) float64 { return float64(cpu) / float64(max(1, wall)) }
 
 func ptr[T any](v T) *T { return &v }
 
-// serverCPU returns the server's processor time so far; negative if it cannot be
-// known.
+// serverCPU returns the server's CPU time so far; negative if it is unknown.
 func (l *load) serverCPU() time.Duration {
 	if l.opt.pid == 0 {
 		return -1
@@ -85,7 +82,7 @@ func (l *load) serverCPU() time.Duration {
 	return d
 }
 
-// ownCPU returns the processor time of this process so far.
+// ownCPU returns the CPU time of this process so far.
 func ownCPU() time.Duration {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
@@ -94,7 +91,7 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// pace runs a schedule until it is over, or until no connection is left.
+// pace runs a schedule until its end, or until no connection is left.
 func (l *load) pace(ctx context.Context, s schedule, total int64, send func(i, due int64)) error {
 	paced, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -116,7 +113,7 @@ func (l *load) pace(ctx context.Context, s schedule, total int64, send func(i, d
 	return err
 }
 
-// firstError returns the first that is not nil.
+// firstError returns the first error that is not nil.
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

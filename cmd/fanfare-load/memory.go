@@ -2,15 +2,15 @@ package main
 
 import "fmt"
 
-// stage is the memory of server and kernel at one time.
+// stage is the memory of the server and of the kernel at one time.
 type stage struct {
 	Name        string `json:"name"`
 	Connections int64  `json:"connections"`
 	Server      struct {
 		RSS amount `json:"rss"`
 		PSS amount `json:"pss"`
-		// What the server's runtime says, with -vars: bytes, and a number.
-		Objects    amount `json:"objects"` // in the heap, without what is free between them
+		// Figures of the server's Go runtime, with -vars: in bytes, and the number of goroutines.
+		Objects    amount `json:"objects"` // in the heap, without free space between them
 		Heap       amount `json:"heap"`
 		Stacks     amount `json:"stacks"`
 		Goroutines amount `json:"goroutines"`
@@ -25,15 +25,14 @@ type stage struct {
 // stageConnected is the name of the first stage at a number of connections.
 const stageConnected = "connected"
 
-// amount is one figure, in bytes. What cannot be read is -1, and what follows from
-// it absent.
+// amount is one figure, in bytes. A figure that cannot be read is -1, and the figures derived from it are absent.
 type amount struct {
 	Total         int64    `json:"total"`
 	Over          *int64   `json:"over_before,omitempty"`
 	PerConnection *float64 `json:"per_connection,omitempty"`
 }
 
-// amountOf compares with before, which is nil for the first.
+// amountOf compares a figure with before, which is nil in the first stage.
 func amountOf(total int64, before *amount, connections int64) amount {
 	a := amount{Total: total}
 	if total != unknown && before != nil && before.Total != unknown {
@@ -45,8 +44,7 @@ func amountOf(total int64, before *amount, connections int64) amount {
 	return a
 }
 
-// weigh measures the server, if it is known, and the kernel, and adds a stage to
-// the report.
+// weigh measures the memory of the server and of the kernel and adds a stage to the report. It does nothing without -pid.
 func (l *load) weigh(name string) error {
 	if l.opt.pid == 0 {
 		return nil
@@ -56,12 +54,12 @@ func (l *load) weigh(name string) error {
 	if len(l.report.Memory) > 0 {
 		first = l.report.Memory[0]
 		before = func(a *amount) *amount { return a }
-	} else if _, err := l.vars(); err != nil { // what the page takes itself is before
+	} else if _, err := l.vars(); err != nil { // the memory for the page itself belongs to the first stage
 		return err
 	}
 	rss, pss, err := processMemory(l.opt.pid)
 	if err != nil {
-		return fmt.Errorf("the memory of process %d cannot be read any more; has the server ended? %w", l.opt.pid, err)
+		return fmt.Errorf("cannot read the memory of process %d; the server may have ended: %w", l.opt.pid, err)
 	}
 	s := stage{Name: name, Connections: l.conns.alive()}
 	v, err := l.vars()

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// memoryLine names the server's memory at each stage.
+// memoryLine writes the server's memory at each stage in one row.
 func memoryLine(t *table, stages []stage) {
 	parts := make([]string, len(stages))
 	for i := range stages {
@@ -29,8 +29,7 @@ func memoryTables(t *table, stages []stage) {
 	}
 }
 
-// memoryTable writes a column for each stage, and reports whether anything is known of
-// the kernel's memory.
+// memoryTable writes a column for each stage. It reports whether a figure of the kernel's memory is known.
 func memoryTable(t *table, stages []stage) (known bool) {
 	head := make([]string, len(stages))
 	widths := make([]int, len(stages))
@@ -78,10 +77,10 @@ func memoryTable(t *table, stages []stage) (known bool) {
 }
 
 const kernelFootnote = `
-  * of the whole machine, so both ends of each connection if the server is on it.
+  * of the whole machine, and so of both ends of each connection if the server runs on it.
     Socket objects: the slab caches TCP, TCPv6, sock_inode_cache, filp (/proc/slabinfo,
     root only). TCP buffers: data in and for sockets (/proc/net/sockstat). All slabs:
-    these and everything else (/proc/meminfo), so others' work shows in it.
+    these and all other caches (/proc/meminfo), so the work of other programs is in it.
 `
 
 func (a *amount) text() string {

@@ -2,22 +2,22 @@ package main
 
 import "strings"
 
-// metric is a figure that -fail can be about.
+// metric is a figure that -fail can judge.
 type metric struct {
 	name string
 	unit unit
 	of   subject
-	// One of them says the figure; nil if it is not known.
+	// One of them returns the figure, or nil if it is unknown.
 	messages    func(*messagesReport) *float64
 	connections func(*connectionsReport) *float64
 }
 
-// subject is what a metric is of.
+// subject is what a metric describes.
 type subject int
 
 const (
-	ofMessages    subject = iota // of each load
-	ofConnections                // of the run
+	ofMessages    subject = iota // each load
+	ofConnections                // the run
 	ofServer
 )
 
@@ -72,18 +72,18 @@ func metricNames() string {
 	return strings.Join(names, ", ")
 }
 
-// thresholdHelp is below the flags.
+// thresholdHelp follows the flags in the help.
 const thresholdHelp = `
-Thresholds: -fail METRIC>VALUE, or with >=, < or <=, makes the run fail if that is so, and
+Thresholds: -fail METRIC>VALUE, or with >=, < or <=, makes the run fail if the condition holds. It
 may be repeated; quote it for the shell. The metrics:
 
-  min mean p50 p90 p95 p99 p99.9 max    latency, as 50ms or 800µs
-  rate                                  messages, or deliveries, that came per second
-  missing duplicated reordered wrong    messages, as a number or a share as 0.1%
-  failed lost                           connections, as a number or a share
-  opened                                connections that were opened per second
-  cpu                                   the server's processor time for each message, as 20µs; with -pid
-  bytes                                 the server's RSS for each connection when idle ends, as 400 or 10KiB; with -pid
+  min mean p50 p90 p95 p99 p99.9 max    latency, such as 50ms or 800µs
+  rate                                  messages received, or deliveries, per second
+  missing duplicated reordered wrong    messages, as a number or a percentage such as 0.1%
+  failed lost                           connections, as a number or a percentage
+  opened                                connections opened per second
+  cpu                                   the server's CPU time per message, such as 20µs; needs -pid
+  bytes                                 the server's RSS per connection at the end of idle, such as 400 or 10KiB; needs -pid
 
-With -then, or idle with -at, each load is judged. What could not be measured fails.
+With -then, and for idle with -at, each load is judged. A metric that could not be measured fails.
 `

@@ -8,30 +8,29 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// doubts are about whether a server echoes at all. Until the first echo is right, what
-// comes instead is kept apart; if there is too much of it, the run is given up, since on a
-// topic each message would be sent to all, and each of those answered.
+// doubts is the state of the check whether a server echoes at all. Before the first echo, other messages are counted here.
+// If there are too many, the run is given up: on a topic each message would reach all connections, and each would answer.
 type doubts struct {
-	proved atomic.Bool // an echo was right
-	over   atomic.Bool // the run is given up
+	proved atomic.Bool // an echo was received
+	over   atomic.Bool // the run was given up
 
 	mu      sync.Mutex
-	strange int64  // messages that came before that
+	strange int64  // other messages before the first echo
 	example string // of strange
-	topical bool   // example is what another connection has sent
+	topical bool   // example is the message of another connection
 }
 
-// maxStrange is after how many such messages on one connection a run is given up.
+// maxStrange is the number of such messages on one connection after which the run is given up.
 const maxStrange = 10
 
-// prove notes that an echo was right.
+// prove notes that an echo was received.
 func (d *doubts) prove() {
-	if !d.proved.Load() { // so that the cache line is only read from then on
+	if !d.proved.Load() { // further echoes only read the cache line
 		d.proved.Store(true)
 	}
 }
 
-// doubt takes a message that is no echo, if none was right so far.
+// doubt counts a message other than an echo if there was no echo so far.
 func (e *echoer) doubt(op wsproto.Opcode, p []byte) (taken bool) {
 	d := &e.run.doubts
 	if d.proved.Load() {
@@ -51,7 +50,7 @@ func (e *echoer) doubt(op wsproto.Opcode, p []byte) (taken bool) {
 	return true
 }
 
-// end ends a run that was given up: the faults say why.
+// end returns an error if the run was given up; the faults say why.
 func (d *doubts) end() error {
 	if d.over.Load() {
 		return errExplained
@@ -59,7 +58,7 @@ func (d *doubts) end() error {
 	return nil
 }
 
-// foreign reports whether a message is one of the first of another connection.
+// foreign reports whether a message is one of the first messages of another connection.
 func (e *echoer) foreign(p []byte) (example string, ok bool) {
 	if len(p) != e.run.size {
 		return "", false
@@ -67,24 +66,24 @@ func (e *echoer) foreign(p []byte) (example string, ok bool) {
 	for id := range e.run.load.opt.n {
 		for seq := range uint64(4) {
 			if id != e.id && matches(p, payloadKey(e.run.id, id, seq)) {
-				return fmt.Sprintf("connection %d was sent message %d of connection %d", e.id, seq, id), true
+				return fmt.Sprintf("connection %d received message %d of connection %d", e.id, seq, id), true
 			}
 		}
 	}
 	return "", false
 }
 
-// settleDoubts adds to the faults what came before the first right echo.
+// settleDoubts adds the messages before the first echo to the faults.
 func (r *echoRun) settleDoubts(m *messagesReport) {
 	d := &r.doubts
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	kind, hint := "no echo", "what comes back is not what was sent: is this the path of an echo?"
+	kind, hint := "no echo", "the server sent something else than was sent to it: check that this path echoes"
 	switch {
 	case d.proved.Load():
 		kind, hint = wrongContent, wrongContentHint
 	case d.topical:
-		hint = "this path passes on to others what one sends, as a topic does: load it with fanfare-load broadcast, or is the echo at another path, as /echo?"
+		hint = "this path sends messages to other connections, as a topic does: use fanfare-load broadcast, or the path of an echo, such as /echo"
 	}
 	r.load.faults.add(kind, hint, d.strange, func() string { return d.example })
 	m.Wrong += d.strange

@@ -17,8 +17,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
-// options are what the flags say. Those that a subcommand does not have stay
-// zero.
+// options holds the values of the flags. Flags that a subcommand does not have are zero.
 type options struct {
 	command string
 	url     string
@@ -66,75 +65,75 @@ type options struct {
 
 func commonFlags(fs *flag.FlagSet, o *options) {
 	fs.IntVar(&o.n, "n", 1000, "`connections` to open")
-	fs.IntVar(&o.concurrency, "concurrency", 256, "`handshakes` that are under way at a time, at most")
-	fs.DurationVar(&o.ramp, "ramp", 0, "open connections evenly over this `time`, instead of as fast as -concurrency lets")
-	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "`time` that a handshake may take")
-	fs.DurationVar(&o.drain, "drain", 5*time.Second, "`time` without any message after which what is missing counts as lost")
-	fs.IntVar(&o.pid, "pid", 0, "`process` of the server, on this machine: report its memory and processor time")
-	fs.StringVar(&o.vars, "vars", "", "`URL` of the server's page of package expvar: with -pid, report its heap and stacks,\nand its goroutines, if there is a variable of that name")
-	fs.Var(&o.hello, "hello", "binary message, in `hexadecimal` digits, that each connection but publishers sends\nfirst; it counts as open when an answer has come, and payloads may then\nstand anywhere in messages")
-	fs.Var(&o.sources, "source", "local `addresses` to connect from, with commas between\n(default: 127.0.0.1, 127.0.0.2, ... to a server on the loopback, else the system's choice)")
-	fs.Var(&o.header, "header", "`field` to add to each handshake, as \"Name: value\"; Host is sent instead of the URL's;\nmay be repeated")
-	fs.Var(&o.headerLines, "header-file", "`file` with a field in each line, of which each connection adds one to its handshake,\nin turn: as \"Cookie: session=...\", where each is somebody else")
-	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate, without context takeover; messages below 256 bytes\nare sent as they are")
-	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, take any certificate, such as one that the server made itself")
-	fs.BoolVar(&o.tls12, "tls12", false, "with wss://, speak TLS 1.2 and no higher version")
-	fs.StringVar(&o.turn, "turn", "", "`file` to lock but while connections are held, or rest: of several of these programs\nwith the same file, one loads the machine at a time")
-	fs.BoolVar(&o.abrupt, "abrupt", false, "end without closing handshakes")
-	fs.Var(&o.fail, "fail", "`threshold` like \"p99>50ms\", at which the run has failed; may be repeated: see below")
+	fs.IntVar(&o.concurrency, "concurrency", 256, "largest number of concurrent `handshakes`")
+	fs.DurationVar(&o.ramp, "ramp", 0, "spread opening the connections evenly over this `time`, instead of as fast as -concurrency allows")
+	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest `time` for a handshake")
+	fs.DurationVar(&o.drain, "drain", 5*time.Second, "`time` without any message after which missing messages count as lost")
+	fs.IntVar(&o.pid, "pid", 0, "`process` ID of a server on this machine: report its memory and CPU time")
+	fs.StringVar(&o.vars, "vars", "", "`URL` of the server's expvar page: with -pid, report its heap and stacks and, if it has a\nvariable of that name, its goroutines")
+	fs.Var(&o.hello, "hello", "binary message, in `hexadecimal` digits, that each connection except publishers sends\nfirst. The connection counts as open once the server answers; payloads may then be\nanywhere within messages")
+	fs.Var(&o.sources, "source", "comma-separated local `addresses` to connect from\n(default: 127.0.0.1, 127.0.0.2, ... for a server on the loopback, else the system's choice)")
+	fs.Var(&o.header, "header", "header `field` to add to each handshake, as \"Name: value\"; Host replaces the host of the URL;\nmay be repeated")
+	fs.Var(&o.headerLines, "header-file", "`file` with one header field per line. Each connection adds the next line to its handshake,\nsuch as \"Cookie: session=...\" of another user")
+	fs.BoolVar(&o.compress, "compress", false, "offer permessage-deflate without context takeover; messages below 256 bytes\nare sent uncompressed")
+	fs.BoolVar(&o.insecure, "insecure", false, "with wss://, accept any certificate, including self-signed ones")
+	fs.BoolVar(&o.tls12, "tls12", false, "with wss://, use TLS 1.2 instead of 1.3")
+	fs.StringVar(&o.turn, "turn", "", "`file` to lock except while connections are held or at rest: of several fanfare-load with\nthe same file, one at a time puts load on the machine")
+	fs.BoolVar(&o.abrupt, "abrupt", false, "close connections without a closing handshake")
+	fs.Var(&o.fail, "fail", "`threshold`, such as \"p99>50ms\", that makes the run fail; may be repeated; see below")
 	fs.BoolVar(&o.json, "json", false, "print one JSON document instead of a table")
 	fs.BoolVar(&o.quiet, "q", false, "do not show progress")
 }
 
 func idleFlags(fs *flag.FlagSet, o *options) {
-	fs.Var(&o.at, "at", "`numbers` of connections, with commas between, at which to do all that on the way to -n, too")
-	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections after the last is open")
-	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for it to come back, and measure again after -rest")
-	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before the memory is measured once more")
-	fs.StringVar(&o.settle, "settle", "", "`URL` to get before the memory is measured a last time: a page that has the server\nreturn its garbage to the system")
-	daemon.SizeVar(fs, &o.size, "size", 128, "`bytes` of the message of -echo, as 128 or 64KiB")
+	fs.Var(&o.at, "at", "comma-separated `numbers` of connections below -n at which to measure as well")
+	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections once all are open")
+	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for its echo, and measure again after -rest")
+	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before measuring again")
+	fs.StringVar(&o.settle, "settle", "", "`URL` to get before the last measurement: a page that makes the server return its\ngarbage to the system")
+	daemon.SizeVar(fs, &o.size, "size", 128, "size of the message of -echo, in `bytes`, such as 128 or 64KiB")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 }
 
 func trafficFlags(fs *flag.FlagSet, o *options) {
-	daemon.SizeVar(fs, &o.size, "size", 128, "`bytes` of a message's payload, as 128 or 64KiB")
+	daemon.SizeVar(fs, &o.size, "size", 128, "size of a message's payload, in `bytes`, such as 128 or 64KiB")
 	fs.BoolVar(&o.text, "text", false, "send text messages instead of binary ones")
 	o.forHowLong(fs)
 }
 
 func echoFlags(fs *flag.FlagSet, o *options) {
 	trafficFlags(fs, o)
-	fs.IntVar(&o.pipeline, "pipeline", 1, "`messages` in flight on each connection, at most")
-	fs.DurationVar(&o.think, "think", 0, "`time` that passes on each connection between an answer and the next message;\nthe first messages are spread over it")
-	fs.Float64Var(&o.rate, "rate", 0, "`messages` per second, over all connections; latency then counts from the\ntime at which a message is due (default: as fast as they come back)")
+	fs.IntVar(&o.pipeline, "pipeline", 1, "largest number of `messages` in flight on each connection")
+	fs.DurationVar(&o.think, "think", 0, "`time` between an echo and the next message on each connection; the first messages\nare spread over this time")
+	fs.Float64Var(&o.rate, "rate", 0, "`messages` per second, on all connections together; latency then counts from the time\nat which a message is due (default: send the next message when an echo arrives)")
 }
 
 func broadcastFlags(fs *flag.FlagSet, o *options) {
 	trafficFlags(fs, o)
-	fs.IntVar(&o.publishers, "publishers", 1, "`connections` that publish; they are opened beside the -n subscribers")
+	fs.IntVar(&o.publishers, "publishers", 1, "`connections` that publish, in addition to the -n subscribers")
 	o.howFast(fs)
-	fs.Func("then", "after that, on the same connections, go on with these `flags` of -rate, -window,\n-duration and -count, like \"-window 64 -duration 5s\", or else their defaults; may be repeated", o.addThen)
-	fs.StringVar(&o.publishURL, "publish-url", "", "`URL` that publishers connect to, if it is another")
-	fs.BoolVar(&o.anywhere, "anywhere", false, "payloads may stand anywhere in messages, as after -hello: for servers that wrap them,\nsuch as in JSON, which leaves those of -text as they are")
+	fs.Func("then", "then continue on the same connections with other `flags`: -rate, -window, -duration and\n-count, such as \"-window 64 -duration 5s\"; may be repeated", o.addThen)
+	fs.StringVar(&o.publishURL, "publish-url", "", "`URL` for the publishers, if it differs from the subscribers'")
+	fs.BoolVar(&o.anywhere, "anywhere", false, "payloads may be anywhere within messages, as after -hello: for servers that wrap them, for\nexample in JSON, which leaves payloads of -text unchanged")
 }
 
 func slowFlags(fs *flag.FlagSet, o *options) {
 	broadcastFlags(fs, o)
 	o.stalled = stalledShare{percent: 1}
-	fs.Var(&o.stalled, "stalled", "subscribers that do not read, of the -n: a `number`, or a share as 1%")
-	daemon.SizeVar(fs, &o.rcvbuf, "rcvbuf", 4096, "`bytes` of SO_RCVBUF of those that do not read")
+	fs.Var(&o.stalled, "stalled", "subscribers, of the -n, that do not read: a `number`, or a share such as 1%")
+	daemon.SizeVar(fs, &o.rcvbuf, "rcvbuf", 4096, "SO_RCVBUF of the subscribers that do not read, in `bytes`")
 }
 
-// setURL takes what stood beside the flags.
+// setURL takes the arguments that are not flags.
 func (o *options) setURL(args []string) error {
 	switch len(args) {
 	case 0:
-		return errors.New("which server? The last argument is its URL, like ws://localhost:8080/echo")
+		return errors.New("the URL is missing: the last argument must be a URL such as ws://localhost:8080/echo")
 	case 1:
 		o.url = args[0]
 		return checkURL(o.url)
 	}
-	return fmt.Errorf("one URL is enough, but there are %d arguments: %q", len(args), args)
+	return fmt.Errorf("%d arguments, want one URL: %q", len(args), args)
 }
 
 func checkURL(s string) error {
@@ -143,17 +142,17 @@ func checkURL(s string) error {
 	case err != nil:
 		return fmt.Errorf("bad URL: %w", err)
 	case u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "":
-		return fmt.Errorf("bad URL %q: it has to look like ws://host:port/path, or wss:// for TLS", s)
+		return fmt.Errorf("bad URL %q: it must have the form ws://host:port/path, or wss://host:port/path with TLS", s)
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return fmt.Errorf("bad URL %q: %s is no port; ports are 1 to 65535", s, port)
+			return fmt.Errorf("bad URL %q: port %s is not from 1 to 65535", s, port)
 		}
 	}
 	return nil
 }
 
-// validate reports the first flag that has no meaning, by its name.
+// validate returns an error that names the first flag with a bad value.
 func (o *options) validate() error {
 	err := inRange([]bounds{
 		{"n", float64(o.n), 1, 10_000_000, true},
@@ -181,7 +180,7 @@ func (o *options) validate() error {
 	}
 	if o.pid != 0 {
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d/stat", o.pid)); err != nil {
-			return fmt.Errorf("-pid: there is no process %d on this machine", o.pid)
+			return fmt.Errorf("-pid: process %d does not exist on this machine", o.pid)
 		}
 	}
 	for i := range o.fail {
@@ -195,19 +194,19 @@ func (o *options) validate() error {
 	return nil
 }
 
-// bounds are what the value of a flag has to keep to.
+// bounds is the range of a flag's value.
 type bounds struct {
 	name     string
 	value    float64
 	min, max float64
-	has      bool // the flag means something here
+	has      bool // the subcommand has the flag
 }
 
-// inRange reports the first that does not.
+// inRange returns an error for the first value out of its range.
 func inRange(all []bounds) error {
 	for _, f := range all {
 		if f.has && !(f.value >= f.min && f.value <= f.max) { // so that NaN is out
-			return fmt.Errorf("-%s is %v; it must be from %s to %s", f.name, f.value, comma(int64(f.min)), comma(int64(f.max)))
+			return fmt.Errorf("-%s is %s; it must be from %s to %s", f.name, strconv.FormatFloat(f.value, 'f', -1, 64), comma(int64(f.min)), comma(int64(f.max)))
 		}
 	}
 	return nil
@@ -238,24 +237,24 @@ func (o *options) validateTimes() error {
 	}
 	switch l := append(numbers{0}, o.levels()...); {
 	case !slices.IsSorted(l) || len(slices.Compact(l)) <= len(o.at)+1:
-		return fmt.Errorf("-at is %v; it must grow, to less than -n, which is %d", o.at, o.n)
+		return fmt.Errorf("-at is %v; its numbers must increase and be below -n, which is %d", o.at, o.n)
 	case o.command == "churn" && o.set("n"):
-		return errors.New("-n means nothing here: say for how long with -duration, and with -concurrency how many at a time")
+		return errors.New("churn has no -n; use -duration or -count, and -concurrency for the number of connections at a time")
 	case o.command == "churn" && o.ramp > 0:
-		return errors.New("-ramp means nothing here: connections are closed at once; say with -concurrency how many at a time")
+		return errors.New("churn has no -ramp; use -concurrency for the number of connections at a time")
 	case o.think > 0 && o.rate > 0:
-		return errors.New("-think and -rate exclude each other: with -rate the time of each message is fixed")
+		return errors.New("-think and -rate exclude each other: -rate fixes the time of each message")
 	case o.think > 0 && o.pipeline > 1:
-		return errors.New("-think and -pipeline exclude each other: a connection that thinks has one message in flight")
+		return errors.New("-think and -pipeline exclude each other: with -think a connection has one message in flight")
 	case len(o.hello) > 0 && (o.command == "echo" || o.command == "churn" || o.echo):
-		return errors.New("-hello is for a protocol of the server's own, in which nothing is echoed")
+		return errors.New("-hello works only where nothing is echoed: idle without -echo, broadcast and slow")
 	}
 	return nil
 }
 
 func (o *options) validateBroadcast() error {
 	if o.size < minBroadcast(o.text) {
-		return fmt.Errorf("-size is %d; a broadcast needs at least %d bytes for its number and time", o.size, minBroadcast(o.text))
+		return fmt.Errorf("-size is %d; a broadcast needs at least %d bytes for its header", o.size, minBroadcast(o.text))
 	}
 	if o.publishURL != "" {
 		if err := checkURL(o.publishURL); err != nil {
@@ -264,10 +263,10 @@ func (o *options) validateBroadcast() error {
 	}
 	if o.command == "slow" {
 		if strings.HasPrefix(o.url, "wss:") {
-			return errors.New("slow does not speak TLS: its subscribers that stall stop below it; load a ws:// port")
+			return errors.New("slow does not support wss://, because its stalled subscribers are plain sockets; use a ws:// port")
 		}
 		if k := o.stalled.of(o.n); k < 1 || k >= o.n {
-			return fmt.Errorf("-stalled is %v, which is %d of %d subscribers; at least one must stall and one read", &o.stalled, k, o.n)
+			return fmt.Errorf("-stalled is %v, which is %d of %d subscribers; at least one subscriber must stall and one must read", &o.stalled, k, o.n)
 		}
 	}
 	return nil
@@ -282,7 +281,7 @@ func (a *addrs) Set(s string) error {
 	for part := range strings.SplitSeq(s, ",") {
 		ip, err := netip.ParseAddr(strings.TrimSpace(part))
 		if err != nil {
-			return fmt.Errorf("%q is no IP address", part)
+			return fmt.Errorf("%q is not an IP address", part)
 		}
 		*a = append(*a, ip)
 	}
@@ -298,14 +297,14 @@ func (n *numbers) Set(s string) error {
 	for part := range strings.SplitSeq(s, ",") {
 		k, err := strconv.Atoi(strings.TrimSpace(part))
 		if err != nil {
-			return fmt.Errorf("%q is no number", part)
+			return fmt.Errorf("%q is not a whole number", part)
 		}
 		*n = append(*n, k)
 	}
 	return nil
 }
 
-// levels are the numbers of connections at which there is something to do: -at, -n.
+// levels returns the numbers of connections at which idle measures: -at and -n.
 func (o *options) levels() []int { return append(slices.Clip(o.at), o.n) }
 
 // header is the value of -header.
@@ -316,7 +315,7 @@ func (h *header) String() string { return "" }
 func (h *header) Set(s string) error {
 	name, value, ok := strings.Cut(s, ":")
 	if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(name, " \t\r\n") || strings.ContainsAny(value, "\r\n") {
-		return fmt.Errorf("%q is no header field: it has to look like \"Name: value\"", s)
+		return fmt.Errorf("%q is not a header field; it must have the form \"Name: value\"", s)
 	}
 	if *h == nil {
 		*h = header{}
@@ -342,20 +341,20 @@ func (s *stalledShare) Set(v string) error {
 	if p, ok := strings.CutSuffix(v, "%"); ok {
 		f, err := strconv.ParseFloat(p, 64)
 		if err != nil || !(f > 0 && f < 100) {
-			return fmt.Errorf("%q is no share: it has to be above 0%% and below 100%%", v)
+			return fmt.Errorf("%q is not a share; it must be above 0%% and below 100%%", v)
 		}
 		*s = stalledShare{percent: f}
 		return nil
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 {
-		return fmt.Errorf("%q is no number of subscribers", v)
+		return fmt.Errorf("%q is not a number of subscribers", v)
 	}
 	*s = stalledShare{number: n}
 	return nil
 }
 
-// of returns how many of n it is.
+// of returns the number of stalled subscribers among n.
 func (s *stalledShare) of(n int) int {
 	if s.percent > 0 {
 		return max(1, int(float64(n)*s.percent/100))

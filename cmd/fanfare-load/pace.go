@@ -7,8 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// schedule is a steady rate: message i is due at a time that does not depend on
-// what became of those before it.
+// schedule is a steady rate: the time at which message i is due does not depend on the messages before it.
 type schedule struct {
 	start int64   // on the run's clock, in nanoseconds
 	every float64 // nanoseconds
@@ -21,11 +20,11 @@ func newSchedule(start int64, rate float64) schedule {
 // due returns when message i is due.
 func (s schedule) due(i int64) int64 { return s.start + int64(float64(i)*s.every) }
 
-// pace calls send for each message from 0 to total, when it is due, late ones at
-// once. It ends early when ctx does.
+// pace calls send for each message from 0 to total when it is due, and at once for late ones. It returns early if ctx is
+// done.
 //
-// It sleeps in the kernel, not with a timer of the runtime, whose millisecond
-// would be part of every latency.
+// It sleeps with nanosleep(2), because timers of the Go runtime are up to a millisecond late, which would be part of every
+// latency.
 func (s schedule) pace(ctx context.Context, now func() int64, total int64, send func(i, due int64)) error {
 	for i := range total {
 		if err := s.wait(ctx, now, i); err != nil {
@@ -47,6 +46,6 @@ func (s schedule) wait(ctx context.Context, now func() int64, i int64) error {
 			return nil
 		}
 		t := unix.NsecToTimespec(min(left, int64(20*time.Millisecond)))
-		_ = unix.Nanosleep(&t, nil) // woken early by a signal: goes round again
+		_ = unix.Nanosleep(&t, nil) // a signal may wake it early: the loop continues
 	}
 }

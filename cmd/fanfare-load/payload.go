@@ -2,21 +2,20 @@ package main
 
 import "encoding/binary"
 
-// The payload of an echo is computed from the run, the connection and the number
-// of the message, so that nothing has to be kept to verify it. All its bytes are
-// printable ASCII: it can be sent as text or binary.
+// The payload of an echo is computed from the run, the connection and the number of the message, so it can be checked
+// without keeping it. All its bytes are printable ASCII, so it can be sent as text or binary.
 
-// payloadKey is what a payload is computed from.
+// payloadKey returns the number from which a payload is computed.
 func payloadKey(run uint64, connection int, seq uint64) uint64 {
 	x := run ^ uint64(connection)<<40 ^ seq
-	// The finalizer of splitmix64: keys that differ in a bit differ in half.
+	// This is the finalizer of splitmix64: if two inputs differ in a bit, the keys differ in about half of their bits.
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
 }
 
 const (
-	step     = 0x9e3779b97f4a7c15 // odd, from one word to the next
+	step     = 0x9e3779b97f4a7c15 // odd; added from one word to the next
 	sixBits  = 0x3f3f3f3f3f3f3f3f
 	fromZero = 0x3030303030303030 // '0' in every byte; '0' + 63 is 'o'
 )

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// processCPU returns the processor time that a process has used, in user space
-// and in the kernel, all its threads.
+// processCPU returns the CPU time of all threads of a process, in user space and in the kernel.
 func processCPU(pid int) (time.Duration, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -20,44 +19,43 @@ func processCPU(pid int) (time.Duration, error) {
 	return parseStat(b)
 }
 
-// clockTick is the unit of times in /proc/PID/stat. USER_HZ is 100 wherever Go
-// runs.
+// clockTick is the unit of times in /proc/PID/stat. USER_HZ is 100 on every platform of Go.
 const clockTick = 10 * time.Millisecond
 
 func parseStat(b []byte) (time.Duration, error) {
-	// The second field is a name in parentheses, which may contain anything.
+	// The second field is a name in parentheses, which may contain any character.
 	_, rest, ok := bytes.Cut(b[max(0, bytes.LastIndexByte(b, ')')):], []byte(")"))
 	fields := bytes.Fields(rest)
 	const utime, stime = 14 - 3, 15 - 3 // proc(5) counts from 1; rest begins with field 3
 	if !ok || len(fields) <= stime {
-		return 0, fmt.Errorf("stat of the process makes no sense: %.60q", b)
+		return 0, fmt.Errorf("/proc/PID/stat has an unknown form: %.60q", b)
 	}
 	var sum int64
 	for _, i := range []int{utime, stime} {
 		n, err := strconv.ParseInt(string(fields[i]), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("stat of the process: %w", err)
+			return 0, fmt.Errorf("/proc/PID/stat: %w", err)
 		}
 		sum += n
 	}
 	return time.Duration(sum) * clockTick, nil
 }
 
-// processMemory returns resident and proportional set size in bytes.
+// processMemory returns the resident and the proportional set size in bytes.
 func processMemory(pid int) (rss, pss int64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err == nil {
 		return kilobytes(b, "Rss:"), kilobytes(b, "Pss:"), nil
 	}
-	// Not our process: only its status may be read.
+	// The process belongs to another user: only its status is readable.
 	b, err = os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	return kilobytes(b, "VmRSS:"), unknown, err
 }
 
-// unknown stands for an amount of memory that cannot be had.
+// unknown is the value of an amount of memory that cannot be read.
 const unknown = -1
 
-// kilobytes finds the line "name N kB".
+// kilobytes returns the value in the line "name N kB", in bytes.
 func kilobytes(b []byte, name string) int64 {
 	for line := range bytes.Lines(b) {
 		f := bytes.Fields(line)
@@ -84,12 +82,11 @@ func processFiles(pid int) (int, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("limits of process %d do not name open files", pid)
+	return 0, fmt.Errorf("/proc/%d/limits has no line for open files", pid)
 }
 
-// tcpBuffers returns the pages of memory that TCP on this machine holds for data,
-// in bytes: what is queued in sockets, and what is set aside for them. It is the
-// field mem of the line TCP in /proc/net/sockstat. An idle socket has none.
+// tcpBuffers returns the memory that TCP on this machine holds for data, in bytes: queued data and reserved memory. It is
+// the field mem of the line TCP in /proc/net/sockstat, in pages. An idle socket has none.
 func tcpBuffers() int64 {
 	b, err := os.ReadFile("/proc/net/sockstat")
 	if err != nil {
@@ -115,9 +112,8 @@ func parseSockstat(b []byte) int64 {
 	return unknown
 }
 
-// socketSlabs returns the memory of this machine's socket objects: those that are
-// in use of the caches below, with their share of the slabs' pages. Only root may
-// read it.
+// socketSlabs returns the memory of this machine's socket objects: the objects in use of the caches below, with their share
+// of the slabs' pages. Only root may read it.
 func socketSlabs() int64 {
 	b, err := os.ReadFile("/proc/slabinfo")
 	if err != nil {
@@ -126,10 +122,9 @@ func socketSlabs() int64 {
 	return parseSlabs(b)
 }
 
-// socketCaches hold what the kernel makes for a TCP connection and for nothing
-// else, but for filp, one for each open file. Not counted: its entry in the dentry
-// cache (192 bytes, lost among those of files), the epoll set's item and what
-// security modules add.
+// socketCaches are the slab caches that the kernel uses for TCP connections only, and filp, which has an object for each open
+// file. The entry in the dentry cache (192 bytes, which cannot be told from those of files), the item of the epoll set, and
+// what security modules add are not counted.
 var socketCaches = map[string]bool{
 	"TCP": true, "TCPv6": true, "sock_inode_cache": true, "filp": true,
 	"request_sock_TCP": true, "request_sock_TCPv6": true,
@@ -153,7 +148,7 @@ func parseSlabs(b []byte) int64 {
 	return sum
 }
 
-// kernelSlabs returns all of the kernel's slab memory on this machine.
+// kernelSlabs returns the total slab memory of this machine's kernel.
 func kernelSlabs() int64 {
 	b, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// progress tells a person who waits how far it is: a bar on a terminal, a line now
-// and then elsewhere.
+// progress shows how far the run is: as a bar on a terminal, and otherwise as a line every few seconds.
 type progress struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -39,7 +38,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// note prints a line for people.
+// note prints a line.
 func (p *progress) note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,8 +57,7 @@ func (p *progress) during(what string, total int64, done func() int64) (stop fun
 	})
 }
 
-// clock shows how the time d goes by until stop is called, and what count says
-// meanwhile.
+// clock shows how much of the time d has passed, and the count, until stop is called.
 func (p *progress) clock(what string, d time.Duration, count func() int64) (stop func()) {
 	began, before := time.Now(), count()
 	return p.show(func() string {
@@ -111,7 +109,7 @@ func (p *progress) show(line func() string) (stop func()) {
 
 const clearLine = "\r\x1b[K"
 
-// print shows a line; on a terminal in place of the last, and nothing clears it.
+// print prints a line. On a terminal it replaces the last line, and an empty line clears it.
 func (p *progress) print(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

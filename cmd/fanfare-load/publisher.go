@@ -8,21 +8,20 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// publisher is a connection that sends what is broadcast. What it is sent itself
-// does not interest it.
+// publisher is a connection that sends the messages of a broadcast. It ignores what it receives.
 type publisher struct {
 	run  *broadcastRun
 	id   int
 	conn *wsproto.Conn // nil until it is open
 
 	mu     sync.Mutex
-	window uint64 // messages under way, at most; 0 if it is paced
-	limit  uint64 // messages to send in all
+	window uint64 // largest number of messages in flight; 0 with a rate
+	limit  uint64 // total number of messages to send
 	sent   uint64
-	first  uint64 // of this phase
-	base   uint64 // all below it are done
-	done   []int  // by number modulo the window: shards of which all have it
-	shards int    // that have subscribers
+	first  uint64 // first message of this phase
+	base   uint64 // all messages below it are done
+	done   []int  // by number modulo the window: shards in which all subscribers have the message
+	shards int    // shards with subscribers
 	buf    []byte
 }
 
@@ -45,8 +44,7 @@ func (p *publisher) sendLocked(due int64) wsproto.Outcome {
 	return o
 }
 
-// send sends the next message, which was due at due. If the server does not take
-// what was sent before it waits.
+// send sends the next message, which was due at due. While the server does not read fast enough, it waits.
 func (p *publisher) send(ctx context.Context, due int64) {
 	for ctx.Err() == nil {
 		p.mu.Lock()
@@ -67,7 +65,7 @@ func (p *publisher) probe(n uint64) {
 	p.conn.Send(p.run.op, p.buf)
 }
 
-// begin has it forget what was under way, and returns the number of its next message.
+// begin starts a phase, drops the messages in flight, and returns the number of the next message.
 func (p *publisher) begin(window int) (first uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +74,7 @@ func (p *publisher) begin(window int) (first uint64) {
 	return p.sent
 }
 
-// saturate sends up to n messages more, as the window allows.
+// saturate sends up to n more messages, as the window allows.
 func (p *publisher) saturate(n uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,8 +82,7 @@ func (p *publisher) saturate(n uint64) {
 	p.advanceLocked()
 }
 
-// stop has it send nothing more and returns how many it has sent, and how many of them
-// before this phase.
+// stop ends the sending. It returns how many messages were sent, and how many of them before this phase.
 func (p *publisher) stop() (sent, before uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,18 +90,18 @@ func (p *publisher) stop() (sent, before uint64) {
 	return p.sent, p.first
 }
 
-// shardDone is told that all subscribers of a shard have message n.
+// shardDone counts a shard in which all subscribers have received message n.
 func (p *publisher) shardDone(n uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n < p.base {
-		return // of an earlier phase, which gave it up
+		return // the message is of an earlier phase, which gave it up
 	}
 	p.done[n%p.window]++
 	p.advanceLocked()
 }
 
-// recount finds out which shards have subscribers to wait for.
+// recount counts the shards that have subscribers.
 func (p *publisher) recount() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +127,7 @@ func (p *publisher) advanceLocked() {
 	}
 	for p.sent < p.limit && p.sent-p.base < p.window {
 		if !p.sendLocked(p.run.load.now()).OK() {
-			return // closed: OnClose says so
+			return // the connection is closed, and OnClose counts that
 		}
 	}
 }

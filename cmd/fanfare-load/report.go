@@ -7,25 +7,24 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// report is what a run has found: the document of -json, and what the tables are
-// made of.
+// report is the result of a run. -json prints it as it is; otherwise it is printed as tables.
 type report struct {
 	Command     string            `json:"command"`
 	URL         string            `json:"url"`
-	OK          bool              `json:"ok"` // nothing lost, wrong or refused, no threshold met; not interrupted
+	OK          bool              `json:"ok"` // nothing was lost, wrong or refused, no threshold was met, and the run was not interrupted
 	Interrupted bool              `json:"interrupted"`
 	Connections connectionsReport `json:"connections"`
 	Messages    *messagesReport   `json:"messages,omitempty"`
-	// Then are those of -then, or at the numbers of connections after the first of -at.
+	// Then has the messages of -then, or those of idle at each number of connections after the first.
 	Then []*messagesReport `json:"then,omitempty"`
-	// Cycles are connections that were opened and closed, each counted as a message.
+	// Cycles has the connections of churn, each counted as a message.
 	Cycles  *messagesReport `json:"cycles,omitempty"`
 	Stalled *stalledReport  `json:"stalled,omitempty"`
 	Memory  []stage         `json:"memory,omitempty"`
-	// Notes say what a reader of the figures has to know.
+	// Notes are warnings about the figures.
 	Notes  []string `json:"notes,omitempty"`
 	Faults []fault  `json:"faults"`
-	// Thresholds are those of -fail, for each load.
+	// Thresholds are the results of -fail, for each load.
 	Thresholds []thresholdReport `json:"thresholds,omitempty"`
 }
 
@@ -34,15 +33,15 @@ type connectionsReport struct {
 	Opened int64 `json:"opened"`
 	Failed int64 `json:"failed"`
 	Lost   int64 `json:"lost"` // closed by the server, or by a failure
-	// Compressed is how many of Opened agreed to -compress; nil without it.
+	// Compressed is the number of Opened for which the server agreed to -compress; nil without -compress.
 	Compressed *int64  `json:"compressed,omitempty"`
 	PerSecond  float64 `json:"opened_per_second"`
 	seconds    float64
 }
 
-// messagesReport counts echoes, or deliveries to subscribers.
+// messagesReport counts echoes or deliveries to subscribers.
 type messagesReport struct {
-	Flags      string `json:"flags,omitempty"` // of those in Then
+	Flags      string `json:"flags,omitempty"` // set in Then
 	Size       int    `json:"size_bytes"`
 	Sent       int64  `json:"sent"`
 	Expected   int64  `json:"expected"`
@@ -51,17 +50,16 @@ type messagesReport struct {
 	Duplicated int64  `json:"duplicated"`
 	Reordered  int64  `json:"out_of_order"`
 	Wrong      int64  `json:"wrong_content"`
-	instead    int64  // of Wrong: in the place of a message
-	// Seconds is the time from the first message sent to the last received.
+	instead    int64  // those of Wrong that came in the place of a message
+	// Seconds is the time from the first message sent to the last one received.
 	Seconds   float64        `json:"seconds"`
 	PerSecond float64        `json:"received_per_second"`
 	Latency   *latencyReport `json:"latency_microseconds,omitempty"`
-	// ServerMicros is the server's processor time for each message received.
+	// ServerMicros is the server's CPU time per message received.
 	ServerMicros *float64 `json:"server_cpu_microseconds_per_message,omitempty"`
 	ServerCPU    *float64 `json:"server_cpu_cores,omitempty"`
 	ClientCPU    float64  `json:"client_cpu_cores"`
-	// Counters are of the server, for each message received; without any, Uncounted
-	// says why.
+	// Counters are hardware counters of the server, per message received. If they are missing, Uncounted says why.
 	Counters  *countersReport `json:"server_counters_per_message,omitempty"`
 	Uncounted string          `json:"server_counters_missing,omitempty"`
 }
@@ -94,16 +92,16 @@ func latencyOf(h *hdrhistogram.Histogram) *latencyReport {
 	}
 }
 
-// stalledReport says what became of subscribers that did not read.
+// stalledReport describes the subscribers that did not read.
 type stalledReport struct {
 	Subscribers int              `json:"subscribers"`
 	Fates       map[string]int64 `json:"fates"`
-	// Messages is how many of Expected were still there for them to read.
+	// Messages is the number of messages, of Expected, that they could still read.
 	Messages int64 `json:"messages"`
 	Expected int64 `json:"expected"`
 }
 
-// add adds what came of a phase, or at another number of connections.
+// add adds the report of a phase, or of another number of connections.
 func (r *report) add(m *messagesReport, flags string) {
 	if r.Messages == nil {
 		r.Messages = m
@@ -113,7 +111,7 @@ func (r *report) add(m *messagesReport, flags string) {
 	r.Then = append(r.Then, m)
 }
 
-// sent is how many messages all phases have sent.
+// sent returns the number of messages that all phases sent.
 func (r *report) sent() int64 {
 	n := r.Messages.Sent
 	for _, m := range r.Then {

@@ -12,8 +12,8 @@ import (
 // Exit statuses.
 const (
 	exitOK    = 0 // nothing was lost, wrong or refused
-	exitFault = 1 // something was, a threshold was met, or the run was interrupted
-	exitUsage = 2 // it did not begin: bad arguments, or the machine's limits
+	exitFault = 1 // something was, or a threshold was met, or the run was interrupted
+	exitUsage = 2 // the run could not start: bad arguments, or the machine's limits
 )
 
 // run is the program.
@@ -22,14 +22,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return p.run(ctx, args)
 }
 
-// program is what run works with; tests put limits of their own.
+// program is the environment of run. Tests set limits of their own.
 type program struct {
 	stdout, stderr io.Writer
 	limits         func() limits
 }
 
-// usageError is a mistake in the arguments, or in the machine's configuration:
-// nothing was loaded.
+// usageError is an error in the arguments or in the machine's configuration. The run did not start.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
@@ -60,7 +59,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return exitOK
 }
 
-// fail says what was wrong, and returns the exit status.
+// fail prints an error and returns the exit status.
 func (p *program) fail(command string, err error) int {
 	name := "fanfare-load"
 	if command != "" {

@@ -2,31 +2,30 @@ package main
 
 import "slices"
 
-// sequence follows the numbers of one publisher, or of one connection's echoes,
-// as they arrive.
+// sequence checks the numbers of one publisher's messages, or of one connection's echoes, as they arrive.
 type sequence struct {
-	next uint64 // expected
-	gaps []span // numbers below next that have not come
+	next uint64 // the number that is expected
+	gaps []span // numbers below next that have not arrived
 }
 
-// span is the numbers from first up to, but not including, end.
+// span is the range of numbers from first to end, without end.
 type span struct{ first, end uint64 }
 
-// verdict is what a sequence says of an arrival.
+// verdict is the position of an arrival in a sequence.
 type verdict uint8
 
 const (
 	inOrder    verdict = iota
-	ahead              // some before it are missing, so far
-	late               // it was missing until now
-	duplicated         // it has been there before
+	ahead              // numbers before it have not arrived yet
+	late               // a later number arrived before it
+	duplicated         // it arrived before
 )
 
-// maxGaps bounds what is remembered of a connection that loses very much. The
-// oldest gaps are forgotten; what arrives of them counts as duplicated.
+// maxGaps bounds the gaps of a connection that loses very many messages. The oldest gaps are dropped; their numbers count as
+// duplicated if they arrive.
 const maxGaps = 1024
 
-// observe takes an arrival. skipped is the number of those that it is ahead of.
+// observe adds the arrival of n. skipped is the number of messages before n that have not arrived.
 func (s *sequence) observe(n uint64) (v verdict, skipped uint64) {
 	if n == s.next {
 		s.next++
@@ -47,7 +46,7 @@ func (s *sequence) observe(n uint64) (v verdict, skipped uint64) {
 	return duplicated, 0
 }
 
-// fill takes n out of the gaps and reports whether it was in one.
+// fill removes n from the gaps and reports whether it was in one.
 func (s *sequence) fill(n uint64) bool {
 	i, found := slices.BinarySearchFunc(s.gaps, n, func(g span, n uint64) int {
 		switch {

@@ -7,28 +7,28 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// shard is what the connections of one loop write to, so that loops do not
-// contend for a lock. Mostly one worker at a time serves a loop.
+// shard has the counts of one loop's connections, so that loops do not contend for a lock. Usually one worker at a time
+// serves a loop.
 type shard struct {
 	mu   sync.Mutex
 	hist *hdrhistogram.Histogram
 	counts
 	broadcast broadcastShard
-	_         [64]byte // no cache line is shared with another
+	_         [64]byte // keeps other shards out of its cache line
 }
 
 // counts are a shard's counts.
 type counts struct {
-	received int64 // messages that count: neither duplicates nor strangers
-	instead  int64 // of received: something else came in its place
-	last     int64 // time of the last of received
+	received int64 // messages without duplicates and foreign messages
+	instead  int64 // those of received in whose place something else came
+	last     int64 // time of the last received message
 
 	duplicated, reordered, wrong int64
 }
 
 const (
-	finest    = int64(time.Microsecond) // what the histogram tells apart at its low end
-	longest   = int64(10 * time.Minute) // what is longer is recorded as that
+	finest    = int64(time.Microsecond) // resolution of the histogram at its low end
+	longest   = int64(10 * time.Minute) // longer times are recorded as this
 	precision = 3                       // significant digits
 )
 
@@ -38,14 +38,14 @@ func newHistogram() *hdrhistogram.Histogram {
 
 func newShard() *shard { return &shard{hist: newHistogram()} }
 
-// recordLocked counts a message that came at now and was due, or sent, at from.
+// recordLocked counts a message that was received at now and was due or sent at from.
 func (s *shard) recordLocked(from, now int64) {
-	_ = s.hist.RecordValue(min(max(0, now-from), longest)) // in range, so no error
+	_ = s.hist.RecordValue(min(max(0, now-from), longest)) // the value is in range, so there is no error
 	s.received++
 	s.last = now
 }
 
-// replacedLocked counts something else that came at now, in the place of a message.
+// replacedLocked counts something else that was received at now in the place of a message.
 func (s *shard) replacedLocked(now int64) {
 	s.received++
 	s.instead++
@@ -67,7 +67,7 @@ func (t *counts) add(u counts) {
 	t.wrong += u.wrong
 }
 
-// restart has all shards count anew.
+// restart resets the counts of all shards.
 func (l *load) restart() {
 	for _, s := range l.shards {
 		s.mu.Lock()
@@ -77,7 +77,7 @@ func (l *load) restart() {
 	}
 }
 
-// merge adds up shards.
+// merge returns the sum of shards.
 func merge(shards []*shard) (*hdrhistogram.Histogram, counts) {
 	h, t := newHistogram(), counts{}
 	for _, s := range shards {

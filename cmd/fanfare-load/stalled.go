@@ -16,15 +16,14 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// stalledSubscriber is a subscriber that does not read. It stands outside the engine, which
-// would read: a plain socket with a small receive buffer, after a handshake by
-// hand. It needs no goroutine either, because nobody waits for it.
+// stalledSubscriber is a subscriber that does not read. It is a plain socket with a small receive buffer, outside the engine,
+// which would read. It does its own handshake and needs no goroutine.
 type stalledSubscriber struct {
 	conn   net.Conn
-	unread []byte // came with the end of the handshake
+	unread []byte // bytes that arrived after the end of the handshake
 }
 
-// stall opens n of them, one after the other.
+// stall opens n stalled subscribers, one after the other.
 func (r *broadcastRun) stall(ctx context.Context, n int) error {
 	l := r.load
 	if n == 0 {
@@ -57,7 +56,7 @@ func (r *broadcastRun) stall(ctx context.Context, n int) error {
 func newStalledSubscriber(ctx context.Context, l *load) (*stalledSubscriber, error) {
 	d := net.Dialer{Timeout: l.opt.timeout, KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) (err error) {
 		_ = c.Control(func(fd uintptr) {
-			// Before connect, so that the window is small from the begin.
+			// It is set before connect, so that the first window is small.
 			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, l.opt.rcvbuf)
 		})
 		return err
@@ -70,15 +69,15 @@ func newStalledSubscriber(ctx context.Context, l *load) (*stalledSubscriber, err
 		return nil, &wsproto.HandshakeError{Reason: "the connection failed", Err: err}
 	}
 	s := &stalledSubscriber{conn: nc}
-	if err := s.shake(l); err != nil {
+	if err := s.handshake(l); err != nil {
 		nc.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// shake does the handshake. That the server knows WebSocket was seen before.
-func (s *stalledSubscriber) shake(l *load) error {
+// handshake does the opening handshake. It does not check Sec-WebSocket-Accept: the subscribers in the engine did.
+func (s *stalledSubscriber) handshake(l *load) error {
 	_ = s.conn.SetDeadline(time.Now().Add(l.opt.timeout))
 	defer s.conn.SetDeadline(time.Time{})
 	_, err := fmt.Fprintf(s.conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
@@ -107,14 +106,14 @@ func (s *stalledSubscriber) shake(l *load) error {
 		return &wsproto.HandshakeError{Status: resp.StatusCode, Reason: string(body)}
 	}
 	s.unread, _ = br.Peek(br.Buffered())
-	if h := l.opt.hello; len(h) > 0 { // its answer stays unread
+	if h := l.opt.hello; len(h) > 0 { // the answer stays unread
 		frame := append([]byte{0x82, 0x80 | byte(len(h)), 0, 0, 0, 0}, h...) // a mask of zeros
 		_, err = s.conn.Write(frame)
 	}
 	return err
 }
 
-// closeStalled closes those that were not given to the engine.
+// closeStalled closes the stalled subscribers that the engine did not adopt.
 func (r *broadcastRun) closeStalled() {
 	for _, s := range r.stalled {
 		s.conn.Close()

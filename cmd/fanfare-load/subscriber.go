@@ -6,16 +6,16 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// subscriber is a connection that checks what is broadcast to it.
+// subscriber is a connection that checks the messages that it receives.
 type subscriber struct {
 	run   *broadcastRun
 	id    int
 	shard *shard // nil until it is open
-	now   int64  // when the read began whose messages come; 0 between reads
+	now   int64  // when the current read began; 0 between reads
 
 	// Guarded by the shard's lock.
 	seqs  []sequence // one for each publisher
-	probe uint64     // the latest it has seen
+	probe uint64     // the latest one received
 }
 
 func (s *subscriber) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
@@ -43,14 +43,14 @@ func (s *subscriber) OnClose(_ *wsproto.Conn, err *wsproto.CloseError) {
 	s.run.load.conns.left(err)
 }
 
-// finished is a message that all subscribers of a shard have.
+// finished is a message that all subscribers of a shard have received.
 type finished struct {
 	publisher int
 	n         uint64
 }
 
 func (s *subscriber) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
-	if s.now == 0 { // to ask for every message would be a tenth of what one costs
+	if s.now == 0 { // reading the clock for every message would take a tenth of its cost
 		s.now = s.run.load.now()
 	}
 	if !s.run.wrapped {
@@ -62,10 +62,10 @@ func (s *subscriber) OnMessage(_ *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	}
 }
 
-// OnReadEnd makes it a wsproto.ReadHandler.
+// OnReadEnd makes subscriber a wsproto.ReadHandler.
 func (s *subscriber) OnReadEnd(*wsproto.Conn) { s.now = 0 }
 
-// took is OnMessage of a message that is a payload.
+// took handles a payload.
 func (s *subscriber) took(op wsproto.Opcode, p []byte) {
 	m, ok := s.run.wire.decode(p)
 	switch {
@@ -78,7 +78,7 @@ func (s *subscriber) took(op wsproto.Opcode, p []byte) {
 	}
 }
 
-// take counts a message.
+// take counts a message of this run.
 func (s *subscriber) take(m stamp) {
 	var few [8]uint64
 	done := few[:0]
@@ -88,7 +88,7 @@ func (s *subscriber) take(m stamp) {
 	v, _ := q.observe(m.seq)
 	if sh.broadcast.isOld(m.publisher, m.seq) {
 		sh.mu.Unlock()
-		return // it was counted as missing
+		return // the earlier phase counted it as missing
 	}
 	if v <= ahead {
 		sh.recordLocked(m.due, s.now)
@@ -103,20 +103,20 @@ func (s *subscriber) take(m stamp) {
 	switch v {
 	case late:
 		s.run.load.countLate(sh, func() string {
-			return fmt.Sprintf("subscriber %d: message %d of publisher %d came after number %d", s.id, m.seq, m.publisher, next-1)
+			return fmt.Sprintf("subscriber %d: message %d of publisher %d came after message %d", s.id, m.seq, m.publisher, next-1)
 		})
 	case duplicated:
 		s.run.load.countDuplicate(sh, func() string {
-			return fmt.Sprintf("subscriber %d: message %d of publisher %d came again", s.id, m.seq, m.publisher)
+			return fmt.Sprintf("subscriber %d: message %d of publisher %d came twice", s.id, m.seq, m.publisher)
 		})
 	}
 }
 
-// creditLocked gives credit for the messages from first to last, of which only the
-// last has come: the others are not waited for any more.
+// creditLocked credits the messages from first to last. Only the last one was received; the run does not wait for the others
+// any more.
 func (s *subscriber) creditLocked(done []uint64, publisher int, first, last uint64) []uint64 {
 	b := &s.shard.broadcast
-	// What is older is not under way.
+	// Older messages are not in flight.
 	first = max(first, b.first[publisher], last+1-min(last+1, uint64(len(b.rings[publisher]))))
 	for n := first; n <= last; n++ {
 		if s.shard.broadcast.credit(publisher, n) {
@@ -135,14 +135,13 @@ func (s *subscriber) sawProbe(n uint64) {
 	}
 }
 
-// stranger is told of a message that is none of this run's. Before the run begins
-// it is a greeting, or what somebody else has published.
+// stranger handles a message that is not of this run. Before the run begins it may be a greeting or another client's message.
 func (s *subscriber) stranger(op wsproto.Opcode, p []byte) {
 	if !s.run.begun.Load() {
 		return
 	}
 	s.run.load.countWrong(s.shard, func() string {
-		return fmt.Sprintf("subscriber %d: instead of %s messages of this run with %d bytes came a %s message with %d bytes: %.32q",
+		return fmt.Sprintf("subscriber %d: expected %s messages of this run with %d bytes, received a %s message with %d bytes: %.32q",
 			s.id, opName(s.run.op), s.run.wire.size(), opName(op), len(p), p)
 	})
 }

@@ -13,7 +13,7 @@ import (
 
 const labelWidth = 24
 
-// table writes lines of a label and something.
+// table writes rows of a label and a value.
 type table struct{ bytes.Buffer }
 
 func (t *table) row(label, format string, args ...any) {
@@ -29,8 +29,7 @@ func (t *table) columns(label string, widths []int, cells []string) {
 	t.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-// paragraph writes words behind a margin, in lines of at most a hundred characters if no
-// word is longer.
+// paragraph writes words after a margin, in lines of at most a hundred characters unless a word is longer.
 func (t *table) paragraph(margin, words string) {
 	line := margin
 	for word := range strings.FieldsSeq(words) {
@@ -44,7 +43,7 @@ func (t *table) paragraph(margin, words string) {
 	t.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-// printTable writes the report for people.
+// printTable writes the report as tables.
 func (r *report) printTable(w io.Writer) error {
 	var t table
 	fmt.Fprintf(&t, "%s %s\n\n", r.Command, r.URL)
@@ -81,7 +80,7 @@ func (c *connectionsReport) table(t *table) {
 	}
 	t.row("connections", "%s of %s opened%s", comma(c.Opened), comma(c.Wanted), speed)
 	if c.Compressed != nil {
-		t.row("  compressed", "%s, as the server agreed", comma(*c.Compressed))
+		t.row("  compressed", "%s, as agreed with the server", comma(*c.Compressed))
 	}
 	if c.Failed > 0 {
 		t.row("  failed", "%s", comma(c.Failed))
@@ -109,27 +108,27 @@ func (m *messagesReport) table(t *table, command string) {
 		}
 	}
 	if m.Received == 0 {
-		return // nothing of it was fast or slow
+		return // there is nothing to measure
 	}
-	if command != "idle" { // where one message each says nothing of speed
+	if command != "idle" { // idle sends one message per connection, which says nothing about speed
 		t.row(verb+" per second", "%s, for %.2f s", commaRate(m.PerSecond), m.Seconds)
 	}
 	m.costs(t, each)
 }
 
-// costs are time and processor of each message, or whatever it is.
+// costs writes the latency and the CPU time of each message, delivery or connection.
 func (m *messagesReport) costs(t *table, each string) {
 	if l := m.Latency; l != nil {
 		l.table(t)
 	}
 	if m.ServerMicros != nil {
-		t.row("processor, server", "%.2f µs per %s, %.2f cores", *m.ServerMicros, each, *m.ServerCPU)
+		t.row("CPU, server", "%.2f µs per %s, %.2f cores", *m.ServerMicros, each, *m.ServerCPU)
 	}
 	if c := m.Counters; c != nil {
 		t.row("  instructions", "%s in user space and %s in the kernel per %s", commaRate(c.UserInstructions), commaRate(c.KernelInstructions), each)
 		t.row("  cycles", "%s in user space and %s in the kernel per %s", commaRate(c.UserCycles), commaRate(c.KernelCycles), each)
 	}
-	t.row("processor, this client", "%.2f cores", m.ClientCPU)
+	t.row("CPU, this client", "%.2f cores", m.ClientCPU)
 }
 
 func (l *latencyReport) table(t *table) {
@@ -152,10 +151,10 @@ func (s *stalledReport) table(t *table) {
 		}
 		t.row(label, "%s of %s: %s", comma(s.Fates[fate]), comma(s.Subscribers), fate)
 	}
-	t.row("", "%s of %s were still there for them", comma(s.Messages), plural(s.Expected, "message"))
+	t.row("", "they could still read %s of %s", comma(s.Messages), plural(s.Expected, "message"))
 }
 
-// verdict ends the table with what went wrong.
+// verdict writes the faults, the thresholds that failed, and the result.
 func (r *report) verdict(t *table) {
 	t.WriteString("\n")
 	for _, n := range r.Notes {
@@ -177,13 +176,13 @@ func (r *report) verdict(t *table) {
 	}
 	switch {
 	case r.Interrupted:
-		t.WriteString("interrupted: the figures are of the time until then\n")
+		t.WriteString("interrupted: the figures cover the time before the interrupt\n")
 	case r.OK:
 		t.WriteString("ok: nothing was lost, wrong or refused\n")
 	}
 }
 
-// with names the flags of a load that is not the first.
+// with returns the flags of a load other than the first.
 func with(flags string) string {
 	if flags == "" {
 		return ""

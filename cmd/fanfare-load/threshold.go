@@ -11,13 +11,13 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
-// threshold is a -fail: a condition that a run must not meet.
+// threshold is a value of -fail: a condition that makes the run fail.
 type threshold struct {
 	text   string
 	metric *metric
 	op     string
 	limit  float64 // in the unit of the metric
-	share  bool    // the limit is a share of all
+	share  bool    // the limit is a percentage
 }
 
 // thresholds is the value of -fail.
@@ -30,11 +30,11 @@ var thresholdForm = regexp.MustCompile(`^\s*([A-Za-z0-9.-]+)\s*(>=|<=|>|<)\s*(\S
 func (ts *thresholds) Set(s string) error {
 	m := thresholdForm.FindStringSubmatch(s)
 	if m == nil {
-		return errors.New("a threshold is a metric, one of > >= < <=, and a value, like p99>50ms")
+		return errors.New("a threshold must be a metric, one of > >= < <=, and a value, such as p99>50ms")
 	}
 	t := threshold{text: m[1] + m[2] + m[3], op: m[2]}
 	if t.metric = findMetric(m[1]); t.metric == nil {
-		return fmt.Errorf("there is no metric %q; there are %s", m[1], metricNames())
+		return fmt.Errorf("unknown metric %q; the metrics are %s", m[1], metricNames())
 	}
 	var err error
 	if t.limit, t.share, err = t.metric.unit.parse(m[3]); err != nil {
@@ -44,16 +44,16 @@ func (ts *thresholds) Set(s string) error {
 	return nil
 }
 
-// validate reports why a threshold could never be judged.
+// validate returns an error if the run will not measure the metric.
 func (t *threshold) validate(o *options) error {
 	silent := o.command == "idle" && !o.echo
 	switch of := t.metric.of; {
 	case of == ofMessages && silent:
-		return fmt.Errorf("-fail %s: idle sends nothing without -echo", t.text)
+		return fmt.Errorf("-fail %s: idle sends no messages without -echo", t.text)
 	case of == ofServer && o.command != "idle":
-		return fmt.Errorf("-fail %s: only idle weighs the server for each connection", t.text)
+		return fmt.Errorf("-fail %s: only idle measures bytes per connection", t.text)
 	case of == ofServer && o.pid == 0, t.metric.name == "cpu" && o.pid == 0:
-		return fmt.Errorf("-fail %s: -pid must say which process is the server's", t.text)
+		return fmt.Errorf("-fail %s: the metric needs the server's process, -pid", t.text)
 	}
 	return nil
 }
@@ -71,18 +71,18 @@ func (t *threshold) exceeded(v float64) bool {
 	return v <= t.limit
 }
 
-// thresholdReport is what became of a threshold.
+// thresholdReport is the result of a threshold.
 type thresholdReport struct {
 	Threshold string `json:"threshold"`
-	Flags     string `json:"flags,omitempty"` // of the messages in Then that it is about
-	// Value is in microseconds, bytes, percent, per second, or a number, as the metric is; it
-	// is absent if nothing was measured, which fails, too.
+	Flags     string `json:"flags,omitempty"` // of the messagesReport in Then that was judged
+	// Value is in the unit of the metric: microseconds, bytes, percent, per second, or a number. It is absent if nothing was
+	// measured, which makes the run fail, too.
 	Value  *float64 `json:"value,omitempty"`
 	Failed bool     `json:"failed"`
 	says   string   // the value, with its unit
 }
 
-// judge compares what was measured with all thresholds.
+// judge compares the measurements with all thresholds.
 func (r *report) judge(all []threshold) {
 	for i := range all {
 		t := &all[i]
@@ -99,9 +99,9 @@ func (r *report) judge(all []threshold) {
 	}
 }
 
-// judged adds one verdict; v is nil if nothing was measured.
+// judged adds the result of one threshold; v is nil if nothing was measured.
 func (r *report) judged(t *threshold, flags string, v *float64, all int64) {
-	one := thresholdReport{Threshold: t.text, Flags: flags, Value: v, Failed: true, says: "unknown, since nothing was measured"}
+	one := thresholdReport{Threshold: t.text, Flags: flags, Value: v, Failed: true, says: "unknown, because nothing was measured"}
 	if v != nil {
 		unit := t.metric.unit
 		if t.share {
@@ -112,20 +112,20 @@ func (r *report) judged(t *threshold, flags string, v *float64, all int64) {
 	r.Thresholds = append(r.Thresholds, one)
 }
 
-// traffic is all that was sent, or opened and closed.
+// traffic returns the reports of messages, and of connections that were opened and closed.
 func (r *report) traffic() (all []*messagesReport) {
 	for _, m := range append([]*messagesReport{r.Messages, r.Cycles}, r.Then...) {
 		if m != nil {
 			all = append(all, m)
 		}
 	}
-	if len(all) == 0 { // it ended before
+	if len(all) == 0 { // the run ended before the first
 		all = append(all, new(messagesReport))
 	}
 	return all
 }
 
-// bytesEach is the server's memory for each connection at the last stage.
+// bytesEach returns the server's memory per connection at the last stage.
 func (r *report) bytesEach() *float64 {
 	if len(r.Memory) == 0 {
 		return nil
@@ -133,7 +133,7 @@ func (r *report) bytesEach() *float64 {
 	return r.Memory[len(r.Memory)-1].Server.RSS.PerConnection
 }
 
-// failed reports whether a threshold was.
+// failed reports whether a threshold failed.
 func (r *report) failed() bool {
 	for _, t := range r.Thresholds {
 		if t.Failed {
@@ -143,7 +143,7 @@ func (r *report) failed() bool {
 	return false
 }
 
-// unit is that of a metric's values.
+// unit is the unit of a metric's values.
 type unit int
 
 const (
@@ -154,13 +154,13 @@ const (
 	unitShare
 )
 
-// parse reads a limit.
+// parse parses a limit.
 func (u unit) parse(s string) (limit float64, isShare bool, err error) {
 	switch u {
 	case unitTime:
 		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 {
-			return 0, false, fmt.Errorf("%q is no duration; it needs a unit, like 50ms or 800µs", s)
+			return 0, false, fmt.Errorf("%q is not a duration; write a number with a unit, such as 50ms or 800µs", s)
 		}
 		return float64(d) / 1e3, false, nil
 	case unitBytes:
@@ -170,16 +170,16 @@ func (u unit) parse(s string) (limit float64, isShare bool, err error) {
 	p, isShare := strings.CutSuffix(s, "%")
 	limit, err = strconv.ParseFloat(strings.TrimSpace(p), 64)
 	if err != nil || !(limit >= 0) || isShare && u == unitRate {
-		example := "10, or a share of all like 0.1%"
+		example := "10, or a percentage such as 0.1%"
 		if u == unitRate {
-			example = "1000, of a second"
+			example = "1000, per second"
 		}
-		return 0, false, fmt.Errorf("%q is no number; it must look like %s", s, example)
+		return 0, false, fmt.Errorf("%q is not a number; write a number such as %s", s, example)
 	}
 	return limit, isShare, nil
 }
 
-// text writes a value.
+// text formats a value.
 func (u unit) text(v float64) string {
 	switch u {
 	case unitTime:

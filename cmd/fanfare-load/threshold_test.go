@@ -33,25 +33,25 @@ func TestThresholdSyntax(t *testing.T) {
 // TestThresholdRefused refuses before anything is opened, and says what would be right.
 func TestThresholdRefused(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
-		{"echo|-fail|p98>5ms", `no metric "p98"; there are min, mean, p50, p90, p95, p99`},
-		{"echo|-fail|p99", "like p99>50ms"},
+		{"echo|-fail|p98>5ms", `unknown metric "p98"; the metrics are min, mean, p50, p90, p95, p99`},
+		{"echo|-fail|p99", "such as p99>50ms"},
 		{"echo|-fail|p99=50ms", "one of > >= < <="},
-		{"echo|-fail|p99>", "like p99>50ms"},
-		{"echo|-fail|p99>50", `"50" is no duration; it needs a unit, like 50ms`},
-		{"echo|-fail|p99>-1ms", "no duration"},
-		{"echo|-fail|rate<NaN", "no number"},
-		{"echo|-fail|rate<10%", "1000, of a second"},
+		{"echo|-fail|p99>", "such as p99>50ms"},
+		{"echo|-fail|p99>50", `"50" is not a duration; write a number with a unit, such as 50ms`},
+		{"echo|-fail|p99>-1ms", "not a duration"},
+		{"echo|-fail|rate<NaN", "not a number"},
+		{"echo|-fail|rate<10%", "1000, per second"},
 		{"echo|-fail|missing>few", "0.1%"},
 		{"idle|-pid|" + self + "|-fail|bytes>big", "is not a size"},
-		{"idle|-fail|bytes>400", "-pid must say"},
+		{"idle|-fail|bytes>400", "needs the server's process, -pid"},
 		{"echo|-pid|" + self + "|-fail|bytes>400", "only idle"},
-		{"echo|-fail|cpu>10us", "-pid must say"},
+		{"echo|-fail|cpu>10us", "needs the server's process, -pid"},
 		{"idle|-fail|p99>5ms", "without -echo"},
 		{"echo|-think|1s|-rate|5", "-think and -rate exclude"},
 		{"echo|-think|1s|-pipeline|5", "-think and -pipeline exclude"},
 		{"echo|-think|-1s", "-think is -1s"},
-		{"broadcast|-think|1s", "no flag -think"},
-		{"churn|-ramp|1s", "-ramp means nothing here"},
+		{"broadcast|-think|1s", "unknown flag -think"},
+		{"churn|-ramp|1s", "churn has no -ramp"},
 		{"idle|-ramp|-1s", "-ramp is -1s"},
 		{"echo|-size|5MB5", "is not a size"},
 	} {
@@ -113,7 +113,7 @@ func TestThresholdUnknown(t *testing.T) {
 	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}})
 	r := runProgram(t, "echo", "-q", "-n", "1", "-count", "1", "-drain", "50ms", "-fail", "p99>1m", "-fail", "missing>=100%", url)
 	want(t, "status", r.status, exitFault)
-	for _, line := range []string{"FAILED p99>1m: it is unknown, since nothing was measured\n", "FAILED missing>=100%: it is 100 %\n"} {
+	for _, line := range []string{"FAILED p99>1m: it is unknown, because nothing was measured\n", "FAILED missing>=100%: it is 100 %\n"} {
 		if !strings.Contains(r.stdout, line) {
 			t.Errorf("no %q", line)
 		}

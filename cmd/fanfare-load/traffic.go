@@ -5,11 +5,10 @@ import (
 	"fmt"
 )
 
-// follow publishes as a phase says, and adds to the report what came of it. What of the
-// phase before has not arrived by then is given up.
+// follow runs a phase and adds its result to the report. It gives up messages of the previous phase that have not arrived.
 func (r *broadcastRun) follow(ctx context.Context, c *phase) error {
 	l, n := r.load, len(r.publishers)
-	// Publishers first: from then on they know what is old, whoever tells them.
+	// Publishers begin first, so that they ignore shards that are done with a message of the previous phase.
 	first := make([]uint64, n)
 	for i, p := range r.publishers {
 		first[i] = p.begin(share(c.window, i, n))
@@ -53,7 +52,7 @@ func (r *broadcastRun) saturate(ctx context.Context, c *phase) error {
 	return l.settle(ctx, func() bool { return l.received() >= expected })
 }
 
-// paced publishes at the rate.
+// paced publishes at a rate.
 func (r *broadcastRun) paced(ctx context.Context, c *phase) error {
 	l := r.load
 	total := c.total()
@@ -65,7 +64,7 @@ func (r *broadcastRun) paced(ctx context.Context, c *phase) error {
 	return firstError(err, r.drain(ctx))
 }
 
-// drain stops the publishers and waits for what is under way.
+// drain stops the publishers and waits for the messages in flight.
 func (r *broadcastRun) drain(ctx context.Context) error {
 	expected := r.published() * int64(len(r.subscribers))
 	return r.load.settle(ctx, func() bool { return r.load.received() >= expected })
@@ -80,23 +79,23 @@ func (r *broadcastRun) published() (n int64) {
 	return n
 }
 
-// count adds up what was published in a phase, and what of it is missing.
+// count adds to m how many messages a phase published, and how many are missing.
 func (r *broadcastRun) count(ctx context.Context, c *phase, m *messagesReport) {
 	l := r.load
 	m.Sent = r.published()
 	m.Expected = m.Sent * int64(len(r.subscribers))
 	if ctx.Err() != nil {
-		m.Expected = m.Received // what was under way is not lost
+		m.Expected = m.Received // messages in flight are not lost
 		return
 	}
 	m.Missing = max(0, m.Expected-m.Received)
-	l.faults.add("missing", "the server did not deliver everything, or was too slow: see also -drain", m.Missing, r.exampleMissing)
+	l.faults.add("missing", "the server did not deliver all messages, or was too slow; see also -drain", m.Missing, r.exampleMissing)
 	if want := c.total(); (c.window == 0 || c.count > 0) && m.Sent < want {
-		l.faults.add("not published", "the publisher's connection ended, or the server did not take more", want-m.Sent, nil)
+		l.faults.add("not published", "the publisher's connection ended, or the server did not read fast enough", want-m.Sent, nil)
 	}
 }
 
-// exampleMissing names somebody who did not get everything.
+// exampleMissing names a subscriber with a missing message.
 func (r *broadcastRun) exampleMissing() string {
 	for _, s := range r.subscribers {
 		for i, p := range r.publishers {
@@ -105,7 +104,7 @@ func (r *broadcastRun) exampleMissing() string {
 			q := s.seqs[i]
 			s.shard.mu.Unlock()
 			if len(q.gaps) > 0 {
-				return fmt.Sprintf("subscriber %d: message %d of publisher %d, though number %d came", s.id, q.gaps[0].first, i, q.next-1)
+				return fmt.Sprintf("subscriber %d: message %d of publisher %d, although message %d arrived", s.id, q.gaps[0].first, i, q.next-1)
 			}
 			if q.next < sent {
 				return fmt.Sprintf("subscriber %d: message %d of publisher %d and all after it", s.id, q.next, i)

@@ -9,17 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// turn is a program's among those that have the same file at -turn: one has the machine
-// while others rest. The kernel's memory is of the whole machine, so what others do to
-// it meanwhile is left out.
+// turn is the turn of this program among those with the same file at -turn: one loads the machine while the others rest. The
+// kernel's memory is that of the whole machine, so turn subtracts what the others have added meanwhile.
 type turn struct {
 	file   *os.File // nil without -turn: the turn is always ours
 	ours   bool
 	passed kernelMemory // when our last turn ended
-	others kernelMemory // what they have added in all
+	others kernelMemory // what the others have added in total
 }
 
-// openTurn returns with the turn taken.
+// openTurn waits for the turn.
 func openTurn(ctx context.Context, name string) (*turn, error) {
 	if name == "" {
 		return &turn{ours: true}, nil
@@ -36,8 +35,7 @@ func openTurn(ctx context.Context, name string) (*turn, error) {
 	return t, nil
 }
 
-// turnEvery is how often the lock is asked for: flock(2) would wait by itself, but not
-// end with ctx.
+// turnEvery is the interval of attempts to lock: flock(2) could wait, but would not return when ctx is done.
 const turnEvery = 20 * time.Millisecond
 
 func (t *turn) lock(ctx context.Context) error {
@@ -56,7 +54,7 @@ func (t *turn) lock(ctx context.Context) error {
 	return nil
 }
 
-// take waits for the turn, unless it is ours.
+// take waits for the turn unless it is ours.
 func (t *turn) take(ctx context.Context) error {
 	if t.ours {
 		return nil
@@ -77,15 +75,14 @@ func (t *turn) pass() {
 	_ = unix.Flock(int(t.file.Fd()), unix.LOCK_UN)
 }
 
-// end passes it for good: closing the file unlocks it.
+// end gives up the turn for good: closing the file unlocks it.
 func (t *turn) end() {
 	if t.file != nil {
 		t.file.Close()
 	}
 }
 
-// kernel is the kernel's memory without what others have added; unknown while they have
-// their turn.
+// kernel returns the kernel's memory without what others have added. It is unknown during their turn.
 func (t *turn) kernel() kernelMemory {
 	if !t.ours {
 		return kernelMemory{unknown, unknown, unknown}
@@ -93,8 +90,8 @@ func (t *turn) kernel() kernelMemory {
 	return readKernel().minus(t.others)
 }
 
-// kernelMemory is what the kernel has, in bytes. What cannot be read never can be, so
-// that a difference of it is 0.
+// kernelMemory is memory of the kernel, in bytes. A figure that cannot be read once can never be read, so its differences are
+// 0.
 type kernelMemory struct{ objects, buffers, slabs int64 }
 
 func readKernel() kernelMemory { return kernelMemory{socketSlabs(), tcpBuffers(), kernelSlabs()} }

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// vars is what is used of a server's page of package expvar.
+// vars is the part of a server's expvar page that this program uses.
 type vars struct {
 	MemStats *struct{ HeapAlloc, HeapInuse, StackInuse int64 } `json:"memstats"`
-	// Goroutines is not there unless the server publishes it.
+	// Goroutines is nil unless the server publishes it.
 	Goroutines *int64 `json:"goroutines"`
 }
 
-// get asks for a page on a connection of its own, so that none stays.
+// get requests a page on a connection of its own and leaves no open connection behind.
 func get(url string) (*http.Response, error) {
 	c := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	return c.Get(url)
@@ -28,12 +28,12 @@ func readVars(url string) (*vars, error) {
 	defer resp.Body.Close()
 	v := new(vars)
 	if err := json.NewDecoder(resp.Body).Decode(v); err != nil || v.MemStats == nil {
-		return nil, fmt.Errorf("-vars: %s, %s, is not a page of package expvar: %v", url, resp.Status, err)
+		return nil, fmt.Errorf("-vars: %s (%s) is not an expvar page: %v", url, resp.Status, err)
 	}
 	return v, nil
 }
 
-// vars returns nil without -vars.
+// vars reads the page. It returns nil without -vars.
 func (l *load) vars() (*vars, error) {
 	if l.opt.vars == "" {
 		return nil, nil

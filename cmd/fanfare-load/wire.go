@@ -7,23 +7,22 @@ import (
 	"iter"
 )
 
-// wire is the format of a broadcast's payload: a header, and behind it the same
-// filler in every message of the run.
+// wire is the format of a broadcast's payload: a header, followed by the same filler in every message of the run.
 //
 //	 0  8  number of the run
-//	 8  8  number of the message, for each publisher from 0
-//	16  8  when it was due, in nanoseconds of the run's clock
+//	 8  8  number of the message, counted from 0 for each publisher
+//	16  8  time at which it was due, in nanoseconds of the run's clock
 //	24  2  publisher
 //	26  2  kind
-//	28  4  checksum of all that
+//	28  4  checksum of the fields above
 //
-// In a text message the header is in hexadecimal digits.
+// In a text message the header is written in hexadecimal digits.
 type wire struct {
 	run        uint64
 	publishers int
 	text       bool
 	filler     []byte
-	begin      []byte // of every payload
+	begin      []byte // the beginning of every payload
 }
 
 const wireHeader = 32
@@ -40,10 +39,10 @@ type kind uint16
 
 const (
 	regular kind = iota + 1
-	probe        // finds out who is subscribed, before the run
+	probe        // checks before the run which connections are subscribed
 )
 
-// stamp is what a header says.
+// stamp is the content of a header.
 type stamp struct {
 	seq       uint64
 	due       int64
@@ -57,17 +56,17 @@ func newWire(run uint64, size, publishers int, text bool) *wire {
 	fill(w.filler, payloadKey(run, 0, 0))
 	if w.begin = binary.LittleEndian.AppendUint64(nil, run); text {
 		w.begin = hex.AppendEncode(nil, w.begin)
-		for i, b := range w.filler { // letters, which nobody has to escape
+		for i, b := range w.filler { // letters, which no encoding escapes
 			w.filler[i] = 'a' + b&0xf
 		}
 	}
 	return w
 }
 
-// size is that of a payload.
+// size returns the size of a payload.
 func (w *wire) size() int { return minBroadcast(w.text) + len(w.filler) }
 
-// encode writes the payload over p, which is of the right size.
+// encode writes the payload over p, whose length must be the size.
 func (w *wire) encode(p []byte, s stamp) {
 	var raw [wireHeader]byte
 	binary.LittleEndian.PutUint64(raw[0:], w.run)
@@ -85,8 +84,7 @@ func (w *wire) encode(p []byte, s stamp) {
 	copy(p[n:], w.filler)
 }
 
-// decode reads a payload and reports whether all of it is as encode wrote it, in
-// this run.
+// decode parses a payload and reports whether encode wrote it in this run.
 func (w *wire) decode(p []byte) (s stamp, ok bool) {
 	var raw [wireHeader]byte
 	if len(p) != w.size() {
@@ -110,8 +108,8 @@ func (w *wire) decode(p []byte) (s stamp, ok bool) {
 	return s, ok
 }
 
-// within yields the payloads that stand anywhere in p. Between them is what it
-// pleases; that one is cut short or changed shows as one that is missing.
+// within yields the payloads anywhere in p and ignores the bytes between them. A payload that is cut or changed will count as
+// missing.
 func (w *wire) within(p []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for size := w.size(); len(p) >= size; {
