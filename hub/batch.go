@@ -3,10 +3,6 @@ package hub
 import (
 	"slices"
 	"sort"
-	"sync"
-	"sync/atomic"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // batch is a run of messages that is handed over in one write. It does not change,
@@ -15,9 +11,8 @@ type batch struct {
 	first, next uint64 // numbers: those from first on, below next
 	end         uint64 // as log.end, after it
 	entries     []entry
-	excepts     []Subscriber // who do not get all of it
-	mu          sync.Mutex   // held while messages are joined, so that it is done once
-	joined      [formats]atomic.Pointer[wsproto.Prepared]
+	excluded    []Subscriber // do not get all of it
+	forms       forms        // of all messages joined
 }
 
 // newBatch makes a batch of entries that follow each other.
@@ -42,8 +37,8 @@ func (b *batch) add(e entry) {
 		return
 	}
 	b.entries = append(b.entries, e)
-	if x := e.r.Except; x != nil && !slices.Contains(b.excepts, x) {
-		b.excepts = append(b.excepts, x)
+	if x := e.r.Exclude; x != nil && !slices.Contains(b.excluded, x) {
+		b.excluded = append(b.excluded, x)
 	}
 }
 
@@ -61,39 +56,59 @@ func (b *batch) is(first, last []entry) bool {
 	return b != nil && b.first == first[0].number && b.next == last[len(last)-1].number+1
 }
 
-// all returns all messages in one.
-func (b *batch) all(h *Hub, f format) *wsproto.Prepared {
-	if p := b.joined[f].Load(); p != nil {
-		return p
+// all returns all messages joined.
+func (b *batch) all(h *Hub, id encodingID) (joined Encoded, messages int) {
+	f := b.forms.get(id)
+	if f == nil {
+		b.forms.mu.Lock()
+		if f = b.forms.get(id); f == nil {
+			joined, messages = b.join(h, id, 0, nil)
+			f = b.forms.addLocked(form{id: id, messages: messages, encoded: joined})
+		}
+		b.forms.mu.Unlock()
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.joined[f].Load() == nil {
-		b.joined[f].Store(b.join(h, f, 0, nil))
-	}
-	return b.joined[f].Load()
+	return f.encoded, f.messages
 }
 
-// part returns what one subscriber gets: what is not below number and not its own.
-// It is nil if that is nothing.
-func (b *batch) part(h *Hub, f format, number uint64, to Subscriber) *wsproto.Prepared {
-	if number <= b.first && !slices.Contains(b.excepts, to) {
-		return b.all(h, f)
+// part returns what one subscription gets, and how many messages that is: all from its
+// cursor on but what excludes it. It is nil if that is nothing.
+func (b *batch) part(h *Hub, s *Subscription) (part Encoded, messages int) {
+	if s.cursor <= b.first && !slices.Contains(b.excluded, s.to) {
+		return b.all(h, s.encoding())
 	}
-	return b.join(h, f, number, to)
+	return b.join(h, s.encoding(), s.cursor, s.to)
 }
 
-func (b *batch) join(h *Hub, f format, number uint64, to Subscriber) *wsproto.Prepared {
-	ps := make([]*wsproto.Prepared, 0, len(b.entries))
+func (b *batch) join(h *Hub, id encodingID, number uint64, to Subscriber) (joined Encoded, messages int) {
+	var few [8]Encoded
+	all := few[:0]
 	for i := range b.entries {
-		if e := &b.entries[i]; e.number >= number && (to == nil || e.r.Except != to) {
-			ps = append(ps, e.r.prepared(f, h.opts.Wrap))
+		if e := &b.entries[i]; e.number >= number && (to == nil || e.r.Exclude != to) {
+			if one := e.r.encoded(h, id); one != nil {
+				all = append(all, one)
+			}
 		}
 	}
-	if len(ps) == 0 {
-		return nil
+	switch len(all) {
+	case 0:
+		return nil, 0
+	case 1:
+		return all[0], 1
 	}
-	return wsproto.Join(ps...)
+	return h.encodings.get(id).Join(all), len(all)
+}
+
+// firstFor returns the first message that s gets of b, of which it gets some, and the number
+// that follows it.
+func (b *batch) firstFor(h *Hub, s *Subscription) (one Encoded, next uint64) {
+	for i := range b.entries {
+		if e := &b.entries[i]; e.number >= s.cursor && e.r.Exclude != s.to {
+			if one := e.r.encoded(h, s.encoding()); one != nil {
+				return one, e.number + 1
+			}
+		}
+	}
+	panic("hub: a batch without a message for its receiver")
 }
 
 // missing returns how many messages from number from on, below to, were superseded
@@ -117,14 +132,4 @@ func (b *batch) endBefore(number uint64) uint64 {
 // index returns the place of the first entry whose number is at least number.
 func (b *batch) index(number uint64) int {
 	return sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })
-}
-
-// firstFor returns the first message that s gets of b, of which it gets some.
-func (b *batch) firstFor(s *Subscription) *entry {
-	for i := range b.entries {
-		if e := &b.entries[i]; e.number >= s.cursor && e.r.Except != s.to {
-			return e
-		}
-	}
-	panic("hub: a batch without a message for its receiver")
 }

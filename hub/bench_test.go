@@ -6,24 +6,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 func yield() { runtime.Gosched() }
 
 type null struct{ sub Subscription }
 
-func (*null) Loop() int                                      { return 0 }
-func (*null) SendPrepared(*wsproto.Prepared) wsproto.Outcome { return wsproto.Sent }
-func (*null) WhenDrained(t interface{ Schedule() })          { t.Schedule() }
-func (*null) Close(wsproto.Code, string)                     {}
+func (*null) Loop() int                             { return 0 }
+func (*null) Send(Encoded) netpoll.Outcome          { return netpoll.Sent }
+func (*null) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
+func (*null) Close(CloseReason)                     {}
 
 func crowd(tb testing.TB, n int) (*Hub, *manual) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	all := make([]null, n)
 	for i := range all {
-		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{Encoding: raw}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -35,7 +35,7 @@ func BenchmarkFanout(b *testing.B) {
 	for _, batch := range []int{1, 64} {
 		b.Run(fmt.Sprintf("subscribers=10000/batch=%d", batch), func(b *testing.B) {
 			h, m := crowd(b, 10_000)
-			p := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))}
+			p := Message{Kind: Binary, Data: (make([]byte, 128))}
 			b.ReportAllocs()
 			for b.Loop() {
 				for range batch {
@@ -53,7 +53,7 @@ func BenchmarkFanout(b *testing.B) {
 func TestDeliveryDoesNotAllocate(t *testing.T) {
 	allocs := func(n int, slow Slow, every int) float64 {
 		m := new(manual)
-		h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions {
+		h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, Limit: Limit{Messages: 10}}
 		}})
 		all := make([]null, n)
@@ -61,9 +61,9 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 		for i := range all {
 			var err error
 			if i%every == every-1 {
-				_, err = h.Subscribe("x", &laggards[i/every].sub, &laggards[i/every], SubscribeOptions{})
+				_, err = h.Subscribe("x", &laggards[i/every].sub, &laggards[i/every], SubscribeOptions{Encoding: raw})
 			} else {
-				_, err = h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{})
+				_, err = h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{Encoding: raw})
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -105,7 +105,7 @@ func BenchmarkBus(b *testing.B) {
 	for _, h := range hubs {
 		n := 0
 		var s Subscription
-		if _, err := h.Subscribe("x", &s, &countingSink{&n}, SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &s, &countingSink{&n}, SubscribeOptions{Encoding: raw}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -122,7 +122,7 @@ func BenchmarkBus(b *testing.B) {
 func BenchmarkUnsubscribe(b *testing.B) {
 	const keys = 20_000
 	var run manual
-	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions {
+	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions {
 		return &TopicOptions{Slow: Conflate, History: History{Messages: keys, Age: time.Hour}}
 	}})
 	m := newMember(b, h, new(fake), "")
@@ -138,7 +138,7 @@ func BenchmarkUnsubscribe(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		subscribe(b, m, "x", SubscribeOptions{})
+		subscribe(b, m, "x", SubscribeOptions{Encoding: raw})
 		say(0)
 		if err := m.Unsubscribe("x"); err != nil {
 			b.Fatal(err)

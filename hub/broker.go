@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // Broker joins hubs, each of which is a node: what is published at one of them is
@@ -34,12 +32,15 @@ type Broker interface {
 	// once, and does not wait for a link.
 	Attach(n Node)
 
-	// Publish returns when the message has its position, which may be after it has been
-	// delivered. The node that publishes gets its messages by the same way as all others,
+	// Publish has a message published, and does not wait for that. It calls done once, when
+	// the message has its position, which may be after it has been delivered: from any
+	// goroutine, perhaps before Publish returns, and without a lock. done does not block.
+	// The node that publishes gets its messages by the same way as all others,
 	// if it has joined the topic. An error wraps ErrLinkDown if the message has certainly
-	// not been published, else ErrUnacknowledged. The messages that one goroutine
-	// publishes are in order. m does not change, nor does its payload.
-	Publish(ctx context.Context, m *Envelope) (Position, error)
+	// not been published, else ErrUnacknowledged; there is one at the latest when ctx is
+	// done. The messages that one goroutine publishes are in order, and any number of them
+	// may be in flight. m does not change, nor does its data.
+	Publish(ctx context.Context, m *Envelope, done func(Position, error))
 
 	// Join has the messages of a subject delivered: that is a topic, or a pattern, as of
 	// [CheckPattern]. All messages after the position that it returns are delivered, and
@@ -96,12 +97,11 @@ type Node interface {
 
 // Envelope is a message on its way between nodes. Each encodes it for itself.
 type Envelope struct {
-	Topic   string
-	Opcode  wsproto.Opcode // Text or Binary
-	Payload []byte
-	Key     string // as Message.Key
-	JSON    bool   // as Message.JSON
-	Origin  Origin
+	Topic  string
+	Kind   Kind // as Message.Kind
+	Data   []byte
+	Key    string // as Message.Key
+	Origin Origin
 
 	// Set by the broker, when it is delivered.
 	Position Position

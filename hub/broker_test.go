@@ -2,15 +2,12 @@ package hub
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // cluster is some hubs on a bus.
@@ -37,10 +34,8 @@ func (c *cluster) add(o Options) *Hub {
 	} else {
 		o.Broker = n
 	}
-	o.Wrap = func(r *Record) *wsproto.Prepared {
-		return wsproto.Prepare(wsproto.Binary, binary.BigEndian.AppendUint64(nil, r.Offset))
-	}
 	h := New(o)
+	h.Start()
 	c.t.Cleanup(func() {
 		if err := n.Close(); err != nil {
 			c.t.Error(err)
@@ -79,7 +74,7 @@ func (n gatedNode) Deliver(m *Envelope) {
 func start(t *testing.T, h *Hub, topic string, o Start) (*fake, Position) {
 	t.Helper()
 	f := new(fake)
-	at, err := h.Subscribe(topic, &f.sub, f, SubscribeOptions{Start: o})
+	at, err := h.Subscribe(topic, &f.sub, f, SubscribeOptions{Encoding: raw, Start: o})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +90,7 @@ func (f *fake) gets(t *testing.T, want ...uint64) {
 	}
 }
 
-func (f *fake) wasClosed() wsproto.Code {
+func (f *fake) wasClosed() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.closed
@@ -144,12 +139,12 @@ func TestPublisherIsLeftOutAtItsNode(t *testing.T) {
 	for n := range uint64(6) {
 		m := number(n)
 		if n%2 == 0 {
-			m.Except = a
+			m.Exclude = a
 		}
 		if _, err := a.sub.Publish(m); err != nil {
 			t.Fatal(err)
 		}
-		m.Except = nil
+		m.Exclude = nil
 	}
 	for _, f := range []*fake{b, p, far} {
 		f.gets(t, span(0, 5)...)
@@ -161,7 +156,7 @@ func TestPublisherIsLeftOutAtItsNode(t *testing.T) {
 	}
 	// Who publishes to what this node does not get is not remembered.
 	m := number(6)
-	m.Except = far
+	m.Exclude = far
 	p.sub.Unsubscribe()
 	if _, err := c.hubs[0].Publish("y", m); err != nil || len(l.publishers.young) != 0 {
 		t.Errorf("%v, %d publishers are remembered", err, len(l.publishers.young))
@@ -221,7 +216,7 @@ func TestJoinedWhileNeeded(t *testing.T) {
 	if c.joined(1) != 0 || len(b.Topics()) != 0 {
 		t.Errorf("%d are joined, topics %v", c.joined(1), b.Topics())
 	}
-	if _, err := b.Subscribe("x", new(Subscription), new(fake), SubscribeOptions{Start: Start{After: &Position{1, 2}}}); err == nil || c.joined(1) != 0 {
+	if _, err := b.Subscribe("x", new(Subscription), new(fake), SubscribeOptions{Encoding: raw, Start: Start{After: &Position{1, 2}}}); err == nil || c.joined(1) != 0 {
 		t.Errorf("%v; %d are joined", err, c.joined(1))
 	}
 }
@@ -312,7 +307,7 @@ func TestResumeTooOld(t *testing.T) {
 			}
 			for n := uint64(1); n <= 20; n++ {
 				f := new(fake)
-				_, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{After: &at[n-1]}})
+				_, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{After: &at[n-1]}})
 				var old *TooOldError
 				if n >= oldest {
 					if err != nil {
@@ -330,7 +325,7 @@ func TestResumeTooOld(t *testing.T) {
 			}
 			f := new(fake)
 			ahead := Position{at[0].Epoch, 1 << 62}
-			if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{After: &ahead}}); err == nil {
+			if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{After: &ahead}}); err == nil {
 				t.Error("resumed from a position that has not been given")
 			}
 			f, _ = start(t, h, "x", Start{})
@@ -390,14 +385,14 @@ func TestLossWithHistory(t *testing.T) {
 		f.gets(t, 1)
 		p.gets(t, 1)
 		for round := range uint64(3) {
-			c.nodes[1].Cut()
+			c.nodes[1].cut()
 			if err := <-links; !errors.Is(err, ErrLinkDown) {
 				t.Fatalf("lost: %v", err)
 			}
 			for k := range uint64(5) {
 				publish(t, a, "x", 2+10*round+k)
 			}
-			c.nodes[1].Restore()
+			c.nodes[1].restore()
 			if err := <-links; err != nil {
 				t.Fatalf("not linked: %v", err)
 			}
@@ -436,22 +431,22 @@ func TestLossWithoutHistory(t *testing.T) {
 			at := publish(t, a, "x", 1).Position
 			f.gets(t, 1)
 			p.gets(t, 1)
-			cl.nodes[1].Cut()
+			cl.nodes[1].cut()
 			for n := range uint64(10) {
 				publish(t, a, "x", 2+n)
 			}
 			if c.renew {
-				cl.Renew()
+				cl.renew()
 			}
-			cl.nodes[1].Restore()
+			cl.nodes[1].restore()
 			for _, f := range []*fake{f, p} {
-				waitFor(t, func() bool { return f.wasClosed() == wsproto.ServiceRestart })
+				waitFor(t, func() bool { return f.wasClosed() == codeRestart })
 				f.sub.Unsubscribe()
 				f.gets(t, 1)
 			}
 			back := new(fake)
 			var old *TooOldError
-			if _, err := b.Subscribe("x", &back.sub, back, SubscribeOptions{Start: Start{After: &at}}); !errors.As(err, &old) {
+			if _, err := b.Subscribe("x", &back.sub, back, SubscribeOptions{Encoding: raw, Start: Start{After: &at}}); !errors.As(err, &old) {
 				t.Fatalf("came back: %v", err)
 			}
 			back, _ = start(t, b, "x", Start{})
@@ -479,15 +474,15 @@ func TestLossOfMuch(t *testing.T) {
 	if _, _, err := b.History("x", Start{Last: 50}, 100); err != nil { // now it has all that the broker holds
 		t.Fatal(err)
 	}
-	c.nodes[1].Cut()
-	big := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 1<<20))}
+	c.nodes[1].cut()
+	big := Message{Kind: Binary, Data: (make([]byte, 1<<20))}
 	for range 9 {
 		if _, err := a.Publish("x", big); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c.nodes[1].Restore()
-	waitFor(t, func() bool { return f.wasClosed() == wsproto.ServiceRestart })
+	c.nodes[1].restore()
+	waitFor(t, func() bool { return f.wasClosed() == codeRestart })
 	records, _, err := b.History("x", Start{After: &at}, 100)
 	if err != nil || len(records) != 9 {
 		t.Fatalf("%d messages, %v", len(records), err)
@@ -501,7 +496,7 @@ func TestLinkDown(t *testing.T) {
 	f, _ := start(t, b, "x", Start{})
 	publish(t, b, "x", 1)
 	f.gets(t, 1)
-	c.nodes[1].Cut()
+	c.nodes[1].cut()
 	if _, err := b.Publish("x", number(2)); !errors.Is(err, ErrLinkDown) {
 		t.Errorf("publish: %v", err)
 	}
@@ -516,7 +511,7 @@ func TestLinkDown(t *testing.T) {
 	}
 	for _, name := range []string{"new", "new.*"} {
 		g := new(fake)
-		if _, err := b.Subscribe(name, &g.sub, g, SubscribeOptions{}); !errors.Is(err, ErrLinkDown) {
+		if _, err := b.Subscribe(name, &g.sub, g, SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrLinkDown) {
 			t.Errorf("subscribe: %v", err)
 		}
 	}
@@ -527,7 +522,7 @@ func TestLinkDown(t *testing.T) {
 		t.Errorf("there are %v", all)
 	}
 	g, _ := start(t, b, "x", Start{}) // it is here
-	c.nodes[1].Restore()
+	c.nodes[1].restore()
 	publish(t, c.hubs[0], "x", 3)
 	f.gets(t, 1, 3)
 	g.gets(t, 3)
@@ -539,9 +534,8 @@ func TestLinkDown(t *testing.T) {
 // mute is a broker that never answers in time.
 type mute struct{ Broker }
 
-func (mute) Publish(ctx context.Context, _ *Envelope) (Position, error) {
-	<-ctx.Done()
-	return Position{}, fmt.Errorf("%w: %w", ErrUnacknowledged, ctx.Err())
+func (mute) Publish(ctx context.Context, _ *Envelope, done func(Position, error)) {
+	context.AfterFunc(ctx, func() { done(Position{}, fmt.Errorf("%w: %w", ErrUnacknowledged, ctx.Err())) })
 }
 
 func (mute) Join(ctx context.Context, _ string) (Position, error) {
@@ -560,7 +554,7 @@ func TestBrokerTimeout(t *testing.T) {
 	for range 10 { // who waits for the same has the same answer, or asks again
 		wg.Go(func() {
 			f := new(fake)
-			if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{}); !errors.Is(err, ErrLinkDown) {
+			if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrLinkDown) {
 				t.Errorf("subscribe: %v", err)
 			}
 		})
@@ -604,14 +598,14 @@ func TestFillConflates(t *testing.T) {
 	}
 }
 
-// joining is a broker on which something happens after it has joined, but before that is
+// joiningBroker is a broker on which something happens after it has joined, but before that is
 // known.
-type joining struct {
+type joiningBroker struct {
 	*BusNode
 	meanwhile func()
 }
 
-func (j *joining) Join(ctx context.Context, subject string) (Position, error) {
+func (j *joiningBroker) Join(ctx context.Context, subject string) (Position, error) {
 	at, err := j.BusNode.Join(ctx, subject)
 	j.meanwhile()
 	return at, err
@@ -623,17 +617,18 @@ func TestEventsWhileJoining(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		c := newCluster(t, 1, BusOptions{}, Options{})
 		links := make(chan error, 10)
-		j := &joining{BusNode: c.Node()}
+		j := &joiningBroker{BusNode: c.Node()}
 		h := New(Options{Broker: j, OnLink: func(cause error) { links <- cause }})
+		h.Start()
 		<-links
 		var last Position
 		j.meanwhile = func() {
 			last = publish(t, c.hubs[0], "x", 1).Position
 			if cut {
-				j.Cut()
+				j.cut()
 				<-links
 				last = publish(t, c.hubs[0], "x", 2).Position
-				j.Restore()
+				j.restore()
 				<-links
 			} else {
 				waitFor(t, func() bool { ts, _ := h.Topic("x"); return ts.Published == 1 })
@@ -657,7 +652,7 @@ func TestJoinAgain(t *testing.T) {
 	for _, o := range []Options{{}, keeping(History{Messages: 10, Age: time.Hour})} {
 		c := newCluster(t, 1, BusOptions{}, Options{})
 		g := new(gate)
-		j := &joining{meanwhile: func() {}}
+		j := &joiningBroker{meanwhile: func() {}}
 		o.Broker = g
 		h := c.add(o)
 		j.BusNode = g.Broker.(*BusNode)
@@ -698,10 +693,10 @@ func TestLossWhileBehind(t *testing.T) {
 		f.gets(t, 1)
 		publish(t, a, "x", 2)
 		waitFor(t, func() bool { ts, _ := b.Topic("x"); return ts.Published == 2 })
-		c.nodes[1].Cut()
+		c.nodes[1].cut()
 		publish(t, a, "x", 3)
-		c.nodes[1].Restore()
-		waitFor(t, func() bool { return f.wasClosed() == wsproto.ServiceRestart })
+		c.nodes[1].restore()
+		waitFor(t, func() bool { return f.wasClosed() == codeRestart })
 		g, _ := start(t, b, "x", Start{})
 		publish(t, a, "x", 4)
 		g.gets(t, 4)

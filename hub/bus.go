@@ -30,7 +30,7 @@ type Bus struct {
 	held      []*Envelope // history
 	forgotten uint64      // offset up to which not all is held
 	nodes     map[*BusNode]struct{}
-	room      chan struct{} // closed when a node has more room for messages; nil if nobody waits
+	waiting   map[string][]*publication // by topic, in their order: for nodes that do not keep up
 }
 
 // maxBus is how many bytes wait for a node of a Bus before publishers have to.
@@ -56,8 +56,8 @@ func (b *Bus) Node() *BusNode {
 	return n
 }
 
-// Renew has the bus begin anew, with another epoch, as if it had lost all it had.
-func (b *Bus) Renew() {
+// renew has the bus begin anew, with another epoch, as if it had lost all it had.
+func (b *Bus) renew() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.epoch++
@@ -137,7 +137,7 @@ func (n *BusNode) pushLocked(e event) {
 }
 
 // cost is what the message counts for in limits, in bytes.
-func (m *Envelope) cost() int { return len(m.Payload) + len(m.Key) + entryCost }
+func (m *Envelope) cost() int { return len(m.Data) + len(m.Key) + entryCost }
 
 func (n *BusNode) run() {
 	defer close(n.done)
@@ -174,8 +174,11 @@ func (n *BusNode) call(e event) {
 		}
 		b.mu.Lock()
 		n.size -= e.message.cost()
-		b.makeRoomLocked()
+		waits := len(b.waiting) > 0
 		b.mu.Unlock()
+		if waits {
+			b.goOn()
+		}
 	case cut:
 	case e.lost != nil:
 		n.node.Lost(e.lost)
@@ -184,15 +187,8 @@ func (n *BusNode) call(e event) {
 	}
 }
 
-func (b *Bus) makeRoomLocked() {
-	if b.room != nil {
-		close(b.room)
-		b.room = nil
-	}
-}
-
-// Cut has the node lose its link, and with it what is on its way, until Restore.
-func (n *BusNode) Cut() {
+// cut has the node lose its link, and with it what is on its way, until restore.
+func (n *BusNode) cut() {
 	b := n.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -202,10 +198,11 @@ func (n *BusNode) Cut() {
 	n.down = true
 	n.cuts.Add(1)
 	n.pushLocked(event{lost: fmt.Errorf("%w: it was cut", ErrLinkDown)})
+	go b.goOn() // what waited for this node alone
 }
 
-// Restore brings the link back.
-func (n *BusNode) Restore() {
+// restore brings the link back.
+func (n *BusNode) restore() {
 	b := n.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -226,29 +223,76 @@ func (n *BusNode) errLocked() error {
 	return nil
 }
 
+// publication is a message that waits for nodes that do not keep up.
+type publication struct {
+	message *Envelope
+	done    func(Position, error)
+	stop    func() bool // ends the watch of its context
+}
+
 // Publish makes BusNode a Broker.
-func (n *BusNode) Publish(ctx context.Context, m *Envelope) (Position, error) {
+func (n *BusNode) Publish(ctx context.Context, m *Envelope, done func(Position, error)) {
 	b := n.bus
-	for {
-		b.mu.Lock()
-		err := n.errLocked()
-		if err == nil && !b.fullLocked(m.Topic) {
-			defer b.mu.Unlock()
-			return b.publishLocked(*m), nil
-		}
-		if b.room == nil {
-			b.room = make(chan struct{})
-		}
-		room := b.room
+	b.mu.Lock()
+	if err := n.errLocked(); err != nil {
 		b.mu.Unlock()
-		if err != nil {
-			return Position{}, err
+		done(Position{}, err)
+		return
+	}
+	if len(b.waiting[m.Topic]) == 0 && !b.fullLocked(m.Topic) {
+		at := b.publishLocked(*m)
+		b.mu.Unlock()
+		done(at, nil)
+		return
+	}
+	p := &publication{message: m, done: done}
+	p.stop = context.AfterFunc(ctx, func() { b.giveUp(p, ctx.Err()) })
+	if b.waiting == nil {
+		b.waiting = make(map[string][]*publication)
+	}
+	b.waiting[m.Topic] = append(b.waiting[m.Topic], p)
+	b.mu.Unlock()
+}
+
+// giveUp answers a publication that has waited for long enough, unless it has been published.
+func (b *Bus) giveUp(p *publication, cause error) {
+	topic := p.message.Topic
+	b.mu.Lock()
+	all := b.waiting[topic]
+	i := slices.Index(all, p)
+	if i >= 0 {
+		b.setWaitingLocked(topic, slices.Delete(all, i, i+1))
+	}
+	b.mu.Unlock()
+	if i >= 0 {
+		p.done(Position{}, fmt.Errorf("%w: a node does not keep up: %w", ErrLinkDown, cause))
+	}
+}
+
+func (b *Bus) setWaitingLocked(topic string, all []*publication) {
+	if len(all) == 0 {
+		delete(b.waiting, topic)
+	} else {
+		b.waiting[topic] = all
+	}
+}
+
+// goOn publishes what waits, as far as there is room.
+func (b *Bus) goOn() {
+	var answers []func()
+	b.mu.Lock()
+	for topic, all := range b.waiting {
+		for len(all) > 0 && !b.fullLocked(topic) {
+			p, at := all[0], b.publishLocked(*all[0].message)
+			all = all[1:]
+			p.stop()
+			answers = append(answers, func() { p.done(at, nil) })
 		}
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return Position{}, fmt.Errorf("%w: a node does not keep up: %w", ErrLinkDown, ctx.Err())
-		}
+		b.setWaitingLocked(topic, all)
+	}
+	b.mu.Unlock()
+	for _, f := range answers {
+		f()
 	}
 }
 
@@ -383,10 +427,10 @@ func (n *BusNode) Close() error {
 	n.cuts.Add(1)
 	n.queue = nil
 	delete(b.nodes, n)
-	b.makeRoomLocked()
 	close(n.wake)
 	attached := n.node != nil
 	b.mu.Unlock()
+	b.goOn() // what waited for this node alone
 	if attached {
 		<-n.done
 	}

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // The property that a cluster has: a client that comes, goes to any node, and comes back
@@ -129,13 +127,13 @@ func (w *voyage) fail(i int, n *BusNode) {
 			return
 		case <-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond):
 		}
-		n.Cut()
+		n.cut()
 		w.cuts.Add(1)
 		if i == 0 && round == 3 && w.renew {
-			w.Renew()
+			w.Bus.renew()
 		}
 		time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
-		n.Restore()
+		n.restore()
 	}
 }
 
@@ -181,7 +179,7 @@ func (c *client) live() {
 // come subscribes, and reports false if the node cannot.
 func (c *client) come(node int) bool {
 	v := &visitor{fake{loop: rand.IntN(2)}}
-	o := SubscribeOptions{Wrapped: true, Start: Start{After: c.at}}
+	o := SubscribeOptions{Encoding: offsets, Start: Start{After: c.at}}
 	at, err := c.hubs[node].Subscribe(topicName(c.topic), &v.sub, v, o)
 	var old *TooOldError
 	switch {
@@ -210,7 +208,7 @@ func (c *client) come(node int) bool {
 // leave disconnects.
 func (c *client) leave() {
 	c.now.mu.Lock()
-	c.now.closed = wsproto.NormalClosure // it takes no more
+	c.now.closed = codeNormal // it takes no more
 	got := c.now.got
 	c.now.mu.Unlock()
 	c.now.sub.Unsubscribe()
@@ -281,7 +279,7 @@ func TestOlderMessagesDoNotComeLate(t *testing.T) {
 	var m manual
 	topic := func(string) *TopicOptions { return &TopicOptions{Slow: Conflate, History: History{Messages: 50}} }
 	c := newCluster(t, 1, BusOptions{History: 1000}, Options{Topic: topic})
-	h := c.add(Options{Topic: topic, NewTask: m.newTask})
+	h := c.add(Options{Topic: topic, Workers: m.on(1)})
 	n := uint64(0)
 	pub := func(key string) {
 		n++
@@ -307,7 +305,7 @@ func TestOlderMessagesDoNotComeLate(t *testing.T) {
 		pub("k")
 	}
 	subscribe := func(f *fake) {
-		if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{Last: 10}}); err != nil {
+		if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{Last: 10}}); err != nil {
 			t.Fatal(err)
 		}
 	}

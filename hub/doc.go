@@ -1,7 +1,7 @@
 // Package hub fans messages out: topics, their subscribers, and the order in which
-// each of them gets what. It knows no sockets and no frames: a [Subscriber] is
-// anything that takes a prepared message without blocking, such as a
-// *wsproto.Conn.
+// each subscriber gets what. It knows no protocol: an [Encoding], which belongs to a
+// subscription, makes bytes of a message, and a [Subscriber] is anything that takes them
+// without blocking. Package wshub has both for WebSockets.
 //
 // # One log, many positions
 //
@@ -18,14 +18,23 @@
 // it, first in the topic where it is most. A pass looks at all topics, so one that could free
 // too little is repeated only when something has been freed, or a sixteenth of the limit came.
 //
-// What counts is what is held: a message with its frame and what refers to it. Encoded and
-// compressed forms live as long as a message is on its way, or somebody slow waits for it; as
-// history it is encoded anew for those who ask for it, a few segments at a time.
+// What counts is what is held: a message's data and what refers to it. Encoded and
+// compressed forms live as long as a message is on its way, or a slow subscriber waits for it.
+// As history it is encoded anew for each subscriber that asks for it, a few segments at a time.
+//
+// # Encodings
+//
+// One topic serves subscriptions with any number of encodings: they share the log, the order,
+// the history and the fan-out pass, and differ in bytes only. A record has a slot for each
+// encoding in use, and so has a batch. A slot is filled on first need, under the lock of that
+// record or batch, so that each record is encoded once, and each batch joined once, for each
+// encoding. Presence is a value, an [Event], which an encoding turns into bytes, or has no form
+// for. Drops and ends are told to the subscriber: see [DropHandler] and [UnsubscribeHandler].
 //
 // # Fan-out
 //
-// A topic's subscribers are grouped by event loop. A message is encoded once, by
-// its publisher, and appended to the log; then the task of each group is scheduled.
+// A topic's subscribers are grouped by event loop. A message is appended to the log; then the
+// task of each group is scheduled.
 // It takes all that its group has not got, joins it, and hands it to one subscriber
 // after the other as a single write: that is a walk. While it lasts, the next messages
 // gather, and go to those who are still to come in the same write: so batches form by
@@ -34,7 +43,7 @@
 // once, and a walk looks for what is new a few times only.
 //
 // Subscribers that are connections get theirs in bursts, of 32 deliveries with one system
-// call (see [Direct], and netpoll.Burst for what that saves).
+// call (see [ConnSubscriber], and netpoll.Burst for what that saves).
 //
 // A publisher that is faster than the fan-out is slowed down: when more than
 // maxPending bytes wait for a group it takes part in the walk, or waits for the
@@ -127,8 +136,9 @@
 // begins here and left when it ends. A message goes to the broker and comes back from it,
 // at its own node too, and is appended to the log with the broker's offset; numbers stay
 // those of this node. Each node encodes for itself. Publish waits for the broker to give
-// the message its position, and Subscribe while a topic begins: so their callers are to be
-// goroutines that may wait. Receipt.Receivers counts those at this node, and presence
+// the message its position, and Subscribe while a topic begins, so their callers must be
+// goroutines that may wait. PublishAsync does not wait: any number of messages may be in
+// flight, and hold neither a worker nor a lock. Receipt.Receivers counts those at this node, and presence
 // knows those alone.
 //
 // What a subscription asks for and the log does not hold is fetched once, for all: all
@@ -160,7 +170,8 @@
 // a connection's own. leaving.mu and memory.mu are taken under any too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu, the other methods of a broker under
-// none of these, but for Member.mu.
+// none of these. The lock of a record's or a batch's forms comes after all; an Encoding is
+// called under it.
 //
 // What a subscriber has got so far belongs to the round under way in its group, and needs
 // no lock; while there is none, to the holder of Topic.mu and group.mu. A walk copies
@@ -170,8 +181,7 @@
 // way.
 //
 // What is done when a subscription has ended is done under no lock, and within a round only
-// if it cannot block: Ender.Ended gets a goroutine then. The hub takes no Member.mu for it:
-// Member.Subscribe holds that while it waits for a broker, for Options.BrokerTimeout at most
-// each time. So Member.Subscription and Member.Topics may wait as long, and must not be called
-// under a lock that a delivery or a reply needs.
+// if it cannot block: UnsubscribeHandler.OnUnsubscribe gets a goroutine then. No lock is held
+// while a broker, or a hook of the program, is waited for: a subscription of a member that is
+// under way stands in a list of its own until it has begun (see Member.joined).
 package hub

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // drain is those of a member's subscriptions that wait for the connection to drain,
@@ -42,7 +42,7 @@ func (d *drain) wait(t interface{ Schedule() }) {
 	}
 	if d.task == nil {
 		h := d.member.hub
-		d.task = h.opts.NewTask(d.member.Loop()%h.groups, d)
+		d.task = h.opts.Workers.NewTask(d.member.Loop()%h.loops, d)
 	}
 	d.mu.Unlock()
 	d.member.to.WhenDrained(d) // after it was added: so whoever drains the connection sees it
@@ -151,16 +151,16 @@ func crowded(to Subscriber) bool {
 	return d != nil && d.shared.Load()
 }
 
-// SendPrepared hands messages to the connection.
-func (m *Member) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
-	o := m.to.SendPrepared(p)
+// Send hands messages to the connection.
+func (m *Member) Send(e Encoded) netpoll.Outcome {
+	o := m.to.Send(e)
 	m.sent(o)
 	return o
 }
 
 // sent takes note of what the connection answered.
-func (m *Member) sent(o wsproto.Outcome) {
-	if o == wsproto.Queued {
+func (m *Member) sent(o netpoll.Outcome) {
+	if o == netpoll.Queued {
 		m.draining().shared.Store(true)
 	}
 }

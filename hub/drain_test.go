@@ -10,13 +10,13 @@ import (
 func TestDrainForgets(t *testing.T) {
 	var run manual
 	const topics = 1000
-	h := New(Options{NewTask: run.newTask})
+	h := New(Options{Workers: run.on(1)})
 	f := &fake{stalled: true}
 	m := newMember(t, h, f, "")
 	d := m.draining()
 	name := func(k int) string { return fmt.Sprint("t", k) }
 	for k := range topics {
-		subscribe(t, m, name(k), SubscribeOptions{})
+		subscribe(t, m, name(k), SubscribeOptions{Encoding: raw})
 		for range 2 {
 			publish(t, h, name(k), uint64(k))
 			run.runAll()
@@ -34,7 +34,7 @@ func TestDrainForgets(t *testing.T) {
 		t.Errorf("%d linger, by %d names; %d wait", d.lingers, len(d.leaving), len(d.waiting))
 	}
 	for k := range topics { // which cuts short what lingers there
-		subscribe(t, m, name(k), SubscribeOptions{})
+		subscribe(t, m, name(k), SubscribeOptions{Encoding: raw})
 		if lingers := topics - 1 - k; d.lingers != lingers || len(d.waiting)-d.void != lingers || d.void > len(d.waiting)/2+1 {
 			t.Fatalf("%d linger, want %d; %d wait, %d of them for nothing", d.lingers, lingers, len(d.waiting), d.void)
 		}
@@ -63,16 +63,16 @@ func BenchmarkSlowMemberEnds(b *testing.B) {
 				b.StopTimer()
 				var run manual
 				const topics = DefaultMaxSubscriptions / 2
-				h := New(Options{NewTask: run.newTask})
+				h := New(Options{Workers: run.on(1)})
 				m := newMember(b, h, &fake{stalled: true}, "u")
 				for k := range topics {
-					subscribe(b, m, fmt.Sprint("t", k), SubscribeOptions{})
+					subscribe(b, m, fmt.Sprint("t", k), SubscribeOptions{Encoding: raw})
 					publish(b, h, fmt.Sprint("t", k), 1)
 				}
 				run.runAll()
 				b.StartTimer()
 				if !back {
-					h.Disconnect(UserTopic("u"), 4001, "")
+					h.Disconnect(UserTopic("u"), CloseReason{Code: 4001})
 					run.runAll()
 					continue
 				}
@@ -80,7 +80,7 @@ func BenchmarkSlowMemberEnds(b *testing.B) {
 					_ = m.Unsubscribe(fmt.Sprint("t", k))
 				}
 				for k := range topics {
-					subscribe(b, m, fmt.Sprint("t", k), SubscribeOptions{})
+					subscribe(b, m, fmt.Sprint("t", k), SubscribeOptions{Encoding: raw})
 				}
 			}
 		})

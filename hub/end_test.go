@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // survivor is a fake that lives on without one of its topics.
@@ -15,24 +15,24 @@ type survivor struct {
 	ended []string
 }
 
-func (s *survivor) Ended(name string, code wsproto.Code, reason string) {
-	if code == 4000 && reason == "over" {
+func (s *survivor) OnUnsubscribe(name string, why CloseReason) {
+	if why == (CloseReason{Code: 4000, Text: "over"}) {
 		s.ended = append(s.ended, name)
 	}
 }
 
 func TestDisconnectOfMembers(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
 	survives, dies, alone := new(survivor), new(fake), new(fake).join(t, h, "a")
 	m, other := newMember(t, h, survives, "ada"), newMember(t, h, dies, "")
 	for _, name := range []string{"a", "b", "a.*"} {
-		subscribe(t, m, name, SubscribeOptions{})
+		subscribe(t, m, name, SubscribeOptions{Encoding: raw})
 	}
-	subscribe(t, m, "c", SubscribeOptions{Presence: new([]Person)})
-	subscribe(t, other, "a", SubscribeOptions{})
+	subscribe(t, m, "c", SubscribeOptions{Encoding: raw, Presence: new([]Person)})
+	subscribe(t, other, "a", SubscribeOptions{Encoding: raw})
 	for name, n := range map[string]int{"a": 3, "a.*": 1, "c": 1, "nothing": 0} {
-		if got := h.Disconnect(name, 4000, "over"); got != n {
+		if got := h.Disconnect(name, CloseReason{Code: 4000, Text: "over"}); got != n {
 			t.Errorf("%s: %d were disconnected, want %d", name, got, n)
 		}
 	}
@@ -48,10 +48,10 @@ func TestDisconnectOfMembers(t *testing.T) {
 	if got := m.Topics(); !slices.Equal(got, []string{"b"}) {
 		t.Errorf("topics %q are left", got)
 	}
-	if n := h.DisconnectIf(UserTopic("ada"), func(to Subscriber) bool { return to != m }, 4001, ""); n != 0 || survives.closed != 0 {
+	if n := h.DisconnectIf(UserTopic("ada"), func(to Subscriber) bool { return to != m }, CloseReason{Code: 4001}); n != 0 || survives.closed != 0 {
 		t.Errorf("%d were disconnected who are not meant", n)
 	}
-	if n := h.DisconnectIf(UserTopic("ada"), func(to Subscriber) bool { return to == m }, 4001, ""); n != 1 || survives.closed != 4001 {
+	if n := h.DisconnectIf(UserTopic("ada"), func(to Subscriber) bool { return to == m }, CloseReason{Code: 4001}); n != 1 || survives.closed != 4001 {
 		t.Error("the user's connection was not closed")
 	}
 	m.Leave()
@@ -69,12 +69,12 @@ type held struct {
 	took       atomic.Bool
 }
 
-func (h *held) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (h *held) Send(p Encoded) netpoll.Outcome {
 	h.asked <- struct{}{}
 	<-h.let
 	runtime.Gosched() // time enough to return from Unsubscribe
 	h.took.Store(true)
-	return h.fake.SendPrepared(p)
+	return h.fake.Send(p)
 }
 
 // What is being delivered when Unsubscribe is called does not come after it.
@@ -83,7 +83,7 @@ func TestNothingComesAfterUnsubscribe(t *testing.T) {
 	for n := range uint64(200) {
 		to := &held{asked: make(chan struct{}), let: make(chan struct{})}
 		m := newMember(t, h, to, "")
-		s := subscribe(t, m, "x", SubscribeOptions{})
+		s := subscribe(t, m, "x", SubscribeOptions{Encoding: raw})
 		publish(t, h, "x", n)
 		<-to.asked
 		go func() {

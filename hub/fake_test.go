@@ -2,14 +2,90 @@ package hub
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"sync"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// fake is a subscriber without a socket. It takes frames apart again, so that a
-// test sees what a client would.
+// testEncoding is an encoding without a protocol: it keeps payloads apart. Two are equal if they
+// are the same one.
+type testEncoding struct {
+	record func(r *Record) []byte // nil for the data as it is
+	event  func(e *Event) []byte  // nil for JSON
+}
+
+// testForm has the payloads of messages.
+type testForm [][]byte
+
+func (f *testForm) Len() (n int) {
+	for _, p := range *f {
+		n += len(p)
+	}
+	return n
+}
+
+func (e *testEncoding) Encode(r *Record) Encoded {
+	if e.record == nil {
+		return &testForm{r.Data}
+	}
+	if p := e.record(r); p != nil {
+		return &testForm{p}
+	}
+	return nil
+}
+
+func (e *testEncoding) EncodeEvent(event *Event) Encoded {
+	if e.event != nil {
+		return &testForm{e.event(event)}
+	}
+	b, err := json.Marshal(struct {
+		Presence     string
+		Joined, Left []Person `json:",omitempty"`
+	}{event.Topic, event.Joined, event.Left})
+	if err != nil {
+		panic(err)
+	}
+	return &testForm{b}
+}
+
+func (e *testEncoding) Join(all []Encoded) Encoded {
+	joined := make(testForm, 0, len(all))
+	for _, one := range all {
+		joined = append(joined, *one.(*testForm)...)
+	}
+	return &joined
+}
+
+var (
+	raw = new(testEncoding)
+	// wrapped is an encoding whose messages are a little longer.
+	wrapped = &testEncoding{record: func(r *Record) []byte { return append([]byte("some more"), r.Data...) }}
+	// offsets is an encoding that tells nothing but the offset.
+	offsets = &testEncoding{record: func(r *Record) []byte { return binary.BigEndian.AppendUint64(nil, r.Offset) }}
+)
+
+// payloads returns those of what an encoding of the tests has made.
+func payloads(e Encoded) [][]byte { return *e.(*testForm) }
+
+// The codes that a fake is closed with.
+const (
+	codeNormal    = 1000
+	codeGoingAway = 1001
+	codePolicy    = 1008
+	codeRestart   = 1012
+	codeTooSlow   = 1013
+)
+
+func codeOf(why CloseReason) int {
+	if why.Cause == Disconnected {
+		return why.Code
+	}
+	return map[Cause]int{ShuttingDown: codeGoingAway, MessagesLost: codeRestart, TooSlow: codeTooSlow}[why.Cause]
+}
+
+// fake is a subscriber without a socket.
 type fake struct {
 	sub  Subscription
 	loop int
@@ -21,13 +97,14 @@ type fake struct {
 	drained interface{ Schedule() }
 	got     []uint64
 	writes  int
-	closed  wsproto.Code
-	block   chan struct{} // if not nil, SendPrepared waits for it
+	closed  int           // code
+	dropped int64         // messages
+	block   chan struct{} // if not nil, Send waits for it
 }
 
 func (f *fake) Loop() int { return f.loop }
 
-func (f *fake) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (f *fake) Send(e Encoded) netpoll.Outcome {
 	if f.block != nil {
 		<-f.block
 	}
@@ -35,17 +112,23 @@ func (f *fake) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
 	defer f.mu.Unlock()
 	switch {
 	case f.closed != 0:
-		return wsproto.Closed
+		return netpoll.Closed
 	case f.full || f.pending > 0:
-		return wsproto.Full
+		return netpoll.Full
 	}
 	f.writes++
-	f.got = append(f.got, numbers(p)...)
+	f.got = append(f.got, numbers(e)...)
 	if f.stalled {
 		f.pending++
-		return wsproto.Queued
+		return netpoll.Queued
 	}
-	return wsproto.Sent
+	return netpoll.Sent
+}
+
+func (f *fake) OnDrop(_ string, messages int64) {
+	f.mu.Lock()
+	f.dropped += messages
+	f.mu.Unlock()
 }
 
 func (f *fake) WhenDrained(t interface{ Schedule() }) {
@@ -81,9 +164,9 @@ func (f *fake) stall(yes bool) {
 	}
 }
 
-func (f *fake) Close(code wsproto.Code, _ string) {
+func (f *fake) Close(why CloseReason) {
 	f.mu.Lock()
-	f.closed = code
+	f.closed = codeOf(why)
 	f.mu.Unlock()
 	f.drain()
 }
@@ -96,17 +179,15 @@ func (f *fake) received() []uint64 {
 
 // number makes a message of n, and numbers reads those of a write back.
 func number(n uint64) Message {
-	return Message{Prepared: wsproto.Prepare(wsproto.Binary, binary.BigEndian.AppendUint64(nil, n))}
+	return Message{Kind: Binary, Data: binary.BigEndian.AppendUint64(nil, n)}
 }
 
-func numbers(p *wsproto.Prepared) []uint64 {
-	var all []uint64
-	b := p.Bytes()
-	for ; len(b) > 0; b = b[10:] {
-		if b[0] != 0x82 || b[1] != 8 {
-			panic("not a frame of number")
+func numbers(e Encoded) (all []uint64) {
+	for _, p := range payloads(e) {
+		if len(p) != 8 {
+			panic("not a number")
 		}
-		all = append(all, binary.BigEndian.Uint64(b[2:]))
+		all = append(all, binary.BigEndian.Uint64(p))
 	}
 	return all
 }
@@ -132,7 +213,15 @@ func (t *manualTask) Schedule() {
 	t.m.mu.Unlock()
 }
 
-func (m *manual) newTask(_ int, r Runner) Task { return &manualTask{m: m, r: r} }
+// on returns workers on so many loops.
+func (m *manual) on(n int) Workers { return manualWorkers{Goroutines(n), m} }
+
+type manualWorkers struct {
+	Goroutines
+	m *manual
+}
+
+func (w manualWorkers) NewTask(_ int, r Runner) Task { return &manualTask{m: w.m, r: r} }
 
 func (m *manual) runAll() {
 	for {
@@ -154,7 +243,7 @@ func (m *manual) runAll() {
 
 func (f *fake) join(t testing.TB, h *Hub, topic string) *fake {
 	t.Helper()
-	if _, err := h.Subscribe(topic, &f.sub, f, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe(topic, &f.sub, f, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	return f

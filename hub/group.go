@@ -36,7 +36,7 @@ type group struct {
 
 func newGroup(t *Topic, loop int) *group {
 	g := &group{topic: t, loop: loop}
-	g.task = t.hub.opts.NewTask(loop, g)
+	g.task = t.hub.opts.Workers.NewTask(loop, g)
 	return g
 }
 

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // clock is a time that a test moves.
@@ -16,7 +14,7 @@ type clock struct{ now time.Time }
 func (c *clock) Now() time.Time { return c.now }
 
 func historyHub(m *manual, c *clock, o History) *Hub {
-	return New(Options{NewTask: m.newTask, Now: c.Now, Topic: func(string) *TopicOptions { return &TopicOptions{History: o} }})
+	return New(Options{Workers: m.on(1), Now: c.Now, Topic: func(string) *TopicOptions { return &TopicOptions{History: o} }})
 }
 
 // everything asks for all that is held.
@@ -29,8 +27,8 @@ func heldIn(t *testing.T, h *Hub, o Start, limit int) (offsets []uint64, at Posi
 		t.Fatal(err)
 	}
 	for _, r := range all {
-		if r.Topic != "x" || !slices.Equal(numbers(r.Prepared), []uint64{r.Offset}) {
-			t.Errorf("%s %d has %v", r.Topic, r.Offset, numbers(r.Prepared))
+		if r.Topic != "x" || !slices.Equal(numbers(&testForm{r.Data}), []uint64{r.Offset}) {
+			t.Errorf("%s %d has %v", r.Topic, r.Offset, numbers(&testForm{r.Data}))
 		}
 		offsets = append(offsets, r.Offset)
 	}
@@ -84,7 +82,7 @@ func TestHistoryAges(t *testing.T) {
 		t.Errorf("held are %v", got)
 	}
 	f := new(fake)
-	at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: everything})
+	at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: everything})
 	if err != nil || at != (Position{epoch, 16}) {
 		t.Errorf("subscribed at %v, %v", at, err)
 	}
@@ -116,7 +114,7 @@ func TestResume(t *testing.T) {
 	for after := range uint64(25) {
 		asked := Position{last.Epoch, after}
 		f := new(fake)
-		at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{After: &asked}})
+		at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{After: &asked}})
 		var old *TooOldError
 		switch tooOld := after < 13 || after > 20; {
 		case tooOld != errors.As(err, &old):
@@ -148,12 +146,12 @@ func TestResumeInAnotherEpoch(t *testing.T) {
 	check := func(oldest uint64) {
 		t.Helper()
 		f := new(fake)
-		at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{After: &asked}})
+		at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{After: &asked}})
 		var old *TooOldError
 		if !errors.As(err, &old) || old.Oldest != (Position{at.Epoch, oldest}) || old.Latest != at || !strings.Contains(err.Error(), "begun anew") {
 			t.Errorf("%v at %v", err, at)
 		}
-		if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{}); err != nil { // it has not been used
+		if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw}); err != nil { // it has not been used
 			t.Error(err)
 		}
 		f.sub.Unsubscribe()
@@ -177,7 +175,7 @@ func TestResumeInAnotherEpoch(t *testing.T) {
 // Without history there is still nothing to miss for who has got all.
 func TestResumeWithoutHistory(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	(&fake{}).join(t, h, "x")
 	publishAll(t, h, m, 1, 5)
 	f := new(fake)
@@ -185,11 +183,11 @@ func TestResumeWithoutHistory(t *testing.T) {
 	publishAll(t, h, m, 6, 7)
 	f.expect(t, 6, 7)
 	ts, _ := h.Topic("x")
-	if _, err := h.Subscribe("x", new(Subscription), f, SubscribeOptions{Start: Start{After: &Position{ts.Position.Epoch, 6}}}); !errors.As(err, new(*TooOldError)) {
+	if _, err := h.Subscribe("x", new(Subscription), f, SubscribeOptions{Encoding: raw, Start: Start{After: &Position{ts.Position.Epoch, 6}}}); !errors.As(err, new(*TooOldError)) {
 		t.Errorf("one is missing, and the error is %v", err)
 	}
 	g := new(fake)
-	if at, err := h.Subscribe("x", &g.sub, g, SubscribeOptions{Start: everything}); err != nil || at.Offset != 7 {
+	if at, err := h.Subscribe("x", &g.sub, g, SubscribeOptions{Encoding: raw, Start: everything}); err != nil || at.Offset != 7 {
 		t.Errorf("the last of no history: at %v, %v", at, err)
 	}
 }
@@ -202,7 +200,7 @@ func TestLast(t *testing.T) {
 	}
 	for last, from := range map[int]uint64{0: 21, -1: 21, 1: 20, 3: 18, 7: 14, 8: 14, 1 << 40: 14} {
 		f := new(fake)
-		at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{Last: last}})
+		at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{Last: last}})
 		if m.runAll(); err != nil || at.Offset != from-1 {
 			t.Errorf("the last %d: at %v, %v", last, at, err)
 		}
@@ -236,7 +234,7 @@ func TestPlayedBackHistoryWeighsNoMore(t *testing.T) {
 // History of a topic that conflates has only the latest for each key.
 func TestHistoryConflates(t *testing.T) {
 	m := new(manual)
-	h, _ := slowHub(m, TopicOptions{Slow: Conflate, History: History{Messages: 100}})
+	h := slowHub(m, TopicOptions{Slow: Conflate, History: History{Messages: 100}})
 	for n := uint64(1); n <= 1000; n++ {
 		keyed(t, h, n)
 	}
@@ -245,7 +243,7 @@ func TestHistoryConflates(t *testing.T) {
 	}
 	f := new(fake)
 	ts, _ := h.Topic("x")
-	at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{After: &Position{ts.Position.Epoch, 1}}})
+	at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{After: &Position{ts.Position.Epoch, 1}}})
 	if m.runAll(); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +252,7 @@ func TestHistoryConflates(t *testing.T) {
 		t.Errorf("began at %d, got 3 and lost %d of 1000", at.Offset, n)
 	}
 	g := &fake{}
-	if _, err := h.Subscribe("x", &g.sub, g, SubscribeOptions{Start: Start{Last: 2}}); err != nil {
+	if _, err := h.Subscribe("x", &g.sub, g, SubscribeOptions{Encoding: raw, Start: Start{Last: 2}}); err != nil {
 		t.Fatal(err)
 	}
 	m.runAll()
@@ -279,14 +277,15 @@ func TestPositionText(t *testing.T) {
 // A message is wrapped once for all who want it so, and not for others.
 func TestWrapped(t *testing.T) {
 	m, wraps := new(manual), 0
-	h := New(Options{NewTask: m.newTask, Wrap: func(r *Record) *wsproto.Prepared {
+	h := New(Options{Workers: m.on(1)})
+	wrapped := &testEncoding{record: func(r *Record) []byte {
 		wraps++
-		return number(1000 + r.Offset).Prepared
-	}})
+		return number(1000 + r.Offset).Data
+	}}
 	p := new(fake).join(t, h, "x")
 	var all [3]fake
 	for i := range all {
-		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{Wrapped: true}); err != nil {
+		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{Encoding: wrapped}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -10,8 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // ErrFull is wrapped by what is returned if there would be more than Options.MaxTopics.
@@ -24,9 +23,11 @@ const DefaultMaxTopics = 1 << 20
 // subscriber; a publisher that is too fast waits for the fan-out.
 type Hub struct {
 	opts      Options
-	groups    int
 	runLength int   // runLength, but in tests
 	link      *link // nil without a broker
+	encodings encodings
+	started   sync.Once
+	loops     int // set by start
 
 	epochs     atomic.Uint64
 	patternsAt atomic.Uint64 // changes with patterns
@@ -55,19 +56,13 @@ type Hub struct {
 	dropped   atomic.Int64
 }
 
-// New returns a hub.
+// New returns a hub. It starts nothing: see Start.
 func New(o Options) *Hub {
-	if o.Server != nil {
-		o.workOn(o.Server)
-	}
-	if o.NewTask == nil {
-		o.NewTask = newGoTask
+	if o.Workers == nil {
+		o.Workers = Goroutines(1)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.WrapPresence == nil {
-		o.WrapPresence = wrapPresence
 	}
 	if o.MaxSubscriptions <= 0 {
 		o.MaxSubscriptions = DefaultMaxSubscriptions
@@ -79,7 +74,7 @@ func New(o Options) *Hub {
 		o.MaxPatterns = DefaultMaxPatterns
 	}
 	o.fillTotals()
-	h := &Hub{opts: o, groups: max(o.Groups, 1), runLength: runLength, topics: make(map[string]*Topic), owners: make(map[string]*owner), aging: make(map[*Topic]struct{})}
+	h := &Hub{opts: o, runLength: runLength, topics: make(map[string]*Topic), owners: make(map[string]*owner), aging: make(map[*Topic]struct{})}
 	h.memory = memory{hub: h, limit: o.MaxMemory, holders: make(map[*Topic]struct{})}
 	h.memory.next.Store(o.MaxMemory)
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
@@ -87,9 +82,20 @@ func New(o Options) *Hub {
 	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others
 	if o.Broker != nil {
 		h.link = newLink(h)
-		o.Broker.Attach(h.link)
 	}
 	return h
+}
+
+// Start attaches the hub to its broker, and asks Options.Workers how many loops there are.
+// The first use of the hub does so too; a program calls Start to have the link to the
+// broker up before that. Further calls do nothing.
+func (h *Hub) Start() {
+	h.started.Do(func() {
+		h.loops = max(h.opts.Workers.Loops(), 1)
+		if h.link != nil {
+			h.link.broker.Attach(h.link)
+		}
+	})
 }
 
 // Options returns the options in force, defaults filled in.
@@ -155,7 +161,8 @@ func (h *Hub) Topic(name string) (TopicStats, bool) {
 // later Subscribe with Start.After gets what follows the last message that s got.
 // The error is a *TooOldError if messages are missing that o asks for. If the hub has a
 // [Broker], Subscribe may wait for it, as [Options] say, and its error wraps
-// [ErrLinkDown] if the topic is new here and the broker cannot be reached.
+// [ErrLinkDown] if the topic is new here and the broker cannot be reached. It wraps
+// [ErrNoEncoding] if o.Encoding is missing or cannot be used.
 func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o SubscribeOptions) (at Position, err error) {
 	if err := checkSubject(name); err != nil {
 		return at, err
@@ -163,12 +170,17 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 	if s.group != nil {
 		return at, errors.New("hub: a Subscription can be used only once")
 	}
+	id, err := h.encodingOf(to, o.Encoding)
+	if err != nil {
+		return at, err
+	}
+	h.Start()
 	for {
 		t, err := h.begin(name, makerOf(o.Owner, to), o.Start)
 		if err != nil {
 			return at, err
 		}
-		at, ok, err := t.subscribe(s, to, o)
+		at, ok, err := t.subscribe(s, to, id, o)
 		if err != nil && h.link.lost(t, o.Start) {
 			continue
 		}
@@ -179,6 +191,23 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 			return at, err
 		}
 	}
+}
+
+// encodingOf returns the number of e, which to can send.
+func (h *Hub) encodingOf(to Subscriber, e Encoding) (encodingID, error) {
+	id, err := h.encodings.id(e)
+	if err != nil {
+		return 0, err
+	}
+	if m, ok := to.(*Member); ok {
+		to = m.to
+	}
+	if c, ok := to.(EncodingChecker); ok {
+		if err := c.CheckEncoding(e); err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrNoEncoding, err)
+		}
+	}
+	return id, nil
 }
 
 // begin returns the topic of that name, with what the broker has of it for o.
@@ -206,7 +235,7 @@ func checkSubject(name string) error {
 }
 
 // Disconnect closes all who are subscribed to the topic, or the pattern, and returns
-// their number. Of a [Member] whose connection is an [Ender] only the subscription ends.
+// their number. Of a [Member] whose connection is an [UnsubscribeHandler] only the subscription ends.
 //
 // It is an event in the topic's order: what was published before it is delivered first, of
 // a member that is closed in all its topics; to a subscriber that is slow within its topic's
@@ -214,17 +243,17 @@ func checkSubject(name string) error {
 // them as receivers. It waits for no subscriber; those who are up to date are closed when it
 // returns, the others soon. With a [Broker] it waits for what was published before it at any
 // node, if that is a [Syncer].
-func (h *Hub) Disconnect(name string, code wsproto.Code, reason string) int {
-	return h.DisconnectIf(name, func(Subscriber) bool { return true }, code, reason)
+func (h *Hub) Disconnect(name string, why CloseReason) int {
+	return h.DisconnectIf(name, func(Subscriber) bool { return true }, why)
 }
 
 // DisconnectIf does what Disconnect does, to those for whom is reports true: as to one
 // user's in a topic, or to those of a user who came with one session. It looks at all who
 // are subscribed, of whom the members are a *[Member] each, and not its connection.
-func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, code wsproto.Code, reason string) int {
+func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, why CloseReason) int {
 	h.link.sync()
 	if t := h.lookup(name); t != nil {
-		return t.close(is, &closing{code, reason})
+		return t.close(is, &closing{why})
 	}
 	return 0
 }
@@ -237,6 +266,7 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 	}
 	t := h.lookup(name)
 	if h.link != nil && h.keeps(name) {
+		h.Start()
 		if t, err = h.begin(name, maker{}, o); err != nil {
 			return nil, at, err
 		}

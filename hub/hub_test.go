@@ -11,7 +11,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 func TestCheckName(t *testing.T) {
@@ -29,7 +29,7 @@ func TestCheckName(t *testing.T) {
 
 func TestEachGetsWhatIsPublishedWhileSubscribed(t *testing.T) {
 	var m manual
-	h := New(Options{Groups: 2, NewTask: m.newTask})
+	h := New(Options{Workers: m.on(2)})
 	a := (&fake{}).join(t, h, "x")
 	if rc := publish(t, h, "x", 1); rc.Receivers != 1 || rc.Position.Offset != 1 {
 		t.Errorf("published as %+v, want 1 receiver and offset 1", rc)
@@ -61,10 +61,10 @@ func TestEachGetsWhatIsPublishedWhileSubscribed(t *testing.T) {
 
 func TestPublisherIsLeftOut(t *testing.T) {
 	var m manual
-	h := New(Options{Groups: 2, NewTask: m.newTask})
+	h := New(Options{Workers: m.on(2)})
 	a, b := (&fake{}).join(t, h, "x"), (&fake{loop: 1}).join(t, h, "x")
 	except := func(f *fake, m Message) Message {
-		m.Except = f
+		m.Exclude = f
 		return m
 	}
 	a.sub.Publish(except(a, number(1)))
@@ -96,14 +96,14 @@ func TestTopicEndsWithItsLastSubscriber(t *testing.T) {
 	if len(h.Topics()) != 0 {
 		t.Fatal("still there")
 	}
-	if _, err := h.Subscribe("x", &a.sub, a, SubscribeOptions{}); err == nil {
+	if _, err := h.Subscribe("x", &a.sub, a, SubscribeOptions{Encoding: raw}); err == nil {
 		t.Error("a Subscription could be used twice")
 	}
 	(&fake{}).join(t, h, "x")
 	if len(h.Topics()) != 1 {
 		t.Fatal("did not begin again")
 	}
-	if _, err := h.Subscribe("a b", new(Subscription), a, SubscribeOptions{}); err == nil {
+	if _, err := h.Subscribe("a b", new(Subscription), a, SubscribeOptions{Encoding: raw}); err == nil {
 		t.Error("subscribed to a name that is none")
 	}
 	if _, err := h.Publish("", number(1)); err == nil {
@@ -114,19 +114,19 @@ func TestTopicEndsWithItsLastSubscriber(t *testing.T) {
 // A publisher that is faster than the fan-out waits, and memory is bounded.
 func TestPublisherIsSlowedDown(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask})
-	big := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 1<<20))}
+	h := New(Options{Workers: m.on(1)})
+	big := Message{Kind: Binary, Data: (make([]byte, 1<<20))}
 	deliveries := 0
 	sink := &countingSink{&deliveries}
 	var s Subscription
-	if _, err := h.Subscribe("y", &s, sink, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("y", &s, sink, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	for range 100 {
 		if _, err := h.Publish("y", big); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.group.topic.log.cost; n > maxPending+uint64(big.Len())+entryCost {
+		if n := s.group.topic.log.cost; n > maxPending+uint64(len(big.Data))+entryCost {
 			t.Fatalf("%d bytes are pending", n)
 		}
 	}
@@ -142,23 +142,23 @@ func TestPublisherIsSlowedDown(t *testing.T) {
 type countingSink struct{ n *int }
 
 func (countingSink) Loop() int { return 0 }
-func (s *countingSink) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
-	*s.n += p.Messages()
-	return wsproto.Sent
+func (s *countingSink) Send(p Encoded) netpoll.Outcome {
+	*s.n += len(payloads(p))
+	return netpoll.Sent
 }
 func (*countingSink) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
-func (countingSink) Close(wsproto.Code, string)             {}
+func (countingSink) Close(CloseReason)                      {}
 
 // A subscriber may leave from within a delivery, as its Close may have it do.
 func TestUnsubscribeDuringWalk(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	all := make([]*fake, 200)
 	for i := range all {
 		all[i] = (&fake{}).join(t, h, "x")
 	}
 	leaver := &leaver{others: all}
-	if _, err := h.Subscribe("x", &leaver.sub, leaver, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &leaver.sub, leaver, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	late := (&fake{}).join(t, h, "x")
@@ -190,15 +190,15 @@ type leaver struct {
 }
 
 func (*leaver) Loop() int { return 0 }
-func (l *leaver) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+func (l *leaver) Send(Encoded) netpoll.Outcome {
 	l.sub.Unsubscribe()
 	for i := 0; i < len(l.others); i += 2 {
 		l.others[i].sub.Unsubscribe()
 	}
-	return wsproto.Closed
+	return netpoll.Closed
 }
 func (*leaver) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
-func (*leaver) Close(wsproto.Code, string)            {}
+func (*leaver) Close(CloseReason)                     {}
 
 // The property that the package promises: per topic and subscriber a run of the
 // topic's messages without gap, repetition or disorder, which begins with the
@@ -206,7 +206,7 @@ func (*leaver) Close(wsproto.Code, string)            {}
 // come and go, and slow ones, on several topics at the same time.
 func TestOrder(t *testing.T) {
 	const topics, publishers, messages, members = 3, 4, 400, 40
-	h := New(Options{Groups: 3})
+	h := New(Options{Workers: Goroutines(3)})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var left []*visit
@@ -308,7 +308,7 @@ func waitFor(t *testing.T, cond func() bool) {
 // One that blocks inside a delivery does not keep others from publishing,
 // subscribing or leaving: no lock is held meanwhile.
 func TestNoLockIsHeldDuringDelivery(t *testing.T) {
-	h := New(Options{Groups: 2})
+	h := New(Options{Workers: Goroutines(2)})
 	stuck := (&fake{block: make(chan struct{})}).join(t, h, "x")
 	publish(t, h, "x", 1)
 	other := (&fake{loop: 1}).join(t, h, "x")
@@ -324,7 +324,7 @@ func TestNoLockIsHeldDuringDelivery(t *testing.T) {
 
 func TestTopicsAreBounded(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, MaxTopics: 2, Topic: func(name string) *TopicOptions {
+	h := New(Options{Workers: run.on(1), MaxTopics: 2, Topic: func(name string) *TopicOptions {
 		if name == "kept" {
 			return &TopicOptions{History: History{Messages: 1}}
 		}
@@ -341,10 +341,10 @@ func TestTopicsAreBounded(t *testing.T) {
 	_, err := h.Publish("b", number(1))
 	full(err)
 	for _, name := range []string{"b", "*", "@ada"} {
-		_, err = h.Subscribe(name, new(Subscription), new(fake), SubscribeOptions{})
+		_, err = h.Subscribe(name, new(Subscription), new(fake), SubscribeOptions{Encoding: raw})
 		full(err)
 	}
-	_, err = h.NewMember(new(fake), Identity{User: "ada"}, SubscribeOptions{})
+	_, err = h.NewMember(new(fake), Identity{User: "ada"}, SubscribeOptions{Encoding: raw})
 	full(err)
 	publish(t, h, "a", 2)
 	publish(t, h, "kept", 3)
@@ -360,14 +360,14 @@ func TestTopicsAreBounded(t *testing.T) {
 }
 
 func TestTopicsComeAndGo(t *testing.T) {
-	h := New(Options{Groups: 2})
+	h := New(Options{Workers: Goroutines(2)})
 	var wg sync.WaitGroup
 	var failed atomic.Bool
 	for i := range 4 {
 		wg.Go(func() {
 			for n := range 2000 {
 				f := &fake{loop: i % 2}
-				if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{}); err != nil {
+				if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw}); err != nil {
 					failed.Store(true)
 				}
 				if n%3 == 0 {
@@ -395,14 +395,14 @@ func TestSize(t *testing.T) {
 // A publisher that helps with the fan-out does not look at groups that are made
 // meanwhile.
 func TestHelpWhileGroupsAreMade(t *testing.T) {
-	const loops = 256
-	h := New(Options{Groups: loops})
+	const many = 256
+	h := New(Options{Workers: Goroutines(many)})
 	first := (&countingSink{new(int)})
 	var s Subscription
-	if _, err := h.Subscribe("x", &s, first, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &s, first, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
-	big := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, maxPending+1))}
+	big := Message{Kind: Binary, Data: (make([]byte, maxPending+1))}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for range 50 {
@@ -410,9 +410,9 @@ func TestHelpWhileGroupsAreMade(t *testing.T) {
 		}
 	})
 	wg.Go(func() {
-		for i := 1; i < loops; i++ {
+		for i := 1; i < many; i++ {
 			s := &onLoop{loop: i}
-			if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+			if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{Encoding: raw}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -425,18 +425,18 @@ type onLoop struct {
 	loop int
 }
 
-func (s *onLoop) Loop() int                                    { return s.loop }
-func (*onLoop) SendPrepared(*wsproto.Prepared) wsproto.Outcome { return wsproto.Sent }
-func (*onLoop) WhenDrained(t interface{ Schedule() })          { t.Schedule() }
-func (*onLoop) Close(wsproto.Code, string)                     {}
+func (s *onLoop) Loop() int                           { return s.loop }
+func (*onLoop) Send(Encoded) netpoll.Outcome          { return netpoll.Sent }
+func (*onLoop) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
+func (*onLoop) Close(CloseReason)                     {}
 
 // Who has room for single messages, but not for a batch, gets them singly, and is
 // evicted only when one does not fit.
 func TestBatchThatIsTooMuch(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	s := &narrow{room: 5}
-	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range uint64(3) {
@@ -463,26 +463,26 @@ type narrow struct {
 }
 
 func (*narrow) Loop() int { return 0 }
-func (s *narrow) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
-	if p.Messages() > 1 || s.got == s.room {
-		return wsproto.Full
+func (s *narrow) Send(p Encoded) netpoll.Outcome {
+	if len(payloads(p)) > 1 || s.got == s.room {
+		return netpoll.Full
 	}
 	s.got++
-	return wsproto.Sent
+	return netpoll.Sent
 }
 func (*narrow) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
-func (s *narrow) Close(wsproto.Code, string)          { s.closed = true }
+func (s *narrow) Close(CloseReason)                   { s.closed = true }
 
 // Messages without a byte are bounded too, and leave no memory behind.
 func TestEmptyMessagesAreBounded(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	n := 0
 	var s Subscription
-	if _, err := h.Subscribe("x", &s, &countingSink{&n}, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &s, &countingSink{&n}, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
-	empty := Message{Prepared: wsproto.Prepare(wsproto.Binary, nil)}
+	empty := Message{Kind: Binary, Data: (nil)}
 	const messages = 200_000
 	for range messages {
 		_, _ = h.Publish("x", empty)

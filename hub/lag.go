@@ -1,6 +1,6 @@
 package hub
 
-import "github.com/fanfare-ws/fanfare/wsproto"
+import "github.com/fanfare-ws/fanfare/netpoll"
 
 // maxRefused is how often in a row a subscriber may refuse a message although it has
 // drained: it will never take it. Others may have been quicker, but not so often.
@@ -63,11 +63,11 @@ func (g *group) catchUp(s *Subscription) {
 		s.paid(b.endBefore(next))
 	}
 	switch o {
-	case wsproto.Sent:
+	case netpoll.Sent:
 		g.mu.Lock()
 		g.due = append(g.due, s) // after the others
 		g.mu.Unlock()
-	case wsproto.Full:
+	case netpoll.Full:
 		if !crowded(s.to) {
 			s.lag.refused++
 		}
@@ -76,9 +76,9 @@ func (g *group) catchUp(s *Subscription) {
 			return
 		}
 		fallthrough
-	case wsproto.Queued:
+	case netpoll.Queued:
 		s.to.WhenDrained(s)
-	case wsproto.Closed:
+	case netpoll.Closed:
 		g.topic.mu.Lock()
 		g.leaveLocked(s, never)
 		g.topic.mu.Unlock()
@@ -87,20 +87,19 @@ func (g *group) catchUp(s *Subscription) {
 
 // offer hands s what it lacks of b, or, if that is too much at a time, the first
 // message. next is where it goes on if it took it.
-func (g *group) offer(s *Subscription, b *batch) (o wsproto.Outcome, next uint64) {
+func (g *group) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint64) {
 	h := g.topic.hub
-	p := b.part(h, s.format(), s.cursor, s.to)
-	if p == nil {
-		return wsproto.Sent, b.next
+	part, messages := b.part(h, s)
+	if part == nil {
+		return netpoll.Sent, b.next
 	}
-	o, next = s.to.SendPrepared(p), b.next
-	if o == wsproto.Full && p.Messages() > 1 {
-		e := b.firstFor(s)
-		p = e.r.prepared(s.format(), h.opts.Wrap)
-		o, next = s.to.SendPrepared(p), e.number+1
+	o, next = s.to.Send(part), b.next
+	if o == netpoll.Full && messages > 1 {
+		part, next = b.firstFor(h, s)
+		o, messages = s.to.Send(part), 1
 	}
 	if o.OK() {
-		h.delivered.Add(int64(p.Messages()))
+		h.delivered.Add(int64(messages))
 	}
 	return o, next
 }
@@ -294,8 +293,12 @@ func (g *group) count(s *Subscription, messages int) {
 	s.lag.dropped.Add(int64(messages))
 	t.dropped.Add(int64(messages))
 	t.hub.dropped.Add(int64(messages))
-	if f := t.hub.opts.OnDrop; f != nil {
-		f(s, messages)
+	to := s.to
+	if m, ok := to.(*Member); ok {
+		to = m.to
+	}
+	if x, ok := to.(DropHandler); ok {
+		x.OnDrop(s.Topic(), int64(messages))
 	}
 }
 
@@ -318,5 +321,5 @@ func (g *group) evict(s *Subscription, reason string) {
 func (g *group) closeSlow(s *Subscription, reason string) {
 	g.topic.evicted.Add(1)
 	g.topic.hub.evicted.Add(1)
-	s.to.Close(wsproto.TryAgainLater, reason)
+	s.to.Close(CloseReason{Cause: TooSlow, Text: reason})
 }

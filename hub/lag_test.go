@@ -5,25 +5,20 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // numberCost is what one of the test's messages counts for in a limit.
-const numberCost = 10 + entryCost
+const numberCost = 8 + entryCost
 
 // limits are two ways to say that n of the test's messages may wait.
 func limits(n int) map[string]Limit {
 	return map[string]Limit{"messages": {Messages: n}, "bytes": {Bytes: n*numberCost + numberCost - 1}}
 }
 
-// slowHub returns a hub of such topics, and what OnDrop was told in all.
-func slowHub(m *manual, o TopicOptions) (*Hub, *int) {
-	told := new(int)
-	return New(Options{
-		NewTask: m.newTask,
-		Topic:   func(string) *TopicOptions { return &o },
-		OnDrop:  func(_ *Subscription, messages int) { *told += messages },
-	}), told
+// slowHub returns a hub of such topics.
+func slowHub(m *manual, o TopicOptions) *Hub {
+	return New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &o }})
 }
 
 // upTo returns from, from+1, ..., to.
@@ -59,21 +54,21 @@ func (f *fake) expect(t *testing.T, want ...uint64) {
 
 // eachWay runs a test with limits in messages and in bytes, and with messages that are
 // delivered singly and all at once.
-func eachWay(t *testing.T, o TopicOptions, n int, test func(*testing.T, *manual, *Hub, *int, func(*testing.T, *Hub, *manual, uint64, uint64))) {
+func eachWay(t *testing.T, o TopicOptions, n int, test func(*testing.T, *manual, *Hub, func(*testing.T, *Hub, *manual, uint64, uint64))) {
 	for what, limit := range limits(n) {
 		for way, publish := range map[string]func(*testing.T, *Hub, *manual, uint64, uint64){"each": publishEach, "all": publishAll} {
 			t.Run(what+"/"+way, func(t *testing.T) {
 				m := new(manual)
 				o.Limit = limit
-				h, told := slowHub(m, o)
-				test(t, m, h, told, publish)
+				h := slowHub(m, o)
+				test(t, m, h, publish)
 			})
 		}
 	}
 }
 
 func TestDisconnect(t *testing.T) {
-	eachWay(t, TopicOptions{}, 5, func(t *testing.T, m *manual, h *Hub, _ *int, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
+	eachWay(t, TopicOptions{}, 5, func(t *testing.T, m *manual, h *Hub, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
 		f, fast := (&fake{stalled: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
 		publishes(t, h, m, 1, 1)
 		publishes(t, h, m, 2, 6)
@@ -85,7 +80,7 @@ func TestDisconnect(t *testing.T) {
 			t.Fatal("closed within the limit")
 		}
 		publishes(t, h, m, 12, 12)
-		if f.closed != wsproto.TryAgainLater {
+		if f.closed != codeTooSlow {
 			t.Fatalf("closed with %d, want 1013", f.closed)
 		}
 		publishes(t, h, m, 13, 20)
@@ -99,7 +94,7 @@ func TestDisconnect(t *testing.T) {
 }
 
 func TestDropNewest(t *testing.T) {
-	eachWay(t, TopicOptions{Slow: DropNewest}, 5, func(t *testing.T, m *manual, h *Hub, told *int, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
+	eachWay(t, TopicOptions{Slow: DropNewest}, 5, func(t *testing.T, m *manual, h *Hub, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
 		f, fast := (&fake{stalled: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
 		publishes(t, h, m, 1, 1)
 		publishes(t, h, m, 2, 3000)
@@ -108,13 +103,13 @@ func TestDropNewest(t *testing.T) {
 		f.expect(t, upTo(1, 6)...)
 		publishes(t, h, m, 3001, 3010)
 		f.expect(t, append(upTo(1, 6), upTo(3001, 3010)...)...)
-		checkDropped(t, h, f, told, 2994)
+		checkDropped(t, h, f, 2994)
 		fast.expect(t, upTo(1, 3010)...)
 	})
 }
 
 func TestDropOldest(t *testing.T) {
-	eachWay(t, TopicOptions{Slow: DropOldest}, 5, func(t *testing.T, m *manual, h *Hub, told *int, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
+	eachWay(t, TopicOptions{Slow: DropOldest}, 5, func(t *testing.T, m *manual, h *Hub, publishes func(*testing.T, *Hub, *manual, uint64, uint64)) {
 		f, fast := (&fake{stalled: true}).join(t, h, "x"), (&fake{}).join(t, h, "x")
 		publishes(t, h, m, 1, 1)
 		publishes(t, h, m, 2, 3000)
@@ -123,16 +118,16 @@ func TestDropOldest(t *testing.T) {
 		f.expect(t, append(upTo(1, 1), upTo(2996, 3000)...)...)
 		publishes(t, h, m, 3001, 3010)
 		f.expect(t, append(upTo(1, 1), upTo(2996, 3010)...)...)
-		checkDropped(t, h, f, told, 2994)
+		checkDropped(t, h, f, 2994)
 		fast.expect(t, upTo(1, 3010)...)
 	})
 }
 
-func checkDropped(t *testing.T, h *Hub, f *fake, told *int, want int64) {
+func checkDropped(t *testing.T, h *Hub, f *fake, want int64) {
 	t.Helper()
 	ts, _ := h.Topic("x")
-	if f.sub.Dropped() != want || ts.Dropped != want || h.Stats().Dropped != want || int64(*told) != want {
-		t.Errorf("dropped %d, by the topic %d, by the hub %d, OnDrop was told of %d; want %d", f.sub.Dropped(), ts.Dropped, h.Stats().Dropped, *told, want)
+	if f.sub.Dropped() != want || ts.Dropped != want || h.Stats().Dropped != want || f.dropped != want {
+		t.Errorf("dropped %d, by the topic %d, by the hub %d, OnDrop was told of %d; want %d", f.sub.Dropped(), ts.Dropped, h.Stats().Dropped, f.dropped, want)
 	}
 	if f.closed != 0 || ts.Lagging != 0 || ts.Held != 0 {
 		t.Errorf("closed with %d; %+v", f.closed, ts)
@@ -150,7 +145,7 @@ func keyed(t *testing.T, h *Hub, n uint64) {
 
 func TestConflate(t *testing.T) {
 	m := new(manual)
-	h, told := slowHub(m, TopicOptions{Slow: Conflate})
+	h := slowHub(m, TopicOptions{Slow: Conflate})
 	f := (&fake{stalled: true}).join(t, h, "x")
 	keyed(t, h, 0)
 	m.runAll()
@@ -164,21 +159,21 @@ func TestConflate(t *testing.T) {
 	f.stall(false)
 	m.runAll()
 	f.expect(t, 0, 998, 999, 1000, 5000, 5001)
-	checkDropped(t, h, f, told, 997)
+	checkDropped(t, h, f, 997)
 }
 
 // Only the latest for a key leaves with what is handed out at once, and who takes
 // everything is told that it did not get the rest.
 func TestConflateInABatch(t *testing.T) {
 	m := new(manual)
-	h, told := slowHub(m, TopicOptions{Slow: Conflate})
+	h := slowHub(m, TopicOptions{Slow: Conflate})
 	f := (&fake{}).join(t, h, "x")
 	for n := range uint64(300) {
 		keyed(t, h, n)
 	}
 	m.runAll()
 	f.expect(t, 297, 298, 299)
-	checkDropped(t, h, f, told, 297)
+	checkDropped(t, h, f, 297)
 	if f.writes != 1 {
 		t.Errorf("%d writes", f.writes)
 	}
@@ -188,7 +183,7 @@ func TestConflateKeepsNoMoreThanTheLimit(t *testing.T) {
 	for what, limit := range limits(2) {
 		t.Run(what, func(t *testing.T) {
 			m := new(manual)
-			h, told := slowHub(m, TopicOptions{Slow: Conflate, Limit: limit})
+			h := slowHub(m, TopicOptions{Slow: Conflate, Limit: limit})
 			f := (&fake{stalled: true}).join(t, h, "x")
 			for n := range uint64(30) {
 				keyed(t, h, n)
@@ -197,7 +192,7 @@ func TestConflateKeepsNoMoreThanTheLimit(t *testing.T) {
 			f.stall(false)
 			m.runAll()
 			f.expect(t, 0, 28, 29)
-			checkDropped(t, h, f, told, 27)
+			checkDropped(t, h, f, 27)
 		})
 	}
 }
@@ -208,20 +203,20 @@ type refusing struct {
 	times int
 }
 
-func (r *refusing) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (r *refusing) Send(p Encoded) netpoll.Outcome {
 	if r.times > 0 {
 		r.times--
-		return wsproto.Full
+		return netpoll.Full
 	}
-	return r.fake.SendPrepared(p)
+	return r.fake.Send(p)
 }
 
 // What was superseded is counted once, however often the rest is refused.
 func TestRefusedIsNotCountedTwice(t *testing.T) {
 	m := new(manual)
-	h, told := slowHub(m, TopicOptions{Slow: Conflate})
+	h := slowHub(m, TopicOptions{Slow: Conflate})
 	r := &refusing{times: 2 * (maxRefused - 1)} // batches and single messages
-	if _, err := h.Subscribe("x", &r.sub, r, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &r.sub, r, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	for n := range uint64(30) {
@@ -229,20 +224,20 @@ func TestRefusedIsNotCountedTwice(t *testing.T) {
 	}
 	m.runAll()
 	r.expect(t, 27, 28, 29)
-	checkDropped(t, h, &r.fake, told, 27)
+	checkDropped(t, h, &r.fake, 27)
 }
 
 // Who has drained and still refuses is not asked for ever.
 func TestRefusingForEver(t *testing.T) {
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
 		m := new(manual)
-		h, _ := slowHub(m, TopicOptions{Slow: slow})
+		h := slowHub(m, TopicOptions{Slow: slow})
 		r := &refusing{times: 1 << 30}
-		if _, err := h.Subscribe("x", &r.sub, r, SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &r.sub, r, SubscribeOptions{Encoding: raw}); err != nil {
 			t.Fatal(err)
 		}
 		publishAll(t, h, m, 1, 3)
-		if asked := 1<<30 - r.times; r.closed != wsproto.TryAgainLater || asked > 2*maxRefused+1 {
+		if asked := 1<<30 - r.times; r.closed != codeTooSlow || asked > 2*maxRefused+1 {
 			t.Errorf("%v: closed with %d after being asked %d times", slow, r.closed, asked)
 		}
 		r.sub.Unsubscribe()
@@ -257,7 +252,7 @@ func (f *fake) resume(t *testing.T, h *Hub, offset uint64) {
 	t.Helper()
 	ts, _ := h.Topic("x")
 	p := Position{ts.Position.Epoch, offset}
-	if at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Start: Start{After: &p}}); err != nil || at != p {
+	if at, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{After: &p}}); err != nil || at != p {
 		t.Fatalf("resumed at %v, %v; want %v", at, err, p)
 	}
 }
@@ -267,7 +262,7 @@ func (f *fake) resume(t *testing.T, h *Hub, offset uint64) {
 func TestResumeBeyondTheLimit(t *testing.T) {
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
 		m := new(manual)
-		h, _ := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 5000}})
+		h := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 5000}})
 		publishAll(t, h, m, 1, 3000)
 		f := &fake{stalled: true}
 		f.resume(t, h, 10)
@@ -292,7 +287,7 @@ func TestResumeBeyondTheLimit(t *testing.T) {
 func TestResumeThatIsOvertaken(t *testing.T) {
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
 		m := new(manual)
-		h, _ := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 10}})
+		h := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 10}})
 		publishAll(t, h, m, 1, 10)
 		f := &fake{stalled: true}
 		f.resume(t, h, 0)
@@ -306,7 +301,7 @@ func TestResumeThatIsOvertaken(t *testing.T) {
 		f.stall(false)
 		m.runAll()
 		if slow == Disconnect {
-			if f.closed != wsproto.TryAgainLater {
+			if f.closed != codeTooSlow {
 				t.Errorf("closed with %d", f.closed)
 			}
 			continue
@@ -324,25 +319,25 @@ type inviting struct {
 	first func()
 }
 
-func (s *inviting) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (s *inviting) Send(p Encoded) netpoll.Outcome {
 	if f := s.first; f != nil {
 		s.first = nil
 		f()
 	}
-	return s.fake.SendPrepared(p)
+	return s.fake.Send(p)
 }
 
 // Who resumes in the midst of what a walk hands out gets the rest of it, though the
 // walk does not come by.
 func TestResumeWithinAWalk(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	late, later := new(fake), new(fake)
 	s := &inviting{first: func() {
 		late.resume(t, h, 1)
 		later.join(t, h, "x")
 	}}
-	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	publishAll(t, h, m, 1, 3)
@@ -355,10 +350,10 @@ func TestResumeWithinAWalk(t *testing.T) {
 // Who leaves in the midst of a walk while it lags behind does not hold the topic.
 func TestLaggardLeavesWithinAWalk(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	slow := (&fake{stalled: true}).join(t, h, "x")
 	s := &inviting{}
-	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	publishAll(t, h, m, 1, 1)
@@ -381,7 +376,7 @@ func TestLaggardLeavesWithinAWalk(t *testing.T) {
 func TestWhoHasLeftIsNotTooSlow(t *testing.T) {
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
 		m := new(manual)
-		h, told := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Bytes: 3 * numberCost}, History: History{Messages: 2}})
+		h := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Bytes: 3 * numberCost}, History: History{Messages: 2}})
 		s := &inviting{}
 		s.first = func() {
 			s.sub.Unsubscribe()
@@ -390,12 +385,12 @@ func TestWhoHasLeftIsNotTooSlow(t *testing.T) {
 			}
 			s.full = true
 		}
-		if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{Encoding: raw}); err != nil {
 			t.Fatal(err)
 		}
 		publishAll(t, h, m, 1, 2)
-		if s.closed != 0 || s.sub.Dropped() != 2 || *told != 2 {
-			t.Errorf("%v: closed with %d, dropped %d, told of %d", slow, s.closed, s.sub.Dropped(), *told)
+		if s.closed != 0 || s.sub.Dropped() != 2 || s.dropped != 2 {
+			t.Errorf("%v: closed with %d, dropped %d, told of %d", slow, s.closed, s.sub.Dropped(), s.dropped)
 		}
 		if ts, _ := h.Topic("x"); ts.Lagging != 0 || ts.Evicted != 0 || ts.Subscribers != 0 {
 			t.Errorf("%v: %+v", slow, ts)
@@ -409,10 +404,10 @@ func TestHelpLosesNoWakeUp(t *testing.T) {
 	h := New(Options{})
 	n := new(int)
 	var s Subscription
-	if _, err := h.Subscribe("x", &s, &countingSink{n}, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &s, &countingSink{n}, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
-	big := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, maxPending))}
+	big := Message{Kind: Binary, Data: (make([]byte, maxPending))}
 	const rounds, publishers = 300, 3
 	for i := range rounds {
 		done := make(chan struct{})

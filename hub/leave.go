@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // DefaultEndTimeout is the Options.EndTimeout of hubs that state none.
@@ -41,12 +41,9 @@ type ending interface {
 }
 
 // closing closes the subscriber.
-type closing struct {
-	code   wsproto.Code
-	reason string
-}
+type closing struct{ CloseReason }
 
-func (c *closing) ended(s *Subscription, _ bool) { s.to.Close(c.code, c.reason) }
+func (c *closing) ended(s *Subscription, _ bool) { s.to.Close(c.CloseReason) }
 
 // farewell is done when all of some subscriptions have ended.
 type farewell struct {
@@ -286,7 +283,7 @@ func (g *group) seeOff(s *Subscription) (waits bool) {
 	if s.done() || s.lag == nil || s.lag.leave == nil { // else the end of the round under way sees to it
 		return false
 	}
-	l, o := s.lag.leave, wsproto.Sent
+	l, o := s.lag.leave, netpoll.Sent
 	if !l.late.Load() && s.flags.Load()&flagPaused != 0 {
 		return true
 	}
@@ -299,12 +296,12 @@ func (g *group) seeOff(s *Subscription) (waits bool) {
 	}
 	left := int(s.lag.kept.until - min(s.lag.kept.until, s.cursor))
 	switch {
-	case left == 0, o == wsproto.Closed:
+	case left == 0, o == netpoll.Closed:
 		g.release(l)
 	case l.late.Load(), s.lag.refused == maxRefused: // it will never take it
 		g.count(s, left)
 		g.release(l)
-	case o == wsproto.Sent:
+	case o == netpoll.Sent:
 		g.mu.Lock()
 		g.due = append(g.due, s) // after the others
 		g.mu.Unlock()
@@ -327,14 +324,14 @@ func (g *group) remaining(l *leave) *batch {
 }
 
 // handLast offers s, which has left, what it lacks of b.
-func (g *group) handLast(s *Subscription, b *batch) wsproto.Outcome {
+func (g *group) handLast(s *Subscription, b *batch) netpoll.Outcome {
 	o, next := g.offer(s, b)
 	switch {
 	case o.OK():
 		g.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
 		s.paid(b.endBefore(next))
-	case o == wsproto.Full && !crowded(s.to):
+	case o == netpoll.Full && !crowded(s.to):
 		s.lag.refused++
 	}
 	return o

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // last is a fake that knows what it had when it was closed.
@@ -21,11 +21,11 @@ type last struct {
 	had []uint64
 }
 
-func (l *last) Close(code wsproto.Code, reason string) {
+func (l *last) Close(why CloseReason) {
 	if l.had == nil {
 		l.had = append([]uint64{}, l.received()...)
 	}
-	l.fake.Close(code, reason)
+	l.fake.Close(why)
 }
 
 func (l *last) hadAtTheEnd(t *testing.T, what string, want ...uint64) {
@@ -49,12 +49,12 @@ func (l *last) joins(t *testing.T, h *Hub, topic string, o SubscribeOptions) *la
 func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
 		var m manual
-		h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions {
+		h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, History: History{Messages: 2}}
 		}})
 		publish(t, h, "x", 1)
-		fresh, old := new(last).joins(t, h, "x", SubscribeOptions{}), new(last).joins(t, h, "x", SubscribeOptions{Start: Start{Last: 1}})
-		lags, pattern := new(last).joins(t, h, "x", SubscribeOptions{}), new(last).joins(t, h, "*", SubscribeOptions{})
+		fresh, old := new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw}), new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw, Start: Start{Last: 1}})
+		lags, pattern := new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw}), new(last).joins(t, h, "*", SubscribeOptions{Encoding: raw})
 		lags.stall(true)
 		publish(t, h, "x", 2)
 		m.runAll()
@@ -63,7 +63,7 @@ func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
 				t.Fatalf("%d receivers", rc.Receivers)
 			}
 		}
-		if n := h.Disconnect("x", 4001, "over") + h.Disconnect("*", 4001, "over"); n != 4 {
+		if n := h.Disconnect("x", CloseReason{Code: 4001, Text: "over"}) + h.Disconnect("*", CloseReason{Code: 4001, Text: "over"}); n != 4 {
 			t.Errorf("%d were disconnected", n)
 		}
 		if rc := publish(t, h, "x", 11); rc.Receivers != 0 {
@@ -93,12 +93,12 @@ func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
 // Who conflates gets the latest there was when it ended, though that is superseded.
 func TestLatestBeforeTheEnd(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: Conflate} }})
-	l := new(last).joins(t, h, "x", SubscribeOptions{})
+	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: Conflate} }})
+	l := new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw})
 	for n := range uint64(6) {
 		keyed(t, h, n)
 	}
-	h.Disconnect("x", 4001, "")
+	h.Disconnect("x", CloseReason{Code: 4001})
 	for n := range uint64(6) {
 		keyed(t, h, 6+n)
 	}
@@ -108,17 +108,16 @@ func TestLatestBeforeTheEnd(t *testing.T) {
 
 // The slow get their time, which does not last for ever; what they do not get is counted.
 func TestEndTimeout(t *testing.T) {
-	var dropped atomic.Int64
-	h := New(Options{EndTimeout: time.Millisecond, OnDrop: func(_ *Subscription, n int) { dropped.Add(int64(n)) }})
+	h := New(Options{EndTimeout: time.Millisecond})
 	f := (&fake{stalled: true}).join(t, h, "x")
 	for n := range uint64(5) {
 		publish(t, h, "x", n)
 	}
 	waitFor(t, func() bool { return len(f.received()) > 0 })
-	h.Disconnect("x", 4001, "")
+	h.Disconnect("x", CloseReason{Code: 4001})
 	waitFor(t, func() bool { return f.wasClosed() == 4001 })
-	if got := len(f.received()); h.Stats().Dropped != int64(5-got) || dropped.Load() != int64(5-got) {
-		t.Errorf("got %d of 5, dropped %d, told of %d", got, h.Stats().Dropped, dropped.Load())
+	if got := len(f.received()); h.Stats().Dropped != int64(5-got) || f.dropped != int64(5-got) {
+		t.Errorf("got %d of 5, dropped %d, told of %d", got, h.Stats().Dropped, f.dropped)
 	}
 	if n := len(h.Topics()); n != 0 {
 		t.Errorf("%d topics are left", n)
@@ -128,19 +127,19 @@ func TestEndTimeout(t *testing.T) {
 // A member that is closed has got what was published in all its topics.
 func TestMemberIsClosedAfterAll(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	l := new(last)
 	member := newMember(t, h, l, "ada")
-	subscribe(t, member, "a", SubscribeOptions{})
-	subscribe(t, member, "b.*", SubscribeOptions{})
+	subscribe(t, member, "a", SubscribeOptions{Encoding: raw})
+	subscribe(t, member, "b.*", SubscribeOptions{Encoding: raw})
 	for i, name := range []string{"a", "b.b", UserTopic("ada"), "a"} {
 		publish(t, h, name, uint64(i))
 	}
-	if n := h.Disconnect(UserTopic("ada"), 4001, ""); n != 1 {
+	if n := h.Disconnect(UserTopic("ada"), CloseReason{Code: 4001}); n != 1 {
 		t.Errorf("%d were disconnected", n)
 	}
 	publish(t, h, "a", 9)
-	if _, _, err := member.Subscribe("c", SubscribeOptions{}); !errors.Is(err, ErrLeft) {
+	if _, _, err := member.Subscribe("c", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrLeft) {
 		t.Errorf("subscribed while it is being closed: %v", err)
 	}
 	m.runAll()
@@ -156,10 +155,10 @@ func TestMemberIsClosedAfterAll(t *testing.T) {
 // nothing after it; with presence too.
 func TestUnsubscribeComesAfterWhatWasPublished(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
 	f := new(fake)
 	m := newMember(t, h, f, "")
-	subscribe(t, m, "x", SubscribeOptions{Presence: new([]Person)})
+	subscribe(t, m, "x", SubscribeOptions{Encoding: raw, Presence: new([]Person)})
 	for n := range uint64(5) {
 		if rc := publish(t, h, "x", n); rc.Receivers != 1 {
 			t.Errorf("%d receivers", rc.Receivers)
@@ -182,10 +181,10 @@ func TestUnsubscribeComesAfterWhatWasPublished(t *testing.T) {
 func TestUnsubscribeOfTheSlow(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		var run manual
-		h := New(Options{NewTask: run.newTask, MaxSubscriptions: 2})
+		h := New(Options{Workers: run.on(1), MaxSubscriptions: 2})
 		f := &fake{stalled: true}
 		m := newMember(t, h, f, "")
-		subscribe(t, m, "x", SubscribeOptions{})
+		subscribe(t, m, "x", SubscribeOptions{Encoding: raw})
 		for n := range uint64(5) {
 			publish(t, h, "x", n)
 			run.runAll()
@@ -201,12 +200,12 @@ func TestUnsubscribeOfTheSlow(t *testing.T) {
 		}
 		want := upTo(0, 4)
 		if again {
-			subscribe(t, m, "x", SubscribeOptions{})
+			subscribe(t, m, "x", SubscribeOptions{Encoding: raw})
 			publish(t, h, "x", 6)
 			want = []uint64{0, 6}
 		} else {
-			subscribe(t, m, "y", SubscribeOptions{})
-			if _, _, err := m.Subscribe("z", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+			subscribe(t, m, "y", SubscribeOptions{Encoding: raw})
+			if _, _, err := m.Subscribe("z", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) {
 				t.Errorf("what it leaves does not count: %v", err)
 			}
 		}
@@ -224,11 +223,11 @@ func TestUnsubscribeOfTheSlow(t *testing.T) {
 // One that is being told of its subscription gets what was published, and then its end.
 func TestDisconnectOfThePaused(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask})
-	l, quits := new(last).joins(t, h, "x", SubscribeOptions{Paused: true}), new(last).joins(t, h, "x", SubscribeOptions{Paused: true})
+	h := New(Options{Workers: m.on(1)})
+	l, quits := new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw, Paused: true}), new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw, Paused: true})
 	publish(t, h, "x", 1)
 	quits.sub.Unsubscribe()
-	h.Disconnect("x", 4001, "")
+	h.Disconnect("x", CloseReason{Code: 4001})
 	m.runAll()
 	if l.closed != 0 {
 		t.Error("closed before it was resumed")
@@ -243,7 +242,7 @@ func TestDisconnectOfThePaused(t *testing.T) {
 // The sum of all receipts is what is received, whoever ends subscriptions at which moment.
 func TestReceiptsAreTrue(t *testing.T) {
 	const topics, publishers, messages = 3, 3, 2000
-	h := New(Options{Groups: 2})
+	h := New(Options{Workers: Goroutines(2)})
 	var counted atomic.Int64
 	var mu sync.Mutex
 	var all []*fake
@@ -279,7 +278,7 @@ func TestReceiptsAreTrue(t *testing.T) {
 			if i%2 == 0 {
 				f.sub.Unsubscribe()
 			} else {
-				h.DisconnectIf(f.sub.Topic(), func(s Subscriber) bool { return s == f }, 4001, "")
+				h.DisconnectIf(f.sub.Topic(), func(s Subscriber) bool { return s == f }, CloseReason{Code: 4001})
 			}
 			come(i)
 		}
@@ -301,17 +300,17 @@ func TestReceiptsAreTrue(t *testing.T) {
 func TestDisconnectInACluster(t *testing.T) {
 	for range 50 {
 		c := newCluster(t, 2, BusOptions{}, Options{})
-		l := new(last).joins(t, c.hubs[1], "x", SubscribeOptions{})
+		l := new(last).joins(t, c.hubs[1], "x", SubscribeOptions{Encoding: raw})
 		own := new(fake)
 		m := newMember(t, c.hubs[1], own, "")
-		subscribe(t, m, "x", SubscribeOptions{})
+		subscribe(t, m, "x", SubscribeOptions{Encoding: raw})
 		for n := range uint64(10) {
 			publish(t, c.hubs[0], "x", n)
 		}
 		if err := m.Unsubscribe("x"); err != nil {
 			t.Fatal(err)
 		}
-		c.hubs[1].Disconnect("x", 4001, "")
+		c.hubs[1].Disconnect("x", CloseReason{Code: 4001})
 		publish(t, c.hubs[0], "x", 10)
 		waitFor(t, func() bool { return l.wasClosed() == 4001 })
 		l.hadAtTheEnd(t, "it", upTo(0, 9)...)
@@ -321,15 +320,15 @@ func TestDisconnectInACluster(t *testing.T) {
 
 // Shutdown comes after what was published, in all topics, and nobody comes after it.
 func TestShutdown(t *testing.T) {
-	h := New(Options{Groups: 2})
+	h := New(Options{Workers: Goroutines(2)})
 	var all []*last
 	for i := range 100 {
-		all = append(all, (&last{fake: fake{loop: i % 2}}).joins(t, h, fmt.Sprint("t", i%5), SubscribeOptions{}))
+		all = append(all, (&last{fake: fake{loop: i % 2}}).joins(t, h, fmt.Sprint("t", i%5), SubscribeOptions{Encoding: raw}))
 	}
 	m := newMember(t, h, new(last), "ada")
-	subscribe(t, m, "t0", SubscribeOptions{})
+	subscribe(t, m, "t0", SubscribeOptions{Encoding: raw})
 	stuck := &last{fake: fake{stalled: true}}
-	stuck.joins(t, h, "t0", SubscribeOptions{})
+	stuck.joins(t, h, "t0", SubscribeOptions{Encoding: raw})
 	for n := range uint64(10) {
 		for i := range 5 {
 			publish(t, h, fmt.Sprint("t", i), n)
@@ -349,12 +348,12 @@ func TestShutdown(t *testing.T) {
 	if rc := publish(t, h, "t0", 10); rc.Receivers != 0 {
 		t.Errorf("%d receivers of a hub that has shut down", rc.Receivers)
 	}
-	if _, err := h.Subscribe("t0", new(Subscription), new(fake), SubscribeOptions{}); !errors.Is(err, ErrClosed) {
+	if _, err := h.Subscribe("t0", new(Subscription), new(fake), SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrClosed) {
 		t.Errorf("subscribed: %v", err)
 	}
 	for i, l := range append(all, m.To().(*last)) {
 		l.hadAtTheEnd(t, fmt.Sprint("number ", i), upTo(0, 9)...)
-		if l.closed != wsproto.GoingAway {
+		if l.closed != codeGoingAway {
 			t.Errorf("closed with %d", l.closed)
 		}
 	}
@@ -377,17 +376,17 @@ func TestShutdown(t *testing.T) {
 func TestMemberIsClosedAfterOneWasUnsubscribed(t *testing.T) {
 	for _, stalled := range []bool{false, true} {
 		var run manual
-		h := New(Options{NewTask: run.newTask})
+		h := New(Options{Workers: run.on(1)})
 		l := &last{fake: fake{stalled: stalled}}
 		m := newMember(t, h, l, "u1")
-		a := subscribe(t, m, "a", SubscribeOptions{})
-		subscribe(t, m, "b", SubscribeOptions{})
+		a := subscribe(t, m, "a", SubscribeOptions{Encoding: raw})
+		subscribe(t, m, "b", SubscribeOptions{Encoding: raw})
 		for n := range uint64(3) {
 			publish(t, h, "a", n)
 			run.runAll()
 		}
 		a.Unsubscribe()
-		if n := h.Disconnect(UserTopic("u1"), 4001, "over"); n != 1 {
+		if n := h.Disconnect(UserTopic("u1"), CloseReason{Code: 4001, Text: "over"}); n != 1 {
 			t.Errorf("%d were disconnected", n)
 		}
 		if stalled && l.wasClosed() != 0 {
@@ -405,11 +404,11 @@ func TestMemberIsClosedAfterOneWasUnsubscribed(t *testing.T) {
 // The same for the other ends: of one topic, by the server or by name, and of the hub.
 func TestEndsAfterUnsubscribe(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask})
+	h := New(Options{Workers: run.on(1)})
 	f := &last{fake: fake{stalled: true}}
 	m := newMember(t, h, f, "")
-	a := subscribe(t, m, "a", SubscribeOptions{})
-	subscribe(t, m, "b", SubscribeOptions{})
+	a := subscribe(t, m, "a", SubscribeOptions{Encoding: raw})
+	subscribe(t, m, "b", SubscribeOptions{Encoding: raw})
 	for n := range uint64(3) {
 		publish(t, h, "a", n)
 		run.runAll()
@@ -421,10 +420,13 @@ func TestEndsAfterUnsubscribe(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- h.Shutdown(t.Context()) }()
-	waitFor(t, func() bool { _, _, err := m.Subscribe("c", SubscribeOptions{}); return errors.Is(err, ErrLeft) })
+	waitFor(t, func() bool {
+		_, _, err := m.Subscribe("c", SubscribeOptions{Encoding: raw})
+		return errors.Is(err, ErrLeft)
+	})
 	f.stall(false)
 	run.runAll()
-	waitFor(t, func() bool { run.runAll(); return f.wasClosed() == wsproto.GoingAway })
+	waitFor(t, func() bool { run.runAll(); return f.wasClosed() == codeGoingAway })
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -435,10 +437,10 @@ func TestEndsAfterUnsubscribe(t *testing.T) {
 // A kick comes after what was accepted before it, of a topic that is being left too.
 func TestKickDuringASlowUnsubscribe(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask})
+	h := New(Options{Workers: run.on(1)})
 	l := &last{fake: fake{stalled: true}}
 	m := newMember(t, h, l, "ada")
-	subscribe(t, m, "x", SubscribeOptions{})
+	subscribe(t, m, "x", SubscribeOptions{Encoding: raw})
 	for n := range uint64(5) {
 		publish(t, h, "x", n)
 		run.runAll()
@@ -446,9 +448,9 @@ func TestKickDuringASlowUnsubscribe(t *testing.T) {
 	if err := m.Unsubscribe("x"); err != nil {
 		t.Fatal(err)
 	}
-	h.Disconnect(UserTopic("ada"), 4001, "over")
-	h.Disconnect(UserTopic("ada"), 4001, "over")
-	m.endAll(&closing{4001, "again"})
+	h.Disconnect(UserTopic("ada"), CloseReason{Code: 4001, Text: "over"})
+	h.Disconnect(UserTopic("ada"), CloseReason{Code: 4001, Text: "over"})
+	m.endAll(&closing{CloseReason{Code: 4001, Text: "again"}})
 	l.stall(false)
 	run.runAll()
 	l.hadAtTheEnd(t, "it", 0, 1, 2, 3, 4)
@@ -460,20 +462,20 @@ type glutton struct {
 	took bool
 }
 
-func (g *glutton) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+func (g *glutton) Send(Encoded) netpoll.Outcome {
 	if g.took {
-		return wsproto.Full
+		return netpoll.Full
 	}
 	g.took = true
-	return wsproto.Queued
+	return netpoll.Queued
 }
 
 // What is given up of a subscription that has left is counted.
 func TestGivenUpIsCounted(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask})
+	h := New(Options{Workers: run.on(1)})
 	g := new(glutton)
-	if _, err := h.Subscribe("x", &g.sub, g, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &g.sub, g, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	for n := range uint64(4) {
@@ -493,7 +495,7 @@ func TestUnsubscribeCostsWhatIsOwed(t *testing.T) {
 	const keys, rounds = 5000, 100
 	for _, slow := range []Slow{DropOldest, Conflate} {
 		var run manual
-		h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions {
+		h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, History: History{Messages: keys, Age: time.Hour}, Limit: Limit{Messages: 2 * keys}}
 		}})
 		m := newMember(t, h, new(fake), "")
@@ -509,7 +511,7 @@ func TestUnsubscribeCostsWhatIsOwed(t *testing.T) {
 		}
 		before := allocated()
 		for n := range rounds {
-			subscribe(t, m, "x", SubscribeOptions{})
+			subscribe(t, m, "x", SubscribeOptions{Encoding: raw})
 			if n%2 == 0 {
 				say(n % 7)
 			}

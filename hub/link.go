@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // DefaultBrokerTimeout is the Options.BrokerTimeout of hubs that state none.
@@ -89,37 +87,99 @@ func (n *link) sync() {
 	}
 }
 
-// publish has the broker publish m.
-func (n *link) publish(by maker, name string, m Message) (rc Receipt, err error) {
-	if m.Prepared == nil || m.Messages() != 1 {
-		panic("hub: a Message is to have one prepared message")
+// publish has the broker publish m, whose data does not change, and calls done when that has
+// happened: at once, or from a goroutine of the broker.
+func (n *link) publish(by maker, name string, m Message, done func(Receipt, error)) {
+	n.hub.Start()
+	name = strings.Clone(name)
+	if !n.hub.keeps(name) {
+		n.send(name, m, done)
+		return
 	}
-	if n.hub.keeps(name) {
-		if _, err := n.begin(name, by); err != nil {
-			return rc, err
+	t, err := n.hub.topic(name, by)
+	if err != nil {
+		done(Receipt{}, err)
+		return
+	}
+	n.whenJoined(t, func(err error) {
+		if err != nil {
+			done(Receipt{}, err)
+		} else {
+			n.send(name, m, done)
+		}
+	})
+}
+
+// whenJoined calls f when the topic has been joined, or could not be: now, or from a
+// goroutine. Those that wait are called in their order.
+func (n *link) whenJoined(t *Topic, f func(error)) {
+	r := t.remote
+	t.mu.Lock()
+	if r.begun && !r.calling {
+		err := r.err
+		t.mu.Unlock()
+		f(err)
+		return
+	}
+	r.waiting = append(r.waiting, f)
+	first := !r.calling
+	r.calling = true
+	t.mu.Unlock()
+	if first {
+		go n.callWaiting(t)
+	}
+}
+
+// callWaiting joins the topic, and calls those that wait for that.
+func (n *link) callWaiting(t *Topic) {
+	r := t.remote
+	r.once.Do(func() { n.join(t) })
+	for {
+		t.mu.Lock()
+		waiting := r.waiting
+		r.waiting = nil
+		if len(waiting) == 0 {
+			r.calling = false
+			t.mu.Unlock()
+			return
+		}
+		t.mu.Unlock()
+		for _, f := range waiting {
+			f(r.err)
 		}
 	}
-	op, payload := m.Payload()
-	e := &Envelope{Topic: strings.Clone(name), Opcode: op, Payload: payload, Key: m.Key, JSON: m.JSON}
-	if m.Except != nil {
-		e.Origin = Origin{n.id, n.publishers.add(m.Except)}
+}
+
+// send gives a message to the broker.
+func (n *link) send(name string, m Message, done func(Receipt, error)) {
+	e := &Envelope{Topic: name, Kind: m.Kind, Data: m.Data, Key: m.Key}
+	if m.Exclude != nil {
+		e.Origin = Origin{n.id, n.publishers.add(m.Exclude)}
 	}
 	ctx, cancel := n.context()
-	defer cancel()
-	if rc.Position, err = n.broker.Publish(ctx, e); err != nil {
-		return rc, fmt.Errorf("hub: publishing to %q: %w", name, err)
-	}
+	n.broker.Publish(ctx, e, func(at Position, err error) {
+		cancel()
+		if err != nil {
+			done(Receipt{Position: at}, fmt.Errorf("hub: publishing to %q: %w", name, err))
+			return
+		}
+		done(Receipt{at, n.published(e)}, nil)
+	})
+}
+
+// published counts a message, and the subscribers that get it at this node.
+func (n *link) published(e *Envelope) (subscribers int) {
 	n.hub.published.Add(1)
-	receivers := n.receivers(nil, name)
+	receivers := n.receivers(nil, e.Topic)
 	for _, t := range receivers {
 		t.mu.Lock()
-		rc.Receivers += t.count
+		subscribers += t.count
 		t.mu.Unlock()
 	}
 	if len(receivers) == 0 { // so it will not be delivered
 		n.publishers.take(e.Origin.Publisher)
 	}
-	return rc, nil
+	return subscribers
 }
 
 // receivers appends the topic of that name, and the patterns that match it, which this
@@ -148,7 +208,7 @@ func (n *link) Deliver(m *Envelope) {
 	n.at.Offset = max(n.at.Offset, m.Position.Offset)
 	n.found = n.receivers(n.found[:0], m.Topic)
 	if len(n.found) == 0 {
-		n.except(m)
+		n.exclude(m)
 		return
 	}
 	r := n.record(m)
@@ -158,20 +218,15 @@ func (n *link) Deliver(m *Envelope) {
 	}
 }
 
-// record encodes m.
 func (n *link) record(m *Envelope) *Record {
-	op := wsproto.Binary
-	if m.Opcode == wsproto.Text {
-		op = wsproto.Text
-	}
 	return &Record{
-		Message: Message{Prepared: wsproto.Prepare(op, m.Payload), Key: m.Key, JSON: m.JSON, Except: n.except(m)},
+		Message: Message{Data: m.Data, Kind: m.Kind, Key: m.Key, Exclude: n.exclude(m)},
 		Topic:   m.Topic, Offset: m.Position.Offset, at: m.Time.UnixMilli(),
 	}
 }
 
-// except returns whom m is not for.
-func (n *link) except(m *Envelope) Subscriber {
+// exclude returns the subscriber that m is not for.
+func (n *link) exclude(m *Envelope) Subscriber {
 	if m.Origin.Node != n.id {
 		return nil
 	}

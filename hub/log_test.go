@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // naive is a log that keeps everything in one list and counts each time.
@@ -95,7 +93,7 @@ func TestLogAgainstNaive(t *testing.T) {
 			switch rng.IntN(8) {
 			default:
 				offset += 1 + rng.Uint64N(2)
-				r := &Record{Message: Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, sizes[rng.IntN(len(sizes))]))}}
+				r := &Record{Message: Message{Kind: Binary, Data: (make([]byte, sizes[rng.IntN(len(sizes))]))}}
 				if rng.IntN(10) > 0 {
 					r.Key = string('a' + rune(rng.IntN(8)))
 				}
@@ -244,7 +242,7 @@ func TestLogPrepend(t *testing.T) {
 		split, total := rng.IntN(60), rng.IntN(60)
 		late.begin(uint64(2*split), uint64(2*split))
 		for i := range total {
-			r := &Record{Message: Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, rng.IntN(20_000)))}, Offset: uint64(2*i + 2)}
+			r := &Record{Message: Message{Kind: Binary, Data: (make([]byte, rng.IntN(20_000)))}, Offset: uint64(2*i + 2)}
 			if rng.IntN(3) > 0 {
 				r.Key = string('a' + rune(rng.IntN(8)))
 			}

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // Identity says who a [Member] is.
@@ -44,7 +43,7 @@ const DefaultMaxPatterns = 256
 
 // Member is a connection that takes part in any number of topics. Its methods are
 // safe from any goroutine. It is the [Subscriber] of its subscriptions, so
-// it is what Message.Except must be to leave it out of what it publishes.
+// it is what Message.Exclude must be to leave it out of what it publishes.
 type Member struct {
 	hub  *Hub
 	to   Subscriber
@@ -53,12 +52,12 @@ type Member struct {
 	val  any
 	key  *string // Identity.Owner; nil if none
 	num  uint64
-	own  *Subscription // to its user's topic; nil if anonymous
 
-	mu   sync.Mutex // before those of the hub
-	left bool
-	wild uint32          // subscriptions by pattern
-	subs []*Subscription // sorted by name; a map would weigh five times as much
+	mu      sync.Mutex // before those of the hub; nobody waits for a broker with it
+	left    bool
+	wild    uint32          // subscriptions by pattern
+	subs    []*Subscription // sorted by name; the user's topic too; a map would weigh five times as much
+	joining *joining        // subscriptions under way, not in subs yet
 
 	drain atomic.Pointer[drain] // made when it is needed for the first time
 }
@@ -87,8 +86,8 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 	if err := CheckUser(id.User); err != nil {
 		return nil, err
 	}
-	m.own = new(Subscription)
-	if _, err := h.Subscribe(UserTopic(id.User), m.own, m, o); err != nil {
+	m.subs = []*Subscription{new(Subscription)}
+	if _, err := h.Subscribe(UserTopic(id.User), m.subs[0], m, o); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -121,44 +120,106 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 	if d := m.drain.Load(); d != nil {
 		lingering = d.cutShort(name)
 	}
+	j := &joining{name: name, sub: new(Subscription), count: more}
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch most, wild := m.hub.opts.MaxSubscriptions, m.hub.opts.MaxPatterns; {
-	case m.left:
-		return nil, Position{}, ErrLeft
-	case m.subLocked(name) != nil:
-		return nil, Position{}, fmt.Errorf("%w: %q", ErrSubscribed, name)
-	case len(m.subs)+lingering+more > share*m.hub.subscriptionsFree():
-		return nil, Position{}, fmt.Errorf("%w: there are nearly as many as there may be at this server", ErrTooMany)
-	case len(m.subs)+lingering+more > most:
-		return nil, Position{}, fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
-	case IsPattern(name) && int(m.wild) >= wild:
-		return nil, Position{}, fmt.Errorf("%w: a connection may have %d by pattern; unsubscribe from some, or use one that matches more", ErrTooMany, wild)
-	}
-	s := new(Subscription)
-	at, err := m.hub.Subscribe(name, s, m, o)
+	err := m.beginLocked(j, lingering)
+	m.mu.Unlock()
 	if err != nil {
+		return nil, Position{}, err
+	}
+	at, err := m.hub.Subscribe(name, j.sub, m, o)
+	if err == nil && o.Presence != nil {
+		err = m.subscribePresence(j, o)
+	}
+	if err = m.joined(j, err); err != nil {
 		return nil, at, err
 	}
-	if o.Presence != nil {
-		if err := m.attendLocked(s, o); err != nil {
-			s.Unsubscribe()
-			return nil, at, err
-		}
-	}
-	m.addLocked(s)
-	return s, at, nil
+	return j.sub, at, nil
 }
 
-// attendLocked has the member told who is in the topic of s, and who comes and goes.
-func (m *Member) attendLocked(s *Subscription, o SubscribeOptions) (err error) {
-	p := s.group.topic.presence
+// joining is a subscription of a member that is under way: it waits for the broker, perhaps.
+type joining struct {
+	next   *joining
+	name   string
+	count  int // subscriptions that it comes to
+	sub    *Subscription
+	events *Subscription // nil without presence
+	ended  *closing      // the server has ended it meanwhile; under Member.mu
+}
+
+// beginLocked notes that a subscription is under way, unless the member may not have it.
+func (m *Member) beginLocked(j *joining, lingering int) error {
+	has, wild := len(m.subs)+lingering, int(m.wild)
+	if m.user != "" {
+		has-- // its own topic
+	}
+	for other := m.joining; other != nil; other = other.next {
+		if other.name == j.name {
+			return fmt.Errorf("%w: %q", ErrSubscribed, j.name)
+		}
+		has += other.count
+		if IsPattern(other.name) {
+			wild++
+		}
+	}
+	switch most, mostWild := m.hub.opts.MaxSubscriptions, m.hub.opts.MaxPatterns; {
+	case m.left:
+		return ErrLeft
+	case m.subLocked(j.name) != nil:
+		return fmt.Errorf("%w: %q", ErrSubscribed, j.name)
+	case has+j.count > share*m.hub.subscriptionsFree():
+		return fmt.Errorf("%w: there are nearly as many as there may be at this server", ErrTooMany)
+	case has+j.count > most:
+		return fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
+	case IsPattern(j.name) && wild >= mostWild:
+		return fmt.Errorf("%w: a connection may have %d by pattern; unsubscribe from some, or use one that matches more", ErrTooMany, mostWild)
+	}
+	j.next, m.joining = m.joining, j
+	return nil
+}
+
+// joined ends what beginLocked began: the member has the subscription, or err.
+func (m *Member) joined(j *joining, err error) error {
+	m.mu.Lock()
+	for at := &m.joining; *at != nil; at = &(*at).next {
+		if *at == j {
+			*at = j.next
+			break
+		}
+	}
+	if err == nil && m.left {
+		err = ErrLeft
+	}
+	if err == nil {
+		m.addLocked(j.sub)
+		if j.events != nil {
+			m.addLocked(j.events)
+		}
+	}
+	ended := j.ended
+	m.mu.Unlock()
+	switch {
+	case err != nil:
+		j.sub.Unsubscribe() // which does nothing if it has not begun
+		if j.events != nil {
+			j.events.Unsubscribe()
+		}
+	case ended != nil:
+		m.end(j.sub, ended)
+	}
+	return err
+}
+
+// subscribePresence has the member told who is in the topic of j, and who comes and goes.
+func (m *Member) subscribePresence(j *joining, o SubscribeOptions) error {
+	p := j.sub.group.topic.presence
 	if p == nil {
-		return fmt.Errorf("%w: %q", ErrNoPresence, s.Topic())
+		return fmt.Errorf("%w: %q", ErrNoPresence, j.name)
 	}
 	events := new(Subscription)
-	if *o.Presence, err = p.attend(events, m, o.Paused); err == nil {
-		m.addLocked(events)
+	all, err := p.attend(events, m, o)
+	if err == nil {
+		*o.Presence, j.events = all, events
 	}
 	return err
 }
@@ -201,19 +262,19 @@ func (m *Member) UnsubscribeThen(name string, then func()) error {
 	return nil
 }
 
-// Ender is a [Subscriber] of a member that lives on when the server ends one of its
-// subscriptions: see [Hub.Disconnect]. Any other is closed then.
-type Ender interface {
-	// Ended is called when the member has been unsubscribed, and has got what was published
-	// before: by the caller of Hub.Disconnect, or by a goroutine of its own.
-	Ended(name string, code wsproto.Code, reason string)
+// UnsubscribeHandler is a [Subscriber] of a member that lives on when the server ends one of
+// its subscriptions: see [Hub.Disconnect]. Any other is closed then.
+type UnsubscribeHandler interface {
+	// OnUnsubscribe is called when the server has unsubscribed the member, and it has got what
+	// was published before: by the caller of Hub.Disconnect, or by a goroutine of its own.
+	OnUnsubscribe(topic string, why CloseReason)
 }
 
 // end ends a subscription on behalf of the server; that to the user's topic with the
 // connection.
 func (m *Member) end(s *Subscription, how *closing) {
-	to, lives := m.to.(Ender)
-	if !lives || s == m.own {
+	to, lives := m.to.(UnsubscribeHandler)
+	if !lives || IsUserTopic(s.Topic()) && !s.group.topic.companion {
 		m.endAll(how)
 		return
 	}
@@ -225,11 +286,16 @@ func (m *Member) end(s *Subscription, how *closing) {
 		m.dropLocked(name)
 		events = m.dropLocked(companionName(name))
 	}
+	for j := m.joining; j != nil; j = j.next {
+		if j.sub == s {
+			j.ended = how // joined sees to it
+		}
+	}
 	m.mu.Unlock()
 	if !there {
 		return
 	}
-	f := &farewell{then: func() { to.Ended(name, how.code, how.reason) }, blocks: true}
+	f := &farewell{then: func() { to.OnUnsubscribe(name, how.CloseReason) }, blocks: true}
 	f.left.Store(1)
 	if events != nil {
 		f.left.Store(2)
@@ -251,10 +317,7 @@ func (m *Member) endAll(how *closing) {
 	if d := m.drain.Load(); d != nil {
 		subs = append(subs, d.lingering()...)
 	}
-	if m.own != nil {
-		subs = append(subs, m.own)
-	}
-	f := &farewell{then: func() { m.Close(how.code, how.reason) }}
+	f := &farewell{then: func() { m.Close(how.CloseReason) }}
 	f.left.Store(int32(len(subs)) + 1)
 	for _, s := range subs {
 		m.leave(s, f, false)
@@ -277,7 +340,7 @@ func (m *Member) hasLeft(s *Subscription) {
 }
 
 // Publish sends msg to the subscribers of the topic, the member among them unless it
-// is msg.Except. It need not be subscribed.
+// is msg.Exclude. It need not be subscribed.
 func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	switch s := m.Subscription(name); {
 	case s != nil && !IsPattern(name):
@@ -288,14 +351,20 @@ func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	return m.hub.publishBy(maker{member: m}, name, msg)
 }
 
+// PublishAsync is Publish, but does not wait for the broker: see [Hub.PublishAsync].
+func (m *Member) PublishAsync(name string, msg Message, done func(Receipt, error)) {
+	if m.hub.link == nil || IsUserTopic(name) {
+		done(m.Publish(name, msg))
+		return
+	}
+	m.hub.publishAsyncBy(maker{member: m}, name, msg, done)
+}
+
 // Subscription returns the subscription to a topic or pattern, that to the user's
 // topic included, or nil.
 func (m *Member) Subscription(name string) *Subscription {
-	if m.own != nil && name == m.own.Topic() {
-		return m.own
-	}
-	if IsUserTopic(name) {
-		return nil
+	if IsUserTopic(name) && (m.user == "" || name != UserTopic(m.user)) {
+		return nil // of presence, perhaps
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -324,9 +393,6 @@ func (m *Member) Leave() {
 	m.mu.Unlock()
 	for _, s := range subs {
 		m.leave(s, nil, true)
-	}
-	if m.own != nil {
-		m.leave(m.own, nil, true)
 	}
 }
 
@@ -385,4 +451,4 @@ func (m *Member) resumed(s *Subscription) {
 func (m *Member) Loop() int { return m.to.Loop() }
 
 // Close closes the connection; see [Member.Leave] for what is due then.
-func (m *Member) Close(code wsproto.Code, reason string) { m.to.Close(code, reason) }
+func (m *Member) Close(why CloseReason) { m.to.Close(why) }

@@ -23,7 +23,7 @@ func manyTopics(tb testing.TB, h *Hub, members int, names []string) []*Member {
 	for i := range all {
 		all[i] = newMember(tb, h, new(null), "")
 		for k := range names {
-			subscribe(tb, all[i], names[k], SubscribeOptions{})
+			subscribe(tb, all[i], names[k], SubscribeOptions{Encoding: raw})
 		}
 	}
 	return all
@@ -43,7 +43,7 @@ func topicNames(n int) []string {
 func BenchmarkMemory(b *testing.B) {
 	grown := func(members int) *Hub { // a hub whose 10,000 topics have that many subscribers
 		var m manual
-		h := New(Options{NewTask: m.newTask})
+		h := New(Options{Workers: m.on(1)})
 		manyTopics(b, h, members, topicNames(10_000))
 		return h
 	}
@@ -57,7 +57,7 @@ func BenchmarkMemory(b *testing.B) {
 			names := topicNames(10_000)
 			return weigh(len(names), func() any {
 				var m manual
-				h := New(Options{NewTask: m.newTask})
+				h := New(Options{Workers: m.on(1)})
 				return manyTopics(b, h, 1, names)
 			})
 		},
@@ -65,11 +65,11 @@ func BenchmarkMemory(b *testing.B) {
 			names := topicNames(1_000_000)
 			return weigh(len(names), func() any {
 				var m manual
-				h := New(Options{NewTask: m.newTask})
+				h := New(Options{Workers: m.on(1)})
 				all := make([]*null, len(names))
 				for i := range all {
 					all[i] = new(null)
-					if _, err := h.Subscribe(names[i], &all[i].sub, all[i], SubscribeOptions{}); err != nil {
+					if _, err := h.Subscribe(names[i], &all[i].sub, all[i], SubscribeOptions{Encoding: raw}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -79,14 +79,14 @@ func BenchmarkMemory(b *testing.B) {
 		"member-of-one-topic": func() float64 {
 			return weigh(100_000, func() any {
 				var m manual
-				h := New(Options{NewTask: m.newTask})
+				h := New(Options{Workers: m.on(1)})
 				return manyTopics(b, h, 100_000, []string{"x"})
 			})
 		},
 		"member-of-one-topic-present": func() float64 {
 			return weigh(100_000, func() any {
 				var m manual
-				h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+				h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
 				all := manyTopics(b, h, 100_000, []string{"x"})
 				all[0].Subscription("x").group.topic.presence.tell()
 				return all

@@ -9,13 +9,11 @@ import (
 	"sync"
 	"testing"
 	"unsafe"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 func newMember(t testing.TB, h *Hub, to Subscriber, user string) *Member {
 	t.Helper()
-	m, err := h.NewMember(to, Identity{User: user}, SubscribeOptions{})
+	m, err := h.NewMember(to, Identity{User: user}, SubscribeOptions{Encoding: raw})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,52 +45,52 @@ func TestMemberSize(t *testing.T) {
 // Many patterns that match the same message are dear, so there are not many.
 func TestMemberHasFewPatterns(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, MaxPatterns: 2})
+	h := New(Options{Workers: run.on(1), MaxPatterns: 2})
 	m := newMember(t, h, new(fake), "")
-	subscribe(t, m, "a.*", SubscribeOptions{})
-	subscribe(t, m, "*.a", SubscribeOptions{})
-	if _, _, err := m.Subscribe("*.*", SubscribeOptions{}); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "2 by pattern") {
+	subscribe(t, m, "a.*", SubscribeOptions{Encoding: raw})
+	subscribe(t, m, "*.a", SubscribeOptions{Encoding: raw})
+	if _, _, err := m.Subscribe("*.*", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "2 by pattern") {
 		t.Errorf("a third: %v", err)
 	}
-	subscribe(t, m, "a.a", SubscribeOptions{})
+	subscribe(t, m, "a.a", SubscribeOptions{Encoding: raw})
 	if err := m.Unsubscribe("a.*"); err != nil {
 		t.Fatal(err)
 	}
-	subscribe(t, m, "*.*", SubscribeOptions{})
+	subscribe(t, m, "*.*", SubscribeOptions{Encoding: raw})
 	if err := m.Unsubscribe("a.a"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := m.Subscribe(">", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+	if _, _, err := m.Subscribe(">", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("a third again: %v", err)
 	}
 }
 
 func TestMemberInManyTopics(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, MaxSubscriptions: 3})
+	h := New(Options{Workers: run.on(1), MaxSubscriptions: 3})
 	f, g := new(fake), new(fake)
 	m, other := newMember(t, h, f, ""), newMember(t, h, g, "")
 	if m.ID() == other.ID() || m.ID() == "" {
 		t.Errorf("two members are called %q and %q", m.ID(), other.ID())
 	}
 	for _, name := range []string{"b", "a", "n.*"} {
-		subscribe(t, m, name, SubscribeOptions{})
+		subscribe(t, m, name, SubscribeOptions{Encoding: raw})
 	}
-	subscribe(t, other, "a", SubscribeOptions{})
+	subscribe(t, other, "a", SubscribeOptions{Encoding: raw})
 	if got := m.Topics(); !slices.Equal(got, []string{"a", "b", "n.*"}) {
 		t.Errorf("topics %q", got)
 	}
-	if _, _, err := m.Subscribe("a", SubscribeOptions{}); !errors.Is(err, ErrSubscribed) {
+	if _, _, err := m.Subscribe("a", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrSubscribed) {
 		t.Errorf("subscribed twice: %v", err)
 	}
-	if _, _, err := m.Subscribe("c", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+	if _, _, err := m.Subscribe("c", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("a fourth subscription: %v", err)
 	}
-	if _, _, err := other.Subscribe("c d", SubscribeOptions{}); err == nil {
+	if _, _, err := other.Subscribe("c d", SubscribeOptions{Encoding: raw}); err == nil {
 		t.Error("subscribed to a name that is none")
 	}
 	own := number(1)
-	own.Except = m
+	own.Exclude = m
 	for name, msg := range map[string]Message{"a": own, "b": own} {
 		if _, err := m.Publish(name, msg); err != nil {
 			t.Fatal(err)
@@ -119,17 +117,17 @@ func TestMemberInManyTopics(t *testing.T) {
 	if n := len(h.Topics()); n != 0 {
 		t.Errorf("%d topics are left", n)
 	}
-	if _, _, err := m.Subscribe("a", SubscribeOptions{}); !errors.Is(err, ErrLeft) {
+	if _, _, err := m.Subscribe("a", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrLeft) {
 		t.Errorf("subscribed after it left: %v", err)
 	}
 }
 
 func TestPausedSubscription(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Messages: 2}} }})
+	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Messages: 2}} }})
 	f, late := new(fake), new(fake)
 	publish(t, h, "x", 1)
-	s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Paused: true})
+	s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Encoding: raw, Paused: true})
 	publish(t, h, "x", 2)
 	run.runAll()
 	publish(t, h, "x", 3)
@@ -144,12 +142,12 @@ func TestPausedSubscription(t *testing.T) {
 	if s.lag != nil {
 		t.Error("it has caught up, and still has memory for lagging")
 	}
-	subscribe(t, newMember(t, h, late, ""), "x", SubscribeOptions{Paused: true})
+	subscribe(t, newMember(t, h, late, ""), "x", SubscribeOptions{Encoding: raw, Paused: true})
 	for n := range uint64(3) {
 		publish(t, h, "x", n)
 		run.runAll()
 	}
-	if late.closed != wsproto.TryAgainLater {
+	if late.closed != codeTooSlow {
 		t.Error("the topic's limit did not hold while the subscription was paused")
 	}
 }
@@ -158,9 +156,9 @@ func TestPausedSubscription(t *testing.T) {
 func TestPausedByPolicy(t *testing.T) {
 	for slow, want := range map[Slow][]uint64{DropNewest: {1, 2, 6}, DropOldest: {4, 5, 6}, Conflate: {3, 5, 6}} {
 		var run manual
-		h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow, Limit: Limit{Messages: 2}} }})
+		h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow, Limit: Limit{Messages: 2}} }})
 		f := new(fake)
-		s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Paused: true})
+		s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Encoding: raw, Paused: true})
 		for n := uint64(1); n <= 5; n++ {
 			msg := number(n)
 			msg.Key = fmt.Sprint("key of ", n == 3)
@@ -184,11 +182,11 @@ func TestPausedByPolicy(t *testing.T) {
 // it goes on, comes in one piece.
 func TestPausedReplay(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 9}} }})
+	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 9}} }})
 	f := new(fake)
 	publish(t, h, "x", 1)
 	publish(t, h, "x", 2)
-	s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Start: Start{Last: 1}, Paused: true})
+	s := subscribe(t, newMember(t, h, f, ""), "x", SubscribeOptions{Encoding: raw, Start: Start{Last: 1}, Paused: true})
 	publish(t, h, "x", 3)
 	run.runAll()
 	wantGot(t, "the paused", f)
@@ -202,11 +200,11 @@ func TestPausedReplay(t *testing.T) {
 func TestMemberDrains(t *testing.T) {
 	var run manual
 	const topics = 20
-	h := New(Options{NewTask: run.newTask})
+	h := New(Options{Workers: run.on(1)})
 	f := &fake{stalled: true}
 	m := newMember(t, h, f, "")
 	for i := range topics {
-		subscribe(t, m, fmt.Sprint("t", i), SubscribeOptions{})
+		subscribe(t, m, fmt.Sprint("t", i), SubscribeOptions{Encoding: raw})
 	}
 	for n := range uint64(5) {
 		for i := range topics {
@@ -241,13 +239,13 @@ func TestMemberDrains(t *testing.T) {
 // As TestOrder, for members of many topics, on connections that stall and drain.
 func TestMemberOrder(t *testing.T) {
 	const topics, members, messages = 8, 12, 400
-	h := New(Options{Groups: 3, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
+	h := New(Options{Workers: Goroutines(3), Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
 	fakes := make([]*fake, members)
 	for i := range fakes {
 		fakes[i] = &fake{loop: i % 3}
 		m := newMember(t, h, fakes[i], "")
 		for k := range topics {
-			subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Paused: k%2 == 0}).Resume()
+			subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Encoding: raw, Paused: k%2 == 0}).Resume()
 		}
 	}
 	stop := make(chan struct{})
@@ -291,10 +289,10 @@ func TestMemberOrder(t *testing.T) {
 // Members that come, go, subscribe and leave while messages pass: nothing is left.
 func TestMembersComeAndGo(t *testing.T) {
 	h := New(Options{
-		Groups:       2,
-		Topic:        func(string) *TopicOptions { return &TopicOptions{Presence: true, PresenceGrace: -1} },
-		WrapPresence: func(string, []Person, []Person) *wsproto.Prepared { return number(0).Prepared },
+		Workers: Goroutines(2),
+		Topic:   func(string) *TopicOptions { return &TopicOptions{Presence: true, PresenceGrace: -1} },
 	})
+	quiet := &testEncoding{event: func(*Event) []byte { return number(0).Data }}
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
@@ -304,7 +302,7 @@ func TestMembersComeAndGo(t *testing.T) {
 				var leaving sync.WaitGroup
 				for range rand.IntN(6) {
 					name := fmt.Sprint("t", rand.IntN(3))
-					o := SubscribeOptions{Paused: true}
+					o := SubscribeOptions{Encoding: quiet, Paused: true}
 					if rand.IntN(2) == 0 {
 						o.Presence = new([]Person)
 					}

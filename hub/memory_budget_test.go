@@ -2,22 +2,58 @@ package hub
 
 import (
 	"fmt"
-	"log/slog"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
-
-// wrapAlike is an Options.Wrap whose messages are a little longer.
-func wrapAlike(r *Record) *wsproto.Prepared {
-	_, p := r.Payload()
-	return wsproto.Prepare(wsproto.Binary, append([]byte("some more"), p...))
-}
 
 // over reports whether there is too much.
 func (m *memory) over() bool { return m.held.Load() > m.limit }
+
+// stuffed is a connection whose peer takes nothing: it has room for 4 MiB.
+type stuffed struct {
+	mu     sync.Mutex
+	has    []Encoded
+	size   int
+	waits  []interface{ Schedule() }
+	closed bool
+}
+
+func (*stuffed) Loop() int { return 0 }
+
+func (s *stuffed) Send(e Encoded) netpoll.Outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return netpoll.Closed
+	case s.size+e.Len() > 4<<20:
+		return netpoll.Full
+	}
+	s.has, s.size = append(s.has, e), s.size+e.Len()
+	return netpoll.Queued
+}
+
+func (s *stuffed) WhenDrained(t interface{ Schedule() }) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waits = append(s.waits, t); s.closed {
+		t.Schedule()
+	}
+}
+
+func (s *stuffed) Close(CloseReason) {
+	s.mu.Lock()
+	waits := s.waits
+	s.has, s.waits, s.closed = nil, nil, true
+	s.mu.Unlock()
+	for _, t := range waits {
+		t.Schedule()
+	}
+}
 
 // One connection that takes nothing, in many topics: what waits for it is bounded, and it is
 // dealt with by its topics' policy.
@@ -25,32 +61,17 @@ func TestSilentMember(t *testing.T) {
 	const topics, messages, size = 100, 24, 128 << 10
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
-			var h *Hub
-			members := make(chan *Member, 1)
-			s := &wsproto.Server{Logger: slog.New(slog.DiscardHandler), Handler: &wsproto.Funcs{
-				Open: func(c *wsproto.Conn, _ *wsproto.Request) {
-					m, err := h.NewMember(c, Identity{}, SubscribeOptions{})
-					if err != nil {
-						t.Error(err)
-					}
-					c.SetValue(m)
-					members <- m
-				},
-				Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*Member).Leave() },
-			}}
-			h = New(Options{Server: s, Wrap: wrapAlike, EndTimeout: 10 * time.Millisecond, Topic: func(string) *TopicOptions {
+			h := New(Options{EndTimeout: 10 * time.Millisecond, Topic: func(string) *TopicOptions {
 				return &TopicOptions{Slow: slow, Limit: Limit{Bytes: 4 << 20}}
 			}})
-			addr := listen(t, s, h)
-			dialMember(t, addr)
-			m := <-members
+			m := newMember(t, h, new(stuffed), "")
 			for k := range topics {
-				subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Wrapped: true})
+				subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Encoding: wrapped})
 			}
 			before, most := int64(heap()), int64(0)
 			for k := range topics {
 				for n := range messages {
-					msg := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size)), Key: fmt.Sprint(n)}
+					msg := Message{Kind: Binary, Data: (make([]byte, size)), Key: fmt.Sprint(n)}
 					if _, err := h.Publish(fmt.Sprint("t", k), msg); err != nil {
 						t.Fatal(err)
 					}
@@ -82,13 +103,13 @@ func TestSilentMember(t *testing.T) {
 func TestOwedIsPaid(t *testing.T) {
 	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
 		var run manual
-		h := New(Options{NewTask: run.newTask, MaxBacklog: 40 * numberCost, Topic: func(string) *TopicOptions {
+		h := New(Options{Workers: run.on(1), MaxBacklog: 40 * numberCost, Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, Limit: Limit{Bytes: 9 * numberCost}}
 		}})
 		f := new(fake)
 		m := newMember(t, h, f, "")
 		for k := range 10 {
-			subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{})
+			subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Encoding: raw})
 		}
 		for round := range 5 {
 			f.stall(true)
@@ -113,7 +134,7 @@ func TestOwedIsPaid(t *testing.T) {
 				t.Fatalf("%v: %d bytes wait", slow, owed)
 			}
 		}
-		if (slow == Disconnect) != (f.closed == wsproto.TryAgainLater) {
+		if (slow == Disconnect) != (f.closed == codeTooSlow) {
 			t.Errorf("%v: closed with %d", slow, f.closed)
 		}
 		f.stall(false)
@@ -170,7 +191,7 @@ func TestMemoryOfBacklogs(t *testing.T) {
 		waitFor(t, func() bool { return f.wasClosed() != 0 || quiet(h) })
 		got := len(f.received())
 		if slow == Disconnect {
-			if f.closed != wsproto.TryAgainLater || h.Stats().Evicted != 1 {
+			if f.closed != codeTooSlow || h.Stats().Evicted != 1 {
 				t.Errorf("closed with %d", f.closed)
 			}
 			f.sub.Unsubscribe()
@@ -207,23 +228,23 @@ func TestHistoryWeighsWhatItsRuleSays(t *testing.T) {
 	const bytes = 2 << 20
 	for _, size := range []int{10, 200, 5000} {
 		var m manual
-		h := New(Options{NewTask: m.newTask, Wrap: wrapAlike, Topic: func(string) *TopicOptions {
+		h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions {
 			return &TopicOptions{History: History{Bytes: bytes, Age: time.Hour}}
 		}})
 		live := new(null)
-		if _, err := h.Subscribe("x", &live.sub, live, SubscribeOptions{Wrapped: true}); err != nil {
+		if _, err := h.Subscribe("x", &live.sub, live, SubscribeOptions{Encoding: wrapped}); err != nil {
 			t.Fatal(err)
 		}
 		before := int64(heap())
 		for range bytes / size {
-			if _, err := h.Publish("x", Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size))}); err != nil {
+			if _, err := h.Publish("x", Message{Kind: Binary, Data: (make([]byte, size))}); err != nil {
 				t.Fatal(err)
 			}
 			m.runAll()
 		}
-		for _, wrapped := range []bool{false, true} {
+		for _, e := range []Encoding{raw, wrapped} {
 			again := new(null)
-			if _, err := h.Subscribe("x", &again.sub, again, SubscribeOptions{Wrapped: wrapped, Start: Start{Last: 1 << 30}}); err != nil {
+			if _, err := h.Subscribe("x", &again.sub, again, SubscribeOptions{Encoding: e, Start: Start{Last: 1 << 30}}); err != nil {
 				t.Fatal(err)
 			}
 			m.runAll()
@@ -241,7 +262,7 @@ func TestHistoryWeighsWhatItsRuleSays(t *testing.T) {
 func TestWhatIsKeptCountsOnce(t *testing.T) {
 	var run manual
 	const members, messages = 200, 100
-	h := New(Options{NewTask: run.newTask, MaxMemory: 20 * messages * numberCost, Topic: func(string) *TopicOptions {
+	h := New(Options{Workers: run.on(1), MaxMemory: 20 * messages * numberCost, Topic: func(string) *TopicOptions {
 		return &TopicOptions{Slow: DropNewest, Limit: Limit{Messages: messages}}
 	}})
 	fakes := make([]*fake, members)
@@ -249,7 +270,7 @@ func TestWhatIsKeptCountsOnce(t *testing.T) {
 	for i := range fakes {
 		fakes[i] = &fake{stalled: true}
 		all = append(all, newMember(t, h, fakes[i], ""))
-		subscribe(t, all[i], "x", SubscribeOptions{})
+		subscribe(t, all[i], "x", SubscribeOptions{Encoding: raw})
 	}
 	for n := range uint64(4 * messages) {
 		publish(t, h, "x", n)

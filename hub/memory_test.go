@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // cpu returns the time that the process has computed for.
@@ -26,10 +26,10 @@ type seat struct {
 	sub Subscription
 }
 
-func (*seat) Loop() int                                      { return 0 }
-func (*seat) SendPrepared(*wsproto.Prepared) wsproto.Outcome { return wsproto.Sent }
-func (*seat) WhenDrained(t interface{ Schedule() })          { t.Schedule() }
-func (*seat) Close(wsproto.Code, string)                     {}
+func (*seat) Loop() int                             { return 0 }
+func (*seat) Send(Encoded) netpoll.Outcome          { return netpoll.Sent }
+func (*seat) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
+func (*seat) Close(CloseReason)                     {}
 
 const seatBytes = 176 // with its subscription, as Go allocates it
 
@@ -37,17 +37,17 @@ const seatBytes = 176 // with its subscription, as Go allocates it
 func BenchmarkMillion(b *testing.B) {
 	const n = 1_000_000
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	before := int64(heap())
 	seats := make([]*seat, n)
 	for i := range seats {
 		seats[i] = new(seat)
-		if _, err := h.Subscribe("x", &seats[i].sub, seats[i], SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &seats[i].sub, seats[i], SubscribeOptions{Encoding: raw}); err != nil {
 			b.Fatal(err)
 		}
 	}
 	each := float64(int64(heap())-before)/n - 8 // seats is the benchmark's
-	p := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))}
+	p := Message{Kind: Binary, Data: (make([]byte, 128))}
 	b.ReportAllocs()
 	start := cpu()
 	for b.Loop() {
@@ -72,6 +72,12 @@ type lightTask struct {
 
 func (*lightTask) Schedule() {}
 
+type lightWorkers int
+
+func (n lightWorkers) Loops() int { return int(n) }
+
+func (lightWorkers) NewTask(_ int, r Runner) Task { return &lightTask{r: r} }
+
 // perTopic is what a topic of one subscriber is documented to weigh at most, with its
 // name in the hub's map, and its Subscription.
 const perTopic = 640
@@ -81,12 +87,12 @@ func BenchmarkTopics(b *testing.B) {
 	for _, n := range []int{10_000, 1_000_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			for b.Loop() {
-				h := New(Options{Groups: 64, NewTask: func(_ int, r Runner) Task { return &lightTask{r: r} }})
+				h := New(Options{Workers: lightWorkers(64)})
 				to := new(seat)
 				before := int64(heap())
 				subs := make([]Subscription, n)
 				for i := range subs {
-					if _, err := h.Subscribe("user."+strconv.Itoa(i), &subs[i], to, SubscribeOptions{}); err != nil {
+					if _, err := h.Subscribe("user."+strconv.Itoa(i), &subs[i], to, SubscribeOptions{Encoding: raw}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -112,13 +118,13 @@ type stalledOne struct {
 
 func (*stalledOne) Loop() int                           { return 0 }
 func (*stalledOne) WhenDrained(interface{ Schedule() }) {}
-func (*stalledOne) Close(wsproto.Code, string)          {}
-func (s *stalledOne) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+func (*stalledOne) Close(CloseReason)                   {}
+func (s *stalledOne) Send(Encoded) netpoll.Outcome {
 	if s.took {
-		return wsproto.Full
+		return netpoll.Full
 	}
 	s.took = true
-	return wsproto.Queued
+	return netpoll.Queued
 }
 
 // A thousand stalled subscribers of a topic, with the backlog that it allows: they
@@ -141,10 +147,10 @@ func BenchmarkStalled(b *testing.B) {
 func stalledBytes(tb testing.TB, slow Slow, stalled int) int64 {
 	const size = 128
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }})
+	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }})
 	publish := func(n int) {
 		for i := range n {
-			msg := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, size)), Key: fmt.Sprint(i)}
+			msg := Message{Kind: Binary, Data: (make([]byte, size)), Key: fmt.Sprint(i)}
 			if _, err := h.Publish("x", msg); err != nil {
 				tb.Fatal(err)
 			}
@@ -160,7 +166,7 @@ func stalledBytes(tb testing.TB, slow Slow, stalled int) int64 {
 	before := int64(heap())
 	all := make([]stalledOne, stalled)
 	for i := range all {
-		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{Encoding: raw}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -177,7 +183,7 @@ func stalledBytes(tb testing.TB, slow Slow, stalled int) int64 {
 // joinNull joins the topic x with one that takes everything and keeps nothing.
 func joinNull(tb testing.TB, h *Hub) {
 	s := new(null)
-	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{Encoding: raw}); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -193,16 +199,16 @@ func TestStalledShareTheirBacklog(t *testing.T) {
 // holder keeps what it took last, as a connection does whose peer takes nothing.
 type holder struct {
 	sub  Subscription
-	has  *wsproto.Prepared
+	has  Encoded
 	wait interface{ Schedule() }
 }
 
 func (*holder) Loop() int                               { return 0 }
 func (s *holder) WhenDrained(t interface{ Schedule() }) { s.wait = t }
-func (*holder) Close(wsproto.Code, string)              {}
-func (s *holder) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (*holder) Close(CloseReason)                       {}
+func (s *holder) Send(p Encoded) netpoll.Outcome {
 	s.has = p
-	return wsproto.Queued
+	return netpoll.Queued
 }
 
 // Slow ones who began to lag at different places share what they are handed to catch
@@ -210,15 +216,15 @@ func (s *holder) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
 func TestSlowShareWhatTheyCatchUpWith(t *testing.T) {
 	const slow = 1000
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{Slow: DropOldest} }})
+	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: DropOldest} }})
 	before := int64(heap())
 	all := make([]holder, slow)
 	for i := range all {
-		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &all[i].sub, &all[i], SubscribeOptions{Encoding: raw}); err != nil {
 			t.Fatal(err)
 		}
 		for range DefaultLimit / (128 + 4 + entryCost) / slow {
-			_, _ = h.Publish("x", Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))})
+			_, _ = h.Publish("x", Message{Kind: Binary, Data: (make([]byte, 128))})
 			m.runAll()
 		}
 	}

@@ -7,82 +7,86 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+)
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+// Kind says what the bytes of a [Message] are. Encodings look at it, the hub does not.
+type Kind uint8
+
+const (
+	Text   Kind = iota // UTF-8
+	Binary             // any bytes
+	JSON               // valid JSON; a text as well
 )
 
 // Message is what is published.
 type Message struct {
-	*wsproto.Prepared            // one message
-	Key               string     // of topics that conflate: what it is the latest about; else without meaning
-	Except            Subscriber // does not get it; nil for nobody
-	// JSON is true if the payload is meant as JSON, and is valid. Its bytes cannot
-	// tell: 1 is a text as well. It is for Options.Wrap; nobody else looks at it.
-	JSON bool
+	Data    []byte     // copied by Publish
+	Kind    Kind       // of Data; the caller answers for it
+	Key     string     // for topics that conflate: the message replaces the last one with this key
+	Exclude Subscriber // does not get it; nil for nobody
 }
 
-// Record is a message that has its place in a topic. It does not change.
+// Record is a message that has its place in a topic. It does not change, and is valid for
+// as long as the caller keeps it.
 type Record struct {
 	Message
 	Topic  string
 	Offset uint64 // in Topic, from 1
 	at     int64  // milliseconds since 1970
 
-	wrapped atomic.Pointer[wsproto.Prepared]
-	cold    atomic.Bool // it is history, and keeps no encoded forms
+	event *Event // of a presence topic: in place of the message
+	forms forms
+	cold  atomic.Bool // it is history, and keeps no encoded forms
 }
 
 // Time returns when the message was published, in milliseconds.
 func (r *Record) Time() time.Time { return time.UnixMilli(r.at) }
 
 // cost is what the record counts for in limits, in bytes.
-func (r *Record) cost() uint64 { return uint64(r.Len() + max(0, len(r.Key)-shortKey) + entryCost) }
+func (r *Record) cost() uint64 {
+	size := len(r.Data)
+	if r.event != nil {
+		size = peopleSize(r.event.Joined) + peopleSize(r.event.Left)
+	}
+	return uint64(size + max(0, len(r.Key)-shortKey) + entryCost)
+}
 
 // shortKey is how long a key may be without counting.
 const shortKey = 32
 
-// chill has r keep nothing but what was published: it is history from now on, which is
-// encoded anew for those who ask for it.
+// chill has r keep no encoded forms: it is history from now on, and is encoded anew for
+// each subscriber that asks for it. It does not wait for an encoding under way.
 func (r *Record) chill() {
 	r.cold.Store(true)
-	r.wrapped.Store(nil)
-	r.Prepared.Forget()
+	r.forms.first.Store(nil)
 }
 
-// format is how a subscriber gets messages.
-type format uint8
-
-const (
-	plain format = iota
-	wrapped
-	formats
-)
-
-// prepared returns the record in one of its formats.
-func (r *Record) prepared(f format, wrap func(*Record) *wsproto.Prepared) *wsproto.Prepared {
-	cold := r.cold.Load()
-	switch {
-	case (f == plain || wrap == nil) && cold:
-		return r.Prepared.Clone()
-	case f == plain || wrap == nil:
-		return r.Prepared
-	case cold:
-		return wrap(r)
+// encoded returns the record in an encoding; nil if that has no form for it.
+func (r *Record) encoded(h *Hub, id encodingID) Encoded {
+	if f := r.forms.get(id); f != nil {
+		return f.encoded
 	}
-	p := r.wrapped.Load()
-	if p != nil {
-		return p
+	if r.cold.Load() {
+		return r.encode(h.encodings.get(id))
 	}
-	p = wrap(r)
-	if !r.wrapped.CompareAndSwap(nil, p) { // whoever is second has done it in vain, and nothing else
-		if first := r.wrapped.Load(); first != nil {
-			return first
-		}
+	r.forms.mu.Lock()
+	defer r.forms.mu.Unlock()
+	if f := r.forms.get(id); f != nil {
+		return f.encoded
 	}
+	e := r.encode(h.encodings.get(id))
+	r.forms.addLocked(form{id: id, messages: 1, encoded: e})
 	if r.cold.Load() { // since then
-		r.wrapped.Store(nil)
+		r.forms.first.Store(nil)
 	}
-	return p
+	return e
+}
+
+func (r *Record) encode(e Encoding) Encoded {
+	if r.event != nil {
+		return e.EncodeEvent(r.event)
+	}
+	return e.Encode(r)
 }
 
 // Position is a place in a topic: after the message with that offset. Offsets have a

@@ -1,25 +1,29 @@
 package hub
 
-import (
-	"testing"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
-)
+import "testing"
 
 // A message that becomes history while it is being encoded is encoded nevertheless, for
-// those whom it is on its way to, and keeps nothing of it.
-func TestChilledWhileItIsWrapped(t *testing.T) {
-	for _, other := range []bool{false, true} {
-		r := &Record{Message: number(1)}
-		wrap := func(r *Record) *wsproto.Prepared {
-			if other { // another was faster
-				r.wrapped.Store(number(2).Prepared)
-			}
-			r.chill()
-			return number(3).Prepared
+// the subscribers that it is on its way to, and keeps nothing of it.
+func TestChilledWhileItIsEncoded(t *testing.T) {
+	var r *Record
+	calls := 0
+	e := &testEncoding{record: func(*Record) []byte {
+		calls++
+		r.chill()
+		return number(3).Data
+	}}
+	h := New(Options{})
+	id, err := h.encodings.id(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = &Record{Message: number(1)}
+	for range 2 {
+		if p := r.encoded(h, id); p == nil || numbers(p)[0] != 3 || r.forms.first.Load() != nil {
+			t.Errorf("got %v, keeps %v", p, r.forms.first.Load())
 		}
-		if p := r.prepared(wrapped, wrap); p == nil || numbers(p)[0] != 3 || r.wrapped.Load() != nil {
-			t.Errorf("other %v: got %v, keeps %v", other, p, r.wrapped.Load())
-		}
+	}
+	if calls != 2 {
+		t.Errorf("encoded %d times", calls)
 	}
 }

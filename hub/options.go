@@ -7,38 +7,18 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // Options configures a [Hub]. The zero value works.
 type Options struct {
-	// Server is whose connections subscribe, and whose workers deliver: it stands for
-	// Groups and NewTask, which are for those who have no server.
-	Server *wsproto.Server
-	// Groups is the number of groups of a topic: Subscriber.Loop is below it;
-	// 1 if 0.
-	Groups int
-	// NewTask returns a task that runs r on the workers of loop group, as
-	// wsproto.Server.InitTask makes one. If nil, each run gets a goroutine.
-	NewTask func(group int, r Runner) Task
+	// Workers deliver; Goroutines(1) if nil. Package wshub has the workers of a wsproto.Server.
+	Workers Workers
 	// Topic returns how the topic, or the pattern, of that name is kept; called
 	// once for each, when it begins, and, if there is a Broker, for each message to one
 	// that is not at this node. nil, or a result of nil, stands for the zero
 	// TopicOptions. The result is copied. It is called under a lock: it must not call
 	// the hub.
 	Topic func(name string) *TopicOptions
-	// Wrap encodes a message for those who subscribed with Wrapped. It is called
-	// once for each message, whatever the number of receivers, from any goroutine; and again
-	// when history is played back, which keeps nothing but what was published.
-	Wrap func(*Record) *wsproto.Prepared
-	// OnDrop, if set, is told of messages that a subscriber will not get: it is slow,
-	// and its topic drops. It is called by the fan-out and must not block.
-	OnDrop func(s *Subscription, messages int)
-	// WrapPresence encodes who has come to a topic, some of whom may be there already, with
-	// other data, and who has gone, whose data is not given; one of the two may be empty.
-	// It is called once for each event, from any goroutine. If nil, the event is text:
-	// {"presence":TOPIC,"joined":[PERSON...],"left":[PERSON...]}.
-	WrapPresence func(topic string, joined, left []Person) *wsproto.Prepared
 	// MaxTopics is how many topics there are at most, with patterns and the topics of
 	// users; 1,048,576 if 0. Who would begin another gets ErrFull.
 	MaxTopics int
@@ -97,18 +77,6 @@ type Options struct {
 	Now func() time.Time
 }
 
-// workOn has the workers of a server deliver.
-func (o *Options) workOn(s *wsproto.Server) {
-	o.Groups = s.Loops()
-	o.NewTask = func(group int, r Runner) Task {
-		t := new(wsproto.Task)
-		if err := s.InitTask(t, group, r); err != nil {
-			panic(err) // the server has started: its connections subscribe
-		}
-		return t
-	}
-}
-
 // fillTotals fills in what bounds all together.
 func (o *Options) fillTotals() {
 	fill := func(n *int, most int) {
@@ -152,7 +120,7 @@ type TopicOptions struct {
 type Slow uint8
 
 const (
-	// Disconnect closes the subscriber with 1013 (try again later).
+	// Disconnect closes the subscriber, with the cause TooSlow.
 	Disconnect Slow = iota
 	// DropNewest keeps what it has not taken yet, up to the limit, and drops what is
 	// published after that until it has. Those who began to lag at different times keep
@@ -186,7 +154,7 @@ func ParseSlow(name string) (Slow, error) {
 }
 
 // Limit bounds what a subscriber may lag behind. Each message counts 224 bytes more
-// than its frame, which is what it takes to hold it, and a key of more than 32 bytes as well.
+// than its data, which is what it takes to hold it, and a key of more than 32 bytes as well.
 type Limit struct {
 	Bytes    int // 1 MiB if 0
 	Messages int // no other limit than Bytes if 0

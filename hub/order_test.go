@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // The property that the package promises, whatever publishers and subscribers do: per
@@ -34,7 +34,7 @@ func TestOrderInSteps(t *testing.T) {
 
 func inSteps(t *testing.T, slow Slow, seed uint64) {
 	var m manual
-	w := newWorld(slow, seed, m.newTask)
+	w := newWorld(slow, seed, m.on(3))
 	w.steps = &m
 	for range 400 {
 		w.step()
@@ -63,7 +63,7 @@ func TestOrderAtOnce(t *testing.T) {
 }
 
 func atOnce(t *testing.T, slow Slow, seed uint64) {
-	w := newWorld(slow, seed, nil)
+	w := newWorld(slow, seed, Goroutines(3))
 	w.atOnce = true
 	var wg sync.WaitGroup
 	for i := range 3 {
@@ -138,32 +138,23 @@ var (
 	worldSubjects = append(worldTopics[:len(worldTopics):len(worldTopics)], "a.*", "*.x", "*.>")
 )
 
-func newWorld(slow Slow, seed uint64, newTask func(int, Runner) Task) *world {
+func newWorld(slow Slow, seed uint64, workers Workers) *world {
 	w := &world{
 		slow: slow, except: make(map[place]Subscriber), told: make(map[*Subscription]int64),
 		rng: rand.New(rand.NewPCG(seed, 0)),
 	}
 	limit := Limit{Messages: 5 + w.rng.IntN(20)}
 	if w.rng.IntN(2) == 0 {
-		limit = Limit{Bytes: limit.Messages * (entryCost + 2 + 9)}
+		limit = Limit{Bytes: limit.Messages * (entryCost + 9)}
 	}
 	history := History{Messages: 10 + w.rng.IntN(40)}
 	w.h = New(Options{
-		Groups: 3, NewTask: newTask,
+		Workers: workers,
 		Topic: func(name string) *TopicOptions {
 			if name == "lone" {
 				return &TopicOptions{Slow: slow, Limit: limit}
 			}
 			return &TopicOptions{Slow: slow, Limit: limit, History: history}
-		},
-		Wrap: func(r *Record) *wsproto.Prepared {
-			b := binary.BigEndian.AppendUint64(nil, r.Offset)
-			return wsproto.Prepare(wsproto.Binary, append(b, byte(slices.Index(worldTopics, r.Topic))))
-		},
-		OnDrop: func(s *Subscription, messages int) {
-			w.mu.Lock()
-			w.told[s] += int64(messages)
-			w.mu.Unlock()
 		},
 	})
 	w.h.runLength = 1 + w.rng.IntN(3) // so that walks take in what comes
@@ -172,6 +163,12 @@ func newWorld(slow Slow, seed uint64, newTask func(int, Runner) Task) *world {
 	}
 	return w
 }
+
+// worldPlaces is an encoding that tells where a message is.
+var worldPlaces = &testEncoding{record: func(r *Record) []byte {
+	b := binary.BigEndian.AppendUint64(nil, r.Offset)
+	return append(b, byte(slices.Index(worldTopics, r.Topic)))
+}}
 
 // step has one thing happen.
 func (w *world) step() {
@@ -200,7 +197,7 @@ func (m *manual) runOne() {
 }
 
 func (w *world) publish(rng *rand.Rand) {
-	m := Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 9)), Key: string('a' + rune(rng.IntN(6)))}
+	m := Message{Kind: Binary, Data: (make([]byte, 9)), Key: string('a' + rune(rng.IntN(6)))}
 	if rng.IntN(3) == 0 {
 		m.Key = ""
 	}
@@ -208,7 +205,7 @@ func (w *world) publish(rng *rand.Rand) {
 		r := w.rovers[rng.IntN(len(w.rovers))]
 		r.mu.Lock()
 		if r.now != nil {
-			m.Except = r.now
+			m.Exclude = r.now
 		}
 		r.mu.Unlock()
 	}
@@ -217,9 +214,9 @@ func (w *world) publish(rng *rand.Rand) {
 	if err != nil {
 		panic(err)
 	}
-	if m.Except != nil {
+	if m.Exclude != nil {
 		w.mu.Lock()
-		w.except[place{topic, rc.Position}] = m.Except
+		w.except[place{topic, rc.Position}] = m.Exclude
 		w.mu.Unlock()
 	}
 }
@@ -256,25 +253,31 @@ type stay struct {
 
 func (s *stay) Loop() int { return s.loop }
 
-func (s *stay) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (s *stay) Send(p Encoded) netpoll.Outcome {
 	s.w.stepWithin()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.left:
-		return wsproto.Closed
+		return netpoll.Closed
 	case s.pending, !s.still && s.refused < 4 && s.rng.IntN(10) == 0:
 		s.refused++
-		return wsproto.Full
+		return netpoll.Full
 	}
 	s.refused = 0
-	for b := p.Bytes(); len(b) > 0; b = b[11:] {
-		s.got = append(s.got, place{worldTopics[b[10]], Position{0, binary.BigEndian.Uint64(b[2:])}})
+	for _, b := range payloads(p) {
+		s.got = append(s.got, place{worldTopics[b[8]], Position{0, binary.BigEndian.Uint64(b)}})
 	}
 	if s.pending = !s.still && s.rng.IntN(4) == 0; s.pending {
-		return wsproto.Queued
+		return netpoll.Queued
 	}
-	return wsproto.Sent
+	return netpoll.Sent
+}
+
+func (s *stay) OnDrop(_ string, messages int64) {
+	s.w.mu.Lock()
+	s.w.told[&s.sub] += messages
+	s.w.mu.Unlock()
 }
 
 // stepWithin may have a thing happen within a delivery. Nobody publishes so much that
@@ -299,7 +302,7 @@ func (s *stay) WhenDrained(t interface{ Schedule() }) {
 	}
 }
 
-func (s *stay) Close(wsproto.Code, string) {
+func (s *stay) Close(CloseReason) {
 	s.mu.Lock()
 	s.evicted = true
 	s.mu.Unlock()
@@ -363,7 +366,7 @@ func (r *rover) act() {
 func (r *rover) come() {
 	r.mu.Lock()
 	s := &stay{rover: r, name: worldSubjects[r.rng.IntN(len(worldSubjects))]}
-	o := SubscribeOptions{Wrapped: true}
+	o := SubscribeOptions{Encoding: worldPlaces}
 	if n := len(r.all); n > 0 && !IsPattern(r.all[n-1].name) && r.rng.IntN(2) == 0 {
 		last := r.all[n-1]
 		p := last.at

@@ -28,18 +28,18 @@ func TestTopicsAreShared(t *testing.T) {
 			return err
 		},
 		"subscribe": func(owner string, n int) error {
-			_, err := h.Subscribe(fmt.Sprint(owner, ".s", n), new(Subscription), new(fake), SubscribeOptions{Owner: owner})
+			_, err := h.Subscribe(fmt.Sprint(owner, ".s", n), new(Subscription), new(fake), SubscribeOptions{Encoding: raw, Owner: owner})
 			return err
 		},
 		"member": func(owner string, n int) error {
-			m, err := h.NewMember(new(fake), Identity{Owner: owner}, SubscribeOptions{})
+			m, err := h.NewMember(new(fake), Identity{Owner: owner}, SubscribeOptions{Encoding: raw})
 			if err != nil {
 				return err
 			}
 			if n%2 == 0 {
 				_, err = m.Publish(fmt.Sprint(owner, ".m", n), number(1))
 			} else {
-				_, _, err = m.Subscribe(fmt.Sprint(owner, ".m", n), SubscribeOptions{})
+				_, _, err = m.Subscribe(fmt.Sprint(owner, ".m", n), SubscribeOptions{Encoding: raw})
 			}
 			return err
 		},
@@ -110,19 +110,19 @@ func TestOwnersAreForgotten(t *testing.T) {
 	h := New(Options{MaxTopicsPerOwner: 2})
 	a, b, c := new(fake), new(fake), new(fake)
 	for i, f := range []*fake{a, b, c} {
-		_, err := h.Subscribe(fmt.Sprint("t", i), &f.sub, f, SubscribeOptions{Owner: "me"})
+		_, err := h.Subscribe(fmt.Sprint("t", i), &f.sub, f, SubscribeOptions{Encoding: raw, Owner: "me"})
 		if (i < 2) != (err == nil) {
 			t.Errorf("topic %d: %v", i, err)
 		}
 	}
 	c = new(fake)
-	if _, err := h.Subscribe("t0", &c.sub, c, SubscribeOptions{Owner: "me"}); err != nil {
+	if _, err := h.Subscribe("t0", &c.sub, c, SubscribeOptions{Encoding: raw, Owner: "me"}); err != nil {
 		t.Errorf("of a topic that there is: %v", err)
 	}
 	a.sub.Unsubscribe()
 	c.sub.Unsubscribe()
 	d := new(fake)
-	if _, err := h.Subscribe("t3", &d.sub, d, SubscribeOptions{Owner: "me"}); err != nil {
+	if _, err := h.Subscribe("t3", &d.sub, d, SubscribeOptions{Encoding: raw, Owner: "me"}); err != nil {
 		t.Errorf("when one has ended: %v", err)
 	}
 	b.sub.Unsubscribe()
@@ -137,22 +137,22 @@ func TestTotals(t *testing.T) {
 	h := New(Options{MaxAllPatterns: 100, MaxAllSubscriptions: 300})
 	greedy := newMember(t, h, new(fake), "")
 	for n := 0; ; n++ {
-		if _, _, err := greedy.Subscribe(fmt.Sprint("p", n, ".*"), SubscribeOptions{}); errors.Is(err, ErrFull) {
+		if _, _, err := greedy.Subscribe(fmt.Sprint("p", n, ".*"), SubscribeOptions{Encoding: raw}); errors.Is(err, ErrFull) {
 			break
 		} else if err != nil || n > 95 {
 			t.Fatal(n, err)
 		}
 	}
 	modest := newMember(t, h, new(fake), "")
-	subscribe(t, modest, "x.*", SubscribeOptions{})
+	subscribe(t, modest, "x.*", SubscribeOptions{Encoding: raw})
 	for n := 0; ; n++ {
-		if _, _, err := greedy.Subscribe(fmt.Sprint("t", n), SubscribeOptions{}); errors.Is(err, ErrTooMany) {
+		if _, _, err := greedy.Subscribe(fmt.Sprint("t", n), SubscribeOptions{Encoding: raw}); errors.Is(err, ErrTooMany) {
 			break
 		} else if err != nil || n > 290 {
 			t.Fatal(n, err)
 		}
 	}
-	subscribe(t, modest, "t", SubscribeOptions{})
+	subscribe(t, modest, "t", SubscribeOptions{Encoding: raw})
 	greedy.Leave()
 	modest.Leave()
 	if n := h.subscriptions.Load(); n != 0 {
@@ -166,23 +166,23 @@ func TestPresenceIsBounded(t *testing.T) {
 		return &TopicOptions{Presence: true, PresenceGrace: -1}
 	}})
 	data := func(n int) Identity { return Identity{Data: []byte(`"` + strings.Repeat("x", n-2) + `"`)} }
-	if _, err := h.NewMember(new(fake), data(101), SubscribeOptions{}); err == nil {
+	if _, err := h.NewMember(new(fake), data(101), SubscribeOptions{Encoding: raw}); err == nil {
 		t.Error("more data than is allowed")
 	}
-	m, err := h.NewMember(new(fake), data(90), SubscribeOptions{})
+	m, err := h.NewMember(new(fake), data(90), SubscribeOptions{Encoding: raw})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		subscribe(t, m, fmt.Sprint("t", i), SubscribeOptions{})
+		subscribe(t, m, fmt.Sprint("t", i), SubscribeOptions{Encoding: raw})
 	}
-	if _, _, err := m.Subscribe("t3", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+	if _, _, err := m.Subscribe("t3", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("present too often: %v", err)
 	}
 	if err := m.Unsubscribe("t0"); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, func() bool { _, _, err := m.Subscribe("t3", SubscribeOptions{}); return err == nil })
+	waitFor(t, func() bool { _, _, err := m.Subscribe("t3", SubscribeOptions{Encoding: raw}); return err == nil })
 	m.Leave()
 	waitFor(t, func() bool { return h.presentBytes.Load() == 0 })
 }
@@ -264,11 +264,11 @@ func TestIndex(t *testing.T) {
 
 // Of 500,000 topics a page takes less than 20 ms.
 func BenchmarkTopicsPage(b *testing.B) {
-	h := New(Options{Groups: 1, NewTask: func(_ int, r Runner) Task { return &lightTask{r: r} }})
+	h := New(Options{Workers: lightWorkers(1)})
 	to := new(seat)
 	subs := make([]Subscription, 500_000)
 	for i := range subs {
-		if _, err := h.Subscribe(fmt.Sprintf("topic.%d", i), &subs[i], to, SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe(fmt.Sprintf("topic.%d", i), &subs[i], to, SubscribeOptions{Encoding: raw}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -297,15 +297,15 @@ func TestTotalsHoldForManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			for n := range each {
 				f := new(fake)
-				if _, err := h.Subscribe(fmt.Sprint("t", k), &f.sub, f, SubscribeOptions{}); err != nil && !errors.Is(err, ErrTooMany) {
+				if _, err := h.Subscribe(fmt.Sprint("t", k), &f.sub, f, SubscribeOptions{Encoding: raw}); err != nil && !errors.Is(err, ErrTooMany) {
 					t.Error(err)
 				}
-				m, err := present.NewMember(new(fake), Identity{User: fmt.Sprintf("u%03d%04d", k, n)}, SubscribeOptions{})
+				m, err := present.NewMember(new(fake), Identity{User: fmt.Sprintf("u%03d%04d", k, n)}, SubscribeOptions{Encoding: raw})
 				if err != nil {
 					t.Error(err)
 					continue
 				}
-				if _, _, err := m.Subscribe(fmt.Sprint("t", k), SubscribeOptions{}); err != nil && !errors.Is(err, ErrTooMany) {
+				if _, _, err := m.Subscribe(fmt.Sprint("t", k), SubscribeOptions{Encoding: raw}); err != nil && !errors.Is(err, ErrTooMany) {
 					t.Error(err)
 				}
 			}

@@ -8,15 +8,13 @@ import (
 	"slices"
 	"sync"
 	"testing"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // Who subscribes to a pattern while others publish gets, of each topic, all from some
 // message on: at the latest, that which is published next.
 func TestPatternsAreExact(t *testing.T) {
 	const topics, messages, members = 5, 300, 30
-	h := New(Options{Groups: 2, Topic: func(name string) *TopicOptions {
+	h := New(Options{Workers: Goroutines(2), Topic: func(name string) *TopicOptions {
 		return &TopicOptions{History: History{Messages: 10}} // so that topics last
 	}})
 	var sequences [topics]struct {
@@ -56,7 +54,7 @@ func TestPatternsAreExact(t *testing.T) {
 					new(fake).join(t, h, g.pattern).sub.Unsubscribe()
 				}
 			}
-			at, err := h.Subscribe(g.pattern, &g.sub, g, SubscribeOptions{})
+			at, err := h.Subscribe(g.pattern, &g.sub, g, SubscribeOptions{Encoding: raw})
 			if err != nil {
 				t.Error(err)
 			}
@@ -102,13 +100,13 @@ func TestPatternsAreExact(t *testing.T) {
 
 func TestPatternsAndExcept(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	a, b := new(fake).join(t, h, "p.*"), new(fake).join(t, h, ">")
 	c := new(fake).join(t, h, "p.x")
 	for n, except := range []*fake{nil, a, b, c} {
 		msg := number(uint64(n))
 		if except != nil {
-			msg.Except = except
+			msg.Exclude = except
 		}
 		rc, err := h.Publish("p.x", msg)
 		if err != nil || rc.Receivers != 3 || rc.Position.Offset != uint64(n+1) {
@@ -133,7 +131,7 @@ func TestPatternsAndExcept(t *testing.T) {
 // A pattern has offsets of its own, and history if it is to have some.
 func TestPatternsHaveHistory(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask, Topic: func(name string) *TopicOptions {
+	h := New(Options{Workers: m.on(1), Topic: func(name string) *TopicOptions {
 		if IsPattern(name) {
 			return &TopicOptions{History: History{Messages: 3}}
 		}
@@ -146,7 +144,7 @@ func TestPatternsHaveHistory(t *testing.T) {
 	m.runAll()
 	f.expect(t, upTo(1, 10)...)
 	g := new(fake)
-	at, err := h.Subscribe("p.*", &g.sub, g, SubscribeOptions{Start: Start{Last: 2}})
+	at, err := h.Subscribe("p.*", &g.sub, g, SubscribeOptions{Encoding: raw, Start: Start{Last: 2}})
 	if err != nil || at.Offset != 8 {
 		t.Errorf("the last 2: at %v, %v", at, err)
 	}
@@ -154,13 +152,13 @@ func TestPatternsHaveHistory(t *testing.T) {
 	g.expect(t, 9, 10)
 	r := new(fake)
 	at.Offset = 7
-	if _, err := h.Subscribe("p.*", &r.sub, r, SubscribeOptions{Start: Start{After: &at}}); err != nil {
+	if _, err := h.Subscribe("p.*", &r.sub, r, SubscribeOptions{Encoding: raw, Start: Start{After: &at}}); err != nil {
 		t.Error(err)
 	}
 	m.runAll()
 	r.expect(t, 8, 9, 10)
 	at.Offset = 6
-	if _, err := h.Subscribe("p.*", new(Subscription), r, SubscribeOptions{Start: Start{After: &at}}); !errors.As(err, new(*TooOldError)) {
+	if _, err := h.Subscribe("p.*", new(Subscription), r, SubscribeOptions{Encoding: raw, Start: Start{After: &at}}); !errors.As(err, new(*TooOldError)) {
 		t.Errorf("one is missing: %v", err)
 	}
 }
@@ -169,7 +167,7 @@ func TestPatternsHaveHistory(t *testing.T) {
 // messages go on; and who comes back to one of these finds it as it was.
 func TestPatternsDoNotPileUp(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask, Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 3}} }})
+	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 3}} }})
 	stays := new(fake).join(t, h, "p.*.stays")
 	publish(t, h, "p.x.stays", 1)
 	before, _ := h.Topic("p.*.stays")
@@ -177,7 +175,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 	var at Position
 	for i := range 3 * maxRetiring {
 		var s Subscription
-		at, _ = h.Subscribe(pattern(i), &s, new(fake), SubscribeOptions{})
+		at, _ = h.Subscribe(pattern(i), &s, new(fake), SubscribeOptions{Encoding: raw})
 		publish(t, h, fmt.Sprintf("p.x.%d.y", i), 1) // so that it has history
 		m.runAll()
 		s.Unsubscribe()
@@ -198,7 +196,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 		t.Errorf("%d patterns are kept", kept)
 	}
 	f := new(fake)
-	if _, err := h.Subscribe(pattern(3*maxRetiring-1), &f.sub, f, SubscribeOptions{Start: Start{After: &at}}); err != nil {
+	if _, err := h.Subscribe(pattern(3*maxRetiring-1), &f.sub, f, SubscribeOptions{Encoding: raw, Start: Start{After: &at}}); err != nil {
 		t.Error(err)
 	}
 	m.runAll()
@@ -215,7 +213,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 // Nothing is published to a pattern as if it were a topic.
 func TestPublishToAPattern(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	f := new(fake).join(t, h, "p.*")
 	new(fake).join(t, h, "p.x")
 	if _, err := h.Publish("p.*", number(1)); err == nil {
@@ -241,7 +239,7 @@ func TestFeedsDoNotAge(t *testing.T) {
 
 func TestPublishMatching(t *testing.T) {
 	m := new(manual)
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	all := make(map[string]*fake)
 	for _, name := range []string{"p.x", "p.y", "q.x", "p", "p.x.y", "p.*"} {
 		all[name] = new(fake).join(t, h, name)
@@ -272,7 +270,7 @@ func TestPublishMatching(t *testing.T) {
 
 func TestDisconnectAll(t *testing.T) {
 	m := new(manual)
-	h := New(Options{Groups: 2, NewTask: m.newTask})
+	h := New(Options{Workers: m.on(2)})
 	var in []*fake
 	for i := range 100 {
 		in = append(in, (&fake{loop: i % 2}).join(t, h, "p.x"))
@@ -283,11 +281,11 @@ func TestDisconnectAll(t *testing.T) {
 	publish(t, h, "p.x", 2)
 	in[9].sub.Unsubscribe()
 	m.runAll()
-	if n := h.Disconnect("p.x", wsproto.PolicyViolation, "the end"); n != 99 {
+	if n := h.Disconnect("p.x", CloseReason{Code: codePolicy, Text: "the end"}); n != 99 {
 		t.Errorf("%d were closed", n)
 	}
 	for i, f := range in {
-		if want := map[bool]wsproto.Code{true: 0, false: wsproto.PolicyViolation}[i == 9]; f.closed != want {
+		if want := map[bool]int{true: 0, false: codePolicy}[i == 9]; f.closed != want {
 			t.Errorf("%d is closed with %d", i, f.closed)
 		}
 		f.sub.Unsubscribe() // as the end of a connection has it
@@ -295,10 +293,10 @@ func TestDisconnectAll(t *testing.T) {
 	if out.closed != 0 || pattern.closed != 0 {
 		t.Error("others were closed")
 	}
-	if n := h.Disconnect("p.*", wsproto.GoingAway, ""); n != 1 || pattern.closed != wsproto.GoingAway {
+	if n := h.Disconnect("p.*", CloseReason{Code: codeGoingAway}); n != 1 || pattern.closed != codeGoingAway {
 		t.Errorf("%d were closed", n)
 	}
-	if n := h.Disconnect("nobody.knows.it", wsproto.GoingAway, ""); n != 0 {
+	if n := h.Disconnect("nobody.knows.it", CloseReason{Code: codeGoingAway}); n != 0 {
 		t.Errorf("%d were closed in a topic that is none", n)
 	}
 	pattern.sub.Unsubscribe()

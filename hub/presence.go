@@ -9,8 +9,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // Person is who takes part in a topic: a user, with one connection or more, or an
@@ -237,14 +235,13 @@ func (p *presence) publish(joined, left []Person) (full []*group) {
 	if e == nil || !e.wanted() {
 		return nil
 	}
-	wrap := p.topic.hub.opts.WrapPresence
 	for len(joined)+len(left) > 0 {
 		var j, l []Person
 		j, joined = cutPeople(joined)
 		if len(joined) == 0 {
 			l, left = cutPeople(left)
 		}
-		r := &Record{Message: Message{Prepared: wrap(p.topic.name, j, l)}, Topic: e.name}
+		r := &Record{Topic: e.name, event: &Event{Kind: PresenceEvent, Topic: p.topic.name, Joined: j, Left: l}}
 		e.mu.Lock()
 		r.Offset = e.log.next
 		full = e.appendLocked(r, r.Offset, full[:0])
@@ -264,22 +261,34 @@ func (t *Topic) wanted() bool {
 func cutPeople(all []Person) (some, rest []Person) {
 	bytes := 0
 	for i := range all {
-		if bytes += len(all[i].ID) + len(all[i].Data) + 32; bytes > maxTold && i > 0 {
+		if bytes += peopleSize(all[i : i+1]); bytes > maxTold && i > 0 {
 			return all[:i], all[i:]
 		}
 	}
 	return all, nil
 }
 
+// peopleSize returns about how many bytes a message about people has.
+func peopleSize(all []Person) (bytes int) {
+	for i := range all {
+		bytes += len(all[i].ID) + len(all[i].Data) + 32
+	}
+	return bytes
+}
+
 // attend subscribes s to the events, and returns who is there as those before them
 // have told it.
-func (p *presence) attend(s *Subscription, m *Member, paused bool) ([]Person, error) {
+func (p *presence) attend(s *Subscription, m *Member, o SubscribeOptions) ([]Person, error) {
+	id, err := p.topic.hub.encodingOf(m, o.Encoding)
+	if err != nil {
+		return nil, err
+	}
 	p.telling.Lock()
 	defer p.telling.Unlock()
 	if p.events == nil {
 		p.events = newCompanion(p.topic)
 	}
-	if _, _, err := p.events.subscribe(s, m, SubscribeOptions{Paused: paused}); err != nil {
+	if _, _, err := p.events.subscribe(s, m, id, SubscribeOptions{Paused: o.Paused}); err != nil {
 		return nil, err
 	}
 	if p.list == nil {
@@ -372,17 +381,4 @@ func (h *Hub) Presence(name string) ([]Person, error) {
 	p.mu.Unlock()
 	sortPeople(all)
 	return all, nil
-}
-
-// wrapPresence is the Options.WrapPresence of hubs that have none.
-func wrapPresence(topic string, joined, left []Person) *wsproto.Prepared {
-	b, err := json.Marshal(struct {
-		Presence string   `json:"presence"`
-		Joined   []Person `json:"joined,omitempty"`
-		Left     []Person `json:"left,omitempty"`
-	}{topic, joined, left})
-	if err != nil {
-		panic(err) // NewMember has looked at the data
-	}
-	return wsproto.Prepare(wsproto.Text, b)
 }

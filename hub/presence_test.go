@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // change is an event about people, as a client reads it.
@@ -39,33 +38,25 @@ type watcher struct {
 	mu      sync.Mutex
 	changes []change
 	size    int // of the largest
-	closed  wsproto.Code
+	closed  int
 }
 
 func (*watcher) Loop() int { return 0 }
-func (w *watcher) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (w *watcher) Send(p Encoded) netpoll.Outcome {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for b := p.Bytes(); len(b) > 0; {
-		n, head := int(b[1]), 2
-		switch n {
-		case 126:
-			n, head = int(binary.BigEndian.Uint16(b[2:])), 4
-		case 127:
-			n, head = int(binary.BigEndian.Uint64(b[2:])), 10
-		}
+	for _, b := range payloads(p) {
 		c := change{at: time.Now()}
-		if err := json.Unmarshal(b[head:head+n], &c); err != nil || b[0] != 0x81 {
+		if err := json.Unmarshal(b, &c); err != nil {
 			panic(fmt.Sprint("no event: ", err))
 		}
 		w.changes = append(w.changes, c)
-		w.size = max(w.size, n)
-		b = b[head+n:]
+		w.size = max(w.size, len(b))
 	}
-	return wsproto.Sent
+	return netpoll.Sent
 }
 func (*watcher) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
-func (w *watcher) Close(c wsproto.Code, _ string)      { w.closed = c }
+func (w *watcher) Close(why CloseReason)               { w.closed = codeOf(why) }
 
 // take returns what has come since it was called last.
 func (w *watcher) take() []change {
@@ -89,11 +80,11 @@ func presenceHub() *Hub {
 // come has a connection join a topic.
 func come(t testing.TB, h *Hub, user, data, topic string) *Member {
 	t.Helper()
-	m, err := h.NewMember(new(watcher), Identity{User: user, Data: json.RawMessage(data)}, SubscribeOptions{})
+	m, err := h.NewMember(new(watcher), Identity{User: user, Data: json.RawMessage(data)}, SubscribeOptions{Encoding: raw})
 	if err != nil {
 		t.Fatal(err)
 	}
-	subscribe(t, m, topic, SubscribeOptions{})
+	subscribe(t, m, topic, SubscribeOptions{Encoding: raw})
 	return m
 }
 
@@ -130,7 +121,7 @@ func TestPresence(t *testing.T) {
 		w := new(watcher)
 		m := newMember(t, h, w, "")
 		var present []Person
-		s := subscribe(t, m, "x", SubscribeOptions{Presence: &present, Paused: true})
+		s := subscribe(t, m, "x", SubscribeOptions{Encoding: raw, Presence: &present, Paused: true})
 		ada1, ada2 := come(t, h, "ada", "", "x"), come(t, h, "ada", "7", "x")
 		if got := ids(present); got != `eve{"a":1}*0` {
 			t.Errorf("at the beginning there was %q", got)
@@ -180,14 +171,14 @@ func TestPresenceErrors(t *testing.T) {
 		m := newMember(t, h, new(watcher), "ada")
 		var present []Person
 		for _, name := range []string{"plain", "x.*"} {
-			if _, _, err := m.Subscribe(name, SubscribeOptions{Presence: &present}); !errors.Is(err, ErrNoPresence) {
+			if _, _, err := m.Subscribe(name, SubscribeOptions{Encoding: raw, Presence: &present}); !errors.Is(err, ErrNoPresence) {
 				t.Errorf("%q: %v", name, err)
 			}
 		}
 		if len(m.Topics()) != 0 || len(h.Topics()) != 1 {
 			t.Errorf("it has subscribed to %q", m.Topics())
 		}
-		subscribe(t, m, "plain", SubscribeOptions{})
+		subscribe(t, m, "plain", SubscribeOptions{Encoding: raw})
 		if _, err := h.Presence("plain"); !errors.Is(err, ErrNoPresence) {
 			t.Error(err)
 		}
@@ -198,7 +189,7 @@ func TestPresenceErrors(t *testing.T) {
 			t.Error(all, err)
 		}
 		for _, data := range []string{"{", "\"\xff\""} {
-			if _, err := h.NewMember(new(watcher), Identity{Data: json.RawMessage(data)}, SubscribeOptions{}); err == nil {
+			if _, err := h.NewMember(new(watcher), Identity{Data: json.RawMessage(data)}, SubscribeOptions{Encoding: raw}); err == nil {
 				t.Errorf("a member's data is %q, which is not JSON", data)
 			}
 		}
@@ -212,15 +203,15 @@ func TestCompanionIsHidden(t *testing.T) {
 		w := new(watcher)
 		m := newMember(t, h, w, "")
 		var present []Person
-		subscribe(t, m, "y", SubscribeOptions{})
-		if _, _, err := m.Subscribe("x", SubscribeOptions{Presence: &present}); !errors.Is(err, ErrTooMany) {
+		subscribe(t, m, "y", SubscribeOptions{Encoding: raw})
+		if _, _, err := m.Subscribe("x", SubscribeOptions{Encoding: raw, Presence: &present}); !errors.Is(err, ErrTooMany) {
 			t.Errorf("a second and a third subscription: %v", err)
 		}
 		if err := m.Unsubscribe("y"); err != nil {
 			t.Error(err)
 		}
-		subscribe(t, m, "x", SubscribeOptions{Presence: &present})
-		if _, _, err := m.Subscribe("y", SubscribeOptions{}); !errors.Is(err, ErrTooMany) {
+		subscribe(t, m, "x", SubscribeOptions{Encoding: raw, Presence: &present})
+		if _, _, err := m.Subscribe("y", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) {
 			t.Errorf("a third subscription: %v", err)
 		}
 		if got := m.Topics(); !slices.Equal(got, []string{"x"}) {
@@ -242,7 +233,7 @@ func TestCompanionIsHidden(t *testing.T) {
 		if err := m.Unsubscribe("x"); err != nil || len(m.subs) != 0 {
 			t.Errorf("%d subscriptions are left, %v", len(m.subs), err)
 		}
-		subscribe(t, m, "x", SubscribeOptions{Presence: &present})
+		subscribe(t, m, "x", SubscribeOptions{Encoding: raw, Presence: &present})
 		m.Leave()
 	})
 }
@@ -257,7 +248,7 @@ func TestPresenceIsOfMembersByName(t *testing.T) {
 		w := new(watcher)
 		m := newMember(t, h, w, "w")
 		var present []Person
-		subscribe(t, m, "x", SubscribeOptions{Presence: &present})
+		subscribe(t, m, "x", SubscribeOptions{Encoding: raw, Presence: &present})
 		if all, _ := h.Presence("x"); ids(all) != "ada*1 w*1" {
 			t.Errorf("there is %q", ids(all))
 		}
@@ -289,7 +280,7 @@ func TestPresenceOfCrowd(t *testing.T) {
 		h := presenceHub()
 		w := new(watcher)
 		var present []Person
-		subscribe(t, newMember(t, h, w, ""), "x", SubscribeOptions{Presence: &present})
+		subscribe(t, newMember(t, h, w, ""), "x", SubscribeOptions{Encoding: raw, Presence: &present})
 		members := make([]*Member, 5000)
 		for i := range members {
 			members[i] = come(t, h, fmt.Sprint("u", i), `"`+strings.Repeat("d", 50)+`"`, "x")
@@ -329,7 +320,7 @@ func enter(t *testing.T, h *Hub, topic string) *room {
 	r := &room{watcher: new(watcher), known: make(map[string]string)}
 	r.member = newMember(t, h, r.watcher, "")
 	var present []Person
-	s := subscribe(t, r.member, topic, SubscribeOptions{Presence: &present, Paused: rand.IntN(2) == 0})
+	s := subscribe(t, r.member, topic, SubscribeOptions{Encoding: raw, Presence: &present, Paused: rand.IntN(2) == 0})
 	for _, p := range present {
 		r.known[p.ID] = string(p.Data)
 	}

@@ -1,18 +1,44 @@
 package hub
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"sync"
+)
 
 // Publish sends m to the subscribers of the topic. If the hub has a [Broker], it returns
 // when that has given the message its position, and its error wraps [ErrLinkDown] if the
-// message has not been published, or [ErrUnacknowledged] if that is not known.
+// message has not been published, or [ErrUnacknowledged] if that is not known. A caller that
+// must not wait uses PublishAsync.
 func (h *Hub) Publish(name string, m Message) (Receipt, error) {
 	return h.publishBy(maker{}, name, m)
 }
 
-// PublishAs is Publish on behalf of an owner, whose topic it is if it begins with that:
-// see Options.MaxTopicsPerOwner.
+// PublishAs is Publish on behalf of an owner, which owns the topic if it begins with this
+// message: see Options.MaxTopicsPerOwner.
 func (h *Hub) PublishAs(owner, name string, m Message) (Receipt, error) {
 	return h.publishBy(maker{owner: owner}, name, m)
+}
+
+// PublishAsync is Publish, but does not wait for the broker: done is called once with the
+// receipt or the error. Without a broker that is before PublishAsync returns, else from any
+// goroutine. done must not block. Any number of messages may be in flight; those that one
+// goroutine publishes are in order.
+func (h *Hub) PublishAsync(name string, m Message, done func(Receipt, error)) {
+	h.publishAsyncBy(maker{}, name, m, done)
+}
+
+func (h *Hub) publishAsyncBy(by maker, name string, m Message, done func(Receipt, error)) {
+	if h.link == nil {
+		done(h.publishBy(by, name, m))
+		return
+	}
+	if err := CheckName(name); err != nil {
+		done(Receipt{}, err)
+		return
+	}
+	m.Data = bytes.Clone(m.Data)
+	h.link.publish(by, name, m, done)
 }
 
 func (h *Hub) publishBy(by maker, name string, m Message) (Receipt, error) {
@@ -20,7 +46,7 @@ func (h *Hub) publishBy(by maker, name string, m Message) (Receipt, error) {
 		return Receipt{}, err
 	}
 	if h.link != nil {
-		return h.link.publish(by, name, m)
+		return h.await(by, name, m)
 	}
 	t, err := h.topic(name, by)
 	if err != nil {
@@ -29,48 +55,72 @@ func (h *Hub) publishBy(by maker, name string, m Message) (Receipt, error) {
 	return h.publish(by, t, m)
 }
 
+// await publishes through the broker, and waits for that.
+func (h *Hub) await(by maker, name string, m Message) (rc Receipt, err error) {
+	published := make(chan struct{})
+	h.publishAsyncBy(by, name, m, func(r Receipt, e error) {
+		rc, err = r, e
+		close(published)
+	})
+	<-published
+	return rc, err
+}
+
 // PublishMatching publishes m to each topic that exists, at this node, and whose name
-// matches the pattern, and returns the receipts by name. If there is an error of the
-// broker, the receipts are those of the topics before it.
+// matches the pattern, and returns the receipts by name. If the broker fails, the error is
+// one of those that it answered with, and the receipts are those of the other topics.
 func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, error) {
 	if err := CheckPattern(pattern); err != nil {
 		return nil, err
 	}
-	var all []*Topic
+	all := h.matching(pattern)
+	receipts := make(map[string]Receipt, len(all))
+	var failed error
+	var mu sync.Mutex
+	var answers sync.WaitGroup
+	answers.Add(len(all))
+	for _, t := range all {
+		h.send(maker{}, t, m, func(rc Receipt, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			defer answers.Done()
+			switch {
+			case err == nil:
+				receipts[t.name] = rc
+			case !errors.Is(err, ErrFull): // else it has ended meanwhile
+				failed = err
+			}
+		})
+	}
+	answers.Wait()
+	return receipts, failed
+}
+
+// matching returns the topics whose names match a pattern.
+func (h *Hub) matching(pattern string) (all []*Topic) {
 	h.mu.RLock()
+	defer h.mu.RUnlock()
 	for name, t := range h.topics {
 		if !t.pattern && !IsUserTopic(name) && matches(pattern, name) {
 			all = append(all, t)
 		}
 	}
-	h.mu.RUnlock()
-	receipts := make(map[string]Receipt, len(all))
-	for _, t := range all {
-		rc, err := h.send(maker{}, t, m)
-		if errors.Is(err, ErrFull) {
-			continue // it has ended meanwhile
-		}
-		if err != nil {
-			return receipts, err
-		}
-		receipts[t.name] = rc
-	}
-	return receipts, nil
+	return all
 }
 
-// send publishes m to a topic that there is, or was.
-func (h *Hub) send(by maker, t *Topic, m Message) (Receipt, error) {
+// send publishes m to a topic that exists, or did.
+func (h *Hub) send(by maker, t *Topic, m Message, done func(Receipt, error)) {
 	if h.link != nil {
-		return h.link.publish(by, t.name, m)
+		h.publishAsyncBy(by, t.name, m, done)
+		return
 	}
-	return h.publish(by, t, m)
+	done(h.publish(by, t, m))
 }
 
 // publish sends m to the topic, or to the one that has that name by now.
 func (h *Hub) publish(by maker, t *Topic, m Message) (rc Receipt, err error) {
-	if m.Prepared == nil || m.Messages() != 1 {
-		panic("hub: a Message must have one prepared message")
-	}
+	h.Start()
+	m.Data = bytes.Clone(m.Data)
 	h.published.Add(1)
 	for {
 		rc, outcome := t.publish(m, h.patternsAt.Load())

@@ -1,10 +1,6 @@
 package hub
 
-import (
-	"sync"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
-)
+import "sync"
 
 // remote is what a topic of a hub with a broker has beside.
 type remote struct {
@@ -16,6 +12,9 @@ type remote struct {
 	filled bool   // the log has got all that the broker holds, and the topic keeps
 	call   *fetch // what is under way
 	room   uint64 // numbers that were left out of the log
+
+	waiting []func(error) // to be called when begun, in their order
+	calling bool          // a goroutine does, or is about to
 }
 
 const (
@@ -77,7 +76,7 @@ func (t *Topic) deliver(r *Record, epoch uint64) {
 // the position that they have got to.
 func (t *Topic) restart(at Position) {
 	var all []*leave
-	how := &closing{wsproto.ServiceRestart, "messages were lost between servers: come back"}
+	how := &closing{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: come back"}}
 	t.mu.Lock()
 	for _, g := range t.groups {
 		for _, s := range g.appendAll(nil) {

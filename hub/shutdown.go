@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // ErrClosed is what Subscribe returns after Shutdown.
 var ErrClosed = errors.New("hub: it has shut down")
 
-// Shutdown closes all subscribers with 1001 (going away), each when it has got what was
+// Shutdown closes all subscribers, with the cause ShuttingDown, each when it has got what was
 // published before, and waits for that, and for those who are slow until ctx is done or
 // Options.EndTimeout is over. From its beginning nobody can subscribe, so what is published
 // reaches nobody, and receipts say so. It comes before the shutdown of the server, which
@@ -20,7 +18,7 @@ var ErrClosed = errors.New("hub: it has shut down")
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.closed.Store(true)
 	h.link.sync()
-	how := &closing{wsproto.GoingAway, "the server shuts down"}
+	how := &closing{CloseReason{Cause: ShuttingDown, Text: "the server shuts down"}}
 	for _, t := range h.all() {
 		for _, s := range t.subscribers() { // who subscribes later sees that the hub is closed
 			if m, ok := s.to.(*Member); ok {

@@ -3,48 +3,62 @@ package hub
 import (
 	"sync/atomic"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // Subscriber takes what is published. Its methods are called from any goroutine
-// and must not block; it is comparable, as a pointer is. *wsproto.Conn is one, for a
-// single subscription: see WhenDrained.
+// and must not block; its dynamic type is comparable, as a pointer is. Package wshub
+// makes one of a WebSocket connection.
 type Subscriber interface {
-	// Loop says which group the subscriber belongs to; it does not change.
+	// Loop says which loop's workers deliver to the subscriber; it does not change. It is
+	// below Workers.Loops, or taken modulo that.
 	Loop() int
-	// SendPrepared takes messages, or refuses them whole. It must not panic.
-	SendPrepared(p *wsproto.Prepared) wsproto.Outcome
+	// Send takes what an Encoding of the subscriber's subscriptions has made, or refuses it
+	// whole. It must not panic.
+	Send(e Encoded) netpoll.Outcome
 	// WhenDrained schedules t once, as soon as all that was taken has left, or the
-	// subscriber is closed; at once if that is so now. It is called when SendPrepared
+	// subscriber is closed; at once if that is so now. It is called when Send
 	// has answered Queued or Full: the subscription gets nothing more until then. There
 	// is one t for each subscription: a subscriber that has several remembers all that
 	// wait. t's Schedule takes locks of the hub, but calls no subscriber.
 	WhenDrained(t interface{ Schedule() })
-	// Close is called when the subscriber is evicted. It has to unsubscribe
+	// Close is called when the hub closes the subscriber. It has to unsubscribe
 	// as part of its end.
-	Close(code wsproto.Code, reason string)
+	Close(why CloseReason)
 }
 
-// Direct is a [Subscriber] whose SendPrepared is that of a connection and nothing more:
-// then a walk calls SendsTo instead, and what it has for many leaves in one system call.
-type Direct interface {
+// ConnSubscriber is a [Subscriber] that sends by writing to a connection. Then the fan-out
+// writes to many such connections in one system call, and does not call Send.
+type ConnSubscriber interface {
 	Subscriber
-	// SendsTo returns the connection, always the same.
-	SendsTo() *wsproto.Conn
+	// Write returns the connection, always the same, and what Send would write to it; a nil
+	// buffer if Send does more than that, or refuses e.
+	Write(e Encoded) (*netpoll.Conn, *netpoll.Buffer)
 }
 
-// connOf returns the connection that is sent what to is sent; nil if that is not all.
-func connOf(to Subscriber) *wsproto.Conn {
+// DropHandler is a [Subscriber] that is told of messages it does not get, because it is slow
+// and its topic drops.
+type DropHandler interface {
+	// OnDrop is called by the fan-out, and must not block.
+	OnDrop(topic string, messages int64)
+}
+
+// EncodingChecker is a [Subscriber] that cannot send what every encoding makes.
+type EncodingChecker interface {
+	// CheckEncoding returns why Send cannot take what e makes, or nil. Subscribe returns that.
+	CheckEncoding(e Encoding) error
+}
+
+// writeOf returns the connection to write e to, and the bytes; a nil buffer if the
+// subscriber has to send it.
+func writeOf(to Subscriber, e Encoded) (*netpoll.Conn, *netpoll.Buffer) {
 	if m, ok := to.(*Member); ok {
 		to = m.to
 	}
-	switch to := to.(type) {
-	case *wsproto.Conn:
-		return to
-	case Direct:
-		return to.SendsTo()
+	if to, ok := to.(ConnSubscriber); ok {
+		return to.Write(e)
 	}
-	return nil
+	return nil, nil
 }
 
 // Subscription is a subscriber's place in a topic. It is kept by value where the
@@ -63,12 +77,13 @@ type Subscription struct {
 
 // The bits of Subscription.flags.
 const (
-	flagGone    = 1 << iota // it has left its topic, and gets what was published before
-	flagWrapped             // set before it is subscribed
-	flagPaused              // until Resume
-	flagPassed              // it had left already when a walk came by
-	flagDone                // it has got all that it gets
-	flagWaits               // it is in drain.waiting; under drain.mu
+	flagGone   = 1 << iota // it has left its topic, and gets what was published before
+	flagPaused             // until Resume
+	flagPassed             // it had left already when a walk came by
+	flagDone               // it has got all that it gets
+	flagWaits              // it is in drain.waiting; under drain.mu
+
+	encodingShift = 24 // above it is the encodingID, set before it is subscribed
 )
 
 // gone reports whether the subscriber gets nothing more of what is published.
@@ -77,12 +92,7 @@ func (s *Subscription) gone() bool { return s.flags.Load()&flagGone != 0 }
 // done reports whether the subscriber gets nothing any more.
 func (s *Subscription) done() bool { return s.flags.Load()&flagDone != 0 }
 
-func (s *Subscription) format() format {
-	if s.flags.Load()&flagWrapped != 0 {
-		return wrapped
-	}
-	return plain
-}
+func (s *Subscription) encoding() encodingID { return encodingID(s.flags.Load() >> encodingShift) }
 
 // behind reports whether the subscriber gets nothing until it has drained, and then
 // what it missed. For the walk of its group alone to ask.
@@ -112,11 +122,11 @@ type SubscribeOptions struct {
 	// Owner is whose topic it is if it begins with this subscription: see
 	// Options.MaxTopicsPerOwner. A [Member] has its Identity's.
 	Owner string
-	// Wrapped has messages come as Options.Wrap encodes them.
-	Wrapped bool
+	// Encoding says how messages and events come. It is required.
+	Encoding Encoding
 	// Presence, if not nil, asks for who is in the topic, which has to keep it. It is for
 	// Member.Subscribe, which sets it to who is there, sorted, to be read only; from then
-	// on the connection gets events, as Options.WrapPresence encodes them, about who
+	// on the connection gets events, as Encoding.EncodeEvent returns them, about who
 	// comes and goes, that member included. List and events fit together.
 	Presence *[]Person
 	// Paused has the subscription begin as usual, but hand out nothing until Resume is
@@ -127,7 +137,7 @@ type SubscribeOptions struct {
 
 // subscribe adds s to the topic, and reports false if that has ended. at is where it
 // begins: after the last message that it does not get.
-func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (at Position, ok bool, err error) {
+func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o SubscribeOptions) (at Position, ok bool, err error) {
 	loop := to.Loop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,9 +164,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, o SubscribeOptions) (a
 		g.skipLocked()
 	}
 	s.to, s.group, s.cursor = to, g, number
-	if o.Wrapped {
-		s.flags.Or(flagWrapped)
-	}
+	s.flags.Or(uint32(id) << encodingShift)
 	if number < g.taken || o.Paused {
 		s.lag = &lag{behind: true, replay: number < g.taken, owed: owed{at: t.log.endBefore(number)}}
 		t.laggards++
@@ -228,7 +236,10 @@ func (s *Subscription) Publish(m Message) (Receipt, error) {
 	if t.pattern {
 		return Receipt{}, nil
 	}
-	return t.hub.send(makerOf("", s.to), t, m)
+	if t.hub.link != nil {
+		return t.hub.await(makerOf("", s.to), t.name, m)
+	}
+	return t.hub.publish(makerOf("", s.to), t, m)
 }
 
 // Topic returns the name of the topic.

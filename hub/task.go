@@ -2,6 +2,14 @@ package hub
 
 import "sync/atomic"
 
+// Workers run tasks, with a loop of their own for each of some sets of subscribers.
+type Workers interface {
+	// Loops returns the number of loops. It is called once, by Hub.Start.
+	Loops() int
+	// NewTask returns a task that runs r on the workers of a loop, which is below Loops.
+	NewTask(loop int, r Runner) Task
+}
+
 // Task is work that runs soon after each Schedule, one run at a time, and never
 // within Schedule, which is called under locks. *netpoll.Task is one.
 type Task interface{ Schedule() }
@@ -9,13 +17,21 @@ type Task interface{ Schedule() }
 // Runner is what a [Task] does.
 type Runner interface{ Run() }
 
+// Goroutines are [Workers] for programs without a server, with so many loops: a task has a
+// goroutine for as long as it has something to do.
+type Goroutines int
+
+// Loops makes Goroutines Workers.
+func (n Goroutines) Loops() int { return max(int(n), 1) }
+
+// NewTask makes Goroutines Workers.
+func (Goroutines) NewTask(_ int, r Runner) Task { return &goTask{runner: r} }
+
 // goTask is a Task on goroutines.
 type goTask struct {
 	runner Runner
 	state  atomic.Int32 // 0 idle, 1 running, 2 running and due again
 }
-
-func newGoTask(_ int, r Runner) Task { return &goTask{runner: r} }
 
 func (t *goTask) Schedule() {
 	if t.state.Swap(2) == 0 {

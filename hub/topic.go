@@ -52,7 +52,7 @@ func newTopic(h *Hub, name string) *Topic {
 // Receipt is what a publisher gets.
 type Receipt struct {
 	Position  Position // of the message in its topic
-	Receivers int      // subscribers at this moment, those by pattern and Message.Except included
+	Receivers int      // subscribers at this moment, those by pattern and Message.Exclude included
 }
 
 // outcome is what became of a publication.
@@ -192,7 +192,7 @@ func (t *Topic) idleLocked() bool {
 
 // groupLocked returns that of a loop.
 func (t *Topic) groupLocked(loop int) *group {
-	loop %= t.hub.groups
+	loop %= t.hub.loops
 	for _, g := range t.groups {
 		if g.loop == loop {
 			return g

@@ -8,7 +8,7 @@ import (
 
 func TestUserIsOneTopic(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask, Groups: 2})
+	h := New(Options{Workers: run.on(2)})
 	a1, a2, b := new(fake), &fake{loop: 1}, new(fake)
 	m1, m2, mb := newMember(t, h, a1, "ada"), newMember(t, h, a2, "ada"), newMember(t, h, b, "bob")
 	if m1.User() != "ada" {
@@ -27,7 +27,7 @@ func TestUserIsOneTopic(t *testing.T) {
 	if ts, ok := h.User("ada"); !ok || ts.Subscribers != 2 {
 		t.Errorf("%+v, %v", ts, ok)
 	}
-	if n := h.Disconnect(UserTopic("ada"), 4000, "enough"); n != 2 || a1.closed != 4000 || a2.closed != 4000 || b.closed != 0 {
+	if n := h.Disconnect(UserTopic("ada"), CloseReason{Code: 4000, Text: "enough"}); n != 2 || a1.closed != 4000 || a2.closed != 4000 || b.closed != 0 {
 		t.Errorf("closed %d: %d %d %d", n, a1.closed, a2.closed, b.closed)
 	}
 	m1.Leave()
@@ -40,12 +40,12 @@ func TestUserIsOneTopic(t *testing.T) {
 
 func TestUserTopicsAreReserved(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask})
+	h := New(Options{Workers: run.on(1)})
 	f := new(fake)
 	m := newMember(t, h, f, "ada")
 	newMember(t, h, new(fake), "bob.x")
 	for _, name := range []string{"@bob.x", "@ada", "@", "@*", "@bob.>"} {
-		if _, _, err := m.Subscribe(name, SubscribeOptions{}); !errors.Is(err, ErrForbidden) {
+		if _, _, err := m.Subscribe(name, SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrForbidden) {
 			t.Errorf("subscribed to %q: %v", name, err)
 		}
 		if err := m.Unsubscribe(name); !errors.Is(err, ErrForbidden) {
@@ -58,7 +58,7 @@ func TestUserTopicsAreReserved(t *testing.T) {
 	run.runAll()
 	wantGot(t, "ada", f, 1)
 	for _, user := range []string{"a b", "a/b", "*", "a..b", ">", strings.Repeat("u", 255)} {
-		if _, err := h.NewMember(f, Identity{User: user}, SubscribeOptions{}); err == nil || !strings.Contains(err.Error(), "name of a user") {
+		if _, err := h.NewMember(f, Identity{User: user}, SubscribeOptions{Encoding: raw}); err == nil || !strings.Contains(err.Error(), "name of a user") {
 			t.Errorf("a user is called %q: %v", user, err)
 		}
 	}
@@ -66,12 +66,12 @@ func TestUserTopicsAreReserved(t *testing.T) {
 
 func TestNoPatternMatchesUsers(t *testing.T) {
 	var run manual
-	h := New(Options{NewTask: run.newTask})
+	h := New(Options{Workers: run.on(1)})
 	newMember(t, h, new(fake), "ada.x")
 	all := new(fake)
 	m := newMember(t, h, all, "")
 	for _, pattern := range []string{">", "*", "*.*", "*.x"} {
-		subscribe(t, m, pattern, SubscribeOptions{})
+		subscribe(t, m, pattern, SubscribeOptions{Encoding: raw})
 		if rcs, err := h.PublishMatching(pattern, number(1)); err != nil || len(rcs) != 0 {
 			t.Errorf("%q matches %v (%v)", pattern, rcs, err)
 		}
@@ -80,7 +80,7 @@ func TestNoPatternMatchesUsers(t *testing.T) {
 	run.runAll()
 	wantGot(t, "who listens to all", all)
 	var s Subscription
-	if _, err := h.Subscribe("@ada.*", &s, all, SubscribeOptions{}); err == nil {
+	if _, err := h.Subscribe("@ada.*", &s, all, SubscribeOptions{Encoding: raw}); err == nil {
 		t.Error("a pattern for users was taken")
 	}
 }

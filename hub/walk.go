@@ -3,7 +3,7 @@ package hub
 import (
 	"sync"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // walk is a group's list on its way to everybody. What is published meanwhile goes to
@@ -26,19 +26,16 @@ type walk struct {
 }
 
 // burst are deliveries that leave together.
-type burst struct {
-	wsproto.Burst
-	handed []delivery
-}
+type burst = netpoll.Burst[delivery]
 
-// delivery is what one subscriber is given.
+// delivery is what one subscription is given.
 type delivery struct {
 	to       *Subscription
 	from     uint64 // number of the first message that it is to have then
 	messages int
 }
 
-var bursts = sync.Pool{New: func() any { return &burst{handed: make([]delivery, 0, wsproto.BurstSize)} }}
+var bursts = sync.Pool{New: func() any { return new(burst) }}
 
 // freshen takes in what was published since the walk began, or did so last. It is called
 // before each run, and looks less often the farther the walk has come: each time there may
@@ -78,53 +75,50 @@ func (w *walk) since(number uint64) *batch {
 	return rest
 }
 
-// hand gives one subscriber, who has all that was before, its part: in a burst, if it is a
-// connection.
+// hand gives one subscription, which has all that was before, its part: in a burst, if
+// that is nothing but a write to a connection.
 func (w *walk) hand(s *Subscription) {
 	from := max(s.cursor, w.lap.cursor)
-	var p *wsproto.Prepared
+	var part Encoded
+	messages := 0
 	if b := w.since(s.cursor); b != nil {
-		p = b.part(w.topic.hub, s.format(), s.cursor, s.to)
+		part, messages = b.part(w.topic.hub, s)
 	}
-	if p == nil {
+	if part == nil {
 		w.passed(s, from)
 		return
 	}
-	d := delivery{s, from, p.Messages()}
-	c := connOf(s.to)
-	if c == nil {
-		w.answered(d, s.to.SendPrepared(p))
-		return
-	}
-	w.burst.handed = append(w.burst.handed, d)
-	if w.burst.Add(c, p) {
+	d := delivery{s, from, messages}
+	if conn, buf := writeOf(s.to, part); buf == nil {
+		w.answered(d, s.to.Send(part))
+	} else if w.burst.Add(netpoll.Write[delivery]{To: d, Conn: conn, Buffer: buf, Messages: messages}) {
 		w.send()
 	}
 }
 
 // send lets the burst go. It comes before the walk takes in anything new.
 func (w *walk) send() {
-	for i, o := range w.burst.Send() {
-		d := w.burst.handed[i]
+	writes := w.burst.Send()
+	for i := range writes {
+		d, o := &writes[i].To, writes[i].Outcome
 		if m, ok := d.to.to.(*Member); ok {
 			m.sent(o)
 		}
-		w.answered(d, o)
+		w.answered(*d, o)
 	}
-	clear(w.burst.handed)
-	w.burst.handed = w.burst.handed[:0]
+	clear(writes) // the burst goes to others
 }
 
 // answered takes note of what became of a delivery.
-func (w *walk) answered(d delivery, o wsproto.Outcome) {
+func (w *walk) answered(d delivery, o netpoll.Outcome) {
 	switch o {
-	case wsproto.Sent, wsproto.Queued:
+	case netpoll.Sent, netpoll.Queued:
 		w.passed(d.to, d.from)
-		if o == wsproto.Queued {
+		if o == netpoll.Queued {
 			w.fallBehind(d.to, w.all.next, w.lap)
 		}
 		w.delivered += int64(d.messages)
-	case wsproto.Full:
+	case netpoll.Full:
 		w.fallBehind(d.to, d.from, w.lap)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // host does something when it gets a message: once for each number.
@@ -13,8 +13,8 @@ type host struct {
 	on map[uint64]func()
 }
 
-func (h *host) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
-	o := h.fake.SendPrepared(p)
+func (h *host) Send(p Encoded) netpoll.Outcome {
+	o := h.fake.Send(p)
 	for _, n := range numbers(p) {
 		if f := h.on[n]; f != nil {
 			delete(h.on, n)
@@ -30,7 +30,7 @@ func audience(t *testing.T, first *host, n int, o Options) (h *Hub, all []*fake)
 	t.Helper()
 	h = New(o)
 	h.runLength = 2
-	if _, err := h.Subscribe("x", &first.sub, first, SubscribeOptions{}); err != nil {
+	if _, err := h.Subscribe("x", &first.sub, first, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
 	for range n {
@@ -44,7 +44,7 @@ func audience(t *testing.T, first *host, n int, o Options) (h *Hub, all []*fake)
 func TestWalkTakesInWhatComes(t *testing.T) {
 	var m manual
 	first := &host{on: map[uint64]func(){}}
-	h, all := audience(t, first, 6, Options{NewTask: m.newTask})
+	h, all := audience(t, first, 6, Options{Workers: m.on(1)})
 	var late fake
 	first.on[1] = func() {
 		publish(t, h, "x", 2)
@@ -76,12 +76,12 @@ func TestWalkTakesInWhatComes(t *testing.T) {
 // Those who stand together share one encoding of the rest that they lack.
 func TestRestIsShared(t *testing.T) {
 	var m manual
-	h := New(Options{NewTask: m.newTask})
+	h := New(Options{Workers: m.on(1)})
 	h.runLength = 2
 	var keepers []*keeper
 	for range 6 {
 		k := new(keeper)
-		if _, err := h.Subscribe("x", &k.sub, k, SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("x", &k.sub, k, SubscribeOptions{Encoding: raw}); err != nil {
 			t.Fatal(err)
 		}
 		keepers = append(keepers, k)
@@ -108,17 +108,17 @@ func TestRestIsShared(t *testing.T) {
 // keeper keeps what it is sent.
 type keeper struct {
 	fake
-	all  []*wsproto.Prepared
+	all  []Encoded
 	then func()
 }
 
-func (k *keeper) SendPrepared(p *wsproto.Prepared) wsproto.Outcome {
+func (k *keeper) Send(p Encoded) netpoll.Outcome {
 	k.all = append(k.all, p)
 	if f := k.then; f != nil {
 		k.then = nil
 		f()
 	}
-	return k.fake.SendPrepared(p)
+	return k.fake.Send(p)
 }
 
 // What a walk takes in counts once for who is passed by, and by who gets it.
@@ -126,12 +126,10 @@ func TestWalkCountsDropsOnce(t *testing.T) {
 	for _, slow := range []Slow{DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
 			var m manual
-			dropped := map[Subscriber]int{}
 			first := &host{on: map[uint64]func(){}}
 			h, all := audience(t, first, 6, Options{
-				NewTask: m.newTask,
+				Workers: m.on(1),
 				Topic:   func(string) *TopicOptions { return &TopicOptions{Slow: slow, Limit: Limit{Messages: 2}} },
-				OnDrop:  func(s *Subscription, n int) { dropped[s.Subscriber()] += n },
 			})
 			for n := uint64(0); n < 100; n += 5 {
 				first.on[n] = func() {
@@ -153,16 +151,12 @@ func TestWalkCountsDropsOnce(t *testing.T) {
 				m.runAll()
 			}
 			for i, f := range append([]*fake{&first.fake}, all...) {
-				var to Subscriber = f
-				if i == 0 {
-					to = first
+				got, dropped := f.received(), int(f.dropped)
+				if len(got)+dropped != 100 || !slices.IsSorted(got) {
+					t.Errorf("number %d got %d and lost %d of 100: %v", i, len(got), dropped, got)
 				}
-				got := f.received()
-				if len(got)+dropped[to] != 100 || !slices.IsSorted(got) {
-					t.Errorf("number %d got %d and lost %d of 100: %v", i, len(got), dropped[to], got)
-				}
-				if lossy := f == stalled; lossy != (dropped[to] > 0) {
-					t.Errorf("number %d lost %d", i, dropped[to])
+				if lossy := f == stalled; lossy != (dropped > 0) {
+					t.Errorf("number %d lost %d", i, dropped)
 				}
 			}
 		})

@@ -28,11 +28,18 @@ func (s *server) crowd(t testing.TB, n int) (clients []net.Conn, peers []*peer) 
 }
 
 // burst writes to each of peers what text returns for it.
-func burst(b *Burst, peers []*peer, text func(i int) string) []Outcome {
+func burst(b *Burst[int], peers []*peer, text func(i int) string) []Outcome {
 	for i, p := range peers {
-		b.Add(&p.c, NewBuffer([]byte(text(i))))
+		b.Add(Write[int]{To: i, Conn: &p.c, Buffer: NewBuffer([]byte(text(i)))})
 	}
-	return b.Write()
+	return outcomesOf(b.Send())
+}
+
+func outcomesOf(writes []Write[int]) (outcomes []Outcome) {
+	for _, w := range writes {
+		outcomes = append(outcomes, w.Outcome)
+	}
+	return outcomes
 }
 
 // needAio returns a context for the test.
@@ -61,7 +68,7 @@ func TestBurst(t *testing.T) {
 		s := serve(t, Options{}, func(*peer) {})
 		s.aio.most = most
 		clients, peers := s.crowd(t, BurstSize)
-		b := new(Burst)
+		b := new(Burst[int])
 		want := make([]string, BurstSize)
 		for _, n := range []int{0, 1, minBurst - 1, minBurst, BurstSize - 1, BurstSize, 2, BurstSize} {
 			got := burst(b, peers[:n], func(i int) string { return fmt.Sprintf("%d of %d;", i, n) })
@@ -84,7 +91,7 @@ func TestBurst(t *testing.T) {
 			t.Errorf("%d bytes were sent, %d counted", total, got)
 		}
 		for i := range BurstSize {
-			if b.conns[i] != nil || b.bufs[i] != nil || b.batch.blocks[i] != (iocb{}) {
+			if b.batch.blocks[i] != (iocb{}) {
 				t.Fatal("an empty burst keeps something alive")
 			}
 		}
@@ -95,13 +102,13 @@ func TestBurst(t *testing.T) {
 func TestBurstFull(t *testing.T) {
 	s := serve(t, Options{}, func(*peer) {})
 	_, peers := s.crowd(t, 1)
-	b := new(Burst)
+	b := new(Burst[int])
 	for i := 1; i <= BurstSize; i++ {
-		if full := b.Add(&peers[0].c, NewBuffer([]byte("x"))); full != (i == BurstSize) {
+		if full := b.Add(Write[int]{Conn: &peers[0].c, Buffer: NewBuffer([]byte("x"))}); full != (i == BurstSize) {
 			t.Errorf("after %d: %v", i, full)
 		}
 	}
-	for i, o := range b.Write() { // the same connection again and again: it is locked once
+	for i, o := range outcomesOf(b.Send()) { // the same connection again and again: it is locked once
 		if o != Sent {
 			t.Errorf("%d: %v", i, o)
 		}
@@ -122,9 +129,9 @@ func TestBurstOfDifferent(t *testing.T) {
 		ended.c.Close(errTest)
 		receive(t, "OnClose", ended.closed)
 		finishing.c.WriteLast([]byte("bye"), nil)
-		b := new(Burst)
-		b.Add(&unborn.c, NewBuffer([]byte("x")))
-		if o := b.Write(); o[0] != Closed {
+		b := new(Burst[int])
+		b.Add(Write[int]{Conn: &unborn.c, Buffer: NewBuffer([]byte("x"))})
+		if o := b.Send(); o[0].Outcome != Closed {
 			t.Errorf("to one that is not open yet: %v", o[0])
 		}
 		peers = append(peers, unborn)
@@ -168,14 +175,14 @@ func TestBurstQueued(t *testing.T) {
 		data := make([]byte, size)
 		pattern(data, 0)
 		shared := NewBuffer(data)
-		b := new(Burst)
+		b := new(Burst[int])
 		writes := 0
 		for queued := 0; queued < minBurst; writes++ {
 			for _, p := range peers {
-				b.Add(&p.c, shared)
+				b.Add(Write[int]{Conn: &p.c, Buffer: shared})
 			}
 			queued = 0
-			for _, o := range b.Write() {
+			for _, o := range outcomesOf(b.Send()) {
 				switch o {
 				case Queued:
 					queued++
@@ -210,7 +217,7 @@ func TestBurstToTheDead(t *testing.T) {
 		if err := syscall.Shutdown(int(peers[2].c.fd), syscall.SHUT_WR); err != nil { // as if it had failed
 			t.Fatal(err)
 		}
-		b := new(Burst)
+		b := new(Burst[int])
 		for i, o := range burst(b, peers, func(int) string { return "hello" }) {
 			if want := map[bool]Outcome{true: Closed, false: Sent}[i == 2]; o != want {
 				t.Errorf("%d: %v, want %v", i, o, want)
@@ -237,7 +244,7 @@ func TestBurstTLS(t *testing.T) {
 		peers = append(peers, receive(t, "OnOpen", s.new))
 		turnOver(t, peers[len(peers)-1])
 	}
-	for i, o := range burst(new(Burst), peers, func(i int) string { return "secret" }) {
+	for i, o := range burst(new(Burst[int]), peers, func(i int) string { return "secret" }) {
 		if o != Sent {
 			t.Errorf("%d: %v", i, o)
 		}
@@ -295,12 +302,12 @@ func TestBurstsBesideOthers(t *testing.T) {
 			}
 		}
 		all.Go(func() {
-			b := new(Burst)
+			b := new(Burst[int])
 			for round := range rounds {
 				for k, i := range order {
-					b.Add(&peers[i].c, NewBuffer(record(w, int(sent[i][w].Load()), (round+k)%200)))
+					b.Add(Write[int]{Conn: &peers[i].c, Buffer: NewBuffer(record(w, int(sent[i][w].Load()), (round+k)%200))})
 				}
-				for k, o := range b.Write() {
+				for k, o := range outcomesOf(b.Send()) {
 					i := order[k]
 					if o.OK() {
 						sent[i][w].Add(1)
@@ -353,14 +360,14 @@ func TestBurstsBesideOthers(t *testing.T) {
 func TestBurstAllocations(t *testing.T) {
 	s := serve(t, Options{}, func(*peer) {})
 	clients, peers := s.crowd(t, BurstSize)
-	b, data, buf := new(Burst), NewBuffer(make([]byte, 128)), make([]byte, 128)
+	b, data, buf := new(Burst[int]), NewBuffer(make([]byte, 128)), make([]byte, 128)
 	checkAllocations(t, 300, func() {
 		for _, p := range peers {
-			b.Add(&p.c, data)
+			b.Add(Write[int]{Conn: &p.c, Buffer: data})
 		}
-		for _, o := range b.Write() {
-			if o != Sent {
-				t.Error(o)
+		for _, w := range b.Send() {
+			if w.Outcome != Sent {
+				t.Error(w.Outcome)
 			}
 		}
 		for _, nc := range clients {
@@ -535,12 +542,12 @@ func TestBurstLeavesTogether(t *testing.T) {
 	r := needAio(t)
 	s := serve(t, Options{}, func(*peer) {})
 	clients, peers := s.crowd(t, 6)
-	b := new(Burst)
+	b := new(Burst[int])
 	peers[1].c.mu.Lock() // somebody writes to it
 	for i, p := range peers {
-		b.Add(&p.c, NewBuffer(make([]byte, 100+i/5*maxTogether))) // the last is large
+		b.Add(Write[int]{Conn: &p.c, Buffer: NewBuffer(make([]byte, 100+i/5*maxTogether))}) // the last is large
 	}
-	if done := b.writeTogether(r); done != 1<<0|1<<2|1<<3|1<<4 {
+	if done := writeTogether(b.writes[:b.n], &b.batch, r); done != 1<<0|1<<2|1<<3|1<<4 {
 		t.Errorf("%b are done", done)
 	}
 	peers[1].c.mu.Unlock()
@@ -556,7 +563,7 @@ func TestBurstOnBrokenRing(t *testing.T) {
 	s := serve(t, Options{}, func(*peer) {})
 	clients, peers := s.crowd(t, minBurst)
 	s.aio.idle, s.aio.open = []aioContext{1}, 1 // no such context
-	for i, o := range burst(new(Burst), peers, func(int) string { return "hello" }) {
+	for i, o := range burst(new(Burst[int]), peers, func(int) string { return "hello" }) {
 		if o != Sent {
 			t.Errorf("%d: %v", i, o)
 		}

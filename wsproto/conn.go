@@ -154,8 +154,8 @@ func (c *Conn) SendJSON(v any) (Outcome, error) {
 // mask each frame with a fresh key, cannot: it answers Closed.
 func (c *Conn) SendPrepared(p *Prepared) Outcome {
 	var o Outcome
-	if b := c.framesOf(p); b != nil {
-		o = c.io.WriteBuffer(b)
+	if io, b := c.Frames(p); b != nil {
+		o = io.WriteBuffer(b)
 	} else if c.endpoint.state.ClientSide() {
 		return Closed
 	} else {
@@ -165,19 +165,6 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 		c.io.CountOut(p.messages)
 	}
 	return o
-}
-
-// framesOf returns what p is for c, nil if to send it is more than to write that.
-func (c *Conn) framesOf(p *Prepared) *netpoll.Buffer {
-	flags := c.flags.Load()
-	if c.endpoint.state.ClientSide() {
-		return nil
-	} else if flags&flagDeflate == 0 {
-		return p.frames
-	} else if t := c.takeover(); t != nil && t.send {
-		return nil
-	}
-	return p.deflated(c.endpoint.compression, windowOf(flags)).frames
 }
 
 // Ping sends a ping with up to 125 bytes of payload; more is cut. The answer is a

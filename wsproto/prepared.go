@@ -145,3 +145,19 @@ func (p *Prepared) Forget() { p.variants.Store(nil) }
 
 // Messages returns the number of messages.
 func (p *Prepared) Messages() int { return p.messages }
+
+// Frames returns p as c's peer gets it, with the connection to write it to: for a
+// [netpoll.Burst], which sends to many connections what SendPrepared sends to one. frames
+// is nil if it takes more than writing them, on a connection that compresses with context
+// takeover, and on a client's: then SendPrepared sends p, or refuses it.
+func (c *Conn) Frames(p *Prepared) (conn *netpoll.Conn, frames *netpoll.Buffer) {
+	flags := c.flags.Load()
+	if c.endpoint.state.ClientSide() {
+		return nil, nil
+	} else if flags&flagDeflate == 0 {
+		return &c.io, p.frames
+	} else if t := c.takeover(); t != nil && t.send {
+		return nil, nil
+	}
+	return &c.io, p.deflated(c.endpoint.compression, windowOf(flags)).frames
+}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -73,7 +74,7 @@ func collectOften() {
 // fanfareTopic echoes to subscribers of a topic.
 func fanfareTopic(addr string, ready func(net.Addr)) error {
 	s := new(wsproto.Server)
-	h := hub.New(hub.Options{Server: s})
+	h := hub.New(hub.Options{Workers: wshub.Workers(s)})
 	s.Accept = func(r *wsproto.Request) error {
 		r.Handler = &echoingConn{topicConn{hub: h}}
 		return nil
@@ -97,7 +98,7 @@ func fanfareTLSBroadcast(addr string, ready func(net.Addr)) error {
 
 // topical gives each connection of s a place in the topic.
 func topical(s *wsproto.Server) *wsproto.Server {
-	h := hub.New(hub.Options{Server: s})
+	h := hub.New(hub.Options{Workers: wshub.Workers(s)})
 	s.Accept = func(r *wsproto.Request) error {
 		r.Handler = &topicConn{hub: h}
 		return nil
@@ -112,13 +113,13 @@ type topicConn struct {
 }
 
 func (t *topicConn) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
-	if _, err := t.hub.Subscribe("news", &t.sub, c, hub.SubscribeOptions{}); err != nil {
+	if _, err := t.hub.Subscribe("news", &t.sub, wshub.Subscriber(c), hub.SubscribeOptions{Encoding: wshub.Plain}); err != nil {
 		c.Close(wsproto.InternalError, err.Error())
 	}
 }
 
 func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
-	t.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, p), Except: c})
+	t.sub.Publish(hub.Message{Data: p, Kind: wshub.Kind(op), Exclude: wshub.Subscriber(c)})
 }
 
 func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscribe() }

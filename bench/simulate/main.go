@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
+	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -40,15 +42,15 @@ var shards = make([]shard, runtime.NumCPU())
 
 func (s *socket) Loop() int { return int(s.loop) }
 
-func (s *socket) SendPrepared(*wsproto.Prepared) wsproto.Outcome {
+func (s *socket) Send(hub.Encoded) netpoll.Outcome {
 	s.took++
 	shards[s.loop].took.Add(1)
-	return wsproto.Sent
+	return netpoll.Sent
 }
 
 func (s *socket) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
 
-func (s *socket) Close(wsproto.Code, string) { s.sub.Unsubscribe() }
+func (s *socket) Close(hub.CloseReason) { s.sub.Unsubscribe() }
 
 // result is printed.
 type result struct {
@@ -82,11 +84,11 @@ func fail(err error) {
 
 func simulate(n int) (*result, error) {
 	empty := heap()
-	h := hub.New(hub.Options{Groups: len(shards)})
+	h := hub.New(hub.Options{Workers: hub.Goroutines(len(shards))})
 	table := make([]*socket, n) // by descriptor, as the engine has them
 	for i := range table {
 		s := &socket{loop: int32(i % len(shards))}
-		if _, err := h.Subscribe("news", &s.sub, s, hub.SubscribeOptions{}); err != nil {
+		if _, err := h.Subscribe("news", &s.sub, s, hub.SubscribeOptions{Encoding: wshub.Plain}); err != nil {
 			return nil, err
 		}
 		table[i] = s
@@ -96,7 +98,7 @@ func simulate(n int) (*result, error) {
 	const publishes = 5
 	began, cpu := time.Now(), ownCPU()
 	for i := range publishes {
-		if _, err := h.Publish("news", hub.Message{Prepared: wsproto.Prepare(wsproto.Binary, make([]byte, 128))}); err != nil {
+		if _, err := h.Publish("news", hub.Message{Data: make([]byte, 128), Kind: hub.Binary}); err != nil {
 			return nil, err
 		}
 		for took() < int64((i+1)*n) {

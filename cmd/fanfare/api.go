@@ -121,7 +121,7 @@ func (a *app) disconnect(w http.ResponseWriter, r *http.Request, name, missing s
 		a.fail(w, http.StatusNotFound, missing)
 		return
 	}
-	says["closed"] = a.hub.Disconnect(name, code, reason)
+	says["closed"] = a.hub.Disconnect(name, hub.CloseReason{Code: int(code), Text: reason})
 	a.answer(w, http.StatusOK, says)
 }
 

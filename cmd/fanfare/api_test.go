@@ -403,7 +403,7 @@ func FuzzParseBatch(f *testing.F) {
 		}
 		for i := range all {
 			var p published
-			if m, err := all[i].message(&p, 1<<20); err == nil && m.Prepared == nil {
+			if m, err := all[i].message(&p, 1<<20); err == nil && m.Data == nil {
 				t.Errorf("%q: message %d is empty", body, i)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -20,11 +21,8 @@ const maxData = 1024
 
 func (a *app) newHub() {
 	o := hub.Options{
-		Server:       a.server,
-		Topic:        a.cfg.topics.topicOptions(a.cfg.maxPending),
-		Wrap:         session.Wrap,
-		WrapPresence: session.WrapPresence,
-		OnDrop:       session.OnDrop,
+		Workers: wshub.Workers(a.server),
+		Topic:   a.cfg.topics.topicOptions(a.cfg.maxPending),
 	}
 	a.cfg.limits.hub(&o)
 	a.hub = hub.New(o)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // publish is POST /topics/{name}.
@@ -56,7 +55,9 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 	a.answer(w, http.StatusOK, says)
 }
 
-// newMessage checks and encodes a message. Subscribers at /topics/NAME receive JSON as text.
+var kinds = map[wire.Kind]hub.Kind{wire.Text: hub.Text, wire.Binary: hub.Binary, wire.JSON: hub.JSON}
+
+// newMessage checks a message. Subscribers at /topics/NAME receive JSON as text.
 func newMessage(kind wire.Kind, payload []byte, key string) (m hub.Message, err error) {
 	switch {
 	case len(key) > wire.MaxKey:
@@ -71,9 +72,5 @@ func newMessage(kind wire.Kind, payload []byte, key string) (m hub.Message, err 
 			return m, fmt.Errorf("is not valid JSON (%s); send it as text/plain or application/octet-stream", plain(err))
 		}
 	}
-	op := wsproto.Text
-	if kind == wire.Binary {
-		op = wsproto.Binary
-	}
-	return hub.Message{Prepared: wsproto.Prepare(op, payload), Key: key, JSON: kind == wire.JSON}, nil
+	return hub.Message{Data: payload, Kind: kinds[kind], Key: key}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -97,11 +98,11 @@ type topicConn struct {
 }
 
 func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
-	o := hub.SubscribeOptions{Owner: ownerOf(r.ClientAddr())}
+	o := hub.SubscribeOptions{Encoding: wshub.Plain, Owner: ownerOf(r.ClientAddr())}
 	if asks(r) {
 		o.Start, o.Paused, _ = beginning(r) // acceptMember has checked it
 	}
-	at, err := t.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &t.sub, c, o)
+	at, err := t.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &t.sub, wshub.Subscriber(c), o)
 	var old *hub.TooOldError
 	switch {
 	case errors.As(err, &old):
@@ -119,7 +120,7 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 }
 
 func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	t.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c})
+	t.publish(c, hub.Message{Data: payload, Kind: wshub.Kind(op), Exclude: wshub.Subscriber(c)})
 }
 
 // publish closes the connection if the message is lost: nothing else would tell the client.
@@ -135,7 +136,7 @@ func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscr
 type loud struct{ topicConn }
 
 func (t *loud) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	t.publish(c, hub.Message{Prepared: wsproto.Prepare(op, payload)})
+	t.publish(c, hub.Message{Data: payload, Kind: wshub.Kind(op)})
 }
 
 // listener is subscribed to all topics that match a pattern.

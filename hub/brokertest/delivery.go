@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // order: publishers at several nodes; all nodes see the same, each message once, at the
@@ -31,7 +30,7 @@ func order(t *testing.T, s Setup) {
 			wg.Go(func() {
 				for k := range messages {
 					payload := fmt.Sprintf("%d.%d %06d", i, p, k)
-					at, err := n.Publish(within(t), text(topics[k%len(topics)], payload))
+					at, err := publish(within(t), n, text(topics[k%len(topics)], payload))
 					if err != nil {
 						t.Error(err)
 						return
@@ -54,7 +53,7 @@ func order(t *testing.T, s Setup) {
 		n.await(t, "all messages", func() bool { return len(n.got) >= len(told) })
 		last := make(map[string]string)
 		for _, m := range n.got {
-			payload := string(m.Payload)
+			payload := string(m.Data)
 			if told[m.Position] != payload {
 				t.Errorf("%q is delivered at %v; there is %q", payload, m.Position, told[m.Position])
 			}
@@ -82,15 +81,15 @@ func content(t *testing.T, s Setup) {
 		every[i] = byte(i)
 	}
 	for _, m := range []hub.Envelope{
-		{Opcode: wsproto.Text, Payload: []byte("grüße\n")},
-		{Opcode: wsproto.Binary, Payload: every, Key: "the \"key\"\r\n: ü", Origin: hub.Origin{Node: 1<<64 - 1, Publisher: 1<<63 + 1}},
-		{Opcode: wsproto.Text, Payload: []byte(`{"a":1}`), JSON: true, Origin: hub.Origin{Node: 7}},
-		{Opcode: wsproto.Binary},
-		{Opcode: wsproto.Text, Key: strings.Repeat("k", 255)},
+		{Kind: hub.Text, Data: []byte("grüße\n")},
+		{Kind: hub.Binary, Data: every, Key: "the \"key\"\r\n: ü", Origin: hub.Origin{Node: 1<<64 - 1, Publisher: 1<<63 + 1}},
+		{Kind: hub.JSON, Data: []byte(`{"a":1}`), Origin: hub.Origin{Node: 7}},
+		{Kind: hub.Binary},
+		{Kind: hub.Text, Key: strings.Repeat("k", 255)},
 	} {
 		m.Topic = "content"
 		begun := time.Now()
-		at, err := a.Publish(within(t), &m)
+		at, err := publish(within(t), a, &m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,8 +100,8 @@ func content(t *testing.T, s Setup) {
 			if d := got.Time.Sub(begun); d < -time.Minute || d > time.Minute {
 				t.Errorf("it was published at %v, not %v", got.Time, begun)
 			}
-			if got.Topic != m.Topic || got.Opcode != m.Opcode || !bytes.Equal(got.Payload, m.Payload) ||
-				got.Key != m.Key || got.JSON != m.JSON || got.Origin != m.Origin || got.Position != at {
+			if got.Topic != m.Topic || got.Kind != m.Kind || !bytes.Equal(got.Data, m.Data) ||
+				got.Key != m.Key || got.Origin != m.Origin || got.Position != at {
 				t.Errorf("published %+v at %v, delivered %+v", m, at, got)
 			}
 		}
@@ -210,7 +209,7 @@ func joinIsExact(t *testing.T, s Setup) {
 	go func() {
 		defer close(done)
 		for i := range messages {
-			at, err := a.Publish(within(t), text("exact", fmt.Sprint(i)))
+			at, err := publish(within(t), a, text("exact", fmt.Sprint(i)))
 			if err != nil {
 				t.Error(err)
 				return
@@ -300,7 +299,7 @@ func manyTopics(t *testing.T, s Setup) {
 	for k := range 4 {
 		wg.Go(func() {
 			for i := k; i < topics; i += 4 {
-				if _, err := a.Publish(within(t), text(name(i), name(i))); err != nil {
+				if _, err := publish(within(t), a, text(name(i), name(i))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -310,8 +309,8 @@ func manyTopics(t *testing.T, s Setup) {
 	b.await(t, "all messages", func() bool { return len(b.got) == topics })
 	seen := make(map[string]bool)
 	for _, m := range b.got {
-		if string(m.Payload) != m.Topic || seen[m.Topic] {
-			t.Fatalf("%q is delivered to %q", m.Payload, m.Topic)
+		if string(m.Data) != m.Topic || seen[m.Topic] {
+			t.Fatalf("%q is delivered to %q", m.Data, m.Topic)
 		}
 		seen[m.Topic] = true
 	}
@@ -323,7 +322,7 @@ func fromWithin(t *testing.T, s Setup) {
 	b := newRecorder(t, s.Node(t))
 	answers := make(chan error, 1)
 	b.hook = func(m *hub.Envelope) {
-		if string(m.Payload) != "ask" {
+		if string(m.Data) != "ask" {
 			return
 		}
 		_, err := b.History(within(t), hub.HistoryQuery{Subject: m.Topic, UpTo: m.Position.Offset})
@@ -331,7 +330,7 @@ func fromWithin(t *testing.T, s Setup) {
 			err = nil
 		}
 		_, err2 := b.Join(within(t), "within.2")
-		_, err3 := b.Publish(within(t), text("within.2", "answer"))
+		_, err3 := publish(within(t), b, text("within.2", "answer"))
 		b.Leave("within")
 		answers <- errors.Join(err, err2, err3)
 	}

@@ -22,7 +22,7 @@ func loss(t *testing.T, s Setup) {
 		restore := s.Cut(t, b.Broker)
 		b.await(t, "a loss", func() bool { return len(b.losses) > round && !b.up })
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		if _, err := b.Publish(ctx, text("loss", "from b")); !errors.Is(err, hub.ErrLinkDown) && !errors.Is(err, hub.ErrUnacknowledged) {
+		if _, err := publish(ctx, b, text("loss", "from b")); !errors.Is(err, hub.ErrLinkDown) && !errors.Is(err, hub.ErrUnacknowledged) {
 			t.Errorf("publish without a link: %v", err)
 		}
 		if _, err := b.Join(ctx, "loss.new"); !errors.Is(err, hub.ErrLinkDown) {
@@ -70,7 +70,7 @@ func lossIsExact(t *testing.T, s Setup) {
 				return
 			default:
 			}
-			at, err := a.Publish(within(t), text("cuts", fmt.Sprint(i)))
+			at, err := publish(within(t), a, text("cuts", fmt.Sprint(i)))
 			if err != nil {
 				t.Error(err)
 				return
@@ -133,7 +133,7 @@ func closing(t *testing.T, s Setup) {
 		b.awaitPosition(t, keep.publish(t, "closing", "1"))
 		b.close(t)
 		keep.publish(t, "closing", "2")
-		if _, err := b.Publish(within(t), text("closing", "3")); !errors.Is(err, hub.ErrLinkDown) {
+		if _, err := publish(within(t), b, text("closing", "3")); !errors.Is(err, hub.ErrLinkDown) {
 			t.Errorf("publish after Close: %v", err)
 		}
 		if _, err := b.Join(within(t), "closing.2"); !errors.Is(err, hub.ErrLinkDown) {

@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // recorder is a hub.Node that keeps what it is told, with its Broker.
@@ -137,7 +137,7 @@ func (r *recorder) join(t *testing.T, subjects ...string) (at hub.Position) {
 
 func (r *recorder) publish(t *testing.T, topic, payload string) hub.Position {
 	t.Helper()
-	at, err := r.Publish(within(t), text(topic, payload))
+	at, err := publish(within(t), r, text(topic, payload))
 	if err != nil {
 		t.Fatalf("publish to %q: %v", topic, err)
 	}
@@ -155,15 +155,26 @@ func (r *recorder) close(t *testing.T) {
 	r.mu.Unlock()
 }
 
+// publish has b publish m, and waits for the answer, of which there must be one.
+func publish(ctx context.Context, b hub.Broker, m *hub.Envelope) (at hub.Position, err error) {
+	answered := make(chan struct{})
+	b.Publish(ctx, m, func(p hub.Position, e error) {
+		at, err = p, e
+		close(answered) // panics if it is called twice
+	})
+	<-answered
+	return at, err
+}
+
 func text(topic, payload string) *hub.Envelope {
-	return &hub.Envelope{Topic: topic, Opcode: wsproto.Text, Payload: []byte(payload)}
+	return &hub.Envelope{Topic: topic, Kind: hub.Text, Data: []byte(payload)}
 }
 
 // payloads returns the payloads as text.
 func payloads(all []*hub.Envelope) []string {
 	s := make([]string, len(all))
 	for i, m := range all {
-		s[i] = string(m.Payload)
+		s[i] = string(m.Data)
 	}
 	return s
 }

@@ -61,7 +61,7 @@ func TestPublishAndSubscribe(t *testing.T) {
 	if m := next(t, got); string(m.Payload) != "true" || m.Offset != 6 {
 		t.Errorf("got %+v", m)
 	}
-	if _, err := s.Publish("news", hub.Message{Prepared: wsproto.Prepare(wsproto.Binary, []byte{0xff, 0})}); err != nil {
+	if _, err := s.Publish("news", hub.Message{Kind: hub.Binary, Data: []byte{0xff, 0}}); err != nil {
 		t.Fatal(err)
 	}
 	if m := next(t, got); m.Kind != wire.Binary || string(m.Payload) != "\xff\x00" {
@@ -282,12 +282,12 @@ func TestFinal(t *testing.T) {
 		t.Fatal(err)
 	}
 	next(t, opened)
-	s.Disconnect(hub.UserTopic("ada"), wsproto.ServiceRestart, "see you")
+	s.Disconnect(hub.UserTopic("ada"), hub.CloseReason{Code: 1012, Text: "see you"})
 	if retry := next(t, closed); retry < 0 {
 		t.Error("the client does not reconnect after 1012")
 	}
 	next(t, opened)
-	s.Disconnect(hub.UserTopic("ada"), wsproto.PolicyViolation, "go away")
+	s.Disconnect(hub.UserTopic("ada"), hub.CloseReason{Code: 1008, Text: "go away"})
 	if retry := next(t, closed); retry >= 0 {
 		t.Errorf("after 1008 the client reconnects in %v", retry)
 	}
@@ -378,7 +378,7 @@ func TestEnd(t *testing.T) {
 	if _, err := c.Subscribe(t.Context(), "news", &client.SubscribeOptions{OnEnd: func(err error) { ended <- err }}, func(client.Message) {}); err != nil {
 		t.Fatal(err)
 	}
-	s.Disconnect("news", wsproto.GoingAway, "moved")
+	s.Disconnect("news", hub.CloseReason{Code: 1001, Text: "moved"})
 	if err := next(t, ended); !wsproto.IsCloseError(err, wsproto.GoingAway) || c.Err() != nil {
 		t.Errorf("ended with %v, the client with %v", err, c.Err())
 	}

@@ -99,9 +99,8 @@ func TestCutsWhilePublishing(t *testing.T) {
 		}
 		last := 0
 		for _, r := range records {
-			_, payload := r.Payload()
 			var v struct{ N int }
-			decode(t, payload, &v)
+			decode(t, r.Data, &v)
 			if times[v.N]++; v.N < last {
 				t.Fatalf("%d after %d", v.N, last)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -16,8 +17,8 @@ import (
 func Example() {
 	server := new(wsproto.Server)
 	topics := hub.New(hub.Options{
-		Topic: func(string) *hub.TopicOptions { return &hub.TopicOptions{History: hub.History{Messages: 100}} },
-		Wrap:  session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
+		Workers: wshub.Workers(server),
+		Topic:   func(string) *hub.TopicOptions { return &hub.TopicOptions{History: hub.History{Messages: 100}} },
 	})
 	server.Accept = session.New(topics, session.Options{}).Accept
 	addr, err := server.Listen("localhost:0")

@@ -202,7 +202,7 @@ func TestLargestMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	largest := strings.Repeat(`"`, 1<<20)
-	if _, err := s.Hub.Publish("a", hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte(largest))}); err != nil {
+	if _, err := s.Hub.Publish("a", hub.Message{Data: []byte(largest)}); err != nil {
 		t.Fatal(err)
 	}
 	if m := next(t, got); string(m.Payload) != largest {

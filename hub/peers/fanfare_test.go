@@ -11,6 +11,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 	"github.com/fanfare-ws/fanfare/wsproto/wstest"
@@ -193,7 +194,7 @@ func (b *bench) messages(t *testing.T) {
 		if payload == "just text" {
 			op = wsproto.Text
 		}
-		if _, err := b.server.Publish("news", hub.Message{Prepared: wsproto.Prepare(op, []byte(payload))}); err != nil {
+		if _, err := b.server.Publish("news", hub.Message{Kind: wshub.Kind(op), Data: []byte(payload)}); err != nil {
 			t.Fatal(err)
 		}
 		c.expect("got", object{"message": want})
@@ -326,9 +327,8 @@ func (b *bench) publishing(t *testing.T) {
 		}
 		times := make([]int, each)
 		for _, r := range records {
-			_, payload := r.Payload()
 			var v struct{ N int }
-			if err := json.Unmarshal(payload, &v); err != nil {
+			if err := json.Unmarshal(r.Data, &v); err != nil {
 				t.Fatal(err)
 			}
 			times[v.N]++
@@ -427,12 +427,12 @@ func (b *bench) final(t *testing.T) {
 	c.next("live")
 	b.server.Number(t, "final", 1) // keeps the topic in existence while it has no subscriber
 	c.next("got")
-	b.server.Disconnect(hub.UserTopic("zoe"), wsproto.ServiceRestart, "see you")
+	b.server.Disconnect(hub.UserTopic("zoe"), hub.CloseReason{Code: 1012, Text: "see you"})
 	if e := c.expect("close", object{"code": 1012, "reason": "see you"}); e["retry"] == nil {
 		t.Error("the client does not reconnect after 1012")
 	}
 	c.expect("live", object{"again": true})
-	b.server.Disconnect(hub.UserTopic("zoe"), wsproto.PolicyViolation, "go away")
+	b.server.Disconnect(hub.UserTopic("zoe"), hub.CloseReason{Code: 1008, Text: "go away"})
 	c.expect("error", object{"topic": "final", "code": "closed", "message": "the connection was closed with 1008: go away"})
 	c.expect("close", object{"code": 1008, "reason": "go away", "retry": nil})
 	var state string

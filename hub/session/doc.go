@@ -1,10 +1,7 @@
 // Package session is the server's side of the subprotocol fanfare.v1, which package
 // wire describes: one WebSocket with many topics.
 //
-//	h := hub.New(hub.Options{
-//		Server: server,
-//		Wrap:   session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
-//	})
+//	h := hub.New(hub.Options{Workers: wshub.Workers(server)})
 //	server.Accept = session.New(h, session.Options{}).Accept
 //
 // # Order

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -19,17 +18,8 @@ type drops struct {
 	due     bool             // as soon as the connection has drained
 }
 
-// OnDrop is a hub's Options.OnDrop.
-func OnDrop(s *hub.Subscription, messages int) {
-	if m, ok := s.Subscriber().(*hub.Member); ok {
-		if to, ok := m.To().(*session); ok {
-			to.dropped(s.Topic(), int64(messages))
-		}
-	}
-}
-
-// dropped has the client told, soon.
-func (r *receiver) dropped(topic string, messages int64) {
+// OnDrop has the client told, soon. It makes receiver a hub.DropHandler.
+func (r *receiver) OnDrop(topic string, messages int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.over {
@@ -70,9 +60,9 @@ func (r *receiver) tellDrops() {
 	d.pending, d.told = nil, time.Now()
 	r.mu.Unlock()
 	for topic, messages := range pending {
-		p, err := (&wire.Dropped{Topic: topic, Messages: messages}).Append(nil)
+		p, err := event(&hub.Event{Kind: hub.DropEvent, Topic: topic, Messages: messages})
 		if err == nil && r.conn.Send(wsproto.Text, p) == wsproto.Full {
-			r.dropped(topic, messages)
+			r.OnDrop(topic, messages)
 		}
 	}
 }

@@ -119,8 +119,7 @@ type Endpoint struct {
 	held, shed atomic.Int64
 }
 
-// New returns an endpoint for the topics of h, whose options must have this package's
-// Wrap, WrapPresence and OnDrop. It panics if two options exclude each other.
+// New returns an endpoint for the topics of h. It panics if two options exclude each other.
 func New(h *hub.Hub, o Options) *Endpoint {
 	for name, both := range map[string]bool{
 		"Authorize": o.Authorize != nil && o.AuthorizeAsync != nil, "Subscribed": o.Subscribed != nil && o.SubscribedAsync != nil,

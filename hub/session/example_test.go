@@ -8,16 +8,14 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/client"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // A server that speaks fanfare.v1.
 func Example() {
 	server := new(wsproto.Server)
-	h := hub.New(hub.Options{
-		Server: server,
-		Wrap:   session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
-	})
+	h := hub.New(hub.Options{Workers: wshub.Workers(server)})
 	server.Accept = session.New(h, session.Options{}).Accept
 
 	addr, err := server.Listen("localhost:0")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -37,7 +38,7 @@ func serve(t testing.TB, ho hub.Options, o Options) *server {
 		// A test that has filled a client's backlog may be slow to read it on a busy machine.
 		CloseTimeout: time.Minute,
 	}
-	ho.Server, ho.Wrap, ho.WrapPresence, ho.OnDrop = ws, Wrap, WrapPresence, OnDrop
+	ho.Workers = wshub.Workers(ws)
 	h := hub.New(ho)
 	e := New(h, o)
 	ws.Accept = e.Accept

@@ -28,10 +28,10 @@ type queue struct {
 	all    []*asked
 	begun  int // of all: these are under way, or done and behind one that is not
 	weight int
-	driven bool       // a goroutine goes through it, or is about to: see drive
-	steps  bool       // that goroutine is in a step, of the last that has begun, and does not hold the lock
-	held   bool       // the connection
-	ends   []wire.End // due after the step
+	driven bool        // a goroutine goes through it, or is about to: see drive
+	steps  bool        // that goroutine is in a step, of the last that has begun, and does not hold the lock
+	held   bool        // the connection
+	ends   []hub.Event // ends, due after the step
 
 	id hub.Identity // of a session that opens, and has no member yet
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // says sends requests as they are, without waiting for replies.
@@ -228,7 +227,7 @@ func TestSubscribeAsync(t *testing.T) {
 	subscribe(2, "bad")
 	after.end(1, errors.New("not any more"))
 	subscribe(3, "ended")
-	if n := s.hub.Disconnect("ended", wsproto.GoingAway, ""); n != 1 {
+	if n := s.hub.Disconnect("ended", hub.CloseReason{Code: 1001}); n != 1 {
 		t.Errorf("%d were there", n)
 	}
 	after.end(2, nil)

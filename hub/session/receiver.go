@@ -3,7 +3,10 @@ package session
 import (
 	"sync"
 
+	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
+	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -20,15 +23,17 @@ type receiver struct {
 	data     uint32                  // bytes of the member's data
 }
 
-// SendsTo makes it a hub.Direct.
-func (r *receiver) SendsTo() *wsproto.Conn { return r.conn }
+// The methods of a hub.ConnSubscriber are those of the connection, but for WhenDrained.
 
-// Loop, SendPrepared and Close are those of the connection.
 func (r *receiver) Loop() int { return r.conn.Loop() }
 
-func (r *receiver) SendPrepared(p *wsproto.Prepared) wsproto.Outcome { return r.conn.SendPrepared(p) }
+func (r *receiver) Send(e hub.Encoded) netpoll.Outcome { return wshub.Subscriber(r.conn).Send(e) }
 
-func (r *receiver) Close(code wsproto.Code, reason string) { r.conn.Close(code, reason) }
+func (r *receiver) Write(e hub.Encoded) (*netpoll.Conn, *netpoll.Buffer) {
+	return wshub.Subscriber(r.conn).Write(e)
+}
+
+func (r *receiver) Close(why hub.CloseReason) { wshub.Subscriber(r.conn).Close(why) }
 
 // WhenDrained shares what the connection has once with tellDrops.
 func (r *receiver) WhenDrained(t interface{ Schedule() }) {

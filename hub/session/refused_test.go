@@ -20,14 +20,14 @@ func named(r *wsproto.Request) (hub.Identity, error) {
 // Who cannot begin for what passes is closed with 1013, since 1008 has clients give up.
 func TestRefusedForNow(t *testing.T) {
 	node := hub.NewBus(hub.BusOptions{}).Node()
-	t.Cleanup(func() { _ = node.Close() })
+	t.Cleanup(func() { _ = node.Close() }) // again, if the test ends early
 	for name, s := range map[string]*server{
 		"full": serve(t, hub.Options{MaxAllSubscriptions: 1}, Options{Identify: named}),
 		"down": serve(t, hub.Options{Broker: node}, Options{Identify: named}),
 	} {
 		s.dial("?user=ada")
 		if name == "down" {
-			node.Cut()
+			_ = node.Close()
 		}
 		c, _, err := websocket.Dial(s.ctx(), "ws://"+s.addr+"/?user=bob", nil)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // requests does what Request.Do names, once it is allowed.
@@ -83,7 +82,7 @@ func (s *session) busy(a *asked) {
 }
 
 func (s *session) subscribe(a *asked) {
-	o := hub.SubscribeOptions{Start: hub.Start{After: a.After, Last: a.Last}, Wrapped: true, Paused: true}
+	o := hub.SubscribeOptions{Start: hub.Start{After: a.After, Last: a.Last}, Encoding: Encoding, Paused: true}
 	if a.Presence {
 		o.Presence = new([]hub.Person)
 	}
@@ -147,11 +146,15 @@ func (s *session) publish(a *asked) {
 		rc, err := o.Publish(s.member, &a.Request)
 		a.published(rc, forbidden(err))
 	default:
-		m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, a.Data), Key: a.Key, JSON: true}
+		m := hub.Message{Data: a.Data, Kind: hub.JSON, Key: a.Key}
 		if !a.Echo {
-			m.Except = s.member
+			m.Exclude = s.member
 		}
-		a.published(s.member.Publish(a.Topic, m))
+		a.passed = true
+		goOn := s.question()
+		s.member.PublishAsync(a.Topic, m, func(rc hub.Receipt, err error) {
+			goOn(func() { a.published(rc, err) })
+		})
 	}
 }
 

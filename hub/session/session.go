@@ -26,7 +26,7 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 		return
 	}
 	s.data = uint32(len(id.Data))
-	m, err := s.end.hub.NewMember(s, id, hub.SubscribeOptions{Wrapped: true, Paused: true})
+	m, err := s.end.hub.NewMember(s, id, hub.SubscribeOptions{Encoding: Encoding, Paused: true})
 	if err != nil {
 		c.Close(CloseCode(err), wire.Plain(err))
 		return
@@ -67,26 +67,21 @@ func (a *asked) refuse(err *wire.Error) {
 func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 	s.replying.Lock()
 	s.discountLocked()
-	joins := s.queue.joins()
 	s.replying.Unlock()
-	switch {
-	case s.member == nil:
-	case joins:
-		go s.member.Leave() // it waits for the step, and so for the broker
-	default:
+	if s.member != nil {
 		s.member.Leave()
 	}
 	s.end.data.Add(-int64(s.data))
 	s.stop()
 }
 
-// Ended says that the server has ended a subscription, but not before the client knows
+// OnUnsubscribe says that the server has ended a subscription, but not before the client knows
 // that it has it; and not if the client, told so by a reply, has subscribed anew: that
 // one has not ended. Whether it has cannot be seen while a step subscribes to anything.
-func (s *session) Ended(topic string, code wsproto.Code, reason string) {
+func (s *session) OnUnsubscribe(topic string, why hub.CloseReason) {
 	s.replying.Lock()
 	defer s.replying.Unlock()
-	e := wire.End{Topic: topic, Code: int(code), Reason: reason}
+	e := hub.Event{Kind: hub.EndEvent, Topic: topic, Reason: why}
 	if q := s.queue; q.joins() {
 		q.ends = append(q.ends, e)
 		return
@@ -94,12 +89,12 @@ func (s *session) Ended(topic string, code wsproto.Code, reason string) {
 	s.endLocked(&e)
 }
 
-func (s *session) endLocked(e *wire.End) {
+func (s *session) endLocked(e *hub.Event) {
 	if s.queue.subscribing(e.Topic) || s.member.Subscription(e.Topic) != nil {
 		return
 	}
 	s.forget(e.Topic)
-	s.tell(e.Append(nil))
+	s.tell(event(e))
 }
 
 // replyLocked says what a request has come to. It reports false if a subscription must

@@ -118,7 +118,7 @@ func held(t *testing.T) (c *client, s *session) {
 func TestDropsWaitForTheRequest(t *testing.T) {
 	c, s := held(t)
 	s.replying.Lock()
-	s.dropped("a", 7)
+	s.OnDrop("a", 7)
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
@@ -143,18 +143,18 @@ func TestEndIsNotThatOfTheNext(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		s.end.hub.Disconnect("a", wsproto.GoingAway, "")
+		s.end.hub.Disconnect("a", hub.CloseReason{Code: 1001})
 	}()
 	if !settles(func() bool { return s.member.Subscription("a") == nil }) {
 		t.Fatal("it does not end")
 	}
-	if _, _, err := s.member.Subscribe("a", hub.SubscribeOptions{Wrapped: true}); err != nil {
+	if _, _, err := s.member.Subscribe("a", hub.SubscribeOptions{Encoding: Encoding}); err != nil {
 		t.Fatal(err)
 	}
 	s.replying.Unlock()
 	<-ended
 	c.gets(wire.Request{Do: wire.Ping}) // the reply comes next
-	if n := s.end.hub.Disconnect("a", wsproto.GoingAway, ""); n != 1 {
+	if n := s.end.hub.Disconnect("a", hub.CloseReason{Code: 1001}); n != 1 {
 		t.Errorf("%d were there", n)
 	}
 	if e := c.event(); e.End == nil || e.End.Topic != "a" {
@@ -233,7 +233,7 @@ func TestTooManySubscriptions(t *testing.T) {
 }
 
 func text(size int) hub.Message {
-	return hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte(strings.Repeat("x", size)))}
+	return hub.Message{Data: []byte(strings.Repeat("x", size))}
 }
 
 // stall publishes until c, which does not read, lags behind, and returns how many
@@ -334,7 +334,7 @@ func TestUnreadRepliesCloseTheConnection(t *testing.T) {
 		c.stall("x")
 	}
 	for i := range topics {
-		s.hub.Disconnect(fmt.Sprint("t.", i), 4000, strings.Repeat("x", 123))
+		s.hub.Disconnect(fmt.Sprint("t.", i), hub.CloseReason{Code: 4000, Text: strings.Repeat("x", 123)})
 	}
 	ended := 0
 	for {
@@ -405,7 +405,7 @@ func TestPublishHook(t *testing.T) {
 				return hub.Receipt{}, nil
 			}
 			data := fmt.Sprintf(`{"by":%q,"value":%d,"is":%s}`, m.User(), m.Value(), r.Data)
-			return s.hub.Publish(r.Topic, hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte(data)), JSON: true})
+			return s.hub.Publish(r.Topic, hub.Message{Data: []byte(data), Kind: hub.JSON})
 		},
 	})
 	c := s.dial("")

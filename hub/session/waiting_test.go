@@ -155,7 +155,7 @@ func TestEndsDuringASubscription(t *testing.T) {
 	c.says(wire.Request{ID: 1, Do: wire.Subscribe, Topic: "slow"})
 	s := <-all
 	<-b.joins
-	s.Ended("other", wsproto.GoingAway, "")
+	s.OnUnsubscribe("other", hub.CloseReason{Code: 1001})
 	c.says(wire.Request{ID: 2, Do: wire.Ping})
 	srv.wantsWaiting(256 + 4 + 256)
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -100,11 +101,8 @@ func New(o Options) *Chat {
 		Engine:     netpoll.Options{MaxPending: maxPending, Workers: workers, ReadBuffer: readBuffer},
 	}
 	c.hub = hub.New(hub.Options{
-		Server:       c.server,
-		Topic:        topicOptions,
-		Wrap:         session.Wrap,
-		WrapPresence: session.WrapPresence,
-		OnDrop:       session.OnDrop,
+		Workers: wshub.Workers(c.server),
+		Topic:   topicOptions,
 	})
 	c.sessions = session.New(c.hub, session.Options{
 		Identify:        c.identify,

@@ -89,8 +89,8 @@ func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
 func (c *Chat) authorize(m *hub.Member, do, topic string, done func(error)) {
 	v := identityOf(m)
 	if c.ended.has(v.login) {
-		m.To().Close(loggedOut, loggedOutReason)
-		done(wire.Errorf(wire.Forbidden, "%s", loggedOutReason))
+		m.To().Close(loggedOut)
+		done(wire.Errorf(wire.Forbidden, "%s", loggedOut.Text))
 		return
 	}
 	room, ok := roomOf(topic)
@@ -268,7 +268,7 @@ func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, erro
 		On bool `json:"on"`
 	}
 	msg := jsonMessage(map[string]typist{"typing": {personJSON{ID: v.id, Name: v.name}, *q.Typing}})
-	msg.Except = m
+	msg.Exclude = m
 	return c.hub.Publish(topic, msg)
 }
 

@@ -170,12 +170,12 @@ func TestLeave(t *testing.T) {
 	bob.gets(fmt.Sprintf(`"do":"subscribe","topic":%q`, hereTopic(room)))
 	bob.asks("POST", fmt.Sprintf("/api/rooms/%d/leave", room), "", http.StatusNoContent, nil)
 	for _, name := range []string{topic, hereTopic(room)} {
-		if e := bob.event(); e.End == nil || e.End.Topic != name || e.End.Code != int(removed) {
+		if e := bob.event(); e.End == nil || e.End.Topic != name || e.End.Code != removed.Code {
 			t.Fatalf("%+v", e)
 		}
 	}
 	bob.notices()
-	if e := closed(t, bot); e.Code != websocket.StatusCode(removed) {
+	if e := closed(t, bot); e.Code != websocket.StatusCode(removed.Code) {
 		t.Errorf("the bot is closed with %v", e)
 	}
 	ada.says(topic, "1", "is he gone?")

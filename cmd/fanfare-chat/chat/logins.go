@@ -8,19 +8,13 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // What connections and subscriptions are closed with, from the range of libraries (RFC
 // 6455, 7.4.2) and from that of private use, after 403 of HTTP.
-const (
-	loggedOut wsproto.Code = 3000
-	removed   wsproto.Code = 4403
-)
-
-const (
-	loggedOutReason = "logged out"
-	removedReason   = "you are not in this room any more"
+var (
+	loggedOut = hub.CloseReason{Code: 3000, Text: "logged out"}
+	removed   = hub.CloseReason{Code: 4403, Text: "you are not in this room any more"}
 )
 
 // leave takes a user out of a room, and ends what they hear of it.
@@ -37,8 +31,8 @@ func (c *Chat) leave(ctx context.Context, room, user int64) error {
 		}
 		return false
 	}
-	c.hub.DisconnectIf(roomTopic(room), is, removed, removedReason)
-	c.hub.DisconnectIf(hereTopic(room), is, removed, removedReason)
+	c.hub.DisconnectIf(roomTopic(room), is, removed)
+	c.hub.DisconnectIf(hereTopic(room), is, removed)
 	c.notifyRoomsChanged(user)
 	return nil
 }
@@ -50,7 +44,7 @@ func (c *Chat) closeLogin(ctx context.Context, user int64, hash [32]byte) error 
 	c.hub.DisconnectIf(hub.UserTopic(userName(user)), func(s hub.Subscriber) bool {
 		m, ok := s.(*hub.Member)
 		return ok && identityOf(m).login == hash
-	}, loggedOut, loggedOutReason)
+	}, loggedOut)
 	places, err := c.store.Memberships(ctx, user)
 	if err != nil {
 		return err
@@ -60,7 +54,7 @@ func (c *Chat) closeLogin(ctx context.Context, user int64, hash [32]byte) error 
 		c.hub.DisconnectIf(roomTopic(p.ID), func(s hub.Subscriber) bool {
 			rc, ok := s.(*roomConn)
 			return ok && rc.user == user && rc.login == login
-		}, loggedOut, loggedOutReason)
+		}, loggedOut)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -17,7 +18,7 @@ import (
 // sends, as text, is said. There is one for each such client, so it is small. It is the
 // hub's Subscriber, so that the walks of leave and closeLogin know whose it is.
 type roomConn struct {
-	*wsproto.Conn
+	*wshub.Conn
 	chat  *Chat
 	sub   hub.Subscription
 	user  int64
@@ -51,16 +52,16 @@ func (c *Chat) acceptRoomConn(r *wsproto.Request, room int64) error {
 func short(hash [32]byte) uint64 { return binary.BigEndian.Uint64(hash[:]) }
 
 func (s *roomConn) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
-	s.Conn = conn
+	s.Conn = wshub.Subscriber(conn)
 	c := s.chat
 	room, _ := parseRoom(r.Path(), roomsPath)
-	_, err := c.hub.Subscribe(roomTopic(room), &s.sub, s, hub.SubscribeOptions{})
+	_, err := c.hub.Subscribe(roomTopic(room), &s.sub, s, hub.SubscribeOptions{Encoding: wshub.Plain})
 	if err != nil {
 		conn.Close(session.CloseCode(err), wire.Plain(err))
 		return
 	}
 	if c.ended.hasShort(s.login) {
-		conn.Close(loggedOut, loggedOutReason)
+		s.Close(loggedOut)
 		return
 	}
 	c.jobs.add(s.user, func() { s.closeWith(c.checkMembership(s.user, room)) }, func(err error) { s.closeWith(c.wireError(err)) })
@@ -71,12 +72,12 @@ func (s *roomConn) closeWith(err error) {
 	if err == nil {
 		return
 	}
-	code := removed
+	code := removed.Code
 	switch wire.ErrorOf(err, wire.Forbidden).Code {
 	case wire.Unavailable, wire.Busy:
-		code = wsproto.TryAgainLater
+		code = int(wsproto.TryAgainLater)
 	}
-	s.Conn.Close(code, wire.Plain(err))
+	s.Close(hub.CloseReason{Code: code, Text: wire.Plain(err)})
 }
 
 func (s *roomConn) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
@@ -102,11 +103,11 @@ func (s *roomConn) submit(change store.Change) {
 		s.closeWith(c.messageRateError(wait - maxRoomConnDelay))
 		return
 	}
-	s.Conn.Hold()
+	s.WebSocket().Hold()
 	write := func() {
 		c.commits.write(change, func(w commitResult) {
 			s.closeWith(c.wireError(w.Err))
-			s.Conn.Resume()
+			s.WebSocket().Resume()
 		})
 	}
 	if wait == 0 {

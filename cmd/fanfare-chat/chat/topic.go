@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // The topics: what is said in a room, and who is there. Beside them each user has the
@@ -61,7 +60,7 @@ func jsonMessage(v any) hub.Message {
 	if err != nil {
 		panic(err) // all that is told consists of numbers and strings
 	}
-	return hub.Message{Prepared: wsproto.Prepare(wsproto.Text, b), JSON: true}
+	return hub.Message{Data: b, Kind: hub.JSON}
 }
 
 // encode is json.Marshal, but that it leaves < > and & as they are.

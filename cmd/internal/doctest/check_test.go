@@ -26,7 +26,7 @@ var checks = []check{
 	{"hub/wire/doc.go", "subscribe ", requests},
 	{"hub/wire/doc.go", "bad-request ", codes},
 	{"hub/wire/doc.go", "{", values},
-	{"netpoll/doc.go", "Loops ", tested("netpoll/limits_test.go", "TestLimitsAreDocumented")},
+	{"netpoll/doc.go", "Loops ", tested("netpoll/doc_limits_test.go", "TestLimitsAreDocumented")},
 	{"hub/session/doc.go", "requests that wait", fields},
 	{"wsproto/doc.go", "MaxHeader ", serverFields},
 	{"README.md", "connected, and idle", measured},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -78,7 +79,7 @@ func newExchange(t *testing.T) *exchange {
 	t.Helper()
 	server := new(wsproto.Server)
 	h := hub.New(hub.Options{
-		Server: server, Wrap: session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
+		Workers: wshub.Workers(server),
 		Topic: func(string) *hub.TopicOptions {
 			return &hub.TopicOptions{History: hub.History{Messages: 100}, Presence: true}
 		},

@@ -1,6 +1,7 @@
 package sessiontest
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
-	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 // Odd starts a server that does what others do seldom, and returns its address. The
@@ -54,5 +54,16 @@ func Odd(t testing.TB) (addr string) {
 			}
 		},
 	}
-	return wstest.Start(t, s).Addr
+	a, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+	return a.String()
 }

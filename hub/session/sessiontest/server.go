@@ -3,6 +3,7 @@
 package sessiontest
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,8 +12,8 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
-	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 // Patience is for what happens at once unless something is broken.
@@ -32,8 +33,7 @@ func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
 	t.Helper()
 	s := &Server{server: &wsproto.Server{Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { return true }}}
 	s.Hub = hub.New(hub.Options{
-		Server: s.server, Topic: topic,
-		Wrap: session.Wrap, WrapPresence: session.WrapPresence, OnDrop: session.OnDrop,
+		Workers: wshub.Workers(s.server), Topic: topic,
 	})
 	end := session.New(s.Hub, session.Options{Identify: identify})
 	s.server.Accept = func(r *wsproto.Request) error {
@@ -43,7 +43,18 @@ func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
 		return end.Accept(r)
 	}
 	s.server.HTTP = pages()
-	s.Addr = wstest.Start(t, s.server).Addr
+	a, err := s.server.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Addr = a.String()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), Patience)
+		defer cancel()
+		if err := s.server.Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
 	return s
 }
 
@@ -67,7 +78,7 @@ func pages() http.Handler {
 // Number publishes {"n":n}.
 func (s *Server) Number(t testing.TB, topic string, n int) hub.Receipt {
 	t.Helper()
-	m := hub.Message{Prepared: wsproto.Prepare(wsproto.Text, fmt.Appendf(nil, `{"n":%d}`, n)), JSON: true}
+	m := hub.Message{Data: fmt.Appendf(nil, `{"n":%d}`, n), Kind: hub.JSON}
 	rc, err := s.Publish(topic, m)
 	if err != nil {
 		t.Fatal(err)

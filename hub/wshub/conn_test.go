@@ -1,4 +1,4 @@
-package hub
+package wshub_test
 
 import (
 	"bufio"
@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -15,27 +17,27 @@ import (
 // that are subscribed by a member too, and those that do not read for a while.
 func TestWalkOnSockets(t *testing.T) {
 	const conns, publishers, messages, size = 100, 3, 400, 2000
-	var h *Hub
+	var h *hub.Hub
 	var subscribed atomic.Int64
 	s := &wsproto.Server{Logger: slog.New(slog.DiscardHandler), Engine: netpoll.Options{MaxPending: 64 << 10}}
 	s.Handler = &wsproto.Funcs{
 		Open: func(c *wsproto.Conn, _ *wsproto.Request) {
-			to := Subscriber(c)
+			to := hub.Subscriber(wshub.Subscriber(c))
 			if subscribed.Load()%2 == 0 {
-				m, err := h.NewMember(c, Identity{}, SubscribeOptions{})
+				m, err := h.NewMember(wshub.Subscriber(c), hub.Identity{}, hub.SubscribeOptions{Encoding: wshub.Plain})
 				if err != nil {
 					t.Error(err)
 				}
 				to = m
 			}
-			sub := new(Subscription)
-			if _, err := h.Subscribe("all", sub, to, SubscribeOptions{}); err != nil {
+			sub := new(hub.Subscription)
+			if _, err := h.Subscribe("all", sub, to, hub.SubscribeOptions{Encoding: wshub.Plain}); err != nil {
 				t.Error(err)
 			}
 			c.SetValue(sub)
 			subscribed.Add(1)
 		},
-		Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*Subscription).Unsubscribe() },
+		Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*hub.Subscription).Unsubscribe() },
 	}
 	h = keepingAll(s)
 	addr := listen(t, s, h)

@@ -6,9 +6,9 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// A burst reaches each as SendPrepared would: who compresses, with and without a window
-// that is kept, and a client, which cannot be sent to.
-func TestBurst(t *testing.T) {
+// A burst of Frames reaches each connection as SendPrepared would: those that compress, with
+// and without a window that is kept, and a client, which cannot be sent to.
+func TestFrames(t *testing.T) {
 	offers := []string{"", deflateName + "; server_no_context_takeover", deflateName}
 	const each, rounds = 5, 3
 	conns := make(chan *Conn, 1)
@@ -32,22 +32,24 @@ func TestBurst(t *testing.T) {
 		}
 		peers, all = append(peers, p), append(all, next(t, conns))
 	}
-	b := new(Burst)
+	b := new(netpoll.Burst[int])
 	for round := range rounds {
 		p := Prepare(Text, []byte(greek(round)))
+		got := make([]Outcome, len(all))
 		for i, c := range all {
-			if b.Add(c, p) {
-				t.Fatalf("full with %d", i+1)
+			if conn, frames := c.Frames(p); frames != nil {
+				b.Add(netpoll.Write[int]{To: i, Conn: conn, Buffer: frames, Messages: 1})
+			} else {
+				got[i] = c.SendPrepared(p)
 			}
 		}
-		got := b.Send()
+		for _, w := range b.Send() {
+			got[w.To] = w.Outcome
+		}
 		for i, o := range got {
 			if want := map[bool]Outcome{true: Closed, false: Sent}[i == 0]; o != want {
 				t.Errorf("round %d, %d: %v, want %v", round, i, o, want)
 			}
-		}
-		if len(got) != len(all) || len(b.Send()) != 0 {
-			t.Errorf("%d outcomes for %d, and then it is not empty", len(got), len(all))
 		}
 	}
 	if got, want := s.Stats().MessagesOut, int64(rounds*(len(all)-1)); got != want {
@@ -63,30 +65,6 @@ func TestBurst(t *testing.T) {
 				t.Fatalf("%d, round %d: %#x %q", i, round, b0, got)
 			}
 		}
-	}
-}
-
-// BurstSize fills a burst, and the next begins empty.
-func TestBurstFull(t *testing.T) {
-	conns := make(chan *Conn, 1)
-	s := &Server{Handler: &Funcs{Open: func(c *Conn, _ *Request) { conns <- c }}}
-	p := dialPeer(t, listen(t, s))
-	c, b := next(t, conns), new(Burst)
-	message := Prepare(Text, []byte("x"))
-	for range 2 {
-		for i := 1; i <= BurstSize; i++ {
-			if full := b.Add(c, message); full != (i == BurstSize) {
-				t.Errorf("after %d: %v", i, full)
-			}
-		}
-		for _, o := range b.Send() {
-			if o != Sent {
-				t.Error(o)
-			}
-		}
-	}
-	for range 2 * BurstSize {
-		p.expect(Text, "x")
 	}
 }
 

@@ -1,4 +1,4 @@
-package hub
+package wshub_test
 
 import (
 	"bufio"
@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -20,26 +23,30 @@ import (
 // of each in order, although far less than that may be pending at a time.
 func TestMemberOnSocket(t *testing.T) {
 	const topics, messages = 20, 150
-	var h *Hub
-	members := make(chan *Member, 1)
+	var h *hub.Hub
+	members := make(chan *hub.Member, 1)
 	s := &wsproto.Server{Logger: slog.New(slog.DiscardHandler), Engine: netpoll.Options{MaxPending: 64 << 10}}
 	s.Handler = &wsproto.Funcs{
 		Open: func(c *wsproto.Conn, _ *wsproto.Request) {
-			m, err := h.NewMember(c, Identity{}, SubscribeOptions{})
+			m, err := h.NewMember(wshub.Subscriber(c), hub.Identity{}, hub.SubscribeOptions{Encoding: wshub.Plain})
 			if err != nil {
 				t.Error(err)
 			}
 			c.SetValue(m)
 			members <- m
 		},
-		Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*Member).Leave() },
+		Close: func(c *wsproto.Conn, _ *wsproto.CloseError) { c.Value().(*hub.Member).Leave() },
 	}
 	h = keepingAll(s)
 	addr := listen(t, s, h)
 	_, r := dialMember(t, addr)
 	m := <-members
 	for k := range topics {
-		subscribe(t, m, fmt.Sprint("t", k), SubscribeOptions{Paused: true}).Resume()
+		s, _, err := m.Subscribe(fmt.Sprint("t", k), hub.SubscribeOptions{Encoding: wshub.Plain, Paused: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Resume()
 	}
 	for n := range messages {
 		for k := range topics {
@@ -54,12 +61,12 @@ func TestMemberOnSocket(t *testing.T) {
 }
 
 // keepingAll returns a hub on s whose topics drop nothing.
-func keepingAll(s *wsproto.Server) *Hub {
-	return New(Options{Server: s, Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
+func keepingAll(s *wsproto.Server) *hub.Hub {
+	return hub.New(hub.Options{Workers: wshub.Workers(s), Topic: func(string) *hub.TopicOptions { return &hub.TopicOptions{Limit: hub.Limit{Bytes: 1 << 30}} }})
 }
 
 // listen starts s. When the test ends nothing is to be left of it, or of h.
-func listen(t *testing.T, s *wsproto.Server, h *Hub) (addr string) {
+func listen(t *testing.T, s *wsproto.Server, h *hub.Hub) (addr string) {
 	t.Helper()
 	a, err := s.Listen("127.0.0.1:0")
 	if err != nil {
@@ -79,11 +86,11 @@ func listen(t *testing.T, s *wsproto.Server, h *Hub) (addr string) {
 }
 
 // numbered returns message n of a sequence, with a payload of size bytes.
-func numbered(sequence, n, size int) Message {
+func numbered(sequence, n, size int) hub.Message {
 	b := make([]byte, size)
 	binary.BigEndian.PutUint32(b, uint32(sequence))
 	binary.BigEndian.PutUint32(b[4:], uint32(n))
-	return Message{Prepared: wsproto.Prepare(wsproto.Binary, b)}
+	return hub.Message{Kind: hub.Binary, Data: b}
 }
 
 // readNumbered reads so many messages of each sequence, which are to be in order.
@@ -119,4 +126,11 @@ func dialMember(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 		t.Fatal(a, err)
 	}
 	return c, r
+}
+
+func waitFor(t *testing.T, cond func() bool) {
+	t.Helper()
+	if !netpolltest.Settles(30*time.Second, cond) {
+		t.Fatal("it did not happen")
+	}
 }

@@ -1,4 +1,4 @@
-package hub_test
+package wshub_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -19,7 +20,7 @@ type guest struct {
 
 func (g *guest) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	room := strings.TrimPrefix(r.Path(), "/")
-	if _, err := g.rooms.Subscribe(room, &g.room, c, hub.SubscribeOptions{Start: hub.Start{Last: 20}}); err != nil {
+	if _, err := g.rooms.Subscribe(room, &g.room, wshub.Subscriber(c), hub.SubscribeOptions{Encoding: wshub.Plain, Start: hub.Start{Last: 20}}); err != nil {
 		c.Close(wsproto.PolicyViolation, err.Error())
 		return
 	}
@@ -36,7 +37,7 @@ func (g *guest) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 }
 
 func (g *guest) say(text string) {
-	_, _ = g.room.Publish(hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte(text))})
+	_, _ = g.room.Publish(hub.Message{Data: []byte(text)})
 }
 
 // A chat: who connects to /ROOM?name=NAME gets the last that was said there, and from then
@@ -44,8 +45,8 @@ func (g *guest) say(text string) {
 func Example_chat() {
 	server := new(wsproto.Server)
 	rooms := hub.New(hub.Options{
-		Server: server,
-		Topic:  func(string) *hub.TopicOptions { return &hub.TopicOptions{History: hub.History{Messages: 100}} },
+		Workers: wshub.Workers(server),
+		Topic:   func(string) *hub.TopicOptions { return &hub.TopicOptions{History: hub.History{Messages: 100}} },
 	})
 	server.Accept = func(r *wsproto.Request) error {
 		name := r.Query().Get("name")

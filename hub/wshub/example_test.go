@@ -1,10 +1,11 @@
-package hub_test
+package wshub_test
 
 import (
 	"context"
 	"fmt"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -15,14 +16,14 @@ type member struct {
 }
 
 func (m *member) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
-	if _, err := m.topics.Subscribe("news", &m.sub, c, hub.SubscribeOptions{}); err != nil {
+	if _, err := m.topics.Subscribe("news", &m.sub, wshub.Subscriber(c), hub.SubscribeOptions{Encoding: wshub.Plain}); err != nil {
 		c.Close(wsproto.TryAgainLater, err.Error())
 	}
 	c.SendText("welcome")
 }
 
 func (m *member) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	m.sub.Publish(hub.Message{Prepared: wsproto.Prepare(op, payload), Except: c}) // to all others
+	m.sub.Publish(hub.Message{Data: payload, Kind: wshub.Kind(op), Exclude: wshub.Subscriber(c)}) // to all others
 }
 
 func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }
@@ -30,7 +31,7 @@ func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe
 // What a client sends goes to all others; what the program publishes, to all.
 func Example_broadcast() {
 	server := new(wsproto.Server)
-	topics := hub.New(hub.Options{Server: server})
+	topics := hub.New(hub.Options{Workers: wshub.Workers(server)})
 	server.Accept = func(r *wsproto.Request) error {
 		r.Handler = &member{topics: topics}
 		return nil
@@ -51,7 +52,7 @@ func Example_broadcast() {
 		return
 	}
 	fmt.Println(<-heard)
-	_, err = topics.Publish("news", hub.Message{Prepared: wsproto.Prepare(wsproto.Text, []byte("hello"))})
+	_, err = topics.Publish("news", hub.Message{Data: []byte("hello")})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,4 +1,4 @@
-package brokertest_test
+package hub_test
 
 import (
 	"testing"
