@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// ErrReadDeadline: the time that SetReadDeadline set is over. It wraps
+// ErrReadDeadline says that the time set with SetReadDeadline is over. It wraps
 // os.ErrDeadlineExceeded.
 var ErrReadDeadline = fmt.Errorf("wsproto: the read deadline is over: %w", os.ErrDeadlineExceeded)
 
-// deadlines has what a connection with a read deadline needs beyond the engine's
-// deadline, of which there is one: it is set to the earlier of the two.
+// deadlines is what a connection with a read deadline needs beyond the engine's deadline.
+// There is one of that: it is set to the earlier of the two.
 type deadlines struct {
-	read time.Time // ends the connection; zero for never
+	read time.Time // when the connection ends; zero for never
 	ping time.Time // when keepAlive is due; zero for never
 }
 
-// SetReadDeadline ends the connection at t, unless it is called again before: from
-// OnOpen it bounds the wait for the first message, from OnMessage that for the
-// next. The zero time means never. The peer gets a close frame with
-// PolicyViolation, OnClose an error that wraps ErrReadDeadline. The precision is
-// that of Server.Engine.Sweep. Pings and pongs do not move it. The first call for a
-// connection costs some 120 bytes, for its life.
+// SetReadDeadline ends the connection at t, unless it is called again before. Called in
+// OnOpen it bounds the wait for the first message, in OnMessage the wait for the next. The
+// zero time means never. The peer gets a close frame with PolicyViolation, OnClose an error
+// that wraps ErrReadDeadline. The precision is that of Server.Engine.Sweep. Pings and pongs
+// do not move the deadline. The first call for a connection costs about 120 bytes, for the
+// life of the connection.
 //
-// Peers that are gone are found without it, by pings. There is no deadline for
-// writes, because none waits: see [Outcome].
+// Pings find dead peers without it. There is no deadline for writes, because writes do not
+// wait: see [Outcome].
 func (c *Conn) SetReadDeadline(t time.Time) {
 	if t.IsZero() && c.extra.Load() == nil {
 		return
@@ -35,7 +35,7 @@ func (c *Conn) SetReadDeadline(t time.Time) {
 	defer x.mu.Unlock()
 	switch {
 	case c.flags.Load()&flagClosed != 0:
-		return // the deadline of the closing handshake stands
+		return // the deadline of the closing handshake remains
 	case x.deadlines != nil:
 		x.deadlines.read = t
 	case t.IsZero():
@@ -51,8 +51,8 @@ func (c *Conn) SetReadDeadline(t time.Time) {
 	}
 }
 
-// pingDue returns when keepAlive is due if the interval begins now: until the first
-// read deadline of a connection only the engine knows of the one under way.
+// pingDue returns when keepAlive is due if the interval begins now. Until the first read
+// deadline of a connection only the engine knows of the interval under way.
 func (c *Conn) pingDue() time.Time {
 	if c.endpoint.ping <= 0 {
 		return time.Time{}
@@ -75,11 +75,11 @@ func (d *deadlines) next() time.Duration {
 	return max(time.Until(at), time.Millisecond)
 }
 
-// arm sets when keepAlive is due: after d, or never if d is 0.
+// arm sets keepAlive to be due after d, or never if d is 0.
 func (c *Conn) arm(d time.Duration) {
 	if c.extra.Load() == nil {
 		c.setDeadlineLocked(d)
-		if c.extra.Load() == nil { // so a read deadline that comes now comes after ours
+		if c.extra.Load() == nil { // so a read deadline that is set now is set after ours
 			return
 		}
 	}
@@ -96,7 +96,7 @@ func (c *Conn) arm(d time.Duration) {
 	c.setDeadlineLocked(d)
 }
 
-// hasten has keepAlive come after d at the latest: what is due earlier stays. Otherwise
+// hasten sets keepAlive to be due after d at the latest: an earlier time remains. Otherwise
 // messages that come in parts, one after another, would put off the ping for ever.
 func (c *Conn) hasten(d time.Duration) {
 	if x := c.extra.Load(); x != nil {
@@ -109,8 +109,8 @@ func (c *Conn) hasten(d time.Duration) {
 	c.hastenLocked(d)
 }
 
-// setDeadlineLocked sets the deadline of a connection that is open, unless Close was
-// called meanwhile: then its own deadline stands.
+// setDeadlineLocked sets the deadline of an open connection, unless Close was called
+// meanwhile: then the deadline of the closing handshake remains.
 func (c *Conn) setDeadlineLocked(d time.Duration) {
 	c.io.SetDeadline(d)
 	if c.flags.Load()&flagClosed != 0 {
@@ -118,7 +118,7 @@ func (c *Conn) setDeadlineLocked(d time.Duration) {
 	}
 }
 
-// hastenLocked is setDeadlineLocked, but for a deadline that is earlier, which stays.
+// hastenLocked is setDeadlineLocked, but an earlier deadline remains.
 func (c *Conn) hastenLocked(d time.Duration) {
 	c.io.HastenDeadline(d)
 	if c.flags.Load()&flagClosed != 0 {
@@ -139,8 +139,8 @@ func (c *Conn) deadline() {
 	}
 }
 
-// due reports which deadlines are over. If neither is, because the one that the
-// engine woke for was moved, it is told the next.
+// due reports which deadlines are over. If neither is, because the one that the engine woke
+// for was moved, it sets the next.
 func (c *Conn) due() (read, ping bool) {
 	x := c.extra.Load()
 	if x == nil {

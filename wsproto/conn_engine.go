@@ -9,8 +9,8 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// The methods that the engine calls stand on a type of their own, so that they
-// are not part of the API.
+// The methods that the engine calls belong to a type of their own, so that they are not part
+// of the API.
 type handle Conn
 
 func (h *handle) Conn() *netpoll.Conn { return &h.io }
@@ -45,14 +45,14 @@ func (h *handle) OnData(data []byte) (used int) {
 	if n < len(data)-used || c.parser.part != nil || c.mark != 0 {
 		c.unfinished(n > 0, n < len(data)-used)
 	}
-	if flags&flagPinged != 0 && n > 0 { // not any byte is a sign of life
+	if flags&flagPinged != 0 && n > 0 { // only what the parser has taken is a sign of life
 		c.heard()
 	}
 	c.readEnd(flags, err)
 	return used + n
 }
 
-// readEnd is called when the parser has been given what was read.
+// readEnd is called when the parser has been given everything that was read.
 func (c *Conn) readEnd(flags uint32, err error) {
 	if flags&flagReadEnd != 0 {
 		c.handler.(ReadHandler).OnReadEnd(c)
@@ -62,10 +62,10 @@ func (c *Conn) readEnd(flags uint32, err error) {
 	}
 }
 
-// Fill has what comes of a large message read to where it is collected.
+// Fill has the rest of a large message read to where the message is collected.
 func (h *handle) Fill() []byte {
 	c := (*Conn)(h)
-	if c.flags.Load()&(flagOpen|flagPinged) != flagOpen { // OnData has something to do first
+	if c.flags.Load()&(flagOpen|flagPinged) != flagOpen { // OnData must look first
 		return nil
 	}
 	had := c.parser.held()
@@ -131,7 +131,7 @@ func (h *handle) OnClose(err error) {
 		s.counters.close(ce.Code)
 	}
 	if s := c.streaming(); s != nil && s.closed(ce) {
-		return // when OnStream has returned
+		return // done calls OnClose when OnStream has returned
 	}
 	c.handler.OnClose(c, ce)
 }
@@ -144,7 +144,7 @@ func (s *frameSink) charge(n int) { s.io.Charge(n) }
 func (s *frameSink) message(op Opcode, payload []byte) bool {
 	c := (*Conn)(s)
 	if c.flags.Load()&flagClosed != 0 {
-		return true // after a close frame nothing is delivered, only the answer looked for
+		return true // after a close frame only the peer's answer matters
 	}
 	c.io.CountIn(1)
 	c.handler.OnMessage(c, op, payload)
@@ -173,8 +173,8 @@ func (s *frameSink) control(op Opcode, payload []byte) bool {
 	return true
 }
 
-// onPingPong answers a ping, and tells a handler who wants to know: asked here, so
-// that a connection has nothing for it.
+// onPingPong answers a ping, and tells a PingHandler or PongHandler. It asks here what the
+// handler is, so that connections need no flag for that.
 func (c *Conn) onPingPong(op Opcode, payload []byte) {
 	if op == Ping {
 		c.write(Pong, payload, 0)
@@ -186,8 +186,8 @@ func (c *Conn) onPingPong(op Opcode, payload []byte) {
 	}
 }
 
-// onCloseFrame answers a close frame, unless it is the answer to ours, and ends
-// the connection (RFC 6455, 5.5.1 and 7.1.1).
+// onCloseFrame answers a close frame, unless that is the answer to ours, and ends the
+// connection (RFC 6455, 5.5.1 and 7.1.1).
 func (c *Conn) onCloseFrame(payload []byte) {
 	code, reason, err := parseCloseBody(payload)
 	if err != nil {
@@ -199,7 +199,7 @@ func (c *Conn) onCloseFrame(payload []byte) {
 	c.io.Finish(ce, c.endpoint.closeTimeout)
 }
 
-// limits returns what is collected of a message.
+// limits returns the limits for messages that are collected.
 func (c *Conn) limits(flags uint32) *limits {
 	if flags&flagStream != 0 {
 		return c.endpoint.streams.limits(flags)
@@ -207,14 +207,14 @@ func (c *Conn) limits(flags uint32) *limits {
 	return &c.endpoint.limits
 }
 
-// violated ends the connection for a rule that the peer broke; err is a *Violation.
+// violated ends the connection because the peer broke a rule; err is a *Violation.
 func (c *Conn) violated(err error) {
 	v := err.(*Violation)
 	c.fail(v.Code, v.Rule, v)
 }
 
-// fail ends the connection for what went wrong: the peer gets a close frame, but
-// nothing is expected of it any more (RFC 6455, 7.1.7).
+// fail ends the connection because of an error: the peer gets a close frame, but nothing more
+// is expected of it (RFC 6455, 7.1.7).
 func (c *Conn) fail(code Code, reason string, err error) {
 	code, reason = sanitizeClose(code, reason)
 	ce := &CloseError{Code: code, Reason: reason, Err: err}

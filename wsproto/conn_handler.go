@@ -2,70 +2,66 @@ package wsproto
 
 import "io"
 
-// Handler is what a program does with a connection. Its methods are called for
-// one connection one at a time, in the order OnOpen, any number of OnMessage,
-// OnClose; for different connections at the same time. They run on a bounded
-// number of workers and may block, but each that does keeps one worker. A panic is
-// logged and closes the connection with 1011. See [StreamHandler] for messages that
-// are too large to be collected.
+// Handler handles a connection. Its methods are called for one connection one at a time, in
+// the order OnOpen, any number of OnMessage, OnClose; for different connections they run
+// concurrently. They run on a bounded number of workers: they may block, but each call that
+// does occupies one worker. A panic is logged and closes the connection with 1011. See
+// [StreamHandler] for messages that are too large to be collected.
 type Handler interface {
 	// OnOpen is called when the handshake is done. r is valid during the call.
 	OnOpen(c *Conn, r *Request)
-	// OnMessage is called for each message, Text or Binary, with its payload,
-	// which may be changed, but not kept: it is valid during the call. Text is
-	// UTF-8.
+	// OnMessage is called for each message, of type Text or Binary. The handler may change
+	// payload but not keep it: it is valid during the call. Text is valid UTF-8.
 	OnMessage(c *Conn, op Opcode, payload []byte)
-	// OnClose is called once, after the last OnMessage, if OnOpen was.
+	// OnClose is called once, after the last OnMessage, if OnOpen was called.
 	OnClose(c *Conn, err *CloseError)
 }
 
-// PingHandler is a [Handler] that wants to see pings. OnPing is called when the pong
-// has been sent, which needs no program (RFC 6455, 5.5.2), in the order of the
-// messages; payload, of up to 125 bytes, is valid during the call.
+// PingHandler is a [Handler] that is told of pings. OnPing is called in the order of the
+// messages, when the pong has been sent, which needs no help of the program (RFC 6455,
+// 5.5.2). payload, of up to 125 bytes, is valid during the call.
 type PingHandler interface {
 	OnPing(c *Conn, payload []byte)
 }
 
-// PongHandler is a [Handler] that wants to see pongs: answers to Conn.Ping, to the
-// server's own pings, which are empty, and what a peer sends unasked (RFC 6455,
-// 5.5.3). payload, of up to 125 bytes, is valid during the call.
+// PongHandler is a [Handler] that is told of pongs: answers to Conn.Ping, answers to the
+// server's own pings, which are empty, and unsolicited ones (RFC 6455, 5.5.3). payload, of up
+// to 125 bytes, is valid during the call.
 type PongHandler interface {
 	OnPong(c *Conn, payload []byte)
 }
 
-// ReadHandler is a [Handler] that wants to know when it has been given all messages that
-// a read has brought, one or hundreds: to store them together, say, or to look at the
-// clock once for all.
+// ReadHandler is a [Handler] that is told when it has been given all messages of a read, be
+// it one or hundreds: to store them together, for example, or to read the clock once for all.
 type ReadHandler interface {
 	Handler
-	// OnReadEnd is called after the last OnMessage of a read, also if there was none; not
-	// if OnMessage panics.
+	// OnReadEnd is called after the last OnMessage of a read, also if there was none, but not
+	// if OnMessage panicked.
 	OnReadEnd(c *Conn)
 }
 
-// StreamHandler is a [Handler] that takes large messages as they come, in memory that
-// is bounded whatever their size: see Server.StreamAbove and Conn.StreamAll.
+// StreamHandler is a [Handler] that takes large messages as they come, in memory that is
+// bounded whatever their size: see Server.StreamAbove and Conn.StreamAll.
 type StreamHandler interface {
 	Handler
-	// OnStream is called for a message, Text or Binary, of which r reads the
-	// payload to io.EOF. It is valid during the call, for one goroutine at a time.
+	// OnStream is called for a message, of type Text or Binary, whose payload r reads up to
+	// io.EOF. r is valid during the call, for one goroutine at a time.
 	//
-	// OnStream runs beside the connection's turns, so it may block, at the price
-	// of one of Engine.Background goroutines; when those are all at work, it waits,
-	// and its message unread, until one returns. In the order of messages nothing
-	// changes: the next message and OnClose wait until OnStream has returned. Pings
-	// are answered meanwhile.
+	// OnStream runs beside the connection's turns, so it may block. It occupies one of
+	// Engine.Background goroutines; when all of these are busy, OnStream waits, and its
+	// message remains unread, until one returns. The order of messages does not change: the
+	// next message and OnClose wait until OnStream has returned. Pings are answered
+	// meanwhile.
 	//
-	// If OnStream returns nil before the end, the rest of the message is thrown
-	// away as it comes. An error, or a panic, closes the connection with 1011.
+	// If OnStream returns nil before the end, the rest of the message is discarded as it
+	// comes. An error or a panic closes the connection with 1011.
 	//
-	// r fails at once when the connection ends before the message does, with an
-	// error that wraps io.ErrUnexpectedEOF and the [CloseError]; also if the next
-	// bytes do not come within Server.StreamTimeout (then it wraps
-	// os.ErrDeadlineExceeded too, and the connection is closed with 1008), if text
-	// is not UTF-8 (1007), and if the message is larger than Server.MaxStream
-	// (1009). What it read of text by then may end within a rune. r has WriteTo, if the
-	// message was not compressed, which io.Copy uses to save a copy.
+	// If the connection ends before the message does, r fails at once, with an error that
+	// wraps io.ErrUnexpectedEOF and the [CloseError]. It also fails if the next bytes do not
+	// come within Server.StreamTimeout (the error wraps os.ErrDeadlineExceeded too, and the
+	// connection is closed with 1008), if text is not UTF-8 (1007), and if the message is
+	// larger than Server.MaxStream (1009). Text that was read by then may end within a rune.
+	// Unless the message was compressed r has WriteTo, with which io.Copy saves a copy.
 	OnStream(c *Conn, op Opcode, r io.Reader) error
 }
 
@@ -78,9 +74,8 @@ func streamer(h Handler) StreamHandler {
 	return s
 }
 
-// Funcs is a [Handler], [PingHandler] and [PongHandler] made of functions; those that
-// are nil do nothing. It is a [StreamHandler] if Stream is not nil when the connection
-// opens.
+// Funcs is a [Handler], [PingHandler] and [PongHandler] made of functions; nil ones do
+// nothing. It is a [StreamHandler] if Stream is not nil when the connection opens.
 type Funcs struct {
 	Open    func(c *Conn, r *Request)
 	Message func(c *Conn, op Opcode, payload []byte)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// interval returns the time from a sign of life to the next ping. The engine looks at
-// deadlines once in sweep, so a deadline set so much earlier has the ping sent in time.
+// interval returns the time from a sign of life to the next ping. The engine checks deadlines
+// once per sweep, so a deadline that is one sweep earlier has the ping sent in time.
 func (s *endpoint) interval() time.Duration {
 	if s.ping <= 0 {
 		return 0
@@ -15,15 +15,15 @@ func (s *endpoint) interval() time.Duration {
 }
 
 // armFirst sets the time of the first ping: up to a quarter of the interval early, so that
-// clients who came together are not pinged together.
+// clients that connected together are not pinged together.
 func (c *Conn) armFirst() {
 	d := c.endpoint.interval()
 	c.arm(d - rand.N(d/4+1))
 }
 
-// keepAlive pings the peer, also one that sends: a proxy in between may cut a connection
-// on which the server is silent. It gives up a peer that does not answer. One that is not
-// read, because the handler has no room, cannot be heard: it has all the time.
+// keepAlive pings the peer, even one that sends: a proxy in between may cut a connection on
+// which the server is silent. It gives up a peer that does not answer. While the connection
+// is held the peer is not read and cannot be heard, so its time does not pass.
 func (c *Conn) keepAlive() {
 	s := c.endpoint
 	switch flags := c.flags.Load(); {
@@ -32,13 +32,13 @@ func (c *Conn) keepAlive() {
 	case flags&flagPinged == 0 && s.ping <= 0:
 		c.armTurn(0)
 	case flags&flagPinged == 0:
-		if c.write(Ping, nil, 0).OK() { // else there is too much before it
+		if c.write(Ping, nil, 0).OK() { // else too much is pending before it
 			c.flags.Or(flagPinged)
 		}
 		c.arm(s.pong)
 	case c.flags.Or(flagSilent)&flagSilent == 0:
-		c.arm(time.Millisecond) // the answer may be there, and this turn still to read it
-	case c.io.Pending() > 0 && c.io.IdleFor() < s.pong: // it takes what is before the ping
+		c.arm(time.Millisecond) // the answer may have come, for this turn to read
+	case c.io.Pending() > 0 && c.io.IdleFor() < s.pong: // it is taking what was sent before the ping
 		c.arm(s.pong)
 	default:
 		c.io.Close(&CloseError{Code: AbnormalClosure, Err: ErrPongTimeout})

@@ -11,13 +11,13 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// streams is what the streamed messages of a side have in common.
+// streams is the configuration of streamed messages of an endpoint.
 type streams struct {
-	above   limits // of a connection whose handler takes streams
-	all     limits // of one where nothing is collected
+	above   limits // for connections whose handler takes streams
+	all     limits // for connections on which nothing is collected
 	most    int64  // payload
 	timeout time.Duration
-	rate    int // Server.MinRate; none unless positive
+	rate    int // Server.MinRate; no bound unless positive
 }
 
 func newStreams(frame, above int, most int64, timeout time.Duration, rate int) streams {
@@ -37,17 +37,17 @@ func (s *streams) limits(flags uint32) *limits {
 	return &s.above
 }
 
-// StreamAll has every message, whatever its size, go to OnStream, if the handler is a
-// [StreamHandler]. Called in OnOpen it holds for the first message, later it begins
-// with what is read next.
+// StreamAll sends every message, whatever its size, to OnStream, if the handler is a
+// [StreamHandler]. Called in OnOpen it applies from the first message on, later from the next
+// read on.
 func (c *Conn) StreamAll() { c.flags.Or(flagStreamAll) }
 
-// stream is a message on its way to OnStream: a pipe from the turns, which write, to
-// the goroutine that reads. As long as it waits for a goroutine it has no ring, and
-// the connection is held.
+// stream is a message on its way to OnStream: a pipe from the turns, which write, to the
+// goroutine that reads. While it waits for a goroutine it has no ring, and the connection is
+// held.
 //
-// When more than half of the ring is full the connection is held too: what the read
-// under way brings still fits in. Only netpoll's locks are taken under mu.
+// When more than half of the ring is full the connection is held too: the rest of the read
+// under way still fits. Only locks of netpoll are taken under mu.
 type stream struct {
 	c    *Conn
 	op   Opcode
@@ -55,23 +55,23 @@ type stream struct {
 	rsv1 bool  // compressed
 	job  *netpoll.Job
 
-	over int // bytes that were thrown away; the turn's
+	over int // bytes that were discarded; the turn's
 
 	mu      sync.Mutex
-	head    []byte // what was collected before the message was found to be large
+	head    []byte // collected before the message was known to be large
 	ring    []byte
 	first   int // of the bytes in ring
 	n       int
-	lent    bool // WriteTo has a part of ring
+	lent    bool // WriteTo is writing a part of ring
 	err     error
-	cut     bool // err does not wait until ring is empty
+	cut     bool // err is due before ring is empty
 	held    bool // reading is paused
-	ahead   bool // because the next message waits
+	ahead   bool // held because the next message waits
 	phase   streamPhase
-	onClose *CloseError   // OnClose is due with it
-	wake    chan struct{} // has one if there is something new
+	onClose *CloseError   // if set, done calls OnClose with it
+	wake    chan struct{} // has a token if something has changed
 	timer   *time.Timer
-	pace    pace // of the waits for more
+	pace    pace // bounds the waits for more
 }
 
 type streamPhase uint8
@@ -79,12 +79,12 @@ type streamPhase uint8
 const (
 	streamWaits streamPhase = iota // for a goroutine
 	streamRuns
-	streamDone // the rest is thrown away
+	streamDone // the rest is discarded
 )
 
 var rings sync.Pool // of *[]byte
 
-// streaming returns the stream of c that began last, unless it has ended.
+// streaming returns the stream of c that began last, or nil if that has ended.
 func (c *Conn) streaming() *stream {
 	if x := c.extra.Load(); x != nil {
 		return x.stream.Load()
@@ -92,8 +92,8 @@ func (c *Conn) streaming() *stream {
 	return nil
 }
 
-// beginStream makes the stream for a message of which head has come, and a frame is
-// about to.
+// beginStream returns the stream for a message of which head has come and whose next frame
+// has n bytes.
 func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *stream {
 	flags := c.flags.Load()
 	s := &stream{c: c, op: op, size: int64(len(head)), rsv1: deflated, head: head, wake: make(chan struct{}, 1),
@@ -111,14 +111,14 @@ func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *
 	if s.job.Begun() {
 		s.begin()
 	}
-	if c.flags.Load()&flagClosed != 0 { // who closed may not have seen s
+	if c.flags.Load()&flagClosed != 0 { // Close may not have seen s
 		s.end(&CloseError{Code: AbnormalClosure, Err: netpoll.ErrClosed})
 	}
 	return s
 }
 
-// begin makes s ready for its payload, once: the turn and the goroutine both call it.
-// It reports whether the message is still to be read.
+// begin prepares s for its payload, once: the turn and the goroutine both call it. It reports
+// whether the message is still to be read.
 func (s *stream) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,12 +158,12 @@ func (s *stream) run() {
 	}()
 	err := s.hand()
 	returned = true
-	if err != nil && !s.isCut() { // else there is a reason already
+	if err != nil && !s.isCut() { // else the stream was cut for a reason already
 		c.fail(InternalError, "the handler failed", err)
 	}
 }
 
-// hand gives the message to the handler.
+// hand calls the handler's OnStream.
 func (s *stream) hand() error {
 	h := streamer(s.c.handler)
 	if !s.rsv1 {
@@ -178,7 +178,7 @@ func (s *stream) hand() error {
 	return err
 }
 
-// done lets what waits for s go on.
+// done resumes whatever waits for s.
 func (s *stream) done() {
 	s.mu.Lock()
 	s.phase = streamDone
@@ -197,8 +197,8 @@ func (s *stream) done() {
 	}
 }
 
-// closed takes note that the connection has ended. It reports whether OnClose is to
-// wait for OnStream, and is called by it.
+// closed notes that the connection has ended. It reports whether OnClose must wait for
+// OnStream; then done calls it.
 func (s *stream) closed(err *CloseError) bool {
 	s.end(err)
 	s.mu.Lock()
@@ -214,12 +214,12 @@ func (s *stream) closed(err *CloseError) bool {
 	return true
 }
 
-// hold holds the connection until OnStream has returned. It reports false if it need
-// not be waited for.
+// hold holds the connection until OnStream has returned. It reports false if there is no need
+// to wait.
 func (s *stream) hold() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == streamDone || s.c.flags.Load()&flagClosed != 0 { // then the answer is looked for
+	if s.phase == streamDone || s.c.flags.Load()&flagClosed != 0 { // then the peer's close frame is awaited
 		return false
 	}
 	s.ahead = true
@@ -227,7 +227,7 @@ func (s *stream) hold() bool {
 	return true
 }
 
-// holdLocked is called in the turn only.
+// holdLocked must be called in the turn.
 func (s *stream) holdLocked() {
 	s.held = true
 	s.c.io.Hold()
@@ -240,7 +240,7 @@ func (s *stream) resumeLocked() {
 	}
 }
 
-// admit reports whether a frame of n bytes more may come.
+// admit reports whether the message may grow by a frame of n bytes.
 func (s *stream) admit(n int64) bool {
 	if n > slack(s.c.endpoint.streams.most, s.rsv1)-s.size {
 		return false
@@ -249,8 +249,8 @@ func (s *stream) admit(n int64) bool {
 	return true
 }
 
-// room returns how many of n bytes can be written. If there are fewer the connection
-// is held.
+// room returns how many of n bytes can be written. If that is less than n the connection is
+// held.
 func (s *stream) room(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,18 +264,17 @@ func (s *stream) room(n int) int {
 	return n
 }
 
-// thrown reports whether the rest of the message is thrown away, and how much of it has
-// come.
+// thrown reports whether the rest of the message is discarded, and how much of it has come.
 func (s *stream) thrown() (bytes int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.over, s.discards()
 }
 
-// discards reports whether nobody will read any more.
+// discards reports whether nothing will be read any more.
 func (s *stream) discards() bool { return s.phase == streamDone || s.cut }
 
-// write appends p, for which there is room.
+// write appends p, which must fit.
 func (s *stream) write(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -297,7 +296,7 @@ func (s *stream) write(p []byte) {
 	s.signal()
 }
 
-// end ends the message: in order, or cut short because the connection ends.
+// end ends the message: at its end, or before because the connection ends.
 func (s *stream) end(cause *CloseError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -306,7 +305,7 @@ func (s *stream) end(cause *CloseError) {
 			s.err, s.cut = cutShort(cause), true
 		}
 	}
-	if cause != nil { // the peer's close frame may wait to be read
+	if cause != nil { // the peer's close frame may not have been read
 		s.resumeLocked()
 	}
 	s.signal()

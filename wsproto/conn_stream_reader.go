@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// interrupted returns why nothing more can be read, unless that is the end.
+// interrupted returns why nothing more can be read, or nil at the end of the message.
 func (s *stream) interrupted() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *stream) WriteTo(w io.Writer) (total int64, err error) {
 	}
 }
 
-// lendLocked has w write p, without the lock: what is in the ring stays where it is.
+// lendLocked has w write p, without the lock: the bytes in the ring do not move meanwhile.
 func (s *stream) lendLocked(w io.Writer, p []byte) (n int, err error) {
 	s.lent = true
 	s.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *stream) lendLocked(w io.Writer, p []byte) (n int, err error) {
 	return min(n, len(p)), err
 }
 
-// nextLocked waits for bytes and returns those that lie in one piece.
+// nextLocked waits for bytes and returns those that are contiguous.
 func (s *stream) nextLocked() ([]byte, error) {
 	for {
 		switch {
@@ -98,7 +98,7 @@ func (s *stream) nextLocked() ([]byte, error) {
 
 var errStreamOver = fmt.Errorf("wsproto: a stream was read after OnStream had returned: %w", os.ErrClosed)
 
-// tookLocked takes n bytes away, and lets the connection be read when there is room.
+// tookLocked removes n bytes, and resumes the connection when there is room.
 func (s *stream) tookLocked(n int) {
 	if len(s.head) > 0 {
 		if s.head = s.head[n:]; len(s.head) == 0 {
@@ -110,12 +110,12 @@ func (s *stream) tookLocked(n int) {
 	if s.first += n; s.first >= len(s.ring) {
 		s.first = 0
 	}
-	if s.n <= len(s.ring)/2 && !s.ahead { // else OnStream is what is waited for
+	if s.n <= len(s.ring)/2 && !s.ahead { // else the next message waits for OnStream
 		s.resumeLocked()
 	}
 }
 
-// waitLocked waits for something new, without the lock.
+// waitLocked waits, without the lock, until something changes.
 func (s *stream) waitLocked() {
 	if s.timer == nil {
 		s.timer = time.NewTimer(s.pace.left)

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// ErrMessageTimeout: a message, or the header of a frame, came too slowly (see
+// ErrMessageTimeout says that a message, or the header of a frame, came too slowly (see
 // Server.MessageTimeout). It wraps os.ErrDeadlineExceeded.
 var ErrMessageTimeout = fmt.Errorf("wsproto: a message came too slowly: %w", os.ErrDeadlineExceeded)
 
-// An idle connection pays nothing for the time that a message may take, and one whose
-// messages come whole nothing but a look: only when a read ends within a message, or
-// within the header of a frame, the time is noted. It is looked at whenever the
-// connection's deadline is over, which a ping brings about often enough.
+// MessageTimeout costs an idle connection nothing, and one whose messages come whole only a
+// check: the time is noted only when a read ends within a message or within the header of a
+// frame. It is checked whenever the connection's deadline is over, which pings bring about
+// often enough.
 
-// unfinished is called at the end of a read that leaves something begun, or before which
-// something was. With used the parser has taken some of what was read; with rest it has
-// left some: the part of a frame's header, or of a control frame.
+// unfinished is called at the end of a read that leaves something incomplete, or that began
+// with something incomplete. used says that the parser has taken some of what was read, rest
+// that it has left some: a part of a frame header or of a control frame.
 func (c *Conn) unfinished(used, rest bool) {
 	s, first := c.endpoint, false
 	if s.message <= 0 || c.flags.Load()&flagClosed != 0 {
@@ -36,12 +36,12 @@ func (c *Conn) unfinished(used, rest bool) {
 		c.mark = now().add(s.message)
 	}
 	if first && c.flags.Load()&flagPinged == 0 && (s.ping <= 0 || s.ping > s.message) {
-		c.hasten(s.message) // no ping will look in time
+		c.hasten(s.message) // no ping checks it in time
 	}
 }
 
-// creditMessage takes note of what has come of m. A stream has a pace of its own, as long
-// as somebody reads it.
+// creditMessage credits m with what has come of it. A stream has a pace of its own while it
+// is read.
 func (c *Conn) creditMessage(m *partial) {
 	got := len(m.buf)
 	if m.stream != nil {
@@ -53,8 +53,8 @@ func (c *Conn) creditMessage(m *partial) {
 	m.pace.credit(got, c.endpoint.message, c.endpoint.rate)
 }
 
-// messageLeft returns how much time what has begun still has. It reports false if nothing
-// has begun, or nothing bounds it.
+// messageLeft returns how much time remains for what is incomplete. bounded is false if
+// nothing is, or if no timeout applies.
 func (c *Conn) messageLeft() (left time.Duration, bounded bool) {
 	due := c.mark
 	if m := c.parser.part; m != nil && m != streamed {
@@ -70,7 +70,7 @@ func (c *Conn) messageLeft() (left time.Duration, bounded bool) {
 }
 
 // checkMessage ends the connection if a message has taken too long, and reports whether it
-// has. As long as the connection is not read, the time does not pass.
+// has. The time does not pass while the connection is not read.
 func (c *Conn) checkMessage() (late bool) {
 	left, bounded := c.messageLeft()
 	if !bounded {
@@ -91,18 +91,18 @@ func (c *Conn) checkMessage() (late bool) {
 	return true
 }
 
-// armTurn is arm, called in a turn: the deadline is set to earlier than after d if a
-// message is due then. It is not for the time of a pong, which comes with any progress of
-// a message; without it, that time is over soon enough.
+// armTurn is arm, called in a turn: if a message is due earlier the deadline is set to that.
+// It is not for the time of a pong: progress of a message counts as an answer, and without
+// any the pong's time is over soon enough.
 func (c *Conn) armTurn(d time.Duration) {
 	if left, bounded := c.messageLeft(); bounded && (d <= 0 || left < d) {
-		d = max(left, 0) + 2*time.Millisecond // the engine's clock begins its milliseconds elsewhere
+		d = max(left, 0) + 2*time.Millisecond // the milliseconds of the engine's clock begin at another time
 	}
 	c.arm(d)
 }
 
-// stillTakes reports whether the peer, which has been sent a close frame, still takes what
-// was accepted before that, at no less than MinRate; also once when it has just taken all.
+// stillTakes reports whether a peer that was sent a close frame still takes what was accepted
+// before, at MinRate at least; also once when it has just taken everything.
 func (c *Conn) stillTakes() bool {
 	left, last := c.io.Untaken(), int(c.mark)
 	c.mark = tick(min(left, math.MaxInt32)) + 1

@@ -12,26 +12,26 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// fragment is the payload in bytes that a Writer puts into one frame.
+// fragment is the number of payload bytes that a Writer puts into one frame.
 const fragment = 32 << 10
 
 var fragments = sync.Pool{New: func() any { return new([fragment]byte) }}
 
-// ErrWriterOpen says that a message is being written already: its Writer has to be closed
+// ErrWriterOpen says that a message is being written already: its Writer must be closed
 // first.
 var ErrWriterOpen = errors.New("wsproto: another Writer of the connection is open")
 
 var errWriterClosed = fmt.Errorf("wsproto: the Writer is closed: %w", os.ErrClosed)
 
-// Writer writes one message in fragments (RFC 6455, 5.4), so that it needs never be in
-// memory as a whole. It has to be closed. Until then other messages of the connection
-// wait behind it, as Send says, and pings, pongs and Conn.Close do not. There is no way
-// to take back what was written: who cannot go on closes the connection.
+// Writer writes one message in fragments (RFC 6455, 5.4), so that it never needs to be in
+// memory as a whole. It must be closed. Until then other messages of the connection wait
+// behind it, as Send says; pings, pongs and Conn.Close do not wait. What was written cannot
+// be taken back: a caller that cannot finish a message must close the connection.
 //
-// Unlike those of Conn its methods block while the peer does not take what it is sent,
-// for Server.StreamTimeout at most, so their place is OnStream or a goroutine of one's
-// own. In OnOpen and OnMessage they work too, but hold up one worker, and what the peer
-// sends meanwhile is not read. One goroutine at a time may use a Writer.
+// Unlike the methods of Conn its methods block while the peer does not take what it is sent,
+// for Server.StreamTimeout at most. So they belong in OnStream or on a goroutine of the
+// program. They also work in OnOpen and OnMessage, but then they occupy a worker, and the
+// peer is not read meanwhile. One goroutine at a time may use a Writer.
 type Writer struct {
 	c   *Conn
 	x   *netpoll.Exclusive
@@ -43,7 +43,7 @@ type Writer struct {
 	pace pace
 }
 
-// NewWriter begins a message, Text, which has to be UTF-8, or Binary. The error is
+// NewWriter begins a message of type Text, which must be UTF-8, or Binary. The error is
 // ErrWriterOpen, or wraps netpoll.ErrClosed.
 func (c *Conn) NewWriter(op Opcode) (*Writer, error) {
 	if op != Text && op != Binary {
@@ -62,9 +62,8 @@ func (c *Conn) NewWriter(op Opcode) (*Writer, error) {
 	return &Writer{c: c, x: x, op: op, pace: newPace(c.endpoint.timeout, c.endpoint.rate)}, nil
 }
 
-// Write adds p to the message. An error ends the Writer: it wraps netpoll.ErrClosed,
-// or, if the peer was too slow, os.ErrDeadlineExceeded, and then the connection is
-// closed with 1008.
+// Write adds p to the message. An error ends the Writer: it wraps netpoll.ErrClosed, or
+// os.ErrDeadlineExceeded if the peer was too slow; then the connection is closed with 1008.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	for len(p) > 0 && w.err == nil {
 		if w.n == fragment {
@@ -73,7 +72,7 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 		m := 0
 		if w.n == 0 && len(p) >= fragment && w.c.endpoint.state.ServerSide() {
 			m = fragment
-			w.frame(false, p[:m]) // from where it lies
+			w.frame(false, p[:m]) // without a copy
 		} else {
 			m = w.fill(p)
 		}
@@ -85,7 +84,7 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return n, w.err
 }
 
-// fill copies what fits of p.
+// fill copies as much of p as fits.
 func (w *Writer) fill(p []byte) int {
 	if w.buf == nil {
 		w.buf = fragments.Get().(*[fragment]byte)
@@ -104,7 +103,7 @@ func (w *Writer) flush(fin bool) {
 	w.n = 0
 }
 
-// frame sends a frame; a client masks p where it lies.
+// frame sends a frame; a client masks p in place.
 func (w *Writer) frame(fin bool, p []byte) {
 	if w.err != nil {
 		return
@@ -128,7 +127,7 @@ func (w *Writer) frame(fin bool, p []byte) {
 	}
 }
 
-// Close ends the message: what is left of it is sent, then what waits behind it.
+// Close ends the message: it sends the rest of it, then what waits behind it.
 func (w *Writer) Close() error {
 	if w.x == nil {
 		return errWriterClosed

@@ -7,14 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-// What c.flags says of a connection that compresses: that it does, and with a
-// window of so many bits. Without takeover it needs nothing else.
-const (
-	flagDeflate   uint32 = 1 << 8
-	deflateBitsAt        = 9
-	deflateBits   uint32 = 15 << deflateBitsAt
-)
-
 // windowOf returns the bits of our window.
 func windowOf(flags uint32) int { return int(flags & deflateBits >> deflateBitsAt) }
 

@@ -6,11 +6,13 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/netip"
+	"net/http/httptest"
 	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -26,53 +28,173 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-
-	engine, err := netpoll.New(netpoll.Options{})
-	if err != nil {
-		log.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	target, err := wsproto.ParseTarget(ctx, "ws://"+addr.String()+"/echo")
-	if err != nil {
-		log.Fatal(err)
-	}
-	done := make(chan struct{})
-	client := &wsproto.Client{Engine: engine}
-	err = client.Start(target, netip.Addr{}, &wsproto.Funcs{
-		Open: func(c *wsproto.Conn, _ *wsproto.Request) { c.SendText("hello") },
+	defer server.Shutdown(ctx)
+
+	closed := make(chan struct{})
+	conn, err := wsproto.Dial(ctx, "ws://"+addr.String()+"/echo", &wsproto.Funcs{
 		Message: func(c *wsproto.Conn, _ wsproto.Opcode, payload []byte) {
 			fmt.Printf("got %s\n", payload)
 			c.Close(wsproto.NormalClosure, "bye")
 		},
 		Close: func(_ *wsproto.Conn, err *wsproto.CloseError) {
 			fmt.Println(err)
-			close(done)
+			close(closed)
 		},
-	}, func(err error) { log.Fatal(err) })
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	<-done
-	if err := server.Shutdown(ctx); err != nil {
-		log.Fatal(err)
-	}
-	if err := engine.Shutdown(ctx); err != nil {
-		log.Fatal(err)
-	}
+	conn.SendText("hello")
+	<-closed
 	// Output:
 	// got hello
 	// wsproto: we closed with 1000 "bye"
 }
 
-// A handshake that is refused.
+// room is a chat room.
+type room struct {
+	mu     sync.Mutex
+	guests map[*wsproto.Conn]bool
+}
+
+// say sends a message to everybody in the room. It is encoded once.
+func (r *room) say(format string, args ...any) {
+	message := wsproto.Prepare(wsproto.Text, fmt.Appendf(nil, format, args...))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.guests {
+		if c.SendPrepared(message) == wsproto.Full {
+			c.Close(wsproto.TryAgainLater, "you are too slow")
+		}
+	}
+}
+
+func (r *room) set(c *wsproto.Conn, present bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if present {
+		r.guests[c] = true
+	} else {
+		delete(r.guests, c)
+	}
+}
+
+// guest handles one connection.
+type guest struct {
+	room *room
+	name string
+}
+
+func (g *guest) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+	g.room.set(c, true)
+	g.room.say("%s comes in", g.name)
+}
+
+func (g *guest) OnMessage(_ *wsproto.Conn, _ wsproto.Opcode, payload []byte) {
+	g.room.say("%s: %s", g.name, payload)
+}
+
+func (g *guest) OnClose(c *wsproto.Conn, _ *wsproto.CloseError) {
+	g.room.set(c, false)
+	g.room.say("%s leaves", g.name)
+}
+
+// A chat: each connection has a handler of its own. Package hub does the same for many
+// rooms, with a history and for clients that come back.
+func Example_chat() {
+	lobby := &room{guests: make(map[*wsproto.Conn]bool)}
+	server := &wsproto.Server{NewHandler: func(r *wsproto.Request) wsproto.Handler {
+		return &guest{lobby, r.Query().Get("name")}
+	}}
+	addr, err := server.Listen("localhost:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	defer server.Shutdown(ctx)
+
+	heard := make(chan string)
+	mary, err := wsproto.Dial(ctx, "ws://"+addr.String()+"?name=Mary", &wsproto.Funcs{
+		Message: func(_ *wsproto.Conn, _ wsproto.Opcode, payload []byte) { heard <- string(payload) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-heard)
+	joe, err := wsproto.Dial(ctx, "ws://"+addr.String()+"?name=Joe", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-heard)
+	mary.SendText("hello")
+	fmt.Println(<-heard)
+	joe.Close(wsproto.NormalClosure, "")
+	fmt.Println(<-heard)
+	// Output:
+	// Mary comes in
+	// Joe comes in
+	// Mary: hello
+	// Joe leaves
+}
+
+// Accept refuses strangers, and gives the others a handler that knows their name. What it
+// counts, OnClose discounts: whatever Accept admits is opened, and closed.
+func Example_auth() {
+	users := map[string]string{"Bearer secret": "Mary"}
+	var online atomic.Int64
+	server := &wsproto.Server{Accept: func(r *wsproto.Request) error {
+		user, ok := users[r.Header.Get("Authorization")]
+		if !ok {
+			return wsproto.Refuse(http.StatusUnauthorized, "the token is wrong")
+		}
+		online.Add(1)
+		r.Handler = &wsproto.Funcs{
+			Open:  func(c *wsproto.Conn, _ *wsproto.Request) { c.SendText("welcome, " + user) },
+			Close: func(*wsproto.Conn, *wsproto.CloseError) { online.Add(-1) },
+		}
+		return nil
+	}}
+	addr, err := server.Listen("localhost:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	url := "ws://" + addr.String()
+	_, err = wsproto.Dial(ctx, url, nil)
+	fmt.Println(err)
+	heard := make(chan string)
+	client := &wsproto.Client{Header: http.Header{"Authorization": {"Bearer secret"}}}
+	_, err = client.Dial(ctx, url, &wsproto.Funcs{
+		Message: func(_ *wsproto.Conn, _ wsproto.Opcode, payload []byte) { heard <- string(payload) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(<-heard)
+	fmt.Println("online:", online.Load())
+	if err := server.Shutdown(ctx); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("online:", online.Load())
+	// Output:
+	// wsproto: no WebSocket: the server answered 401 Unauthorized: the token is wrong
+	// welcome, Mary
+	// online: 1
+	// online: 0
+}
+
+// A refusal can have fields of its own.
 func ExampleRefuse() {
 	_ = &wsproto.Server{
 		Accept: func(r *wsproto.Request) error {
-			if r.Query().Get("token") != "secret" {
-				return wsproto.Refuse(http.StatusUnauthorized, "the token is wrong")
-			}
-			return nil
+			refusal := wsproto.Refuse(http.StatusTooManyRequests, "come back in a minute")
+			refusal.Header = http.Header{"Retry-After": {"60"}}
+			return refusal
 		},
 	}
 }
@@ -84,6 +206,45 @@ func ExampleServer_ServeHTTP() {
 	}}
 	mux := http.NewServeMux()
 	mux.Handle("/rooms/{room}", ws)
+}
+
+// Two handlers on two paths of a net/http server, with one engine.
+func ExampleServer_Upgrade() {
+	ws := new(wsproto.Server)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		ws.Upgrade(w, r, &wsproto.Funcs{
+			Message: func(c *wsproto.Conn, op wsproto.Opcode, payload []byte) { c.Send(op, payload) },
+		})
+	})
+	mux.HandleFunc("/rooms/{room}", func(w http.ResponseWriter, r *http.Request) {
+		room := r.PathValue("room")
+		ws.Upgrade(w, r, &wsproto.Funcs{
+			Message: func(c *wsproto.Conn, _ wsproto.Opcode, payload []byte) { c.SendText(room + ": " + string(payload)) },
+		})
+	})
+	web := httptest.NewServer(mux)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	heard := make(chan string)
+	for _, path := range []string{"/echo", "/rooms/7"} {
+		conn, err := wsproto.Dial(ctx, "ws"+strings.TrimPrefix(web.URL, "http")+path, &wsproto.Funcs{
+			Message: func(_ *wsproto.Conn, _ wsproto.Opcode, payload []byte) { heard <- string(payload) },
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		conn.SendText("hello")
+		fmt.Println(<-heard)
+	}
+	web.Close()
+	if err := ws.Shutdown(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// hello
+	// 7: hello
 }
 
 // One encoding for all receivers.

@@ -136,12 +136,5 @@ func (q *silentConns) close() bool {
 	return false
 }
 
-// flagHeard, beyond those of flagDeflate: the header has come and was not refused, or the
-// connection has ended.
-const flagHeard uint32 = 1 << 13
-
-// flagTLS: the connection came to a listener with TLS.
-const flagTLS uint32 = 1 << 17
-
 // isSilent reports whether the connection takes a place for nothing.
 func (c *Conn) isSilent() bool { return c.flags.Load()&(flagOpen|flagHeard) == 0 }

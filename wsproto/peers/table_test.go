@@ -1,7 +1,6 @@
 package peers_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 const (
@@ -171,18 +171,7 @@ func (b *bench) listen(t *testing.T) {
 		},
 		Close: func(_ *wsproto.Conn, err *wsproto.CloseError) { b.ended <- err },
 	}
-	addr, err := s.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.addr = addr.String()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-	})
+	b.addr = wstest.Start(t, s).Addr
 }
 
 // end waits for the server to see the end of a connection.

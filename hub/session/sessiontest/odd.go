@@ -1,7 +1,6 @@
 package sessiontest
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 // Odd starts a server that does what others do seldom, and returns its address. The
@@ -54,16 +54,5 @@ func Odd(t testing.TB) (addr string) {
 			}
 		},
 	}
-	a, err := s.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-	})
-	return a.String()
+	return wstest.Start(t, s).Addr
 }

@@ -3,7 +3,6 @@
 package sessiontest
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 // Patience is for what happens at once unless something is broken.
@@ -43,18 +43,7 @@ func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
 		return end.Accept(r)
 	}
 	s.server.HTTP = pages()
-	a, err := s.server.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Addr = a.String()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), Patience)
-		defer cancel()
-		if err := s.server.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-	})
+	s.Addr = wstest.Start(t, s.server).Addr
 	return s
 }
 

@@ -1,0 +1,174 @@
+package wsproto
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
+
+// ErrServerClosed is what Wait, and what listens, return after Shutdown.
+var ErrServerClosed = errors.New("wsproto: server closed")
+
+// begin starts the engine, once.
+func (s *Server) begin() error {
+	s.start.Do(func() {
+		if s.err = s.Validate(); s.err != nil {
+			return
+		}
+		s.setDefaults()
+		if s.engine, s.err = netpoll.New(s.Engine); s.err != nil {
+			return
+		}
+		s.Engine = s.engine.Options() // like the other fields, it says what is in force
+		s.endpoint = &endpoint{
+			limits:       limits{frame: cmp.Or(s.MaxFrame, s.MaxMessage), message: s.MaxMessage},
+			streams:      newStreams(s.MaxFrame, cmp.Or(s.StreamAbove, s.MaxMessage), s.MaxStream, s.StreamTimeout, s.MinRate),
+			state:        ws.StateServerSide,
+			ping:         s.PingInterval,
+			pong:         s.PongTimeout,
+			sweep:        s.engine.Options().Sweep,
+			message:      min(s.MessageTimeout, 20*24*time.Hour), // what a tick holds
+			closeTimeout: s.CloseTimeout,
+			server:       s,
+			compression:  s.Compression.withDefaults(),
+		}
+		s.closed = make(chan struct{})
+		s.httpServer = newHTTPServer(s)
+		s.engine.MakeRoom(s.makeRoom)
+	})
+	return s.err
+}
+
+// accept makes what a new connection needs.
+func (s *Server) accept() netpoll.Handler {
+	c := &Conn{endpoint: s.endpoint}
+	if s.Engine.MaxConns > 0 {
+		s.silent.add(c)
+	}
+	return (*handle)(c)
+}
+
+// acceptTLS is accept for a listener with TLS.
+func (s *Server) acceptTLS() netpoll.Handler {
+	h := s.accept()
+	(*Conn)(h.(*handle)).flags.Or(flagTLS)
+	return h
+}
+
+// Listen binds addr and serves it in the background, until Shutdown. Port 0 picks
+// a free port, which the result tells.
+func (s *Server) Listen(addr string) (net.Addr, error) {
+	return s.listen(func() (*netpoll.Listener, error) { return s.engine.Listen(addr, s.accept) })
+}
+
+// listen has the engine listen, once it runs.
+func (s *Server) listen(open func() (*netpoll.Listener, error)) (net.Addr, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	if s.closing() {
+		return nil, ErrServerClosed
+	}
+	l, err := open()
+	if err != nil {
+		return nil, err
+	}
+	return l.Addr(), nil
+}
+
+// ListenAndServe listens on Addr and serves until Shutdown, which makes it return
+// ErrServerClosed, or until the engine fails.
+func (s *Server) ListenAndServe() error {
+	addr := s.Addr
+	setDefault(&addr, ":8080")
+	if _, err := s.Listen(addr); err != nil {
+		return err
+	}
+	return s.Wait()
+}
+
+// Wait returns ErrServerClosed after Shutdown was called, or the error that the
+// engine failed with.
+func (s *Server) Wait() error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	select {
+	case <-s.closed:
+		return ErrServerClosed
+	case <-s.engine.Failed():
+		return s.engine.Err()
+	}
+}
+
+// Shutdown stops listening, closes every connection with 1001 (going away), waits
+// for the peers' answers and for HTTP requests under way, and returns when all
+// are gone. When ctx is done first, it closes what is left and returns ctx's
+// error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.begin(); err != nil {
+		return nil // it never ran
+	}
+	s.mu.Lock()
+	if !s.closing() {
+		close(s.closed)
+	}
+	s.mu.Unlock()
+	s.engine.StopListening()
+	s.engine.Each(func(h netpoll.Handler) {
+		if c := (*Conn)(h.(*handle)); c.flags.Load()&flagOpen != 0 {
+			c.Close(GoingAway, "the server shuts down")
+		} else {
+			c.io.Close(ErrServerClosed)
+		}
+	})
+	err := s.httpServer.shutdown(ctx)
+	return errors.Join(err, s.engine.Shutdown(ctx))
+}
+
+// closing reports whether Shutdown was called.
+func (s *Server) closing() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// NewTask returns a task that runs on the workers of loop n: see
+// netpoll.Engine.NewTask.
+func (s *Server) NewTask(n int, run func()) (*Task, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	return s.engine.NewTask(n, run), nil
+}
+
+// Task is work that runs on the workers of one loop: see Server.InitTask.
+type Task = netpoll.Task
+
+// InitTask is NewTask for a task that is part of something larger, of r for example:
+// t is zero memory of the caller's, in which it begins to be one. See
+// netpoll.Task.Init.
+func (s *Server) InitTask(t *Task, n int, r interface{ Run() }) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	t.Init(s.engine, n, r)
+	return nil
+}
+
+// Loops returns the number of event loops: Conn.Loop is below it.
+func (s *Server) Loops() int {
+	if s.begin() != nil {
+		return 1
+	}
+	return s.engine.Loops()
+}
