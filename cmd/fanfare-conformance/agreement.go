@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// The parameters of permessage-deflate (RFC 7692, 7.1).
+// The parameters of permessage-deflate (RFC 7692, section 7.1).
 const (
 	pmd              = "permessage-deflate"
 	serverNoTakeover = "server_no_context_takeover"
@@ -18,19 +18,18 @@ const (
 	clientMaxWindow  = "client_max_window_bits"
 )
 
-// negotiation is what a case has to say about compression.
+// negotiation is the negotiation of compression in a case.
 type negotiation struct {
-	// offer is the value of Sec-WebSocket-Extensions; nothing is offered if empty.
+	// offer is the value of Sec-WebSocket-Extensions; empty for no offer.
 	offer string
-	// answer is what a server of ours has to answer, in any order of parameters; no
-	// extension if empty.
+	// answer is the answer of a server with the case's config, in any order of parameters; empty for no extension.
 	answer string
 }
 
-// agreement is what client and server agreed on: the parameters by name.
+// agreement has the negotiated parameters by name.
 type agreement map[string]string
 
-// bits returns the window of one side.
+// bits returns the window of one endpoint.
 func (a agreement) bits(name string) int {
 	if n, err := strconv.Atoi(a[name]); err == nil {
 		return n
@@ -43,8 +42,7 @@ func (a agreement) has(name string) bool {
 	return ok
 }
 
-// parseAgreement reads a server's answer, which chooses one extension and gives
-// each parameter once and with a value that it may have.
+// parseAgreement parses a server's answer. It must have one extension, and each parameter once and with a valid value.
 func parseAgreement(answer string) (agreement, error) {
 	parts := strings.Split(answer, ";")
 	if strings.TrimSpace(parts[0]) != pmd {
@@ -63,15 +61,14 @@ func parseAgreement(answer string) (agreement, error) {
 			ok = bits >= 8 && bits <= 15 && strconv.Itoa(bits) == value
 		}
 		if !ok || a.has(name) {
-			return nil, fmt.Errorf("got the extensions %q, in which the parameter %q is unknown, there twice, or wrong", answer, p)
+			return nil, fmt.Errorf("got the extensions %q, in which the parameter %q is unknown, repeated or invalid", answer, p)
 		}
 		a[name] = value
 	}
 	return a, nil
 }
 
-// satisfies reports whether a server that accepts that offer may answer a (RFC
-// 7692, 7.1).
+// satisfies reports whether a server may answer that offer with a (RFC 7692, section 7.1).
 func (a agreement) satisfies(offer string) bool {
 	o := make(agreement)
 	for _, p := range strings.Split(offer, ";")[1:] {
@@ -83,8 +80,8 @@ func (a agreement) satisfies(offer string) bool {
 		(!a.has(clientMaxWindow) || o.has(clientMaxWindow) && a.bits(clientMaxWindow) <= o.bits(clientMaxWindow))
 }
 
-// agree judges what the server answered to the case's offer, and has script and
-// peer compress accordingly. reason says why the case cannot be played.
+// agree checks the server's answer to the case's offer, and sets the compression of script and peer. If the case cannot be
+// played, reason says why.
 func (p *peer) agree(s *script, c *Case, head *answer, t *target) (reason string, err error) {
 	fields := head.header["Sec-Websocket-Extensions"]
 	n := c.Negotiation
@@ -96,7 +93,7 @@ func (p *peer) agree(s *script, c *Case, head *answer, t *target) (reason string
 	case len(fields) == 0:
 		return "", fmt.Errorf("want the extensions %q; got none", n.answer)
 	case len(fields) > 1 || n.offer == "" || n.answer == "":
-		return "", fmt.Errorf("want no extensions, or one; got %q", fields)
+		return "", fmt.Errorf("want at most one field of extensions, and only if offered; got %q", fields)
 	}
 	a, err := parseAgreement(fields[0])
 	if err != nil {
@@ -104,7 +101,7 @@ func (p *peer) agree(s *script, c *Case, head *answer, t *target) (reason string
 	}
 	offers := strings.ReplaceAll(n.offer, "\r\nSec-WebSocket-Extensions:", ",") // in several fields
 	if !slices.ContainsFunc(strings.Split(offers, ","), a.satisfies) {
-		return "", fmt.Errorf("got the extensions %q, which do not fit the offer %q", fields[0], n.offer)
+		return "", fmt.Errorf("got the extensions %q, which do not match the offer %q", fields[0], n.offer)
 	}
 	if want, err := parseAgreement(n.answer); !t.foreign && (err != nil || !maps.Equal(a, want)) {
 		return "", errors.Join(err, fmt.Errorf("want the extensions %q; got %q", n.answer, fields[0]))

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// Case is one thing that a server of RFC 6455 does, and how to find out.
+// Case is a rule for a server of RFC 6455, and how to test it.
 type Case struct {
-	// ID is the number, by which the field knows most of them.
+	// ID is the number of the case. Most numbers are those of the Autobahn suite.
 	ID string
-	// What is it, in a sentence.
+	// What describes the rule in a sentence.
 	What string
-	// Clause is where it is written, of RFC 6455 unless another one is named.
+	// Clause is the section of RFC 6455, or of another RFC if it names one.
 	Clause string
-	// Config is what the server has to be set to.
+	// Config is the configuration of the server.
 	Config config
-	// Script says what is sent and what comes back, once the connection is open.
+	// Script adds what to send and what to expect once the connection is open.
 	Script func(s *script)
-	// Handshake is the request; if its text is empty, an ordinary one.
+	// Handshake is the request. If its text is empty, it is an ordinary one.
 	Handshake handshake
-	// Negotiation is about compression.
+	// Negotiation is the offer of compression and its answer.
 	Negotiation negotiation
-	// Heavy cases do not run beside each other.
+	// Heavy cases run one at a time.
 	Heavy bool
 }
 
@@ -32,34 +32,32 @@ func (c *Case) Group() string {
 	return g
 }
 
-// script is what happens on a connection: turns, in each of which something is
-// sent and then something has to come back, and the end.
+// script is the course of a connection: turns, and the end. In each turn the client sends and then expects events.
 type script struct {
 	turns []turn
-	// code is that of the close frame which the server has to send at last, after
-	// which it has to close; noCode for a frame without one.
+	// code is the code of the close frame that the server must send at the end; noCode for a frame without a code.
 	code int
-	// ours is true if the script sends a close frame first.
+	// ours means that the script sends a close frame first.
 	ours bool
-	// zip is the compression that was agreed on, or nil.
+	// zip is the negotiated compression, or nil.
 	zip *deflater
-	// known is true if the server is one whose threshold is known.
+	// known means that the threshold of the server is known.
 	known bool
 }
 
 type turn struct {
-	out []string // whole frames or parts of some, written in one go or byte by byte
+	out []string // whole or partial frames, written at once or byte by byte
 	in  []event
 }
 
-// event is what can come from a server: a message, a ping or pong, a close frame.
+// event is what a server can send: a message, a ping or pong, a close frame.
 type event struct {
 	op      byte
 	payload string
 	packed  packed // of a message
 }
 
-// packed says whether a message came compressed, or has to.
+// packed says whether a message was or must be compressed.
 type packed int8
 
 const (
@@ -68,7 +66,7 @@ const (
 	plainly
 )
 
-// noCode stands for a close frame without a payload.
+// noCode is the code of a close frame without a payload.
 const noCode = -1
 
 func (s *script) turn() *turn {
@@ -84,22 +82,22 @@ func (s *script) send(parts ...string) {
 	t.out = append(t.out, parts...)
 }
 
-// want has an event follow those that were wanted before.
+// want expects an event after the ones that are expected so far.
 func (s *script) want(op byte, payload string) {
 	t := s.turn()
 	t.in = append(t.in, event{op: op, payload: payload})
 }
 
-// wait has everything come that is wanted, before the next is sent.
+// wait ends a turn: all expected events must arrive before more is sent.
 func (s *script) wait() { s.turns = append(s.turns, turn{}) }
 
-// echo sends a message or a ping and wants the answer.
+// echo sends a message or a ping and expects the answer.
 func (s *script) echo(op byte, payload string) {
 	s.send(frame(fin|op, payload))
 	s.answer(op, payload)
 }
 
-// answer wants what a message or ping is answered with.
+// answer expects the answer to a message or a ping.
 func (s *script) answer(op byte, payload string) {
 	if op == opPing {
 		op = opPong
@@ -107,13 +105,13 @@ func (s *script) answer(op byte, payload string) {
 	s.want(op, payload)
 }
 
-// fails wants the server to end the connection with that code.
+// fails expects the server to fail the connection with that code.
 func (s *script) fails(code int) { s.code = code }
 
-// closed wants the server to answer our close frame with that code.
+// closed expects the server to answer the client's close frame with that code.
 func (s *script) closed(code int) { s.code, s.ours = code, true }
 
-// bye closes the connection in order.
+// bye does a closing handshake.
 func (s *script) bye() {
 	s.send(closing(1000, ""))
 	s.closed(1000)
@@ -150,7 +148,7 @@ func allCases() []*Case {
 	seen := make(map[string]bool)
 	for _, c := range t.cases {
 		if seen[c.ID] {
-			panic(fmt.Sprintf("two cases are numbered %s", c.ID))
+			panic(fmt.Sprintf("two cases have the number %s", c.ID))
 		}
 		seen[c.ID] = true
 	}

@@ -8,7 +8,7 @@ import (
 // closes has the cases of group 7.
 func closes(t *table) {
 	next := t.series("7.1.")
-	next("a message comes back, then the connection closes in order", "7.1.2", func(s *script) {
+	next("a message is echoed, then the connection closes with a closing handshake", "7.1.2", func(s *script) {
 		s.echo(opText, "Hello World!")
 		s.bye()
 	})
@@ -28,22 +28,22 @@ func closes(t *table) {
 		{"an unmasked frame", []string{unmasked(fin|opText, "x")}},
 		{"a reserved opcode", []string{frame(fin|3, "x")}},
 	} {
-		next(after.name+" behind a close frame is not answered", "5.5.1", func(s *script) {
+		next(after.name+" after a close frame is not answered", "5.5.1", func(s *script) {
 			s.bye()
 			s.send(after.frames...)
 		})
 	}
-	next("a message that is not complete when the close frame comes is not answered", "5.5.1", func(s *script) {
+	next("a message that is incomplete when the close frame arrives is not answered", "5.5.1", func(s *script) {
 		s.send(frame(opText, "fragment1"))
 		s.bye()
 		s.send(frame(fin|opCont, "fragment2"))
 	})
-	next("a message of 256 KiB comes back before the close frame behind it is answered", "5.5.1", func(s *script) {
+	next("a message of 256 KiB is echoed before the close frame after it is answered", "5.5.1", func(s *script) {
 		s.echo(opText, letters(256<<10))
 		s.bye()
 		s.send(frame(fin|opPing, "nobody answers this"))
 	})
-	next("a close frame between pings: those before it are answered", "5.5.1", func(s *script) {
+	next("pings before a close frame are answered, pings after it are not", "5.5.1", func(s *script) {
 		s.echo(opPing, "before")
 		s.bye()
 		s.send(frame(fin|opPing, "after"))
@@ -54,7 +54,7 @@ func closes(t *table) {
 
 func closeBodies(t *table) {
 	next := t.series("7.3.")
-	next("a close frame without payload is answered by one without", "5.5.1", func(s *script) {
+	next("a close frame without a payload is answered with one without a payload", "5.5.1", func(s *script) {
 		s.send(frame(fin|opClose, ""))
 		s.closed(noCode)
 	})
@@ -88,12 +88,12 @@ func closeBodies(t *table) {
 	}
 }
 
-// closeCodes has all codes that may stand in a close frame, and some that may not.
+// closeCodes has all codes that a close frame may have, and some that it may not.
 func closeCodes(t *table) {
 	next := t.series("7.7.")
 	for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999} {
 		for _, reason := range []string{"", "why"} {
-			next(fmt.Sprintf("the code %d with the reason %q is answered with the same", code, reason), "7.4", func(s *script) {
+			next(fmt.Sprintf("the code %d with the reason %q is answered with the same code", code, reason), "7.4", func(s *script) {
 				s.send(closing(code, reason))
 				s.closed(code)
 			})

@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// fragmentSizes are those that a message of 128 KiB is cut into.
+// fragmentSizes are the sizes of fragments of a message of 128 KiB.
 var (
 	messageSizes  = []int{16, 64, 256, kib, 4 * kib, 8 * kib, 16 * kib, 32 * kib, 64 * kib, 128 * kib}
 	fragmentSizes = []int{16, 64, 256, kib, 4 * kib, 8 * kib, 32 * kib, 64 * kib}
 )
 
-// keeping is a server that compresses all, and lets messages refer to earlier ones;
-// without keeps nothing.
+// keeping is a server that compresses every message with context takeover; without has no context takeover.
 var (
 	keeping = config{deflate: deflateConfig{on: true, takeover: true}}
 	without = config{deflate: deflateConfig{on: true}}
@@ -20,10 +19,10 @@ var (
 
 const noTakeover = pmd + "; " + serverNoTakeover + "; " + clientNoTakeover
 
-// compressed sends a message compressed, in fragments if size is not 0, and wants
-// it back; compressed too if that is sure.
+// compressed sends a compressed message, in fragments if size is not 0, and expects its echo. If sure is set, the echo must be
+// compressed as well.
 func (s *script) compressed(op byte, payload string, size int, sure bool) {
-	if s.zip == nil { // nothing was agreed on
+	if s.zip == nil { // compression was not negotiated
 		s.echo(op, payload)
 		return
 	}
@@ -35,8 +34,7 @@ func (s *script) compressed(op byte, payload string, size int, sure bool) {
 	s.wantPacked(op, payload, sure)
 }
 
-// wantPacked wants a message, and that compressed if that is sure and the server's
-// threshold known.
+// wantPacked expects a message. It must be compressed if sure is set and the server's threshold is known.
 func (s *script) wantPacked(op byte, payload string, sure bool) {
 	s.want(op, payload)
 	if t := s.turn(); sure && s.known {
@@ -44,7 +42,7 @@ func (s *script) wantPacked(op byte, payload string, sure bool) {
 	}
 }
 
-// turnover plays many messages of a kind and a size.
+// turnover exchanges many messages of a kind and a size.
 func turnover(k payloadKind, n, fragment int) func(s *script) {
 	return func(s *script) {
 		for i := range max(2, min(1000, perCase/n)) {
@@ -61,12 +59,12 @@ func sizes(t *table, prefix string, k payloadKind, c config, n negotiation) {
 		x := next(what, "RFC 7692, 7.2", run)
 		x.Config, x.Negotiation = c, n
 	}
-	asked := ", offered " + strings.ReplaceAll(n.offer, pmd, "compression")
+	asked := ", with the offer " + strings.ReplaceAll(n.offer, pmd, "compression")
 	for _, n := range messageSizes {
-		add(fmt.Sprintf("messages of %s of %s come back compressed%s", size(n), k.name, asked), turnover(k, n, 0))
+		add(fmt.Sprintf("messages of %s of %s are echoed compressed%s", size(n), k.name, asked), turnover(k, n, 0))
 	}
 	for _, f := range fragmentSizes {
-		add(fmt.Sprintf("messages of 128 KiB of %s in fragments of %s come back compressed%s", k.name, size(f), asked), turnover(k, 128*kib, f))
+		add(fmt.Sprintf("messages of 128 KiB of %s in fragments of %s are echoed compressed%s", k.name, size(f), asked), turnover(k, 128*kib, f))
 	}
 }
 
@@ -77,8 +75,7 @@ func compressionSizes(t *table) {
 	}
 }
 
-// compressionParameters has the cases of group 13: what can be agreed on, and what
-// is not a compressed message.
+// compressionParameters has the cases of group 13: parameters, and valid and invalid compressed messages.
 func compressionParameters(t *table) {
 	for i, p := range []string{
 		"", "; " + serverNoTakeover, "; " + serverMaxWindow + "=9; " + clientMaxWindow + "=9", "; " + serverMaxWindow + "=15",

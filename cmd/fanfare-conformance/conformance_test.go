@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestConformance plays the whole suite against a server of ours, each case as a
-// test of its own: -run TestConformance/6.4 selects some.
+// TestConformance plays the whole suite against a wsproto.Server. Each case is a subtest: -run TestConformance/6.4 selects
+// some.
 func TestConformance(t *testing.T) {
 	j := newJudge(60 * time.Second) // the machine may be busy
 	t.Cleanup(func() {

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// deflater compresses what the client sends (RFC 7692, 7.2.1), with references
-// that reach as far back as was agreed on and no further.
+// deflater compresses the messages of the client (RFC 7692, section 7.2.1). Its references stay within the negotiated window.
 type deflater struct {
 	bits     int
 	takeover bool
 	out      bytes.Buffer
 	w        *flate.Writer // for a window of 15 bits
-	history  []byte        // for smaller ones
+	history  []byte        // for smaller windows
 }
 
 const syncTail = "\x00\x00\xff\xff"
@@ -26,16 +25,16 @@ func (d *deflater) deflate(message string) string {
 	}
 	d.out.Reset()
 	if d.w == nil {
-		d.w, _ = flate.NewWriter(&d.out, flate.BestSpeed) // the level is a valid one
+		d.w, _ = flate.NewWriter(&d.out, flate.BestSpeed) // the level is valid
 	} else if !d.takeover {
 		d.w.Reset(&d.out)
 	}
-	_, _ = d.w.Write([]byte(message)) // to memory: it never fails
+	_, _ = d.w.Write([]byte(message)) // writing to memory never fails
 	_ = d.w.Flush()
 	return strings.TrimSuffix(d.out.String(), syncTail)
 }
 
-// small compresses with a window that compress/flate does not have.
+// small compresses with a window that compress/flate does not support.
 func (d *deflater) small(message string) string {
 	if !d.takeover {
 		d.history = d.history[:0]
@@ -46,12 +45,12 @@ func (d *deflater) small(message string) string {
 	b.bits(0b010, 3) // a block with fixed codes, not the last
 	b.matches(d.history, start, 1<<d.bits)
 	b.literal(256)
-	b.bits(0, 3) // the head of the empty stored block, whose rest is cut off
+	b.bits(0, 3) // the header of an empty stored block, whose rest is not sent
 	d.history = d.history[max(0, len(d.history)-1<<d.bits):]
 	return string(b.bytes())
 }
 
-// bitWriter writes a stream of RFC 1951, low bits first.
+// bitWriter writes a DEFLATE stream (RFC 1951), low bits first.
 type bitWriter struct {
 	out []byte
 	acc uint64
@@ -69,7 +68,7 @@ func (b *bitWriter) bits(v, n int) {
 // code writes a Huffman code, whose high bits come first.
 func (b *bitWriter) code(v, n int) { b.bits(int(bits.Reverse16(uint16(v))>>(16-n)), n) }
 
-// bytes fills the last byte up.
+// bytes returns the stream, with the last byte padded.
 func (b *bitWriter) bytes() []byte {
 	if b.n > 0 {
 		b.out = append(b.out, byte(b.acc))
@@ -78,7 +77,7 @@ func (b *bitWriter) bytes() []byte {
 	return b.out
 }
 
-// literal writes a symbol with the fixed code (RFC 1951, 3.2.6).
+// literal writes a symbol with the fixed code (RFC 1951, section 3.2.6).
 func (b *bitWriter) literal(sym int) {
 	switch {
 	case sym < 144:
@@ -113,7 +112,7 @@ func place(bases []int, v int) int {
 
 // matches writes p from start on, with references up to window bytes back.
 func (b *bitWriter) matches(p []byte, start, window int) {
-	var last [1 << 12]int // by a hash of three bytes, the place behind their last
+	var last [1 << 12]int // by a hash of three bytes: 1 plus the index of their last occurrence
 	look := func(i int) (at int) {
 		if i+3 > len(p) {
 			return -1

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// agreed adds cases on a connection with compression and takeover.
+// agreed adds cases with compression and context takeover.
 func agreed(t *table, prefix string) func(what, clause string, run func(s *script)) {
 	next := t.series(prefix)
 	return func(what, clause string, run func(s *script)) {
@@ -14,13 +14,13 @@ func agreed(t *table, prefix string) func(what, clause string, run func(s *scrip
 	}
 }
 
-// hello is "Hello" as RFC 7692, 7.2.3.1 compresses it.
+// hello is "Hello" as compressed in RFC 7692, section 7.2.3.1.
 const hello = "\xf2\x48\xcd\xc9\xc9\x07\x00"
 
-// again is "Hello" once more, by reference (7.2.3.2).
+// again is "Hello" as a reference to the previous message (section 7.2.3.2).
 const again = "\xf2\x00\x11\x00\x00"
 
-// deflated has the cases 13.10: all that a compressed message may be.
+// deflated has the cases 13.10: the forms of compressed messages.
 func deflated(t *table) {
 	add := agreed(t, "13.10.")
 	for _, v := range []struct{ what, clause, payload, want string }{
@@ -41,7 +41,7 @@ func deflated(t *table) {
 			s.bye()
 		})
 	}
-	add("a message may refer to the one before", "RFC 7692, 7.2.3.2", func(s *script) {
+	add("a message may refer to the previous one", "RFC 7692, 7.2.3.2", func(s *script) {
 		for range 3 {
 			s.send(frame(fin|rsv1|opText, hello), frame(fin|rsv1|opBinary, again))
 			s.want(opText, "Hello")
@@ -58,7 +58,7 @@ func deflated(t *table) {
 		s.want(opText, "Hello")
 		s.bye()
 	})
-	add("a message may refer over several messages, to the end of the window", "RFC 7692, 7.2.1", func(s *script) {
+	add("a message may refer to messages further back, up to the size of the window", "RFC 7692, 7.2.1", func(s *script) {
 		noise := payloads[2].make(1000, 0)
 		for i := range 80 {
 			s.compressed(opBinary, noise, 0, i > 0)
@@ -71,7 +71,7 @@ func deflated(t *table) {
 	thresholds(t)
 }
 
-// cuts has compressed messages in fragments.
+// cuts has cases with compressed messages in fragments.
 func cuts(add func(what, clause string, run func(s *script))) {
 	add("the example in two fragments", "RFC 7692, 7.2.3.1", func(s *script) {
 		s.send(frame(rsv1|opText, hello[:3]), frame(fin|opCont, hello[3:]))
@@ -79,11 +79,11 @@ func cuts(add func(what, clause string, run func(s *script))) {
 		s.bye()
 	})
 	for _, k := range payloads {
-		add("a message of "+k.name+" may be cut behind each byte", "RFC 7692, 6.1", func(s *script) {
+		add("a message of "+k.name+" may be in fragments of one byte", "RFC 7692, 6.1", func(s *script) {
 			s.compressed(k.op, k.make(3000, 0), 1, k.shrink)
 			s.bye()
 		})
-		add("a message of "+k.name+" may be cut in two anywhere, and fragments may be empty", "RFC 7692, 6.1", func(s *script) {
+		add("a message of "+k.name+" may be cut at any byte, and fragments may be empty", "RFC 7692, 6.1", func(s *script) {
 			for i := range 60 {
 				packed := s.zip.deflate(k.make(100, i))
 				at := i * len(packed) / 60
@@ -100,7 +100,7 @@ func cuts(add func(what, clause string, run func(s *script))) {
 	})
 }
 
-// between mixes compressed messages with others.
+// between has cases that mix compressed messages and others.
 func between(add func(what, clause string, run func(s *script))) {
 	add("pings between compressed fragments are answered at once", "RFC 7692, 6.1", func(s *script) {
 		for _, f := range fragments(fin|rsv1|opText, s.zip.deflate(letters(5000)), 10) {
@@ -110,7 +110,7 @@ func between(add func(what, clause string, run func(s *script))) {
 		s.want(opText, letters(5000))
 		s.bye()
 	})
-	add("messages that are not compressed may come between others", "RFC 7692, 6", func(s *script) {
+	add("uncompressed messages may come between compressed ones", "RFC 7692, 6", func(s *script) {
 		for i := range 20 {
 			s.compressed(opText, letters(500+i), 0, false)
 			s.echo(opText, letters(500+i))
@@ -124,21 +124,21 @@ func between(add func(what, clause string, run func(s *script))) {
 		s.send(closing(1001, strings.Repeat("a", 123)))
 		s.closed(1001)
 	})
-	add("a compressed message behind a close frame is not answered", "5.5.1", func(s *script) {
+	add("a compressed message after a close frame is not answered", "5.5.1", func(s *script) {
 		s.bye()
 		s.send(frame(fin|rsv1|opText, hello))
 	})
 }
 
-// thresholds has a server that sends small messages as they are.
+// thresholds has cases with a server that does not compress small messages.
 func thresholds(t *table) {
 	next := t.series("13.11.")
 	for _, n := range []int{0, 1, 999, 1000, 1001, 5000} {
-		p, words := plainly, "as it is"
+		p, words := plainly, "uncompressed"
 		if n >= 1000 {
 			p, words = compressed, "compressed"
 		}
-		x := next(fmt.Sprintf("where the threshold is 1000, a message of %d bytes goes %s", n, words), "RFC 7692, 6.1", func(s *script) {
+		x := next(fmt.Sprintf("with a threshold of 1000 bytes, a message of %d bytes is sent %s", n, words), "RFC 7692, 6.1", func(s *script) {
 			s.compressed(opText, letters(n), 0, false)
 			s.turn().in[0].packed = p
 			s.bye()

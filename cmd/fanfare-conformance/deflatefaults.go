@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// deflateFaults has the cases 13.12: reserved bits in the wrong place, and data
-// that cannot be decompressed.
+// deflateFaults has the cases 13.12: reserved bits in the wrong place, and data that cannot be decompressed.
 func deflateFaults(t *table) {
 	add := agreed(t, "13.12.")
 	refuse := func(what, clause string, code int, frames ...string) {
@@ -23,7 +22,7 @@ func deflateFaults(t *table) {
 	refuse("RSV1 in the last fragment", "RFC 7692, 6.1", 1002, frame(rsv1|opText, hello[:3]), frame(fin|rsv1|opCont, hello[3:]))
 	refuse("RSV1 in a fragment in the middle", "RFC 7692, 6.1", 1002, frame(rsv1|opText, hello[:3]), frame(rsv1|opCont, hello[3:]))
 	refuse("RSV1 in a fragment of a message that is not compressed", "RFC 7692, 6.1", 1002, frame(opText, "a"), frame(fin|rsv1|opCont, "b"))
-	refuse("RSV1 in a continuation of nothing", "5.4", 1002, frame(fin|rsv1|opCont, hello))
+	refuse("RSV1 in a continuation frame without a message", "5.4", 1002, frame(fin|rsv1|opCont, hello))
 	refuse("a compressed message within another", "5.4", 1002, frame(rsv1|opText, hello[:3]), frame(fin|rsv1|opText, hello))
 	refuse("RSV1 with a reserved opcode", "5.2", 1002, frame(fin|rsv1|3, hello))
 	for _, bits := range []byte{0x10, 0x20, 0x30, 0x50, 0x60, 0x70} {
@@ -36,8 +35,8 @@ func deflateFaults(t *table) {
 	forgetful(t)
 }
 
-// corrupt is no compressed data. The code is the field's: the payload is not what
-// the message type, compressed, calls for.
+// corrupt has payloads that are not compressed data. The close code is 1007, as is usual: the payload does not match the type
+// of the message.
 var corrupt = []struct{ what, payload string }{
 	{"an empty payload", ""},
 	{"a block of the reserved type", "\x06"},
@@ -45,13 +44,13 @@ var corrupt = []struct{ what, payload string }{
 	{"a stored block whose length is not confirmed", "\x00\x05\x00\x05\x00Hello\x00"},
 	{"a stored block that is cut", "\x00\x05\x00\xfa\xffHel"},
 	{"a block that is cut", "\xf2\x48\xcd"},
-	{"a block with codes that nobody could make", "\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"},
+	{"a block with impossible codes", "\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"},
 	{"a reference before the beginning", reference(3, 20_000)},
 	{"text that is not compressed at all", "Hello, this is not compressed at all"},
-	{"a byte behind the end of the last block", hello + "\x00\x00\xff\xff\xff"},
+	{"a byte after the end of the last block", hello + "\x00\x00\xff\xff\xff"},
 }
 
-// reference is a block with a reference to what was never there.
+// reference returns a block with a reference to data that does not exist.
 func reference(length, distance int) string {
 	var b bitWriter
 	b.bits(0b010, 3)
@@ -61,23 +60,23 @@ func reference(length, distance int) string {
 	return string(b.bytes())
 }
 
-// forgetful has a client that refers to an earlier message although it agreed not to.
+// forgetful has a client that refers to an earlier message although it negotiated not to.
 func forgetful(t *table) {
-	x := t.add("13.12.100", "a reference to an earlier message is refused where none are allowed", "RFC 7692, 7.1.1.2", func(s *script) {
+	x := t.add("13.12.100", "a reference to an earlier message is refused without context takeover", "RFC 7692, 7.1.1.2", func(s *script) {
 		s.send(frame(fin|rsv1|opText, hello))
 		s.want(opText, "Hello")
 		s.send(frame(fin|rsv1|opText, again))
 		s.fails(1007)
 	})
 	x.Config, x.Negotiation = without, negotiation{pmd, noTakeover}
-	x = t.add("13.12.101", "RSV1 is refused where compression was declined", "RFC 7692, 6", func(s *script) {
+	x = t.add("13.12.101", "RSV1 is refused if compression was declined", "RFC 7692, 6", func(s *script) {
 		s.send(frame(fin|rsv1|opText, hello))
 		s.fails(1002)
 	})
 	x.Negotiation = negotiation{offer: pmd}
 }
 
-// inflatedLimits has the cases 13.13: messages that are small on the wire only.
+// inflatedLimits has the cases 13.13: messages that are small only in compressed form.
 func inflatedLimits(t *table) {
 	next := t.series("13.13.")
 	add := func(what string, run func(s *script)) {
@@ -86,31 +85,31 @@ func inflatedLimits(t *table) {
 		x.Negotiation = negotiation{pmd, pmd}
 	}
 	for _, fragment := range []int{0, 100} {
-		add(fmt.Sprintf("a message that becomes as large as is taken comes back, twice, in fragments of %d", fragment), func(s *script) {
+		add(fmt.Sprintf("a message of the largest size after decompression is echoed, twice, in fragments of %d", fragment), func(s *script) {
 			for range 2 {
 				s.compressed(opText, letters(100_000), fragment, true)
 			}
 			s.bye()
 		})
 		for _, n := range []int{100_001, 1_000_000, 8 * mib} {
-			add(fmt.Sprintf("a message that becomes %d bytes is refused, in fragments of %d", n, fragment), func(s *script) {
+			add(fmt.Sprintf("a message of %d bytes after decompression is refused, in fragments of %d", n, fragment), func(s *script) {
 				s.compressed(opText, "before", 0, false)
 				s.bomb(n, fragment)
 				s.fails(1009)
 			})
 		}
 	}
-	add("a message that cannot be compressed, of the largest size, comes back", func(s *script) {
+	add("an incompressible message of the largest size is echoed", func(s *script) {
 		s.compressed(opBinary, payloads[2].make(100_000, 0), 0, false)
 		s.bye()
 	})
-	add("a compressed frame that is larger than any message taken is refused by its header", func(s *script) {
+	add("a compressed frame that is larger than the largest message is refused by its header", func(s *script) {
 		s.send(header(fin|rsv1|opBinary, 200_000) + maskWith("begin"))
 		s.fails(1009)
 	})
 }
 
-// bomb sends a message of n zeros. It wants nothing back.
+// bomb sends a message of n zeros. It does not expect an echo.
 func (s *script) bomb(n, fragment int) {
 	packed := s.zip.deflate(strings.Repeat("\x00", n))
 	if fragment == 0 {

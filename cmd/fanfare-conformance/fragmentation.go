@@ -20,12 +20,12 @@ func fragmentation(t *table) {
 	}
 	for _, k := range kinds {
 		for _, n := range []int{2, 3, 10, 1000} {
-			next(fmt.Sprintf("a %s message in %d fragments comes back", k.name, n), "5.4", func(s *script) {
+			next(fmt.Sprintf("a %s message in %d fragments is echoed", k.name, n), "5.4", func(s *script) {
 				s.send(fragments(fin|k.op, k.make(n*10), 10)...)
 				s.want(k.op, k.make(n*10))
 				s.bye()
 			})
-			next(fmt.Sprintf("a %s message in %d fragments comes back, and pings between them are answered at once", k.name, n), "5.4", func(s *script) {
+			next(fmt.Sprintf("a %s message in %d fragments is echoed, and pings between them are answered at once", k.name, n), "5.4", func(s *script) {
 				for _, f := range fragments(fin|k.op, k.make(n*10), 10) {
 					s.echo(opPing, "ping")
 					s.send(f)
@@ -40,7 +40,7 @@ func fragmentation(t *table) {
 	outOfPlace(next)
 }
 
-// pauses waits for answers between the fragments.
+// pauses has cases that wait for answers between fragments.
 func pauses(next func(what, clause string, run func(s *script)) *Case) {
 	next("pings between fragments are answered before the message is complete", "5.4", func(s *script) {
 		want := ""
@@ -63,7 +63,7 @@ func pauses(next func(what, clause string, run func(s *script)) *Case) {
 		s.want(opText, want)
 		s.bye()
 	})
-	next("pongs between fragments do not disturb the message", "5.4", func(s *script) {
+	next("pongs between fragments do not affect the message", "5.4", func(s *script) {
 		s.send(frame(opText, "frag"), frame(fin|opPong, "pong"), frame(opCont, "me"), frame(fin|opPong, ""), frame(fin|opCont, "nt"))
 		s.want(opText, "fragment")
 		s.bye()
@@ -94,14 +94,14 @@ func emptyFragments(next func(what, clause string, run func(s *script)) *Case) {
 	}
 }
 
-// outOfPlace has continuations of nothing, and messages that begin within another.
+// outOfPlace has continuation frames without a message, and messages that begin within another one.
 func outOfPlace(next func(what, clause string, run func(s *script)) *Case) {
 	for _, before := range []string{"", "a message", "a message in fragments"} {
 		for _, b0 := range []byte{opCont, fin | opCont} {
 			for _, body := range []string{"", "non-continuation payload"} {
-				what := fmt.Sprintf("a continuation of nothing, with FIN %d and %d bytes, is refused", b0>>7, len(body))
+				what := fmt.Sprintf("a continuation frame without a message, with FIN %d and %d bytes, is refused", b0>>7, len(body))
 				if before != "" {
-					what += " behind " + before
+					what += " after " + before
 				}
 				next(what, "5.4", func(s *script) {
 					switch before {
@@ -129,7 +129,7 @@ func outOfPlace(next func(what, clause string, run func(s *script)) *Case) {
 			})
 		}
 	}
-	next("one continuation too many is refused, the message before it comes back", "5.4", func(s *script) {
+	next("a continuation frame after a complete message is refused, and the message is echoed", "5.4", func(s *script) {
 		s.send(frame(opText, "fragment1"), frame(fin|opCont, "fragment2"))
 		s.want(opText, "fragment1fragment2")
 		s.send(frame(opCont, "fragment3"), frame(opCont, "fragment4"), frame(fin|opCont, "fragment5"))

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// Opcodes (RFC 6455, 5.2), and the bits above them.
+// Opcodes (RFC 6455, section 5.2), and the bits above them.
 const (
 	opCont   byte = 0
 	opText   byte = 1
@@ -18,13 +18,13 @@ const (
 	rsv1 byte = 0x40
 )
 
-// frame returns a frame as clients send it: masked, with the shortest length. b0
-// is the first byte: fin, reserved bits and opcode, whatever they are.
+// frame returns a frame as clients send it: masked, with the length in its shortest form. b0 is the first byte: FIN, reserved
+// bits and opcode, which may be invalid.
 func frame(b0 byte, payload string) string {
 	return header(b0, len(payload)) + maskWith(payload)
 }
 
-// header returns a header without the key.
+// header returns a header without the masking key.
 func header(b0 byte, n int) string {
 	switch {
 	case n < 126:
@@ -35,8 +35,7 @@ func header(b0 byte, n int) string {
 	return headerAs(b0, 64, uint64(n))
 }
 
-// headerAs returns a header whose length has the form of 7, 16 or 64 bits, may
-// that be the right one or not.
+// headerAs returns a header with the length in 7, 16 or 64 bits, even if that is not the shortest form.
 func headerAs(b0 byte, bits int, n uint64) string {
 	switch bits {
 	case 7:
@@ -47,7 +46,7 @@ func headerAs(b0 byte, bits int, n uint64) string {
 	return string(binary.BigEndian.AppendUint64([]byte{b0, 0x80 | 127}, n))
 }
 
-// maskWith returns a fresh key and the payload masked with it.
+// maskWith returns a random key and the payload masked with it.
 func maskWith(payload string) string {
 	var key [4]byte
 	binary.LittleEndian.PutUint32(key[:], rand.Uint32())
@@ -70,8 +69,8 @@ func unmasked(b0 byte, payload string) string {
 	return string(h) + payload
 }
 
-// fragments returns a message cut at each multiple of size, one frame for each
-// piece. b0 is the first byte of a whole one; without fin, the message goes on.
+// fragments returns a message in fragments of that size. b0 is the first byte that an unfragmented message would have;
+// without fin, the last fragment has no FIN either.
 func fragments(b0 byte, payload string, size int) (frames []string) {
 	op := b0 &^ fin
 	for len(payload) > size {

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// letters returns n bytes of ASCII that repeat at no power of two.
+// letters returns n bytes of ASCII whose period is not a power of two.
 func letters(n int) string {
 	const some = "The quick brown fox, 0123456789.\n"
 	return strings.Repeat(some, n/len(some)+1)[:n]
 }
 
-// octets returns n bytes of all values, with a period of 257.
+// octets returns n bytes with all values and a period of 257.
 func octets(n int) string {
 	b := make([]byte, n)
 	for i := range b {
@@ -34,12 +34,12 @@ func framing(t *table) {
 	for i, k := range kinds {
 		next := t.series(fmt.Sprintf("1.%d.", i+1))
 		for _, n := range []int{0, 125, 126, 127, 128, 65535, 65536} {
-			next(fmt.Sprintf("a %s message of %d bytes comes back", k.name, n), "5.2", func(s *script) {
+			next(fmt.Sprintf("a %s message of %d bytes is echoed", k.name, n), "5.2", func(s *script) {
 				s.echo(k.op, k.make(n))
 				s.bye()
 			})
 		}
-		next("three messages in a row come back, in order", "5.2", func(s *script) {
+		next("three messages in a row are echoed in order", "5.2", func(s *script) {
 			for _, n := range []int{65536, 0, 127} {
 				s.echo(k.op, k.make(n))
 			}
@@ -53,7 +53,7 @@ func framing(t *table) {
 func lengthForms(t *table) {
 	next := t.series("1.3.")
 	for _, f := range []struct{ bits, n int }{{16, 0}, {16, 1}, {16, 125}, {64, 0}, {64, 125}, {64, 126}, {64, 65535}} {
-		next(fmt.Sprintf("a length of %d in the form of %d bits is refused", f.n, f.bits), "5.2", func(s *script) {
+		next(fmt.Sprintf("a length of %d in %d bits is refused", f.n, f.bits), "5.2", func(s *script) {
 			s.send(headerAs(fin|opBinary, f.bits, uint64(f.n)) + maskWith(octets(f.n)))
 			s.fails(1002)
 		})
@@ -91,7 +91,7 @@ func masks(t *table) {
 			})
 		}
 	}
-	next("each fragment has a key of its own", "5.3", func(s *script) {
+	next("each fragment may have its own masking key", "5.3", func(s *script) {
 		s.send(header(opText, 3)+maskedBy([4]byte{1, 2, 3, 4}, "abc"), header(opCont, 0)+maskedBy([4]byte{9, 9, 9, 9}, ""),
 			header(fin|opCont, 5)+maskedBy([4]byte{5, 6, 7, 8}, "defgh"))
 		s.want(opText, "abcdefgh")
@@ -99,9 +99,9 @@ func masks(t *table) {
 	})
 }
 
-// echoBefore has a message come back before the fault, if that is wished.
-func (s *script) echoBefore(wished bool) {
-	if wished {
+// echoBefore expects the echo of a message before the fault, if it is wanted.
+func (s *script) echoBefore(wanted bool) {
+	if wanted {
 		s.echo(opText, "before")
 	}
 }

@@ -7,28 +7,26 @@ import (
 	"strings"
 )
 
-// handshake is a request that a case sends in place of the ordinary one.
+// handshake is the request of a case, if that is not the ordinary one.
 type handshake struct {
-	// text is the request, in which {host} and {path} stand for what they say.
+	// text is the request, with {host} and {path} as placeholders.
 	text string
-	// status is that of the answer, 101 if 0.
+	// status is the expected status; 101 if 0.
 	status int
-	// fields must be in the answer: "Name: value", or not: "-Name".
+	// fields must be in the response ("Name: value") or must not ("-Name").
 	fields []string
-	// early sends the script's first turn with the request, in one go.
+	// early sends the first turn of the script in the same write as the request.
 	early bool
 }
 
-// sampleKey is the example of RFC 6455, 1.3, with its answer.
+// sampleKey is the example of RFC 6455, section 1.3, with its answer.
 const (
 	sampleKey    = "dGhlIHNhbXBsZSBub25jZQ=="
 	sampleAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
-// request returns the request of an ordinary handshake with lines changed: "Name:
-// value" takes the place of the line of that name or is added, "-Name" removes it,
-// "+Name: value" is added in any case, and a line that begins with a method is the
-// first.
+// request returns the request of an ordinary handshake with changes: "Name: value" replaces the line of that name or is
+// added, "-Name" removes it, "+Name: value" is always added, and a line that begins with a method replaces the first line.
 func request(changes ...string) string {
 	lines := []string{"GET {path} HTTP/1.1", "Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
 		"Sec-WebSocket-Key: " + sampleKey, "Sec-WebSocket-Version: 13"}
@@ -58,7 +56,7 @@ func change(lines []string, c string) []string {
 	return changed
 }
 
-// key returns a Sec-WebSocket-Key line of n bytes.
+// key returns a Sec-WebSocket-Key line whose key has n bytes.
 func key(n int) string {
 	return "Sec-WebSocket-Key: " + base64.StdEncoding.EncodeToString([]byte(letters(n)))
 }
@@ -71,7 +69,7 @@ func handshakes(t *table) {
 	origins(t)
 }
 
-// accepted has requests that differ from the ordinary one in what does not matter.
+// accepted has requests that the server must accept although they differ from the ordinary one.
 func accepted(t *table) {
 	next := t.series("H.1.")
 	add := func(what, clause, text string, fields ...string) *Case {
@@ -84,52 +82,52 @@ func accepted(t *table) {
 	}
 	add("an ordinary request is accepted with the right key", "4.2.2", request(), "Upgrade: websocket", "Connection: Upgrade",
 		"Sec-Websocket-Accept: "+sampleAccept, "-Sec-Websocket-Protocol", "-Sec-Websocket-Extensions", "-Content-Length", "-Transfer-Encoding")
-	add("frames may come in one segment with the request", "4.1", request()).Handshake.early = true
+	add("frames may arrive in one segment with the request", "4.1", request()).Handshake.early = true
 	for _, v := range []struct{ what, clause, line string }{
 		{"Connection may be a list", "4.2.1", "Connection: keep-alive, Upgrade"},
 		{"Connection may be a list without spaces", "4.2.1", "Connection: keep-alive,upgrade,x"},
-		{"Connection may be a list with empty members", "4.2.1", "Connection: ,, Upgrade ,"},
-		{"the token in Connection has no case", "4.2.1", "Connection: uPGRADE"},
+		{"Connection may be a list with empty elements", "4.2.1", "Connection: ,, Upgrade ,"},
+		{"the token in Connection is case-insensitive", "4.2.1", "Connection: uPGRADE"},
 		{"Connection may occur twice", "4.2.1", "+Connection: keep-alive"},
-		{"the token in Upgrade has no case", "4.2.1", "Upgrade: WebSocket"},
+		{"the token in Upgrade is case-insensitive", "4.2.1", "Upgrade: WebSocket"},
 		{"Upgrade may be a list", "4.2.1", "Upgrade: h2c, websocket"},
 		{"Upgrade may occur twice", "4.2.1", "+Upgrade: h2c"},
-		{"names of fields have no case", "4.2.1", "sec-websocket-KEY: " + sampleKey},
-		{"white space around a value does not count", "RFC 9112, 5", "Sec-WebSocket-Version: \t 13 \t"},
+		{"names of fields are case-insensitive", "4.2.1", "sec-websocket-KEY: " + sampleKey},
+		{"white space around a value is ignored", "RFC 9112, 5", "Sec-WebSocket-Version: \t 13 \t"},
 		{"no white space is needed before a value", "RFC 9112, 5", "Sec-WebSocket-Version:13"},
-		{"fields that nobody knows do not matter", "4.2.1", "X-Unknown: a, b; c=\"d\""},
+		{"unknown fields do not matter", "4.2.1", "X-Unknown: a, b; c=\"d\""},
 		{"a field may be empty", "RFC 9110, 5.5", "X-Empty:"},
 		{"a value may have bytes above 127", "RFC 9110, 5.5", "X-Latin: \xe9\xff"},
-		{"a Content-Length of 0 is no body", "4.2.1", "Content-Length: 0"},
-		{"an extension that nobody knows is not accepted", "9.1", "Sec-WebSocket-Extensions: x-unknown; a=1, x-other"},
+		{"a Content-Length of 0 is not a body", "4.2.1", "Content-Length: 0"},
+		{"an unknown extension is not accepted", "9.1", "Sec-WebSocket-Extensions: x-unknown; a=1, x-other"},
 		{"a cookie and a user agent do not matter", "4.2.1", "Cookie: a=b; c=d"},
 	} {
 		add(v.what, v.clause, request(v.line), "Sec-Websocket-Accept: "+sampleAccept, "-Sec-Websocket-Extensions")
 	}
-	add("HTTP/1.2 is later than HTTP/1.1, and accepted", "4.2.1", request("GET {path} HTTP/1.2"))
+	add("HTTP/1.2 is accepted, because it is later than HTTP/1.1", "4.2.1", request("GET {path} HTTP/1.2"))
 	add("the target may be a whole URI", "RFC 9112, 3.2.2", request("GET http://{host}{path} HTTP/1.1"))
 	add("a query may follow the path", "4.2.1", request("GET {path}?a=1&b=%20 HTTP/1.1"))
 	add("the order of the fields does not matter", "4.1", "GET {path} HTTP/1.1\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "+sampleKey+
 		"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nHost: {host}\r\n\r\n")
 }
 
-// refused has requests that are refused, each with its status.
+// refused has requests that the server must refuse, each with its status.
 func refused(t *table) {
 	next := t.series("H.2.")
 	add := func(status int, what, clause, text string, fields ...string) {
 		next(what, clause, func(*script) {}).Handshake = handshake{text: text, status: status, fields: fields}
 	}
 	for _, v := range []string{"0", "8", "7", "12", "14", "99", "13, 8", "013", "+13", "13.0"} {
-		add(http.StatusUpgradeRequired, "version "+v+" is refused, and 13 named", "4.4", request("Sec-WebSocket-Version: "+v),
+		add(http.StatusUpgradeRequired, "version "+v+" is refused with a field that names version 13", "4.4", request("Sec-WebSocket-Version: "+v),
 			"Sec-Websocket-Version: 13", "Upgrade: websocket", "Connection: Upgrade")
 	}
 	add(http.StatusMethodNotAllowed, "POST is refused", "4.2.1", request("POST {path} HTTP/1.1"), "Allow: GET")
 	add(http.StatusMethodNotAllowed, "HEAD is refused", "4.2.1", request("HEAD {path} HTTP/1.1"), "Allow: GET")
-	add(http.StatusMethodNotAllowed, "a method has case: get is refused", "RFC 9110, 9.1", request("get {path} HTTP/1.1"), "Allow: GET")
+	add(http.StatusMethodNotAllowed, "a method is case-sensitive: get is refused", "RFC 9110, 9.1", request("get {path} HTTP/1.1"), "Allow: GET")
 	for _, v := range []string{"1.0", "2.0"} {
 		add(http.StatusHTTPVersionNotSupported, "HTTP/"+v+" is refused", "4.2.1", request("GET {path} HTTP/"+v))
 	}
-	add(http.StatusUpgradeRequired, "a request that is no handshake at all is asked to become one", "RFC 9110, 15.5.22",
+	add(http.StatusUpgradeRequired, "a request without any field of a handshake gets 426", "RFC 9110, 15.5.22",
 		request("-Upgrade", "-Connection", "-Sec-WebSocket-Key", "-Sec-WebSocket-Version"), "Upgrade: websocket")
 	for _, b := range badLines {
 		add(http.StatusBadRequest, b.what, b.clause, request(b.lines...))
@@ -137,12 +135,12 @@ func refused(t *table) {
 	add(http.StatusBadRequest, "bare line feeds are refused", "RFC 9112, 2.2", strings.ReplaceAll(request(), "\r\n", "\n"))
 	add(http.StatusBadRequest, "a bare line feed at the end of the header is refused", "RFC 9112, 2.2", strings.TrimSuffix(request(), "\r\n")+"\n")
 	add(http.StatusBadRequest, "a body is refused", "4.2.1", request("Content-Length: 4")+"body")
-	add(http.StatusBadRequest, "a body in chunks is refused", "4.2.1", request("Transfer-Encoding: chunked")+"0\r\n\r\n")
-	add(http.StatusBadRequest, "what is no HTTP is refused", "RFC 9112, 2.2", "\x16\x03\x01\x02\x00\x01\x00")
+	add(http.StatusBadRequest, "a chunked body is refused", "4.2.1", request("Transfer-Encoding: chunked")+"0\r\n\r\n")
+	add(http.StatusBadRequest, "bytes that are not HTTP are refused", "RFC 9112, 2.2", "\x16\x03\x01\x02\x00\x01\x00")
 	add(http.StatusRequestHeaderFieldsTooLarge, "a header of 64 KiB is refused", "RFC 6585, 5", request("X-Large: "+strings.Repeat("x", 64*kib)))
 }
 
-// badLines are faults for which there is no status but 400.
+// badLines are faults with the status 400.
 var badLines = []struct {
 	what, clause string
 	lines        []string
@@ -161,10 +159,10 @@ var badLines = []struct {
 	{"an empty key is refused", "4.2.1", []string{"Sec-WebSocket-Key:"}},
 	{"a key of 15 bytes is refused", "4.2.1", []string{key(15)}},
 	{"a key of 17 bytes is refused", "4.2.1", []string{key(17)}},
-	{"a key of 18 bytes, in 24 letters, is refused", "4.2.1", []string{key(18)}},
-	{"a key that is no base64 is refused", "4.2.1", []string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ!!"}},
+	{"a key of 18 bytes in 24 characters is refused", "4.2.1", []string{key(18)}},
+	{"a key that is not base64 is refused", "4.2.1", []string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ!!"}},
 	{"a key without padding is refused", "4.2.1", []string{"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ"}},
-	{"a key in the alphabet of URLs is refused", "4.2.1", []string{"Sec-WebSocket-Key: __79_Pv6-fj39vX08_Lx8A=="}},
+	{"a key in the URL-safe alphabet is refused", "4.2.1", []string{"Sec-WebSocket-Key: __79_Pv6-fj39vX08_Lx8A=="}},
 	{"the key twice is refused", "11.3.1", []string{"+Sec-WebSocket-Key: " + sampleKey}},
 	{"a folded field is refused", "RFC 9112, 5.2", []string{"X-Folded: a\r\n b"}},
 	{"a field that is folded with a tab is refused", "RFC 9112, 5.2", []string{"X-Folded: a\r\n\tb"}},
@@ -177,13 +175,13 @@ var badLines = []struct {
 	{"a field without name is refused", "RFC 9112, 5", []string{"+: b"}},
 	{"a target with a space is refused", "RFC 9112, 3.2", []string{"GET {path} b HTTP/1.1"}},
 	{"a request without target is refused", "RFC 9112, 3", []string{"GET  HTTP/1.1"}},
-	{"a request without version of HTTP is refused", "RFC 9112, 3", []string{"GET {path}"}},
-	{"another protocol than HTTP is refused", "RFC 9112, 2.3", []string{"GET {path} HTTQ/1.1"}},
+	{"a request without an HTTP version is refused", "RFC 9112, 3", []string{"GET {path}"}},
+	{"a protocol other than HTTP is refused", "RFC 9112, 2.3", []string{"GET {path} HTTQ/1.1"}},
 	{"a control character in the target is refused", "RFC 9112, 3.2", []string{"GET {path}\x01 HTTP/1.1"}},
-	{"two different lengths of the body are refused", "RFC 9112, 6.3", []string{"Content-Length: 0", "+Content-Length: 0"}},
+	{"two fields Content-Length are refused", "RFC 9112, 6.3", []string{"Content-Length: 0", "+Content-Length: 0"}},
 }
 
-// spoken is a server with subprotocols, which only pages of its own host may use.
+// spoken is a server with subprotocols. Only pages of its own host may connect.
 var spoken = config{subprotocols: "v1.chat,v2.chat"}
 
 func subprotocols(t *table) {
@@ -192,11 +190,11 @@ func subprotocols(t *table) {
 		what, want string
 		lines      []string
 	}{
-		{"the subprotocol that both speak is chosen", "Sec-Websocket-Protocol: v2.chat", []string{"Sec-WebSocket-Protocol: v2.chat"}},
+		{"a subprotocol that both support is chosen", "Sec-Websocket-Protocol: v2.chat", []string{"Sec-WebSocket-Protocol: v2.chat"}},
 		{"of two subprotocols the client's first is chosen", "Sec-Websocket-Protocol: v2.chat", []string{"Sec-WebSocket-Protocol: v2.chat, v1.chat"}},
 		{"the list of subprotocols may be in two fields", "Sec-Websocket-Protocol: v1.chat", []string{"Sec-WebSocket-Protocol: x", "+Sec-WebSocket-Protocol: v1.chat"}},
-		{"a subprotocol has case, and none is chosen that was not offered", "-Sec-Websocket-Protocol", []string{"Sec-WebSocket-Protocol: V1.CHAT"}},
-		{"no subprotocol is chosen where none is offered", "-Sec-Websocket-Protocol", nil},
+		{"a subprotocol is case-sensitive, and the server chooses none that was not offered", "-Sec-Websocket-Protocol", []string{"Sec-WebSocket-Protocol: V1.CHAT"}},
+		{"no subprotocol is chosen if none was offered", "-Sec-Websocket-Protocol", nil},
 	} {
 		c := next(v.what, "4.2.2", func(s *script) {
 			s.echo(opText, "hello")
@@ -215,11 +213,11 @@ func origins(t *table) {
 		lines  []string
 	}{
 		{"a page of the same host may connect", 0, []string{"Origin: http://{host}"}},
-		{"a page of the same host may connect over TLS before us", 0, []string{"Host: Example.com", "Origin: https://example.COM"}},
+		{"a page of the same host may connect through a proxy with TLS", 0, []string{"Host: Example.com", "Origin: https://example.COM"}},
 		{"a page of another host may not connect", http.StatusForbidden, []string{"Origin: http://evil.example"}},
 		{"a page of another port may not connect", http.StatusForbidden, []string{"Host: example.com:8080", "Origin: http://example.com"}},
-		{"a page without a host may not connect", http.StatusForbidden, []string{"Origin: null"}},
-		{"an origin that is no URL may not connect", http.StatusForbidden, []string{"Origin: http://%"}},
+		{"a page with the origin null may not connect", http.StatusForbidden, []string{"Origin: null"}},
+		{"an origin that is not a URL may not connect", http.StatusForbidden, []string{"Origin: http://%"}},
 	} {
 		c := next(v.what, "10.2", func(s *script) {
 			s.echo(opText, "hello")

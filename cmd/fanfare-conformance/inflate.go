@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The symbols 257 to 285 and the distances (RFC 1951, 3.2.5).
+// The symbols 257 to 285 and the distances (RFC 1951, section 3.2.5).
 var (
 	lengthBase = [29]int{3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31,
 		35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258}
@@ -15,24 +15,23 @@ var (
 	distanceExtra = [30]int{0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13}
 )
 
-// inflater decompresses what a server sends, and finds what compress/flate would
-// not look for: a reference that is longer than was agreed on, and a message that
-// does not end where a block does.
+// inflater decompresses the messages of a server. It finds faults that compress/flate does not look for: a reference beyond
+// the negotiated window, and a message that does not end with a block.
 type inflater struct {
 	bits     int
 	takeover bool
-	history  []byte // up to 2^bits bytes of what came before
+	history  []byte // the last 2^bits bytes, at most
 }
 
 var errStream = errors.New("the compressed data is corrupt")
 
-// inflate returns the message whose payload is s (RFC 7692, 7.2.2).
+// inflate returns the message whose payload is s (RFC 7692, section 7.2.2).
 func (f *inflater) inflate(s string) (message string, err error) {
 	r := bitReader{in: s + syncTail, out: f.history, window: 1 << f.bits}
 	start := len(r.out)
 	defer func() {
 		if v := recover(); v != nil {
-			err = v.(error) // of fail, or an index that the stream made up
+			err = v.(error) // from fail, or from an index that the stream contains
 		}
 	}()
 	for r.at < len(r.in) {
@@ -49,11 +48,11 @@ func (f *inflater) inflate(s string) (message string, err error) {
 	return message, nil
 }
 
-// bitReader reads a stream of RFC 1951, low bits first.
+// bitReader reads a DEFLATE stream (RFC 1951), low bits first.
 type bitReader struct {
 	in     string
 	at     int
-	acc, n int // bits that are read and not used
+	acc, n int // bits that were read and not used yet
 	out    []byte
 	window int
 }
@@ -88,7 +87,7 @@ func (r *bitReader) block() {
 	default:
 		r.fail(errStream)
 	}
-	if last { // what follows is another stream
+	if last { // another stream follows
 		r.acc, r.n = 0, 0
 	}
 }
@@ -117,7 +116,7 @@ func (r *bitReader) symbols(literals, distances *code) {
 		d := r.symbol(distances)
 		distance := distanceBase[d] + r.bits(distanceExtra[d])
 		if distance > r.window {
-			r.fail(fmt.Errorf("a reference reaches %d bytes back where %d were agreed on", distance, r.window))
+			r.fail(fmt.Errorf("a reference goes %d bytes back, but the negotiated window has %d", distance, r.window))
 		}
 		for range length {
 			r.out = append(r.out, r.out[len(r.out)-distance])
@@ -125,8 +124,7 @@ func (r *bitReader) symbols(literals, distances *code) {
 	}
 }
 
-// code is a canonical Huffman code: how many symbols there are of each length, and
-// the symbols in the order of their codes.
+// code is a canonical Huffman code: the number of symbols of each length, and the symbols in the order of their codes.
 type code struct {
 	count   [16]int
 	symbols []int
@@ -179,7 +177,7 @@ var fixedLiterals, fixedDistances = func() (code, code) {
 	return *newCode(lengths), *newCode(distances)
 }()
 
-// codes reads the codes of a block that brings its own (RFC 1951, 3.2.7).
+// codes reads the codes of a block with dynamic codes (RFC 1951, section 3.2.7).
 func (r *bitReader) codes() (literals, distances *code) {
 	nl, nd, nc := r.bits(5)+257, r.bits(5)+1, r.bits(4)+4
 	var order [19]int

@@ -16,8 +16,8 @@ import (
 
 const good101 = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + sampleAccept + "\r\n\r\n"
 
-// canned is a server that answers any request with the same bytes, reads until the
-// client has no more to say, or at once resets the connection.
+// canned is a server that answers any request with the same bytes. Then it reads until the client has ended its side, or
+// resets the connection at once.
 func canned(t *testing.T, out string, reset bool) *target {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,22 +50,21 @@ func canned(t *testing.T, out string, reset bool) *target {
 	return &target{addr: l.Addr().String(), host: "x", path: "/", foreign: true}
 }
 
-// TestJudge has servers that do a thing wrong, and one that does it right: the
-// client sees it and says so.
+// TestJudge checks that the client reports the faults of servers, and none of a correct server.
 func TestJudge(t *testing.T) {
 	hi, bye := unmasked(fin|opText, "hi"), unmasked(fin|opClose, closeBody(1000, ""))
 	for _, tt := range []struct{ name, out, want string }{
 		{"right", good101 + hi + bye, ""},
 		{"right, in fragments with a pong between", good101 + unmasked(opText, "h") + unmasked(fin|opCont, "i") + bye, ""},
-		{"wrong payload", good101 + unmasked(fin|opText, "ho") + bye, `want text of 2 bytes "hi"; got plain text of 2 bytes "ho", which differs from byte 1 on`},
+		{"wrong payload", good101 + unmasked(fin|opText, "ho") + bye, `want text of 2 bytes "hi"; got plain text of 2 bytes "ho", which differs at byte 1`},
 		{"wrong opcode", good101 + unmasked(fin|opBinary, "hi") + bye, "got plain binary"},
 		{"one message too many", good101 + hi + hi + bye, "want close 1000; got plain text"},
 		{"no answer", good101 + bye, "want text of 2 bytes \"hi\"; got close 1000"},
 		{"wrong code", good101 + hi + unmasked(fin|opClose, closeBody(1001, "why")), `want close 1000; got close 1001 "why"`},
-		{"no code", good101 + hi + unmasked(fin|opClose, ""), "got a close frame without code"},
+		{"no code", good101 + hi + unmasked(fin|opClose, ""), "got a close frame without a code"},
 		{"no close frame", good101 + hi, "want close 1000; got the end of the connection"},
 		{"cut", good101 + hi + bye[:3], "got the end of the connection in the middle of a frame"},
-		{"more behind the close frame", good101 + hi + bye + hi, "want the end of the connection; got 81"},
+		{"more after the close frame", good101 + hi + bye + hi, "want the end of the connection; got 81"},
 		{"close frame of a byte", good101 + hi + unmasked(fin|opClose, "x"), "malformed"},
 		{"reason that is not UTF-8", good101 + hi + unmasked(fin|opClose, closeBody(1000, "\xff")), "malformed"},
 		{"masked", good101 + frame(fin|opText, "hi") + bye, "masked"},
@@ -73,15 +72,15 @@ func TestJudge(t *testing.T) {
 		{"reserved opcode", good101 + unmasked(fin|3, "hi") + bye, "reserved opcode"},
 		{"long form", good101 + "\x81\x7e\x00\x02hi" + bye, "shortest form"},
 		{"longer form", good101 + "\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x02hi" + bye, "shortest form"},
-		{"continuation of nothing", good101 + unmasked(fin|opCont, "hi") + bye, "out of place"},
+		{"continuation without a message", good101 + unmasked(fin|opCont, "hi") + bye, "out of place"},
 		{"message within a message", good101 + unmasked(opText, "h") + hi + bye, "out of place"},
 		{"control frame in fragments", good101 + unmasked(opPong, "") + hi + bye, "fragmented or too long"},
 		{"long control frame", good101 + unmasked(fin|opPong, letters(126)) + hi + bye, "fragmented or too long"},
 		{"text that is not UTF-8", good101 + unmasked(fin|opText, "\xff") + bye, "not UTF-8"},
 		{"other status", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", `want status 101; got "HTTP/1.1 200 OK"`},
-		{"no HTTP", "SSH-2.0-OpenSSH\r\n", "want an answer of HTTP"},
+		{"no HTTP", "SSH-2.0-OpenSSH\r\n", "want an HTTP response"},
 		{"wrong key", strings.Replace(good101, "s3pP", "S3pP", 1), "want Sec-WebSocket-Accept s3pP"},
-		{"extension", strings.Replace(good101, "Upgrade\r\n", "Upgrade\r\nSec-WebSocket-Extensions: permessage-deflate\r\n", 1) + hi + bye, "want no extensions"},
+		{"extension", strings.Replace(good101, "Upgrade\r\n", "Upgrade\r\nSec-WebSocket-Extensions: permessage-deflate\r\n", 1) + hi + bye, "want at most one field of extensions"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &Case{Script: func(s *script) {
@@ -98,7 +97,7 @@ func TestJudge(t *testing.T) {
 		canned(t, "HTTP/1.1 400 Bad\r\nContent-Length: 1\r\n\r\nx", false), "want the field Allow: GET")
 }
 
-// saw plays a case and looks at what is found.
+// saw plays a case and checks its error.
 func saw(t *testing.T, c *Case, at *target, want string) {
 	t.Helper()
 	p, err := dial(at, whole, 20*time.Second)
@@ -112,8 +111,7 @@ func saw(t *testing.T, c *Case, at *target, want string) {
 	}
 }
 
-// TestJudgeServers has whole servers with a fault: the cases that are about it
-// fail, and no others of a few.
+// TestJudgeServers checks that the cases about a server's fault fail, and no others.
 func TestJudgeServers(t *testing.T) {
 	echo := func(change func(c *wsproto.Conn, op wsproto.Opcode, p []byte)) *wsproto.Server {
 		return &wsproto.Server{Handler: &wsproto.Funcs{Message: change}, CheckOrigin: func(*wsproto.Request) bool { return true }}
@@ -163,7 +161,7 @@ func TestJudgeServers(t *testing.T) {
 	}
 }
 
-// TestRun looks at the program: exit status and table.
+// TestRun checks the exit status and the output of the program.
 func TestRun(t *testing.T) {
 	refusing := httptest.NewServer(http.NotFoundHandler())
 	defer refusing.Close()
@@ -176,12 +174,14 @@ func TestRun(t *testing.T) {
 		{"-run 13.11.3", 0, []string{"compression"}},
 		{"-list -run H.2.1", 0, []string{"H.2.1\t", "RFC 6455, 4.4"}},
 		{"-run 2.1 -v -url ws" + strings.TrimPrefix(refusing.URL, "http") + "/", 1, []string{"want status 101", "sent 4745", "pings"}},
-		{"-run 9.9.1 -url ws" + strings.TrimPrefix(refusing.URL, "http") + "/", 2, []string{"none of them could be run", "were not made: it needs a server"}},
-		{"-run 8.", 2, []string{"no case has a number"}},
-		{"-url http://x", 2, []string{"not of the form ws://"}},
+		{"-run 9.9.1 -url ws" + strings.TrimPrefix(refusing.URL, "http") + "/", 2, []string{"no case could be run", "were skipped: they need a server"}},
+		{"-run 8.", 2, []string{"-run: no case has a number"}},
+		{"-url http://x", 2, []string{"-url is \"http://x\"; it must have the form ws://"}},
 		{"-parallel 0", 2, []string{"-parallel is 0"}},
 		{"-timeout -1s", 2, []string{"-timeout is -1s"}},
-		{"more", 2, []string{"no arguments"}},
+		{"-timeout 5", 2, []string{"write 5s for seconds"}},
+		{"-h", 0, []string{"Usage: fanfare-conformance [flags]", "-url"}},
+		{"more", 2, []string{`fanfare-conformance: unexpected argument "more"`}},
 	} {
 		var out bytes.Buffer
 		if status := run(strings.Fields(tt.args), &out, &out); status != tt.status {
@@ -195,8 +195,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestFirstBad compares with the standard library on all short sequences of
-// interesting bytes.
+// TestFirstBad compares firstBad with the standard library for all short sequences of interesting bytes.
 func TestFirstBad(t *testing.T) {
 	interesting := []byte{0, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xff}
 	var all func(prefix []byte)
@@ -213,7 +212,7 @@ func TestFirstBad(t *testing.T) {
 	all(make([]byte, 0, 4))
 }
 
-// firstBadSlowly tries all that could follow each prefix that ends in a sequence.
+// firstBadSlowly tries all possible ends for each prefix of p.
 func firstBadSlowly(p []byte) int {
 	for n := 1; n <= len(p); n++ {
 		if !completable(p[:n]) {

@@ -10,8 +10,7 @@ const (
 	mib = 1 << 20
 )
 
-// limits has the cases of group 9: large messages, many messages, and those that
-// are larger than the server takes.
+// limits has the cases of group 9: large messages, many messages, and messages above the server's limit.
 func limits(t *table) {
 	for i, k := range kinds {
 		large(t, i, k)
@@ -21,7 +20,7 @@ func limits(t *table) {
 	tooLarge(t)
 }
 
-// size says how many bytes n are.
+// size formats a number of bytes.
 func size(n int) string {
 	switch {
 	case n >= mib && n%mib == 0:
@@ -35,7 +34,7 @@ func size(n int) string {
 func large(t *table, i int, k kind) {
 	next := t.series(fmt.Sprintf("9.%d.", i+1))
 	for _, n := range []int{64 * kib, 256 * kib, mib, 4 * mib, 8 * mib, 16 * mib} {
-		next(fmt.Sprintf("a %s message of %s comes back", k.name, size(n)), "5.2", func(s *script) {
+		next(fmt.Sprintf("a %s message of %s is echoed", k.name, size(n)), "5.2", func(s *script) {
 			s.echo(k.op, k.make(n))
 			s.bye()
 		}).Heavy = n >= mib
@@ -45,7 +44,7 @@ func large(t *table, i int, k kind) {
 func inFragments(t *table, i int, k kind) {
 	next := t.series(fmt.Sprintf("9.%d.", i+3))
 	for n := 64; n <= 4*mib; n *= 4 {
-		next(fmt.Sprintf("a %s message of 4 MiB in fragments of %s comes back", k.name, size(n)), "5.4", func(s *script) {
+		next(fmt.Sprintf("a %s message of 4 MiB in fragments of %s is echoed", k.name, size(n)), "5.4", func(s *script) {
 			s.send(fragments(fin|k.op, k.make(4*mib), n)...)
 			s.want(k.op, k.make(4*mib))
 			s.bye()
@@ -53,7 +52,7 @@ func inFragments(t *table, i int, k kind) {
 	}
 	next = t.series(fmt.Sprintf("9.%d.", i+5))
 	for _, n := range []int{1, 2, 3, 7} {
-		next(fmt.Sprintf("a %s message of 20000 bytes in fragments of %d comes back", k.name, n), "5.4", func(s *script) {
+		next(fmt.Sprintf("a %s message of 20000 bytes in fragments of %d is echoed", k.name, n), "5.4", func(s *script) {
 			s.send(fragments(fin|k.op, k.make(20000), n)...)
 			s.want(k.op, k.make(20000))
 			s.bye()
@@ -64,13 +63,13 @@ func inFragments(t *table, i int, k kind) {
 func many(t *table, i int, k kind) {
 	next := t.series(fmt.Sprintf("9.%d.", i+7))
 	for _, n := range []int{0, 16, 64, 256, 1024, 4096} {
-		next(fmt.Sprintf("1000 %s messages of %s, sent in one go, come back", k.name, size(n)), "5.6", func(s *script) {
+		next(fmt.Sprintf("1000 %s messages of %s, sent at once, are echoed", k.name, size(n)), "5.6", func(s *script) {
 			for range 1000 {
 				s.echo(k.op, k.make(n))
 			}
 			s.bye()
 		})
-		next(fmt.Sprintf("100 %s messages of %s, each sent when the one before is back, come back", k.name, size(n)), "5.6", func(s *script) {
+		next(fmt.Sprintf("100 %s messages of %s, each sent after the previous echo, are echoed", k.name, size(n)), "5.6", func(s *script) {
 			for range 100 {
 				s.echo(k.op, k.make(n))
 				s.wait()
@@ -80,15 +79,15 @@ func many(t *table, i int, k kind) {
 	}
 }
 
-// tight is a server that takes little.
+// tight is a server with low limits.
 var tight = config{maxMessage: 10_000, maxFrame: 1000}
 
-// tooLarge asks for refusal by the header alone: the payload is never sent.
+// tooLarge expects refusals by the header alone: it never sends the payload.
 func tooLarge(t *table) {
 	next := t.series("9.9.")
 	add := func(what string, run func(s *script)) { next(what, "7.4.1", run).Config = tight }
 	for _, k := range kinds {
-		add("a "+k.name+" frame of just the largest size comes back, twenty times", func(s *script) {
+		add("a "+k.name+" frame of the largest size is echoed, twenty times", func(s *script) {
 			for range 20 {
 				s.echo(k.op, k.make(1000))
 			}
@@ -100,7 +99,7 @@ func tooLarge(t *table) {
 			s.send(maskWith(""))
 			s.fails(1009)
 		})
-		add("a "+k.name+" message of just the largest size, in fragments, comes back, and pings between them count nothing", func(s *script) {
+		add("a "+k.name+" message of the largest size, in fragments, is echoed, and pings between them do not count", func(s *script) {
 			for range 2 {
 				for _, f := range fragments(fin|k.op, k.make(10_000), 1000) {
 					s.echo(opPing, octets(125))
@@ -117,7 +116,7 @@ func tooLarge(t *table) {
 			s.send(header(fin|opCont, 101) + maskWith(""))
 			s.fails(1009)
 		})
-		add("a "+k.name+" message of just the largest size may end with empty fragments", func(s *script) {
+		add("a "+k.name+" message of the largest size may end with empty fragments", func(s *script) {
 			s.send(fragments(k.op, k.make(10_000), 1000)...)
 			s.send(frame(opCont, ""), frame(fin|opCont, ""))
 			s.want(k.op, k.make(10_000))
@@ -131,7 +130,7 @@ func tooLarge(t *table) {
 		}
 	}
 	for _, n := range []uint64{16*mib + 1, 1 << 40, 1<<63 - 1} {
-		next(fmt.Sprintf("a frame that declares %d bytes is refused where 16 MiB are taken", n), "7.4.1", func(s *script) {
+		next(fmt.Sprintf("a frame that declares %d bytes is refused if the limit is 16 MiB", n), "7.4.1", func(s *script) {
 			s.send(headerAs(opBinary, 64, n) + maskWith("begin"))
 			s.fails(1009)
 		}).Config = config{maxMessage: 16 * mib}
@@ -142,19 +141,19 @@ func tooLarge(t *table) {
 func misc(t *table) {
 	next := t.series("10.1.")
 	for _, n := range []int{1300, 1400, 4096, 65535} {
-		next(fmt.Sprintf("a message of 64 KiB in fragments of %d bytes comes back whole", n), "5.4", func(s *script) {
+		next(fmt.Sprintf("a message of 64 KiB in fragments of %d bytes is echoed", n), "5.4", func(s *script) {
 			s.send(fragments(fin|opText, letters(64*kib), n)...)
 			s.want(opText, letters(64*kib))
 			s.bye()
 		})
 	}
-	next("messages of all lengths from 0 to 300 come back", "5.2", func(s *script) {
+	next("messages of all lengths from 0 to 300 are echoed", "5.2", func(s *script) {
 		for n := range 301 {
 			s.echo(opBinary, octets(n))
 		}
 		s.bye()
 	})
-	next("messages around each edge of the length's form come back", "5.2", func(s *script) {
+	next("messages with lengths around each change of the length's form are echoed", "5.2", func(s *script) {
 		for _, edge := range []int{125, 65535, 65536, 1 << 17} {
 			for n := edge - 2; n <= edge+2; n++ {
 				s.echo(opBinary, octets(n))
@@ -162,12 +161,12 @@ func misc(t *table) {
 		}
 		s.bye()
 	})
-	next("a server that has failed a connection says nothing more, whatever comes", "7.1.7", func(s *script) {
+	next("a server that has failed a connection sends nothing more, whatever it receives", "7.1.7", func(s *script) {
 		s.echo(opText, "before")
 		s.send(frame(fin|3, ""), frame(fin|opText, "after"), frame(fin|opPing, "after"), closing(1000, ""), letters(50_000))
 		s.fails(1002)
 	})
-	next("of two faults in a row the first decides", "7.1.7", func(s *script) {
+	next("the first of two faults decides the close code", "7.1.7", func(s *script) {
 		s.send(frame(fin|opText, "\xff"), frame(fin|3, ""))
 		s.fails(1007)
 	})

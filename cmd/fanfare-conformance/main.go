@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -22,18 +24,27 @@ type options struct {
 	timeout time.Duration
 }
 
-func parseOptions(args []string, stderr io.Writer) (o options, err error) {
-	f := flag.NewFlagSet("conformance", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // an error is told by run, and without all of the help
-	f.StringVar(&o.url, "url", "", "judge the echo server at `ws://host:port/path`; an own one if empty")
-	f.StringVar(&o.prefix, "run", "", "run only cases whose number begins with `prefix`, 6.4. for one")
-	f.BoolVar(&o.verbose, "v", false, "show the first bytes of failed cases, in hexadecimal digits")
-	f.BoolVar(&o.list, "list", false, "list the cases and run none")
-	f.IntVar(&o.atOnce, "parallel", 4*runtime.GOMAXPROCS(0), "run so `many` cases at a time")
-	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "wait so `long` for what has to come on a connection")
+const usage = `Usage: fanfare-conformance [flags]
+
+Tests a WebSocket echo server against RFC 6455 and RFC 7692, and prints a table of results.
+Exit status: 0 if all cases passed, 1 if one failed, 2 if no case could be run.
+
+Flags:
+`
+
+func parseOptions(args []string, stdout io.Writer) (o options, err error) {
+	f := flag.NewFlagSet("fanfare-conformance", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // run prints the error, without the whole help
+	f.StringVar(&o.url, "url", "", "test the echo server at `ws://host:port/path`, instead of a wsproto.Server of this program")
+	f.StringVar(&o.prefix, "run", "", "run only the cases whose number has this `prefix`, such as 6.4.")
+	f.BoolVar(&o.verbose, "v", false, "show the first bytes of failed cases in hexadecimal")
+	f.BoolVar(&o.list, "list", false, "list the cases without running them")
+	f.IntVar(&o.atOnce, "parallel", 4*runtime.GOMAXPROCS(0), "`number` of cases to run at a time")
+	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest `time` for a case on its connection")
+	daemon.ExplainValues(f)
 	if err = f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(stderr, "Judges a WebSocket echo server, case by case. Flags:")
-		f.SetOutput(stderr)
+		fmt.Fprint(stdout, usage)
+		f.SetOutput(stdout)
 		f.PrintDefaults()
 	}
 	if err != nil {
@@ -41,7 +52,7 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	}
 	switch {
 	case f.NArg() > 0:
-		return o, fmt.Errorf("no arguments are taken, but there is %q", f.Arg(0))
+		return o, fmt.Errorf("unexpected argument %q: only flags are allowed", f.Arg(0))
 	case o.atOnce < 1:
 		return o, fmt.Errorf("-parallel is %d; it must be at least 1", o.atOnce)
 	case o.timeout <= 0:
@@ -50,10 +61,9 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
-// run is main with its surroundings as arguments. It returns the exit status: 1 if
-// a case failed, 2 if nothing could be judged.
+// run is the program. It returns the exit status: 1 if a case failed, 2 if no case could be run.
 func run(args []string, stdout, stderr io.Writer) int {
-	o, err := parseOptions(args, stderr)
+	o, err := parseOptions(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
@@ -63,7 +73,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return min(bad, 1)
 		}
 	}
-	fmt.Fprintln(stderr, "conformance:", err)
+	fmt.Fprintln(stderr, "fanfare-conformance:", err)
 	return 2
 }
 
@@ -75,7 +85,7 @@ func (o *options) run(stdout io.Writer) (failed int, err error) {
 		}
 	}
 	if len(cases) == 0 {
-		return 0, fmt.Errorf("no case has a number that begins with %q", o.prefix)
+		return 0, fmt.Errorf("-run: no case has a number with the prefix %q", o.prefix)
 	}
 	if o.list {
 		for _, c := range cases {
@@ -93,7 +103,7 @@ func (o *options) run(stdout io.Writer) (failed int, err error) {
 	j.all(cases, o.atOnce, r.add)
 	r.write(stdout, cases, o.verbose)
 	if r.notRun() == 2*len(cases) {
-		return 0, errors.New("none of them could be run")
+		return 0, errors.New("no case could be run on this server")
 	}
 	return len(r.failed(cases)), j.targets.shutdown()
 }

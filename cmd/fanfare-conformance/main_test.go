@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestMain fails the run if a goroutine is left over when all is done.
+// TestMain fails the run if a goroutine is left at the end.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	before := runtime.NumGoroutine()
@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaks waits for what is on its way out, for a while.
+// leaks waits some time for goroutines that are about to end.
 func leaks(before int) (code int) {
 	deadline := time.Now().Add(10 * time.Second)
 	for range time.Tick(5 * time.Millisecond) {

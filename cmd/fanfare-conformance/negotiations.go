@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// negotiations has the cases 13.8: what is offered, and what has to be answered.
+// negotiations has the cases 13.8: offers, and the answers to them.
 func negotiations(t *table) {
 	next := t.series("13.8.")
 	add := func(c config, offer, answer string) {
@@ -23,13 +23,13 @@ func negotiations(t *table) {
 	}
 	for _, offer := range declined {
 		add(keeping, offer, "")
-		add(keeping, offer+", %", "%") // the next offer counts
+		add(keeping, offer+", %", "%") // the server takes the next offer
 	}
 	add(without, "%", "%; SN; CN")
 	add(without, "%; SN; SB=10", "%; SN; CN; SB=10")
 	add(without, "%; CB=10", "%; SN; CN; CB=10")
 	ten := config{deflate: deflateConfig{on: true, takeover: true, windowBits: 10}}
-	add(ten, "%", "%; SB=10; CN") // a client that cannot bound its window
+	add(ten, "%", "%; SB=10; CN") // the client cannot limit its window
 	add(ten, "%; CB", "%; SB=10; CB=10")
 	add(ten, "%; SB=12; CB=9", "%; SB=10; CB=9")
 	add(ten, "%; SB=8; CB=15", "%; SB=8; CB=10")
@@ -38,7 +38,7 @@ func negotiations(t *table) {
 	malformed(t)
 }
 
-// inFull writes the names out that the tables here abbreviate.
+// inFull expands the abbreviations in the tables of this file.
 func inFull(s string) string {
 	return strings.NewReplacer("%", pmd, "SN", serverNoTakeover, "CN", clientNoTakeover, "SB", serverMaxWindow, "CB", clientMaxWindow).Replace(s)
 }
@@ -65,8 +65,7 @@ func keptNegotiations() []negotiation {
 	return all
 }
 
-// declined are offers with a parameter that there is not, or that is there twice, or
-// has a value that it may not have.
+// declined are offers with a parameter that is unknown, repeated or invalid.
 var declined = []string{
 	"%; SB", "%; SB=7", "%; SB=16", "%; SB=08", "%; SB=0", "%; SB=-9", "%; SB=+9", "%; SB=1e1", "%; SB=9.0", "%; SB=100", "%; SB=0x9",
 	"%; CB=7", "%; CB=16", "%; CB=08", "%; CB=0", "%; CB=x", `%; SB="07"`, `%; CB="16"`,
@@ -74,8 +73,7 @@ var declined = []string{
 	"%; x-unknown", "%; x-unknown=1", "%; SN; CN; level=9", "%; server_max_window_bit=10", "x-" + pmd, pmd + "-2", "x-unknown",
 }
 
-// conversation exchanges messages that take over from each other and are larger
-// than a window.
+// conversation exchanges messages that refer to each other, some of them larger than a window.
 func conversation(s *script) {
 	for i, n := range []int{100, 100, 2000, 5000, 40_000, 100} {
 		s.compressed(opText, payloads[i%2].make(n, i%2), 0, n > 1000)
@@ -85,7 +83,7 @@ func conversation(s *script) {
 	s.bye()
 }
 
-// malformed has fields that do not follow the grammar (RFC 6455, 9.1).
+// malformed has fields that violate the grammar (RFC 6455, section 9.1).
 func malformed(t *table) {
 	next := t.series("13.9.")
 	for _, offer := range []string{

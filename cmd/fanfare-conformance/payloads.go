@@ -8,12 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// payloadKind makes messages for the compression cases; those with the same n and
-// i are the same.
+// payloadKind makes messages for the compression cases. The same n and i make the same message.
 type payloadKind struct {
 	name   string
 	op     byte
-	shrink bool // compression makes long ones smaller
+	shrink bool // compression makes long messages smaller
 	make   func(n, i int) string
 }
 
@@ -34,8 +33,7 @@ var payloads = []payloadKind{
 
 var words = strings.Fields("lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore")
 
-// cutFrom returns a function that cuts messages from what write writes, each i from
-// another place.
+// cutFrom returns a function that cuts messages from the output of write, at a different offset for each i.
 func cutFrom(write func(r *rand.Rand, b *strings.Builder)) func(n, i int) string {
 	source := sync.OnceValues(func() (all string, text bool) {
 		r := rand.New(rand.NewPCG(6455, 7692))
@@ -49,7 +47,7 @@ func cutFrom(write func(r *rand.Rand, b *strings.Builder)) func(n, i int) string
 		all, text := source()
 		at := i * 1009 % (256 * kib)
 		if all = all[at : at+n]; text {
-			all = strings.ToValidUTF8(all, "") // the first rune and the last may be cut
+			all = strings.ToValidUTF8(all, "") // the first and the last rune may be cut
 		}
 		return all
 	}

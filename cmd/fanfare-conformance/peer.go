@@ -17,29 +17,26 @@ import (
 type mode string
 
 const (
-	// whole: all that is sent in a turn in a single write.
+	// whole writes all bytes of a turn at once.
 	whole mode = "whole"
-	// pieces: byte by byte, each in a write of its own; long turns in chops.
+	// pieces writes byte by byte, and long turns in larger pieces.
 	pieces mode = "byte by byte"
 )
 
-// maxWrites is the number of writes above which a turn is chopped and not written
-// byte by byte.
+// maxWrites is the number of bytes above which a turn is written in larger pieces instead of byte by byte.
 const maxWrites = 2048
 
-// peer is a client over raw TCP that can do everything right and wrong. It shares
-// no code with what it judges.
+// peer is a client over raw TCP that can break any rule. It shares no code with the server under test.
 type peer struct {
 	nc    *net.TCPConn
 	br    *bufio.Reader
 	mode  mode
 	trace *trace
-	part  event     // a message that is incomplete
-	unzip *inflater // nil if no compression was agreed on
+	part  event     // an incomplete message
+	unzip *inflater // nil without compression
 }
 
-// dial connects to the target. All that happens on the connection has to happen
-// within timeout.
+// dial connects to the target. Everything on the connection must happen within the timeout.
 func dial(t *target, m mode, timeout time.Duration) (*peer, error) {
 	nc, err := net.DialTimeout("tcp", t.addr, timeout)
 	if err != nil {
@@ -52,14 +49,14 @@ func dial(t *target, m mode, timeout time.Duration) (*peer, error) {
 	return p, nil
 }
 
-// write sends s in the peer's mode. An error is not looked at: a server that has
-// heard enough need not read on, and what it says is read in any case.
+// write sends s in the peer's mode. It ignores errors: a server that has failed the connection need not read on, and the peer
+// reads what the server sends in any case.
 func (p *peer) write(s string) {
 	size := len(s)
 	if p.mode == pieces {
 		size = 1
 		if len(s) > maxWrites {
-			size = max(997, len(s)/500|1) // at no power of two
+			size = max(997, len(s)/500|1) // not a power of two
 		}
 	}
 	p.trace.out.add(s)
@@ -72,7 +69,7 @@ func (p *peer) write(s string) {
 	}
 }
 
-// play takes the turns of s, and its end.
+// play plays the turns of s and its end.
 func (p *peer) play(s *script) error {
 	for i, t := range s.turns {
 		sent := make(chan struct{})
@@ -108,8 +105,8 @@ func (p *peer) expect(want []event) error {
 	return nil
 }
 
-// end reads the server's close frame, answers it if the script did not begin, once
-// all is sent, and reads the end of the connection.
+// end reads the server's close frame. Unless the script sent a close frame itself, end answers once everything is sent. Then
+// it reads the end of the connection.
 func (p *peer) end(s *script, sent <-chan struct{}) error {
 	want := event{op: opClose}
 	if s.code != noCode {
@@ -129,7 +126,7 @@ func (p *peer) end(s *script, sent <-chan struct{}) error {
 	return p.eof()
 }
 
-// eof wants the end of the connection, in order.
+// eof expects an orderly end of the connection.
 func (p *peer) eof() error {
 	rest, err := io.ReadAll(io.LimitReader(p.br, 100))
 	if err != nil {
@@ -141,10 +138,9 @@ func (p *peer) eof() error {
 	return nil
 }
 
-// next reads frames up to the end of a message, or a control frame.
+// next reads frames until a message is complete, or a control frame.
 //
-// A control frame may come between the fragments of a message: what there is of
-// that stays in p.part.
+// A control frame may come between the fragments of a message. Then the fragments stay in p.part.
 func (p *peer) next() (event, error) {
 	for {
 		e := &p.part
@@ -174,12 +170,12 @@ func (p *peer) next() (event, error) {
 	}
 }
 
-// message inflates and judges a whole message.
+// message inflates and checks a complete message.
 func (p *peer) message(e event) (event, error) {
 	if e.packed == compressed {
 		text, err := p.unzip.inflate(e.payload)
 		if err != nil {
-			return e, fmt.Errorf("got a compressed message that cannot be read: %w", err)
+			return e, fmt.Errorf("got a compressed message that cannot be inflated: %w", err)
 		}
 		e.payload = text
 	}
@@ -189,7 +185,7 @@ func (p *peer) message(e event) (event, error) {
 	return e, nil
 }
 
-// judge finds what a server may not send.
+// judge returns an error for a frame that a server must not send.
 func (p *peer) judge(b0 byte, payload []byte, within bool) error {
 	switch op := b0 & 0xf; {
 	case b0&0x30 != 0, b0&rsv1 != 0 && (p.unzip == nil || op != opText && op != opBinary):
@@ -206,8 +202,7 @@ func (p *peer) judge(b0 byte, payload []byte, within bool) error {
 	return nil
 }
 
-// frame reads a frame, which has to be unmasked and its length in the shortest
-// form.
+// frame reads a frame. It must be unmasked, and its length in the shortest form.
 func (p *peer) frame() (b0 byte, payload []byte, err error) {
 	var b [8]byte
 	if _, err = io.ReadFull(p.br, b[:2]); err != nil {
@@ -229,7 +224,7 @@ func (p *peer) frame() (b0 byte, payload []byte, err error) {
 		return 0, nil, inWords(err)
 	}
 	if n < least || n > 64*mib {
-		return 0, nil, fmt.Errorf("got a length of %d that has not its shortest form, or is not ours", n)
+		return 0, nil, fmt.Errorf("got a length of %d, which is not in its shortest form or larger than anything that was sent", n)
 	}
 	payload = make([]byte, n)
 	if _, err = io.ReadFull(p.br, payload); err != nil {
@@ -238,11 +233,11 @@ func (p *peer) frame() (b0 byte, payload []byte, err error) {
 	return b0, payload, nil
 }
 
-// inWords says what became of a read.
+// inWords describes the error of a read.
 func inWords(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errors.New("nothing came in time")
+		return errors.New("got nothing before the timeout")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("got the end of the connection in the middle of a frame")
 	case errors.Is(err, io.EOF):

@@ -9,10 +9,10 @@ import (
 func pings(t *table) {
 	next := t.series("2.")
 	for _, p := range []struct{ name, payload string }{
-		{"without payload", ""}, {"with text", "Hello, world!"}, {"with bytes that are no text", "\x00\xff\xfe\xfd\xfc\xfb\x00\xff"},
-		{"with 125 bytes, the most there can be", strings.Repeat("\xfe", 125)},
+		{"without payload", ""}, {"with text", "Hello, world!"}, {"with bytes that are not text", "\x00\xff\xfe\xfd\xfc\xfb\x00\xff"},
+		{"with 125 bytes, the largest size", strings.Repeat("\xfe", 125)},
 	} {
-		next("a ping "+p.name+" is answered by a pong with the same payload", "5.5.2", func(s *script) {
+		next("a ping "+p.name+" is answered with a pong with the same payload", "5.5.2", func(s *script) {
 			s.echo(opPing, p.payload)
 			s.bye()
 		})
@@ -21,7 +21,7 @@ func pings(t *table) {
 		s.send(frame(fin|opPing, strings.Repeat("\xfe", 126)))
 		s.fails(1002)
 	})
-	next("a ping of 65536 bytes is refused as soon as its header has come", "5.5", func(s *script) {
+	next("a ping of 65536 bytes is refused by its header", "5.5", func(s *script) {
 		s.send(header(fin|opPing, 65536))
 		s.fails(1002)
 	})
@@ -31,7 +31,7 @@ func pings(t *table) {
 
 func pongs(next func(what, clause string, run func(s *script)) *Case) {
 	for _, p := range []string{"", "unsolicited pong payload", octets(125)} {
-		next(fmt.Sprintf("a pong of %d bytes that nobody asked for is not answered", len(p)), "5.5.3", func(s *script) {
+		next(fmt.Sprintf("an unsolicited pong of %d bytes is not answered", len(p)), "5.5.3", func(s *script) {
 			s.send(frame(fin|opPong, p))
 			s.bye()
 		})
@@ -40,7 +40,7 @@ func pongs(next func(what, clause string, run func(s *script)) *Case) {
 		s.send(frame(fin|opPong, octets(126)))
 		s.fails(1002)
 	})
-	next("a pong that nobody asked for does not disturb the ping behind it", "5.5.3", func(s *script) {
+	next("an unsolicited pong does not affect the ping after it", "5.5.3", func(s *script) {
 		s.send(frame(fin|opPong, "unsolicited"))
 		s.echo(opPing, "ping payload")
 		s.bye()
@@ -51,7 +51,7 @@ func pongs(next func(what, clause string, run func(s *script)) *Case) {
 		}
 		s.bye()
 	})
-	next("pings between messages are answered in their place", "5.5.2", func(s *script) {
+	next("pings between messages are answered in order", "5.5.2", func(s *script) {
 		for i := range 5 {
 			s.echo(opText, fmt.Sprintf("message %d", i))
 			s.echo(opPing, fmt.Sprintf("ping %d", i))
@@ -61,22 +61,22 @@ func pongs(next func(what, clause string, run func(s *script)) *Case) {
 	})
 }
 
-// floods has control frames in numbers.
+// floods has cases with many control frames.
 func floods(next func(what, clause string, run func(s *script)) *Case) {
-	next("a flood of 5000 pings is answered, each of them", "5.5.2", func(s *script) {
+	next("each of 5000 pings is answered", "5.5.2", func(s *script) {
 		for i := range 5000 {
 			s.echo(opPing, fmt.Sprintf("%0125d", i))
 		}
 		s.bye()
 	})
-	next("a flood of 5000 pongs does no harm", "5.5.3", func(s *script) {
+	next("5000 unsolicited pongs do no harm", "5.5.3", func(s *script) {
 		for range 5000 {
 			s.send(frame(fin|opPong, octets(125)))
 		}
 		s.echo(opText, "still here")
 		s.bye()
 	})
-	next("1000 pings between the fragments of a message do not disturb it", "5.4", func(s *script) {
+	next("1000 pings between the fragments of a message do not affect it", "5.4", func(s *script) {
 		s.send(frame(opText, "begin "))
 		for i := range 1000 {
 			s.echo(opPing, fmt.Sprint(i))

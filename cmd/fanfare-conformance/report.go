@@ -8,14 +8,14 @@ import (
 	"text/tabwriter"
 )
 
-// report is the table of verdicts.
+// report collects verdicts.
 type report struct {
 	verdicts []verdict
 }
 
 func (r *report) add(v verdict) { r.verdicts = append(r.verdicts, v) }
 
-// failed returns the verdicts that are bad, by the order of the cases.
+// failed returns the verdicts of failed runs, in the order of the cases.
 func (r *report) failed(cases []*Case) (bad []verdict) {
 	for _, v := range r.verdicts {
 		if v.err != nil {
@@ -30,11 +30,11 @@ func (r *report) failed(cases []*Case) (bad []verdict) {
 	return bad
 }
 
-// write writes the table: a line for each group, then the failed ones in words;
-// with the bytes that went over the connection if verbose.
+// write writes a table with a line for each group, and then a description of each failure; if verbose is set, with the bytes
+// of the connection.
 func (r *report) write(w io.Writer, cases []*Case, verbose bool) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "group\t\tcases\truns\tpassed\tfailed\tnot run\t")
+	fmt.Fprintln(tw, "group\t\tcases\truns\tpassed\tfailed\tskipped\t")
 	total := count{cases: len(cases)}
 	for _, g := range groups {
 		n := r.count(g.id, cases)
@@ -47,7 +47,7 @@ func (r *report) write(w io.Writer, cases []*Case, verbose bool) {
 	total.row(tw, "", "all")
 	tw.Flush()
 	for reason, n := range r.reasons() {
-		fmt.Fprintf(w, "\n%d runs were not made: %s\n", n, reason)
+		fmt.Fprintf(w, "\n%d runs were skipped: %s\n", n, reason)
 	}
 	for _, v := range r.failed(cases) {
 		fmt.Fprintf(w, "\n%s (%s): %s (%s)\n    %v\n", v.ID, v.mode, v.What, clause(v.Clause), v.err)
@@ -57,7 +57,7 @@ func (r *report) write(w io.Writer, cases []*Case, verbose bool) {
 	}
 }
 
-// clause names the document too.
+// clause returns a clause with the name of its document.
 func clause(c string) string {
 	if strings.HasPrefix(c, "RFC") {
 		return c
@@ -65,7 +65,7 @@ func clause(c string) string {
 	return "RFC 6455, " + c
 }
 
-// count is a line of the table.
+// count has the numbers of a line in the table.
 type count struct{ cases, passed, failed, notRun int }
 
 func (n *count) add(m count) {
@@ -103,7 +103,7 @@ func (r *report) notRun() (n int) {
 	return n
 }
 
-// reasons returns why runs were not made, and how many for each.
+// reasons returns why runs were skipped, with their number.
 func (r *report) reasons() map[string]int {
 	reasons := make(map[string]int)
 	for _, v := range r.verdicts {

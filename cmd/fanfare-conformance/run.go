@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// verdict is what became of a case in one mode.
+// verdict is the result of a case in one mode.
 type verdict struct {
 	*Case
 	mode   mode
-	err    error  // nil if the server did what it has to
+	err    error  // nil if the server passed
 	reason string // why the case was not run, or ""
 	trace  *trace
 	took   time.Duration
@@ -19,8 +19,8 @@ type verdict struct {
 // judge runs cases.
 type judge struct {
 	targets targets
-	timeout time.Duration // for a connection
-	heavy   chan struct{} // a place for each heavy case that may run
+	timeout time.Duration // of a connection
+	heavy   chan struct{} // a slot for each heavy case that may run
 }
 
 func newJudge(timeout time.Duration) *judge {
@@ -50,7 +50,7 @@ func (j *judge) run(c *Case, m mode) verdict {
 	return v
 }
 
-// play takes a case from the request to the end.
+// play plays a case from the handshake to the end.
 func (c *Case) play(p *peer, t *target) (reason string, err error) {
 	var s script
 	early := ""
@@ -59,7 +59,7 @@ func (c *Case) play(p *peer, t *target) (reason string, err error) {
 		early = strings.Join(s.turns[0].out, "")
 		s.turns[0].out = nil
 	}
-	a, err := p.shake(t, c.Handshake, c.Negotiation.offer, early)
+	a, err := p.handshake(t, c.Handshake, c.Negotiation.offer, early)
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +67,7 @@ func (c *Case) play(p *peer, t *target) (reason string, err error) {
 		return "", p.refused(a)
 	}
 	if c.Handshake.text == "" {
-		*p.trace = trace{} // what this case is about comes now
+		*p.trace = trace{} // the case is not about the handshake
 	}
 	if reason, err = p.agree(&s, c, a, t); reason != "" || err != nil {
 		return reason, err
@@ -78,7 +78,7 @@ func (c *Case) play(p *peer, t *target) (reason string, err error) {
 	return "", p.play(&s)
 }
 
-// all runs cases, many at a time, and calls each with the verdicts as they come.
+// all runs cases concurrently and calls each with the verdicts as they arrive.
 func (j *judge) all(cases []*Case, atOnce int, each func(v verdict)) {
 	type task struct {
 		c *Case

@@ -13,30 +13,29 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// config is what a case needs its server to be set to.
+// config is the configuration of the server that a case needs.
 type config struct {
 	maxMessage, maxFrame int    // wsproto.Server's; 16 MiB if 0
-	subprotocols         string // with commas between them
+	subprotocols         string // comma-separated
 	deflate              deflateConfig
 }
 
-// deflateConfig says how a server compresses.
+// deflateConfig is the compression of a server.
 type deflateConfig struct {
 	on         bool
 	takeover   bool
 	windowBits int // 15 if 0
-	threshold  int // 1, to compress all, if 0
+	threshold  int // 1, which compresses every message, if 0
 }
 
-// target is a server that is judged.
+// target is a server under test.
 type target struct {
 	addr, host, path string
-	// foreign is a server of which nobody here knows how it is set.
+	// foreign means that the configuration of the server is unknown.
 	foreign bool
 }
 
-// targets has a server of ours for each config that is asked for, or a foreign one
-// for all. It is safe from any goroutine.
+// targets has a wsproto.Server for each config, or one foreign server for all. It is safe from any goroutine.
 type targets struct {
 	foreign *target
 	mu      sync.Mutex
@@ -51,7 +50,7 @@ func parseTarget(raw string) (*target, error) {
 		return nil, err
 	}
 	if u.Scheme != "ws" || u.Host == "" {
-		return nil, fmt.Errorf("%q is not of the form ws://host:port/path", raw)
+		return nil, fmt.Errorf("-url is %q; it must have the form ws://host:port/path", raw)
 	}
 	t := &target{addr: u.Host, host: u.Host, path: u.RequestURI(), foreign: true}
 	if u.Port() == "" {
@@ -60,11 +59,11 @@ func parseTarget(raw string) (*target, error) {
 	return t, nil
 }
 
-// get returns a target for cases that need c, or the reason why there is none.
+// get returns a target for cases that need c, or the reason why it cannot.
 func (ts *targets) get(c config) (t *target, reason string, err error) {
 	if ts.foreign != nil {
 		if c != (config{deflate: c.deflate}) {
-			return nil, "it needs a server that is set to it", nil
+			return nil, "they need a server with a certain configuration", nil
 		}
 		return ts.foreign, "", nil
 	}
@@ -86,7 +85,7 @@ func (ts *targets) get(c config) (t *target, reason string, err error) {
 	return t, "", nil
 }
 
-// shutdown ends the servers of ours.
+// shutdown shuts down the servers of this program.
 func (ts *targets) shutdown() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -98,12 +97,12 @@ func (ts *targets) shutdown() error {
 	return nil
 }
 
-// newServer returns an echo server of ours.
+// newServer returns an echo server with that configuration.
 func newServer(c config) *wsproto.Server {
 	s := &wsproto.Server{
 		Handler: &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
 			if c.Send(op, p) == wsproto.Full {
-				c.Close(wsproto.TryAgainLater, "the backlog is full")
+				c.Close(wsproto.TryAgainLater, "too many bytes are pending on this connection")
 			}
 		}},
 		MaxMessage: c.maxMessage,

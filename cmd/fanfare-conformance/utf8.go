@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// sample is a text, or what a text may not be.
+// sample is a text, or bytes that are not a valid text.
 type sample struct {
 	name string
 	text string
 }
 
-// firstBad returns the index of the byte by which it is clear that s is not UTF-8;
-// len(s) if it only lacks its end, -1 if it is UTF-8. It has the table of RFC 3629,
-// 4 and nothing else.
+// firstBad returns the index of the first byte that makes s invalid UTF-8, len(s) if s is the beginning of valid UTF-8, and -1
+// if s is valid. It implements only the table of RFC 3629, section 4.
 func firstBad(s string) int {
 	for i := 0; i < len(s); {
 		more, low, high := 0, byte(0x80), byte(0xbf)
@@ -48,8 +47,8 @@ func firstBad(s string) int {
 	return -1
 }
 
-// utf8Cases has the cases of group 6: text that is UTF-8, and text that is not,
-// which ends the connection at the byte that makes it so.
+// utf8Cases has the cases of group 6: valid text, and invalid text, which must end the connection at the byte that makes it
+// invalid.
 func utf8Cases(t *table) {
 	for i, section := range utf8Sections() {
 		for j, s := range section.samples {
@@ -68,11 +67,11 @@ func utf8Cases(t *table) {
 func abridge(s string, n int) string { return s[:min(len(s), n)] }
 
 func validText(next func(what, clause string, run func(s *script)) *Case, name, text string) {
-	next(name+", comes back from one frame", "8.1", func(s *script) {
+	next(name+", is echoed if it is sent in one frame", "8.1", func(s *script) {
 		s.echo(opText, text)
 		s.bye()
 	})
-	next(name+", comes back from fragments of a byte, with pings between them", "8.1", func(s *script) {
+	next(name+", is echoed if it is sent in fragments of a byte with pings between them", "8.1", func(s *script) {
 		for _, f := range fragments(fin|opText, text, 1) {
 			s.echo(opPing, "x")
 			s.send(f)
@@ -80,7 +79,7 @@ func validText(next func(what, clause string, run func(s *script)) *Case, name, 
 		s.want(opText, text)
 		s.bye()
 	})
-	next(name+", comes back from two fragments, cut anywhere", "8.1", func(s *script) {
+	next(name+", is echoed if it is sent in two fragments, cut at any byte", "8.1", func(s *script) {
 		for i := range len(text) + 1 {
 			s.send(frame(opText, text[:i]), frame(fin|opCont, text[i:]))
 			s.want(opText, text)
@@ -89,7 +88,7 @@ func validText(next func(what, clause string, run func(s *script)) *Case, name, 
 	})
 }
 
-// invalidText has a text that is refused at byte bad, or at its end.
+// invalidText has cases with a text that must be refused at byte bad, or at its end.
 func invalidText(next func(what, clause string, run func(s *script)) *Case, name, text string, bad int) {
 	next(name+", is refused in one frame", "8.1", func(s *script) {
 		s.echoBefore(true)
@@ -101,7 +100,7 @@ func invalidText(next func(what, clause string, run func(s *script)) *Case, name
 		s.fails(1007)
 	})
 	if bad == len(text) {
-		next(name+", may go on, but is refused when an empty fragment ends it", "8.1", func(s *script) {
+		next(name+", is accepted as a first fragment, and refused when an empty fragment ends the message", "8.1", func(s *script) {
 			s.send(frame(opText, text))
 			s.echo(opPing, "so far so good")
 			s.wait()
@@ -110,11 +109,11 @@ func invalidText(next func(what, clause string, run func(s *script)) *Case, name
 		})
 		return
 	}
-	next(name+", is refused by the byte that makes it so, in the middle of a frame", "8.1", func(s *script) {
+	next(name+", is refused at the byte that makes it invalid, in the middle of a frame", "8.1", func(s *script) {
 		s.send(header(fin|opText, len(text)+1000) + maskWith(text[:bad+1]))
 		s.fails(1007)
 	})
-	next(name+", may go on before the byte that makes it so, and not behind it, in the middle of a message", "8.1", func(s *script) {
+	next(name+", is accepted up to the byte that makes it invalid, and refused at that byte, in the middle of a message", "8.1", func(s *script) {
 		s.send(frame(opText, text[:bad]))
 		s.echo(opPing, "so far so good")
 		s.wait()
@@ -123,8 +122,7 @@ func invalidText(next func(what, clause string, run func(s *script)) *Case, name
 	})
 }
 
-// edges has each first byte of a sequence where the rules change, with each
-// second, third and fourth byte where they do.
+// edges has sequences with each first byte at which the rules change, and each second, third and fourth byte at which they do.
 func edges(t *table) {
 	n := 0
 	add := func(seq []byte) {
@@ -168,7 +166,7 @@ func lengthOf(first byte) int {
 	return 1
 }
 
-// lonely returns all first bytes from low to high, each with a space behind it.
+// lonely returns all bytes from low to high, each followed by a space.
 func lonely(low, high byte) string {
 	var b strings.Builder
 	for c := int(low); c <= int(high); c++ {

@@ -10,11 +10,10 @@ type section struct {
 	samples []sample
 }
 
-// kosme is a Greek word whose letters have two and three bytes.
+// kosme is a Greek word with letters of two and three bytes.
 const kosme = "κόσμε"
 
-// utf8Sections returns the texts, by what they are about: those that Markus Kuhn's
-// stress test made known, and the edges of RFC 3629.
+// utf8Sections returns texts by subject: those of Markus Kuhn's stress test, and the edges of RFC 3629.
 func utf8Sections() []section {
 	return []section{
 		{"empty", []sample{{"no byte at all", ""}}},
@@ -23,7 +22,7 @@ func utf8Sections() []section {
 			{"a byte order mark in the middle", "a\ufeffb"}, {"control characters", "\x00\x01\x1f\x7f\u0080\u009f"},
 		}},
 		{"invalid in the middle", []sample{
-			{"a surrogate behind Greek", kosme + "\xed\xa0\x80edited"}, {"a value above U+10FFFF behind Greek", kosme + "\xf4\x90\x80\x80edited"},
+			{"a surrogate after Greek", kosme + "\xed\xa0\x80edited"}, {"a value above U+10FFFF after Greek", kosme + "\xf4\x90\x80\x80edited"},
 			{"a lonely continuation", "abc\x80def"}, {"Latin-1", "caf\xe9 au lait"},
 		}},
 		{"cut", prefixes(kosme)},
@@ -36,12 +35,12 @@ func utf8Sections() []section {
 		{"continuations without a beginning", append(hexes("80", "bf", "80bf", "80bf80", "80bf80bf", "80bf80bf80", "80bf80bf80bf"),
 			sample{"all of them", strings.ReplaceAll(lonely(0x80, 0xbf), " ", "")})},
 		{"beginnings without continuation", []sample{
-			{"of two bytes", lonely(0xc0, 0xdf)}, {"of two bytes that exist", lonely(0xc2, 0xdf)}, {"of three bytes", lonely(0xe0, 0xef)},
+			{"of two bytes", lonely(0xc0, 0xdf)}, {"of two bytes, without the overlong ones", lonely(0xc2, 0xdf)}, {"of three bytes", lonely(0xe0, 0xef)},
 			{"of four bytes", lonely(0xf0, 0xf7)}, {"of five bytes", lonely(0xf8, 0xfb)}, {"of six bytes", lonely(0xfc, 0xfd)},
 		}},
 		{"the last byte is missing", hexes("c0", "e080", "f08080", "f8808080", "fc80808080", "df", "efbf", "f7bfbf", "fbbfbfbf", "fdbfbfbfbf",
 			"c2", "e0a0", "f09080", "f48fbf")},
-		{"all of the incomplete in a row", hexes("c0e080f08080f8808080fc80808080dfefbff7bfbffbbfbfbffdbfbfbfbf", "dfefbff48fbf")},
+		{"all incomplete sequences in a row", hexes("c0e080f08080f8808080fc80808080dfefbff7bfbffbbfbfbffdbfbfbfbf", "dfefbff48fbf")},
 		{"impossible bytes", hexes("fe", "ff", "fefeffff", "41fe", "41ff42")},
 		{"overlong slash", hexes("c0af", "e080af", "f08080af", "f8808080af", "fc80808080af")},
 		{"the longest overlong", hexes("c1bf", "e09fbf", "f08fbfbf", "f887bfbfbf", "fc83bfbfbfbf")},
@@ -60,7 +59,7 @@ func prefixes(s string) (all []sample) {
 	return all
 }
 
-// hexes returns the samples that are written so.
+// hexes returns samples from hexadecimal digits.
 func hexes(written ...string) (all []sample) {
 	for _, h := range written {
 		var b []byte
@@ -79,7 +78,7 @@ func runes(rs ...rune) (all []sample) {
 	return all
 }
 
-// noncharacters returns the last two of each plane, and U+FDD0 to U+FDEF in one.
+// noncharacters returns a sample for each of the last two code points of each plane, and one for U+FDD0 to U+FDEF.
 func noncharacters() []sample {
 	var last []rune
 	for plane := rune(0); plane <= 16; plane++ {

@@ -2,5 +2,5 @@
 
 package main
 
-// perCase is how many bytes the messages of a case of 12 or 13 have together, about.
+// perCase is about the total size of the messages in a case of groups 12 and 13.
 const perCase = 128 * kib

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// String describes an event for people.
+// String describes an event.
 func (e event) String() string {
 	var b strings.Builder
 	switch {
@@ -18,7 +18,7 @@ func (e event) String() string {
 		}
 		return b.String()
 	case e.op == opClose:
-		return "a close frame without code"
+		return "a close frame without a code"
 	}
 	switch e.packed {
 	case compressed:
@@ -30,7 +30,7 @@ func (e event) String() string {
 	return b.String()
 }
 
-// difference says where two payloads of the same kind differ.
+// difference describes where two payloads of the same kind differ.
 func difference(want, got event) string {
 	if want.op != got.op || want.payload == got.payload {
 		return ""
@@ -39,18 +39,18 @@ func difference(want, got event) string {
 	for n < len(want.payload) && n < len(got.payload) && want.payload[n] == got.payload[n] {
 		n++
 	}
-	return fmt.Sprintf(", which differs from byte %d on", n)
+	return fmt.Sprintf(", which differs at byte %d", n)
 }
 
-// maxTrace is how much of each direction is kept to be shown.
+// maxTrace is the number of bytes of each direction that a trace keeps.
 const maxTrace = 256
 
-// trace is what went over a connection, both ways.
+// trace has the first bytes of a connection in both directions.
 type trace struct {
 	out, in head
 }
 
-// head keeps the beginning of what is written to it.
+// head keeps the first bytes written to it.
 type head struct {
 	kept  bytes.Buffer
 	total int
@@ -70,7 +70,7 @@ func (h *head) add(s string) {
 func (h *head) String() string {
 	s := fmt.Sprintf("%x", h.kept.Bytes())
 	if h.total > h.kept.Len() {
-		s += fmt.Sprintf("... %d bytes in all", h.total)
+		s += fmt.Sprintf("... (%d bytes)", h.total)
 	}
 	return s
 }

@@ -15,28 +15,28 @@ import (
 	"testing"
 )
 
-// root is the folder of the project, seen from this one.
+// root is the directory of the project, relative to this package.
 const root = "../../.."
 
 // block is a piece of code in a document.
 type block struct {
 	file string // from the project's root
 	line int    // of its first line; of the comment, in Go
-	lang string // as a fence names it, or as guessed
+	lang string // from the fence, or guessed
 	text string
 }
 
 func (b block) String() string { return fmt.Sprintf("%s:%d", b.file, b.line) }
 
-// name is one that a subtest can have.
+// name returns a name for a subtest.
 func (b block) name() string { return strings.ReplaceAll(b.String(), "/", "_") }
 
-// lines returns those that are not empty.
+// lines returns the lines that are not empty.
 func (b block) lines() []string {
 	return slices.DeleteFunc(strings.Split(b.text, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
 }
 
-// collect returns the blocks of the documents that keep says, in their order.
+// collect returns the blocks of the documents for which keep returns true, in order.
 func collect(t *testing.T, keep func(file string) bool) []block {
 	t.Helper()
 	var all []block
@@ -79,7 +79,7 @@ func read(t *testing.T, file string) string {
 
 var fence = regexp.MustCompile("^```(\\w*)$")
 
-// markdown returns the blocks of a page: fenced, or indented after an empty line.
+// markdown returns the fenced blocks of a page, and those that are indented after an empty line.
 func markdown(t *testing.T, file string) []block {
 	t.Helper()
 	var all []block
@@ -114,7 +114,7 @@ func markdown(t *testing.T, file string) []block {
 	return all
 }
 
-// comments returns the blocks of a file's doc comments.
+// comments returns the blocks in a file's comments.
 func comments(t *testing.T, file string) []block {
 	t.Helper()
 	files := token.NewFileSet()
@@ -147,8 +147,7 @@ var (
 	golang   = regexp.MustCompile(`(?m) := |^func |^package `)
 )
 
-// language returns what a block is written in: what its fence says, else what it looks
-// like, "" if that cannot be told.
+// language returns the language of a block: that of its fence, or a guess from its text, or "".
 func language(b block) string {
 	lines := b.lines()
 	every := func(re *regexp.Regexp) bool {

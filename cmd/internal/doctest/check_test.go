@@ -12,21 +12,20 @@ import (
 	"testing"
 )
 
-// check is what holds a block that cannot be run against the code.
+// check compares a block that cannot be run with the code.
 type check struct {
 	file  string
-	first string // begins the block
+	first string // the beginning of the block
 	check func(t *testing.T, b block)
 }
 
-// checks has the blocks that are tables of something. A block in no form that can be
-// run has to stand here.
+// checks has the blocks that are tables. A block that cannot be run must have a check here.
 var checks = []check{
 	{"README.md", "cmd/fanfare", folders},
 	{"hub/wire/doc.go", "subscribe ", requests},
 	{"hub/wire/doc.go", "bad-request ", codes},
 	{"hub/wire/doc.go", "{", values},
-	{"netpoll/doc.go", "Loops ", tested("netpoll/doc_limits_test.go", "TestLimitsAreDocumented")},
+	{"netpoll/doc.go", "Loops ", tested("netpoll", "TestLimitsAreDocumented")},
 	{"hub/session/doc.go", "requests that wait", fields},
 	{"wsproto/doc.go", "MaxHeader ", serverFields},
 	{"README.md", "connected, and idle", measured},
@@ -45,7 +44,7 @@ func checkOf(b block) func(*testing.T, block) {
 	return nil
 }
 
-// TestTables has each table be true.
+// TestTables runs the checks of all tables.
 func TestTables(t *testing.T) {
 	for _, b := range collect(t, everything) {
 		if check := checkOf(b); check != nil && b.lang == "" {
@@ -54,7 +53,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// terms returns the first word of each line that does not continue the one before.
+// terms returns the first word of each line that does not continue the previous one.
 func terms(b block) (words []string) {
 	for _, l := range b.lines() {
 		if l[0] != ' ' {
@@ -64,52 +63,51 @@ func terms(b block) (words []string) {
 	return words
 }
 
-// fields has each field of Options that a table names be one of its package's, or of the
-// package that it names.
+// fields checks that each field of Options in a table exists in its package, or in the package that the table names.
 func fields(t *testing.T, b block) {
 	named := regexp.MustCompile(`(?:(\w+)\.)?Options\.(\w+)`).FindAllStringSubmatch(b.text, -1)
 	for _, m := range named {
 		code := strings.Join(sources(t, filepath.Join(cmp.Or(m[1], filepath.Dir(b.file)), "*.go")), "\n")
 		if !regexp.MustCompile(`(?m)^\t(\w+, )*` + m[2] + `(, \w+)*\s`).MatchString(code) {
-			t.Errorf("%s is no field", m[0])
+			t.Errorf("%s does not exist", m[0])
 		}
 	}
 	if len(named) == 0 {
-		t.Error("no field is named")
+		t.Error("the table names no field")
 	}
 }
 
-// serverFields has each line be about a field of wsproto.Server, or of its engine.
+// serverFields checks that each line describes a field of wsproto.Server, or of its engine.
 func serverFields(t *testing.T, b block) {
 	for _, name := range terms(b) {
-		file := "wsproto/server.go"
+		pkg := "wsproto"
 		if engine, ok := strings.CutPrefix(name, "Engine."); ok {
-			file, name = "netpoll/options.go", engine
+			pkg, name = "netpoll", engine
 		}
-		if !regexp.MustCompile(`(?m)^\t` + name + ` `).MatchString(read(t, file)) {
-			t.Errorf("%s has no field %s", file, name)
+		code := strings.Join(sources(t, pkg+"/*.go"), "\n")
+		if !regexp.MustCompile(`(?m)^\t` + name + ` `).MatchString(code) {
+			t.Errorf("package %s has no field %s", pkg, name)
 		}
 	}
 }
 
-// tested has another test be there that compares the table with the code.
-func tested(file, name string) func(*testing.T, block) {
+// tested checks that a package has a test of that name, which compares the table with the code.
+func tested(pkg, name string) func(*testing.T, block) {
 	return func(t *testing.T, _ block) {
-		if !strings.Contains(read(t, file), "func "+name+"(t *testing.T)") {
-			t.Errorf("%s has no %s", file, name)
+		if !strings.Contains(strings.Join(sources(t, pkg+"/*_test.go"), "\n"), "func "+name+"(t *testing.T)") {
+			t.Errorf("package %s has no %s", pkg, name)
 		}
 	}
 }
 
-// measured has the figures be some that the comparison writes, and compares in a test of
-// its own.
+// measured checks that bench writes the figures; a test of bench compares them.
 func measured(t *testing.T, b block) {
 	if !strings.Contains(read(t, "bench/documents.go"), `{"`+b.file+`"`) {
-		t.Errorf("bench does not know figures of %s", b.file)
+		t.Errorf("bench writes no figures into %s", b.file)
 	}
 }
 
-// folders has the files and folders of a layout exist.
+// folders checks that the files and folders of a layout exist.
 func folders(t *testing.T, b block) {
 	for _, name := range terms(b) {
 		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
@@ -118,7 +116,7 @@ func folders(t *testing.T, b block) {
 	}
 }
 
-// constants has what a table explains be what the file has as constants, all of it.
+// constants checks that a table explains all constants in a file, and nothing else.
 func constants(t *testing.T, b block, file, declaration string) {
 	t.Helper()
 	var declared []string
@@ -141,7 +139,7 @@ func codes(t *testing.T, b block) {
 	constants(t, b, "hub/wire/reply.go", `(?m)^\t[A-Z]\w+ += "([a-z-]+)"`)
 }
 
-// values has each line begin with an object of JSON.
+// values checks that each line begins with a JSON object.
 func values(t *testing.T, b block) {
 	for _, line := range b.lines() {
 		line = strings.NewReplacer(`"..."`, `"x"`, `...`, `null`).Replace(line)
@@ -152,7 +150,7 @@ func values(t *testing.T, b block) {
 	}
 }
 
-// subcommands has a program have the commands that a table explains.
+// subcommands checks that a program has the subcommands in a table.
 func subcommands(t *testing.T, b block) {
 	s := newShell(t)
 	for _, line := range b.lines() {
@@ -163,7 +161,7 @@ func subcommands(t *testing.T, b block) {
 	}
 }
 
-// offsets has the fields of a layout follow one another.
+// offsets checks that the fields of a layout follow one another.
 func offsets(t *testing.T, b block) {
 	at := 0
 	for _, line := range b.lines() {

@@ -10,17 +10,17 @@ import (
 // everything selects all documents.
 func everything(string) bool { return true }
 
-// TestKinds has each block be of a kind that a test of this package runs or checks.
+// TestKinds checks that a test of this package runs or checks each block.
 func TestKinds(t *testing.T) {
 	for _, b := range collect(t, everything) {
 		switch b.lang {
 		case "sh", "console", "exchange", "go", "js", "html":
 		case "":
 			if checkOf(b) == nil {
-				t.Errorf("%v: nothing here runs or checks this; give it a form that can be run, or a check in checks:\n%s", b, b.text)
+				t.Errorf("%v: no test runs or checks this block; write it in a form that can be run, or add a check to checks:\n%s", b, b.text)
 			}
 		default:
-			t.Errorf("%v: blocks of %q are not run", b, b.lang)
+			t.Errorf("%v: no test runs blocks of %q", b, b.lang)
 		}
 	}
 }
@@ -54,8 +54,8 @@ func TestShell(t *testing.T) {
 	}
 }
 
-// TestGo has each piece of Go be one that is compiled: it stands, but for its indentation,
-// in a file with examples, which go test also runs.
+// TestGo checks that each block of Go is compiled: apart from its indentation it is part of a file with examples, which go
+// test runs.
 func TestGo(t *testing.T) {
 	examples := unindented(strings.Join(sources(t, "*/*example*_test.go", "*/*/*example*_test.go"), "\n"))
 	found := 0
@@ -64,15 +64,15 @@ func TestGo(t *testing.T) {
 			continue
 		}
 		if found++; !strings.Contains(examples, unindented(b.text)) {
-			t.Errorf("%v: this stands in no file with examples:\n%s", b, b.text)
+			t.Errorf("%v: no file with examples contains this:\n%s", b, b.text)
 		}
 	}
 	if found < 5 {
-		t.Errorf("%d pieces of Go are found", found)
+		t.Errorf("%d blocks of Go, want at least 5", found)
 	}
 }
 
-// sources returns the files that match one of the patterns.
+// sources returns the text of the files that match one of the patterns.
 func sources(t *testing.T, patterns ...string) (all []string) {
 	t.Helper()
 	for _, p := range patterns {
@@ -91,7 +91,7 @@ func sources(t *testing.T, patterns ...string) (all []string) {
 	return all
 }
 
-// unindented returns s without the tabs that its lines begin with, and the spaces at its ends.
+// unindented returns s without the tabs at the beginning of its lines and the white space at its ends.
 func unindented(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	for i := range lines {

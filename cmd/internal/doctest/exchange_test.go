@@ -17,8 +17,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TestExchanges plays what documents show of fanfare.v1 against a server: each line that a
-// client sends is sent, and each that a server sends must come.
+// TestExchanges plays the dialogues of fanfare.v1 in documents with a server: it sends each line of a client, and expects each
+// line of a server.
 func TestExchanges(t *testing.T) {
 	found := 0
 	for _, b := range collect(t, func(string) bool { return true }) {
@@ -47,7 +47,7 @@ func dial(t *testing.T, url string) peer {
 	}
 	t.Cleanup(func() { _ = c.CloseNow() })
 	p := peer{t, c}
-	p.read() // its hello
+	p.read() // the hello
 	return p
 }
 
@@ -67,8 +67,8 @@ func (p peer) read() (line string) {
 	return string(b)
 }
 
-// exchange is a server with a topic, news, of which 12 messages have been published, the
-// client whose lines a document shows, and another, which subscribes and publishes.
+// exchange has a server with the topic news, to which 12 messages were published, the client in the document, and another
+// client, which subscribes and publishes.
 type exchange struct {
 	t             *testing.T
 	client, other peer
@@ -108,8 +108,7 @@ func (x *exchange) publish(data string) {
 	}
 }
 
-// play has the lines of b said and heard. A message that a document shows is published by
-// the other client.
+// play sends and expects the lines of b. The other client publishes the messages that the document shows.
 func (x *exchange) play(b block) {
 	for _, line := range b.lines() {
 		said, says := strings.CutPrefix(line, "-> ")
@@ -134,7 +133,7 @@ func (x *exchange) play(b block) {
 	}
 }
 
-// same reports whether two lines of JSON say the same, at whatever time.
+// same reports whether two lines of JSON are equal except for their times.
 func same(a, b string) bool {
 	times := regexp.MustCompile(`"time":\d+`)
 	var x, y any

@@ -15,8 +15,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// TestJavaScript runs the JavaScript of each page, beside the server that the pages have
-// started by then: as a module of a page from another port, in Chromium, and as a file in Node.
+// TestJavaScript runs the JavaScript of each page with the server that the page has started before: in Chromium as a module of
+// a page on another port, and in Node as a file.
 func TestJavaScript(t *testing.T) {
 	path := script.FindNode(t)
 	if !namespaced(t) {
@@ -50,7 +50,7 @@ func TestJavaScript(t *testing.T) {
 	}
 }
 
-// promised returns what a script says that it prints.
+// promised returns the output that a script declares in a comment.
 func promised(t *testing.T, b block) string {
 	t.Helper()
 	m := regexp.MustCompile(`// prints: (.*)\n`).FindStringSubmatch(b.text)
@@ -71,7 +71,7 @@ addEventListener('unhandledrejection', e => printed.push(String(e.reason)));
 %s
 </script>`
 
-// inPage has a page of another port run b, and returns what it logs first.
+// inPage runs b in a page on another port, and returns its first log message.
 func inPage(t *testing.T, browser *script.Browser, b block) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "localhost:0")
@@ -94,7 +94,7 @@ func inPage(t *testing.T, browser *script.Browser, b block) string {
 	return strings.Trim(string(got), `"`)
 }
 
-// inConsole runs b in the page that the server has, as its console does.
+// inConsole runs b in the server's own page, as the browser's console does.
 func inConsole(t *testing.T, browser *script.Browser, b block) string {
 	t.Helper()
 	if err := browser.Open("http://localhost:8080/"); err != nil {
@@ -107,8 +107,7 @@ func inConsole(t *testing.T, browser *script.Browser, b block) string {
 	return strings.Trim(string(got), `"`)
 }
 
-// inNode saves the client beside b, which is what README has people do, and returns what
-// b prints first.
+// inNode saves the client beside b, as README tells readers to, and returns the first line that b prints.
 func inNode(t *testing.T, path string, s *shell, b block) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -121,7 +120,7 @@ func inNode(t *testing.T, path string, s *shell, b block) string {
 		t.Fatal(err, out)
 	}
 	args := []string{"--no-warnings", file}
-	if exec.Command(path, "-e", "WebSocket").Run() != nil { // before Node 22 it is an experiment
+	if exec.Command(path, "-e", "WebSocket").Run() != nil { // before Node 22 WebSocket is experimental
 		args = append([]string{"--experimental-websocket"}, args...)
 	}
 	cmd, out := exec.Command(path, args...), new(netpolltest.Output)

@@ -7,8 +7,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// TestFirstMinute does what README says of the server's page: two windows connect to a
-// topic, one sends something, and a message that is published from a terminal comes to both.
+// TestFirstMinute follows README's description of the server's page: two windows connect to a topic, one sends a message, and
+// both receive a message that is published from a terminal.
 func TestFirstMinute(t *testing.T) {
 	if !namespaced(t) {
 		return
@@ -37,7 +37,7 @@ func TestFirstMinute(t *testing.T) {
 	}
 }
 
-// run runs a script in a page, where shows waits until an element has some text.
+// run runs a script in a page. The script can call shows, which waits until an element has some text.
 func run(t *testing.T, w *script.Browser, body string) {
 	t.Helper()
 	const shows = `async function shows(at, text) {

@@ -14,10 +14,10 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-const inside = "FANFARE_DOCTEST_INSIDE" // is set in the namespace
+const inside = "FANFARE_DOCTEST_INSIDE" // set in the namespace
 
-// namespaced runs the test that calls it once more, in a network namespace of its own, and
-// reports whether it is the one inside. There the ports that documents name are free.
+// namespaced runs the calling test again in a network namespace of its own, in which the ports that documents name are free.
+// It reports whether it was called in that namespace.
 func namespaced(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(inside) != "" {
@@ -25,7 +25,7 @@ func namespaced(t *testing.T) bool {
 		return true
 	}
 	pattern := "^" + t.Name() + "$"
-	if only := flag.Lookup("test.run").Value.String(); strings.HasPrefix(only, t.Name()+"/") { // some documents
+	if only := flag.Lookup("test.run").Value.String(); strings.HasPrefix(only, t.Name()+"/") { // only some documents
 		pattern = only
 	}
 	cmd := exec.Command(os.Args[0], "-test.run="+pattern, "-test.v", "-test.timeout=15m")

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// answer is the head of what a server answers to a request.
+// answer is the head of a response.
 type answer struct {
 	method string // of the request
 	status int
@@ -21,10 +21,9 @@ type answer struct {
 	header textproto.MIMEHeader
 }
 
-// shake sends the request of h and judges the answer. offer is what is asked for
-// in Sec-WebSocket-Extensions; early is sent right behind the request, in the same
-// write.
-func (p *peer) shake(t *target, h handshake, offer, early string) (*answer, error) {
+// handshake sends the request of h and checks the response. offer is the value of Sec-WebSocket-Extensions; early is sent
+// right after the request, in the same write.
+func (p *peer) handshake(t *target, h handshake, offer, early string) (*answer, error) {
 	text := h.text
 	if text == "" {
 		text = request()
@@ -35,13 +34,13 @@ func (p *peer) shake(t *target, h handshake, offer, early string) (*answer, erro
 	text = strings.NewReplacer("{host}", t.host, "{path}", t.path).Replace(text)
 	m := p.mode
 	if h.text == "" {
-		p.mode = whole // what this case is about comes later
+		p.mode = whole // the case is not about the handshake
 	}
 	p.write(text + early)
 	p.mode = m
 	a, err := p.answer()
 	if err != nil {
-		return nil, fmt.Errorf("want an answer of HTTP; %w", inWords(err))
+		return nil, fmt.Errorf("want an HTTP response; %w", inWords(err))
 	}
 	a.method, _, _ = strings.Cut(text, " ")
 	want := h.status
@@ -92,8 +91,8 @@ func acceptKey(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// refused reads what follows the head of a refusal: its body, which says why, and,
-// since we have nothing more to say, the end of the connection.
+// refused reads the rest of a refusal: a body, which must not be empty, and the end of the connection after the client has
+// ended its side.
 func (p *peer) refused(a *answer) error {
 	if a.method != http.MethodHead {
 		n, err := strconv.ParseUint(a.header.Get("Content-Length"), 10, 16)
@@ -101,7 +100,7 @@ func (p *peer) refused(a *answer) error {
 			return fmt.Errorf("want a body that says why, with its length; got Content-Length %q", a.header["Content-Length"])
 		}
 		if _, err := io.CopyN(io.Discard, p.br, int64(n)); err != nil {
-			return errors.New("got less of a body than Content-Length says")
+			return errors.New("got a body that is shorter than its Content-Length")
 		}
 	}
 	_ = p.nc.CloseWrite()
