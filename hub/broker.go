@@ -9,7 +9,7 @@ import (
 // Broker joins hubs, each of which is a node: what is published at one of them is
 // delivered at all that have joined its topic, in the same order everywhere. One node
 // has one Broker, which is its end of the link to the others. hub/brokertest has the
-// tests that each implementation has to pass; [Bus] is the one within a process.
+// tests that each implementation has to pass; [MemoryBroker] is the one within a process.
 //
 // # Positions
 //

@@ -13,11 +13,11 @@ func TestBusWithHistory(t *testing.T) { run(t, 10000) }
 
 func run(t *testing.T, history int) {
 	brokertest.Run(t, func(*testing.T) brokertest.Setup {
-		bus := hub.NewBus(hub.BusOptions{History: history})
+		bus := hub.NewMemoryBroker(hub.MemoryBrokerOptions{History: history})
 		return brokertest.Setup{
 			Node: func(*testing.T) hub.Broker { return bus.Node() },
 			Cut: func(_ *testing.T, b hub.Broker) func() {
-				n := b.(*hub.BusNode)
+				n := b.(*hub.MemoryNode)
 				n.Cut()
 				return n.Restore
 			},

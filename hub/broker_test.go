@@ -12,14 +12,14 @@ import (
 
 // cluster is some hubs on a bus.
 type cluster struct {
-	*Bus
+	*MemoryBroker
 	t     *testing.T
 	hubs  []*Hub
-	nodes []*BusNode
+	nodes []*MemoryNode
 }
 
-func newCluster(t *testing.T, hubs int, b BusOptions, o Options) *cluster {
-	c := &cluster{Bus: NewBus(b), t: t}
+func newCluster(t *testing.T, hubs int, b MemoryBrokerOptions, o Options) *cluster {
+	c := &cluster{MemoryBroker: NewMemoryBroker(b), t: t}
 	for range hubs {
 		c.add(o)
 	}
@@ -104,7 +104,7 @@ func span(from, to uint64) (all []uint64) {
 }
 
 func TestNodesGetTheSame(t *testing.T) {
-	c := newCluster(t, 3, BusOptions{}, Options{})
+	c := newCluster(t, 3, MemoryBrokerOptions{}, Options{})
 	var all []*fake
 	for _, h := range c.hubs {
 		f, _ := start(t, h, "x", Start{})
@@ -131,7 +131,7 @@ func TestNodesGetTheSame(t *testing.T) {
 
 // Only the publisher is left out, and at its own node; others may be the same there.
 func TestPublisherIsLeftOutAtItsNode(t *testing.T) {
-	c := newCluster(t, 2, BusOptions{}, Options{})
+	c := newCluster(t, 2, MemoryBrokerOptions{}, Options{})
 	a, _ := start(t, c.hubs[0], "x", Start{})
 	b, _ := start(t, c.hubs[0], "x", Start{})
 	p, _ := start(t, c.hubs[0], "*", Start{})
@@ -150,7 +150,7 @@ func TestPublisherIsLeftOutAtItsNode(t *testing.T) {
 		f.gets(t, span(0, 5)...)
 	}
 	a.gets(t, 1, 3, 5)
-	l := c.hubs[0].link
+	l := c.hubs[0].node
 	if n := len(l.publishers.young) + len(l.publishers.old); n != 0 {
 		t.Errorf("%d publishers are remembered", n)
 	}
@@ -195,7 +195,7 @@ func (c *cluster) joined(node int) int {
 }
 
 func TestJoinedWhileNeeded(t *testing.T) {
-	c := newCluster(t, 2, BusOptions{}, keeping(History{}))
+	c := newCluster(t, 2, MemoryBrokerOptions{}, keeping(History{}))
 	a, b := c.hubs[0], c.hubs[1]
 	publish(t, a, "x", 1)
 	if c.joined(0) != 0 || len(a.Topics()) != 0 {
@@ -225,7 +225,7 @@ func TestJoinedWhileNeeded(t *testing.T) {
 func TestResumeElsewhere(t *testing.T) {
 	for _, o := range []History{{Messages: 1000}, {Bytes: 1 << 20}} {
 		t.Run(fmt.Sprint(o), func(t *testing.T) {
-			c := newCluster(t, 2, BusOptions{History: 1000}, keeping(o))
+			c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, keeping(o))
 			var at []Position
 			for n := range uint64(20) {
 				publish(t, c.hubs[0], "other", n)
@@ -255,7 +255,7 @@ func TestResumeElsewhere(t *testing.T) {
 
 // Patterns are resumed as topics are: there is one sequence.
 func TestResumePatternElsewhere(t *testing.T) {
-	c := newCluster(t, 2, BusOptions{History: 1000}, keeping(History{Messages: 100}))
+	c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, keeping(History{Messages: 100}))
 	var at []Position
 	for n := range uint64(20) {
 		at = append(at, publish(t, c.hubs[0], fmt.Sprint("x.", n%4), n).Position)
@@ -293,7 +293,7 @@ func TestResumeTooOld(t *testing.T) {
 		{"no history in the topic", 1000, History{}, 20},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cl := newCluster(t, 1, BusOptions{History: c.bus}, Options{})
+			cl := newCluster(t, 1, MemoryBrokerOptions{History: c.bus}, Options{})
 			var at []Position
 			for n := range uint64(20) {
 				at = append(at, publish(t, cl.hubs[0], "x", n).Position)
@@ -338,7 +338,7 @@ func TestResumeTooOld(t *testing.T) {
 // A client that comes from another node may be ahead of this one, by messages that are
 // still on their way, or because only other topics went on.
 func TestResumeAhead(t *testing.T) {
-	c := newCluster(t, 1, BusOptions{History: 1000}, Options{})
+	c := newCluster(t, 1, MemoryBrokerOptions{History: 1000}, Options{})
 	g := new(gate)
 	slow := c.add(Options{Broker: g})
 	early, _ := start(t, slow, "x", Start{})
@@ -375,7 +375,7 @@ func TestLossWithHistory(t *testing.T) {
 	for _, o := range []Options{{}, keeping(History{Messages: 1000})} {
 		links := make(chan error, 10)
 		o.OnLink = func(cause error) { links <- cause }
-		c := newCluster(t, 2, BusOptions{History: 1000}, o)
+		c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, o)
 		a, b := c.hubs[0], c.hubs[1]
 		<-links
 		<-links
@@ -413,15 +413,15 @@ func TestLossWithHistory(t *testing.T) {
 func TestLossWithoutHistory(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		bus    BusOptions
+		bus    MemoryBrokerOptions
 		topic  History
 		renew  bool
 		resume bool
 	}{
 		{name: "none"},
 		{name: "none in the broker", topic: History{Messages: 100}},
-		{name: "too little", bus: BusOptions{History: 3}},
-		{name: "another epoch", bus: BusOptions{History: 1000}, topic: History{Messages: 100}, renew: true},
+		{name: "too little", bus: MemoryBrokerOptions{History: 3}},
+		{name: "another epoch", bus: MemoryBrokerOptions{History: 1000}, topic: History{Messages: 100}, renew: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cl := newCluster(t, 2, c.bus, keeping(c.topic))
@@ -465,7 +465,7 @@ func TestLossWithoutHistory(t *testing.T) {
 // Who was closed because more was missed than is fetched for those who stay gets it when
 // it comes back, if the topic keeps so much.
 func TestLossOfMuch(t *testing.T) {
-	c := newCluster(t, 2, BusOptions{History: 1000}, keeping(History{Messages: 100}))
+	c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, keeping(History{Messages: 100}))
 	a, b := c.hubs[0], c.hubs[1]
 	publish(t, a, "x", 0)
 	f, _ := start(t, b, "x", Start{})
@@ -491,7 +491,7 @@ func TestLossOfMuch(t *testing.T) {
 
 // While the link is down a hub says so, and nothing is left behind.
 func TestLinkDown(t *testing.T) {
-	c := newCluster(t, 2, BusOptions{History: 100}, keeping(History{Messages: 100}))
+	c := newCluster(t, 2, MemoryBrokerOptions{History: 100}, keeping(History{Messages: 100}))
 	b := c.hubs[1]
 	f, _ := start(t, b, "x", Start{})
 	publish(t, b, "x", 1)
@@ -568,7 +568,7 @@ func TestBrokerTimeout(t *testing.T) {
 // A topic that keeps only the latest for a key gets only those from the broker.
 func TestFillConflates(t *testing.T) {
 	o := Options{Topic: func(string) *TopicOptions { return &TopicOptions{Slow: Conflate, History: History{Messages: 100}} }}
-	c := newCluster(t, 2, BusOptions{History: 1000}, o)
+	c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, o)
 	var first Position
 	for n := range uint64(30) {
 		m := number(n)
@@ -601,12 +601,12 @@ func TestFillConflates(t *testing.T) {
 // joiningBroker is a broker on which something happens after it has joined, but before that is
 // known.
 type joiningBroker struct {
-	*BusNode
+	*MemoryNode
 	meanwhile func()
 }
 
 func (j *joiningBroker) Join(ctx context.Context, subject string) (Position, error) {
-	at, err := j.BusNode.Join(ctx, subject)
+	at, err := j.MemoryNode.Join(ctx, subject)
 	j.meanwhile()
 	return at, err
 }
@@ -615,9 +615,9 @@ func (j *joiningBroker) Join(ctx context.Context, subject string) (Position, err
 // subscription or part of it, even if the link is lost.
 func TestEventsWhileJoining(t *testing.T) {
 	for _, cut := range []bool{false, true} {
-		c := newCluster(t, 1, BusOptions{}, Options{})
+		c := newCluster(t, 1, MemoryBrokerOptions{}, Options{})
 		links := make(chan error, 10)
-		j := &joiningBroker{BusNode: c.Node()}
+		j := &joiningBroker{MemoryNode: c.Node()}
 		h := New(Options{Broker: j, OnLink: func(cause error) { links <- cause }})
 		h.Start()
 		<-links
@@ -650,18 +650,18 @@ func TestEventsWhileJoining(t *testing.T) {
 // was published in between: it begins after both.
 func TestJoinAgain(t *testing.T) {
 	for _, o := range []Options{{}, keeping(History{Messages: 10, Age: time.Hour})} {
-		c := newCluster(t, 1, BusOptions{}, Options{})
+		c := newCluster(t, 1, MemoryBrokerOptions{}, Options{})
 		g := new(gate)
 		j := &joiningBroker{meanwhile: func() {}}
 		o.Broker = g
 		h := c.add(o)
-		j.BusNode = g.Broker.(*BusNode)
+		j.MemoryNode = g.Broker.(*MemoryNode)
 		f, _ := start(t, h, "x", Start{})
 		g.mu.Lock()
 		publish(t, c.hubs[0], "x", 1)
 		f.sub.Unsubscribe()
 		publish(t, c.hubs[0], "x", 2)
-		h.link.broker = j
+		h.node.broker = j
 		j.meanwhile = func() {
 			g.mu.Unlock()
 			waitFor(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.nodes[1].size == 0 })
@@ -683,9 +683,9 @@ func TestJoinAgain(t *testing.T) {
 // Who is behind when its topic begins anew is closed; it is neither counted as slow nor
 // handed anything of what comes after the gap.
 func TestLossWhileBehind(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		o := Options{Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }}
-		c := newCluster(t, 2, BusOptions{}, o)
+		c := newCluster(t, 2, MemoryBrokerOptions{}, o)
 		a, b := c.hubs[0], c.hubs[1]
 		f, _ := start(t, b, "x", Start{})
 		f.stall(true)

@@ -6,7 +6,7 @@
 // # One log, many positions
 //
 // A topic holds its messages once, in a log, in their order. Those who get them are
-// positions in it: each group of subscribers, each subscriber that lags behind, and
+// positions in it: each shard of subscribers, each subscriber that lags behind, and
 // each that comes back and resumes. The log forgets what is behind all of them, but for what
 // it is to keep as history; a subscriber that lags behind by more than its topic
 // allows is no reason to keep anything. So memory is bounded for each topic, whatever
@@ -34,8 +34,8 @@
 // # Fan-out
 //
 // A topic's subscribers are grouped by event loop. A message is appended to the log; then the
-// task of each group is scheduled.
-// It takes all that its group has not got, joins it, and hands it to one subscriber
+// task of each shard is scheduled.
+// It takes all that its shard has not got, joins it, and hands it to one subscriber
 // after the other as a single write: that is a walk. While it lasts, the next messages
 // gather, and go to those who are still to come in the same write: so batches form by
 // themselves under load, and nothing is delayed when there is none. Those who were visited
@@ -46,13 +46,13 @@
 // call (see [ConnSubscriber], and netpoll.Burst for what that saves).
 //
 // A publisher that is faster than the fan-out is slowed down: when more than
-// maxPending bytes wait for a group it takes part in the walk, or waits for the
+// maxPending bytes wait for a shard it takes part in the walk, or waits for the
 // one under way, which never blocks.
 //
 // # Order
 //
 // A message gets its number under the topic's lock, and with it its place in the log.
-// A group has one walk at a time, which goes on where the one before has ended; and a
+// A shard has one walk at a time, which goes on where the one before has ended; and a
 // subscriber is either up to date, and gets what the walk hands out, or behind, and
 // gets what follows its own position, in the same rounds, until it is up to date. It
 // begins at the end of the log, or at an older place, and then behind. So it sees the
@@ -70,7 +70,7 @@
 //
 // A subscription that has left keeps what it has yet to get, from its position on, a piece of
 // the log that it shares with others as long as one of them needs it. It gets that in the
-// rounds of its group, by the way of one that is behind. A round that is under way owns the subscription, so it takes it out at its end;
+// rounds of its shard, by the way of one that is behind. A round that is under way owns the subscription, so it takes it out at its end;
 // else the caller does. Nobody waits for a slow subscriber, but for Options.EndTimeout: then
 // the rest is dropped. The end of a connection is no other event: what it is offered it
 // refuses as closed, and then it is gone. A subscription ends once. Whatever ends it again
@@ -83,7 +83,7 @@
 // has drained ([Subscriber].WhenDrained), and then what it missed, a segment of the log
 // at a time, the same pieces as all others who are there. Meanwhile each walk that
 // passes it by sees whether it lags behind by more than [Limit], and if so does what
-// [Slow] says. Two more have their own rule: one that resumes may be as far behind as history
+// [SlowPolicy] says. Two more have their own rule: one that resumes may be as far behind as history
 // reaches, until it is up to date for the first time; and one that has drained and still
 // refuses a message, again and again, is closed as too slow.
 //
@@ -112,7 +112,7 @@
 //
 // Who is in a topic is kept where TopicOptions.Presence says so. Events are gathered
 // for 100 ms, and somebody has left only after staying away for a while. They are the
-// messages of another topic, a companion that no name reaches, so they come in order,
+// messages of another topic, a presenceTopic that no name reaches, so they come in order,
 // and a slow client loses none, but is disconnected in the end; they are not in step
 // with the messages of the topic itself. The list at the beginning is the sum of all
 // events before it: so who came a moment ago comes as an event.
@@ -159,25 +159,25 @@
 // # Locks
 //
 // Hub.mu (the map of topics) before Topic.mu (the log, positions, the count of
-// subscribers) before that of a pattern that it feeds, and both before group.mu (the
+// subscribers) before that of a pattern that it feeds, and both before shard.mu (the
 // list of subscribers, who has drained). No subscriber is called under any of them:
-// Subscription.Schedule, which a subscriber calls under its own lock, takes group.mu,
+// Subscription.Schedule, which a subscriber calls under its own lock, takes shard.mu,
 // and then only schedules a task.
 //
 // Member.mu (which subscriptions there are) and presence.telling (an event is on its
-// way to the companion) come before all of them, in this order; presence.mu is taken
-// under Topic.mu, the companion's under telling; drain.mu is taken under any, and under
+// way to the presenceTopic) come before all of them, in this order; presence.mu is taken
+// under Topic.mu, the presenceTopic's under telling; drain.mu is taken under any, and under
 // a connection's own. leaving.mu and memory.mu are taken under any too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu, the other methods of a broker under
 // none of these. The lock of a record's or a batch's forms comes after all; an Encoding is
 // called under it.
 //
-// What a subscriber has got so far belongs to the round under way in its group, and needs
-// no lock; while there is none, to the holder of Topic.mu and group.mu. A walk copies
+// What a subscriber has got so far belongs to the round under way in its shard, and needs
+// no lock; while there is none, to the holder of Topic.mu and shard.mu. A walk copies
 // subscribers in small runs; while it lasts those who leave stay in the list, and are passed
 // by, so that places do not change under it. It ends in one step, under Topic.mu and
-// group.mu: what is published, drained or left is seen by that step, or finds no round under
+// shard.mu: what is published, drained or left is seen by that step, or finds no round under
 // way.
 //
 // What is done when a subscription has ended is done under no lock, and within a round only

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// ErrFull is wrapped by what is returned if there would be more than Options.MaxTopics.
-var ErrFull = errors.New("hub: too many topics")
+// ErrTooManyTopics is wrapped by what is returned if there would be more than Options.MaxTopics.
+var ErrTooManyTopics = errors.New("hub: too many topics")
 
 // DefaultMaxTopics is the Options.MaxTopics of hubs that state none.
 const DefaultMaxTopics = 1 << 20
@@ -23,8 +23,8 @@ const DefaultMaxTopics = 1 << 20
 // subscriber; a publisher that is too fast waits for the fan-out.
 type Hub struct {
 	opts      Options
-	runLength int   // runLength, but in tests
-	link      *link // nil without a broker
+	runLength int         // runLength, but in tests
+	node      *brokerNode // nil without a broker
 	encodings encodings
 	started   sync.Once
 	loops     int // set by start
@@ -81,7 +81,7 @@ func New(o Options) *Hub {
 	h.patternsAt.Store(1)
 	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others
 	if o.Broker != nil {
-		h.link = newLink(h)
+		h.node = newBrokerNode(h)
 	}
 	return h
 }
@@ -92,8 +92,8 @@ func New(o Options) *Hub {
 func (h *Hub) Start() {
 	h.started.Do(func() {
 		h.loops = max(h.opts.Workers.Loops(), 1)
-		if h.link != nil {
-			h.link.broker.Attach(h.link)
+		if h.node != nil {
+			h.node.broker.Attach(h.node)
 		}
 	})
 }
@@ -167,7 +167,7 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 	if err := checkSubject(name); err != nil {
 		return at, err
 	}
-	if s.group != nil {
+	if s.shard != nil {
 		return at, errors.New("hub: a Subscription can be used only once")
 	}
 	id, err := h.encodingOf(to, o.Encoding)
@@ -181,7 +181,7 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 			return at, err
 		}
 		at, ok, err := t.subscribe(s, to, id, o)
-		if err != nil && h.link.lost(t, o.Start) {
+		if err != nil && h.node.lost(t, o.Start) {
 			continue
 		}
 		if err != nil {
@@ -195,31 +195,27 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 
 // encodingOf returns the number of e, which to can send.
 func (h *Hub) encodingOf(to Subscriber, e Encoding) (encodingID, error) {
-	id, err := h.encodings.id(e)
-	if err != nil {
-		return 0, err
-	}
 	if m, ok := to.(*Member); ok {
 		to = m.to
 	}
-	if c, ok := to.(EncodingChecker); ok {
+	if c, ok := to.(EncodingChecker); ok && e != nil {
 		if err := c.CheckEncoding(e); err != nil {
 			return 0, fmt.Errorf("%w: %w", ErrNoEncoding, err)
 		}
 	}
-	return id, nil
+	return h.encodings.id(e)
 }
 
 // begin returns the topic of that name, with what the broker has of it for o.
 func (h *Hub) begin(name string, by maker, o Start) (*Topic, error) {
-	if h.link == nil {
+	if h.node == nil {
 		return h.topic(name, by)
 	}
-	t, err := h.link.begin(name, by)
+	t, err := h.node.begin(name, by)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.link.reach(t, o); err != nil {
+	if err := h.node.reach(t, o); err != nil {
 		h.drop(t)
 		return nil, err
 	}
@@ -251,7 +247,7 @@ func (h *Hub) Disconnect(name string, why CloseReason) int {
 // user's in a topic, or to those of a user who came with one session. It looks at all who
 // are subscribed, of whom the members are a *[Member] each, and not its connection.
 func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, why CloseReason) int {
-	h.link.sync()
+	h.node.sync()
 	if t := h.lookup(name); t != nil {
 		return t.close(is, &closing{why})
 	}
@@ -265,7 +261,7 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 		return nil, at, err
 	}
 	t := h.lookup(name)
-	if h.link != nil && h.keeps(name) {
+	if h.node != nil && h.keeps(name) {
 		h.Start()
 		if t, err = h.begin(name, maker{}, o); err != nil {
 			return nil, at, err
@@ -301,7 +297,7 @@ func (h *Hub) lookup(name string) *Topic {
 }
 
 // topic returns the topic of that name, making it if there is none. It fails
-// with ErrFull.
+// with ErrTooManyTopics.
 func (h *Hub) topic(name string, by maker) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
 		return t, nil

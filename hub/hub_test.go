@@ -126,7 +126,7 @@ func TestPublisherIsSlowedDown(t *testing.T) {
 		if _, err := h.Publish("y", big); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.group.topic.log.cost; n > maxPending+uint64(len(big.Data))+entryCost {
+		if n := s.shard.topic.log.cost; n > maxPending+uint64(len(big.Data))+entryCost {
 			t.Fatalf("%d bytes are pending", n)
 		}
 	}
@@ -334,7 +334,7 @@ func TestTopicsAreBounded(t *testing.T) {
 	f := new(fake).join(t, h, "a")
 	full := func(err error) {
 		t.Helper()
-		if !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), `there are 2, so "`) {
+		if !errors.Is(err, ErrTooManyTopics) || !strings.Contains(err.Error(), `there are 2, so "`) {
 			t.Errorf("a third topic: %v", err)
 		}
 	}
@@ -392,9 +392,9 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// A publisher that helps with the fan-out does not look at groups that are made
+// A publisher that helps with the fan-out does not look at shards that are made
 // meanwhile.
-func TestHelpWhileGroupsAreMade(t *testing.T) {
+func TestHelpWhileShardsAreMade(t *testing.T) {
 	const many = 256
 	h := New(Options{Workers: Goroutines(many)})
 	first := (&countingSink{new(int)})
@@ -486,12 +486,12 @@ func TestEmptyMessagesAreBounded(t *testing.T) {
 	const messages = 200_000
 	for range messages {
 		_, _ = h.Publish("x", empty)
-		if n := s.group.topic.log.count; n > maxPending/entryCost {
+		if n := s.shard.topic.log.count; n > maxPending/entryCost {
 			t.Fatalf("%d messages are pending", n)
 		}
 	}
 	m.runAll()
-	if l := &s.group.topic.log; n != messages || l.segs != nil {
+	if l := &s.shard.topic.log; n != messages || l.segs != nil {
 		t.Errorf("delivered %d; %d segments are kept", n, len(l.segs))
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // log is what a topic holds of its messages, in their order: what is on its way to
-// the groups, what slow subscribers have not taken, and history. All of them are
+// the shards, what slow subscribers have not taken, and history. All of them are
 // positions in it, so it holds each message once. Guarded by Topic.mu.
 //
 // A message has a number, by which positions are kept, and an offset, by which the
@@ -29,7 +29,7 @@ type log struct {
 
 type entry struct {
 	r      *Record // nil if superseded
-	number uint64
+	seq    uint64
 	offset uint64
 	end    uint64 // as log.end, with this one
 }
@@ -81,11 +81,11 @@ func (l *log) put(e entry) {
 
 // supersede takes the latest message for key out, if there is one.
 func (l *log) supersede(key string) {
-	number, ok := l.keys[key]
+	seq, ok := l.keys[key]
 	if !ok {
 		return
 	}
-	if i, j := l.segs.find(number); i < len(l.segs) && l.segs[i].entries[j].number == number {
+	if i, j := l.segs.find(seq); i < len(l.segs) && l.segs[i].entries[j].seq == seq {
 		s := l.segs[i]
 		l.forget(&s.entries[j])
 		s.entries[j].r = nil
@@ -115,22 +115,22 @@ func (l *log) forget(e *entry) {
 	if e.r != nil {
 		l.count--
 		l.cost -= e.r.cost()
-		if l.keys != nil && l.keys[e.r.Key] == e.number {
+		if l.keys != nil && l.keys[e.r.Key] == e.seq {
 			delete(l.keys, e.r.Key)
 		}
 	}
 }
 
 // numberAt returns the number of the entry at a place that search returned.
-func (l *log) numberAt(seg, i int) uint64 {
+func (l *log) seqAt(seg, i int) uint64 {
 	if seg == len(l.segs) {
 		return l.next
 	}
-	return l.segs[seg].entries[i].number
+	return l.segs[seg].entries[i].seq
 }
 
 // oldest returns the lowest number that is held; next if nothing is.
-func (l *log) oldest() uint64 { return l.numberAt(0, 0) }
+func (l *log) oldest() uint64 { return l.seqAt(0, 0) }
 
 // youngest returns the lowest number from which on no more messages and bytes are
 // held.
@@ -142,7 +142,7 @@ func (l *log) youngest(messages, bytes uint64) uint64 {
 				continue
 			}
 			if count <= messages && cost <= bytes {
-				return e.number
+				return e.seq
 			}
 			count--
 			cost -= e.r.cost()
@@ -152,8 +152,8 @@ func (l *log) youngest(messages, bytes uint64) uint64 {
 }
 
 // endBefore returns the cost of all messages with numbers below number.
-func (l *log) endBefore(number uint64) uint64 {
-	if seg, i := l.segs.find(number); seg < len(l.segs) {
+func (l *log) endBefore(seq uint64) uint64 {
+	if seg, i := l.segs.find(seq); seg < len(l.segs) {
 		e := &l.segs[seg].entries[i]
 		if e.r == nil {
 			return e.end
@@ -164,8 +164,8 @@ func (l *log) endBefore(number uint64) uint64 {
 }
 
 // before returns the offset after which the messages from number on begin.
-func (l *log) before(number uint64) uint64 {
-	if seg, i := l.segs.find(number); seg < len(l.segs) {
+func (l *log) before(seq uint64) uint64 {
+	if seg, i := l.segs.find(seq); seg < len(l.segs) {
 		return l.segs[seg].entries[i].offset - 1
 	}
 	return l.last
@@ -203,9 +203,9 @@ func (l *log) trim(floor uint64) {
 }
 
 // readOn returns what is held from number on, up to about maxBatch, nil if there is
-// nothing. Groups of the same topic share it.
-func (l *log) readOn(number uint64) *batch {
-	seg, i := l.segs.find(number)
+// nothing. Shards of the same topic share it.
+func (l *log) readOn(seq uint64) *batch {
+	seg, i := l.segs.find(seq)
 	if seg == len(l.segs) {
 		return nil
 	}
@@ -226,14 +226,14 @@ func (l *log) readOn(number uint64) *batch {
 }
 
 // chill has what is below number, and nobody waits for, keep no encoded forms.
-func (l *log) chill(number uint64) {
-	if l.cold >= number || len(l.segs) == 0 {
+func (l *log) chill(seq uint64) {
+	if l.cold >= seq || len(l.segs) == 0 {
 		return
 	}
 	for seg, i := l.segs.find(l.cold); seg < len(l.segs); seg, i = seg+1, 0 {
 		for _, e := range l.segs[seg].entries[i:] {
-			if e.number >= number {
-				l.cold = number
+			if e.seq >= seq {
+				l.cold = seq
 				return
 			}
 			if e.r != nil {
@@ -241,7 +241,7 @@ func (l *log) chill(number uint64) {
 			}
 		}
 	}
-	l.cold = number
+	l.cold = seq
 }
 
 // forgetBatches frees what history weighs more when it has been played back.
@@ -272,21 +272,21 @@ func (l *log) prepend(records []*Record, from uint64) {
 	if n := len(rest); n > 0 {
 		rest[n-1].snap = weak.Pointer[kept]{}
 	}
-	number, end := l.oldest(), l.endBefore(l.oldest())
+	seq, end := l.oldest(), l.endBefore(l.oldest())
 	for _, r := range records {
-		number--
+		seq--
 		end -= r.cost()
 	}
 	l.segs, l.lost = nil, min(from, l.lost)
 	for _, r := range records {
 		end += r.cost()
-		l.put(entry{r, number, r.Offset, end})
+		l.put(entry{r, seq, r.Offset, end})
 		if l.keys != nil && r.Key != "" {
-			l.keys[r.Key] = number
+			l.keys[r.Key] = seq
 		}
 		count++
 		cost += r.cost()
-		number++
+		seq++
 	}
 	l.segs, l.count, l.cost = append(l.segs, rest...), count, cost
 }

@@ -32,7 +32,7 @@ func (n *naive) append(r *Record, offset uint64) {
 }
 
 func (n *naive) trim(floor uint64) {
-	for len(n.all) > 0 && n.all[0].number < floor {
+	for len(n.all) > 0 && n.all[0].seq < floor {
 		if n.all[0].r != nil {
 			n.lost = n.all[0].offset
 		}
@@ -43,7 +43,7 @@ func (n *naive) trim(floor uint64) {
 // held returns the entries from number on that are not superseded.
 func (n *naive) held(number uint64) (held []entry) {
 	for _, e := range n.all {
-		if e.number >= number && e.r != nil {
+		if e.seq >= number && e.r != nil {
 			held = append(held, e)
 		}
 	}
@@ -60,8 +60,8 @@ func (n *naive) cost(number uint64) (cost uint64) {
 // youngest is the lowest number of a message such that no more are held from it on.
 func (n *naive) youngest(messages, bytes uint64) uint64 {
 	for _, e := range n.held(0) {
-		if uint64(len(n.held(e.number))) <= messages && n.cost(e.number) <= bytes {
-			return e.number
+		if uint64(len(n.held(e.seq))) <= messages && n.cost(e.seq) <= bytes {
+			return e.seq
 		}
 	}
 	return n.next
@@ -70,7 +70,7 @@ func (n *naive) youngest(messages, bytes uint64) uint64 {
 func (n *naive) endBefore(number uint64) uint64 {
 	end := n.end
 	for _, e := range slices.Backward(n.all) {
-		if e.number >= number {
+		if e.seq >= number {
 			if end = e.end; e.r != nil {
 				end -= e.r.cost()
 			}
@@ -168,7 +168,7 @@ func compareRead(l *log, n *naive, from uint64) error {
 			got = append(got, b.entries...)
 			number = b.next
 		}
-		if !slices.EqualFunc(got, want, func(a, b entry) bool { return a.r == b.r && a.number == b.number && a.offset == b.offset }) {
+		if !slices.EqualFunc(got, want, func(a, b entry) bool { return a.r == b.r && a.seq == b.seq && a.offset == b.offset }) {
 			return fmt.Errorf("%s: got %d from %d on, want %d", what, len(got), from, len(want))
 		}
 		if number = max(number, from); missing != int(number-from)-len(got) {
@@ -202,7 +202,7 @@ func TestBetween(t *testing.T) {
 				t.Errorf("%v: not shared at %d", c, n)
 			}
 			for _, e := range b.entries {
-				got = append(got, e.number)
+				got = append(got, e.seq)
 			}
 			n = b.next
 		}
@@ -265,14 +265,14 @@ func TestLogPrepend(t *testing.T) {
 			t.Fatalf("seed %d: %d entries, want %d", seed, len(b), len(a))
 		}
 		for i := range a {
-			if a[i].r != b[i].r || late.endBefore(b[i].number) != b[i].end-b[i].r.cost() {
+			if a[i].r != b[i].r || late.endBefore(b[i].seq) != b[i].end-b[i].r.cost() {
 				t.Fatalf("seed %d: entry %d is %+v, want %+v", seed, i, b[i], a[i])
 			}
-			if i > 0 && (b[i].number <= b[i-1].number || b[i].end < b[i-1].end+b[i].r.cost()) {
+			if i > 0 && (b[i].seq <= b[i-1].seq || b[i].end < b[i-1].end+b[i].r.cost()) {
 				t.Fatalf("seed %d: entry %d is %+v after %+v", seed, i, b[i], b[i-1])
 			}
-			if k := b[i].r.Key; late.keys != nil && k != "" && late.keys[k] != b[i].number {
-				t.Fatalf("seed %d: the latest of %s is not %d", seed, k, b[i].number)
+			if k := b[i].r.Key; late.keys != nil && k != "" && late.keys[k] != b[i].seq {
+				t.Fatalf("seed %d: the latest of %s is not %d", seed, k, b[i].seq)
 			}
 		}
 		if n := len(b); n > 0 && b[n-1].end != late.end {

@@ -212,12 +212,12 @@ func (m *Member) joined(j *joining, err error) error {
 
 // subscribePresence has the member told who is in the topic of j, and who comes and goes.
 func (m *Member) subscribePresence(j *joining, o SubscribeOptions) error {
-	p := j.sub.group.topic.presence
+	p := j.sub.shard.topic.presence
 	if p == nil {
 		return fmt.Errorf("%w: %q", ErrNoPresence, j.name)
 	}
 	events := new(Subscription)
-	all, err := p.attend(events, m, o)
+	all, err := p.subscribe(events, m, o)
 	if err == nil {
 		*o.Presence, j.events = all, events
 	}
@@ -239,13 +239,13 @@ func (m *Member) UnsubscribeThen(name string, then func()) error {
 	if IsUserTopic(name) {
 		return fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
-	if m.hub.link != nil && m.Subscription(name) != nil {
-		m.hub.link.sync()
+	if m.hub.node != nil && m.Subscription(name) != nil {
+		m.hub.node.sync()
 	}
 	f := &farewell{then: then, blocks: true}
 	f.left.Store(3)
 	m.mu.Lock()
-	s, events := m.dropLocked(name), m.dropLocked(companionName(name))
+	s, events := m.dropLocked(name), m.dropLocked(presenceTopicName(name))
 	m.mu.Unlock()
 	if s == nil {
 		return fmt.Errorf("%w: %q", ErrNotSubscribed, name)
@@ -274,7 +274,7 @@ type UnsubscribeHandler interface {
 // connection.
 func (m *Member) end(s *Subscription, how *closing) {
 	to, lives := m.to.(UnsubscribeHandler)
-	if !lives || IsUserTopic(s.Topic()) && !s.group.topic.companion {
+	if !lives || IsUserTopic(s.Topic()) && !s.shard.topic.presenceTopic {
 		m.endAll(how)
 		return
 	}
@@ -284,7 +284,7 @@ func (m *Member) end(s *Subscription, how *closing) {
 	there := m.subLocked(name) == s
 	if there {
 		m.dropLocked(name)
-		events = m.dropLocked(companionName(name))
+		events = m.dropLocked(presenceTopicName(name))
 	}
 	for j := m.joining; j != nil; j = j.next {
 		if j.sub == s {
@@ -353,7 +353,7 @@ func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 
 // PublishAsync is Publish, but does not wait for the broker: see [Hub.PublishAsync].
 func (m *Member) PublishAsync(name string, msg Message, done func(Receipt, error)) {
-	if m.hub.link == nil || IsUserTopic(name) {
+	if m.hub.node == nil || IsUserTopic(name) {
 		done(m.Publish(name, msg))
 		return
 	}
@@ -413,7 +413,7 @@ func (m *Member) subLocked(name string) *Subscription {
 func (m *Member) addLocked(s *Subscription) {
 	i, _ := m.findLocked(s.Topic())
 	m.subs = slices.Insert(m.subs, i, s)
-	if s.group.topic.pattern {
+	if s.shard.topic.pattern {
 		m.wild++
 	}
 }
@@ -428,7 +428,7 @@ func (m *Member) dropLocked(name string) *Subscription {
 	if m.subs = slices.Delete(m.subs, i, i+1); len(m.subs) < cap(m.subs)/4 {
 		m.subs = slices.Clone(m.subs)
 	}
-	if s.group.topic.pattern {
+	if s.shard.topic.pattern {
 		m.wild--
 	}
 	return s
@@ -436,11 +436,11 @@ func (m *Member) dropLocked(name string) *Subscription {
 
 // resumed has the events about who is in the topic of s go on with it.
 func (m *Member) resumed(s *Subscription) {
-	if s.group.topic.presence == nil {
+	if s.shard.topic.presence == nil {
 		return
 	}
 	m.mu.Lock()
-	events := m.subLocked(companionName(s.Topic()))
+	events := m.subLocked(presenceTopicName(s.Topic()))
 	m.mu.Unlock()
 	if events != nil {
 		events.Resume()

@@ -88,7 +88,7 @@ func BenchmarkMemory(b *testing.B) {
 				var m manual
 				h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
 				all := manyTopics(b, h, 100_000, []string{"x"})
-				all[0].Subscription("x").group.topic.presence.tell()
+				all[0].Subscription("x").shard.topic.presence.tell()
 				return all
 			})
 		},

@@ -154,7 +154,7 @@ func TestPausedSubscription(t *testing.T) {
 
 // A paused subscription loses what its topic's policy says, which is counted.
 func TestPausedByPolicy(t *testing.T) {
-	for slow, want := range map[Slow][]uint64{DropNewest: {1, 2, 6}, DropOldest: {4, 5, 6}, Conflate: {3, 5, 6}} {
+	for slow, want := range map[SlowPolicy][]uint64{DropNewest: {1, 2, 6}, DropOldest: {4, 5, 6}, Conflate: {3, 5, 6}} {
 		var run manual
 		h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow, Limit: Limit{Messages: 2}} }})
 		f := new(fake)

@@ -20,21 +20,21 @@ type Options struct {
 	// the hub.
 	Topic func(name string) *TopicOptions
 	// MaxTopics is how many topics there are at most, with patterns and the topics of
-	// users; 1,048,576 if 0. Who would begin another gets ErrFull.
+	// users; 1,048,576 if 0. Who would begin another gets ErrTooManyTopics.
 	MaxTopics int
 	// MaxTopicsPerOwner is how many of these one owner may have made; half of MaxTopics if 0.
 	// Nor may it have made more than eight times what is free: so those who make topics as
 	// fast as they can leave some to others. An owner is what the program says, in
 	// Identity.Owner, SubscribeOptions.Owner and Hub.PublishAs: best the address of an
 	// anonymous client. One called a/b is a part of the owner a, and has its share of what a
-	// may yet make. Beyond it there is ErrFull; what has no owner, and a user's own topic,
+	// may yet make. Beyond it there is ErrTooManyTopics; what has no owner, and a user's own topic,
 	// counts for MaxTopics alone.
 	MaxTopicsPerOwner int
 	// MaxAllSubscriptions is how many subscriptions there are at most; 16,777,216 if 0. A
 	// Member may not have more than eight times what is free. Beyond it there is ErrTooMany.
 	MaxAllSubscriptions int
 	// MaxAllPatterns is how many patterns there are at most; 16,384 if 0. An owner may not
-	// have made more than eight times what is free. Beyond it there is ErrFull.
+	// have made more than eight times what is free. Beyond it there is ErrTooManyTopics.
 	MaxAllPatterns int
 	// MaxPresenceData is how long Identity.Data may be, in bytes; 131,072 if 0. NewMember
 	// fails beyond it.
@@ -104,9 +104,9 @@ func (o *Options) fillTotals() {
 // TopicOptions say how a topic is kept. The zero value keeps no history, and
 // disconnects who is slow.
 type TopicOptions struct {
-	Slow    Slow    // what is done about a subscriber that lags behind by more than Limit
-	Limit   Limit   // defaults stand with the fields
-	History History // what is kept for those who come back
+	Slow    SlowPolicy // what is done about a subscriber that lags behind by more than Limit
+	Limit   Limit      // defaults stand with the fields
+	History History    // what is kept for those who come back
 	// Presence has the topic know who is in it; see Hub.Presence. Patterns, and the
 	// topics of users, do not.
 	Presence bool
@@ -115,13 +115,13 @@ type TopicOptions struct {
 	PresenceGrace time.Duration
 }
 
-// Slow is a topic's policy for subscribers that do not take what they are sent. As
+// SlowPolicy is a topic's policy for subscribers that do not take what they are sent. As
 // long as one lags behind by less than the topic's Limit it loses nothing.
-type Slow uint8
+type SlowPolicy uint8
 
 const (
 	// Disconnect closes the subscriber, with the cause TooSlow.
-	Disconnect Slow = iota
+	Disconnect SlowPolicy = iota
 	// DropNewest keeps what it has not taken yet, up to the limit, and drops what is
 	// published after that until it has. Those who began to lag at different times keep
 	// different messages, each up to the limit.
@@ -134,23 +134,23 @@ const (
 	Conflate
 )
 
-var slowNames = [...]string{"disconnect", "drop-newest", "drop-oldest", "conflate"}
+var slowPolicyNames = [...]string{"disconnect", "drop-newest", "drop-oldest", "conflate"}
 
-func (s Slow) String() string {
-	if int(s) < len(slowNames) {
-		return slowNames[s]
+func (s SlowPolicy) String() string {
+	if int(s) < len(slowPolicyNames) {
+		return slowPolicyNames[s]
 	}
-	return fmt.Sprintf("Slow(%d)", uint8(s))
+	return fmt.Sprintf("SlowPolicy(%d)", uint8(s))
 }
 
-// ParseSlow returns the policy of that name, as String gives it.
-func ParseSlow(name string) (Slow, error) {
-	for s, n := range slowNames {
+// ParseSlowPolicy returns the policy of that name, as String gives it.
+func ParseSlowPolicy(name string) (SlowPolicy, error) {
+	for s, n := range slowPolicyNames {
 		if n == name {
-			return Slow(s), nil
+			return SlowPolicy(s), nil
 		}
 	}
-	return 0, fmt.Errorf("hub: %q is not a policy for slow subscribers; it must be one of %s", name, strings.Join(slowNames[:], ", "))
+	return 0, fmt.Errorf("hub: %q is not a policy for slow subscribers; it must be one of %s", name, strings.Join(slowPolicyNames[:], ", "))
 }
 
 // Limit bounds what a subscriber may lag behind. Each message counts 224 bytes more
@@ -210,4 +210,4 @@ func (o *TopicOptions) fill() {
 }
 
 // HasBroker reports whether h has a broker, so that Publish and Subscribe may wait.
-func (h *Hub) HasBroker() bool { return h.link != nil }
+func (h *Hub) HasBroker() bool { return h.node != nil }

@@ -36,7 +36,7 @@ const (
 	maxTold = 32 << 10
 )
 
-// presence is who is in a topic. Those who want to know subscribe to a companion of
+// presence is who is in a topic. Those who want to know subscribe to a presenceTopic of
 // the topic, which has the events as its messages: so these come in order, and to the
 // slow as to others. The list that they begin with says what has been told so far,
 // and not what is going to be: so it and the events fit together.
@@ -44,7 +44,7 @@ type presence struct {
 	topic *Topic
 
 	telling sync.Mutex // before Topic.mu: an event is made, and on its way
-	events  *Topic     // the companion; made when somebody wants it
+	events  *Topic     // the presenceTopic; made when somebody wants it
 	list    []Person   // who is there as the events tell it; nil if that is to be made
 
 	mu      sync.Mutex // after Topic.mu
@@ -176,14 +176,14 @@ func (p *presence) wakeLocked(at time.Time) {
 func (p *presence) tell() {
 	p.telling.Lock()
 	joined, left := p.takeDue()
-	var full []*group
+	var full []*shard
 	if len(joined)+len(left) > 0 {
 		p.list = nil
 		full = p.publish(joined, left)
 	}
 	p.telling.Unlock()
-	for _, g := range full {
-		g.help()
+	for _, sh := range full {
+		sh.help()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -229,8 +229,8 @@ func (p *presence) takeDue() (joined, left []Person) {
 	return joined, left
 }
 
-// publish has the companion's subscribers told. Called with telling.
-func (p *presence) publish(joined, left []Person) (full []*group) {
+// publish has the presenceTopic's subscribers told. Called with telling.
+func (p *presence) publish(joined, left []Person) (full []*shard) {
 	e := p.events
 	if e == nil || !e.wanted() {
 		return nil
@@ -276,9 +276,9 @@ func peopleSize(all []Person) (bytes int) {
 	return bytes
 }
 
-// attend subscribes s to the events, and returns who is there as those before them
+// subscribe subscribes s to the events, and returns who is there as those before them
 // have told it.
-func (p *presence) attend(s *Subscription, m *Member, o SubscribeOptions) ([]Person, error) {
+func (p *presence) subscribe(s *Subscription, m *Member, o SubscribeOptions) ([]Person, error) {
 	id, err := p.topic.hub.encodingOf(m, o.Encoding)
 	if err != nil {
 		return nil, err
@@ -286,7 +286,7 @@ func (p *presence) attend(s *Subscription, m *Member, o SubscribeOptions) ([]Per
 	p.telling.Lock()
 	defer p.telling.Unlock()
 	if p.events == nil {
-		p.events = newCompanion(p.topic)
+		p.events = newPresenceTopic(p.topic)
 	}
 	if _, _, err := p.events.subscribe(s, m, id, SubscribeOptions{Paused: o.Paused}); err != nil {
 		return nil, err
@@ -328,20 +328,20 @@ func (p *presence) end() {
 	}
 }
 
-// newCompanion returns the topic of another's presence. It has no history, and who is
+// newPresenceTopic returns the topic of another's presence. It has no history, and who is
 // too slow for it is disconnected, since nobody is to miss an event. The hub does not
 // know it, so nobody finds it by name or pattern; it ends with the other.
-func newCompanion(t *Topic) *Topic {
+func newPresenceTopic(t *Topic) *Topic {
 	o := new(TopicOptions)
 	o.fill()
 	return &Topic{
-		hub: t.hub, name: companionName(t.name), opts: o,
-		epoch: t.hub.newEpoch(), log: log{next: 1}, companion: true,
+		hub: t.hub, name: presenceTopicName(t.name), opts: o,
+		epoch: t.hub.newEpoch(), log: log{next: 1}, presenceTopic: true,
 	}
 }
 
-// companionName returns a name that no topic can have, nor be asked for.
-func companionName(topic string) string { return userMark + " " + topic }
+// presenceTopicName returns a name that no topic can have, nor be asked for.
+func presenceTopicName(topic string) string { return userMark + " " + topic }
 
 func sortPeople(all []Person) {
 	slices.SortFunc(all, func(a, b Person) int {

@@ -217,9 +217,9 @@ func TestCompanionIsHidden(t *testing.T) {
 		if got := m.Topics(); !slices.Equal(got, []string{"x"}) {
 			t.Errorf("topics %q", got)
 		}
-		name := companionName("x")
+		name := presenceTopicName("x")
 		if m.Subscription(name) != nil {
-			t.Error("the companion is found")
+			t.Error("the presenceTopic is found")
 		}
 		if _, err := m.Publish(name, number(1)); !errors.Is(err, ErrForbidden) {
 			t.Errorf("published an event: %v", err)
@@ -228,7 +228,7 @@ func TestCompanionIsHidden(t *testing.T) {
 			t.Error("published an event")
 		}
 		if err := m.Unsubscribe(name); !errors.Is(err, ErrForbidden) {
-			t.Errorf("unsubscribed from the companion: %v", err)
+			t.Errorf("unsubscribed from the presenceTopic: %v", err)
 		}
 		if err := m.Unsubscribe("x"); err != nil || len(m.subs) != 0 {
 			t.Errorf("%d subscriptions are left, %v", len(m.subs), err)
@@ -238,7 +238,7 @@ func TestCompanionIsHidden(t *testing.T) {
 	})
 }
 
-// Who subscribes by pattern, or is no member, is not there. The companion is not seen.
+// Who subscribes by pattern, or is no member, is not there. The presenceTopic is not seen.
 func TestPresenceIsOfMembersByName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := presenceHub()
@@ -470,7 +470,7 @@ func TestPresenceTimerEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := presenceHub()
 		ada := come(t, h, "ada", "", "x")
-		p := ada.Subscription("x").group.topic.presence
+		p := ada.Subscription("x").shard.topic.presence
 		bob := come(t, h, "bob", "", "x")
 		pass(time.Second)
 		bob.Leave()

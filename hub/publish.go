@@ -29,7 +29,7 @@ func (h *Hub) PublishAsync(name string, m Message, done func(Receipt, error)) {
 }
 
 func (h *Hub) publishAsyncBy(by maker, name string, m Message, done func(Receipt, error)) {
-	if h.link == nil {
+	if h.node == nil {
 		done(h.publishBy(by, name, m))
 		return
 	}
@@ -38,14 +38,14 @@ func (h *Hub) publishAsyncBy(by maker, name string, m Message, done func(Receipt
 		return
 	}
 	m.Data = bytes.Clone(m.Data)
-	h.link.publish(by, name, m, done)
+	h.node.publish(by, name, m, done)
 }
 
 func (h *Hub) publishBy(by maker, name string, m Message) (Receipt, error) {
 	if err := CheckName(name); err != nil {
 		return Receipt{}, err
 	}
-	if h.link != nil {
+	if h.node != nil {
 		return h.await(by, name, m)
 	}
 	t, err := h.topic(name, by)
@@ -87,7 +87,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 			switch {
 			case err == nil:
 				receipts[t.name] = rc
-			case !errors.Is(err, ErrFull): // else it has ended meanwhile
+			case !errors.Is(err, ErrTooManyTopics): // else it has ended meanwhile
 				failed = err
 			}
 		})
@@ -110,7 +110,7 @@ func (h *Hub) matching(pattern string) (all []*Topic) {
 
 // send publishes m to a topic that exists, or did.
 func (h *Hub) send(by maker, t *Topic, m Message, done func(Receipt, error)) {
-	if h.link != nil {
+	if h.node != nil {
 		h.publishAsyncBy(by, t.name, m, done)
 		return
 	}

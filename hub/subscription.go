@@ -68,10 +68,10 @@ func writeOf(to Subscriber, e Encoded) (*netpoll.Conn, *netpoll.Buffer) {
 // behind. A topic of one subscriber weighs up to 640 bytes in all.
 type Subscription struct {
 	to     Subscriber
-	group  *group
+	shard  *shard
 	cursor uint64 // number of the first message that it has not got, or a lower one
 	lag    *lag   // nil if it is not behind and lost nothing
-	slot   int32  // in group.list
+	slot   int32  // in shard.list
 	flags  atomic.Uint32
 }
 
@@ -95,7 +95,7 @@ func (s *Subscription) done() bool { return s.flags.Load()&flagDone != 0 }
 func (s *Subscription) encoding() encodingID { return encodingID(s.flags.Load() >> encodingShift) }
 
 // behind reports whether the subscriber gets nothing until it has drained, and then
-// what it missed. For the walk of its group alone to ask.
+// what it missed. For the walk of its shard alone to ask.
 func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
 
 // lag is what there is to know of a subscriber that is behind, or was.
@@ -151,7 +151,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 		return at, true, err
 	}
 	t.trimLocked()
-	number, err := t.startLocked(o.Start)
+	seq, err := t.startLocked(o.Start)
 	if err == nil {
 		err = t.presence.join(to)
 	}
@@ -159,19 +159,19 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 		t.hub.subscriptions.Add(-1)
 		return t.positionLocked(), true, err
 	}
-	g := t.groupLocked(loop)
-	if g.members == 0 {
-		g.skipLocked()
+	sh := t.shardLocked(loop)
+	if sh.members == 0 {
+		sh.skipLocked()
 	}
-	s.to, s.group, s.cursor = to, g, number
+	s.to, s.shard, s.cursor = to, sh, seq
 	s.flags.Or(uint32(id) << encodingShift)
-	if number < g.taken || o.Paused {
-		s.lag = &lag{behind: true, replay: number < g.taken, owed: owed{at: t.log.endBefore(number)}}
+	if seq < sh.taken || o.Paused {
+		s.lag = &lag{behind: true, replay: seq < sh.taken, owed: owed{at: t.log.endBefore(seq)}}
 		t.laggards++
 	}
 	t.reportLocked()
-	g.add(s)
-	g.members++
+	sh.add(s)
+	sh.members++
 	t.count++
 	t.retired = false
 	if o.Paused {
@@ -179,11 +179,11 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 	} else if s.behind() {
 		s.Schedule()
 	}
-	return Position{t.epoch, t.log.before(number)}, true, nil
+	return Position{t.epoch, t.log.before(seq)}, true, nil
 }
 
 // startLocked returns the number of the first message that a subscriber gets.
-func (t *Topic) startLocked(o Start) (number uint64, err error) {
+func (t *Topic) startLocked(o Start) (seq uint64, err error) {
 	l := &t.log
 	switch {
 	case o.After != nil:
@@ -191,7 +191,7 @@ func (t *Topic) startLocked(o Start) (number uint64, err error) {
 		if p.Epoch != t.epoch || p.Offset < l.lost || p.Offset > l.last {
 			return 0, &TooOldError{p, Position{t.epoch, l.lost}, t.positionLocked()}
 		}
-		return l.numberAt(l.segs.search(func(e *entry) bool { return e.offset > p.Offset })), nil
+		return l.seqAt(l.segs.search(func(e *entry) bool { return e.offset > p.Offset })), nil
 	case o.Last > 0 && t.opts.History.kept():
 		return max(t.historyLocked(), t.boundLocked(l.next, uint64(o.Last), 1<<62)), nil
 	}
@@ -232,25 +232,25 @@ func (s *Subscription) Resume() {
 // subscribed may call it. To a pattern nothing is published: Hub.PublishMatching
 // does something else.
 func (s *Subscription) Publish(m Message) (Receipt, error) {
-	t := s.group.topic
+	t := s.shard.topic
 	if t.pattern {
 		return Receipt{}, nil
 	}
-	if t.hub.link != nil {
+	if t.hub.node != nil {
 		return t.hub.await(makerOf("", s.to), t.name, m)
 	}
 	return t.hub.publish(makerOf("", s.to), t, m)
 }
 
 // Topic returns the name of the topic.
-func (s *Subscription) Topic() string { return s.group.topic.name }
+func (s *Subscription) Topic() string { return s.shard.topic.name }
 
 // Subscriber returns who has subscribed.
 func (s *Subscription) Subscriber() Subscriber { return s.to }
 
 // Dropped returns how many messages the subscriber did not get by its topic's policy.
 func (s *Subscription) Dropped() int64 {
-	t := s.group.topic
+	t := s.shard.topic
 	t.mu.Lock() // under which lag is set
 	defer t.mu.Unlock()
 	if s.lag == nil {

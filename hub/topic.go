@@ -14,21 +14,21 @@ type Topic struct {
 	evicted atomic.Int64
 	dropped atomic.Int64
 
-	mu        sync.Mutex
-	log       log
-	reported  int64    // bytes that the hub knows of
-	owner     *owner   // who had it made, nil if nobody is said to; guarded by Hub.mu
-	count     int      // subscribers
-	laggards  int32    // of those
-	pinned    int32    // of these: what they get is kept for them, or nothing until they have drained
-	ended     bool     // the hub has forgotten it
-	pattern   bool     // name is one; does not change
-	companion bool     // of another topic, with which it ends
-	retired   bool     // it is not kept for its history alone any more: see Hub.retire
-	groups    []*group // of loops where there is or was a subscriber
-	feeds     []*Topic // the patterns that match, as of feedsAt
-	feedsAt   uint64   // Hub.patternsAt
-	remote    *remote  // nil without a broker
+	mu            sync.Mutex
+	log           log
+	reported      int64    // bytes that the hub knows of
+	owner         *owner   // who had it made, nil if nobody is said to; guarded by Hub.mu
+	count         int      // subscribers
+	laggards      int32    // of those
+	pinned        int32    // of these: what they get is kept for them, or nothing until they have drained
+	ended         bool     // the hub has forgotten it
+	pattern       bool     // name is one; does not change
+	presenceTopic bool     // of another topic, with which it ends
+	retired       bool     // it is not kept for its history alone any more: see Hub.retire
+	shards        []*shard // of loops where there is or was a subscriber
+	feeds         []*Topic // the patterns that match, as of feedsAt
+	feedsAt       uint64   // Hub.patternsAt
+	remote        *remote  // nil without a broker
 
 	presence *presence // nil if it is not kept
 }
@@ -36,7 +36,7 @@ type Topic struct {
 // newTopic makes a topic. Called under Hub.mu.
 func newTopic(h *Hub, name string) *Topic {
 	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
-	if h.link != nil {
+	if h.node != nil {
 		t.remote, t.epoch = new(remote), 0
 		t.makeRoomLocked()
 	}
@@ -67,7 +67,7 @@ const (
 
 // publish gives m its place and has it delivered; patternsAt is that of the hub.
 func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
-	var full []*group
+	var full []*shard
 	t.mu.Lock()
 	if t.ended || t.feedsAt != patternsAt {
 		defer t.mu.Unlock()
@@ -89,26 +89,26 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 		o = publishedIdle
 	}
 	t.mu.Unlock()
-	for _, g := range full {
-		g.help()
+	for _, sh := range full {
+		sh.help()
 	}
 	return rc, o
 }
 
 // appendLocked puts r at the end of the log, with its offset there, and has it
-// delivered. Groups of which too much waits are added to full.
-func (t *Topic) appendLocked(r *Record, offset uint64, full []*group) []*group {
+// delivered. Shards of which too much waits are added to full.
+func (t *Topic) appendLocked(r *Record, offset uint64, full []*shard) []*shard {
 	t.log.append(r, offset)
 	rounds := false
-	for _, g := range t.groups {
-		if g.members == 0 {
-			g.skipLocked()
+	for _, sh := range t.shards {
+		if sh.members == 0 {
+			sh.skipLocked()
 			continue
 		}
 		rounds = true
-		g.task.Schedule()
-		if t.log.end-g.at > maxPending {
-			full = append(full, g)
+		sh.task.Schedule()
+		if t.log.end-sh.at > maxPending {
+			full = append(full, sh)
 		}
 	}
 	t.trimLocked()
@@ -131,9 +131,9 @@ func (t *Topic) trimLocked() {
 // neededLocked returns the lowest number that a subscriber still waits for, or may.
 func (t *Topic) neededLocked() uint64 {
 	low := t.log.next
-	for _, g := range t.groups {
-		if g.members > 0 {
-			low = min(low, g.cursor)
+	for _, sh := range t.shards {
+		if sh.members > 0 {
+			low = min(low, sh.cursor)
 		}
 	}
 	if t.laggards > t.pinned {
@@ -142,23 +142,23 @@ func (t *Topic) neededLocked() uint64 {
 	return low
 }
 
-// limitLocked returns the lowest number at which a subscriber may be when its group
+// limitLocked returns the lowest number at which a subscriber may be when its shard
 // is at number: the rest is within the topic's limit.
-func (t *Topic) limitLocked(number uint64) uint64 {
-	return t.boundLocked(number, uint64(t.opts.Limit.Messages), uint64(t.opts.Limit.Bytes))
+func (t *Topic) limitLocked(seq uint64) uint64 {
+	return t.boundLocked(seq, uint64(t.opts.Limit.Messages), uint64(t.opts.Limit.Bytes))
 }
 
 // boundLocked returns the lowest number from which on there are no more messages
 // and bytes before number.
-func (t *Topic) boundLocked(number, messages, bytes uint64) uint64 {
+func (t *Topic) boundLocked(seq, messages, bytes uint64) uint64 {
 	l := &t.log
 	if t.opts.Slow == Conflate { // of those that are left, not of those that were
-		return min(number, l.youngest(messages, bytes))
+		return min(seq, l.youngest(messages, bytes))
 	}
-	low := number - min(number, messages)
-	if end := l.endBefore(number); end > bytes {
+	low := seq - min(seq, messages)
+	if end := l.endBefore(seq); end > bytes {
 		seg, i := l.segs.search(func(e *entry) bool { return e.end-e.r.cost() >= end-bytes })
-		low = max(low, min(number, l.numberAt(seg, i)))
+		low = max(low, min(seq, l.seqAt(seg, i)))
 	}
 	return low
 }
@@ -175,7 +175,7 @@ func (t *Topic) historyLocked() uint64 {
 		for i := range s.entries {
 			e := &s.entries[i]
 			if e.r != nil && e.r.at > limit {
-				return max(low, e.number)
+				return max(low, e.seq)
 			}
 		}
 	}
@@ -187,20 +187,20 @@ func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last}
 
 // idleLocked reports whether the topic can be forgotten.
 func (t *Topic) idleLocked() bool {
-	return t.count == 0 && (t.log.count == 0 || t.retired) && !t.companion && (t.remote == nil || t.remote.begun)
+	return t.count == 0 && (t.log.count == 0 || t.retired) && !t.presenceTopic && (t.remote == nil || t.remote.begun)
 }
 
-// groupLocked returns that of a loop.
-func (t *Topic) groupLocked(loop int) *group {
+// shardLocked returns that of a loop.
+func (t *Topic) shardLocked(loop int) *shard {
 	loop %= t.hub.loops
-	for _, g := range t.groups {
-		if g.loop == loop {
-			return g
+	for _, sh := range t.shards {
+		if sh.loop == loop {
+			return sh
 		}
 	}
-	g := newGroup(t, loop)
-	t.groups = append(t.groups, g)
-	return g
+	sh := newShard(t, loop)
+	t.shards = append(t.shards, sh)
+	return sh
 }
 
 // close closes those who are subscribed and are it, and returns their number.
@@ -219,8 +219,8 @@ func (t *Topic) subscribers() (all []*Subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all = make([]*Subscription, 0, t.count)
-	for _, g := range t.groups {
-		all = g.appendAll(all)
+	for _, sh := range t.shards {
+		all = sh.appendAll(all)
 	}
 	return all
 }
@@ -265,11 +265,11 @@ func (t *Topic) history(o Start, limit int) (all []*Record, at Position, err err
 	defer t.mu.Unlock()
 	t.trimLocked()
 	at = t.positionLocked()
-	number, err := t.startLocked(o)
+	seq, err := t.startLocked(o)
 	if err != nil {
 		return nil, at, err
 	}
-	for seg, i := t.log.segs.find(number); seg < len(t.log.segs) && len(all) < limit; seg, i = seg+1, 0 {
+	for seg, i := t.log.segs.find(seq); seg < len(t.log.segs) && len(all) < limit; seg, i = seg+1, 0 {
 		for _, e := range t.log.segs[seg].entries[i:] {
 			if e.r != nil && len(all) < limit {
 				all = append(all, e.r)

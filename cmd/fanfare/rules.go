@@ -58,7 +58,7 @@ const ruleHelp = "slow=POLICY limit=BYTES limit-messages=NUMBER history=MESSAGES
 // ruleKeys has the function that sets each option.
 var ruleKeys = map[string]func(o *hub.TopicOptions, value string) error{
 	"slow": func(o *hub.TopicOptions, value string) (err error) {
-		if o.Slow, err = hub.ParseSlow(value); err != nil {
+		if o.Slow, err = hub.ParseSlowPolicy(value); err != nil {
 			return errors.New(plain(err))
 		}
 		return nil

@@ -109,7 +109,7 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 		c.Close(tooOld, "too old: oldest is "+old.Oldest.String())
 	case errors.Is(err, hub.ErrClosed):
 		c.Close(wsproto.GoingAway, plain(err))
-	case errors.Is(err, hub.ErrFull):
+	case errors.Is(err, hub.ErrTooManyTopics):
 		c.Close(wsproto.TryAgainLater, plain(err))
 	case err != nil:
 		c.Close(wsproto.PolicyViolation, plain(err))

@@ -19,7 +19,7 @@ func named(r *wsproto.Request) (hub.Identity, error) {
 
 // Who cannot begin for what passes is closed with 1013, since 1008 has clients give up.
 func TestRefusedForNow(t *testing.T) {
-	node := hub.NewBus(hub.BusOptions{}).Node()
+	node := hub.NewMemoryBroker(hub.MemoryBrokerOptions{}).Node()
 	t.Cleanup(func() { _ = node.Close() }) // again, if the test ends early
 	for name, s := range map[string]*server{
 		"full": serve(t, hub.Options{MaxAllSubscriptions: 1}, Options{Identify: named}),
@@ -42,7 +42,7 @@ func TestRefusedForNow(t *testing.T) {
 
 func TestCloseCode(t *testing.T) {
 	for err, want := range map[error]wsproto.Code{
-		hub.ErrFull: wsproto.TryAgainLater, hub.ErrTooMany: wsproto.TryAgainLater, hub.ErrLinkDown: wsproto.TryAgainLater,
+		hub.ErrTooManyTopics: wsproto.TryAgainLater, hub.ErrTooMany: wsproto.TryAgainLater, hub.ErrLinkDown: wsproto.TryAgainLater,
 		hub.ErrUnacknowledged: wsproto.TryAgainLater, context.DeadlineExceeded: wsproto.TryAgainLater,
 		hub.ErrClosed: wsproto.GoingAway, hub.ErrForbidden: wsproto.PolicyViolation, errors.New("other"): wsproto.PolicyViolation,
 	} {

@@ -171,7 +171,7 @@ func errorOf(err error) *wire.Error {
 		code = wire.TooLarge
 	case errors.Is(err, hub.ErrNoPresence):
 		code = wire.BadRequest
-	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrClosed), errors.Is(err, hub.ErrFull),
+	case errors.Is(err, hub.ErrLeft), errors.Is(err, hub.ErrClosed), errors.Is(err, hub.ErrTooManyTopics),
 		errors.Is(err, hub.ErrLinkDown), errors.Is(err, hub.ErrUnacknowledged), errors.Is(err, context.DeadlineExceeded): // the broker's
 		code = wire.Unavailable
 	}

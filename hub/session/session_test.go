@@ -280,7 +280,7 @@ func TestUnsubscribeKeepsItsPlace(t *testing.T) {
 // A slow client is told exactly how many messages it did not get, whatever the policy,
 // and nothing of that stands before what it did get.
 func TestDropsAreTold(t *testing.T) {
-	for _, slow := range []hub.Slow{hub.DropNewest, hub.DropOldest, hub.Conflate} {
+	for _, slow := range []hub.SlowPolicy{hub.DropNewest, hub.DropOldest, hub.Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
 			s := serve(t, hub.Options{Topic: func(name string) *hub.TopicOptions {
 				return &hub.TopicOptions{Slow: slow, Limit: hub.Limit{Bytes: 100 << 10}}

@@ -143,7 +143,7 @@ func (b *stuck) Join(ctx context.Context, subject string) (hub.Position, error) 
 // While the broker takes its time for a subscription, the end of another one waits in the
 // queue, and keeps nobody; nor does the end of the connection.
 func TestEndsDuringASubscription(t *testing.T) {
-	node := hub.NewBus(hub.BusOptions{}).Node()
+	node := hub.NewMemoryBroker(hub.MemoryBrokerOptions{}).Node()
 	t.Cleanup(func() { _ = node.Close() })
 	b := &stuck{Broker: node, joins: make(chan struct{}), release: make(chan struct{})}
 	all := make(chan *session, 2)
@@ -183,7 +183,7 @@ func TestEndsDuringASubscription(t *testing.T) {
 // A connection that closes while the broker takes its time leaves when that is over, and
 // keeps no worker until then.
 func TestCloseDuringASubscription(t *testing.T) {
-	node := hub.NewBus(hub.BusOptions{}).Node()
+	node := hub.NewMemoryBroker(hub.MemoryBrokerOptions{}).Node()
 	t.Cleanup(func() { _ = node.Close() })
 	b := &stuck{Broker: node, joins: make(chan struct{}), release: make(chan struct{})}
 	srv := serve(t, hub.Options{Broker: b}, Options{Identify: func(*wsproto.Request) (hub.Identity, error) {

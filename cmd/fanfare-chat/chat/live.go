@@ -281,7 +281,7 @@ func (c *Chat) announce(m *store.Message) hub.Receipt {
 // room for it: then nobody misses anything.
 func (c *Chat) send(topic string, m hub.Message) hub.Receipt {
 	rc, err := c.hub.Publish(topic, m)
-	if err != nil && !errors.Is(err, hub.ErrFull) {
+	if err != nil && !errors.Is(err, hub.ErrTooManyTopics) {
 		c.opts.Logger.Error(fmt.Sprintf("nothing can be published to %s", topic), "error", err)
 	}
 	return rc

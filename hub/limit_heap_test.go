@@ -130,7 +130,7 @@ func (s *stalledOne) Send(Encoded) netpoll.Outcome {
 // A thousand stalled subscribers of a topic, with the backlog that it allows: they
 // share it.
 func BenchmarkStalled(b *testing.B) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		b.Run(slow.String(), func(b *testing.B) {
 			for b.Loop() {
 				if added := stalledBytes(b, slow, 1000); added > 8<<20 {
@@ -144,7 +144,7 @@ func BenchmarkStalled(b *testing.B) {
 }
 
 // stalledBytes returns what stalled subscribers add to a topic that had none.
-func stalledBytes(tb testing.TB, slow Slow, stalled int) int64 {
+func stalledBytes(tb testing.TB, slow SlowPolicy, stalled int) int64 {
 	const size = 128
 	m := new(manual)
 	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }})
@@ -189,7 +189,7 @@ func joinNull(tb testing.TB, h *Hub) {
 }
 
 func TestStalledShareTheirBacklog(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		if added := stalledBytes(t, slow, 100); added > 4<<20 {
 			t.Errorf("%v: a hundred stalled subscribers add %d bytes", slow, added)
 		}

@@ -56,7 +56,7 @@ func (l *log) keep(k *kept) {
 			s.hold = new(hold)
 		}
 		s.hold.by++
-		if last := &s.entries[len(s.entries)-1]; last.number < l.oldest() {
+		if last := &s.entries[len(s.entries)-1]; last.seq < l.oldest() {
 			first := &s.entries[0]
 			l.charge(s.hold, last.end-first.end+first.r.cost())
 		}

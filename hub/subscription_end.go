@@ -25,8 +25,8 @@ type leave struct {
 	gap     bool     // it was too slow already, and must not get what comes after that
 	counted bool     // in Hub.leaving
 	until   uint64   // number of the first message that it does not get
-	from    uint64   // group.cursor at that moment
-	taken   uint64   // group.taken
+	from    uint64   // shard.cursor at that moment
+	taken   uint64   // shard.taken
 	kept    *kept    // what there was before that, if a walk was under way
 	lost    int      // messages that it does not get, though they were before
 	timer   *time.Timer
@@ -63,13 +63,13 @@ func (f *farewell) ended(_ *Subscription, later bool) {
 }
 
 // leave has s leave its topic at this point of its order, and reports whether it has got
-// all that was before. If not, rounds of its group hand it the rest. A second call changes
+// all that was before. If not, rounds of its shard hand it the rest. A second call changes
 // nothing, but has how done too, when the first is.
 func (s *Subscription) leave(how ending, own bool) (done bool) {
-	if s.group == nil {
+	if s.shard == nil {
 		return true
 	}
-	t := s.group.topic
+	t := s.shard.topic
 	l := &leave{sub: s, how: how, own: own}
 	t.mu.Lock()
 	if !t.leaveLocked(l) {
@@ -96,7 +96,7 @@ func (s *Subscription) leaveAgain(how ending) (done bool) {
 		l := s.leavingLocked()
 		l.also = append(l.also, how)
 	}
-	s.group.topic.mu.Unlock()
+	s.shard.topic.mu.Unlock()
 	if done && how != nil {
 		how.ended(s, false)
 	}
@@ -108,10 +108,10 @@ func (s *Subscription) leavingLocked() *leave {
 	if s.lag != nil && s.lag.leave != nil {
 		return s.lag.leave
 	}
-	g := s.group // the end of the round under way sees to it
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.left[slices.IndexFunc(g.left, func(l *leave) bool { return l.sub == s })]
+	sh := s.shard // the end of the round under way sees to it
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.left[slices.IndexFunc(sh.left, func(l *leave) bool { return l.sub == s })]
 }
 
 // leaveLocked takes a subscription out of t, or has the round under way do that at its end.
@@ -125,26 +125,26 @@ func (t *Topic) leaveLocked(l *leave) bool {
 	t.hub.subscriptions.Add(-1)
 	t.presence.leave(s.to)
 	l.until = t.log.next
-	g := s.group
-	l.from, l.taken = g.cursor, g.taken
-	g.members--
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if l.round = g.walking; l.round {
+	sh := s.shard
+	l.from, l.taken = sh.cursor, sh.taken
+	sh.members--
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if l.round = sh.inPass; l.round {
 		l.holdLocked(t)
 		l.countIn()
-		g.left = append(g.left, l)
+		sh.left = append(sh.left, l)
 	} else {
-		g.detachLocked(l)
+		sh.detachLocked(l)
 	}
 	return true
 }
 
 // detachLocked takes a subscription that has left out of the list, with what it has yet to
-// get. Called under Topic.mu and group.mu, and not within a round.
-func (g *group) detachLocked(l *leave) {
-	s, t := l.sub, g.topic
-	g.fillLocked(int(s.slot))
+// get. Called under Topic.mu and shard.mu, and not within a round.
+func (sh *shard) detachLocked(l *leave) {
+	s, t := l.sub, sh.topic
+	sh.fillLocked(int(s.slot))
 	if s.behind() {
 		t.laggards--
 		if s.lag.kept != nil {
@@ -167,7 +167,7 @@ func (g *group) detachLocked(l *leave) {
 		s.keep(l.kept)
 	}
 	if s.flags.Load()&flagPaused == 0 {
-		g.due = append(g.due, s)
+		sh.due = append(sh.due, s)
 	} else {
 		l.wait()
 	}
@@ -231,7 +231,7 @@ func (l *leave) holdLocked(t *Topic) {
 func (l *leave) countIn() {
 	if !l.counted {
 		l.counted = true
-		l.sub.group.topic.hub.leaving.add(1)
+		l.sub.shard.topic.hub.leaving.add(1)
 	}
 }
 
@@ -244,7 +244,7 @@ func (l *leave) proceed() (done bool) {
 	case l.nothing:
 		l.ended(false)
 	default:
-		s.group.task.Schedule()
+		s.shard.task.Schedule()
 	}
 	return l.nothing
 }
@@ -255,7 +255,7 @@ func (l *leave) ended(later bool) {
 		m.hasLeft(l.sub)
 	}
 	if l.gap && l.own {
-		l.sub.group.closeSlow(l.sub, tooSlow)
+		l.sub.shard.closeSlow(l.sub, tooSlow)
 	}
 	for _, how := range append(l.also, l.how) {
 		if how != nil {
@@ -263,14 +263,14 @@ func (l *leave) ended(later bool) {
 		}
 	}
 	if l.counted {
-		l.sub.group.topic.hub.leaving.add(-1)
+		l.sub.shard.topic.hub.leaving.add(-1)
 	}
 }
 
 // wait has the subscriber waited for, from now on, for as long as the hub allows.
 func (l *leave) wait() {
 	if l.timer == nil {
-		l.timer = time.AfterFunc(l.sub.group.topic.hub.opts.EndTimeout, func() {
+		l.timer = time.AfterFunc(l.sub.shard.topic.hub.opts.EndTimeout, func() {
 			l.late.Store(true)
 			l.sub.Schedule()
 		})
@@ -279,7 +279,7 @@ func (l *leave) wait() {
 
 // seeOff hands a subscription that has left the next of what it has yet to get. It is called
 // within a round, and reports whether the subscriber is waited for.
-func (g *group) seeOff(s *Subscription) (waits bool) {
+func (sh *shard) seeOff(s *Subscription) (waits bool) {
 	if s.done() || s.lag == nil || s.lag.leave == nil { // else the end of the round under way sees to it
 		return false
 	}
@@ -287,24 +287,24 @@ func (g *group) seeOff(s *Subscription) (waits bool) {
 	if !l.late.Load() && s.flags.Load()&flagPaused != 0 {
 		return true
 	}
-	g.count(s, l.lost)
+	sh.count(s, l.lost)
 	l.lost = 0
-	if b := g.remaining(l); b != nil {
-		o = g.handLast(s, b)
+	if b := sh.remaining(l); b != nil {
+		o = sh.handLast(s, b)
 	} else if !l.late.Load() {
 		s.cursor = s.lag.kept.until
 	}
 	left := int(s.lag.kept.until - min(s.lag.kept.until, s.cursor))
 	switch {
 	case left == 0, o == netpoll.Closed:
-		g.release(l)
+		sh.release(l)
 	case l.late.Load(), s.lag.refused == maxRefused: // it will never take it
-		g.count(s, left)
-		g.release(l)
+		sh.count(s, left)
+		sh.release(l)
 	case o == netpoll.Sent:
-		g.mu.Lock()
-		g.due = append(g.due, s) // after the others
-		g.mu.Unlock()
+		sh.mu.Lock()
+		sh.due = append(sh.due, s) // after the others
+		sh.mu.Unlock()
 	default:
 		l.wait()
 		s.to.WhenDrained(s)
@@ -314,21 +314,21 @@ func (g *group) seeOff(s *Subscription) (waits bool) {
 }
 
 // remaining returns the next of what is kept for a subscription; nil if time is up.
-func (g *group) remaining(l *leave) *batch {
+func (sh *shard) remaining(l *leave) *batch {
 	if l.late.Load() {
 		return nil
 	}
-	g.topic.mu.Lock()
-	defer g.topic.mu.Unlock()
+	sh.topic.mu.Lock()
+	defer sh.topic.mu.Unlock()
 	return l.sub.lag.kept.read(l.sub.cursor)
 }
 
 // handLast offers s, which has left, what it lacks of b.
-func (g *group) handLast(s *Subscription, b *batch) netpoll.Outcome {
-	o, next := g.offer(s, b)
+func (sh *shard) handLast(s *Subscription, b *batch) netpoll.Outcome {
+	o, next := sh.offer(s, b)
 	switch {
 	case o.OK():
-		g.count(s, b.missing(s.cursor, next))
+		sh.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
 		s.paid(b.endBefore(next))
 	case o == netpoll.Full && !crowded(s.to):
@@ -338,14 +338,14 @@ func (g *group) handLast(s *Subscription, b *batch) netpoll.Outcome {
 }
 
 // release lets go of a subscription that has got all.
-func (g *group) release(l *leave) {
+func (sh *shard) release(l *leave) {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	g.topic.mu.Lock()
+	sh.topic.mu.Lock()
 	l.sub.caughtUp()
 	l.sub.flags.Or(flagDone)
-	g.topic.mu.Unlock()
+	sh.topic.mu.Unlock()
 	l.ended(true)
 }
 
@@ -366,19 +366,19 @@ func (s *Subscription) caughtUp() {
 // settle has what s, which has left, has yet to get handed over here and now, as far as the
 // subscriber takes it. It waits for the walk under way, which no slow subscriber holds up.
 func (s *Subscription) settle() {
-	g := s.group
+	sh := s.shard
 	for !s.done() {
-		g.mu.Lock()
-		if g.walking {
-			g.waitLocked()
-			g.mu.Unlock()
+		sh.mu.Lock()
+		if sh.inPass {
+			sh.waitLocked()
+			sh.mu.Unlock()
 			continue
 		}
-		g.walking = true
-		g.mu.Unlock()
-		waits := g.seeOff(s)
-		if g.end(handout{}) {
-			g.task.Schedule()
+		sh.inPass = true
+		sh.mu.Unlock()
+		waits := sh.seeOff(s)
+		if sh.end(passBatch{}) {
+			sh.task.Schedule()
 		}
 		if waits {
 			return
@@ -389,7 +389,7 @@ func (s *Subscription) settle() {
 // cutShort has s, which has left, lose what it has yet to get.
 func (s *Subscription) cutShort() {
 	for !s.done() {
-		t := s.group.topic
+		t := s.shard.topic
 		t.mu.Lock()
 		if s.lag != nil && s.lag.leave != nil {
 			s.lag.leave.late.Store(true)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestSizeOfNode(t *testing.T) {
-	if s := unsafe.Sizeof(node[*group]{}); s > 48 {
+	if s := unsafe.Sizeof(node[*shard]{}); s > 48 {
 		t.Errorf("a node has %d bytes, more than 48", s)
 	}
 }

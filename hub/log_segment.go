@@ -23,8 +23,8 @@ type segment struct {
 
 // find returns the place of the first entry whose number is at least number: len(ss)
 // if there is none.
-func (ss segments) find(number uint64) (seg, i int) {
-	return ss.search(func(e *entry) bool { return e.number >= number })
+func (ss segments) find(seq uint64) (seg, i int) {
+	return ss.search(func(e *entry) bool { return e.seq >= seq })
 }
 
 // search returns the place of the first entry for which reached is true: for all
@@ -43,8 +43,8 @@ func (ss segments) search(reached func(*entry) bool) (seg, i int) {
 
 // read returns what is held from number on, to the end of its segment, nil if there
 // is nothing.
-func (ss segments) read(number uint64) *batch {
-	seg, i := ss.find(number)
+func (ss segments) read(seq uint64) *batch {
+	seg, i := ss.find(seq)
 	if seg == len(ss) {
 		return nil
 	}

@@ -63,7 +63,7 @@ type voyage struct {
 }
 
 func newVoyage(t *testing.T, bus int, h History) *voyage {
-	return &voyage{cluster: newCluster(t, voyageHubs, BusOptions{History: bus}, keeping(h)), stop: make(chan struct{})}
+	return &voyage{cluster: newCluster(t, voyageHubs, MemoryBrokerOptions{History: bus}, keeping(h)), stop: make(chan struct{})}
 }
 
 func topicName(i int) string { return fmt.Sprint("t.", i) }
@@ -120,7 +120,7 @@ func (w *voyage) publish(node int) {
 }
 
 // fail cuts a link again and again.
-func (w *voyage) fail(i int, n *BusNode) {
+func (w *voyage) fail(i int, n *MemoryNode) {
 	for round := 0; ; round++ {
 		select {
 		case <-w.stop:
@@ -130,7 +130,7 @@ func (w *voyage) fail(i int, n *BusNode) {
 		n.cut()
 		w.cuts.Add(1)
 		if i == 0 && round == 3 && w.renew {
-			w.Bus.renew()
+			w.MemoryBroker.renew()
 		}
 		time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
 		n.restore()
@@ -278,7 +278,7 @@ func differ(got, want []uint64) string {
 func TestOlderMessagesDoNotComeLate(t *testing.T) {
 	var m manual
 	topic := func(string) *TopicOptions { return &TopicOptions{Slow: Conflate, History: History{Messages: 50}} }
-	c := newCluster(t, 1, BusOptions{History: 1000}, Options{Topic: topic})
+	c := newCluster(t, 1, MemoryBrokerOptions{History: 1000}, Options{Topic: topic})
 	h := c.add(Options{Topic: topic, Workers: m.on(1)})
 	n := uint64(0)
 	pub := func(key string) {

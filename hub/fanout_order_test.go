@@ -19,7 +19,7 @@ import (
 // random, from within deliveries too; with each policy, small limits, and patterns.
 
 func TestOrderInSteps(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
 			rounds := 100
 			if testing.Short() {
@@ -32,7 +32,7 @@ func TestOrderInSteps(t *testing.T) {
 	}
 }
 
-func inSteps(t *testing.T, slow Slow, seed uint64) {
+func inSteps(t *testing.T, slow SlowPolicy, seed uint64) {
 	var m manual
 	w := newWorld(slow, seed, m.on(3))
 	w.steps = &m
@@ -53,7 +53,7 @@ func inSteps(t *testing.T, slow Slow, seed uint64) {
 }
 
 func TestOrderAtOnce(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
 			for seed := range 5 {
 				atOnce(t, slow, uint64(seed))
@@ -62,7 +62,7 @@ func TestOrderAtOnce(t *testing.T) {
 	}
 }
 
-func atOnce(t *testing.T, slow Slow, seed uint64) {
+func atOnce(t *testing.T, slow SlowPolicy, seed uint64) {
 	w := newWorld(slow, seed, Goroutines(3))
 	w.atOnce = true
 	var wg sync.WaitGroup
@@ -102,8 +102,8 @@ func quiet(h *Hub) bool {
 	for _, t := range h.topics {
 		t.mu.Lock()
 		quiet := t.laggards == 0
-		for _, g := range t.groups {
-			quiet = quiet && (g.members == 0 || g.cursor == t.log.next)
+		for _, sh := range t.shards {
+			quiet = quiet && (sh.members == 0 || sh.cursor == t.log.next)
 		}
 		t.mu.Unlock()
 		if !quiet {
@@ -116,7 +116,7 @@ func quiet(h *Hub) bool {
 // world is a hub, those who are in it, and what the test knows of both.
 type world struct {
 	h      *Hub
-	slow   Slow
+	slow   SlowPolicy
 	atOnce bool    // in several goroutines
 	steps  *manual // if not nil, things happen within deliveries, too
 	rng    *rand.Rand
@@ -138,7 +138,7 @@ var (
 	worldSubjects = append(worldTopics[:len(worldTopics):len(worldTopics)], "a.*", "*.x", "*.>")
 )
 
-func newWorld(slow Slow, seed uint64, workers Workers) *world {
+func newWorld(slow SlowPolicy, seed uint64, workers Workers) *world {
 	w := &world{
 		slow: slow, except: make(map[place]Subscriber), told: make(map[*Subscription]int64),
 		rng: rand.New(rand.NewPCG(seed, 0)),

@@ -59,7 +59,7 @@ func (s *stuffed) Close(CloseReason) {
 // dealt with by its topics' policy.
 func TestSilentMember(t *testing.T) {
 	const topics, messages, size = 100, 24, 128 << 10
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
 			h := New(Options{EndTimeout: 10 * time.Millisecond, Topic: func(string) *TopicOptions {
 				return &TopicOptions{Slow: slow, Limit: Limit{Bytes: 4 << 20}}
@@ -101,7 +101,7 @@ func TestSilentMember(t *testing.T) {
 
 // What waits for a member is counted, whatever becomes of it.
 func TestOwedIsPaid(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		var run manual
 		h := New(Options{Workers: run.on(1), MaxBacklog: 40 * numberCost, Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, Limit: Limit{Bytes: 9 * numberCost}}
@@ -176,7 +176,7 @@ func TestMemoryIsLevelled(t *testing.T) {
 
 // Who waits for what is shed finds a gap, and its topic's policy decides.
 func TestMemoryOfBacklogs(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest} {
 		h := New(Options{MaxMemory: 50 * numberCost, Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, Limit: Limit{Messages: 1000}}
 		}})
@@ -211,11 +211,11 @@ func caughtUpWith(h *Hub, name string) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, g := range t.groups {
-		g.mu.Lock()
-		walking := g.walking
-		g.mu.Unlock()
-		if walking || g.members > 0 && g.cursor != t.log.next {
+	for _, sh := range t.shards {
+		sh.mu.Lock()
+		inPass := sh.inPass
+		sh.mu.Unlock()
+		if inPass || sh.members > 0 && sh.cursor != t.log.next {
 			return false
 		}
 	}

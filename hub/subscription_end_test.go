@@ -47,7 +47,7 @@ func (l *last) joins(t *testing.T, h *Hub, topic string, o SubscribeOptions) *la
 // and nothing after: by the topic and by a pattern, of one that is told what is old and of
 // one that is slow.
 func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		var m manual
 		h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, History: History{Messages: 2}}
@@ -299,7 +299,7 @@ func TestReceiptsAreTrue(t *testing.T) {
 // A kick comes after what was acknowledged, by whichever node.
 func TestDisconnectInACluster(t *testing.T) {
 	for range 50 {
-		c := newCluster(t, 2, BusOptions{}, Options{})
+		c := newCluster(t, 2, MemoryBrokerOptions{}, Options{})
 		l := new(last).joins(t, c.hubs[1], "x", SubscribeOptions{Encoding: raw})
 		own := new(fake)
 		m := newMember(t, c.hubs[1], own, "")
@@ -493,7 +493,7 @@ func TestGivenUpIsCounted(t *testing.T) {
 // nothing of a snapshot stays when nobody needs it.
 func TestUnsubscribeCostsWhatIsOwed(t *testing.T) {
 	const keys, rounds = 5000, 100
-	for _, slow := range []Slow{DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{DropOldest, Conflate} {
 		var run manual
 		h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, History: History{Messages: keys, Age: time.Hour}, Limit: Limit{Messages: 2 * keys}}

@@ -18,7 +18,7 @@ var errMissed = errors.New("hub: the broker does not hold all that was missed")
 
 // reach has the topic's log get what a subscription that starts so needs, if the broker
 // has it. If not, the subscription is told.
-func (n *link) reach(t *Topic, o Start) error {
+func (n *brokerNode) reach(t *Topic, o Start) error {
 	for {
 		t.mu.Lock()
 		q, lacks := t.lacksLocked(o)
@@ -43,7 +43,7 @@ func (n *link) reach(t *Topic, o Start) error {
 }
 
 // lost reports whether the topic has lost again what reach had it get.
-func (n *link) lost(t *Topic, o Start) bool {
+func (n *brokerNode) lost(t *Topic, o Start) bool {
 	if n == nil {
 		return false
 	}
@@ -54,7 +54,7 @@ func (n *link) lost(t *Topic, o Start) bool {
 }
 
 // run asks q for f.
-func (n *link) run(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
+func (n *brokerNode) run(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
 	if lacks == newer {
 		f.err = n.advance(t, q, epoch)
 	} else {
@@ -102,7 +102,7 @@ func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
 
 // fill puts what the broker holds, and the topic keeps, before what the log holds: all at
 // once, since who asked for it is hardly the only one.
-func (n *link) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
+func (n *brokerNode) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
 	page, err := n.history(q, epoch)
 	none := errors.Is(err, ErrNoHistory)
 	if err != nil && !none {
@@ -137,7 +137,7 @@ func (t *Topic) takenOutLocked() bool {
 
 // advance appends to the log what the broker has of the topic after its last message, up
 // to an offset. It may come by itself, too.
-func (n *link) advance(t *Topic, q HistoryQuery, epoch uint64) error {
+func (n *brokerNode) advance(t *Topic, q HistoryQuery, epoch uint64) error {
 	page, err := n.history(q, epoch)
 	if err != nil {
 		return err
@@ -157,7 +157,7 @@ func (n *link) advance(t *Topic, q HistoryQuery, epoch uint64) error {
 }
 
 // history asks the broker for what has the given epoch.
-func (n *link) history(q HistoryQuery, epoch uint64) (HistoryPage, error) {
+func (n *brokerNode) history(q HistoryQuery, epoch uint64) (HistoryPage, error) {
 	ctx, cancel := n.context()
 	defer cancel()
 	page, err := n.broker.History(ctx, q)

@@ -123,7 +123,7 @@ func (d *drain) cutShort(name string) (others int) {
 	d.mu.Lock()
 	var all []*Subscription
 	if d.lingers > 0 {
-		all = slices.Concat(d.leaving[name], d.leaving[companionName(name)])
+		all = slices.Concat(d.leaving[name], d.leaving[presenceTopicName(name)])
 	}
 	others = d.lingers - len(all)
 	d.mu.Unlock()

@@ -58,13 +58,13 @@ func (h *Hub) roomLocked(name string, o *owner) error {
 	pattern := IsPattern(name)
 	switch {
 	case topics <= 0:
-		return fmt.Errorf("%w: there are %d, so %q cannot begin before another ends", ErrFull, h.opts.MaxTopics, name)
+		return fmt.Errorf("%w: there are %d, so %q cannot begin before another ends", ErrTooManyTopics, h.opts.MaxTopics, name)
 	case pattern && patterns <= 0:
-		return fmt.Errorf("%w: there are %d patterns, so %q cannot begin before another ends", ErrFull, h.opts.MaxAllPatterns, name)
+		return fmt.Errorf("%w: there are %d patterns, so %q cannot begin before another ends", ErrTooManyTopics, h.opts.MaxAllPatterns, name)
 	case o.room(h.opts.MaxTopicsPerOwner, topics, func(o *owner) int { return o.topics }) <= 0:
-		return fmt.Errorf("%w of one owner: it has %d, so %q cannot begin before another of them ends", ErrFull, o.topics, name)
+		return fmt.Errorf("%w of one owner: it has %d, so %q cannot begin before another of them ends", ErrTooManyTopics, o.topics, name)
 	case pattern && o.room(h.opts.MaxAllPatterns, patterns, func(o *owner) int { return o.patterns }) <= 0:
-		return fmt.Errorf("%w of one owner: it has %d patterns, so %q cannot begin before another of them ends", ErrFull, o.patterns, name)
+		return fmt.Errorf("%w of one owner: it has %d patterns, so %q cannot begin before another of them ends", ErrTooManyTopics, o.patterns, name)
 	}
 	return nil
 }

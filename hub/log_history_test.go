@@ -220,7 +220,7 @@ func TestPlayedBackHistoryWeighsNoMore(t *testing.T) {
 	m.runAll()
 	g.expect(t, upTo(1, 1000)...)
 	h.sweep()
-	l := &f.sub.group.topic.log
+	l := &f.sub.shard.topic.log
 	for i, s := range l.segs {
 		if s.read != nil || l.run != nil {
 			t.Errorf("segment %d keeps a batch, or the log %v", i, l.run != nil)

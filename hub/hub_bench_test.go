@@ -51,7 +51,7 @@ func BenchmarkFanout(b *testing.B) {
 // A delivery allocates nothing; a batch a few times, whatever the number of its
 // receivers, and of those who lag behind.
 func TestDeliveryDoesNotAllocate(t *testing.T) {
-	allocs := func(n int, slow Slow, every int) float64 {
+	allocs := func(n int, slow SlowPolicy, every int) float64 {
 		m := new(manual)
 		h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions {
 			return &TopicOptions{Slow: slow, Limit: Limit{Messages: 10}}
@@ -81,7 +81,7 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 		return testing.AllocsPerRun(20, publish)
 	}
 	const others = 100 // what may come from elsewhere meanwhile
-	for _, slow := range []Slow{DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{DropNewest, DropOldest, Conflate} {
 		for _, every := range []int{10, 2} {
 			if few, many := allocs(10, slow, every), allocs(10_000, slow, every); many > few+others {
 				t.Errorf("%v, one of %d lags behind: %v allocations for 10 receivers, %v for 10,000", slow, every, few, many)
@@ -95,7 +95,7 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 
 // What a message costs through a bus, with a subscriber at each of two nodes.
 func BenchmarkBus(b *testing.B) {
-	bus := NewBus(BusOptions{})
+	bus := NewMemoryBroker(MemoryBrokerOptions{})
 	var hubs []*Hub
 	for range 2 {
 		n := bus.Node()

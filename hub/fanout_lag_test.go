@@ -229,7 +229,7 @@ func TestRefusedIsNotCountedTwice(t *testing.T) {
 
 // Who has drained and still refuses is not asked for ever.
 func TestRefusingForEver(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		m := new(manual)
 		h := slowHub(m, TopicOptions{Slow: slow})
 		r := &refusing{times: 1 << 30}
@@ -260,7 +260,7 @@ func (f *fake) resume(t *testing.T, h *Hub, offset uint64) {
 // What was missed is played back whole, though it is more than who is connected may
 // lag behind by, while others publish.
 func TestResumeBeyondTheLimit(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest} {
 		m := new(manual)
 		h := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 5000}})
 		publishAll(t, h, m, 1, 3000)
@@ -285,7 +285,7 @@ func TestResumeBeyondTheLimit(t *testing.T) {
 
 // History moves on past one that stalls while it is played back.
 func TestResumeThatIsOvertaken(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest} {
 		m := new(manual)
 		h := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Messages: 3}, History: History{Messages: 10}})
 		publishAll(t, h, m, 1, 10)
@@ -374,7 +374,7 @@ func TestLaggardLeavesWithinAWalk(t *testing.T) {
 // what it has not got. It is counted for that alone, if it never takes it, and for nothing
 // that came later.
 func TestWhoHasLeftIsNotTooSlow(t *testing.T) {
-	for _, slow := range []Slow{Disconnect, DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		m := new(manual)
 		h := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Bytes: 3 * numberCost}, History: History{Messages: 2}})
 		s := &inviting{}

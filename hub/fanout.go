@@ -6,18 +6,18 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// walk is a group's list on its way to everybody. What is published meanwhile goes to
+// walk is a shard's list on its way to everybody. What is published meanwhile goes to
 // those who are still to come in the same write; those who have been visited get it by
 // the next walk, which passes over all others. So a message costs each subscriber one
 // write, however it falls between walks: a burst that follows the end of a walk, as
 // of publishers that await receipts, goes out as a whole to all but the first few.
 //
-// What counts for the group, who is behind and what the log has to hold, is the lap: what
+// What counts for the shard, who is behind and what the log has to hold, is the pass: what
 // everybody gets.
-type walk struct {
-	*group
-	lap   handout
-	all   *batch            // the lap, and what came since
+type fanout struct {
+	*shard
+	pass  passBatch
+	all   *batch            // the pass, and what came since
 	rests map[uint64]*batch // the parts of all from a number on, for those who have what is before
 	look  int               // the run before which it looks for what came
 	burst *burst            // those whose turn it is
@@ -37,97 +37,97 @@ type delivery struct {
 
 var bursts = sync.Pool{New: func() any { return new(burst) }}
 
-// freshen takes in what was published since the walk began, or did so last. It is called
+// refresh takes in what was published since the walk began, or did so last. It is called
 // before each run, and looks less often the farther the walk has come: each time there may
 // be another copy of the batch, which the slow hold, and in the next walk one for those who
 // lack the rest. Of 10,000 subscribers' walk there are 18.
-func (w *walk) freshen(run int) {
-	if run < w.look {
+func (f *fanout) refresh(run int) {
+	if run < f.look {
 		return
 	}
-	w.look = run + 1 + run/4
-	t := w.topic
+	f.look = run + 1 + run/4
+	t := f.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.log.next == w.all.next || w.at > w.lap.end || w.all.end-w.at >= maxFresh { // nothing new, another log, enough
+	if t.log.next == f.all.next || f.at > f.pass.end || f.all.end-f.at >= maxFresh { // nothing new, another log, enough
 		return
 	}
-	if b := t.log.readOn(w.lap.cursor); b != nil && b.next > w.all.next {
-		w.all = b
-		clear(w.rests)
+	if b := t.log.readOn(f.pass.cursor); b != nil && b.next > f.all.next {
+		f.all = b
+		clear(f.rests)
 	}
 }
 
 // since returns what follows for a subscriber that goes on with number. Those who have got
 // the same share it.
-func (w *walk) since(number uint64) *batch {
-	if number <= w.all.first {
-		return w.all
+func (f *fanout) since(seq uint64) *batch {
+	if seq <= f.all.first {
+		return f.all
 	}
-	rest, ok := w.rests[number]
+	rest, ok := f.rests[seq]
 	if !ok {
-		if w.rests == nil {
-			w.rests = make(map[uint64]*batch)
+		if f.rests == nil {
+			f.rests = make(map[uint64]*batch)
 		}
-		rest = w.all.after(number)
-		w.rests[number] = rest
+		rest = f.all.after(seq)
+		f.rests[seq] = rest
 	}
 	return rest
 }
 
 // hand gives one subscription, which has all that was before, its part: in a burst, if
 // that is nothing but a write to a connection.
-func (w *walk) hand(s *Subscription) {
-	from := max(s.cursor, w.lap.cursor)
+func (f *fanout) hand(s *Subscription) {
+	from := max(s.cursor, f.pass.cursor)
 	var part Encoded
 	messages := 0
-	if b := w.since(s.cursor); b != nil {
-		part, messages = b.part(w.topic.hub, s)
+	if b := f.since(s.cursor); b != nil {
+		part, messages = b.part(f.topic.hub, s)
 	}
 	if part == nil {
-		w.passed(s, from)
+		f.passed(s, from)
 		return
 	}
 	d := delivery{s, from, messages}
 	if conn, buf := writeOf(s.to, part); buf == nil {
-		w.answered(d, s.to.Send(part))
-	} else if w.burst.Add(netpoll.Write[delivery]{To: d, Conn: conn, Buffer: buf, Messages: messages}) {
-		w.send()
+		f.answered(d, s.to.Send(part))
+	} else if f.burst.Add(netpoll.Write[delivery]{To: d, Conn: conn, Buffer: buf, Messages: messages}) {
+		f.send()
 	}
 }
 
 // send lets the burst go. It comes before the walk takes in anything new.
-func (w *walk) send() {
-	writes := w.burst.Send()
+func (f *fanout) send() {
+	writes := f.burst.Send()
 	for i := range writes {
 		d, o := &writes[i].To, writes[i].Outcome
 		if m, ok := d.to.to.(*Member); ok {
 			m.sent(o)
 		}
-		w.answered(*d, o)
+		f.answered(*d, o)
 	}
 	clear(writes) // the burst goes to others
 }
 
 // answered takes note of what became of a delivery.
-func (w *walk) answered(d delivery, o netpoll.Outcome) {
+func (f *fanout) answered(d delivery, o netpoll.Outcome) {
 	switch o {
 	case netpoll.Sent, netpoll.Queued:
-		w.passed(d.to, d.from)
+		f.passed(d.to, d.from)
 		if o == netpoll.Queued {
-			w.fallBehind(d.to, w.all.next, w.lap)
+			f.fallBehind(d.to, f.all.next, f.pass)
 		}
-		w.delivered += int64(d.messages)
+		f.delivered += int64(d.messages)
 	case netpoll.Full:
-		w.fallBehind(d.to, d.from, w.lap)
+		f.fallBehind(d.to, d.from, f.pass)
 	}
 }
 
 // passed takes note that s has all from number from on, but for what was superseded. What
-// the whole group gets needs no note.
-func (w *walk) passed(s *Subscription, from uint64) {
-	if w.all.next > w.lap.next {
-		s.cursor = w.all.next
+// the whole shard gets needs no note.
+func (f *fanout) passed(s *Subscription, from uint64) {
+	if f.all.next > f.pass.next {
+		s.cursor = f.all.next
 	}
-	w.count(s, w.all.missing(from, w.all.next))
+	f.count(s, f.all.missing(from, f.all.next))
 }

@@ -7,18 +7,18 @@ import "github.com/fanfare-ws/fanfare/netpoll"
 const maxRefused = 100
 
 // fallBehind has s wait until it has drained, and then go on with number.
-func (g *group) fallBehind(s *Subscription, number uint64, b handout) {
-	t := g.topic
+func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
+	t := sh.topic
 	t.mu.Lock()
 	if s.lag == nil {
 		s.lag = new(lag)
 	}
-	s.lag.behind, s.cursor = true, number
-	s.lag.owed.at = t.log.endBefore(number)
+	s.lag.behind, s.cursor = true, seq
+	s.lag.owed.at = t.log.endBefore(seq)
 	t.laggards++
 	b.limit = t.limitLocked(b.next)
 	t.mu.Unlock()
-	g.watch(s, b)
+	sh.watch(s, b)
 	if s.behind() {
 		s.to.WhenDrained(s)
 	}
@@ -26,69 +26,69 @@ func (g *group) fallBehind(s *Subscription, number uint64, b handout) {
 
 // leaveLocked has s, which is behind, wait for nothing more, and go on with the others
 // from number on.
-func (g *group) leaveLocked(s *Subscription, number uint64) {
-	s.lag.behind, s.cursor, s.lag.replay = false, number, false
-	s.goOnLocked(number, s.lag.owed.at)
+func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
+	s.lag.behind, s.cursor, s.lag.replay = false, seq, false
+	s.goOnLocked(seq, s.lag.owed.at)
 	if s.lag.dropped.Load() == 0 {
 		s.lag = nil
 	}
-	g.topic.laggards--
+	sh.topic.laggards--
 }
 
 // never is a number that no message has.
 const never = ^uint64(0)
 
 // catchUp gives a subscriber that has drained the next of what it has not got.
-func (g *group) catchUp(s *Subscription) {
+func (sh *shard) catchUp(s *Subscription) {
 	if s.gone() {
-		g.seeOff(s)
+		sh.seeOff(s)
 		return
 	}
 	if !s.behind() {
 		return
 	}
-	b, lost := g.missed(s)
-	if lost > 0 && g.topic.opts.Slow == Disconnect {
-		g.evict(s, tooSlow)
+	b, lost := sh.missed(s)
+	if lost > 0 && sh.topic.opts.Slow == Disconnect {
+		sh.evict(s, tooSlow)
 		return
 	}
-	g.count(s, lost)
+	sh.count(s, lost)
 	if b == nil {
 		return
 	}
-	o, next := g.offer(s, b)
+	o, next := sh.offer(s, b)
 	if o.OK() {
-		g.count(s, b.missing(s.cursor, next))
+		sh.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
 		s.paid(b.endBefore(next))
 	}
 	switch o {
 	case netpoll.Sent:
-		g.mu.Lock()
-		g.due = append(g.due, s) // after the others
-		g.mu.Unlock()
+		sh.mu.Lock()
+		sh.due = append(sh.due, s) // after the others
+		sh.mu.Unlock()
 	case netpoll.Full:
 		if !crowded(s.to) {
 			s.lag.refused++
 		}
 		if s.lag.refused == maxRefused {
-			g.evict(s, "a message is larger than what the connection may have pending")
+			sh.evict(s, "a message is larger than what the connection may have pending")
 			return
 		}
 		fallthrough
 	case netpoll.Queued:
 		s.to.WhenDrained(s)
 	case netpoll.Closed:
-		g.topic.mu.Lock()
-		g.leaveLocked(s, never)
-		g.topic.mu.Unlock()
+		sh.topic.mu.Lock()
+		sh.leaveLocked(s, never)
+		sh.topic.mu.Unlock()
 	}
 }
 
 // offer hands s what it lacks of b, or, if that is too much at a time, the first
 // message. next is where it goes on if it took it.
-func (g *group) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint64) {
-	h := g.topic.hub
+func (sh *shard) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint64) {
+	h := sh.topic.hub
 	part, messages := b.part(h, s)
 	if part == nil {
 		return netpoll.Sent, b.next
@@ -108,8 +108,8 @@ func (g *group) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint64
 // not behind any more. lost is how many messages before that are held no more: they were
 // superseded, or history has moved on while it was played back. It may not lose any if
 // its topic disconnects: then s is left as it is.
-func (g *group) missed(s *Subscription) (b *batch, lost int) {
-	t, l := g.topic, s.lag
+func (sh *shard) missed(s *Subscription) (b *batch, lost int) {
+	t, l := sh.topic, s.lag
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.gone() { // what comes after that is not for it
@@ -118,9 +118,9 @@ func (g *group) missed(s *Subscription) (b *batch, lost int) {
 	if k := l.kept; k != nil && s.cursor < k.until {
 		return k.read(s.cursor), 0
 	} else if k != nil {
-		s.goOnLocked(g.cursor, g.at) // what is between was dropped
+		s.goOnLocked(sh.cursor, sh.at) // what is between was dropped
 	}
-	if oldest := min(t.log.oldest(), g.cursor); s.cursor < oldest {
+	if oldest := min(t.log.oldest(), sh.cursor); s.cursor < oldest {
 		lost = int(oldest - s.cursor)
 		if t.opts.Slow == Disconnect {
 			return nil, lost
@@ -128,10 +128,10 @@ func (g *group) missed(s *Subscription) (b *batch, lost int) {
 		s.cursor = oldest
 		s.paid(t.log.endBefore(oldest))
 	}
-	if s.cursor < g.cursor {
+	if s.cursor < sh.cursor {
 		return t.log.segs.read(s.cursor), lost // of which there is some: the last of a log is never superseded
 	}
-	g.leaveLocked(s, s.cursor)
+	sh.leaveLocked(s, s.cursor)
 	t.trimLocked()
 	return nil, lost
 }
@@ -140,21 +140,21 @@ const tooSlow = "too slow: the backlog is full"
 
 // watch sees to it that s, which is behind, does not lag behind by more than its
 // topic allows, when b has been handed out.
-func (g *group) watch(s *Subscription, b handout) {
+func (sh *shard) watch(s *Subscription, b passBatch) {
 	l := s.lag
 	switch {
 	case l.kept != nil:
-		g.count(s, int(b.next-b.cursor))
+		sh.count(s, int(b.next-b.cursor))
 		return
 	case s.gone(): // the topic may have forgotten where it was
 		return
 	case l.replay || s.cursor > b.next:
-	case g.owes(s, b.end):
-		g.relieve(s, b)
+	case sh.owes(s, b.end):
+		sh.relieve(s, b)
 		return
-	case g.topic.opts.Slow == DropNewest && s.cursor < b.oldest: // what it would keep has been shed
-		g.count(s, int(b.next-s.cursor))
-		g.lapse(s, b.next, b.end)
+	case sh.topic.opts.Slow == DropNewest && s.cursor < b.oldest: // what it would keep has been shed
+		sh.count(s, int(b.next-s.cursor))
+		sh.lapse(s, b.next, b.end)
 		return
 	}
 	limit := max(b.limit, b.oldest)
@@ -164,57 +164,57 @@ func (g *group) watch(s *Subscription, b handout) {
 	if s.cursor >= limit {
 		return
 	}
-	switch slow := g.topic.opts.Slow; {
+	switch slow := sh.topic.opts.Slow; {
 	case slow == Disconnect:
-		g.evict(s, tooSlow)
+		sh.evict(s, tooSlow)
 	case slow == DropNewest && !l.replay:
-		if g.pin(s, never) {
-			g.count(s, int(b.next-l.kept.until))
+		if sh.pin(s, never) {
+			sh.count(s, int(b.next-l.kept.until))
 		}
 	default:
-		g.count(s, int(limit-s.cursor))
+		sh.count(s, int(limit-s.cursor))
 		s.cursor = limit
-		g.topic.mu.Lock()
-		s.paid(g.topic.log.endBefore(limit))
-		g.topic.mu.Unlock()
+		sh.topic.mu.Lock()
+		s.paid(sh.topic.log.endBefore(limit))
+		sh.topic.mu.Unlock()
 	}
 }
 
 // relieve does what the topic's policy says about s, whose connection has too much to get.
 // Who drops the newest keeps what it has not been counted for.
-func (g *group) relieve(s *Subscription, b handout) {
-	switch from := max(s.cursor, b.cursor); g.topic.opts.Slow {
+func (sh *shard) relieve(s *Subscription, b passBatch) {
+	switch from := max(s.cursor, b.cursor); sh.topic.opts.Slow {
 	case Disconnect:
-		g.evict(s, "too slow: the backlogs of the connection's topics are full")
+		sh.evict(s, "too slow: the backlogs of the connection's topics are full")
 	case DropNewest:
-		if g.pin(s, from) {
-			g.count(s, int(b.next-from))
+		if sh.pin(s, from) {
+			sh.count(s, int(b.next-from))
 		}
 	default:
-		g.count(s, int(b.next-s.cursor))
-		g.lapse(s, b.next, b.end)
+		sh.count(s, int(b.next-s.cursor))
+		sh.lapse(s, b.next, b.end)
 	}
 }
 
 // lapse has s, which waits at a number, get nothing until it has drained.
-func (g *group) lapse(s *Subscription, number, end uint64) {
-	t := g.topic
+func (sh *shard) lapse(s *Subscription, seq, end uint64) {
+	t := sh.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.goOnLocked(number, end)
+	s.goOnLocked(seq, end)
 	if !s.gone() { // else it is counted no more
 		t.pinned++
-		s.lag.kept = &kept{until: number}
+		s.lag.kept = &kept{until: seq}
 	}
 }
 
 // goOnLocked has s go on at another place of the log, with nothing kept for it.
-func (s *Subscription) goOnLocked(number, end uint64) {
+func (s *Subscription) goOnLocked(seq, end uint64) {
 	if s.lag.kept != nil {
-		s.group.topic.pinned--
+		s.shard.topic.pinned--
 		s.dropKept()
 	}
-	s.cursor = number
+	s.cursor = seq
 	s.paid(end)
 	s.paidAll()
 }
@@ -222,42 +222,42 @@ func (s *Subscription) goOnLocked(number, end uint64) {
 // letGo has those for whom something is kept lose it, since all topics hold too much, and get
 // nothing until they have drained. It is called within a round; what was handed out after
 // what is kept has been counted.
-func (g *group) letGo() {
+func (sh *shard) letGo() {
 	var all []*Subscription
-	g.topic.mu.Lock()
-	number, end := g.cursor, g.at
-	g.topic.mu.Unlock()
-	g.mu.Lock()
-	for _, s := range g.list {
+	sh.topic.mu.Lock()
+	seq, end := sh.cursor, sh.at
+	sh.topic.mu.Unlock()
+	sh.mu.Lock()
+	for _, s := range sh.list {
 		if !s.gone() && s.behind() && s.lag.kept != nil && s.cursor < s.lag.kept.until {
 			all = append(all, s)
 		}
 	}
-	g.mu.Unlock()
+	sh.mu.Unlock()
 	for _, s := range all {
-		g.count(s, int(s.lag.kept.until-s.cursor))
-		g.lapse(s, number, end)
+		sh.count(s, int(s.lag.kept.until-s.cursor))
+		sh.lapse(s, seq, end)
 	}
 }
 
 // keep has something kept for s. Called under Topic.mu.
 func (s *Subscription) keep(k *kept) {
 	s.lag.kept = k
-	s.group.topic.log.keep(k)
+	s.shard.topic.log.keep(k)
 }
 
 // dropKept lets go of what is kept for s.
 func (s *Subscription) dropKept() {
 	if k := s.lag.kept; k != nil {
 		s.lag.kept = nil
-		s.group.topic.log.release(k)
+		s.shard.topic.log.release(k)
 	}
 }
 
 // pin has s keep what its topic allows it, below a number, whatever becomes of the log,
 // unless it has left.
-func (g *group) pin(s *Subscription, below uint64) (ok bool) {
-	t := g.topic
+func (sh *shard) pin(s *Subscription, below uint64) (ok bool) {
+	t := sh.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.gone() {
@@ -267,24 +267,24 @@ func (g *group) pin(s *Subscription, below uint64) (ok bool) {
 	end := t.log.endBefore(until)
 	s.keep(&kept{segments: t.log.segs.between(s.cursor, until), until: until})
 	t.pinned++
-	g.owes(s, end)
+	sh.owes(s, end)
 	return true
 }
 
 // fitLocked returns how far a subscriber that goes on with number may lag behind.
-func (t *Topic) fitLocked(number uint64) uint64 {
+func (t *Topic) fitLocked(seq uint64) uint64 {
 	l := &t.log
-	end := l.endBefore(number) + uint64(t.opts.Limit.Bytes)
-	most := l.numberAt(l.segs.search(func(e *entry) bool { return e.end > end }))
-	return min(most, number+uint64(t.opts.Limit.Messages))
+	end := l.endBefore(seq) + uint64(t.opts.Limit.Bytes)
+	most := l.seqAt(l.segs.search(func(e *entry) bool { return e.end > end }))
+	return min(most, seq+uint64(t.opts.Limit.Messages))
 }
 
 // count counts messages that s does not get, if there are any, and tells.
-func (g *group) count(s *Subscription, messages int) {
+func (sh *shard) count(s *Subscription, messages int) {
 	if messages == 0 {
 		return
 	}
-	t := g.topic
+	t := sh.topic
 	if s.lag == nil { // which only the walk changes
 		t.mu.Lock()
 		s.lag = new(lag)
@@ -304,22 +304,22 @@ func (g *group) count(s *Subscription, messages int) {
 
 // evict ends a subscriber that is behind and does not take what it is sent, unless it
 // has left.
-func (g *group) evict(s *Subscription, reason string) {
-	t := g.topic
+func (sh *shard) evict(s *Subscription, reason string) {
+	t := sh.topic
 	t.mu.Lock()
 	gone := s.gone()
 	if !gone {
-		g.leaveLocked(s, never)
+		sh.leaveLocked(s, never)
 	}
 	t.mu.Unlock()
 	if !gone {
-		g.closeSlow(s, reason)
+		sh.closeSlow(s, reason)
 	}
 }
 
 // closeSlow closes a subscriber that is too slow, and counts it.
-func (g *group) closeSlow(s *Subscription, reason string) {
-	g.topic.evicted.Add(1)
-	g.topic.hub.evicted.Add(1)
+func (sh *shard) closeSlow(s *Subscription, reason string) {
+	sh.topic.evicted.Add(1)
+	sh.topic.hub.evicted.Add(1)
 	s.to.Close(CloseReason{Cause: TooSlow, Text: reason})
 }

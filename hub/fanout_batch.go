@@ -23,7 +23,7 @@ func newBatch(runs ...[]entry) *batch {
 	}
 	end := runs[len(runs)-1]
 	last := end[len(end)-1]
-	b := &batch{first: runs[0][0].number, next: last.number + 1, end: last.end, entries: make([]entry, 0, n)}
+	b := &batch{first: runs[0][0].seq, next: last.seq + 1, end: last.end, entries: make([]entry, 0, n)}
 	for _, run := range runs {
 		for _, e := range run {
 			b.add(e)
@@ -43,8 +43,8 @@ func (b *batch) add(e entry) {
 }
 
 // after returns the part from number on, nil if there is nothing in it.
-func (b *batch) after(number uint64) *batch {
-	if i := b.index(number); i < len(b.entries) {
+func (b *batch) after(seq uint64) *batch {
+	if i := b.index(seq); i < len(b.entries) {
 		return newBatch(b.entries[i:])
 	}
 	return nil
@@ -53,7 +53,7 @@ func (b *batch) after(number uint64) *batch {
 // is reports whether b, which may be nil, is what begins with first and ends with
 // last.
 func (b *batch) is(first, last []entry) bool {
-	return b != nil && b.first == first[0].number && b.next == last[len(last)-1].number+1
+	return b != nil && b.first == first[0].seq && b.next == last[len(last)-1].seq+1
 }
 
 // all returns all messages joined.
@@ -79,11 +79,11 @@ func (b *batch) part(h *Hub, s *Subscription) (part Encoded, messages int) {
 	return b.join(h, s.encoding(), s.cursor, s.to)
 }
 
-func (b *batch) join(h *Hub, id encodingID, number uint64, to Subscriber) (joined Encoded, messages int) {
+func (b *batch) join(h *Hub, id encodingID, seq uint64, to Subscriber) (joined Encoded, messages int) {
 	var few [8]Encoded
 	all := few[:0]
 	for i := range b.entries {
-		if e := &b.entries[i]; e.number >= number && (to == nil || e.r.Exclude != to) {
+		if e := &b.entries[i]; e.seq >= seq && (to == nil || e.r.Exclude != to) {
 			if one := e.r.encoded(h, id); one != nil {
 				all = append(all, one)
 			}
@@ -102,9 +102,9 @@ func (b *batch) join(h *Hub, id encodingID, number uint64, to Subscriber) (joine
 // that follows it.
 func (b *batch) firstFor(h *Hub, s *Subscription) (one Encoded, next uint64) {
 	for i := range b.entries {
-		if e := &b.entries[i]; e.number >= s.cursor && e.r.Exclude != s.to {
+		if e := &b.entries[i]; e.seq >= s.cursor && e.r.Exclude != s.to {
 			if one := e.r.encoded(h, s.encoding()); one != nil {
-				return one, e.number + 1
+				return one, e.seq + 1
 			}
 		}
 	}
@@ -122,14 +122,14 @@ func (b *batch) missing(from, to uint64) int {
 }
 
 // endBefore returns log.end before a number that is after a message of b, or after all.
-func (b *batch) endBefore(number uint64) uint64 {
-	if i := b.index(number); i > 0 && number < b.next {
+func (b *batch) endBefore(seq uint64) uint64 {
+	if i := b.index(seq); i > 0 && seq < b.next {
 		return b.entries[i-1].end
 	}
 	return b.end
 }
 
 // index returns the place of the first entry whose number is at least number.
-func (b *batch) index(number uint64) int {
-	return sort.Search(len(b.entries), func(i int) bool { return b.entries[i].number >= number })
+func (b *batch) index(seq uint64) int {
+	return sort.Search(len(b.entries), func(i int) bool { return b.entries[i].seq >= seq })
 }

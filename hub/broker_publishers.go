@@ -38,17 +38,17 @@ func (p *publishers) add(s Subscriber) uint64 {
 }
 
 // take returns who had that number, nil if that is not known any more.
-func (p *publishers) take(number uint64) Subscriber {
-	if number == 0 {
+func (p *publishers) take(seq uint64) Subscriber {
+	if seq == 0 {
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.young[number]
+	s := p.young[seq]
 	if s == nil {
-		s = p.old[number]
+		s = p.old[seq]
 	}
-	delete(p.young, number)
-	delete(p.old, number)
+	delete(p.young, seq)
+	delete(p.old, seq)
 	return s
 }

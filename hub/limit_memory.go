@@ -158,9 +158,9 @@ func (m *memory) cut(h *stock, bytes uint64) (freed int64) {
 		bytes -= t.log.kept
 	}
 	floor := t.boundLocked(t.log.next, unlimited, bytes)
-	for _, g := range t.groups {
-		if g.members > 0 {
-			floor = min(floor, g.cursor)
+	for _, sh := range t.shards {
+		if sh.members > 0 {
+			floor = min(floor, sh.cursor)
 		}
 	}
 	messages, before := t.log.count, t.log.cost+t.log.kept
@@ -172,15 +172,15 @@ func (m *memory) cut(h *stock, bytes uint64) (freed int64) {
 }
 
 // letGo has those who are slow lose what the topic keeps for them, in the next round of each
-// group.
+// shard.
 func (t *Topic) letGo() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, g := range t.groups {
-		g.mu.Lock()
-		g.lapses = true
-		g.mu.Unlock()
-		g.task.Schedule()
+	for _, sh := range t.shards {
+		sh.mu.Lock()
+		sh.lapses = true
+		sh.mu.Unlock()
+		sh.task.Schedule()
 	}
 }
 
@@ -194,7 +194,7 @@ type owed struct {
 // owes takes note that s, which is behind, has yet to get what its topic has published up to
 // end. It reports whether that is too much for its connection, with what it has yet to get of
 // other topics. Called within a round.
-func (g *group) owes(s *Subscription, end uint64) (tooMuch bool) {
+func (sh *shard) owes(s *Subscription, end uint64) (tooMuch bool) {
 	l := s.lag
 	bytes := max(0, int64(end-l.owed.at))
 	m, ok := s.to.(*Member)
@@ -203,7 +203,7 @@ func (g *group) owes(s *Subscription, end uint64) (tooMuch bool) {
 	}
 	more := bytes - l.owed.bytes
 	l.owed.bytes = bytes
-	return m.draining().owed.Add(more) > max(g.topic.hub.opts.MaxBacklog, int64(g.topic.opts.Limit.Bytes))
+	return m.draining().owed.Add(more) > max(sh.topic.hub.opts.MaxBacklog, int64(sh.topic.opts.Limit.Bytes))
 }
 
 // paid takes note that s is at another place: log.end was at before it.

@@ -15,7 +15,7 @@ func (h *Hub) drop(t *Topic) {
 	if !t.ended && t.idleLocked() {
 		h.endLocked(t)
 		if t.remote != nil {
-			h.link.broker.Leave(t.name)
+			h.node.broker.Leave(t.name)
 		}
 	}
 }

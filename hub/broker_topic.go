@@ -50,7 +50,7 @@ func (t *Topic) beginLocked(at Position) {
 		l.begin(0, 0)
 		t.epoch = at.Epoch
 	}
-	l.trim(l.numberAt(l.segs.search(func(e *entry) bool { return e.offset > at.Offset })))
+	l.trim(l.seqAt(l.segs.search(func(e *entry) bool { return e.offset > at.Offset })))
 	l.begin(max(l.last, at.Offset), max(l.lost, at.Offset))
 }
 
@@ -66,8 +66,8 @@ func (t *Topic) deliver(r *Record, epoch uint64) {
 	}
 	full := t.appendLocked(r, r.Offset, nil)
 	t.mu.Unlock()
-	for _, g := range full {
-		g.help()
+	for _, sh := range full {
+		sh.help()
 	}
 }
 
@@ -78,8 +78,8 @@ func (t *Topic) restart(at Position) {
 	var all []*leave
 	how := &closing{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: come back"}}
 	t.mu.Lock()
-	for _, g := range t.groups {
-		for _, s := range g.appendAll(nil) {
+	for _, sh := range t.shards {
+		for _, s := range sh.appendAll(nil) {
 			if l := (&leave{sub: s, how: how, cut: true}); t.leaveLocked(l) {
 				all = append(all, l)
 			}
@@ -89,8 +89,8 @@ func (t *Topic) restart(at Position) {
 	t.log.clear()
 	t.makeRoomLocked()
 	t.log.begin(at.Offset, at.Offset)
-	for _, g := range t.groups {
-		g.skipLocked()
+	for _, sh := range t.shards {
+		sh.skipLocked()
 	}
 	t.reportLocked()
 	idle := t.idleLocked()

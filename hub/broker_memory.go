@@ -12,41 +12,41 @@ import (
 	"time"
 )
 
-// BusOptions configures a [Bus]. The zero value keeps no history.
-type BusOptions struct {
+// MemoryBrokerOptions configures a [MemoryBroker]. The zero value keeps no history.
+type MemoryBrokerOptions struct {
 	History int // messages that are kept, of all topics together
 	// Now is the clock, for tests; time.Now if nil.
 	Now func() time.Time
 }
 
-// Bus is a broker within a process: it joins hubs, each of which has a [BusNode]. It is
+// MemoryBroker is a broker within a process: it joins hubs, each of which has a [MemoryNode]. It is
 // what others are measured by, and for tests of what a hub does when its link is lost.
-type Bus struct {
-	opts BusOptions
+type MemoryBroker struct {
+	opts MemoryBrokerOptions
 
 	mu        sync.Mutex
 	epoch     uint64
 	last      uint64      // offset
 	held      []*Envelope // history
 	forgotten uint64      // offset up to which not all is held
-	nodes     map[*BusNode]struct{}
+	nodes     map[*MemoryNode]struct{}
 	waiting   map[string][]*publication // by topic, in their order: for nodes that do not keep up
 }
 
-// maxBus is how many bytes wait for a node of a Bus before publishers have to.
+// maxBus is how many bytes wait for a node of a MemoryBroker before publishers have to.
 const maxBus = 8 << 20
 
-// NewBus returns a bus without nodes.
-func NewBus(o BusOptions) *Bus {
+// NewMemoryBroker returns a bus without nodes.
+func NewMemoryBroker(o MemoryBrokerOptions) *MemoryBroker {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Bus{opts: o, epoch: rand.Uint64()>>12 | 1, nodes: make(map[*BusNode]struct{})}
+	return &MemoryBroker{opts: o, epoch: rand.Uint64()>>12 | 1, nodes: make(map[*MemoryNode]struct{})}
 }
 
 // Node returns a new node, which is linked.
-func (b *Bus) Node() *BusNode {
-	n := &BusNode{
+func (b *MemoryBroker) Node() *MemoryNode {
+	n := &MemoryNode{
 		bus: b, topics: make(map[string]struct{}),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
@@ -57,7 +57,7 @@ func (b *Bus) Node() *BusNode {
 }
 
 // renew has the bus begin anew, with another epoch, as if it had lost all it had.
-func (b *Bus) renew() {
+func (b *MemoryBroker) renew() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.epoch++
@@ -69,10 +69,10 @@ func (b *Bus) renew() {
 	}
 }
 
-func (b *Bus) positionLocked() Position { return Position{b.epoch, b.last} }
+func (b *MemoryBroker) positionLocked() Position { return Position{b.epoch, b.last} }
 
 // keepLocked puts m into the history.
-func (b *Bus) keepLocked(m *Envelope) {
+func (b *MemoryBroker) keepLocked(m *Envelope) {
 	b.held = append(b.held, m)
 	if len(b.held) >= 2*b.opts.History {
 		old := len(b.held) - b.opts.History
@@ -83,15 +83,15 @@ func (b *Bus) keepLocked(m *Envelope) {
 	}
 }
 
-// BusNode is a node of a [Bus]: a [Broker] for one hub.
-type BusNode struct {
-	bus  *Bus
+// MemoryNode is a node of a [MemoryBroker]: a [Broker] for one hub.
+type MemoryNode struct {
+	bus  *MemoryBroker
 	node Node
 	wake chan struct{}
 	done chan struct{} // closed when nothing is called any more
 	cuts atomic.Uint64
 
-	// Guarded by Bus.mu.
+	// Guarded by MemoryBroker.mu.
 	topics   map[string]struct{}
 	patterns trie[struct{}]
 	queue    []event
@@ -110,8 +110,8 @@ type event struct {
 	cuts    uint64 // at the time; what was on its way when the link was cut is lost
 }
 
-// Attach makes BusNode a Broker.
-func (n *BusNode) Attach(node Node) {
+// Attach makes MemoryNode a Broker.
+func (n *MemoryNode) Attach(node Node) {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
 	if n.closed {
@@ -124,7 +124,7 @@ func (n *BusNode) Attach(node Node) {
 	go n.run()
 }
 
-func (n *BusNode) pushLocked(e event) {
+func (n *MemoryNode) pushLocked(e event) {
 	e.cuts = n.cuts.Load()
 	n.queue = append(n.queue, e)
 	if e.message != nil {
@@ -139,7 +139,7 @@ func (n *BusNode) pushLocked(e event) {
 // cost is what the message counts for in limits, in bytes.
 func (m *Envelope) cost() int { return len(m.Data) + len(m.Key) + entryCost }
 
-func (n *BusNode) run() {
+func (n *MemoryNode) run() {
 	defer close(n.done)
 	for range n.wake {
 		for events := n.take(); len(events) > 0; events = n.take() {
@@ -151,7 +151,7 @@ func (n *BusNode) run() {
 }
 
 // take returns what is to be called next.
-func (n *BusNode) take() []event {
+func (n *MemoryNode) take() []event {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
 	if n.closed {
@@ -162,7 +162,7 @@ func (n *BusNode) take() []event {
 	return events
 }
 
-func (n *BusNode) call(e event) {
+func (n *MemoryNode) call(e event) {
 	b := n.bus
 	cut := n.cuts.Load() != e.cuts
 	switch {
@@ -188,7 +188,7 @@ func (n *BusNode) call(e event) {
 }
 
 // cut has the node lose its link, and with it what is on its way, until restore.
-func (n *BusNode) cut() {
+func (n *MemoryNode) cut() {
 	b := n.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -202,7 +202,7 @@ func (n *BusNode) cut() {
 }
 
 // restore brings the link back.
-func (n *BusNode) restore() {
+func (n *MemoryNode) restore() {
 	b := n.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -213,7 +213,7 @@ func (n *BusNode) restore() {
 }
 
 // errLocked returns why the node can do nothing.
-func (n *BusNode) errLocked() error {
+func (n *MemoryNode) errLocked() error {
 	switch {
 	case n.closed:
 		return fmt.Errorf("%w: it is closed", ErrLinkDown)
@@ -230,8 +230,8 @@ type publication struct {
 	stop    func() bool // ends the watch of its context
 }
 
-// Publish makes BusNode a Broker.
-func (n *BusNode) Publish(ctx context.Context, m *Envelope, done func(Position, error)) {
+// Publish makes MemoryNode a Broker.
+func (n *MemoryNode) Publish(ctx context.Context, m *Envelope, done func(Position, error)) {
 	b := n.bus
 	b.mu.Lock()
 	if err := n.errLocked(); err != nil {
@@ -255,7 +255,7 @@ func (n *BusNode) Publish(ctx context.Context, m *Envelope, done func(Position, 
 }
 
 // giveUp answers a publication that has waited for long enough, unless it has been published.
-func (b *Bus) giveUp(p *publication, cause error) {
+func (b *MemoryBroker) giveUp(p *publication, cause error) {
 	topic := p.message.Topic
 	b.mu.Lock()
 	all := b.waiting[topic]
@@ -269,7 +269,7 @@ func (b *Bus) giveUp(p *publication, cause error) {
 	}
 }
 
-func (b *Bus) setWaitingLocked(topic string, all []*publication) {
+func (b *MemoryBroker) setWaitingLocked(topic string, all []*publication) {
 	if len(all) == 0 {
 		delete(b.waiting, topic)
 	} else {
@@ -278,7 +278,7 @@ func (b *Bus) setWaitingLocked(topic string, all []*publication) {
 }
 
 // goOn publishes what waits, as far as there is room.
-func (b *Bus) goOn() {
+func (b *MemoryBroker) goOn() {
 	var answers []func()
 	b.mu.Lock()
 	for topic, all := range b.waiting {
@@ -297,7 +297,7 @@ func (b *Bus) goOn() {
 }
 
 // fullLocked reports whether a message has to wait for a node.
-func (b *Bus) fullLocked(topic string) bool {
+func (b *MemoryBroker) fullLocked(topic string) bool {
 	for n := range b.nodes {
 		if n.size > maxBus && n.wantsLocked(topic) {
 			return true
@@ -307,7 +307,7 @@ func (b *Bus) fullLocked(topic string) bool {
 }
 
 // wantsLocked reports whether the node has joined the topic.
-func (n *BusNode) wantsLocked(topic string) (yes bool) {
+func (n *MemoryNode) wantsLocked(topic string) (yes bool) {
 	if n.down {
 		return false
 	}
@@ -320,7 +320,7 @@ func (n *BusNode) wantsLocked(topic string) (yes bool) {
 	return yes
 }
 
-func (b *Bus) publishLocked(m Envelope) Position {
+func (b *MemoryBroker) publishLocked(m Envelope) Position {
 	b.last++
 	m.Position, m.Time = b.positionLocked(), b.opts.Now()
 	if b.opts.History > 0 {
@@ -334,8 +334,8 @@ func (b *Bus) publishLocked(m Envelope) Position {
 	return m.Position
 }
 
-// Sync makes BusNode a Syncer.
-func (n *BusNode) Sync(ctx context.Context) error {
+// Sync makes MemoryNode a Syncer.
+func (n *MemoryNode) Sync(ctx context.Context) error {
 	synced := make(chan struct{})
 	n.bus.mu.Lock()
 	err := n.errLocked()
@@ -357,8 +357,8 @@ func (n *BusNode) Sync(ctx context.Context) error {
 	}
 }
 
-// Join makes BusNode a Broker.
-func (n *BusNode) Join(_ context.Context, subject string) (Position, error) {
+// Join makes MemoryNode a Broker.
+func (n *MemoryNode) Join(_ context.Context, subject string) (Position, error) {
 	b := n.bus
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -373,8 +373,8 @@ func (n *BusNode) Join(_ context.Context, subject string) (Position, error) {
 	return b.positionLocked(), nil
 }
 
-// Leave makes BusNode a Broker.
-func (n *BusNode) Leave(subject string) {
+// Leave makes MemoryNode a Broker.
+func (n *MemoryNode) Leave(subject string) {
 	n.bus.mu.Lock()
 	defer n.bus.mu.Unlock()
 	if IsPattern(subject) {
@@ -384,8 +384,8 @@ func (n *BusNode) Leave(subject string) {
 	}
 }
 
-// History makes BusNode a Broker.
-func (n *BusNode) History(_ context.Context, q HistoryQuery) (HistoryPage, error) {
+// History makes MemoryNode a Broker.
+func (n *MemoryNode) History(_ context.Context, q HistoryQuery) (HistoryPage, error) {
 	b := n.bus
 	b.mu.Lock()
 	err, held, at, forgotten := n.errLocked(), b.held, b.positionLocked(), b.forgotten
@@ -415,8 +415,8 @@ func (n *BusNode) History(_ context.Context, q HistoryQuery) (HistoryPage, error
 	return page, nil
 }
 
-// Close makes BusNode a Broker.
-func (n *BusNode) Close() error {
+// Close makes MemoryNode a Broker.
+func (n *MemoryNode) Close() error {
 	b := n.bus
 	b.mu.Lock()
 	if n.closed {

@@ -51,7 +51,7 @@ func TestTopicsAreShared(t *testing.T) {
 			for _, f := range makes {
 				err := f(owner, n)
 				switch {
-				case errors.Is(err, ErrFull):
+				case errors.Is(err, ErrTooManyTopics):
 					full[owner] = true
 				case err != nil:
 					t.Fatal(err)
@@ -78,7 +78,7 @@ func TestTopicsAreShared(t *testing.T) {
 	if n := h.Stats().Topics; n > most-10 || n < most/2 {
 		t.Errorf("there are %d topics", n)
 	}
-	if err := makes["publish"]("owner0", 1<<20); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "one owner") {
+	if err := makes["publish"]("owner0", 1<<20); !errors.Is(err, ErrTooManyTopics) || !strings.Contains(err.Error(), "one owner") {
 		t.Errorf("one too many: %v", err)
 	}
 }
@@ -137,7 +137,7 @@ func TestTotals(t *testing.T) {
 	h := New(Options{MaxAllPatterns: 100, MaxAllSubscriptions: 300})
 	greedy := newMember(t, h, new(fake), "")
 	for n := 0; ; n++ {
-		if _, _, err := greedy.Subscribe(fmt.Sprint("p", n, ".*"), SubscribeOptions{Encoding: raw}); errors.Is(err, ErrFull) {
+		if _, _, err := greedy.Subscribe(fmt.Sprint("p", n, ".*"), SubscribeOptions{Encoding: raw}); errors.Is(err, ErrTooManyTopics) {
 			break
 		} else if err != nil || n > 95 {
 			t.Fatal(n, err)

@@ -202,7 +202,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 	m.runAll()
 	f.expect(t, 1)
 	for i := range 2 * maxRetiring { // it is not for the hub to end what has a listener
-		h.retire(f.sub.group.topic)
+		h.retire(f.sub.shard.topic)
 		new(fake).join(t, h, pattern(i)).sub.Unsubscribe()
 	}
 	if _, ok := h.Topic(pattern(3*maxRetiring - 1)); !ok {
@@ -230,7 +230,7 @@ func TestPublishToAPattern(t *testing.T) {
 func TestFeedsDoNotAge(t *testing.T) {
 	h := New(Options{})
 	f := new(fake).join(t, h, "p.x")
-	topic := f.sub.group.topic
+	topic := f.sub.shard.topic
 	topic.feedsAt = h.patternsAt.Load() + 1
 	if h.feed(topic); topic.feedsAt != h.patternsAt.Load()+1 {
 		t.Error("older ones replaced them")

@@ -15,7 +15,7 @@ import (
 const DefaultBrokerTimeout = 5 * time.Second
 
 // link is a hub as its broker sees it. A hub without one has none.
-type link struct {
+type brokerNode struct {
 	hub        *Hub
 	id         uint64
 	broker     Broker
@@ -28,8 +28,8 @@ type link struct {
 	found []*Topic // scratch
 }
 
-func newLink(h *Hub) *link {
-	n := &link{hub: h, id: rand.Uint64() | 1, broker: h.opts.Broker, timeout: h.opts.BrokerTimeout}
+func newBrokerNode(h *Hub) *brokerNode {
+	n := &brokerNode{hub: h, id: rand.Uint64() | 1, broker: h.opts.Broker, timeout: h.opts.BrokerTimeout}
 	if n.timeout <= 0 {
 		n.timeout = DefaultBrokerTimeout
 	}
@@ -37,12 +37,12 @@ func newLink(h *Hub) *link {
 	return n
 }
 
-func (n *link) context() (context.Context, context.CancelFunc) {
+func (n *brokerNode) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), n.timeout)
 }
 
 // begin returns the topic of that name, making and joining it if there is none.
-func (n *link) begin(name string, by maker) (*Topic, error) {
+func (n *brokerNode) begin(name string, by maker) (*Topic, error) {
 	t, err := n.hub.topic(name, by)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (n *link) begin(name string, by maker) (*Topic, error) {
 	return t, nil
 }
 
-func (n *link) join(t *Topic) {
+func (n *brokerNode) join(t *Topic) {
 	ctx, cancel := n.context()
 	defer cancel()
 	at, err := n.broker.Join(ctx, t.name)
@@ -76,7 +76,7 @@ func (n *link) join(t *Topic) {
 
 // sync waits for what was published before, and is on its way here. If it does not come in
 // time, or the link is down, what ends does so without it.
-func (n *link) sync() {
+func (n *brokerNode) sync() {
 	if n == nil {
 		return
 	}
@@ -89,7 +89,7 @@ func (n *link) sync() {
 
 // publish has the broker publish m, whose data does not change, and calls done when that has
 // happened: at once, or from a goroutine of the broker.
-func (n *link) publish(by maker, name string, m Message, done func(Receipt, error)) {
+func (n *brokerNode) publish(by maker, name string, m Message, done func(Receipt, error)) {
 	n.hub.Start()
 	name = strings.Clone(name)
 	if !n.hub.keeps(name) {
@@ -112,7 +112,7 @@ func (n *link) publish(by maker, name string, m Message, done func(Receipt, erro
 
 // whenJoined calls f when the topic has been joined, or could not be: now, or from a
 // goroutine. Those that wait are called in their order.
-func (n *link) whenJoined(t *Topic, f func(error)) {
+func (n *brokerNode) whenJoined(t *Topic, f func(error)) {
 	r := t.remote
 	t.mu.Lock()
 	if r.begun && !r.calling {
@@ -131,7 +131,7 @@ func (n *link) whenJoined(t *Topic, f func(error)) {
 }
 
 // callWaiting joins the topic, and calls those that wait for that.
-func (n *link) callWaiting(t *Topic) {
+func (n *brokerNode) callWaiting(t *Topic) {
 	r := t.remote
 	r.once.Do(func() { n.join(t) })
 	for {
@@ -151,7 +151,7 @@ func (n *link) callWaiting(t *Topic) {
 }
 
 // send gives a message to the broker.
-func (n *link) send(name string, m Message, done func(Receipt, error)) {
+func (n *brokerNode) send(name string, m Message, done func(Receipt, error)) {
 	e := &Envelope{Topic: name, Kind: m.Kind, Data: m.Data, Key: m.Key}
 	if m.Exclude != nil {
 		e.Origin = Origin{n.id, n.publishers.add(m.Exclude)}
@@ -168,7 +168,7 @@ func (n *link) send(name string, m Message, done func(Receipt, error)) {
 }
 
 // published counts a message, and the subscribers that get it at this node.
-func (n *link) published(e *Envelope) (subscribers int) {
+func (n *brokerNode) published(e *Envelope) (subscribers int) {
 	n.hub.published.Add(1)
 	receivers := n.receivers(nil, e.Topic)
 	for _, t := range receivers {
@@ -184,7 +184,7 @@ func (n *link) published(e *Envelope) (subscribers int) {
 
 // receivers appends the topic of that name, and the patterns that match it, which this
 // node has.
-func (n *link) receivers(all []*Topic, name string) []*Topic {
+func (n *brokerNode) receivers(all []*Topic, name string) []*Topic {
 	h := n.hub
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -201,7 +201,7 @@ func (n *link) receivers(all []*Topic, name string) []*Topic {
 }
 
 // Deliver makes link a Node.
-func (n *link) Deliver(m *Envelope) {
+func (n *brokerNode) Deliver(m *Envelope) {
 	if m.Position.Epoch != n.at.Epoch {
 		n.Linked(Position{m.Position.Epoch, m.Position.Offset - 1})
 	}
@@ -218,7 +218,7 @@ func (n *link) Deliver(m *Envelope) {
 	}
 }
 
-func (n *link) record(m *Envelope) *Record {
+func (n *brokerNode) record(m *Envelope) *Record {
 	return &Record{
 		Message: Message{Data: m.Data, Kind: m.Kind, Key: m.Key, Exclude: n.exclude(m)},
 		Topic:   m.Topic, Offset: m.Position.Offset, at: m.Time.UnixMilli(),
@@ -226,7 +226,7 @@ func (n *link) record(m *Envelope) *Record {
 }
 
 // exclude returns the subscriber that m is not for.
-func (n *link) exclude(m *Envelope) Subscriber {
+func (n *brokerNode) exclude(m *Envelope) Subscriber {
 	if m.Origin.Node != n.id {
 		return nil
 	}
@@ -234,14 +234,14 @@ func (n *link) exclude(m *Envelope) Subscriber {
 }
 
 // Lost makes link a Node.
-func (n *link) Lost(cause error) {
+func (n *brokerNode) Lost(cause error) {
 	if f := n.hub.opts.OnLink; f != nil {
 		f(cause)
 	}
 }
 
 // Linked makes link a Node.
-func (n *link) Linked(at Position) {
+func (n *brokerNode) Linked(at Position) {
 	if at.Epoch != n.at.Epoch || at.Offset > n.at.Offset {
 		n.at = at
 		n.linked.Store(&at)
@@ -256,7 +256,7 @@ func (n *link) Linked(at Position) {
 const recoverers = 8
 
 // recover has all topics get what they missed before at, or begin anew after it.
-func (n *link) recover(at Position) {
+func (n *brokerNode) recover(at Position) {
 	topics := n.hub.all()
 	var next atomic.Int64
 	var hopeless atomic.Bool // there is no history to be had
@@ -275,7 +275,7 @@ func (n *link) recover(at Position) {
 
 // catchUp has the topic get what it missed before at, and reports false if that is not
 // to be had.
-func (n *link) catchUp(t *Topic, at Position, hopeless *atomic.Bool) bool {
+func (n *brokerNode) catchUp(t *Topic, at Position, hopeless *atomic.Bool) bool {
 	t.mu.Lock()
 	last, epoch, begun := t.log.last, t.epoch, t.remote.begun || t.log.last > 0
 	t.mu.Unlock()

@@ -123,7 +123,7 @@ func (k *keeper) Send(p Encoded) netpoll.Outcome {
 
 // What a walk takes in counts once for who is passed by, and by who gets it.
 func TestWalkCountsDropsOnce(t *testing.T) {
-	for _, slow := range []Slow{DropNewest, DropOldest, Conflate} {
+	for _, slow := range []SlowPolicy{DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
 			var m manual
 			first := &host{on: map[uint64]func(){}}

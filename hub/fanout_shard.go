@@ -1,0 +1,250 @@
+package hub
+
+import "sync"
+
+const (
+	// maxPending is how many bytes wait for a shard before publishers have to.
+	maxPending = 8 << 20
+	// runLength is how many subscribers a walk copies at a time.
+	runLength = 64
+	// maxFresh is the cost of a batch from which on a walk leaves what comes meanwhile to
+	// the next.
+	maxFresh = 48 << 10
+)
+
+// shard is those subscribers of a topic that belong to one loop. Its walk alone
+// touches what they have got so far, and hands them more.
+type shard struct {
+	topic *Topic
+	task  Task
+	loop  int
+
+	// Guarded by Topic.mu.
+	members int
+	cursor  uint64 // number of the first message that no walk has handed out
+	taken   uint64 // the same, but that the walk under way counts as done
+	at      uint64 // Topic.log.end before cursor
+
+	mu     sync.Mutex
+	list   []*Subscription
+	due    []*Subscription // behind, and drained
+	left   []*leave        // of those in list that have left in the round under way
+	inPass bool            // a round is under way
+	lapses bool            // what is kept for the slow is too much: see letGo
+	walked *sync.Cond      // a round of a walk has ended; made when somebody waits
+}
+
+func newShard(t *Topic, loop int) *shard {
+	sh := &shard{topic: t, loop: loop}
+	sh.task = t.hub.opts.Workers.NewTask(loop, sh)
+	return sh
+}
+
+// skipLocked passes over what nobody waits for. Called under Topic.mu.
+func (sh *shard) skipLocked() {
+	l := &sh.topic.log
+	sh.cursor, sh.taken, sh.at = l.next, l.next, l.end
+}
+
+func (sh *shard) add(s *Subscription) {
+	sh.mu.Lock()
+	s.slot = int32(len(sh.list))
+	sh.list = append(sh.list, s)
+	sh.mu.Unlock()
+}
+
+// fillLocked puts the last subscriber in place i.
+func (sh *shard) fillLocked(i int) {
+	last := len(sh.list) - 1
+	sh.list[i] = sh.list[last]
+	sh.list[i].slot = int32(i)
+	sh.list[last] = nil
+	sh.list = sh.list[:last]
+	if cap(sh.list) > 64 && len(sh.list) < cap(sh.list)/4 {
+		sh.list = append(make([]*Subscription, 0, 2*len(sh.list)), sh.list...)
+	}
+}
+
+// appendAll appends the subscribers that have not left.
+func (sh *shard) appendAll(all []*Subscription) []*Subscription {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, s := range sh.list {
+		if !s.gone() {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Schedule is called when the subscriber has drained. It makes a *Subscription a Task.
+func (s *Subscription) Schedule() {
+	sh := s.shard
+	sh.mu.Lock()
+	sh.due = append(sh.due, s)
+	sh.mu.Unlock()
+	sh.task.Schedule()
+}
+
+// help returns when there is room for more: it walks itself, or waits for the walk
+// under way.
+func (sh *shard) help() {
+	more := false
+	for sh.full() {
+		sh.mu.Lock()
+		if sh.inPass {
+			sh.waitLocked()
+			sh.mu.Unlock()
+			continue
+		}
+		sh.mu.Unlock()
+		more = sh.round()
+	}
+	if more { // the task may have come and gone while this was the walk
+		sh.task.Schedule()
+	}
+}
+
+// waitLocked waits for the end of the round under way.
+func (sh *shard) waitLocked() {
+	if sh.walked == nil {
+		sh.walked = sync.NewCond(&sh.mu)
+	}
+	sh.walked.Wait()
+}
+
+func (sh *shard) full() bool {
+	t := sh.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return sh.members > 0 && t.log.end-sh.at > maxPending
+}
+
+// Run delivers what is due. It is what the shard's task does.
+func (sh *shard) Run() {
+	for sh.round() {
+	}
+}
+
+// round hands out the next batch, after some of those who are behind and have
+// drained got theirs. It reports whether there is more to do, unless another does it.
+func (sh *shard) round() (more bool) {
+	sh.mu.Lock()
+	if sh.inPass {
+		sh.mu.Unlock()
+		return false
+	}
+	sh.inPass = true
+	due, lapses := sh.takeDueLocked(), sh.lapses
+	sh.lapses = false
+	sh.mu.Unlock()
+	for _, s := range due {
+		sh.catchUp(s)
+	}
+	if lapses {
+		sh.letGo()
+	}
+	pass := sh.next()
+	if pass.batch != nil {
+		sh.topic.hub.delivered.Add(sh.deliver(pass))
+	}
+	return sh.end(pass)
+}
+
+func (sh *shard) takeDueLocked() []*Subscription {
+	n := min(len(sh.due), runLength)
+	due := sh.due[:n:n]
+	if sh.due = sh.due[n:]; len(sh.due) == 0 {
+		sh.due = nil
+	}
+	return due
+}
+
+// passBatch is a batch on its way to a shard: what the whole shard gets in this walk.
+type passBatch struct {
+	*batch
+	cursor uint64 // of the shard, before it
+	limit  uint64 // who has not come so far when it is handed out lags behind too much
+	oldest uint64 // who has not come so far finds a gap
+}
+
+// next takes the next batch.
+func (sh *shard) next() (b passBatch) {
+	t := sh.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b.batch, b.cursor = t.log.readOn(sh.cursor), sh.cursor
+	if b.batch == nil {
+		sh.skipLocked()
+		return b
+	}
+	sh.taken = b.next
+	if t.laggards > 0 {
+		b.limit, b.oldest = t.limitLocked(b.next), t.log.oldest()
+	}
+	return b
+}
+
+// end ends a round. What is published, drained or given up from here on has the task
+// scheduled and finds no walk under way; what was before is seen here: so it is one
+// step.
+func (sh *shard) end(b passBatch) (more bool) {
+	t := sh.topic
+	t.mu.Lock()
+	sh.mu.Lock()
+	if b.batch != nil && b.next > sh.cursor {
+		sh.cursor, sh.at = b.next, b.end
+	}
+	left := sh.left
+	sh.left = nil
+	for _, l := range left {
+		sh.detachLocked(l)
+	}
+	sh.inPass = false
+	if sh.walked != nil {
+		sh.walked.Broadcast()
+	}
+	more = sh.members > 0 && sh.cursor < t.log.next || len(sh.due) > 0 || sh.lapses
+	sh.mu.Unlock()
+	t.trimLocked()
+	t.reportLocked()
+	idle := t.idleLocked()
+	t.mu.Unlock()
+	if idle {
+		t.hub.drop(t)
+	}
+	for _, l := range left {
+		if l.nothing {
+			l.ended(true)
+		}
+	}
+	return more
+}
+
+// deliver walks the list. Who subscribes meanwhile stands at its end, where the walk
+// may come or not: who wants some of the batch begins behind.
+func (sh *shard) deliver(pass passBatch) int64 {
+	var buf [runLength]*Subscription
+	run, w := buf[:sh.topic.hub.runLength], fanout{shard: sh, pass: pass, all: pass.batch, look: 1, burst: bursts.Get().(*burst)}
+	for i := 0; ; i++ {
+		sh.mu.Lock()
+		n := copy(run, sh.list[min(i*len(run), len(sh.list)):])
+		sh.mu.Unlock()
+		if n == 0 {
+			bursts.Put(w.burst)
+			return w.delivered
+		}
+		w.refresh(i)
+		for _, s := range run[:n] {
+			switch {
+			case s.gone():
+				s.flags.Or(flagPassed) // the end of the round sees to what it has yet to get
+			case s.behind():
+				sh.watch(s, pass)
+			case s.cursor < w.all.next:
+				w.hand(s)
+			}
+		}
+		w.send()
+	}
+}
