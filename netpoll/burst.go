@@ -113,7 +113,7 @@ func writeTogether[T any](writes []Write[T], batch *aioBatch, r aioContext) (don
 		i := call.place
 		w := &writes[i]
 		if took, errno := batch.answer(i); errno != notCalled {
-			w.Outcome = w.Conn.outcomeLocked(w.Conn.sentLocked(nil, w.Buffer.b, w.Buffer, took, errno))
+			w.Outcome = w.Conn.outcomeLocked(w.Conn.settleLocked(nil, w.Buffer.b, w.Buffer, took, errno))
 			done |= 1 << i
 		}
 		w.Conn.mu.Unlock()
@@ -124,6 +124,6 @@ func writeTogether[T any](writes []Write[T], batch *aioBatch, r aioContext) (don
 
 // takesAtOnceLocked reports whether a write of buf is nothing but a small one to the socket.
 func (c *Conn) takesAtOnceLocked(buf *Buffer) bool {
-	return c.phase == live && c.access == accessOpen && c.out == nil && c.secureLocked() == nil &&
+	return c.phase == live && c.access == accessOpen && c.isDirectLocked() && c.isPlainLocked() &&
 		buf.Len() > 0 && buf.Len() <= min(maxTogether, c.loop.engine.opts.MaxPending)
 }

@@ -74,7 +74,7 @@ type Conn struct {
 	state   atomic.Uint32 // scheduled, and the events since the last turn
 	fd      int32
 	mu      sync.Mutex    // guards what follows, fd against close, and writes to it
-	out     *outbound     // pending writes; the worker's during a turn; else nil
+	out     *output       // see queueLocked and gathererLocked
 	cold    *cold         // nil most of the time
 	expires atomic.Uint32 // deadline on the coarse clock; 0 for none
 	active  atomic.Uint32 // coarse time of the last sign of life
@@ -87,12 +87,12 @@ type Conn struct {
 
 // cold holds what few connections need at a time, or at all.
 type cold struct {
-	tail      []byte     // what the handler left over
-	err       error      // why the connection ends
-	exclusive *Exclusive // while access is reserved
-	tls       *secure    // nil without TLS
-	drained   Scheduler  // to be told when nothing is pending: see WhenDrained
-	charged   int        // see Charge
+	tail      []byte        // what the handler left over
+	err       error         // why the connection ends
+	exclusive *Exclusive    // while access is reserved
+	tls       *tlsTransport // nil without TLS
+	drained   Scheduler     // to be told when nothing is pending: see WhenDrained
+	charged   int           // see Charge
 	load      load
 }
 
@@ -137,6 +137,7 @@ const (
 	evOpen    uint32 = 1 << 30 // OnOpen is due
 	evTimer   uint32 = 1 << 29 // the deadline may be over
 	evClose   uint32 = 1 << 28 // the phase changed
+	evLeave   uint32 = 1 << 27 // somebody has called Leave
 	evWrite   uint32 = unix.EPOLLOUT
 	evHup     uint32 = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	evRead    uint32 = unix.EPOLLIN | evHup // read on hang-up too: the end or the error is found there
@@ -212,10 +213,8 @@ func (c *Conn) Close(err error) {
 	c.mu.Lock()
 	changed := c.closeWithLocked(dying, err)
 	if changed {
-		if o := c.out; o != nil && o.gathers() {
-			c.flushGatherLocked(o) // out of a turn the socket would have it already
-		}
-		c.partNowLocked()
+		c.flushGatherLocked() // out of a turn the socket would have it already
+		c.endStreamLocked()
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
 	}
 	c.mu.Unlock()
@@ -255,16 +254,14 @@ func (c *Conn) abort(err error) {
 // finish takes the connection out of the engine and closes the descriptor.
 // Called once, at the end of the last turn.
 func (c *Conn) finish() {
-	fd, err := c.leave()
-	c.loop.engine.drop(int(fd))
-	c.loop.engine.open.Add(-1)
-	c.loop.engine.tellClosed(c.handler, err)
-}
-
-// drop closes fd, which admission counts no longer.
-func (e *Engine) drop(fd int) {
-	e.admission.leave(fd)
-	unix.Close(fd)
+	s, _ := c.leave((*Conn).mayEndLocked)
+	s.close()
+	e := c.loop.engine
+	e.departures.refuse(c)
+	if s.err == nil {
+		s.err = io.EOF
+	}
+	e.tellClosed(c.handler, s.err)
 }
 
 func (e *Engine) tellClosed(h Handler, err error) {
@@ -276,57 +273,16 @@ func (e *Engine) tellClosed(h Handler, err error) {
 	h.OnClose(err)
 }
 
-// leave takes the connection out of epoll set and table. Its object stays
-// scheduled for ever, so no event queues it again.
-func (c *Conn) leave() (fd int32, err error) {
-	c.mu.Lock()
-	c.partNowLocked()
-	fd, err = c.dieLocked()
-	c.mu.Unlock()
-	c.unlist(fd)
-	if err == nil {
-		err = io.EOF
-	}
-	return fd, err
-}
-
-// dieLocked makes c a dead object: no call on it reaches the descriptor any more.
-func (c *Conn) dieLocked() (fd int32, err error) {
-	c.unloadLocked()
-	c.phase, c.out = dead, nil
-	fd, c.fd = c.fd, -1
-	c.drainedLocked()
-	if c.cold != nil {
-		err, c.cold = c.cold.err, nil
-	}
-	return fd, err
-}
-
 // dropPendingLocked drops what is queued. What a turn has gathered is the worker's.
 func (c *Conn) dropPendingLocked() {
-	if o := c.out; o != nil && !o.gathers() {
-		c.loop.queued.Add(-int64(o.bytes))
-		held := o.held
-		o.free()
-		c.out = nil
+	if q := c.queueLocked(); q != nil {
+		c.loop.queued.Add(-int64(q.bytes))
+		held := q.held
+		q.free()
+		c.endQueueLocked()
 		c.weighLocked(-held)
 	}
 	c.dropBehindLocked()
-}
-
-// release takes the connection out of the engine, which goes on counting it, and
-// gives the descriptor to the caller. Called in a turn; ok is false if the
-// connection has begun to end.
-func (c *Conn) release() (fd int, ok bool) {
-	c.mu.Lock()
-	if c.phase != live {
-		c.mu.Unlock()
-		return -1, false
-	}
-	n, _ := c.dieLocked()
-	c.mu.Unlock()
-	c.unlist(n)
-	return int(n), true
 }
 
 func (c *Conn) unlist(fd int32) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,24 +40,20 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 		c.abort(err)
 		return nil, err
 	}
-	c.mu.Lock()
-	s := c.secureLocked()
-	fd, tail, err := c.detachLocked()
-	c.mu.Unlock()
+	s, err := c.leave((*Conn).mayDetachLocked)
 	if err != nil {
 		tcp.Close()
 		return nil, err
 	}
-	c.unlist(fd)
-	place := c.loop.engine.admission.detach(int(fd))
-	unix.Close(int(fd))
-	c.loop.engine.open.Add(-1)
-	tail = append(tail, unread...)
-	if s != nil {
-		s.conn, s.stream, s.place = nil, tcp, place
-		return &detachedTLS{Conn: s.tls, secure: s, unread: tail}, nil
+	s.lease.detach()
+	unix.Close(s.fd)
+	unread = append(s.input, unread...)
+	place := &place{lease: s.lease}
+	if t := s.tls; t != nil {
+		t.stream, t.place = tcp, place
+		return &detachedTLS{Conn: t.tls, transport: t, unread: unread}, nil
 	}
-	return &detached{TCPConn: tcp, unread: tail, place: place}, nil
+	return &detached{TCPConn: tcp, unread: unread, place: place}, nil
 }
 
 // duplicate returns the socket as net.FileConn makes it, beside our descriptor.
@@ -79,24 +76,36 @@ func (c *Conn) duplicate() (*net.TCPConn, error) {
 	return tcp, nil
 }
 
-// detachLocked sends what was gathered and makes c dead in one step, so that no
-// write of another goroutine is lost in between. tail is what the handler has
-// left over, or has not seen yet.
-func (c *Conn) detachLocked() (fd int32, tail []byte, err error) {
-	if o := c.out; o != nil && o.gathers() {
-		c.flushGatherLocked(o)
+// mayDetachLocked is for a connection that goes on as a net.Conn. It sends what was gathered
+// in the same step in which the connection leaves, so that no write of another goroutine is lost in between.
+func (c *Conn) mayDetachLocked() error {
+	c.flushGatherLocked()
+	if c.phase == live && (c.queueLocked() != nil || c.access == accessReserved) {
+		return ErrPending
 	}
-	if c.phase != live {
-		return -1, nil, ErrClosed
+	return c.mayHandOverLocked()
+}
+
+// place is what a detached connection takes of the limits, until it is closed or adopted.
+type place struct {
+	lease lease
+	left  atomic.Bool
+}
+
+// leave counts p no longer; a second call does nothing.
+func (p *place) leave() {
+	if p.claim() {
+		p.lease.end()
 	}
-	if c.out != nil && !c.out.gathers() || c.access == accessReserved {
-		return -1, nil, ErrPending
+}
+
+// claim reports whether the caller is the first that ends p. disclaim undoes it.
+func (p *place) claim() bool { return p == nil || !p.left.Swap(true) }
+
+func (p *place) disclaim() {
+	if p != nil {
+		p.left.Store(false)
 	}
-	if c.cold != nil {
-		tail = c.cold.tail
-	}
-	fd, _ = c.dieLocked()
-	return fd, tail, nil
 }
 
 // detached is a TCP connection with bytes in front. It has all of TCPConn's
@@ -146,8 +155,8 @@ func (d *detached) WriteTo(w io.Writer) (int64, error) {
 // was agreed on.
 type detachedTLS struct {
 	*tls.Conn
-	secure *secure
-	unread []byte
+	transport *tlsTransport
+	unread    []byte
 }
 
 func (d *detachedTLS) Read(p []byte) (int, error) {
@@ -180,7 +189,7 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	if err = unix.SetNonblock(fd, true); err != nil { // os.File.Fd may have changed that
 		err = fmt.Errorf("netpoll: adopt: %w", err)
 	} else {
-		err = e.attachAdopted(&a, fd, append(append([]byte(nil), unread...), a.prefix...), h)
+		err = a.enter(e, State{fd: fd, phase: live, input: append(append([]byte(nil), unread...), a.prefix...), tls: a.tls}, h)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -200,7 +209,7 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 // adopted is a connection from outside, taken apart.
 type adopted struct {
 	tcp    *net.TCPConn
-	secure *secure
+	tls    *tlsTransport
 	prefix []byte
 	place  *place // nil unless it comes from Detach
 }
@@ -210,10 +219,10 @@ func unwrap(nc net.Conn) (a adopted, err error) {
 	case *detached:
 		a, nc = adopted{prefix: d.unread, place: d.place}, d.TCPConn
 	case *detachedTLS:
-		if d.secure == nil {
+		if d.transport == nil {
 			return a, fmt.Errorf("netpoll: adopt: %w", net.ErrClosed)
 		}
-		a, nc = adopted{secure: d.secure, prefix: d.unread, place: d.secure.place}, d.secure.stream.(net.Conn)
+		a, nc = adopted{tls: d.transport, prefix: d.unread, place: d.transport.place}, d.transport.stream.(net.Conn)
 	case *tls.Conn:
 		return a, ErrForeignTLS
 	}
@@ -225,25 +234,22 @@ func unwrap(nc net.Conn) (a adopted, err error) {
 	return a, nil
 }
 
-// attachAdopted is attach, with tail as what comes first. On an error everything is as
-// it was.
-func (e *Engine) attachAdopted(a *adopted, fd int, tail []byte, h Handler) error {
-	var r *cold
-	if a.secure != nil || len(tail) > 0 {
-		r = &cold{tail: tail, tls: a.secure}
-	}
-	if !e.admission.adopt(fd, a.place) {
+// enter puts s, which is a's, into e. On an error a is as it was.
+func (a *adopted) enter(e *Engine, s State, h Handler) error {
+	if !a.place.claim() {
 		return net.ErrClosed
 	}
-	if s := a.secure; s != nil {
-		s.conn, s.stream, s.place = h.Conn(), nil, nil
+	if a.place != nil {
+		s.lease = a.place.lease
 	}
-	err := e.attach(h, fd, live, r)
+	err := e.enter(&s, h)
+	if t := a.tls; t != nil && err == nil {
+		t.place = nil
+	} else if t != nil {
+		t.stream = a.tcp
+	}
 	if err != nil {
-		e.admission.disown(fd, a.place)
-		if s := a.secure; s != nil {
-			s.conn, s.stream, s.place = nil, a.tcp, a.place
-		}
+		a.place.disclaim()
 	}
 	return err
 }

@@ -19,9 +19,9 @@ func (e *Engine) Dial(from netip.Addr, to netip.AddrPort, h Handler) error {
 	if err != nil {
 		return fmt.Errorf("netpoll: connect to %v: %w", to, err)
 	}
-	e.admission.taken.Add(1)
-	if err := e.attach(h, fd, dialing, nil); err != nil {
-		e.drop(fd)
+	s := State{fd: fd, phase: dialing}
+	if err := e.enter(&s, h); err != nil {
+		s.close()
 		return err
 	}
 	return nil

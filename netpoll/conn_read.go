@@ -12,10 +12,13 @@ import (
 // the others in the queue have their turn.
 const readsPerTurn = 4
 
-// read reads to the end and hands the bytes to the handler. A read that does not
-// fill the buffer has emptied the socket, and the next byte is a new event; only
-// when the peer hung up is there something left to find, so then it reads on.
+// read reads to the end and hands the bytes to the handler. It reports whether there may
+// be more.
 func (c *Conn) read(w *worker, events uint32) (again bool) {
+	mode := firstRead
+	if events&evHup != 0 {
+		mode |= readToEnd
+	}
 	for i := range readsPerTurn {
 		if i > 0 {
 			c.prepare(w)
@@ -33,28 +36,30 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		if i > 0 && w.kept == 0 {
 			buf, filler = c.room(buf)
 		}
-		n, errno := recv(c.fd, buf)
-		if errno != 0 || n == 0 {
-			if w.kept > 0 && !c.keepRest(w.in[:w.kept]) {
-				return false
-			}
-			if errno != unix.EAGAIN {
-				c.abort(readError(errno))
-			}
+		n, err := w.transport.read(buf, mode)
+		mode &^= firstRead
+		if !c.deliver(w, n, filler) || err == (wouldBlock{}) {
 			return false
 		}
-		c.loop.bytesIn.Add(int64(n))
-		c.active.Store(c.loop.engine.clock.coarse.Load())
-		if filler != nil {
-			filler.Filled(n)
-		} else if !c.hand(w.in[:w.kept+n]) {
-			return false
-		}
-		if n < len(buf) && events&evHup == 0 {
+		if err != nil && n == 0 { // else it is told again, when the handler has seen all
+			c.abort(err)
 			return false
 		}
 	}
 	return true
+}
+
+// deliver gives the handler the n bytes that were read. It reports false if the connection
+// has ended by that.
+func (c *Conn) deliver(w *worker, n int, filler Filler) bool {
+	switch {
+	case n == 0:
+		return w.kept == 0 || c.keepRest(w.in[:w.kept])
+	case filler != nil:
+		filler.Filled(n)
+		return true
+	}
+	return c.hand(w.in[:w.kept+n])
 }
 
 // room returns where to read to, once a read has filled the worker's buffer: where
@@ -96,11 +101,11 @@ func (c *Conn) prepare(w *worker) {
 // has begun to end, not while the peer does not take what it is sent, and not while
 // the handler holds it. The turn that frees the queue, or Resume, then reads on.
 func (c *Conn) prepareLocked(w *worker) bool {
-	w.kept, w.unseen, w.secure = 0, false, nil
+	w.kept, w.unseen = 0, false
 	if c.phase != live {
 		return false
 	}
-	if c.out != nil && !c.out.gathers() && c.out.bytes > c.loop.engine.opts.MaxPending/2 {
+	if q := c.queueLocked(); q != nil && q.bytes > c.loop.engine.opts.MaxPending/2 {
 		c.held |= heldByPeer
 	} else {
 		c.held &^= heldByPeer
@@ -108,9 +113,9 @@ func (c *Conn) prepareLocked(w *worker) bool {
 	if c.held&heldBy != 0 {
 		return false
 	}
+	w.transport = c.transportLocked()
 	if c.cold != nil {
 		w.kept = copy(w.in, c.cold.tail)
-		w.secure = c.cold.tls
 		n := cap(c.cold.tail)
 		c.cold.tail = nil
 		c.weighLocked(-n)

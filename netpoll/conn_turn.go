@@ -13,23 +13,15 @@ func (c *Conn) turn(w *worker) {
 		if events&(evOpen|evTimer) != 0 {
 			c.runOnce(w, events)
 		}
-		if events&evRead != 0 {
-			var again bool
-			if w.secure == nil {
-				again = c.read(w, events)
-			} else {
-				again = c.readSecure(w, w.secure, events)
-			}
-			if again {
-				c.state.Or(evRead)
-			}
+		if events&evRead != 0 && c.read(w, events) {
+			c.state.Or(evRead)
 		}
 	case dialing:
 		c.runDialing(events)
 	case flushing, lingering:
 		c.discard(w, ph, events)
 	}
-	c.endTurn(w)
+	c.endTurn(w, events&evLeave != 0)
 }
 
 // begin sends what is pending, lets w gather what the turn will write, makes
@@ -37,16 +29,13 @@ func (c *Conn) turn(w *worker) {
 func (c *Conn) begin(w *worker, events uint32) phase {
 	w.enter(c)
 	c.mu.Lock()
-	if c.out != nil && events&evWrite != 0 {
+	if events&evWrite != 0 && !c.isDirectLocked() {
 		c.state.Or(c.flushLocked()) // a turn is running: it looks again before it ends
 	}
 	ph := c.phase
 	if ph == live {
-		if c.out == nil {
-			c.out = &w.out
-		}
-		if c.cold == nil && c.held == 0 && c.out == &w.out {
-			w.ready, w.kept, w.unseen, w.secure = true, 0, false, nil // as prepareLocked would say
+		if c.beginGatherLocked(&w.out) && c.cold == nil && c.held == 0 {
+			w.ready, w.kept, w.unseen, w.transport = true, 0, false, (*plain)(c) // as prepareLocked would say
 		} else if events&evRead != 0 && events&(evOpen|evTimer) == 0 {
 			w.ready = c.prepareLocked(w)
 		}
@@ -79,7 +68,7 @@ func (c *Conn) isLive() bool {
 // endTurn ends the turn: it sends what was gathered, and closes the connection
 // if that is due. If events came meanwhile the connection waits for another turn
 // behind all others, so that a peer who never pauses holds up nobody.
-func (c *Conn) endTurn(w *worker) {
+func (c *Conn) endTurn(w *worker, leaves bool) {
 	w.turning = false
 	c.mu.Lock()
 	c.releaseLocked(w, c.phase == flushing)
@@ -93,7 +82,11 @@ func (c *Conn) endTurn(w *worker) {
 	case dying:
 		c.finish()
 	case dead: // detached
+		c.loop.engine.departures.refuse(c)
 	default:
+		if leaves && c.depart() {
+			return
+		}
 		if !c.state.CompareAndSwap(scheduled, 0) {
 			c.loop.push(c)
 		}
@@ -102,10 +95,8 @@ func (c *Conn) endTurn(w *worker) {
 
 // lingerLocked shuts our side if all has been sent.
 func (c *Conn) lingerLocked() {
-	if s := c.secureLocked(); s != nil {
-		c.partLocked(s)
-	}
-	if c.phase == flushing && c.out == nil {
+	c.transportLocked().endLocked()
+	if c.phase == flushing && c.isDirectLocked() {
 		c.phase = lingering
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
 		c.state.Or(evRead) // the end may have been seen already: look again
@@ -121,7 +112,7 @@ func (c *Conn) recoverTurn(w *worker, v any) {
 		c.closeWithLocked(dying, ErrPanic)
 	}
 	c.mu.Unlock()
-	c.endTurn(w)
+	c.endTurn(w, false)
 }
 
 func (c *Conn) tellPanic(v any) {

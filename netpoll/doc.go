@@ -60,6 +60,28 @@
 // asks to be told when that is empty (Conn.WhenDrained). A write that is queued and
 // the queue's end are both under Conn.mu, so nobody waits for an end that has been.
 //
+// # Entering and leaving
+//
+// All that a connection is between two turns is one value, a [State]: its socket, input that
+// the handler left over, pending output, its deadline, its TLS. A connection enters an engine
+// with a State (accepted, dialled, adopted, after its TLS handshake, or with
+// [Engine.Enter]) and leaves it with one (closed, detached, for its TLS handshake, or with
+// [Conn.Leave]). To move a connection to another engine, call Leave, keep what the protocol
+// has for it (no method of its Handler runs any more), and Enter the State with a new
+// Handler:
+//
+//	conn.Leave(func(s *netpoll.State, err error) {
+//		if err == nil {
+//			err = other.Enter(s, newHandler) // OnOpen comes first, as for every Handler
+//		}
+//	})
+//
+// A write that races with Leave is in the State, or Closed. What the State does not have is the
+// protocol's: what it charged, and what it gave to WhenDrained, which is called.
+//
+// Bytes go between a connection and its socket through a transport: plain, or TLS. A turn
+// does not know which.
+//
 // # Pauses
 //
 // Reading a connection pauses for as long as there is a reason: the peer does not
@@ -164,8 +186,8 @@
 // outbound queue, the phase, every write to the descriptor and all of TLS; ready.mu a
 // loop's queue; table.mu a loop's list of connections; workers.mu the list of workers;
 // tlsHandshakes.mu the places for TLS handshakes; admission.mu the addresses of connections; background.mu what Go has to run; largeReaders.mu a
-// loop's set of connections with large messages; aioContexts.mu the kernel's contexts for
-// bursts. easygo's own lock is taken by Add and Del with none of these held.
+// loop's set of connections with large messages; departures.mu the calls of Leave; aioContexts.mu the
+// kernel's contexts for bursts. easygo's own lock is taken by Add and Del with none of these held.
 //
 // A burst holds many Conn.mu at a time, for as long as its writes take: some 150 µs for
 // small ones, and large ones take no part. It only tries them, so it waits for none of
@@ -189,7 +211,8 @@
 // write to any connection.
 //
 // Handler methods of one connection never run at the same time; they run in the
-// order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose; an
+// order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose, or the
+// function that was given to Leave in place of that; an
 // attempt to connect that fails has OnClose only. They may block, at the price of
 // one worker of the pool for as long.
 package netpoll

@@ -4,7 +4,6 @@ package netpoll
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"runtime/debug"
@@ -26,6 +25,7 @@ type Engine struct {
 	monitor *monitor
 
 	background background
+	departures departures
 	aio        aioContexts
 
 	admission        admission
@@ -130,61 +130,6 @@ func (e *Engine) panicked(v any) {
 	e.opts.Logger.Error("handler panicked", "panic", v, "stack", string(debug.Stack()))
 }
 
-// attach gives a descriptor, which admission counts, and its handler to a loop. The
-// connection owns fd from now on; on error the caller does. It is born scheduled: until it is
-// registered no turn begins, so nobody who finds it in the table and closes it
-// can have the number closed, and given to a stranger, in between.
-func (e *Engine) attach(h Handler, fd int, ph phase, r *cold) error {
-	e.open.Add(1)
-	err := e.enroll(h, fd, ph, r)
-	if err != nil {
-		e.open.Add(-1)
-	}
-	return err
-}
-
-// enroll is attach for a connection that is counted already.
-func (e *Engine) enroll(h Handler, fd int, ph phase, r *cold) error {
-	c := h.Conn()
-	c.mu.Lock()
-	if c.phase != unborn {
-		c.mu.Unlock()
-		return errors.New("netpoll: handler has been given to an engine before")
-	}
-	c.handler = h
-	c.loop = e.loops[e.next.Add(1)%uint32(len(e.loops))]
-	c.fd, c.phase, c.cold = int32(fd), ph, r
-	if r != nil && len(r.tail) > 0 {
-		c.held = tailDue
-	}
-	c.active.Store(e.clock.coarse.Load())
-	c.state.Store(scheduled | evOpen)
-	if r != nil {
-		c.weighLocked(cap(r.tail))
-	}
-	c.mu.Unlock()
-	if !c.loop.table.add(c) {
-		c.disown()
-		return ErrShutdown
-	}
-	if err := c.loop.poll.Add(fd, registration, c.onEvent()); err != nil {
-		c.disown()
-		c.unlist(int32(fd)) // easygo keeps the entry even if epoll refused
-		return fmt.Errorf("netpoll: epoll add: %w", err)
-	}
-	if !c.state.CompareAndSwap(scheduled|evOpen, evOpen) {
-		c.loop.push(c)
-	}
-	return nil
-}
-
-// disown undoes what enroll did, but for the table.
-func (c *Conn) disown() {
-	c.mu.Lock()
-	_, _ = c.dieLocked()
-	c.mu.Unlock()
-}
-
 // Each calls f for every connection of the engine that is open meanwhile. One whose
 // TLS handshake is under way is not open yet.
 func (e *Engine) Each(f func(Handler)) {
@@ -237,7 +182,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		defer cancel()
 		if e.waitClosed(grace) != nil {
 			err = fmt.Errorf("netpoll: %d connections, and %d functions in the background, are left in a handler that blocks: %w",
-				e.open.Load(), e.background.count(), err)
+				e.admission.open.Load(), e.background.count(), err)
 		}
 		close(e.monitor.stop)
 		<-e.monitor.done
@@ -257,7 +202,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 func (e *Engine) waitClosed(ctx context.Context) error {
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()
-	for e.open.Load() > 0 || e.background.count() > 0 {
+	for e.admission.open.Load() > 0 || e.background.count() > 0 {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

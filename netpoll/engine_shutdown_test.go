@@ -202,16 +202,16 @@ func TestFailedLoop(t *testing.T) {
 
 // A connection that epoll refuses leaves nothing behind that could meet the next
 // owner of the number.
-func TestAttachFails(t *testing.T) {
+func TestEnterFails(t *testing.T) {
 	e := newEngine(t, Options{Loops: 1})
 	fds := must[[2]int](t)(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0))
 	defer unix.Close(fds[1])
 	if err := e.loops[0].poll.Add(fds[0], easygo.EPOLLIN, func(easygo.EpollEvent) {}); err != nil {
 		t.Fatal(err)
 	}
-	p := newPeer(t)
-	if err := e.attach(p, fds[0], live, nil); !errors.Is(err, easygo.ErrRegistered) {
-		t.Errorf("attach: %v, want ErrRegistered", err)
+	p, s := newPeer(t), State{fd: fds[0], phase: live}
+	if err := e.enter(&s, p); !errors.Is(err, easygo.ErrRegistered) {
+		t.Errorf("enter: %v, want ErrRegistered", err)
 	}
 	if n := e.Stats().Open; n != 0 || p.c.fd != -1 {
 		t.Errorf("%d connections are open, this one has descriptor %d", n, p.c.fd)
@@ -219,7 +219,7 @@ func TestAttachFails(t *testing.T) {
 	e.Each(func(Handler) { t.Error("the table is not empty") })
 	p.c.Close(nil)
 	q := newPeer(t)
-	if err := e.attach(q, fds[0], live, nil); err != nil {
+	if err := e.enter(&s, q); err != nil {
 		t.Errorf("the number cannot be used again: %v", err)
 	}
 	q.c.Close(nil)

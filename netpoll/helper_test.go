@@ -203,6 +203,14 @@ type server struct {
 // behind, when the test ends.
 func newEngine(t testing.TB, opts Options) *Engine {
 	t.Helper()
+	noLeaks(t)
+	return startEngine(t, opts, New)
+}
+
+// secondEngine is newEngine for a test that has another, which checks for both what they
+// left behind.
+func secondEngine(t testing.TB, opts Options) *Engine {
+	t.Helper()
 	return startEngine(t, opts, New)
 }
 
@@ -211,7 +219,6 @@ func startEngine(t testing.TB, opts Options, start func(Options) (*Engine, error
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	noLeaks(t)
 	e := must[*Engine](t)(start(opts))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -253,6 +260,7 @@ func serveStepped(t testing.TB, opts Options, setup func(*peer)) *server {
 
 func steppedEngine(t testing.TB, opts Options) *Engine {
 	t.Helper()
+	noLeaks(t)
 	e := startEngine(t, opts, build)
 	t.Cleanup(func() { go e.monitor.run() }) // before Shutdown, which waits for it
 	return e

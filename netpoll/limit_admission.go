@@ -17,7 +17,8 @@ type admission struct {
 	makeRoom func() bool // see Engine.MakeRoom
 	perAddr  int         // Options.MaxConnsPerAddr; no bound if 0
 	taken    atomic.Int64
-	detached atomic.Int64 // of those that are taken
+	open     atomic.Int64 // those of them that the engine has, TLS handshakes included
+	detached atomic.Int64 // those of them that have left it
 
 	refused       atomic.Int64 // for whatever reason
 	refusedFull   atomic.Int64
@@ -45,19 +46,22 @@ func (a *admission) init(o Options) {
 	}
 }
 
-// accept reports whether the connection fd, which comes from peer, may be opened. Then
-// it counts until leave.
-func (a *admission) accept(fd int, peer netip.Addr) bool {
+// accept returns a lease for a connection that comes from peer; ok is false if it may not
+// be opened.
+func (a *admission) accept(peer netip.Addr) (l lease, ok bool) {
 	if a.atMost() {
 		a.refusedFull.Add(1)
-		return false
+		return lease{}, false
 	}
-	if a.perAddr > 0 && !a.own(fd, OwnerOf(peer)) {
-		a.refusedByAddr.Add(1)
-		return false
+	l.in = a
+	if a.perAddr > 0 {
+		if l.owner = a.own(OwnerOf(peer)); l.owner == nil {
+			a.refusedByAddr.Add(1)
+			return lease{}, false
+		}
 	}
 	a.taken.Add(1)
-	return true
+	return l, true
 }
 
 // atLimit reports whether as many connections are open as MaxConns allows.
@@ -66,7 +70,8 @@ func (a *admission) atLimit() bool { return a.limit > 0 && a.taken.Load() >= a.l
 // atMost reports whether no other is opened, since the reserve is used up too.
 func (a *admission) atMost() bool { return a.limit > 0 && a.taken.Load() >= a.most }
 
-func (a *admission) own(fd int, key netip.Addr) bool {
+// own counts a connection more of key. It returns nil if that has as many as it may.
+func (a *admission) own(key netip.Addr) *owner {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := a.owners[key]
@@ -75,11 +80,10 @@ func (a *admission) own(fd int, key netip.Addr) bool {
 		a.owners[key] = o
 	}
 	if o.conns >= a.perAddr {
-		return false
+		return nil
 	}
 	o.conns++
-	a.setLocked(fd, o)
-	return true
+	return o
 }
 
 // ownsAll reports whether peer has as many connections as one address may.
@@ -119,11 +123,73 @@ func (a *admission) set(fd int, o *owner) (was *owner) {
 	return was
 }
 
-// leave counts fd no longer, which is still open: its number is nobody else's yet.
-func (a *admission) leave(fd int) { a.forget(a.set(fd, nil)) }
+// lease is what a connection takes of the limits, while it is in no engine. Its zero
+// value takes nothing.
+type lease struct {
+	in    *admission
+	owner *owner
+	count *atomic.Int64 // in.open or in.detached; nil for neither
+}
+
+// admit has the connection fd count in the engine that it enters with l. Then comes done,
+// or withdraw.
+func (a *admission) admit(fd int, l *lease) {
+	a.open.Add(1)
+	if l.in == a {
+		a.set(fd, l.owner)
+	} else {
+		a.taken.Add(1)
+	}
+}
+
+// done ends what l has taken and the connection does not take any more.
+func (a *admission) done(l *lease) {
+	if l.in == a {
+		l.countAs(nil)
+	} else {
+		l.end()
+	}
+	*l = lease{}
+}
+
+// withdraw undoes admit, of a connection that has left again.
+func (a *admission) withdraw(l *lease) {
+	a.open.Add(-1)
+	if l.in != a {
+		a.taken.Add(-1)
+	}
+}
+
+// release returns the lease of the connection fd, which leaves the engine but still counts
+// as open in it. Nobody else has the number of the descriptor yet.
+func (a *admission) release(fd int) lease {
+	return lease{in: a, owner: a.set(fd, nil), count: &a.open}
+}
+
+func (l *lease) countAs(count *atomic.Int64) {
+	if count != nil {
+		count.Add(1)
+	}
+	if l.count != nil {
+		l.count.Add(-1)
+	}
+	l.count = count
+}
+
+// detach has the connection count as one that has left its engine.
+func (l *lease) detach() { l.countAs(&l.in.detached) }
+
+// end counts the connection, which is closed, no longer.
+func (l *lease) end() {
+	if l.in == nil {
+		return
+	}
+	l.in.taken.Add(-1)
+	l.in.forget(l.owner)
+	l.countAs(nil)
+}
 
 func (a *admission) forget(o *owner) {
-	a.taken.Add(-1)
 	if o == nil {
 		return
 	}
@@ -132,69 +198,6 @@ func (a *admission) forget(o *owner) {
 	if o.conns--; o.conns == 0 {
 		delete(a.owners, o.key)
 	}
-}
-
-// place is what a detached connection takes of the limits.
-type place struct {
-	in    *admission
-	owner *owner
-	left  atomic.Bool
-}
-
-// detach has the connection fd count outside the engine.
-func (a *admission) detach(fd int) *place {
-	a.detached.Add(1)
-	return &place{in: a, owner: a.set(fd, nil)}
-}
-
-// leave counts p no longer; a second call does nothing.
-func (p *place) leave() {
-	if p.claim() {
-		p.in.forget(p.owner)
-	}
-}
-
-// claim reports whether the caller is the first that ends p.
-func (p *place) claim() bool {
-	first := !p.left.Swap(true)
-	if first {
-		p.in.detached.Add(-1)
-	}
-	return first
-}
-
-// disclaim undoes claim.
-func (p *place) disclaim() {
-	p.in.detached.Add(1)
-	p.left.Store(false)
-}
-
-// adopt has the connection fd count in the engine; p is its place until then, nil if it
-// has had none. It reports false if p is closed.
-func (a *admission) adopt(fd int, p *place) bool {
-	switch {
-	case p == nil:
-		a.taken.Add(1)
-	case !p.claim():
-		return false
-	case p.in == a:
-		a.set(fd, p.owner)
-	default: // from another engine
-		p.in.forget(p.owner)
-		p.in, p.owner = a, nil
-		a.taken.Add(1)
-	}
-	return true
-}
-
-// disown undoes adopt.
-func (a *admission) disown(fd int, p *place) {
-	if p == nil {
-		a.leave(fd)
-		return
-	}
-	a.set(fd, nil)
-	p.disclaim()
 }
 
 // Full reports whether more connections are open, detached ones included, than

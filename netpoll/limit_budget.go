@@ -79,8 +79,8 @@ func (c *Conn) Charge(n int) {
 
 // heldLocked returns the bytes that c holds.
 func (c *Conn) heldLocked() (n int) {
-	if o := c.out; o != nil && !o.gathers() {
-		n = o.held
+	if q := c.queueLocked(); q != nil {
+		n = q.held
 	}
 	if r := c.cold; r != nil {
 		n += cap(r.tail) + r.charged
@@ -235,7 +235,7 @@ func (m *monitor) scanBudget() {
 		m.arm()
 		return
 	}
-	share := int(e.budget.low / max(1, e.open.Load()))
+	share := int(e.budget.low / max(1, e.admission.open.Load()))
 	for _, l := range e.loops {
 		l.table.each(&m.buf, func(c *Conn) {
 			if e.held() <= e.budget.low {

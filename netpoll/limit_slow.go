@@ -39,8 +39,8 @@ func (m *monitor) sweepSlow(now tick) {
 func (c *Conn) checkDrain(now tick) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o := c.out
-	if o == nil || o.gathers() || o.bytes == 0 || c.phase >= dying {
+	o := c.queueLocked()
+	if o == nil || o.bytes == 0 || c.phase >= dying {
 		return
 	}
 	opts := &c.loop.engine.opts

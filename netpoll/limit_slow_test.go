@@ -37,7 +37,7 @@ func (p *peer) later(t *testing.T) {
 func (p *peer) drainSince() uint32 {
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
-	if o := p.c.out; o != nil && !o.gathers() {
+	if o := p.c.queueLocked(); o != nil {
 		return o.drain.since
 	}
 	return 0

@@ -173,18 +173,19 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 	if !e.admission.ownsAll(peer) { // else it is refused anyway
 		l.makeRoom()
 	}
-	if !e.admission.accept(fd, peer) {
+	lease, ok := e.admission.accept(peer)
+	if !ok {
 		e.admission.refused.Add(1)
 		unix.Close(fd)
 		return
 	}
-	h := l.accept()
-	if h == nil || e.attach(h, fd, live, nil) != nil {
+	h, s := l.accept(), State{fd: fd, phase: live, lease: lease}
+	if h == nil || e.enter(&s, h) != nil {
 		if g := preTLSOf(h); g != nil {
 			g.places.drop(g)
 		}
 		e.admission.refused.Add(1)
-		e.drop(fd)
+		s.close()
 	}
 }
 

@@ -101,6 +101,7 @@ func (t *table) add(c *Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
+		c.slot = -1
 		return false
 	}
 	if t.n == len(t.chunks)*chunkSize {
@@ -116,9 +117,13 @@ func (t *table) putLocked(i int, c *Conn) {
 	c.slot = int32(i)
 }
 
+// remove takes c out, if add has taken it.
 func (t *table) remove(c *Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if c.slot < 0 {
+		return
+	}
 	t.n--
 	last := t.chunks[t.n/chunkSize]
 	t.putLocked(int(c.slot), last[t.n%chunkSize])

@@ -36,6 +36,15 @@ func (k *clock) read() tick {
 	return tick(uint32(time.Since(k.start)/time.Millisecond) + 1)
 }
 
+// at returns the tick of t, and time is the reverse of it.
+func (k *clock) at(t time.Time) uint32 {
+	return uint32(k.read()) - uint32(time.Since(t)/time.Millisecond)
+}
+
+func (k *clock) time(at uint32) time.Time {
+	return time.Now().Add(time.Duration(int32(at-uint32(k.read()))) * time.Millisecond)
+}
+
 func (k *clock) update() tick {
 	t := k.read()
 	k.coarse.Store(uint32(t))

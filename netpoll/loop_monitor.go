@@ -97,7 +97,7 @@ func (m *monitor) look() {
 		}
 		return
 	}
-	m.engine.workers.release()
+	m.engine.workers.flushStuck()
 }
 
 // sweep schedules the connections whose deadline is over at now. Their turn looks

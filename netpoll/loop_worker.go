@@ -11,15 +11,15 @@ import (
 // gather writes in, so that an idle connection needs neither.
 type worker struct {
 	in  []byte
-	out outbound
+	out output
 	// The turn under way, if there is one: bytes at the front of in that were
 	// left over before, whether the handler has never seen them, and whether it
 	// may read.
-	turning bool
-	kept    int
-	unseen  bool
-	ready   bool
-	secure  *secure // the connection's, if it is ready
+	turning   bool
+	kept      int
+	unseen    bool
+	ready     bool
+	transport transport // the connection's, if it is ready
 	// For the monitor: the connection of the last turn, and the number of turns
 	// begun.
 	conn  atomic.Pointer[Conn]
@@ -54,7 +54,7 @@ func (k *workers) get() *worker {
 		k.idle = k.idle[:n-1]
 	} else {
 		w = &worker{in: make([]byte, k.size)}
-		w.out.gather = make([]byte, 0, k.out)
+		w.out.gathered = make([]byte, 0, k.out)
 	}
 	w.index = len(k.busy)
 	k.busy = append(k.busy, w)
@@ -63,7 +63,7 @@ func (k *workers) get() *worker {
 
 func (k *workers) put(w *worker) {
 	w.conn.Store(nil) // an idle worker keeps nobody alive
-	w.secure = nil
+	w.transport = nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	last := len(k.busy) - 1
@@ -76,10 +76,10 @@ func (k *workers) put(w *worker) {
 	}
 }
 
-// release has every worker that is still in the turn it was in at the last call
+// flushStuck has every worker that is still in the turn it was in at the last call
 // give out what it gathered, and what has been pending, because its handler blocks.
 // Called by the monitor only.
-func (k *workers) release() {
+func (k *workers) flushStuck() {
 	k.mu.Lock()
 	stuck := make([]*worker, 0, 8)
 	for _, w := range k.busy {

@@ -70,11 +70,7 @@ func (c *Conn) Pending() int {
 }
 
 func (c *Conn) pendingLocked() int {
-	n := c.behindLocked()
-	if c.out != nil {
-		n += c.out.bytes
-	}
-	return n
+	return c.behindLocked() + c.unsentLocked()
 }
 
 // Untaken is Pending with what the kernel holds that the peer has not acknowledged. It

@@ -22,7 +22,7 @@ type Exclusive struct {
 	room   chan struct{} // has one when all has left, or the connection ends
 	timer  *time.Timer
 	buf    *Buffer   // what Write sends; in no queue between two calls
-	behind *outbound // what waits; nil if nothing. Guarded by Conn.mu
+	behind *outQueue // what waits; nil if nothing. Guarded by Conn.mu
 }
 
 // Reserve begins to write in pieces. The error is ErrReserved or ErrClosed.
@@ -53,9 +53,9 @@ func (x *Exclusive) Write(head, body []byte, timeout time.Duration) error {
 		return ErrClosed
 	}
 	x.buf.b = body
-	failed := c.putLocked(head, body, x.buf)
+	failed := c.writeAllLocked(head, body, x.buf)
 	err := x.waitLocked(timeout)
-	if err != nil && c.out != nil {
+	if err != nil && !c.isDirectLocked() {
 		x.buf.b, x.buf = bytes.Clone(body), new(Buffer) // what is left of it may still be sent
 	} else {
 		x.buf.b = nil
@@ -72,7 +72,7 @@ func (x *Exclusive) waitLocked(timeout time.Duration) error {
 	c := x.conn
 	var late <-chan time.Time
 	for x.holdsLocked() {
-		if c.out == nil || c.out.gathers() {
+		if c.queueLocked() == nil {
 			return nil
 		}
 		if late == nil {
@@ -85,7 +85,7 @@ func (x *Exclusive) waitLocked(timeout time.Duration) error {
 			c.mu.Lock()
 		case <-late:
 			c.mu.Lock()
-			if x.holdsLocked() && c.out != nil && !c.out.gathers() {
+			if x.holdsLocked() && c.queueLocked() != nil {
 				return fmt.Errorf("netpoll: the peer does not take what it is sent: %w", os.ErrDeadlineExceeded)
 			}
 		}
@@ -111,7 +111,7 @@ func (x *Exclusive) Release() {
 		c.access, c.cold.exclusive, x.behind = accessOpen, nil, nil
 		c.tidyLocked()
 		if o != nil {
-			failed = c.putBehindLocked(o)
+			failed = c.writeBehindLocked(o)
 			c.drainedLocked()
 		}
 	}
@@ -121,8 +121,8 @@ func (x *Exclusive) Release() {
 	}
 }
 
-// putBehindLocked sends or queues what waited in o.
-func (c *Conn) putBehindLocked(o *outbound) (failed bool) {
+// writeBehindLocked sends or queues what waited in o.
+func (c *Conn) writeBehindLocked(o *outQueue) (failed bool) {
 	c.loop.queued.Add(-int64(o.bytes))
 	c.weighLocked(-o.held)
 	for _, s := range o.segs {
@@ -130,7 +130,7 @@ func (c *Conn) putBehindLocked(o *outbound) (failed bool) {
 			s.release(s.kind == answerable)
 		}
 		if !failed {
-			failed = c.putLocked(nil, s.b, s.Buffer)
+			failed = c.writeAllLocked(nil, s.b, s.Buffer)
 		}
 	}
 	return failed
@@ -142,8 +142,8 @@ func (x *Exclusive) holdsLocked() bool {
 	return c.phase == live && c.access == accessReserved && c.cold.exclusive == x
 }
 
-// queueLocked has the write of somebody else wait.
-func (x *Exclusive) queueLocked(head, body []byte, shared *Buffer) Outcome {
+// enqueueLocked has the write of somebody else wait.
+func (x *Exclusive) enqueueLocked(head, body []byte, shared *Buffer) Outcome {
 	c := x.conn
 	n := len(head) + len(body)
 	if n > c.loop.engine.opts.MaxPending-c.pendingLocked() {
@@ -153,7 +153,7 @@ func (x *Exclusive) queueLocked(head, body []byte, shared *Buffer) Outcome {
 		return Queued
 	}
 	if x.behind == nil {
-		x.behind = new(outbound)
+		x.behind = new(outQueue)
 	}
 	held := x.behind.held
 	if shared != nil {
@@ -212,7 +212,7 @@ func (c *Conn) WriteUrgent(head, body []byte) Outcome {
 		c.mu.Unlock()
 		return Queued
 	}
-	res, failed := c.sendLocked(head, body, nil)
+	res, failed := c.writeBoundedLocked(head, body, nil)
 	c.mu.Unlock()
 	if failed {
 		c.notify(evClose)

@@ -65,21 +65,17 @@ func (b *Buffer) Bytes() []byte { return b.b }
 // Len returns the number of bytes.
 func (b *Buffer) Len() int { return len(b.b) }
 
-// outbound is what waits for a socket: references to buffers and, for the first
+// outQueue is what waits for a socket: references to buffers and, for the first
 // of them, how much the socket took already. A connection has one only while
 // something is pending. Guarded by Conn.mu.
-//
-// A worker has one too, with gather set: it stands in for the connection's own
-// during a turn and copies small writes together. It holds no segments.
-type outbound struct {
-	segs   []segment
-	head   int // first of segs not wholly written
-	off    int // bytes of segs[head] that are written
-	bytes  int // pending in all
-	held   int // memory that this queue answers for
-	drain  drain
-	own    *Buffer // the last of segs, if it was made by copyIn and may grow
-	gather []byte
+type outQueue struct {
+	segs  []segment
+	head  int // first of segs not wholly written
+	off   int // bytes of segs[head] that are written
+	bytes int // pending in all
+	held  int // memory that this queue answers for
+	drain drain
+	own   *Buffer // the last of segs, if it was made by copyIn and may grow
 }
 
 // segment is a buffer in a queue.
@@ -113,10 +109,8 @@ func (s segment) held() int {
 	return segmentSize
 }
 
-func (o *outbound) gathers() bool { return o.gather != nil }
-
 // add queues b by reference.
-func (o *outbound) add(b *Buffer) {
+func (o *outQueue) add(b *Buffer) {
 	kind := reference
 	if b.hold() {
 		kind = answerable
@@ -124,7 +118,7 @@ func (o *outbound) add(b *Buffer) {
 	o.append(segment{b, kind})
 }
 
-func (o *outbound) append(s segment) {
+func (o *outQueue) append(s segment) {
 	if o.head > 32 && o.head > len(o.segs)/2 {
 		n := copy(o.segs, o.segs[o.head:])
 		clear(o.segs[n:])
@@ -162,7 +156,7 @@ func getPooled(p *sync.Pool) *Buffer {
 // copyIn queues copies. Writes share buffers, each twice as large as the one before, so
 // that a peer who has us answer and takes nothing costs memory for the bytes and not for
 // the writes.
-func (o *outbound) copyIn(head, body []byte) {
+func (o *outQueue) copyIn(head, body []byte) {
 	for len(head)+len(body) > 0 {
 		if o.own == nil || len(o.own.b) == cap(o.own.b) {
 			o.growOwn(len(head) + len(body))
@@ -181,7 +175,7 @@ func appendTo(b *Buffer, from *[]byte) int {
 }
 
 // growOwn begins another buffer for copies, of which n bytes are to come.
-func (o *outbound) growOwn(n int) {
+func (o *outQueue) growOwn(n int) {
 	size := n
 	if o.own != nil {
 		size = max(n, leastMore, 2*cap(o.own.b))
@@ -199,9 +193,9 @@ func (o *outbound) growOwn(n int) {
 	o.own = b
 }
 
-// write sends until nothing is left or the socket is full, which is no error,
+// send sends until nothing is left or the socket is full, which is no error,
 // and returns the bytes sent.
-func (o *outbound) write(fd int32) (sent int, errno unix.Errno) {
+func (o *outQueue) send(fd int32) (sent int, errno unix.Errno) {
 	var iov [maxIovecs]unix.Iovec
 	for o.bytes > 0 {
 		n := 0
@@ -226,7 +220,7 @@ func (o *outbound) write(fd int32) (sent int, errno unix.Errno) {
 	return sent, 0
 }
 
-func (o *outbound) advance(n int) {
+func (o *outQueue) advance(n int) {
 	o.bytes -= n
 	for n > 0 {
 		left := o.segs[o.head].Len() - o.off
@@ -240,7 +234,7 @@ func (o *outbound) advance(n int) {
 }
 
 // dropHead drops the first segment.
-func (o *outbound) dropHead() {
+func (o *outQueue) dropHead() {
 	s := &o.segs[o.head]
 	o.held -= s.held()
 	if s.kind != ownCopy {
@@ -265,7 +259,7 @@ func (b *Buffer) recycle() {
 }
 
 // free drops all that is left.
-func (o *outbound) free() {
+func (o *outQueue) free() {
 	for o.head < len(o.segs) {
 		o.dropHead()
 	}

@@ -18,7 +18,7 @@ func TestOutboundAgainstModel(t *testing.T) {
 	defer unix.Close(fds[1])
 	_ = unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 8<<10) // has writes end half-way
 	rnd := rand.New(rand.NewPCG(1, 2))
-	var o outbound
+	var o outQueue
 	var want, got []byte
 	buf := make([]byte, 64<<10)
 	receiveSome := func() {
@@ -42,7 +42,7 @@ func TestOutboundAgainstModel(t *testing.T) {
 			want = append(want, p...)
 			clear(p) // they are the caller's again
 		case 4:
-			if _, errno := o.write(int32(fds[0])); errno != 0 {
+			if _, errno := o.send(int32(fds[0])); errno != 0 {
 				t.Fatal(errno)
 			}
 		case 5:
@@ -50,7 +50,7 @@ func TestOutboundAgainstModel(t *testing.T) {
 		}
 	}
 	for o.bytes > 0 || len(got) < len(want) {
-		if _, errno := o.write(int32(fds[0])); errno != 0 {
+		if _, errno := o.send(int32(fds[0])); errno != 0 {
 			t.Fatal(errno)
 		}
 		receiveSome()
@@ -68,7 +68,7 @@ func TestOutboundAgainstModel(t *testing.T) {
 // A peer who takes nothing costs memory in proportion to the bytes that wait,
 // however small the writes are.
 func TestOutboundOfTinyWrites(t *testing.T) {
-	var o outbound
+	var o outQueue
 	const writes = 1 << 20
 	for range writes {
 		o.copyIn([]byte{1}, []byte{2})
@@ -84,7 +84,7 @@ func TestOutboundOfTinyWrites(t *testing.T) {
 
 // The list of a queue that never runs empty does not grow for ever.
 func TestOutboundListIsBounded(t *testing.T) {
-	var o outbound
+	var o outQueue
 	b := NewBuffer([]byte("0123456789"))
 	for range 50 {
 		o.add(b)

@@ -59,12 +59,11 @@ func (c *Conn) Write(head, body []byte) Outcome {
 // gatherLocked reports whether the turn under way, if there is one, has taken head and
 // body: it sends them when it ends.
 func (c *Conn) gatherLocked(head, body []byte) bool {
-	o, n := c.out, len(head)+len(body)
-	if o == nil || !o.gathers() || len(o.gather)+n > cap(o.gather) {
+	g := c.gathererLocked()
+	if g == nil || len(g.gathered)+len(head)+len(body) > cap(g.gathered) {
 		return false
 	}
-	o.gather = append(append(o.gather, head...), body...)
-	o.bytes += n
+	g.gathered = append(append(g.gathered, head...), body...)
 	return true
 }
 
@@ -89,7 +88,7 @@ func (c *Conn) WriteLast(p []byte, err error) bool {
 		c.mu.Unlock()
 		return false
 	}
-	failed := !c.gatherLocked(nil, p) && c.putLocked(nil, p, nil)
+	failed := !c.gatherLocked(nil, p) && c.writeAllLocked(nil, p, nil)
 	c.dropBehindLocked()
 	c.access = accessSealed
 	if r := c.coldLocked(); r.err == nil {
@@ -111,25 +110,21 @@ func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, fail
 		return Closed, false
 	}
 	if c.access == accessReserved {
-		return c.cold.exclusive.queueLocked(head, body, shared), false
+		return c.cold.exclusive.enqueueLocked(head, body, shared), false
 	}
-	return c.sendLocked(head, body, shared)
+	return c.writeBoundedLocked(head, body, shared)
 }
 
-// sendLocked is writeLocked for those whom no reservation keeps out.
-func (c *Conn) sendLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
+// writeBoundedLocked is writeLocked for a caller that no reservation keeps out.
+func (c *Conn) writeBoundedLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
 	// What was gathered goes first: only what the socket refuses is pending.
-	if o := c.out; o != nil && o.gathers() && c.flushGatherLocked(o) {
+	if c.flushGatherLocked() {
 		return Closed, true
 	}
-	pending := 0
-	if c.out != nil {
-		pending = c.out.bytes
-	}
-	if len(head)+len(body) > c.loop.engine.opts.MaxPending-pending {
+	if len(head)+len(body) > c.loop.engine.opts.MaxPending-c.unsentLocked() {
 		return Full, false
 	}
-	failed = c.putLocked(head, body, shared)
+	failed = c.writeAllLocked(head, body, shared)
 	return c.outcomeLocked(failed), failed
 }
 
@@ -138,31 +133,28 @@ func (c *Conn) outcomeLocked(failed bool) Outcome {
 	switch {
 	case failed:
 		return Closed
-	case c.out == nil || c.out.gathers():
+	case c.queueLocked() == nil:
 		return Sent
 	}
 	return Queued
 }
 
-// putLocked sends or queues, whatever is pending.
-func (c *Conn) putLocked(head, body []byte, shared *Buffer) (failed bool) {
-	if o := c.out; o != nil && o.gathers() && c.flushGatherLocked(o) {
+// writeAllLocked writes whatever is pending, after what was gathered.
+func (c *Conn) writeAllLocked(head, body []byte, shared *Buffer) (failed bool) {
+	if c.flushGatherLocked() {
 		return true
 	}
 	if shared == nil && len(body) >= pieceSize {
 		c.widenLocked(true)
 	}
-	if s := c.secureLocked(); s != nil {
-		return c.sealLocked(s, head, body)
-	}
-	return c.putRawLocked(head, body, shared)
+	return c.passLocked(head, body, shared, 0)
 }
 
-// putRawLocked is putLocked for bytes as they go over the wire, when nothing is
-// gathered that has to go first.
-func (c *Conn) putRawLocked(head, body []byte, shared *Buffer) (failed bool) {
-	if c.out != nil && !c.out.gathers() {
-		if len(head)+len(body) > 0 { // nothing is nothing to wait for: write would never get past it
+// sendLocked gives the socket bytes as they go over the wire, and enqueues what it does not take, or
+// all of them if others wait already. Nothing is gathered that has to go first.
+func (c *Conn) sendLocked(head, body []byte, shared *Buffer, flags int) (failed bool) {
+	if c.queueLocked() != nil {
+		if len(head)+len(body) > 0 { // nothing is nothing to wait for: send would never get past it
 			return c.enqueueLocked(head, body, shared, 0)
 		}
 		return false
@@ -170,17 +162,17 @@ func (c *Conn) putRawLocked(head, body []byte, shared *Buffer) (failed bool) {
 	var took int
 	var errno syscall.Errno
 	if len(head) == 0 {
-		took, errno = send(c.fd, body, 0)
+		took, errno = send(c.fd, body, flags)
 	} else {
 		iov := [2]unix.Iovec{iovec(head), iovec(body)}
 		took, errno = sendv(c.fd, iov[:])
 	}
-	return c.sentLocked(head, body, shared, took, errno)
+	return c.settleLocked(head, body, shared, took, errno)
 }
 
-// sentLocked takes note of what the socket answered, and queues what it did not
+// settleLocked takes note of what the socket answered, and enqueues what it did not
 // take.
-func (c *Conn) sentLocked(head, body []byte, shared *Buffer, took int, errno syscall.Errno) (failed bool) {
+func (c *Conn) settleLocked(head, body []byte, shared *Buffer, took int, errno syscall.Errno) (failed bool) {
 	if errno == unix.EAGAIN {
 		took = 0
 	} else if errno != 0 {
@@ -217,10 +209,8 @@ func (c *Conn) widenLocked(wide bool) {
 // enqueueLocked queues what is left of head and body after their first took
 // bytes. It fails if that is too much for all together, and c has to go.
 func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) (failed bool) {
-	if c.out == nil || c.out.gathers() {
-		c.out = new(outbound)
-	}
-	o, before, held := c.out, c.out.bytes, c.out.held
+	o := c.beginQueueLocked()
+	before, held := o.bytes, o.held
 	skip := min(took, len(head))
 	if shared != nil {
 		c.widenLocked(false)
@@ -243,12 +233,12 @@ func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) (faile
 // flushLocked sends what is queued. When all is gone the queue goes too, and a
 // connection that was held back reads on: the caller sees to the events returned.
 func (c *Conn) flushLocked() (events uint32) {
-	o := c.out
-	if o.gathers() {
+	o := c.queueLocked()
+	if o == nil {
 		return 0
 	}
 	held := o.held
-	sent, errno := o.write(c.fd)
+	sent, errno := o.send(c.fd)
 	c.loop.queued.Add(-int64(sent))
 	c.weighLocked(o.held - held)
 	if sent > 0 { // who takes something is alive, even while it is not read
@@ -260,7 +250,7 @@ func (c *Conn) flushLocked() (events uint32) {
 		return evClose
 	}
 	if o.bytes == 0 {
-		c.out = nil
+		c.endQueueLocked()
 		if c.access == accessReserved {
 			c.cold.exclusive.wake()
 		}
@@ -281,7 +271,7 @@ func (c *Conn) flushStuck(w *worker) {
 	var events uint32
 	c.mu.Lock()
 	c.releaseLocked(w, false)
-	if c.out != nil && c.state.Load()&evWrite != 0 {
+	if c.state.Load()&evWrite != 0 && !c.isDirectLocked() {
 		c.state.And(^evWrite)
 		events = c.flushLocked()
 	}
@@ -292,46 +282,26 @@ func (c *Conn) flushStuck(w *worker) {
 	}
 }
 
-// flushGatherLocked sends what a worker gathered and queues what is left as the
-// connection's own. The gathering goes on if nothing is left.
-func (c *Conn) flushGatherLocked(o *outbound) (failed bool) {
-	p := o.gather
-	o.gather, o.bytes = o.gather[:0], 0
-	if len(p) == 0 {
+// flushGatherLocked sends what a worker has gathered, if it gathers. The gathering goes on
+// if nothing is left.
+func (c *Conn) flushGatherLocked() (failed bool) {
+	g := c.gathererLocked()
+	if g == nil || len(g.gathered) == 0 {
 		return false
 	}
-	if s := c.secureLocked(); s != nil {
-		return c.sealLocked(s, nil, p)
-	}
-	took, errno := send(c.fd, p, 0)
-	return c.sentLocked(nil, p, nil, took, errno)
+	return c.passLocked(nil, g.takeGathered(), nil, 0)
 }
 
 // releaseLocked ends the gathering on w, if c takes part in it. Before the end of our
 // side, last, the kernel waits for that: both leave in one segment, but with TLS.
 func (c *Conn) releaseLocked(w *worker, last bool) {
-	o := &w.out
-	if c.out != o {
-		return
-	}
-	c.out = nil
-	p := o.gather
+	p := c.endGatherLocked(&w.out)
 	if len(p) == 0 {
-		return
-	}
-	o.gather, o.bytes = p[:0], 0
-	if s := c.secureLocked(); s != nil {
-		c.sealLocked(s, nil, p)
 		return
 	}
 	flags := 0
 	if last {
 		flags = unix.MSG_MORE
 	}
-	took, errno := send(c.fd, p, flags)
-	if took == len(p) { // nearly always: spare it the call
-		c.loop.bytesOut.Add(int64(took))
-		return
-	}
-	c.sentLocked(nil, p, nil, took, errno)
+	c.passLocked(nil, p, nil, flags)
 }

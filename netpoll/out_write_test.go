@@ -400,6 +400,7 @@ func TestOutcome(t *testing.T) {
 func TestWiden(t *testing.T) {
 	s := serve(t, Options{MaxPending: 64 << 20}, func(*peer) {})
 	nc, p := s.connect(t)
+	turnOver(t, p)
 	lowat := func() int {
 		p.c.mu.Lock()
 		defer p.c.mu.Unlock()

@@ -48,7 +48,7 @@ type Stats struct {
 // Stats returns the counters as they are now.
 func (e *Engine) Stats() Stats {
 	a := &e.admission
-	s := Stats{Open: e.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
+	s := Stats{Open: e.admission.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
 		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load()}
 	e.serverHandshakes.count(&s)
 	e.background.countInto(&s)

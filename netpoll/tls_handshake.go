@@ -43,12 +43,18 @@ func (g *preTLS) OnPanic(any) {}
 // begin takes the descriptor out of the engine, for a handshake that has its place.
 // It returns nil if the connection has begun to end.
 func (g *preTLS) begin() *tlsHandshake {
-	fd, ok := g.conn.release()
-	if !ok {
+	s, err := g.conn.leave((*Conn).mayHandOverLocked)
+	if err != nil {
 		g.places.leave(g.addr, false)
 		return nil
 	}
-	return &tlsHandshake{engine: g.engine, places: g.places, addr: g.addr, fd: fd, until: g.until}
+	return &tlsHandshake{
+		engine: g.engine,
+		places: g.places,
+		addr:   g.addr,
+		state:  State{fd: s.fd, phase: live, lease: s.lease},
+		until:  g.until,
+	}
 }
 
 // preTLSOf returns what h has embedded, or nil.
@@ -73,12 +79,12 @@ func (e *Engine) endHandshakes() {
 	})
 }
 
-// tlsHandshake is a TLS handshake under way. The engine counts its connection as open, but
-// has it in no table.
+// tlsHandshake is a TLS handshake under way, of a connection between two stays in the
+// engine.
 type tlsHandshake struct {
 	engine *Engine
 	places *tlsHandshakes
-	fd     int
+	state  State // of its connection, which counts as open
 	until  time.Time
 	file   *os.File // the socket, for the time of the handshake
 	addr   *handshakeAddr
@@ -90,67 +96,56 @@ type tlsHandshake struct {
 
 // serve gives the connection back to the engine, if the handshake succeeds.
 func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Handler) {
-	e := s.engine
 	defer s.leave()
-	t, err := s.handshake(func(t *secure) *tls.Conn { return tls.Server(t, config) }, hello)
+	err := s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Server(t, config) }, hello)
 	if err == nil {
-		err = s.attach(t, accept())
+		err = s.enter(accept())
 	} else {
-		s.places.fail(e, err)
+		s.places.fail(s.engine, err)
 	}
 	if err != nil {
-		e.drop(s.fd)
-		e.admission.refused.Add(1)
-		e.open.Add(-1)
+		s.engine.admission.refused.Add(1)
+		s.state.close()
 	}
 }
 
 // call is serve for the side that connects: h has OnClose only if it fails.
 func (s *tlsHandshake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
-	e := s.engine
 	defer s.leave()
-	t, err := s.reach(config, open)
+	err := s.reach(config, open)
 	if err == nil {
-		err = s.attach(t, h)
+		err = s.enter(h)
 	}
 	if err != nil {
-		e.drop(s.fd)
-		e.tellClosed(h, err)
-		e.open.Add(-1)
+		s.state.closeSocket()
+		s.engine.tellClosed(h, err)
+		s.state.lease.end() // Shutdown waits for OnClose
 	}
 }
 
 func (s *tlsHandshake) leave() { s.places.leave(s.addr, s.evicted) }
 
-// attach lets h have the connection.
-func (s *tlsHandshake) attach(t *secure, h Handler) error {
+// enter lets h have the connection.
+func (s *tlsHandshake) enter(h Handler) error {
 	if h == nil {
 		return ErrClosed
 	}
-	var r *cold
-	if t != nil {
-		t.conn = h.Conn()
-		r = &cold{tls: t}
-	}
-	if err := s.engine.enroll(h, s.fd, live, r); err != nil {
+	if err := s.engine.enter(&s.state, h); err != nil {
 		return err
 	}
 	h.Conn().notify(evRead) // what tls has read already raises no event
 	return nil
 }
 
-// handshake does the handshake.
-func (s *tlsHandshake) handshake(role func(*secure) *tls.Conn, early []byte) (t *secure, err error) {
-	err = s.block(func() error {
-		t = &secure{stream: awaited{s.file, s}, early: early}
+// handshake does the handshake. hello was read already.
+func (s *tlsHandshake) handshake(role func(*tlsTransport) *tls.Conn, hello []byte) error {
+	return s.block(func() error {
+		t := &tlsTransport{stream: awaited{s.file, s}, hello: hello}
 		t.tls = role(t)
-		return t.tls.HandshakeContext(context.Background())
+		err := t.tls.HandshakeContext(context.Background())
+		t.stream, s.state.tls = nil, t
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	t.stream = nil
-	return t, nil
 }
 
 // block calls f with a duplicate of the descriptor in s.file, which the runtime polls
@@ -162,7 +157,7 @@ func (s *tlsHandshake) block(f func() error) (err error) {
 			s.engine.opts.Logger.Error("TLS configuration panicked", "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
-	fd, err := unix.FcntlInt(uintptr(s.fd), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err := unix.FcntlInt(uintptr(s.state.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}

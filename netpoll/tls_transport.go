@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// secure is the TLS of a connection, and the transport that its tls.Conn reads
+// tlsTransport is the TLS of a connection, and also the socket that its tls.Conn reads
 // and writes: a blocking stream during the handshake and after Detach; in between
 // the socket of conn, where a read that finds nothing says so and is repeated at
 // the next event, and a write only collects in wire, so it cannot fail half-way.
@@ -22,15 +22,15 @@ import (
 // In between all of it, tls included, is guarded by Conn.mu: a read may answer
 // (a key update, an alert), so under two locks reader and writers would wait for
 // each other.
-type secure struct {
+type tlsTransport struct {
 	tls    *tls.Conn
 	conn   *Conn  // nil while stream is in use
 	stream stream // nil while conn is
-	early  []byte // read before the handshake began
+	hello  []byte // read before the handshake began
 	wire   []byte // encrypted, to be sent
 	hup    bool   // the turn reads on to the end
 	empty  bool   // the socket is, as far as the turn knows
-	parted bool   // close_notify was sent
+	ended  bool   // close_notify was sent
 	place  *place // while detached
 }
 
@@ -43,18 +43,10 @@ type stream interface {
 	SetWriteDeadline(time.Time) error
 }
 
-// wouldBlock is an error that tls.Conn takes for passing: it keeps what it has
-// of a record, and goes on with it at the next call.
-type wouldBlock struct{}
-
-func (wouldBlock) Error() string   { return "netpoll: the socket is empty" }
-func (wouldBlock) Timeout() bool   { return true }
-func (wouldBlock) Temporary() bool { return true }
-
 // Read is called by tls, with Conn.mu held unless there is a stream.
-func (s *secure) Read(p []byte) (int, error) {
-	if len(s.early) > 0 {
-		return take(&s.early, p), nil
+func (s *tlsTransport) Read(p []byte) (int, error) {
+	if len(s.hello) > 0 {
+		return take(&s.hello, p), nil
 	}
 	if s.stream != nil {
 		return s.stream.Read(p)
@@ -79,7 +71,7 @@ func (s *secure) Read(p []byte) (int, error) {
 }
 
 // Write is called by tls, with Conn.mu held unless there is a stream.
-func (s *secure) Write(p []byte) (int, error) {
+func (s *tlsTransport) Write(p []byte) (int, error) {
 	if s.stream != nil {
 		return s.stream.Write(p)
 	}
@@ -88,7 +80,7 @@ func (s *secure) Write(p []byte) (int, error) {
 }
 
 // Close closes the stream. What the engine holds only the engine closes.
-func (s *secure) Close() error {
+func (s *tlsTransport) Close() error {
 	if s.stream == nil {
 		return nil
 	}
@@ -100,12 +92,12 @@ func (s *secure) Close() error {
 
 // LocalAddr returns the address of our end. It and the next are called like Read: by
 // tls for the key of a session, too, so they take no lock.
-func (s *secure) LocalAddr() net.Addr { return s.askAddr(unix.Getsockname) }
+func (s *tlsTransport) LocalAddr() net.Addr { return s.askAddr(unix.Getsockname) }
 
 // RemoteAddr returns the address of the peer.
-func (s *secure) RemoteAddr() net.Addr { return s.askAddr(unix.Getpeername) }
+func (s *tlsTransport) RemoteAddr() net.Addr { return s.askAddr(unix.Getpeername) }
 
-func (s *secure) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
+func (s *tlsTransport) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
 	var a netip.AddrPort
 	if s.stream == nil {
 		a = addrOf(ask(int(s.conn.fd)))
@@ -117,7 +109,7 @@ func (s *secure) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
 
 // SetDeadline and the next two bound what a stream does; in the engine nothing
 // blocks.
-func (s *secure) SetDeadline(t time.Time) error {
+func (s *tlsTransport) SetDeadline(t time.Time) error {
 	if s.stream == nil {
 		return nil
 	}
@@ -125,7 +117,7 @@ func (s *secure) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline: see SetDeadline.
-func (s *secure) SetReadDeadline(t time.Time) error {
+func (s *tlsTransport) SetReadDeadline(t time.Time) error {
 	if s.stream == nil {
 		return nil
 	}
@@ -133,18 +125,11 @@ func (s *secure) SetReadDeadline(t time.Time) error {
 }
 
 // SetWriteDeadline: see SetDeadline.
-func (s *secure) SetWriteDeadline(t time.Time) error {
+func (s *tlsTransport) SetWriteDeadline(t time.Time) error {
 	if s.stream == nil {
 		return nil
 	}
 	return s.stream.SetWriteDeadline(t)
-}
-
-func (c *Conn) secureLocked() *secure {
-	if c.cold == nil {
-		return nil
-	}
-	return c.cold.tls
 }
 
 // TLS returns what was agreed on with the peer, nil if the connection has no TLS
@@ -152,55 +137,27 @@ func (c *Conn) secureLocked() *secure {
 func (c *Conn) TLS() *tls.ConnectionState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.secureLocked()
-	if s == nil {
+	if c.cold == nil || c.cold.tls == nil {
 		return nil
 	}
-	state := s.tls.ConnectionState()
+	state := c.cold.tls.tls.ConnectionState()
 	return &state
 }
 
-// readSecure is read for a connection with TLS. tls.Conn may hold records that the
-// socket has given already, of which no event tells: so it is asked until it has
-// nothing more, or the turn is over and another follows.
-func (c *Conn) readSecure(w *worker, s *secure, events uint32) (again bool) {
-	s.empty, s.hup = false, events&evHup != 0
-	for i := range readsPerTurn {
-		if i > 0 {
-			c.prepare(w)
-		}
-		if !w.ready {
-			return false
-		}
-		if w.unseen { // before more is read: there may be no room for it
-			if !c.hand(w.in[:w.kept]) {
-				return false
-			}
-			continue
-		}
-		n, err := c.decrypt(s, w.in[w.kept:])
-		if n > 0 && !c.hand(w.in[:w.kept+n]) || n == 0 && w.kept > 0 && !c.keepRest(w.in[:w.kept]) {
-			return false
-		}
-		if err == (wouldBlock{}) {
-			return false
-		}
-		if err != nil && n == 0 { // else it is told again, when the handler has seen all
-			c.abort(err)
-			return false
-		}
+// read is of the transport interface, like writeLocked and endLocked. tls.Conn may hold
+// records that the socket has given already, of which no event tells: so it is asked
+// until it has nothing more.
+func (s *tlsTransport) read(p []byte, mode readMode) (n int, err error) {
+	c := s.conn
+	if mode&firstRead != 0 {
+		s.empty, s.hup = false, mode&readToEnd != 0
 	}
-	return true
-}
-
-// decrypt fills p, unless it returns why it did not.
-func (c *Conn) decrypt(s *secure, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		var m int
 		c.mu.Lock() // for each record: a writer need not wait for all of them
 		m, err = s.tls.Read(p[n:])
 		if len(s.wire) > 0 {
-			c.sendWireLocked(s)
+			s.sendWireLocked()
 		}
 		c.mu.Unlock()
 		n += m
@@ -210,12 +167,16 @@ func (c *Conn) decrypt(s *secure, p []byte) (n int, err error) {
 
 // sendWireLocked sends what tls wrote by itself. What is gathered is not encrypted
 // yet, so it comes after that, and waits with it if the socket is full.
-func (c *Conn) sendWireLocked(s *secure) {
-	o, p := c.out, s.wire
+func (s *tlsTransport) sendWireLocked() {
+	c, p := s.conn, s.wire
 	s.wire = nil
-	failed := c.putRawLocked(nil, p, nil)
-	if !failed && c.out != o && o != nil {
-		c.flushGatherLocked(o)
+	g := c.gathererLocked()
+	failed := c.sendLocked(nil, p, nil, 0)
+	if g == nil || c.gathererLocked() != nil {
+		return
+	}
+	if p = g.takeGathered(); !failed {
+		s.writeLocked(nil, p, nil, 0)
 	}
 }
 
@@ -230,47 +191,39 @@ const sealChunk = 32 << 10 // two records (RFC 8446, 5.1)
 
 var sealers = sync.Pool{New: func() any { return &sealer{wire: make([]byte, 0, sealChunk+sealChunk/8)} }}
 
-// sealLocked encrypts head and body, and sends or queues what comes out.
-func (c *Conn) sealLocked(s *secure, head, body []byte) (failed bool) {
+// writeLocked encrypts head and body, and sends or enqueues what comes out.
+func (s *tlsTransport) writeLocked(head, body []byte, _ *Buffer, _ int) (failed bool) {
 	b := sealers.Get().(*sealer)
 	defer sealers.Put(b)
 	for len(head)+len(body) > 0 && !failed {
 		n := copy(b.plain[:], head)
 		m := copy(b.plain[n:], body)
 		head, body = head[n:], body[m:]
-		failed = c.sealChunkLocked(s, b, n+m)
+		failed = s.sealLocked(b, n+m)
 	}
 	return failed
 }
 
-func (c *Conn) sealChunkLocked(s *secure, b *sealer, n int) (failed bool) {
+func (s *tlsTransport) sealLocked(b *sealer, n int) (failed bool) {
 	s.wire = b.wire[:0]
 	_, err := s.tls.Write(b.plain[:n])
 	wire := s.wire
 	b.wire, s.wire = wire[:0], nil
 	if err != nil { // after an alert of ours
-		c.closeWithLocked(dying, err)
+		s.conn.closeWithLocked(dying, err)
 		return true
 	}
-	return c.putRawLocked(nil, wire, nil)
+	return s.conn.sendLocked(nil, wire, nil, 0)
 }
 
-// partLocked says close_notify (RFC 8446, 6.1), after all that was written.
-func (c *Conn) partLocked(s *secure) {
-	if s.parted {
+// endLocked says close_notify (RFC 8446, 6.1), after all that was written.
+func (s *tlsTransport) endLocked() {
+	if s.ended {
 		return
 	}
-	s.parted = true
+	s.ended = true
 	_ = s.tls.CloseWrite() // fails only after an alert, which says as much
 	if len(s.wire) > 0 {
-		c.sendWireLocked(s)
-	}
-}
-
-// partNowLocked says close_notify if nothing that is pending has to come before
-// it.
-func (c *Conn) partNowLocked() {
-	if s := c.secureLocked(); s != nil && (c.out == nil || c.out.bytes == 0) {
-		c.partLocked(s)
+		s.sendWireLocked()
 	}
 }

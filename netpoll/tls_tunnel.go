@@ -22,14 +22,14 @@ func (e *Engine) DialTunnel(from netip.Addr, to netip.AddrPort, open func(io.Rea
 }
 
 // reach opens the tunnel, if there is one, and does the TLS handshake, if there is one.
-func (s *tlsHandshake) reach(config *tls.Config, open func(io.ReadWriter) error) (*secure, error) {
+func (s *tlsHandshake) reach(config *tls.Config, open func(io.ReadWriter) error) error {
 	if open != nil {
 		if err := s.block(func() error { return open(s.file) }); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if config == nil {
-		return nil, nil
+		return nil
 	}
-	return s.handshake(func(t *secure) *tls.Conn { return tls.Client(t, config) }, nil)
+	return s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Client(t, config) }, nil)
 }
