@@ -88,9 +88,9 @@ func (e *Engine) enter(s *State, h Handler) error {
 	}
 	c.handler = h
 	c.loop = e.loops[e.next.Add(1)%uint32(len(e.loops))]
-	e.admission.admit(s.fd, &s.lease)
 	c.enterLocked(s)
 	c.mu.Unlock()
+	e.admission.admit(s.fd, &s.lease)
 	if err := c.register(); err != nil {
 		left, _ := c.leave(nil)
 		e.admission.withdraw(&s.lease)

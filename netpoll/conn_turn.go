@@ -71,7 +71,7 @@ func (c *Conn) isLive() bool {
 func (c *Conn) endTurn(w *worker, leaves bool) {
 	w.turning = false
 	c.mu.Lock()
-	c.releaseLocked(w, c.phase == flushing)
+	c.endGatheringLocked(w, c.phase == flushing)
 	c.drainedLocked()
 	if c.phase == flushing {
 		c.lingerLocked()

@@ -1,68 +1,74 @@
 // Package netpoll holds very many TCP connections on little memory: epoll loops
-// (github.com/mailru/easygo) find the readable ones, a bounded pool of workers
+// (github.com/mailru/easygo) find the readable connections, and a bounded pool of workers
 // (github.com/panjf2000/ants) serves them. It knows descriptors and bytes, and
 // nothing of the protocol that they carry.
 //
 // # Turns
 //
 // An epoll callback does no work: it marks the connection scheduled and appends
-// it to its loop's ready queue. A drainer, a task of the pool, takes connections
-// from that queue one after the other and gives each a turn: it writes what is
-// pending, reads to the end into a buffer that belongs to the worker, and hands
-// the bytes to the connection's [Handler]. Registration is edge triggered, once,
-// for reading, writing and hang-up, so a connection costs no epoll_ctl after
-// that; every event is a hint that the next read or write decides.
+// it to its loop's ready queue. A drainer, which is a task of the pool, takes connections
+// from that queue one after the other and gives each a turn. A turn sends what is
+// pending, reads until the socket is empty into a buffer that belongs to the worker, and
+// passes the bytes to the connection's [Handler]. Registration is edge triggered, once,
+// for reading, writing and hang-up, so a connection costs no further epoll_ctl.
+// Every event is only a hint: the next read or write shows what is true.
 //
-// One word per connection says everything about scheduling: the bit scheduled
+// One word per connection holds its scheduling: the bit scheduled
 // (queued or in a turn) and the events that came since the last turn began.
 // An event sets its bits and, if the bit scheduled was clear, appends the
-// connection. A turn swaps the events out before it looks at the socket and
+// connection. A turn swaps the events out before it looks at the socket. It
 // clears scheduled only if no event came in the meantime; else the connection is
-// appended again, behind those who wait. So no event is lost, and a connection is
-// served by one worker at a time: its Handler needs no lock against itself.
+// appended again, behind the others in the queue. So no event is lost, and one worker at a
+// time serves a connection: its Handler needs no lock against itself.
 //
 // A loop keeps pace with its drainers: while many connections wait in its queue it
-// does not go back to epoll, so that the next call brings many events and not one.
-// The monitor's look ends that too, should the handlers block.
+// does not go back to epoll, so that the next call returns many events instead of one.
+// The monitor's look ends that too, in case the handlers block.
 //
-// A connection that has brought a large message (see [Filler]) moves from its loop's
-// easygo instance to a second one beside it, which the runtime's poller watches: to
-// block in epoll_wait costs more there than two further system calls.
+// A connection that has received a large message (see [Filler]) moves from its loop's
+// easygo instance to a second one beside it, which the runtime's poller watches: for such
+// connections, blocking in epoll_wait costs more than two further system calls.
 //
 // If a drainer makes no progress while connections wait in its queue, because a
-// handler blocks, the monitor submits another within two milliseconds, and more
+// handler blocks, the monitor submits another drainer within two milliseconds, and more
 // at each further look, up to the pool's bound. When the pool is exhausted the
 // ready connections wait unread, and TCP pushes back.
 //
 // # Writes
 //
-// A write is safe from any goroutine, never blocks, and reports an [Outcome]:
-// sent, queued, full or closed. Outside a turn it goes straight to the socket;
-// what the socket does not take is queued, by reference if it is a [Buffer].
-// During a turn, writes are gathered in the worker's buffer and leave in one
+// A write is safe from any goroutine, never blocks, and returns an [Outcome]:
+// sent, queued, full or closed. The code uses four verbs, each with one meaning:
+//
+//	write    take bytes from the protocol, within the bounds, and pass them on
+//	gather   copy them into the worker's buffer, until the turn ends
+//	send     give them to the socket
+//	enqueue  append them to the connection's queue, because the socket does not take them
+//
+// Outside a turn a write sends at once and enqueues the rest, by reference if it is a [Buffer].
+// During a turn, writes are gathered and leave in one
 // system call when the turn ends, or after at most four milliseconds if the
-// handler blocks; without TLS in one segment with the end of our side, if that
-// comes with the turn. Pending bytes are bounded by Options.MaxPending, checked
-// before anything is added; above half of it the connection is not read until
-// the peer has taken some, so that a peer that sends without reading is slowed
+// handler blocks. Without TLS they share a segment with the FIN, if the
+// turn also ends our side. Pending bytes are bounded by Options.MaxPending, which is checked
+// before anything is added. Above half of it the connection is not read until
+// the peer has taken some, so a peer that sends without reading is slowed
 // down and loses nothing.
 //
-// A [Burst] is writes to many connections, which the kernel gets in one system call
-// (io_submit(2)); what it does not take is queued as always.
+// A [Burst] writes to many connections in one system call
+// (io_submit(2)); what a socket does not take is queued as always.
 //
 // A message that is written in pieces reserves the connection ([Exclusive]): only
-// what is urgent goes between the pieces, other writes wait behind the last. Who
-// writes in pieces blocks until the kernel has what he wrote, which is not copied
-// then. What is pending is flushed by the turns, or, for a connection whose handler
-// blocks, by the monitor.
+// urgent writes go between the pieces, other writes wait behind the last. The writer
+// of the pieces blocks until the kernel has taken them, so they are not copied.
+// Turns flush what is pending; for a connection whose handler
+// blocks, the monitor does.
 //
-// A caller that has much to send to a slow peer does not push it into the queue, but
-// asks to be told when that is empty (Conn.WhenDrained). A write that is queued and
-// the queue's end are both under Conn.mu, so nobody waits for an end that has been.
+// A caller that has much to send to a slow peer should not fill the queue, but
+// ask to be told when it is empty (Conn.WhenDrained). Adding to the queue and
+// emptying it both happen under Conn.mu, so no caller misses the moment.
 //
 // # Entering and leaving
 //
-// All that a connection is between two turns is one value, a [State]: its socket, input that
+// A [State] is all that a connection is between two turns: its socket, input that
 // the handler left over, pending output, its deadline, its TLS. A connection enters an engine
 // with a State (accepted, dialled, adopted, after its TLS handshake, or with
 // [Engine.Enter]) and leaves it with one (closed, detached, for its TLS handshake, or with
@@ -76,50 +82,50 @@
 //		}
 //	})
 //
-// A write that races with Leave is in the State, or Closed. What the State does not have is the
-// protocol's: what it charged, and what it gave to WhenDrained, which is called.
+// A write that races with Leave is part of the State, or its outcome is Closed. A State has
+// neither what the protocol charged, nor its Scheduler: Leave calls that at once, as if nothing were pending.
 //
-// Bytes go between a connection and its socket through a transport: plain, or TLS. A turn
+// Bytes go between a connection and its socket through a transport, which is plain or TLS. A turn
 // does not know which.
 //
 // # Pauses
 //
 // Reading a connection pauses for as long as there is a reason: the peer does not
-// take what it is sent, or the handler has called Hold. Whoever ends the last reason
+// take what it is sent, or the handler has called Hold. Whatever ends the last reason
 // schedules a turn that reads on, since the events of the pause are gone. What the
-// handler left over it is given again before anything is read. Work that lasts, and
-// feeds on turns, runs in the background (Engine.Go), not on the workers: there it
-// could keep the turn that it waits for from running. What it does for peers shares
-// its places by address (Engine.GoFor).
+// handler left over comes again before anything is read. Long work that
+// depends on turns runs in the background (Engine.Go), not on the workers: there it
+// could keep the turn that it waits for from running. Work for peers shares
+// the background's places by address (Engine.GoFor).
 //
 // # TLS
 //
 // [Engine.ListenTLS] and [Engine.DialTLS] put crypto/tls between a connection and
-// its Handler. A handshake of tls.Conn cannot go on where a read found nothing, so it
-// has a goroutine and the runtime's poller on a duplicate of the descriptor, until it
+// its Handler. A handshake of tls.Conn cannot resume after a read that found nothing, so it
+// has a goroutine, and the runtime's poller on a duplicate of the descriptor, until it
 // is done or Options.TLSTimeout is over. Before that the connection waits in its loop,
-// like any other, for the whole ClientHello and then for one of TLSHandshakes places;
-// so who is silent takes none, and accepting never pauses. Places are shared by
+// like any other, for the whole ClientHello and then for one of TLSHandshakes places.
+// So a silent client takes no place, and accepting never pauses. Places are shared by
 // address, and taken away from clients that do not go on while others wait: see tlsHandshakes.
 //
-// Afterwards tls.Conn works in turns, on a transport whose read answers with a passing
-// error when the socket is empty, and whose write only collects: it cannot fail
-// half-way, which tls.Conn does not forgive. A turn asks tls.Conn until it has nothing
-// more, for no event tells of the records that it holds. Reading may write (an answer
+// Afterwards tls.Conn works in turns. The transport's read returns a temporary
+// error when the socket is empty, and its write only collects: it cannot fail
+// half-way, which tls.Conn does not forgive. A turn reads from tls.Conn until that has nothing
+// more, because no event tells of the records that it holds. Reading may write (the answer
 // to a key update, an alert), so each call of tls.Conn, reading too, is made under
-// Conn.mu, one record at a time; with two locks reader and writers would wait for each
-// other. What a turn gathers is encrypted when it leaves, in as few records as hold it.
-// Finish, Close, and the answer to the peer's end say close_notify; while a connection
-// lingers its input is thrown away as it is, encrypted.
+// Conn.mu, one record at a time; with two locks, reader and writers would wait for each
+// other. What a turn gathers is encrypted when it leaves, in as few records as possible.
+// Finish, Close and the reply to the peer's EOF send close_notify. While a connection
+// lingers its input is discarded without being decrypted.
 //
 // An idle connection with TLS costs as much as dozens without: see package wsproto.
-// None of it can be trimmed from here: the buffers are tls.Conn's own, and grow with
-// the longest record that came.
+// netpoll cannot reduce that: the buffers belong to tls.Conn, and grow with
+// the longest record received.
 //
 // # Limits
 //
-// What a peer can have the engine hold is bounded for each connection, for each address
-// (see [OwnerOf]) and in all. A test compares this list with [Options].
+// What a peer can make the engine hold is bounded for each connection, for each address
+// (see [OwnerOf]) and in total. A test compares this list with [Options].
 //
 //	Loops            GOMAXPROCS     connections are spread over them
 //	Workers          1024           ready connections wait unread, and TCP pushes back
@@ -138,23 +144,23 @@
 //	TLSWaiting       8192           the last of the address with the most ends with ErrTLSShed
 //	TLSTimeout       10s            the handshake ends with ErrTLSTimeout
 //
-// What all connections together hold is counted in memory, not in bytes to be sent:
-// copies with the buffers that they are in, shared buffers once (the connection that
+// TotalPending counts memory, not bytes to be sent:
+// copies with the buffers that hold them, shared buffers once (the connection that
 // queued one first answers for it), input that was left over, and what a
-// protocol reports with Conn.Charge. Each loop has its sum; a write that adds to it looks at the
-// total from time to time, and if that is too much closes the heaviest, which
-// stand in lists by powers of two. The bytes in workers' buffers do not count: their
-// number is that of Workers. When much was let go, memory is given back to the system.
+// protocol reports with Conn.Charge. Each loop has its sum. A write that adds to it checks the
+// total from time to time, and if that is too much closes the heaviest connections, which
+// are in lists by powers of two. The bytes in workers' buffers do not count: there are
+// only as many as Workers. When much memory has become free, it is given back to the system.
 //
 // The heaviest go first, to within a factor of two. If others have locked the heaviest at
-// that moment, the monitor tries again within two milliseconds; only if half of the margin
-// below TotalPending is used up is a lighter one closed at once.
+// that moment, the monitor tries again within two milliseconds. A lighter one is closed at
+// once only if half of the margin below TotalPending is used up.
 //
-// The kernel gives up a peer that takes nothing for UserTimeout, but a byte now and then is
-// enough for it. So four times in UserTimeout the monitor looks at the connections for
-// which something is pending: one whose peer has acknowledged less than MinDrain bytes a
-// second over UserTimeout ends with ErrSlow, and is counted (Slow). An empty queue begins
-// the measurement anew.
+// The kernel gives up a peer that takes nothing for UserTimeout, but one byte now and then is
+// enough for it. So four times in UserTimeout the monitor looks at the connections that have
+// something pending: one whose peer has acknowledged less than MinDrain bytes a
+// second over UserTimeout ends with ErrSlow, and is counted (Slow). An empty queue restarts
+// the measurement.
 //
 // When MaxConns is reached, a connection that has not done its TLS handshake makes room for
 // the next: see [Engine.MakeRoom] for the protocol's part in that. It is the oldest whose
@@ -166,7 +172,7 @@
 // as it has ready connections, which MaxConnsPerAddr bounds. A turn is bounded in
 // bytes and not in time: a handler must not wait in it for a peer, a disk or a
 // database, but Hold the connection, or work in the background. If handlers block all
-// the same, others get workers within milliseconds, until Workers is reached.
+// the same, other connections get workers within milliseconds, until Workers is reached.
 //
 // # Ownership and order
 //
@@ -174,45 +180,56 @@
 // closes it. Close from another goroutine marks the connection, shuts the socket
 // down and schedules a turn. The order of the end is: out of the epoll set, out
 // of the loop's table, close(2), then Handler.OnClose, once. The bit scheduled
-// then stays set for ever, so a late event for the dead object queues nothing;
-// callbacks are bound to the object and not to the number, so it cannot reach a
-// stranger either. At the other end of its life the bit is set from birth until
-// the descriptor is registered, so whoever finds a connection in the table that
+// then stays set for ever, so a late event for the dead object queues nothing.
+// Callbacks are bound to the object and not to the descriptor's number, so they cannot reach
+// another connection either. At the other end of its life the bit is set from birth until
+// the descriptor is registered: a goroutine that finds a connection in the table that
 // early can mark it closed, but no turn closes it yet. Connections are
 // garbage-collected, not recycled.
 //
-// Locks, each a leaf (nothing else is locked under it, no callback runs under
-// it but what tls.Conn locks for itself, and one more exception): Conn.mu guards the
-// outbound queue, the phase, every write to the descriptor and all of TLS; ready.mu a
-// loop's queue; table.mu a loop's list of connections; workers.mu the list of workers;
-// tlsHandshakes.mu the places for TLS handshakes; admission.mu the addresses of connections; background.mu what Go has to run; largeReaders.mu a
-// loop's set of connections with large messages; departures.mu the calls of Leave; aioContexts.mu the
-// kernel's contexts for bursts. easygo's own lock is taken by Add and Del with none of these held.
+// Each lock is a leaf: nothing else is locked under it, and no callback runs under
+// it, but for what tls.Conn locks for itself and the exceptions below.
 //
-// A burst holds many Conn.mu at a time, for as long as its writes take: some 150 µs for
-// small ones, and large ones take no part. It only tries them, so it waits for none of
+//	Conn.mu           the outbound queue, the phase, every write to the descriptor, all of TLS
+//	ready.mu          a loop's queue
+//	table.mu          a loop's list of connections
+//	largeReaders.mu   a loop's set of connections with large messages
+//	workers.mu        the list of workers
+//	tlsHandshakes.mu  the places for TLS handshakes
+//	admission.mu      the addresses of connections
+//	background.mu     the functions of Go and GoFor
+//	departures.mu     the calls of Leave
+//	aioContexts.mu    the kernel's contexts for bursts
+//	budget.mu         the right to shed connections
+//	heavy.mu          a loop's lists of connections that hold much
+//
+// easygo's own lock is taken by Add and Del with none of these held. departures.mu is also
+// taken under Conn.mu.
+//
+// A burst holds up to 32 connection locks for the duration of one io_submit (about 150 µs for
+// small writes; large ones take no part). It only tries these locks, so it waits for none of
 // them; a write that finds one held waits for the burst as for any other write. What the
-// kernel did not take is queued before they are released, so with them in hand the burst
-// may wait for budget.mu.
+// kernel did not take is queued before the locks are released, so the burst
+// may wait for budget.mu while it holds them.
 //
-// A write that adds to what a connection holds may have to close others (see Limits):
-// under Conn.mu it takes budget.mu, under which it only tries the locks of other
-// connections, and heavy.mu, the lists of those that hold much, which is a leaf. So
-// nobody waits for a Conn.mu with budget.mu in hand. The monitor takes budget.mu first,
-// and then only tries, too. It never looks at all connections with budget.mu in hand.
+// A write that adds to what a connection holds may have to close others (see Limits).
+// Under Conn.mu it takes budget.mu, under which it only tries the locks of other
+// connections, and then heavy.mu, which is a leaf. So
+// nobody waits for a Conn.mu while holding budget.mu. The monitor takes budget.mu first,
+// and then only tries, too. It never looks at all connections while holding budget.mu.
 //
-// The exception: what was given to WhenDrained is scheduled under Conn.mu, so that no
-// write comes between. A Task takes ready.mu for it, and the pool its own lock; another
-// [Scheduler] takes what it likes, if under that no method of a Conn is ever called. So
-// the order is Conn.mu, a Scheduler's own, ready.mu, the pool's, and never the reverse.
-// A connection that is closed for what it holds is closed under its own Conn.mu, that of
-// the writer, and budget.mu; then the Scheduler of another connection is called than the
-// one that is written to. So a lock that any Scheduler takes must not be held around a
+// A Scheduler that was given to WhenDrained is called under Conn.mu, so that no
+// write comes between. A Task takes ready.mu for it, and the pool its own lock. Another
+// [Scheduler] may take any lock under which no method of a Conn is ever called. So
+// the order is Conn.mu, a Scheduler's own lock, ready.mu, the pool's, and never the reverse.
+// When a connection is closed for what it holds, two locks of connections may be held, its own and
+// the writer's, and budget.mu; and the Scheduler that is called is not that of the connection
+// written to. So a lock that any Scheduler takes must not be held around a
 // write to any connection.
 //
-// Handler methods of one connection never run at the same time; they run in the
-// order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose, or the
-// function that was given to Leave in place of that; an
-// attempt to connect that fails has OnClose only. They may block, at the price of
+// Handler methods of one connection never run at the same time. They run in the
+// order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose, or in place
+// of OnClose the function that was given to Leave. An
+// attempt to connect that fails has OnClose only. Methods may block, at the price of
 // one worker of the pool for as long.
 package netpoll

@@ -36,39 +36,39 @@ func (l *Listener) makeRoom() {
 // protocol names; any other client whose ClientHello has not come; and a handshake.
 func (e *Engine) makeRoom(now time.Time) bool {
 	f := e.admission.makeRoom
-	return e.serverHandshakes.closeGreeting(now.Add(e.opts.TLSTimeout-silentFor)) || f != nil && f() ||
-		e.serverHandshakes.closeGreeting(now.Add(e.opts.TLSTimeout)) || e.serverHandshakes.makeRoom(now)
+	return e.serverHandshakes.closeAwaitingHello(now.Add(e.opts.TLSTimeout-silentFor)) || f != nil && f() ||
+		e.serverHandshakes.closeAwaitingHello(now.Add(e.opts.TLSTimeout)) || e.serverHandshakes.makeRoom(now)
 }
 
-// greet notes g, a connection whose ClientHello has yet to come.
-func (k *tlsHandshakes) greet(g *preTLS) {
+// awaitHello notes g, a connection whose ClientHello has yet to come.
+func (k *tlsHandshakes) awaitHello(g *preTLS) {
 	if k.bounded {
 		k.mu.Lock()
-		g.greeting = k.greeting.PushBack(g)
+		g.awaitingHello = k.awaitingHello.PushBack(g)
 		k.mu.Unlock()
 	}
 }
 
-// greetedLocked undoes greet.
-func (k *tlsHandshakes) greetedLocked(g *preTLS) {
-	if g.greeting != nil {
-		k.greeting.Remove(g.greeting)
-		g.greeting = nil
+// helloCameLocked undoes awaitHello.
+func (k *tlsHandshakes) helloCameLocked(g *preTLS) {
+	if g.awaitingHello != nil {
+		k.awaitingHello.Remove(g.awaitingHello)
+		g.awaitingHello = nil
 	}
 }
 
-// closeGreeting closes the oldest connection whose ClientHello has not come, if it would
+// closeAwaitingHello closes the oldest connection whose ClientHello has not come, if it would
 // have had time for that, and all that follows, until a time up to until. It reports
 // whether there is one.
-func (k *tlsHandshakes) closeGreeting(until time.Time) bool {
+func (k *tlsHandshakes) closeAwaitingHello(until time.Time) bool {
 	k.mu.Lock()
-	e := k.greeting.Front()
+	e := k.awaitingHello.Front()
 	if e == nil || e.Value.(*preTLS).until.After(until) {
 		k.mu.Unlock()
 		return false
 	}
 	g := e.Value.(*preTLS)
-	k.greetedLocked(g)
+	k.helloCameLocked(g)
 	k.mu.Unlock()
 	k.close(g)
 	return true

@@ -48,7 +48,7 @@ func TestEarlyConnectionsMakeRoom(t *testing.T) {
 				k := &s.serverHandshakes
 				k.mu.Lock()
 				defer k.mu.Unlock()
-				return k.greeting.Len() == 0 && k.quiet.Len() == 0 && len(k.crowds) == 0
+				return k.awaitingHello.Len() == 0 && k.quiet.Len() == 0 && len(k.crowds) == 0
 			})
 		})
 	}

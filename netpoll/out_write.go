@@ -270,7 +270,7 @@ func (c *Conn) flushLocked() (events uint32) {
 func (c *Conn) flushStuck(w *worker) {
 	var events uint32
 	c.mu.Lock()
-	c.releaseLocked(w, false)
+	c.endGatheringLocked(w, false)
 	if c.state.Load()&evWrite != 0 && !c.isDirectLocked() {
 		c.state.And(^evWrite)
 		events = c.flushLocked()
@@ -292,9 +292,9 @@ func (c *Conn) flushGatherLocked() (failed bool) {
 	return c.passLocked(nil, g.takeGathered(), nil, 0)
 }
 
-// releaseLocked ends the gathering on w, if c takes part in it. Before the end of our
+// endGatheringLocked ends the gathering on w, if c takes part in it. Before the end of our
 // side, last, the kernel waits for that: both leave in one segment, but with TLS.
-func (c *Conn) releaseLocked(w *worker, last bool) {
+func (c *Conn) endGatheringLocked(w *worker, last bool) {
 	p := c.endGatherLocked(&w.out)
 	if len(p) == 0 {
 		return

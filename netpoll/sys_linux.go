@@ -2,9 +2,11 @@ package netpoll
 
 import (
 	"net/netip"
+	"reflect"
 	"syscall"
 	"unsafe"
 
+	easygo "github.com/mailru/easygo/netpoll"
 	"golang.org/x/sys/unix"
 )
 
@@ -74,4 +76,26 @@ func accept(fd int) (int, netip.Addr, error) {
 		return int(n), netip.AddrFrom16(sa.Addr), nil
 	}
 	return int(n), netip.Addr{}, nil
+}
+
+// newEpoll returns an instance of easygo's whose descriptors are closed on exec, which
+// easygo does not see to: a child would keep the sockets of the server alive. ForkLock
+// keeps the programs that this one starts (os/exec) out in between; a fork by
+// other means, in C, could still come there.
+func newEpoll(onError func(error)) (*easygo.Epoll, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	poll, err := easygo.EpollCreate(&easygo.EpollConfig{OnWaitError: onError})
+	if err != nil {
+		return nil, err
+	}
+	// The fields have no names outside, and reflection reads them all the same. A
+	// version without them leaves the descriptors as they are; a test would tell.
+	v := reflect.ValueOf(poll).Elem()
+	for _, name := range []string{"fd", "eventFd"} {
+		if f := v.FieldByName(name); f.IsValid() && f.CanInt() {
+			unix.CloseOnExec(int(f.Int()))
+		}
+	}
+	return poll, nil
 }

@@ -24,9 +24,9 @@ type preTLS struct {
 	until  time.Time
 	addr   *handshakeAddr // nil before enter
 	// Guarded by places.mu.
-	greeting *list.Element // in tlsHandshakes.greeting
-	waiting  *list.Element // for a place
-	granted  bool          // a place is kept for it
+	awaitingHello *list.Element // in tlsHandshakes.awaitingHello
+	waiting       *list.Element // for a place
+	granted       bool          // a place is kept for it
 }
 
 func newPreTLS(e *Engine, k *tlsHandshakes) preTLS {
@@ -183,15 +183,15 @@ func (s *tlsHandshake) block(f func() error) (err error) {
 // flight.
 type awaited struct {
 	*os.File
-	shake *tlsHandshake
+	handshake *tlsHandshake
 }
 
 func (a awaited) Read(p []byte) (int, error) {
-	a.shake.places.awaits(a.shake)
+	a.handshake.places.awaits(a.handshake)
 	return a.File.Read(p)
 }
 
 func (a awaited) Write(p []byte) (int, error) {
-	a.shake.places.answers(a.shake)
+	a.handshake.places.answers(a.handshake)
 	return a.File.Write(p)
 }

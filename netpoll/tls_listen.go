@@ -37,7 +37,7 @@ func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener
 	}
 	return e.Listen(addr, func() Handler {
 		g := &serverPreTLS{preTLS: newPreTLS(e, &e.serverHandshakes), tls: &t, accept: accept}
-		g.places.greet(&g.preTLS)
+		g.places.awaitHello(&g.preTLS)
 		return g
 	})
 }

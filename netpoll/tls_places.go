@@ -31,23 +31,23 @@ var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and
 // Connections take places of Options.MaxConns, too: see makeRoom for how those give way.
 type tlsHandshakes struct {
 	evicts  bool // only those of clients: the engine chooses itself whom it calls
-	bounded bool // by MaxConns, so that greeting is kept
+	bounded bool // by MaxConns, so that awaitingHello is kept
 	places  int
 	mostAll int // that wait
 	mostOne int // of these, of one address
 
-	mu       sync.Mutex
-	free     int
-	addrs    map[netip.Addr]*handshakeAddr
-	greeting list.List // of those whose ClientHello has not come, *preTLS: the oldest first
-	order    list.List // of those that wait, *handshakeAddr: one that got a place goes to the end
-	crowds   crowds    // of the same
-	quiet    list.List // of those with silent clients, *handshakeAddr
-	waiting  int
-	evicting int // places that will be free at once
-	running  map[*tlsHandshake]struct{}
-	ended    bool
-	timer    *time.Timer // looks again while somebody waits
+	mu            sync.Mutex
+	free          int
+	addrs         map[netip.Addr]*handshakeAddr
+	awaitingHello list.List // of those whose ClientHello has not come, *preTLS: the oldest first
+	order         list.List // of those that wait, *handshakeAddr: one that got a place goes to the end
+	crowds        crowds    // of the same
+	quiet         list.List // of those with silent clients, *handshakeAddr
+	waiting       int
+	evicting      int // places that will be free at once
+	running       map[*tlsHandshake]struct{}
+	ended         bool
+	timer         *time.Timer // looks again while somebody waits
 
 	failed atomic.Int64
 	shed   atomic.Int64
@@ -96,7 +96,7 @@ func (k *tlsHandshakes) enter(g *preTLS) bool {
 		key = OwnerOf(g.conn.RemoteAddr().Addr())
 	}
 	k.mu.Lock()
-	k.greetedLocked(g)
+	k.helloCameLocked(g)
 	if g.granted {
 		g.granted = false
 		k.mu.Unlock()
@@ -233,7 +233,7 @@ func (k *tlsHandshakes) leave(c *handshakeAddr, evicted bool) {
 // drop forgets g, which is closed.
 func (k *tlsHandshakes) drop(g *preTLS) {
 	k.mu.Lock()
-	k.greetedLocked(g)
+	k.helloCameLocked(g)
 	if g.waiting != nil {
 		k.unwaitLocked(g)
 	}
