@@ -60,7 +60,7 @@ func TestGo(t *testing.T) {
 	examples := unindented(strings.Join(sources(t, "*/*example*_test.go", "*/*/*example*_test.go"), "\n"))
 	found := 0
 	for _, b := range collect(t, everything) {
-		if b.lang != "go" {
+		if b.lang != "go" || isProgram(b) {
 			continue
 		}
 		if found++; !strings.Contains(examples, unindented(b.text)) {

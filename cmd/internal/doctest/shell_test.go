@@ -43,7 +43,7 @@ func (s *shell) environ() []string {
 }
 
 // serves matches the commands of servers.
-var serves = regexp.MustCompile(`^go run \./cmd/fanfare(-chat)?( -.*)?$`)
+var serves = regexp.MustCompile(`^go run (\./cmd/fanfare(-chat)?( -.*)?|/\S+/chat\.go)$`)
 
 // shorten replaces commands that would take minutes or that need something that a test does not have.
 var shorten = []struct {
