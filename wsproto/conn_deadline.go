@@ -43,7 +43,7 @@ func (c *Conn) SetReadDeadline(t time.Time) {
 	default:
 		x.deadlines = &deadlines{read: t, ping: c.pingDue()}
 	}
-	// What is due already is not put off, however often this is called.
+	// A deadline that is due already is not put off, however often this is called.
 	if d := x.deadlines.next(); d == time.Millisecond {
 		c.hastenLocked(d)
 	} else {

@@ -5,30 +5,28 @@ import (
 	"slices"
 )
 
-// Compression configures permessage-deflate (RFC 7692). The zero value of each
-// field has a meaning.
+// Compression configures permessage-deflate (RFC 7692). The zero value of each field is its
+// default.
 //
-// Without Takeover each message is compressed by itself. Nothing is kept for a
-// connection, compressors and decompressors come from pools, and a [Prepared]
-// message is compressed once for all connections with the same window. With it,
-// messages may refer to earlier ones, which makes small and similar ones much
-// smaller; but a connection then keeps the text that its window spans, up to 2 ×
-// 2^WindowBits bytes: 64 KiB with windows of 15 bits, 2 KiB with 10, once as much
-// has gone each way. Broadcasts gain nothing from it: a Prepared message still
-// refers to nothing.
+// Without Takeover each message is compressed by itself. Then a connection keeps nothing,
+// compressors and decompressors come from pools, and a [Prepared] message is compressed once
+// for all connections with the same window. With Takeover messages may refer to earlier ones,
+// which makes small and similar ones much smaller. But then a connection keeps the text that
+// its window spans, up to 2 × 2^WindowBits bytes: 64 KiB with windows of 15 bits, 2 KiB with
+// 10, once as much has gone each way. Broadcasts gain nothing from it, since a Prepared
+// message refers to nothing.
 type Compression struct {
-	// Level is how hard to try, from 1, the fastest, to 9; 1 if 0.
+	// Level is the effort, from 1, the fastest, to 9; 1 if 0.
 	Level int
-	// Threshold is the size in bytes below which a message is sent as it is; 256
-	// if 0, none if negative. So is, without Takeover, a message that would not
-	// become smaller.
+	// Threshold is the size in bytes below which a message is sent uncompressed; 256 if 0,
+	// none if negative. Without Takeover a message that would not become smaller is sent
+	// uncompressed too.
 	Threshold int
-	// Takeover lets messages refer to earlier ones, in both directions, if the peer
-	// wants it too.
+	// Takeover lets messages refer to earlier ones, in both directions, if the peer agrees.
 	Takeover bool
-	// WindowBits bounds how far back a message may refer: 2^WindowBits bytes, from
-	// 8 to 15; 15 if 0. Below 15, Level has no effect. A client that cannot bound
-	// its own window is asked not to take over.
+	// WindowBits bounds how far back a message may refer: 2^WindowBits bytes, from 8 to 15;
+	// 15 if 0. Below 15 Level has no effect. A client that cannot bound its own window is
+	// asked not to use takeover.
 	WindowBits int
 }
 
@@ -62,8 +60,8 @@ func (k *Compression) withDefaults() *Compression {
 	return &c
 }
 
-// accept is a server's answer to the first of the client's offers that it can
-// accept (RFC 7692, 5.1 and 7.1), nil if there is none.
+// accept returns the server's answer to the first of the client's offers that it can accept
+// (RFC 7692, 5.1 and 7.1), or nil if there is none.
 func (k *Compression) accept(offers []extension) *deflateParams {
 	for _, o := range offers {
 		if o.name != deflateName {
@@ -76,9 +74,9 @@ func (k *Compression) accept(offers []extension) *deflateParams {
 	return nil
 }
 
-// answer accepts an offer. Less window and less takeover than offered is always
-// allowed, but the client's window can only be bounded if it said that it is able
-// to (7.1.2.2).
+// answer accepts an offer. A smaller window and less takeover than offered are always
+// allowed, but the client's window can only be bounded if the client said that it is able to
+// (7.1.2.2).
 func (k *Compression) answer(offer deflateParams) *deflateParams {
 	d := &deflateParams{
 		serverNoTakeover: offer.serverNoTakeover || !k.Takeover,
@@ -104,7 +102,7 @@ func orMax(bits int) int {
 	return bits
 }
 
-// offer is what a client says.
+// offer returns the parameters that a client offers.
 func (k *Compression) offer() deflateParams {
 	d := deflateParams{serverNoTakeover: !k.Takeover, clientNoTakeover: !k.Takeover, clientBitsAny: true}
 	if k.WindowBits < maxWindowBits {
@@ -136,6 +134,6 @@ func (k *Compression) judge(answer string) (*deflateParams, error) {
 		return bad(fmt.Sprintf("%s is not at most %d (RFC 7692, 7.1.2.1)", serverMaxWindow, offered.serverBits))
 	}
 	d.clientNoTakeover = d.clientNoTakeover || offered.clientNoTakeover
-	d.clientBits = min(orMax(d.clientBits), k.WindowBits) // less is always allowed
+	d.clientBits = min(orMax(d.clientBits), k.WindowBits) // a smaller window is always allowed
 	return &d, nil
 }

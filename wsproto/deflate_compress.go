@@ -7,12 +7,12 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// rsv1 is the reserved bit that marks a compressed message, as it stands beside
-// the opcode (RFC 7692, 6).
+// rsv1 is the reserved bit that marks a compressed message, in the position that it has
+// beside the opcode (RFC 7692, 6).
 const rsv1 Opcode = 0x40
 
-// flushTail is how a block of DEFLATE ends that was flushed. It goes off what is
-// sent, and is put back on what is received (RFC 7692, 7.2).
+// flushTail is the end of a flushed block of DEFLATE. It is removed from what is sent, and
+// appended to what is received (RFC 7692, 7.2).
 const flushTail = "\x00\x00\xff\xff"
 
 // deflater compresses one message at a time.
@@ -21,10 +21,10 @@ type deflater struct {
 	out bytes.Buffer
 }
 
-// deflaters has a pool for each level, and one for each window below the largest.
+// deflaters has a pool for each level, windowDeflaters one for each window below the largest.
 var deflaters, windowDeflaters [16]sync.Pool
 
-// keepDeflated is the largest buffer that a deflater goes back to its pool with.
+// keepDeflated is the largest buffer with which a deflater goes back to its pool.
 const keepDeflated = 64 << 10
 
 func (k *Compression) pool(bits int) *sync.Pool {
@@ -34,7 +34,8 @@ func (k *Compression) pool(bits int) *sync.Pool {
 	return &deflaters[k.Level]
 }
 
-// deflater returns one for windows of so many bits. Give it back with free.
+// deflater returns a deflater for windows of so many bits. The caller must give it back with
+// free.
 func (k *Compression) deflater(bits int) *deflater {
 	if d, ok := k.pool(bits).Get().(*deflater); ok {
 		return d
@@ -55,8 +56,8 @@ func (k *Compression) free(d *deflater, bits int) {
 	k.pool(bits).Put(d)
 }
 
-// deflate returns p compressed, which may refer to window, what was sent before.
-// The result is valid until the deflater's next use.
+// deflate returns p compressed; it may refer to window, which was sent before. The result is
+// valid until the deflater is used again.
 func (d *deflater) deflate(p, window []byte) []byte {
 	d.out.Reset()
 	d.w.ResetDict(&d.out, window)

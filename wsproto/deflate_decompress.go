@@ -13,7 +13,7 @@ import (
 
 // inflater decompresses one message at a time.
 type inflater struct {
-	in  []byte // the message and inflateTail
+	in  []byte // the message, followed by inflateTail
 	src bytes.Reader
 	r   io.ReadCloser
 	out []byte
@@ -23,7 +23,7 @@ var inflaters = sync.Pool{New: func() any {
 	return &inflater{r: flate.NewReader(bytes.NewReader(nil))}
 }}
 
-// inflateTail is flushTail, and an empty last block, so that the end of the message
+// inflateTail is flushTail, followed by an empty last block, so that the end of the message
 // is an end of the stream too.
 const inflateTail = flushTail + "\x01\x00\x00\xff\xff"
 
@@ -38,9 +38,8 @@ func (f *inflater) free() {
 	inflaters.Put(f)
 }
 
-// inflate returns p decompressed, which may refer to window, what came before. It
-// stops when the result exceeds limit bytes. The result is valid until free. The
-// error is a *Violation.
+// inflate returns p decompressed; it may refer to window, which came before. It stops when
+// the result exceeds limit bytes. The result is valid until free. The error is a *Violation.
 func (f *inflater) inflate(p, window []byte, limit int) ([]byte, error) {
 	f.in = append(append(f.in[:0], p...), inflateTail...)
 	f.src.Reset(f.in)
@@ -48,10 +47,10 @@ func (f *inflater) inflate(p, window []byte, limit int) ([]byte, error) {
 	if limit < 0 {
 		return nil, errMessageSize
 	}
-	limit = min(limit, math.MaxInt-1) // there is one more, to see that it is too much
+	limit = min(limit, math.MaxInt-1) // one byte more shows that it is too much
 	dict := window
 	for range maxStreams {
-		_ = f.r.(flate.Resetter).Reset(&f.src, dict) // which copies it
+		_ = f.r.(flate.Resetter).Reset(&f.src, dict) // it copies dict
 		if err := f.readAll(limit); err != nil {
 			return nil, err
 		}
@@ -63,10 +62,9 @@ func (f *inflater) inflate(p, window []byte, limit int) ([]byte, error) {
 	return nil, errDeflate
 }
 
-// maxStreams is how many streams a message may be made of: a peer may end one
-// within the message, with a block that says it is the last, and begin another
-// (RFC 7692, 7.2.1 and 7.2.3.4). Hardly any does, and each costs the copy of a
-// window.
+// maxStreams is how many streams a message may consist of: a peer may end one within the
+// message, with a block marked as the last, and begin another (RFC 7692, 7.2.1 and 7.2.3.4).
+// This is rare, and each costs the copy of a window.
 const maxStreams = 64
 
 // readAll appends the rest of the stream to out.
@@ -90,8 +88,8 @@ func (f *inflater) readAll(limit int) error {
 	}
 }
 
-// appendWindow returns the last 2^bits bytes of window and p, in window's array
-// unless it has to grow, and never in more memory than that.
+// appendWindow returns the last 2^bits bytes of window and p, in window's array unless it
+// must grow, and never in more memory than that.
 func appendWindow(window, p []byte, bits int) []byte {
 	size := 1 << bits
 	p = p[max(0, len(p)-size):]

@@ -9,16 +9,16 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// inflateReader reads what a compressed stream becomes when it is decompressed, in
-// memory that does not grow with it.
+// inflateReader decompresses a message as it is read, in memory that does not grow with the
+// message.
 type inflateReader struct {
 	mu      sync.Mutex // held by Read
 	s       *stream
-	src     *bufio.Reader // the stream and inflateTail
+	src     *bufio.Reader // the stream, followed by inflateTail
 	f       *inflater
-	window  []byte // the end of what was read, and a little more
-	left    int64  // bytes that Server.MaxStream lets come
-	streams int    // of DEFLATE, that the message may still be made of
+	window  []byte // the end of what was read, and up to a quarter more
+	left    int64  // bytes that Server.MaxStream still allows
+	streams int    // DEFLATE streams that the message may still consist of
 	text    validator
 	err     error
 }
@@ -38,8 +38,8 @@ func newInflateReader(s *stream) *inflateReader {
 	return r
 }
 
-// takeover returns what the message may refer to, and what may refer to it; nil if
-// nothing does.
+// takeover returns the context that the message may refer to and extends, or nil if there is
+// none.
 func (s *stream) takeover() *takeover {
 	if t := s.c.takeover(); t != nil && t.receive {
 		return t
@@ -47,8 +47,8 @@ func (s *stream) takeover() *takeover {
 	return nil
 }
 
-// free ends reading. An inflater that somebody reads from all the same goes to nobody
-// else.
+// free ends reading. An inflater that is being read from nevertheless does not go back to the
+// pool.
 func (r *inflateReader) free() {
 	if !r.mu.TryLock() {
 		return
@@ -82,7 +82,7 @@ func (r *inflateReader) Read(p []byte) (n int, err error) {
 	return n, r.err
 }
 
-// judge looks at what was read.
+// judge checks what was read.
 func (r *inflateReader) judge(p []byte) *Violation {
 	if r.left -= int64(len(p)); r.left < 0 {
 		return errMessageSize
@@ -93,7 +93,7 @@ func (r *inflateReader) judge(p []byte) *Violation {
 	return nil
 }
 
-// remember adds p to the window, which is not trimmed each time: p may be one byte.
+// remember adds p to the window, which is not trimmed each time: p may be a single byte.
 func (r *inflateReader) remember(p []byte) {
 	const size = 1 << maxWindowBits
 	r.window = append(r.window, p...)
@@ -102,8 +102,8 @@ func (r *inflateReader) remember(p []byte) {
 	}
 }
 
-// ended looks why DEFLATE has ended, and returns the error that reading ends with; nil
-// if the message goes on.
+// ended finds out why DEFLATE has ended, and returns the error with which reading ends, or
+// nil if the message goes on.
 func (r *inflateReader) ended(err error) error {
 	var more []byte
 	if err == io.EOF { // see inflater.inflate
@@ -126,14 +126,13 @@ func (r *inflateReader) ended(err error) error {
 	return io.EOF
 }
 
-// fail ends the connection for v.
+// fail ends the connection because of v.
 func (r *inflateReader) fail(v *Violation) error {
 	r.s.c.fail(v.Code, v.Rule, v)
 	return cutShort(&CloseError{Code: v.Code, Reason: v.Rule, Err: v})
 }
 
-// rest reads what the handler did not want to know, if what follows may refer to
-// it.
+// rest reads what the handler did not read, if later messages may refer to it.
 func (r *inflateReader) rest() error {
 	if r.s.takeover() == nil {
 		return nil

@@ -10,19 +10,19 @@ import (
 // windowOf returns the bits of our window.
 func windowOf(flags uint32) int { return int(flags & deflateBits >> deflateBitsAt) }
 
-// takeover is what a connection keeps so that messages may refer to earlier ones.
+// takeover is the context that a connection keeps so that messages may refer to earlier ones.
 type takeover struct {
 	send, receive bool
 	inBits        int
-	in            []byte // the end of what came; the turn's
-	// mu is held from the compression of a message to its write, so that the order
-	// is the same.
+	in            []byte // the end of what was received; the turn's
+	// mu is held from the compression of a message to its write, so that both have the same
+	// order.
 	mu     sync.Mutex
 	out    []byte // the end of what was sent
 	shared bool   // out belongs to a Prepared
 }
 
-// compress notes what was agreed on.
+// compress notes the parameters that were agreed on.
 func (c *Conn) compress(d *deflateParams) {
 	send, receive := !d.serverNoTakeover, !d.clientNoTakeover
 	outBits, inBits := orMax(d.serverBits), orMax(d.clientBits)
@@ -47,7 +47,7 @@ func (c *Conn) takeover() *takeover {
 // inflate delivers a compressed message.
 func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 	c := (*Conn)(s)
-	if c.flags.Load()&flagClosed != 0 { // nobody wants it, and a stream may still need the window
+	if c.flags.Load()&flagClosed != 0 { // it is not delivered any more, and a stream may still use the window
 		return true, nil
 	}
 	f := inflaters.Get().(*inflater)
@@ -79,8 +79,9 @@ func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 	return s.message(op, out), nil
 }
 
-// writeDeflated sends a message compressed. Without takeover only if that makes it
-// smaller; with it in any case: what looks like noise may come again.
+// writeDeflated sends a message compressed. Without takeover it does so only if that makes
+// the message smaller; with takeover always, since bytes that look random may be repeated
+// later.
 func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 	k := c.endpoint.compression
 	d := k.deflater(bits)
@@ -104,8 +105,8 @@ func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 	return o
 }
 
-// sendDeflated sends what p is when compressed, and takes note of it. That refers to
-// nothing, so it is right whatever was sent before; what is sent after it may refer to it.
+// sendDeflated sends the compressed form of p, and notes it. That form refers to nothing, so
+// it is right whatever was sent before; later messages may refer to it.
 func (c *Conn) sendDeflated(p *Prepared) Outcome {
 	v, t := p.deflated(c.endpoint.compression, windowOf(c.flags.Load())), c.takeover()
 	t.mu.Lock()

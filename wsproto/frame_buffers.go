@@ -6,24 +6,24 @@ import (
 	"unsafe"
 )
 
-// Slabs are large buffers, for messages that come in pieces, in sizes of powers of
-// two. Making one costs more than filling it, so they are used again; the garbage
-// collector takes those that nobody has wanted for a while.
+// Slabs are large buffers, in sizes of powers of two, for messages that come in pieces.
+// Making one costs more than filling it, so they are reused; the garbage collector takes
+// those that have not been needed for a while.
 
 const (
-	minSlab = 4 << 10  // smaller buffers are not counted either: see parser.held
+	minSlab = 4 << 10  // smaller buffers are not counted: see parser.held
 	maxSlab = 64 << 20 // larger ones are not kept
 )
 
-var slabs [15]sync.Pool // of *byte, each the first of minSlab<<i bytes
+var slabs [15]sync.Pool // of *byte, the first of minSlab<<i bytes
 
 // slabClass returns the index of the smallest slab that holds n bytes.
 func slabClass(n int) int {
 	return max(0, bits.Len(uint(n-1))-bits.Len(uint(minSlab-1)))
 }
 
-// newSlab returns an empty slice with room for at least n bytes; only if one is at
-// hand when idle is set, else nil.
+// newSlab returns an empty slice with room for at least n bytes. If idle is set it returns
+// one from the pool or nil.
 func newSlab(n int, idle bool) []byte {
 	if n > maxSlab {
 		if idle {
@@ -41,8 +41,8 @@ func newSlab(n int, idle bool) []byte {
 	return make([]byte, 0, minSlab<<i)
 }
 
-// freeSlab takes b back, which nobody may use any more. What is no slab is left to
-// the garbage collector.
+// freeSlab takes b back, which must not be used any more. A buffer that is not a slab is left
+// to the garbage collector.
 func freeSlab(b []byte) {
 	if c := cap(b); c >= minSlab && c <= maxSlab && c&(c-1) == 0 {
 		slabs[slabClass(c)].Put(unsafe.SliceData(b))

@@ -11,8 +11,8 @@ import (
 // Code is the status code of a close frame (RFC 6455, 7.4).
 type Code uint16
 
-// The codes that IANA lists. 1005, 1006 and 1015 never stand in a frame: they
-// are what a side tells itself.
+// The codes that IANA lists. 1005, 1006 and 1015 never appear in a frame: an endpoint reports
+// them to its own program.
 const (
 	NormalClosure       Code = 1000
 	GoingAway           Code = 1001
@@ -31,8 +31,8 @@ const (
 	TLSHandshake        Code = 1015
 )
 
-// Valid reports whether the code may stand in a close frame: those that IANA
-// lists for it, and 3000-4999 for libraries and applications (RFC 6455, 7.4.2).
+// Valid reports whether the code may appear in a close frame: the codes that IANA lists for
+// that, and 3000-4999 for libraries and applications (RFC 6455, 7.4.2).
 func (c Code) Valid() bool {
 	switch {
 	case c >= 3000 && c <= 4999:
@@ -45,16 +45,16 @@ func (c Code) Valid() bool {
 
 // CloseError says how a connection ended.
 type CloseError struct {
-	// Code is the status that the first close frame carried: NoStatusReceived if it
-	// was empty, AbnormalClosure if there was none.
+	// Code is the status in the first close frame: NoStatusReceived if the frame was empty,
+	// AbnormalClosure if there was none.
 	Code Code
-	// Reason is the text of that frame.
+	// Reason is the text in that frame.
 	Reason string
 	// Remote is true if the peer sent that frame.
 	Remote bool
-	// Err is what went wrong, if anything did: a [Violation], ErrReadDeadline,
-	// ErrPongTimeout or ErrCloseTimeout, netpoll.ErrPanic if the handler panicked,
-	// what OnStream returned, or an error of the transport.
+	// Err is what went wrong, if anything did: a [Violation], ErrReadDeadline, ErrPongTimeout
+	// or ErrCloseTimeout, netpoll.ErrPanic if the handler panicked, the error of OnStream, or
+	// an error of the transport.
 	Err error
 }
 
@@ -79,8 +79,8 @@ func (e *CloseError) Error() string {
 // Unwrap returns Err.
 func (e *CloseError) Unwrap() error { return e.Err }
 
-// IsCloseError reports whether err is, or wraps, a [CloseError] with one of the
-// codes; with any code if none is named.
+// IsCloseError reports whether err is, or wraps, a [CloseError] with one of the codes, or
+// with any code if none is given.
 func IsCloseError(err error, codes ...Code) bool {
 	var ce *CloseError
 	if !errors.As(err, &ce) {
@@ -94,12 +94,12 @@ func IsCloseError(err error, codes ...Code) bool {
 	return len(codes) == 0
 }
 
-// maxReason is how long the reason of a close frame can be.
+// maxReason is the maximum length of the reason in a close frame.
 const maxReason = maxControl - 2
 
-// sanitizeClose returns what of a code and a reason can stand in a close frame: a
-// valid code or NoStatusReceived, which goes without a reason, and UTF-8 that is cut at a
-// rune's boundary where it is too long.
+// sanitizeClose makes a code and a reason fit for a close frame. An invalid code becomes
+// InternalError; NoStatusReceived has no reason. The reason becomes UTF-8, and is cut at a
+// rune's boundary if it is too long.
 func sanitizeClose(code Code, reason string) (Code, string) {
 	if code == NoStatusReceived {
 		return code, ""
@@ -118,8 +118,8 @@ func sanitizeClose(code Code, reason string) (Code, string) {
 	return code, reason[:n]
 }
 
-// appendCloseBody appends the payload of a close frame, as sanitizeClose returned it;
-// NoStatusReceived makes an empty one.
+// appendCloseBody appends the payload of a close frame. The arguments must be sanitized.
+// NoStatusReceived makes an empty payload.
 func appendCloseBody(b []byte, code Code, reason string) []byte {
 	if code == NoStatusReceived {
 		return b

@@ -6,7 +6,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Opcode says what a frame, and so a message, is (RFC 6455, 5.2).
+// Opcode is the type of a frame, and so of a message (RFC 6455, 5.2).
 type Opcode = ws.OpCode
 
 // The opcodes of the protocol.
@@ -25,10 +25,9 @@ const (
 	maxHeader = ws.MaxHeaderSize
 )
 
-// parseHeader reads the frame header (RFC 6455, 5.2) that p begins with and
-// returns its length n, 0 if p holds only a part of it. What the first two bytes
-// say is checked against state as soon as they are there; state is extended if
-// messages may be compressed.
+// parseHeader reads the frame header (RFC 6455, 5.2) at the start of p and returns its length
+// n, or 0 if p holds only a part of it. It checks the first two bytes against state as soon
+// as they are there; state includes StateExtended if messages may be compressed.
 func parseHeader(p []byte, state ws.State) (h ws.Header, n int, err error) {
 	if len(p) < 2 {
 		return h, 0, nil
@@ -38,7 +37,7 @@ func parseHeader(p []byte, state ws.State) (h ws.Header, n int, err error) {
 	h.OpCode = ws.OpCode(p[0] & 0xf)
 	h.Masked = p[1]&0x80 != 0
 	h.Length = int64(p[1] & 0x7f)
-	// The length's code, 126 or 127, is over the limit of a control frame too.
+	// A length code of 126 or 127 exceeds the limit of a control frame too.
 	if err := ws.CheckHeader(h, state); err != nil {
 		return h, 0, headerViolation(err)
 	}
@@ -92,7 +91,7 @@ func appendHeader(b []byte, fin bool, op Opcode, length int) []byte {
 	return binary.BigEndian.AppendUint64(append(b, b0, 127), uint64(length))
 }
 
-// appendFrame appends a frame; masked as a client's is, if mask is not nil.
+// appendFrame appends a frame, masked like a client's if mask is not nil.
 func appendFrame(b []byte, fin bool, op Opcode, payload []byte, mask *[4]byte) []byte {
 	at := len(b)
 	b = appendHeader(b, fin, op, len(payload))

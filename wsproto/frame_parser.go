@@ -8,34 +8,34 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// parser turns bytes into messages. It takes any split of the bytes and gives
-// the same messages as for one piece. A message above the limit is handed over as it
-// comes, to a stream, if the sink has one for it. What it has to remember between two calls
-// is a pointer that is nil unless a message is incomplete.
+// parser turns bytes into messages. However the bytes are split, the messages are the same. A
+// message above the limit goes to a stream as it comes, if the sink has one for it. Between
+// two calls the parser keeps only a pointer, which is nil unless a message is incomplete.
 type parser struct {
 	part *partial
 }
 
-// limits are what a side takes, in bytes.
+// limits are the sizes that an endpoint accepts, in bytes.
 type limits struct {
 	frame, message int
 }
 
-// sink gets what a parser finds. Payloads are valid during the call. Each reports
-// whether parsing goes on: if not, feed leaves over what follows a message, and drops what
+// sink receives what a parser finds. Payloads are valid during the call. Each method reports
+// whether parsing continues. If not, feed leaves over what follows a message, and drops what
 // follows a control frame.
 type sink interface {
 	message(op Opcode, payload []byte) bool
 	inflate(op Opcode, payload []byte) (more bool, err error) // a compressed message
 	control(op Opcode, payload []byte) bool
-	// stream begins a message that is larger than what is collected: head is what
-	// has come of it, compressed or not, which the stream owns, and frame the length
-	// of the frame that begins now. nil if there is nobody to take it.
+	// stream begins a message that is larger than what is collected. head is what has come of
+	// it, compressed or not; the stream owns it. frame is the length of the frame that begins
+	// now. It returns nil if nothing takes the message.
 	stream(op Opcode, head []byte, deflated bool, frame int64) *stream
-	// streaming reports whether the stream before is still at work. Then no data
-	// frame is parsed; who returns true sees to it that feed is called again.
+	// streaming reports whether the previous stream is still at work. Then no data frame is
+	// parsed; a sink that returns true must see to it that feed is called again.
 	streaming() bool
-	// charge counts memory for a message that is incomplete: n bytes more, or fewer.
+	// charge counts n more bytes of memory for a message that is incomplete, or fewer if n is
+	// negative.
 	charge(n int)
 }
 
@@ -50,11 +50,12 @@ type partial struct {
 	rsv1 bool // the message is compressed
 	text validator
 
-	stream *stream // takes the payload in place of buf, if not nil
+	stream *stream // if not nil, takes the payload instead of buf
 	pace   tickPace
 }
 
-// held returns what is counted for the message: buffers that are large enough to matter.
+// held returns the memory that is counted for the message: buffers that are large enough to
+// matter.
 func (r *parser) held() int {
 	if m := r.part; m != nil && cap(m.buf) >= minSlab {
 		return cap(m.buf)
@@ -62,13 +63,13 @@ func (r *parser) held() int {
 	return 0
 }
 
-// streamed stands in parser.part from the end of a streamed message to the next data
-// frame. It is the same for all, so that an idle connection keeps nothing.
+// streamed is parser.part from the end of a streamed message to the next data frame. All
+// parsers share it, so that an idle connection keeps nothing.
 var streamed = new(partial)
 
 var partials = sync.Pool{New: func() any { return new(partial) }}
 
-// free gives m back, and its buffer: with it, if it is small.
+// free returns m to its pool, with its buffer if that is small.
 func (m *partial) free() {
 	buf := m.buf[:0]
 	if cap(buf) >= minSlab {
@@ -79,7 +80,7 @@ func (m *partial) free() {
 	partials.Put(m)
 }
 
-// drop forgets a message that is incomplete.
+// drop discards a message that is incomplete.
 func (r *parser) drop() {
 	if r.part != nil && r.part != streamed {
 		r.part.free()
@@ -87,16 +88,14 @@ func (r *parser) drop() {
 	r.part = nil
 }
 
-// feed parses data, which it changes, and returns how many bytes of it are done
-// with: all but an incomplete header or control frame, all but what a stream has
-// no room for, and what the sink leaves over when it stops. state is StateServerSide or
-// StateClientSide, and StateExtended if messages may be compressed. The error is a
-// *Violation.
+// feed parses data, which it changes, and returns how many bytes of it are consumed: all but
+// an incomplete header or control frame, the bytes for which a stream has no room, and what
+// the sink leaves over when it stops. state is StateServerSide or StateClientSide, with
+// StateExtended if messages may be compressed. The error is a *Violation.
 //
-// Its inner loop takes what nearly all frames are: a message in a single frame of less
-// than 64 KiB, complete, and nothing wrong with its header, which is delivered
-// where it lies. Having the rules of parseHeader for each would cost three times
-// the instructions.
+// Its inner loop handles nearly all frames: a complete message in a single frame of less than
+// 64 KiB with a valid header is delivered in place. Applying the rules of parseHeader to each
+// of these would cost three times the instructions.
 func (r *parser) feed(data []byte, state ws.State, lim *limits, s sink) (used int, err error) {
 	masked := byte(state&ws.StateServerSide) << 7
 	for i := 0; ; {
@@ -113,12 +112,12 @@ func (r *parser) feed(data []byte, state ws.State, lim *limits, s sink) (used in
 					break
 				}
 			}
-			at += int(masked >> 5) // the key has four bytes
+			at += int(masked >> 5) // the masking key has four bytes
 			end := at + n
 			if end > len(data) || n > lim.frame || n > lim.message {
 				break
 			}
-			body := data[at:end:end] // a handler that appends must not reach the next frame
+			body := data[at:end:end] // capped, so that a handler's append cannot reach the next frame
 			if masked != 0 {
 				ws.Cipher(body, [4]byte(data[at-4:at]), 0)
 			}
@@ -142,8 +141,7 @@ func (r *parser) feed(data []byte, state ws.State, lim *limits, s sink) (used in
 	}
 }
 
-// other takes a step that feed's inner loop does not take. n is 0 if not enough has
-// come for it.
+// other takes a step that feed's inner loop cannot. n is 0 if not enough has come for it.
 func (r *parser) other(data []byte, state ws.State, lim *limits, s sink) (n int, more bool, err error) {
 	if r.part != nil && r.part.left > 0 {
 		return r.payload(data, s)
@@ -151,8 +149,8 @@ func (r *parser) other(data []byte, state ws.State, lim *limits, s sink) (n int,
 	return r.frame(data, state, lim, s)
 }
 
-// frame takes the header of any other frame, and the whole of a control frame. n is
-// 0 if not enough of it has come.
+// frame handles the header of any other frame, and the whole of a control frame. n is 0 if
+// not enough of it has come.
 func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int, more bool, err error) {
 	if r.part != nil && r.part != streamed {
 		state = state.Set(ws.StateFragmented)
@@ -164,7 +162,7 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 	if h.OpCode.IsControl() {
 		body := data[n:]
 		if int64(len(body)) < h.Length {
-			return 0, true, nil // at most 139 bytes: wait for the rest
+			return 0, true, nil // at most 139 bytes, so wait for the rest
 		}
 		body = body[:h.Length:h.Length]
 		ws.Cipher(body, h.Mask, 0)
@@ -180,7 +178,7 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 		r.part = nil
 	}
 	if body := data[n:]; h.Rsv != 0 && h.Fin && int64(len(body)) >= h.Length && lim.check(h.Length, 0, true) == nil {
-		ws.Cipher(body[:h.Length], h.Mask, 0) // complete in one frame: it need not be kept
+		ws.Cipher(body[:h.Length], h.Mask, 0) // complete in one frame, so it need not be kept
 		more, err = s.inflate(h.OpCode, body[:h.Length])
 		return n + int(h.Length), more, err
 	}
@@ -194,7 +192,8 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 	return n, true, nil
 }
 
-// check takes the size of a frame and that of the message before it.
+// check checks the size of a frame, and of the message whose earlier frames have before
+// bytes.
 func (l *limits) check(frame int64, before int, deflated bool) error {
 	if frame > slack(int64(l.frame), deflated) {
 		return errFrameSize
@@ -205,9 +204,9 @@ func (l *limits) check(frame int64, before int, deflated bool) error {
 	return nil
 }
 
-// slack is what may come where a message is to have n bytes. Data that cannot be
-// compressed becomes a little longer by the attempt: that is let pass, the message
-// is measured again when it is decompressed.
+// slack returns how many bytes may come for a message of at most n bytes. Compression makes
+// incompressible data a little longer: that is allowed here, and the message is measured
+// again when it is decompressed.
 func slack(n int64, deflated bool) int64 {
 	if deflated && n >= 0 {
 		return n + min(n>>8+64, math.MaxInt64-n)
@@ -215,8 +214,8 @@ func slack(n int64, deflated bool) int64 {
 	return n
 }
 
-// begin takes the header of a data frame whose payload is not all there, or which
-// is one of several of a message. Nothing is allocated for the declared length.
+// begin handles the header of a data frame that is incomplete, or one of several of a
+// message. Nothing is allocated for the declared length.
 func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 	m := r.part
 	if m == nil {
@@ -236,7 +235,7 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 			return err
 		}
 		if n := r.held(); n != 0 {
-			s.charge(-n) // the stream's, which is bounded
+			s.charge(-n) // from now on the stream's, whose memory is bounded
 		}
 		m.buf = nil
 	}
@@ -244,7 +243,7 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 	return nil
 }
 
-// payload takes what data has of the current frame.
+// payload handles the bytes of the current frame that are in data.
 func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 	m := r.part
 	p := data[:min(int64(len(data)), m.left)]
@@ -269,9 +268,9 @@ func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 	return len(p), more, err
 }
 
-// decode takes p off what is left of the current frame.
+// decode unmasks and validates p, the next bytes of the current frame.
 func (m *partial) decode(p []byte) error {
-	ws.Cipher(p, m.mask, m.pos) // with a mask of 0 it is the identity
+	ws.Cipher(p, m.mask, m.pos) // a mask of 0 is the identity
 	m.pos = (m.pos + len(p)) & 3
 	m.left -= int64(len(p))
 	if m.op == Text && !m.rsv1 && !m.text.write(p) {
@@ -280,9 +279,9 @@ func (m *partial) decode(p []byte) error {
 	return nil
 }
 
-// room returns where the next bytes of a long payload can be put by who reads them,
-// which saves a copy; nil if there is no such payload under way. Tell filled how
-// many there were.
+// room returns the buffer into which the next bytes of a long payload can be read, which
+// saves a copy, or nil if there is no such payload under way. filled must be told how many
+// there were.
 func (r *parser) room() []byte {
 	m := r.part
 	if m == nil || m.stream != nil || m.left < minRoom {
@@ -295,15 +294,14 @@ func (r *parser) room() []byte {
 	return m.buf[have:min(cap(m.buf), have+n)]
 }
 
-// minRoom is the rest of a payload, in bytes, from which on a read of its own saves more
-// than it costs, and how much of it is read first.
+// minRoom is the remaining payload, in bytes, from which on a read of its own saves more than
+// it costs. It is also the size of the first such read.
 const minRoom = 16 << 10
 
-// maxRoom bounds what room returns, in bytes, so that other connections have their
-// turn too.
+// maxRoom bounds the result of room, in bytes, so that other connections have their turn too.
 const maxRoom = 256 << 10
 
-// filled takes the first n bytes of what room returned.
+// filled handles the first n bytes of the buffer that room returned.
 func (r *parser) filled(n int, s sink) error {
 	m := r.part
 	have := len(m.buf)
@@ -315,7 +313,7 @@ func (r *parser) filled(n int, s sink) error {
 	return err
 }
 
-// payloadEnd ends the frame if nothing is left of it.
+// payloadEnd ends the frame if it is complete.
 func (r *parser) payloadEnd(s sink) (more bool, err error) {
 	if r.part.left > 0 {
 		return true, nil
@@ -331,9 +329,9 @@ func (m *partial) append(p []byte) {
 	m.buf = append(m.buf, p...)
 }
 
-// grow makes room for need bytes: for all of what is announced, if there is an idle
-// slab for it; else by doubling, with what has come. Never by less: a message in
-// fragments of one byte would be copied for each of them.
+// grow makes room for need bytes: for all that is announced, if there is an idle slab of that
+// size; else by doubling as bytes come. It never grows by less, since a message in fragments
+// of one byte would be copied for each of them.
 func (m *partial) grow(need, announced int) {
 	var buf []byte
 	double := max(need, 2*cap(m.buf), 512)

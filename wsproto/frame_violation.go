@@ -6,17 +6,16 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Violation is a rule of the protocol that a peer broke, and the code that the
-// connection is closed with for it. The values are comparable: each rule has
-// one, below.
+// Violation is a rule of the protocol that a peer broke, with the code that closes the
+// connection.
 type Violation struct {
 	Code Code
-	Rule string // in words, with the clause of RFC 6455 or 7692
+	Rule string // with the clause of RFC 6455 or 7692
 }
 
 func (v *Violation) Error() string { return "wsproto: " + v.Rule }
 
-// One violation for each rule.
+// There is one Violation per rule, so that values are comparable.
 var (
 	errReservedBits     = &Violation{ProtocolError, "a reserved bit is set and no extension gives it a meaning (RFC 6455, 5.2)"}
 	errReservedOpcode   = &Violation{ProtocolError, "the opcode is reserved (RFC 6455, 5.2)"}
@@ -37,7 +36,7 @@ var (
 	errMessageSize      = &Violation{MessageTooBig, "a message is larger than this side takes (RFC 6455, 7.4.1)"}
 )
 
-// headerViolation translates what ws.CheckHeader found.
+// headerViolation translates an error of ws.CheckHeader.
 func headerViolation(err error) *Violation {
 	switch err {
 	case ws.ErrProtocolOpCodeReserved:
@@ -58,7 +57,7 @@ func headerViolation(err error) *Violation {
 	return errReservedBits
 }
 
-// Errors of this side that a connection can end with.
+// Errors of this endpoint that a connection can end with.
 var (
 	// ErrHandshakeTimeout: the peer did not finish its handshake in time.
 	ErrHandshakeTimeout = errors.New("wsproto: the handshake took too long")

@@ -14,11 +14,11 @@ type extension struct {
 
 type param struct {
 	name, value string
-	valued      bool // has a value, be it empty
+	valued      bool // has a value, even an empty one
 }
 
-// parseExtensions parses the values of all fields of that name as if they were
-// one list. ok is false if one of them does not follow the grammar.
+// parseExtensions parses the values of all fields of that name as one list. ok is false if
+// one of them does not follow the grammar.
 func parseExtensions(values iter.Seq[[]byte]) (all []extension, ok bool) {
 	for v := range values {
 		l := lexer{v}
@@ -42,7 +42,7 @@ func parseExtensions(values iter.Seq[[]byte]) (all []extension, ok bool) {
 	return all, len(all) > 0
 }
 
-// lexer takes a header's value apart.
+// lexer splits the value of a header field into tokens.
 type lexer struct{ rest []byte }
 
 func (l *lexer) skip(any string) {
@@ -51,7 +51,7 @@ func (l *lexer) skip(any string) {
 	}
 }
 
-// take reports whether b is next, and takes it.
+// take consumes b if it is next, and reports whether it was.
 func (l *lexer) take(b byte) bool {
 	l.skip(" \t")
 	if len(l.rest) == 0 || l.rest[0] != b {
@@ -61,7 +61,7 @@ func (l *lexer) take(b byte) bool {
 	return true
 }
 
-// token returns "" if there is none.
+// token consumes a token, and returns "" if there is none.
 func (l *lexer) token() string {
 	l.skip(" \t")
 	n := 0
@@ -73,8 +73,8 @@ func (l *lexer) token() string {
 	return string(t)
 }
 
-// param is token [ "=" ( token | quoted-string ) ], where what is quoted has to be
-// a token too (RFC 6455, 9.1).
+// param consumes token [ "=" ( token | quoted-string ) ], where the quoted string must be a
+// token too (RFC 6455, 9.1).
 func (l *lexer) param() (p param, ok bool) {
 	if p.name = l.token(); p.name == "" || !l.take('=') {
 		return p, p.name != ""
@@ -88,7 +88,7 @@ func (l *lexer) param() (p param, ok bool) {
 	return p, p.value != ""
 }
 
-// quoted returns what stands up to the closing quote; "" if that is no token.
+// quoted consumes up to the closing quote, and returns "" if that is not a token.
 func (l *lexer) quoted() string {
 	var value []byte
 	for len(l.rest) > 0 {
@@ -108,7 +108,7 @@ func (l *lexer) quoted() string {
 	return ""
 }
 
-// String returns e as it stands in a header.
+// String returns e as it is written in a header.
 func (e extension) String() string {
 	var b strings.Builder
 	b.WriteString(e.name)
@@ -131,16 +131,16 @@ const (
 	clientMaxWindow  = "client_max_window_bits"
 )
 
-// deflateParams are the parameters of permessage-deflate, of an offer or of an
-// answer. Bits are 0 if they are not named.
+// deflateParams are the parameters of permessage-deflate in an offer or an answer. Bits that
+// are not named are 0.
 type deflateParams struct {
 	serverNoTakeover, clientNoTakeover bool
 	serverBits, clientBits             int
 	clientBitsAny                      bool // client_max_window_bits without a value
 }
 
-// parseDeflate reads the parameters of e. ok is false if one of them is unknown,
-// occurs twice or has a value that it may not have (RFC 7692, 7.1).
+// parseDeflate reads the parameters of e. ok is false if one of them is unknown, occurs twice
+// or has a value that it must not have (RFC 7692, 7.1).
 func parseDeflate(e extension) (d deflateParams, ok bool) {
 	seen := make(map[string]bool, len(e.params))
 	for _, p := range e.params {
@@ -175,7 +175,7 @@ func windowBits(s string) (n int, ok bool) {
 	return n, err == nil && n >= minWindowBits && n <= maxWindowBits && strconv.Itoa(n) == s
 }
 
-// extension returns d as it stands in a header.
+// extension returns d as it is written in a header.
 func (d deflateParams) extension() extension {
 	e := extension{name: deflateName}
 	flag := func(name string, set bool) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// field is one line of the header; both slices point into it.
+// field is one line of the header. Both slices point into the header.
 type field struct {
 	name, value []byte
 }
