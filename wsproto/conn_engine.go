@@ -17,6 +17,10 @@ func (h *handle) Conn() *netpoll.Conn { return &h.io }
 
 func (h *handle) OnOpen() {
 	c := (*Conn)(h)
+	if c.flags.Load()&flagOpen != 0 {
+		c.entered()
+		return
+	}
 	if c.endpoint.state.ServerSide() {
 		s := c.endpoint.server
 		if c.flags.Load()&flagTLS != 0 {

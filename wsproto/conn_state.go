@@ -1,0 +1,157 @@
+package wsproto
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
+)
+
+// ConnState is all that a connection is between two turns: the engine's part (socket,
+// unread input, pending output, deadline, TLS) and the protocol's (the message in
+// progress, the windows of compression, flags, subprotocol, value). See Conn.Leave and
+// Server.Enter. One goroutine at a time may use it. It must be entered again or closed,
+// or its socket is never closed.
+type ConnState struct {
+	engine *netpoll.State
+	flags  uint32
+	mark   tick
+	part   *partial
+	extra  *extra
+}
+
+// Close closes the connection. What is pending is dropped, and no handler is called.
+func (s *ConnState) Close() { s.engine.Close() }
+
+// Value returns what SetValue was given last, or nil.
+func (s *ConnState) Value() any {
+	if s.extra == nil {
+		return nil
+	}
+	return s.extra.value
+}
+
+// Subprotocol returns the subprotocol that was agreed on, or "".
+func (s *ConnState) Subprotocol() string {
+	if s.extra == nil {
+		return ""
+	}
+	return s.extra.subprotocol
+}
+
+// ErrBusy says that a connection cannot leave its server now: a Writer is open, or OnStream
+// reads a message.
+var ErrBusy = errors.New("wsproto: a message is being written or read in pieces")
+
+// flagLeaving, while Leave waits for the end of the turn: no stream may begin, or the
+// connection must stay.
+const flagLeaving uint32 = 1 << 16
+
+// Leave takes the connection out of its server between two turns, and gives f all that it
+// is then, for another server to Enter: nothing is lost, neither half of a frame nor a
+// message of which only some fragments have come, nor what is pending. Leave does not wait.
+// f is called on a worker, as the last call for the connection; the handler's OnClose is
+// not. Messages that are sent before are in the state, or with the kernel; later ones are
+// Closed. If the connection does not leave f gets an error: ErrBusy, or one that wraps
+// netpoll.ErrClosed if the connection ends, leaves already, or is not a server's that is open;
+// then f may be called by Leave itself.
+func (c *Conn) Leave(f func(*ConnState, error)) {
+	if c.endpoint.server == nil || c.flags.Load()&flagOpen == 0 {
+		f(nil, fmt.Errorf("wsproto: %w", netpoll.ErrClosed))
+		return
+	}
+	if c.flags.Or(flagLeaving)&flagLeaving != 0 {
+		f(nil, fmt.Errorf("wsproto: the connection leaves already: %w", netpoll.ErrClosed))
+		return
+	}
+	if c.streaming() != nil {
+		c.flags.And(^flagLeaving)
+		f(nil, ErrBusy)
+		return
+	}
+	c.io.Leave(func(s *netpoll.State, err error) {
+		if err == nil {
+			f(c.leave(s), nil)
+			return
+		}
+		c.stay()
+		if errors.Is(err, netpoll.ErrReserved) {
+			err = ErrBusy
+		} else {
+			err = fmt.Errorf("wsproto: %w", err)
+		}
+		f(nil, err)
+	})
+}
+
+// leave moves what the protocol keeps to a state. c is not used again, except that a sender
+// may still note in takeover what it has sent.
+func (c *Conn) leave(engine *netpoll.State) *ConnState {
+	s := &ConnState{engine: engine, flags: c.flags.Load() &^ (flagLeaving | flagStream | flagReadEnd), mark: c.mark}
+	if c.parser.part != streamed { // no stream is at work
+		s.part = c.parser.part
+	}
+	c.parser.part = nil
+	if x := c.extra.Load(); x != nil {
+		x.mu.Lock()
+		s.extra = &extra{value: x.value, subprotocol: x.subprotocol, takeover: x.takeover, deadlines: x.deadlines}
+		x.mu.Unlock()
+	}
+	c.endpoint.server.counters.open.Add(-1)
+	return s
+}
+
+// keepFromLeaving has the connection stay if it is about to leave, because a stream has begun.
+// A reservation makes netpoll refuse; stay releases it.
+func (c *Conn) keepFromLeaving() {
+	if c.flags.Load()&flagLeaving == 0 {
+		return
+	}
+	if r, err := c.io.Reserve(); err == nil {
+		c.extras().guard = r
+	}
+}
+
+// stay is called when the connection did not leave.
+func (c *Conn) stay() {
+	c.flags.And(^flagLeaving)
+	if x := c.extra.Load(); x != nil && x.guard != nil {
+		x.guard.Release()
+		x.guard = nil
+	}
+}
+
+// Enter takes a connection that has left a server. It goes on where it was: h, whose OnOpen
+// is not called, gets the next message, and OnClose at the end. The limits and timeouts are
+// those of this server; the deadlines under way, a Hold and StreamAll last, WhenDrained does
+// not. If the connection is compressed, the server needs Compression. On an error s is as it
+// was.
+func (s *Server) Enter(state *ConnState, h Handler) (*Conn, error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	if s.closing() {
+		return nil, ErrServerClosed
+	}
+	if state.flags&flagDeflate != 0 && s.Compression == nil {
+		return nil, errors.New("wsproto: the connection is compressed; Server.Compression must not be nil")
+	}
+	c := &Conn{endpoint: s.endpoint, handler: h, parser: parser{state.part}, mark: state.mark}
+	c.flags.Store(state.flags | handlerFlags(h))
+	if state.extra != nil {
+		c.extra.Store(state.extra)
+	}
+	s.counters.open.Add(1)
+	if err := s.engine.Enter(state.engine, (*handle)(c)); err != nil {
+		s.counters.open.Add(-1)
+		return nil, fmt.Errorf("wsproto: %w", err)
+	}
+	return c, nil
+}
+
+// entered is called in the first turn of a connection that has entered.
+func (c *Conn) entered() {
+	if n := c.parser.held(); n != 0 {
+		c.io.Charge(n)
+	}
+}
