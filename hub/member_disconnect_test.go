@@ -16,6 +16,8 @@ type survivor struct {
 }
 
 func (s *survivor) OnUnsubscribe(name string, why CloseReason) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if why == (CloseReason{Code: 4000, Text: "over"}) {
 		s.ended = append(s.ended, name)
 	}

@@ -1,0 +1,46 @@
+package session
+
+import (
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+)
+
+// A Publish hook that blocks delays nothing but its own connection's requests: whoever ends
+// that connection's subscriptions, publishes, or looks at its member goes on.
+func TestSlowHookDelaysNobodyElse(t *testing.T) {
+	entered, release := make(chan *hub.Member, 1), make(chan struct{})
+	s := serve(t, hub.Options{}, Options{Publish: func(m *hub.Member, r *wire.Request) (hub.Receipt, error) {
+		if r.Topic == "slow" {
+			entered <- m
+			<-release
+		}
+		return hub.Receipt{}, nil
+	}})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "a"})
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "b"})
+	c.says(wire.Request{ID: 3, Do: wire.Publish, Topic: "slow", Data: []byte("1")})
+	m := <-entered
+	// None of these would return if it waited for the hook.
+	if n := s.hub.Disconnect("a", hub.CloseReason{Code: 4000, Text: "over"}); n != 1 {
+		t.Errorf("%d subscriptions ended", n)
+	}
+	if _, err := s.hub.Publish("b", hub.Message{Data: []byte("2"), Kind: hub.JSON}); err != nil {
+		t.Error(err)
+	}
+	if m.Subscription("a") != nil || m.Subscription("b") == nil || len(m.Topics()) != 1 {
+		t.Errorf("it is in %q", m.Topics())
+	}
+	if e := c.event(); e.End == nil || e.End.Topic != "a" || e.End.Code != 4000 {
+		t.Errorf("%+v, want the end of a", e)
+	}
+	if e := c.event(); e.Message == nil || e.Message.Topic != "b" {
+		t.Errorf("%+v, want a message of b", e)
+	}
+	close(release)
+	if e := c.event(); e.Reply == nil || e.Reply.ID != 3 {
+		t.Errorf("%+v, want the reply", e)
+	}
+}
