@@ -10,11 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// config is what the flags say.
+// config has the values of the flags.
 type config struct {
 	addr      string
 	data      string
@@ -24,36 +25,38 @@ type config struct {
 	verbose   bool
 	proxies   wsproto.Proxies
 	hosts     []string
-	rate      int
+	limits    chat.Limits
 }
 
-const usage = `Fanfare-chat is a chat for browsers: open the address that it prints.
+const usage = `Fanfare-chat is a chat server for browsers. Open the address that it prints.
 
-Usage: fanfare-chat [flags]     (with -cert and -key it is https://)
+Usage: fanfare-chat [flags]     (https:// and wss:// with -cert and -key)
 
   http://ADDR/           the page
-  ws://ADDR/hub          all rooms of somebody on one connection: fanfare.v1
-  ws://ADDR/rooms/ID     one room: what is sent as text is said there
+  ws://ADDR/hub          all rooms of a user on one connection, in the protocol fanfare.v1
+  ws://ADDR/rooms/ID     one room; each text message that a client sends is posted to it
   http://ADDR/api/...    accounts, rooms and history, in JSON
-  http://ADDR/healthz    says that all is well
+  http://ADDR/healthz    status and counters, in JSON
 
 Flags:
 `
 
-// parseFlags returns flag.ErrHelp if help or the version was asked for, and told on
-// stdout. Every other error has been told on stderr.
+// parseFlags returns flag.ErrHelp if it has printed help or the version on stdout. It has printed every
+// other error on stderr.
 func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	c := new(config)
 	f := flag.NewFlagSet("fanfare-chat", flag.ContinueOnError)
 	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
-	f.StringVar(&c.data, "data", "", "`directory` in which all is kept, made if it is not there;\nfanfare-chat in the user's directory for configuration if empty")
-	f.StringVar(&c.db, "db", "", "`URL` of a PostgreSQL database to keep all in, postgres://USER@HOST/NAME, instead of -data")
-	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM: with -key the server speaks wss:// and https://\nonly, and loads both again when they change")
-	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
-	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for clients to say goodbye at the end")
+	f.StringVar(&c.data, "data", "", "`directory` of the database, created if it does not exist;\ndefault: fanfare-chat in the user's configuration directory")
+	f.StringVar(&c.db, "db", "", "`URL` of a PostgreSQL database to use instead of -data, such as postgres://USER@HOST/NAME")
+	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM. With -cert and -key the server accepts only\nhttps:// and wss://. It reloads both files when they change")
+	f.StringVar(&c.key, "key", "", "`file` with the private key of the certificate, in PEM")
+	f.DurationVar(&c.drain, "drain", 10*time.Second, "longest `time` to wait for closing handshakes at shutdown")
 	daemon.ProxiesVar(f, &c.proxies)
 	daemon.HostsVar(f, &c.hosts)
-	f.IntVar(&c.rate, "rate", 0, "`number` of messages that a user may send a second, over all of their connections, with\na burst of five times as many; 0 for the default of 20, negative for no limit")
+	f.IntVar(&c.limits.Messages, "rate", 0, "`number` of messages that a user may send per second, over all of their connections, with\na burst of five times as many; 0 for the default of 20, negative for no limit")
+	f.IntVar(&c.limits.UserConns, "user-conns", 0, "largest `number` of connections of a user; 0 for the default of 500, negative for no limit")
+	f.IntVar(&c.limits.AddrConns, "addr-conns", 0, "largest `number` of connections from an address; 0 for the default of 5000, negative for no\nlimit")
 	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
 	if err := daemon.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
@@ -64,19 +67,22 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 func (c *config) check() error {
 	switch {
 	case c.db != "" && c.data != "":
-		return errors.New("-data is given as well as -db; all is kept in one of them")
+		return errors.New("-data and -db exclude each other")
 	case c.db != "" && !strings.HasPrefix(c.db, "postgres://") && !strings.HasPrefix(c.db, "postgresql://"):
-		return fmt.Errorf("-db is %q; it takes the URL of a PostgreSQL database, such as postgres://chat@localhost/chat", c.db)
+		return fmt.Errorf("-db is %q; it must be the URL of a PostgreSQL database, such as postgres://chat@localhost/chat", c.db)
 	case c.drain < 0:
-		return errors.New("-drain must not be negative")
+		return fmt.Errorf("-drain is %v; it must not be negative", c.drain)
+	}
+	if err := c.limits.Validate(); err != nil {
+		return fmt.Errorf("-rate is too large: %w", err) // the only limit among the flags that can be invalid
 	}
 	return daemon.CheckTLS(c.cert, c.key)
 }
 
-// secure reports whether the server speaks TLS.
+// secure reports whether the server uses TLS.
 func (c *config) secure() bool { return c.cert != "" }
 
-// where returns the URL or the file of the store.
+// where returns the URL or the file of the database.
 func (c *config) where() (string, error) {
 	if c.db != "" {
 		return c.db, nil
@@ -85,7 +91,7 @@ func (c *config) where() (string, error) {
 	if dir == "" {
 		own, err := os.UserConfigDir()
 		if err != nil {
-			return "", fmt.Errorf("-data must name the directory: %w", err)
+			return "", fmt.Errorf("-data is required, because there is no configuration directory: %w", err)
 		}
 		dir = filepath.Join(own, "fanfare-chat")
 	}

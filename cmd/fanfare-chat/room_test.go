@@ -37,7 +37,7 @@ func BenchmarkRoom(b *testing.B) {
 		dir := b.TempDir()
 		cookies := filepath.Join(dir, "cookies")
 		room := seed(b, dir, cookies, roomMembers)
-		p := begin(b, chat, "-data", dir)
+		p := begin(b, chat, "-data", dir, "-addr-conns", "-1")
 		said := p.loads(load, fmt.Sprintf("/rooms/%d", room), cookies)
 		p.ends(syscall.SIGTERM)
 		verify(b, dir, room, said.Messages.Sent)

@@ -17,7 +17,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
-// run is the program: it returns the exit status.
+// run runs the program and returns its exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg, err := parseFlags(args, stdout, stderr)
 	switch {
@@ -53,10 +53,13 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	c := chat.New(chat.Options{
+	c, err := chat.New(chat.Options{
 		Store: kept, Accounts: accounts, Page: web.Handler(), Logger: log,
-		Proxies: cfg.proxies, Hosts: cfg.hosts, Limits: chat.Limits{Messages: cfg.rate},
+		Proxies: cfg.proxies, Hosts: cfg.hosts, Limits: cfg.limits,
 	})
+	if err != nil {
+		return err
+	}
 	defer c.Close()
 	addr, err := daemon.Listen(c.Server(), cfg.addr, cfg.cert, cfg.key)
 	if err != nil {
@@ -68,11 +71,11 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	c.Close()
-	fmt.Fprintln(stdout, "All that was said is stored. Done.")
+	fmt.Fprintln(stdout, "All messages are stored. Done.")
 	return nil
 }
 
-// greet says where to go.
+// greet prints the addresses of the server and the place of its data.
 func greet(w io.Writer, cfg *config, addr net.Addr, where string, files uint64) {
 	s := ""
 	if cfg.secure() {
@@ -83,10 +86,10 @@ func greet(w io.Writer, cfg *config, addr net.Addr, where string, files uint64) 
 	}
 	fmt.Fprintf(w, `Fanfare-chat is listening on %[1]s
 
-  open it in a browser  http%[2]s://%[3]s/
-  what is said is in    %[4]s
+  page      http%[2]s://%[3]s/
+  database  %[4]s
 
-There is room for %[5]d connections: the limit of open files is %[6]d. This is process %[7]d.
+It can hold %[5]d connections: the limit of open files is %[6]d. The process ID is %[7]d.
 Press Ctrl-C to stop.
 `, addr, s, daemon.HostPort(cfg.addr, addr), where, daemon.Room(files), files, os.Getpid())
 }

@@ -58,7 +58,7 @@ func TestServe(t *testing.T) {
 			t.Errorf("the page: %d", page.StatusCode)
 		}
 		out := stop()
-		for _, says := range []string{"http://" + addr + "/", filepath.Join(dir, "chat.db"), "room for", "is stored"} {
+		for _, says := range []string{"http://" + addr + "/", filepath.Join(dir, "chat.db"), "connections", "are stored"} {
 			if !strings.Contains(out, says) {
 				t.Errorf("%q does not say %q", out, says)
 			}
@@ -97,7 +97,8 @@ func TestUsage(t *testing.T) {
 		"-bogus":                     {2, "-bogus"},
 		"here":                       {2, "only flags are allowed"},
 		"-cert x":                    {2, "-key"},
-		"-data x -db postgres://y/z": {2, "one of them"},
+		"-data x -db postgres://y/z": {2, "exclude each other"},
+		"-rate 1000000000":           {2, "-rate"},
 		"-db mysql://y/z":            {2, "postgres://"},
 		"-drain -1s":                 {2, "-drain"},
 		"-data " + dir + " -addr " + l.Addr().String():    {1, "in use"},

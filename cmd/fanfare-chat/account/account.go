@@ -14,27 +14,27 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// Options configures [Accounts]. Those without a default have to be set.
+// Options configures [Accounts]. Fields without a default are required.
 type Options struct {
 	Store store.Store
-	Now   func() time.Time // the clock; time.Now if nil
-	Cost  Cost             // of passwords; DefaultCost if zero
-	// Hashes is how many are computed at a time; 2 if 0.
+	Now   func() time.Time // the clock; default: time.Now
+	Cost  Cost             // of hashing a password; default: DefaultCost
+	// Hashes is the number of hashes computed at a time. Default: 2.
 	Hashes int
-	// MaxLogins is how many logins a user has; beyond that the oldest end. 50 if 0.
+	// MaxLogins is the number of logins of a user, beyond which the oldest end. Default: 50.
 	MaxLogins int
 }
 
-// Accounts are the accounts of a store. Its methods are safe from any goroutine.
+// Accounts manages the accounts in a store. Its methods may be called from any goroutine.
 type Accounts struct {
 	opts     Options
 	hasher   *hasher
 	attempts attempts
-	lookups  *fair.Semaphore[netip.Addr] // whose logins are looked for, before anything is counted
+	lookups  *fair.Semaphore[netip.Addr] // limits lookups of tokens, which happen before anything is counted
 }
 
-// maxLookups are the questions at a time whose a token is, of them so many of one address; and so
-// many wait, of one address and in total. Nobody has to log in to ask them.
+// Limits of token lookups: at a time, in total and per address; and waiting, per address and in total.
+// They are needed because clients without a login can cause lookups.
 const maxLookups, maxLookupsPerAddr, maxWaitingPerAddr, maxWaitingLookups = 8, 4, 256, 4096
 
 // New returns the accounts of a store.
@@ -54,14 +54,14 @@ func New(o Options) (*Accounts, error) {
 	}, nil
 }
 
-// Errors of SignUp and LogIn, in words for the person who asks.
+// Errors of SignUp and LogIn. Their texts are meant for the user.
 var (
-	ErrTaken       = errors.New("that name is taken")
-	ErrConfusable  = errors.New("that name looks the same as somebody else's")
-	ErrCredentials = errors.New("name or password is wrong")
+	ErrTaken       = errors.New("this name is already taken")
+	ErrConfusable  = errors.New("this name looks the same as an existing name")
+	ErrCredentials = errors.New("the name or the password is incorrect")
 )
 
-// InvalidError says what is wrong with a name or a password.
+// InvalidError is the error for an invalid name or password. Its text is meant for the user.
 type InvalidError struct{ Reason error }
 
 func (e *InvalidError) Error() string { return e.Reason.Error() }
@@ -69,36 +69,36 @@ func (e *InvalidError) Error() string { return e.Reason.Error() }
 // Unwrap returns the Reason.
 func (e *InvalidError) Unwrap() error { return e.Reason }
 
-// TooManyError says that there were too many attempts.
-type TooManyError struct{ Wait time.Duration } // until there is one again
+// TooManyError is the error for too many attempts.
+type TooManyError struct{ Wait time.Duration } // until the next attempt is possible
 
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("too many attempts; try again in %d s", e.Seconds())
 }
 
-// Seconds returns Wait as it stands in Retry-After: whole seconds, not too few.
+// Seconds returns Wait in whole seconds, rounded up, for a Retry-After header.
 func (e *TooManyError) Seconds() int { return int((e.Wait + time.Second - 1) / time.Second) }
 
-// Source is where an attempt comes from.
+// Source describes the client that makes a request.
 type Source struct {
-	Addr    netip.Addr // the client's, not a proxy's
-	Secure  bool       // it came over TLS: so must the cookie
-	Cookies string     // the value of the header
+	Addr    netip.Addr // of the client, not of a proxy
+	Secure  bool       // the request came over TLS, so the cookie must too
+	Cookies string     // the value of the Cookie header
 }
 
-// owner returns what counts as one address.
+// owner returns the address by which the client is counted: an IPv6 client by its /64.
 func (v *Source) owner() netip.Addr { return netpoll.OwnerOf(v.Addr) }
 
-// NewLogin is what SignUp and LogIn return. Ended may be there beside an error: those logins are
-// not in the store any more.
+// NewLogin is the result of SignUp and LogIn. Ended may be set even if there is an error: those logins
+// are no longer in the store.
 type NewLogin struct {
 	User  store.User
 	Token Token
-	Ended []store.Login // those that this one has replaced, or for which there is no room any more
+	Ended []store.Login // logins that this one has replaced, or that exceeded MaxLogins
 }
 
-// SignUp makes an account, and logs in. The error is ErrTaken, ErrConfusable, an *InvalidError,
-// a *TooManyError, or the store's.
+// SignUp creates an account and logs in. The error is ErrTaken, ErrConfusable, an *InvalidError, a
+// *TooManyError, or an error of the store.
 func (a *Accounts) SignUp(ctx context.Context, v Source, name, password string) (e NewLogin, err error) {
 	shown, key, err := ParseName(name)
 	if err == nil {
@@ -110,7 +110,7 @@ func (a *Accounts) SignUp(ctx context.Context, v Source, name, password string) 
 	if err := a.attempts.signUp(ctx, v.owner(), a.opts.Now()); err != nil {
 		return e, err
 	}
-	// To hash is dear; a race for the name is decided by AddUser.
+	// Check before the expensive hash. AddUser decides a race for the name.
 	if _, err := a.opts.Store.UserByKey(ctx, key); err == nil {
 		return e, ErrTaken
 	} else if !errors.Is(err, store.ErrNotFound) {
@@ -132,8 +132,8 @@ func (a *Accounts) SignUp(ctx context.Context, v Source, name, password string) 
 	return a.addLogin(ctx, &v, u)
 }
 
-// LogIn logs in. The error is ErrCredentials, whether it is the name or the password, a
-// *TooManyError, or the store's.
+// LogIn logs in. The error is ErrCredentials, whether the name or the password is wrong, a
+// *TooManyError, or an error of the store.
 func (a *Accounts) LogIn(ctx context.Context, v Source, name, password string) (e NewLogin, err error) {
 	key := Key(name)
 	own, err := a.ownLogin(ctx, &v, key)
@@ -164,8 +164,7 @@ func (a *Accounts) LogIn(ctx context.Context, v Source, name, password string) (
 	return a.revokeIfPasswordChanged(ctx, e)
 }
 
-// ownLogin returns the login of a user with that key that the client has already, nil if
-// it has none.
+// ownLogin returns the hash of the login for that name that the client already has, or nil.
 func (a *Accounts) ownLogin(ctx context.Context, v *Source, key string) (*[32]byte, error) {
 	tokens := tokensIn(v.Cookies, v.Secure)
 	if len(tokens) == 0 {
@@ -189,7 +188,7 @@ func (a *Accounts) ownLogin(ctx context.Context, v *Source, key string) (*[32]by
 	return nil, nil
 }
 
-// addLogin logs a user in, and ends the logins whose cookies the new one replaces: nobody
+// addLogin adds a login, and ends the logins whose cookies the new one replaces, because no client
 // could end them any more.
 func (a *Accounts) addLogin(ctx context.Context, v *Source, u store.User) (e NewLogin, err error) {
 	now := a.opts.Now()

@@ -61,7 +61,7 @@ func TestNames(t *testing.T) {
 		"": "empty", " \t": "empty", strings.Repeat("é", 33): "33 characters", "a\x00b": "contains", "a\xff": "UTF-8",
 		"<b>": "contains", "@ada": "contains", "a\u200bb": "contains", "a\u202eb": "contains", "a\u3164": "contains",
 		"a\ufe0f": "contains", "😀": "contains", "\u0301a": "accents", "a" + strings.Repeat("\u0335", 4): "accents",
-		"a -b": "space beside", "..": "no letter", "pаypal": "Cyrillic", "x²": "contains", "a\u00adb": "contains", "ﬁsh": "looks like", "𝐀da": "looks like", "אa": "from the right", "٣": "from the right", "ᄀ": "contains",
+		"a -b": "space next to", "..": "at least one letter", "pаypal": "Cyrillic", "x²": "contains", "a\u00adb": "contains", "ﬁsh": "looks like", "𝐀da": "looks like", "אa": "right-to-left", "٣": "right-to-left", "ᄀ": "contains",
 	} {
 		if got, _, err := ParseName(name); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %q %v, want %q", name, got, err, says)

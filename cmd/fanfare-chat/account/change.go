@@ -7,12 +7,12 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// ErrPassword says that a password is not the user's.
-var ErrPassword = errors.New("that is not your password now")
+// ErrPassword is the error for a wrong current password. Its text is meant for the user.
+var ErrPassword = errors.New("your current password is incorrect")
 
-// ChangePassword gives a user another password, if current is theirs now. All their logins
-// end but the one that asks, l; the caller closes the connections of those that it returns.
-// The error is ErrPassword, an *InvalidError, a *TooManyError, or the store's.
+// ChangePassword sets a user's password to wanted, if current is the present one. It ends all logins of
+// the user except l, and returns them; the caller must close their connections. The error is
+// ErrPassword, an *InvalidError, a *TooManyError, or an error of the store.
 func (a *Accounts) ChangePassword(ctx context.Context, v Source, l store.Login, u store.User, current, wanted string) ([]store.Login, error) {
 	wanted, err := preparePassword(wanted)
 	if err != nil {
@@ -35,14 +35,14 @@ func (a *Accounts) ChangePassword(ctx context.Context, v Source, l store.Login, 
 	}
 	a.attempts.succeeded(p, a.opts.Now())
 	ended, err := a.opts.Store.SetPassword(context.WithoutCancel(ctx), u.ID, u.Password, hash, l.Hash)
-	if errors.Is(err, store.ErrNotFound) { // it was changed at the same time
+	if errors.Is(err, store.ErrNotFound) { // the password was changed at the same time
 		err = ErrPassword
 	}
 	return ended, err
 }
 
-// revokeIfPasswordChanged ends a login again that began while the password was changed with which it was
-// asked for: the change has ended those before it alone.
+// revokeIfPasswordChanged ends a new login if the password was changed while it was being added. The
+// change itself has ended only the logins that existed before.
 func (a *Accounts) revokeIfPasswordChanged(ctx context.Context, e NewLogin) (NewLogin, error) {
 	u, err := a.opts.Store.UserByKey(ctx, e.User.Key)
 	if err == nil && u.Password == e.User.Password {

@@ -8,40 +8,40 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 )
 
-// How often somebody may try. Who has tried too often is slowed down at first: an attempt
-// waits up to maxAttemptWait for its turn, and is refused only if it would take longer. A name's come
-// back as fast as five addresses that try it use them: fewer do not shut its owner out.
+// Limits on attempts. An attempt above the rate waits for up to maxAttemptWait, and is refused only if
+// it would have to wait longer. The rate per name equals that of five addresses, so fewer than five
+// attackers cannot lock the owner of a name out.
 const (
-	pairBurst      = 10 // attempts to log in with one name from one place ...
+	pairBurst      = 10 // logins with one name from one address
 	pairEvery      = 5 * time.Second
-	nameBurst      = 100 // ... with one name, from all places that it has not been used from ...
+	nameBurst      = 100 // logins with one name from all addresses at which it has not logged in before
 	nameEvery      = time.Second
-	addressBurst   = 100 // ... and from one address, with all names that it has not logged in
+	addressBurst   = 100 // logins from one address with all names that have not logged in there before
 	addressEvery   = 2 * time.Second
-	signUpBurst    = 100 // accounts that one address makes
+	signUpBurst    = 100 // accounts created from one address
 	signUpEvery    = 30 * time.Second
 	maxAttemptWait = 5 * time.Second
 
-	// knownTime is for how long it is remembered that a name has logged in at an address.
+	// knownTime is how long the server remembers that a name has logged in at an address.
 	knownTime = 90 * 24 * time.Hour
 )
 
-// pair is a name at a place from which somebody tries.
+// pair is a name and the address of an attempt.
 type pair struct {
 	key  string
 	addr netip.Addr
 }
 
-// attempts counts what is tried. Places that are good for a name are counted by
-// themselves: so nobody is shut out, where they always log in or have a login, by what
-// others try elsewhere, nor by what is tried with other names at their address.
+// attempts counts attempts. A pair that has logged in before is counted by itself. So a user with a
+// login, or at a usual address, is not locked out by attempts from other addresses, nor by attempts
+// with other names at the same address.
 type attempts struct {
 	pairs     *fair.Limiter[pair]
 	names     *fair.Limiter[string]
 	addresses *fair.Limiter[netip.Addr]
 	signUps   *fair.Limiter[netip.Addr]
-	logins    *fair.Limiter[[32]byte] // by those that the one who tries has already
-	known     *fair.Limiter[pair]     // pairs that have logged in: those that are counted
+	logins    *fair.Limiter[[32]byte] // by the login that the client already has
+	known     *fair.Limiter[pair]     // pairs that have logged in: those with a used token
 }
 
 func newAttempts() attempts {
@@ -55,8 +55,8 @@ func newAttempts() attempts {
 	}
 }
 
-// logIn waits until an attempt may be made; the error is a *TooManyError, or the cause for
-// which ctx has ended. own is a login of that name, from where the attempt comes, or nil.
+// logIn waits until an attempt is permitted. The error is a *TooManyError or the cause of ctx. own is
+// a login for that name that the client already has, or nil.
 func (a *attempts) logIn(ctx context.Context, p pair, own *[32]byte, now time.Time) error {
 	if own != nil {
 		return waitTurn(ctx, a.logins.Take, *own, now)
@@ -67,8 +67,8 @@ func (a *attempts) logIn(ctx context.Context, p pair, own *[32]byte, now time.Ti
 	return waitTurn(ctx, a.takeUnknown, p, now)
 }
 
-// takeUnknown takes an attempt from all that counts it, and returns the longest wait. The
-// address is first, and the pair second: one that tries too much spends nothing of a name.
+// takeUnknown takes a token from each limiter and returns the longest wait. The address comes first and
+// the pair second, so that an address above its own limit does not use up the tokens of a name.
 func (a *attempts) takeUnknown(p pair, now time.Time, most time.Duration) (wait time.Duration, ok bool) {
 	for _, take := range []func() (time.Duration, bool){
 		func() (time.Duration, bool) { return a.addresses.Take(p.addr, now, most) },
@@ -87,14 +87,14 @@ func (a *attempts) signUp(ctx context.Context, addr netip.Addr, now time.Time) e
 	return waitTurn(ctx, a.signUps.Take, addr, now)
 }
 
-// succeeded notes that a name has logged in at an address.
+// succeeded records that a name has logged in at an address.
 func (a *attempts) succeeded(p pair, now time.Time) {
 	a.pairs.Reset(p)
 	a.known.Reset(p)
 	a.known.Take(p, now, 0)
 }
 
-// waitTurn takes one of k, and waits until it may be used.
+// waitTurn takes a token of k, and waits until it may be used.
 func waitTurn[K any](ctx context.Context, take func(K, time.Time, time.Duration) (time.Duration, bool), k K, now time.Time) error {
 	wait, ok := take(k, now, maxAttemptWait)
 	if !ok {

@@ -15,22 +15,22 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// loginTime is for how long a login lasts.
+// loginTime is the lifetime of a login.
 const loginTime = 30 * 24 * time.Hour
 
-// Token is what a client has to prove a login with.
+// Token is the secret with which a client proves a login.
 type Token [32]byte
 
 func newToken() (t Token) {
-	_, _ = rand.Read(t[:]) // which never fails
+	_, _ = rand.Read(t[:]) // never fails
 	return t
 }
 
-// Hash is what the store keeps of it.
+// Hash returns the SHA-256 of the token, which is all that the store has of it.
 func (t Token) Hash() [32]byte { return sha256.Sum256(t[:]) }
 
-// cookieName is the name of the cookie with the token. A browser takes one that begins
-// with __Host- only from this host itself, over TLS.
+// cookieName returns the name of the cookie with the token. Browsers accept a cookie whose name starts
+// with __Host- only from the host itself and over TLS.
 func cookieName(secure bool) string {
 	if secure {
 		return "__Host-fanfare_session"
@@ -38,12 +38,12 @@ func cookieName(secure bool) string {
 	return "fanfare_session"
 }
 
-// Cookie returns the cookie that a client is to keep, which came over TLS if it is secure.
+// Cookie returns the cookie with a token, for a client whose request came over TLS if secure is true.
 func Cookie(t Token, secure bool) *http.Cookie {
 	return cookie(base64.RawURLEncoding.EncodeToString(t[:]), int(loginTime/time.Second), secure)
 }
 
-// ExpiredCookie returns what has a client forget its cookie.
+// ExpiredCookie returns a cookie that makes the client delete its cookie.
 func ExpiredCookie(secure bool) *http.Cookie { return cookie("", -1, secure) }
 
 func cookie(value string, age int, secure bool) *http.Cookie {
@@ -53,11 +53,12 @@ func cookie(value string, age int, secure bool) *http.Cookie {
 	}
 }
 
-// ErrNoLogin is wrapped by what Authenticate returns if nobody is logged in.
-var ErrNoLogin = errors.New("you are not logged in, or not any more")
+// ErrNoLogin is the error for a request without a valid login. Its text is meant for the user.
+var ErrNoLogin = errors.New("you are not logged in")
 
-// Authenticate returns the login that the cookies of a request prove, and whose it is. The error
-// wraps ErrNoLogin if there is none, and is a *TooManyError if too many ask.
+// Authenticate returns the login that a request proves with its cookies, and its user. The error is
+// ErrNoLogin if there is none, a *TooManyError if too many lookups are waiting, or an error of the
+// store.
 func (a *Accounts) Authenticate(ctx context.Context, v Source) (store.Login, store.User, error) {
 	tokens := tokensIn(v.Cookies, v.Secure)
 	if len(tokens) == 0 {
@@ -77,7 +78,7 @@ func (a *Accounts) Authenticate(ctx context.Context, v Source) (store.Login, sto
 	return store.Login{}, store.User{}, ErrNoLogin
 }
 
-// admitLookup waits for a place to ask the store whose tokens are, which release gives back.
+// admitLookup waits for a place among the token lookups, which release gives back.
 func (a *Accounts) admitLookup(ctx context.Context, v *Source) (release func(), err error) {
 	release, err = a.lookups.Acquire(ctx, v.owner())
 	if errors.Is(err, fair.ErrOwnerLimit) || errors.Is(err, fair.ErrTotalLimit) {
@@ -86,12 +87,12 @@ func (a *Accounts) admitLookup(ctx context.Context, v *Source) (release func(), 
 	return release, err
 }
 
-// maxTokens is how many cookies of our name are tried: each costs a question to the store.
+// maxTokens bounds the cookies of our name that are tried. Each costs a query to the store.
 const maxTokens = 4
 
-// tokensIn returns the tokens in the value of a Cookie header, each once. Other programs on
-// the same host leave cookies there too, in whatever form: only what is ours is looked at.
-// Ours may be there twice, as a path or a parent domain leaves them.
+// tokensIn returns the tokens in the value of a Cookie header, without duplicates. Other programs on
+// the same host may add cookies of any form, which are skipped. Our cookie may be there several times,
+// with different paths or domains.
 func tokensIn(cookies string, secure bool) (tokens []Token) {
 	for pair := range strings.SplitSeq(cookies, ";") {
 		name, value, _ := strings.Cut(pair, "=")
@@ -110,7 +111,7 @@ func tokensIn(cookies string, secure bool) (tokens []Token) {
 	return tokens
 }
 
-// LogOut ends a login; nothing is wrong if it has ended already.
+// LogOut ends a login. It is no error if the login has already ended.
 func (a *Accounts) LogOut(ctx context.Context, hash [32]byte) error {
 	err := a.opts.Store.RemoveLogin(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
@@ -119,7 +120,7 @@ func (a *Accounts) LogOut(ctx context.Context, hash [32]byte) error {
 	return err
 }
 
-// Expire ends the logins whose time has come, and returns them.
+// Expire ends the logins that have expired, and returns them.
 func (a *Accounts) Expire(ctx context.Context) ([]store.Login, error) {
 	return a.opts.Store.ExpireLogins(ctx, a.opts.Now())
 }

@@ -27,27 +27,27 @@ const (
 	hashBytes = 32
 )
 
-// Cost is how dear a hash is (RFC 9106).
+// Cost is the cost of a hash: the parameters of argon2id (RFC 9106).
 type Cost struct {
 	Memory  uint32 // in KiB
 	Passes  uint32
 	Threads uint8
 }
 
-// DefaultCost is what OWASP advises for argon2id.
+// DefaultCost is the cost that OWASP recommends for argon2id.
 var DefaultCost = Cost{Memory: 19 << 10, Passes: 2, Threads: 1}
 
-// hasher computes hashes, a few at a time, in turns of the addresses that want some. Its
-// methods are safe from any goroutine.
+// hasher computes hashes, a few at a time, in turns of the requesting addresses. Its methods may be
+// called from any goroutine.
 type hasher struct {
 	cost  Cost
 	gate  *fair.Semaphore[netip.Addr]
-	dummy string // what the password of a name is compared with that nobody has
+	dummy string // compared with the password when the name is unknown
 }
 
 const (
-	maxWaitingHashesPerAddr = 32   // hashes of one address that may wait ...
-	maxWaitingHashes        = 1024 // ... and in total
+	maxWaitingHashesPerAddr = 32
+	maxWaitingHashes        = 1024
 )
 
 func newHasher(cost Cost, concurrent int) (*hasher, error) {
@@ -57,27 +57,27 @@ func newHasher(cost Cost, concurrent int) (*hasher, error) {
 	return h, err
 }
 
-// preparePassword returns a password that somebody has chosen as it is hashed (RFC 8265,
-// OpaqueString), or says what is wrong with it.
+// preparePassword returns a new password in the form in which it is hashed (RFC 8265, OpaqueString).
+// The text of the error is meant for the user.
 func preparePassword(s string) (string, error) {
 	if s == "" {
 		return "", errors.New("the password is empty")
 	}
 	prepared, err := precis.OpaqueString.String(s)
 	if err != nil || !utf8.ValidString(s) {
-		return "", errors.New("the password contains a character that not every keyboard and system writes in the same way, such as a control character")
+		return "", errors.New("the password contains a character that cannot be typed in the same way everywhere, such as a control character")
 	}
 	switch n := utf8.RuneCountInString(prepared); {
 	case n < MinPassword:
-		return "", fmt.Errorf("the password is too short: it must have at least %d characters, and has %d", MinPassword, n)
+		return "", fmt.Errorf("the password is too short: it has %d characters, and must have at least %d", n, MinPassword)
 	case n > MaxPassword:
-		return "", fmt.Errorf("the password has %d characters; at most %d are allowed", n, MaxPassword)
+		return "", fmt.Errorf("the password is too long: it has %d characters, and may have at most %d", n, MaxPassword)
 	}
 	return prepared, nil
 }
 
-// formsOf returns the forms in which a password may have been hashed: as it is prepared,
-// and, of accounts from before passwords were, as it was typed.
+// formsOf returns the forms in which a password may have been hashed: prepared, and, for accounts of
+// earlier versions, as it was typed.
 func formsOf(s string) []string {
 	prepared, err := precis.OpaqueString.String(s)
 	if err != nil || prepared == s {
@@ -100,8 +100,8 @@ func (h *hasher) hash(ctx context.Context, from netip.Addr, password string) (st
 
 const phcForm = "$argon2id$v=%d$m=%d,t=%d,p=%d"
 
-// matches reports whether a form of a password is what was hashed; "" is the hash of none,
-// for which the work is the same.
+// matches reports whether a hash is that of a form of a password. For an unknown user, whose hash is
+// "", it does the same work and returns false.
 func (h *hasher) matches(ctx context.Context, from netip.Addr, hash, form string) (bool, error) {
 	none := hash == ""
 	if none {
@@ -115,8 +115,8 @@ func (h *hasher) matches(ctx context.Context, from netip.Addr, hash, form string
 	return err == nil && subtle.ConstantTimeCompare(got, sum) == 1 && !none, err
 }
 
-// matches reports whether the password is the one that was hashed, in one of its forms. An
-// attempt has been counted for the first; another, which takes the same work, is one more.
+// matches reports whether a hash is that of the password, in one of its forms. The caller has counted
+// an attempt for the first form. Another form takes the same work, and counts as another attempt.
 func (a *Accounts) matches(ctx context.Context, p pair, own *[32]byte, hash, password string) (ok bool, err error) {
 	for i, form := range formsOf(password) {
 		if i > 0 {
@@ -144,13 +144,13 @@ func (h *hasher) compute(ctx context.Context, from netip.Addr, c Cost, password 
 	return argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, hashBytes), nil
 }
 
-// hashRetryAfter is what is told to those for whom there is no place to wait: as many as may
-// wait take about as long.
+// hashRetryAfter is the Retry-After of requests that cannot even wait. The waiting requests take
+// about as long.
 const hashRetryAfter = 2 * time.Second
 
-var errHash = errors.New("account: what the store has is no hash of argon2id")
+var errHash = errors.New("account: the stored hash is not a valid argon2id hash")
 
-// maxMemory bounds what a hash may ask for, in KiB.
+// maxMemory bounds the memory parameter of a stored hash, in KiB.
 const maxMemory = 1 << 20
 
 func parseHash(s string) (c Cost, salt, sum []byte, err error) {

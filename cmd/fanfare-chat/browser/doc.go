@@ -1,3 +1,3 @@
-// Package browser has tests of the chat as people use it: in Chromium, each in a window
-// of their own, with a server behind a proxy that can cut them off.
+// Package browser tests the chat's page in Chromium. Each user has a window of their own, and the
+// server is behind a proxy that can cut the connections.
 package browser

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What people write is formatted, as nodes; what makes no sense as a format stays as it is.
+// Messages are formatted as nodes. Markup that makes no sense stays as it is.
 func TestFormat(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob")
@@ -34,7 +34,7 @@ func TestFormat(t *testing.T) {
 	bob.until(`all('#messages .message').length === 10`)
 }
 
-// What is found is marked: without accents, and within writing that has no spaces.
+// Search results are highlighted, regardless of accents, and within scripts without spaces.
 func TestMarked(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
@@ -47,20 +47,20 @@ func TestMarked(t *testing.T) {
 		{"कि का", "कि", "<mark>कि</mark> का"},
 		{"nothing", "...", "nothing"},
 	} {
-		got := ada.text(`(async () => { const box = document.createElement('div'); box.append((await import('/text.js')).marked(args[0], args[1])); return box.innerHTML; })()`, c.text, c.query)
+		got := ada.text(`(async () => { const box = document.createElement('div'); box.append((await import('/text-format.js')).marked(args[0], args[1])); return box.innerHTML; })()`, c.text, c.query)
 		if got != c.want {
 			t.Errorf("%q in %q: %q, want %q", c.query, c.text, got, c.want)
 		}
 	}
 }
 
-// Text that is deeply nested, or full of signs, is shown, and soon.
-func TestFormatOfMuch(t *testing.T) {
+// The time and depth of formatting are bounded for text that is deeply nested or full of markup.
+func TestFormatIsBounded(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
 	ada.makes("talk", false)
 	ada.do(`
-		const { render } = await import('/text.js');
+		const { render } = await import('/text-format.js');
 		for (const sign of ['**a ', '*a ', '_a ', '~~a ', '**_', '@a', '> ', '>', '- ', '  ', '1. ', String.fromCharCode(96), '**_x_** ', '\n- ', '\n> ', 'http://a(']) {
 			const text = sign.repeat(8000 / sign.length), box = document.createElement('div');
 			box.append(render(text, { name: 'ada' }));
@@ -74,9 +74,8 @@ func TestFormatOfMuch(t *testing.T) {
 		}`)
 }
 
-// A name that is written as right-to-left, and signs that turn text around, change nothing
-// around them.
-func TestTextTurnedAround(t *testing.T) {
+// Right-to-left names and characters that change the direction do not affect the text around them.
+func TestBidirectionalText(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("דנה")
 	ada.makes("talk", false)
@@ -85,7 +84,7 @@ func TestTextTurnedAround(t *testing.T) {
 	ada.do(`
 		const a = all('#messages .text a')[0], style = getComputedStyle(a);
 		if (a.textContent !== 'http://a.example/%E2%80%AEgpj.exe' || a.href !== a.textContent) throw new Error(a.textContent + ' leads to ' + a.href);
-		if (style.unicodeBidi !== 'isolate' || style.direction !== 'ltr') throw new Error('the link is not by itself');`)
+		if (style.unicodeBidi !== 'isolate' || style.direction !== 'ltr') throw new Error('the link is not isolated');`)
 	ada.says("https://bank.example@evil.example/ and https://xn--pple-43d.com/ and https://\u0430pple.com/")
 	ada.until(`all('#messages .message:not(.pending) .text').length === 2`)
 	ada.do(`
@@ -100,8 +99,8 @@ func TestTextTurnedAround(t *testing.T) {
 	bob.until(`all('#panel .person bdi').length === 2`)
 }
 
-// Those whose names have a hyphen, a dot or an underscore read what is said, and are spoken to.
-func TestSignsInNames(t *testing.T) {
+// Names with a hyphen, a dot or an underscore can be mentioned.
+func TestPunctuationInNames(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
 	ada.makes("talk", false)
@@ -118,8 +117,8 @@ func TestSignsInNames(t *testing.T) {
 	}
 }
 
-// A room in which somebody was spoken to says so until it is read, even if the page was
-// not open then.
+// A room with an unread mention is marked until it is read, even if the page was not open when the
+// message was sent.
 func TestMention(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(1280).signUp("Bob Lee")
@@ -128,7 +127,7 @@ func TestMention(t *testing.T) {
 	bob.makes("elsewhere", true)
 	ada.says("not to bob, nor to @bob leeward")
 	bob.until(`all('.count').length === 1 && all('.count')[0].textContent.startsWith('1')`)
-	bob.do(`if (all('.count.at').length > 0) throw new Error('nobody spoke to him');`)
+	bob.do(`if (all('.count.at').length > 0) throw new Error('a message that does not mention bob is marked');`)
 	ada.says("but to @bob lee!")
 	bob.until(`all('.count.at').length === 1`)
 	ada.says("and more")

@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 )
 
-// fill has somebody say n things in the first room, while the house is closed.
+// fill stores n messages in the user's first room while the server is stopped.
 func (h *house) fill(n int) {
 	h.Helper()
 	h.stop()
@@ -19,7 +19,7 @@ func (h *house) fill(n int) {
 	if err != nil {
 		h.Fatal(err)
 	}
-	defer h.start() // when nothing else has the file open
+	defer h.start() // after the file is closed
 	defer kept.Close()
 	ada, err := kept.UserByKey(context.Background(), "ada")
 	if err != nil {
@@ -39,8 +39,8 @@ func (h *house) fill(n int) {
 	}
 }
 
-// Scrolling back through 500 messages shows all of them, none is skipped, what is read
-// does not jump when older ones come, and the page does not grow without end.
+// Scrolling back through 500 messages shows all of them. The message being read does not move when
+// older ones are loaded, and the number of nodes is bounded.
 func TestScrollingBack(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1000).signUp("ada")
@@ -60,14 +60,14 @@ func TestScrollingBack(t *testing.T) {
 		});
 		let jumps = 0, most = 0;
 		for (const end = Date.now() + 40000; !met.has(1);) {
-			if (Date.now() > end) throw new Error('not at the beginning, but at ' + Math.min(...met));
+			if (Date.now() > end) throw new Error('the first message was not reached, but only message ' + Math.min(...met));
 			for (const e of inView()) met.add(Number(e.dataset.number));
 			const n = numbers();
 			most = Math.max(most, n.length);
-			for (let i = 1; i < n.length; i++) if (n[i] !== n[i - 1] + 1) throw new Error('after ' + n[i - 1] + ' stands ' + n[i]);
+			for (let i = 1; i < n.length; i++) if (n[i] !== n[i - 1] + 1) throw new Error('message ' + n[i - 1] + ' is followed by ' + n[i]);
 			log.scrollTop = Math.max(0, log.scrollTop - 300);
 			await frame();
-			// From here on nobody scrolls: whatever comes, what is in view stays.
+			// From here on the test does not scroll: messages in view must keep their places.
 			const mark = inView()[0], at = mark.getBoundingClientRect().top;
 			for (let i = 0; i < 6; i++) {
 				await frame();
@@ -75,8 +75,8 @@ func TestScrollingBack(t *testing.T) {
 				if (!now || Math.abs(now.getBoundingClientRect().top - at) > 2) jumps++;
 			}
 		}
-		if (jumps > 0) throw new Error(jumps + ' times what was read has moved');
-		if (met.size !== 500) throw new Error(met.size + ' messages were seen of 500');
+		if (jumps > 0) throw new Error('messages in view have moved ' + jumps + ' times');
+		if (met.size !== 500) throw new Error(met.size + ' messages were in view, want 500');
 		if (most > 300) throw new Error(most + ' messages at a time on the page');`)
 	ada.until(`$('messages').textContent.includes('This is the beginning of long')`)
 	ada.do(`$('jump').click();`)
@@ -98,5 +98,5 @@ func TestSearch(t *testing.T) {
 	ada.do(`all('.result')[0].click();`)
 	ada.until(`document.activeElement?.dataset?.number === '1' && texts()[0] === 'Grüße aus der Küche'`)
 	ada.do(`write($('query'), 'no such words');`)
-	ada.until(`$('panel-body').textContent.includes('No message has all these words')`)
+	ada.until(`$('panel-body').textContent.includes('No message contains all of these words')`)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 )
 
-// A login that ends leads to the form, and what was being written is there after the next.
+// When a login ends, the page shows the form, and the draft is there again after the next login.
 func TestLoginEnds(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
@@ -17,7 +17,7 @@ func TestLoginEnds(t *testing.T) {
 	ada.sees("one")
 	ada.do(`write($('text'), 'half a sen');`)
 	ada.do(`await fetch('/api/logout', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' });`)
-	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('what you were writing is kept')`)
+	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('Your drafts have been kept')`)
 	ada.enter("Log in", "ada", password)
 	ada.in("talk")
 	ada.until(`$('text').value === 'half a sen'`)
@@ -25,7 +25,7 @@ func TestLoginEnds(t *testing.T) {
 	ada.sees("one")
 	ada.do(`press($('text'), 'Escape'); write($('text'), ''); press($('text'), 'ArrowUp'); await until('the message', () => $('text').value === 'one'); write($('text'), 'one and');`)
 	ada.expires()
-	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('what you were writing is kept')`)
+	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('Your drafts have been kept')`)
 	ada.enter("Log in", "ada", password)
 	ada.in("talk")
 	ada.until(`$('text').value === 'one and' && seen($('editing'))`)
@@ -33,8 +33,8 @@ func TestLoginEnds(t *testing.T) {
 	ada.seesAll("one and two")
 }
 
-// expires ends all logins while the house is closed, which the page hears of by a refused
-// request alone.
+// expires ends all logins while the server is stopped, so the page learns of it only by a refused
+// request.
 func (g *guest) expires() {
 	g.Helper()
 	g.stop()
@@ -51,8 +51,7 @@ func (g *guest) expires() {
 	g.start()
 }
 
-// Who logs in again in another window of the same browser goes on in this one, as who
-// they are now.
+// After a login in another tab of the same browser, this tab continues as the user of that login.
 func TestLoginReplaced(t *testing.T) {
 	h := open(t)
 	h.guest(1280).signUp("bob")
@@ -73,7 +72,7 @@ func TestLoginReplaced(t *testing.T) {
 	ada.until(`seen($('empty')) && !$('room-lists').textContent.includes('talk') && $('text').value === ''`)
 }
 
-// What could not be sent before a login ended is sent after the next one.
+// A message that could not be sent before a login ended is sent after the next login.
 func TestLoginEndsWhileSending(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
@@ -90,14 +89,14 @@ func TestLoginEndsWhileSending(t *testing.T) {
 	ada.until(`all('.pending').length === 0`)
 }
 
-// Who logs out leaves nothing behind for the next at this screen.
+// Logging out deletes the drafts and the outbox in the tab.
 func TestNothingLeftBehind(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
 	ada.makes("talk", false)
 	ada.do(`
 		write($('text'), 'a secret');
-		if (!JSON.stringify(sessionStorage).includes('a secret')) throw new Error('a draft is not kept');
+		if (!JSON.stringify(sessionStorage).includes('a secret')) throw new Error('the draft is not stored');
 		$('act-logout').click();`)
 	ada.until(`seen($('entry-form')) && !JSON.stringify(sessionStorage).includes('a secret') && location.hash === ''`)
 	ada.signUp("bob")
@@ -105,7 +104,7 @@ func TestNothingLeftBehind(t *testing.T) {
 	ada.until(`$('text').value === ''`)
 }
 
-// Who changes their password stays, and others with the old one are out.
+// Changing the password keeps this login, and ends the user's other logins.
 func TestChangePassword(t *testing.T) {
 	h := open(t)
 	ada, other := h.guest(1280).signUp("ada"), h.guest(1280)
@@ -119,14 +118,14 @@ func TestChangePassword(t *testing.T) {
 		};
 		const says = words => until(words, () => document.querySelector('#dialog .error').textContent.includes(words) && seen($('app')));
 		fill('correct horse', 'another horse', 'another house');
-		await says('not the same');
+		await says('do not match');
 		fill('wrong horse', 'another horse', 'another horse');
-		await says('not your password');
+		await says('current password is incorrect');
 		fill('correct horse', 'short', 'short');
 		await says('too short');
 		fill('correct horse', 'another horse', 'another horse');
-		await until('the end of the question', () => !$('dialog').open && $('toasts').textContent.includes('changed'));`)
-	other.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('logged out')`)
+		await until('the dialog to close', () => !$('dialog').open && $('toasts').textContent.includes('changed'));`)
+	other.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('no longer logged in')`)
 	other.enter("Log in", "ada", password)
 	other.until(`$('entry-error').textContent !== '' && !$('entry-submit').disabled`)
 	other.enter("Log in", "ada", "another horse")

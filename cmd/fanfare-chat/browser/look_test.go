@@ -2,7 +2,7 @@ package browser
 
 import "testing"
 
-// The list of people says who is here as soon as it is shown.
+// The list of people shows presence as soon as it is opened.
 func TestPeopleHere(t *testing.T) {
 	h := open(t)
 	ada, bob, eve := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob"), h.guest(1280).signUp("eve")
@@ -18,23 +18,24 @@ func TestPeopleHere(t *testing.T) {
 	ada.until(here + ` === 'adahere nowtrue,bobhere nowtrue,evehere nowtrue'`)
 }
 
-// What is on its way looks as it will.
+// A message that is being sent has the same size of text as one that is stored.
 func TestPending(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
 	ada.makes("talk", false)
 	ada.says("one")
 	ada.sees("one")
-	h.way.Shut(true)
+	h.proxy.Shut(true)
 	ada.says("two")
 	ada.do(`
 		const pending = await until('it', () => all('.pending .text')[0]), size = e => getComputedStyle(e).fontSize;
-		if (size(pending) !== size(all('.message:not(.pending) .text')[0])) throw new Error('its text has ' + size(pending));`)
-	h.way.Shut(false)
+		if (size(pending) !== size(all('.message:not(.pending) .text')[0])) throw new Error('the size of the text is ' + size(pending));`)
+	h.proxy.Shut(false)
 	ada.seesAll("one", "two")
 }
 
-// What was sent is shown all the time until its message is, also while the room is loading.
+// A sent message is visible without interruption until it comes back from the server, even while
+// the room is loading.
 func TestSentStaysShown(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
@@ -65,7 +66,7 @@ func TestSentStaysShown(t *testing.T) {
 	ada.do(`await release();`)
 	ada.seesAll("before", "hello")
 	ada.until(`all('.pending').length === 0`)
-	ada.do(`if (gaps > 0) throw new Error('it was gone ' + gaps + ' times');`)
+	ada.do(`if (gaps > 0) throw new Error('the message disappeared ' + gaps + ' times');`)
 }
 
 // The time beside a message fits there, in all languages.
@@ -88,9 +89,9 @@ func TestTimeBeside(t *testing.T) {
 		Intl.DateTimeFormat = DateTimeFormat;`)
 }
 
-// From the field to the room's own buttons it is a few steps of Tab, however much there is
-// to press in the messages; arrow keys lead from one to the other.
-func TestOneStopForTab(t *testing.T) {
+// The list of messages has one tab stop, however many buttons the messages have. The arrow keys move
+// from message to message.
+func TestRovingTabindex(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
 	ada.makes("long", false)
@@ -102,23 +103,23 @@ func TestOneStopForTab(t *testing.T) {
 	ada.says("see https://example.org/ and `code`")
 	ada.until(`all('#messages a').length === 1 && all('.pending').length === 0`)
 	const stops = `[...$('log').querySelectorAll('a, button, [tabindex]')].filter(e => e.tabIndex === 0 && !e.closest('[hidden]'))`
-	ada.until(stops + `.length === 5`) // the last message, its link, and the three things to do with it
+	ada.until(stops + `.length === 5`) // the last message, its link and its three buttons
 	ada.do(`
 		const list = all('#messages .message');
 		list.at(-1).focus();
 		press(document.activeElement, 'ArrowUp');
-		if (document.activeElement !== list.at(-2)) throw new Error('the arrow key does not lead to the one above');
+		if (document.activeElement !== list.at(-2)) throw new Error('the arrow key does not move to the previous message');
 		press(document.activeElement, 'Home');
-		if (document.activeElement !== list[0]) throw new Error('Home does not lead to the first');
+		if (document.activeElement !== list[0]) throw new Error('Home does not move to the first message');
 		press(document.activeElement, 'ArrowDown');
-		if (document.activeElement !== list[1]) throw new Error('the arrow key does not lead to the one below');`)
+		if (document.activeElement !== list[1]) throw new Error('the arrow key does not move to the next message');`)
 	ada.until(stops + `.length === 4`)
 	ada.do(`$('text').focus();`)
 	ada.do(`await act(all('#messages .message').at(-1), 'Delete this message'); await click('Delete', $('dialog'));`)
 	ada.until(`all('.deleted').length === 1 && document.activeElement === all('#messages .message').at(-1)`)
 }
 
-// Older messages that come leave the focus where it is.
+// Loading older messages does not move the focus.
 func TestFocusStays(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
@@ -135,12 +136,12 @@ func TestFocusStays(t *testing.T) {
 		for (const end = Date.now() + 20000; all('#messages .message')[0].dataset.number !== '1';) {
 			$('log').scrollTop = 0;
 			await new Promise(requestAnimationFrame);
-			if (Date.now() > end) throw new Error('the first message does not come');
+			if (Date.now() > end) throw new Error('the first message was not loaded');
 		}
-		if (globalThis.lost || document.activeElement !== m) throw new Error('the focus is gone');`)
+		if (globalThis.lost || document.activeElement !== m) throw new Error('the focus has moved');`)
 }
 
-// Between the messages and the field is a line.
+// There is a line between the messages and the field.
 func TestLineAboveTheField(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Who loses the network sees that, and what they write waits; when it is back, all has
-// exactly what was missed, once.
+// While the network is down, the page says so and keeps messages in the outbox. When it is back, every
+// page shows each message exactly once.
 func TestNetworkLost(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob")
@@ -15,14 +15,14 @@ func TestNetworkLost(t *testing.T) {
 	bob.joins("talk")
 	bob.seesAll("before")
 
-	h.way.Shut(true)
+	h.proxy.Shut(true)
 	for _, g := range []*guest{ada, bob} {
 		g.until(`$('banner').textContent.includes('Connection lost')`)
 	}
 	ada.says("while we are cut off")
 	ada.until(`all('.pending').length === 1`)
-	// Somebody else goes on talking, as other people in the world do.
-	carol := &guest{&house{TB: t, way: h.way}, h.browser.Window(t, 1280, 800)}
+	// Another user is not affected and continues to write.
+	carol := &guest{&house{TB: t, proxy: h.proxy}, h.browser.Window(t, 1280, 800)}
 	if err := carol.Open("http://" + h.addr + "/"); err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestNetworkLost(t *testing.T) {
 	carol.says("meanwhile 0, changed")
 	want[1] = "meanwhile 0, changed"
 	carol.seesAll(want...)
-	h.way.Shut(false)
+	h.proxy.Shut(false)
 	want = append(want, "while we are cut off")
 	for _, g := range []*guest{ada, bob, carol} {
 		g.seesAll(want...)
@@ -46,8 +46,8 @@ func TestNetworkLost(t *testing.T) {
 	}
 }
 
-// A server that starts anew, with the same data, has all, and pages come back to it.
-func TestServerStartsAnew(t *testing.T) {
+// Pages reconnect to a server that has been restarted with the same data, and no message is lost.
+func TestServerRestart(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob")
 	ada.makes("talk", false)

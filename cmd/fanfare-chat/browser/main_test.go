@@ -21,24 +21,24 @@ import (
 
 func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleConnections) }
 
-// house is a chat with its data, which can be stopped and started again at the same
-// address, and the way there, which can be cut.
+// house is a chat server that can be stopped, and started again with the same data at the same
+// address, behind a proxy whose connections can be cut.
 type house struct {
 	testing.TB
 	file    string
 	addr    string // of the server; port 0 before the first start
-	way     *wstest.Proxy
+	proxy   *wstest.Proxy
 	browser *script.Browser
 	stop    func()
 }
 
-// open starts a house, with a browser to visit it.
+// open starts a server and a browser.
 func open(t testing.TB) *house {
 	t.Helper()
 	h := &house{TB: t, browser: script.Chromium(t), file: filepath.Join(t.TempDir(), "chat.db"), addr: "127.0.0.1:0"}
 	t.Cleanup(func() { h.stop() })
 	h.start()
-	h.way = wstest.Forward(t, h.addr, nil)
+	h.proxy = wstest.Forward(t, h.addr, nil)
 	return h
 }
 
@@ -52,7 +52,10 @@ func (h *house) start() {
 	if err != nil {
 		h.Fatal(err)
 	}
-	c := chat.New(chat.Options{Store: kept, Accounts: accounts, Page: web.Handler(), Logger: slog.New(slog.DiscardHandler)})
+	c, err := chat.New(chat.Options{Store: kept, Accounts: accounts, Page: web.Handler(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		h.Fatal(err)
+	}
 	var addr net.Addr
 	if addr, err = c.Server().Listen(h.addr); err != nil {
 		h.Fatal(err)
@@ -61,7 +64,7 @@ func (h *house) start() {
 	h.stop = func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = c.Server().Shutdown(ctx) // a window may be closed already
+		_ = c.Server().Shutdown(ctx) // a window may have been closed already
 		c.Close()
 		if err := kept.Close(); err != nil {
 			h.Error(err)
@@ -70,13 +73,13 @@ func (h *house) start() {
 	}
 }
 
-// guest is somebody at the page.
+// guest is a user with a window that shows the page.
 type guest struct {
 	*house
 	*script.Browser
 }
 
-// guest opens a window of somebody new, as wide as a desk's or a phone's.
+// guest opens a window of that width for a new user.
 func (h *house) guest(width int64) *guest {
 	h.Helper()
 	return h.guestAt(width, 800)
@@ -89,15 +92,15 @@ func (h *house) guestAt(width, height int64) *guest {
 	return g
 }
 
-// visit opens the page, or loads it again.
+// visit loads or reloads the page.
 func (g *guest) visit() {
 	g.Helper()
-	if err := g.Open("http://" + g.way.Addr + "/"); err != nil {
+	if err := g.Open("http://" + g.proxy.Addr + "/"); err != nil {
 		g.Fatal(err)
 	}
 }
 
-// do runs a script's lines in the page, with these helpers, and returns what they do.
+// do runs a script in the page, with the helpers below, and returns its result.
 func (g *guest) do(body string, args ...any) json.RawMessage {
 	g.Helper()
 	v, err := g.Call(helpers+body, args...)
@@ -117,18 +120,18 @@ const until = async (what, fn) => {
 	for (const end = Date.now() + 20000;;) {
 		const v = await fn();
 		if (v) return v;
-		if (Date.now() > end) throw new Error('never: ' + what + '; the page says: ' + document.body.innerText.slice(-1500));
+		if (Date.now() > end) throw new Error('timed out waiting for ' + what + '; the page shows: ' + document.body.innerText.slice(-1500));
 		await new Promise(r => setTimeout(r, 20));
 	}
 };
 const click = async (words, within) => (await until('a button ' + words, () => button(words, within))).click();
 const press = (field, key) => field.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
-const act = async (m, label) => { // on a touch screen, what can be done is shown with the focus
+const act = async (m, label) => { // on a touch screen, the buttons of a message are shown while it has the focus
 	m.focus();
 	(await until('a button ' + label, () => button(label, m))).click();
 };
-// hold has requests wait whose path matches, until release is called, whose promise is
-// kept when the page has done all that it does with the answers.
+// hold delays requests with a matching path until release is called. The promise of release
+// resolves when the page has processed the responses.
 const hold = pattern => {
 	const real = globalThis.fetch, answers = [];
 	let free;
@@ -155,7 +158,7 @@ const isHeld = () => until('a request to be held', () => globalThis.held > 0);
 const write = (field, text) => { field.focus(); field.value = text; field.dispatchEvent(new InputEvent('input', { bubbles: true })); };
 `
 
-// until waits for an expression to be true.
+// until waits until an expression is true.
 func (g *guest) until(expression string, args ...any) {
 	g.Helper()
 	g.do("await until("+quote(expression)+", () => ("+expression+"));", args...)
@@ -179,7 +182,7 @@ func quote(s string) string {
 
 const password = "correct horse"
 
-// enter fills in the first form; how is the words on its button.
+// enter fills in and submits the login form; how is the label of its button.
 func (g *guest) enter(how, name, password string) {
 	g.Helper()
 	g.do(`
@@ -190,21 +193,21 @@ func (g *guest) enter(how, name, password string) {
 		$('entry-form').requestSubmit();`, how, name, password)
 }
 
-// signUp makes an account, and is in.
+// signUp creates an account and waits for the chat.
 func (g *guest) signUp(name string) *guest {
 	g.Helper()
-	g.enter("Make the account", name, password)
+	g.enter("Create account", name, password)
 	g.until(`seen($('app')) && $('my-state').textContent === 'connected' && $('my-name').textContent === args[0]`, name)
 	return g
 }
 
-// in waits until the room is open that has that name.
+// in waits until the room with that name is open.
 func (g *guest) in(room string) {
 	g.Helper()
 	g.until(`$('room-name').textContent === args[0] && seen($('text'))`, room)
 }
 
-// makes makes a room, and is in it.
+// makes creates a room and waits until it is open.
 func (g *guest) makes(room string, private bool) {
 	g.Helper()
 	g.do(`
@@ -215,40 +218,40 @@ func (g *guest) makes(room string, private bool) {
 	g.in(room)
 }
 
-// joins joins an open room, and is in it.
+// joins joins an open room and waits until it is open.
 func (g *guest) joins(room string) {
 	g.Helper()
 	g.do(`$('act-browse').click(); await click('Join ' + args[0]);`, room)
 	g.in(room)
 }
 
-// opens turns to a room of the list.
+// opens opens a room from the list.
 func (g *guest) opens(room string) {
 	g.Helper()
 	g.do(`[...document.querySelectorAll('#room-lists button')].find(b => b.textContent.includes(args[0])).click();`, room)
 	g.in(room)
 }
 
-// turnsTo turns to a room by the page's address, as the browser's own buttons do.
+// turnsTo opens a room by changing the page's address, as the browser's back button does.
 func (g *guest) turnsTo(room string) {
 	g.Helper()
 	g.do(`location.hash = '#/' + all('#room-lists [data-room]').find(e => e.textContent.includes(args[0])).dataset.room;`, room)
 	g.in(room)
 }
 
-// says writes something, and sends it with a key.
+// says types a message and sends it with Enter.
 func (g *guest) says(text string) {
 	g.Helper()
 	g.do(`write($('text'), args[0]); press($('text'), 'Enter');`, text)
 }
 
-// sees waits for exactly these messages, the last ones that are shown.
+// sees waits until these are the last messages on the page.
 func (g *guest) sees(messages ...string) {
 	g.Helper()
 	g.until(`JSON.stringify(texts().slice(-args.length)) === JSON.stringify(args)`, anys(messages)...)
 }
 
-// seesAll waits for these to be all messages that there are.
+// seesAll waits until these are all messages on the page.
 func (g *guest) seesAll(messages ...string) {
 	g.Helper()
 	g.until(`JSON.stringify(texts()) === JSON.stringify(args)`, anys(messages)...)

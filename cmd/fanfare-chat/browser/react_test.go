@@ -2,7 +2,7 @@ package browser
 
 import "testing"
 
-// A sign on a message is seen by all, can be joined in and taken back, and says who it is from.
+// Everyone sees a reaction and the names of its users, and can add and remove their own.
 func TestReactions(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(390).signUp("bob")

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-var screenshots = flag.String("screenshots", "", "make the screenshots that README shows, and their like, in this `directory`")
+var screenshots = flag.String("screenshots", "", "write the screenshots of README.md, and similar ones, to this `directory`")
 
-// TestScreenshots makes pictures of a room: on a desk and on a phone, by day and at night.
+// TestScreenshots takes screenshots of a room on a desktop and a phone, in light and dark colours.
 func TestScreenshots(t *testing.T) {
 	if *screenshots == "" {
-		t.Skip("-screenshots DIR makes them")
+		t.Skip("skipped without -screenshots DIR")
 	}
 	h := open(t)
 	ada, zoe, bob := h.guest(1280).signUp("Ada"), h.guest(1280).signUp("Zoë"), h.guestAt(390, 844).signUp("Björn")
@@ -59,16 +59,16 @@ func TestScreenshots(t *testing.T) {
 	bob.until(`$('typing').textContent !== ''`)
 	ada.pictures("desk")
 	bob.pictures("phone")
-	ada.do(`await act(all('#messages .message').at(-1), 'React'); await until('the signs', () => button('React with 👍'));`)
+	ada.do(`await act(all('#messages .message').at(-1), 'React'); await until('the reactions', () => button('React with 👍'));`)
 	ada.shot("signs")
-	ada.do(`$('act-account').click(); await until('the question', () => $('dialog').open);`)
+	ada.do(`$('act-account').click(); await until('the dialog', () => $('dialog').open);`)
 	ada.pictures("password")
 	ada.do(`$('dialog').close(); $('act-people').click();`)
 	ada.until(`all('.person.is-here').length === 3`)
 	ada.pictures("people")
 	ada.do(`$('act-search').click(); write($('query'), 'one');`)
 	ada.until(`all('.result').length === 2`)
-	h.way.Shut(true)
+	h.proxy.Shut(true)
 	ada.until(`$('banner').textContent !== ''`)
 	ada.says("This waits until we are back.")
 	ada.until(`all('.pending').length === 1`)
@@ -77,7 +77,7 @@ func TestScreenshots(t *testing.T) {
 	bob.pictures("drawer")
 }
 
-// pictures makes one by day and one at night.
+// pictures takes one screenshot in light and one in dark colours.
 func (g *guest) pictures(name string) {
 	g.Helper()
 	for _, scheme := range []string{"light", "dark"} {

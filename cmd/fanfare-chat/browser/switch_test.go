@@ -2,7 +2,8 @@ package browser
 
 import "testing"
 
-// twoRooms has ada in two rooms, "one" with 300 messages and "two" with three; "one" is open.
+// twoRooms signs up ada, who is in two rooms: "one" with 300 messages, which is open, and "two" with
+// three.
 func twoRooms(h *house) *guest {
 	h.Helper()
 	ada := h.guest(1280).signUp("ada")
@@ -20,7 +21,7 @@ func twoRooms(h *house) *guest {
 	return ada
 }
 
-// reveals has the page show the first message of "one", far from its end.
+// reveals shows the first message of "one", far from its end.
 func (g *guest) reveals() {
 	g.Helper()
 	g.do(`$('act-search').click(); write($('query'), 'message 1');`)
@@ -34,7 +35,7 @@ func (g *guest) reveals() {
 		all('.result').at(-1).click();`)
 }
 
-// A message goes to the room in which it was sent, however late the page can show it.
+// A message goes to the room that was open when it was sent, even if the page shows it later.
 func TestSwitchWhileSending(t *testing.T) {
 	h := open(t)
 	ada := twoRooms(h)
@@ -51,7 +52,7 @@ func TestSwitchWhileSending(t *testing.T) {
 	ada.seesAll("first in two", "second in two", "third in two", "to two")
 }
 
-// A message that is looked for is not pointed to in another room.
+// A search result is not highlighted in another room that was opened meanwhile.
 func TestSwitchWhileRevealing(t *testing.T) {
 	h := open(t)
 	ada := twoRooms(h)
@@ -61,12 +62,12 @@ func TestSwitchWhileRevealing(t *testing.T) {
 	ada.turnsTo("two")
 	ada.do(`
 		await release();
-		if (document.activeElement.dataset.number || all('.found').length > 0) throw new Error('it points to a message of another room');`)
+		if (document.activeElement.dataset.number || all('.found').length > 0) throw new Error('a message of another room is highlighted');`)
 	ada.until(`$('jump').hidden`)
 	ada.seesAll("first in two", "second in two", "third in two")
 }
 
-// Questions are about the room in which they were asked.
+// A dialog applies to the room in which it was opened.
 func TestSwitchWhileAsked(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob")
@@ -75,7 +76,7 @@ func TestSwitchWhileAsked(t *testing.T) {
 		ada.says("first in " + room)
 		ada.sees("first in " + room)
 	}
-	ada.do(`await act(all('#messages .message')[0], 'Delete this message'); await until('the question', () => $('dialog').open);`)
+	ada.do(`await act(all('#messages .message')[0], 'Delete this message'); await until('the dialog', () => $('dialog').open);`)
 	ada.turnsTo("red")
 	ada.do(`await click('Delete', $('dialog'));`)
 	ada.until(`!$('dialog').open`)
@@ -93,7 +94,7 @@ func TestSwitchWhileAsked(t *testing.T) {
 	ada.turnsTo("red")
 	ada.do(`
 		await release();
-		if ($('toasts').textContent !== 'bob is in blue now.') throw new Error('it says: ' + $('toasts').textContent);`)
+		if ($('toasts').textContent !== 'bob is now a member of blue.') throw new Error('the notification is: ' + $('toasts').textContent);`)
 	bob.until(`$('room-lists').textContent.includes('blue') && !$('room-lists').textContent.includes('red')`)
 
 	ada.opens("blue")
@@ -102,7 +103,7 @@ func TestSwitchWhileAsked(t *testing.T) {
 	ada.opens("blue")
 	ada.do(`$('act-people').click(); await until('bob', () => button('Message bob', $('panel'))); hold(/direct/); button('Message bob', $('panel')).click(); await isHeld();`)
 	ada.turnsTo("red")
-	ada.do(`await release(); if ($('room-name').textContent !== 'red') throw new Error('it leads away');`)
+	ada.do(`await release(); if ($('room-name').textContent !== 'red') throw new Error('another room was opened');`)
 
 	ada.do(`$('act-people').click(); await click('Leave this room');`)
 	ada.turnsTo("blue")
@@ -110,8 +111,8 @@ func TestSwitchWhileAsked(t *testing.T) {
 	ada.until(`!$('room-lists').textContent.includes('red') && $('room-name').textContent === 'blue'`)
 }
 
-// An answer that comes after its question was taken back closes no other one, and leads nowhere.
-func TestQuestionTakenBack(t *testing.T) {
+// A response that arrives after its dialog was cancelled closes no other dialog and opens no room.
+func TestDialogCancelled(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
 	ada.makes("one", false)
@@ -126,11 +127,11 @@ func TestQuestionTakenBack(t *testing.T) {
 		write(document.querySelector('#dialog [name=name]'), 'somebody');
 		await release();
 		await until('the room', () => $('room-lists').textContent.includes('two'));
-		if (!$('dialog').open || document.querySelector('#dialog [name=name]').value !== 'somebody') throw new Error('another question is gone');
-		if ($('room-name').textContent !== 'one') throw new Error('it leads away');`)
+		if (!$('dialog').open || document.querySelector('#dialog [name=name]').value !== 'somebody') throw new Error('another dialog was closed');
+		if ($('room-name').textContent !== 'one') throw new Error('another room was opened');`)
 }
 
-// A list of rooms that was asked for before a room was made does not take it away.
+// A list of rooms that was requested before a room was created does not remove the room.
 func TestOldListOfRooms(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
@@ -143,20 +144,20 @@ func TestOldListOfRooms(t *testing.T) {
 			return new Promise(resolve => { globalThis.answer = () => resolve({ ok: true, status: 200, headers: new Headers(), json: async () => old }); });
 		};
 		dispatchEvent(new Event('online'));`)
-	h.way.Cut() // so that the page asks for the list
+	h.proxy.Cut() // so that the page requests the list
 	ada.until(`globalThis.answer`)
 	ada.makes("two", false)
 	ada.do(`
 		write($('text'), 'to two');
 		answer();
 		await new Promise(resolve => setTimeout(resolve));
-		if ($('room-name').textContent !== 'two' || $('text').value !== 'to two') throw new Error('it leads away');`)
+		if ($('room-name').textContent !== 'two' || $('text').value !== 'to two') throw new Error('another room was opened');`)
 	ada.do(`press($('text'), 'Enter');`)
 	ada.seesAll("to two")
 }
 
-// What has been read is told again if it could not be told.
-func TestReadIsTold(t *testing.T) {
+// A request that marks messages as read is repeated if it has failed.
+func TestReadIsRepeated(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob")
 	ada.makes("talk", false)
@@ -174,11 +175,11 @@ func TestReadIsTold(t *testing.T) {
 	bob.sees("hello")
 	bob.until(`globalThis.refused`)
 	bob.do(`restore();`)
-	h.way.Cut()
+	h.proxy.Cut()
 	bob.until(`fetch('/api/me').then(r => r.json()).then(me => me.rooms[0].last === 1 && me.rooms[0].read === 1, () => false)`)
 }
 
-// The Enter that chooses a word of an input method sends nothing.
+// An Enter that chooses a word in an input method does not send the message.
 func TestInputMethod(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")
@@ -196,7 +197,7 @@ func TestInputMethod(t *testing.T) {
 	ada.seesAll("にほん")
 }
 
-// The line between days says Today until midnight.
+// The line between days shows "Today" until midnight.
 func TestToday(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("ada")

@@ -28,11 +28,11 @@ func TestTwoPeople(t *testing.T) {
 	for _, g := range []*guest{ada, bob} {
 		g.seesAll("Hallo 🎉 zusammen", "This message was deleted.")
 	}
-	// Ada was here first, so she moderates; Björn has no button for what is hers.
+	// Ada has the first account, so she is a moderator. Björn has no buttons for her messages.
 	bob.until(`![...all('#messages .message')[0].querySelectorAll('.actions button')].some(b => /Edit|Delete/.test(b.ariaLabel))`)
 
 	ada.do(`$('act-logout').click();`)
-	ada.until(`seen($('entry-form')) && $('entry-notice').textContent.includes('logged out')`)
+	ada.until(`seen($('entry-form')) && $('entry-notice').textContent === 'You have logged out.'`)
 	bob.until(`$('act-people').textContent.includes('1')`)
 	ada.visit()
 	ada.until(`seen($('entry-form'))`)
@@ -42,7 +42,7 @@ func TestTwoPeople(t *testing.T) {
 	ada.seesAll("Hallo 🎉 zusammen", "This message was deleted.")
 }
 
-// Who logs out is out in all windows that have the cookie.
+// Logging out ends the connections of all windows with the same cookie.
 func TestLogOutEverywhere(t *testing.T) {
 	h := open(t)
 	ada := h.guest(1280).signUp("Ada")
@@ -54,7 +54,7 @@ func TestLogOutEverywhere(t *testing.T) {
 	ada.until(`globalThis.ended === 3000 && seen($('entry-form')) && $('entry-notice').textContent !== ''`)
 }
 
-func TestWhoCannotEnter(t *testing.T) {
+func TestLoginRefused(t *testing.T) {
 	h := open(t)
 	h.guest(1280).signUp("Ångström")
 	g := h.guest(1280)
@@ -65,25 +65,25 @@ func TestWhoCannotEnter(t *testing.T) {
 		wrong = append(wrong, g.text(`$('entry-error').textContent`))
 	}
 	if wrong[0] != wrong[1] {
-		t.Errorf("it tells whether a name exists: %q", wrong)
+		t.Errorf("the error reveals whether a name exists: %q", wrong)
 	}
 	for _, name := range []string{"Ångström", "ÅNGSTRÖM", "A\u030angstro\u0308m", "ångström"} {
-		g.enter("Make the account", name, password)
+		g.enter("Create account", name, password)
 		g.until(`$('entry-error').textContent.includes('taken') && !$('entry-submit').disabled`)
 	}
-	g.enter("Make the account", "Bob", "short")
+	g.enter("Create account", "Bob", "short")
 	g.until(`/at least|too short|characters|bytes/.test($('entry-error').textContent)`)
 	g.signUp("Bob")
 }
 
-func TestRoomsOfTheirOwn(t *testing.T) {
+func TestPrivateRooms(t *testing.T) {
 	h := open(t)
 	ada, bob := h.guest(1280).signUp("ada"), h.guest(1280).signUp("bob")
 	bob.until(`seen($('empty')) && $('empty').textContent.includes('Welcome, bob')`)
 	ada.makes("secret plans", true)
 	ada.says("only for us")
 	bob.do(`$('act-browse').click();`)
-	bob.until(`$('dialog').textContent.includes('There is no open room yet')`)
+	bob.until(`$('dialog').textContent.includes('There are no open rooms yet')`)
 	bob.do(`$('dialog').close();`)
 
 	ada.do(`
@@ -94,7 +94,7 @@ func TestRoomsOfTheirOwn(t *testing.T) {
 		await until('an error', () => document.querySelector('#dialog .error').textContent !== '');
 		write(document.querySelector('#dialog [name=name]'), 'Bob');
 		document.querySelector('#dialog form').requestSubmit();
-		await until('the end of the question', () => !$('dialog').open);`)
+		await until('the dialog to close', () => !$('dialog').open);`)
 	bob.until(`$('room-lists').textContent.includes('secret plans')`)
 	bob.opens("secret plans")
 	bob.seesAll("only for us")

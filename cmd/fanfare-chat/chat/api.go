@@ -20,13 +20,13 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// pages serves what comes over ordinary HTTP.
-func (c *Chat) pages() http.Handler {
+// httpHandler returns the handler of HTTP requests other than WebSocket handshakes.
+func (c *Chat) httpHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/signup", c.signUp)
 	mux.HandleFunc("POST /api/login", c.logIn)
 	mux.HandleFunc("POST /api/logout", c.withLogin(c.limited(c.logOut)))
-	mux.HandleFunc("POST /api/password", c.withLogin(c.changePassword)) // which waits for a hash, not for the store
+	mux.HandleFunc("POST /api/password", c.withLogin(c.changePassword)) // not limited: it waits for a hash, and hardly for the store
 	for pattern, h := range map[string]func(*call) error{
 		"GET /api/me":                  c.me,
 		"GET /api/rooms":               c.openRooms,
@@ -44,7 +44,7 @@ func (c *Chat) pages() http.Handler {
 		mux.HandleFunc(pattern, c.withLogin(c.limited(h)))
 	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
+		writeError(w, http.StatusNotFound, "the API has no "+r.Method+" "+r.URL.Path)
 	})
 	mux.HandleFunc("GET /fanfare.js", session.Script)
 	mux.HandleFunc("GET /healthz", c.health)
@@ -57,15 +57,15 @@ func (c *Chat) pages() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isSafe(r) && !c.fromOwnPage(r) {
-			writeError(w, http.StatusForbidden, "a page of another host may not do that here")
+			writeError(w, http.StatusForbidden, "requests from pages of another origin are refused")
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-// fromOwnPage reports whether a request comes from a page that may connect too, or from
-// no page. Browsers that do not say which one still say that it is another.
+// fromOwnPage reports whether a request comes from a page whose origin may connect, or from no page. A
+// browser that sends no Origin may still send Sec-Fetch-Site, which shows requests of other pages.
 func (c *Chat) fromOwnPage(r *http.Request) bool {
 	if r.Header.Get("Origin") == "" {
 		site := r.Header.Get("Sec-Fetch-Site")
@@ -74,13 +74,13 @@ func (c *Chat) fromOwnPage(r *http.Request) bool {
 	return c.server.AllowsOrigin(r)
 }
 
-// isSafe reports whether a request changes nothing (RFC 9110, 9.2.1).
+// isSafe reports whether a request has a safe method (RFC 9110, section 9.2.1).
 func isSafe(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 }
 
-// visit returns where a request comes from.
-func (c *Chat) visit(r *http.Request) account.Source {
+// source describes the client that makes a request.
+func (c *Chat) source(r *http.Request) account.Source {
 	return account.Source{
 		Addr:    wsproto.ClientAddr(r, c.opts.Proxies),
 		Secure:  wsproto.Secure(r, c.opts.Proxies),
@@ -88,9 +88,9 @@ func (c *Chat) visit(r *http.Request) account.Source {
 	}
 }
 
-// call is a request of somebody who is logged in. A handler that is called in turn (limited)
-// asks the store while it has one of the places for that, so it waits for nothing else: the
-// body has been read before, and what it answers, or returns as an error, is written after.
+// call is a request of a user who is logged in. Its handler runs while it holds one of the places for
+// using the store (limited), so it must not wait for anything else: the body has been read before, and
+// the response, or the error that the handler returns, is written afterwards.
 type call struct {
 	w http.ResponseWriter
 	*http.Request
@@ -98,11 +98,11 @@ type call struct {
 	login store.Login
 	body  []byte
 
-	status int // of the answer ...
-	value  any // ... which is this in JSON, or nothing
+	status int // of the response
+	value  any // the body of the response, encoded as JSON; nil: no body
 }
 
-// withLogin serves those who are logged in.
+// withLogin serves requests of users who are logged in.
 func (c *Chat) withLogin(h func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		k := &call{w: w, Request: r}
@@ -121,9 +121,9 @@ func (c *Chat) withLogin(h func(*call) error) http.HandlerFunc {
 	}
 }
 
-// open finds out whose request it is, and reads its body.
+// open authenticates a request and reads its body.
 func (c *Chat) open(k *call) (err error) {
-	if k.login, k.user, err = c.accounts.Authenticate(k.Context(), c.visit(k.Request)); err != nil {
+	if k.login, k.user, err = c.accounts.Authenticate(k.Context(), c.source(k.Request)); err != nil {
 		return err
 	}
 	if err := c.countRequest(k.user.ID); err != nil || k.Method != http.MethodPost {
@@ -133,7 +133,7 @@ func (c *Chat) open(k *call) (err error) {
 	return err
 }
 
-// limited returns a handler that is called when it is the user's turn to ask the store.
+// limited returns a handler that waits for the user's turn to use the store, and then calls h.
 func (c *Chat) limited(h func(*call) error) func(*call) error {
 	return func(k *call) error {
 		release, err := c.calls.Acquire(k.Context(), k.user.ID)
@@ -149,7 +149,7 @@ func (c *Chat) limited(h func(*call) error) func(*call) error {
 	}
 }
 
-// apiError is an error that says what it is answered with.
+// apiError is an error with the status of its response.
 type apiError struct {
 	status int
 	reason string
@@ -161,7 +161,7 @@ func errorf(status int, format string, args ...any) error {
 	return &apiError{status, fmt.Sprintf(format, args...)}
 }
 
-// writeFailure answers with an error, if there is one.
+// writeFailure responds with an error, unless it is nil.
 func (c *Chat) writeFailure(w http.ResponseWriter, err error) {
 	var (
 		api     *apiError
@@ -185,52 +185,53 @@ func (c *Chat) writeFailure(w http.ResponseWriter, err error) {
 	case errors.Is(err, account.ErrNoLogin), errors.Is(err, account.ErrCredentials):
 		writeError(w, http.StatusUnauthorized, err.Error())
 	case errors.Is(err, account.ErrConfusable), errors.Is(err, store.ErrConfusable):
-		writeError(w, http.StatusConflict, account.ErrConfusable.Error()+"; choose another")
+		writeError(w, http.StatusConflict, account.ErrConfusable.Error()+"; choose another one")
 	case errors.Is(err, account.ErrTaken), errors.Is(err, store.ErrTaken):
 		writeError(w, http.StatusConflict, account.ErrTaken.Error())
 	case errors.Is(err, store.ErrNotFound):
-		writeError(w, http.StatusNotFound, "there is no such room, or you are not in it")
+		writeError(w, http.StatusNotFound, "the room does not exist, or you are not a member")
 	case errors.Is(err, store.ErrForbidden):
-		writeError(w, http.StatusForbidden, "that is not possible in this room")
+		writeError(w, http.StatusForbidden, "this is not permitted in this room")
 	case errors.Is(err, context.Canceled):
-		writeError(w, http.StatusServiceUnavailable, "the request has ended") // nobody is there to read it
+		writeError(w, http.StatusServiceUnavailable, "the request was cancelled") // the client has gone
 	default:
-		c.opts.Logger.Error("the store does not answer", "error", err)
+		c.opts.Logger.Error("the store has failed", "error", err)
 		writeError(w, http.StatusServiceUnavailable, unavailable)
 	}
 }
 
-// writeJSON encodes before the status is sent: after that nothing could be told any more.
+// writeJSON responds with v in JSON. It encodes v before it sends the status, so that it can still
+// fail.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := encode(v)
 	if err != nil {
-		panic(err) // all that is told consists of numbers and strings
+		panic(err) // a bug: responses consist of numbers and strings
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n')) // nobody to tell if the client is gone
+	_, _ = w.Write(append(b, '\n')) // an error means that the client has gone
 }
 
 func writeError(w http.ResponseWriter, status int, reason string) {
 	writeJSON(w, status, map[string]string{"error": reason})
 }
 
-// answer has a call answered.
+// answer sets the response of a call.
 func (k *call) answer(status int, v any) error {
 	k.status, k.value = status, v
 	return nil
 }
 
-// done has a call answered with nothing.
+// done sets an empty response.
 func (k *call) done() error {
 	k.status = http.StatusNoContent
 	return nil
 }
 
-// checkType refuses what a form of another page could post.
+// checkType refuses bodies that a form of another page could post.
 func checkType(r *http.Request) error {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return errorf(http.StatusUnsupportedMediaType, "the Content-Type must be application/json")
@@ -240,10 +241,10 @@ func checkType(r *http.Request) error {
 
 const (
 	maxBody  = 16 << 10
-	bodyTime = 30 * time.Second // else what has come of a body could be held for ever
+	bodyTime = 30 * time.Second // bounds how long a client can keep a partial body in memory
 )
 
-// readBody reads a body, which is JSON, within bounds of size and time.
+// readBody reads a JSON body, within limits of size and time.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkType(r); err != nil {
 		return nil, err
@@ -253,35 +254,35 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return nil, errorf(http.StatusRequestEntityTooLarge, "the body is larger than %d bytes", large.Limit)
+		return nil, errorf(http.StatusRequestEntityTooLarge, "the body is too large: at most %d bytes are allowed", large.Limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, errorf(http.StatusRequestTimeout, "the body did not come within %v", bodyTime)
+		return nil, errorf(http.StatusRequestTimeout, "the body did not arrive within %v", bodyTime)
 	case err != nil:
 		return nil, errorf(http.StatusBadRequest, "the body could not be read: %v", err)
 	}
 	return body, nil
 }
 
-// parseJSON reads one JSON object into v.
+// parseJSON decodes a JSON object into v.
 func parseJSON(body []byte, v any) error {
 	if err := strictjson.Unmarshal(body, v); err != nil {
-		return errorf(http.StatusBadRequest, "the body is not the JSON object that is wanted: %v", err)
+		return errorf(http.StatusBadRequest, "the body is not valid: %v", err)
 	}
 	return nil
 }
 
 func (k *call) readJSON(v any) error { return parseJSON(k.body, v) }
 
-// room returns the room that the path names.
+// room returns the room in the path.
 func (k *call) room() (int64, error) {
 	id, err := strconv.ParseInt(k.PathValue("id"), 10, 64)
 	if err != nil || id < 1 {
-		return 0, errorf(http.StatusNotFound, "%q is no room; a room has a number", k.PathValue("id"))
+		return 0, errorf(http.StatusNotFound, "%q is not a room; the ID of a room is a positive integer", k.PathValue("id"))
 	}
 	return id, nil
 }
 
-// number returns a parameter that is a whole number, not negative, or otherwise.
+// number returns a query parameter that is a non-negative integer, or otherwise if it is missing.
 func (k *call) number(name string, otherwise int64) (int64, error) {
 	s := k.URL.Query().Get(name)
 	if s == "" {
@@ -289,16 +290,16 @@ func (k *call) number(name string, otherwise int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return 0, errorf(http.StatusBadRequest, "%s=%s: it takes a whole number, not negative", name, s)
+		return 0, errorf(http.StatusBadRequest, "%s is %q; it must be a non-negative integer", name, s)
 	}
 	return n, nil
 }
 
-// limit returns the parameter of that name, at most most.
+// limit returns the query parameter "limit", or otherwise if it is missing. It is at most most.
 func (k *call) limit(otherwise, most int64) (int, error) {
 	n, err := k.number("limit", otherwise)
 	if err == nil && n == 0 {
-		err = errorf(http.StatusBadRequest, "limit=0: it must be at least 1")
+		err = errorf(http.StatusBadRequest, "limit is 0; it must be at least 1")
 	}
 	return int(min(n, most)), err
 }
@@ -313,5 +314,5 @@ func (c *Chat) health(w http.ResponseWriter, _ *http.Request) {
 func socketOnly(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
-	writeError(w, http.StatusUpgradeRequired, "this is a WebSocket: connect to it with ws:// or wss://")
+	writeError(w, http.StatusUpgradeRequired, "this is a WebSocket endpoint; connect to it with ws:// or wss://")
 }

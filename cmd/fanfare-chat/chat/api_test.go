@@ -28,10 +28,10 @@ func TestPeople(t *testing.T) {
 		{"signup", `{"name":"Bob","password":"1234567"}`, 400, "too short"},
 		{"signup", `{"name":"B\u0000b","password":"12345678"}`, 400, "contains"},
 		{"signup", `{"name":`, 400, "JSON"},
-		{"signup", `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413, "larger"},
-		{"login", `{"name":"Ada","password":"12345678"}`, 401, "name or password is wrong"},
-		{"login", `{"name":"Eve","password":"12345678"}`, 401, "name or password is wrong"},
-		{"login", `{"name":"\u0000","password":"12345678"}`, 401, "name or password is wrong"},
+		{"signup", `{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413, "too large"},
+		{"login", `{"name":"Ada","password":"12345678"}`, 401, "the name or the password is incorrect"},
+		{"login", `{"name":"Eve","password":"12345678"}`, 401, "the name or the password is incorrect"},
+		{"login", `{"name":"\u0000","password":"12345678"}`, 401, "the name or the password is incorrect"},
 	} {
 		resp, b := nobody.request("POST", "/api/"+c.path, c.body, nil)
 		var got struct{ Error string }

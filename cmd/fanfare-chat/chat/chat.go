@@ -18,19 +18,19 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Options configures a [Chat]. Those without a default have to be set.
+// Options configures a [Chat]. Fields without a default are required.
 type Options struct {
 	Store    store.Store
 	Accounts *account.Accounts
-	Page     http.Handler    // what is not of the API: the page
-	Logger   *slog.Logger    // slog.Default() if nil
-	Proxies  wsproto.Proxies // those in front that are trusted: see wsproto.Server
+	Page     http.Handler    // serves all paths outside the API; default: 404
+	Logger   *slog.Logger    // default: slog.Default()
+	Proxies  wsproto.Proxies // trusted proxies in front of the server: see wsproto.Server
 	Hosts    []string        // further names of this server: see wsproto.Server
 	Limits   Limits
-	Now      func() time.Time // the clock; time.Now if nil
+	Now      func() time.Time // the clock; default: time.Now
 }
 
-// Chat is a server of rooms. Its methods are safe from any goroutine.
+// Chat is a chat server. Its methods may be called from any goroutine.
 type Chat struct {
 	opts       Options
 	store      store.Store
@@ -42,42 +42,47 @@ type Chat struct {
 	limits     Limits
 	rates      rates
 	jobs       *jobs
-	calls      *fair.Semaphore[int64]      // of the API, to the store
-	handshakes *fair.Semaphore[netip.Addr] // handshakes that ask the store, none of which waits for that
+	calls      *fair.Semaphore[int64]      // requests of the API that use the store
+	handshakes *fair.Semaphore[netip.Addr] // handshakes that use the store; they do not wait for a place
+	conns      connLimits
 	counters   counters
 	ended      endedLogins
 	sweeper    *sweeper
 }
 
 const (
-	// maxRequest bounds what a client sends, in bytes: the longest text, all of whose
-	// characters JSON may have escaped, fits.
+	// maxRequest bounds a message from a client, in bytes. It is enough for the longest text
+	// with every character escaped in JSON.
 	maxRequest = 64 << 10
-	// maxPending is for how much of a room a client may be late, in bytes, as a page is
-	// that has just been opened over a slow line.
+	// maxPending bounds the pending output of a slow client, in bytes. A page that has just been
+	// opened over a slow link needs some.
 	maxPending = 4 << 20
-	// workers bounds the turns at a time, of which only handshakes wait for the store. Each
-	// holds a stack and a buffer, for which all who are connected would pay: when a server
-	// has been restarted they all come at once.
+	// workers bounds the concurrent turns, of which only handshakes wait for the store. Each worker
+	// has a stack and a buffer, so more workers would cost memory when all clients reconnect at
+	// once after a restart.
 	workers    = 64
 	readBuffer = 16 << 10
-	// maxHandshakes bounds the handshakes that wait for the store at a time: the other
-	// workers are for those who are connected. Of one address there are half as many.
+	// maxHandshakes bounds the handshakes that wait for the store at a time, in total and per
+	// address. The other workers serve the established connections.
 	maxHandshakes, maxHandshakesPerAddr = workers / 2, workers / 4
 
-	// checkers are the goroutines that ask the store whether a user may hear a room; of one
-	// user, and in total, so many questions wait.
+	// checkers is the number of goroutines that ask the store for memberships. The others bound
+	// the waiting checks, per user and in total.
 	checkers, maxChecksPerUser, maxChecks = 8, 512, 1 << 16
-	// maxCalls are the requests of the API that ask the store at a time, of them so many of
-	// one user; and so many wait, of one user and in total.
+	// These bound the requests of the API that use the store at a time, in total and per user,
+	// and the waiting ones, per user and in total.
 	maxCalls, maxCallsPerUser, maxWaitingCallsPerUser, maxWaitingCalls = 16, 4, 32, 2048
 )
 
-// counters count what was refused.
+// counters count refused requests and connections.
 type counters struct{ refused atomic.Int64 }
 
-// New returns a chat, which is served by its Server, and closed by Close.
-func New(o Options) *Chat {
+// New returns a chat. The caller must serve it by its Server, and close it. The error is that of
+// [Limits.Validate].
+func New(o Options) (*Chat, error) {
+	if err := o.Limits.Validate(); err != nil {
+		return nil, err
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -90,10 +95,10 @@ func New(o Options) *Chat {
 		calls:      fair.NewSemaphore[int64](maxCalls, maxCallsPerUser, maxWaitingCallsPerUser, maxWaitingCalls),
 		handshakes: fair.NewSemaphore[netip.Addr](maxHandshakes, maxHandshakesPerAddr, 0, 0),
 	}
-	c.rates = newRates(c.limits)
+	c.rates, c.conns = newRates(c.limits), newConnLimits(c.limits)
 	c.server = &wsproto.Server{
 		Accept:     c.accept,
-		HTTP:       c.pages(),
+		HTTP:       c.httpHandler(),
 		Proxies:    o.Proxies,
 		Hosts:      o.Hosts,
 		MaxMessage: maxRequest,
@@ -113,38 +118,50 @@ func New(o Options) *Chat {
 	})
 	c.commits = newCommitLog(o.Store, c.limits.Uncommitted, c.limits.AllUncommitted, o.Now, c.announce)
 	c.sweeper = newSweeper(c.sweep)
-	return c
+	return c, nil
 }
 
-// Deliver closes everybody who is connected with 1001, when they have got what was said: see
-// hub.Shutdown. It comes before the shutdown of the server.
+// Deliver closes all connections of the hub with 1001, after the delivery of the messages published
+// before: see hub.Shutdown. The caller must call it before it shuts the server down.
 func (c *Chat) Deliver(ctx context.Context) error { return c.hub.Shutdown(ctx) }
 
-// Server returns what listens; it is the caller's to shut down, before Close.
+// Server returns the server of the chat. The caller must shut it down before Close.
 func (c *Chat) Server() *wsproto.Server { return c.server }
 
-// Close returns when all that has been said is stored. The server has to be shut down, and
-// the store may be closed then.
+// Close returns when all accepted messages are stored. The caller must have shut the server down, and
+// may close the store afterwards.
 func (c *Chat) Close() {
 	c.sweeper.close()
 	c.jobs.close()
 	c.commits.close()
 }
 
-// accept finds the handler for a WebSocket's path.
+// accept selects the handler for the path of a WebSocket.
 func (c *Chat) accept(r *wsproto.Request) error {
 	path := r.Path()
 	switch path {
 	case hubPath:
-		return c.sessions.Accept(r)
+		return c.acceptSession(r)
 	case echoPath:
-		r.Handler = echo
+		c.count(r, &countedConn{Handler: echo})
 		return nil
 	}
 	if room, ok := parseRoom(path, roomsPath); ok {
 		return c.acceptRoomConn(r, room)
 	}
-	return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket at "+path+": try "+hubPath+" or "+roomsPath+"ID")
+	return wsproto.Refuse(http.StatusNotFound, "there is no WebSocket endpoint at "+path+"; the endpoints are "+hubPath+" and "+roomsPath+"ID")
+}
+
+// acceptSession accepts a connection of fanfare.v1.
+func (c *Chat) acceptSession(r *wsproto.Request) error {
+	h := new(countedConn)
+	r.Handler = h // where identify finds it
+	if err := c.sessions.Accept(r); err != nil {
+		return err
+	}
+	h.Handler = r.Handler
+	c.count(r, h)
+	return nil
 }
 
 const (
@@ -153,7 +170,7 @@ const (
 	echoPath  = "/socket"
 )
 
-// echo sends back what it gets. One serves all connections.
+// echo sends each message back. One handler serves all connections.
 var echo = &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	if c.Send(op, payload) == wsproto.Full {
 		c.Close(wsproto.TryAgainLater, "the backlog is full")

@@ -13,42 +13,41 @@ import (
 )
 
 const (
-	// maxBatch is how many changes are written in one transaction, at most.
+	// maxBatch is the largest number of changes in one transaction.
 	maxBatch = 256
-	// writeTime is how long a transaction may take.
+	// writeTime bounds the duration of a transaction.
 	writeTime = 10 * time.Second
 )
 
-// commitLog writes what is said, one batch after the other, and announces it in the same
-// order. A batch has one change of each user in turn, so that who says much does not keep
-// others waiting. Its methods are safe from any goroutine.
+// commitLog writes changes to the store, one batch after the other, and announces the outcomes in the
+// same order. A batch takes the changes of the users in turn, so that a user who sends many does not
+// delay others. The methods of a commitLog may be called from any goroutine.
 type commitLog struct {
 	store    store.Store
 	now      func() time.Time
 	announce func(*store.Message) hub.Receipt
-	some     chan struct{} // has a token while there may be something pending
-	done     chan struct{} // closed when all is written
+	some     chan struct{} // has a token while changes may be pending
+	done     chan struct{} // closed when all changes are written
 
 	mu      sync.Mutex
 	pending *fair.Queue[int64, *pendingChange] // by user
 	closed  bool
 }
 
-// pendingChange is a change on its way. done is called once, and must not block.
+// pendingChange is a change that has not been written. done is called once, and must not block.
 type pendingChange struct {
 	change store.Change
 	done   func(commitResult)
 }
 
-// commitResult is what became of it.
+// commitResult is the outcome of a change.
 type commitResult struct {
 	store.Outcome
-	receipt hub.Receipt // zero if there was nothing to announce
+	receipt hub.Receipt // zero if nothing was announced
 }
 
-// newCommitLog returns a commitLog that has its goroutine, and room for as many changes of each
-// user, and in total. announce is called for each message that is new or has changed, in
-// the order of the room's revisions.
+// newCommitLog starts a commitLog with limits for the pending changes, per user and in total. It calls
+// announce for each new or changed message, in the order of the room's revisions.
 func newCommitLog(s store.Store, perUser, total int, now func() time.Time, announce func(*store.Message) hub.Receipt) *commitLog {
 	w := &commitLog{
 		store: s, now: now, announce: announce, pending: fair.NewQueue[int64, *pendingChange](perUser, total),
@@ -58,10 +57,10 @@ func newCommitLog(s store.Store, perUser, total int, now func() time.Time, annou
 	return w
 }
 
-var errClosed = errors.New("the server is about to end")
+var errClosed = errors.New("the server is shutting down")
 
-// write has a change stored and announced. It never waits: done is called when that has
-// happened or has failed, perhaps before write returns. At is set.
+// write queues a change, and sets its time. It never waits. done is called when the change has been
+// stored and announced, or has failed, possibly before write returns.
 func (s *commitLog) write(change store.Change, done func(commitResult)) {
 	fail := func(done func(commitResult), err error) { done(commitResult{Outcome: store.Outcome{Err: err}}) }
 	s.mu.Lock()
@@ -89,7 +88,7 @@ func (s *commitLog) wake() {
 	}
 }
 
-// close returns when all that is pending is written. What comes later fails.
+// close returns when all pending changes are written. Later changes fail with errClosed.
 func (s *commitLog) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -111,12 +110,12 @@ func (s *commitLog) run() {
 				break
 			}
 			s.commit(batch)
-			clear(batch) // what was said must not be held until as many say something again
+			clear(batch) // the array must not keep messages in memory until the next batch of that size
 		}
 	}
 }
 
-// gather takes what waits, as much as one transaction has, in turns of the users.
+// gather takes the changes of the next transaction, in turns of the users.
 func (s *commitLog) gather(batch []*pendingChange) (_ []*pendingChange, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +129,7 @@ func (s *commitLog) gather(batch []*pendingChange) (_ []*pendingChange, closed b
 	return batch, s.closed
 }
 
-// waiting returns how many changes are pending.
+// waiting returns the number of pending changes.
 func (s *commitLog) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,14 +143,14 @@ func (s *commitLog) commit(batch []*pendingChange) {
 		changes[i] = w.change
 		changes[i].At = now
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), writeTime, errors.New("the database takes too long"))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), writeTime, errors.New("the transaction timed out"))
 	defer cancel()
 	outcomes, err := s.store.Apply(ctx, changes)
 	results := make([]commitResult, len(batch))
 	for i := range results {
 		r := &results[i]
 		if err != nil {
-			r.Err = fmt.Errorf("it could not be stored: %w", err)
+			r.Err = fmt.Errorf("the message could not be stored: %w", err)
 			continue
 		}
 		if r.Outcome = outcomes[i]; r.Err == nil && !r.Unchanged {

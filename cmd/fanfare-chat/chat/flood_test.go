@@ -201,11 +201,11 @@ func TestRateOfMessages(t *testing.T) {
 	// As many again as there will be in a second are only slowed down.
 	for range s.chat.limits.Messages {
 		if _, ok := s.chat.rates.messages.Take(ada.id, s.clock.now(), maxDelay); !ok {
-			t.Fatal("they are not slowed down first")
+			t.Fatal("the messages of the next second are refused instead of delayed")
 		}
 	}
 	r := pages[0].publishes(roomTopic(room), `{"id":"more","text":"x"}`)
-	if r.Error == nil || r.Error.Code != wire.Busy || !strings.Contains(r.Error.Message, "20 messages a second") || !strings.Contains(r.Error.Message, "try again in 1 s") {
+	if r.Error == nil || r.Error.Code != wire.Busy || !strings.Contains(r.Error.Message, "20 per second") || !strings.Contains(r.Error.Message, "try again in 1 s") {
 		t.Errorf("%+v", r)
 	}
 	bob.opens().says(roomTopic(room), "1", "x")

@@ -6,19 +6,19 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 )
 
-// jobs asks the store for those who would hold a worker otherwise: by a few goroutines, in
-// turns of the users. Its methods are safe from any goroutine.
+// jobs runs queries of the store on a few goroutines, in turns of the users, so that no worker of the
+// engine waits for them. Its methods may be called from any goroutine.
 type jobs struct {
-	most int // goroutines
+	most int // limit of goroutines
 
 	mu      sync.Mutex
 	pending *fair.Queue[int64, job]
 	running int
 	closed  bool
-	idle    sync.Cond // running is 0
+	idle    sync.Cond // signalled when running becomes 0
 }
 
-// job is done once, or refused: of the two functions one is called, and may wait.
+// job is a job of a user. Exactly one of the functions is called, once; it may block.
 type job struct {
 	do     func()
 	refuse func(error)
@@ -30,7 +30,7 @@ func newJobs(most, perUser, total int) *jobs {
 	return j
 }
 
-// add has something done soon. It never waits.
+// add queues a job. It never waits.
 func (j *jobs) add(user int64, do func(), refuse func(error)) {
 	j.mu.Lock()
 	var shed job
@@ -52,7 +52,7 @@ func (j *jobs) add(user int64, do func(), refuse func(error)) {
 	}
 }
 
-// run does what there is, and ends.
+// run runs jobs until there are none.
 func (j *jobs) run() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -70,7 +70,7 @@ func (j *jobs) run() {
 	}
 }
 
-// close returns when all is done. What comes later is refused.
+// close returns when all queued jobs are done. Later jobs are refused.
 func (j *jobs) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()

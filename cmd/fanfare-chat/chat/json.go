@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
-// What clients are told, in JSON. Times are in milliseconds since 1970.
+// The JSON of responses and events. Times are in milliseconds since 1970.
 
 type userJSON struct {
 	ID        int64  `json:"id"`
@@ -19,11 +19,11 @@ type userJSON struct {
 	Moderator bool   `json:"moderator"`
 }
 
-// personJSON is a user as others see them.
+// personJSON is a user as other users see them.
 type personJSON struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`
-	Key  string `json:"key,omitempty"` // in lists, which go on after it
+	Key  string `json:"key,omitempty"` // in lists: the next page is requested with it
 }
 
 type roomJSON struct {
@@ -74,7 +74,7 @@ func newMessageJSON(m store.Message) messageJSON {
 	return s
 }
 
-// mapSlice says each of a list, which is not null if it is empty.
+// mapSlice converts each element of a list. An empty list becomes [] and not null.
 func mapSlice[T, J any](list []T, say func(T) J) []J {
 	said := make([]J, 0, len(list))
 	for _, one := range list {
@@ -88,12 +88,12 @@ const MaxText = 8000
 
 var errTooLong = errors.New("the message is too long")
 
-// lines has the line ends of all systems become those of one.
+// lines converts all line ends to \n.
 var lines = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// cleanText returns a text as it is kept, without what stands around it. Characters that
-// change the direction of writing stay, since some languages need them: a page must not let
-// them reach beyond the text. The error wraps errTooLong, or says what else is wrong.
+// cleanText returns a text in the form in which it is stored, without surrounding white space. It keeps
+// characters that change the writing direction, because some languages need them; a page must isolate
+// the text. The error wraps errTooLong if the text is too long. Its text is meant for the user.
 func cleanText(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errors.New("the message is not UTF-8")
@@ -103,27 +103,27 @@ func cleanText(s string) (string, error) {
 	case !text.Visible(s):
 		return "", errors.New("the message is empty")
 	case len(s) > MaxText:
-		return "", fmt.Errorf("%w: it has %d bytes; at most %d are allowed", errTooLong, len(s), MaxText)
+		return "", fmt.Errorf("%w: it has %d bytes, and may have at most %d", errTooLong, len(s), MaxText)
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
-			return "", fmt.Errorf("the message contains %U, a control character; only new lines and tabs are allowed", r)
+			return "", fmt.Errorf("the message contains the control character %U; the only control characters allowed are newline and tab", r)
 		}
 	}
 	return s, nil
 }
 
-// maxClient is the longest name that a client gives its message, in bytes.
+// maxClient is the longest ID that a client may give a message, in bytes.
 const maxClient = 64
 
 func checkClient(id string) error {
 	switch {
 	case id == "":
-		return errors.New(`the message has no "id"; it is the client's own name for it, by which it is sent only once`)
+		return errors.New(`the "id" of the message is empty; the client must choose one, so that a message sent twice is stored once`)
 	case len(id) > maxClient:
-		return fmt.Errorf(`the message's "id" has %d bytes; at most %d are allowed`, len(id), maxClient)
+		return fmt.Errorf(`the "id" of the message is too long: it has %d bytes, and may have at most %d`, len(id), maxClient)
 	case strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return errors.New(`the message's "id" has characters that are not visible`)
+		return errors.New(`the "id" of the message has characters that are not printable`)
 	}
 	return nil
 }

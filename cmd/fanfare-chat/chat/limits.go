@@ -12,45 +12,53 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// Limits bound what a user can have a chat hold or do. Of each field 0 stands for the
-// default and a negative number for no limit. Rates are shared by all connections of a user;
-// the burst is what may come at once after a rest.
+// Limits bound the resources that users can make a chat hold, and their rates. A field that is 0 has
+// its default, and a negative field means no limit. Rates are shared by all connections of a user. A
+// burst is the number of requests that a user can make at once after a pause.
 type Limits struct {
-	// Messages is how many messages, changes of messages and typing notices a user may send
-	// a second; 20 by default, with a burst of five times as many. Beyond it a request waits
-	// for a second at most, and then is answered busy with the time to try again, or waits
-	// up to half a minute if it comes as text of a room's connection.
+	// Messages bounds the messages, changes of messages and typing notices that a user sends per
+	// second. Default: 20, with a burst of 100. Beyond it a request waits for at most a second,
+	// and is then answered with busy and the time after which to try again. A text on a
+	// connection to a single room waits for up to 30 seconds.
 	Messages int
-	// Requests is how many other requests a user may make a second; 100 by default, with a
-	// burst of 20 times as many. Beyond it requests of fanfare.v1 wait for a second each, and
-	// those of the API get 429.
+	// Requests bounds the other requests that a user makes per second. Default: 100, with a burst
+	// of 2,000. Beyond it each request of fanfare.v1 waits for a second, and a request of the API
+	// gets 429.
 	Requests int
-	// Rooms is how many rooms a user may be in when they make or join one more; 1,000 by
-	// default. With those that others invite them to, and rooms of two, there may be twice as
-	// many. Beyond it: 409.
+	// UserConns bounds the WebSocket connections of a user. Default: 500. A connection beyond it is
+	// closed with 1013.
+	UserConns int
+	// AddrConns bounds the WebSocket connections from an address: an IPv4 address or the /64 of an
+	// IPv6 address. Default: 5,000. A connection beyond it is closed with 1013.
+	AddrConns int
+	// Rooms bounds the rooms of a user who creates or joins another one. Default: 1,000. Including
+	// direct rooms, and rooms to which others have invited the user, there may be twice as many.
+	// Beyond it a request gets 409.
 	Rooms int
-	// Members is how many members a room may have; 100,000 by default. Beyond it: 409.
+	// Members bounds the members of a room. Default: 100,000. Beyond it a request gets 409.
 	Members int
-	// Uncommitted is how many messages and changes of a user may wait to be stored; 64 by
-	// default. Each has 8,000 bytes at most. Beyond it: busy.
+	// Uncommitted bounds the messages and changes of a user that wait to be stored. Default: 64.
+	// Each is at most 8,000 bytes long. Beyond it a request is answered with busy.
 	Uncommitted int
-	// AllUncommitted is how many of all users may wait; 4,096 by default. Beyond it the user
-	// with most loses the newest of theirs, which is answered busy.
+	// AllUncommitted bounds the waiting messages and changes of all users. Default: 4,096. Beyond
+	// it the newest request of the user with the most is answered with busy.
 	AllUncommitted int
 }
 
 const (
-	messageBurst     = 5  // seconds' worth
-	requestBurst     = 20 // seconds' worth
+	messageBurst     = 5  // in seconds of the rate
+	requestBurst     = 20 // in seconds of the rate
 	maxDelay         = time.Second
 	maxRoomConnDelay = 30 * time.Second
-	unlimited        = 1 << 40 // of a limit that there is not
+	unlimited        = 1 << 40 // stands for no limit
 )
 
-// WithDefaults returns the limits in force.
+// WithDefaults returns the limits in force: with defaults filled in, and a very large number for each
+// field without a limit.
 func (l Limits) WithDefaults() Limits {
 	for p, otherwise := range map[*int]int{
-		&l.Messages: 20, &l.Requests: 100, &l.Rooms: 1000, &l.Members: 100_000, &l.Uncommitted: 64, &l.AllUncommitted: 4096,
+		&l.Messages: 20, &l.Requests: 100, &l.UserConns: 500, &l.AddrConns: 5000, &l.Rooms: 1000, &l.Members: 100_000,
+		&l.Uncommitted: 64, &l.AllUncommitted: 4096,
 	} {
 		switch {
 		case *p == 0:
@@ -62,7 +70,28 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
-// rates say how often each user does something.
+// maxRate is the largest rate per second: an interval must be a whole number of nanoseconds, and
+// precise enough.
+const maxRate = 1_000_000
+
+// Validate returns an error that names the first field with an invalid value.
+func (l Limits) Validate() error {
+	set := l.WithDefaults()
+	for _, rate := range []struct {
+		field string
+		value int
+	}{{"Messages", set.Messages}, {"Requests", set.Requests}} {
+		if rate.value > maxRate && rate.value != unlimited {
+			return fmt.Errorf("chat: Limits.%s is %d per second; it must be at most %d, or negative for no limit", rate.field, rate.value, maxRate)
+		}
+	}
+	if set.Uncommitted > set.AllUncommitted && set.Uncommitted != unlimited {
+		return fmt.Errorf("chat: Limits.Uncommitted is %d for each user; it must be at most AllUncommitted, %d", set.Uncommitted, set.AllUncommitted)
+	}
+	return nil
+}
+
+// rates limit the requests of each user.
 type rates struct{ messages, requests *fair.Limiter[int64] }
 
 func newRates(l Limits) rates {
@@ -75,9 +104,9 @@ func newRates(l Limits) rates {
 	return rates{rate(l.Messages, messageBurst), rate(l.Requests, requestBurst)}
 }
 
-// delay is a session's Options.Delay: it slows down who asks for too much. The connection
-// waits, and nothing else does. A message that would have to wait longer is refused after
-// that, by publish: so each connection costs the server little, however much it sends.
+// delay implements session.Options.Delay: it delays the requests of a user above the rate. Only the
+// connection waits. A message that would have to wait longer than maxDelay is refused after that time, by
+// publish. So a connection costs the server little, however much it sends.
 func (c *Chat) delay(m *hub.Member, r *wire.Request) time.Duration {
 	v, now := identityOf(m), c.opts.Now()
 	rate := c.rates.requests
@@ -92,10 +121,10 @@ func (c *Chat) delay(m *hub.Member, r *wire.Request) time.Duration {
 	return maxDelay
 }
 
-// messageRateError says when to try again.
+// messageRateError returns the error for a message above the rate.
 func (c *Chat) messageRateError(wait time.Duration) error {
 	c.counters.refused.Add(1)
-	return wire.Errorf(wire.Busy, "you send too much: %d messages a second are allowed; try again in %.0f s", c.limits.Messages, max(1, wait.Seconds()))
+	return wire.Errorf(wire.Busy, "too many messages: %d per second are allowed; try again in %.0f s", c.limits.Messages, max(1, wait.Seconds()))
 }
 
 // countRequest counts a request of the API.
@@ -108,12 +137,12 @@ func (c *Chat) countRequest(user int64) error {
 	return tooManyRequests(wait)
 }
 
-// tooManyRequests says when to try again.
+// tooManyRequests returns the error for a request of the API above the rate.
 func tooManyRequests(wait time.Duration) error {
-	return &busyError{wait, "you ask for too much at a time"}
+	return &busyError{wait, "too many requests"}
 }
 
-// busyError is answered with 429.
+// busyError is answered with status 429.
 type busyError struct {
 	wait   time.Duration
 	reason string
@@ -125,9 +154,10 @@ func (e *busyError) Error() string {
 	return fmt.Sprintf("%s; try again in %d s", e.reason, e.seconds())
 }
 
-// checkRoomLimits reports whether a user, who may be in so many rooms, may be in one more, and a
-// room may have one more member; 0 is a room that does not exist yet. Nothing is added if they
-// are in it. Of two who ask at the same time both may be told so: the limit is not exact.
+// checkRoomLimits returns nil if a user, whose limit is rooms, may become a member of another room, and
+// if the room may have another member; 0 stands for a room that does not exist yet. It returns nil too
+// if the user is already a member. The limits are not exact: two requests at the same time may both
+// be permitted.
 func (c *Chat) checkRoomLimits(k *call, room, user int64, rooms int) error {
 	if room > 0 {
 		if _, err := c.store.Membership(k.Context(), room, user); !errors.Is(err, store.ErrNotFound) {
@@ -139,9 +169,9 @@ func (c *Chat) checkRoomLimits(k *call, room, user int64, rooms int) error {
 	case err != nil:
 		return err
 	case places >= rooms:
-		return errorf(http.StatusConflict, "nobody can be in more than %d rooms; leave one first", rooms)
+		return errorf(http.StatusConflict, "the user is in %d rooms; at most %d are allowed", places, rooms)
 	case members >= c.limits.Members:
-		return errorf(http.StatusConflict, "the room is full: it has %d members", members)
+		return errorf(http.StatusConflict, "the room is full: it has %d members, and may have at most %d", members, c.limits.Members)
 	}
 	return nil
 }

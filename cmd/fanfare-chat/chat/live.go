@@ -18,22 +18,22 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// identity is the Value of a member: whose connection it is, and by which login.
+// identity is the Value of a member: the user and the login of a connection.
 type identity struct {
 	id    int64
 	name  string
 	login [32]byte
 
-	// over is how long it is until the user may send what is about to be published; 0 if they
-	// may now. It belongs to the connection's requests, which come one after the other.
+	// over is the time until the user may send the message that is about to be published; 0 if it
+	// may be sent now. The connection's requests, which run one after the other, own it.
 	over time.Duration
 }
 
-// identityOf returns who a member is.
+// identityOf returns the identity of a member.
 func identityOf(m *hub.Member) *identity { return m.Value().(*identity) }
 
-// admitHandshake gives a handshake one of the places for those that ask the store, each of which holds
-// a worker, until it leaves; or refuses it.
+// admitHandshake takes one of the places for handshakes that use the store, each of which keeps a
+// worker busy. The error refuses the handshake.
 func (c *Chat) admitHandshake(r *wsproto.Request) (release func(), err error) {
 	if release, err = c.handshakes.TryAcquire(netpoll.OwnerOf(r.ClientAddr())); err != nil {
 		return nil, c.tooManyHandshakes()
@@ -41,15 +41,16 @@ func (c *Chat) admitHandshake(r *wsproto.Request) (release func(), err error) {
 	return release, nil
 }
 
-// tooManyHandshakes refuses a handshake for which there is no place.
+// tooManyHandshakes returns the refusal of a handshake for which there is no place.
 func (c *Chat) tooManyHandshakes() error {
 	c.counters.refused.Add(1)
 	return &wsproto.Refusal{
-		Status: http.StatusServiceUnavailable, Reason: "too many connect at once; try again in a second", Header: http.Header{"Retry-After": {"1"}},
+		Status: http.StatusServiceUnavailable, Reason: "too many clients are connecting; try again in a second", Header: http.Header{"Retry-After": {"1"}},
 	}
 }
 
-// authenticate returns the login of a handshake that has entered, or refuses it.
+// authenticate returns the login of a handshake that has been admitted. The error refuses the
+// handshake.
 func (c *Chat) authenticate(r *wsproto.Request) (store.Login, store.User, error) {
 	ctx, cancel := c.storeContext()
 	defer cancel()
@@ -63,13 +64,14 @@ func (c *Chat) authenticate(r *wsproto.Request) (store.Login, store.User, error)
 	case errors.Is(err, account.ErrNoLogin):
 		err = wsproto.Refuse(http.StatusUnauthorized, err.Error())
 	case err != nil:
-		c.opts.Logger.Error("the store does not answer", "error", err)
+		c.opts.Logger.Error("the store has failed", "error", err)
 		err = wsproto.Refuse(http.StatusServiceUnavailable, unavailable)
 	}
 	return l, u, err
 }
 
-// identify is a session's Options.Identify.
+// identify implements session.Options.Identify. It sets the user of the connection that acceptSession
+// counts.
 func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
 	release, err := c.admitHandshake(r)
 	if err != nil {
@@ -80,12 +82,12 @@ func (c *Chat) identify(r *wsproto.Request) (id hub.Identity, err error) {
 	if err != nil {
 		return id, err
 	}
+	r.Handler.(*countedConn).user = u.ID
 	data, err := encode(map[string]string{"name": u.Name})
 	return hub.Identity{User: userName(u.ID), Data: data, Value: &identity{id: u.ID, name: u.Name, login: l.Hash}}, err
 }
 
-// authorize is a session's Options.AuthorizeAsync: what a member may do with a topic. The
-// store is asked without holding a worker.
+// authorize implements session.Options.AuthorizeAsync. It asks the store without keeping a worker busy.
 func (c *Chat) authorize(m *hub.Member, do, topic string, done func(error)) {
 	v := identityOf(m)
 	if c.ended.has(v.login) {
@@ -95,23 +97,23 @@ func (c *Chat) authorize(m *hub.Member, do, topic string, done func(error)) {
 	}
 	room, ok := roomOf(topic)
 	switch {
-	case hub.IsUserTopic(topic) && do != wire.Publish: // it is the member's own
+	case hub.IsUserTopic(topic) && do != wire.Publish: // the topic of the member's user
 		done(nil)
 	case !ok:
-		done(wire.Errorf(wire.Forbidden, "there is no topic %q here: rooms are %sID, and who is there %sID", topic, roomPrefix, herePrefix))
-	case do == wire.Publish: // which publish sees to
+		done(wire.Errorf(wire.Forbidden, "there is no topic %q; the topics are %sID for the messages of a room, and %sID for its presence", topic, roomPrefix, herePrefix))
+	case do == wire.Publish: // checked by publish
 		done(nil)
 	default:
 		c.jobs.add(v.id, func() { done(c.checkMembership(v.id, room)) }, func(err error) { done(c.wireError(err)) })
 	}
 }
 
-// subscribed is a session's Options.SubscribedAsync.
+// subscribed implements session.Options.SubscribedAsync.
 func (c *Chat) subscribed(m *hub.Member, topic string, done func(error)) {
 	c.authorize(m, wire.Subscribe, topic, done)
 }
 
-// roomOf returns the room that a topic is about.
+// roomOf returns the room of a topic.
 func roomOf(topic string) (room int64, ok bool) {
 	if room, ok = parseRoom(topic, roomPrefix); ok {
 		return room, ok
@@ -119,7 +121,7 @@ func roomOf(topic string) (room int64, ok bool) {
 	return parseRoom(topic, herePrefix)
 }
 
-// checkMembership reports why somebody may not know what is said in a room.
+// checkMembership returns nil if the user is a member of the room.
 func (c *Chat) checkMembership(user, room int64) error {
 	ctx, cancel := c.storeContext()
 	defer cancel()
@@ -127,28 +129,28 @@ func (c *Chat) checkMembership(user, room int64) error {
 	return c.wireError(err)
 }
 
-// wireError is an error of the store as clients of fanfare.v1 are told it.
+// wireError converts an error of the store to one for clients of fanfare.v1.
 func (c *Chat) wireError(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, store.ErrNotFound):
-		return wire.Errorf(wire.Forbidden, "there is no such room, or you are not in it")
+		return wire.Errorf(wire.Forbidden, "the room does not exist, or you are not a member")
 	case errors.Is(err, store.ErrForbidden):
-		return wire.Errorf(wire.Forbidden, "that is not allowed")
+		return wire.Errorf(wire.Forbidden, "this is not permitted in this room")
 	case errors.Is(err, errClosed):
 		return wire.Errorf(wire.Unavailable, "%v", err)
 	case errors.Is(err, fair.ErrOwnerLimit), errors.Is(err, fair.ErrTotalLimit):
 		c.counters.refused.Add(1)
 		return wire.Errorf(wire.Busy, "%v; try again in a second", err)
 	}
-	c.opts.Logger.Error("the store does not answer", "error", err)
+	c.opts.Logger.Error("the store has failed", "error", err)
 	return wire.Errorf(wire.Unavailable, unavailable)
 }
 
-const unavailable = "the database does not answer; try again later"
+const unavailable = "the database is not available; try again later"
 
-// request is what clients publish to a room, or to who is there.
+// request is the data that clients publish to a room or to its presence.
 type request struct {
 	ID     *string `json:"id"`
 	Text   *string `json:"text"`
@@ -161,8 +163,8 @@ type request struct {
 	Sign    *string `json:"sign"`
 }
 
-// members are the names of what a request has. Others are refused: to ignore what was
-// meant to matter would be worse.
+// members are the names of the members of a request. A request with other members is refused, because
+// ignoring a member could do something other than what the client wanted.
 var members = []string{"id", "text", "edit", "delete", "typing", "react", "unreact", "sign"}
 
 func parseRequest(data []byte) (q request, err error) {
@@ -173,7 +175,7 @@ func parseRequest(data []byte) (q request, err error) {
 		}
 	})
 	if err == nil && unknown != "" {
-		err = fmt.Errorf("%q is not known", unknown)
+		err = fmt.Errorf("unknown member %q", unknown)
 	}
 	if err == nil {
 		err = strictjson.Unmarshal(data, &q)
@@ -184,7 +186,7 @@ func parseRequest(data []byte) (q request, err error) {
 	return q, nil
 }
 
-// publish is a session's Options.PublishAsync: done is called when the store has it.
+// publish implements session.Options.PublishAsync. It calls done when the message is stored.
 func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
 	if over := identityOf(m).over; over > 0 {
 		done(hub.Receipt{}, c.messageRateError(over))
@@ -201,7 +203,7 @@ func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, er
 	}
 	room, ok := parseRoom(r.Topic, roomPrefix)
 	if !ok {
-		done(hub.Receipt{}, wire.Errorf(wire.Forbidden, "%q is no room", r.Topic))
+		done(hub.Receipt{}, wire.Errorf(wire.Forbidden, "%q is not a room; publish to %sID", r.Topic, roomPrefix))
 		return
 	}
 	change, err := q.change()
@@ -212,14 +214,14 @@ func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, er
 	change.Room, change.User = room, identityOf(m).id
 	c.commits.write(change, func(w commitResult) {
 		if errors.Is(w.Err, store.ErrNotFound) && change.Op != store.Send {
-			done(w.receipt, wire.Errorf(wire.Forbidden, "there is no such message, or it has been deleted"))
+			done(w.receipt, wire.Errorf(wire.Forbidden, "the message does not exist, or has been deleted"))
 			return
 		}
 		done(w.receipt, c.wireError(w.Err))
 	})
 }
 
-// change returns what a request wants to be done.
+// change converts a request to a Change.
 func (q *request) change() (ch store.Change, err error) {
 	if q.React != nil || q.Unreact != nil || q.Sign != nil {
 		return q.reaction()
@@ -236,7 +238,7 @@ func (q *request) change() (ch store.Change, err error) {
 	}
 	switch {
 	case q.Typing != nil:
-		err = errors.New(`"typing" is for ` + herePrefix + "ID")
+		err = errors.New(`"typing" must be published to ` + herePrefix + "ID")
 	case q.ID != nil && q.Text != nil && q.Edit == nil && q.Delete == nil:
 		ch = store.Change{Op: store.Send, ClientID: *q.ID, Text: text}
 		err = checkClient(*q.ID)
@@ -253,14 +255,14 @@ func (q *request) change() (ch store.Change, err error) {
 	return ch, nil
 }
 
-// typing tells the others in a room that somebody is typing, or not any more. Who may be
-// there is subscribed.
+// typing tells the other people in a room that a user is typing, or has stopped. Only subscribers of
+// the room's presence may publish it.
 func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, error) {
 	switch {
 	case q.Typing == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil || q.React != nil || q.Unreact != nil || q.Sign != nil:
 		return hub.Receipt{}, wire.Errorf(wire.BadRequest, `the data must be {"typing":true} or {"typing":false}`)
 	case m.Subscription(topic) == nil:
-		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "you are not there: subscribe to %s first", topic)
+		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "subscribe to %s first", topic)
 	}
 	v := identityOf(m)
 	type typist struct {
@@ -272,17 +274,17 @@ func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, erro
 	return c.hub.Publish(topic, msg)
 }
 
-// announce publishes a message that is new, or has changed.
+// announce publishes a new or changed message.
 func (c *Chat) announce(m *store.Message) hub.Receipt {
 	return c.send(roomTopic(m.Room), jsonMessage(map[string]messageJSON{"message": newMessageJSON(*m)}))
 }
 
-// send publishes to a topic. It can fail only if the topic would begin, and there is no
-// room for it: then nobody misses anything.
+// send publishes to a topic. hub.ErrTooManyTopics means that the topic does not exist yet and cannot be
+// created; then it has no subscribers that could miss the message.
 func (c *Chat) send(topic string, m hub.Message) hub.Receipt {
 	rc, err := c.hub.Publish(topic, m)
 	if err != nil && !errors.Is(err, hub.ErrTooManyTopics) {
-		c.opts.Logger.Error(fmt.Sprintf("nothing can be published to %s", topic), "error", err)
+		c.opts.Logger.Error("publishing has failed", "topic", topic, "error", err)
 	}
 	return rc
 }

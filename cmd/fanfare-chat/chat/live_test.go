@@ -256,7 +256,7 @@ func TestLogOutEverywhere(t *testing.T) {
 	second, third := ada.person.opens(), ada.person.opens()
 	ada.asks("POST", "/api/logout", "", http.StatusNoContent, nil)
 	for i, c := range []*websocket.Conn{ada.Conn, second.Conn, third.Conn, bot} {
-		if e := closed(t, c); e.Code != 3000 || e.Reason != "logged out" {
+		if e := closed(t, c); e.Code != 3000 || e.Reason != "the login has ended" {
 			t.Errorf("connection %d is closed with %v", i, e)
 		}
 	}

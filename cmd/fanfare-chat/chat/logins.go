@@ -10,14 +10,14 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// What connections and subscriptions are closed with, from the range of libraries (RFC
-// 6455, 7.4.2) and from that of private use, after 403 of HTTP.
+// Reasons to close connections and subscriptions. The codes are 3000 from the IANA registry, and one of the
+// private range (RFC 6455, section 7.4.2) after HTTP's 403.
 var (
-	loggedOut = hub.CloseReason{Code: 3000, Text: "logged out"}
-	removed   = hub.CloseReason{Code: 4403, Text: "you are not in this room any more"}
+	loggedOut = hub.CloseReason{Code: 3000, Text: "the login has ended"}
+	removed   = hub.CloseReason{Code: 4403, Text: "you are no longer a member of this room"}
 )
 
-// leave takes a user out of a room, and ends what they hear of it.
+// leave ends a user's membership of a room, and their subscriptions to it.
 func (c *Chat) leave(ctx context.Context, room, user int64) error {
 	if err := c.store.Leave(ctx, room, user); err != nil {
 		return err
@@ -37,8 +37,8 @@ func (c *Chat) leave(ctx context.Context, room, user int64) error {
 	return nil
 }
 
-// closeLogin closes all connections of a login that is not in the store any more. Those of
-// pages are found by the user's own topic, the others by the rooms that they can be in.
+// closeLogin closes all connections of a login that is no longer in the store. It finds those of pages
+// by the user's own topic, and the others by the user's rooms.
 func (c *Chat) closeLogin(ctx context.Context, user int64, hash [32]byte) error {
 	c.ended.add(hash, c.opts.Now())
 	c.hub.DisconnectIf(hub.UserTopic(userName(user)), func(s hub.Subscriber) bool {
@@ -59,7 +59,7 @@ func (c *Chat) closeLogin(ctx context.Context, user int64, hash [32]byte) error 
 	return nil
 }
 
-// closeLogins is closeLogin for each of several; an error of one keeps none of the others open.
+// closeLogins calls closeLogin for each login, even after an error.
 func (c *Chat) closeLogins(ctx context.Context, logins []store.Login) (err error) {
 	for _, l := range logins {
 		err = errors.Join(err, c.closeLogin(ctx, l.User, l.Hash))
@@ -67,15 +67,15 @@ func (c *Chat) closeLogins(ctx context.Context, logins []store.Login) (err error
 	return err
 }
 
-// endedLoginTTL is for how long a login that has ended is remembered: longer than a
-// handshake that has seen it can last.
+// endedLoginTTL is how long an ended login is remembered: longer than the duration of a handshake that
+// may have found it in the store.
 const endedLoginTTL = time.Minute
 
-// endedLogins are the logins that have just ended. Its zero value is ready, its methods are
-// safe from any goroutine.
+// endedLogins is the set of recently ended logins. The zero value is ready to use. Its methods may be
+// called from any goroutine.
 type endedLogins struct {
 	mu  sync.RWMutex
-	all map[uint64]time.Time // by the first bytes of their hash: when they ended
+	all map[uint64]time.Time // time of the end, by the first bytes of the hash
 }
 
 func (e *endedLogins) add(hash [32]byte, now time.Time) {

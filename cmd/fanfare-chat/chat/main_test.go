@@ -76,7 +76,9 @@ func serveStore(t testing.TB, file string, wrap func(store.Store) store.Store, c
 	for _, f := range change {
 		f(&o)
 	}
-	s.chat = New(o)
+	if s.chat, err = New(o); err != nil {
+		t.Fatal(err)
+	}
 	addr, err := s.chat.Server().Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

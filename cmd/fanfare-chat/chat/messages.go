@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	pageSize    = 50 // messages, if the request states no limit ...
-	changesSize = 200
-	mostPage    = 200 // ... and at most
-	mostAll     = 1000
+	defaultMessages = 50 // in a page, if the request has no limit
+	maxMessages     = 200
+	defaultChanges  = 200
+	maxChanges      = 1000
 )
 
 func (k *call) answerMessages(list []store.Message, more bool, err error) error {
@@ -20,7 +20,8 @@ func (k *call) answerMessages(list []store.Message, more bool, err error) error 
 	return k.answer(http.StatusOK, map[string]any{"messages": mapSlice(list, newMessageJSON), "more": more})
 }
 
-// pageParams returns what a request for messages says: the caller's room, a number, a limit.
+// pageParams returns the parameters of a request for messages: the room, of which the caller must be a
+// member, a number, and a limit.
 func (c *Chat) pageParams(k *call, name string, otherwise, most int64) (room, n int64, limit int, err error) {
 	if n, err = k.number(name, 0); err != nil {
 		return 0, 0, 0, err
@@ -33,7 +34,7 @@ func (c *Chat) pageParams(k *call, name string, otherwise, most int64) (room, n 
 }
 
 func (c *Chat) messages(k *call) error {
-	room, before, limit, err := c.pageParams(k, "before", pageSize, mostPage)
+	room, before, limit, err := c.pageParams(k, "before", defaultMessages, maxMessages)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func (c *Chat) messages(k *call) error {
 }
 
 func (c *Chat) changes(k *call) error {
-	room, after, limit, err := c.pageParams(k, "after", changesSize, mostAll)
+	room, after, limit, err := c.pageParams(k, "after", defaultChanges, maxChanges)
 	if err != nil {
 		return err
 	}
@@ -49,21 +50,21 @@ func (c *Chat) changes(k *call) error {
 }
 
 func (c *Chat) search(k *call) error {
-	room, below, limit, err := c.pageParams(k, "below", pageSize, mostPage)
+	room, below, limit, err := c.pageParams(k, "below", defaultMessages, maxMessages)
 	if err != nil {
 		return err
 	}
 	q := k.URL.Query().Get("q")
 	if len(q) > maxQuery {
-		return errorf(http.StatusBadRequest, "the words to look for have %d bytes; at most %d are allowed", len(q), maxQuery)
+		return errorf(http.StatusBadRequest, "the query is too long: it has %d bytes, and may have at most %d", len(q), maxQuery)
 	}
 	return k.answerMessages(c.store.Search(k.Context(), room, q, below, limit))
 }
 
-// maxQuery is the longest search, in bytes.
+// maxQuery is the longest search query, in bytes.
 const maxQuery = 500
 
-// read notes how far the caller has read, and tells their other pages what is stored.
+// read records how far the caller has read, and notifies their other pages.
 func (c *Chat) read(k *call) error {
 	room, err := k.room()
 	if err != nil {

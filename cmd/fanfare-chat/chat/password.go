@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 )
 
-// changePassword gives the caller another password, and ends their other logins.
+// changePassword changes the caller's password, and ends their other logins.
 func (c *Chat) changePassword(k *call) error {
 	var q struct {
 		Current string `json:"current"`
@@ -17,9 +17,9 @@ func (c *Chat) changePassword(k *call) error {
 	if err := k.readJSON(&q); err != nil {
 		return err
 	}
-	ended, err := c.accounts.ChangePassword(k.Context(), c.visit(k.Request), k.login, k.user, q.Current, q.Wanted)
+	ended, err := c.accounts.ChangePassword(k.Context(), c.source(k.Request), k.login, k.user, q.Current, q.Wanted)
 	if errors.Is(err, account.ErrPassword) {
-		return errorf(http.StatusForbidden, "%v", err) // 401 would say that the login has ended
+		return errorf(http.StatusForbidden, "%v", err) // 401 would mean that the login has ended
 	}
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// credentials are what signup and login take.
+// credentials is the body of signup and login.
 type credentials struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
@@ -28,7 +28,7 @@ func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 	if err := parseJSON(body, &q); err != nil {
 		return err
 	}
-	v := c.visit(r)
+	v := c.source(r)
 	e, err := enter(r.Context(), v, q.Name, q.Password)
 	if ending := c.closeLogins(context.WithoutCancel(r.Context()), e.Ended); err == nil {
 		err = ending
@@ -49,14 +49,14 @@ func (c *Chat) logIn(w http.ResponseWriter, r *http.Request) {
 	c.writeFailure(w, c.enter(w, r, http.StatusOK, c.accounts.LogIn))
 }
 
-// logOut goes on if the client does not wait for it: half of it would leave connections
-// of nobody.
+// logOut continues if the client does not wait, because stopping in the middle would leave connections
+// of an ended login open.
 func (c *Chat) logOut(k *call) error {
 	ctx := context.WithoutCancel(k.Context())
 	if err := c.accounts.LogOut(ctx, k.login.Hash); err != nil {
 		return err
 	}
-	http.SetCookie(k.w, account.ExpiredCookie(c.visit(k.Request).Secure))
+	http.SetCookie(k.w, account.ExpiredCookie(c.source(k.Request).Secure))
 	if err := c.closeLogin(ctx, k.user.ID, k.login.Hash); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (c *Chat) me(k *call) error {
 	return k.answer(http.StatusOK, map[string]any{"user": newUserJSON(k.user), "rooms": mapSlice(places, newRoomJSON)})
 }
 
-// namedUser returns the user whom the request's body names.
+// namedUser returns the user named in the request's body.
 func (c *Chat) namedUser(k *call) (store.User, error) {
 	var q struct {
 		Name string `json:"name"`
@@ -81,7 +81,7 @@ func (c *Chat) namedUser(k *call) (store.User, error) {
 	}
 	u, err := c.store.UserByKey(k.Context(), account.Key(q.Name))
 	if errors.Is(err, store.ErrNotFound) {
-		err = errorf(http.StatusNotFound, "there is nobody called %q", q.Name)
+		err = errorf(http.StatusNotFound, "there is no user named %q", q.Name)
 	}
 	return u, err
 }

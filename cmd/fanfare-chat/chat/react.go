@@ -8,11 +8,11 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// reactionSigns are what can be put on a message. They are few, so that nobody says in reactionSigns what
-// is no message.
+// reactionSigns are the possible reactions to a message. They are few, so that reactions cannot be used
+// to send text.
 var reactionSigns = []string{"👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "🙏"}
 
-// reaction returns what a request with "react" or "unreact" wants to be done.
+// reaction converts a request with "react" or "unreact" to a Change.
 func (q *request) reaction() (store.Change, error) {
 	ch := store.Change{Op: store.React}
 	number := q.React
@@ -23,13 +23,13 @@ func (q *request) reaction() (store.Change, error) {
 	case number == nil || q.React != nil && q.Unreact != nil || q.Sign == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil || q.Typing != nil:
 		return ch, wire.Errorf(wire.BadRequest, `the data must be {"react":NUMBER,"sign":SIGN} or {"unreact":NUMBER,"sign":SIGN}`)
 	case !slices.Contains(reactionSigns, *q.Sign):
-		return ch, wire.Errorf(wire.BadRequest, "%q is no sign; there are %s", *q.Sign, strings.Join(reactionSigns, " "))
+		return ch, wire.Errorf(wire.BadRequest, "the sign is %q; it must be one of %s", *q.Sign, strings.Join(reactionSigns, " "))
 	}
 	ch.Number, ch.Text = *number, *q.Sign
 	return ch, nil
 }
 
-// reactionJSON is a sign on a message.
+// reactionJSON is a reaction to a message.
 type reactionJSON struct {
 	Sign string  `json:"sign"`
 	By   []int64 `json:"by"` // users

@@ -14,18 +14,18 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// roomConn is a connection to one room, by its URL: it gets what is said there, and what it
-// sends, as text, is said. There is one for each such client, so it is small. It is the
-// hub's Subscriber, so that the walks of leave and closeLogin know whose it is.
+// roomConn is a connection to a single room: it receives the room's messages as JSON, and each text that
+// it sends becomes a message. There is one for each such client, so it must be small. It is itself the
+// hub's Subscriber, so that leave and closeLogin can tell whose it is.
 type roomConn struct {
 	*wshub.Conn
-	chat  *Chat
+	addr  *addrConns
 	sub   hub.Subscription
 	user  int64
 	login uint64 // the first bytes of its hash
 }
 
-// acceptRoomConn accepts members of the room. It has its place for both questions.
+// acceptRoomConn accepts members of the room. It keeps its place during both queries of the store.
 func (c *Chat) acceptRoomConn(r *wsproto.Request, room int64) error {
 	release, err := c.admitHandshake(r)
 	if err != nil {
@@ -44,16 +44,21 @@ func (c *Chat) acceptRoomConn(r *wsproto.Request, room int64) error {
 		}
 		return wsproto.Refuse(status, e.Message)
 	}
-	r.Handler = &roomConn{chat: c, user: u.ID, login: short(l.Hash)}
+	a, err := c.countConn(r, u.ID)
+	if err != nil {
+		r.Handler = c.refuseConn(err)
+		return nil
+	}
+	r.Handler = &roomConn{addr: a, user: u.ID, login: short(l.Hash)}
 	return nil
 }
 
-// short is enough of a login's hash to tell it from others.
+// short returns the first bytes of a login's hash, which suffice to identify it.
 func short(hash [32]byte) uint64 { return binary.BigEndian.Uint64(hash[:]) }
 
 func (s *roomConn) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 	s.Conn = wshub.Subscriber(conn)
-	c := s.chat
+	c := s.addr.chat
 	room, _ := parseRoom(r.Path(), roomsPath)
 	_, err := c.hub.Subscribe(roomTopic(room), &s.sub, s, hub.SubscribeOptions{Encoding: wshub.Plain})
 	if err != nil {
@@ -67,7 +72,8 @@ func (s *roomConn) OnOpen(conn *wsproto.Conn, r *wsproto.Request) {
 	c.jobs.add(s.user, func() { s.closeWith(c.checkMembership(s.user, room)) }, func(err error) { s.closeWith(c.wireError(err)) })
 }
 
-// closeWith closes the connection if there is an error: there is no other way to tell.
+// closeWith closes the connection because of an error, unless it is nil. There is no other way to report
+// an error on this connection.
 func (s *roomConn) closeWith(err error) {
 	if err == nil {
 		return
@@ -82,7 +88,7 @@ func (s *roomConn) closeWith(err error) {
 
 func (s *roomConn) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	if op != wsproto.Text {
-		conn.Close(wsproto.UnsupportedData, "what is said here is text, not binary")
+		conn.Close(wsproto.UnsupportedData, "a message must be text, not binary")
 		return
 	}
 	text, err := cleanText(string(payload))
@@ -94,10 +100,10 @@ func (s *roomConn) OnMessage(conn *wsproto.Conn, op wsproto.Opcode, payload []by
 	s.submit(store.Change{Op: store.Send, Room: room, User: s.user, ClientID: rand.Text(), Text: text})
 }
 
-// submit has something said as soon as the user may, and stored. Until then nothing more is
-// read: the connection waits, and TCP slows the client down.
+// submit waits until the user may send a message, and writes it to the commit log. Until it is stored
+// the connection is not read, so TCP slows the client down.
 func (s *roomConn) submit(change store.Change) {
-	c := s.chat
+	c := s.addr.chat
 	wait, ok := c.rates.messages.Take(s.user, c.opts.Now(), maxRoomConnDelay)
 	if !ok {
 		s.closeWith(c.messageRateError(wait - maxRoomConnDelay))
@@ -117,4 +123,7 @@ func (s *roomConn) submit(change store.Change) {
 	time.AfterFunc(wait, write)
 }
 
-func (s *roomConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { s.sub.Unsubscribe() }
+func (s *roomConn) OnClose(*wsproto.Conn, *wsproto.CloseError) {
+	s.sub.Unsubscribe()
+	s.addr.release(s.user)
+}

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	rooms     = 50 // in a list, if the request states no limit ...
-	mostRooms = 200
-	people    = 100
-	mostUsers = 1000
+	defaultRooms   = 50 // in a page of the list, if the request has no limit
+	maxRooms       = 200
+	defaultMembers = 100
+	maxMembers     = 1000
 )
 
 func (c *Chat) openRooms(k *call) error {
-	limit, err := k.limit(rooms, mostRooms)
+	limit, err := k.limit(defaultRooms, maxRooms)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (c *Chat) members(k *call) error {
 	if err != nil {
 		return err
 	}
-	limit, err := k.limit(people, mostUsers)
+	limit, err := k.limit(defaultMembers, maxMembers)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *Chat) members(k *call) error {
 	})})
 }
 
-// memberRoom returns the room that the path names, if the caller is in it.
+// memberRoom returns the room in the path, if the caller is a member.
 func (c *Chat) memberRoom(k *call) (room int64, err error) {
 	if room, err = k.room(); err == nil {
 		_, err = c.store.Membership(k.Context(), room, k.user.ID)
@@ -57,7 +57,7 @@ func (c *Chat) memberRoom(k *call) (room int64, err error) {
 	return room, err
 }
 
-// answerRoom answers with a room of the caller's.
+// answerRoom responds with a room of the caller.
 func (c *Chat) answerRoom(k *call, status int, room int64) error {
 	p, err := c.store.Membership(k.Context(), room, k.user.ID)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *Chat) join(k *call) error {
 	}
 	p, err := c.store.Join(k.Context(), room, k.user.ID)
 	if errors.Is(err, store.ErrNotFound) {
-		return errorf(http.StatusNotFound, "there is no such room that is open")
+		return errorf(http.StatusNotFound, "there is no open room %d", room)
 	}
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (c *Chat) invite(k *call) error {
 	return k.done()
 }
 
-// checkDirectLimits reports whether the caller and another user may have a room of two, or have it.
+// checkDirectLimits returns nil if the caller and another user have a direct room, or may get one.
 func (c *Chat) checkDirectLimits(k *call, other int64) error {
 	var full error
 	for _, user := range []int64{k.user.ID, other} {

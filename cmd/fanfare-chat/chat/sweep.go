@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// sweepEvery is how long a login may last beyond its time.
+// sweepEvery is the interval at which expired logins are ended.
 const sweepEvery = time.Minute
 
-// sweep ends the logins whose time has come.
+// sweep ends expired logins.
 func (c *Chat) sweep(ctx context.Context) {
 	expired, err := c.accounts.Expire(ctx)
 	if err = errors.Join(err, c.closeLogins(ctx, expired)); err != nil && ctx.Err() == nil {
-		c.opts.Logger.Error("logins that have expired cannot be ended", "error", err)
+		c.opts.Logger.Error("ending expired logins has failed", "error", err)
 	}
 }
 
-// sweeper calls a function from time to time, until it is closed.
+// sweeper calls a function at intervals, until it is closed.
 type sweeper struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -42,13 +42,13 @@ func newSweeper(sweep func(context.Context)) *sweeper {
 	return s
 }
 
-// close returns when the function has.
+// close cancels the function's context, and returns when it has returned.
 func (s *sweeper) close() {
 	s.cancel()
 	<-s.done
 }
 
-// storeContext bounds what a WebSocket's handler waits for the store.
+// storeContext bounds how long the handler of a WebSocket waits for the store.
 func (c *Chat) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), writeTime)
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// The topics: what is said in a room, and who is there. Beside them each user has the
-// topic userName.
+// The topics of a room: its messages, and its presence. In addition the hub has a topic for each user:
+// see userName.
 const (
 	roomPrefix = "room."
 	herePrefix = "here."
@@ -20,22 +20,23 @@ func roomTopic(room int64) string { return roomPrefix + number(room) }
 
 func hereTopic(room int64) string { return herePrefix + number(room) }
 
-// userName returns the user's name in the hub.
+// userName returns the name of a user in the hub.
 func userName(user int64) string { return "u" + number(user) }
 
 func number(n int64) string { return strconv.FormatInt(n, 10) }
 
-// parseRoom returns the room whose number follows the prefix.
+// parseRoom returns the room in a string that consists of the prefix and the room's number.
 func parseRoom(s, prefix string) (room int64, ok bool) {
 	digits, ok := strings.CutPrefix(s, prefix)
 	if !ok {
 		return 0, false
 	}
 	room, err := strconv.ParseInt(digits, 10, 64)
-	return room, err == nil && room > 0 && number(room) == digits // no second name for it
+	return room, err == nil && room > 0 && number(room) == digits // each room has one name only
 }
 
-// Those who come back after a short loss go on with what the hub has; others ask the API.
+// A client that reconnects soon resumes from the history in the hub. Other clients request missed
+// messages from the API.
 var (
 	roomOptions = &hub.TopicOptions{
 		Limit:   hub.Limit{Bytes: maxPending},
@@ -54,16 +55,16 @@ func topicOptions(name string) *hub.TopicOptions {
 	return nil
 }
 
-// jsonMessage is something that is published as JSON.
+// jsonMessage returns a message with v in JSON.
 func jsonMessage(v any) hub.Message {
 	b, err := encode(v)
 	if err != nil {
-		panic(err) // all that is told consists of numbers and strings
+		panic(err) // a bug: events consist of numbers and strings
 	}
 	return hub.Message{Data: b, Kind: hub.JSON}
 }
 
-// encode is json.Marshal, but that it leaves < > and & as they are.
+// encode is json.Marshal without escaping < > and &.
 func encode(v any) ([]byte, error) {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -72,10 +73,10 @@ func encode(v any) ([]byte, error) {
 	return []byte(strings.TrimSuffix(b.String(), "\n")), err
 }
 
-// notifyUser sends something to all connections of a user.
+// notifyUser sends an event to all connections of a user.
 func (c *Chat) notifyUser(user int64, v any) {
 	c.send(hub.UserTopic(userName(user)), jsonMessage(v))
 }
 
-// notifyRoomsChanged has all pages of a user look at their list of rooms anew.
+// notifyRoomsChanged tells all pages of a user to request their list of rooms again.
 func (c *Chat) notifyRoomsChanged(user int64) { c.notifyUser(user, map[string]bool{"rooms": true}) }

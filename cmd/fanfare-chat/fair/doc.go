@@ -1,7 +1,6 @@
-// Package fair shares what is scarce among owners, such as users or addresses: nobody gets
-// more than a turn by wanting more.
+// Package fair shares resources fairly between owners, such as users or addresses: an owner that
+// wants more does not get more turns.
 //
-// A [Queue] holds what is wanted and gives one of each owner in turn, a [Semaphore] lets so many
-// in at a time in that order, and a [Limiter] says how often. All have a limit for each owner
-// and one in total.
+// A [Queue] returns values of its owners in turn. A [Semaphore] admits a limited number of holders,
+// in that order. A [Limiter] limits a rate. Each of them has a limit per owner and one in total.
 package fair

@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// MaxOwners is how many owners a Limiter counts at a time; beyond that, those are forgotten
-// who have used least of theirs.
+// MaxOwners is the largest number of owners that a Limiter tracks. Beyond it the Limiter forgets the
+// half that has used the least.
 const MaxOwners = 1 << 16
 
-// Limiter says how often each owner may do something: burst times at first, and once more each
-// time that every has passed. An owner who has all of them takes no memory. Its methods are
-// safe from any goroutine, and a nil Limiter is without limit.
+// Limiter is a token bucket for each owner: an owner has burst tokens, and gets one back in each
+// interval. An owner with a full bucket takes no memory. The methods of a Limiter may be called from
+// any goroutine. Take and Wait of a nil Limiter impose no limit.
 type Limiter[K comparable] struct {
 	burst int
 	every time.Duration
 
 	mu   sync.Mutex
-	full map[K]time.Time // when the owner has all of them again
+	full map[K]time.Time // when the owner's bucket is full again
 }
 
-// NewLimiter returns a rate at which nobody has done anything yet.
+// NewLimiter returns a Limiter whose buckets are full.
 func NewLimiter[K comparable](burst int, every time.Duration) *Limiter[K] {
 	return &Limiter[K]{burst: burst, every: every, full: make(map[K]time.Time)}
 }
 
-// Take takes one, and returns how long it is until it may be used: 0, or as long as most if
-// it is one that only comes back. If that is not enough ok is false and none is taken.
+// Take takes a token of an owner, and returns how long the owner must wait before using it. If that is
+// more than most, Take takes no token, and ok is false.
 func (r *Limiter[K]) Take(k K, now time.Time, most time.Duration) (wait time.Duration, ok bool) {
 	if r == nil {
 		return 0, true
@@ -49,21 +49,21 @@ func (r *Limiter[K]) Take(k K, now time.Time, most time.Duration) (wait time.Dur
 	return wait, true
 }
 
-// Reset gives an owner all of them back.
+// Reset fills the bucket of an owner.
 func (r *Limiter[K]) Reset(k K) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.full, k)
 }
 
-// Owners returns how many owners are counted.
+// Owners returns the number of owners that are tracked.
 func (r *Limiter[K]) Owners() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.full)
 }
 
-// forgetLocked makes half of the room free: so it has little to do for each owner.
+// forgetLocked forgets half of the owners, so that its cost per new owner stays small.
 func (r *Limiter[K]) forgetLocked(now time.Time) {
 	times := make([]time.Time, 0, len(r.full))
 	for _, full := range r.full {
@@ -81,14 +81,14 @@ func (r *Limiter[K]) forgetLocked(now time.Time) {
 	}
 }
 
-// Used reports whether an owner has used any that have not come back.
+// Used reports whether the bucket of an owner is not full.
 func (r *Limiter[K]) Used(k K, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.full[k].After(now)
 }
 
-// Wait returns how long it is until an owner may use one, and takes none.
+// Wait returns how long an owner must wait before using a token, without taking one.
 func (r *Limiter[K]) Wait(k K, now time.Time) time.Duration {
 	if r == nil {
 		return 0
@@ -96,7 +96,7 @@ func (r *Limiter[K]) Wait(k K, now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	full := r.full[k]
-	if full.Before(now) { // perhaps by more than a Duration has room for
+	if full.Before(now) { // the difference may be more than a Duration can hold
 		return 0
 	}
 	return max(0, full.Sub(now)-time.Duration(r.burst-1)*r.every)

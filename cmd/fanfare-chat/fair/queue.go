@@ -2,42 +2,42 @@ package fair
 
 import "errors"
 
-// Errors of a Queue, and of a Semaphore.
+// Errors of a Queue and of a Semaphore.
 var (
-	ErrOwnerLimit = errors.New("too much of the same owner waits already")
-	ErrTotalLimit = errors.New("too much waits already")
+	ErrOwnerLimit = errors.New("too many requests of the same owner are waiting")
+	ErrTotalLimit = errors.New("too many requests are waiting")
 )
 
-// Queue holds values of owners, and gives them back in turns: the oldest of one owner, then
-// the oldest of the next. It is not safe for concurrent use.
+// Queue is a queue of values that takes turns between owners: it returns the oldest value of one
+// owner, then the oldest of the next. It is not safe for concurrent use.
 type Queue[K comparable, V any] struct {
 	perOwner, total int
 	size            int
 	flows           map[K]*flow[K, V]
-	next            *flow[K, V] // whose turn it is, in a ring; nil if the queue is empty
+	next            *flow[K, V] // the owner whose turn it is, in a ring; nil if the queue is empty
 }
 
-// flow is what one owner has in the queue: at least one value.
+// flow has the values of one owner, at least one.
 type flow[K comparable, V any] struct {
 	owner      K
 	values     []V
 	prev, next *flow[K, V]
 }
 
-// NewQueue returns a queue for as many values of each owner, and in total.
+// NewQueue returns a queue with a limit for the values of each owner and one in total.
 func NewQueue[K comparable, V any](perOwner, total int) *Queue[K, V] {
 	return &Queue[K, V]{perOwner: perOwner, total: total, flows: make(map[K]*flow[K, V])}
 }
 
-// Len returns how many values there are.
+// Len returns the number of values.
 func (q *Queue[K, V]) Len() int { return q.size }
 
-// Owners returns how many owners have values.
+// Owners returns the number of owners with values.
 func (q *Queue[K, V]) Owners() int { return len(q.flows) }
 
-// Push adds a value. The error is ErrOwnerLimit or ErrTotalLimit. In a full queue the owner with the
-// most loses the newest value of theirs, unless it is no more than the one who pushes has:
-// then shed is that value, and was is true.
+// Push adds a value. The error is ErrOwnerLimit or ErrTotalLimit. If the queue is full, Push makes
+// room by removing the newest value of the owner with the most, provided that the pushing owner then
+// has no more than that one. It returns the removed value as shed, with was set to true.
 func (q *Queue[K, V]) Push(k K, v V) (shed V, was bool, err error) {
 	l := q.flows[k]
 	if l != nil && len(l.values) >= q.perOwner {
@@ -62,7 +62,8 @@ func (q *Queue[K, V]) Push(k K, v V) (shed V, was bool, err error) {
 	return shed, was, nil
 }
 
-// heaviest goes through all owners, of whom a full queue has fewer than values.
+// heaviest returns the owner with the most values. It looks at all owners, of which there are at most
+// as many as values.
 func (q *Queue[K, V]) heaviest() (heaviest *flow[K, V]) {
 	for _, l := range q.flows {
 		if heaviest == nil || len(l.values) > len(heaviest.values) {
@@ -72,7 +73,7 @@ func (q *Queue[K, V]) heaviest() (heaviest *flow[K, V]) {
 	return heaviest
 }
 
-// add gives an owner a place at the end of the ring.
+// add puts a new owner at the end of the ring.
 func (q *Queue[K, V]) add(k K) *flow[K, V] {
 	l := &flow[K, V]{owner: k}
 	q.flows[k] = l
@@ -85,8 +86,8 @@ func (q *Queue[K, V]) add(k K) *flow[K, V] {
 	return l
 }
 
-// Pop takes the value whose turn it is, of an owner for whom may, if it is not nil, is
-// true.
+// Pop removes and returns the next value. If may is not nil, it skips owners for which may returns
+// false.
 func (q *Queue[K, V]) Pop(may func(K) bool) (k K, v V, ok bool) {
 	for range len(q.flows) {
 		l := q.next
@@ -106,8 +107,8 @@ func (q *Queue[K, V]) Pop(may func(K) bool) (k K, v V, ok bool) {
 	return k, v, false
 }
 
-// Remove takes out the first value of an owner for which is is true, and reports whether
-// there was one.
+// Remove removes the first value of an owner for which is returns true, and reports whether there was
+// one.
 func (q *Queue[K, V]) Remove(k K, is func(V) bool) bool {
 	l := q.flows[k]
 	if l == nil {

@@ -5,19 +5,19 @@ import (
 	"sync"
 )
 
-// Semaphore lets only so many in at a time; those who wait for a place get it in the order of a
-// Queue. Its methods are safe from any goroutine.
+// Semaphore limits the number of holders at a time. Waiting callers are admitted in the order of a
+// [Queue]. Its methods may be called from any goroutine.
 type Semaphore[K comparable] struct {
-	perOwner int // places that one owner has at most
+	perOwner int // limit of the places of one owner
 
 	mu      sync.Mutex
 	free    int
 	inside  map[K]int
-	waiting *Queue[K, chan error] // each gets nil with its place, or why there is none
+	waiting *Queue[K, chan error] // each receives nil with its place, or the error
 }
 
-// NewSemaphore returns a gate with so many places, of which one owner has at most perOwner, and
-// for so many who wait, of one owner and in total.
+// NewSemaphore returns a Semaphore with that many places, of which one owner has at most perOwner, and
+// with limits for the waiting callers, per owner and in total.
 func NewSemaphore[K comparable](places, perOwner, waitingPerOwner, waiting int) *Semaphore[K] {
 	return &Semaphore[K]{
 		perOwner: perOwner, free: places, inside: make(map[K]int),
@@ -25,8 +25,8 @@ func NewSemaphore[K comparable](places, perOwner, waitingPerOwner, waiting int) 
 	}
 }
 
-// Acquire waits for a place, which release gives back. The error is ErrOwnerLimit or ErrTotalLimit if too
-// many wait, or the cause for which ctx has ended.
+// Acquire waits for a place. The caller must call release to give it back. The error is ErrOwnerLimit or
+// ErrTotalLimit if too many callers are waiting, or the cause of ctx.
 func (g *Semaphore[K]) Acquire(ctx context.Context, k K) (release func(), err error) {
 	turn, err := g.queue(k)
 	if err != nil {
@@ -41,7 +41,7 @@ func (g *Semaphore[K]) Acquire(ctx context.Context, k K) (release func(), err er
 		if gone {
 			return nil, context.Cause(ctx)
 		}
-		err = <-turn // it came at the same time
+		err = <-turn // the place came at the same time
 	}
 	if err != nil {
 		return nil, err
@@ -49,8 +49,8 @@ func (g *Semaphore[K]) Acquire(ctx context.Context, k K) (release func(), err er
 	return sync.OnceFunc(func() { g.release(k) }), nil
 }
 
-// TryAcquire is Acquire of one who cannot wait: the error is ErrOwnerLimit or ErrTotalLimit if there is no place
-// for them now.
+// TryAcquire is Acquire without waiting: the error is ErrOwnerLimit or ErrTotalLimit if no place is
+// free for the owner.
 func (g *Semaphore[K]) TryAcquire(k K) (release func(), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -64,7 +64,7 @@ func (g *Semaphore[K]) TryAcquire(k K) (release func(), err error) {
 	return sync.OnceFunc(func() { g.release(k) }), nil
 }
 
-// Waiting returns how many wait for a place.
+// Waiting returns the number of waiting callers.
 func (g *Semaphore[K]) Waiting() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,7 +93,7 @@ func (g *Semaphore[K]) release(k K) {
 	g.admitLocked()
 }
 
-// admitLocked gives the places that are free to those whose turn it is.
+// admitLocked gives the free places to the next waiting callers.
 func (g *Semaphore[K]) admitLocked() {
 	for g.free > 0 {
 		k, turn, ok := g.waiting.Pop(func(k K) bool { return g.inside[k] < g.perOwner })

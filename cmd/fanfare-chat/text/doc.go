@@ -1,13 +1,10 @@
-// Package text compares and judges what people write: which spellings are the same, which
-// look the same, and whether there is anything to be seen.
+// Package text normalises and examines the text that users enter: which spellings are equal, which
+// look alike, and whether a text has a visible character.
 //
-// # Three ways to be the same
+// [Fold] maps all spellings of a word to one form: it ignores case, width, ligatures, and the
+// different encodings of a letter in Unicode. [FoldAccents] ignores accents too, for searching.
+// [Skeleton] maps all strings that look alike to one form, by the table of Unicode Technical Standard 39.
 //
-// [Fold] has one form for all spellings of a word: case, width, ligatures, and the ways in
-// which Unicode writes the same letter make no difference. [FoldAccents] leaves the accents out
-// as well, for searching. [Skeleton] has one form for all strings that look the same, by
-// the table of Unicode's Technical Standard 39.
-//
-// Every function is total and bounded: it takes any string, a fixed number of passes, and
-// time in proportion to the string.
+// Every function accepts any string, makes a bounded number of passes, and takes time proportional to
+// the length of the string.
 package text

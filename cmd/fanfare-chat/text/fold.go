@@ -8,12 +8,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxPasses bounds how often Fold folds: what one pass has made, another may change once
-// more, but no character needs more than two. A test goes through all of them.
+// maxPasses bounds the passes of Fold and Skeleton. The result of one pass may change again in the
+// next one. No character needs more than two passes of Fold: a test checks all characters.
 const maxPasses = 4
 
-// Fold returns the form of s in which case, width and the ways of Unicode to write the
-// same letter make no difference. It is idempotent.
+// Fold returns s without differences of case, width and Unicode encoding. It is idempotent.
 func Fold(s string) string {
 	for range maxPasses {
 		folded := norm.NFKC.String(foldCase(norm.NFKC.String(s)))
@@ -25,13 +24,13 @@ func Fold(s string) string {
 	return s
 }
 
-// foldCase folds case. Cherokee is the script whose letters fold to capitals; package cases
-// folds its capitals to small letters too, so that each pass would undo the one before.
+// foldCase folds case. The letters of Cherokee fold to capitals, but package cases folds their
+// capitals to small letters as well, so that each pass would undo the previous one.
 func foldCase(s string) string {
 	return strings.Map(cherokeeCapital, cases.Fold().String(s))
 }
 
-// cherokeeCapital returns the capital of a small letter of Cherokee.
+// cherokeeCapital returns the capital of a small Cherokee letter.
 func cherokeeCapital(r rune) rune {
 	if 0xAB70 <= r && r <= 0xABBF || 0x13F8 <= r && r <= 0x13FD {
 		return unicode.ToUpper(r)
@@ -39,9 +38,9 @@ func cherokeeCapital(r rune) rune {
 	return r
 }
 
-// FoldAccents is Fold without accents: who searches for cafe means café too. Marks that are
-// letters of their own, as the vowels of India and Thailand are and the voicing of kana,
-// stay; the points of Hebrew and Arabic go.
+// FoldAccents is Fold without accents, so that a search for cafe finds café. It keeps marks that are
+// letters of their own, such as the vowels of Indic scripts and Thai, and the voicing marks of kana.
+// It removes the points of Hebrew and Arabic.
 func FoldAccents(s string) string {
 	return Fold(norm.NFC.String(strings.Map(dropAccent, norm.NFKD.String(Fold(s)))))
 }
@@ -53,7 +52,7 @@ func dropAccent(r rune) rune {
 	return r
 }
 
-// accents are the scripts whose marks do not count: Inherited are those that many share.
+// accents are the scripts whose marks are ignored. Inherited has the marks that many scripts share.
 var accents = []*unicode.RangeTable{
 	unicode.Inherited, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Hebrew, unicode.Arabic, unicode.Syriac,
 }

@@ -9,10 +9,10 @@ import (
 
 //go:generate go run gen.go -in confusables.txt
 
-// Skeleton returns what all strings that look like s have in common (UTS 39, section 4).
-// It is for comparing alone, and is not fit to be shown. Case counts, since it can be seen.
-// What the table has made can be in the table itself, once it is decomposed: so, unlike
-// the standard's, this is applied until nothing changes, within a bound.
+// Skeleton returns a form that is the same for all strings that look like s (UTS 39, section 4). It is
+// meant for comparison and not for display. It is case-sensitive, since case is visible. The
+// decomposed replacement of a character can itself be in the table. Unlike the standard, Skeleton
+// therefore repeats the mapping until nothing changes, for a bounded number of passes.
 func Skeleton(s string) string {
 	for range maxPasses {
 		next := skeletonOnce(s)

@@ -2,7 +2,7 @@ package text
 
 import "unicode"
 
-// Visible reports whether there is anything to be seen of s.
+// Visible reports whether s has a visible character.
 func Visible(s string) bool {
 	for _, r := range s {
 		if !blank(r) {
@@ -12,18 +12,18 @@ func Visible(s string) bool {
 	return false
 }
 
-// blank reports whether nothing is to be seen of a character by itself.
+// blank reports whether a character by itself is invisible.
 func blank(r rune) bool {
 	switch {
-	case unicode.Is(unicode.Prepended_Concatenation_Mark, r): // of category Cf, but with a shape
+	case unicode.Is(unicode.Prepended_Concatenation_Mark, r): // in category Cf, but visible
 		return false
-	case r == '\u2800': // a braille cell without a dot
+	case r == '\u2800': // the braille cell without dots
 		return true
 	}
 	return Ignorable(r) || unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf, unicode.Z)
 }
 
-// Ignorable reports whether a character is a letter or a mark that has no shape.
+// Ignorable reports whether a character is an invisible letter or mark.
 func Ignorable(r rune) bool {
 	return unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

@@ -1,11 +1,9 @@
-// Package web is the chat's page: HTML, a style sheet and modules of JavaScript, which
-// are part of the program and served as they are. The page asks the chat's API, and
-// takes its client of the hub from /fanfare.js.
+// Package web serves the chat's page: HTML, a style sheet and JavaScript modules, which are embedded
+// in the program. The page uses the chat's API, and imports the client of the hub from /fanfare.js.
 //
-// Whatever people write becomes text nodes of the page, never HTML. Should a mistake
-// slip in nevertheless, the Content-Security-Policy stands behind it: scripts come from
-// files of this server alone, and browsers that know trusted types refuse to make HTML
-// of strings at all.
+// User input becomes text nodes of the page, never HTML. The Content-Security-Policy is a second
+// line of defence: scripts come only from files of this server, and browsers with trusted types do
+// not parse strings as HTML at all.
 package web
 
 import (
@@ -32,24 +30,24 @@ var types = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// file is one that is served, with its tag.
+// file is a file of the page, with its content type and ETag.
 type file struct {
 	content    []byte
 	kind, etag string
 }
 
-// Handler serves the page at / and its files beside it; anything else is not found. A
-// browser keeps them, and asks each time whether they have changed.
+// Handler serves the page at / and its files beside it, and 404 at any other path. Browsers cache the
+// files and revalidate them by their ETags each time.
 func Handler() http.Handler {
 	all := load()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f, ok := all[r.URL.Path]
 		switch {
 		case !ok:
-			http.Error(w, "there is no such page: the chat is at /", http.StatusNotFound)
+			http.Error(w, "page not found; the chat is at /", http.StatusNotFound)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			w.Header().Set("Allow", "GET, HEAD")
-			http.Error(w, "this is a file: GET it", http.StatusMethodNotAllowed)
+			http.Error(w, "method not allowed; use GET or HEAD", http.StatusMethodNotAllowed)
 		default:
 			f.serve(w, r)
 		}
@@ -69,8 +67,8 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.content))
 }
 
-// load returns the files by the paths of their URLs. What it reads is in the program, so
-// it cannot fail but by a mistake in it.
+// load returns the embedded files by the paths of their URLs. It panics if they cannot be read,
+// which would be a bug.
 func load() map[string]file {
 	all := make(map[string]file)
 	err := fs.WalkDir(files, "page", func(name string, d fs.DirEntry, err error) error {

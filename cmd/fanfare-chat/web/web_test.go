@@ -16,9 +16,9 @@ func ask(method, path, tag string) *http.Response {
 	return w.Result()
 }
 
-// TestFiles asks for each file there is, and for all that files refer to.
+// TestFiles requests each file, and all files that it refers to.
 func TestFiles(t *testing.T) {
-	refers := regexp.MustCompile(`(?:from '\.|href="|src=")(/[a-z]+\.(?:js|css|svg))`)
+	refers := regexp.MustCompile(`(?:from '\.|href="|src=")(/[a-z-]+\.(?:js|css|svg))`)
 	for url, f := range load() {
 		got := ask("GET", url, "")
 		if got.StatusCode != 200 || got.ContentLength != int64(len(f.content)) || got.Header.Get("Content-Type") == "" ||
@@ -29,7 +29,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s with its tag: %d", url, again.StatusCode)
 		}
 		for _, m := range refers.FindAllStringSubmatch(string(f.content), -1) {
-			if to := ask("GET", m[1], ""); to.StatusCode != 200 && m[1] != "/fanfare.js" { // which is the hub's
+			if to := ask("GET", m[1], ""); to.StatusCode != 200 && m[1] != "/fanfare.js" { // served by package session
 				t.Errorf("%s refers to %s: %d", url, m[1], to.StatusCode)
 			}
 		}
@@ -54,8 +54,8 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// TestNoHTML looks for what would make HTML or code of strings, and for styles and
-// handlers in attributes, which the policy forbids.
+// TestNoHTML searches the files for code that parses strings as HTML or JavaScript, and for styles and
+// handlers in attributes, which the Content-Security-Policy forbids.
 func TestNoHTML(t *testing.T) {
 	bad := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function|srcdoc|\sstyle="|\son[a-z]+="`)
 	for url, f := range load() {

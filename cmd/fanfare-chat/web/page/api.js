@@ -1,4 +1,4 @@
-// What the page asks the server over HTTP. Errors say in words what is wrong.
+// The server's HTTP API. Errors have a message for people.
 
 /**
  * @typedef {{id: number, name: string, moderator?: boolean}} User
@@ -7,7 +7,7 @@
  *   reactions?: {sign: string, by: number[]}[]}} Message
  */
 
-/** status is that of the answer; 0: there was none. */
+/** status is the status of the response, or 0 if there was none. */
 export class ApiError extends Error {
   name = 'ApiError';
 
@@ -17,7 +17,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Event: refused, when a request was answered that nobody is logged in. */
+/** Event: refused, when a response says that nobody is logged in. */
 export const login = new EventTarget();
 
 async function call(method, path, body) {
@@ -26,23 +26,23 @@ async function call(method, path, body) {
     const headers = body ? { 'Content-Type': 'application/json' } : {};
     r = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: 'same-origin', cache: 'no-store' });
   } catch {
-    throw new ApiError(0, 'The server cannot be reached. Is there a connection?');
+    throw new ApiError(0, 'The server cannot be reached. Please check your connection.');
   }
   if (r.status === 401) login.dispatchEvent(new Event('refused'));
   if (r.status === 204) return null;
   const answer = await r.json().catch(() => ({}));
-  if (!r.ok) throw new ApiError(r.status, sentence(answer.error ?? `The server answered ${r.status}.`) + wait(r));
+  if (!r.ok) throw new ApiError(r.status, sentence(answer.error ?? `The server answered with status ${r.status}.`) + wait(r));
   return answer;
 }
 
-/** Says when to try again, if the server does. */
+/** Returns a sentence about when to try again, or '' if the server does not say. */
 function wait(r) {
   const s = Number(r.headers.get('Retry-After'));
   if (r.status !== 429 || !s) return '';
   return s < 90 ? ` Try again in ${s} seconds.` : ` Try again in ${Math.ceil(s / 60)} minutes.`;
 }
 
-/** An error in words begins small, since programs put things before it. */
+/** Makes a sentence of an error text, which starts with a lower-case letter and has no full stop. */
 export function sentence(words) {
   const s = words.trim();
   return s.slice(0, 1).toLocaleUpperCase() + s.slice(1) + (/[.!?]$/.test(s) ? '' : '.');

@@ -1,44 +1,45 @@
-// The chat of somebody who is logged in: it ties the models to what is seen of them.
+// The chat of a user who is logged in. It connects the models with the views.
 
 import { api, login } from './api.js';
-import { Composer } from './composer.js';
-import { closeDialog } from './dialog.js';
-import { $, bdi, isolated, toast } from './dom.js';
-import { Drafts } from './drafts.js';
-import { Log } from './log.js';
-import { Live } from './live.js';
-import { Marks } from './marks.js';
-import { Outbox } from './outbox.js';
-import { Panel } from './panel.js';
-import * as questions from './questions.js';
-import { nameOf, Rooms, unread } from './rooms.js';
-import { Sidebar } from './sidebar.js';
-import { Spoken } from './spoken.js';
-import { Status } from './status.js';
-import { keys } from './keys.js';
+import { Composer } from './message-composer.js';
+import { closeDialog } from './ui-dialog.js';
+import { $, bdi, isolated, toast } from './ui-dom.js';
+import { Drafts } from './message-drafts.js';
+import { Log } from './message-log.js';
+import { HubConnection } from './hub-connection.js';
+import { ReadMarks } from './message-read.js';
+import { Outbox } from './message-outbox.js';
+import { Panel } from './room-panel.js';
+import * as questions from './room-dialogs.js';
+import { nameOf, Rooms, unread } from './room-list.js';
+import { Sidebar } from './room-sidebar.js';
+import { Mentioned } from './message-mentioned.js';
+import { Status } from './hub-status.js';
+import { keys } from './ui-keys.js';
 import { eachDay } from './time.js';
-import { Timeline } from './timeline.js';
+import { Timeline } from './message-timeline.js';
 
 export class Chat {
-  /** Kept when it is over; broken says that the login lasts, but the connection does not. @type {Promise<{notice: string, broken: boolean}>} */
+  /** Resolves when the chat has ended; broken: the user is still logged in, but the connection has failed. @type {Promise<{notice: string, broken: boolean}>} */
   over;
   #end;
   #me;
   #rooms;
-  #live;
+  #hub;
   #outbox;
   #drafts;
-  #marks = new Marks();
-  #spoken;
+  #readMarks = new ReadMarks();
+  #mentioned;
   #log;
   #composer;
   #sidebar;
   #panel;
-  #timelines = new Map(); // by room: those that were opened
-  #names = new Map();     // of people, by id, as far as they were met
-  #room = null;           // the open one
+  #timelines = new Map(); // by room, for the rooms that were opened
+  #names = new Map();     // of people, by id, as far as the page has seen them
+  #room = null;           // the open room
   #refreshing = null;
-  #old = false;           // the list of rooms
+  #loggingOut = false;
+  #old = false;           // whether the list of rooms is out of date
   #gone = new AbortController();
 
   /** @param {{user: import('./api.js').User, rooms: import('./api.js').Room[]}} me */
@@ -47,44 +48,44 @@ export class Chat {
     this.over = new Promise(resolve => { this.#end = resolve; });
     this.#me = user;
     this.#rooms = new Rooms(user);
-    this.#spoken = new Spoken(this.#rooms, user, signal);
-    this.#live = new Live(user);
-    this.#outbox = new Outbox(this.#live, user, signal);
+    this.#mentioned = new Mentioned(this.#rooms, user, signal);
+    this.#hub = new HubConnection(user);
+    this.#outbox = new Outbox(this.#hub, user, signal);
     this.#drafts = new Drafts(user);
     this.#log = new Log(signal);
     this.#composer = new Composer(this.#drafts, signal);
     this.#sidebar = new Sidebar(this.#rooms, user, signal);
-    this.#panel = new Panel(this.#live, user, signal);
-    new Status(this.#live, signal);
+    this.#panel = new Panel(this.#hub, user, signal);
+    new Status(this.#hub, signal);
     $('app').hidden = false;
     this.#listen(signal);
     this.#listenToViews(signal);
     keys({ chat: this, sidebar: this.#sidebar, panel: this.#panel, log: this.#log }, signal);
     this.#rooms.update(rooms);
-    this.#live.watch(this.#rooms.ids);
+    this.#hub.watch(this.#rooms.ids);
     this.#route();
   }
 
-  /** What the server tells. */
+  /** Listens to events from the server. */
   #listen(signal) {
-    const on = (name, fn) => this.#live.addEventListener(name, e => fn(e.detail), { signal });
+    const on = (name, fn) => this.#hub.addEventListener(name, e => fn(e.detail), { signal });
     on('message', ({ room, message }) => this.#heard(room, message));
     on('stale', () => this.#refresh());
-    on('open', () => { this.#refresh(); this.#log.again(); this.#marks.again(); });
-    on('refused', () => this.#refresh()); // because nobody is logged in?
+    on('open', () => { this.#refresh(); this.#log.again(); this.#readMarks.again(); });
+    on('refused', () => this.#refresh()); // to find out whether the user is still logged in
     login.addEventListener('refused', () => this.#refresh(), { signal });
     on('read', ({ room, number }) => this.#rooms.read(room, number));
     on('typing', () => this.#showTyping());
-    on('here', () => this.#meet(...this.#live.here));
-    on('ended', ({ code, reason }) => code === LOGGED_OUT ? this.#finish(LOGIN_OVER) : this.#finish(`The server has ended the connection${reason && `: ${reason}`}.`, true));
+    on('here', () => this.#meet(...this.#hub.here));
+    on('ended', ({ code, reason }) => code === LOGGED_OUT ? this.#loginOver() : this.#finish(`The server has closed the connection${reason && `: ${reason}`}.`, true));
     this.#outbox.addEventListener('change', () => this.#log.update());
     this.#rooms.addEventListener('change', () => this.#showCounts());
     addEventListener('hashchange', () => this.#route(), { signal });
     for (const name of ['focus', 'visibilitychange']) addEventListener(name, () => this.#read(), { signal });
-    eachDay(() => this.#log.update(), signal); // which says Today
+    eachDay(() => this.#log.update(), signal); // it shows "Today"
   }
 
-  /** What this user does. */
+  /** Listens to events from the views. */
   #listenToViews(signal) {
     const on = (from, name, fn) => from.addEventListener(name, e => fn(e.detail), { signal });
     const enter = room => this.#enter(room);
@@ -96,7 +97,7 @@ export class Chat {
     on(this.#sidebar, 'keys', () => questions.shortcuts());
     on(this.#sidebar, 'logout', () => this.#logOut());
     on(this.#panel, 'invite', ({ room }) => questions.invite(room, name => {
-      toast(bdi(name), ' is in ', bdi(room.name), ' now.');
+      toast(bdi(name), ' is now a member of ', bdi(room.name), '.');
       this.#panel.refresh(room);
     }));
     on(this.#panel, 'leave', ({ room }) => questions.leave(room, () => this.#refresh()));
@@ -107,7 +108,7 @@ export class Chat {
     });
     on(this.#composer, 'send', ({ room, text }) => this.#send(room, text));
     on(this.#composer, 'edit', edit => this.#edit(edit));
-    on(this.#composer, 'typing', ({ on }) => this.#live.type(on));
+    on(this.#composer, 'typing', ({ on }) => this.#hub.type(on));
     on(this.#composer, 'up', () => this.#editLast());
     on(this.#log, 'end', () => this.#read());
     on($('jump'), 'click', () => { this.#log.end(); this.#composer.focus(); });
@@ -122,13 +123,13 @@ export class Chat {
     this.#meet(message.by);
     const timeline = this.#timelines.get(id);
     timeline?.hear(message);
-    if (!timeline?.busy) this.#outbox.heard(message); // else it is shown, and taken out, when the answer has come
+    if (!timeline?.busy) this.#outbox.heard(message); // otherwise the timeline shows it, and the outbox drops it, when the response arrives
     this.#rooms.heard(id, message);
-    this.#spoken.heard(id, message);
-    if (id === this.#room?.id) this.#live.said(message.by.id);
+    this.#mentioned.heard(id, message);
+    if (id === this.#room?.id) this.#hub.said(message.by.id);
   }
 
-  /** Asks for the list of rooms again, and once more if it grows old meanwhile. */
+  /** Requests the list of rooms, and once more if it gets out of date in the meantime. */
   #refresh() {
     this.#old = true;
     this.#refreshing ??= this.#load().finally(() => { this.#refreshing = null; });
@@ -146,22 +147,22 @@ export class Chat {
           continue;
         }
         this.#rooms.update(rooms);
-        this.#live.watch(this.#rooms.ids);
+        this.#hub.watch(this.#rooms.ids);
         for (const t of this.#timelines.values()) t.check();
-        this.#spoken.look();
+        this.#mentioned.look();
         this.#route();
       } catch (e) {
-        if (e.status === 401) this.#finish(LOGIN_OVER);
-        else if (this.#live.isOpen) setTimeout(() => this.#refresh(), 1000 + 2000 * Math.random()); // the server has too much to do
-        return; // it cannot be reached: the next connection asks again
+        if (e.status === 401) this.#loginOver();
+        else if (this.#hub.isOpen) setTimeout(() => this.#refresh(), 1000 + 2000 * Math.random()); // the server is busy
+        return; // without a connection, the next one requests the list
       }
     }
   }
 
   #enter(room) {
-    if (this.#gone.signal.aborted) return; // it took longer than the login
+    if (this.#gone.signal.aborted) return; // the login has ended in the meantime
     this.#rooms.add(room);
-    this.#live.watch(this.#rooms.ids);
+    this.#hub.watch(this.#rooms.ids);
     this.open(room.id);
   }
 
@@ -174,14 +175,14 @@ export class Chat {
     location.hash = `#/${id}`;
   }
 
-  /** Shows the room that the address names, if this user is in it. */
+  /** Shows the room in the page's address, if the user is a member of it. */
   #route() {
     const id = Number(location.hash.match(/^#\/(\d+)$/)?.[1] ?? 0), room = this.#rooms.get(id) ?? null;
     if (room && room === this.#room) return this.#showHead();
     if (!room && !this.#room && !$('empty').hidden) return this.#showEmpty();
     for (const [gone] of this.#timelines) if (!this.#rooms.get(gone)) this.#timelines.delete(gone);
     this.#room = room;
-    this.#live.enter(room?.id ?? null);
+    this.#hub.enter(room?.id ?? null);
     this.#panel.open(room);
     this.#sidebar.current = room?.id ?? null;
     for (const e of ['log', 'foot', 'composer', 'typing', 'act-people', 'act-search']) $(e).hidden = !room;
@@ -215,9 +216,9 @@ export class Chat {
   }
 
   #showHead() {
-    const room = this.#room, kinds = { open: 'Open to everybody', private: 'Private: members invite', direct: 'Only you two' };
+    const room = this.#room, kinds = { open: 'Open to everyone', private: 'Private, by invitation', direct: 'Direct messages' };
     $('room-name').textContent = room ? nameOf(room) : 'Welcome';
-    $('room-kind').textContent = room ? room.with?.id === this.#me.id ? 'Only you' : kinds[room.kind] : '';
+    $('room-kind').textContent = room ? room.with?.id === this.#me.id ? 'Notes to yourself' : kinds[room.kind] : '';
     this.#showCounts();
   }
 
@@ -236,23 +237,23 @@ export class Chat {
   }
 
   #showTyping() {
-    const names = this.#live.typing, several = new Intl.ListFormat('en').formatToParts(names);
+    const names = this.#hub.typing, several = new Intl.ListFormat('en').formatToParts(names);
     const words = several.map(p => p.type === 'element' ? bdi(p.value) : p.value);
     if (names.length > 3) $('typing').textContent = 'Several people are typing …';
     else $('typing').replaceChildren(...(names.length === 0 ? [] : [...words, names.length === 1 ? ' is typing …' : ' are typing …']));
   }
 
-  /** Tells the server what has been seen: all, if the end is in view and somebody looks. */
+  /** Marks all messages as read, if the end of the room is in view and the page has the focus. */
   #read() {
     const room = this.#room;
     if (!room) return;
     $('jump').hidden = this.#log.atEnd;
     const { last } = this.#timelines.get(room.id) ?? { last: 0 };
     if (!this.#log.atEnd || document.hidden || !document.hasFocus()) return;
-    if (this.#rooms.read(room.id, last)) this.#marks.tell(room.id, last);
+    if (this.#rooms.read(room.id, last)) this.#readMarks.tell(room.id, last);
   }
 
-  /** What is done to a room is told that room: another one may be open by the time there is an answer. */
+  /** Actions keep the room for which they were started: another one may be open when the response arrives. */
   #send(room, text) {
     this.#outbox.send(room, text);
     if (room === this.#room?.id) this.#log.end();
@@ -270,13 +271,13 @@ export class Chat {
   /** Changes or deletes a message. @param {number} room @param {object} change */
   async #change(room, change) {
     try {
-      await this.#live.publish(room, change);
+      await this.#hub.publish(room, change);
     } catch (e) {
-      throw new Error(['timeout', 'lost', 'closed'].includes(e.code) ? 'The connection broke. If the change does not show when it is back, please try again.' : `Nothing was changed: ${e.message}.`);
+      throw new Error(['timeout', 'lost', 'closed'].includes(e.code) ? 'The connection was lost. If the change does not appear after reconnecting, please try again.' : `The change failed: ${e.message}.`);
     }
   }
 
-  /** Opens the room with somebody, unless this user has gone on to another meanwhile. */
+  /** Opens the direct room with a user, unless another room has been opened in the meantime. */
   async #direct(user, from) {
     try {
       const room = await api.direct(user.name);
@@ -292,21 +293,36 @@ export class Chat {
   }
 
   async #logOut() {
+    this.#loggingOut = true;
     try {
       await api.logOut();
     } catch (e) {
-      if (e.status !== 401) return toast(e.message);
+      if (e.status !== 401) {
+        this.#loggingOut = false;
+        return toast(e.message);
+      }
     }
-    this.#outbox.clear(); // the next to sit here may be somebody else
+    this.#loggedOut();
+  }
+
+  /** The login has ended. If the user is logging out, the server may close the connection before it responds. */
+  #loginOver() {
+    if (this.#loggingOut) this.#loggedOut();
+    else this.#finish(LOGIN_OVER);
+  }
+
+  #loggedOut() {
+    if (this.#gone.signal.aborted) return;
+    this.#outbox.clear(); // the next user of this browser may be another person
     this.#drafts.clear();
     history.replaceState(null, '', '/');
-    this.#finish('You are logged out. See you!');
+    this.#finish('You have logged out.');
   }
 
   #finish(notice, broken = false) {
     if (this.#gone.signal.aborted) return;
     this.#gone.abort();
-    this.#live.close();
+    this.#hub.close();
     closeDialog();
     $('app').hidden = true;
     $('toasts').replaceChildren();
@@ -314,12 +330,12 @@ export class Chat {
   }
 }
 
-/** The code with which a connection ends whose login has. */
+/** The close code of a connection whose login has ended. */
 const LOGGED_OUT = 3000;
-const LOGIN_OVER = 'You have been logged out, or your login has expired. Log in to go on: what you were writing is kept.';
+const LOGIN_OVER = 'You are no longer logged in. Please log in again. Your drafts have been kept.';
 
-/** What stands before the first message. */
+/** Returns the text before the first message. */
 function beginning(room, me) {
   if (room.kind !== 'direct') return ['This is the beginning of ', bdi(room.name), '. Say hello!'];
-  return room.with?.id === me.id ? ['This is a place for notes to yourself.'] : ['This is the beginning of what you and ', bdi(nameOf(room)), ' say to each other.'];
+  return room.with?.id === me.id ? ['This is a place for notes to yourself.'] : ['This is the beginning of your conversation with ', bdi(nameOf(room)), '.'];
 }

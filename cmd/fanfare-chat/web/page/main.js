@@ -1,11 +1,11 @@
-// Fanfare chat: who is logged in sees the chat, everybody else the way in.
+// Fanfare chat: shows the chat to a user who is logged in, and the login form to others.
 
 import { api } from './api.js';
 import { Chat } from './chat.js';
-import { $, el } from './dom.js';
-import { logIn } from './entry.js';
+import { $, el } from './ui-dom.js';
+import { logIn } from './login.js';
 
-/** Asks who is logged in, if the server can be reached; until then it tries again. */
+/** Returns the user who is logged in, or null. Retries until the server can be reached. */
 async function whoami() {
   for (let delay = 500; ; delay = Math.min(2 * delay, 5000)) {
     try {
@@ -18,10 +18,10 @@ async function whoami() {
   }
 }
 
-/** Says what has happened, and goes on when that was read: at once it might happen again. */
+/** Shows a message and waits for a click, since an immediate attempt might fail in the same way. */
 function again(words) {
   return new Promise(resolve => {
-    const button = el('button', { type: 'button', class: 'primary', onclick: resolve }, 'Connect again');
+    const button = el('button', { type: 'button', class: 'primary', onclick: resolve }, 'Reconnect');
     $('boot').replaceChildren(el('span', {}, words), button);
     button.focus();
   });
@@ -35,7 +35,7 @@ for (;;) {
     await logIn(notice);
     me = await whoami();
     if (!me) {
-      notice = 'The browser does not keep the cookie that says who you are. Please allow cookies for this page.';
+      notice = 'Your browser does not store the login cookie. Please allow cookies for this page.';
       continue;
     }
   }

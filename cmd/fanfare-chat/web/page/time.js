@@ -1,4 +1,4 @@
-// Times, as people of the browser's language write them.
+// Formats times in the language of the browser.
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
 const DATE = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -9,7 +9,7 @@ const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyl
 /** The time of day. Times are in milliseconds since 1970. @param {number} ms */
 export const clock = ms => CLOCK.format(ms);
 
-/** The time of day, as short as it gets, without the half of the day. @param {number} ms */
+/** The shortest form of the time of day, without AM and PM. @param {number} ms */
 export function gutter(ms) {
   const parts = CLOCK.formatToParts(ms), hour = parts.findIndex(p => p.type === 'hour'), minute = parts.findIndex(p => p.type === 'minute');
   return parts.slice(hour, minute + 1).map(p => p.value).join('');
@@ -21,12 +21,12 @@ export const full = ms => FULL.format(ms);
 /** Date and time, in short. @param {number} ms */
 export const short = ms => SHORT.format(ms);
 
-/** A name for the day in local time that is the same for all its times. @param {number} ms */
+/** A key for the day in local time. @param {number} ms */
 export const dayOf = ms => new Date(ms).toDateString();
 
 /**
- * Has fn called when another day has begun: at midnight, or when somebody looks at the page
- * again, as a device may have slept meanwhile.
+ * Calls fn when a new day has started: at midnight, or when the page gets the focus, because the
+ * device may have been asleep at midnight.
  * @param {() => void} fn @param {AbortSignal} signal
  */
 export function eachDay(fn, signal) {

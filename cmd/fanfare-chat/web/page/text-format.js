@@ -1,20 +1,20 @@
-// What people write, as nodes: ```blocks```, lists, > quotes, **bold**, *italic*, ~~taken
-// back~~, `code`, links, @names and emoji; all else is text. Nothing is taken for HTML, and
-// nothing is lost: a sign that makes no sense stands there as it was written.
+// Formats the text of messages as nodes: ```blocks```, lists, > quotes, **bold**, *italic*,
+// ~~struck~~, `code`, links, @names and emoji. Everything else is plain text. Nothing is parsed as
+// HTML, and nothing is lost: markup that makes no sense is shown as it was written.
 
-import { el } from './dom.js';
-import { link } from './link.js';
-import { AT, LETTER, mention } from './mentions.js';
+import { el } from './ui-dom.js';
+import { link } from './text-link.js';
+import { AT, LETTER, mention } from './text-mentions.js';
 
 const FENCE = /```(?:[\w+-]*\n)?([\s\S]+?)```/g;
 const ITEM = /^ {0,3}(?:([-*•])|(\d{1,3})[.)]) +(?=\S)/;
 const QUOTE = /^ {0,3}>(?: |$|(?=>))/;
 const EMOJI = /^(?:\p{RGI_Emoji}|\s){1,24}$/v;
-const DEEPEST = 4; // of what stands within each other
+const MAX_DEPTH = 4; // of nested blocks
 
 /**
- * Returns a text as nodes.
- * @param {string} text @param {import('./mentions.js').Me} me whose mentions are marked
+ * Formats a text.
+ * @param {string} text @param {import('./text-mentions.js').Me} me the user whose mentions are marked
  * @returns {DocumentFragment}
  */
 export function render(text, me) {
@@ -30,7 +30,7 @@ export function render(text, me) {
   return out;
 }
 
-/** Reports whether a text is a few emoji and nothing else, which are shown larger. */
+/** Reports whether a text consists of a few emoji, which are shown larger. */
 export const onlyEmoji = text => text.trim() !== '' && EMOJI.test(text);
 
 /** Appends paragraphs, quotes and lists. */
@@ -43,7 +43,7 @@ function blocks(out, text, me, depth) {
     plain = [];
   };
   for (let i = 0; i < lines.length;) {
-    const kind = depth < DEEPEST ? kindOf(lines[i]) : null;
+    const kind = depth < MAX_DEPTH ? kindOf(lines[i]) : null;
     if (!kind) {
       plain.push(lines[i++]);
       continue;
@@ -63,7 +63,7 @@ const kindOf = line => QUOTE.test(line) ? QUOTE : ITEM.test(line) ? ITEM : null;
 
 const ordered = line => line.match(ITEM)?.[2];
 
-/** Where a quote or a list ends that begins at a line: to an item belongs what is set in below it. */
+/** Returns the end of the quote or list that starts at a line. Indented lines belong to the item above. */
 function endOf(lines, from, kind) {
   let i = from + 1;
   const goesOn = line => kind === QUOTE ? QUOTE.test(line) : /^ {2,}\S/.test(line) || ITEM.test(line) && !ordered(line) === !ordered(lines[from]);
@@ -90,8 +90,8 @@ function list(lines, me, depth) {
   return e;
 }
 
-// What signs enclose is on one line, and not long, so looking for their end takes no time
-// to speak of. Within a word a sign is only a sign.
+// Text between markup characters is on one line and at most 500 characters long, which bounds the
+// time of the search for the closing character. Within a word, a markup character is plain text.
 const enclosed = (name, sign, n, within) => `(?<!${LETTER}|${sign})${sign}{${n}}(?!\\s)(?<${name}>${within}{1,500}?)(?<!\\s)${sign}{${n}}(?!${LETTER}|${sign})`;
 
 const INLINE = new RegExp([
@@ -106,7 +106,7 @@ const INLINE = new RegExp([
 
 function inline(out, text, me, depth) {
   let from = 0;
-  for (let m; depth < 2 * DEEPEST && (m = next(text, from));) {
+  for (let m; depth < 2 * MAX_DEPTH && (m = next(text, from));) {
     const [node, length] = nodeOf(m, me, depth);
     out.append(text.slice(from, m.index), node);
     from = m.index + length;
@@ -114,7 +114,7 @@ function inline(out, text, me, depth) {
   if (from < text.length) out.append(text.slice(from));
 }
 
-/** The first thing at or after a place that is more than text. */
+/** Returns the first match of inline markup at or after a place. */
 function next(text, from) {
   INLINE.lastIndex = from;
   return INLINE.exec(text);
@@ -130,13 +130,13 @@ function nodeOf(m, me, depth) {
   return [e, m[0].length];
 }
 
-// As the server finds words: without accents, and anywhere in writing without spaces.
+// Words are matched as on the server: without accents, and anywhere in scripts without spaces.
 const ACCENT = /[[\p{Mn}&&[\p{sc=Inherited}\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Hebrew}\p{sc=Arabic}\p{sc=Syriac}]]--[\u3099\u309A]]/gv;
 const DENSE = '[\\p{So}ー\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Bopomofo}\\p{sc=Hangul}\\p{sc=Yi}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}\\p{sc=Tibetan}]';
 const SPACED = `[[\\p{L}\\p{M}\\p{N}]--${DENSE}]`;
 const WORDS = new RegExp(`(?<spaced>${SPACED}+)|(?:${DENSE}\\p{M}*)+`, 'gv');
 
-/** A text as words are compared, and where in the text each part of it begins. */
+/** Returns the text in the form in which words are compared, and the index in text of each of its characters. */
 function plain(text) {
   let said = '';
   const at = [];
@@ -150,7 +150,7 @@ function plain(text) {
   return { said, at: [...at, i] };
 }
 
-/** Returns where the words that are looked for stand in a text. @returns {[number, number][]} */
+/** Returns the ranges of a text that match the words of a query. @returns {[number, number][]} */
 export function found(text, query) {
   const words = [...plain(query).said.matchAll(WORDS)].map(m => m.groups.spaced ? `(?<!${SPACED})${m[0]}` : m[0]);
   if (words.length === 0) return [];
@@ -158,7 +158,7 @@ export function found(text, query) {
   return [...said.matchAll(new RegExp(words.join('|'), 'gv'))].map(m => [at[m.index], at[m.index + m[0].length]]);
 }
 
-/** Returns a text with the words that were looked for marked. @param {string} text @param {string} query */
+/** Returns a text with the matches of a query highlighted. @param {string} text @param {string} query */
 export function marked(text, query) {
   const out = document.createDocumentFragment();
   let from = 0;

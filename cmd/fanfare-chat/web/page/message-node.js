@@ -1,9 +1,9 @@
-// One message as a node, and what stands between messages.
+// The nodes of messages and of the lines between them.
 
-import { avatar, el, icon } from './dom.js';
-import { mentions } from './mentions.js';
-import { reactionsNode, signsNode } from './reactions.js';
-import { onlyEmoji, render } from './text.js';
+import { avatar, el, icon } from './ui-dom.js';
+import { mentions } from './text-mentions.js';
+import { reactionsNode, signsNode } from './message-reactions.js';
+import { onlyEmoji, render } from './text-format.js';
 import { clock, day, full, gutter } from './time.js';
 
 /** @typedef {import('./api.js').Message} Message */
@@ -11,7 +11,7 @@ import { clock, day, full, gutter } from './time.js';
 /**
  * @param {Message} m
  * @param {{me: import('./api.js').User, names: Map<number, string>, head: boolean, react?: (sign: string, on: boolean) => void, edit?: () => void, remove?: () => void}} view
- *   head: with the name of who wrote it; react, edit and remove are there if they may be done
+ *   head: with the author's name; react, edit and remove are set if the user may do it
  */
 export function messageNode(m, { me, names, head, react, edit, remove }) {
   const own = m.by.id === me.id, to = !own && mentions(m.text, me);
@@ -23,8 +23,8 @@ export function messageNode(m, { me, names, head, react, edit, remove }) {
 }
 
 /**
- * What is on its way, or did not arrive.
- * @param {import('./outbox.js').Item} item @param {import('./api.js').User} me
+ * Makes the node of a message that is being sent, or has failed.
+ * @param {import('./message-outbox.js').Item} item @param {import('./api.js').User} me
  * @param {{head: boolean, retry: () => void, discard: () => void}} view
  */
 export function pendingNode(item, me, { head, retry, discard }) {
@@ -32,7 +32,7 @@ export function pendingNode(item, me, { head, retry, discard }) {
   return el('li', { class: `message own pending${head ? ' head' : ''}`, 'data-pending': item.id, 'data-state': item.state, tabindex: '-1' },
     head ? avatar(me) : el('span', { class: 'gutter' }),
     el('div', { class: 'body' }, meta(me, item.at, head), text(item.text, me),
-      failed ? el('p', { class: 'error' }, `This was not sent: ${item.error} `,
+      failed ? el('p', { class: 'error' }, `The message was not sent: ${item.error}. `,
         el('button', { type: 'button', class: 'link', onclick: retry }, 'Try again'), ' ',
         el('button', { type: 'button', class: 'link', onclick: discard }, 'Discard')) : el('span', { class: 'edited on-its-way' }, 'Sending …')));
 }
@@ -63,8 +63,8 @@ function actions(react, edit, remove) {
 /** The line between days. @param {number} ms */
 export const dayNode = ms => el('li', { class: 'rule day', role: 'separator', 'aria-label': day(ms) }, el('span', {}, day(ms)));
 
-/** The line before what is new. */
+/** The line before new messages. */
 export const newNode = () => el('li', { class: 'rule new', role: 'separator', 'aria-label': 'New messages' }, el('span', {}, 'New'));
 
-/** What stands before the first message of a room. @param {(Node|string)[]} words */
+/** The text before the first message of a room. @param {(Node|string)[]} words */
 export const beginNode = words => el('li', { class: 'begin' }, ...words);

@@ -1,18 +1,18 @@
-// What is being written, by room. It outlives a reload of the page, and the end of a
-// login, in this tab.
+// Drafts of messages, by room. They survive a reload of the page and the end of a login, in the
+// same tab.
 
-import { shelf } from './outbox.js';
+import { tabStorage } from './message-outbox.js';
 
 /** @typedef {{text: string, edit?: {number: number, was: string, text: string}}} Draft */
 
 export class Drafts {
-  #shelf;
+  #tabStorage;
   #all;
 
   /** @param {import('./api.js').User} me */
   constructor(me) {
-    this.#shelf = shelf(`fanfare-drafts-${me.id}`);
-    this.#all = new Map(this.#shelf.load([]));
+    this.#tabStorage = tabStorage(`fanfare-drafts-${me.id}`);
+    this.#all = new Map(this.#tabStorage.load([]));
   }
 
   /** @param {number} room @returns {Draft} */
@@ -24,12 +24,12 @@ export class Drafts {
   set(room, draft) {
     if (draft.text === '' && !draft.edit) this.#all.delete(room);
     else this.#all.set(room, draft);
-    this.#shelf.save([...this.#all]);
+    this.#tabStorage.save([...this.#all]);
   }
 
-  /** Forgets all, for good. */
+  /** Deletes all drafts. */
   clear() {
     this.#all.clear();
-    this.#shelf.clear();
+    this.#tabStorage.clear();
   }
 }

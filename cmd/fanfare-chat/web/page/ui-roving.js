@@ -1,12 +1,12 @@
-// One stop for Tab in a list with hundreds of things to press: the arrow keys lead from
-// item to item, and Tab goes on to what is in the item that has the focus. While the focus
-// is elsewhere, the stop is the last item.
+// A roving tabindex: one tab stop in a list with hundreds of buttons. The arrow keys move from item
+// to item, and Tab moves on to the buttons of the focused item. While the focus is elsewhere, the
+// tab stop is the last item.
 
 const INSIDE = 'a[href], button, [tabindex]';
 
 export class Roving {
   #list;
-  #items; // selector of what has a stop
+  #items; // selector of the items
   #stop = null;
 
   /** @param {HTMLElement} list @param {string} items @param {AbortSignal} signal */
@@ -17,12 +17,12 @@ export class Roving {
     list.addEventListener('keydown', e => this.#key(e), { signal });
   }
 
-  /** Takes a new item, or what was no item, out of the order. @param {HTMLElement} node */
+  /** Takes a new item out of the tab order. @param {HTMLElement} node */
   add(node) {
     reach(node, false);
   }
 
-  /** Finds the stop again, when the list has changed. */
+  /** Updates the tab stop after a change of the list. */
   settle() {
     if (this.#stop?.isConnected && this.#list.contains(document.activeElement)) return;
     this.#turn([...this.#list.querySelectorAll(this.#items)].at(-1) ?? null);

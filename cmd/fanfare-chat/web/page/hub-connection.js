@@ -1,32 +1,32 @@
-// The connection to the hub: who is there, what changes, what is sent.
+// The connection to the hub: messages, presence and typing notices.
 
 import { Fanfare } from '/fanfare.js';
 
 const OPTIONS = { minDelay: 400, maxDelay: 5000, pingInterval: 15_000, timeout: 8000 };
-const TYPING = 6000; // ms after which who was typing is not any more
+const TYPING = 6000; // ms after which a typing notice expires
 
 /**
  * Events:
- *   open                            it is connected, for the first time or again
- *   lost                            it is not, and tries again
- *   refused                         an attempt failed before it was open
- *   ended     {code, reason}        it is over for good
- *   message   {room, message}       a change in one of the rooms
- *   stale                           the list of rooms may be old
- *   gap                             not all was told that happened in a room
- *   read      {room, number}        this user has read, elsewhere
- *   here                            who is in the open room has changed
- *   typing                          who is typing there has
+ *   open                            connected, for the first time or again
+ *   lost                            the connection is lost; the client reconnects
+ *   refused                         an attempt to connect has failed
+ *   ended     {code, reason}        the server has rejected the client for good
+ *   message   {room, message}       a new or changed message in one of the rooms
+ *   stale                           the list of rooms may be out of date
+ *   gap                             messages of a room were missed
+ *   read      {room, number}        another page of the user has marked messages as read
+ *   here                            the people in the open room have changed
+ *   typing                          the people typing in the open room have changed
  */
-export class Live extends EventTarget {
-  /** Who is in the open room. @type {{id: number, name: string}[]} */
+export class HubConnection extends EventTarget {
+  /** The people in the open room. @type {{id: number, name: string}[]} */
   here = [];
   #f;
   #me;
   #rooms = new Map(); // subscriptions by the room's id
   #here = null;
   #typing = new Map(); // {name, timer} by user
-  #told = 0;           // when this user was last said to be typing
+  #told = 0;           // when this user's last typing notice was sent; 0: not typing
 
   /** @param {import('./api.js').User} me */
   constructor(me) {
@@ -36,7 +36,7 @@ export class Live extends EventTarget {
     const f = this.#f = new Fanfare('/hub', OPTIONS);
     f.on('open', ({ user }) => {
       opened = true;
-      if (user !== `u${me.id}`) return location.reload(); // another tab has logged somebody else in
+      if (user !== `u${me.id}`) return location.reload(); // another user has logged in, in another tab
       this.#emit('open');
     });
     f.on('close', ({ code, reason, retry }) => {
@@ -48,14 +48,14 @@ export class Live extends EventTarget {
       if (message.rooms) this.#emit('stale');
       if (message.read) this.#emit('read', message.read);
     });
-    f.on('error', () => this.#emit('stale')); // of a subscription: not in that room any more
+    f.on('error', () => this.#emit('stale')); // of a subscription: the user is no longer a member
   }
 
   get isOpen() {
     return this.#f.state === 'open';
   }
 
-  /** Listens to exactly these rooms. @param {number[]} ids */
+  /** Subscribes to these rooms and to no others. @param {number[]} ids */
   watch(ids) {
     if (this.#f.state === 'closed') return;
     for (const [id, sub] of this.#rooms) if (!ids.includes(id)) this.#drop(id, sub);
@@ -70,7 +70,8 @@ export class Live extends EventTarget {
   #add(id) {
     const sub = this.#f.subscribe(`room.${id}`, ({ message }) => message && this.#emit('message', { room: id, message }));
     this.#rooms.set(id, sub);
-    // What was said between the list and the beginning, or in a gap, is in the next list.
+    // The next list of rooms covers messages between the last list and the start of the
+    // subscription, and messages in a gap.
     sub.on('live', ({ again }) => again || this.#emit('stale'));
     sub.on('gap', () => { this.#emit('gap'); this.#emit('stale'); });
     const over = () => {
@@ -81,7 +82,7 @@ export class Live extends EventTarget {
     sub.on('error', over);
   }
 
-  /** Goes into a room, where others see this user; null: into none. @param {number|null} id */
+  /** Enters a room, where others see the user as present; null: leaves the current one. @param {number|null} id */
   enter(id) {
     this.#here?.unsubscribe();
     this.#here = null;
@@ -99,21 +100,21 @@ export class Live extends EventTarget {
     this.#emit('here');
   }
 
-  /** Publishes to a room; the promise is kept when it is stored. @param {number} room @param {object} data */
+  /** Publishes to a room; the promise resolves when the message is stored. @param {number} room @param {object} data */
   publish(room, data) {
     return this.#f.publish(`room.${room}`, data, { echo: true, retry: true });
   }
 
-  /** Says that this user is typing, now and then, or is not any more. @param {boolean} on */
+  /** Sends a notice that the user is typing, at most every 3 s, or has stopped. @param {boolean} on */
   type(on) {
     if (!this.#here || !this.isOpen) return;
     const now = Date.now();
     if (on ? now - this.#told < TYPING / 2 : this.#told === 0) return;
     this.#told = on ? now : 0;
-    this.#f.publish(this.#here.topic, { typing: on }).catch(() => {}); // nobody misses it
+    this.#f.publish(this.#here.topic, { typing: on }).catch(() => {}); // a lost notice does no harm
   }
 
-  /** The names of those who are typing. */
+  /** The names of the people who are typing. */
   get typing() {
     return [...this.#typing.values()].map(t => t.name);
   }
@@ -130,7 +131,7 @@ export class Live extends EventTarget {
     this.#typing.delete(id);
   }
 
-  /** Takes somebody from those who type, since what they typed has come. @param {number} id */
+  /** Notes that a user has stopped typing, because their message has arrived. @param {number} id */
   said(id) {
     if (!this.#typing.has(id)) return;
     this.#stopTyping(id);

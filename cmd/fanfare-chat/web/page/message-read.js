@@ -1,20 +1,20 @@
-// How far this user has read, on its way to the server: one request for each room at a
-// time, and the latest mark alone. One that fails goes with the next connection, or with
-// the next mark.
+// Sends to the server how far the user has read: one request at a time for each room, with the
+// latest number only. A request that fails is repeated after the next connection, or with the next
+// number.
 
 import { api } from './api.js';
 
-export class Marks {
+export class ReadMarks {
   #waiting = new Map(); // the number by room
   #busy = new Set();    // rooms
 
-  /** @param {number} room @param {number} number of the last message that was seen */
+  /** @param {number} room @param {number} number of the last message read */
   tell(room, number) {
     this.#waiting.set(room, Math.max(number, this.#waiting.get(room) ?? 0));
     this.#send(room);
   }
 
-  /** Tells what could not be told before. */
+  /** Repeats the requests that have failed. */
   again() {
     for (const room of this.#waiting.keys()) this.#send(room);
   }
@@ -29,7 +29,7 @@ export class Marks {
         if (this.#waiting.get(room) === number) this.#waiting.delete(room);
       }
     } catch (e) {
-      if (e.status === 404) this.#waiting.delete(room); // this user has left it
+      if (e.status === 404) this.#waiting.delete(room); // the user has left the room
     } finally {
       this.#busy.delete(room);
     }

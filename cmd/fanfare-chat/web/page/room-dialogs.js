@@ -1,23 +1,23 @@
-// What rooms are made, found and left with.
+// Dialogs: to create, find and leave rooms, to invite people, and to change the password.
 
 import { api } from './api.js';
-import { ask, field, pages, show } from './dialog.js';
-import { bdi, el, icon, toast } from './dom.js';
-import { nameOf } from './rooms.js';
+import { ask, field, pages, show } from './ui-dialog.js';
+import { bdi, el, icon, toast } from './ui-dom.js';
+import { nameOf } from './room-list.js';
 
 /** @param {(room: import('./api.js').Room) => void} done */
 export function createRoom(done) {
   ask({
-    title: 'New room', submit: 'Make the room',
+    title: 'New room', submit: 'Create room',
     fields: [
       field('Name', { name: 'name', maxlength: 100, placeholder: 'Plans for the summer' }),
-      el('fieldset', {}, el('legend', {}, 'Who can come in?'),
-        choice('open', 'Everybody', 'It is listed, and anyone can join.', true),
-        choice('private', 'Whom members invite', 'Nobody else sees that it exists.', false)),
+      el('fieldset', {}, el('legend', {}, 'Who can join?'),
+        choice('open', 'Everyone', 'The room is listed, and anyone can join.', true),
+        choice('private', 'Invited people', 'The room is visible to its members only.', false)),
     ],
     run: async form => {
       const name = String(form.get('name')).trim();
-      if (name === '') throw new Error('A room needs a name.');
+      if (name === '') throw new Error('Please enter a name for the room.');
       return api.create(name, form.get('kind') === 'private');
     },
     done,
@@ -27,7 +27,7 @@ export function createRoom(done) {
 const choice = (value, label, hint, checked) => el('label', { class: 'choice' },
   el('input', { type: 'radio', name: 'kind', value, checked }), el('span', {}, el('strong', {}, label), el('span', { class: 'soft' }, hint)));
 
-/** @param {import('./rooms.js').Rooms} rooms @param {(room: import('./api.js').Room) => void} done */
+/** @param {import('./room-list.js').Rooms} rooms @param {(room: import('./api.js').Room) => void} done */
 export function browseRooms(rooms, done) {
   show('Open rooms', close => {
     const failed = el('p', { class: 'error', role: 'alert' });
@@ -49,15 +49,15 @@ export function browseRooms(rooms, done) {
     return [failed, pages(async after => {
       const page = await api.openRooms(after);
       return { items: page.rooms.map(item), after: page.rooms.at(-1)?.key, more: page.more };
-    }, 'There is no open room yet. Make the first one!')];
+    }, 'There are no open rooms yet. Create the first one!')];
   });
 }
 
 /** @param {(room: import('./api.js').Room) => void} done */
 export function messageSomeone(done) {
   ask({
-    title: 'Message someone', intro: 'Only you two will see what you write.', submit: 'Start',
-    fields: [field('Their name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
+    title: 'Message someone', intro: 'Only the two of you will see the messages.', submit: 'Start',
+    fields: [field('Name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
     run: async form => api.direct(named(form)), done,
   });
 }
@@ -65,8 +65,8 @@ export function messageSomeone(done) {
 /** @param {import('./api.js').Room} room @param {(name: string) => void} done */
 export function invite(room, done) {
   ask({
-    title: ['Invite to ', bdi(room.name)], intro: 'They become a member at once, and find the room in their list.', submit: 'Invite',
-    fields: [field('Their name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
+    title: ['Invite to ', bdi(room.name)], intro: 'They become a member immediately and see the room in their list.', submit: 'Invite',
+    fields: [field('Name', { name: 'name', autocapitalize: 'none', spellcheck: 'false' })],
     run: async form => {
       const name = named(form);
       await api.invite(room.id, name);
@@ -78,7 +78,7 @@ export function invite(room, done) {
 
 function named(form) {
   const name = String(form.get('name')).trim();
-  if (name === '') throw new Error('Whom? Please enter a name.');
+  if (name === '') throw new Error('Please enter a name.');
   return name;
 }
 
@@ -86,29 +86,29 @@ function named(form) {
 export function leave(room, done) {
   ask({
     title: ['Leave ', bdi(nameOf(room)), '?'], submit: 'Leave', danger: true,
-    intro: room.kind === 'private' ? 'You can come back only if a member invites you.' : 'You can join again whenever you like.',
+    intro: room.kind === 'private' ? 'You can come back only if a member invites you.' : 'You can join again at any time.',
     run: () => api.leave(room.id), done,
   });
 }
 
 /** @param {() => Promise<void>} run @param {() => void} done */
 export function removeMessage(run, done) {
-  ask({ title: 'Delete this message?', intro: 'Its text goes for everybody. That it was there remains.', submit: 'Delete', danger: true, run, done });
+  ask({ title: 'Delete this message?', intro: 'The text is deleted for everyone. A note that there was a message remains.', submit: 'Delete', danger: true, run, done });
 }
 
 /** @param {import('./api.js').User} me */
 export function changePassword(me) {
   const secret = (label, name, autocomplete) => field(label, { name, type: 'password', autocomplete, dir: null });
   ask({
-    title: 'Change your password', intro: 'All other logins of yours end: in other browsers, and on other devices.', submit: 'Change it',
+    title: 'Change your password', intro: 'You will be logged out in all other browsers and devices.', submit: 'Change password',
     fields: [
-      el('input', { name: 'username', autocomplete: 'username', value: me.name, hidden: true }), // for managers of passwords
-      secret('Your password now', 'current', 'current-password'), secret('The new one', 'wanted', 'new-password'), secret('The new one again', 'again', 'new-password'),
+      el('input', { name: 'username', autocomplete: 'username', value: me.name, hidden: true }), // for password managers
+      secret('Current password', 'current', 'current-password'), secret('New password', 'wanted', 'new-password'), secret('New password again', 'again', 'new-password'),
     ],
     run: async form => {
       const [current, wanted, again] = ['current', 'wanted', 'again'].map(name => String(form.get(name)));
-      if (current === '' || wanted === '') throw new Error(`Please enter ${current === '' ? 'your password' : 'a new password'}.`);
-      if (wanted !== again) throw new Error('The new passwords are not the same.');
+      if (current === '' || wanted === '') throw new Error(`Please enter ${current === '' ? 'your current password' : 'a new password'}.`);
+      if (wanted !== again) throw new Error('The new passwords do not match.');
       return api.password(current, wanted);
     },
     done: () => toast('Your password has been changed.'),
@@ -116,17 +116,17 @@ export function changePassword(me) {
 }
 
 const KEYS = [
-  ['Enter', 'Send'], ['Shift + Enter', 'A new line'], ['↑ in the empty field', 'Change your last message'],
-  ['↑ or ↓ in the messages', 'The one above or below'], ['Ctrl + K', 'Find a room'], ['Alt + ↑ or ↓', 'The room above or below'], ['Ctrl + Shift + F', 'Search in this room'],
-  ['Esc', 'Close what is open, or go to the latest message'],
+  ['Enter', 'Send'], ['Shift + Enter', 'New line'], ['↑ in the empty field', 'Edit your last message'],
+  ['↑ or ↓ in the messages', 'Previous or next message'], ['Ctrl + K', 'Find a room'], ['Alt + ↑ or ↓', 'Previous or next room'], ['Ctrl + Shift + F', 'Search in this room'],
+  ['Esc', 'Close the open panel, or go to the latest message'],
 ];
 
 export function shortcuts() {
-  show('Keyboard shortcuts', () => [el('dl', { class: 'keys' }, ...KEYS.flatMap(([key, what]) => [el('dt', {}, el('kbd', {}, key)), el('dd', {}, what)]))]);
+  show('Keyboard shortcuts', () => [el('dl', { class: 'keys' }, ...KEYS.flatMap(([key, action]) => [el('dt', {}, el('kbd', {}, key)), el('dd', {}, action)]))]);
 }
 
 /**
- * What stands where no room is open.
+ * Makes the nodes that are shown while no room is open.
  * @param {import('./api.js').User} me @param {boolean} some whether there is a room to open @param {(name: string) => void} act @param {() => void} find
  */
 export function welcome(me, some, act, find) {
@@ -134,13 +134,13 @@ export function welcome(me, some, act, find) {
   return [
     el('img', { src: '/icon.svg', alt: '', width: 56, height: 56 }),
     el('h3', {}, ...(some ? ['Where would you like to talk?'] : ['Welcome, ', bdi(me.name), '!'])),
-    el('p', { class: 'soft' }, some ? 'Choose a room from the list, or begin something new.'
-      : 'You are in no room yet. Join one that is open, make your own, or write to somebody whose name you know.'),
+    el('p', { class: 'soft' }, some ? 'Choose a room from the list, or start a new one.'
+      : 'You are not in any room yet. Join an open room, create your own, or send someone a message.'),
     el('div', { class: 'choices' },
       some ? el('button', { type: 'button', class: 'only-narrow', onclick: find }, icon('menu'), 'Show my rooms') : null,
       button('browse', 'compass', 'Browse rooms'), button('create', 'plus', 'New room'), button('direct', 'at', 'Message someone')),
   ];
 }
 
-/** What the button says that goes to the latest message. @param {number} n how many are unread */
+/** The label of the button that goes to the latest message. @param {number} n unread messages */
 export const jump = n => [icon('down'), n > 0 ? `${n} new` : 'Latest'];

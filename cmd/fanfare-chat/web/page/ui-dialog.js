@@ -1,13 +1,13 @@
-// Questions: a window with fields or a list, before all else on the page.
+// Modal dialogs with fields or a list.
 
-import { $, el, icon } from './dom.js';
+import { $, el, icon } from './ui-dom.js';
 
 const dialog = $('dialog');
-let shown = null; // stands for the window that is open
+let shown = null; // identifies the open dialog
 
 /**
- * Shows a window. build gets a function that closes it, unless another is shown by then,
- * and reports whether it did, and returns its content.
+ * Shows a dialog. build returns its content. It receives a function that closes the dialog, unless
+ * another one is open by then, and reports whether it did.
  * @param {string|(Node|string)[]} title @param {(close: () => boolean) => Node[]} build
  */
 export function show(title, build) {
@@ -25,9 +25,9 @@ export function show(title, build) {
   dialog.querySelector('input:not([hidden]), textarea, .primary')?.focus();
 }
 
-dialog.addEventListener('click', e => { if (e.target === dialog) closeDialog(); }); // beside it
+dialog.addEventListener('click', e => { if (e.target === dialog) closeDialog(); }); // a click on the backdrop
 dialog.addEventListener('close', () => {
-  if (dialog.open) return; // another is shown already
+  if (dialog.open) return; // another dialog is open already
   shown = null;
   dialog.replaceChildren();
 });
@@ -38,8 +38,8 @@ export function closeDialog() {
 }
 
 /**
- * Asks for something, and does it: what goes wrong stands below the fields. done is called
- * with what run returns, unless the question was taken back meanwhile.
+ * Shows a form and runs an action with its data. An error is shown below the fields. done is
+ * called with the result of run, unless the dialog was cancelled in the meantime.
  * @template T
  * @param {{title: string|(Node|string)[], intro?: string, fields?: Node[], submit: string, danger?: boolean,
  *   run: (form: FormData) => Promise<T>, done?: (result: T) => void}} question
@@ -67,12 +67,12 @@ export function ask({ title, intro, fields = [], submit, danger, run, done = () 
   });
 }
 
-/** A field with its label. @param {string} label @param {Record<string, any>} props */
+/** Makes a field with a label. @param {string} label @param {Record<string, any>} props */
 export function field(label, props) {
   return el('label', { class: 'field' }, el('span', {}, label), el('input', { autocomplete: 'off', dir: 'auto', ...props }));
 }
 
-/** A list that comes page by page. @param {(after: string|undefined) => Promise<{items: Node[], after?: string, more: boolean}>} load @param {string} none */
+/** Makes a list that is loaded page by page. @param {(after: string|undefined) => Promise<{items: Node[], after?: string, more: boolean}>} load @param {string} none */
 export function pages(load, none) {
   const list = el('ul', { class: 'pages' }), note = el('p', { class: 'soft', role: 'status' }, 'Loading …');
   const more = el('button', { type: 'button', class: 'wide', hidden: true, onclick: () => next() }, 'Show more');

@@ -1,17 +1,17 @@
 // The list of rooms. On a narrow page it is a drawer.
 
-import { $, avatar, composing, el, icon } from './dom.js';
-import { nameOf, spokenTo, unread } from './rooms.js';
+import { $, avatar, composing, el, icon } from './ui-dom.js';
+import { nameOf, isMentioned, unread } from './room-list.js';
 
 const NARROW = matchMedia('(max-width: 759px)');
 
-/** Events: open {id}; create, browse, direct, account, keys, logout, when these are asked for. */
+/** Events: open {id}, and create, browse, direct, account, keys, logout for the buttons of these names. */
 export class Sidebar extends EventTarget {
   #rooms;
   #current = null;
   #items = new Map(); // {node, version} by room
 
-  /** @param {import('./rooms.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
+  /** @param {import('./room-list.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
   constructor(rooms, me, signal) {
     super();
     this.#rooms = rooms;
@@ -36,7 +36,7 @@ export class Sidebar extends EventTarget {
     this.drawer(false);
   }
 
-  /** Says which room is open. @param {number|null} id */
+  /** Sets the open room. @param {number|null} id */
   set current(id) {
     this.#current = id;
     this.render();
@@ -44,7 +44,7 @@ export class Sidebar extends EventTarget {
     this.#items.get(id)?.node.scrollIntoView({ block: 'nearest' });
   }
 
-  /** Opens or closes the drawer; what is covered, or away, cannot be reached. @param {boolean} open */
+  /** Opens or closes the drawer. Covered and hidden parts of the page cannot be focused. @param {boolean} open */
   drawer(open) {
     const narrow = NARROW.matches, was = $('sidebar').classList.contains('open');
     open &&= narrow;
@@ -58,13 +58,13 @@ export class Sidebar extends EventTarget {
     return was && !open;
   }
 
-  /** The room above or below the open one. @param {number} step */
+  /** Returns the room above or below the open one. @param {number} step */
   beside(step) {
     const all = this.#shown().flat(), i = all.findIndex(r => r.id === this.#current);
     return all[(i + step + all.length) % all.length]?.id ?? null;
   }
 
-  /** Goes to the field that finds rooms. */
+  /** Focuses the field that filters the rooms. */
   find() {
     this.drawer(true);
     $('filter').select();
@@ -99,14 +99,14 @@ export class Sidebar extends EventTarget {
       all.length ? el('ul', {}, ...all.map(r => el('li', {}, this.#item(r, items)))) : el('p', { class: 'soft none' }, none));
     const filtered = $('filter').value !== '';
     $('room-lists').replaceChildren(
-      list('Rooms', rooms, filtered ? 'None is called so.' : 'None yet. Make one, or browse those that are open.'),
-      list('People', direct, filtered ? 'Nobody is called so.' : 'Nobody yet. Message someone by their name.'));
+      list('Rooms', rooms, filtered ? 'No room has this name.' : 'No rooms yet. Create one, or browse the open rooms.'),
+      list('People', direct, filtered ? 'Nobody has this name.' : 'No conversations yet. Send someone a message.'));
     this.#items = items;
     if (focused) items.get(Number(focused))?.node.querySelector('button, a')?.focus();
   }
 
   #item(room, items) {
-    const n = unread(room), open = room.id === this.#current, version = `${nameOf(room)} ${room.kind} ${n} ${open} ${spokenTo(room)}`;
+    const n = unread(room), open = room.id === this.#current, version = `${nameOf(room)} ${room.kind} ${n} ${open} ${isMentioned(room)}`;
     const old = this.#items.get(room.id);
     const node = old?.version === version ? old.node : this.#button(room, n, open);
     items.set(room.id, { node, version });
@@ -118,7 +118,7 @@ export class Sidebar extends EventTarget {
     const button = el('button', { type: 'button', 'aria-current': open ? 'page' : null, onclick: () => this.#pick(room.id) },
       sign, el('bdi', { class: 'label' }, nameOf(room)),
       room.kind === 'private' ? el('span', { class: 'unseen' }, ', private') : null,
-      spokenTo(room) ? el('span', { class: 'count at' }, '@', el('span', { class: 'unseen' }, ' you are mentioned')) : null,
+      isMentioned(room) ? el('span', { class: 'count at' }, '@', el('span', { class: 'unseen' }, ' you are mentioned')) : null,
       n > 0 ? el('span', { class: 'count' }, n > 999 ? '999+' : String(n), el('span', { class: 'unseen' }, ' unread')) : null);
     return el('div', { class: n > 0 ? 'room-item unread' : 'room-item', 'data-room': room.id }, button);
   }

@@ -1,22 +1,22 @@
-// What stands beside the room: its people, or a search in it.
+// The panel beside the room, with its people or a search.
 
 import { api } from './api.js';
-import { pages } from './dialog.js';
-import { $, avatar, bdi, el, icon, isolated } from './dom.js';
-import { found, marked } from './text.js';
+import { pages } from './ui-dialog.js';
+import { $, avatar, bdi, el, icon, isolated } from './ui-dom.js';
+import { found, marked } from './text-format.js';
 import { short } from './time.js';
 
 /** Events: invite {room}; leave {room}; direct {user, room}; reveal {number}. */
 export class Panel extends EventTarget {
   #kind = null; // people, search
   #room = null;
-  #live;
+  #hub;
   #me;
 
-  /** @param {import('./live.js').Live} live @param {import('./api.js').User} me @param {AbortSignal} signal */
-  constructor(live, me, signal) {
+  /** @param {import('./hub-connection.js').HubConnection} hub @param {import('./api.js').User} me @param {AbortSignal} signal */
+  constructor(hub, me, signal) {
     super();
-    this.#live = live;
+    this.#hub = hub;
     this.#me = me;
     const on = (id, fn) => $(id).addEventListener('click', fn, { signal });
     $('act-search').replaceChildren(icon('search'));
@@ -24,10 +24,10 @@ export class Panel extends EventTarget {
     on('act-people', () => this.toggle('people'));
     on('act-search', () => this.toggle('search'));
     on('panel-close', () => this.close());
-    live.addEventListener('here', () => this.#marks(), { signal });
+    hub.addEventListener('here', () => this.#marks(), { signal });
   }
 
-  /** Turns to another room, which closes it. @param {import('./api.js').Room|null} room */
+  /** Switches to another room and closes the panel. @param {import('./api.js').Room|null} room */
   open(room) {
     this.#room = room;
     this.#set(null);
@@ -40,7 +40,7 @@ export class Panel extends EventTarget {
     if (this.#room) this.#set(kind);
   }
 
-  /** Closes it, and goes back to where it was opened; reports whether it was open. */
+  /** Closes the panel and focuses the button that opened it; reports whether it was open. */
   close() {
     const kind = this.#kind;
     if (!kind) return false;
@@ -61,7 +61,7 @@ export class Panel extends EventTarget {
     this.#marks();
   }
 
-  /** Makes the list of a room's people anew, as when one was invited. @param {import('./api.js').Room} room */
+  /** Reloads the list of people, for example after an invitation. @param {import('./api.js').Room} room */
   refresh(room) {
     if (this.#kind === 'people' && room === this.#room) this.#set('people');
   }
@@ -71,7 +71,7 @@ export class Panel extends EventTarget {
     const members = pages(async after => {
       const page = await api.members(room.id, after);
       return { items: page.members.map(m => this.#person(m, room)), after: page.members.at(-1)?.key, more: page.more };
-    }, 'Nobody is in this room.');
+    }, 'This room has no members.');
     const last = room.kind === 'direct' ? [] : [el('div', { class: 'panel-foot' }, act('leave', 'Leave this room', 'quiet danger'))];
     return [room.kind === 'direct' ? null : act('invite', 'Invite someone', 'primary wide'), members, ...last].filter(Boolean);
   }
@@ -86,17 +86,17 @@ export class Panel extends EventTarget {
     return row;
   }
 
-  /** Says who is here, on the button and in the list. */
+  /** Updates the presence on the button and in the list. */
   #marks() {
-    const n = this.#live.here.length;
+    const n = this.#hub.here.length;
     $('act-people').replaceChildren(icon('people'), el('span', {}, String(n)), el('span', { class: 'wide-only' }, 'here'));
     $('act-people').setAttribute('aria-label', `${n} here: show people`);
-    $('act-people').title = this.#live.here.map(p => isolated(p.name)).join(', ');
+    $('act-people').title = this.#hub.here.map(p => isolated(p.name)).join(', ');
     for (const row of $('panel-body').querySelectorAll('.person')) this.#mark(row);
   }
 
   #mark(row) {
-    const is = this.#live.here.some(p => p.id === Number(row.dataset.user));
+    const is = this.#hub.here.some(p => p.id === Number(row.dataset.user));
     row.classList.toggle('is-here', is);
     row.querySelector('.presence').textContent = is ? 'here now' : '';
   }
@@ -104,7 +104,7 @@ export class Panel extends EventTarget {
   #search() {
     const results = el('ul', { class: 'results' }), note = el('p', { class: 'soft', role: 'status' }, HINT);
     const more = el('button', { type: 'button', class: 'wide', hidden: true, onclick: () => find(below) }, 'Older results');
-    const input = el('input', { id: 'query', type: 'search', placeholder: 'Words, or how they begin', 'aria-label': 'Words to search for', autocomplete: 'off', oninput: () => soon() });
+    const input = el('input', { id: 'query', type: 'search', placeholder: 'Search for words', 'aria-label': 'Words to search for', autocomplete: 'off', oninput: () => soon() });
     const room = this.#room;
     let timer, run = 0, words, below; // words: those of the results
     const soon = () => { clearTimeout(timer); timer = setTimeout(() => find(), 200); };
@@ -140,11 +140,11 @@ export class Panel extends EventTarget {
   }
 }
 
-const HINT = 'All words have to be in a message, in any order.';
+const HINT = 'Finds messages with all of the words, in any order. The start of a word is enough.';
 
-const counted = (n, more) => n === 0 ? 'No message has all these words.' : n === 1 ? 'One message' : `${more ? 'The latest ' : ''}${n} messages`;
+const counted = (n, more) => n === 0 ? 'No message contains all of these words.' : n === 1 ? 'One message' : `${more ? 'The latest ' : ''}${n} messages`;
 
-/** A part of a long text, around the first word that was found. */
+/** Returns the part of a long text around the first match. */
 function excerpt(text, q) {
   const at = found(text, q)[0]?.[0] ?? 0;
   const from = at > 100 ? at - 60 : 0;

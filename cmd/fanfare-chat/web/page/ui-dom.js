@@ -1,11 +1,11 @@
-// The page is built of nodes alone: what people write goes into text nodes, and nothing
-// that is a string is ever taken for HTML.
+// Helpers to build the page from nodes. User input goes into text nodes, and no string is ever
+// parsed as HTML.
 
 export const $ = id => document.getElementById(id);
 
 /**
- * Makes an element. Of props, those that are functions are listeners (onclick), true and
- * false say whether an attribute is there, null is left out, and class and all others are attributes.
+ * Makes an element. Of props, functions are listeners (onclick), true and false set or omit an
+ * attribute, null omits it, and all others are attributes.
  * @param {string} tag @param {Record<string, any>} [props] @param {...(Node|string|null)} children
  */
 export function el(tag, props = {}, ...children) {
@@ -19,15 +19,15 @@ export function el(tag, props = {}, ...children) {
   return e;
 }
 
-/** A name within a sentence, so that the direction in which it is written does not turn what stands around it. */
+/** Makes a node for a name in a sentence that isolates its writing direction from the text around it. */
 export const bdi = name => el('bdi', {}, name);
 
-/** The same where there can be no elements, as in the title of the page. */
+/** Isolates a name where elements are not possible, as in the title of the page. */
 export const isolated = name => `\u2068${name.replace(/[\u202a-\u202e\u2066-\u2069]/g, '')}\u2069`;
 
 /**
- * Reports whether a key belongs to an input method, as an Enter that chooses a word. Safari
- * says so by the code alone, as it ends the composition before it tells of the key.
+ * Reports whether a key event belongs to an input method, such as an Enter that chooses a word.
+ * Safari ends the composition before the event, so there only the key code shows it.
  * @param {KeyboardEvent} e
  */
 export const composing = e => e.isComposing || e.keyCode === 229;
@@ -52,7 +52,7 @@ const SHAPES = {
   check: 'M5 12.5l4.5 4.5L19 7.5',
 };
 
-/** Makes an icon that screen readers pass over. @param {keyof typeof SHAPES} name */
+/** Makes an icon that screen readers skip. @param {keyof typeof SHAPES} name */
 export function icon(name) {
   const ns = 'http://www.w3.org/2000/svg';
   const svg = document.createElementNS(ns, 'svg'), path = document.createElementNS(ns, 'path');
@@ -63,17 +63,17 @@ export function icon(name) {
   return svg;
 }
 
-/** Makes the round sign of a person. @param {{id: number, name: string}} user */
+/** Makes the avatar of a user. @param {{id: number, name: string}} user */
 export function avatar(user) {
   return el('span', { class: `avatar hue-${user.id % 8}`, 'aria-hidden': 'true' }, initial(user.name));
 }
 
-/** The first letter of a name, whole even if it is an emoji. */
+/** Returns the first character of a name, including a whole emoji. */
 export function initial(name) {
   return (name.match(/\p{RGI_Emoji}|./v)?.[0] ?? '?').toLocaleUpperCase();
 }
 
-/** Says something at the edge of the page, for a while. @param {...(Node|string)} words */
+/** Shows a notification for a few seconds. @param {...(Node|string)} words */
 export function toast(...words) {
   const e = el('p', { class: 'toast' }, ...words);
   $('toasts').append(e);

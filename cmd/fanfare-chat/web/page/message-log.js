@@ -1,19 +1,19 @@
-// The list of messages, as it is scrolled through: whatever is added or taken away at
-// either end, or changes its height, what somebody is reading stays where it is. Who is
-// at the end stays there.
+// The scrolling list of messages. The message being read keeps its place on the screen while
+// messages are added or removed at either end, or change their height. At the end of the room, the
+// list stays at the end.
 
-import { $, el } from './dom.js';
-import { beginNode, dayNode, messageNode, newNode, pendingNode } from './message.js';
-import { Roving } from './roving.js';
+import { $, el } from './ui-dom.js';
+import { beginNode, dayNode, messageNode, newNode, pendingNode } from './message-node.js';
+import { Roving } from './ui-roving.js';
 import { day, dayOf } from './time.js';
 
-const GROUP = 5 * 60_000; // ms within which messages of one person stand together
-const NEAR = 40;          // pixels from the end that count as being there
-const AHEAD = 900;        // pixels before an end of the part at which more is asked for
+const GROUP = 5 * 60_000; // ms within which messages of one person are grouped
+const NEAR = 40;          // pixels from the end that count as the end
+const AHEAD = 900;        // pixels before an end of the loaded part at which more is loaded
 
-/** Event: end, when the end of the room is in view, or its last message is another. */
+/** Event: end, when the list is scrolled, or its last message changes. */
 export class Log extends EventTarget {
-  /** The end of the room is in view, and is to stay there. */
+  /** Whether the end of the room is in view, and must stay in view. */
   atEnd = true;
   #scroller = $('log');
   #list = $('messages');
@@ -21,8 +21,8 @@ export class Log extends EventTarget {
   #timeline = null;
   #view = null;
   #roving;
-  #going = null;      // stands for where the last call of end, reveal or show leads
-  #seen;              // looks whether an end of the part is near
+  #going = null;      // identifies the last call of end, reveal or show
+  #seen;              // observes whether an end of the loaded part is near
   #update = () => this.update();
 
   /** @param {AbortSignal} signal */
@@ -42,9 +42,9 @@ export class Log extends EventTarget {
   }
 
   /**
-   * Shows another room, at its end; null: none.
-   * @param {import('./timeline.js').Timeline|null} timeline
-   * @param {{me: import('./api.js').User, begin: (Node|string)[], firstNew: number, outbox: import('./outbox.js').Outbox, room: number,
+   * Shows another room, at its end; null: no room.
+   * @param {import('./message-timeline.js').Timeline|null} timeline
+   * @param {{me: import('./api.js').User, begin: (Node|string)[], firstNew: number, outbox: import('./message-outbox.js').Outbox, room: number,
    *   names: Map<number, string>, react: Function, edit: Function, remove: Function}} [view]
    */
   show(timeline, view) {
@@ -59,7 +59,7 @@ export class Log extends EventTarget {
     this.update();
   }
 
-  /** Brings the nodes in line with the messages. */
+  /** Updates the nodes to match the messages. */
   update() {
     const t = this.#timeline;
     if (!t) return;
@@ -72,13 +72,13 @@ export class Log extends EventTarget {
     this.#scrolled();
   }
 
-  /** Keeps the part, and so the nodes, to a length, where nobody is looking. */
+  /** Limits the length of the loaded part, and so the number of nodes, at the end that is out of view. */
   #cut(t) {
     if (this.atEnd && t.latest) t.trim('oldest');
     else if (t.messages.length > 280) t.trim('newest');
   }
 
-  /** The first message that is in view, and where it is. */
+  /** Returns the first message in view, and its place on the screen. */
   #anchor() {
     const top = this.#scroller.getBoundingClientRect().top;
     for (const [key, { node }] of this.#nodes) {
@@ -98,7 +98,7 @@ export class Log extends EventTarget {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
-  /** Reports whether the messages that come into view are old ones, which nobody needs to be told of. */
+  /** Reports whether the added messages are old ones, which a screen reader should not announce. */
   #changesHistory(t) {
     const last = [...this.#list.querySelectorAll('[data-number]')].at(-1)?.dataset.number;
     return last === undefined || !t.latest || t.last <= Number(last);
@@ -110,7 +110,7 @@ export class Log extends EventTarget {
     if (quiet) requestAnimationFrame(() => setTimeout(() => this.#scroller.setAttribute('aria-live', 'polite')));
   }
 
-  /** All that is to be shown: key, version and how the node is made. */
+  /** Returns the wanted nodes: a key, a version, and a function that makes the node. */
   #wanted(t) {
     const { me, begin, firstNew } = this.#view, all = [];
     let before = null;
@@ -151,12 +151,12 @@ export class Log extends EventTarget {
   }
 
   /**
-   * Makes the list have these nodes, in this order. Those that are there as they should be
-   * are not even moved, which would take the focus from them.
+   * Puts these nodes into the list, in this order. Nodes that are already in place are not moved,
+   * because they would lose the focus.
    */
   #place(wanted) {
     const nodes = new Map(), active = document.activeElement, focused = active.closest('#messages > li');
-    let again = null; // what stands instead of the one that had the focus
+    let again = null; // the replacement of the node that had the focus
     for (const { key, version, make } of wanted) {
       const old = this.#nodes.get(key), same = old?.version === version;
       nodes.set(key, same ? old : { node: make(), version });
@@ -177,11 +177,11 @@ export class Log extends EventTarget {
 
   #scrolled() {
     const s = this.#scroller, t = this.#timeline;
-    if (t?.loaded) this.atEnd = t.latest && s.scrollHeight - s.scrollTop - s.clientHeight < NEAR; // else it begins there
+    if (t?.loaded) this.atEnd = t.latest && s.scrollHeight - s.scrollTop - s.clientHeight < NEAR; // while loading, the list stays at the end
     this.dispatchEvent(new Event('end'));
   }
 
-  /** Looks at both ends anew: who is near one already would not be told of again. */
+  /** Observes both ends anew: an observer does not report again an end that is still near. */
   #watchEnds() {
     const t = this.#timeline, top = $('log-top'), bottom = $('log-bottom');
     this.#seen.disconnect();
@@ -196,7 +196,7 @@ export class Log extends EventTarget {
     return t.loaded && t.first <= 1 ? [] : ['Loading …'];
   }
 
-  /** Asks again for what could not be loaded. */
+  /** Loads again after a failure. */
   again() {
     const t = this.#timeline;
     if (!t?.trouble) return;
@@ -213,12 +213,12 @@ export class Log extends EventTarget {
     }
   }
 
-  /** Gives a message the focus, if it is shown. @param {number} number */
+  /** Focuses a message, if it is shown. @param {number} number */
   focus(number) {
     this.#nodes.get(`m${number}`)?.node.focus({ preventScroll: true });
   }
 
-  /** Goes to the end of the room. */
+  /** Scrolls to the end of the room. */
   async end() {
     const going = this.#going = {};
     if (!this.#timeline.latest) await this.#timeline.open();
@@ -228,7 +228,7 @@ export class Log extends EventTarget {
     this.#scrolled();
   }
 
-  /** Shows one message in the middle, and points to it. @param {number} number */
+  /** Scrolls to a message and highlights it. @param {number} number */
   async reveal(number) {
     const going = this.#going = {};
     this.atEnd = false;

@@ -1,12 +1,12 @@
-// The rooms that this user is in, and what is unread in them. No nodes here.
+// The model of the user's rooms and their unread messages.
 
 /** @typedef {import('./api.js').Room} Room @typedef {import('./api.js').Message} Message */
 
-/** Event: change, when anything is different. */
+/** Event: change. */
 export class Rooms extends EventTarget {
   /** @type {Map<number, Room>} */
   #all = new Map();
-  /** Counts the rooms that this page has added: a list that was asked for before may lack one. */
+  /** Counts the rooms that this page has added: a list requested before may not have the last one. */
   added = 0;
   #me;
 
@@ -17,8 +17,7 @@ export class Rooms extends EventTarget {
   }
 
   /**
-   * Takes over the server's list. What has been heard since it was made counts: numbers
-   * never go back.
+   * Adopts the server's list. Events may have been newer than the list: numbers never decrease.
    * @param {Room[]} list
    */
   update(list) {
@@ -31,7 +30,7 @@ export class Rooms extends EventTarget {
     this.#changed();
   }
 
-  /** Adds a room that this page has made or joined. @param {Room} room */
+  /** Adds a room that this page has created or joined. @param {Room} room */
   add(room) {
     this.added++;
     this.update([...this.#all.values(), room]);
@@ -44,22 +43,22 @@ export class Rooms extends EventTarget {
     room.rev = Math.max(room.rev, message.rev);
     if (message.number > room.last) {
       room.last = message.number;
-      if (message.by.id === this.#me.id) room.read = room.last; // who sends has read all
+      if (message.by.id === this.#me.id) room.read = room.last; // the sender of a message has read all before it
     }
     this.#changed();
   }
 
-  /** Notes which message speaks to this user, the last one; 0: none does any more. @param {number} id @param {number} number */
-  spoken(id, number) {
+  /** Notes the last message that mentions the user; 0: none. @param {number} id @param {number} number */
+  mentioned(id, number) {
     const room = this.#all.get(id);
-    if (!room || number === (room.spoken ?? 0)) return;
-    room.spoken = number;
+    if (!room || number === (room.mentioned ?? 0)) return;
+    room.mentioned = number;
     this.#changed();
   }
 
   /**
-   * Notes that all up to a message has been read; reports whether that is news. Another
-   * page may have read what this one has not heard of yet.
+   * Notes that the messages up to a number have been read; reports whether that is new. Another
+   * page may have read messages that this page has not received yet.
    */
   read(id, number) {
     const room = this.#all.get(id);
@@ -78,7 +77,7 @@ export class Rooms extends EventTarget {
     return [...this.#all.keys()];
   }
 
-  /** Rooms with a name, and those with one other person, both by name. */
+  /** The rooms with a name, and the direct rooms, both sorted by name. */
   get lists() {
     const all = [...this.#all.values()], byName = (a, b) => nameOf(a).localeCompare(nameOf(b)) || a.id - b.id;
     return {
@@ -98,11 +97,11 @@ export class Rooms extends EventTarget {
 
 const ahead = (a, b) => ({ last: Math.max(a.last, b.last), read: Math.max(a.read, b.read), rev: Math.max(a.rev, b.rev) });
 
-/** How many messages of a room are new. @param {Room} room */
+/** Returns the number of unread messages. @param {Room} room */
 export const unread = room => Math.max(0, room.last - room.read);
 
-/** Reports whether something unread in a room speaks to this user. @param {Room} room */
-export const spokenTo = room => (room.spoken ?? 0) > room.read;
+/** Reports whether an unread message mentions the user. @param {Room} room */
+export const isMentioned = room => (room.mentioned ?? 0) > room.read;
 
-/** What a room is called. @param {Room} room */
+/** Returns the name that is shown for a room. @param {Room} room */
 export const nameOf = room => room.kind === 'direct' ? room.with?.name ?? '' : room.name;

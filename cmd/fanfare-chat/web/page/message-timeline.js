@@ -1,10 +1,9 @@
-// The messages of one room that are at hand: a part of it without gaps, kept up to date.
-// No nodes here.
+// The loaded messages of one room: a contiguous part, kept up to date.
 //
-// Numbers of messages have no gaps, so the part is said by its first and its last one.
-// It is at most so long; what is beyond either end is asked for when it is needed. Nor do
-// the revisions of a room have gaps: whoever hears one that is not the next has missed
-// some, and asks for the changes since.
+// Message numbers have no gaps, so the first and last message determine the part. Its length is
+// bounded; messages beyond either end are loaded when they are needed. Revisions of a room have no
+// gaps either: a client that receives a revision other than the next has missed some, and requests
+// the changes since.
 
 import { api } from './api.js';
 
@@ -12,26 +11,26 @@ import { api } from './api.js';
 
 const PAGE = 50;
 const MAX = 200;
-const MISSED = 1000; // changes; who has missed more begins anew
+const MISSED = 1000; // missed changes above which the part is loaded anew
 
-/** Events: change; got {detail: Message[]}, messages that were asked for; trouble, when they could not be loaded. */
+/** Events: change; got {detail: Message[]}, when messages were loaded; trouble, when loading has failed. */
 export class Timeline extends EventTarget {
   /** @type {Message[]} by number */
   messages = [];
-  /** The end of the part is the end of the room. */
+  /** Whether the part extends to the end of the room. */
   latest = false;
-  /** What went wrong when messages were loaded last. @type {Error|null} */
+  /** The error of the last attempt to load messages. @type {Error|null} */
   trouble = null;
   loaded = false;
   #room;
-  #rev = 0;          // all changes up to it are known, where they matter to the part
-  #part = 0;         // counts how often another part was taken
-  #loading = null;   // the request that runs
-  #meanwhile = [];   // what was heard since it began
+  #rev = 0;          // all changes up to this revision that concern the part are known
+  #part = 0;         // counts the replacements of the part
+  #loading = null;   // identifies the current request
+  #meanwhile = [];   // messages received since it started
   #syncing = null;
   #behind = false;
 
-  /** @param {import('./api.js').Room} room whose rev and last are kept up to date by others */
+  /** @param {import('./api.js').Room} room whose rev and last the caller keeps up to date */
   constructor(room) {
     super();
     this.#room = room;
@@ -50,23 +49,23 @@ export class Timeline extends EventTarget {
     return this.messages[number - this.first];
   }
 
-  /** Messages are on their way: a "got" event follows, or "trouble". */
+  /** Whether messages are being loaded: a "got" or "trouble" event follows. */
   get busy() {
     return this.#loading !== null || this.#syncing !== null;
   }
 
-  /** Takes the latest messages. */
+  /** Loads the latest messages. */
   open() {
     return this.#take(undefined, PAGE, ms => ({ messages: ms, latest: true }));
   }
 
-  /** Takes those around a message. @param {number} number */
+  /** Loads the messages around a number. @param {number} number */
   async around(number) {
     if (this.get(number)) return;
     await this.#take(number + PAGE / 2, PAGE, ms => ({ messages: ms, latest: (ms.at(-1)?.number ?? 0) >= this.#room.last }));
   }
 
-  /** Adds a page before the part, if there is one. */
+  /** Loads the page before the part, if there is one. */
   async older() {
     if (!this.loaded || this.#loading || this.first <= 1) return;
     await this.#load(this.first, PAGE, ms => {
@@ -75,7 +74,7 @@ export class Timeline extends EventTarget {
     });
   }
 
-  /** Adds a page after the part, if there is one. */
+  /** Loads the page after the part, if there is one. */
   async newer() {
     if (!this.loaded || this.#loading || this.latest) return;
     await this.#load(this.last + PAGE + 1, PAGE, ms => {
@@ -85,7 +84,7 @@ export class Timeline extends EventTarget {
     });
   }
 
-  /** Cuts the part to its length at one end. @param {'oldest'|'newest'} end */
+  /** Shortens the part to its maximum length at one end. @param {'oldest'|'newest'} end */
   trim(end) {
     const over = this.messages.length - MAX;
     if (over <= 0) return false;
@@ -98,7 +97,7 @@ export class Timeline extends EventTarget {
     return true;
   }
 
-  /** Takes a change that the server has told of. @param {Message} m */
+  /** Applies a change that the server has sent. @param {Message} m */
   hear(m) {
     if (this.#loading) this.#meanwhile.push(m);
     if (!this.loaded || m.rev <= this.#rev) return;
@@ -108,14 +107,14 @@ export class Timeline extends EventTarget {
     this.#changed();
   }
 
-  /** Asks for the changes that were missed, up to the room's revision. */
+  /** Requests the changes that were missed, up to the room's revision. */
   sync() {
     this.#behind = true;
     this.#syncing ??= this.#catchUp().finally(() => { this.#syncing = null; });
     return this.#syncing;
   }
 
-  /** Asks for them if there are any. */
+  /** Requests missed changes, if there are any. */
   check() {
     if (this.loaded && this.#room.rev > this.#rev) this.sync();
   }
@@ -126,7 +125,7 @@ export class Timeline extends EventTarget {
       this.#behind = false;
       let all = [], rev = this.#rev, more = true;
       while (more) {
-        const page = await api.changes(this.#room.id, rev).catch(() => null); // the next connection asks again
+        const page = await api.changes(this.#room.id, rev).catch(() => null); // the next connection requests them again
         if (!page || part !== this.#part) return;
         all = all.concat(page.messages);
         rev = page.messages.at(-1)?.rev ?? rev;
@@ -139,7 +138,7 @@ export class Timeline extends EventTarget {
     }
   }
 
-  /** Puts a message where it stands, if that is in the part or follows it. */
+  /** Puts a message in its place, if that is in the part or directly after it. */
   #place(m) {
     const old = this.get(m.number);
     if (old) {
@@ -154,7 +153,7 @@ export class Timeline extends EventTarget {
     this.#part++;
     await this.#load(before, limit, ms => {
       Object.assign(this, part(ms));
-      this.#rev = rev; // the answer is at least as new
+      this.#rev = rev; // the response is at least as recent
       this.loaded = true;
     });
   }
@@ -168,7 +167,7 @@ export class Timeline extends EventTarget {
       const { messages } = await api.messages(this.#room.id, before, limit);
       if (part !== this.#part || run !== this.#loading) return;
       add(messages);
-      for (const m of this.#meanwhile) this.#place(m); // the answer may be older than these
+      for (const m of this.#meanwhile) this.#place(m); // the response may be older than these
       this.#loading = null;
       for (const m of this.#meanwhile) this.hear(m);
       this.check();

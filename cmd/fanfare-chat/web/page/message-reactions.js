@@ -1,14 +1,14 @@
-// Signs on messages: which there are, who has put them there, and the buttons for it.
+// Reactions to messages.
 
-import { el, icon, isolated } from './dom.js';
+import { el, icon, isolated } from './ui-dom.js';
 
-/** As the server has them. */
+/** The same list as the server's. */
 const SIGNS = ['👍', '❤️', '😂', '🎉', '😮', '😢', '👀', '🙏'];
 
-const NAMED = 10; // people, of those who have reacted
+const NAMED = 10; // people named in the tooltip
 
 /**
- * The signs on a message; each can be pressed to join in, or to take it back.
+ * Makes the reactions to a message, which are buttons to add or remove the user's own.
  * @param {{sign: string, by: number[]}[]} reactions @param {{me: import('./api.js').User, names: Map<number, string>, react: (sign: string, on: boolean) => void}} view
  */
 export function reactionsNode(reactions, { me, names, react }) {
@@ -29,9 +29,9 @@ function people(by, me, names) {
   return new Intl.ListFormat('en').format(known);
 }
 
-/** The button that offers the signs, and the signs. @param {(sign: string, on: boolean) => void} react */
+/** Makes the button that offers the reactions, and the reactions. @param {(sign: string, on: boolean) => void} react */
 export function signsNode(react) {
-  const signs = el('span', { class: 'signs', role: 'group', 'aria-label': 'Signs', hidden: true }, ...SIGNS.map(sign =>
+  const signs = el('span', { class: 'signs', role: 'group', 'aria-label': 'Reactions to choose from', hidden: true }, ...SIGNS.map(sign =>
     el('button', { type: 'button', class: 'icon', 'aria-label': `React with ${sign}`, onclick: () => { toggle(false); react(sign, true); } }, sign)));
   const button = el('button', { type: 'button', class: 'icon', 'aria-label': 'React', title: 'React', 'aria-expanded': 'false', onclick: () => toggle(signs.hidden) }, icon('smile'));
   const toggle = open => {

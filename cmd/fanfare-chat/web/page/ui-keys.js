@@ -1,8 +1,8 @@
-// Keys that work wherever the focus is.
+// Keyboard shortcuts that work independently of the focus.
 
-import { $, composing } from './dom.js';
+import { $, composing } from './ui-dom.js';
 
-/** @param {{chat: import('./chat.js').Chat, sidebar: import('./sidebar.js').Sidebar, panel: import('./panel.js').Panel, log: import('./log.js').Log}} views @param {AbortSignal} signal */
+/** @param {{chat: import('./chat.js').Chat, sidebar: import('./room-sidebar.js').Sidebar, panel: import('./room-panel.js').Panel, log: import('./message-log.js').Log}} views @param {AbortSignal} signal */
 export function keys({ chat, sidebar, panel, log }, signal) {
   const does = e => {
     const ctrl = e.ctrlKey || e.metaKey, key = e.key.toLowerCase();

@@ -1,22 +1,22 @@
-// Logging in, and signing up.
+// The form to log in or to sign up.
 
 import { api } from './api.js';
-import { $ } from './dom.js';
+import { $ } from './ui-dom.js';
 
 const WORDS = {
   login: {
-    intro: 'Log in to go on talking.', submit: 'Log in', question: 'New here?', other: 'Make an account',
+    intro: 'Log in to continue.', submit: 'Log in', question: 'New here?', other: 'Create an account',
     hint: '', autocomplete: 'current-password', send: api.logIn,
   },
   signup: {
-    intro: 'Choose a name that others will see.', submit: 'Make the account', question: 'You have an account?', other: 'Log in',
-    hint: 'A few words that nobody guesses are a good password.', autocomplete: 'new-password', send: api.signUp,
+    intro: 'Choose a name. Other people will see it.', submit: 'Create account', question: 'Already have an account?', other: 'Log in',
+    hint: 'A good password is a few words that nobody can guess.', autocomplete: 'new-password', send: api.signUp,
   },
 };
 
 let mode = 'login', attempt = 0, done = () => {};
 
-/** Shows the view; the promise is kept with who has logged in. @param {string} [notice] why it is shown @returns {Promise<import('./api.js').User>} */
+/** Shows the form; the promise resolves with the user who has logged in. @param {string} [notice] why it is shown @returns {Promise<import('./api.js').User>} */
 export function logIn(notice = '') {
   $('entry').hidden = false;
   $('entry-notice').textContent = notice;
@@ -68,7 +68,7 @@ async function submit(e) {
     reveal(false);
     done(user);
   } catch (e) {
-    if (mine === attempt) error.textContent = e.message; // else it is about the other form
+    if (mine === attempt) error.textContent = e.message; // otherwise the error belongs to the other form
   } finally {
     $('entry-submit').disabled = false;
   }

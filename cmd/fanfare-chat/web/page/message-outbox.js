@@ -1,33 +1,33 @@
-// What this user has sent and the server has not told of yet. Each has a name that was
-// made here and stays with it, so what is sent again, because a connection broke before
-// the reply came, is stored and shown once. It outlives a reload of the page.
+// The user's messages that the page has not received back from the server yet. Each has an ID made
+// here. So a message that is sent again, because the connection broke before the reply, is stored
+// and shown only once. The outbox survives a reload of the page.
 
 /** @typedef {{id: string, room: number, text: string, at: number, state: 'sending'|'sent'|'failed', error?: string}} Item */
 
-/** Errors of the hub after which trying again would fail again. */
+/** Error codes of the hub after which a retry would fail again. */
 const REFUSED = new Set(['forbidden', 'bad-request', 'too-large', 'not-found']);
 
 /** Event: change. */
 export class Outbox extends EventTarget {
   /** @type {Item[]} in the order in which they were sent */
   #items = [];
-  #flying = new Set(); // those without a reply yet
-  #live;
+  #inFlight = new Set(); // the IDs without a reply
+  #hub;
   #me;
   #signal;
-  #shelf;
+  #tabStorage;
   #timer;
 
-  /** @param {import('./live.js').Live} live @param {import('./api.js').User} me @param {AbortSignal} [signal] */
-  constructor(live, me, signal) {
+  /** @param {import('./hub-connection.js').HubConnection} hub @param {import('./api.js').User} me @param {AbortSignal} [signal] */
+  constructor(hub, me, signal) {
     super();
-    this.#live = live;
+    this.#hub = hub;
     this.#me = me;
     this.#signal = signal;
-    this.#shelf = shelf(`fanfare-outbox-${me.id}`);
-    this.#items = this.#shelf.load([]).map(i => ({ ...i, state: i.state === 'failed' ? 'failed' : 'sending' }));
-    live.addEventListener('open', () => { this.#dropStored(); this.#flush(); });
-    live.addEventListener('gap', () => this.#dropStored());
+    this.#tabStorage = tabStorage(`fanfare-outbox-${me.id}`);
+    this.#items = this.#tabStorage.load([]).map(i => ({ ...i, state: i.state === 'failed' ? 'failed' : 'sending' }));
+    hub.addEventListener('open', () => { this.#dropStored(); this.#flush(); });
+    hub.addEventListener('gap', () => this.#dropStored());
   }
 
   /** @param {number} room @param {string} text */
@@ -38,39 +38,39 @@ export class Outbox extends EventTarget {
     this.#publish(item);
   }
 
-  /** Sends one again that has failed. @param {string} id */
+  /** Sends a failed message again. @param {string} id */
   retry(id) {
     const item = this.#items.find(i => i.id === id);
     if (item) this.#publish(item);
   }
 
-  /** Gives one up that has failed. @param {string} id */
+  /** Discards a message. @param {string} id */
   discard(id) {
     this.#items = this.#items.filter(i => i.id !== id);
     this.#changed();
   }
 
-  /** Takes out what the server has told of. @param {import('./api.js').Message} m */
+  /** Removes a message that the server has delivered. @param {import('./api.js').Message} m */
   heard(m) {
     if (m.by.id === this.#me.id && this.#items.some(i => i.id === m.id)) this.discard(m.id);
   }
 
-  /** Returns what is on its way to a room. @param {number} room */
+  /** Returns the messages to a room. @param {number} room */
   of(room) {
     return this.#items.filter(i => i.room === room);
   }
 
-  /** Forgets all, for good. */
+  /** Deletes all messages. */
   clear() {
     this.#items = [];
-    this.#shelf.clear();
+    this.#tabStorage.clear();
   }
 
   #flush() {
     for (const i of this.#items) if (i.state === 'sending') this.#publish(i);
   }
 
-  /** Takes out what is stored: where the hub did not tell of it, it is among what was missed, and asked for. */
+  /** Removes messages that are stored. The page requests those that it has missed from the API. */
   #dropStored() {
     this.#items = this.#items.filter(i => i.state !== 'sent');
     this.#changed();
@@ -80,17 +80,17 @@ export class Outbox extends EventTarget {
     item.state = 'sending';
     delete item.error;
     this.#changed();
-    if (!this.#live.isOpen || this.#flying.has(item.id)) return; // it goes with the next connection
-    this.#flying.add(item.id);
+    if (!this.#hub.isOpen || this.#inFlight.has(item.id)) return; // the next connection sends it
+    this.#inFlight.add(item.id);
     try {
-      const { position } = await this.#live.publish(item.room, { id: item.id, text: item.text });
-      if (position === undefined) this.discard(item.id); // it was there already, and nobody is told anew
+      const { position } = await this.#hub.publish(item.room, { id: item.id, text: item.text });
+      if (position === undefined) this.discard(item.id); // it was stored before, and is not delivered again
       item.state = 'sent';
     } catch (e) {
       if (REFUSED.has(e.code)) Object.assign(item, { state: 'failed', error: e.message });
-      else if (this.#live.isOpen) this.#later();
+      else if (this.#hub.isOpen) this.#later();
     } finally {
-      this.#flying.delete(item.id);
+      this.#inFlight.delete(item.id);
     }
     this.#changed();
   }
@@ -103,14 +103,14 @@ export class Outbox extends EventTarget {
   }
 
   #changed() {
-    if (this.#signal?.aborted) return; // another has what is kept
-    this.#shelf.save(this.#items);
+    if (this.#signal?.aborted) return; // the storage belongs to another outbox now
+    this.#tabStorage.save(this.#items);
     this.dispatchEvent(new Event('change'));
   }
 }
 
-/** What is kept under a name for this tab; nothing, where there is no storage, as in some private windows. */
-export function shelf(name) {
+/** Storage of this tab under a name. It stores nothing where there is no storage, as in some private windows. */
+export function tabStorage(name) {
   const attempt = (fn, otherwise) => {
     try {
       return fn() ?? otherwise;
@@ -125,7 +125,7 @@ export function shelf(name) {
   };
 }
 
-/** Makes a name; randomUUID is there in secure contexts alone. */
+/** Makes an ID. randomUUID exists only in secure contexts. */
 function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   return [...crypto.getRandomValues(new Uint8Array(16))].map(b => b.toString(16).padStart(2, '0')).join('');

@@ -1,20 +1,20 @@
-// Where messages are written, and changed.
+// The field in which messages are written and edited.
 
-import { $, composing, icon, isolated } from './dom.js';
+import { $, composing, icon, isolated } from './ui-dom.js';
 
-const MOST = 8000; // bytes of UTF-8
+const MAX = 8000; // bytes of UTF-8
 
 /**
- * Events: send {room, text}; edit {room, number, was, text}; typing {on}; and up: the
- * last message is to be changed.
+ * Events: send {room, text}; edit {room, number, was, text}; typing {on}; and up, to edit
+ * the user's last message.
  */
 export class Composer extends EventTarget {
   #text = $('text');
   #room = null;
   #drafts;
-  #draft = { text: '' }; // of the room
+  #draft = { text: '' }; // of the open room
 
-  /** @param {import('./drafts.js').Drafts} drafts @param {AbortSignal} signal */
+  /** @param {import('./message-drafts.js').Drafts} drafts @param {AbortSignal} signal */
   constructor(drafts, signal) {
     super();
     this.#drafts = drafts;
@@ -28,7 +28,7 @@ export class Composer extends EventTarget {
     this.#show();
   }
 
-  /** Turns to a room. @param {number} room @param {string} name how it is called, for the label */
+  /** Switches to a room. @param {number} room @param {string} name for the label */
   open(room, name) {
     this.#room = room;
     this.#draft = this.#drafts.get(room);
@@ -41,14 +41,14 @@ export class Composer extends EventTarget {
     this.#text.focus();
   }
 
-  /** Has a message of the open room changed. @param {import('./api.js').Message} m */
+  /** Starts to edit a message of the open room. @param {import('./api.js').Message} m */
   edit(m) {
     this.#change({ number: m.number, was: m.text, text: m.text });
     this.focus();
     this.#text.setSelectionRange(m.text.length, m.text.length);
   }
 
-  /** Goes on with a change that failed, unless another message is being changed. @param {number} room @param {import('./drafts.js').Draft['edit']} edit */
+  /** Resumes an edit that has failed, unless another message is being edited. @param {number} room @param {import('./message-drafts.js').Draft['edit']} edit */
   restore(room, edit) {
     const draft = this.#drafts.get(room);
     if (draft.edit) return;
@@ -62,7 +62,7 @@ export class Composer extends EventTarget {
     this.#show();
   }
 
-  /** Gives up changing one; reports whether there was one. */
+  /** Cancels an edit; reports whether there was one. */
   cancel() {
     if (!this.#draft.edit) return false;
     delete this.#draft.edit;
@@ -107,10 +107,10 @@ export class Composer extends EventTarget {
   }
 
   #submit() {
-    const text = clean(this.#text.value), over = new TextEncoder().encode(text).length - MOST;
-    if (over > 0) return this.#say(`This is too long, by ${over} of ${MOST} bytes. Please send it in parts.`);
+    const text = clean(this.#text.value), over = new TextEncoder().encode(text).length - MAX;
+    if (over > 0) return this.#say(`The message is ${over} bytes too long: at most ${MAX} are allowed. Please send it in parts.`);
     const { edit } = this.#draft, room = this.#room;
-    if (text === '') return edit ? this.#say('To take a message back, delete it.') : undefined;
+    if (text === '') return edit ? this.#say('A message cannot be empty. To remove it, delete it.') : undefined;
     if (edit) {
       this.cancel();
       if (text !== edit.was) this.#emit('edit', { room, number: edit.number, was: edit.was, text });
@@ -127,7 +127,7 @@ export class Composer extends EventTarget {
     $('text-error').textContent = words;
   }
 
-  /** Makes the field as high as its text, up to what the style sheet allows. */
+  /** Fits the height of the field to its text, up to the maximum in the style sheet. */
   #grow() {
     this.#text.style.height = 'auto';
     this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
@@ -138,5 +138,5 @@ export class Composer extends EventTarget {
   }
 }
 
-/** Trims a text, and takes out control characters, which are not allowed, as pasted ones may have. */
+/** Trims a text and removes control characters, which are not allowed and may come from pasted text. */
 const clean = text => text.replace(/\r\n?/g, '\n').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '').trim();

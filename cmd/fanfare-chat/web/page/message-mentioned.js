@@ -1,18 +1,18 @@
-// Where something unread speaks to this user. What is said while the page is open, it
-// hears; what was said before, it looks for.
+// Finds unread messages that mention the user. The page receives new messages as they are sent, and
+// searches for older ones.
 
 import { api } from './api.js';
-import { mentions } from './mentions.js';
-import { unread } from './rooms.js';
+import { mentions } from './text-mentions.js';
+import { unread } from './room-list.js';
 
-export class Spoken {
+export class Mentioned {
   #rooms;
   #me;
   #signal;
-  #looked = new Map(); // by room: the last message up to which it is known
+  #looked = new Map(); // by room: the last message that has been examined
   #looking = false;
 
-  /** @param {import('./rooms.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
+  /** @param {import('./room-list.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
   constructor(rooms, me, signal) {
     this.#rooms = rooms;
     this.#me = me;
@@ -23,11 +23,11 @@ export class Spoken {
   heard(id, m) {
     if (this.#looked.get(id) === m.number - 1) this.#looked.set(id, m.number);
     const room = this.#rooms.get(id);
-    if (m.by.id !== this.#me.id && mentions(m.text, this.#me)) this.#rooms.spoken(id, Math.max(m.number, room?.spoken ?? 0));
-    else if (room?.spoken === m.number) this.#rooms.spoken(id, 0);
+    if (m.by.id !== this.#me.id && mentions(m.text, this.#me)) this.#rooms.mentioned(id, Math.max(m.number, room?.mentioned ?? 0));
+    else if (room?.mentioned === m.number) this.#rooms.mentioned(id, 0);
   }
 
-  /** Looks through the rooms with unread messages, one after the other. */
+  /** Searches the rooms with unread messages, one after the other. */
   async look() {
     if (this.#looking) return;
     this.#looking = true;
@@ -41,10 +41,10 @@ export class Spoken {
 
   async #lookIn(room) {
     const { last } = room;
-    const { messages } = await api.search(room.id, this.#me.name).catch(() => ({ messages: null })); // the next connection looks again
+    const { messages } = await api.search(room.id, this.#me.name).catch(() => ({ messages: null })); // the next connection searches again
     if (!messages) return;
     this.#looked.set(room.id, last);
     const found = messages.find(m => m.number > room.read && m.by.id !== this.#me.id && mentions(m.text, this.#me));
-    if (found) this.#rooms.spoken(room.id, Math.max(found.number, room.spoken ?? 0));
+    if (found) this.#rooms.mentioned(room.id, Math.max(found.number, room.mentioned ?? 0));
   }
 }

@@ -1,12 +1,12 @@
-// Links that say where they lead.
+// Links in messages, which show where they lead.
 
-import { el } from './dom.js';
+import { el } from './ui-dom.js';
 
 /**
- * Returns a link and how long its text is, of what was found that looks like one: the
- * sentence's own punctuation is not part of it. Characters that are not seen, or turn
- * others around, are shown as the server gets them. An address that begins with a name
- * stays text, as what looks like its host is none.
+ * Makes a link of a URL at the start of found, and returns it with its length. The punctuation of
+ * the sentence is not part of the URL. Invisible characters, and those that change the writing
+ * direction, are shown percent-encoded. A URL with a user name stays text, because the user name
+ * can look like the host.
  * @param {string} found @returns {[Node, number]}
  */
 export function link(found) {
@@ -19,7 +19,7 @@ export function link(found) {
 
 const END = /[.,:;!?…*_~]+$/;
 
-/** The host as it is written; it is looked up as another if it has letters beyond ASCII. */
+/** Returns the host as written. The browser looks up another name if the host has non-ASCII letters. */
 const hostIn = href => href.match(/^https?:\/\/([^/?#\\]*)/i)?.[1].toLowerCase().replace(/:(80|443)$/, '');
 
 const visible = href => href.replace(/[\p{C}\p{Default_Ignorable_Code_Point}]/gu, c => c.isWellFormed() ? encodeURIComponent(c) : '\ufffd');
