@@ -13,61 +13,61 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Handler gives a connection its meaning. The engine calls its methods for one
+// Handler is the protocol's side of a connection. The engine calls the methods for one
 // connection one at a time, on a worker; see the package documentation for their
 // order. Usually the Handler is a struct that holds its Conn by value, so that
 // both are one allocation.
 type Handler interface {
 	// Conn returns the connection that belongs to this handler: always the
-	// same, zero when the handler is given to the engine.
+	// same one, and the zero value when the handler is given to the engine.
 	Conn() *Conn
 	// OnOpen is called first: the connection is established.
 	OnOpen()
-	// OnData gets what was read, with what the last call left over before it.
-	// data belongs to the worker and may be changed, but not kept, by the
-	// handler. OnData returns how many bytes of it are done with; the rest,
+	// OnData gets the bytes read, after those that the last call left over.
+	// data belongs to the worker: the handler may change it, but must not keep it.
+	// OnData returns how many bytes it has consumed; the rest,
 	// at most half of Options.ReadBuffer, is kept for the next call.
 	OnData(data []byte) int
-	// OnDeadline is called when the time set with SetDeadline is over.
+	// OnDeadline is called when the deadline set with SetDeadline has passed.
 	OnDeadline()
-	// OnPanic is called with what a method of the handler panicked with.
+	// OnPanic is called with the value that a method of the handler panicked with.
 	OnPanic(v any)
-	// OnClose is called last, with the error that the connection was closed
-	// with: io.EOF if the peer did it.
+	// OnClose is called last, with the error that ended the connection: io.EOF if the
+	// peer closed it.
 	OnClose(err error)
 }
 
-// Filler is a Handler that collects large messages where they are read to, which
-// saves a copy. Connections with TLS do not ask.
+// Filler is a Handler that has large messages read straight into its own memory, which
+// saves a copy.
 type Filler interface {
 	Handler
-	// Fill is called before a read when more than a worker's buffer is waiting, and
-	// OnData has left nothing over. It returns where the next bytes are to be
-	// written, which must not change before Filled; nil for OnData.
+	// Fill is called before a read when a worker's buffer was filled and
+	// OnData has left nothing over. It returns the memory to read into,
+	// which must not change before Filled, or nil to get the bytes through OnData.
 	Fill() []byte
-	// Filled is called in place of OnData with the number of bytes, not 0, that were
-	// written there.
+	// Filled is called in place of OnData with the number of bytes, above 0, that were
+	// read into that memory.
 	Filled(n int)
 }
 
-// Errors that a connection ends with, beside those of the operating system.
+// Errors that a connection ends with, besides those of the operating system.
 var (
-	// ErrClosed says that the connection is closed already.
+	// ErrClosed says that the connection is already closed.
 	ErrClosed = errors.New("netpoll: connection is closed")
 	// ErrShutdown says that the engine was shut down.
 	ErrShutdown = errors.New("netpoll: engine is shut down")
 	// ErrTail says that a handler left over more than the engine keeps.
-	ErrTail = errors.New("netpoll: handler left over more bytes than are kept for it")
-	// ErrPanic says that the handler panicked and did not close by itself.
+	ErrTail = errors.New("netpoll: the handler left over more than half of Options.ReadBuffer")
+	// ErrPanic says that the handler panicked and OnPanic did not close the connection.
 	ErrPanic = errors.New("netpoll: handler panicked")
 )
 
 // Conn is one connection. Its methods are safe from any goroutine unless they
 // say otherwise. The zero value is a connection that is closed.
 //
-// There is one for every client, so every byte counts: addresses and the like
-// are asked from the kernel, and what most connections lack most of the time
-// stands in cold.
+// There is one for every client, so every byte counts: the kernel is asked for addresses
+// and the like, and fields that most connections do not need most of the time
+// are in cold.
 type Conn struct {
 	handler Handler
 	loop    *loop
@@ -85,7 +85,7 @@ type Conn struct {
 	wide    bool // the kernel takes more than Options.NotSentLowat; see widenLocked
 }
 
-// cold holds what few connections need at a time, or at all.
+// cold holds what only few connections need at a time, or at all.
 type cold struct {
 	tail      []byte        // what the handler left over
 	err       error         // why the connection ends
@@ -96,15 +96,15 @@ type cold struct {
 	load      load
 }
 
-// held says why reading pauses, in its first two bits, and what comes before more is
-// read.
+// held says why reading pauses, in its first two bits, and what has to happen before more
+// is read.
 type held uint8
 
 const (
-	heldByPeer    held = 1 << iota // it does not take what it is sent
+	heldByPeer    held = 1 << iota // the peer does not take what it is sent
 	heldByHandler                  // see Hold
-	tailDue                        // the handler is to see its tail, if there is one
-	callDue                        // the handler is to be called, tail or no tail
+	tailDue                        // the handler must see its tail again, if there is one
+	callDue                        // the handler must be called, with or without a tail
 
 	heldBy = heldByPeer | heldByHandler
 )
@@ -115,10 +115,10 @@ type access uint8
 const (
 	accessOpen     access = iota
 	accessReserved        // only the Exclusive, and WriteUrgent
-	accessSealed          // nobody any more: WriteLast was called
+	accessSealed          // nobody: WriteLast was called
 )
 
-// phase is a connection's age. It only grows.
+// phase is how far a connection has come. It only grows.
 type phase uint8
 
 const (
@@ -126,18 +126,18 @@ const (
 	dialing         // connect is under way
 	live            // open
 	flushing        // no more writes; ends when out is empty
-	lingering       // our side is shut; input is thrown away until the peer ends
+	lingering       // our side is shut; input is discarded until the peer ends
 	dying           // the next turn closes it
 	dead            // closed, or detached
 )
 
-// The bits of Conn.state below scheduled are epoll's own and three of ours.
+// The bits of Conn.state below scheduled are epoll's events and four of our own.
 const (
 	scheduled uint32 = 1 << 31 // queued or in a turn
 	evOpen    uint32 = 1 << 30 // OnOpen is due
-	evTimer   uint32 = 1 << 29 // the deadline may be over
+	evTimer   uint32 = 1 << 29 // the deadline may have passed
 	evClose   uint32 = 1 << 28 // the phase changed
-	evLeave   uint32 = 1 << 27 // somebody has called Leave
+	evLeave   uint32 = 1 << 27 // Leave was called
 	evWrite   uint32 = unix.EPOLLOUT
 	evHup     uint32 = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
 	evRead    uint32 = unix.EPOLLIN | evHup // read on hang-up too: the end or the error is found there
@@ -146,7 +146,7 @@ const (
 	registration = easygo.EPOLLIN | easygo.EPOLLOUT | easygo.EPOLLRDHUP | easygo.EPOLLET
 )
 
-// onEvent returns the epoll callback: it does no work, and blocks no longer than
+// onEvent returns the epoll callback. It does no work, and blocks no longer than
 // keepPace does.
 func (c *Conn) onEvent() func(easygo.EpollEvent) {
 	return func(ev easygo.EpollEvent) {
@@ -159,7 +159,7 @@ func (c *Conn) onEvent() func(easygo.EpollEvent) {
 	}
 }
 
-// notify records events and sees to it that a turn looks at them.
+// notify records events and makes sure that a turn looks at them.
 func (c *Conn) notify(events uint32) {
 	for {
 		old := c.state.Load()
@@ -175,8 +175,8 @@ func (c *Conn) notify(events uint32) {
 	}
 }
 
-// closeWithLocked moves the connection to phase ph, if it is younger, to end with err.
-// The first error stays.
+// closeWithLocked moves the connection on to phase ph, to end with err. It reports false if
+// it had come that far already. The first error stays.
 func (c *Conn) closeWithLocked(ph phase, err error) (changed bool) {
 	if c.phase >= ph || c.phase == unborn {
 		return false
@@ -200,15 +200,15 @@ func (c *Conn) coldLocked() *cold {
 	return c.cold
 }
 
-// tidyLocked gives cold back if it holds nothing.
+// tidyLocked drops cold if it holds nothing.
 func (c *Conn) tidyLocked() {
 	if r := c.cold; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.charged == 0 && r.load.class == 0 {
 		c.cold = nil
 	}
 }
 
-// Close ends the connection at once; what is pending is dropped. OnClose gets
-// err, unless an error was given before.
+// Close ends the connection at once and drops pending output. OnClose gets
+// err, unless an earlier call gave an error.
 func (c *Conn) Close(err error) {
 	c.mu.Lock()
 	changed := c.closeWithLocked(dying, err)
@@ -223,16 +223,16 @@ func (c *Conn) Close(err error) {
 	}
 }
 
-// Finish ends the connection in order: further writes are refused, what is
-// pending is sent, then our side is shut and input is thrown away until the peer
-// has shut its own, so that it can read our last words. After timeout the
-// connection is closed wherever it stands. OnClose gets err, unless an error was
-// given before.
+// Finish ends the connection in order: it refuses further writes, sends pending output,
+// shuts our side, and discards input until the peer
+// has shut its own side, so that the peer can read our last bytes. After timeout the
+// connection is closed in any case. OnClose gets err, unless an earlier call gave an
+// error.
 func (c *Conn) Finish(err error, timeout time.Duration) {
 	c.mu.Lock()
 	ph := flushing
 	if c.phase == dialing {
-		ph = dying // nothing to flush, and nobody to wait for
+		ph = dying // there is nothing to flush, and no peer to wait for
 	}
 	changed := c.closeWithLocked(ph, err)
 	if changed {
@@ -273,7 +273,7 @@ func (e *Engine) tellClosed(h Handler, err error) {
 	h.OnClose(err)
 }
 
-// dropPendingLocked drops what is queued. What a turn has gathered is the worker's.
+// dropPendingLocked drops the queue. Gathered output belongs to the worker.
 func (c *Conn) dropPendingLocked() {
 	if q := c.queueLocked(); q != nil {
 		c.loop.queued.Add(-int64(q.bytes))
@@ -299,17 +299,17 @@ func (c *Conn) Loop() int { return c.loop.id }
 // Engine returns the engine that the connection belongs to.
 func (c *Conn) Engine() *Engine { return c.loop.engine }
 
-// Hold pauses reading until Resume: the handler has no room for more. Only the
-// Handler may call it, from OnData, which may then leave over all that it got, and
-// sees it again before more is read. Meanwhile the peer is slowed down by TCP, and
-// its end is not noticed but by writing.
+// Hold pauses reading until Resume, because the handler has no room for more. Only the
+// Handler may call it, from OnData, which may then leave over all that it got and
+// sees it again before more is read. Meanwhile TCP slows the peer down, and only a write
+// can notice that the peer has gone.
 func (c *Conn) Hold() {
 	c.mu.Lock()
 	c.held |= heldByHandler | tailDue
 	c.mu.Unlock()
 }
 
-// Resume ends a Hold, if there is one, and has what waits be read.
+// Resume ends a Hold, if there is one, and reading goes on.
 func (c *Conn) Resume() {
 	c.mu.Lock()
 	was := c.held
@@ -327,7 +327,7 @@ func (c *Conn) Held() bool {
 	return c.held&heldByHandler != 0
 }
 
-// Paused reports whether reading pauses, for whatever reason.
+// Paused reports whether reading pauses, for any reason.
 func (c *Conn) Paused() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

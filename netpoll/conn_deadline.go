@@ -4,9 +4,9 @@ package netpoll
 
 import "time"
 
-// SetDeadline has OnDeadline called once, after d, to the precision of
-// Options.Sweep; 0 or less for never. At most 24 days. After Finish it does
-// nothing: then the deadline is the end of the timeout.
+// SetDeadline sets the deadline to d from now: OnDeadline is called once, up to
+// Options.Sweep later. A d of 0 or less means never; the largest d is 24 days. After Finish it does
+// nothing, because the deadline then is the end of Finish's timeout.
 func (c *Conn) SetDeadline(d time.Duration) {
 	c.mu.Lock()
 	if c.phase == live || c.phase == dialing {
@@ -15,7 +15,7 @@ func (c *Conn) SetDeadline(d time.Duration) {
 	c.mu.Unlock()
 }
 
-// HastenDeadline is SetDeadline for a d above 0, but leaves a deadline that comes earlier.
+// HastenDeadline is SetDeadline for a d above 0, but keeps a deadline that comes earlier.
 func (c *Conn) HastenDeadline(d time.Duration) {
 	c.mu.Lock()
 	if c.phase == live || c.phase == dialing {
@@ -35,15 +35,15 @@ func (c *Conn) expireLocked(d time.Duration) {
 	c.expires.Store(c.loop.engine.clock.read().after(d))
 }
 
-// expired reports, once, whether the deadline is over. The event of the sweep is
+// expired reports, once, whether the deadline has passed. The event of the sweep is
 // only a hint: the deadline may have been moved or cleared since.
 func (c *Conn) expired() bool {
 	at := c.expires.Load()
 	return at != 0 && c.loop.engine.clock.read().reached(at) && c.expires.CompareAndSwap(at, 0)
 }
 
-// IdleFor returns for how long the peer has sent nothing, and taken nothing of what
-// was pending, to about a second.
+// IdleFor returns for how long the peer has sent nothing, and taken none of the pending
+// output, to about a second.
 func (c *Conn) IdleFor() time.Duration {
 	d := int32(uint32(c.loop.engine.clock.read()) - c.active.Load())
 	return max(0, time.Duration(d)*time.Millisecond)

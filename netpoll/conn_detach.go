@@ -19,21 +19,21 @@ import (
 var ErrPending = errors.New("netpoll: connection has pending writes")
 
 // ErrForeignTLS says that a connection cannot be adopted because its TLS was not
-// begun by an engine: tls.Conn cannot be taken off its transport.
+// begun by an engine: a tls.Conn cannot be taken off its transport.
 var ErrForeignTLS = errors.New("netpoll: a TLS connection can be adopted only if an engine's listener accepted it (see ListenTLS)")
 
 // Detach takes the connection out of the engine and returns it as an ordinary
-// net.Conn, whose first bytes to read are unread (copied); one with TLS goes on with
+// net.Conn, whose first bytes to read are unread (copied). A connection with TLS keeps
 // it, and has tls.Conn's methods. Only the Handler may
-// call it, from OnOpen, OnData or OnDeadline; nothing of the Handler is called
-// afterwards, OnClose neither. On an error the connection is closed, and OnClose
-// called, unless the error is ErrPending. What is returned goes on to count against
-// Options.MaxConns and MaxConnsPerAddr, until it is closed.
+// call Detach, from OnOpen, OnData or OnDeadline; no method of the Handler is called
+// afterwards, not even OnClose. On an error the connection is closed and OnClose
+// called, unless the error is ErrPending. The net.Conn counts against
+// Options.MaxConns and MaxConnsPerAddr until it is closed.
 func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 	if !c.isLive() {
 		return nil, ErrClosed
 	}
-	// First what can fail for want of descriptors; then there is no way back.
+	// First the step that can fail for lack of descriptors: after it there is no way back.
 	tcp, err := c.duplicate()
 	if err != nil {
 		err = fmt.Errorf("netpoll: detach: %w", err)
@@ -56,7 +56,7 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 	return &detached{TCPConn: tcp, unread: unread, place: place}, nil
 }
 
-// duplicate returns the socket as net.FileConn makes it, beside our descriptor.
+// duplicate returns the socket as net.FileConn makes it, with a descriptor besides ours.
 func (c *Conn) duplicate() (*net.TCPConn, error) {
 	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -76,8 +76,9 @@ func (c *Conn) duplicate() (*net.TCPConn, error) {
 	return tcp, nil
 }
 
-// mayDetachLocked is for a connection that goes on as a net.Conn. It sends what was gathered
-// in the same step in which the connection leaves, so that no write of another goroutine is lost in between.
+// mayDetachLocked is for a connection that becomes a net.Conn. It sends what was gathered
+// under the same lock under which the connection leaves, so that no write of another
+// goroutine is lost in between.
 func (c *Conn) mayDetachLocked() error {
 	c.flushGatherLocked()
 	if c.phase == live && (c.queueLocked() != nil || c.access == accessReserved) {
@@ -86,7 +87,7 @@ func (c *Conn) mayDetachLocked() error {
 	return c.mayHandOverLocked()
 }
 
-// place is what a detached connection takes of the limits, until it is closed or adopted.
+// place is the lease of a detached connection, which ends when it is closed or adopted.
 type place struct {
 	lease lease
 	left  atomic.Bool
@@ -108,8 +109,8 @@ func (p *place) disclaim() {
 	}
 }
 
-// detached is a TCP connection with bytes in front. It has all of TCPConn's
-// methods, so that net/http can use sendfile and half-close.
+// detached is a TCP connection that returns unread before what the socket has. It has all
+// of TCPConn's methods, so that net/http can use sendfile and half-close.
 type detached struct {
 	*net.TCPConn
 	unread []byte
@@ -128,7 +129,7 @@ func (d *detached) Read(p []byte) (int, error) {
 	return d.TCPConn.Read(p)
 }
 
-// take moves what p has room for out of from.
+// take moves as many bytes out of from as p has room for.
 func take(from *[]byte, p []byte) int {
 	n := copy(p, *from)
 	if *from = (*from)[n:]; len(*from) == 0 {
@@ -151,8 +152,7 @@ func (d *detached) WriteTo(w io.Writer) (int64, error) {
 	return int64(n) + m, err
 }
 
-// detachedTLS is the same with TLS: net/http learns from its ConnectionState what
-// was agreed on.
+// detachedTLS is the same with TLS: net/http asks it for the ConnectionState.
 type detachedTLS struct {
 	*tls.Conn
 	transport *tlsTransport
@@ -166,12 +166,12 @@ func (d *detachedTLS) Read(p []byte) (int, error) {
 	return d.Conn.Read(p)
 }
 
-// Adopt takes over a connection from outside, as a net/http handler gets it by
-// hijacking. unread are bytes that were read from it already and come first;
-// they are copied. With what a connection from Detach has in front they are at
-// most half of Options.ReadBuffer, else the error is ErrTail. nc is closed, the
-// socket lives on in the engine, which has it not block, as nobody may change later; on an
-// error nc is as it was. A connection with TLS can be adopted only if it comes from
+// Adopt takes over a connection from outside, for example one that a net/http handler has
+// hijacked. unread are bytes that were read from it already and come first;
+// they are copied. Together with the unread bytes of a connection from Detach they must be at
+// most half of Options.ReadBuffer, else the error is ErrTail. Adopt closes nc; the
+// socket lives on in the engine, in non-blocking mode, which must not be changed. On an
+// error nc is unchanged. A connection with TLS can be adopted only if it comes from
 // Detach, else the error is ErrForeignTLS. Options.MaxConns does not refuse it: see
 // Full.
 func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
@@ -206,7 +206,7 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	return nil
 }
 
-// adopted is a connection from outside, taken apart.
+// adopted holds the parts of a connection from outside.
 type adopted struct {
 	tcp    *net.TCPConn
 	tls    *tlsTransport
@@ -234,7 +234,7 @@ func unwrap(nc net.Conn) (a adopted, err error) {
 	return a, nil
 }
 
-// enter puts s, which is a's, into e. On an error a is as it was.
+// enter puts s, the state of a, into e. On an error a is unchanged.
 func (a *adopted) enter(e *Engine, s State, h Handler) error {
 	if !a.place.claim() {
 		return net.ErrClosed

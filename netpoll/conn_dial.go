@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dial begins to connect to the TCP address to, from the address from, whose
-// port is chosen late (IP_BIND_ADDRESS_NO_PORT), or from any if from is not
-// valid. It does not wait: h.OnOpen says that the connection is there, h.OnClose
-// that it failed. A deadline that is set after Dial and over before OnOpen ends
+// Dial begins to connect to the TCP address to. The local address is from, whose
+// port is chosen late (IP_BIND_ADDRESS_NO_PORT), or any address if from is not
+// valid. Dial does not wait: h.OnOpen is called when the connection is there, h.OnClose
+// if the attempt fails. A deadline that is set after Dial and passes before OnOpen ends
 // the attempt with ETIMEDOUT; Options.UserTimeout bounds it too.
 func (e *Engine) Dial(from netip.Addr, to netip.AddrPort, h Handler) error {
 	fd, err := e.connect(from, to)
@@ -51,7 +51,7 @@ func (e *Engine) connect(from netip.Addr, to netip.AddrPort) (fd int, err error)
 	return fd, nil
 }
 
-// runDialing is run for a connection that is not there yet.
+// runDialing is the turn of a connection that is not established yet.
 func (c *Conn) runDialing(events uint32) {
 	if events&evSocket != 0 && c.connected() {
 		c.handler.OnOpen()
@@ -63,9 +63,9 @@ func (c *Conn) runDialing(events uint32) {
 	}
 }
 
-// connected finds out what became of the attempt. The event may have been meant
-// for an earlier owner of the descriptor's number: then nothing has become of it
-// yet.
+// connected reports whether the attempt has succeeded, and ends the connection if it has
+// failed. The event may have been meant for an earlier owner of the descriptor's number:
+// then the attempt is still under way.
 func (c *Conn) connected() bool {
 	v, err := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && v != 0 {
@@ -93,12 +93,12 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
-// LocalAddr asks the kernel for the address of our end; the zero value if the
-// connection is closed.
+// LocalAddr returns the address of our end, which it asks the kernel for; the zero value if
+// the connection is closed.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.askAddr(unix.Getsockname) }
 
-// RemoteAddr asks the kernel for the address of the peer; the zero value if the
-// connection is closed.
+// RemoteAddr returns the address of the peer, which it asks the kernel for; the zero value
+// if the connection is closed.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.askAddr(unix.Getpeername) }
 
 func (c *Conn) askAddr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {

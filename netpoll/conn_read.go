@@ -9,11 +9,11 @@ import (
 )
 
 // readsPerTurn is how often a connection may fill the worker's buffer before
-// the others in the queue have their turn.
+// the other connections in the queue get their turns.
 const readsPerTurn = 4
 
-// read reads to the end and hands the bytes to the handler. It reports whether there may
-// be more.
+// read reads until the socket is empty and passes the bytes to the handler. It reports
+// whether there may be more.
 func (c *Conn) read(w *worker, events uint32) (again bool) {
 	mode := firstRead
 	if events&evHup != 0 {
@@ -26,7 +26,7 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		if !w.ready {
 			return false
 		}
-		if w.unseen { // before more is read: there may be no room for it
+		if w.unseen { // before more is read, for which there may be no room
 			if !c.hand(w.in[:w.kept]) {
 				return false
 			}
@@ -41,7 +41,7 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		if !c.deliver(w, n, filler) || err == (wouldBlock{}) {
 			return false
 		}
-		if err != nil && n == 0 { // else it is told again, when the handler has seen all
+		if err != nil && n == 0 { // else the next read returns it again, and the handler has seen all
 			c.abort(err)
 			return false
 		}
@@ -49,8 +49,8 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 	return true
 }
 
-// deliver gives the handler the n bytes that were read. It reports false if the connection
-// has ended by that.
+// deliver gives the handler the n bytes that were read. It reports false if that has ended
+// the connection.
 func (c *Conn) deliver(w *worker, n int, filler Filler) bool {
 	switch {
 	case n == 0:
@@ -62,8 +62,8 @@ func (c *Conn) deliver(w *worker, n int, filler Filler) bool {
 	return c.hand(w.in[:w.kept+n])
 }
 
-// room returns where to read to, once a read has filled the worker's buffer: where
-// the handler wants the next bytes, if it is a [Filler] that does, else buf.
+// room returns the memory to read into, once a read has filled the worker's buffer: that of
+// the handler, if it is a [Filler] and wants the next bytes, else buf.
 func (c *Conn) room(buf []byte) ([]byte, Filler) {
 	if f, ok := c.handler.(Filler); ok {
 		if p := f.Fill(); len(p) > 0 {
@@ -75,7 +75,7 @@ func (c *Conn) room(buf []byte) ([]byte, Filler) {
 }
 
 // hand gives data to the handler and keeps what it leaves over. It reports false if
-// the connection has ended by that.
+// that has ended the connection.
 func (c *Conn) hand(data []byte) bool {
 	used := c.handler.OnData(data)
 	return used == len(data) || c.keepRest(data[used:])
@@ -89,7 +89,7 @@ func (c *Conn) keepRest(p []byte) bool {
 	return c.phase == live && c.keepTailLocked(p)
 }
 
-// prepare readies w for the next read: see prepareLocked.
+// prepare prepares w for the next read: see prepareLocked.
 func (c *Conn) prepare(w *worker) {
 	c.mu.Lock()
 	w.ready = c.prepareLocked(w)
@@ -97,9 +97,9 @@ func (c *Conn) prepare(w *worker) {
 }
 
 // prepareLocked copies the tail that the handler left over to the front of the
-// worker's buffer. It reports whether reading may go on: not when the connection
-// has begun to end, not while the peer does not take what it is sent, and not while
-// the handler holds it. The turn that frees the queue, or Resume, then reads on.
+// worker's buffer. It reports whether reading may go on: not if the connection
+// has begun to end, the peer does not take what it is sent, or
+// the handler holds it. The turn that empties the queue, or Resume, then reads on.
 func (c *Conn) prepareLocked(w *worker) bool {
 	w.kept, w.unseen = 0, false
 	if c.phase != live {
@@ -126,8 +126,7 @@ func (c *Conn) prepareLocked(w *worker) bool {
 	return true
 }
 
-// keepTailLocked keeps p. Of a connection that was held meanwhile it may be all
-// that was read.
+// keepTailLocked keeps p. If the handler has called Hold, p may be all that was read.
 func (c *Conn) keepTailLocked(p []byte) bool {
 	if len(p) > c.loop.engine.opts.ReadBuffer/2 && c.held == 0 {
 		c.closeWithLocked(dying, ErrTail)
@@ -140,7 +139,8 @@ func (c *Conn) keepTailLocked(p []byte) bool {
 	return c.phase < dying
 }
 
-// again has OnData called once more with what it left over, if nothing comes.
+// again makes the next turn call OnData with what it left over, even if nothing more is
+// read.
 func (c *Conn) again() {
 	c.mu.Lock()
 	c.held |= callDue
@@ -148,9 +148,9 @@ func (c *Conn) again() {
 	c.notify(evRead)
 }
 
-// discard throws input away while the connection ends, and ends it when the
-// peer did or the time is over. A peer that shut its side may still read what is
-// being flushed.
+// discard discards input while the connection ends, and ends it when the
+// peer has ended it or the time is over. A peer that has shut its side may still read what
+// is being flushed.
 func (c *Conn) discard(w *worker, ph phase, events uint32) {
 	if events&evTimer != 0 && c.expired() {
 		c.abort(nil)

@@ -12,28 +12,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// State is all that a connection is between two turns: its socket, what was read and not
-// handled, what is pending, its deadline, its TLS, and whether it may be written to and is
-// held. Every connection enters an engine with a State, and leaves it with one: see
-// Conn.Leave and Engine.Enter. One goroutine at a time may use it. It must be entered
-// again or closed, else the descriptor is never closed.
+// State is all that a connection is between two turns: its socket, input that the handler
+// left over, pending output, its deadline, its TLS, a Hold, and whether WriteLast was called.
+// Every connection enters an engine with a State and leaves it with one: see
+// Conn.Leave and Engine.Enter. One goroutine at a time may use a State. The program must
+// Enter or Close it, else the descriptor stays open.
 type State struct {
 	fd       int
-	phase    phase // dialing or live; unborn once it was entered again or closed
+	phase    phase // dialing or live; unborn once it has been entered or closed
 	access   access
 	held     held
 	err      error   // that OnClose gets, if WriteLast gave one
-	input    []byte  // that the handler left over
-	out      *output // what is pending, encrypted if there is TLS
+	input    []byte  // left over by the handler
+	out      *output // pending output, encrypted if there is TLS
 	tls      *tlsTransport
 	deadline time.Time // zero for none
-	active   time.Time // the peer's last sign of life; zero for now
+	active   time.Time // the peer's last sign of life; zero means now
 	lease    lease
 }
 
-var errUsedHandler = errors.New("netpoll: handler has been given to an engine before")
+var errUsedHandler = errors.New("netpoll: the handler has been given to an engine before; each connection needs a new one")
 
-// Close closes the connection. What is pending is dropped.
+// Close closes the connection and drops pending output. On a State that was entered or
+// closed it does nothing.
 func (s *State) Close() {
 	if s.phase != unborn {
 		s.close()
@@ -53,12 +54,12 @@ func (s *State) closeSocket() {
 	unix.Close(s.fd)
 }
 
-// Enter gives a connection that has left an engine (see Conn.Leave) to h in this one. It
-// goes on where it was: h gets what was read and not handled, before anything else is
-// read; what was pending is sent; a deadline, a Hold, and WriteLast's refusal of writes
-// last. Charge and WhenDrained do not. The connection counts against Options.MaxConns, but is not
-// refused. The error is ErrTail if more than Options.ReadBuffer was left over. On an error s is as it was, and h
-// may not be used again.
+// Enter gives a connection that has left an engine (see Conn.Leave) to h in this engine. The
+// connection goes on where it was: h gets the input that was left over before anything else is
+// read; pending output is sent; the deadline, a Hold, and the effect of WriteLast remain.
+// Charge and WhenDrained do not: the protocol must call them again. The connection counts
+// against Options.MaxConns, but is not refused. The error is ErrTail if more input was left
+// over than Options.ReadBuffer. On an error s is unchanged, and h cannot be used again.
 func (e *Engine) Enter(s *State, h Handler) error {
 	switch {
 	case s.phase == unborn:
@@ -71,14 +72,14 @@ func (e *Engine) Enter(s *State, h Handler) error {
 		return err
 	}
 	*s = State{}
-	h.Conn().notify(evRead | evWrite) // what was read already, or could be written, raises no event
+	h.Conn().notify(evRead | evWrite) // no event tells of input and output that s brought
 	return nil
 }
 
-// enter is the way of every connection into the engine. The connection owns what s has from
-// now on; on an error the caller does. It is born scheduled: until it is registered no
-// turn begins, so nobody who finds it in the table and closes it can have the number
-// closed, and given to a stranger, in between.
+// enter is the way of every connection into the engine. From then on the connection owns the
+// content of s; on an error the caller still does. The connection is born scheduled: until it
+// is registered no turn begins. So a goroutine that finds it in the table and closes it cannot
+// cause the descriptor's number to be closed, and given to another connection, in between.
 func (e *Engine) enter(s *State, h Handler) error {
 	c := h.Conn()
 	c.mu.Lock()
@@ -105,7 +106,7 @@ func (e *Engine) enter(s *State, h Handler) error {
 	return nil
 }
 
-// enterLocked has c be what s says.
+// enterLocked gives c the content of s.
 func (c *Conn) enterLocked(s *State) {
 	c.fd, c.phase, c.access, c.held, c.out = int32(s.fd), s.phase, s.access, s.held, s.out
 	clock := &c.loop.engine.clock
@@ -144,9 +145,9 @@ func (c *Conn) register() error {
 	return nil
 }
 
-// leave is the way of every connection out of the engine, if may, which is called under
-// Conn.mu, agrees or is nil. Its object stays scheduled for ever, so no event queues it again; the
-// lease counts as open until the caller changes that.
+// leave is the way of every connection out of the engine. It calls may, if that is not nil,
+// under Conn.mu, and fails if that does. c stays scheduled for ever, so no event queues it
+// again. The lease counts as open until the caller changes that.
 func (c *Conn) leave(may func(*Conn) error) (s State, err error) {
 	c.mu.Lock()
 	if may != nil {
@@ -164,7 +165,7 @@ func (c *Conn) leave(may func(*Conn) error) (s State, err error) {
 	return s, nil
 }
 
-// leaveLocked makes c a dead object: no call on it reaches the descriptor any more.
+// leaveLocked makes c a dead object, whose methods do not reach the descriptor any more.
 func (c *Conn) leaveLocked() State {
 	c.dropBehindLocked()
 	s := State{fd: int(c.fd), phase: c.phase, access: c.access, held: c.held &^ heldByPeer}
@@ -187,13 +188,13 @@ func (c *Conn) leaveLocked() State {
 	return s
 }
 
-// mayEndLocked is for a connection that has ended: it may always leave.
+// mayEndLocked lets a connection leave that has ended, whatever its phase.
 func (c *Conn) mayEndLocked() error {
 	c.endStreamLocked()
 	return nil
 }
 
-// mayHandOverLocked is for one that goes on elsewhere.
+// mayHandOverLocked lets an open connection leave that goes on outside the engine.
 func (c *Conn) mayHandOverLocked() error {
 	c.flushGatherLocked()
 	if c.phase != live {
@@ -202,7 +203,7 @@ func (c *Conn) mayHandOverLocked() error {
 	return nil
 }
 
-// mayMoveLocked is for one that goes on elsewhere as it is, see Leave.
+// mayMoveLocked lets an open connection leave for another engine.
 func (c *Conn) mayMoveLocked() error {
 	if c.access == accessReserved {
 		return ErrReserved
@@ -210,14 +211,15 @@ func (c *Conn) mayMoveLocked() error {
 	return c.mayHandOverLocked()
 }
 
-// Leave takes the connection out of its engine between two turns, and gives f all that it
-// is then, for another engine to Enter: nothing that was read, written, or encrypted is lost.
-// It does not wait. f is called on a worker, when the turn under way is over, as the last
-// call for the Handler, in place of OnClose; it may look at what the Handler keeps. Writes
-// that come first are in the State, or with the kernel; later ones are Closed, and so is
-// all else that is called on the connection. If it does not leave, f gets an error: ErrReserved
-// if somebody writes to it in pieces, and it stays open; ErrClosed if it has begun to end,
-// is being taken out already, or is not open yet: then f may be called by Leave itself.
+// Leave takes the connection out of its engine between two turns and gives its State to f,
+// for another engine to Enter. Nothing that was read, written or encrypted is lost.
+// Leave does not wait: f is called on a worker after the turn under way, as the last
+// call for the Handler, in place of OnClose; f may use what the Handler keeps. The bytes of
+// earlier writes are in the State, or the kernel has them; later writes are Closed, and
+// the Conn behaves like a closed one. If the connection does not leave, f gets an error:
+// ErrReserved if an Exclusive is in use, and then the connection stays open; ErrClosed if the
+// connection is not open, has begun to end, or Leave was called before. f may then be called
+// by Leave itself.
 func (c *Conn) Leave(f func(*State, error)) {
 	c.mu.Lock()
 	ok := c.phase == live && c.loop.engine.departures.add(c, f)
@@ -229,7 +231,7 @@ func (c *Conn) Leave(f func(*State, error)) {
 	c.notify(evLeave)
 }
 
-// depart does what Leave has promised. It reports whether the connection has left.
+// depart answers a call of Leave. It reports whether the connection has left.
 func (c *Conn) depart() bool {
 	e := c.loop.engine
 	f := e.departures.take(c)
@@ -246,12 +248,12 @@ func (c *Conn) moveOut() (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.deadline, s.active = c.times() // which nobody changes any more
+	s.deadline, s.active = c.times() // c is dead: nothing changes them any more
 	s.lease.detach()
 	return &s, nil
 }
 
-// times returns when the deadline is, and when the last sign of life was.
+// times returns the deadline and the time of the peer's last sign of life.
 func (c *Conn) times() (deadline, active time.Time) {
 	clock := &c.loop.engine.clock
 	if at := c.expires.Load(); at != 0 {
@@ -260,15 +262,15 @@ func (c *Conn) times() (deadline, active time.Time) {
 	return deadline, clock.time(c.active.Load())
 }
 
-// departures are the calls of Leave that a turn has yet to answer. They are few, and have
-// no room in each connection.
+// departures are the calls of Leave that a turn has yet to answer. There are few at a time,
+// so connections have no room for them.
 type departures struct {
-	n     atomic.Int32 // of pending, for those who ask in vain
+	n     atomic.Int32 // of calls, so that connections that end need no lock
 	mu    sync.Mutex
 	calls map[*Conn]func(*State, error)
 }
 
-// add reports whether f is the first for c.
+// add reports whether c had no call yet.
 func (d *departures) add(c *Conn, f func(*State, error)) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -283,7 +285,7 @@ func (d *departures) add(c *Conn, f func(*State, error)) bool {
 	return true
 }
 
-// take returns the call for c, and forgets it; nil if there is none.
+// take removes and returns the call for c; nil if there is none.
 func (d *departures) take(c *Conn) func(*State, error) {
 	if d.n.Load() == 0 {
 		return nil
@@ -298,7 +300,7 @@ func (d *departures) take(c *Conn) func(*State, error) {
 	return f
 }
 
-// refuse answers the call for c, which has ended, if there is one.
+// refuse answers the call for c, if there is one: c has ended.
 func (d *departures) refuse(c *Conn) {
 	if f := d.take(c); f != nil {
 		c.loop.engine.protect(func() { f(nil, ErrClosed) })

@@ -6,18 +6,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// transport is how the bytes of a connection get to its socket and from there: as they
-// are ([plain]), or in records ([tlsTransport]). A turn does not know which.
+// transport carries bytes between a connection and its socket: as they
+// are ([plain]), or in TLS records ([tlsTransport]). A turn does not know which.
 type transport interface {
-	// read fills p, or says why it did not: wouldBlock if nothing more is there, for which
-	// the next event is to be waited. Called in a turn, without Conn.mu.
+	// read fills p, or returns an error that says why it did not: wouldBlock if the socket is
+	// empty, and the next event tells of more. It is called in a turn, without Conn.mu.
 	read(p []byte, mode readMode) (n int, err error)
-	// writeLocked sends head and body, or enqueues what the socket does not take. It keeps
-	// neither, but shared, which is body, if that is not nil. flags are those of send(2). If it
-	// fails the connection has begun to end.
+	// writeLocked sends head and body, and enqueues what the socket does not take. It copies
+	// what it keeps of them, unless shared is not nil: then body is that Buffer's, and may be
+	// kept by reference. flags are those of send(2). If it fails the connection has begun to end.
 	writeLocked(head, body []byte, shared *Buffer, flags int) (failed bool)
-	// endLocked tells the peer that all was written, if there is a way beside the end
-	// of the stream.
+	// endLocked tells the peer that nothing follows, if the transport has a message for that.
 	endLocked()
 }
 
@@ -26,11 +25,11 @@ type readMode uint8
 
 const (
 	firstRead readMode = 1 << iota // the socket may have something
-	readToEnd                      // the peer has hung up, and the end is found only by reading
+	readToEnd                      // the peer has hung up, and only reading on finds the end
 )
 
-// wouldBlock is the error of a transport that has nothing to read now. tls.Conn takes it for
-// passing: it keeps what it has of a record, and goes on with it at the next call.
+// wouldBlock is the error of a transport that has nothing to read now. tls.Conn takes it for a
+// temporary error: it keeps the part of a record that it has, and goes on at the next call.
 type wouldBlock struct{}
 
 func (wouldBlock) Error() string   { return "netpoll: the socket is empty" }
@@ -46,9 +45,9 @@ func (c *Conn) transportLocked() transport {
 
 func (c *Conn) isPlainLocked() bool { return c.cold == nil || c.cold.tls == nil }
 
-// passLocked is writeLocked of c's transport, called by its name: what is called through an
-// interface seems to the compiler to keep its arguments, and so a header that a caller
-// has on its stack would be allocated for each write.
+// passLocked calls writeLocked of c's transport by its type. The compiler assumes that a
+// method called through an interface keeps its arguments, so a header on a caller's stack
+// would be allocated for each write.
 func (c *Conn) passLocked(head, body []byte, shared *Buffer, flags int) (failed bool) {
 	switch t := c.transportLocked().(type) {
 	case *tlsTransport:
@@ -59,8 +58,7 @@ func (c *Conn) passLocked(head, body []byte, shared *Buffer, flags int) (failed 
 	panic("netpoll: unknown transport")
 }
 
-// endStreamLocked tells the peer of the end, if nothing that is pending has to come before
-// it.
+// endStreamLocked tells the peer that nothing follows, unless something is still pending.
 func (c *Conn) endStreamLocked() {
 	if c.unsentLocked() == 0 {
 		c.transportLocked().endLocked()
@@ -81,7 +79,7 @@ func (t *plain) read(p []byte, mode readMode) (n int, err error) {
 	}
 	c.loop.bytesIn.Add(int64(n))
 	c.active.Store(c.loop.engine.clock.coarse.Load())
-	// A read that leaves room has emptied the socket, and the next byte is a new event.
+	// A read that leaves room in p has emptied the socket, and the next byte raises an event.
 	if n < len(p) && mode&readToEnd == 0 {
 		err = wouldBlock{}
 	}

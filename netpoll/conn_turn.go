@@ -5,7 +5,7 @@ package netpoll
 import "golang.org/x/sys/unix"
 
 // turn serves the connection on worker w. If the handler panics, the drainer
-// calls recoverTurn in its place.
+// calls recoverTurn for the rest.
 func (c *Conn) turn(w *worker) {
 	events := c.state.Swap(scheduled)
 	switch ph := c.begin(w, events); ph {
@@ -24,8 +24,8 @@ func (c *Conn) turn(w *worker) {
 	c.endTurn(w, events&evLeave != 0)
 }
 
-// begin sends what is pending, lets w gather what the turn will write, makes
-// ready for the first read, and returns the phase.
+// begin sends what is pending, lets w gather what the turn will write, prepares
+// the first read, and returns the phase.
 func (c *Conn) begin(w *worker, events uint32) phase {
 	w.enter(c)
 	c.mu.Lock()
@@ -44,7 +44,7 @@ func (c *Conn) begin(w *worker, events uint32) phase {
 	return ph
 }
 
-// runOnce calls the handler for what is not data.
+// runOnce calls the handler for events that are not data.
 func (c *Conn) runOnce(w *worker, events uint32) {
 	if events&evOpen != 0 {
 		c.handler.OnOpen()
@@ -53,21 +53,21 @@ func (c *Conn) runOnce(w *worker, events uint32) {
 		c.handler.OnDeadline()
 	}
 	if events&evRead != 0 {
-		c.prepare(w) // not before: they may have ended or detached the connection
+		c.prepare(w) // not earlier: these methods may have ended or detached the connection
 	}
 }
 
-// isLive reports whether the handler, or somebody else, has not ended the
-// connection during this turn.
+// isLive reports whether the connection is still open: the handler or another goroutine may
+// have ended it during this turn.
 func (c *Conn) isLive() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.phase == live
 }
 
-// endTurn ends the turn: it sends what was gathered, and closes the connection
-// if that is due. If events came meanwhile the connection waits for another turn
-// behind all others, so that a peer who never pauses holds up nobody.
+// endTurn ends the turn: it sends what was gathered, and closes the connection, or lets it
+// leave, if that is due. If events came meanwhile the connection waits for another turn
+// behind all others, so that a peer that never pauses delays no other.
 func (c *Conn) endTurn(w *worker, leaves bool) {
 	w.turning = false
 	c.mu.Lock()
@@ -93,17 +93,17 @@ func (c *Conn) endTurn(w *worker, leaves bool) {
 	}
 }
 
-// lingerLocked shuts our side if all has been sent.
+// lingerLocked shuts our side if everything has been sent.
 func (c *Conn) lingerLocked() {
 	c.transportLocked().endLocked()
 	if c.phase == flushing && c.isDirectLocked() {
 		c.phase = lingering
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
-		c.state.Or(evRead) // the end may have been seen already: look again
+		c.state.Or(evRead) // the event of the peer's end may have come already: look again
 	}
 }
 
-// recoverTurn is the end of a turn in which the handler panicked with v.
+// recoverTurn ends a turn in which the handler panicked with v.
 func (c *Conn) recoverTurn(w *worker, v any) {
 	c.loop.engine.panicked(v)
 	c.tellPanic(v)

@@ -14,7 +14,7 @@ import (
 	"github.com/panjf2000/ants/v2"
 )
 
-// Engine runs loops, workers and listeners. Its methods are safe from any
+// Engine runs loops, workers and listeners. Its methods are safe for use from any
 // goroutine.
 type Engine struct {
 	opts    Options
@@ -107,7 +107,7 @@ func (e *Engine) Loops() int { return len(e.loops) }
 func (e *Engine) Options() Options { return e.opts }
 
 // Failed returns a channel that is closed if a loop died; Err then says why. The
-// engine is of no use any more.
+// engine cannot be used any more.
 func (e *Engine) Failed() <-chan struct{} { return e.failed }
 
 // Err returns why the engine failed, or nil.
@@ -130,8 +130,8 @@ func (e *Engine) panicked(v any) {
 	e.opts.Logger.Error("handler panicked", "panic", v, "stack", string(debug.Stack()))
 }
 
-// Each calls f for every connection of the engine that is open meanwhile. One whose
-// TLS handshake is under way is not open yet.
+// Each calls f for every connection that is open in the engine throughout the call. A
+// connection whose TLS handshake is under way is not open yet.
 func (e *Engine) Each(f func(Handler)) {
 	e.each(func(h Handler) {
 		if preTLSOf(h) == nil {
@@ -147,7 +147,7 @@ func (e *Engine) each(f func(Handler)) {
 	}
 }
 
-// StopListening closes the listeners; connections stay.
+// StopListening closes the listeners; connections stay open.
 func (e *Engine) StopListening() {
 	e.mu.Lock()
 	all := make([]*Listener, 0, len(e.listeners))
@@ -160,9 +160,9 @@ func (e *Engine) StopListening() {
 	}
 }
 
-// Shutdown stops listening, ends TLS handshakes under way, waits until every
-// connection has closed and every function of Go returned, or ctx is done, closes
-// the rest with ErrShutdown, and ends all goroutines of the engine.
+// Shutdown stops listening and ends TLS handshakes under way. It waits until every
+// connection has closed and every function of Go has returned, or ctx is done. Then it closes
+// the remaining connections with ErrShutdown and ends all goroutines of the engine.
 // It returns ctx's error if connections had to be closed. Handlers that still
 // block two seconds later are left behind, and the error says how many. Shutdown
 // must not be called from a Handler or a function of Go.
@@ -181,7 +181,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if e.waitClosed(grace) != nil {
-			err = fmt.Errorf("netpoll: %d connections, and %d functions in the background, are left in a handler that blocks: %w",
+			err = fmt.Errorf("netpoll: %d connections and %d background functions are left behind, because they still block: %w",
 				e.admission.open.Load(), e.background.count(), err)
 		}
 		close(e.monitor.stop)
@@ -197,8 +197,8 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// waitClosed polls the number of open connections. It is the end of a process's
-// life, where nothing is gained by having every close tell somebody.
+// waitClosed polls the number of open connections. This happens once, at the end of a
+// process's life, so it is not worth a notification at every close.
 func (e *Engine) waitClosed(ctx context.Context) error {
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()
@@ -216,7 +216,7 @@ func (e *Engine) waitClosed(ctx context.Context) error {
 
 func (e *Engine) closePolls() {
 	for _, l := range e.loops {
-		l.ready.end() // else a held loop would not see it
+		l.ready.end() // else a held loop would not notice
 		_ = l.poll.Close()
 		l.largeReaders.close()
 	}

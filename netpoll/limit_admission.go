@@ -8,30 +8,30 @@ import (
 	"sync/atomic"
 )
 
-// admission counts the connections that are open, in all and by address, against
-// Options.MaxConns and MaxConnsPerAddr. A connection that is detached goes on to count
-// until it is closed: its descriptor and its memory are as much the server's as before.
+// admission counts open connections, in total and by address, against
+// Options.MaxConns and MaxConnsPerAddr. A detached connection still counts
+// until it is closed, because it still takes a descriptor and memory.
 type admission struct {
 	limit    int64       // Options.MaxConns; no bound if 0
 	most     int64       // with Options.Reserve
 	makeRoom func() bool // see Engine.MakeRoom
 	perAddr  int         // Options.MaxConnsPerAddr; no bound if 0
 	taken    atomic.Int64
-	open     atomic.Int64 // those of them that the engine has, TLS handshakes included
-	detached atomic.Int64 // those of them that have left it
+	open     atomic.Int64 // taken, and in the engine or in a TLS handshake
+	detached atomic.Int64 // taken, and outside the engine
 
-	refused       atomic.Int64 // for whatever reason
+	refused       atomic.Int64 // for any reason
 	refusedFull   atomic.Int64
 	refusedByAddr atomic.Int64
 
-	// Only with perAddr. A connection has no room for its owner, which the kernel does
-	// not tell any more once the peer has reset it; so descriptors have one.
+	// Only with perAddr. A Conn has no room for its owner, and the kernel does not tell the
+	// peer's address any more after a reset; so owners are found by descriptor.
 	mu     sync.Mutex
 	owners map[netip.Addr]*owner
 	byFD   []*owner
 }
 
-// owner is an address that has connections; see OwnerOf.
+// owner is an address that has connections: see OwnerOf.
 type owner struct {
 	key   netip.Addr
 	conns int
@@ -46,8 +46,8 @@ func (a *admission) init(o Options) {
 	}
 }
 
-// accept returns a lease for a connection that comes from peer; ok is false if it may not
-// be opened.
+// accept returns a lease for a new connection from peer; ok is false if the limits do not
+// allow it.
 func (a *admission) accept(peer netip.Addr) (l lease, ok bool) {
 	if a.atMost() {
 		a.refusedFull.Add(1)
@@ -67,10 +67,10 @@ func (a *admission) accept(peer netip.Addr) (l lease, ok bool) {
 // atLimit reports whether as many connections are open as MaxConns allows.
 func (a *admission) atLimit() bool { return a.limit > 0 && a.taken.Load() >= a.limit }
 
-// atMost reports whether no other is opened, since the reserve is used up too.
+// atMost reports whether no further connection is opened, because the reserve is used up too.
 func (a *admission) atMost() bool { return a.limit > 0 && a.taken.Load() >= a.most }
 
-// own counts a connection more of key. It returns nil if that has as many as it may.
+// own counts another connection of key. It returns nil if key has as many as it may.
 func (a *admission) own(key netip.Addr) *owner {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -97,7 +97,7 @@ func (a *admission) ownsAll(peer netip.Addr) bool {
 	return o != nil && o.conns >= a.perAddr
 }
 
-// setLocked notes o, or nil, as the owner of fd.
+// setLocked sets the owner of fd to o, which may be nil.
 func (a *admission) setLocked(fd int, o *owner) {
 	if fd >= len(a.byFD) && o != nil {
 		grown := make([]*owner, max(fd+1, 2*len(a.byFD)))
@@ -109,7 +109,7 @@ func (a *admission) setLocked(fd int, o *owner) {
 	}
 }
 
-// set is setLocked, and returns the owner before.
+// set is setLocked. It returns the previous owner.
 func (a *admission) set(fd int, o *owner) (was *owner) {
 	if a.perAddr == 0 {
 		return nil
@@ -123,16 +123,16 @@ func (a *admission) set(fd int, o *owner) (was *owner) {
 	return was
 }
 
-// lease is what a connection takes of the limits, while it is in no engine. Its zero
-// value takes nothing.
+// lease is the share of the limits of a connection that is in no engine. The zero
+// value is no share.
 type lease struct {
 	in    *admission
 	owner *owner
 	count *atomic.Int64 // in.open or in.detached; nil for neither
 }
 
-// admit has the connection fd count in the engine that it enters with l. Then comes done,
-// or withdraw.
+// admit counts the connection fd, which enters the engine with l. The caller must call done
+// or withdraw afterwards.
 func (a *admission) admit(fd int, l *lease) {
 	a.open.Add(1)
 	if l.in == a {
@@ -142,7 +142,7 @@ func (a *admission) admit(fd int, l *lease) {
 	}
 }
 
-// done ends what l has taken and the connection does not take any more.
+// done ends l: the connection has entered and is counted by the engine.
 func (a *admission) done(l *lease) {
 	if l.in == a {
 		l.countAs(nil)
@@ -152,7 +152,7 @@ func (a *admission) done(l *lease) {
 	*l = lease{}
 }
 
-// withdraw undoes admit, of a connection that has left again.
+// withdraw undoes admit for a connection that has left again, because it could not enter.
 func (a *admission) withdraw(l *lease) {
 	a.open.Add(-1)
 	if l.in != a {
@@ -161,7 +161,7 @@ func (a *admission) withdraw(l *lease) {
 }
 
 // release returns the lease of the connection fd, which leaves the engine but still counts
-// as open in it. Nobody else has the number of the descriptor yet.
+// as open. fd must not be closed yet, so that its number belongs to no other connection.
 func (a *admission) release(fd int) lease {
 	return lease{in: a, owner: a.set(fd, nil), count: &a.open}
 }
@@ -176,10 +176,10 @@ func (l *lease) countAs(count *atomic.Int64) {
 	l.count = count
 }
 
-// detach has the connection count as one that has left its engine.
+// detach counts the connection as one outside its engine.
 func (l *lease) detach() { l.countAs(&l.in.detached) }
 
-// end counts the connection, which is closed, no longer.
+// end stops counting the connection, which is closed.
 func (l *lease) end() {
 	if l.in == nil {
 		return
@@ -200,20 +200,20 @@ func (a *admission) forget(o *owner) {
 	}
 }
 
-// Full reports whether more connections are open, detached ones included, than
-// Options.MaxConns: those of Options.Reserve. A protocol then answers what is short,
-// refuses what would stay, and lets no connection idle.
+// Full reports whether more connections are open, including detached ones, than
+// Options.MaxConns: those of Options.Reserve. A protocol then should answer short requests,
+// refuse long-lived connections, and close idle ones.
 func (e *Engine) Full() bool {
 	a := &e.admission
 	return a.limit > 0 && a.taken.Load() > a.limit
 }
 
-// ownerBits is how much of an IPv6 address names its owner: one customer usually has
-// a network of this size, or a larger one, and may use every address in it.
+// ownerBits is the length of the prefix of an IPv6 address that names its owner: one customer
+// usually has a network of this size, or a larger one, and may use every address in it.
 const ownerBits = 64
 
-// OwnerOf returns the key under which what the peer at addr takes is counted: an IPv4
-// address as it is, also if it is mapped to IPv6, and of an IPv6 address its /64. The
+// OwnerOf returns the key under which the limits count the peer at addr: an IPv4
+// address itself, also if it is mapped to IPv6, and the /64 of an IPv6 address. The
 // zero Addr is its own key.
 func OwnerOf(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap()

@@ -12,30 +12,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrShed says that a connection was closed because all together held more memory than
-// Options.TotalPending, and it was one of the heaviest.
-var ErrShed = errors.New("netpoll: closed to free memory: the peers take too little of what they are sent")
+// ErrShed says that a connection was closed because all connections together held more memory
+// than Options.TotalPending, and it was one of the heaviest.
+var ErrShed = errors.New("netpoll: closed to free memory: pending output of all connections exceeds Options.TotalPending")
 
-// budget bounds the memory that peers have the engine hold. Each loop sums up what its
-// connections hold (loop.held); who adds to that looks at the total once in so many
-// bytes (step), and, if it is too much, closes the heaviest connections at once, until
-// there is some room. So the bound holds without a goroutine that would come too late,
-// and what leaves is no more than is needed.
+// budget bounds the memory that the engine holds for peers. Each loop sums up what its
+// connections hold (loop.held). A write that adds to the sum checks the total once in so many
+// bytes (step). If the total is too large, the write closes the heaviest connections at once, until
+// there is some room. So the bound needs no goroutine, which would come too late,
+// and no more connections are closed than necessary.
 type budget struct {
-	high, low int64        // shed from the one down to the other
-	hard      int64        // above this the next best connection is shed, if the heaviest is busy
-	step      uint         // the power of two of a loop's bytes between two looks at the total
-	mu        sync.Mutex   // one sheds at a time; who adds meanwhile waits for it
-	shed      atomic.Int64 // connections, ever
-	slow      atomic.Int64 // likewise, for MinDrain
-	scan      atomic.Bool  // the monitor has to look at all connections
+	high, low int64        // above high, shed down to low
+	hard      int64        // above hard, shed a lighter connection if the heaviest are locked
+	step      uint         // log2 of the bytes that a loop adds between two checks of the total
+	mu        sync.Mutex   // one goroutine sheds at a time; other writes that add wait for it
+	shed      atomic.Int64 // connections closed with ErrShed
+	slow      atomic.Int64 // connections closed with ErrSlow
+	scan      atomic.Bool  // the monitor must look at all connections
 }
 
 // mostStep is the largest step: 64 KiB.
 const mostStep = 16
 
-// init keeps a sixteenth below the bound for what comes between two looks of all loops,
-// and for the writes that are on their way, and frees another one at a time.
+// init keeps a sixteenth below the bound for what all loops add between two checks
+// and for writes under way. Shedding frees another sixteenth at a time.
 func (b *budget) init(most, loops int) {
 	if most < 0 {
 		b.high, b.hard, b.step = math.MaxInt64, math.MaxInt64, mostStep
@@ -47,8 +47,8 @@ func (b *budget) init(most, loops int) {
 	b.step = uint(min(max(bits.Len(uint(most/16/loops)), 1)-1, mostStep))
 }
 
-// orphans is the size of the buffers that are in some queue, while the connection that
-// answered for them has sent its own. It is the process's: several engines may share
+// orphans is the size of the buffers that are in some queue but that no connection answers for,
+// because the one that did has sent its part. It is global, because several engines may share
 // buffers.
 var orphans atomic.Int64
 
@@ -61,11 +61,11 @@ func (e *Engine) held() int64 {
 	return n
 }
 
-// Charge counts n bytes more, or fewer if n is negative, as held for the peer, for a
-// protocol that keeps memory of its own for a connection, as for the part of a message
-// that has come. It counts against Options.TotalPending, and makes the connection a
-// heavier one when some must be closed. When the connection ends nothing of it is
-// counted any more.
+// Charge adds n bytes, which may be negative, to the memory that is held for the peer. It is
+// for a protocol that keeps memory of its own for a connection, such as the part of a message
+// that has come. The bytes count against Options.TotalPending, and make the connection
+// heavier when some must be closed. When the connection ends or leaves, they are
+// not counted any more.
 func (c *Conn) Charge(n int) {
 	c.mu.Lock()
 	if c.phase != unborn && c.phase < dying {
@@ -91,8 +91,8 @@ func (c *Conn) heldLocked() (n int) {
 	return n
 }
 
-// weighLocked takes note that what c holds has grown by n. That may be too much: then c
-// may be dying when it returns, and what was pending is gone.
+// weighLocked notes that c holds n bytes more. If that is too much, c
+// may be dying when it returns, and its pending output dropped.
 func (c *Conn) weighLocked(n int) {
 	if n == 0 {
 		return
@@ -111,14 +111,14 @@ func (c *Conn) weighLocked(n int) {
 	}
 }
 
-// listLocked has c in the list of class.
+// listLocked moves c to the list of class.
 func (c *Conn) listLocked(class uint8) {
 	if r := c.coldLocked(); r.load.class != class {
 		c.loop.heavy.moveLocked(c, class)
 	}
 }
 
-// unloadLocked has c hold nothing, and be in no list.
+// unloadLocked frees all that c holds, and takes it out of its list.
 func (c *Conn) unloadLocked() {
 	c.dropPendingLocked()
 	r := c.cold
@@ -131,7 +131,7 @@ func (c *Conn) unloadLocked() {
 	c.listLocked(0)
 }
 
-// checkBudget closes connections if all hold too much. self is locked.
+// checkBudget closes connections if all together hold too much. self is locked.
 func (e *Engine) checkBudget(self *Conn) {
 	b := &e.budget
 	if e.held() <= b.high {
@@ -139,7 +139,7 @@ func (e *Engine) checkBudget(self *Conn) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.held() <= b.high { // somebody else did it
+	if e.held() <= b.high { // another goroutine did it
 		return
 	}
 	if e.shedHeavyLocked(self) != shedEnough {
@@ -148,12 +148,12 @@ func (e *Engine) checkBudget(self *Conn) {
 	}
 }
 
-// shedResult says how shedding went.
+// shedResult is the result of shedding.
 type shedResult uint8
 
 const (
 	shedEnough shedResult = iota
-	shedBusy              // others have locked the heaviest, and there is still some room
+	shedBusy              // the heaviest are locked by others, and there is still some room
 	shedNone              // no connection that holds much is left
 )
 
@@ -178,7 +178,7 @@ func (e *Engine) shedHeavyLocked(self *Conn) shedResult {
 
 // heaviest returns one of the heaviest connections, locked. While there is some room
 // left, it returns none if others have locked those of the heaviest class: a lighter one
-// must not go in their place.
+// must not be closed in their place.
 func (e *Engine) heaviest(self *Conn) (c *Conn, busy bool) {
 	for class := loadClasses - 1; class > 0; class-- {
 		for _, l := range e.loops {
@@ -202,8 +202,8 @@ func (c *Conn) shedLocked() {
 	}
 }
 
-// cutLocked closes c and frees what it holds now, not at the end of its turn. The
-// kernel frees its own part too: a peer that takes nothing would have it kept for long.
+// cutLocked closes c and frees what it holds at once, not at the end of its turn. It makes the
+// kernel free its own buffers too, which it would keep for long if the peer takes nothing.
 // It reports whether c was open.
 func (c *Conn) cutLocked(err error) bool {
 	cut := c.closeWithLocked(dying, err)
@@ -215,9 +215,9 @@ func (c *Conn) cutLocked(err error) bool {
 	return cut
 }
 
-// scanBudget is the monitor's part. It tries again where the heaviest connections were
-// locked. For memory that is held by many light ones, or by buffers for which none
-// answers, it closes those that hold, or keep others' buffers of, more than their equal
+// scanBudget is the monitor's part. It tries again if the heaviest connections were
+// locked. If the memory is held by many light connections, or by buffers that no connection
+// answers for, it closes every connection that holds, or has pending, more than an equal
 // share: there is at least one as long as the total is too large.
 func (m *monitor) scanBudget() {
 	e := m.engine

@@ -7,17 +7,17 @@ import (
 	"sync"
 )
 
-// load is the place of a connection that holds much of the memory that
-// Options.TotalPending bounds: by the list that it is in, another finds it.
+// load is the list element of a connection that holds much of the memory that
+// Options.TotalPending bounds.
 type load struct {
 	class      uint8 // changed under Conn.mu and heavy.mu; 0 in no list
 	conn       *Conn // guarded by heavy.mu, like the next
 	prev, next *load
 }
 
-// heavy lists the connections of a loop that hold some memory by the power of two of how
-// much it is, so that the heaviest is found, to within a factor of two, without
-// looking at all, and a connection seldom changes lists.
+// heavy lists the connections of a loop that hold some memory, by the power of two of its
+// size. So the heaviest is found, to within a factor of two, without
+// looking at all connections, and a connection seldom changes lists.
 type heavy struct {
 	mu    sync.Mutex
 	lists [loadClasses]load // rings, each with a head that is no connection's
@@ -25,8 +25,8 @@ type heavy struct {
 
 const (
 	loadClasses = 32
-	lightBits   = 12 // who holds less than 4 KiB is in no list
-	// mostTried bounds the connections that pick finds locked by others.
+	lightBits   = 12 // a connection that holds less than 4 KiB is in no list
+	// mostTried bounds how many connections pick tries to lock.
 	mostTried = 16
 )
 
@@ -41,8 +41,8 @@ func (h *heavy) init() {
 	}
 }
 
-// moveLocked puts c, which is locked, at the end of the list of class, or into none if
-// that is 0.
+// moveLocked puts c, which is locked, at the end of the list of class, or into no list if
+// class is 0.
 func (h *heavy) moveLocked(c *Conn, class uint8) {
 	n := &c.cold.load
 	h.mu.Lock()
@@ -59,9 +59,9 @@ func (h *heavy) moveLocked(c *Conn, class uint8) {
 	}
 }
 
-// pick returns a connection of class, locked: the one that has been in it for longest
-// whose lock is free, or self, which the caller has locked already. nil if there is none;
-// then busy reports whether there is one that others have locked. It waits for no
+// pick returns a connection of class, locked: of those whose lock is free, the one that has been
+// in the list for longest, or self, which the caller has locked already. It returns nil if there
+// is none; then busy reports whether others have locked one. It waits for no
 // connection's lock, so it may be called under that of another.
 func (h *heavy) pick(class int, self *Conn) (c *Conn, busy bool) {
 	h.mu.Lock()
@@ -80,7 +80,7 @@ func (h *heavy) pick(class int, self *Conn) (c *Conn, busy bool) {
 		if c.phase < dying {
 			return c, false
 		}
-		if c != self { // what it holds is free soon
+		if c != self { // it ends, and frees what it holds, soon
 			c.mu.Unlock()
 		}
 	}

@@ -26,7 +26,7 @@ var systemMemory = sync.OnceValue(func() int64 { return memoryBelow("/") })
 // two are read once.
 func MemoryLimit() int64 { return min(systemMemory(), debug.SetMemoryLimit(-1)) }
 
-// memoryBelow returns what proc and sys, which are mounted below root, say.
+// memoryBelow returns the limit according to proc and sys, which are mounted below root.
 func memoryBelow(root string) int64 {
 	limit := int64(unknownMemory)
 	if total, ok := totalMemory(filepath.Join(root, "proc/meminfo")); ok {
@@ -87,28 +87,28 @@ func hasController(list, name string) bool {
 	return false
 }
 
-// scavenger gives memory back to the system after peers have had the engine hold much
-// of it and left. The runtime would find it at its next collection, and a server that
-// has become idle allocates nothing that brings one about. Used by the monitor only.
+// scavenger gives memory back to the system after the engine has held much
+// of it for peers and freed it. The runtime would find it at its next collection, but a server
+// that has become idle allocates nothing that starts one. Only the monitor uses it.
 type scavenger struct {
-	peak  int64 // of what was held since memory was given back
-	quiet int   // sweeps in which less was held than in the one before, or as much
+	peak  int64 // the most that was held since memory was given back
+	quiet int   // consecutive sweeps at which no more was held than at the one before
 	last  int64 // held at the last sweep
 	next  time.Time
 	run   sync.WaitGroup
-	free  func() // freeMemory, but in tests
+	free  func() // freeMemory, except in tests
 }
 
 const (
-	// scavengeFrom is how much must have been let go: less is not worth a collection.
+	// scavengeFrom is how much must have been freed: less is not worth a collection.
 	scavengeFrom = 8 << 20
-	// scavengeQuiet is for how many sweeps it must not have grown.
+	// scavengeQuiet is the number of sweeps at which held memory must not have grown.
 	scavengeQuiet = 3
-	// scavengePause is the time between two collections.
+	// scavengePause is the least time between two collections.
 	scavengePause = 15 * time.Second
 )
 
-// look takes note of the bytes that are held at a sweep.
+// look notes the bytes that are held at a sweep, and starts a collection if it is due.
 func (s *scavenger) look(held int64, now time.Time) {
 	s.peak = max(s.peak, held)
 	if held > s.last {
@@ -123,7 +123,7 @@ func (s *scavenger) look(held int64, now time.Time) {
 	s.run.Go(s.free)
 }
 
-// freeMemory collects twice, because what is in a sync.Pool survives once.
+// freeMemory collects twice, because the content of a sync.Pool survives one collection.
 func freeMemory() {
 	runtime.GC()
 	debug.FreeOSMemory()

@@ -4,19 +4,19 @@ package netpoll
 
 import "time"
 
-// MakeRoom has f called, on a listener's goroutine, for each connection that is accepted
-// when as many are open as Options.MaxConns allows, unless one makes room that has been
-// silent for some time before its TLS handshake. It reports whether it has closed a
-// connection that matters less; then the listener waits a moment for that one's place
-// before it refuses. Called before Listen.
+// MakeRoom sets a function that makes room for a new connection when as many are open as
+// Options.MaxConns allows. f is called on a listener's goroutine, unless a connection makes room
+// that has been silent for some time before its TLS handshake. f must report whether it has
+// closed a connection that matters less; then the listener waits a moment for that one's end
+// before it refuses the new one. MakeRoom must be called before Listen.
 func (e *Engine) MakeRoom(f func() bool) { e.admission.makeRoom = f }
 
-// roomTime is for how long a listener waits for the place of a connection that was closed
-// for another.
+// roomTime is how long a listener waits for the end of a connection that was closed
+// to make room.
 const roomTime = 50 * time.Millisecond
 
-// makeRoom has a connection close if the next is beyond MaxConns. It waits only when there
-// is no reserve left either; others wait in the kernel's queue meanwhile.
+// makeRoom closes a connection if the next one is beyond MaxConns. It waits for its end only
+// when the reserve is used up too; meanwhile new connections wait in the kernel's queue.
 func (l *Listener) makeRoom() {
 	e := l.engine
 	if !e.admission.atLimit() || !e.makeRoom(time.Now()) {
@@ -31,16 +31,16 @@ func (l *Listener) makeRoom() {
 	}
 }
 
-// makeRoom closes the connection that matters least, and reports whether there is one: a
-// client that has been silent for some time after it connected with TLS; what the
-// protocol names; any other client whose ClientHello has not come; and a handshake.
+// makeRoom closes the connection that matters least, and reports whether there is one. It
+// tries, in this order: a TLS client that has sent no ClientHello for some time; a connection
+// that the protocol chooses; any other client whose ClientHello has not come; and a handshake.
 func (e *Engine) makeRoom(now time.Time) bool {
 	f := e.admission.makeRoom
 	return e.serverHandshakes.closeAwaitingHello(now.Add(e.opts.TLSTimeout-silentFor)) || f != nil && f() ||
 		e.serverHandshakes.closeAwaitingHello(now.Add(e.opts.TLSTimeout)) || e.serverHandshakes.makeRoom(now)
 }
 
-// awaitHello notes g, a connection whose ClientHello has yet to come.
+// awaitHello notes that the ClientHello of g has yet to come.
 func (k *tlsHandshakes) awaitHello(g *preTLS) {
 	if k.bounded {
 		k.mu.Lock()
@@ -57,9 +57,8 @@ func (k *tlsHandshakes) helloCameLocked(g *preTLS) {
 	}
 }
 
-// closeAwaitingHello closes the oldest connection whose ClientHello has not come, if it would
-// have had time for that, and all that follows, until a time up to until. It reports
-// whether there is one.
+// closeAwaitingHello closes the oldest connection whose ClientHello has not come, if the time
+// for its handshake ends at until or earlier. It reports whether there is one.
 func (k *tlsHandshakes) closeAwaitingHello(until time.Time) bool {
 	k.mu.Lock()
 	e := k.awaitingHello.Front()
@@ -74,9 +73,9 @@ func (k *tlsHandshakes) closeAwaitingHello(until time.Time) bool {
 	return true
 }
 
-// makeRoom ends the handshake of a client that has been silent for some time, else one
-// that waits for its place: of the address that has the most of them. It reports whether
-// there is one.
+// makeRoom ends the handshake of a client that has been silent for some time, else closes a
+// connection that waits for a place: of the address that has the most of them. It reports
+// whether there is one.
 func (k *tlsHandshakes) makeRoom(now time.Time) bool {
 	k.mu.Lock()
 	if c := k.mostSilentLocked(nil); c != nil {

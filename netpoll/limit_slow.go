@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrSlow says that a connection was closed because its peer took what was pending for it
-// at less than Options.MinDrain.
+// ErrSlow says that a connection was closed because its peer took pending output
+// at a rate below Options.MinDrain.
 var ErrSlow = errors.New("netpoll: the peer takes what it is sent too slowly")
 
-// drain is how far a peer had come when it was last looked at. It lives as long as the
-// queue: an empty one is no reason to measure.
+// drain is how much a peer had acknowledged when it was last checked. It lives as long as the
+// queue: without pending output there is nothing to measure.
 type drain struct {
-	since uint32 // on the coarse clock; 0 for never
+	since uint32 // on the coarse clock; 0 means never
 	acked uint64 // bytes
 }
 
-// sweepSlow closes the connections whose peers take too little. The kernel gives up those
+// sweepSlow closes the connections whose peers take too little. The kernel gives up peers
 // that take nothing (Options.UserTimeout), but one byte now and then is enough for it.
 func (m *monitor) sweepSlow(now tick) {
 	e := m.engine
@@ -33,9 +33,10 @@ func (m *monitor) sweepSlow(now tick) {
 	}
 }
 
-// checkDrain closes c if something has been pending for the whole of UserTimeout, of which
-// the peer has acknowledged less than MinDrain bytes a second. The queue itself tells too
-// little: the kernel takes from it in lumps, which a slow peer needs minutes for.
+// checkDrain closes c if something has been pending for the whole of UserTimeout and
+// the peer has acknowledged less than MinDrain bytes a second in that time. The length of the
+// queue tells too little: the kernel takes large lumps from it, for each of which a slow peer
+// needs minutes.
 func (c *Conn) checkDrain(now tick) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

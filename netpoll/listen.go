@@ -29,9 +29,9 @@ type Listener struct {
 	once   sync.Once
 }
 
-// Listen accepts TCP connections on addr, "host:port"; port 0 picks one. For
-// each it calls accept, on one goroutine, for the handler that the connection
-// gets; nil refuses it.
+// Listen accepts TCP connections on addr, "host:port"; port 0 picks a free port. For
+// each connection it calls accept, always on the same goroutine, to get its handler;
+// nil refuses the connection.
 func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // its sockets take no TCP_NOTSENT_LOWAT
@@ -70,7 +70,7 @@ func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
 	return l, nil
 }
 
-// enlist reports whether l was taken: not if the engine is shutting down.
+// enlist adds l to the engine's listeners. It reports false if the engine is shutting down.
 func (e *Engine) enlist(l *Listener) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -80,8 +80,8 @@ func (e *Engine) enlist(l *Listener) bool {
 	return !e.closing
 }
 
-// setSocketOptions sets what every connection has. Accepted sockets inherit it
-// from the listening one: that saves four system calls for each of them.
+// setSocketOptions sets the options that every connection has. Accepted sockets inherit them
+// from the listening one, which saves four system calls for each.
 func setSocketOptions(fd int, o Options) error {
 	return errors.Join(
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
@@ -95,7 +95,7 @@ func setSocketOptions(fd int, o Options) error {
 func (l *Listener) Addr() net.Addr { return l.addr }
 
 // Close stops accepting. Connections stay open, and TLS handshakes go on. The
-// accept function must not call it: Close waits for that.
+// accept function must not call Close, which waits for it.
 func (l *Listener) Close() {
 	l.once.Do(func() {
 		close(l.stop)
@@ -115,7 +115,7 @@ func (l *Listener) onEvent(easygo.EpollEvent) {
 	}
 }
 
-// run accepts until the socket has no more, then waits for its next event.
+// run accepts until no connection waits, then waits for the next event.
 func (l *Listener) run() {
 	defer close(l.done)
 	backoff := newBackoff()
@@ -129,7 +129,7 @@ func (l *Listener) run() {
 		case <-l.stop:
 			return
 		case <-l.ready:
-			if pause != nil { // new arrivals do not shorten it
+			if pause != nil { // new arrivals do not shorten the pause
 				select {
 				case <-pause:
 				case <-l.stop:
@@ -141,8 +141,8 @@ func (l *Listener) run() {
 	}
 }
 
-// acceptAll takes all connections that wait. It returns an error if it has to be
-// called again although there will be no event.
+// acceptAll accepts all connections that wait. After an error the caller must call it
+// again, because there will be no event.
 func (l *Listener) acceptAll(b *backoff) error {
 	for {
 		select {
@@ -154,14 +154,14 @@ func (l *Listener) acceptAll(b *backoff) error {
 		switch err {
 		case nil:
 			l.take(fd, peer)
-		case unix.EAGAIN: // only now: one place that came free is not the end of it
+		case unix.EAGAIN: // not earlier: one descriptor that came free does not end the shortage
 			b.reset(l.engine.opts.Logger)
 			return nil
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO, unix.EPERM,
 			unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH,
 			unix.ENOPROTOOPT, unix.ENONET, unix.EOPNOTSUPP, unix.ETIMEDOUT:
 			// accept(2): errors of the connection, not of the listener.
-		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: they pass
+		default: // EMFILE, ENFILE, ENOBUFS, ENOMEM: temporary
 			return err
 		}
 	}
@@ -170,7 +170,7 @@ func (l *Listener) acceptAll(b *backoff) error {
 func (l *Listener) take(fd int, peer netip.Addr) {
 	e := l.engine
 	e.accepted.Add(1)
-	if !e.admission.ownsAll(peer) { // else it is refused anyway
+	if !e.admission.ownsAll(peer) { // else the connection is refused anyway
 		l.makeRoom()
 	}
 	lease, ok := e.admission.accept(peer)
@@ -189,8 +189,8 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 	}
 }
 
-// backoff spaces the attempts of an acceptor that ran out of descriptors or
-// memory, and logs the begin and the end of that state, not every attempt.
+// backoff spaces out the attempts of a listener that has run out of descriptors or
+// memory, and logs the beginning and the end of that state, not every attempt.
 type backoff struct{ pause time.Duration }
 
 const (
@@ -202,7 +202,7 @@ func newBackoff() *backoff { return &backoff{} }
 
 func (b *backoff) grow(log logger, err error) time.Duration {
 	if b.pause == 0 {
-		log.Error("cannot accept connections, trying again until it works; those that are open are served on", "error", acceptError(err))
+		log.Error("cannot accept connections; trying again, and serving open connections meanwhile", "error", acceptError(err))
 		b.pause = minBackoff
 	}
 	p := b.pause
@@ -232,8 +232,8 @@ func acceptError(err error) error {
 	return err
 }
 
-// dup returns a descriptor of its own for s's socket, non-blocking and closed on
-// exec; the way through File would put the socket into blocking mode.
+// dup returns a new descriptor for s's socket, closed on exec. Going through File would put
+// the socket into blocking mode.
 func dup(s syscall.Conn) (fd int, err error) {
 	raw, err := s.SyscallConn()
 	if err != nil {

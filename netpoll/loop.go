@@ -14,7 +14,7 @@ type loop struct {
 	engine          *Engine
 	id              int
 	poll            *easygo.Epoll
-	drain           func() // the task for the pool, made once
+	drain           func() // the pool's task, made once
 	ready           ready
 	table           table
 	largeReaders    largeReaders
@@ -32,10 +32,10 @@ type counters struct {
 	held                    atomic.Int64 // see budget
 }
 
-// push gives t a turn, after those who wait already.
+// push gives t a turn, after those that wait already.
 func (l *loop) push(t turner) pushed {
 	e := l.engine
-	if !e.monitor.armed.Load() { // else the monitor does it
+	if !e.monitor.armed.Load() { // else the monitor updates it
 		e.clock.update()
 	}
 	p := l.ready.push(t, e.clock.coarse.Load())
@@ -45,8 +45,8 @@ func (l *loop) push(t turner) pushed {
 	return p
 }
 
-// submit gives the pool n drainers, which are counted already. If the pool has no
-// place for them, those who wait stay in the queue; the monitor tries again.
+// submit gives the pool n drainers, which are counted already. If all workers of the pool
+// are busy, connections stay in the queue, and the monitor tries again.
 func (l *loop) submit(n int) {
 	l.engine.monitor.arm()
 	for ; n > 0; n-- {
@@ -64,14 +64,13 @@ func (l *loop) drainReady() {
 	}
 }
 
-// takeTurns gives turns until nobody waits. A turn whose handler panics ends it
-// early: then done is false. One recover for all of them keeps its cost off the
-// single turn.
+// takeTurns gives turns until the queue is empty. If a handler panics it returns
+// early, and done is false. One recover for all turns keeps its cost off each of them.
 func (l *loop) takeTurns(w *worker) (done bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			if !w.turning {
-				panic(v) // not a handler's, but a fault of this package
+				panic(v) // not a handler's panic, but a bug of this package
 			}
 			w.conn.Load().recoverTurn(w, v)
 		}
@@ -83,8 +82,8 @@ func (l *loop) takeTurns(w *worker) (done bool) {
 }
 
 // table lists the connections of a loop, for the sweep and for the end. It is
-// made of chunks so that growth copies nothing; the last takes the place of one
-// that leaves.
+// made of chunks, so that growth copies nothing. When a connection leaves, the last one
+// takes its slot.
 type table struct {
 	mu     sync.Mutex
 	chunks []*chunk
@@ -96,7 +95,7 @@ const chunkSize = 512
 
 type chunk [chunkSize]*Conn
 
-// add reports whether c was taken: not if the table is closed.
+// add reports whether c was added; it is not if the table is closed.
 func (t *table) add(c *Conn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,7 +116,7 @@ func (t *table) putLocked(i int, c *Conn) {
 	c.slot = int32(i)
 }
 
-// remove takes c out, if add has taken it.
+// remove removes c, if it was added.
 func (t *table) remove(c *Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -134,21 +133,20 @@ func (t *table) remove(c *Conn) {
 	}
 }
 
-// close has add refuse from now on.
+// close makes add refuse connections.
 func (t *table) close() {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
 }
 
-// each calls f for every connection that stays in the table meanwhile, without
-// the lock. Called by one goroutine at a time with the same buf, which is used
-// to copy chunks.
+// each calls f, without the lock, for every connection that stays in the table throughout the
+// call. buf is used to copy chunks: one goroutine at a time may call each with it.
 func (t *table) each(buf *chunk, f func(*Conn)) {
 	t.mu.Lock()
 	from := len(t.chunks) - 1
 	t.mu.Unlock()
-	// From the end, so that a connection that takes the place of another has been
+	// It begins at the end, so that a connection that takes the slot of another has been
 	// seen already.
 	for ; from >= 0; from-- {
 		t.mu.Lock()

@@ -8,12 +8,12 @@ import (
 )
 
 // tick is a time on the coarse clock: milliseconds since the engine began, from
-// 1, modulo 2^32. 0 is no time. Two ticks compare by their difference.
+// 1 on, modulo 2^32. 0 means no time. Ticks are compared by their difference.
 type tick uint32
 
 // after returns the tick d later.
 func (t tick) after(d time.Duration) uint32 {
-	const limit = 24 * 24 * time.Hour // half of the clock's circle
+	const limit = 24 * 24 * time.Hour // half of the clock's range
 	n := uint32(t) + uint32(min(d, limit)/time.Millisecond)
 	if n == 0 {
 		n = 1
@@ -21,12 +21,12 @@ func (t tick) after(d time.Duration) uint32 {
 	return n
 }
 
-// reached reports whether the deadline at is not after t.
+// reached reports whether the deadline at has passed at t.
 func (t tick) reached(at uint32) bool { return int32(uint32(t)-at) >= 0 }
 
-// clock is read exactly by those who set a deadline, and coarsely, as an atomic
-// load, by those who stamp an event: a reading is stored whenever the monitor wakes,
-// and by those who push to a ready queue while it sleeps.
+// clock has an exact reading, for deadlines, and a coarse one, which is an atomic
+// load, for the time of events. The coarse reading is updated whenever the monitor wakes, and by
+// each push to a ready queue while the monitor sleeps.
 type clock struct {
 	start  time.Time
 	coarse atomic.Uint32
@@ -36,7 +36,7 @@ func (k *clock) read() tick {
 	return tick(uint32(time.Since(k.start)/time.Millisecond) + 1)
 }
 
-// at returns the tick of t, and time is the reverse of it.
+// at converts a time to a tick. time converts a tick to a time.
 func (k *clock) at(t time.Time) uint32 {
 	return uint32(k.read()) - uint32(time.Since(t)/time.Millisecond)
 }

@@ -10,35 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// largeReaders waits for the connections of a loop that have brought a large message. easygo
-// blocks in epoll_wait, and meanwhile keeps the processor (the scheduler's P) of its
-// goroutine until the runtime's monitor takes it away, which lasts from 40 µs to
-// milliseconds. With many small messages the loop hardly blocks; but between the
-// pieces of large ones it does, each time, and what could run stands still: with 1 MiB
-// echoed on two processors a tenth of the time. So this epoll instance is itself
-// watched by the runtime's poller, and who waits for it keeps nothing.
+// largeReaders is a second epoll instance of a loop, for the connections that have received a
+// large message. easygo blocks in epoll_wait, and meanwhile its
+// goroutine keeps its processor (the scheduler's P) until the runtime's monitor takes it away,
+// after 40 µs to milliseconds. With many small messages the loop hardly ever blocks. But it does
+// between any two pieces of a large message, and other goroutines stand still meanwhile: for a
+// tenth of the time when 1 MiB is echoed on two processors. So this epoll instance is itself
+// watched by the runtime's poller, and its goroutine keeps no processor while it waits.
 //
-// That costs two system calls more for an event that comes alone, so it is not for
-// everybody. Who has come stays: a connection is in one of the two sets, and no larger
-// for it. The goroutine and the instance are made for the first.
+// An event that comes alone costs two system calls more this way, so other connections stay
+// with easygo. A connection that has moved here stays here; it is in one of the two sets, and
+// needs no more memory for that. The goroutine and the instance are created for the first
+// connection.
 type largeReaders struct {
 	mu     sync.Mutex
 	conns  map[int32]*Conn // by descriptor
-	poll   *os.File        // epoll; nil before the first, or after the end
+	poll   *os.File        // epoll; nil before the first connection and after the end
 	fd     int             // of poll
 	done   chan struct{}
 	closed bool
 }
 
-// take moves c here from easygo, unless it is here already. Called in c's turn.
+// take moves c here from easygo, unless it is here already. It is called in c's turn.
 func (b *largeReaders) take(c *Conn) {
-	if b.add(c) { // an event meanwhile may come from both
+	if b.add(c) { // in between, events may come from both
 		_ = c.loop.poll.Del(int(c.fd))
 	}
 }
 
-// add reports whether c was taken: if there is no room for it, it stays with easygo.
-// What is ready now is an event.
+// add reports whether c was added; if epoll refuses it, it stays with easygo. If c is
+// readable or writable now, that raises an event.
 func (b *largeReaders) add(c *Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -53,7 +54,7 @@ func (b *largeReaders) add(c *Conn) bool {
 	return true
 }
 
-// remove reports whether c was here, under fd.
+// remove removes c, whose descriptor is or was fd. It reports whether c was here.
 func (b *largeReaders) remove(c *Conn, fd int32) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,7 +73,7 @@ func (b *largeReaders) openLocked(e *Engine) bool {
 	if err != nil {
 		return false
 	}
-	if err = unix.SetNonblock(fd, true); err != nil { // has os.NewFile give it to the runtime's poller
+	if err = unix.SetNonblock(fd, true); err != nil { // so that os.NewFile gives it to the runtime's poller
 		unix.Close(fd)
 		return false
 	}
@@ -88,7 +89,7 @@ func (b *largeReaders) openLocked(e *Engine) bool {
 	return true
 }
 
-// run tells the connections of their events until b is closed.
+// run passes events to the connections until b is closed.
 func (b *largeReaders) run(e *Engine, raw syscall.RawConn) {
 	defer close(b.done)
 	var (
@@ -110,7 +111,7 @@ func (b *largeReaders) run(e *Engine, raw syscall.RawConn) {
 			return
 		}
 		for _, ev := range events[:n] {
-			// A number may belong to another by now: an event is only a hint.
+			// The number may belong to another connection by now: an event is only a hint.
 			if c := b.find(ev.Fd); c != nil {
 				c.notify(ev.Events & evSocket)
 			}

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// stallAfter is how long drainers may make no progress before others help, and
-// the precision of the coarse clock under load.
+// stallAfter is how long drainers may make no progress before the monitor adds others. It is
+// also the precision of the coarse clock under load.
 const stallAfter = 2 * time.Millisecond
 
 // monitor is the engine's only timer. While there is work it looks at the ready
-// queues every stallAfter; else it sleeps until the next sweep.
+// queues every stallAfter; otherwise it sleeps until the next sweep.
 type monitor struct {
 	engine *Engine
 	armed  atomic.Bool
@@ -36,12 +36,12 @@ func newMonitor(e *Engine) *monitor {
 	}
 }
 
-// arm has the monitor look soon. Cheap if it does already.
+// arm makes the monitor look soon. It is cheap if the monitor is armed already.
 func (m *monitor) arm() {
 	if !m.armed.Load() && m.armed.CompareAndSwap(false, true) {
 		select {
 		case m.wake <- struct{}{}:
-		default: // it is about to wake anyway
+		default: // the monitor is about to wake anyway
 		}
 	}
 }
@@ -62,7 +62,7 @@ func (m *monitor) run() {
 		case <-m.stop:
 			return
 		case <-m.wake:
-			continue // a full pause from now, then the first look
+			continue // the first look comes a full pause from now
 		case <-timer.C:
 		}
 		now := m.engine.clock.update()
@@ -77,7 +77,8 @@ func (m *monitor) run() {
 	}
 }
 
-// look helps loops that do not get on, and disarms when there is nothing to do.
+// look adds drainers to loops that make no progress, and disarms the monitor when there is
+// nothing to do.
 func (m *monitor) look() {
 	if !m.armed.Load() {
 		return
@@ -90,7 +91,7 @@ func (m *monitor) look() {
 	}
 	if !busy {
 		m.armed.Store(false)
-		for _, l := range m.engine.loops { // a push since then has found it armed
+		for _, l := range m.engine.loops { // a push in between has found the monitor armed
 			if l.ready.active() {
 				m.armed.Store(true)
 			}
@@ -100,8 +101,8 @@ func (m *monitor) look() {
 	m.engine.workers.flushStuck()
 }
 
-// sweep schedules the connections whose deadline is over at now. Their turn looks
-// at the deadline again and clears it.
+// sweep schedules the connections whose deadline has passed at now. Their turn checks
+// the deadline again and clears it.
 func (m *monitor) sweep(now tick) {
 	for _, l := range m.engine.loops {
 		l.table.each(&m.buf, func(c *Conn) {

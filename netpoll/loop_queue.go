@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// turner is what waits in a ready queue: a connection or a [Task].
+// turner is an item of a ready queue: a connection or a [Task].
 type turner interface {
 	turn(w *worker)
 }
 
-// ready is a loop's queue of those who have something to do. It is made of
-// blocks, so that a burst of all connections leaves no memory behind.
+// ready is a loop's queue of connections and tasks that have something to do. It is made of
+// blocks, so that it shrinks again after a burst of all connections.
 type ready struct {
 	mu       sync.Mutex
 	head     *block // pop here
@@ -26,7 +26,7 @@ type ready struct {
 	pops     uint64 // ever
 	boost    int    // drainers that the next stalled look adds
 	held     bool   // the loop waits for slack; see keepPace
-	ending   bool   // and never will again
+	ending   bool   // and must never wait again
 	slack    chan struct{}
 }
 
@@ -38,9 +38,9 @@ type block struct {
 	next  *block
 }
 
-// pushed is what became of a push.
+// pushed is the result of a push.
 type pushed struct {
-	submitted bool // there was no drainer: the caller has to submit one, counted already
+	submitted bool // there was no drainer: the caller must submit one, which is counted already
 	waiting   int
 }
 
@@ -73,11 +73,11 @@ func (r *ready) growLocked() {
 	r.tail, r.last = b, 0
 }
 
-// pop takes the first in the queue. If there is none, the calling drainer is
-// struck off under the same lock, so that the next push sees it gone.
+// pop takes the first item of the queue. If there is none, it counts the calling drainer
+// off under the same lock, so that the next push asks for another.
 func (r *ready) pop() (t turner) {
 	r.mu.Lock()
-	for r.waiting == 0 && r.held { // its loop fills the queue first: no need to leave
+	for r.waiting == 0 && r.held { // the loop may fill the queue at once: no need to leave
 		r.letGoLocked()
 		r.mu.Unlock()
 		runtime.Gosched()
@@ -95,7 +95,7 @@ func (r *ready) pop() (t turner) {
 	r.waiting--
 	r.pops++
 	if r.waiting == 0 {
-		r.first, r.last = 0, 0 // the one block left starts afresh
+		r.first, r.last = 0, 0 // the one block left is used from its start again
 	} else if r.first == blockSize {
 		r.head, r.first = b.next, 0
 		b.next = nil
@@ -105,23 +105,23 @@ func (r *ready) pop() (t turner) {
 	return t
 }
 
-// unsubmit takes back n drainers that the pool had no place for.
+// unsubmit takes back n drainers that the pool refused.
 func (r *ready) unsubmit(n int) {
 	r.mu.Lock()
 	r.drainers -= n
 	r.mu.Unlock()
 }
 
-// progress is what the monitor remembers of a queue between two looks.
+// progress is what the monitor remembers about a queue between two looks.
 type progress struct{ pops uint64 }
 
 // check is the monitor's look at the queue. It returns how many further drainers
-// are to be submitted (counted already): some if those there are took fewer than
-// two turns each since the last look while somebody waited, because then their
-// handlers block. The number grows fourfold from look to look, so that 200
-// blocked handlers are answered within five looks, and a drainer that merely
-// lost its processor for a moment costs one task. active is false if nothing runs
-// and nobody waits.
+// the caller must submit; they are counted already. Drainers are added if the queue is not
+// empty and the present ones took fewer than two turns each since the last look, because then
+// their handlers block. The number grows fourfold from look to look, so that 200
+// blocked handlers are matched within five looks, and a drainer that merely
+// lost its processor for a moment costs one task. active is false if no drainer runs
+// and the queue is empty.
 func (r *ready) check(last *progress) (submit int, active bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -138,15 +138,15 @@ func (r *ready) check(last *progress) (submit int, active bool) {
 	return submit, r.drainers > 0 || r.waiting > 0 || took > 0
 }
 
-// active reports whether a drainer runs or somebody waits.
+// active reports whether a drainer runs or the queue is not empty.
 func (r *ready) active() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.drainers > 0 || r.waiting > 0
 }
 
-// wait returns the number of those in the queue and the time in milliseconds
-// for which the first of them has been waiting.
+// wait returns the length of the queue, the time in milliseconds
+// for which its first item has been waiting, and the number of drainers.
 func (r *ready) wait(now uint32) (waiting int, longest uint32, drainers int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -158,19 +158,19 @@ func (r *ready) wait(now uint32) (waiting int, longest uint32, drainers int) {
 	return r.waiting, longest, r.drainers
 }
 
-// A loop that went back to epoll whenever it could would collect single events at
-// the price of a system call and two context switches each, on a processor that
+// A loop that went back to epoll whenever it could would collect single events, each at
+// the price of a system call and two context switches, on a processor that
 // its drainers need. So it keeps pace with them: it yields when it has submitted
-// one, and while many wait it is held until the queue is empty; what happens
-// meanwhile it collects in one call. With 1,000 connections that echo one message
-// each on two processors this takes calls of epoll_pwait from 0.37 per message to
+// one, and while many connections wait it is held until the queue is empty; then it collects
+// the events of that time in one call. With 1,000 connections that echo one message
+// each on two processors this reduces calls of epoll_pwait from 0.37 per message to
 // 0.05, and context switches to a fifth.
 const (
 	yieldEvery = 16 // at most once in so many events
 	holdAt     = 64 // waiting
 )
 
-// keepPace is called by the callbacks after a push, on the loop's goroutine only.
+// keepPace is called by the callbacks after a push, only on the loop's goroutine.
 func (l *loop) keepPace(now pushed) {
 	l.events++
 	switch {
@@ -182,8 +182,8 @@ func (l *loop) keepPace(now pushed) {
 	}
 }
 
-// hold reports whether the loop has to wait for slack. That comes from the drainer
-// that finds the queue empty, or at the monitor's next look if handlers block.
+// hold reports whether the loop must wait for slack. The drainer
+// that finds the queue empty sends it, or the monitor's next look if handlers block.
 func (r *ready) hold() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -198,7 +198,7 @@ func (r *ready) letGoLocked() {
 	}
 }
 
-// end lets the loop go for good.
+// end lets the loop go, and it is never held again.
 func (r *ready) end() {
 	r.mu.Lock()
 	r.ending = true

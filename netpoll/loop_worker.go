@@ -7,21 +7,21 @@ import (
 	"sync/atomic"
 )
 
-// worker is what a drainer works with: one large buffer to read into and one to
+// worker has the buffers of a drainer: one to read into and one to
 // gather writes in, so that an idle connection needs neither.
 type worker struct {
 	in  []byte
 	out output
-	// The turn under way, if there is one: bytes at the front of in that were
-	// left over before, whether the handler has never seen them, and whether it
-	// may read.
+	// The turn under way, if there is one: the number of bytes at the front of in that the
+	// handler had left over, whether the handler must see them before more is read, and
+	// whether reading may go on.
 	turning   bool
 	kept      int
 	unseen    bool
 	ready     bool
 	transport transport // the connection's, if it is ready
 	// For the monitor: the connection of the last turn, and the number of turns
-	// begun.
+	// that have begun.
 	conn  atomic.Pointer[Conn]
 	turns atomic.Uint32
 	seen  uint32 // turns at the monitor's last look
@@ -34,7 +34,7 @@ func (w *worker) enter(c *Conn) {
 	w.conn.Store(c)
 }
 
-// workers hands out workers and keeps a few of those who are done.
+// workers hands out workers and keeps a few idle ones.
 type workers struct {
 	mu   sync.Mutex
 	idle []*worker
@@ -62,7 +62,7 @@ func (k *workers) get() *worker {
 }
 
 func (k *workers) put(w *worker) {
-	w.conn.Store(nil) // an idle worker keeps nobody alive
+	w.conn.Store(nil) // an idle worker keeps no connection alive
 	w.transport = nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -76,9 +76,8 @@ func (k *workers) put(w *worker) {
 	}
 }
 
-// flushStuck has every worker that is still in the turn it was in at the last call
-// give out what it gathered, and what has been pending, because its handler blocks.
-// Called by the monitor only.
+// flushStuck sends what is gathered and pending in every turn that was under way at the last
+// call already, because its handler blocks. Only the monitor calls it.
 func (k *workers) flushStuck() {
 	k.mu.Lock()
 	stuck := make([]*worker, 0, 8)

@@ -18,70 +18,69 @@ type Options struct {
 	// Workers bounds the goroutines that run handlers, and so the number of
 	// handlers that can block at a time; 1,024 if 0. Idle workers end.
 	Workers int
-	// Background bounds the functions of Engine.Go and GoFor that run at a time, for one
-	// address three quarters of them, and less if others have some; as many as Workers
-	// if 0. They take no worker's place. Beyond it they wait.
+	// Background bounds the functions of Engine.Go and GoFor that run at a time; one
+	// address gets at most three quarters of them, and less if others have some. As many as
+	// Workers if 0. They do not occupy workers. Beyond the bound they wait.
 	Background int
 	// ReadBuffer is the size in bytes of a worker's read buffer, the most that
 	// one OnData sees; 64 KiB if 0, at least 4 KiB.
 	ReadBuffer int
-	// MaxPending bounds the bytes that wait for a peer to take them, for each
-	// connection; 4 MiB if 0. A write that would exceed it is refused whole.
+	// MaxPending bounds the bytes that wait for the peer of a
+	// connection; 4 MiB if 0. A write that would exceed it is refused as a whole.
 	MaxPending int
-	// TotalPending bounds the memory in bytes that all connections together have the
-	// engine hold: what waits for peers, in buffers that many share once, input that
-	// their handlers left over, and what protocols Charge. Beyond it the heaviest
+	// TotalPending bounds the memory in bytes that the engine holds for all connections
+	// together: pending output (a shared buffer counts once), input that
+	// handlers left over, and what protocols Charge. Beyond it the heaviest
 	// connections are closed with ErrShed, and counted, until an eighth is free. An
 	// eighth of MemoryLimit if 0; no bound if negative.
 	TotalPending int
 	// NotSentLowat is the socket's TCP_NOTSENT_LOWAT in bytes: how much the
 	// kernel keeps unsent before it says that the socket is full; 64 KiB if 0.
 	NotSentLowat int
-	// UserTimeout is the socket's TCP_USER_TIMEOUT: a peer that for that long
-	// acknowledges nothing of what it was sent, or has no room for more, is
-	// given up; 60 s if 0.
+	// UserTimeout is the socket's TCP_USER_TIMEOUT: the kernel gives up a peer that for that
+	// long acknowledges nothing of what it was sent, or has no room for more; 60 s if 0.
 	UserTimeout time.Duration
-	// MinDrain is the rate in bytes per second at which a peer must take what is pending
-	// for it, on average over UserTimeout; else it is closed with ErrSlow, and counted.
-	// 1,024 if 0; no such bound if negative.
+	// MinDrain is the rate in bytes per second at which a peer must take pending
+	// output, on average over UserTimeout. A slower connection is closed with ErrSlow, and
+	// counted. 1,024 if 0; no such bound if negative.
 	MinDrain int
-	// Sweep is the interval at which deadlines are looked at; 1 s if 0, at
+	// Sweep is the interval at which deadlines are checked; 1 s if 0, at
 	// least 1 ms.
 	Sweep time.Duration
-	// MaxConns bounds the open connections, those that were detached included: more
-	// are accepted and closed at once, and counted as refused; no bound if 0. Those that
-	// the program dials and adopts count, but are not refused.
+	// MaxConns bounds the open connections, including detached ones: further connections
+	// are accepted and closed at once, and counted as refused; no bound if 0. Connections that
+	// the program dials, adopts or enters count, but are not refused.
 	MaxConns int
-	// Reserve is how many connections beyond MaxConns are opened all the same, so that
-	// the protocol can tell them that the server is full (see Engine.Full); none if 0.
+	// Reserve is the number of connections beyond MaxConns that are opened all the same, so
+	// that the protocol can tell their clients that the server is full (see Engine.Full); none if 0.
 	Reserve int
 	// MaxConnsPerAddr bounds the connections that listeners accept from one address
-	// (see OwnerOf), as MaxConns does in all; no bound if 0, because thousands of
+	// (see OwnerOf), as MaxConns bounds all; no bound if 0, because thousands of
 	// people may share an address (NAT), and behind a proxy all do.
 	MaxConnsPerAddr int
 	// TLSHandshakes bounds the TLS handshakes under way, each of which has a
-	// goroutine and some 30 KB of memory while the peer answers; 512 if 0: with
-	// 100 ms for the way to a peer and back that is 5,000 a second, more than a
-	// few processors can sign for. A connection takes its place when its whole
-	// ClientHello is there, and not before, so one that is silent keeps
-	// nobody out. When all are taken, connections wait for one; addresses (see OwnerOf)
-	// take turns. A client that stops after its ClientHello, or trickles, loses its place, with ErrTLSShed,
-	// when it has owed its next flight for a second and another address waits, or for a quarter
-	// of that if its address has more than twice as many places as that one; at the
+	// goroutine and some 30 KB of memory while the peer answers; 512 if 0. With
+	// a round trip of 100 ms that is 5,000 a second, more than a
+	// few processors can sign for. A connection takes a place when its whole
+	// ClientHello is there, and not before, so a silent client keeps
+	// no other out. When all places are taken, connections wait for one; addresses (see OwnerOf)
+	// take turns. A client that stops after its ClientHello, or trickles, loses its place, with
+	// ErrTLSShed, when it has owed its next flight for a second and another address waits, or for
+	// a quarter of that if its address has more than twice as many places as that one; at the
 	// latest after TLSTimeout.
 	TLSHandshakes int
-	// TLSWaiting bounds the connections that wait for one of TLSHandshakes, one address
-	// having half of it at most; 16 times TLSHandshakes if 0, no bound if negative. Beyond
-	// it the last of the address that has the most of them is closed with ErrTLSShed.
+	// TLSWaiting bounds the connections that wait for one of TLSHandshakes; one address may
+	// have half of them at most. 16 times TLSHandshakes if 0, no bound if negative. Beyond
+	// it the last connection of the address that has the most is closed with ErrTLSShed.
 	TLSWaiting int
 	// TLSTimeout bounds the time from the connection to the end of its TLS
 	// handshake, waiting included; 10 s if 0.
 	TLSTimeout time.Duration
-	// Logger gets what an operator has to know; slog.Default() if nil.
+	// Logger gets what an operator must know; slog.Default() if nil.
 	Logger *slog.Logger
 }
 
-// Validate reports the first field that has no meaning, by its name.
+// Validate returns an error that names the first field whose value is invalid.
 func (o Options) Validate() error {
 	for _, f := range []struct {
 		name  string

@@ -4,20 +4,19 @@ package netpoll
 
 import "golang.org/x/sys/unix"
 
-// Scheduler is work that is done soon after each Schedule, and never within it:
-// Schedule may be called under locks, so it neither blocks nor calls a method of a
-// [Conn]. [*Task] is one. An alias, so that a package which does not import this one
+// Scheduler is work that is done soon after each call of Schedule, but not by that call:
+// Schedule may be called under locks, so it must neither block nor call a method of a
+// [Conn]. [*Task] is a Scheduler. It is an alias, so that a package that does not import this one
 // can name the same type.
 type Scheduler = interface{ Schedule() }
 
-// WhenDrained calls s.Schedule once, as soon as nothing waits for the peer any more
+// WhenDrained calls s.Schedule once, as soon as no output is pending any more
 // (see Pending): at once if that is so now, else at the end of the turn that has sent
-// the last of it; what waits behind an [Exclusive] is part of it. So who had Queued, or
-// Full, from a write, and calls it afterwards, is told in any case. On a connection that
-// is closed, sealed by WriteLast, or detached, nothing is waited for: then it is called
-// at once.
+// the last byte. Writes that wait behind an [Exclusive] are pending, too. So a caller whose
+// write was Queued or Full, and that calls WhenDrained afterwards, is always told. On a
+// connection that is closed, sealed by WriteLast, or detached, s.Schedule is called at once.
 //
-// There is one s at a time: another call replaces it, and nil takes it back; one that
+// There is one s at a time: another call replaces it, and nil removes it; a Scheduler that
 // was replaced is not called. The connection refers to s until it calls it.
 func (c *Conn) WhenDrained(s Scheduler) {
 	c.mu.Lock()
@@ -34,10 +33,10 @@ func (c *Conn) WhenDrained(s Scheduler) {
 	}
 }
 
-// drainedLocked does what WhenDrained has promised, if that is due. It is called where
-// the last that is pending may have left: at the end of a turn, which flushes, by the
-// monitor in place of that, and by Release; and where the connection's phase or access
-// changes so that it never will.
+// drainedLocked calls the Scheduler of WhenDrained, if that is due. It is called where
+// the last pending byte may have left: at the end of a turn, which flushes, by the
+// monitor if the turn blocks, and by Release. It is also called where the connection's phase
+// or access changes so that nothing more can be written.
 func (c *Conn) drainedLocked() {
 	if r := c.cold; r != nil && r.drained != nil {
 		c.tellDrainedLocked(r)
@@ -54,15 +53,15 @@ func (c *Conn) tellDrainedLocked(r *cold) {
 	s.Schedule()
 }
 
-// backlogLocked reports whether there is something to wait for: bytes that are pending,
-// and a time after them at which more can be written.
+// backlogLocked reports whether a caller should wait: output is pending,
+// and after it more can be written.
 func (c *Conn) backlogLocked() bool {
 	return c.phase == live && c.access != accessSealed && c.pendingLocked() > 0
 }
 
-// Pending returns the number of bytes that wait for the peer to take them: of those
-// that are queued, encrypted if there is TLS, that the turn under way has gathered, and
-// that wait behind an Exclusive.
+// Pending returns the number of bytes that wait to be sent: those
+// in the queue (encrypted if there is TLS), those that the turn under way has gathered, and
+// those that wait behind an Exclusive.
 func (c *Conn) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,8 +72,8 @@ func (c *Conn) pendingLocked() int {
 	return c.behindLocked() + c.unsentLocked()
 }
 
-// Untaken is Pending with what the kernel holds that the peer has not acknowledged. It
-// takes a system call.
+// Untaken returns Pending plus the bytes that the kernel holds because the peer has not
+// acknowledged them. It makes a system call.
 func (c *Conn) Untaken() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// ErrReserved says that somebody else writes to a connection in pieces.
-var ErrReserved = errors.New("netpoll: connection is reserved already")
+// ErrReserved says that another Exclusive of the connection is in use.
+var ErrReserved = errors.New("netpoll: the connection is reserved for a message in pieces")
 
-// Exclusive is the right to write to a connection in pieces that nothing comes
-// between but WriteUrgent: what Write and WriteBuffer take meanwhile waits, within
-// Options.MaxPending, and leaves after Release. WriteLast does not wait; it ends
-// the right, and what waits is lost. One goroutine at a time may use it.
+// Exclusive is the right to write to a connection in pieces, between which only
+// WriteUrgent writes. The bytes of Write and WriteBuffer wait meanwhile, within
+// Options.MaxPending, and are sent after Release. WriteLast does not wait; it ends
+// the right, and the waiting bytes are lost. One goroutine at a time may use an Exclusive.
 type Exclusive struct {
 	conn   *Conn
-	room   chan struct{} // has one when all has left, or the connection ends
+	room   chan struct{} // gets a value when the queue is empty or the connection ends
 	timer  *time.Timer
-	buf    *Buffer   // what Write sends; in no queue between two calls
-	behind *outQueue // what waits; nil if nothing. Guarded by Conn.mu
+	buf    *Buffer   // the body of Write; in no queue between two calls
+	behind *outQueue // writes of others that wait; nil if there are none. Guarded by Conn.mu
 }
 
-// Reserve begins to write in pieces. The error is ErrReserved or ErrClosed.
+// Reserve returns the right to write in pieces. The error is ErrReserved or ErrClosed.
 func (c *Conn) Reserve() (*Exclusive, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,11 +40,11 @@ func (c *Conn) Reserve() (*Exclusive, error) {
 	return x, nil
 }
 
-// Write sends head and then body and blocks until the kernel has both: they are
-// not copied, unless to be encrypted (then all at once, so body should be small), and
-// the caller's again when it returns. After timeout the error is
-// os.ErrDeadlineExceeded; a part may have been sent, and the rest still may be.
-// Within a turn it gets on too, if more slowly.
+// Write writes head and then body and blocks until the kernel has both. They are
+// not copied, except for encryption (of all at once, so body should be small). They belong to
+// the caller again when Write returns. After timeout the error is
+// os.ErrDeadlineExceeded; a part may have been sent, and the rest may still be sent.
+// Write may be called within a turn, too, where it is slower.
 func (x *Exclusive) Write(head, body []byte, timeout time.Duration) error {
 	c := x.conn
 	c.mu.Lock()
@@ -56,7 +56,7 @@ func (x *Exclusive) Write(head, body []byte, timeout time.Duration) error {
 	failed := c.writeAllLocked(head, body, x.buf)
 	err := x.waitLocked(timeout)
 	if err != nil && !c.isDirectLocked() {
-		x.buf.b, x.buf = bytes.Clone(body), new(Buffer) // what is left of it may still be sent
+		x.buf.b, x.buf = bytes.Clone(body), new(Buffer) // the rest of body may still be sent
 	} else {
 		x.buf.b = nil
 	}
@@ -102,7 +102,7 @@ func (x *Exclusive) after(d time.Duration) <-chan time.Time {
 	return x.timer.C
 }
 
-// Release ends the right to write: what waited is sent.
+// Release ends the right, and writes what has waited behind it.
 func (x *Exclusive) Release() {
 	c := x.conn
 	failed := false
@@ -121,7 +121,7 @@ func (x *Exclusive) Release() {
 	}
 }
 
-// writeBehindLocked sends or queues what waited in o.
+// writeBehindLocked writes what has waited in o.
 func (c *Conn) writeBehindLocked(o *outQueue) (failed bool) {
 	c.loop.queued.Add(-int64(o.bytes))
 	c.weighLocked(-o.held)
@@ -136,13 +136,13 @@ func (c *Conn) writeBehindLocked(o *outQueue) (failed bool) {
 	return failed
 }
 
-// holdsLocked reports whether the right is still x's.
+// holdsLocked reports whether x still has the right.
 func (x *Exclusive) holdsLocked() bool {
 	c := x.conn
 	return c.phase == live && c.access == accessReserved && c.cold.exclusive == x
 }
 
-// enqueueLocked has the write of somebody else wait.
+// enqueueLocked makes another caller's write wait.
 func (x *Exclusive) enqueueLocked(head, body []byte, shared *Buffer) Outcome {
 	c := x.conn
 	n := len(head) + len(body)
@@ -169,7 +169,7 @@ func (x *Exclusive) enqueueLocked(head, body []byte, shared *Buffer) Outcome {
 	return Queued
 }
 
-// wake has Write look whether it may return.
+// wake makes Write check whether it may return.
 func (x *Exclusive) wake() {
 	select {
 	case x.room <- struct{}{}:
@@ -177,7 +177,7 @@ func (x *Exclusive) wake() {
 	}
 }
 
-// behindLocked returns the number of bytes that wait behind a reservation.
+// behindLocked returns the number of bytes that wait behind an Exclusive.
 func (c *Conn) behindLocked() int {
 	if c.access != accessReserved || c.cold == nil || c.cold.exclusive.behind == nil {
 		return 0
@@ -185,7 +185,8 @@ func (c *Conn) behindLocked() int {
 	return c.cold.exclusive.behind.bytes
 }
 
-// dropBehindLocked ends a reservation for good.
+// dropBehindLocked ends the right of an Exclusive, if there is one, and drops the bytes that
+// wait behind it.
 func (c *Conn) dropBehindLocked() {
 	if c.access != accessReserved {
 		return
@@ -201,7 +202,7 @@ func (c *Conn) dropBehindLocked() {
 	x.wake()
 }
 
-// WriteUrgent is Write for what may go between the pieces of an Exclusive.
+// WriteUrgent is Conn.Write for bytes that may go between the pieces of an Exclusive.
 func (c *Conn) WriteUrgent(head, body []byte) Outcome {
 	c.mu.Lock()
 	if c.phase != live || c.access == accessSealed {

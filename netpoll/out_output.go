@@ -2,16 +2,16 @@
 
 package netpoll
 
-// output is where the bytes go that are written to a connection, if not to its socket: the
-// connection's own queue while something is pending, and, while a turn gathers them, the
-// buffer of its worker. A connection refers to the one or the other, or to none, so as to
-// need room for one; only the functions of this file tell them apart.
+// output is the destination of bytes that are written to a connection and not sent at once:
+// the connection's own queue while something is pending, or the buffer of the worker
+// while a turn gathers. A connection refers to one of them, or to none, because it has
+// room for only one pointer. Only the functions of this file tell the two apart.
 type output struct {
 	outQueue        // a connection's own
 	gathered []byte // a worker's: never nil
 }
 
-// queueLocked returns what waits for the socket; nil if nothing does.
+// queueLocked returns the connection's queue; nil if nothing waits for the socket.
 func (c *Conn) queueLocked() *outQueue {
 	if o := c.out; o != nil && o.gathered == nil {
 		return &o.outQueue
@@ -19,8 +19,8 @@ func (c *Conn) queueLocked() *outQueue {
 	return nil
 }
 
-// gathererLocked returns where the turn under way gathers what is written; nil if it does
-// not, or there is none.
+// gathererLocked returns the worker's buffer in which the turn under way gathers; nil if no
+// turn does.
 func (c *Conn) gathererLocked() *output {
 	if o := c.out; o != nil && o.gathered != nil {
 		return o
@@ -28,10 +28,10 @@ func (c *Conn) gathererLocked() *output {
 	return nil
 }
 
-// isDirectLocked reports whether a write goes straight to the socket.
+// isDirectLocked reports whether a write sends at once.
 func (c *Conn) isDirectLocked() bool { return c.out == nil }
 
-// unsentLocked returns the number of bytes in either.
+// unsentLocked returns the number of bytes that are queued or gathered.
 func (c *Conn) unsentLocked() int {
 	switch o := c.out; {
 	case o == nil:
@@ -43,7 +43,8 @@ func (c *Conn) unsentLocked() int {
 	}
 }
 
-// beginQueueLocked returns the queue, a new one if there was none. It ends the gathering.
+// beginQueueLocked returns the queue, and creates it if there is none, which ends the
+// gathering.
 func (c *Conn) beginQueueLocked() *outQueue {
 	if c.queueLocked() == nil {
 		c.out = new(output)
@@ -51,11 +52,11 @@ func (c *Conn) beginQueueLocked() *outQueue {
 	return &c.out.outQueue
 }
 
-// endQueueLocked drops the queue, from which all has gone.
+// endQueueLocked drops the queue, which is empty.
 func (c *Conn) endQueueLocked() { c.out = nil }
 
-// beginGatherLocked has o gather what is written, unless something is pending. It reports
-// whether it does.
+// beginGatherLocked makes writes gather in o, unless something is pending. It reports
+// whether they do.
 func (c *Conn) beginGatherLocked(o *output) bool {
 	if c.out == nil {
 		c.out = o
@@ -63,7 +64,8 @@ func (c *Conn) beginGatherLocked(o *output) bool {
 	return c.out == o
 }
 
-// endGatherLocked ends the gathering in o, if c takes part in it, and returns what was gathered.
+// endGatherLocked ends the gathering in o, if c takes part in it, and returns the gathered
+// bytes.
 func (c *Conn) endGatherLocked(o *output) []byte {
 	if c.out != o {
 		return nil
@@ -72,7 +74,8 @@ func (c *Conn) endGatherLocked(o *output) []byte {
 	return o.takeGathered()
 }
 
-// takeGathered returns what was gathered, which stays valid until more is.
+// takeGathered removes and returns the gathered bytes, which stay valid until more are
+// gathered.
 func (o *output) takeGathered() []byte {
 	p := o.gathered
 	o.gathered = p[:0]

@@ -13,17 +13,17 @@ import (
 // queues at the same time. It must not change after NewBuffer.
 type Buffer struct {
 	b       []byte
-	holders atomic.Int32 // two for each queue that has it, and the bit orphaned
+	holders atomic.Int32 // twice the number of queues that hold it, and the bit orphaned
 	pooled  bool         // from copies or pieces
 }
 
-// orphaned says that the queue which answered for a buffer's memory has it no longer,
-// and others have.
+// orphaned says that the queue that answered for a buffer's memory does not hold it any more,
+// and others do.
 const orphaned = 1
 
-// hold notes one queue more that has b. It reports whether that has to answer for the
-// memory: only one does, so that what thousands of slow peers wait for counts once. It is
-// the first that queues it, which this counter tells; it need not be the slowest.
+// hold counts another queue that holds b. It reports whether that queue must answer for the
+// memory. Only one does, so that a buffer that thousands of slow peers wait for counts once: the
+// first that queues it, which this counter shows and which need not be the slowest.
 func (b *Buffer) hold() (answers bool) {
 	switch n := b.holders.Add(2); {
 	case n == 2:
@@ -35,7 +35,7 @@ func (b *Buffer) hold() (answers bool) {
 	return false
 }
 
-// release undoes hold, with what that returned.
+// release undoes hold, which returned answers.
 func (b *Buffer) release(answers bool) {
 	for {
 		n := b.holders.Load()
@@ -65,8 +65,8 @@ func (b *Buffer) Bytes() []byte { return b.b }
 // Len returns the number of bytes.
 func (b *Buffer) Len() int { return len(b.b) }
 
-// outQueue is what waits for a socket: references to buffers and, for the first
-// of them, how much the socket took already. A connection has one only while
+// outQueue is the output that waits for a socket: references to buffers and, for the first
+// of them, how much the socket took already. A connection has a queue only while
 // something is pending. Guarded by Conn.mu.
 type outQueue struct {
 	segs  []segment
@@ -87,12 +87,12 @@ type segment struct {
 type segmentKind uint8
 
 const (
-	ownCopy    segmentKind = iota // nobody else has it
+	ownCopy    segmentKind = iota // no other queue has it
 	reference                     // another queue answers for it
-	answerable                    // this one does
+	answerable                    // this queue answers for it
 )
 
-// What a segment costs beside its bytes: its place in the list, and a Buffer.
+// What a segment costs besides its bytes: its element of the list, and a Buffer.
 const (
 	segmentSize = 16
 	bufferSize  = 32
@@ -130,9 +130,9 @@ func (o *outQueue) append(s segment) {
 	o.own = nil
 }
 
-// The pools of buffers for copies, and for pieces of large ones. They are used again at once,
-// while the processor's cache still has them; when connections that hold much are shed,
-// those that go on hold their memory, and not new one.
+// The pools of buffers for copies, and for pieces of large copies. Their buffers are reused
+// soon, while the processor's cache still has them. When connections that hold much are shed,
+// the others reuse their memory instead of allocating more.
 var (
 	copies = sync.Pool{New: func() any { return newPooled(copySize) }}
 	pieces = sync.Pool{New: func() any { return newPooled(pieceSize) }}
@@ -153,9 +153,9 @@ func getPooled(p *sync.Pool) *Buffer {
 	return b
 }
 
-// copyIn queues copies. Writes share buffers, each twice as large as the one before, so
-// that a peer who has us answer and takes nothing costs memory for the bytes and not for
-// the writes.
+// copyIn appends copies. Writes share buffers, each twice as large as the one before, so
+// that a peer that makes us answer and takes nothing costs memory for the bytes and not for
+// the number of writes.
 func (o *outQueue) copyIn(head, body []byte) {
 	for len(head)+len(body) > 0 {
 		if o.own == nil || len(o.own.b) == cap(o.own.b) {
@@ -166,7 +166,7 @@ func (o *outQueue) copyIn(head, body []byte) {
 	}
 }
 
-// appendTo moves what b has room for out of from.
+// appendTo moves as many bytes out of from as b has room for.
 func appendTo(b *Buffer, from *[]byte) int {
 	n := min(cap(b.b)-len(b.b), len(*from))
 	b.b = append(b.b, (*from)[:n]...)
@@ -174,7 +174,7 @@ func appendTo(b *Buffer, from *[]byte) int {
 	return n
 }
 
-// growOwn begins another buffer for copies, of which n bytes are to come.
+// growOwn begins another buffer for copies; n bytes follow.
 func (o *outQueue) growOwn(n int) {
 	size := n
 	if o.own != nil {
@@ -193,8 +193,8 @@ func (o *outQueue) growOwn(n int) {
 	o.own = b
 }
 
-// send sends until nothing is left or the socket is full, which is no error,
-// and returns the bytes sent.
+// send sends until the queue is empty or the socket is full, which is not an error,
+// and returns the number of bytes sent.
 func (o *outQueue) send(fd int32) (sent int, errno unix.Errno) {
 	var iov [maxIovecs]unix.Iovec
 	for o.bytes > 0 {
@@ -243,7 +243,7 @@ func (o *outQueue) dropHead() {
 	if s.Buffer == o.own {
 		o.own = nil
 	}
-	if s.pooled { // of which there is one reference, whatever its kind
+	if s.pooled { // only this queue refers to it, whatever its kind
 		s.recycle()
 	}
 	*s = segment{}
@@ -258,7 +258,7 @@ func (b *Buffer) recycle() {
 	}
 }
 
-// free drops all that is left.
+// free drops the whole queue.
 func (o *outQueue) free() {
 	for o.head < len(o.segs) {
 		o.dropHead()

@@ -8,22 +8,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Outcome is what became of a write.
+// Outcome is the result of a write.
 type Outcome uint8
 
 const (
-	// Sent: the kernel has all of it.
+	// Sent means that the kernel has all bytes.
 	Sent Outcome = iota
-	// Queued: it is pending and leaves by itself, after all that was before it.
+	// Queued means that bytes are pending, and will be sent after all earlier ones.
 	Queued
-	// Full: refused, because with it more than Options.MaxPending bytes would
-	// be pending. Nothing of it was written.
+	// Full means that the write was refused as a whole, because more than Options.MaxPending
+	// bytes would be pending.
 	Full
-	// Closed: refused, because the connection is closed or about to be.
+	// Closed means that the write was refused, because the connection is closed or about to
+	// be.
 	Closed
 )
 
-// OK reports whether the bytes were taken.
+// OK reports whether the write was accepted: Sent or Queued.
 func (o Outcome) OK() bool { return o <= Queued }
 
 func (o Outcome) String() string {
@@ -40,8 +41,8 @@ func (o Outcome) String() string {
 	return "unknown"
 }
 
-// Write sends head and then body, either of which may be nil; they are the
-// caller's again when it returns.
+// Write writes head and then body, either of which may be nil. They belong to the
+// caller again when it returns.
 func (c *Conn) Write(head, body []byte) Outcome {
 	c.mu.Lock()
 	if c.phase == live && c.access == accessOpen && c.gatherLocked(head, body) {
@@ -56,8 +57,8 @@ func (c *Conn) Write(head, body []byte) Outcome {
 	return res
 }
 
-// gatherLocked reports whether the turn under way, if there is one, has taken head and
-// body: it sends them when it ends.
+// gatherLocked gathers head and body if a turn is under way that gathers and has room for
+// them. It reports whether it did; the turn sends them when it ends.
 func (c *Conn) gatherLocked(head, body []byte) bool {
 	g := c.gathererLocked()
 	if g == nil || len(g.gathered)+len(head)+len(body) > cap(g.gathered) {
@@ -67,7 +68,7 @@ func (c *Conn) gatherLocked(head, body []byte) bool {
 	return true
 }
 
-// WriteBuffer sends b. What the socket does not take is queued by reference.
+// WriteBuffer writes b. It enqueues what the socket does not take by reference.
 func (c *Conn) WriteBuffer(b *Buffer) Outcome {
 	c.mu.Lock()
 	res, failed := c.writeLocked(nil, b.b, b)
@@ -78,10 +79,10 @@ func (c *Conn) WriteBuffer(b *Buffer) Outcome {
 	return res
 }
 
-// WriteLast sends p after all that was written before, whatever is pending, and
-// has every later write refused; reading goes on. OnClose will get err, unless an
-// error was given before. It reports whether it was the first call on an open
-// connection; else p is not sent.
+// WriteLast writes p after all earlier writes, however much is pending, and
+// makes every later write Closed; reading goes on. OnClose will get err, unless an earlier
+// call gave an error. WriteLast reports whether it was the first call on an open
+// connection; if not, p is not written.
 func (c *Conn) WriteLast(p []byte, err error) bool {
 	c.mu.Lock()
 	if c.phase != live || c.access == accessSealed {
@@ -102,9 +103,9 @@ func (c *Conn) WriteLast(p []byte, err error) bool {
 	return true
 }
 
-// writeLocked is the slow half of a write: to the socket if nothing is pending,
-// to the queue else. shared is body if that is a buffer that may be kept. failed
-// asks the caller to schedule a turn, which closes the connection.
+// writeLocked is the slow path of a write: it sends, or enqueues if something is pending.
+// If shared is not nil, body is its content, and may be kept by reference. If failed, the
+// caller must schedule a turn, which closes the connection.
 func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
 	if c.phase != live || c.access == accessSealed {
 		return Closed, false
@@ -115,9 +116,9 @@ func (c *Conn) writeLocked(head, body []byte, shared *Buffer) (res Outcome, fail
 	return c.writeBoundedLocked(head, body, shared)
 }
 
-// writeBoundedLocked is writeLocked for a caller that no reservation keeps out.
+// writeBoundedLocked is writeLocked for a caller that needs not wait behind an Exclusive.
 func (c *Conn) writeBoundedLocked(head, body []byte, shared *Buffer) (res Outcome, failed bool) {
-	// What was gathered goes first: only what the socket refuses is pending.
+	// Gathered bytes are sent first: only what the socket does not take counts as pending.
 	if c.flushGatherLocked() {
 		return Closed, true
 	}
@@ -128,7 +129,7 @@ func (c *Conn) writeBoundedLocked(head, body []byte, shared *Buffer) (res Outcom
 	return c.outcomeLocked(failed), failed
 }
 
-// outcomeLocked is that of a write that nothing was pending before.
+// outcomeLocked returns the Outcome of a write that was passed on.
 func (c *Conn) outcomeLocked(failed bool) Outcome {
 	switch {
 	case failed:
@@ -139,7 +140,7 @@ func (c *Conn) outcomeLocked(failed bool) Outcome {
 	return Queued
 }
 
-// writeAllLocked writes whatever is pending, after what was gathered.
+// writeAllLocked writes without a bound, after the gathered bytes.
 func (c *Conn) writeAllLocked(head, body []byte, shared *Buffer) (failed bool) {
 	if c.flushGatherLocked() {
 		return true
@@ -150,11 +151,11 @@ func (c *Conn) writeAllLocked(head, body []byte, shared *Buffer) (failed bool) {
 	return c.passLocked(head, body, shared, 0)
 }
 
-// sendLocked gives the socket bytes as they go over the wire, and enqueues what it does not take, or
-// all of them if others wait already. Nothing is gathered that has to go first.
+// sendLocked sends bytes as they go over the wire, and enqueues what the socket does not take, or
+// all of them if the queue is not empty. The caller has flushed gathered bytes that must go first.
 func (c *Conn) sendLocked(head, body []byte, shared *Buffer, flags int) (failed bool) {
 	if c.queueLocked() != nil {
-		if len(head)+len(body) > 0 { // nothing is nothing to wait for: send would never get past it
+		if len(head)+len(body) > 0 { // outQueue.send would never get past an empty segment
 			return c.enqueueLocked(head, body, shared, 0)
 		}
 		return false
@@ -170,8 +171,8 @@ func (c *Conn) sendLocked(head, body []byte, shared *Buffer, flags int) (failed 
 	return c.settleLocked(head, body, shared, took, errno)
 }
 
-// settleLocked takes note of what the socket answered, and enqueues what it did not
-// take.
+// settleLocked handles the socket's answer to a send: it enqueues what the socket did not
+// take, and ends the connection on an error.
 func (c *Conn) settleLocked(head, body []byte, shared *Buffer, took int, errno syscall.Errno) (failed bool) {
 	if errno == unix.EAGAIN {
 		took = 0
@@ -189,10 +190,10 @@ func (c *Conn) settleLocked(head, body []byte, shared *Buffer, took int, errno s
 // wideLowat is the TCP_NOTSENT_LOWAT, in bytes, of a connection that is wide.
 const wideLowat = 1 << 20
 
-// widenLocked has the kernel take as much as it can of large writes. Options.NotSentLowat
-// is for what connections share, of which the kernel would have a copy for each;
-// what would else be copied into the queue costs the same there, and with a low
-// mark it takes a turn for every few tens of KiB.
+// widenLocked makes the kernel take as much as it can of large writes, or ends that.
+// Options.NotSentLowat is meant for shared buffers, of which the kernel would have a copy for each
+// connection. Bytes that would otherwise be copied into the queue cost as much memory there, and
+// with a low mark every few tens of KiB of them take a turn.
 func (c *Conn) widenLocked(wide bool) {
 	o := &c.loop.engine.opts
 	if c.wide == wide || o.NotSentLowat >= wideLowat {
@@ -206,8 +207,8 @@ func (c *Conn) widenLocked(wide bool) {
 	_ = unix.SetsockoptInt(int(c.fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, lowat) // a hint
 }
 
-// enqueueLocked queues what is left of head and body after their first took
-// bytes. It fails if that is too much for all together, and c has to go.
+// enqueueLocked enqueues head and body except for their first took bytes. It fails if
+// all connections then hold too much and c is closed for that.
 func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) (failed bool) {
 	o := c.beginQueueLocked()
 	before, held := o.bytes, o.held
@@ -218,7 +219,7 @@ func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) (faile
 			o.copyIn(head[skip:], nil)
 		}
 		o.add(shared)
-		if took > skip { // then it is the first in the queue
+		if took > skip { // then shared is the first in the queue
 			o.advance(took - skip)
 		}
 	} else {
@@ -230,8 +231,8 @@ func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) (faile
 	return c.phase != ph
 }
 
-// flushLocked sends what is queued. When all is gone the queue goes too, and a
-// connection that was held back reads on: the caller sees to the events returned.
+// flushLocked sends the queue. When all is sent it drops the queue. It returns events that the
+// caller must schedule, so that a connection that was not read because of its queue reads on.
 func (c *Conn) flushLocked() (events uint32) {
 	o := c.queueLocked()
 	if o == nil {
@@ -241,7 +242,7 @@ func (c *Conn) flushLocked() (events uint32) {
 	sent, errno := o.send(c.fd)
 	c.loop.queued.Add(-int64(sent))
 	c.weighLocked(o.held - held)
-	if sent > 0 { // who takes something is alive, even while it is not read
+	if sent > 0 { // a peer that takes bytes is alive, even while it is not read
 		c.active.Store(c.loop.engine.clock.coarse.Load())
 	}
 	c.loop.bytesOut.Add(int64(sent))
@@ -265,8 +266,8 @@ func (c *Conn) flushLocked() (events uint32) {
 	return 0
 }
 
-// flushStuck does for a connection whose handler blocks on w what the end of the turn,
-// or the next, would do: the bytes shall not wait for it.
+// flushStuck sends what is gathered and pending for a connection whose handler blocks on w:
+// else the bytes would wait for the end of the turn, or for the next.
 func (c *Conn) flushStuck(w *worker) {
 	var events uint32
 	c.mu.Lock()
@@ -282,8 +283,8 @@ func (c *Conn) flushStuck(w *worker) {
 	}
 }
 
-// flushGatherLocked sends what a worker has gathered, if it gathers. The gathering goes on
-// if nothing is left.
+// flushGatherLocked sends the gathered bytes, if there are any. The gathering goes on
+// if the socket takes all of them.
 func (c *Conn) flushGatherLocked() (failed bool) {
 	g := c.gathererLocked()
 	if g == nil || len(g.gathered) == 0 {
@@ -292,8 +293,9 @@ func (c *Conn) flushGatherLocked() (failed bool) {
 	return c.passLocked(nil, g.takeGathered(), nil, 0)
 }
 
-// endGatheringLocked ends the gathering on w, if c takes part in it. Before the end of our
-// side, last, the kernel waits for that: both leave in one segment, but with TLS.
+// endGatheringLocked ends the gathering in w, if c takes part in it, and sends the bytes. If
+// last, our side ends next: then the kernel holds them back, so that without TLS they share a
+// segment with the FIN.
 func (c *Conn) endGatheringLocked(w *worker, last bool) {
 	p := c.endGatherLocked(&w.out)
 	if len(p) == 0 {

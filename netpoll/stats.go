@@ -4,43 +4,43 @@ package netpoll
 
 import "time"
 
-// Stats are an engine's counters. Those named in the past tense only grow.
+// Stats are an engine's counters. Those named with a past participle (Accepted) only grow.
 type Stats struct {
 	Open     int64 // connections in the engine
-	Detached int64 // connections that left it with Detach, and are not closed yet
+	Detached int64 // connections that left it with Detach or Leave and still count against its limits
 	Accepted int64 // by listeners, since the start
-	// Refused counts those that were accepted and closed at once, for whatever reason;
-	// RefusedFull of these for Options.MaxConns, RefusedByAddr for MaxConnsPerAddr.
+	// Refused counts the connections that were accepted and closed at once, for any reason.
+	// Of these, RefusedFull counts those for Options.MaxConns, RefusedByAddr for MaxConnsPerAddr.
 	Refused       int64
 	RefusedFull   int64
 	RefusedByAddr int64
 	// Handshakes is the number of listeners' TLS handshakes under way, and
-	// HandshakesWaiting of those that wait for a place among them; HandshakesFailed is
-	// how many ended in an error, HandshakesShed how many of these had to give way.
+	// HandshakesWaiting the number that wait for a place. HandshakesFailed counts
+	// those that ended in an error, and HandshakesShed the part of these that had to give way.
 	Handshakes        int64
 	HandshakesWaiting int64
 	HandshakesFailed  int64
 	HandshakesShed    int64
 
 	// Background is the number of functions of Go and GoFor that run, BackgroundWaiting
-	// of those that wait for a place.
+	// the number that wait for a place.
 	Background        int64
 	BackgroundWaiting int64
 
 	BytesIn     int64 // read from sockets
 	BytesOut    int64 // taken by sockets
-	MessagesIn  int64 // as the protocol above counts them, with CountIn and CountOut
+	MessagesIn  int64 // as the protocol counts them, with CountIn and CountOut
 	MessagesOut int64
 	Queued      int64 // bytes pending now, over all connections
-	// Held is the memory in bytes that Options.TotalPending bounds, as it is now: what is
-	// pending, shared buffers once, unread input, and what protocols Charge. Shed counts
-	// the connections that were closed because it was too much.
+	// Held is the memory in bytes that Options.TotalPending bounds, as it is now: pending
+	// output, shared buffers once, input that was left over, and what protocols Charge. Shed
+	// counts the connections that were closed because it was too much.
 	Held     int64
 	Shed     int64
 	Slow     int64 // connections closed for Options.MinDrain
 	Drainers int   // running or submitted now
 	Ready    int   // connections and tasks that wait for a drainer now
-	// LongestWait is how long the first of them has been waiting, to about
+	// LongestWait is how long the first of them has been waiting, to a precision of about
 	// two milliseconds.
 	LongestWait time.Duration
 }

@@ -11,25 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aioContexts are the kernel's contexts for asynchronous I/O (io_setup(2)), each for the calls
-// of one [Burst] at a time. Nothing is asynchronous about them here: a socket that does not block
-// answers while the call is submitted. io_uring would do the same, but is forbidden in
-// many containers, and takes memory to be mapped. Unlike sendto, these calls cannot
-// suppress SIGPIPE: the runtime ignores it, as for every net.Conn.
+// aioContexts are io_setup(2) contexts, each for the calls of one [Burst] at a time. They are
+// used synchronously: a non-blocking socket completes at submission. io_uring would do the
+// same, but is forbidden in many containers, and needs mapped memory. Unlike sendto, these calls
+// cannot suppress SIGPIPE: the runtime ignores it, as for every net.Conn.
 type aioContexts struct {
 	log logger
 
 	mu   sync.Mutex
 	idle []aioContext
-	open int  // idle or hired
-	most int  // 0 from the end on; open, once there are no more to be had
-	told bool // that there is none
+	open int  // idle or in use
+	most int  // 0 after end; the same as open, once the kernel has refused another
+	told bool // the log says that there is none
 }
 
 // aioContext is an aio_context_t.
 type aioContext uintptr
 
-// get returns one that nobody else uses; ok is false if there is none.
+// get returns an unused context; ok is false if there is none.
 func (k *aioContexts) get() (r aioContext, ok bool) {
 	k.mu.Lock()
 	r, err := k.getLocked()
@@ -37,13 +36,14 @@ func (k *aioContexts) get() (r aioContext, ok bool) {
 	k.told = k.told || tell
 	k.mu.Unlock()
 	if tell {
-		k.log.Info("each delivery takes a system call of its own: the kernel does not do several at a time", "error", err)
+		k.log.Info("each delivery takes a system call of its own, because the kernel refuses io_submit", "error", err)
 	}
 	return r, r != 0
 }
 
-// getLocked returns 0 if there is none, and why, if the kernel was asked. Who was refused
-// is not to ask again, unless for want of a descriptor, which passes.
+// getLocked returns 0 if there is none, with the kernel's error if it was asked. After a
+// refusal the kernel is not asked again, unless it was for lack of descriptors, which is
+// temporary.
 func (k *aioContexts) getLocked() (r aioContext, err error) {
 	if n := len(k.idle); n > 0 {
 		r, k.idle = k.idle[n-1], k.idle[:n-1]
@@ -60,7 +60,7 @@ func (k *aioContexts) getLocked() (r aioContext, err error) {
 	return r, err
 }
 
-// put takes r back.
+// put takes back r, which is not used any more.
 func (k *aioContexts) put(r aioContext) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -72,7 +72,7 @@ func (k *aioContexts) put(r aioContext) {
 	k.idle = append(k.idle, r)
 }
 
-// end destroys all contexts: those that are in use when they are dismissed.
+// end destroys all idle contexts; put destroys those in use.
 func (k *aioContexts) end() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -84,8 +84,8 @@ func (k *aioContexts) end() {
 	k.idle = nil
 }
 
-// newAioContext returns a context that has been tried on a socket: there are systems that have the
-// calls, and then refuse them for sockets.
+// newAioContext returns a context that has been tried on a socket: some systems have these
+// calls, but refuse them for sockets.
 func newAioContext() (r aioContext, err error) {
 	if !aioFits {
 		return 0, errors.ErrUnsupported
@@ -111,7 +111,7 @@ func newAioContext() (r aioContext, err error) {
 
 func (r aioContext) destroy() { _, _, _ = syscall.Syscall(unix.SYS_IO_DESTROY, uintptr(r), 0, 0) }
 
-// An aioBatch is what a context is given at a time. The kernel's structures have 64 bits for each
+// aioBatch is a batch of calls for one submission. The kernel's structures have 64 bits for each
 // pointer: see aioFits.
 type aioBatch struct {
 	n       int
@@ -121,7 +121,7 @@ type aioBatch struct {
 	answers [BurstSize]int64 // by place
 }
 
-// iocb is the kernel's struct iocb. What has no name here is 0.
+// iocb is the kernel's struct iocb. Fields without a name are 0 here.
 type iocb struct {
 	place  uint64    // data, which comes back with the answer
 	_      [2]uint32 // key and flags, in the order of the machine's bytes
@@ -147,14 +147,14 @@ type ioEvent struct {
 // pwrite is the opcode IOCB_CMD_PWRITE.
 const pwrite = 1
 
-// notCalled is the answer to a call that was not made.
+// notCalled is the result of a call that was not made.
 const notCalled = syscall.ECANCELED
 
-// aioFits says whether iocb is what the kernel takes it for.
+// aioFits says whether iocb has the layout that the kernel expects.
 const aioFits = unsafe.Sizeof(uintptr(0)) == 8
 
-// add adds the write of p, which is not empty, to fd, which does not block. place is a number
-// below BurstSize, for its answer.
+// add adds a write of p, which is not empty, to fd, which is non-blocking. place is a number
+// below BurstSize, under which answer finds the result.
 func (c *aioBatch) add(place int, fd int32, p []byte) {
 	call := &c.blocks[c.n]
 	*call = iocb{place: uint64(place), opcode: pwrite, fd: uint32(fd), buf: unsafe.Pointer(unsafe.SliceData(p)), size: uint64(len(p))}
@@ -163,20 +163,20 @@ func (c *aioBatch) add(place int, fd int32, p []byte) {
 	c.n++
 }
 
-// clear forgets all calls, and so keeps nothing alive. Their answers stay.
+// clear forgets all calls, so that it keeps nothing alive. Their results stay.
 func (c *aioBatch) clear() {
 	clear(c.blocks[:c.n])
 	c.n = 0
 }
 
-// submit makes the calls, or as many as the kernel takes, and has their answers.
+// submit makes the calls, or as many as the kernel takes, and stores their results.
 func (c *aioBatch) submit(r aioContext) {
 	took, _, errno := syscall.RawSyscall(unix.SYS_IO_SUBMIT, uintptr(r), uintptr(c.n), uintptr(unsafe.Pointer(&c.refs)))
 	if errno != 0 {
 		return
 	}
 	for _, call := range c.refs[:took] {
-		c.answers[call.place] = -int64(unix.EIO) // if there is none to be had
+		c.answers[call.place] = -int64(unix.EIO) // if the kernel gives no result
 	}
 	for left := took; left > 0; {
 		got, _, errno := syscall.RawSyscall6(unix.SYS_IO_GETEVENTS, uintptr(r), left, left, uintptr(unsafe.Pointer(&c.events)), 0, 0)
@@ -193,7 +193,7 @@ func (c *aioBatch) submit(r aioContext) {
 	}
 }
 
-// answer returns what became of the call for a place.
+// answer returns the result of the call with that place.
 func (c *aioBatch) answer(place uint64) (took int, errno syscall.Errno) {
 	switch a := c.answers[place]; {
 	case a >= 0:

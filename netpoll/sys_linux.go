@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The hot calls go to the kernel without telling the scheduler (RawSyscall):
+// The hot calls do not tell the scheduler about the system call (RawSyscall):
 // on a non-blocking socket they return at once, and the bookkeeping of a
-// blocking call costs more than the rest of a turn. recvfrom and sendto take a
-// shorter way through the kernel than read and write, and can suppress SIGPIPE.
+// blocking call costs more than the rest of a turn. recvfrom and sendto have a
+// shorter path through the kernel than read and write, and can suppress SIGPIPE.
 // Package syscall's RawSyscall6 saves the two wrappers that x/sys puts around it.
 
 const sendFlags = unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
@@ -78,10 +78,10 @@ func accept(fd int) (int, netip.Addr, error) {
 	return int(n), netip.Addr{}, nil
 }
 
-// newEpoll returns an instance of easygo's whose descriptors are closed on exec, which
-// easygo does not see to: a child would keep the sockets of the server alive. ForkLock
-// keeps the programs that this one starts (os/exec) out in between; a fork by
-// other means, in C, could still come there.
+// newEpoll returns an easygo instance whose descriptors are closed on exec. easygo itself does
+// not set that, and a child process would keep the sockets of the server alive. ForkLock
+// prevents this program from starting another (os/exec) in between; a fork by
+// other means, in C, is still possible.
 func newEpoll(onError func(error)) (*easygo.Epoll, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -89,8 +89,8 @@ func newEpoll(onError func(error)) (*easygo.Epoll, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The fields have no names outside, and reflection reads them all the same. A
-	// version without them leaves the descriptors as they are; a test would tell.
+	// The fields are unexported, but reflection can read them. With a
+	// version that does not have them, the descriptors stay as they are, and a test fails.
 	v := reflect.ValueOf(poll).Elem()
 	for _, name := range []string{"fd", "eventFd"} {
 		if f := v.FieldByName(name); f.IsValid() && f.CanInt() {

@@ -8,13 +8,13 @@ import (
 	"sync"
 )
 
-// background runs what may block for long and waits for turns, on goroutines of
-// its own: on the workers it could take the place of the turn that it waits for.
+// background runs functions that may block for long and wait for turns, on goroutines of
+// its own. On the workers, such a function could take the place of the turn that it waits for.
 //
-// Its places are shared by address. What runs cannot be stopped, so no address may take
-// the last: each has at most three times as many as it leaves free. One alone has
-// three quarters of all, another beside it three quarters of the rest, and so on. Those
-// that wait take turns.
+// Its places are shared by address. A function that runs cannot be stopped, so no address may
+// take the last place: each may have at most three times as many as it leaves free. The first
+// address gets up to three quarters of all places, the second three quarters of the rest, and so
+// on. Addresses that wait take turns.
 type background struct {
 	most int
 
@@ -22,35 +22,35 @@ type background struct {
 	running int
 	waiting int
 	users   map[netip.Addr]*user
-	order   list.List // of those that wait, *user: who got a place goes to the end
+	order   list.List // of *user that wait: one that gets a place goes to the end
 }
 
 // user is an address with functions that run or wait.
 type user struct {
 	key     netip.Addr
 	held    int
-	waiting list.List     // of *Job: first come, first served
+	waiting list.List     // of *Job, first come, first served
 	inOrder *list.Element // while waiting is not empty
 }
 
-// Job is a function that runs in the background, or waits to. Guarded by background.mu.
+// Job is a function that runs in the background or waits for a place. Guarded by background.mu.
 type Job struct {
 	engine *Engine
 	user   *user
 	f      func()
-	place  *list.Element // in user.waiting; nil from the beginning on
+	place  *list.Element // in user.waiting; nil once the function has begun
 	begun  bool
 }
 
-// Go has f run in the background, and reports whether it begins at once: at most
-// Options.Background do so at a time, others when one of those has returned. It never
-// blocks and is safe from any goroutine. A panic of f is logged. Shutdown waits for
-// those that have begun. What f does is the program's own: see GoFor.
+// Go runs f in the background, and reports whether it begins at once: at most
+// Options.Background functions run at a time, and others begin when one of those has returned.
+// Go never blocks and is safe from any goroutine. A panic of f is logged. Shutdown waits for
+// functions that have begun. Go is for the program's own work; for work for a peer see GoFor.
 func (e *Engine) Go(f func()) (begun bool) { return e.GoFor(netip.Addr{}, f).Begun() }
 
-// GoFor is Go for what f does for a peer at owner (see OwnerOf), which shares the places
-// with other addresses: it has at most three quarters of them, and less if others have
-// some. The caller must Cancel what waits for a peer that has left.
+// GoFor is Go for work for a peer at owner (see OwnerOf), which shares the places
+// with other addresses: it gets at most three quarters of them, and less if others have
+// some. The caller must Cancel a Job that still waits when its peer has left.
 func (e *Engine) GoFor(owner netip.Addr, f func()) *Job {
 	b := &e.background
 	b.mu.Lock()
@@ -81,7 +81,7 @@ func (j *Job) Begun() bool {
 	return j.begun
 }
 
-// Cancel has the function not run, if it has not begun.
+// Cancel prevents the function from running, if it has not begun.
 func (j *Job) Cancel() {
 	b := &j.engine.background
 	b.mu.Lock()
@@ -109,8 +109,8 @@ func (b *background) tidyLocked(u *user) {
 	}
 }
 
-// mayLocked reports whether u may have a place more. What has no address is the
-// program's own, and may have all.
+// mayLocked reports whether u may have another place. Work without an address is the
+// program's own, and may have all places.
 func (b *background) mayLocked(u *user) bool {
 	free := b.most - b.running
 	return free > 0 && (!u.key.IsValid() || u.held == 0 || u.held < 3*(free-1))
@@ -126,7 +126,7 @@ func (b *background) beginLocked(j *Job) {
 	}()
 }
 
-// end ends what u had running, and begins what may begin now.
+// end counts off a function of u that has returned, and starts those that may begin now.
 func (b *background) end(u *user) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -156,7 +156,7 @@ func (b *background) count() int {
 	return b.running
 }
 
-// protect runs f. A panic is logged, and that run is over.
+// protect calls f and logs its panic, if there is one.
 func (e *Engine) protect(f func()) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -4,12 +4,12 @@ package netpoll
 
 import "container/list"
 
-// crowds are the addresses that wait for places by how many they wait for, so that the
-// largest is found without a look at all: those that wait for n are in the list n, and
-// the last list is not empty.
+// crowds lists the addresses with waiting connections by the number of these, so that the
+// address with the most is found without looking at all: list n has the addresses with n
+// waiting connections, and the last list is not empty.
 type crowds []*list.List
 
-// update is called when one more, or one less, of c waits.
+// update must be called when the number of waiting connections of c has changed.
 func (k *crowds) update(c *handshakeAddr) {
 	if c.crowd > 0 {
 		(*k)[c.crowd].Remove(c.inCrowd)
@@ -26,7 +26,7 @@ func (k *crowds) update(c *handshakeAddr) {
 	}
 }
 
-// largest returns an address for which no other waits for more places; nil if none waits.
+// largest returns an address with the most waiting connections; nil if none waits.
 func (k crowds) largest() *handshakeAddr {
 	if len(k) == 0 {
 		return nil

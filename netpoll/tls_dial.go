@@ -10,13 +10,13 @@ import (
 )
 
 // DialTLS is Dial for a connection with TLS: h.OnOpen is called when the handshake
-// is done, h.OnClose if it or the attempt to connect failed; both are bounded by
-// Options.TLSTimeout, the handshakes under way by TLSHandshakes, beside those of
+// is done, h.OnClose if the handshake or the attempt to connect failed. Both are bounded by
+// Options.TLSTimeout. Options.TLSHandshakes bounds these handshakes, separately from those of
 // listeners. config is as for tls.Client, without renegotiation, and must not change
 // afterwards; it may be used for any number of connections.
 func (e *Engine) DialTLS(from netip.Addr, to netip.AddrPort, config *tls.Config, h Handler) error {
 	if config == nil || config.Renegotiation != tls.RenegotiateNever {
-		return errors.New("netpoll: DialTLS needs a configuration, without renegotiation")
+		return errors.New("netpoll: DialTLS needs a tls.Config without renegotiation")
 	}
 	return e.dial(from, to, &clientPreTLS{preTLS: newPreTLS(e, &e.clientHandshakes), config: config, handler: h})
 }
@@ -29,7 +29,7 @@ func (e *Engine) dial(from netip.Addr, to netip.AddrPort, k *clientPreTLS) error
 	return nil
 }
 
-// clientPreTLS is the Handler of a connection of ours before its TLS handshake.
+// clientPreTLS is the Handler of a dialled connection before its TLS handshake.
 type clientPreTLS struct {
 	preTLS
 	config  *tls.Config
@@ -39,8 +39,8 @@ type clientPreTLS struct {
 
 func (k *clientPreTLS) OnOpen() { k.OnData(nil) }
 
-// OnData begins the handshake, if there is a place, and is called again when there
-// is.
+// OnData begins the handshake, if there is a place; else it is called again when there
+// is one.
 func (k *clientPreTLS) OnData([]byte) (used int) {
 	if k.places.enter(&k.preTLS) {
 		if s := k.begin(); s != nil {
@@ -56,13 +56,13 @@ func (k *clientPreTLS) OnClose(err error) {
 }
 
 // DialTunnel is Dial, or DialTLS if config is not nil, through a proxy at the address to.
-// When the connection to the proxy is there, open is called on a goroutine of its own, and
-// has the proxy connect to the target: it must read nothing that is the target's. Its error
-// is that of h.OnClose. Reads and writes wait as long as Options.TLSTimeout allows, which
-// bounds all until h.OnOpen; a tunnel takes one of the TLSHandshakes.
+// When the connection to the proxy is established, open is called on a goroutine of its own. It
+// must make the proxy connect to the target, and must not read bytes of the target. If it fails,
+// h.OnClose gets its error. Options.TLSTimeout bounds its reads and writes, and everything
+// until h.OnOpen. A tunnel takes one of the TLSHandshakes.
 func (e *Engine) DialTunnel(from netip.Addr, to netip.AddrPort, open func(io.ReadWriter) error, config *tls.Config, h Handler) error {
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
-		return errors.New("netpoll: DialTunnel needs a configuration without renegotiation")
+		return errors.New("netpoll: DialTunnel needs a tls.Config without renegotiation")
 	}
 	return e.dial(from, to, &clientPreTLS{preTLS: newPreTLS(e, &e.clientHandshakes), config: config, open: open, handler: h})
 }

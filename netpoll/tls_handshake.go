@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// preTLS is a connection before its TLS handshake, as far as both sides have it in
-// common. It is embedded in its Handler.
+// preTLS is what connections of both sides have in common before their TLS handshake. It is
+// embedded in their Handlers.
 type preTLS struct {
 	conn   Conn
 	engine *Engine
@@ -33,14 +33,14 @@ func newPreTLS(e *Engine, k *tlsHandshakes) preTLS {
 	return preTLS{engine: e, places: k, until: time.Now().Add(e.opts.TLSTimeout)}
 }
 
-// Conn is of the Handler interface, like the next two.
+// Conn implements Handler, like the next two.
 func (g *preTLS) Conn() *Conn { return &g.conn }
 
 func (g *preTLS) OnDeadline() { g.conn.Close(ErrTLSTimeout) }
 
 func (g *preTLS) OnPanic(any) {}
 
-// begin takes the descriptor out of the engine, for a handshake that has its place.
+// begin takes the connection out of the engine, for a handshake that has its place.
 // It returns nil if the connection has begun to end.
 func (g *preTLS) begin() *tlsHandshake {
 	s, err := g.conn.leave((*Conn).mayHandOverLocked)
@@ -57,7 +57,7 @@ func (g *preTLS) begin() *tlsHandshake {
 	}
 }
 
-// preTLSOf returns what h has embedded, or nil.
+// preTLSOf returns the preTLS that h has embedded, or nil.
 func preTLSOf(h Handler) *preTLS {
 	switch h := h.(type) {
 	case *serverPreTLS:
@@ -68,7 +68,7 @@ func preTLSOf(h Handler) *preTLS {
 	return nil
 }
 
-// endHandshakes closes the connections that have not finished theirs.
+// endHandshakes closes the connections that have not finished their handshakes.
 func (e *Engine) endHandshakes() {
 	e.serverHandshakes.end()
 	e.clientHandshakes.end()
@@ -94,7 +94,8 @@ type tlsHandshake struct {
 	evicted bool
 }
 
-// serve gives the connection back to the engine, if the handshake succeeds.
+// serve does the handshake of a server, and lets the connection enter the engine if that
+// succeeds.
 func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Handler) {
 	defer s.leave()
 	err := s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Server(t, config) }, hello)
@@ -109,7 +110,7 @@ func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Han
 	}
 }
 
-// call is serve for the side that connects: h has OnClose only if it fails.
+// call is serve for a client: if it fails, h has OnClose only.
 func (s *tlsHandshake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
 	defer s.leave()
 	err := s.reach(config, open)
@@ -125,7 +126,7 @@ func (s *tlsHandshake) call(config *tls.Config, open func(io.ReadWriter) error, 
 
 func (s *tlsHandshake) leave() { s.places.leave(s.addr, s.evicted) }
 
-// enter lets h have the connection.
+// enter gives the connection to h in the engine.
 func (s *tlsHandshake) enter(h Handler) error {
 	if h == nil {
 		return ErrClosed
@@ -133,11 +134,11 @@ func (s *tlsHandshake) enter(h Handler) error {
 	if err := s.engine.enter(&s.state, h); err != nil {
 		return err
 	}
-	h.Conn().notify(evRead) // what tls has read already raises no event
+	h.Conn().notify(evRead) // no event tells of bytes that tls has read already
 	return nil
 }
 
-// handshake does the handshake. hello was read already.
+// handshake does the handshake. hello has been read already.
 func (s *tlsHandshake) handshake(role func(*tlsTransport) *tls.Conn, hello []byte) error {
 	return s.block(func() error {
 		t := &tlsTransport{stream: awaited{s.file, s}, hello: hello}
@@ -149,10 +150,10 @@ func (s *tlsHandshake) handshake(role func(*tlsTransport) *tls.Conn, hello []byt
 }
 
 // block calls f with a duplicate of the descriptor in s.file, which the runtime polls
-// meanwhile; the engine's own knows nothing of it.
+// meanwhile. The engine's descriptor is not affected.
 func (s *tlsHandshake) block(f func() error) (err error) {
 	defer func() {
-		if v := recover(); v != nil { // in a callback of the configuration
+		if v := recover(); v != nil { // in a callback of the tls.Config
 			err = fmt.Errorf("panic: %v", v)
 			s.engine.opts.Logger.Error("TLS configuration panicked", "panic", v, "stack", string(debug.Stack()))
 		}
@@ -179,7 +180,7 @@ func (s *tlsHandshake) block(f func() error) (err error) {
 	return err
 }
 
-// awaited is the socket of a handshake, which notes from when to when the client owes a
+// awaited is the socket of a handshake. It notes from when to when the client owes a
 // flight.
 type awaited struct {
 	*os.File

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrNoTLS says that the peer's first bytes were no TLS.
+// ErrNoTLS says that the client's first bytes were not TLS.
 var ErrNoTLS = errors.New("netpoll: the client does not speak TLS")
 
 // ErrTLSTimeout says that the TLS handshake took longer than Options.TLSTimeout.
@@ -19,18 +19,18 @@ var ErrTLSTimeout = errors.New("netpoll: the TLS handshake took too long")
 type TLS struct {
 	// Config is as for tls.Server. It must not change afterwards.
 	Config *tls.Config
-	// Answer is what a client gets whose first bytes are no TLS, in plain, before
+	// Answer is sent, unencrypted, to a client whose first bytes are not TLS, before
 	// the connection is closed.
 	Answer []byte
 }
 
 // ListenTLS is Listen for connections with TLS: accept is called, from several
-// goroutines, when the handshake is done, and the handler reads and writes what
-// is inside. Handshakes are bounded by Options.TLSHandshakes and TLSTimeout, and
+// goroutines, when a handshake is done, and the handler reads and writes decrypted bytes.
+// Handshakes are bounded by Options.TLSHandshakes and TLSTimeout.
 // close_notify, from either side, is the end of a connection as Close, Finish and
-// io.EOF describe it. The limit of Options.MaxPending is held against the bytes
-// before they are encrypted; records make them about two percent more. A [Buffer]
-// has to be encrypted for each connection, so nothing is shared.
+// io.EOF describe it. Options.MaxPending is compared with the bytes
+// before encryption; records add about two percent. A [Buffer]
+// must be encrypted for each connection, so its memory is not shared.
 func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener, error) {
 	if t.Config == nil {
 		return nil, errors.New("netpoll: ListenTLS needs a TLS.Config")
@@ -42,9 +42,9 @@ func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener
 	})
 }
 
-// serverPreTLS is the Handler of a connection before its TLS handshake. It waits for
-// the whole ClientHello, then for a place among those who shake hands, and then
-// takes the descriptor out of the engine: see tlsHandshake.
+// serverPreTLS is the Handler of an accepted connection before its TLS handshake. It waits for
+// the whole ClientHello, then for a place among the handshakes, and then
+// takes the connection out of the engine: see tlsHandshake.
 type serverPreTLS struct {
 	preTLS
 	tls    *TLS
@@ -62,7 +62,7 @@ func (g *serverPreTLS) OnData(data []byte) (used int) {
 		g.conn.Finish(ErrNoTLS, answerTimeout)
 		return len(data)
 	}
-	// More than half of the buffer is not kept: crypto/tls may read the rest.
+	// The engine keeps at most half of the buffer: beyond that crypto/tls reads the rest.
 	if !wholeRecord(data) && len(data) <= g.engine.opts.ReadBuffer/2 {
 		return 0
 	}
@@ -86,7 +86,7 @@ const (
 	answerTimeout   = time.Second
 )
 
-// wholeRecord reports whether p has all of the record that it begins with
+// wholeRecord reports whether p contains the whole record that it begins with
 // (RFC 8446, 5.1).
 func wholeRecord(p []byte) bool {
 	return len(p) >= recordHeaderLen && len(p)-recordHeaderLen >= int(p[3])<<8|int(p[4])

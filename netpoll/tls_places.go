@@ -11,52 +11,52 @@ import (
 	"time"
 )
 
-// ErrTLSShed says that a TLS handshake had to give way: its client was silent while one
-// of another address waited for a place, too many of its address wait, or there was no
-// place for another connection (Options.MaxConns).
+// ErrTLSShed says that a TLS handshake had to give way: its client was silent while a
+// connection of another address waited for a place, too many connections of its address wait, or
+// Options.MaxConns was reached.
 var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and this one had to give way")
 
-// tlsHandshakes are the TLS handshakes of an engine, in one of both roles: if it calls
-// itself, one does not take the other's place. crypto/tls cannot go on with a
-// handshake where a read found nothing, so each has a goroutine until it is done, and
-// there are so many places for them.
+// tlsHandshakes are the TLS handshakes of an engine as server, or as client: if an engine
+// connects to itself, one side does not take the place of the other. crypto/tls cannot resume a
+// handshake after a read that found nothing, so each has a goroutine until it is done, and
+// the number of places for them is limited.
 //
-// Places are shared by address (see OwnerOf). A place that comes free goes to the
-// address that has the fewest, of some that have waited for longest. If none comes
-// free, one is taken away from a client that owes the next flight: from the address
-// that has the most, and the one that has owed it for longest, however it comes: a byte
-// now and then does not count. So a client that sends a ClientHello and stops keeps a
+// Places are shared by address (see OwnerOf). A place that becomes free goes to the
+// address that has the fewest places, of some that have waited longest. If none becomes
+// free, one is taken away from a client that owes its next flight: from the address
+// that has the most places, the handshake whose flight has been due for longest. A byte
+// now and then does not change that. So a client that sends a ClientHello and stops keeps its
 // place only as long as no other address wants it.
 //
-// Connections take places of Options.MaxConns, too: see makeRoom for how those give way.
+// Handshakes count against Options.MaxConns, too: makeRoom says how they give way for that.
 type tlsHandshakes struct {
-	evicts  bool // only those of clients: the engine chooses itself whom it calls
-	bounded bool // by MaxConns, so that awaitingHello is kept
+	evicts  bool // only as server: as client the engine itself chooses its peers
+	bounded bool // by MaxConns, so that awaitingHello is used
 	places  int
-	mostAll int // that wait
-	mostOne int // of these, of one address
+	mostAll int // waiting connections
+	mostOne int // waiting connections of one address
 
 	mu            sync.Mutex
 	free          int
 	addrs         map[netip.Addr]*handshakeAddr
-	awaitingHello list.List // of those whose ClientHello has not come, *preTLS: the oldest first
-	order         list.List // of those that wait, *handshakeAddr: one that got a place goes to the end
+	awaitingHello list.List // of *preTLS whose ClientHello has not come: the oldest first
+	order         list.List // of *handshakeAddr with waiting connections: one that gets a place goes to the end
 	crowds        crowds    // of the same
 	quiet         list.List // of those with silent clients, *handshakeAddr
 	waiting       int
 	evicting      int // places that will be free at once
 	running       map[*tlsHandshake]struct{}
 	ended         bool
-	timer         *time.Timer // looks again while somebody waits
+	timer         *time.Timer // for the next look while a connection waits
 
 	failed atomic.Int64
 	shed   atomic.Int64
 }
 
-// handshakeAddr is an address with handshakes.
+// handshakeAddr is an address with handshakes under way or waiting.
 type handshakeAddr struct {
 	key      netip.Addr
-	held     int           // places, those that are being taken away not counted
+	held     int           // places, not counting those that are being taken away
 	waiting  list.List     // of *preTLS
 	silent   list.List     // of *tlsHandshake: the longest first
 	inOrder  *list.Element // in tlsHandshakes.order, while somebody waits
@@ -68,12 +68,12 @@ type handshakeAddr struct {
 
 const (
 	// silentFor is how long a client may be silent while an address waits that has less
-	// than half as many places; silentLonger, while any other address waits.
+	// than half as many places. silentLonger is how long while any other address waits.
 	silentFor    = 250 * time.Millisecond
 	silentLonger = time.Second
-	// lookAgain is the time between two looks for those who are silent.
+	// lookAgain is the time between two looks for silent clients.
 	lookAgain = 50 * time.Millisecond
-	// compared is how many of the addresses that wait are compared.
+	// compared is how many of the waiting addresses are compared.
 	compared = 16
 )
 
@@ -89,7 +89,7 @@ func (k *tlsHandshakes) init(o Options, evicts bool) {
 }
 
 // enter reports whether g got a place. If not, g.conn.again is called when there is
-// one; g.conn is closed if it cannot even wait.
+// one, or g.conn is closed if too many wait.
 func (k *tlsHandshakes) enter(g *preTLS) bool {
 	var key netip.Addr
 	if g.addr == nil {
@@ -122,7 +122,7 @@ func (k *tlsHandshakes) enter(g *preTLS) bool {
 	return false
 }
 
-// close has g, if it is not nil, give way.
+// close closes g with ErrTLSShed, if it is not nil.
 func (k *tlsHandshakes) close(g *preTLS) {
 	if g != nil {
 		k.shed.Add(1)
@@ -139,15 +139,15 @@ func (k *tlsHandshakes) addrLocked(key netip.Addr) *handshakeAddr {
 	return c
 }
 
-// tidyLocked forgets c if it has nothing.
+// tidyLocked deletes c if it has no handshakes left.
 func (k *tlsHandshakes) tidyLocked(c *handshakeAddr) {
 	if c.held == 0 && c.evicting == 0 && c.waiting.Len() == 0 && k.addrs[c.key] == c {
 		delete(k.addrs, c.key)
 	}
 }
 
-// waitLocked has g wait. If too many do, it returns the one that must go: g, if its
-// address has as many as it may or as anybody has, else the last of the address that
+// waitLocked makes g wait. If too many wait, it returns the one that must be closed: g, if its
+// address has as many as one address may or as any has, else the last one of the address that
 // has the most.
 func (k *tlsHandshakes) waitLocked(g *preTLS) (shed *preTLS) {
 	c := g.addr
@@ -166,8 +166,8 @@ func (k *tlsHandshakes) waitLocked(g *preTLS) (shed *preTLS) {
 	return k.lastWaitingLocked()
 }
 
-// lastWaitingLocked takes out the last that waits of the address that has the most of
-// them; nil if none waits.
+// lastWaitingLocked removes and returns the last waiting connection of the address that has the
+// most of them; nil if none waits.
 func (k *tlsHandshakes) lastWaitingLocked() *preTLS {
 	c := k.crowds.largest()
 	if c == nil {
@@ -191,8 +191,8 @@ func (k *tlsHandshakes) unwaitLocked(g *preTLS) {
 	}
 }
 
-// nextLocked returns the address that gets the next place: the one with the fewest, of
-// the first that wait.
+// nextLocked returns the address that gets the next place: of the first that wait, the one with
+// the fewest places.
 func (k *tlsHandshakes) nextLocked() (next *handshakeAddr) {
 	e := k.order.Front()
 	for i := 0; i < compared && e != nil; i++ {
@@ -204,8 +204,8 @@ func (k *tlsHandshakes) nextLocked() (next *handshakeAddr) {
 	return next
 }
 
-// leave ends the place that c has, of a handshake that was evicted or not, and gives it
-// to one that waits.
+// leave ends a place of c, whose handshake was evicted or not, and gives it
+// to a waiting connection.
 func (k *tlsHandshakes) leave(c *handshakeAddr, evicted bool) {
 	k.mu.Lock()
 	if evicted {
@@ -230,7 +230,7 @@ func (k *tlsHandshakes) leave(c *handshakeAddr, evicted bool) {
 	g.conn.again()
 }
 
-// drop forgets g, which is closed.
+// drop removes g, which is closed.
 func (k *tlsHandshakes) drop(g *preTLS) {
 	k.mu.Lock()
 	k.helloCameLocked(g)
@@ -245,8 +245,8 @@ func (k *tlsHandshakes) drop(g *preTLS) {
 	}
 }
 
-// evictLocked takes places away for those who wait, if it may, and has itself called
-// again as long as somebody does.
+// evictLocked takes places away for waiting connections, if it may, and makes sure that it is
+// called again as long as one waits.
 func (k *tlsHandshakes) evictLocked(now time.Time) {
 	if !k.evicts || k.ended {
 		return
@@ -264,7 +264,7 @@ func (k *tlsHandshakes) evictLocked(now time.Time) {
 	}
 }
 
-// takeAwayLocked ends s, so that its place comes free.
+// takeAwayLocked ends s, so that its place becomes free.
 func (k *tlsHandshakes) takeAwayLocked(s *tlsHandshake) {
 	k.speaksLocked(s)
 	s.evicted = true
@@ -281,7 +281,7 @@ func (k *tlsHandshakes) look() {
 	k.evictLocked(time.Now())
 }
 
-// silentLocked returns the handshake that has to give way to one of next; nil if there
+// silentLocked returns the handshake that must give way to one of next; nil if there
 // is none yet.
 func (k *tlsHandshakes) silentLocked(next *handshakeAddr, now time.Time) *tlsHandshake {
 	most := k.mostSilentLocked(next)
@@ -296,7 +296,7 @@ func (k *tlsHandshakes) silentLocked(next *handshakeAddr, now time.Time) *tlsHan
 }
 
 // mostSilentLocked returns the address that has the most places, of those with silent
-// clients but except; nil if there is none.
+// clients other than except; nil if there is none.
 func (k *tlsHandshakes) mostSilentLocked(except *handshakeAddr) (most *handshakeAddr) {
 	for e := k.quiet.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*handshakeAddr); c != except && (most == nil || c.held > most.held) {
@@ -307,7 +307,7 @@ func (k *tlsHandshakes) mostSilentLocked(except *handshakeAddr) (most *handshake
 }
 
 // silentSinceLocked returns the handshake whose client has been silent for longest, if
-// that has been so since at.
+// that is since at or earlier.
 func (c *handshakeAddr) silentSinceLocked(at time.Time) *tlsHandshake {
 	if s := c.silent.Front().Value.(*tlsHandshake); !s.since.After(at) {
 		return s
@@ -315,8 +315,8 @@ func (c *handshakeAddr) silentSinceLocked(at time.Time) *tlsHandshake {
 	return nil
 }
 
-// awaits notes that the client owes s the next flight, until answers. A flight comes in
-// many reads, one for each byte if the client likes, and does not begin anew with each.
+// awaits notes that the client owes s the next flight, until answers is called. A flight may
+// come in many reads, even one for each byte, which do not restart its time.
 func (k *tlsHandshakes) awaits(s *tlsHandshake) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -331,14 +331,14 @@ func (k *tlsHandshakes) awaits(s *tlsHandshake) {
 	}
 }
 
-// answers notes that the client's flight has come, and is answered.
+// answers notes that the client's flight has come and is answered.
 func (k *tlsHandshakes) answers(s *tlsHandshake) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.speaksLocked(s)
 }
 
-// speaksLocked takes s from those who are silent, if it is one.
+// speaksLocked removes s from the silent handshakes, if it is one.
 func (k *tlsHandshakes) speaksLocked(s *tlsHandshake) {
 	if s.silent == nil {
 		return
@@ -352,7 +352,7 @@ func (k *tlsHandshakes) speaksLocked(s *tlsHandshake) {
 	}
 }
 
-// add reports whether s may begin: not when the engine shuts down.
+// add reports whether s may begin; it may not if the engine shuts down.
 func (k *tlsHandshakes) add(s *tlsHandshake) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()

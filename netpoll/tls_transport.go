@@ -28,13 +28,13 @@ type tlsTransport struct {
 	stream stream // nil while conn is
 	hello  []byte // read before the handshake began
 	wire   []byte // encrypted, to be sent
-	hup    bool   // the turn reads on to the end
-	empty  bool   // the socket is, as far as the turn knows
+	hup    bool   // the turn reads until the end of the stream
+	empty  bool   // the socket is empty, as far as the turn knows
 	ended  bool   // close_notify was sent
 	place  *place // while detached
 }
 
-// stream is a socket as the runtime polls it: an os.File or a net.TCPConn.
+// stream is a socket that the runtime polls: an os.File or a net.TCPConn.
 type stream interface {
 	io.ReadWriteCloser
 	syscall.Conn
@@ -79,7 +79,7 @@ func (s *tlsTransport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close closes the stream. What the engine holds only the engine closes.
+// Close closes the stream. A connection in the engine is closed only by the engine.
 func (s *tlsTransport) Close() error {
 	if s.stream == nil {
 		return nil
@@ -90,8 +90,8 @@ func (s *tlsTransport) Close() error {
 	return s.stream.Close()
 }
 
-// LocalAddr returns the address of our end. It and the next are called like Read: by
-// tls for the key of a session, too, so they take no lock.
+// LocalAddr returns the address of our end. tls calls it and RemoteAddr like Read, for example
+// for the key of a session, so they take no lock.
 func (s *tlsTransport) LocalAddr() net.Addr { return s.askAddr(unix.Getsockname) }
 
 // RemoteAddr returns the address of the peer.
@@ -107,7 +107,7 @@ func (s *tlsTransport) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
 	return net.TCPAddrFromAddrPort(a)
 }
 
-// SetDeadline and the next two bound what a stream does; in the engine nothing
+// SetDeadline and the next two set deadlines of a stream; in the engine nothing
 // blocks.
 func (s *tlsTransport) SetDeadline(t time.Time) error {
 	if s.stream == nil {
@@ -132,7 +132,7 @@ func (s *tlsTransport) SetWriteDeadline(t time.Time) error {
 	return s.stream.SetWriteDeadline(t)
 }
 
-// TLS returns what was agreed on with the peer, nil if the connection has no TLS
+// TLS returns the state of the connection's TLS; nil if the connection has no TLS
 // or is closed.
 func (c *Conn) TLS() *tls.ConnectionState {
 	c.mu.Lock()
@@ -144,8 +144,8 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	return &state
 }
 
-// read is of the transport interface, like writeLocked and endLocked. tls.Conn may hold
-// records that the socket has given already, of which no event tells: so it is asked
+// read implements transport, like writeLocked and endLocked. tls.Conn may hold
+// records that it has read from the socket already, of which no event tells. So it is read
 // until it has nothing more.
 func (s *tlsTransport) read(p []byte, mode readMode) (n int, err error) {
 	c := s.conn
@@ -165,8 +165,8 @@ func (s *tlsTransport) read(p []byte, mode readMode) (n int, err error) {
 	return n, err
 }
 
-// sendWireLocked sends what tls wrote by itself. What is gathered is not encrypted
-// yet, so it comes after that, and waits with it if the socket is full.
+// sendWireLocked sends the records that tls wrote by itself. Gathered bytes are not encrypted
+// yet, so they follow these records, and wait with them if the socket is full.
 func (s *tlsTransport) sendWireLocked() {
 	c, p := s.conn, s.wire
 	s.wire = nil
@@ -180,8 +180,8 @@ func (s *tlsTransport) sendWireLocked() {
 	}
 }
 
-// sealer is what encrypting needs for a moment: room for what goes in, and for what
-// comes out. All is copied in, so that what callers have on their stacks stays there.
+// sealer has the buffers for encryption: one for plain bytes and one for records. All plain
+// bytes are copied in, so that callers' buffers can stay on their stacks.
 type sealer struct {
 	plain [sealChunk]byte
 	wire  []byte
@@ -209,20 +209,20 @@ func (s *tlsTransport) sealLocked(b *sealer, n int) (failed bool) {
 	_, err := s.tls.Write(b.plain[:n])
 	wire := s.wire
 	b.wire, s.wire = wire[:0], nil
-	if err != nil { // after an alert of ours
+	if err != nil { // after an alert that we sent
 		s.conn.closeWithLocked(dying, err)
 		return true
 	}
 	return s.conn.sendLocked(nil, wire, nil, 0)
 }
 
-// endLocked says close_notify (RFC 8446, 6.1), after all that was written.
+// endLocked sends close_notify (RFC 8446, 6.1), after all earlier writes.
 func (s *tlsTransport) endLocked() {
 	if s.ended {
 		return
 	}
 	s.ended = true
-	_ = s.tls.CloseWrite() // fails only after an alert, which says as much
+	_ = s.tls.CloseWrite() // fails only after an alert, which ends the stream as well
 	if len(s.wire) > 0 {
 		s.sendWireLocked()
 	}
