@@ -10,12 +10,12 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// options are what the arguments say.
+// options holds the values of the arguments.
 type options struct {
-	kinds   []kind // what is measured
-	check   bool   // against results
+	kinds   []kind // what to measure
+	check   bool   // compare with results
 	quick   bool
-	few     bool // two rounds
+	few     bool // only two rounds
 	servers []servers.Server
 	json    string // file
 	report  string // directory
@@ -24,21 +24,21 @@ type options struct {
 
 const usage = `Usage: go run -C bench . SUBCOMMAND [flags]
 
-  memory      memory for each connection, of the process and of the kernel
-  echo        messages per second, processor time for each, latency
+  memory      memory per connection, of the process and of the kernel
+  echo        messages per second, CPU time per message, latency
   broadcast   the same for deliveries to subscribers
   churn       connections opened and closed per second
-  simulate    the hub with up to 10 million subscribers that have no socket
-  all         all of them
-  floor       Fanfare's broadcast beside the least that one can cost; floor -h
-  check       Fanfare's memory and instructions against the report in -results
-  figures     measures Fanfare's memory again, for README.md; figures -h
-  report      draws the kept report anew
+  simulate    the hub with up to 10 million subscribers without sockets
+  all         all of these
+  floor       Fanfare's broadcast compared with a minimal loop of write(2); see floor -h
+  check       compares Fanfare's memory and instructions with the report in -results
+  figures     measures Fanfare's memory again, for README.md; see figures -h
+  report      writes the recorded report again
 
 Flags:
 `
 
-// subcommands are the kinds that each measures.
+// subcommands has the kinds that each subcommand measures.
 var subcommands = map[string][]kind{
 	"memory": {memory}, "echo": {echo}, "broadcast": {broadcast}, "churn": {churn}, "simulate": {simulation},
 	"all":   {memory, echo, broadcast, churn, simulation},
@@ -48,11 +48,11 @@ var subcommands = map[string][]kind{
 func parseArgs(args []string, out io.Writer) (*options, error) {
 	o := &options{servers: servers.All}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.BoolVar(&o.quick, "quick", false, "one round, fewer connections, shorter, and no rest: under 3 minutes instead of 30")
+	f.BoolVar(&o.quick, "quick", false, "one round, fewer connections, shorter loads, and no rest: under 3 minutes instead of 30")
 	f.StringVar(&o.json, "json", "", "write all figures to this `file`")
 	f.StringVar(&o.report, "report", "", "write report.md, report.json and the charts to this `directory`")
-	f.StringVar(&o.results, "results", "results", "`directory` of the report that check compares with")
-	f.Func("servers", "only these `names`, with commas between, of "+strings.Join(servers.Names(), ", "), o.choose)
+	f.StringVar(&o.results, "results", "results", "`directory` of the recorded report, for check")
+	f.Func("servers", "comma-separated `names` of the servers to measure, of "+strings.Join(servers.Names(), ", "), o.choose)
 	name := ""
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
@@ -62,19 +62,19 @@ func parseArgs(args []string, out io.Writer) (*options, error) {
 		name, args = "all", []string{"-h"}
 	}
 	if o.kinds = subcommands[name]; o.kinds == nil {
-		return nil, fmt.Errorf("%q is no subcommand: say memory, echo, broadcast, churn, simulate, all, floor, check, figures or report; then flags, which -h lists", name)
+		return nil, fmt.Errorf("unknown subcommand %q; it must be memory, echo, broadcast, churn, simulate, all, floor, check, figures or report (-h for the flags)", name)
 	}
 	if err := parseFlags(f, usage, args, out); err != nil {
 		return nil, err
 	}
 	if o.check = name == "check"; o.check {
-		// TLS 1.2 shows nothing that 1.3 does not.
+		// TLS 1.2 shows nothing that TLS 1.3 does not show.
 		o.servers = slices.DeleteFunc(fanfareServers(), func(s servers.Server) bool { return s.Name == "fanfare-tls12" })
 	}
 	return o, nil
 }
 
-// parseFlags writes usage and the flags to out if args ask for them.
+// parseFlags writes usage and the flags to out if args ask for help.
 func parseFlags(f *flag.FlagSet, usage string, args []string, out io.Writer) error {
 	f.SetOutput(io.Discard)
 	err := f.Parse(args)
@@ -84,7 +84,7 @@ func parseFlags(f *flag.FlagSet, usage string, args []string, out io.Writer) err
 		f.PrintDefaults()
 	}
 	if err == nil && f.NArg() > 0 {
-		err = fmt.Errorf("%q is no flag; flags begin with a dash", f.Arg(0))
+		err = fmt.Errorf("unexpected argument %q: only flags are allowed, and they begin with a dash", f.Arg(0))
 	}
 	return err
 }

@@ -13,10 +13,10 @@ func TestArgs(t *testing.T) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for args, says := range map[string]string{
-		"":                   "say memory, echo, broadcast",
-		"dance":              `"dance" is no subcommand`,
-		"echo twice":         `"twice" is no flag`,
-		"echo -servers x":    `there is no server "x"`,
+		"":                   "must be memory, echo, broadcast",
+		"dance":              `unknown subcommand "dance"`,
+		"echo twice":         `unexpected argument "twice"`,
+		"echo -servers x":    `unknown server "x"`,
 		"memory -no-such":    "no-such",
 		"memory -servers a,": `"a"`,
 	} {

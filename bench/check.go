@@ -14,35 +14,34 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// tolerated is by how much a figure may be worse than the recorded one.
+// tolerated is the factor by which a figure may be worse than the recorded one.
 const tolerated = 1.10
 
-// someMemory is what memory may differ by in all, in bytes, whatever that is for each
-// connection: so much depends on which objects share pages.
+// someMemory is the total difference of memory that is tolerated, in bytes, whatever it is per connection: that much depends
+// on which objects share pages.
 const someMemory = 192 << 10
 
-// worse reports whether is, the least of the rounds, is worse than was by more than is
-// tolerated, in m.
+// worse reports whether is, the lowest figure of the rounds, is worse than was by more than m tolerates.
 func (m *measurement) worse(is, was float64) bool {
 	return is > was*tolerated && (m.Kind != memory || (is-was)*float64(m.Connections) > someMemory)
 }
 
-// guarded are the figures that noise hardly touches: by kind, for each connection or
-// message. Before it settles, memory depends on when garbage was collected last.
+// guarded are the figures with little noise, by kind, per connection or message. Memory is compared after it has settled,
+// because before that it depends on the time of the last garbage collection.
 var guarded = map[kind][]figure{
 	memory: {settled.at(rss), settled.at(objects)},
 	echo:   {userInstructions, kernelInstructions},
 }
 
-// readReport reads what a run has written.
+// readReport reads the report that a run has written.
 func readReport(file string) (*report, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("the recorded report: %w; go run -C bench . all -report results writes it", err)
+		return nil, fmt.Errorf("recorded report: %w; write it with go run -C bench . all -report results", err)
 	}
 	r := new(report)
 	if err := json.Unmarshal(b, r); err != nil {
-		return nil, fmt.Errorf("the recorded report %s: %w", file, err)
+		return nil, fmt.Errorf("recorded report %s: %w", file, err)
 	}
 	for i := range r.Measurements {
 		r.Measurements[i].rank()
@@ -50,8 +49,7 @@ func readReport(file string) (*report, error) {
 	return r, nil
 }
 
-// compared says of a report's machine whether a figure of this one can be held against
-// it: if not, why.
+// compared returns why a figure of machine m cannot be compared with one of machine old, or "" if it can.
 func (m *machine) compared(f figure, old *machine) (why string) {
 	type trait struct{ name, was, is string }
 	traits := []trait{{"Go", release(old.Go), release(m.Go)}}
@@ -59,34 +57,34 @@ func (m *machine) compared(f figure, old *machine) (why string) {
 	case kernelInstructions:
 		traits = append(traits, trait{"kernel", old.Kernel, m.Kernel})
 		fallthrough
-	case userInstructions: // the libraries choose theirs by what the processor has
+	case userInstructions: // libraries choose code by the features of the processor
 		traits = append(traits, trait{"processor", old.CPU, m.CPU})
-	default: // there are loops and workers by the number of processors
+	default: // the numbers of loops and workers depend on it
 		traits = append(traits, trait{"number of processors", fmt.Sprint(old.Cores), fmt.Sprint(m.Cores)})
 	}
 	for _, t := range traits {
 		if t.was != t.is {
-			return fmt.Sprintf("%s not compared: the %s was %s, and here is %s", f, t.name, t.was, t.is)
+			return fmt.Sprintf("%s not compared: the %s was %s and is %s here", f, t.name, t.was, t.is)
 		}
 	}
 	return ""
 }
 
-// release is go1.26 of go1.26.8.
+// release returns go1.26 for go1.26.8.
 func release(version string) string {
 	parts := strings.SplitN(version, ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// heavier is a row that is worse than recorded.
+// heavier is a row that is worse than the recorded one.
 type heavier struct{ server, line string }
 
-// check compares with the recorded report and returns what is worse.
+// check compares r with the recorded report and returns the rows that are worse.
 func (r *report) check(old *report, out io.Writer) (worse []heavier, err error) {
 	if r.Uncounted != "" {
 		fmt.Fprintf(out, "\nInstructions are not compared: %s.\n", r.Uncounted)
 	}
-	fmt.Fprintf(out, "\nBeside the report of %s:\n\n", old.Made.Format("2006-01-02"))
+	fmt.Fprintf(out, "\nCompared with the report of %s:\n\n", old.Made.Format("2006-01-02"))
 	seen := 0
 	said := map[string]bool{}
 	for i := range r.Measurements {
@@ -109,7 +107,7 @@ func (r *report) check(old *report, out io.Writer) (worse []heavier, err error) 
 				if seen++; why != "" {
 					continue
 				}
-				line := fmt.Sprintf("%s, %s: %s is %s, and was %s", m.Title, row.Server, f, whole(b.Min), whole(a.Median))
+				line := fmt.Sprintf("%s, %s: %s is %s, was %s", m.Title, row.Server, f, whole(b.Min), whole(a.Median))
 				if m.worse(b.Min, a.Median) {
 					worse = append(worse, heavier{row.Server, line})
 					line += ": WORSE"
@@ -119,13 +117,13 @@ func (r *report) check(old *report, out io.Writer) (worse []heavier, err error) 
 		}
 	}
 	if seen == 0 {
-		return nil, errors.New("the recorded report has nothing to compare with: was it made with other numbers of connections?")
+		return nil, errors.New("the recorded report has no figure to compare with; check that it has the same numbers of connections")
 	}
 	return worse, nil
 }
 
-// beside returns the figure of a row as it was, and as it is. The least of the rounds
-// counts, for others can only add to it.
+// beside returns the recorded figure of a row and the one of now. The lowest of the rounds counts, because other programs can
+// only add to it.
 func (r *row) beside(before *measurement, f figure) (was, is spread, known bool) {
 	old := before.find(r.Server)
 	if old == nil || !old.ranked {
@@ -136,10 +134,10 @@ func (r *row) beside(before *measurement, f figure) (was, is spread, known bool)
 	return was, is, known && measured
 }
 
-// again is how often what is worse is measured once more before it is believed.
+// again is the number of times that worse rows are measured again before the check fails.
 const again = 2
 
-// guard fails if r is worse than the recorded report, and stays so.
+// guard returns an error if r is worse than the recorded report, also after worse rows were measured again.
 func (o *options) guard(ctx context.Context, r *report, out, log io.Writer) error {
 	old, err := readReport(filepath.Join(o.results, "report.json"))
 	if err != nil {
@@ -150,7 +148,7 @@ func (o *options) guard(ctx context.Context, r *report, out, log io.Writer) erro
 		if err != nil || len(worse) == 0 {
 			return err
 		}
-		fmt.Fprintln(out, "\nWhat is worse is measured once more.")
+		fmt.Fprintln(out, "\nMeasuring the worse rows again.")
 		few := *o
 		few.servers = slices.DeleteFunc(slices.Clone(o.servers), func(s servers.Server) bool {
 			return !slices.ContainsFunc(worse, func(h heavier) bool { return h.server == s.Name })
@@ -174,7 +172,7 @@ func (o *options) guard(ctx context.Context, r *report, out, log io.Writer) erro
 	return fmt.Errorf("more than 10 %% worse than recorded:\n  %s", strings.Join(lines, "\n  "))
 }
 
-// fold lets what earlier rounds have found count, too.
+// fold adds the figures of earlier rounds.
 func (r *report) fold(earlier *report) {
 	for i := range r.Measurements {
 		m := &r.Measurements[i]
@@ -193,7 +191,7 @@ func (r *report) fold(earlier *report) {
 	}
 }
 
-// like is the same load in another report; nil if there is none.
+// like returns the same load in report r, or nil.
 func (r *report) like(m *measurement) *measurement {
 	for i := range r.Measurements {
 		if o := &r.Measurements[i]; o.Kind == m.Kind && o.Title == m.Title {

@@ -16,14 +16,14 @@ func TestCheck(t *testing.T) {
 	now.Measurements[1].find("fanfare").Figures[settled.at(rss)] = spread{600, 345, 700} // of 300
 	now.Measurements[2].find("heavy").Figures[userInstructions] = spread{9000, 4700, 9999}
 	worse, err = now.check(old, &said)
-	if err != nil || len(worse) != 1 || worse[0].server != "fanfare" || !strings.Contains(worse[0].line, "345, and was 300") {
+	if err != nil || len(worse) != 1 || worse[0].server != "fanfare" || !strings.Contains(worse[0].line, "345, was 300") {
 		t.Errorf("%q, %v", worse, err)
 	}
 	now.fold(sample()) // which is as it was
 	if worse, err = now.check(old, &said); err != nil || len(worse) > 0 {
 		t.Errorf("%q, %v", worse, err)
 	}
-	if _, err := new(report).check(old, &said); err == nil || !strings.Contains(err.Error(), "nothing to compare") {
+	if _, err := new(report).check(old, &said); err == nil || !strings.Contains(err.Error(), "no figure to compare") {
 		t.Error(err)
 	}
 }
@@ -84,7 +84,7 @@ func TestCompared(t *testing.T) {
 
 func TestReadReport(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := readReport(filepath.Join(dir, "report.json")); err == nil || !strings.Contains(err.Error(), "-report results writes it") {
+	if _, err := readReport(filepath.Join(dir, "report.json")); err == nil || !strings.Contains(err.Error(), "write it with go run -C bench . all -report results") {
 		t.Error(err)
 	}
 	if err := writeJSON(filepath.Join(dir, "report.json"), sample()); err != nil {

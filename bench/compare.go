@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// comparison is a run under way.
+// comparison is a run in progress.
 type comparison struct {
 	opt    *options
 	prog   *programs
@@ -25,7 +25,7 @@ type comparison struct {
 	all    int
 }
 
-// compare makes all measurements. Progress goes to log.
+// compare makes all measurements. It writes progress to log.
 func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) {
 	dir, err := os.MkdirTemp("", "fanfare-bench-")
 	if err != nil {
@@ -37,7 +37,7 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	if c.prog, err = build(ctx, dir); err != nil {
 		return nil, err
 	}
-	c.begun = time.Now() // a first build takes a minute, which no server is to lose
+	c.begun = time.Now() // after the build, which can take a minute
 	if err := c.report.describe(ctx, opt, c.prog.serve); err != nil {
 		return nil, err
 	}
@@ -62,13 +62,13 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	return c.report, ctx.Err()
 }
 
-// progress says that one more visit is over, and on a terminal what is left.
+// progress prints a line for a visit that is over and, on a terminal, the time that is left.
 func (c *comparison) progress(format string, args ...any) {
 	c.done++
 	c.say("%3d of %d, %4.0f s  %s", c.done, c.all, time.Since(c.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// say writes a line, above the bar.
+// say prints a line above the bar.
 func (c *comparison) say(format string, args ...any) {
 	if c.tty {
 		fmt.Fprint(c.log, clearLine)
@@ -79,7 +79,7 @@ func (c *comparison) say(format string, args ...any) {
 
 const clearLine = "\r\x1b[K"
 
-// bar is below the lines of progress, on a terminal, and tells that the program lives.
+// bar prints the bar below the lines of progress on a terminal.
 func (c *comparison) bar() {
 	if !c.tty || c.done >= c.all {
 		return

@@ -15,10 +15,10 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// loop is how long the floor's loop over all sockets takes, of a message.
+// loop is the time of the floor's loop over all sockets, per message.
 const loop figure = "floor_loop_microseconds"
 
-// turn is what has its turn in each round.
+// turn is a server and a load that have their turn in each round.
 type turn struct {
 	name   string
 	start  func(context.Context) (*child, error)
@@ -28,7 +28,7 @@ type turn struct {
 
 func (t *turn) spread(f figure) spread { return spreadOf(t.values[f]) }
 
-// run compares the server program with the floor, and writes what was asked for.
+// run compares cmd/fanfare with the floor and writes the figures.
 func (o *floorOptions) run(ctx context.Context, stdout, log io.Writer) error {
 	dir, err := os.MkdirTemp("", "fanfare-bench-")
 	if err != nil {
@@ -41,7 +41,7 @@ func (o *floorOptions) run(ctx context.Context, stdout, log io.Writer) error {
 		return err
 	}
 	turns := o.turns(p)
-	for round := range o.rounds { // in turns, so that what else the machine does meets all of them
+	for round := range o.rounds { // in turns, so that other work of the machine affects all of them
 		for i := range turns {
 			if err := o.visit(ctx, p, &turns[i], log); err != nil {
 				return fmt.Errorf("round %d, %s: %w", round+1, turns[i].name, err)
@@ -58,7 +58,7 @@ func (o *floorOptions) turns(p *programs) []turn {
 	paced := []string{"-rate", strconv.FormatFloat(o.rate, 'g', -1, 64)}
 	all := []turn{{name: "floor", start: floor, pace: paced}, {name: "Fanfare", start: p.startFanfare, pace: paced}}
 	for _, n := range []int{o.window, 1} {
-		all = append(all, turn{name: fmt.Sprintf("Fanfare, %d under way", n), start: p.startFanfare, pace: []string{"-window", strconv.Itoa(n)}})
+		all = append(all, turn{name: fmt.Sprintf("Fanfare, %d in flight", n), start: p.startFanfare, pace: []string{"-window", strconv.Itoa(n)}})
 	}
 	for i := range all {
 		all[i].values = map[figure][]float64{}
@@ -66,7 +66,7 @@ func (o *floorOptions) turns(p *programs) []turn {
 	return all
 }
 
-// visit fails if anything was lost: such figures are not to be compared.
+// visit returns an error if anything was lost, because such figures must not be compared.
 func (o *floorOptions) visit(ctx context.Context, p *programs, t *turn, log io.Writer) error {
 	limit := o.duration + time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, outOfTime{fmt.Sprintf("it took more than %v", limit)})
@@ -102,7 +102,7 @@ func (o *floorOptions) visit(ctx context.Context, p *programs, t *turn, log io.W
 	return nil
 }
 
-// loopTime asks the floor, for the median in microseconds.
+// loopTime asks the floor for the median of loop, in microseconds.
 func loopTime(ctx context.Context, addr string) (float64, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
 	if err != nil {
@@ -115,11 +115,11 @@ func loopTime(ctx context.Context, addr string) (float64, error) {
 	defer answer.Body.Close()
 	var vars map[string]json.RawMessage
 	if err := json.NewDecoder(answer.Body).Decode(&vars); err != nil {
-		return 0, fmt.Errorf("the floor's page: %w", err)
+		return 0, fmt.Errorf("the floor's expvar page: %w", err)
 	}
 	v, err := strconv.ParseFloat(string(vars[servers.LoopVar]), 64)
 	if err == nil && v == 0 {
-		err = errors.New("the floor has sent nothing")
+		err = errors.New("the floor has sent no message")
 	}
 	return v, err
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// floorOptions are what the arguments of the subcommand floor say.
+// floorOptions holds the values of the flags of the subcommand floor.
 type floorOptions struct {
 	n, size, rounds, window int
 	rate                    float64
@@ -18,24 +18,24 @@ type floorOptions struct {
 func parseFloorArgs(args []string, out io.Writer) (*floorOptions, error) {
 	o := new(floorOptions)
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
-	f.IntVar(&o.n, "n", 10_000, "`subscribers`")
+	f.IntVar(&o.n, "n", 10_000, "number of `subscribers`")
 	f.Float64Var(&o.rate, "rate", 10, "`messages` per second")
-	f.IntVar(&o.size, "size", 128, "`bytes` of a message")
-	f.DurationVar(&o.duration, "duration", 10*time.Second, "`time` to send for, in each round")
-	f.IntVar(&o.rounds, "rounds", 3, "`times` that each figure is measured")
-	f.IntVar(&o.window, "window", 64, "`messages` under way when Fanfare is saturated")
-	f.StringVar(&o.json, "json", "", "write the figures to this `file`, too")
+	f.IntVar(&o.size, "size", 128, "size of a message, in `bytes`")
+	f.DurationVar(&o.duration, "duration", 10*time.Second, "`time` during which to send, in each round")
+	f.IntVar(&o.rounds, "rounds", 3, "`number` of rounds")
+	f.IntVar(&o.window, "window", 64, "number of `messages` in flight when Fanfare is saturated")
+	f.StringVar(&o.json, "json", "", "also write the figures to this `file`")
 	if err := parseFlags(f, "Usage: go run -C bench . floor [flags]\n", args, out); err != nil {
 		return nil, err
 	}
 	return o, o.check()
 }
 
-// check leaves to fanfare-load what that checks anyway.
+// check does not check what fanfare-load checks.
 func (o *floorOptions) check() error {
 	switch {
 	case o.n < 1:
-		return fmt.Errorf("-n is %d; there must be at least 1 subscriber", o.n)
+		return fmt.Errorf("-n is %d; it must be at least 1", o.n)
 	case !(o.rate > 0):
 		return fmt.Errorf("-rate is %v; it must be above 0", o.rate)
 	case o.duration <= 0:
@@ -43,7 +43,7 @@ func (o *floorOptions) check() error {
 	case o.rounds < 1:
 		return fmt.Errorf("-rounds is %d; it must be at least 1", o.rounds)
 	case o.window < 2:
-		return fmt.Errorf("-window is %d; it must be at least 2, to be compared with 1", o.window)
+		return fmt.Errorf("-window is %d; it must be at least 2, because it is compared with 1", o.window)
 	}
 	return nil
 }

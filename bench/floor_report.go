@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// floorReport is what the subcommand floor has found: the document of its -json. Times are in microseconds.
+// floorReport is the result of the subcommand floor, which -json writes as it is. Times are in microseconds.
 type floorReport struct {
 	Subscribers    int     `json:"subscribers"`
 	Rate           float64 `json:"messages_per_second"`
@@ -21,12 +21,12 @@ type floorReport struct {
 	LoopShare      float64 `json:"fanfare_latency_to_floor_loop"`
 	Window         int     `json:"window"`
 	Saturated      rate    `json:"fanfare_window"`
-	Single         rate    `json:"fanfare_one_under_way"`
+	Single         rate    `json:"fanfare_one_in_flight"`
 	WindowRatio    float64 `json:"window_ratio"`
 	WindowCPURatio float64 `json:"window_cpu_ratio"`
 }
 
-// rate is of Fanfare going as fast as it can.
+// rate has the figures of Fanfare with a window.
 type rate struct {
 	PerSecond spread `json:"deliveries_per_second"`
 	CPU       spread `json:"cpu_per_delivery"`
@@ -34,7 +34,7 @@ type rate struct {
 
 func (t *turn) rate() rate { return rate{t.spread(perSecond), t.spread(cpuEach)} }
 
-// report has ratios of medians.
+// report computes the ratios of medians.
 func (o *floorOptions) report(turns []turn) *floorReport {
 	floor, fanfare, many, one := &turns[0], &turns[1], &turns[2], &turns[3]
 	r := &floorReport{
@@ -50,17 +50,17 @@ func (o *floorOptions) report(turns []turn) *floorReport {
 	return r
 }
 
-// publish writes the figures to out, and to the file that was asked for.
+// publish writes the figures to out and, with -json, to a file.
 func (r *floorReport) publish(o *floorOptions, out io.Writer) error {
 	fmt.Fprintf(out, "%s subscribers, %v messages of %d bytes per second; median (minimum-maximum) of %d rounds of %v\n",
 		comma(r.Subscribers), r.Rate, r.Size, r.Rounds, o.duration)
 	fmt.Fprintf(out, "CPU per delivery: floor %s, Fanfare %s, %.2f x\n", r.FloorCPU.text(micros), r.FanfareCPU.text(micros), r.CPURatio)
-	fmt.Fprintf(out, "median latency: floor %s, Fanfare %s; one loop over all sockets takes %s, %.2f of which Fanfare needs\n",
+	fmt.Fprintf(out, "median latency: floor %s, Fanfare %s; a loop over all sockets takes %s, of which Fanfare needs %.2f\n",
 		r.FloorLatency.text(milliseconds), r.FanfareLatency.text(milliseconds), r.Loop.text(milliseconds), r.LoopShare)
 	many, one := r.Saturated, r.Single
-	fmt.Fprintf(out, "Fanfare's deliveries/s: %s with %d messages under way, %s with 1, %.1f x\n",
+	fmt.Fprintf(out, "Fanfare's deliveries/s: %s with %d messages in flight, %s with 1, %.1f x\n",
 		many.PerSecond.text(whole), r.Window, one.PerSecond.text(whole), r.WindowRatio)
-	fmt.Fprintf(out, "CPU per delivery: %s with %d messages under way, %s with 1, 1/%.1f\n",
+	fmt.Fprintf(out, "CPU per delivery: %s with %d messages in flight, %s with 1, 1/%.1f\n",
 		many.CPU.text(micros), r.Window, one.CPU.text(micros), r.WindowCPURatio)
 	if o.json == "" {
 		return nil
@@ -68,8 +68,7 @@ func (r *floorReport) publish(o *floorOptions, out io.Writer) error {
 	return writeJSON(o.json, r)
 }
 
-// over is the ratio of medians; 0 where there is none, as of a processor time below
-// what the kernel counts.
+// over returns the ratio of medians, or 0 if there is none, for example because a CPU time is below the kernel's resolution.
 func (s spread) over(t spread) float64 {
 	if t.Median == 0 {
 		return 0

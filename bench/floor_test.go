@@ -44,7 +44,7 @@ func TestFloor(t *testing.T) {
 	if r.Subscribers != 20 || r.Size != 64 || r.Rounds != 2 || r.LoopShare <= 0 || r.WindowRatio <= 0 {
 		t.Errorf("%+v", r)
 	}
-	for _, says := range []string{"CPU per delivery: floor ", "median latency: floor ", "with 8 messages under way", "20 subscribers, 50 messages of 64 bytes"} {
+	for _, says := range []string{"CPU per delivery: floor ", "median latency: floor ", "with 8 messages in flight", "20 subscribers, 50 messages of 64 bytes"} {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("%q is missing in:\n%s", says, out.String())
 		}
@@ -146,7 +146,7 @@ func TestFloorClosesWhoDoesNotRead(t *testing.T) {
 
 func TestFloorArgs(t *testing.T) {
 	for args, says := range map[string]string{
-		"now":            `"now" is no flag`,
+		"now":            `unexpected argument "now"`,
 		"-n 0":           "-n is 0",
 		"-rate 0":        "-rate is 0",
 		"-rate NaN":      "-rate is NaN",
@@ -179,8 +179,8 @@ func TestLoaded(t *testing.T) {
 		return l.figures(broadcast, 0)
 	}
 	for report, says := range map[string]string{
-		`{"ok":true}`: "nothing came back",
-		`{"ok":true,"messages":{"received_per_second":1,"latency_microseconds":{"p50":1}}}`:      "could not be looked at",
+		`{"ok":true}`: "no message was received",
+		`{"ok":true,"messages":{"received_per_second":1,"latency_microseconds":{"p50":1}}}`:      "could not be measured",
 		`{"messages":{"sent":9,"missing":3},"faults":[{"kind":"lost","count":2,"example":"x"}]}`: "3 of 9 messages missing; 2 x lost x",
 	} {
 		if _, err := figuresOf(report); err == nil || !strings.Contains(err.Error(), says) {

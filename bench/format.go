@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// comma writes 12345 as 12,345.
+// comma formats 12345 as 12,345.
 func comma(n int) string {
 	s := strconv.Itoa(n)
 	start := 0
@@ -27,10 +27,10 @@ func tenths(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
 func hundredths(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 
-// millis writes microseconds as milliseconds.
+// millis formats microseconds as milliseconds.
 func millis(v float64) string { return strconv.FormatFloat(v/1e3, 'f', 2, 64) }
 
-// text writes the median, with minimum and maximum if they are known.
+// text formats the median, with minimum and maximum if they differ.
 func (s spread) text(f func(float64) string) string {
 	if s.Min == s.Max {
 		return f(s.Median)

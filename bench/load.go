@@ -16,8 +16,7 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// loaded is what of fanfare-load's -json is used here; its sources say what the
-// fields are.
+// loaded has the fields of fanfare-load's -json that this program uses. The sources of fanfare-load describe them.
 type loaded struct {
 	OK          bool `json:"ok"`
 	Connections struct {
@@ -46,7 +45,7 @@ type loaded struct {
 	} `json:"faults"`
 }
 
-// traffic is of messages, or of what else there are many of.
+// traffic has the figures of messages, or of the connections of churn.
 type traffic struct {
 	Sent         int64    `json:"sent"`
 	Missing      int64    `json:"missing"`
@@ -67,12 +66,12 @@ type traffic struct {
 	Uncounted string `json:"server_counters_missing"`
 }
 
-// amount is in bytes; what is not known is nil.
+// amount is in bytes. It is nil if it is unknown.
 type amount struct {
 	PerConnection *float64 `json:"per_connection"`
 }
 
-// uncounted says why there are no counters; "" if there are, or were not asked for.
+// uncounted returns why there are no counters, or "" if there are or were not requested.
 func (l *loaded) uncounted() string {
 	for _, t := range []*traffic{l.Messages, l.Cycles} {
 		if t != nil && t.Uncounted != "" {
@@ -82,10 +81,10 @@ func (l *loaded) uncounted() string {
 	return ""
 }
 
-// phases are the messages of all loads, in order; nil where there were none.
+// phases returns the messages of all loads in order, nil for a load without messages.
 func (l *loaded) phases() []*traffic { return append([]*traffic{l.Messages}, l.Then...) }
 
-// fault says in a line what went wrong; nil if nothing did.
+// fault returns an error that describes in a line what went wrong, or nil.
 func (l *loaded) fault() error {
 	if l.OK {
 		return nil
@@ -105,8 +104,7 @@ func (l *loaded) fault() error {
 // visitLimit bounds a visit.
 const visitLimit = 3 * time.Minute
 
-// visit starts a server, runs fanfare-load against it, and ends it. Everything
-// together takes at most limit.
+// visit starts a server, runs fanfare-load on it, and ends it, all within the limit.
 func (p *programs) visit(ctx context.Context, server *servers.Server, mode string, limit time.Duration, args ...string) (*loaded, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, outOfTime{fmt.Sprintf("it took more than %v", limit)})
 	defer cancel()
@@ -122,7 +120,7 @@ func (p *programs) visit(ctx context.Context, server *servers.Server, mode strin
 	return p.ask(bounded, s, append(append(args, server.Flags...), s.urls(server, args[0])...)...)
 }
 
-// ask runs a subcommand of fanfare-load against a server and returns its report.
+// ask runs a subcommand of fanfare-load on a server and returns its report.
 func (p *programs) ask(ctx context.Context, s *child, args ...string) (*loaded, error) {
 	c := command(ctx, p.load, slices.Insert(args, 1, "-json", "-q", "-pid", strconv.Itoa(s.cmd.Process.Pid))...)
 	var out, said bytes.Buffer
@@ -131,19 +129,19 @@ func (p *programs) ask(ctx context.Context, s *child, args ...string) (*loaded, 
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}
-		// With status 1 it tells in its report what was wrong.
+		// With status 1 the report says what was wrong.
 		if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 			return nil, fmt.Errorf("fanfare-load %s: %w: %s", args[0], err, strings.TrimSpace(said.String()))
 		}
 	}
 	l := new(loaded)
 	if err := json.Unmarshal(out.Bytes(), l); err != nil {
-		return nil, fmt.Errorf("fanfare-load %s: what it reports is no JSON: %w: %s", args[0], err, strings.TrimSpace(said.String()))
+		return nil, fmt.Errorf("fanfare-load %s: its output is not JSON: %w: %s", args[0], err, strings.TrimSpace(said.String()))
 	}
 	return l, nil
 }
 
-// urls are where it is loaded, as arguments of a subcommand of fanfare-load.
+// urls returns the arguments of fanfare-load that name the server's URLs.
 func (s *child) urls(server *servers.Server, subcommand string) (args []string) {
 	scheme := "ws://"
 	if server.TLS {

@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is where the figures come from.
+// machine describes the machine of a run.
 type machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
 	Memory int64  `json:"memory_bytes"`
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
-	// Load is the load average of the last minute when the run began: what others did.
+	// Load is the load average of the minute before the run: the work of other programs.
 	Load float64 `json:"load_average_before"`
 }
 
-// thisMachine leaves empty what cannot be read.
+// thisMachine describes this machine. Values that cannot be read are empty.
 func thisMachine() machine {
 	m := machine{Cores: runtime.NumCPU(), Go: runtime.Version(), CPU: field("/proc/cpuinfo", "model name")}
 	kilobytes, _, _ := strings.Cut(field("/proc/meminfo", "MemTotal"), " ")
@@ -36,7 +36,7 @@ func thisMachine() machine {
 	return m
 }
 
-// field finds "name : value" in a file.
+// field returns the value of "name : value" in a file.
 func field(file, name string) string {
 	b, _ := os.ReadFile(file)
 	for line := range strings.Lines(string(b)) {

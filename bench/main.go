@@ -1,18 +1,18 @@
 // Command bench compares Fanfare with other WebSocket servers on this machine:
 //
-//	go run -C bench . memory       # memory for each connection, of the process and the kernel
-//	go run -C bench . echo         # messages per second, processor time and latency
+//	go run -C bench . memory       # memory per connection, of the process and of the kernel
+//	go run -C bench . echo         # messages per second, CPU time and latency
 //	go run -C bench . broadcast    # the same for deliveries to subscribers
 //	go run -C bench . churn        # connections opened and closed per second
 //	go run -C bench . simulate     # the hub with up to 10 million subscribers without sockets
-//	go run -C bench . all          # all of them
-//	go run -C bench . floor        # a broadcast beside the least that one can cost
-//	go run -C bench . check        # fails if Fanfare has become heavier
-//	go run -C bench . figures      # measures Fanfare's memory again, and writes it into README.md
-//	go run -C bench . report       # draws the report that is kept again
+//	go run -C bench . all          # all of these
+//	go run -C bench . floor        # a broadcast compared with a minimal loop of write(2)
+//	go run -C bench . check        # fails if Fanfare needs more memory or instructions than recorded
+//	go run -C bench . figures      # measures Fanfare's memory again and writes it into README.md
+//	go run -C bench . report       # writes the recorded report again
 //
-// Each server is a process of its own; all are loaded by fanfare-load, which checks
-// every message. README.md says what the figures mean.
+// Each server is a process of its own. fanfare-load puts load on it and checks every message. README.md explains the
+// figures.
 package main
 
 import (
@@ -28,12 +28,12 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	context.AfterFunc(ctx, stop) // a second signal kills the process
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program: it returns the exit status, which is 0 if all rows are ranked,
-// 1 if some are not or the run failed or was interrupted, and 2 if the arguments are wrong.
+// run is the program. It returns the exit status: 0 if all rows are ranked, 1 if some are not or the run failed or was
+// interrupted, and 2 if the arguments are wrong.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	task, err := parse(args, stdout)
 	switch {
@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err = task.run(ctx, stdout, stderr)
 	switch {
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "bench: interrupted; nothing was written and no process is left")
+		fmt.Fprintln(stderr, "bench: interrupted; nothing was written, and all processes have ended")
 		return 1
 	case err != nil:
 		fmt.Fprintln(stderr, "bench:", err)
@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// task is what the arguments ask for. Progress goes to log.
+// task is the task that the arguments describe. It writes progress to log.
 type task interface {
 	run(ctx context.Context, stdout, log io.Writer) error
 }
@@ -72,7 +72,7 @@ func parse(args []string, out io.Writer) (task, error) {
 	return parseArgs(args, out)
 }
 
-// run is the comparison. It fails if some rows are not ranked.
+// run makes the comparison. It returns an error if some rows are not ranked.
 func (o *options) run(ctx context.Context, stdout, log io.Writer) error {
 	r, err := compare(ctx, o, log)
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 	"time"
 )
 
-// command is exec.CommandContext for a process that cannot outlive this one: it has a
-// process group, which is killed when ctx is over, and the kernel kills it if this
-// process dies without a word. (It does so when the thread ends that started it; Go ends
-// none, but with a goroutine that is locked to it, and there is no such.)
+// command is exec.CommandContext for a process that cannot outlive this one: its process group is killed when ctx is done, and
+// the kernel kills it if this process dies. (The kernel does so when the thread ends that started it. Go ends a thread only
+// with a goroutine that is locked to it, and there is none.)
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -24,15 +23,15 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return c
 }
 
-// child is a server that runs.
+// child is a running server.
 type child struct {
 	cmd  *exec.Cmd
 	end  context.CancelFunc
 	addr string
-	vars string // of the page about it; "" if it has none
+	vars string // address of its expvar page; "" if it has none
 }
 
-// startServer starts the server of that name, one of package servers.
+// startServer starts a server of package servers.
 func (p *programs) startServer(ctx context.Context, name, mode string) (*child, error) {
 	s, line, err := start(ctx, p.serve, name, mode, "127.0.0.1:0")
 	if err == nil {
@@ -41,7 +40,7 @@ func (p *programs) startServer(ctx context.Context, name, mode string) (*child, 
 	return s, err
 }
 
-// startFanfare starts the server program, cmd/fanfare.
+// startFanfare starts cmd/fanfare.
 func (p *programs) startFanfare(ctx context.Context) (*child, error) {
 	s, line, err := start(ctx, p.fanfare, "-addr", "127.0.0.1:0")
 	if err == nil {
@@ -50,8 +49,7 @@ func (p *programs) startFanfare(ctx context.Context) (*child, error) {
 	return s, err
 }
 
-// start returns when a server listens, with its first line, which says where. ctx
-// bounds its life.
+// start starts a server and returns its first line, which has its address, when it listens. The server ends with ctx.
 func start(ctx context.Context, program string, args ...string) (s *child, line string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	name := filepath.Base(program) + " " + args[0]
@@ -66,14 +64,14 @@ func start(ctx context.Context, program string, args ...string) (s *child, line 
 		cancel()
 		return nil, "", fmt.Errorf("start %s: %w", name, err)
 	}
-	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil { // it has closed its output, or was ended
+	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil { // the server has closed its output or was killed
 		s.stop()
 		return nil, "", fmt.Errorf("%s does not listen: %s", name, strings.TrimSpace(said.String()))
 	}
 	return s, strings.TrimSpace(line), nil
 }
 
-// stop returns when the process is gone.
+// stop kills the process and waits for its end.
 func (s *child) stop() {
 	s.end()
 	_ = s.cmd.Wait() // it was killed

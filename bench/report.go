@@ -14,23 +14,22 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// report is what a run has found: the document of -json, and what tables and charts
-// are made of.
+// report is the result of a run. -json writes it as it is; tables and charts are made from it.
 type report struct {
 	Made    time.Time `json:"made"`
 	Quick   bool      `json:"quick"`
 	Seconds float64   `json:"seconds"`
 	Machine machine   `json:"machine"`
 	Servers []about   `json:"servers"`
-	// Again are runs that have measured some of it since.
+	// Again describes later runs that have replaced some of the rows.
 	Again []remeasured `json:"measured_again,omitempty"`
-	// Uncounted says why there are no instructions and cycles.
+	// Uncounted says why the report has no instructions and cycles.
 	Uncounted    string        `json:"counters_missing,omitempty"`
 	Measurements []measurement `json:"measurements,omitempty"`
 	Simulations  []simulated   `json:"simulations,omitempty"`
 }
 
-// about is one of the servers.
+// about describes a server.
 type about struct {
 	Name    string `json:"name"`
 	Module  string `json:"module"`
@@ -42,7 +41,7 @@ func newReport(o *options) *report {
 	return &report{Made: time.Now().UTC().Truncate(time.Second), Quick: o.quick, Machine: thisMachine()}
 }
 
-// describe adds the servers, with the versions that are in the program that runs them.
+// describe adds the servers, with the versions in the program that runs them.
 func (r *report) describe(ctx context.Context, o *options, program string) error {
 	v, err := versions(ctx, program)
 	if err != nil {
@@ -54,11 +53,10 @@ func (r *report) describe(ctx context.Context, o *options, program string) error
 	return nil
 }
 
-// late reports whether there was no time to measure a row, in which nothing is wrong.
+// late reports whether there was no time to measure a row that has no faults.
 func (r *row) late() bool { return r.Late != "" && !r.ranked && len(r.Faults) == 0 }
 
-// verdict is an error if some rows are not ranked: what was lost or refused, and what there
-// was no time for.
+// verdict returns an error if some rows are not ranked because of faults or for lack of time.
 func (r *report) verdict() error {
 	faulty, late, all := 0, 0, 0
 	for _, m := range r.Measurements {
@@ -76,7 +74,7 @@ func (r *report) verdict() error {
 		said = append(said, fmt.Sprintf("servers lost or refused something in %d of %d rows, which are not ranked", faulty, all))
 	}
 	if late > 0 {
-		said = append(said, fmt.Sprintf("the time was up before %d of %d rows were measured: nothing was lost in those; choose fewer -servers, or leave out -quick", late, all))
+		said = append(said, fmt.Sprintf("the time was over before %d of %d rows were measured; choose fewer -servers, or omit -quick", late, all))
 	}
 	if len(said) == 0 {
 		return nil
@@ -84,7 +82,7 @@ func (r *report) verdict() error {
 	return errors.New(strings.Join(said, "; "))
 }
 
-// publish writes the tables to out, and the files that were asked for.
+// publish writes the tables to out, and the files of -json and -report.
 func (r *report) publish(o *options, out io.Writer) error {
 	for _, g := range r.grids() {
 		fmt.Fprintf(out, "\n%s\n\n%s", g.title, g.text())
@@ -108,7 +106,7 @@ func (r *report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	// What the last report had, and this one may not.
+	// Remove the charts of the previous report, because this one may have fewer.
 	old, _ := filepath.Glob(filepath.Join(dir, "*.svg"))
 	for _, f := range old {
 		if err := os.Remove(f); err != nil {

@@ -102,9 +102,9 @@ func TestVerdict(t *testing.T) {
 	}{
 		{[]row{good}, "", "", ""},
 		{[]row{good, lossy}, "lost or refused something in 1 of 2 rows", "time", "lossy is not ranked: 3 lost"},
-		{[]row{good, timed(row{Server: "slow"})}, "before 1 of 2 rows were measured", "refused", "slow was not measured: the time for all of it was over"},
+		{[]row{good, timed(row{Server: "slow"})}, "before 1 of 2 rows were measured", "refused", "slow was not measured: the time of the whole run was over"},
 		{[]row{timed(good)}, "", "", "good was not measured in every round: the time"},
-		{[]row{timed(lossy), timed(row{Server: "slow"}), good}, "in 1 of 3 rows, which are not ranked; the time was up before 1 of 3", "", "lossy is not ranked"},
+		{[]row{timed(lossy), timed(row{Server: "slow"}), good}, "in 1 of 3 rows, which are not ranked; the time was over before 1 of 3", "", "lossy is not ranked"},
 	} {
 		m := measurement{load: load{Kind: echo}, Rows: c.rows}
 		m.rank()

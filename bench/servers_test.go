@@ -105,7 +105,7 @@ func TestStopEndsTheProcess(t *testing.T) {
 }
 
 func TestServerDoesNotStart(t *testing.T) {
-	for name, says := range map[string]string{"nobody": `there is no server "nobody"`, "floor": `floor has no mode "broadcast"`} {
+	for name, says := range map[string]string{"nobody": `unknown server "nobody"`, "floor": `floor has no mode "broadcast"`} {
 		_, err := built.startServer(t.Context(), name, servers.BroadcastMode)
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %s", err, says)

@@ -2,23 +2,21 @@ package main
 
 import "slices"
 
-// spread is a figure that was measured several times.
+// spread is a figure of several rounds.
 type spread struct {
 	Median float64 `json:"median"`
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
 }
 
-// spreadOf is of at least one value. The median of an even number is the mean of the
-// two in the middle.
+// spreadOf returns the spread of at least one value. The median of an even number of values is the mean of the middle two.
 func spreadOf(values []float64) spread {
 	v := slices.Sorted(slices.Values(values))
 	n := len(v)
 	return spread{Median: (v[(n-1)/2] + v[n/2]) / 2, Min: v[0], Max: v[n-1]}
 }
 
-// slope is that of the line through the points with the least squares; ok is false
-// where there is none: with less than two different x.
+// slope returns the slope of the line through the points with the least squares. ok is false with less than two different x.
 func slope(x, y []float64) (s float64, ok bool) {
 	mx, my := mean(x), mean(y)
 	var xy, xx float64

@@ -1,11 +1,9 @@
-// Command serve runs one of the servers that are compared. Its arguments are the name of
-// the server, echo or broadcast, and host:port.
+// Command serve runs one of the servers in the comparison. Its arguments are the name of the server, echo or broadcast, and
+// host:port.
 //
-// It prints the address that it listens on and that of a page of package expvar, with
-// what its runtime knows of its memory; /settle beside that page returns the garbage to
-// the system. It ends when it is told to. It is a program of
-// its own because that of the comparison brings fonts for its charts, whose megabytes
-// would let every server's garbage pile up higher.
+// It prints its address and that of an expvar page with the memory statistics of its runtime; a request for /settle on that
+// address returns its garbage to the system. It runs until it is killed. It is a program of its own, so that the heap of the
+// comparison does not delay the server's garbage collections.
 package main
 
 import (
@@ -22,7 +20,7 @@ import (
 
 func main() {
 	if len(os.Args) != 4 {
-		fail(fmt.Errorf("usage: serve NAME %s|%s HOST:PORT, with one of the names %q", servers.EchoMode, servers.BroadcastMode, servers.Names()))
+		fail(fmt.Errorf("usage: serve NAME %s|%s HOST:PORT, with a NAME of %q", servers.EchoMode, servers.BroadcastMode, servers.Names()))
 	}
 	s, err := servers.Find(os.Args[1])
 	if err != nil {
@@ -41,15 +39,13 @@ func main() {
 	http.HandleFunc("/settle", func(http.ResponseWriter, *http.Request) { settle() })
 	go func() { fail(http.Serve(vars, nil)) }()
 	fail(serve(os.Args[3], func(at net.Addr) {
-		// What other servers in this program left at its start, and what the first
-		// collection costs a process, is no connection's.
+		// Garbage from the start of the program, and the cost of a first collection, must not count for connections.
 		settle()
 		fmt.Println(at, vars.Addr())
 	}))
 }
 
-// settle returns all garbage to the system: what pools hold is garbage only after the
-// second collection.
+// settle returns all garbage to the system. It needs two collections, because pools keep objects until the second one.
 func settle() {
 	runtime.GC()
 	debug.FreeOSMemory()

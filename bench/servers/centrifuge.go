@@ -10,16 +10,14 @@ import (
 )
 
 const (
-	// centrifugePath asks for its binary protocol, and for pings in frames, which
-	// every client answers.
+	// centrifugePath selects the binary protocol, and pings in ping frames, which every client answers.
 	centrifugePath = "/connection/websocket?cf_protocol=protobuf&cf_ws_frame_ping_pong=true"
-	// centrifugeHello is the command connect with number 1, and its length before it.
+	// centrifugeHello is the command connect with number 1, after its length.
 	centrifugeHello = "0408012200"
 	centrifugeTopic = "news"
 )
 
-// centrifugal subscribes all that connect, without a command of theirs; what comes at
-// publishPath is published as it is.
+// centrifugal subscribes every client that connects, without a command. It publishes messages to publishPath unchanged.
 func centrifugal(addr string, ready func(net.Addr)) error {
 	node, err := centrifuge.New(centrifuge.Config{})
 	if err != nil {

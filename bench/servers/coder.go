@@ -25,12 +25,12 @@ func coderServe(addr string, ready func(net.Addr), serve func(*http.Request, *we
 			return
 		}
 		defer c.CloseNow()
-		c.SetReadLimit(1 << 20) // of 32 KiB by default
+		c.SetReadLimit(1 << 20) // the default is 32 KiB
 		serve(r, c)
 	})
 }
 
-// coderMessage is what goes through a channel: this library has no prepared message.
+// coderMessage is a message in a channel. This library has no prepared messages.
 type coderMessage struct {
 	op websocket.MessageType
 	p  []byte

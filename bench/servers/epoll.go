@@ -11,28 +11,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxInput bounds what a connection of the loop may send before it is whole: the
-// header of a handshake, or a message.
+// maxInput bounds the incomplete input of a connection: the header of a handshake, or a message.
 const maxInput = 1 << 20
 
-// loop is as little as an echo server can be: a connection is a descriptor, what
-// came of an incomplete frame, and what its socket did not take.
+// loop is a minimal echo server. A connection is a descriptor, an incomplete frame, and pending output.
 type loop struct {
 	epoll, listener int
-	broadcast       bool      // what comes goes to all
-	bare            bool      // as floor.go says
-	times           *times    // of floor.go, whose broadcast it is; nil for others
+	broadcast       bool      // send messages to all
+	bare            bool      // for floor.go
+	times           *times    // for the broadcast of floor.go; otherwise nil
 	conns           []*client // by descriptor
-	in, out         []byte    // for the client whose turn it is
+	in, out         []byte    // of the client whose turn it is
 	reader          bytes.Reader
 }
 
 type client struct {
 	open    bool   // the handshake is done
-	left    uint32 // of a payload, and its mask: of floor.go
+	left    uint32 // missing bytes of a payload, with its mask, for floor.go
 	mask    uint32
-	rest    []byte // came, but is not whole
-	pending []byte // waits for the socket
+	rest    []byte // incomplete input
+	pending []byte // output that waits for the socket
 }
 
 func epoll(broadcast bool) Serve {
@@ -110,7 +108,7 @@ func (l *loop) accept() {
 	}
 }
 
-// turn reads once and answers; who has not taken the last answer is not read.
+// turn reads once and answers. It does not read from a client whose output is pending.
 func (l *loop) turn(fd int, c *client) error {
 	if len(c.pending) > 0 {
 		return l.write(fd, c, c.pending)
@@ -128,7 +126,7 @@ func (l *loop) turn(fd int, c *client) error {
 	if len(c.rest) > 0 {
 		b = append(c.rest, b...)
 	}
-	if b, err = l.shake(fd, c, b); err != nil {
+	if b, err = l.handshake(fd, c, b); err != nil {
 		return err
 	}
 	l.out = l.out[:0]
@@ -147,7 +145,7 @@ func (l *loop) turn(fd int, c *client) error {
 	return l.write(fd, c, l.out)
 }
 
-// toAll sends l.out to everybody. Who has taken too little is dropped.
+// toAll sends l.out to all clients. It drops a client with too much pending output.
 func (l *loop) toAll() {
 	if len(l.out) == 0 {
 		return
@@ -165,10 +163,10 @@ func (l *loop) toAll() {
 	}
 }
 
-// shake answers the handshake, if it is still to be, and returns what comes after.
-func (l *loop) shake(fd int, c *client, b []byte) ([]byte, error) {
+// handshake answers the handshake, unless that is done, and returns the bytes after it.
+func (l *loop) handshake(fd int, c *client, b []byte) ([]byte, error) {
 	if len(b) > maxInput {
-		return nil, errors.New("too long")
+		return nil, errors.New("the input is too long")
 	}
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if c.open || end < 0 {
@@ -189,7 +187,7 @@ func (l *loop) shake(fd int, c *client, b []byte) ([]byte, error) {
 	return b[end+4:], l.write(fd, c, answer.Bytes())
 }
 
-// answer puts what b asks for into l.out and returns what of b is not whole.
+// answer adds the answers to the frames in b to l.out, and returns the incomplete rest of b.
 func (l *loop) answer(fd int, c *client, b []byte) ([]byte, error) {
 	if l.bare {
 		return l.reflect(c, b)
@@ -214,7 +212,7 @@ func (l *loop) answer(fd int, c *client, b []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// incomplete passes errors on that more bytes do not cure.
+// incomplete returns nil for errors that further bytes will resolve.
 func incomplete(err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil
@@ -232,7 +230,7 @@ func (l *loop) echo(h ws.Header, p []byte) error {
 	case h.OpCode == ws.OpPong:
 		return nil
 	case !h.Fin || h.OpCode == ws.OpContinuation:
-		return errors.New("no fragments here")
+		return errors.New("fragments are not supported")
 	}
 	w := appender{l}
 	if err := ws.WriteHeader(w, ws.Header{Fin: true, OpCode: h.OpCode, Length: int64(len(p))}); err != nil {
@@ -250,8 +248,7 @@ func (a appender) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// write sends b, which may be c.pending, and waits for the socket with what it does
-// not take.
+// write sends b, which may be c.pending. The bytes that the socket does not accept become c.pending.
 func (l *loop) write(fd int, c *client, b []byte) error {
 	waited := len(c.pending) > 0
 	for len(b) > 0 {

@@ -15,7 +15,7 @@ var fanfareEcho = &wsproto.Funcs{Message: fanfareAnswer}
 
 func fanfareAnswer(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
 	if c.Send(op, p) == wsproto.Full {
-		c.Close(wsproto.TryAgainLater, "the backlog is full")
+		c.Close(wsproto.TryAgainLater, "too many bytes are pending on this connection")
 	}
 }
 
@@ -41,7 +41,7 @@ func fanfareTLS(addr string, ready func(net.Addr)) error {
 	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho}, addr, ready)
 }
 
-// fanfareTLS12 is for clients that speak TLS 1.2 and no higher version.
+// fanfareTLS12 is for clients whose highest version is TLS 1.2.
 func fanfareTLS12(addr string, ready func(net.Addr)) error {
 	return fanfareServeTLS(&wsproto.Server{Handler: fanfareEcho, TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12}}, addr, ready)
 }
@@ -64,14 +64,14 @@ func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error
 	return s.Wait()
 }
 
-// collectOften is what the documentation of wsproto advises, and what cmd/fanfare does.
+// collectOften sets GOGC as the documentation of wsproto advises and as cmd/fanfare does.
 func collectOften() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
 	}
 }
 
-// fanfareTopic echoes to subscribers of a topic.
+// fanfareTopic echoes, and subscribes each connection to a topic.
 func fanfareTopic(addr string, ready func(net.Addr)) error {
 	s := new(wsproto.Server)
 	h := hub.New(hub.Options{Workers: wshub.Workers(s)})
@@ -82,8 +82,7 @@ func fanfareTopic(addr string, ready func(net.Addr)) error {
 	return fanfareServe(s, addr, ready)
 }
 
-// fanfareBroadcast publishes what comes in a topic that all are subscribed to, as /topics/
-// of the server program does.
+// fanfareBroadcast publishes each message in a topic to which all connections are subscribed, as /topics/ of cmd/fanfare does.
 func fanfareBroadcast(addr string, ready func(net.Addr)) error {
 	return fanfareServe(topical(new(wsproto.Server)), addr, ready)
 }
@@ -96,7 +95,7 @@ func fanfareTLSBroadcast(addr string, ready func(net.Addr)) error {
 	return fanfareServeTLS(topical(new(wsproto.Server)), addr, ready)
 }
 
-// topical gives each connection of s a place in the topic.
+// topical subscribes each connection of s to the topic.
 func topical(s *wsproto.Server) *wsproto.Server {
 	h := hub.New(hub.Options{Workers: wshub.Workers(s)})
 	s.Accept = func(r *wsproto.Request) error {
@@ -106,7 +105,7 @@ func topical(s *wsproto.Server) *wsproto.Server {
 	return s
 }
 
-// topicConn is a connection in the topic.
+// topicConn is a connection that is subscribed to the topic.
 type topicConn struct {
 	hub *hub.Hub
 	sub hub.Subscription
@@ -124,7 +123,7 @@ func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {
 
 func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscribe() }
 
-// echoingConn sends back what comes, and publishes nothing.
+// echoingConn echoes messages instead of publishing them.
 type echoingConn struct{ topicConn }
 
 func (*echoingConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, p []byte) {

@@ -17,14 +17,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// floor is the loop without a WebSocket in it: what comes goes back with another
-// header and without its mask, which the client insists on, and nothing is looked
-// at. No server can be cheaper, on one thread.
+// floor is the loop without the WebSocket protocol. It sends data back with another header and without the mask, because the
+// client checks these, and checks nothing itself. No server on one thread can be cheaper.
 func floor(addr string, ready func(net.Addr)) error {
 	return (&loop{bare: true}).serve(addr, ready)
 }
 
-// bareAnswer is to the key of a handshake, whatever else is in it.
+// bareAnswer answers the key of a handshake and ignores its other fields.
 func bareAnswer(b []byte) []byte {
 	_, key, _ := bytes.Cut(b, []byte("Sec-WebSocket-Key: "))
 	key, _, _ = bytes.Cut(key, []byte("\r\n"))
@@ -33,7 +32,7 @@ func bareAnswer(b []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(answer, sum[:]), "\r\n\r\n"...)
 }
 
-// reflect is answer for it. It does not wait until a message is whole.
+// reflect is answer for the floor. It does not wait for complete messages.
 func (l *loop) reflect(c *client, b []byte) ([]byte, error) {
 	for len(b) > 0 {
 		if c.left == 0 {
@@ -53,7 +52,7 @@ func (l *loop) reflect(c *client, b []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// header answers the header of a frame and returns its size: 0 if it is not whole.
+// header answers the header of a frame and returns its size: 0 if it is incomplete.
 func (l *loop) header(c *client, b []byte) (size int, err error) {
 	if len(b) < 2 {
 		return 0, nil
@@ -92,19 +91,19 @@ func unmask(p []byte, mask uint32) {
 	}
 }
 
-// LoopVar is what the page of FloorBroadcast's process calls the median time of a loop over
-// all its sockets, in microseconds; 0 before the first.
+// LoopVar is the name of a variable on the expvar page of FloorBroadcast: the median time of a loop over all sockets, in
+// microseconds; 0 before the first loop.
 const LoopVar = "floor_loop_p50"
 
-// floorBroadcast is the least that a broadcast can cost on one thread: for each message a
-// loop over all sockets but the sender's, with one write(2) for each.
+// floorBroadcast is the minimum of a broadcast on one thread: for each message, a loop over all sockets except the sender's with
+// one write(2) per socket.
 func floorBroadcast(addr string, ready func(net.Addr)) error {
 	t := new(times)
 	expvar.Publish(LoopVar, expvar.Func(func() any { return t.median() }))
 	return (&loop{broadcast: true, times: t}).serve(addr, ready)
 }
 
-// times are how long the loops took, in microseconds.
+// times has the times of the loops in microseconds.
 type times struct {
 	mu  sync.Mutex
 	all []float64
@@ -127,8 +126,8 @@ func (t *times) median() float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// toOthers is the floor: it sends l.out, one message. Whose socket does not take it
-// whole is closed, which the client notices.
+// toOthers sends l.out, one message, to the other sockets. It closes a socket that does not accept the whole message; the
+// client reports that.
 func (l *loop) toOthers(from int) {
 	began := time.Now()
 	for fd, c := range l.conns {
@@ -140,8 +139,7 @@ func (l *loop) toOthers(from int) {
 	l.out = l.out[:0]
 }
 
-// bareWrite is write(2) and nothing else: the scheduler is not told, since the
-// descriptor does not block.
+// bareWrite is write(2) without a call of Go's scheduler, because the descriptor does not block.
 func bareWrite(fd int, b []byte) bool {
 	n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return e == 0 && int(n) == len(b)

@@ -8,9 +8,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// gorilla has buffers of size bytes, and what its documentation advises for many
-// connections with few writes: write buffers from a pool. With size 0 it is the zero
-// Upgrader, which keeps the buffers that net/http has for the connection.
+// gorilla uses buffers of size bytes and a pool of write buffers, as its documentation advises for many connections with few
+// writes. With size 0 it uses the zero Upgrader, which keeps the buffers of net/http.
 func gorilla(size int, serve httpServe) Serve {
 	up := gorillaUpgrader(size)
 	return func(addr string, ready func(net.Addr)) error {

@@ -16,7 +16,7 @@ func lxzan(h gws.Event) Serve {
 			if err != nil {
 				return
 			}
-			go c.ReadLoop() // so that what net/http has for the request is collected
+			go c.ReadLoop() // so that the objects of net/http for the request are collected
 		})
 	}
 }
@@ -25,10 +25,10 @@ type gwsEcho struct{ gws.BuiltinEventHandler }
 
 func (gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
-	_ = c.WriteMessage(m.Opcode, m.Bytes()) // ReadLoop sees why it failed
+	_ = c.WriteMessage(m.Opcode, m.Bytes()) // ReadLoop gets the error
 }
 
-// gwsBroadcast keeps the connections, each of which has a queue of its own.
+// gwsBroadcast has the connections, each with its own queue.
 type gwsBroadcast struct {
 	gws.BuiltinEventHandler
 	all sync.Map
@@ -43,7 +43,7 @@ func (g *gwsBroadcast) OnMessage(_ *gws.Conn, m *gws.Message) {
 	b := gws.NewBroadcaster(m.Opcode, append([]byte(nil), m.Bytes()...))
 	defer b.Close()
 	g.all.Range(func(c, _ any) bool {
-		_ = b.Broadcast(c.(*gws.Conn)) // OnClose is told why it failed
+		_ = b.Broadcast(c.(*gws.Conn)) // OnClose gets the error
 		return true
 	})
 }

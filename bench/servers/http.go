@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// httpServe is serveHTTP or serveHTTPS.
+// httpServe is the type of serveHTTP and serveHTTPS.
 type httpServe func(addr string, ready func(net.Addr), h http.HandlerFunc) error
 
-// serveHTTP is Serve for those that are handlers of net/http.
+// serveHTTP is Serve for a handler of net/http.
 func serveHTTP(addr string, ready func(net.Addr), h http.HandlerFunc) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -40,8 +40,7 @@ func serveHTTPS(addr string, ready func(net.Addr), h http.HandlerFunc) error {
 	return s.ServeTLS(l, "", "")
 }
 
-// selfSigned has a certificate that nobody knows, for HTTP/1.1, which is what a
-// WebSocket begins with.
+// selfSigned returns a configuration with a self-signed certificate, for HTTP/1.1, because a WebSocket begins with that.
 func selfSigned() (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

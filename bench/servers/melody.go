@@ -7,11 +7,11 @@ import (
 	"github.com/olahol/melody"
 )
 
-// melodious drops what a session has no room for, which the client notices.
+// melodious drops messages for which a session has no room; the client reports that.
 func melodious(broadcast bool) Serve {
 	return func(addr string, ready func(net.Addr)) error {
 		m := melody.New()
-		m.Config.MaxMessageSize = 1 << 20 // 512 bytes by default
+		m.Config.MaxMessageSize = 1 << 20 // the default is 512 bytes
 		if broadcast {
 			m.HandleMessage(func(_ *melody.Session, p []byte) { _ = m.Broadcast(p) })
 			m.HandleMessageBinary(func(_ *melody.Session, p []byte) { _ = m.BroadcastBinary(p) })

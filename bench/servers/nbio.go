@@ -11,13 +11,12 @@ import (
 	"github.com/lesismal/nbio/nbhttp/websocket"
 )
 
-// nonBlocking is its engine with pollers for all connections. The payload of a message
-// goes back to a pool when the handler returns, as in its benchmark; what a connection
-// may have waiting is bounded as in its README.
+// nonBlocking is nbio's engine with pollers for all connections. The payload of a message returns to a pool when the handler
+// returns, as in its benchmark. The pending output of a connection is bounded as in its README.
 func nonBlocking(upgrader func() *websocket.Upgrader) Serve {
 	return func(addr string, ready func(net.Addr)) error {
 		up := upgrader()
-		up.KeepaliveTime = time.Hour        // of two minutes: who rests sends nothing, nor does it ping
+		up.KeepaliveTime = time.Hour        // instead of two minutes: a connection at rest sends nothing, and nbio sends no pings
 		logging.SetLevel(logging.LevelNone) // it would be the first line of output
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
@@ -32,7 +31,7 @@ func nonBlocking(upgrader func() *websocket.Upgrader) Serve {
 			MaxWriteBufferSize:      6 << 20,
 			ReleaseWebsocketPayload: true,
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = up.Upgrade(w, r, nil) // it has answered why
+				_, _ = up.Upgrade(w, r, nil) // Upgrade has answered with the error
 			}),
 		})
 		if err := e.Start(); err != nil {
@@ -46,13 +45,12 @@ func nonBlocking(upgrader func() *websocket.Upgrader) Serve {
 func nbioEcho() *websocket.Upgrader {
 	up := websocket.NewUpgrader()
 	up.OnMessage(func(c *websocket.Conn, op websocket.MessageType, p []byte) {
-		_ = c.WriteMessage(op, p) // OnClose would be told why it failed
+		_ = c.WriteMessage(op, p) // OnClose would get the error
 	})
 	return up
 }
 
-// nbioBroadcast writes to each connection, which does not block: what a socket does not
-// take waits for its poller.
+// nbioBroadcast writes to each connection. That does not block: output that a socket does not accept waits for its poller.
 func nbioBroadcast() *websocket.Upgrader {
 	var all sync.Map
 	up := websocket.NewUpgrader()

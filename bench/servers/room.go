@@ -2,15 +2,14 @@ package servers
 
 import "sync"
 
-// room is the chat of gorilla's and coder's examples, for those libraries that have
-// no broadcast: each member has a channel, and a goroutine that writes what comes of
-// it. A member whose channel is full is closed.
+// room is the chat of gorilla's and coder's examples, for libraries without a broadcast: each member has a channel, and a
+// goroutine that writes the messages from it. A member whose channel is full is closed.
 type room[T any] struct {
 	mu      sync.Mutex
 	members map[chan T]func()
 }
 
-// backlog is how many messages may wait for a member, as in gorilla's example.
+// backlog is the number of messages that may wait for a member, as in gorilla's example.
 const backlog = 256
 
 // join adds a member until leave is called.

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/net/websocket"
 )
 
-// typed is a message with its opcode, which the codecs of the package lose.
+// typed is a message with its opcode, which the codecs of the package drop.
 type typed struct {
 	op byte
 	p  []byte

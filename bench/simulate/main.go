@@ -1,9 +1,8 @@
-// Command simulate weighs a topic with more subscribers than a machine has
-// sockets. Its argument is their number.
+// Command simulate measures the memory of a topic with more subscribers than a machine has sockets. Its argument is their
+// number.
 //
-// The hub and the structures of a connection are those of a server; only the sockets
-// are missing. It prints one JSON document. It is a program of its own so that its
-// heap has nothing else in it.
+// The hub and the structures of a connection are those of a server; only the sockets are missing. It prints one JSON document.
+// It is a program of its own, so that its heap contains nothing else.
 package main
 
 import (
@@ -23,8 +22,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// socket is what a server has for a connection in a topic. What it is sent it takes,
-// as a socket that has room does.
+// socket has the structures of a connection that is subscribed to a topic. It accepts every message, as a socket with free
+// buffers does.
 type socket struct {
 	_    wsproto.Conn
 	sub  hub.Subscription
@@ -32,7 +31,7 @@ type socket struct {
 	took int32
 }
 
-// shard counts what the sockets of a loop have taken, on a cache line of its own.
+// shard counts the messages that the sockets of a loop have accepted, in its own cache line.
 type shard struct {
 	took atomic.Int64
 	_    [56]byte
@@ -52,12 +51,12 @@ func (s *socket) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
 
 func (s *socket) Close(hub.CloseReason) { s.sub.Unsubscribe() }
 
-// result is printed.
+// result is the document that is printed.
 type result struct {
 	Subscribers int     `json:"subscribers"`
 	HeapEach    float64 `json:"heap_bytes_each"`
 	GCMillis    float64 `json:"gc_milliseconds"`
-	GCPause     float64 `json:"gc_pause_milliseconds"` // for which nothing else ran
+	GCPause     float64 `json:"gc_pause_milliseconds"` // time during which nothing else ran
 	Publish     float64 `json:"publish_milliseconds"`
 	PublishCPU  float64 `json:"publish_cpu_milliseconds"`
 }
@@ -68,7 +67,7 @@ func main() {
 	}
 	n, err := strconv.Atoi(os.Args[1])
 	if err != nil || n < 1 {
-		fail(fmt.Errorf("%q is no number of subscribers", os.Args[1]))
+		fail(fmt.Errorf("%q is not a number of subscribers", os.Args[1]))
 	}
 	r, err := simulate(n)
 	if err != nil {
@@ -85,7 +84,7 @@ func fail(err error) {
 func simulate(n int) (*result, error) {
 	empty := heap()
 	h := hub.New(hub.Options{Workers: hub.Goroutines(len(shards))})
-	table := make([]*socket, n) // by descriptor, as the engine has them
+	table := make([]*socket, n) // indexed by descriptor, as in the engine
 	for i := range table {
 		s := &socket{loop: int32(i % len(shards))}
 		if _, err := h.Subscribe("news", &s.sub, s, hub.SubscribeOptions{Encoding: wshub.Plain}); err != nil {
@@ -127,7 +126,7 @@ func took() (n int64) {
 	return n
 }
 
-// heap is what lives on it, in bytes.
+// heap returns the live bytes of the heap.
 func heap() float64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -137,7 +136,7 @@ func heap() float64 {
 
 func ownCPU() time.Duration {
 	var u unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // of this process: it cannot fail
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // for this process it cannot fail
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 

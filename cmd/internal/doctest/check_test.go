@@ -31,7 +31,7 @@ var checks = []check{
 	{"README.md", "connected, and idle", measured},
 	{"wsproto/doc.go", "ws:// ", measured},
 	{"cmd/fanfare-load/doc.go", "fanfare-load ", subcommands},
-	{"cmd/fanfare-load/wire.go", " 0  8 ", offsets},
+	{"cmd/fanfare-load/broadcast_wire.go", " 0  8 ", offsets},
 }
 
 // checkOf returns the check of b, nil if there is none.
@@ -102,7 +102,7 @@ func tested(pkg, name string) func(*testing.T, block) {
 
 // measured checks that bench writes the figures; a test of bench compares them.
 func measured(t *testing.T, b block) {
-	if !strings.Contains(read(t, "bench/documents.go"), `{"`+b.file+`"`) {
+	if !strings.Contains(read(t, "bench/report_documents.go"), `{"`+b.file+`"`) {
 		t.Errorf("bench writes no figures into %s", b.file)
 	}
 }

@@ -7,25 +7,25 @@ import (
 	"slices"
 )
 
-// Both axes of the growth are logarithmic: so those that take little are told apart, and
-// a server that takes the same for each connection rises as steeply as any other.
+// Both axes of the growth chart are logarithmic. So servers that need little memory can be told apart, and a server that needs
+// the same for each connection rises as steeply as any other one.
 const (
 	growthWidth  = 430.0
 	growthHeight = 430.0
 	axisWidth    = 70.0
-	nameSpace    = 17.0 // between the names at the right
+	nameSpace    = 17.0 // between the names on the right
 )
 
-// curve is one server's.
+// curve is the curve of a server.
 type curve struct {
 	row    *row
 	points [][2]float64 // connections, MB
-	label  float64      // where its name stands
+	label  float64      // position of its name
 }
 
 func (c *curve) last() float64 { return c.points[len(c.points)-1][1] }
 
-// curves are those that are ranked, the highest first.
+// curves returns the curves of ranked servers, the highest first.
 func (r *report) curves() (all []curve) {
 	w := r.weighed()
 	if len(w) == 0 {
@@ -47,8 +47,7 @@ func (r *report) curves() (all []curve) {
 	return all
 }
 
-// drawGrowth has a line for each server: RSS over the empty one, by the number of
-// connections.
+// drawGrowth draws a line for each server: RSS over the empty server by the number of connections.
 func (r *report) drawGrowth(s *svg, c chart) bool {
 	all, w := r.curves(), r.weighed()
 	if len(all) == 0 {
@@ -76,7 +75,7 @@ func (r *report) drawGrowth(s *svg, c chart) bool {
 		s.text(x(n), top+growthHeight+lineSpace-2, "small middle", comma(w[i].Connections))
 	}
 	spreadLabels(all, y, top, top+growthHeight)
-	for _, ours := range []bool{false, true} { // ours above the others
+	for _, ours := range []bool{false, true} { // Fanfare's are drawn above the others
 		for i := range all {
 			if all[i].row.fanfare() == ours {
 				all[i].draw(s, x, y, left+growthWidth)
@@ -87,7 +86,7 @@ func (r *report) drawGrowth(s *svg, c chart) bool {
 	return true
 }
 
-// draw is the line, and its name at the right end.
+// draw draws the line, with its name at the right end.
 func (c *curve) draw(s *svg, x, y func(float64) float64, right float64) {
 	class, name := "", ""
 	if c.row.fanfare() {
@@ -105,7 +104,7 @@ func (c *curve) draw(s *svg, x, y func(float64) float64, right float64) {
 	s.text(right+26, c.label+5, name, fmt.Sprintf("%s  %s MB", c.row.Server, tenths(c.last())))
 }
 
-// scaleOf maps from low to high, on a logarithmic scale, to from and to.
+// scaleOf returns a function that maps low to from and high to to, on a logarithmic scale.
 func scaleOf(low, high, from, to float64) func(float64) float64 {
 	if low == high {
 		return func(float64) float64 { return (from + to) / 2 }
@@ -113,7 +112,7 @@ func scaleOf(low, high, from, to float64) func(float64) float64 {
 	return func(v float64) float64 { return from + (to-from)*math.Log(v/low)/math.Log(high/low) }
 }
 
-// steps are 1, 3, 10, 30, and so on, from below low to above high.
+// steps returns 1, 3, 10, 30, and so on, from below low to above high.
 func steps(low, high float64) (all []float64) {
 	e := int(math.Floor(math.Log10(low)))
 	for ; len(all) == 0 || all[len(all)-1] < high; e++ {
@@ -130,8 +129,7 @@ func steps(low, high float64) (all []float64) {
 	return all
 }
 
-// spreadLabels has names stand beside the ends of their lines, the highest first, without
-// one above another.
+// spreadLabels places the names beside the ends of their lines, the highest first, so that none overlaps another.
 func spreadLabels(all []curve, y func(float64) float64, top, bottom float64) {
 	at := top - nameSpace
 	for i := range all {
@@ -145,7 +143,7 @@ func spreadLabels(all []curve, y func(float64) float64, top, bottom float64) {
 	}
 }
 
-// megabytes writes a step.
+// megabytes formats a step.
 func megabytes(v float64) string {
 	if v < 1 {
 		return fmt.Sprintf("%.2g MB", v)

@@ -9,7 +9,7 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// kind is what is measured.
+// kind is a kind of measurement.
 type kind string
 
 const (
@@ -20,32 +20,32 @@ const (
 	simulation kind = "simulation"
 )
 
-// load is what a table is about.
+// load is the load of a table.
 type load struct {
 	Kind        kind     `json:"kind"`
 	Title       string   `json:"title"`
 	Connections int      `json:"connections,omitempty"`
-	Args        []string `json:"arguments"`       // of fanfare-load, which may have measured more with them
+	Args        []string `json:"arguments"`       // of fanfare-load; they may cover several loads
 	Paced       bool     `json:"paced,omitempty"` // neither server nor client sets the pace
 	Rounds      int      `json:"rounds"`
-	Short       bool     `json:"short,omitempty"` // of rounds: the time was up
+	Short       bool     `json:"short,omitempty"` // there was no time for all rounds
 }
 
-// job is what fanfare-load does at a server, in one go: one load after the other, on
-// the same connections, which take longer to open than most loads last.
+// job is one run of fanfare-load on a server: one load after the other on the same connections, because opening them takes
+// longer than most loads.
 type job struct {
 	loads []load
 	args  []string
 	rest  time.Duration // of the connections, after each load
-	tcp   bool          // not over TLS
-	plain bool          // no variants of servers: another job shows what differs
+	tcp   bool          // not for servers with TLS
+	plain bool          // not for variants of servers: another job shows how they differ
 
-	rounds int // made
+	rounds int // rounds that were made
 }
 
 func (e *job) kind() kind { return e.loads[0].Kind }
 
-// takes reports whether a server is asked so.
+// takes reports whether the job is for a server.
 func (e *job) takes(s *servers.Server) bool {
 	switch {
 	case e.tcp && s.TLS, e.plain && s.Variant:
@@ -58,7 +58,7 @@ func (e *job) takes(s *servers.Server) bool {
 	return s.Echo != nil && !s.MemoryOnly
 }
 
-// mode is in which one the server is started.
+// mode returns the mode in which to start a server.
 func (e *job) mode(s *servers.Server) string {
 	if e.kind() == broadcast || s.Echo == nil {
 		return servers.BroadcastMode
@@ -66,10 +66,10 @@ func (e *job) mode(s *servers.Server) string {
 	return servers.EchoMode
 }
 
-// arguments are those of fanfare-load at a server.
+// arguments returns the arguments of fanfare-load for a server.
 func (e *job) arguments(s *servers.Server) []string {
 	if e.kind() != memory {
-		return append(slices.Clip(e.args), "-abrupt") // to close ten thousand in order takes its time, too
+		return append(slices.Clip(e.args), "-abrupt") // closing handshakes of ten thousand connections take time, too
 	}
 	if s.Echo == nil {
 		return append(slices.Clip(e.args), "-hold", e.rest.String())
@@ -77,7 +77,7 @@ func (e *job) arguments(s *servers.Server) []string {
 	return append(slices.Clip(e.args), "-hold", "0s", "-echo", "-rest", e.rest.String())
 }
 
-// jobs are what is asked for, in order.
+// jobs returns all jobs in order.
 func (o *options) jobs() []job {
 	var all []job
 	for _, k := range o.kinds {
@@ -103,8 +103,8 @@ func (o *options) jobs() []job {
 
 func single(l load, args ...string) job { return job{loads: []load{l}, args: args} }
 
-// memoryJobs have all numbers of connections in one life of a server, as a server has
-// them, and its garbage returned at the end alone.
+// memoryJobs measures all numbers of connections with one process of a server, and makes it return its garbage only at the
+// end.
 func (o *options) memoryJobs() []job {
 	sizes := []int{1000, 5000, 10000, 18000}
 	if o.quick && !o.check {
@@ -134,14 +134,14 @@ func (o *options) echoJobs() (all []job) {
 			Title:       fmt.Sprintf("Echo of %s bytes: %s connections, %d in flight on each", comma(e.size), comma(e.connections), e.pipeline),
 			Connections: e.connections,
 		}, "echo", "-n", strconv.Itoa(e.connections), "-pipeline", strconv.Itoa(e.pipeline), "-size", strconv.Itoa(e.size), "-duration", o.duration(1))
-		one.plain = e.connections > 1000 // 10 s for the handshakes of TLS alone
+		one.plain = e.connections > 1000 // the TLS handshakes alone would take 10 s
 		all = append(all, one)
 	}
 	return all
 }
 
-// broadcastJobs have, for the stalled subscribers, also messages that fill what the
-// kernel has for them. Those stop below TLS, so there is none over it.
+// broadcastJobs has jobs with stalled subscribers as well, one of them with messages that fill the buffers of the kernel.
+// Stalled subscribers are plain sockets, so these jobs are not for servers with TLS.
 func (o *options) broadcastJobs() []job {
 	n, rate := 10000, 5
 	if o.quick {
@@ -154,29 +154,29 @@ func (o *options) broadcastJobs() []job {
 	paced := of(n, small+fmt.Sprintf("%d per second", rate))
 	paced.Paced = true
 	all := []job{{
-		loads: []load{paced, of(n, small+"1 under way"), of(n, small+"64 under way")},
+		loads: []load{paced, of(n, small+"1 in flight"), of(n, small+"64 in flight")},
 		args: []string{"broadcast", "-n", strconv.Itoa(n), "-rate", strconv.Itoa(rate), "-duration", o.duration(2),
 			"-then", "-window 1 -duration " + o.duration(1), "-then", "-window 64 -duration " + o.duration(1)},
 	}}
 	stalled := []string{"slow", "-stalled", "1%", "-drain", "1s"}
-	if !o.quick { // the kernel takes what so few messages are; see the next
-		e := single(of(n, small+"1 under way, 1 % of them do not read"), append(slices.Clip(stalled), "-n", strconv.Itoa(n), "-window", "1", "-duration", o.duration(1))...)
+	if !o.quick { // in a quick run the kernel's buffers would hold all messages; see the next job
+		e := single(of(n, small+"1 in flight, 1 % of them do not read"), append(slices.Clip(stalled), "-n", strconv.Itoa(n), "-window", "1", "-duration", o.duration(1))...)
 		e.tcp, e.plain = true, true
 		all = append(all, e)
 	}
-	// With half a MiB under way, nobody who reads is at the limit of any server's queue.
-	e := single(of(500, "16 KiB to 500 subscribers, 32 under way, 1 % of them do not read"),
+	// With half a MiB in flight, a subscriber that reads does not reach the limit of any server's queue.
+	e := single(of(500, "16 KiB to 500 subscribers, 32 in flight, 1 % of them do not read"),
 		append(slices.Clip(stalled), "-n", "500", "-size", "16384", "-window", "32", "-duration", o.duration(2))...)
 	e.tcp = true
 	return append(all, e)
 }
 
-// rounds is how often each measurement is made.
+// rounds returns the number of rounds.
 func (o *options) rounds() int {
 	switch {
 	case o.few:
 		return 2
-	case o.quick && o.check: // what is worse in both is measured again
+	case o.quick && o.check: // rows that are worse in both are measured again
 		return 2
 	case o.quick:
 		return 1
@@ -184,7 +184,7 @@ func (o *options) rounds() int {
 	return 3
 }
 
-// duration is how long a load lasts, or one that needs that much longer.
+// duration returns the duration of a load, multiplied by longer.
 func (o *options) duration(longer int) string {
 	d := 700 * time.Millisecond
 	if o.quick {
@@ -193,16 +193,15 @@ func (o *options) duration(longer int) string {
 	return (d * time.Duration(longer)).String()
 }
 
-// outOfTime is what ends a visit that takes too long. Nothing was lost or refused by it.
+// outOfTime ends a visit that takes too long. It does not mean that the server lost or refused anything.
 type outOfTime struct{ why string }
 
 func (e outOfTime) Error() string { return e.why }
 
-// errTimeUp ends the visit that is under way after most.
-var errTimeUp error = outOfTime{"the time for all of it was over"}
+// errTimeUp ends the current visit after most.
+var errTimeUp error = outOfTime{"the time of the whole run was over"}
 
-// most is for how long programs are run: with the charts, a run ends within 3 or 30
-// minutes.
+// most bounds the time of all visits, so that a run, with its charts, ends within 3 or 30 minutes.
 func (o *options) most() time.Duration {
 	if o.quick && !o.check {
 		return 170 * time.Second
@@ -210,7 +209,7 @@ func (o *options) most() time.Duration {
 	return 29 * time.Minute
 }
 
-// enough is after which time nothing is measured that has been before.
+// enough is the time after which no further round is made.
 func (o *options) enough() time.Duration {
 	if o.quick {
 		return 2 * time.Minute

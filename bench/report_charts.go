@@ -8,18 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// chart is a picture, as SVG.
+// chart is a picture in SVG.
 type chart struct{ file, title string }
 
-// writeCharts draws what the report has.
+// writeCharts draws the charts of the report.
 func (r *report) writeCharts(dir string) (all []chart, err error) {
 	for _, c := range []struct {
 		chart
-		draw func(*svg, chart) bool // reports whether there was something
+		draw func(*svg, chart) bool // reports whether the report has the figures
 	}{
 		{chart{"memory", r.memoryTitle()}, r.drawMemory},
 		{chart{"growth", "RSS over the empty server, after an echo on each connection"}, r.drawGrowth},
-		{chart{"cpu", "Processor time of the server for each message, delivery or connection"}, r.drawCPU},
+		{chart{"cpu", "CPU time of the server per message, delivery or connection"}, r.drawCPU},
 		{chart{"latency", "Latency: 50th and 99th percentile"}, r.drawLatency},
 	} {
 		s := new(svg)
@@ -34,15 +34,15 @@ func (r *report) writeCharts(dir string) (all []chart, err error) {
 	return all, nil
 }
 
-// rankedRows are those that are drawn, the best first.
+// rankedRows returns the rows that are ranked, the best first.
 func (m *measurement) rankedRows() []row {
 	return slices.DeleteFunc(slices.Clone(m.Rows), func(r row) bool { return !r.ranked })
 }
 
-// fanfare reports whether a row is one of ours, and has its colour.
+// fanfare reports whether a row is one of Fanfare's.
 func (r *row) fanfare() bool { return strings.HasPrefix(r.Server, ours) }
 
-// class is that of a bar or of a name.
+// class returns the class of a bar or of a name.
 func (r *row) class() string {
 	if r.fanfare() {
 		return "ours"
@@ -50,7 +50,7 @@ func (r *row) class() string {
 	return "other"
 }
 
-// bars is how a measurement is drawn: a bar for each server, with a shade on top.
+// bars draws a measurement: a bar for each server, with a shade on top.
 type bars struct {
 	title      string
 	low, shade func(*row) float64
@@ -65,10 +65,10 @@ const (
 	barsWidth  = nameWidth + barWidth + labelWidth
 	barHeight  = 15.0
 
-	titleLength = 48 // characters that are as wide as bars, their names and labels, in any font
+	titleLength = 48 // characters that fit above the bars, their names and labels, in any font
 )
 
-// draw returns where it ends.
+// draw draws the bars and returns the y coordinate of their end.
 func (b *bars) draw(s *svg, rows []row, x, y float64) float64 {
 	for _, line := range wrap(b.title, titleLength) {
 		y += lineSpace
@@ -114,14 +114,14 @@ func (b *bars) drawLegend(s *svg, x, y float64) {
 	s.text(x+side+7, y, "small", b.legend[1])
 }
 
-// none is the shade of bars that have none.
+// none is the shade of bars without one.
 func none(*row) float64 { return 0 }
 
 func (r *report) memoryTitle() string {
 	if len(r.weighed()) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("Memory for each of %s connections, after an echo on each", comma(r.largest().Connections))
+	return fmt.Sprintf("Memory per connection, with %s connections, after an echo on each", comma(r.largest().Connections))
 }
 
 func (r *report) drawMemory(s *svg, c chart) bool {
@@ -139,7 +139,7 @@ func (r *report) drawMemory(s *svg, c chart) bool {
 	return true
 }
 
-// drawCPU is the server's processor time, for each load.
+// drawCPU draws the server's CPU time for each load.
 func (r *report) drawCPU(s *svg, _ chart) bool {
 	return r.everyLoad(s, func(m *measurement) *bars {
 		return &bars{
@@ -150,7 +150,7 @@ func (r *report) drawCPU(s *svg, _ chart) bool {
 	})
 }
 
-// drawLatency has the 50th and the 99th percentile, for each load.
+// drawLatency draws the 50th and the 99th percentile for each load.
 func (r *report) drawLatency(s *svg, _ chart) bool {
 	return r.everyLoad(s, func(m *measurement) *bars {
 		return &bars{
@@ -163,7 +163,7 @@ func (r *report) drawLatency(s *svg, _ chart) bool {
 	})
 }
 
-// everyLoad has bars for each load but those of memory, two beside each other.
+// everyLoad draws bars for each load except those of memory, in two columns.
 func (r *report) everyLoad(s *svg, drawn func(*measurement) *bars) (any bool) {
 	x, y, end := float64(margin), margin/2.0, 0.0
 	for i := range r.Measurements {
@@ -181,7 +181,7 @@ func (r *report) everyLoad(s *svg, drawn func(*measurement) *bars) (any bool) {
 	return any
 }
 
-// wrap cuts words into lines of so many characters, if no word is longer.
+// wrap breaks words into lines of at most that many characters, unless a word is longer.
 func wrap(words string, most int) (lines []string) {
 	line := ""
 	for word := range strings.FieldsSeq(words) {

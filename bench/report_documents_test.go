@@ -144,7 +144,7 @@ func TestReplace(t *testing.T) {
 	if n := len(r.Measurements); n != len(sample().Measurements) {
 		t.Errorf("%d measurements", n)
 	}
-	if o := r.origin(); strings.Count(o, "Measured again: memory of fanfare, in 100 seconds, begun 2026-01-03T03:04:05Z") != 1 {
+	if o := r.origin(); strings.Count(o, "Measured again: memory of fanfare, in 100 seconds, started 2026-01-03T03:04:05Z") != 1 {
 		t.Error(o)
 	}
 	more.Machine.Cores = 64

@@ -5,24 +5,24 @@ import (
 	"math"
 )
 
-// million is how many connections the plan is for.
+// million is the number of connections of the plan.
 const million = 1_000_000
 
-// canPlan reports whether Fanfare was measured in all that the plan is derived from.
+// canPlan reports whether the report has the figures that the plan needs.
 func (r *report) canPlan() bool {
 	_, ok := r.slope("fanfare", rss)
 	return ok && r.largest().find("fanfare") != nil
 }
 
-// largest is the memory at the most connections.
+// largest returns the measurement of memory at the largest number of connections.
 func (r *report) largest() *measurement {
 	w := r.weighed()
 	return &w[len(w)-1]
 }
 
-// plan derives what a run with a million connections takes from what was measured.
+// plan calculates from the measurements what a run with a million connections needs.
 func (r *report) plan() grid {
-	g := grid{title: "A million connections to Fanfare, by calculation from the figures above", head: []string{"what", "figure", "derived from"}}
+	g := grid{title: "A million connections to Fanfare, calculated from the figures above", head: []string{"what", "figure", "derived from"}}
 	add := func(what, figure, from string, args ...any) {
 		g.rows = append(g.rows, []string{what, figure, fmt.Sprintf(from, args...)})
 	}
@@ -32,10 +32,10 @@ func (r *report) plan() grid {
 		}
 	}
 	if k, ok := r.largest().find("fanfare").Figures[echoed.at(kernel)]; ok {
-		add("memory of the kernel for the sockets, server", gigabytes(k.Median*million), "kernel socket, %s; nothing in its buffers", bytesEach(k.Median))
-		add("if 1 % have 64 KiB in their buffers, more", gigabytes(million/100*65536), "a slow client's share of net.ipv4.tcp_mem")
+		add("memory of the kernel for the sockets, server", gigabytes(k.Median*million), "kernel socket, %s, with empty buffers", bytesEach(k.Median))
+		add("more, if 1 % have 64 KiB in their buffers", gigabytes(million/100*65536), "a slow client's share of net.ipv4.tcp_mem")
 	}
-	add("open files of the server", comma(million+1000), "one for each, and some; fs.nr_open and ulimit -n at least that, fs.file-max twice")
+	add("open files of the server", comma(million+1000), "one per connection and some more; fs.nr_open and ulimit -n must be at least that, fs.file-max twice that")
 	add("source addresses of the load", comma(int(math.Ceil(million/64512.0))), "64,512 ports each, with net.ipv4.ip_local_port_range=1024 65535")
 	for i := range r.Measurements {
 		m := &r.Measurements[i]
@@ -50,7 +50,7 @@ func (r *report) plan() grid {
 			if m.Paced || row.Stalled != "" {
 				continue
 			}
-			add("one publish to all ("+m.Title[len("Broadcast: "):]+")", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s µs of server CPU for each delivery, %d CPUs", hundredths(cpu), r.Machine.Cores)
+			add("one publish to all ("+m.Title[len("Broadcast: "):]+")", seconds(cpu*million/1e6/float64(r.Machine.Cores)), "%s µs of server CPU per delivery, %d CPUs", hundredths(cpu), r.Machine.Cores)
 		}
 	}
 	return g

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// figure names something that is measured.
+// figure is the name of a figure.
 type figure string
 
 const (
@@ -22,7 +22,7 @@ const (
 	kernelCycles       figure = "kernel_cycles_each"
 )
 
-// stage is when memory is looked at.
+// stage is the time at which memory is measured.
 type stage string
 
 const (
@@ -32,7 +32,7 @@ const (
 	settled   stage = "settled" // garbage returned to the system
 )
 
-// What is looked at: bytes, or goroutines, for each connection.
+// What is measured per connection: bytes, or goroutines.
 const (
 	rss        = "rss"
 	pss        = "pss"
@@ -43,10 +43,10 @@ const (
 	kernel     = "kernel_socket"
 )
 
-// at is the figure of what at a stage.
+// at returns the figure of what at a stage.
 func (s stage) at(what string) figure { return figure(string(s) + "_" + what) }
 
-// ranking is what rows of a kind are ranked by: the lowest is the first.
+// ranking returns the figure by which rows of a kind are ranked, the lowest first.
 func (k kind) ranking() figure {
 	if k == memory {
 		return echoed.at(rss)
@@ -54,8 +54,7 @@ func (k kind) ranking() figure {
 	return cpuEach
 }
 
-// figures are what a visit has found of the load of that kind and place in its job.
-// What could not be known is missing.
+// figures returns the figures of a visit for the load of that kind and index in its job. Unknown figures are missing.
 func (l *loaded) figures(k kind, place int) (map[figure]float64, error) {
 	f := map[figure]float64{}
 	if k == memory {
@@ -64,7 +63,7 @@ func (l *loaded) figures(k kind, place int) (map[figure]float64, error) {
 		l.time(f, place)
 	}
 	if _, ok := f[k.ranking()]; !ok {
-		return nil, errors.New("nothing came back, or the server's process could not be looked at")
+		return nil, errors.New("no message was received, or the server's process could not be measured")
 	}
 	return f, nil
 }
@@ -74,7 +73,7 @@ func (l *loaded) time(f map[figure]float64, place int) {
 	if l.Cycles != nil {
 		all[0] = l.Cycles
 	}
-	if place >= len(all) { // it ended before
+	if place >= len(all) { // the run ended before this load
 		return
 	}
 	m := all[place]
@@ -90,7 +89,7 @@ func (l *loaded) time(f map[figure]float64, place int) {
 	}
 }
 
-// stageOf knows fanfare-load's names of them; "" is one that is not shown.
+// stageOf returns the stage for fanfare-load's name of it, or "" for a stage that is not shown.
 func stageOf(name string) stage {
 	switch {
 	case name == "echoed on each":
@@ -104,7 +103,7 @@ func stageOf(name string) stage {
 }
 
 func (l *loaded) weigh(f map[figure]float64, place int) {
-	at := -1 // each number of connections begins with them connected
+	at := -1 // the first stage at each number of connections is connected
 	for _, m := range l.Memory {
 		s := stageOf(m.Name)
 		if s == connected {
@@ -121,10 +120,10 @@ func (l *loaded) weigh(f map[figure]float64, place int) {
 			}
 		}
 		if k := m.Kernel.SocketObjects.PerConnection; k != nil {
-			f[s.at(kernel)] = *k / 2 // both ends are on this machine
+			f[s.at(kernel)] = *k / 2 // both ends of a connection are on this machine
 		}
 	}
-	if l.Messages == nil { // it cannot echo: the answer to its command was the message
+	if l.Messages == nil { // the server cannot echo; the answer to -hello stands for the echo
 		for _, what := range []string{rss, pss, heap, stacks, goroutines, kernel} {
 			if v, ok := f[connected.at(what)]; ok {
 				f[echoed.at(what)] = v

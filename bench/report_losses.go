@@ -8,29 +8,30 @@ import (
 // ours is the row that is compared with all others.
 const ours = "fanfare"
 
-// peer reports whether a row is another's server: floor is none.
+// peer reports whether a row is another project's server. The floor is not one.
 func peer(server string) bool { return !strings.HasPrefix(server, ours) && server != "floor" }
 
-// reasons are what is behind losses, as far as it is known: by profiles, and by what the
-// servers' sources do. They must be looked at again when a server changes.
-const reasons = `What is behind it, where it is more than chance:
+// reasons are the causes of losses as far as they are known, from profiles and from the servers' sources. They must be checked
+// again when a server changes.
+const reasons = `Known causes, where the difference is more than chance:
 
-- epoll is one thread that reads, answers and forgets. Where the kernel does little for each
-  message, with 16 in flight or 64 under way, what Fanfare does beside that shows: it hands
-  connections to workers, so that a handler that blocks hurts nobody, checks UTF-8 and lengths,
-  and keeps deadlines. And it remembers less, half as much once settled, where Fanfare has a
-  lock, what waits to be sent, deadlines, and a message that is incomplete.
-- Churn is the closing handshake, which epoll has not: an answer, the end of our side, and a wait
-  for the peer's. The opening one, judged header by header, is a sixth of what a connection costs.
-- Of a TLS connection that is opened and closed at once, half is the handshake, crypto/tls in both
-  (by profile). Fanfare's goes from a goroutine to a loop after it, and ends there in order: turns
-  of a worker, a sixth, and more system calls, 22 % of the time where net/http has 17.
-- gws has a goroutine and a buffer for each connection, 13 KB, into which a message of 64 KiB is
-  read as it comes; Fanfare, which keeps nothing, begins each such message anew, in two reads.
+- epoll is one thread that reads and answers and keeps almost no state. If the kernel does little
+  for each message, with 16 or 64 in flight, Fanfare's additional work shows: it passes
+  connections to workers, so that a handler that blocks does not delay others, checks UTF-8 and
+  lengths, and keeps deadlines. epoll also holds less per connection, half as much once settled:
+  Fanfare has a lock, pending output, deadlines, and the state of an incomplete message.
+- Churn includes the closing handshake, which epoll does not do: an answer, the end of the
+  server's side, and a wait for the peer's. The opening handshake, with a check of each header
+  field, is a sixth of the cost of a connection.
+- In a TLS connection that is opened and closed at once, half of the cost is the handshake, with
+  crypto/tls on both sides (by profile). After it Fanfare moves the connection from a goroutine to
+  a loop, where it has an orderly end: turns of a worker take a sixth of the time, and system
+  calls 22 %, compared with 17 % for net/http.
+- gws has a goroutine and a buffer of 13 KB per connection, into which it reads a message of
+  64 KiB as it arrives. Fanfare keeps no buffer and starts each such message with two reads.
 `
 
-// losses says, a line each, in what another server was ahead of Fanfare: of plain TCP,
-// and of TLS.
+// losses returns a line for each figure in which another server was ahead of Fanfare, over plain TCP and over TLS.
 func (r *report) losses() (lines []string) {
 	for i := range r.Measurements {
 		m := &r.Measurements[i]
@@ -39,10 +40,10 @@ func (r *report) losses() (lines []string) {
 	return lines
 }
 
-// overTLS is how the names of servers end that are loaded so.
+// overTLS is the suffix of the names of servers with TLS.
 const overTLS = "-tls"
 
-// losses are those of the servers whose names end so, or of the others.
+// losses returns the lines for the servers with that suffix or, if it is empty, for those without TLS.
 func (m *measurement) losses(suffix string) (lines []string) {
 	mine := m.find(ours + suffix)
 	if mine == nil || !mine.ranked {
@@ -63,7 +64,7 @@ func (m *measurement) losses(suffix string) (lines []string) {
 	return lines
 }
 
-// kindColumns are the figures that one can be ahead in.
+// kindColumns returns the figures that are compared.
 func (m *measurement) kindColumns() []column {
 	if m.Kind == memory {
 		return []column{{"RSS after an echo", echoed.at(rss), rangeOf(bytesEach)}}
@@ -82,7 +83,7 @@ func ahead(other, mine spread, f figure) bool {
 	return other.Median < mine.Median
 }
 
-// overlap says so where the order of two says nothing.
+// overlap returns a remark if the ranges of two figures overlap, so that their order means nothing.
 func overlap(a, b spread) string {
 	if a.Min <= b.Max && b.Min <= a.Max && (a.Min < a.Max || b.Min < b.Max) {
 		return " (the rounds overlap)"
@@ -90,7 +91,7 @@ func overlap(a, b spread) string {
 	return ""
 }
 
-// advantages says how much heavier each peer is, the heaviest last.
+// advantages returns the memory of each peer as a multiple of Fanfare's, the largest last.
 func (r *report) advantages() (lines []string) {
 	if len(r.weighed()) == 0 {
 		return nil

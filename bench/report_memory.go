@@ -1,6 +1,6 @@
 package main
 
-// weighed are the measurements of memory, by growing numbers of connections.
+// weighed returns the measurements of memory, by increasing numbers of connections.
 func (r *report) weighed() (all []measurement) {
 	for _, m := range r.Measurements {
 		if m.Kind == memory {
@@ -10,8 +10,8 @@ func (r *report) weighed() (all []measurement) {
 	return all
 }
 
-// slope is what RSS grows by for one more connection, after an echo on each, in bytes:
-// of the line through all points. ok is false where there is none.
+// slope returns the growth of memory per additional connection, after an echo on each, in bytes: the slope of a line through
+// all points. ok is false if there is none.
 func (r *report) slope(server string, what string) (s float64, ok bool) {
 	var x, y []float64
 	for _, m := range r.weighed() {

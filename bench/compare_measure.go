@@ -14,28 +14,26 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// measurement is a load and what each server made of it, the best first, those that
-// are not ranked last.
+// measurement is a load with a row for each server, the best first and rows that are not ranked last.
 type measurement struct {
 	load
 	Rows []row `json:"rows"`
 }
 
-// row is one server.
+// row has the figures of a server.
 type row struct {
 	Server  string            `json:"server"`
 	Figures map[figure]spread `json:"figures,omitempty"`
-	// Stalled says what became of subscribers that did not read, in the last round.
+	// Stalled describes the fate of subscribers that did not read, in the last round.
 	Stalled string   `json:"stalled,omitempty"`
-	Faults  []string `json:"faults,omitempty"` // what it lost or refused
-	// Late says what there was no time for.
+	Faults  []string `json:"faults,omitempty"` // what the server lost or refused
+	// Late says which measurements there was no time for.
 	Late   string `json:"late,omitempty"`
 	ranked bool
 }
 
-// measure asks in rounds, in each of which every job and every server has its turn,
-// so that what else the machine does meets all of them. In a round that has no time left
-// nothing is measured again.
+// measure makes the rounds. In each round every job and every server has its turn, so that other work of the machine affects
+// all of them. Without time for another round, it makes none.
 func (c *comparison) measure(ctx context.Context, jobs []job) {
 	who := make([][]*samples, len(jobs))
 	for i := range jobs {
@@ -49,7 +47,7 @@ func (c *comparison) measure(ctx context.Context, jobs []job) {
 				return
 			case round > 0 && time.Since(c.begun) > c.opt.enough():
 				c.all -= len(who[i])
-			case c.opt.check && e.kind() != memory && c.report.Uncounted != "": // nothing to compare in it
+			case c.opt.check && e.kind() != memory && c.report.Uncounted != "": // check has nothing to compare
 				c.all -= len(who[i])
 			default:
 				if c.round(ctx, e, who[i], round); round == 0 || ctx.Err() == nil {
@@ -65,7 +63,7 @@ func (c *comparison) measure(ctx context.Context, jobs []job) {
 	}
 }
 
-// tell adds an job's loads to the report.
+// tell adds the loads of a job to the report.
 func (c *comparison) tell(e *job, who []*samples) {
 	for place, l := range e.loads {
 		l.Rounds, l.Short = e.rounds, e.rounds < c.opt.rounds()
@@ -78,7 +76,7 @@ func (c *comparison) tell(e *job, who []*samples) {
 	}
 }
 
-// takers are the servers that are asked.
+// takers returns the servers of a job.
 func (c *comparison) takers(e *job) (who []*samples) {
 	for i := range c.opt.servers {
 		if s := &c.opt.servers[i]; e.takes(s) {
@@ -92,14 +90,13 @@ func interrupted(ctx context.Context) bool {
 	return ctx.Err() != nil && context.Cause(ctx) != errTimeUp
 }
 
-// round begins with another server each time, so that none is always the first. When
-// the time is up it leaves those as they are that have been measured before, and the
-// others have that as their fault.
+// round visits all servers. Each round begins with another server, so that none is always the first. Once the time is over,
+// servers that were measured before keep their figures, and the others are marked as late.
 func (c *comparison) round(ctx context.Context, e *job, who []*samples, round int) {
 	visits := make(chan visited)
 	lanes := make(chan struct{}, c.lanes(e))
 	if cap(lanes) > 1 {
-		c.say("%s, round %d: one server is loaded while others rest ...", e.loads[len(e.loads)-1].Title, round+1)
+		c.say("%s, round %d: one server is loaded while the others rest ...", e.loads[len(e.loads)-1].Title, round+1)
 	}
 	go func() {
 		var all sync.WaitGroup
@@ -132,7 +129,7 @@ func (c *comparison) round(ctx context.Context, e *job, who []*samples, round in
 	}
 }
 
-// took adds what came of a visit.
+// took adds the result of a visit.
 func (c *comparison) took(v visited, e *job, round int) {
 	if v.err == errTimeUp && round > 0 {
 		c.all--
@@ -148,15 +145,15 @@ func (c *comparison) took(v visited, e *job, round int) {
 	}
 }
 
-// visited is what came of a visit.
+// visited is the result of a visit.
 type visited struct {
 	at  *samples
 	got *loaded
 	err error
 }
 
-// lanes is how many servers are visited at a time: one, but where connections rest. Then
-// one is loaded at a time, and fanfare-load sees to that.
+// lanes returns the number of concurrent visits: one, or more if connections rest. In that case fanfare-load makes sure that
+// one server is loaded at a time.
 func (c *comparison) lanes(e *job) int {
 	if e.rest == 0 {
 		return 1
@@ -166,7 +163,7 @@ func (c *comparison) lanes(e *job) int {
 	return max(1, int(min(64, availableMemory()/each/int64(most))))
 }
 
-// samples are the rounds of a server's job.
+// samples has the figures of all rounds of a server's job.
 type samples struct {
 	server  *servers.Server
 	job     *job
@@ -184,7 +181,7 @@ func newSamples(s *servers.Server, e *job) *samples {
 	return all
 }
 
-// add returns the end of the line of progress.
+// add adds a round and returns the end of its line of progress.
 func (s *samples) add(got *loaded, err error) string {
 	if err == nil {
 		err = got.fault()
@@ -196,7 +193,7 @@ func (s *samples) add(got *loaded, err error) string {
 			if err == nil {
 				err = missing
 			}
-			for name, v := range f { // also of a round with faults, which is shown
+			for name, v := range f { // a round with faults is shown as well
 				s.values[place][name] = append(s.values[place][name], v)
 			}
 			if s.job.kind() == memory {
@@ -209,7 +206,7 @@ func (s *samples) add(got *loaded, err error) string {
 	}
 	switch {
 	case err == nil:
-	case errors.As(err, new(outOfTime)): // which says nothing of the server
+	case errors.As(err, new(outOfTime)): // which is not the server's fault
 		s.late = err.Error()
 		return ": " + err.Error()
 	default:
@@ -227,7 +224,7 @@ func (s *samples) row(place int) row {
 	return r
 }
 
-// rank puts the rows in order.
+// rank sorts the rows.
 func (m *measurement) rank() {
 	by := m.Kind.ranking()
 	for i := range m.Rows {
@@ -250,7 +247,7 @@ func bit(b bool) int {
 	return 0
 }
 
-// find is the row of a server; nil if there is none.
+// find returns the row of a server, or nil.
 func (m *measurement) find(server string) *row {
 	for i := range m.Rows {
 		if m.Rows[i].Server == server {
@@ -260,7 +257,7 @@ func (m *measurement) find(server string) *row {
 	return nil
 }
 
-// bottleneck is who used more of the processors, and so set the pace.
+// bottleneck returns the side that used more CPU time and so set the pace.
 func (m *measurement) bottleneck(r *row) string {
 	server, known := r.Figures[serverCores]
 	switch {
@@ -274,7 +271,7 @@ func (m *measurement) bottleneck(r *row) string {
 	return "server"
 }
 
-// stalled says what became of those that did not read.
+// stalled describes the fates of the subscribers that did not read.
 func (l *loaded) stalled() string {
 	if l.Stalled == nil {
 		return ""

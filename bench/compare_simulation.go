@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// simulated is a topic whose subscribers have no sockets. What is per machine is the
-// median of three programs, each of which has published five times.
+// simulated has the figures of a topic whose subscribers have no sockets. They are from several processes, one per round, each of
+// which has published five times.
 type simulated struct {
 	Subscribers int    `json:"subscribers"`
 	HeapEach    spread `json:"heap_bytes_each"`
@@ -22,9 +22,9 @@ type simulated struct {
 	PublishCPU  spread `json:"publish_cpu_milliseconds"`
 }
 
-// simulations are the numbers of subscribers that there is memory for.
+// simulations returns the numbers of subscribers for which there is enough memory.
 func (o *options) simulations() (all []int) {
-	const each = 1000 // bytes, generously
+	const each = 1000 // bytes, more than is needed
 	for _, n := range []int{100_000, 1_000_000, 10_000_000} {
 		if (!o.quick || n <= 1_000_000) && int64(n)*each < availableMemory() {
 			all = append(all, n)
@@ -33,7 +33,7 @@ func (o *options) simulations() (all []int) {
 	return all
 }
 
-// availableMemory is what the machine has free, in bytes.
+// availableMemory returns the available memory of the machine in bytes.
 func availableMemory() int64 {
 	kilobytes, _, _ := strings.Cut(field("/proc/meminfo", "MemAvailable"), " ")
 	n, _ := strconv.ParseInt(kilobytes, 10, 64)

@@ -7,16 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// grid is a table, for the terminal or for Markdown. Its first column is text, and
-// the others are figures.
+// grid is a table for the terminal or for Markdown. Its first column is text; the others are figures.
 type grid struct {
 	title string
 	head  []string
 	rows  [][]string
-	notes []string // below it: rows that are not ranked
+	notes []string // printed below it, for example about rows that are not ranked
 }
 
-// grids are all tables of the report.
+// grids returns all tables of the report.
 func (r *report) grids() []grid {
 	var all []grid
 	if w := r.weighed(); len(w) > 0 {
@@ -48,7 +47,7 @@ func (m *measurement) has(f figure) bool {
 	return slices.ContainsFunc(m.Rows, func(r row) bool { _, ok := r.Figures[f]; return ok })
 }
 
-// table has those of the columns that any row has a figure for.
+// table returns a grid with the columns for which a row has a figure.
 func (m *measurement) table(columns []column) grid {
 	g := grid{title: m.Title, head: []string{"server"}}
 	columns = slices.DeleteFunc(columns, func(c column) bool { return !m.has(c.figure) })
@@ -56,7 +55,7 @@ func (m *measurement) table(columns []column) grid {
 		g.head = append(g.head, c.head)
 	}
 	if m.Short {
-		g.notes = append(g.notes, fmt.Sprintf("After round %d the time was up.", m.Rounds))
+		g.notes = append(g.notes, fmt.Sprintf("The time was over after round %d.", m.Rounds))
 	}
 	for i := range m.Rows {
 		r := &m.Rows[i]
@@ -98,7 +97,7 @@ func (r *row) name() string {
 	return r.Server + " (not ranked)"
 }
 
-// weights is the memory at the most connections.
+// weights returns the table of memory at the largest number of connections.
 func (r *report) weights(m *measurement) grid {
 	g := m.table([]column{
 		{"RSS, connected", connected.at(rss), median(bytesEach)},
@@ -111,8 +110,8 @@ func (r *report) weights(m *measurement) grid {
 		{"goroutines", echoed.at(goroutines), median(tenths)},
 		{"kernel socket", echoed.at(kernel), median(bytesEach)},
 	})
-	g.title = fmt.Sprintf("Memory for each of %s connections", comma(m.Connections))
-	g.head = append(g.head, "RSS in all", "slope of RSS")
+	g.title = fmt.Sprintf("Memory per connection, with %s connections", comma(m.Connections))
+	g.head = append(g.head, "RSS in total", "slope of RSS")
 	shown := slices.DeleteFunc(slices.Clone(m.Rows), func(r row) bool { return len(r.Figures) == 0 })
 	for i := range g.rows {
 		cell := "unknown"
@@ -128,9 +127,9 @@ func (r *report) weights(m *measurement) grid {
 	return g
 }
 
-// growth is RSS for each connection over their number, in the order of the most.
+// growth returns the table of RSS per connection by their number, in the order of the ranking at the largest number.
 func (r *report) growth(all []measurement) grid {
-	g := grid{title: "RSS for each connection, after an echo on each, by the number of connections", head: []string{"server"}}
+	g := grid{title: "RSS per connection, after an echo on each, by the number of connections", head: []string{"server"}}
 	for _, m := range all {
 		g.head = append(g.head, comma(m.Connections))
 	}
@@ -149,7 +148,7 @@ func (r *report) growth(all []measurement) grid {
 	return g
 }
 
-// speeds is what is made of messages, deliveries or connections.
+// speeds returns the table of messages, deliveries or connections.
 func (m *measurement) speeds() grid {
 	each := map[kind]string{echo: "message", broadcast: "delivery", churn: "connection"}[m.Kind]
 	many := map[kind]string{echo: "messages/s", broadcast: "deliveries/s", churn: "connections/s"}[m.Kind]
@@ -167,7 +166,7 @@ func (m *measurement) speeds() grid {
 	})
 	stalled := slices.ContainsFunc(m.Rows, func(r row) bool { return r.Stalled != "" })
 	if g.head = append(g.head, "bottleneck"); stalled {
-		g.head = append(g.head, "those that do not read")
+		g.head = append(g.head, "subscribers that do not read")
 	}
 	i := 0
 	for j := range m.Rows {
@@ -184,7 +183,7 @@ func (m *measurement) speeds() grid {
 }
 
 func (r *report) simulated() grid {
-	g := grid{title: "A topic whose subscribers have no sockets", head: []string{"subscribers", "heap for each", "collection, ms", "of it nothing ran, ms", "one publish, ms", "its CPU, ms"}}
+	g := grid{title: "A topic whose subscribers have no sockets", head: []string{"subscribers", "heap per subscriber", "garbage collection, ms", "its pause, ms", "one publish, ms", "its CPU, ms"}}
 	for _, s := range r.Simulations {
 		g.rows = append(g.rows, []string{comma(s.Subscribers), s.HeapEach.text(bytesEach), s.GC.text(tenths), s.GCPause.text(hundredths), s.Publish.text(tenths), s.PublishCPU.text(tenths)})
 	}

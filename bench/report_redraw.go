@@ -13,22 +13,20 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// redraw is the subcommand report: the pages, the charts and what documents show, made anew
-// of a report that was kept. With again it is the subcommand figures, which measures
-// Fanfare's memory first.
+// redraw is the subcommand report: it writes the page, the charts and the figures in documents again from the recorded report.
+// With again it is the subcommand figures, which measures Fanfare's memory first.
 type redraw struct {
 	results   string // directory
-	documents string // directory of the project; "" leaves its documents alone
+	documents string // directory of the project; "" to leave its documents unchanged
 	again     *options
 }
 
 const redrawUsage = `Usage: go run -C bench . report|figures [flags]
 
-  report      makes report.md, the charts, and the figures in README.md and in the
-              packages' documentation anew of results/report.json
-  figures     measures Fanfare's memory for each connection again, in under 4 minutes,
-              puts it into results/report.json in the place of what was there, and
-              does what report does
+  report      writes report.md, the charts, and the figures in README.md and in the
+              packages' documentation again from results/report.json
+  figures     measures Fanfare's memory per connection again, in under 4 minutes,
+              replaces it in results/report.json, and then does what report does
 
 Flags:
 `
@@ -37,14 +35,14 @@ func parseRedraw(name string, args []string, out io.Writer) (*redraw, error) {
 	d := new(redraw)
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.StringVar(&d.results, "results", "results", "`directory` of the report")
-	f.StringVar(&d.documents, "documents", "..", "`directory` of the project, whose README.md and documentation show figures; \"\" leaves them alone")
+	f.StringVar(&d.documents, "documents", "..", "`directory` of the project, whose README.md and documentation show figures; \"\" to leave them unchanged")
 	if name == "figures" {
 		d.again = &options{kinds: []kind{memory}, servers: fanfareServers(), few: true}
 	}
 	return d, parseFlags(f, redrawUsage, args, out)
 }
 
-// fanfareServers are ours.
+// fanfareServers returns the servers of this project.
 func fanfareServers() (all []servers.Server) {
 	for _, s := range servers.All {
 		if s.Module == servers.All[0].Module {
@@ -65,7 +63,7 @@ func (d *redraw) run(ctx context.Context, stdout, log io.Writer) error {
 			return err
 		}
 		if err := errors.Join(more.publish(d.again, stdout), more.verdict()); err != nil {
-			return err // a report without faults is kept
+			return err // only a report without faults is recorded
 		}
 		if err := r.replace(more); err != nil {
 			return err
@@ -74,14 +72,14 @@ func (d *redraw) run(ctx context.Context, stdout, log io.Writer) error {
 	if err := r.write(d.results); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "\nwritten: %s\n", d.results)
+	fmt.Fprintf(stdout, "\nwrote %s\n", d.results)
 	if d.documents == "" {
 		return nil
 	}
 	return r.writeDocuments(d.documents)
 }
 
-// remeasured is a run whose rows are in the place of a report's.
+// remeasured describes a run whose rows have replaced rows of a report.
 type remeasured struct {
 	Made    time.Time `json:"made"`
 	Seconds float64   `json:"seconds"`
@@ -89,10 +87,10 @@ type remeasured struct {
 	What    string    `json:"what"`
 }
 
-// replace has the rows of another run in the place of those of the same servers and loads.
+// replace replaces rows by those of another run with the same servers and loads.
 func (r *report) replace(more *report) error {
 	if why := more.Machine.compared(settled.at(rss), &r.Machine); why != "" {
-		return errors.New("the kept report is of another machine: " + why + "; measure all again: go run -C bench . all -report results")
+		return errors.New("the recorded report is of another machine: " + why + "; measure everything again with go run -C bench . all -report results")
 	}
 	for _, m := range more.Measurements {
 		old := r.like(&m)
@@ -126,7 +124,7 @@ func (r *report) replace(more *report) error {
 	return nil
 }
 
-// about has a server's version and setup in the place of what was there.
+// about replaces the version and setup of a server.
 func (r *report) about(s about) {
 	for i := range r.Servers {
 		if r.Servers[i].Name == s.Name {

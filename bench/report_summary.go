@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// summary is what a server costs, in the few columns that the project's README shows; ok
-// is false where memory was not measured.
+// summary returns the table with the few columns that the project's README shows. ok is false if memory was not measured.
 func (r *report) summary() (g grid, ok bool) {
 	if len(r.weighed()) == 0 {
 		return g, false
 	}
 	m := r.largest()
 	by := echoed.at(rss)
-	g = grid{title: "In short", head: []string{"server", "memory for each of " + comma(m.Connections) + " connections"}}
+	g = grid{title: "Summary", head: []string{"server", "memory per connection, with " + comma(m.Connections)}}
 	costs := r.costs()
 	for _, c := range costs {
 		g.head = append(g.head, c.what)
@@ -32,14 +31,13 @@ func (r *report) summary() (g grid, ok bool) {
 	return g, true
 }
 
-// cost is the server's processor time in a measurement.
+// cost is the server's CPU time in a measurement.
 type cost struct {
 	what string
 	in   *measurement
 }
 
-// costs are the first echo's, and those of a connection and of deliveries to subscribers
-// who read.
+// costs returns the costs of the first echo, of a connection, and of deliveries to subscribers that all read.
 func (r *report) costs() (all []cost) {
 	echoes := 0
 	for i := range r.Measurements {
@@ -47,14 +45,14 @@ func (r *report) costs() (all []cost) {
 		switch m.Kind {
 		case echo:
 			if echoes++; echoes == 1 {
-				all = append(all, cost{"server CPU: µs for an echo", m})
+				all = append(all, cost{"server CPU: µs per echo", m})
 			}
 		case broadcast:
 			if _, how, _ := strings.Cut(m.Title, " subscribers, "); !strings.Contains(how, "do not read") {
-				all = append(all, cost{"µs for a delivery, " + cmp.Or(how, m.Title), m})
+				all = append(all, cost{"µs per delivery, " + cmp.Or(how, m.Title), m})
 			}
 		case churn:
-			all = append(all, cost{"µs for a connection", m})
+			all = append(all, cost{"µs per connection", m})
 		}
 	}
 	return all

@@ -9,11 +9,11 @@ import (
 	"strconv"
 )
 
-// svg is a picture that is drawn from top to bottom, in pixels. It has a background of its
-// own, so that it is legible on every page, and follows the reader's choice of a dark one.
+// svg is a picture that is drawn from top to bottom, in pixels. It has its own background, so that it is legible on every page,
+// and a dark variant.
 type svg struct {
 	bytes.Buffer
-	width, height int // of what is drawn so far
+	width, height int // of the drawing so far
 }
 
 const (
@@ -21,8 +21,8 @@ const (
 	lineSpace = 22 // from one line of text to the next
 )
 
-// style has classes for what there is: ours and others, a part on top of a bar (shade), lines
-// that lead from a curve to its name (leader), and those behind everything (grid).
+// style has the classes: ours and other for servers, shade for a part on top of a bar, leader for a line from a curve to its
+// name, and grid for the lines in the background.
 const style = `text{font-family:Arial,Helvetica,"Liberation Sans",sans-serif;font-size:14px;fill:#1f2933}
 .title{font-size:16px;font-weight:bold}.small{font-size:13px;fill:#52606d}.end{text-anchor:end}.middle{text-anchor:middle}
 .page{fill:#fff}.other{fill:#829ab1}.shade{fill:#d3dce6}.ours{fill:#d64512}
@@ -50,7 +50,7 @@ func (s *svg) dot(x, y float64, class string) {
 	fmt.Fprintf(s, "<circle cx=%q cy=%q r=\"3.5\"%s/>\n", px(x), px(y), classed(class))
 }
 
-// px writes a length, in tenths of a pixel.
+// px formats a length with tenths of a pixel.
 func px(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 
 func classed(class string) string {
@@ -60,12 +60,12 @@ func classed(class string) string {
 	return fmt.Sprintf(" class=%q", class)
 }
 
-// grow makes room for what ends at x and y.
+// grow makes room for a drawing that ends at x and y.
 func (s *svg) grow(x, y float64) {
 	s.width, s.height = max(s.width, int(x)), max(s.height, int(y))
 }
 
-// save writes the picture, with a title for those who do not see it.
+// save writes the picture, with a title for readers who do not see it.
 func (s *svg) save(file, title string) error {
 	w, h := s.width+margin, s.height+margin
 	var b bytes.Buffer

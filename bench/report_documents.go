@@ -9,26 +9,26 @@ import (
 	"strings"
 )
 
-// document is where the project shows figures of the report: between two lines of a file.
+// document is a place in the project that shows figures of the report, between two lines of a file.
 type document struct {
 	file       string
 	begin, end string
 	text       func(*report) string
 }
 
-// documents are all such places. A figure that stands elsewhere is nobody's to keep true.
+// documents are all such places. Nothing keeps figures in other places up to date.
 var documents = []document{
 	{"README.md", "<!-- figures of bench/results: memory -->\n", "<!-- end of figures -->\n", (*report).memoryFigures},
 	{"README.md", "<!-- figures of bench/results: comparison -->\n", "<!-- end of figures -->\n", (*report).comparisonFigures},
 	{"wsproto/doc.go", "// over the empty server (go run -C bench . figures measures it again):\n//\n", "//\n", (*report).tlsFigures},
 }
 
-// errNoPlace says that a document has lost its marks.
+// errNoPlace returns the error for a document without its marks.
 func (d *document) errNoPlace() error {
 	return fmt.Errorf("%s has no place for figures; it must have the line %q, and after it %q", d.file, d.begin, d.end)
 }
 
-// place finds what is between the marks.
+// place returns the range between the marks.
 func (d *document) place(content []byte) (from, to int, err error) {
 	from = bytes.Index(content, []byte(d.begin))
 	if from < 0 {
@@ -42,7 +42,7 @@ func (d *document) place(content []byte) (from, to int, err error) {
 	return from, from + size, nil
 }
 
-// writeDocuments has all documents below a directory show what the report says.
+// writeDocuments writes the figures of the report into all documents below a directory.
 func (r *report) writeDocuments(dir string) error {
 	for i := range documents {
 		d := &documents[i]
@@ -69,7 +69,7 @@ type shown struct {
 	value float64
 }
 
-// memoryRow is RSS for each connection after an echo on each, of one of our rows.
+// memoryRow returns RSS per connection after an echo on each, of one of Fanfare's rows.
 func (r *report) memoryRow(name, server string) []shown {
 	if len(r.weighed()) == 0 {
 		return nil
@@ -81,7 +81,7 @@ func (r *report) memoryRow(name, server string) []shown {
 	return []shown{{name, row.Figures[echoed.at(rss)].Median}}
 }
 
-// memoryFigures are what a connection costs, in README.md.
+// memoryFigures returns the memory of a connection, for README.md.
 func (r *report) memoryFigures() string {
 	var all []shown
 	if own := r.largest().find(ours); own != nil && own.ranked {
@@ -113,19 +113,19 @@ func (r *report) memoryFigures() string {
 	return b.String() + "\n"
 }
 
-// minor is Linux 6.18 of Linux 6.18.44-something.
+// minor returns Linux 6.18 for Linux 6.18.44-something.
 func minor(kernel string) string {
 	parts := strings.SplitN(kernel, ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// comparisonFigures are the table in README.md.
+// comparisonFigures returns the table in README.md.
 func (r *report) comparisonFigures() string {
 	g, _ := r.summary()
 	return "\n" + g.markdown() + "\n"
 }
 
-// tlsFigures are what TLS costs, in the documentation of package wsproto.
+// tlsFigures returns the memory of a connection with TLS, for the documentation of package wsproto.
 func (r *report) tlsFigures() string {
 	var b strings.Builder
 	for _, row := range [][2]string{{"ws://", ours}, {"wss://, TLS 1.2", "fanfare-tls12"}, {"wss://, TLS 1.3", "fanfare-tls"}} {

@@ -8,22 +8,21 @@ import (
 	"strings"
 )
 
-// programs are the files of the programs that take part, and the one that those which
-// load take turns at.
+// programs has the paths of the programs, and turn, the file that fanfare-load locks for its turn.
 type programs struct{ serve, load, simulate, fanfare, turn string }
 
-// build compiles them into a directory.
+// build compiles the programs into a directory.
 func build(ctx context.Context, dir string) (*programs, error) {
 	c := command(ctx, "go", "build", "-o", dir+"/", "github.com/fanfare-ws/fanfare/bench/serve", "github.com/fanfare-ws/fanfare/bench/simulate",
 		"github.com/fanfare-ws/fanfare/cmd/fanfare", "github.com/fanfare-ws/fanfare/cmd/fanfare-load")
 	if out, err := c.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the servers (in the directory bench, as go run -C bench does): %w\n%s", err, out)
+		return nil, fmt.Errorf("build the servers (run this in the directory bench, as go run -C bench does): %w\n%s", err, out)
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	return &programs{in("serve"), in("fanfare-load"), in("simulate"), in("fanfare"), in("turn")}, nil
 }
 
-// versions tells those of the modules in a program, by path.
+// versions returns the versions of the modules in a program, by path.
 func versions(ctx context.Context, program string) (map[string]string, error) {
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
@@ -38,8 +37,7 @@ func versions(ctx context.Context, program string) (map[string]string, error) {
 	return v, nil
 }
 
-// commit names that of this tree, which Go does not stamp into programs of other
-// modules.
+// commit returns the commit of this tree. Go does not record it in programs of other modules.
 func commit(ctx context.Context) string {
 	out, err := command(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
 	if err != nil {
