@@ -6,22 +6,21 @@ import (
 	"strings"
 )
 
-// Reactions are signs that users have put on a message, as one string: each sign with the
-// users' IDs after it, in the order in which they came: "👍 1 5;🎉 7". A sign has no
-// spaces, semicolons or digits.
+// Reactions are the reactions to a message in one string: each sign followed by the IDs of its users, in
+// the order in which they reacted: "👍 1 5;🎉 7". A sign has no spaces, semicolons or digits.
 type Reactions string
 
-// MaxReactions is how many reactions a message has at most; each stands in every copy of
-// the message.
+// MaxReactions is the largest number of reactions to a message. It is bounded because each copy of the
+// message contains them.
 const MaxReactions = 100
 
-// Reaction is a sign, and who has put it there.
+// Reaction is a sign and the users who have reacted with it.
 type Reaction struct {
 	Sign string
 	By   []int64
 }
 
-// All returns them by sign.
+// All returns the reactions by sign.
 func (r Reactions) All() (all []Reaction) {
 	for part := range strings.SplitSeq(string(r), ";") {
 		sign, users, _ := strings.Cut(part, " ")
@@ -39,8 +38,8 @@ func (r Reactions) All() (all []Reaction) {
 	return all
 }
 
-// With returns them with a user's sign, or without; full reports that there is no room for
-// one more.
+// With returns the reactions with the sign of a user, or without it if on is false. full reports that
+// the message cannot have another reaction.
 func (r Reactions) With(sign string, user int64, on bool) (changed Reactions, full bool) {
 	all, n := r.All(), 0
 	at := slices.IndexFunc(all, func(one Reaction) bool { return one.Sign == sign })

@@ -31,7 +31,7 @@ func (s *Store) AddUser(ctx context.Context, u store.User) (added store.User, er
 	return added, nil
 }
 
-// isFree reports whether the name of a user is taken.
+// isFree returns an error if the name of a user is taken.
 func isFree(tx session, u *store.User, look, plain string) error {
 	_, err := queryRow(tx, scanUser, userByKey, u.Key)
 	if err == nil {
@@ -131,7 +131,7 @@ func (s *Store) ExpireLogins(ctx context.Context, now time.Time) (expired []stor
 	return expired, nil
 }
 
-// scanLogin scans a login's columns, and those that follow.
+// scanLogin scans the columns of a login, and further ones.
 func scanLogin(r row, more ...any) (l store.Login, err error) {
 	var hash []byte
 	var created, expires int64

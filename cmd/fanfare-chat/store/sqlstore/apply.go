@@ -10,8 +10,8 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// Apply does with one transaction what many changes need: the rooms' counters and who is
-// in them are asked for once, and written once.
+// Apply makes changes in one transaction. It reads and writes the counters and memberships of the rooms
+// once for all changes.
 func (s *Store) Apply(ctx context.Context, changes []store.Change) ([]store.Outcome, error) {
 	outcomes := make([]store.Outcome, len(changes))
 	err := s.inTransaction(ctx, func(tx session) error {
@@ -38,11 +38,11 @@ func (s *Store) Apply(ctx context.Context, changes []store.Change) ([]store.Outc
 	return outcomes, nil
 }
 
-// batch is changes on their way.
+// batch is the state of an Apply.
 type batch struct {
 	session
 	rooms  map[int64]*counters
-	actors map[[2]int64]*actor // by room and user; nil if they are not in it
+	actors map[[2]int64]*actor // by room and user; nil if the user is not a member
 }
 
 type counters struct {
@@ -57,8 +57,7 @@ type actor struct {
 	dirty     bool
 }
 
-// lock has the changes' rooms for this transaction alone, in the order of their IDs: see
-// doc.go.
+// lock locks the rooms of the changes for this transaction, in the order of their IDs: see doc.go.
 func (b *batch) lock(changes []store.Change) error {
 	var ids []int64
 	for i := range changes {
@@ -71,7 +70,7 @@ func (b *batch) lock(changes []store.Change) error {
 			return c, r.Scan(&c.last, &c.rev)
 		}, lockRoom, id)
 		if errors.Is(err, store.ErrNotFound) {
-			continue // then nobody is in it
+			continue // a room that does not exist has no members
 		}
 		if err != nil {
 			return err
@@ -99,10 +98,10 @@ func (b *batch) apply(c *store.Change) (store.Message, bool, error) {
 	case store.React, store.Unreact:
 		return b.react(c)
 	}
-	return store.Message{}, false, fmt.Errorf("sqlstore: there is no act %d", c.Op)
+	return store.Message{}, false, fmt.Errorf("sqlstore: unknown operation %d", c.Op)
 }
 
-// actor returns the member of a room, or nil if they are not in it.
+// actor returns a user as a member of a room, or nil if the user is not a member.
 func (b *batch) actor(room, user int64) (*actor, error) {
 	key := [2]int64{room, user}
 	if who, ok := b.actors[key]; ok {
@@ -178,7 +177,7 @@ func (b *batch) message(c *store.Change) (store.Message, error) {
 	return m, err
 }
 
-// saveText is saveRevision of a message that has another text.
+// saveText saves a message whose text has changed.
 func (b *batch) saveText(m *store.Message) error {
 	if err := b.saveRevision(m); err != nil {
 		return err
@@ -186,7 +185,7 @@ func (b *batch) saveText(m *store.Message) error {
 	return b.index(m)
 }
 
-// saveRevision gives the message the room's next revision, and keeps it.
+// saveRevision gives a message the room's next revision, and saves it.
 func (b *batch) saveRevision(m *store.Message) error {
 	room := b.rooms[m.Room]
 	room.rev++
@@ -195,7 +194,7 @@ func (b *batch) saveRevision(m *store.Message) error {
 	return err
 }
 
-// index has the message found by the words that it has now.
+// index updates the search index for the present text of a message.
 func (b *batch) index(m *store.Message) (err error) {
 	words := indexedWords(m.Room, m.Text)
 	if len(words) == 0 {
@@ -206,7 +205,7 @@ func (b *batch) index(m *store.Message) (err error) {
 	return err
 }
 
-// finish writes what the changes have dirty.
+// finish writes the counters that the changes have modified.
 func (b *batch) finish() error {
 	for id, room := range b.rooms {
 		if room.dirty {

@@ -11,8 +11,8 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
-// backfill is the migration for what this program computes: how names look, and the words by
-// which messages are found. It goes through all that there is, in one transaction.
+// backfill is the migration that computes the skeletons of names and the search index for existing rows.
+// It processes all rows in one transaction.
 func (d *dialect) backfill(ctx context.Context, tx *sql.Tx) error {
 	if err := backfillLooks(ctx, tx, "users", "TRUE"); err != nil {
 		return err
@@ -23,11 +23,11 @@ func (d *dialect) backfill(ctx context.Context, tx *sql.Tx) error {
 	return d.backfillWords(ctx, tx)
 }
 
-// backfillPage is how many rows are held at a time.
+// backfillPage is the number of rows held in memory at a time.
 const backfillPage = 1000
 
-// backfillLooks says how the names of a table look. Of those that look the same the oldest has
-// it: the others stay as they are, and new ones cannot join them.
+// backfillLooks sets the skeletons of the names in a table. Of several names that look the same only the
+// oldest gets its skeleton. The others keep their names, and no further one can be added.
 func backfillLooks(ctx context.Context, tx *sql.Tx, table, which string) error {
 	type named struct {
 		id        int64
@@ -60,7 +60,7 @@ func backfillLooks(ctx context.Context, tx *sql.Tx, table, which string) error {
 	}
 }
 
-// backfillWords indexes all messages anew.
+// backfillWords indexes all messages.
 func (d *dialect) backfillWords(ctx context.Context, tx *sql.Tx) error {
 	add, err := tx.PrepareContext(ctx, d.text(indexWords))
 	if err != nil {
@@ -101,7 +101,7 @@ func (d *dialect) backfillWords(ctx context.Context, tx *sql.Tx) error {
 	}
 }
 
-// collect reads rows, and closes them.
+// collect reads all rows and closes them.
 func collect[T any](rows *sql.Rows, columns func(*T) []any) (found []T, err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {

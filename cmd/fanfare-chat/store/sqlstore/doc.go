@@ -1,46 +1,43 @@
-// Package sqlstore keeps what a chat keeps in SQLite, one file and nothing to run, or in
-// PostgreSQL, where it can be found by a new server on another machine.
+// Package sqlstore implements store.Store for SQLite, which needs one file and no server, and for
+// PostgreSQL, which a new server on another machine can continue to use.
 //
-// # One idea for both
+// # Shared code
 //
-// The code is there once, on database/sql, and so are the statements: what is the same in
-// both stands in query.go, and what differs with its dialect, in sqlite.go and
-// postgres.go. All of them are prepared. Both databases compare text byte by byte, and
-// times are integers.
+// Both databases share one implementation on database/sql. The statements that are the same in both are
+// in query.go, and those that differ are in sqlite.go and postgres.go. All statements are prepared. Both
+// databases compare text byte by byte, and store times as integers.
 //
 // # Search
 //
-// Both have to find the same, so words are truncate, folded and normalised here (words.go),
-// and neither database's own idea of a word is asked: SQLite's trigrams, for one, miss
-// words of two characters, which most words of Chinese are. Where there are no spaces, each
-// character and each two side by side are a word. A word is indexed with its room
-// in front of it. Both indexes have words in order, so the messages of other rooms
-// are not even looked at, although a query asks for all words with a beginning. What a
-// user writes cannot become syntax: a query's words are letters, digits and signs beyond
-// ASCII only.
+// Both databases must find the same messages. Therefore this package splits, folds and normalises the
+// words (words.go), instead of using the tokenizers of the databases. SQLite's trigram tokenizer, for
+// example, misses words of two characters, which most Chinese words are. In scripts without spaces, each
+// character and each pair of adjacent characters is a word. A word is indexed with its room as a prefix.
+// Both indexes are ordered by word, so a query skips the messages of other rooms although it searches for
+// prefixes. User input cannot become query syntax, because the words of a query consist only of
+// letters, digits and non-ASCII symbols.
 //
-// An entry of the index has the message's room and number in one integer, room first: so
-// it is in the order of pages. A store can have 2^31 rooms with 2^32 messages each.
+// An index entry has the room and the number of the message in one integer, the room first, and so has
+// the order of the pages. A store can have 2^31 rooms with 2^32 messages each.
 //
-// What this program computes and keeps, words and how names look, is computed anew for
-// what there is already by a migration (fill.go).
+// The program computes words and the skeletons of names. A migration computes them for existing rows
+// (backfill.go).
 //
 // # One server
 //
-// A SQLite file is for one process (lock.go). Several can open one PostgreSQL, and each
-// finds all that has been stored; but what is said at one is not announced at the others,
-// whose pages find it when they look again: so a chat has one server there, too, but while
-// one takes over from another.
+// Only one process can open a SQLite file (lock.go). Several processes can open one PostgreSQL database,
+// and each finds all stored messages. But a message sent at one server is not announced at the others,
+// whose pages find it only when they request messages again. Therefore a chat should have one server
+// there too, except while one replaces another.
 //
 // # Order of locks
 //
-// SQLite has one writer at a time, which waits before it reads anything (BEGIN
-// IMMEDIATE); maxReaders see the last commit, and wait for nobody.
+// SQLite has one writer at a time. A writer waits before it reads anything (BEGIN IMMEDIATE). Readers see
+// the last commit and do not wait.
 //
-// In PostgreSQL, Apply locks the rooms that its changes are for, by ID, before anything
-// else: two that want the same rooms, in two processes, go one after the other, where
-// each could wait for the other if they took them in the order of their changes. A room's
-// lock is what gives out its numbers and revisions. Memberships are locked after their
-// room, so that who has left says nothing afterwards. All other methods change rows of one
-// room or one user, and wait for nobody while anybody could wait for them.
+// In PostgreSQL, Apply first locks the rooms of its changes, in the order of their IDs. So two processes
+// that change the same rooms run one after the other; in the order of the changes they could deadlock. The
+// lock of a room protects its numbers and revisions. Memberships are locked after their room, so that a
+// user who has left cannot send messages afterwards. All other methods change rows of a single room or
+// user, and do not wait for another lock while they hold one.
 package sqlstore

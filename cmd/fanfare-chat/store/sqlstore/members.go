@@ -39,7 +39,7 @@ func (s *Store) Invite(ctx context.Context, room, by, user int64) (added bool, e
 		if added = n > 0; added || err != nil {
 			return err
 		}
-		_, err = queryRow(tx, scanMembership, membershipByRoom, room, user) // is there such a user?
+		_, err = queryRow(tx, scanMembership, membershipByRoom, room, user) // fails if there is no such user
 		return err
 	})
 	return added && err == nil, err
@@ -55,7 +55,7 @@ func (s *Store) Leave(ctx context.Context, room, user int64) error {
 			return fmt.Errorf("%w: room %d is of two users", store.ErrForbidden, room)
 		}
 		n, err := tx.exec(removeMember, room, user)
-		if err == nil && n == 0 { // left at the same time
+		if err == nil && n == 0 { // the user has left at the same time
 			return store.ErrNotFound
 		}
 		return err
@@ -91,7 +91,7 @@ func (s *Store) MarkRead(ctx context.Context, room, user, number int64) (read in
 			return err
 		}
 		n, err := tx.exec(markRead, room, user, read)
-		if err == nil && n == 0 { // at the same time they have read further
+		if err == nil && n == 0 { // another request has marked more as read at the same time
 			p, err = queryRow(tx, scanMembership, membershipByRoom, room, user)
 			read = p.Read
 		}

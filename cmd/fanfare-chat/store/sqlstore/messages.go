@@ -34,10 +34,10 @@ func (s *Store) Search(ctx context.Context, room int64, query string, below int6
 	return queryPage(s.reader(ctx), scanMessage, limit, messagesFound, room, first, end, s.dialect.match(words))
 }
 
-// maxNumber is the highest number of a message that an index entry has room for.
+// maxNumber is the largest message number that fits into an index entry.
 const maxNumber = 1<<32 - 1
 
-// entry is the number of a message's entry in the index of words: see doc.go.
+// entry returns the row ID of a message in the search index: see doc.go.
 func entry(room, number int64) int64 { return room<<32 + number }
 
 func scanMessage(r row) (m store.Message, err error) {

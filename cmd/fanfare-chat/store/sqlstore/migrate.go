@@ -14,8 +14,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrate brings the database's tables to the version that this program knows. Of several
-// processes that start with one PostgreSQL one does it, and the others wait.
+// migrate updates the tables to the version of this program. If several processes start on one PostgreSQL
+// database, one of them does it and the others wait.
 func migrate(ctx context.Context, d *dialect, db *sql.DB) error {
 	files, err := fs.Sub(migrations, d.migrations)
 	if err != nil {
@@ -26,7 +26,7 @@ func migrate(ctx context.Context, d *dialect, db *sql.DB) error {
 		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: d.backfill}, nil)),
 	}
 	if d.name == goose.DialectPostgres {
-		// A second, 3,600 times: to find the words of all messages takes minutes in a large database.
+		// 3,600 attempts, one per second: indexing all messages of a large database takes minutes.
 		one, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600))
 		if err != nil {
 			return err
@@ -38,14 +38,14 @@ func migrate(ctx context.Context, d *dialect, db *sql.DB) error {
 		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("its tables cannot be brought up to date: %w", err)
+		return fmt.Errorf("cannot update the tables: %w", err)
 	}
 	current, known, err := provider.GetVersions(ctx)
 	if err != nil {
 		return err
 	}
 	if current > known {
-		return fmt.Errorf("its tables are of version %d, and this program knows those up to %d: a newer one is needed", current, known)
+		return fmt.Errorf("the tables have version %d, and this program supports versions up to %d; use a newer program", current, known)
 	}
 	return nil
 }

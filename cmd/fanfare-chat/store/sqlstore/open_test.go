@@ -36,10 +36,10 @@ func TestOpenSaysWhyNot(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("this is no database ", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, dir, "a file that can be written", dir)
+	refused(t, dir, "a writable file", dir)
 	refused(t, filepath.Join(file, "db"), "directory", file)
 	refused(t, file, file, "not a database")
-	refused(t, "postgres://postgres@/x?host="+dir, "PostgreSQL cannot be reached")
+	refused(t, "postgres://postgres@/x?host="+dir, "cannot connect to PostgreSQL")
 	refused(t, "postgres://host:port/x", "postgres://user:password@host")
 }
 
@@ -59,8 +59,8 @@ func TestOneServerHasTheFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused(t, file, file, "another server has it open", fmt.Sprint("process ", os.Getpid()), "stop that one")
-		refused(t, link, "another server has it open")
+		refused(t, file, file, "another server has the database open", fmt.Sprint("process ", os.Getpid()), "stop that server")
+		refused(t, link, "another server has the database open")
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestNewerTablesAreLeftAlone(t *testing.T) {
 	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, TRUE)`); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, file, "version 99", "a newer one is needed")
+	refused(t, file, file, "version 99", "use a newer program")
 }
 
 func TestNobodyElseReadsTheFile(t *testing.T) {

@@ -16,7 +16,8 @@ var postgresDialect = dialect{
 	name:       goose.DialectPostgres,
 	migrations: "migrations/postgres",
 	own: map[query]string{
-		// Of two first users only one is a moderator. Whoever reads does not wait.
+		// With this lock only one of two concurrent first users becomes a moderator. Readers do not
+		// wait for it.
 		lockUsers: `LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE`,
 		lockRoom:  `SELECT last, rev FROM rooms WHERE id = $1 FOR NO KEY UPDATE`,
 		lockActor: `SELECT u.name, u.moderator, m.read FROM members m JOIN users u ON u.id = m.member
@@ -43,21 +44,20 @@ var postgresDialect = dialect{
 	},
 }
 
-// maxConnections is how many one process has to PostgreSQL at most, of the 100 that it
-// allows if it is not told otherwise.
+// maxConnections bounds the connections of a process to PostgreSQL, whose default limit is 100.
 const maxConnections = 16
 
 // OpenPostgres opens the store in the database that a postgres:// URL names.
 func OpenPostgres(ctx context.Context, url string) (*Store, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: an address is like postgres://user:password@host:5432/database: %w", err)
+		return nil, fmt.Errorf("sqlstore: invalid URL of a database, such as postgres://user:password@host:5432/database: %w", err)
 	}
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("sqlstore: PostgreSQL cannot be reached: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("sqlstore: cannot connect to PostgreSQL: %w", err), db.Close())
 	}
 	s, err := newStore(ctx, &postgresDialect, db, db)
 	if err != nil {

@@ -1,6 +1,6 @@
 package sqlstore
 
-// query names a statement.
+// query identifies a statement.
 type query int
 
 const (
@@ -41,7 +41,7 @@ const (
 	queryCount
 )
 
-// Columns as the functions that scan them expect them.
+// Columns in the order that the scan functions expect.
 const (
 	userColumns    = `u.id, u.name, u.key, u.password, u.moderator, u.created`
 	roomColumns    = `r.id, r.kind, r.name, r.key, r.owner, r.created, r.last, r.rev`
@@ -53,8 +53,7 @@ const (
 	selectMessage = `SELECT ` + messageColumns + ` FROM messages m JOIN users u ON u.id = m.author `
 )
 
-// shared are the statements that both databases understand. Those that are missing are
-// in the dialects.
+// shared has the statements that are the same for both databases. The others are in the dialects.
 var shared = [queryCount]string{
 	addUser: `INSERT INTO users (name, key, password, moderator, created, look, plain)
 		VALUES ($1, $2, $3, $4 OR (SELECT max(id) FROM users) IS NULL, $5, $6, $7)`,
@@ -100,8 +99,8 @@ var shared = [queryCount]string{
 	messagesChanged: selectMessage + `WHERE m.room = $1 AND m.rev > $2 ORDER BY m.rev LIMIT $3`,
 }
 
-// selectFound is messagesFound without what it is that has to match $4: entries from $2
-// to below $3 are those of room $1, and $2 is what their numbers begin at.
+// selectFound is messagesFound without the condition on $4, the words. The entries of room $1 are those
+// from $2 to below $3; an entry minus $2 is the number of the message.
 const selectFound = `SELECT ` + messageColumns + ` FROM search
 	CROSS JOIN messages m JOIN users u ON u.id = m.author
 	WHERE search.rowid > $2 AND search.rowid < $3 AND m.room = $1 AND m.number = search.rowid - $2

@@ -6,7 +6,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// react puts a user's sign on a message, or takes it away.
+// react adds or removes a reaction of a user to a message.
 func (b *batch) react(c *store.Change) (store.Message, bool, error) {
 	m, err := b.message(c)
 	if err != nil {

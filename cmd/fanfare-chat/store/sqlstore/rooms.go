@@ -13,7 +13,7 @@ import (
 
 func (s *Store) AddRoom(ctx context.Context, r store.Room) (store.Room, error) {
 	if r.Kind != store.Open && r.Kind != store.Private {
-		return store.Room{}, fmt.Errorf("sqlstore: a room is open or private, not of kind %d; DirectRoom makes those of two users", r.Kind)
+		return store.Room{}, fmt.Errorf("sqlstore: the kind of a room is %d; it must be open or private, and DirectRoom creates direct rooms", r.Kind)
 	}
 	created := toMillis(r.Created)
 	r.Created, r.Last, r.Rev = fromMillis(created), 0, 0
@@ -37,7 +37,7 @@ func (s *Store) AddRoom(ctx context.Context, r store.Room) (store.Room, error) {
 	return r, nil
 }
 
-// looksOf returns what no other open room may have; those of others are not compared.
+// looksOf returns the skeletons that must be unique among open rooms. They are null for other rooms.
 func looksOf(r store.Room) (look, plain sql.NullString) {
 	if r.Kind == store.Open {
 		look = sql.NullString{String: text.Skeleton(r.Name), Valid: true}
@@ -57,12 +57,12 @@ func (s *Store) DirectRoom(ctx context.Context, a, b int64, now time.Time) (r st
 		switch {
 		case err == nil:
 			made = true
-			for _, user := range []int64{low, high} { // who is both is in it already the second time
+			for _, user := range []int64{low, high} { // has no effect the second time if both are the same user
 				if _, err := tx.exec(addMember, id, user); err != nil {
 					return err
 				}
 			}
-		case !errors.Is(err, store.ErrNotFound): // somebody else has made it meanwhile
+		case !errors.Is(err, store.ErrNotFound): // another transaction has created the room
 			return err
 		}
 		r, err = queryRow(tx, scanRoom, directRoom, low, high)
@@ -87,7 +87,7 @@ func scanRoom(r row) (store.Room, error) {
 	return scanRoomAnd(r)
 }
 
-// scanRoomAnd scans a room's columns, and those that follow.
+// scanRoomAnd scans the columns of a room, and further ones.
 func scanRoomAnd(r row, more ...any) (room store.Room, err error) {
 	created := int64(0)
 	err = r.Scan(append([]any{&room.ID, &room.Kind, &room.Name, &room.Key, &room.Owner, &created, &room.Last, &room.Rev}, more...)...)

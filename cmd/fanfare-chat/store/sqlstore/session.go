@@ -9,30 +9,29 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// session asks a database, for the time of one call of a Store's method: in a
-// transaction, or each statement by itself.
+// session runs the statements of one call of a method of Store, in a transaction or each by itself.
 type session struct {
 	ctx  context.Context
 	pool *pool
-	tx   *transaction // nil outside
+	tx   *transaction // nil outside a transaction
 }
 
-// transaction remembers its statements, which are the pool's, bound to its connection.
+// transaction caches the statements of the pool, bound to its connection.
 type transaction struct {
 	*sql.Tx
 	statements [queryCount]*sql.Stmt
 }
 
-// reader returns a session for what changes nothing.
+// reader returns a session for queries that change nothing.
 func (s *Store) reader(ctx context.Context) session { return session{ctx: ctx, pool: s.read} }
 
-// inTransaction has change do all that it does, or nothing if it returns an error.
+// inTransaction calls change with a session in a transaction, which is rolled back if change fails.
 func (s *Store) inTransaction(ctx context.Context, change func(session) error) error {
 	tx, err := s.write.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sqlstore: %w", err)
 	}
-	defer tx.Rollback() // of no effect after a commit
+	defer tx.Rollback() // without effect after a commit
 	if err := change(session{ctx, s.write, &transaction{Tx: tx}}); err != nil {
 		return err
 	}
@@ -52,7 +51,7 @@ func (s session) statement(q query) *sql.Stmt {
 	return s.tx.statements[q]
 }
 
-// exec returns how many rows it has changed.
+// exec executes a statement and returns the number of changed rows.
 func (s session) exec(q query, args ...any) (int64, error) {
 	result, err := s.statement(q).ExecContext(s.ctx, args...)
 	if err != nil {
@@ -61,10 +60,10 @@ func (s session) exec(q query, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// row is what functions scan: a *sql.Row or *sql.Rows.
+// row is a *sql.Row or *sql.Rows.
 type row interface{ Scan(into ...any) error }
 
-// queryRow returns the only row that there is, or store.ErrNotFound.
+// queryRow returns the only row of a result, or store.ErrNotFound.
 func queryRow[T any](s session, scan func(row) (T, error), q query, args ...any) (T, error) {
 	v, err := scan(s.statement(q).QueryRowContext(s.ctx, args...))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -76,7 +75,7 @@ func queryRow[T any](s session, scan func(row) (T, error), q query, args ...any)
 	return v, nil
 }
 
-// queryAll returns the rows in their order.
+// queryAll returns all rows of a result, in their order.
 func queryAll[T any](s session, scan func(row) (T, error), q query, args ...any) ([]T, error) {
 	rows, err := s.statement(q).QueryContext(s.ctx, args...)
 	if err != nil {
@@ -97,8 +96,8 @@ func queryAll[T any](s session, scan func(row) (T, error), q query, args ...any)
 	return found, nil
 }
 
-// queryPage is queryAll, but no more than limit, and whether there is more. The limit has to be the
-// statement's last argument.
+// queryPage returns at most limit rows of a result, and reports whether there are more. The limit must be
+// the last argument of the statement.
 func queryPage[T any](s session, scan func(row) (T, error), limit int, q query, args ...any) ([]T, bool, error) {
 	found, err := queryAll(s, scan, q, append(args, limit+1)...)
 	if len(found) > limit {

@@ -19,7 +19,7 @@ var sqliteDialect = dialect{
 	name:       goose.DialectSQLite3,
 	migrations: "migrations/sqlite",
 	own: map[query]string{
-		// Whoever writes is alone.
+		// There is only one writer.
 		lockUsers: `SELECT 1`,
 		lockRoom:  `SELECT last, rev FROM rooms WHERE id = $1`,
 		lockActor: `SELECT u.name, u.moderator, m.read FROM members m JOIN users u ON u.id = m.member
@@ -45,12 +45,12 @@ var sqliteDialect = dialect{
 	},
 }
 
-// maxReaders is how many reads of a SQLite file go on at a time.
+// maxReaders bounds the concurrent reads of a SQLite file.
 const maxReaders = 4
 
-// OpenSQLite opens the store in a file, and makes file and directory if they are not
-// there. Nobody else gets to read them: hashes of passwords are kept. Only one process has
-// the file at a time: a second one gets an error.
+// OpenSQLite opens the store in a file, and creates the file and its directory if they do not exist, with
+// permissions for their owner only, because the database has password hashes. Only one process can have
+// the file open: a second one gets an error.
 func OpenSQLite(ctx context.Context, file string) (*Store, error) {
 	s, err := openLocked(ctx, file)
 	if err != nil {
@@ -90,8 +90,8 @@ func openLocked(ctx context.Context, file string) (*Store, error) {
 	return s, nil
 }
 
-// openPool returns a pool of maxConnections. What is acknowledged must survive a loss of
-// power: synchronous is FULL, which in WAL mode syncs each commit.
+// openPool returns a pool of connections. Acknowledged changes must survive a power failure, so
+// synchronous is FULL, which in WAL mode syncs each commit.
 func openPool(path string, maxConnections int, pragmas ...string) (*sql.DB, error) {
 	options := url.Values{"_txlock": {"immediate"}, "_error_rc": {"1"}, "_pragma": append([]string{
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
@@ -106,23 +106,23 @@ func openPool(path string, maxConnections int, pragmas ...string) (*sql.DB, erro
 	return db, err
 }
 
-// makeFile makes the file, and its directory, if they are not there. One that is there is left
-// alone until its lock is held: to close it would end SQLite's own locks in this process.
+// makeFile creates the file and its directory if they do not exist. It does not open an existing file,
+// because closing it before the lock is held would release SQLite's own locks in this process.
 func makeFile(file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return fmt.Errorf("the directory for the database cannot be made: %w", err)
+		return fmt.Errorf("cannot create the directory of the database: %w", err)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
-		return nil // what is wrong otherwise is said by checkWritable
+		return nil // checkWritable reports any other problem
 	}
 	return checkWritable(file, os.O_CREATE)
 }
 
-// checkWritable says in words what SQLite would say with a number.
+// checkWritable opens a file for writing, because the errors of SQLite are only numbers.
 func checkWritable(file string, flags int) error {
 	f, err := os.OpenFile(file, os.O_RDWR|flags, 0o600)
 	if err != nil {
-		return fmt.Errorf("the database must be a file that can be written: %w", err)
+		return fmt.Errorf("the database must be a writable file: %w", err)
 	}
 	return f.Close()
 }

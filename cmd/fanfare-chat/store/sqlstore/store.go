@@ -12,33 +12,33 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// Store is a store.Store in a database.
+// Store implements store.Store on a SQL database.
 type Store struct {
 	dialect     *dialect
-	write, read *pool     // the same in PostgreSQL
-	lock        *fileLock // of SQLite
+	write, read *pool     // the same pool in PostgreSQL
+	lock        *fileLock // nil in PostgreSQL
 }
 
 var _ store.Store = (*Store)(nil)
 
-// constraint is a reason for which a database refuses a row.
+// constraint is a kind of constraint that a row can violate.
 type constraint int
 
 const (
-	duplicate        constraint = iota + 1 // what has to be unique is there already
-	missingReference                       // what it refers to is not there
+	duplicate        constraint = iota + 1 // a unique key exists already
+	missingReference                       // a referenced row does not exist
 )
 
-// dialect is what one database has of its own.
+// dialect has the differences of a database.
 type dialect struct {
 	name       goose.Dialect
 	migrations string
 	own        map[query]string                   // statements
-	match      func(words []string) string        // what finds entries that have words which begin with all of these
-	violates   func(err error, c constraint) bool // reports whether that is why
+	match      func(words []string) string        // the search expression for entries with words that start with each of these
+	violates   func(err error, c constraint) bool // reports whether err is a violation of c
 }
 
-// text returns a statement.
+// text returns the text of a statement.
 func (d *dialect) text(q query) string {
 	if own, ok := d.own[q]; ok {
 		return own
@@ -46,8 +46,8 @@ func (d *dialect) text(q query) string {
 	return shared[q]
 }
 
-// Open opens the store at a postgres:// URL, or in the SQLite file of that name. Its
-// tables are made, or brought up to date.
+// Open opens the store at a postgres:// URL, or in the SQLite file of that name. It creates or updates
+// the tables.
 func Open(ctx context.Context, where string) (*Store, error) {
 	if strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://") {
 		return OpenPostgres(ctx, where)
@@ -55,7 +55,7 @@ func Open(ctx context.Context, where string) (*Store, error) {
 	return OpenSQLite(ctx, where)
 }
 
-// newStore takes over the databases, and closes them if it fails.
+// newStore takes ownership of the databases, and closes them if it fails.
 func newStore(ctx context.Context, d *dialect, write, read *sql.DB) (*Store, error) {
 	s := &Store{dialect: d, write: &pool{db: write}, read: &pool{db: read}}
 	if read == write {
@@ -74,13 +74,13 @@ func newStore(ctx context.Context, d *dialect, write, read *sql.DB) (*Store, err
 	return s, nil
 }
 
-// Close waits for what is going on, and closes the database.
+// Close waits for running queries, and closes the database.
 func (s *Store) Close() error {
 	err := s.read.close()
 	if s.read != s.write {
 		err = errors.Join(err, s.write.close())
 	}
-	if s.lock != nil { // last: the next may have it now
+	if s.lock != nil { // last: another process may open the file afterwards
 		err = errors.Join(err, s.lock.Close())
 	}
 	return err

@@ -2,7 +2,7 @@ package sqlstore
 
 import "time"
 
-// toMillis is how a time is kept; 0 is none.
+// toMillis converts a time to the stored form; 0 stands for no time.
 func toMillis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -10,7 +10,7 @@ func toMillis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// fromMillis is the time that was kept so.
+// fromMillis is the inverse of toMillis.
 func fromMillis(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

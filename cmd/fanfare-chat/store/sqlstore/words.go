@@ -9,17 +9,15 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/text"
 )
 
-// maxWord is how many bytes of a word count, so that no index has an entry that is too
-// long for it.
+// maxWord is the number of bytes of a word that are indexed. Indexes have limits on their entries.
 const maxWord = 128
 
-// indexedWords returns the words by which a text is found, each once, with the room that they
-// are for in front. A word is of letters, digits and the marks that go with them; case and
-// accents do not matter. The room ends with an x, so that what begins like a room's word is
-// of that room.
+// indexedWords returns the words under which a text is indexed, each once, prefixed with the room. A word
+// consists of letters, digits and their combining marks, without differences of case and accents. An x
+// separates the room from the word, so that a prefix search stays in the room.
 //
-// Writing that has no spaces, and emoji, have no words that a program could tell: there,
-// each character and each two that stand side by side are one.
+// In scripts without spaces between words, and for emoji, each character and each pair of adjacent
+// characters is a word.
 func indexedWords(room int64, s string) []string {
 	w := newWordList(room)
 	for run := range runsIn(s) {
@@ -37,8 +35,8 @@ func indexedWords(room int64, s string) []string {
 	return w.words
 }
 
-// queryWords returns the words that a message must have to be found by a query: where two
-// characters stand side by side, each alone need not be asked for.
+// queryWords returns the words that a message must have to match a query. In scripts without spaces these
+// are the pairs of adjacent characters; a single character is a word only by itself.
 func queryWords(room int64, query string) []string {
 	w := newWordList(room)
 	for run := range runsIn(query) {
@@ -53,7 +51,7 @@ func queryWords(room int64, query string) []string {
 	return w.words
 }
 
-// wordList has each word once.
+// wordList is a list of words without duplicates.
 type wordList struct {
 	prefix string
 	words  []string
@@ -71,14 +69,14 @@ func (w *wordList) add(word string) {
 	}
 }
 
-// run is a part of a text without anything in between: a word, or dense writing.
+// run is an uninterrupted part of a text: a word, or a run of characters of a script without spaces.
 type run struct {
 	text  string
 	dense bool
-	at    []int // where its characters begin, with their marks
+	at    []int // the starts of its characters, which include combining marks
 }
 
-// end returns where the first n characters of a run end.
+// end returns the end of the first n characters of a run.
 func (r *run) end(n int) int {
 	if n < len(r.at) {
 		return r.at[n]
@@ -86,7 +84,7 @@ func (r *run) end(n int) int {
 	return len(r.text)
 }
 
-// runsIn gives the runs of a text, without case and accents.
+// runsIn yields the runs of a text, without differences of case and accents.
 func runsIn(s string) func(yield func(run) bool) {
 	return func(yield func(run) bool) {
 		s = text.FoldAccents(strings.Map(dropVariation, s))
@@ -94,7 +92,7 @@ func runsIn(s string) func(yield func(run) bool) {
 		for i, r := range s {
 			mark := unicode.In(r, unicode.Mn, unicode.Mc)
 			if mark && len(now.at) > 0 {
-				continue // it belongs to what is before it
+				continue // the mark belongs to the character before it
 			}
 			word, dense := !betweenWords(r) && !mark, isDense(r)
 			if len(now.at) > 0 && (!word || dense != now.dense) {
@@ -117,7 +115,7 @@ func runsIn(s string) func(yield func(run) bool) {
 	}
 }
 
-// dropVariation drops what says whether a character is to be shown as an emoji.
+// dropVariation drops variation selectors, which select whether a character is shown as an emoji.
 func dropVariation(r rune) rune {
 	if unicode.Is(unicode.Variation_Selector, r) {
 		return -1
@@ -125,14 +123,14 @@ func dropVariation(r rune) rune {
 	return r
 }
 
-// betweenWords reports whether a character is of no word.
+// betweenWords reports whether a character is not part of any word.
 func betweenWords(r rune) bool {
 	return r == utf8.RuneError || !unicode.In(r, unicode.Letter, unicode.Number, unicode.Mn, unicode.Mc, unicode.So)
 }
 
-// isDense reports whether a character is of a script that puts no spaces between words, or
-// puts those words together out of many, or is an emoji or another sign. The sign that makes
-// a vowel of kana long is of no script.
+// isDense reports whether a character belongs to a script without spaces between words, or with long
+// compound words, or is an emoji or another symbol. The prolonged sound mark of kana belongs to no
+// script.
 func isDense(r rune) bool {
 	return r >= 0x0E00 && (r == 'ー' || unicode.In(r, denseScripts...)) || unicode.Is(unicode.So, r)
 }
@@ -143,7 +141,7 @@ var denseScripts = []*unicode.RangeTable{
 	unicode.Tai_Le, unicode.New_Tai_Lue, unicode.Tai_Tham, unicode.Tai_Viet, unicode.Javanese, unicode.Balinese,
 }
 
-// truncate returns what counts of a word: whole characters.
+// truncate returns the indexed part of a word, which ends with a whole character.
 func truncate(word string) string {
 	if len(word) <= maxWord {
 		return word
