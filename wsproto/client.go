@@ -13,21 +13,21 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// Client opens connections to servers. Like a server's they have no goroutine of
-// their own, so one client can hold very many. The fields must not change after
-// the first Dial; the zero value of each has a meaning.
+// Client opens connections to servers. Like a server's connections they have no goroutine of
+// their own, so one client can hold very many. The fields must not change after the first
+// Dial. The zero value of each field is its default.
 type Client struct {
-	// Header is added to each handshake. Its Authorization has precedence over the user and
+	// Header is added to each handshake. Its Authorization takes precedence over the user and
 	// the password of a URL.
 	Header http.Header
 	// Subprotocols are offered, best first.
 	Subprotocols []string
 	// Compression, if not nil, offers permessage-deflate.
 	Compression *Compression
-	// MaxMessage, StreamAbove, MaxStream, StreamTimeout, HandshakeTimeout,
-	// CloseTimeout, PingInterval and PongTimeout are as in [Server], but nothing
-	// is pinged if PingInterval is 0. To connect and to shake hands with TLS has a
-	// time of its own, the engine's TLSTimeout.
+	// MaxMessage, StreamAbove, MaxStream, StreamTimeout, HandshakeTimeout, CloseTimeout,
+	// PingInterval and PongTimeout are as in [Server], but no pings are sent if PingInterval
+	// is 0. Connecting and TLS handshakes have a timeout of their own, the engine's
+	// TLSTimeout.
 	MaxMessage       int
 	StreamAbove      int
 	MaxStream        int64
@@ -36,18 +36,19 @@ type Client struct {
 	CloseTimeout     time.Duration
 	PingInterval     time.Duration
 	PongTimeout      time.Duration
-	// TLSConfig is for targets with TLS. It is copied; ServerName is the
-	// target's host unless it says something else, and ALPN offers http/1.1.
+	// TLSConfig is used for targets with TLS. It is copied. ServerName is the target's host
+	// unless it is set, and ALPN offers http/1.1.
 	TLSConfig *tls.Config
-	// Proxy returns the proxy for a request, whose URL has the scheme http for ws://, and
-	// https for wss://; nil for none. If the function is nil, the environment decides
-	// (HTTP_PROXY, HTTPS_PROXY, NO_PROXY: see [http.ProxyFromEnvironment], which never takes a
-	// proxy for localhost). Only proxies with http:// URLs are supported; they are asked for
-	// a tunnel (CONNECT), with and without TLS to the target. Start takes no proxy.
+	// Proxy returns the proxy for a request, or nil for none. The request's URL has the
+	// scheme http for ws://, and https for wss://. If the function is nil, the environment
+	// decides (HTTP_PROXY, HTTPS_PROXY, NO_PROXY: see [http.ProxyFromEnvironment], which
+	// never returns a proxy for localhost). Only proxies with http:// URLs are supported.
+	// They are asked for a tunnel (CONNECT), with and without TLS to the target. Start does
+	// not use a proxy.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Engine runs the connections. It is not the client's: its owner shuts it
-	// down. If nil, a small one that the clients of the process share runs
-	// them, for as long as there are any.
+	// Engine runs the connections. The client does not own it: its owner must shut it down.
+	// If nil, a small engine runs them that the clients of the process share, for as long as
+	// there are any connections.
 	Engine *netpoll.Engine
 
 	once     sync.Once
@@ -72,7 +73,7 @@ func (k *Client) begin() {
 	}
 }
 
-// tlsFor returns the configuration for connections to host, one for all of them.
+// tlsFor returns the configuration for connections to host, which they share.
 func (k *Client) tlsFor(host string) *tls.Config {
 	name := (&url.URL{Host: host}).Hostname()
 	if c, ok := k.configs.Load(name); ok {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// dial is a handshake of a client that is under way: attempts to connect to the addresses
-// of a host, one after the other, or beside each other if one takes long (RFC 8305). The
-// first that is connected makes the handshake, the others are given up.
+// dial is a client's handshake under way. It attempts to connect to the addresses of a host
+// one after another, or concurrently if an attempt takes long (RFC 8305). The first
+// connection makes the handshake; the other attempts are abandoned.
 type dial struct {
 	client  *Client
 	target  Target
@@ -18,33 +18,34 @@ type dial struct {
 	handler Handler
 	key     string
 	failed  func(error)
-	opened  func(*Conn) // after OnOpen; or nil
+	opened  func(*Conn) // called after OnOpen, unless nil
 
 	mu      sync.Mutex
-	left    []netip.AddrPort // not tried yet
+	left    []netip.AddrPort // addresses that have not been tried
 	running []*Conn
 	won     *Conn
-	err     error // of the first attempt that failed
-	over    bool  // nobody waits any more
+	err     error // the error of the first attempt that failed
+	over    bool  // the caller has given up
 	timer   *time.Timer
 }
 
-// attemptDelay is how long an attempt has no other beside it (RFC 8305, 5).
+// attemptDelay is how long an attempt runs before the next one begins beside it (RFC 8305,
+// 5).
 const attemptDelay = 300 * time.Millisecond
 
 var (
-	errOvertaken = errors.New("wsproto: another address of the host was faster, or the attempt was given up")
+	errOvertaken = errors.New("wsproto: the attempt was abandoned: another address of the host was faster, or the caller gave up")
 	errNoAddress = errors.New("wsproto: the target has no address")
 )
 
-// Start begins to connect to t, from the address from unless it is not valid, and
-// does not wait: h.OnOpen is called when the connection is open, or else failed,
-// once, with the reason, mostly a [HandshakeError].
+// Start begins to connect to t, from the address from if that is valid, and does not wait. It
+// calls h.OnOpen when the connection is open, or else failed, once, with the reason, mostly a
+// [HandshakeError].
 func (k *Client) Start(t Target, from netip.Addr, h Handler, failed func(error)) error {
 	return k.start(&dial{target: t, from: from, handler: h, failed: failed})
 }
 
-// start returns the error of the first attempt only if there is no other.
+// start returns the error of the first attempt only if it was the only one.
 func (k *Client) start(d *dial) error {
 	if err := k.Compression.validate("Client"); err != nil {
 		return err
@@ -55,8 +56,8 @@ func (k *Client) start(d *dial) error {
 	return d.next()
 }
 
-// next begins the next attempt, unless there is no need of one. The error is that of the
-// first, if this one fails at once and was the last chance.
+// next begins the next attempt, if one is needed. If it fails at once and was the last, next
+// returns the error of the first attempt.
 func (d *dial) next() error {
 	for {
 		d.mu.Lock()
@@ -81,7 +82,7 @@ func (d *dial) next() error {
 	}
 }
 
-// waitLocked has the next attempt begin if this one takes long.
+// waitLocked schedules the next attempt for the case that this one takes long.
 func (d *dial) waitLocked() {
 	if d.timer != nil {
 		d.timer.Stop()
@@ -97,7 +98,7 @@ func (d *dial) fail(err error) {
 	}
 }
 
-// claim reports whether c, which is connected, makes the handshake.
+// claim reports whether c, which is connected, may make the handshake.
 func (d *dial) claim(c *Conn) bool {
 	d.mu.Lock()
 	if d.won != nil || d.over {
@@ -122,7 +123,7 @@ func (d *dial) giveUp(err error) {
 	}
 }
 
-// endLocked has no attempt begin any more, and returns those that are under way.
+// endLocked prevents further attempts, and returns those that are under way.
 func (d *dial) endLocked() []*Conn {
 	d.left = nil
 	if d.timer != nil {
@@ -139,8 +140,8 @@ func closeAll(all []*Conn, but *Conn) {
 	}
 }
 
-// ended takes note that an attempt has failed, and reports whether that was the last
-// chance, and then the error of the first.
+// ended notes that an attempt has failed. It reports whether that was the last one, and then
+// returns the error of the first.
 func (d *dial) ended(c *Conn, err error) (last bool, first error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -19,13 +19,13 @@ func Dial(ctx context.Context, rawURL string, h Handler) (*Conn, error) {
 }
 
 // Dial connects to a ws:// or wss:// URL and waits until the connection is open and h.OnOpen
-// has returned. ctx bounds that, as HandshakeTimeout does, and nothing after it:
-// the connection lives until one side closes it. All addresses of the host are tried. A user
-// and a password in the URL are sent as Authorization (Basic); no error quotes the password.
-// A proxy is asked as Client.Proxy says. The error says what failed, for
-// an answer that is no WebSocket's as a [HandshakeError]; if ctx is done first, it
-// wraps ctx's cause, and OnClose may be called, if OnOpen was. h may be nil for a
-// connection that only sends. Within a Handler, Dial keeps a worker while it waits.
+// has returned. ctx and HandshakeTimeout bound that, and nothing after it: the connection
+// lives until one endpoint closes it. All addresses of the host are tried. A user and a
+// password in the URL are sent as Authorization (Basic); no error quotes the password.
+// Client.Proxy says which proxy to use. The error says what failed; if the response does not
+// open a WebSocket, it is a [HandshakeError]. If ctx is done first the error wraps ctx's
+// cause; OnClose is called if OnOpen was. h may be nil for a connection that only sends.
+// Within a Handler, Dial occupies a worker while it waits.
 func (k *Client) Dial(ctx context.Context, rawURL string, h Handler) (*Conn, error) {
 	target, err := k.target(ctx, rawURL)
 	if err != nil {
@@ -38,7 +38,7 @@ func (k *Client) Dial(ctx context.Context, rawURL string, h Handler) (*Conn, err
 		conn *Conn
 		err  error
 	}
-	done := make(chan result, 1) // there is one, and perhaps nobody waits for it
+	done := make(chan result, 1) // one result comes, and perhaps nothing waits for it
 	d := &dial{
 		target: target, handler: h,
 		failed: func(err error) { done <- result{err: err} },
@@ -51,7 +51,7 @@ func (k *Client) Dial(ctx context.Context, rawURL string, h Handler) (*Conn, err
 	case r := <-done:
 		return r.conn, r.err
 	case <-ctx.Done():
-		err := &HandshakeError{Reason: "given up", Err: context.Cause(ctx)}
+		err := &HandshakeError{Reason: "the caller gave up", Err: context.Cause(ctx)}
 		d.giveUp(err)
 		return nil, err
 	}
@@ -62,11 +62,11 @@ func (k *Client) attempt(c *Conn, d *dial, at netip.AddrPort) error {
 	if err := k.connect(c, d, at); err != nil {
 		return err
 	}
-	if d.target.TLS || d.target.proxy != nil { // its own deadline is the engine's; startDial sets the handshake's
+	if d.target.TLS || d.target.proxy != nil { // the engine has a deadline for that; startDial sets the handshake's
 		return nil
 	}
-	c.io.SetDeadline(k.HandshakeTimeout) // to connect, too
-	if c.flags.Load()&flagOpen != 0 {    // it is there already
+	c.io.SetDeadline(k.HandshakeTimeout) // this bounds connecting, too
+	if c.flags.Load()&flagOpen != 0 {    // it is open already
 		c.armFirst()
 	}
 	return nil
@@ -95,23 +95,23 @@ func (k *Client) connect(c *Conn, d *dial, at netip.AddrPort) (err error) {
 		err = engine.Dial(d.from, at, h)
 	}
 	if err != nil && k.Engine == nil {
-		shared.release() // else OnClose does
+		shared.release() // otherwise OnClose releases it
 	}
 	return err
 }
 
-// shared is the engine of the clients that have none.
+// shared is the engine of clients that have none.
 var shared sharedEngine
 
-// sharedEngine runs while there are connections on it, so that a process which has
-// closed them all has no goroutine or descriptor left over.
+// sharedEngine runs while it has connections, so that a process which has closed them all has
+// no goroutine or descriptor left over.
 type sharedEngine struct {
 	mu     sync.Mutex
 	engine *netpoll.Engine
 	conns  int
 }
 
-// take returns the engine for one connection more.
+// take returns the engine for one more connection.
 func (s *sharedEngine) take() (*netpoll.Engine, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,8 +126,8 @@ func (s *sharedEngine) take() (*netpoll.Engine, error) {
 	return s.engine, nil
 }
 
-// release gives one connection up. The engine ends with the last; on a goroutine,
-// since it waits for the worker that calls.
+// release is called when a connection has ended. The engine ends with the last one, on a
+// goroutine, since it waits for the worker that calls.
 func (s *sharedEngine) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

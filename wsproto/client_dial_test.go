@@ -94,8 +94,8 @@ func TestDialFails(t *testing.T) {
 	for _, tt := range []struct{ url, want string }{
 		{"ws://" + refusing, "401 Unauthorized: the token is wrong"},
 		{"ws://" + nobody, "connection refused"},
-		{"http://" + refusing, "no WebSocket URL"},
-		{"ws://", "no WebSocket URL"},
+		{"http://" + refusing, "is not a WebSocket URL"},
+		{"ws://", "is not a WebSocket URL"},
 	} {
 		c, err := Dial(within(t, patience), tt.url, nil)
 		if c != nil || err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// HandshakeError says why a server did not become a WebSocket peer.
+// HandshakeError says why a connection to a server was not opened.
 type HandshakeError struct {
-	Status int    // of HTTP; 0 if the answer was none
-	Reason string // in words; for a refusal, the begin of the answer's body
+	Status int    // of HTTP; 0 if the response was not HTTP, or none came
+	Reason string // for a refusal, the start of the response's body
 	Err    error  // of the transport, or nil
-	// Proxy is the URL of the proxy that the answer is from, without a password; "" if it is
-	// the server's.
+	// Proxy is the URL of the proxy that responded, without a password; "" if it was the
+	// server.
 	Proxy string
-	// RetryAfter is the time after which the server asks to come back, if it does.
+	// RetryAfter is the time after which the server asks the client to try again, if it does.
 	RetryAfter time.Duration
 }
 
 func (e *HandshakeError) Error() string {
-	s := "wsproto: no WebSocket: "
+	s := "wsproto: handshake failed: "
 	from := "the server"
 	if e.Proxy != "" {
 		from = "the proxy " + e.Proxy
@@ -45,7 +45,7 @@ func (e *HandshakeError) Error() string {
 // Unwrap returns Err.
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// retryAfter returns what the field Retry-After says (RFC 9110, 10.2.3), 0 if nothing.
+// retryAfter returns the duration in the field Retry-After (RFC 9110, 10.2.3), or 0.
 func retryAfter(h http.Header) time.Duration {
 	v := h.Get("Retry-After")
 	if n, err := strconv.ParseUint(v, 10, 32); err == nil {
@@ -64,7 +64,7 @@ func handshakeError(err error) error {
 	case errors.As(err, &he):
 		return err
 	case errors.Is(err, io.EOF):
-		return &HandshakeError{Reason: "the server closed the connection before it answered the handshake", Err: io.ErrUnexpectedEOF}
+		return &HandshakeError{Reason: "the server closed the connection before it responded to the handshake", Err: io.ErrUnexpectedEOF}
 	}
 	return &HandshakeError{Reason: "the connection failed", Err: err}
 }

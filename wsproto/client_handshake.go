@@ -19,8 +19,7 @@ func newKey() string {
 	return base64.StdEncoding.EncodeToString(b[:])
 }
 
-// acceptKey is the proof that the server understood the handshake (RFC 6455,
-// 4.2.2).
+// acceptKey returns the proof that the server understood the handshake (RFC 6455, 4.2.2).
 func acceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -58,14 +57,14 @@ func (c *Conn) startDial() {
 	c.io.Write(nil, b.Bytes())
 }
 
-// clientHandshake looks at the answer.
+// clientHandshake handles what has come of the server's response.
 func (c *Conn) clientHandshake(data []byte) (used int) {
 	end := bytes.Index(data, headerEnd) + len(headerEnd)
 	if end < len(headerEnd) {
 		if !bytes.HasPrefix(data, []byte("HTTP/")[:min(5, len(data))]) {
-			c.io.Close(&HandshakeError{Reason: fmt.Sprintf("the server's answer is no HTTP: it begins with %.20q", data)})
+			c.io.Close(&HandshakeError{Reason: fmt.Sprintf("the server's response is not HTTP; it begins with %.20q", data)})
 		} else if len(data) > defaultMaxHeader {
-			c.io.Close(&HandshakeError{Reason: "the header of the server's answer is too large"})
+			c.io.Close(&HandshakeError{Reason: "the header of the server's response is too large"})
 		}
 		return 0
 	}
@@ -73,13 +72,13 @@ func (c *Conn) clientHandshake(data []byte) (used int) {
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data)), nil)
 	if err == nil {
 		if refused := resp.StatusCode != http.StatusSwitchingProtocols; refused && int64(len(data)-end) < min(resp.ContentLength, maxRefusal) {
-			return 0 // the reason is still to come
+			return 0 // the body, with the reason, is still to come
 		}
 		if err = x.dial.judge(resp); err == nil {
 			err = c.extensions(resp.Header)
 		}
 	} else {
-		err = &HandshakeError{Reason: "the server's answer is no HTTP", Err: err}
+		err = &HandshakeError{Reason: "the server's response is not HTTP", Err: err}
 	}
 	if err != nil {
 		c.io.Close(err)
@@ -99,7 +98,7 @@ func (c *Conn) clientHandshake(data []byte) (used int) {
 	return end
 }
 
-// extensions takes those that the server chose.
+// extensions applies the extensions that the server chose.
 func (c *Conn) extensions(h http.Header) error {
 	chosen := strings.Join(h.Values("Sec-WebSocket-Extensions"), ", ")
 	if chosen == "" {
@@ -112,19 +111,19 @@ func (c *Conn) extensions(h http.Header) error {
 	return err
 }
 
-// maxRefusal is how much of the body of a refusal is kept.
+// maxRefusal is the number of bytes kept of the body of a refusal.
 const maxRefusal = 200
 
-// judge checks the answer (RFC 6455, 4.1).
+// judge checks the response (RFC 6455, 4.1).
 func (d *dial) judge(resp *http.Response) error {
 	switch h := resp.Header; {
 	case resp.StatusCode != http.StatusSwitchingProtocols:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 		return &HandshakeError{Status: resp.StatusCode, Reason: string(bytes.TrimSpace(body)), RetryAfter: retryAfter(h)}
 	case !hasToken(h.Get("Upgrade"), "websocket"), !hasToken(h.Get("Connection"), "Upgrade"):
-		return &HandshakeError{Reason: "the server's answer does not upgrade to websocket"}
+		return &HandshakeError{Reason: "the server's response does not upgrade to websocket"}
 	case h.Get("Sec-WebSocket-Accept") != acceptKey(d.key):
-		return &HandshakeError{Reason: "the server's Sec-WebSocket-Accept is not the answer to our key"}
+		return &HandshakeError{Reason: "the server's Sec-WebSocket-Accept does not match the key that was sent"}
 	case h.Get("Sec-WebSocket-Protocol") != "" && choose(d.client.Subprotocols, []string{h.Get("Sec-WebSocket-Protocol")}) == "":
 		return &HandshakeError{Reason: "the server chose a subprotocol that was not offered: " + h.Get("Sec-WebSocket-Protocol")}
 	}

@@ -122,10 +122,10 @@ func TestClientUnreachable(t *testing.T) {
 
 func TestHandshakeErrorText(t *testing.T) {
 	for want, e := range map[string]*HandshakeError{
-		"the server answered 404 Not Found":                   {Status: 404},
-		"the server answered 429 Too Many Requests: not now":  {Status: 429, Reason: "not now"},
-		"wsproto: no WebSocket: the connection failed: EOF":   {Reason: "the connection failed", Err: io.EOF},
-		"wsproto: no WebSocket: the server's answer is wrong": {Reason: "the server's answer is wrong"},
+		"the server answered 404 Not Found":                       {Status: 404},
+		"the server answered 429 Too Many Requests: not now":      {Status: 429, Reason: "not now"},
+		"wsproto: handshake failed: the connection failed: EOF":   {Reason: "the connection failed", Err: io.EOF},
+		"wsproto: handshake failed: the server's answer is wrong": {Reason: "the server's answer is wrong"},
 	} {
 		if got := fmt.Sprint(e); !strings.HasSuffix(got, want) {
 			t.Errorf("%q, want %q", got, want)

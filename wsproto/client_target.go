@@ -13,22 +13,22 @@ import (
 	"strings"
 )
 
-// Target is a server's address, looked up.
+// Target is the address of a server after it has been looked up.
 type Target struct {
 	Addr   netip.AddrPort
-	Others []netip.AddrPort // of the same host: they are tried, in their order, if Addr does not answer
-	Host   string           // for the Host field
+	Others []netip.AddrPort // of the same host, tried in this order if Addr fails
+	Host   string           // the Host field
 	URI    string
 	TLS    bool
-	// Authorization is the handshake's field of that name; "" for none. It has the user and
-	// the password of a URL.
+	// Authorization is the handshake's Authorization field, with the user and the password of
+	// the URL; "" for none.
 	Authorization string
 
-	proxy *url.URL // whose the addresses are; nil for none
+	proxy *url.URL // the addresses are the proxy's; nil for none
 }
 
-// ParseTarget takes a ws:// or wss:// URL apart and looks its host up. Of the addresses
-// those of IPv4 come first: what is called localhost listens there more often.
+// ParseTarget parses a ws:// or wss:// URL and looks its host up. IPv4 addresses come first:
+// servers on localhost listen on these more often.
 func ParseTarget(ctx context.Context, rawURL string) (Target, error) {
 	u, err := parseURL(rawURL)
 	if err != nil {
@@ -49,12 +49,12 @@ func parseURL(rawURL string) (*url.URL, error) {
 	case err != nil:
 		return nil, fmt.Errorf("wsproto: %w", err)
 	case u.Scheme != "ws" && u.Scheme != "wss", u.Hostname() == "":
-		return nil, fmt.Errorf("wsproto: %s is no WebSocket URL: %s", shown(u), like)
+		return nil, fmt.Errorf("wsproto: %s is not a WebSocket URL: %s", shown(u), like)
 	}
 	return u, nil
 }
 
-// shown quotes a URL of which little is known, unless a password may be anywhere in it: that
+// shown quotes a URL that may be malformed, unless it may contain a password anywhere: that
 // of "http//user:password@host" is in the path.
 func shown(u *url.URL) string {
 	if u.User == nil && strings.Contains(u.String(), "@") {
@@ -87,11 +87,11 @@ func (t *Target) lookup(ctx context.Context, u *url.URL) error {
 	var r net.Resolver
 	n, err := r.LookupPort(ctx, "tcp", port)
 	if err != nil {
-		return fmt.Errorf("wsproto: port of %q: %w", u.Redacted(), err)
+		return fmt.Errorf("wsproto: unknown port in %q: %w", u.Redacted(), err)
 	}
 	ips, err := r.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
-		return fmt.Errorf("wsproto: host of %q: %w", u.Redacted(), err)
+		return fmt.Errorf("wsproto: cannot look up the host of %q: %w", u.Redacted(), err)
 	}
 	var all, last []netip.AddrPort
 	for _, ip := range ips {
@@ -108,11 +108,11 @@ func (t *Target) lookup(ctx context.Context, u *url.URL) error {
 	return nil
 }
 
-// maxAddrs is how many addresses of a host are tried.
+// maxAddrs is the number of addresses of a host that are tried.
 const maxAddrs = 16
 
-// interleave has the families take turns (RFC 8305, 4), so that one which is broken costs
-// one attempt.
+// interleave alternates the address families (RFC 8305, 4), so that one that does not work
+// costs one attempt.
 func interleave(a, b []netip.AddrPort) (all []netip.AddrPort) {
 	for i := range max(len(a), len(b)) {
 		for _, family := range [][]netip.AddrPort{a, b} {
@@ -155,7 +155,7 @@ func (k *Client) proxyFor(u *url.URL) (*url.URL, error) {
 	case errors.As(err, &wrong) && strings.Contains(wrong.URL, "@"):
 		return nil, fmt.Errorf("wsproto: the URL of the proxy for %s cannot be parsed: %%-encode what is special in a user or password", u.Host)
 	case err != nil:
-		return nil, fmt.Errorf("wsproto: the proxy for %s: %w", u.Host, err)
+		return nil, fmt.Errorf("wsproto: no proxy could be found for %s: %w", u.Host, err)
 	case proxy == nil:
 		return nil, nil
 	case proxy.Scheme != "http" || proxy.Hostname() == "":

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// openTunnel has the target's proxy connect to the target (RFC 9110, 9.3.6).
+// openTunnel asks the target's proxy to connect to the target (RFC 9110, 9.3.6).
 func (t *Target) openTunnel(rw io.ReadWriter) error {
 	host := (&url.URL{Host: t.Host}).Hostname()
 	port := (&url.URL{Host: t.Host}).Port()
@@ -23,7 +23,7 @@ func (t *Target) openTunnel(rw io.ReadWriter) error {
 	}
 	fail := HandshakeError{Proxy: t.proxy.Redacted()}
 	if _, err := io.WriteString(rw, request+"\r\n"); err != nil {
-		fail.Reason, fail.Err = "it does not take the request", err
+		fail.Reason, fail.Err = "it does not read the request", err
 		return &fail
 	}
 	header, err := readHeader(rw)
@@ -33,7 +33,7 @@ func (t *Target) openTunnel(rw io.ReadWriter) error {
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(header)), &http.Request{Method: http.MethodConnect})
 	if err != nil {
-		fail.Reason, fail.Err = "its answer is no HTTP", err
+		fail.Reason, fail.Err = "its response is not HTTP", err
 		return &fail
 	}
 	if resp.StatusCode/100 != 2 {
@@ -44,7 +44,7 @@ func (t *Target) openTunnel(rw io.ReadWriter) error {
 	return nil
 }
 
-// readHeader reads up to the end of a header, and not a byte more: the next is the
+// readHeader reads up to the end of a header, and not a byte more: the next byte is the
 // target's.
 func readHeader(r io.Reader) (header []byte, err error) {
 	var b [1]byte

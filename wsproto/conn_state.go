@@ -61,7 +61,7 @@ func (c *Conn) Leave(f func(*ConnState, error)) {
 		return
 	}
 	if c.flags.Or(flagLeaving)&flagLeaving != 0 {
-		f(nil, fmt.Errorf("wsproto: the connection leaves already: %w", netpoll.ErrClosed))
+		f(nil, fmt.Errorf("wsproto: the connection is leaving already: %w", netpoll.ErrClosed))
 		return
 	}
 	if c.streaming() != nil {
@@ -134,7 +134,7 @@ func (s *Server) Enter(state *ConnState, h Handler) (*Conn, error) {
 		return nil, ErrServerClosed
 	}
 	if state.flags&flagDeflate != 0 && s.Compression == nil {
-		return nil, errors.New("wsproto: the connection is compressed; Server.Compression must not be nil")
+		return nil, errors.New("wsproto: the connection is compressed; the server needs Compression")
 	}
 	c := &Conn{endpoint: s.endpoint, handler: h, parser: parser{state.part}, mark: state.mark}
 	c.flags.Store(state.flags | handlerFlags(h))

@@ -313,7 +313,7 @@ func (s *stream) end(cause *CloseError) {
 }
 
 func cutShort(cause *CloseError) error {
-	return fmt.Errorf("wsproto: the message is cut short: %w: %w", io.ErrUnexpectedEOF, cause)
+	return fmt.Errorf("wsproto: the message was cut short: %w: %w", io.ErrUnexpectedEOF, cause)
 }
 
 func (s *stream) signal() {

@@ -132,7 +132,7 @@ func (s *stream) waitLocked() {
 	s.timer.Stop()
 	if late && !s.hasNews() {
 		s.c.fail(PolicyViolation, "the message came too slowly",
-			fmt.Errorf("wsproto: the next bytes of a message took too long: %w", os.ErrDeadlineExceeded))
+			fmt.Errorf("wsproto: the next bytes of a message came too late: %w", os.ErrDeadlineExceeded))
 	}
 	s.mu.Lock()
 	s.pace.left -= time.Since(begin)

@@ -120,9 +120,9 @@ func (w *Writer) frame(fin bool, p []byte) {
 	var err error
 	w.pace.wait(func(until time.Time) { err = w.x.Write(head, p, time.Until(until)) })
 	if w.pace.credit(len(p)); err != nil {
-		w.err = fmt.Errorf("wsproto: the message is cut short: %w", err)
+		w.err = fmt.Errorf("wsproto: the message was cut short: %w", err)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			w.c.fail(PolicyViolation, "the message is taken too slowly", w.err)
+			w.c.fail(PolicyViolation, "the message was read too slowly", w.err)
 		}
 	}
 }

@@ -118,16 +118,16 @@ func (k *Compression) judge(answer string) (*deflateParams, error) {
 	}
 	all, ok := parseExtensions(slices.Values([][]byte{[]byte(answer)}))
 	if !ok {
-		return bad("that is no list of extensions (RFC 6455, 9.1)")
+		return bad("this is not a list of extensions (RFC 6455, 9.1)")
 	}
 	if k == nil || len(all) != 1 || all[0].name != deflateName {
-		return bad("that was not offered")
+		return bad("this was not offered")
 	}
 	d, ok := parseDeflate(all[0])
 	offered := k.offer()
 	switch {
 	case !ok || d.clientBitsAny:
-		return bad("a parameter is unknown, is there twice or has a value that it may not have (RFC 7692, 7.1)")
+		return bad("a parameter is unknown, repeated or has an invalid value (RFC 7692, 7.1)")
 	case offered.serverNoTakeover && !d.serverNoTakeover:
 		return bad(serverNoTakeover + " is missing (RFC 7692, 7.1.1.1)")
 	case offered.serverBits != 0 && orMax(d.serverBits) > offered.serverBits:

@@ -182,7 +182,7 @@ func Example_auth() {
 	}
 	fmt.Println("online:", online.Load())
 	// Output:
-	// wsproto: no WebSocket: the server answered 401 Unauthorized: the token is wrong
+	// wsproto: handshake failed: the server answered 401 Unauthorized: the token is wrong
 	// welcome, Mary
 	// online: 1
 	// online: 0

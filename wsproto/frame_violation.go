@@ -28,12 +28,12 @@ var (
 	errNoContinuation   = &Violation{ProtocolError, "a new message begins before the last one ended (RFC 6455, 5.4)"}
 	errContinuation     = &Violation{ProtocolError, "there is no message to continue (RFC 6455, 5.4)"}
 	errCloseLength      = &Violation{ProtocolError, "a close frame has a payload of one byte (RFC 6455, 5.5.1)"}
-	errCloseCode        = &Violation{ProtocolError, "the status code may not stand in a close frame (RFC 6455, 7.4)"}
+	errCloseCode        = &Violation{ProtocolError, "the status code is not allowed in a close frame (RFC 6455, 7.4)"}
 	errCloseReason      = &Violation{InvalidFramePayload, "the reason of a close frame is not UTF-8 (RFC 6455, 5.5.1)"}
 	errInvalidUTF8      = &Violation{InvalidFramePayload, "a text message is not UTF-8 (RFC 6455, 8.1)"}
 	errDeflate          = &Violation{InvalidFramePayload, "a compressed message cannot be decompressed (RFC 7692, 7.2.2)"}
-	errFrameSize        = &Violation{MessageTooBig, "a frame is larger than this side takes (RFC 6455, 7.4.1)"}
-	errMessageSize      = &Violation{MessageTooBig, "a message is larger than this side takes (RFC 6455, 7.4.1)"}
+	errFrameSize        = &Violation{MessageTooBig, "a frame is larger than this endpoint accepts (RFC 6455, 7.4.1)"}
+	errMessageSize      = &Violation{MessageTooBig, "a message is larger than this endpoint accepts (RFC 6455, 7.4.1)"}
 )
 
 // headerViolation translates an error of ws.CheckHeader.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -139,7 +140,7 @@ func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
 		return refusal
 	}
 	if s.closing() {
-		return Refuse(http.StatusServiceUnavailable, "the server shuts down")
+		return Refuse(http.StatusServiceUnavailable, "the server is shutting down")
 	}
 	if refusal := s.refuseFull(); refusal != nil {
 		return refusal
@@ -178,7 +179,7 @@ func (c *Conn) admit(r *Request) *Refusal {
 		}
 	}
 	if c.handler = s.handlerFor(r); c.handler == nil {
-		return Refuse(http.StatusNotFound, "there is no WebSocket at "+r.Path())
+		return Refuse(http.StatusNotFound, "there is no WebSocket at "+strconv.Quote(r.Path()))
 	}
 	if r.deflate != nil {
 		c.compress(r.deflate)
@@ -221,7 +222,7 @@ func (r *Request) negotiate(k *Compression) *Refusal {
 	}
 	offers, ok := parseExtensions(r.Header.values(extensionsField))
 	if !ok {
-		return Refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is no list of extensions (RFC 6455, 9.1)")
+		return Refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is not a list of extensions (RFC 6455, 9.1)")
 	}
 	if k != nil {
 		r.deflate = k.accept(offers)

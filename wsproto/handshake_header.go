@@ -109,7 +109,7 @@ func parseField(line []byte) (f field, fault *Refusal) {
 	return field{name, bytes.Trim(value, " \t")}, nil
 }
 
-var errFolded = Refuse(http.StatusBadRequest, "a header field is folded over two lines, which RFC 9112, 5.2 forbids")
+var errFolded = Refuse(http.StatusBadRequest, "a header field is folded over two lines (forbidden by RFC 9112, 5.2)")
 
 // isFolded reports whether a line of head continues the one before.
 func isFolded(head []byte) bool {

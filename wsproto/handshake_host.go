@@ -12,40 +12,39 @@ import (
 	"sync"
 )
 
-// CheckHost returns why a request of net/http is refused for the host that it asks for,
-// or nil: see Server.Hosts. The server does it by itself for handshakes, and for requests
-// that HTTP gets; it is for handlers beside a Server that is mounted in another
-// net/http server.
+// CheckHost returns why a request of net/http is refused because of the host that it asks
+// for, or nil: see Server.Hosts. The server itself checks handshakes, and requests for HTTP.
+// CheckHost is for handlers beside a Server that is mounted in another net/http server.
 func (s *Server) CheckHost(r *http.Request) *Refusal {
-	if r.TLS != nil || isOwnName(hostName(r.Host)) { // nearly all
+	if r.TLS != nil || isOwnName(hostName(r.Host)) { // true for nearly all requests
 		return nil
 	}
 	return s.refuseHost(s.requestOf(r))
 }
 
-// refuseHost returns why a request is refused for the host that it asks for, or nil.
+// refuseHost returns why a request is refused because of the host that it asks for, or nil.
 func (s *Server) refuseHost(r *Request) *Refusal {
 	if s.knowsHost(r) {
 		return nil
 	}
 	host := r.Header.Get("Host")
-	s.foreignHosts.warn(s.logger(), "a request for a name that is not known to be the server's was refused", "host", host, "origin", r.Header.Get("Origin"),
+	s.foreignHosts.warn(s.logger(), "refused a request for a host that is not a known name of the server", "host", host, "origin", r.Header.Get("Origin"),
 		"client", r.ClientAddr(), "allow", "name it in -hosts, or in Server.Hosts")
 	return Refuse(http.StatusMisdirectedRequest,
-		fmt.Sprintf("%s is not known to be a name of this server, which is on a private address: if it is, the server must be told so (-hosts)", host))
+		fmt.Sprintf("%s is not a known name of this server, which has a private address; if it is one, it must be configured (-hosts)", host))
 }
 
-// knowsHost reports whether no page of a stranger can have made its name point here.
-// With TLS the certificate would not have that name, and at a public address the
-// stranger may as well connect directly.
+// knowsHost reports whether no attacker's page can have made its own name resolve to this
+// server. With TLS the certificate would not have that name, and at a public address the
+// attacker may as well connect directly.
 func (s *Server) knowsHost(r *Request) bool {
 	host := r.Header.Get("Host")
 	name := hostName(host)
 	return isOwnName(name) || s.hasName(name) || r.TLS() != nil || !isPrivate(r.LocalAddr().Addr()) || showsProxy(host, r.Header.Get("Origin"))
 }
 
-// hasName reports whether name is one of Hosts, or of Origins: a page that may connect
-// anyway need not point its name here.
+// hasName reports whether name is in Hosts or Origins. A page that may connect anyway has no
+// reason to make its name resolve to this server.
 func (s *Server) hasName(name string) bool {
 	return slices.ContainsFunc(s.Hosts, func(h string) bool { return matchName(hostName(h), name) }) ||
 		slices.ContainsFunc(s.Origins, func(o string) bool {
@@ -61,19 +60,19 @@ func hostName(host string) string {
 	return name
 }
 
-// isPrivate reports whether a is an address that strangers cannot reach from everywhere;
-// so is one that is not known.
+// isPrivate reports whether a is an address that cannot be reached from everywhere. An
+// unknown address counts as private.
 func isPrivate(a netip.Addr) bool {
 	a = plainAddr(a)
 	return !a.IsValid() || a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsUnspecified()
 }
 
-// showsProxy reports whether a request on a plain connection must have come through a
-// proxy that ended TLS, or that writes Host anew, and so not straight from a browser. A
-// browser names no port 80 to a plain server, but it does name 443, for a page of
-// http://evil.example:443 for example. So that proves nothing, unless the page is one of
-// https: then the connection would have to use TLS. Without an Origin it proves nothing
-// either, as a page sends none with a GET to its own host.
+// showsProxy reports whether a request on a plain connection must have come through a proxy
+// that terminated TLS or rewrote Host, and so not straight from a browser. A browser does not
+// send port 80 to a plain server, but it does send 443, for a page of http://evil.example:443
+// for example. So port 443 proves nothing, unless the page uses https: then the connection
+// would have to use TLS. Without an Origin it proves nothing either, since a page sends none
+// with a GET to its own host.
 func showsProxy(host, origin string) bool {
 	u, err := url.Parse(origin)
 	secure := err == nil && u.Scheme == "https"
@@ -81,15 +80,15 @@ func showsProxy(host, origin string) bool {
 	return port == "80" || secure && (port == "443" || hostName(u.Host) == hostName(host))
 }
 
-// unregistrable are domains below which nobody can have a name that is seen everywhere
-// (RFC 6761, 6762, 8375, and ICANN's resolutions on .internal; .lan is no top-level
-// domain, and what routers use).
+// unregistrable are domains below which nobody can own a name that resolves everywhere (RFC
+// 6761, 6762, 8375, and ICANN's resolutions on .internal; .lan is not a top-level domain, and
+// routers use it).
 var unregistrable = []string{".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"}
 
-// isOwnName reports whether name, in lower case, is one that a stranger cannot own.
+// isOwnName reports whether name, in lower case, is a name that an attacker cannot own.
 func isOwnName(name string) bool {
 	if !strings.Contains(name, ".") || name == machine() {
-		return true // also an IPv6 address, and none
+		return true // also for an IPv6 address and an empty name
 	}
 	if slices.ContainsFunc(unregistrable, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) {
 		return true
@@ -98,7 +97,7 @@ func isOwnName(name string) bool {
 	return err == nil
 }
 
-// machine returns the machine's own name.
+// machine returns the name of this machine.
 var machine = sync.OnceValue(func() string {
 	name, _ := os.Hostname()
 	return strings.TrimSuffix(strings.ToLower(name), ".")

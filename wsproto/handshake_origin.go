@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// AllowsOrigin reports whether a page of the request's Origin may use the server: it
-// judges a request of net/http, of this server's HTTP or of another, as handshakes are
-// judged, and logs a refusal. A request without Origin does not come from a page of
-// another host, unless it is a plain navigation.
+// AllowsOrigin reports whether a page of the request's Origin may use the server. It applies
+// the rules for handshakes to a request of net/http, of this server's HTTP or of another
+// server, and logs a refusal. A request without Origin does not come from a page of another
+// host, unless it is a plain navigation.
 func (s *Server) AllowsOrigin(r *http.Request) bool { return s.refuseOrigin(s.requestOf(r)) == nil }
 
-// refuseOrigin returns why the page that a request comes from may not make it, or nil.
+// refuseOrigin returns why the page may not make the request, or nil.
 func (s *Server) refuseOrigin(r *Request) *Refusal {
 	check := s.CheckOrigin
 	if check == nil {
@@ -25,9 +25,9 @@ func (s *Server) refuseOrigin(r *Request) *Refusal {
 	if check(r) {
 		return nil
 	}
-	s.foreignOrigins.warn(s.logger(), "a page of another origin was refused", "origin", r.Header.Get("Origin"), "host", r.Host(), "client", r.ClientAddr(),
+	s.foreignOrigins.warn(s.logger(), "refused a page from another origin", "origin", r.Header.Get("Origin"), "host", r.Host(), "client", r.ClientAddr(),
 		"allow", "name its host in -origins, or in Server.Origins")
-	return Refuse(http.StatusForbidden, fmt.Sprintf("pages of %s may not connect to %s, unless the server is told so (-origins)", r.Header.Get("Origin"), r.Host()))
+	return Refuse(http.StatusForbidden, fmt.Sprintf("pages from %s may not connect to %s unless their host is configured (-origins)", r.Header.Get("Origin"), r.Host()))
 }
 
 // defaultOrigin is the default of Server.CheckOrigin.
@@ -42,22 +42,21 @@ func (s *Server) defaultOrigin(r *Request) bool {
 	return slices.ContainsFunc(s.Origins, func(pattern string) bool { return matchOrigin(pattern, u) })
 }
 
-// SameOrigin reports whether the handshake comes from a page of the host that it asks
-// for, or from no page: a browser says in Origin which page a connection comes from;
-// clients that are no browsers send none. Between loopback names the port does not
-// matter.
+// SameOrigin reports whether the handshake comes from a page of the host that it asks for, or
+// from no page. A browser sends the page's Origin; other clients send none. Between loopback
+// names the port does not matter.
 func (r *Request) SameOrigin() bool {
 	origin := r.Header.Get("Origin")
 	return origin == "" || originIsHost(origin, r.Host(), r.scheme())
 }
 
-// SameOrigin is [Request.SameOrigin] for a request that net/http got, by the same rules.
+// SameOrigin is [Request.SameOrigin] for a request of net/http, by the same rules.
 func SameOrigin(r *http.Request, p Proxies) bool {
 	return (&Server{Proxies: p}).requestOf(r).SameOrigin()
 }
 
-// scheme returns the one that the client used; "" for a plain connection, in front of
-// which something that is not known may have ended TLS.
+// scheme returns the scheme that the client used. It is "" for a plain connection, since an
+// unknown proxy in front may have terminated TLS.
 func (r *Request) scheme() string {
 	if s := r.forwardedScheme(); s != "" || r.TLS() == nil {
 		return s
@@ -65,7 +64,7 @@ func (r *Request) scheme() string {
 	return "https"
 }
 
-// matchOrigin reports whether pattern, an entry of Server.Origins, is for pages of u.
+// matchOrigin reports whether pattern, an entry of Server.Origins, allows pages of u.
 func matchOrigin(pattern string, u *url.URL) bool {
 	scheme, host, ok := strings.Cut(pattern, "://")
 	switch {
@@ -81,7 +80,7 @@ func matchOrigin(pattern string, u *url.URL) bool {
 	return port == fromPort && matchName(name, from)
 }
 
-// matchName reports whether name is pattern, or below it if that is *.example.org.
+// matchName reports whether name is pattern, or below it if pattern is *.example.org.
 func matchName(pattern, name string) bool {
 	if suffix, ok := strings.CutPrefix(pattern, "*"); ok {
 		return strings.HasPrefix(suffix, ".") && strings.HasSuffix(name, suffix)
@@ -89,7 +88,7 @@ func matchName(pattern, name string) bool {
 	return pattern == name
 }
 
-// validateHosts reports an entry of Server.Origins or Server.Hosts that cannot be meant.
+// validateHosts reports an entry of Server.Origins or Server.Hosts that cannot be right.
 func validateHosts(field string, hosts []string) error {
 	for _, h := range hosts {
 		_, host, ok := strings.Cut(h, "://")
@@ -107,8 +106,7 @@ func validateHosts(field string, hosts []string) error {
 }
 
 // originIsHost reports whether a page of origin may connect to host by default. scheme
-// says which port host has if it names none; "" if that is not known, and the page's
-// is as good as any.
+// implies the port if host has none; if scheme is "" it is taken to be that of the page.
 func originIsHost(origin, host, scheme string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {
@@ -122,9 +120,8 @@ func originIsHost(origin, host, scheme string) bool {
 	return from == to && fromPort == toPort || isLoopbackName(from) && isLoopbackName(to)
 }
 
-// splitHost takes host:port apart. The name is in lower case, without brackets and
-// without the dot of a name that is fully qualified; the port is the scheme's if there
-// is none.
+// splitHost splits host:port. The name is in lower case, without brackets and without the
+// final dot of a fully qualified name. If there is no port it is that of the scheme.
 func splitHost(s, scheme string) (name, port string) {
 	name, port, err := net.SplitHostPort(s)
 	if err != nil {
@@ -146,8 +143,8 @@ func defaultPort(scheme string) string {
 	return ""
 }
 
-// isLoopbackName reports whether name means this machine wherever it is looked up
-// (RFC 6761, 6.3).
+// isLoopbackName reports whether name means this machine wherever it is resolved (RFC 6761,
+// 6.3).
 func isLoopbackName(name string) bool {
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true

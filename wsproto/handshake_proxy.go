@@ -8,30 +8,30 @@ import (
 	"strings"
 )
 
-// Proxies are the addresses of the proxies in front of a server that are trusted: a
-// request that comes from one of them is judged by what it says of the client in
-// X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host, or in Forwarded (RFC 7239), or
-// in X-Real-IP. From anybody else these fields mean nothing. Nil trusts nobody.
+// Proxies are the addresses of the trusted proxies in front of a server. For a request that
+// comes from one of them the client is the one that X-Forwarded-For, X-Forwarded-Proto and
+// X-Forwarded-Host, or Forwarded (RFC 7239), or X-Real-IP name. From any other address these
+// fields mean nothing. Nil trusts no proxy.
 //
-// A trusted proxy must set, or append to, the fields that it uses and remove all the
-// others of these: what it passes on unchanged was written by the client. Where two kinds
-// name different clients one must be forged, and none is believed: the client's address
-// is the peer's then, and the Server logs what to configure. X-Forwarded-Proto and
-// X-Forwarded-Host of a client cannot be told from a proxy's.
+// A trusted proxy must set, or append to, the fields that it uses, and must remove all others
+// of these: the client wrote what the proxy passes on unchanged. If two kinds of fields name
+// different clients, one must be forged, and both are ignored: then the client's address is
+// that of the proxy, and the Server logs what to configure. A client's X-Forwarded-Proto and
+// X-Forwarded-Host cannot be told from a proxy's.
 //
-// What forwards TCP alone, such as ssh -L, socat, or HAProxy in TCP mode, lets all fields
-// of the client pass: it must not be trusted (none).
+// A program that forwards TCP only, such as ssh -L, socat, or HAProxy in TCP mode, passes all
+// fields of the client on: it must not be trusted (none).
 type Proxies []netip.Prefix
 
-// proxyWords are the names that ParseProxies knows.
+// proxyWords are the names that ParseProxies accepts.
 var proxyWords = map[string][]string{
 	"loopback": {"127.0.0.0/8", "::1/128"},
 	"private":  {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"},
 	"none":     nil,
 }
 
-// ParseProxies reads a list of addresses, CIDR prefixes, and the words loopback,
-// private (RFC 1918 and RFC 4193, without loopback) and none, with commas in between.
+// ParseProxies parses a list, separated by commas, of addresses, CIDR prefixes, and the words
+// loopback, private (RFC 1918 and RFC 4193, without loopback) and none.
 func ParseProxies(s string) (Proxies, error) {
 	var p Proxies
 	none := false
@@ -53,12 +53,12 @@ func ParseProxies(s string) (Proxies, error) {
 		}
 	}
 	if none && len(p) > 0 {
-		return nil, fmt.Errorf("wsproto: trusted proxies %q say none and name some; none must stand alone", s)
+		return nil, fmt.Errorf("wsproto: trusted proxies %q combine none with other entries; none must be the only entry", s)
 	}
 	return p, nil
 }
 
-// parsePrefix reads a prefix, or an address as the prefix that is it alone.
+// parsePrefix parses a prefix; an address is the prefix of only that address.
 func parsePrefix(s string) (netip.Prefix, error) {
 	if !strings.Contains(s, "/") {
 		a, err := netip.ParseAddr(s)
@@ -72,7 +72,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return p.Masked(), err
 }
 
-// plainAddr is a as it is compared: an IPv4 address as such, and without a zone.
+// plainAddr returns a in the form that is compared: IPv4 addresses as such, and without a
+// zone.
 func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Trust reports whether a is the address of a trusted proxy.
@@ -86,38 +87,37 @@ func (p Proxies) Trust(a netip.Addr) bool {
 	return false
 }
 
-// ClientAddr returns the address of the client of a request that came from peer: peer
-// itself, unless that is trusted. Then the addresses that the proxies noted are gone
-// through from the last, and the first that is not trusted too is the client's. If
-// there is none, or what stands there is no address, it is that of the farthest proxy
-// known. values gives the values of all header fields of a name, such as
+// ClientAddr returns the address of the client of a request that came from peer. That is peer
+// itself, unless peer is trusted. Then it is the last address in the list of the proxies that
+// is not trusted. If there is none, or an entry is not an address, it is that of the farthest
+// known proxy. values returns the values of all header fields of a name, like
 // http.Header.Values.
 func (p Proxies) ClientAddr(peer netip.Addr, values func(name string) []string) netip.Addr {
 	return p.forwarded(peer, values).client
 }
 
-// Scheme returns the scheme, http or https, that the client used, according to a
-// trusted proxy; "" if it is not told.
+// Scheme returns the scheme that the client used, http or https, according to a trusted
+// proxy; "" if it does not say.
 func (p Proxies) Scheme(peer netip.Addr, values func(name string) []string) string {
 	return p.forwarded(peer, values).scheme(values)
 }
 
-// Host returns the host, with its port if it has one, that the client asked for,
-// according to a trusted proxy; "" if it is not told.
+// Host returns the host that the client asked for, with its port if it has one, according to
+// a trusted proxy; "" if it does not say.
 func (p Proxies) Host(peer netip.Addr, values func(name string) []string) string {
 	return p.forwarded(peer, values).host(values)
 }
 
-// forwarded is how far the proxies in front of a request can be trusted.
+// forwarded is what the trusted proxies in front of a request say.
 type forwarded struct {
 	client  netip.Addr
 	trusted bool
-	torn    bool // different clients are named: nothing is believed
-	hops    int  // entries of a list that trusted proxies wrote, from its right
-	rfc7239 bool // in Forwarded
+	torn    bool // the fields name different clients, so all are ignored
+	hops    int  // entries of the list that trusted proxies wrote, from its right
+	rfc7239 bool // the list is in Forwarded
 }
 
-// kinds are the fields that name the client, and how an entry does it.
+// kinds are the fields that name the client, and how to find the address in an entry.
 var kinds = [...]struct {
 	field string
 	node  func(entry string) string
@@ -132,7 +132,7 @@ func (p Proxies) forwarded(peer netip.Addr, values func(name string) []string) f
 	if !f.trusted {
 		return f
 	}
-	told := f // by the field that counts: the first that names somebody who is not trusted, or the first
+	told := f // the first field that names an untrusted client counts, else the first field
 	for i, kind := range kinds {
 		client, hops := p.walk(f.client, values(kind.field), kind.node)
 		if hops == 0 {
@@ -146,13 +146,13 @@ func (p Proxies) forwarded(peer netip.Addr, values func(name string) []string) f
 		}
 	}
 	if told.rfc7239 && (len(values("X-Forwarded-Proto")) > 0 || len(values("X-Forwarded-Host")) > 0) {
-		return forwarded{client: f.client, torn: true} // somebody speaks the older kind, and says no address
+		return forwarded{client: f.client, torn: true} // the older fields are in use too, and name no address
 	}
 	return told
 }
 
-// walk goes through a list of addresses that begins at peer, from its right to the first
-// that is not trusted. hops is 0 if nothing is in the list.
+// walk follows a list of addresses that begins at peer, from its right to the first that is
+// not trusted. hops is 0 if the list is empty.
 func (p Proxies) walk(peer netip.Addr, list []string, node func(entry string) string) (client netip.Addr, hops int) {
 	client = peer
 	for entry := range fromRight(list) {
@@ -168,17 +168,17 @@ func (p Proxies) walk(peer netip.Addr, list []string, node func(entry string) st
 	return client, hops
 }
 
-// checkForwarded logs that fields of proxies contradict each other.
+// checkForwarded logs that the fields of a proxy contradict each other.
 func (s *Server) checkForwarded(peer netip.Addr, values func(name string) []string) {
 	if len(s.Proxies) > 0 && s.Proxies.forwarded(peer, values).torn {
-		s.tornForwards.warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients: none is believed", "proxy", peer,
+		s.tornForwards.warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients; all are ignored", "proxy", peer,
 			"allow", "have the proxy set or remove each of them, or do not trust it (-trusted-proxies, or Server.Proxies)")
 	}
 }
 
-// of returns what the farthest trusted proxy says: the entry of name that belongs to
-// the client's address, or the first if the list is shorter than that of addresses,
-// because a proxy replaces it.
+// of returns what the farthest trusted proxy says: the entry of name that belongs to the
+// client's address, or the first entry if the list is shorter than that of addresses, because
+// a proxy replaced it.
 func (f forwarded) of(name, param string, values func(name string) []string) string {
 	if !f.trusted {
 		return ""
@@ -217,9 +217,9 @@ func (f forwarded) host(values func(name string) []string) string {
 	return h
 }
 
-// fromRight gives the entries of a list that may be spread over several fields, from
-// the last. It does not heed quotes: a proxy appends behind a comma, whatever quotes
-// the client may have left open before.
+// fromRight yields the entries of a list that may be spread over several fields, from the
+// last. It ignores quotes: a proxy appends after a comma, whatever quotes the client has left
+// open before.
 func fromRight(values []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := len(values) - 1; i >= 0; i-- {
@@ -247,7 +247,7 @@ func parameter(element, name string) string {
 	return ""
 }
 
-// parseNode reads an address with or without a port, and with or without brackets.
+// parseNode parses an address with or without a port, and with or without brackets.
 func parseNode(s string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return plainAddr(a), true
@@ -256,7 +256,7 @@ func parseNode(s string) (netip.Addr, bool) {
 		return plainAddr(ap.Addr()), true
 	}
 	if inner, ok := strings.CutPrefix(s, "["); ok {
-		inner, _, ok = strings.Cut(inner, "]") // whatever port follows: RFC 7239 lets it be a name
+		inner, _, ok = strings.Cut(inner, "]") // any port may follow: RFC 7239 lets it be a name
 		a, err := netip.ParseAddr(inner)
 		return plainAddr(a), ok && err == nil
 	}
@@ -265,15 +265,15 @@ func parseNode(s string) (netip.Addr, bool) {
 	return a, ok && err == nil
 }
 
-// ClientAddr returns the address of the client of a request that net/http got, of a
-// Server or of another, as [Proxies.ClientAddr] does. It is not valid if the request
-// did not come over TCP.
+// ClientAddr returns the address of the client of a net/http request, of a Server or of
+// another server, like [Proxies.ClientAddr]. It is not valid if the request did not come over
+// TCP.
 func ClientAddr(r *http.Request, p Proxies) netip.Addr {
 	return p.ClientAddr(peerOf(r), r.Header.Values)
 }
 
-// Secure reports whether the client of a request used TLS: to a trusted proxy, if that
-// says so, else to this server.
+// Secure reports whether the client of a net/http request used TLS: according to a trusted
+// proxy, or else to this server.
 func Secure(r *http.Request, p Proxies) bool {
 	if scheme := p.Scheme(peerOf(r), r.Header.Values); scheme != "" {
 		return scheme == "https"
@@ -281,8 +281,8 @@ func Secure(r *http.Request, p Proxies) bool {
 	return r.TLS != nil
 }
 
-// Host returns the host, with its port if it has one, that the client of a request
-// asked for: what a trusted proxy says of it, else the request's own.
+// Host returns the host that the client of a net/http request asked for, with its port if it
+// has one: according to a trusted proxy, or else the request's Host.
 func Host(r *http.Request, p Proxies) string {
 	if h := p.Host(peerOf(r), r.Header.Values); h != "" {
 		return h
@@ -290,7 +290,7 @@ func Host(r *http.Request, p Proxies) string {
 	return r.Host
 }
 
-// peerOf returns the address that a request came from, the zero Addr if it has none.
+// peerOf returns the address that a request came from, or the zero Addr if it has none.
 func peerOf(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -38,7 +38,7 @@ func TestParseProxies(t *testing.T) {
 		"10.0.0":                        `wsproto: trusted proxy "10.0.0" is neither`,
 		"10.0.0.1:80":                   `wsproto: trusted proxy "10.0.0.1:80" is neither`,
 		"fe80::%eth0/64":                `is neither`,
-		"none,10.0.0.1":                 `wsproto: trusted proxies "none,10.0.0.1" say none and name some`,
+		"none,10.0.0.1":                 `wsproto: trusted proxies "none,10.0.0.1" combine none with other entries`,
 		strings.Repeat("1.1.1.1,", 1e3): "1.1.1.1/32 1.1.1.1/32",
 	} {
 		p, err := ParseProxies(in)

@@ -74,7 +74,7 @@ func (c *Conn) refuse(e *Refusal, head bool, err error) {
 
 // tooLarge is the response to a header above MaxHeader.
 func (s *Server) tooLarge(client netip.AddrPort) *Refusal {
-	s.largeHeaders.warn(s.logger(), "a request with a large header was refused", "bytes", s.MaxHeader, "client", client,
+	s.largeHeaders.warn(s.logger(), "refused a request with a large header", "bytes", s.MaxHeader, "client", client,
 		"allow", "raise -max-header, or Server.MaxHeader")
 	return Refuse(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header is larger than %d bytes", s.MaxHeader))
 }
@@ -84,7 +84,7 @@ func (s *Server) refuseFull() *Refusal {
 	if !s.engine.Full() || s.makeRoom() {
 		return nil
 	}
-	s.fullUp.warn(s.logger(), "the server is full: handshakes are refused", "connections", s.Engine.MaxConns,
+	s.fullUp.warn(s.logger(), "the server is full and refuses handshakes", "connections", s.Engine.MaxConns,
 		"allow", "raise -max-conns, or Server.Engine.MaxConns")
 	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is full", Header: http.Header{"Retry-After": {"5"}}}
 }
@@ -97,7 +97,7 @@ func (s *Server) refusalOf(err error) *Refusal {
 		return refusal
 	}
 	s.logger().Warn("Accept refused a handshake with an error that is not a Refusal", "error", err)
-	return Refuse(http.StatusInternalServerError, "the server refuses the handshake")
+	return Refuse(http.StatusInternalServerError, "the server refused the handshake")
 }
 
 // translate returns an error of ws.Upgrader as a Refusal.

@@ -12,10 +12,10 @@ import (
 	"strings"
 )
 
-// Request is the opening handshake of a connection, as Server.Accept and
-// Handler.OnOpen see it. It is valid during the call. Accept may set the fields,
-// which say how to respond. The handler of a client's connection gets a Request that has
-// the server's ResponseHeader, but no URI and no Header.
+// Request is the opening handshake of a connection, as Server.Accept and Handler.OnOpen see
+// it. It is valid during the call. Accept may set fields that say how to respond. The handler
+// of a client's connection gets a Request that has the server's ResponseHeader, but no URI
+// and no Header.
 type Request struct {
 	// URI is the request target, as it was sent.
 	URI string
@@ -33,13 +33,13 @@ type Request struct {
 	// response.
 	ResponseHeader http.Header
 
-	head   []byte  // the request's header, to its empty line
-	conn   *Conn   // nil for a request of net/http that is no handshake
-	server *Server // nil on a client's side
+	head   []byte  // the request's header, with its empty line
+	conn   *Conn   // nil for a request of net/http that is not a handshake
+	server *Server // nil for a client
 	path   string  // of URI, decoded, once check has parsed it
 	query  string  // of URI
 	ctx    context.Context
-	http   *http.Request // as it came through net/http, or nil
+	http   *http.Request // the request of net/http, or nil
 
 	deflate *deflateParams // that are agreed on; nil for no compression
 }
@@ -49,11 +49,11 @@ func (r *Request) Path() string { return r.path }
 
 // Query returns the parameters of the URI.
 func (r *Request) Query() url.Values {
-	v, _ := url.ParseQuery(r.query) // what is well-formed of it
+	v, _ := url.ParseQuery(r.query) // ignores what is not well-formed
 	return v
 }
 
-// Subprotocols returns what the client offers, in the order of its preference.
+// Subprotocols returns the client's offers, in the order of its preference.
 func (r *Request) Subprotocols() []string {
 	var all []string
 	for v := range r.Header.values("Sec-WebSocket-Protocol") {
@@ -66,8 +66,8 @@ func (r *Request) Subprotocols() []string {
 	return all
 }
 
-// Context returns the context of the net/http request that the connection came
-// with, or the background context.
+// Context returns the context of the net/http request with which the connection came, or the
+// background context.
 func (r *Request) Context() context.Context {
 	if r.ctx != nil {
 		return r.ctx
@@ -75,7 +75,7 @@ func (r *Request) Context() context.Context {
 	return context.Background()
 }
 
-// PathValue returns what http.ServeMux matched for name, if the connection came
+// PathValue returns the value that http.ServeMux matched for name, if the connection came
 // through net/http.
 func (r *Request) PathValue(name string) string {
 	if r.http != nil {
@@ -84,8 +84,8 @@ func (r *Request) PathValue(name string) string {
 	return ""
 }
 
-// RemoteAddr returns the address that the connection comes from: the client's, or that
-// of the proxy in front; see ClientAddr.
+// RemoteAddr returns the address that the connection comes from: the client's, or that of the
+// proxy in front (see ClientAddr).
 func (r *Request) RemoteAddr() netip.AddrPort {
 	if r.conn == nil {
 		ap, _ := netip.ParseAddrPort(r.http.RemoteAddr)
@@ -94,7 +94,7 @@ func (r *Request) RemoteAddr() netip.AddrPort {
 	return r.conn.RemoteAddr()
 }
 
-// LocalAddr returns the server's address that the connection goes to.
+// LocalAddr returns the server's address of the connection.
 func (r *Request) LocalAddr() netip.AddrPort {
 	if r.conn != nil {
 		return r.conn.LocalAddr()
@@ -107,14 +107,14 @@ func (r *Request) LocalAddr() netip.AddrPort {
 	return ap
 }
 
-// ClientAddr returns the client's address: the one that a proxy of Server.Proxies says
-// is the client's, else the one that the connection comes from.
+// ClientAddr returns the client's address according to a proxy of Server.Proxies, or else the
+// address that the connection comes from.
 func (r *Request) ClientAddr() netip.Addr {
 	return r.proxies().ClientAddr(r.RemoteAddr().Addr(), r.Header.Values)
 }
 
-// Secure reports whether the client uses TLS: to a proxy of Server.Proxies, if that
-// says so, else to this server.
+// Secure reports whether the client uses TLS: according to a proxy of Server.Proxies, or else
+// to this server.
 func (r *Request) Secure() bool {
 	if scheme := r.forwardedScheme(); scheme != "" {
 		return scheme == "https"
@@ -122,8 +122,8 @@ func (r *Request) Secure() bool {
 	return r.TLS() != nil
 }
 
-// Host returns the host, with its port if it has one, that the client asked for: what
-// a proxy of Server.Proxies says of it, else what the request's Host says.
+// Host returns the host that the client asked for, with its port if it has one: according to
+// a proxy of Server.Proxies, or else the request's Host field.
 func (r *Request) Host() string {
 	if p := r.proxies(); len(p) > 0 {
 		if h := p.Host(r.RemoteAddr().Addr(), r.Header.Values); h != "" {
@@ -134,13 +134,13 @@ func (r *Request) Host() string {
 }
 
 func (r *Request) forwardedScheme() string {
-	if p := r.proxies(); len(p) > 0 { // else the kernel need not be asked who it is
+	if p := r.proxies(); len(p) > 0 { // RemoteAddr is a system call
 		return p.Scheme(r.RemoteAddr().Addr(), r.Header.Values)
 	}
 	return ""
 }
 
-// proxies returns those that are trusted; none on a client's side.
+// proxies returns the trusted proxies; none for a client.
 func (r *Request) proxies() Proxies {
 	if r.server != nil {
 		return r.server.Proxies
@@ -158,10 +158,9 @@ func (s *Server) requestOf(r *http.Request) *Request {
 	return all
 }
 
-// parse takes head, a whole request header with its empty line, apart. It does
-// not judge what is for ws.Upgrader to judge; it refuses what that lets pass, but
-// reads on after the first fault: whether the request is a handshake at all may
-// stand in a later line.
+// parse parses head, a whole request header with its empty line. It does not check what
+// ws.Upgrader checks. It refuses what ws.Upgrader would let pass, but reads on after the
+// first fault, since a later line may say whether the request is a handshake at all.
 func (r *Request) parse(head []byte) (refusal *Refusal) {
 	r.head, r.Header.fields = head, r.Header.fields[:0]
 	line, rest, refusal := cutLine(head)
@@ -183,9 +182,9 @@ func (r *Request) parse(head []byte) (refusal *Refusal) {
 	}
 }
 
-// appendCore appends the header with nothing but what ws.Upgrader judges. It
-// takes Upgrade and Connection for single fields, and Upgrade for a single value,
-// but both are lists (RFC 9110, 7.6.1 and 7.8).
+// appendCore appends the header with only the fields that ws.Upgrader checks. ws.Upgrader
+// expects one Upgrade field with a single value and one Connection field, but both are lists
+// (RFC 9110, 7.6.1 and 7.8).
 func (r *Request) appendCore(b []byte) []byte {
 	line, _, _ := bytes.Cut(r.head, crlf)
 	b = append(append(b, line...), crlf...)
@@ -206,7 +205,7 @@ func (r *Request) appendCore(b []byte) []byte {
 // once are the fields that a handshake may have only once.
 var once = [...]string{"Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
 
-// check refuses what ws.Upgrader lets pass.
+// check refuses what ws.Upgrader would let pass.
 func (r *Request) check() *Refusal {
 	for _, name := range once {
 		n := 0
@@ -232,24 +231,24 @@ func repeated(name string) *Refusal {
 	return Refuse(http.StatusBadRequest, "the header field "+name+" occurs more than once")
 }
 
-// checkFraming refuses a request that is no handshake and whose body two servers may see
-// end at different places (RFC 9112, 5.2 and 6.1). What net/http makes of it counts then:
-// it joins folded lines, and takes a bare line feed for the end of one. fault is what parse
-// found, if anything.
+// checkFraming refuses a request that is not a handshake and whose body two servers may see
+// end at different places (RFC 9112, 5.2 and 6.1). For these the reading of net/http counts:
+// it joins folded lines, and takes a bare line feed for the end of a line. fault is what
+// parse found, if anything.
 func (r *Request) checkFraming(fault *Refusal) *Refusal {
 	length, encoding := r.Header.has("Content-Length"), r.Header.has("Transfer-Encoding")
 	switch {
 	case isFolded(r.head):
 		return errFolded
 	case length && encoding:
-		return Refuse(http.StatusBadRequest, "there is a Content-Length as well as a Transfer-Encoding")
+		return Refuse(http.StatusBadRequest, "the request has both Content-Length and Transfer-Encoding")
 	case length || encoding:
 		return fault
 	}
 	return nil
 }
 
-// parseURI parts the URI. Nearly all are plain, and cost nothing here.
+// parseURI splits the URI. Nearly all are plain, and cost nothing here.
 func (r *Request) parseURI() *Refusal {
 	if isPlain(r.URI) {
 		r.path, r.query, _ = strings.Cut(r.URI, "?")
@@ -263,8 +262,7 @@ func (r *Request) parseURI() *Refusal {
 	return nil
 }
 
-// isPlain reports whether uri is a path, with or without a query, in which no
-// character stands for another.
+// isPlain reports whether uri is a path, with or without a query, without escaped characters.
 func isPlain(uri string) bool {
 	for i := range len(uri) {
 		switch b := uri[i]; {

@@ -245,7 +245,7 @@ func (tt *handshakeTest) check(t *testing.T, p *peer) {
 // is for the client, but not its errors.
 func TestHandshakeReason(t *testing.T) {
 	addr := listen(t, judged(t))
-	for path, want := range map[string]string{"/refuse": "too many of you\n", "/wrapped": "who are you?\n", "/error": "the server refuses the handshake\n"} {
+	for path, want := range map[string]string{"/refuse": "too many of you\n", "/wrapped": "who are you?\n", "/error": "the server refused the handshake\n"} {
 		p := dialTCP(t, addr)
 		p.send(goodRequest(path))
 		resp, err := http.ReadResponse(p.br, nil)

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// body is that of a request. The time that it may take to come is bounded by a pace; and
-// what of it the handler did not want is not waited for: net/http would read on,
-// before it answers and after that, without a deadline.
+// body is the body of a request. A pace bounds the time that it may take. The rest that the
+// handler did not read is not waited for: net/http would read on, before and after it
+// responds, without a deadline.
 type body struct {
 	conn    *httpConn
 	from    io.ReadCloser
-	left    int64 // to come; -1 if it is not known
-	expects bool  // the peer waits for us to ask for it
+	left    int64 // to come; -1 if unknown
+	expects bool  // the peer waits for 100 (Continue)
 
-	mu    sync.Mutex // held by who reads
+	mu    sync.Mutex // held during a read
 	pace  pace
 	began bool
-	err   error // the last read's; io.EOF if all has come
+	err   error // of the last read; io.EOF if all has come
 	limit limit
 }
 
@@ -40,8 +40,8 @@ func (b *body) Read(p []byte) (n int, err error) {
 	return n, b.err
 }
 
-// readLocked reads until a time at most. The deadline does not stay: when all has come
-// net/http waits for the peer to leave, for as long as the handler works.
+// readLocked reads, for no longer than until. The deadline is removed afterwards: when all
+// has come net/http waits for the peer to leave, for as long as the handler works.
 func (b *body) readLocked(p []byte, until time.Time) (n int) {
 	b.limit.apply(until, b.conn.SetReadDeadline)
 	b.began = true
@@ -53,7 +53,7 @@ func (b *body) readLocked(p []byte, until time.Time) (n int) {
 	return n
 }
 
-// Close does not wait for what has not come.
+// Close does not wait for the rest.
 func (b *body) Close() error {
 	b.settle()
 	b.mu.Lock()
@@ -64,8 +64,8 @@ func (b *body) Close() error {
 	return nil
 }
 
-// A small rest of a body that nobody wants is read if it is there, or about to come: then
-// the connection can stay.
+// A small rest of a body that the handler did not read is read if it is there or about to
+// come: then the connection can stay.
 const (
 	settleMost = 16 << 10
 	settleTime = 50 * time.Millisecond
@@ -74,7 +74,7 @@ const (
 // settle reports whether all of the body has come.
 func (b *body) settle() bool {
 	if !b.mu.TryLock() {
-		return false // somebody reads it
+		return false // a read is under way
 	}
 	defer b.mu.Unlock()
 	if b.err != nil || b.expects && !b.began || b.left > settleMost {
@@ -87,22 +87,22 @@ func (b *body) settle() bool {
 	return b.err == io.EOF
 }
 
-// lingerTime is how long net/http may throw away what of a body nobody wants, up to
-// 256 KiB, after the answer: if the connection were closed at once, the kernel would
-// reset it, and the peer might never read the answer.
+// lingerTime is how long net/http may discard the unread rest of a body, up to 256 KiB, after
+// the response. If the connection were closed at once the kernel would reset it, and the peer
+// might never read the response.
 const lingerTime = time.Second
 
-// reply is the answer to a request with a body: it ends the connection if that has
-// not all come.
+// reply is the response to a request with a body. It ends the connection if the body has not
+// come completely.
 type reply struct {
 	http.ResponseWriter
 	body     *body
 	began    bool
-	duplex   bool // the handler reads on while it answers
+	duplex   bool // the handler reads on while it responds
 	hijacked bool
 }
 
-// begin is called before the header leaves.
+// begin is called before the header is sent.
 func (a *reply) begin() {
 	if a.began || a.hijacked {
 		return
@@ -153,7 +153,7 @@ func (a *reply) ReadFrom(r io.Reader) (int64, error) {
 // Flush implements http.Flusher.
 func (a *reply) Flush() { _ = a.FlushError() }
 
-// FlushError is what http.ResponseController calls.
+// FlushError is called by http.ResponseController.
 func (a *reply) FlushError() error {
 	a.begin()
 	return http.NewResponseController(a.ResponseWriter).Flush()
@@ -166,18 +166,18 @@ func (a *reply) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nc, rw, err
 }
 
-// SetReadDeadline is what http.ResponseController calls: it bounds the body, beside
+// SetReadDeadline is called by http.ResponseController. It bounds the body, in addition to
 // the pace.
 func (a *reply) SetReadDeadline(t time.Time) error {
 	a.body.limit.set(t)
 	return a.body.conn.SetReadDeadline(t)
 }
 
-// EnableFullDuplex is what http.ResponseController calls.
+// EnableFullDuplex is called by http.ResponseController.
 func (a *reply) EnableFullDuplex() error {
 	a.duplex = true
 	return http.NewResponseController(a.ResponseWriter).EnableFullDuplex()
 }
 
-// Unwrap is what http.ResponseController calls for the rest.
+// Unwrap is called by http.ResponseController for everything else.
 func (a *reply) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// httpConn is a connection as net/http has it. It gives up a peer that does not take
-// what it is sent: the time that writes may wait is bounded by a pace.
+// httpConn is a connection as net/http sees it. It gives up a peer that does not take what it
+// is sent: a pace bounds the time that writes may wait.
 type httpConn struct {
 	net.Conn
 	server   *Server
-	requests int // so far; of the goroutine that serves them
+	requests int // so far; owned by the goroutine that serves them
 	pace     pace
 	limit    limit // of writes
 	hijacked atomic.Bool
@@ -22,7 +22,7 @@ type httpConn struct {
 	next, prev *httpConn // in idleHTTPConns
 }
 
-// httpTLSConn is one with TLS, which net/http wants to know.
+// httpTLSConn is an httpConn with TLS; net/http looks for its ConnectionState.
 type httpTLSConn struct {
 	*httpConn
 	secure
@@ -46,11 +46,11 @@ func newHTTPConn(s *Server, nc net.Conn) servedConn {
 	return c
 }
 
-// mayStay reports whether the connection may be kept for another request. Not if it
-// would take a place that others need. And not after a chunked body that comes later than
-// first: that its header had no Content-Length as well, by which somebody in between
-// may find another end of it, has been checked of the first request only, since
-// net/http does not tell (RFC 9112, 6.1).
+// mayStay reports whether the connection may be kept for another request. It may not if it
+// would take a place that others need. It may not either after a chunked body that is not
+// that of the first request: that its header had a Content-Length as well, by which a proxy
+// in between may see another end of the body, has been checked for the first request only,
+// since net/http does not tell (RFC 9112, 6.1).
 func (c *httpConn) mayStay(r *http.Request) bool {
 	c.requests++
 	return !c.server.engine.Full() && (c.requests == 1 || len(r.TransferEncoding) == 0)
@@ -70,7 +70,7 @@ func (c *httpConn) Write(p []byte) (n int, err error) {
 	}
 }
 
-// ReadFrom lets the kernel copy a file, where it can.
+// ReadFrom lets the kernel copy a file, if it can.
 func (c *httpConn) ReadFrom(r io.Reader) (n int64, err error) {
 	rf, ok := c.Conn.(io.ReaderFrom)
 	if !ok {
@@ -78,7 +78,7 @@ func (c *httpConn) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 	piece := &io.LimitedReader{R: r}
 	all := &io.LimitedReader{R: r, N: 1<<63 - 1}
-	if l, ok := r.(*io.LimitedReader); ok { // the kernel looks behind one of them only
+	if l, ok := r.(*io.LimitedReader); ok { // net/http unwraps one LimitedReader only
 		all, piece.R = l, l.R
 	}
 	for all.N > 0 && err == nil {
@@ -95,7 +95,7 @@ func (c *httpConn) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// write has f write a piece within the time that is left.
+// write calls f, which writes a piece, within the time that is left.
 func (c *httpConn) write(f func() (n int)) {
 	if c.hijacked.Load() {
 		f()
@@ -109,7 +109,7 @@ func (c *httpConn) write(f func() (n int)) {
 	c.pace.credit(n)
 }
 
-// SetWriteDeadline bounds the writes that follow, beside the pace, and the one under way.
+// SetWriteDeadline bounds the write under way and later ones, in addition to the pace.
 func (c *httpConn) SetWriteDeadline(t time.Time) error {
 	c.limit.set(t)
 	return c.Conn.SetWriteDeadline(t)
@@ -121,7 +121,8 @@ func (c *httpConn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
-// CloseWrite lets net/http end a connection so that the peer reads the answer.
+// CloseWrite lets net/http end a connection in a way that the peer can still read the
+// response.
 func (c *httpConn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -129,8 +130,8 @@ func (c *httpConn) CloseWrite() error {
 	return nil
 }
 
-// limit is a deadline that a handler may have set, or set meanwhile from elsewhere, for what
-// has a deadline of its own as well.
+// limit is a deadline set by a handler, at any time and from any goroutine, for an operation
+// that has a deadline of its own as well.
 type limit struct{ at atomic.Int64 } // in Unix nanoseconds; 0 for none
 
 func (l *limit) set(t time.Time) {
@@ -141,8 +142,8 @@ func (l *limit) set(t time.Time) {
 	l.at.Store(t.UnixNano())
 }
 
-// apply sets the earlier of the limit and until. If the limit changes meanwhile it is set
-// again: else the one that it was would overtake the one that it is.
+// apply sets the earlier of the limit and until. If the limit changes meanwhile apply sets it
+// again; otherwise the old limit could be set after the new one.
 func (l *limit) apply(until time.Time, set func(time.Time) error) {
 	for {
 		at, t := l.at.Load(), until

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// connListener is a net.Listener that is fed by hand.
+// connListener is a net.Listener whose connections come from put.
 type connListener struct {
 	mu     sync.Mutex
 	queue  []net.Conn
-	some   chan struct{} // holds a token while queue is not empty
+	some   chan struct{} // has a token while queue is not empty
 	closed chan struct{}
 }
 
@@ -59,7 +59,7 @@ func (h *connListener) Accept() (net.Conn, error) {
 	return nc, nil
 }
 
-// Close closes the connections that nobody took.
+// Close closes the connections that have not been accepted.
 func (h *connListener) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,5 +77,5 @@ func (h *connListener) Close() error {
 	return errors.Join(errs...)
 }
 
-// Addr returns no address: the connections come from elsewhere.
+// Addr returns an empty address: the connections come from other listeners.
 func (h *connListener) Addr() net.Addr { return &net.TCPAddr{} }

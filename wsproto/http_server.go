@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// httpServer is the ordinary HTTP side of a server: a net/http server whose listener
-// yields the connections that turned out to be no WebSockets.
+// httpServer serves ordinary HTTP: it is a net/http server whose listener yields the
+// connections that turned out not to be WebSockets.
 type httpServer struct {
 	server   *Server
 	http     *http.Server
@@ -36,10 +36,10 @@ func newHTTPServer(s *Server) *httpServer {
 	return p
 }
 
-// headerSlop is what net/http lets a header have beyond MaxHeaderBytes.
+// headerSlop is by how much net/http lets a header exceed MaxHeaderBytes.
 const headerSlop = 4 << 10
 
-// stateOf is told by net/http what becomes of a connection.
+// stateOf is called by net/http for each change of a connection's state.
 func (p *httpServer) stateOf(nc net.Conn, state http.ConnState) {
 	c := nc.(servedConn).served()
 	switch state {
@@ -65,7 +65,7 @@ func (p *httpServer) give(nc net.Conn) {
 }
 
 func (p *httpServer) shutdown(ctx context.Context) error {
-	p.once.Do(func() { close(p.done) }) // it never began, and will not any more
+	p.once.Do(func() { close(p.done) }) // it has not begun, and will not begin any more
 	p.listener.Close()
 	err := p.http.Shutdown(ctx)
 	if err != nil {
@@ -75,8 +75,8 @@ func (p *httpServer) shutdown(ctx context.Context) error {
 	return err
 }
 
-// ServeHTTP serves a request on a connection that is net/http's already. A
-// handshake that comes as a second request on it goes back to the engine.
+// ServeHTTP serves a request on a connection that net/http has. A handshake that is a later
+// request on such a connection goes back to the engine.
 func (p *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if isUpgrade(r) && p.server.takesHandshakes() {
 		p.server.ServeHTTP(w, r)
@@ -109,7 +109,7 @@ func (p *httpServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuseHTTP returns why a request that is no handshake is refused, or nil.
+// refuseHTTP returns why a request that is not a handshake is refused, or nil.
 func (s *Server) refuseHTTP(r *http.Request) *Refusal {
 	if len(r.Header["Origin"]) > 1 {
 		return repeated("Origin")

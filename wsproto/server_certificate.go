@@ -10,23 +10,22 @@ import (
 	"time"
 )
 
-// certificate is a certificate from files, which is loaded again when they change,
-// so that a new one needs no restart. They are looked at when somebody shakes
-// hands, at most once a second; while what they hold is broken, or only one of
-// them has been replaced yet, the last good certificate is used on. Its methods
-// are safe from any goroutine.
+// certificate is a certificate from files. It is loaded again when they change, so that a new
+// one needs no restart. The files are checked during a handshake, at most once a second.
+// While they are unusable, or only one of them has been replaced, the last good certificate
+// remains in use. Its methods are safe from any goroutine.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
 
-	mu     sync.Mutex // held by the one who looks
+	mu     sync.Mutex // held while the files are checked
 	looked time.Time
-	stamps [2]stamp // of the files that current comes from
-	fault  string   // logged last
+	stamps [2]stamp // of the files that current was loaded from
+	fault  string   // the error that was logged last
 }
 
-// stamp is how a file looks from outside.
+// stamp identifies the version of a file.
 type stamp struct {
 	changed time.Time
 	size    int64
@@ -34,8 +33,8 @@ type stamp struct {
 
 const lookEvery = time.Second
 
-// loadCertificate loads the certificate chain and the key, both in PEM. log gets
-// what happens later; slog.Default() if nil.
+// loadCertificate loads the certificate chain and the key, both in PEM. log receives later
+// events; slog.Default() if nil.
 func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	if log == nil {
 		log = slog.Default()
@@ -47,13 +46,14 @@ func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, 
 	return c, nil
 }
 
-// Get is a tls.Config's GetCertificate. It never fails.
+// Get is the GetCertificate of a tls.Config. It never fails.
 func (c *certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.look(time.Now())
 	return c.current.Load(), nil
 }
 
-// look loads what is new at now. Who comes while another does it does not wait.
+// look loads the files if they have changed by now. A caller that finds another one loading
+// them does not wait.
 func (c *certificate) look(now time.Time) {
 	if !c.mu.TryLock() {
 		return
@@ -67,7 +67,7 @@ func (c *certificate) look(now time.Time) {
 	switch {
 	case err != nil && err.Error() != c.fault:
 		c.fault = err.Error()
-		c.log.Error("the new certificate is of no use, the old one stays", "error", err)
+		c.log.Error("the new certificate is unusable; the old one remains in use", "error", err)
 	case err == nil:
 		c.fault = ""
 		if changed {
@@ -76,13 +76,13 @@ func (c *certificate) look(now time.Time) {
 	}
 }
 
-// load loads the files if they are not those of current.
+// load loads the files if they are not the version of current.
 func (c *certificate) load() (changed bool, err error) {
 	var stamps [2]stamp
 	for i, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)
 		if err != nil {
-			return false, fmt.Errorf("wsproto: certificate: %w", err)
+			return false, fmt.Errorf("wsproto: cannot read the certificate: %w", err)
 		}
 		stamps[i] = stamp{info.ModTime(), info.Size()}
 	}
@@ -91,7 +91,7 @@ func (c *certificate) load() (changed bool, err error) {
 	}
 	cert, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return false, fmt.Errorf("wsproto: certificate %s with key %s: %w", c.certFile, c.keyFile, err)
+		return false, fmt.Errorf("wsproto: cannot load certificate %q with key %q: %w", c.certFile, c.keyFile, err)
 	}
 	c.current.Store(&cert)
 	c.stamps = stamps

@@ -52,7 +52,7 @@ func TestCertificate(t *testing.T) {
 	look(time.Second, 3, "new certificate loaded")
 
 	replace(t, certFile, []byte("nonsense"))
-	look(time.Second, 3, "of no use")
+	look(time.Second, 3, "unusable")
 	os.Remove(certFile)
 	look(time.Second, 3, "no such file")
 	issue(t, dir, 4)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// logLimiter logs what strangers can cause as often as they like: the first at once, then at
-// most one in logPause, with the number of those that were left out.
+// logLimiter logs events that strangers can cause at any rate: the first at once, then at
+// most one per logPause, with the number of events that were left out.
 type logLimiter struct {
 	mu   sync.Mutex
 	next time.Time

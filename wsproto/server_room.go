@@ -6,16 +6,15 @@ import (
 	"sync"
 )
 
-// Where there is no place for another connection (netpoll.Options.MaxConns), one that
-// is of no use to anybody has to go: one that waits for its next HTTP request, or has
-// not even sent its first yet. The oldest goes first: a client that has come to speak does
-// so at once. Those whose TLS handshake is not done are the engine's, which has them make
-// room by itself.
+// When there is no place for another connection (netpoll.Options.MaxConns), a useless one
+// must make room: one that waits for its next HTTP request, or has not even sent its first.
+// The oldest goes first: a client that means to use its connection sends something at once.
+// The engine itself chooses among connections whose TLS handshake is not done.
 
-// errNoRoom is what a connection ends with that is closed for others.
-var errNoRoom = errors.New("wsproto: the place of a connection that said nothing was needed")
+// errNoRoom is the error of a connection that was closed to make room.
+var errNoRoom = errors.New("wsproto: closed to make room, because the client had sent nothing")
 
-// makeRoom closes a connection that idles, and reports whether there was one.
+// makeRoom closes an idle connection, and reports whether there was one.
 func (s *Server) makeRoom() bool {
 	if c := s.httpServer.idle.oldest(); c != nil {
 		c.cut()
@@ -24,8 +23,8 @@ func (s *Server) makeRoom() bool {
 	return s.silent.close()
 }
 
-// cut closes the socket, without a word and without a wait: it is called on a listener's
-// goroutine, and the Close of a tls.Conn gives the peer seconds to take an alert.
+// cut closes the socket at once: it is called on a listener's goroutine, and the Close of a
+// tls.Conn gives the peer seconds to read an alert.
 func (c *httpConn) cut() {
 	if t, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
 		t.NetConn().Close()
@@ -37,7 +36,7 @@ func (c *httpConn) cut() {
 // idleHTTPConns are the connections that wait for a request, the oldest first.
 type idleHTTPConns struct {
 	mu   sync.Mutex
-	ring httpConn // its next is the oldest; nil if there has been none yet
+	ring httpConn // its next is the oldest; nil until the first add
 }
 
 func (l *idleHTTPConns) add(c *httpConn) {
@@ -50,7 +49,7 @@ func (l *idleHTTPConns) add(c *httpConn) {
 	c.prev.next, c.next.prev = c, c
 }
 
-// remove does nothing if c is not there.
+// remove does nothing if c is not in the list.
 func (l *idleHTTPConns) remove(c *httpConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +63,7 @@ func (l *idleHTTPConns) removeLocked(c *httpConn) {
 	}
 }
 
-// oldest takes out the one that has been idle for longest, nil if there is none.
+// oldest removes and returns the connection that has been idle for longest, or nil.
 func (l *idleHTTPConns) oldest() *httpConn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,15 +75,14 @@ func (l *idleHTTPConns) oldest() *httpConn {
 	return c
 }
 
-// silentConns are the connections whose first header has not come, and those whose handshake
-// was refused and that have not gone yet, the oldest first, and others that have not been
-// sorted out. It is kept only if there is a bound of
-// connections, and costs the others nothing.
+// silentConns are the connections whose first header has not come, and connections that were
+// refused and still exist, the oldest first; and others that have not been removed yet. The
+// list is kept only if the number of connections is bounded, and costs other servers nothing.
 type silentConns struct {
 	mu    sync.Mutex
 	queue []*Conn
-	first int // in queue
-	sort  int // the length of queue at which it is sorted out
+	first int // index of the oldest in queue
+	sort  int // the length of queue at which sortOutLocked is called
 }
 
 // add is called for each new connection.
@@ -109,8 +107,8 @@ func (q *silentConns) popLocked() *Conn {
 	return c
 }
 
-// sortOutLocked leaves only those that are silent. It is called when the queue has
-// doubled, so it costs each connection a constant.
+// sortOutLocked keeps only connections that are silent. It is called when the queue has
+// doubled, so its cost per connection is constant.
 func (q *silentConns) sortOutLocked() {
 	kept := q.queue[:0]
 	for _, c := range q.queue[q.first:] {
@@ -122,7 +120,7 @@ func (q *silentConns) sortOutLocked() {
 	q.queue, q.first, q.sort = kept, 0, max(2*len(kept), 512)
 }
 
-// close closes the oldest that is silent, and reports whether there is one.
+// close closes the oldest silent connection, and reports whether there was one.
 func (q *silentConns) close() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -136,5 +134,5 @@ func (q *silentConns) close() bool {
 	return false
 }
 
-// isSilent reports whether the connection takes a place for nothing.
+// isSilent reports whether the connection is useless so far.
 func (c *Conn) isSilent() bool { return c.flags.Load()&(flagOpen|flagHeard) == 0 }

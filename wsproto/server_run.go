@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// ErrServerClosed is what Wait, and what listens, return after Shutdown.
+// ErrServerClosed is returned by Wait and by the methods that listen after Shutdown.
 var ErrServerClosed = errors.New("wsproto: server closed")
 
 // begin starts the engine, once.
@@ -25,7 +25,7 @@ func (s *Server) begin() error {
 		if s.engine, s.err = netpoll.New(s.Engine); s.err != nil {
 			return
 		}
-		s.Engine = s.engine.Options() // like the other fields, it says what is in force
+		s.Engine = s.engine.Options() // like the other fields, it now says what is in effect
 		s.endpoint = &endpoint{
 			limits:       limits{frame: cmp.Or(s.MaxFrame, s.MaxMessage), message: s.MaxMessage},
 			streams:      newStreams(s.MaxFrame, cmp.Or(s.StreamAbove, s.MaxMessage), s.MaxStream, s.StreamTimeout, s.MinRate),
@@ -33,7 +33,7 @@ func (s *Server) begin() error {
 			ping:         s.PingInterval,
 			pong:         s.PongTimeout,
 			sweep:        s.engine.Options().Sweep,
-			message:      min(s.MessageTimeout, 20*24*time.Hour), // what a tick holds
+			message:      min(s.MessageTimeout, 20*24*time.Hour), // the range of a tick
 			closeTimeout: s.CloseTimeout,
 			server:       s,
 			compression:  s.Compression.withDefaults(),
@@ -45,7 +45,7 @@ func (s *Server) begin() error {
 	return s.err
 }
 
-// accept makes what a new connection needs.
+// accept returns the handler of a new connection.
 func (s *Server) accept() netpoll.Handler {
 	c := &Conn{endpoint: s.endpoint}
 	if s.Engine.MaxConns > 0 {
@@ -61,13 +61,13 @@ func (s *Server) acceptTLS() netpoll.Handler {
 	return h
 }
 
-// Listen binds addr and serves it in the background, until Shutdown. Port 0 picks
-// a free port, which the result tells.
+// Listen binds addr and serves it in the background until Shutdown. Port 0 picks a free port,
+// which is in the result.
 func (s *Server) Listen(addr string) (net.Addr, error) {
 	return s.listen(func() (*netpoll.Listener, error) { return s.engine.Listen(addr, s.accept) })
 }
 
-// listen has the engine listen, once it runs.
+// listen has the engine listen once it runs.
 func (s *Server) listen(open func() (*netpoll.Listener, error)) (net.Addr, error) {
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -107,13 +107,12 @@ func (s *Server) Wait() error {
 	}
 }
 
-// Shutdown stops listening, closes every connection with 1001 (going away), waits
-// for the peers' answers and for HTTP requests under way, and returns when all
-// are gone. When ctx is done first, it closes what is left and returns ctx's
-// error.
+// Shutdown stops listening, closes every connection with 1001 (going away), waits for the
+// peers' close frames and for HTTP requests under way, and returns when all connections are
+// gone. If ctx is done first, it closes the rest and returns ctx's error.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.begin(); err != nil {
-		return nil // it never ran
+		return nil // it has never run
 	}
 	s.mu.Lock()
 	if !s.closing() {
@@ -123,7 +122,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.engine.StopListening()
 	s.engine.Each(func(h netpoll.Handler) {
 		if c := (*Conn)(h.(*handle)); c.flags.Load()&flagOpen != 0 {
-			c.Close(GoingAway, "the server shuts down")
+			c.Close(GoingAway, "the server is shutting down")
 		} else {
 			c.io.Close(ErrServerClosed)
 		}
@@ -154,9 +153,8 @@ func (s *Server) NewTask(n int, run func()) (*Task, error) {
 // Task is work that runs on the workers of one loop: see Server.InitTask.
 type Task = netpoll.Task
 
-// InitTask is NewTask for a task that is part of something larger, of r for example:
-// t is zero memory of the caller's, in which it begins to be one. See
-// netpoll.Task.Init.
+// InitTask is NewTask for a task that is a field of a larger value, of r for example. t must
+// be zero. See netpoll.Task.Init.
 func (s *Server) InitTask(t *Task, n int, r interface{ Run() }) error {
 	if err := s.begin(); err != nil {
 		return err

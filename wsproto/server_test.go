@@ -146,7 +146,7 @@ func TestShutdown(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Shutdown(context.Background()) }()
 	for i, p := range all {
-		p.expectClose(GoingAway, "the server shuts down")
+		p.expectClose(GoingAway, "the server is shutting down")
 		if i < peers-1 {
 			p.send(closing(1001, ""))
 			p.expectEOF()

@@ -13,7 +13,7 @@ import (
 // certificate of the two files (PEM), which is loaded again when they change.
 // Both may be empty if TLSConfig has a certificate.
 func (s *Server) ListenTLS(addr, certFile, keyFile string) (net.Addr, error) {
-	config, err := s.tlsConfig(certFile, keyFile) // before anything is started
+	config, err := s.tlsConfig(certFile, keyFile) // before anything starts
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func (s *Server) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 	if c.MinVersion == 0 {
 		c.MinVersion = tls.VersionTLS12
 	}
-	c.NextProtos = []string{"http/1.1"} // a WebSocket begins with nothing else here
+	c.NextProtos = []string{"http/1.1"} // a WebSocket begins with HTTP/1.1 here
 	if certFile != "" || keyFile != "" {
 		cert, err := loadCertificate(certFile, keyFile, s.logger())
 		if err != nil {
@@ -53,8 +53,8 @@ func (s *Server) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 	return c, nil
 }
 
-// TLS returns what was agreed on with the client, nil if the connection has no
-// TLS, at least none that ends here.
+// TLS returns the state of the connection's TLS, or nil if it has none, or none that ends
+// here.
 func (r *Request) TLS() *tls.ConnectionState {
 	if r.conn != nil {
 		if s := r.conn.io.TLS(); s != nil || r.http == nil {
@@ -64,22 +64,20 @@ func (r *Request) TLS() *tls.ConnectionState {
 	return r.http.TLS
 }
 
-// TLS returns what was agreed on with the peer, nil if the connection has no TLS
-// or is closed.
+// TLS returns the state of the connection's TLS, or nil if it has none or is closed.
 func (c *Conn) TLS() *tls.ConnectionState { return c.io.TLS() }
 
-// foreignTLS reports whether the request came through a TLS that cannot be taken
-// over.
+// foreignTLS reports whether the request came through TLS that cannot be taken over.
 func foreignTLS(r *http.Request) bool {
 	_, own := r.Context().Value(ownKey{}).(net.Conn)
 	return r.TLS != nil && !own
 }
 
-// ownKey finds, in the context of a request, the connection that came to net/http
-// from the engine.
+// ownKey is the key, in the context of a request, of the connection that the engine has given
+// to net/http.
 type ownKey struct{}
 
 const (
-	foreignTLSReason = "this server's TLS cannot be taken over for a WebSocket; use Server.ListenAndServeTLS, or a proxy that terminates TLS"
+	foreignTLSReason = "a WebSocket cannot take over the TLS of this server; use Server.ListenAndServeTLS, or a proxy that terminates TLS"
 	noTLS            = "this port speaks TLS: connect with wss:// or https://"
 )

@@ -70,7 +70,7 @@ func (s *Server) checkUpgrade(r *http.Request) (head []byte, refusal *Refusal) {
 	}
 	switch {
 	case s.closing():
-		return nil, Refuse(http.StatusServiceUnavailable, "the server shuts down")
+		return nil, Refuse(http.StatusServiceUnavailable, "the server is shutting down")
 	case r.ContentLength != 0: // net/http takes Transfer-Encoding out of the header
 		return nil, Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
 	case foreignTLS(r):
@@ -96,7 +96,7 @@ func (s *Server) countRefusal(refusal *Refusal) {
 	s.counters.refuse(refusal.Status)
 }
 
-// encodeHead writes the request's header again as it stood on the wire.
+// encodeHead returns the request's header as it was on the wire.
 func encodeHead(r *http.Request, limit int) (head []byte, ok bool) {
 	var b bytes.Buffer
 	b.WriteString(r.Method + " " + r.RequestURI + " " + r.Proto + "\r\n")

@@ -22,7 +22,7 @@ func plain(err error) string {
 		return refusal(he)
 	}
 	s := err.Error()
-	for _, prefix := range []string{"wsproto: ", "no WebSocket: ", "netpoll: "} {
+	for _, prefix := range []string{"wsproto: ", "handshake failed: ", "netpoll: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return oneLine(s, 2*excerptLength)

@@ -38,7 +38,7 @@ func TestPlain(t *testing.T) {
 	}{
 		{&wsproto.HandshakeError{Status: 404, Reason: "<html>\n<title>Gone</title>"}, "the server answered 404 Not Found: Gone"},
 		{fmt.Errorf("dial: %w", &wsproto.HandshakeError{Status: 599}), "the server answered 599"},
-		{errors.New("wsproto: no WebSocket: a\nb"), "a b"},
+		{errors.New("wsproto: handshake failed: a\nb"), "a b"},
 		{&wsproto.CloseError{Code: 1008, Reason: "go\x1b[1m\naway", Remote: true}, `the peer closed with 1008 "go\x1b[1m\naway"`},
 	} {
 		if got := plain(c.err); got != c.want {
