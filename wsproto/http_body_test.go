@@ -228,7 +228,7 @@ func TestFolded(t *testing.T) {
 	} {
 		p := dialTCP(t, addr)
 		p.send(post("/read", lines...) + "0\r\n\r\nX")
-		if _, body := p.response(http.StatusBadRequest); !strings.Contains(body, "folded") && !strings.Contains(body, "as well as") && !strings.Contains(body, "bare line feed") {
+		if _, body := p.response(http.StatusBadRequest); !strings.Contains(body, "folded") && !strings.Contains(body, "has both") && !strings.Contains(body, "bare line feed") {
 			t.Errorf("%q: %q", lines, body)
 		}
 		p.expectEOF()
