@@ -144,7 +144,7 @@ func comments(t *testing.T, file string) []block {
 var (
 	command  = regexp.MustCompile(`^(\$ |(go|curl|ulimit|sysctl|npm|node|npx|openssl) )`)
 	dialogue = regexp.MustCompile(`^(->|<-) `)
-	golang   = regexp.MustCompile(`(?m) := |^func |^package `)
+	golang   = regexp.MustCompile(`(?m) := |^func |^package |\(func\(`)
 )
 
 // language returns the language of a block: that of its fence, or a guess from its text, or "".

@@ -26,6 +26,8 @@ var checks = []check{
 	{"hub/wire/doc.go", "bad-request ", codes},
 	{"hub/wire/doc.go", "{", values},
 	{"netpoll/doc.go", "Loops ", tested("netpoll", "TestLimitsAreDocumented")},
+	{"netpoll/doc.go", "write ", verbs},
+	{"netpoll/doc.go", "Conn.mu ", locks},
 	{"hub/session/doc.go", "requests that wait", fields},
 	{"wsproto/doc.go", "MaxHeader ", serverFields},
 	{"README.md", "connected, and idle", measured},
@@ -96,6 +98,29 @@ func tested(pkg, name string) func(*testing.T, block) {
 	return func(t *testing.T, _ block) {
 		if !strings.Contains(strings.Join(sources(t, pkg+"/*_test.go"), "\n"), "func "+name+"(t *testing.T)") {
 			t.Errorf("package %s has no %s", pkg, name)
+		}
+	}
+}
+
+// verbs checks that each verb in a table begins the name of a function in its package.
+func verbs(t *testing.T, b block) {
+	code := strings.Join(sources(t, filepath.Dir(b.file)+"/*.go"), "\n")
+	for _, verb := range terms(b) {
+		if !regexp.MustCompile(`(?mi)^func (\([^)]*\) )?` + verb + `\w*\(`).MatchString(code) {
+			t.Errorf("%s: no function is named %s", b.file, verb)
+		}
+	}
+}
+
+// locks checks that each Type.field in a table of locks exists in its package.
+func locks(t *testing.T, b block) {
+	code := strings.Join(sources(t, filepath.Dir(b.file)+"/*.go"), "\n")
+	for _, lock := range terms(b) {
+		owner, field, _ := strings.Cut(lock, ".")
+		_, body, found := strings.Cut(code, "\ntype "+owner+" struct {\n")
+		body, _, _ = strings.Cut(body, "\n}\n")
+		if !found || !regexp.MustCompile(`(?m)^\t`+field+`\b`).MatchString(body) {
+			t.Errorf("%s: %s does not exist", b.file, lock)
 		}
 	}
 }
