@@ -23,9 +23,9 @@ const (
 	floodPaused = 50 * time.Millisecond
 )
 
-// BenchmarkFlood has one account send all that it can on 300 connections, and reports how
-// long another user's messages take until they are stored, and until a third has them;
-// first without the flood.
+// BenchmarkFlood has one account send as much as it can on 300 connections. It reports how long the
+// messages of another user take until they are stored, and until a third user has received them, first
+// without the flood and then with it.
 func BenchmarkFlood(b *testing.B) {
 	for b.Loop() {
 		f := newFlooded(b)
@@ -34,7 +34,7 @@ func BenchmarkFlood(b *testing.B) {
 		began, cpu := time.Now(), f.cpu()
 		flooded := f.talk(floodSaid, floodPaused)
 		b.ReportMetric(100*(f.cpu()-cpu).Seconds()/time.Since(began).Seconds(), "server-cpu-%")
-		b.Logf("of %d requests of the flood %d were refused by then", sent.Load(), f.refused.Load())
+		b.Logf("%d requests of the flood, %d of them refused", sent.Load(), f.refused.Load())
 		for _, r := range []struct {
 			name string
 			said []spoken
@@ -42,7 +42,7 @@ func BenchmarkFlood(b *testing.B) {
 			for _, q := range []float64{0.5, 0.99} {
 				stored := quantile(r.said, q, func(s spoken) time.Duration { return s.stored })
 				heard := quantile(r.said, q, func(s spoken) time.Duration { return s.heard })
-				b.Logf("%s: of 100 messages %.0f are stored within %.1f ms, and heard within %.1f ms", r.name, q*100, stored, heard)
+				b.Logf("%s: %.0f %% of the messages are stored within %.1f ms, and delivered within %.1f ms", r.name, q*100, stored, heard)
 				b.ReportMetric(stored, fmt.Sprintf("%s-stored-p%.0f-ms", r.name, q*100))
 				b.ReportMetric(heard, fmt.Sprintf("%s-heard-p%.0f-ms", r.name, q*100))
 			}
@@ -55,17 +55,17 @@ func BenchmarkFlood(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// TestFlood is BenchmarkFlood, smaller: everything that another user says is stored and
-// heard, while most of the flood is refused.
+// TestFlood is a smaller BenchmarkFlood: all messages of another user are stored and delivered, while most
+// of the flood is refused.
 func TestFlood(t *testing.T) {
 	f := newFlooded(t)
 	f.flood(40)
 	if said := f.talk(20, 0); len(said) != 20 {
-		t.Errorf("%d were heard", len(said))
+		t.Errorf("%d messages were delivered", len(said))
 	}
 }
 
-// flooded is a server with three members in a room.
+// flooded is a server and a room with three members.
 type flooded struct {
 	testing.TB
 	p       *process
@@ -92,8 +92,8 @@ func newFlooded(t testing.TB) *flooded {
 	return f
 }
 
-// flood has the first member send all that they can on so many connections, until the
-// test ends.
+// flood has the first member send as much as they can on that many connections, until the end of the
+// test.
 func (f *flooded) flood(conns int) (sent *atomic.Int64) {
 	f.Helper()
 	sent = new(atomic.Int64)
@@ -103,8 +103,7 @@ func (f *flooded) flood(conns int) (sent *atomic.Int64) {
 	f.Cleanup(cancel)
 	for i := range conns {
 		s := speaks(f, f.p, f.room, fmt.Sprint("flood", i), f.cookies[0])
-		// Beyond what the server reads at a time, only buffers of the kernel would fill, at the
-		// cost of this process.
+		// More unanswered requests than the server reads would only fill buffers of the kernel.
 		window := make(chan struct{}, 1000)
 		all.Go(func() {
 			for n := 1; ctx.Err() == nil; n++ {
@@ -139,10 +138,10 @@ func (f *flooded) flood(conns int) (sent *atomic.Int64) {
 	return sent
 }
 
-// spoken is how long a message took.
+// spoken has the latencies of a message.
 type spoken struct{ stored, heard time.Duration }
 
-// cpu is the processor time that the server has taken.
+// cpu returns the CPU time that the server has used.
 func (f *flooded) cpu() time.Duration {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", f.p.cmd.Process.Pid))
 	if err != nil {
@@ -156,7 +155,7 @@ func (f *flooded) cpu() time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// talk has the second member say things, for which the third waits.
+// talk has the second member send messages, and waits until the third has received each.
 func (f *flooded) talk(messages int, pause time.Duration) (all []spoken) {
 	f.Helper()
 	talker, listener := speaks(f, f.p, f.room, fmt.Sprint("talk", time.Now().UnixNano()), f.cookies[1]), speaks(f, f.p, f.room, "", f.cookies[2])
@@ -185,7 +184,7 @@ func (f *flooded) talk(messages int, pause time.Duration) (all []spoken) {
 	return all
 }
 
-// listen tells when messages of a name come.
+// listen reports the arrival of messages by their IDs.
 func (f *flooded) listen(s *speaker, name string, subscribed chan struct{}, heard chan<- time.Time) {
 	ask := fmt.Sprintf(`{"id":1,"do":"subscribe","topic":"room.%d"}`, f.room)
 	err := s.conn.Write(f.ctx, websocket.MessageText, []byte(ask))

@@ -16,7 +16,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// speaker says one thing after the other, and takes note of what was acknowledged.
+// speaker sends one message after the other, and records the acknowledged ones.
 type speaker struct {
 	conn  *websocket.Conn
 	name  string
@@ -25,7 +25,7 @@ type speaker struct {
 	acked []string
 }
 
-// speaks connects with the cookie that stands in a line of seed's file.
+// speaks connects with a cookie, a line of the file that seed has written.
 func speaks(t testing.TB, p *process, room int64, name, line string) *speaker {
 	t.Helper()
 	_, cookie, _ := strings.Cut(line, ": ")
@@ -39,7 +39,7 @@ func speaks(t testing.TB, p *process, room int64, name, line string) *speaker {
 	return &speaker{conn: c, name: name, room: room}
 }
 
-// say says one more, and reports whether that was acknowledged.
+// say sends a message, and reports whether it was acknowledged.
 func (s *speaker) say(ctx context.Context) bool {
 	s.next++
 	id := fmt.Sprintf("%s-%d", s.name, s.next)
@@ -61,8 +61,7 @@ func (s *speaker) say(ctx context.Context) bool {
 	return false
 }
 
-// What was acknowledged survives that the process is killed while all are speaking, and
-// stands in the room once.
+// Acknowledged messages survive when the process is killed under load, and are in the room exactly once.
 func TestKill(t *testing.T) {
 	const speakers, enough = 8, 40
 	dir := t.TempDir()
@@ -89,7 +88,7 @@ func TestKill(t *testing.T) {
 					}
 				}
 				if len(s.acked) < enough {
-					t.Errorf("%s: only %d were acknowledged", s.name, len(s.acked))
+					t.Errorf("%s: only %d messages were acknowledged", s.name, len(s.acked))
 					spoken.Done()
 				}
 			})
@@ -99,22 +98,22 @@ func TestKill(t *testing.T) {
 		saying.Wait()
 		kept := stored(t, dir, room)
 		if int64(len(kept)) < last {
-			t.Errorf("of %d messages %d are left", last, len(kept))
+			t.Errorf("the room has %d different messages, want %d", len(kept), last)
 		}
 		for _, s := range all {
 			for _, id := range s.acked {
 				if kept[id] != 1 {
-					t.Errorf("%s was acknowledged, and stands there %d times", id, kept[id])
+					t.Errorf("%s was acknowledged, and is in the room %d times", id, kept[id])
 				}
 			}
 			acked += len(s.acked)
 		}
 		last = int64(len(kept))
 	}
-	t.Logf("%d were acknowledged, and %d are stored", acked, last)
+	t.Logf("%d messages were acknowledged, %d are stored", acked, last)
 }
 
-// stored returns how often each message is there, by the name that the client gave it.
+// stored returns how often each message is stored, by the client's ID for it.
 func stored(t testing.TB, dir string, room int64) map[string]int {
 	t.Helper()
 	s := openStore(t, dir)
@@ -129,7 +128,7 @@ func stored(t testing.TB, dir string, room int64) map[string]int {
 	return all
 }
 
-// each calls f for the messages of a room that never were changed, in their order.
+// each calls f for the messages of a room, in their order. None of them may have been changed.
 func each(t testing.TB, s store.Store, room int64, f func(store.Message)) {
 	t.Helper()
 	for rev, more := int64(0), true; more; {

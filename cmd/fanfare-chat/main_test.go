@@ -9,7 +9,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-// asProgram is the variable that has the test binary be the program.
+// asProgram is the environment variable that makes the test binary run the program.
 const asProgram = "FANFARE_CHAT_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	netpolltest.Main(m, http.DefaultClient.CloseIdleConnections)
 }
 
-// itself starts the program in a process of its own.
+// itself starts the program in a separate process.
 func itself(t testing.TB, args ...string) *process {
 	t.Helper()
 	t.Setenv(asProgram, "1")

@@ -28,9 +28,9 @@ const (
 	roomTime    = 15 * time.Second
 )
 
-// BenchmarkRoom has ten thousand members in one room, each with an account and a
-// connection of their own, of whom ten talk. It reports how late messages come, and what
-// a connection costs beside one to a topic of cmd/fanfare, measured in the same way.
+// BenchmarkRoom has 10,000 members in one room, each with an account and a connection of their own, ten of
+// whom send messages. It reports the latency of messages, and the memory of a connection compared to one
+// to a topic of cmd/fanfare.
 func BenchmarkRoom(b *testing.B) {
 	chat, fanfare, load := build(b, "fanfare-chat"), build(b, "fanfare"), build(b, "fanfare-load")
 	for b.Loop() {
@@ -52,19 +52,19 @@ func BenchmarkRoom(b *testing.B) {
 		b.ReportMetric(p99, "p99-ms")
 		b.ReportMetric(plain.Messages.Latency.P99/1e3, "topic-p99-ms")
 		b.ReportMetric(said.Messages.PerSecond, "deliveries/s")
-		b.ReportMetric(perChat, "B/seat")
+		b.ReportMetric(perChat, "B/room-connection")
 		b.ReportMetric(perTopic, "B/topic-subscriber")
 		if p99 > 500 {
-			b.Errorf("the 99th percentile is %.0f ms; it is to be below 500 ms", p99)
+			b.Errorf("the 99th percentile is %.0f ms, want less than 500 ms", p99)
 		}
 		if perChat > perTopic+100 {
-			b.Errorf("a connection takes %.0f bytes, in a plain topic %.0f; it is to be at most 100 more", perChat, perTopic)
+			b.Errorf("a connection takes %.0f bytes, one to a plain topic %.0f; want at most 100 more", perChat, perTopic)
 		}
 	}
 	b.ReportMetric(0, "ns/op")
 }
 
-// build returns the binary of one of the programs beside this one.
+// build builds a program in a sibling directory, and returns the path of its binary.
 func build(t testing.TB, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
@@ -74,7 +74,7 @@ func build(t testing.TB, name string) string {
 	return file
 }
 
-// process is a server that runs by itself.
+// process is a server in a process of its own.
 type process struct {
 	testing.TB
 	cmd  *exec.Cmd
@@ -82,7 +82,7 @@ type process struct {
 	addr string
 }
 
-// begin starts a server, which is killed at the end unless it has ended.
+// begin starts a server, which is killed at the end of the test if it is still running.
 func begin(t testing.TB, program string, args ...string) *process {
 	t.Helper()
 	p := &process{TB: t, cmd: exec.Command(program, append([]string{"-addr", "127.0.0.1:0"}, args...)...)}
@@ -97,7 +97,7 @@ func begin(t testing.TB, program string, args ...string) *process {
 		}
 	})
 	if !settles(func() bool { return strings.Contains(p.out.String(), "Ctrl-C") }) {
-		t.Fatalf("it does not start: %s", p.out.String())
+		t.Fatalf("the server does not start: %s", p.out.String())
 	}
 	p.addr = listening.FindStringSubmatch(p.out.String())[1]
 	return p
@@ -105,7 +105,7 @@ func begin(t testing.TB, program string, args ...string) *process {
 
 var listening = regexp.MustCompile(`listening on (\S+)`)
 
-// ends it with a signal.
+// ends ends the process with a signal.
 func (p *process) ends(s os.Signal) {
 	p.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
@@ -116,7 +116,7 @@ func (p *process) ends(s os.Signal) {
 	}
 }
 
-// report is what is looked at of fanfare-load's.
+// report has the used fields of the report of fanfare-load.
 type report struct {
 	OK       bool
 	Messages struct {
@@ -134,19 +134,19 @@ type report struct {
 	}
 }
 
-// perConnection is the memory of one, in bytes, when all were connected.
+// perConnection returns the memory per connection, in bytes, when all were connected.
 func (r *report) perConnection(t testing.TB) float64 {
 	for _, m := range r.Memory {
 		if m.Name == "connected" {
 			return m.Server.RSS.PerConnection
 		}
 	}
-	t.Fatal("fanfare-load has not weighed the server")
+	t.Fatal("fanfare-load has not measured the memory of the server")
 	return 0
 }
 
-// loads puts the load on the server, and fails if anything is not delivered once, and in
-// order, to each.
+// loads runs fanfare-load against the server. It fails the test unless each message is delivered to each
+// member once and in order.
 func (p *process) loads(load, path, cookies string) *report {
 	p.Helper()
 	cmd := exec.Command(load, "broadcast", "-json", "-q", "-text", "-anywhere", "-size", "64",
@@ -163,8 +163,8 @@ func (p *process) loads(load, path, cookies string) *report {
 	return &r
 }
 
-// seed makes a store with one room of members, and writes a file with their cookies. It
-// does so in memory: each of so many transactions would wait for the disk.
+// seed creates a store with one room and its members, and writes a file with their cookies. It does so on
+// a file system in memory, because each of the many transactions would wait for the disk.
 func seed(t testing.TB, dir, cookies string, members int) (room int64) {
 	t.Helper()
 	fast, err := os.MkdirTemp("/dev/shm", "fanfare-chat")
@@ -221,8 +221,8 @@ func openStore(t testing.TB, dir string) *sqlstore.Store {
 	return s
 }
 
-// verify looks whether all that was sent has been stored, beside at most four probes that
-// fanfare-load sends before.
+// verify checks that all sent messages are stored. There may be up to four further messages, which
+// fanfare-load sends as probes.
 func verify(t testing.TB, dir string, room, sent int64) {
 	t.Helper()
 	s := openStore(t, dir)

@@ -13,7 +13,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-// runs the program in this process, until stop is called, which returns what it said.
+// runs runs the program in this process until stop is called, which returns its output.
 func runs(t *testing.T, args ...string) (addr string, client *http.Client, stop func() string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -22,7 +22,7 @@ func runs(t *testing.T, args ...string) (addr string, client *http.Client, stop 
 	go func() { status <- run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), &out, &out) }()
 	if !settles(func() bool { return strings.Contains(out.String(), "Ctrl-C") }) {
 		cancel()
-		t.Fatalf("it does not start: %s", out.String())
+		t.Fatalf("the server does not start: %s", out.String())
 	}
 	client = &http.Client{Transport: new(http.Transport)}
 	return listening.FindStringSubmatch(out.String())[1], client, func() string {
@@ -35,7 +35,7 @@ func runs(t *testing.T, args ...string) (addr string, client *http.Client, stop 
 	}
 }
 
-// A second life goes on with the data of the first.
+// A second run continues with the data of the first.
 func TestServe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "by it")
 	for life, want := range []int{http.StatusCreated, http.StatusConflict} {
@@ -60,7 +60,7 @@ func TestServe(t *testing.T) {
 		out := stop()
 		for _, says := range []string{"http://" + addr + "/", filepath.Join(dir, "chat.db"), "connections", "are stored"} {
 			if !strings.Contains(out, says) {
-				t.Errorf("%q does not say %q", out, says)
+				t.Errorf("the output %q does not contain %q", out, says)
 			}
 		}
 	}

@@ -39,10 +39,10 @@ func TestSameNames(t *testing.T) {
 				t.Errorf("%q: %q %v, want the key of %q, %q", name, key, err, same[0], want)
 			}
 			if got := Key(name); got != want {
-				t.Errorf("%q: it is looked for as %q, want %q", name, got, want)
+				t.Errorf("Key(%q) is %q, want %q", name, got, want)
 			}
 			if _, again, err := ParseName(shown); err != nil || again != key {
-				t.Errorf("%q is shown as %q, whose key is %q, %v", name, shown, again, err)
+				t.Errorf("%q is shown as %q, which has the key %q, %v", name, shown, again, err)
 			}
 		}
 	}
@@ -100,8 +100,8 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// The same password is the same on every system, its length is counted in characters, and
-// what was hashed before that was so still counts.
+// A password is the same on every system, and its length is counted in characters. Hashes of unprepared
+// passwords are still accepted.
 func TestPasswordForms(t *testing.T) {
 	for password, says := range map[string]string{
 		"": "empty", "1234567": "has 7", "日本語": "has 3", "éééééééé": "", "cafe\u0301e\u0301e\u0301": "has 6", strings.Repeat("é", 256): "",
@@ -134,15 +134,15 @@ func TestPasswordForms(t *testing.T) {
 		if ok, err := a.matches(t.Context(), p, nil, c.hash, c.password); ok != c.want || err != nil {
 			t.Errorf("%+q: %v %v", c.password, ok, err)
 		}
-		// What is hashed twice is one attempt more.
+		// Trying a second form counts as another attempt.
 		if twice := len(formsOf(c.password)) == 2 && (!c.want || c.hash == before); a.attempts.pairs.Used(p, time.Now()) != twice {
-			t.Errorf("%+q: counted once more: %v", c.password, !twice)
+			t.Errorf("%+q: counted as another attempt: %v, want %v", c.password, !twice, twice)
 		}
 	}
 }
 
 // Only so many hashes are computed at a time, in turns of the addresses: a flood from one
-// delays another by one hash. Who has to wait gives up with their context.
+// delays another by one hash. A waiting caller gives up when its context is done.
 func TestHashesAtATime(t *testing.T) {
 	h, err := newHasher(cheap, 2)
 	if err != nil {
@@ -181,7 +181,7 @@ func TestHashesAtATime(t *testing.T) {
 	}
 }
 
-// accounts are those of a store of their own.
+// accounts returns the accounts of a new store.
 func accounts(t *testing.T, o Options) *Accounts {
 	t.Helper()
 	s, err := sqlstore.Open(t.Context(), filepath.Join(t.TempDir(), "chat.db"))
@@ -206,7 +206,7 @@ func at(addr netip.Addr, cookies ...string) Source {
 	return Source{Addr: addr, Cookies: strings.Join(cookies, "; ")}
 }
 
-// inCookie is a token as a browser sends it.
+// inCookie returns a token as a browser sends it.
 func inCookie(t Token, secure bool) string {
 	c := Cookie(t, secure)
 	return c.Name + "=" + c.Value
@@ -246,8 +246,8 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// Whatever other programs on the host have left in the header, ours is found; and of two of
-// ours, the good one.
+// Our cookie is found among cookies of other programs on the host, and the valid one among several of
+// ours.
 func TestCookies(t *testing.T) {
 	a := accounts(t, Options{})
 	e, err := a.SignUp(t.Context(), at(from), "Ada", "correct horse")
@@ -277,19 +277,19 @@ func TestCookies(t *testing.T) {
 		}
 	}
 	if n := len(tokensIn(strings.Repeat(inCookie(newToken(), false)+"; ", 100), false)); n != 1 {
-		t.Errorf("the same is tried %d times", n)
+		t.Errorf("the same token is looked up %d times", n)
 	}
 	var many []string
 	for range 100 {
 		many = append(many, inCookie(newToken(), false))
 	}
 	if n := len(tokensIn(strings.Join(many, ";"), false)); n != maxTokens {
-		t.Errorf("%d are tried", n)
+		t.Errorf("%d tokens are looked up", n)
 	}
 }
 
-// A login whose cookie is replaced ends, whoever logs in then; and so do the oldest of who
-// has many.
+// A login ends when its cookie is replaced, by any user's login. The oldest logins of a user with too many
+// end, too.
 func TestLoginsEnd(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
 	a := accounts(t, Options{MaxLogins: 3, Now: func() time.Time { now = now.Add(time.Millisecond); return now }})
@@ -317,7 +317,7 @@ func TestLoginsEnd(t *testing.T) {
 	}
 }
 
-// Whether a name exists is not to be told from the answer, nor from the work for it.
+// Neither the answer nor the work reveals whether a name exists.
 func TestUnknownName(t *testing.T) {
 	a := accounts(t, Options{Hashes: 1})
 	if _, err := a.SignUp(t.Context(), at(from), "Ada", "correct horse"); err != nil {
@@ -344,7 +344,7 @@ func TestUnknownName(t *testing.T) {
 	}
 }
 
-// cancelling is a store that calls cancel when it has looked for a name.
+// cancelling is a store that calls cancel after it has looked up a name.
 type cancelling struct {
 	store.Store
 	cancel func()

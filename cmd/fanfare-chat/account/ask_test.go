@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-// slow is a store that does not say whose some tokens are until it is free.
+// slow is a store that delays the lookup of some tokens until it is freed.
 type slow struct {
 	store.Store
 	hashes map[[32]byte]bool
@@ -27,8 +27,8 @@ func (s *slow) Login(ctx context.Context, hash [32]byte, now time.Time) (store.L
 	return s.Store.Login(ctx, hash, now)
 }
 
-// Strangers of one address who make up tokens, for requests or to log in, keep nobody of
-// another address waiting, and those who wait are bounded.
+// Clients at one address that make up tokens, for requests or to log in, do not delay clients at another
+// address, and the number of waiting lookups is bounded.
 func TestStrangersAskInTurns(t *testing.T) {
 	a := accounts(t, Options{})
 	made := newToken()
@@ -50,17 +50,17 @@ func TestStrangersAskInTurns(t *testing.T) {
 		})
 	}
 	if !netpolltest.Settles(10*time.Second, func() bool { return a.lookups.Waiting() == maxWaitingPerAddr }) {
-		t.Errorf("%d wait", a.lookups.Waiting())
+		t.Errorf("%d lookups are waiting", a.lookups.Waiting())
 	}
 	var many *TooManyError
 	if _, _, err := a.Authenticate(t.Context(), v); !errors.As(err, &many) {
-		t.Errorf("one more than may wait: %v", err)
+		t.Errorf("one lookup too many: %v", err)
 	}
 	if _, err := a.LogIn(t.Context(), v, "ada", "correct horse"); !errors.As(err, &many) {
-		t.Errorf("one more who logs in: %v", err)
+		t.Errorf("one login too many: %v", err)
 	}
 	if n := len(s.asked); n != maxLookupsPerAddr {
-		t.Errorf("%d ask at a time", n)
+		t.Errorf("%d lookups at a time", n)
 	}
 	if _, _, err := a.Authenticate(t.Context(), at(other, inCookie(newToken(), false))); !errors.Is(err, ErrNoLogin) {
 		t.Errorf("another address: %v", err)
@@ -69,7 +69,7 @@ func TestStrangersAskInTurns(t *testing.T) {
 	all.Wait()
 }
 
-// failing is a store that fails to say whose some token is.
+// failing is a store that fails to look up a token.
 type failing struct {
 	store.Store
 	hash [32]byte
@@ -84,7 +84,7 @@ func (s *failing) Login(ctx context.Context, hash [32]byte, now time.Time) (stor
 	return s.Store.Login(ctx, hash, now)
 }
 
-// Logins that have ended are told of even if the new one could not be completed.
+// Ended logins are returned even if the new login could not be completed.
 func TestEndedBesideAnError(t *testing.T) {
 	a := accounts(t, Options{MaxLogins: 1})
 	e, err := a.SignUp(t.Context(), at(from), "Ada", "correct horse")

@@ -51,7 +51,7 @@ func TestChangePassword(t *testing.T) {
 	}
 }
 
-// To guess a password by changing it is limited, too.
+// Guessing a password by changing it is limited, too.
 func TestChangePasswordIsLimited(t *testing.T) {
 	a := accounts(t, Options{})
 	e, err := a.SignUp(t.Context(), at(from), "Zoë", "correct horse")
@@ -73,7 +73,7 @@ func TestChangePasswordIsLimited(t *testing.T) {
 	}
 }
 
-// changing changes the password of a user while somebody logs in with it.
+// changing is a store that changes the password of a user during a login with it.
 type changing struct {
 	store.Store
 	change func()
@@ -84,7 +84,7 @@ func (c *changing) AddLogin(ctx context.Context, l store.Login, most int) ([]sto
 	return c.Store.AddLogin(ctx, l, most)
 }
 
-// A login that begins just when its password is changed does not last.
+// A login that is added while its password is being changed ends.
 func TestChangePasswordDuringLogIn(t *testing.T) {
 	a := accounts(t, Options{})
 	e, err := a.SignUp(t.Context(), at(from), "Zoë", "correct horse")

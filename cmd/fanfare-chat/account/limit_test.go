@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// tried reports how an attempt ended that may have waited.
+// tried reports the result of an attempt, which may have waited.
 func tried(t *testing.T, a *attempts, key string, addr netip.Addr, own *[32]byte) string {
 	t.Helper()
 	began := time.Now()
@@ -24,7 +24,8 @@ func tried(t *testing.T, a *attempts, key string, addr netip.Addr, own *[32]byte
 	return "after " + time.Since(began).String()
 }
 
-// Who types a wrong password often is slowed down, and only then refused; others are not.
+// Repeated attempts with a wrong password are first delayed and then refused; other users are not
+// affected.
 func TestAttemptsSlowDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAttempts()
@@ -52,7 +53,7 @@ func TestAttemptsSlowDown(t *testing.T) {
 	})
 }
 
-// An address from which all names are tried is slowed down, but not for who logs in there.
+// Attempts with many names from one address are delayed, except for users who usually log in there.
 func TestAttemptsOfAnAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAttempts()
@@ -66,7 +67,7 @@ func TestAttemptsOfAnAddress(t *testing.T) {
 			t.Error(got)
 		}
 		if got := tried(t, &a, "ada", from, nil); got != "after 0s" {
-			t.Errorf("who is known there: %s", got)
+			t.Errorf("a user known there: %s", got)
 		}
 		if got := tried(t, &a, "another", other, nil); got != "after 0s" {
 			t.Errorf("from elsewhere: %s", got)
@@ -76,13 +77,13 @@ func TestAttemptsOfAnAddress(t *testing.T) {
 			synctest.Wait()
 		}
 		if got := tried(t, &a, "ada", from, nil); got != "after 0s" {
-			t.Errorf("who is known there, while others wait: %s", got)
+			t.Errorf("a user known there, while others wait: %s", got)
 		}
 	})
 }
 
-// Whatever is tried with a name from everywhere, its owner logs in where they always do, or
-// with the login that they have.
+// Despite attempts with a name from many addresses, its owner can log in at a usual address, or with an
+// existing login.
 func TestAttemptsOfAName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAttempts()
@@ -109,13 +110,13 @@ func TestAttemptsOfAName(t *testing.T) {
 			tried(t, &a, "ada", addr, &[32]byte{1})
 		}
 		if got := tried(t, &a, "ada", addr, &[32]byte{1}); got != "after 5s" {
-			t.Errorf("with a login that is not the owner's to guess with: %s", got)
+			t.Errorf("with a login used to guess the password: %s", got)
 		}
 	})
 }
 
-// However long one address tries a name, or many, the name's owner logs in from a new address
-// without waiting, and nothing but the address's own is spent.
+// However long one address tries one name or many, their owners log in from new addresses without
+// waiting, and only the tokens of that address are used up.
 func TestOneAddressShutsNobodyOut(t *testing.T) {
 	a := newAttempts()
 	began := time.UnixMilli(0)
@@ -127,7 +128,7 @@ func TestOneAddressShutsNobodyOut(t *testing.T) {
 		if now.Sub(began)%time.Minute == 0 {
 			addr = addr.Next()
 			if wait, ok := a.takeUnknown(pair{"ada", addr}, now, maxAttemptWait); wait != 0 || !ok {
-				t.Fatalf("after %v the owner waits %v, and may: %v", now.Sub(began), wait, ok)
+				t.Fatalf("after %v the owner waits %v; permitted: %v", now.Sub(began), wait, ok)
 			}
 		}
 	}
@@ -139,12 +140,11 @@ func TestOneAddressShutsNobodyOut(t *testing.T) {
 		a.takeUnknown(pair{fmt.Sprint("name", i), from}, began.Add(2*time.Hour), maxAttemptWait)
 	}
 	if n, p := a.names.Owners()-names, a.pairs.Owners()-pairs; n > addressBurst+5 || p > addressBurst+5 {
-		t.Errorf("beyond its own rate an address has spent of %d names and %d pairs", n, p)
+		t.Errorf("an address above its own rate has used tokens of %d names and %d pairs", n, p)
 	}
 }
 
-// An attempt that several count waits as long as the longest of them, not for one after the
-// other.
+// An attempt counted by several limiters waits for the longest of them, and not for their sum.
 func TestAttemptsWaitOnce(t *testing.T) {
 	a := newAttempts()
 	now := time.UnixMilli(0)

@@ -48,7 +48,7 @@ func TestPeople(t *testing.T) {
 		t.Errorf("me: %+v", me)
 	}
 	if bob := s.signUp("Bob"); bob.id == ada.id {
-		t.Error("two have one id")
+		t.Error("two users have the same ID")
 	}
 	resp, _ := ada.request("POST", "/api/logout", "", nil)
 	if c := resp.Cookies(); resp.StatusCode != 204 || len(c) != 1 || c[0].MaxAge >= 0 || !c[0].HttpOnly || c[0].SameSite != http.SameSiteLaxMode {
@@ -65,7 +65,7 @@ func TestTooManyAttempts(t *testing.T) {
 	for range 10 {
 		p.asks("POST", "/api/login", wrong, 401, nil)
 	}
-	// The next has to wait; one that would wait behind it is refused.
+	// The next attempt waits. One that would have to wait behind it is refused.
 	ctx, cancel := context.WithCancel(t.Context())
 	slow := make(chan struct{})
 	go func() {
@@ -195,7 +195,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("before it is read: %+v", r)
 	}
 	other := s.logIn("Bob").opens()
-	// What is told is what is stored, whatever was asked for.
+	// The event has the stored number, which may differ from that of the request.
 	for _, c := range []struct{ number, want int64 }{{5, 5}, {2, 5}, {-5, 5}, {1e12, 7}} {
 		bob.asks("POST", path+"read", fmt.Sprintf(`{"number":%d}`, c.number), 204, nil)
 		var told struct {
@@ -215,7 +215,7 @@ func TestHistory(t *testing.T) {
 	eve.asks("POST", path+"read", `{"number":5}`, 404, nil)
 }
 
-// What a page of another host can have a browser send is refused.
+// Requests that a page of another origin can make a browser send are refused.
 func TestOtherPages(t *testing.T) {
 	s := serve(t)
 	ada := s.signUp("Ada")
@@ -238,7 +238,7 @@ func TestOtherPages(t *testing.T) {
 	}
 	ada.makes("mine", false)
 	if resp, _ := ada.request("POST", "/api/rooms", `{"name":"ours"}`, http.Header{"Origin": {"http://" + s.addr}}); resp.StatusCode != 201 {
-		t.Errorf("a page of its own is answered with %d", resp.StatusCode)
+		t.Errorf("a request of the chat's own page: %d", resp.StatusCode)
 	}
 }
 
@@ -269,7 +269,7 @@ func TestOtherPaths(t *testing.T) {
 	}
 }
 
-// What has been acknowledged is there after a restart, and clients go on after it.
+// Acknowledged messages are there after a restart, and clients continue from them.
 func TestRestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "chat.db")
 	same := func(s store.Store) store.Store { return s }
@@ -295,14 +295,14 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// broken is a store that does not take what is said.
+// broken is a store whose Apply fails.
 type broken struct{ store.Store }
 
 func (broken) Apply(context.Context, []store.Change) ([]store.Outcome, error) {
 	return nil, context.DeadlineExceeded
 }
 
-// What could not be stored is not announced.
+// A message that could not be stored is not announced.
 func TestNotStored(t *testing.T) {
 	s := serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(s store.Store) store.Store { return broken{s} })
 	_, topic, ada, bob := two(s)

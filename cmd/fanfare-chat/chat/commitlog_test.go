@@ -13,7 +13,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// ledger is a store that counts, and waits where a test wants it to.
+// ledger is a store that counts changes, and whose Apply waits for the test.
 type ledger struct {
 	store.Store
 	enter, leave chan struct{}
@@ -41,7 +41,7 @@ func (l *ledger) Apply(_ context.Context, changes []store.Change) ([]store.Outco
 	return out, nil
 }
 
-// commitLogOf returns a commitLog of a store that waits, and what it has announced.
+// commitLogOf returns a commitLog on a ledger, and the revisions that it announces.
 func commitLogOf(t *testing.T, l *ledger, perUser, total int) (*commitLog, *[]int64) {
 	var announced []int64
 	return newCommitLog(l, perUser, total, func() time.Time { return time.UnixMilli(7) }, func(m *store.Message) hub.Receipt {
@@ -55,8 +55,8 @@ func commitLogOf(t *testing.T, l *ledger, perUser, total int) (*commitLog, *[]in
 	}), &announced
 }
 
-// While one batch is written the next gathers; all are announced once, in order, and not
-// before they are stored; and what is pending at the end is written.
+// While one batch is written, the next gathers. All changes are announced once, in order, and not before
+// they are stored. Changes that are pending at the end are written.
 func TestCommitLog(t *testing.T) {
 	l := &ledger{enter: make(chan struct{}), leave: make(chan struct{})}
 	s, announced := commitLogOf(t, l, 100, 100)
@@ -95,13 +95,13 @@ func TestCommitLog(t *testing.T) {
 	}
 	s.write(store.Change{}, func(w commitResult) {
 		if !errors.Is(w.Err, errClosed) {
-			t.Errorf("after the end: %v", w.Err)
+			t.Errorf("after close: %v", w.Err)
 		}
 	})
 }
 
-// Who says much delays others by no more than one batch; and what waits is bounded for
-// each user, and in total, where the one with most loses some.
+// A user with many changes delays others by at most one batch. The pending changes are bounded per user and
+// in total; beyond the total the user with the most loses some.
 func TestCommitLogIsFair(t *testing.T) {
 	l := &ledger{enter: make(chan struct{}), leave: make(chan struct{})}
 	s, _ := commitLogOf(t, l, 2*maxBatch, 2*maxBatch+1)
@@ -125,7 +125,7 @@ func TestCommitLogIsFair(t *testing.T) {
 	write(3)
 	write(3)
 	if s.waiting() != 2*maxBatch+1 {
-		t.Errorf("%d wait", s.waiting())
+		t.Errorf("%d changes are pending", s.waiting())
 	}
 	l.leave <- struct{}{}
 	<-l.enter
@@ -133,7 +133,7 @@ func TestCommitLogIsFair(t *testing.T) {
 	<-l.enter // what was in the batch is answered by now
 	l.mu.Lock()
 	if failed[2][nil] != 1 || failed[3][nil] != 2 {
-		t.Errorf("others wait behind the one with many: %v", failed)
+		t.Errorf("others wait behind the user with many changes: %v", failed)
 	}
 	l.mu.Unlock()
 	go s.close()

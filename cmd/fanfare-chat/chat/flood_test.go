@@ -17,11 +17,11 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// stuck is a store that writes nothing, and says nothing of who is where, until it is free.
+// stuck is a store that delays changes and lookups of memberships until it is freed.
 type stuck struct {
 	store.Store
 	free  chan struct{}
-	asked atomic.Pointer[chan struct{}] // nil: who is where is told
+	asked atomic.Pointer[chan struct{}] // nil: memberships are not delayed
 }
 
 func (s *stuck) Apply(ctx context.Context, changes []store.Change) ([]store.Outcome, error) {
@@ -37,7 +37,7 @@ func (s *stuck) Membership(ctx context.Context, room, user int64) (store.Members
 	return s.Store.Membership(ctx, room, user)
 }
 
-// serveStuck serves a store that can be stuck.
+// serveStuck starts a chat on a store that can be stuck.
 func serveStuck(t *testing.T, change ...func(*Options)) (*server, *stuck) {
 	var st *stuck
 	s := serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(kept store.Store) store.Store {
@@ -47,15 +47,15 @@ func serveStuck(t *testing.T, change ...func(*Options)) (*server, *stuck) {
 	return s, st
 }
 
-// users returns how many have something to be written.
+// users returns the number of users with pending changes.
 func (s *commitLog) users() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pending.Owners()
 }
 
-// While more connections than there are workers wait until what they say is stored, others
-// are served, and what waits is bounded.
+// While more connections than workers wait for their messages to be stored, others are served, and the
+// number of pending messages is bounded.
 func TestStoreHoldsNoWorker(t *testing.T) {
 	s, st := serveStuck(t)
 	free := sync.OnceFunc(func() { close(st.free) })
@@ -73,7 +73,7 @@ func TestStoreHoldsNoWorker(t *testing.T) {
 		flood = append(flood, g)
 	}
 	if !settles(func() bool { return s.chat.commits.waiting() == s.chat.limits.Uncommitted }) {
-		t.Fatalf("%d wait", s.chat.commits.waiting())
+		t.Fatalf("%d changes are pending", s.chat.commits.waiting())
 	}
 	page := bob.opens()
 	page.gets(`"do":"ping"`)
@@ -87,7 +87,7 @@ func TestStoreHoldsNoWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !settles(func() bool { return s.chat.commits.users() == 2 }) { // Bob's, beside Ada's
-		t.Error("what another user says does not wait beside it")
+		t.Error("the message of another user is not pending beside them")
 	}
 	free()
 	said, busy := 0, 0
@@ -102,11 +102,11 @@ func TestStoreHoldsNoWorker(t *testing.T) {
 		}
 	}
 	if said < s.chat.limits.Uncommitted || busy < 1 || said+busy != len(flood) {
-		t.Errorf("%d were said, and %d refused", said, busy)
+		t.Errorf("%d messages were stored, %d refused", said, busy)
 	}
 }
 
-// While all who ask the store are kept waiting by one user's subscriptions, workers are not.
+// While the subscriptions of one user keep all checkers waiting for the store, the workers are free.
 func TestSubscribingHoldsNoWorker(t *testing.T) {
 	s, st := serveStuck(t)
 	free := sync.OnceFunc(func() { close(st.free) })
@@ -138,8 +138,8 @@ func TestSubscribingHoldsNoWorker(t *testing.T) {
 	}
 }
 
-// While the store keeps as many handshakes waiting as may ask it, of one address and of all,
-// those who are connected are served.
+// While the store delays as many handshakes as may use it, per address and in total, established
+// connections are served.
 func TestEnteringHoldsNoWorker(t *testing.T) {
 	s, st := serveStuck(t, behindProxy)
 	free := sync.OnceFunc(func() { close(st.free) })
@@ -171,7 +171,7 @@ func TestEnteringHoldsNoWorker(t *testing.T) {
 		<-asked
 	}
 	if !settles(func() bool { return refused.Load() == 2*workers-maxHandshakes }) {
-		t.Errorf("%d are refused", refused.Load())
+		t.Errorf("%d handshakes were refused", refused.Load())
 	}
 	for range 100 {
 		if err := echo.Write(ada.ctx(), websocket.MessageText, []byte("x")); err != nil {
@@ -184,11 +184,11 @@ func TestEnteringHoldsNoWorker(t *testing.T) {
 	free()
 	all.Wait()
 	if entered.Load() != maxHandshakes || s.chat.counters.refused.Load() < refused.Load() {
-		t.Errorf("%d entered, %d are counted as refused", entered.Load(), s.chat.counters.refused.Load())
+		t.Errorf("%d handshakes were admitted, %d are counted as refused", entered.Load(), s.chat.counters.refused.Load())
 	}
 }
 
-// A user has a rate, over all of their connections; others are not concerned.
+// A user's rate is shared by all their connections. Other users are not affected.
 func TestRateOfMessages(t *testing.T) {
 	s := serve(t)
 	ada, bob := s.signUp("Ada"), s.signUp("Bob")
@@ -198,7 +198,7 @@ func TestRateOfMessages(t *testing.T) {
 	for i := range s.chat.limits.Messages * messageBurst {
 		pages[i%2].says(roomTopic(room), fmt.Sprint(i), "x")
 	}
-	// As many again as there will be in a second are only slowed down.
+	// The messages of the next second are only delayed.
 	for range s.chat.limits.Messages {
 		if _, ok := s.chat.rates.messages.Take(ada.id, s.clock.now(), maxDelay); !ok {
 			t.Fatal("the messages of the next second are refused instead of delayed")
@@ -210,7 +210,7 @@ func TestRateOfMessages(t *testing.T) {
 	}
 	bob.opens().says(roomTopic(room), "1", "x")
 	if s.chat.counters.refused.Load() != 1 {
-		t.Errorf("%d are counted", s.chat.counters.refused.Load())
+		t.Errorf("%d are counted as refused, want 1", s.chat.counters.refused.Load())
 	}
 	s.clock.advance(1200 * time.Millisecond)
 	pages[1].says(roomTopic(room), "later", "x")
@@ -244,8 +244,7 @@ func TestRateOfRequests(t *testing.T) {
 	bob.asks("GET", "/api/me", "", 200, nil)
 }
 
-// Requests of one user that the store keeps waiting are bounded, and keep nobody else
-// waiting.
+// The requests of one user that wait for the store are bounded, and do not delay other users.
 func TestCallsAreFair(t *testing.T) {
 	s, st := serveStuck(t)
 	free := sync.OnceFunc(func() { close(st.free) })
@@ -271,13 +270,13 @@ func TestCallsAreFair(t *testing.T) {
 		<-asked
 	}
 	if !settles(func() bool { return s.chat.calls.Waiting() == maxWaitingCallsPerUser && len(refused) == 1 }) {
-		t.Errorf("%d wait, %d are answered", s.chat.calls.Waiting(), len(refused))
+		t.Errorf("%d requests are waiting, %d are answered", s.chat.calls.Waiting(), len(refused))
 	}
 	bob.asks("GET", path, "", http.StatusOK, nil)
 	free()
 	all.Wait()
 	if n := len(asked); n > maxWaitingCallsPerUser {
-		t.Errorf("%d more were asked", n)
+		t.Errorf("%d waiting requests reached the store", n)
 	}
 }
 
@@ -299,8 +298,7 @@ func TestLimitsOfRooms(t *testing.T) {
 	s.signUp("Eve").joins(one)
 }
 
-// What others make with somebody is limited as well, and at the limit all that is there
-// already is still to be had.
+// Invitations and direct rooms are limited too. At the limit, existing rooms remain accessible.
 func TestLimitsOfRoomsOfTwo(t *testing.T) {
 	s := serve(t)
 	s.chat.limits.Rooms = 2
@@ -327,7 +325,7 @@ func TestLimitsOfRoomsOfTwo(t *testing.T) {
 	others[1].asks("POST", fmt.Sprintf("/api/rooms/%d/invite", room), `{"name":"ada"}`, 204, nil)
 }
 
-// Jobs of one user do not keep others waiting, are bounded, and all are done at the end.
+// The jobs of one user do not delay those of others, are bounded, and are all done at the end.
 func TestJobs(t *testing.T) {
 	j := newJobs(1, 3, 10)
 	var mu sync.Mutex
@@ -352,6 +350,6 @@ func TestJobs(t *testing.T) {
 	j.close()
 	add(4, func() {})
 	if order != "112311" || refused != "14" {
-		t.Errorf("the order is %s, and refused are %s", order, refused)
+		t.Errorf("order %s, refused %s", order, refused)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// behindProxy has a server trust a proxy on the same machine.
+// behindProxy configures a chat to trust a proxy on the same machine.
 func behindProxy(o *Options) {
 	var err error
 	if o.Proxies, err = wsproto.ParseProxies("loopback"); err != nil {
@@ -20,8 +20,8 @@ func behindProxy(o *Options) {
 
 func behind(t *testing.T) *server { return serve(t, behindProxy) }
 
-// Behind a proxy that does TLS the cookie is for TLS alone, and the pages of the proxy's
-// host are the server's own.
+// Behind a proxy with TLS the cookie is restricted to TLS, and pages of the proxy's host count as the
+// server's own.
 func TestBehindAProxy(t *testing.T) {
 	s := behind(t)
 	front := http.Header{
@@ -54,7 +54,7 @@ func TestBehindAProxy(t *testing.T) {
 	}
 }
 
-// Who types wrong passwords behind the proxy is told apart from others there.
+// Attempts to log in through the proxy are counted by the client's address.
 func TestAddressesBehindAProxy(t *testing.T) {
 	s := behind(t)
 	s.signUp("Ada")
@@ -71,7 +71,7 @@ func TestAddressesBehindAProxy(t *testing.T) {
 	}
 }
 
-// A login whose cookie another replaces ends, and so do its connections.
+// When a cookie is replaced by that of another login, the old login and its connections end.
 func TestLoginAgain(t *testing.T) {
 	s := serve(t)
 	ada, bob := s.signUp("Ada"), s.signUp("Bob")
@@ -97,7 +97,7 @@ func TestLoginAgain(t *testing.T) {
 	bob.asks("GET", "/api/me", "", 200, nil)
 }
 
-// What members of a request are called is exact.
+// The member names of a request are case-sensitive.
 func TestMembersAreExact(t *testing.T) {
 	s := serve(t)
 	ada := s.signUp("Ada")

@@ -16,7 +16,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// two are Ada and Bob in a room of Ada's, both with a page that has subscribed to it.
+// two returns Ada and Bob in a room of Ada's, both with a page that is subscribed to it.
 func two(s *server) (room int64, topic string, ada, bob *page) {
 	s.Helper()
 	a, b := s.signUp("Ada"), s.signUp("Bob")
@@ -41,7 +41,7 @@ func TestTalk(t *testing.T) {
 	ada.says(topic, "a1", "hello <Bob>") // again: it was not known whether it came
 	bob.says(topic, "a1", "that is another's name for it")
 	if m := ada.hears(topic); m.Number != 2 || m.By.Name != "Bob" {
-		t.Fatalf("%+v was said twice", m)
+		t.Fatalf("%+v was sent twice", m)
 	}
 	bob.hears(topic)
 	if r := ada.publishes(topic, `{"edit":1,"text":"hello Bob"}`); r.OK == nil || r.OK.Position == nil {
@@ -62,7 +62,7 @@ func TestTalk(t *testing.T) {
 		t.Errorf("deleted: %+v", m)
 	}
 	if r := bob.publishes(topic, `{"edit":2,"text":"back"}`); r.Error == nil {
-		t.Error("what is deleted comes back")
+		t.Error("a deleted message can be edited")
 	}
 	var got struct {
 		Messages []messageJSON
@@ -154,12 +154,12 @@ func TestHere(t *testing.T) {
 	bob.gets(`"do":"ping"`)
 	for _, e := range bob.events {
 		if e.Message != nil {
-			t.Errorf("who types is told so: %+v", e)
+			t.Errorf("the typing user gets their own notice: %+v", e)
 		}
 	}
 }
 
-// Who leaves hears nothing any more, neither at a page nor at a roomConn.
+// A user who leaves a room gets no further messages, neither on a page nor on a connection to the room.
 func TestLeave(t *testing.T) {
 	room, topic, ada, bob := two(serve(t))
 	bot, _, err := bob.dial(fmt.Sprintf("/rooms/%d", room), nil)
@@ -182,15 +182,16 @@ func TestLeave(t *testing.T) {
 	ada.hears(topic)
 	bob.gets(`"do":"ping"`)
 	if len(bob.events) > 0 {
-		t.Errorf("who has left hears %+v", bob.events)
+		t.Errorf("a former member gets %+v", bob.events)
 	}
 	bob.fails(fmt.Sprintf(`"do":"subscribe","topic":%q`, topic), wire.Forbidden)
 	if r := bob.publishes(topic, `{"id":"1","text":"x"}`); r.Error == nil || r.Error.Code != wire.Forbidden {
-		t.Errorf("who has left speaks: %+v", r)
+		t.Errorf("a former member can send: %+v", r)
 	}
 }
 
-// A subscription whose member leaves between the question and the answer does not last.
+// A subscription ends if its user leaves the room between the check of the membership and the
+// subscription.
 func TestLeaveWhileSubscribing(t *testing.T) {
 	var pause *gate
 	s := serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(st store.Store) store.Store {
@@ -208,11 +209,11 @@ func TestLeaveWhileSubscribing(t *testing.T) {
 	})
 	bob.fails(fmt.Sprintf(`"do":"subscribe","topic":%q`, roomTopic(room)), wire.Forbidden)
 	if st, _ := s.chat.hub.Topic(roomTopic(room)); st.Subscribers != 0 {
-		t.Errorf("%d are subscribed", st.Subscribers)
+		t.Errorf("%d subscribers", st.Subscribers)
 	}
 }
 
-// gate is a store that does something after the next Place, before that returns.
+// gate is a store that calls a function during the next Membership, before that returns.
 type gate struct {
 	store.Store
 	mu   sync.Mutex

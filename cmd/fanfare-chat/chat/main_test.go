@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleCo
 
 func settles(cond func() bool) bool { return netpolltest.Settles(10*time.Second, cond) }
 
-// clock is a time that tests set.
+// clock is a clock that tests set.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -45,7 +45,7 @@ func (c *clock) advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// server is a chat on a socket.
+// server is a chat that listens.
 type server struct {
 	testing.TB
 	clock clock
@@ -59,8 +59,7 @@ func serve(t testing.TB, change ...func(*Options)) *server {
 	return serveStore(t, filepath.Join(t.TempDir(), "chat.db"), func(s store.Store) store.Store { return s }, change...)
 }
 
-// serveStore serves what is in a file; wrap may put something of the test's before it, and
-// change the options.
+// serveStore starts a chat on a database file. wrap may wrap the store, and change may change the options.
 func serveStore(t testing.TB, file string, wrap func(store.Store) store.Store, change ...func(*Options)) *server {
 	t.Helper()
 	kept, err := sqlstore.Open(context.Background(), file)
@@ -98,7 +97,7 @@ func serveStore(t testing.TB, file string, wrap func(store.Store) store.Store, c
 	return s
 }
 
-// person is somebody with a cookie.
+// person is a user with a cookie.
 type person struct {
 	*server
 	id     int64
@@ -108,13 +107,13 @@ type person struct {
 
 const password = "correct horse"
 
-// signUp makes an account.
+// signUp creates an account.
 func (s *server) signUp(name string) *person {
 	s.Helper()
 	return s.enter("/api/signup", name, http.StatusCreated)
 }
 
-// logIn logs in once more.
+// logIn adds another login.
 func (s *server) logIn(name string) *person {
 	s.Helper()
 	return s.enter("/api/login", name, http.StatusOK)
@@ -136,7 +135,7 @@ func (s *server) enter(path, name string, want int) *person {
 	return p
 }
 
-// request asks the API; body is JSON, or empty.
+// request sends a request to the API; body is JSON or empty.
 func (p *person) request(method, path, body string, header http.Header) (*http.Response, []byte) {
 	p.Helper()
 	r, err := http.NewRequest(method, "http://"+p.addr+path, bytes.NewReader([]byte(body)))
@@ -164,7 +163,8 @@ func (p *person) request(method, path, body string, header http.Header) (*http.R
 	return resp, b
 }
 
-// asks the API for what has to have that status, and reads it into v, unless that is nil.
+// asks sends a request to the API, checks the status of the response, and decodes it into v unless v is
+// nil.
 func (p *person) asks(method, path, body string, status int, v any) {
 	p.Helper()
 	resp, b := p.request(method, path, body, nil)
@@ -178,7 +178,7 @@ func (p *person) asks(method, path, body string, status int, v any) {
 	}
 }
 
-// makes a room, and returns its number.
+// makes creates a room and returns its ID.
 func (p *person) makes(name string, private bool) int64 {
 	p.Helper()
 	var r roomJSON
@@ -227,12 +227,12 @@ func (p *person) opens() *page {
 	}
 	g := &page{person: p, Conn: c}
 	if e := g.event(); e.Hello == nil || e.Hello.User != userName(p.id) {
-		p.Fatalf("%+v is no hello", e)
+		p.Fatalf("%+v is not a hello", e)
 	}
 	return g
 }
 
-// event returns what comes next.
+// event returns the next event.
 func (g *page) event() wire.Event {
 	g.Helper()
 	if len(g.events) > 0 {
@@ -293,7 +293,7 @@ func (g *page) subscribes(topic string) *wire.Result {
 	return g.gets(fmt.Sprintf(`"do":"subscribe","topic":%q`, topic))
 }
 
-// publishes, and returns the reply.
+// publishes publishes data and returns the reply.
 func (g *page) publishes(topic, data string) *wire.Reply {
 	g.Helper()
 	return g.ask(fmt.Sprintf(`"do":"publish","topic":%q,"data":%s,"echo":true`, topic, data))
@@ -306,7 +306,7 @@ func (g *page) says(topic, id, text string) {
 	}
 }
 
-// hears returns the message that has to come next.
+// hears returns the next event, which must be a message.
 func (g *page) hears(topic string) messageJSON {
 	g.Helper()
 	var got struct{ Message *messageJSON }
@@ -317,7 +317,7 @@ func (g *page) hears(topic string) messageJSON {
 	return *got.Message
 }
 
-// told reads the message of fanfare.v1 that has to come next.
+// told decodes the next event, which must be a message of fanfare.v1.
 func (g *page) told(topic string, v any) {
 	g.Helper()
 	e := g.event()
@@ -338,7 +338,7 @@ func (g *page) notices() {
 	}
 }
 
-// closed reads until the connection is closed by the server, and returns why.
+// closed reads until the server closes the connection, and returns the close error.
 func closed(t testing.TB, c *websocket.Conn) websocket.CloseError {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

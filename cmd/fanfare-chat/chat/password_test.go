@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Another password ends the user's other logins, and their connections.
+// Changing the password ends the user's other logins and their connections.
 func TestChangePassword(t *testing.T) {
 	s := serve(t)
 	ada := s.signUp("Ada")

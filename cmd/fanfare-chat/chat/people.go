@@ -15,8 +15,8 @@ type credentials struct {
 	Password string `json:"password"`
 }
 
-// enter reactionSigns up or logs in. The logins that end by it end in the store first: their
-// connections go on as nobody's otherwise.
+// enter signs up or logs in. Then it closes the connections of the logins that have ended in the store, even
+// after an error, because nothing else would close them.
 func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 	enter func(ctx context.Context, from account.Source, name, password string) (account.NewLogin, error),
 ) error {

@@ -20,7 +20,7 @@ func popAll(q *Queue[string, int]) (s string) {
 	}
 }
 
-// One owner who has much gets no more turns than others.
+// An owner with many values gets no more turns than others.
 func TestQueueTakesTurns(t *testing.T) {
 	q := NewQueue[string, int](10, 100)
 	for i := range 4 {
@@ -33,7 +33,7 @@ func TestQueueTakesTurns(t *testing.T) {
 		t.Errorf("the order is %s", got)
 	}
 	if q.Len() != 0 || q.Owners() != 0 || q.next != nil {
-		t.Errorf("of an empty queue are left %d, %d, %v", q.Len(), q.Owners(), q.next)
+		t.Errorf("an empty queue has %d values, %d owners, next %v", q.Len(), q.Owners(), q.next)
 	}
 	_, _, _ = q.Push("z", 9)
 	if got := popAll(q); got != "z9 " {
@@ -47,15 +47,15 @@ func TestQueueLimits(t *testing.T) {
 		_, _, _ = q.Push("a", i)
 	}
 	if _, _, err := q.Push("a", 3); !errors.Is(err, ErrOwnerLimit) {
-		t.Errorf("more than an owner may have: %v", err)
+		t.Errorf("beyond the owner's limit: %v", err)
 	}
 	_, _, _ = q.Push("b", 0)
 	_, _, _ = q.Push("c", 0)
 	if shed, was, err := q.Push("d", 0); shed != 2 || !was || err != nil {
-		t.Errorf("the newest of the heaviest ought to go: %d %v %v", shed, was, err)
+		t.Errorf("shed %d, %v, %v; want the newest value of the heaviest owner", shed, was, err)
 	}
 	if _, was, err := q.Push("b", 1); was || !errors.Is(err, ErrTotalLimit) {
-		t.Errorf("who would be as heavy is to be refused: %v %v", was, err)
+		t.Errorf("an owner that would become the heaviest: shed %v, %v; want ErrTotalLimit", was, err)
 	}
 	if got := popAll(q); got != "a0 b0 c0 d0 a1 " {
 		t.Errorf("the order is %s", got)
@@ -72,7 +72,7 @@ func TestQueuePassesAndRemoves(t *testing.T) {
 		t.Errorf("%s %d %v", k, v, ok)
 	}
 	if _, _, ok := q.Pop(func(string) bool { return false }); ok {
-		t.Error("nobody may, and somebody does")
+		t.Error("Pop returns a value of an owner that may not have a turn")
 	}
 	for _, v := range []int{1, 2} {
 		if !q.Remove("b", func(have int) bool { return have == v }) {
@@ -80,14 +80,14 @@ func TestQueuePassesAndRemoves(t *testing.T) {
 		}
 	}
 	if q.Remove("b", func(int) bool { return true }) || q.Remove("a", func(v int) bool { return v == 7 }) {
-		t.Error("what is not there is removed")
+		t.Error("Remove reports a value that is not in the queue")
 	}
 	if got := popAll(q); got != "a0 a1 a2 " {
 		t.Errorf("the order is %s", got)
 	}
 }
 
-// Who floods a gate delays others by one turn.
+// An owner that floods a semaphore delays others by one turn.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewSemaphore[string](2, 1, 8, 16)
@@ -116,11 +116,11 @@ func TestGate(t *testing.T) {
 		}
 		want := []string{"flood", "flood refused", "b", "flood", "c"}
 		if !slices.Equal(order[:len(want)], want) || len(order) != 12 || g.Waiting() != 0 || len(leaves) != 1 {
-			t.Errorf("the order is %q, %d wait, %d are inside", order, g.Waiting(), len(leaves))
+			t.Errorf("order %q, %d waiting, %d holders", order, g.Waiting(), len(leaves))
 		}
 		(<-leaves)()
 		if len(g.inside) != 0 || g.free != 2 {
-			t.Errorf("%v are inside, %d places are free", g.inside, g.free)
+			t.Errorf("holders %v, %d places are free", g.inside, g.free)
 		}
 	})
 }
@@ -148,7 +148,7 @@ func TestGateGivesUp(t *testing.T) {
 	}
 }
 
-// One who cannot wait has a place at once, or none.
+// TryAcquire returns a place at once, or none.
 func TestGateTry(t *testing.T) {
 	g := NewSemaphore[int](3, 2, 0, 0)
 	var leaves []func()
@@ -176,7 +176,7 @@ func TestRate(t *testing.T) {
 		before := r.Wait(k, now)
 		wait, ok := r.Take(k, now, most)
 		if before != wait {
-			t.Errorf("to take one it is %v, and was said to be %v", wait, before)
+			t.Errorf("Take returns %v, and Wait returned %v before", wait, before)
 		}
 		return fmt.Sprint(wait, ok)
 	}
@@ -192,20 +192,20 @@ func TestRate(t *testing.T) {
 		t.Errorf("another: %s", got)
 	}
 	if now = now.Add(700 * time.Millisecond); take(1, 0) != "300ms false" {
-		t.Error("after 0.7 s")
+		t.Error("a token after 0.7 s")
 	}
 	if got := take(1, time.Second); got != "300ms true" {
-		t.Errorf("for who waits: %s", got)
+		t.Errorf("for a waiting owner: %s", got)
 	}
 	if got := take(1, time.Second); got != "1.3s false" {
-		t.Errorf("for who waits, once more: %s", got)
+		t.Errorf("for a waiting owner, once more: %s", got)
 	}
 	if now = now.Add(1300 * time.Millisecond); take(1, 0) != "0s true" || take(1, 0) != "1s false" {
-		t.Error("after 2 s it has one more")
+		t.Error("a further token after 2 s")
 	}
 	r.Reset(1)
 	if take(1, 0) != "0s true" {
-		t.Error("it is not forgiven")
+		t.Error("Reset does not fill the bucket")
 	}
 }
 
@@ -216,7 +216,7 @@ func TestNoRate(t *testing.T) {
 	}
 }
 
-// The memory of a rate is bounded, and who has used much is not forgotten for others.
+// The memory of a limiter is bounded. It forgets owners with fewer used tokens first.
 func TestRateForgets(t *testing.T) {
 	r := NewLimiter[int](3, time.Second)
 	now := time.UnixMilli(1000)
@@ -227,9 +227,9 @@ func TestRateForgets(t *testing.T) {
 		r.Take(i, now, 0)
 	}
 	if n := r.Owners(); n > MaxOwners {
-		t.Errorf("%d are counted", n)
+		t.Errorf("%d owners are tracked", n)
 	}
 	if _, ok := r.Take(-1, now, 0); ok {
-		t.Error("who has none left has been forgotten")
+		t.Error("an owner without tokens was forgotten")
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// every calls f for all characters that there are; those without meaning have no forms.
+// every calls f for all assigned characters.
 func every(f func(r rune, s string)) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		if utf8.ValidRune(r) && (unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.Cc, unicode.Cf) || r < 0x10000) {
@@ -18,7 +18,7 @@ func every(f func(r rune, s string)) {
 	}
 }
 
-// Each form is reached in a bounded number of passes, and stays as it is.
+// Each function is idempotent.
 func TestFormsOfEveryCharacterAreStable(t *testing.T) {
 	for name, form := range map[string]func(string) string{"Fold": Fold, "FoldAccents": FoldAccents, "Skeleton": Skeleton} {
 		every(func(r rune, s string) {
@@ -30,7 +30,7 @@ func TestFormsOfEveryCharacterAreStable(t *testing.T) {
 	}
 }
 
-// Case makes no difference, whichever way it is changed.
+// Fold ignores case, in whichever way it is changed.
 func TestFoldOfEveryCharacterIgnoresCase(t *testing.T) {
 	every(func(r rune, s string) {
 		want := Fold(s)
@@ -77,7 +77,7 @@ func TestSkeleton(t *testing.T) {
 	}
 	for _, pair := range [][2]string{{"Ada", "Eve"}, {"李", "王"}, {"ada", "Ada"}, {"Ivan", "Lvan"}} {
 		if Skeleton(pair[0]) == Skeleton(pair[1]) {
-			t.Errorf("%q and %q are taken to look the same", pair[0], pair[1])
+			t.Errorf("%q and %q have the same skeleton", pair[0], pair[1])
 		}
 	}
 }
@@ -87,19 +87,19 @@ func TestSkeletonTable(t *testing.T) {
 		t.Errorf("%d characters, %d places, %d bytes", len(confusableFrom), len(confusableAt), len(confusableTo))
 	}
 	if skeletonVersion < norm.Version {
-		t.Errorf("the table is of Unicode %s, and Go's of %s: make it again with gen.go", skeletonVersion, norm.Version)
+		t.Errorf("the table has Unicode version %s, and Go has %s: generate it again with gen.go", skeletonVersion, norm.Version)
 	}
 }
 
 func TestVisible(t *testing.T) {
 	for _, s := range []string{"", " \n\t", "\u200b", "\u2060\u2060", "\u3164", "\u115f\u1160", "\uffa0", "\u2800", "\u200e\u200f", "\U000e0020", "\u00ad", "\ufe0f", "\u202e", "\u3000\u00a0", "\u180e", "\U0001d173", "\u034f"} {
 		if Visible(s) {
-			t.Errorf("%+q is to be seen", s)
+			t.Errorf("%+q is visible", s)
 		}
 	}
 	for _, s := range []string{"a", ".", "\u200ba", "👨\u200d👩\u200d👧", "نمی\u200cخواهم", "\u0600", "️❤️", "\u0301", "〿"} {
 		if !Visible(s) {
-			t.Errorf("%+q is not to be seen", s)
+			t.Errorf("%+q is not visible", s)
 		}
 	}
 }

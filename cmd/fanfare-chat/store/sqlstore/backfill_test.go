@@ -15,8 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/storetest"
 )
 
-// What was kept before there were words of two characters, and before looks were compared,
-// is found and stays as it was.
+// Rows of the first version get search words and skeletons, and stay unchanged otherwise.
 func TestFill(t *testing.T) {
 	for _, c := range []struct {
 		dialect *dialect
@@ -63,7 +62,7 @@ func fillsIn(t *testing.T, d *dialect, driver, where string) {
 	}
 }
 
-// first fills a database of the first version.
+// first creates a database of the first version.
 func first(t *testing.T, d *dialect, driver, where string) {
 	t.Helper()
 	db, err := sql.Open(driver, where)

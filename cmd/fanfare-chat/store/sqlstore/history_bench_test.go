@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 )
 
-// long is how many messages the benchmarks' room has.
+// long is the number of messages in the room of the benchmarks.
 const long = 1_000_000
 
 var vocabulary = func() (words []string) {
@@ -36,8 +36,8 @@ func sentence(r *rand.Rand) (text string) {
 	return text
 }
 
-// filled returns a store in a file with a room of n messages, and how long a batch of 256
-// took that was among the last.
+// filled returns a store in a file with a room of n messages, and the duration of one of the last batches
+// of 256.
 func filled(b testing.TB, n int) (s *sqlstore.Store, room, user int64, batch time.Duration) {
 	b.Helper()
 	ctx := context.Background()
@@ -77,7 +77,7 @@ func filled(b testing.TB, n int) (s *sqlstore.Store, room, user int64, batch tim
 	return s, r.ID, u.ID, time.Since(begun) / 8
 }
 
-// BenchmarkHistory asks for pages of a million messages, at random places.
+// BenchmarkHistory requests pages at random places among a million messages.
 func BenchmarkHistory(b *testing.B) {
 	begun := time.Now()
 	s, room, user, batch := filled(b, long)
@@ -125,7 +125,7 @@ func BenchmarkHistory(b *testing.B) {
 	})
 }
 
-// BenchmarkApply sends 256 messages in one transaction, as many wait for at once.
+// BenchmarkApply sends 256 messages in one transaction, the largest batch of the chat.
 func BenchmarkApply(b *testing.B) {
 	s, room, user, _ := filled(b, 10_000)
 	random := rand.New(rand.NewPCG(5, 6))

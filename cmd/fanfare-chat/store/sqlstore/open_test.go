@@ -15,7 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/storetest"
 )
 
-// refused checks that a store is not opened, and that the reason has these words.
+// refused checks that opening a store fails, with an error that contains these words.
 func refused(t *testing.T, where string, words ...string) {
 	t.Helper()
 	s, err := sqlstore.Open(context.Background(), where)
@@ -25,7 +25,7 @@ func refused(t *testing.T, where string, words ...string) {
 	}
 	for _, w := range words {
 		if !strings.Contains(err.Error(), w) {
-			t.Errorf("%s: %v; there is nothing of %q", where, err, w)
+			t.Errorf("%s: the error %q does not contain %q", where, err, w)
 		}
 	}
 }
@@ -43,8 +43,8 @@ func TestOpenSaysWhyNot(t *testing.T) {
 	refused(t, "postgres://host:port/x", "postgres://user:password@host")
 }
 
-// A file is for one server at a time, by whatever name it is opened; a server that has
-// ended, or was killed, leaves nothing behind that matters.
+// Only one server can open a file at a time, by whatever name. A server that has ended, or was killed, does
+// not prevent the next one from opening it.
 func TestOneServerHasTheFile(t *testing.T) {
 	dir := t.TempDir()
 	file, link := filepath.Join(dir, "db"), filepath.Join(dir, "link")
@@ -107,7 +107,7 @@ func TestNobodyElseReadsTheFile(t *testing.T) {
 	}
 }
 
-// Several processes start with one new database: one makes its tables, all open it.
+// Several processes can open a new database at the same time: one of them creates the tables.
 func TestOpenAtOnce(t *testing.T) {
 	url := storetest.Postgres(t).Database(t)
 	var wg sync.WaitGroup

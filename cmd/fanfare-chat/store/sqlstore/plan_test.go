@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// In SQLite no statement looks at more of a table than an index finds, nor sorts what it
-// has found.
+// In SQLite no statement scans a table without an index, or sorts its result.
 func TestEveryStatementHasAnIndex(t *testing.T) {
 	s, err := OpenSQLite(context.Background(), filepath.Join(t.TempDir(), "db"))
 	if err != nil {
@@ -37,7 +36,7 @@ func TestEveryStatementHasAnIndex(t *testing.T) {
 			good = good && bad(step) == ""
 		}
 		if good != want {
-			t.Errorf("the test takes this for good: %v, want %v\n%s", good, want, text)
+			t.Errorf("the test accepts this plan: %v, want %v\n%s", good, want, text)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func TestWords(t *testing.T) {
 	for _, long := range []string{strings.Repeat("é", 5000), "x" + strings.Repeat("я", 5000), strings.Repeat("𝔸", 5000), "a" + strings.Repeat("ि", 5000)} {
 		words := indexedWords(1, long)
 		if len(words) != 1 || len(words[0]) > maxWord+2 || !utf8.ValidString(words[0]) {
-			t.Errorf("of a long word there is %q", words)
+			t.Errorf("a long word is indexed as %q", words)
 		}
 	}
 }
@@ -55,8 +55,8 @@ func TestWordsOfQueries(t *testing.T) {
 	}
 }
 
-// Words are what both indexes take for one as it is, and what no query's syntax is of; and
-// every part of a text finds it.
+// Both indexes accept each word unchanged, and no word has query syntax. Every part of a text finds the
+// text.
 func FuzzWords(f *testing.F) {
 	f.Add("Hello 'World\" \x00 * & ! ß ｆｕｌｌ e\u0301 日本語 Ꭰꭰ 🐶🐱 สวัสดี")
 	f.Fuzz(func(t *testing.T, text string) {

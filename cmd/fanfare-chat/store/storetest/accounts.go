@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// users: what is added is found by its key, exactly.
+// users: an account is found by exactly its key.
 func users(k *kit) {
 	want := store.User{Name: "Ada Lovelace ♥", Key: "ada lovelace", Password: "$argon2id$v=19$…", Created: noon}
 	ada, err := k.AddUser(k.ctx, want)

@@ -40,7 +40,7 @@ func send(k *kit) {
 	}
 }
 
-// sendAgain: what a user sends to a room by one name is there once, as it is.
+// sendAgain: a message sent again with the same ID is stored once, unchanged.
 func sendAgain(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	r, other := k.room(store.Private, "room", ada, bob), k.room(store.Private, "other", ada)
@@ -117,7 +117,7 @@ func remove(k *kit) {
 	same(k, "that it was edited is of the trace", o.Message.Edited, noon.Add(time.Hour))
 }
 
-// permissions: who is not in a room changes nothing, and who is only what is theirs.
+// permissions: only members change messages, and only their own.
 func permissions(k *kit) {
 	ada, bob, eve := k.user("ada"), k.user("bob"), k.user("eve")
 	r := k.room(store.Open, "room", bob, eve)

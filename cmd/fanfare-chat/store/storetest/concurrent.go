@@ -52,7 +52,7 @@ func manyAtOnce(k *kit) {
 		total += len(all)
 		for i, m := range all {
 			if m.Number != int64(i)+1 || m.Rev != m.Number {
-				k.Fatalf("at %d there is number %d with revision %d", i, m.Number, m.Rev)
+				k.Fatalf("message %d has number %d and revision %d", i, m.Number, m.Rev)
 			}
 		}
 		p := k.place(r, ada)
@@ -63,7 +63,7 @@ func manyAtOnce(k *kit) {
 	same(k, "messages", total, appliers*batches*size)
 }
 
-// sameAtOnce: what a client sends on two ways at once is there once.
+// sameAtOnce: a message sent twice at the same time is stored once.
 func sameAtOnce(k *kit) {
 	ada := k.user("ada")
 	r := k.room(store.Private, "room", ada)
@@ -92,7 +92,7 @@ func sameAtOnce(k *kit) {
 	same(k, "there", len(k.history(r)), messages)
 }
 
-// leaveAtOnce: when somebody has left, nothing of theirs comes any more.
+// leaveAtOnce: after a user has left, no message of theirs is stored.
 func leaveAtOnce(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	r := k.room(store.Private, "room", ada, bob)

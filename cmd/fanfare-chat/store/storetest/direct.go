@@ -6,7 +6,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// direct: two users have one room, whoever asks, and each sees the other.
+// direct: two users have one direct room, whichever of them requests it, and each sees the other.
 func direct(k *kit) {
 	ada, bob, eve := k.user("ada"), k.user("bob"), k.user("eve")
 	r, made, err := k.DirectRoom(k.ctx, bob.ID, ada.ID, noon)
@@ -39,10 +39,10 @@ func direct(k *kit) {
 	_, made, err = k.DirectRoom(k.ctx, ada.ID, eve.ID+1000, noon)
 	k.fails("with nobody", err, store.ErrNotFound)
 	same(k, "made with nobody", made, false)
-	same(k, "ada's rooms", len(k.placesOf(ada)), 2)
+	same(k, "ada's rooms", len(k.membershipsOf(ada)), 2)
 }
 
-// directIsOne: many ask for it at once, and one is made.
+// directIsOne: concurrent requests create only one direct room.
 func directIsOne(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	var mu sync.Mutex

@@ -19,7 +19,7 @@ func (k *kit) login(u store.User, token string, lasts time.Duration) store.Login
 	return l
 }
 
-// logins: one is found by its hash until it expires or is removed.
+// logins: a login is found by its hash until it expires or is removed.
 func logins(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	a, b := k.login(ada, "a", time.Hour), k.login(bob, "b", time.Hour)
@@ -49,7 +49,7 @@ func logins(k *kit) {
 	k.fails("a login of nobody", err, store.ErrNotFound)
 }
 
-// loginsExpire: those whose time has come are returned, once.
+// loginsExpire: expired logins are returned once.
 func loginsExpire(k *kit) {
 	ada := k.user("ada")
 	want := make(map[[32]byte]store.Login)
@@ -72,8 +72,8 @@ func loginsExpire(k *kit) {
 	k.must(err)
 }
 
-// setPassword: it ends all logins of the user's but one, and only the first of two who
-// change the same password does so.
+// setPassword: a change ends all logins of the user but one. Only the first of two changes of the same
+// password succeeds.
 func setPassword(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	other := k.login(bob, "other", time.Hour)
@@ -106,7 +106,7 @@ func setPassword(k *kit) {
 	k.fails("the password before", err, store.ErrNotFound)
 }
 
-// loginsAreLimited: beyond so many of a user the oldest end.
+// loginsAreLimited: the oldest logins of a user with too many end.
 func loginsAreLimited(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	other := k.login(bob, "other", time.Hour)
@@ -132,7 +132,7 @@ func loginsAreLimited(k *kit) {
 	}
 	_, _, err := k.Login(k.ctx, other.Hash, noon)
 	k.must(err)
-	// The one that begins never ends, even if its clock was not ahead of the others'.
+	// A new login never ends itself, even if its time is not later than those of the others.
 	for i := range 6 {
 		l := store.Login{Hash: sha256.Sum256([]byte{byte(10 + i)}), User: ada.ID, Created: noon, Expires: noon.Add(time.Hour)}
 		_, err := k.AddLogin(k.ctx, l, 1)

@@ -6,7 +6,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// join: everybody gets into an open room, once, and nobody into another.
+// join: any user can join an open room, and no user can join another room.
 func join(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	r := k.room(store.Open, "open", ada)
@@ -32,7 +32,7 @@ func join(k *kit) {
 	k.fails("nobody joins", err, store.ErrNotFound)
 }
 
-// invite: who is in a room brings others in.
+// invite: members of a room can add others.
 func invite(k *kit) {
 	ada, bob, eve := k.user("ada"), k.user("bob"), k.user("eve")
 	for _, kind := range []store.Kind{store.Private, store.Open} {
@@ -54,7 +54,7 @@ func invite(k *kit) {
 	}
 }
 
-// leave: who has left says nothing and reads nothing, and may come back.
+// leave: a former member can neither send nor read, and may join again.
 func leave(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	r := k.room(store.Open, "room", ada, bob)
@@ -63,7 +63,7 @@ func leave(k *kit) {
 	k.must(k.Store.Leave(k.ctx, r.ID, bob.ID))
 	k.fails("twice", k.Store.Leave(k.ctx, r.ID, bob.ID), store.ErrNotFound)
 	list(k, "who is there", k.memberKeys(r, 10), "ada")
-	list(k, "the rooms of who has left", k.placesOf(bob))
+	list(k, "the rooms of a former member", k.membershipsOf(bob))
 	_, err := k.Membership(k.ctx, r.ID, bob.ID)
 	k.fails("the place", err, store.ErrNotFound)
 	for _, o := range k.apply(k.message(r, bob, "more"),
@@ -79,7 +79,7 @@ func leave(k *kit) {
 	same(k, "unread when back", p.Last-p.Read, 0)
 }
 
-// members: they come with ID, Name and Key, and of this room only.
+// members: the members of this room only, with ID, Name and Key.
 func members(k *kit) {
 	ada := k.user("ada")
 	bob, err := k.AddUser(k.ctx, store.User{Name: "Bob!", Key: "bob", Password: "secret", Created: noon})
@@ -93,12 +93,12 @@ func members(k *kit) {
 	all, more, err = k.Store.Members(k.ctx, r.ID+1000, "", 2)
 	k.must(err)
 	if len(all) != 0 || more {
-		k.Errorf("in no room there are %v, more %v", all, more)
+		k.Errorf("a room that does not exist has the members %v, more %v", all, more)
 	}
 }
 
-// places: a user's rooms are by ID, each as it is asked for alone.
-func places(k *kit) {
+// memberships: the rooms of a user, sorted by ID, are the same as those requested one by one.
+func memberships(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	var want []store.Membership
 	for i, kind := range []store.Kind{store.Open, store.Private, store.Direct, store.Private} {
@@ -119,10 +119,10 @@ func places(k *kit) {
 		same(k, "rev", p.Rev, int64(i))
 		want = append(want, p)
 	}
-	list(k, "ada's rooms", k.placesOf(ada), want...)
+	list(k, "ada's rooms", k.membershipsOf(ada), want...)
 }
 
-// counts: of members, and of rooms, and of nothing.
+// counts: the numbers of members and rooms, also of rooms and users that do not exist.
 func counts(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	r, other := k.room(store.Open, "room", ada, bob), k.room(store.Private, "other", ada)

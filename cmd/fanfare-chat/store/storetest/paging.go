@@ -25,7 +25,7 @@ func (k *kit) talk(n int) (r store.Room, u store.User, all []store.Message) {
 	return r, u, all
 }
 
-// before: pages go backwards, each in the order of its messages.
+// before: pages go backwards, and the messages of each page are in ascending order.
 func before(k *kit) {
 	r, _, all := k.talk(25)
 	for _, limit := range []int{1, 7, 24, 25, 26} {
@@ -34,7 +34,7 @@ func before(k *kit) {
 			page, next, err := k.MessagesBefore(k.ctx, r.ID, number, limit)
 			k.must(err)
 			if len(page) == 0 || len(page) > limit || next && len(page) < limit {
-				k.Fatalf("a page of %d has %d, and more is %v", limit, len(page), next)
+				k.Fatalf("a page with limit %d has %d messages, more %v", limit, len(page), next)
 			}
 			got = append(slices.Clone(page), got...)
 			number, more = page[0].Number, next
@@ -56,7 +56,7 @@ func before(k *kit) {
 	}
 }
 
-// changed: pages go forwards, each message once, as it is now.
+// changed: pages go forwards, with each message once in its present form.
 func changed(k *kit) {
 	r, u, all := k.talk(20)
 	for _, c := range []store.Change{
@@ -77,7 +77,7 @@ func changed(k *kit) {
 			page, next, err := k.MessagesChangedAfter(k.ctx, r.ID, rev, limit)
 			k.must(err)
 			if len(page) == 0 || len(page) > limit || next && len(page) < limit {
-				k.Fatalf("a page of %d has %d, and more is %v", limit, len(page), next)
+				k.Fatalf("a page with limit %d has %d messages, more %v", limit, len(page), next)
 			}
 			got = append(got, page...)
 			rev, more = page[len(page)-1].Rev, next

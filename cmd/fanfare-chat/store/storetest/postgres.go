@@ -20,15 +20,15 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// Server is a PostgreSQL that is there for a test. It listens on a socket in a directory
-// of its own, on no port, and does not care for losses of power.
+// Server is a PostgreSQL server for a test. It listens only on a socket in a directory of its own, and runs
+// without fsync.
 type Server struct {
 	bin, dir  string
 	as        *syscall.SysProcAttr
 	databases atomic.Int64
 }
 
-// Postgres starts a server that ends with the test, or skips the test.
+// Postgres starts a server that is stopped at the end of the test, or skips the test if there is none.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
 	bin := findPostgres()
@@ -51,8 +51,7 @@ func Postgres(t testing.TB) *Server {
 	return s
 }
 
-// findPostgres returns the directory of the newest one's programs: Debian has none of
-// them in the PATH.
+// findPostgres returns the directory of the newest server's programs, which Debian does not put into PATH.
 func findPostgres() string {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
@@ -69,7 +68,7 @@ func findPostgres() string {
 	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return cmp.Compare(version(a), version(b)) }))
 }
 
-// become has root's server run as another: it refuses to be root's.
+// become makes the server run as another user if the test runs as root, which PostgreSQL refuses.
 func (s *Server) become(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -103,7 +102,7 @@ func (s *Server) run(t testing.TB, program string, args ...string) {
 	}
 }
 
-// start returns when the server has said that it is ready.
+// start returns when the server has printed that it is ready.
 func (s *Server) start(t testing.TB) {
 	t.Helper()
 	cmd := s.command("postgres", "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off",
@@ -121,7 +120,7 @@ func (s *Server) start(t testing.TB) {
 		cmd.Process.Signal(os.Interrupt) // a fast shutdown: it ends its connections
 		said := <-ended
 		if err := cmd.Wait(); err != nil || t.Failed() {
-			t.Logf("PostgreSQL ended: %v; it said:\n%s", err, said)
+			t.Logf("PostgreSQL ended: %v; its output:\n%s", err, said)
 		}
 	})
 	select {
@@ -134,7 +133,7 @@ func (s *Server) start(t testing.TB) {
 	}
 }
 
-// follow reads what the server says, and returns the last of it when that has ended.
+// follow reads the output of the server, and returns the last part of it when the server has ended.
 func follow(log io.Reader, ready chan<- struct{}, ended chan<- string) {
 	var last []string
 	for lines := bufio.NewScanner(log); lines.Scan(); {
@@ -148,7 +147,7 @@ func follow(log io.Reader, ready chan<- struct{}, ended chan<- string) {
 	ended <- strings.Join(last, "\n")
 }
 
-// Database makes an empty database, and returns its URL.
+// Database creates an empty database and returns its URL.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprint("test", s.databases.Add(1))

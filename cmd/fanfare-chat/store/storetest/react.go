@@ -6,7 +6,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// react: a reaction is a change of its message, and goes with it.
+// react: a reaction is a change of its message, and is deleted with it.
 func react(k *kit) {
 	ada, bob, eve := k.user("ada"), k.user("bob"), k.user("eve")
 	r := k.room(store.Private, "room", ada, bob)

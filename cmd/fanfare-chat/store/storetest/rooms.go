@@ -7,7 +7,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// rooms: names are taken among the open ones only, and who makes one is in it.
+// rooms: names must be unique among open rooms only, and the creator of a room is a member.
 func rooms(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	want := store.Room{Kind: store.Open, Name: "Größtes Zimmer", Key: "grösstes zimmer", Owner: ada.ID, Created: noon}
@@ -21,7 +21,7 @@ func rooms(k *kit) {
 
 	_, err = k.AddRoom(k.ctx, store.Room{Kind: store.Open, Name: "other", Key: want.Key, Owner: bob.ID, Created: noon})
 	k.fails("a second open one", err, store.ErrTaken)
-	list(k, "who was refused a room", k.placesOf(bob))
+	list(k, "the rooms of a user who was refused one", k.membershipsOf(bob))
 	first := k.room(store.Private, want.Key, bob)
 	second := k.room(store.Private, want.Key, bob)
 	if first.ID == second.ID || first.ID == r.ID {
@@ -31,14 +31,14 @@ func rooms(k *kit) {
 	k.fails("nobody's room", err, store.ErrNotFound)
 }
 
-func (k *kit) placesOf(u store.User) []store.Membership {
+func (k *kit) membershipsOf(u store.User) []store.Membership {
 	k.Helper()
 	all, err := k.Memberships(k.ctx, u.ID)
 	k.must(err)
 	return all
 }
 
-// openRooms: they are paged by their key, byte by byte, and others are not among them.
+// openRooms: pages of the open rooms only, by key, compared byte by byte.
 func openRooms(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	keys := []string{"zebra", "Zebra", "a", "a b", "ab", "ä", "日本", "😀", "a-b", "_", "10", "9"}
@@ -67,7 +67,7 @@ func openRooms(k *kit) {
 	}
 }
 
-// order: members and rooms are by key as bytes are, whatever the database's language.
+// order: keys of members and rooms are compared byte by byte, whatever the locale of the database.
 func order(k *kit) {
 	owner := k.user("owner")
 	r := k.room(store.Open, "r", owner)
@@ -86,7 +86,7 @@ func order(k *kit) {
 	}
 }
 
-// memberKeys pages through all.
+// memberKeys pages through all members.
 func (k *kit) memberKeys(r store.Room, limit int) (keys []string) {
 	k.Helper()
 	for after, more := "", true; more; {

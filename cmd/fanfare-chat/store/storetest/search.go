@@ -7,7 +7,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// finds checks the numbers of what a query finds, and that nothing but the room's is.
+// finds checks the numbers of the messages that a query finds, all of which must be in the room.
 func (k *kit) finds(r store.Room, query string, want ...int64) {
 	k.Helper()
 	found, more, err := k.Store.Search(k.ctx, r.ID, query, 0, 100)
@@ -19,14 +19,14 @@ func (k *kit) finds(r store.Room, query string, want ...int64) {
 	for _, m := range found {
 		numbers = append(numbers, m.Number)
 		if m.Room != r.ID {
-			k.Errorf("%q finds something of room %d in room %d", query, m.Room, r.ID)
+			k.Errorf("%q finds a message of room %d in room %d", query, m.Room, r.ID)
 		}
 	}
 	list(k, fmt.Sprintf("%q finds", query), numbers, want...)
 	same(k, "more", more, false)
 }
 
-// search: words and their beginnings, in any order and case, of any script.
+// search: words and prefixes of words, in any order, case and script.
 func search(k *kit) {
 	ada := k.user("ada")
 	r, other := k.room(store.Private, "room", ada), k.room(store.Private, "other", ada)
@@ -74,7 +74,7 @@ func search(k *kit) {
 	}
 }
 
-// searchPages: the latest come first, and pages go on below a number.
+// searchPages: the latest messages come first, and the next page starts below a number.
 func searchPages(k *kit) {
 	r, _, all := k.talk(40)
 	for _, limit := range []int{1, 7, 39, 40, 100} {
@@ -105,7 +105,7 @@ func searchPages(k *kit) {
 	}
 }
 
-// searchFollows: a message is found by the words that it has now.
+// searchFollows: a message is found by the words of its present text.
 func searchFollows(k *kit) {
 	ada := k.user("ada")
 	r := k.room(store.Private, "room", ada)
@@ -130,7 +130,7 @@ func searchFollows(k *kit) {
 	k.finds(r, "party")
 }
 
-// searchHasNoSyntax: whatever is asked for, it is words.
+// searchHasNoSyntax: any query is treated as words.
 func searchHasNoSyntax(k *kit) {
 	ada := k.user("ada")
 	r, other := k.room(store.Private, "room", ada), k.room(store.Private, "other", ada)

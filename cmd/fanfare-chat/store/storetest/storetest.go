@@ -1,5 +1,5 @@
-// Package storetest has the tests that each store.Store has to pass, and a PostgreSQL to
-// pass them with.
+// Package storetest has the tests that every store.Store must pass, and starts a PostgreSQL server for
+// them.
 package storetest
 
 import (
@@ -14,17 +14,17 @@ import (
 
 // Setup is a store under test.
 type Setup struct {
-	// Store is empty. The test closes it.
+	// Store is an empty store. The test closes it.
 	Store store.Store
-	// Reopen opens what the store has kept, after it has been closed. Without it nothing
-	// is tested of that.
+	// Reopen opens the store again after it has been closed. If it is nil, the tests that need it
+	// are skipped.
 	Reopen func(t testing.TB) store.Store
 }
 
-// patience is how long a test may take.
+// patience bounds the duration of a test.
 const patience = 60 * time.Second
 
-// Run runs the tests; open makes what one of them needs, and cleans up with t.
+// Run runs the tests. open returns a new Setup for each of them, and may clean up with t.
 func Run(t *testing.T, open func(t testing.TB) Setup) {
 	for _, c := range []struct {
 		name string
@@ -47,7 +47,7 @@ func Run(t *testing.T, open func(t testing.TB) Setup) {
 		{"Leave", leave},
 		{"Members", members},
 		{"Counts", counts},
-		{"Places", places},
+		{"Memberships", memberships},
 		{"Unread", unread},
 		{"MarkRead", markRead},
 		{"Send", send},
@@ -97,7 +97,7 @@ type kit struct {
 	sent   int // numbers clients' names
 }
 
-// noon is when everything begins.
+// noon is the time at which each test starts.
 var noon = time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)
 
 // user adds an account.
@@ -108,7 +108,7 @@ func (k *kit) user(name string) store.User {
 	return u
 }
 
-// room adds one with these members, the first of which is its owner.
+// room adds a room with these members, the first of whom is its owner.
 func (k *kit) room(kind store.Kind, name string, owner store.User, others ...store.User) store.Room {
 	k.Helper()
 	r, err := k.AddRoom(k.ctx, store.Room{Kind: kind, Name: name, Key: name, Owner: owner.ID, Created: noon})
@@ -123,7 +123,7 @@ func (k *kit) room(kind store.Kind, name string, owner store.User, others ...sto
 	return r
 }
 
-// apply makes changes that nothing but each one's own outcome says anything against.
+// apply makes changes, and fails the test unless Apply succeeds. The outcomes may have errors.
 func (k *kit) apply(changes ...store.Change) []store.Outcome {
 	k.Helper()
 	outcomes, err := k.Apply(k.ctx, changes)
@@ -142,7 +142,7 @@ func (k *kit) says(r store.Room, u store.User, text string) store.Message {
 	return o.Message
 }
 
-// message is a change that sends one, with a name of its own.
+// message returns a change that sends a message, with an ID of its own.
 func (k *kit) message(r store.Room, u store.User, text string) store.Change {
 	k.sent++
 	return store.Change{Op: store.Send, Room: r.ID, User: u.ID, ClientID: fmt.Sprint("c", k.sent), Text: text, At: noon.Add(time.Duration(k.sent) * time.Second)}
@@ -155,13 +155,13 @@ func (k *kit) place(r store.Room, u store.User) store.Membership {
 	return p
 }
 
-// history is all that a room has.
+// history returns all messages of a room.
 func (k *kit) history(r store.Room) []store.Message {
 	k.Helper()
 	all, more, err := k.MessagesBefore(k.ctx, r.ID, 0, 1e6)
 	k.must(err)
 	if more {
-		k.Fatal("there is more than a million")
+		k.Fatal("the room has more than a million messages")
 	}
 	return all
 }
@@ -173,7 +173,7 @@ func (k *kit) must(err error) {
 	}
 }
 
-// fails checks that an error is, or wraps, another, or that there is none if want is nil.
+// fails checks that an error wraps want, or is nil if want is nil.
 func (k *kit) fails(what string, err, want error) {
 	k.Helper()
 	if !errors.Is(err, want) {
@@ -189,13 +189,13 @@ func same[T comparable](k *kit, what string, got, want T) {
 	}
 }
 
-// list checks that there are these values, in this order.
+// list checks that got has the values of want, in this order.
 func list[T comparable](k *kit, what string, got []T, want ...T) {
 	k.Helper()
 	for i := 0; i < len(got) && i < len(want); i++ {
 		same(k, fmt.Sprintf("%s: the one at %d", what, i), got[i], want[i])
 	}
 	if len(got) != len(want) {
-		k.Errorf("%s: there are %d, not %d: %+v", what, len(got), len(want), got)
+		k.Errorf("%s: got %d values, want %d: %+v", what, len(got), len(want), got)
 	}
 }

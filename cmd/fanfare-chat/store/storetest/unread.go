@@ -6,7 +6,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// unread: what others send is, until one sends something, or says what has been read.
+// unread: messages of others are unread until the user sends a message or marks them as read.
 func unread(k *kit) {
 	ada, bob := k.user("ada"), k.user("bob")
 	r := k.room(store.Private, "room", ada, bob)
@@ -34,7 +34,7 @@ func unread(k *kit) {
 	check("both send", 0, 1)
 }
 
-// markRead: it goes forward, and not beyond the last.
+// markRead: the number never decreases, and never exceeds that of the last message.
 func markRead(k *kit) {
 	ada, bob, eve := k.user("ada"), k.user("bob"), k.user("eve")
 	r := k.room(store.Private, "room", ada, bob)

@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
 )
 
-// times: they are in milliseconds and UTC, wherever they come from.
+// times: times are returned in UTC with a resolution of milliseconds.
 func times(k *kit) {
 	zone := time.FixedZone("elsewhere", 5*3600+1800)
 	at := time.Date(2031, 12, 31, 23, 59, 59, 987654321, zone)
@@ -41,7 +41,7 @@ func times(k *kit) {
 	same(k, "its end", l.Expires, want.Add(time.Hour))
 }
 
-// texts: they come back as they are.
+// texts: texts are returned unchanged.
 func texts(k *kit) {
 	ada := k.user("ada")
 	r := k.room(store.Private, "room", ada)
@@ -65,7 +65,7 @@ func texts(k *kit) {
 	k.finds(r, distinct[len(distinct)-1], int64(len(all)))
 }
 
-// reopen: what was there when the store was closed is there when it is opened.
+// reopen: a store has the same contents after it has been closed and opened again.
 func reopen(k *kit) {
 	if k.reopen == nil {
 		k.Skip("this store cannot be opened again")
@@ -79,11 +79,11 @@ func reopen(k *kit) {
 	k.apply(first, k.message(direct, bob, "hi"))
 	k.says(open, ada, "second")
 	k.apply(store.Change{Op: store.Edit, Room: open.ID, User: ada.ID, Number: 1, Text: "edited", At: noon})
-	places, history := k.placesOf(bob), k.history(open)
+	rooms, history := k.membershipsOf(bob), k.history(open)
 
 	k.must(k.Store.Close())
 	k.Store = k.reopen(k.TB)
-	list(k, "places", k.placesOf(bob), places...)
+	list(k, "the rooms of bob", k.membershipsOf(bob), rooms...)
 	list(k, "history", k.history(open), history...)
 	k.finds(open, "edited", 1)
 	same(k, "sent again", k.apply(first)[0].Unchanged, true)
@@ -95,6 +95,6 @@ func reopen(k *kit) {
 	same(k, "the next number", next.Number, 3)
 	same(k, "the next revision", next.Rev, 4)
 	if k.user("eve").Moderator {
-		k.Error("a second first user")
+		k.Error("the second user is a moderator too")
 	}
 }

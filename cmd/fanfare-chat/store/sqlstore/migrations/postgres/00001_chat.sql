@@ -1,4 +1,4 @@
--- Times are milliseconds since 1970, and 0 is none.
+-- Times are in milliseconds since 1970; 0 stands for no time.
 
 -- +goose Up
 CREATE TABLE users (
@@ -34,7 +34,7 @@ CREATE TABLE rooms (
 CREATE UNIQUE INDEX rooms_open ON rooms (key) WHERE kind = 1;
 CREATE UNIQUE INDEX rooms_direct ON rooms (low, high) WHERE kind = 3;
 
--- key is the member's, which never changes: a room's members are paged by it.
+-- key is a copy of the user's key, which never changes. The members of a room are paged by it.
 CREATE TABLE members (
 	member BIGINT NOT NULL REFERENCES users,
 	room   BIGINT NOT NULL REFERENCES rooms,
@@ -59,8 +59,8 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_rev ON messages (room, rev);
 CREATE UNIQUE INDEX messages_client ON messages (room, author, client);
 
--- The words come cut and folded, as the lexemes that they are.
--- The rowid is room << 32 | number.
+-- The program supplies the words as lexemes, already split and folded.
+-- rowid is room << 32 | number.
 CREATE TABLE search (
 	rowid BIGINT   PRIMARY KEY,
 	words TSVECTOR NOT NULL

@@ -1,6 +1,6 @@
--- look and plain have in common what looks the same: a name as it is shown, and as it is
--- compared. They are null where names that looked the same were there before. Those of
--- rooms are of open ones only. What they are is filled in by the next migration.
+-- look and plain are the skeletons of the name and of the key: names that look the same have the same
+-- skeleton. They are null where an older name has the same one, and for rooms that are not open. The next
+-- migration fills them in.
 
 -- +goose Up
 ALTER TABLE users ADD COLUMN look TEXT COLLATE "C";

@@ -1,4 +1,4 @@
--- reactions are in the form of store.Reactions.
+-- reactions has the format of store.Reactions.
 
 -- +goose Up
 ALTER TABLE messages ADD COLUMN reactions TEXT NOT NULL DEFAULT '';

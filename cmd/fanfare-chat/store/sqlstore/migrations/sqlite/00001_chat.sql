@@ -1,4 +1,4 @@
--- Times are milliseconds since 1970, and 0 is none.
+-- Times are in milliseconds since 1970; 0 stands for no time.
 
 -- +goose Up
 CREATE TABLE users (
@@ -34,7 +34,7 @@ CREATE TABLE rooms (
 CREATE UNIQUE INDEX rooms_open ON rooms (key) WHERE kind = 1;
 CREATE UNIQUE INDEX rooms_direct ON rooms (low, high) WHERE kind = 3;
 
--- key is the member's, which never changes: a room's members are paged by it.
+-- key is a copy of the user's key, which never changes. The members of a room are paged by it.
 CREATE TABLE members (
 	member INTEGER NOT NULL REFERENCES users,
 	room   INTEGER NOT NULL REFERENCES rooms,
@@ -44,7 +44,7 @@ CREATE TABLE members (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX members_key ON members (room, key);
 
--- The messages of a room lie side by side: a page of them is a few pages of the file.
+-- The messages of a room are adjacent, so a page of them takes a few pages of the file.
 CREATE TABLE messages (
 	room    INTEGER NOT NULL REFERENCES rooms,
 	number  INTEGER NOT NULL,
@@ -60,8 +60,9 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_rev ON messages (room, rev);
 CREATE UNIQUE INDEX messages_client ON messages (room, author, client);
 
--- The words come cut and folded, with spaces between: of them, ascii leaves all as it is.
--- The rowid is room << 32 | number.
+-- The program supplies the words already split and folded, separated by spaces. The tokenizer ascii
+-- does not change them.
+-- rowid is room << 32 | number.
 CREATE VIRTUAL TABLE search USING fts5 (
 	words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
 );
