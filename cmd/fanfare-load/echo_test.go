@@ -80,10 +80,9 @@ func TestEchoRate(t *testing.T) {
 	})
 }
 
-// TestEchoCoordinatedOmission has the server stand still once, for a fifth of the
-// run. Of 1,000 messages, 200 are due meanwhile, and each waits until its end: the
-// latencies are spread evenly up to 200 ms. A client that counts from the time of
-// sending would find one of them.
+// TestEchoCoordinatedOmission has a server that stops once, for a fifth of the run. Of 1,000 messages, 200 are due in that
+// time and wait for its end, so their latencies are spread evenly up to 200 ms. A client that counts from the time of
+// sending would see only one of them.
 func TestEchoCoordinatedOmission(t *testing.T) {
 	checkLeaks(t)
 	const stall = 200 * time.Millisecond
@@ -100,13 +99,13 @@ func TestEchoCoordinatedOmission(t *testing.T) {
 		t.Errorf("max %v µs, want the stall of %v at least", l.Max, longest)
 	}
 	if l.P90 < 50_000 { // 100 ms if nothing else is slow
-		t.Errorf("90 %% of latencies are within %v µs: those who waited are not counted", l.P90)
+		t.Errorf("90 %% of latencies are within %v µs: messages that waited are not counted", l.P90)
 	}
 	// In a closed loop the same stall hits one message of 1,000.
 	r = runProgram(t, "echo", "-json", "-q", "-n", "1", "-count", "1000", url)
 	r.wantOK(t)
-	if p := r.report.Messages.Latency.P90; p >= 50_000 {
-		t.Errorf("closed loop: 90 %% within %v µs", p)
+	if p := r.report.Messages.Latency.P90; p >= float64(stall.Microseconds()) {
+		t.Errorf("closed loop: 90 %% within %v µs, want fewer messages that wait", p)
 	}
 }
 
@@ -294,14 +293,14 @@ func TestEchoServerGone(t *testing.T) {
 				}
 				c.end(ws)
 			})
-			began := time.Now()
-			r := runProgram(t, "echo", "-json", "-q", "-n", "3", "-duration", "30s", url)
+			// The run must end when the last connection ends, not after its duration.
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			r := runContext(ctx, t, "echo", "-json", "-q", "-n", "3", "-duration", "1h", url)
+			want(t, "interrupted", r.report.Interrupted, false)
 			r.wantFault(t, c.kind, 3)
 			want(t, "received", r.report.Messages.Received, 15)
 			want(t, "lost connections", r.report.Connections.Lost, 3)
-			if d := time.Since(began); d > 20*time.Second {
-				t.Errorf("it took %v to notice that nobody is left", d)
-			}
 		})
 	}
 }
