@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkEcho has 100 connections under way at the same time: what is measured
-// is dispatch, with system calls of both sides in it.
+// BenchmarkEcho has 100 connections under way at the same time. It measures
+// dispatch, including the system calls of both sides.
 func BenchmarkEcho(b *testing.B) {
 	const conns = 100
 	for _, size := range []int{128, 4096} {

@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// There is one Conn for every client: whoever makes it larger does so knowingly.
+// There is one Conn for every client, so its size must not grow by accident.
 func TestConnSize(t *testing.T) {
 	const most = 72
 	size := unsafe.Sizeof(Conn{})

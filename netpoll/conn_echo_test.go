@@ -215,7 +215,7 @@ func TestBusyPeerLeavesRoom(t *testing.T) {
 	}
 }
 
-// No event is lost, and no turn runs beside another, whoever notifies.
+// No event is lost, and no two turns run at the same time, wherever events come from.
 func TestEventsFromEverywhere(t *testing.T) {
 	s := serve(t, Options{}, echoing)
 	nc, p := s.connect(t)

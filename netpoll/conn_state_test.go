@@ -41,8 +41,7 @@ func moveTo(t testing.TB, e *Engine, p *peer, setup func(*peer)) *peer {
 	return next
 }
 
-// transports runs a test with and without TLS. connect returns a client, and the peer that
-// it is connected to.
+// transports runs a test with and without TLS.
 func transports(t *testing.T, f func(t *testing.T, serve func(opts Options, setup func(*peer)) *server, client func(*server) net.Conn)) {
 	t.Run("plain", func(t *testing.T) {
 		f(t, func(o Options, setup func(*peer)) *server { return serve(t, o, setup) },
@@ -78,7 +77,7 @@ func (m *movingStream) setup(p *peer) {
 	}
 }
 
-// write writes rec to the connection, wherever it is.
+// write writes rec to the connection, in the engine where it is.
 func (m *movingStream) write(rec []byte, shared bool) {
 	for end := time.Now().Add(waitLimit); time.Now().Before(end); {
 		p := m.current.Load()
@@ -100,8 +99,8 @@ func (m *movingStream) write(rec []byte, shared bool) {
 	m.t.Error("it never entered the next engine")
 }
 
-// Nothing is lost, doubled, or out of order when a connection moves while both sides send,
-// with messages of which a part has come, and output that the peer does not take yet.
+// Nothing is lost, duplicated or reordered when a connection moves while both sides send: with
+// a part of a message received, and with output that the peer does not take yet.
 func TestMoveUnderLoad(t *testing.T) {
 	const writers, records, messages, moves = 4, 150, 3000, 40
 	transports(t, func(t *testing.T, serve func(Options, func(*peer)) *server, client func(*server) net.Conn) {
@@ -207,7 +206,7 @@ func TestMoveInMidRecord(t *testing.T) {
 	})
 }
 
-// A deadline goes on, and comes in the engine that the connection is in then.
+// A deadline remains, and passes in the engine that the connection has entered.
 func TestMoveWithDeadline(t *testing.T) {
 	transports(t, func(t *testing.T, serve func(Options, func(*peer)) *server, client func(*server) net.Conn) {
 		s, other := serve(Options{Sweep: time.Hour}, echoing), secondEngine(t, Options{Sweep: time.Millisecond})
@@ -233,7 +232,7 @@ func TestMoveWithDeadline(t *testing.T) {
 	})
 }
 
-// What a handler left over while it held the connection waits for the next one's Resume.
+// Input that a handler left over when it called Hold waits for Resume of the next handler.
 func TestMoveHeld(t *testing.T) {
 	left := make(chan struct{}, 1)
 	s := serve(t, Options{}, func(p *peer) {
@@ -273,7 +272,7 @@ func TestMoveSealed(t *testing.T) {
 	}
 }
 
-// Leave is called from within a handler, too: then the turn goes on first.
+// A handler may call Leave: the connection leaves after the turn.
 func TestLeaveInTurn(t *testing.T) {
 	states := make(chan *State, 1)
 	s := serve(t, Options{}, func(p *peer) {
@@ -326,7 +325,7 @@ func TestLeaveIsRefused(t *testing.T) {
 	}
 }
 
-// Each Leave has one answer, whoever closes the connection or takes it meanwhile.
+// Each Leave gets one answer, also if another goroutine closes the connection or calls Leave.
 func TestLeaveRaces(t *testing.T) {
 	s := serve(t, Options{}, echoing)
 	for i := range 200 {
@@ -367,7 +366,7 @@ func TestLeaveRaces(t *testing.T) {
 	}
 }
 
-// What an engine refuses is as it was, and another may take it.
+// A State that an engine refuses is unchanged, and can enter another.
 func TestEnterIsRefused(t *testing.T) {
 	transports(t, func(t *testing.T, serve func(Options, func(*peer)) *server, client func(*server) net.Conn) {
 		s, ended := serve(Options{MaxPending: 8 << 20}, echoing), secondEngine(t, Options{})

@@ -41,8 +41,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// turnOver waits until no worker serves p: what is written then is sent by the write
-// itself, and no turn gathers it.
+// turnOver waits until no worker serves p: then a write sends at once, and no turn gathers
+// it.
 func turnOver(t testing.TB, p *peer) {
 	t.Helper()
 	eventually(t, "the turn is over", func() bool { return p.c.state.Load() == 0 })
@@ -105,8 +105,8 @@ func noLeaks(t testing.TB) {
 	})
 }
 
-// peer is the Handler of the tests. What it does stands in its fields, which are
-// set before the engine gets it; what is nil does nothing.
+// peer is the Handler of the tests. Its behaviour is in its fields, which are
+// set before the engine gets it; a nil field does nothing.
 type peer struct {
 	c          Conn
 	t          testing.TB

@@ -82,9 +82,9 @@ func inLargeReaders(e *Engine) (n int) {
 	return n
 }
 
-// echoUntilBulk has messages echoed until one was read to where f wants it. How much of
+// echoUntilLarge has messages echoed until one was read to where f wants it. How much of
 // a message is there at a time is the kernel's choice.
-func echoUntilBulk(t testing.TB, e *Engine, nc net.Conn, msg []byte) {
+func echoUntilLarge(t testing.TB, e *Engine, nc net.Conn, msg []byte) {
 	t.Helper()
 	eventually(t, "the connection is moved", func() bool {
 		echoLarge(t, nc, msg)
@@ -112,14 +112,14 @@ func echoLarge(t testing.TB, nc net.Conn, msg []byte) {
 	}
 }
 
-// TestBulk: a connection that brought a large message goes on as before, with single
+// TestLargeReaders: a connection that brought a large message goes on as before, with single
 // bytes, with an answer that waits for the peer, and to its end.
-func TestBulk(t *testing.T) {
+func TestLargeReaders(t *testing.T) {
 	e := newEngine(t, Options{Loops: 1, MaxPending: 32 << 20})
 	nc, f := adoptFiller(t, e)
 	msg := make([]byte, fillerSize)
 	pattern(msg, 7)
-	echoUntilBulk(t, e, nc, msg)
+	echoUntilLarge(t, e, nc, msg)
 	for i := range 200 { // each of them an event
 		write(t, nc, msg[i:i+1])
 	}
@@ -151,12 +151,12 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// TestBulkEnd: the set ends with the engine, whatever is in it, and takes nobody then.
-func TestBulkEnd(t *testing.T) {
+// TestLargeReadersEnd: the set ends with the engine, whatever is in it, and takes nobody then.
+func TestLargeReadersEnd(t *testing.T) {
 	e := newEngine(t, Options{Loops: 1}) // checks that nothing is left behind
 	nc, f := adoptFiller(t, e)
 	msg := make([]byte, fillerSize)
-	echoUntilBulk(t, e, nc, msg)
+	echoUntilLarge(t, e, nc, msg)
 	f.c.Close(nil)
 	receive(t, "OnClose", f.closed)
 	var b largeReaders
@@ -166,11 +166,30 @@ func TestBulkEnd(t *testing.T) {
 	}
 }
 
-// TestBulkDetach: who leaves the engine leaves the set too.
-func TestBulkDetach(t *testing.T) {
+// Large messages are read straight into the handler's memory with TLS, too.
+func TestFillerWithTLS(t *testing.T) {
+	e := newEngine(t, Options{Loops: 1, MaxPending: 32 << 20})
+	f := &filler{peer: newPeer(t), buf: make([]byte, fillerSize)}
+	l := must[*Listener](t)(e.ListenTLS("127.0.0.1:0", TLS{Config: serverTLS()}, func() Handler { return f }))
+	nc := dialTLS(t, l.Addr().String(), 0, nil)
+	msg := make([]byte, fillerSize)
+	pattern(msg, 3)
+	echoUntilLarge(t, e, nc, msg)
+	for range 5 {
+		echoLarge(t, nc, msg)
+	}
+	nc.Close()
+	receive(t, "OnClose", f.closed)
+	if f.filled == 0 {
+		t.Error("Filled was never called")
+	}
+}
+
+// A connection that leaves the engine leaves the set too.
+func TestLargeReadersDetach(t *testing.T) {
 	e := newEngine(t, Options{Loops: 1})
 	nc, f := adoptFiller(t, e)
-	echoUntilBulk(t, e, nc, make([]byte, fillerSize))
+	echoUntilLarge(t, e, nc, make([]byte, fillerSize))
 	write(t, nc, []byte("!gone"))
 	own := receive(t, "Detach", f.left)
 	defer own.Close()
@@ -182,8 +201,8 @@ func TestBulkDetach(t *testing.T) {
 	expect(t, own, "on")
 }
 
-// TestBulkChurn has connections come, be moved and go, so that numbers are used again.
-func TestBulkChurn(t *testing.T) {
+// TestLargeReadersChurn has connections come, be moved and go, so that numbers are used again.
+func TestLargeReadersChurn(t *testing.T) {
 	e := newEngine(t, Options{Loops: 2})
 	msg := make([]byte, fillerSize)
 	pattern(msg, 3)

@@ -138,7 +138,7 @@ func TestWhenDrainedAtOnce(t *testing.T) {
 	p.leavesNothing(t)
 }
 
-// However a connection ends, who waits is told once; who asks later, at once.
+// However a connection ends, a waiting Scheduler is called once, and a later one at once.
 func TestWhenDrainedOfTheEnded(t *testing.T) {
 	for name, end := range map[string]func(s *server, nc net.Conn, p *peer){
 		"closed":        func(_ *server, _ net.Conn, p *peer) { p.c.Close(errTest) },
@@ -177,7 +177,7 @@ func TestWhenDrainedOfTheEnded(t *testing.T) {
 	}
 }
 
-// In a turn, what is gathered is pending until the turn ends, whatever else happens in
+// In a turn, gathered bytes are pending until the turn ends, whatever else happens in
 // it.
 func TestWhenDrainedInTurn(t *testing.T) {
 	for name, act := range map[string]func(p *peer, w *counted){

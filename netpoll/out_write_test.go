@@ -395,7 +395,7 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
-// Large writes widen what the kernel takes; what is shared narrows it again, for
+// Large writes make the kernel take more; a shared buffer makes it take less again, for
 // there the kernel would hold a copy for each connection.
 func TestWiden(t *testing.T) {
 	s := serve(t, Options{MaxPending: 64 << 20}, func(*peer) {})

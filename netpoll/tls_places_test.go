@@ -94,7 +94,7 @@ func wantEnded(t *testing.T, nc net.Conn) {
 	}
 }
 
-// Addresses take turns, whoever came first.
+// Addresses take turns, in whatever order their connections came.
 func TestPlacesAreSharedByAddress(t *testing.T) {
 	const many = 8
 	s := serveTLS(t, Options{TLSHandshakes: 1, TLSTimeout: time.Hour}, echoing)
@@ -259,7 +259,7 @@ func TestTricklingClientsGiveWay(t *testing.T) {
 	}
 }
 
-// The address that waits for the most places is known, whoever comes and goes.
+// largest returns the address with the most waiting connections, in any sequence of updates.
 func TestCrowds(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var k crowds

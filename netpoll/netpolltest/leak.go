@@ -13,7 +13,7 @@ import (
 
 // Main runs the tests, as a TestMain does, and ends the program: with a failure, too,
 // if a goroutine or a descriptor is left over when all servers, clients and engines
-// have been shut down. What after does is done first. Fuzzing has goroutines of its own.
+// have been shut down. The functions of after run first. Fuzzing has goroutines of its own.
 func Main(m *testing.M, after ...func()) {
 	flag.Parse()
 	// The first socket opens the runtime's own poller, which stays.
