@@ -18,22 +18,22 @@ import (
 func TestClusterOrder(t *testing.T) {
 	keep := History{Messages: 100_000}
 	for _, c := range []struct {
-		name  string
-		bus   int
-		topic History
-		cuts  bool
-		renew bool
-		told  bool // gaps may be told of
+		name   string
+		broker int
+		topic  History
+		cuts   bool
+		renew  bool
+		told   bool // gaps may be told of
 	}{
-		{name: "links stay", bus: 100_000, topic: keep},
-		{name: "history", bus: 100_000, topic: keep, cuts: true},
-		{name: "history of the broker alone", bus: 100_000, cuts: true, told: true},
-		{name: "short history", bus: 50, topic: History{Messages: 20}, cuts: true, told: true},
+		{name: "links stay", broker: 100_000, topic: keep},
+		{name: "history", broker: 100_000, topic: keep, cuts: true},
+		{name: "history of the broker alone", broker: 100_000, cuts: true, told: true},
+		{name: "short history", broker: 50, topic: History{Messages: 20}, cuts: true, told: true},
 		{name: "no history", cuts: true, told: true},
-		{name: "new epochs", bus: 100_000, topic: keep, cuts: true, renew: true, told: true},
+		{name: "new epochs", broker: 100_000, topic: keep, cuts: true, renew: true, told: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newVoyage(t, c.bus, c.topic)
+			w := newVoyage(t, c.broker, c.topic)
 			w.told, w.renew = c.told, c.renew
 			w.run(c.cuts)
 			w.check()
@@ -62,8 +62,8 @@ type voyage struct {
 	resumed   atomic.Int64
 }
 
-func newVoyage(t *testing.T, bus int, h History) *voyage {
-	return &voyage{cluster: newCluster(t, voyageHubs, MemoryBrokerOptions{History: bus}, keeping(h)), stop: make(chan struct{})}
+func newVoyage(t *testing.T, kept int, h History) *voyage {
+	return &voyage{cluster: newCluster(t, voyageHubs, MemoryBrokerOptions{History: kept}, keeping(h)), stop: make(chan struct{})}
 }
 
 func topicName(i int) string { return fmt.Sprint("t.", i) }

@@ -16,9 +16,9 @@ type fetch struct {
 // errMissed says that the broker does not hold all that was asked for.
 var errMissed = errors.New("hub: the broker does not hold all that was missed")
 
-// reach has the topic's log get what a subscription that starts so needs, if the broker
+// fetchMissing has the topic's log get what a subscription that starts so needs, if the broker
 // has it. If not, the subscription is told.
-func (n *brokerNode) reach(t *Topic, o Start) error {
+func (n *brokerNode) fetchMissing(t *Topic, o Start) error {
 	for {
 		t.mu.Lock()
 		q, lacks := t.lacksLocked(o)
@@ -26,13 +26,13 @@ func (n *brokerNode) reach(t *Topic, o Start) error {
 			t.mu.Unlock()
 			return nil
 		}
-		f := t.remote.call
+		f := t.remote.fetch
 		if f == nil {
 			f = &fetch{done: make(chan struct{})}
-			t.remote.call = f
+			t.remote.fetch = f
 			epoch := t.epoch
 			t.mu.Unlock()
-			n.run(f, t, lacks, q, epoch)
+			n.runFetch(f, t, lacks, q, epoch)
 			return f.err
 		}
 		t.mu.Unlock()
@@ -42,8 +42,8 @@ func (n *brokerNode) reach(t *Topic, o Start) error {
 	}
 }
 
-// lost reports whether the topic has lost again what reach had it get.
-func (n *brokerNode) lost(t *Topic, o Start) bool {
+// lostAgain reports whether the topic has lost again what fetchMissing had it get.
+func (n *brokerNode) lostAgain(t *Topic, o Start) bool {
 	if n == nil {
 		return false
 	}
@@ -53,19 +53,19 @@ func (n *brokerNode) lost(t *Topic, o Start) bool {
 	return lacks == older
 }
 
-// run asks q for f.
-func (n *brokerNode) run(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
+// runFetch asks q for f.
+func (n *brokerNode) runFetch(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
 	if lacks == newer {
-		f.err = n.advance(t, q, epoch)
+		f.err = n.fetchNewer(t, q, epoch)
 	} else {
-		f.err = n.fill(t, f, q, epoch)
+		f.err = n.fetchOlder(t, f, q, epoch)
 	}
 	if errors.Is(f.err, ErrNoHistory) || errors.Is(f.err, errMissed) {
 		f.err = nil
 	}
 	t.mu.Lock()
-	if t.remote.call == f {
-		t.remote.call = nil
+	if t.remote.fetch == f {
+		t.remote.fetch = nil
 	}
 	t.mu.Unlock()
 	close(f.done)
@@ -100,9 +100,9 @@ func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
 	return q, older
 }
 
-// fill puts what the broker holds, and the topic keeps, before what the log holds: all at
+// fetchOlder puts what the broker holds, and the topic keeps, before what the log holds: all at
 // once, since who asked for it is hardly the only one.
-func (n *brokerNode) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
+func (n *brokerNode) fetchOlder(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
 	page, err := n.history(q, epoch)
 	none := errors.Is(err, ErrNoHistory)
 	if err != nil && !none {
@@ -114,10 +114,10 @@ func (n *brokerNode) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) erro
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.remote.call != f {
+	if t.remote.fetch != f {
 		return fmt.Errorf("%w: it was lost meanwhile", ErrLinkDown)
 	}
-	if !none && t.takenOutLocked() {
+	if !none && t.mayReuseSeqLocked() {
 		return errMissed // the next who asks may find it otherwise
 	}
 	if !none && t.log.lost == q.UpTo { // else it has lost what is younger, and keeps nothing older
@@ -129,15 +129,15 @@ func (n *brokerNode) fill(t *Topic, f *fetch, q HistoryQuery, epoch uint64) erro
 	return nil
 }
 
-// takenOutLocked reports whether somebody may wait for numbers that are below all that the
+// mayReuseSeqLocked reports whether somebody may wait for numbers that are below all that the
 // log holds, since what had them was superseded: older messages must not get those.
-func (t *Topic) takenOutLocked() bool {
+func (t *Topic) mayReuseSeqLocked() bool {
 	return t.opts.Slow == Conflate && (t.laggards > 0 || t.neededLocked() < t.log.oldest())
 }
 
-// advance appends to the log what the broker has of the topic after its last message, up
+// fetchNewer appends to the log what the broker has of the topic after its last message, up
 // to an offset. It may come by itself, too.
-func (n *brokerNode) advance(t *Topic, q HistoryQuery, epoch uint64) error {
+func (n *brokerNode) fetchNewer(t *Topic, q HistoryQuery, epoch uint64) error {
 	page, err := n.history(q, epoch)
 	if err != nil {
 		return err

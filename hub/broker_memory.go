@@ -33,8 +33,8 @@ type MemoryBroker struct {
 	waiting   map[string][]*publication // by topic, in their order: for nodes that do not keep up
 }
 
-// maxBus is how many bytes wait for a node of a MemoryBroker before publishers have to.
-const maxBus = 8 << 20
+// maxNodeQueue is how many bytes wait for a node of a MemoryBroker before publishers have to.
+const maxNodeQueue = 8 << 20
 
 // NewMemoryBroker returns a bus without nodes.
 func NewMemoryBroker(o MemoryBrokerOptions) *MemoryBroker {
@@ -47,7 +47,7 @@ func NewMemoryBroker(o MemoryBrokerOptions) *MemoryBroker {
 // Node returns a new node, which is linked.
 func (b *MemoryBroker) Node() *MemoryNode {
 	n := &MemoryNode{
-		bus: b, topics: make(map[string]struct{}),
+		broker: b, topics: make(map[string]struct{}),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	b.mu.Lock()
@@ -64,7 +64,7 @@ func (b *MemoryBroker) renew() {
 	b.last, b.held, b.forgotten = 0, nil, 0
 	for n := range b.nodes {
 		if !n.down {
-			n.pushLocked(event{linked: b.positionLocked()})
+			n.pushLocked(nodeCall{linked: b.positionLocked()})
 		}
 	}
 }
@@ -85,24 +85,24 @@ func (b *MemoryBroker) keepLocked(m *Envelope) {
 
 // MemoryNode is a node of a [MemoryBroker]: a [Broker] for one hub.
 type MemoryNode struct {
-	bus  *MemoryBroker
-	node Node
-	wake chan struct{}
-	done chan struct{} // closed when nothing is called any more
-	cuts atomic.Uint64
+	broker *MemoryBroker
+	node   Node
+	wake   chan struct{}
+	done   chan struct{} // closed when nothing is called any more
+	cuts   atomic.Uint64
 
 	// Guarded by MemoryBroker.mu.
 	topics   map[string]struct{}
 	patterns trie[struct{}]
-	queue    []event
+	queue    []nodeCall
 	size     int // of the messages in queue, and of those that are being delivered
 	down     bool
 	closed   bool
 }
 
-// event is a call of a Node: Deliver, Lost or Linked; or of nobody, if somebody waits for
+// nodeCall is a call of a Node: Deliver, Lost or Linked; or of nobody, if somebody waits for
 // its turn.
-type event struct {
+type nodeCall struct {
 	synced  chan struct{}
 	message *Envelope
 	lost    error
@@ -112,23 +112,23 @@ type event struct {
 
 // Attach makes MemoryNode a Broker.
 func (n *MemoryNode) Attach(node Node) {
-	n.bus.mu.Lock()
-	defer n.bus.mu.Unlock()
+	n.broker.mu.Lock()
+	defer n.broker.mu.Unlock()
 	if n.closed {
 		return
 	}
 	n.node = node
 	if !n.down {
-		n.pushLocked(event{linked: n.bus.positionLocked()})
+		n.pushLocked(nodeCall{linked: n.broker.positionLocked()})
 	}
 	go n.run()
 }
 
-func (n *MemoryNode) pushLocked(e event) {
-	e.cuts = n.cuts.Load()
-	n.queue = append(n.queue, e)
-	if e.message != nil {
-		n.size += e.message.cost()
+func (n *MemoryNode) pushLocked(c nodeCall) {
+	c.cuts = n.cuts.Load()
+	n.queue = append(n.queue, c)
+	if c.message != nil {
+		n.size += c.message.cost()
 	}
 	select {
 	case n.wake <- struct{}{}:
@@ -142,54 +142,54 @@ func (m *Envelope) cost() int { return len(m.Data) + len(m.Key) + entryCost }
 func (n *MemoryNode) run() {
 	defer close(n.done)
 	for range n.wake {
-		for events := n.take(); len(events) > 0; events = n.take() {
-			for _, e := range events {
-				n.call(e)
+		for calls := n.take(); len(calls) > 0; calls = n.take() {
+			for _, c := range calls {
+				n.call(c)
 			}
 		}
 	}
 }
 
 // take returns what is to be called next.
-func (n *MemoryNode) take() []event {
-	n.bus.mu.Lock()
-	defer n.bus.mu.Unlock()
+func (n *MemoryNode) take() []nodeCall {
+	n.broker.mu.Lock()
+	defer n.broker.mu.Unlock()
 	if n.closed {
 		return nil
 	}
-	events := n.queue
+	calls := n.queue
 	n.queue = nil
-	return events
+	return calls
 }
 
-func (n *MemoryNode) call(e event) {
-	b := n.bus
-	cut := n.cuts.Load() != e.cuts
+func (n *MemoryNode) call(c nodeCall) {
+	b := n.broker
+	cut := n.cuts.Load() != c.cuts
 	switch {
-	case e.synced != nil:
-		close(e.synced)
-	case e.message != nil:
+	case c.synced != nil:
+		close(c.synced)
+	case c.message != nil:
 		if !cut {
-			n.node.Deliver(e.message)
+			n.node.Deliver(c.message)
 		}
 		b.mu.Lock()
-		n.size -= e.message.cost()
+		n.size -= c.message.cost()
 		waits := len(b.waiting) > 0
 		b.mu.Unlock()
 		if waits {
-			b.goOn()
+			b.publishWaiting()
 		}
 	case cut:
-	case e.lost != nil:
-		n.node.Lost(e.lost)
+	case c.lost != nil:
+		n.node.Lost(c.lost)
 	default:
-		n.node.Linked(e.linked)
+		n.node.Linked(c.linked)
 	}
 }
 
 // cut has the node lose its link, and with it what is on its way, until restore.
 func (n *MemoryNode) cut() {
-	b := n.bus
+	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n.down || n.closed {
@@ -197,18 +197,18 @@ func (n *MemoryNode) cut() {
 	}
 	n.down = true
 	n.cuts.Add(1)
-	n.pushLocked(event{lost: fmt.Errorf("%w: it was cut", ErrLinkDown)})
-	go b.goOn() // what waited for this node alone
+	n.pushLocked(nodeCall{lost: fmt.Errorf("%w: it was cut", ErrLinkDown)})
+	go b.publishWaiting() // what waited for this node alone
 }
 
 // restore brings the link back.
 func (n *MemoryNode) restore() {
-	b := n.bus
+	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n.down && !n.closed {
 		n.down = false
-		n.pushLocked(event{linked: b.positionLocked()})
+		n.pushLocked(nodeCall{linked: b.positionLocked()})
 	}
 }
 
@@ -232,7 +232,7 @@ type publication struct {
 
 // Publish makes MemoryNode a Broker.
 func (n *MemoryNode) Publish(ctx context.Context, m *Envelope, done func(Position, error)) {
-	b := n.bus
+	b := n.broker
 	b.mu.Lock()
 	if err := n.errLocked(); err != nil {
 		b.mu.Unlock()
@@ -246,7 +246,7 @@ func (n *MemoryNode) Publish(ctx context.Context, m *Envelope, done func(Positio
 		return
 	}
 	p := &publication{message: m, done: done}
-	p.stop = context.AfterFunc(ctx, func() { b.giveUp(p, ctx.Err()) })
+	p.stop = context.AfterFunc(ctx, func() { b.expire(p, ctx.Err()) })
 	if b.waiting == nil {
 		b.waiting = make(map[string][]*publication)
 	}
@@ -254,8 +254,8 @@ func (n *MemoryNode) Publish(ctx context.Context, m *Envelope, done func(Positio
 	b.mu.Unlock()
 }
 
-// giveUp answers a publication that has waited for long enough, unless it has been published.
-func (b *MemoryBroker) giveUp(p *publication, cause error) {
+// expire answers a publication that has waited for long enough, unless it has been published.
+func (b *MemoryBroker) expire(p *publication, cause error) {
 	topic := p.message.Topic
 	b.mu.Lock()
 	all := b.waiting[topic]
@@ -277,8 +277,8 @@ func (b *MemoryBroker) setWaitingLocked(topic string, all []*publication) {
 	}
 }
 
-// goOn publishes what waits, as far as there is room.
-func (b *MemoryBroker) goOn() {
+// publishWaiting publishes what waits, as far as there is room.
+func (b *MemoryBroker) publishWaiting() {
 	var answers []func()
 	b.mu.Lock()
 	for topic, all := range b.waiting {
@@ -299,7 +299,7 @@ func (b *MemoryBroker) goOn() {
 // fullLocked reports whether a message has to wait for a node.
 func (b *MemoryBroker) fullLocked(topic string) bool {
 	for n := range b.nodes {
-		if n.size > maxBus && n.wantsLocked(topic) {
+		if n.size > maxNodeQueue && n.wantsLocked(topic) {
 			return true
 		}
 	}
@@ -328,7 +328,7 @@ func (b *MemoryBroker) publishLocked(m Envelope) Position {
 	}
 	for n := range b.nodes {
 		if n.wantsLocked(m.Topic) {
-			n.pushLocked(event{message: &m})
+			n.pushLocked(nodeCall{message: &m})
 		}
 	}
 	return m.Position
@@ -337,13 +337,13 @@ func (b *MemoryBroker) publishLocked(m Envelope) Position {
 // Sync makes MemoryNode a Syncer.
 func (n *MemoryNode) Sync(ctx context.Context) error {
 	synced := make(chan struct{})
-	n.bus.mu.Lock()
+	n.broker.mu.Lock()
 	err := n.errLocked()
 	attached := n.node != nil
 	if err == nil && attached {
-		n.pushLocked(event{synced: synced})
+		n.pushLocked(nodeCall{synced: synced})
 	}
-	n.bus.mu.Unlock()
+	n.broker.mu.Unlock()
 	if err != nil || !attached {
 		return err
 	}
@@ -359,7 +359,7 @@ func (n *MemoryNode) Sync(ctx context.Context) error {
 
 // Join makes MemoryNode a Broker.
 func (n *MemoryNode) Join(_ context.Context, subject string) (Position, error) {
-	b := n.bus
+	b := n.broker
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := n.errLocked(); err != nil {
@@ -375,8 +375,8 @@ func (n *MemoryNode) Join(_ context.Context, subject string) (Position, error) {
 
 // Leave makes MemoryNode a Broker.
 func (n *MemoryNode) Leave(subject string) {
-	n.bus.mu.Lock()
-	defer n.bus.mu.Unlock()
+	n.broker.mu.Lock()
+	defer n.broker.mu.Unlock()
 	if IsPattern(subject) {
 		n.patterns.remove(subject)
 	} else {
@@ -386,7 +386,7 @@ func (n *MemoryNode) Leave(subject string) {
 
 // History makes MemoryNode a Broker.
 func (n *MemoryNode) History(_ context.Context, q HistoryQuery) (HistoryPage, error) {
-	b := n.bus
+	b := n.broker
 	b.mu.Lock()
 	err, held, at, forgotten := n.errLocked(), b.held, b.positionLocked(), b.forgotten
 	b.mu.Unlock()
@@ -417,7 +417,7 @@ func (n *MemoryNode) History(_ context.Context, q HistoryQuery) (HistoryPage, er
 
 // Close makes MemoryNode a Broker.
 func (n *MemoryNode) Close() error {
-	b := n.bus
+	b := n.broker
 	b.mu.Lock()
 	if n.closed {
 		b.mu.Unlock()
@@ -430,7 +430,7 @@ func (n *MemoryNode) Close() error {
 	close(n.wake)
 	attached := n.node != nil
 	b.mu.Unlock()
-	b.goOn() // what waited for this node alone
+	b.publishWaiting() // what waited for this node alone
 	if attached {
 		<-n.done
 	}

@@ -42,7 +42,7 @@ func (n *brokerNode) context() (context.Context, context.CancelFunc) {
 }
 
 // begin returns the topic of that name, making and joining it if there is none.
-func (n *brokerNode) begin(name string, by maker) (*Topic, error) {
+func (n *brokerNode) begin(name string, by creator) (*Topic, error) {
 	t, err := n.hub.topic(name, by)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (n *brokerNode) sync() {
 
 // publish has the broker publish m, whose data does not change, and calls done when that has
 // happened: at once, or from a goroutine of the broker.
-func (n *brokerNode) publish(by maker, name string, m Message, done func(Receipt, error)) {
+func (n *brokerNode) publish(by creator, name string, m Message, done func(Receipt, error)) {
 	n.hub.Start()
 	name = strings.Clone(name)
 	if !n.hub.keeps(name) {
@@ -259,12 +259,12 @@ const recoverers = 8
 func (n *brokerNode) recover(at Position) {
 	topics := n.hub.all()
 	var next atomic.Int64
-	var hopeless atomic.Bool // there is no history to be had
+	var noHistory atomic.Bool // there is no history to be had
 	var wg sync.WaitGroup
 	for range min(recoverers, len(topics)) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(topics)); i = next.Add(1) - 1 {
-				if t := topics[i]; !n.catchUp(t, at, &hopeless) {
+				if t := topics[i]; !n.catchUp(t, at, &noHistory) {
 					t.restart(at)
 				}
 			}
@@ -275,7 +275,7 @@ func (n *brokerNode) recover(at Position) {
 
 // catchUp has the topic get what it missed before at, and reports false if that is not
 // to be had.
-func (n *brokerNode) catchUp(t *Topic, at Position, hopeless *atomic.Bool) bool {
+func (n *brokerNode) catchUp(t *Topic, at Position, noHistory *atomic.Bool) bool {
 	t.mu.Lock()
 	last, epoch, begun := t.log.last, t.epoch, t.remote.begun || t.log.last > 0
 	t.mu.Unlock()
@@ -286,12 +286,12 @@ func (n *brokerNode) catchUp(t *Topic, at Position, hopeless *atomic.Bool) bool 
 		return false
 	case last >= at.Offset:
 		return true
-	case hopeless.Load():
+	case noHistory.Load():
 		return false
 	}
-	err := n.advance(t, HistoryQuery{Subject: t.name, After: last, UpTo: at.Offset, Bytes: maxPending}, epoch)
+	err := n.fetchNewer(t, HistoryQuery{Subject: t.name, After: last, UpTo: at.Offset, Bytes: maxPending}, epoch)
 	if errors.Is(err, ErrNoHistory) || errors.Is(err, ErrLinkDown) || errors.Is(err, context.DeadlineExceeded) {
-		hopeless.Store(true)
+		noHistory.Store(true)
 	}
 	return err == nil
 }

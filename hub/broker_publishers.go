@@ -17,11 +17,11 @@ const (
 type publishers struct {
 	now func() time.Time
 
-	mu     sync.Mutex
-	last   uint64
-	young  map[uint64]Subscriber
-	old    map[uint64]Subscriber
-	turned time.Time // when the young ones were old before
+	mu      sync.Mutex
+	last    uint64
+	young   map[uint64]Subscriber
+	old     map[uint64]Subscriber
+	rotated time.Time // when the young ones were old before
 }
 
 // add returns a number by which s can be taken once.
@@ -29,8 +29,8 @@ func (p *publishers) add(s Subscriber) uint64 {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.young == nil || len(p.young) >= publishersKept || now.Sub(p.turned) > publishersAge {
-		p.old, p.young, p.turned = p.young, make(map[uint64]Subscriber), now
+	if p.young == nil || len(p.young) >= publishersKept || now.Sub(p.rotated) > publishersAge {
+		p.old, p.young, p.rotated = p.young, make(map[uint64]Subscriber), now
 	}
 	p.last++
 	p.young[p.last] = s

@@ -13,9 +13,9 @@ func TestBusWithHistory(t *testing.T) { run(t, 10000) }
 
 func run(t *testing.T, history int) {
 	brokertest.Run(t, func(*testing.T) brokertest.Setup {
-		bus := hub.NewMemoryBroker(hub.MemoryBrokerOptions{History: history})
+		b := hub.NewMemoryBroker(hub.MemoryBrokerOptions{History: history})
 		return brokertest.Setup{
-			Node: func(*testing.T) hub.Broker { return bus.Node() },
+			Node: func(*testing.T) hub.Broker { return b.Node() },
 			Cut: func(_ *testing.T, b hub.Broker) func() {
 				n := b.(*hub.MemoryNode)
 				n.Cut()

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// cluster is some hubs on a bus.
+// cluster is some hubs on a memory broker.
 type cluster struct {
 	*MemoryBroker
 	t     *testing.T
@@ -283,7 +283,7 @@ func TestResumePatternElsewhere(t *testing.T) {
 func TestResumeTooOld(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		bus     int
+		broker  int
 		history History
 		oldest  uint64 // what can be resumed after
 	}{
@@ -293,14 +293,14 @@ func TestResumeTooOld(t *testing.T) {
 		{"no history in the topic", 1000, History{}, 20},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cl := newCluster(t, 1, MemoryBrokerOptions{History: c.bus}, Options{})
+			cl := newCluster(t, 1, MemoryBrokerOptions{History: c.broker}, Options{})
 			var at []Position
 			for n := range uint64(20) {
 				at = append(at, publish(t, cl.hubs[0], "x", n).Position)
 			}
 			h := cl.add(keeping(c.history))
 			oldest := c.oldest
-			if c.bus == 5 {
+			if c.broker == 5 {
 				cl.mu.Lock()
 				oldest = cl.forgotten
 				cl.mu.Unlock()
@@ -319,7 +319,7 @@ func TestResumeTooOld(t *testing.T) {
 				if !errors.As(err, &old) {
 					t.Fatalf("after %d: %v", n, err)
 				}
-				if c.history.kept() && c.bus > 0 && old.Oldest.Offset != oldest {
+				if c.history.kept() && c.broker > 0 && old.Oldest.Offset != oldest {
 					t.Errorf("after %d: the oldest is %v, want %d", n, old.Oldest, oldest)
 				}
 			}
@@ -413,18 +413,18 @@ func TestLossWithHistory(t *testing.T) {
 func TestLossWithoutHistory(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		bus    MemoryBrokerOptions
+		broker MemoryBrokerOptions
 		topic  History
 		renew  bool
 		resume bool
 	}{
 		{name: "none"},
 		{name: "none in the broker", topic: History{Messages: 100}},
-		{name: "too little", bus: MemoryBrokerOptions{History: 3}},
-		{name: "another epoch", bus: MemoryBrokerOptions{History: 1000}, topic: History{Messages: 100}, renew: true},
+		{name: "too little", broker: MemoryBrokerOptions{History: 3}},
+		{name: "another epoch", broker: MemoryBrokerOptions{History: 1000}, topic: History{Messages: 100}, renew: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cl := newCluster(t, 2, c.bus, keeping(c.topic))
+			cl := newCluster(t, 2, c.broker, keeping(c.topic))
 			a, b := cl.hubs[0], cl.hubs[1]
 			f, _ := start(t, b, "x", Start{})
 			p, _ := start(t, b, "*", Start{})

@@ -7,35 +7,35 @@ type remote struct {
 	once sync.Once // joins
 
 	// Guarded by Topic.mu.
-	begun  bool   // it was tried to join
-	err    error  // if that failed
-	filled bool   // the log has got all that the broker holds, and the topic keeps
-	call   *fetch // what is under way
-	room   uint64 // numbers that were left out of the log
+	begun    bool   // it was tried to join
+	err      error  // if that failed
+	filled   bool   // the log has got all that the broker holds, and the topic keeps
+	fetch    *fetch // what is under way
+	reserved uint64 // numbers that were left out of the log
 
 	waiting []func(error) // to be called when begun, in their order
 	calling bool          // a goroutine does, or is about to
 }
 
 const (
-	// roomNumbers and roomCost are left before the first message of a log, for what is
+	// reservedSeqs and reservedCost are left before the first message of a log, for what is
 	// older, and comes later.
-	roomNumbers = 1 << 32
-	roomCost    = 1 << 50
+	reservedSeqs = 1 << 32
+	reservedCost = 1 << 50
 )
 
-// makeRoomLocked leaves room before the next message.
-func (t *Topic) makeRoomLocked() {
-	t.remote.room += roomNumbers
-	t.log.next += roomNumbers
-	t.log.end += roomCost
+// reserveLocked leaves room before the next message.
+func (t *Topic) reserveLocked() {
+	t.remote.reserved += reservedSeqs
+	t.log.next += reservedSeqs
+	t.log.end += reservedCost
 }
 
 // publishedLocked returns the number of messages since the topic exists.
 func (t *Topic) publishedLocked() uint64 {
 	n := t.log.next - 1
 	if t.remote != nil {
-		n -= t.remote.room
+		n -= t.remote.reserved
 	}
 	return n
 }
@@ -76,7 +76,7 @@ func (t *Topic) deliver(r *Record, epoch uint64) {
 // the position that they have got to.
 func (t *Topic) restart(at Position) {
 	var all []*leave
-	how := &closing{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: come back"}}
+	how := &closeAction{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: come back"}}
 	t.mu.Lock()
 	for _, sh := range t.shards {
 		for _, s := range sh.appendAll(nil) {
@@ -85,9 +85,9 @@ func (t *Topic) restart(at Position) {
 			}
 		}
 	}
-	t.epoch, t.remote.filled, t.remote.call = at.Epoch, false, nil
+	t.epoch, t.remote.filled, t.remote.fetch = at.Epoch, false, nil
 	t.log.clear()
-	t.makeRoomLocked()
+	t.reserveLocked()
 	t.log.begin(at.Offset, at.Offset)
 	for _, sh := range t.shards {
 		sh.skipLocked()

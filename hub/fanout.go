@@ -16,11 +16,11 @@ import (
 // everybody gets.
 type fanout struct {
 	*shard
-	pass  passBatch
-	all   *batch            // the pass, and what came since
-	rests map[uint64]*batch // the parts of all from a number on, for those who have what is before
-	look  int               // the run before which it looks for what came
-	burst *burst            // those whose turn it is
+	pass        passBatch
+	all         *batch            // the pass, and what came since
+	rests       map[uint64]*batch // the parts of all from a number on, for those who have what is before
+	nextRefresh int               // the run before which it looks for what came
+	burst       *burst            // those whose turn it is
 
 	delivered int64
 }
@@ -42,14 +42,14 @@ var bursts = sync.Pool{New: func() any { return new(burst) }}
 // be another copy of the batch, which the slow hold, and in the next walk one for those who
 // lack the rest. Of 10,000 subscribers' walk there are 18.
 func (f *fanout) refresh(run int) {
-	if run < f.look {
+	if run < f.nextRefresh {
 		return
 	}
-	f.look = run + 1 + run/4
+	f.nextRefresh = run + 1 + run/4
 	t := f.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.log.next == f.all.next || f.at > f.pass.end || f.all.end-f.at >= maxFresh { // nothing new, another log, enough
+	if t.log.next == f.all.next || f.at > f.pass.end || f.all.end-f.at >= maxRefresh { // nothing new, another log, enough
 		return
 	}
 	if b := t.log.readOn(f.pass.cursor); b != nil && b.next > f.all.next {
@@ -75,9 +75,9 @@ func (f *fanout) since(seq uint64) *batch {
 	return rest
 }
 
-// hand gives one subscription, which has all that was before, its part: in a burst, if
+// deliverTo gives one subscription, which has all that was before, its part: in a burst, if
 // that is nothing but a write to a connection.
-func (f *fanout) hand(s *Subscription) {
+func (f *fanout) deliverTo(s *Subscription) {
 	from := max(s.cursor, f.pass.cursor)
 	var part Encoded
 	messages := 0
@@ -85,12 +85,12 @@ func (f *fanout) hand(s *Subscription) {
 		part, messages = b.part(f.topic.hub, s)
 	}
 	if part == nil {
-		f.passed(s, from)
+		f.advance(s, from)
 		return
 	}
 	d := delivery{s, from, messages}
 	if conn, buf := writeOf(s.to, part); buf == nil {
-		f.answered(d, s.to.Send(part))
+		f.settle(d, s.to.Send(part))
 	} else if f.burst.Add(netpoll.Write[delivery]{To: d, Conn: conn, Buffer: buf, Messages: messages}) {
 		f.send()
 	}
@@ -104,16 +104,16 @@ func (f *fanout) send() {
 		if m, ok := d.to.to.(*Member); ok {
 			m.sent(o)
 		}
-		f.answered(*d, o)
+		f.settle(*d, o)
 	}
 	clear(writes) // the burst goes to others
 }
 
-// answered takes note of what became of a delivery.
-func (f *fanout) answered(d delivery, o netpoll.Outcome) {
+// settle takes note of what became of a delivery.
+func (f *fanout) settle(d delivery, o netpoll.Outcome) {
 	switch o {
 	case netpoll.Sent, netpoll.Queued:
-		f.passed(d.to, d.from)
+		f.advance(d.to, d.from)
 		if o == netpoll.Queued {
 			f.fallBehind(d.to, f.all.next, f.pass)
 		}
@@ -123,9 +123,9 @@ func (f *fanout) answered(d delivery, o netpoll.Outcome) {
 	}
 }
 
-// passed takes note that s has all from number from on, but for what was superseded. What
+// advance takes note that s has all from number from on, but for what was superseded. What
 // the whole shard gets needs no note.
-func (f *fanout) passed(s *Subscription, from uint64) {
+func (f *fanout) advance(s *Subscription, from uint64) {
 	if f.all.next > f.pass.next {
 		s.cursor = f.all.next
 	}

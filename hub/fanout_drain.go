@@ -13,16 +13,16 @@ import (
 // which tells one only. They are told in turn, some at a time, as long as what the ones
 // before them sent has left: for there may be thousands, and room for the first few.
 type drain struct {
-	member *Member
-	shared atomic.Bool  // one had something queued since the connection drained
-	owed   atomic.Int64 // bytes that its subscriptions have yet to get
+	member  *Member
+	shared  atomic.Bool  // one had something queued since the connection drained
+	backlog atomic.Int64 // bytes that its subscriptions have yet to get
 
-	mu      sync.Mutex // after all others, a connection's too
-	waiting []interface{ Schedule() }
-	void    int                        // of those, subscriptions without flagWaits: they have been forgotten
-	leaving map[string][]*Subscription // by topic: that have left, and not got all that was published before
-	lingers int                        // of those
-	task    Task                       // made when it is needed for the first time
+	mu           sync.Mutex // after all others, a connection's too
+	waiting      []interface{ Schedule() }
+	stale        int                        // of those, subscriptions without flagWaits: they have been forgotten
+	leaving      map[string][]*Subscription // by topic: that have left, and not got all that was published before
+	leavingCount int                        // of those
+	task         Task                       // made when it is needed for the first time
 }
 
 // drainAtATime is how many are told at a time.
@@ -65,7 +65,7 @@ func (d *drain) Run() {
 	}
 	for _, t := range due {
 		if s, ok := t.(*Subscription); ok && s.flags.And(^uint32(flagWaits))&flagWaits == 0 {
-			d.void-- // it sees for itself that it gets nothing
+			d.stale-- // it sees for itself that it gets nothing
 		}
 	}
 	more := d.waiting != nil
@@ -83,18 +83,18 @@ func (d *drain) forget(s *Subscription) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if all := d.leaving[s.Topic()]; slices.Contains(all, s) {
-		d.lingers--
+		d.leavingCount--
 		if len(all) > 1 {
 			d.leaving[s.Topic()] = slices.DeleteFunc(all, func(x *Subscription) bool { return x == s })
-		} else if delete(d.leaving, s.Topic()); d.lingers == 0 {
+		} else if delete(d.leaving, s.Topic()); d.leavingCount == 0 {
 			d.leaving = nil
 		}
 	}
 	if s.flags.And(^uint32(flagWaits))&flagWaits == 0 {
 		return
 	}
-	if d.void++; d.void > len(d.waiting)/2 { // so each costs as much as two steps, however many wait
-		d.void = 0
+	if d.stale++; d.stale > len(d.waiting)/2 { // so each costs as much as two steps, however many wait
+		d.stale = 0
 		d.waiting = slices.DeleteFunc(d.waiting, func(t interface{ Schedule() }) bool {
 			s, ok := t.(*Subscription)
 			return ok && s.flags.Load()&flagWaits == 0
@@ -102,8 +102,8 @@ func (d *drain) forget(s *Subscription) {
 	}
 }
 
-// linger adds s to those that leave, unless it has got all, or is there.
-func (d *drain) linger(s *Subscription) {
+// addLeaving adds s to those that leave, unless it has got all, or is there.
+func (d *drain) addLeaving(s *Subscription) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s.done() || slices.Contains(d.leaving[s.Topic()], s) { // done: forget has been called, or is going to be
@@ -113,36 +113,36 @@ func (d *drain) linger(s *Subscription) {
 		d.leaving = make(map[string][]*Subscription)
 	}
 	d.leaving[s.Topic()] = append(d.leaving[s.Topic()], s)
-	d.lingers++
+	d.leavingCount++
 }
 
-// cutShort has what leaves the topic of that name lose what it has yet to get, so that
+// abandonLeaving has what leaves the topic of that name lose what it has yet to get, so that
 // nothing of it comes when the member is in that topic again. It returns how many others
 // are leaving.
-func (d *drain) cutShort(name string) (others int) {
+func (d *drain) abandonLeaving(name string) (others int) {
 	d.mu.Lock()
 	var all []*Subscription
-	if d.lingers > 0 {
+	if d.leavingCount > 0 {
 		all = slices.Concat(d.leaving[name], d.leaving[presenceTopicName(name)])
 	}
-	others = d.lingers - len(all)
+	others = d.leavingCount - len(all)
 	d.mu.Unlock()
 	for _, s := range all {
-		s.cutShort()
+		s.abandonRest()
 	}
 	return others
 }
 
-// lingering returns those that leave.
-func (d *drain) lingering() []*Subscription {
+// allLeaving returns those that leave.
+func (d *drain) allLeaving() []*Subscription {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Concat(slices.Collect(maps.Values(d.leaving))...)
 }
 
-// crowded reports whether a subscriber that refuses a message may do so because of
+// sharesBacklog reports whether a subscriber that refuses a message may do so because of
 // what it took of another topic, and not because of the message.
-func crowded(to Subscriber) bool {
+func sharesBacklog(to Subscriber) bool {
 	m, ok := to.(*Member)
 	if !ok {
 		return false

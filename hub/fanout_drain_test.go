@@ -22,21 +22,21 @@ func TestDrainForgets(t *testing.T) {
 			run.runAll()
 		}
 	}
-	if len(d.waiting) != topics || d.void != 0 {
-		t.Fatalf("%d wait, %d of them for nothing", len(d.waiting), d.void)
+	if len(d.waiting) != topics || d.stale != 0 {
+		t.Fatalf("%d wait, %d of them for nothing", len(d.waiting), d.stale)
 	}
 	for k := range topics {
 		if err := m.Unsubscribe(name(k)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if d.lingers != topics || len(d.leaving) != topics || len(d.waiting) != topics {
-		t.Errorf("%d linger, by %d names; %d wait", d.lingers, len(d.leaving), len(d.waiting))
+	if d.leavingCount != topics || len(d.leaving) != topics || len(d.waiting) != topics {
+		t.Errorf("%d linger, by %d names; %d wait", d.leavingCount, len(d.leaving), len(d.waiting))
 	}
 	for k := range topics { // which cuts short what lingers there
 		subscribe(t, m, name(k), SubscribeOptions{Encoding: raw})
-		if lingers := topics - 1 - k; d.lingers != lingers || len(d.waiting)-d.void != lingers || d.void > len(d.waiting)/2+1 {
-			t.Fatalf("%d linger, want %d; %d wait, %d of them for nothing", d.lingers, lingers, len(d.waiting), d.void)
+		if lingers := topics - 1 - k; d.leavingCount != lingers || len(d.waiting)-d.stale != lingers || d.stale > len(d.waiting)/2+1 {
+			t.Fatalf("%d linger, want %d; %d wait, %d of them for nothing", d.leavingCount, lingers, len(d.waiting), d.stale)
 		}
 	}
 	if len(d.waiting) != 0 || d.leaving != nil {
@@ -49,8 +49,8 @@ func TestDrainForgets(t *testing.T) {
 	}
 	run.runAll()
 	got := f.received()
-	if n := len(got); n < topics || got[n-1] < topics || len(d.waiting) != 0 || d.void != 0 {
-		t.Errorf("got %d; %d wait, %d of them for nothing", n, len(d.waiting), d.void)
+	if n := len(got); n < topics || got[n-1] < topics || len(d.waiting) != 0 || d.stale != 0 {
+		t.Errorf("got %d; %d wait, %d of them for nothing", n, len(d.waiting), d.stale)
 	}
 }
 

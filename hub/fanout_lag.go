@@ -14,7 +14,7 @@ func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 		s.lag = new(lag)
 	}
 	s.lag.behind, s.cursor = true, seq
-	s.lag.owed.at = t.log.endBefore(seq)
+	s.lag.backlog.at = t.log.endBefore(seq)
 	t.laggards++
 	b.limit = t.limitLocked(b.next)
 	t.mu.Unlock()
@@ -28,7 +28,7 @@ func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 // from number on.
 func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
 	s.lag.behind, s.cursor, s.lag.replay = false, seq, false
-	s.goOnLocked(seq, s.lag.owed.at)
+	s.goOnLocked(seq, s.lag.backlog.at)
 	if s.lag.dropped.Load() == 0 {
 		s.lag = nil
 	}
@@ -41,7 +41,7 @@ const never = ^uint64(0)
 // catchUp gives a subscriber that has drained the next of what it has not got.
 func (sh *shard) catchUp(s *Subscription) {
 	if s.gone() {
-		sh.seeOff(s)
+		sh.deliverRest(s)
 		return
 	}
 	if !s.behind() {
@@ -60,7 +60,7 @@ func (sh *shard) catchUp(s *Subscription) {
 	if o.OK() {
 		sh.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
-		s.paid(b.endBefore(next))
+		s.reduceBacklog(b.endBefore(next))
 	}
 	switch o {
 	case netpoll.Sent:
@@ -68,7 +68,7 @@ func (sh *shard) catchUp(s *Subscription) {
 		sh.due = append(sh.due, s) // after the others
 		sh.mu.Unlock()
 	case netpoll.Full:
-		if !crowded(s.to) {
+		if !sharesBacklog(s.to) {
 			s.lag.refused++
 		}
 		if s.lag.refused == maxRefused {
@@ -126,7 +126,7 @@ func (sh *shard) missed(s *Subscription) (b *batch, lost int) {
 			return nil, lost
 		}
 		s.cursor = oldest
-		s.paid(t.log.endBefore(oldest))
+		s.reduceBacklog(t.log.endBefore(oldest))
 	}
 	if s.cursor < sh.cursor {
 		return t.log.segs.read(s.cursor), lost // of which there is some: the last of a log is never superseded
@@ -149,12 +149,12 @@ func (sh *shard) watch(s *Subscription, b passBatch) {
 	case s.gone(): // the topic may have forgotten where it was
 		return
 	case l.replay || s.cursor > b.next:
-	case sh.owes(s, b.end):
-		sh.relieve(s, b)
+	case sh.exceedsBacklog(s, b.end):
+		sh.enforceBacklog(s, b)
 		return
 	case sh.topic.opts.Slow == DropNewest && s.cursor < b.oldest: // what it would keep has been shed
 		sh.count(s, int(b.next-s.cursor))
-		sh.lapse(s, b.next, b.end)
+		sh.dropBacklog(s, b.next, b.end)
 		return
 	}
 	limit := max(b.limit, b.oldest)
@@ -175,14 +175,14 @@ func (sh *shard) watch(s *Subscription, b passBatch) {
 		sh.count(s, int(limit-s.cursor))
 		s.cursor = limit
 		sh.topic.mu.Lock()
-		s.paid(sh.topic.log.endBefore(limit))
+		s.reduceBacklog(sh.topic.log.endBefore(limit))
 		sh.topic.mu.Unlock()
 	}
 }
 
-// relieve does what the topic's policy says about s, whose connection has too much to get.
+// enforceBacklog does what the topic's policy says about s, whose connection has too much to get.
 // Who drops the newest keeps what it has not been counted for.
-func (sh *shard) relieve(s *Subscription, b passBatch) {
+func (sh *shard) enforceBacklog(s *Subscription, b passBatch) {
 	switch from := max(s.cursor, b.cursor); sh.topic.opts.Slow {
 	case Disconnect:
 		sh.evict(s, "too slow: the backlogs of the connection's topics are full")
@@ -192,12 +192,12 @@ func (sh *shard) relieve(s *Subscription, b passBatch) {
 		}
 	default:
 		sh.count(s, int(b.next-s.cursor))
-		sh.lapse(s, b.next, b.end)
+		sh.dropBacklog(s, b.next, b.end)
 	}
 }
 
-// lapse has s, which waits at a number, get nothing until it has drained.
-func (sh *shard) lapse(s *Subscription, seq, end uint64) {
+// dropBacklog has s, which waits at a number, get nothing until it has drained.
+func (sh *shard) dropBacklog(s *Subscription, seq, end uint64) {
 	t := sh.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -215,14 +215,14 @@ func (s *Subscription) goOnLocked(seq, end uint64) {
 		s.dropKept()
 	}
 	s.cursor = seq
-	s.paid(end)
-	s.paidAll()
+	s.reduceBacklog(end)
+	s.clearBacklog()
 }
 
-// letGo has those for whom something is kept lose it, since all topics hold too much, and get
+// unpinAll has those for whom something is kept lose it, since all topics hold too much, and get
 // nothing until they have drained. It is called within a round; what was handed out after
 // what is kept has been counted.
-func (sh *shard) letGo() {
+func (sh *shard) unpinAll() {
 	var all []*Subscription
 	sh.topic.mu.Lock()
 	seq, end := sh.cursor, sh.at
@@ -236,7 +236,7 @@ func (sh *shard) letGo() {
 	sh.mu.Unlock()
 	for _, s := range all {
 		sh.count(s, int(s.lag.kept.until-s.cursor))
-		sh.lapse(s, seq, end)
+		sh.dropBacklog(s, seq, end)
 	}
 }
 
@@ -267,7 +267,7 @@ func (sh *shard) pin(s *Subscription, below uint64) (ok bool) {
 	end := t.log.endBefore(until)
 	s.keep(&kept{segments: t.log.segs.between(s.cursor, until), until: until})
 	t.pinned++
-	sh.owes(s, end)
+	sh.exceedsBacklog(s, end)
 	return true
 }
 

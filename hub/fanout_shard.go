@@ -7,9 +7,9 @@ const (
 	maxPending = 8 << 20
 	// runLength is how many subscribers a walk copies at a time.
 	runLength = 64
-	// maxFresh is the cost of a batch from which on a walk leaves what comes meanwhile to
+	// maxRefresh is the cost of a batch from which on a walk leaves what comes meanwhile to
 	// the next.
-	maxFresh = 48 << 10
+	maxRefresh = 48 << 10
 )
 
 // shard is those subscribers of a topic that belong to one loop. Its walk alone
@@ -25,13 +25,13 @@ type shard struct {
 	taken   uint64 // the same, but that the walk under way counts as done
 	at      uint64 // Topic.log.end before cursor
 
-	mu     sync.Mutex
-	list   []*Subscription
-	due    []*Subscription // behind, and drained
-	left   []*leave        // of those in list that have left in the round under way
-	inPass bool            // a round is under way
-	lapses bool            // what is kept for the slow is too much: see letGo
-	walked *sync.Cond      // a round of a walk has ended; made when somebody waits
+	mu        sync.Mutex
+	list      []*Subscription
+	due       []*Subscription // behind, and drained
+	left      []*leave        // of those in list that have left in the round under way
+	inPass    bool            // a round is under way
+	unpin     bool            // what is kept for the slow is too much: see unpinAll
+	passEnded *sync.Cond      // a round of a walk has ended; made when somebody waits
 }
 
 func newShard(t *Topic, loop int) *shard {
@@ -53,8 +53,8 @@ func (sh *shard) add(s *Subscription) {
 	sh.mu.Unlock()
 }
 
-// fillLocked puts the last subscriber in place i.
-func (sh *shard) fillLocked(i int) {
+// removeAtLocked puts the last subscriber in place i.
+func (sh *shard) removeAtLocked(i int) {
 	last := len(sh.list) - 1
 	sh.list[i] = sh.list[last]
 	sh.list[i].slot = int32(i)
@@ -98,7 +98,7 @@ func (sh *shard) help() {
 			continue
 		}
 		sh.mu.Unlock()
-		more = sh.round()
+		more = sh.pass()
 	}
 	if more { // the task may have come and gone while this was the walk
 		sh.task.Schedule()
@@ -107,10 +107,10 @@ func (sh *shard) help() {
 
 // waitLocked waits for the end of the round under way.
 func (sh *shard) waitLocked() {
-	if sh.walked == nil {
-		sh.walked = sync.NewCond(&sh.mu)
+	if sh.passEnded == nil {
+		sh.passEnded = sync.NewCond(&sh.mu)
 	}
-	sh.walked.Wait()
+	sh.passEnded.Wait()
 }
 
 func (sh *shard) full() bool {
@@ -122,33 +122,33 @@ func (sh *shard) full() bool {
 
 // Run delivers what is due. It is what the shard's task does.
 func (sh *shard) Run() {
-	for sh.round() {
+	for sh.pass() {
 	}
 }
 
-// round hands out the next batch, after some of those who are behind and have
+// pass hands out the next batch, after some of those who are behind and have
 // drained got theirs. It reports whether there is more to do, unless another does it.
-func (sh *shard) round() (more bool) {
+func (sh *shard) pass() (more bool) {
 	sh.mu.Lock()
 	if sh.inPass {
 		sh.mu.Unlock()
 		return false
 	}
 	sh.inPass = true
-	due, lapses := sh.takeDueLocked(), sh.lapses
-	sh.lapses = false
+	due, unpin := sh.takeDueLocked(), sh.unpin
+	sh.unpin = false
 	sh.mu.Unlock()
 	for _, s := range due {
 		sh.catchUp(s)
 	}
-	if lapses {
-		sh.letGo()
+	if unpin {
+		sh.unpinAll()
 	}
-	pass := sh.next()
+	pass := sh.nextBatch()
 	if pass.batch != nil {
 		sh.topic.hub.delivered.Add(sh.deliver(pass))
 	}
-	return sh.end(pass)
+	return sh.endPass(pass)
 }
 
 func (sh *shard) takeDueLocked() []*Subscription {
@@ -168,8 +168,8 @@ type passBatch struct {
 	oldest uint64 // who has not come so far finds a gap
 }
 
-// next takes the next batch.
-func (sh *shard) next() (b passBatch) {
+// nextBatch takes the next batch.
+func (sh *shard) nextBatch() (b passBatch) {
 	t := sh.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -185,10 +185,10 @@ func (sh *shard) next() (b passBatch) {
 	return b
 }
 
-// end ends a round. What is published, drained or given up from here on has the task
+// endPass ends a pass. What is published, drained or given up from here on has the task
 // scheduled and finds no walk under way; what was before is seen here: so it is one
 // step.
-func (sh *shard) end(b passBatch) (more bool) {
+func (sh *shard) endPass(b passBatch) (more bool) {
 	t := sh.topic
 	t.mu.Lock()
 	sh.mu.Lock()
@@ -201,10 +201,10 @@ func (sh *shard) end(b passBatch) (more bool) {
 		sh.detachLocked(l)
 	}
 	sh.inPass = false
-	if sh.walked != nil {
-		sh.walked.Broadcast()
+	if sh.passEnded != nil {
+		sh.passEnded.Broadcast()
 	}
-	more = sh.members > 0 && sh.cursor < t.log.next || len(sh.due) > 0 || sh.lapses
+	more = sh.members > 0 && sh.cursor < t.log.next || len(sh.due) > 0 || sh.unpin
 	sh.mu.Unlock()
 	t.trimLocked()
 	t.reportLocked()
@@ -225,26 +225,26 @@ func (sh *shard) end(b passBatch) (more bool) {
 // may come or not: who wants some of the batch begins behind.
 func (sh *shard) deliver(pass passBatch) int64 {
 	var buf [runLength]*Subscription
-	run, w := buf[:sh.topic.hub.runLength], fanout{shard: sh, pass: pass, all: pass.batch, look: 1, burst: bursts.Get().(*burst)}
+	run, f := buf[:sh.topic.hub.runLength], fanout{shard: sh, pass: pass, all: pass.batch, nextRefresh: 1, burst: bursts.Get().(*burst)}
 	for i := 0; ; i++ {
 		sh.mu.Lock()
 		n := copy(run, sh.list[min(i*len(run), len(sh.list)):])
 		sh.mu.Unlock()
 		if n == 0 {
-			bursts.Put(w.burst)
-			return w.delivered
+			bursts.Put(f.burst)
+			return f.delivered
 		}
-		w.refresh(i)
+		f.refresh(i)
 		for _, s := range run[:n] {
 			switch {
 			case s.gone():
-				s.flags.Or(flagPassed) // the end of the round sees to what it has yet to get
+				s.flags.Or(flagSkipped) // the end of the round sees to what it has yet to get
 			case s.behind():
 				sh.watch(s, pass)
-			case s.cursor < w.all.next:
-				w.hand(s)
+			case s.cursor < f.all.next:
+				f.deliverTo(s)
 			}
 		}
-		w.send()
+		f.send()
 	}
 }

@@ -176,12 +176,12 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 	}
 	h.Start()
 	for {
-		t, err := h.begin(name, makerOf(o.Owner, to), o.Start)
+		t, err := h.begin(name, creatorOf(o.Owner, to), o.Start)
 		if err != nil {
 			return at, err
 		}
 		at, ok, err := t.subscribe(s, to, id, o)
-		if err != nil && h.node.lost(t, o.Start) {
+		if err != nil && h.node.lostAgain(t, o.Start) {
 			continue
 		}
 		if err != nil {
@@ -207,7 +207,7 @@ func (h *Hub) encodingOf(to Subscriber, e Encoding) (encodingID, error) {
 }
 
 // begin returns the topic of that name, with what the broker has of it for o.
-func (h *Hub) begin(name string, by maker, o Start) (*Topic, error) {
+func (h *Hub) begin(name string, by creator, o Start) (*Topic, error) {
 	if h.node == nil {
 		return h.topic(name, by)
 	}
@@ -215,7 +215,7 @@ func (h *Hub) begin(name string, by maker, o Start) (*Topic, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.node.reach(t, o); err != nil {
+	if err := h.node.fetchMissing(t, o); err != nil {
 		h.drop(t)
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func (h *Hub) Disconnect(name string, why CloseReason) int {
 func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, why CloseReason) int {
 	h.node.sync()
 	if t := h.lookup(name); t != nil {
-		return t.close(is, &closing{why})
+		return t.close(is, &closeAction{why})
 	}
 	return 0
 }
@@ -263,7 +263,7 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 	t := h.lookup(name)
 	if h.node != nil && h.keeps(name) {
 		h.Start()
-		if t, err = h.begin(name, maker{}, o); err != nil {
+		if t, err = h.begin(name, creator{}, o); err != nil {
 			return nil, at, err
 		}
 		defer h.drop(t)
@@ -298,7 +298,7 @@ func (h *Hub) lookup(name string) *Topic {
 
 // topic returns the topic of that name, making it if there is none. It fails
 // with ErrTooManyTopics.
-func (h *Hub) topic(name string, by maker) (*Topic, error) {
+func (h *Hub) topic(name string, by creator) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
 		return t, nil
 	}

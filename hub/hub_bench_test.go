@@ -93,12 +93,12 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// What a message costs through a bus, with a subscriber at each of two nodes.
-func BenchmarkBus(b *testing.B) {
-	bus := NewMemoryBroker(MemoryBrokerOptions{})
+// BenchmarkMemoryBroker measures a message through a memory broker, with a subscriber at each of two nodes.
+func BenchmarkMemoryBroker(b *testing.B) {
+	broker := NewMemoryBroker(MemoryBrokerOptions{})
 	var hubs []*Hub
 	for range 2 {
-		n := bus.Node()
+		n := broker.Node()
 		defer n.Close()
 		hubs = append(hubs, New(Options{Broker: n}))
 	}

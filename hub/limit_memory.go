@@ -110,29 +110,29 @@ func (m *memory) level() {
 	for i := range all[:cut] {
 		excess -= m.cut(&all[i], level)
 	}
-	slices.SortFunc(all[:cut], func(a, b stock) int { return cmp.Compare(b.kept, a.kept) })
+	slices.SortFunc(all[:cut], func(a, b topicUsage) int { return cmp.Compare(b.kept, a.kept) })
 	for _, h := range all[:cut] {
 		if excess <= 0 || h.kept == 0 {
 			break
 		}
-		h.topic.letGo()
+		h.topic.unpinAll()
 		excess -= h.kept
 	}
 }
 
-// stock is what a topic holds.
-type stock struct {
+// topicUsage is what a topic holds.
+type topicUsage struct {
 	topic *Topic
 	held  int64
 	kept  int64 // of that, for those who are slow, when the log has been cut
 }
 
 // holding returns the topics that hold something, those that hold most first.
-func (m *memory) holding() (all []stock, total int64) {
+func (m *memory) holding() (all []topicUsage, total int64) {
 	m.mu.Lock()
-	all = make([]stock, 0, len(m.holders))
+	all = make([]topicUsage, 0, len(m.holders))
 	for t := range m.holders {
-		all = append(all, stock{topic: t})
+		all = append(all, topicUsage{topic: t})
 	}
 	m.mu.Unlock()
 	for i := range all {
@@ -142,7 +142,7 @@ func (m *memory) holding() (all []stock, total int64) {
 		t.mu.Unlock()
 		total += all[i].held
 	}
-	slices.SortFunc(all, func(a, b stock) int { return cmp.Compare(b.held, a.held) })
+	slices.SortFunc(all, func(a, b topicUsage) int { return cmp.Compare(b.held, a.held) })
 	return all, total
 }
 
@@ -150,7 +150,7 @@ func (m *memory) holding() (all []stock, total int64) {
 // many, but for what is on its way. It returns how many bytes are free then. Who has yet to
 // get some of what is forgotten finds a gap. What is kept for the slow is a part of the bytes,
 // unless it is more: then it is not the log that is too large.
-func (m *memory) cut(h *stock, bytes uint64) (freed int64) {
+func (m *memory) cut(h *topicUsage, bytes uint64) (freed int64) {
 	t := h.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -171,55 +171,55 @@ func (m *memory) cut(h *stock, bytes uint64) (freed int64) {
 	return int64(before) - int64(t.log.cost+t.log.kept)
 }
 
-// letGo has those who are slow lose what the topic keeps for them, in the next round of each
+// unpinAll has those who are slow lose what the topic keeps for them, in the next round of each
 // shard.
-func (t *Topic) letGo() {
+func (t *Topic) unpinAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, sh := range t.shards {
 		sh.mu.Lock()
-		sh.lapses = true
+		sh.unpin = true
 		sh.mu.Unlock()
 		sh.task.Schedule()
 	}
 }
 
-// owed is what a subscription that is behind has yet to get, as it counts for its
+// backlog is what a subscription that is behind has yet to get, as it counts for its
 // connection.
-type owed struct {
+type backlog struct {
 	at    uint64 // log.end before the cursor
 	bytes int64  // what counts now
 }
 
-// owes takes note that s, which is behind, has yet to get what its topic has published up to
+// exceedsBacklog takes note that s, which is behind, has yet to get what its topic has published up to
 // end. It reports whether that is too much for its connection, with what it has yet to get of
 // other topics. Called within a round.
-func (sh *shard) owes(s *Subscription, end uint64) (tooMuch bool) {
+func (sh *shard) exceedsBacklog(s *Subscription, end uint64) (tooMuch bool) {
 	l := s.lag
-	bytes := max(0, int64(end-l.owed.at))
+	bytes := max(0, int64(end-l.backlog.at))
 	m, ok := s.to.(*Member)
 	if !ok {
 		return false // it has this topic only, which has its own limit
 	}
-	more := bytes - l.owed.bytes
-	l.owed.bytes = bytes
-	return m.draining().owed.Add(more) > max(sh.topic.hub.opts.MaxBacklog, int64(sh.topic.opts.Limit.Bytes))
+	more := bytes - l.backlog.bytes
+	l.backlog.bytes = bytes
+	return m.draining().backlog.Add(more) > max(sh.topic.hub.opts.MaxBacklog, int64(sh.topic.opts.Limit.Bytes))
 }
 
-// paid takes note that s is at another place: log.end was at before it.
-func (s *Subscription) paid(at uint64) {
+// reduceBacklog takes note that s is at another place: log.end was at before it.
+func (s *Subscription) reduceBacklog(at uint64) {
 	l := s.lag
-	less := min(l.owed.bytes, max(0, int64(at-l.owed.at)))
-	l.owed.at = at
-	l.owed.bytes -= less
+	less := min(l.backlog.bytes, max(0, int64(at-l.backlog.at)))
+	l.backlog.at = at
+	l.backlog.bytes -= less
 	if m, ok := s.to.(*Member); ok && less > 0 {
-		m.draining().owed.Add(-less)
+		m.draining().backlog.Add(-less)
 	}
 }
 
-// paidAll takes note that s has nothing to get any more.
-func (s *Subscription) paidAll() {
+// clearBacklog takes note that s has nothing to get any more.
+func (s *Subscription) clearBacklog() {
 	if l := s.lag; l != nil {
-		s.paid(l.owed.at + uint64(l.owed.bytes))
+		s.reduceBacklog(l.backlog.at + uint64(l.backlog.bytes))
 	}
 }

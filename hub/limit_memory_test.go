@@ -88,12 +88,12 @@ func TestSilentMember(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 			if slow != Disconnect {
-				if owed := m.draining().owed.Load(); owed <= 0 || owed > DefaultMaxBacklog+size {
+				if owed := m.draining().backlog.Load(); owed <= 0 || owed > DefaultMaxBacklog+size {
 					t.Errorf("%d bytes wait for it", owed)
 				}
 			}
 			m.Leave()
-			waitFor(t, func() bool { return m.draining().owed.Load() == 0 })
+			waitFor(t, func() bool { return m.draining().backlog.Load() == 0 })
 			runtime.KeepAlive(h)
 		})
 	}
@@ -117,12 +117,12 @@ func TestOwedIsPaid(t *testing.T) {
 				publish(t, h, fmt.Sprint("t", n%10), n)
 				run.runAll()
 			}
-			if owed := m.draining().owed.Load(); owed != 29*numberCost {
+			if owed := m.draining().backlog.Load(); owed != 29*numberCost {
 				t.Fatalf("%v, round %d: %d bytes wait, want %d", slow, round, owed, 29*numberCost)
 			}
 			f.stall(false)
 			run.runAll()
-			if owed := m.draining().owed.Load(); owed != 0 || f.closed != 0 {
+			if owed := m.draining().backlog.Load(); owed != 0 || f.closed != 0 {
 				t.Fatalf("%v, round %d: %d bytes wait of nothing; closed with %d", slow, round, owed, f.closed)
 			}
 		}
@@ -130,7 +130,7 @@ func TestOwedIsPaid(t *testing.T) {
 		for n := range uint64(80) {
 			publish(t, h, fmt.Sprint("t", n%10), n)
 			run.runAll()
-			if owed := m.draining().owed.Load(); owed > 41*numberCost {
+			if owed := m.draining().backlog.Load(); owed > 41*numberCost {
 				t.Fatalf("%v: %d bytes wait", slow, owed)
 			}
 		}
@@ -141,7 +141,7 @@ func TestOwedIsPaid(t *testing.T) {
 		run.runAll()
 		m.Leave()
 		run.runAll()
-		if owed := m.draining().owed.Load(); owed != 0 {
+		if owed := m.draining().backlog.Load(); owed != 0 {
 			t.Errorf("%v: %d bytes wait for one that has left", slow, owed)
 		}
 		if held := h.Stats().Memory; held != 0 {

@@ -21,29 +21,29 @@ type owner struct {
 	patterns int
 }
 
-// maker is who has a topic begin: on whose behalf, as the program says, or a member.
-type maker struct {
+// creator is who has a topic begin: on whose behalf, as the program says, or a member.
+type creator struct {
 	owner  string
 	member *Member
 }
 
 // key returns the key of the owner, "" if there is none.
-func (m maker) key() string {
+func (c creator) key() string {
 	switch {
-	case m.member == nil:
-		return m.owner
-	case m.member.key != nil:
-		return *m.member.key + "/#" + m.member.ID()
-	case m.member.user != "":
-		return UserTopic(m.member.user)
+	case c.member == nil:
+		return c.owner
+	case c.member.key != nil:
+		return *c.member.key + "/#" + c.member.ID()
+	case c.member.user != "":
+		return UserTopic(c.member.user)
 	}
-	return "#" + m.member.ID()
+	return "#" + c.member.ID()
 }
 
-// makerOf returns who makes a topic for to.
-func makerOf(owner string, to Subscriber) maker {
+// creatorOf returns who makes a topic for to.
+func creatorOf(owner string, to Subscriber) creator {
 	m, _ := to.(*Member)
-	return maker{owner, m}
+	return creator{owner, m}
 }
 
 // share is how many times what is free one owner may have. So, however many are greedy,

@@ -225,8 +225,8 @@ func (l *log) readOn(seq uint64) *batch {
 	return l.run
 }
 
-// chill has what is below number, and nobody waits for, keep no encoded forms.
-func (l *log) chill(seq uint64) {
+// releaseForms has what is below number, and nobody waits for, keep no encoded forms.
+func (l *log) releaseForms(seq uint64) {
 	if l.cold >= seq || len(l.segs) == 0 {
 		return
 	}
@@ -237,7 +237,7 @@ func (l *log) chill(seq uint64) {
 				return
 			}
 			if e.r != nil {
-				e.r.chill()
+				e.r.releaseForms()
 			}
 		}
 	}

@@ -118,7 +118,7 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 	}
 	lingering := 0
 	if d := m.drain.Load(); d != nil {
-		lingering = d.cutShort(name)
+		lingering = d.abandonLeaving(name)
 	}
 	j := &joining{name: name, sub: new(Subscription), count: more}
 	m.mu.Lock()
@@ -144,7 +144,7 @@ type joining struct {
 	count  int // subscriptions that it comes to
 	sub    *Subscription
 	events *Subscription // nil without presence
-	ended  *closing      // the server has ended it meanwhile; under Member.mu
+	ended  *closeAction  // the server has ended it meanwhile; under Member.mu
 }
 
 // beginLocked notes that a subscription is under way, unless the member may not have it.
@@ -242,7 +242,7 @@ func (m *Member) UnsubscribeThen(name string, then func()) error {
 	if m.hub.node != nil && m.Subscription(name) != nil {
 		m.hub.node.sync()
 	}
-	f := &farewell{then: then, blocks: true}
+	f := &completion{then: then, blocks: true}
 	f.left.Store(3)
 	m.mu.Lock()
 	s, events := m.dropLocked(name), m.dropLocked(presenceTopicName(name))
@@ -256,7 +256,7 @@ func (m *Member) UnsubscribeThen(name string, then func()) error {
 			continue
 		}
 		m.leave(s, f, true)
-		s.settle()
+		s.deliverRestNow()
 	}
 	f.ended(nil, false)
 	return nil
@@ -272,7 +272,7 @@ type UnsubscribeHandler interface {
 
 // end ends a subscription on behalf of the server; that to the user's topic with the
 // connection.
-func (m *Member) end(s *Subscription, how *closing) {
+func (m *Member) end(s *Subscription, how *closeAction) {
 	to, lives := m.to.(UnsubscribeHandler)
 	if !lives || IsUserTopic(s.Topic()) && !s.shard.topic.presenceTopic {
 		m.endAll(how)
@@ -295,7 +295,7 @@ func (m *Member) end(s *Subscription, how *closing) {
 	if !there {
 		return
 	}
-	f := &farewell{then: func() { to.OnUnsubscribe(name, how.CloseReason) }, blocks: true}
+	f := &completion{then: func() { to.OnUnsubscribe(name, how.CloseReason) }, blocks: true}
 	f.left.Store(1)
 	if events != nil {
 		f.left.Store(2)
@@ -306,7 +306,7 @@ func (m *Member) end(s *Subscription, how *closing) {
 
 // endAll closes the connection, when it has got what was published before in all its topics,
 // those that it is leaving included. A second call does nothing.
-func (m *Member) endAll(how *closing) {
+func (m *Member) endAll(how *closeAction) {
 	m.mu.Lock()
 	subs, left := m.subs, m.left
 	m.left, m.subs, m.wild = true, nil, 0
@@ -315,9 +315,9 @@ func (m *Member) endAll(how *closing) {
 		return
 	}
 	if d := m.drain.Load(); d != nil {
-		subs = append(subs, d.lingering()...)
+		subs = append(subs, d.allLeaving()...)
 	}
-	f := &farewell{then: func() { m.Close(how.CloseReason) }}
+	f := &completion{then: func() { m.Close(how.CloseReason) }}
 	f.left.Store(int32(len(subs)) + 1)
 	for _, s := range subs {
 		m.leave(s, f, false)
@@ -326,9 +326,9 @@ func (m *Member) endAll(how *closing) {
 }
 
 // leave has a subscription leave that the member does not list any more.
-func (m *Member) leave(s *Subscription, how ending, own bool) {
+func (m *Member) leave(s *Subscription, how endAction, own bool) {
 	if !s.leave(how, own) {
-		m.draining().linger(s)
+		m.draining().addLeaving(s)
 	}
 }
 
@@ -348,7 +348,7 @@ func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	case IsUserTopic(name):
 		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
-	return m.hub.publishBy(maker{member: m}, name, msg)
+	return m.hub.publishBy(creator{member: m}, name, msg)
 }
 
 // PublishAsync is Publish, but does not wait for the broker: see [Hub.PublishAsync].
@@ -357,7 +357,7 @@ func (m *Member) PublishAsync(name string, msg Message, done func(Receipt, error
 		done(m.Publish(name, msg))
 		return
 	}
-	m.hub.publishAsyncBy(maker{member: m}, name, msg, done)
+	m.hub.publishAsyncBy(creator{member: m}, name, msg, done)
 }
 
 // Subscription returns the subscription to a topic or pattern, that to the user's

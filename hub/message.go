@@ -54,9 +54,9 @@ func (r *Record) cost() uint64 {
 // shortKey is how long a key may be without counting.
 const shortKey = 32
 
-// chill has r keep no encoded forms: it is history from now on, and is encoded anew for
+// releaseForms has r keep no encoded forms: it is history from now on, and is encoded anew for
 // each subscriber that asks for it. It does not wait for an encoding under way.
-func (r *Record) chill() {
+func (r *Record) releaseForms() {
 	r.cold.Store(true)
 	r.forms.first.Store(nil)
 }

@@ -9,7 +9,7 @@ func TestChilledWhileItIsEncoded(t *testing.T) {
 	calls := 0
 	e := &testEncoding{record: func(*Record) []byte {
 		calls++
-		r.chill()
+		r.releaseForms()
 		return number(3).Data
 	}}
 	h := New(Options{})

@@ -11,13 +11,13 @@ import (
 // message has not been published, or [ErrUnacknowledged] if that is not known. A caller that
 // must not wait uses PublishAsync.
 func (h *Hub) Publish(name string, m Message) (Receipt, error) {
-	return h.publishBy(maker{}, name, m)
+	return h.publishBy(creator{}, name, m)
 }
 
 // PublishAs is Publish on behalf of an owner, which owns the topic if it begins with this
 // message: see Options.MaxTopicsPerOwner.
 func (h *Hub) PublishAs(owner, name string, m Message) (Receipt, error) {
-	return h.publishBy(maker{owner: owner}, name, m)
+	return h.publishBy(creator{owner: owner}, name, m)
 }
 
 // PublishAsync is Publish, but does not wait for the broker: done is called once with the
@@ -25,10 +25,10 @@ func (h *Hub) PublishAs(owner, name string, m Message) (Receipt, error) {
 // goroutine. done must not block. Any number of messages may be in flight; those that one
 // goroutine publishes are in order.
 func (h *Hub) PublishAsync(name string, m Message, done func(Receipt, error)) {
-	h.publishAsyncBy(maker{}, name, m, done)
+	h.publishAsyncBy(creator{}, name, m, done)
 }
 
-func (h *Hub) publishAsyncBy(by maker, name string, m Message, done func(Receipt, error)) {
+func (h *Hub) publishAsyncBy(by creator, name string, m Message, done func(Receipt, error)) {
 	if h.node == nil {
 		done(h.publishBy(by, name, m))
 		return
@@ -41,7 +41,7 @@ func (h *Hub) publishAsyncBy(by maker, name string, m Message, done func(Receipt
 	h.node.publish(by, name, m, done)
 }
 
-func (h *Hub) publishBy(by maker, name string, m Message) (Receipt, error) {
+func (h *Hub) publishBy(by creator, name string, m Message) (Receipt, error) {
 	if err := CheckName(name); err != nil {
 		return Receipt{}, err
 	}
@@ -56,7 +56,7 @@ func (h *Hub) publishBy(by maker, name string, m Message) (Receipt, error) {
 }
 
 // await publishes through the broker, and waits for that.
-func (h *Hub) await(by maker, name string, m Message) (rc Receipt, err error) {
+func (h *Hub) await(by creator, name string, m Message) (rc Receipt, err error) {
 	published := make(chan struct{})
 	h.publishAsyncBy(by, name, m, func(r Receipt, e error) {
 		rc, err = r, e
@@ -80,7 +80,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	var answers sync.WaitGroup
 	answers.Add(len(all))
 	for _, t := range all {
-		h.send(maker{}, t, m, func(rc Receipt, err error) {
+		h.send(creator{}, t, m, func(rc Receipt, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			defer answers.Done()
@@ -109,7 +109,7 @@ func (h *Hub) matching(pattern string) (all []*Topic) {
 }
 
 // send publishes m to a topic that exists, or did.
-func (h *Hub) send(by maker, t *Topic, m Message, done func(Receipt, error)) {
+func (h *Hub) send(by creator, t *Topic, m Message, done func(Receipt, error)) {
 	if h.node != nil {
 		h.publishAsyncBy(by, t.name, m, done)
 		return
@@ -118,7 +118,7 @@ func (h *Hub) send(by maker, t *Topic, m Message, done func(Receipt, error)) {
 }
 
 // publish sends m to the topic, or to the one that has that name by now.
-func (h *Hub) publish(by maker, t *Topic, m Message) (rc Receipt, err error) {
+func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
 	h.Start()
 	m.Data = bytes.Clone(m.Data)
 	h.published.Add(1)
@@ -131,7 +131,7 @@ func (h *Hub) publish(by maker, t *Topic, m Message) (rc Receipt, err error) {
 		case published:
 			return rc, nil
 		case stale:
-			h.feed(t)
+			h.refreshMatching(t)
 		case ended:
 			if t, err = h.topic(t.name, by); err != nil {
 				return rc, err
@@ -140,21 +140,21 @@ func (h *Hub) publish(by maker, t *Topic, m Message) (rc Receipt, err error) {
 	}
 }
 
-// feed has t know the patterns that match it.
-func (h *Hub) feed(t *Topic) {
-	var feeds []*Topic
+// refreshMatching has t know the patterns that match it.
+func (h *Hub) refreshMatching(t *Topic) {
+	var matching []*Topic
 	h.mu.RLock()
 	at := h.patternsAt.Load()
 	if !IsUserTopic(t.name) {
 		h.patterns.match(t.name, func(p *Topic) bool {
-			feeds = append(feeds, p)
+			matching = append(matching, p)
 			return true
 		})
 	}
 	h.mu.RUnlock()
 	t.mu.Lock()
-	if at > t.feedsAt { // else another knew better
-		t.feeds, t.feedsAt = feeds, at
+	if at > t.matchingAt { // else another knew better
+		t.matching, t.matchingAt = matching, at
 	}
 	t.mu.Unlock()
 }

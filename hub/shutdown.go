@@ -18,7 +18,7 @@ var ErrClosed = errors.New("hub: it has shut down")
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.closed.Store(true)
 	h.node.sync()
-	how := &closing{CloseReason{Cause: ShuttingDown, Text: "the server shuts down"}}
+	how := &closeAction{CloseReason{Cause: ShuttingDown, Text: "the server shuts down"}}
 	for _, t := range h.all() {
 		for _, s := range t.subscribers() { // who subscribes later sees that the hub is closed
 			if m, ok := s.to.(*Member); ok {

@@ -77,11 +77,11 @@ type Subscription struct {
 
 // The bits of Subscription.flags.
 const (
-	flagGone   = 1 << iota // it has left its topic, and gets what was published before
-	flagPaused             // until Resume
-	flagPassed             // it had left already when a walk came by
-	flagDone               // it has got all that it gets
-	flagWaits              // it is in drain.waiting; under drain.mu
+	flagGone    = 1 << iota // it has left its topic, and gets what was published before
+	flagPaused              // until Resume
+	flagSkipped             // it had left already when a walk came by
+	flagDone                // it has got all that it gets
+	flagWaits               // it is in drain.waiting; under drain.mu
 
 	encodingShift = 24 // above it is the encodingID, set before it is subscribed
 )
@@ -102,7 +102,7 @@ func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
 type lag struct {
 	kept    *kept  // what it gets before it goes on with the log, or ends; nil if nothing of its own
 	leave   *leave // how it ends; nil as long as it does not
-	owed    owed
+	backlog backlog
 	dropped atomic.Int64
 	behind  bool
 	replay  bool  // it began behind, and may be as far as history is
@@ -166,7 +166,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 	s.to, s.shard, s.cursor = to, sh, seq
 	s.flags.Or(uint32(id) << encodingShift)
 	if seq < sh.taken || o.Paused {
-		s.lag = &lag{behind: true, replay: seq < sh.taken, owed: owed{at: t.log.endBefore(seq)}}
+		s.lag = &lag{behind: true, replay: seq < sh.taken, backlog: backlog{at: t.log.endBefore(seq)}}
 		t.laggards++
 	}
 	t.reportLocked()
@@ -210,7 +210,7 @@ func (t *Topic) startLocked(o Start) (seq uint64, err error) {
 func (s *Subscription) Unsubscribe() { s.leave(nil, true) }
 
 // end ends the subscription on behalf of the server.
-func (s *Subscription) end(how *closing) {
+func (s *Subscription) end(how *closeAction) {
 	if m, ok := s.to.(*Member); ok {
 		m.end(s, how)
 	} else {
@@ -237,9 +237,9 @@ func (s *Subscription) Publish(m Message) (Receipt, error) {
 		return Receipt{}, nil
 	}
 	if t.hub.node != nil {
-		return t.hub.await(makerOf("", s.to), t.name, m)
+		return t.hub.await(creatorOf("", s.to), t.name, m)
 	}
-	return t.hub.publish(makerOf("", s.to), t, m)
+	return t.hub.publish(creatorOf("", s.to), t, m)
 }
 
 // Topic returns the name of the topic.

@@ -16,43 +16,43 @@ const DefaultEndTimeout = 5 * time.Second
 // nothing after it.
 type leave struct {
 	sub     *Subscription
-	how     ending   // nil if nothing is done
-	also    []ending // of those who ended it later; under Topic.mu until it is done
-	own     bool     // it is the subscriber's wish
-	cut     bool     // it gets nothing more
-	round   bool     // the round that was under way sees to it
-	nothing bool     // it has got all already
-	gap     bool     // it was too slow already, and must not get what comes after that
-	counted bool     // in Hub.leaving
-	until   uint64   // number of the first message that it does not get
-	from    uint64   // shard.cursor at that moment
-	taken   uint64   // shard.taken
-	kept    *kept    // what there was before that, if a walk was under way
-	lost    int      // messages that it does not get, though they were before
+	how     endAction   // nil if nothing is done
+	also    []endAction // of those who ended it later; under Topic.mu until it is done
+	own     bool        // it is the subscriber's wish
+	cut     bool        // it gets nothing more
+	inPass  bool        // the round that was under way sees to it
+	nothing bool        // it has got all already
+	gap     bool        // it was too slow already, and must not get what comes after that
+	counted bool        // in Hub.leaving
+	until   uint64      // number of the first message that it does not get
+	from    uint64      // shard.cursor at that moment
+	taken   uint64      // shard.taken
+	kept    *kept       // what there was before that, if a walk was under way
+	lost    int         // messages that it does not get, though they were before
 	timer   *time.Timer
 	late    atomic.Bool // it was waited for long enough
 }
 
-// ending is what is done when subscriptions have ended.
-type ending interface {
+// endAction is what is done when subscriptions have ended.
+type endAction interface {
 	// ended is called once for each. If it is later, a fan-out pass calls it, which must
 	// not be blocked.
 	ended(s *Subscription, later bool)
 }
 
-// closing closes the subscriber.
-type closing struct{ CloseReason }
+// closeAction closes the subscriber.
+type closeAction struct{ CloseReason }
 
-func (c *closing) ended(s *Subscription, _ bool) { s.to.Close(c.CloseReason) }
+func (c *closeAction) ended(s *Subscription, _ bool) { s.to.Close(c.CloseReason) }
 
-// farewell is done when all of some subscriptions have ended.
-type farewell struct {
+// completion is done when all of some subscriptions have ended.
+type completion struct {
 	left   atomic.Int32
 	then   func()
 	blocks bool // then may
 }
 
-func (f *farewell) ended(_ *Subscription, later bool) {
+func (f *completion) ended(_ *Subscription, later bool) {
 	switch {
 	case f.left.Add(-1) > 0:
 	case later && f.blocks:
@@ -65,7 +65,7 @@ func (f *farewell) ended(_ *Subscription, later bool) {
 // leave has s leave its topic at this point of its order, and reports whether it has got
 // all that was before. If not, rounds of its shard hand it the rest. A second call changes
 // nothing, but has how done too, when the first is.
-func (s *Subscription) leave(how ending, own bool) (done bool) {
+func (s *Subscription) leave(how endAction, own bool) (done bool) {
 	if s.shard == nil {
 		return true
 	}
@@ -90,7 +90,7 @@ func (s *Subscription) leave(how ending, own bool) (done bool) {
 
 // leaveAgain has how done when s, which has left before, gets nothing any more, and reports
 // whether that is so now. It unlocks Topic.mu.
-func (s *Subscription) leaveAgain(how ending) (done bool) {
+func (s *Subscription) leaveAgain(how endAction) (done bool) {
 	done = s.done()
 	if !done && how != nil {
 		l := s.leavingLocked()
@@ -130,7 +130,7 @@ func (t *Topic) leaveLocked(l *leave) bool {
 	sh.members--
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if l.round = sh.inPass; l.round {
+	if l.inPass = sh.inPass; l.inPass {
 		l.holdLocked(t)
 		l.countIn()
 		sh.left = append(sh.left, l)
@@ -144,7 +144,7 @@ func (t *Topic) leaveLocked(l *leave) bool {
 // get. Called under Topic.mu and shard.mu, and not within a round.
 func (sh *shard) detachLocked(l *leave) {
 	s, t := l.sub, sh.topic
-	sh.fillLocked(int(s.slot))
+	sh.removeAtLocked(int(s.slot))
 	if s.behind() {
 		t.laggards--
 		if s.lag.kept != nil {
@@ -175,7 +175,7 @@ func (sh *shard) detachLocked(l *leave) {
 
 // seen returns the number up to which the walks have come by the subscription.
 func (l *leave) seen() uint64 {
-	if l.sub.flags.Load()&flagPassed != 0 {
+	if l.sub.flags.Load()&flagSkipped != 0 {
 		return l.from
 	}
 	return l.taken
@@ -192,7 +192,7 @@ func (l *leave) keepLocked(t *Topic) bool {
 		l.lost = int(l.until - min(l.until, max(l.seen(), s.lag.kept.until)))
 		return true
 	}
-	if s.cursor >= l.until || l.round && l.kept == nil { // then there was nothing: see holdLocked
+	if s.cursor >= l.until || l.inPass && l.kept == nil { // then there was nothing: see holdLocked
 		return false
 	}
 	if l.kept == nil {
@@ -239,7 +239,7 @@ func (l *leave) countIn() {
 func (l *leave) proceed() (done bool) {
 	s := l.sub
 	switch {
-	case l.round:
+	case l.inPass:
 		return s.done()
 	case l.nothing:
 		l.ended(false)
@@ -277,9 +277,9 @@ func (l *leave) wait() {
 	}
 }
 
-// seeOff hands a subscription that has left the next of what it has yet to get. It is called
+// deliverRest hands a subscription that has left the next of what it has yet to get. It is called
 // within a round, and reports whether the subscriber is waited for.
-func (sh *shard) seeOff(s *Subscription) (waits bool) {
+func (sh *shard) deliverRest(s *Subscription) (waits bool) {
 	if s.done() || s.lag == nil || s.lag.leave == nil { // else the end of the round under way sees to it
 		return false
 	}
@@ -290,7 +290,7 @@ func (sh *shard) seeOff(s *Subscription) (waits bool) {
 	sh.count(s, l.lost)
 	l.lost = 0
 	if b := sh.remaining(l); b != nil {
-		o = sh.handLast(s, b)
+		o = sh.offerRest(s, b)
 	} else if !l.late.Load() {
 		s.cursor = s.lag.kept.until
 	}
@@ -323,15 +323,15 @@ func (sh *shard) remaining(l *leave) *batch {
 	return l.sub.lag.kept.read(l.sub.cursor)
 }
 
-// handLast offers s, which has left, what it lacks of b.
-func (sh *shard) handLast(s *Subscription, b *batch) netpoll.Outcome {
+// offerRest offers s, which has left, what it lacks of b.
+func (sh *shard) offerRest(s *Subscription, b *batch) netpoll.Outcome {
 	o, next := sh.offer(s, b)
 	switch {
 	case o.OK():
 		sh.count(s, b.missing(s.cursor, next))
 		s.cursor, s.lag.refused = next, 0
-		s.paid(b.endBefore(next))
-	case o == netpoll.Full && !crowded(s.to):
+		s.reduceBacklog(b.endBefore(next))
+	case o == netpoll.Full && !sharesBacklog(s.to):
 		s.lag.refused++
 	}
 	return o
@@ -351,7 +351,7 @@ func (sh *shard) release(l *leave) {
 
 // caughtUp forgets what s was behind with. Called under Topic.mu.
 func (s *Subscription) caughtUp() {
-	s.paidAll()
+	s.clearBacklog()
 	l := s.lag
 	if l == nil {
 		return
@@ -363,9 +363,9 @@ func (s *Subscription) caughtUp() {
 	}
 }
 
-// settle has what s, which has left, has yet to get handed over here and now, as far as the
+// deliverRestNow has what s, which has left, has yet to get handed over here and now, as far as the
 // subscriber takes it. It waits for the walk under way, which no slow subscriber holds up.
-func (s *Subscription) settle() {
+func (s *Subscription) deliverRestNow() {
 	sh := s.shard
 	for !s.done() {
 		sh.mu.Lock()
@@ -376,8 +376,8 @@ func (s *Subscription) settle() {
 		}
 		sh.inPass = true
 		sh.mu.Unlock()
-		waits := sh.seeOff(s)
-		if sh.end(passBatch{}) {
+		waits := sh.deliverRest(s)
+		if sh.endPass(passBatch{}) {
 			sh.task.Schedule()
 		}
 		if waits {
@@ -386,8 +386,8 @@ func (s *Subscription) settle() {
 	}
 }
 
-// cutShort has s, which has left, lose what it has yet to get.
-func (s *Subscription) cutShort() {
+// abandonRest has s, which has left, lose what it has yet to get.
+func (s *Subscription) abandonRest() {
 	for !s.done() {
 		t := s.shard.topic
 		t.mu.Lock()
@@ -395,6 +395,6 @@ func (s *Subscription) cutShort() {
 			s.lag.leave.late.Store(true)
 		}
 		t.mu.Unlock()
-		s.settle()
+		s.deliverRestNow()
 	}
 }

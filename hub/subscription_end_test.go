@@ -450,7 +450,7 @@ func TestKickDuringASlowUnsubscribe(t *testing.T) {
 	}
 	h.Disconnect(UserTopic("ada"), CloseReason{Code: 4001, Text: "over"})
 	h.Disconnect(UserTopic("ada"), CloseReason{Code: 4001, Text: "over"})
-	m.endAll(&closing{CloseReason{Code: 4001, Text: "again"}})
+	m.endAll(&closeAction{CloseReason{Code: 4001, Text: "again"}})
 	l.stall(false)
 	run.runAll()
 	l.hadAtTheEnd(t, "it", 0, 1, 2, 3, 4)

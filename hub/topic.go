@@ -26,8 +26,8 @@ type Topic struct {
 	presenceTopic bool     // of another topic, with which it ends
 	retired       bool     // it is not kept for its history alone any more: see Hub.retire
 	shards        []*shard // of loops where there is or was a subscriber
-	feeds         []*Topic // the patterns that match, as of feedsAt
-	feedsAt       uint64   // Hub.patternsAt
+	matching      []*Topic // the patterns that match, as of matchingAt
+	matchingAt    uint64   // Hub.patternsAt
 	remote        *remote  // nil without a broker
 
 	presence *presence // nil if it is not kept
@@ -38,7 +38,7 @@ func newTopic(h *Hub, name string) *Topic {
 	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
 	if h.node != nil {
 		t.remote, t.epoch = new(remote), 0
-		t.makeRoomLocked()
+		t.reserveLocked()
 	}
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
@@ -69,7 +69,7 @@ const (
 func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	var full []*shard
 	t.mu.Lock()
-	if t.ended || t.feedsAt != patternsAt {
+	if t.ended || t.matchingAt != patternsAt {
 		defer t.mu.Unlock()
 		if t.ended {
 			return rc, ended
@@ -79,7 +79,7 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	r := &Record{Message: m, Topic: t.name, Offset: t.log.next, at: t.hub.opts.Now().UnixMilli()}
 	full = t.appendLocked(r, r.Offset, full)
 	rc = Receipt{Position{t.epoch, r.Offset}, t.count}
-	for _, p := range t.feeds {
+	for _, p := range t.matching {
 		p.mu.Lock()
 		full = p.appendLocked(r, p.log.next, full)
 		rc.Receivers += p.count
@@ -125,7 +125,7 @@ func (t *Topic) trimLocked() {
 		t.log.run = nil // no walk reads it again
 	}
 	t.log.trim(min(needed, t.historyLocked()))
-	t.log.chill(needed)
+	t.log.releaseForms(needed)
 }
 
 // neededLocked returns the lowest number that a subscriber still waits for, or may.
@@ -204,7 +204,7 @@ func (t *Topic) shardLocked(loop int) *shard {
 }
 
 // close closes those who are subscribed and are it, and returns their number.
-func (t *Topic) close(is func(Subscriber) bool, how *closing) (closed int) {
+func (t *Topic) close(is func(Subscriber) bool, how *closeAction) (closed int) {
 	for _, s := range t.subscribers() {
 		if is(s.to) {
 			s.end(how)

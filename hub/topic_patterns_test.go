@@ -231,8 +231,8 @@ func TestFeedsDoNotAge(t *testing.T) {
 	h := New(Options{})
 	f := new(fake).join(t, h, "p.x")
 	topic := f.sub.shard.topic
-	topic.feedsAt = h.patternsAt.Load() + 1
-	if h.feed(topic); topic.feedsAt != h.patternsAt.Load()+1 {
+	topic.matchingAt = h.patternsAt.Load() + 1
+	if h.refreshMatching(topic); topic.matchingAt != h.patternsAt.Load()+1 {
 		t.Error("older ones replaced them")
 	}
 }

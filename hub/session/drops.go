@@ -22,7 +22,7 @@ type drops struct {
 func (r *receiver) OnDrop(topic string, messages int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over {
+	if r.closed {
 		return
 	}
 	if r.drops == nil {
@@ -44,14 +44,14 @@ func (r *receiver) OnDrop(topic string, messages int64) {
 // dropsDue tells what was dropped, as soon as the connection has drained.
 func (r *receiver) dropsDue() {
 	r.mu.Lock()
-	r.drops.due = !r.over
+	r.drops.due = !r.closed
 	r.mu.Unlock()
 	r.conn.WhenDrained(r)
 }
 
-// tellDrops may add to what is pending again by now: little, and seldom. It has
+// sendDrops may add to what is pending again by now: little, and seldom. It has
 // its place between replies: after that to unsubscribe nothing is told, see forget.
-func (r *receiver) tellDrops() {
+func (r *receiver) sendDrops() {
 	r.replying.Lock()
 	defer r.replying.Unlock()
 	r.mu.Lock()
@@ -80,7 +80,7 @@ func (r *receiver) forget(topic string) {
 func (r *receiver) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.over = true
+	r.closed = true
 	if d := r.drops; d != nil {
 		d.pending = nil
 		d.timer.Stop()

@@ -110,9 +110,9 @@ func (o *Options) setDefaults(h *hub.Hub) {
 
 // Endpoint is where clients connect. Its methods are safe from any goroutine.
 type Endpoint struct {
-	hub  *hub.Hub
-	opts Options
-	crew crew
+	hub     *hub.Hub
+	opts    Options
+	workers workers
 
 	waiting    atomic.Int64 // bytes
 	data       atomic.Int64 // bytes, of connections that are open
@@ -130,7 +130,7 @@ func New(h *hub.Hub, o Options) *Endpoint {
 		}
 	}
 	o.setDefaults(h)
-	return &Endpoint{hub: h, opts: o, crew: crew{most: o.Background}}
+	return &Endpoint{hub: h, opts: o, workers: workers{most: o.Background}}
 }
 
 // Stats are counters of an [Endpoint].

@@ -7,31 +7,31 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// asked is a request on its way to its reply.
-type asked struct {
+// request is a request on its way to its reply.
+type request struct {
 	wire.Request
-	step    func(*session, *asked) // what comes next; nil: somebody is asked, or it is done
-	passed  bool                   // nothing that comes later can overtake it: it is with the program, or done
+	step    func(*session, *request) // what comes next; nil: somebody is asked, or it is done
+	ordered bool                     // nothing that comes later can overtake it: it is with the program, or done
 	done    bool
 	counted bool // in Endpoint.waiting: the connection is open, and it could not be answered at once
 	result  *wire.Result
 	err     *wire.Error
-	begun   *hub.Subscription // waits for the reply
+	sub     *hub.Subscription // waits for the reply
 }
 
 // weight is about how much memory the request takes, in bytes.
-func (a *asked) weight() int { return 256 + len(a.Data) + len(a.Topic) + len(a.Key) }
+func (a *request) weight() int { return 256 + len(a.Data) + len(a.Topic) + len(a.Key) }
 
 // queue has the requests of a connection that have no reply yet, in their order. It is
 // guarded by receiver.replying.
 type queue struct {
-	all    []*asked
-	begun  int // of all: these are under way, or done and behind one that is not
-	weight int
-	driven bool        // a goroutine goes through it, or is about to: see drive
-	steps  bool        // that goroutine is in a step, of the last that has begun, and does not hold the lock
-	held   bool        // the connection
-	ends   []hub.Event // ends, due after the step
+	all     []*request
+	started int // of all: these are under way, or done and behind one that is not
+	weight  int
+	running bool        // a goroutine goes through it, or is about to: see drive
+	steps   bool        // that goroutine is in a step, of the last that has begun, and does not hold the lock
+	held    bool        // the connection
+	ends    []hub.Event // ends, due after the step
 
 	id hub.Identity // of a session that opens, and has no member yet
 }
@@ -44,13 +44,13 @@ const maxWeight = 256 << 10
 // A connection may have so many bytes of requests wait although Options.MaxWaiting is reached,
 // if it has no others; and, before it is, no more than so many times what is left of it.
 const (
-	modest = 1 << 10
-	share  = 8
+	smallRequest = 1 << 10
+	share        = 8
 )
 
-// ask puts a request into the queue, and does what can be done at once. It is called in
+// enqueue puts a request into the queue, and does what can be done at once. It is called in
 // the connection's turn.
-func (s *session) ask(a *asked) {
+func (s *session) enqueue(a *request) {
 	s.replying.Lock()
 	if s.queue == nil {
 		s.queue = queues.Get().(*queue)
@@ -64,12 +64,12 @@ func (s *session) ask(a *asked) {
 	q.all = append(q.all, a)
 	q.weight += a.weight()
 	switch {
-	case q.driven:
-	case s.end.crew.most > 0:
-		s.driveLater()
+	case q.running:
+	case s.end.workers.most > 0:
+		s.runLater()
 	default:
-		q.driven = true
-		s.drive()
+		q.running = true
+		s.run()
 	}
 	if q = s.queue; q != nil && len(q.all) > 0 && q.all[len(q.all)-1] == a {
 		s.waitLocked(a)
@@ -81,7 +81,7 @@ func (s *session) ask(a *asked) {
 // bytes, already. One of any size may wait alone.
 func (e *Endpoint) crowded(has, more int64) bool {
 	waiting := e.waiting.Load()
-	if e.opts.MaxWaiting <= 0 || waiting == 0 || has+more <= modest && has == 0 {
+	if e.opts.MaxWaiting <= 0 || waiting == 0 || has+more <= smallRequest && has == 0 {
 		return false
 	}
 	free := e.opts.MaxWaiting - waiting
@@ -89,23 +89,23 @@ func (e *Endpoint) crowded(has, more int64) bool {
 }
 
 // waitLocked notes that a request could not be answered at once, or not before others.
-func (s *session) waitLocked(a *asked) {
+func (s *session) waitLocked(a *request) {
 	a.counted = true
 	s.end.waiting.Add(int64(a.weight()))
 	q := s.queue
 	full := len(q.all) >= s.end.opts.MaxRequests || q.weight >= maxWeight
-	if !q.held && (full || q.weight > 4*modest && s.end.crowded(int64(q.weight), 0)) {
+	if !q.held && (full || q.weight > 4*smallRequest && s.end.crowded(int64(q.weight), 0)) {
 		q.held = true
 		s.end.held.Add(1)
 		s.conn.Hold()
 	}
 }
 
-// drive goes through the queue: it answers what is done, and has what waits go on.
+// run goes through the queue: it answers what is done, and has what waits go on.
 // Nothing that is the program's is called under the lock, which is held before and after.
-// One goroutine does that at a time, and has set queue.driven: what is done meanwhile it
+// One goroutine does that at a time, and has set queue.running: what is done meanwhile it
 // sees.
-func (s *session) drive() {
+func (s *session) run() {
 	q := s.queue
 	for {
 		s.answerLocked()
@@ -113,7 +113,7 @@ func (s *session) drive() {
 		if !ok {
 			break
 		}
-		q.begun = i + 1
+		q.started = i + 1
 		a := q.all[i]
 		step := a.step
 		a.step = nil
@@ -127,37 +127,37 @@ func (s *session) drive() {
 		}
 		q.ends = nil
 	}
-	q.driven = false
-	s.restLocked()
+	q.running = false
+	s.releaseQueueLocked()
 }
 
-// driveLater has drive called by another goroutine.
-func (s *session) driveLater() {
-	s.queue.driven = true
-	s.end.crew.add(s)
+// runLater has drive called by another goroutine.
+func (s *session) runLater() {
+	s.queue.running = true
+	s.end.workers.add(s)
 }
 
 // next returns the place of the request that can take a step. One begins when all before
 // it are answered; but publishes follow each other without waiting, in their order.
 func (q *queue) next() (i int, ok bool) {
-	i = max(q.begun-1, 0)
+	i = max(q.started-1, 0)
 	if i >= len(q.all) || q.all[i].step != nil {
 		return i, i < len(q.all)
 	}
 	i++
-	return i, i < len(q.all) && q.all[i-1].passed && q.all[i-1].Do == wire.Publish && q.all[i].Do == wire.Publish
+	return i, i < len(q.all) && q.all[i-1].ordered && q.all[i-1].Do == wire.Publish && q.all[i].Do == wire.Publish
 }
 
 // answerLocked sends the replies that are due.
 func (s *session) answerLocked() {
 	q, answered := s.queue, false
-	for ; q.begun > 0 && q.all[0].done && s.replyLocked(q.all[0]); answered = true {
+	for ; q.started > 0 && q.all[0].done && s.replyLocked(q.all[0]); answered = true {
 		a := q.all[0]
 		q.all[0] = nil
 		q.all = q.all[1:]
-		q.begun--
+		q.started--
 		q.weight -= a.weight()
-		s.end.discount(a)
+		s.end.uncount(a)
 	}
 	if q.held && answered && len(q.all) <= s.end.opts.MaxRequests/2 && q.weight <= maxWeight/2 {
 		q.held = false
@@ -165,25 +165,25 @@ func (s *session) answerLocked() {
 	}
 }
 
-// discount takes a request out of those that wait.
-func (e *Endpoint) discount(a *asked) {
+// uncount takes a request out of those that wait.
+func (e *Endpoint) uncount(a *request) {
 	if a.counted {
 		a.counted = false
 		e.waiting.Add(-int64(a.weight()))
 	}
 }
 
-// discountLocked takes out all of a connection that has closed: perhaps nobody will answer them.
-func (s *session) discountLocked() {
+// uncountLocked takes out all of a connection that has closed: perhaps nobody will answer them.
+func (s *session) uncountLocked() {
 	if s.queue != nil {
 		for _, a := range s.queue.all {
-			s.end.discount(a)
+			s.end.uncount(a)
 		}
 	}
 }
 
-// restLocked lets go of the queue if it is empty.
-func (s *session) restLocked() {
+// releaseQueueLocked lets go of the queue if it is empty.
+func (s *session) releaseQueueLocked() {
 	if q := s.queue; len(q.all) == 0 {
 		s.queue = nil
 		*q = queue{}
@@ -191,39 +191,39 @@ func (s *session) restLocked() {
 	}
 }
 
-// question returns what the answer to one question of a request is given to, by any
+// callback returns what the answer to one question of a request is given to, by any
 // goroutine. It is taken once: if the program answers twice, the second is not for whatever it
 // was asked later.
-func (s *session) question() (goOn func(change func())) {
+func (s *session) callback() (answer func(change func())) {
 	answered := false
 	return func(change func()) {
 		s.replying.Lock()
 		defer s.replying.Unlock()
 		if !answered {
 			answered = true
-			s.goOnLocked(change)
+			s.changeLocked(change)
 		}
 	}
 }
 
-// goOnLocked changes a request so that its reply or its next step is due. What it does itself
+// changeLocked changes a request so that its reply or its next step is due. What it does itself
 // is to send replies.
-func (s *session) goOnLocked(change func()) {
+func (s *session) changeLocked(change func()) {
 	change()
-	if s.queue.driven {
+	if s.queue.running {
 		return
 	}
 	s.answerLocked()
 	if _, more := s.queue.next(); more {
-		s.driveLater()
+		s.runLater()
 	} else {
-		s.restLocked()
+		s.releaseQueueLocked()
 	}
 }
 
 // finish is called by the goroutine that drives: the request has come to this.
-func (a *asked) finish(result *wire.Result, err error) {
-	a.done, a.passed, a.result = true, true, result
+func (a *request) finish(result *wire.Result, err error) {
+	a.done, a.ordered, a.result = true, true, result
 	if err != nil {
 		a.err = errorOf(err)
 	}
@@ -232,14 +232,14 @@ func (a *asked) finish(result *wire.Result, err error) {
 // joins reports whether a step is under way that subscribes: with a broker it may keep the
 // member's lock for a while.
 func (q *queue) joins() bool {
-	return q != nil && q.steps && q.all[q.begun-1].Do == wire.Subscribe
+	return q != nil && q.steps && q.all[q.started-1].Do == wire.Subscribe
 }
 
 // subscribing reports whether a reply is due that says what has become of the topic.
-func (q *queue) subscribing(topic string) bool {
-	if q == nil || q.begun == 0 {
+func (q *queue) replyDue(topic string) bool {
+	if q == nil || q.started == 0 {
 		return false
 	}
-	last := q.all[q.begun-1]
+	last := q.all[q.started-1]
 	return last.Do == wire.Subscribe && last.Topic == topic
 }

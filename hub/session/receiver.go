@@ -19,7 +19,7 @@ type receiver struct {
 	mu       sync.Mutex
 	waiting  interface{ Schedule() } // of the hub, for the connection to drain
 	drops    *drops                  // nil if there never were any
-	over     bool                    // nobody is there any more
+	closed   bool                    // nobody is there any more
 	data     uint32                  // bytes of the member's data
 }
 
@@ -35,7 +35,7 @@ func (r *receiver) Write(e hub.Encoded) (*netpoll.Conn, *netpoll.Buffer) {
 
 func (r *receiver) Close(why hub.CloseReason) { wshub.Subscriber(r.conn).Close(why) }
 
-// WhenDrained shares what the connection has once with tellDrops.
+// WhenDrained shares what the connection has once with sendDrops.
 func (r *receiver) WhenDrained(t interface{ Schedule() }) {
 	r.mu.Lock()
 	r.waiting = t
@@ -56,12 +56,12 @@ func (r *receiver) Schedule() {
 		t.Schedule()
 	}
 	if due {
-		go r.tellDrops()
+		go r.sendDrops()
 	}
 }
 
-// tell sends what has to come, or ends the connection.
-func (r *receiver) tell(p []byte, err error) {
+// sendOrClose sends what has to come, or ends the connection.
+func (r *receiver) sendOrClose(p []byte, err error) {
 	if err != nil {
 		r.conn.Close(wsproto.InternalError, wire.Plain(err))
 	} else if r.conn.Send(wsproto.Text, p) == wsproto.Full {

@@ -8,8 +8,8 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// requests does what Request.Do names, once it is allowed.
-var requests = map[string]func(*session, *asked){
+// actions does what Request.Do names, once it is allowed.
+var actions = map[string]func(*session, *request){
 	wire.Subscribe:   (*session).subscribe,
 	wire.Unsubscribe: (*session).unsubscribe,
 	wire.Publish:     (*session).publish,
@@ -19,11 +19,11 @@ var requests = map[string]func(*session, *asked){
 }
 
 // begin is a request's first step.
-func (s *session) begin(a *asked) {
+func (s *session) begin(a *request) {
 	if f := s.end.opts.Delay; f != nil {
 		if d := f(s.member, &a.Request); d > 0 {
-			goOn := s.question()
-			time.AfterFunc(d, func() { goOn(func() { a.step = (*session).authorize }) })
+			answer := s.callback()
+			time.AfterFunc(d, func() { answer(func() { a.step = (*session).authorize }) })
 			return
 		}
 	}
@@ -31,7 +31,7 @@ func (s *session) begin(a *asked) {
 }
 
 // authorize finds out whether the member may do what it asks for.
-func (s *session) authorize(a *asked) {
+func (s *session) authorize(a *request) {
 	switch a.Do {
 	case wire.Unsubscribe, wire.Ping:
 		s.act(a)
@@ -44,9 +44,9 @@ func (s *session) authorize(a *asked) {
 	o := &s.end.opts
 	switch {
 	case o.AuthorizeAsync != nil:
-		goOn := s.question()
+		answer := s.callback()
 		o.AuthorizeAsync(s.member, a.Do, a.Topic, func(err error) {
-			goOn(func() { a.pass(err, (*session).act) })
+			answer(func() { a.proceed(err, (*session).act) })
 		})
 		return
 	case o.Authorize != nil:
@@ -58,8 +58,8 @@ func (s *session) authorize(a *asked) {
 	s.act(a)
 }
 
-// pass has the next step taken unless there is an error.
-func (a *asked) pass(err error, next func(*session, *asked)) {
+// proceed has the next step taken unless there is an error.
+func (a *request) proceed(err error, next func(*session, *request)) {
 	if err != nil {
 		a.finish(nil, forbidden(err))
 		return
@@ -75,13 +75,13 @@ func forbidden(err error) error {
 	return wire.ErrorOf(err, wire.Forbidden)
 }
 
-func (s *session) act(a *asked) { requests[a.Do](s, a) }
+func (s *session) act(a *request) { actions[a.Do](s, a) }
 
-func (s *session) busy(a *asked) {
+func (s *session) busy(a *request) {
 	a.finish(nil, wire.Errorf(wire.Busy, "the server has too many requests that wait: await some replies, and try again"))
 }
 
-func (s *session) subscribe(a *asked) {
+func (s *session) subscribe(a *request) {
 	o := hub.SubscribeOptions{Start: hub.Start{After: a.After, Last: a.Last}, Encoding: Encoding, Paused: true}
 	if a.Presence {
 		o.Presence = new([]hub.Person)
@@ -91,11 +91,11 @@ func (s *session) subscribe(a *asked) {
 		a.finish(nil, err)
 		return
 	}
-	a.begun, a.result = sub, &wire.Result{Topic: sub.Topic(), Position: &at, Present: o.Presence}
+	a.sub, a.result = sub, &wire.Result{Topic: sub.Topic(), Position: &at, Present: o.Presence}
 	switch o := &s.end.opts; {
 	case o.SubscribedAsync != nil:
-		goOn := s.question()
-		o.SubscribedAsync(s.member, a.Topic, func(err error) { goOn(func() { a.checked(err) }) })
+		answer := s.callback()
+		o.SubscribedAsync(s.member, a.Topic, func(err error) { answer(func() { a.checked(err) }) })
 	case o.Subscribed != nil:
 		a.checked(o.Subscribed(s.member, a.Topic))
 	default:
@@ -104,7 +104,7 @@ func (s *session) subscribe(a *asked) {
 }
 
 // checked finishes a subscription, or has it end.
-func (a *asked) checked(err error) {
+func (a *request) checked(err error) {
 	if err == nil {
 		a.finish(a.result, nil)
 		return
@@ -113,34 +113,34 @@ func (a *asked) checked(err error) {
 }
 
 // drop ends a subscription that was not told.
-func (s *session) drop(a *asked) {
+func (s *session) drop(a *request) {
 	_ = s.member.Unsubscribe(a.Topic) // unless it has ended meanwhile
-	a.begun = nil
+	a.sub = nil
 	a.finish(nil, a.err)
 }
 
 // unsubscribe has the reply come after all messages that were published before.
-func (s *session) unsubscribe(a *asked) {
-	goOn := s.question()
+func (s *session) unsubscribe(a *request) {
+	answer := s.callback()
 	err := s.member.UnsubscribeThen(a.Topic, func() {
-		goOn(func() { a.finish(&wire.Result{Topic: a.Topic}, nil) })
+		answer(func() { a.finish(&wire.Result{Topic: a.Topic}, nil) })
 	})
 	if err != nil {
 		a.finish(nil, err)
 	}
 }
 
-func (s *session) publish(a *asked) {
+func (s *session) publish(a *request) {
 	if a.Data == nil {
 		a.finish(nil, wire.Errorf(wire.BadRequest, `there is no "data"; it is what to publish, any JSON value`))
 		return
 	}
 	switch o := &s.end.opts; {
 	case o.PublishAsync != nil:
-		a.passed = true
-		goOn := s.question()
+		a.ordered = true
+		answer := s.callback()
 		o.PublishAsync(s.member, &a.Request, func(rc hub.Receipt, err error) {
-			goOn(func() { a.published(rc, forbidden(err)) })
+			answer(func() { a.published(rc, forbidden(err)) })
 		})
 	case o.Publish != nil:
 		rc, err := o.Publish(s.member, &a.Request)
@@ -150,15 +150,15 @@ func (s *session) publish(a *asked) {
 		if !a.Echo {
 			m.Exclude = s.member
 		}
-		a.passed = true
-		goOn := s.question()
+		a.ordered = true
+		answer := s.callback()
 		s.member.PublishAsync(a.Topic, m, func(rc hub.Receipt, err error) {
-			goOn(func() { a.published(rc, err) })
+			answer(func() { a.published(rc, err) })
 		})
 	}
 }
 
-func (a *asked) published(rc hub.Receipt, err error) {
+func (a *request) published(rc hub.Receipt, err error) {
 	result := &wire.Result{Topic: a.Topic, Receivers: &rc.Receivers}
 	if rc.Position.Epoch != 0 {
 		result.Position = &rc.Position
@@ -166,9 +166,9 @@ func (a *asked) published(rc hub.Receipt, err error) {
 	a.finish(result, err)
 }
 
-func (s *session) history(a *asked) { a.finish(History(s.end.hub, &a.Request)) }
+func (s *session) history(a *request) { a.finish(History(s.end.hub, &a.Request)) }
 
-func (s *session) presence(a *asked) {
+func (s *session) presence(a *request) {
 	all, err := s.end.hub.Presence(a.Topic)
 	if all == nil {
 		all = []hub.Person{}
@@ -176,4 +176,4 @@ func (s *session) presence(a *asked) {
 	a.finish(&wire.Result{Topic: a.Topic, Present: &all}, err)
 }
 
-func (s *session) ping(a *asked) { a.finish(new(wire.Result), nil) }
+func (s *session) ping(a *request) { a.finish(new(wire.Result), nil) }

@@ -32,7 +32,7 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 		return
 	}
 	s.member = m
-	s.tell((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
+	s.sendOrClose((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
 	if m.User() != "" {
 		m.Subscription(hub.UserTopic(m.User())).Resume()
 	}
@@ -44,29 +44,29 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 		return
 	}
 	r, err := wire.ParseRequest(payload)
-	a := &asked{Request: r, step: (*session).begin}
+	a := &request{Request: r, step: (*session).begin}
 	switch {
 	case errors.Is(err, wire.ErrNoObject):
 		c.Close(wsproto.InvalidFramePayload, `a request is a JSON object, such as {"id":1,"do":"ping"}`)
 		return
 	case err != nil:
 		a.refuse(wire.ErrorOf(err, wire.BadRequest))
-	case requests[r.Do] == nil:
+	case actions[r.Do] == nil:
 		a.refuse(wire.UnknownRequest(r.Do))
 	}
-	s.ask(a)
+	s.enqueue(a)
 }
 
 // refuse has the reply be an error. Nothing else of the request is held.
-func (a *asked) refuse(err *wire.Error) {
+func (a *request) refuse(err *wire.Error) {
 	a.Request = wire.Request{ID: a.ID}
-	a.step = func(_ *session, a *asked) { a.finish(nil, err) }
+	a.step = func(_ *session, a *request) { a.finish(nil, err) }
 }
 
 // OnClose ends all that the connection takes part in.
 func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 	s.replying.Lock()
-	s.discountLocked()
+	s.uncountLocked()
 	s.replying.Unlock()
 	if s.member != nil {
 		s.member.Leave()
@@ -90,26 +90,26 @@ func (s *session) OnUnsubscribe(topic string, why hub.CloseReason) {
 }
 
 func (s *session) endLocked(e *hub.Event) {
-	if s.queue.subscribing(e.Topic) || s.member.Subscription(e.Topic) != nil {
+	if s.queue.replyDue(e.Topic) || s.member.Subscription(e.Topic) != nil {
 		return
 	}
 	s.forget(e.Topic)
-	s.tell(event(e))
+	s.sendOrClose(event(e))
 }
 
 // replyLocked says what a request has come to. It reports false if a subscription must
 // end first, because there is no room for the reply.
-func (s *session) replyLocked(a *asked) bool {
+func (s *session) replyLocked(a *request) bool {
 	switch {
 	case a.err != nil:
 	case a.Do == wire.Unsubscribe:
 		s.forget(a.Topic)
-	case a.begun != nil && s.member.Subscription(a.begun.Topic()) != a.begun:
+	case a.sub != nil && s.member.Subscription(a.sub.Topic()) != a.sub:
 		a.err = wire.Errorf(wire.Unavailable, "the subscription has ended before it was told that it had begun: try again")
 	}
 	if a.err == nil {
 		a.err = s.reply(a.ID, a.result)
-		if a.err != nil && a.begun != nil {
+		if a.err != nil && a.sub != nil {
 			a.done, a.step = false, (*session).drop
 			return false
 		}
@@ -117,8 +117,8 @@ func (s *session) replyLocked(a *asked) bool {
 	switch {
 	case a.err != nil:
 		s.fail(a.ID, a.err)
-	case a.begun != nil:
-		a.begun.Resume()
+	case a.sub != nil:
+		a.sub.Resume()
 	}
 	return true
 }
@@ -140,7 +140,7 @@ func (s *session) reply(id uint64, result *wire.Result) *wire.Error {
 }
 
 func (s *session) fail(id uint64, e *wire.Error) {
-	s.tell((&wire.Reply{ID: id, Error: e}).Append(nil))
+	s.sendOrClose((&wire.Reply{ID: id, Error: e}).Append(nil))
 }
 
 // CloseCode returns the code to close a connection with that cannot begin, because the hub

@@ -122,7 +122,7 @@ func TestDropsWaitForTheRequest(t *testing.T) {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		s.tellDrops()
+		s.sendDrops()
 	}()
 	select {
 	case <-told:

@@ -1,0 +1,73 @@
+package session
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// workers are a bounded number of goroutines that do what is asked outside of a connection's
+// turn. Connections that find none free wait, and have their turn one after the other.
+type workers struct {
+	most int // always; 0: they are for what goes on after the program has answered
+
+	mu      sync.Mutex
+	running int
+	waiting []*session
+}
+
+// defaultWorkers is how many goroutines go on with what the program has answered, if
+// Options.Background is 0. They do not block unless a hook does.
+const defaultWorkers = 64
+
+func (w *workers) add(s *session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	most := w.most
+	if most == 0 {
+		most = defaultWorkers
+	}
+	if w.running == most {
+		w.waiting = append(w.waiting, s)
+		return
+	}
+	w.running++
+	go w.run(s)
+}
+
+func (w *workers) run(s *session) {
+	for s != nil {
+		s.runRecovering()
+		s = w.next()
+	}
+}
+
+func (w *workers) next() (s *session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) == 0 {
+		w.running--
+		w.waiting = nil
+		return nil
+	}
+	s = w.waiting[0]
+	w.waiting[0] = nil
+	w.waiting = w.waiting[1:]
+	return s
+}
+
+// runRecovering does not let a panic of the program's end the process.
+func (s *session) runRecovering() {
+	defer func() {
+		if v := recover(); v != nil {
+			slog.Error("a hook of package session has failed", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.conn.Close(wsproto.InternalError, "the handler failed")
+		}
+	}()
+	s.replying.Lock()
+	s.run()
+	s.replying.Unlock()
+}
