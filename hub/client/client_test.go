@@ -322,7 +322,11 @@ func TestDialErrors(t *testing.T) {
 		"ws://" + a.String() + "/":             "does not speak fanfare.v1",
 		"ws://127.0.0.1:1/hub":                 "refused",
 	} {
-		c, err := client.Dial(t.Context(), url, &client.Options{Timeout: 100 * time.Millisecond})
+		timeout := sessiontest.Patience
+		if want == "the attempt timed out" {
+			timeout = 100 * time.Millisecond
+		}
+		c, err := client.Dial(t.Context(), url, &client.Options{Timeout: timeout})
 		if err == nil {
 			c.Close()
 		}
@@ -411,10 +415,13 @@ func TestOddServer(t *testing.T) {
 	if !errors.Is(err, client.ErrLost) || !wsproto.IsCloseError(err, wsproto.MessageTooBig) {
 		t.Errorf("a message that is too large must not be sent again: %v", err)
 	}
-	for path, want := range map[string]string{"/silent": "read deadline", "/chat": "does not speak"} {
-		_, err := client.Dial(t.Context(), "ws://"+addr+path, &client.Options{Timeout: 50 * time.Millisecond})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v; want %q", path, err, want)
+	for path, tt := range map[string]struct {
+		timeout time.Duration
+		want    string
+	}{"/silent": {time.Second, "read deadline"}, "/chat": {sessiontest.Patience, "does not speak"}} {
+		_, err := client.Dial(t.Context(), "ws://"+addr+path, &client.Options{Timeout: tt.timeout})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v; want %q", path, err, tt.want)
 		}
 	}
 }

@@ -100,7 +100,7 @@ export function removeMessage(run, done) {
 export function changePassword(me) {
   const secret = (label, name, autocomplete) => field(label, { name, type: 'password', autocomplete, dir: null });
   ask({
-    title: 'Change your password', intro: 'You will be logged out in all other browsers and devices.', submit: 'Change password',
+    title: 'Change your password', intro: 'You will be logged out in all other browsers and on all other devices.', submit: 'Change password',
     fields: [
       el('input', { name: 'username', autocomplete: 'username', value: me.name, hidden: true }), // for password managers
       secret('Current password', 'current', 'current-password'), secret('New password', 'wanted', 'new-password'), secret('New password again', 'again', 'new-password'),
