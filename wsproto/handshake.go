@@ -113,7 +113,9 @@ func (c *Conn) request(data []byte, end int) (used int) {
 		if upgrade {
 			s.counters.refused.Add(1)
 		}
-		s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
+		if !refusal.logged {
+			s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
+		}
 		c.refuse(refusal, isHead(data), refusal)
 		return len(data)
 	}

@@ -30,8 +30,8 @@ func (s *Server) refuseHost(r *Request) *Refusal {
 	host := r.Header.Get("Host")
 	s.foreignHosts.warn(s.logger(), "refused a request for a host that is not a known name of the server", "host", host, "origin", r.Header.Get("Origin"),
 		"client", r.ClientAddr(), "allow", "name it in -hosts, or in Server.Hosts")
-	return Refuse(http.StatusMisdirectedRequest,
-		fmt.Sprintf("%s is not a known name of this server, which has a private address; if it is one, it must be configured (-hosts)", host))
+	return &Refusal{Status: http.StatusMisdirectedRequest, logged: true,
+		Reason: fmt.Sprintf("%s is not a known name of this server, which has a private address; if it is one, it must be configured (-hosts)", host)}
 }
 
 // knowsHost reports whether no attacker's page can have made its own name resolve to this

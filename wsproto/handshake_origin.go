@@ -27,7 +27,8 @@ func (s *Server) refuseOrigin(r *Request) *Refusal {
 	}
 	s.foreignOrigins.warn(s.logger(), "refused a page from another origin", "origin", r.Header.Get("Origin"), "host", r.Host(), "client", r.ClientAddr(),
 		"allow", "name its host in -origins, or in Server.Origins")
-	return Refuse(http.StatusForbidden, fmt.Sprintf("pages from %s may not connect to %s unless their host is configured (-origins)", r.Header.Get("Origin"), r.Host()))
+	return &Refusal{Status: http.StatusForbidden, logged: true,
+		Reason: fmt.Sprintf("pages from %s may not connect to %s unless their host is configured (-origins)", r.Header.Get("Origin"), r.Host())}
 }
 
 // defaultOrigin is the default of Server.CheckOrigin.

@@ -15,6 +15,8 @@ type Refusal struct {
 	Status int // of HTTP
 	Reason string
 	Header http.Header // added to the response
+
+	logged bool // with more detail than its reason has
 }
 
 // Refuse returns a [Refusal].
@@ -86,7 +88,7 @@ func (s *Server) refuseFull() *Refusal {
 	}
 	s.fullUp.warn(s.logger(), "the server is full and refuses handshakes", "connections", s.Engine.MaxConns,
 		"allow", "raise -max-conns, or Server.Engine.MaxConns")
-	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is full", Header: http.Header{"Retry-After": {"5"}}}
+	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is full", Header: http.Header{"Retry-After": {"5"}}, logged: true}
 }
 
 // refusalOf returns an error of Accept as a Refusal. The text of any other error is for the

@@ -42,7 +42,7 @@ Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
 
   POST   http://ADDR/topics/NAME               publishes the body (?key=KEY)
   POST   http://ADDR/publish                   publishes many messages, also to patterns
-  POST   http://ADDR/users/USER                sends the body to all connections of a user
+  POST   http://ADDR/users/USER                sends the body to all connections of a user (?key=KEY)
   GET    http://ADDR/topics                    lists the topics, 100 a page (?prefix=, ?limit=, ?after=NEXT)
   GET    http://ADDR/topics/NAME               describes one topic
   GET    http://ADDR/topics/NAME/history       returns its messages (?last=N, ?after=EPOCH:OFFSET, &limit=N)

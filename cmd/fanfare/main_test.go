@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleConnections) }
 
-func settles(cond func() bool) bool { return netpolltest.Settles(5*time.Second, cond) }
+func settles(cond func() bool) bool { return netpolltest.Settles(30*time.Second, cond) }
 
 // program is a running server.
 type program struct {

@@ -281,3 +281,20 @@ func TestAllAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestVerboseRefusals checks that -verbose logs each refused handshake once.
+func TestVerboseRefusals(t *testing.T) {
+	p := start(t, "-verbose")
+	for i := range 3 {
+		_, resp, err := websocket.Dial(p.ctx(), "ws://"+p.addr+"/echo", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}})
+		if err == nil || resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("%v %v", resp, err)
+		}
+		if n := strings.Count(p.stderr.String(), "http://evil.example"); n != i+1 {
+			t.Errorf("%d lines for %d refusals: %s", n, i+1, p.stderr.String())
+		}
+	}
+	if _, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+"/nowhere", nil); err == nil || strings.Count(p.stderr.String(), "/nowhere") != 1 {
+		t.Errorf("%v: %s", err, p.stderr.String())
+	}
+}
