@@ -150,6 +150,7 @@ func (r *report) perConnection(t testing.TB) float64 {
 func (p *process) loads(load, path, cookies string) *report {
 	p.Helper()
 	cmd := exec.Command(load, "broadcast", "-json", "-q", "-text", "-anywhere", "-size", "64",
+		"-concurrency", "16", // the chat admits no more handshakes at a time from an address
 		"-n", fmt.Sprint(roomMembers-roomTalkers), "-publishers", fmt.Sprint(roomTalkers), "-rate", fmt.Sprint(5*roomTalkers),
 		"-duration", roomTime.String(), "-header-file", cookies, "-pid", fmt.Sprint(p.cmd.Process.Pid), "ws://"+p.addr+path)
 	var errs bytes.Buffer

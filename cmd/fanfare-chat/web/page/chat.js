@@ -69,7 +69,7 @@ export class Chat {
   /** Listens to events from the server. */
   #listen(signal) {
     const on = (name, fn) => this.#hub.addEventListener(name, e => fn(e.detail), { signal });
-    on('message', ({ room, message }) => this.#heard(room, message));
+    on('message', ({ room, message }) => this.#onMessage(room, message));
     on('stale', () => this.#refresh());
     on('open', () => { this.#refresh(); this.#log.again(); this.#readMarks.again(); });
     on('refused', () => this.#refresh()); // to find out whether the user is still logged in
@@ -119,14 +119,14 @@ export class Chat {
     for (const { id, name } of people) this.#names.set(id, name);
   }
 
-  #heard(id, message) {
+  #onMessage(id, message) {
     this.#meet(message.by);
     const timeline = this.#timelines.get(id);
-    timeline?.hear(message);
-    if (!timeline?.busy) this.#outbox.heard(message); // otherwise the timeline shows it, and the outbox drops it, when the response arrives
-    this.#rooms.heard(id, message);
-    this.#mentioned.heard(id, message);
-    if (id === this.#room?.id) this.#hub.said(message.by.id);
+    timeline?.apply(message);
+    if (!timeline?.busy) this.#outbox.delivered(message); // otherwise the timeline shows it, and the outbox drops it, when the response arrives
+    this.#rooms.noteMessage(id, message);
+    this.#mentioned.examine(id, message);
+    if (id === this.#room?.id) this.#hub.typingStopped(message.by.id);
   }
 
   /** Requests the list of rooms, and once more if it gets out of date in the meantime. */
@@ -198,7 +198,7 @@ export class Chat {
       timeline = new Timeline(room);
       timeline.addEventListener('got', ({ detail }) => {
         this.#meet(this.#me, ...detail.map(m => m.by));
-        detail.forEach(m => this.#outbox.heard(m));
+        detail.forEach(m => this.#outbox.delivered(m));
       });
       this.#timelines.set(room.id, timeline);
     }

@@ -26,7 +26,7 @@ export class HubConnection extends EventTarget {
   #rooms = new Map(); // subscriptions by the room's id
   #here = null;
   #typing = new Map(); // {name, timer} by user
-  #told = 0;           // when this user's last typing notice was sent; 0: not typing
+  #typingSent = 0;     // when this user's last typing notice was sent; 0: not typing
 
   /** @param {import('./api.js').User} me */
   constructor(me) {
@@ -86,16 +86,16 @@ export class HubConnection extends EventTarget {
   enter(id) {
     this.#here?.unsubscribe();
     this.#here = null;
-    this.#told = 0;
+    this.#typingSent = 0;
     this.#nobodyTypes();
-    this.#seeHere([]);
+    this.#setHere([]);
     if (id === null || this.#f.state === 'closed') return;
-    const sub = this.#here = this.#f.subscribe(`here.${id}`, { presence: true }, m => m.typing && this.#heardTyping(m.typing));
-    sub.on('presence', () => this.#seeHere([...sub.present.values()]));
+    const sub = this.#here = this.#f.subscribe(`here.${id}`, { presence: true }, m => m.typing && this.#onTyping(m.typing));
+    sub.on('presence', () => this.#setHere([...sub.present.values()]));
     sub.on('error', () => this.#emit('stale'));
   }
 
-  #seeHere(people) {
+  #setHere(people) {
     this.here = people.map(p => ({ id: Number(p.id.slice(1)), name: p.data?.name ?? p.id }));
     this.#emit('here');
   }
@@ -109,8 +109,8 @@ export class HubConnection extends EventTarget {
   type(on) {
     if (!this.#here || !this.isOpen) return;
     const now = Date.now();
-    if (on ? now - this.#told < TYPING / 2 : this.#told === 0) return;
-    this.#told = on ? now : 0;
+    if (on ? now - this.#typingSent < TYPING / 2 : this.#typingSent === 0) return;
+    this.#typingSent = on ? now : 0;
     this.#f.publish(this.#here.topic, { typing: on }).catch(() => {}); // a lost notice does no harm
   }
 
@@ -119,7 +119,7 @@ export class HubConnection extends EventTarget {
     return [...this.#typing.values()].map(t => t.name);
   }
 
-  #heardTyping({ id, name, on }) {
+  #onTyping({ id, name, on }) {
     if (id === this.#me.id) return;
     this.#stopTyping(id);
     if (on) this.#typing.set(id, { name, timer: setTimeout(() => { this.#stopTyping(id); this.#emit('typing'); }, TYPING) });
@@ -132,7 +132,7 @@ export class HubConnection extends EventTarget {
   }
 
   /** Notes that a user has stopped typing, because their message has arrived. @param {number} id */
-  said(id) {
+  typingStopped(id) {
     if (!this.#typing.has(id)) return;
     this.#stopTyping(id);
     this.#emit('typing');

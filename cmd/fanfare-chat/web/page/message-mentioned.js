@@ -20,7 +20,7 @@ export class Mentioned {
   }
 
   /** @param {number} id @param {import('./api.js').Message} m */
-  heard(id, m) {
+  examine(id, m) {
     if (this.#looked.get(id) === m.number - 1) this.#looked.set(id, m.number);
     const room = this.#rooms.get(id);
     if (m.by.id !== this.#me.id && mentions(m.text, this.#me)) this.#rooms.mentioned(id, Math.max(m.number, room?.mentioned ?? 0));

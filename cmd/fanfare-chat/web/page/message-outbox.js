@@ -51,7 +51,7 @@ export class Outbox extends EventTarget {
   }
 
   /** Removes a message that the server has delivered. @param {import('./api.js').Message} m */
-  heard(m) {
+  delivered(m) {
     if (m.by.id === this.#me.id && this.#items.some(i => i.id === m.id)) this.discard(m.id);
   }
 

@@ -98,7 +98,7 @@ export class Timeline extends EventTarget {
   }
 
   /** Applies a change that the server has sent. @param {Message} m */
-  hear(m) {
+  apply(m) {
     if (this.#loading) this.#meanwhile.push(m);
     if (!this.loaded || m.rev <= this.#rev) return;
     if (m.rev > this.#rev + 1) return void this.sync();
@@ -169,7 +169,7 @@ export class Timeline extends EventTarget {
       add(messages);
       for (const m of this.#meanwhile) this.#place(m); // the response may be older than these
       this.#loading = null;
-      for (const m of this.#meanwhile) this.hear(m);
+      for (const m of this.#meanwhile) this.apply(m);
       this.check();
       got = [...messages, ...this.#meanwhile];
     } catch (e) {

@@ -138,24 +138,24 @@ const WORDS = new RegExp(`(?<spaced>${SPACED}+)|(?:${DENSE}\\p{M}*)+`, 'gv');
 
 /** Returns the text in the form in which words are compared, and the index in text of each of its characters. */
 function plain(text) {
-  let said = '';
+  let folded = '';
   const at = [];
   let i = 0;
   for (const c of text) {
     const p = c.normalize('NFKD').replace(ACCENT, '').toLowerCase();
-    said += p;
+    folded += p;
     for (let n = p.length; n > 0; n--) at.push(i);
     i += c.length;
   }
-  return { said, at: [...at, i] };
+  return { folded, at: [...at, i] };
 }
 
 /** Returns the ranges of a text that match the words of a query. @returns {[number, number][]} */
 export function found(text, query) {
-  const words = [...plain(query).said.matchAll(WORDS)].map(m => m.groups.spaced ? `(?<!${SPACED})${m[0]}` : m[0]);
+  const words = [...plain(query).folded.matchAll(WORDS)].map(m => m.groups.spaced ? `(?<!${SPACED})${m[0]}` : m[0]);
   if (words.length === 0) return [];
-  const { said, at } = plain(text);
-  return [...said.matchAll(new RegExp(words.join('|'), 'gv'))].map(m => [at[m.index], at[m.index + m[0].length]]);
+  const { folded, at } = plain(text);
+  return [...folded.matchAll(new RegExp(words.join('|'), 'gv'))].map(m => [at[m.index], at[m.index + m[0].length]]);
 }
 
 /** Returns a text with the matches of a query highlighted. @param {string} text @param {string} query */
