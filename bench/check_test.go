@@ -28,7 +28,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckElsewhere is on a machine where what was recorded says nothing.
+// TestCheckElsewhere checks on another machine, where the recorded figures cannot be compared.
 func TestCheckElsewhere(t *testing.T) {
 	old, now := sample(), sample()
 	now.Measurements[1].find("fanfare").Figures[settled.at(rss)] = spread{4000, 4000, 4000}

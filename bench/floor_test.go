@@ -18,7 +18,7 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// TestFloor is the whole subcommand, with few of everything.
+// TestFloor runs the whole subcommand with a small load.
 func TestFloor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "floor.json")
 	var out, log strings.Builder
@@ -72,7 +72,7 @@ func dial(t *testing.T, s *child) net.Conn {
 	return c
 }
 
-// TestFloorBroadcast has one publish to others, in pieces and many at once; one leaves.
+// TestFloorBroadcast publishes to other clients, in pieces and many messages at once, while one leaves.
 func TestFloorBroadcast(t *testing.T) {
 	s := startFloor(t)
 	if took, err := loopTime(t.Context(), s.vars); err == nil {
@@ -118,7 +118,7 @@ func TestFloorBroadcast(t *testing.T) {
 	}
 }
 
-// A subscriber that does not read is closed and not waited for.
+// A subscriber that does not read is closed; the loop does not wait for it.
 func TestFloorClosesWhoDoesNotRead(t *testing.T) {
 	s := startFloor(t)
 	publisher, stalled, reader := dial(t, s), dial(t, s), dial(t, s)
@@ -166,7 +166,7 @@ func TestFloorArgs(t *testing.T) {
 	}
 }
 
-// TestLoaded reads reports of fanfare-load.
+// TestLoaded parses reports of fanfare-load.
 func TestLoaded(t *testing.T) {
 	figuresOf := func(report string) (map[figure]float64, error) {
 		l := new(loaded)

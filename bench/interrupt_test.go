@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// TestInterrupt ends the program while server and client run, kindly and not: neither
-// stays.
+// TestInterrupt ends the program, by an interrupt or by force, while server and client run, and checks that both end.
 func TestInterrupt(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "bench")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
@@ -53,7 +52,7 @@ func interrupt(t *testing.T, signal syscall.Signal, program string, args ...stri
 	}
 }
 
-// running are the programs under dir that run.
+// running returns the running programs below dir.
 func running(dir string) (programs []string) {
 	links, _ := filepath.Glob("/proc/[0-9]*/exe")
 	for _, l := range links {

@@ -20,7 +20,7 @@ type document struct {
 var documents = []document{
 	{"README.md", "<!-- figures of bench/results: memory -->\n", "<!-- end of figures -->\n", (*report).memoryFigures},
 	{"README.md", "<!-- figures of bench/results: comparison -->\n", "<!-- end of figures -->\n", (*report).comparisonFigures},
-	{"wsproto/doc.go", "// over the empty server (go run -C bench . figures measures it again):\n//\n", "//\n", (*report).tlsFigures},
+	{"wsproto/doc.go", "(go run -C bench . figures measures it again):\n//\n", "//\n", (*report).tlsFigures},
 }
 
 // errNoPlace returns the error for a document without its marks.

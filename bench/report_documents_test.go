@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// TestDocuments holds what README.md and the packages' documentation say against the report
-// that is kept.
+// TestDocuments compares the figures in README.md and in the packages' documentation with the recorded report.
 func TestDocuments(t *testing.T) {
 	r, err := readReport("results/report.json")
 	if err != nil {
@@ -38,7 +37,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// TestNoOtherFigures finds what a connection takes only where it is kept true.
+// TestNoOtherFigures checks that no other place has figures of memory.
 func TestNoOtherFigures(t *testing.T) {
 	amount := regexp.MustCompile(`[0-9] ?(B|KB|kB)\b`)
 	files, err := filepath.Glob("../*/doc.go")
@@ -68,7 +67,7 @@ func TestNoOtherFigures(t *testing.T) {
 	}
 }
 
-// TestWriteDocuments changes what is between the marks, and nothing else.
+// TestWriteDocuments checks that only the text between the marks changes.
 func TestWriteDocuments(t *testing.T) {
 	dir := t.TempDir()
 	for _, d := range documents {
@@ -104,7 +103,7 @@ func TestWriteDocuments(t *testing.T) {
 	}
 }
 
-// TestMemoryFigures has one figure for each thing, the same as the table's.
+// TestMemoryFigures checks that the figures are those of the table.
 func TestMemoryFigures(t *testing.T) {
 	r := sample()
 	text, table, tls := r.memoryFigures(), r.comparisonFigures(), r.tlsFigures()
@@ -121,7 +120,7 @@ func TestMemoryFigures(t *testing.T) {
 	}
 }
 
-// TestReplace has rows that were measured again in the place of the old ones, and tells so.
+// TestReplace checks that rows that were measured again replace the old ones, and that the report says so.
 func TestReplace(t *testing.T) {
 	r, more := sample(), sample()
 	more.Made = more.Made.Add(24 * time.Hour)
@@ -153,7 +152,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// TestRedraw makes the pages of a kept report anew, without a measurement.
+// TestRedraw writes the page and the charts of a recorded report again, without measuring.
 func TestRedraw(t *testing.T) {
 	dir := t.TempDir()
 	if err := writeJSON(filepath.Join(dir, "report.json"), sample()); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -29,7 +29,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs; after a look at it, go test -update. Got:\n%s", file, got)
+		t.Errorf("%s differs; if the difference is right, run go test -update. Got:\n%s", file, got)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestReport(t *testing.T) {
 	golden(t, "tables.txt", tables.String())
 }
 
-// TestVerdict tells losses from rows that there was no time for.
+// TestVerdict distinguishes faults from rows for which there was no time.
 func TestVerdict(t *testing.T) {
 	timed := func(r row) row { r.Late = errTimeUp.Error(); return r }
 	good, lossy := row{Server: "good", Figures: map[figure]spread{cpuEach: same(1)}}, row{Server: "lossy", Faults: []string{"3 lost"}}
@@ -119,7 +119,7 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// TestDescribe finds a version for each server in the program that runs it.
+// TestDescribe checks that each server has a version in the program that runs it.
 func TestDescribe(t *testing.T) {
 	r := new(report)
 	if err := r.describe(t.Context(), &options{servers: servers.All}, built.serve); err != nil {
@@ -132,7 +132,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestFiles writes everything, and draws.
+// TestFiles checks the files of a report.
 func TestFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "results")
 	r := sample()
@@ -157,8 +157,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// checkChart reads a picture: who is ranked is in it, and only they; ours are told from
-// others by their colour; it is legible on a dark page, too.
+// checkChart checks a picture: it has the ranked servers and no others, Fanfare's in another colour, and a dark variant.
 func checkChart(t *testing.T, name string, b []byte) {
 	t.Helper()
 	var all struct {
@@ -213,8 +212,7 @@ func checkChart(t *testing.T, name string, b []byte) {
 	}
 }
 
-// TestGrowthLabels has many servers that take nearly the same: each name is legible, in the
-// order of the lines.
+// TestGrowthLabels has many servers with almost the same memory: each name must be legible, in the order of the lines.
 func TestGrowthLabels(t *testing.T) {
 	var all []curve
 	for i := range 20 {

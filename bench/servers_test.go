@@ -62,7 +62,7 @@ func echoes(t *testing.T, c *websocket.Conn, op int, p []byte) {
 	}
 }
 
-// TestEpollLoop is about what the hand-written loop has to put together.
+// TestEpollLoop checks that the hand-written loop assembles incomplete input.
 func TestEpollLoop(t *testing.T) {
 	p, err := built.startServer(t.Context(), "epoll", servers.EchoMode)
 	if err != nil {

@@ -16,7 +16,7 @@ func visitOnce(t *testing.T, name string, k kind, args string) row {
 	return visitRows(t, name, single(load{Kind: k}, strings.Fields(args)...))[0]
 }
 
-// visitRows has the rows of one round of an job.
+// visitRows returns the rows of one round of a job.
 func visitRows(t *testing.T, name string, e job) (rows []row) {
 	t.Helper()
 	server, err := servers.Find(name)
@@ -73,8 +73,7 @@ func TestVisitEcho(t *testing.T) {
 	}
 }
 
-// TestVisitBroadcast has all that can broadcast do so, to some that do not read where
-// fanfare-load can do that.
+// TestVisitBroadcast broadcasts with every server that can, also to stalled subscribers where fanfare-load supports that.
 func TestVisitBroadcast(t *testing.T) {
 	stalled := single(load{Kind: broadcast}, strings.Fields("slow -n 20 -stalled 1 -window 8 -count 200 -drain 1s")...)
 	stalled.tcp = true
@@ -101,7 +100,7 @@ func TestVisitChurn(t *testing.T) {
 	}
 }
 
-// TestVisitRefused has a server that takes no connection.
+// TestVisitRefused has a server that accepts no connection.
 func TestVisitRefused(t *testing.T) {
 	r := visitOnce(t, "coder", echo, "echo -n 5 -duration 100ms -header Origin:http://elsewhere.example")
 	if r.ranked || len(r.Faults) != 1 || !strings.Contains(r.Faults[0], "of 5 connections opened") {
@@ -132,7 +131,7 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
-// TestMeasureIsBounded has no time for a second round.
+// TestMeasureIsBounded checks a run without time for a second round.
 func TestMeasureIsBounded(t *testing.T) {
 	server, err := servers.Find("floor")
 	if err != nil {
@@ -145,8 +144,7 @@ func TestMeasureIsBounded(t *testing.T) {
 	}
 }
 
-// TestMeasureEnds has no time left at all: what was measured stays, and what was not
-// says why.
+// TestMeasureEnds checks a run whose time is over: figures that were measured stay, and the other rows say why they are missing.
 func TestMeasureEnds(t *testing.T) {
 	server, err := servers.Find("floor")
 	if err != nil {
@@ -173,7 +171,7 @@ func TestMeasureEnds(t *testing.T) {
 	}
 }
 
-// TestRest has servers rest at a time, of which one is loaded.
+// TestRest checks that several servers rest at the same time while one is loaded.
 func TestRest(t *testing.T) {
 	o := &options{}
 	for _, name := range []string{"fanfare", "gorilla-1024", "epoll"} {
@@ -199,7 +197,7 @@ func TestRest(t *testing.T) {
 	}
 }
 
-// TestJobs has servers for all that is asked for.
+// TestJobs checks that each job has servers.
 func TestJobs(t *testing.T) {
 	for _, quick := range []bool{false, true} {
 		o := &options{kinds: subcommands["all"], servers: servers.All, quick: quick}

@@ -7,7 +7,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TestNoAllocations is about the path that every message takes.
+// TestNoAllocations checks that the path of every message does not allocate.
 func TestNoAllocations(t *testing.T) {
 	l := &load{begin: time.Now(), shards: []*shard{newShard()}, faults: new(faults)}
 	r := &broadcastRun{load: l, op: wsproto.Binary, wire: newWire(1, 128, 1, false)}

@@ -167,7 +167,7 @@ func TestPickSources(t *testing.T) {
 	}
 }
 
-// TestLimitsRefuse refuses before anything is opened.
+// TestLimitsRefuse checks that the run is refused before any connection is opened.
 func TestLimitsRefuse(t *testing.T) {
 	checkLeaks(t)
 	for _, c := range []struct {

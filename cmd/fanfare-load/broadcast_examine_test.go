@@ -35,7 +35,7 @@ func TestFrameHeader(t *testing.T) {
 	}
 }
 
-// TestStraggler gives the same verdict however the bytes are split.
+// TestStraggler checks that the result does not depend on how the bytes are split.
 func TestStraggler(t *testing.T) {
 	stream := []byte{0x82, 3, 1, 2, 3, 0x89, 1, 7, 0x01, 1, 'a', 0x80, 1, 'b'}
 	stream = append(stream, 0x82, 126, 1, 0)

@@ -14,8 +14,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// ourBroadcast is a small broadcaster on wsproto. Who does not take a message is
-// closed with 1013, as by the real server.
+// ourBroadcast is a small broadcaster on wsproto. It closes a subscriber with too much pending output with 1013, as fanfare
+// does.
 func ourBroadcast(t *testing.T, s *wsproto.Server) string {
 	t.Helper()
 	var mu sync.Mutex
@@ -85,8 +85,7 @@ func TestBroadcast(t *testing.T) {
 	}
 }
 
-// TestBroadcastThen follows three phases on the same connections, and counts what is
-// missing where it is.
+// TestBroadcastThen runs several phases on the same connections and checks that a missing message counts in its phase.
 func TestBroadcastThen(t *testing.T) {
 	checkLeaks(t)
 	args := []string{"broadcast", "-json", "-q", "-n", "5", "-publishers", "2", "-rate", "1000", "-count", "10", "-then", "-window 4 -count 20",
@@ -136,8 +135,7 @@ func TestBroadcastThen(t *testing.T) {
 	}
 }
 
-// TestBroadcastGivesUp has a phase that lost its end for one subscriber: the next does
-// not wait for it.
+// TestBroadcastGivesUp has a phase whose last message one subscriber does not receive. The next phase does not wait for it.
 func TestBroadcastGivesUp(t *testing.T) {
 	for _, then := range []string{"-window 1 -count 9", "-window 4 -count 9", "-rate 1000 -count 9"} {
 		t.Run(then, func(t *testing.T) {
@@ -158,7 +156,7 @@ func TestBroadcastGivesUp(t *testing.T) {
 	}
 }
 
-// Late messages of a phase that was given up count for none.
+// Late messages of an earlier phase do not count.
 func TestOldMessages(t *testing.T) {
 	var c broadcastShard
 	want(t, "old before any phase", c.isOld(0, 0), false)
@@ -170,8 +168,7 @@ func TestOldMessages(t *testing.T) {
 	p.shardDone(6) // and there is no window to count it in
 }
 
-// TestBroadcastNotices has a broadcaster do each thing wrong once, with message 10
-// for subscriber 3.
+// TestBroadcastNotices has broadcasters with one fault each, in message 10 for subscriber 3.
 func TestBroadcastNotices(t *testing.T) {
 	var held []byte
 	for _, c := range []struct {
@@ -245,8 +242,7 @@ func TestBroadcastNotices(t *testing.T) {
 	}
 }
 
-// TestBroadcastUnsubscribed has a server that leaves one out from the begin, and
-// one that leaves out everybody.
+// TestBroadcastUnsubscribed has a server that does not subscribe one client, and one that subscribes none.
 func TestBroadcastUnsubscribed(t *testing.T) {
 	t.Run("one", func(t *testing.T) {
 		checkLeaks(t)
@@ -268,7 +264,7 @@ func TestBroadcastUnsubscribed(t *testing.T) {
 	})
 }
 
-// TestBroadcastLatency has a server that holds every message back for a while.
+// TestBroadcastLatency has a server that delays every message.
 func TestBroadcastLatency(t *testing.T) {
 	checkLeaks(t)
 	const hold = 30 * time.Millisecond
@@ -285,8 +281,8 @@ func TestBroadcastLatency(t *testing.T) {
 	}
 }
 
-// TestBroadcastSubscriberGone has a server that ends one subscriber's connection
-// in the middle: with a window, nobody waits for it any more.
+// TestBroadcastSubscriberGone has a server that ends one subscriber's connection during the run. With a window, the
+// publishers do not wait for it any more.
 func TestBroadcastSubscriberGone(t *testing.T) {
 	for _, how := range []string{"-rate=1000", "-window=2"} {
 		t.Run(how, func(t *testing.T) {

@@ -17,8 +17,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TestNoServer has everything at the other end but a WebSocket server. All of a
-// kind are one line, whatever the subcommand.
+// TestNoServer has various peers that are not WebSocket servers. Faults of a kind are one line, for every subcommand.
 func TestNoServer(t *testing.T) {
 	for _, c := range []struct {
 		name, kind, example string
@@ -80,7 +79,7 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// TestGivesUp does not try 5,000 connections to nobody.
+// TestGivesUp checks that the run does not try 5,000 connections to a closed port.
 func TestGivesUp(t *testing.T) {
 	checkLeaks(t)
 	tried := 0
@@ -103,7 +102,7 @@ func TestGivesUp(t *testing.T) {
 	r.wantFault(t, "not tried", 5000-refused)
 }
 
-// TestSomeRefused goes on with those who were let in.
+// TestSomeRefused checks that the run continues with the connections that were accepted.
 func TestSomeRefused(t *testing.T) {
 	checkLeaks(t)
 	n := 0
@@ -126,7 +125,7 @@ func TestSomeRefused(t *testing.T) {
 	want(t, "received", r.report.Messages.Received, 60)
 }
 
-// TestCompressed says how many of the connections are compressed, if that was asked.
+// TestCompressed checks that the report has the number of compressed connections with -compress.
 func TestCompressed(t *testing.T) {
 	checkLeaks(t)
 	h := &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.Send(op, p) }}
@@ -143,7 +142,7 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// TestConcurrency bounds the handshakes that are under way.
+// TestConcurrency checks the bound of concurrent handshakes.
 func TestConcurrency(t *testing.T) {
 	checkLeaks(t)
 	g := newGate(5)
@@ -161,7 +160,7 @@ func TestConcurrency(t *testing.T) {
 	want(t, "most handshakes at a time", g.mostInside(), 5)
 }
 
-// TestHeader sends what -header says, and connects from where -source says.
+// TestHeader checks -header and -source.
 func TestHeader(t *testing.T) {
 	checkLeaks(t)
 	var mu sync.Mutex
@@ -190,7 +189,7 @@ func TestHeader(t *testing.T) {
 	want(t, "from .8", from["127.0.0.8"], 3)
 }
 
-// TestSpread needs several source addresses, because ports are few.
+// TestSpread needs several source addresses, because it has few ports.
 func TestSpread(t *testing.T) {
 	checkLeaks(t)
 	var mu sync.Mutex
@@ -216,7 +215,7 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestStalledBuffer has the kernel keep little for those who do not read.
+// TestStalledBuffer checks that the kernel buffers little for subscribers that do not read.
 func TestStalledBuffer(t *testing.T) {
 	checkLeaks(t)
 	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}})
@@ -244,8 +243,7 @@ func TestStalledBuffer(t *testing.T) {
 	want(t, "SO_RCVBUF", size, 2*5000) // the kernel doubles it: socket(7)
 }
 
-// TestStalledRefused has a server that lets in those who will read, and not the
-// one who will not.
+// TestStalledRefused has a server that accepts the subscribers that read and refuses the stalled one.
 func TestStalledRefused(t *testing.T) {
 	checkLeaks(t)
 	var n atomic.Int64
@@ -262,8 +260,7 @@ func TestStalledRefused(t *testing.T) {
 	want(t, "failed", r.report.Connections.Failed, 1)
 }
 
-// TestHost sends the Host of -header instead of the URL's: a server that guards its name
-// refuses it.
+// TestHost checks that the Host of -header replaces the host of the URL: the server refuses it.
 func TestHost(t *testing.T) {
 	checkLeaks(t)
 	url := ourEcho(t)
@@ -276,8 +273,7 @@ func TestHost(t *testing.T) {
 	runProgram(t, "echo", "-json", "-q", "-n", "2", "-count", "2", "-header", "Host: localhost", url).wantOK(t)
 }
 
-// TestUser sends the user and the password of the URL with every handshake, also of those
-// that do not read.
+// TestUser checks that every handshake has the user and the password of the URL, including those of stalled subscribers.
 func TestUser(t *testing.T) {
 	checkLeaks(t)
 	s := &wsproto.Server{Handler: &wsproto.Funcs{}, Accept: func(r *wsproto.Request) error {
@@ -293,8 +289,7 @@ func TestUser(t *testing.T) {
 	want(t, "the password is in the report", strings.Contains(r.stdout, "pass@"), false)
 }
 
-// TestFull has a server with room for few: those are served, and the others told when to
-// come back.
+// TestFull has a server with room for few connections. The others get the time at which to retry.
 func TestFull(t *testing.T) {
 	checkLeaks(t)
 	s := &wsproto.Server{Handler: &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, p []byte) { c.Send(op, p) }}}
@@ -313,8 +308,8 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestRefusals has servers that are full, guard their name, or are behind a proxy: each
-// fault is one plain line, whatever they send with it.
+// TestRefusals has servers that are full, that do not know the host, or that are behind a proxy. Each fault is one line,
+// whatever the response contains.
 func TestRefusals(t *testing.T) {
 	const html = "<html>\r\n<head><title>503 Service\r\nTemporarily Unavailable</title></head>\r\n<body>\x1b[31m<hr><center>nginx</center></body></html>"
 	for status, says := range map[int]string{

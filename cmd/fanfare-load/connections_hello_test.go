@@ -10,8 +10,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// TestHello has a server that wants to be greeted, and wraps what it broadcasts, two
-// payloads to a message where it can.
+// TestHello has a server that needs -hello and wraps the payloads that it broadcasts, two in a message if possible.
 func TestHello(t *testing.T) {
 	checkLeaks(t)
 	var mu sync.Mutex

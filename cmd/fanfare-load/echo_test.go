@@ -15,7 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// bothEchoes runs a test against two servers.
+// bothEchoes runs a test with two servers.
 func bothEchoes(t *testing.T, f func(t *testing.T, url string)) {
 	t.Run("wsproto", func(t *testing.T) {
 		checkLeaks(t)
@@ -109,7 +109,7 @@ func TestEchoCoordinatedOmission(t *testing.T) {
 	}
 }
 
-// TestEchoNotices has a server do each thing wrong once on each of 3 connections.
+// TestEchoNotices has servers with one fault each, once on each of 3 connections.
 func TestEchoNotices(t *testing.T) {
 	var held []byte
 	for _, c := range []struct {
@@ -174,7 +174,7 @@ func TestEchoNotices(t *testing.T) {
 	}
 }
 
-// TestNoEcho has servers that answer, but not with what they got.
+// TestNoEcho has servers that answer with something else than the message.
 func TestNoEcho(t *testing.T) {
 	binary := func(c *wsproto.Conn, _ wsproto.Opcode, p []byte) { c.Send(wsproto.Binary, p) }
 	for _, c := range []struct {
@@ -216,7 +216,7 @@ func TestNoEcho(t *testing.T) {
 	}
 }
 
-// TestNoEchoTopic has a server that sends what one sends to all others.
+// TestNoEchoTopic has a server that sends each message to all other connections.
 func TestNoEchoTopic(t *testing.T) {
 	checkLeaks(t)
 	r := runProgram(t, "echo", "-json", "-q", "-n", "20", "-duration", "1m", theirBroadcast(t, nil))
@@ -232,7 +232,7 @@ func TestNoEchoTopic(t *testing.T) {
 	want(t, "lost", r.report.Connections.Lost, 0)
 }
 
-// TestNoEchoSilent has a server that takes everything, and says nothing.
+// TestNoEchoSilent has a server that reads everything and sends nothing.
 func TestNoEchoSilent(t *testing.T) {
 	checkLeaks(t)
 	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}})
@@ -241,8 +241,7 @@ func TestNoEchoSilent(t *testing.T) {
 	want(t, "hint of the path", strings.Contains(f.Hint, "check that this path echoes"), true)
 }
 
-// TestLateGreeting has a server whose greeting comes with the first echo: that is wrong,
-// but it does echo.
+// TestLateGreeting has a server whose greeting comes with the first echo. That is a fault, but the server does echo.
 func TestLateGreeting(t *testing.T) {
 	checkLeaks(t)
 	url := theirEcho(t, func(n int, p []byte) [][]byte {
@@ -262,7 +261,7 @@ func TestLateGreeting(t *testing.T) {
 	want(t, "wrong", r.report.Messages.Wrong, 4)
 }
 
-// TestEchoGreeting has a server that speaks first.
+// TestEchoGreeting has a server that sends a message first.
 func TestEchoGreeting(t *testing.T) {
 	checkLeaks(t)
 	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{
@@ -273,7 +272,7 @@ func TestEchoGreeting(t *testing.T) {
 	r.wantOK(t)
 }
 
-// TestEchoServerGone has the server end every connection in the middle.
+// TestEchoServerGone has a server that ends every connection during the run.
 func TestEchoServerGone(t *testing.T) {
 	for _, c := range []struct {
 		name, kind string

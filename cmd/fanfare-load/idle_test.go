@@ -12,7 +12,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// self is this process, which has the servers of the tests in it.
+// self is the ID of this process, which contains the servers of the tests.
 var self = strconv.Itoa(os.Getpid())
 
 func TestIdle(t *testing.T) {
@@ -40,7 +40,7 @@ func TestIdleEcho(t *testing.T) {
 	})
 }
 
-// TestIdleEchoConcurrency bounds the messages that are under way.
+// TestIdleEchoConcurrency checks the bound of messages in flight.
 func TestIdleEchoConcurrency(t *testing.T) {
 	checkLeaks(t)
 	g := newGate(4)
@@ -53,7 +53,7 @@ func TestIdleEchoConcurrency(t *testing.T) {
 	want(t, "most messages at a time", g.mostInside(), 4)
 }
 
-// TestIdleAt weighs on the way, and echoes once on each, when the turn is its own.
+// TestIdleAt checks that the server is measured at each number, with one echo on each connection, in the turn of the run.
 func TestIdleAt(t *testing.T) {
 	bothEchoes(t, func(t *testing.T, url string) {
 		file := filepath.Join(t.TempDir(), "turn")
@@ -113,7 +113,7 @@ func checkStages(t *testing.T, stages []stage, names ...string) {
 	}
 }
 
-// TestIdleLosesConnections has a server that closes while they are held.
+// TestIdleLosesConnections has a server that closes connections while they are held.
 func TestIdleLosesConnections(t *testing.T) {
 	checkLeaks(t)
 	url := theirs(t, func(ctx context.Context, _ *http.Request, c *websocket.Conn) {
@@ -125,7 +125,7 @@ func TestIdleLosesConnections(t *testing.T) {
 	want(t, "lost", r.report.Connections.Lost, 20)
 }
 
-// TestIdleTable is for people.
+// TestIdleTable checks the tables.
 func TestIdleTable(t *testing.T) {
 	checkLeaks(t)
 	r := runProgram(t, "idle", "-at", "5", "-n", "10", "-hold", "1ms", "-echo", "-rest", "1ms", "-pid", self, ourEcho(t))

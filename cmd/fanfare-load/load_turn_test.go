@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// One has the turn at a time, and who waits for it can be told not to.
+// One program has the turn at a time, and waiting for it can be cancelled.
 func TestTurn(t *testing.T) {
 	checkLeaks(t)
 	file := filepath.Join(t.TempDir(), "turn")
@@ -44,7 +44,7 @@ func TestTurn(t *testing.T) {
 	}
 }
 
-// What others have added is left out.
+// Memory that others have added is subtracted.
 func TestTurnOthers(t *testing.T) {
 	t.Parallel()
 	u := &turn{ours: true, others: kernelMemory{1 << 40, 1 << 40, 1 << 40}}

@@ -22,8 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// checkLeaks fails the test if it leaves goroutines or descriptors behind. Call it
-// first, so that it looks last.
+// checkLeaks fails the test if it leaves goroutines or descriptors. Call it first, so that it checks last.
 func checkLeaks(t *testing.T) {
 	t.Helper()
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
@@ -50,7 +49,7 @@ func openFiles(t *testing.T) int {
 	return len(d)
 }
 
-// result is what a run of the program gave.
+// result is the result of a run of the program.
 type result struct {
 	status int
 	stdout string
@@ -58,7 +57,7 @@ type result struct {
 	report report // if it was run with -json
 }
 
-// runProgram runs the program to its end, or for a minute.
+// runProgram runs the program for at most a minute.
 func runProgram(t *testing.T, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -87,7 +86,7 @@ func runContext(ctx context.Context, t *testing.T, args ...string) result {
 	return r
 }
 
-// wantOK fails unless the run went well.
+// wantOK fails the test unless the run was successful.
 func (r result) wantOK(t *testing.T) {
 	t.Helper()
 	if r.status != exitOK || !r.report.OK || len(r.report.Faults) != 0 || r.report.Interrupted {
@@ -95,7 +94,7 @@ func (r result) wantOK(t *testing.T) {
 	}
 }
 
-// wantFault fails unless the run had faults of that kind, as many.
+// wantFault fails the test unless the run had that number of faults of that kind.
 func (r result) wantFault(t *testing.T, kind string, count int64) fault {
 	t.Helper()
 	if r.status != exitFault || r.report.OK {

@@ -10,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCount counts something that needs no hardware: processor time, also of threads
-// that begin later.
+// TestCount counts an event that needs no hardware: CPU time, including that of threads that start later.
 func TestCount(t *testing.T) {
 	child := exec.Command("sh", "-c", "read go; for i in 1 2 3; do (i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done); done; read end")
 	in, err := child.StdinPipe()
@@ -47,7 +46,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// TestCounters says what the processor counts, or why it does not.
+// TestCounters checks that the report has counters or the reason why not.
 func TestCounters(t *testing.T) {
 	checkLeaks(t)
 	r := runProgram(t, "echo", "-json", "-q", "-n", "5", "-count", "2000", "-pid", self, ourEcho(t))

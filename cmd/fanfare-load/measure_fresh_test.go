@@ -16,8 +16,8 @@ func TestNotFresh(t *testing.T) {
 	}
 }
 
-// TestUsedServer says in the report, and at once, that a server is not fresh: this process
-// is not, once it has used processor time.
+// TestUsedServer checks the note about a server that is not fresh, in the report and at the start. This process is not fresh
+// once it has used CPU time.
 func TestUsedServer(t *testing.T) {
 	checkLeaks(t)
 	for ownCPU() < 2*worked {

@@ -13,7 +13,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// write makes a file for a test.
+// write creates a file for a test.
 func write(t *testing.T, text string) (name string) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "lines")
@@ -23,7 +23,7 @@ func write(t *testing.T, text string) (name string) {
 	return name
 }
 
-// Each connection has a line, in turn, beside what all have.
+// Each connection has the next line, in addition to the fields of all.
 func TestHeaderFile(t *testing.T) {
 	checkLeaks(t)
 	const n = 5
@@ -57,7 +57,7 @@ func TestBadHeaderFile(t *testing.T) {
 	}
 }
 
-// A server may wrap what is text, in JSON as here, and say other things beside.
+// A server may wrap text, here in JSON, and send other messages.
 func TestAnywhere(t *testing.T) {
 	checkLeaks(t)
 	var mu sync.Mutex
@@ -86,7 +86,7 @@ func TestAnywhere(t *testing.T) {
 	want(t, "delivered", r.report.Messages.Received, 40)
 }
 
-// What is text stands in JSON as it is.
+// JSON does not change the text.
 func TestTextIsNotEscaped(t *testing.T) {
 	w := newWire(7, 300, 1, true)
 	p := make([]byte, w.size())

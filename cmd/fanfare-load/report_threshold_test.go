@@ -30,7 +30,7 @@ func TestThresholdSyntax(t *testing.T) {
 	}
 }
 
-// TestThresholdRefused refuses before anything is opened, and says what would be right.
+// TestThresholdRefused checks that bad thresholds are refused with an error that describes good ones.
 func TestThresholdRefused(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"echo|-fail|p98>5ms", `unknown metric "p98"; the metrics are min, mean, p50, p90, p95, p99`},
@@ -63,7 +63,7 @@ func TestThresholdRefused(t *testing.T) {
 	}
 }
 
-// TestThresholds has a load that is well, judged by thresholds that it meets, and others.
+// TestThresholds judges a good load by thresholds that it meets and by others.
 func TestThresholds(t *testing.T) {
 	url := ourEcho(t)
 	for _, c := range []struct {
@@ -92,7 +92,7 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// TestThresholdsThen judges each of the loads, in JSON.
+// TestThresholdsThen judges each load, in JSON.
 func TestThresholdsThen(t *testing.T) {
 	checkLeaks(t)
 	r := runProgram(t, "broadcast", "-json", "-q", "-n", "3", "-count", "9", "-rate", "1000", "-then", "-window 1 -count 4",
@@ -107,7 +107,7 @@ func TestThresholdsThen(t *testing.T) {
 	want(t, "verdicts", said, `p99<1m "" true true; p99<1m "-window 1 -count 4" true true; duplicated>0 "" true false; duplicated>0 "-window 1 -count 4" true false; `)
 }
 
-// TestThresholdUnknown fails where nothing could be measured.
+// TestThresholdUnknown checks that a metric that was not measured fails.
 func TestThresholdUnknown(t *testing.T) {
 	checkLeaks(t)
 	url := ours(t, &wsproto.Server{Handler: &wsproto.Funcs{}})

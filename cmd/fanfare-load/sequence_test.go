@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestSequence compares with a model that remembers everything.
+// TestSequence compares a sequence with a model that remembers every number.
 func TestSequence(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -38,8 +38,8 @@ func ourEcho(t *testing.T) string {
 	}})
 }
 
-// theirs serves with net/http and github.com/coder/websocket, which share no code
-// with us, and returns the URL. f has the connection until it returns.
+// theirs serves with net/http and github.com/coder/websocket, which share no code with this project, and returns the URL. f owns
+// the connection until it returns.
 func theirs(t *testing.T, f func(ctx context.Context, r *http.Request, c *websocket.Conn)) string {
 	t.Helper()
 	return page(t, func(w http.ResponseWriter, r *http.Request) {
@@ -111,8 +111,7 @@ func raw(t *testing.T, f func(c net.Conn)) string {
 	return fmt.Sprintf("ws://%v/", l.Addr())
 }
 
-// theirEcho echoes. tamper, if not nil, says what is sent for message n of a
-// connection, from 0, instead of it.
+// theirEcho echoes. If tamper is not nil, it returns the messages to send instead of message n of a connection, counted from 0.
 func theirEcho(t *testing.T, tamper func(n int, p []byte) [][]byte) string {
 	t.Helper()
 	return theirs(t, func(ctx context.Context, _ *http.Request, c *websocket.Conn) {
@@ -134,9 +133,9 @@ func theirEcho(t *testing.T, tamper func(n int, p []byte) [][]byte) string {
 	})
 }
 
-// theirBroadcast sends what one sends to all others, subscribers being numbered
-// from 0 as they come. tamper, if not nil, says what is sent to one of them for
-// message n of those that are no probes, from 0.
+// theirBroadcast sends each message to all other connections. If tamper is not nil, it returns the messages to send to
+// subscriber sub instead of message n. Subscribers are counted from 0 in the order of their connections, and messages from 0
+// without probes.
 func theirBroadcast(t *testing.T, tamper func(subscriber, n int, p []byte) [][]byte) string {
 	t.Helper()
 	var mu sync.Mutex
@@ -180,8 +179,7 @@ func theirBroadcast(t *testing.T, tamper func(subscriber, n int, p []byte) [][]b
 // isProbe looks into the header of a binary broadcast.
 func isProbe(p []byte) bool { return len(p) >= wireHeader && kind(p[26]) == probe }
 
-// gate holds everybody back until the first limit are inside, and long enough for
-// one more to come if he may.
+// gate blocks callers until limit of them are inside, and then long enough for one more to enter if the bound is wrong.
 type gate struct {
 	limit  int
 	mu     sync.Mutex
@@ -193,7 +191,7 @@ type gate struct {
 
 func newGate(limit int) *gate { return &gate{limit: limit, open: make(chan struct{})} }
 
-// pass returns when the gate is open. What the caller does then is outside.
+// pass returns when the gate is open.
 func (g *gate) pass() {
 	g.mu.Lock()
 	g.inside++

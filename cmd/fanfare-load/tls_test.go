@@ -13,7 +13,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Another's server over TLS, of either version, and one that is not trusted.
+// TLS with a server of another library, in both versions, and with a certificate that is not trusted.
 func TestTLS(t *testing.T) {
 	checkLeaks(t)
 	var version atomic.Uint32

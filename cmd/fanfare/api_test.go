@@ -91,7 +91,7 @@ func TestPublishBatch(t *testing.T) {
 	p.wants(quiet, websocket.MessageText, "2")
 }
 
-// What a batch takes and answers is bounded, whatever it consists of.
+// The memory of a batch and of its response is bounded, whatever the batch contains.
 func TestBatchIsBounded(t *testing.T) {
 	many := []byte(`{"messages":[` + strings.Repeat("{},", 2_000_000) + `{}]}`)
 	var before, after runtime.MemStats
@@ -200,7 +200,7 @@ func TestShowTopic(t *testing.T) {
 	}
 }
 
-// A body that does not come is not waited for.
+// The server does not wait longer than -http-timeout for a body.
 func TestSlowBody(t *testing.T) {
 	p := start(t, "-http-timeout", "50ms")
 	if status := raw(t, p.addr, "POST /topics/x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx"); !strings.Contains(status, "408") {
@@ -227,7 +227,7 @@ func TestTooManyTopics(t *testing.T) {
 	}
 }
 
-// What users got, and who they are, is told to nobody without the token.
+// Without the token a caller can neither read user messages nor list users.
 func TestUsersAreNotPublic(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("secret"), 0o600); err != nil {
@@ -388,7 +388,7 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// Whatever a batch is, it is read or refused; what is read is as encoding/json has it.
+// Every batch is parsed or refused, and parsed batches agree with encoding/json.
 func FuzzParseBatch(f *testing.F) {
 	for _, s := range []string{
 		`{"messages":[{"topic":"a","data":{"x":[1,"\ud83c\udfba"]}},{"pattern":"a.*","text":"\ud800"},{"base64":"AP8="},{"base64":5},{}]}`,

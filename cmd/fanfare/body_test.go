@@ -31,7 +31,7 @@ func TestContentTypes(t *testing.T) {
 	}
 }
 
-// A compressed body is not published as if it were none, at any entrance.
+// No endpoint publishes a compressed body as if it were uncompressed.
 func TestContentEncoding(t *testing.T) {
 	p := start(t)
 	var z bytes.Buffer
@@ -59,8 +59,7 @@ func TestContentEncoding(t *testing.T) {
 	}
 }
 
-// A request that is refused is not read: neither is its client asked to go on, nor does
-// anybody wait for what does not come.
+// The server does not read the body of a refused request: it neither sends 100 (Continue) nor waits for the body.
 func TestRefusedBodiesAreNotRead(t *testing.T) {
 	p := start(t, "-token-file", tokenFile(t), "-max-message", "1000")
 	const may = "Authorization: Bearer secret\r\n"
@@ -110,7 +109,7 @@ func TestRefusedBodiesAreNotRead(t *testing.T) {
 	}
 }
 
-// If the body has come already, the connection goes on.
+// If the body has already arrived, the connection stays open.
 func TestConnectionOutlivesRefusal(t *testing.T) {
 	p := start(t)
 	nc, err := net.Dial("tcp", p.addr)
@@ -137,7 +136,7 @@ func TestConnectionOutlivesRefusal(t *testing.T) {
 	}
 }
 
-// JSON that is taken can be read wherever it comes out.
+// JSON that the server accepts is valid on every way out.
 func TestDeepJSON(t *testing.T) {
 	p := start(t, "-topic", "> history=10", "-user-header", "X-User")
 	c := p.join("/hub", http.Header{"X-User": {"ada"}})
@@ -170,7 +169,7 @@ func TestDeepJSON(t *testing.T) {
 	}
 }
 
-// A message as large as may be is larger in its envelope, and reaches every kind of client.
+// A message of the largest size reaches every kind of client, although its envelope makes it larger.
 func TestLargestMessage(t *testing.T) {
 	const limit = 1 << 20
 	p := start(t, "-topic", "> history=10", "-max-message", fmt.Sprint(limit))

@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// client speaks fanfare.v1.
+// client is a client of fanfare.v1.
 type client struct {
 	*program
 	*websocket.Conn
@@ -20,7 +20,7 @@ type client struct {
 	id    uint64
 }
 
-// join connects to /hub, and reads the hello.
+// join connects to /hub and reads the hello.
 func (p *program) join(path string, header http.Header) *client {
 	p.t.Helper()
 	c, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+path, &websocket.DialOptions{Subprotocols: []string{wire.Protocol}, HTTPHeader: header})
@@ -54,8 +54,7 @@ func (c *client) event() wire.Event {
 	return e
 }
 
-// ask sends a request, without its id, and returns the reply, which has to be the next
-// that comes.
+// ask sends a request, to which it adds an id, and returns the reply, which must be the next message.
 func (c *client) ask(request string) *wire.Reply {
 	c.t.Helper()
 	c.id++
@@ -67,7 +66,7 @@ func (c *client) ask(request string) *wire.Reply {
 	return e.Reply
 }
 
-// gets asks for what has to succeed.
+// gets sends a request that must succeed.
 func (c *client) gets(request string) *wire.Result {
 	c.t.Helper()
 	r := c.ask(request)
@@ -77,7 +76,7 @@ func (c *client) gets(request string) *wire.Result {
 	return r.OK
 }
 
-// fails asks for what has to fail.
+// fails sends a request that must fail.
 func (c *client) fails(request, code, says string) *wire.Error {
 	c.t.Helper()
 	r := c.ask(request)
@@ -87,7 +86,7 @@ func (c *client) fails(request, code, says string) *wire.Error {
 	return r.Error
 }
 
-// message reads a message, which has to come next.
+// message reads the next event, which must be a message.
 func (c *client) message() *wire.Message {
 	c.t.Helper()
 	e := c.event()
@@ -104,8 +103,7 @@ func (c *client) wantsMessage(topic string, offset uint64, kind wire.Kind, paylo
 	}
 }
 
-// flood publishes numbers to a topic, several at a time, until it has published n, or
-// stop is called.
+// flood publishes numbers to a topic, several at a time, until it has published n of them or stop is called.
 func (p *program) flood(topic string, n int) (stop func()) {
 	c := p.join("/hub", nil)
 	done, end := make(chan struct{}), make(chan struct{})

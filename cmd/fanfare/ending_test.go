@@ -13,7 +13,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// crowd connects so many to a topic, and returns them when all are subscribed.
+// crowd connects that many clients to a topic and returns them when all are subscribed.
 func (p *program) crowd(n int, topic string) []*websocket.Conn {
 	p.t.Helper()
 	all := make([]*websocket.Conn, n)
@@ -30,7 +30,7 @@ func (p *program) crowd(n int, topic string) []*websocket.Conn {
 	return all
 }
 
-// reads returns an error unless the messages and then a close frame with the code come.
+// reads returns an error unless it reads the messages and then a close frame with that code.
 func reads(p *program, c *websocket.Conn, messages []string, code websocket.StatusCode) error {
 	for _, want := range messages {
 		if _, got, err := c.Read(p.ctx()); err != nil || string(got) != want {
@@ -44,7 +44,7 @@ func reads(p *program, c *websocket.Conn, messages []string, code websocket.Stat
 	return nil
 }
 
-// publishTen publishes ten messages, each when the one before is acknowledged.
+// publishTen publishes ten messages, each after the acknowledgement of the previous one.
 func (p *program) publishTen(topic string, receivers int) (all []string) {
 	p.t.Helper()
 	for i := range 10 {
@@ -70,7 +70,7 @@ func (p *program) allRead(all []*websocket.Conn, messages []string, code websock
 	}
 }
 
-// Whoever is disconnected has got all that was acknowledged before.
+// A subscriber that is disconnected first receives all messages that were acknowledged before.
 func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
 	n := 600
 	if testing.Short() {
@@ -85,7 +85,7 @@ func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
 	p.allRead(all, messages, 4001)
 }
 
-// So does who is disconnected as a user, in all topics, and who unsubscribes.
+// The same holds for a user that is disconnected, in all topics, and for a subscriber that unsubscribes.
 func TestUserIsDisconnectedAfterWhatWasPublished(t *testing.T) {
 	p := start(t, "-user-header", "X-User")
 	ada, quits := p.join("/hub", http.Header{"X-User": {"ada"}}), p.join("/hub", nil)
@@ -110,7 +110,7 @@ func TestUserIsDisconnectedAfterWhatWasPublished(t *testing.T) {
 	}
 }
 
-// So does everybody when the server shuts down.
+// The same holds for all subscribers when the server shuts down.
 func TestShutdownComesAfterWhatWasPublished(t *testing.T) {
 	p := start(t)
 	all := p.crowd(60, "news")

@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// TestFlood has peers send echoes and never read, at full size, and looks at the memory
-// of a server that is a process of its own. It takes a minute, so it runs only if it is
-// told how many peers, and what the process may use (of which an eighth may be pending):
+// TestFlood has many peers that send messages to /echo and never read, and measures the memory of a server in
+// its own process. It takes a minute, so it runs only with the number of peers and the memory limit of the server in the
+// environment (an eighth of that may be pending):
 //
 //	FLOOD=5000 GOMEMLIMIT=2GiB go test -run TestFlood -v ./cmd/fanfare
 func TestFlood(t *testing.T) {
@@ -61,7 +61,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// process is a server in a process of its own.
+// process is a server in its own process.
 type process struct {
 	addr string
 	pid  int
@@ -130,7 +130,7 @@ func (f *flood) end() {
 	f.peers.Wait()
 }
 
-// peer sends until it is closed, and reads nothing but the answer to its handshake.
+// peer sends until its connection is closed. It reads only the response to its handshake.
 func (f *flood) peer() {
 	f.places <- struct{}{}
 	nc, err := f.connect()
@@ -163,7 +163,7 @@ func (f *flood) connect() (net.Conn, error) {
 	if ended {
 		nc.Close()
 	}
-	// What waits here is the kernel's, of which 5,000 peers shall not have it all.
+	// Data that waits on this side is in buffers of the kernel; keep them small, so that 5,000 peers do not exhaust its memory.
 	_ = nc.(*net.TCPConn).SetWriteBuffer(32 << 10)
 	_ = nc.(*net.TCPConn).SetReadBuffer(8 << 10)
 	fmt.Fprintf(nc, "GET /echo HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+

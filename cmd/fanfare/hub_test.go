@@ -56,7 +56,7 @@ func TestHub(t *testing.T) {
 	}
 }
 
-// What comes over the wire is what the package's documentation shows.
+// The events on the wire have the form in the package's documentation.
 func TestHubOnTheWire(t *testing.T) {
 	p := start(t)
 	c, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+"/hub", nil) // without a subprotocol
@@ -91,7 +91,7 @@ func TestHubOnTheWire(t *testing.T) {
 	}
 }
 
-// like reports whether s is as pattern says, in which * stands for anything.
+// like reports whether s matches a pattern, in which * stands for any text.
 func like(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
 	for i, part := range parts {
@@ -257,8 +257,7 @@ func TestPresence(t *testing.T) {
 	}
 }
 
-// Who does not read for a while gets the latest of each key then, and is told how many
-// others there were.
+// A subscriber that does not read for a while then receives the latest message of each key, and the number of dropped ones.
 func TestConflation(t *testing.T) {
 	p := start(t, "-topic", "x slow=conflate limit=100KiB", "-max-pending", "5000000")
 	c := p.join("/hub", nil)
@@ -272,7 +271,7 @@ func TestConflation(t *testing.T) {
 		}
 		published++
 	}
-	// It lags behind when what is published is superseded, and not only on its way.
+	// The client lags behind once messages have been replaced; before that they may only be in transit.
 	if !settles(func() bool {
 		publish(filler)
 		_, body := p.request("GET", "/topics/x", "", nil)
@@ -334,7 +333,7 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-// A topic's subscribers lose the topic, and the connection only if they have nothing else.
+// A disconnect ends the subscriptions to the topic, and the connection only if it has no other subscription.
 func TestEnd(t *testing.T) {
 	p := start(t)
 	c, plain := p.join("/hub", nil), p.dial("/topics/a")
@@ -356,8 +355,7 @@ func TestEnd(t *testing.T) {
 	c.gets(`"do":"subscribe","topic":"a"`)
 }
 
-// Requests that come faster than their replies are read wait: all are answered, in
-// their order.
+// Requests that arrive faster than the client reads the replies wait, and all are answered in order.
 func TestPileOfRequests(t *testing.T) {
 	const n = 100
 	p := start(t, "-topic", "x history=100", "-max-message", "65536", "-max-pending", "1000000")

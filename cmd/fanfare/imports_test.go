@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Imports point one way: cmd, hub, wsproto, netpoll. Tests are free.
+// Imports point in one direction: cmd, hub, wsproto, netpoll. Tests may import anything.
 func TestImportsPointDownwards(t *testing.T) {
 	const module = "github.com/fanfare-ws/fanfare/"
 	layers := []string{"netpoll", "wsproto", "hub", "cmd"}

@@ -19,13 +19,13 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// notLimits are numbers among the options that bound nothing.
+// notLimits are numbers in options that are not limits.
 var notLimits = map[string]bool{
 	"netpoll.Options.Loops": true, "netpoll.Options.ReadBuffer": true, "netpoll.Options.NotSentLowat": true, "netpoll.Options.Sweep": true,
 	"wsproto.Server.StreamAbove": true, "hub.Options.Groups": true, "hub.TopicOptions.PresenceGrace": true,
 }
 
-// ofTheProgram are limits without an option.
+// ofTheProgram are limits that are constants of the program.
 var ofTheProgram = map[string]int64{"batchBodies": batchBodies, "maxBatch": maxBatch, "maxReached": maxReached}
 
 var (
@@ -33,7 +33,7 @@ var (
 	counterPattern = regexp.MustCompile("`(netpoll|hub)\\.Stats\\.([A-Za-z]+)`")
 )
 
-// inForce returns the options of a program that was started without flags.
+// inForce returns the options of a server that was started without flags.
 func inForce(t *testing.T) (options map[string]any, flags *flag.FlagSet) {
 	t.Helper()
 	cfg := new(config)
@@ -77,7 +77,7 @@ func numbers(name string, v reflect.Value, into map[string]reflect.Value) {
 	}
 }
 
-// says reports whether text is a limit of n, which is a time if it is one of those.
+// says reports whether text describes the limit n, which may be a duration.
 func says(text string, n int64, isTime bool) bool {
 	switch {
 	case text == "none":
@@ -94,8 +94,8 @@ func says(text string, n int64, isTime bool) bool {
 	return err == nil && int64(size) == n
 }
 
-// The table has each option that is a limit or a deadline, and the default that is in
-// force; and nothing that does not exist.
+// The table in docs/limits.md has each option that is a limit or a deadline, with the default in fanfare, and no option that
+// does not exist.
 func TestTableOfLimits(t *testing.T) {
 	text, err := os.ReadFile("docs/limits.md")
 	if err != nil {
@@ -146,8 +146,7 @@ func TestTableOfLimits(t *testing.T) {
 	}
 }
 
-// checkFlag looks at the default that a flag's help has, if there is one: 0 stands for the
-// option's.
+// checkFlag checks the default in a flag's help, if it has one; 0 means the default of the option.
 func checkFlag(t *testing.T, flags *flag.FlagSet, name, limit string) {
 	t.Helper()
 	if name == "" || strings.HasSuffix(name, "=") { // of a rule
@@ -172,14 +171,14 @@ func checkFlag(t *testing.T, flags *flag.FlagSet, name, limit string) {
 	}
 }
 
-// isLimit reports whether a flag is one of limits, which are all defined by it.
+// isLimit reports whether a flag is one of the flags of limits.
 func isLimit(name string) bool {
 	f := flag.NewFlagSet("limits", flag.ContinueOnError)
 	new(limits).flags(f)
 	return f.Lookup(name) != nil
 }
 
-// Of what each flag is named after.
+// Each flag sets the option of its name.
 func TestFlagsReachTheirOptions(t *testing.T) {
 	cfg := new(config)
 	if err := cfg.flags().Parse(strings.Fields("-max-message 2k -max-header 2k -max-pending 2m -total-pending 3m -min-rate 5 -max-backlog 6k -total-logs 7m -total-bodies 8m" +

@@ -20,7 +20,7 @@ type topicsPage struct {
 	Error  string
 }
 
-// topics reads all pages, and returns the names and how many pages there were.
+// topics reads all pages and returns the names and the number of pages.
 func (p *program) topics(query url.Values) (names []string, pages int) {
 	p.t.Helper()
 	for {
@@ -39,7 +39,7 @@ func (p *program) topics(query url.Values) (names []string, pages int) {
 	}
 }
 
-// GET /topics comes in pages; those of users are for who has the token.
+// GET /topics has pages, and lists topics of users only with the token.
 func TestTopicsInPages(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("secret-token-of-the-test"), 0o600); err != nil {
@@ -72,8 +72,7 @@ func TestTopicsInPages(t *testing.T) {
 	}
 }
 
-// A dozen clients that make topics as fast as they can leave some to others, though they
-// come from the same address.
+// A dozen clients that create topics as fast as they can leave room for other clients of the same address.
 func TestTopicsAreShared(t *testing.T) {
 	p := start(t, "-max-topics", "2000", "-topic", "> history=1")
 	greedy := make([]*client, 12)

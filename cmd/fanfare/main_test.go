@@ -81,7 +81,7 @@ func (p *program) wants(c *websocket.Conn, typ websocket.MessageType, text strin
 	}
 }
 
-// request returns the answer's status, header and body.
+// request returns a response and its body.
 func (p *program) request(method, path, contentType string, body io.Reader) (*http.Response, string) {
 	p.t.Helper()
 	r, err := http.NewRequest(method, "http://"+p.addr+path, body)
@@ -118,7 +118,7 @@ func (p *program) refused(path string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
-// A client that is not written in Go's HTTP library: what goes over the wire.
+// These clients use raw requests, to test the bytes on the wire.
 func raw(t *testing.T, addr, request string) (status string) {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)

@@ -10,7 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// page is a tab of a browser.
+// page is a browser tab.
 type page struct {
 	t *testing.T
 	*script.Browser
@@ -24,7 +24,7 @@ func open(t *testing.T, b *script.Browser, url string) page {
 	return page{t, b}
 }
 
-// ask runs the body of an asynchronous function and returns what it returns, a string.
+// ask runs the body of an asynchronous function and returns its result, a string.
 func (p page) ask(body string, args ...any) string {
 	p.t.Helper()
 	b, err := p.Call(body, args...)
@@ -38,7 +38,7 @@ func (p page) ask(body string, args ...any) string {
 	return s
 }
 
-// shows waits until the text of an element has all the words.
+// shows waits until the text of an element contains all the words.
 func (p page) shows(id string, words ...string) {
 	p.t.Helper()
 	var text string
@@ -55,15 +55,15 @@ func (p page) shows(id string, words ...string) {
 	}
 }
 
-// The start page completes a path, says why it was refused, and shows what it gets, with
-// its time, binary too.
+// The start page completes a path, shows why the server refused it, and shows received messages with their time, including
+// binary ones.
 func TestStartPage(t *testing.T) {
 	p := start(t)
 	pg := open(t, script.Chromium(t), "http://"+p.addr+"/")
 	connect := func(path string) string {
 		return pg.ask(`const path = document.getElementById('path'); path.value = args[0]; path.dispatchEvent(new Event('input')); document.getElementById('open').requestSubmit(); return path.value`, path)
 	}
-	pg.shows("more", "There are none")
+	pg.shows("more", "There are no topics yet")
 	for path, says := range map[string]string{"a..b": "empty part", "/nothing": "/nothing", "/topics/a/b": "no slash"} {
 		connect(path)
 		pg.shows("log", "The server refused", says)
@@ -96,8 +96,8 @@ func TestStartPage(t *testing.T) {
 	}
 }
 
-// The client can be imported in the server's own page, as in that of another port, and a
-// page of another host is told that it may not connect.
+// The client can be imported by the server's own page and by a page on another port. A page of another host gets an error that
+// it may not connect.
 func TestImportInPages(t *testing.T) {
 	p := start(t)
 	blank := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "text/html") }))

@@ -28,7 +28,7 @@ func tokenFile(t *testing.T) string {
 	return file
 }
 
-// credentials are what clients may send for the token "secret".
+// credentials are the forms in which clients may send the token "secret".
 var credentials = []struct {
 	name   string
 	query  string
@@ -44,7 +44,7 @@ var credentials = []struct {
 	{"the parameter", "?token=secret", nil, true},
 }
 
-// Who has not got the token can listen at every entrance, and publish at none.
+// A client without the token can subscribe at every endpoint and publish at none.
 func TestTokenAtEveryEntrance(t *testing.T) {
 	p := start(t, "-token-file", tokenFile(t), "-topic", "> history=100")
 	listener := p.dial("/topics/news")
@@ -106,7 +106,7 @@ func TestTokenAtEveryEntrance(t *testing.T) {
 	}
 }
 
-// originCases are pages, and whether they may connect.
+// originCases has pages, and whether they may connect.
 var originCases = []struct {
 	flags, host, origin string
 	site                string // Sec-Fetch-Site
@@ -132,7 +132,7 @@ var originCases = []struct {
 	{"-origins *", "here.test", "null", "", true, "*"},
 }
 
-// What a page may do is the same for a handshake, a POST, and what a browser asks before it.
+// A handshake, a POST and its preflight request have the same answer for a page.
 func TestOriginAtEveryEntrance(t *testing.T) {
 	for _, c := range originCases {
 		p := start(t, strings.Fields(c.flags)...)
@@ -179,7 +179,7 @@ func TestOriginAtEveryEntrance(t *testing.T) {
 	}
 }
 
-// raw sends a request as it stands, and returns the answer, whose body is read.
+// raw sends the bytes of a request and returns the response with its body.
 func (p *program) raw(request string) *http.Response {
 	p.t.Helper()
 	nc, err := net.Dial("tcp", p.addr)
@@ -210,7 +210,7 @@ func answerOf(t *testing.T, r *bufio.Reader) *http.Response {
 	return resp
 }
 
-// An ancient browser that does not say Origin may say that it is another's page.
+// A browser without Origin may say with Sec-Fetch-Site that the page is of another site.
 func TestPagesWithoutOrigin(t *testing.T) {
 	p := start(t)
 	for site, status := range map[string]int{"": 200, "none": 200, "same-origin": 200, "same-site": 403, "cross-site": 403} {
@@ -223,7 +223,7 @@ func TestPagesWithoutOrigin(t *testing.T) {
 	}
 }
 
-// Behind a proxy that speaks TLS the page's origin is that of the proxy.
+// Behind a proxy with TLS the page has the origin of the proxy.
 func TestOriginBehindProxy(t *testing.T) {
 	for proxies, status := range map[string]int{"loopback": 200, "none": 403} {
 		p := start(t, "-trusted-proxies", proxies)
@@ -238,7 +238,7 @@ func TestOriginBehindProxy(t *testing.T) {
 	}
 }
 
-// The script can be imported by every page, which gives it no rights.
+// Every page can import the script; that does not let it connect.
 func TestScriptIsForAll(t *testing.T) {
 	for _, flags := range [][]string{nil, {"-origins", "app.example.org"}} {
 		for _, origin := range []string{"https://app.example.org", "https://other.example", "null"} {
@@ -250,7 +250,7 @@ func TestScriptIsForAll(t *testing.T) {
 	}
 }
 
-// All answers are safe to look at, and all errors are JSON.
+// All responses have the security fields, and all errors are JSON.
 func TestAllAnswers(t *testing.T) {
 	p := start(t, "-token-file", tokenFile(t))
 	for _, c := range []struct {

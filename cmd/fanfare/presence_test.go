@@ -10,7 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// Pages of people have each once, in order, whoever has the same name as a user.
+// Pages of people have each person once and in order, even if a user and an anonymous client have the same name.
 func TestPagesOfPeople(t *testing.T) {
 	all := []hub.Person{{ID: "a"}, {ID: "a", Anonymous: true}, {ID: "a.b"}, {ID: "b", Anonymous: true}, {ID: "c"}}
 	for limit := 1; limit <= len(all)+1; limit++ {
@@ -53,7 +53,7 @@ func TestPresencePages(t *testing.T) {
 	}
 }
 
-// The name of a user counts only if a trusted proxy says it.
+// The server takes the name of a user only from a trusted proxy.
 func TestUserOfAStranger(t *testing.T) {
 	for proxies, user := range map[string]string{"loopback": "ada", "none": ""} {
 		p := start(t, "-user-header", "X-User", "-trusted-proxies", proxies)
@@ -63,7 +63,7 @@ func TestUserOfAStranger(t *testing.T) {
 	}
 }
 
-// A path that net/http would redirect is no path either.
+// A path that net/http would redirect is refused.
 func TestUncleanPath(t *testing.T) {
 	p := start(t)
 	if got := raw(t, p.addr, "GET //nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 404") {

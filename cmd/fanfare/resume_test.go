@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// The reply to subscribe comes before all messages, and says where they begin.
+// The reply to subscribe comes before all messages and has the position at which they begin.
 func TestReplyComesFirst(t *testing.T) {
 	p := start(t, "-topic", "x history=50")
 	p.flood("x", 1<<30)
@@ -29,7 +29,7 @@ func TestReplyComesFirst(t *testing.T) {
 	}
 }
 
-// Who loses the connection while much is published gets each message once.
+// A client that loses its connection while messages are published receives each message once.
 func TestResumeIsExact(t *testing.T) {
 	const n = 10_000
 	p := start(t, "-topic", "x history=10000")

@@ -60,7 +60,7 @@ func TestErrorsOfRules(t *testing.T) {
 	}
 }
 
-// The first rule that matches counts, and its topics share what it says.
+// The first rule that matches applies, and its topics share its options.
 func TestRulesInOrder(t *testing.T) {
 	var rs rules
 	for _, s := range []string{"prices.eur history=1", "prices.> limit=5KiB", "prices.usd history=2", "* presence", "@> history=3"} {

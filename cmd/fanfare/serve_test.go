@@ -180,7 +180,7 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-// A client that never answers the close frame does not keep the server.
+// A client that never answers the close frame does not keep the server running.
 func TestDrainWithSilentClient(t *testing.T) {
 	p := start(t, "-drain", "50ms")
 	nc, err := net.Dial("tcp", p.addr)
@@ -250,7 +250,7 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 	}
 }
 
-// What was asked for goes to stdout, where it can be piped on.
+// Help and version go to stdout, so that they can be piped.
 func TestHelpAndVersion(t *testing.T) {
 	for arg, says := range map[string]string{
 		"-help": "Usage: fanfare [flags]", "-h": "-max-message", "help": "(default 1MiB)", "-version": "fanfare (devel)", "version": runtime.Version(),
@@ -266,7 +266,7 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
-// A slow subscriber is disconnected with 1013 and counted; the others get all.
+// A slow subscriber is disconnected with 1013 and counted; the others receive all messages.
 func TestSlowSubscriber(t *testing.T) {
 	p := start(t, "-max-message", "65536", "-max-pending", "524288")
 	slow, quick := p.dial("/topics/x"), p.dial("/topics/x")
@@ -304,7 +304,7 @@ func TestSlowSubscriber(t *testing.T) {
 	}
 }
 
-// What a page of another host posts is refused, what has no origin is not.
+// A POST of a page of another host is refused; a POST without an origin is not.
 func TestPostFromOtherPages(t *testing.T) {
 	p, some := start(t), start(t, "-origins", "good.example")
 	for _, c := range []struct {
@@ -322,8 +322,7 @@ func TestPostFromOtherPages(t *testing.T) {
 	}
 }
 
-// With -compress whoever offers it gets it, on /echo and in topics, beside those
-// who do not.
+// With -compress, a client that offers compression gets it, on /echo and in topics, beside clients that do not.
 func TestCompress(t *testing.T) {
 	p := start(t, "-compress")
 	opts := &websocket.DialOptions{CompressionMode: websocket.CompressionNoContextTakeover}

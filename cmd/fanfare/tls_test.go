@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-// TestTLS goes through the whole program: page, publishing and WebSockets.
+// TestTLS uses page, publishing and WebSockets over TLS.
 func TestTLS(t *testing.T) {
 	cert, key, client := certificate(t)
 	p := start(t, "-cert", cert, "-key", key)

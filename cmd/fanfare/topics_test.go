@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// position reads what ?position=1 has come first.
+// position reads the first message with ?position=1.
 func (p *program) position(c *websocket.Conn) hub.Position {
 	p.t.Helper()
 	var first struct{ Position hub.Position }
@@ -22,7 +22,7 @@ func (p *program) position(c *websocket.Conn) hub.Position {
 	return first.Position
 }
 
-// A plain client that counts what it gets can go on where it stopped.
+// A plain client that counts its messages can resume at its position.
 func TestPlainResume(t *testing.T) {
 	const n = 5000
 	p := start(t, "-topic", "x history=5000")
@@ -93,7 +93,7 @@ func TestPlainHistory(t *testing.T) {
 	p.send(pub, "6") // nobody of those above is there to be disturbed
 }
 
-// What is kept of a topic whose last subscriber has gone is there for the next.
+// The history of a topic outlives its last subscriber.
 func TestHistoryOutlivesSubscribers(t *testing.T) {
 	p := start(t, "-topic", "x history=10", "-topic", "y")
 	for _, topic := range []string{"x", "y"} {

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// A transfer that is over is not cut off any more: neither the answer that says so, nor the
-// next request of its connection.
+// A transfer that has ended is not cut any more: neither the response that says so nor the next request of the connection.
 func TestCutComesNotTooLate(t *testing.T) {
 	ts := &transfers{most: 100}
 	cuts := 0

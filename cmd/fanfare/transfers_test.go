@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The heaviest transfer of the heaviest address goes, and nobody else's.
+// The server sheds the largest transfer of the address that holds most, and no other one.
 func TestTransfersShedTheHeaviest(t *testing.T) {
 	ts := &transfers{most: 1000}
 	at := func(s string) *transfer { return ts.begin(httptest.NewRecorder(), netip.MustParseAddr(s)) }
@@ -50,7 +50,7 @@ func TestTransfersShedTheHeaviest(t *testing.T) {
 	}
 }
 
-// dialFrom connects from an address of the loopback.
+// dialFrom connects from an address of the loopback network.
 func dialFrom(t *testing.T, from, to string) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
@@ -63,8 +63,7 @@ func dialFrom(t *testing.T, from, to string) (net.Conn, *bufio.Reader) {
 	return nc, bufio.NewReader(nc)
 }
 
-// Bodies that stay away for their end are given up for those of others, in all that they
-// hold.
+// Bodies whose rest does not arrive are shed for the bodies of others, with all the memory that they hold.
 func TestBodiesHaveABudget(t *testing.T) {
 	const size = 60_000
 	p := start(t, "-max-message", "64k", "-max-pending", "1M", "-total-bodies", "1M", "-trusted-proxies", "none")
