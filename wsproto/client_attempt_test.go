@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusing returns an address where nobody listens.
+// refusing returns an address that no socket listens on.
 func refusing(t testing.TB) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.2:0")
@@ -60,7 +60,7 @@ func deafTo(t testing.TB) netip.AddrPort {
 	return at
 }
 
-// Whichever address of a host answers is found, and the handler sees one connection.
+// The client finds the address of a host that answers, and the handler sees one connection.
 func TestAllAddressesAreTried(t *testing.T) {
 	addr := netip.MustParseAddrPort(listen(t, &Server{Handler: echo(t)}))
 	dead, deaf := refusing(t), deafTo(t)

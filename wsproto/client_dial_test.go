@@ -80,7 +80,7 @@ func TestDialNoHandler(t *testing.T) {
 	}
 }
 
-// TestDialFails has the reasons for which there is no connection.
+// TestDialFails goes through the reasons for which no connection is opened.
 func TestDialFails(t *testing.T) {
 	refusing := listen(t, &Server{Handler: echo(t), Accept: func(*Request) error {
 		return Refuse(http.StatusUnauthorized, "the token is wrong")
@@ -118,7 +118,7 @@ func silent(t testing.TB) (url string) {
 	return "ws://" + l.Addr().String()
 }
 
-// TestDialGivenUp ends the wait by the context and by the client's own bound.
+// TestDialGivenUp ends the wait by the context, and by the client's own timeout.
 func TestDialGivenUp(t *testing.T) {
 	url := silent(t)
 	why := errors.New("the user went away")
@@ -142,7 +142,7 @@ func TestDialGivenUp(t *testing.T) {
 	}
 }
 
-// TestDialPanic has an OnOpen that panics: Dial returns, and the connection ends.
+// TestDialPanic: if OnOpen panics Dial returns, and the connection ends.
 func TestDialPanic(t *testing.T) {
 	h, ended := closes(&Funcs{Open: func(*Conn, *Request) { panic("a fault of the program") }})
 	url := "ws://" + listen(t, &Server{Handler: echo(t)})

@@ -74,7 +74,7 @@ func TestClientRefused(t *testing.T) {
 	}
 }
 
-// TestClientNobody connects to a port at which nobody listens.
+// TestClientNobody connects to a port that no socket listens on.
 func TestClientNobody(t *testing.T) {
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

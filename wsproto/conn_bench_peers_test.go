@@ -14,8 +14,7 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// BenchmarkMask and BenchmarkUTF8 have the two passes over a payload by themselves.
-// Those of gorilla and gws are not to be had from outside: see BenchmarkRead.
+// BenchmarkMask and BenchmarkUTF8 measure the two passes over a payload separately.
 func BenchmarkMask(b *testing.B) {
 	for _, bb := range payloads {
 		b.Run(bb.name, func(b *testing.B) {

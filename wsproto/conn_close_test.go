@@ -19,8 +19,8 @@ var brisk = netpoll.Options{Sweep: 5 * time.Millisecond}
 // netpollSmall has the smallest buffers.
 var netpollSmall = netpoll.Options{ReadBuffer: 4 << 10}
 
-// TestCloseByPeer sends close frames: the same code comes back, without a reason,
-// then the end, and OnClose hears what the peer said.
+// TestCloseByPeer sends close frames: the same code comes back, without a reason, then the
+// end, and OnClose gets the peer's code and reason.
 func TestCloseByPeer(t *testing.T) {
 	h, ended := closes(echo(t))
 	addr := listen(t, &Server{Handler: h})
@@ -48,8 +48,8 @@ func TestCloseByPeer(t *testing.T) {
 	}
 }
 
-// TestCloseByServer has the server begin: nothing is delivered or sent after it,
-// and the peer's answer ends the connection.
+// TestCloseByServer: the server begins; nothing is delivered or sent after its close frame,
+// and the peer's close frame ends the connection.
 func TestCloseByServer(t *testing.T) {
 	var after atomic.Int32
 	h, ended := closes(&Funcs{Message: func(c *Conn, op Opcode, p []byte) {
@@ -84,7 +84,7 @@ func TestCloseByServer(t *testing.T) {
 	}
 }
 
-// TestCloseSimultaneous has both sides say the first word: ours decides.
+// TestCloseSimultaneous: both endpoints send a close frame first; for OnClose ours counts.
 func TestCloseSimultaneous(t *testing.T) {
 	conns := make(chan *Conn, 1)
 	h, ended := closes(&Funcs{Open: func(c *Conn, _ *Request) { conns <- c }})
@@ -100,8 +100,8 @@ func TestCloseSimultaneous(t *testing.T) {
 	}
 }
 
-// TestCloseRace has many goroutines close and write at the same time: one close
-// frame arrives, the last of all, and OnClose is called once.
+// TestCloseRace: many goroutines close and write at the same time; one close frame arrives,
+// after everything else, and OnClose is called once.
 func TestCloseRace(t *testing.T) {
 	conns := make(chan *Conn, 1)
 	h, ended := closes(&Funcs{Open: func(c *Conn, _ *Request) { conns <- c }})
@@ -220,8 +220,8 @@ func TestCloseArguments(t *testing.T) {
 	}
 }
 
-// TestViolation breaks each rule: what came before is served, the peer gets the
-// code, and then the end and not a reset, although it has sent much more.
+// TestViolation breaks each rule: the messages before are served, the peer gets the code, and
+// then the end and not a reset, although it has sent much more.
 func TestViolation(t *testing.T) {
 	h, ended := closes(echo(t))
 	addr := listen(t, &Server{Handler: h, MaxMessage: 1000, MaxFrame: 800})
@@ -297,7 +297,7 @@ func TestCloseWithPending(t *testing.T) {
 	}
 }
 
-// TestConnAfterClose uses the handle of a connection that is gone.
+// TestConnAfterClose uses a Conn whose connection has ended.
 func TestConnAfterClose(t *testing.T) {
 	conns := make(chan *Conn, 1)
 	h, ended := closes(&Funcs{Open: func(c *Conn, _ *Request) {

@@ -118,8 +118,8 @@ func TestFaultPanic(t *testing.T) {
 	eventually(t, "one connection left", func() bool { return s.Stats().Open == 1 })
 }
 
-// TestFaultStopsReading has a peer that sends and does not read: the server holds
-// no more than it may, does not read on, and loses nothing.
+// TestFaultStopsReading: a peer sends and does not read; the server holds a bounded amount,
+// and the connection lives.
 func TestFaultStopsReading(t *testing.T) {
 	const (
 		pending = 1 << 20
@@ -170,8 +170,8 @@ func TestFaultStopsReading(t *testing.T) {
 	eventually(t, "nothing queued", func() bool { return s.Stats().Queued == 0 })
 }
 
-// TestFaultFull has a handler send more than may be pending: the write is refused
-// whole, what was taken arrives, and later writes go on.
+// TestFaultFull: a handler sends more than may be pending; the write is refused as a whole,
+// everything accepted arrives, and later writes succeed.
 func TestFaultFull(t *testing.T) {
 	const size = 10_000
 	conns := make(chan *Conn, 1)

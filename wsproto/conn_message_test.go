@@ -93,7 +93,7 @@ func TestMessageCoderFragments(t *testing.T) {
 	next(t, got)
 }
 
-// TestMessageMaximum is about the first byte too much.
+// TestMessageMaximum sends messages of the maximum size, and of one byte more.
 func TestMessageMaximum(t *testing.T) {
 	const maximum = 100_000
 	h, ended := closes(echo(t))
@@ -199,7 +199,7 @@ func TestFuncsNil(t *testing.T) {
 	p.expectEOF()
 }
 
-// TestMessageNoHandler refuses: nobody would get the messages.
+// TestMessageNoHandler: a server without a handler refuses the handshake.
 func TestMessageNoHandler(t *testing.T) {
 	p := dialTCP(t, listen(t, &Server{}))
 	p.send(goodRequest("/"))

@@ -75,8 +75,8 @@ func TestPingAnswered(t *testing.T) {
 	}
 }
 
-// TestPingPrompt has the next ping come an interval after the answer to the last,
-// and not when the time for that answer would have been over.
+// TestPingPrompt: the next ping comes an interval after the answer to the last one, and not
+// when the time for that answer would have been over.
 func TestPingPrompt(t *testing.T) {
 	s := &Server{Handler: echo(t), PingInterval: 20 * time.Millisecond, PongTimeout: patience, Engine: brisk}
 	p := dialPeer(t, listen(t, s))
@@ -115,7 +115,7 @@ func TestPingAnyBytes(t *testing.T) {
 	}
 }
 
-// TestPingBusy has the server too busy to read the answer in time.
+// TestPingBusy: the server is too busy to read the answer in time.
 func TestPingBusy(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	blocked, release := make(chan bool), make(chan bool)
@@ -150,7 +150,7 @@ func TestPingBusy(t *testing.T) {
 	}
 }
 
-// TestPingNever has the server not ask.
+// TestPingNever: the server sends no pings.
 func TestPingNever(t *testing.T) {
 	h, ended := closes(echo(t))
 	s := &Server{Handler: h, PingInterval: -1, PongTimeout: 5 * time.Millisecond, HandshakeTimeout: 30 * time.Millisecond, Engine: brisk}

@@ -60,7 +60,7 @@ func (m *mover) open(lines ...string) *mover {
 	return m
 }
 
-// sync returns when the first server has read what is sent with it.
+// sync sends more after a ping, and returns when the first server has read both.
 func (m *mover) sync(more string) {
 	m.peer.Helper()
 	m.send(ping("sync") + more)
@@ -95,7 +95,7 @@ func (m *mover) move() {
 	}
 }
 
-// Connections are taken out of a server in every state and put into another: nothing is
+// Connections are taken out of a server in every state and put into another one: nothing is
 // lost, duplicated or reordered.
 func TestMove(t *testing.T) {
 	type way struct{ before, after, want string }
@@ -185,7 +185,8 @@ func TestMovePending(t *testing.T) {
 	}
 }
 
-// The windows of both directions move: what was said before can be referred to after.
+// The windows of both directions move: messages after the move can refer to messages before
+// it.
 func TestMoveCompressed(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(fmt.Sprintf("tls=%v", secure), func(t *testing.T) {

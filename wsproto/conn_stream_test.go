@@ -179,7 +179,7 @@ func reads(begun chan<- *Conn) (*Funcs, chan streamEnd) {
 	}}, ends
 }
 
-// TestStreamOrder has pings answered while OnStream blocks, and the next message wait.
+// TestStreamOrder: while OnStream blocks, pings are answered, and the next message waits.
 func TestStreamOrder(t *testing.T) {
 	gate := make(chan struct{})
 	events := make(chan string, 100)
@@ -240,8 +240,8 @@ func TestStreamOrder(t *testing.T) {
 	next(t, ended)
 }
 
-// TestStreamBackpressure has a handler that does not read: the peer is stopped, and
-// goes on when it does.
+// TestStreamBackpressure: a handler does not read; the peer is stopped, and continues when
+// the handler reads.
 func TestStreamBackpressure(t *testing.T) {
 	const size = 48 << 20
 	gate := make(chan struct{})

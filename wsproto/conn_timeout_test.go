@@ -74,7 +74,7 @@ func TestTrickle(t *testing.T) {
 	}
 }
 
-// TestSteady has messages that take much longer than the timeout, at a good rate.
+// TestSteady sends messages that take much longer than the timeout, at a good rate.
 func TestSteady(t *testing.T) {
 	for _, interval := range []time.Duration{50 * time.Millisecond, -1} {
 		s := slowly(echo(t))
@@ -175,8 +175,8 @@ func TestTrickleWriter(t *testing.T) {
 	}
 }
 
-// TestTrickleTLS has a TLS record of which a byte comes now and then: the protocol above
-// hears nothing, and a ping is not answered.
+// TestTrickleTLS sends a TLS record a byte at a time: the protocol above gets nothing, so a
+// ping is not answered.
 func TestTrickleTLS(t *testing.T) {
 	h, ended := closes(echo(t))
 	s := slowly(h)
@@ -219,8 +219,8 @@ func TestHeldIsNotLate(t *testing.T) {
 	}
 }
 
-// TestPartialsAreCounted has messages that do not end use up the memory that there is
-// for all: the largest go, and others are served.
+// TestPartialsAreCounted: messages that do not end use up the memory for all connections; the
+// largest are closed, and others are served.
 func TestPartialsAreCounted(t *testing.T) {
 	const peers, size, budget = 20, 512 << 10, 4 << 20
 	opts := brisk

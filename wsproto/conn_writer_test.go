@@ -214,7 +214,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestWriterCut has a Writer that blocks hear of the end, whatever it is.
+// TestWriterCut: a blocked Writer returns when the connection ends, for whatever reason.
 func TestWriterCut(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end func(p *peer, c *Conn)

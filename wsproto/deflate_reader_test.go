@@ -313,8 +313,8 @@ func TestInflatingAfterClose(t *testing.T) {
 	}
 }
 
-// TestInflatingOver has somebody read on after OnStream has returned: he gets an error,
-// and nothing of another connection.
+// TestInflatingOver: a read after OnStream has returned gets an error, and nothing of another
+// connection.
 func TestInflatingOver(t *testing.T) {
 	over := make(chan error, 1)
 	h := sums(1000)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestNegotiation has the answer to every offer, as RFC 7692, 7.1 wants it.
+// TestNegotiation compares the answer to every offer with RFC 7692, 7.1.
 func TestNegotiation(t *testing.T) {
 	lean := &Compression{}
 	over := &Compression{Takeover: true}
@@ -185,7 +185,7 @@ func TestDeflatedFragments(t *testing.T) {
 	}
 }
 
-// TestDeflateSamples has the examples of RFC 7692, 7.2.3.
+// TestDeflateSamples decompresses the examples of RFC 7692, 7.2.3.
 func TestDeflateSamples(t *testing.T) {
 	addr := listen(t, &Server{Handler: echo(t), Compression: &Compression{Takeover: true}})
 	p := dialTCP(t, addr)
@@ -298,7 +298,7 @@ func TestTakeover(t *testing.T) {
 	}
 }
 
-// TestTakeoverIsSmaller says what it is for.
+// TestTakeoverIsSmaller: with takeover similar messages become much smaller.
 func TestTakeoverIsSmaller(t *testing.T) {
 	sent := func(k *Compression) int64 {
 		h, closed := closes(echo(t))

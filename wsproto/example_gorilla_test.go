@@ -12,7 +12,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// The Go of README.md stands here, where it is compiled and run.
+// The Go code of README.md and docs/gorilla.md is here, where it is compiled and run.
+//
 
 type userKey struct{}
 

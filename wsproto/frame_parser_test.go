@@ -223,8 +223,8 @@ func TestParserClient(t *testing.T) {
 	}
 }
 
-// TestParserStop has the sink say stop. What comes after a close frame is done with but
-// not looked at; what comes after a message, in whatever form that is, is left over.
+// TestParserStop: the sink stops the parser. Bytes after a close frame are consumed but not
+// parsed; bytes after a message, in whatever form, are left over.
 func TestParserStop(t *testing.T) {
 	rest := text("never") + "\xff\xff"
 	for first, left := range map[string]int{
@@ -243,8 +243,8 @@ func TestParserStop(t *testing.T) {
 	}
 }
 
-// TestParserTextFailsFast looks for the byte at which a text is refused: the one
-// that spoils it, in whatever frame or read it comes.
+// TestParserTextFailsFast: a text is refused at the byte that makes it invalid, in whatever
+// frame or read it comes.
 func TestParserTextFailsFast(t *testing.T) {
 	frame := text(letters(100) + "\xed\xa0\x80" + letters(100))
 	spoilt := 2 + 2 + 4 + 100 + 1 // the second byte of the surrogate

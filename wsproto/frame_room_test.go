@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestParserRoom has large messages read to where the parser wants them, in pieces of
-// any size and mixed with what is fed: the events are the same.
+// TestParserRoom reads large messages into the parser's own buffer, in pieces of any size and
+// mixed with pieces that are fed: the events are the same.
 func TestParserRoom(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var in string
@@ -64,8 +64,8 @@ func TestParserRoom(t *testing.T) {
 	}
 }
 
-// TestParserRoomFault: what is read directly is judged all the same, and no more room
-// is given than twice what has come, unless a slab was idle.
+// TestParserRoomFault: bytes that are read directly are checked too, and the buffer is never
+// more than twice as large as the bytes that have come, unless a slab was idle.
 func TestParserRoomFault(t *testing.T) {
 	var p parser
 	defer p.drop()

@@ -51,11 +51,6 @@ func (r *Request) SameOrigin() bool {
 	return origin == "" || originIsHost(origin, r.Host(), r.scheme())
 }
 
-// SameOrigin is [Request.SameOrigin] for a request of net/http, by the same rules.
-func SameOrigin(r *http.Request, p Proxies) bool {
-	return (&Server{Proxies: p}).requestOf(r).SameOrigin()
-}
-
 // scheme returns the scheme that the client used. It is "" for a plain connection, since an
 // unknown proxy in front may have terminated TLS.
 func (r *Request) scheme() string {

@@ -194,7 +194,9 @@ func TestOriginBehindProxy(t *testing.T) {
 		{"none", "https://example.test", said, http.StatusSwitchingProtocols},
 	} {
 		trusted := proxies(t, test.trusted)
-		addr := listen(t, &Server{Handler: echo(t), Proxies: trusted, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, SameOrigin(r, trusted)) })})
+		addr := listen(t, &Server{Handler: echo(t), Proxies: trusted, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, (&Server{Proxies: trusted}).requestOf(r).SameOrigin())
+		})})
 		lines := append(test.lines, "Origin: "+test.origin)
 		p := dialTCP(t, addr)
 		p.send(with(lines...))

@@ -34,8 +34,8 @@ func TestHeadEnd(t *testing.T) {
 	}
 }
 
-// FuzzRequest has requests judged by us and by net/http. What both accept they
-// must understand in the same way, or somebody behind us is deceived.
+// FuzzRequest gives requests to this package and to net/http. A request that both accept must
+// mean the same to both, or a server behind this one could be deceived.
 func FuzzRequest(f *testing.F) {
 	for _, tt := range handshakeTests {
 		if len(tt.in) < 600 {

@@ -12,7 +12,7 @@ import (
 
 const sampleAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" // RFC 6455, 1.3
 
-// judge is an Accept that does what the path says.
+// judge is an Accept that obeys the path.
 func judge(r *Request) error {
 	switch r.Path() {
 	case "/refuse":
@@ -241,8 +241,8 @@ func (tt *handshakeTest) check(t *testing.T, p *peer) {
 	}
 }
 
-// TestHandshakeReason looks at the body of refusals: what the program says there
-// is for the client, but not its errors.
+// TestHandshakeReason: the body of a refusal is the Refusal's reason, but never the text of
+// another error.
 func TestHandshakeReason(t *testing.T) {
 	addr := listen(t, judged(t))
 	for path, want := range map[string]string{"/refuse": "too many of you\n", "/wrapped": "who are you?\n", "/error": "the server refused the handshake\n"} {
@@ -375,7 +375,7 @@ func (p *peer) answered() bool {
 	return err == nil
 }
 
-// TestHandshakeUpToLimit has headers of just the largest size, and above it.
+// TestHandshakeUpToLimit sends headers of the maximum size, and larger ones.
 func TestHandshakeUpToLimit(t *testing.T) {
 	for _, s := range []*Server{{MaxHeader: 1000}, {Engine: netpollSmall}, {MaxHeader: 100_000}} {
 		s.Handler = echo(t)

@@ -78,7 +78,7 @@ func next[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
-// eventually waits until ok, for what nobody can signal.
+// eventually waits until ok, for conditions that nothing signals.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	if !settles(ok) {

@@ -187,7 +187,7 @@ func TestServeFile(t *testing.T) {
 	}
 }
 
-// TestTwoLengths has a request whose end is not the same for everybody.
+// TestTwoLengths sends requests whose end two servers may see at different places.
 func TestTwoLengths(t *testing.T) {
 	addr := listen(t, &Server{Handler: echo(t), HTTP: uploads(make(chan error, 10))})
 	both := post("/read", "Content-Length: 6", "Transfer-Encoding: chunked") + "0\r\n\r\nX"
@@ -211,8 +211,8 @@ func TestTwoLengths(t *testing.T) {
 	p.expectEOF()
 }
 
-// TestFolded has lengths that not everybody reads in the same way, as net/http joins folded
-// lines and takes a bare line feed for the end of one.
+// TestFolded sends lengths that servers read in different ways: net/http joins folded lines,
+// and takes a bare line feed for the end of one.
 func TestFolded(t *testing.T) {
 	addr := listen(t, &Server{Handler: echo(t), HTTP: uploads(make(chan error, 10))})
 	for _, lines := range [][]string{

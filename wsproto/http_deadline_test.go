@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A limit that is set while an earlier one is applied is the one that stays.
+// A limit that is set while an earlier one is being applied remains in effect.
 func TestLimitIsNotOvertaken(t *testing.T) {
 	var l limit
 	cut, until := time.Unix(1, 0), time.Unix(100, 0)

@@ -66,7 +66,7 @@ func replace(t testing.TB, name string, data []byte) {
 	}
 }
 
-// Connections that are there go on; those that come get the new certificate.
+// Existing connections continue; new ones get the new certificate.
 func TestTLSReload(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := issue(t, dir, 1)

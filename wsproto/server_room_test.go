@@ -81,7 +81,7 @@ func TestFull(t *testing.T) {
 	dialPeer(t, addr).expectEcho("the next")
 }
 
-// TestSilence keeps only those that are silent, in their order.
+// TestSilence: the list keeps only connections that are silent, in their order.
 func TestSilence(t *testing.T) {
 	var q silentConns
 	silent := make(map[*Conn]bool)

@@ -6,10 +6,10 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// TestChromium has a browser without a window.
+// TestChromium uses a headless browser.
 func TestChromium(t *testing.T) { every(t, (&tab{browser: script.Chromium(t)}).dial) }
 
-// tab has a page of the server that it connects to: others may not.
+// tab is a page of the server that it connects to: pages of other servers may not connect.
 type tab struct {
 	browser *script.Browser
 	addr    string

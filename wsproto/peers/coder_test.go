@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TestCoder has clients of github.com/coder/websocket.
+// TestCoder uses clients of github.com/coder/websocket.
 func TestCoder(t *testing.T) { every(t, dialCoder) }
 
 type coder struct {
@@ -74,7 +74,7 @@ func (p *coder) send(ctx context.Context, parts []message) error {
 	return w.Close()
 }
 
-// ping has a payload of its own.
+// ping chooses the payload itself.
 func (p *coder) ping(string) error {
 	ctx, cancel := bounded()
 	defer cancel()
@@ -83,7 +83,7 @@ func (p *coder) ping(string) error {
 }
 
 func (p *coder) close(code wsproto.Code, reason string) (wsproto.Code, error) {
-	// Close compares the answer with what it sent.
+	// Close compares the server's code with the code that it sent.
 	return code, p.conn.Close(websocket.StatusCode(code), reason)
 }
 

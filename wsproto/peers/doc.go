@@ -1,5 +1,4 @@
-// Package peers has nothing but tests: of wsproto's server with the clients that
-// others use, each made by other people from the same RFCs. What every client has
-// to get along with stands once, in table_test.go; a file for each says how it does
-// a step.
+// Package peers tests wsproto's server with WebSocket clients of other projects, each an
+// independent implementation of the same RFCs. table_test.go has what every client must be
+// able to do; one file for each client has the steps.
 package peers

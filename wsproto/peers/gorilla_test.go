@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TestGorilla has clients of github.com/gorilla/websocket.
+// TestGorilla uses clients of github.com/gorilla/websocket.
 func TestGorilla(t *testing.T) { every(t, dialGorilla) }
 
 type gorilla struct {
@@ -20,8 +20,8 @@ type gorilla struct {
 	head http.Header
 }
 
-// dialGorilla has small buffers, so that messages go in many fragments: gorilla's
-// clients send one for each buffer of a message.
+// dialGorilla uses small buffers, so that messages are sent in many fragments: gorilla's
+// clients send one fragment for each buffer of a message.
 func dialGorilla(t *testing.T, addr string) peer {
 	d := websocket.Dialer{EnableCompression: true, WriteBufferSize: 1 << 10, HandshakeTimeout: patience}
 	c, resp, err := d.DialContext(t.Context(), "ws://"+addr+"/", nil)
@@ -92,8 +92,7 @@ func (p *gorilla) closed(send message) (wsproto.Code, string, error) {
 	return p.heard()
 }
 
-// heard reads a close frame; gorilla answers it by itself, and leaves the
-// connection to the program.
+// heard reads a close frame. gorilla answers it, and leaves the connection to the program.
 func (p *gorilla) heard() (wsproto.Code, string, error) {
 	_, _, err := p.conn.ReadMessage()
 	p.conn.Close()

@@ -15,10 +15,10 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TestGWS has clients of github.com/lxzan/gws.
+// TestGWS uses clients of github.com/lxzan/gws.
 func TestGWS(t *testing.T) { every(t, dialGWS) }
 
-// gwsPeer takes gws's events, which come on a goroutine of the connection.
+// gwsPeer receives gws's events, which come on a goroutine of the connection.
 type gwsPeer struct {
 	gws.BuiltinEventHandler
 	conn  *gws.Conn
@@ -71,7 +71,7 @@ func (p *gwsPeer) roundTrip(send, want message) error {
 	return p.expect(want)
 }
 
-// fragments uses a writer that sends a frame for each read, if it does not compress.
+// fragments uses a writer that sends a frame for each read, unless it compresses.
 func (p *gwsPeer) fragments(parts []message) error {
 	var readers []io.Reader
 	for _, m := range parts {
@@ -106,7 +106,7 @@ func (p *gwsPeer) ping(payload string) error {
 	}
 }
 
-// close does not wait: gws closes the socket behind its close frame.
+// close does not wait: gws closes the socket after its close frame.
 func (p *gwsPeer) close(code wsproto.Code, reason string) (wsproto.Code, error) {
 	return 0, p.conn.WriteClose(uint16(code), []byte(reason))
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// TestNode has clients of Node's ws.
+// TestNode uses clients of Node's ws.
 func TestNode(t *testing.T) {
 	node := script.NodeWithWS(t)
 	if _, err := node.Eval("globalThis.WebSocket = require('ws')"); err != nil {

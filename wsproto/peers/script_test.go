@@ -12,13 +12,13 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
-// scripted is a peer whose steps stand in testdata/peer.js.
+// scripted is a peer whose steps are in testdata/peer.js.
 type scripted struct {
 	script.Engine
 	name string // of the object there
 }
 
-// load has an engine know testdata/peer.js.
+// load loads testdata/peer.js into an engine.
 func load(t *testing.T, s script.Engine) {
 	t.Helper()
 	code, err := os.ReadFile("testdata/peer.js")
@@ -65,8 +65,7 @@ func (p *scripted) call(result any, method string, args ...any) error {
 	return json.Unmarshal(value, result)
 }
 
-// MarshalJSON encodes a message for peer.js; the unit, which may be no UTF-8, in
-// base64.
+// MarshalJSON encodes a message for peer.js; the unit, which may not be UTF-8, in base64.
 func (m message) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"text": m.op == wsproto.Text, "unit": []byte(m.unit), "times": m.times})
 }

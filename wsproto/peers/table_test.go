@@ -18,11 +18,11 @@ const (
 	maxMessage = 16 << 20
 )
 
-// peer is a connected client of another make. Its methods are called one at a time;
-// each waits for what it says, and fails after patience. errors.ErrUnsupported
+// peer is a connected client of another project. Its methods are called one at a time; each
+// waits for the result that it promises, and fails after patience. errors.ErrUnsupported
 // means that this client cannot do it.
 type peer interface {
-	// extensions returns Sec-WebSocket-Extensions of the server's answer.
+	// extensions returns Sec-WebSocket-Extensions of the server's response.
 	extensions() string
 	// roundTrip sends a message and expects another.
 	roundTrip(send, want message) error
@@ -33,17 +33,17 @@ type peer interface {
 	// close begins the closing handshake and returns the code that the server
 	// answers with, or 0 if this client does not wait for it.
 	close(code wsproto.Code, reason string) (answer wsproto.Code, err error)
-	// closed sends a message, expects the server to close the connection, and
-	// returns what it heard as the reason.
+	// closed sends a message, expects the server to close the connection, and returns the
+	// reason that the client received.
 	closed(send message) (code wsproto.Code, reason string, err error)
-	// hangUp gives the connection up, in whatever state it is.
+	// hangUp drops the connection, in whatever state it is.
 	hangUp()
 }
 
 // dialer connects a peer that offers compression.
 type dialer func(t *testing.T, addr string) peer
 
-// message is what a message consists of, short enough to be told to another process.
+// message describes a message, short enough to be sent to another process.
 type message struct {
 	op    wsproto.Opcode
 	unit  string
@@ -58,7 +58,7 @@ func (m message) String() string {
 	return fmt.Sprintf("opcode %d, %d x %.20q", m.op, m.times, m.unit)
 }
 
-// check compares what came with what was expected.
+// check compares got with the expected message.
 func (m message) check(op wsproto.Opcode, payload string) error {
 	if op != m.op || payload != m.payload() {
 		return fmt.Errorf("got opcode %d, %d bytes, %.40q; want %v", op, len(payload), payload, m)
@@ -66,7 +66,7 @@ func (m message) check(op wsproto.Opcode, payload string) error {
 	return nil
 }
 
-// allBytes has each byte once.
+// allBytes contains each byte once.
 var allBytes = func() string {
 	b := make([]byte, 256)
 	for i := range b {
@@ -75,7 +75,7 @@ var allBytes = func() string {
 	return string(b)
 }()
 
-// messages are what every peer sends and gets back.
+// messages are sent by every peer, and come back.
 var messages = []message{
 	text(""),
 	text("hello"),
@@ -90,8 +90,8 @@ var messages = []message{
 	{wsproto.Binary, allBytes, maxMessage / 256},
 }
 
-// closings are codes and reasons that every peer can send and hear: browsers send
-// none of the other codes below 3000.
+// closings are codes and reasons that every peer can send and receive: browsers send none of
+// the other codes below 3000.
 var closings = []struct {
 	code   wsproto.Code
 	reason string
@@ -100,11 +100,11 @@ var closings = []struct {
 // mode is a configuration of the server.
 type mode struct {
 	name       string
-	compressed bool // the server takes the offer of compression
+	compressed bool // the server accepts the offer of compression
 	server     *wsproto.Server
 }
 
-// servers returns the configurations that every peer has to get along with.
+// servers returns the configurations that every peer must work with.
 func servers() []mode {
 	return []mode{
 		{"plain", false, &wsproto.Server{}},
@@ -114,7 +114,7 @@ func servers() []mode {
 	}
 }
 
-// every has peers of one make do all that there is, with each kind of server.
+// every runs all steps with peers of one kind, with each configuration of the server.
 func every(t *testing.T, dial dialer) {
 	for _, m := range servers() {
 		t.Run(m.name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func every(t *testing.T, dial dialer) {
 	}
 }
 
-// bench is a server with what it takes to test a peer on it.
+// bench is a server and what is needed to test a peer on it.
 type bench struct {
 	mode
 	dial  dialer
@@ -139,7 +139,7 @@ type bench struct {
 	ended chan *wsproto.CloseError
 }
 
-// listen starts the server: it echoes, and does what it is told in two messages.
+// listen starts the server: it echoes, and obeys two messages.
 func (b *bench) listen(t *testing.T) {
 	s := b.server
 	s.MaxMessage = maxMessage
@@ -165,7 +165,7 @@ func (b *bench) listen(t *testing.T) {
 			}
 		},
 		Pong: func(c *wsproto.Conn, payload []byte) {
-			if len(payload) > 0 { // else it answers a ping of the server's own, when a message has taken long
+			if len(payload) > 0 { // else it answers one of the server's own pings, sent because a message took long
 				c.SendText("pong: " + string(payload))
 			}
 		},
@@ -174,7 +174,7 @@ func (b *bench) listen(t *testing.T) {
 	b.addr = wstest.Start(t, s).Addr
 }
 
-// end waits for the server to see the end of a connection.
+// end waits until the server sees the end of a connection.
 func (b *bench) end(t *testing.T) *wsproto.CloseError {
 	t.Helper()
 	select {
@@ -201,7 +201,7 @@ func (b *bench) with(t *testing.T, step func(p peer) error) {
 	}
 }
 
-// extensions looks at the answer to the offer, and on the wire.
+// extensions checks the response to the offer, and the frames.
 func (b *bench) extensions(t *testing.T) {
 	repeats := message{wsproto.Text, "the same again, ", 1000}
 	size := int64(len(repeats.payload()))
@@ -233,7 +233,7 @@ func (b *bench) messages(t *testing.T) {
 	})
 }
 
-// fragments cuts within a rune, and has an empty fragment.
+// fragments cuts within a rune, and sends an empty fragment.
 func (b *bench) fragments(t *testing.T) {
 	b.with(t, func(p peer) error {
 		for _, parts := range [][]message{

@@ -1,4 +1,6 @@
-// Package wstest is to package wsproto what httptest is to net/http.
+// Package wstest is to package wsproto what httptest is to net/http: it starts servers, opens
+// connections and pairs of connections from which a test reads, and has a proxy that cuts
+// connections. Everything ends with the test.
 package wstest
 
 import (
@@ -20,13 +22,13 @@ type Proxy struct {
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
-	conns  map[net.Conn]*gate // those of clients
+	conns  map[net.Conn]*gate // of clients
 	closed bool               // to new connections
 	cuts   int
 }
 
-// Forward starts a proxy to target, which ends with the test. budget, if not nil, says
-// for each connection after how many bytes from the server it is cut; 0 for never.
+// Forward starts a proxy to target, which ends with the test. budget, if not nil, returns for
+// each connection the number of bytes from the server after which it is cut; 0 for never.
 func Forward(t testing.TB, target string, budget func() int64) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -50,7 +52,8 @@ func (p *Proxy) Cut() int {
 	return p.cutLocked()
 }
 
-// Shut cuts all connections, and those that come, or forwards them again.
+// Shut(true) cuts all connections, and later ones at once; Shut(false) forwards connections
+// again.
 func (p *Proxy) Shut(closed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -59,8 +62,8 @@ func (p *Proxy) Shut(closed bool) {
 	}
 }
 
-// Freeze has nothing of the connections that there are come through any more, as when a
-// cable was pulled.
+// Freeze makes the existing connections silent in the direction of the client, as if a cable
+// had been pulled.
 func (p *Proxy) Freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +72,7 @@ func (p *Proxy) Freeze() {
 	}
 }
 
-// gate is what the server's bytes go through.
+// gate passes the server's bytes on, until it is frozen.
 type gate struct {
 	io.Reader
 	frozen atomic.Bool
@@ -91,7 +94,7 @@ func (p *Proxy) Cuts() int {
 	return p.cuts
 }
 
-// cutLocked ends with RST, so what is under way is lost.
+// cutLocked ends connections with RST, so bytes under way are lost.
 func (p *Proxy) cutLocked() int {
 	for c := range p.conns {
 		p.endLocked(c)
