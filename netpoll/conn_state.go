@@ -172,7 +172,10 @@ func (c *Conn) leaveLocked() State {
 	held := c.heldLocked()
 	if q := c.queueLocked(); q != nil {
 		c.loop.queued.Add(-int64(q.bytes))
-		s.out = c.out
+		if s.out = c.out; s.phase == dying { // under the lock, since an Exclusive may use its buffer again
+			s.out.free()
+			s.out = nil
+		}
 	}
 	c.phase, c.out, c.fd = dead, nil, -1
 	if r := c.cold; r != nil {
