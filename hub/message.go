@@ -9,40 +9,40 @@ import (
 	"time"
 )
 
-// Kind says what the bytes of a [Message] are. Encodings look at it, the hub does not.
+// Kind says what the bytes of a [Message] are. Encodings use it; the hub does not.
 type Kind uint8
 
 const (
 	Text   Kind = iota // UTF-8
 	Binary             // any bytes
-	JSON               // valid JSON; a text as well
+	JSON               // valid JSON, which is text as well
 )
 
-// Message is what is published.
+// Message is a message to publish.
 type Message struct {
 	Data    []byte     // copied by Publish
-	Kind    Kind       // of Data; the caller answers for it
+	Kind    Kind       // of Data; the hub does not check it
 	Key     string     // for topics that conflate: the message replaces the last one with this key
-	Exclude Subscriber // does not get it; nil for nobody
+	Exclude Subscriber // does not get the message; nil if everybody gets it
 }
 
-// Record is a message that has its place in a topic. It does not change, and is valid for
-// as long as the caller keeps it.
+// Record is a published message with its place in a topic. It does not change, and remains valid
+// for as long as the caller keeps it. Its Data must not be modified.
 type Record struct {
 	Message
 	Topic  string
 	Offset uint64 // in Topic, from 1
 	at     int64  // milliseconds since 1970
 
-	event *Event // of a presence topic: in place of the message
+	event *Event // of a presence topic: takes the place of the message
 	forms forms
-	cold  atomic.Bool // it is history, and keeps no encoded forms
+	cold  atomic.Bool // it is history only, and caches no encoded forms
 }
 
-// Time returns when the message was published, in milliseconds.
+// Time returns when the message was published, with a precision of milliseconds.
 func (r *Record) Time() time.Time { return time.UnixMilli(r.at) }
 
-// cost is what the record counts for in limits, in bytes.
+// cost returns what the record counts for in limits, in bytes.
 func (r *Record) cost() uint64 {
 	size := len(r.Data)
 	if r.event != nil {
@@ -51,17 +51,17 @@ func (r *Record) cost() uint64 {
 	return uint64(size + max(0, len(r.Key)-shortKey) + entryCost)
 }
 
-// shortKey is how long a key may be without counting.
+// shortKey is the length up to which a key does not count, in bytes.
 const shortKey = 32
 
-// releaseForms has r keep no encoded forms: it is history from now on, and is encoded anew for
+// releaseForms drops the encoded forms: r is history only from now on, and is encoded anew for
 // each subscriber that asks for it. It does not wait for an encoding under way.
 func (r *Record) releaseForms() {
 	r.cold.Store(true)
 	r.forms.first.Store(nil)
 }
 
-// encoded returns the record in an encoding; nil if that has no form for it.
+// encoded returns the record in an encoding, or nil if the encoding has no form for it.
 func (r *Record) encoded(h *Hub, id encodingID) Encoded {
 	if f := r.forms.get(id); f != nil {
 		return f.encoded
@@ -76,7 +76,7 @@ func (r *Record) encoded(h *Hub, id encodingID) Encoded {
 	}
 	e := r.encode(h.encodings.get(id))
 	r.forms.addLocked(form{id: id, messages: 1, encoded: e})
-	if r.cold.Load() { // since then
+	if r.cold.Load() { // releaseForms was called during the encoding
 		r.forms.first.Store(nil)
 	}
 	return e
@@ -89,24 +89,24 @@ func (r *Record) encode(e Encoding) Encoded {
 	return e.Encode(r)
 }
 
-// Position is a place in a topic: after the message with that offset. Offsets have a
-// meaning only together with their epoch: it changes when a topic begins anew. Those of
-// a pattern count the messages of all its topics since the pattern exists; they are not
-// the Record.Offset of these.
+// Position is a place in a topic: after the message with that offset. Offsets of different
+// epochs are unrelated: the epoch changes when a topic begins anew. The offsets of a pattern
+// count the messages of all its topics since the pattern began; they are not the Record.Offset
+// of these messages.
 type Position struct {
 	Epoch  uint64
 	Offset uint64
 }
 
-// String returns the position as ParsePosition takes it, EPOCH:OFFSET.
+// String returns the position in the form that ParsePosition parses, EPOCH:OFFSET.
 func (p Position) String() string {
 	return strconv.FormatUint(p.Epoch, 36) + ":" + strconv.FormatUint(p.Offset, 10)
 }
 
-// MarshalText is String.
+// MarshalText returns the same as String.
 func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText is ParsePosition.
+// UnmarshalText parses the position with ParsePosition.
 func (p *Position) UnmarshalText(b []byte) (err error) {
 	*p, err = ParsePosition(string(b))
 	return err
@@ -118,16 +118,16 @@ func ParsePosition(s string) (Position, error) {
 	e, err1 := strconv.ParseUint(epoch, 36, 64)
 	o, err2 := strconv.ParseUint(offset, 10, 64)
 	if err := errors.Join(err1, err2); !ok || err != nil {
-		return Position{}, fmt.Errorf("hub: %q is no position: it is EPOCH:OFFSET, as the server told it", s)
+		return Position{}, fmt.Errorf("hub: %q is not a position; it must be EPOCH:OFFSET, as the server sent it", s)
 	}
 	return Position{e, o}, nil
 }
 
-// TooOldError says that what was published after a position is not held any more, or
-// that the topic has begun anew since then.
+// TooOldError says that messages after a position are no longer held, or that the topic has
+// begun anew since then.
 type TooOldError struct {
 	Asked  Position
-	Oldest Position // from here on all is held
+	Oldest Position // everything after it is held
 	Latest Position // after the last message
 }
 
