@@ -9,28 +9,28 @@ import (
 	"sync/atomic"
 )
 
-// Encoding turns what is published into the bytes of one protocol. Each subscription has
-// one, and a topic serves subscriptions with any number of encodings: a record is encoded
-// once for each encoding in use, and a batch joined once, when the first subscriber needs it.
+// Encoding turns messages and events into the bytes of one protocol. Each subscription has an
+// encoding, and a topic serves subscriptions with any number of encodings. A record is encoded
+// once for each encoding in use, and a batch is joined once, when the first subscriber needs it.
 //
-// An Encoding has no state, and its dynamic type is comparable: two that are equal share
-// their bytes. A hub knows 255 encodings at most. The methods are called from any goroutine,
-// under a lock of the record, so they must not call the hub, and must not panic. What they
-// are given must not be changed.
+// An Encoding has no state, and its dynamic type is comparable: equal encodings share their
+// bytes. A hub supports up to 255 encodings. The methods are called from any goroutine, under a
+// lock of the record, so they must not call the hub and must not panic. They must not modify
+// their arguments.
 type Encoding interface {
-	// Encode returns a record; nil if the encoding has no form for it, and then
-	// subscribers with this encoding do not get it.
+	// Encode returns the bytes of a record. It returns nil if the encoding has no form for the
+	// record; subscribers with this encoding then do not get it.
 	Encode(r *Record) Encoded
-	// EncodeEvent returns an event; nil if the encoding has no form for it.
+	// EncodeEvent returns the bytes of an event, nil if the encoding has no form for it.
 	EncodeEvent(e *Event) Encoded
-	// Join returns two or more of what Encode and EncodeEvent returned, to be sent in a
-	// single write in this order. all is the hub's again when it returns.
+	// Join returns two or more results of Encode and EncodeEvent combined, to be sent with a
+	// single write in this order. It must not retain the slice all.
 	Join(all []Encoded) Encoded
 }
 
-// Encoded is a message, an event, or several in a row, as an [Encoding] has made it. It
-// does not change, and any number of subscribers share it. A [Subscriber] knows the type
-// that its encodings return.
+// Encoded is a message, an event, or several in a row, as made by an [Encoding]. It does not
+// change, and any number of subscribers share it. A [Subscriber] knows the types that its
+// encodings return.
 type Encoded interface {
 	Len() int // bytes
 }
@@ -39,47 +39,49 @@ type Encoded interface {
 type EventKind uint8
 
 const (
-	// PresenceEvent tells that members have joined or left a topic.
+	// PresenceEvent says that people have joined or left a topic.
 	PresenceEvent EventKind = iota
-	// DropEvent tells a subscriber that it does not get messages of a topic.
+	// DropEvent says that a subscriber did not get messages of a topic.
 	DropEvent
-	// EndEvent tells a subscriber that its subscription has ended.
+	// EndEvent says that a subscription has ended.
 	EndEvent
 )
 
-// Event is what a topic has to tell that is not a message.
+// Event is what a topic tells its subscribers besides messages.
 type Event struct {
 	Kind  EventKind
 	Topic string
 
-	// Joined and Left are those of a PresenceEvent; one of the two may be empty. Joined
-	// may name a person who is known already, with other data; Left has no data.
+	// Joined and Left are set for a PresenceEvent; one of the two may be empty. Joined may
+	// contain a person who is present already, with new Data. In Left no person has Data.
 	Joined, Left []Person
-	// Messages is the number of messages of a DropEvent.
+	// Messages is the number of dropped messages of a DropEvent.
 	Messages int64
-	// Reason is that of an EndEvent.
+	// Reason is set for an EndEvent.
 	Reason CloseReason
 }
 
-// ErrNoEncoding is wrapped by what Subscribe returns if there is no usable encoding.
-var ErrNoEncoding = errors.New("hub: SubscribeOptions.Encoding is missing or cannot be used")
+// ErrNoEncoding is wrapped by the error of Subscribe if SubscribeOptions.Encoding is nil or
+// cannot be used.
+var ErrNoEncoding = errors.New("hub: SubscribeOptions.Encoding is nil or cannot be used")
 
-// encodingID is the number of an encoding in its hub; 0 for none.
+// encodingID identifies an encoding in its hub; 0 means none.
 type encodingID uint8
 
-// encodings are those in use in a hub; each has its place, from 1, for good.
+// encodings are the encodings in use in a hub. The ID of an encoding is its index plus one, and
+// never changes.
 type encodings struct {
-	mu  sync.Mutex // for those that add one
+	mu  sync.Mutex // taken to add an encoding
 	all atomic.Pointer[[]Encoding]
 }
 
-// id returns the number of e, which it adds.
+// id returns the ID of e, which it adds if it is new.
 func (es *encodings) id(e Encoding) (encodingID, error) {
 	if e == nil {
-		return 0, fmt.Errorf("%w: it is nil; package wshub has one for WebSockets, Plain", ErrNoEncoding)
+		return 0, fmt.Errorf("%w: it is nil; for WebSockets use wshub.Plain or wshub.NewEncoding", ErrNoEncoding)
 	}
 	if !reflect.ValueOf(e).Comparable() {
-		return 0, fmt.Errorf("%w: %T is not comparable, so no two subscriptions could share their bytes", ErrNoEncoding, e)
+		return 0, fmt.Errorf("%w: %T is not comparable, so subscriptions could not share bytes", ErrNoEncoding, e)
 	}
 	if i := es.index(e); i >= 0 {
 		return encodingID(i + 1), nil
@@ -94,7 +96,7 @@ func (es *encodings) id(e Encoding) (encodingID, error) {
 		all = slices.Clip(*old)
 	}
 	if len(all) == 255 {
-		return 0, fmt.Errorf("%w: there are 255 already; subscriptions of one protocol share an equal value", ErrNoEncoding)
+		return 0, fmt.Errorf("%w: the hub has 255 encodings already; subscriptions of one protocol must use equal values", ErrNoEncoding)
 	}
 	all = append(all, e)
 	es.all.Store(&all)
@@ -110,7 +112,7 @@ func (es *encodings) index(e Encoding) int {
 
 func (es *encodings) get(id encodingID) Encoding { return (*es.all.Load())[id-1] }
 
-// form is a record, or a batch, in one encoding.
+// form is a record or a batch in one encoding.
 type form struct {
 	id       encodingID
 	messages int     // in encoded
@@ -118,10 +120,10 @@ type form struct {
 	next     *form
 }
 
-// forms are the forms that a record or a batch has so far. There are as many as encodings
-// in use, few.
+// forms are the forms that a record or a batch has so far: a short list, since few encodings are
+// in use.
 type forms struct {
-	mu    sync.Mutex // held while one is made, so that it is made once
+	mu    sync.Mutex // held while a form is made, so that it is made once
 	first atomic.Pointer[form]
 }
 
@@ -135,7 +137,7 @@ func (fs *forms) get(id encodingID) *form {
 	return nil
 }
 
-// addLocked keeps a form. Called under mu.
+// addLocked adds a form. The caller holds mu.
 func (fs *forms) addLocked(f form) *form {
 	f.next = fs.first.Load()
 	fs.first.Store(&f)

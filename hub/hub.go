@@ -13,38 +13,39 @@ import (
 	"time"
 )
 
-// ErrTooManyTopics is wrapped by what is returned if there would be more than Options.MaxTopics.
+// ErrTooManyTopics is wrapped by errors of calls that would create more topics than Options
+// allow.
 var ErrTooManyTopics = errors.New("hub: too many topics")
 
-// DefaultMaxTopics is the Options.MaxTopics of hubs that state none.
+// DefaultMaxTopics is the default of Options.MaxTopics.
 const DefaultMaxTopics = 1 << 20
 
-// Hub holds topics. Its methods are safe from any goroutine and never wait for a
-// subscriber; a publisher that is too fast waits for the fan-out.
+// Hub holds topics. Its methods are safe for concurrent use and never wait for a subscriber. A
+// publisher that is faster than the fan-out waits for the fan-out.
 type Hub struct {
 	opts      Options
-	runLength int         // runLength, but in tests
+	runLength int         // the constant, except in tests
 	node      *brokerNode // nil without a broker
 	encodings encodings
 	started   sync.Once
 	loops     int // set by start
 
 	epochs     atomic.Uint64
-	patternsAt atomic.Uint64 // changes with patterns
-	members    atomic.Uint64 // of whom the last has that number
+	patternsAt atomic.Uint64 // changes when patterns begin or end
+	members    atomic.Uint64 // the number of the last member
 
 	subscriptions atomic.Int64
-	presentBytes  atomic.Int64 // what it weighs who is where
+	presentBytes  atomic.Int64 // memory for presence
 
 	mu       sync.RWMutex
 	topics   map[string]*Topic
-	index    index             // the same, in their order
-	owners   map[string]*owner // of topics
+	index    index             // the same topics, ordered by name
+	owners   map[string]*owner // by key
 	patterns trie[*Topic]      // those of topics whose names are patterns
-	retiring []*Topic          // patterns that nobody listened to at some time, the latest last
+	retiring []*Topic          // patterns that have lost their last subscriber, the latest last
 	aging    map[*Topic]struct{}
 	sweeper  *time.Timer   // runs while topics are aging
-	filled   *TopicOptions // those of the last topic that was made
+	filled   *TopicOptions // of the topic that was created last
 
 	memory  memory
 	leaving leaving
@@ -56,7 +57,7 @@ type Hub struct {
 	dropped   atomic.Int64
 }
 
-// New returns a hub. It starts nothing: see Start.
+// New returns a hub. It starts nothing; see Start.
 func New(o Options) *Hub {
 	if o.Workers == nil {
 		o.Workers = Goroutines(1)
@@ -77,18 +78,18 @@ func New(o Options) *Hub {
 	h := &Hub{opts: o, runLength: runLength, topics: make(map[string]*Topic), owners: make(map[string]*owner), aging: make(map[*Topic]struct{})}
 	h.memory = memory{hub: h, limit: o.MaxMemory, holders: make(map[*Topic]struct{})}
 	h.memory.next.Store(o.MaxMemory)
-	h.epochs.Store(rand.Uint64() >> 12) // 52 bits: JavaScript's numbers hold them, too
+	h.epochs.Store(rand.Uint64() >> 12) // 52 bits fit into a JavaScript number
 	h.patternsAt.Store(1)
-	h.members.Store(rand.Uint64() >> 40) // so that those of before a restart are others
+	h.members.Store(rand.Uint64() >> 40) // so that the IDs differ from those before a restart
 	if o.Broker != nil {
 		h.node = newBrokerNode(h)
 	}
 	return h
 }
 
-// Start attaches the hub to its broker, and asks Options.Workers how many loops there are.
-// The first use of the hub does so too; a program calls Start to have the link to the
-// broker up before that. Further calls do nothing.
+// Start attaches the hub to its broker, and asks Options.Workers for the number of loops. The
+// first use of the hub does so too; a program calls Start to connect to the broker before that.
+// Further calls do nothing.
 func (h *Hub) Start() {
 	h.started.Do(func() {
 		h.loops = max(h.opts.Workers.Loops(), 1)
@@ -98,21 +99,21 @@ func (h *Hub) Start() {
 	})
 }
 
-// Options returns the options in force, defaults filled in.
+// Options returns the options in force, with the defaults filled in.
 func (h *Hub) Options() Options { return h.opts }
 
-// Stats are a hub's counters. Those in the past tense only grow.
+// Stats are a hub's counters. Published, Delivered, Evicted, Dropped and Shed only grow.
 type Stats struct {
 	Topics    int   `json:"topics"`
 	Published int64 `json:"published"` // messages
-	Delivered int64 `json:"delivered"` // messages, times subscribers
+	Delivered int64 `json:"delivered"` // each message counts once for each subscriber
 	Evicted   int64 `json:"evicted"`   // subscribers that were too slow
-	Dropped   int64 `json:"dropped"`   // messages, times subscribers that did not get them
-	Memory    int64 `json:"memory"`    // bytes of messages that topics hold now: see Options.MaxMemory
-	Shed      int64 `json:"shed"`      // messages that were forgotten since they were more
+	Dropped   int64 `json:"dropped"`   // each message counts once for each subscriber that did not get it
+	Memory    int64 `json:"memory"`    // bytes that the topics' logs hold now: see Options.MaxMemory
+	Shed      int64 `json:"shed"`      // messages that were dropped because of Options.MaxMemory
 }
 
-// Stats returns the counters as they are now.
+// Stats returns the present counters.
 func (h *Hub) Stats() Stats {
 	h.mu.RLock()
 	n := len(h.topics)
@@ -123,8 +124,7 @@ func (h *Hub) Stats() Stats {
 	}
 }
 
-// Topics returns the topics, and the patterns, that have subscribers or history, by
-// name.
+// Topics returns all topics and patterns that have subscribers or history, sorted by name.
 func (h *Hub) Topics() []TopicStats {
 	all := h.all()
 	stats := make([]TopicStats, 0, len(all))
@@ -135,14 +135,14 @@ func (h *Hub) Topics() []TopicStats {
 	return stats
 }
 
-// all returns the topics and the patterns.
+// all returns all topics and patterns, unsorted.
 func (h *Hub) all() []*Topic {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return slices.Collect(maps.Values(h.topics))
 }
 
-// Topic returns what Topics says about one, and whether it exists.
+// Topic returns the statistics of one topic or pattern, and whether it exists.
 func (h *Hub) Topic(name string) (TopicStats, bool) {
 	if t := h.lookup(name); t != nil {
 		return t.stats(), true
@@ -150,19 +150,19 @@ func (h *Hub) Topic(name string) (TopicStats, bool) {
 	return TopicStats{}, false
 }
 
-// Subscribe adds a subscriber to the topic, or, if name is a pattern, to all topics
-// that match it, now and later (see [CheckPattern]). s is memory of the caller's,
-// zero, and stands for this one subscription. The subscriber gets every message
-// that is published after Subscribe returned, and none that was published before it
-// began but for those that o asks for. A topic begins with its first subscriber or
-// message, and ends when it has neither.
+// Subscribe adds a subscriber to the topic, or, if name is a pattern, to all topics that match
+// it, now and later (see [CheckPattern]). s is zeroed memory of the caller, and stands for this
+// one subscription. The subscriber gets every message that is published after Subscribe has
+// returned, and no message that was published before it began, except those that o asks for. A
+// topic begins with its first subscriber or message, and ends when it has neither subscribers
+// nor messages.
 //
-// at is where the subscription begins: after the last message that s does not get. A
-// later Subscribe with Start.After gets what follows the last message that s got.
-// The error is a *TooOldError if messages are missing that o asks for. If the hub has a
-// [Broker], Subscribe may wait for it, as [Options] say, and its error wraps
-// [ErrLinkDown] if the topic is new here and the broker cannot be reached. It wraps
-// [ErrNoEncoding] if o.Encoding is missing or cannot be used.
+// at is where the subscription begins: after the last message that s does not get. A later
+// Subscribe with Start.After resumes after the last message that s got. The error is a
+// *TooOldError if messages that o asks for are missing. If the hub has a [Broker], Subscribe may
+// wait for it, up to Options.BrokerTimeout each time, and its error wraps [ErrLinkDown] if the
+// topic is new here and the broker cannot be reached. The error wraps [ErrNoEncoding] if
+// o.Encoding is nil or cannot be used, and ErrTooManyTopics or ErrTooMany if a limit is reached.
 func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o SubscribeOptions) (at Position, err error) {
 	if err := checkSubject(name); err != nil {
 		return at, err
@@ -185,7 +185,7 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 			continue
 		}
 		if err != nil {
-			h.drop(t) // if it was made for this
+			h.drop(t) // unless it has other subscribers
 		}
 		if ok {
 			return at, err
@@ -193,7 +193,7 @@ func (h *Hub) Subscribe(name string, s *Subscription, to Subscriber, o Subscribe
 	}
 }
 
-// encodingOf returns the number of e, which to can send.
+// encodingOf returns the ID of e, after checking that to can send what e makes.
 func (h *Hub) encodingOf(to Subscriber, e Encoding) (encodingID, error) {
 	if m, ok := to.(*Member); ok {
 		to = m.to
@@ -206,7 +206,8 @@ func (h *Hub) encodingOf(to Subscriber, e Encoding) (encodingID, error) {
 	return h.encodings.id(e)
 }
 
-// begin returns the topic of that name, with what the broker has of it for o.
+// begin returns the topic with that name, creating it if necessary. Its log then has the
+// messages that o asks for, as far as the broker holds them.
 func (h *Hub) begin(name string, by creator, o Start) (*Topic, error) {
 	if h.node == nil {
 		return h.topic(name, by)
@@ -222,7 +223,7 @@ func (h *Hub) begin(name string, by creator, o Start) (*Topic, error) {
 	return t, nil
 }
 
-// checkSubject checks what can be subscribed to.
+// checkSubject checks the name of a topic, or a pattern.
 func checkSubject(name string) error {
 	if IsPattern(name) {
 		return CheckPattern(name)
@@ -230,22 +231,23 @@ func checkSubject(name string) error {
 	return CheckName(name)
 }
 
-// Disconnect closes all who are subscribed to the topic, or the pattern, and returns
-// their number. Of a [Member] whose connection is an [UnsubscribeHandler] only the subscription ends.
+// Disconnect closes all subscribers of the topic or pattern, and returns their number. If the
+// connection of a [Member] is an [UnsubscribeHandler], only the subscription ends.
 //
-// It is an event in the topic's order: what was published before it is delivered first, of
-// a member that is closed in all its topics; to a subscriber that is slow within its topic's
-// limit and Options.EndTimeout. Nothing that is published after it is delivered, nor counts
-// them as receivers. It waits for no subscriber; those who are up to date are closed when it
-// returns, the others soon. With a [Broker] it waits for what was published before it at any
-// node, if that is a [Syncer].
+// It is an event in the topic's order. Messages that were published before it are delivered
+// first; for a member that is closed, in all its topics. A slow subscriber gets them within its
+// topic's limit and Options.EndTimeout. Messages that are published after it are not delivered,
+// and do not count these subscribers as receivers. Disconnect does not wait for subscribers:
+// those that are up to date have been closed when it returns, the others are closed soon. If the
+// hub has a [Broker] that is a [Syncer], Disconnect waits for what was published before it at
+// any node.
 func (h *Hub) Disconnect(name string, why CloseReason) int {
 	return h.DisconnectIf(name, func(Subscriber) bool { return true }, why)
 }
 
-// DisconnectIf does what Disconnect does, to those for whom is reports true: as to one
-// user's in a topic, or to those of a user who came with one session. It looks at all who
-// are subscribed, of whom the members are a *[Member] each, and not its connection.
+// DisconnectIf is Disconnect for the subscribers for which is returns true: for example those of
+// one user in a topic, or those of a user's connections that belong to one login. is is called
+// for each subscriber; for a member it gets the *[Member], not the connection.
 func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, why CloseReason) int {
 	h.node.sync()
 	if t := h.lookup(name); t != nil {
@@ -254,8 +256,8 @@ func (h *Hub) DisconnectIf(name string, is func(Subscriber) bool, why CloseReaso
 	return 0
 }
 
-// History returns what the topic holds from o on, at most limit messages, and where
-// the topic is. It fails with a *TooOldError if not all that o asks for is held.
+// History returns messages of the topic as o asks for, at most limit of them, and the topic's
+// position. The error is a *TooOldError if the topic does not hold all that o asks for.
 func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Position, err error) {
 	if err := CheckName(name); err != nil {
 		return nil, at, err
@@ -277,7 +279,7 @@ func (h *Hub) History(name string, o Start, limit int) (all []*Record, at Positi
 	return t.history(o, limit)
 }
 
-// keeps reports whether the topic of that name has history.
+// keeps reports whether the topic with that name has history.
 func (h *Hub) keeps(name string) bool {
 	if t := h.lookup(name); t != nil {
 		return t.opts.History.kept()
@@ -289,15 +291,15 @@ func (h *Hub) keeps(name string) bool {
 	return o != nil && o.History.kept()
 }
 
-// lookup returns the topic of that name, nil if there is none.
+// lookup returns the topic or pattern with that name, nil if there is none.
 func (h *Hub) lookup(name string) *Topic {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.topics[name]
 }
 
-// topic returns the topic of that name, making it if there is none. It fails
-// with ErrTooManyTopics.
+// topic returns the topic with that name, creating it on behalf of by if there is none. Its
+// error wraps ErrTooManyTopics.
 func (h *Hub) topic(name string, by creator) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
 		return t, nil
@@ -307,13 +309,13 @@ func (h *Hub) topic(name string, by creator) (*Topic, error) {
 	t := h.topics[name]
 	if t == nil {
 		var o *owner
-		if !IsUserTopic(name) { // of which a connection makes one at most
+		if !IsUserTopic(name) { // a connection creates at most one of these
 			o = h.ownerLocked(by.key())
 		}
 		if err := h.roomLocked(name, o); err != nil {
 			return nil, err
 		}
-		t = newTopic(h, strings.Clone(name)) // it may be part of a long URI
+		t = newTopic(h, strings.Clone(name)) // clone: the name may be part of a long URI
 		h.topics[t.name] = t
 		h.index.insert(t)
 		h.ownLocked(t, o)
@@ -329,11 +331,11 @@ func (h *Hub) topic(name string, by creator) (*Topic, error) {
 	return t, nil
 }
 
-// newEpoch returns a number that no other topic of any hub has, very likely.
+// newEpoch returns an epoch that very likely no other topic of any hub has.
 func (h *Hub) newEpoch() uint64 { return h.epochs.Add(1) }
 
-// topicOptionsLocked returns the options of a topic. Most are like those of the last
-// one: then they share them.
+// topicOptionsLocked returns the options of a topic. Most topics have the same options as the
+// one created before, and share them.
 func (h *Hub) topicOptionsLocked(name string) *TopicOptions {
 	var o TopicOptions
 	if h.opts.Topic != nil {

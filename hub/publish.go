@@ -6,24 +6,24 @@ import (
 	"sync"
 )
 
-// Publish sends m to the subscribers of the topic. If the hub has a [Broker], it returns
-// when that has given the message its position, and its error wraps [ErrLinkDown] if the
-// message has not been published, or [ErrUnacknowledged] if that is not known. A caller that
-// must not wait uses PublishAsync.
+// Publish sends m to the subscribers of the topic. With a [Broker] it returns when the broker
+// has given the message its position. Its error wraps [ErrLinkDown] if the message has not been
+// published, and [ErrUnacknowledged] if that is unknown. A caller that must not wait uses
+// PublishAsync. m.Data is copied.
 func (h *Hub) Publish(name string, m Message) (Receipt, error) {
 	return h.publishBy(creator{}, name, m)
 }
 
-// PublishAs is Publish on behalf of an owner, which owns the topic if it begins with this
+// PublishAs is Publish on behalf of an owner, to which the topic belongs if it begins with this
 // message: see Options.MaxTopicsPerOwner.
 func (h *Hub) PublishAs(owner, name string, m Message) (Receipt, error) {
 	return h.publishBy(creator{owner: owner}, name, m)
 }
 
-// PublishAsync is Publish, but does not wait for the broker: done is called once with the
-// receipt or the error. Without a broker that is before PublishAsync returns, else from any
-// goroutine. done must not block. Any number of messages may be in flight; those that one
-// goroutine publishes are in order.
+// PublishAsync is Publish without waiting for the broker: done is called once, with the receipt
+// or the error. Without a broker it is called before PublishAsync returns, with a broker from
+// any goroutine. done must not block. Any number of messages may be in flight. Messages that one
+// goroutine publishes to a topic keep their order.
 func (h *Hub) PublishAsync(name string, m Message, done func(Receipt, error)) {
 	h.publishAsyncBy(creator{}, name, m, done)
 }
@@ -55,7 +55,7 @@ func (h *Hub) publishBy(by creator, name string, m Message) (Receipt, error) {
 	return h.publish(by, t, m)
 }
 
-// await publishes through the broker, and waits for that.
+// await publishes through the broker and waits for the answer.
 func (h *Hub) await(by creator, name string, m Message) (rc Receipt, err error) {
 	published := make(chan struct{})
 	h.publishAsyncBy(by, name, m, func(r Receipt, e error) {
@@ -66,9 +66,9 @@ func (h *Hub) await(by creator, name string, m Message) (rc Receipt, err error) 
 	return rc, err
 }
 
-// PublishMatching publishes m to each topic that exists, at this node, and whose name
-// matches the pattern, and returns the receipts by name. If the broker fails, the error is
-// one of those that it answered with, and the receipts are those of the other topics.
+// PublishMatching publishes m to each topic that exists at this node and matches the pattern,
+// and returns the receipts by topic. If the broker fails, the error is one of its errors, and
+// the receipts are those of the other topics.
 func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, error) {
 	if err := CheckPattern(pattern); err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 			switch {
 			case err == nil:
 				receipts[t.name] = rc
-			case !errors.Is(err, ErrTooManyTopics): // else it has ended meanwhile
+			case !errors.Is(err, ErrTooManyTopics): // the topic has ended meanwhile
 				failed = err
 			}
 		})
@@ -96,7 +96,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	return receipts, failed
 }
 
-// matching returns the topics whose names match a pattern.
+// matching returns the topics that match a pattern.
 func (h *Hub) matching(pattern string) (all []*Topic) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -108,7 +108,7 @@ func (h *Hub) matching(pattern string) (all []*Topic) {
 	return all
 }
 
-// send publishes m to a topic that exists, or did.
+// send publishes m to a topic that was found, and may have ended since.
 func (h *Hub) send(by creator, t *Topic, m Message, done func(Receipt, error)) {
 	if h.node != nil {
 		h.publishAsyncBy(by, t.name, m, done)
@@ -117,7 +117,7 @@ func (h *Hub) send(by creator, t *Topic, m Message, done func(Receipt, error)) {
 	done(h.publish(by, t, m))
 }
 
-// publish sends m to the topic, or to the one that has that name by now.
+// publish sends m to the topic, or, if t has ended, to the present topic of that name.
 func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
 	h.Start()
 	m.Data = bytes.Clone(m.Data)
@@ -140,7 +140,7 @@ func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
 	}
 }
 
-// refreshMatching has t know the patterns that match it.
+// refreshMatching updates the list of patterns that match t.
 func (h *Hub) refreshMatching(t *Topic) {
 	var matching []*Topic
 	h.mu.RLock()
@@ -153,7 +153,7 @@ func (h *Hub) refreshMatching(t *Topic) {
 	}
 	h.mu.RUnlock()
 	t.mu.Lock()
-	if at > t.matchingAt { // else another knew better
+	if at > t.matchingAt { // otherwise another goroutine was faster
 		t.matching, t.matchingAt = matching, at
 	}
 	t.mu.Unlock()
