@@ -6,139 +6,140 @@ import (
 	"time"
 )
 
-// Broker joins hubs, each of which is a node: what is published at one of them is
-// delivered at all that have joined its topic, in the same order everywhere. One node
-// has one Broker, which is its end of the link to the others. hub/brokertest has the
-// tests that each implementation has to pass; [MemoryBroker] is the one within a process.
+// Broker joins hubs, each of which is a node: a message that is published at one node is
+// delivered at all nodes that have joined its topic, in the same order everywhere. Each node has
+// a Broker of its own, its end of the connection to the others. Package hub/brokertest has the
+// tests that each implementation must pass; [MemoryBroker] is the implementation within one
+// process.
 //
 // # Positions
 //
-// A broker gives each message a [Position], by which it is known at all nodes. There
-// is one sequence: offsets grow over all topics, from 1, so those of one topic have gaps.
-// The epoch, which is not 0, changes when the broker cannot go on with its sequence; then
-// Linked tells.
+// A broker gives each message a [Position], which identifies it at all nodes. There is one
+// sequence: offsets grow over all topics, from 1, so the offsets of one topic have gaps. The
+// epoch, which is not 0, changes when the broker cannot continue its sequence; Linked then
+// reports the new one.
 //
 // # What a broker does not do
 //
-// It need not keep anything for a node whose link is down, nor splice what was missed
-// with what comes: the hub does that, with History. It may deliver a message again,
-// which the hub knows by its offset, but not before one with a lower offset that is
-// new.
+// A broker need not keep anything for a node whose connection is down, nor join what the node
+// missed with what follows: the hub does that, with History. A broker may deliver a message
+// again, which the hub recognises by its offset, but it must not deliver a new message after one
+// with a higher offset.
 //
-// The methods are safe from any goroutine, also from within those of [Node], but for
-// Close. Those with a context wait no longer than that lasts.
+// All methods except Close are safe from any goroutine, and may be called from within the
+// methods of [Node]. Methods with a context wait no longer than the context lasts.
 type Broker interface {
-	// Attach begins: from now on, and until Close, the broker calls n. It is called
-	// once, and does not wait for a link.
+	// Attach starts the delivery: from now on, until Close, the broker calls n. It is called
+	// once, and does not wait for a connection.
 	Attach(n Node)
 
-	// Publish has a message published, and does not wait for that. It calls done once, when
-	// the message has its position, which may be after it has been delivered: from any
-	// goroutine, perhaps before Publish returns, and without a lock. done does not block.
-	// The node that publishes gets its messages by the same way as all others,
-	// if it has joined the topic. An error wraps ErrLinkDown if the message has certainly
-	// not been published, else ErrUnacknowledged; there is one at the latest when ctx is
-	// done. The messages that one goroutine publishes are in order, and any number of them
-	// may be in flight. m does not change, nor does its data.
+	// Publish publishes a message, and does not wait for that. It calls done once, when the
+	// message has its position, perhaps after the message has been delivered. done is called
+	// from any goroutine, perhaps before Publish returns, and without a lock; it does not block.
+	// The publishing node gets the message in the same way as all others, if it has joined the
+	// topic. The error wraps ErrLinkDown if the message has certainly not been published, and
+	// otherwise ErrUnacknowledged; at the latest, done gets an error when ctx is done. Messages
+	// that one goroutine publishes to a topic keep their order, and any number of them may be in
+	// flight. Neither m nor its data changes.
 	Publish(ctx context.Context, m *Envelope, done func(Position, error))
 
-	// Join has the messages of a subject delivered: that is a topic, or a pattern, as of
-	// [CheckPattern]. All messages after the position that it returns are delivered, and
-	// some before it may be. A message that several subjects match may be delivered once
-	// for each. If there is an error, which wraps ErrLinkDown if the link is the cause,
-	// nothing has been joined.
+	// Join requests the messages of a subject: a topic, or a pattern as [CheckPattern] describes
+	// it. All messages after the returned position are delivered, and some before it may be. A
+	// message that matches several subjects may be delivered once for each. After an error,
+	// which wraps ErrLinkDown if the connection is the cause, the subject is not joined.
 	//
-	// A subject is joined once, and once again only after Leave. The broker joins it
-	// again by itself when the link returns.
+	// A subject is joined once, and again only after Leave. After an interruption the broker
+	// joins it again by itself.
 	Join(ctx context.Context, subject string) (Position, error)
 
-	// Leave is the opposite of Join. It does not wait, and calls nothing of Node, since the
-	// hub holds locks. Some messages may come yet, but none that is published after a
-	// later Join has returned.
+	// Leave is the opposite of Join. It does not wait and calls no method of Node, since the hub
+	// holds locks. Some messages may still be delivered, but none that is published after a
+	// later Join of the subject has returned.
 	Leave(subject string)
 
-	// History returns what the broker holds of a subject. The error wraps ErrNoHistory if it
-	// keeps none, or ErrLinkDown.
+	// History returns what the broker holds of a subject. The error wraps ErrNoHistory if the
+	// broker keeps no history, or ErrLinkDown.
 	History(ctx context.Context, q HistoryQuery) (HistoryPage, error)
 
-	// Close ends the broker. When it has returned, Node is not called any more, and
-	// all other methods fail.
+	// Close ends the broker. After it has returned, Node is not called any more, and all other
+	// methods fail.
 	Close() error
 }
 
-// Syncer is a [Broker] that can tell when what was published has been delivered. Then the
-// end of a subscription has its place after all that was published before it, at any node.
+// Syncer is a [Broker] that can tell when published messages have been delivered. With it, the
+// end of a subscription comes after all messages that were published before it, at any node.
 type Syncer interface {
-	// Sync returns when what was published before the call at any node, and its publisher
-	// was told so, has been delivered here, as far as it is of joined subjects. An error
-	// wraps ErrLinkDown, or is that of ctx.
+	// Sync returns when all messages of joined subjects that any node had published, with an
+	// answer to the publisher, before the call have been delivered here. The error wraps
+	// ErrLinkDown, or is that of ctx.
 	Sync(ctx context.Context) error
 }
 
-// Node is the side of a [Hub] that its [Broker] calls: by one goroutine at a time, and
-// holding no lock that the methods of Broker need. A call may take a while, when
-// subscribers are slow or history is fetched; what the broker has waiting in the
-// meantime, it bounds: if it is too much, it drops it, and calls Lost and Linked.
+// Node is the part of a [Hub] that its [Broker] calls. The broker calls it from one goroutine at
+// a time, and holds no lock that the methods of Broker need. A call may take a while, when
+// subscribers are slow or history is fetched. The broker bounds what waits in the meantime: when
+// it is too much, the broker drops it, and calls Lost and Linked.
 type Node interface {
-	// Deliver takes a message with its position. It becomes the hub's.
+	// Deliver takes a message with its position. The hub retains m.
 	Deliver(m *Envelope)
 
-	// Linked tells that the link is there, for the first time or again, and that from here
-	// on all messages after at are delivered which are of subjects that have been joined.
-	// A broker that goes on by itself where it was interrupted says so with the position of
-	// the last message that it delivered, or an earlier one: then nothing was missed.
-	// Else at is where the sequence is now, and the hub sees to what is before that.
+	// Linked reports that the connection is up, for the first time or again, and that all
+	// messages of joined subjects after at are delivered from here on. A broker that continues
+	// where it was interrupted passes the position of the last message that it delivered, or an
+	// earlier one: then nothing was missed. Otherwise at is the present position of the
+	// sequence, and the hub fetches what it missed before that.
 	Linked(at Position)
 
-	// Lost tells that the link is down, or that messages were lost. Nothing is delivered
-	// until Linked.
+	// Lost reports that the connection is down, or that messages were lost. Nothing is delivered
+	// until Linked is called.
 	Lost(cause error)
 }
 
-// Envelope is a message on its way between nodes. Each encodes it for itself.
+// Envelope is a message on its way between nodes. Each node encodes it for its own subscribers.
 type Envelope struct {
 	Topic  string
-	Kind   Kind // as Message.Kind
+	Kind   Kind // see Message.Kind
 	Data   []byte
-	Key    string // as Message.Key
+	Key    string // see Message.Key
 	Origin Origin
 
-	// Set by the broker, when it is delivered.
+	// Set by the broker for delivery.
 	Position Position
-	Time     time.Time // when it was given that
+	Time     time.Time // when the broker gave it the position
 }
 
-// Origin says where a message comes from, so that its publisher can be left out. It
-// has a meaning for that node only. The zero value stands for nobody.
+// Origin identifies the publisher of a message, which may have to be left out of the delivery.
+// It has a meaning for the publisher's node only. The zero value means that nobody is left out.
 type Origin struct {
 	Node      uint64
 	Publisher uint64
 }
 
-// HistoryQuery asks for the newest messages of a subject between two offsets, which
-// have the broker's present epoch.
+// HistoryQuery asks for the newest messages of a subject between two offsets of the broker's
+// present epoch.
 type HistoryQuery struct {
 	Subject  string    // a topic, or a pattern
 	After    uint64    // only messages with higher offsets
-	UpTo     uint64    // only messages with this offset, or lower ones
-	Since    time.Time // only messages that are as young, if not zero
-	Messages int       // at most so many, the newest; no limit if 0
-	Bytes    int       // at most so much, the newest, counted as in Limit; no limit if 0
+	UpTo     uint64    // HistoryQuery.UpTo, or the end of the sequence if that is lower
+	Since    time.Time // only messages that are not older, if not zero
+	Messages int       // only the newest ones, at most this number; no limit if 0
+	Bytes    int       // only the newest ones, at most this size, counted as in Limit; no limit if 0
 }
 
-// HistoryPage is the answer to a HistoryQuery.
+// HistoryPage is the answer to a HistoryQuery. Messages has all messages of the subject after
+// From, up to UpTo.
 type HistoryPage struct {
 	Epoch    uint64
-	From     uint64      // all messages after this offset are there,
+	From     uint64      // at least HistoryQuery.After
 	UpTo     uint64      // up to this one: that of the query, or of the sequence if it has not come so far
 	Messages []*Envelope // in order
 }
 
-// Errors of a [Broker]. What is returned wraps them.
+// Errors of a [Broker], which the returned errors wrap.
 var (
 	// ErrLinkDown says that the broker cannot be reached, and that nothing was done.
-	ErrLinkDown = errors.New("hub: the link to the broker is down")
-	// ErrUnacknowledged says that the broker did not confirm a message. It may have been
+	ErrLinkDown = errors.New("hub: the connection to the broker is down")
+	// ErrUnacknowledged says that the broker did not confirm a message, which may have been
 	// published or not.
 	ErrUnacknowledged = errors.New("hub: the broker has not confirmed the message; it may have been published")
 	// ErrNoHistory says that the broker keeps no history.

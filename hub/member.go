@@ -13,68 +13,69 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
 
-// Identity says who a [Member] is.
+// Identity describes a [Member].
 type Identity struct {
-	User string          // "" if anonymous; else see [Hub.NewMember]
-	Data json.RawMessage // what presence tells of the member; JSON, which must not change
-	// Owner is on whose behalf the member makes topics: best the address of an anonymous
-	// client, so that many connections are no more than one; the connection is a part of
-	// that. If it is "", it is the user, or this connection. See Options.MaxTopicsPerOwner.
+	User string          // "" if anonymous; for others see [Hub.NewMember]
+	Data json.RawMessage // sent to others by presence; JSON, which must not be modified
+	// Owner is the owner of the topics that the member creates; for an anonymous client its
+	// address is best, so that many connections get no more than one. The connection is a part
+	// of that owner. If Owner is "", the user is the owner, or this connection if there is no
+	// user. See Options.MaxTopicsPerOwner.
 	Owner string
-	// Value is the program's own, of whatever type: Member.Value returns it, and nobody
-	// else looks at it.
+	// Value belongs to the program: Member.Value returns it, and the hub does not use it.
 	Value any
 }
 
-// Errors of a [Member]. What is returned wraps them, with the name of the topic.
+// Errors of a [Member]. The returned errors wrap them, mostly with the name of the topic.
 var (
-	ErrSubscribed    = errors.New("hub: subscribed already")
+	ErrSubscribed    = errors.New("hub: already subscribed")
 	ErrNotSubscribed = errors.New("hub: not subscribed")
-	ErrForbidden     = errors.New("hub: not allowed, since names that begin with @ are those of users")
+	ErrForbidden     = errors.New("hub: names that begin with @ are reserved for the topics of users")
 	ErrTooMany       = errors.New("hub: too many subscriptions")
 	ErrLeft          = errors.New("hub: the member has left")
 )
 
-// DefaultMaxSubscriptions is the Options.MaxSubscriptions of hubs that state none.
+// DefaultMaxSubscriptions is the default of Options.MaxSubscriptions.
 const DefaultMaxSubscriptions = 16384
 
-// DefaultMaxPatterns is the Options.MaxPatterns of hubs that state none.
+// DefaultMaxPatterns is the default of Options.MaxPatterns.
 const DefaultMaxPatterns = 256
 
-// Member is a connection that takes part in any number of topics. Its methods are
-// safe from any goroutine. It is the [Subscriber] of its subscriptions, so
-// it is what Message.Exclude must be to leave it out of what it publishes.
+// Member is a connection that takes part in any number of topics. Its methods are safe from any
+// goroutine. It is the [Subscriber] of its subscriptions, so a publisher passes the *Member as
+// Message.Exclude to leave it out.
 type Member struct {
 	hub  *Hub
 	to   Subscriber
 	user string
-	data string // Identity.Data, which must not change
+	data string // Identity.Data, which does not change
 	val  any
-	key  *string // Identity.Owner; nil if none
+	key  *string // Identity.Owner; nil if ""
 	num  uint64
 
-	mu      sync.Mutex // before those of the hub; nobody waits for a broker with it
+	mu      sync.Mutex // before the locks of the hub; not held while the broker is waited for
 	left    bool
 	wild    uint32          // subscriptions by pattern
-	subs    []*Subscription // sorted by name; the user's topic too; a map would weigh five times as much
-	joining *joining        // subscriptions under way, not in subs yet
+	subs    []*Subscription // sorted by name, with the user's topic; a map would weigh five times as much
+	joining *joining        // subscriptions under way, which are not in subs yet
 
-	drain atomic.Pointer[drain] // made when it is needed for the first time
+	drain atomic.Pointer[drain] // created on first need
 }
 
-// NewMember returns a member for a connection. A user has a topic, whose name is @ and
-// the user's, and whose subscribers are all connections of the user; the member is
-// subscribed to it as o says. So to publish to it is to send to the user, wherever
-// that is, and [Hub.Disconnect] closes all of the user. A user's name is as that of a
-// topic, see [CheckName]; o is without meaning if there is none.
+// NewMember returns a member for a connection. Each user has a topic, whose name is @ and the
+// user's name, and whose subscribers are all connections of the user. If id has a user, the
+// member is subscribed to that topic as o says, so publishing to it sends to the user's
+// connections at all nodes, and [Hub.Disconnect] closes all of them. The name of a user follows
+// the rules for topics, see [CheckUser]; o is not used if there is no user. NewMember fails if
+// the data is not JSON or too long, or if the subscription fails.
 func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member, error) {
 	if len(id.Data) > 0 {
-		if err := strictjson.Check(id.Data); err != nil { // else all in a topic would be sent what they cannot read
+		if err := strictjson.Check(id.Data); err != nil { // everybody in a topic gets the data
 			return nil, fmt.Errorf("hub: the data of a member: %w", err)
 		}
 	}
 	if n, most := len(id.Data), h.opts.MaxPresenceData; n > most {
-		return nil, fmt.Errorf("hub: the data of a member has %d bytes; at most %d are allowed", n, most)
+		return nil, fmt.Errorf("hub: the data of a member has %d bytes; the limit is %d", n, most)
 	}
 	m := &Member{hub: h, to: to, user: id.User, data: string(id.Data), val: id.Value, num: h.members.Add(1)}
 	if key := id.Owner; key != "" {
@@ -93,7 +94,7 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 	return m, nil
 }
 
-// ID returns a short name for the member that no other of its hub has.
+// ID returns a short name that no other member of the hub has.
 func (m *Member) ID() string { return strconv.FormatUint(m.num, 36) }
 
 // To returns the connection that the member was made for.
@@ -105,242 +106,8 @@ func (m *Member) User() string { return m.user }
 // Value returns the Identity.Value that the member was made with.
 func (m *Member) Value() any { return m.val }
 
-// Subscribe adds the member to a topic, or to those that match a pattern, as
-// [Hub.Subscribe] does. What follows presence is a subscription, too, and counts for
-// Options.MaxSubscriptions.
-func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Position, error) {
-	if IsUserTopic(name) {
-		return nil, Position{}, fmt.Errorf("%w: %q", ErrForbidden, name)
-	}
-	more := 1
-	if o.Presence != nil {
-		more = 2
-	}
-	lingering := 0
-	if d := m.drain.Load(); d != nil {
-		lingering = d.abandonLeaving(name)
-	}
-	j := &joining{name: name, sub: new(Subscription), count: more}
-	m.mu.Lock()
-	err := m.beginLocked(j, lingering)
-	m.mu.Unlock()
-	if err != nil {
-		return nil, Position{}, err
-	}
-	at, err := m.hub.Subscribe(name, j.sub, m, o)
-	if err == nil && o.Presence != nil {
-		err = m.subscribePresence(j, o)
-	}
-	if err = m.joined(j, err); err != nil {
-		return nil, at, err
-	}
-	return j.sub, at, nil
-}
-
-// joining is a subscription of a member that is under way: it waits for the broker, perhaps.
-type joining struct {
-	next   *joining
-	name   string
-	count  int // subscriptions that it comes to
-	sub    *Subscription
-	events *Subscription // nil without presence
-	ended  *closeAction  // the server has ended it meanwhile; under Member.mu
-}
-
-// beginLocked notes that a subscription is under way, unless the member may not have it.
-func (m *Member) beginLocked(j *joining, lingering int) error {
-	has, wild := len(m.subs)+lingering, int(m.wild)
-	if m.user != "" {
-		has-- // its own topic
-	}
-	for other := m.joining; other != nil; other = other.next {
-		if other.name == j.name {
-			return fmt.Errorf("%w: %q", ErrSubscribed, j.name)
-		}
-		has += other.count
-		if IsPattern(other.name) {
-			wild++
-		}
-	}
-	switch most, mostWild := m.hub.opts.MaxSubscriptions, m.hub.opts.MaxPatterns; {
-	case m.left:
-		return ErrLeft
-	case m.subLocked(j.name) != nil:
-		return fmt.Errorf("%w: %q", ErrSubscribed, j.name)
-	case has+j.count > share*m.hub.subscriptionsFree():
-		return fmt.Errorf("%w: there are nearly as many as there may be at this server", ErrTooMany)
-	case has+j.count > most:
-		return fmt.Errorf("%w: a connection may have %d; unsubscribe from some, or use a pattern", ErrTooMany, most)
-	case IsPattern(j.name) && wild >= mostWild:
-		return fmt.Errorf("%w: a connection may have %d by pattern; unsubscribe from some, or use one that matches more", ErrTooMany, mostWild)
-	}
-	j.next, m.joining = m.joining, j
-	return nil
-}
-
-// joined ends what beginLocked began: the member has the subscription, or err.
-func (m *Member) joined(j *joining, err error) error {
-	m.mu.Lock()
-	for at := &m.joining; *at != nil; at = &(*at).next {
-		if *at == j {
-			*at = j.next
-			break
-		}
-	}
-	if err == nil && m.left {
-		err = ErrLeft
-	}
-	if err == nil {
-		m.addLocked(j.sub)
-		if j.events != nil {
-			m.addLocked(j.events)
-		}
-	}
-	ended := j.ended
-	m.mu.Unlock()
-	switch {
-	case err != nil:
-		j.sub.Unsubscribe() // which does nothing if it has not begun
-		if j.events != nil {
-			j.events.Unsubscribe()
-		}
-	case ended != nil:
-		m.end(j.sub, ended)
-	}
-	return err
-}
-
-// subscribePresence has the member told who is in the topic of j, and who comes and goes.
-func (m *Member) subscribePresence(j *joining, o SubscribeOptions) error {
-	p := j.sub.shard.topic.presence
-	if p == nil {
-		return fmt.Errorf("%w: %q", ErrNoPresence, j.name)
-	}
-	events := new(Subscription)
-	all, err := p.subscribe(events, m, o)
-	if err == nil {
-		*o.Presence, j.events = all, events
-	}
-	return err
-}
-
-// Unsubscribe takes the member out of a topic, or of those that match a pattern: an event in
-// the topic's order, as [Subscription.Unsubscribe]. When it returns the connection has got
-// all that was published before, and nothing comes after that; unless the connection is
-// slow: see UnsubscribeThen. It waits for a delivery that is under way, which no slow
-// subscriber holds up; and with a [Broker] that is a [Syncer] for what is on its way.
-func (m *Member) Unsubscribe(name string) error { return m.UnsubscribeThen(name, func() {}) }
-
-// UnsubscribeThen is Unsubscribe, and has then called when the connection has got all that
-// was published before, or Options.EndTimeout is over: before it returns, or, if the
-// connection is slow, by another goroutine. then is not called if there is an error. A
-// subscription to the same topic that begins meanwhile ends the wait: the rest is dropped.
-func (m *Member) UnsubscribeThen(name string, then func()) error {
-	if IsUserTopic(name) {
-		return fmt.Errorf("%w: %q", ErrForbidden, name)
-	}
-	if m.hub.node != nil && m.Subscription(name) != nil {
-		m.hub.node.sync()
-	}
-	f := &completion{then: then, blocks: true}
-	f.left.Store(3)
-	m.mu.Lock()
-	s, events := m.dropLocked(name), m.dropLocked(presenceTopicName(name))
-	m.mu.Unlock()
-	if s == nil {
-		return fmt.Errorf("%w: %q", ErrNotSubscribed, name)
-	}
-	for _, s := range [...]*Subscription{events, s} {
-		if s == nil {
-			f.left.Add(-1)
-			continue
-		}
-		m.leave(s, f, true)
-		s.deliverRestNow()
-	}
-	f.ended(nil, false)
-	return nil
-}
-
-// UnsubscribeHandler is a [Subscriber] of a member that lives on when the server ends one of
-// its subscriptions: see [Hub.Disconnect]. Any other is closed then.
-type UnsubscribeHandler interface {
-	// OnUnsubscribe is called when the server has unsubscribed the member, and it has got what
-	// was published before: by the caller of Hub.Disconnect, or by a goroutine of its own.
-	OnUnsubscribe(topic string, why CloseReason)
-}
-
-// end ends a subscription on behalf of the server; that to the user's topic with the
-// connection.
-func (m *Member) end(s *Subscription, how *closeAction) {
-	to, lives := m.to.(UnsubscribeHandler)
-	if !lives || IsUserTopic(s.Topic()) && !s.shard.topic.presenceTopic {
-		m.endAll(how)
-		return
-	}
-	name := s.Topic()
-	var events *Subscription
-	m.mu.Lock()
-	there := m.subLocked(name) == s
-	if there {
-		m.dropLocked(name)
-		events = m.dropLocked(presenceTopicName(name))
-	}
-	for j := m.joining; j != nil; j = j.next {
-		if j.sub == s {
-			j.ended = how // joined sees to it
-		}
-	}
-	m.mu.Unlock()
-	if !there {
-		return
-	}
-	f := &completion{then: func() { to.OnUnsubscribe(name, how.CloseReason) }, blocks: true}
-	f.left.Store(1)
-	if events != nil {
-		f.left.Store(2)
-		m.leave(events, f, false)
-	}
-	m.leave(s, f, false)
-}
-
-// endAll closes the connection, when it has got what was published before in all its topics,
-// those that it is leaving included. A second call does nothing.
-func (m *Member) endAll(how *closeAction) {
-	m.mu.Lock()
-	subs, left := m.subs, m.left
-	m.left, m.subs, m.wild = true, nil, 0
-	m.mu.Unlock()
-	if left {
-		return
-	}
-	if d := m.drain.Load(); d != nil {
-		subs = append(subs, d.allLeaving()...)
-	}
-	f := &completion{then: func() { m.Close(how.CloseReason) }}
-	f.left.Store(int32(len(subs)) + 1)
-	for _, s := range subs {
-		m.leave(s, f, false)
-	}
-	f.ended(nil, false)
-}
-
-// leave has a subscription leave that the member does not list any more.
-func (m *Member) leave(s *Subscription, how endAction, own bool) {
-	if !s.leave(how, own) {
-		m.draining().addLeaving(s)
-	}
-}
-
-// hasLeft takes note that s gets nothing any more.
-func (m *Member) hasLeft(s *Subscription) {
-	if d := m.drain.Load(); d != nil {
-		d.forget(s)
-	}
-}
-
-// Publish sends msg to the subscribers of the topic, the member among them unless it
-// is msg.Exclude. It need not be subscribed.
+// Publish sends msg to the subscribers of the topic, with the member among them unless it is
+// msg.Exclude. The member need not be subscribed. The topics of other users are forbidden.
 func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	switch s := m.Subscription(name); {
 	case s != nil && !IsPattern(name):
@@ -351,27 +118,28 @@ func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	return m.hub.publishBy(creator{member: m}, name, msg)
 }
 
-// PublishAsync is Publish, but does not wait for the broker: see [Hub.PublishAsync].
+// PublishAsync is Publish without waiting for the broker: see [Hub.PublishAsync].
 func (m *Member) PublishAsync(name string, msg Message, done func(Receipt, error)) {
-	if m.hub.node == nil || IsUserTopic(name) {
-		done(m.Publish(name, msg))
+	if IsUserTopic(name) && m.Subscription(name) == nil {
+		done(Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name))
 		return
 	}
 	m.hub.publishAsyncBy(creator{member: m}, name, msg, done)
 }
 
-// Subscription returns the subscription to a topic or pattern, that to the user's
-// topic included, or nil.
+// Subscription returns the subscription to a topic or pattern, also that to the user's topic;
+// nil if there is none.
 func (m *Member) Subscription(name string) *Subscription {
 	if IsUserTopic(name) && (m.user == "" || name != UserTopic(m.user)) {
-		return nil // of presence, perhaps
+		return nil // such a name may belong to a presence topic
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.subLocked(name)
 }
 
-// Topics returns what the member has subscribed to, sorted.
+// Topics returns the names of the topics and patterns that the member has subscribed to, sorted,
+// without the user's topic.
 func (m *Member) Topics() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -384,8 +152,8 @@ func (m *Member) Topics() []string {
 	return names
 }
 
-// Leave ends the member's part in everything, for good, as [Subscription.Unsubscribe] does
-// for one. It has to be called when the connection has ended.
+// Leave ends all subscriptions of the member for good, as [Subscription.Unsubscribe] does for
+// one. The caller must call it when the connection has ended.
 func (m *Member) Leave() {
 	m.mu.Lock()
 	subs := m.subs
@@ -396,7 +164,7 @@ func (m *Member) Leave() {
 	}
 }
 
-// findLocked returns the place of a subscription, or that where it would be.
+// findLocked returns the index of a subscription in subs, or the index at which to insert it.
 func (m *Member) findLocked(name string) (i int, ok bool) {
 	return slices.BinarySearchFunc(m.subs, name, func(s *Subscription, name string) int {
 		return strings.Compare(s.Topic(), name)
@@ -418,7 +186,7 @@ func (m *Member) addLocked(s *Subscription) {
 	}
 }
 
-// dropLocked takes a subscription out of the list, and returns it, nil if there was none.
+// dropLocked removes a subscription from subs, and returns it; nil if there was none.
 func (m *Member) dropLocked(name string) *Subscription {
 	i, ok := m.findLocked(name)
 	if !ok {
@@ -434,7 +202,7 @@ func (m *Member) dropLocked(name string) *Subscription {
 	return s
 }
 
-// resumed has the events about who is in the topic of s go on with it.
+// resumed resumes the presence events of s's topic together with s.
 func (m *Member) resumed(s *Subscription) {
 	if s.shard.topic.presence == nil {
 		return
@@ -447,8 +215,8 @@ func (m *Member) resumed(s *Subscription) {
 	}
 }
 
-// Loop is that of the connection.
+// Loop returns the loop of the connection.
 func (m *Member) Loop() int { return m.to.Loop() }
 
-// Close closes the connection; see [Member.Leave] for what is due then.
+// Close closes the connection, whose owner must then call [Member.Leave].
 func (m *Member) Close(why CloseReason) { m.to.Close(why) }

@@ -174,3 +174,27 @@ func TestPublishesInFlight(t *testing.T) {
 		}
 	}
 }
+
+// PublishAsync to the member's own user topic does not wait for the broker either; other
+// users' topics are forbidden.
+func TestPublishAsyncToUserTopic(t *testing.T) {
+	b := newSlowBroker(t)
+	b.held = true
+	h := New(Options{Broker: b})
+	m := newMember(t, h, new(fake), "ada")
+	answers := make(chan error, 1)
+	m.PublishAsync(UserTopic("ada"), number(1), func(_ Receipt, err error) { answers <- err })
+	select {
+	case err := <-answers:
+		t.Errorf("answered before the broker was: %v", err)
+	default:
+	}
+	b.answer()
+	if err := <-answers; err != nil {
+		t.Error(err)
+	}
+	m.PublishAsync(UserTopic("bob"), number(1), func(_ Receipt, err error) { answers <- err })
+	if err := <-answers; !errors.Is(err, ErrForbidden) {
+		t.Errorf("to another user's topic: %v", err)
+	}
+}

@@ -49,7 +49,7 @@ func TestMemberHasFewPatterns(t *testing.T) {
 	m := newMember(t, h, new(fake), "")
 	subscribe(t, m, "a.*", SubscribeOptions{Encoding: raw})
 	subscribe(t, m, "*.a", SubscribeOptions{Encoding: raw})
-	if _, _, err := m.Subscribe("*.*", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "2 by pattern") {
+	if _, _, err := m.Subscribe("*.*", SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrTooMany) || !strings.Contains(err.Error(), "2 patterns") {
 		t.Errorf("a third: %v", err)
 	}
 	subscribe(t, m, "a.a", SubscribeOptions{Encoding: raw})

@@ -6,51 +6,51 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// Subscriber takes what is published. Its methods are called from any goroutine
-// and must not block; its dynamic type is comparable, as a pointer is. Package wshub
-// makes one of a WebSocket connection.
+// Subscriber takes what is published. Its methods are called from any goroutine and must not
+// block. Its dynamic type is comparable, as a pointer is. Package wshub makes a WebSocket
+// connection a Subscriber.
 type Subscriber interface {
-	// Loop says which loop's workers deliver to the subscriber; it does not change. It is
-	// below Workers.Loops, or taken modulo that.
+	// Loop returns the loop whose workers deliver to the subscriber; it does not change. A value
+	// that is not below Workers.Loops is taken modulo that.
 	Loop() int
-	// Send takes what an Encoding of the subscriber's subscriptions has made, or refuses it
+	// Send takes what an Encoding of the subscriber's subscriptions has made, or refuses it as a
 	// whole. It must not panic.
 	Send(e Encoded) netpoll.Outcome
-	// WhenDrained schedules t once, as soon as all that was taken has left, or the
-	// subscriber is closed; at once if that is so now. It is called when Send
-	// has answered Queued or Full: the subscription gets nothing more until then. There
-	// is one t for each subscription: a subscriber that has several remembers all that
-	// wait. t's Schedule takes locks of the hub, but calls no subscriber.
+	// WhenDrained calls t.Schedule once, as soon as all that was taken has left or the
+	// subscriber is closed, and at once if that is so already. The hub calls it after Send has
+	// answered Queued or Full: the subscription gets nothing until Schedule is called. Each
+	// subscription passes its own t, so a subscriber with several subscriptions must remember
+	// all that wait. t.Schedule takes locks of the hub, but calls no subscriber.
 	WhenDrained(t interface{ Schedule() })
-	// Close is called when the hub closes the subscriber. It has to unsubscribe
-	// as part of its end.
+	// Close is called when the hub closes the subscriber, which must then unsubscribe.
 	Close(why CloseReason)
 }
 
-// ConnSubscriber is a [Subscriber] that sends by writing to a connection. Then the fan-out
-// writes to many such connections in one system call, and does not call Send.
+// ConnSubscriber is a [Subscriber] that sends by writing to a connection. The fan-out writes to
+// many such connections in one system call, instead of calling Send.
 type ConnSubscriber interface {
 	Subscriber
-	// Write returns the connection, always the same, and what Send would write to it; a nil
-	// buffer if Send does more than that, or refuses e.
+	// Write returns the connection, always the same, and the bytes that Send would write to it.
+	// The buffer is nil if Send would do more than that, or would refuse e.
 	Write(e Encoded) (*netpoll.Conn, *netpoll.Buffer)
 }
 
-// DropHandler is a [Subscriber] that is told of messages it does not get, because it is slow
-// and its topic drops.
+// DropHandler is a [Subscriber] that is told about messages that it did not get because it is
+// slow and its topic drops messages.
 type DropHandler interface {
 	// OnDrop is called by the fan-out, and must not block.
 	OnDrop(topic string, messages int64)
 }
 
-// EncodingChecker is a [Subscriber] that cannot send what every encoding makes.
+// EncodingChecker is a [Subscriber] that supports only some encodings.
 type EncodingChecker interface {
-	// CheckEncoding returns why Send cannot take what e makes, or nil. Subscribe returns that.
+	// CheckEncoding returns nil if Send can take what e makes, and otherwise the reason, which
+	// Subscribe returns.
 	CheckEncoding(e Encoding) error
 }
 
-// writeOf returns the connection to write e to, and the bytes; a nil buffer if the
-// subscriber has to send it.
+// writeOf returns the connection to which to write e, and the bytes. The buffer is nil if the
+// subscriber's Send must be called.
 func writeOf(to Subscriber, e Encoded) (*netpoll.Conn, *netpoll.Buffer) {
 	if m, ok := to.(*Member); ok {
 		to = m.to
@@ -61,82 +61,83 @@ func writeOf(to Subscriber, e Encoded) (*netpoll.Conn, *netpoll.Buffer) {
 	return nil, nil
 }
 
-// Subscription is a subscriber's place in a topic. It is kept by value where the
-// subscriber's other state is. Its methods are safe from any goroutine.
+// Subscription is a subscriber's place in a topic. The caller embeds it by value in the
+// subscriber's state. Its methods are safe from any goroutine.
 //
-// It has 48 bytes, and costs the topic another 8 to 10; 48 more if it ever lagged
-// behind. A topic of one subscriber weighs up to 640 bytes in all.
+// It has 48 bytes, and costs the topic another 8 to 10; a subscription that lags behind, or has
+// lost messages, has 48 bytes more. A topic with one subscriber weighs up to 640 bytes in all.
 type Subscription struct {
 	to     Subscriber
 	shard  *shard
-	cursor uint64 // number of the first message that it has not got, or a lower one
-	lag    *lag   // nil if it is not behind and lost nothing
+	cursor uint64 // sequence number of the first message that it has not got, or a lower one
+	lag    *lag   // nil if it is up to date and has lost nothing
 	slot   int32  // in shard.list
 	flags  atomic.Uint32
 }
 
 // The bits of Subscription.flags.
 const (
-	flagGone    = 1 << iota // it has left its topic, and gets what was published before
-	flagPaused              // until Resume
-	flagSkipped             // it had left already when a walk came by
-	flagDone                // it has got all that it gets
+	flagGone    = 1 << iota // it has left its topic, and gets only what was published before
+	flagPaused              // it waits for Resume
+	flagSkipped             // it had left already when the pass came to it
+	flagDone                // it gets nothing any more
 	flagWaits               // it is in drain.waiting; under drain.mu
 
-	encodingShift = 24 // above it is the encodingID, set before it is subscribed
+	encodingShift = 24 // the bits above are the encodingID, set when it is subscribed
 )
 
-// gone reports whether the subscriber gets nothing more of what is published.
+// gone reports whether the subscription has left its topic.
 func (s *Subscription) gone() bool { return s.flags.Load()&flagGone != 0 }
 
-// done reports whether the subscriber gets nothing any more.
+// done reports whether the subscription gets nothing any more.
 func (s *Subscription) done() bool { return s.flags.Load()&flagDone != 0 }
 
 func (s *Subscription) encoding() encodingID { return encodingID(s.flags.Load() >> encodingShift) }
 
-// behind reports whether the subscriber gets nothing until it has drained, and then
-// what it missed. For the walk of its shard alone to ask.
+// behind reports whether the subscriber must drain before it gets what it missed. Only its
+// shard's pass may ask.
 func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
 
-// lag is what there is to know of a subscriber that is behind, or was.
+// lag is the state of a subscription that is behind, or has lost messages.
 type lag struct {
-	kept    *kept  // what it gets before it goes on with the log, or ends; nil if nothing of its own
-	leave   *leave // how it ends; nil as long as it does not
+	kept    *kept  // what it gets before it continues with the log, or ends; nil if nothing is kept for it
+	leave   *leave // how it ends; nil while it does not
 	backlog backlog
 	dropped atomic.Int64
 	behind  bool
-	replay  bool  // it began behind, and may be as far as history is
-	refused uint8 // in a row
+	replay  bool  // it began behind, and may lag as far as the history reaches
+	refused uint8 // messages, in a row
 }
 
-// Start says where in a topic a subscription begins. The zero value: with the
-// next message.
+// Start says where in a topic a subscription begins. The zero value begins with the next
+// message.
 type Start struct {
-	After *Position // after this one: what was missed since
-	Last  int       // with the last ones of the topic's history, if After is nil
+	After *Position // after this position, so that nothing is missed since then
+	Last  int       // with the last messages of the topic's history, if After is nil
 }
 
-// SubscribeOptions say how to subscribe. The zero value works.
+// SubscribeOptions configure a subscription. Encoding is required.
 type SubscribeOptions struct {
 	Start
-	// Owner is whose topic it is if it begins with this subscription: see
-	// Options.MaxTopicsPerOwner. A [Member] has its Identity's.
+	// Owner owns the topic if it begins with this subscription: see Options.MaxTopicsPerOwner.
+	// For a [Member] its Identity counts instead.
 	Owner string
-	// Encoding says how messages and events come. It is required.
+	// Encoding turns messages and events into bytes.
 	Encoding Encoding
-	// Presence, if not nil, asks for who is in the topic, which has to keep it. It is for
-	// Member.Subscribe, which sets it to who is there, sorted, to be read only; from then
-	// on the connection gets events, as Encoding.EncodeEvent returns them, about who
-	// comes and goes, that member included. List and events fit together.
+	// Presence, if not nil, asks Member.Subscribe for the people in the topic, which must track
+	// presence. Subscribe sets it to the sorted list, which must not be modified. From then on
+	// the connection gets events, as Encoding.EncodeEvent returns them, about people that join
+	// and leave, the member itself included. The list and the events fit together: each change
+	// is in one of them.
 	Presence *[]Person
-	// Paused has the subscription begin as usual, but hand out nothing until Resume is
-	// called, so that the subscriber can be told first. What is published meanwhile
-	// is kept for it as for one that is slow: the topic's limit holds.
+	// Paused has the subscription deliver nothing until Resume is called, so that the subscriber
+	// can first be told that it has begun. Messages that are published meanwhile wait as for a
+	// slow subscriber: the topic's limit applies.
 	Paused bool
 }
 
-// subscribe adds s to the topic, and reports false if that has ended. at is where it
-// begins: after the last message that it does not get.
+// subscribe adds s to the topic. ok is false if the topic has ended. at is where s begins: after
+// the last message that it does not get.
 func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o SubscribeOptions) (at Position, ok bool, err error) {
 	loop := to.Loop()
 	t.mu.Lock()
@@ -182,7 +183,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 	return Position{t.epoch, t.log.before(seq)}, true, nil
 }
 
-// startLocked returns the number of the first message that a subscriber gets.
+// startLocked returns the sequence number of the first message that a subscriber gets.
 func (t *Topic) startLocked(o Start) (seq uint64, err error) {
 	l := &t.log
 	switch {
@@ -198,15 +199,14 @@ func (t *Topic) startLocked(o Start) (seq uint64, err error) {
 	return l.next, nil
 }
 
-// Unsubscribe takes the subscriber out of its topic: an event in the topic's order. What is
-// published after it does not reach the subscriber, and does not count it as a receiver. What
-// was published before it does: it is handed over soon, perhaps after Unsubscribe has
-// returned, to a subscriber that is slow within its topic's limit and Options.EndTimeout.
-// Nothing comes of it if the subscriber is closed, or the subscription is paused. With a
-// [Broker] a message is published when it has come back from that.
+// Unsubscribe takes the subscriber out of its topic: an event in the topic's order. A message
+// that is published after it neither reaches the subscriber nor counts it as a receiver. A
+// message that was published before it is delivered, perhaps after Unsubscribe has returned; to
+// a slow subscriber within its topic's limit and Options.EndTimeout. Nothing more is delivered
+// if the subscriber is closed, or the subscription is paused. With a [Broker] a message counts
+// as published when it has come back from the broker.
 //
-// Unsubscribe waits for nothing, so it may be called from within a delivery. A second call
-// does nothing.
+// Unsubscribe does not wait, so it may be called during a delivery. A second call does nothing.
 func (s *Subscription) Unsubscribe() { s.leave(nil, true) }
 
 // end ends the subscription on behalf of the server.
@@ -218,7 +218,7 @@ func (s *Subscription) end(how *closeAction) {
 	}
 }
 
-// Resume has a subscription that began paused go on. A second call does nothing.
+// Resume continues a subscription that began paused. A second call does nothing.
 func (s *Subscription) Resume() {
 	if s.flags.And(^uint32(flagPaused))&flagPaused != 0 {
 		s.Schedule()
@@ -228,9 +228,8 @@ func (s *Subscription) Resume() {
 	}
 }
 
-// Publish sends m to all subscribers of the topic, as [Hub.Publish] does. Only who has
-// subscribed may call it. To a pattern nothing is published: Hub.PublishMatching
-// does something else.
+// Publish sends m to all subscribers of the topic, as [Hub.Publish] does. It must not be called
+// before the subscription has begun. For a pattern it does nothing; see Hub.PublishMatching.
 func (s *Subscription) Publish(m Message) (Receipt, error) {
 	t := s.shard.topic
 	if t.pattern {
@@ -245,13 +244,14 @@ func (s *Subscription) Publish(m Message) (Receipt, error) {
 // Topic returns the name of the topic.
 func (s *Subscription) Topic() string { return s.shard.topic.name }
 
-// Subscriber returns who has subscribed.
+// Subscriber returns the subscriber that was passed to Subscribe, or the *Member.
 func (s *Subscription) Subscriber() Subscriber { return s.to }
 
-// Dropped returns how many messages the subscriber did not get by its topic's policy.
+// Dropped returns the number of messages that the subscriber did not get because of its topic's
+// policy.
 func (s *Subscription) Dropped() int64 {
 	t := s.shard.topic
-	t.mu.Lock() // under which lag is set
+	t.mu.Lock() // lag is set under it
 	defer t.mu.Unlock()
 	if s.lag == nil {
 		return 0

@@ -1,0 +1,120 @@
+package hub
+
+import "fmt"
+
+// Unsubscribe takes the member out of a topic or pattern: an event in the topic's order, like
+// [Subscription.Unsubscribe]. When it returns, the connection has got all that was published
+// before, and nothing follows; only for a slow connection the rest may follow, see
+// UnsubscribeThen. Unsubscribe waits for a delivery that is under way, which slow subscribers do
+// not hold up, and, with a [Broker] that is a [Syncer], for messages that are on their way to
+// this node. The error wraps ErrNotSubscribed or ErrForbidden.
+func (m *Member) Unsubscribe(name string) error { return m.UnsubscribeThen(name, func() {}) }
+
+// UnsubscribeThen is Unsubscribe, and calls then when the connection has got all that was
+// published before, or when Options.EndTimeout is over. then is called before UnsubscribeThen
+// returns, or, if the connection is slow, from another goroutine. It is not called if there is
+// an error. A new subscription to the same topic ends the wait: the rest is dropped.
+func (m *Member) UnsubscribeThen(name string, then func()) error {
+	if IsUserTopic(name) {
+		return fmt.Errorf("%w: %q", ErrForbidden, name)
+	}
+	if m.hub.node != nil && m.Subscription(name) != nil {
+		m.hub.node.sync()
+	}
+	f := &completion{then: then, blocks: true}
+	f.left.Store(3)
+	m.mu.Lock()
+	s, events := m.dropLocked(name), m.dropLocked(presenceTopicName(name))
+	m.mu.Unlock()
+	if s == nil {
+		return fmt.Errorf("%w: %q", ErrNotSubscribed, name)
+	}
+	for _, s := range [...]*Subscription{events, s} {
+		if s == nil {
+			f.left.Add(-1)
+			continue
+		}
+		m.leave(s, f, true)
+		s.deliverRestNow()
+	}
+	f.ended(nil, false)
+	return nil
+}
+
+// UnsubscribeHandler is a [Subscriber] of a member that stays open when the server ends one of
+// its subscriptions: see [Hub.Disconnect]. Any other subscriber is closed then.
+type UnsubscribeHandler interface {
+	// OnUnsubscribe is called when the server has ended the subscription and the member has got
+	// what was published before. It is called by the caller of Hub.Disconnect, or by a goroutine
+	// of its own, so it may block.
+	OnUnsubscribe(topic string, why CloseReason)
+}
+
+// end ends a subscription on behalf of the server. The end of the subscription to the user's
+// topic closes the connection.
+func (m *Member) end(s *Subscription, how *closeAction) {
+	to, lives := m.to.(UnsubscribeHandler)
+	if !lives || IsUserTopic(s.Topic()) && !s.shard.topic.presenceTopic {
+		m.endAll(how)
+		return
+	}
+	name := s.Topic()
+	var events *Subscription
+	m.mu.Lock()
+	there := m.subLocked(name) == s
+	if there {
+		m.dropLocked(name)
+		events = m.dropLocked(presenceTopicName(name))
+	}
+	for j := m.joining; j != nil; j = j.next {
+		if j.sub == s {
+			j.ended = how // joined ends it
+		}
+	}
+	m.mu.Unlock()
+	if !there {
+		return
+	}
+	f := &completion{then: func() { to.OnUnsubscribe(name, how.CloseReason) }, blocks: true}
+	f.left.Store(1)
+	if events != nil {
+		f.left.Store(2)
+		m.leave(events, f, false)
+	}
+	m.leave(s, f, false)
+}
+
+// endAll closes the connection when it has got what was published before in all its topics,
+// including those that it is leaving. A second call does nothing.
+func (m *Member) endAll(how *closeAction) {
+	m.mu.Lock()
+	subs, left := m.subs, m.left
+	m.left, m.subs, m.wild = true, nil, 0
+	m.mu.Unlock()
+	if left {
+		return
+	}
+	if d := m.drain.Load(); d != nil {
+		subs = append(subs, d.allLeaving()...)
+	}
+	f := &completion{then: func() { m.Close(how.CloseReason) }}
+	f.left.Store(int32(len(subs)) + 1)
+	for _, s := range subs {
+		m.leave(s, f, false)
+	}
+	f.ended(nil, false)
+}
+
+// leave has a subscription leave its topic. The caller has removed it from subs.
+func (m *Member) leave(s *Subscription, how endAction, own bool) {
+	if !s.leave(how, own) {
+		m.draining().addLeaving(s)
+	}
+}
+
+// hasLeft is called when s gets nothing any more.
+func (m *Member) hasLeft(s *Subscription) {
+	if d := m.drain.Load(); d != nil {
+		d.forget(s)
+	}
+}
