@@ -60,24 +60,7 @@ func lossIsExact(t *testing.T, s Setup) {
 	first := a.publish(t, "cuts", "first")
 	b.awaitPosition(t, first)
 	stop := make(chan struct{})
-	published := make(chan []hub.Position, 1)
-	go func() {
-		var all []hub.Position
-		defer func() { published <- all }()
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			at, err := publish(within(t), a, text("cuts", fmt.Sprint(i)))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			all = append(all, at)
-		}
-	}()
+	published := publishUntil(t, a, "cuts", stop)
 	for round := range 5 {
 		restore := s.Cut(t, b.Broker)
 		b.await(t, "a loss", func() bool { return len(b.losses) > round })
@@ -119,6 +102,29 @@ func lossIsExact(t *testing.T, s Setup) {
 			t.Errorf("%v is neither delivered nor in the history after %d", p, page.From)
 		}
 	}
+}
+
+// publishUntil publishes to a topic until stop is closed, and then sends the positions of the messages.
+func publishUntil(t *testing.T, b hub.Broker, topic string, stop <-chan struct{}) <-chan []hub.Position {
+	published := make(chan []hub.Position, 1)
+	go func() {
+		var all []hub.Position
+		defer func() { published <- all }()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			at, err := publish(within(t), b, text(topic, fmt.Sprint(i)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			all = append(all, at)
+		}
+	}()
+	return published
 }
 
 // closing: nothing works any more, and nothing is left behind.
