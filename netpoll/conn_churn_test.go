@@ -121,7 +121,7 @@ func engineClient(t *testing.T, e *Engine, to netip.AddrPort, id identity, close
 		return len(data)
 	}
 	p.onClose = func(error) { closed() }
-	// Many addresses, for the ports of those who closed stay taken for a while.
+	// Many addresses, because the ports of closed connections stay taken for a while.
 	from := netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + id%200)})
 	if err := e.Dial(from, to, p); err != nil {
 		t.Error(err)

@@ -242,6 +242,9 @@ func (c *Conn) depart() bool {
 		return false
 	}
 	s, err := c.moveOut()
+	if err == nil {
+		e.departures.refuse(c) // a call that came after take
+	}
 	e.protect(func() { f(s, err) })
 	return err == nil
 }

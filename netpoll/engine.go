@@ -30,7 +30,6 @@ type Engine struct {
 
 	admission        admission
 	budget           budget
-	open             atomic.Int64 // those that Shutdown waits for
 	accepted         atomic.Int64
 	next             atomic.Uint32 // round robin over loops
 	serverHandshakes tlsHandshakes

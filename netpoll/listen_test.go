@@ -39,8 +39,8 @@ func noMoreFDs(t *testing.T) (restore func()) {
 	return restore
 }
 
-// When descriptors run out those who are in are served, the operator is told
-// once, and those who wait come in as soon as there are some.
+// When descriptors run out, open connections are served, the operator is told
+// once, and waiting connections are accepted as soon as there are descriptors again.
 func TestListenWithoutDescriptors(t *testing.T) {
 	lg := newLogs()
 	s := serve(t, Options{Logger: newLogger(lg)}, echoing)
@@ -49,7 +49,7 @@ func TestListenWithoutDescriptors(t *testing.T) {
 	if err := roundTrip(inside, []byte("inside"), buf); err != nil {
 		t.Fatal(err)
 	}
-	// The sockets of those who come later exist already: only the server lacks
+	// The sockets of later clients exist already: only the server lacks
 	// descriptors.
 	var waiting [5]int
 	for i := range waiting {

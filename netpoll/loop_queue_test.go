@@ -51,7 +51,7 @@ func TestReadyAgainstModel(t *testing.T) {
 			submit, active := r.check(&last)
 			drainers += submit
 			if submit > len(want) {
-				t.Fatalf("%d drainers for %d who wait", submit, len(want))
+				t.Fatalf("%d drainers for %d that wait", submit, len(want))
 			}
 			if !active && (drainers > 0 || len(want) > 0) {
 				t.Fatal("not active though there is work")

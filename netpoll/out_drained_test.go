@@ -268,7 +268,7 @@ func TestWhenDrainedExclusive(t *testing.T) {
 	})
 }
 
-// Only the last of those who ask is told, and nobody who has taken it back.
+// Only the last Scheduler is called, and none that was removed.
 func TestWhenDrainedReplaced(t *testing.T) {
 	s := serve(t, Options{}, func(*peer) {})
 	nc, p := s.connect(t)
