@@ -28,10 +28,8 @@ type queue struct {
 	all     []*request
 	started int // of all: these are under way, or done and behind one that is not
 	weight  int
-	running bool        // a goroutine goes through it, or is about to: see drive
-	steps   bool        // that goroutine is in a step, of the last that has begun, and does not hold the lock
-	held    bool        // the connection
-	ends    []hub.Event // ends, due after the step
+	running bool // a goroutine goes through it, or is about to: see drive
+	held    bool // the connection
 
 	id hub.Identity // of a session that opens, and has no member yet
 }
@@ -117,15 +115,9 @@ func (s *session) run() {
 		a := q.all[i]
 		step := a.step
 		a.step = nil
-		q.steps = true
 		s.replying.Unlock()
 		step(s, a)
 		s.replying.Lock()
-		q.steps = false
-		for _, e := range q.ends {
-			s.endLocked(&e)
-		}
-		q.ends = nil
 	}
 	q.running = false
 	s.releaseQueueLocked()
@@ -229,13 +221,7 @@ func (a *request) finish(result *wire.Result, err error) {
 	}
 }
 
-// joins reports whether a step is under way that subscribes: with a broker it may keep the
-// member's lock for a while.
-func (q *queue) joins() bool {
-	return q != nil && q.steps && q.all[q.started-1].Do == wire.Subscribe
-}
-
-// subscribing reports whether a reply is due that says what has become of the topic.
+// replyDue reports whether a reply is due that says what has become of the topic.
 func (q *queue) replyDue(topic string) bool {
 	if q == nil || q.started == 0 {
 		return false

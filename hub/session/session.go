@@ -75,26 +75,17 @@ func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 	s.stop()
 }
 
-// OnUnsubscribe says that the server has ended a subscription, but not before the client knows
-// that it has it; and not if the client, told so by a reply, has subscribed anew: that
-// one has not ended. Whether it has cannot be seen while a step subscribes to anything.
+// OnUnsubscribe tells the client that the server has ended a subscription. It tells nothing
+// if a reply to a subscribe request for the topic is due, since that reply says how the topic
+// stands, nor if the client has subscribed to the topic anew: that subscription has not ended.
 func (s *session) OnUnsubscribe(topic string, why hub.CloseReason) {
 	s.replying.Lock()
 	defer s.replying.Unlock()
-	e := hub.Event{Kind: hub.EndEvent, Topic: topic, Reason: why}
-	if q := s.queue; q.joins() {
-		q.ends = append(q.ends, e)
+	if s.queue.replyDue(topic) || s.member.Subscription(topic) != nil {
 		return
 	}
-	s.endLocked(&e)
-}
-
-func (s *session) endLocked(e *hub.Event) {
-	if s.queue.replyDue(e.Topic) || s.member.Subscription(e.Topic) != nil {
-		return
-	}
-	s.forget(e.Topic)
-	s.sendOrClose(event(e))
+	s.forget(topic)
+	s.sendOrClose(event(&hub.Event{Kind: hub.EndEvent, Topic: topic, Reason: why}))
 }
 
 // replyLocked says what a request has come to. It reports false if a subscription must
