@@ -18,7 +18,7 @@ var ErrClosed = errors.New("hub: the hub has shut down")
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.closed.Store(true)
 	h.node.sync()
-	how := &closeAction{CloseReason{Cause: ShuttingDown, Text: "the server shuts down"}}
+	how := &closeAction{CloseReason{Cause: ShuttingDown, Text: "the server is shutting down"}}
 	for _, t := range h.all() {
 		for _, s := range t.subscribers() { // a later Subscribe sees that the hub is closed
 			if m, ok := s.to.(*Member); ok {

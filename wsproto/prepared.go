@@ -22,7 +22,7 @@ type Prepared struct {
 	variants atomic.Pointer[variants]
 }
 
-// variants are a Prepared's compressed forms.
+// variants are the compressed forms of a Prepared.
 type variants struct {
 	mu     sync.Mutex // held while one is made, so that it is made once
 	byBits [maxWindowBits + 1]*variant
@@ -30,7 +30,7 @@ type variants struct {
 
 type variant struct {
 	frames *netpoll.Buffer
-	tail   []byte // the end of the payloads that are compressed in frames
+	tail   []byte // the end of the payloads in frames, as the next message's window
 }
 
 // Prepare encodes a message, as of Conn.Send; payload is copied.
@@ -40,8 +40,8 @@ func Prepare(op Opcode, payload []byte) *Prepared {
 	return &Prepared{frames: netpoll.NewBuffer(appendFrame(b, true, op, payload, nil)), messages: 1}
 }
 
-// Join returns the messages of all ps in one, which costs a single write for each
-// receiver.
+// Join returns the messages of all ps in one Prepared, so that each receiver gets them in a single
+// write.
 func Join(ps ...*Prepared) *Prepared {
 	if len(ps) == 1 {
 		return ps[0]
@@ -59,7 +59,7 @@ func Join(ps ...*Prepared) *Prepared {
 	return j
 }
 
-// deflated returns p compressed for windows of so many bits. The first to ask
+// deflated returns p compressed for windows of 2^bits bytes. The Compression of the first caller
 // decides on level and threshold.
 func (p *Prepared) deflated(k *Compression, bits int) *variant {
 	all := p.variants.Load()
@@ -128,20 +128,6 @@ func (p *Prepared) Len() int { return p.frames.Len() }
 // Bytes returns the frames as they go over the wire, uncompressed. They must not
 // be changed.
 func (p *Prepared) Bytes() []byte { return p.frames.Bytes() }
-
-// Payload returns the first message as it was given to Prepare. It must not be changed.
-func (p *Prepared) Payload() (op Opcode, payload []byte) {
-	h, n, _ := parseHeader(p.frames.Bytes(), ws.StateClientSide)
-	return h.OpCode, p.frames.Bytes()[n:][:h.Length]
-}
-
-// Clone returns the same messages, whose compressed forms are its own. The bytes are shared.
-func (p *Prepared) Clone() *Prepared {
-	return &Prepared{frames: p.frames, messages: p.messages, parts: p.parts}
-}
-
-// Forget has p keep no compressed forms: they are made anew for who needs them.
-func (p *Prepared) Forget() { p.variants.Store(nil) }
 
 // Messages returns the number of messages.
 func (p *Prepared) Messages() int { return p.messages }

@@ -1,7 +1,6 @@
 package wsproto
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -161,18 +160,5 @@ func BenchmarkJoin(b *testing.B) {
 	b.SetBytes(int64(64 * ps[0].Len()))
 	for b.Loop() {
 		Join(ps...)
-	}
-}
-
-// A message can be had back as it was prepared, whatever the form of its length.
-func TestPreparedPayload(t *testing.T) {
-	for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
-		want := bytes.Repeat([]byte("x"), n)
-		p := Prepare(Binary, want)
-		for _, p := range []*Prepared{p, Join(p), Join(p, Prepare(Text, []byte("more")))} {
-			if op, got := p.Payload(); op != Binary || !bytes.Equal(got, want) {
-				t.Errorf("%d bytes came back as %d, opcode %d", n, len(got), op)
-			}
-		}
 	}
 }
