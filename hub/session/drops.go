@@ -7,18 +7,19 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// dropEvery is the shortest time between two events that tell of drops.
+// dropEvery is the shortest time between two reports of drops to a client.
 const dropEvery = time.Second
 
-// drops is what was dropped and has not been told.
+// drops are the dropped messages that have not been reported.
 type drops struct {
 	pending map[string]int64 // messages, by topic
-	timer   *time.Timer      // runs, or has run, if pending is not empty
-	told    time.Time        // the last time
-	due     bool             // as soon as the connection has drained
+	timer   *time.Timer      // if pending is not empty, it runs, or has fired
+	told    time.Time        // time of the last report
+	due     bool             // report as soon as the connection has drained
 }
 
-// OnDrop has the client told, soon. It makes receiver a hub.DropHandler.
+// OnDrop counts dropped messages, and has them reported soon. It makes receiver a
+// hub.DropHandler.
 func (r *receiver) OnDrop(topic string, messages int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +42,7 @@ func (r *receiver) OnDrop(topic string, messages int64) {
 	d.pending[topic] += messages
 }
 
-// dropsDue tells what was dropped, as soon as the connection has drained.
+// dropsDue has the drops reported as soon as the connection has drained.
 func (r *receiver) dropsDue() {
 	r.mu.Lock()
 	r.drops.due = !r.closed
@@ -49,8 +50,8 @@ func (r *receiver) dropsDue() {
 	r.conn.WhenDrained(r)
 }
 
-// sendDrops may add to what is pending again by now: little, and seldom. It has
-// its place between replies: after that to unsubscribe nothing is told, see forget.
+// sendDrops adds little to what is pending, and seldom. It holds replying, so that no report
+// follows the reply to an unsubscribe request: see forget.
 func (r *receiver) sendDrops() {
 	r.replying.Lock()
 	defer r.replying.Unlock()
@@ -67,7 +68,7 @@ func (r *receiver) sendDrops() {
 	}
 }
 
-// forget has nothing told of a topic any more.
+// forget discards the drops of a topic that have not been reported.
 func (r *receiver) forget(topic string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,7 +77,7 @@ func (r *receiver) forget(topic string) {
 	}
 }
 
-// stop has nothing told any more.
+// stop ends the reports.
 func (r *receiver) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

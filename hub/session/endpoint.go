@@ -14,75 +14,75 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Options configures an [Endpoint]. The zero value lets everybody do everything,
-// anonymously. The functions are called from any goroutine, one at a time for a
-// connection, and hold nothing up but that connection's requests; but those that are not
-// called with a done function run in the connection's turn, so who waits in one keeps a
-// worker, unless Background says otherwise.
+// Options configure an [Endpoint]. The zero value lets everybody do everything, anonymously. The
+// functions are called from any goroutine, one at a time for a connection. They hold up nothing
+// but that connection's requests; but functions without a done parameter run in the connection's
+// turn, so one that waits keeps a worker, unless Background is set.
 //
-// Of a pair such as Authorize and AuthorizeAsync at most one may be set. The second
-// returns at once, and has done called when the answer is known: by any goroutine, once,
-// perhaps before it returns. done does not block. What done is not called for is not
-// answered, and holds up what the client asks for after that.
+// At most one of a pair such as Authorize and AuthorizeAsync may be set. The Async function
+// returns at once, and done must be called once when the answer is known: from any goroutine,
+// perhaps before the function returns. done does not block. A request for which done is not
+// called gets no reply, and holds up the client's later requests.
 type Options struct {
-	// Identify says who connects. An error refuses the handshake, best a
-	// *wsproto.Refusal; any other is told with 403. Everybody is anonymous if nil.
+	// Identify returns who connects. An error refuses the handshake, best a *wsproto.Refusal;
+	// any other error is sent with status 403. If Identify is nil, every client is anonymous.
 	Identify func(r *wsproto.Request) (hub.Identity, error)
 
-	// Authorize says whether a member may do something with a topic or pattern: do is
-	// wire.Subscribe, Publish, History or Presence. Its error is told to the client, as
-	// forbidden unless it is a *wire.Error. Who may subscribe may have presence with it.
+	// Authorize decides whether a member may do something with a topic or pattern: do is
+	// wire.Subscribe, Publish, History or Presence. The client gets its error, with the code
+	// forbidden unless it is a *wire.Error. The right to subscribe includes presence events.
 	Authorize      func(m *hub.Member, do, topic string) error
 	AuthorizeAsync func(m *hub.Member, do, topic string, done func(error))
 
-	// Subscribed, if not nil, is asked when a member has subscribed, before it gets
-	// anything: its error ends the subscription, and is told as Authorize's. Whoever takes
-	// a right away, and then ends what is subscribed, with hub.DisconnectIf, misses nobody
-	// if this looks at the right once more: one of the two sees the other.
+	// Subscribed, if not nil, is called when a member has subscribed, before it gets anything.
+	// An error ends the subscription, and is sent as Authorize's is. A program that revokes a
+	// right and then ends the subscriptions, with hub.DisconnectIf, misses nobody if Subscribed
+	// checks the right once more: one of the two sees the other.
 	Subscribed      func(m *hub.Member, topic string) error
 	SubscribedAsync func(m *hub.Member, topic string, done func(error))
 
-	// Publish, if not nil, does what clients ask for with wire.Publish, in place of the
-	// endpoint: it may store r.Data, which is compact JSON and stays as it is, publish
-	// something else, or nothing. The reply tells the receipt's position, if it has one: a
-	// client that did not ask for r.Echo takes the message there for its own, and skips it;
-	// so leave m out then, or give no position. An error, best a *wire.Error, is told as
-	// forbidden. r is valid until the answer.
+	// Publish, if not nil, handles the clients' publish requests in place of the endpoint. It
+	// may store r.Data, which is compact JSON and does not change, publish something else, or
+	// publish nothing. The reply has the receipt's position, if there is one. A client that did
+	// not ask for r.Echo takes the message at that position for its own and skips it, so Publish
+	// must then exclude m from the message, or return no position. The client gets an error,
+	// best a *wire.Error, with the code forbidden if it is another. r is valid until the answer.
 	//
-	// PublishAsync is called for one publish after the other, in their order, before the
-	// ones before are done; replies have the order of the requests. All other requests
-	// wait until all before them are answered.
+	// PublishAsync is called for one publish after the other, in order, without waiting for the
+	// answers to earlier ones; the replies keep the order of the requests. All other requests
+	// wait until all requests before them have been answered.
 	Publish      func(m *hub.Member, r *wire.Request) (hub.Receipt, error)
 	PublishAsync func(m *hub.Member, r *wire.Request, done func(hub.Receipt, error))
 
-	// Delay, if not nil, is asked before all others for how long a request must wait, to
-	// limit the rate of a connection or a user. What comes after it waits, too. It must not
-	// block.
+	// Delay, if not nil, is called before all others, and returns how long a request must wait,
+	// to limit the rate of a connection or a user. Later requests of the connection wait, too.
+	// Delay must not block.
 	Delay func(m *hub.Member, r *wire.Request) time.Duration
 
-	// MaxData bounds hub.Identity.Data of a connection, which presence tells everybody, in
-	// bytes; 4 KiB if 0, and never more than hub.Options.MaxPresenceData, which is for all
-	// members, of whatever origin, and so wider. Beyond it the handshake is refused with 413.
+	// MaxData bounds hub.Identity.Data of a connection, which presence sends to others, in
+	// bytes; 4 KiB if 0, and at most hub.Options.MaxPresenceData, which holds for members of all
+	// protocols. Beyond it the handshake is refused with 413.
 	MaxData int
-	// MaxDataTotal bounds that of all connections together; a 64th of the memory limit if 0,
-	// without limit if negative. Beyond it handshakes that have data are refused with 503,
-	// or, if many come at once, the connection is closed with 1013. hub.Options.MaxPresence
-	// bounds something else: the lists of who is in a topic, where a connection may be in many.
+	// MaxDataTotal bounds the data of all connections together, in bytes; a 64th of the memory
+	// limit if 0, no limit if negative. Beyond it handshakes with data are refused with 503, or,
+	// if many come at once, the connection is closed with 1013. hub.Options.MaxPresence bounds
+	// something else: the lists of people in topics, where one connection may be in many.
 	MaxDataTotal int64
-	// MaxRequests bounds the requests of a connection that wait for their replies; 64 if 0.
-	// With as many, or 256 KiB of them, the connection is not read until half of them are
+	// MaxRequests bounds the requests of a connection that wait for their replies; 64 if 0. With
+	// that number, or 256 KiB of them, the connection is not read until half of them have been
 	// answered.
 	MaxRequests int
-	// MaxWaiting bounds the bytes of requests that wait, of all open connections together; a
-	// 32nd of the memory limit if 0, without limit if negative. What would not fit gets the
-	// error busy, except a connection's first of up to 1 KiB; and so does a connection of
-	// which more waits than eight times what is left: so those that hold most go first. With
-	// 4 KiB by then it is not read, either, until one of its requests is answered.
+	// MaxWaiting bounds the waiting requests of all open connections together, in bytes; a 32nd
+	// of the memory limit if 0, no limit if negative. A request that does not fit gets the error
+	// busy, except a connection's only one if it has at most 1 KiB. So does a request of a
+	// connection whose waiting requests exceed eight times what is left, so the connections that
+	// hold most are refused first. A connection with more than 4 KiB is then not read, either,
+	// until one of its requests has been answered.
 	MaxWaiting int64
-	// Background has requests done by so many goroutines, instead of the connections'
-	// turns, for functions and brokers that may wait: one for a connection at a time, and
-	// connections wait for each other in the order in which they asked. 0: in the turns, or
-	// 64 if the hub has a broker; negative: always in the turns.
+	// Background is the number of goroutines that handle requests in place of the connections'
+	// turns, for functions and brokers that may wait. Each handles one connection at a time, and
+	// connections wait in the order in which their requests came. 0 means in the turns, or 64 if
+	// the hub has a broker; a negative value means always in the turns.
 	Background int
 }
 
@@ -108,7 +108,7 @@ func (o *Options) setDefaults(h *hub.Hub) {
 	}
 }
 
-// Endpoint is where clients connect. Its methods are safe from any goroutine.
+// Endpoint accepts clients of the protocol. Its methods are safe from any goroutine.
 type Endpoint struct {
 	hub     *hub.Hub
 	opts    Options
@@ -177,24 +177,24 @@ func (e *Endpoint) Accept(r *wsproto.Request) error {
 	return nil
 }
 
-// checkData reports why a connection may not have that data.
+// checkData returns why a connection must not have that data, or nil.
 func (e *Endpoint) checkData(data []byte) error {
 	size := len(data)
 	switch most := e.opts.MaxDataTotal; {
 	case size > e.opts.MaxData:
-		return wsproto.Refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the data that presence tells has %d bytes; at most %d are allowed", size, e.opts.MaxData))
+		return wsproto.Refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the presence data has %d bytes; the limit is %d", size, e.opts.MaxData))
 	case size > 0 && most > 0 && e.data.Load()+int64(size) > most:
 		return wsproto.Refuse(http.StatusServiceUnavailable, noRoom)
 	}
 	if size > 0 {
 		if err := wire.CheckJSON(data); err != nil {
-			return wsproto.Refuse(http.StatusBadRequest, "the data that presence tells: "+wire.Plain(err))
+			return wsproto.Refuse(http.StatusBadRequest, "the presence data: "+wire.Plain(err))
 		}
 	}
 	return nil
 }
 
-// takeData counts the data of a connection that opens, unless there is no room any more.
+// takeData counts the data of a connection that opens, and reports whether there was room.
 func (e *Endpoint) takeData(size int64) bool {
 	most := e.opts.MaxDataTotal
 	if size > 0 && e.data.Add(size) > most && most > 0 {
@@ -205,7 +205,7 @@ func (e *Endpoint) takeData(size int64) bool {
 }
 
 // noRoom is why a connection that has data is refused.
-const noRoom = "there is no room for more data that presence tells: connect without, or later"
+const noRoom = "there is no room for more presence data; connect without data, or later"
 
 func refusal(err error) error {
 	if _, ok := err.(*wsproto.Refusal); ok {

@@ -5,10 +5,10 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// maxReply is about how many bytes of messages a reply has, but for the first.
+// maxReply bounds the messages of a reply, in bytes; the first message may be larger.
 const maxReply = 256 << 10
 
-// History returns what a topic holds as r asks for it: Topic, After or Last, Limit.
+// History returns the messages of a topic that r asks for with Topic, After or Last, and Limit.
 func History(h *hub.Hub, r *wire.Request) (*wire.Result, error) {
 	limit := min(r.Limit, wire.MaxHistory)
 	if limit <= 0 {

@@ -10,44 +10,45 @@ import (
 // request is a request on its way to its reply.
 type request struct {
 	wire.Request
-	step    func(*session, *request) // what comes next; nil: somebody is asked, or it is done
-	ordered bool                     // nothing that comes later can overtake it: it is with the program, or done
+	step    func(*session, *request) // the next step; nil while the answer to a hook or the broker is awaited, and when the request is done
+	ordered bool                     // later requests cannot overtake it: the program or the broker has it, or it is done
 	done    bool
-	counted bool // in Endpoint.waiting: the connection is open, and it could not be answered at once
+	counted bool // in Endpoint.waiting: the connection is open, and the request could not be answered at once
 	result  *wire.Result
 	err     *wire.Error
-	sub     *hub.Subscription // waits for the reply
+	sub     *hub.Subscription // paused until the reply is written
 }
 
-// weight is about how much memory the request takes, in bytes.
+// weight returns about how much memory the request takes, in bytes.
 func (a *request) weight() int { return 256 + len(a.Data) + len(a.Topic) + len(a.Key) }
 
-// queue has the requests of a connection that have no reply yet, in their order. It is
-// guarded by receiver.replying.
+// queue holds the requests of a connection that have no reply yet, in order. It is guarded by
+// receiver.replying.
 type queue struct {
 	all     []*request
-	started int // of all: these are under way, or done and behind one that is not
+	started int // the first ones in all, which are under way, or done and behind one that is not
 	weight  int
-	running bool // a goroutine goes through it, or is about to: see drive
-	held    bool // the connection
+	running bool // a goroutine runs the queue, or is about to: see run
+	held    bool // the connection is held
 
 	id hub.Identity // of a session that opens, and has no member yet
 }
 
 var queues = sync.Pool{New: func() any { return new(queue) }}
 
-// maxWeight is how many bytes of requests may wait before a connection is held.
+// maxWeight bounds the waiting requests of a connection, in bytes; beyond it the connection is
+// held.
 const maxWeight = 256 << 10
 
-// A connection may have so many bytes of requests wait although Options.MaxWaiting is reached,
-// if it has no others; and, before it is, no more than so many times what is left of it.
+// A connection without other waiting requests may have smallRequest bytes of them wait even if
+// Options.MaxWaiting is reached. Until then a connection may have share times what is left.
 const (
 	smallRequest = 1 << 10
 	share        = 8
 )
 
-// enqueue puts a request into the queue, and does what can be done at once. It is called in
-// the connection's turn.
+// enqueue adds a request to the queue, and does what can be done at once. It is called in the
+// connection's turn.
 func (s *session) enqueue(a *request) {
 	s.replying.Lock()
 	if s.queue == nil {
@@ -75,8 +76,8 @@ func (s *session) enqueue(a *request) {
 	s.replying.Unlock()
 }
 
-// crowded reports whether no more requests may wait of a connection that has some, of so many
-// bytes, already. One of any size may wait alone.
+// crowded reports whether a connection whose waiting requests have the given size may not add
+// more bytes. A request of any size may wait if it is the only one.
 func (e *Endpoint) crowded(has, more int64) bool {
 	waiting := e.waiting.Load()
 	if e.opts.MaxWaiting <= 0 || waiting == 0 || has+more <= smallRequest && has == 0 {
@@ -86,7 +87,7 @@ func (e *Endpoint) crowded(has, more int64) bool {
 	return more > free || has+more > share*free
 }
 
-// waitLocked notes that a request could not be answered at once, or not before others.
+// waitLocked counts a request that could not be answered at once, or not before others.
 func (s *session) waitLocked(a *request) {
 	a.counted = true
 	s.end.waiting.Add(int64(a.weight()))
@@ -99,10 +100,10 @@ func (s *session) waitLocked(a *request) {
 	}
 }
 
-// run goes through the queue: it answers what is done, and has what waits go on.
-// Nothing that is the program's is called under the lock, which is held before and after.
-// One goroutine does that at a time, and has set queue.running: what is done meanwhile it
-// sees.
+// run processes the queue: it sends the replies that are due, and takes the next steps. The
+// caller holds replying and has set queue.running, so one goroutine at a time does this; it sees
+// what other goroutines finish meanwhile. replying is released during each step, so nothing of
+// the program is called under it.
 func (s *session) run() {
 	q := s.queue
 	for {
@@ -123,14 +124,14 @@ func (s *session) run() {
 	s.releaseQueueLocked()
 }
 
-// runLater has drive called by another goroutine.
+// runLater has another goroutine call run.
 func (s *session) runLater() {
 	s.queue.running = true
 	s.end.workers.add(s)
 }
 
-// next returns the place of the request that can take a step. One begins when all before
-// it are answered; but publishes follow each other without waiting, in their order.
+// next returns the index of the request that can take a step. A request starts when all before
+// it have been answered; but publishes follow each other without waiting, in order.
 func (q *queue) next() (i int, ok bool) {
 	i = max(q.started-1, 0)
 	if i >= len(q.all) || q.all[i].step != nil {
@@ -157,7 +158,7 @@ func (s *session) answerLocked() {
 	}
 }
 
-// uncount takes a request out of those that wait.
+// uncount takes a request out of the waiting ones.
 func (e *Endpoint) uncount(a *request) {
 	if a.counted {
 		a.counted = false
@@ -165,7 +166,8 @@ func (e *Endpoint) uncount(a *request) {
 	}
 }
 
-// uncountLocked takes out all of a connection that has closed: perhaps nobody will answer them.
+// uncountLocked takes out all requests of a connection that has closed, since they may never be
+// answered.
 func (s *session) uncountLocked() {
 	if s.queue != nil {
 		for _, a := range s.queue.all {
@@ -174,7 +176,7 @@ func (s *session) uncountLocked() {
 	}
 }
 
-// releaseQueueLocked lets go of the queue if it is empty.
+// releaseQueueLocked releases the queue if it is empty.
 func (s *session) releaseQueueLocked() {
 	if q := s.queue; len(q.all) == 0 {
 		s.queue = nil
@@ -183,9 +185,9 @@ func (s *session) releaseQueueLocked() {
 	}
 }
 
-// callback returns what the answer to one question of a request is given to, by any
-// goroutine. It is taken once: if the program answers twice, the second is not for whatever it
-// was asked later.
+// callback returns a function that takes the answer to one hook or publish, from any goroutine.
+// Only the first call counts: a second answer of the program must not be taken for the answer to
+// a later call.
 func (s *session) callback() (answer func(change func())) {
 	answered := false
 	return func(change func()) {
@@ -198,8 +200,8 @@ func (s *session) callback() (answer func(change func())) {
 	}
 }
 
-// changeLocked changes a request so that its reply or its next step is due. What it does itself
-// is to send replies.
+// changeLocked changes a request so that its reply or its next step is due. It sends replies,
+// and leaves steps to another goroutine.
 func (s *session) changeLocked(change func()) {
 	change()
 	if s.queue.running {
@@ -213,7 +215,7 @@ func (s *session) changeLocked(change func()) {
 	}
 }
 
-// finish is called by the goroutine that drives: the request has come to this.
+// finish sets the result of the request, or its error.
 func (a *request) finish(result *wire.Result, err error) {
 	a.done, a.ordered, a.result = true, true, result
 	if err != nil {
@@ -221,7 +223,7 @@ func (a *request) finish(result *wire.Result, err error) {
 	}
 }
 
-// replyDue reports whether a reply is due that says what has become of the topic.
+// replyDue reports whether a reply to a subscribe request for the topic is due.
 func (q *queue) replyDue(topic string) bool {
 	if q == nil || q.started == 0 {
 		return false

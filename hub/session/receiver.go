@@ -10,17 +10,16 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// receiver is the connection as the hub sees it: a hub.Subscriber, which also says
-// what was dropped.
+// receiver is the connection as a hub.Subscriber, which also reports drops.
 type receiver struct {
 	conn *wsproto.Conn
 
-	replying sync.Mutex // first of all: guards the queue; held as replies and events are sent, not during a step
+	replying sync.Mutex // before all other locks: guards the queue; held while replies and events are sent, not during a step
 	mu       sync.Mutex
-	waiting  interface{ Schedule() } // of the hub, for the connection to drain
-	drops    *drops                  // nil if there never were any
-	closed   bool                    // nobody is there any more
-	data     uint32                  // bytes of the member's data
+	waiting  interface{ Schedule() } // of the hub, until the connection has drained
+	drops    *drops                  // nil if nothing was ever dropped
+	closed   bool                    // the connection has closed
+	data     uint32                  // length of the member's data
 }
 
 // The methods of a hub.ConnSubscriber are those of the connection, but for WhenDrained.
@@ -35,7 +34,8 @@ func (r *receiver) Write(e hub.Encoded) (*netpoll.Conn, *netpoll.Buffer) {
 
 func (r *receiver) Close(why hub.CloseReason) { wshub.Subscriber(r.conn).Close(why) }
 
-// WhenDrained shares what the connection has once with sendDrops.
+// WhenDrained waits for the connection on behalf of the hub. The connection remembers one waiter
+// only, so receiver shares that place with sendDrops.
 func (r *receiver) WhenDrained(t interface{ Schedule() }) {
 	r.mu.Lock()
 	r.waiting = t
@@ -60,7 +60,7 @@ func (r *receiver) Schedule() {
 	}
 }
 
-// sendOrClose sends what has to come, or ends the connection.
+// sendOrClose sends p, and closes the connection if that is not possible.
 func (r *receiver) sendOrClose(p []byte, err error) {
 	if err != nil {
 		r.conn.Close(wsproto.InternalError, wire.Plain(err))

@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// actions does what Request.Do names, once it is allowed.
+// actions are the functions for Request.Do, called once the request is allowed.
 var actions = map[string]func(*session, *request){
 	wire.Subscribe:   (*session).subscribe,
 	wire.Unsubscribe: (*session).unsubscribe,
@@ -18,7 +18,7 @@ var actions = map[string]func(*session, *request){
 	wire.Ping:        (*session).ping,
 }
 
-// begin is a request's first step.
+// begin is the first step of a request.
 func (s *session) begin(a *request) {
 	if f := s.end.opts.Delay; f != nil {
 		if d := f(s.member, &a.Request); d > 0 {
@@ -30,7 +30,7 @@ func (s *session) begin(a *request) {
 	s.authorize(a)
 }
 
-// authorize finds out whether the member may do what it asks for.
+// authorize finds out whether the member may do what it requests.
 func (s *session) authorize(a *request) {
 	switch a.Do {
 	case wire.Unsubscribe, wire.Ping:
@@ -58,7 +58,7 @@ func (s *session) authorize(a *request) {
 	s.act(a)
 }
 
-// proceed has the next step taken unless there is an error.
+// proceed sets the next step, or ends the request with an error.
 func (a *request) proceed(err error, next func(*session, *request)) {
 	if err != nil {
 		a.finish(nil, forbidden(err))
@@ -67,7 +67,7 @@ func (a *request) proceed(err error, next func(*session, *request)) {
 	a.step = next
 }
 
-// forbidden returns what a hook refuses with.
+// forbidden returns the error of a hook as the client gets it.
 func forbidden(err error) error {
 	if err == nil {
 		return nil
@@ -78,7 +78,7 @@ func forbidden(err error) error {
 func (s *session) act(a *request) { actions[a.Do](s, a) }
 
 func (s *session) busy(a *request) {
-	a.finish(nil, wire.Errorf(wire.Busy, "the server has too many requests that wait: await some replies, and try again"))
+	a.finish(nil, wire.Errorf(wire.Busy, "the server has too many waiting requests; wait for some replies, and try again"))
 }
 
 func (s *session) subscribe(a *request) {
@@ -103,7 +103,7 @@ func (s *session) subscribe(a *request) {
 	}
 }
 
-// checked finishes a subscription, or has it end.
+// checked finishes a subscription, or ends it.
 func (a *request) checked(err error) {
 	if err == nil {
 		a.finish(a.result, nil)
@@ -112,14 +112,14 @@ func (a *request) checked(err error) {
 	a.err, a.step = errorOf(forbidden(err)), (*session).drop
 }
 
-// drop ends a subscription that was not told.
+// drop ends a subscription whose request fails.
 func (s *session) drop(a *request) {
 	_ = s.member.Unsubscribe(a.Topic) // unless it has ended meanwhile
 	a.sub = nil
 	a.finish(nil, a.err)
 }
 
-// unsubscribe has the reply come after all messages that were published before.
+// unsubscribe has the reply follow all messages that were published before.
 func (s *session) unsubscribe(a *request) {
 	answer := s.callback()
 	err := s.member.UnsubscribeThen(a.Topic, func() {
@@ -132,7 +132,7 @@ func (s *session) unsubscribe(a *request) {
 
 func (s *session) publish(a *request) {
 	if a.Data == nil {
-		a.finish(nil, wire.Errorf(wire.BadRequest, `there is no "data"; it is what to publish, any JSON value`))
+		a.finish(nil, wire.Errorf(wire.BadRequest, `there is no "data"; it must be the value to publish, any JSON`))
 		return
 	}
 	switch o := &s.end.opts; {

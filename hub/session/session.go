@@ -57,13 +57,13 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 	s.enqueue(a)
 }
 
-// refuse has the reply be an error. Nothing else of the request is held.
+// refuse has the request answered with an error. Nothing else of the request is kept.
 func (a *request) refuse(err *wire.Error) {
 	a.Request = wire.Request{ID: a.ID}
 	a.step = func(_ *session, a *request) { a.finish(nil, err) }
 }
 
-// OnClose ends all that the connection takes part in.
+// OnClose ends the member's subscriptions.
 func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 	s.replying.Lock()
 	s.uncountLocked()
@@ -88,15 +88,15 @@ func (s *session) OnUnsubscribe(topic string, why hub.CloseReason) {
 	s.sendOrClose(event(&hub.Event{Kind: hub.EndEvent, Topic: topic, Reason: why}))
 }
 
-// replyLocked says what a request has come to. It reports false if a subscription must
-// end first, because there is no room for the reply.
+// replyLocked sends the reply to a request. It returns false if there is no room for the reply
+// to a subscribe request: the subscription must end first.
 func (s *session) replyLocked(a *request) bool {
 	switch {
 	case a.err != nil:
 	case a.Do == wire.Unsubscribe:
 		s.forget(a.Topic)
 	case a.sub != nil && s.member.Subscription(a.sub.Topic()) != a.sub:
-		a.err = wire.Errorf(wire.Unavailable, "the subscription has ended before it was told that it had begun: try again")
+		a.err = wire.Errorf(wire.Unavailable, "the subscription ended before its reply was sent; try again")
 	}
 	if a.err == nil {
 		a.err = s.reply(a.ID, a.result)
@@ -114,7 +114,7 @@ func (s *session) replyLocked(a *request) bool {
 	return true
 }
 
-// reply returns an error if there is no room for the reply.
+// reply sends a reply, and returns an error if there is no room for it.
 func (s *session) reply(id uint64, result *wire.Result) *wire.Error {
 	if id == 0 {
 		return nil
@@ -134,9 +134,9 @@ func (s *session) fail(id uint64, e *wire.Error) {
 	s.sendOrClose((&wire.Reply{ID: id, Error: e}).Append(nil))
 }
 
-// CloseCode returns the code to close a connection with that cannot begin, because the hub
-// has refused its member or subscription with err. To the client 1008 is final, so it is not
-// for what passes: a hub that is full, or a broker that is down.
+// CloseCode returns the code for closing a connection that cannot begin because the hub has
+// refused its member or subscription with err. A client takes 1008 as final, so it is not used
+// for states that pass: a full hub, or a broker that is down.
 func CloseCode(err error) wsproto.Code {
 	if errors.Is(err, hub.ErrClosed) {
 		return wsproto.GoingAway
@@ -148,7 +148,7 @@ func CloseCode(err error) wsproto.Code {
 	return wsproto.PolicyViolation
 }
 
-// errorOf returns err as the client is told it.
+// errorOf returns err as the client gets it.
 func errorOf(err error) *wire.Error {
 	code := wire.BadTopic
 	switch {

@@ -9,18 +9,18 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// workers are a bounded number of goroutines that do what is asked outside of a connection's
-// turn. Connections that find none free wait, and have their turn one after the other.
+// workers are a bounded number of goroutines that process the queues of connections outside of
+// their turns. Connections that find no free goroutine wait in their order.
 type workers struct {
-	most int // always; 0: they are for what goes on after the program has answered
+	most int // 0: the turns process requests, and goroutines only continue after an answer of the program
 
 	mu      sync.Mutex
 	running int
 	waiting []*session
 }
 
-// defaultWorkers is how many goroutines go on with what the program has answered, if
-// Options.Background is 0. They do not block unless a hook does.
+// defaultWorkers is the number of goroutines if Options.Background is 0. They block only if a
+// hook does.
 const defaultWorkers = 64
 
 func (w *workers) add(s *session) {
@@ -59,11 +59,11 @@ func (w *workers) next() (s *session) {
 	return s
 }
 
-// runRecovering does not let a panic of the program's end the process.
+// runRecovering keeps a panic of the program's functions from ending the process.
 func (s *session) runRecovering() {
 	defer func() {
 		if v := recover(); v != nil {
-			slog.Error("a hook of package session has failed", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			slog.Error("a hook of package session panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			s.conn.Close(wsproto.InternalError, "the handler failed")
 		}
 	}()
