@@ -28,7 +28,7 @@ var checks = []check{
 	{"netpoll/doc.go", "Loops ", tested("netpoll", "TestLimitsAreDocumented")},
 	{"netpoll/doc.go", "write ", verbs},
 	{"netpoll/doc.go", "Conn.mu ", locks},
-	{"hub/session/doc.go", "requests that wait", fields},
+	{"hub/session/doc.go", "waiting requests", fields},
 	{"wsproto/doc.go", "MaxHeader ", serverFields},
 	{"README.md", "connected, and idle", measured},
 	{"wsproto/doc.go", "ws:// ", measured},

@@ -378,8 +378,8 @@ func TestBurstAllocations(t *testing.T) {
 	})
 }
 
-// Rings are bounded, used again, and gone after the end.
-func TestRings(t *testing.T) {
+// Contexts are bounded, used again, and gone after the end.
+func TestAioContexts(t *testing.T) {
 	needAio(t)
 	e := newEngine(t, Options{Loops: 2})
 	k := &e.aio
@@ -559,7 +559,7 @@ func TestBurstLeavesTogether(t *testing.T) {
 }
 
 // A context that is refused is no harm: what it should have written is written.
-func TestBurstOnBrokenRing(t *testing.T) {
+func TestBurstOnBrokenContext(t *testing.T) {
 	s := serve(t, Options{}, func(*peer) {})
 	clients, peers := s.crowd(t, minBurst)
 	s.aio.idle, s.aio.open = []aioContext{1}, 1 // no such context
