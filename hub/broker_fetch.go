@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// fetch is a question to the broker for what a topic lacks, which all who need it wait
-// for.
+// fetch is a request to the broker for what a topic lacks. All that need it wait for the same
+// fetch.
 type fetch struct {
 	done chan struct{}
 	err  error
 }
 
-// errMissed says that the broker does not hold all that was asked for.
+// errMissed says that the broker does not hold all that was missed.
 var errMissed = errors.New("hub: the broker does not hold all that was missed")
 
-// fetchMissing has the topic's log get what a subscription that starts so needs, if the broker
-// has it. If not, the subscription is told.
+// fetchMissing has the topic's log get what a subscription with this start needs, as far as the
+// broker holds it. If the broker does not hold it, subscribing fails later.
 func (n *brokerNode) fetchMissing(t *Topic, o Start) error {
 	for {
 		t.mu.Lock()
@@ -42,7 +42,7 @@ func (n *brokerNode) fetchMissing(t *Topic, o Start) error {
 	}
 }
 
-// lostAgain reports whether the topic has lost again what fetchMissing had it get.
+// lostAgain reports whether the topic has dropped again what fetchMissing had fetched.
 func (n *brokerNode) lostAgain(t *Topic, o Start) bool {
 	if n == nil {
 		return false
@@ -53,7 +53,7 @@ func (n *brokerNode) lostAgain(t *Topic, o Start) bool {
 	return lacks == older
 }
 
-// runFetch asks q for f.
+// runFetch executes q for f.
 func (n *brokerNode) runFetch(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
 	if lacks == newer {
 		f.err = n.fetchNewer(t, q, epoch)
@@ -71,16 +71,16 @@ func (n *brokerNode) runFetch(f *fetch, t *Topic, lacks lack, q HistoryQuery, ep
 	close(f.done)
 }
 
-// lack is what a topic may get from the broker.
+// lack says what a topic may get from the broker.
 type lack uint8
 
 const (
 	nothing lack = iota
-	older        // than what its log holds
+	older        // than the messages in its log
 	newer        // another node was faster, or has joined the topic later
 )
 
-// lacksLocked returns what to ask the broker for so that a subscription can start so.
+// lacksLocked returns the query for what a subscription with this start needs and the log lacks.
 func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
 	l, h, after := &t.log, &t.opts.History, o.After
 	switch {
@@ -100,8 +100,8 @@ func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
 	return q, older
 }
 
-// fetchOlder puts what the broker holds, and the topic keeps, before what the log holds: all at
-// once, since who asked for it is hardly the only one.
+// fetchOlder inserts what the broker holds, and the topic keeps, before the log: everything at
+// once, since other subscriptions are likely to need it too.
 func (n *brokerNode) fetchOlder(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
 	page, err := n.history(q, epoch)
 	none := errors.Is(err, ErrNoHistory)
@@ -118,9 +118,9 @@ func (n *brokerNode) fetchOlder(t *Topic, f *fetch, q HistoryQuery, epoch uint64
 		return fmt.Errorf("%w: it was lost meanwhile", ErrLinkDown)
 	}
 	if !none && t.mayReuseSeqLocked() {
-		return errMissed // the next who asks may find it otherwise
+		return errMissed // a later query may find it
 	}
-	if !none && t.log.lost == q.UpTo { // else it has lost what is younger, and keeps nothing older
+	if !none && t.log.lost == q.UpTo { // otherwise the log has dropped newer messages, and keeps no older ones
 		t.log.prepend(records, page.From)
 		t.trimLocked()
 		t.reportLocked()
@@ -129,14 +129,14 @@ func (n *brokerNode) fetchOlder(t *Topic, f *fetch, q HistoryQuery, epoch uint64
 	return nil
 }
 
-// mayReuseSeqLocked reports whether somebody may wait for numbers that are below all that the
-// log holds, since what had them was superseded: older messages must not get those.
+// mayReuseSeqLocked reports whether a subscription may wait at sequence numbers below the log
+// whose messages were superseded: older messages must not get these numbers.
 func (t *Topic) mayReuseSeqLocked() bool {
 	return t.opts.Slow == Conflate && (t.laggards > 0 || t.neededLocked() < t.log.oldest())
 }
 
-// fetchNewer appends to the log what the broker has of the topic after its last message, up
-// to an offset. It may come by itself, too.
+// fetchNewer appends what the broker holds of the topic after its last message, up to an offset.
+// The same messages may also be delivered by the broker.
 func (n *brokerNode) fetchNewer(t *Topic, q HistoryQuery, epoch uint64) error {
 	page, err := n.history(q, epoch)
 	if err != nil {
@@ -156,7 +156,7 @@ func (n *brokerNode) fetchNewer(t *Topic, q HistoryQuery, epoch uint64) error {
 	return nil
 }
 
-// history asks the broker for what has the given epoch.
+// history queries the broker, and fails unless the answer has the given epoch.
 func (n *brokerNode) history(q HistoryQuery, epoch uint64) (HistoryPage, error) {
 	ctx, cancel := n.context()
 	defer cancel()

@@ -11,20 +11,21 @@ import (
 	"time"
 )
 
-// DefaultBrokerTimeout is the Options.BrokerTimeout of hubs that state none.
+// DefaultBrokerTimeout is the default of Options.BrokerTimeout.
 const DefaultBrokerTimeout = 5 * time.Second
 
-// link is a hub as its broker sees it. A hub without one has none.
+// brokerNode is the part of a hub that its broker calls, and through which the hub calls the
+// broker. A hub without a broker has none.
 type brokerNode struct {
 	hub        *Hub
 	id         uint64
 	broker     Broker
 	timeout    time.Duration
 	publishers publishers
-	linked     atomic.Pointer[Position] // as of the last Linked that missed something
+	linked     atomic.Pointer[Position] // the last position with which Linked reported a gap
 
-	// Of the goroutine that calls Deliver and Linked alone.
-	at    Position // all up to here has been delivered, or seen to
+	// Used only by the goroutine that calls Deliver and Linked.
+	at    Position // everything up to here has been delivered, or recovered
 	found []*Topic // scratch
 }
 
@@ -41,7 +42,7 @@ func (n *brokerNode) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), n.timeout)
 }
 
-// begin returns the topic of that name, making and joining it if there is none.
+// begin returns the topic with that name, creating and joining it if there is none.
 func (n *brokerNode) begin(name string, by creator) (*Topic, error) {
 	t, err := n.hub.topic(name, by)
 	if err != nil {
@@ -64,7 +65,7 @@ func (n *brokerNode) join(t *Topic) {
 		t.remote.err = fmt.Errorf("hub: cannot join %q: %w", t.name, err)
 	} else {
 		if p := n.linked.Load(); p != nil && (p.Epoch != at.Epoch || p.Offset > at.Offset) {
-			at = *p // the link was lost meanwhile
+			at = *p // the connection was lost meanwhile
 		}
 		t.beginLocked(at)
 	}
@@ -74,8 +75,8 @@ func (n *brokerNode) join(t *Topic) {
 	}
 }
 
-// sync waits for what was published before, and is on its way here. If it does not come in
-// time, or the link is down, what ends does so without it.
+// sync waits for messages that were published before, and are on their way here. If they do not
+// come in time, or the connection is down, the caller goes on without them.
 func (n *brokerNode) sync() {
 	if n == nil {
 		return
@@ -87,8 +88,8 @@ func (n *brokerNode) sync() {
 	}
 }
 
-// publish has the broker publish m, whose data does not change, and calls done when that has
-// happened: at once, or from a goroutine of the broker.
+// publish has the broker publish m, whose data does not change. done is called with the answer:
+// at once, or from a goroutine of the broker.
 func (n *brokerNode) publish(by creator, name string, m Message, done func(Receipt, error)) {
 	n.hub.Start()
 	name = strings.Clone(name)
@@ -110,8 +111,8 @@ func (n *brokerNode) publish(by creator, name string, m Message, done func(Recei
 	})
 }
 
-// whenJoined calls f when the topic has been joined, or could not be: now, or from a
-// goroutine. Those that wait are called in their order.
+// whenJoined calls f when the topic has been joined, or joining has failed: now, or from a
+// goroutine. Functions that wait are called in order.
 func (n *brokerNode) whenJoined(t *Topic, f func(error)) {
 	r := t.remote
 	t.mu.Lock()
@@ -130,7 +131,7 @@ func (n *brokerNode) whenJoined(t *Topic, f func(error)) {
 	}
 }
 
-// callWaiting joins the topic, and calls those that wait for that.
+// callWaiting joins the topic, and calls the functions that wait for that.
 func (n *brokerNode) callWaiting(t *Topic) {
 	r := t.remote
 	r.once.Do(func() { n.join(t) })
@@ -150,7 +151,7 @@ func (n *brokerNode) callWaiting(t *Topic) {
 	}
 }
 
-// send gives a message to the broker.
+// send passes a message to the broker.
 func (n *brokerNode) send(name string, m Message, done func(Receipt, error)) {
 	e := &Envelope{Topic: name, Kind: m.Kind, Data: m.Data, Key: m.Key}
 	if m.Exclude != nil {
@@ -167,7 +168,7 @@ func (n *brokerNode) send(name string, m Message, done func(Receipt, error)) {
 	})
 }
 
-// published counts a message, and the subscribers that get it at this node.
+// published counts a message, and returns the number of its subscribers at this node.
 func (n *brokerNode) published(e *Envelope) (subscribers int) {
 	n.hub.published.Add(1)
 	receivers := n.receivers(nil, e.Topic)
@@ -176,14 +177,14 @@ func (n *brokerNode) published(e *Envelope) (subscribers int) {
 		subscribers += t.count
 		t.mu.Unlock()
 	}
-	if len(receivers) == 0 { // so it will not be delivered
+	if len(receivers) == 0 { // it will not be delivered
 		n.publishers.take(e.Origin.Publisher)
 	}
 	return subscribers
 }
 
-// receivers appends the topic of that name, and the patterns that match it, which this
-// node has.
+// receivers appends the topic with that name and the patterns that match it, as far as this node
+// has them.
 func (n *brokerNode) receivers(all []*Topic, name string) []*Topic {
 	h := n.hub
 	h.mu.RLock()
@@ -200,7 +201,7 @@ func (n *brokerNode) receivers(all []*Topic, name string) []*Topic {
 	return all
 }
 
-// Deliver makes link a Node.
+// Deliver makes brokerNode a Node.
 func (n *brokerNode) Deliver(m *Envelope) {
 	if m.Position.Epoch != n.at.Epoch {
 		n.Linked(Position{m.Position.Epoch, m.Position.Offset - 1})
@@ -225,7 +226,7 @@ func (n *brokerNode) record(m *Envelope) *Record {
 	}
 }
 
-// exclude returns the subscriber that m is not for.
+// exclude returns the subscriber that m excludes, nil if it belongs to another node.
 func (n *brokerNode) exclude(m *Envelope) Subscriber {
 	if m.Origin.Node != n.id {
 		return nil
@@ -233,14 +234,14 @@ func (n *brokerNode) exclude(m *Envelope) Subscriber {
 	return n.publishers.take(m.Origin.Publisher)
 }
 
-// Lost makes link a Node.
+// Lost makes brokerNode a Node.
 func (n *brokerNode) Lost(cause error) {
 	if f := n.hub.opts.OnLink; f != nil {
 		f(cause)
 	}
 }
 
-// Linked makes link a Node.
+// Linked makes brokerNode a Node.
 func (n *brokerNode) Linked(at Position) {
 	if at.Epoch != n.at.Epoch || at.Offset > n.at.Offset {
 		n.at = at
@@ -252,14 +253,14 @@ func (n *brokerNode) Linked(at Position) {
 	}
 }
 
-// recoverers is how many topics are seen to at a time.
+// recoverers is the number of topics that are recovered at a time.
 const recoverers = 8
 
-// recover has all topics get what they missed before at, or begin anew after it.
+// recover has all topics fetch what they missed before at, or begin anew after it.
 func (n *brokerNode) recover(at Position) {
 	topics := n.hub.all()
 	var next atomic.Int64
-	var noHistory atomic.Bool // there is no history to be had
+	var noHistory atomic.Bool // the broker cannot serve history now
 	var wg sync.WaitGroup
 	for range min(recoverers, len(topics)) {
 		wg.Go(func() {
@@ -273,8 +274,7 @@ func (n *brokerNode) recover(at Position) {
 	wg.Wait()
 }
 
-// catchUp has the topic get what it missed before at, and reports false if that is not
-// to be had.
+// catchUp has the topic fetch what it missed before at, and reports whether nothing is missing.
 func (n *brokerNode) catchUp(t *Topic, at Position, noHistory *atomic.Bool) bool {
 	t.mu.Lock()
 	last, epoch, begun := t.log.last, t.epoch, t.remote.begun || t.log.last > 0

@@ -1,0 +1,120 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// publication is a message that waits for slow nodes. Exactly one of publishWaiting and expire
+// takes it out of MemoryBroker.waiting, and calls done.
+type publication struct {
+	message *Envelope
+	done    func(Position, error)
+	stop    func() bool // stops watching the context
+}
+
+// Publish makes MemoryNode a Broker.
+func (n *MemoryNode) Publish(ctx context.Context, m *Envelope, done func(Position, error)) {
+	b := n.broker
+	b.mu.Lock()
+	if err := n.errLocked(); err != nil {
+		b.mu.Unlock()
+		done(Position{}, err)
+		return
+	}
+	if len(b.waiting[m.Topic]) == 0 && !b.fullLocked(m.Topic) {
+		at := b.publishLocked(*m)
+		b.mu.Unlock()
+		done(at, nil)
+		return
+	}
+	p := &publication{message: m, done: done}
+	p.stop = context.AfterFunc(ctx, func() { b.expire(p, ctx.Err()) })
+	if b.waiting == nil {
+		b.waiting = make(map[string][]*publication)
+	}
+	b.waiting[m.Topic] = append(b.waiting[m.Topic], p)
+	b.mu.Unlock()
+}
+
+// expire answers a publication whose context has ended, unless it has been published.
+func (b *MemoryBroker) expire(p *publication, cause error) {
+	topic := p.message.Topic
+	b.mu.Lock()
+	all := b.waiting[topic]
+	i := slices.Index(all, p)
+	if i >= 0 {
+		b.setWaitingLocked(topic, slices.Delete(all, i, i+1))
+	}
+	b.mu.Unlock()
+	if i >= 0 {
+		p.done(Position{}, fmt.Errorf("%w: a node is too slow: %w", ErrLinkDown, cause))
+	}
+}
+
+func (b *MemoryBroker) setWaitingLocked(topic string, all []*publication) {
+	if len(all) == 0 {
+		delete(b.waiting, topic)
+	} else {
+		b.waiting[topic] = all
+	}
+}
+
+// publishWaiting publishes the waiting publications for which there is room now, in order for
+// each topic.
+func (b *MemoryBroker) publishWaiting() {
+	var answers []func()
+	b.mu.Lock()
+	for topic, all := range b.waiting {
+		for len(all) > 0 && !b.fullLocked(topic) {
+			p, at := all[0], b.publishLocked(*all[0].message)
+			all = all[1:]
+			p.stop()
+			answers = append(answers, func() { p.done(at, nil) })
+		}
+		b.setWaitingLocked(topic, all)
+	}
+	b.mu.Unlock()
+	for _, f := range answers {
+		f()
+	}
+}
+
+// fullLocked reports whether a message to the topic must wait for a node.
+func (b *MemoryBroker) fullLocked(topic string) bool {
+	for n := range b.nodes {
+		if n.size > maxNodeQueue && n.wantsLocked(topic) {
+			return true
+		}
+	}
+	return false
+}
+
+// wantsLocked reports whether the node is connected and has joined the topic.
+func (n *MemoryNode) wantsLocked(topic string) (yes bool) {
+	if n.down {
+		return false
+	}
+	if _, yes = n.topics[topic]; !yes {
+		n.patterns.match(topic, func(struct{}) bool {
+			yes = true
+			return false
+		})
+	}
+	return yes
+}
+
+func (b *MemoryBroker) publishLocked(m Envelope) Position {
+	b.last++
+	m.Position, m.Time = b.positionLocked(), b.opts.Now()
+	if b.opts.History > 0 {
+		b.keepLocked(&m)
+	}
+	for n := range b.nodes {
+		if n.wantsLocked(m.Topic) {
+			n.pushLocked(nodeCall{message: &m})
+		}
+	}
+	return m.Position
+}
