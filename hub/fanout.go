@@ -6,41 +6,41 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// walk is a shard's list on its way to everybody. What is published meanwhile goes to
-// those who are still to come in the same write; those who have been visited get it by
-// the next walk, which passes over all others. So a message costs each subscriber one
-// write, however it falls between walks: a burst that follows the end of a walk, as
-// of publishers that await receipts, goes out as a whole to all but the first few.
+// fanout is a pass over the list of a shard. Messages that are published during the pass go in
+// the same write to the subscribers that it has not reached; the others get them by the next
+// pass, which skips everybody who has them. So a message costs each subscriber one write,
+// however it falls between passes: a burst that follows the end of a pass, as from publishers
+// that await receipts, goes out as a whole to all but the first few.
 //
-// What counts for the shard, who is behind and what the log has to hold, is the pass: what
-// everybody gets.
+// The shard's cursor, lag limits and what the log must hold depend on pass, which everybody
+// gets.
 type fanout struct {
 	*shard
 	pass        passBatch
 	all         *batch            // the pass, and what came since
 	rests       map[uint64]*batch // the parts of all from a number on, for those who have what is before
-	nextRefresh int               // the run before which it looks for what came
+	nextRefresh int               // the run before which refresh looks for new messages
 	burst       *burst            // those whose turn it is
 
 	delivered int64
 }
 
-// burst are deliveries that leave together.
+// burst is a group of deliveries that one system call sends.
 type burst = netpoll.Burst[delivery]
 
 // delivery is what one subscription is given.
 type delivery struct {
 	to       *Subscription
-	from     uint64 // number of the first message that it is to have then
+	from     uint64 // sequence number of the first message that it has then
 	messages int
 }
 
 var bursts = sync.Pool{New: func() any { return new(burst) }}
 
-// refresh takes in what was published since the walk began, or did so last. It is called
-// before each run, and looks less often the farther the walk has come: each time there may
-// be another copy of the batch, which the slow hold, and in the next walk one for those who
-// lack the rest. Of 10,000 subscribers' walk there are 18.
+// refresh takes in what was published since the pass began, or since the last refresh. It is
+// called before each run, and looks less often the farther the pass has come: each time there
+// may be another copy of the batch, which slow subscribers hold, and in the next pass one for
+// those that lack the rest. In a pass over 10,000 subscribers it looks 18 times.
 func (f *fanout) refresh(run int) {
 	if run < f.nextRefresh {
 		return
@@ -58,8 +58,8 @@ func (f *fanout) refresh(run int) {
 	}
 }
 
-// since returns what follows for a subscriber that goes on with number. Those who have got
-// the same share it.
+// since returns the messages for a subscriber that continues at seq. Subscribers that have got
+// the same share the result.
 func (f *fanout) since(seq uint64) *batch {
 	if seq <= f.all.first {
 		return f.all
@@ -75,8 +75,8 @@ func (f *fanout) since(seq uint64) *batch {
 	return rest
 }
 
-// deliverTo gives one subscription, which has all that was before, its part: in a burst, if
-// that is nothing but a write to a connection.
+// deliverTo delivers to one subscription that is up to date: as part of a burst, if all that is
+// needed is a write to a connection.
 func (f *fanout) deliverTo(s *Subscription) {
 	from := max(s.cursor, f.pass.cursor)
 	var part Encoded
@@ -96,7 +96,7 @@ func (f *fanout) deliverTo(s *Subscription) {
 	}
 }
 
-// send lets the burst go. It comes before the walk takes in anything new.
+// send sends the burst. It must precede the next refresh.
 func (f *fanout) send() {
 	writes := f.burst.Send()
 	for i := range writes {
@@ -106,10 +106,10 @@ func (f *fanout) send() {
 		}
 		f.settle(*d, o)
 	}
-	clear(writes) // the burst goes to others
+	clear(writes) // the burst is reused for others
 }
 
-// settle takes note of what became of a delivery.
+// settle records the outcome of a delivery.
 func (f *fanout) settle(d delivery, o netpoll.Outcome) {
 	switch o {
 	case netpoll.Sent, netpoll.Queued:
@@ -123,8 +123,8 @@ func (f *fanout) settle(d delivery, o netpoll.Outcome) {
 	}
 }
 
-// advance takes note that s has all from number from on, but for what was superseded. What
-// the whole shard gets needs no note.
+// advance records that s has everything from a sequence number on, except what was superseded.
+// Nothing is recorded for what the whole shard gets.
 func (f *fanout) advance(s *Subscription, from uint64) {
 	if f.all.next > f.pass.next {
 		s.cursor = f.all.next

@@ -5,17 +5,17 @@ import (
 	"sort"
 )
 
-// batch is a run of messages that is handed over in one write. It does not change,
-// and all who read the same run share it.
+// batch is a run of messages that is sent with a single write. It does not change, and all
+// subscribers that read the same run share it.
 type batch struct {
-	first, next uint64 // numbers: those from first on, below next
+	first, next uint64 // sequence numbers: from first on, below next
 	end         uint64 // as log.end, after it
 	entries     []entry
-	excluded    []Subscriber // do not get all of it
+	excluded    []Subscriber // subscribers that do not get all of it
 	forms       forms        // of all messages joined
 }
 
-// newBatch makes a batch of entries that follow each other.
+// newBatch returns a batch of entries that follow each other.
 func newBatch(runs ...[]entry) *batch {
 	n := 0
 	for _, run := range runs {
@@ -42,7 +42,7 @@ func (b *batch) add(e entry) {
 	}
 }
 
-// after returns the part from number on, nil if there is nothing in it.
+// after returns the part from seq on, nil if it is empty.
 func (b *batch) after(seq uint64) *batch {
 	if i := b.index(seq); i < len(b.entries) {
 		return newBatch(b.entries[i:])
@@ -50,13 +50,12 @@ func (b *batch) after(seq uint64) *batch {
 	return nil
 }
 
-// is reports whether b, which may be nil, is what begins with first and ends with
-// last.
+// is reports whether b, which may be nil, begins with first and ends with last.
 func (b *batch) is(first, last []entry) bool {
 	return b != nil && b.first == first[0].seq && b.next == last[len(last)-1].seq+1
 }
 
-// all returns all messages joined.
+// all returns all messages joined, and their number.
 func (b *batch) all(h *Hub, id encodingID) (joined Encoded, messages int) {
 	f := b.forms.get(id)
 	if f == nil {
@@ -70,8 +69,8 @@ func (b *batch) all(h *Hub, id encodingID) (joined Encoded, messages int) {
 	return f.encoded, f.messages
 }
 
-// part returns what one subscription gets, and how many messages that is: all from its
-// cursor on but what excludes it. It is nil if that is nothing.
+// part returns what one subscription gets, and how many messages that is: everything from its
+// cursor on, except messages that exclude it. part is nil if there is nothing for it.
 func (b *batch) part(h *Hub, s *Subscription) (part Encoded, messages int) {
 	if s.cursor <= b.first && !slices.Contains(b.excluded, s.to) {
 		return b.all(h, s.encoding())
@@ -98,8 +97,8 @@ func (b *batch) join(h *Hub, id encodingID, seq uint64, to Subscriber) (joined E
 	return h.encodings.get(id).Join(all), len(all)
 }
 
-// firstFor returns the first message that s gets of b, of which it gets some, and the number
-// that follows it.
+// firstFor returns the first message of b that s gets, of which there must be one, and the
+// sequence number after it.
 func (b *batch) firstFor(h *Hub, s *Subscription) (one Encoded, next uint64) {
 	for i := range b.entries {
 		if e := &b.entries[i]; e.seq >= s.cursor && e.r.Exclude != s.to {
@@ -111,8 +110,8 @@ func (b *batch) firstFor(h *Hub, s *Subscription) (one Encoded, next uint64) {
 	panic("hub: a batch without a message for its receiver")
 }
 
-// missing returns how many messages from number from on, below to, were superseded
-// before the batch was read. Both are in the batch, or from is before it, or to after
+// missing returns how many messages from sequence number from on, below to, had been superseded
+// when the batch was read. Either number is in the batch, or from is before it, or to is after
 // its end.
 func (b *batch) missing(from, to uint64) int {
 	if from >= to || from >= b.first && len(b.entries) == int(b.next-b.first) {
@@ -121,7 +120,7 @@ func (b *batch) missing(from, to uint64) int {
 	return int(to-from) - (b.index(to) - b.index(from))
 }
 
-// endBefore returns log.end before a number that is after a message of b, or after all.
+// endBefore returns log.end before seq, which is after a message of b, or after all.
 func (b *batch) endBefore(seq uint64) uint64 {
 	if i := b.index(seq); i > 0 && seq < b.next {
 		return b.entries[i-1].end
@@ -129,7 +128,7 @@ func (b *batch) endBefore(seq uint64) uint64 {
 	return b.end
 }
 
-// index returns the place of the first entry whose number is at least number.
+// index returns the index of the first entry whose sequence number is at least seq.
 func (b *batch) index(seq uint64) int {
 	return sort.Search(len(b.entries), func(i int) bool { return b.entries[i].seq >= seq })
 }

@@ -3,17 +3,17 @@ package hub
 import "sync"
 
 const (
-	// maxPending is how many bytes wait for a shard before publishers have to.
-	maxPending = 8 << 20
-	// runLength is how many subscribers a walk copies at a time.
+	// maxPending is how many bytes may wait for a shard before publishers must wait.
+	maxPending = 8 << 20 // bytes that may wait for a shard before publishers must wait
+	// runLength is how many subscribers a pass copies at a time.
 	runLength = 64
-	// maxRefresh is the cost of a batch from which on a walk leaves what comes meanwhile to
-	// the next.
+	// maxRefresh is the cost of a batch from which on a pass leaves new messages to the next
+	// pass.
 	maxRefresh = 48 << 10
 )
 
-// shard is those subscribers of a topic that belong to one loop. Its walk alone
-// touches what they have got so far, and hands them more.
+// shard is the subscribers of a topic that belong to one loop. Only its pass changes what they
+// have got so far, and delivers to them.
 type shard struct {
 	topic *Topic
 	task  Task
@@ -21,17 +21,17 @@ type shard struct {
 
 	// Guarded by Topic.mu.
 	members int
-	cursor  uint64 // number of the first message that no walk has handed out
-	taken   uint64 // the same, but that the walk under way counts as done
+	cursor  uint64 // sequence number of the first message that no pass has delivered
+	taken   uint64 // the same, but counts the pass under way as done
 	at      uint64 // Topic.log.end before cursor
 
 	mu        sync.Mutex
 	list      []*Subscription
 	due       []*Subscription // behind, and drained
-	left      []*leave        // of those in list that have left in the round under way
-	inPass    bool            // a round is under way
-	unpin     bool            // what is kept for the slow is too much: see unpinAll
-	passEnded *sync.Cond      // a round of a walk has ended; made when somebody waits
+	left      []*leave        // subscriptions in list that have left during the pass
+	inPass    bool            // a pass is under way
+	unpin     bool            // the pinned backlogs are too much: see unpinAll
+	passEnded *sync.Cond      // a pass has ended; created when somebody waits
 }
 
 func newShard(t *Topic, loop int) *shard {
@@ -40,7 +40,8 @@ func newShard(t *Topic, loop int) *shard {
 	return sh
 }
 
-// skipLocked passes over what nobody waits for. Called under Topic.mu.
+// skipLocked moves the cursor to the end of the log when nobody needs what is before it. The
+// caller holds Topic.mu.
 func (sh *shard) skipLocked() {
 	l := &sh.topic.log
 	sh.cursor, sh.taken, sh.at = l.next, l.next, l.end
@@ -53,7 +54,7 @@ func (sh *shard) add(s *Subscription) {
 	sh.mu.Unlock()
 }
 
-// removeAtLocked puts the last subscriber in place i.
+// removeAtLocked removes the subscriber at index i; the last one takes its place.
 func (sh *shard) removeAtLocked(i int) {
 	last := len(sh.list) - 1
 	sh.list[i] = sh.list[last]
@@ -86,8 +87,8 @@ func (s *Subscription) Schedule() {
 	sh.task.Schedule()
 }
 
-// help returns when there is room for more: it walks itself, or waits for the walk
-// under way.
+// help returns when there is room for more: it runs a pass itself, or waits for the one under
+// way.
 func (sh *shard) help() {
 	more := false
 	for sh.full() {
@@ -105,7 +106,7 @@ func (sh *shard) help() {
 	}
 }
 
-// waitLocked waits for the end of the round under way.
+// waitLocked waits for the end of the pass under way.
 func (sh *shard) waitLocked() {
 	if sh.passEnded == nil {
 		sh.passEnded = sync.NewCond(&sh.mu)
@@ -120,14 +121,15 @@ func (sh *shard) full() bool {
 	return sh.members > 0 && t.log.end-sh.at > maxPending
 }
 
-// Run delivers what is due. It is what the shard's task does.
+// Run delivers what is due. It is the function of the shard's task.
 func (sh *shard) Run() {
 	for sh.pass() {
 	}
 }
 
-// pass hands out the next batch, after some of those who are behind and have
-// drained got theirs. It reports whether there is more to do, unless another does it.
+// pass delivers to some of the subscribers that were behind and have drained, and then the next
+// batch to all that are up to date. It reports whether there is more to do; if another pass is
+// under way, that one takes care of it.
 func (sh *shard) pass() (more bool) {
 	sh.mu.Lock()
 	if sh.inPass {
@@ -160,15 +162,15 @@ func (sh *shard) takeDueLocked() []*Subscription {
 	return due
 }
 
-// passBatch is a batch on its way to a shard: what the whole shard gets in this walk.
+// passBatch is the batch that the whole shard gets in a pass.
 type passBatch struct {
 	*batch
-	cursor uint64 // of the shard, before it
-	limit  uint64 // who has not come so far when it is handed out lags behind too much
-	oldest uint64 // who has not come so far finds a gap
+	cursor uint64 // of the shard, before the pass
+	limit  uint64 // a subscriber below this sequence number lags too far behind after the pass
+	oldest uint64 // a subscriber below this sequence number has a gap
 }
 
-// nextBatch takes the next batch.
+// nextBatch takes the next batch from the log.
 func (sh *shard) nextBatch() (b passBatch) {
 	t := sh.topic
 	t.mu.Lock()
@@ -185,9 +187,8 @@ func (sh *shard) nextBatch() (b passBatch) {
 	return b
 }
 
-// endPass ends a pass. What is published, drained or given up from here on has the task
-// scheduled and finds no walk under way; what was before is seen here: so it is one
-// step.
+// endPass ends a pass in one step, under both locks: whatever is published, drained or left
+// later schedules the task and finds no pass under way, and whatever came before is seen here.
 func (sh *shard) endPass(b passBatch) (more bool) {
 	t := sh.topic
 	t.mu.Lock()
@@ -221,8 +222,9 @@ func (sh *shard) endPass(b passBatch) (more bool) {
 	return more
 }
 
-// deliver walks the list. Who subscribes meanwhile stands at its end, where the walk
-// may come or not: who wants some of the batch begins behind.
+// deliver goes through the list. A subscriber that joins during the pass is at the end of the
+// list, and may or may not be reached by it; a subscription that needs some of the batch begins
+// behind. It returns the number of deliveries.
 func (sh *shard) deliver(pass passBatch) int64 {
 	var buf [runLength]*Subscription
 	run, f := buf[:sh.topic.hub.runLength], fanout{shard: sh, pass: pass, all: pass.batch, nextRefresh: 1, burst: bursts.Get().(*burst)}
@@ -238,7 +240,7 @@ func (sh *shard) deliver(pass passBatch) int64 {
 		for _, s := range run[:n] {
 			switch {
 			case s.gone():
-				s.flags.Or(flagSkipped) // the end of the round sees to what it has yet to get
+				s.flags.Or(flagSkipped) // endPass handles what it has yet to get
 			case s.behind():
 				sh.watch(s, pass)
 			case s.cursor < f.all.next:

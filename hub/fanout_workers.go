@@ -2,7 +2,7 @@ package hub
 
 import "sync/atomic"
 
-// Workers run tasks, with a loop of their own for each of some sets of subscribers.
+// Workers run tasks, in a number of loops. Each subscriber belongs to a loop.
 type Workers interface {
 	// Loops returns the number of loops. It is called once, by Hub.Start.
 	Loops() int
@@ -10,15 +10,15 @@ type Workers interface {
 	NewTask(loop int, r Runner) Task
 }
 
-// Task is work that runs soon after each Schedule, one run at a time, and never
-// within Schedule, which is called under locks. *netpoll.Task is one.
+// Task is work that runs soon after each Schedule, one run at a time, and never within Schedule,
+// which is called under locks. A *netpoll.Task is one.
 type Task interface{ Schedule() }
 
-// Runner is what a [Task] does.
+// Runner is the function of a [Task].
 type Runner interface{ Run() }
 
-// Goroutines are [Workers] for programs without a server, with so many loops: a task has a
-// goroutine for as long as it has something to do.
+// Goroutines are [Workers] with that number of loops, for programs without a server: a task has
+// a goroutine for as long as it has something to do.
 type Goroutines int
 
 // Loops makes Goroutines Workers.
