@@ -6,7 +6,7 @@ import "github.com/fanfare-ws/fanfare/netpoll"
 // drained: it will never take it. Others may have been quicker, but not so often.
 const maxRefused = 100
 
-// fallBehind has s wait until it has drained, and then go on with number.
+// fallBehind has s wait until it has drained, and then continue at seq.
 func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 	t := sh.topic
 	t.mu.Lock()
@@ -35,7 +35,7 @@ func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
 	sh.topic.laggards--
 }
 
-// never is a number that no message has.
+// never is a sequence number that no message has.
 const never = ^uint64(0)
 
 // catchUp gives a subscriber that has drained the next of what it has not got.
@@ -180,8 +180,8 @@ func (sh *shard) watch(s *Subscription, b passBatch) {
 	}
 }
 
-// enforceBacklog does what the topic's policy says about s, whose connection has too much to get.
-// Who drops the newest keeps what it has not been counted for.
+// enforceBacklog applies the topic's policy to s, whose connection has too large a backlog. With
+// DropNewest s keeps what has not been counted as dropped.
 func (sh *shard) enforceBacklog(s *Subscription, b passBatch) {
 	switch from := max(s.cursor, b.cursor); sh.topic.opts.Slow {
 	case Disconnect:
@@ -196,7 +196,7 @@ func (sh *shard) enforceBacklog(s *Subscription, b passBatch) {
 	}
 }
 
-// dropBacklog has s, which waits at a number, get nothing until it has drained.
+// dropBacklog has s, which waits at seq, get nothing until it has drained.
 func (sh *shard) dropBacklog(s *Subscription, seq, end uint64) {
 	t := sh.topic
 	t.mu.Lock()
@@ -219,9 +219,9 @@ func (s *Subscription) goOnLocked(seq, end uint64) {
 	s.clearBacklog()
 }
 
-// unpinAll has those for whom something is kept lose it, since all topics hold too much, and get
-// nothing until they have drained. It is called within a round; what was handed out after
-// what is kept has been counted.
+// unpinAll drops the pinned backlogs, since all topics together hold too much. Their subscribers
+// get nothing until they have drained. It is called within a pass; what was delivered after the
+// pinned messages has been counted.
 func (sh *shard) unpinAll() {
 	var all []*Subscription
 	sh.topic.mu.Lock()
@@ -254,8 +254,8 @@ func (s *Subscription) dropKept() {
 	}
 }
 
-// pin has s keep what its topic allows it, below a number, whatever becomes of the log,
-// unless it has left.
+// pin has s keep what its topic allows, below a sequence number, no matter what the log drops.
+// It does nothing if s has left.
 func (sh *shard) pin(s *Subscription, below uint64) (ok bool) {
 	t := sh.topic
 	t.mu.Lock()
@@ -279,7 +279,7 @@ func (t *Topic) fitLocked(seq uint64) uint64 {
 	return min(most, seq+uint64(t.opts.Limit.Messages))
 }
 
-// count counts messages that s does not get, if there are any, and tells.
+// count counts and reports messages that s does not get, if there are any.
 func (sh *shard) count(s *Subscription, messages int) {
 	if messages == 0 {
 		return
@@ -302,8 +302,7 @@ func (sh *shard) count(s *Subscription, messages int) {
 	}
 }
 
-// evict ends a subscriber that is behind and does not take what it is sent, unless it
-// has left.
+// evict ends a subscriber that is behind and does not take what it is sent, unless it has left.
 func (sh *shard) evict(s *Subscription, reason string) {
 	t := sh.topic
 	t.mu.Lock()

@@ -4,7 +4,7 @@ import "sync"
 
 const (
 	// maxPending is how many bytes may wait for a shard before publishers must wait.
-	maxPending = 8 << 20 // bytes that may wait for a shard before publishers must wait
+	maxPending = 8 << 20
 	// runLength is how many subscribers a pass copies at a time.
 	runLength = 64
 	// maxRefresh is the cost of a batch from which on a pass leaves new messages to the next

@@ -114,7 +114,7 @@ func (m *Member) joined(j *joining, err error) error {
 func (m *Member) subscribePresence(j *joining, o SubscribeOptions) error {
 	p := j.sub.shard.topic.presence
 	if p == nil {
-		return fmt.Errorf("%w: %q", ErrNoPresence, j.name)
+		return fmt.Errorf("%w %q", ErrNoPresence, j.name)
 	}
 	events := new(Subscription)
 	all, err := p.subscribe(events, m, o)

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// Person is who takes part in a topic: a user, with one connection or more, or an
+// Person is somebody who takes part in a topic: a user with one or more connections, or an
 // anonymous member.
 type Person struct {
 	ID        string          `json:"id"`                  // the user's name, or the member's ID
-	Anonymous bool            `json:"anonymous,omitempty"` // so ID is that of a member
+	Anonymous bool            `json:"anonymous,omitempty"` // ID is that of a member
 	Data      json.RawMessage `json:"data,omitempty"`      // Identity.Data of the connection with which the person came
-	// Connections is set by Hub.Presence alone; 0 while it is open whether the person
-	// has left for good.
+	// Connections is set by Hub.Presence only. It is 0 while the person is away but has not been
+	// announced as left.
 	Connections int `json:"connections,omitempty"`
 }
 
-// ErrNoPresence is wrapped by what is returned for topics without TopicOptions.Presence.
-var ErrNoPresence = errors.New("hub: it is not kept who is in that topic")
+// ErrNoPresence is wrapped by errors for topics without TopicOptions.Presence.
+var ErrNoPresence = errors.New("hub: presence is not enabled for topic")
 
 const (
 	// DefaultPresenceGrace is the TopicOptions.PresenceGrace of topics that state none.
@@ -72,7 +72,7 @@ func newPresence(t *Topic) *presence {
 	return &presence{topic: t, people: make(map[personKey]*person), pending: make(map[*person]struct{})}
 }
 
-// person returns who a member is.
+// person returns the member as a Person.
 func (m *Member) person() Person {
 	if m.user != "" {
 		return Person{ID: m.user, Data: json.RawMessage(m.data)}
@@ -80,8 +80,8 @@ func (m *Member) person() Person {
 	return Person{ID: m.ID(), Anonymous: true, Data: json.RawMessage(m.data)}
 }
 
-// join takes note of a subscription, unless there is no room for another one who is present,
-// and leave of its end. They are called under Topic.mu. Only members are people.
+// join counts a subscription, unless there is no room for another person, and leave its end.
+// They are called under Topic.mu. Only members are people.
 func (p *presence) join(to Subscriber) error {
 	m, ok := to.(*Member)
 	if p == nil || !ok {
@@ -122,7 +122,8 @@ func (p *presence) leave(to Subscriber) {
 	}
 }
 
-// changedLocked has it told that x came or went, unless nobody has to know.
+// changedLocked schedules the announcement that x joined or left, or cancels it if it is no
+// longer needed.
 func (p *presence) changedLocked(x *person) {
 	here := x.Connections > 0
 	if here == x.told && (!here || bytes.Equal(x.Data, x.toldData)) {
@@ -142,13 +143,13 @@ func (p *presence) forgetLocked(x *person) {
 	p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
 }
 
-// personWeight is what it takes to know of a person, beside name and data, in bytes.
+// personWeight is the memory for a person besides name and data, in bytes.
 const personWeight = 256
 
-// presentWeight is what somebody present counts for.
+// presentWeight is what a present person counts for, in bytes.
 func presentWeight(who Person) int64 { return int64(len(who.ID) + len(who.Data) + personWeight) }
 
-// due returns when it should be told what is pending about x.
+// due returns when the pending change of x should be announced.
 func (p *presence) due(x *person) time.Time {
 	if x.Connections > 0 {
 		return x.since.Add(tellEvery)
@@ -156,7 +157,8 @@ func (p *presence) due(x *person) time.Time {
 	return x.since.Add(p.topic.opts.PresenceGrace)
 }
 
-// wakeLocked has tell be called at a time, or as soon after it as may be.
+// wakeLocked has tell called at a time, or as soon after it as the interval between events
+// allows.
 func (p *presence) wakeLocked(at time.Time) {
 	if next := p.told.Add(tellEvery); at.Before(next) {
 		at = next
@@ -172,7 +174,7 @@ func (p *presence) wakeLocked(at time.Time) {
 	}
 }
 
-// tell tells what is due. It is what the timer does.
+// tell announces the changes that are due. It is the function of the timer.
 func (p *presence) tell() {
 	p.telling.Lock()
 	joined, left := p.takeDue()
@@ -199,8 +201,8 @@ func (p *presence) tell() {
 	}
 }
 
-// takeDue returns what is to be told now: who has joined, however lately, and who has
-// left and stayed away.
+// takeDue returns the people to announce now: all that have joined, however recently, and those
+// that have left and stayed away.
 func (p *presence) takeDue() (joined, left []Person) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -229,7 +231,7 @@ func (p *presence) takeDue() (joined, left []Person) {
 	return joined, left
 }
 
-// publish has the presenceTopic's subscribers told. Called with telling.
+// publish sends the changes to the subscribers of the presence topic. The caller holds telling.
 func (p *presence) publish(joined, left []Person) (full []*shard) {
 	e := p.events
 	if e == nil || !e.wanted() {
@@ -250,14 +252,14 @@ func (p *presence) publish(joined, left []Person) (full []*shard) {
 	return full
 }
 
-// wanted reports whether somebody has subscribed.
+// wanted reports whether the topic has subscribers.
 func (t *Topic) wanted() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.count > 0
 }
 
-// cutPeople returns so many of the people as one message tells, and the rest.
+// cutPeople returns as many of the people as fit into one message, and the rest.
 func cutPeople(all []Person) (some, rest []Person) {
 	bytes := 0
 	for i := range all {
@@ -268,7 +270,7 @@ func cutPeople(all []Person) (some, rest []Person) {
 	return all, nil
 }
 
-// peopleSize returns about how many bytes a message about people has.
+// peopleSize returns the approximate size of a message about people, in bytes.
 func peopleSize(all []Person) (bytes int) {
 	for i := range all {
 		bytes += len(all[i].ID) + len(all[i].Data) + 32
@@ -276,8 +278,8 @@ func peopleSize(all []Person) (bytes int) {
 	return bytes
 }
 
-// subscribe subscribes s to the events, and returns who is there as those before them
-// have told it.
+// subscribe subscribes s to the events, and returns the people as announced by the events
+// before.
 func (p *presence) subscribe(s *Subscription, m *Member, o SubscribeOptions) ([]Person, error) {
 	id, err := p.topic.hub.encodingOf(m, o.Encoding)
 	if err != nil {
@@ -310,7 +312,7 @@ func (p *presence) toldPeople() []Person {
 	return all
 }
 
-// end stops the timer: the topic has ended.
+// end stops the timer when the topic has ended.
 func (p *presence) end() {
 	if p == nil {
 		return
@@ -328,9 +330,9 @@ func (p *presence) end() {
 	}
 }
 
-// newPresenceTopic returns the topic of another's presence. It has no history, and who is
-// too slow for it is disconnected, since nobody is to miss an event. The hub does not
-// know it, so nobody finds it by name or pattern; it ends with the other.
+// newPresenceTopic returns the topic for the presence events of t. It has no history, and
+// disconnects slow subscribers, since none may miss an event. The hub does not list it, so it
+// cannot be reached by name or pattern; it ends with t.
 func newPresenceTopic(t *Topic) *Topic {
 	o := new(TopicOptions)
 	o.fill()
@@ -340,7 +342,7 @@ func newPresenceTopic(t *Topic) *Topic {
 	}
 }
 
-// presenceTopicName returns a name that no topic can have, nor be asked for.
+// presenceTopicName returns a name that no topic can have and that cannot be requested.
 func presenceTopicName(topic string) string { return userMark + " " + topic }
 
 func sortPeople(all []Person) {
@@ -357,10 +359,10 @@ func sortPeople(all []Person) {
 	})
 }
 
-// Presence returns who is in a topic now, sorted, with those of whom it is still open
-// whether they come back. It fails with ErrNoPresence if that is not kept. Members
-// that have subscribed to the topic by its name count; who did so by pattern, or is no
-// [Member], does not.
+// Presence returns the people in a topic, sorted, including those that are away and may still
+// come back. It fails with ErrNoPresence if the topic does not track presence. Only members that
+// have subscribed to the topic by its name count, not subscriptions by pattern and not other
+// subscribers.
 func (h *Hub) Presence(name string) ([]Person, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -370,7 +372,7 @@ func (h *Hub) Presence(name string) ([]Person, error) {
 	case t == nil:
 		return nil, nil
 	case t.presence == nil:
-		return nil, fmt.Errorf("%w: %q", ErrNoPresence, name)
+		return nil, fmt.Errorf("%w %q", ErrNoPresence, name)
 	}
 	p := t.presence
 	p.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// DefaultEndTimeout is the Options.EndTimeout of hubs that state none.
+// DefaultEndTimeout is the default of Options.EndTimeout.
 const DefaultEndTimeout = 5 * time.Second
 
 // leave is the end of a subscription: an event with a place in its topic's order. The
@@ -45,7 +45,7 @@ type closeAction struct{ CloseReason }
 
 func (c *closeAction) ended(s *Subscription, _ bool) { s.to.Close(c.CloseReason) }
 
-// completion is done when all of some subscriptions have ended.
+// completion calls then when all of several subscriptions have ended.
 type completion struct {
 	left   atomic.Int32
 	then   func()
@@ -235,7 +235,7 @@ func (l *leave) countIn() {
 	}
 }
 
-// proceed has the rest handed out, if there is any, and reports whether there is none.
+// proceed has the backlog delivered, and reports whether there is none.
 func (l *leave) proceed() (done bool) {
 	s := l.sub
 	switch {
@@ -249,7 +249,7 @@ func (l *leave) proceed() (done bool) {
 	return l.nothing
 }
 
-// ended is called once, when the subscription has got all that it gets.
+// ended is called once, when the subscription gets nothing any more.
 func (l *leave) ended(later bool) {
 	if m, ok := l.sub.to.(*Member); ok {
 		m.hasLeft(l.sub)
@@ -267,7 +267,7 @@ func (l *leave) ended(later bool) {
 	}
 }
 
-// wait has the subscriber waited for, from now on, for as long as the hub allows.
+// wait starts the timeout for the subscriber.
 func (l *leave) wait() {
 	if l.timer == nil {
 		l.timer = time.AfterFunc(l.sub.shard.topic.hub.opts.EndTimeout, func() {
@@ -277,8 +277,8 @@ func (l *leave) wait() {
 	}
 }
 
-// deliverRest hands a subscription that has left the next of what it has yet to get. It is called
-// within a round, and reports whether the subscriber is waited for.
+// deliverRest delivers the next part of the backlog to a subscription that has left. It is
+// called within a pass, and reports whether the subscriber must drain first.
 func (sh *shard) deliverRest(s *Subscription) (waits bool) {
 	if s.done() || s.lag == nil || s.lag.leave == nil { // else the end of the round under way sees to it
 		return false
@@ -313,7 +313,7 @@ func (sh *shard) deliverRest(s *Subscription) (waits bool) {
 	return false
 }
 
-// remaining returns the next of what is kept for a subscription; nil if time is up.
+// remaining returns the next part of the backlog of a subscription; nil if time is up.
 func (sh *shard) remaining(l *leave) *batch {
 	if l.late.Load() {
 		return nil
@@ -337,7 +337,7 @@ func (sh *shard) offerRest(s *Subscription, b *batch) netpoll.Outcome {
 	return o
 }
 
-// release lets go of a subscription that has got all.
+// release ends a subscription that has got everything.
 func (sh *shard) release(l *leave) {
 	if l.timer != nil {
 		l.timer.Stop()
@@ -349,7 +349,7 @@ func (sh *shard) release(l *leave) {
 	l.ended(true)
 }
 
-// caughtUp forgets what s was behind with. Called under Topic.mu.
+// caughtUp clears the state of a subscription that is behind. The caller holds Topic.mu.
 func (s *Subscription) caughtUp() {
 	s.clearBacklog()
 	l := s.lag
@@ -363,8 +363,8 @@ func (s *Subscription) caughtUp() {
 	}
 }
 
-// deliverRestNow has what s, which has left, has yet to get handed over here and now, as far as the
-// subscriber takes it. It waits for the walk under way, which no slow subscriber holds up.
+// deliverRestNow delivers the backlog of s, which has left, here and now, as far as the
+// subscriber takes it. It waits for the pass under way, which slow subscribers do not hold up.
 func (s *Subscription) deliverRestNow() {
 	sh := s.shard
 	for !s.done() {
@@ -386,7 +386,7 @@ func (s *Subscription) deliverRestNow() {
 	}
 }
 
-// abandonRest has s, which has left, lose what it has yet to get.
+// abandonRest drops the backlog of s, which has left.
 func (s *Subscription) abandonRest() {
 	for !s.done() {
 		t := s.shard.topic
