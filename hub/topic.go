@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// Topic is a name with subscribers, or a pattern with those of many names.
+// Topic is a name with subscribers, or a pattern with the subscribers to many names.
 type Topic struct {
 	hub     *Hub
 	name    string
@@ -49,13 +49,13 @@ func newTopic(h *Hub, name string) *Topic {
 	return t
 }
 
-// Receipt is what a publisher gets.
+// Receipt is the result of publishing a message.
 type Receipt struct {
 	Position  Position // of the message in its topic
-	Receivers int      // subscribers at this moment, those by pattern and Message.Exclude included
+	Receivers int      // subscribers at this moment, including those by pattern and Message.Exclude
 }
 
-// outcome is what became of a publication.
+// outcome is the result of an attempt to publish.
 type outcome uint8
 
 const (
@@ -65,7 +65,7 @@ const (
 	ended                 // not published: the hub has forgotten the topic
 )
 
-// publish gives m its place and has it delivered; patternsAt is that of the hub.
+// publish gives m its position and has it delivered. patternsAt is that of the hub.
 func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	var full []*shard
 	t.mu.Lock()
@@ -95,8 +95,8 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	return rc, o
 }
 
-// appendLocked puts r at the end of the log, with its offset there, and has it
-// delivered. Shards of which too much waits are added to full.
+// appendLocked appends r to the log with its offset there, and schedules its delivery. Shards
+// that have too much pending are added to full.
 func (t *Topic) appendLocked(r *Record, offset uint64, full []*shard) []*shard {
 	t.log.append(r, offset)
 	rounds := false
@@ -118,7 +118,7 @@ func (t *Topic) appendLocked(r *Record, offset uint64, full []*shard) []*shard {
 	return full
 }
 
-// trimLocked has the log forget what nobody waits for and history does not keep.
+// trimLocked has the log drop messages that nobody waits for and the history does not keep.
 func (t *Topic) trimLocked() {
 	needed := t.neededLocked()
 	if needed == t.log.next {
@@ -128,7 +128,8 @@ func (t *Topic) trimLocked() {
 	t.log.releaseForms(needed)
 }
 
-// neededLocked returns the lowest number that a subscriber still waits for, or may.
+// neededLocked returns the lowest sequence number that a subscriber still waits for, or may wait
+// for.
 func (t *Topic) neededLocked() uint64 {
 	low := t.log.next
 	for _, sh := range t.shards {
@@ -142,14 +143,14 @@ func (t *Topic) neededLocked() uint64 {
 	return low
 }
 
-// limitLocked returns the lowest number at which a subscriber may be when its shard
-// is at number: the rest is within the topic's limit.
+// limitLocked returns the lowest sequence number at which a subscriber may be when its shard is
+// at seq: what follows is within the topic's limit.
 func (t *Topic) limitLocked(seq uint64) uint64 {
 	return t.boundLocked(seq, uint64(t.opts.Limit.Messages), uint64(t.opts.Limit.Bytes))
 }
 
-// boundLocked returns the lowest number from which on there are no more messages
-// and bytes before number.
+// boundLocked returns the lowest sequence number from which on there are no more than that many
+// messages and bytes before seq.
 func (t *Topic) boundLocked(seq, messages, bytes uint64) uint64 {
 	l := &t.log
 	if t.opts.Slow == Conflate { // of those that are left, not of those that were
@@ -163,7 +164,8 @@ func (t *Topic) boundLocked(seq, messages, bytes uint64) uint64 {
 	return low
 }
 
-// historyLocked returns the lowest number that is kept as history.
+// history returns messages that the topic holds, as o asks for, at most limit. It fails with a
+// *TooOldError if it does not hold all messages after o.After.
 func (t *Topic) historyLocked() uint64 {
 	h := &t.opts.History
 	if !h.kept() {
@@ -182,15 +184,15 @@ func (t *Topic) historyLocked() uint64 {
 	return t.log.next
 }
 
-// positionLocked is after the last message.
+// positionLocked returns the position after the last message.
 func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last} }
 
-// idleLocked reports whether the topic can be forgotten.
+// idleLocked reports whether the topic can be removed.
 func (t *Topic) idleLocked() bool {
 	return t.count == 0 && (t.log.count == 0 || t.retired) && !t.presenceTopic && (t.remote == nil || t.remote.begun)
 }
 
-// shardLocked returns that of a loop.
+// shardLocked returns the shard for a loop.
 func (t *Topic) shardLocked(loop int) *shard {
 	loop %= t.hub.loops
 	for _, sh := range t.shards {
@@ -203,7 +205,8 @@ func (t *Topic) shardLocked(loop int) *shard {
 	return sh
 }
 
-// close closes those who are subscribed and are it, and returns their number.
+// close ends the subscriptions of subscribers for which is returns true, and returns their
+// number.
 func (t *Topic) close(is func(Subscriber) bool, how *closeAction) (closed int) {
 	for _, s := range t.subscribers() {
 		if is(s.to) {
@@ -214,7 +217,7 @@ func (t *Topic) close(is func(Subscriber) bool, how *closeAction) (closed int) {
 	return closed
 }
 
-// subscribers returns those who have not left.
+// subscribers returns the subscriptions that have not left.
 func (t *Topic) subscribers() (all []*Subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -225,7 +228,7 @@ func (t *Topic) subscribers() (all []*Subscription) {
 	return all
 }
 
-// sweep forgets what is too old, and reports whether the topic can be forgotten too.
+// sweep drops messages that are too old, and reports whether the topic can be removed too.
 func (t *Topic) sweep() (idle bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
