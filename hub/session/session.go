@@ -88,15 +88,20 @@ func (s *session) OnUnsubscribe(topic string, why hub.CloseReason) {
 	s.sendOrClose(event(&hub.Event{Kind: hub.EndEvent, Topic: topic, Reason: why}))
 }
 
+const ended = "the subscription ended before its reply was sent; try again"
+
 // replyLocked sends the reply to a request. It returns false if there is no room for the reply
 // to a subscribe request: the subscription must end first.
 func (s *session) replyLocked(a *request) bool {
 	switch {
+	case a.err != nil && a.err.Code == wire.Subscribed && s.member.Subscription(a.Topic) == nil:
+		// The server has ended that subscription since, and OnUnsubscribe relies on this reply.
+		a.err = wire.Errorf(wire.Unavailable, ended)
 	case a.err != nil:
 	case a.Do == wire.Unsubscribe:
 		s.forget(a.Topic)
 	case a.sub != nil && s.member.Subscription(a.sub.Topic()) != a.sub:
-		a.err = wire.Errorf(wire.Unavailable, "the subscription ended before its reply was sent; try again")
+		a.err = wire.Errorf(wire.Unavailable, ended)
 	}
 	if a.err == nil {
 		a.err = s.reply(a.ID, a.result)

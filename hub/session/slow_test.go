@@ -44,3 +44,28 @@ func TestSlowHookDelaysNobodyElse(t *testing.T) {
 		t.Errorf("%+v, want the reply", e)
 	}
 }
+
+// A client that subscribes again while the server ends the first subscription learns from the
+// reply that it has none: there is no end event then.
+func TestSubscribedReplyAfterTheEnd(t *testing.T) {
+	sessions := make(chan *session, 1)
+	s := serve(t, hub.Options{}, Options{Authorize: func(m *hub.Member, _, _ string) error {
+		select {
+		case sessions <- m.To().(*session):
+		default:
+		}
+		return nil
+	}})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "there"})
+	session := <-sessions
+	for topic, want := range map[string]string{"there": wire.Subscribed, "gone": wire.Unavailable} {
+		a := &request{Request: wire.Request{ID: 9, Do: wire.Subscribe, Topic: topic}, done: true, err: wire.Errorf(wire.Subscribed, "already subscribed")}
+		session.replying.Lock()
+		session.replyLocked(a)
+		session.replying.Unlock()
+		if e := c.event(); e.Reply == nil || e.Reply.Error == nil || e.Reply.Error.Code != want {
+			t.Errorf("%s: %+v, want %s", topic, e, want)
+		}
+	}
+}
