@@ -3,7 +3,9 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,8 +17,8 @@ import (
 //
 // An Encoding has no state, and its dynamic type is comparable: equal encodings share their
 // bytes. A hub supports up to 255 encodings. The methods are called from any goroutine, under a
-// lock of the record, so they must not call the hub and must not panic. They must not modify
-// their arguments.
+// lock of the record, so they must not call the hub. They must not modify their arguments. A
+// panic is logged, and counts as the result nil, so that the topic's fan-out continues.
 type Encoding interface {
 	// Encode returns the bytes of a record. It returns nil if the encoding has no form for the
 	// record; subscribers with this encoding then do not get it.
@@ -111,6 +113,20 @@ func (es *encodings) index(e Encoding) int {
 }
 
 func (es *encodings) get(id encodingID) Encoding { return (*es.all.Load())[id-1] }
+
+// join calls e.Join.
+func join(e Encoding, all []Encoded) (joined Encoded) {
+	defer recoverEncoding(e)
+	return e.Join(all)
+}
+
+// recoverEncoding, deferred, logs a panic of e. If it ended the fan-out pass instead, the shard
+// would never finish that pass, and its publishers would wait forever.
+func recoverEncoding(e Encoding) {
+	if v := recover(); v != nil {
+		slog.Error("hub: an encoding panicked", "encoding", fmt.Sprintf("%T", e), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	}
+}
 
 // form is a record or a batch in one encoding.
 type form struct {

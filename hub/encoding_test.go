@@ -1,8 +1,11 @@
 package hub
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -169,4 +172,60 @@ func TestBadEncodings(t *testing.T) {
 	if _, err := h.encodings.id(numbered{raw, 7}); err != nil {
 		t.Error(err)
 	}
+}
+
+// A panic of an encoding does not stop the fan-out: subscribers with that encoding do not get
+// the message, and all others do.
+func TestEncodingPanics(t *testing.T) {
+	defer slog.SetDefault(slog.Default())
+	var logged bytes.Buffer
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
+	var m manual
+	h := New(Options{Workers: m.on(1)})
+	bad := &testEncoding{record: func(r *Record) []byte {
+		if r.Offset == 2 {
+			panic("no form for it")
+		}
+		return r.Data
+	}}
+	f, other := new(fake), new(fake)
+	for to, e := range map[*fake]Encoding{f: bad, other: raw} {
+		if _, err := h.Subscribe("x", &to.sub, to, SubscribeOptions{Encoding: e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range uint64(4) { // two batches of two messages
+		publish(t, h, "x", n+1)
+		if n%2 == 1 {
+			m.runAll()
+		}
+	}
+	f.gets(t, 1, 3, 4)
+	other.gets(t, 1, 2, 3, 4)
+	if !strings.Contains(logged.String(), "no form for it") {
+		t.Errorf("the panic was not logged: %q", logged.String())
+	}
+}
+
+// joinPanics is an encoding whose Join panics.
+type joinPanics struct{ *testEncoding }
+
+func (joinPanics) Join([]Encoded) Encoded { panic("it cannot be joined") }
+
+// A panic of Join does not stop the fan-out either.
+func TestJoinPanics(t *testing.T) {
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	var m manual
+	h := New(Options{Workers: m.on(1)})
+	f := new(fake)
+	if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: joinPanics{raw}}); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, h, "x", 1)
+	publish(t, h, "x", 2)
+	m.runAll()
+	publish(t, h, "x", 3)
+	m.runAll()
+	f.gets(t, 3)
 }

@@ -94,7 +94,10 @@ func (b *batch) join(h *Hub, id encodingID, seq uint64, to Subscriber) (joined E
 	case 1:
 		return all[0], 1
 	}
-	return h.encodings.get(id).Join(all), len(all)
+	if joined = join(h.encodings.get(id), all); joined != nil {
+		messages = len(all)
+	}
+	return joined, messages
 }
 
 // firstFor returns the first message of b that s gets, of which there must be one, and the

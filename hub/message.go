@@ -82,7 +82,8 @@ func (r *Record) encoded(h *Hub, id encodingID) Encoded {
 	return e
 }
 
-func (r *Record) encode(e Encoding) Encoded {
+func (r *Record) encode(e Encoding) (encoded Encoded) {
+	defer recoverEncoding(e)
 	if r.event != nil {
 		return e.EncodeEvent(r.event)
 	}
