@@ -59,27 +59,28 @@ func (m *Member) end(s *Subscription, how *closeAction) {
 		return
 	}
 	name := s.Topic()
-	var events *Subscription
+	f := &completion{then: func() { to.OnUnsubscribe(name, how.CloseReason) }, blocks: true}
+	f.left.Store(2)
 	m.mu.Lock()
-	there := m.subLocked(name) == s
+	var events *Subscription
+	there, joining := m.subLocked(name) == s, false
 	if there {
 		m.dropLocked(name)
 		events = m.dropLocked(presenceTopicName(name))
 	}
 	for j := m.joining; j != nil; j = j.next {
-		if j.sub == s {
-			j.ended = how // joined ends it
+		if j.sub == s && j.ended == nil {
+			j.ended, joining = f, true // joined ends the presence events
 		}
 	}
 	m.mu.Unlock()
-	if !there {
-		return
-	}
-	f := &completion{then: func() { to.OnUnsubscribe(name, how.CloseReason) }, blocks: true}
-	f.left.Store(1)
-	if events != nil {
-		f.left.Store(2)
+	switch {
+	case events != nil:
 		m.leave(events, f, false)
+	case there:
+		f.ended(nil, false)
+	case !joining:
+		return
 	}
 	m.leave(s, f, false)
 }

@@ -137,6 +137,40 @@ func TestDisconnectWhileJoining(t *testing.T) {
 	}
 }
 
+// The end of a subscription by the server is an event in the topic's order, also while Subscribe
+// is still getting the list of people: what is published after it is not delivered.
+func TestDisconnectWhileJoiningPresence(t *testing.T) {
+	h := New(Options{Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
+	subscribe(t, newMember(t, h, new(fake), ""), "x", SubscribeOptions{Encoding: raw})
+	to := new(survivor)
+	m := newMember(t, h, to, "")
+	p := h.lookup("x").presence
+	p.telling.Lock()
+	joined := make(chan error, 1)
+	go func() {
+		_, _, err := m.Subscribe("x", SubscribeOptions{Encoding: raw, Presence: new([]Person)})
+		joined <- err
+	}()
+	waitFor(t, func() bool { s, _ := h.Topic("x"); return s.Subscribers == 2 })
+	if n := h.DisconnectIf("x", func(s Subscriber) bool { return s == m }, CloseReason{Code: 4000, Text: "over"}); n != 1 {
+		t.Errorf("%d were disconnected", n)
+	}
+	if rc := publish(t, h, "x", 1); rc.Receivers != 1 {
+		t.Errorf("a message after the end has %d receivers, not 1", rc.Receivers)
+	}
+	p.telling.Unlock()
+	if err := <-joined; err != nil || m.Subscription("x") != nil {
+		t.Errorf("it has joined: %v", err)
+	}
+	waitFor(t, func() bool { to.mu.Lock(); defer to.mu.Unlock(); return len(to.ended) == 1 })
+	waitFor(t, func() bool { return h.subscriptions.Load() == 1 }) // the presence events have ended too
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	if len(to.got) > 0 {
+		t.Errorf("it got %d", to.got)
+	}
+}
+
 // One publisher has many messages in flight; they keep their order, also those that wait for
 // the topic to be joined, and each is answered once.
 func TestPublishesInFlight(t *testing.T) {

@@ -43,7 +43,7 @@ type joining struct {
 	count  int // of subscriptions: 2 with presence
 	sub    *Subscription
 	events *Subscription // nil without presence
-	ended  *closeAction  // the server has ended it meanwhile; guarded by Member.mu
+	ended  *completion   // the server has ended sub meanwhile; guarded by Member.mu
 }
 
 // beginLocked adds j to the subscriptions under way, unless the member must not have it.
@@ -90,7 +90,7 @@ func (m *Member) joined(j *joining, err error) error {
 	if err == nil && m.left {
 		err = ErrLeft
 	}
-	if err == nil {
+	if err == nil && j.ended == nil {
 		m.addLocked(j.sub)
 		if j.events != nil {
 			m.addLocked(j.events)
@@ -104,8 +104,10 @@ func (m *Member) joined(j *joining, err error) error {
 		if j.events != nil {
 			j.events.Unsubscribe()
 		}
+	case ended != nil && j.events != nil:
+		m.leave(j.events, ended, false)
 	case ended != nil:
-		m.end(j.sub, ended)
+		ended.ended(nil, false)
 	}
 	return err
 }
