@@ -171,6 +171,28 @@ func TestDisconnectWhileJoiningPresence(t *testing.T) {
 	}
 }
 
+// A subscription that fails because its topic does not track presence delivers no history.
+func TestFailedSubscriptionDeliversNothing(t *testing.T) {
+	var run manual
+	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 10}} }})
+	for n := range uint64(5) {
+		publish(t, h, "x", n)
+	}
+	to := new(fake)
+	m := newMember(t, h, to, "")
+	_, _, err := m.Subscribe("x", SubscribeOptions{Encoding: raw, Start: Start{Last: 5}, Presence: new([]Person)})
+	if !errors.Is(err, ErrNoPresence) {
+		t.Errorf("the error is %v", err)
+	}
+	run.runAll()
+	if len(to.got) > 0 || to.dropped > 0 {
+		t.Errorf("it got %d, and was told of %d dropped", to.got, to.dropped)
+	}
+	if s, _ := h.Topic("x"); s.Subscribers+s.Lagging > 0 {
+		t.Errorf("it is still there: %+v", s)
+	}
+}
+
 // One publisher has many messages in flight; they keep their order, also those that wait for
 // the topic to be joined, and each is answered once.
 func TestPublishesInFlight(t *testing.T) {

@@ -100,9 +100,9 @@ func (m *Member) joined(j *joining, err error) error {
 	m.mu.Unlock()
 	switch {
 	case err != nil:
-		j.sub.Unsubscribe() // does nothing if it has not begun
+		j.sub.cancel() // does nothing if it has not begun
 		if j.events != nil {
-			j.events.Unsubscribe()
+			j.events.cancel()
 		}
 	case ended != nil && j.events != nil:
 		m.leave(j.events, ended, false)

@@ -66,14 +66,22 @@ func (f *completion) ended(_ *Subscription, later bool) {
 // all that was before. If not, rounds of its shard hand it the rest. A second call changes
 // nothing, but has how done too, when the first is.
 func (s *Subscription) leave(how endAction, own bool) (done bool) {
+	return (&leave{sub: s, how: how, own: own}).begin()
+}
+
+// cancel ends s, whose subscriber was told that it has not begun: it gets nothing more.
+func (s *Subscription) cancel() { (&leave{sub: s, cut: true}).begin() }
+
+// begin is Subscription.leave.
+func (l *leave) begin() (done bool) {
+	s := l.sub
 	if s.shard == nil {
 		return true
 	}
 	t := s.shard.topic
-	l := &leave{sub: s, how: how, own: own}
 	t.mu.Lock()
 	if !t.leaveLocked(l) {
-		return s.leaveAgain(how)
+		return s.leaveAgain(l.how)
 	}
 	t.trimLocked()
 	t.reportLocked()
