@@ -6,14 +6,15 @@ import (
 )
 
 const (
-	// publishersKept is how many publishers are remembered at least, and half of how many at most.
+	// A publisher is remembered at least until publishersKept others have been added after it,
+	// or publishersAge has passed. No more than twice publishersKept are remembered.
 	publishersKept = 16 << 10
-	// publishersAge is how long they are remembered at least.
-	publishersAge = time.Minute
+	publishersAge  = time.Minute
 )
 
-// publishers are those whose messages are on their way through the broker, and who are
-// not to get them back. What does not come is forgotten some time.
+// publishers holds the publishers that must not get their own messages, while these are on
+// their way through the broker. The publisher of a message that does not arrive is forgotten
+// eventually.
 type publishers struct {
 	now func() time.Time
 
@@ -21,10 +22,10 @@ type publishers struct {
 	last    uint64
 	young   map[uint64]Subscriber
 	old     map[uint64]Subscriber
-	rotated time.Time // when the young ones were old before
+	rotated time.Time // when young last became old
 }
 
-// add returns a number by which s can be taken once.
+// add returns a token with which s can be taken once.
 func (p *publishers) add(s Subscriber) uint64 {
 	now := p.now()
 	p.mu.Lock()
@@ -37,18 +38,18 @@ func (p *publishers) add(s Subscriber) uint64 {
 	return p.last
 }
 
-// take returns who had that number, nil if that is not known any more.
-func (p *publishers) take(seq uint64) Subscriber {
-	if seq == 0 {
+// take returns the publisher that has the token; nil if it has been forgotten.
+func (p *publishers) take(token uint64) Subscriber {
+	if token == 0 {
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.young[seq]
+	s := p.young[token]
 	if s == nil {
-		s = p.old[seq]
+		s = p.old[token]
 	}
-	delete(p.young, seq)
-	delete(p.old, seq)
+	delete(p.young, token)
+	delete(p.old, token)
 	return s
 }

@@ -2,36 +2,36 @@ package hub
 
 import "sync"
 
-// remote is what a topic of a hub with a broker has beside.
+// remote is the additional state of a topic whose hub has a broker.
 type remote struct {
-	once sync.Once // joins
+	once sync.Once // runs brokerNode.join
 
 	// Guarded by Topic.mu.
-	begun    bool   // it was tried to join
-	err      error  // if that failed
-	filled   bool   // the log has got all that the broker holds, and the topic keeps
-	fetch    *fetch // what is under way
-	reserved uint64 // numbers that were left out of the log
+	begun    bool   // joining has succeeded or failed
+	err      error  // why joining failed
+	filled   bool   // the log has all messages that the broker holds and the topic keeps
+	fetch    *fetch // the fetch under way
+	reserved uint64 // sequence numbers that the log has reserved
 
-	waiting []func(error) // to be called when begun, in their order
-	calling bool          // a goroutine does, or is about to
+	waiting []func(error) // to be called in this order once begun is true
+	calling bool          // a goroutine calls them, or is about to
 }
 
 const (
-	// reservedSeqs and reservedCost are left before the first message of a log, for what is
-	// older, and comes later.
+	// reservedSeqs and reservedCost are reserved before the first message of a log, for older
+	// messages that arrive later.
 	reservedSeqs = 1 << 32
 	reservedCost = 1 << 50
 )
 
-// reserveLocked leaves room before the next message.
+// reserveLocked reserves sequence numbers and cost before the next message.
 func (t *Topic) reserveLocked() {
 	t.remote.reserved += reservedSeqs
 	t.log.next += reservedSeqs
 	t.log.end += reservedCost
 }
 
-// publishedLocked returns the number of messages since the topic exists.
+// publishedLocked returns how many messages the topic has had since it began.
 func (t *Topic) publishedLocked() uint64 {
 	n := t.log.next - 1
 	if t.remote != nil {
@@ -40,9 +40,8 @@ func (t *Topic) publishedLocked() uint64 {
 	return n
 }
 
-// beginLocked has the topic begin at a position. Of what has been delivered already,
-// what is before that may be from the last time that the topic was joined: then there
-// are gaps.
+// beginLocked lets the topic begin at a position. It removes messages before that position
+// that were delivered already: they may date from an earlier join, and then there are gaps.
 func (t *Topic) beginLocked(at Position) {
 	l := &t.log
 	if t.epoch != at.Epoch {
@@ -54,10 +53,10 @@ func (t *Topic) beginLocked(at Position) {
 	l.begin(max(l.last, at.Offset), max(l.lost, at.Offset))
 }
 
-// deliver appends a message of the broker, unless the topic has it already.
+// deliver appends a message from the broker, unless the topic has it already.
 func (t *Topic) deliver(r *Record, epoch uint64) {
 	t.mu.Lock()
-	if t.epoch == 0 { // it is being joined
+	if t.epoch == 0 { // joining is under way
 		t.epoch = epoch
 	}
 	if t.ended || t.epoch != epoch || r.Offset <= t.log.last {
@@ -71,9 +70,9 @@ func (t *Topic) deliver(r *Record, epoch uint64) {
 	}
 }
 
-// restart has the topic begin anew at a position, since what is before it is not to be
-// had, and closes its subscribers, so that they see to what they missed: they come back with
-// the position that they have got to.
+// restart lets the topic begin anew at a position, because the messages before it are not
+// available. It closes the topic's subscribers, so that they find out what they missed: they
+// reconnect and resume at the position that they have reached.
 func (t *Topic) restart(at Position) {
 	var all []*leave
 	how := &closeAction{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: come back"}}

@@ -7,20 +7,21 @@ import (
 )
 
 // fanout is a pass over the list of a shard. Messages that are published during the pass go in
-// the same write to the subscribers that it has not reached; the others get them by the next
-// pass, which skips everybody who has them. So a message costs each subscriber one write,
-// however it falls between passes: a burst that follows the end of a pass, as from publishers
-// that await receipts, goes out as a whole to all but the first few.
+// the same write to the subscribers that it has not reached. The other subscribers get them by
+// the next pass, which skips every subscriber that has them. So a message costs each subscriber
+// one write at most, no matter when it is published during a pass. When publishers await
+// receipts, their next messages follow the end of a pass as a burst; it goes out as a whole to
+// all subscribers but the first few.
 //
-// The shard's cursor, lag limits and what the log must hold depend on pass, which everybody
-// gets.
+// The field pass is the batch that every subscriber gets. The shard's cursor, the lag limits and
+// what the log must hold depend on it.
 type fanout struct {
 	*shard
 	pass        passBatch
-	all         *batch            // the pass, and what came since
-	rests       map[uint64]*batch // the parts of all from a number on, for those who have what is before
+	all         *batch            // pass.batch and the messages published since
+	rests       map[uint64]*batch // parts of all by first sequence number, for subscribers that have the messages before
 	nextRefresh int               // the run before which refresh looks for new messages
-	burst       *burst            // those whose turn it is
+	burst       *burst            // deliveries that the next send sends
 
 	delivered int64
 }
@@ -28,19 +29,20 @@ type fanout struct {
 // burst is a group of deliveries that one system call sends.
 type burst = netpoll.Burst[delivery]
 
-// delivery is what one subscription is given.
+// delivery is a write to one subscription.
 type delivery struct {
 	to       *Subscription
-	from     uint64 // sequence number of the first message that it has then
+	from     uint64 // sequence number of the first message that the subscription lacks
 	messages int
 }
 
 var bursts = sync.Pool{New: func() any { return new(burst) }}
 
-// refresh takes in what was published since the pass began, or since the last refresh. It is
-// called before each run, and looks less often the farther the pass has come: each time there
-// may be another copy of the batch, which slow subscribers hold, and in the next pass one for
-// those that lack the rest. In a pass over 10,000 subscribers it looks 18 times.
+// refresh adds the messages that were published since the pass began, or since the last refresh.
+// It is called before each run, and looks for messages less often the further the pass has come.
+// The reason is that each refresh may create another copy of the batch, which slow subscribers
+// hold, and in the next pass one more for the subscribers that lack the rest. In a pass over
+// 10,000 subscribers it looks 18 times.
 func (f *fanout) refresh(run int) {
 	if run < f.nextRefresh {
 		return
@@ -49,7 +51,7 @@ func (f *fanout) refresh(run int) {
 	t := f.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.log.next == f.all.next || f.at > f.pass.end || f.all.end-f.at >= maxRefresh { // nothing new, another log, enough
+	if t.log.next == f.all.next || f.at > f.pass.end || f.all.end-f.at >= maxRefresh { // nothing new, the log was restarted, or enough
 		return
 	}
 	if b := t.log.readOn(f.pass.cursor); b != nil && b.next > f.all.next {
@@ -75,8 +77,8 @@ func (f *fanout) since(seq uint64) *batch {
 	return rest
 }
 
-// deliverTo delivers to one subscription that is up to date: as part of a burst, if all that is
-// needed is a write to a connection.
+// deliverTo delivers to one subscription that is up to date. The delivery becomes part of the
+// burst if it takes only a write to a connection.
 func (f *fanout) deliverTo(s *Subscription) {
 	from := max(s.cursor, f.pass.cursor)
 	var part Encoded
@@ -106,7 +108,7 @@ func (f *fanout) send() {
 		}
 		f.settle(*d, o)
 	}
-	clear(writes) // the burst is reused for others
+	clear(writes) // the burst is reused, and must not refer to subscriptions
 }
 
 // settle records the outcome of a delivery.
@@ -123,8 +125,9 @@ func (f *fanout) settle(d delivery, o netpoll.Outcome) {
 	}
 }
 
-// advance records that s has everything from a sequence number on, except what was superseded.
-// Nothing is recorded for what the whole shard gets.
+// advance records that s has all messages of f.all from a sequence number on, and counts those
+// that were superseded. The batch that the whole shard gets needs no record for each
+// subscription: the shard's cursor has it.
 func (f *fanout) advance(s *Subscription, from uint64) {
 	if f.all.next > f.pass.next {
 		s.cursor = f.all.next

@@ -9,27 +9,28 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// drain is those of a member's subscriptions that wait for the connection to drain,
-// which tells one only. They are told in turn, some at a time, as long as what the ones
-// before them sent has left: for there may be thousands, and room for the first few.
+// drain collects the member's subscriptions that wait for the connection to drain, so that the
+// connection needs to notify only one waiter. They are scheduled in turn, drainAtATime at a
+// time, and the next ones when the data of the earlier ones has left: there may be thousands,
+// and room for the first few only.
 type drain struct {
 	member  *Member
-	shared  atomic.Bool  // one had something queued since the connection drained
-	backlog atomic.Int64 // bytes that its subscriptions have yet to get
+	shared  atomic.Bool  // a write was queued since the connection drained
+	backlog atomic.Int64 // bytes that the member's subscriptions have yet to get
 
-	mu           sync.Mutex // after all others, a connection's too
+	mu           sync.Mutex // taken after all other locks, a connection's own included
 	waiting      []interface{ Schedule() }
-	stale        int                        // of those, subscriptions without flagWaits: they have been forgotten
-	leaving      map[string][]*Subscription // by topic: that have left, and not got all that was published before
-	leavingCount int                        // of those
-	task         Task                       // made when it is needed for the first time
+	stale        int                        // subscriptions in waiting without flagWaits: forget has forgotten them
+	leaving      map[string][]*Subscription // by topic: subscriptions that have left, and still have a backlog
+	leavingCount int                        // subscriptions in leaving
+	task         Task                       // created on first need
 }
 
-// drainAtATime is how many are told at a time.
+// drainAtATime is how many subscriptions are scheduled at a time.
 const drainAtATime = 16
 
-// wait adds a subscription. Each is there once at most: it is not handed anything
-// while it waits.
+// wait adds a subscription. Each is in the list once at most, since nothing is sent to it while
+// it waits.
 func (d *drain) wait(t interface{ Schedule() }) {
 	d.mu.Lock()
 	s, ok := t.(*Subscription)
@@ -37,7 +38,7 @@ func (d *drain) wait(t interface{ Schedule() }) {
 		d.mu.Unlock()
 		return
 	}
-	if !ok || s.flags.Or(flagWaits)&flagWaits == 0 { // one that leaves may have waited already
+	if !ok || s.flags.Or(flagWaits)&flagWaits == 0 { // a subscription that leaves may be waiting already
 		d.waiting = append(d.waiting, t)
 	}
 	if d.task == nil {
@@ -45,7 +46,7 @@ func (d *drain) wait(t interface{ Schedule() }) {
 		d.task = h.opts.Workers.NewTask(d.member.Loop()%h.loops, d)
 	}
 	d.mu.Unlock()
-	d.member.to.WhenDrained(d) // after it was added: so whoever drains the connection sees it
+	d.member.to.WhenDrained(d) // after adding, so that Run sees the subscription
 }
 
 // Schedule is called when the connection has drained.
@@ -54,8 +55,9 @@ func (d *drain) Schedule() {
 	d.task.Schedule()
 }
 
-// Run tells the next ones. It is what the task does. Who was refused because another
-// was faster is before that one the next time: the order goes around.
+// Run schedules the next subscriptions. It is the function of the task. The order rotates by
+// one, so a subscription that was refused because another was faster comes before that one the
+// next time.
 func (d *drain) Run() {
 	d.mu.Lock()
 	n := min(drainAtATime, len(d.waiting))
@@ -65,7 +67,7 @@ func (d *drain) Run() {
 	}
 	for _, t := range due {
 		if s, ok := t.(*Subscription); ok && s.flags.And(^uint32(flagWaits))&flagWaits == 0 {
-			d.stale-- // it sees for itself that it gets nothing
+			d.stale-- // scheduling it does no harm: its shard finds that it is done
 		}
 	}
 	more := d.waiting != nil
@@ -78,7 +80,7 @@ func (d *drain) Run() {
 	}
 }
 
-// forget takes s, which gets nothing any more, from those that wait and leave.
+// forget removes s, which gets nothing any more, from waiting and leaving.
 func (d *drain) forget(s *Subscription) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -93,7 +95,7 @@ func (d *drain) forget(s *Subscription) {
 	if s.flags.And(^uint32(flagWaits))&flagWaits == 0 {
 		return
 	}
-	if d.stale++; d.stale > len(d.waiting)/2 { // so each costs as much as two steps, however many wait
+	if d.stale++; d.stale > len(d.waiting)/2 { // so each call costs two steps on average, however many wait
 		d.stale = 0
 		d.waiting = slices.DeleteFunc(d.waiting, func(t interface{ Schedule() }) bool {
 			s, ok := t.(*Subscription)
@@ -102,11 +104,11 @@ func (d *drain) forget(s *Subscription) {
 	}
 }
 
-// addLeaving adds s to those that leave, unless it has got all, or is there.
+// addLeaving adds s to leaving, unless it is done or is there already.
 func (d *drain) addLeaving(s *Subscription) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s.done() || slices.Contains(d.leaving[s.Topic()], s) { // done: forget has been called, or is going to be
+	if s.done() || slices.Contains(d.leaving[s.Topic()], s) { // done: forget has been called, or will be
 		return
 	}
 	if d.leaving == nil {
@@ -116,9 +118,9 @@ func (d *drain) addLeaving(s *Subscription) {
 	d.leavingCount++
 }
 
-// abandonLeaving has what leaves the topic of that name lose what it has yet to get, so that
-// nothing of it comes when the member is in that topic again. It returns how many others
-// are leaving.
+// abandonLeaving drops the backlogs of the subscriptions that are leaving the named topic, so
+// that none of it arrives after the member has subscribed to that topic again. It returns how
+// many other subscriptions are leaving.
 func (d *drain) abandonLeaving(name string) (others int) {
 	d.mu.Lock()
 	var all []*Subscription
@@ -133,15 +135,15 @@ func (d *drain) abandonLeaving(name string) (others int) {
 	return others
 }
 
-// allLeaving returns those that leave.
+// allLeaving returns the subscriptions that are leaving.
 func (d *drain) allLeaving() []*Subscription {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Concat(slices.Collect(maps.Values(d.leaving))...)
 }
 
-// sharesBacklog reports whether a subscriber that refuses a message may do so because of
-// what it took of another topic, and not because of the message.
+// sharesBacklog reports whether a subscriber that refuses a message may do so because messages
+// of another topic are pending, and not because of the message itself.
 func sharesBacklog(to Subscriber) bool {
 	m, ok := to.(*Member)
 	if !ok {
@@ -151,14 +153,14 @@ func sharesBacklog(to Subscriber) bool {
 	return d != nil && d.shared.Load()
 }
 
-// Send hands messages to the connection.
+// Send sends messages to the connection.
 func (m *Member) Send(e Encoded) netpoll.Outcome {
 	o := m.to.Send(e)
 	m.sent(o)
 	return o
 }
 
-// sent takes note of what the connection answered.
+// sent records the outcome of a write to the connection.
 func (m *Member) sent(o netpoll.Outcome) {
 	if o == netpoll.Queued {
 		m.draining().shared.Store(true)
@@ -169,7 +171,7 @@ func (m *Member) sent(o netpoll.Outcome) {
 // subscriptions.
 func (m *Member) WhenDrained(t interface{ Schedule() }) { m.draining().wait(t) }
 
-// draining returns the member's drain, which most members never need.
+// draining returns the member's drain, and creates it on first need: most members never need one.
 func (m *Member) draining() *drain {
 	if m.drain.Load() == nil {
 		m.drain.CompareAndSwap(nil, &drain{member: m})

@@ -2,11 +2,12 @@ package hub
 
 import "github.com/fanfare-ws/fanfare/netpoll"
 
-// maxRefused is how often in a row a subscriber may refuse a message although it has
-// drained: it will never take it. Others may have been quicker, but not so often.
+// maxRefused is how often in a row a subscriber may refuse a message although it has drained.
+// After that it will never take the message: other writers may have been faster, but not so
+// often.
 const maxRefused = 100
 
-// fallBehind has s wait until it has drained, and then continue at seq.
+// fallBehind makes s wait until it has drained, and then continue at seq.
 func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 	t := sh.topic
 	t.mu.Lock()
@@ -24,11 +25,10 @@ func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 	}
 }
 
-// leaveLocked has s, which is behind, wait for nothing more, and go on with the others
-// from number on.
+// leaveLocked ends the lag of s, which is behind: from seq on it gets messages with the others.
 func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
 	s.lag.behind, s.cursor, s.lag.replay = false, seq, false
-	s.goOnLocked(seq, s.lag.backlog.at)
+	s.continueLocked(seq, s.lag.backlog.at)
 	if s.lag.dropped.Load() == 0 {
 		s.lag = nil
 	}
@@ -38,7 +38,7 @@ func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
 // never is a sequence number that no message has.
 const never = ^uint64(0)
 
-// catchUp gives a subscriber that has drained the next of what it has not got.
+// catchUp delivers the next part of its backlog to a subscriber that has drained.
 func (sh *shard) catchUp(s *Subscription) {
 	if s.gone() {
 		sh.deliverRest(s)
@@ -65,7 +65,7 @@ func (sh *shard) catchUp(s *Subscription) {
 	switch o {
 	case netpoll.Sent:
 		sh.mu.Lock()
-		sh.due = append(sh.due, s) // after the others
+		sh.due = append(sh.due, s) // after the other subscriptions that are due
 		sh.mu.Unlock()
 	case netpoll.Full:
 		if !sharesBacklog(s.to) {
@@ -85,8 +85,9 @@ func (sh *shard) catchUp(s *Subscription) {
 	}
 }
 
-// offer hands s what it lacks of b, or, if that is too much at a time, the first
-// message. next is where it goes on if it took it.
+// offer sends to s the part of b that it lacks, or only the first message of that if it refuses
+// the part as a whole. next is the sequence number at which s continues if it took what was
+// sent.
 func (sh *shard) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint64) {
 	h := sh.topic.hub
 	part, messages := b.part(h, s)
@@ -104,21 +105,21 @@ func (sh *shard) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint6
 	return o, next
 }
 
-// missed returns the next of what s has not got: nil if there is nothing, and then s is
-// not behind any more. lost is how many messages before that are held no more: they were
-// superseded, or history has moved on while it was played back. It may not lose any if
-// its topic disconnects: then s is left as it is.
+// missed returns the next part of the backlog of s. It is nil if there is none; then s is not
+// behind any more. lost is how many messages before that part are no longer held: they were
+// superseded, or history was trimmed while it was being replayed. If messages are lost and the
+// topic's policy is Disconnect, missed leaves s as it is.
 func (sh *shard) missed(s *Subscription) (b *batch, lost int) {
 	t, l := sh.topic, s.lag
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if s.gone() { // what comes after that is not for it
+	if s.gone() { // it must not get messages after its end
 		return nil, 0
 	}
 	if k := l.kept; k != nil && s.cursor < k.until {
 		return k.read(s.cursor), 0
 	} else if k != nil {
-		s.goOnLocked(sh.cursor, sh.at) // what is between was dropped
+		s.continueLocked(sh.cursor, sh.at) // the messages between were dropped
 	}
 	if oldest := min(t.log.oldest(), sh.cursor); s.cursor < oldest {
 		lost = int(oldest - s.cursor)
@@ -129,7 +130,7 @@ func (sh *shard) missed(s *Subscription) (b *batch, lost int) {
 		s.reduceBacklog(t.log.endBefore(oldest))
 	}
 	if s.cursor < sh.cursor {
-		return t.log.segs.read(s.cursor), lost // of which there is some: the last of a log is never superseded
+		return t.log.segs.read(s.cursor), lost // never nil: the last message of a log is never superseded
 	}
 	sh.leaveLocked(s, s.cursor)
 	t.trimLocked()
@@ -138,21 +139,21 @@ func (sh *shard) missed(s *Subscription) (b *batch, lost int) {
 
 const tooSlow = "too slow: the backlog is full"
 
-// watch sees to it that s, which is behind, does not lag behind by more than its
-// topic allows, when b has been handed out.
+// watch enforces the topic's limit on s, which is behind, after b has been delivered to the
+// subscribers that are up to date.
 func (sh *shard) watch(s *Subscription, b passBatch) {
 	l := s.lag
 	switch {
 	case l.kept != nil:
 		sh.count(s, int(b.next-b.cursor))
 		return
-	case s.gone(): // the topic may have forgotten where it was
+	case s.gone(): // the log may have been trimmed beyond its position
 		return
 	case l.replay || s.cursor > b.next:
 	case sh.exceedsBacklog(s, b.end):
 		sh.enforceBacklog(s, b)
 		return
-	case sh.topic.opts.Slow == DropNewest && s.cursor < b.oldest: // what it would keep has been shed
+	case sh.topic.opts.Slow == DropNewest && s.cursor < b.oldest: // the messages that it would keep have been shed
 		sh.count(s, int(b.next-s.cursor))
 		sh.dropBacklog(s, b.next, b.end)
 		return
@@ -196,20 +197,21 @@ func (sh *shard) enforceBacklog(s *Subscription, b passBatch) {
 	}
 }
 
-// dropBacklog has s, which waits at seq, get nothing until it has drained.
+// dropBacklog drops what s has yet to get. Until s has drained it gets nothing, and messages from
+// seq on count as dropped too.
 func (sh *shard) dropBacklog(s *Subscription, seq, end uint64) {
 	t := sh.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.goOnLocked(seq, end)
-	if !s.gone() { // else it is counted no more
+	s.continueLocked(seq, end)
+	if !s.gone() { // else t.pinned does not count it
 		t.pinned++
 		s.lag.kept = &kept{until: seq}
 	}
 }
 
-// goOnLocked has s go on at another place of the log, with nothing kept for it.
-func (s *Subscription) goOnLocked(seq, end uint64) {
+// continueLocked lets s continue at another place of the log, with nothing kept for it.
+func (s *Subscription) continueLocked(seq, end uint64) {
 	if s.lag.kept != nil {
 		s.shard.topic.pinned--
 		s.dropKept()
@@ -240,13 +242,13 @@ func (sh *shard) unpinAll() {
 	}
 }
 
-// keep has something kept for s. Called under Topic.mu.
+// keep keeps a part of the log for s. The caller holds Topic.mu.
 func (s *Subscription) keep(k *kept) {
 	s.lag.kept = k
 	s.shard.topic.log.keep(k)
 }
 
-// dropKept lets go of what is kept for s.
+// dropKept releases the part of the log that is kept for s. The caller holds Topic.mu.
 func (s *Subscription) dropKept() {
 	if k := s.lag.kept; k != nil {
 		s.lag.kept = nil
@@ -254,8 +256,8 @@ func (s *Subscription) dropKept() {
 	}
 }
 
-// pin has s keep what its topic allows, below a sequence number, no matter what the log drops.
-// It does nothing if s has left.
+// pin keeps for s the messages below a sequence number, up to the topic's limit, no matter what
+// the log drops. It does nothing if s has left, and returns false.
 func (sh *shard) pin(s *Subscription, below uint64) (ok bool) {
 	t := sh.topic
 	t.mu.Lock()
@@ -271,7 +273,8 @@ func (sh *shard) pin(s *Subscription, below uint64) (ok bool) {
 	return true
 }
 
-// fitLocked returns how far a subscriber that goes on with number may lag behind.
+// fitLocked returns the sequence number up to which the topic's limit lets a subscriber at seq
+// lag behind.
 func (t *Topic) fitLocked(seq uint64) uint64 {
 	l := &t.log
 	end := l.endBefore(seq) + uint64(t.opts.Limit.Bytes)
@@ -279,13 +282,13 @@ func (t *Topic) fitLocked(seq uint64) uint64 {
 	return min(most, seq+uint64(t.opts.Limit.Messages))
 }
 
-// count counts and reports messages that s does not get, if there are any.
+// count counts messages that s does not get, and reports them to its DropHandler.
 func (sh *shard) count(s *Subscription, messages int) {
 	if messages == 0 {
 		return
 	}
 	t := sh.topic
-	if s.lag == nil { // which only the walk changes
+	if s.lag == nil { // only the pass changes it
 		t.mu.Lock()
 		s.lag = new(lag)
 		t.mu.Unlock()
@@ -302,7 +305,8 @@ func (sh *shard) count(s *Subscription, messages int) {
 	}
 }
 
-// evict ends a subscriber that is behind and does not take what it is sent, unless it has left.
+// evict ends the subscription of a subscriber that is behind and too slow, and closes the
+// subscriber, unless the subscription has left.
 func (sh *shard) evict(s *Subscription, reason string) {
 	t := sh.topic
 	t.mu.Lock()

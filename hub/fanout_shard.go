@@ -12,8 +12,8 @@ const (
 	maxRefresh = 48 << 10
 )
 
-// shard is the subscribers of a topic that belong to one loop. Only its pass changes what they
-// have got so far, and delivers to them.
+// shard is the subscribers of a topic that belong to one loop. Only its fan-out pass delivers to
+// them, and changes their positions.
 type shard struct {
 	topic *Topic
 	task  Task
@@ -30,8 +30,8 @@ type shard struct {
 	due       []*Subscription // behind, and drained
 	left      []*leave        // subscriptions in list that have left during the pass
 	inPass    bool            // a pass is under way
-	unpin     bool            // the pinned backlogs are too much: see unpinAll
-	passEnded *sync.Cond      // a pass has ended; created when somebody waits
+	unpin     bool            // the pinned backlogs must be dropped: see unpinAll
+	passEnded *sync.Cond      // a pass has ended; created by waitLocked
 }
 
 func newShard(t *Topic, loop int) *shard {
@@ -40,8 +40,8 @@ func newShard(t *Topic, loop int) *shard {
 	return sh
 }
 
-// skipLocked moves the cursor to the end of the log when nobody needs what is before it. The
-// caller holds Topic.mu.
+// skipLocked moves the cursor to the end of the log when no subscriber needs the messages before
+// it. The caller holds Topic.mu.
 func (sh *shard) skipLocked() {
 	l := &sh.topic.log
 	sh.cursor, sh.taken, sh.at = l.next, l.next, l.end
@@ -87,8 +87,8 @@ func (s *Subscription) Schedule() {
 	sh.task.Schedule()
 }
 
-// help returns when there is room for more: it runs a pass itself, or waits for the one under
-// way.
+// help returns when the shard has room for more messages. It runs passes itself, or waits for
+// the one under way.
 func (sh *shard) help() {
 	more := false
 	for sh.full() {
@@ -101,7 +101,7 @@ func (sh *shard) help() {
 		sh.mu.Unlock()
 		more = sh.pass()
 	}
-	if more { // the task may have come and gone while this was the walk
+	if more { // the task may have run in vain during this pass
 		sh.task.Schedule()
 	}
 }
@@ -121,7 +121,7 @@ func (sh *shard) full() bool {
 	return sh.members > 0 && t.log.end-sh.at > maxPending
 }
 
-// Run delivers what is due. It is the function of the shard's task.
+// Run runs passes until nothing is due. It is the function of the shard's task.
 func (sh *shard) Run() {
 	for sh.pass() {
 	}
@@ -187,8 +187,9 @@ func (sh *shard) nextBatch() (b passBatch) {
 	return b
 }
 
-// endPass ends a pass in one step, under both locks: whatever is published, drained or left
-// later schedules the task and finds no pass under way, and whatever came before is seen here.
+// endPass ends a pass in one step, under both locks. A publish, a drain or an end of a
+// subscription after that step schedules the task and finds no pass under way; one before it is
+// seen here.
 func (sh *shard) endPass(b passBatch) (more bool) {
 	t := sh.topic
 	t.mu.Lock()
@@ -240,7 +241,7 @@ func (sh *shard) deliver(pass passBatch) int64 {
 		for _, s := range run[:n] {
 			switch {
 			case s.gone():
-				s.flags.Or(flagSkipped) // endPass handles what it has yet to get
+				s.flags.Or(flagSkipped) // endPass handles its backlog
 			case s.behind():
 				sh.watch(s, pass)
 			case s.cursor < f.all.next:
