@@ -359,6 +359,13 @@ func TestTopicsAreBounded(t *testing.T) {
 	}
 }
 
+// A handler whose Subscribe has failed may still call Publish in OnClose: it gets an error.
+func TestPublishBeforeSubscribe(t *testing.T) {
+	if _, err := new(Subscription).Publish(number(1)); !errors.Is(err, ErrNotSubscribed) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 func TestTopicsComeAndGo(t *testing.T) {
 	h := New(Options{Workers: Goroutines(2)})
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -228,9 +229,13 @@ func (s *Subscription) Resume() {
 	}
 }
 
-// Publish sends m to all subscribers of the topic, as [Hub.Publish] does. It must not be called
-// before the subscription has begun. For a pattern it does nothing; see Hub.PublishMatching.
+// Publish sends m to all subscribers of the topic, as [Hub.Publish] does. The error wraps
+// ErrNotSubscribed if the subscription has not begun. For a pattern Publish does nothing; see
+// Hub.PublishMatching.
 func (s *Subscription) Publish(m Message) (Receipt, error) {
+	if s.shard == nil {
+		return Receipt{}, fmt.Errorf("%w: the subscription has not begun", ErrNotSubscribed)
+	}
 	t := s.shard.topic
 	if t.pattern {
 		return Receipt{}, nil

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) Setup) {
 		test func(*testing.T, Setup)
 	}{
 		{"Order", order},
+		{"InFlight", inFlight},
 		{"Content", content},
 		{"Names", names},
 		{"Interest", interest},

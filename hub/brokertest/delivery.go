@@ -71,6 +71,42 @@ func order(t *testing.T, s Setup) {
 	}
 }
 
+// inFlight: a publisher that waits for no answer; its messages keep their order within each
+// topic, and each is answered once, with the position at which it is delivered.
+func inFlight(t *testing.T, s Setup) {
+	const messages = 500
+	topics := []string{"flight.a", "flight.b"}
+	a, b := s.node(t), s.node(t)
+	b.join(t, topics...)
+	told := make([]hub.Position, messages)
+	var answers sync.WaitGroup
+	ctx := within(t)
+	for i := range messages {
+		answers.Add(1)
+		a.Publish(ctx, text(topics[i%len(topics)], fmt.Sprint(i)), func(at hub.Position, err error) {
+			if err != nil {
+				t.Errorf("message %d: %v", i, err)
+			}
+			told[i] = at
+			answers.Done() // panics, sooner or later, if there are two answers
+		})
+	}
+	answers.Wait()
+	if t.Failed() {
+		return
+	}
+	b.await(t, "all messages", func() bool { return len(b.got) >= messages })
+	for k, topic := range topics {
+		all := b.of(topic)
+		for j, m := range all {
+			i := k + j*len(topics)
+			if string(m.Data) != fmt.Sprint(i) || m.Position != told[i] {
+				t.Fatalf("message %d of %s is %q at %v, want %d at %v", j, topic, m.Data, m.Position, i, told[i])
+			}
+		}
+	}
+}
+
 // content: all that a message has arrives, at the publisher's own node as well.
 func content(t *testing.T, s Setup) {
 	a, b := s.node(t), s.node(t)
