@@ -7,26 +7,27 @@ import (
 	"sync/atomic"
 )
 
-// DefaultMaxBacklog is the Options.MaxBacklog of hubs that state none.
+// DefaultMaxBacklog is the default of Options.MaxBacklog.
 const DefaultMaxBacklog = 4 << 20
 
-// memory is what the logs of all topics hold: history, and what waits for slow
-// subscribers, what these keep of what a log has forgotten included. A topic reports what its log holds when a round has ended, so what is on its
-// way to subscribers that take it costs no access to what topics share.
+// memory is the memory that the logs of all topics hold: history, and messages that wait for
+// slow subscribers, including messages that subscriptions keep after the log has dropped them. A
+// topic reports how much its log holds at the end of a fan-out pass. So messages that all
+// subscribers take at once cost no access to state that topics share.
 type memory struct {
 	hub      *Hub
 	limit    int64
 	held     atomic.Int64
-	shed     atomic.Int64 // messages that were forgotten before their time
-	passes   atomic.Int64 // that looked at all topics to find what to shed
-	next     atomic.Int64 // beyond this it is shed: limit, or more if little could be shed the last time
+	shed     atomic.Int64 // messages that were dropped because of the limit
+	passes   atomic.Int64 // searches of all topics for messages to drop
+	next     atomic.Int64 // messages are dropped beyond this: limit, or more if the last search freed too little
 	shedding atomic.Bool
 
-	mu      sync.Mutex          // after Topic.mu
-	holders map[*Topic]struct{} // that hold something
+	mu      sync.Mutex          // taken after Topic.mu
+	holders map[*Topic]struct{} // topics that hold something
 }
 
-// reportLocked has the hub know what the topic holds.
+// reportLocked reports to the hub how much the topic holds.
 func (t *Topic) reportLocked() {
 	held := int64(t.log.kept)
 	if !t.ended {
@@ -50,7 +51,7 @@ func (t *Topic) reportLocked() {
 	m.add(more)
 }
 
-// add takes note of bytes, and has topics shed what is too much.
+// add counts bytes, and makes topics drop messages if they hold more than the limit.
 func (m *memory) add(bytes int64) {
 	held := m.held.Add(bytes)
 	if bytes > 0 {
@@ -60,8 +61,9 @@ func (m *memory) add(bytes int64) {
 	}
 }
 
-// nextAt returns beyond what it is shed when so much is held and none of it can be shed now:
-// a pass looks at all topics, so the next one waits until there is a sixteenth more, or less.
+// nextAt returns the amount beyond which messages are dropped, given that held bytes are held
+// and none of them can be dropped now. A search looks at all topics, so the next one waits until
+// a sixteenth of the limit has been added, or something has been freed.
 func (m *memory) nextAt(held int64) int64 {
 	if held <= m.limit {
 		return m.limit
@@ -69,7 +71,8 @@ func (m *memory) nextAt(held int64) int64 {
 	return held + m.limit/16
 }
 
-// start has what is too much shed, as long as that is of use.
+// start makes topics drop messages in a goroutine, until the total is below the limit or a
+// search frees nothing.
 func (m *memory) start() {
 	if m.held.Load() <= m.next.Load() || !m.shedding.CompareAndSwap(false, true) {
 		return
@@ -86,16 +89,16 @@ func (m *memory) start() {
 			before = held
 		}
 		m.shedding.Store(false)
-		m.start() // for what came when it was done, but had not said so
+		m.start() // for messages that were added before shedding was false
 	}()
 }
 
-// level has those topics that hold most forget their oldest, and what they keep for those who
-// are slow, down to a level at which an eighth of the limit is free again.
+// level makes the topics that hold most drop their oldest messages, and then the pinned backlogs
+// of their slow subscribers, down to a level at which an eighth of the limit is free again.
 func (m *memory) level() {
 	all, total := m.holding()
 	excess := total - (m.limit - m.limit/8)
-	cut, above := 0, int64(0) // those before cut are cut to a level of above/cut
+	cut, above := 0, int64(0) // the first cut topics hold above bytes, and are cut to one level
 	for excess > 0 && cut < len(all) {
 		above += all[cut].held
 		cut++
@@ -120,14 +123,14 @@ func (m *memory) level() {
 	}
 }
 
-// topicUsage is what a topic holds.
+// topicUsage is how much a topic holds.
 type topicUsage struct {
 	topic *Topic
 	held  int64
-	kept  int64 // of that, for those who are slow, when the log has been cut
+	kept  int64 // the part that slow subscribers keep after the log was cut
 }
 
-// holding returns the topics that hold something, those that hold most first.
+// holding returns the topics that hold something, in descending order of how much they hold.
 func (m *memory) holding() (all []topicUsage, total int64) {
 	m.mu.Lock()
 	all = make([]topicUsage, 0, len(m.holders))
@@ -146,10 +149,11 @@ func (m *memory) holding() (all []topicUsage, total int64) {
 	return all, total
 }
 
-// cut has the log of a topic forget its oldest, so that the topic holds no more bytes than so
-// many, but for what is on its way. It returns how many bytes are free then. Who has yet to
-// get some of what is forgotten finds a gap. What is kept for the slow is a part of the bytes,
-// unless it is more: then it is not the log that is too large.
+// cut drops the oldest messages from the log of a topic, so that the topic holds at most the
+// given bytes in addition to messages on their way. It returns how many bytes that has freed. A
+// subscriber that has yet to get a dropped message finds a gap. The messages that slow
+// subscribers keep are part of the bytes, unless they exceed them: then the log is not what is
+// too large.
 func (m *memory) cut(h *topicUsage, bytes uint64) (freed int64) {
 	t := h.topic
 	t.mu.Lock()
@@ -171,8 +175,8 @@ func (m *memory) cut(h *topicUsage, bytes uint64) (freed int64) {
 	return int64(before) - int64(t.log.cost+t.log.kept)
 }
 
-// unpinAll has those who are slow lose what the topic keeps for them, in the next round of each
-// shard.
+// unpinAll drops the backlogs that the topic keeps for slow subscribers, in the next pass of
+// each shard.
 func (t *Topic) unpinAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -188,25 +192,26 @@ func (t *Topic) unpinAll() {
 // connection.
 type backlog struct {
 	at    uint64 // log.end before the cursor
-	bytes int64  // what counts now
+	bytes int64  // the bytes that count now
 }
 
-// exceedsBacklog takes note that s, which is behind, has yet to get what its topic has published up to
-// end. It reports whether that is too much for its connection, with what it has yet to get of
-// other topics. Called within a round.
+// exceedsBacklog records that s, which is behind, has yet to get what its topic has published up
+// to end. It reports whether the connection's backlogs of all topics together are too large. It
+// is called within a pass.
 func (sh *shard) exceedsBacklog(s *Subscription, end uint64) (tooMuch bool) {
 	l := s.lag
 	bytes := max(0, int64(end-l.backlog.at))
 	m, ok := s.to.(*Member)
 	if !ok {
-		return false // it has this topic only, which has its own limit
+		return false // this topic only, which has its own limit
 	}
 	more := bytes - l.backlog.bytes
 	l.backlog.bytes = bytes
 	return m.draining().backlog.Add(more) > max(sh.topic.hub.opts.MaxBacklog, int64(sh.topic.opts.Limit.Bytes))
 }
 
-// reduceBacklog takes note that s is at another place: log.end was at before it.
+// reduceBacklog records that s has moved to another place in the log, before which log.end was
+// at.
 func (s *Subscription) reduceBacklog(at uint64) {
 	l := s.lag
 	less := min(l.backlog.bytes, max(0, int64(at-l.backlog.at)))
@@ -217,7 +222,7 @@ func (s *Subscription) reduceBacklog(at uint64) {
 	}
 }
 
-// clearBacklog takes note that s has nothing to get any more.
+// clearBacklog records that s has no backlog any more.
 func (s *Subscription) clearBacklog() {
 	if l := s.lag; l != nil {
 		s.reduceBacklog(l.backlog.at + uint64(l.backlog.bytes))

@@ -5,23 +5,23 @@ import (
 	"strings"
 )
 
-// What bounds all together, in hubs whose Options state none.
+// The defaults of the Options that bound all owners together.
 const (
 	DefaultMaxAllPatterns      = 16384
 	DefaultMaxAllSubscriptions = 1 << 24
 	DefaultMaxPresenceData     = 128 << 10
 )
 
-// owner is who had topics made: a user, an address, a connection, or whatever the program
-// tells apart. Guarded by Hub.mu.
+// owner is the owner of topics: a user, an address, a connection, or whatever the program
+// distinguishes. Guarded by Hub.mu.
 type owner struct {
 	key      string
-	of       *owner // of which this is a part; nil if of none
-	topics   int    // that it made and that there are, patterns included
+	of       *owner // the owner that this one is a part of; nil if there is none
+	topics   int    // existing topics that it created, patterns included
 	patterns int
 }
 
-// creator is who has a topic begin: on whose behalf, as the program says, or a member.
+// creator is the originator of a topic: an owner that the program names, or a member.
 type creator struct {
 	owner  string
 	member *Member
@@ -40,19 +40,19 @@ func (c creator) key() string {
 	return "#" + c.member.ID()
 }
 
-// creatorOf returns who makes a topic for to.
+// creatorOf returns the creator of a topic that begins for the subscriber to.
 func creatorOf(owner string, to Subscriber) creator {
 	m, _ := to.(*Member)
 	return creator{owner, m}
 }
 
-// share is how many times what is free one owner may have. So, however many are greedy,
-// something stays free, and who has less can still take of it: one leaves a ninth of the room,
-// a dozen of them 1 in 97.
+// share limits an owner to this many times what is free. So something stays free no matter how
+// many owners are greedy, and owners that have less can still use it: one greedy owner leaves a
+// ninth of the room, a dozen of them leave 1 in 97.
 const share = 8
 
-// roomLocked returns an error if there is no room for another topic of that owner, or for
-// anybody's.
+// roomLocked returns an error if there is no room for another topic of that owner, or of any
+// owner.
 func (h *Hub) roomLocked(name string, o *owner) error {
 	topics, patterns := h.opts.MaxTopics-len(h.topics), h.opts.MaxAllPatterns-h.patterns.size
 	pattern := IsPattern(name)
@@ -69,9 +69,9 @@ func (h *Hub) roomLocked(name string, o *owner) error {
 	return nil
 }
 
-// room returns how many more the owner may have, of which it has as many as count says: no
-// more than most, nor than its share of what is free, or of what there is room for in the
-// owner of which it is a part.
+// room returns how many more topics or patterns the owner may have. count returns how many it
+// has. The limit is most, and its share of what is free; if it is part of another owner, of what
+// that owner has room for.
 func (o *owner) room(most, free int, count func(*owner) int) int {
 	if o == nil {
 		return free
@@ -82,7 +82,7 @@ func (o *owner) room(most, free int, count func(*owner) int) int {
 	return min(most, share*free) - count(o)
 }
 
-// ownerLocked returns the owner with that key, nil if it is "".
+// ownerLocked returns the owner with that key; nil if the key is "".
 func (h *Hub) ownerLocked(key string) *owner {
 	if key == "" {
 		return nil
@@ -97,7 +97,7 @@ func (h *Hub) ownerLocked(key string) *owner {
 	return o
 }
 
-// ownLocked takes note that t has begun.
+// ownLocked counts t, which has begun, for its owner.
 func (h *Hub) ownLocked(t *Topic, o *owner) {
 	t.owner = o
 	for ; o != nil; o = o.of {
@@ -108,7 +108,7 @@ func (h *Hub) ownLocked(t *Topic, o *owner) {
 	}
 }
 
-// disownLocked takes note that t has ended.
+// disownLocked no longer counts t, which has ended, for its owner.
 func (h *Hub) disownLocked(t *Topic) {
 	for o := t.owner; o != nil; o = o.of {
 		if o.topics--; t.pattern {
@@ -121,13 +121,13 @@ func (h *Hub) disownLocked(t *Topic) {
 	t.owner = nil
 }
 
-// subscriptionsFree returns how many more subscriptions there may be.
+// subscriptionsFree returns how many more subscriptions the hub has room for.
 func (h *Hub) subscriptionsFree() int {
 	return h.opts.MaxAllSubscriptions - int(h.subscriptions.Load())
 }
 
-// admit counts another subscription, if there is room. It counts first, so that many at once
-// are no more than there may be.
+// admit counts another subscription, if there is room. It counts before it checks, so that
+// concurrent calls cannot exceed the limit.
 func (h *Hub) admit() error {
 	if h.subscriptions.Add(1) > int64(h.opts.MaxAllSubscriptions) {
 		h.subscriptions.Add(-1)
@@ -136,11 +136,11 @@ func (h *Hub) admit() error {
 	return nil
 }
 
-// admitPresent counts so many more bytes of who is present, if there is room.
+// admitPresent counts bytes of presence lists, if there is room.
 func (h *Hub) admitPresent(bytes int64) error {
 	if h.presentBytes.Add(bytes) > h.opts.MaxPresence {
 		h.presentBytes.Add(-bytes)
-		return fmt.Errorf("%w: who is present takes %d bytes at this server, which is the limit", ErrTooMany, h.opts.MaxPresence)
+		return fmt.Errorf("%w: the presence lists of this server are full: the limit is %d bytes", ErrTooMany, h.opts.MaxPresence)
 	}
 	return nil
 }

@@ -5,51 +5,51 @@ import (
 	"weak"
 )
 
-// log is what a topic holds of its messages, in their order: what is on its way to
-// the shards, what slow subscribers have not taken, and history. All of them are
-// positions in it, so it holds each message once. Guarded by Topic.mu.
+// log holds a topic's messages in order: those on their way to the shards, those that slow
+// subscribers have not taken yet, and history. Each of these is a position in the log, so the
+// log holds each message once. Guarded by Topic.mu.
 //
-// A message has a number, by which positions are kept, and an offset, by which the
-// world knows it. Numbers count from 1 without a gap; but those that were superseded
-// are missing in the log.
+// A message has a sequence number, which positions inside the hub use, and an offset, which
+// clients and the broker use. Sequence numbers count from 1 without a gap, but superseded
+// messages are missing in the log.
 type log struct {
 	segs  segments
-	next  uint64            // number of the next message
-	end   uint64            // cost of all before next, since the topic exists
+	next  uint64            // sequence number of the next message
+	end   uint64            // cost of all messages before next, since the topic began
 	last  uint64            // offset of the last message
-	lost  uint64            // offset of the last that is no longer held, but was not superseded
+	lost  uint64            // offset of the last message that is no longer held and was not superseded
 	count int               // messages held
-	cost  uint64            // of those
-	keys  map[string]uint64 // numbers of the latest; only of topics that conflate
-	holes int               // superseded, since the last compaction
-	run   *batch            // the last that a walk has read
-	cold  uint64            // messages below this number have no encoded forms
-	kept  uint64            // cost of what it holds no more, but subscriptions keep
+	cost  uint64            // cost of the messages held
+	keys  map[string]uint64 // sequence numbers of the latest messages by key; only in topics that conflate
+	holes int               // messages superseded since the last compaction
+	run   *batch            // the batch that a pass has read last
+	cold  uint64            // messages below this sequence number have no encoded forms
+	kept  uint64            // cost of messages that the log has dropped and subscriptions keep
 }
 
 type entry struct {
 	r      *Record // nil if superseded
 	seq    uint64
 	offset uint64
-	end    uint64 // as log.end, with this one
+	end    uint64 // as log.end, this message included
 }
 
 const (
-	// entryCost is what a message counts for beside its length: what holds it weighs so
-	// much.
+	// entryCost is what a message counts for in addition to its length: the memory of the
+	// structures that hold it.
 	entryCost = 224
-	// maxReads is how many segments in a row keep what was read of them.
+	// maxReads is how many consecutive segments keep the batch that was read from them.
 	maxReads = 8
-	// maxSegment is the cost of a segment from which on the next begins.
+	// maxSegment is the cost at which a segment is complete, and the next one begins.
 	maxSegment = 24 << 10
-	// maxBatch is the cost from which on a walk leaves the rest to the next.
+	// maxBatch is the cost at which a pass leaves further messages to the next pass.
 	maxBatch = 192 << 10
-	// maxHoles is how many more superseded messages than others a log has at most.
+	// maxHoles is how many more superseded messages than held ones a log may have.
 	maxHoles = 64
 )
 
-// append takes r as the next message. offset is that of r in this log, which for a
-// pattern's is not r.Offset.
+// append appends r as the next message. offset is the offset of r in this log, which differs
+// from r.Offset in the log of a pattern.
 func (l *log) append(r *Record, offset uint64) {
 	if l.keys != nil && r.Key != "" {
 		l.supersede(r.Key)
@@ -64,7 +64,7 @@ func (l *log) append(r *Record, offset uint64) {
 	l.last = offset
 }
 
-// put adds an entry to the last segment, or begins the next with it.
+// put adds an entry to the last segment, or begins the next segment with it.
 func (l *log) put(e entry) {
 	n := len(l.segs)
 	if n > 0 {
@@ -79,7 +79,7 @@ func (l *log) put(e entry) {
 	s.cost += e.r.cost()
 }
 
-// supersede takes the latest message for key out, if there is one.
+// supersede removes the latest message with the key, if there is one.
 func (l *log) supersede(key string) {
 	seq, ok := l.keys[key]
 	if !ok {
@@ -96,8 +96,8 @@ func (l *log) supersede(key string) {
 	}
 }
 
-// compact takes out what was superseded, so that a message that stays the latest for
-// long does not have the log grow behind it.
+// compact removes the entries of superseded messages, so that the log does not grow while a
+// message at its beginning stays the latest with its key.
 func (l *log) compact() {
 	old := l.segs
 	l.segs, l.holes = nil, 0
@@ -110,7 +110,7 @@ func (l *log) compact() {
 	}
 }
 
-// forget takes note that e is held no more.
+// forget records that e is no longer held.
 func (l *log) forget(e *entry) {
 	if e.r != nil {
 		l.count--
@@ -121,7 +121,7 @@ func (l *log) forget(e *entry) {
 	}
 }
 
-// numberAt returns the number of the entry at a place that search returned.
+// seqAt returns the sequence number of the entry at a place that search returned.
 func (l *log) seqAt(seg, i int) uint64 {
 	if seg == len(l.segs) {
 		return l.next
@@ -129,11 +129,11 @@ func (l *log) seqAt(seg, i int) uint64 {
 	return l.segs[seg].entries[i].seq
 }
 
-// oldest returns the lowest number that is held; next if nothing is.
+// oldest returns the lowest sequence number that is held; next if the log is empty.
 func (l *log) oldest() uint64 { return l.seqAt(0, 0) }
 
-// youngest returns the lowest number from which on no more messages and bytes are
-// held.
+// youngest returns the lowest sequence number from which on the log holds at most the given
+// messages and bytes.
 func (l *log) youngest(messages, bytes uint64) uint64 {
 	count, cost := uint64(l.count), l.cost
 	for _, s := range l.segs {
@@ -151,7 +151,8 @@ func (l *log) youngest(messages, bytes uint64) uint64 {
 	return l.next
 }
 
-// endBefore returns the cost of all messages with numbers below number.
+// endBefore returns the cost of all messages with sequence numbers below seq, since the topic
+// began.
 func (l *log) endBefore(seq uint64) uint64 {
 	if seg, i := l.segs.find(seq); seg < len(l.segs) {
 		e := &l.segs[seg].entries[i]
@@ -163,7 +164,7 @@ func (l *log) endBefore(seq uint64) uint64 {
 	return l.end
 }
 
-// before returns the offset after which the messages from number on begin.
+// before returns the offset after which the messages from seq on begin.
 func (l *log) before(seq uint64) uint64 {
 	if seg, i := l.segs.find(seq); seg < len(l.segs) {
 		return l.segs[seg].entries[i].offset - 1
@@ -171,7 +172,7 @@ func (l *log) before(seq uint64) uint64 {
 	return l.last
 }
 
-// trim forgets what is below floor.
+// trim drops the messages below the sequence number floor.
 func (l *log) trim(floor uint64) {
 	if len(l.segs) == 0 || l.oldest() >= floor {
 		return
@@ -183,13 +184,13 @@ func (l *log) trim(floor uint64) {
 			gone = gone[:i]
 		}
 		for j := range gone {
-			if gone[j].r != nil { // what was superseded nobody misses
+			if gone[j].r != nil { // a superseded message does not count as lost
 				l.lost = gone[j].offset
 			}
 			l.forget(&gone[j])
 		}
 	}
-	l.segs[len(l.segs)-1].snap = weak.Pointer[kept]{} // it has what is forgotten
+	l.segs[len(l.segs)-1].snap = weak.Pointer[kept]{} // it has messages that are dropped now
 	l.leave(l.segs[:seg])
 	rest := copy(l.segs, l.segs[seg:])
 	clear(l.segs[rest:])
@@ -202,8 +203,8 @@ func (l *log) trim(floor uint64) {
 	}
 }
 
-// readOn returns what is held from number on, up to about maxBatch, nil if there is
-// nothing. Shards of the same topic share it.
+// readOn returns the messages held from seq on, up to a cost of about maxBatch; nil if there are
+// none. The shards of a topic share the batch.
 func (l *log) readOn(seq uint64) *batch {
 	seg, i := l.segs.find(seq)
 	if seg == len(l.segs) {
@@ -225,7 +226,7 @@ func (l *log) readOn(seq uint64) *batch {
 	return l.run
 }
 
-// releaseForms has what is below number, and nobody waits for, keep no encoded forms.
+// releaseForms drops the encoded forms of the messages below seq, which no subscriber waits for.
 func (l *log) releaseForms(seq uint64) {
 	if l.cold >= seq || len(l.segs) == 0 {
 		return
@@ -244,28 +245,28 @@ func (l *log) releaseForms(seq uint64) {
 	l.cold = seq
 }
 
-// forgetBatches frees what history weighs more when it has been played back.
+// forgetBatches frees the batches that a replay of history has left.
 func (l *log) forgetBatches() {
 	for _, s := range l.segs {
 		s.read = nil
 	}
 }
 
-// begin sets the offsets of the last message, and of the last that is no longer held.
+// begin sets the offsets of the last message, and of the last message that is no longer held.
 func (l *log) begin(last, lost uint64) { l.last, l.lost = last, lost }
 
-// clear forgets everything.
+// clear drops all messages.
 func (l *log) clear() {
 	l.leave(l.segs)
 	l.segs, l.count, l.cost, l.holes, l.run = nil, 0, 0, 0, nil
 	clear(l.keys)
 }
 
-// skip takes note that there is no further message up to an offset.
+// skip records that there are no further messages up to an offset.
 func (l *log) skip(offset uint64) { l.last = max(l.last, offset) }
 
-// prepend puts older messages before all others: they are all that there are after an
-// offset.
+// prepend inserts older messages before all others. After it the log has all messages after the
+// offset from.
 func (l *log) prepend(records []*Record, from uint64) {
 	records = l.latest(records)
 	rest, count, cost := l.segs, l.count, l.cost
@@ -291,7 +292,7 @@ func (l *log) prepend(records []*Record, from uint64) {
 	l.segs, l.count, l.cost = append(l.segs, rest...), count, cost
 }
 
-// latest returns those that are not superseded, if the topic conflates.
+// latest returns the records that are not superseded, if the topic conflates; else all.
 func (l *log) latest(records []*Record) []*Record {
 	if l.keys == nil {
 		return records

@@ -5,23 +5,24 @@ import (
 	"weak"
 )
 
-// kept is a part of a log for those who hold it, whatever becomes of the log. What many hold,
-// as a whole or in parts, counts once, from when the log has forgotten it: see log.keep.
+// kept is a part of a log that subscriptions keep, no matter what the log drops. If several
+// subscriptions keep a message, in the same part or in different ones, it counts once, and only
+// when the log has dropped it: see log.keep.
 type kept struct {
 	segments
-	until uint64 // number of the first message after it
-	first uint64 // the lowest number that the log held when this was taken
-	from  uint64 // it has all that was held from here on
+	until uint64 // sequence number of the first message after it
+	first uint64 // the lowest sequence number that the log held when this was taken
+	from  uint64 // it has all messages held from this sequence number on
 }
 
-// hold is who keeps a segment. Its parts share it.
+// hold counts the subscriptions that keep a segment. The parts of a segment share it.
 type hold struct {
-	by   int    // so many subscriptions
-	cost uint64 // in log.kept; 0 as long as the log holds it itself
+	by   int    // subscriptions
+	cost uint64 // the part of log.kept; 0 as long as the log holds the segment itself
 }
 
-// snapshot returns all that is held from a number on. Those who ask again before the next
-// message share it.
+// snapshot returns all messages held from a sequence number on. Callers share the snapshot until
+// the next message is appended.
 func (l *log) snapshot(from uint64) *kept {
 	k := &kept{until: l.next, first: l.oldest(), from: from}
 	seg, i := l.segs.find(from)
@@ -34,7 +35,7 @@ func (l *log) snapshot(from uint64) *kept {
 	}
 	k.segments = slices.Clone(l.segs[seg:])
 	for j, s := range k.segments {
-		if l.keys != nil { // what is superseded later was not when this was taken
+		if l.keys != nil { // a copy, because entries that are superseded later change in place
 			k.segments[j] = &segment{entries: slices.Clone(s.entries[i:])}
 			i = 0
 		} else if s == last {
@@ -45,8 +46,8 @@ func (l *log) snapshot(from uint64) *kept {
 	return k
 }
 
-// keep takes note that one more subscription keeps k. The copies of a topic that conflates
-// are not counted: they live for Options.EndTimeout at most.
+// keep records that one more subscription keeps k. The copies of a topic that conflates are not
+// counted: they live no longer than Options.EndTimeout.
 func (l *log) keep(k *kept) {
 	if l.keys != nil {
 		return
@@ -63,7 +64,7 @@ func (l *log) keep(k *kept) {
 	}
 }
 
-// release takes note that a subscription keeps k no more.
+// release records that a subscription no longer keeps k.
 func (l *log) release(k *kept) {
 	if l.keys != nil {
 		return
@@ -76,7 +77,7 @@ func (l *log) release(k *kept) {
 	}
 }
 
-// leave takes note that the log holds these segments no more.
+// leave records that the log no longer holds these segments.
 func (l *log) leave(gone segments) {
 	for _, s := range gone {
 		if s.hold != nil && s.hold.by > 0 {
@@ -85,7 +86,7 @@ func (l *log) leave(gone segments) {
 	}
 }
 
-// charge counts what is held, once.
+// charge adds a segment's cost to log.kept, once.
 func (l *log) charge(h *hold, cost uint64) {
 	if h.cost == 0 {
 		h.cost = cost

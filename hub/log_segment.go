@@ -8,27 +8,28 @@ import (
 
 type segments []*segment
 
-// A segment is a part of the log: what a slow subscriber reads at a time. When it has
-// read one to its end it reads from then on the same pieces as everybody else, so that
-// they share them; so a segment is small, beside what a walk reads.
+// A segment is a part of the log. A slow subscriber reads at most one segment at a time. After
+// the end of its first segment it reads the same pieces as all other slow subscribers, so they
+// share them. For that a segment is small, compared with what a fan-out pass reads.
 type segment struct {
 	entries []entry
 	cost    uint64
-	read    *batch   // the last that was read of it
-	cut     *segment // the last that was cut of it
+	read    *batch   // the batch that was last read from it
+	cut     *segment // the head that was last cut from it
 	hold    *hold    // nil if no subscription ever kept it
-	// snap is of the log, of which this is the last segment, as long as somebody needs it.
+	// snap is the last snapshot of the log, if this is the log's last segment. The weak pointer
+	// does not keep it in memory.
 	snap weak.Pointer[kept]
 }
 
-// find returns the place of the first entry whose number is at least number: len(ss)
-// if there is none.
+// find returns the place of the first entry whose sequence number is at least seq; len(ss) if
+// there is none.
 func (ss segments) find(seq uint64) (seg, i int) {
 	return ss.search(func(e *entry) bool { return e.seq >= seq })
 }
 
-// search returns the place of the first entry for which reached is true: for all
-// before it, it must be false, for all after it true.
+// search returns the place of the first entry for which reached is true. reached must be false
+// for all entries before it, and true for all after it.
 func (ss segments) search(reached func(*entry) bool) (seg, i int) {
 	seg = sort.Search(len(ss), func(i int) bool {
 		all := ss[i].entries
@@ -41,8 +42,8 @@ func (ss segments) search(reached func(*entry) bool) (seg, i int) {
 	return seg, sort.Search(len(all), func(i int) bool { return reached(&all[i]) })
 }
 
-// read returns what is held from number on, to the end of its segment, nil if there
-// is nothing.
+// read returns the messages held from seq on, up to the end of their segment; nil if there are
+// none.
 func (ss segments) read(seq uint64) *batch {
 	seg, i := ss.find(seq)
 	if seg == len(ss) {
@@ -51,15 +52,16 @@ func (ss segments) read(seq uint64) *batch {
 	s := ss[seg]
 	if all := s.entries[i:]; !s.read.is(all, all) {
 		s.read = newBatch(all)
-		if seg >= maxReads { // who replays history shall not double it
+		if seg >= maxReads { // so that a replay does not double the memory of the history
 			ss[seg-maxReads].read = nil
 		}
 	}
 	return s.read
 }
 
-// between returns the segments from that of number from on, and nothing from number
-// to on, which is held. They stay as they are, and who asks for the same shares them.
+// between returns the segments from that of sequence number from on, without the messages from
+// sequence number to on. The segments do not change, and all callers that ask for the same part
+// share them.
 func (ss segments) between(from, to uint64) segments {
 	first, _ := ss.find(from)
 	last, i := ss.find(to)
@@ -70,8 +72,8 @@ func (ss segments) between(from, to uint64) segments {
 	return all
 }
 
-// from returns the segment without its first n entries. Others may read s, so it
-// does not change; its memory is kept until half of it is of no use.
+// from returns the segment without its first n entries. Subscriptions may read s, so it does not
+// change. The result shares the memory of s until half of it is unused; then it gets a copy.
 func (s *segment) from(n int) *segment {
 	rest := s.entries[n:]
 	if n >= len(rest) {
@@ -80,7 +82,7 @@ func (s *segment) from(n int) *segment {
 	return &segment{entries: rest, cost: s.cost, hold: s.hold}
 }
 
-// head returns the segment's first n entries. They must not be superseded.
+// head returns the segment's first n entries. They must not be superseded later.
 func (s *segment) head(n int) *segment {
 	if s.hold == nil {
 		s.hold = new(hold)

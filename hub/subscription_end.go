@@ -12,31 +12,31 @@ import (
 const DefaultEndTimeout = 5 * time.Second
 
 // leave is the end of a subscription: an event with a place in its topic's order. The
-// subscriber gets what was published before it, within the limits of one that is slow, and
-// nothing after it.
+// subscriber gets the messages published before it, within the limits for slow subscribers, and
+// none after it.
 type leave struct {
 	sub     *Subscription
-	how     endAction   // nil if nothing is done
-	also    []endAction // of those who ended it later; under Topic.mu until it is done
-	own     bool        // it is the subscriber's wish
-	cut     bool        // it gets nothing more
-	inPass  bool        // the round that was under way sees to it
-	nothing bool        // it has got all already
-	gap     bool        // it was too slow already, and must not get what comes after that
-	counted bool        // in Hub.leaving
-	until   uint64      // number of the first message that it does not get
+	how     endAction   // runs at the end; nil if there is none
+	also    []endAction // of later calls that ended it too; under Topic.mu until it is done
+	own     bool        // the subscriber asked for it
+	cut     bool        // the subscriber gets nothing more
+	inPass  bool        // a pass was under way, and its end detaches the subscription
+	nothing bool        // there is no backlog to deliver
+	gap     bool        // messages were lost and the policy is Disconnect, so it must not get later ones
+	counted bool        // Hub.leaving counts it
+	until   uint64      // sequence number of the first message that it does not get
 	from    uint64      // shard.cursor at that moment
-	taken   uint64      // shard.taken
-	kept    *kept       // what there was before that, if a walk was under way
-	lost    int         // messages that it does not get, though they were before
+	taken   uint64      // shard.taken at that moment
+	kept    *kept       // the messages held at that moment, if a pass was under way
+	lost    int         // earlier messages that it does not get
 	timer   *time.Timer
-	late    atomic.Bool // it was waited for long enough
+	late    atomic.Bool // Options.EndTimeout has passed
 }
 
-// endAction is what is done when subscriptions have ended.
+// endAction is an action at the end of subscriptions.
 type endAction interface {
-	// ended is called once for each. If it is later, a fan-out pass calls it, which must
-	// not be blocked.
+	// ended is called once for each subscription. If later is true, a fan-out pass calls it,
+	// and it must not block.
 	ended(s *Subscription, later bool)
 }
 
@@ -49,7 +49,7 @@ func (c *closeAction) ended(s *Subscription, _ bool) { s.to.Close(c.CloseReason)
 type completion struct {
 	left   atomic.Int32
 	then   func()
-	blocks bool // then may
+	blocks bool // then may block
 }
 
 func (f *completion) ended(_ *Subscription, later bool) {
@@ -62,9 +62,9 @@ func (f *completion) ended(_ *Subscription, later bool) {
 	}
 }
 
-// leave has s leave its topic at this point of its order, and reports whether it has got
-// all that was before. If not, rounds of its shard hand it the rest. A second call changes
-// nothing, but has how done too, when the first is.
+// leave ends s at this point of its topic's order, and reports whether s has got all earlier
+// messages. If not, passes of its shard deliver the rest. A second call changes nothing, except
+// that its action runs too when the first end is done.
 func (s *Subscription) leave(how endAction, own bool) (done bool) {
 	return (&leave{sub: s, how: how, own: own}).begin()
 }
@@ -96,8 +96,8 @@ func (l *leave) begin() (done bool) {
 	return l.proceed()
 }
 
-// leaveAgain has how done when s, which has left before, gets nothing any more, and reports
-// whether that is so now. It unlocks Topic.mu.
+// leaveAgain runs how as soon as s, which has left before, is done, and reports whether it is
+// done now. It unlocks Topic.mu.
 func (s *Subscription) leaveAgain(how endAction) (done bool) {
 	done = s.done()
 	if !done && how != nil {
@@ -111,19 +111,19 @@ func (s *Subscription) leaveAgain(how endAction) (done bool) {
 	return done
 }
 
-// leavingLocked returns how s ends, which has left, and may yet get something.
+// leavingLocked returns the end of s, which has left and is not done.
 func (s *Subscription) leavingLocked() *leave {
 	if s.lag != nil && s.lag.leave != nil {
 		return s.lag.leave
 	}
-	sh := s.shard // the end of the round under way sees to it
+	sh := s.shard // the end of the pass under way will detach it
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return sh.left[slices.IndexFunc(sh.left, func(l *leave) bool { return l.sub == s })]
 }
 
-// leaveLocked takes a subscription out of t, or has the round under way do that at its end.
-// It reports false if it has left before.
+// leaveLocked removes a subscription from t, or leaves that to the end of the pass under way. It
+// returns false if the subscription has left before.
 func (t *Topic) leaveLocked(l *leave) bool {
 	s := l.sub
 	if s.flags.Or(flagGone)&flagGone != 0 {
@@ -148,8 +148,8 @@ func (t *Topic) leaveLocked(l *leave) bool {
 	return true
 }
 
-// detachLocked takes a subscription that has left out of the list, with what it has yet to
-// get. Called under Topic.mu and shard.mu, and not within a round.
+// detachLocked removes a subscription that has left from the list, and gives it its backlog. The
+// caller holds Topic.mu and shard.mu; no pass is under way, or it is ending.
 func (sh *shard) detachLocked(l *leave) {
 	s, t := l.sub, sh.topic
 	sh.removeAtLocked(int(s.slot))
@@ -181,7 +181,7 @@ func (sh *shard) detachLocked(l *leave) {
 	}
 }
 
-// seen returns the number up to which the walks have come by the subscription.
+// seen returns the sequence number up to which passes have handled the subscription.
 func (l *leave) seen() uint64 {
 	if l.sub.flags.Load()&flagSkipped != 0 {
 		return l.from
@@ -189,18 +189,18 @@ func (l *leave) seen() uint64 {
 	return l.taken
 }
 
-// keepLocked finds out what the subscription has yet to get, and reports whether there is
-// anything. Who leaves before it was told that it has come gets nothing.
+// keepLocked determines the backlog of the subscription, and reports whether there is any. A
+// subscriber that leaves before it has called Resume gets nothing.
 func (l *leave) keepLocked(t *Topic) bool {
 	s := l.sub
 	if l.getsNothing() {
 		return false
 	}
-	if s.behind() && s.lag.kept != nil { // what came later is dropped, and counted up to the last walk
+	if s.behind() && s.lag.kept != nil { // later messages are dropped, and counted up to the last pass
 		l.lost = int(l.until - min(l.until, max(l.seen(), s.lag.kept.until)))
 		return true
 	}
-	if s.cursor >= l.until || l.inPass && l.kept == nil { // then there was nothing: see holdLocked
+	if s.cursor >= l.until || l.inPass && l.kept == nil { // no snapshot, so there was nothing: see holdLocked
 		return false
 	}
 	if l.kept == nil {
@@ -217,14 +217,15 @@ func (l *leave) keepLocked(t *Topic) bool {
 	return true
 }
 
-// getsNothing reports whether nothing that was before is handed out.
+// getsNothing reports whether the subscriber gets not even earlier messages: the end is a cut,
+// or the subscriber asked for it before it called Resume.
 func (l *leave) getsNothing() bool {
 	return l.cut || l.own && l.sub.flags.Load()&flagPaused != 0
 }
 
-// holdLocked takes a snapshot for a subscription that the round under way owns, if there may
-// be something that it has yet to get. One that is not behind has all that is before the walk;
-// where one is that is behind only the round knows.
+// holdLocked takes a snapshot for a subscription that the pass under way owns, if it may have a
+// backlog. A subscription that is not behind has all messages before the pass. The position of
+// one that is behind is known only to the pass, so the snapshot has all that is held.
 func (l *leave) holdLocked(t *Topic) {
 	from := l.from
 	if l.sub.behind() {
@@ -235,7 +236,7 @@ func (l *leave) holdLocked(t *Topic) {
 	}
 }
 
-// countIn has the hub know that there is somebody to wait for.
+// countIn adds the end to Hub.leaving, which Shutdown waits for.
 func (l *leave) countIn() {
 	if !l.counted {
 		l.counted = true
@@ -243,7 +244,7 @@ func (l *leave) countIn() {
 	}
 }
 
-// proceed has the backlog delivered, and reports whether there is none.
+// proceed schedules the delivery of the backlog, and reports whether there is none.
 func (l *leave) proceed() (done bool) {
 	s := l.sub
 	switch {
@@ -257,7 +258,7 @@ func (l *leave) proceed() (done bool) {
 	return l.nothing
 }
 
-// ended is called once, when the subscription gets nothing any more.
+// ended runs the actions. It is called once, when the subscription gets nothing any more.
 func (l *leave) ended(later bool) {
 	if m, ok := l.sub.to.(*Member); ok {
 		m.hasLeft(l.sub)
@@ -275,7 +276,7 @@ func (l *leave) ended(later bool) {
 	}
 }
 
-// wait starts the timeout for the subscriber.
+// wait starts the timeout for the subscriber, unless it is running.
 func (l *leave) wait() {
 	if l.timer == nil {
 		l.timer = time.AfterFunc(l.sub.shard.topic.hub.opts.EndTimeout, func() {
@@ -288,7 +289,7 @@ func (l *leave) wait() {
 // deliverRest delivers the next part of the backlog to a subscription that has left. It is
 // called within a pass, and reports whether the subscriber must drain first.
 func (sh *shard) deliverRest(s *Subscription) (waits bool) {
-	if s.done() || s.lag == nil || s.lag.leave == nil { // else the end of the round under way sees to it
+	if s.done() || s.lag == nil || s.lag.leave == nil { // done, or the end of the pass will detach it
 		return false
 	}
 	l, o := s.lag.leave, netpoll.Sent
@@ -306,12 +307,12 @@ func (sh *shard) deliverRest(s *Subscription) (waits bool) {
 	switch {
 	case left == 0, o == netpoll.Closed:
 		sh.release(l)
-	case l.late.Load(), s.lag.refused == maxRefused: // it will never take it
+	case l.late.Load(), s.lag.refused == maxRefused: // the subscriber will never take it
 		sh.count(s, left)
 		sh.release(l)
 	case o == netpoll.Sent:
 		sh.mu.Lock()
-		sh.due = append(sh.due, s) // after the others
+		sh.due = append(sh.due, s) // after the other subscriptions that are due
 		sh.mu.Unlock()
 	default:
 		l.wait()
@@ -321,7 +322,7 @@ func (sh *shard) deliverRest(s *Subscription) (waits bool) {
 	return false
 }
 
-// remaining returns the next part of the backlog of a subscription; nil if time is up.
+// remaining returns the next part of the backlog of a subscription; nil if its timeout has passed.
 func (sh *shard) remaining(l *leave) *batch {
 	if l.late.Load() {
 		return nil
@@ -331,7 +332,7 @@ func (sh *shard) remaining(l *leave) *batch {
 	return l.sub.lag.kept.read(l.sub.cursor)
 }
 
-// offerRest offers s, which has left, what it lacks of b.
+// offerRest sends to s, which has left, the part of b that it lacks.
 func (sh *shard) offerRest(s *Subscription, b *batch) netpoll.Outcome {
 	o, next := sh.offer(s, b)
 	switch {
@@ -345,7 +346,7 @@ func (sh *shard) offerRest(s *Subscription, b *batch) netpoll.Outcome {
 	return o
 }
 
-// release ends a subscription that has got everything.
+// release ends a subscription whose backlog was delivered or dropped.
 func (sh *shard) release(l *leave) {
 	if l.timer != nil {
 		l.timer.Stop()
@@ -371,8 +372,8 @@ func (s *Subscription) caughtUp() {
 	}
 }
 
-// deliverRestNow delivers the backlog of s, which has left, here and now, as far as the
-// subscriber takes it. It waits for the pass under way, which slow subscribers do not hold up.
+// deliverRestNow delivers the backlog of s, which has left, before it returns, as far as the
+// subscriber takes it. It waits for the pass under way, which slow subscribers do not delay.
 func (s *Subscription) deliverRestNow() {
 	sh := s.shard
 	for !s.done() {

@@ -2,12 +2,12 @@ package hub
 
 import "sync"
 
-// leaving counts the subscriptions that have left, and not got all. Its zero value is
-// ready.
+// leaving counts the subscriptions that have left and still have a backlog. Its zero value is
+// ready for use.
 type leaving struct {
 	mu   sync.Mutex
 	n    int
-	none chan struct{} // closed when there are none; nil if nobody waits
+	none chan struct{} // closed when n becomes 0; nil if nothing waits
 }
 
 func (l *leaving) add(n int) {
@@ -19,7 +19,7 @@ func (l *leaving) add(n int) {
 	}
 }
 
-// wait returns what is closed when there are none.
+// wait returns a channel that is closed when there are none.
 func (l *leaving) wait() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()

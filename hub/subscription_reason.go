@@ -6,15 +6,15 @@ import "fmt"
 type Cause uint8
 
 const (
-	// Disconnected is what the program asked for, with [Hub.Disconnect].
+	// Disconnected means that the program asked for it, with [Hub.Disconnect].
 	Disconnected Cause = iota
-	// TooSlow is for a subscriber that does not take what it is sent, beyond its topic's
-	// limit. It may come back, and resume.
+	// TooSlow means that the subscriber lagged behind by more than its topic's limit. It may
+	// reconnect, and resume.
 	TooSlow
-	// ShuttingDown is for all subscribers in [Hub.Shutdown].
+	// ShuttingDown is the cause for all subscribers in [Hub.Shutdown].
 	ShuttingDown
-	// MessagesLost is for the subscribers of a topic of which messages were lost between
-	// servers. They may come back, and find out with their position what they have missed.
+	// MessagesLost means that messages of the topic were lost between servers. Subscribers may
+	// reconnect; when they resume at their position they learn what they have missed.
 	MessagesLost
 )
 
@@ -32,11 +32,11 @@ func (c Cause) String() string {
 	return fmt.Sprintf("Cause(%d)", uint8(c))
 }
 
-// CloseReason is why a subscriber is closed, or a subscription has ended.
+// CloseReason says why a subscriber is closed, or why a subscription has ended.
 type CloseReason struct {
 	Cause Cause
-	// Code is the program's own, for Disconnected: the adapter of a protocol says what it
-	// means there, for WebSockets a close code. 0 stands for the protocol's default.
+	// Code is the program's own code, for the cause Disconnected. The adapter of a protocol
+	// defines what it means: for WebSockets it is a close code. 0 means the protocol's default.
 	Code int
-	Text string // for people
+	Text string // for people to read
 }
