@@ -17,22 +17,22 @@ type Handler interface {
 	OnClose(c *Conn, err *CloseError)
 }
 
-// PingHandler is a [Handler] that is told of pings. OnPing is called in the order of the
-// messages, when the pong has been sent, which needs no help of the program (RFC 6455,
-// 5.5.2). payload, of up to 125 bytes, is valid during the call.
+// PingHandler is a [Handler] that is told of pings. The server answers each ping itself (RFC
+// 6455, 5.5.2), and then calls OnPing, in the order of the messages. payload has up to 125
+// bytes and is valid during the call.
 type PingHandler interface {
 	OnPing(c *Conn, payload []byte)
 }
 
 // PongHandler is a [Handler] that is told of pongs: answers to Conn.Ping, answers to the
-// server's own pings, which are empty, and unsolicited ones (RFC 6455, 5.5.3). payload, of up
-// to 125 bytes, is valid during the call.
+// server's own pings, which are empty, and unsolicited ones (RFC 6455, 5.5.3). payload has up
+// to 125 bytes and is valid during the call.
 type PongHandler interface {
 	OnPong(c *Conn, payload []byte)
 }
 
-// ReadHandler is a [Handler] that is told when it has been given all messages of a read, be
-// it one or hundreds: to store them together, for example, or to read the clock once for all.
+// ReadHandler is a [Handler] that is told when it has received all messages of a read, one or
+// hundreds. It can store them together, for example, or read the clock once for all of them.
 type ReadHandler interface {
 	Handler
 	// OnReadEnd is called after the last OnMessage of a read, also if there was none, but not

@@ -52,8 +52,8 @@ func (c *Conn) SendText(s string) Outcome { return c.Send(Text, []byte(s)) }
 // SendBinary sends a binary message. The caller may reuse p when it returns.
 func (c *Conn) SendBinary(p []byte) Outcome { return c.Send(Binary, p) }
 
-// SendJSON sends v as a text message. The error is json.Marshal's; if there is one nothing
-// was sent, and the outcome has no meaning.
+// SendJSON sends v as a text message. The error is that of json.Marshal; after an error
+// nothing was sent, and the outcome has no meaning.
 func (c *Conn) SendJSON(v any) (Outcome, error) {
 	p, err := json.Marshal(v)
 	if err != nil {
@@ -62,8 +62,8 @@ func (c *Conn) SendJSON(v any) (Outcome, error) {
 	return c.Send(Text, p), nil
 }
 
-// SendPrepared sends messages that were encoded before. A client must mask each frame with a
-// fresh key, so it cannot: it returns Closed.
+// SendPrepared sends messages that were encoded before. On a client's connection it sends
+// nothing and returns Closed, because a client must mask each frame with a fresh key.
 func (c *Conn) SendPrepared(p *Prepared) Outcome {
 	var o Outcome
 	if io, b := c.Frames(p); b != nil {

@@ -47,14 +47,14 @@ var ErrBusy = errors.New("wsproto: a message is being written or read in pieces"
 // connection must stay.
 const flagLeaving uint32 = 1 << 16
 
-// Leave takes the connection out of its server between two turns, and gives f all that it
-// is then, for another server to Enter: nothing is lost, neither half of a frame nor a
-// message of which only some fragments have come, nor what is pending. Leave does not wait.
-// f is called on a worker, as the last call for the connection; the handler's OnClose is
-// not. Messages that are sent before are in the state, or with the kernel; later ones are
-// Closed. If the connection does not leave f gets an error: ErrBusy, or one that wraps
-// netpoll.ErrClosed if the connection ends, leaves already, or is not a server's that is open;
-// then f may be called by Leave itself.
+// Leave takes the connection out of its server between two turns, and passes its state to f,
+// so that another server can Enter it. Nothing is lost: the state includes half of a frame,
+// the fragments of an incomplete message, and pending output. Leave does not wait. f is called
+// on a worker, as the last call for the connection; the handler's OnClose is not called.
+// Messages that were sent before are in the state, or with the kernel; the outcome of later
+// ones is Closed. If the connection does not leave, f gets an error: ErrBusy, or one that wraps
+// netpoll.ErrClosed if the connection ends, is leaving already, or is not an open connection
+// of a server. Leave may call f itself with that error.
 func (c *Conn) Leave(f func(*ConnState, error)) {
 	if c.endpoint.server == nil || c.flags.Load()&flagOpen == 0 {
 		f(nil, fmt.Errorf("wsproto: %w", netpoll.ErrClosed))
@@ -123,9 +123,9 @@ func (c *Conn) stay() {
 
 // Enter takes a connection that has left a server. It goes on where it was: h, whose OnOpen
 // is not called, gets the next message, and OnClose at the end. The limits and timeouts are
-// those of this server; the deadlines under way, a Hold and StreamAll last, WhenDrained does
-// not. If the connection is compressed, the server needs Compression. On an error s is as it
-// was.
+// those of this server. Deadlines that are running, Hold and StreamAll remain in effect;
+// WhenDrained does not. If the connection is compressed, the server needs Compression. On an
+// error state is unchanged.
 func (s *Server) Enter(state *ConnState, h Handler) (*Conn, error) {
 	if err := s.begin(); err != nil {
 		return nil, err

@@ -3,6 +3,17 @@
 // like http.Server. It knows the bytes of the protocol, and nothing of topics. Package
 // wstest has servers and connections for tests.
 //
+//	server := &wsproto.Server{
+//		Addr: ":8080",
+//		Handler: &wsproto.Funcs{
+//			Message: func(c *wsproto.Conn, op wsproto.Opcode, payload []byte) { c.Send(op, payload) },
+//		},
+//	}
+//	log.Fatal(server.ListenAndServe())
+//
+// One Server serves any number of paths and handlers: NewHandler returns a handler for each
+// connection, and [Server.Upgrade] opens a WebSocket inside a handler of net/http.
+//
 // # Life of a connection
 //
 // The bytes of a new connection are collected, bounded in size and time, up to the end of
@@ -13,9 +24,10 @@
 // frames.
 //
 // All checks and the negotiation of subprotocol and compression come before
-// [Server].Accept. A connection that Accept admits is opened, whatever happens meanwhile:
-// OnOpen and OnClose follow. Its handler is the one that Accept has set, or Server.NewHandler
-// returns, or [Server.Upgrade] was given, or Server.Handler.
+// [Server].Accept. A connection that Accept admits is always opened, even if the peer has
+// gone meanwhile: OnOpen and OnClose follow. Its handler is the first of these: the one that
+// Accept sets in the Request, which [Server.Upgrade] may have set before; the one that
+// Server.NewHandler returns; Server.Handler.
 //
 // From then on the parser works on the buffer of the worker that read: a complete frame is
 // unmasked in place and given to the [Handler] as a slice of that buffer, without a copy or
@@ -40,20 +52,20 @@
 // OnStream has read on, and TCP pushes back. So a stream takes the memory of two read
 // buffers, whatever its size, and only while OnStream runs. Meanwhile the parser handles
 // control frames, but not the next message. A connection that is held is not read, so its
-// peer is not pinged either. A [Writer] is the other direction: its fragments go to the
-// kernel without a copy, and messages that are sent meanwhile wait behind it
+// peer is not pinged either. A [Writer] streams in the other direction: its fragments go to
+// the kernel without a copy, and messages that are sent meanwhile wait behind it
 // (netpoll.Exclusive).
 //
 // # Garbage
 //
 // A server at work allocates next to nothing, but each handshake leaves garbage, which by
 // default stays until the heap has doubled. Programs with many idle connections should
-// have it collected earlier, with debug.SetGCPercent(20) or GOGC=20, as cmd/fanfare does.
+// collect it earlier, with debug.SetGCPercent(20) or GOGC=20, as cmd/fanfare does.
 //
 // # TLS
 //
 // [Server.ListenTLS] serves wss:// and https:// in the same engine. No goroutine stays with
-// a connection after its handshake, writes keep their outcomes, and a certificate that
+// a connection after its handshake, writes return the same outcomes, and a certificate that
 // changes on disk is loaded without a restart. TLS costs memory. This is the RSS of the
 // server for each of 18,000 connections that have echoed 128 bytes, with a key on P-256,
 // beyond that of the empty server (go run -C bench . figures measures it again):
@@ -78,9 +90,9 @@
 //
 // # Limits and deadlines
 //
-// What a stranger can make the server hold is bounded for each connection, and in total by
-// netpoll (MaxConns, TotalPending), and each wait has a deadline. These are the fields of
-// [Server], their defaults, and what happens beyond them:
+// Everything that a peer can make the server hold is bounded for each connection, and in
+// total by netpoll (MaxConns, TotalPending). Each wait has a deadline. These are the fields
+// of [Server], their defaults, and what happens beyond them:
 //
 //	MaxHeader         16 KiB   of a handshake or a request: 431, logged
 //	MaxMessage        1 MiB    collected, decompressed: 1009
@@ -102,44 +114,44 @@
 // A timeout to which MinRate applies is a bucket: it holds no more than the timeout, it runs
 // down while the server waits for the peer, and bytes that the peer sends, or takes, fill it.
 // So a slow and steady peer is never cut off, whatever the size, and a peer that stalls is cut
-// off, however fast it was before. The time does not pass while the connection is held, or
-// is not read because the peer does not take what it is sent. Progress of a message and
-// complete frames are signs of life; other bytes are not. The same holds in every layer: half
-// of a frame's header or of a control frame has MessageTimeout, half of a TLS record prevents
-// the pong, and the handshakes have timeouts of their own.
+// off, however fast it was before. The bucket does not run down while the connection is held,
+// or is not read because the peer does not take what it is sent. Progress of a message and
+// complete frames are signs of life; other bytes are not. So a peer that stalls in any layer
+// is cut off: MessageTimeout bounds an incomplete frame header or control frame, a pong cannot
+// arrive behind an incomplete TLS record, and the handshakes have timeouts of their own.
 //
 // An incomplete message is charged to its connection (netpoll.Conn.Charge) with the memory
 // that it takes, from 4 KiB on, so the largest are shed together with the longest queues. A
 // smaller one costs no more than an idle connection may cost anyway.
 //
 // HTTP connections count as connections, and idle ones make room. When a listener has one
-// too many, the connection that has waited longest for its next request is closed, then
-// the oldest that has sent no header or was refused. With TLS a client that has sent
-// nothing for a quarter of a second goes before those. After them goes any other whose
-// ClientHello has not come, then one that has been silent as long in its handshake, then one
-// that waits for its turn to shake hands.
+// too many, the server closes the first of these that exists: a TLS client that has sent
+// nothing for a quarter of a second; the connection that has waited longest for its next
+// request; the oldest connection that has sent no header or was refused; any other TLS client
+// whose ClientHello has not come; one that has been silent for a quarter of a second in its
+// handshake; one that waits for its turn to do the handshake.
 //
-// When a handler has responded, the rest of the request's body is not waited for: up to
-// 16 KiB of it are read, for 50 ms, so that the connection can stay. Otherwise the connection
-// ends, after at most a second in which the peer can read the response. A request with
-// both Content-Length and Transfer-Encoding is refused with 400. So is one with a folded line, and one
-// with a length and a line that breaks the rules. All that is checked for the first request of
-// a connection. net/http does not tell it of later ones, so a later request with a
-// Transfer-Encoding is the last.
+// When a handler has responded, the server does not wait for the rest of the request's body:
+// it reads up to 16 KiB of it, for 50 ms, so that the connection can stay open. If there is
+// more, the connection ends, after at most a second in which the peer can read the response.
+// A request with both Content-Length and Transfer-Encoding is refused with 400. So is one with
+// a folded line, and one with a length and a line that breaks the rules. These checks cover
+// the first request of a connection. net/http does not pass these details of later requests
+// on, so a later request with a Transfer-Encoding is the last one of its connection.
 //
 // # Access
 //
 // The same code decides about handshakes and about requests of net/http: whether a page of
 // that origin may connect (Server.CheckOrigin, Origins; [Server.AllowsOrigin]), and whether
 // the host is a name of this server (Server.Hosts; [Server.CheckHost]), since a page can make
-// its own name resolve to a server on a private address. What a proxy in front says of the
-// client counts only if the proxy's address is in Server.Proxies. Refusals are logged, one in
-// ten seconds of each kind, with the setting that would allow them.
+// its own name resolve to a server on a private address. The server believes what a proxy says
+// about the client only if the proxy's address is in Server.Proxies. It logs refusals, at most
+// one of each kind in ten seconds, with the setting that would allow them.
 //
 // # Order
 //
-// Handler methods run in the connection's turn (see netpoll), so one at a time. Methods of
-// Conn may be called from anywhere, also from within a Handler. Locks: a Conn has extra.mu,
+// Handler methods run in the connection's turn (see netpoll), so one runs at a time. Methods
+// of Conn may be called from anywhere, also from within a Handler. Locks: a Conn has extra.mu,
 // takeover.mu and stream.mu, under which only netpoll's are taken. variants.mu of a Prepared is
 // a leaf, except for those of the Prepared's parts. silentConns.mu is taken when a connection
 // comes or must make room, and only netpoll's Conn.mu under it. idleHTTPConns.mu is a leaf:

@@ -9,9 +9,9 @@ import (
 )
 
 // Proxies are the addresses of the trusted proxies in front of a server. For a request that
-// comes from one of them the client is the one that X-Forwarded-For, X-Forwarded-Proto and
-// X-Forwarded-Host, or Forwarded (RFC 7239), or X-Real-IP name. From any other address these
-// fields mean nothing. Nil trusts no proxy.
+// comes from one of them, X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host, or
+// Forwarded (RFC 7239), or X-Real-IP name the client. In a request from any other address
+// these fields have no effect. Nil trusts no proxy.
 //
 // A trusted proxy must set, or append to, the fields that it uses, and must remove all others
 // of these: the client wrote what the proxy passes on unchanged. If two kinds of fields name
@@ -19,8 +19,8 @@ import (
 // that of the proxy, and the Server logs what to configure. A client's X-Forwarded-Proto and
 // X-Forwarded-Host cannot be told from a proxy's.
 //
-// A program that forwards TCP only, such as ssh -L, socat, or HAProxy in TCP mode, passes all
-// fields of the client on: it must not be trusted (none).
+// A program that forwards only TCP, such as ssh -L, socat, or HAProxy in TCP mode, passes on
+// all fields of the client: it must not be trusted (none).
 type Proxies []netip.Prefix
 
 // proxyWords are the names that ParseProxies accepts.

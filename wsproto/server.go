@@ -20,20 +20,20 @@ import (
 type Server struct {
 	// Addr is the TCP address to listen on, "host:port"; ":8080" if empty.
 	Addr string
-	// Handler gets the connections that have no handler of their own.
+	// Handler handles the connections that have no handler of their own.
 	Handler Handler
 	// NewHandler, if not nil, returns a handler for each connection. It is called once for
 	// a connection, when nothing can refuse it any more, just before OnOpen.
 	NewHandler func(r *Request) Handler
-	// Accept, if not nil, is asked about each handshake, when the server has checked and
-	// negotiated everything else: it may refuse with an error, best a [Refusal], set the
+	// Accept, if not nil, decides about each handshake after the server has checked and
+	// negotiated everything else. It may refuse with an error, best a [Refusal], set the
 	// connection's handler, change the subprotocol, and add header fields. It runs on a
 	// worker. Each handshake that it admits is opened, and OnClose always follows, even if
-	// the peer has gone meanwhile; so Accept may take what OnClose gives back. The
+	// the peer has gone meanwhile; so Accept may reserve what OnClose releases. The
 	// exception is a handshake that has no handler: it is refused with 404.
 	Accept func(r *Request) error
-	// HTTP gets requests that are not WebSocket handshakes; if nil, they are answered with
-	// 426. If the server has neither Handler, NewHandler nor Accept, HTTP gets handshakes
+	// HTTP handles requests that are not WebSocket handshakes; if nil, the server answers them
+	// with 426. If the server has neither Handler, NewHandler nor Accept, HTTP gets handshakes
 	// too, for [Server.Upgrade].
 	HTTP http.Handler
 	// CheckOrigin reports whether a page of the request's Origin may connect; AllowsOrigin
@@ -138,7 +138,7 @@ type Server struct {
 	// MaxConns, which get that response, or one to an HTTP request such as that of a health
 	// check; if 0, it is an eighth of MaxConns, at least 4 and at most 64.
 	Engine netpoll.Options
-	// Logger receives what an operator has to know; slog.Default() if nil.
+	// Logger receives the messages for the operator; slog.Default() if nil.
 	Logger *slog.Logger
 
 	silent   silentConns

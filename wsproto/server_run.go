@@ -153,7 +153,7 @@ func (s *Server) NewTask(n int, run func()) (*Task, error) {
 // Task is work that runs on the workers of one loop: see Server.InitTask.
 type Task = netpoll.Task
 
-// InitTask is NewTask for a task that is a field of a larger value, of r for example. t must
+// InitTask is NewTask for a task that is a field of a larger value, for example of r. t must
 // be zero. See netpoll.Task.Init.
 func (s *Server) InitTask(t *Task, n int, r interface{ Run() }) error {
 	if err := s.begin(); err != nil {

@@ -24,11 +24,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = s.Upgra
 // Fields that were set on w before are part of the response. The request's context and path
 // values reach Accept and OnOpen through their Request. Upgrade returns when OnOpen has
 // returned, because routers reuse what a request's context refers to; it leaves neither a
-// goroutine nor a buffer behind. If the handshake fails it has responded, and returns why,
-// mostly a [Refusal].
+// goroutine nor a buffer behind. If the handshake fails, Upgrade has responded, and returns
+// the reason, usually a [Refusal].
 //
-// A connection that has TLS of another net/http server cannot be taken over: the response is
-// 501. Use ListenTLS, with the router in HTTP.
+// Upgrade cannot take over a connection with the TLS of another net/http server: it responds
+// with 501. Use ListenTLS, with the router in HTTP.
 func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) error {
 	if !isUpgrade(r) {
 		return s.requireUpgrade(w, r)
