@@ -244,7 +244,7 @@ func (t *Topic) sweep() (idle bool) {
 type TopicStats struct {
 	Name        string   `json:"name"`
 	Subscribers int      `json:"subscribers"`
-	Published   uint64   `json:"published"`         // messages since the topic exists
+	Published   uint64   `json:"published"`         // messages since the topic began
 	Position    Position `json:"position"`          // after the last message
 	Held        int      `json:"history,omitempty"` // messages that are held
 	Evicted     int64    `json:"evicted"`           // subscribers that were too slow

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// drop forgets a topic if nobody needs it.
+// drop ends a topic if it is idle: see Topic.idleLocked.
 func (h *Hub) drop(t *Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -20,7 +20,7 @@ func (h *Hub) drop(t *Topic) {
 	}
 }
 
-// forget forgets a topic that could not be joined.
+// forget ends a topic that could not be joined.
 func (h *Hub) forget(t *Topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,12 +45,13 @@ func (h *Hub) endLocked(t *Topic) {
 	delete(h.aging, t)
 }
 
-// maxRetiring is how many patterns are kept for their history alone.
+// maxRetiring is how many patterns without subscribers are kept for their history.
 const maxRetiring = 64
 
-// retire keeps a pattern that nobody listens to any more for who comes back; the one
-// that has waited longest ends, if there are too many. While messages come history does
-// not run out, so patterns would pile up, and each message has to go to all that match.
+// retire keeps a pattern that has lost its last subscriber, for subscribers that resume. If
+// there are too many such patterns, the one that lost its subscribers first ends. History does
+// not expire while messages are published, so without a limit patterns would accumulate, and
+// each message must be appended to all patterns that match.
 func (h *Hub) retire(t *Topic) {
 	h.mu.Lock()
 	if i := slices.Index(h.retiring, t); i >= 0 {
@@ -72,8 +73,8 @@ func (h *Hub) retire(t *Topic) {
 	h.drop(oldest)
 }
 
-// sweepEvery is how often history is looked through for what is too old. It is not
-// what makes it so: nobody gets it, but memory is held.
+// sweepEvery is the interval at which history is searched for messages that are too old. It only
+// frees their memory: no subscriber gets a message that is too old, swept or not.
 const sweepEvery = 5 * time.Second
 
 func (h *Hub) sweepLaterLocked() {

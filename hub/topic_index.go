@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// index has the topics in the order of their names, for pages of them. It weighs 8 to 16
-// bytes for each. Guarded by Hub.mu.
+// index has the topics in the order of their names, for TopicsPage. It takes 8 to 16 bytes for
+// each topic. Guarded by Hub.mu.
 type index struct {
 	runs [][]*Topic // none is empty
 }
 
-// maxRun is how many topics are in a run at most.
+// maxRun is the largest number of topics in a run.
 const maxRun = 512
 
 // find returns the place of the first topic whose name is not below name.
@@ -29,7 +29,7 @@ func (x *index) find(name string) (run, i int) {
 
 func (x *index) insert(t *Topic) {
 	run, i := x.find(t.name)
-	if n := len(x.runs); run == n { // after all
+	if n := len(x.runs); run == n { // after all other topics
 		if n == 0 || len(x.runs[n-1]) == maxRun {
 			x.runs = append(x.runs, nil)
 			n++
@@ -61,21 +61,21 @@ func (x *index) remove(t *Topic) {
 
 // TopicsQuery says which topics Hub.TopicsPage returns.
 type TopicsQuery struct {
-	After  string // those with later names only
-	Prefix string // those whose names begin so only
-	Limit  int    // at most so many; 100 if 0, 1,000 at most
-	Users  bool   // those of users too, whose names begin with @
+	After  string // only topics with later names
+	Prefix string // only topics whose names begin with it
+	Limit  int    // the most topics to return; 100 if 0, and at most 1,000
+	Users  bool   // also topics of users, whose names begin with @
 }
 
-// The Limit of a [TopicsQuery] if it states none, and the highest.
+// The default of [TopicsQuery].Limit, and its largest value.
 const (
 	DefaultTopicsLimit = 100
 	MaxTopicsLimit     = 1000
 )
 
-// TopicsPage returns some of the topics and patterns that have subscribers or history, by
-// name, and if there are more the After of the next page; else next is "". A topic that is
-// there all the time is on one page, whatever else comes and goes.
+// TopicsPage returns a page of the topics and patterns that have subscribers or history, in the
+// order of their names. next is the After of the next page, or "" if there are no more. A topic
+// that exists all the time is on exactly one page, no matter which others begin or end meanwhile.
 func (h *Hub) TopicsPage(q TopicsQuery) (page []TopicStats, next string) {
 	limit := q.Limit
 	if limit <= 0 {
@@ -94,11 +94,11 @@ func (h *Hub) TopicsPage(q TopicsQuery) (page []TopicStats, next string) {
 	return page, next
 }
 
-// beyondUsers comes after the names of all topics of users, and not after any other that
-// comes after those.
+// beyondUsers sorts after the names of all users' topics, and after no other name that does:
+// they begin with @, which A follows.
 const beyondUsers = "A"
 
-// topicsAfter returns so many topics of those that q asks for.
+// topicsAfter returns up to limit topics of those that q asks for.
 func (h *Hub) topicsAfter(q TopicsQuery, limit int) (all []*Topic) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

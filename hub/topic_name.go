@@ -11,10 +11,9 @@ import (
 // maxName is the longest name of a topic, and the longest pattern, in bytes.
 const maxName = 255
 
-// CheckName reports what is wrong with the name of a topic: it has 1 to 255 bytes
-// of UTF-8, printable and without spaces, and none of the characters / * and >.
-// Dots part it into tokens, none of which is empty. * and > are for patterns:
-// see [CheckPattern].
+// CheckName reports what is wrong with the name of a topic. A name has 1 to 255 bytes of
+// printable UTF-8, without spaces and without the characters / * and >. Dots divide it into
+// tokens, none of which is empty. * and > are for patterns: see [CheckPattern].
 func CheckName(name string) error {
 	const what = "name of the topic"
 	if err := checkText(what, name); err != nil {
@@ -44,7 +43,7 @@ func checkText(what, s string) error {
 	return nil
 }
 
-// checkToken reports what is wrong with a token that is no wildcard.
+// checkToken reports what is wrong with a token that is not a wildcard.
 func checkToken(what, token string) error {
 	if token == "" {
 		return errors.New("hub: the " + what + " has an empty part between dots")

@@ -11,13 +11,12 @@ const (
 	anyTail  = ">" // all tokens from here on, at least one
 )
 
-// CheckPattern reports what is wrong with a pattern, which stands for the topics
-// whose names match it. It is a name of the same length and characters, see
-// [CheckName], but that some of its tokens may be wildcards: * is any one token,
-// and >, which can only be the last, one or more. So prices.*.bid matches
-// prices.eur.bid; prices.> matches that, and prices.eur, but not prices. A pattern
-// without wildcards matches the topic of that name. Topics of users, whose names begin
-// with @, are matched by none.
+// CheckPattern reports what is wrong with a pattern, which stands for all topics whose names
+// match it. The rules for names hold (see [CheckName]), except that tokens may be wildcards: *
+// matches any one token, and >, which must be the last token, matches one or more. So
+// prices.*.bid matches prices.eur.bid; prices.> matches that too, and prices.eur, but not prices.
+// A pattern without wildcards matches the topic of that name. No pattern matches a topic of a
+// user, whose name begins with @.
 func CheckPattern(pattern string) error {
 	const what = "pattern"
 	if err := checkText(what, pattern); err != nil {
@@ -44,17 +43,15 @@ func CheckPattern(pattern string) error {
 	return nil
 }
 
-// IsPattern reports whether name is meant as a pattern: it has a * or a >, which no
-// name of a topic has. Whether it is a good one is for [CheckPattern] to say.
+// IsPattern reports whether name is meant as a pattern: it contains * or >, which names of
+// topics must not contain. It may still be invalid: see [CheckPattern].
 func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }
 
-// Matches reports whether name is that of a topic that pattern stands for; both have
-// to pass their checks. Names of users' topics match what they would if they were
-// others.
+// Matches reports whether name is the name of a topic that pattern stands for. Both must pass
+// their checks. Names of users' topics get no special treatment here.
 func Matches(pattern, name string) bool { return matches(pattern, name) }
 
-// matches reports whether name is one of those that pattern stands for; both have
-// been checked.
+// matches is Matches. Both arguments have been checked.
 func matches(pattern, name string) bool {
 	for {
 		p, patternRest, patternMore := strings.Cut(pattern, ".")

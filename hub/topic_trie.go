@@ -6,41 +6,40 @@ import (
 	"strings"
 )
 
-// trie holds patterns, each with a value, and finds those that match a name. Its
-// zero value is empty. It is not safe for concurrent use. Patterns and names have
-// been checked: so they are at most maxName bytes long, which bounds their tokens,
-// and the depth of the tree, to 128.
+// trie maps patterns to values, and finds the patterns that match a name. Its zero value is
+// empty. It is not safe for concurrent use. Patterns and names have been checked, so they are at
+// most maxName bytes long, which bounds their tokens, and the depth of the tree, to 128.
 //
-// There is a node for each token, and none that leads to no pattern. A match looks
-// only at nodes whose pattern matches the name so far: it costs the tokens of the
-// name, and what matches it or begins to, however many others there are.
+// Each node is a token, and leads to at least one pattern. A match visits only nodes whose
+// tokens so far match the name. So its cost depends on the tokens of the name and on the
+// patterns that match it, wholly or at their beginning, but not on how many others there are.
 type trie[V any] struct {
 	root node[V]
 	size int // patterns
 }
 
-// node is a token of one or more patterns. Most have one child at most, so that one
-// is kept without a map.
+// node is a token of one or more patterns. Most nodes have at most one child, which is stored
+// without a map.
 type node[V any] struct {
-	token string // part of the pattern that it was made for
+	token string // part of the pattern that it was created for
 	value V
-	only  *node[V]   // the child, if there is one
-	more  *branch[V] // the children, if there are more
-	set   bool       // a pattern ends here, and value is its
+	only  *node[V]   // the child, if there is exactly one
+	more  *branch[V] // the children, if there are several
+	set   bool       // a pattern ends here, and value belongs to it
 }
 
-// branch holds two or more children: in a list while they are few, since a map
-// weighs as much as four nodes.
+// branch holds two or more children. They are in a list while they are few, since a map takes as
+// much memory as four nodes.
 type branch[V any] struct {
 	few  []*node[V]
 	many map[string]*node[V] // by token; nil while they are few
-	most int                 // there were in it: a map does not shrink by itself
+	most int                 // the most children that many has had: a map does not shrink by itself
 }
 
 // maxFew is the longest list of children.
 const maxFew = 6
 
-// insert adds a pattern, or gives one that is there another value.
+// insert adds a pattern, or replaces the value of an existing one.
 func (t *trie[V]) insert(pattern string, v V) {
 	pattern = strings.Clone(pattern) // it may be part of a long URI
 	n := &t.root
@@ -60,7 +59,7 @@ func (t *trie[V]) insert(pattern string, v V) {
 	n.value, n.set = v, true
 }
 
-// lookup returns the value of a pattern: of that one, not of what it matches.
+// lookup returns the value of the pattern itself, not of patterns that match it.
 func (t *trie[V]) lookup(pattern string) (v V, ok bool) {
 	n := &t.root
 	for rest, more := pattern, true; more && n != nil; {
@@ -74,11 +73,11 @@ func (t *trie[V]) lookup(pattern string) (v V, ok bool) {
 	return n.value, n.set
 }
 
-// remove takes a pattern out and reports whether it was there.
+// remove removes a pattern and reports whether it was there.
 func (t *trie[V]) remove(pattern string) bool {
 	n := &t.root
-	var stays *node[V] // the last one above that leads elsewhere too
-	var edge string    // the child of it that leads here
+	var stays *node[V] // the last ancestor that leads to other patterns too
+	var edge string    // the token of its child that leads here
 	for rest, more := pattern, true; more; {
 		var token string
 		token, rest, more = strings.Cut(rest, ".")
@@ -101,12 +100,11 @@ func (t *trie[V]) remove(pattern string) bool {
 	return true
 }
 
-// match calls yield with the value of each pattern that matches name, in no order,
-// until it returns false. yield must not change the trie. Nothing is allocated.
+// match calls yield with the value of each pattern that matches name, in no particular order,
+// until yield returns false. yield must not change the trie. match does not allocate.
 func (t *trie[V]) match(name string, yield func(V) bool) { t.root.match(name, yield) }
 
-// match goes on with the tokens of name that are left. It reports whether yield
-// wants more.
+// match continues with the remaining tokens of name. It returns false if yield has.
 func (n *node[V]) match(name string, yield func(V) bool) bool {
 	token, rest, more := strings.Cut(name, ".")
 	if c := n.child(anyTail); c != nil && !yield(c.value) {
@@ -134,7 +132,7 @@ func (n *node[V]) child(token string) *node[V] {
 	return nil
 }
 
-// add adds a child whose token no other has.
+// add adds a child whose token no other child has.
 func (n *node[V]) add(c *node[V]) {
 	switch {
 	case n.more != nil:
@@ -195,8 +193,8 @@ func (b *branch[V]) add(c *node[V]) {
 	}
 }
 
-// cut turns a map into a list again, or into a smaller map, when far less are left
-// than were there.
+// cut removes the child with that token. When far fewer children are left than there were, it
+// replaces the map by a smaller one, or by a list.
 func (b *branch[V]) cut(token string) {
 	if b.many == nil {
 		b.few = slices.DeleteFunc(b.few, func(c *node[V]) bool { return c.token == token })

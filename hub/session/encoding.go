@@ -7,8 +7,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Encoding sends messages and events as the protocol has them: text messages with one JSON
-// object each. An [Endpoint] subscribes its connections with it.
+// Encoding sends messages and events in the form of the protocol: each is a WebSocket text
+// message with one JSON object. An [Endpoint] subscribes its connections with it.
 var Encoding = wshub.NewEncoding(codec{})
 
 type codec struct{}
@@ -23,7 +23,7 @@ func (codec) Event(e *hub.Event) (wsproto.Opcode, []byte, bool) {
 	return wsproto.Text, p, err == nil
 }
 
-// message returns r as the protocol has it. It refers to r's data.
+// message returns r in the form of the protocol. The result refers to r's data.
 func message(r *hub.Record) wire.Message {
 	m := wire.Message{Topic: r.Topic, Offset: r.Offset, Time: r.Time().UnixMilli(), Key: r.Key, Payload: r.Data}
 	switch r.Kind {
@@ -37,8 +37,8 @@ func message(r *hub.Record) wire.Message {
 	return m
 }
 
-// event returns e as the protocol has it. There is no error, as all data of presence is known
-// to be JSON.
+// event returns e in the form of the protocol. It does not fail, because all presence data has
+// been checked to be JSON.
 func event(e *hub.Event) ([]byte, error) {
 	switch e.Kind {
 	case hub.DropEvent:

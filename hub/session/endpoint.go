@@ -114,8 +114,8 @@ type Endpoint struct {
 	opts    Options
 	workers workers
 
-	waiting    atomic.Int64 // bytes
-	data       atomic.Int64 // bytes, of connections that are open
+	waiting    atomic.Int64 // bytes of requests that wait for their replies
+	data       atomic.Int64 // bytes of presence data of open connections
 	held, shed atomic.Int64
 }
 
@@ -135,10 +135,10 @@ func New(h *hub.Hub, o Options) *Endpoint {
 
 // Stats are counters of an [Endpoint].
 type Stats struct {
-	Waiting int64 // bytes of requests that wait for their replies, now
+	Waiting int64 // bytes of requests that now wait for their replies
 	Held    int64 // how often a connection was not read because too many of its requests waited
-	Busy    int64 // requests that were answered busy
-	Data    int64 // bytes of hub.Identity.Data, now
+	Busy    int64 // requests that were answered with the error busy
+	Data    int64 // bytes of hub.Identity.Data of the connections that are open now
 }
 
 // Stats returns the endpoint's counters.
@@ -146,11 +146,11 @@ func (e *Endpoint) Stats() Stats {
 	return Stats{e.waiting.Load(), e.held.Load(), e.shed.Load(), e.data.Load()}
 }
 
-// Options returns the options in force, defaults filled in.
+// Options returns the options in force, with the defaults filled in.
 func (e *Endpoint) Options() Options { return e.opts }
 
-// Accept is a Server.Accept: it gives the connection a handler of its own. A client
-// that offers subprotocols has to offer this one.
+// Accept is a Server.Accept: it gives the connection a handler of its own. A client that offers
+// subprotocols must offer the protocol's own, wire.Protocol.
 func (e *Endpoint) Accept(r *wsproto.Request) error {
 	if offers := r.Subprotocols(); slices.Contains(offers, wire.Protocol) {
 		r.Subprotocol = wire.Protocol
@@ -177,7 +177,7 @@ func (e *Endpoint) Accept(r *wsproto.Request) error {
 	return nil
 }
 
-// checkData returns why a connection must not have that data, or nil.
+// checkData returns nil if a connection may have that presence data, or else the refusal.
 func (e *Endpoint) checkData(data []byte) error {
 	size := len(data)
 	switch most := e.opts.MaxDataTotal; {
@@ -194,7 +194,8 @@ func (e *Endpoint) checkData(data []byte) error {
 	return nil
 }
 
-// takeData counts the data of a connection that opens, and reports whether there was room.
+// takeData counts the presence data of a connection that opens, and reports whether there was
+// room.
 func (e *Endpoint) takeData(size int64) bool {
 	most := e.opts.MaxDataTotal
 	if size > 0 && e.data.Add(size) > most && most > 0 {
@@ -204,7 +205,7 @@ func (e *Endpoint) takeData(size int64) bool {
 	return true
 }
 
-// noRoom is why a connection that has data is refused.
+// noRoom is the reason for refusing a connection with presence data when MaxDataTotal is reached.
 const noRoom = "there is no room for more presence data; connect without data, or later"
 
 func refusal(err error) error {

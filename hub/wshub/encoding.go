@@ -8,19 +8,20 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Codec says what a protocol on top of WebSockets sends: whole messages. It has no state, and
-// its dynamic type is comparable, as a hub.Encoding demands. The methods are called from any
-// goroutine, must not call the hub, and must not panic.
+// Codec turns messages and events into whole WebSocket messages of a protocol. It must have no
+// state, and its dynamic type must be comparable, as hub.Encoding demands. The methods are called
+// from any goroutine, must not call the hub, and must not panic.
 type Codec interface {
 	// Message returns the payload of a message, and wsproto.Text or wsproto.Binary. The
-	// payload is copied before the next call. ok is false if the protocol has no form for it.
+	// payload is copied before the next call. ok is false if the protocol has no form for the
+	// message.
 	Message(r *hub.Record) (op wsproto.Opcode, payload []byte, ok bool)
 	// Event is Message for events.
 	Event(e *hub.Event) (op wsproto.Opcode, payload []byte, ok bool)
 }
 
-// NewEncoding returns the encoding that sends what c says, in WebSocket messages. Those of
-// equal codecs are equal. What it makes is a *wsproto.Prepared.
+// NewEncoding returns the encoding that sends the WebSocket messages of c. Encodings of equal
+// codecs are equal. Their Encoded values are of type *wsproto.Prepared.
 func NewEncoding(c Codec) hub.Encoding { return encoding{c} }
 
 type encoding struct{ codec Codec }
@@ -44,9 +45,10 @@ func (encoding) Join(all []hub.Encoded) hub.Encoded {
 	return wsproto.Join(parts...)
 }
 
-// Plain sends each message as it was published: binary if it is hub.Binary, else text.
-// A presence event is text, a JSON object with the members presence (the topic), joined and left
-// (lists of hub.Person), without the list that is empty. Other events have no form.
+// Plain sends the data of each message as it was published: as a binary message if its kind is
+// hub.Binary, else as text. A presence event is a text message: a JSON object with the members
+// presence (the topic), joined and left (lists of hub.Person). An empty list is left out. Other
+// events are not sent.
 var Plain = NewEncoding(plain{})
 
 type plain struct{}
@@ -78,7 +80,7 @@ func checkEncoding(e hub.Encoding) error {
 	return nil
 }
 
-// Kind returns the kind of a message with that opcode, for hub.Message.
+// Kind returns the hub.Message kind for a message with that opcode.
 func Kind(op wsproto.Opcode) hub.Kind {
 	if op == wsproto.Binary {
 		return hub.Binary

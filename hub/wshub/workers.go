@@ -5,8 +5,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Workers returns the workers of a server, for hub.Options.Workers. The hub's first use
-// starts the server's engine, and with it fixes the server's fields.
+// Workers returns the workers of a server, for hub.Options.Workers. The first use of the hub
+// starts the server's engine; from then on the server's fields must not change.
 func Workers(s *wsproto.Server) hub.Workers { return workers{s} }
 
 type workers struct{ server *wsproto.Server }
