@@ -1,4 +1,4 @@
-// Package brokertest has the tests that each hub.Broker has to pass.
+// Package brokertest has the tests that every hub.Broker must pass.
 package brokertest
 
 import (
@@ -9,22 +9,22 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// Setup is a broker under test. It is made anew for each test, and may share what it
-// takes long to start: topics of earlier tests do not matter if they are left.
+// Setup is a broker under test. Each test gets a new one. Setups may share a server that takes
+// long to start: topics of earlier tests do not matter if they have been left.
 type Setup struct {
 	// Node returns a new node of the broker. The test attaches and closes it.
 	Node func(t *testing.T) hub.Broker
-	// Cut has a node lose its link until restore is called. Without it nothing is
-	// tested of that.
+	// Cut interrupts the connection of a node to the broker until restore is called. If it is
+	// nil, the tests of lost connections are skipped.
 	Cut func(t *testing.T, b hub.Broker) (restore func())
-	// History says that the broker keeps some: 2,000 messages and 8 MiB at least.
+	// History says that the broker keeps history: at least 2,000 messages and 8 MiB.
 	History bool
 }
 
-// patience is how long anything may take.
-const patience = 20 * time.Second
+// timeout bounds every call and every wait.
+const timeout = 20 * time.Second
 
-// Run runs the tests; open makes what one of them needs, and cleans up with t.
+// Run runs the tests. open creates the Setup for one test, and cleans up with t.
 func Run(t *testing.T, open func(t *testing.T) Setup) {
 	for _, c := range []struct {
 		name string
@@ -56,12 +56,12 @@ func Run(t *testing.T, open func(t *testing.T) Setup) {
 
 // within returns a context for one call.
 func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// node attaches a new node to a recorder, and returns when it is linked.
+// node attaches a new node to a recorder, and returns when it is connected to the broker.
 func (s Setup) node(t *testing.T) *recorder {
 	t.Helper()
 	r := newRecorder(t, s.Node(t))
@@ -71,6 +71,6 @@ func (s Setup) node(t *testing.T) *recorder {
 			r.close(t)
 		}
 	})
-	r.await(t, "a link", func() bool { return len(r.links) > 0 })
+	r.await(t, "a connection to the broker", func() bool { return len(r.linkedAt) > 0 })
 	return r
 }

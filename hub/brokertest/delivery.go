@@ -13,8 +13,8 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// order: publishers at several nodes; all nodes see the same, each message once, at the
-// position that its publisher was told, and those of a publisher in its order.
+// order tests publishers at several nodes. All nodes get the same messages, each once, at the
+// position that its publisher was told. The messages of each publisher keep their order.
 func order(t *testing.T, s Setup) {
 	const publishers, messages = 3, 40
 	topics := []string{"order.a", "order.b"}
@@ -107,7 +107,7 @@ func inFlight(t *testing.T, s Setup) {
 	}
 }
 
-// content: all that a message has arrives, at the publisher's own node as well.
+// content tests that all fields of a message arrive, also at the publisher's own node.
 func content(t *testing.T, s Setup) {
 	a, b := s.node(t), s.node(t)
 	a.join(t, "content")
@@ -144,7 +144,7 @@ func content(t *testing.T, s Setup) {
 	}
 }
 
-// names: whatever a topic may be called.
+// names tests all kinds of valid topic names.
 func names(t *testing.T, s Setup) {
 	a, b := s.node(t), s.node(t)
 	all := []string{
@@ -165,7 +165,7 @@ func names(t *testing.T, s Setup) {
 	}
 }
 
-// interest: a node gets what it has joined and nothing else.
+// interest tests that a node gets the messages of the topics it has joined, and no others.
 func interest(t *testing.T, s Setup) {
 	a, b, none := s.node(t), s.node(t), s.node(t)
 	a.join(t, "interest.a")
@@ -199,7 +199,7 @@ func interest(t *testing.T, s Setup) {
 	}
 }
 
-// patterns: a pattern's messages come, in order over all its topics.
+// patterns tests that the messages of a pattern arrive, in order over all its topics.
 func patterns(t *testing.T, s Setup) {
 	a, b := s.node(t), s.node(t)
 	b.join(t, "patterns.*.x", "patterns.tail.>")
@@ -217,7 +217,8 @@ func patterns(t *testing.T, s Setup) {
 	}
 }
 
-// overlap: who leaves one of several subjects that match a message gets it still.
+// overlap tests that a node that leaves one of several subjects that match a message still gets
+// the message.
 func overlap(t *testing.T, s Setup) {
 	a := s.node(t)
 	subjects := []string{"overlap.x", "overlap.*", "overlap.>"}
@@ -235,8 +236,8 @@ func overlap(t *testing.T, s Setup) {
 	}
 }
 
-// joinIsExact: while others publish, a node that joins gets all that is after the
-// position that it is told.
+// joinIsExact tests that a node that joins while others publish gets all messages after the
+// position that Join returned.
 func joinIsExact(t *testing.T, s Setup) {
 	const messages = 400
 	a, b := s.node(t), s.node(t)
@@ -262,7 +263,7 @@ func joinIsExact(t *testing.T, s Setup) {
 		default:
 		}
 		at := b.join(t, "exact")
-		// What is published from here on is delivered; so all before it is, too.
+		// The mark is published after Join, so it is delivered, and so is everything before it.
 		mark := b.publish(t, "exact", "mark")
 		b.awaitPosition(t, mark)
 		stays = append(stays, stay{at, mark})
@@ -280,13 +281,14 @@ func joinIsExact(t *testing.T, s Setup) {
 	}
 }
 
-// leave: what is published later does not come, and a topic can be joined again.
+// leave tests that messages published after Leave do not arrive, and that the topic can be
+// joined again.
 func leave(t *testing.T, s Setup) {
 	a, b := s.node(t), s.node(t)
 	b.join(t, "leave")
 	b.awaitPosition(t, a.publish(t, "leave", "1"))
 	b.Leave("leave")
-	b.join(t, "leave.end") // the broker has seen Leave, too, when it has answered
+	b.join(t, "leave.end") // when it has returned, the broker has also handled Leave
 	a.publish(t, "leave", "2")
 	b.awaitPosition(t, a.publish(t, "leave.end", "end"))
 	b.join(t, "leave")
@@ -297,7 +299,7 @@ func leave(t *testing.T, s Setup) {
 	b.Leave("leave.never") // does nothing
 }
 
-// large: messages of many sizes arrive as they were, in order.
+// large tests that messages of many sizes arrive unchanged and in order.
 func large(t *testing.T, s Setup) {
 	a, b := s.node(t), s.node(t)
 	b.join(t, "large")
@@ -316,7 +318,7 @@ func large(t *testing.T, s Setup) {
 	}
 }
 
-// manyTopics: each gets its own.
+// manyTopics tests that each of many topics gets its own messages.
 func manyTopics(t *testing.T, s Setup) {
 	const topics = 1000
 	a, b := s.node(t), s.node(t)
@@ -352,7 +354,7 @@ func manyTopics(t *testing.T, s Setup) {
 	}
 }
 
-// fromWithin: Node may call the broker.
+// fromWithin tests that a Node may call the broker from within Deliver.
 func fromWithin(t *testing.T, s Setup) {
 	a := s.node(t)
 	b := newRecorder(t, s.Node(t))
@@ -372,7 +374,7 @@ func fromWithin(t *testing.T, s Setup) {
 	}
 	b.Attach(b)
 	defer b.close(t)
-	b.await(t, "a link", func() bool { return len(b.links) > 0 })
+	b.await(t, "a connection to the broker", func() bool { return len(b.linkedAt) > 0 })
 	b.join(t, "within")
 	a.publish(t, "within", "ask")
 	if err := <-answers; err != nil {
@@ -381,12 +383,13 @@ func fromWithin(t *testing.T, s Setup) {
 	b.await(t, "an answer", func() bool { return len(b.got) == 2 })
 }
 
-// synced: what was published at another node before has been delivered when Sync returns.
+// synced tests that when Sync returns, messages that another node published before have been
+// delivered.
 func synced(t *testing.T, s Setup) {
 	a, b := s.node(t), s.node(t)
 	syncer, ok := b.Broker.(hub.Syncer)
 	if !ok {
-		t.Skip("it is no hub.Syncer")
+		t.Skip("the broker is not a hub.Syncer")
 	}
 	b.join(t, "synced")
 	for i := range 50 {

@@ -10,7 +10,8 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// history: exactly what was published, in order, within the bounds that are asked for.
+// history tests that History returns exactly the published messages, in order, within the bounds
+// of the query.
 func history(t *testing.T, s Setup) {
 	if !s.History {
 		t.Skip("the broker keeps no history")
@@ -33,7 +34,7 @@ func history(t *testing.T, s Setup) {
 	for _, c := range []struct {
 		name     string
 		q        hub.HistoryQuery
-		from, to int // of all
+		from, to int // indexes into all; from is -1 if it depends on the broker
 		complete bool
 	}{
 		{"all", hub.HistoryQuery{After: start.Offset, UpTo: last}, 0, messages, true},
@@ -55,13 +56,13 @@ func history(t *testing.T, s Setup) {
 			continue
 		}
 		from := c.from
-		if from < 0 { // it depends, but it is a part
+		if from < 0 { // it depends on the broker, but must be a part of all
 			from = messages - len(page.Messages)
 			if n := len(page.Messages); n < 2 || n > messages/2+1 && c.q.Bytes > 0 {
 				t.Errorf("%s: %d messages", c.name, n)
 			}
 			if !c.q.Since.IsZero() && from > messages/2 {
-				t.Errorf("%s: one that is as young is missing", c.name)
+				t.Errorf("%s: a message that is recent enough is missing", c.name)
 			}
 		}
 		if err := same(page.Messages, all[from:c.to]); err != nil {
@@ -71,7 +72,7 @@ func history(t *testing.T, s Setup) {
 	}
 }
 
-// check checks what a page says of itself.
+// check checks the bounds that a page claims.
 func check(t *testing.T, name string, q hub.HistoryQuery, page hub.HistoryPage, at []hub.Position, complete bool, from int) {
 	t.Helper()
 	last := at[len(at)-1]
@@ -81,17 +82,18 @@ func check(t *testing.T, name string, q hub.HistoryQuery, page hub.HistoryPage, 
 	case complete && page.From > q.After:
 		t.Errorf("%s: complete after %d only, not after %d", name, page.From, q.After)
 	case !complete && from > 0 && page.From < at[from-1].Offset:
-		t.Errorf("%s: it says that it is complete after %d, but %v is missing", name, page.From, at[from-1])
+		t.Errorf("%s: the page claims to be complete after %d, but %v is missing", name, page.From, at[from-1])
 	case page.UpTo > q.UpTo:
-		t.Errorf("%s: it says that it is complete up to %d, more than it was asked for", name, page.UpTo)
+		t.Errorf("%s: the page claims to be complete up to %d, more than the query asked for", name, page.UpTo)
 	case q.UpTo <= last.Offset && page.UpTo != q.UpTo, page.UpTo < min(q.UpTo, last.Offset):
 		t.Errorf("%s: complete up to %d only", name, page.UpTo)
 	case q.UpTo == 1<<62 && page.UpTo == q.UpTo:
-		t.Errorf("%s: it says that it is complete up to an offset that was not given yet", name)
+		t.Errorf("%s: the page claims to be complete up to an offset that no message has yet", name)
 	}
 }
 
-// historyOfPattern: that of several topics, in their common order.
+// historyOfPattern tests that the history of a pattern has the messages of several topics in
+// their common order.
 func historyOfPattern(t *testing.T, s Setup) {
 	if !s.History {
 		t.Skip("the broker keeps no history")
@@ -123,7 +125,7 @@ func historyOfPattern(t *testing.T, s Setup) {
 	}
 }
 
-// noHistory: a broker that keeps none says so.
+// noHistory tests that a broker without history returns ErrNoHistory.
 func noHistory(t *testing.T, s Setup) {
 	if s.History {
 		t.Skip("the broker keeps history")

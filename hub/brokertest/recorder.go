@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// recorder is a hub.Node that keeps what it is told, with its Broker.
+// recorder is a hub.Node that records the calls of its Broker, which it embeds.
 type recorder struct {
 	hub.Broker
 	t      *testing.T
@@ -20,22 +20,22 @@ type recorder struct {
 	closed bool
 	hook   func(*hub.Envelope) // called by Deliver; set before Attach
 
-	mu      sync.Mutex
-	changed chan struct{} // closed with each change
-	got     []*hub.Envelope
-	links   []hub.Position
-	losses  []error
-	up      bool
-	top     hub.Position // the highest that was delivered, or linked at
-	seen    map[hub.Position]bool
-	late    bool // after Close
+	mu       sync.Mutex
+	changed  chan struct{} // closed with each change
+	got      []*hub.Envelope
+	linkedAt []hub.Position // arguments of Linked
+	losses   []error        // arguments of Lost
+	up       bool           // connected to the broker
+	top      hub.Position   // the highest position that was delivered
+	seen     map[hub.Position]bool
+	late     bool // Close has returned
 }
 
 func newRecorder(t *testing.T, b hub.Broker) *recorder {
 	return &recorder{Broker: b, t: t, changed: make(chan struct{}), seen: make(map[hub.Position]bool)}
 }
 
-// enter begins a call of the node's, and returns what ends it.
+// enter begins a call of a method of hub.Node, and returns the function that ends it.
 func (r *recorder) enter(what string) func() {
 	if r.busy.Swap(true) {
 		r.t.Errorf("%s is called during another call", what)
@@ -58,7 +58,7 @@ func (r *recorder) Deliver(m *hub.Envelope) {
 	}
 	defer r.enter("Deliver")()
 	if !r.up {
-		r.t.Errorf("%v is delivered while the link is down", m.Position)
+		r.t.Errorf("%v is delivered while the connection is down", m.Position)
 	}
 	if r.seen[m.Position] {
 		return
@@ -73,13 +73,16 @@ func (r *recorder) Deliver(m *hub.Envelope) {
 	r.got = append(r.got, m)
 }
 
-// before reports whether p is before a link's position, so that it may come late.
-func (r *recorder) before(p hub.Position) bool { return p.Offset <= r.links[len(r.links)-1].Offset }
+// before reports whether p is not after the position of the last connection. Such messages may
+// arrive late.
+func (r *recorder) before(p hub.Position) bool {
+	return p.Offset <= r.linkedAt[len(r.linkedAt)-1].Offset
+}
 
 func (r *recorder) Linked(at hub.Position) {
 	defer r.enter("Linked")()
 	r.up = true
-	r.links = append(r.links, at)
+	r.linkedAt = append(r.linkedAt, at)
 }
 
 func (r *recorder) Lost(cause error) {
@@ -94,7 +97,7 @@ func (r *recorder) Lost(cause error) {
 // await waits until cond, which is called with r locked, is true.
 func (r *recorder) await(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(timeout)
 	defer limit.Stop()
 	for {
 		r.mu.Lock()
@@ -106,7 +109,7 @@ func (r *recorder) await(t *testing.T, what string, cond func() bool) {
 		select {
 		case <-changed:
 		case <-limit.C:
-			t.Fatalf("there was never %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
@@ -117,7 +120,7 @@ func (r *recorder) awaitPosition(t *testing.T, p hub.Position) {
 	r.await(t, fmt.Sprint("a message at ", p), func() bool { return r.seen[p] })
 }
 
-// of returns what was delivered of a topic.
+// of returns the delivered messages of a topic.
 func (r *recorder) of(topic string) []*hub.Envelope {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -155,12 +158,12 @@ func (r *recorder) close(t *testing.T) {
 	r.mu.Unlock()
 }
 
-// publish has b publish m, and waits for the answer, of which there must be one.
+// publish publishes m to b, and waits for the answer. b must answer exactly once.
 func publish(ctx context.Context, b hub.Broker, m *hub.Envelope) (at hub.Position, err error) {
 	answered := make(chan struct{})
 	b.Publish(ctx, m, func(p hub.Position, e error) {
 		at, err = p, e
-		close(answered) // panics if it is called twice
+		close(answered) // panics if there is a second answer
 	})
 	<-answered
 	return at, err
@@ -179,7 +182,7 @@ func payloads(all []*hub.Envelope) []string {
 	return s
 }
 
-// offsets returns where the messages are.
+// offsets returns the offsets of the messages.
 func offsets(all []*hub.Envelope) []uint64 {
 	s := make([]uint64, len(all))
 	for i, m := range all {
@@ -188,7 +191,7 @@ func offsets(all []*hub.Envelope) []uint64 {
 	return s
 }
 
-// same reports what differs between two lists of messages, nil if nothing does.
+// same returns an error if two lists of messages differ in payloads or offsets.
 func same(a, b []*hub.Envelope) error {
 	if !slices.Equal(payloads(a), payloads(b)) || !slices.Equal(offsets(a), offsets(b)) {
 		return fmt.Errorf("%v at %v and %v at %v are not the same", payloads(a), offsets(a), payloads(b), offsets(b))

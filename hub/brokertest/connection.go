@@ -11,33 +11,33 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// loss: it is reported, nothing can be done meanwhile, the others do not notice, and
-// when the link returns all is as before.
+// loss tests a lost connection to the broker. The node is told about the loss, its calls fail
+// meanwhile, the other nodes are not affected, and after reconnecting everything works as before.
 func loss(t *testing.T, s Setup) {
 	a, b := s.cuttable(t)
 	a.join(t, "loss")
 	b.join(t, "loss", "loss.pattern.*")
 	b.awaitPosition(t, a.publish(t, "loss", "before"))
-	for round := range 3 {
+	for i := range 3 {
 		restore := s.Cut(t, b.Broker)
-		b.await(t, "a loss", func() bool { return len(b.losses) > round && !b.up })
+		b.await(t, "a loss", func() bool { return len(b.losses) > i && !b.up })
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		if _, err := publish(ctx, b, text("loss", "from b")); !errors.Is(err, hub.ErrLinkDown) && !errors.Is(err, hub.ErrUnacknowledged) {
-			t.Errorf("publish without a link: %v", err)
+			t.Errorf("publish without a connection: %v", err)
 		}
 		if _, err := b.Join(ctx, "loss.new"); !errors.Is(err, hub.ErrLinkDown) {
-			t.Errorf("join without a link: %v", err)
+			t.Errorf("join without a connection: %v", err)
 		}
 		if _, err := b.History(ctx, hub.HistoryQuery{Subject: "loss", UpTo: 1}); !errors.Is(err, hub.ErrLinkDown) && !errors.Is(err, hub.ErrNoHistory) {
-			t.Errorf("history without a link: %v", err)
+			t.Errorf("history without a connection: %v", err)
 		}
 		cancel()
-		a.awaitPosition(t, a.publish(t, "loss", fmt.Sprint("meanwhile ", round)))
+		a.awaitPosition(t, a.publish(t, "loss", fmt.Sprint("meanwhile ", i)))
 		restore()
-		b.await(t, "a link again", func() bool { return len(b.links) > 1+round && b.up })
-		b.awaitPosition(t, a.publish(t, "loss", fmt.Sprint("after ", round)))
-		b.awaitPosition(t, a.publish(t, "loss.pattern.x", fmt.Sprint("after ", round)))
-		a.awaitPosition(t, b.publish(t, "loss", fmt.Sprint("from b after ", round)))
+		b.await(t, "another connection", func() bool { return len(b.linkedAt) > 1+i && b.up })
+		b.awaitPosition(t, a.publish(t, "loss", fmt.Sprint("after ", i)))
+		b.awaitPosition(t, a.publish(t, "loss.pattern.x", fmt.Sprint("after ", i)))
+		a.awaitPosition(t, b.publish(t, "loss", fmt.Sprint("from b after ", i)))
 	}
 	b.join(t, "loss.new")
 	b.awaitPosition(t, a.publish(t, "loss.new", "new"))
@@ -46,14 +46,14 @@ func loss(t *testing.T, s Setup) {
 func (s Setup) cuttable(t *testing.T) (a, b *recorder) {
 	t.Helper()
 	if s.Cut == nil {
-		t.Skip("the link cannot be cut")
+		t.Skip("the Setup cannot cut a connection")
 	}
 	return s.node(t), s.node(t)
 }
 
-// lossIsExact: while others publish, a node loses its link again and again. All after
-// the position of each link is delivered, until the next loss; and history, if there
-// is one, has what is between.
+// lossIsExact tests a node that loses its connection to the broker again and again while another
+// publishes. All messages after the position given to Linked are delivered, until the next loss.
+// If the broker keeps history, it has the messages between.
 func lossIsExact(t *testing.T, s Setup) {
 	a, b := s.cuttable(t)
 	b.join(t, "cuts")
@@ -61,11 +61,11 @@ func lossIsExact(t *testing.T, s Setup) {
 	b.awaitPosition(t, first)
 	stop := make(chan struct{})
 	published := publishUntil(t, a, "cuts", stop)
-	for round := range 5 {
+	for i := range 5 {
 		restore := s.Cut(t, b.Broker)
-		b.await(t, "a loss", func() bool { return len(b.losses) > round })
+		b.await(t, "a loss", func() bool { return len(b.losses) > i })
 		restore()
-		b.await(t, "a link again", func() bool { return len(b.links) > 1+round && b.up })
+		b.await(t, "another connection", func() bool { return len(b.linkedAt) > 1+i && b.up })
 		have := len(b.of("cuts"))
 		b.await(t, "another message", func() bool { return len(b.got) > have+3 })
 	}
@@ -81,10 +81,11 @@ func lossIsExact(t *testing.T, s Setup) {
 			missed[p] = true
 		}
 	}
-	// What was missed is before a link's position.
+	// The missed messages are before the position of the last connection.
+	last := b.linkedAt[len(b.linkedAt)-1]
 	for p := range missed {
-		if p.Offset > b.links[len(b.links)-1].Offset {
-			t.Errorf("linked at %v; %v was not delivered", b.links[len(b.links)-1], p)
+		if p.Offset > last.Offset {
+			t.Errorf("connected at %v; %v was not delivered", last, p)
 		}
 	}
 	if !s.History {
@@ -127,14 +128,14 @@ func publishUntil(t *testing.T, b hub.Broker, topic string, stop <-chan struct{}
 	return published
 }
 
-// closing: nothing works any more, and nothing is left behind.
+// closing tests that after Close calls fail, and no goroutine is left.
 func closing(t *testing.T, s Setup) {
-	keep := s.node(t) // so that what nodes share stays
+	keep := s.node(t) // keeps the state that nodes share alive
 	before := runtime.NumGoroutine()
 	for range 3 {
 		b := newRecorder(t, s.Node(t))
 		b.Attach(b)
-		b.await(t, "a link", func() bool { return len(b.links) > 0 })
+		b.await(t, "a connection to the broker", func() bool { return len(b.linkedAt) > 0 })
 		b.join(t, "closing", "closing.*")
 		b.awaitPosition(t, keep.publish(t, "closing", "1"))
 		b.close(t)
@@ -146,12 +147,12 @@ func closing(t *testing.T, s Setup) {
 			t.Errorf("join after Close: %v", err)
 		}
 		b.Leave("closing")
-		never := s.Node(t) // is closed without having been attached
+		never := s.Node(t) // closed without having been attached
 		if err := never.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	for limit := time.Now().Add(patience); runtime.NumGoroutine() > before; runtime.Gosched() {
+	for limit := time.Now().Add(timeout); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(limit) {
 			stacks := make([]byte, 1<<16)
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
