@@ -304,6 +304,8 @@ func (h *Hub) topic(name string, by creator) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
 		return t, nil
 	}
+	name = strings.Clone(name)   // it may be part of a long URI
+	opts := h.topicOptions(name) // under no lock, since it may call the program
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[name]
@@ -315,7 +317,7 @@ func (h *Hub) topic(name string, by creator) (*Topic, error) {
 		if err := h.roomLocked(name, o); err != nil {
 			return nil, err
 		}
-		t = newTopic(h, strings.Clone(name)) // clone: the name may be part of a long URI
+		t = newTopic(h, name, h.shareLocked(opts))
 		h.topics[t.name] = t
 		h.index.insert(t)
 		h.ownLocked(t, o)
@@ -334,18 +336,23 @@ func (h *Hub) topic(name string, by creator) (*Topic, error) {
 // newEpoch returns an epoch that very likely no other topic of any hub has.
 func (h *Hub) newEpoch() uint64 { return h.epochs.Add(1) }
 
-// topicOptionsLocked returns the options of a topic. Most topics have the same options as the
-// one created before, and share them.
-func (h *Hub) topicOptionsLocked(name string) *TopicOptions {
-	var o TopicOptions
+// topicOptions returns the options of a topic, with the defaults filled in.
+func (h *Hub) topicOptions(name string) (o TopicOptions) {
 	if h.opts.Topic != nil {
 		if given := h.opts.Topic(name); given != nil {
 			o = *given
 		}
 	}
 	o.fill()
+	return o
+}
+
+// shareLocked returns a copy of o. Most topics have the same options as the one created before,
+// and share them.
+func (h *Hub) shareLocked(o TopicOptions) *TopicOptions {
 	if h.filled == nil || *h.filled != o {
-		h.filled = &o
+		shared := o
+		h.filled = &shared
 	}
 	return h.filled
 }

@@ -366,6 +366,35 @@ func TestPublishBeforeSubscribe(t *testing.T) {
 	}
 }
 
+// Nothing waits for Options.Topic but the topic that begins. It may call the hub.
+func TestNothingWaitsForTopicOptions(t *testing.T) {
+	asked, let := make(chan struct{}), make(chan struct{})
+	var h *Hub
+	h = New(Options{Topic: func(name string) *TopicOptions {
+		if name == "slow" {
+			close(asked)
+			<-let
+			h.Topics()
+		}
+		return nil
+	}})
+	f := new(fake).join(t, h, "x")
+	begun := make(chan struct{})
+	go func() {
+		defer close(begun)
+		publish(t, h, "slow", 1)
+	}()
+	<-asked
+	publish(t, h, "x", 2)
+	publish(t, h, "new", 3)
+	f.gets(t, 2)
+	if n := h.Disconnect("x", CloseReason{}); n != 1 {
+		t.Errorf("%d were disconnected", n)
+	}
+	close(let)
+	<-begun
+}
+
 func TestTopicsComeAndGo(t *testing.T) {
 	h := New(Options{Workers: Goroutines(2)})
 	var wg sync.WaitGroup

@@ -14,10 +14,10 @@ type Options struct {
 	// Workers run the deliveries; Goroutines(1) if nil. Package wshub has the workers of a
 	// wsproto.Server.
 	Workers Workers
-	// Topic returns the options of the topic or pattern with that name. It is called once for
-	// each when it begins, and, with a Broker, also for each message to a topic that does not
-	// exist at this node. A nil Topic and a nil result stand for the zero TopicOptions. The
-	// result is copied. Topic is called under a lock, so it must not call the hub.
+	// Topic returns the options of the topic or pattern with that name. It is called by whoever
+	// would begin it, perhaps by several goroutines at a time, and, with a Broker, also for each
+	// message to a topic that does not exist at this node. A nil Topic and a nil result stand for
+	// the zero TopicOptions. The result is copied. No lock of the hub is held meanwhile.
 	Topic func(name string) *TopicOptions
 	// MaxTopics bounds the number of topics, patterns and topics of users included; 1,048,576 if
 	// 0. Beyond it Subscribe and Publish fail with ErrTooManyTopics if the topic does not exist.

@@ -34,8 +34,8 @@ type Topic struct {
 }
 
 // newTopic makes a topic. Called under Hub.mu.
-func newTopic(h *Hub, name string) *Topic {
-	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: h.topicOptionsLocked(name), epoch: h.newEpoch(), log: log{next: 1}}
+func newTopic(h *Hub, name string, o *TopicOptions) *Topic {
+	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: o, epoch: h.newEpoch(), log: log{next: 1}}
 	if h.node != nil {
 		t.remote, t.epoch = new(remote), 0
 		t.reserveLocked()
