@@ -50,6 +50,14 @@ type Filler interface {
 	Filled(n int)
 }
 
+// Stayer is a Handler that can keep its connection from leaving: see Conn.Leave.
+type Stayer interface {
+	Handler
+	// MayLeave is called at the end of the turn, just before the connection leaves. If it
+	// returns an error, the connection stays.
+	MayLeave() error
+}
+
 // Errors that a connection ends with, besides those of the operating system.
 var (
 	// ErrClosed says that the connection is already closed.

@@ -95,8 +95,9 @@ func (e *Engine) enter(s *State, h Handler) error {
 	if err := c.register(); err != nil {
 		left, _ := c.leave(nil)
 		e.admission.withdraw(&s.lease)
-		left.lease = s.lease
+		left.lease, left.deadline, left.active = s.lease, s.deadline, s.active
 		*s = left
+		e.departures.refuse(c) // another goroutine may have called Leave already
 		return err
 	}
 	e.admission.done(&s.lease)
@@ -220,9 +221,9 @@ func (c *Conn) mayMoveLocked() error {
 // call for the Handler, in place of OnClose; f may use what the Handler keeps. The bytes of
 // earlier writes are in the State, or the kernel has them; later writes are Closed, and
 // the Conn behaves like a closed one. If the connection does not leave, f gets an error:
-// ErrReserved if an Exclusive is in use, and then the connection stays open; ErrClosed if the
-// connection is not open, has begun to end, or Leave was called before. f may then be called
-// by Leave itself.
+// ErrReserved if an Exclusive is in use, or that of a [Stayer], and then the connection stays
+// open; ErrClosed if the connection is not open, has begun to end, or Leave was called before.
+// f may then be called by Leave itself.
 func (c *Conn) Leave(f func(*State, error)) {
 	c.mu.Lock()
 	ok := c.phase == live && c.loop.engine.departures.add(c, f)
@@ -250,6 +251,10 @@ func (c *Conn) depart() bool {
 }
 
 func (c *Conn) moveOut() (*State, error) {
+	err := c.mayLeave()
+	if err != nil {
+		return nil, err
+	}
 	s, err := c.leave((*Conn).mayMoveLocked)
 	if err != nil {
 		return nil, err
@@ -257,6 +262,14 @@ func (c *Conn) moveOut() (*State, error) {
 	s.deadline, s.active = c.times() // c is dead: nothing changes them any more
 	s.lease.detach()
 	return &s, nil
+}
+
+func (c *Conn) mayLeave() (err error) {
+	if h, ok := c.handler.(Stayer); ok {
+		err = ErrPanic
+		c.loop.engine.protect(func() { err = h.MayLeave() })
+	}
+	return err
 }
 
 // times returns the deadline and the time of the peer's last sign of life.

@@ -380,12 +380,17 @@ func TestEnterIsRefused(t *testing.T) {
 		if o := p.c.Write(nil, pending); o != Queued {
 			t.Fatalf("%v", o)
 		}
+		p.c.SetDeadline(time.Hour)
 		state := must[*State](t)(takeOut(t, p))
 		if st := s.Stats(); st.Open != 0 || st.Detached != 1 || st.Queued != 0 || st.Held != 0 {
 			t.Errorf("%+v", st)
 		}
+		deadline, active := state.deadline, state.active
 		if err := ended.Enter(state, newPeer(t)); err != ErrShutdown {
 			t.Errorf("%v", err)
+		}
+		if state.deadline != deadline || deadline.IsZero() || state.active != active {
+			t.Errorf("the deadline was %v, and is %v", deadline, state.deadline)
 		}
 		if err := s.Enter(state, p); !errors.Is(err, errUsedHandler) {
 			t.Errorf("%v", err)
@@ -418,4 +423,80 @@ func TestEnterIsRefused(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+// Each Leave gets an answer, also if it comes while an engine refuses the connection.
+func TestLeaveWhileEnterIsRefused(t *testing.T) {
+	s, ended := serve(t, Options{}, echoing), secondEngine(t, Options{})
+	if err := ended.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, p := s.connect(t)
+	state := must[*State](t)(takeOut(t, p))
+	defer state.Close()
+	for range 500 {
+		next := newPeer(t)
+		stop, done := make(chan struct{}), make(chan struct{})
+		var calls, answers atomic.Int64
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					calls.Add(1)
+					next.c.Leave(func(*State, error) { answers.Add(1) })
+				}
+			}
+		}()
+		eventually(t, "Leave is called", func() bool { return calls.Load() > 10 })
+		if err := ended.Enter(state, next); err != ErrShutdown {
+			t.Fatal(err)
+		}
+		close(stop)
+		<-done
+		if calls.Load() != answers.Load() {
+			t.Fatalf("%d calls, %d answers", calls.Load(), answers.Load())
+		}
+	}
+}
+
+// stayer is a peer that decides whether its connection may leave.
+type stayer struct {
+	*peer
+	may func() error
+}
+
+func (s *stayer) MayLeave() error { return s.may() }
+
+func TestMayLeave(t *testing.T) {
+	s := serve(t, Options{}, echoing)
+	nc, p := s.connect(t)
+	answer := atomic.Pointer[error]{}
+	answer.Store(&errTest)
+	state := must[*State](t)(takeOut(t, p))
+	next := newPeer(t)
+	echoing(next)
+	if err := s.Enter(state, &stayer{next, func() error {
+		if err := answer.Load(); err != nil {
+			return *err
+		}
+		panic("on purpose")
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := takeOut(t, next); err != errTest {
+		t.Errorf("%v, want the handler's error", err)
+	}
+	answer.Store(nil)
+	if _, err := takeOut(t, next); err != ErrPanic {
+		t.Errorf("%v, want ErrPanic", err)
+	}
+	if err := roundTrip(nc, []byte("stays"), make([]byte, 5)); err != nil {
+		t.Error(err)
+	}
+	answer.Store(new(error))
+	state = must[*State](t)(takeOut(t, next))
+	state.Close()
 }
