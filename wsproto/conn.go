@@ -52,7 +52,6 @@ type extra struct {
 	dial        *dial            // a client's handshake, until it is done
 	hijacked    *hijackedRequest // what came with a hijacked connection, until the handshake
 	stream      atomic.Pointer[stream]
-	guard       *netpoll.Exclusive // keeps the connection from leaving; the turn's
 }
 
 const (

@@ -43,10 +43,6 @@ func (s *ConnState) Subprotocol() string {
 // reads a message.
 var ErrBusy = errors.New("wsproto: a message is being written or read in pieces")
 
-// flagLeaving, while Leave waits for the end of the turn: no stream may begin, or the
-// connection must stay.
-const flagLeaving uint32 = 1 << 16
-
 // Leave takes the connection out of its server between two turns, and passes its state to f,
 // so that another server can Enter it. Nothing is lost: the state includes half of a frame,
 // the fragments of an incomplete message, and pending output. Leave does not wait. f is called
@@ -60,65 +56,46 @@ func (c *Conn) Leave(f func(*ConnState, error)) {
 		f(nil, fmt.Errorf("wsproto: %w", netpoll.ErrClosed))
 		return
 	}
-	if c.flags.Or(flagLeaving)&flagLeaving != 0 {
-		f(nil, fmt.Errorf("wsproto: the connection is leaving already: %w", netpoll.ErrClosed))
-		return
-	}
-	if c.streaming() != nil {
-		c.flags.And(^flagLeaving)
-		f(nil, ErrBusy)
-		return
-	}
 	c.io.Leave(func(s *netpoll.State, err error) {
-		if err == nil {
+		switch {
+		case err == nil:
 			f(c.leave(s), nil)
-			return
+		case err == ErrBusy || err == netpoll.ErrReserved:
+			f(nil, ErrBusy)
+		default:
+			f(nil, fmt.Errorf("wsproto: %w", err))
 		}
-		c.stay()
-		if errors.Is(err, netpoll.ErrReserved) {
-			err = ErrBusy
-		} else {
-			err = fmt.Errorf("wsproto: %w", err)
-		}
-		f(nil, err)
 	})
+}
+
+// MayLeave implements netpoll.Stayer. Streams begin in turns only, so none begins between this
+// call, at the end of a turn, and the end of the connection's stay.
+func (h *handle) MayLeave() error {
+	if (*Conn)(h).streaming() != nil {
+		return ErrBusy
+	}
+	return nil
 }
 
 // leave moves what the protocol keeps to a state. c is not used again, except that a sender
 // may still note in takeover what it has sent.
 func (c *Conn) leave(engine *netpoll.State) *ConnState {
-	s := &ConnState{engine: engine, flags: c.flags.Load() &^ (flagLeaving | flagStream | flagReadEnd), mark: c.mark}
+	s := &ConnState{engine: engine, flags: c.flags.Load() &^ (flagStream | flagReadEnd), mark: c.mark}
 	if c.parser.part != streamed { // no stream is at work
 		s.part = c.parser.part
 	}
 	c.parser.part = nil
 	if x := c.extra.Load(); x != nil {
 		x.mu.Lock()
-		s.extra = &extra{value: x.value, subprotocol: x.subprotocol, takeover: x.takeover, deadlines: x.deadlines}
+		s.extra = &extra{value: x.value, subprotocol: x.subprotocol, takeover: x.takeover}
+		if d := x.deadlines; d != nil {
+			own := *d // a late SetReadDeadline changes c's
+			s.extra.deadlines = &own
+		}
 		x.mu.Unlock()
 	}
 	c.endpoint.server.counters.open.Add(-1)
 	return s
-}
-
-// keepFromLeaving has the connection stay if it is about to leave, because a stream has begun.
-// A reservation makes netpoll refuse; stay releases it.
-func (c *Conn) keepFromLeaving() {
-	if c.flags.Load()&flagLeaving == 0 {
-		return
-	}
-	if r, err := c.io.Reserve(); err == nil {
-		c.extras().guard = r
-	}
-}
-
-// stay is called when the connection did not leave.
-func (c *Conn) stay() {
-	c.flags.And(^flagLeaving)
-	if x := c.extra.Load(); x != nil && x.guard != nil {
-		x.guard.Release()
-		x.guard = nil
-	}
 }
 
 // Enter takes a connection that has left a server. It goes on where it was: h, whose OnOpen
@@ -149,9 +126,23 @@ func (s *Server) Enter(state *ConnState, h Handler) (*Conn, error) {
 	return c, nil
 }
 
-// entered is called in the first turn of a connection that has entered.
+// entered is called in the first turn of a connection that has entered. Calls of other
+// goroutines that came while it left have set their flags, but did not reach the engine: they
+// are made up for here. So is what Shutdown does, if it did not see the connection.
 func (c *Conn) entered() {
 	if n := c.parser.held(); n != 0 {
 		c.io.Charge(n)
+	}
+	flags := c.flags.Load()
+	if flags&flagHeld == 0 {
+		c.io.Resume()
+	}
+	switch d := c.endpoint.interval(); {
+	case flags&flagClosed != 0:
+		c.Close(NoStatusReceived, "") // does nothing if a close frame was sent
+	case c.endpoint.server.closing():
+		c.Close(GoingAway, "the server is shutting down")
+	case flags&flagPinged == 0 && d > 0:
+		c.hasten(d) // the other server may not have pinged, or less often
 	}
 }

@@ -364,6 +364,125 @@ func TestMoveStreamBegins(t *testing.T) {
 	m.expect(Text, "y")
 }
 
+// A stream that is at work keeps the connection where it is, also if a Writer that was open
+// when it began is closed before the end of the turn.
+func TestMoveStreamAfterWriter(t *testing.T) {
+	left, release := make(chan error, 1), make(chan bool)
+	var w *Writer // the turn's
+	m := newMover(t, false, func(s *Server) {
+		h := s.Handler.(*Funcs)
+		h.Message = func(c *Conn, op Opcode, p []byte) {
+			if string(p) != "leave" {
+				c.Send(op, p)
+				return
+			}
+			w, _ = c.NewWriter(Text)
+			c.Leave(func(_ *ConnState, err error) { left <- err })
+		}
+		h.Ping = func(*Conn, []byte) {
+			if w != nil {
+				_ = w.Close()
+			}
+		}
+		h.Stream = func(_ *Conn, _ Opcode, r io.Reader) error {
+			<-release
+			_, err := io.Copy(io.Discard, r)
+			return err
+		}
+		s.StreamAbove = 1000
+	}).open()
+	m.send(text("leave") + text(letters(2000)) + ping("p"))
+	if err := next(t, left); err != ErrBusy {
+		t.Error(err)
+	}
+	release <- true
+	m.expect(Pong, "p")
+	m.expect(Text, "")
+	m.send(text("x"))
+	m.expect(Text, "x")
+}
+
+// A Resume, or a Close, that races with Leave sets its flag only: the connection is not held
+// for ever where it enters, and it is closed.
+func TestMoveRaces(t *testing.T) {
+	m := newMover(t, false, func(s *Server) {
+		s.Handler.(*Funcs).Message = func(c *Conn, op Opcode, p []byte) {
+			c.Send(op, p)
+			if string(p) == "a" {
+				c.Hold()
+			}
+		}
+	}).open()
+	enter := func(change func(*ConnState)) {
+		t.Helper()
+		state, err := m.leave()
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(state)
+		m.at ^= 1
+		if m.conn, err = m.servers[m.at].Enter(state, m.next[m.at]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.send(text("a") + text("b"))
+	m.expect(Text, "a")
+	enter(func(s *ConnState) { s.flags &^= flagHeld })
+	m.expect(Text, "b")
+	enter(func(s *ConnState) { s.flags |= flagClosed })
+	m.expectClose(NoStatusReceived)
+	m.nc.Close()
+	next(t, m.closed)
+}
+
+// Shutdown also closes a connection that enters after it has looked at all connections.
+func TestMoveIntoShutdown(t *testing.T) {
+	m := newMover(t, false, func(s *Server) { s.Engine.Workers, s.Engine.Loops = 1, 1 }).open()
+	state, err := m.leave()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, busy, release := m.servers[1], make(chan bool), make(chan bool)
+	task, err := s.NewTask(0, func() { busy <- true; <-release })
+	if err != nil {
+		t.Fatal(err)
+	}
+	task.Schedule() // so that no turn begins
+	<-busy
+	if _, err := s.Enter(state, m.next[1]); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	close(s.closed)
+	s.mu.Unlock()
+	close(release)
+	m.expectClose(GoingAway)
+	m.nc.Close()
+	next(t, m.closed)
+}
+
+// The timeouts are those of the server that is entered, also if the other had none. A late
+// call for the connection that has left does not change them.
+func TestMoveTimeouts(t *testing.T) {
+	pings := time.Duration(-1) // of the first server
+	m := newMover(t, false, func(s *Server) {
+		s.PingInterval, pings = pings, 40*time.Millisecond
+		s.Engine.Sweep = 5 * time.Millisecond
+	}).open()
+	m.move()
+	m.expect(Ping, "")
+
+	m = newMover(t, false, nil).open()
+	at := time.Now().Add(time.Hour)
+	m.conn.SetReadDeadline(at)
+	old := m.conn
+	m.move()
+	old.SetReadDeadline(time.Now())
+	if got := m.conn.extra.Load().deadlines.read; !got.Equal(at) {
+		t.Errorf("the read deadline is %v, want %v", got, at)
+	}
+}
+
 // A read deadline and a Hold last.
 func TestMoveDeadlineAndHold(t *testing.T) {
 	m := newMover(t, false, func(s *Server) { s.Engine.Sweep = 10 * time.Millisecond }).open()

@@ -286,7 +286,7 @@ func (c *Conn) handshakeFailed(err error) {
 		return
 	}
 	var refusal *Refusal
-	if !errors.As(err, &refusal) && !errors.Is(err, ErrHandshakeTimeout) {
+	if !errors.As(err, &refusal) && !errors.Is(err, ErrHandshakeTimeout) && err != netpoll.ErrPanic { // else it is counted
 		c.endpoint.server.counters.aborted.Add(1)
 	}
 	if hijacked := c.takeHijacked(); hijacked != nil {

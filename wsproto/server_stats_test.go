@@ -59,3 +59,16 @@ func TestStatsBounded(t *testing.T) {
 		t.Errorf("%d statuses", len(all))
 	}
 }
+
+// A handshake that ends in a panic is refused, and not aborted as well.
+func TestStatsOfPanic(t *testing.T) {
+	s := &Server{Handler: echo(t), Logger: quiet, Accept: func(*Request) error { panic("on purpose") }}
+	p := dialTCP(t, listen(t, s))
+	p.send(goodRequest("/"))
+	p.response(500)
+	p.nc.Close()
+	eventually(t, "the connection has gone", func() bool { return s.Stats().Open == 0 })
+	if st := s.Stats(); st.Upgrades != (UpgradeStats{Refused: 1}) || st.Refusals[500] != 1 {
+		t.Errorf("%+v", st)
+	}
+}
