@@ -95,7 +95,11 @@ func validateHosts(field string, hosts []string) error {
 			return fmt.Errorf("wsproto: Server.%s has %q, which is the origin of pages from files and sandboxes: serve the page over http, or allow all with *", field, h)
 		}
 		if host == "" || strings.ContainsAny(host, "/ ,?#@") || ok && field == "Hosts" {
-			return fmt.Errorf("wsproto: Server.%s has %q; it takes hosts, such as example.org, *.example.org or example.org:8443", field, h)
+			examples := "example.org, *.example.org or example.org:8443"
+			if field == "Hosts" {
+				examples = "example.org or *.example.org"
+			}
+			return fmt.Errorf("wsproto: Server.%s has %q, which is not a host such as %s", field, h, examples)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ type config struct {
 
 const usage = `Fanfare-chat is a chat server for browsers. Open the address that it prints.
 
-Usage: fanfare-chat [flags]     (https:// and wss:// with -cert and -key)
+Usage: fanfare-chat [flags]     (wss:// and https:// with -cert and -key)
 
   http://ADDR/           the page
   ws://ADDR/hub          all rooms of a user on one connection, in the protocol fanfare.v1
@@ -57,7 +57,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	f.IntVar(&c.limits.Messages, "rate", 0, "`number` of messages that a user may send per second, over all of their connections, with\na burst of five times as many; 0 for the default of 20, negative for no limit")
 	f.IntVar(&c.limits.UserConns, "user-conns", 0, "largest `number` of connections of a user; 0 for the default of 500, negative for no limit")
 	f.IntVar(&c.limits.AddrConns, "addr-conns", 0, "largest `number` of connections from an address; 0 for the default of 5000, negative for no\nlimit")
-	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes too")
+	f.BoolVar(&c.verbose, "verbose", false, "log every refused handshake. Without this flag the server logs those that a flag would allow, at most one\nof each kind in ten seconds")
 	if err := daemon.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
 	}

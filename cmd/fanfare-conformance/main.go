@@ -48,7 +48,7 @@ func parseOptions(args []string, stdout io.Writer) (o options, err error) {
 		f.PrintDefaults()
 	}
 	if err != nil {
-		return o, err
+		return o, daemon.FlagError(err)
 	}
 	switch {
 	case f.NArg() > 0:

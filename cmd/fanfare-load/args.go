@@ -81,10 +81,7 @@ func (cmd *command) parse(args []string, out io.Writer) (*options, error) {
 func parseMixed(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := fs.Parse(args); err != nil {
-			if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
-				err = fmt.Errorf("unknown flag %s", name)
-			}
-			return nil, err
+			return nil, daemon.FlagError(err)
 		}
 		if fs.NArg() == 0 {
 			return rest, nil

@@ -14,7 +14,7 @@ func TestUsageErrors(t *testing.T) {
 		{"dance ws://localhost/", `unknown subcommand "dance"`},
 		{"-n 5 idle ws://localhost/", "a subcommand is missing before -n"},
 		{"idle", "the URL is missing"},
-		{"idle ws://a ws://b", "want one URL"},
+		{"idle ws://a ws://b", "more than one URL"},
 		{"idle localhost:8080", "ws://host:port/path"},
 		{"idle http://localhost/", "ws://host:port/path"},
 		{"idle https://localhost/", "wss://"},

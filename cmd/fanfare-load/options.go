@@ -133,7 +133,7 @@ func (o *options) setURL(args []string) error {
 		o.url = args[0]
 		return checkURL(o.url)
 	}
-	return fmt.Errorf("%d arguments, want one URL: %q", len(args), args)
+	return fmt.Errorf("the arguments %q are more than one URL", args)
 }
 
 func checkURL(s string) error {

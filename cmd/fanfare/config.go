@@ -26,7 +26,7 @@ type config struct {
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
 
-Usage: fanfare [flags]     (with -cert and -key it is wss:// and https://)
+Usage: fanfare [flags]     (wss:// and https:// with -cert and -key)
 
   ws://ADDR/echo            sends every message back
   ws://ADDR/topics/NAME     subscribes to a topic; messages from the client go to all
@@ -75,7 +75,7 @@ func (c *config) flags() *flag.FlagSet {
 	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
 	daemon.OriginsVar(f, &c.origins)
 	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
-	f.BoolVar(&c.verbose, "verbose", false, "log refused handshakes, too")
+	f.BoolVar(&c.verbose, "verbose", false, "log every refused handshake. Without this flag the server logs those that a flag would allow, at most one\nof each kind in ten seconds")
 	f.Func("topic", "rule for topics, `'PATTERN key=value ...'`, such as\n'prices.> slow=conflate limit=256KiB history=1000 bytes=4MiB age=10m presence'.\nThe flag may be repeated; the first rule whose pattern matches a topic applies. @> matches the topics of users", func(s string) error {
 		r, err := parseRule(s)
 		c.topics = append(c.topics, r)

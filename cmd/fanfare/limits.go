@@ -65,7 +65,7 @@ func (l *limits) times(f *flag.FlagSet) {
 	f.DurationVar(&l.messageTimeout, "message-timeout", 30*time.Second, "`time` from the first byte of a message to its last, plus one second for every -min-rate bytes of it;\nslower clients are closed with 1008. 0 means no limit")
 	f.DurationVar(&l.httpTimeout, "http-timeout", 30*time.Second, "`time` for a client to send a request body, and to read a response, plus one second for every -min-rate\nbytes of it; slower clients get 408 or are cut. 0 means no limit")
 	f.DurationVar(&l.idleTimeout, "idle-timeout", 2*time.Minute, "`time` for which an HTTP connection stays open for the next request")
-	f.DurationVar(&l.ping, "ping", 25*time.Second, "interval of pings, as a `time`: they keep proxies from closing idle connections. 0 means no pings")
+	f.DurationVar(&l.ping, "ping", 25*time.Second, "`time` between pings, which keep proxies from closing idle connections. 0 means no pings")
 	f.DurationVar(&l.pongTimeout, "pong-timeout", 20*time.Second, "`time` to wait after a ping for data from the client before its connection is closed")
 	f.DurationVar(&l.drain, "drain", 10*time.Second, "longest `time` to wait at shutdown for delivery and closing handshakes")
 }
@@ -116,8 +116,11 @@ func (l *limits) checkTimes() error {
 		{"handshake-timeout", l.handshakeTimeout, false}, {"tls-timeout", l.tlsTimeout, false}, {"message-timeout", l.messageTimeout, true},
 		{"http-timeout", l.httpTimeout, true}, {"idle-timeout", l.idleTimeout, false}, {"ping", l.ping, true}, {"pong-timeout", l.pongTimeout, false}, {"drain", l.drain, true},
 	} {
-		if c.d < 0 || c.d == 0 && !c.never {
-			return fmt.Errorf("-%s is %v; it must be a duration such as 10s or 2m", c.name, c.d)
+		switch {
+		case c.d < 0 && c.never:
+			return fmt.Errorf("-%s is %v; it must not be negative", c.name, c.d)
+		case c.d <= 0 && !c.never:
+			return fmt.Errorf("-%s is %v; it must be above 0, such as 10s or 2m", c.name, c.d)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // ParseFlags parses a program's arguments and then calls check. If the arguments ask for help or for the version,
@@ -13,7 +14,7 @@ func ParseFlags(f *flag.FlagSet, args []string, usage string, stdout, stderr io.
 	f.SetOutput(io.Discard)
 	version := f.Bool("version", false, "print the version and exit")
 	ExplainValues(f)
-	err := f.Parse(args)
+	err := FlagError(f.Parse(args))
 	switch {
 	case errors.Is(err, flag.ErrHelp), err == nil && f.Arg(0) == "help" && f.NArg() == 1:
 		fmt.Fprint(stdout, usage)
@@ -30,6 +31,17 @@ func ParseFlags(f *flag.FlagSet, args []string, usage string, stdout, stderr io.
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\nRun %[1]s -help for the flags.\n", f.Name(), err)
+	}
+	return err
+}
+
+// FlagError returns an error of flag.FlagSet.Parse in the words of the programs.
+func FlagError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		return fmt.Errorf("unknown flag %s", name)
 	}
 	return err
 }

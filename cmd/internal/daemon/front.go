@@ -70,7 +70,7 @@ func (v *hosts) Set(s string) error {
 		// The error names the field of wsproto.Server, which the operator does not know; package flag names the flag.
 		text := err.Error()
 		if _, after, ok := strings.Cut(text, " has "); ok {
-			text = "it has " + after
+			text = strings.Replace(after, ", which is ", " is ", 1)
 		}
 		return errors.New(text)
 	}

@@ -25,8 +25,8 @@ func TestFrontFlags(t *testing.T) {
 		{"-trusted-proxies private,127.0.0.1 -hosts chat.example.org,*.other.example,", true, true, []string{"chat.example.org", "*.other.example"}, ""},
 		{"-hosts a.example -hosts b.example", true, false, []string{"a.example", "b.example"}, ""},
 		{"-trusted-proxies here", true, false, nil, `"here"`},
-		{"-hosts https://chat.example.org", true, false, nil, `-hosts: it has "https://chat.example.org"`},
-		{"-origins a.example/b", true, false, nil, `-origins: it has "a.example/b"; it takes hosts`},
+		{"-hosts https://chat.example.org", true, false, nil, `-hosts: "https://chat.example.org" is not a host`},
+		{"-origins a.example/b", true, false, nil, `-origins: "a.example/b" is not a host`},
 	} {
 		f := flag.NewFlagSet("x", flag.ContinueOnError)
 		f.SetOutput(io.Discard)
