@@ -75,6 +75,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	}
 	all := h.matching(pattern)
 	receipts := make(map[string]Receipt, len(all))
+	m.Data = bytes.Clone(m.Data) // once for all topics
 	var failed error
 	var mu sync.Mutex
 	var answers sync.WaitGroup
@@ -108,19 +109,25 @@ func (h *Hub) matching(pattern string) (all []*Topic) {
 	return all
 }
 
-// send publishes m to a topic that was found, and may have ended since.
+// send publishes m, whose data does not change, to a topic that was found, and may have ended
+// since.
 func (h *Hub) send(by creator, t *Topic, m Message, done func(Receipt, error)) {
 	if h.node != nil {
-		h.publishAsyncBy(by, t.name, m, done)
+		h.node.publish(by, t.name, m, done)
 		return
 	}
-	done(h.publish(by, t, m))
+	done(h.publishShared(by, t, m))
 }
 
 // publish sends m to the topic, or, if t has ended, to the present topic of that name.
-func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
-	h.Start()
+func (h *Hub) publish(by creator, t *Topic, m Message) (Receipt, error) {
 	m.Data = bytes.Clone(m.Data)
+	return h.publishShared(by, t, m)
+}
+
+// publishShared is publish for data that does not change.
+func (h *Hub) publishShared(by creator, t *Topic, m Message) (rc Receipt, err error) {
+	h.Start()
 	h.published.Add(1)
 	for {
 		rc, outcome := t.publish(m, h.patternsAt.Load())

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -303,5 +304,38 @@ func TestDisconnectAll(t *testing.T) {
 	m.runAll()
 	if all := h.Topics(); len(all) != 1 || all[0].Name != "p.y" {
 		t.Errorf("left are %+v", all)
+	}
+}
+
+// A message to many topics is held once, and does not change with the caller's data.
+func TestPublishMatchingSharesData(t *testing.T) {
+	for name, o := range map[string]Options{"alone": {}, "broker": {Broker: NewMemoryBroker(MemoryBrokerOptions{History: 10}).Node()}} {
+		o.Topic = func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 10}} }
+		h := New(o)
+		for i := range 3 {
+			publish(t, h, fmt.Sprint("a.", i), 1)
+		}
+		data := bytes.Repeat([]byte("x"), 100)
+		if rcs, err := h.PublishMatching("a.*", Message{Data: data}); err != nil || len(rcs) != 3 {
+			t.Errorf("%s: %v, %v", name, rcs, err)
+		}
+		clear(data)
+		shared := make(map[*byte]int)
+		for i := range 3 {
+			waitFor(t, func() bool {
+				all, _, err := h.History(fmt.Sprint("a.", i), Start{Last: 1}, 1)
+				if err != nil || len(all) != 1 || len(all[0].Data) != len(data) || all[0].Data[0] != 'x' {
+					return false
+				}
+				shared[&all[0].Data[0]]++
+				return true
+			})
+		}
+		if len(shared) != 1 {
+			t.Errorf("%s: the data of 3 topics is held %d times", name, len(shared))
+		}
+		if o.Broker != nil {
+			_ = o.Broker.Close()
+		}
 	}
 }
