@@ -7,9 +7,9 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/brokertest"
 )
 
-func TestBus(t *testing.T) { run(t, 0) }
+func TestMemoryBroker(t *testing.T) { run(t, 0) }
 
-func TestBusWithHistory(t *testing.T) { run(t, 10000) }
+func TestMemoryBrokerWithHistory(t *testing.T) { run(t, 10000) }
 
 func run(t *testing.T, history int) {
 	brokertest.Run(t, func(*testing.T) brokertest.Setup {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What waits and leaves is taken out of a member's lists at once, however it ends, and
-// nothing that was forgotten stays there.
+// A subscription that waits and leaves is removed from the member's lists as soon as it ends, no
+// matter how, and nothing that was forgotten stays there.
 func TestDrainForgets(t *testing.T) {
 	var run manual
 	const topics = 1000
@@ -54,8 +54,8 @@ func TestDrainForgets(t *testing.T) {
 	}
 }
 
-// A slow member with the most subscriptions there may be, that is disconnected, and one that
-// leaves as many topics and comes back.
+// A slow member with the most subscriptions allowed that is disconnected, and one that
+// unsubscribes from as many topics and subscribes again.
 func BenchmarkSlowMemberEnds(b *testing.B) {
 	for _, back := range []bool{false, true} {
 		b.Run(fmt.Sprint("back=", back), func(b *testing.B) {

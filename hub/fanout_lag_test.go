@@ -8,15 +8,15 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// numberCost is what one of the test's messages counts for in a limit.
+// numberCost is how much one of the test's messages counts towards a limit.
 const numberCost = 8 + entryCost
 
-// limits are two ways to say that n of the test's messages may wait.
+// limits are two limits under which n of the test's messages may wait.
 func limits(n int) map[string]Limit {
 	return map[string]Limit{"messages": {Messages: n}, "bytes": {Bytes: n*numberCost + numberCost - 1}}
 }
 
-// slowHub returns a hub of such topics.
+// slowHub returns a hub whose topics have these options.
 func slowHub(m *manual, o TopicOptions) *Hub {
 	return New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &o }})
 }
@@ -29,8 +29,8 @@ func upTo(from, to uint64) (all []uint64) {
 	return all
 }
 
-// publishEach publishes and delivers one number after the other; publishAll delivers
-// them at once.
+// publishEach publishes and delivers one message after the other; publishAll delivers them all at
+// once.
 func publishEach(t *testing.T, h *Hub, m *manual, from, to uint64) {
 	for n := from; n <= to; n++ {
 		publish(t, h, "x", n)
@@ -52,8 +52,8 @@ func (f *fake) expect(t *testing.T, want ...uint64) {
 	}
 }
 
-// eachWay runs a test with limits in messages and in bytes, and with messages that are
-// delivered singly and all at once.
+// eachWay runs a test with limits in messages and in bytes, and with messages that are delivered
+// one by one and all at once.
 func eachWay(t *testing.T, o TopicOptions, n int, test func(*testing.T, *manual, *Hub, func(*testing.T, *Hub, *manual, uint64, uint64))) {
 	for what, limit := range limits(n) {
 		for way, publish := range map[string]func(*testing.T, *Hub, *manual, uint64, uint64){"each": publishEach, "all": publishAll} {
@@ -162,8 +162,8 @@ func TestConflate(t *testing.T) {
 	checkDropped(t, h, f, 997)
 }
 
-// Only the latest for a key leaves with what is handed out at once, and who takes
-// everything is told that it did not get the rest.
+// A batch has only the latest message for each key, and a subscriber that takes everything is
+// told that it did not get the superseded ones.
 func TestConflateInABatch(t *testing.T) {
 	m := new(manual)
 	h := slowHub(m, TopicOptions{Slow: Conflate})
@@ -197,7 +197,7 @@ func TestConflateKeepsNoMoreThanTheLimit(t *testing.T) {
 	}
 }
 
-// refusing takes nothing the first few times.
+// refusing refuses its first writes.
 type refusing struct {
 	fake
 	times int
@@ -211,7 +211,7 @@ func (r *refusing) Send(p Encoded) netpoll.Outcome {
 	return r.fake.Send(p)
 }
 
-// What was superseded is counted once, however often the rest is refused.
+// A superseded message is counted once, no matter how often the remaining ones are refused.
 func TestRefusedIsNotCountedTwice(t *testing.T) {
 	m := new(manual)
 	h := slowHub(m, TopicOptions{Slow: Conflate})
@@ -227,7 +227,7 @@ func TestRefusedIsNotCountedTwice(t *testing.T) {
 	checkDropped(t, h, &r.fake, 27)
 }
 
-// Who has drained and still refuses is not asked for ever.
+// A subscriber that has drained and still refuses is evicted eventually.
 func TestRefusingForEver(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		m := new(manual)
@@ -257,8 +257,8 @@ func (f *fake) resume(t *testing.T, h *Hub, offset uint64) {
 	}
 }
 
-// What was missed is played back whole, though it is more than who is connected may
-// lag behind by, while others publish.
+// A subscriber that resumes gets everything that it missed, while others publish, even if that is
+// more than a connected subscriber may lag behind by.
 func TestResumeBeyondTheLimit(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest} {
 		m := new(manual)
@@ -276,14 +276,14 @@ func TestResumeBeyondTheLimit(t *testing.T) {
 			t.Errorf("%v: closed with %d, dropped %d", slow, f.closed, f.sub.Dropped())
 		}
 		f.stall(true)
-		publishEach(t, h, m, 3051, 3060) // from here on the limit is that of everybody
+		publishEach(t, h, m, 3051, 3060) // from here on the usual limit holds
 		if slow == Disconnect && f.closed == 0 || slow != Disconnect && f.sub.Dropped() != 6 {
 			t.Errorf("%v: closed with %d, dropped %d", slow, f.closed, f.sub.Dropped())
 		}
 	}
 }
 
-// History moves on past one that stalls while it is played back.
+// History is trimmed beyond the position of a subscriber that stalls during its replay.
 func TestResumeThatIsOvertaken(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest} {
 		m := new(manual)
@@ -313,7 +313,7 @@ func TestResumeThatIsOvertaken(t *testing.T) {
 	}
 }
 
-// inviting has something happen within its first delivery.
+// inviting runs a function within its first delivery.
 type inviting struct {
 	fake
 	first func()
@@ -327,9 +327,9 @@ func (s *inviting) Send(p Encoded) netpoll.Outcome {
 	return s.fake.Send(p)
 }
 
-// Who resumes in the midst of what a walk hands out gets the rest of it, though the
-// walk does not come by.
-func TestResumeWithinAWalk(t *testing.T) {
+// A subscriber that resumes in the middle of the batch of the pass under way gets the rest of the
+// batch, although the pass does not reach it.
+func TestResumeWithinAPass(t *testing.T) {
 	m := new(manual)
 	h := New(Options{Workers: m.on(1)})
 	late, later := new(fake), new(fake)
@@ -347,8 +347,8 @@ func TestResumeWithinAWalk(t *testing.T) {
 	later.expect(t, 4)
 }
 
-// Who leaves in the midst of a walk while it lags behind does not hold the topic.
-func TestLaggardLeavesWithinAWalk(t *testing.T) {
+// A subscriber that leaves during a pass while it lags behind does not keep the topic alive.
+func TestLaggardLeavesWithinAPass(t *testing.T) {
 	m := new(manual)
 	h := New(Options{Workers: m.on(1)})
 	slow := (&fake{stalled: true}).join(t, h, "x")
@@ -367,13 +367,13 @@ func TestLaggardLeavesWithinAWalk(t *testing.T) {
 	}
 	slow.drain()
 	m.runAll()
-	slow.expect(t, 1, 2) // which it was a receiver of
+	slow.expect(t, 1, 2) // both were published before it left
 }
 
-// Who has left in the midst of a walk is not closed, though the topic then forgets at once
-// what it has not got. It is counted for that alone, if it never takes it, and for nothing
-// that came later.
-func TestWhoHasLeftIsNotTooSlow(t *testing.T) {
+// A subscriber that has left during a pass is not closed, although the topic drops at once the
+// messages that it has not got. If it never takes them they count as dropped, and no later ones
+// do.
+func TestLeftSubscriberIsNotTooSlow(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		m := new(manual)
 		h := slowHub(m, TopicOptions{Slow: slow, Limit: Limit{Bytes: 3 * numberCost}, History: History{Messages: 2}})
@@ -398,7 +398,7 @@ func TestWhoHasLeftIsNotTooSlow(t *testing.T) {
 	}
 }
 
-// A publisher that helps with a walk does not swallow the wake-up for what another
+// A publisher that helps with a pass does not swallow the wake-up for a message that another
 // publishes meanwhile.
 func TestHelpLosesNoWakeUp(t *testing.T) {
 	h := New(Options{})

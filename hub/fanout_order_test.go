@@ -13,10 +13,10 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// The property that the package promises, whatever publishers and subscribers do: per
-// topic and subscriber no message out of order, none twice, and none missing but
-// those that are counted. Subscribers come, resume, stall, drain, refuse and leave at
-// random, from within deliveries too; with each policy, small limits, and patterns.
+// The property that the package promises, no matter what publishers and subscribers do: for each
+// topic and subscriber no message is out of order or delivered twice, and all missing ones are
+// counted. Subscribers join, resume, stall, drain, refuse and leave at random, also from within
+// deliveries, with each policy, small limits, and patterns.
 
 func TestOrderInSteps(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
@@ -90,7 +90,7 @@ func atOnce(t *testing.T, slow SlowPolicy, seed uint64) {
 	w.check(t, fmt.Sprintf("%v, seed %d", slow, seed))
 }
 
-// quiet reports whether all has been delivered.
+// quiet reports whether everything has been delivered.
 func quiet(h *Hub) bool {
 	select {
 	case <-h.leaving.wait():
@@ -113,7 +113,7 @@ func quiet(h *Hub) bool {
 	return true
 }
 
-// world is a hub, those who are in it, and what the test knows of both.
+// world is a hub, its subscribers, and what the test knows about both.
 type world struct {
 	h      *Hub
 	slow   SlowPolicy
@@ -157,7 +157,7 @@ func newWorld(slow SlowPolicy, seed uint64, workers Workers) *world {
 			return &TopicOptions{Slow: slow, Limit: limit, History: history}
 		},
 	})
-	w.h.runLength = 1 + w.rng.IntN(3) // so that walks take in what comes
+	w.h.runLength = 1 + w.rng.IntN(3) // so that passes take in new messages
 	for i := range 12 {
 		w.rovers = append(w.rovers, &rover{w: w, loop: i % 3, rng: rand.New(rand.NewPCG(seed, uint64(i+1)))})
 	}
@@ -170,7 +170,7 @@ var worldPlaces = &testEncoding{record: func(r *Record) []byte {
 	return append(b, byte(slices.Index(worldTopics, r.Topic)))
 }}
 
-// step has one thing happen.
+// step performs one random action.
 func (w *world) step() {
 	switch n := w.rng.IntN(10); {
 	case n < 5:
@@ -182,7 +182,7 @@ func (w *world) step() {
 	}
 }
 
-// runOne runs what is due for longest.
+// runOne runs the task that has been due for longest.
 func (m *manual) runOne() {
 	m.mu.Lock()
 	if len(m.due) == 0 {
@@ -232,7 +232,7 @@ type rover struct {
 	all []*stay
 }
 
-// stay is what a rover is in a topic: a subscriber.
+// stay is the subscriber of a rover in one topic.
 type stay struct {
 	*rover
 	sub   Subscription
@@ -280,8 +280,8 @@ func (s *stay) OnDrop(_ string, messages int64) {
 	s.w.mu.Unlock()
 }
 
-// stepWithin may have a thing happen within a delivery. Nobody publishes so much that
-// it would have to help with the walk that it is part of.
+// stepWithin may perform an action within a delivery. No publisher publishes so much that it
+// would have to help with the pass that it is part of.
 func (w *world) stepWithin() {
 	if m := w.steps; m != nil && w.rng.IntN(10) == 0 {
 		w.steps = nil
@@ -320,7 +320,7 @@ func (s *stay) leave() {
 	s.drain(false)
 }
 
-// end has it leave while its connection lives.
+// end unsubscribes while the connection stays open.
 func (s *stay) end() {
 	s.mu.Lock()
 	s.rover.now = nil
@@ -335,7 +335,7 @@ func (s *stay) end() {
 	s.mu.Unlock()
 }
 
-// drain has what is pending leave, and everything that comes, if it is to be still.
+// drain lets the pending write leave, and all further writes at once if still is true.
 func (s *stay) drain(still bool) {
 	s.mu.Lock()
 	t := s.wait
@@ -346,7 +346,7 @@ func (s *stay) drain(still bool) {
 	}
 }
 
-// act has it subscribe, leave or drain.
+// act subscribes, leaves or drains.
 func (r *rover) act() {
 	r.mu.Lock()
 	s, leave, end := r.now, r.rng.IntN(8) == 0, r.rng.IntN(16) == 0
@@ -405,7 +405,7 @@ func (r *rover) calm() {
 	}
 }
 
-// check verifies all that anybody got. It is called when nothing happens any more.
+// check verifies everything that was received. It is called when nothing happens any more.
 func (w *world) check(t *testing.T, what string) {
 	t.Helper()
 	w.h.mu.Lock()

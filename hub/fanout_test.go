@@ -7,7 +7,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// host does something when it gets a message: once for each number.
+// host runs a function when it gets message n, once for each n.
 type host struct {
 	fake
 	on map[uint64]func()
@@ -24,8 +24,8 @@ func (h *host) Send(p Encoded) netpoll.Outcome {
 	return o
 }
 
-// audience has so many join "x" behind first, in a hub whose walks look after each two
-// for what is new.
+// audience subscribes first and then n others to "x", in a hub whose passes look for new
+// messages after every two subscribers.
 func audience(t *testing.T, first *host, n int, o Options) (h *Hub, all []*fake) {
 	t.Helper()
 	h = New(o)
@@ -39,9 +39,9 @@ func audience(t *testing.T, first *host, n int, o Options) (h *Hub, all []*fake)
 	return h, all
 }
 
-// What is published during a walk goes to those who are still to come in the same write,
-// and to the others in the next walk, which costs nobody else anything.
-func TestWalkTakesInWhatComes(t *testing.T) {
+// Messages published during a pass go in the same write to the subscribers that the pass has not
+// reached. The others get them by the next pass, which costs no other subscriber a write.
+func TestPassTakesInNewMessages(t *testing.T) {
 	var m manual
 	first := &host{on: map[uint64]func(){}}
 	h, all := audience(t, first, 6, Options{Workers: m.on(1)})
@@ -49,7 +49,7 @@ func TestWalkTakesInWhatComes(t *testing.T) {
 	first.on[1] = func() {
 		publish(t, h, "x", 2)
 		publish(t, h, "x", 3)
-		late.join(t, h, "x") // gets what follows
+		late.join(t, h, "x") // gets only later messages
 		publish(t, h, "x", 4)
 	}
 	publish(t, h, "x", 1)
@@ -60,10 +60,10 @@ func TestWalkTakesInWhatComes(t *testing.T) {
 			writes = 2
 		}
 		if got := f.received(); !slices.Equal(got, []uint64{1, 2, 3, 4}) || f.writes != writes {
-			t.Errorf("number %d got %v in %d writes, want %d", i, got, f.writes, writes)
+			t.Errorf("subscriber %d got %v in %d writes, want %d", i, got, f.writes, writes)
 		}
 	}
-	wantGot(t, "who came during the walk", &late, 4)
+	wantGot(t, "the one that joined during the pass", &late, 4)
 	publish(t, h, "x", 5)
 	m.runAll()
 	wantGot(t, "the first", &first.fake, 1, 2, 3, 4, 5)
@@ -73,7 +73,7 @@ func TestWalkTakesInWhatComes(t *testing.T) {
 	}
 }
 
-// Those who stand together share one encoding of the rest that they lack.
+// Subscribers at the same position share one encoding of the messages that they lack.
 func TestRestIsShared(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1)})
@@ -86,7 +86,7 @@ func TestRestIsShared(t *testing.T) {
 		}
 		keepers = append(keepers, k)
 	}
-	keepers[2].then = func() { publish(t, h, "x", 2) } // number 4 and 5 get both, the others the rest
+	keepers[2].then = func() { publish(t, h, "x", 2) } // keepers 4 and 5 get both at once, the others 2 later
 	publish(t, h, "x", 1)
 	m.runAll()
 	for i, k := range keepers {
@@ -95,17 +95,17 @@ func TestRestIsShared(t *testing.T) {
 			want = 1
 		}
 		if len(k.all) != want {
-			t.Fatalf("number %d got %d writes, want %d", i, len(k.all), want)
+			t.Fatalf("keeper %d got %d writes, want %d", i, len(k.all), want)
 		}
 		for n := range k.all {
 			if k.all[n] != keepers[i&^3].all[n] {
-				t.Errorf("number %d got write %d in an encoding of its own", i, n)
+				t.Errorf("keeper %d got write %d in an encoding of its own", i, n)
 			}
 		}
 	}
 }
 
-// keeper keeps what it is sent.
+// keeper keeps everything that it is sent.
 type keeper struct {
 	fake
 	all  []Encoded
@@ -121,8 +121,9 @@ func (k *keeper) Send(p Encoded) netpoll.Outcome {
 	return k.fake.Send(p)
 }
 
-// What a walk takes in counts once for who is passed by, and by who gets it.
-func TestWalkCountsDropsOnce(t *testing.T) {
+// A message that a pass takes in counts once for each subscriber: as dropped or as received, also
+// for a stalled subscriber that the pass goes past.
+func TestPassCountsDropsOnce(t *testing.T) {
 	for _, slow := range []SlowPolicy{DropNewest, DropOldest, Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
 			var m manual
@@ -138,7 +139,7 @@ func TestWalkCountsDropsOnce(t *testing.T) {
 					}
 				}
 			}
-			stalled := all[3] // it comes after those who get the first of each five alone
+			stalled := all[3] // it comes after the subscribers that get the first of each five messages alone
 			stalled.stall(true)
 			for n := uint64(0); n < 50; n += 5 {
 				publish(t, h, "x", n)
@@ -153,10 +154,10 @@ func TestWalkCountsDropsOnce(t *testing.T) {
 			for i, f := range append([]*fake{&first.fake}, all...) {
 				got, dropped := f.received(), int(f.dropped)
 				if len(got)+dropped != 100 || !slices.IsSorted(got) {
-					t.Errorf("number %d got %d and lost %d of 100: %v", i, len(got), dropped, got)
+					t.Errorf("subscriber %d got %d and lost %d of 100: %v", i, len(got), dropped, got)
 				}
 				if lossy := f == stalled; lossy != (dropped > 0) {
-					t.Errorf("number %d lost %d", i, dropped)
+					t.Errorf("subscriber %d lost %d", i, dropped)
 				}
 			}
 		})

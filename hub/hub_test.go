@@ -34,7 +34,7 @@ func TestEachGetsWhatIsPublishedWhileSubscribed(t *testing.T) {
 	if rc := publish(t, h, "x", 1); rc.Receivers != 1 || rc.Position.Offset != 1 {
 		t.Errorf("published as %+v, want 1 receiver and offset 1", rc)
 	}
-	// 1 is pending: b must not see it, although its walk comes later.
+	// 1 is pending: b must not get it, although the pass that delivers it runs later.
 	b := (&fake{}).join(t, h, "x")
 	c := (&fake{loop: 1}).join(t, h, "x")
 	publish(t, h, "x", 2)
@@ -149,8 +149,8 @@ func (s *countingSink) Send(p Encoded) netpoll.Outcome {
 func (*countingSink) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
 func (countingSink) Close(CloseReason)                      {}
 
-// A subscriber may leave from within a delivery, as its Close may have it do.
-func TestUnsubscribeDuringWalk(t *testing.T) {
+// A subscriber may unsubscribe from within a delivery: its Close may do that.
+func TestUnsubscribeDuringPass(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1)})
 	all := make([]*fake, 200)
@@ -183,7 +183,7 @@ func TestUnsubscribeDuringWalk(t *testing.T) {
 	}
 }
 
-// leaver unsubscribes itself and every second other when it gets something.
+// leaver unsubscribes itself and every second other subscriber when it gets a message.
 type leaver struct {
 	sub    Subscription
 	others []*fake
@@ -200,10 +200,10 @@ func (l *leaver) Send(Encoded) netpoll.Outcome {
 func (*leaver) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
 func (*leaver) Close(CloseReason)                     {}
 
-// The property that the package promises: per topic and subscriber a run of the
-// topic's messages without gap, repetition or disorder, which begins with the
-// subscription; only for a slow one it may end early. Publishers, subscribers that
-// come and go, and slow ones, on several topics at the same time.
+// The property that the package promises: for each topic, a subscriber gets consecutive messages
+// without gap, repetition or disorder, from its subscription on. Only for a slow subscriber they
+// may end early. Publishers, subscribers that join and leave, and slow subscribers use several
+// topics concurrently.
 func TestOrder(t *testing.T) {
 	const topics, publishers, messages, members = 3, 4, 400, 40
 	h := New(Options{Workers: Goroutines(3)})
@@ -219,7 +219,7 @@ func TestOrder(t *testing.T) {
 			for range messages {
 				i := rand.IntN(topics)
 				p := &published[i]
-				p.Lock() // the test's numbers follow the topic's
+				p.Lock() // so that the test's numbers follow the topic's order
 				p.n++
 				publish(t, h, fmt.Sprint("t", i), p.n)
 				p.Unlock()
@@ -277,7 +277,7 @@ type visit struct {
 	from, to uint64
 }
 
-// check verifies that what was got is from+1, from+2, ..., at most to.
+// check verifies that the messages received are from+1, from+2, ..., at most to.
 func (v *visit) check() error {
 	got := v.received()
 	for i, n := range got {
@@ -305,8 +305,8 @@ func waitFor(t *testing.T, cond func() bool) {
 	t.Fatal("it did not come to be")
 }
 
-// One that blocks inside a delivery does not keep others from publishing,
-// subscribing or leaving: no lock is held meanwhile.
+// A subscriber that blocks inside a delivery does not keep others from publishing, subscribing
+// or unsubscribing: no lock is held meanwhile.
 func TestNoLockIsHeldDuringDelivery(t *testing.T) {
 	h := New(Options{Workers: Goroutines(2)})
 	stuck := (&fake{block: make(chan struct{})}).join(t, h, "x")
@@ -428,8 +428,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// A publisher that helps with the fan-out does not look at shards that are made
-// meanwhile.
+// A publisher that helps with the fan-out does not look at shards that are created meanwhile.
 func TestHelpWhileShardsAreMade(t *testing.T) {
 	const many = 256
 	h := New(Options{Workers: Goroutines(many)})
@@ -466,8 +465,8 @@ func (*onLoop) Send(Encoded) netpoll.Outcome          { return netpoll.Sent }
 func (*onLoop) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
 func (*onLoop) Close(CloseReason)                     {}
 
-// Who has room for single messages, but not for a batch, gets them singly, and is
-// evicted only when one does not fit.
+// A subscriber that has room for single messages, but not for a batch, gets them one by one. It
+// is evicted only when a single message does not fit.
 func TestBatchThatIsTooMuch(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1)})
@@ -491,7 +490,7 @@ func TestBatchThatIsTooMuch(t *testing.T) {
 	}
 }
 
-// narrow takes single messages only, as many as there is room for.
+// narrow takes only single messages, as many as it has room for.
 type narrow struct {
 	sub       Subscription
 	room, got int
@@ -509,7 +508,7 @@ func (s *narrow) Send(p Encoded) netpoll.Outcome {
 func (*narrow) WhenDrained(t interface{ Schedule() }) { t.Schedule() }
 func (s *narrow) Close(CloseReason)                   { s.closed = true }
 
-// Messages without a byte are bounded too, and leave no memory behind.
+// Empty messages are bounded too, and leave no memory behind.
 func TestEmptyMessagesAreBounded(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1)})

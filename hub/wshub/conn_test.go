@@ -13,9 +13,9 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Connections get what is published in bursts: each everything, in order, once, those
-// that are subscribed by a member too, and those that do not read for a while.
-func TestWalkOnSockets(t *testing.T) {
+// Connections get messages in bursts. Each connection gets every message in order, once, also if
+// a member subscribes it, or if it does not read for a while.
+func TestFanOutOnSockets(t *testing.T) {
 	const conns, publishers, messages, size = 100, 3, 400, 2000
 	var h *hub.Hub
 	var subscribed atomic.Int64
@@ -68,7 +68,7 @@ func TestWalkOnSockets(t *testing.T) {
 		})
 	}
 	writing.Wait()
-	waitFor(t, func() bool { return s.Stats().Queued > 0 }) // somebody has fallen behind
+	waitFor(t, func() bool { return s.Stats().Queued > 0 }) // a connection has fallen behind
 	close(published)
 	reading.Wait()
 	const want = conns * publishers * messages // counted a moment after they are read, perhaps

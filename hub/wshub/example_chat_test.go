@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// guest is somebody in a room.
+// guest is a person in a room.
 type guest struct {
 	rooms *hub.Hub
 	room  hub.Subscription
@@ -40,8 +40,8 @@ func (g *guest) say(text string) {
 	_, _ = g.room.Publish(hub.Message{Data: []byte(text)})
 }
 
-// A chat: who connects to /ROOM?name=NAME gets the last that was said there, and from then
-// on all that is said.
+// A chat: a client that connects to /ROOM?name=NAME gets the last messages of the room, and from
+// then on all messages.
 func Example_chat() {
 	server := new(wsproto.Server)
 	rooms := hub.New(hub.Options{

@@ -28,7 +28,7 @@ func (m *member) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 
 func (m *member) OnClose(*wsproto.Conn, *wsproto.CloseError) { m.sub.Unsubscribe() }
 
-// What a client sends goes to all others; what the program publishes, to all.
+// A message from a client goes to all other clients; a message from the program goes to all.
 func Example_broadcast() {
 	server := new(wsproto.Server)
 	topics := hub.New(hub.Options{Workers: wshub.Workers(server)})

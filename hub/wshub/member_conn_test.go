@@ -19,8 +19,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// A client of many topics that does not read for a while, over a socket, then gets all
-// of each in order, although far less than that may be pending at a time.
+// A client of many topics that does not read for a while, over a socket, then gets all messages
+// of each topic in order, although far less than that may be pending at a time.
 func TestMemberOnSocket(t *testing.T) {
 	const topics, messages = 20, 150
 	var h *hub.Hub
@@ -65,7 +65,7 @@ func keepingAll(s *wsproto.Server) *hub.Hub {
 	return hub.New(hub.Options{Workers: wshub.Workers(s), Topic: func(string) *hub.TopicOptions { return &hub.TopicOptions{Limit: hub.Limit{Bytes: 1 << 30}} }})
 }
 
-// listen starts s. When the test ends nothing is to be left of it, or of h.
+// listen starts s. When the test ends, nothing of s or h may be left.
 func listen(t *testing.T, s *wsproto.Server, h *hub.Hub) (addr string) {
 	t.Helper()
 	a, err := s.Listen("127.0.0.1:0")
@@ -93,7 +93,7 @@ func numbered(sequence, n, size int) hub.Message {
 	return hub.Message{Kind: hub.Binary, Data: b}
 }
 
-// readNumbered reads so many messages of each sequence, which are to be in order.
+// readNumbered reads n messages of each sequence, which must be in order.
 func readNumbered(r io.Reader, sequences, messages, size int) error {
 	next := make([]uint32, sequences)
 	frame := make([]byte, 4+size)

@@ -36,7 +36,7 @@ func (prefixed) Join(all []hub.Encoded) hub.Encoded {
 	return netpoll.NewBuffer(b)
 }
 
-// tcpSubscriber is a connection that is sent what prefixed makes.
+// tcpSubscriber is a TCP connection as a subscriber with the encoding prefixed.
 type tcpSubscriber struct {
 	*netpoll.Conn
 	writes atomic.Int64
@@ -79,8 +79,8 @@ func (p *tcpPeer) OnDeadline()            {}
 func (p *tcpPeer) OnPanic(any)            {}
 func (p *tcpPeer) OnClose(error)          { p.sub.Unsubscribe() }
 
-// A protocol of its own, on TCP, takes part in a topic beside WebSockets: each gets every
-// message, in order, and those under way together in one write.
+// A custom protocol on TCP shares a topic with WebSockets. Each subscriber gets every message in
+// order, and messages that are under way together in one write.
 func TestEncodingOfItsOwn(t *testing.T) {
 	const each, publishers, messages, size = 40, 3, 300, 200
 	opened := make(chan *tcpPeer, each)
@@ -138,14 +138,14 @@ func TestEncodingOfItsOwn(t *testing.T) {
 			t.Errorf("%d: %d messages in %d writes", i, publishers*messages, n)
 		}
 	}
-	for _, r := range []hub.Encoding{nil, prefixed{}} { // a WebSocket cannot send that
+	for _, r := range []hub.Encoding{nil, prefixed{}} { // a WebSocket cannot send either
 		if _, err := h.Subscribe("all", new(hub.Subscription), wshub.Subscriber(new(wsproto.Conn)), hub.SubscribeOptions{Encoding: r}); !errors.Is(err, hub.ErrNoEncoding) {
 			t.Errorf("%T: %v", r, err)
 		}
 	}
 }
 
-// listenTCP starts an engine of its own, and returns where it listens.
+// listenTCP starts an engine of its own, and returns the address at which it listens.
 func listenTCP(t *testing.T, accept func() netpoll.Handler) (addr string) {
 	t.Helper()
 	e, err := netpoll.New(netpoll.Options{Logger: slog.New(slog.DiscardHandler)})

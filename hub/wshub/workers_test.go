@@ -11,8 +11,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// New starts nothing, so what is set on the server after it takes effect: here that there is
-// room for one connection.
+// New starts nothing, so fields of the server that are set after it take effect: here, a limit of
+// one connection.
 func TestNewStartsNothing(t *testing.T) {
 	s := &wsproto.Server{Logger: slog.New(slog.DiscardHandler)}
 	h := hub.New(hub.Options{Workers: wshub.Workers(s)})
