@@ -14,10 +14,10 @@
 //
 // # What waits
 //
-// Requests are handled in the connection's turn until the program, called with a done
-// function, has not answered yet: then the turn ends, and holds neither a worker nor a lock.
-// Later requests wait in the connection's queue, which a few goroutines process when the
-// answer has come. A connection with too many waiting requests is held (see
+// Requests are handled in the connection's turn. If a request waits for the program, which is
+// called with a done function, the turn ends, so that the wait holds neither a worker nor a
+// lock. Later requests wait in the connection's queue, which a few goroutines process when the
+// program has called done. A connection with too many waiting requests is held (see
 // wsproto.Conn.Hold), so TCP slows the client down. If the requests of all connections
 // together are too many, those that hold most get the error busy, or are not read. Requests
 // of a connection that has closed do not count.
