@@ -23,14 +23,16 @@ type Server struct {
 	// Handler handles the connections that have no handler of their own.
 	Handler Handler
 	// NewHandler, if not nil, returns a handler for each connection. It is called once for
-	// a connection, when nothing can refuse it any more, just before OnOpen.
+	// a connection, after Accept and just before OnOpen. Only nil, or a panic, still refuses
+	// the connection.
 	NewHandler func(r *Request) Handler
 	// Accept, if not nil, decides about each handshake after the server has checked and
 	// negotiated everything else. It may refuse with an error, best a [Refusal], set the
 	// connection's handler, change the subprotocol, and add header fields. It runs on a
 	// worker. Each handshake that it admits is opened, and OnClose always follows, even if
 	// the peer has gone meanwhile; so Accept may reserve what OnClose releases. The
-	// exception is a handshake that has no handler: it is refused with 404.
+	// exception is a handshake that gets no handler: it is refused with 404, or with 500 if
+	// NewHandler panics. So an Accept that reserves something should set the handler itself.
 	Accept func(r *Request) error
 	// HTTP handles requests that are not WebSocket handshakes; if nil, the server answers them
 	// with 426. If the server has neither Handler, NewHandler nor Accept, HTTP gets handshakes
