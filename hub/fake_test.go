@@ -9,8 +9,8 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// testEncoding is an encoding without a protocol: it keeps payloads apart. Two are equal if they
-// are the same one.
+// testEncoding is an encoding without a protocol: it keeps payloads separate. Two are equal only if
+// they are the same pointer.
 type testEncoding struct {
 	record func(r *Record) []byte // nil for the data as it is
 	event  func(e *Event) []byte  // nil for JSON
@@ -62,14 +62,14 @@ var (
 	raw = new(testEncoding)
 	// wrapped is an encoding whose messages are a little longer.
 	wrapped = &testEncoding{record: func(r *Record) []byte { return append([]byte("some more"), r.Data...) }}
-	// offsets is an encoding that tells nothing but the offset.
+	// offsets is an encoding that sends only the offset.
 	offsets = &testEncoding{record: func(r *Record) []byte { return binary.BigEndian.AppendUint64(nil, r.Offset) }}
 )
 
-// payloads returns those of what an encoding of the tests has made.
+// payloads returns the payloads in a value from a test encoding.
 func payloads(e Encoded) [][]byte { return *e.(*testForm) }
 
-// The codes that a fake is closed with.
+// The codes with which a fake is closed.
 const (
 	codeNormal    = 1000
 	codeGoingAway = 1001
@@ -91,7 +91,7 @@ type fake struct {
 	loop int
 
 	mu      sync.Mutex
-	stalled bool // it takes one write, which then is pending, and no more
+	stalled bool // it takes one write, which stays pending, and no more
 	full    bool // it takes nothing
 	pending int  // writes
 	drained interface{ Schedule() }
@@ -143,7 +143,7 @@ func (f *fake) WhenDrained(t interface{ Schedule() }) {
 	}
 }
 
-// drain has what is pending leave.
+// drain lets the pending writes leave.
 func (f *fake) drain() {
 	f.mu.Lock()
 	t := f.drained
@@ -154,7 +154,7 @@ func (f *fake) drain() {
 	}
 }
 
-// stall has it take no more, or, if not, all again.
+// stall makes the fake take no more writes, or, if yes is false, all of them again.
 func (f *fake) stall(yes bool) {
 	f.mu.Lock()
 	f.stalled = yes
@@ -177,7 +177,7 @@ func (f *fake) received() []uint64 {
 	return append([]uint64(nil), f.got...)
 }
 
-// number makes a message of n, and numbers reads those of a write back.
+// number makes a message of n, and numbers reads back the numbers of a write.
 func number(n uint64) Message {
 	return Message{Kind: Binary, Data: binary.BigEndian.AppendUint64(nil, n)}
 }
@@ -213,7 +213,7 @@ func (t *manualTask) Schedule() {
 	t.m.mu.Unlock()
 }
 
-// on returns workers on so many loops.
+// on returns workers with n loops.
 func (m *manual) on(n int) Workers { return manualWorkers{Goroutines(n), m} }
 
 type manualWorkers struct {

@@ -30,7 +30,7 @@ func crowd(tb testing.TB, n int) (*Hub, *manual) {
 	return h, m
 }
 
-// What the hub adds to a delivery, with batches of 1 and of 64 messages.
+// The cost that the hub adds to a delivery, with batches of 1 and of 64 messages.
 func BenchmarkFanout(b *testing.B) {
 	for _, batch := range []int{1, 64} {
 		b.Run(fmt.Sprintf("subscribers=10000/batch=%d", batch), func(b *testing.B) {
@@ -48,8 +48,8 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
-// A delivery allocates nothing; a batch a few times, whatever the number of its
-// receivers, and of those who lag behind.
+// A delivery allocates nothing. A batch allocates a few times, no matter how many subscribers get
+// it, or lag behind.
 func TestDeliveryDoesNotAllocate(t *testing.T) {
 	allocs := func(n int, slow SlowPolicy, every int) float64 {
 		m := new(manual)
@@ -80,7 +80,7 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 		}
 		return testing.AllocsPerRun(20, publish)
 	}
-	const others = 100 // what may come from elsewhere meanwhile
+	const others = 100 // allocations that may come from elsewhere meanwhile
 	for _, slow := range []SlowPolicy{DropNewest, DropOldest, Conflate} {
 		for _, every := range []int{10, 2} {
 			if few, many := allocs(10, slow, every), allocs(10_000, slow, every); many > few+others {
@@ -118,7 +118,7 @@ func BenchmarkMemoryBroker(b *testing.B) {
 	}
 }
 
-// Who subscribes, publishes and unsubscribes, in a topic that holds the latest of many keys.
+// Subscribing, publishing and unsubscribing in a topic that holds the latest messages of many keys.
 func BenchmarkUnsubscribe(b *testing.B) {
 	const keys = 20_000
 	var run manual

@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// cpu returns the time that the process has computed for.
+// cpu returns the CPU time of the process.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -20,7 +20,7 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// seat weighs what a connection of wsproto does, and holds its subscription.
+// seat is as large as a wsproto connection, and holds its subscription.
 type seat struct {
 	_   [120]byte
 	sub Subscription
@@ -33,7 +33,7 @@ func (*seat) Close(CloseReason)                     {}
 
 const seatBytes = 176 // with its subscription, as Go allocates it
 
-// One million subscribers of a topic: what they weigh, and what it takes to walk them.
+// One million subscribers of a topic: their memory, and the time of a fan-out pass over them.
 func BenchmarkMillion(b *testing.B) {
 	const n = 1_000_000
 	m := new(manual)
@@ -78,11 +78,11 @@ func (n lightWorkers) Loops() int { return int(n) }
 
 func (lightWorkers) NewTask(_ int, r Runner) Task { return &lightTask{r: r} }
 
-// perTopic is what a topic of one subscriber is documented to weigh at most, with its
+// perTopic is the documented maximum of the memory of a topic with one subscriber, including its
 // name in the hub's map, and its Subscription.
 const perTopic = 640
 
-// Topics of one subscriber each: of as many connections, and of a single one.
+// Topics with one subscriber each, which belong to as many connections, or to a single one.
 func BenchmarkTopics(b *testing.B) {
 	for _, n := range []int{10_000, 1_000_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
@@ -110,7 +110,7 @@ func BenchmarkTopics(b *testing.B) {
 	}
 }
 
-// stalledOne takes one write, which never leaves.
+// stalledOne takes one write, which stays pending forever.
 type stalledOne struct {
 	sub  Subscription
 	took bool
@@ -127,8 +127,7 @@ func (s *stalledOne) Send(Encoded) netpoll.Outcome {
 	return netpoll.Queued
 }
 
-// A thousand stalled subscribers of a topic, with the backlog that it allows: they
-// share it.
+// A thousand stalled subscribers of a topic, with the backlog that it allows, share that backlog.
 func BenchmarkStalled(b *testing.B) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		b.Run(slow.String(), func(b *testing.B) {
@@ -159,7 +158,7 @@ func stalledBytes(tb testing.TB, slow SlowPolicy, stalled int) int64 {
 	}
 	full := DefaultLimit / (size + 4 + entryCost)
 	if slow != Disconnect {
-		full += full / 4 // it goes on beyond the limit
+		full += full / 4 // beyond the limit
 	}
 	joinNull(tb, h)
 	publish(10)
@@ -180,7 +179,7 @@ func stalledBytes(tb testing.TB, slow SlowPolicy, stalled int) int64 {
 	return added
 }
 
-// joinNull joins the topic x with one that takes everything and keeps nothing.
+// joinNull subscribes a subscriber to x that takes everything and keeps nothing.
 func joinNull(tb testing.TB, h *Hub) {
 	s := new(null)
 	if _, err := h.Subscribe("x", &s.sub, s, SubscribeOptions{Encoding: raw}); err != nil {
@@ -196,7 +195,7 @@ func TestStalledShareTheirBacklog(t *testing.T) {
 	}
 }
 
-// holder keeps what it took last, as a connection does whose peer takes nothing.
+// holder keeps its last write, as a connection does whose peer does not read.
 type holder struct {
 	sub  Subscription
 	has  Encoded
@@ -211,9 +210,9 @@ func (s *holder) Send(p Encoded) netpoll.Outcome {
 	return netpoll.Queued
 }
 
-// Slow ones who began to lag at different places share what they are handed to catch
-// up, but for the first piece.
-func TestSlowShareWhatTheyCatchUpWith(t *testing.T) {
+// Slow subscribers that began to lag at different positions share the batches with which they
+// catch up, except the first.
+func TestSlowShareCatchUp(t *testing.T) {
 	const slow = 1000
 	m := new(manual)
 	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: DropOldest} }})

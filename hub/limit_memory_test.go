@@ -10,10 +10,10 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// over reports whether there is too much.
+// over reports whether the hub holds too much.
 func (m *memory) over() bool { return m.held.Load() > m.limit }
 
-// stuffed is a connection whose peer takes nothing: it has room for 4 MiB.
+// stuffed is a connection whose peer does not read. It has room for 4 MiB.
 type stuffed struct {
 	mu     sync.Mutex
 	has    []Encoded
@@ -55,8 +55,8 @@ func (s *stuffed) Close(CloseReason) {
 	}
 }
 
-// One connection that takes nothing, in many topics: what waits for it is bounded, and it is
-// dealt with by its topics' policy.
+// The backlog of one connection that takes nothing, in many topics, is bounded, and its topics'
+// policy is applied.
 func TestSilentMember(t *testing.T) {
 	const topics, messages, size = 100, 24, 128 << 10
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
@@ -99,8 +99,8 @@ func TestSilentMember(t *testing.T) {
 	}
 }
 
-// What waits for a member is counted, whatever becomes of it.
-func TestOwedIsPaid(t *testing.T) {
+// The count of a member's backlog stays exact, no matter how the backlog ends.
+func TestBacklogIsCounted(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		var run manual
 		h := New(Options{Workers: run.on(1), MaxBacklog: 40 * numberCost, Topic: func(string) *TopicOptions {
@@ -150,7 +150,7 @@ func TestOwedIsPaid(t *testing.T) {
 	}
 }
 
-// The topics that hold most lose their oldest first.
+// The topics that hold most drop their oldest messages first.
 func TestMemoryIsLevelled(t *testing.T) {
 	h := New(Options{MaxMemory: 100 * numberCost, Topic: func(string) *TopicOptions {
 		return &TopicOptions{History: History{Messages: 1000}}
@@ -174,7 +174,7 @@ func TestMemoryIsLevelled(t *testing.T) {
 	}
 }
 
-// Who waits for what is shed finds a gap, and its topic's policy decides.
+// A subscriber that waits for messages that are shed finds a gap, and its topic's policy applies.
 func TestMemoryOfBacklogs(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest} {
 		h := New(Options{MaxMemory: 50 * numberCost, Topic: func(string) *TopicOptions {
@@ -203,7 +203,7 @@ func TestMemoryOfBacklogs(t *testing.T) {
 	}
 }
 
-// caughtUpWith reports whether all walks have been.
+// caughtUpWith reports whether all passes have been made.
 func caughtUpWith(h *Hub, name string) bool {
 	t := h.lookup(name)
 	if t == nil {
@@ -222,9 +222,9 @@ func caughtUpWith(h *Hub, name string) bool {
 	return true
 }
 
-// History weighs what its rule says, when it has been played back too, encoded and
+// History holds the memory that its limits say, also after it has been replayed, encoded and
 // compressed.
-func TestHistoryWeighsWhatItsRuleSays(t *testing.T) {
+func TestHistoryStaysWithinItsLimits(t *testing.T) {
 	const bytes = 2 << 20
 	for _, size := range []int{10, 200, 5000} {
 		var m manual
@@ -258,8 +258,8 @@ func TestHistoryWeighsWhatItsRuleSays(t *testing.T) {
 	}
 }
 
-// What is kept for the slow counts once, however many keep it.
-func TestWhatIsKeptCountsOnce(t *testing.T) {
+// Messages kept for slow subscribers count once, no matter how many subscribers keep them.
+func TestKeptCountsOnce(t *testing.T) {
 	var run manual
 	const members, messages = 200, 100
 	h := New(Options{Workers: run.on(1), MaxMemory: 20 * messages * numberCost, Topic: func(string) *TopicOptions {
@@ -298,9 +298,9 @@ func TestWhatIsKeptCountsOnce(t *testing.T) {
 	}
 }
 
-// What the slow keep is a part of the total: those lose it in whose topics there is most,
-// though nothing more is published there, and what they lose is counted.
-func TestWhatIsKeptIsLevelled(t *testing.T) {
+// Messages kept for slow subscribers are part of the total. The subscribers of the topics that
+// keep most lose theirs first, even if nothing more is published there, and the loss is counted.
+func TestKeptIsLevelled(t *testing.T) {
 	const topics, messages, limit = 20, 200, 1000
 	h := New(Options{MaxMemory: limit * numberCost, Topic: func(string) *TopicOptions {
 		return &TopicOptions{Slow: DropNewest, Limit: Limit{Messages: messages}}
@@ -332,7 +332,7 @@ func TestWhatIsKeptIsLevelled(t *testing.T) {
 	waitFor(t, func() bool { return h.Stats().Memory == 0 })
 }
 
-// As long as nothing can be shed, not every byte has all topics looked at.
+// As long as nothing can be shed, not every added byte triggers a search of all topics.
 func TestSheddingInVain(t *testing.T) {
 	const limit = 1600
 	h := New(Options{MaxMemory: limit})

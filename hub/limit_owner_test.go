@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// remembering returns a hub whose topics stay, since they have history.
+// remembering returns a hub whose topics stay because they have history.
 func remembering(o Options) *Hub {
 	o.Topic = func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 1}} }
 	return New(o)
 }
 
-// A dozen who make topics as fast as they can leave enough to others, by each way to make
-// one; who has too many can make another when one of them ends.
+// A dozen owners that create topics as fast as they can leave enough room for others, for each way
+// to create one. An owner that has too many can create another when one of its topics ends.
 func TestTopicsAreShared(t *testing.T) {
 	const most = 2000
 	h := remembering(Options{MaxTopics: most, MaxTopicsPerOwner: most})
@@ -83,7 +83,7 @@ func TestTopicsAreShared(t *testing.T) {
 	}
 }
 
-// The connections of one owner share what it may have.
+// The connections of one owner share its limit.
 func TestPartsOfAnOwner(t *testing.T) {
 	const most = 2000
 	h := remembering(Options{MaxTopics: most})
@@ -105,7 +105,7 @@ func TestPartsOfAnOwner(t *testing.T) {
 	}
 }
 
-// What an owner has made counts until it ends.
+// A topic counts for its owner until it ends.
 func TestOwnersAreForgotten(t *testing.T) {
 	h := New(Options{MaxTopicsPerOwner: 2})
 	a, b, c := new(fake), new(fake), new(fake)
@@ -132,7 +132,7 @@ func TestOwnersAreForgotten(t *testing.T) {
 	}
 }
 
-// Patterns and subscriptions have a limit in total, of which nobody gets all.
+// Patterns and subscriptions have a limit in total, which no owner can use up alone.
 func TestTotals(t *testing.T) {
 	h := New(Options{MaxAllPatterns: 100, MaxAllSubscriptions: 300})
 	greedy := newMember(t, h, new(fake), "")
@@ -160,7 +160,7 @@ func TestTotals(t *testing.T) {
 	}
 }
 
-// Who is present is bounded for each member and in total.
+// Presence is bounded for each member and in total.
 func TestPresenceIsBounded(t *testing.T) {
 	h := New(Options{MaxPresenceData: 100, MaxPresence: 3 * (personWeight + 100), Topic: func(string) *TopicOptions {
 		return &TopicOptions{Presence: true, PresenceGrace: -1}
@@ -187,7 +187,7 @@ func TestPresenceIsBounded(t *testing.T) {
 	waitFor(t, func() bool { return h.presentBytes.Load() == 0 })
 }
 
-// Pages together are all topics, in order, once each, whatever comes and goes.
+// All pages together have each topic once, in order, no matter which others begin or end.
 func TestTopicsPage(t *testing.T) {
 	h := remembering(Options{})
 	var names []string
@@ -223,7 +223,7 @@ func TestTopicsPage(t *testing.T) {
 			if len(page) > MaxTopicsLimit || next != "" && next != page[len(page)-1].Name {
 				t.Errorf("%+v: a page of %d, next is %q", q, len(page), next)
 			}
-			// what comes and goes elsewhere
+			// topics that begin and end elsewhere
 			passing := new(fake).join(t, h, fmt.Sprint("#", rand.IntN(1000)))
 			passing.sub.Unsubscribe()
 			if q.After = next; next == "" {
@@ -236,7 +236,7 @@ func TestTopicsPage(t *testing.T) {
 	}
 }
 
-// The index is as a sorted list.
+// The index behaves like a sorted list.
 func TestIndex(t *testing.T) {
 	var x index
 	var all []*Topic
@@ -262,7 +262,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// Of 500,000 topics a page takes less than 20 ms.
+// A page out of 500,000 topics takes less than 20 ms.
 func BenchmarkTopicsPage(b *testing.B) {
 	h := New(Options{Workers: lightWorkers(1)})
 	to := new(seat)
@@ -287,7 +287,7 @@ func BenchmarkTopicsPage(b *testing.B) {
 	}
 }
 
-// Many at once are no more than there may be in all.
+// Concurrent calls do not exceed the totals.
 func TestTotalsHoldForManyAtOnce(t *testing.T) {
 	const most, topics, each = 20, 8, 30
 	h := New(Options{MaxAllSubscriptions: most})

@@ -17,7 +17,7 @@ func historyHub(m *manual, c *clock, o History) *Hub {
 	return New(Options{Workers: m.on(1), Now: c.Now, Topic: func(string) *TopicOptions { return &TopicOptions{History: o} }})
 }
 
-// everything asks for all that is held.
+// everything asks for all messages that are held.
 var everything = Start{Last: 1 << 30}
 
 func heldIn(t *testing.T, h *Hub, o Start, limit int) (offsets []uint64, at Position) {
@@ -103,7 +103,7 @@ func TestHistoryAges(t *testing.T) {
 	}
 }
 
-// Whoever comes back gets exactly what was missed, or is told what is too old.
+// A subscriber that resumes gets exactly what it missed, or is told that its position is too old.
 func TestResume(t *testing.T) {
 	m, c := new(manual), &clock{time.UnixMilli(1_000_000)}
 	h := historyHub(m, c, History{Messages: 7})
@@ -172,7 +172,7 @@ func TestResumeInAnotherEpoch(t *testing.T) {
 	}
 }
 
-// Without history there is still nothing to miss for who has got all.
+// Without history, a subscriber that has got everything can still resume.
 func TestResumeWithoutHistory(t *testing.T) {
 	m := new(manual)
 	h := New(Options{Workers: m.on(1)})
@@ -209,8 +209,8 @@ func TestLast(t *testing.T) {
 	}
 }
 
-// Nothing stays of what was read for those who came back, once they have it.
-func TestPlayedBackHistoryWeighsNoMore(t *testing.T) {
+// The batches read for subscribers that resume are freed once they have been delivered.
+func TestReplayedHistoryWeighsNoMore(t *testing.T) {
 	m, c := new(manual), &clock{time.UnixMilli(1_000_000)}
 	h := historyHub(m, c, History{Messages: 1000})
 	f := new(fake).join(t, h, "x")
@@ -231,7 +231,7 @@ func TestPlayedBackHistoryWeighsNoMore(t *testing.T) {
 	}
 }
 
-// History of a topic that conflates has only the latest for each key.
+// The history of a topic that conflates has only the latest message for each key.
 func TestHistoryConflates(t *testing.T) {
 	m := new(manual)
 	h := slowHub(m, TopicOptions{Slow: Conflate, History: History{Messages: 100}})
@@ -274,7 +274,7 @@ func TestPositionText(t *testing.T) {
 	}
 }
 
-// A message is wrapped once for all who want it so, and not for others.
+// A message is wrapped once for all subscribers that want it wrapped, and not for others.
 func TestWrapped(t *testing.T) {
 	m, wraps := new(manual), 0
 	h := New(Options{Workers: m.on(1)})

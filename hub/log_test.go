@@ -40,24 +40,25 @@ func (n *naive) trim(floor uint64) {
 	}
 }
 
-// held returns the entries from number on that are not superseded.
-func (n *naive) held(number uint64) (held []entry) {
+// held returns the entries from a sequence number on that are not superseded.
+func (n *naive) held(seq uint64) (held []entry) {
 	for _, e := range n.all {
-		if e.seq >= number && e.r != nil {
+		if e.seq >= seq && e.r != nil {
 			held = append(held, e)
 		}
 	}
 	return held
 }
 
-func (n *naive) cost(number uint64) (cost uint64) {
-	for _, e := range n.held(number) {
+func (n *naive) cost(seq uint64) (cost uint64) {
+	for _, e := range n.held(seq) {
 		cost += e.r.cost()
 	}
 	return cost
 }
 
-// youngest is the lowest number of a message such that no more are held from it on.
+// youngest returns the lowest sequence number from which on no more than the given messages and
+// bytes are held.
 func (n *naive) youngest(messages, bytes uint64) uint64 {
 	for _, e := range n.held(0) {
 		if uint64(len(n.held(e.seq))) <= messages && n.cost(e.seq) <= bytes {
@@ -67,10 +68,10 @@ func (n *naive) youngest(messages, bytes uint64) uint64 {
 	return n.next
 }
 
-func (n *naive) endBefore(number uint64) uint64 {
+func (n *naive) endBefore(seq uint64) uint64 {
 	end := n.end
 	for _, e := range slices.Backward(n.all) {
-		if e.seq >= number {
+		if e.seq >= seq {
 			if end = e.end; e.r != nil {
 				end -= e.r.cost()
 			}
@@ -79,7 +80,7 @@ func (n *naive) endBefore(number uint64) uint64 {
 	return end
 }
 
-// The log holds what a list would, however it is appended to, read and trimmed.
+// The log holds what a list would, no matter how it is appended to, read and trimmed.
 func TestLogAgainstNaive(t *testing.T) {
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -146,7 +147,7 @@ func compare(l *log, n *naive, rng *rand.Rand) error {
 	return nil
 }
 
-// compareRead reads all from a number on.
+// compareRead reads and compares all messages from a sequence number on.
 func compareRead(l *log, n *naive, from uint64) error {
 	want := n.held(from)
 	if !n.conflates {
@@ -178,7 +179,7 @@ func compareRead(l *log, n *naive, from uint64) error {
 	return nil
 }
 
-// What is cut out of a log stays as it is, and is shared.
+// A part that was cut out of a log does not change, and is shared.
 func TestBetween(t *testing.T) {
 	l := &log{next: 1}
 	add := func(n int) {
@@ -214,7 +215,7 @@ func TestBetween(t *testing.T) {
 	}
 }
 
-// What a log has forgotten is not kept in memory by what it still holds.
+// Messages that a log has dropped are not kept in memory by those that it still holds.
 func TestTrimLeavesLittleBehind(t *testing.T) {
 	l := &log{next: 1}
 	for n := range uint64(10_000) {
@@ -230,7 +231,7 @@ func TestTrimLeavesLittleBehind(t *testing.T) {
 	}
 }
 
-// A log to which the older messages come later is as one to which all came in order.
+// A log whose older messages arrive later equals one whose messages all arrived in order.
 func TestLogPrepend(t *testing.T) {
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 2))

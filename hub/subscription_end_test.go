@@ -15,7 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// last is a fake that knows what it had when it was closed.
+// last is a fake that records what it had received when it was closed.
 type last struct {
 	fake
 	had []uint64
@@ -43,9 +43,9 @@ func (l *last) joins(t *testing.T, h *Hub, topic string, o SubscribeOptions) *la
 	return l
 }
 
-// What a receipt counted a subscriber for arrives before the end that the server gives it,
-// and nothing after: by the topic and by a pattern, of one that is told what is old and of
-// one that is slow.
+// A message for which a receipt counted a subscriber arrives before the server ends the
+// subscription, and nothing arrives after that: through the topic and through a pattern, for a
+// subscriber that is getting history, and for one that is slow.
 func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		var m manual
@@ -90,7 +90,8 @@ func TestDisconnectComesAfterWhatWasPublished(t *testing.T) {
 	}
 }
 
-// Who conflates gets the latest there was when it ended, though that is superseded.
+// In a topic that conflates, a subscription that has ended gets the messages that were the latest
+// at its end, even if they are superseded later.
 func TestLatestBeforeTheEnd(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: Conflate} }})
@@ -106,7 +107,7 @@ func TestLatestBeforeTheEnd(t *testing.T) {
 	l.hadAtTheEnd(t, "it", 3, 4, 5)
 }
 
-// The slow get their time, which does not last for ever; what they do not get is counted.
+// A slow subscriber has until Options.EndTimeout; the messages that it does not get are counted.
 func TestEndTimeout(t *testing.T) {
 	h := New(Options{EndTimeout: time.Millisecond})
 	f := (&fake{stalled: true}).join(t, h, "x")
@@ -124,7 +125,7 @@ func TestEndTimeout(t *testing.T) {
 	}
 }
 
-// A member that is closed has got what was published in all its topics.
+// A member is closed after it has got the messages published in all its topics.
 func TestMemberIsClosedAfterAll(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1)})
@@ -151,8 +152,8 @@ func TestMemberIsClosedAfterAll(t *testing.T) {
 	}
 }
 
-// Five publications and an unsubscription: all five arrive before Unsubscribe returns, and
-// nothing after it; with presence too.
+// Five messages are published, then the subscriber unsubscribes: all five arrive before
+// Unsubscribe returns, and nothing after it; with presence too.
 func TestUnsubscribeComesAfterWhatWasPublished(t *testing.T) {
 	var run manual
 	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
@@ -177,7 +178,8 @@ func TestUnsubscribeComesAfterWhatWasPublished(t *testing.T) {
 	wantGot(t, "the member", f, 0, 1, 2, 3, 4)
 }
 
-// A slow member is told when it has all, and loses the rest if it subscribes again before.
+// A slow member is told when it has got everything, and loses the rest if it subscribes again
+// before that.
 func TestUnsubscribeOfTheSlow(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		var run manual
@@ -220,8 +222,9 @@ func TestUnsubscribeOfTheSlow(t *testing.T) {
 	}
 }
 
-// One that is being told of its subscription gets what was published, and then its end.
-func TestDisconnectOfThePaused(t *testing.T) {
+// A paused subscription that the server ends gets, once it is resumed, the messages published
+// before its end, and then the end. One that its subscriber ends gets nothing.
+func TestDisconnectPaused(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1)})
 	l, quits := new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw, Paused: true}), new(last).joins(t, h, "x", SubscribeOptions{Encoding: raw, Paused: true})
@@ -239,7 +242,7 @@ func TestDisconnectOfThePaused(t *testing.T) {
 	quits.expect(t)
 }
 
-// The sum of all receipts is what is received, whoever ends subscriptions at which moment.
+// The sum of all receipts is what is received, no matter who ends subscriptions, and when.
 func TestReceiptsAreTrue(t *testing.T) {
 	const topics, publishers, messages = 3, 3, 2000
 	h := New(Options{Workers: Goroutines(2)})
@@ -296,7 +299,7 @@ func TestReceiptsAreTrue(t *testing.T) {
 	}
 }
 
-// A kick comes after what was acknowledged, by whichever node.
+// Hub.Disconnect takes effect after all messages acknowledged before, by any node.
 func TestDisconnectInACluster(t *testing.T) {
 	for range 50 {
 		c := newCluster(t, 2, MemoryBrokerOptions{}, Options{})
@@ -318,7 +321,8 @@ func TestDisconnectInACluster(t *testing.T) {
 	}
 }
 
-// Shutdown comes after what was published, in all topics, and nobody comes after it.
+// Shutdown takes effect after the messages published before, in all topics, and no subscriber can
+// join after it.
 func TestShutdown(t *testing.T) {
 	h := New(Options{Workers: Goroutines(2)})
 	var all []*last
@@ -357,7 +361,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("closed with %d", l.closed)
 		}
 	}
-	if stuck.wasClosed() == 0 { // it may have had all in one write
+	if stuck.wasClosed() == 0 { // it may have got everything in one write
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("one that is slow is not waited for: %v", err)
@@ -371,8 +375,8 @@ func TestShutdown(t *testing.T) {
 	<-done
 }
 
-// A member is closed though one of its subscriptions was ended on its own before, whether that
-// has got all by then or not.
+// A member is closed even if one of its subscriptions was ended separately before, whether that
+// one has delivered its backlog by then or not.
 func TestMemberIsClosedAfterOneWasUnsubscribed(t *testing.T) {
 	for _, stalled := range []bool{false, true} {
 		var run manual
@@ -401,7 +405,7 @@ func TestMemberIsClosedAfterOneWasUnsubscribed(t *testing.T) {
 	}
 }
 
-// The same for the other ends: of one topic, by the server or by name, and of the hub.
+// The same for the other ends: of one topic, by the server or by the topic's name, and of the hub.
 func TestEndsAfterUnsubscribe(t *testing.T) {
 	var run manual
 	h := New(Options{Workers: run.on(1)})
@@ -434,7 +438,8 @@ func TestEndsAfterUnsubscribe(t *testing.T) {
 	f.hadAtTheEnd(t, "it", 0, 1, 2)
 }
 
-// A kick comes after what was accepted before it, of a topic that is being left too.
+// Hub.Disconnect takes effect after the messages accepted before it, also those of a topic that is
+// being left.
 func TestKickDuringASlowUnsubscribe(t *testing.T) {
 	var run manual
 	h := New(Options{Workers: run.on(1)})
@@ -456,7 +461,7 @@ func TestKickDuringASlowUnsubscribe(t *testing.T) {
 	l.hadAtTheEnd(t, "it", 0, 1, 2, 3, 4)
 }
 
-// glutton takes the first message, drains always, and refuses all that comes then.
+// glutton takes the first message, drains every time, and refuses all later messages.
 type glutton struct {
 	fake
 	took bool
@@ -470,7 +475,7 @@ func (g *glutton) Send(Encoded) netpoll.Outcome {
 	return netpoll.Queued
 }
 
-// What is given up of a subscription that has left is counted.
+// Dropped messages of a subscription that has left are counted.
 func TestGivenUpIsCounted(t *testing.T) {
 	var run manual
 	h := New(Options{Workers: run.on(1)})
@@ -489,8 +494,8 @@ func TestGivenUpIsCounted(t *testing.T) {
 	}
 }
 
-// To unsubscribe when little or nothing is owed does not cost what the topic holds; and
-// nothing of a snapshot stays when nobody needs it.
+// Unsubscribing with little or no backlog does not copy what the topic holds, and a snapshot is
+// freed when no subscription needs it.
 func TestUnsubscribeCostsWhatIsOwed(t *testing.T) {
 	const keys, rounds = 5000, 100
 	for _, slow := range []SlowPolicy{DropOldest, Conflate} {
