@@ -33,8 +33,15 @@ func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	}
 	s.member = m
 	s.sendOrClose((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
-	if m.User() != "" {
-		m.Subscription(hub.UserTopic(m.User())).Resume()
+	s.resumeUser()
+}
+
+// resumeUser resumes the subscription to the user's topic, unless the server has ended it already.
+func (s *session) resumeUser() {
+	if user := s.member.User(); user != "" {
+		if sub := s.member.Subscription(hub.UserTopic(user)); sub != nil {
+			sub.Resume()
+		}
 	}
 }
 

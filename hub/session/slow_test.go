@@ -5,6 +5,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // A Publish hook that blocks delays nothing but its own connection's requests: whoever ends
@@ -68,4 +69,23 @@ func TestSubscribedReplyAfterTheEnd(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", topic, e, want)
 		}
 	}
+}
+
+// A user whose connections the server ends while one of them opens: it is closed, as the others.
+func TestUserEndsWhileOpening(t *testing.T) {
+	sessions := make(chan *session, 1)
+	s := serve(t, hub.Options{}, Options{
+		Identify: func(*wsproto.Request) (hub.Identity, error) { return hub.Identity{User: "ada"}, nil },
+		Authorize: func(m *hub.Member, _, _ string) error {
+			sessions <- m.To().(*session)
+			return nil
+		},
+	})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Subscribe, Topic: "a"})
+	of := <-sessions
+	if n := s.hub.Disconnect(hub.UserTopic("ada"), hub.CloseReason{Code: 4000, Text: "over"}); n != 1 {
+		t.Errorf("%d were disconnected", n)
+	}
+	of.resumeUser() // as OnOpen would, a moment later; it must not panic
 }
