@@ -8,7 +8,7 @@ import (
 
 // ErrReadDeadline says that the time set with SetReadDeadline is over. It wraps
 // os.ErrDeadlineExceeded.
-var ErrReadDeadline = fmt.Errorf("wsproto: the read deadline is over: %w", os.ErrDeadlineExceeded)
+var ErrReadDeadline = fmt.Errorf("wsproto: the read deadline has passed: %w", os.ErrDeadlineExceeded)
 
 // deadlines is what a connection with a read deadline needs beyond the engine's deadline.
 // There is one of that: it is set to the earlier of the two.

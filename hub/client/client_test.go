@@ -322,7 +322,7 @@ func TestDialErrors(t *testing.T) {
 		"ws://" + a.String() + "/":             "does not speak fanfare.v1",
 		"ws://127.0.0.1:1/hub":                 "refused",
 	} {
-		timeout := sessiontest.Patience
+		timeout := sessiontest.Timeout
 		if want == "the attempt timed out" {
 			timeout = 100 * time.Millisecond
 		}
@@ -418,7 +418,7 @@ func TestOddServer(t *testing.T) {
 	for path, tt := range map[string]struct {
 		timeout time.Duration
 		want    string
-	}{"/silent": {time.Second, "read deadline"}, "/chat": {sessiontest.Patience, "does not speak"}} {
+	}{"/silent": {time.Second, "read deadline"}, "/chat": {sessiontest.Timeout, "does not speak"}} {
 		_, err := client.Dial(t.Context(), "ws://"+addr+path, &client.Options{Timeout: tt.timeout})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v; want %q", path, err, tt.want)

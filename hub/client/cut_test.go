@@ -281,7 +281,7 @@ func insist(t *testing.T, addr string, o *client.Options) (c *client.Client) {
 }
 
 func tryDial(t *testing.T, addr string, o *client.Options) (*client.Client, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), sessiontest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), sessiontest.Timeout)
 	defer cancel()
 	c, err := client.Dial(ctx, "ws://"+addr+"/hub", o)
 	if err == nil {
@@ -290,13 +290,13 @@ func tryDial(t *testing.T, addr string, o *client.Options) (*client.Client, erro
 	return c, err
 }
 
-// next receives from ch, and fails the test after sessiontest.Patience.
+// next receives from ch, and fails the test after sessiontest.Timeout.
 func next[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(sessiontest.Patience):
+	case <-time.After(sessiontest.Timeout):
 		t.Fatal("nothing came")
 		panic("unreachable")
 	}

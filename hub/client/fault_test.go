@@ -187,7 +187,7 @@ func TestGatewayAnswers(t *testing.T) {
 	_, _ = c.Publish(t.Context(), "a", 0, nil)
 	select {
 	case <-c.Done():
-	case <-time.After(sessiontest.Patience):
+	case <-time.After(sessiontest.Timeout):
 		t.Error("the client is not closed after 403")
 	}
 }

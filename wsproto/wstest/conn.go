@@ -37,7 +37,7 @@ func (m Message) String() string {
 // Dial opens a connection with k.
 func Dial(t testing.TB, k *wsproto.Client, url string) *Conn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), Timeout)
 	defer cancel()
 	r := newRecorder()
 	c, err := k.Dial(ctx, url, r)
@@ -65,8 +65,8 @@ func newConn(t testing.TB, c *wsproto.Conn, r *recorder) *Conn {
 		c.Close(wsproto.NormalClosure, "")
 		select {
 		case <-r.closed:
-		case <-time.After(Patience):
-			t.Errorf("a connection was not closed within %v", Patience)
+		case <-time.After(Timeout):
+			t.Errorf("a connection was not closed within %v", Timeout)
 		}
 	})
 	return &Conn{Conn: c, t: t, r: r}
@@ -75,7 +75,7 @@ func newConn(t testing.TB, c *wsproto.Conn, r *recorder) *Conn {
 // Receive returns the next message.
 func (c *Conn) Receive() Message {
 	c.t.Helper()
-	deadline := time.After(Patience)
+	deadline := time.After(Timeout)
 	for {
 		if m, ok := c.r.take(); ok {
 			return m
@@ -88,7 +88,7 @@ func (c *Conn) Receive() Message {
 			}
 			c.t.Fatalf("instead of a message: %v", c.r.err)
 		case <-deadline:
-			c.t.Fatalf("no message came within %v", Patience)
+			c.t.Fatalf("no message came within %v", Timeout)
 		}
 	}
 }
@@ -113,8 +113,8 @@ func (c *Conn) ExpectClose(code wsproto.Code) *wsproto.CloseError {
 	c.t.Helper()
 	select {
 	case <-c.r.closed:
-	case <-time.After(Patience):
-		c.t.Fatalf("the connection was not closed within %v", Patience)
+	case <-time.After(Timeout):
+		c.t.Fatalf("the connection was not closed within %v", Timeout)
 	}
 	if m, ok := c.r.take(); ok {
 		c.t.Fatalf("got %v, want the end of the connection", m)

@@ -11,9 +11,9 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// Patience is how long this package waits for events that happen at once unless
+// Timeout is how long this package waits for events that happen at once unless
 // something is broken.
-const Patience = 30 * time.Second
+const Timeout = 30 * time.Second
 
 // Server is a [wsproto.Server] on a free port of the loopback interface. It is shut down
 // when the test ends.
@@ -69,10 +69,10 @@ func prepare(t testing.TB, s *wsproto.Server) {
 	t.Cleanup(func() { Shutdown(t, s) })
 }
 
-// Shutdown shuts s down and fails the test if that takes longer than Patience.
+// Shutdown shuts s down and fails the test if that takes longer than Timeout.
 func Shutdown(t testing.TB, s interface{ Shutdown(context.Context) error }) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		t.Errorf("Shutdown: %v", err)

@@ -16,8 +16,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
-// Patience is for what happens at once unless something is broken.
-const Patience = 30 * time.Second
+// Timeout is for what happens at once unless something is broken.
+const Timeout = 30 * time.Second
 
 // Server is a server with a hub: /hub is the endpoint, /fanfare.js the client, and
 // everything else an empty page.
@@ -80,7 +80,7 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(Patience); !ok(); <-tick.C {
+	for deadline := time.Now().Add(Timeout); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("in vain waited for: %s", what)
 		}
