@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// The property that a cluster has: a client that comes, goes to any node, and comes back
-// with the position of the last message that it got, sees the messages of its topic in
-// the order in which they were published, each once, without a gap of which it was not
-// told; whatever happens to the links.
+// The property of a cluster: a client that connects to any node, and resumes at any node at the
+// position of the last message that it got, sees the messages of its topic in the order in which
+// they were published, each once, and is told about every gap. This holds no matter what happens
+// to the connections to the broker.
 func TestClusterOrder(t *testing.T) {
 	keep := History{Messages: 100_000}
 	for _, c := range []struct {
@@ -23,7 +23,7 @@ func TestClusterOrder(t *testing.T) {
 		topic  History
 		cuts   bool
 		renew  bool
-		told   bool // gaps may be told of
+		told   bool // clients may be told about gaps
 	}{
 		{name: "links stay", broker: 100_000, topic: keep},
 		{name: "history", broker: 100_000, topic: keep, cuts: true},
@@ -68,8 +68,8 @@ func newVoyage(t *testing.T, kept int, h History) *voyage {
 
 func topicName(i int) string { return fmt.Sprint("t.", i) }
 
-// run has publishers publish, clients come and go, and links fail, until enough has
-// happened; then clients get the rest.
+// run lets publishers publish, clients connect and disconnect, and connections to the broker fail,
+// until enough has happened. Then the clients get the remaining messages.
 func (w *voyage) run(cuts bool) {
 	const most = 20_000 // messages
 	var publishers, others sync.WaitGroup
@@ -89,7 +89,7 @@ func (w *voyage) run(cuts bool) {
 		others.Go(c.live)
 	}
 	if cuts {
-		for i, n := range w.nodes[:voyageHubs-1] { // one stays, so that all comes to an end
+		for i, n := range w.nodes[:voyageHubs-1] { // the last one stays connected, for finish
 			others.Go(func() { w.fail(i, n) })
 		}
 	}
@@ -119,7 +119,7 @@ func (w *voyage) publish(node int) {
 	}
 }
 
-// fail cuts a link again and again.
+// fail interrupts the connection of a node to the broker again and again.
 func (w *voyage) fail(i int, n *MemoryNode) {
 	for round := 0; ; round++ {
 		select {
@@ -137,16 +137,16 @@ func (w *voyage) fail(i int, n *MemoryNode) {
 	}
 }
 
-// client is somebody who comes back.
+// client is a client that connects again and again.
 type client struct {
 	*voyage
 	topic int
 	seen  []stretch
-	at    *Position // it comes back with; nil if it begins
+	at    *Position // the position at which it resumes; nil if it begins anew
 	now   *visitor
 }
 
-// stretch is what a client got without having been told of a gap.
+// stretch is the messages that a client got without having been told about a gap.
 type stretch struct {
 	begin Position
 	got   []uint64 // offsets
@@ -176,7 +176,7 @@ func (c *client) live() {
 	}
 }
 
-// come subscribes, and reports false if the node cannot.
+// come subscribes, and returns false if the node cannot.
 func (c *client) come(node int) bool {
 	v := &visitor{fake{loop: rand.IntN(2)}}
 	o := SubscribeOptions{Encoding: offsets, Start: Start{After: c.at}}
@@ -220,10 +220,10 @@ func (c *client) leave() {
 	}
 }
 
-// finish gets the rest at the node whose link has always been there.
+// finish gets the remaining messages at the node that was connected all the time.
 func (c *client) finish() {
 	if !c.come(voyageHubs - 1) {
-		c.t.Fatal("cannot come back")
+		c.t.Fatal("cannot resume")
 	}
 	c.mu.Lock()
 	want := c.after(*c.at)
@@ -232,7 +232,7 @@ func (c *client) finish() {
 	c.leave()
 }
 
-// after returns the offsets of what was published after p, in its epoch.
+// after returns the offsets of the messages published after p, in its epoch.
 func (c *client) after(p Position) (all []uint64) {
 	for _, q := range c.published[c.topic] {
 		if q.Epoch == p.Epoch && q.Offset > p.Offset {
@@ -273,8 +273,8 @@ func differ(got, want []uint64) string {
 	return "?"
 }
 
-// Older messages, which come from the broker when somebody asks for them, never get the
-// place of one that was superseded before all have got what follows.
+// Older messages, which are fetched from the broker on demand, never take the place of a message
+// that was superseded before all subscribers have got the messages after it.
 func TestOlderMessagesDoNotComeLate(t *testing.T) {
 	var m manual
 	topic := func(string) *TopicOptions { return &TopicOptions{Slow: Conflate, History: History{Messages: 50}} }

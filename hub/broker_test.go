@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// cluster is some hubs on a memory broker.
+// cluster is several hubs on one memory broker.
 type cluster struct {
 	*MemoryBroker
 	t     *testing.T
@@ -26,7 +26,7 @@ func newCluster(t *testing.T, hubs int, b MemoryBrokerOptions, o Options) *clust
 	return c
 }
 
-// add adds a hub, whose Broker, if set, is made from its node.
+// add adds a hub. Its Broker is a new node, which o.Broker wraps if it is a gate.
 func (c *cluster) add(o Options) *Hub {
 	n := c.Node()
 	if w, ok := o.Broker.(*gate); ok {
@@ -45,7 +45,7 @@ func (c *cluster) add(o Options) *Hub {
 	return h
 }
 
-// keeping is options of topics with history.
+// keeping returns options of topics with history.
 func keeping(h History) Options {
 	return Options{Topic: func(string) *TopicOptions { return &TopicOptions{History: h} }}
 }
@@ -81,7 +81,7 @@ func start(t *testing.T, h *Hub, topic string, o Start) (*fake, Position) {
 	return f, at
 }
 
-// gets waits until f has got exactly these.
+// gets waits until f has got exactly these messages.
 func (f *fake) gets(t *testing.T, want ...uint64) {
 	t.Helper()
 	waitFor(t, func() bool { return len(f.received()) >= len(want) })
@@ -129,7 +129,7 @@ func TestNodesGetTheSame(t *testing.T) {
 	}
 }
 
-// Only the publisher is left out, and at its own node; others may be the same there.
+// Only the publisher is excluded, and only at its own node.
 func TestPublisherIsLeftOutAtItsNode(t *testing.T) {
 	c := newCluster(t, 2, MemoryBrokerOptions{}, Options{})
 	a, _ := start(t, c.hubs[0], "x", Start{})
@@ -154,7 +154,7 @@ func TestPublisherIsLeftOutAtItsNode(t *testing.T) {
 	if n := len(l.publishers.young) + len(l.publishers.old); n != 0 {
 		t.Errorf("%d publishers are remembered", n)
 	}
-	// Who publishes to what this node does not get is not remembered.
+	// A publisher is not remembered if its message does not come back to this node.
 	m := number(6)
 	m.Exclude = far
 	p.sub.Unsubscribe()
@@ -187,7 +187,7 @@ func TestPublishersAreForgotten(t *testing.T) {
 	}
 }
 
-// joined returns what a node has joined.
+// joined returns the subjects that a node has joined.
 func (c *cluster) joined(node int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -221,7 +221,7 @@ func TestJoinedWhileNeeded(t *testing.T) {
 	}
 }
 
-// A node that has just begun resumes what others have delivered.
+// At a node that has just started, clients resume what other nodes have delivered.
 func TestResumeElsewhere(t *testing.T) {
 	for _, o := range []History{{Messages: 1000}, {Bytes: 1 << 20}} {
 		t.Run(fmt.Sprint(o), func(t *testing.T) {
@@ -253,7 +253,7 @@ func TestResumeElsewhere(t *testing.T) {
 	}
 }
 
-// Patterns are resumed as topics are: there is one sequence.
+// Patterns are resumed as topics are: all topics share one sequence of offsets.
 func TestResumePatternElsewhere(t *testing.T) {
 	c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, keeping(History{Messages: 100}))
 	var at []Position
@@ -279,13 +279,14 @@ func TestResumePatternElsewhere(t *testing.T) {
 	late.gets(t)
 }
 
-// History that the topic does not keep, or the broker does not hold, is too old.
+// A position is too old if the topic does not keep, or the broker does not hold, the messages
+// after it.
 func TestResumeTooOld(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		broker  int
 		history History
-		oldest  uint64 // what can be resumed after
+		oldest  uint64 // the oldest offset after which a client can resume
 	}{
 		{"of the broker", 5, History{Messages: 100}, 0},
 		{"of the topic", 1000, History{Messages: 5}, 15},
@@ -335,8 +336,8 @@ func TestResumeTooOld(t *testing.T) {
 	}
 }
 
-// A client that comes from another node may be ahead of this one, by messages that are
-// still on their way, or because only other topics went on.
+// A client that comes from another node may be ahead of this one: because messages are still on
+// their way, or because only other topics got messages.
 func TestResumeAhead(t *testing.T) {
 	c := newCluster(t, 1, MemoryBrokerOptions{History: 1000}, Options{})
 	g := new(gate)
@@ -369,8 +370,8 @@ func TestResumeAhead(t *testing.T) {
 	f.gets(t, 10)
 }
 
-// What was missed while the link was down comes when it is back, for topics and for
-// patterns, and to those who came meanwhile.
+// Messages that were missed while the connection was down arrive after reconnecting, for topics
+// and for patterns, and for subscribers that joined meanwhile.
 func TestLossWithHistory(t *testing.T) {
 	for _, o := range []Options{{}, keeping(History{Messages: 1000})} {
 		links := make(chan error, 10)
@@ -408,8 +409,8 @@ func TestLossWithHistory(t *testing.T) {
 	}
 }
 
-// Without history in the broker, or not enough, or another epoch, subscribers are closed
-// and, when they come back, told; or they get what they missed.
+// If the broker has no history, or not enough, or another epoch, subscribers are closed. When they
+// resume, they are told about the gap, or get what they missed.
 func TestLossWithoutHistory(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -462,8 +463,8 @@ func TestLossWithoutHistory(t *testing.T) {
 	}
 }
 
-// Who was closed because more was missed than is fetched for those who stay gets it when
-// it comes back, if the topic keeps so much.
+// A subscriber that was closed because more was missed than is fetched for open subscriptions gets
+// the messages when it resumes, if the topic keeps so much.
 func TestLossOfMuch(t *testing.T) {
 	c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, keeping(History{Messages: 100}))
 	a, b := c.hubs[0], c.hubs[1]
@@ -471,7 +472,7 @@ func TestLossOfMuch(t *testing.T) {
 	f, _ := start(t, b, "x", Start{})
 	at := publish(t, a, "x", 1).Position
 	f.gets(t, 1)
-	if _, _, err := b.History("x", Start{Last: 50}, 100); err != nil { // now it has all that the broker holds
+	if _, _, err := b.History("x", Start{Last: 50}, 100); err != nil { // now the log has all that the broker holds
 		t.Fatal(err)
 	}
 	c.nodes[1].cut()
@@ -489,8 +490,8 @@ func TestLossOfMuch(t *testing.T) {
 	}
 }
 
-// While the link is down a hub says so, and nothing is left behind.
-func TestLinkDown(t *testing.T) {
+// While the connection to the broker is down, calls return ErrLinkDown, and no topic is left behind.
+func TestBrokerDown(t *testing.T) {
 	c := newCluster(t, 2, MemoryBrokerOptions{History: 100}, keeping(History{Messages: 100}))
 	b := c.hubs[1]
 	f, _ := start(t, b, "x", Start{})
@@ -551,7 +552,7 @@ func TestBrokerTimeout(t *testing.T) {
 		t.Errorf("publish: %v", err)
 	}
 	var wg sync.WaitGroup
-	for range 10 { // who waits for the same has the same answer, or asks again
+	for range 10 { // callers that wait for the same topic get the same answer, or ask again
 		wg.Go(func() {
 			f := new(fake)
 			if _, err := h.Subscribe("x", &f.sub, f, SubscribeOptions{Encoding: raw}); !errors.Is(err, ErrLinkDown) {
@@ -565,7 +566,7 @@ func TestBrokerTimeout(t *testing.T) {
 	}
 }
 
-// A topic that keeps only the latest for a key gets only those from the broker.
+// A topic that keeps only the latest message for each key gets only those from the broker.
 func TestFillConflates(t *testing.T) {
 	o := Options{Topic: func(string) *TopicOptions { return &TopicOptions{Slow: Conflate, History: History{Messages: 100}} }}
 	c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, o)
@@ -598,8 +599,8 @@ func TestFillConflates(t *testing.T) {
 	}
 }
 
-// joiningBroker is a broker on which something happens after it has joined, but before that is
-// known.
+// joiningBroker is a broker that runs a function after it has joined a topic, and before the hub
+// knows that.
 type joiningBroker struct {
 	*MemoryNode
 	meanwhile func()
@@ -611,8 +612,8 @@ func (j *joiningBroker) Join(ctx context.Context, subject string) (Position, err
 	return at, err
 }
 
-// What is delivered before it is known that the topic has been joined is before the
-// subscription or part of it, even if the link is lost.
+// A message that is delivered before the hub knows that the topic has been joined is before the
+// subscription or part of it, even if the connection is lost.
 func TestEventsWhileJoining(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		c := newCluster(t, 1, MemoryBrokerOptions{}, Options{})
@@ -646,8 +647,8 @@ func TestEventsWhileJoining(t *testing.T) {
 	}
 }
 
-// A topic that is joined again gets what was on its way when it was left, but not what
-// was published in between: it begins after both.
+// A topic that is joined again may be sent messages that were on their way when it was left, but
+// none published in between. It begins after both.
 func TestJoinAgain(t *testing.T) {
 	for _, o := range []Options{{}, keeping(History{Messages: 10, Age: time.Hour})} {
 		c := newCluster(t, 1, MemoryBrokerOptions{}, Options{})
@@ -680,8 +681,8 @@ func TestJoinAgain(t *testing.T) {
 	}
 }
 
-// Who is behind when its topic begins anew is closed; it is neither counted as slow nor
-// handed anything of what comes after the gap.
+// A subscriber that is behind when its topic begins anew is closed. It does not count as too slow,
+// and gets no message after the gap.
 func TestLossWhileBehind(t *testing.T) {
 	for _, slow := range []SlowPolicy{Disconnect, DropNewest, DropOldest, Conflate} {
 		o := Options{Topic: func(string) *TopicOptions { return &TopicOptions{Slow: slow} }}

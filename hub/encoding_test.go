@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// counting counts what it is asked for.
+// counting is an encoding that counts its calls.
 type counting struct {
 	*testEncoding
 	mu      *sync.Mutex
@@ -98,7 +98,7 @@ func TestBatchIsJoinedOnce(t *testing.T) {
 	}
 }
 
-// What an encoding has no form for its subscribers do not get, and others do.
+// If an encoding has no form for a message, its subscribers do not get it, and others do.
 func TestNoForm(t *testing.T) {
 	var m manual
 	h := New(Options{Workers: m.on(1)})

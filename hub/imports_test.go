@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The hub deals in bytes and subscribers: it knows no protocol.
+// The hub handles bytes and subscribers: it imports no protocol.
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()
 	if err != nil {

@@ -160,20 +160,20 @@ func compareRead(l *log, n *naive, from uint64) error {
 	}
 	for what, read := range map[string]func(uint64) *batch{"read": l.segs.read, "readOn": l.readOn} {
 		var got []entry
-		missing, number := 0, from
-		for b := read(number); b != nil; b = read(number) {
-			if b != read(number) {
+		missing, seq := 0, from
+		for b := read(seq); b != nil; b = read(seq) {
+			if b != read(seq) {
 				return fmt.Errorf("%s: who reads the same gets another batch", what)
 			}
-			missing += b.missing(number, b.next)
+			missing += b.missing(seq, b.next)
 			got = append(got, b.entries...)
-			number = b.next
+			seq = b.next
 		}
 		if !slices.EqualFunc(got, want, func(a, b entry) bool { return a.r == b.r && a.seq == b.seq && a.offset == b.offset }) {
 			return fmt.Errorf("%s: got %d from %d on, want %d", what, len(got), from, len(want))
 		}
-		if number = max(number, from); missing != int(number-from)-len(got) {
-			return fmt.Errorf("%s: %d are missing from %d to %d, of which %d were read", what, missing, from, number, len(got))
+		if seq = max(seq, from); missing != int(seq-from)-len(got) {
+			return fmt.Errorf("%s: %d are missing from %d to %d, of which %d were read", what, missing, from, seq, len(got))
 		}
 	}
 	return nil

@@ -16,8 +16,8 @@ func weigh(n int, make func() any) float64 {
 	return float64(int64(after)-int64(before)) / float64(n)
 }
 
-// manyTopics has members subscribe to so many topics each; the topics are made, or are
-// there already, with others in them.
+// manyTopics subscribes each member to the given number of topics, which begin with that, or exist
+// already with other subscribers.
 func manyTopics(tb testing.TB, h *Hub, members int, names []string) []*Member {
 	all := make([]*Member, members)
 	for i := range all {

@@ -9,7 +9,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// survivor is a fake that lives on without one of its topics.
+// survivor is a fake whose connection stays open when one of its topics ends.
 type survivor struct {
 	fake
 	ended []string
@@ -64,7 +64,7 @@ func TestDisconnectOfMembers(t *testing.T) {
 	}
 }
 
-// held is a fake that takes a message only when it is let.
+// held is a fake that takes a message only when the test lets it.
 type held struct {
 	fake
 	asked, let chan struct{}
@@ -79,7 +79,8 @@ func (h *held) Send(p Encoded) netpoll.Outcome {
 	return h.fake.Send(p)
 }
 
-// What is being delivered when Unsubscribe is called does not come after it.
+// A message that is being delivered when Unsubscribe is called does not arrive after it has
+// returned.
 func TestNothingComesAfterUnsubscribe(t *testing.T) {
 	h := New(Options{})
 	for n := range uint64(200) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// slowBroker is a broker whose Join of "slow" waits until it is let, and whose answers to
+// slowBroker is a broker whose Join of "slow" waits until the test lets it, and whose answers to
 // Publish wait as well.
 type slowBroker struct {
 	*MemoryNode
@@ -73,7 +73,7 @@ func joiningMember(t *testing.T, to Subscriber) (h *Hub, b *slowBroker, m *Membe
 	return h, b, m, joined
 }
 
-// While a member waits for the broker nothing else waits for the member.
+// While a member waits for the broker, nothing else waits for the member.
 func TestNothingWaitsForJoining(t *testing.T) {
 	to := new(survivor)
 	h, b, m, joined := joiningMember(t, to)

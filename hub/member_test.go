@@ -42,7 +42,7 @@ func TestMemberSize(t *testing.T) {
 	}
 }
 
-// Many patterns that match the same message are dear, so there are not many.
+// Many patterns that match the same message are expensive, so a member may have only a few.
 func TestMemberHasFewPatterns(t *testing.T) {
 	var run manual
 	h := New(Options{Workers: run.on(1), MaxPatterns: 2})
@@ -152,7 +152,7 @@ func TestPausedSubscription(t *testing.T) {
 	}
 }
 
-// A paused subscription loses what its topic's policy says, which is counted.
+// A paused subscription loses messages according to its topic's policy, and they are counted.
 func TestPausedByPolicy(t *testing.T) {
 	for slow, want := range map[SlowPolicy][]uint64{DropNewest: {1, 2, 6}, DropOldest: {4, 5, 6}, Conflate: {3, 5, 6}} {
 		var run manual
@@ -178,8 +178,8 @@ func TestPausedByPolicy(t *testing.T) {
 	}
 }
 
-// What was published before a paused subscription began, and what is published until
-// it goes on, comes in one piece.
+// Messages published before a paused subscription began, and until it is resumed, arrive in one
+// piece.
 func TestPausedReplay(t *testing.T) {
 	var run manual
 	h := New(Options{Workers: run.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 9}} }})
@@ -195,8 +195,8 @@ func TestPausedReplay(t *testing.T) {
 	wantGot(t, "the resumed", f, 2, 3)
 }
 
-// Many topics share one connection: each that waits for it is told, none is evicted
-// because others were faster, and none waits for ever.
+// Many topics share one connection. Each subscription that waits for it is scheduled, none is
+// evicted because others were faster, and none waits forever.
 func TestMemberDrains(t *testing.T) {
 	var run manual
 	const topics = 20
@@ -236,7 +236,7 @@ func TestMemberDrains(t *testing.T) {
 	}
 }
 
-// As TestOrder, for members of many topics, on connections that stall and drain.
+// The same as TestOrder for members of many topics, on connections that stall and drain.
 func TestMemberOrder(t *testing.T) {
 	const topics, members, messages = 8, 12, 400
 	h := New(Options{Workers: Goroutines(3), Topic: func(string) *TopicOptions { return &TopicOptions{Limit: Limit{Bytes: 1 << 30}} }})
@@ -286,7 +286,7 @@ func TestMemberOrder(t *testing.T) {
 	}
 }
 
-// Members that come, go, subscribe and leave while messages pass: nothing is left.
+// Members begin, end, subscribe and unsubscribe while messages are published: nothing is left.
 func TestMembersComeAndGo(t *testing.T) {
 	h := New(Options{
 		Workers: Goroutines(2),

@@ -77,7 +77,7 @@ func presenceHub() *Hub {
 	}})
 }
 
-// come has a connection join a topic.
+// come subscribes a connection to a topic.
 func come(t testing.TB, h *Hub, user, data, topic string) *Member {
 	t.Helper()
 	m, err := h.NewMember(new(watcher), Identity{User: user, Data: json.RawMessage(data)}, SubscribeOptions{Encoding: raw})
@@ -88,7 +88,7 @@ func come(t testing.TB, h *Hub, user, data, topic string) *Member {
 	return m
 }
 
-// pass lets time go by, and what happens then happen.
+// pass lets time pass, and runs what becomes due.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -196,8 +196,9 @@ func TestPresenceErrors(t *testing.T) {
 	})
 }
 
-// What follows presence is a subscription that counts, but is not to be reached.
-func TestCompanionIsHidden(t *testing.T) {
+// A subscription to presence events counts as a subscription, but its presenceTopic cannot be
+// reached.
+func TestPresenceTopicIsHidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := New(Options{MaxSubscriptions: 2, Topic: func(string) *TopicOptions { return &TopicOptions{Presence: true} }})
 		w := new(watcher)
@@ -238,7 +239,8 @@ func TestCompanionIsHidden(t *testing.T) {
 	})
 }
 
-// Who subscribes by pattern, or is no member, is not there. The presenceTopic is not seen.
+// A subscriber to a pattern, or one that is not a member, is not present. The presenceTopic is not
+// visible.
 func TestPresenceIsOfMembersByName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := presenceHub()
@@ -274,7 +276,7 @@ func TestPresenceIsOfMembersByName(t *testing.T) {
 	})
 }
 
-// Very many who come at once are told in messages of bounded size, in one batch.
+// When very many people join at once, the events are messages of bounded size, in one batch.
 func TestPresenceOfCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := presenceHub()
@@ -306,8 +308,8 @@ func TestPresenceOfCrowd(t *testing.T) {
 	})
 }
 
-// room is what a client knows that has asked for presence: the list that it got, and
-// what the events since then have made of it.
+// room is what a client that subscribed to presence knows: the list that it got, updated by the
+// events since then.
 type room struct {
 	*watcher
 	member *Member
@@ -328,7 +330,7 @@ func enter(t *testing.T, h *Hub, topic string) *room {
 	return r
 }
 
-// follow applies events. Each has to be news.
+// follow applies events. Each must change something.
 func (r *room) follow(t *testing.T, left func(id string, at time.Time)) {
 	t.Helper()
 	for _, c := range r.take() {
@@ -364,8 +366,9 @@ func (r *room) check(t *testing.T, want []Person) {
 	}
 }
 
-// The property that presence promises: the list and the events since then make the
-// truth, each event is news, and nobody leaves who was away for less than the grace.
+// The property that presence promises: the list and the events since then add up to the people
+// present, each event changes something, and no person leaves that was away for less than the
+// grace period.
 func TestPresenceProperty(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -424,7 +427,7 @@ func TestPresenceProperty(t *testing.T) {
 	}
 }
 
-// The same while all happens at the same time.
+// The same with concurrent members.
 func TestPresenceConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := presenceHub()
@@ -465,7 +468,7 @@ func (p *presence) pends() bool {
 	return !p.at.IsZero()
 }
 
-// Nothing runs when there is nothing to tell, or nobody is left.
+// No timer runs when there are no events to send, or no members left.
 func TestPresenceTimerEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := presenceHub()

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Who subscribes to a pattern while others publish gets, of each topic, all from some
-// message on: at the latest, that which is published next.
+// A subscriber that subscribes to a pattern while others publish gets all messages of each topic
+// from some message on: at the latest, from the one that is published next.
 func TestPatternsAreExact(t *testing.T) {
 	const topics, messages, members = 5, 300, 30
 	h := New(Options{Workers: Goroutines(2), Topic: func(name string) *TopicOptions {
@@ -129,7 +129,7 @@ func TestPatternsAndExcept(t *testing.T) {
 	}
 }
 
-// A pattern has offsets of its own, and history if it is to have some.
+// A pattern has its own offsets, and history if its options say so.
 func TestPatternsHaveHistory(t *testing.T) {
 	m := new(manual)
 	h := New(Options{Workers: m.on(1), Topic: func(name string) *TopicOptions {
@@ -164,8 +164,8 @@ func TestPatternsHaveHistory(t *testing.T) {
 	}
 }
 
-// Who makes up patterns and leaves again has none of them stay but the last few, although
-// messages go on; and who comes back to one of these finds it as it was.
+// Of the patterns that a client creates and leaves, only the last few stay, although messages are
+// still published. A client that resumes in one of these finds its history.
 func TestPatternsDoNotPileUp(t *testing.T) {
 	m := new(manual)
 	h := New(Options{Workers: m.on(1), Topic: func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 3}} }})
@@ -180,7 +180,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 		publish(t, h, fmt.Sprintf("p.x.%d.y", i), 1) // so that it has history
 		m.runAll()
 		s.Unsubscribe()
-		stays.sub.Unsubscribe() // who comes and goes again and again is there once
+		stays.sub.Unsubscribe() // a pattern that is left again and again is in the list once
 		stays.sub = Subscription{}
 		stays.join(t, h, "p.*.stays")
 	}
@@ -202,7 +202,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 	}
 	m.runAll()
 	f.expect(t, 1)
-	for i := range 2 * maxRetiring { // it is not for the hub to end what has a listener
+	for i := range 2 * maxRetiring { // the hub must not end patterns that have subscribers
 		h.retire(f.sub.shard.topic)
 		new(fake).join(t, h, pattern(i)).sub.Unsubscribe()
 	}
@@ -211,7 +211,7 @@ func TestPatternsDoNotPileUp(t *testing.T) {
 	}
 }
 
-// Nothing is published to a pattern as if it were a topic.
+// A pattern cannot be published to as if it were a topic.
 func TestPublishToAPattern(t *testing.T) {
 	m := new(manual)
 	h := New(Options{Workers: m.on(1)})
@@ -227,7 +227,7 @@ func TestPublishToAPattern(t *testing.T) {
 	f.expect(t)
 }
 
-// What a topic knows of patterns never becomes older.
+// A topic never replaces its list of patterns by an older one.
 func TestFeedsDoNotAge(t *testing.T) {
 	h := New(Options{})
 	f := new(fake).join(t, h, "p.x")
@@ -289,7 +289,7 @@ func TestDisconnectAll(t *testing.T) {
 		if want := map[bool]int{true: 0, false: codePolicy}[i == 9]; f.closed != want {
 			t.Errorf("%d is closed with %d", i, f.closed)
 		}
-		f.sub.Unsubscribe() // as the end of a connection has it
+		f.sub.Unsubscribe() // as at the end of a connection
 	}
 	if out.closed != 0 || pattern.closed != 0 {
 		t.Error("others were closed")
@@ -307,7 +307,7 @@ func TestDisconnectAll(t *testing.T) {
 	}
 }
 
-// A message to many topics is held once, and does not change with the caller's data.
+// A message to many topics is held once, and does not change if the caller changes its data.
 func TestPublishMatchingSharesData(t *testing.T) {
 	for name, o := range map[string]Options{"alone": {}, "broker": {Broker: NewMemoryBroker(MemoryBrokerOptions{History: 10}).Node()}} {
 		o.Topic = func(string) *TopicOptions { return &TopicOptions{History: History{Messages: 10}} }

@@ -185,7 +185,7 @@ func TestTrieIsLikeTheModel(t *testing.T) {
 	}
 }
 
-// A map that was large does not stay so for a few.
+// A map that was large does not stay large for a few children.
 func TestTrieShrinks(t *testing.T) {
 	m := model{all: map[string]bool{}}
 	pattern := func(i int) string { return fmt.Sprintf("a.%d.>", i) }
@@ -202,7 +202,7 @@ func TestTrieShrinks(t *testing.T) {
 	m.checkShape(t)
 }
 
-// The longest of names is no deeper than its tokens.
+// The longest name is not deeper than its tokens.
 func TestTrieOfTheLongest(t *testing.T) {
 	name := strings.Repeat("a.", 127) + "a"
 	if err := CheckName(name); err != nil {
@@ -315,7 +315,7 @@ func forest(n int) (*trie[int], []string) {
 	return tr, names
 }
 
-// heap is the memory in use.
+// heap returns the memory in use.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
