@@ -33,9 +33,7 @@ type Encoding interface {
 // Encoded is a message, an event, or several in a row, as made by an [Encoding]. It does not
 // change, and any number of subscribers share it. A [Subscriber] knows the types that its
 // encodings return.
-type Encoded interface {
-	Len() int // bytes
-}
+type Encoded any
 
 // EventKind says what an [Event] is about.
 type EventKind uint8

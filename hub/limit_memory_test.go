@@ -30,10 +30,10 @@ func (s *stuffed) Send(e Encoded) netpoll.Outcome {
 	switch {
 	case s.closed:
 		return netpoll.Closed
-	case s.size+e.Len() > 4<<20:
+	case s.size+e.(*testForm).Len() > 4<<20:
 		return netpoll.Full
 	}
-	s.has, s.size = append(s.has, e), s.size+e.Len()
+	s.has, s.size = append(s.has, e), s.size+e.(*testForm).Len()
 	return netpoll.Queued
 }
 
