@@ -54,7 +54,7 @@ func serve(t testing.TB, ho hub.Options, o Options) *server {
 	return &server{t, h, e, addr.String()}
 }
 
-// client speaks the protocol.
+// client is a client of the protocol.
 type client struct {
 	*server
 	*websocket.Conn
@@ -97,7 +97,7 @@ func (c *client) event() wire.Event {
 	return e
 }
 
-// ask sends a request, and returns the reply, which has to come next.
+// ask sends a request, and returns the reply, which must arrive next.
 func (c *client) ask(r wire.Request) *wire.Reply {
 	c.Helper()
 	r.ID = 1
@@ -124,7 +124,7 @@ func (c *client) gets(r wire.Request) *wire.Result {
 	return reply.OK
 }
 
-// wantsCode asks for what is to fail with a code; "" if it is not to.
+// wantsCode sends a request that must fail with a code; "" if it must succeed.
 func (c *client) wantsCode(r wire.Request, code string) *wire.Error {
 	c.Helper()
 	reply := c.ask(r)

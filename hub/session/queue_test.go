@@ -15,7 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// says sends requests as they are, without waiting for replies.
+// says sends requests without waiting for replies.
 func (c *client) says(requests ...wire.Request) {
 	c.Helper()
 	for _, r := range requests {
@@ -53,7 +53,7 @@ func publishes(topic string, ids ...int) (all []wire.Request) {
 	return all
 }
 
-// under has what was handed to a hook and is not done.
+// under has the requests that a hook was called for and that are not done.
 type under struct {
 	mu   sync.Mutex
 	all  []string
@@ -73,7 +73,7 @@ func (u *under) get() []string {
 	return slices.Clone(u.all)
 }
 
-// wants waits until exactly these have been handed over.
+// wants waits until the hook has been called for exactly these requests.
 func (u *under) wants(t testing.TB, all ...string) {
 	t.Helper()
 	settles(func() bool { return len(u.get()) >= len(all) })
@@ -93,8 +93,8 @@ func (u *under) publish(_ *hub.Member, r *wire.Request, done func(hub.Receipt, e
 	u.add(string(r.Data), func(err error) { done(hub.Receipt{}, err) })
 }
 
-// Publishes are with the program in their order, all of them; replies have the order of the
-// requests, whatever is done first; anything else waits until they are answered.
+// All publish requests are passed to the program at once, in order. The replies have the order of
+// the requests, no matter which is done first. Any other request waits until they are answered.
 func TestPublishAsync(t *testing.T) {
 	var u under
 	c := serve(t, hub.Options{}, Options{PublishAsync: u.publish}).dial("")
@@ -120,8 +120,8 @@ func TestPublishAsync(t *testing.T) {
 	c.gets(wire.Request{Do: wire.Ping})
 }
 
-// A connection with too many requests under way is not read, not even what came with
-// them; and is again when half of them are answered.
+// A connection with too many requests under way is not read, and even requests that arrived with
+// them wait. It is read again when half of them have been answered.
 func TestHeldByRequests(t *testing.T) {
 	var u under
 	s := serve(t, hub.Options{}, Options{PublishAsync: u.publish, MaxRequests: 4})
@@ -152,7 +152,7 @@ func TestHeldByRequests(t *testing.T) {
 	}
 }
 
-// One large request holds the connection as many small ones do.
+// One large request stops the reading of the connection as many small ones do.
 func TestHeldByBytes(t *testing.T) {
 	var u under
 	s := serve(t, hub.Options{}, Options{PublishAsync: func(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
@@ -173,7 +173,8 @@ func TestHeldByBytes(t *testing.T) {
 	}
 }
 
-// When too much waits, who waits already is told so, and a newcomer is served.
+// When too many requests wait, connections whose requests wait already get the error busy, and a
+// new connection is served.
 func TestBusy(t *testing.T) {
 	var u under
 	s := serve(t, hub.Options{}, Options{PublishAsync: u.publish, MaxWaiting: 1})
@@ -197,8 +198,8 @@ func TestBusy(t *testing.T) {
 	other.replies(1)
 }
 
-// What is asked before and after a subscription may take its time: nothing is delivered
-// before the reply, and what has ended by then is not said to have begun.
+// The hooks before and after a subscription may take long. Nothing is delivered before the reply,
+// and a subscription that has ended by then is not reported as begun.
 func TestSubscribeAsync(t *testing.T) {
 	var before, after under
 	s := serve(t, hub.Options{}, Options{
@@ -242,7 +243,7 @@ func TestSubscribeAsync(t *testing.T) {
 	}
 }
 
-// A function that waits holds up its own connection, and no worker.
+// A function that waits delays its own connection, and keeps no worker.
 func TestBackground(t *testing.T) {
 	release := make(chan struct{})
 	called := make(chan struct{}, 10)

@@ -12,12 +12,13 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// named has each connection be the user of its query.
+// named makes each connection the user that its query names.
 func named(r *wsproto.Request) (hub.Identity, error) {
 	return hub.Identity{User: r.Query().Get("user")}, nil
 }
 
-// Who cannot begin for what passes is closed with 1013, since 1008 has clients give up.
+// A connection that cannot begin for a temporary reason is closed with 1013, since 1008 makes
+// clients give up.
 func TestRefusedForNow(t *testing.T) {
 	node := hub.NewMemoryBroker(hub.MemoryBrokerOptions{}).Node()
 	t.Cleanup(func() { _ = node.Close() }) // again, if the test ends early

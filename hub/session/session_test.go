@@ -74,8 +74,8 @@ func TestAuthorize(t *testing.T) {
 	c.wantsCode(wire.Request{Do: wire.Subscribe, Topic: "@ada"}, wire.Forbidden) // it has it already
 }
 
-// A right that is taken away while a member subscribes ends the subscription, and nothing
-// has been delivered.
+// If a right is revoked while a member subscribes, the subscription ends, and nothing has been
+// delivered.
 func TestSubscribed(t *testing.T) {
 	var h atomic.Pointer[hub.Hub] // the hook runs on a worker
 	s := serve(t, hub.Options{}, Options{Subscribed: func(m *hub.Member, topic string) error {
@@ -102,7 +102,7 @@ func TestSubscribed(t *testing.T) {
 	}
 }
 
-// held has a client whose session the test has in its hands.
+// held returns a client and its session, for the test to manipulate.
 func held(t *testing.T) (c *client, s *session) {
 	t.Helper()
 	all := make(chan *session, 1)
@@ -114,7 +114,7 @@ func held(t *testing.T) (c *client, s *session) {
 	return c, <-all
 }
 
-// What was dropped is not told in the midst of a request, which may be to unsubscribe.
+// Drops are not reported while a request is being handled, since it may be an unsubscribe request.
 func TestDropsWaitForTheRequest(t *testing.T) {
 	c, s := held(t)
 	s.replying.Lock()
@@ -135,7 +135,7 @@ func TestDropsWaitForTheRequest(t *testing.T) {
 	c.gets(wire.Request{Do: wire.Ping}) // the reply comes next
 }
 
-// Who has subscribed anew, before it could be told that the server had ended the first
+// A client that has subscribed again, before it could be told that the server had ended its first
 // subscription, is not told that the second has ended.
 func TestEndIsNotThatOfTheNext(t *testing.T) {
 	c, s := held(t)
@@ -162,8 +162,8 @@ func TestEndIsNotThatOfTheNext(t *testing.T) {
 	}
 }
 
-// An error quotes what was wrong with the request, but not all of it: that may be longer
-// than what can be pending.
+// An error quotes the wrong part of the request, but not at full length: that may be longer than
+// what can be pending.
 func TestErrorsAreShort(t *testing.T) {
 	c := serve(t, hub.Options{}, Options{}).dial("")
 	long := strings.Repeat("\x7f", 300<<10)
@@ -186,7 +186,8 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// What presence tells is bounded, for a connection and in all; what has left does not count.
+// Presence data is bounded for each connection and in total. Connections that have left do not
+// count.
 func TestPresenceDataIsBounded(t *testing.T) {
 	s := serve(t, hub.Options{}, Options{MaxData: 100, MaxDataTotal: 150, Identify: func(r *wsproto.Request) (hub.Identity, error) {
 		n, _ := strconv.Atoi(r.Query().Get("n"))
@@ -253,8 +254,8 @@ func (c *client) stall(topic string) (published int64) {
 	return published
 }
 
-// The reply to unsubscribe comes after all that was published before, for a client that is
-// slow too, and nothing comes after it.
+// The reply to unsubscribe arrives after all messages published before, also for a slow client,
+// and no message arrives after it.
 func TestUnsubscribeKeepsItsPlace(t *testing.T) {
 	s := serve(t, hub.Options{}, Options{})
 	c := s.dial("")
@@ -277,8 +278,8 @@ func TestUnsubscribeKeepsItsPlace(t *testing.T) {
 	}
 }
 
-// A slow client is told exactly how many messages it did not get, whatever the policy,
-// and nothing of that stands before what it did get.
+// A slow client is told exactly how many messages it did not get, with each policy, and never
+// before the messages that it did get.
 func TestDropsAreTold(t *testing.T) {
 	for _, slow := range []hub.SlowPolicy{hub.DropNewest, hub.DropOldest, hub.Conflate} {
 		t.Run(slow.String(), func(t *testing.T) {
@@ -319,7 +320,7 @@ func TestDropsAreTold(t *testing.T) {
 	}
 }
 
-// Who does not read what has to be said is closed, and not waited for.
+// A client that does not read events that must not be lost is closed, and not waited for.
 func TestUnreadRepliesCloseTheConnection(t *testing.T) {
 	s := serve(t, hub.Options{Topic: func(name string) *hub.TopicOptions {
 		return &hub.TopicOptions{Slow: hub.DropNewest, Limit: hub.Limit{Bytes: 100 << 10}}
@@ -359,7 +360,7 @@ func TestUnreadRepliesCloseTheConnection(t *testing.T) {
 	}
 }
 
-// A subscription whose reply finds no room does not exist.
+// A subscription does not begin if there is no room for its reply.
 func TestNoReplyNoSubscription(t *testing.T) {
 	s := serve(t, hub.Options{Topic: func(string) *hub.TopicOptions { return &hub.TopicOptions{Presence: true, PresenceGrace: -1} }}, Options{
 		MaxData: 1 << 20,
@@ -383,7 +384,7 @@ func TestNoReplyNoSubscription(t *testing.T) {
 	}
 }
 
-// What a connection costs beside the hub's member and its subscriptions.
+// The memory of a connection in addition to the hub's Member and its subscriptions.
 func TestSize(t *testing.T) {
 	if n := unsafe.Sizeof(session{}); n > 80 {
 		t.Errorf("a session takes %d bytes", n)
@@ -422,7 +423,7 @@ func TestPublishHook(t *testing.T) {
 	if err := c.Write(c.ctx(), websocket.MessageText, p); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the message comes to the sender too, before the reply or after it
+	for range 2 { // the sender gets the message too, before the reply or after it
 		switch e := c.event(); {
 		case e.Reply != nil:
 			if ok := e.Reply.OK; ok == nil || ok.Position == nil || ok.Position.Offset != 1 {

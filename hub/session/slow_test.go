@@ -8,8 +8,8 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// A Publish hook that blocks delays nothing but its own connection's requests: whoever ends
-// that connection's subscriptions, publishes, or looks at its member goes on.
+// A Publish hook that blocks delays only its own connection's requests. Callers that end that
+// connection's subscriptions, publish, or look at its member do not wait.
 func TestSlowHookDelaysNobodyElse(t *testing.T) {
 	entered, release := make(chan *hub.Member, 1), make(chan struct{})
 	s := serve(t, hub.Options{}, Options{Publish: func(m *hub.Member, r *wire.Request) (hub.Receipt, error) {

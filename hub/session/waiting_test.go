@@ -24,7 +24,7 @@ func (s *server) wantsWaiting(n int64) {
 	}
 }
 
-// What a hook that panics leaves behind does not wait for ever.
+// After a hook has panicked, no request of its connection counts as waiting.
 func TestNothingWaitsAfterAPanic(t *testing.T) {
 	for _, background := range []int{-1, 1} {
 		all := make(chan struct{})
@@ -49,8 +49,9 @@ func TestNothingWaitsAfterAPanic(t *testing.T) {
 	}
 }
 
-// What nobody answers waits as long as its connection, and is not taken out twice.
-func TestNothingWaitsOfWhatHasClosed(t *testing.T) {
+// A request that is never answered counts as waiting until its connection ends, and is then
+// subtracted once.
+func TestNothingWaitsAfterClose(t *testing.T) {
 	var u under
 	s := serve(t, hub.Options{}, Options{PublishAsync: u.publish})
 	c, other := s.dial(""), s.dial("")
@@ -67,8 +68,8 @@ func TestNothingWaitsOfWhatHasClosed(t *testing.T) {
 	s.wantsWaiting(258)
 }
 
-// What waits is bounded in all, also if each connection asks for one thing; and those that
-// hold most are not read, or refused, first.
+// The waiting requests are bounded in total, also if each connection has only one. The connections
+// that hold most are the first not to be read, or to be refused.
 func TestMaxWaiting(t *testing.T) {
 	const most = 20_000
 	var u under
@@ -107,7 +108,7 @@ func TestMaxWaiting(t *testing.T) {
 	}
 }
 
-// An answer that comes twice is not for what is asked next.
+// A second answer to a request is not taken for the answer to the next request.
 func TestAnsweredTwice(t *testing.T) {
 	var before, after under
 	c := serve(t, hub.Options{}, Options{
@@ -125,7 +126,7 @@ func TestAnsweredTwice(t *testing.T) {
 	}
 }
 
-// stuck is a broker that takes its time to join a topic.
+// stuck is a broker that takes long to join a topic.
 type stuck struct {
 	hub.Broker
 	joins   chan struct{}
@@ -140,8 +141,8 @@ func (b *stuck) Join(ctx context.Context, subject string) (hub.Position, error) 
 	return b.Broker.Join(ctx, subject)
 }
 
-// While the broker takes its time for a subscription, the end of another one waits in the
-// queue, and keeps nobody; nor does the end of the connection.
+// While the broker takes long for a subscription, the end of another one waits in the queue and
+// blocks no caller. Neither does the end of the connection.
 func TestEndsDuringASubscription(t *testing.T) {
 	node := hub.NewMemoryBroker(hub.MemoryBrokerOptions{}).Node()
 	t.Cleanup(func() { _ = node.Close() })
@@ -180,7 +181,7 @@ func TestEndsDuringASubscription(t *testing.T) {
 	}
 }
 
-// A connection that closes while the broker takes its time leaves when that is over, and
+// A connection that closes while the broker takes long leaves when the broker has answered, and
 // keeps no worker until then.
 func TestCloseDuringASubscription(t *testing.T) {
 	node := hub.NewMemoryBroker(hub.MemoryBrokerOptions{}).Node()
@@ -202,7 +203,7 @@ func TestCloseDuringASubscription(t *testing.T) {
 	}
 }
 
-// Data of many handshakes at once does not go beyond the total.
+// The data of many concurrent handshakes does not exceed the total.
 func TestDataAtOnce(t *testing.T) {
 	e := New(hub.New(hub.Options{}), Options{MaxDataTotal: 150})
 	var taken atomic.Int64
