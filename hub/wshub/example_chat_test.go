@@ -27,7 +27,11 @@ func (g *guest) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	g.say(g.name + " has come")
 }
 
-func (g *guest) OnMessage(_ *wsproto.Conn, _ wsproto.Opcode, text []byte) {
+func (g *guest) OnMessage(c *wsproto.Conn, op wsproto.Opcode, text []byte) {
+	if op != wsproto.Text { // it need not be UTF-8, as what the others get must be
+		c.Close(wsproto.UnsupportedData, "this is a chat: send text")
+		return
+	}
 	g.say(fmt.Sprintf("%s: %s", g.name, text))
 }
 
