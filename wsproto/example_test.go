@@ -92,7 +92,11 @@ func (g *guest) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	g.room.say("%s comes in", g.name)
 }
 
-func (g *guest) OnMessage(_ *wsproto.Conn, _ wsproto.Opcode, payload []byte) {
+func (g *guest) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	if op != wsproto.Text { // only text is sure to be UTF-8, which text to others must be
+		c.Close(wsproto.UnsupportedData, "send text")
+		return
+	}
 	g.room.say("%s: %s", g.name, payload)
 }
 
