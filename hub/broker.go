@@ -109,7 +109,7 @@ type Envelope struct {
 }
 
 // Origin identifies the publisher of a message, which may have to be left out of the delivery.
-// It has a meaning for the publisher's node only. The zero value means that nobody is left out.
+// Only the publisher's node interprets it. The zero value means that no subscriber is excluded.
 type Origin struct {
 	Node      uint64
 	Publisher uint64

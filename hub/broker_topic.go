@@ -75,7 +75,7 @@ func (t *Topic) deliver(r *Record, epoch uint64) {
 // reconnect and resume at the position that they have reached.
 func (t *Topic) restart(at Position) {
 	var all []*leave
-	how := &closeAction{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: come back"}}
+	how := &closeAction{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: reconnect and resume"}}
 	t.mu.Lock()
 	for _, sh := range t.shards {
 		for _, s := range sh.appendAll(nil) {

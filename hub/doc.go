@@ -56,7 +56,7 @@
 //
 // A message gets its sequence number and its place in the log under the topic's lock. A shard
 // runs one pass at a time, and each begins where the one before has ended. A subscriber is
-// either up to date, and gets what the pass hands out, or behind, and gets what follows its
+// either up to date, and gets the batch of the pass, or behind, and gets what follows its
 // own position, in the same passes, until it is up to date. A subscription begins at the end
 // of the log, or at an older place, and then it is behind. So a subscriber sees the messages
 // of a topic in the order of their sequence numbers, each once: all messages after the

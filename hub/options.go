@@ -14,8 +14,8 @@ type Options struct {
 	// Workers run the deliveries; Goroutines(1) if nil. Package wshub has the workers of a
 	// wsproto.Server.
 	Workers Workers
-	// Topic returns the options of the topic or pattern with that name. It is called by whoever
-	// would begin it, perhaps by several goroutines at a time, and, with a Broker, also for each
+	// Topic returns the options of the topic or pattern with that name. The goroutine that would
+	// begin the topic calls it, perhaps several at a time. With a Broker it is also called for each
 	// message to a topic that does not exist at this node. A nil Topic and a nil result stand for
 	// the zero TopicOptions. The result is copied. No lock of the hub is held meanwhile.
 	Topic func(name string) *TopicOptions

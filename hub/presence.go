@@ -36,23 +36,23 @@ const (
 	maxTold = 32 << 10
 )
 
-// presence is who is in a topic. Those who want to know subscribe to a presenceTopic of
-// the topic, which has the events as its messages: so these come in order, and to the
-// slow as to others. The list that they begin with says what has been told so far,
-// and not what is going to be: so it and the events fit together.
+// presence is the people in a topic. Clients that want to know them subscribe to the topic's
+// presenceTopic, whose messages are the events. So events arrive in order, at slow subscribers
+// too. The list with which a client begins contains only changes that have been sent as events
+// before, so the list and the later events fit together.
 type presence struct {
 	topic *Topic
 
-	telling sync.Mutex // before Topic.mu: an event is made, and on its way
-	events  *Topic     // the presenceTopic; made when somebody wants it
-	list    []Person   // who is there as the events tell it; nil if that is to be made
+	telling sync.Mutex // before Topic.mu: an event is created and published
+	events  *Topic     // the presenceTopic; created for its first subscriber
+	list    []Person   // the people present according to the events; nil if it must be rebuilt
 
 	mu      sync.Mutex // after Topic.mu
 	people  map[personKey]*person
-	pending map[*person]struct{} // of whom there is something to tell, now or later
-	told    time.Time            // the last event
-	timer   *time.Timer          // made when there is something pending for the first time
-	at      time.Time            // when it fires; zero if it does not
+	pending map[*person]struct{} // people with a change to announce, now or later
+	told    time.Time            // time of the last event
+	timer   *time.Timer          // created when a change is pending for the first time
+	at      time.Time            // when the timer fires; zero if it is not running
 	ended   bool
 }
 
@@ -320,7 +320,7 @@ func (p *presence) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
-	for _, x := range p.people { // who has left, and was waited for
+	for _, x := range p.people { // people who have left, within the grace period
 		p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
 	}
 	clear(p.people)

@@ -16,15 +16,15 @@ type Topic struct {
 
 	mu            sync.Mutex
 	log           log
-	reported      int64    // bytes that the hub knows of
-	owner         *owner   // who had it made, nil if nobody is said to; guarded by Hub.mu
+	reported      int64    // bytes held, as last reported to Hub.memory
+	owner         *owner   // the owner that created it, nil if none is known; guarded by Hub.mu
 	count         int      // subscribers
-	laggards      int32    // of those
-	pinned        int32    // of these: what they get is kept for them, or nothing until they have drained
-	ended         bool     // the hub has forgotten it
-	pattern       bool     // name is one; does not change
-	presenceTopic bool     // of another topic, with which it ends
-	retired       bool     // it is not kept for its history alone any more: see Hub.retire
+	laggards      int32    // subscribers that are behind
+	pinned        int32    // laggards for which messages are kept, or that get nothing until they have drained
+	ended         bool     // the hub has removed it
+	pattern       bool     // name is a pattern; does not change
+	presenceTopic bool     // it is the presence topic of another topic, and ends with that
+	retired       bool     // it is no longer kept for its history alone: see Hub.retire
 	shards        []*shard // of loops where there is or was a subscriber
 	matching      []*Topic // the patterns that match, as of matchingAt
 	matchingAt    uint64   // Hub.patternsAt
@@ -118,11 +118,12 @@ func (t *Topic) appendLocked(r *Record, offset uint64, full []*shard) []*shard {
 	return full
 }
 
-// trimLocked has the log drop messages that nobody waits for and the history does not keep.
+// trimLocked drops messages from the log that no subscriber waits for and the history does not
+// keep.
 func (t *Topic) trimLocked() {
 	needed := t.neededLocked()
 	if needed == t.log.next {
-		t.log.run = nil // no walk reads it again
+		t.log.run = nil // no pass reads it again
 	}
 	t.log.trim(min(needed, t.historyLocked()))
 	t.log.releaseForms(needed)
