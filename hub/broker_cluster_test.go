@@ -25,7 +25,7 @@ func TestClusterOrder(t *testing.T) {
 		renew  bool
 		told   bool // clients may be told about gaps
 	}{
-		{name: "links stay", broker: 100_000, topic: keep},
+		{name: "no interruptions", broker: 100_000, topic: keep},
 		{name: "history", broker: 100_000, topic: keep, cuts: true},
 		{name: "history of the broker alone", broker: 100_000, cuts: true, told: true},
 		{name: "short history", broker: 50, topic: History{Messages: 20}, cuts: true, told: true},

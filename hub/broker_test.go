@@ -374,12 +374,12 @@ func TestResumeAhead(t *testing.T) {
 // and for patterns, and for subscribers that joined meanwhile.
 func TestLossWithHistory(t *testing.T) {
 	for _, o := range []Options{{}, keeping(History{Messages: 1000})} {
-		links := make(chan error, 10)
-		o.OnLink = func(cause error) { links <- cause }
+		connected := make(chan error, 10)
+		o.OnLink = func(cause error) { connected <- cause }
 		c := newCluster(t, 2, MemoryBrokerOptions{History: 1000}, o)
 		a, b := c.hubs[0], c.hubs[1]
-		<-links
-		<-links
+		<-connected
+		<-connected
 		f, _ := start(t, b, "x", Start{})
 		p, _ := start(t, b, "*", Start{})
 		publish(t, a, "x", 1)
@@ -387,14 +387,14 @@ func TestLossWithHistory(t *testing.T) {
 		p.gets(t, 1)
 		for round := range uint64(3) {
 			c.nodes[1].cut()
-			if err := <-links; !errors.Is(err, ErrLinkDown) {
+			if err := <-connected; !errors.Is(err, ErrLinkDown) {
 				t.Fatalf("lost: %v", err)
 			}
 			for k := range uint64(5) {
 				publish(t, a, "x", 2+10*round+k)
 			}
 			c.nodes[1].restore()
-			if err := <-links; err != nil {
+			if err := <-connected; err != nil {
 				t.Fatalf("not linked: %v", err)
 			}
 			for k := range uint64(5) {
@@ -617,20 +617,20 @@ func (j *joiningBroker) Join(ctx context.Context, subject string) (Position, err
 func TestEventsWhileJoining(t *testing.T) {
 	for _, cut := range []bool{false, true} {
 		c := newCluster(t, 1, MemoryBrokerOptions{}, Options{})
-		links := make(chan error, 10)
+		connected := make(chan error, 10)
 		j := &joiningBroker{MemoryNode: c.Node()}
-		h := New(Options{Broker: j, OnLink: func(cause error) { links <- cause }})
+		h := New(Options{Broker: j, OnLink: func(cause error) { connected <- cause }})
 		h.Start()
-		<-links
+		<-connected
 		var last Position
 		j.meanwhile = func() {
 			last = publish(t, c.hubs[0], "x", 1).Position
 			if cut {
 				j.cut()
-				<-links
+				<-connected
 				last = publish(t, c.hubs[0], "x", 2).Position
 				j.restore()
-				<-links
+				<-connected
 			} else {
 				waitFor(t, func() bool { ts, _ := h.Topic("x"); return ts.Published == 1 })
 			}

@@ -1,5 +1,6 @@
 package hub
 
-// Cut and Restore have a node lose its link, and get it back, for tests of other packages.
+// Cut and Restore interrupt and restore the connection of a node to the broker, for tests of other
+// packages.
 func (n *MemoryNode) Cut()     { n.cut() }
 func (n *MemoryNode) Restore() { n.restore() }

@@ -65,7 +65,8 @@ const (
 	ended                 // not published: the hub has forgotten the topic
 )
 
-// publish gives m its position and has it delivered. patternsAt is that of the hub.
+// publish gives m its position and schedules its delivery. patternsAt is the value of
+// Hub.patternsAt.
 func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	var full []*shard
 	t.mu.Lock()

@@ -18,7 +18,7 @@ type drops struct {
 	due     bool             // report as soon as the connection has drained
 }
 
-// OnDrop counts dropped messages, and has them reported soon. It makes receiver a
+// OnDrop counts dropped messages, and schedules their report. It makes receiver a
 // hub.DropHandler.
 func (r *receiver) OnDrop(topic string, messages int64) {
 	r.mu.Lock()
