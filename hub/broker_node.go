@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// DefaultBrokerTimeout is the default of Options.BrokerTimeout.
-const DefaultBrokerTimeout = 5 * time.Second
-
 // brokerNode is the part of a hub that its broker calls, and through which the hub calls the
 // broker. A hub without a broker has none.
 type brokerNode struct {

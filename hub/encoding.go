@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -29,44 +28,6 @@ type Encoding interface {
 	// single write in this order. It must not retain the slice all.
 	Join(all []Encoded) Encoded
 }
-
-// Encoded is a message, an event, or several in a row, as made by an [Encoding]. It does not
-// change, and any number of subscribers share it. A [Subscriber] knows the types that its
-// encodings return.
-type Encoded any
-
-// EventKind says what an [Event] is about.
-type EventKind uint8
-
-const (
-	// PresenceEvent says that people have joined or left a topic.
-	PresenceEvent EventKind = iota
-	// DropEvent says that a subscriber did not get messages of a topic.
-	DropEvent
-	// EndEvent says that a subscription has ended.
-	EndEvent
-)
-
-// Event is what a topic tells its subscribers besides messages.
-type Event struct {
-	Kind  EventKind
-	Topic string
-
-	// Joined and Left are set for a PresenceEvent; one of the two may be empty. Joined may
-	// contain a person who is present already, with new Data. In Left no person has Data.
-	Joined, Left []Person
-	// Messages is the number of dropped messages of a DropEvent.
-	Messages int64
-	// Reason is set for an EndEvent.
-	Reason CloseReason
-}
-
-// ErrNoEncoding is wrapped by the error of Subscribe if SubscribeOptions.Encoding is nil or
-// cannot be used.
-var ErrNoEncoding = errors.New("hub: SubscribeOptions.Encoding is nil or cannot be used")
-
-// encodingID identifies an encoding in its hub; 0 means none.
-type encodingID uint8
 
 // encodings are the encodings in use in a hub. The ID of an encoding is its index plus one, and
 // never changes.
@@ -126,34 +87,38 @@ func recoverEncoding(e Encoding) {
 	}
 }
 
-// form is a record or a batch in one encoding.
-type form struct {
-	id       encodingID
-	messages int     // in encoded
-	encoded  Encoded // nil if the encoding has no form for any of it
-	next     *form
+// releaseForms drops the encoded forms: r is history only from now on, and is encoded anew for
+// each subscriber that asks for it. It does not wait for an encoding under way.
+func (r *Record) releaseForms() {
+	r.cold.Store(true)
+	r.forms.first.Store(nil)
 }
 
-// forms are the forms that a record or a batch has so far: a short list, since few encodings are
-// in use.
-type forms struct {
-	mu    sync.Mutex // held while a form is made, so that it is made once
-	first atomic.Pointer[form]
-}
-
-// get returns the form in an encoding, nil if there is none yet.
-func (fs *forms) get(id encodingID) *form {
-	for f := fs.first.Load(); f != nil; f = f.next {
-		if f.id == id {
-			return f
-		}
+// encoded returns the record in an encoding, or nil if the encoding has no form for it.
+func (r *Record) encoded(h *Hub, id encodingID) Encoded {
+	if f := r.forms.get(id); f != nil {
+		return f.encoded
 	}
-	return nil
+	if r.cold.Load() {
+		return r.encode(h.encodings.get(id))
+	}
+	r.forms.mu.Lock()
+	defer r.forms.mu.Unlock()
+	if f := r.forms.get(id); f != nil {
+		return f.encoded
+	}
+	e := r.encode(h.encodings.get(id))
+	r.forms.addLocked(form{id: id, messages: 1, encoded: e})
+	if r.cold.Load() { // releaseForms was called during the encoding
+		r.forms.first.Store(nil)
+	}
+	return e
 }
 
-// addLocked adds a form. The caller holds mu.
-func (fs *forms) addLocked(f form) *form {
-	f.next = fs.first.Load()
-	fs.first.Store(&f)
-	return &f
+func (r *Record) encode(e Encoding) (encoded Encoded) {
+	defer recoverEncoding(e)
+	if r.event != nil {
+		return e.EncodeEvent(r.event)
+	}
+	return e.Encode(r)
 }

@@ -129,7 +129,6 @@ func TestNoForm(t *testing.T) {
 
 // several is an encoding that is not comparable.
 type several struct {
-	testEncoding
 	_ []int
 }
 

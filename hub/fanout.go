@@ -134,3 +134,15 @@ func (f *fanout) advance(s *Subscription, from uint64) {
 	}
 	f.count(s, f.all.missing(from, f.all.next))
 }
+
+// writeOf returns the connection to which to write e, and the bytes. The buffer is nil if the
+// subscriber's Send must be called.
+func writeOf(to Subscriber, e Encoded) (*netpoll.Conn, *netpoll.Buffer) {
+	if m, ok := to.(*Member); ok {
+		to = m.to
+	}
+	if to, ok := to.(ConnSubscriber); ok {
+		return to.Write(e)
+	}
+	return nil, nil
+}

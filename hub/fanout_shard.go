@@ -12,28 +12,6 @@ const (
 	maxRefresh = 48 << 10
 )
 
-// shard is the subscribers of a topic that belong to one loop. Only its fan-out pass delivers to
-// them, and changes their positions.
-type shard struct {
-	topic *Topic
-	task  Task
-	loop  int
-
-	// Guarded by Topic.mu.
-	members int
-	cursor  uint64 // sequence number of the first message that no pass has delivered
-	taken   uint64 // the same, but counts the pass under way as done
-	at      uint64 // Topic.log.end before cursor
-
-	mu        sync.Mutex
-	list      []*Subscription
-	due       []*Subscription // behind, and drained
-	left      []*leave        // subscriptions in list that have left during the pass
-	inPass    bool            // a pass is under way
-	unpin     bool            // the pinned backlogs must be dropped: see unpinAll
-	passEnded *sync.Cond      // a pass has ended; created by waitLocked
-}
-
 func newShard(t *Topic, loop int) *shard {
 	sh := &shard{topic: t, loop: loop}
 	sh.task = t.hub.opts.Workers.NewTask(loop, sh)
@@ -76,15 +54,6 @@ func (sh *shard) appendAll(all []*Subscription) []*Subscription {
 		}
 	}
 	return all
-}
-
-// Schedule is called when the subscriber has drained. It makes a *Subscription a Task.
-func (s *Subscription) Schedule() {
-	sh := s.shard
-	sh.mu.Lock()
-	sh.due = append(sh.due, s)
-	sh.mu.Unlock()
-	sh.task.Schedule()
 }
 
 // help returns when the shard has room for more messages. It runs passes itself, or waits for

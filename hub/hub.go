@@ -8,54 +8,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// ErrTooManyTopics is wrapped by errors of calls that would create more topics than Options
-// allow.
-var ErrTooManyTopics = errors.New("hub: too many topics")
-
-// DefaultMaxTopics is the default of Options.MaxTopics.
-const DefaultMaxTopics = 1 << 20
-
-// Hub holds topics. Its methods are safe for concurrent use and never wait for a subscriber. A
-// publisher that is faster than the fan-out waits for the fan-out.
-type Hub struct {
-	opts      Options
-	runLength int         // the constant, except in tests
-	node      *brokerNode // nil without a broker
-	encodings encodings
-	started   sync.Once
-	loops     int // set by start
-
-	epochs     atomic.Uint64
-	patternsAt atomic.Uint64 // changes when patterns begin or end
-	members    atomic.Uint64 // the number of the last member
-
-	subscriptions atomic.Int64
-	presentBytes  atomic.Int64 // memory for presence
-
-	mu       sync.RWMutex
-	topics   map[string]*Topic
-	index    index             // the same topics, ordered by name
-	owners   map[string]*owner // by key
-	patterns trie[*Topic]      // those of topics whose names are patterns
-	retiring []*Topic          // patterns that have lost their last subscriber, the latest last
-	aging    map[*Topic]struct{}
-	sweeper  *time.Timer   // runs while topics are aging
-	filled   *TopicOptions // of the topic that was created last
-
-	memory  memory
-	leaving leaving
-	closed  atomic.Bool // Shutdown was called
-
-	published atomic.Int64
-	delivered atomic.Int64
-	evicted   atomic.Int64
-	dropped   atomic.Int64
-}
 
 // New returns a hub. It starts nothing; see Start.
 func New(o Options) *Hub {
@@ -356,3 +310,6 @@ func (h *Hub) shareLocked(o TopicOptions) *TopicOptions {
 	}
 	return h.filled
 }
+
+// HasBroker reports whether h has a broker, so that Publish and Subscribe may wait.
+func (h *Hub) HasBroker() bool { return h.node != nil }

@@ -7,9 +7,6 @@ import (
 	"sync/atomic"
 )
 
-// DefaultMaxBacklog is the default of Options.MaxBacklog.
-const DefaultMaxBacklog = 4 << 20
-
 // memory is the memory that the logs of all topics hold: history, and messages that wait for
 // slow subscribers, including messages that subscriptions keep after the log has dropped them. A
 // topic reports how much its log holds at the end of a fan-out pass. So messages that all

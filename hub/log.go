@@ -35,9 +35,6 @@ type entry struct {
 }
 
 const (
-	// entryCost is what a message counts for in addition to its length: the memory of the
-	// structures that hold it.
-	entryCost = 224
 	// maxReads is how many consecutive segments keep the batch that was read from them.
 	maxReads = 8
 	// maxSegment is the cost at which a segment is complete, and the next one begins.

@@ -2,13 +2,10 @@ package hub
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
@@ -24,42 +21,6 @@ type Identity struct {
 	Owner string
 	// Value belongs to the program: Member.Value returns it, and the hub does not use it.
 	Value any
-}
-
-// Errors of a [Member]. The returned errors wrap them, mostly with the name of the topic.
-var (
-	ErrSubscribed    = errors.New("hub: already subscribed")
-	ErrNotSubscribed = errors.New("hub: not subscribed")
-	ErrForbidden     = errors.New("hub: names that begin with @ are reserved for the topics of users")
-	ErrTooMany       = errors.New("hub: too many subscriptions")
-	ErrLeft          = errors.New("hub: the member has left")
-)
-
-// DefaultMaxSubscriptions is the default of Options.MaxSubscriptions.
-const DefaultMaxSubscriptions = 16384
-
-// DefaultMaxPatterns is the default of Options.MaxPatterns.
-const DefaultMaxPatterns = 256
-
-// Member is a connection that takes part in any number of topics. Its methods are safe from any
-// goroutine. It is the [Subscriber] of its subscriptions, so a publisher passes the *Member as
-// Message.Exclude to leave it out.
-type Member struct {
-	hub  *Hub
-	to   Subscriber
-	user string
-	data string // Identity.Data, which does not change
-	val  any
-	key  *string // Identity.Owner; nil if ""
-	num  uint64
-
-	mu      sync.Mutex // before the locks of the hub; not held while the broker is waited for
-	left    bool
-	wild    uint32          // subscriptions by pattern
-	subs    []*Subscription // sorted by name, with the user's topic; a map would weigh five times as much
-	joining *joining        // subscriptions under way, which are not in subs yet
-
-	drain atomic.Pointer[drain] // created on first need
 }
 
 // NewMember returns a member for a connection. Each user has a topic, whose name is @ and the

@@ -41,15 +41,6 @@ func (m *Member) UnsubscribeThen(name string, then func()) error {
 	return nil
 }
 
-// UnsubscribeHandler is a [Subscriber] of a member that stays open when the server ends one of
-// its subscriptions: see [Hub.Disconnect]. Any other subscriber is closed then.
-type UnsubscribeHandler interface {
-	// OnUnsubscribe is called when the server has ended the subscription and the member has got
-	// what was published before. It is called by the caller of Hub.Disconnect, or by a goroutine
-	// of its own, so it may block.
-	OnUnsubscribe(topic string, why CloseReason)
-}
-
 // end ends a subscription on behalf of the server. The end of the subscription to the user's
 // topic closes the connection.
 func (m *Member) end(s *Subscription, how *closeAction) {

@@ -54,42 +54,6 @@ func (r *Record) cost() uint64 {
 // shortKey is the length up to which a key does not count, in bytes.
 const shortKey = 32
 
-// releaseForms drops the encoded forms: r is history only from now on, and is encoded anew for
-// each subscriber that asks for it. It does not wait for an encoding under way.
-func (r *Record) releaseForms() {
-	r.cold.Store(true)
-	r.forms.first.Store(nil)
-}
-
-// encoded returns the record in an encoding, or nil if the encoding has no form for it.
-func (r *Record) encoded(h *Hub, id encodingID) Encoded {
-	if f := r.forms.get(id); f != nil {
-		return f.encoded
-	}
-	if r.cold.Load() {
-		return r.encode(h.encodings.get(id))
-	}
-	r.forms.mu.Lock()
-	defer r.forms.mu.Unlock()
-	if f := r.forms.get(id); f != nil {
-		return f.encoded
-	}
-	e := r.encode(h.encodings.get(id))
-	r.forms.addLocked(form{id: id, messages: 1, encoded: e})
-	if r.cold.Load() { // releaseForms was called during the encoding
-		r.forms.first.Store(nil)
-	}
-	return e
-}
-
-func (r *Record) encode(e Encoding) (encoded Encoded) {
-	defer recoverEncoding(e)
-	if r.event != nil {
-		return e.EncodeEvent(r.event)
-	}
-	return e.Encode(r)
-}
-
 // Position is a place in a topic: after the message with that offset. Offsets of different
 // epochs are unrelated: the epoch changes when a topic begins anew. The offsets of a pattern
 // count the messages of all its topics since the pattern began; they are not the Record.Offset
@@ -141,3 +105,13 @@ func (e *TooOldError) Error() string {
 	}
 	return fmt.Sprintf("hub: too old: the oldest position that is held is %v", e.Oldest)
 }
+
+// Receipt is the result of publishing a message.
+type Receipt struct {
+	Position  Position // of the message in its topic
+	Receivers int      // subscribers at this moment, including those by pattern and Message.Exclude
+}
+
+// entryCost is what a message counts for in addition to its length: the memory of the
+// structures that hold it.
+const entryCost = 224

@@ -210,5 +210,20 @@ func (o *TopicOptions) fill() {
 	}
 }
 
-// HasBroker reports whether h has a broker, so that Publish and Subscribe may wait.
-func (h *Hub) HasBroker() bool { return h.node != nil }
+// DefaultMaxTopics is the default of Options.MaxTopics.
+const DefaultMaxTopics = 1 << 20
+
+// DefaultMaxSubscriptions is the default of Options.MaxSubscriptions.
+const DefaultMaxSubscriptions = 16384
+
+// DefaultMaxPatterns is the default of Options.MaxPatterns.
+const DefaultMaxPatterns = 256
+
+// DefaultBrokerTimeout is the default of Options.BrokerTimeout.
+const DefaultBrokerTimeout = 5 * time.Second
+
+// DefaultEndTimeout is the default of Options.EndTimeout.
+const DefaultEndTimeout = 5 * time.Second
+
+// DefaultMaxBacklog is the default of Options.MaxBacklog.
+const DefaultMaxBacklog = 4 << 20

@@ -4,26 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 )
-
-// Person is somebody who takes part in a topic: a user with one or more connections, or an
-// anonymous member.
-type Person struct {
-	ID        string          `json:"id"`                  // the user's name, or the member's ID
-	Anonymous bool            `json:"anonymous,omitempty"` // ID is that of a member
-	Data      json.RawMessage `json:"data,omitempty"`      // Identity.Data of the connection with which the person came
-	// Connections is set by Hub.Presence only. It is 0 while the person is away but has not been
-	// announced as left.
-	Connections int `json:"connections,omitempty"`
-}
-
-// ErrNoPresence is wrapped by errors for topics without TopicOptions.Presence.
-var ErrNoPresence = errors.New("hub: presence is not enabled for topic")
 
 const (
 	// DefaultPresenceGrace is the TopicOptions.PresenceGrace of topics that state none.
@@ -270,14 +255,6 @@ func cutPeople(all []Person) (some, rest []Person) {
 	return all, nil
 }
 
-// peopleSize returns the approximate size of a message about people, in bytes.
-func peopleSize(all []Person) (bytes int) {
-	for i := range all {
-		bytes += len(all[i].ID) + len(all[i].Data) + 32
-	}
-	return bytes
-}
-
 // subscribe subscribes s to the events, and returns the people as announced by the events
 // before.
 func (p *presence) subscribe(s *Subscription, m *Member, o SubscribeOptions) ([]Person, error) {
@@ -341,9 +318,6 @@ func newPresenceTopic(t *Topic) *Topic {
 		epoch: t.hub.newEpoch(), log: log{next: 1}, presenceTopic: true,
 	}
 }
-
-// presenceTopicName returns a name that no topic can have and that cannot be requested.
-func presenceTopicName(topic string) string { return userMark + " " + topic }
 
 func sortPeople(all []Person) {
 	slices.SortFunc(all, func(a, b Person) int {

@@ -2,12 +2,8 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
-
-// ErrClosed is returned by Subscribe after Shutdown has been called.
-var ErrClosed = errors.New("hub: the hub has shut down")
 
 // Shutdown closes all subscribers, with the cause ShuttingDown, each when it has got what was
 // published before. It waits for that, and for slow subscribers until ctx is done or

@@ -8,9 +8,6 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// DefaultEndTimeout is the default of Options.EndTimeout.
-const DefaultEndTimeout = 5 * time.Second
-
 // leave is the end of a subscription: an event with a place in its topic's order. The
 // subscriber gets the messages published before it, within the limits for slow subscribers, and
 // none after it.

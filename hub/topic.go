@@ -1,38 +1,5 @@
 package hub
 
-import (
-	"sync"
-	"sync/atomic"
-)
-
-// Topic is a name with subscribers, or a pattern with the subscribers to many names.
-type Topic struct {
-	hub     *Hub
-	name    string
-	opts    *TopicOptions
-	epoch   uint64
-	evicted atomic.Int64
-	dropped atomic.Int64
-
-	mu            sync.Mutex
-	log           log
-	reported      int64    // bytes held, as last reported to Hub.memory
-	owner         *owner   // the owner that created it, nil if none is known; guarded by Hub.mu
-	count         int      // subscribers
-	laggards      int32    // subscribers that are behind
-	pinned        int32    // laggards for which messages are kept, or that get nothing until they have drained
-	ended         bool     // the hub has removed it
-	pattern       bool     // name is a pattern; does not change
-	presenceTopic bool     // it is the presence topic of another topic, and ends with that
-	retired       bool     // it is no longer kept for its history alone: see Hub.retire
-	shards        []*shard // of loops where there is or was a subscriber
-	matching      []*Topic // the patterns that match, as of matchingAt
-	matchingAt    uint64   // Hub.patternsAt
-	remote        *remote  // nil without a broker
-
-	presence *presence // nil if it is not kept
-}
-
 // newTopic makes a topic. Called under Hub.mu.
 func newTopic(h *Hub, name string, o *TopicOptions) *Topic {
 	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: o, epoch: h.newEpoch(), log: log{next: 1}}
@@ -47,12 +14,6 @@ func newTopic(h *Hub, name string, o *TopicOptions) *Topic {
 		t.presence = newPresence(t)
 	}
 	return t
-}
-
-// Receipt is the result of publishing a message.
-type Receipt struct {
-	Position  Position // of the message in its topic
-	Receivers int      // subscribers at this moment, including those by pattern and Message.Exclude
 }
 
 // outcome is the result of an attempt to publish.
@@ -240,27 +201,6 @@ func (t *Topic) sweep() (idle bool) {
 	}
 	t.reportLocked()
 	return t.idleLocked()
-}
-
-// TopicStats describes a topic.
-type TopicStats struct {
-	Name        string   `json:"name"`
-	Subscribers int      `json:"subscribers"`
-	Published   uint64   `json:"published"`         // messages since the topic began
-	Position    Position `json:"position"`          // after the last message
-	Held        int      `json:"history,omitempty"` // messages that are held
-	Evicted     int64    `json:"evicted"`           // subscribers that were too slow
-	Dropped     int64    `json:"dropped,omitempty"` // messages that subscribers did not get, by the topic's policy
-	Lagging     int      `json:"lagging,omitempty"` // subscribers that have not taken all yet
-}
-
-func (t *Topic) stats() TopicStats {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return TopicStats{
-		Name: t.name, Subscribers: t.count, Published: t.publishedLocked(), Position: t.positionLocked(),
-		Held: t.log.count, Evicted: t.evicted.Load(), Dropped: t.dropped.Load(), Lagging: int(t.laggards),
-	}
 }
 
 // History returns messages that the topic holds: after a position, or the last ones.

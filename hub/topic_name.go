@@ -55,3 +55,20 @@ func checkToken(what, token string) error {
 	}
 	return nil
 }
+
+// presenceTopicName returns a name that no topic can have and that cannot be requested.
+func presenceTopicName(topic string) string { return userMark + " " + topic }
+
+// userMark begins the reserved names of users' topics. No pattern matches them, and a member
+// cannot subscribe or publish to the topic of another user.
+const userMark = "@"
+
+// UserTopic returns the name of a user's topic.
+func UserTopic(user string) string { return userMark + user }
+
+// IsUserTopic reports whether a name or pattern begins as the names of users' topics do.
+func IsUserTopic(name string) bool { return strings.HasPrefix(name, userMark) }
+
+// IsPattern reports whether name is meant as a pattern: it contains * or >, which names of
+// topics must not contain. It may still be invalid: see [CheckPattern].
+func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }

@@ -43,10 +43,6 @@ func CheckPattern(pattern string) error {
 	return nil
 }
 
-// IsPattern reports whether name is meant as a pattern: it contains * or >, which names of
-// topics must not contain. It may still be invalid: see [CheckPattern].
-func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }
-
 // Matches reports whether name is the name of a topic that pattern stands for. Both must pass
 // their checks. Names of users' topics get no special treatment here.
 func Matches(pattern, name string) bool { return matches(pattern, name) }

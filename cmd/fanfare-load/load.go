@@ -64,7 +64,7 @@ func newLoad(ctx context.Context, opt *options, p *program) (*load, error) {
 
 func (l *load) findTargets(ctx context.Context) (err error) {
 	if l.target, err = wsproto.ParseTarget(ctx, l.opt.url); err != nil {
-		return fmt.Errorf("%w\nCheck the name of the host.", err)
+		return fmt.Errorf("%w; check the name of the host", err)
 	}
 	l.publish = l.target
 	if l.opt.publishURL != "" {
