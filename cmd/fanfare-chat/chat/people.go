@@ -16,7 +16,8 @@ type credentials struct {
 }
 
 // enter signs up or logs in. Then it closes the connections of the logins that have ended in the store, even
-// after an error, because nothing else would close them.
+// after an error, because nothing else would close them. The response comes before that: a page whose
+// connection is closed asks who is logged in, and must have the new cookie by then.
 func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 	enter func(ctx context.Context, from account.Source, name, password string) (account.NewLogin, error),
 ) error {
@@ -30,15 +31,15 @@ func (c *Chat) enter(w http.ResponseWriter, r *http.Request, status int,
 	}
 	v := c.source(r)
 	e, err := enter(r.Context(), v, q.Name, q.Password)
-	if ending := c.closeLogins(context.WithoutCancel(r.Context()), e.Ended); err == nil {
-		err = ending
+	if err == nil {
+		http.SetCookie(w, account.Cookie(e.Token, v.Secure))
+		writeJSON(w, status, map[string]userJSON{"user": newUserJSON(e.User)})
+		_ = http.NewResponseController(w).Flush() // if it cannot, the response is sent when the handler returns
 	}
-	if err != nil {
-		return err
+	if ending := c.closeLogins(context.WithoutCancel(r.Context()), e.Ended); ending != nil {
+		c.opts.Logger.Error("connections of ended logins could not be closed", "error", ending)
 	}
-	http.SetCookie(w, account.Cookie(e.Token, v.Secure))
-	writeJSON(w, status, map[string]userJSON{"user": newUserJSON(e.User)})
-	return nil
+	return err
 }
 
 func (c *Chat) signUp(w http.ResponseWriter, r *http.Request) {
