@@ -71,7 +71,7 @@ type amount struct {
 	PerConnection *float64 `json:"per_connection"`
 }
 
-// uncounted returns why there are no counters, or "" if there are or were not requested.
+// uncounted returns the reason why there are no counters: "" if there are some, or none were requested.
 func (l *loaded) uncounted() string {
 	for _, t := range []*traffic{l.Messages, l.Cycles} {
 		if t != nil && t.Uncounted != "" {

@@ -32,7 +32,7 @@ const (
 	settled   stage = "settled" // garbage returned to the system
 )
 
-// What is measured per connection: bytes, or goroutines.
+// The quantities that are measured per connection: bytes or goroutines.
 const (
 	rss        = "rss"
 	pss        = "pss"

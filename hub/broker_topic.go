@@ -91,12 +91,7 @@ func (t *Topic) restart(at Position) {
 	for _, sh := range t.shards {
 		sh.skipLocked()
 	}
-	t.reportLocked()
-	idle := t.idleLocked()
-	t.mu.Unlock()
-	if idle {
-		t.hub.drop(t)
-	}
+	t.unlockAndDrop()
 	for _, l := range all {
 		l.proceed()
 	}

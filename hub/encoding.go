@@ -56,8 +56,8 @@ func (es *encodings) id(e Encoding) (encodingID, error) {
 	if old := es.all.Load(); old != nil {
 		all = slices.Clip(*old)
 	}
-	if len(all) == 255 {
-		return 0, fmt.Errorf("%w: the hub has 255 encodings already; subscriptions of one protocol must use equal values", ErrNoEncoding)
+	if len(all) == maxEncodings {
+		return 0, fmt.Errorf("%w: the hub has %d encodings already; subscriptions of one protocol must use equal values", ErrNoEncoding, maxEncodings)
 	}
 	all = append(all, e)
 	es.all.Store(&all)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -12,6 +13,9 @@ type Encoded any
 
 // encodingID identifies an encoding in its hub; 0 means none.
 type encodingID uint8
+
+// maxEncodings is the number of IDs.
+const maxEncodings = math.MaxUint8
 
 // form is a record or a batch in one encoding.
 type form struct {

@@ -178,12 +178,7 @@ func (sh *shard) endPass(b passBatch) (more bool) {
 	more = sh.members > 0 && sh.cursor < t.log.next || len(sh.due) > 0 || sh.unpin
 	sh.mu.Unlock()
 	t.trimLocked()
-	t.reportLocked()
-	idle := t.idleLocked()
-	t.mu.Unlock()
-	if idle {
-		t.hub.drop(t)
-	}
+	t.unlockAndDrop()
 	for _, l := range left {
 		if l.nothing {
 			l.ended(true)

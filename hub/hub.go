@@ -104,6 +104,10 @@ func (h *Hub) Topic(name string) (TopicStats, bool) {
 	return TopicStats{}, false
 }
 
+// User returns what [Hub.Topic] returns for the user's topic. Its subscribers are the user's
+// connections.
+func (h *Hub) User(user string) (TopicStats, bool) { return h.Topic(UserTopic(user)) }
+
 // Subscribe adds a subscriber to the topic, or, if name is a pattern, to all topics that match
 // it, now and later (see [CheckPattern]). s is zeroed memory of the caller, and stands for this
 // one subscription. The subscriber gets every message that is published after Subscribe has

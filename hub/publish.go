@@ -52,6 +52,7 @@ func (h *Hub) publishBy(by creator, name string, m Message) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	m.Data = bytes.Clone(m.Data)
 	return h.publish(by, t, m)
 }
 
@@ -81,7 +82,7 @@ func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, er
 	var answers sync.WaitGroup
 	answers.Add(len(all))
 	for _, t := range all {
-		h.send(creator{}, t, m, func(rc Receipt, err error) {
+		h.send(t, m, func(rc Receipt, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			defer answers.Done()
@@ -111,22 +112,17 @@ func (h *Hub) matching(pattern string) (all []*Topic) {
 
 // send publishes m, whose data does not change, to a topic that was found, and may have ended
 // since.
-func (h *Hub) send(by creator, t *Topic, m Message, done func(Receipt, error)) {
+func (h *Hub) send(t *Topic, m Message, done func(Receipt, error)) {
 	if h.node != nil {
-		h.node.publish(by, t.name, m, done)
+		h.node.publish(creator{}, t.name, m, done)
 		return
 	}
-	done(h.publishShared(by, t, m))
+	done(h.publish(creator{}, t, m))
 }
 
-// publish sends m to the topic, or, if t has ended, to the present topic of that name.
-func (h *Hub) publish(by creator, t *Topic, m Message) (Receipt, error) {
-	m.Data = bytes.Clone(m.Data)
-	return h.publishShared(by, t, m)
-}
-
-// publishShared is publish for data that does not change.
-func (h *Hub) publishShared(by creator, t *Topic, m Message) (rc Receipt, err error) {
+// publish sends m, whose data does not change, to the topic, or, if t has ended, to the present
+// topic of that name.
+func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
 	h.Start()
 	h.published.Add(1)
 	for {

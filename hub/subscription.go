@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"fmt"
 )
 
@@ -47,6 +48,7 @@ func (s *Subscription) Publish(m Message) (Receipt, error) {
 	if t.hub.node != nil {
 		return t.hub.await(creatorOf("", s.to), t.name, m)
 	}
+	m.Data = bytes.Clone(m.Data)
 	return t.hub.publish(creatorOf("", s.to), t, m)
 }
 

@@ -30,35 +30,6 @@ type leave struct {
 	late    atomic.Bool // Options.EndTimeout has passed
 }
 
-// endAction is an action at the end of subscriptions.
-type endAction interface {
-	// ended is called once for each subscription. If later is true, a fan-out pass calls it,
-	// and it must not block.
-	ended(s *Subscription, later bool)
-}
-
-// closeAction closes the subscriber.
-type closeAction struct{ CloseReason }
-
-func (c *closeAction) ended(s *Subscription, _ bool) { s.to.Close(c.CloseReason) }
-
-// completion calls then when all of several subscriptions have ended.
-type completion struct {
-	left   atomic.Int32
-	then   func()
-	blocks bool // then may block
-}
-
-func (f *completion) ended(_ *Subscription, later bool) {
-	switch {
-	case f.left.Add(-1) > 0:
-	case later && f.blocks:
-		go f.then()
-	default:
-		f.then()
-	}
-}
-
 // leave ends s at this point of its topic's order, and reports whether s has got all earlier
 // messages. If not, passes of its shard deliver the rest. A second call changes nothing, except
 // that its action runs too when the first end is done.
@@ -81,13 +52,8 @@ func (l *leave) begin() (done bool) {
 		return s.leaveAgain(l.how)
 	}
 	t.trimLocked()
-	t.reportLocked()
-	idle, empty := t.idleLocked(), t.count == 0
-	t.mu.Unlock()
-	switch {
-	case idle:
-		t.hub.drop(t)
-	case empty && t.pattern:
+	empty := t.count == 0
+	if dropped := t.unlockAndDrop(); !dropped && empty && t.pattern {
 		t.hub.retire(t)
 	}
 	return l.proceed()

@@ -375,6 +375,20 @@ func TestShutdown(t *testing.T) {
 	<-done
 }
 
+// leavingMember returns a member that is in "b" and has left "a", after three messages there.
+func leavingMember(t *testing.T, h *Hub, run *manual, to Subscriber, user string) *Member {
+	t.Helper()
+	m := newMember(t, h, to, user)
+	a := subscribe(t, m, "a", SubscribeOptions{Encoding: raw})
+	subscribe(t, m, "b", SubscribeOptions{Encoding: raw})
+	for n := range uint64(3) {
+		publish(t, h, "a", n)
+		run.runAll()
+	}
+	a.Unsubscribe()
+	return m
+}
+
 // A member is closed even if one of its subscriptions was ended separately before, whether that
 // one has delivered its backlog by then or not.
 func TestMemberIsClosedAfterOneWasUnsubscribed(t *testing.T) {
@@ -382,14 +396,7 @@ func TestMemberIsClosedAfterOneWasUnsubscribed(t *testing.T) {
 		var run manual
 		h := New(Options{Workers: run.on(1)})
 		l := &last{fake: fake{stalled: stalled}}
-		m := newMember(t, h, l, "u1")
-		a := subscribe(t, m, "a", SubscribeOptions{Encoding: raw})
-		subscribe(t, m, "b", SubscribeOptions{Encoding: raw})
-		for n := range uint64(3) {
-			publish(t, h, "a", n)
-			run.runAll()
-		}
-		a.Unsubscribe()
+		leavingMember(t, h, &run, l, "u1")
 		if n := h.Disconnect(UserTopic("u1"), CloseReason{Code: 4001, Text: "over"}); n != 1 {
 			t.Errorf("%d were disconnected", n)
 		}
@@ -410,14 +417,7 @@ func TestEndsAfterUnsubscribe(t *testing.T) {
 	var run manual
 	h := New(Options{Workers: run.on(1)})
 	f := &last{fake: fake{stalled: true}}
-	m := newMember(t, h, f, "")
-	a := subscribe(t, m, "a", SubscribeOptions{Encoding: raw})
-	subscribe(t, m, "b", SubscribeOptions{Encoding: raw})
-	for n := range uint64(3) {
-		publish(t, h, "a", n)
-		run.runAll()
-	}
-	a.Unsubscribe()
+	m := leavingMember(t, h, &run, f, "")
 	told := 0
 	if err := m.UnsubscribeThen("a", func() { told++ }); err != nil || told != 0 {
 		t.Errorf("told %d times before the rest came: %v", told, err)

@@ -20,6 +20,18 @@ func (h *Hub) drop(t *Topic) {
 	}
 }
 
+// unlockAndDrop reports the memory of the log to the hub, and unlocks mu. If the topic is idle, it
+// drops the topic and returns true.
+func (t *Topic) unlockAndDrop() (dropped bool) {
+	t.reportLocked()
+	idle := t.idleLocked()
+	t.mu.Unlock()
+	if idle {
+		t.hub.drop(t)
+	}
+	return idle
+}
+
 // forget ends a topic that could not be joined.
 func (h *Hub) forget(t *Topic) {
 	h.mu.Lock()

@@ -72,3 +72,12 @@ func IsUserTopic(name string) bool { return strings.HasPrefix(name, userMark) }
 // IsPattern reports whether name is meant as a pattern: it contains * or >, which names of
 // topics must not contain. It may still be invalid: see [CheckPattern].
 func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }
+
+// CheckUser reports what is wrong with the name of a user. The rules are those for topics (see
+// [CheckName]), but the name has one byte less: 254 at most.
+func CheckUser(user string) error {
+	if err := CheckName(UserTopic(user)); err != nil {
+		return fmt.Errorf("hub: %q cannot be the name of a user, which follows the rules for topics: %w", user, err)
+	}
+	return nil
+}

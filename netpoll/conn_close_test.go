@@ -285,17 +285,7 @@ func TestWriteAfterReset(t *testing.T) {
 
 // Close from outside does not wait for a handler that blocks, and OnClose waits.
 func TestCloseWhileHandlerBlocks(t *testing.T) {
-	entered, release := make(chan struct{}, 1), newGate(t)
-	s := serve(t, Options{}, func(p *peer) {
-		p.onData = func(data []byte) int {
-			entered <- struct{}{}
-			release.wait()
-			return len(data)
-		}
-	})
-	nc, p := s.connect(t)
-	write(t, nc, []byte("x"))
-	receive(t, "OnData", entered)
+	_, nc, p, release := blockedHandler(t)
 	p.c.Close(errTest)
 	expectEnd(t, nc) // the peer sees it at once
 	if n := p.closes.Load(); n != 0 {

@@ -104,17 +104,7 @@ func TestShutdownWaits(t *testing.T) {
 // A handler that blocks is left behind, and Shutdown says so. When it returns its
 // connection is closed in order.
 func TestShutdownWithBlockedHandler(t *testing.T) {
-	entered, release := make(chan struct{}, 1), newGate(t)
-	s := serve(t, Options{}, func(p *peer) {
-		p.onData = func(data []byte) int {
-			entered <- struct{}{}
-			release.wait()
-			return len(data)
-		}
-	})
-	nc, p := s.connect(t)
-	write(t, nc, []byte("x"))
-	receive(t, "OnData", entered)
+	s, nc, p, release := blockedHandler(t)
 	idle, q := s.connect(t)
 	err := s.Shutdown(expired)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 connections") {

@@ -439,3 +439,20 @@ func readSome(t testing.TB, fd int, p []byte) int {
 		}
 	}
 }
+
+// blockedHandler connects a client whose handler blocks in OnData until the gate opens.
+func blockedHandler(t *testing.T) (s *server, nc *net.TCPConn, p *peer, release *gate) {
+	t.Helper()
+	entered, release := make(chan struct{}, 1), newGate(t)
+	s = serve(t, Options{}, func(p *peer) {
+		p.onData = func(data []byte) int {
+			entered <- struct{}{}
+			release.wait()
+			return len(data)
+		}
+	})
+	nc, p = s.connect(t)
+	write(t, nc, []byte("x"))
+	receive(t, "OnData", entered)
+	return s, nc, p, release
+}

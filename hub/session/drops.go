@@ -47,7 +47,7 @@ func (r *receiver) dropsDue() {
 	r.mu.Lock()
 	r.drops.due = !r.closed
 	r.mu.Unlock()
-	r.conn.WhenDrained(r)
+	r.Conn.WhenDrained(r)
 }
 
 // sendDrops adds little to what is pending, and seldom. It holds replying, so that no report
@@ -62,7 +62,7 @@ func (r *receiver) sendDrops() {
 	r.mu.Unlock()
 	for topic, messages := range pending {
 		p, err := event(&hub.Event{Kind: hub.DropEvent, Topic: topic, Messages: messages})
-		if err == nil && r.conn.Send(wsproto.Text, p) == wsproto.Full {
+		if err == nil && r.WebSocket().Send(wsproto.Text, p) == wsproto.Full {
 			r.OnDrop(topic, messages)
 		}
 	}

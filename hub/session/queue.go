@@ -96,7 +96,7 @@ func (s *session) waitLocked(a *request) {
 	if !q.held && (full || q.weight > 4*smallRequest && s.end.crowded(int64(q.weight), 0)) {
 		q.held = true
 		s.end.held.Add(1)
-		s.conn.Hold()
+		s.WebSocket().Hold()
 	}
 }
 
@@ -154,7 +154,7 @@ func (s *session) answerLocked() {
 	}
 	if q.held && answered && len(q.all) <= s.end.opts.MaxRequests/2 && q.weight <= maxWeight/2 {
 		q.held = false
-		s.conn.Resume()
+		s.WebSocket().Resume()
 	}
 }
 

@@ -3,16 +3,14 @@ package session
 import (
 	"sync"
 
-	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
-	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // receiver is the connection as a hub.Subscriber, which also reports drops.
 type receiver struct {
-	conn *wsproto.Conn
+	*wshub.Conn
 
 	replying sync.Mutex // before all other locks: guards the queue; held while replies and events are sent, not during a step
 	mu       sync.Mutex
@@ -22,25 +20,13 @@ type receiver struct {
 	data     uint32                  // length of the member's data
 }
 
-// The methods of a hub.ConnSubscriber are those of the connection, but for WhenDrained.
-
-func (r *receiver) Loop() int { return r.conn.Loop() }
-
-func (r *receiver) Send(e hub.Encoded) netpoll.Outcome { return wshub.Subscriber(r.conn).Send(e) }
-
-func (r *receiver) Write(e hub.Encoded) (*netpoll.Conn, *netpoll.Buffer) {
-	return wshub.Subscriber(r.conn).Write(e)
-}
-
-func (r *receiver) Close(why hub.CloseReason) { wshub.Subscriber(r.conn).Close(why) }
-
 // WhenDrained waits for the connection on behalf of the hub. The connection remembers one waiter
 // only, so receiver shares that place with sendDrops.
 func (r *receiver) WhenDrained(t interface{ Schedule() }) {
 	r.mu.Lock()
 	r.waiting = t
 	r.mu.Unlock()
-	r.conn.WhenDrained(r)
+	r.Conn.WhenDrained(r)
 }
 
 // Schedule is called, under locks, when the connection has drained.
@@ -63,8 +49,8 @@ func (r *receiver) Schedule() {
 // sendOrClose sends p, and closes the connection if that is not possible.
 func (r *receiver) sendOrClose(p []byte, err error) {
 	if err != nil {
-		r.conn.Close(wsproto.InternalError, wire.Plain(err))
-	} else if r.conn.Send(wsproto.Text, p) == wsproto.Full {
-		r.conn.Close(wsproto.TryAgainLater, "too slow: the replies are not read")
+		r.WebSocket().Close(wsproto.InternalError, wire.Plain(err))
+	} else if r.WebSocket().Send(wsproto.Text, p) == wsproto.Full {
+		r.WebSocket().Close(wsproto.TryAgainLater, "too slow: the replies are not read")
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -18,7 +19,7 @@ type session struct {
 }
 
 func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
-	s.conn = c
+	s.Conn = wshub.Subscriber(c)
 	id := s.queue.id
 	s.queue = nil
 	if !s.end.takeData(int64(len(id.Data))) {
@@ -133,10 +134,10 @@ func (s *session) reply(id uint64, result *wire.Result) *wire.Error {
 	}
 	p, err := (&wire.Reply{ID: id, OK: result}).Append(nil)
 	if err != nil {
-		s.conn.Close(wsproto.InternalError, wire.Plain(err)) // all that is in it is known to be JSON
+		s.WebSocket().Close(wsproto.InternalError, wire.Plain(err)) // all that is in it is known to be JSON
 		return nil
 	}
-	if s.conn.Send(wsproto.Text, p) != wsproto.Full {
+	if s.WebSocket().Send(wsproto.Text, p) != wsproto.Full {
 		return nil
 	}
 	return wire.Errorf(wire.Unavailable, "the reply has %d bytes, so with it more would be pending for this connection than MaxPending allows: read what there is, and ask again", len(p))

@@ -64,7 +64,7 @@ func (s *session) runRecovering() {
 	defer func() {
 		if v := recover(); v != nil {
 			slog.Error("a hook of package session panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			s.conn.Close(wsproto.InternalError, "the handler failed")
+			s.WebSocket().Close(wsproto.InternalError, "the handler failed")
 		}
 	}()
 	s.replying.Lock()

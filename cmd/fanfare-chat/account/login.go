@@ -111,7 +111,7 @@ func tokensIn(cookies string, secure bool) (tokens []Token) {
 	return tokens
 }
 
-// LogOut ends a login. It is no error if the login has already ended.
+// LogOut ends a login. A login that has already ended is not an error.
 func (a *Accounts) LogOut(ctx context.Context, hash [32]byte) error {
 	err := a.opts.Store.RemoveLogin(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
