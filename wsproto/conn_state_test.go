@@ -246,6 +246,7 @@ func TestMoveTraffic(t *testing.T) {
 				}
 			}()
 			stop, up := make(chan bool), make(chan int)
+			ahead := make(chan bool, 500) // messages without an echo; more would only make turns longer
 			go func() {
 				n := 0
 				for ; ; n++ {
@@ -253,7 +254,7 @@ func TestMoveTraffic(t *testing.T) {
 					case <-stop:
 						up <- n
 						return
-					default:
+					case ahead <- true:
 						m.send(text(fmt.Sprint("up ", n)))
 					}
 				}
@@ -282,6 +283,7 @@ func TestMoveTraffic(t *testing.T) {
 				switch b0, got := m.frame(); {
 				case b0 == 0x81 && string(got) == fmt.Sprint("up ", echoed):
 					echoed++
+					<-ahead
 				case b0 == 0x82 && string(got) == fmt.Sprint(told):
 					told++
 				default:
