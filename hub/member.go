@@ -179,5 +179,11 @@ func (m *Member) resumed(s *Subscription) {
 // Loop returns the loop of the connection.
 func (m *Member) Loop() int { return m.to.Loop() }
 
-// Close closes the connection, whose owner must then call [Member.Leave].
+// Close closes the connection at once; its owner must then call [Member.Leave]. See
+// [Member.Disconnect].
 func (m *Member) Close(why CloseReason) { m.to.Close(why) }
+
+// Disconnect closes the connection when it has got what was published before in all its topics; a
+// slow one within the limits of its topics and Options.EndTimeout. It does not wait. A second
+// call does nothing.
+func (m *Member) Disconnect(why CloseReason) { m.endAll(&closeAction{why}) }

@@ -15,6 +15,23 @@ import (
 // Unsubscribe does not wait, so it may be called during a delivery. A second call does nothing.
 func (s *Subscription) Unsubscribe() { s.leave(nil, true) }
 
+// Disconnect is [Hub.Disconnect] for this subscriber alone, whatever its protocol makes of the end
+// of one subscription: the subscriber is closed when it has got what was published before; a
+// member in all its topics. It does not wait. It reports whether the subscription has begun; if it
+// has not, nothing happens.
+func (s *Subscription) Disconnect(why CloseReason) bool {
+	if s.shard == nil {
+		return false
+	}
+	how := &closeAction{why}
+	if m, ok := s.to.(*Member); ok {
+		m.endAll(how)
+	} else {
+		s.leave(how, false)
+	}
+	return true
+}
+
 // end ends the subscription on behalf of the server.
 func (s *Subscription) end(how *closeAction) {
 	if m, ok := s.to.(*Member); ok {
