@@ -13,14 +13,15 @@ import (
 // Browser is a tab of a Chromium without a window.
 type Browser struct{ ctx context.Context }
 
-// Chromium starts a browser that ends with the test, or skips the test.
+// Chromium starts a browser that ends with the test, or skips the test. Every name below .test leads to this machine, so a
+// test can have pages of different sites.
 func Chromium(t testing.TB) *Browser {
 	t.Helper()
 	path := findChromium()
 	if path == "" {
 		Need(t, "Chromium", "apt-get install chromium")
 	}
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path))
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"))
 	if os.Geteuid() == 0 { // as whom it does not start with its sandbox
 		opts = append(opts, chromedp.NoSandbox)
 	}
