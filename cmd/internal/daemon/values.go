@@ -39,6 +39,11 @@ func (d duration) Set(s string) error {
 	if d.Value.Set(s) == nil {
 		return nil
 	}
+	return DurationError(s)
+}
+
+// DurationError returns an error that says what is right instead of s, which [time.ParseDuration] refuses.
+func DurationError(s string) error {
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		return fmt.Errorf("a unit is missing: write %ss for seconds, or %[1]sms, %[1]sm or %[1]sh", s)
 	}

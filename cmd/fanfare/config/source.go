@@ -1,0 +1,38 @@
+package config
+
+import "fmt"
+
+// Origin is the kind of a [Source].
+type Origin uint8
+
+const (
+	ByDefault Origin = iota
+	FromFile
+	FromEnvironment
+	FromFlag
+)
+
+// Source is where a value comes from.
+type Source struct {
+	Origin Origin
+	Name   string // of the flag without its dash, of the variable, or of the file
+	Line   int    // in the file
+}
+
+func (s Source) String() string {
+	switch s.Origin {
+	case FromFile:
+		return fmt.Sprintf("%s:%d", s.Name, s.Line)
+	case FromEnvironment:
+		return s.Name
+	case FromFlag:
+		return "-" + s.Name
+	}
+	return "default"
+}
+
+// Source returns where the value of a field comes from. The path is that of the file, such as limits.max-message.
+func (c *Config) Source(path string) Source { return c.sources[path] }
+
+// Explicit reports whether the operator has set a field, even if to its default.
+func (c *Config) Explicit(path string) bool { return c.sources[path].Origin != ByDefault }
