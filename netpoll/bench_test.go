@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,7 +58,7 @@ func blockingClient(b *testing.B, addr string) (fd int) {
 	fd = must[int](b)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	b.Cleanup(func() { unix.Close(fd) })
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10})
-	if err := unix.Connect(fd, sockaddr(netip.MustParseAddrPort(addr))); err != nil {
+	if err := unix.Connect(fd, sys.Sockaddr(netip.MustParseAddrPort(addr))); err != nil {
 		b.Fatal(err)
 	}
 	return fd
@@ -94,24 +95,6 @@ func BenchmarkFanOut(b *testing.B) {
 				}
 			}
 			eventually(b, "all is delivered", func() bool { return got.Load() == int64(b.N*buf.Len()) })
-		})
-	}
-}
-
-// BenchmarkReady is one item through a queue that holds some others.
-func BenchmarkReady(b *testing.B) {
-	for _, waiting := range []int{0, 1, 1000} {
-		b.Run(fmt.Sprintf("%d", waiting), func(b *testing.B) {
-			var r ready
-			item := new(numbered)
-			for range waiting {
-				r.push(item, 0)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				r.push(item, 0)
-				r.pop()
-			}
 		})
 	}
 }

@@ -19,8 +19,8 @@ func (c *Conn) SetDeadline(d time.Duration) {
 func (c *Conn) HastenDeadline(d time.Duration) {
 	c.mu.Lock()
 	if c.phase == live || c.phase == dialing {
-		at, now := c.expires.Load(), c.loop.engine.clock.read()
-		if at == 0 || int32(now.after(d)-at) < 0 {
+		at, now := c.expires.Load(), c.loop.engine.clock.Read()
+		if at == 0 || int32(now.After(d)-at) < 0 {
 			c.expireLocked(d)
 		}
 	}
@@ -32,19 +32,19 @@ func (c *Conn) expireLocked(d time.Duration) {
 		c.expires.Store(0)
 		return
 	}
-	c.expires.Store(c.loop.engine.clock.read().after(d))
+	c.expires.Store(c.loop.engine.clock.Read().After(d))
 }
 
 // expired reports, once, whether the deadline has passed. The event of the sweep is
 // only a hint: the deadline may have been moved or cleared since.
 func (c *Conn) expired() bool {
 	at := c.expires.Load()
-	return at != 0 && c.loop.engine.clock.read().reached(at) && c.expires.CompareAndSwap(at, 0)
+	return at != 0 && c.loop.engine.clock.Read().Reached(at) && c.expires.CompareAndSwap(at, 0)
 }
 
 // IdleFor returns for how long the peer has sent nothing, and taken none of the pending
 // output, to about a second.
 func (c *Conn) IdleFor() time.Duration {
-	d := int32(uint32(c.loop.engine.clock.read()) - c.active.Load())
+	d := int32(uint32(c.loop.engine.clock.Read()) - c.active.Load())
 	return max(0, time.Duration(d)*time.Millisecond)
 }

@@ -9,32 +9,6 @@ import (
 
 const quickSweep = 2 * time.Millisecond
 
-func TestTick(t *testing.T) {
-	const top = ^uint32(0)
-	for _, test := range []struct {
-		now     tick
-		d       time.Duration
-		at      uint32
-		reached bool // already at now
-	}{
-		{1, 0, 1, true},
-		{1, time.Millisecond - 1, 1, true},
-		{1, time.Millisecond, 2, false},
-		{1, time.Hour, 1 + 3600_000, false},
-		{tick(top), time.Millisecond, 1, false}, // 0 means none
-		{tick(top), 5 * time.Millisecond, 4, false},
-		{1, 100 * 365 * 24 * time.Hour, 1 + 24*24*3600_000, false},
-	} {
-		at := test.now.after(test.d)
-		if at != test.at || test.now.reached(at) != test.reached {
-			t.Errorf("%v after %d: %d, reached %v; want %d, %v", test.d, test.now, at, test.now.reached(at), test.at, test.reached)
-		}
-		if !tick(at).reached(at) || !tick(at+1000).reached(at) {
-			t.Errorf("the deadline %d is never reached", at)
-		}
-	}
-}
-
 // A deadline is called once, not too early, and can be set anew from within.
 func TestDeadline(t *testing.T) {
 	const d = 15 * time.Millisecond

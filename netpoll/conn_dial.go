@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,12 +40,12 @@ func (e *Engine) connect(from netip.Addr, to netip.AddrPort) (fd int, err error)
 	_ = setSocketOptions(fd, e.opts)
 	if from.IsValid() {
 		_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-		if err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(from, 0))); err != nil {
+		if err = unix.Bind(fd, sys.Sockaddr(netip.AddrPortFrom(from, 0))); err != nil {
 			unix.Close(fd)
 			return -1, fmt.Errorf("bind to %v: %w", from, err)
 		}
 	}
-	if err = unix.Connect(fd, sockaddr(to)); err != nil && err != unix.EINPROGRESS && err != unix.EINTR {
+	if err = unix.Connect(fd, sys.Sockaddr(to)); err != nil && err != unix.EINPROGRESS && err != unix.EINTR {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -86,13 +87,6 @@ func (c *Conn) connected() bool {
 	return false
 }
 
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if ip := a.Addr().Unmap(); ip.Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: ip.As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
 // LocalAddr returns the address of our end, which it asks the kernel for; the zero value if
 // the connection is closed.
 func (c *Conn) LocalAddr() netip.AddrPort { return c.askAddr(unix.Getsockname) }
@@ -107,18 +101,5 @@ func (c *Conn) askAddr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {
 	if c.phase == unborn || c.phase == dead {
 		return netip.AddrPort{}
 	}
-	return addrOf(ask(int(c.fd)))
-}
-
-func addrOf(sa unix.Sockaddr, err error) netip.AddrPort {
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
+	return sys.AddrOf(ask(int(c.fd)))
 }

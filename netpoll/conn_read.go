@@ -3,8 +3,7 @@
 package netpoll
 
 import (
-	"io"
-
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,11 +66,19 @@ func (c *Conn) deliver(w *worker, n int, filler Filler) bool {
 func (c *Conn) room(buf []byte) ([]byte, Filler) {
 	if f, ok := c.handler.(Filler); ok {
 		if p := f.Fill(); len(p) > 0 {
-			c.loop.largeReaders.take(c)
+			c.readLarge()
 			return p, f
 		}
 	}
 	return buf, nil
+}
+
+// readLarge moves c from easygo to its loop's largeReaders, unless it is there already.
+func (c *Conn) readLarge() {
+	l := c.loop
+	if !l.largeReaders.has(c) && l.largeReaders.add(c, largeEvents{(*Conn).notify, l.engine.fail}) {
+		_ = l.poll.Del(int(c.fd)) // in between, events may come from both
+	}
 }
 
 // hand gives data to the handler and keeps what it leaves over. It reports false if
@@ -160,22 +167,15 @@ func (c *Conn) discard(w *worker, ph phase, events uint32) {
 		return
 	}
 	for range readsPerTurn {
-		n, errno := recv(c.fd, w.in)
+		n, errno := sys.Recv(c.fd, w.in)
 		if errno == unix.EAGAIN || n == 0 && errno == 0 && ph == flushing {
 			return
 		}
 		if errno != 0 || n == 0 {
-			c.abort(readError(errno))
+			c.abort(sys.ReadError(errno))
 			return
 		}
 		c.loop.bytesIn.Add(int64(n))
 	}
 	c.state.Or(evRead)
-}
-
-func readError(errno unix.Errno) error {
-	if errno == 0 {
-		return io.EOF
-	}
-	return errno
 }

@@ -110,10 +110,10 @@ func (e *Engine) enter(s *State, h Handler) error {
 // enterLocked gives c the content of s.
 func (c *Conn) enterLocked(s *State) {
 	c.fd, c.phase, c.access, c.held, c.out = int32(s.fd), s.phase, s.access, s.held, s.out
-	clock := &c.loop.engine.clock
-	c.active.Store(clock.coarse.Load())
+	k := &c.loop.engine.clock
+	c.active.Store(k.Coarse.Load())
 	if !s.active.IsZero() {
-		c.active.Store(clock.at(s.active))
+		c.active.Store(k.At(s.active))
 	}
 	if !s.deadline.IsZero() {
 		c.expireLocked(max(time.Until(s.deadline), time.Millisecond))
@@ -274,11 +274,11 @@ func (c *Conn) mayLeave() (err error) {
 
 // times returns the deadline and the time of the peer's last sign of life.
 func (c *Conn) times() (deadline, active time.Time) {
-	clock := &c.loop.engine.clock
+	k := &c.loop.engine.clock
 	if at := c.expires.Load(); at != 0 {
-		deadline = clock.time(at)
+		deadline = k.Time(at)
 	}
-	return deadline, clock.time(c.active.Load())
+	return deadline, k.Time(c.active.Load())
 }
 
 // departures are the calls of Leave that a turn has yet to answer. There are few at a time,

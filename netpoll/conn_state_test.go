@@ -226,7 +226,7 @@ func TestMoveWithDeadline(t *testing.T) {
 			if (at != 0) != (d != 0) {
 				t.Errorf("after %v: the deadline is at %d", d, at)
 			}
-			if left := time.Until(other.clock.time(at)); at != 0 && (left > time.Hour+time.Second || left < time.Hour/2) {
+			if left := time.Until(other.clock.Time(at)); at != 0 && (left > time.Hour+time.Second || left < time.Hour/2) {
 				t.Errorf("after %v: %v are left", d, left)
 			}
 		}

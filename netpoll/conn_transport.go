@@ -3,6 +3,7 @@
 package netpoll
 
 import (
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -70,15 +71,15 @@ type plain Conn
 
 func (t *plain) read(p []byte, mode readMode) (n int, err error) {
 	c := (*Conn)(t)
-	n, errno := recv(c.fd, p)
+	n, errno := sys.Recv(c.fd, p)
 	switch {
 	case errno == unix.EAGAIN:
 		return 0, wouldBlock{}
 	case errno != 0 || n == 0:
-		return 0, readError(errno)
+		return 0, sys.ReadError(errno)
 	}
 	c.loop.bytesIn.Add(int64(n))
-	c.active.Store(c.loop.engine.clock.coarse.Load())
+	c.active.Store(c.loop.engine.clock.Coarse.Load())
 	// A read that leaves room in p has emptied the socket, and the next byte raises an event.
 	if n < len(p) && mode&readToEnd == 0 {
 		err = wouldBlock{}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"github.com/panjf2000/ants/v2"
 )
 
@@ -21,7 +23,7 @@ type Engine struct {
 	loops   []*loop
 	pool    *ants.Pool
 	workers workers
-	clock   clock
+	clock   clock.Clock
 	monitor *monitor
 
 	background background
@@ -36,13 +38,22 @@ type Engine struct {
 	clientHandshakes tlsHandshakes
 
 	mu        sync.Mutex
-	listeners map[*Listener]struct{}
+	listeners map[closer]struct{}
 	closing   bool // no further listeners
 	err       error
 	failed    chan struct{} // closed when a loop died
 	end       sync.Once
 	ended     chan struct{}
 }
+
+// preHandler is a Handler of the engine's own, of a connection that the program does not have yet.
+type preHandler interface {
+	Handler
+	abandon() // in place of OnClose, if the connection cannot enter
+}
+
+// closer is a [Listener].
+type closer interface{ Close() }
 
 // New starts an engine. End it with Shutdown.
 func New(opts Options) (*Engine, error) {
@@ -62,12 +73,12 @@ func build(opts Options) (*Engine, error) {
 	opts = opts.withDefaults()
 	e := &Engine{
 		opts:      opts,
-		listeners: make(map[*Listener]struct{}),
+		listeners: make(map[closer]struct{}),
 		failed:    make(chan struct{}),
 		ended:     make(chan struct{}),
 	}
-	e.clock.start = time.Now()
-	e.clock.update()
+	e.clock.Start = time.Now()
+	e.clock.Update()
 	e.workers = workers{keep: 2 * opts.Loops, size: opts.ReadBuffer, out: min(opts.ReadBuffer, opts.MaxPending)}
 	pool, err := ants.NewPool(opts.Workers, ants.WithNonblocking(true))
 	if err != nil {
@@ -80,6 +91,7 @@ func build(opts Options) (*Engine, error) {
 	e.clientHandshakes.init(opts, false)
 	e.background.most = opts.Background
 	e.background.users = make(map[netip.Addr]*user)
+	e.background.protect = e.protect
 	e.aio.log = opts.Logger
 	e.aio.most = 2 * opts.Loops
 	e.monitor = newMonitor(e)
@@ -87,8 +99,8 @@ func build(opts Options) (*Engine, error) {
 		l := &loop{engine: e, id: i}
 		l.drain = l.drainReady
 		l.heavy.init()
-		l.ready.slack = make(chan struct{}, 1)
-		l.poll, err = newEpoll(e.fail)
+		l.ready.Slack = make(chan struct{}, 1)
+		l.poll, err = sys.NewEpoll(e.fail)
 		if err != nil {
 			e.closePolls()
 			e.pool.Release()
@@ -133,7 +145,7 @@ func (e *Engine) panicked(v any) {
 // connection whose TLS handshake is under way is not open yet.
 func (e *Engine) Each(f func(Handler)) {
 	e.each(func(h Handler) {
-		if preTLSOf(h) == nil {
+		if _, before := h.(preHandler); !before {
 			f(h)
 		}
 	})
@@ -149,7 +161,7 @@ func (e *Engine) each(f func(Handler)) {
 // StopListening closes the listeners; connections stay open.
 func (e *Engine) StopListening() {
 	e.mu.Lock()
-	all := make([]*Listener, 0, len(e.listeners))
+	all := make([]closer, 0, len(e.listeners))
 	for l := range e.listeners {
 		all = append(all, l)
 	}
@@ -215,7 +227,7 @@ func (e *Engine) waitClosed(ctx context.Context) error {
 
 func (e *Engine) closePolls() {
 	for _, l := range e.loops {
-		l.ready.end() // else a held loop would not notice
+		l.ready.End() // else a held loop would not notice
 		_ = l.poll.Close()
 		l.largeReaders.close()
 	}

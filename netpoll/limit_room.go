@@ -41,7 +41,7 @@ func (e *Engine) makeRoom(now time.Time) bool {
 }
 
 // awaitHello notes that the ClientHello of g has yet to come.
-func (k *tlsHandshakes) awaitHello(g *preTLS) {
+func (k *tlsHandshakes) awaitHello(g *tlsWaiter) {
 	if k.bounded {
 		k.mu.Lock()
 		g.awaitingHello = k.awaitingHello.PushBack(g)
@@ -50,7 +50,7 @@ func (k *tlsHandshakes) awaitHello(g *preTLS) {
 }
 
 // helloCameLocked undoes awaitHello.
-func (k *tlsHandshakes) helloCameLocked(g *preTLS) {
+func (k *tlsHandshakes) helloCameLocked(g *tlsWaiter) {
 	if g.awaitingHello != nil {
 		k.awaitingHello.Remove(g.awaitingHello)
 		g.awaitingHello = nil
@@ -62,11 +62,11 @@ func (k *tlsHandshakes) helloCameLocked(g *preTLS) {
 func (k *tlsHandshakes) closeAwaitingHello(until time.Time) bool {
 	k.mu.Lock()
 	e := k.awaitingHello.Front()
-	if e == nil || e.Value.(*preTLS).until.After(until) {
+	if e == nil || e.Value.(*tlsWaiter).until.After(until) {
 		k.mu.Unlock()
 		return false
 	}
-	g := e.Value.(*preTLS)
+	g := e.Value.(*tlsWaiter)
 	k.helloCameLocked(g)
 	k.mu.Unlock()
 	k.close(g)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,12 +23,12 @@ type drain struct {
 
 // sweepSlow closes the connections whose peers take too little. The kernel gives up peers
 // that take nothing (Options.UserTimeout), but one byte now and then is enough for it.
-func (m *monitor) sweepSlow(now tick) {
+func (m *monitor) sweepSlow(now clock.Tick) {
 	e := m.engine
-	if e.opts.MinDrain < 0 || m.slowAt != 0 && !now.reached(m.slowAt) {
+	if e.opts.MinDrain < 0 || m.slowAt != 0 && !now.Reached(m.slowAt) {
 		return
 	}
-	m.slowAt = now.after(e.opts.UserTimeout / 4)
+	m.slowAt = now.After(e.opts.UserTimeout / 4)
 	for _, l := range e.loops {
 		l.table.each(&m.buf, func(c *Conn) { c.checkDrain(now) })
 	}
@@ -37,7 +38,7 @@ func (m *monitor) sweepSlow(now tick) {
 // the peer has acknowledged less than MinDrain bytes a second in that time. The length of the
 // queue tells too little: the kernel takes large lumps from it, for each of which a slow peer
 // needs minutes.
-func (c *Conn) checkDrain(now tick) {
+func (c *Conn) checkDrain(now clock.Tick) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.queueLocked()
@@ -45,7 +46,7 @@ func (c *Conn) checkDrain(now tick) {
 		return
 	}
 	opts := &c.loop.engine.opts
-	if o.drain.since != 0 && !now.reached(tick(o.drain.since).after(opts.UserTimeout)) {
+	if o.drain.since != 0 && !now.Reached(clock.Tick(o.drain.since).After(opts.UserTimeout)) {
 		return
 	}
 	info, err := unix.GetsockoptTCPInfo(int(c.fd), unix.IPPROTO_TCP, unix.TCP_INFO)

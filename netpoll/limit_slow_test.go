@@ -7,6 +7,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
 )
 
 // pendingPeer returns a peer for which more is pending than the kernel takes, and the
@@ -26,12 +28,12 @@ func (p *peer) later(t *testing.T) {
 	t.Helper()
 	since := p.drainSince()
 	if since == 0 { // not seen by the monitor yet
-		p.c.checkDrain(p.c.loop.engine.clock.read())
+		p.c.checkDrain(p.c.loop.engine.clock.Read())
 		if since = p.drainSince(); since == 0 {
 			t.Fatal("nothing is pending")
 		}
 	}
-	p.c.checkDrain(tick(tick(since).after(p.c.loop.engine.opts.UserTimeout)))
+	p.c.checkDrain(clock.Tick(clock.Tick(since).After(p.c.loop.engine.opts.UserTimeout)))
 }
 
 func (p *peer) drainSince() uint32 {
@@ -61,7 +63,7 @@ func TestSlowPeerIsClosed(t *testing.T) {
 // One that takes enough is, and so is one that nothing bounds.
 func TestSteadyPeerStays(t *testing.T) {
 	p, nc := pendingPeer(t, Options{UserTimeout: time.Hour, MinDrain: 10})
-	p.c.checkDrain(p.c.loop.engine.clock.read())
+	p.c.checkDrain(p.c.loop.engine.clock.Read())
 	if _, err := io.ReadFull(nc, make([]byte, 256<<10)); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +76,6 @@ func TestSteadyPeerStays(t *testing.T) {
 
 	p, _ = pendingPeer(t, Options{UserTimeout: time.Second, Sweep: time.Millisecond, MinDrain: -1})
 	m := p.c.loop.engine.monitor
-	m.sweepSlow(p.c.loop.engine.clock.read())
+	m.sweepSlow(p.c.loop.engine.clock.Read())
 	p.wantOpen(t)
 }

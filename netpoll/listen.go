@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	easygo "github.com/mailru/easygo/netpoll"
 	"golang.org/x/sys/unix"
 )
@@ -150,7 +151,7 @@ func (l *Listener) acceptAll(b *backoff) error {
 			return nil
 		default:
 		}
-		fd, peer, err := accept(l.fd)
+		fd, peer, err := sys.Accept(l.fd)
 		switch err {
 		case nil:
 			l.take(fd, peer)
@@ -181,8 +182,8 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 	}
 	h, s := l.accept(), State{fd: fd, phase: live, lease: lease}
 	if h == nil || e.enter(&s, h) != nil {
-		if g := preTLSOf(h); g != nil {
-			g.places.drop(g)
+		if g, before := h.(preHandler); before {
+			g.abandon()
 		}
 		e.admission.refused.Add(1)
 		s.close()

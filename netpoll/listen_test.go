@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,7 +61,7 @@ func TestListenWithoutDescriptors(t *testing.T) {
 	}
 	restore := noMoreFDs(t)
 	for _, fd := range waiting {
-		if err := unix.Connect(fd, sockaddr(netip.MustParseAddrPort(s.addr))); err != nil {
+		if err := unix.Connect(fd, sys.Sockaddr(netip.MustParseAddrPort(s.addr))); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := unix.Write(fd, []byte("late")); err != nil {

@@ -3,9 +3,11 @@
 package netpoll
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/ready"
 	easygo "github.com/mailru/easygo/netpoll"
 )
 
@@ -15,7 +17,7 @@ type loop struct {
 	id              int
 	poll            *easygo.Epoll
 	drain           func() // the pool's task, made once
-	ready           ready
+	ready           ready.Queue[turner]
 	table           table
 	largeReaders    largeReaders
 	heavy           heavy
@@ -32,14 +34,19 @@ type counters struct {
 	held                    atomic.Int64 // see budget
 }
 
+// turner is an item of a ready queue: a connection or a [Task].
+type turner interface {
+	turn(w *worker)
+}
+
 // push gives t a turn, after those that wait already.
-func (l *loop) push(t turner) pushed {
+func (l *loop) push(t turner) ready.Pushed {
 	e := l.engine
 	if !e.monitor.armed.Load() { // else the monitor updates it
-		e.clock.update()
+		e.clock.Update()
 	}
-	p := l.ready.push(t, e.clock.coarse.Load())
-	if p.submitted {
+	p := l.ready.Push(t, e.clock.Coarse.Load())
+	if p.Submitted {
 		l.submit(1)
 	}
 	return p
@@ -51,7 +58,7 @@ func (l *loop) submit(n int) {
 	l.engine.monitor.arm()
 	for ; n > 0; n-- {
 		if l.engine.pool.Submit(l.drain) != nil {
-			l.ready.unsubmit(n)
+			l.ready.Unsubmit(n)
 			return
 		}
 	}
@@ -75,10 +82,34 @@ func (l *loop) takeTurns(w *worker) (done bool) {
 			w.conn.Load().recoverTurn(w, v)
 		}
 	}()
-	for t := l.ready.pop(); t != nil; t = l.ready.pop() {
+	for t := l.ready.Pop(); t != nil; t = l.ready.Pop() {
 		t.turn(w)
 	}
 	return true
+}
+
+// A loop that went back to epoll whenever it could would collect single events, each at
+// the price of a system call and two context switches, on a processor that
+// its drainers need. So it keeps pace with them: it yields when it has submitted
+// one, and while many connections wait it is held until the queue is empty; then it collects
+// the events of that time in one call. With 1,000 connections that echo one message
+// each on two processors this reduces calls of epoll_pwait from 0.37 per message to
+// 0.05, and context switches to a fifth.
+const (
+	yieldEvery = 16 // at most once in so many events
+	holdAt     = 64 // waiting
+)
+
+// keepPace is called by the callbacks after a push, only on the loop's goroutine.
+func (l *loop) keepPace(now ready.Pushed) {
+	l.events++
+	switch {
+	case now.Waiting >= holdAt && l.ready.Hold():
+		<-l.ready.Slack
+	case now.Submitted && l.events-l.yielded >= yieldEvery:
+		l.yielded = l.events
+		runtime.Gosched()
+	}
 }
 
 // table lists the connections of a loop, for the sweep and for the end. It is

@@ -31,19 +31,21 @@ type largeReaders struct {
 	closed bool
 }
 
-// take moves c here from easygo, unless it is here already. It is called in c's turn.
-func (b *largeReaders) take(c *Conn) {
-	if b.add(c) { // in between, events may come from both
-		_ = c.loop.poll.Del(int(c.fd))
-	}
+// largeEvents says what to do with events, and with the error that ends them.
+type largeEvents struct {
+	notify func(*Conn, uint32)
+	fail   func(error)
 }
+
+// has reports whether c is here.
+func (b *largeReaders) has(c *Conn) bool { return b.find(c.fd) == c }
 
 // add reports whether c was added; if epoll refuses it, it stays with easygo. If c is
 // readable or writable now, that raises an event.
-func (b *largeReaders) add(c *Conn) bool {
+func (b *largeReaders) add(c *Conn, do largeEvents) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.conns[c.fd] == c || b.poll == nil && !b.openLocked(c.loop.engine) {
+	if b.closed || b.conns[c.fd] == c || b.poll == nil && !b.openLocked(do) {
 		return false
 	}
 	ev := unix.EpollEvent{Events: uint32(registration), Fd: c.fd}
@@ -68,7 +70,7 @@ func (b *largeReaders) remove(c *Conn, fd int32) bool {
 	return true
 }
 
-func (b *largeReaders) openLocked(e *Engine) bool {
+func (b *largeReaders) openLocked(do largeEvents) bool {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return false
@@ -85,12 +87,12 @@ func (b *largeReaders) openLocked(e *Engine) bool {
 	}
 	b.conns = make(map[int32]*Conn)
 	b.poll, b.fd, b.done = poll, fd, make(chan struct{})
-	go b.run(e, raw)
+	go b.run(do, raw)
 	return true
 }
 
 // run passes events to the connections until b is closed.
-func (b *largeReaders) run(e *Engine, raw syscall.RawConn) {
+func (b *largeReaders) run(do largeEvents, raw syscall.RawConn) {
 	defer close(b.done)
 	var (
 		events [128]unix.EpollEvent
@@ -107,13 +109,13 @@ func (b *largeReaders) run(e *Engine, raw syscall.RawConn) {
 	}
 	for raw.Read(wait) == nil {
 		if err != nil {
-			e.fail(err)
+			do.fail(err)
 			return
 		}
 		for _, ev := range events[:n] {
 			// The number may belong to another connection by now: an event is only a hint.
 			if c := b.find(ev.Fd); c != nil {
-				c.notify(ev.Events & evSocket)
+				do.notify(c, ev.Events&evSocket)
 			}
 		}
 	}

@@ -161,7 +161,7 @@ func TestLargeReadersEnd(t *testing.T) {
 	receive(t, "OnClose", f.closed)
 	var b largeReaders
 	b.close()
-	if b.add(&f.c) {
+	if b.add(&f.c, largeEvents{}) {
 		t.Error("taken after the end")
 	}
 }

@@ -5,6 +5,10 @@ package netpoll
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
+	"github.com/fanfare-ws/fanfare/netpoll/internal/memory"
+	"github.com/fanfare-ws/fanfare/netpoll/internal/ready"
 )
 
 // stallAfter is how long drainers may make no progress before the monitor adds others. It is
@@ -19,9 +23,9 @@ type monitor struct {
 	wake   chan struct{}
 	stop   chan struct{}
 	done   chan struct{}
-	last   []progress
+	last   []ready.Progress
 	buf    chunk
-	memory scavenger
+	memory memory.Scavenger
 	slowAt uint32 // when sweepSlow is due
 }
 
@@ -31,8 +35,8 @@ func newMonitor(e *Engine) *monitor {
 		wake:   make(chan struct{}, 1),
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
-		last:   make([]progress, e.opts.Loops),
-		memory: scavenger{free: freeMemory},
+		last:   make([]ready.Progress, e.opts.Loops),
+		memory: memory.Scavenger{Free: memory.Free},
 	}
 }
 
@@ -48,7 +52,7 @@ func (m *monitor) arm() {
 
 func (m *monitor) run() {
 	defer close(m.done)
-	defer m.memory.run.Wait()
+	defer m.memory.Runs.Wait()
 	timer := time.NewTimer(m.engine.opts.Sweep)
 	defer timer.Stop()
 	swept := time.Now()
@@ -65,14 +69,14 @@ func (m *monitor) run() {
 			continue // the first look comes a full pause from now
 		case <-timer.C:
 		}
-		now := m.engine.clock.update()
+		now := m.engine.clock.Update()
 		m.look()
 		m.scanBudget()
 		if time.Since(swept) >= m.engine.opts.Sweep {
 			swept = time.Now()
 			m.sweep(now)
 			m.sweepSlow(now)
-			m.memory.look(m.engine.held(), swept)
+			m.memory.Look(m.engine.held(), swept)
 		}
 	}
 }
@@ -85,14 +89,14 @@ func (m *monitor) look() {
 	}
 	busy := false
 	for i, l := range m.engine.loops {
-		submit, active := l.ready.check(&m.last[i])
+		submit, active := l.ready.Check(&m.last[i])
 		busy = busy || active
 		l.submit(submit)
 	}
 	if !busy {
 		m.armed.Store(false)
 		for _, l := range m.engine.loops { // a push in between has found the monitor armed
-			if l.ready.active() {
+			if l.ready.Active() {
 				m.armed.Store(true)
 			}
 		}
@@ -103,10 +107,10 @@ func (m *monitor) look() {
 
 // sweep schedules the connections whose deadline has passed at now. Their turn checks
 // the deadline again and clears it.
-func (m *monitor) sweep(now tick) {
+func (m *monitor) sweep(now clock.Tick) {
 	for _, l := range m.engine.loops {
 		l.table.each(&m.buf, func(c *Conn) {
-			if at := c.expires.Load(); at != 0 && now.reached(at) {
+			if at := c.expires.Load(); at != 0 && now.Reached(at) {
 				c.notify(evTimer)
 			}
 		})

@@ -71,10 +71,9 @@ func (b *blocking) settled(t *testing.T, s *server, want int) (entered int) {
 	t.Helper()
 	r := &s.loops[0].ready
 	eventually(t, "nothing moves", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
+		st := r.State(0)
 		entered = int(b.entered.Load())
-		return r.drainers == entered && (r.held || entered+r.waiting == want)
+		return st.Drainers == entered && (st.Held || entered+st.Waiting == want)
 	})
 	return entered
 }

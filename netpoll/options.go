@@ -8,6 +8,8 @@ import (
 	"math"
 	"runtime"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/memory"
 )
 
 // Options configures an [Engine]. The zero value works; each field says its
@@ -126,7 +128,7 @@ func (o Options) withDefaults() Options {
 	def(&o.Background, o.Workers)
 	def(&o.ReadBuffer, 64<<10)
 	def(&o.MaxPending, 4<<20)
-	def(&o.TotalPending, int(min(MemoryLimit()/8, math.MaxInt)))
+	def(&o.TotalPending, int(min(memory.Limit()/8, math.MaxInt)))
 	def(&o.NotSentLowat, 64<<10)
 	def(&o.TLSHandshakes, 512)
 	def(&o.TLSWaiting, 16*o.TLSHandshakes)
@@ -145,3 +147,9 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// MemoryLimit returns the bytes of memory that the process may use: the smallest of
+// the machine's memory, the limits of the control group (version 2 or 1) that it is in
+// and of those above, and GOMEMLIMIT, or what debug.SetMemoryLimit was given. The first
+// two are read once.
+func MemoryLimit() int64 { return memory.Limit() }

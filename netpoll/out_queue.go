@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -196,18 +197,18 @@ func (o *outQueue) growOwn(n int) {
 // send sends until the queue is empty or the socket is full, which is not an error,
 // and returns the number of bytes sent.
 func (o *outQueue) send(fd int32) (sent int, errno unix.Errno) {
-	var iov [maxIovecs]unix.Iovec
+	var iov [sys.MaxIovecs]unix.Iovec
 	for o.bytes > 0 {
 		n := 0
-		for i := o.head; i < len(o.segs) && n < maxIovecs; i++ {
+		for i := o.head; i < len(o.segs) && n < sys.MaxIovecs; i++ {
 			p := o.segs[i].b
 			if i == o.head {
 				p = p[o.off:]
 			}
-			iov[n] = iovec(p)
+			iov[n] = sys.Iovec(p)
 			n++
 		}
-		took, errno := sendv(fd, iov[:n])
+		took, errno := sys.Sendv(fd, iov[:n])
 		if errno == unix.EAGAIN {
 			return sent, 0
 		}

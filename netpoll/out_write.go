@@ -5,6 +5,7 @@ package netpoll
 import (
 	"syscall"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -163,10 +164,10 @@ func (c *Conn) sendLocked(head, body []byte, shared *Buffer, flags int) (failed 
 	var took int
 	var errno syscall.Errno
 	if len(head) == 0 {
-		took, errno = send(c.fd, body, flags)
+		took, errno = sys.Send(c.fd, body, flags)
 	} else {
-		iov := [2]unix.Iovec{iovec(head), iovec(body)}
-		took, errno = sendv(c.fd, iov[:])
+		iov := [2]unix.Iovec{sys.Iovec(head), sys.Iovec(body)}
+		took, errno = sys.Sendv(c.fd, iov[:])
 	}
 	return c.settleLocked(head, body, shared, took, errno)
 }
@@ -243,7 +244,7 @@ func (c *Conn) flushLocked() (events uint32) {
 	c.loop.queued.Add(-int64(sent))
 	c.weighLocked(o.held - held)
 	if sent > 0 { // a peer that takes bytes is alive, even while it is not read
-		c.active.Store(c.loop.engine.clock.coarse.Load())
+		c.active.Store(c.loop.engine.clock.Coarse.Load())
 	}
 	c.loop.bytesOut.Add(int64(sent))
 	if errno != 0 {

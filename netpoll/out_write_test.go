@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -300,7 +301,7 @@ func TestEmptyWrites(t *testing.T) {
 	nc, p := s.connect(t)
 	taken := fill(t, p, 1<<20, 2)
 	before := p.c.Pending()
-	for range 2 * maxIovecs {
+	for range 2 * sys.MaxIovecs {
 		p.c.WriteBuffer(NewBuffer(nil))
 		p.c.Write(nil, nil)
 	}

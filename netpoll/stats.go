@@ -54,17 +54,17 @@ func (e *Engine) Stats() Stats {
 	e.background.countInto(&s)
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()
 	s.Slow = e.budget.slow.Load()
-	now := uint32(e.clock.read())
+	now := uint32(e.clock.Read())
 	for _, l := range e.loops {
 		s.BytesIn += l.bytesIn.Load()
 		s.BytesOut += l.bytesOut.Load()
 		s.MessagesIn += l.messagesIn.Load()
 		s.MessagesOut += l.messagesOut.Load()
 		s.Queued += l.queued.Load()
-		waiting, longest, drainers := l.ready.wait(now)
-		s.Ready += waiting
-		s.Drainers += drainers
-		s.LongestWait = max(s.LongestWait, time.Duration(longest)*time.Millisecond)
+		q := l.ready.State(now)
+		s.Ready += q.Waiting
+		s.Drainers += q.Drainers
+		s.LongestWait = max(s.LongestWait, time.Duration(q.Longest)*time.Millisecond)
 	}
 	return s
 }

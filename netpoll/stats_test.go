@@ -61,7 +61,7 @@ func TestLongestWaitAfterSleep(t *testing.T) {
 		}
 	}
 	eventually(t, "the monitor sleeps", func() bool { return !s.monitor.armed.Load() })
-	s.clock.coarse.Store(uint32(s.clock.read()) - uint32(time.Hour/time.Millisecond)) // for an hour
+	s.clock.Coarse.Store(uint32(s.clock.Read()) - uint32(time.Hour/time.Millisecond)) // for an hour
 	write(t, clients[0], []byte("block"))
 	eventually(t, "the worker blocks", func() bool { return b.entered.Load() == 1 })
 	write(t, clients[1], []byte("block"))

@@ -16,7 +16,8 @@ import (
 // address gets up to three quarters of all places, the second three quarters of the rest, and so
 // on. Addresses that wait take turns.
 type background struct {
-	most int
+	most    int
+	protect func(f func()) // calls f and logs its panic
 
 	mu      sync.Mutex
 	running int
@@ -35,11 +36,11 @@ type user struct {
 
 // Job is a function that runs in the background or waits for a place. Guarded by background.mu.
 type Job struct {
-	engine *Engine
-	user   *user
-	f      func()
-	place  *list.Element // in user.waiting; nil once the function has begun
-	begun  bool
+	in    *background
+	user  *user
+	f     func()
+	place *list.Element // in user.waiting; nil once the function has begun
+	begun bool
 }
 
 // Go runs f in the background, and reports whether it begins at once: at most
@@ -51,8 +52,10 @@ func (e *Engine) Go(f func()) (begun bool) { return e.GoFor(netip.Addr{}, f).Beg
 // GoFor is Go for work for a peer at owner (see OwnerOf), which shares the places
 // with other addresses: it gets at most three quarters of them, and less if others have
 // some. The caller must Cancel a Job that still waits when its peer has left.
-func (e *Engine) GoFor(owner netip.Addr, f func()) *Job {
-	b := &e.background
+func (e *Engine) GoFor(owner netip.Addr, f func()) *Job { return e.background.start(owner, f) }
+
+// start is Engine.GoFor.
+func (b *background) start(owner netip.Addr, f func()) *Job {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := b.users[owner]
@@ -60,7 +63,7 @@ func (e *Engine) GoFor(owner netip.Addr, f func()) *Job {
 		u = &user{key: owner}
 		b.users[owner] = u
 	}
-	j := &Job{engine: e, user: u, f: f}
+	j := &Job{in: b, user: u, f: f}
 	if u.waiting.Len() == 0 && b.mayLocked(u) {
 		b.beginLocked(j)
 		return j
@@ -75,7 +78,7 @@ func (e *Engine) GoFor(owner netip.Addr, f func()) *Job {
 
 // Begun reports whether the function has begun.
 func (j *Job) Begun() bool {
-	b := &j.engine.background
+	b := j.in
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return j.begun
@@ -83,7 +86,7 @@ func (j *Job) Begun() bool {
 
 // Cancel prevents the function from running, if it has not begun.
 func (j *Job) Cancel() {
-	b := &j.engine.background
+	b := j.in
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if j.place != nil {
@@ -121,7 +124,7 @@ func (b *background) beginLocked(j *Job) {
 	j.user.held++
 	j.begun = true
 	go func() {
-		j.engine.protect(j.f)
+		b.protect(j.f)
 		b.end(j.user)
 	}()
 }

@@ -18,10 +18,11 @@ func (e *Engine) DialTLS(from netip.Addr, to netip.AddrPort, config *tls.Config,
 	if config == nil || config.Renegotiation != tls.RenegotiateNever {
 		return errors.New("netpoll: DialTLS needs a tls.Config without renegotiation")
 	}
-	return e.dial(from, to, &clientPreTLS{preTLS: newPreTLS(e, &e.clientHandshakes), config: config, handler: h})
+	return e.dial(from, to, &clientPreTLS{config: config, handler: h})
 }
 
 func (e *Engine) dial(from netip.Addr, to netip.AddrPort, k *clientPreTLS) error {
+	k.init(e, &e.clientHandshakes)
 	if err := e.Dial(from, to, k); err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (k *clientPreTLS) OnOpen() { k.OnData(nil) }
 // OnData begins the handshake, if there is a place; else it is called again when there
 // is one.
 func (k *clientPreTLS) OnData([]byte) (used int) {
-	if k.places.enter(&k.preTLS) {
+	if k.places.enter(&k.tlsWaiter) {
 		if s := k.begin(); s != nil {
 			go s.call(k.config, k.open, k.handler)
 		}
@@ -51,7 +52,7 @@ func (k *clientPreTLS) OnData([]byte) (used int) {
 }
 
 func (k *clientPreTLS) OnClose(err error) {
-	k.places.drop(&k.preTLS)
+	k.places.drop(&k.tlsWaiter)
 	k.engine.tellClosed(k.handler, err)
 }
 
@@ -64,7 +65,7 @@ func (e *Engine) DialTunnel(from netip.Addr, to netip.AddrPort, open func(io.Rea
 	if config != nil && config.Renegotiation != tls.RenegotiateNever {
 		return errors.New("netpoll: DialTunnel needs a tls.Config without renegotiation")
 	}
-	return e.dial(from, to, &clientPreTLS{preTLS: newPreTLS(e, &e.clientHandshakes), config: config, open: open, handler: h})
+	return e.dial(from, to, &clientPreTLS{config: config, open: open, handler: h})
 }
 
 // reach opens the tunnel, if there is one, and does the TLS handshake, if there is one.

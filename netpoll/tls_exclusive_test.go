@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
 
 // With TLS, too, nothing comes between the pieces but what is urgent, and what waited
@@ -145,7 +147,7 @@ func TestTLSAnswerToFullSocket(t *testing.T) {
 	turnOver(t, p)
 	for full := 0; full < 10; full++ { // what TLS has to do with it the client never learns
 		p.c.mu.Lock()
-		if n, errno := send(p.c.fd, make([]byte, 4<<10), 0); errno == 0 && n > 0 {
+		if n, errno := sys.Send(p.c.fd, make([]byte, 4<<10), 0); errno == 0 && n > 0 {
 			full = 0
 		}
 		p.c.mu.Unlock()

@@ -3,7 +3,6 @@
 package netpoll
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -18,19 +17,15 @@ import (
 // preTLS is what connections of both sides have in common before their TLS handshake. It is
 // embedded in their Handlers.
 type preTLS struct {
+	tlsWaiter
 	conn   Conn
 	engine *Engine
 	places *tlsHandshakes
-	until  time.Time
-	addr   *handshakeAddr // nil before enter
-	// Guarded by places.mu.
-	awaitingHello *list.Element // in tlsHandshakes.awaitingHello
-	waiting       *list.Element // for a place
-	granted       bool          // a place is kept for it
 }
 
-func newPreTLS(e *Engine, k *tlsHandshakes) preTLS {
-	return preTLS{engine: e, places: k, until: time.Now().Add(e.opts.TLSTimeout)}
+func (g *preTLS) init(e *Engine, k *tlsHandshakes) {
+	g.engine, g.places = e, k
+	g.client, g.until = &g.conn, time.Now().Add(e.opts.TLSTimeout)
 }
 
 // Conn implements Handler, like the next two.
@@ -49,32 +44,24 @@ func (g *preTLS) begin() *tlsHandshake {
 		return nil
 	}
 	return &tlsHandshake{
-		engine: g.engine,
-		places: g.places,
-		addr:   g.addr,
-		state:  State{fd: s.fd, phase: live, lease: s.lease},
-		until:  g.until,
+		tlsPlace: tlsPlace{addr: g.addr},
+		engine:   g.engine,
+		places:   g.places,
+		state:    State{fd: s.fd, phase: live, lease: s.lease},
+		until:    g.until,
 	}
 }
 
-// preTLSOf returns the preTLS that h has embedded, or nil.
-func preTLSOf(h Handler) *preTLS {
-	switch h := h.(type) {
-	case *serverPreTLS:
-		return &h.preTLS
-	case *clientPreTLS:
-		return &h.preTLS
-	}
-	return nil
-}
+// abandon implements preHandler.
+func (g *preTLS) abandon() { g.places.drop(&g.tlsWaiter) }
 
 // endHandshakes closes the connections that have not finished their handshakes.
 func (e *Engine) endHandshakes() {
 	e.serverHandshakes.end()
 	e.clientHandshakes.end()
 	e.each(func(h Handler) {
-		if g := preTLSOf(h); g != nil {
-			g.conn.Close(ErrShutdown)
+		if g, before := h.(preHandler); before {
+			g.Conn().Close(ErrShutdown)
 		}
 	})
 }
@@ -82,16 +69,11 @@ func (e *Engine) endHandshakes() {
 // tlsHandshake is a TLS handshake under way, of a connection between two stays in the
 // engine.
 type tlsHandshake struct {
+	tlsPlace
 	engine *Engine
 	places *tlsHandshakes
 	state  State // of its connection, which counts as open
 	until  time.Time
-	file   *os.File // the socket, for the time of the handshake
-	addr   *handshakeAddr
-	// Guarded by places.mu.
-	silent  *list.Element // in handshakeAddr.silent
-	since   time.Time
-	evicted bool
 }
 
 // serve does the handshake of a server, and lets the connection enter the engine if that
@@ -102,7 +84,7 @@ func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Han
 	if err == nil {
 		err = s.enter(accept())
 	} else {
-		s.places.fail(s.engine, err)
+		s.places.fail(s.engine.opts.Logger, err)
 	}
 	if err != nil {
 		s.engine.admission.refused.Add(1)
@@ -167,11 +149,11 @@ func (s *tlsHandshake) block(f func() error) (err error) {
 	if err := s.file.SetDeadline(s.until); err != nil {
 		return err
 	}
-	if !s.places.add(s) {
+	if !s.places.add(&s.tlsPlace) {
 		return ErrShutdown
 	}
 	defer func() {
-		if s.places.remove(s) && err != nil {
+		if s.places.remove(&s.tlsPlace) && err != nil {
 			s.places.shed.Add(1)
 			err = ErrTLSShed
 		}
@@ -188,11 +170,11 @@ type awaited struct {
 }
 
 func (a awaited) Read(p []byte) (int, error) {
-	a.handshake.places.awaits(a.handshake)
+	a.handshake.places.awaits(&a.handshake.tlsPlace)
 	return a.File.Read(p)
 }
 
 func (a awaited) Write(p []byte) (int, error) {
-	a.handshake.places.answers(a.handshake)
+	a.handshake.places.answers(&a.handshake.tlsPlace)
 	return a.File.Write(p)
 }

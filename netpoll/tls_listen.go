@@ -36,8 +36,9 @@ func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener
 		return nil, errors.New("netpoll: ListenTLS needs a TLS.Config")
 	}
 	return e.Listen(addr, func() Handler {
-		g := &serverPreTLS{preTLS: newPreTLS(e, &e.serverHandshakes), tls: &t, accept: accept}
-		g.places.awaitHello(&g.preTLS)
+		g := &serverPreTLS{tls: &t, accept: accept}
+		g.init(e, &e.serverHandshakes)
+		g.places.awaitHello(&g.tlsWaiter)
 		return g
 	})
 }
@@ -66,7 +67,7 @@ func (g *serverPreTLS) OnData(data []byte) (used int) {
 	if !wholeRecord(data) && len(data) <= g.engine.opts.ReadBuffer/2 {
 		return 0
 	}
-	if !g.places.enter(&g.preTLS) {
+	if !g.places.enter(&g.tlsWaiter) {
 		return 0
 	}
 	if s := g.begin(); s != nil {
@@ -76,8 +77,8 @@ func (g *serverPreTLS) OnData(data []byte) (used int) {
 }
 
 func (g *serverPreTLS) OnClose(err error) {
-	g.places.drop(&g.preTLS)
-	g.places.fail(g.engine, fmt.Errorf("before it began: %w", err))
+	g.places.drop(&g.tlsWaiter)
+	g.places.fail(g.engine.opts.Logger, fmt.Errorf("before it began: %w", err))
 }
 
 const (

@@ -5,7 +5,9 @@ package netpoll
 import (
 	"container/list"
 	"errors"
+	"log/slog"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,13 +41,13 @@ type tlsHandshakes struct {
 	mu            sync.Mutex
 	free          int
 	addrs         map[netip.Addr]*handshakeAddr
-	awaitingHello list.List // of *preTLS whose ClientHello has not come: the oldest first
+	awaitingHello list.List // of *tlsWaiter whose ClientHello has not come: the oldest first
 	order         list.List // of *handshakeAddr with waiting connections: one that gets a place goes to the end
 	crowds        crowds    // of the same
 	quiet         list.List // of those with silent clients, *handshakeAddr
 	waiting       int
 	evicting      int // places that will be free at once
-	running       map[*tlsHandshake]struct{}
+	running       map[*tlsPlace]struct{}
 	ended         bool
 	timer         *time.Timer // for the next look while a connection waits
 
@@ -53,12 +55,40 @@ type tlsHandshakes struct {
 	shed   atomic.Int64
 }
 
+// tlsWaiter is a connection before its TLS handshake, as the places know it.
+type tlsWaiter struct {
+	client tlsClient
+	until  time.Time
+	addr   *handshakeAddr // nil before enter
+	// Guarded by tlsHandshakes.mu.
+	awaitingHello *list.Element // in tlsHandshakes.awaitingHello
+	waiting       *list.Element // for a place
+	granted       bool          // a place is kept for it
+}
+
+// tlsClient is the [Conn] of a tlsWaiter.
+type tlsClient interface {
+	RemoteAddr() netip.AddrPort
+	Close(error)
+	again()
+}
+
+// tlsPlace is a handshake that has its place.
+type tlsPlace struct {
+	file *os.File // the socket, for the time of the handshake
+	addr *handshakeAddr
+	// Guarded by tlsHandshakes.mu.
+	silent  *list.Element // in handshakeAddr.silent
+	since   time.Time
+	evicted bool
+}
+
 // handshakeAddr is an address with handshakes under way or waiting.
 type handshakeAddr struct {
 	key      netip.Addr
 	held     int           // places, not counting those that are being taken away
-	waiting  list.List     // of *preTLS
-	silent   list.List     // of *tlsHandshake: the longest first
+	waiting  list.List     // of *tlsWaiter
+	silent   list.List     // of *tlsPlace: the longest first
 	inOrder  *list.Element // in tlsHandshakes.order, while somebody waits
 	inCrowd  *list.Element // in tlsHandshakes.crowds, likewise
 	crowd    int           // in the list of which number there
@@ -84,16 +114,16 @@ func (k *tlsHandshakes) init(o Options, evicts bool) {
 	if !evicts || o.TLSWaiting < 0 {
 		k.mostAll, k.mostOne = 1<<30, 1<<30
 	}
-	k.running = make(map[*tlsHandshake]struct{})
+	k.running = make(map[*tlsPlace]struct{})
 	k.addrs = make(map[netip.Addr]*handshakeAddr)
 }
 
-// enter reports whether g got a place. If not, g.conn.again is called when there is
+// enter reports whether g got a place. If not, g.client.again is called when there is
 // one, or g.conn is closed if too many wait.
-func (k *tlsHandshakes) enter(g *preTLS) bool {
+func (k *tlsHandshakes) enter(g *tlsWaiter) bool {
 	var key netip.Addr
 	if g.addr == nil {
-		key = OwnerOf(g.conn.RemoteAddr().Addr())
+		key = OwnerOf(g.client.RemoteAddr().Addr())
 	}
 	k.mu.Lock()
 	k.helloCameLocked(g)
@@ -123,10 +153,10 @@ func (k *tlsHandshakes) enter(g *preTLS) bool {
 }
 
 // close closes g with ErrTLSShed, if it is not nil.
-func (k *tlsHandshakes) close(g *preTLS) {
+func (k *tlsHandshakes) close(g *tlsWaiter) {
 	if g != nil {
 		k.shed.Add(1)
-		g.conn.Close(ErrTLSShed)
+		g.client.Close(ErrTLSShed)
 	}
 }
 
@@ -149,7 +179,7 @@ func (k *tlsHandshakes) tidyLocked(c *handshakeAddr) {
 // waitLocked makes g wait. If too many wait, it returns the one that must be closed: g, if its
 // address has as many as one address may or as any has, else the last one of the address that
 // has the most.
-func (k *tlsHandshakes) waitLocked(g *preTLS) (shed *preTLS) {
+func (k *tlsHandshakes) waitLocked(g *tlsWaiter) (shed *tlsWaiter) {
 	c := g.addr
 	if c.waiting.Len() >= k.mostOne {
 		k.tidyLocked(c)
@@ -168,17 +198,17 @@ func (k *tlsHandshakes) waitLocked(g *preTLS) (shed *preTLS) {
 
 // lastWaitingLocked removes and returns the last waiting connection of the address that has the
 // most of them; nil if none waits.
-func (k *tlsHandshakes) lastWaitingLocked() *preTLS {
+func (k *tlsHandshakes) lastWaitingLocked() *tlsWaiter {
 	c := k.crowds.largest()
 	if c == nil {
 		return nil
 	}
-	g := c.waiting.Back().Value.(*preTLS)
+	g := c.waiting.Back().Value.(*tlsWaiter)
 	k.unwaitLocked(g)
 	return g
 }
 
-func (k *tlsHandshakes) unwaitLocked(g *preTLS) {
+func (k *tlsHandshakes) unwaitLocked(g *tlsWaiter) {
 	c := g.addr
 	c.waiting.Remove(g.waiting)
 	k.crowds.update(c)
@@ -221,17 +251,17 @@ func (k *tlsHandshakes) leave(c *handshakeAddr, evicted bool) {
 		k.mu.Unlock()
 		return
 	}
-	g := next.waiting.Front().Value.(*preTLS)
+	g := next.waiting.Front().Value.(*tlsWaiter)
 	next.held++
 	k.order.MoveToBack(next.inOrder)
 	k.unwaitLocked(g)
 	g.granted = true
 	k.mu.Unlock()
-	g.conn.again()
+	g.client.again()
 }
 
 // drop removes g, which is closed.
-func (k *tlsHandshakes) drop(g *preTLS) {
+func (k *tlsHandshakes) drop(g *tlsWaiter) {
 	k.mu.Lock()
 	k.helloCameLocked(g)
 	if g.waiting != nil {
@@ -265,7 +295,7 @@ func (k *tlsHandshakes) evictLocked(now time.Time) {
 }
 
 // takeAwayLocked ends s, so that its place becomes free.
-func (k *tlsHandshakes) takeAwayLocked(s *tlsHandshake) {
+func (k *tlsHandshakes) takeAwayLocked(s *tlsPlace) {
 	k.speaksLocked(s)
 	s.evicted = true
 	s.addr.held--
@@ -283,7 +313,7 @@ func (k *tlsHandshakes) look() {
 
 // silentLocked returns the handshake that must give way to one of next; nil if there
 // is none yet.
-func (k *tlsHandshakes) silentLocked(next *handshakeAddr, now time.Time) *tlsHandshake {
+func (k *tlsHandshakes) silentLocked(next *handshakeAddr, now time.Time) *tlsPlace {
 	most := k.mostSilentLocked(next)
 	if most == nil {
 		return nil
@@ -308,8 +338,8 @@ func (k *tlsHandshakes) mostSilentLocked(except *handshakeAddr) (most *handshake
 
 // silentSinceLocked returns the handshake whose client has been silent for longest, if
 // that is since at or earlier.
-func (c *handshakeAddr) silentSinceLocked(at time.Time) *tlsHandshake {
-	if s := c.silent.Front().Value.(*tlsHandshake); !s.since.After(at) {
+func (c *handshakeAddr) silentSinceLocked(at time.Time) *tlsPlace {
+	if s := c.silent.Front().Value.(*tlsPlace); !s.since.After(at) {
 		return s
 	}
 	return nil
@@ -317,7 +347,7 @@ func (c *handshakeAddr) silentSinceLocked(at time.Time) *tlsHandshake {
 
 // awaits notes that the client owes s the next flight, until answers is called. A flight may
 // come in many reads, even one for each byte, which do not restart its time.
-func (k *tlsHandshakes) awaits(s *tlsHandshake) {
+func (k *tlsHandshakes) awaits(s *tlsPlace) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if s.silent != nil || s.evicted {
@@ -332,14 +362,14 @@ func (k *tlsHandshakes) awaits(s *tlsHandshake) {
 }
 
 // answers notes that the client's flight has come and is answered.
-func (k *tlsHandshakes) answers(s *tlsHandshake) {
+func (k *tlsHandshakes) answers(s *tlsPlace) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.speaksLocked(s)
 }
 
 // speaksLocked removes s from the silent handshakes, if it is one.
-func (k *tlsHandshakes) speaksLocked(s *tlsHandshake) {
+func (k *tlsHandshakes) speaksLocked(s *tlsPlace) {
 	if s.silent == nil {
 		return
 	}
@@ -353,7 +383,7 @@ func (k *tlsHandshakes) speaksLocked(s *tlsHandshake) {
 }
 
 // add reports whether s may begin; it may not if the engine shuts down.
-func (k *tlsHandshakes) add(s *tlsHandshake) bool {
+func (k *tlsHandshakes) add(s *tlsPlace) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.ended {
@@ -363,7 +393,7 @@ func (k *tlsHandshakes) add(s *tlsHandshake) bool {
 }
 
 // remove reports whether s was evicted.
-func (k *tlsHandshakes) remove(s *tlsHandshake) (evicted bool) {
+func (k *tlsHandshakes) remove(s *tlsPlace) (evicted bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.running, s)
@@ -371,9 +401,9 @@ func (k *tlsHandshakes) remove(s *tlsHandshake) (evicted bool) {
 	return s.evicted
 }
 
-func (k *tlsHandshakes) fail(e *Engine, err error) {
+func (k *tlsHandshakes) fail(log *slog.Logger, err error) {
 	k.failed.Add(1)
-	e.opts.Logger.Debug("TLS handshake failed", "error", err)
+	log.Debug("TLS handshake failed", "error", err)
 }
 
 func (k *tlsHandshakes) end() {

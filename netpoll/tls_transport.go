@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,19 +55,19 @@ func (s *tlsTransport) Read(p []byte) (int, error) {
 	if s.empty {
 		return 0, wouldBlock{}
 	}
-	n, errno := recv(s.conn.fd, p)
+	n, errno := sys.Recv(s.conn.fd, p)
 	switch {
 	case errno == unix.EAGAIN:
 		s.empty = true
 		return 0, wouldBlock{}
 	case errno != 0 || n == 0:
-		return 0, readError(errno)
+		return 0, sys.ReadError(errno)
 	}
 	// As in Conn.read, a read that leaves room has emptied the socket.
 	s.empty = n < len(p) && !s.hup
 	loop := s.conn.loop
 	loop.bytesIn.Add(int64(n))
-	s.conn.active.Store(loop.engine.clock.coarse.Load())
+	s.conn.active.Store(loop.engine.clock.Coarse.Load())
 	return n, nil
 }
 
@@ -100,9 +101,9 @@ func (s *tlsTransport) RemoteAddr() net.Addr { return s.askAddr(unix.Getpeername
 func (s *tlsTransport) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
 	var a netip.AddrPort
 	if s.stream == nil {
-		a = addrOf(ask(int(s.conn.fd)))
+		a = sys.AddrOf(ask(int(s.conn.fd)))
 	} else if raw, err := s.stream.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { a = addrOf(ask(int(fd))) })
+		_ = raw.Control(func(fd uintptr) { a = sys.AddrOf(ask(int(fd))) })
 	}
 	return net.TCPAddrFromAddrPort(a)
 }

@@ -1,18 +1,17 @@
 //go:build linux
 
-package netpoll
+// Package memory says how much memory the process may use, and gives back what it has freed.
+package memory
 
 import (
 	"math"
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // unknownMemory is taken for the machine's memory, in bytes, if the kernel does not say.
@@ -20,11 +19,11 @@ const unknownMemory = 1 << 30
 
 var systemMemory = sync.OnceValue(func() int64 { return memoryBelow("/") })
 
-// MemoryLimit returns the bytes of memory that the process may use: the smallest of
+// Limit returns the bytes of memory that the process may use: the smallest of
 // the machine's memory, the limits of the control group (version 2 or 1) that it is in
 // and of those above, and GOMEMLIMIT, or what debug.SetMemoryLimit was given. The first
 // two are read once.
-func MemoryLimit() int64 { return min(systemMemory(), debug.SetMemoryLimit(-1)) }
+func Limit() int64 { return min(systemMemory(), debug.SetMemoryLimit(-1)) }
 
 // memoryBelow returns the limit according to proc and sys, which are mounted below root.
 func memoryBelow(root string) int64 {
@@ -85,46 +84,4 @@ func hasController(list, name string) bool {
 		}
 	}
 	return false
-}
-
-// scavenger gives memory back to the system after the engine has held much
-// of it for peers and freed it. The runtime would find it at its next collection, but a server
-// that has become idle allocates nothing that starts one. Only the monitor uses it.
-type scavenger struct {
-	peak  int64 // the most that was held since memory was given back
-	quiet int   // consecutive sweeps at which no more was held than at the one before
-	last  int64 // held at the last sweep
-	next  time.Time
-	run   sync.WaitGroup
-	free  func() // freeMemory, except in tests
-}
-
-const (
-	// scavengeFrom is how much must have been freed: less is not worth a collection.
-	scavengeFrom = 8 << 20
-	// scavengeQuiet is the number of sweeps at which held memory must not have grown.
-	scavengeQuiet = 3
-	// scavengePause is the least time between two collections.
-	scavengePause = 15 * time.Second
-)
-
-// look notes the bytes that are held at a sweep, and starts a collection if it is due.
-func (s *scavenger) look(held int64, now time.Time) {
-	s.peak = max(s.peak, held)
-	if held > s.last {
-		s.quiet = 0
-	}
-	s.quiet++
-	s.last = held
-	if s.peak-held < scavengeFrom || s.quiet < scavengeQuiet || now.Before(s.next) {
-		return
-	}
-	s.peak, s.next = held, now.Add(scavengePause)
-	s.run.Go(s.free)
-}
-
-// freeMemory collects twice, because the content of a sync.Pool survives one collection.
-func freeMemory() {
-	runtime.GC()
-	debug.FreeOSMemory()
 }

@@ -1,12 +1,12 @@
-package netpoll
+// Package sys has the system calls that the engine makes for each connection or message.
+package sys
 
 import (
+	"io"
 	"net/netip"
-	"reflect"
 	"syscall"
 	"unsafe"
 
-	easygo "github.com/mailru/easygo/netpoll"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,10 +18,11 @@ import (
 
 const sendFlags = unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
 
-// maxIovecs is the number of buffers that one sendmsg carries.
-const maxIovecs = 64
+// MaxIovecs is the number of buffers that one sendmsg carries.
+const MaxIovecs = 64
 
-func recv(fd int32, p []byte) (int, syscall.Errno) {
+// Recv is recvfrom(2) on a non-blocking socket.
+func Recv(fd int32, p []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT, 0, 0)
@@ -31,7 +32,8 @@ func recv(fd int32, p []byte) (int, syscall.Errno) {
 	}
 }
 
-func send(fd int32, p []byte, flags int) (int, syscall.Errno) {
+// Send is sendto(2) on a non-blocking socket.
+func Send(fd int32, p []byte, flags int) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(sendFlags|flags), 0, 0)
@@ -41,7 +43,8 @@ func send(fd int32, p []byte, flags int) (int, syscall.Errno) {
 	}
 }
 
-func sendv(fd int32, iov []unix.Iovec) (int, syscall.Errno) {
+// Sendv is sendmsg(2) on a non-blocking socket, of at most MaxIovecs buffers.
+func Sendv(fd int32, iov []unix.Iovec) (int, syscall.Errno) {
 	msg := unix.Msghdr{Iov: unsafe.SliceData(iov)}
 	msg.SetIovlen(len(iov))
 	for {
@@ -53,15 +56,16 @@ func sendv(fd int32, iov []unix.Iovec) (int, syscall.Errno) {
 	}
 }
 
-func iovec(p []byte) unix.Iovec {
+// Iovec returns the vector of p.
+func Iovec(p []byte) unix.Iovec {
 	v := unix.Iovec{Base: unsafe.SliceData(p)}
 	v.SetLen(len(p))
 	return v
 }
 
-// accept returns a new connection and the peer's address, which unix.Accept4 would
+// Accept returns a new connection and the peer's address, which unix.Accept4 would
 // allocate.
-func accept(fd int) (int, netip.Addr, error) {
+func Accept(fd int) (int, netip.Addr, error) {
 	var sa unix.RawSockaddrInet6 // the larger of the two
 	size := uint32(unsafe.Sizeof(sa))
 	n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&sa)),
@@ -78,24 +82,10 @@ func accept(fd int) (int, netip.Addr, error) {
 	return int(n), netip.Addr{}, nil
 }
 
-// newEpoll returns an easygo instance whose descriptors are closed on exec. easygo itself does
-// not set that, and a child process would keep the sockets of the server alive. ForkLock
-// prevents this program from starting another (os/exec) in between; a fork by
-// other means, in C, is still possible.
-func newEpoll(onError func(error)) (*easygo.Epoll, error) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	poll, err := easygo.EpollCreate(&easygo.EpollConfig{OnWaitError: onError})
-	if err != nil {
-		return nil, err
+// ReadError returns the error of a read that has returned nothing: io.EOF if errno is 0.
+func ReadError(errno unix.Errno) error {
+	if errno == 0 {
+		return io.EOF
 	}
-	// The fields are unexported, but reflection can read them. With a
-	// version that does not have them, the descriptors stay as they are, and a test fails.
-	v := reflect.ValueOf(poll).Elem()
-	for _, name := range []string{"fd", "eventFd"} {
-		if f := v.FieldByName(name); f.IsValid() && f.CanInt() {
-			unix.CloseOnExec(int(f.Int()))
-		}
-	}
-	return poll, nil
+	return errno
 }

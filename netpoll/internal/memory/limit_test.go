@@ -1,6 +1,6 @@
 //go:build linux
 
-package netpoll
+package memory
 
 import (
 	"os"
@@ -62,12 +62,12 @@ func TestMemoryOfTheSystem(t *testing.T) {
 }
 
 func TestMemoryLimitFollowsTheRuntime(t *testing.T) {
-	whole := MemoryLimit()
+	whole := Limit()
 	if whole <= 0 {
-		t.Fatalf("MemoryLimit() = %d", whole)
+		t.Fatalf("Limit() = %d", whole)
 	}
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(whole / 2))
-	if got := MemoryLimit(); got != whole/2 {
-		t.Errorf("MemoryLimit() = %d after SetMemoryLimit(%d)", got, whole/2)
+	if got := Limit(); got != whole/2 {
+		t.Errorf("Limit() = %d after SetMemoryLimit(%d)", got, whole/2)
 	}
 }

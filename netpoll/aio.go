@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"errors"
+	"log/slog"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -16,7 +17,7 @@ import (
 // same, but is forbidden in many containers, and needs mapped memory. Unlike sendto, these calls
 // cannot suppress SIGPIPE: the runtime ignores it, as for every net.Conn.
 type aioContexts struct {
-	log logger
+	log *slog.Logger
 
 	mu   sync.Mutex
 	idle []aioContext
@@ -24,6 +25,9 @@ type aioContexts struct {
 	most int  // 0 after end; the same as open, once the kernel has refused another
 	told bool // the log says that there is none
 }
+
+// aioSize is the number of calls in a batch: a whole Burst.
+const aioSize = BurstSize
 
 // aioContext is an aio_context_t.
 type aioContext uintptr
@@ -96,7 +100,7 @@ func newAioContext() (r aioContext, err error) {
 	}
 	defer unix.Close(pair[0])
 	defer unix.Close(pair[1])
-	if _, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, BurstSize, uintptr(unsafe.Pointer(&r)), 0); errno != 0 {
+	if _, _, errno := syscall.Syscall(unix.SYS_IO_SETUP, aioSize, uintptr(unsafe.Pointer(&r)), 0); errno != 0 {
 		return 0, errno
 	}
 	var c aioBatch
@@ -115,10 +119,10 @@ func (r aioContext) destroy() { _, _, _ = syscall.Syscall(unix.SYS_IO_DESTROY, u
 // pointer: see aioFits.
 type aioBatch struct {
 	n       int
-	blocks  [BurstSize]iocb
-	refs    [BurstSize]*iocb // to blocks
-	events  [BurstSize]ioEvent
-	answers [BurstSize]int64 // by place
+	blocks  [aioSize]iocb
+	refs    [aioSize]*iocb // to blocks
+	events  [aioSize]ioEvent
+	answers [aioSize]int64 // by place
 }
 
 // iocb is the kernel's struct iocb. Fields without a name are 0 here.
@@ -154,7 +158,7 @@ const notCalled = syscall.ECANCELED
 const aioFits = unsafe.Sizeof(uintptr(0)) == 8
 
 // add adds a write of p, which is not empty, to fd, which is non-blocking. place is a number
-// below BurstSize, under which answer finds the result.
+// below aioSize, under which answer finds the result.
 func (c *aioBatch) add(place int, fd int32, p []byte) {
 	call := &c.blocks[c.n]
 	*call = iocb{place: uint64(place), opcode: pwrite, fd: uint32(fd), buf: unsafe.Pointer(unsafe.SliceData(p)), size: uint64(len(p))}

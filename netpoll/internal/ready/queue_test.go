@@ -1,24 +1,23 @@
 //go:build linux
 
-package netpoll
+package ready
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 )
 
-// numbered is a turner that is told apart by its address.
+// numbered is told apart by its address.
 type numbered struct{ n int }
-
-func (*numbered) turn(*worker) {}
 
 // The queue gives out what it got, in order, counts drainers as they come and go,
 // and asks for one whenever somebody waits and there is none.
 func TestReadyAgainstModel(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
-	var r ready
-	var last progress
+	var r Queue[*numbered]
+	var last Progress
 	var want []*numbered
 	drainers := 0
 	for step := range 300_000 {
@@ -27,7 +26,7 @@ func TestReadyAgainstModel(t *testing.T) {
 		case op < 10 && grow || op < 4:
 			item := &numbered{step}
 			want = append(want, item)
-			if r.push(item, 0).submitted {
+			if r.Push(item, 0).Submitted {
 				if drainers != 0 {
 					t.Fatal("push asks for a drainer beside another")
 				}
@@ -36,19 +35,19 @@ func TestReadyAgainstModel(t *testing.T) {
 				t.Fatal("push does not ask for a drainer")
 			}
 		case op < 19 && drainers > 0:
-			got := r.pop()
+			got := r.Pop()
 			if len(want) == 0 {
 				if drainers--; got != nil {
 					t.Fatal("pop from an empty queue")
 				}
 				break
 			}
-			if got != turner(want[0]) {
+			if got != want[0] {
 				t.Fatalf("step %d: not the first in the queue", step)
 			}
 			want = want[1:]
 		case op == 19:
-			submit, active := r.check(&last)
+			submit, active := r.Check(&last)
 			drainers += submit
 			if submit > len(want) {
 				t.Fatalf("%d drainers for %d that wait", submit, len(want))
@@ -57,14 +56,14 @@ func TestReadyAgainstModel(t *testing.T) {
 				t.Fatal("not active though there is work")
 			}
 			if rnd.IntN(2) == 0 {
-				r.unsubmit(submit)
+				r.Unsubmit(submit)
 				drainers -= submit
 			}
 		}
-		if waiting, _, d := r.wait(0); waiting != len(want) || d != drainers {
-			t.Fatalf("step %d: %d wait for %d drainers, want %d and %d", step, waiting, d, len(want), drainers)
+		if s := r.State(0); s.Waiting != len(want) || s.Drainers != drainers {
+			t.Fatalf("step %d: %+v, want %d and %d drainers", step, s, len(want), drainers)
 		}
-		if r.active() != (drainers > 0 || len(want) > 0) {
+		if r.Active() != (drainers > 0 || len(want) > 0) {
 			t.Fatal("active is wrong")
 		}
 	}
@@ -73,61 +72,61 @@ func TestReadyAgainstModel(t *testing.T) {
 // The number of further drainers grows while those there are do not get on, and
 // starts afresh when they do.
 func TestReadyCheckGrows(t *testing.T) {
-	var r ready
-	var last progress
+	var r Queue[*numbered]
+	var last Progress
 	for range 1000 {
-		r.push(&numbered{}, 0)
+		r.Push(&numbered{}, 0)
 	}
-	r.pop()
-	r.check(&last) // the first look has nothing to compare with
-	r.unsubmit(r.drainers - 1)
+	r.Pop()
+	r.Check(&last) // the first look has nothing to compare with
+	r.Unsubmit(r.drainers - 1)
 	r.boost = 0
 	drainers := 1
 	for _, want := range []int{1, 4, 16, 64} {
-		submit, active := r.check(&last)
+		submit, active := r.Check(&last)
 		if submit != want || !active {
 			t.Errorf("%d more drainers, active %v; want %d", submit, active, want)
 		}
 		drainers += submit
 	}
 	for range 2*drainers + 1 {
-		r.pop()
+		r.Pop()
 	}
-	if submit, _ := r.check(&last); submit != 0 {
+	if submit, _ := r.Check(&last); submit != 0 {
 		t.Errorf("%d more drainers though all get on", submit)
 	}
-	if submit, _ := r.check(&last); submit != 1 {
-		t.Errorf("%d more drainers at the first look without progress, want 1", submit)
+	if submit, _ := r.Check(&last); submit != 1 {
+		t.Errorf("%d more drainers at the first look without Progress, want 1", submit)
 	}
 }
 
 // LongestWait is the age of the first in the queue.
 func TestReadyWait(t *testing.T) {
-	var r ready
-	r.push(&numbered{}, ^uint32(0)-5) // the clock goes round
-	r.push(&numbered{}, 3)
-	if n, longest, _ := r.wait(10); n != 2 || longest != 16 {
-		t.Errorf("%d wait, for %d ms; want 2, 16", n, longest)
+	var r Queue[*numbered]
+	r.Push(&numbered{}, ^uint32(0)-5) // the clock goes round
+	r.Push(&numbered{}, 3)
+	if s := r.State(10); s.Waiting != 2 || s.Longest != 16 {
+		t.Errorf("%+v, want 2 that wait for 16 ms", s)
 	}
-	r.pop()
-	if n, longest, _ := r.wait(10); n != 1 || longest != 7 {
-		t.Errorf("%d wait, for %d ms; want 1, 7", n, longest)
+	r.Pop()
+	if s := r.State(10); s.Waiting != 1 || s.Longest != 7 {
+		t.Errorf("%+v, want 1 that wait for 7 ms", s)
 	}
-	if _, longest, _ := r.wait(2); longest != 0 {
-		t.Errorf("a wait of %d ms before it began", longest)
+	if s := r.State(2); s.Longest != 0 {
+		t.Errorf("a wait of %d ms before it began", s.Longest)
 	}
 }
 
 func TestReadyAllocations(t *testing.T) {
-	var r ready
+	var r Queue[*numbered]
 	items := make([]numbered, 2*blockSize) // the queue moves from block to block
 	for i := range items[:blockSize] {
-		r.push(&items[i], 0)
+		r.Push(&items[i], 0)
 	}
 	n := testing.AllocsPerRun(100, func() {
 		for i := range items {
-			r.push(&items[i], 0)
-			r.pop()
+			r.Push(&items[i], 0)
+			r.Pop()
 		}
 	})
 	if n != 0 {
@@ -138,16 +137,16 @@ func TestReadyAllocations(t *testing.T) {
 // A held loop is let go by whoever empties its queue, by the monitor's look, and
 // by the end of the engine; and only while there is somebody to do so is it held.
 func TestHold(t *testing.T) {
-	queue := func(n int) *ready {
-		r := &ready{slack: make(chan struct{}, 1)}
+	queue := func(n int) *Queue[*numbered] {
+		r := &Queue[*numbered]{Slack: make(chan struct{}, 1)}
 		for range n {
-			r.push(&numbered{}, 0)
+			r.Push(&numbered{}, 0)
 		}
 		return r
 	}
-	slack := func(r *ready) bool {
+	slack := func(r *Queue[*numbered]) bool {
 		select {
-		case <-r.slack:
+		case <-r.Slack:
 			return true
 		case <-time.After(10 * time.Second):
 			return false
@@ -155,22 +154,22 @@ func TestHold(t *testing.T) {
 	}
 	ends := []struct {
 		name string
-		end  func(*ready)
+		end  func(*Queue[*numbered])
 	}{
-		{"empty queue", func(r *ready) {
-			for r.pop() != nil {
+		{"empty queue", func(r *Queue[*numbered]) {
+			for r.Pop() != nil {
 			}
 		}},
-		{"monitor", func(r *ready) { r.check(new(progress)) }},
-		{"end", (*ready).end},
+		{"monitor", func(r *Queue[*numbered]) { r.Check(new(Progress)) }},
+		{"end", (*Queue[*numbered]).End},
 	}
 	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {
 			r := queue(3)
-			if !r.hold() {
+			if !r.Hold() {
 				t.Fatal("not held though some wait and a drainer runs")
 			}
-			if r.pop(); len(r.slack) != 0 {
+			if r.Pop(); len(r.Slack) != 0 {
 				t.Fatal("let go though some wait")
 			}
 			go tt.end(r)
@@ -179,37 +178,60 @@ func TestHold(t *testing.T) {
 			}
 		})
 	}
-	if r := queue(0); r.hold() {
+	if r := queue(0); r.Hold() {
 		t.Error("held at an empty queue")
 	}
 	r := queue(3)
-	r.unsubmit(1)
-	if r.hold() {
+	r.Unsubmit(1)
+	if r.Hold() {
 		t.Error("held without a drainer")
 	}
 	r = queue(3)
-	r.end()
-	if r.hold() {
+	r.End()
+	if r.Hold() {
 		t.Error("held after the end")
 	}
 }
 
 // A drainer that lets its loop go does not leave if the loop has filled the queue.
 func TestDrainerStays(t *testing.T) {
-	r := &ready{slack: make(chan struct{}, 1)}
-	r.push(&numbered{}, 0)
-	if !r.hold() {
+	r := &Queue[*numbered]{Slack: make(chan struct{}, 1)}
+	r.Push(&numbered{}, 0)
+	if !r.Hold() {
 		t.Fatal("not held")
 	}
-	r.pop()
-	done := make(chan turner)
-	go func() { done <- r.pop() }()
-	<-r.slack
-	if p := r.push(&numbered{}, 0); p.submitted {
+	r.Pop()
+	done := make(chan *numbered)
+	go func() { done <- r.Pop() }()
+	<-r.Slack
+	if p := r.Push(&numbered{}, 0); p.Submitted {
 		if <-done != nil {
 			t.Error("it stayed although another was asked for")
 		}
 	} else if <-done == nil {
 		t.Error("it left although none was asked for")
+	}
+}
+
+// turner has a method, as the items of the engine's queues.
+type turner interface{ turn() }
+
+func (*numbered) turn() {}
+
+// BenchmarkReady is one item through a queue that holds some others.
+func BenchmarkReady(b *testing.B) {
+	for _, waiting := range []int{0, 1, 1000} {
+		b.Run(fmt.Sprintf("%d", waiting), func(b *testing.B) {
+			var r Queue[turner]
+			item := turner(new(numbered))
+			for range waiting {
+				r.Push(item, 0)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Push(item, 0)
+				r.Pop()
+			}
+		})
 	}
 }
