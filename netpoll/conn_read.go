@@ -146,9 +146,10 @@ func (c *Conn) keepTailLocked(p []byte) bool {
 	return c.phase < dying
 }
 
-// again makes the next turn call OnData with what it left over, even if nothing more is
-// read.
-func (c *Conn) again() {
+// Again schedules a turn that calls OnData with what it left over, perhaps nothing, even if
+// nothing more is read. While the connection is held, that turn comes after Resume. A handler
+// whose OnData waits for an answer from another goroutine calls it when the answer has come.
+func (c *Conn) Again() {
 	c.mu.Lock()
 	c.held |= callDue
 	c.mu.Unlock()

@@ -70,7 +70,7 @@ type tlsWaiter struct {
 type tlsClient interface {
 	RemoteAddr() netip.AddrPort
 	Close(error)
-	again()
+	Again()
 }
 
 // tlsPlace is a handshake that has its place.
@@ -257,7 +257,7 @@ func (k *tlsHandshakes) leave(c *handshakeAddr, evicted bool) {
 	k.unwaitLocked(g)
 	g.granted = true
 	k.mu.Unlock()
-	g.client.again()
+	g.client.Again()
 }
 
 // drop removes g, which is closed.

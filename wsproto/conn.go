@@ -51,6 +51,7 @@ type extra struct {
 	deadlines   *deadlines
 	dial        *dial            // a client's handshake, until it is done
 	hijacked    *hijackedRequest // what came with a hijacked connection, until the handshake
+	asking      *acceptance      // what AcceptAsync decides about, until it has
 	stream      atomic.Pointer[stream]
 }
 

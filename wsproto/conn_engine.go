@@ -107,6 +107,9 @@ func (h *handle) OnDeadline() {
 func (h *handle) OnPanic(any) {
 	c := (*Conn)(h)
 	if c.flags.Load()&flagOpen == 0 {
+		if a := c.asked(); a != nil {
+			a.fail(netpoll.ErrPanic)
+		}
 		c.endpoint.server.counters.refused.Add(1)
 		c.refuse(Refuse(http.StatusInternalServerError, "the handler failed"), false, netpoll.ErrPanic)
 		return
@@ -120,8 +123,20 @@ func (h *handle) OnClose(err error) {
 		defer shared.release()
 	}
 	c.parser.drop()
-	if c.flags.Load()&flagOpen == 0 {
+	if c.flags.Load()&flagOpen != 0 {
+		c.ended(err)
+	} else if a := c.asked(); a != nil && !a.end(err) { // the program expects OnOpen and OnClose
+		defer c.ended(err)
+		c.concludeAsked(a)
+	} else {
 		c.handshakeFailed(err)
+	}
+}
+
+// ended is called at the end of a connection that was open, or that the program had to decide
+// about for too long.
+func (c *Conn) ended(err error) {
+	if c.flags.Or(flagHeard)&flagOpen == 0 {
 		return
 	}
 	var ce *CloseError

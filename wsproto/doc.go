@@ -29,6 +29,12 @@
 // Accept sets in the Request, which [Server.Upgrade] may have set before; the one that
 // Server.NewHandler returns; Server.Handler.
 //
+// A decision that takes time is for Server.AcceptAsync. Meanwhile the connection has its header
+// and the response as far as it is known, and no worker. It is still read, to notice that the
+// peer has gone. A peer that sends more before the response is held. The decision schedules a
+// turn, which opens or refuses the connection; the connection's end before that cancels the
+// Request's context.
+//
 // From then on the parser works on the buffer of the worker that read: a complete frame is
 // unmasked in place and given to the [Handler] as a slice of that buffer, without a copy or
 // an allocation. Only an incomplete message is kept, in a buffer that grows as
@@ -98,7 +104,7 @@
 //	MaxMessage        1 MiB    collected, decompressed: 1009
 //	MaxFrame          as MaxMessage: 1009
 //	MaxStream         1 GiB    of a message for OnStream: 1009
-//	HandshakeTimeout  10 s     from the connection to the end of its header: 408
+//	HandshakeTimeout  10 s     from the connection to the end of its header: 408; to the decision of AcceptAsync: 503
 //	MessageTimeout    30 s     and a second more for each MinRate bytes: 1008
 //	MinRate           1 KiB/s  of messages, streams, bodies and responses
 //	StreamTimeout     60 s     the same for a stream, and for a Writer: 1008
@@ -152,7 +158,7 @@
 //
 // Handler methods run in the connection's turn (see netpoll), so one runs at a time. Methods
 // of Conn may be called from anywhere, also from within a Handler. Locks: a Conn has extra.mu,
-// takeover.mu and stream.mu, under which only netpoll's are taken. variants.mu of a Prepared is
+// takeover.mu and stream.mu, under which only netpoll's are taken; so has an acceptance. variants.mu of a Prepared is
 // a leaf, except for those of the Prepared's parts. silentConns.mu is taken when a connection
 // comes or must make room, and only netpoll's Conn.mu under it. idleHTTPConns.mu is a leaf:
 // the connection that it returns is closed after it was released.

@@ -2,8 +2,8 @@ package wsproto
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -20,6 +20,10 @@ type upgradeBuffers struct {
 	out     bytes.Buffer
 	header  http.Header // Request.ResponseHeader, so that it is never nil
 	request Request
+
+	hijacked *hijackedRequest // what came with a hijacked connection, or nil
+	asking   *acceptance      // the question to AcceptAsync, while it has no answer
+	more     bool             // input has come behind the header
 }
 
 func (x *upgradeBuffers) Read(p []byte) (int, error)  { return x.in.Read(p) }
@@ -31,16 +35,36 @@ func newUpgradeBuffers(c *Conn) *upgradeBuffers {
 	x := upgradeBufferPool.Get().(*upgradeBuffers)
 	x.request.conn, x.request.server = c, c.endpoint.server
 	x.request.ResponseHeader = x.header
+	if x.hijacked = c.takeHijacked(); x.hijacked != nil {
+		x.hijacked.apply(&x.request)
+		x.hijacked.err = netpoll.ErrPanic // unless the handshake comes to an end
+	}
 	return x
 }
 
-func (x *upgradeBuffers) free() {
+// end ends the handshake, unless AcceptAsync has yet to answer.
+func (x *upgradeBuffers) end() {
+	if x.asks() {
+		return
+	}
+	x.release(nil)
 	x.out.Reset()
 	clear(x.header)
 	clear(x.request.Header.fields) // they point into the buffer of a worker
-	x.request = Request{Header: Header{x.request.Header.fields[:0]}}
+	x.request, x.more = Request{Header: Header{x.request.Header.fields[:0]}}, false
 	upgradeBufferPool.Put(x)
 }
+
+// release lets Upgrade return, if it waits: with err, unless that is nil.
+func (x *upgradeBuffers) release(err error) {
+	if x.hijacked != nil {
+		x.hijacked.err = cmp.Or(err, x.hijacked.err)
+		close(x.hijacked.done) // after OnOpen
+		x.hijacked = nil
+	}
+}
+
+func (x *upgradeBuffers) asks() bool { return x.asking != nil }
 
 var headerEnd = []byte("\r\n\r\n")
 
@@ -69,6 +93,9 @@ func (c *Conn) handshake(data []byte) (used int) {
 	if c.endpoint.state.ClientSide() {
 		return c.clientHandshake(data)
 	}
+	if a := c.asked(); a != nil {
+		return c.answered(a, data)
+	}
 	if !isToken(data[:1]) && data[0] != '\r' && data[0] != '\n' {
 		r := Refuse(http.StatusBadRequest, "this is not HTTP")
 		c.refuse(r, false, r)
@@ -90,71 +117,107 @@ func (c *Conn) handshake(data []byte) (used int) {
 // request serves the first request of a connection, whose header is data[:end].
 func (c *Conn) request(data []byte, end int) (used int) {
 	x := newUpgradeBuffers(c)
-	defer x.free()
-	r, s := &x.request, c.endpoint.server
-	hijacked := c.takeHijacked()
-	if hijacked != nil {
-		defer close(hijacked.done) // after OnOpen
-		hijacked.apply(r)
-		hijacked.err = netpoll.ErrPanic // unless this returns
-	}
+	defer x.end() // also if the program panics
+	r := &x.request
+	x.more = len(data) > end
 	refusal := r.parse(data[:end])
-	upgrade := r.isUpgrade() && (hijacked != nil || s.takesHandshakes())
+	upgrade := r.isUpgrade() && (x.hijacked != nil || c.endpoint.server.takesHandshakes())
 	if upgrade {
-		refusal = c.upgrade(x, refusal)
+		if refusal = c.upgrade(x, refusal); x.asks() {
+			return end
+		}
 	} else if refusal = r.checkFraming(refusal); refusal == nil {
 		c.serveHTTP(data)
 		return len(data)
 	}
-	if hijacked != nil {
-		hijacked.err = refusal.orNil()
+	if c.conclude(x, refusal, upgrade) {
+		return end
+	}
+	return len(data)
+}
+
+// conclude opens the connection, unless there is a reason to refuse the request. It reports
+// whether the connection is open.
+func (c *Conn) conclude(x *upgradeBuffers, refusal *Refusal, upgrade bool) bool {
+	if refusal == nil {
+		refusal = c.prepare(&x.request)
+	}
+	if x.hijacked != nil {
+		x.hijacked.err = refusal.orNil()
 	}
 	if refusal != nil {
-		if upgrade {
-			s.counters.refused.Add(1)
-		}
-		if !refusal.logged {
-			s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
-		}
-		c.refuse(refusal, isHead(data), refusal)
-		return len(data)
+		c.refuseRequest(refusal, isHead(x.request.head), upgrade)
+		return false
 	}
+	x.finishResponse()
 	c.io.Write(nil, x.out.Bytes())
 	c.opened() // not before: Shutdown sends a close frame to connections that are open
-	c.handler.OnOpen(c, r)
-	return end
+	c.handler.OnOpen(c, &x.request)
+	return true
+}
+
+// refuseRequest refuses the first request of a connection.
+func (c *Conn) refuseRequest(refusal *Refusal, head, upgrade bool) {
+	s := c.endpoint.server
+	if upgrade {
+		s.counters.refused.Add(1)
+	}
+	if !refusal.logged {
+		s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)
+	}
+	c.refuse(refusal, head, refusal)
 }
 
 // takesHandshakes reports whether handshakes on the server's own port are its own, and not
 // for a handler of HTTP that calls Upgrade.
 func (s *Server) takesHandshakes() bool {
-	return s.HTTP == nil || s.Handler != nil || s.NewHandler != nil || s.Accept != nil
+	return s.HTTP == nil || s.Handler != nil || s.NewHandler != nil || s.Accept != nil || s.AcceptAsync != nil
 }
 
-// upgrade checks the request and writes the response to x, or returns why the request is
-// refused. Once Accept has admitted it, nothing can refuse it any more.
+// upgrade checks the request, writes the response to x, as far as it is known, and asks the
+// program. It returns why the request is refused. If AcceptAsync has yet to answer, x asks.
 func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
 	r, s := &x.request, c.endpoint.server
 	if refusal == nil {
 		refusal = r.check()
 	}
+	if refusal == nil {
+		refusal = s.refuseNow()
+	}
+	if refusal == nil {
+		refusal = x.upgrade()
+	}
 	if refusal != nil {
 		return refusal
 	}
+	switch {
+	case s.AcceptAsync != nil:
+		return c.ask(x)
+	case s.Accept != nil:
+		return s.refusalOf(s.Accept(r))
+	}
+	return nil
+}
+
+// refuseNow returns why no handshake can succeed now, or nil.
+func (s *Server) refuseNow() *Refusal {
 	if s.closing() {
 		return Refuse(http.StatusServiceUnavailable, "the server is shutting down")
 	}
-	if refusal := s.refuseFull(); refusal != nil {
-		return refusal
-	}
+	return s.refuseFull()
+}
+
+// upgrade has ws.Upgrader check the handshake, negotiates, and writes the response to out.
+func (x *upgradeBuffers) upgrade() (refusal *Refusal) {
+	r := &x.request
 	x.core = r.appendCore(x.core[:0])
 	u := ws.Upgrader{
 		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(x.core)),
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) { // after all other checks
-			if refusal = c.admit(r); refusal != nil {
+			if refusal = r.admit(); refusal != nil {
 				return nil, refusal
 			}
-			return ws.HandshakeHeaderFunc(r.writeResponseHeader), nil
+			return nil, nil
 		},
 	}
 	x.in.Reset(x.core)
@@ -165,22 +228,25 @@ func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
 	return refusal
 }
 
-// admit negotiates, asks the program, and prepares the connection, unless it returns why
-// the request is refused.
-func (c *Conn) admit(r *Request) *Refusal {
-	s := c.endpoint.server
-	if refusal := s.refuseClient(r); refusal != nil {
+// finishResponse adds the fields that ws.Upgrader has not written, and that the program may
+// have changed since.
+func (x *upgradeBuffers) finishResponse() {
+	x.out.Truncate(x.out.Len() - len(crlf))
+	_ = x.request.writeResponseHeader(&x.out)
+	x.out.Write(crlf)
+}
+
+// admit returns why this client's handshakes are refused; if they are not, it negotiates.
+func (r *Request) admit() *Refusal {
+	if refusal := r.server.refuseClient(r); refusal != nil {
 		return refusal
 	}
-	if refusal := r.negotiate(c.endpoint.compression); refusal != nil {
-		return refusal
-	}
-	if s.Accept != nil {
-		if err := s.Accept(r); err != nil {
-			return s.refusalOf(err)
-		}
-	}
-	if c.handler = s.handlerFor(r); c.handler == nil {
+	return r.negotiate(r.conn.endpoint.compression)
+}
+
+// prepare prepares the connection, which the program has admitted, for messages.
+func (c *Conn) prepare(r *Request) *Refusal {
+	if c.handler = c.endpoint.server.handlerFor(r); c.handler == nil {
 		return Refuse(http.StatusNotFound, "there is no WebSocket at "+strconv.Quote(r.Path()))
 	}
 	if r.deflate != nil {
@@ -213,69 +279,21 @@ func (s *Server) handlerFor(r *Request) Handler {
 	return s.Handler
 }
 
-// negotiate chooses a subprotocol and extensions from the client's offers. It refuses
-// offers that do not follow the grammar (RFC 6455, 9.1).
-func (r *Request) negotiate(k *Compression) *Refusal {
-	if ours := r.server.Subprotocols; len(ours) > 0 {
-		r.Subprotocol = choose(r.Subprotocols(), ours)
-	}
-	if !r.Header.has(extensionsField) {
-		return nil
-	}
-	offers, ok := parseExtensions(r.Header.values(extensionsField))
-	if !ok {
-		return Refuse(http.StatusBadRequest, "Sec-WebSocket-Extensions is not a list of extensions (RFC 6455, 9.1)")
-	}
-	if k != nil {
-		r.deflate = k.accept(offers)
-	}
-	return nil
-}
-
-// choose returns the first of offers that is in ours, or "".
-func choose(offers, ours []string) string {
-	for _, o := range offers {
-		for _, p := range ours {
-			if o == p {
-				return o
-			}
-		}
-	}
-	return ""
-}
-
-const (
-	extensionsField  = "Sec-WebSocket-Extensions"
-	subprotocolField = "Sec-WebSocket-Protocol"
-)
-
-// negotiatedFields are the fields of a response that the handshake decides.
-var negotiatedFields = map[string]bool{
-	extensionsField: true, subprotocolField: true, "Sec-Websocket-Extensions": true, "Sec-Websocket-Protocol": true,
-	"Sec-Websocket-Accept": true, "Upgrade": true, "Connection": true,
-}
-
-// writeResponseHeader writes the fields of a 101 response that ws.Upgrader does not write.
-// It leaves ResponseHeader as it is, which Accept may share between requests.
-func (r *Request) writeResponseHeader(w io.Writer) (int64, error) {
-	err := r.ResponseHeader.WriteSubset(w, negotiatedFields)
-	if r.Subprotocol != "" {
-		err = errors.Join(err, http.Header{subprotocolField: {r.Subprotocol}}.Write(w))
-	}
-	if r.deflate != nil {
-		err = errors.Join(err, http.Header{extensionsField: {r.deflate.extension().String()}}.Write(w))
-	}
-	return 0, err
-}
-
 // handshakeTimedOut ends a connection that did not finish its handshake in time.
 func (c *Conn) handshakeTimedOut() {
-	if c.endpoint.state.ServerSide() {
-		c.endpoint.server.counters.timedOut.Add(1)
-		c.refuse(Refuse(http.StatusRequestTimeout, "the handshake took too long"), false, ErrHandshakeTimeout)
+	if c.endpoint.state.ClientSide() {
+		c.io.Close(ErrHandshakeTimeout)
 		return
 	}
-	c.io.Close(ErrHandshakeTimeout)
+	refusal := Refuse(http.StatusRequestTimeout, "the handshake took too long")
+	if a := c.asked(); a != nil {
+		if !a.end(ErrHandshakeTimeout) {
+			return // the answer has just come
+		}
+		refusal = retryLater("the server did not decide about the handshake in time")
+	}
+	c.endpoint.server.counters.timedOut.Add(1)
+	c.refuse(refusal, false, ErrHandshakeTimeout)
 }
 
 // handshakeFailed is called at the end of a connection that was never open.
@@ -288,6 +306,9 @@ func (c *Conn) handshakeFailed(err error) {
 	var refusal *Refusal
 	if !errors.As(err, &refusal) && !errors.Is(err, ErrHandshakeTimeout) && err != netpoll.ErrPanic { // else it is counted
 		c.endpoint.server.counters.aborted.Add(1)
+	}
+	if a := c.asked(); a != nil {
+		a.end(err)
 	}
 	if hijacked := c.takeHijacked(); hijacked != nil {
 		hijacked.err = err

@@ -10,7 +10,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Refusal is an error of Server.Accept that says how the handshake is refused.
+// Refusal is an error of Server.Accept or AcceptAsync that says how the handshake is refused.
 type Refusal struct {
 	Status int // of HTTP
 	Reason string
@@ -88,12 +88,22 @@ func (s *Server) refuseFull() *Refusal {
 	}
 	s.fullUp.warn(s.logger(), "the server is full and refuses handshakes", "connections", s.Engine.MaxConns,
 		"allow", "raise -max-conns, or Server.Engine.MaxConns")
-	return &Refusal{Status: http.StatusServiceUnavailable, Reason: "the server is full", Header: http.Header{"Retry-After": {"5"}}, logged: true}
+	refusal := retryLater("the server is full")
+	refusal.logged = true
+	return refusal
 }
 
-// refusalOf returns an error of Accept as a Refusal. The text of any other error is for the
-// operator, not for the client.
+// retryLater refuses a client that may succeed a few seconds later.
+func retryLater(reason string) *Refusal {
+	return &Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {"5"}}}
+}
+
+// refusalOf returns an answer of Accept as a Refusal; nil if that is nil. The text of any other
+// error is for the operator, not for the client.
 func (s *Server) refusalOf(err error) *Refusal {
+	if err == nil {
+		return nil
+	}
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		return refusal

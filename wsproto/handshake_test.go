@@ -403,11 +403,10 @@ func BenchmarkHandshake(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c := &Conn{endpoint: s.endpoint}
-		x := upgradeBufferPool.Get().(*upgradeBuffers)
-		x.request.conn = c
+		x := newUpgradeBuffers(c)
 		if refusal := c.upgrade(x, x.request.parse(in)); refusal != nil {
 			b.Fatal(refusal)
 		}
-		x.free()
+		x.end()
 	}
 }

@@ -104,6 +104,7 @@ type peer struct {
 	testing.TB
 	nc *net.TCPConn
 	br *bufio.Reader
+	w  io.Writer // nc, or TLS on it
 }
 
 // dialTCP connects, without a handshake.
@@ -119,7 +120,7 @@ func dialTCP(t testing.TB, addr string) *peer {
 }
 
 func newPeer(t testing.TB, nc net.Conn) *peer {
-	return &peer{t, nc.(*net.TCPConn), bufio.NewReader(nc)}
+	return &peer{t, nc.(*net.TCPConn), bufio.NewReader(nc), nc}
 }
 
 // dialPeer connects and does the handshake.
@@ -143,7 +144,7 @@ func request(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\
 
 func (p *peer) send(s string) {
 	p.Helper()
-	if _, err := io.WriteString(p.nc, s); err != nil {
+	if _, err := io.WriteString(p.w, s); err != nil {
 		p.Fatal(err)
 	}
 }

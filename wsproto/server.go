@@ -29,13 +29,28 @@ type Server struct {
 	// Accept, if not nil, decides about each handshake after the server has checked and
 	// negotiated everything else. It may refuse with an error, best a [Refusal], set the
 	// connection's handler, change the subprotocol, and add header fields. It runs on a
-	// worker. Each handshake that it admits is opened, and OnClose always follows, even if
-	// the peer has gone meanwhile; so Accept may reserve what OnClose releases. The
-	// exception is a handshake that gets no handler: it is refused with 404, or with 500 if
-	// NewHandler panics. So an Accept that reserves something should set the handler itself.
+	// worker and must not wait (see AcceptAsync). Each handshake that it admits is opened, and
+	// OnClose always follows, even if the peer has gone meanwhile; so Accept may reserve what
+	// OnClose releases. The exception is a handshake that gets no handler: it is refused with
+	// 404, or with 500 if NewHandler panics. So an Accept that reserves something should set
+	// the handler itself.
 	Accept func(r *Request) error
+	// AcceptAsync is Accept for a decision that takes time, such as one of another service. At
+	// most one of the two may be set. It is called on a worker and must return at once. The
+	// decision is done(nil), or done with an error like those of Accept, from any goroutine,
+	// also from AcceptAsync itself. Only the first call counts. r is valid until done is called,
+	// for one goroutine at a time. Meanwhile the connection takes no worker. Its memory is its
+	// header, and at most one read of a client that does not wait for the response.
+	//
+	// If the client goes before the decision, HandshakeTimeout is over (it gets 503 with
+	// Retry-After), or the server shuts down, then r.Context is cancelled, with the reason as
+	// context.Cause, and done has no effect. That a client has gone which did not wait for the
+	// response is noticed at HandshakeTimeout only. A program that reserves something asks for
+	// r.Context first: unless that is cancelled when done(nil) returns, it never will be, and
+	// as with Accept the connection is opened and OnClose follows.
+	AcceptAsync func(r *Request, done func(error))
 	// HTTP handles requests that are not WebSocket handshakes; if nil, the server answers them
-	// with 426. If the server has neither Handler, NewHandler nor Accept, HTTP gets handshakes
+	// with 426. If the server has neither Handler, NewHandler, Accept nor AcceptAsync, HTTP gets handshakes
 	// too, for [Server.Upgrade].
 	HTTP http.Handler
 	// CheckOrigin reports whether a page of the request's Origin may connect; AllowsOrigin
@@ -88,10 +103,10 @@ type Server struct {
 	// Compression, if not nil, makes the server accept clients' offers of permessage-deflate.
 	Compression *Compression
 
-	// HandshakeTimeout bounds the time from the connection to the end of its header, and for
-	// each later HTTP request the time from its first byte; 10 s if 0. A client that takes
-	// longer gets 408. With TLS the time begins after the TLS handshake, which
-	// Engine.TLSTimeout bounds, by default to the same.
+	// HandshakeTimeout bounds the time from the connection to the end of its header, and to the
+	// decision of AcceptAsync if there is one; and for each later HTTP request the time from its
+	// first byte; 10 s if 0. A client that takes longer gets 408. With TLS the time begins after
+	// the TLS handshake, which Engine.TLSTimeout bounds, by default to the same.
 	HandshakeTimeout time.Duration
 	// MessageTimeout and MinRate bound the time from the first byte of a message to its last:
 	// MessageTimeout, 30 s if 0, and a second more for each MinRate bytes that come. So a
@@ -178,6 +193,9 @@ func (s *Server) Validate() error {
 	}
 	if err := errors.Join(validateHosts("Origins", s.Origins), validateHosts("Hosts", s.Hosts), s.Compression.validate("Server")); err != nil {
 		return err
+	}
+	if s.Accept != nil && s.AcceptAsync != nil {
+		return errors.New("wsproto: Server.Accept and Server.AcceptAsync are both set; at most one of them may be")
 	}
 	if maximum := cmp.Or(s.MaxMessage, defaultMaxMessage); s.StreamAbove > maximum {
 		return fmt.Errorf("wsproto: Server.StreamAbove is %d bytes; it must be at most MaxMessage, %d", s.StreamAbove, maximum)

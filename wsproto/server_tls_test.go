@@ -117,15 +117,8 @@ func dialTLS(t testing.TB, addr string, config *tls.Config) *tlsPeer {
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	p.br = bufio.NewReader(c)
+	p.br, p.w = bufio.NewReader(c), c
 	return &tlsPeer{p, c}
-}
-
-func (p *tlsPeer) send(s string) {
-	p.Helper()
-	if _, err := io.WriteString(p.tls, s); err != nil {
-		p.Fatal(err)
-	}
 }
 
 func (p *tlsPeer) upgrade() *tlsPeer {

@@ -17,7 +17,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = s.Upgra
 
 // Upgrade, called by a handler of net/http, opens a WebSocket that h handles; nil stands for
 // Server.NewHandler or Server.Handler. It takes the connection out of the net/http server and
-// into the engine, which checks the handshake, asks Accept and responds as on the server's
+// into the engine, which checks the handshake, asks Accept or AcceptAsync, and responds as on the server's
 // own port. So a program needs one Server for any number of paths and handlers. On the
 // server's own port a handler of Server.HTTP may call it too.
 //
