@@ -1,0 +1,150 @@
+package policy
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
+)
+
+// KeyOptions describe an API key.
+type KeyOptions struct {
+	Name string // for logs and metrics
+	File string // contains the key, in one word of at least 16 bytes
+	Grants
+}
+
+// The limits of keys.
+const (
+	minKey  = 16
+	maxKey  = 4096
+	maxKeys = 1024
+)
+
+// keyring has the digests of the keys. Looking one up takes the same time whichever it is, and whether it is there.
+type keyring struct {
+	salt [sha256.Size]byte
+	keys []apiKey
+}
+
+type apiKey struct {
+	name   string
+	digest [sha256.Size]byte
+	rights *Rights
+}
+
+func newKeyring() (k keyring) {
+	_, _ = rand.Read(k.salt[:]) // never fails
+	return k
+}
+
+func (k *keyring) digest(secret string) [sha256.Size]byte {
+	h := sha256.New()
+	h.Write(k.salt[:])
+	h.Write([]byte(secret))
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// find returns the key, or nil.
+func (k *keyring) find(secret string) *apiKey {
+	if len(k.keys) == 0 || len(secret) > maxKey {
+		return nil
+	}
+	digest := k.digest(secret)
+	found := -1
+	for i := range k.keys {
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(k.keys[i].digest[:], digest[:]), i, found)
+	}
+	if found < 0 {
+		return nil
+	}
+	return &k.keys[found]
+}
+
+// add adds a key that a file contains, or reports what is wrong with it.
+func (k *keyring) add(name, secret string, r *Rights) error {
+	digest := k.digest(secret)
+	for i := range k.keys {
+		if k.keys[i].digest == digest {
+			return fmt.Errorf("the key is the same as that of %q; each name needs a key of its own", k.keys[i].name)
+		}
+	}
+	k.keys = append(k.keys, apiKey{name, digest, r})
+	return nil
+}
+
+// load adds the keys of the options to the ring, and returns what is wrong with them.
+func (k *keyring) load(o *Options) (all []error) {
+	if o.TokenFile != "" {
+		secret, err := readKey(o.TokenFile, 1)
+		if err == nil {
+			all, _ := rights.Compile(rights.Everything())
+			err = k.add(tokenName, secret, all)
+		}
+		all = appendError(all, "token-file", err)
+	}
+	if n := len(o.Keys); n > maxKeys {
+		return appendError(all, "keys", fmt.Errorf("there are %d keys; at most %d are allowed", n, maxKeys))
+	}
+	names := map[string]bool{tokenName: true}
+	for i, options := range o.Keys {
+		all = append(all, k.loadOne(fmt.Sprintf("keys[%d]", i), options, names)...)
+	}
+	return all
+}
+
+// tokenName is the name of the key in Options.TokenFile.
+const tokenName = "token"
+
+func (k *keyring) loadOne(field string, o KeyOptions, names map[string]bool) (all []error) {
+	switch {
+	case o.Name == "":
+		all = appendError(all, field+".name", errors.New("the name is empty; a key needs one, such as backend"))
+	case names[o.Name]:
+		all = appendError(all, field+".name", fmt.Errorf("%.100q is taken; each key needs a name of its own", o.Name))
+	}
+	names[o.Name] = true
+	r, err := compile(field, o.Grants, rights.Compile)
+	all = append(all, err...)
+	secret, readErr := readKey(o.File, minKey)
+	if readErr == nil {
+		readErr = k.add(o.Name, secret, r)
+	}
+	return appendError(all, field+".file", readErr)
+}
+
+// readKey returns the only word of a file.
+func readKey(file string, least int) (string, error) {
+	b, err := readFile(file, maxKey+1024)
+	if err != nil {
+		return "", err
+	}
+	words := strings.Fields(string(b))
+	switch {
+	case len(words) != 1:
+		return "", fmt.Errorf("%s contains %d words; it must contain one, the key", file, len(words))
+	case len(words[0]) < least || len(words[0]) > maxKey:
+		return "", fmt.Errorf("the key in %s has %d bytes; it must have %d to %d, such as the output of: openssl rand -base64 24", file, len(words[0]), least, maxKey)
+	}
+	return words[0], nil
+}
+
+// readFile reads a file that must not be larger than that.
+func readFile(file string, most int64) ([]byte, error) {
+	if file == "" {
+		return nil, errors.New("the name of the file is empty")
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > most {
+		return nil, fmt.Errorf("%s has %d bytes; at most %d are allowed", file, info.Size(), most)
+	}
+	return os.ReadFile(file)
+}
