@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
 )
@@ -21,6 +22,9 @@ type Identity struct {
 	Owner string
 	// Value belongs to the program: Member.Value returns it, and the hub does not use it.
 	Value any
+	// Expires is the time at which the identity is no longer valid; zero for never. The hub does
+	// not use it. Package session tells it to clients; the program ends their connections.
+	Expires time.Time
 }
 
 // NewMember returns a member for a connection. Each user has a topic, whose name is @ and the
@@ -38,7 +42,8 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 	if n, most := len(id.Data), h.opts.MaxPresenceData; n > most {
 		return nil, fmt.Errorf("hub: the data of a member has %d bytes; the limit is %d", n, most)
 	}
-	m := &Member{hub: h, to: to, user: id.User, data: string(id.Data), val: id.Value, num: h.members.Add(1)}
+	m := &Member{hub: h, to: to, user: id.User, data: string(id.Data), num: h.members.Add(1)}
+	m.SetValue(id.Value)
 	if key := id.Owner; key != "" {
 		m.key = &key
 	}
@@ -64,8 +69,23 @@ func (m *Member) To() Subscriber { return m.to }
 // User returns the name of the user, "" if the member is anonymous.
 func (m *Member) User() string { return m.user }
 
-// Value returns the Identity.Value that the member was made with.
-func (m *Member) Value() any { return m.val }
+// Value returns the Identity.Value that the member was made with, or that of the last SetValue. It
+// takes no lock.
+func (m *Member) Value() any {
+	if v := m.val.Load(); v != nil {
+		return *v
+	}
+	return nil
+}
+
+// SetValue replaces what Value returns.
+func (m *Member) SetValue(v any) {
+	if v == nil {
+		m.val.Store(nil)
+		return
+	}
+	m.val.Store(&v)
+}
 
 // Publish sends msg to the subscribers of the topic, with the member among them unless it is
 // msg.Exclude. The member need not be subscribed. The topics of other users are forbidden.

@@ -64,6 +64,48 @@ func TestDisconnectOfMembers(t *testing.T) {
 	}
 }
 
+// Disconnect and End are for a single member.
+func TestMemberDisconnect(t *testing.T) {
+	var run manual
+	h := New(Options{Workers: run.on(1)})
+	to, other := new(survivor), new(survivor)
+	m, m2 := newMember(t, h, to, "ada"), newMember(t, h, other, "ada")
+	for _, name := range []string{"a", "b"} {
+		subscribe(t, m, name, SubscribeOptions{Encoding: raw})
+		subscribe(t, m2, name, SubscribeOptions{Encoding: raw})
+	}
+	if !m.End("a", CloseReason{Code: 4000, Text: "over"}) || m.End("a", CloseReason{}) || m.End("nothing", CloseReason{}) {
+		t.Error("End does not report what it has ended")
+	}
+	publish(t, h, "b", 1)
+	m.Disconnect(CloseReason{Code: 4401})
+	m.Disconnect(CloseReason{Code: 4402})
+	publish(t, h, "b", 2)
+	if to.closed != 0 {
+		t.Error("it was closed before it got what was published before")
+	}
+	run.runAll()
+	wantGot(t, "the member", &to.fake, 1)
+	wantGot(t, "the other", &other.fake, 1, 2)
+	if !slices.Equal(to.ended, []string{"a"}) || to.closed != 4401 || len(other.ended) != 0 || other.closed != 0 {
+		t.Errorf("ended %q and %q, closed with %d and %d", to.ended, other.ended, to.closed, other.closed)
+	}
+	m.Leave()
+	m2.Leave()
+}
+
+func TestMemberValue(t *testing.T) {
+	m, err := New(Options{}).NewMember(new(fake), Identity{Value: 7}, SubscribeOptions{})
+	if err != nil || m.Value() != 7 {
+		t.Fatal(m.Value(), err)
+	}
+	for _, v := range []any{"other type", nil} {
+		if m.SetValue(v); m.Value() != v {
+			t.Errorf("%v, want %v", m.Value(), v)
+		}
+	}
+}
+
 // held is a fake that takes a message only when the test lets it.
 type held struct {
 	fake

@@ -148,9 +148,9 @@ type Member struct {
 	hub  *Hub
 	to   Subscriber
 	user string
-	data string // Identity.Data, which does not change
-	val  any
-	key  *string // Identity.Owner; nil if ""
+	data string              // Identity.Data, which does not change
+	val  atomic.Pointer[any] // Identity.Value; nil if it is nil
+	key  *string             // Identity.Owner; nil if ""
 	num  uint64
 
 	mu      sync.Mutex // before the locks of the hub; not held while the broker is waited for

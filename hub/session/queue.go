@@ -17,10 +17,12 @@ type request struct {
 	result  *wire.Result
 	err     *wire.Error
 	sub     *hub.Subscription // paused until the reply is written
+	id      *hub.Identity     // of its token
+	recheck *recheck
 }
 
 // weight returns about how much memory the request takes, in bytes.
-func (a *request) weight() int { return 256 + len(a.Data) + len(a.Topic) + len(a.Key) }
+func (a *request) weight() int { return 256 + len(a.Data) + len(a.Topic) + len(a.Key) + len(a.Token) }
 
 // queue holds the requests of a connection that have no reply yet, in order. It is guarded by
 // receiver.replying.
@@ -31,7 +33,7 @@ type queue struct {
 	running bool // a goroutine runs the queue, or is about to: see run
 	held    bool // the connection is held
 
-	id hub.Identity // of a session that opens, and has no member yet
+	opening *opening // of a session that has not sent its hello
 }
 
 var queues = sync.Pool{New: func() any { return new(queue) }}
@@ -51,17 +53,12 @@ const (
 // connection's turn.
 func (s *session) enqueue(a *request) {
 	s.replying.Lock()
-	if s.queue == nil {
-		s.queue = queues.Get().(*queue)
+	if !s.admitLocked(a) {
+		s.replying.Unlock()
+		return
 	}
+	s.addLocked(a)
 	q := s.queue
-	if s.end.crowded(int64(q.weight), int64(a.weight())) {
-		s.end.shed.Add(1)
-		a.Request = wire.Request{ID: a.ID, Do: a.Do} // the rest is not held
-		a.step = (*session).busy
-	}
-	q.all = append(q.all, a)
-	q.weight += a.weight()
 	switch {
 	case q.running:
 	case s.end.workers.most > 0:
@@ -73,7 +70,34 @@ func (s *session) enqueue(a *request) {
 	if q = s.queue; q != nil && len(q.all) > 0 && q.all[len(q.all)-1] == a {
 		s.waitLocked(a)
 	}
-	s.replying.Unlock()
+	s.replying.Unlock() // not deferred: a hook that panics in run does so without the lock
+}
+
+// admitLocked reports whether a request may be added to the queue. If there is no room, what is
+// added has only the error.
+func (s *session) admitLocked(a *request) bool {
+	if o := s.openingLocked(); o != nil {
+		return s.enqueueFirstLocked(o, a)
+	}
+	weight := 0
+	if s.queue != nil {
+		weight = s.queue.weight
+	}
+	if s.end.crowded(int64(weight), int64(a.weight())) {
+		s.end.shed.Add(1)
+		a.Request = wire.Request{ID: a.ID, Do: a.Do} // the rest is not held
+		a.step = (*session).busy
+	}
+	return true
+}
+
+// addLocked adds a request to the queue.
+func (s *session) addLocked(a *request) {
+	if s.queue == nil {
+		s.queue = queues.Get().(*queue)
+	}
+	s.queue.all = append(s.queue.all, a)
+	s.queue.weight += a.weight()
 }
 
 // crowded reports whether a connection whose waiting requests have the given size may not add
@@ -178,7 +202,7 @@ func (s *session) uncountLocked() {
 
 // releaseQueueLocked releases the queue if it is empty.
 func (s *session) releaseQueueLocked() {
-	if q := s.queue; len(q.all) == 0 {
+	if q := s.queue; len(q.all) == 0 && q.opening == nil {
 		s.queue = nil
 		*q = queue{}
 		queues.Put(q)

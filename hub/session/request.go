@@ -16,10 +16,17 @@ var actions = map[string]func(*session, *request){
 	wire.History:     (*session).history,
 	wire.Presence:    (*session).presence,
 	wire.Ping:        (*session).ping,
+	wire.Auth:        (*session).authenticate,
 }
 
 // begin is the first step of a request.
 func (s *session) begin(a *request) {
+	if f := s.end.opts.Limit; f != nil {
+		if wait := f(s.member, &a.Request); wait > 0 {
+			a.finish(nil, wire.Limited(wait))
+			return
+		}
+	}
 	if f := s.end.opts.Delay; f != nil {
 		if d := f(s.member, &a.Request); d > 0 {
 			answer := s.callback()
@@ -33,7 +40,7 @@ func (s *session) begin(a *request) {
 // authorize finds out whether the member may do what it requests.
 func (s *session) authorize(a *request) {
 	switch a.Do {
-	case wire.Unsubscribe, wire.Ping:
+	case wire.Unsubscribe, wire.Ping, wire.Auth:
 		s.act(a)
 		return
 	}

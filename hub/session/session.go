@@ -20,21 +20,13 @@ type session struct {
 
 func (s *session) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
 	s.Conn = wshub.Subscriber(c)
-	id := s.queue.id
+	o := s.queue.opening
+	if o.token {
+		s.awaitToken()
+		return
+	}
 	s.queue = nil
-	if !s.end.takeData(int64(len(id.Data))) {
-		c.Close(wsproto.TryAgainLater, noRoom)
-		return
-	}
-	s.data = uint32(len(id.Data))
-	m, err := s.end.hub.NewMember(s, id, hub.SubscribeOptions{Encoding: Encoding, Paused: true})
-	if err != nil {
-		c.Close(CloseCode(err), wire.Plain(err))
-		return
-	}
-	s.member = m
-	s.sendOrClose((&wire.Hello{Protocol: wire.Protocol, Client: m.ID(), User: m.User()}).Append(nil))
-	s.resumeUser()
+	s.open(o.id)
 }
 
 // resumeUser resumes the subscription to the user's topic, unless the server has ended it already.
@@ -75,9 +67,15 @@ func (a *request) refuse(err *wire.Error) {
 func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 	s.replying.Lock()
 	s.uncountLocked()
+	s.openedLocked()
+	s.gone = true
+	m, naming := s.member, s.naming
 	s.replying.Unlock()
-	if s.member != nil {
-		s.member.Leave()
+	if m != nil {
+		m.Leave()
+	}
+	if m != nil && !naming {
+		s.end.closed(m)
 	}
 	s.end.data.Add(-int64(s.data))
 	s.stop()

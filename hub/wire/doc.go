@@ -30,6 +30,7 @@
 //	history      topic; after or last; limit
 //	presence     topic
 //	ping         no members
+//	auth         token
 //
 // "after" is a position, EPOCH:OFFSET, as a reply contained it, with the offset of the last
 // message that the client has received. The client gets exactly the messages that it has missed
@@ -72,9 +73,35 @@
 // of that user, without a subscription, and no other client. Only the server and the user's own
 // connections may publish to it.
 //
+// # Tokens
+//
+// A client that has a token sends it in a message, so that it appears in no URL and no log. The
+// URL of its handshake has the parameter auth=message, and its first message is
+//
+//	{"id":1,"do":"auth","token":"..."}
+//
+// The server waits for it for a limited time, 10 seconds by default, and sends nothing before. If
+// the token is valid, the hello follows, and then the reply. Otherwise the server closes the
+// connection: with 4401 if there is no valid token, if another message comes first or if the time
+// is over, with 4403 if the token's owner may not connect, and with 1013 if the server cannot
+// check it at the moment. The server must support tokens, or it refuses the handshake (400).
+//
+// "expires" in the hello and in the reply to auth is the time in milliseconds until the token
+// expires, counted from the moment when the server sends it; it is missing if the token does not
+// expire. When the time is over, the server closes the connection with 4401. Before that, the
+// client can send another auth request with a new token of the same user, whatever way it was
+// identified. The connection and its subscriptions then go on, with the rights and the expiry of
+// the new token. A subscription for which the right is gone ends with code 4403. The name,
+// presence data and owner of the connection do not change. If the request fails, what the client
+// had before remains. The error is unauthorized if the token is invalid or has expired, and
+// forbidden if it belongs to another user.
+//
+// A token does not belong to a connection. A client that reconnects sends the same token again
+// while it is valid.
+//
 // # Events
 //
-//	{"hello":{"protocol":"fanfare.v1","client":"c9k2","user":"ada"}}
+//	{"hello":{"protocol":"fanfare.v1","client":"c9k2","user":"ada","expires":3600000}}
 //	{"topic":"news","offset":13,"time":1764000000000,"data":...}      a message; with "key" if it has one
 //	{"topic":"news","offset":14,"time":1764000000001,"text":"..."}    a message published as text
 //	{"topic":"news","offset":15,"time":1764000000002,"base64":"..."}  a message published as binary
@@ -97,6 +124,8 @@
 //	{"id":1,"error":{"code":"too-old","message":"...","oldest":"4x7k:3","latest":"4x7k:90"}}
 //
 // "message" is meant for people. "oldest" and "latest" are missing if the topic no longer exists.
+// "retry" is the time in milliseconds after which the client may try again, mostly for
+// rate-limited.
 // The codes are
 //
 //	bad-request   the JSON or one of its members is invalid; the reply has the id if it is valid
@@ -109,8 +138,14 @@
 //	unknown       there is no such request
 //	unavailable   the server cannot do it at the moment; try again later
 //	busy          the client, or its user, has too many requests in progress; try again later
+//	rate-limited  the client, its user or the topic has had too many requests; try again after retry
+//	unauthorized  the token is invalid or has expired; try again with another one
 //
-// An error leaves the connection open. The server closes it only for a message that is not a JSON
-// object (1007), is binary (1003), or is larger than the server's limit (1009), and if the client
-// does not read fast enough (1013).
+// An error leaves the connection open. The server closes it for a message that is not a JSON
+// object (1007), is binary (1003), or is larger than the server's limit (1009), if the client
+// does not read fast enough (1013), and with the codes
+//
+//	4401  the token has expired or was revoked, or there is none: reconnect with another one
+//	4403  the client may not connect any more: do not reconnect
+//	4429  the client sends too much: reconnect later
 package wire

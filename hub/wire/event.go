@@ -13,6 +13,8 @@ type Hello struct {
 	Protocol string `json:"protocol"`
 	Client   string `json:"client"`         // the ID of the connection
 	User     string `json:"user,omitempty"` // the user that the server has identified; "" if none
+	// Expires is the time in milliseconds until the client's token expires; 0 if it does not.
+	Expires int64 `json:"expires,omitempty"`
 }
 
 // Person is a user or an anonymous client that is present in a topic.
@@ -171,7 +173,7 @@ func (e *event) reply(f *fields) *Reply {
 
 // result parses the "ok" member of a reply.
 func (f *fields) result(v strictjson.Value) *Result {
-	var topic, position, receivers, messages, more, present strictjson.Value
+	var topic, position, receivers, messages, more, present, expires strictjson.Value
 	err := v.Object(func(name []byte, v strictjson.Value) {
 		switch string(name) {
 		case "topic":
@@ -186,13 +188,15 @@ func (f *fields) result(v strictjson.Value) *Result {
 			more = v
 		case "present":
 			present = v
+		case "expires":
+			expires = v
 		}
 	})
 	if err != nil {
 		f.wrong(`"ok": %v`, err)
 		return nil
 	}
-	r := &Result{Topic: f.text("topic", topic), Position: f.position("position", position), More: f.flag("more", more)}
+	r := &Result{Topic: f.text("topic", topic), Position: f.position("position", position), More: f.flag("more", more), Expires: int64(f.count("expires", expires))}
 	if !missing(receivers) {
 		n := f.count("receivers", receivers)
 		r.Receivers = &n

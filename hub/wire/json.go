@@ -60,6 +60,18 @@ func (f *fields) text(name string, v strictjson.Value) string {
 	return s
 }
 
+// secret is text for a member whose value must not appear in an error.
+func (f *fields) secret(name string, v strictjson.Value) string {
+	if missing(v) {
+		return ""
+	}
+	s, ok := v.String()
+	if !ok {
+		f.wrong("%q is not a string of valid Unicode", name)
+	}
+	return s
+}
+
 // bytes decodes a string that other clients have published, which may have lone surrogates.
 func (f *fields) bytes(name string, v strictjson.Value) []byte {
 	if v.Kind() != "string" {

@@ -4,8 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+)
+
+// Close codes of the protocol, for a connection or a subscription: see "Errors" in the package
+// documentation.
+const (
+	CloseUnauthorized = 4401
+	CloseForbidden    = 4403
+	CloseRateLimited  = 4429
 )
 
 // Values of [Error].Code: see "Errors" in the package documentation.
@@ -20,6 +29,8 @@ const (
 	Unknown       = "unknown"
 	Unavailable   = "unavailable"
 	Busy          = "busy"
+	RateLimited   = "rate-limited"
+	Unauthorized  = "unauthorized"
 )
 
 // Error is the server's answer to a request that has failed.
@@ -28,6 +39,17 @@ type Error struct {
 	Message string        `json:"message"`          // for people
 	Oldest  *hub.Position `json:"oldest,omitempty"` // for TooOld: the topic holds the messages after it
 	Latest  *hub.Position `json:"latest,omitempty"` // for TooOld: the last message of the topic
+	// Retry is the time in milliseconds after which the client may send the request again, mostly
+	// for RateLimited; 0 if the server does not say.
+	Retry int64 `json:"retry,omitempty"`
+}
+
+// RetryAfter returns Retry as a duration.
+func (e *Error) RetryAfter() time.Duration { return time.Duration(e.Retry) * time.Millisecond }
+
+// Temporary reports whether the same request may succeed later.
+func (e *Error) Temporary() bool {
+	return e.Code == Unavailable || e.Code == Busy || e.Code == RateLimited
 }
 
 func (e *Error) Error() string { return "wire: " + e.Code + ": " + e.Message }
@@ -36,6 +58,16 @@ func (e *Error) Error() string { return "wire: " + e.Code + ": " + e.Message }
 func Errorf(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: short(fmt.Sprintf(format, args...))}
 }
+
+// Limited returns the error RateLimited for a client that must wait.
+func Limited(wait time.Duration) *Error {
+	e := Errorf(RateLimited, "too many requests; try again in %v", wait.Round(time.Millisecond))
+	e.Retry = Milliseconds(wait)
+	return e
+}
+
+// Milliseconds returns d as the protocol has it: at least 1, since 0 means that there is none.
+func Milliseconds(d time.Duration) int64 { return max(1, d.Milliseconds()) }
 
 func badRequest(format string, args ...any) *Error { return Errorf(BadRequest, format, args...) }
 
@@ -51,7 +83,7 @@ func ErrorOf(err error, code string) *Error {
 		if old.Latest.Epoch == 0 { // there is no such topic
 			return &Error{Code: TooOld, Message: "too old: the topic has ended since, and holds no messages"}
 		}
-		return &Error{TooOld, Plain(err), &old.Oldest, &old.Latest}
+		return &Error{Code: TooOld, Message: Plain(err), Oldest: &old.Oldest, Latest: &old.Latest}
 	}
 	return &Error{Code: code, Message: Plain(err)}
 }
@@ -84,6 +116,7 @@ type Result struct {
 	Messages  *[]Message    `json:"messages,omitempty"`  // for history
 	More      bool          `json:"more,omitempty"`      // for history
 	Present   *[]Person     `json:"present,omitempty"`   // for presence, and for subscribe with presence
+	Expires   int64         `json:"expires,omitempty"`   // for auth: milliseconds until the token expires; 0 if it does not
 }
 
 // Reply is the answer to a request. Either OK or Error is nil.

@@ -22,6 +22,7 @@ const (
 	History     = "history"
 	Presence    = "presence"
 	Ping        = "ping"
+	Auth        = "auth"
 )
 
 const (
@@ -30,6 +31,8 @@ const (
 	maxID = 1<<53 - 1
 	// MaxKey is the longest key of a message, in bytes.
 	MaxKey = 255
+	// MaxToken is the longest token of an auth request, in bytes.
+	MaxToken = 8 << 10
 	// MaxHistory is the largest number of messages in a reply.
 	MaxHistory = 1000
 	// DefaultHistory is the number of messages in a reply if the request has no limit.
@@ -48,6 +51,7 @@ type Request struct {
 	Data     json.RawMessage `json:"data,omitempty"`
 	Key      string          `json:"key,omitempty"`
 	Echo     bool            `json:"echo,omitempty"`
+	Token    string          `json:"token,omitempty"` // a secret
 }
 
 // Append appends the request in its wire format. It fails if Data is not JSON.
@@ -69,7 +73,7 @@ var ErrNoObject = errors.New("wire: the request is not a JSON object")
 
 // raw has the members of a request that has not been decoded. The id is valid even if another
 // member is not, so the reply with the error can have it.
-type raw struct{ id, do, topic, after, last, limit, presence, data, key, echo strictjson.Value }
+type raw struct{ id, do, topic, after, last, limit, presence, data, key, echo, token strictjson.Value }
 
 // member returns the field for a member, or nil if the protocol has no such member.
 func (w *raw) member(name []byte) *strictjson.Value {
@@ -94,6 +98,8 @@ func (w *raw) member(name []byte) *strictjson.Value {
 		return &w.key
 	case "echo":
 		return &w.echo
+	case "token":
+		return &w.token
 	}
 	return nil
 }
@@ -118,6 +124,7 @@ func ParseRequest(b []byte) (Request, error) {
 		return r, badRequest("%v", deep)
 	}
 	r.Do, r.Topic, r.Key = f.text("do", w.do), f.text("topic", w.topic), f.text("key", w.key)
+	r.Token = f.secret("token", w.token)
 	r.Last, r.Limit = f.count("last", w.last), f.count("limit", w.limit)
 	r.Presence, r.Echo = f.flag("presence", w.presence), f.flag("echo", w.echo)
 	r.After = f.position("after", w.after)
@@ -137,13 +144,17 @@ func (r *Request) check() error {
 		return badRequest(`"do" is missing; it must be one of %s`, strings.Join(requests[:], ", "))
 	case r.After != nil && r.Last > 0:
 		return badRequest(`"after" and "last" exclude each other`)
+	case len(r.Token) > MaxToken:
+		return badRequest("the token has %d bytes; at most %d are allowed", len(r.Token), MaxToken)
+	case r.Do == Auth && r.Token == "":
+		return badRequest(`there is no "token"`)
 	case len(r.Key) > MaxKey:
 		return badRequest("the key has %d bytes; at most %d are allowed", len(r.Key), MaxKey)
 	}
 	return nil
 }
 
-var requests = [...]string{Subscribe, Unsubscribe, Publish, History, Presence, Ping}
+var requests = [...]string{Subscribe, Unsubscribe, Publish, History, Presence, Ping, Auth}
 
 // UnknownRequest returns the error for a Request.Do that is not a known request.
 func UnknownRequest(do string) *Error {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/fanfare-ws/fanfare/hub"
@@ -27,6 +28,7 @@ func TestParseRequest(t *testing.T) {
 		`{"id":1,"ID":2,"do":"ping","DO":"x","Topic":"b","top\u0069c":"a","to\u017fpic":"c"}`: {ID: 1, Do: Ping, Topic: "a"},
 		`{"id":0,"do":5,"topic":"first","topic":"last","id":3,"do":"ping"}`:                   {ID: 3, Do: Ping, Topic: "last"},
 		`{"do":"publish","data": [ 1 , "\ud800 " ]}`:                                          {Do: Publish, Data: json.RawMessage(`[1,"\ud800 "]`)},
+		`{"id":2,"do":"auth","token":"a.b"}`:                                                  {ID: 2, Do: Auth, Token: "a.b"},
 		`{"id":2,"do":"dance"}`:                                                               {ID: 2, Do: "dance"}, // the server refuses it
 	} {
 		if got, err := ParseRequest([]byte(s)); err != nil || !reflect.DeepEqual(got, want) {
@@ -45,25 +47,28 @@ func TestErrorsOfRequests(t *testing.T) {
 		id   uint64
 		says string
 	}{
-		`{"id":0,"do":"ping"}`:                                             {0, "from 1 to 9007199254740991"},
-		`{"id":-1,"do":"ping"}`:                                            {0, "from 1"},
-		`{"id":9007199254740992,"do":"ping"}`:                              {0, "from 1"},
-		`{"id":1.5,"do":"ping"}`:                                           {0, `"id"`},
-		`{"id":"1","do":"ping"}`:                                           {0, "an integer"},
-		`{"id":5}`:                                                         {5, `"do" is missing`},
-		`{"do":7,"id":5}`:                                                  {5, `"do" is 7; it must be a string`},
-		`{"do":"subscribe","topic":["a"],"id":5}`:                          {5, `"topic" is a JSON array`},
-		`{"do":"subscribe","after":"z","id":5}`:                            {5, "EPOCH:OFFSET"},
-		`{"do":"subscribe","after":7,"id":5}`:                              {5, `"after"`},
-		`{"do":"subscribe","last":-1,"id":5}`:                              {5, `"last" is -1; it must be a non-negative integer`},
-		`{"do":"history","limit":"5","id":5}`:                              {5, "a non-negative integer"},
-		`{"do":"subscribe","last":1,"after":"a:1","id":5}`:                 {5, "exclude each other"},
-		`{"do":"subscribe","topic":"a\ud800","id":5}`:                      {5, "surrogate"},
-		`{"do":"publish","key":"\udfff","id":5}`:                           {5, `"key" has a lone surrogate`},
-		`{"do":"publish","data":` + nested(65) + `,"id":5}`:                {5, "nested too deep"},
-		`{"id":5,"data":` + nested(20_000) + `,"do":7}`:                    {5, "nested too deep"},
-		`{"do":"subscribe","presence":1,"id":5}`:                           {5, "true or false"},
-		`{"do":"publish","key":"` + strings.Repeat("k", 256) + `","id":5}`: {5, "256 bytes"},
+		`{"id":0,"do":"ping"}`:                                                   {0, "from 1 to 9007199254740991"},
+		`{"id":-1,"do":"ping"}`:                                                  {0, "from 1"},
+		`{"id":9007199254740992,"do":"ping"}`:                                    {0, "from 1"},
+		`{"id":1.5,"do":"ping"}`:                                                 {0, `"id"`},
+		`{"id":"1","do":"ping"}`:                                                 {0, "an integer"},
+		`{"id":5}`:                                                               {5, `"do" is missing`},
+		`{"do":7,"id":5}`:                                                        {5, `"do" is 7; it must be a string`},
+		`{"do":"subscribe","topic":["a"],"id":5}`:                                {5, `"topic" is a JSON array`},
+		`{"do":"subscribe","after":"z","id":5}`:                                  {5, "EPOCH:OFFSET"},
+		`{"do":"subscribe","after":7,"id":5}`:                                    {5, `"after"`},
+		`{"do":"subscribe","last":-1,"id":5}`:                                    {5, `"last" is -1; it must be a non-negative integer`},
+		`{"do":"history","limit":"5","id":5}`:                                    {5, "a non-negative integer"},
+		`{"do":"subscribe","last":1,"after":"a:1","id":5}`:                       {5, "exclude each other"},
+		`{"do":"subscribe","topic":"a\ud800","id":5}`:                            {5, "surrogate"},
+		`{"do":"publish","key":"\udfff","id":5}`:                                 {5, `"key" has a lone surrogate`},
+		`{"do":"publish","data":` + nested(65) + `,"id":5}`:                      {5, "nested too deep"},
+		`{"id":5,"data":` + nested(20_000) + `,"do":7}`:                          {5, "nested too deep"},
+		`{"do":"auth","id":5}`:                                                   {5, `there is no "token"`},
+		`{"do":"auth","id":5,"token":"` + strings.Repeat("x", MaxToken+1) + `"}`: {5, "8193 bytes"},
+		`{"do":"auth","id":5,"token":["secret"]}`:                                {5, `"token" is not a string`},
+		`{"do":"subscribe","presence":1,"id":5}`:                                 {5, "true or false"},
+		`{"do":"publish","key":"` + strings.Repeat("k", 256) + `","id":5}`:       {5, "256 bytes"},
 	} {
 		r, err := ParseRequest([]byte(s))
 		var e *Error
@@ -79,7 +84,11 @@ func TestEventRoundTrip(t *testing.T) {
 	people := []Person{{ID: "ada", Data: json.RawMessage(`{"x":"<&>"}`)}, {ID: "1z", Anonymous: true}}
 	m := Message{Topic: "a", Offset: 1, Time: 2, Kind: Text, Payload: []byte("x")}
 	for want, e := range map[string]Event{
-		`{"hello":{"protocol":"fanfare.v1","client":"c","user":"u"}}`: {Hello: &Hello{Protocol, "c", "u"}},
+		`{"hello":{"protocol":"fanfare.v1","client":"c","user":"u"}}`:  {Hello: &Hello{Protocol: Protocol, Client: "c", User: "u"}},
+		`{"hello":{"protocol":"fanfare.v1","client":"c","expires":5}}`: {Hello: &Hello{Protocol: Protocol, Client: "c", Expires: 5}},
+		`{"id":1,"ok":{"expires":60000}}`:                              {Reply: &Reply{ID: 1, OK: &Result{Expires: 60000}}},
+		`{"id":1,"error":{"code":"rate-limited","message":"too many requests; try again in 1.5s","retry":1500}}`: {
+			Reply: &Reply{ID: 1, Error: Limited(1500 * time.Millisecond)}},
 		`{"id":1,"ok":{}}`: {Reply: &Reply{ID: 1, OK: new(Result)}},
 		`{"id":1,"ok":{"topic":"a","position":"` + at.String() + `","receivers":0}}`: {
 			Reply: &Reply{ID: 1, OK: &Result{Topic: "a", Position: &at, Receivers: &n}}},
