@@ -116,13 +116,13 @@ func FuzzCovers(f *testing.F) {
 		}
 		r = r.For("a.d*")
 		covered := r.May(Read, q)
-		if hub.CheckName(name) != nil || hub.CheckPattern(q) != nil || !covered {
-			return
+		if hub.CheckName(name) != nil || hub.CheckPattern(q) != nil || !covered || hub.IsUserTopic(name) {
+			return // no pattern stands for the topics of users
 		}
 		if hub.Matches(q, name) && !r.May(Read, name) {
 			t.Errorf("%q covers %q, but does not allow %q", p, q, name)
 		}
-		if p := strings.ReplaceAll(p, ownToken, Escape("a.d*")); !hub.IsUserTopic(name) && hub.Matches(q, name) && !hub.Matches(p, name) {
+		if p := strings.ReplaceAll(p, ownToken, Escape("a.d*")); hub.Matches(q, name) && !hub.Matches(p, name) {
 			t.Errorf("%q covers %q, but does not match %q", p, q, name)
 		}
 	})
