@@ -41,12 +41,6 @@ func (m *Member) UnsubscribeThen(name string, then func()) error {
 	return nil
 }
 
-// Disconnect closes the connection when it has got what was published before in all its topics,
-// and ends its subscriptions. It does not wait for that; a slow connection gets the rest within its
-// topics' limits and Options.EndTimeout. With a [Broker], what was published before includes only
-// what has reached this node. A second call does nothing.
-func (m *Member) Disconnect(why CloseReason) { m.endAll(&closeAction{why}) }
-
 // End ends the member's subscription to a topic or pattern on behalf of the server, and reports
 // whether there was one: it is [Hub.DisconnectIf] for a single member, without a search among the
 // topic's subscribers. A subscription that is under way is not ended. With a [Broker], End does not
