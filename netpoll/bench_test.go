@@ -9,8 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
 
 // BenchmarkEcho has 100 connections under way at the same time. It measures

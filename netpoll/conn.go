@@ -3,10 +3,12 @@
 package netpoll
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	easygo "github.com/mailru/easygo/netpoll"
@@ -70,6 +72,12 @@ var (
 	ErrPanic = errors.New("netpoll: handler panicked")
 )
 
+// Scheduler is work that is done soon after each call of Schedule, but not by that call:
+// Schedule may be called under locks, so it must neither block nor call a method of a
+// [Conn]. [*Task] is a Scheduler. It is an alias, so that a package that does not import this one
+// can name the same type.
+type Scheduler = interface{ Schedule() }
+
 // Conn is one connection. Its methods are safe from any goroutine unless they
 // say otherwise. The zero value is a connection that is closed.
 //
@@ -102,6 +110,55 @@ type cold struct {
 	drained   Scheduler     // to be told when nothing is pending: see WhenDrained
 	charged   int           // see Charge
 	load      load
+}
+
+// load is the list element of a connection that holds much of the memory that
+// Options.TotalPending bounds.
+type load struct {
+	class      uint8 // changed under Conn.mu and heavy.mu; 0 in no list
+	conn       *Conn // guarded by heavy.mu, like the next
+	prev, next *load
+}
+
+// Exclusive is the right to write to a connection in pieces, between which only
+// WriteUrgent writes. The bytes of Write and WriteBuffer wait meanwhile, within
+// Options.MaxPending, and are sent after Release. WriteLast does not wait; it ends
+// the right, and the waiting bytes are lost. One goroutine at a time may use an Exclusive.
+type Exclusive struct {
+	conn   *Conn
+	room   chan struct{} // gets a value when the queue is empty or the connection ends
+	timer  *time.Timer
+	buf    *Buffer   // the body of Write; in no queue between two calls
+	behind *outQueue // writes of others that wait; nil if there are none. Guarded by Conn.mu
+}
+
+// tlsTransport is the TLS of a connection, and also the socket that its tls.Conn reads
+// and writes: a blocking stream during the handshake and after Detach; in between
+// the socket of conn, where a read that finds nothing says so and is repeated at
+// the next event, and a write only collects in wire, so it cannot fail half-way.
+//
+// In between all of it, tls included, is guarded by Conn.mu: a read may answer
+// (a key update, an alert), so under two locks reader and writers would wait for
+// each other.
+type tlsTransport struct {
+	tls    *tls.Conn
+	conn   *Conn  // nil while stream is in use
+	stream stream // nil while conn is
+	hello  []byte // read before the handshake began
+	wire   []byte // encrypted, to be sent
+	hup    bool   // the turn reads until the end of the stream
+	empty  bool   // the socket is empty, as far as the turn knows
+	ended  bool   // close_notify was sent
+	place  *place // while detached
+}
+
+// stream is a socket that the runtime polls: an os.File or a net.TCPConn.
+type stream interface {
+	io.ReadWriteCloser
+	syscall.Conn
+	SetDeadline(time.Time) error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
 }
 
 // held says why reading pauses, in its first two bits, and what has to happen before more
@@ -154,53 +211,6 @@ const (
 	registration = easygo.EPOLLIN | easygo.EPOLLOUT | easygo.EPOLLRDHUP | easygo.EPOLLET
 )
 
-// onEvent returns the epoll callback. It does no work, and blocks no longer than
-// keepPace does.
-func (c *Conn) onEvent() func(easygo.EpollEvent) {
-	return func(ev easygo.EpollEvent) {
-		events := uint32(ev) & evSocket
-		if c.state.CompareAndSwap(0, events|scheduled) { // nearly always
-			c.loop.keepPace(c.loop.push(c))
-			return
-		}
-		c.notify(events)
-	}
-}
-
-// notify records events and makes sure that a turn looks at them.
-func (c *Conn) notify(events uint32) {
-	for {
-		old := c.state.Load()
-		if old&events == events && old&scheduled != 0 {
-			return
-		}
-		if c.state.CompareAndSwap(old, old|events|scheduled) {
-			if old&scheduled == 0 {
-				c.loop.push(c)
-			}
-			return
-		}
-	}
-}
-
-// closeWithLocked moves the connection on to phase ph, to end with err. It reports false if
-// it had come that far already. The first error stays.
-func (c *Conn) closeWithLocked(ph phase, err error) (changed bool) {
-	if c.phase >= ph || c.phase == unborn {
-		return false
-	}
-	c.phase = ph
-	r := c.coldLocked()
-	if r.err == nil {
-		r.err = err
-	}
-	if r.exclusive != nil {
-		r.exclusive.wake()
-	}
-	c.drainedLocked()
-	return true
-}
-
 func (c *Conn) coldLocked() *cold {
 	if c.cold == nil {
 		c.cold = new(cold)
@@ -215,129 +225,8 @@ func (c *Conn) tidyLocked() {
 	}
 }
 
-// Close ends the connection at once and drops pending output. OnClose gets
-// err, unless an earlier call gave an error.
-func (c *Conn) Close(err error) {
-	c.mu.Lock()
-	changed := c.closeWithLocked(dying, err)
-	if changed {
-		c.flushGatherLocked() // out of a turn the socket would have it already
-		c.endStreamLocked()
-		_ = unix.Shutdown(int(c.fd), unix.SHUT_RDWR)
-	}
-	c.mu.Unlock()
-	if changed {
-		c.notify(evClose)
-	}
-}
+// CountIn and CountOut add to the engine's message counters.
+func (c *Conn) CountIn(messages int) { c.loop.messagesIn.Add(int64(messages)) }
 
-// Finish ends the connection in order: it refuses further writes, sends pending output,
-// shuts our side, and discards input until the peer
-// has shut its own side, so that the peer can read our last bytes. After timeout the
-// connection is closed in any case. OnClose gets err, unless an earlier call gave an
-// error.
-func (c *Conn) Finish(err error, timeout time.Duration) {
-	c.mu.Lock()
-	ph := flushing
-	if c.phase == dialing {
-		ph = dying // there is nothing to flush, and no peer to wait for
-	}
-	changed := c.closeWithLocked(ph, err)
-	if changed {
-		c.expireLocked(max(timeout, time.Millisecond))
-	}
-	c.mu.Unlock()
-	if changed {
-		c.notify(evClose)
-	}
-}
-
-// abort closes from a turn, whatever the phase.
-func (c *Conn) abort(err error) {
-	c.mu.Lock()
-	c.closeWithLocked(dying, err)
-	c.mu.Unlock()
-}
-
-// finish takes the connection out of the engine and closes the descriptor.
-// Called once, at the end of the last turn.
-func (c *Conn) finish() {
-	s, _ := c.leave((*Conn).mayEndLocked)
-	s.close()
-	e := c.loop.engine
-	e.departures.refuse(c)
-	if s.err == nil {
-		s.err = io.EOF
-	}
-	e.tellClosed(c.handler, s.err)
-}
-
-func (e *Engine) tellClosed(h Handler, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			e.panicked(v)
-		}
-	}()
-	h.OnClose(err)
-}
-
-// dropPendingLocked drops the queue. Gathered output belongs to the worker.
-func (c *Conn) dropPendingLocked() {
-	if q := c.queueLocked(); q != nil {
-		c.loop.queued.Add(-int64(q.bytes))
-		held := q.held
-		q.free()
-		c.endQueueLocked()
-		c.weighLocked(-held)
-	}
-	c.dropBehindLocked()
-}
-
-func (c *Conn) unlist(fd int32) {
-	if !c.loop.largeReaders.remove(c, fd) {
-		_ = c.loop.poll.Del(int(fd))
-	}
-	c.loop.table.remove(c)
-}
-
-// Loop returns the number of the loop that the connection belongs to, from 0 to
-// Engine.Loops.
-func (c *Conn) Loop() int { return c.loop.id }
-
-// Engine returns the engine that the connection belongs to.
-func (c *Conn) Engine() *Engine { return c.loop.engine }
-
-// Hold pauses reading until Resume, because the handler has no room for more. Only the
-// Handler may call it, from OnData, which may then leave over all that it got and
-// sees it again before more is read. Meanwhile TCP slows the peer down, and only a write
-// can notice that the peer has gone.
-func (c *Conn) Hold() {
-	c.mu.Lock()
-	c.held |= heldByHandler | tailDue
-	c.mu.Unlock()
-}
-
-// Resume ends a Hold, if there is one, and reading goes on.
-func (c *Conn) Resume() {
-	c.mu.Lock()
-	was := c.held
-	c.held &^= heldByHandler
-	c.mu.Unlock()
-	if was&heldByHandler != 0 {
-		c.notify(evRead)
-	}
-}
-
-// Held reports whether reading pauses because of Hold.
-func (c *Conn) Held() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.held&heldByHandler != 0
-}
-
-// Paused reports whether reading pauses, for any reason.
-func (c *Conn) Paused() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.held&heldBy != 0
-}
+// CountOut: see CountIn.
+func (c *Conn) CountOut(messages int) { c.loop.messagesOut.Add(int64(messages)) }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -87,28 +86,6 @@ func (c *Conn) mayDetachLocked() error {
 	return c.mayHandOverLocked()
 }
 
-// place is the lease of a detached connection, which ends when it is closed or adopted.
-type place struct {
-	lease lease
-	left  atomic.Bool
-}
-
-// leave counts p no longer; a second call does nothing.
-func (p *place) leave() {
-	if p.claim() {
-		p.lease.end()
-	}
-}
-
-// claim reports whether the caller is the first that ends p. disclaim undoes it.
-func (p *place) claim() bool { return p == nil || !p.left.Swap(true) }
-
-func (p *place) disclaim() {
-	if p != nil {
-		p.left.Store(false)
-	}
-}
-
 // detached is a TCP connection that returns unread before what the socket has. It has all
 // of TCPConn's methods, so that net/http can use sendfile and half-close.
 type detached struct {
@@ -127,15 +104,6 @@ func (d *detached) Read(p []byte) (int, error) {
 		return take(&d.unread, p), nil
 	}
 	return d.TCPConn.Read(p)
-}
-
-// take moves as many bytes out of from as p has room for.
-func take(from *[]byte, p []byte) int {
-	n := copy(p, *from)
-	if *from = (*from)[n:]; len(*from) == 0 {
-		*from = nil
-	}
-	return n
 }
 
 func (d *detached) WriteTo(w io.Writer) (int64, error) {

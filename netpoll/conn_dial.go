@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
 
 // Dial begins to connect to the TCP address to. The local address is from, whose
@@ -85,21 +86,4 @@ func (c *Conn) connected() bool {
 	}
 	c.closeWithLocked(dying, err)
 	return false
-}
-
-// LocalAddr returns the address of our end, which it asks the kernel for; the zero value if
-// the connection is closed.
-func (c *Conn) LocalAddr() netip.AddrPort { return c.askAddr(unix.Getsockname) }
-
-// RemoteAddr returns the address of the peer, which it asks the kernel for; the zero value
-// if the connection is closed.
-func (c *Conn) RemoteAddr() netip.AddrPort { return c.askAddr(unix.Getpeername) }
-
-func (c *Conn) askAddr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == unborn || c.phase == dead {
-		return netip.AddrPort{}
-	}
-	return sys.AddrOf(ask(int(c.fd)))
 }

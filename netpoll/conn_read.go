@@ -3,8 +3,9 @@
 package netpoll
 
 import (
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
 
 // readsPerTurn is how often a connection may fill the worker's buffer before
@@ -179,4 +180,39 @@ func (c *Conn) discard(w *worker, ph phase, events uint32) {
 		c.loop.bytesIn.Add(int64(n))
 	}
 	c.state.Or(evRead)
+}
+
+// Hold pauses reading until Resume, because the handler has no room for more. Only the
+// Handler may call it, from OnData, which may then leave over all that it got and
+// sees it again before more is read. Meanwhile TCP slows the peer down, and only a write
+// can notice that the peer has gone.
+func (c *Conn) Hold() {
+	c.mu.Lock()
+	c.held |= heldByHandler | tailDue
+	c.mu.Unlock()
+}
+
+// Resume ends a Hold, if there is one, and reading goes on.
+func (c *Conn) Resume() {
+	c.mu.Lock()
+	was := c.held
+	c.held &^= heldByHandler
+	c.mu.Unlock()
+	if was&heldByHandler != 0 {
+		c.notify(evRead)
+	}
+}
+
+// Held reports whether reading pauses because of Hold.
+func (c *Conn) Held() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held&heldByHandler != 0
+}
+
+// Paused reports whether reading pauses, for any reason.
+func (c *Conn) Paused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held&heldBy != 0
 }

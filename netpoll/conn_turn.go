@@ -4,6 +4,30 @@ package netpoll
 
 import "golang.org/x/sys/unix"
 
+func (l *loop) drainReady() {
+	w := l.engine.workers.get()
+	defer l.engine.workers.put(w)
+	for !l.takeTurns(w) {
+	}
+}
+
+// takeTurns gives turns until the queue is empty. If a handler panics it returns
+// early, and done is false. One recover for all turns keeps its cost off each of them.
+func (l *loop) takeTurns(w *worker) (done bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			if !w.turning {
+				panic(v) // not a handler's panic, but a bug of this package
+			}
+			w.conn.Load().recoverTurn(w, v)
+		}
+	}()
+	for t := l.ready.Pop(); t != nil; t = l.ready.Pop() {
+		t.turn(w)
+	}
+	return true
+}
+
 // turn serves the connection on worker w. If the handler panics, the drainer
 // calls recoverTurn for the rest.
 func (c *Conn) turn(w *worker) {

@@ -191,7 +191,7 @@
 // it, but for what tls.Conn locks for itself and the exceptions below.
 //
 //	Conn.mu           the outbound queue, the phase, every write to the descriptor, all of TLS
-//	ready.mu          a loop's queue
+//	ready.Queue.mu    a loop's queue
 //	table.mu          a loop's list of connections
 //	largeReaders.mu   a loop's set of connections with large messages
 //	workers.mu        the list of workers
@@ -219,13 +219,25 @@
 // and then only tries, too. It never looks at all connections while holding budget.mu.
 //
 // A Scheduler that was given to WhenDrained is called under Conn.mu, so that no
-// write comes between. A Task takes ready.mu for it, and the pool its own lock. Another
+// write comes between. A Task takes ready.Queue.mu for it, and the pool its own lock. Another
 // [Scheduler] may take any lock under which no method of a Conn is ever called. So
-// the order is Conn.mu, a Scheduler's own lock, ready.mu, the pool's, and never the reverse.
+// the order is Conn.mu, a Scheduler's own lock, ready.Queue.mu, the pool's, and never the reverse.
 // When a connection is closed for what it holds, two locks of connections may be held, its own and
 // the writer's, and budget.mu; and the Scheduler that is called is not that of the connection
 // written to. So a lock that any Scheduler takes must not be held around a
 // write to any connection.
+//
+// # Layers
+//
+// The files are layered, and a file refers to what is below it. At the bottom is data: the queues, tables and
+// counters (out_queue.go, loop_table.go, limit_admission.go), and what consists of them, Conn, State and
+// Engine, which alone refer to each other. Above are the steps that a connection takes within
+// a turn or a write (conn_events.go, limit_shed.go, out_send.go, tls_transport.go, out_write.go), then
+// its ways into the engine and out of it (conn_enter.go, conn_leave.go, conn_close.go), then turns.
+// On top is what begins all of that: listeners, TLS handshakes, the monitor, and the engine's start and end. The packages
+// below internal know neither connections nor engines: clock, ready (the queues of loops), sys (system calls), memory.
+//
+// # Calls of a Handler
 //
 // Handler methods of one connection never run at the same time. They run in the
 // order OnOpen, then OnData, OnDeadline and OnPanic in any order, then OnClose, or in place

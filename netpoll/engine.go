@@ -3,17 +3,17 @@
 package netpoll
 
 import (
-	"context"
 	"fmt"
-	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	easygo "github.com/mailru/easygo/netpoll"
+	"github.com/panjf2000/ants/v2"
 
 	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
-	"github.com/panjf2000/ants/v2"
+	"github.com/fanfare-ws/fanfare/netpoll/internal/memory"
+	"github.com/fanfare-ws/fanfare/netpoll/internal/ready"
 )
 
 // Engine runs loops, workers and listeners. Its methods are safe for use from any
@@ -55,60 +55,67 @@ type preHandler interface {
 // closer is a [Listener].
 type closer interface{ Close() }
 
-// New starts an engine. End it with Shutdown.
-func New(opts Options) (*Engine, error) {
-	e, err := build(opts)
-	if err != nil {
-		return nil, err
-	}
-	go e.monitor.run()
-	return e, nil
+// loop is one epoll instance with its share of the connections.
+type loop struct {
+	engine          *Engine
+	id              int
+	poll            *easygo.Epoll
+	drain           func() // the pool's task, made once
+	ready           ready.Queue[turner]
+	table           table
+	largeReaders    largeReaders
+	heavy           heavy
+	events, yielded uint32 // see keepPace
+
+	counters
 }
 
-// build returns an engine whose monitor does not run yet.
-func build(opts Options) (*Engine, error) {
-	if err := opts.Validate(); err != nil {
-		return nil, err
+// counters are what a loop has done so far; see Stats.
+type counters struct {
+	bytesIn, bytesOut       atomic.Int64
+	messagesIn, messagesOut atomic.Int64
+	queued                  atomic.Int64
+	held                    atomic.Int64 // see budget
+}
+
+// turner is an item of a ready queue: a connection or a [Task].
+type turner interface {
+	turn(w *worker)
+}
+
+// monitor is the engine's only timer. While there is work it looks at the ready
+// queues every stallAfter; otherwise it sleeps until the next sweep.
+type monitor struct {
+	engine *Engine
+	armed  atomic.Bool
+	wake   chan struct{}
+	stop   chan struct{}
+	done   chan struct{}
+	last   []ready.Progress
+	buf    chunk
+	memory memory.Scavenger
+	slowAt uint32 // when sweepSlow is due
+}
+
+func newMonitor(e *Engine) *monitor {
+	return &monitor{
+		engine: e,
+		wake:   make(chan struct{}, 1),
+		stop:   make(chan struct{}),
+		done:   make(chan struct{}),
+		last:   make([]ready.Progress, e.opts.Loops),
+		memory: memory.Scavenger{Free: memory.Free},
 	}
-	opts = opts.withDefaults()
-	e := &Engine{
-		opts:      opts,
-		listeners: make(map[closer]struct{}),
-		failed:    make(chan struct{}),
-		ended:     make(chan struct{}),
-	}
-	e.clock.Start = time.Now()
-	e.clock.Update()
-	e.workers = workers{keep: 2 * opts.Loops, size: opts.ReadBuffer, out: min(opts.ReadBuffer, opts.MaxPending)}
-	pool, err := ants.NewPool(opts.Workers, ants.WithNonblocking(true))
-	if err != nil {
-		return nil, fmt.Errorf("netpoll: worker pool: %w", err)
-	}
-	e.pool = pool
-	e.admission.init(opts)
-	e.budget.init(opts.TotalPending, opts.Loops)
-	e.serverHandshakes.init(opts, true)
-	e.clientHandshakes.init(opts, false)
-	e.background.most = opts.Background
-	e.background.users = make(map[netip.Addr]*user)
-	e.background.protect = e.protect
-	e.aio.log = opts.Logger
-	e.aio.most = 2 * opts.Loops
-	e.monitor = newMonitor(e)
-	for i := range opts.Loops {
-		l := &loop{engine: e, id: i}
-		l.drain = l.drainReady
-		l.heavy.init()
-		l.ready.Slack = make(chan struct{}, 1)
-		l.poll, err = sys.NewEpoll(e.fail)
-		if err != nil {
-			e.closePolls()
-			e.pool.Release()
-			return nil, fmt.Errorf("netpoll: epoll: %w", err)
+}
+
+// arm makes the monitor look soon. It is cheap if the monitor is armed already.
+func (m *monitor) arm() {
+	if !m.armed.Load() && m.armed.CompareAndSwap(false, true) {
+		select {
+		case m.wake <- struct{}{}:
+		default: // the monitor is about to wake anyway
 		}
-		e.loops = append(e.loops, l)
 	}
-	return e, nil
 }
 
 // Loops returns the number of loops.
@@ -141,6 +148,25 @@ func (e *Engine) panicked(v any) {
 	e.opts.Logger.Error("handler panicked", "panic", v, "stack", string(debug.Stack()))
 }
 
+// protect calls f and logs its panic, if there is one.
+func (e *Engine) protect(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			e.panicked(v)
+		}
+	}()
+	f()
+}
+
+func (e *Engine) tellClosed(h Handler, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			e.panicked(v)
+		}
+	}()
+	h.OnClose(err)
+}
+
 // Each calls f for every connection that is open in the engine throughout the call. A
 // connection whose TLS handshake is under way is not open yet.
 func (e *Engine) Each(f func(Handler)) {
@@ -158,77 +184,19 @@ func (e *Engine) each(f func(Handler)) {
 	}
 }
 
-// StopListening closes the listeners; connections stay open.
-func (e *Engine) StopListening() {
-	e.mu.Lock()
-	all := make([]closer, 0, len(e.listeners))
-	for l := range e.listeners {
-		all = append(all, l)
-	}
-	e.mu.Unlock()
-	for _, l := range all {
-		l.Close()
-	}
-}
-
-// Shutdown stops listening and ends TLS handshakes under way. It waits until every
-// connection has closed and every function of Go has returned, or ctx is done. Then it closes
-// the remaining connections with ErrShutdown and ends all goroutines of the engine.
-// It returns ctx's error if connections had to be closed. Handlers that still
-// block two seconds later are left behind, and the error says how many. Shutdown
-// must not be called from a Handler or a function of Go.
-func (e *Engine) Shutdown(ctx context.Context) error {
-	e.mu.Lock()
-	e.closing = true
-	e.mu.Unlock()
-	e.StopListening()
+// held returns the bytes that all connections hold.
+func (e *Engine) held() int64 {
+	n := orphans.Load()
 	for _, l := range e.loops {
-		l.table.close()
+		n += l.held.Load()
 	}
-	e.endHandshakes()
-	err := e.waitClosed(ctx)
-	e.end.Do(func() {
-		e.each(func(h Handler) { h.Conn().Close(ErrShutdown) })
-		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		if e.waitClosed(grace) != nil {
-			err = fmt.Errorf("netpoll: %d connections and %d background functions are left behind, because they still block: %w",
-				e.admission.open.Load(), e.background.count(), err)
-		}
-		close(e.monitor.stop)
-		<-e.monitor.done
-		e.closePolls()
-		if stuck := e.pool.ReleaseContext(grace); stuck != nil && err == nil {
-			err = fmt.Errorf("netpoll: a task or an OnClose still blocks: %w", stuck)
-		}
-		e.aio.end()
-		close(e.ended)
-	})
-	<-e.ended
-	return err
+	return n
 }
 
-// waitClosed polls the number of open connections. This happens once, at the end of a
-// process's life, so it is not worth a notification at every close.
-func (e *Engine) waitClosed(ctx context.Context) error {
-	poll := time.NewTicker(time.Millisecond)
-	defer poll.Stop()
-	for e.admission.open.Load() > 0 || e.background.count() > 0 {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-e.failed:
-			return e.Err()
-		case <-poll.C:
-		}
-	}
-	return nil
-}
-
-func (e *Engine) closePolls() {
-	for _, l := range e.loops {
-		l.ready.End() // else a held loop would not notice
-		_ = l.poll.Close()
-		l.largeReaders.close()
-	}
+// Full reports whether more connections are open, including detached ones, than
+// Options.MaxConns: those of Options.Reserve. A protocol then should answer short requests,
+// refuse long-lived connections, and close idle ones.
+func (e *Engine) Full() bool {
+	a := &e.admission
+	return a.limit > 0 && a.taken.Load() > a.limit
 }

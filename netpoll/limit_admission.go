@@ -200,14 +200,6 @@ func (a *admission) forget(o *owner) {
 	}
 }
 
-// Full reports whether more connections are open, including detached ones, than
-// Options.MaxConns: those of Options.Reserve. A protocol then should answer short requests,
-// refuse long-lived connections, and close idle ones.
-func (e *Engine) Full() bool {
-	a := &e.admission
-	return a.limit > 0 && a.taken.Load() > a.limit
-}
-
 // ownerBits is the length of the prefix of an IPv6 address that names its owner: one customer
 // usually has a network of this size, or a larger one, and may use every address in it.
 const ownerBits = 64
@@ -225,4 +217,26 @@ func OwnerOf(addr netip.Addr) netip.Addr {
 		return addr
 	}
 	return network.Addr()
+}
+
+// place is the lease of a detached connection, which ends when it is closed or adopted.
+type place struct {
+	lease lease
+	left  atomic.Bool
+}
+
+// leave counts p no longer; a second call does nothing.
+func (p *place) leave() {
+	if p.claim() {
+		p.lease.end()
+	}
+}
+
+// claim reports whether the caller is the first that ends p. disclaim undoes it.
+func (p *place) claim() bool { return p == nil || !p.left.Swap(true) }
+
+func (p *place) disclaim() {
+	if p != nil {
+		p.left.Store(false)
+	}
 }

@@ -7,14 +7,6 @@ import (
 	"sync"
 )
 
-// load is the list element of a connection that holds much of the memory that
-// Options.TotalPending bounds.
-type load struct {
-	class      uint8 // changed under Conn.mu and heavy.mu; 0 in no list
-	conn       *Conn // guarded by heavy.mu, like the next
-	prev, next *load
-}
-
 // heavy lists the connections of a loop that hold some memory, by the power of two of its
 // size. So the heaviest is found, to within a factor of two, without
 // looking at all connections, and a connection seldom changes lists.

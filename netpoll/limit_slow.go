@@ -6,20 +6,14 @@ import (
 	"errors"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
 )
 
 // ErrSlow says that a connection was closed because its peer took pending output
 // at a rate below Options.MinDrain.
 var ErrSlow = errors.New("netpoll: the peer takes what it is sent too slowly")
-
-// drain is how much a peer had acknowledged when it was last checked. It lives as long as the
-// queue: without pending output there is nothing to measure.
-type drain struct {
-	since uint32 // on the coarse clock; 0 means never
-	acked uint64 // bytes
-}
 
 // sweepSlow closes the connections whose peers take too little. The kernel gives up peers
 // that take nothing (Options.UserTimeout), but one byte now and then is enough for it.

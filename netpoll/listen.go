@@ -4,17 +4,16 @@ package netpoll
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	easygo "github.com/mailru/easygo/netpoll"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
 
 // Listener accepts connections for an engine.
@@ -79,17 +78,6 @@ func (e *Engine) enlist(l *Listener) bool {
 		e.listeners[l] = struct{}{}
 	}
 	return !e.closing
-}
-
-// setSocketOptions sets the options that every connection has. Accepted sockets inherit them
-// from the listening one, which saves four system calls for each.
-func setSocketOptions(fd int, o Options) error {
-	return errors.Join(
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, o.NotSentLowat),
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(o.UserTimeout/time.Millisecond)),
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
-	)
 }
 
 // Addr returns the address that the listener is bound to.
@@ -190,6 +178,42 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 	}
 }
 
+// MakeRoom sets a function that makes room for a new connection when as many are open as
+// Options.MaxConns allows. f is called on a listener's goroutine, unless a connection makes room
+// that has been silent for some time before its TLS handshake. f must report whether it has
+// closed a connection that matters less; then the listener waits a moment for that one's end
+// before it refuses the new one. MakeRoom must be called before Listen.
+func (e *Engine) MakeRoom(f func() bool) { e.admission.makeRoom = f }
+
+// roomTime is how long a listener waits for the end of a connection that was closed
+// to make room.
+const roomTime = 50 * time.Millisecond
+
+// makeRoom closes a connection if the next one is beyond MaxConns. It waits for its end only
+// when the reserve is used up too; meanwhile new connections wait in the kernel's queue.
+func (l *Listener) makeRoom() {
+	e := l.engine
+	if !e.admission.atLimit() || !e.makeRoom(time.Now()) {
+		return
+	}
+	for end := time.Now().Add(roomTime); e.admission.atMost() && time.Now().Before(end); {
+		select {
+		case <-l.stop:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// makeRoom closes the connection that matters least, and reports whether there is one. It
+// tries, in this order: a TLS client that has sent no ClientHello for some time; a connection
+// that the protocol chooses; any other client whose ClientHello has not come; and a handshake.
+func (e *Engine) makeRoom(now time.Time) bool {
+	f := e.admission.makeRoom
+	return e.serverHandshakes.closeAwaitingHello(now.Add(e.opts.TLSTimeout-silentFor)) || f != nil && f() ||
+		e.serverHandshakes.closeAwaitingHello(now.Add(e.opts.TLSTimeout)) || e.serverHandshakes.makeRoom(now)
+}
+
 // backoff spaces out the attempts of a listener that has run out of descriptors or
 // memory, and logs the beginning and the end of that state, not every attempt.
 type backoff struct{ pause time.Duration }
@@ -231,20 +255,4 @@ func acceptError(err error) error {
 		return fmt.Errorf("%w: raise the system's limit (sysctl fs.file-max)", err)
 	}
 	return err
-}
-
-// dup returns a new descriptor for s's socket, closed on exec. Going through File would put
-// the socket into blocking mode.
-func dup(s syscall.Conn) (fd int, err error) {
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	ctlErr := raw.Control(func(orig uintptr) {
-		fd, err = unix.FcntlInt(orig, unix.F_DUPFD_CLOEXEC, 0)
-	})
-	if ctlErr != nil {
-		return -1, ctlErr
-	}
-	return fd, err
 }

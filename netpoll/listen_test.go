@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
 
 // noMoreFDs lowers the limit of descriptors so that the next one fails. It is

@@ -3,52 +3,14 @@
 package netpoll
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
-	"github.com/fanfare-ws/fanfare/netpoll/internal/memory"
-	"github.com/fanfare-ws/fanfare/netpoll/internal/ready"
 )
 
 // stallAfter is how long drainers may make no progress before the monitor adds others. It is
 // also the precision of the coarse clock under load.
 const stallAfter = 2 * time.Millisecond
-
-// monitor is the engine's only timer. While there is work it looks at the ready
-// queues every stallAfter; otherwise it sleeps until the next sweep.
-type monitor struct {
-	engine *Engine
-	armed  atomic.Bool
-	wake   chan struct{}
-	stop   chan struct{}
-	done   chan struct{}
-	last   []ready.Progress
-	buf    chunk
-	memory memory.Scavenger
-	slowAt uint32 // when sweepSlow is due
-}
-
-func newMonitor(e *Engine) *monitor {
-	return &monitor{
-		engine: e,
-		wake:   make(chan struct{}, 1),
-		stop:   make(chan struct{}),
-		done:   make(chan struct{}),
-		last:   make([]ready.Progress, e.opts.Loops),
-		memory: memory.Scavenger{Free: memory.Free},
-	}
-}
-
-// arm makes the monitor look soon. It is cheap if the monitor is armed already.
-func (m *monitor) arm() {
-	if !m.armed.Load() && m.armed.CompareAndSwap(false, true) {
-		select {
-		case m.wake <- struct{}{}:
-		default: // the monitor is about to wake anyway
-		}
-	}
-}
 
 func (m *monitor) run() {
 	defer close(m.done)
@@ -105,6 +67,26 @@ func (m *monitor) look() {
 	m.engine.workers.flushStuck()
 }
 
+// flushStuck sends what is gathered and pending in every turn that was under way at the last
+// call already, because its handler blocks. Only the monitor calls it.
+func (k *workers) flushStuck() {
+	k.mu.Lock()
+	stuck := make([]*worker, 0, 8)
+	for _, w := range k.busy {
+		turns := w.turns.Load()
+		if turns == w.seen && w.conn.Load() != nil {
+			stuck = append(stuck, w)
+		}
+		w.seen = turns
+	}
+	k.mu.Unlock()
+	for _, w := range stuck {
+		if c := w.conn.Load(); c != nil {
+			c.flushStuck(w)
+		}
+	}
+}
+
 // sweep schedules the connections whose deadline has passed at now. Their turn checks
 // the deadline again and clears it.
 func (m *monitor) sweep(now clock.Tick) {
@@ -113,6 +95,41 @@ func (m *monitor) sweep(now clock.Tick) {
 			if at := c.expires.Load(); at != 0 && now.Reached(at) {
 				c.notify(evTimer)
 			}
+		})
+	}
+}
+
+// scanBudget is the monitor's part. It tries again if the heaviest connections were
+// locked. If the memory is held by many light connections, or by buffers that no connection
+// answers for, it closes every connection that holds, or has pending, more than an equal
+// share: there is at least one as long as the total is too large.
+func (m *monitor) scanBudget() {
+	e := m.engine
+	if !e.budget.scan.Swap(false) {
+		return
+	}
+	e.budget.mu.Lock()
+	done := e.shedHeavyLocked(nil)
+	e.budget.mu.Unlock()
+	switch done {
+	case shedEnough:
+		return
+	case shedBusy:
+		e.budget.scan.Store(true)
+		m.arm()
+		return
+	}
+	share := int(e.budget.low / max(1, e.admission.open.Load()))
+	for _, l := range e.loops {
+		l.table.each(&m.buf, func(c *Conn) {
+			if e.held() <= e.budget.low {
+				return
+			}
+			c.mu.Lock()
+			if max(c.pendingLocked(), c.heldLocked()) > share { // it holds, or keeps from being freed
+				c.shedLocked()
+			}
+			c.mu.Unlock()
 		})
 	}
 }

@@ -75,23 +75,3 @@ func (k *workers) put(w *worker) {
 		k.idle = append(k.idle, w)
 	}
 }
-
-// flushStuck sends what is gathered and pending in every turn that was under way at the last
-// call already, because its handler blocks. Only the monitor calls it.
-func (k *workers) flushStuck() {
-	k.mu.Lock()
-	stuck := make([]*worker, 0, 8)
-	for _, w := range k.busy {
-		turns := w.turns.Load()
-		if turns == w.seen && w.conn.Load() != nil {
-			stuck = append(stuck, w)
-		}
-		w.seen = turns
-	}
-	k.mu.Unlock()
-	for _, w := range stuck {
-		if c := w.conn.Load(); c != nil {
-			c.flushStuck(w)
-		}
-	}
-}

@@ -40,6 +40,8 @@ type Burst[T any] struct {
 	batch  aioBatch // of the writes that leave together
 }
 
+var _ [BurstSize]struct{} = [aioSize]struct{}{}
+
 // Add puts w into the burst, to be written as Conn.WriteBuffer does it, and reports whether
 // the burst is full. Then Send comes next. A connection may be in a burst once, else its
 // writes come in any order.

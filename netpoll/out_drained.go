@@ -2,14 +2,6 @@
 
 package netpoll
 
-import "golang.org/x/sys/unix"
-
-// Scheduler is work that is done soon after each call of Schedule, but not by that call:
-// Schedule may be called under locks, so it must neither block nor call a method of a
-// [Conn]. [*Task] is a Scheduler. It is an alias, so that a package that does not import this one
-// can name the same type.
-type Scheduler = interface{ Schedule() }
-
 // WhenDrained calls s.Schedule once, as soon as no output is pending any more
 // (see Pending): at once if that is so now, else at the end of the turn that has sent
 // the last byte. Writes that wait behind an [Exclusive] are pending, too. So a caller whose
@@ -57,31 +49,4 @@ func (c *Conn) tellDrainedLocked(r *cold) {
 // and after it more can be written.
 func (c *Conn) backlogLocked() bool {
 	return c.phase == live && c.access != accessSealed && c.pendingLocked() > 0
-}
-
-// Pending returns the number of bytes that wait to be sent: those
-// in the queue (encrypted if there is TLS), those that the turn under way has gathered, and
-// those that wait behind an Exclusive.
-func (c *Conn) Pending() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pendingLocked()
-}
-
-func (c *Conn) pendingLocked() int {
-	return c.behindLocked() + c.unsentLocked()
-}
-
-// Untaken returns Pending plus the bytes that the kernel holds because the peer has not
-// acknowledged them. It makes a system call.
-func (c *Conn) Untaken() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := c.pendingLocked()
-	if c.phase >= live && c.phase < dying {
-		if kernel, err := unix.IoctlGetInt(int(c.fd), unix.SIOCOUTQ); err == nil {
-			n += kernel
-		}
-	}
-	return n
 }

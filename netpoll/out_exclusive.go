@@ -13,18 +13,6 @@ import (
 // ErrReserved says that another Exclusive of the connection is in use.
 var ErrReserved = errors.New("netpoll: the connection is reserved for a message in pieces")
 
-// Exclusive is the right to write to a connection in pieces, between which only
-// WriteUrgent writes. The bytes of Write and WriteBuffer wait meanwhile, within
-// Options.MaxPending, and are sent after Release. WriteLast does not wait; it ends
-// the right, and the waiting bytes are lost. One goroutine at a time may use an Exclusive.
-type Exclusive struct {
-	conn   *Conn
-	room   chan struct{} // gets a value when the queue is empty or the connection ends
-	timer  *time.Timer
-	buf    *Buffer   // the body of Write; in no queue between two calls
-	behind *outQueue // writes of others that wait; nil if there are none. Guarded by Conn.mu
-}
-
 // Reserve returns the right to write in pieces. The error is ErrReserved or ErrClosed.
 func (c *Conn) Reserve() (*Exclusive, error) {
 	c.mu.Lock()
@@ -140,66 +128,6 @@ func (c *Conn) writeBehindLocked(o *outQueue) (failed bool) {
 func (x *Exclusive) holdsLocked() bool {
 	c := x.conn
 	return c.phase == live && c.access == accessReserved && c.cold.exclusive == x
-}
-
-// enqueueLocked makes another caller's write wait.
-func (x *Exclusive) enqueueLocked(head, body []byte, shared *Buffer) Outcome {
-	c := x.conn
-	n := len(head) + len(body)
-	if n > c.loop.engine.opts.MaxPending-c.pendingLocked() {
-		return Full
-	}
-	if n == 0 {
-		return Queued
-	}
-	if x.behind == nil {
-		x.behind = new(outQueue)
-	}
-	held := x.behind.held
-	if shared != nil {
-		x.behind.add(shared)
-	} else {
-		x.behind.copyIn(head, body)
-	}
-	c.loop.queued.Add(int64(n))
-	c.weighLocked(x.behind.held - held)
-	if c.phase == dying {
-		return Closed
-	}
-	return Queued
-}
-
-// wake makes Write check whether it may return.
-func (x *Exclusive) wake() {
-	select {
-	case x.room <- struct{}{}:
-	default:
-	}
-}
-
-// behindLocked returns the number of bytes that wait behind an Exclusive.
-func (c *Conn) behindLocked() int {
-	if c.access != accessReserved || c.cold == nil || c.cold.exclusive.behind == nil {
-		return 0
-	}
-	return c.cold.exclusive.behind.bytes
-}
-
-// dropBehindLocked ends the right of an Exclusive, if there is one, and drops the bytes that
-// wait behind it.
-func (c *Conn) dropBehindLocked() {
-	if c.access != accessReserved {
-		return
-	}
-	c.loop.queued.Add(-int64(c.behindLocked()))
-	x := c.cold.exclusive
-	o := x.behind
-	c.access, c.cold.exclusive, x.behind = accessSealed, nil, nil
-	if o != nil {
-		c.weighLocked(-o.held)
-		o.free()
-	}
-	x.wake()
 }
 
 // WriteUrgent is Conn.Write for bytes that may go between the pieces of an Exclusive.

@@ -3,68 +3,27 @@
 package netpoll
 
 import (
-	"sync"
-	"sync/atomic"
+	"golang.org/x/sys/unix"
 
 	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
-	"golang.org/x/sys/unix"
 )
 
-// Buffer is a run of bytes that any number of connections may hold in their
-// queues at the same time. It must not change after NewBuffer.
-type Buffer struct {
-	b       []byte
-	holders atomic.Int32 // twice the number of queues that hold it, and the bit orphaned
-	pooled  bool         // from copies or pieces
+// output is the destination of bytes that are written to a connection and not sent at once:
+// the connection's own queue while something is pending, or the buffer of the worker
+// while a turn gathers. A connection refers to one of them, or to none, because it has
+// room for only one pointer. Only the functions of this file tell the two apart.
+type output struct {
+	outQueue        // a connection's own
+	gathered []byte // a worker's: never nil
 }
 
-// orphaned says that the queue that answered for a buffer's memory does not hold it any more,
-// and others do.
-const orphaned = 1
-
-// hold counts another queue that holds b. It reports whether that queue must answer for the
-// memory. Only one does, so that a buffer that thousands of slow peers wait for counts once: the
-// first that queues it, which this counter shows and which need not be the slowest.
-func (b *Buffer) hold() (answers bool) {
-	switch n := b.holders.Add(2); {
-	case n == 2:
-		return true
-	case n&orphaned != 0 && b.holders.And(^orphaned)&orphaned != 0:
-		orphans.Add(-int64(b.Len()))
-		return true
-	}
-	return false
+// takeGathered removes and returns the gathered bytes, which stay valid until more are
+// gathered.
+func (o *output) takeGathered() []byte {
+	p := o.gathered
+	o.gathered = p[:0]
+	return p
 }
-
-// release undoes hold, which returned answers.
-func (b *Buffer) release(answers bool) {
-	for {
-		n := b.holders.Load()
-		left := n - 2
-		switch {
-		case answers && left > 0:
-			left |= orphaned
-		case left == orphaned:
-			left = 0
-		}
-		if !b.holders.CompareAndSwap(n, left) {
-			continue
-		}
-		if is, was := left&orphaned, n&orphaned; is != was {
-			orphans.Add(int64(is-was) * int64(b.Len()))
-		}
-		return
-	}
-}
-
-// NewBuffer wraps p, which the caller must not change afterwards.
-func NewBuffer(p []byte) *Buffer { return &Buffer{b: p} }
-
-// Bytes returns the bytes, which must not be changed.
-func (b *Buffer) Bytes() []byte { return b.b }
-
-// Len returns the number of bytes.
-func (b *Buffer) Len() int { return len(b.b) }
 
 // outQueue is the output that waits for a socket: references to buffers and, for the first
 // of them, how much the socket took already. A connection has a queue only while
@@ -77,6 +36,13 @@ type outQueue struct {
 	held  int // memory that this queue answers for
 	drain drain
 	own   *Buffer // the last of segs, if it was made by copyIn and may grow
+}
+
+// drain is how much a peer had acknowledged when it was last checked. It lives as long as the
+// queue: without pending output there is nothing to measure.
+type drain struct {
+	since uint32 // on the coarse clock; 0 means never
+	acked uint64 // bytes
 }
 
 // segment is a buffer in a queue.
@@ -131,29 +97,6 @@ func (o *outQueue) append(s segment) {
 	o.own = nil
 }
 
-// The pools of buffers for copies, and for pieces of large copies. Their buffers are reused
-// soon, while the processor's cache still has them. When connections that hold much are shed,
-// the others reuse their memory instead of allocating more.
-var (
-	copies = sync.Pool{New: func() any { return newPooled(copySize) }}
-	pieces = sync.Pool{New: func() any { return newPooled(pieceSize) }}
-)
-
-const (
-	copySize  = 16 << 10
-	pieceSize = 64 << 10
-	// leastMore is the smallest buffer for copies that is not the first.
-	leastMore = 256
-)
-
-func newPooled(size int) *Buffer { return &Buffer{b: make([]byte, 0, size), pooled: true} }
-
-func getPooled(p *sync.Pool) *Buffer {
-	b := p.Get().(*Buffer)
-	b.b = b.b[:0]
-	return b
-}
-
 // copyIn appends copies. Writes share buffers, each twice as large as the one before, so
 // that a peer that makes us answer and takes nothing costs memory for the bytes and not for
 // the number of writes.
@@ -165,14 +108,6 @@ func (o *outQueue) copyIn(head, body []byte) {
 		n := appendTo(o.own, &head) + appendTo(o.own, &body)
 		o.bytes += n
 	}
-}
-
-// appendTo moves as many bytes out of from as b has room for.
-func appendTo(b *Buffer, from *[]byte) int {
-	n := min(cap(b.b)-len(b.b), len(*from))
-	b.b = append(b.b, (*from)[:n]...)
-	*from = (*from)[n:]
-	return n
 }
 
 // growOwn begins another buffer for copies; n bytes follow.
@@ -251,18 +186,27 @@ func (o *outQueue) dropHead() {
 	o.head, o.off = o.head+1, 0
 }
 
-func (b *Buffer) recycle() {
-	if cap(b.b) == pieceSize {
-		pieces.Put(b)
-	} else {
-		copies.Put(b)
-	}
-}
-
 // free drops the whole queue.
 func (o *outQueue) free() {
 	for o.head < len(o.segs) {
 		o.dropHead()
 	}
 	o.segs, o.head, o.bytes = nil, 0, 0
+}
+
+// appendTo moves as many bytes out of from as b has room for.
+func appendTo(b *Buffer, from *[]byte) int {
+	n := min(cap(b.b)-len(b.b), len(*from))
+	b.b = append(b.b, (*from)[:n]...)
+	*from = (*from)[n:]
+	return n
+}
+
+// take moves as many bytes out of from as p has room for.
+func take(from *[]byte, p []byte) int {
+	n := copy(p, *from)
+	if *from = (*from)[n:]; len(*from) == 0 {
+		*from = nil
+	}
+	return n
 }

@@ -2,45 +2,7 @@
 
 package netpoll
 
-import (
-	"syscall"
-
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
-	"golang.org/x/sys/unix"
-)
-
-// Outcome is the result of a write.
-type Outcome uint8
-
-const (
-	// Sent means that the kernel has all bytes.
-	Sent Outcome = iota
-	// Queued means that bytes are pending, and will be sent after all earlier ones.
-	Queued
-	// Full means that the write was refused as a whole, because more than Options.MaxPending
-	// bytes would be pending.
-	Full
-	// Closed means that the write was refused, because the connection is closed or about to
-	// be.
-	Closed
-)
-
-// OK reports whether the write was accepted: Sent or Queued.
-func (o Outcome) OK() bool { return o <= Queued }
-
-func (o Outcome) String() string {
-	switch o {
-	case Sent:
-		return "sent"
-	case Queued:
-		return "queued"
-	case Full:
-		return "full"
-	case Closed:
-		return "closed"
-	}
-	return "unknown"
-}
+import "golang.org/x/sys/unix"
 
 // Write writes head and then body, either of which may be nil. They belong to the
 // caller again when it returns.
@@ -150,86 +112,6 @@ func (c *Conn) writeAllLocked(head, body []byte, shared *Buffer) (failed bool) {
 		c.widenLocked(true)
 	}
 	return c.passLocked(head, body, shared, 0)
-}
-
-// sendLocked sends bytes as they go over the wire, and enqueues what the socket does not take, or
-// all of them if the queue is not empty. The caller has flushed gathered bytes that must go first.
-func (c *Conn) sendLocked(head, body []byte, shared *Buffer, flags int) (failed bool) {
-	if c.queueLocked() != nil {
-		if len(head)+len(body) > 0 { // outQueue.send would never get past an empty segment
-			return c.enqueueLocked(head, body, shared, 0)
-		}
-		return false
-	}
-	var took int
-	var errno syscall.Errno
-	if len(head) == 0 {
-		took, errno = sys.Send(c.fd, body, flags)
-	} else {
-		iov := [2]unix.Iovec{sys.Iovec(head), sys.Iovec(body)}
-		took, errno = sys.Sendv(c.fd, iov[:])
-	}
-	return c.settleLocked(head, body, shared, took, errno)
-}
-
-// settleLocked handles the socket's answer to a send: it enqueues what the socket did not
-// take, and ends the connection on an error.
-func (c *Conn) settleLocked(head, body []byte, shared *Buffer, took int, errno syscall.Errno) (failed bool) {
-	if errno == unix.EAGAIN {
-		took = 0
-	} else if errno != 0 {
-		c.closeWithLocked(dying, errno)
-		return true
-	}
-	c.loop.bytesOut.Add(int64(took))
-	if took < len(head)+len(body) {
-		return c.enqueueLocked(head, body, shared, took)
-	}
-	return false
-}
-
-// wideLowat is the TCP_NOTSENT_LOWAT, in bytes, of a connection that is wide.
-const wideLowat = 1 << 20
-
-// widenLocked makes the kernel take as much as it can of large writes, or ends that.
-// Options.NotSentLowat is meant for shared buffers, of which the kernel would have a copy for each
-// connection. Bytes that would otherwise be copied into the queue cost as much memory there, and
-// with a low mark every few tens of KiB of them take a turn.
-func (c *Conn) widenLocked(wide bool) {
-	o := &c.loop.engine.opts
-	if c.wide == wide || o.NotSentLowat >= wideLowat {
-		return
-	}
-	c.wide = wide
-	lowat := o.NotSentLowat
-	if wide {
-		lowat = wideLowat
-	}
-	_ = unix.SetsockoptInt(int(c.fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, lowat) // a hint
-}
-
-// enqueueLocked enqueues head and body except for their first took bytes. It fails if
-// all connections then hold too much and c is closed for that.
-func (c *Conn) enqueueLocked(head, body []byte, shared *Buffer, took int) (failed bool) {
-	o := c.beginQueueLocked()
-	before, held := o.bytes, o.held
-	skip := min(took, len(head))
-	if shared != nil {
-		c.widenLocked(false)
-		if skip < len(head) {
-			o.copyIn(head[skip:], nil)
-		}
-		o.add(shared)
-		if took > skip { // then shared is the first in the queue
-			o.advance(took - skip)
-		}
-	} else {
-		o.copyIn(head[skip:], body[took-skip:])
-	}
-	c.loop.queued.Add(int64(o.bytes - before))
-	ph := c.phase
-	c.weighLocked(o.held - held)
-	return c.phase != ph
 }
 
 // flushLocked sends the queue. When all is sent it drops the queue. It returns events that the

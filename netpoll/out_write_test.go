@@ -11,8 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
 
 // segments returns how many segments with data the connection has sent.

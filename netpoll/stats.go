@@ -81,9 +81,3 @@ func (b *background) countInto(s *Stats) {
 	defer b.mu.Unlock()
 	s.Background, s.BackgroundWaiting = int64(b.running), int64(b.waiting)
 }
-
-// CountIn and CountOut add to the engine's message counters.
-func (c *Conn) CountIn(messages int) { c.loop.messagesIn.Add(int64(messages)) }
-
-// CountOut: see CountIn.
-func (c *Conn) CountOut(messages int) { c.loop.messagesOut.Add(int64(messages)) }

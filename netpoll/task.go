@@ -2,7 +2,10 @@
 
 package netpoll
 
-import "sync/atomic"
+import (
+	"net/netip"
+	"sync/atomic"
+)
 
 // Runner is the work of a [Task].
 type Runner interface{ Run() }
@@ -54,3 +57,14 @@ func (t *Task) turn(*worker) {
 		t.loop.push(t) // scheduled again: after those that wait already
 	}
 }
+
+// Go runs f in the background, and reports whether it begins at once: at most
+// Options.Background functions run at a time, and others begin when one of those has returned.
+// Go never blocks and is safe from any goroutine. A panic of f is logged. Shutdown waits for
+// functions that have begun. Go is for the program's own work; for work for a peer see GoFor.
+func (e *Engine) Go(f func()) (begun bool) { return e.GoFor(netip.Addr{}, f).Begun() }
+
+// GoFor is Go for work for a peer at owner (see OwnerOf), which shares the places
+// with other addresses: it gets at most three quarters of them, and less if others have
+// some. The caller must Cancel a Job that still waits when its peer has left.
+func (e *Engine) GoFor(owner netip.Addr, f func()) *Job { return e.background.start(owner, f) }

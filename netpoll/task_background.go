@@ -43,17 +43,6 @@ type Job struct {
 	begun bool
 }
 
-// Go runs f in the background, and reports whether it begins at once: at most
-// Options.Background functions run at a time, and others begin when one of those has returned.
-// Go never blocks and is safe from any goroutine. A panic of f is logged. Shutdown waits for
-// functions that have begun. Go is for the program's own work; for work for a peer see GoFor.
-func (e *Engine) Go(f func()) (begun bool) { return e.GoFor(netip.Addr{}, f).Begun() }
-
-// GoFor is Go for work for a peer at owner (see OwnerOf), which shares the places
-// with other addresses: it gets at most three quarters of them, and less if others have
-// some. The caller must Cancel a Job that still waits when its peer has left.
-func (e *Engine) GoFor(owner netip.Addr, f func()) *Job { return e.background.start(owner, f) }
-
 // start is Engine.GoFor.
 func (b *background) start(owner netip.Addr, f func()) *Job {
 	b.mu.Lock()
@@ -157,14 +146,4 @@ func (b *background) count() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.running
-}
-
-// protect calls f and logs its panic, if there is one.
-func (e *Engine) protect(f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			e.panicked(v)
-		}
-	}()
-	f()
 }

@@ -21,6 +21,18 @@ func (e *Engine) DialTLS(from netip.Addr, to netip.AddrPort, config *tls.Config,
 	return e.dial(from, to, &clientPreTLS{config: config, handler: h})
 }
 
+// DialTunnel is Dial, or DialTLS if config is not nil, through a proxy at the address to.
+// When the connection to the proxy is established, open is called on a goroutine of its own. It
+// must make the proxy connect to the target, and must not read bytes of the target. If it fails,
+// h.OnClose gets its error. Options.TLSTimeout bounds its reads and writes, and everything
+// until h.OnOpen. A tunnel takes one of the TLSHandshakes.
+func (e *Engine) DialTunnel(from netip.Addr, to netip.AddrPort, open func(io.ReadWriter) error, config *tls.Config, h Handler) error {
+	if config != nil && config.Renegotiation != tls.RenegotiateNever {
+		return errors.New("netpoll: DialTunnel needs a tls.Config without renegotiation")
+	}
+	return e.dial(from, to, &clientPreTLS{config: config, open: open, handler: h})
+}
+
 func (e *Engine) dial(from netip.Addr, to netip.AddrPort, k *clientPreTLS) error {
 	k.init(e, &e.clientHandshakes)
 	if err := e.Dial(from, to, k); err != nil {
@@ -56,16 +68,18 @@ func (k *clientPreTLS) OnClose(err error) {
 	k.engine.tellClosed(k.handler, err)
 }
 
-// DialTunnel is Dial, or DialTLS if config is not nil, through a proxy at the address to.
-// When the connection to the proxy is established, open is called on a goroutine of its own. It
-// must make the proxy connect to the target, and must not read bytes of the target. If it fails,
-// h.OnClose gets its error. Options.TLSTimeout bounds its reads and writes, and everything
-// until h.OnOpen. A tunnel takes one of the TLSHandshakes.
-func (e *Engine) DialTunnel(from netip.Addr, to netip.AddrPort, open func(io.ReadWriter) error, config *tls.Config, h Handler) error {
-	if config != nil && config.Renegotiation != tls.RenegotiateNever {
-		return errors.New("netpoll: DialTunnel needs a tls.Config without renegotiation")
+// call is serve for a client: if it fails, h has OnClose only.
+func (s *tlsHandshake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
+	defer s.leave()
+	err := s.reach(config, open)
+	if err == nil {
+		err = s.enter(h)
 	}
-	return e.dial(from, to, &clientPreTLS{config: config, open: open, handler: h})
+	if err != nil {
+		s.state.closeSocket()
+		s.engine.tellClosed(h, err)
+		s.state.lease.end() // Shutdown waits for OnClose
+	}
 }
 
 // reach opens the tunnel, if there is one, and does the TLS handshake, if there is one.

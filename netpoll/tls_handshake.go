@@ -5,14 +5,17 @@ package netpoll
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// ErrTLSTimeout says that the TLS handshake took longer than Options.TLSTimeout.
+var ErrTLSTimeout = errors.New("netpoll: the TLS handshake took too long")
 
 // preTLS is what connections of both sides have in common before their TLS handshake. It is
 // embedded in their Handlers.
@@ -55,17 +58,6 @@ func (g *preTLS) begin() *tlsHandshake {
 // abandon implements preHandler.
 func (g *preTLS) abandon() { g.places.drop(&g.tlsWaiter) }
 
-// endHandshakes closes the connections that have not finished their handshakes.
-func (e *Engine) endHandshakes() {
-	e.serverHandshakes.end()
-	e.clientHandshakes.end()
-	e.each(func(h Handler) {
-		if g, before := h.(preHandler); before {
-			g.Conn().Close(ErrShutdown)
-		}
-	})
-}
-
 // tlsHandshake is a TLS handshake under way, of a connection between two stays in the
 // engine.
 type tlsHandshake struct {
@@ -74,36 +66,6 @@ type tlsHandshake struct {
 	places *tlsHandshakes
 	state  State // of its connection, which counts as open
 	until  time.Time
-}
-
-// serve does the handshake of a server, and lets the connection enter the engine if that
-// succeeds.
-func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Handler) {
-	defer s.leave()
-	err := s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Server(t, config) }, hello)
-	if err == nil {
-		err = s.enter(accept())
-	} else {
-		s.places.fail(s.engine.opts.Logger, err)
-	}
-	if err != nil {
-		s.engine.admission.refused.Add(1)
-		s.state.close()
-	}
-}
-
-// call is serve for a client: if it fails, h has OnClose only.
-func (s *tlsHandshake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
-	defer s.leave()
-	err := s.reach(config, open)
-	if err == nil {
-		err = s.enter(h)
-	}
-	if err != nil {
-		s.state.closeSocket()
-		s.engine.tellClosed(h, err)
-		s.state.lease.end() // Shutdown waits for OnClose
-	}
 }
 
 func (s *tlsHandshake) leave() { s.places.leave(s.addr, s.evicted) }

@@ -12,9 +12,6 @@ import (
 // ErrNoTLS says that the client's first bytes were not TLS.
 var ErrNoTLS = errors.New("netpoll: the client does not speak TLS")
 
-// ErrTLSTimeout says that the TLS handshake took longer than Options.TLSTimeout.
-var ErrTLSTimeout = errors.New("netpoll: the TLS handshake took too long")
-
 // TLS says how a listener does TLS.
 type TLS struct {
 	// Config is as for tls.Server. It must not change afterwards.
@@ -79,6 +76,22 @@ func (g *serverPreTLS) OnData(data []byte) (used int) {
 func (g *serverPreTLS) OnClose(err error) {
 	g.places.drop(&g.tlsWaiter)
 	g.places.fail(g.engine.opts.Logger, fmt.Errorf("before it began: %w", err))
+}
+
+// serve does the handshake of a server, and lets the connection enter the engine if that
+// succeeds.
+func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Handler) {
+	defer s.leave()
+	err := s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Server(t, config) }, hello)
+	if err == nil {
+		err = s.enter(accept())
+	} else {
+		s.places.fail(s.engine.opts.Logger, err)
+	}
+	if err != nil {
+		s.engine.admission.refused.Add(1)
+		s.state.close()
+	}
 }
 
 const (

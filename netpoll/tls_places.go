@@ -3,13 +3,9 @@
 package netpoll
 
 import (
-	"container/list"
 	"errors"
 	"log/slog"
 	"net/netip"
-	"os"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -17,95 +13,6 @@ import (
 // connection of another address waited for a place, too many connections of its address wait, or
 // Options.MaxConns was reached.
 var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and this one had to give way")
-
-// tlsHandshakes are the TLS handshakes of an engine as server, or as client: if an engine
-// connects to itself, one side does not take the place of the other. crypto/tls cannot resume a
-// handshake after a read that found nothing, so each has a goroutine until it is done, and
-// the number of places for them is limited.
-//
-// Places are shared by address (see OwnerOf). A place that becomes free goes to the
-// address that has the fewest places, of some that have waited longest. If none becomes
-// free, one is taken away from a client that owes its next flight: from the address
-// that has the most places, the handshake whose flight has been due for longest. A byte
-// now and then does not change that. So a client that sends a ClientHello and stops keeps its
-// place only as long as no other address wants it.
-//
-// Handshakes count against Options.MaxConns, too: makeRoom says how they give way for that.
-type tlsHandshakes struct {
-	evicts  bool // only as server: as client the engine itself chooses its peers
-	bounded bool // by MaxConns, so that awaitingHello is used
-	places  int
-	mostAll int // waiting connections
-	mostOne int // waiting connections of one address
-
-	mu            sync.Mutex
-	free          int
-	addrs         map[netip.Addr]*handshakeAddr
-	awaitingHello list.List // of *tlsWaiter whose ClientHello has not come: the oldest first
-	order         list.List // of *handshakeAddr with waiting connections: one that gets a place goes to the end
-	crowds        crowds    // of the same
-	quiet         list.List // of those with silent clients, *handshakeAddr
-	waiting       int
-	evicting      int // places that will be free at once
-	running       map[*tlsPlace]struct{}
-	ended         bool
-	timer         *time.Timer // for the next look while a connection waits
-
-	failed atomic.Int64
-	shed   atomic.Int64
-}
-
-// tlsWaiter is a connection before its TLS handshake, as the places know it.
-type tlsWaiter struct {
-	client tlsClient
-	until  time.Time
-	addr   *handshakeAddr // nil before enter
-	// Guarded by tlsHandshakes.mu.
-	awaitingHello *list.Element // in tlsHandshakes.awaitingHello
-	waiting       *list.Element // for a place
-	granted       bool          // a place is kept for it
-}
-
-// tlsClient is the [Conn] of a tlsWaiter.
-type tlsClient interface {
-	RemoteAddr() netip.AddrPort
-	Close(error)
-	Again()
-}
-
-// tlsPlace is a handshake that has its place.
-type tlsPlace struct {
-	file *os.File // the socket, for the time of the handshake
-	addr *handshakeAddr
-	// Guarded by tlsHandshakes.mu.
-	silent  *list.Element // in handshakeAddr.silent
-	since   time.Time
-	evicted bool
-}
-
-// handshakeAddr is an address with handshakes under way or waiting.
-type handshakeAddr struct {
-	key      netip.Addr
-	held     int           // places, not counting those that are being taken away
-	waiting  list.List     // of *tlsWaiter
-	silent   list.List     // of *tlsPlace: the longest first
-	inOrder  *list.Element // in tlsHandshakes.order, while somebody waits
-	inCrowd  *list.Element // in tlsHandshakes.crowds, likewise
-	crowd    int           // in the list of which number there
-	inQuiet  *list.Element // in tlsHandshakes.quiet, while somebody is silent
-	evicting int
-}
-
-const (
-	// silentFor is how long a client may be silent while an address waits that has less
-	// than half as many places. silentLonger is how long while any other address waits.
-	silentFor    = 250 * time.Millisecond
-	silentLonger = time.Second
-	// lookAgain is the time between two looks for silent clients.
-	lookAgain = 50 * time.Millisecond
-	// compared is how many of the waiting addresses are compared.
-	compared = 16
-)
 
 func (k *tlsHandshakes) init(o Options, evicts bool) {
 	k.places, k.free, k.evicts = o.TLSHandshakes, o.TLSHandshakes, evicts
@@ -221,19 +128,6 @@ func (k *tlsHandshakes) unwaitLocked(g *tlsWaiter) {
 	}
 }
 
-// nextLocked returns the address that gets the next place: of the first that wait, the one with
-// the fewest places.
-func (k *tlsHandshakes) nextLocked() (next *handshakeAddr) {
-	e := k.order.Front()
-	for i := 0; i < compared && e != nil; i++ {
-		if c := e.Value.(*handshakeAddr); next == nil || c.held < next.held {
-			next = c
-		}
-		e = e.Next()
-	}
-	return next
-}
-
 // leave ends a place of c, whose handshake was evicted or not, and gives it
 // to a waiting connection.
 func (k *tlsHandshakes) leave(c *handshakeAddr, evicted bool) {
@@ -275,113 +169,6 @@ func (k *tlsHandshakes) drop(g *tlsWaiter) {
 	}
 }
 
-// evictLocked takes places away for waiting connections, if it may, and makes sure that it is
-// called again as long as one waits.
-func (k *tlsHandshakes) evictLocked(now time.Time) {
-	if !k.evicts || k.ended {
-		return
-	}
-	for k.evicting < k.waiting {
-		next := k.nextLocked()
-		s := k.silentLocked(next, now)
-		if s == nil {
-			break
-		}
-		k.takeAwayLocked(s)
-	}
-	if k.waiting > 0 && k.timer == nil {
-		k.timer = time.AfterFunc(lookAgain, k.look)
-	}
-}
-
-// takeAwayLocked ends s, so that its place becomes free.
-func (k *tlsHandshakes) takeAwayLocked(s *tlsPlace) {
-	k.speaksLocked(s)
-	s.evicted = true
-	s.addr.held--
-	s.addr.evicting++
-	k.evicting++
-	_ = s.file.SetDeadline(time.Unix(1, 0))
-}
-
-func (k *tlsHandshakes) look() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.timer = nil
-	k.evictLocked(time.Now())
-}
-
-// silentLocked returns the handshake that must give way to one of next; nil if there
-// is none yet.
-func (k *tlsHandshakes) silentLocked(next *handshakeAddr, now time.Time) *tlsPlace {
-	most := k.mostSilentLocked(next)
-	if most == nil {
-		return nil
-	}
-	timeout := silentLonger
-	if most.held > 2*next.held+1 {
-		timeout = silentFor
-	}
-	return most.silentSinceLocked(now.Add(-timeout))
-}
-
-// mostSilentLocked returns the address that has the most places, of those with silent
-// clients other than except; nil if there is none.
-func (k *tlsHandshakes) mostSilentLocked(except *handshakeAddr) (most *handshakeAddr) {
-	for e := k.quiet.Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*handshakeAddr); c != except && (most == nil || c.held > most.held) {
-			most = c
-		}
-	}
-	return most
-}
-
-// silentSinceLocked returns the handshake whose client has been silent for longest, if
-// that is since at or earlier.
-func (c *handshakeAddr) silentSinceLocked(at time.Time) *tlsPlace {
-	if s := c.silent.Front().Value.(*tlsPlace); !s.since.After(at) {
-		return s
-	}
-	return nil
-}
-
-// awaits notes that the client owes s the next flight, until answers is called. A flight may
-// come in many reads, even one for each byte, which do not restart its time.
-func (k *tlsHandshakes) awaits(s *tlsPlace) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if s.silent != nil || s.evicted {
-		return
-	}
-	c := s.addr
-	s.since = time.Now()
-	s.silent = c.silent.PushBack(s)
-	if c.inQuiet == nil {
-		c.inQuiet = k.quiet.PushBack(c)
-	}
-}
-
-// answers notes that the client's flight has come and is answered.
-func (k *tlsHandshakes) answers(s *tlsPlace) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.speaksLocked(s)
-}
-
-// speaksLocked removes s from the silent handshakes, if it is one.
-func (k *tlsHandshakes) speaksLocked(s *tlsPlace) {
-	if s.silent == nil {
-		return
-	}
-	c := s.addr
-	c.silent.Remove(s.silent)
-	s.silent = nil
-	if c.silent.Len() == 0 {
-		k.quiet.Remove(c.inQuiet)
-		c.inQuiet = nil
-	}
-}
-
 // add reports whether s may begin; it may not if the engine shuts down.
 func (k *tlsHandshakes) add(s *tlsPlace) bool {
 	k.mu.Lock()
@@ -416,4 +203,55 @@ func (k *tlsHandshakes) end() {
 	for s := range k.running {
 		_ = s.file.SetDeadline(time.Unix(1, 0))
 	}
+}
+
+// awaitHello notes that the ClientHello of g has yet to come.
+func (k *tlsHandshakes) awaitHello(g *tlsWaiter) {
+	if k.bounded {
+		k.mu.Lock()
+		g.awaitingHello = k.awaitingHello.PushBack(g)
+		k.mu.Unlock()
+	}
+}
+
+// helloCameLocked undoes awaitHello.
+func (k *tlsHandshakes) helloCameLocked(g *tlsWaiter) {
+	if g.awaitingHello != nil {
+		k.awaitingHello.Remove(g.awaitingHello)
+		g.awaitingHello = nil
+	}
+}
+
+// closeAwaitingHello closes the oldest connection whose ClientHello has not come, if the time
+// for its handshake ends at until or earlier. It reports whether there is one.
+func (k *tlsHandshakes) closeAwaitingHello(until time.Time) bool {
+	k.mu.Lock()
+	e := k.awaitingHello.Front()
+	if e == nil || e.Value.(*tlsWaiter).until.After(until) {
+		k.mu.Unlock()
+		return false
+	}
+	g := e.Value.(*tlsWaiter)
+	k.helloCameLocked(g)
+	k.mu.Unlock()
+	k.close(g)
+	return true
+}
+
+// makeRoom ends the handshake of a client that has been silent for some time, else closes a
+// connection that waits for a place: of the address that has the most of them. It reports
+// whether there is one.
+func (k *tlsHandshakes) makeRoom(now time.Time) bool {
+	k.mu.Lock()
+	if c := k.mostSilentLocked(nil); c != nil {
+		if s := c.silentSinceLocked(now.Add(-silentFor)); s != nil {
+			k.takeAwayLocked(s)
+			k.mu.Unlock()
+			return true
+		}
+	}
+	g := k.lastWaitingLocked()
+	k.mu.Unlock()
+	k.close(g)
+	return g != nil
 }

@@ -4,45 +4,15 @@ package netpoll
 
 import (
 	"crypto/tls"
-	"io"
 	"net"
 	"net/netip"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/sys"
 )
-
-// tlsTransport is the TLS of a connection, and also the socket that its tls.Conn reads
-// and writes: a blocking stream during the handshake and after Detach; in between
-// the socket of conn, where a read that finds nothing says so and is repeated at
-// the next event, and a write only collects in wire, so it cannot fail half-way.
-//
-// In between all of it, tls included, is guarded by Conn.mu: a read may answer
-// (a key update, an alert), so under two locks reader and writers would wait for
-// each other.
-type tlsTransport struct {
-	tls    *tls.Conn
-	conn   *Conn  // nil while stream is in use
-	stream stream // nil while conn is
-	hello  []byte // read before the handshake began
-	wire   []byte // encrypted, to be sent
-	hup    bool   // the turn reads until the end of the stream
-	empty  bool   // the socket is empty, as far as the turn knows
-	ended  bool   // close_notify was sent
-	place  *place // while detached
-}
-
-// stream is a socket that the runtime polls: an os.File or a net.TCPConn.
-type stream interface {
-	io.ReadWriteCloser
-	syscall.Conn
-	SetDeadline(time.Time) error
-	SetReadDeadline(time.Time) error
-	SetWriteDeadline(time.Time) error
-}
 
 // Read is called by tls, with Conn.mu held unless there is a stream.
 func (s *tlsTransport) Read(p []byte) (int, error) {

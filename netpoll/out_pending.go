@@ -2,14 +2,7 @@
 
 package netpoll
 
-// output is the destination of bytes that are written to a connection and not sent at once:
-// the connection's own queue while something is pending, or the buffer of the worker
-// while a turn gathers. A connection refers to one of them, or to none, because it has
-// room for only one pointer. Only the functions of this file tell the two apart.
-type output struct {
-	outQueue        // a connection's own
-	gathered []byte // a worker's: never nil
-}
+import "golang.org/x/sys/unix"
 
 // queueLocked returns the connection's queue; nil if nothing waits for the socket.
 func (c *Conn) queueLocked() *outQueue {
@@ -74,10 +67,37 @@ func (c *Conn) endGatherLocked(o *output) []byte {
 	return o.takeGathered()
 }
 
-// takeGathered removes and returns the gathered bytes, which stay valid until more are
-// gathered.
-func (o *output) takeGathered() []byte {
-	p := o.gathered
-	o.gathered = p[:0]
-	return p
+// behindLocked returns the number of bytes that wait behind an Exclusive.
+func (c *Conn) behindLocked() int {
+	if c.access != accessReserved || c.cold == nil || c.cold.exclusive.behind == nil {
+		return 0
+	}
+	return c.cold.exclusive.behind.bytes
+}
+
+func (c *Conn) pendingLocked() int {
+	return c.behindLocked() + c.unsentLocked()
+}
+
+// Pending returns the number of bytes that wait to be sent: those
+// in the queue (encrypted if there is TLS), those that the turn under way has gathered, and
+// those that wait behind an Exclusive.
+func (c *Conn) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pendingLocked()
+}
+
+// Untaken returns Pending plus the bytes that the kernel holds because the peer has not
+// acknowledged them. It makes a system call.
+func (c *Conn) Untaken() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.pendingLocked()
+	if c.phase >= live && c.phase < dying {
+		if kernel, err := unix.IoctlGetInt(int(c.fd), unix.SIOCOUTQ); err == nil {
+			n += kernel
+		}
+	}
+	return n
 }

@@ -26,8 +26,8 @@ type aioContexts struct {
 	told bool // the log says that there is none
 }
 
-// aioSize is the number of calls in a batch: a whole Burst.
-const aioSize = BurstSize
+// aioSize is the number of calls in a batch: a whole [Burst].
+const aioSize = 32
 
 // aioContext is an aio_context_t.
 type aioContext uintptr
