@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -60,13 +61,16 @@ func (a *app) fail(w http.ResponseWriter, status int, reason string) {
 	a.answer(w, status, problem(reason))
 }
 
-// refuse answers with a refusal of the policy.
+// refuse answers with a refusal.
 func (a *app) refuse(w http.ResponseWriter, refusal *wsproto.Refusal) {
 	for name, values := range refusal.Header {
 		w.Header()[name] = values
 	}
 	a.fail(w, refusal.Status, refusal.Reason)
 }
+
+// deny answers with a refusal of the policy.
+func (a *app) deny(w http.ResponseWriter, refusal *policy.Refusal) { a.refuse(w, refusal.Handshake()) }
 
 // noSuch answers as the mux does if it has no handler, but in JSON.
 func (a *app) noSuch(w http.ResponseWriter, r *http.Request, mux http.Handler) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -16,25 +17,21 @@ import (
 // api registers the endpoints of the HTTP API, which answer in JSON.
 func (a *app) api(mux *http.ServeMux) {
 	mux.HandleFunc("GET /topics", a.takes(a.listTopics, "prefix", "limit", "after"))
-	mux.HandleFunc("GET /topics/{name}", a.asked(read, a.takes(a.showTopic)))
-	mux.HandleFunc("POST /topics/{name}", a.asked(publish, a.takes(a.publish, "key")))
-	mux.HandleFunc("GET /topics/{name}/history", a.asked(read, a.takes(a.history, "last", "after", "limit")))
-	mux.HandleFunc("GET /topics/{name}/presence", a.asked(read, a.takes(a.presence, "limit", "after")))
-	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.asked(disconnect, a.takes(a.disconnectTopic, "code", "reason")))
+	mux.HandleFunc("GET /topics/{name}", a.asked(policy.List, a.takes(a.showTopic)))
+	mux.HandleFunc("POST /topics/{name}", a.asked(policy.Write, a.takes(a.publish, "key")))
+	mux.HandleFunc("GET /topics/{name}/history", a.asked(policy.Read, a.takes(a.history, "last", "after", "limit")))
+	mux.HandleFunc("GET /topics/{name}/presence", a.asked(policy.List, a.takes(a.presence, "limit", "after")))
+	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.asked(policy.Manage, a.takes(a.disconnectTopic, "code", "reason")))
 	mux.HandleFunc("POST /topics/{$}", a.noName)
 	mux.HandleFunc("GET /topics/{$}", a.noName)
-	mux.HandleFunc("POST /publish", a.asked(publish, a.takes(a.publishBatch)))
-	mux.HandleFunc("POST /users/{user}", a.asked(publish, a.takes(a.publishToUser, "key")))
-	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(disconnect, a.takes(a.disconnectUser, "code", "reason")))
+	mux.HandleFunc("POST /publish", a.takes(a.publishBatch))
+	mux.HandleFunc("POST /users/{user}", a.asked(policy.Write, a.takes(a.publishToUser, "key")))
+	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(policy.Manage, a.takes(a.disconnectUser, "code", "reason")))
 }
 
 // showTopic is GET /topics/{name}, of a topic or a pattern.
 func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	if err := checkTopic(name); err != nil {
-		a.fail(w, http.StatusBadRequest, plain(err))
-		return
-	}
 	stats, ok := a.hub.Topic(name)
 	if !ok {
 		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %q has neither subscribers nor messages; to create it, connect to %s", name, a.socketURL(r)))

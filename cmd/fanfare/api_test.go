@@ -15,6 +15,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
@@ -382,8 +383,8 @@ func TestToken(t *testing.T) {
 	}
 	for content, says := range map[string]string{"": "0 words", "two words": "2 words"} {
 		write(content)
-		if _, err := readToken(file); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%q: %v", content, err)
+		if _, errs := policy.New(policy.Options{TokenFile: file}); len(errs) != 1 || !strings.Contains(errs[0].Error(), says) {
+			t.Errorf("%q: %v", content, errs)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -125,8 +126,14 @@ type published struct {
 	Error       string               `json:"error,omitempty"`
 }
 
-// publishBatch is POST /publish. It publishes the messages one after the other. The result of a bad message is its error.
+// publishBatch is POST /publish. It publishes the messages one after the other. The result of a message that is bad, or that
+// the caller may not publish, is its error.
 func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
+	p := publisher{rights: visitOf(w).caller.id.Rights, maker: a.maker(w, r)}
+	if !p.rights.Any(policy.Write) {
+		a.deny(w, a.access.Authorize(p.rights, policy.Write, ""))
+		return
+	}
 	body, ok := a.readBody(w, r, batchBodies*a.cfg.maxMessage)
 	if !ok {
 		return
@@ -146,24 +153,29 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusBadRequest, `the body has no "messages"`)
 		return
 	}
-	maker := a.maker(w, r)
 	results, reached := make([]published, len(messages)), 0
 	for i := range messages {
-		results[i] = a.publishOne(maker, &messages[i], reached)
+		results[i] = a.publishOne(p, &messages[i], reached)
 		reached += len(results[i].Topics)
 	}
 	a.answer(w, http.StatusOK, map[string]any{"results": results})
 }
 
+// publisher is the sender of a batch.
+type publisher struct {
+	rights *policy.Rights
+	maker  string
+}
+
 // publishOne publishes a message of a batch. The patterns before it have reached that many topics.
-func (a *app) publishOne(maker string, one *batchMessage, reached int) (p published) {
+func (a *app) publishOne(by publisher, one *batchMessage, reached int) (p published) {
 	m, err := one.message(&p, a.cfg.maxMessage)
 	switch {
 	case err != nil:
 	case p.Pattern != "" && reached >= maxReached:
 		err = fmt.Errorf("the patterns before this one have reached %d topics: publish it in another batch", reached)
 	default:
-		err = a.publishTo(maker, &p, m)
+		err = a.publishTo(by, &p, m)
 	}
 	if err != nil {
 		p.Error = plain(err)
@@ -171,9 +183,15 @@ func (a *app) publishOne(maker string, one *batchMessage, reached int) (p publis
 	return p
 }
 
-func (a *app) publishTo(maker string, p *published, m hub.Message) error {
+func (a *app) publishTo(by publisher, p *published, m hub.Message) error {
+	if err := checkTopic(p.Topic + p.Pattern); err != nil { // one of them is empty
+		return err
+	}
+	if refusal := a.access.Authorize(by.rights, policy.Write, p.Topic+p.Pattern); refusal != nil {
+		return errors.New(refusal.Reason)
+	}
 	if p.Pattern == "" {
-		rc, err := a.hub.PublishAs(maker, p.Topic, m)
+		rc, err := a.hub.PublishAs(by.maker, p.Topic, m)
 		p.set(rc, err)
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // The response fields for pages of other origins that may connect (WHATWG Fetch, "CORS protocol"). Without them a page can
-// send only what every HTML form can, which the policy refuses, and it can read no response.
+// send only what every HTML form can, which the server refuses, and it can read no response.
 const (
 	sharedMethods = "GET, HEAD, POST, DELETE"
 	sharedFields  = "Authorization, Content-Type" // of requests
@@ -16,9 +16,9 @@ const (
 
 // share allows the page to read the response, even if that is an error. Only pages that the operator has named may send
 // cookies, which only a proxy in front can have a use for; with * no page may.
-func (p *policy) share(h http.Header, c caller) {
+func (a *app) share(h http.Header, c caller) {
 	switch {
-	case slices.Contains(p.server.Origins, "*"):
+	case slices.Contains(a.server.Origins, "*"):
 		h.Set("Access-Control-Allow-Origin", "*")
 	case c.origin != "" && c.admitted:
 		h.Set("Access-Control-Allow-Origin", c.origin)

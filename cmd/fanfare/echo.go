@@ -1,9 +1,23 @@
 package main
 
-import "github.com/fanfare-ws/fanfare/wsproto"
+import (
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
 
 // echo sends every message back. One value serves all connections.
 type echo struct{}
+
+// acceptEcho accepts a client whose identity allows anything at all.
+func (a *app) acceptEcho(r *wsproto.Request, id policy.Identity) error {
+	for do := policy.Read; do <= policy.Manage; do++ {
+		if id.Rights.Any(do) {
+			r.Handler = a.echo
+			return nil
+		}
+	}
+	return a.access.Authorize(id.Rights, policy.Read, "").Handshake()
+}
 
 func (*echo) OnOpen(*wsproto.Conn, *wsproto.Request) {}
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -14,13 +15,16 @@ import (
 //go:embed index.html
 var index []byte
 
-const scriptPath = "/fanfare.js"
+const (
+	scriptPath = "/fanfare.js"
+	healthPath = "/healthz"
+)
 
 // pages returns the handler of plain HTTP requests.
 func (a *app) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", home)
-	mux.HandleFunc("GET /healthz", a.health)
+	mux.HandleFunc("GET "+healthPath, a.health)
 	mux.HandleFunc("GET /echo", a.socketOnly)
 	mux.HandleFunc("GET "+hubPath, a.socketOnly)
 	mux.HandleFunc("GET "+scriptPath, session.Script)
@@ -57,15 +61,17 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) 
 
 // enterAs calls h unless the request comes from a page that may not send it.
 func (a *app) enterAs(w http.ResponseWriter, r *http.Request, h http.HandlerFunc) {
-	c := a.policy.request(r)
-	v := &visit{w, c, a.transfers.begin(w, netpoll.OwnerOf(wsproto.ClientAddr(r, a.cfg.proxies)))}
+	c := a.callerOf(r)
+	v := &visit{w, c, a.transfers.begin(w, netpoll.OwnerOf(wsproto.ClientAddr(r, a.access.proxies)))}
 	defer v.transfer.end()
-	a.policy.share(w.Header(), c)
+	a.share(w.Header(), c)
 	switch {
 	case !c.admitted && (!isSafe(r) || isPreflight(r)):
 		a.refuse(v, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not send this request; the server's operator can allow it with -origins", c.origin)))
 	case isPreflight(r):
 		preflight(w)
+	case c.refusal != nil && r.URL.Path != healthPath && r.URL.Path != "/":
+		a.deny(v, c.refusal)
 	default:
 		h(v, r)
 	}
@@ -77,14 +83,19 @@ func isSafe(r *http.Request) bool {
 }
 
 // asked returns a handler that calls h if the caller may do that with the topic of the path: {name}, or the topic of {user}.
-func (a *app) asked(do action, h http.HandlerFunc) http.HandlerFunc {
+func (a *app) asked(do policy.Action, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		topic := r.PathValue("name")
+		err := checkTopic(topic)
 		if user := r.PathValue("user"); user != "" {
-			topic = hub.UserTopic(user)
+			topic, err = hub.UserTopic(user), hub.CheckUser(user)
 		}
-		if refusal := a.policy.may(visitOf(w).caller, do, topic); refusal != nil {
-			a.refuse(w, refusal)
+		if err != nil {
+			a.fail(w, http.StatusBadRequest, plain(err))
+			return
+		}
+		if refusal := a.access.Authorize(visitOf(w).caller.id.Rights, do, topic); refusal != nil {
+			a.deny(w, refusal)
 			return
 		}
 		h(w, r)
@@ -119,8 +130,8 @@ func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 // socketURL returns the URL of the request with the scheme of a WebSocket.
 func (a *app) socketURL(r *http.Request) string {
 	scheme := "ws://"
-	if wsproto.Secure(r, a.cfg.proxies) {
+	if wsproto.Secure(r, a.access.proxies) {
 		scheme = "wss://"
 	}
-	return scheme + wsproto.Host(r, a.cfg.proxies) + r.URL.EscapedPath()
+	return scheme + wsproto.Host(r, a.access.proxies) + r.URL.EscapedPath()
 }

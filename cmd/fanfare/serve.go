@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/pprof"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -91,32 +92,29 @@ type app struct {
 	server   *wsproto.Server
 	hub      *hub.Hub
 	sessions *session.Endpoint
-	readers  *session.Endpoint // for clients that may not publish
 	echo     wsproto.Handler
-	policy   policy
+	access   access
 
 	transfers transfers
 }
 
 func newApp(cfg *config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log, echo: new(echo)}
-	if cfg.tokenFile != "" {
-		var err error
-		if a.policy.token, err = readToken(cfg.tokenFile); err != nil {
-			return nil, err
-		}
+	p, errs := policy.New(policy.Options{TokenFile: cfg.tokenFile, Log: log})
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
+	a.access = access{Policy: p, userHeader: cfg.userHeader, proxies: cfg.proxies}
 	a.server = &wsproto.Server{
-		Accept:  a.accept,
-		HTTP:    a.pages(),
-		Origins: cfg.origins,
-		Hosts:   cfg.hosts,
-		Proxies: cfg.proxies,
-		Logger:  log,
+		AcceptAsync: a.accept,
+		HTTP:        a.pages(),
+		Origins:     cfg.origins,
+		Hosts:       cfg.hosts,
+		Proxies:     cfg.proxies,
+		Logger:      log,
 	}
 	cfg.limit(a.server)
 	a.transfers.most = cfg.bodies()
-	a.policy.server = a.server
 	if cfg.compress {
 		a.server.Compression = new(wsproto.Compression)
 	}

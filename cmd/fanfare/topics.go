@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -14,30 +15,16 @@ import (
 
 const topicsPath = "/topics/"
 
-// accept sets the handler for the path of a handshake.
-func (a *app) accept(r *wsproto.Request) error {
-	path := r.Path()
-	switch path {
-	case "/echo":
-		r.Handler = a.echo
-		return nil
-	case hubPath:
-		return a.acceptSession(r)
-	}
-	name, ok := strings.CutPrefix(path, topicsPath)
-	if !ok {
-		return wsproto.Refuse(http.StatusNotFound, fmt.Sprintf("%.100q is not a WebSocket endpoint: connect to /echo, %s or %sNAME", path, hubPath, topicsPath))
-	}
-	return a.acceptMember(r, name)
-}
-
 // acceptMember accepts a subscriber of a topic, or of all topics that match a pattern.
-func (a *app) acceptMember(r *wsproto.Request, name string) error {
+func (a *app) acceptMember(r *wsproto.Request, name string, id policy.Identity) error {
 	if err := checkTopic(name); err != nil {
 		return wsproto.Refuse(http.StatusBadRequest, plain(err))
 	}
 	if hub.IsUserTopic(name) {
 		return wsproto.Refuse(http.StatusForbidden, "names that begin with @ are topics of users, who receive their messages at "+hubPath)
+	}
+	if refusal := a.access.Authorize(id.Rights, policy.Read, name); refusal != nil {
+		return refusal.Handshake()
 	}
 	loudly := false
 	if asks(r) {
@@ -46,15 +33,16 @@ func (a *app) acceptMember(r *wsproto.Request, name string) error {
 		}
 		loudly = r.Query().Get("echo") == "1"
 	}
+	v := a.visitor(id)
 	switch {
 	case hub.IsPattern(name):
-		r.Handler = &listener{topicConn{hub: a.hub}}
-	case a.policy.may(a.policy.handshake(r), publish, name) != nil:
-		r.Handler = &reader{topicConn{hub: a.hub}}
+		r.Handler = &listener{topicConn{visitor: v}}
+	case !id.Rights.May(policy.Write, name):
+		r.Handler = &reader{topicConn{visitor: v}}
 	case loudly:
-		r.Handler = &loud{topicConn{hub: a.hub}}
+		r.Handler = &loud{topicConn{visitor: v}}
 	default:
-		r.Handler = &topicConn{hub: a.hub}
+		r.Handler = &topicConn{visitor: v}
 	}
 	return nil
 }
@@ -93,7 +81,7 @@ const tooOld wsproto.Code = 4410
 // topicConn is a connection to a topic: it is subscribed, and its messages are published to the other subscribers. There is
 // one for every client, so it is small.
 type topicConn struct {
-	hub *hub.Hub
+	*visitor
 	sub hub.Subscription
 }
 
@@ -102,7 +90,7 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	if asks(r) {
 		o.Start, o.Paused, _ = beginning(r) // acceptMember has checked it
 	}
-	at, err := t.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &t.sub, wshub.Subscriber(c), o)
+	at, err := t.app.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &t.sub, wshub.Subscriber(c), o)
 	var old *hub.TooOldError
 	switch {
 	case errors.As(err, &old):
@@ -149,6 +137,6 @@ func (*listener) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
 // reader is a subscriber that may not publish.
 type reader struct{ topicConn }
 
-func (*reader) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
-	c.Close(wsproto.PolicyViolation, "publishing needs the API token: connect with Authorization: Bearer TOKEN or ?token=TOKEN")
+func (t *reader) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
+	c.Close(wsproto.PolicyViolation, t.app.access.Authorize(t.rights, policy.Write, t.sub.Topic()).Reason)
 }
