@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// DefaultMaxKeys is the number of keys of a Limiter whose Options give none. They take about 26 MB.
+// DefaultMaxKeys is the number of keys of a Limiter whose Options give none. They take about 30 MB.
 const DefaultMaxKeys = 1 << 18
 
 // Options are the options of a Limiter.
@@ -16,8 +16,8 @@ type Options struct {
 	// MaxKeys is the largest number of keys with a state of their own; 0 means DefaultMaxKeys.
 	MaxKeys int
 
-	// Now returns the time since any fixed moment. It must not decrease, so it must not follow the wall clock. nil means
-	// the time since New, from the monotonic clock.
+	// Now returns the time since any fixed moment. It must not decrease, so it must not follow the wall clock. nil
+	// means the time since New, from the monotonic clock.
 	Now func() time.Duration
 }
 
@@ -71,8 +71,8 @@ func (l *Limiter[K]) Take(key K, n int) (wait time.Duration) {
 // Limits returns the limits in force.
 func (l *Limiter[K]) Limits() Limits { return l.prices.Load().limits }
 
-// SetLimits changes the limits. A key keeps what it has used, up to the new burst: it is not refused because of a debt that
-// it could not have under the new limits.
+// SetLimits changes the limits. A key keeps what it has used, up to the new burst: it is not refused because of a debt
+// that it could not have under the new limits.
 func (l *Limiter[K]) SetLimits(to Limits) {
 	p := to.prices()
 	l.prices.Store(p)

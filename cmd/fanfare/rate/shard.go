@@ -88,9 +88,9 @@ const (
 	keepIdle   = time.Minute // so that a key that pays now and then is not copied each time
 )
 
-// removeIdle removes some keys that have been idle for keepIdle or, if there is no room, since now. An item says when its
-// key was going to be idle when the item was looked at last. Since then the key may have paid for more, so it is idle at
-// that time or later.
+// removeIdle removes some keys that have been idle for keepIdle or, if there is no room, since now. An item says when
+// its key was going to be idle when the item was looked at last. Since then the key may have paid for more, so it is
+// idle at that time or later.
 func (s *shard[K]) removeIdle(now time.Duration) {
 	since, removed := now-keepIdle, 0
 	if len(s.index) >= s.most {
