@@ -24,6 +24,9 @@ type Client struct {
 	callbacks *callbackQueue
 	done      chan struct{}
 
+	life       context.Context // ends when the client is closed
+	end        context.CancelFunc
+	fetching   chan struct{} // held while a token is fetched
 	unreadable atomic.Int64
 
 	mu          sync.Mutex
@@ -33,7 +36,8 @@ type Client struct {
 	openedAt    time.Time
 	first       chan error // receives the result of the first attempt; nil afterwards
 	attempts    int        // since a connection that lasted longer than Options.Timeout
-	timer       *time.Timer
+	timer       timer
+	token       token
 	err         error // why the client is closed; nil if it is not
 	lastWarning time.Time
 	lastID      uint64
@@ -48,13 +52,17 @@ func Dial(ctx context.Context, url string, o *Options) (*Client, error) {
 	opts := o.withDefaults()
 	c := &Client{
 		url: url, opts: opts, callbacks: newCallbackQueue(opts.Backlog), done: make(chan struct{}), first: make(chan error, 1),
-		calls: make(map[uint64]*call), subs: make(map[string]*Subscription),
+		fetching: make(chan struct{}, 1), calls: make(map[uint64]*call), subs: make(map[string]*Subscription),
 		dialer: &wsproto.Client{
 			Header: opts.Header, Subprotocols: []string{wire.Protocol}, TLSConfig: opts.TLSConfig, Compression: opts.Compression,
 			Proxy: opts.Proxy, Engine: opts.Engine, MaxMessage: opts.MaxMessage, HandshakeTimeout: opts.Timeout,
 			PingInterval: opts.PingInterval, PongTimeout: opts.Timeout,
 		},
 	}
+	if opts.Token != nil {
+		c.url = withAuth(url)
+	}
+	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	first := c.first
 	c.connect(ctx)
 	select {
@@ -97,7 +105,11 @@ func (c *Client) connect(ctx context.Context) {
 	}
 	c.current, c.cancel = conn, cancel
 	c.mu.Unlock()
-	if _, err := c.dialer.Dial(ctx, c.url, conn); err != nil {
+	err := c.ensureToken(ctx)
+	if err == nil {
+		_, err = c.dialer.Dial(ctx, c.url, conn)
+	}
+	if err != nil {
 		c.disconnected(conn, err)
 	}
 }
@@ -109,7 +121,8 @@ func (c *Client) connected(conn *connection, hello *wire.Hello) {
 	if c.current != conn {
 		return
 	}
-	c.open, c.openedAt = true, time.Now()
+	c.open, c.openedAt = true, c.opts.clock.Now()
+	c.tokenAcceptedLocked(conn, hello.Expires)
 	for _, s := range c.subs {
 		s.subscribeLocked(nil, 0)
 	}
@@ -136,17 +149,14 @@ func (c *Client) disconnected(conn *connection, err error) {
 		c.shutDownLocked(err)
 		return
 	}
-	if c.open && time.Since(c.openedAt) > c.opts.Timeout {
+	c.tokenRefusedLocked(err)
+	c.stopRenewalLocked()
+	if c.open && c.opts.clock.Now().Sub(c.openedAt) > c.opts.Timeout {
 		c.attempts = 0
 	}
 	c.current, c.open = nil, false
-	delay := c.backoff(c.attempts)
-	c.attempts++
-	if wsproto.IsCloseError(err, wsproto.TryAgainLater) {
-		delay += c.opts.MinDelay
-	}
-	delay += retryAfter(err)
-	c.timer = time.AfterFunc(delay, func() { c.connect(context.Background()) })
+	delay := c.delayLocked(err)
+	c.timer = c.opts.clock.AfterFunc(delay, func() { c.connect(c.life) })
 	for _, s := range c.subs {
 		s.suspendLocked()
 	}
@@ -166,6 +176,19 @@ func (c *Client) interruptCallsLocked(err error) {
 			c.completeLocked(id, nil, fmt.Errorf("%w: %w", ErrLost, err))
 		}
 	}
+}
+
+// delayLocked returns the delay before the next attempt.
+func (c *Client) delayLocked(err error) time.Duration {
+	attempts := c.attempts
+	c.attempts++
+	switch {
+	case wsproto.IsCloseError(err, wsproto.GoingAway, wsproto.ServiceRestart): // so have all its clients
+		attempts = max(attempts, 1)
+	case wsproto.IsCloseError(err, wsproto.TryAgainLater, wire.CloseRateLimited):
+		return c.opts.MinDelay + c.backoff(attempts)
+	}
+	return c.backoff(attempts) + retryAfter(err)
 }
 
 // backoff returns a random delay that grows with the number of attempts.
@@ -205,7 +228,9 @@ func (c *Client) shutDownLocked(err error) {
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	c.stopRenewalLocked()
 	c.cancel()
+	c.end()
 	if c.current != nil {
 		c.current.close(wsproto.NormalClosure, "")
 	}

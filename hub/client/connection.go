@@ -26,7 +26,8 @@ func (conn *connection) OnOpen(ws *wsproto.Conn, r *wsproto.Request) {
 		return
 	}
 	ws.SetReadDeadline(time.Now().Add(conn.client.opts.Timeout)) // for the hello
-	if !conn.client.has(conn) {                                  // abandoned in the meantime
+	conn.client.sendToken(ws)
+	if !conn.client.has(conn) { // abandoned in the meantime
 		conn.close(wsproto.GoingAway, "")
 	}
 }
@@ -37,6 +38,8 @@ func (conn *connection) OnMessage(ws *wsproto.Conn, op wsproto.Opcode, payload [
 		e, err = wire.Event{}, errors.New("wire: the message is binary; it must be text")
 	}
 	switch {
+	case !conn.greeted && e.Reply != nil && e.Reply.Error != nil: // the token was refused
+		conn.failed(wsproto.NormalClosure, e.Reply.Error)
 	case !conn.greeted && (err != nil || e.Hello == nil):
 		conn.failed(wsproto.ProtocolError, ErrProtocol)
 	case errors.Is(err, wire.ErrNoEvent): // an event of a later version

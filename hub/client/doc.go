@@ -6,19 +6,31 @@
 //
 // When the connection breaks, the client connects again after a random delay that grows with the
 // number of attempts. It stays closed if the server has rejected it: with a close code of 1000,
-// 1008, 1010, 3000 or 3003, or by refusing the handshake with status 401, 403 or 410. Any other
-// failure may be temporary, or a gateway's. A Retry-After header of the server adds to the delay,
-// up to ten minutes, and close code 1013 adds MinDelay. Each attempt resolves the host again and
-// tries all its addresses. The client then resumes each subscription after the last message that it has
-// received, so the handler gets every message of the topic once and in order. If the server no
-// longer holds the missed messages, as for a topic without history, the client calls
-// SubscribeOptions.OnGap and continues with those that the server holds. A subscription to a pattern cannot
-// be resumed; it starts anew, with a gap.
+// 1008, 1010, 3000, 3003 or 4403, or by refusing the handshake with status 401, 403 or 410. Any
+// other failure may be temporary, or a gateway's. A Retry-After header of the server adds to the
+// delay, up to ten minutes, and the close codes 1013 and 4429 add MinDelay. After 1001 and 1012,
+// with which a server that stops closes all its connections, the first delay is up to twice
+// MinDelay. Each attempt resolves the host again and tries all its addresses.
+//
+// The client then resumes each subscription after the last message that it has received, so the
+// handler gets every message of the topic once and in order. If the server no longer holds the
+// missed messages, as for a topic without history, the client calls SubscribeOptions.OnGap and
+// continues with those that the server holds. A subscription to a pattern cannot be resumed; it
+// starts anew, with a gap.
 //
 // A call that has not been sent yet waits for the next connection until its context is done. A
 // Publish that was in progress when the connection broke fails with [ErrLost], because the client
 // cannot know whether the server has published the message. With PublishOptions.Retry the client
 // publishes it again instead.
+//
+// # Tokens
+//
+// A client with Options.Token sends its token in its first message. The token belongs to the client,
+// not to the connection: after the connection has broken, the client sends the same token again
+// while it may be valid, so many clients that reconnect at once ask no backend for tokens. When
+// the server says that it has refused the token, or that the token has expired (close code 4401),
+// the client asks for another one before it connects again. It renews the token before it expires,
+// on the same connection.
 //
 // # Unreadable messages
 //

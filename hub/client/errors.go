@@ -11,7 +11,8 @@ import (
 )
 
 // Errors of calls; returned errors wrap them. A call can also fail with a *wire.Error from the
-// server, and with the cause of its context.
+// server, and with the cause of its context. If the code of a *wire.Error is wire.RateLimited, the
+// call may succeed after its RetryAfter; its Temporary reports whether it may succeed at all.
 var (
 	// ErrClosed means that the client is closed, by Close or for the reason that Client.Err
 	// returns.
@@ -26,6 +27,9 @@ var (
 	ErrOverlap = errors.New("client: already subscribed")
 	// ErrUnreadable means that a message of the server could not be parsed.
 	ErrUnreadable = errors.New("client: unreadable message from the server")
+	// ErrUnauthorized means that the client has no valid token and gets none. An error of
+	// Options.Token that wraps it says that there will be none.
+	ErrUnauthorized = errors.New("client: there is no valid token")
 	// ErrProtocol means that the server does not speak fanfare.v1.
 	ErrProtocol = errors.New("client: the server does not speak " + wire.Protocol)
 )
@@ -36,6 +40,8 @@ func permanent(err error) bool {
 	var refused *wsproto.HandshakeError
 	var closed *wsproto.CloseError
 	switch {
+	case errors.Is(err, ErrUnauthorized):
+		return true
 	case errors.As(err, &refused):
 		return refused.Proxy == "" && slices.Contains(permanentStatus, refused.Status)
 	case errors.As(err, &closed): // if this side closed, for a timeout for example, another attempt may succeed
@@ -46,7 +52,7 @@ func permanent(err error) bool {
 
 var permanentStatus = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusGone}
 
-var permanentCodes = []wsproto.Code{wsproto.NormalClosure, wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden}
+var permanentCodes = []wsproto.Code{wsproto.NormalClosure, wsproto.PolicyViolation, wsproto.MandatoryExtension, unauthorized, forbidden, wire.CloseForbidden}
 
 // messageFaults are close codes that complain about a message, which must not be sent again.
 var messageFaults = []wsproto.Code{wsproto.ProtocolError, wsproto.UnsupportedData, wsproto.InvalidFramePayload, wsproto.MessageTooBig}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"net/http"
 	"net/url"
@@ -17,6 +18,16 @@ import (
 type Options struct {
 	// Header is sent with each handshake, for example for authorization.
 	Header http.Header
+	// Token, if not nil, returns the client's token, which the client sends in a message, never in
+	// the URL. StaticToken returns a function for a token that is never renewed. The client calls
+	// Token before it connects, unless it has a token that may still be valid, and again at a
+	// random moment between 50 and 80 % of the token's remaining life; it then sends the new token
+	// without reconnecting. why says what happened to the last one. An error has the client try
+	// again later, with growing delays; it keeps the last token while that is valid. An error that
+	// wraps ErrUnauthorized is final: the client is closed when the last token is no longer valid.
+	// Token is called from any goroutine, once at a time, and should return when ctx is done, which
+	// is after Timeout.
+	Token func(ctx context.Context, why TokenReason) (string, error)
 	// TLSConfig is used for wss:// URLs; see wsproto.Client.
 	TLSConfig *tls.Config
 	// Compression, if not nil, offers permessage-deflate.
@@ -60,6 +71,8 @@ type Options struct {
 	// it cannot be parsed. The error wraps ErrUnreadable. Default: a warning by the default
 	// logger of log/slog, at most once a minute.
 	OnUnreadable func(error)
+
+	clock clock // nil for that of package time; another in tests
 }
 
 func (o *Options) withDefaults() Options {
@@ -74,6 +87,9 @@ func (o *Options) withDefaults() Options {
 	set(&filled.Timeout, 10*time.Second)
 	set(&filled.MaxCalls, 10_000)
 	set(&filled.Backlog, 4<<20)
+	if filled.clock == nil {
+		filled.clock = realClock{}
+	}
 	return filled
 }
 

@@ -77,7 +77,7 @@ type Subscription struct {
 	position hub.Position // of the last message received
 	own      ownOffsets
 	present  map[string]wire.Person
-	retry    *time.Timer
+	retry    timer
 }
 
 // Subscribe subscribes to a topic, or to all topics that match a pattern such as prices.* or
@@ -201,9 +201,9 @@ func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries
 	var e *wire.Error
 	errors.As(err, &e)
 	switch {
-	case e != nil && (e.Code == wire.Unavailable || e.Code == wire.Busy):
+	case e != nil && e.Temporary():
 		c, l := s.client, s.client.current
-		s.retry = time.AfterFunc(c.backoff(tries), func() {
+		s.retry = c.opts.clock.AfterFunc(max(c.backoff(tries), e.RetryAfter()), func() {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if c.open && c.current == l && !s.ended.Load() {

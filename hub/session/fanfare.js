@@ -13,25 +13,63 @@
 // emits a "gap" event and continues with the messages that the server holds. A subscription
 // to a pattern cannot be resumed; it starts anew, with a gap.
 //
+// With the option token, a string or a function that returns one, the client sends the token
+// in a message, never in the URL:
+//
+//   const f = new Fanfare('wss://example.org/hub', { token: why => fetch('/token').then(r => r.text()) });
+//
+// The token belongs to the client, not to the connection: when it reconnects, it sends the same
+// token again while that may be valid. It asks for a new one, and sends it without reconnecting,
+// when 50 to 80 % of the token's life are over, and before it reconnects if the server has refused
+// the last one (close code 4401). A function that cannot have a token now throws, and is called
+// again later. If there will be none, because the user has logged out, it returns null or
+// throws an error whose code is "unauthorized": the client is then closed, for good, as soon as
+// the last token is no longer valid.
+//
 // The protocol is fanfare.v1. For Node, save the file as fanfare.mjs. Node has a global
 // WebSocket from version 22 on; with an older version, pass that of the package ws:
 // new Fanfare(url, { WebSocket }).
 //
-// A browser does not tell a page that the server refuses its origin. The client finds out
-// and writes it to the console, once. It skips a message that it cannot parse, counts it
+// A WebSocket does not say why a handshake has failed. The client asks the server by fetch, once for
+// each failure, and names the reason in its "close" event; without a listener it writes the first
+// one to the console. It does not come back after 401, 403 or 410, and respects Retry-After. If
+// the server refuses the page's origin, it writes that to the console, once. It skips a message that it cannot parse, counts it
 // (f.unreadable), and emits an "unreadable" event; without a listener it warns on the console.
 
 const PROTOCOL = 'fanfare.v1';
 const DEFAULTS = { minDelay: 500, maxDelay: 30_000, pingInterval: 25_000, timeout: 10_000, maxCalls: 10_000 };
 
 /** Close codes with which a server rejects this client for good. */
-const FINAL = new Set([1000, 1008, 1010, 3000, 3003]);
+const FINAL = new Set([1000, 1008, 1010, 3000, 3003, 4403]);
+
+/** The close code for a token that has expired, was revoked or is missing. */
+const UNAUTHORIZED = 4401;
+
+/** Close codes of a server that stops and closes all its connections. */
+const RESTART = new Set([1001, 1012]);
+
+/** Close codes that ask to come back later. */
+const LATER = new Set([1013, 4429]);
+
+/** HTTP statuses with which a server rejects this client for good. */
+const DENIED = new Set([401, 403, 410]);
+
+/** The time in ms to find out why a handshake has failed, and the longest Retry-After that is respected. */
+const ASK_TIMEOUT = 5000, MAX_RETRY_AFTER = 600_000;
+
+/** The longest time that setTimeout takes. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/** Returns the time in ms, which does not jump when the clock is set. */
+const now = () => performance.now();
 
 /** Close codes that complain about a message, which must not be sent again. */
 const FAULTY = new Set([1002, 1003, 1007, 1009]);
 
 /**
  * @typedef {object} Options times are in milliseconds
+ * @property {string|((why: "first"|"expiring"|"refused") => string|null|Promise<string|null>)} [token] the token, or a
+ *   function that returns it; why says what happened to the last one
  * @property {any} [WebSocket] the class to use; default: the global one
  * @property {number} [minDelay] the longest delay before the first attempt to reconnect; it doubles with each attempt
  * @property {number} [maxDelay] the upper bound of that
@@ -58,17 +96,18 @@ const FAULTY = new Set([1002, 1003, 1007, 1009]);
  * @typedef {{messages: {data: any, meta: Meta}[], position?: string, more: boolean}} History
  */
 
-/** An error with a code of the protocol, such as "forbidden", or "lost", "timeout", "closed" or "busy". */
+/** An error with a code of the protocol, such as "forbidden", or "lost", "timeout", "closed", "busy" or "unauthorized". */
 export class FanfareError extends Error {
   name = 'FanfareError';
 
-  /** @param {string} code @param {string} message @param {boolean} [sent] @param {{oldest?: string, latest?: string}} [held] */
-  constructor(code, message, sent = true, held = {}) {
+  /** @param {string} code @param {string} message @param {boolean} [sent] @param {{oldest?: string, latest?: string, retry?: number}} [more] */
+  constructor(code, message, sent = true, more = {}) {
     super(message);
     this.code = code;
     this.sent = sent; // whether the server may have received the request
-    this.oldest = held.oldest; // if the code is too-old: the topic holds all messages after this position
-    this.latest = held.latest;
+    this.oldest = more.oldest; // if the code is too-old: the topic holds all messages after this position
+    this.latest = more.latest;
+    this.retry = more.retry; // ms after which the request may be sent again, mostly if the code is rate-limited
   }
 }
 
@@ -97,7 +136,8 @@ class Emitter {
 /**
  * A connection that reconnects by itself. Events:
  *   open     {client, user}          the client has connected, for the first time or again
- *   close    {code, reason, retry}   the connection, or an attempt, has ended; the next attempt is in retry ms, null: never
+ *   close    {code, reason, retry, status}   the connection, or an attempt, has ended; the next attempt is in retry ms,
+ *                                    null: never; status is the server's HTTP status if it has refused the handshake
  *   message  {message, meta}         a message to the user, without a subscription; lost if sent while not connected
  *   error    FanfareError            an error of a subscription that has no error listener of its own
  *   unreadable  {text, error}        a message of the server was skipped, because it cannot be parsed
@@ -116,6 +156,15 @@ export class Fanfare extends Emitter {
   #timer;        // of the connection, or of the next attempt
   #heard;        // a message has arrived since the timer was set
   #openedAt;
+  #denied = 0;   // how many handshakes in a row the server has refused for good
+  #told = false; // a failure was written to the console
+  #token;        // the last one
+  #expires = Infinity; // when it expires, as far as known
+  #refused = false;    // the server has refused it
+  #noToken;      // the error of a program that has no further tokens
+  #fetching;     // the promise of a token
+  #renewal;      // the timer
+  #renewals = 0; // failed attempts to renew the token
   #attempts = 0; // since a connection that lasted longer than the timeout
   #lastId = 0;
   #calls = new Map(); // calls without a reply, by id and in that order
@@ -201,7 +250,7 @@ export class Fanfare extends Emitter {
 
   #late(call, timeout) {
     const why = this.#cause ? `: ${this.#cause}` : '';
-    return new FanfareError('timeout', call.tried ? `no reply for ${timeout} ms` : `no connection to ${this.#href ?? 'the server'} for ${timeout} ms${why}`, call.tried);
+    return new FanfareError('timeout', call.tried ? `no reply for ${timeout} ms` : `no connection to ${place(this.#href)} for ${timeout} ms${why}`, call.tried);
   }
 
   #send(call) {
@@ -231,21 +280,107 @@ export class Fanfare extends Emitter {
   async #connect() {
     const timer = this.#after(this.#options.timeout, () => this.#lost(1006, 'the attempt to connect timed out'));
     try {
-      const url = this.#href = resolve(typeof this.#url === 'function' ? await this.#url() : this.#url);
+      if (this.#options.token !== undefined) await this.#fetchToken();
+      const url = resolve(typeof this.#url === 'function' ? await this.#url() : this.#url, this.#options.token !== undefined);
       if (timer !== this.#timer) return; // the attempt has timed out
-      const ws = this.#ws = new this.#options.WebSocket(url, PROTOCOL);
-      const on = (name, fn) => ws.addEventListener(name, e => { if (ws === this.#ws) fn(e); });
-      on('message', e => this.#received(e.data));
-      on('close', e => this.#lost(e.code, e.reason));
-      on('error', ({ message = '' }) => {
-        this.#cause = message; // browsers give no message
-        setTimeout(() => { // "close" should follow, but the WebSocket of Node 20 may omit it
-          if (ws === this.#ws) this.#lost(1006, message);
-        }, 100);
-      });
+      this.#href = url;
+      this.#listen(new this.#options.WebSocket(url, PROTOCOL));
     } catch (e) {
-      if (timer === this.#timer) this.#lost(1006, String(e));
+      if (timer === this.#timer) this.#lost(1006, e === this.#noToken ? e.message : String(e), { final: e === this.#noToken, error: 'unauthorized' });
     }
+  }
+
+  #listen(ws) {
+    let opened = false;
+    this.#ws = ws;
+    const on = (name, fn) => ws.addEventListener(name, e => { if (ws === this.#ws) fn(e); });
+    const ended = (code, reason) => opened ? this.#lost(code, reason) : this.#explain(reason || this.#cause);
+    on('open', () => {
+      opened = true;
+      if (this.#token !== undefined) ws.send(JSON.stringify({ id: ++this.#lastId, do: 'auth', token: this.#token }));
+    });
+    on('message', e => this.#received(e.data));
+    on('close', e => ended(e.code, e.reason));
+    on('error', ({ message = '' }) => {
+      this.#cause = message; // browsers give no message
+      setTimeout(() => { // "close" should follow, but the WebSocket of Node 20 may omit it
+        if (ws === this.#ws) ended(1006, message);
+      }, 100);
+    });
+  }
+
+  /** Finds out why a handshake has failed, and ends the attempt. */
+  async #explain(reason) {
+    hangUp(this.#ws);
+    this.#ws = null;
+    const limit = Math.min(ASK_TIMEOUT, this.#options.timeout), timer = this.#after(limit, () => this.#lost(1006, reason));
+    const said = await ask(this.#href, limit);
+    if (timer !== this.#timer) return; // the time is over, or the client was closed
+    this.#denied = DENIED.has(said?.status) ? this.#denied + 1 : 0;
+    if (said) this.#cause = said.reason;
+    else if (this.#openedAt === undefined) this.#hint();
+    // A connection that was open before proves that the server lets this client in; a gateway may answer for it now.
+    const final = this.#denied >= (this.#openedAt === undefined ? 1 : 3);
+    this.#lost(1006, said?.reason ?? reason, { final, status: said?.status, wait: said?.retryAfter });
+  }
+
+  /** Has a token that may be valid, or throws. why is set to renew one that still is. */
+  async #fetchToken(why) {
+    await this.#fetching?.catch(() => {});
+    why ??= this.#token === undefined ? 'first' : this.#refused ? 'refused' : now() >= this.#expires ? 'expiring' : null;
+    if (!why) return;
+    if (this.#noToken) throw this.#noToken;
+    return this.#fetching = this.#askForToken(why).finally(() => { this.#fetching = null; });
+  }
+
+  async #askForToken(why) {
+    const { token } = this.#options;
+    let value = why === 'first' ? token : null, cause;
+    try {
+      if (typeof token === 'function') value = await token(why);
+    } catch (e) {
+      if (e?.code !== 'unauthorized') throw e;
+      [value, cause] = [null, e];
+    }
+    if (!value) throw this.#noToken = new FanfareError('unauthorized', `there is no valid token: ${cause?.message ?? `the last one is ${why}`}`, false);
+    this.#token = String(value);
+    this.#refused = false;
+    this.#expires = Infinity;
+  }
+
+  /** Has the token renewed at a random moment before it expires. */
+  #accepted(expires) {
+    this.#renewals = 0;
+    if (!expires || this.#options.token === undefined) return;
+    this.#expires = now() + expires;
+    this.#renewLater('expiring', Math.max(expires * (0.5 + 0.3 * Math.random()), Math.min(this.#options.minDelay, expires)));
+  }
+
+  #renewLater(why, ms) {
+    clearTimeout(this.#renewal);
+    this.#renewal = setTimeout(() => this.#renew(why), Math.min(ms, MAX_TIMEOUT));
+  }
+
+  #renewAgain(why, atLeast = 0) {
+    this.#renewLater(why, Math.max(this.#options.minDelay / 2 + this._delay(this.#renewals++), atLeast));
+  }
+
+  /** Sends a new token on the connection; the last one again if why is null. */
+  async #renew(why) {
+    const ws = this.#ws, here = () => ws === this.#ws && this.state === 'open';
+    try {
+      if (why) await this.#fetchToken(why);
+    } catch (e) { // the last token is used while it is valid
+      if (here() && e !== this.#noToken) this.#renewAgain(why);
+      return;
+    }
+    if (!here()) return; // the next connection sends the token
+    this._call({ do: 'auth', token: this.#token }, ok => this.#accepted(ok.expires), e => {
+      if (e.code === 'lost' || e.code === 'closed') return;
+      if (temporary(e)) return this.#renewAgain(null, e.retry);
+      this.#refused = true;
+      this.#renewAgain('refused');
+    });
   }
 
   #after(ms, fn) {
@@ -304,32 +439,40 @@ export class Fanfare extends Emitter {
     for (const sub of this.#subs.values()) if (sub.isPattern && overlap(sub.topic, m.topic)) return sub._message(m);
   }
 
-  #opened({ client, user }) {
+  #opened({ client, user, expires }) {
     this.state = 'open';
-    this.#openedAt = Date.now();
+    this.#openedAt = now();
+    this.#denied = 0;
     this.#watch();
+    this.#accepted(expires);
     for (const sub of this.#subs.values()) sub._begin();
     for (const call of this.#calls.values()) if (call.waits) this.#send(call);
     this._emit('open', { client, user });
   }
 
-  #lost(code, reason) {
-    const { timeout, minDelay } = this.#options, ws = this.#ws, final = FINAL.has(code);
-    if (this.#openedAt === undefined && code === 1006) this.#hint();
-    if (this.state === 'open' && Date.now() - this.#openedAt > timeout) this.#attempts = 0;
-    const retry = final ? null : this._delay(this.#attempts++) + (code === 1013 ? minDelay : 0); // 1013: later
+  #lost(code, reason, { final = FINAL.has(code), error: kind = 'closed', status, wait = 0 } = {}) {
+    const { timeout, minDelay } = this.#options, ws = this.#ws;
+    if (code === UNAUTHORIZED) this.#refused = true;
+    clearTimeout(this.#renewal);
+    if (this.state === 'open' && now() - this.#openedAt > timeout) this.#attempts = 0;
+    if (RESTART.has(code)) this.#attempts = Math.max(this.#attempts, 1); // its other clients come, too
+    const retry = final ? null : this._delay(this.#attempts++) + (LATER.has(code) ? minDelay : wait);
     this.state = final ? 'closed' : 'connecting';
     this.#ws = null;
     hangUp(ws, code);
     this.#timer = final ? clearTimeout(this.#timer) : this.#after(retry, () => this.#connect());
     if (final) globalThis.removeEventListener?.('online', this.#online);
-    const error = sent => new FanfareError(final ? 'closed' : 'lost', `the connection was closed with ${code}: ${reason}`, sent);
+    const error = sent => new FanfareError(final ? kind : 'lost', `the connection was closed with ${code}: ${reason}`, sent);
     for (const sub of [...this.#subs.values()]) final ? sub._failed(error(true)) : sub._pause();
     for (const [id, call] of [...this.#calls]) {
       if (call.again && !final && !FAULTY.has(code)) call.waits = true;
       else if (!call.waits || final) this.#settle(id, error(call.tried));
     }
-    this._emit('close', { code, reason, retry });
+    const tell = final ? code !== 1000 : this.#openedAt === undefined && !this.#told;
+    if (!this._emit('close', { code, reason, retry, status }) && tell) {
+      this.#told = true;
+      console.error(`fanfare: ${this.#openedAt === undefined ? 'cannot connect' : 'connection closed with ' + code} to ${place(this.#href)}: ${reason || 'the reason is not known'}${final ? '' : '; trying again'}`);
+    }
   }
 
   /**
@@ -344,13 +487,13 @@ export class Fanfare extends Emitter {
     const answers = mode => fetch(url, { mode, cache: 'no-store', credentials: 'omit' }).then(() => true, () => false);
     if (!await answers('no-cors') || this.#hints === 0) return; // the server cannot be reached at all
     this.#hints = 0;
-    if (!await answers('cors')) console.error(`fanfare: ${url} refuses connections from pages of ${origin}: ${allow(origin)}`);
+    if (!await answers('cors')) console.error(`fanfare: ${place(url)} refuses connections from pages of ${origin}: ${allow(origin)}`);
   }
 }
 
 /** Says how to permit an origin. Pages opened as files have no origin that could be named. */
 function allow(origin) {
-  return /^https?:/.test(origin)
+  return origin !== 'null' && !origin.startsWith('file:')
     ? `start the server with -origins ${origin} (in Go: wsproto.Server.Origins)`
     : 'serve the page over http instead of opening it as a file';
 }
@@ -405,8 +548,8 @@ export class Subscription extends Emitter {
     const request = { do: 'subscribe', topic: this.topic, presence, after: after ?? undefined, last: first ? last : undefined };
     this.#f._call(request, ok => this.#begun(ok, gap), e => {
       if (this.#ended || e.code === 'lost') return; // lost: the next connection subscribes again
-      if (e.code === 'unavailable' || e.code === 'busy') {
-        this.#timer = setTimeout(() => this._begin(after, gap, tries + 1), this.#f._delay(tries));
+      if (temporary(e)) {
+        this.#timer = setTimeout(() => this._begin(after, gap, tries + 1), Math.max(this.#f._delay(tries), e.retry ?? 0));
       } else if (e.code === 'too-old') { // the oldest message may be dropped before the next request arrives, too
         this._begin(tries < 2 ? e.oldest : null, { after: gap?.after ?? after, latest: e.latest }, tries + 1);
       } else {
@@ -495,11 +638,73 @@ function guarded(fn, ...args) {
   }
 }
 
-/** Converts a URL, which may be http or relative to the page, to that of a WebSocket. */
-function resolve(url) {
+/** Reports whether the same request may succeed later. */
+const temporary = error => error.code === 'unavailable' || error.code === 'busy' || error.code === 'rate-limited';
+
+/** Returns a URL for people: without its query, which may have secrets. */
+const place = url => url?.replace(/[?#].*/, '') ?? 'the server';
+
+/**
+ * Asks the server by HTTP what it has against a handshake at the URL; null if it does not say.
+ * @returns {Promise<{status: number, reason: string, retryAfter: number}|null>}
+ */
+async function ask(url, timeout) {
+  if (!globalThis.fetch || !url) return null;
+  const stop = new AbortController(), timer = setTimeout(() => stop.abort(), timeout);
+  try {
+    const response = await answer(url.replace(/^ws/, 'http').replace(/#.*/, ''), stop.signal), { status, headers } = response;
+    const text = await firstLine(response);
+    return { status, reason: `the server answered ${status}${text && `: ${text}`}${advice(status)}`, retryAfter: retryAfter(headers.get('Retry-After')) };
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+}
+
+/** Fetches with cookies, as a handshake has; a server that permits all pages lets them read only what needs none. */
+async function answer(url, signal) {
+  const get = credentials => fetch(url, { credentials, signal, cache: 'no-store', redirect: 'follow' });
+  try {
+    return await get('include');
+  } catch (e) {
+    if (!globalThis.location || signal.aborted || new URL(url).origin === location.origin) throw e;
+    return get('omit');
+  }
+}
+
+/** Returns the start of a response, which is JSON with a member error, or text. */
+async function firstLine(response) {
+  const { value } = await response.body?.getReader().read() ?? {}, text = new TextDecoder().decode(value?.slice(0, 2000));
+  if (/html/.test(response.headers.get('Content-Type'))) return '';
+  try {
+    return String(JSON.parse(text).error ?? '');
+  } catch {
+    return text.trim().split('\n')[0].slice(0, 300);
+  }
+}
+
+/** Says what a status means for a handshake. */
+function advice(status) {
+  if (status === 404) return ' (is the path of the URL right?)';
+  if (status === 421) return ' (is the host of the URL right?)';
+  if (status === 426) return ' (the URL is right, but the handshake failed: does a proxy in between pass on upgrades?)';
+  return status < 400 ? ' (there is no WebSocket at this URL)' : '';
+}
+
+/** Converts the field Retry-After, which is in seconds or a date, to milliseconds. */
+function retryAfter(field) {
+  const ms = /^\d+$/.test(field) ? field * 1000 : Date.parse(field) - Date.now();
+  return Math.min(Math.max(ms || 0, 0), MAX_RETRY_AFTER);
+}
+
+/** Converts a URL, which may be http or relative to the page, to that of a WebSocket; if auth is set, whose token follows. */
+function resolve(url, auth = false) {
   const u = new URL(url, globalThis.location?.href);
   u.protocol = u.protocol.replace(/^http/, 'ws');
   if (!/^wss?:$/.test(u.protocol)) throw new TypeError(`${url} is not the URL of a WebSocket: it must begin with ws:// or wss://`);
+  if (auth) u.search += `${u.search ? '&' : '?'}auth=message`;
   return u.href;
 }
 
