@@ -4,32 +4,32 @@ package config
 // (disconnect others, revoke tokens). A right to topics of users, such as @ada, has to be given by a pattern that begins
 // with @.
 type Access struct {
-	Origins        []string `placeholder:"HOSTS" live:"" help:"comma-separated hosts whose pages may connect, publish and read, beside the server's own: example.org, example.org:8443, *.example.org, https://example.org, or * for all. A server at localhost accepts pages from every port of localhost"`
-	Hosts          []string `placeholder:"NAMES" live:"" help:"comma-separated names of this server, such as example.org,*.example.org, beside localhost and names that cannot be registered. A plain request to a private or loopback address for any other host gets 421, because it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this flag is not needed"`
+	Origins        []string `placeholder:"HOSTS" help:"comma-separated hosts whose pages may connect, publish and read, beside the server's own: example.org, example.org:8443, *.example.org, https://example.org, or * for all. A server at localhost accepts pages from every port of localhost"`
+	Hosts          []string `placeholder:"NAMES" help:"comma-separated names of this server, such as example.org,*.example.org, beside localhost and names that cannot be registered. A plain request to a private or loopback address for any other host gets 421, because it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this flag is not needed"`
 	TrustedProxies []string `placeholder:"ADDRESSES" default:"loopback" help:"comma-separated addresses of proxies in front: the server takes the client's address, scheme and host from their X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP. They must set or remove all of these. Addresses, prefixes such as 10.0.0.0/8, and the words loopback, private and none are allowed. Use none behind a forwarder of plain TCP (ssh -L, socat)"`
 	ProxyProtocol  []string `placeholder:"ADDRESSES" default:"none" help:"comma-separated addresses, as those of -trusted-proxies, from which each connection must begin with a PROXY protocol header (v1 or v2). On a Unix socket use the option proxy-protocol of -addr"`
 	UserHeader     string   `placeholder:"NAME" help:"name of the header in which a proxy (-trusted-proxies) gives the user of a connection. The proxy must replace the header if a client sends it; the server ignores it from other addresses"`
-	TokenFile      string   `placeholder:"FILE" live:"" help:"file that contains the API token. With this flag, only clients that send the token may publish and disconnect others (over HTTP or WebSocket), read user messages, and list users. They send it as Authorization: Bearer TOKEN or ?token=TOKEN. Without this flag everybody may publish and disconnect others, and nobody may read user messages"`
+	TokenFile      string   `placeholder:"FILE" help:"file that contains the API token. With this flag, only clients that send the token may publish and disconnect others (over HTTP or WebSocket), read user messages, and list users. They send it as Authorization: Bearer TOKEN or ?token=TOKEN. Without this flag everybody may publish and disconnect others, and nobody may read user messages"`
 
 	Anonymous Rights `embed:"" prefix:"anonymous-"`
-	Keys      []Key  `kong:"-" toml:"key" live:"" help:"key of the HTTP API, which a caller sends as the token of -token-file. Rights that are not given are none"`
+	Keys      []Key  `kong:"-" toml:"key" help:"key of the HTTP API, which a caller sends as the token of -token-file. Rights that are not given are none"`
 }
 
 // Rights are patterns of topics, by what may be done with them.
 type Rights struct {
-	Read   []string `placeholder:"PATTERNS" default:">" live:"" help:"comma-separated patterns of the topics that callers without a key or token may read; none for none"`
-	Write  []string `placeholder:"PATTERNS" derived:"all topics if no key, token or backend is configured, else none" live:"" help:"patterns of the topics to which callers without a key or token may publish"`
-	List   []string `placeholder:"PATTERNS" default:">" live:"" help:"patterns of the topics that callers without a key or token may list"`
-	Manage []string `placeholder:"PATTERNS" derived:"all topics if no key, token or backend is configured, else none" live:"" help:"patterns of the topics whose subscribers callers without a key or token may disconnect"`
+	Read   []string `placeholder:"PATTERNS" default:">" help:"comma-separated patterns of the topics that callers without a key or token may read; none for none"`
+	Write  []string `placeholder:"PATTERNS" derived:"all topics if no key, token or backend is configured, else none" help:"patterns of the topics to which callers without a key or token may publish"`
+	List   []string `placeholder:"PATTERNS" default:">" help:"patterns of the topics that callers without a key or token may list"`
+	Manage []string `placeholder:"PATTERNS" derived:"all topics if no key, token or backend is configured, else none" help:"patterns of the topics whose subscribers callers without a key or token may disconnect"`
 }
 
 // Key is a named key of the HTTP API. The secret comes from one of the two fields.
 type Key struct {
-	Name       string   `help:"name of the key, in logs"`
-	SecretFile string   `placeholder:"FILE" help:"file whose only word is the secret"`
-	Secret     Secret   `secret:"" help:"the secret itself; secret-file keeps it out of this file"`
-	Read       []string `help:"patterns of the topics that its bearer may read"`
-	Write      []string `help:"patterns of the topics to which its bearer may publish"`
-	List       []string `help:"patterns of the topics that its bearer may list"`
-	Manage     []string `help:"patterns of the topics whose subscribers its bearer may disconnect"`
+	Name       string   `example:"\"billing\"" help:"name of the key, in logs"`
+	SecretFile string   `placeholder:"FILE" example:"\"/etc/fanfare/billing\"" help:"file whose only word is the secret"`
+	Secret     Secret   `secret:"" example:"\"...\"" help:"the secret itself; secret-file keeps it out of this file"`
+	Read       []string `example:"[\"billing.>\"]" help:"patterns of the topics that its bearer may read"`
+	Write      []string `example:"[\"billing.>\"]" help:"patterns of the topics to which its bearer may publish"`
+	List       []string `example:"[]" help:"patterns of the topics that its bearer may list"`
+	Manage     []string `example:"[]" help:"patterns of the topics whose subscribers its bearer may disconnect"`
 }

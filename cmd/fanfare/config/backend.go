@@ -4,16 +4,16 @@ import "time"
 
 // Backend is the application's server, which the server asks by POST requests in JSON.
 type Backend struct {
-	Connect   string   `placeholder:"URL" live:"" help:"URL that is asked whether a client may connect"`
-	Subscribe string   `placeholder:"URL" live:"" help:"URL that is asked whether a client may subscribe to a topic"`
-	Publish   string   `placeholder:"URL" live:"" help:"URL that is asked whether a client may publish a message"`
-	Headers   []string `placeholder:"NAMES" default:"Authorization,Cookie,User-Agent,X-Request-Id" live:"" help:"comma-separated fields of the client's handshake that are sent along"`
+	Connect   string   `placeholder:"URL" help:"URL that is asked whether a client may connect"`
+	Subscribe string   `placeholder:"URL" help:"URL that is asked whether a client may subscribe to a topic"`
+	Publish   string   `placeholder:"URL" help:"URL that is asked whether a client may publish a message"`
+	Headers   []string `placeholder:"NAMES" default:"Authorization,Cookie,User-Agent,X-Request-Id" help:"comma-separated fields of the client's handshake that are sent along"`
 
-	Timeout         time.Duration `placeholder:"TIME" default:"3s" min:"1" live:"" help:"time to wait for an answer"`
-	MaxConcurrent   int           `placeholder:"NUMBER" default:"256" min:"1" live:"" help:"largest number of concurrent requests; further ones wait"`
-	Cache           time.Duration `placeholder:"TIME" default:"0s" min:"0" live:"" help:"time for which an answer is used again for the same question; 0 means that every question is asked"`
-	Fallback        string        `placeholder:"WORD" default:"deny" live:"" help:"what the server does if the backend fails: deny or allow"`
-	BreakerFailures int           `placeholder:"NUMBER" default:"5" min:"0" live:"" help:"failures in a row after which the server stops asking for -backend-breaker-pause; 0 means never"`
-	BreakerPause    time.Duration `placeholder:"TIME" default:"5s" min:"1" live:"" help:"time after which a backend that failed is asked again"`
-	SecretFile      string        `placeholder:"FILE" live:"" help:"file whose only word is sent to the backend as Authorization: Bearer WORD, and signs the requests"`
+	Timeout         time.Duration `placeholder:"TIME" default:"3s" min:"1" help:"time to wait for an answer"`
+	MaxConcurrent   int           `placeholder:"NUMBER" default:"256" min:"1" help:"largest number of concurrent requests; further ones wait"`
+	Cache           time.Duration `placeholder:"TIME" default:"0s" min:"0" help:"time for which an answer is used again for the same question; 0 means that every question is asked"`
+	Fallback        string        `placeholder:"WORD" default:"deny" help:"what the server does if the backend fails: deny or allow"`
+	BreakerFailures int           `placeholder:"NUMBER" default:"5" min:"0" help:"failures in a row after which the server stops asking for -backend-breaker-pause; 0 means never"`
+	BreakerPause    time.Duration `placeholder:"TIME" default:"5s" min:"1" help:"time after which a backend that failed is asked again"`
+	SecretFile      string        `placeholder:"FILE" help:"file whose only word is sent to the backend as Authorization: Bearer WORD, and signs the requests"`
 }

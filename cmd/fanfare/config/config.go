@@ -5,8 +5,10 @@ import "time"
 // Config is what an operator can set. A value is immutable once [Load] has returned it.
 //
 // The tags of a field are all that the program knows about it: default, help, placeholder and group are those of package
-// kong; toml is its key in the file, by default the name of the field in kebab case, as that of its flag; live:"" says that
-// [Changes] may be applied while the server runs; secret:"" masks the value. A field with kong:"-" has no flag.
+// kong; toml is its key in the file, by default the name of the field in kebab case, as that of its flag; min is its least
+// value; live:"" says that the program applies a change while it runs; secret:"" masks the value; derived describes a
+// default that depends on other fields; unless:"given" says that to give the default is not the same as to give nothing.
+// A field with kong:"-" has no flag.
 type Config struct {
 	File       string `name:"config" toml:"-" placeholder:"FILE" group:"General" help:"read the settings from this file, in TOML. Flags override the environment, which overrides the file. fanfare config prints a file with all settings and their defaults"`
 	Verbose    bool   `group:"General" live:"" help:"log every refused handshake. Without this flag the server logs those that a flag would allow, at most one of each kind in ten seconds"`
@@ -37,7 +39,7 @@ func (c *Config) Secure() bool { return c.TLS.Cert != "" || len(c.TLS.ACME.Domai
 
 // Shutdown is how the server stops.
 type Shutdown struct {
-	Grace  time.Duration `name:"shutdown-grace" placeholder:"TIME" default:"1s" min:"0" live:"" help:"time from SIGTERM in which the server still accepts connections but is no longer ready, so that load balancers notice"`
-	Window time.Duration `name:"shutdown-window" placeholder:"TIME" default:"8s" min:"0" live:"" help:"time after that over which the connections are closed, each at a random moment, so that not all clients return at once"`
-	Drain  time.Duration `placeholder:"TIME" default:"10s" min:"0" live:"" help:"longest time to wait at shutdown for delivery and closing handshakes"`
+	Grace  time.Duration `name:"shutdown-grace" placeholder:"TIME" default:"1s" min:"0" help:"time from SIGTERM in which the server still accepts connections but is no longer ready, so that load balancers notice"`
+	Window time.Duration `name:"shutdown-window" placeholder:"TIME" default:"8s" min:"0" help:"time after that over which the connections are closed, each at a random moment, so that not all clients return at once"`
+	Drain  time.Duration `placeholder:"TIME" default:"10s" min:"0" help:"longest time to wait at shutdown for delivery and closing handshakes"`
 }

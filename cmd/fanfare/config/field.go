@@ -66,10 +66,7 @@ func (s *schema) add(t reflect.Type, index []int, table, group string) {
 			continue
 		}
 		at := append(append([]int(nil), index...), i)
-		key, given := sf.Tag.Lookup("toml")
-		if !given || key == "-" {
-			key = kebab(sf.Name)
-		}
+		key := keyOf(sf)
 		in := group
 		if g := sf.Tag.Get("group"); g != "" {
 			in = g
@@ -83,6 +80,18 @@ func (s *schema) add(t reflect.Type, index []int, table, group string) {
 		default:
 			s.put(&field{path: path, key: key, index: at, typ: sf.Type, tag: sf.Tag, group: in, inFile: sf.Tag.Get("toml") != "-"})
 		}
+	}
+}
+
+// keyOf returns the key of a field in the file, or the name of its flag if it cannot be in the file.
+func keyOf(sf reflect.StructField) string {
+	switch key := sf.Tag.Get("toml"); key {
+	case "":
+		return kebab(sf.Name)
+	case "-":
+		return sf.Tag.Get("name")
+	default:
+		return key
 	}
 }
 

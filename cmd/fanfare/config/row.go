@@ -86,5 +86,11 @@ func ParseTopic(s string) (Topic, error) {
 	if err := setRow(reflect.ValueOf(&t).Elem(), "topics", words); err != nil {
 		return t, err
 	}
-	return t, t.check()
+	column, err := t.check()
+	for _, word := range words {
+		if strings.HasPrefix(word, column+"=") {
+			return t, fmt.Errorf("%q: %w", word, err)
+		}
+	}
+	return t, err
 }

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Origin is the kind of a [Source].
 type Origin uint8
@@ -31,8 +34,20 @@ func (s Source) String() string {
 	return "default"
 }
 
-// Source returns where the value of a field comes from. The path is that of the file, such as limits.max-message.
-func (c *Config) Source(path string) Source { return c.sources[path] }
+// Source returns where the value of a field comes from. The path is that of the file, such as limits.max-message, or
+// topic[2].slow of the third rule.
+func (c *Config) Source(path string) Source {
+	for {
+		if from, there := c.sources[path]; there {
+			return from
+		}
+		end := strings.LastIndexAny(path, ".[")
+		if end < 0 || !strings.Contains(path, "[") {
+			return Source{}
+		}
+		path = path[:end]
+	}
+}
 
 // Explicit reports whether the operator has set a field, even if to its default.
-func (c *Config) Explicit(path string) bool { return c.sources[path].Origin != ByDefault }
+func (c *Config) Explicit(path string) bool { return c.Source(path).Origin != ByDefault }

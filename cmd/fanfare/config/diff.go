@@ -1,0 +1,59 @@
+package config
+
+import (
+	"maps"
+	"reflect"
+	"strings"
+)
+
+// Changes are the fields in which two configurations differ, by their paths in the file.
+type Changes struct {
+	Live    []string // they can change while the server runs
+	Restart []string // they need a restart
+}
+
+// Diff returns in what two configurations differ. The files that they name are not compared.
+func Diff(old, now *Config) (c Changes) {
+	a, b := reflect.ValueOf(old).Elem(), reflect.ValueOf(now).Elem()
+	for _, f := range settings().fields {
+		switch {
+		case equal(f.of(a), f.of(b)):
+		case f.live:
+			c.Live = append(c.Live, f.path)
+		default:
+			c.Restart = append(c.Restart, f.path)
+		}
+	}
+	return c
+}
+
+// equal reports whether two values are the same. An empty list is the same as none.
+func equal(a, b reflect.Value) bool {
+	if a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0 {
+		return true
+	}
+	return reflect.DeepEqual(a.Interface(), b.Interface())
+}
+
+// With returns c with the fields of now that can change while the server runs. It is what is in force after a reload.
+func (c *Config) With(now *Config) *Config {
+	next := *c
+	next.sources = maps.Clone(c.sources)
+	a, b := reflect.ValueOf(&next).Elem(), reflect.ValueOf(now).Elem()
+	for _, f := range settings().fields {
+		if !f.live {
+			continue
+		}
+		f.of(a).Set(f.of(b))
+		maps.DeleteFunc(next.sources, func(path string, _ Source) bool { return under(path, f.path) })
+		for path, from := range now.sources {
+			if under(path, f.path) {
+				next.sources[path] = from
+			}
+		}
+	}
+	return &next
+}
+
+// under reports whether a path is that of a field, or of one of its rows.
+func under(path, field string) bool { return path == field || strings.HasPrefix(path, field+"[") }

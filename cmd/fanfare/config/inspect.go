@@ -1,0 +1,145 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Inspect checks what is outside of the configuration, except whether its addresses are free: the files that it names, and
+// the form of the addresses. It opens no socket. The notes say what may be a mistake.
+func (c *Config) Inspect(now time.Time) (problems Problems, notes []string) {
+	i := &inspector{newReporter(c), now}
+	i.listeners()
+	i.certificate()
+	i.word("access.token-file", c.Access.TokenFile)
+	i.word("backend.secret-file", c.Backend.SecretFile)
+	i.keys()
+	i.tokenKeys(&c.Token)
+	i.acme(&c.TLS.ACME)
+	i.problems.sort()
+	return i.problems, i.notes
+}
+
+// inspector checks files.
+type inspector struct {
+	reporter
+	now time.Time
+}
+
+// listeners checks the form of the addresses, and what each listener says about itself.
+func (i *inspector) listeners() {
+	seen := make(map[string]string)
+	all := i.config.Listen
+	if a := i.config.Admin.Addr; a != "" {
+		i.listener("admin.addr", Listener{Addr: a}, seen)
+	}
+	for n := range all {
+		i.listener(fmt.Sprintf("listen[%d]", n), all[n], seen)
+	}
+	if len(all) == 0 {
+		i.refuse("listen", " is empty; it must have an address, such as :8080")
+	}
+	if i.config.Exposed() {
+		i.notes = append(i.notes, exposed)
+	}
+}
+
+const exposed = "other machines can connect, and everybody may publish and disconnect others: use -token-file, keys, tokens or -anonymous-write if that is not meant"
+
+func (i *inspector) listener(path string, l Listener, seen map[string]string) {
+	at := path
+	if path != "admin.addr" {
+		at = path + ".addr"
+	}
+	err := checkAddress(l.Addr)
+	switch before := seen[l.Addr]; {
+	case err != nil:
+		i.refuse(at, ": %v", err)
+	case before != "" && !strings.HasSuffix(l.Addr, ":0"):
+		i.refuse(at, " is %s, as that of %s is; each listener needs an address of its own", l.Addr, before)
+	}
+	seen[l.Addr] = path
+	if err := l.checkMode(); err != nil {
+		i.refuse(path+".mode", ": %v", err)
+	}
+	if l.TLS != nil && *l.TLS && !i.config.Secure() {
+		i.refuse(path+".tls", " is on, but there is no certificate; give %s and %s, or %s", i.nameOf("tls.cert", path), i.nameOf("tls.key", path), i.nameOf("tls.acme.domains", path))
+	}
+}
+
+// word checks a file that must contain one word.
+func (i *inspector) word(path, file string) {
+	if file == "" {
+		return
+	}
+	if _, err := ReadWord(file); err != nil {
+		i.refuse(path, ": %v", err)
+	}
+	i.secrecy(path, file)
+}
+
+// ReadWord returns the only word of a file. Its errors name the file, and show nothing of what is in it.
+func ReadWord(file string) (string, error) {
+	b, err := readFile(file)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	words := strings.Fields(string(b))
+	if len(words) != 1 {
+		return "", fmt.Errorf("%s: the file contains %d words; it must contain one, the secret", file, len(words))
+	}
+	return words[0], nil
+}
+
+// Word returns the secret of a key.
+func (k *Key) Word() (string, error) {
+	if k.SecretFile != "" {
+		return ReadWord(k.SecretFile)
+	}
+	return string(k.Secret), nil
+}
+
+// secrecy notes that everybody on this machine can read a secret.
+func (i *inspector) secrecy(path, file string) {
+	if s, err := os.Stat(file); err == nil && s.Mode().Perm()&0o004 != 0 {
+		i.note(path, ": %s can be read by every user of this machine; chmod o= %[1]s", file)
+	}
+}
+
+func (i *inspector) keys() {
+	names := make(map[string]string)
+	for n := range i.config.Access.Keys {
+		k, path := &i.config.Access.Keys[n], fmt.Sprintf("access.key[%d]", n)
+		i.word(path+".secret-file", k.SecretFile)
+		word, err := k.Word()
+		if before := names[word]; err == nil && word != "" && before != "" {
+			i.refuse(path, " has the same secret as the key %s; each key needs a secret of its own", before)
+		}
+		names[word] = k.Name
+	}
+}
+
+// acme checks the directory of certificates, and the authority's root.
+func (i *inspector) acme(a *ACME) {
+	if a.CARoot != "" {
+		if _, err := readCertificates(a.CARoot); err != nil {
+			i.refuse("tls.acme.ca-root", ": %v", err)
+		}
+	}
+	if a.Storage == "" {
+		return
+	}
+	dir, err := os.Stat(a.Storage)
+	switch {
+	case err == nil && !dir.IsDir():
+		i.refuse("tls.acme.storage", " is %s, which is no directory", a.Storage)
+	case err == nil && unix.Access(a.Storage, unix.W_OK) != nil:
+		i.refuse("tls.acme.storage", " is %s, in which this user may not write", a.Storage)
+	case err != nil && !os.IsNotExist(err):
+		i.refuse("tls.acme.storage", ": %v", err)
+	}
+}

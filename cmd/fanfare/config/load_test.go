@@ -1,0 +1,338 @@
+package config
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
+)
+
+// write returns the name of a file with that text.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// newKey returns a private key.
+func newKey(t *testing.T) string {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: b}))
+}
+
+// fine loads a configuration without mistakes.
+func fine(t *testing.T, environ []string, args ...string) *Config {
+	t.Helper()
+	l := Load(args, environ)
+	if len(l.Problems) > 0 {
+		t.Fatalf("%v: %v", args, l.Problems)
+	}
+	return l.Config
+}
+
+// all returns the mistakes that Load and Inspect find in a file.
+func all(file string) Problems {
+	l := Load([]string{"-config", file}, nil)
+	problems, _ := l.Config.Inspect(time.Now())
+	return append(l.Problems, problems...)
+}
+
+// A file with mistakes of many kinds: all are reported at once, each with field, line, value and what would be right.
+func TestAllMistakesAtOnce(t *testing.T) {
+	cert, _, _ := netpolltest.Certificate(t)
+	otherKey := write(t, "key.pem", newKey(t))
+	file := write(t, "bad.toml", strings.NewReplacer("CERT", cert, "KEY", otherKey).Replace(`# line 1
+listen = ["localhost:8080", "nonsense"]
+compres = true
+
+[limits]
+max-message = "10 bits"
+max-topics = "many"
+ping = 25
+max-pending = "64KiB"
+
+[tls]
+cert = "CERT"
+key = "KEY"
+
+[access]
+origins = ["good.example", "bad.example/path"]
+token-file = "/nowhere/token"
+max-conns = 5
+
+[[topic]]
+pattern = "news.>"
+slow = "never"
+
+[[topic]]
+pattern = "a..b"
+history = 0
+hystory = 5
+
+[token]
+algorithms = ["HS256", "none"]
+
+[backend]
+connect = "ftp://app.example"
+fallback = "maybe"
+
+[limits.conn]
+rate = 5
+[[access.key]]
+name = "ada"
+`))
+	got := all(file)
+	for _, want := range []string{
+		`:2: listen[1].addr: "nonsense" is not an address; it must have the form host:port`,
+		`:3: compres: this is not a setting; did you mean compress?`,
+		`:6: limits.max-message: "10 bits" is not a size`,
+		`:7: limits.max-topics is "many"; it must be a whole number`,
+		`:8: limits.ping: a unit is missing: write "25s" for seconds`,
+		`:13: tls.key: ` + otherKey + ` does not fit the certificate in tls.cert (line 12)`,
+		`:16: access.origins[1]: "bad.example/path" is not a host`,
+		`:17: access.token-file: /nowhere/token: no such file`,
+		`:18: access.max-conns: this is not a setting; did you mean limits.max-conns?`,
+		`:22: topic[0].slow: `,
+		`:25: topic[1].pattern: "a..b" is not a pattern`,
+		`:26: topic[1].history is 0; it must be a number of messages, at least 1`,
+		`:27: topic[1].hystory: this is not a setting; did you mean history?`,
+		`:30: token.algorithms has "none"; it must have some of HS256`,
+		`:33: backend.connect is "ftp://app.example"; it must be a URL`,
+		`:34: backend.fallback is "maybe"; it must be deny or allow`,
+		`:36: limits.conn: this is not a setting`,
+		`:38: access.key[0] has neither secret-file nor secret`,
+		`:38: access.key[0] has no rights`,
+	} {
+		if !slices.ContainsFunc(got, func(p Problem) bool { return strings.HasPrefix(p.String(), file+want) }) {
+			t.Errorf("%s is not reported", want)
+		}
+	}
+	if len(got) != 19 {
+		t.Errorf("%d mistakes are reported, not 19", len(got))
+	}
+	if t.Failed() {
+		t.Log(got.Error())
+	}
+}
+
+// A contradiction names both fields with their lines.
+func TestContradictions(t *testing.T) {
+	for text, want := range map[string]string{
+		"[limits]\nmax-message = '2MiB'\nmax-pending = '1MiB'": ":3: limits.max-pending is 1MiB; with messages of 2MiB (limits.max-message (line 2)) it must be at least 4352KiB",
+		"[limits]\nmax-pending = '1MiB'":                       ":2: limits.max-pending is 1MiB; with messages of 1MiB (limits.max-message)",
+		"[limits]\ntotal-pending = '1MiB'":                     ":2: limits.total-pending is 1MiB; it must be at least limits.max-pending, 4MiB",
+		"[limits]\ntotal-bodies = '1MiB'":                      ":2: limits.total-bodies is 1MiB; it must be at least 16MiB",
+		"[limits]\nconn-message-burst = 5":                     ":2: limits.conn-message-burst is given without limits.conn-message-rate",
+		"[tls]\ncert = 'c'":                                    ":2: tls.cert is given without tls.key; TLS needs both",
+		"[tls]\nkey = 'c'":                                     ":2: tls.key is given without tls.cert; TLS needs both",
+		"[tls]\ncert='c'\nkey='c'\n[tls.acme]\ndomains=['a.example']\nstorage='d'\nagree=true":               ":5: tls.acme.domains and tls.cert (line 2) exclude each other",
+		"[tls.acme]\ndomains=['*.example']\nstorage='d'\nagree=true":                                         `:2: tls.acme.domains has "*.example"`,
+		"[tls.acme]\ndomains=['a.example']\nagree=true":                                                      ":2: tls.acme.domains is given without tls.acme.storage",
+		"[tls.acme]\ndomains=['a.example']\nstorage='d'":                                                     ":2: tls.acme.domains is given without tls.acme.agree",
+		"[token]\nalgorithms=['HS256']":                                                                      ":2: token.algorithms has HS256 without token.hmac-secret-file",
+		"[token]\nalgorithms=['EdDSA']":                                                                      ":2: token.algorithms has EdDSA without a public key",
+		"[token]\nhmac-secret-file='x'":                                                                      ":2: token.hmac-secret-file is given, but token.algorithms has none of",
+		"[token]\nalgorithms=['RS256']\njwks-file='a'\njwks-url='https://a.example'":                         ":4: token.jwks-url and token.jwks-file (line 3) exclude each other",
+		"[access]\nuser-header='X-User'\ntrusted-proxies='none'":                                             ":2: access.user-header is X-User, which no client can send, as access.trusted-proxies (line 3) is none",
+		"[access]\nuser-header='X User'":                                                                     `:2: access.user-header is "X User"`,
+		"[access]\nhosts=['a.example:80']":                                                                   `:2: access.hosts[0]: "a.example:80" has a port`,
+		"[access]\ntrusted-proxies=['here']":                                                                 `:2: access.trusted-proxies: trusted proxy "here"`,
+		"[access.anonymous]\nread=['a b']":                                                                   `:2: access.anonymous.read[0]: "a b" is not a pattern`,
+		"[[access.key]]\nname='a b'\nsecret='s'\nread=['>']":                                                 `:2: access.key[0].name is "a b"`,
+		"[[access.key]]\nname='a'\nsecret='s'\nread=['>']\n[[access.key]]\nname='a'\nsecret='t'\nread=['>']": `:6: access.key[1].name is "a", as that of access.key[0] is`,
+		"[[access.key]]\nname='a'\nsecret='s'\nsecret-file='f'\nread=['>']":                                  ":3: access.key[0].secret and secret-file (line 4) exclude each other",
+		"[backend]\nconnect='https://u:pw@a.example'":                                                        ":2: backend.connect has a user or a password",
+		"[backend]\nheaders=['a b']":                                                                         `:2: backend.headers has "a b"`,
+		"verbose = 1":                                                                                        ":1: verbose is 1; it must be true or false",
+		"verbose = 'true'":                                                                                   `:1: verbose is "true"; it must be true or false, without quotes`,
+		"limits = 5":                                                                                         ":1: limits is 5; it must be a table: write [limits]",
+		"listen = [5]":                                                                                       ":1: listen is 5; it must be a table: write [[listen]]",
+		"[access]\norigins = 5":                                                                              ":2: access.origins is 5; it must be a list of texts",
+		"[access]\norigins = ['a', 5]":                                                                       ":2: access.origins has 5; it must have texts",
+		"[access]\nuser-header = {}":                                                                         ":2: access.user-header is a table; it must be a text in quotes",
+		"[limits]\nmax-conns = 1.5":                                                                          ":2: limits.max-conns is 1.5; it must be a whole number",
+		"[limits]\nmax-conns = 99999999999999999999":                                                         `:2: limits.max-conns: "99999999999999999999": the number is too large`,
+		"[limits]\nidle-timeout = '0'":                                                                       ":2: limits.idle-timeout is 0s; it must be above 0",
+		"[limits]\nping = '-1s'":                                                                             ":2: limits.ping is -1s; it must not be negative",
+		"topic = ['news', 'a slow=never']":                                                                   `:1: topic: "slow=never"`,
+	} {
+		file := write(t, "a.toml", text)
+		got := Load([]string{"-config", file}, nil).Problems
+		if len(got) != 1 || !strings.HasPrefix(got[0].String(), file+want) {
+			t.Errorf("%q: %v, want %s", text, got, want)
+		}
+	}
+}
+
+func TestSyntaxErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"verbose = true\n[limits\nping = '1s'":           ":2: this is not TOML: ",
+		"verbose =":                                      ":1: this is not TOML: ",
+		"a\n":                                            ":1: this is not TOML: ",
+		"verbose = true\n\nverbose = false":              ":3: verbose is given again; line 1 has it, too",
+		"[tls]\n[limits]\n[tls]":                         ":3: [tls] is given again; line 1 has it, too",
+		"verbose = true\n[[verbose]]":                    ":2: [[verbose]] is given again",
+		"verbose = true\n[verbose.x]":                    ":2: verbose is a value in line 1; it cannot be a table, too",
+		"limits = {ping = '1s'}\n[limits]\nping='2s'":    ":3: ping is given again; line 1 has it, too",
+		"limits.ping = '1s'\n[[limits]]\nping = '2s'":    ":2: [[limits]] is given again",
+		"[access]\norigins = [\n'a.example',\n'b c',\n]": `:4: access.origins[1]: "b c"`,
+	} {
+		file := write(t, "a.toml", text)
+		got := Load([]string{"-config", file}, nil).Problems
+		if !slices.ContainsFunc(got, func(p Problem) bool { return strings.HasPrefix(p.String(), file+want) }) {
+			t.Errorf("%q: %v, want %s", text, got, want)
+		}
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	file := write(t, "a.toml", `
+listen = ["a.example:1"]
+topic = ["file.> history=1"]
+[limits]
+ping = "1s"
+pong-timeout = "1s"
+idle-timeout = "1s"
+[access]
+origins = ["file.example"]
+hosts = ["file.example", "other.example"]
+`)
+	c := fine(t, []string{"FANFARE_CONFIG=/nowhere", "FANFARE_PONG_TIMEOUT=2s", "FANFARE_IDLE_TIMEOUT=2s", "FANFARE_ORIGINS=env.example", "FANFARE_DRAIN=", "FANFARE=x"},
+		"-config", file, "--idle-timeout=3s", "-topic", "one.> history=3", "--topic", "two.> history=4", "-addr", "b.example:1, b.example:2", "-addr=unix:/run/x mode=0660")
+	for path, want := range map[string]Source{
+		"limits.ping": {FromFile, file, 5}, "limits.pong-timeout": {FromEnvironment, "FANFARE_PONG_TIMEOUT", 0},
+		"limits.idle-timeout": {FromFlag, "idle-timeout", 0}, "shutdown.drain": {}, "topic[1].history": {FromFlag, "topic", 0}, "access.hosts": {FromFile, file, 10},
+	} {
+		if got := c.Source(path); got != want {
+			t.Errorf("%s comes from %v, want %v", path, got, want)
+		}
+	}
+	switch {
+	case c.Limits.Ping != time.Second, c.Limits.PongTimeout != 2*time.Second, c.Limits.IdleTimeout != 3*time.Second, c.Shutdown.Drain != 10*time.Second:
+		t.Errorf("%+v", c.Limits)
+	case !reflect.DeepEqual(c.Access.Origins, []string{"env.example"}), len(c.Access.Hosts) != 2:
+		t.Errorf("%+v", c.Access)
+	case !reflect.DeepEqual(c.Topics, []Topic{{Pattern: "one.>", History: 3}, {Pattern: "two.>", History: 4}}):
+		t.Errorf("%+v", c.Topics)
+	case !reflect.DeepEqual(c.Listen, []Listener{{Addr: "b.example:1"}, {Addr: "b.example:2"}, {Addr: "unix:/run/x", Mode: "0660"}}):
+		t.Errorf("%+v", c.Listen)
+	}
+}
+
+// A mistake in a flag or a variable is reported under its name, and does not hide others.
+func TestMistakesInFlagsAndVariables(t *testing.T) {
+	l := Load(strings.Fields("-nonsense 5 -max-mesage 1 -ping 25 -max-conns -1 -compress=perhaps serve -origins a.example/b -tls-timeout"),
+		[]string{"FANFARE_DRAIN=soon", "FANFARE_MAX_TOPIC=5", "FANFARE_SERVICE_HOST=10.0.0.1", "FANFARE_TOPIC=news slow=never"})
+	want := []string{
+		"-ping: a unit is missing: write 25s for seconds, or 25ms, 25m or 25h", "-max-conns is -1; it must not be negative",
+		`-compress: "perhaps" is neither true nor false`, `-origins: "a.example/b" is not a host such as example.org, *.example.org or example.org:8443`,
+		"FANFARE_DRAIN: it must be a duration, such as 500ms, 10s or 2m",
+		`FANFARE_TOPIC: "slow=never": `, "unknown flag -nonsense", "unknown flag -max-mesage; did you mean -max-message?",
+		`unexpected argument "serve"`, "-tls-timeout needs a value: write -tls-timeout TIME",
+	}
+	for _, w := range want {
+		if !slices.ContainsFunc(l.Problems, func(p Problem) bool { return strings.HasPrefix(p.String(), w) }) {
+			t.Errorf("%q is not reported", w)
+		}
+	}
+	if len(l.Problems) != len(want) || len(l.Notes) != 1 || !strings.HasPrefix(l.Notes[0], "FANFARE_MAX_TOPIC: this variable is not a setting; did you mean FANFARE_MAX_TOPICS?") {
+		t.Errorf("%v\n%v", l.Problems, l.Notes)
+	}
+}
+
+func TestCommands(t *testing.T) {
+	for args, want := range map[string]Command{
+		"": Serve, "-verbose": Serve, "check": Check, "check -verbose": Check, "-verbose check": Check, "config": Print, "version": Version, "-version": Version,
+		"--version": Version, "help": Help, "-h": Help, "-help": Help, "--help": Help, "check -help": Help, "-verbose=false": Serve, "-help=false": Serve,
+		"-user-header check": Serve, "--user-header version": Serve,
+	} {
+		if l := Load(strings.Fields(args), nil); l.Command != want || len(l.Problems) > 0 {
+			t.Errorf("%q: %q, %v; want %q", args, l.Command, l.Problems, want)
+		}
+	}
+}
+
+// What fanfare config prints is accepted, and means the same as no file.
+func TestTemplate(t *testing.T) {
+	var b bytes.Buffer
+	WriteTemplate(&b)
+	c := fine(t, nil, "-config", write(t, "fanfare.toml", b.String()))
+	if changes := Diff(Default(), c); len(changes.Live)+len(changes.Restart) != 1 { // -config itself
+		t.Errorf("%+v", changes)
+	}
+	if c.Explicit("limits.max-conns-per-addr") || c.Explicit("access.anonymous.write") {
+		t.Error("it gives what has another meaning if it is given")
+	}
+	uncommented := ""
+	for line := range strings.Lines(b.String()) {
+		rest, ok := strings.CutPrefix(line, "# ")
+		if key, _, found := strings.Cut(rest, " = "); ok && found && !strings.Contains(key, " ") || strings.HasPrefix(rest, "[[") {
+			line = rest
+		}
+		uncommented += line
+	}
+	l := Load([]string{"-config", write(t, "fanfare.toml", uncommented)}, nil)
+	if len(l.Problems) != 1 || !strings.Contains(l.Problems[0].String(), "exclude each other") || len(l.Config.Topics) != 1 || len(l.Config.Access.Keys) != 1 {
+		t.Errorf("with its examples: %v", l.Problems)
+	}
+	for _, f := range settings().fields {
+		if f.inFile && !strings.Contains(b.String(), f.key) {
+			t.Errorf("%s is missing", f.path)
+		}
+	}
+}
+
+// Secrets appear neither in values, nor in errors, nor when they are printed.
+func TestSecretsAreMasked(t *testing.T) {
+	const secret = "hunter2hunter2"
+	file := write(t, "a.toml", "[[access.key]]\nname='a'\nsecret='"+secret+"'\nread=['>']\n[[access.key]]\nname='b'\nsecret=['"+secret+"']\nread=['>']\n"+
+		"[[access.key]]\nname='c'\nsecret='"+secret+" x'\nread=['>']\n[[access.key]]\nname='d'\nsecret='"+secret+"'\nread=['>']\n[backend]\nconnect='https://a:"+secret+"@b.example'\n")
+	l := Load([]string{"-config", file}, nil)
+	problems, notes := l.Config.Inspect(time.Now())
+	var b bytes.Buffer
+	l.Config.WriteValues(&b)
+	says := b.String() + l.Problems.Error() + problems.Error() + strings.Join(notes, "")
+	if len(l.Problems) != 3 || len(problems) != 1 || strings.Contains(says, secret) {
+		t.Errorf("%s", says)
+	}
+	if !strings.Contains(says, "has the same secret as the key a") || !strings.Contains(says, `secret = "********"`) {
+		t.Error(says)
+	}
+}
+
+func TestWriteValues(t *testing.T) {
+	file := write(t, "a.toml", "[[topic]]\npattern='news.>'\nhistory=5\nage='90m'\n")
+	c := fine(t, []string{"FANFARE_MAX_MESSAGE=64k"}, "-config", file, "-origins", "a.example,b.example")
+	var b bytes.Buffer
+	c.WriteValues(&b)
+	got := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{
+		`limits.max-message "64KiB" FANFARE_MAX_MESSAGE`, `access.origins ["a.example", "b.example"] -origins`, `limits.ping "25s" default`,
+		`topic[0] {pattern = "news.>", history = 5, age = "1h30m"} ` + file + ":1", `config "` + file + `" -config`, "limits.idle-timeout \"2m\" default",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %s:\n%s", want, b.String())
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// WriteValues writes all values in force with their sources, one a line. Secrets are masked.
+func (c *Config) WriteValues(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	v := reflect.ValueOf(c).Elem()
+	for _, f := range settings().fields {
+		value := f.of(v)
+		if !f.rows() || value.Len() == 0 {
+			fmt.Fprintf(t, "%s\t%s\t%s\n", f.path, format(value), c.Source(f.path))
+			continue
+		}
+		for i := range value.Len() {
+			path := fmt.Sprintf("%s[%d]", f.path, i)
+			fmt.Fprintf(t, "%s\t%s\t%s\n", path, formatRow(value.Index(i)), c.Source(path))
+		}
+	}
+	t.Flush()
+}
+
+// format returns a value as it stands in the file.
+func format(v reflect.Value) string {
+	switch x := v.Interface().(type) {
+	case string:
+		return quote(maskPassword(x))
+	case Secret:
+		return quote(x.String())
+	case time.Duration:
+		return quote(formatTime(x))
+	case Size:
+		if text := x.String(); strings.HasSuffix(text, "B") {
+			return quote(text)
+		}
+		return fmt.Sprint(int(x))
+	case *bool:
+		return fmt.Sprint(*x)
+	case []string:
+		var all []string
+		for _, s := range x {
+			all = append(all, quote(s))
+		}
+		return "[" + strings.Join(all, ", ") + "]"
+	}
+	if v.Kind() == reflect.Slice {
+		return "[]"
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// maskPassword returns a URL without the password that it should not have.
+func maskPassword(s string) string {
+	before, after, isURL := strings.Cut(s, "://")
+	if at := strings.LastIndexByte(after, '@'); isURL && at >= 0 {
+		return before + "://********" + after[at:]
+	}
+	return s
+}
+
+// formatRow returns the columns of a row that are given, as a table of one line.
+func formatRow(row reflect.Value) string {
+	var all []string
+	for _, col := range columns[row.Type()].fields {
+		if v := col.of(row); !v.IsZero() {
+			all = append(all, col.key+" = "+format(v))
+		}
+	}
+	return "{" + strings.Join(all, ", ") + "}"
+}
+
+// formatTime returns a duration without units of which there are none: 2m, not 2m0s.
+func formatTime(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// quote returns a basic string of TOML.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
