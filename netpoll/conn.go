@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -109,8 +110,12 @@ type cold struct {
 	tls       *tlsTransport // nil without TLS
 	drained   Scheduler     // to be told when nothing is pending: see WhenDrained
 	charged   int           // see Charge
+	addrs     *addrs        // instead of those of the socket
 	load      load
 }
+
+// addrs are the addresses of a connection according to its preamble: see Options.Preamble.
+type addrs struct{ remote, local netip.AddrPort }
 
 // load is the list element of a connection that holds much of the memory that
 // Options.TotalPending bounds.
@@ -150,6 +155,7 @@ type tlsTransport struct {
 	empty  bool   // the socket is empty, as far as the turn knows
 	ended  bool   // close_notify was sent
 	place  *place // while detached
+	addrs  *addrs // as in cold
 }
 
 // stream is a socket that the runtime polls: an os.File or a net.TCPConn.
@@ -220,7 +226,7 @@ func (c *Conn) coldLocked() *cold {
 
 // tidyLocked drops cold if it holds nothing.
 func (c *Conn) tidyLocked() {
-	if r := c.cold; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.charged == 0 && r.load.class == 0 {
+	if r := c.cold; r.tail == nil && r.err == nil && r.exclusive == nil && r.tls == nil && r.drained == nil && r.charged == 0 && r.addrs == nil && r.load.class == 0 {
 		c.cold = nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,7 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 		return nil, ErrClosed
 	}
 	// First the step that can fail for lack of descriptors: after it there is no way back.
-	tcp, err := c.duplicate()
+	nc, err := c.duplicate()
 	if err != nil {
 		err = fmt.Errorf("netpoll: detach: %w", err)
 		c.abort(err)
@@ -41,7 +42,7 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 	}
 	s, err := c.leave((*Conn).mayDetachLocked)
 	if err != nil {
-		tcp.Close()
+		nc.Close()
 		return nil, err
 	}
 	s.lease.detach()
@@ -49,14 +50,26 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 	unread = append(s.input, unread...)
 	place := &place{lease: s.lease}
 	if t := s.tls; t != nil {
-		t.stream, t.place = tcp, place
+		t.stream, t.place = nc, place
 		return &detachedTLS{Conn: t.tls, transport: t, unread: unread}, nil
 	}
-	return &detached{TCPConn: tcp, unread: unread, place: place}, nil
+	d := detached{netConn: nc, unread: unread, place: place, addrs: s.addrs}
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		return &detachedTCP{tcp, d}, nil
+	}
+	return &d, nil
+}
+
+// netConn is a *net.TCPConn or a *net.UnixConn.
+type netConn interface {
+	net.Conn
+	syscall.Conn
+	CloseRead() error
+	CloseWrite() error
 }
 
 // duplicate returns the socket as net.FileConn makes it, with a descriptor besides ours.
-func (c *Conn) duplicate() (*net.TCPConn, error) {
+func (c *Conn) duplicate() (netConn, error) {
 	fd, err := unix.FcntlInt(uintptr(c.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -67,12 +80,12 @@ func (c *Conn) duplicate() (*net.TCPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tcp, ok := nc.(*net.TCPConn)
+	stream, ok := nc.(netConn)
 	if !ok {
 		nc.Close()
-		return nil, fmt.Errorf("%T is not a TCP connection", nc)
+		return nil, fmt.Errorf("%T is not a connection of TCP or a Unix socket", nc)
 	}
-	return tcp, nil
+	return stream, nil
 }
 
 // mayDetachLocked is for a connection that becomes a net.Conn. It sends what was gathered
@@ -86,35 +99,62 @@ func (c *Conn) mayDetachLocked() error {
 	return c.mayHandOverLocked()
 }
 
-// detached is a TCP connection that returns unread before what the socket has. It has all
-// of TCPConn's methods, so that net/http can use sendfile and half-close.
+// detached is a connection that returns unread before what the socket has, and the addresses of its preamble if it
+// had one.
 type detached struct {
-	*net.TCPConn
+	netConn
 	unread []byte
 	place  *place
+	addrs  *addrs
 }
 
 func (d *detached) Close() error {
 	defer d.place.leave()
-	return d.TCPConn.Close()
+	return d.netConn.Close()
 }
 
 func (d *detached) Read(p []byte) (int, error) {
 	if len(d.unread) > 0 {
 		return take(&d.unread, p), nil
 	}
-	return d.TCPConn.Read(p)
+	return d.netConn.Read(p)
 }
 
-func (d *detached) WriteTo(w io.Writer) (int64, error) {
+func (d *detached) LocalAddr() net.Addr {
+	if d.addrs != nil {
+		return net.TCPAddrFromAddrPort(d.addrs.local)
+	}
+	return d.netConn.LocalAddr()
+}
+
+func (d *detached) RemoteAddr() net.Addr {
+	if d.addrs != nil {
+		return net.TCPAddrFromAddrPort(d.addrs.remote)
+	}
+	return d.netConn.RemoteAddr()
+}
+
+// detachedTCP has all of TCPConn's methods besides, so that net/http can use sendfile.
+type detachedTCP struct {
+	*net.TCPConn
+	detached detached
+}
+
+func (d *detachedTCP) Close() error               { return d.detached.Close() }
+func (d *detachedTCP) Read(p []byte) (int, error) { return d.detached.Read(p) }
+func (d *detachedTCP) LocalAddr() net.Addr        { return d.detached.LocalAddr() }
+func (d *detachedTCP) RemoteAddr() net.Addr       { return d.detached.RemoteAddr() }
+
+func (d *detachedTCP) WriteTo(w io.Writer) (int64, error) {
+	unread := &d.detached.unread
 	var n int
-	if len(d.unread) > 0 {
+	if len(*unread) > 0 {
 		var err error
-		n, err = w.Write(d.unread)
-		if d.unread = d.unread[n:]; err != nil {
+		n, err = w.Write(*unread)
+		if *unread = (*unread)[n:]; err != nil {
 			return int64(n), err
 		}
-		d.unread = nil
+		*unread = nil
 	}
 	m, err := d.TCPConn.WriteTo(w)
 	return int64(n) + m, err
@@ -150,25 +190,25 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 	if len(unread)+len(a.prefix) > e.opts.ReadBuffer/2 {
 		return ErrTail
 	}
-	fd, err := dup(a.tcp)
+	fd, err := dup(a.conn)
 	if err != nil {
 		return fmt.Errorf("netpoll: adopt: %w", err)
 	}
 	if err = unix.SetNonblock(fd, true); err != nil { // os.File.Fd may have changed that
 		err = fmt.Errorf("netpoll: adopt: %w", err)
 	} else {
-		err = a.enter(e, State{fd: fd, phase: live, input: append(append([]byte(nil), unread...), a.prefix...), tls: a.tls}, h)
+		err = a.enter(e, State{fd: fd, phase: live, input: append(append([]byte(nil), unread...), a.prefix...), tls: a.tls, addrs: a.addrs}, h)
 	}
 	if err != nil {
 		unix.Close(fd)
 		return err
 	}
-	if raw, err := a.tcp.SyscallConn(); err == nil { // fd may be closed by now, and a stranger's
+	if raw, err := a.conn.SyscallConn(); err == nil { // fd may be closed by now, and a stranger's
 		_ = raw.Control(func(fd uintptr) { _ = setSocketOptions(int(fd), e.opts) })
 	}
-	_ = a.tcp.Close()
+	_ = a.conn.Close()
 	if was, ok := nc.(*detachedTLS); ok { // a call of it shall not reach the engine's TLS
-		*was = detachedTLS{Conn: tls.Client(a.tcp, nil)}
+		*was = detachedTLS{Conn: tls.Client(a.conn, nil)}
 	}
 	h.Conn().notify(evRead) // what was read already raises no event
 	return nil
@@ -176,30 +216,36 @@ func (e *Engine) Adopt(nc net.Conn, unread []byte, h Handler) error {
 
 // adopted holds the parts of a connection from outside.
 type adopted struct {
-	tcp    *net.TCPConn
+	conn   netConn
 	tls    *tlsTransport
 	prefix []byte
+	addrs  *addrs
 	place  *place // nil unless it comes from Detach
 }
 
 func unwrap(nc net.Conn) (a adopted, err error) {
 	switch d := nc.(type) {
+	case *detachedTCP:
+		a, nc = d.detached.adopted(), d.TCPConn
 	case *detached:
-		a, nc = adopted{prefix: d.unread, place: d.place}, d.TCPConn
+		a, nc = d.adopted(), d.netConn
 	case *detachedTLS:
 		if d.transport == nil {
 			return a, fmt.Errorf("netpoll: adopt: %w", net.ErrClosed)
 		}
-		a, nc = adopted{tls: d.transport, prefix: d.unread, place: d.transport.place}, d.transport.stream.(net.Conn)
+		a, nc = adopted{tls: d.transport, prefix: d.unread, addrs: d.transport.addrs, place: d.transport.place}, d.transport.stream.(net.Conn)
 	case *tls.Conn:
 		return a, ErrForeignTLS
 	}
-	tcp, ok := nc.(*net.TCPConn)
-	if !ok {
-		return a, fmt.Errorf("netpoll: adopt: %T is not a TCP connection", nc)
+	var ok bool
+	if a.conn, ok = nc.(netConn); !ok {
+		return a, fmt.Errorf("netpoll: adopt: %T is not a connection of TCP or a Unix socket", nc)
 	}
-	a.tcp = tcp
 	return a, nil
+}
+
+func (d *detached) adopted() adopted {
+	return adopted{prefix: d.unread, addrs: d.addrs, place: d.place}
 }
 
 // enter puts s, the state of a, into e. On an error a is unchanged.
@@ -214,7 +260,7 @@ func (a *adopted) enter(e *Engine, s State, h Handler) error {
 	if t := a.tls; t != nil && err == nil {
 		t.place = nil
 	} else if t != nil {
-		t.stream = a.tcp
+		t.stream = a.conn
 	}
 	if err != nil {
 		a.place.disclaim()

@@ -75,8 +75,8 @@ func (c *Conn) enterLocked(s *State) {
 	if len(s.input) > 0 {
 		c.held |= tailDue
 	}
-	if s.input != nil || s.tls != nil || s.err != nil {
-		c.cold = &cold{tail: s.input, tls: s.tls, err: s.err}
+	if s.input != nil || s.tls != nil || s.err != nil || s.addrs != nil {
+		c.cold = &cold{tail: s.input, tls: s.tls, err: s.err, addrs: s.addrs}
 	}
 	if s.tls != nil {
 		s.tls.conn, s.tls.stream = c, nil

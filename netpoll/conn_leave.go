@@ -38,7 +38,7 @@ func (c *Conn) leaveLocked() State {
 	}
 	c.phase, c.out, c.fd = dead, nil, -1
 	if r := c.cold; r != nil {
-		s.input, s.tls, s.err = r.tail, r.tls, r.err
+		s.input, s.tls, s.err, s.addrs = r.tail, r.tls, r.err, r.addrs
 		r.tail, r.charged = nil, 0
 	}
 	c.weighLocked(-held)

@@ -12,7 +12,7 @@ import (
 )
 
 // State is all that a connection is between two turns: its socket, input that the handler
-// left over, pending output, its deadline, its TLS, a Hold, and whether WriteLast was called.
+// left over, pending output, its deadline, its TLS, its addresses, a Hold, and whether WriteLast was called.
 // Every connection enters an engine with a State and leaves it with one: see
 // Conn.Leave and Engine.Enter. One goroutine at a time may use a State. The program must
 // Enter or Close it, else the descriptor stays open.
@@ -27,6 +27,7 @@ type State struct {
 	tls      *tlsTransport
 	deadline time.Time // zero for none
 	active   time.Time // the peer's last sign of life; zero means now
+	addrs    *addrs
 	lease    lease
 }
 

@@ -88,6 +88,12 @@
 // Bytes go between a connection and its socket through a transport, which is plain or TLS. A turn
 // does not know which.
 //
+// # Listening
+//
+// An engine has any number of listeners: see [Endpoint] for TCP ports of IPv4, IPv6 or both, Unix sockets and sockets
+// that were inherited. A connection of a Unix socket is like any other, but its peer has no address:
+// RemoteAddr and LocalAddr are invalid, and the limits count all such peers as one owner (see Conn.Owner).
+//
 // # Pauses
 //
 // Reading a connection pauses for as long as there is a reason: the peer does not

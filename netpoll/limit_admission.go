@@ -212,12 +212,18 @@ func OwnerOf(addr netip.Addr) netip.Addr {
 	if !addr.Is6() {
 		return addr
 	}
+	if addr == unixOwner {
+		return addr
+	}
 	network, err := addr.WithZone("").Prefix(ownerBits)
 	if err != nil {
 		return addr
 	}
 	return network.Addr()
 }
+
+// unixOwner is the key of all peers of Unix sockets. No address has it, as keys of addresses have no zone.
+var unixOwner = netip.IPv6Unspecified().WithZone("unix")
 
 // place is the lease of a detached connection, which ends when it is closed or adopted.
 type place struct {

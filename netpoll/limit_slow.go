@@ -43,15 +43,29 @@ func (c *Conn) checkDrain(now clock.Tick) {
 	if o.drain.since != 0 && !now.Reached(clock.Tick(o.drain.since).After(opts.UserTimeout)) {
 		return
 	}
-	info, err := unix.GetsockoptTCPInfo(int(c.fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	acked, err := c.ackedLocked(o)
 	if err != nil {
 		return
 	}
 	least := uint64(opts.MinDrain) * uint64(opts.UserTimeout/time.Millisecond) / 1000
-	if o.drain.since != 0 && info.Bytes_acked-o.drain.acked < least {
+	if o.drain.since != 0 && acked-o.drain.acked < least {
 		c.loop.engine.budget.slow.Add(1)
 		c.cutLocked(ErrSlow)
 		return
 	}
-	o.drain = drain{uint32(now), info.Bytes_acked}
+	o.drain = drain{uint32(now), acked}
+}
+
+// ackedLocked returns the bytes that the peer has acknowledged, counted from any moment while o exists. With a Unix
+// socket they are what has left the queue and is not in the peer's buffer any more.
+func (c *Conn) ackedLocked(o *outQueue) (uint64, error) {
+	info, err := unix.GetsockoptTCPInfo(int(c.fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != unix.EOPNOTSUPP {
+		if err != nil {
+			return 0, err
+		}
+		return info.Bytes_acked, nil
+	}
+	kernel, err := unix.IoctlGetInt(int(c.fd), unix.SIOCOUTQ)
+	return o.sent - uint64(kernel), err // may wrap around: only differences count
 }

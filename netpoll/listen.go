@@ -3,7 +3,7 @@
 package netpoll
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,8 +19,7 @@ import (
 // Listener accepts connections for an engine.
 type Listener struct {
 	engine *Engine
-	addr   net.Addr
-	fd     int
+	socket
 	poll   *easygo.Epoll
 	accept func() Handler
 	ready  chan struct{} // the socket became readable
@@ -29,29 +28,30 @@ type Listener struct {
 	once   sync.Once
 }
 
-// Listen accepts TCP connections on addr, "host:port"; port 0 picks a free port. For
-// each connection it calls accept, always on the same goroutine, to get its handler;
-// nil refuses the connection.
+// Listen is ListenOn with the address of a TCP port, "host:port", where port 0 picks a free port, or of a
+// Unix socket, "unix:path".
 func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false) // its sockets take no TCP_NOTSENT_LOWAT
-	nl, err := lc.Listen(context.Background(), "tcp", addr)
+	return e.ListenOn(Endpoint{Addr: addr}, accept)
+}
+
+// ListenOn accepts connections at an endpoint. For each it calls accept to get its handler; nil refuses the
+// connection. accept is always called on the same goroutine, unless the endpoint has TLS or the connection a preamble
+// (see Options.Preamble): then it is called on several, when the handshake or the preamble is done. An engine may have
+// any number of listeners.
+func (e *Engine) ListenOn(at Endpoint, accept func() Handler) (*Listener, error) {
+	if at.TLS != nil {
+		if at.TLS.Config == nil {
+			return nil, errors.New("netpoll: listening with TLS needs a TLS.Config")
+		}
+		accept = e.acceptTLS(*at.TLS, accept)
+	}
+	s, err := at.open(e.opts)
 	if err != nil {
 		return nil, err
 	}
-	defer nl.Close()
-	fd, err := dup(nl.(*net.TCPListener))
-	if err != nil {
-		return nil, fmt.Errorf("netpoll: listen: %w", err)
-	}
-	if err := setSocketOptions(fd, e.opts); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("netpoll: listen: %w", err)
-	}
 	l := &Listener{
 		engine: e,
-		addr:   nl.Addr(),
-		fd:     fd,
+		socket: s,
 		poll:   e.loops[0].poll,
 		accept: accept,
 		ready:  make(chan struct{}, 1),
@@ -59,11 +59,11 @@ func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
 		done:   make(chan struct{}),
 	}
 	if !e.enlist(l) {
-		unix.Close(fd)
+		s.close()
 		return nil, ErrShutdown
 	}
 	go l.run()
-	if err := l.poll.Add(fd, easygo.EPOLLIN|easygo.EPOLLET, l.onEvent); err != nil {
+	if err := l.poll.Add(s.fd, easygo.EPOLLIN|easygo.EPOLLET, l.onEvent); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("netpoll: listen: %w", err)
 	}
@@ -80,7 +80,7 @@ func (e *Engine) enlist(l *Listener) bool {
 	return !e.closing
 }
 
-// Addr returns the address that the listener is bound to.
+// Addr returns the address that the listener is bound to: a *net.TCPAddr or a *net.UnixAddr.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
 // Close stops accepting. Connections stay open, and TLS handshakes go on. The
@@ -90,7 +90,7 @@ func (l *Listener) Close() {
 		close(l.stop)
 		<-l.done
 		_ = l.poll.Del(l.fd)
-		unix.Close(l.fd)
+		l.socket.close()
 		l.engine.mu.Lock()
 		delete(l.engine.listeners, l)
 		l.engine.mu.Unlock()

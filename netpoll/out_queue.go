@@ -30,10 +30,11 @@ func (o *output) takeGathered() []byte {
 // something is pending. Guarded by Conn.mu.
 type outQueue struct {
 	segs  []segment
-	head  int // first of segs not wholly written
-	off   int // bytes of segs[head] that are written
-	bytes int // pending in all
-	held  int // memory that this queue answers for
+	head  int    // first of segs not wholly written
+	off   int    // bytes of segs[head] that are written
+	bytes int    // pending in all
+	held  int    // memory that this queue answers for
+	sent  uint64 // bytes that have left the queue
 	drain drain
 	own   *Buffer // the last of segs, if it was made by copyIn and may grow
 }
@@ -158,6 +159,7 @@ func (o *outQueue) send(fd int32) (sent int, errno unix.Errno) {
 
 func (o *outQueue) advance(n int) {
 	o.bytes -= n
+	o.sent += uint64(n)
 	for n > 0 {
 		left := o.segs[o.head].Len() - o.off
 		if n < left {

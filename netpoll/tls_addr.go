@@ -61,7 +61,7 @@ type tlsWaiter struct {
 
 // tlsClient is the [Conn] of a tlsWaiter.
 type tlsClient interface {
-	RemoteAddr() netip.AddrPort
+	Owner() netip.Addr
 	Close(error)
 	Again()
 }

@@ -50,7 +50,7 @@ func (g *preTLS) begin() *tlsHandshake {
 		tlsPlace: tlsPlace{addr: g.addr},
 		engine:   g.engine,
 		places:   g.places,
-		state:    State{fd: s.fd, phase: live, lease: s.lease},
+		state:    State{fd: s.fd, phase: live, addrs: s.addrs, lease: s.lease},
 		until:    g.until,
 	}
 }
@@ -85,7 +85,7 @@ func (s *tlsHandshake) enter(h Handler) error {
 // handshake does the handshake. hello has been read already.
 func (s *tlsHandshake) handshake(role func(*tlsTransport) *tls.Conn, hello []byte) error {
 	return s.block(func() error {
-		t := &tlsTransport{stream: awaited{s.file, s}, hello: hello}
+		t := &tlsTransport{stream: awaited{s.file, s}, hello: hello, addrs: s.state.addrs}
 		t.tls = role(t)
 		err := t.tls.HandshakeContext(context.Background())
 		t.stream, s.state.tls = nil, t

@@ -14,7 +14,9 @@ var ErrNoTLS = errors.New("netpoll: the client does not speak TLS")
 
 // TLS says how a listener does TLS.
 type TLS struct {
-	// Config is as for tls.Server. It must not change afterwards.
+	// Config is as for tls.Server. It must not change afterwards; certificates that do are what its GetCertificate
+	// and GetConfigForClient are for. They are called on the goroutine of the handshake, which takes one of
+	// Options.TLSHandshakes until it is over, so they may wait, but not for long. A panic in them is logged.
 	Config *tls.Config
 	// Answer is sent, unencrypted, to a client whose first bytes are not TLS, before
 	// the connection is closed.
@@ -29,15 +31,17 @@ type TLS struct {
 // before encryption; records add about two percent. A [Buffer]
 // must be encrypted for each connection, so its memory is not shared.
 func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener, error) {
-	if t.Config == nil {
-		return nil, errors.New("netpoll: ListenTLS needs a TLS.Config")
-	}
-	return e.Listen(addr, func() Handler {
+	return e.ListenOn(Endpoint{Addr: addr, TLS: &t}, accept)
+}
+
+// acceptTLS returns the accept function of a listener that does TLS before it calls accept.
+func (e *Engine) acceptTLS(t TLS, accept func() Handler) func() Handler {
+	return func() Handler {
 		g := &serverPreTLS{tls: &t, accept: accept}
 		g.init(e, &e.serverHandshakes)
 		g.places.awaitHello(&g.tlsWaiter)
 		return g
-	})
+	}
 }
 
 // serverPreTLS is the Handler of an accepted connection before its TLS handshake. It waits for

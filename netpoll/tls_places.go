@@ -30,7 +30,7 @@ func (k *tlsHandshakes) init(o Options, evicts bool) {
 func (k *tlsHandshakes) enter(g *tlsWaiter) bool {
 	var key netip.Addr
 	if g.addr == nil {
-		key = OwnerOf(g.client.RemoteAddr().Addr())
+		key = g.client.Owner()
 	}
 	k.mu.Lock()
 	k.helloCameLocked(g)

@@ -63,10 +63,20 @@ func (s *tlsTransport) Close() error {
 
 // LocalAddr returns the address of our end. tls calls it and RemoteAddr like Read, for example
 // for the key of a session, so they take no lock.
-func (s *tlsTransport) LocalAddr() net.Addr { return s.askAddr(unix.Getsockname) }
+func (s *tlsTransport) LocalAddr() net.Addr {
+	if s.addrs != nil {
+		return net.TCPAddrFromAddrPort(s.addrs.local)
+	}
+	return s.askAddr(unix.Getsockname)
+}
 
 // RemoteAddr returns the address of the peer.
-func (s *tlsTransport) RemoteAddr() net.Addr { return s.askAddr(unix.Getpeername) }
+func (s *tlsTransport) RemoteAddr() net.Addr {
+	if s.addrs != nil {
+		return net.TCPAddrFromAddrPort(s.addrs.remote)
+	}
+	return s.askAddr(unix.Getpeername)
+}
 
 func (s *tlsTransport) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
 	var a netip.AddrPort
@@ -74,6 +84,9 @@ func (s *tlsTransport) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
 		a = sys.AddrOf(ask(int(s.conn.fd)))
 	} else if raw, err := s.stream.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { a = sys.AddrOf(ask(int(fd))) })
+	}
+	if !a.IsValid() {
+		return &net.UnixAddr{Net: "unix"}
 	}
 	return net.TCPAddrFromAddrPort(a)
 }

@@ -107,7 +107,7 @@ func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *
 	}
 	c.io.CountIn(1)
 	c.extras().stream.Store(s)
-	s.job = c.io.Engine().GoFor(netpoll.OwnerOf(c.io.RemoteAddr().Addr()), s.run)
+	s.job = c.io.Engine().GoFor(c.io.Owner(), s.run)
 	if s.job.Begun() {
 		s.begin()
 	}
