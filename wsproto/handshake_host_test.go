@@ -195,8 +195,30 @@ func TestRefusedHostIsLogged(t *testing.T) {
 		t.Errorf("the log is %q", log.b.String())
 	}
 	for name, s := range map[string]*Server{"Hosts": {Hosts: []string{"http://x.example"}}, "Origins": {Origins: []string{"x.example/path"}}} {
-		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "Server."+name+" has") {
+		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "Server."+name+": ") {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestValidateHostAndOrigin(t *testing.T) {
+	for s, want := range map[string]struct{ host, origin string }{
+		"example.org": {}, "*.example.org": {}, "::1": {}, "[::1]": {}, "127.0.0.1": {}, "*": {},
+		"example.org:8443":    {host: `"example.org:8443" has a port; it must be a name without one, such as example.org`},
+		"[::1]:80":            {host: "has a port"},
+		"https://example.org": {host: "is not a host"},
+		"null":                {origin: "files and sandboxes"},
+		"":                    {"is not a host", "is not a host"},
+		"a b":                 {"is not a host", "is not a host"},
+		"https://a@b":         {"is not a host", "is not a host"},
+	} {
+		for what, c := range map[string]struct {
+			err  error
+			says string
+		}{"host": {ValidateHost(s), want.host}, "origin": {ValidateOrigin(s), want.origin}} {
+			if (c.err != nil) != (c.says != "") || c.err != nil && !strings.Contains(c.err.Error(), c.says) {
+				t.Errorf("%s %q: %v, want %q", what, s, c.err, c.says)
+			}
 		}
 	}
 }

@@ -84,22 +84,41 @@ func matchName(pattern, name string) bool {
 	return pattern == name
 }
 
+// ValidateOrigin reports what is wrong with an entry of [Server.Origins].
+func ValidateOrigin(origin string) error {
+	if origin == "null" {
+		return fmt.Errorf("wsproto: %q is the origin of pages from files and sandboxes: serve the page over http, or allow all with *", origin)
+	}
+	_, host, ok := strings.Cut(origin, "://")
+	if !ok {
+		host = origin
+	}
+	if !isHost(host) {
+		return fmt.Errorf("wsproto: %q is not a host such as example.org, *.example.org or example.org:8443", origin)
+	}
+	return nil
+}
+
+// ValidateHost reports what is wrong with an entry of [Server.Hosts].
+func ValidateHost(name string) error {
+	const examples = "such as example.org or *.example.org"
+	if !isHost(name) {
+		return fmt.Errorf("wsproto: %q is not a host %s", name, examples)
+	}
+	if bare, port := splitHost(name, ""); port != "" {
+		return fmt.Errorf("wsproto: %q has a port; it must be a name without one, such as %s", name, bare)
+	}
+	return nil
+}
+
+// isHost reports whether s may be a host, with a port or without.
+func isHost(s string) bool { return s != "" && !strings.ContainsAny(s, "/ ,?#@") }
+
 // validateHosts reports an entry of Server.Origins or Server.Hosts that cannot be right.
-func validateHosts(field string, hosts []string) error {
-	for _, h := range hosts {
-		_, host, ok := strings.Cut(h, "://")
-		if !ok {
-			host = h
-		}
-		if h == "null" {
-			return fmt.Errorf("wsproto: Server.%s has %q, which is the origin of pages from files and sandboxes: serve the page over http, or allow all with *", field, h)
-		}
-		if host == "" || strings.ContainsAny(host, "/ ,?#@") || ok && field == "Hosts" {
-			examples := "example.org, *.example.org or example.org:8443"
-			if field == "Hosts" {
-				examples = "example.org or *.example.org"
-			}
-			return fmt.Errorf("wsproto: Server.%s has %q, which is not a host such as %s", field, h, examples)
+func validateHosts(field string, entries []string, validate func(string) error) error {
+	for _, entry := range entries {
+		if err := validate(entry); err != nil {
+			return fmt.Errorf("wsproto: Server.%s: %s", field, strings.TrimPrefix(err.Error(), "wsproto: "))
 		}
 	}
 	return nil

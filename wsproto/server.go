@@ -191,7 +191,7 @@ func (s *Server) Validate() error {
 			return fmt.Errorf("wsproto: Server.%s is %d; it must not be negative", f.name, f.value)
 		}
 	}
-	if err := errors.Join(validateHosts("Origins", s.Origins), validateHosts("Hosts", s.Hosts), s.Compression.validate("Server")); err != nil {
+	if err := errors.Join(validateHosts("Origins", s.Origins, ValidateOrigin), validateHosts("Hosts", s.Hosts, ValidateHost), s.Compression.validate("Server")); err != nil {
 		return err
 	}
 	if s.Accept != nil && s.AcceptAsync != nil {

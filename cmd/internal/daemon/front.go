@@ -38,20 +38,18 @@ func (v *proxies) Set(s string) error {
 
 // HostsVar defines the flag -hosts.
 func HostsVar(f *flag.FlagSet, p *[]string) {
-	v := &hosts{p, func(list []string) error { return (&wsproto.Server{Hosts: list}).Validate() }}
-	f.Var(v, "hosts", "comma-separated `names` of this server, such as example.org,*.example.org, beside localhost and names\nthat cannot be registered. A plain request to a private or loopback address for any other host gets 421,\nbecause it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this\nflag is not needed")
+	f.Var(&hosts{p, wsproto.ValidateHost}, "hosts", "comma-separated `names` of this server, such as example.org,*.example.org, beside localhost and names\nthat cannot be registered. A plain request to a private or loopback address for any other host gets 421,\nbecause it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this\nflag is not needed")
 }
 
 // OriginsVar defines the flag -origins.
 func OriginsVar(f *flag.FlagSet, p *[]string) {
-	v := &hosts{p, func(list []string) error { return (&wsproto.Server{Origins: list}).Validate() }}
-	f.Var(v, "origins", "comma-separated `hosts` whose pages may connect, publish and read, beside the server's own: example.org,\nexample.org:8443, *.example.org, https://example.org, or * for all. A server at localhost accepts\npages from every port of localhost")
+	f.Var(&hosts{p, wsproto.ValidateOrigin}, "origins", "comma-separated `hosts` whose pages may connect, publish and read, beside the server's own: example.org,\nexample.org:8443, *.example.org, https://example.org, or * for all. A server at localhost accepts\npages from every port of localhost")
 }
 
 // hosts is the flag.Value of -hosts and of -origins.
 type hosts struct {
 	list     *[]string
-	validate func([]string) error
+	validate func(string) error
 }
 
 func (v *hosts) String() string {
@@ -62,18 +60,22 @@ func (v *hosts) String() string {
 }
 
 func (v *hosts) Set(s string) error {
-	all := *v.list
-	for name := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ' ' }) {
-		all = append(all, strings.TrimSuffix(name, "/"))
-	}
-	if err := v.validate(all); err != nil {
-		// The error names the field of wsproto.Server, which the operator does not know; package flag names the flag.
-		text := err.Error()
-		if _, after, ok := strings.Cut(text, " has "); ok {
-			text = strings.Replace(after, ", which is ", " is ", 1)
+	all := splitHosts(s)
+	for _, name := range all {
+		if err := v.validate(name); err != nil {
+			return errors.New(strings.TrimPrefix(err.Error(), "wsproto: "))
 		}
-		return errors.New(text)
 	}
-	*v.list = all
+	*v.list = append(*v.list, all...)
 	return nil
+}
+
+// splitHosts returns the hosts of a list with commas. A slash at the end, which people copy from their browser, does not
+// count.
+func splitHosts(s string) []string {
+	all := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+	for i, name := range all {
+		all[i] = strings.TrimSuffix(name, "/")
+	}
+	return all
 }

@@ -26,7 +26,8 @@ func TestFrontFlags(t *testing.T) {
 		{"-hosts a.example -hosts b.example", true, false, []string{"a.example", "b.example"}, ""},
 		{"-trusted-proxies here", true, false, nil, `"here"`},
 		{"-hosts https://chat.example.org", true, false, nil, `-hosts: "https://chat.example.org" is not a host`},
-		{"-origins a.example/b", true, false, nil, `-origins: "a.example/b" is not a host`},
+		{"-hosts a.example/,b.example/c", true, false, nil, `-hosts: "b.example/c" is not a host`},
+		{"-hosts a.example:8080", true, false, nil, `-hosts: "a.example:8080" has a port; it must be a name without one, such as a.example`},
 	} {
 		f := flag.NewFlagSet("x", flag.ContinueOnError)
 		f.SetOutput(io.Discard)
@@ -34,7 +35,6 @@ func TestFrontFlags(t *testing.T) {
 		var hosts []string
 		ProxiesVar(f, &p)
 		HostsVar(f, &hosts)
-		OriginsVar(f, new([]string))
 		err := f.Parse(strings.Fields(c.args))
 		if (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
 			t.Errorf("%s: %v, want %q", c.args, err, c.fails)
