@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/token"
 )
 
 // Options describe who may do what. Their zero value lets everybody do everything, except read the messages of users.
@@ -13,6 +13,11 @@ type Options struct {
 	TokenFile string
 	// Keys are the other keys.
 	Keys []KeyOptions
+
+	// Tokens are the JWTs that are valid, if any are.
+	Tokens token.Options
+	// Granted are the rights of tokens that have none of read, write, list and manage. If it is nil, they allow nothing.
+	Granted *Grants
 
 	// Anonymous are the rights of callers that have not said who they are. If it is nil, they may do everything but read
 	// users' topics without keys and tokens, read and list with keys, and nothing with tokens.
@@ -23,9 +28,9 @@ type Options struct {
 	// Cookie is the name of the cookie that may have a key or token. Empty means none.
 	Cookie string
 
-	// Now is the wall clock; nil means time.Now.
+	// Now is the wall clock; nil means time.Now. New takes it, and Update ignores it.
 	Now func() time.Time
-	// Log gets what changes in the background; nil means nothing.
+	// Log gets what changes in the background; nil means nothing. New takes it, and Update ignores it.
 	Log *slog.Logger
 }
 
@@ -51,56 +56,4 @@ func appendError(all []error, field string, err error) []error {
 func (o *Options) Check() []error {
 	_, errs := newState(o)
 	return errs
-}
-
-func (o *Options) restricted() bool { return o.TokenFile != "" || len(o.Keys) > 0 }
-
-// state is what the options say.
-type state struct {
-	keys      keyring
-	anonymous *Rights
-	users     *Rights
-	cookie    string
-	only      bool // TokenFile is all there is
-}
-
-func newState(o *Options) (*state, []error) {
-	s := &state{keys: newKeyring(), cookie: o.Cookie, only: len(o.Keys) == 0}
-	errs := s.keys.load(o)
-	anonymous := o.Anonymous
-	if anonymous == nil {
-		anonymous = defaultAnonymous(o)
-	}
-	var e []error
-	s.anonymous, e = compile("anonymous", *anonymous, rights.CompileAnonymous)
-	errs = append(errs, e...)
-	s.users = s.anonymous
-	if o.Users != nil {
-		s.users, e = compile("users", *o.Users, rights.Compile)
-		errs = append(errs, e...)
-	}
-	return s, errs
-}
-
-func defaultAnonymous(o *Options) *Grants {
-	topics := []string{">"}
-	if o.restricted() {
-		return &Grants{Read: topics, List: topics}
-	}
-	g := rights.Everything()
-	g.Read, g.List = topics, topics
-	return &g
-}
-
-// compile returns the rights, or what is wrong with the grants of that field.
-func compile(field string, g Grants, do func(Grants) (*Rights, error)) (*Rights, []error) {
-	errs := g.Check()
-	for i, err := range errs {
-		errs[i] = &OptionError{field, err}
-	}
-	if errs != nil {
-		return nil, errs
-	}
-	r, err := do(g)
-	return r, appendError(nil, field, err)
 }
