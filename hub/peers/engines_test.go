@@ -56,6 +56,37 @@ func TestChromium(t *testing.T) {
 		load(t, browser, "http://"+s.Addr+"/fanfare.js")
 	})
 	t.Run("refused origin", func(t *testing.T) { refusedOrigin(t, browser) })
+	t.Run("page from a file", func(t *testing.T) { pageFromFile(t, browser) })
+}
+
+// pageFromFile has a page that was opened as a file connect. No value of -origins permits it, so the
+// console must not suggest one.
+func pageFromFile(t *testing.T, browser *script.Browser) {
+	s := sessiontest.Serve(t, nil)
+	refuses := &wsproto.Server{Logger: slog.New(slog.DiscardHandler)}
+	a, err := refuses.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = refuses.Shutdown(t.Context()) })
+	name := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(name, []byte("<!doctype html><title>a file</title>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := browser.Open("file://" + name); err != nil {
+		t.Fatal(err)
+	}
+	load(t, browser, "http://"+s.Addr+"/fanfare.js")
+	eval(t, browser, "globalThis.said = []; console.error = (...a) => said.push(a.join(' ')); clients.file = new Client('ws://"+a.String()+"/hub'); null", nil)
+	var said []string
+	sessiontest.Eventually(t, "a hint", func() bool {
+		eval(t, browser, "said", &said)
+		return len(said) > 0
+	})
+	if !strings.Contains(said[0], "serve the page over http") || strings.Contains(said[0], "-origins") {
+		t.Errorf("the console says %q", said)
+	}
+	eval(t, browser, "clients.file.close(); null", nil)
 }
 
 // refusedOrigin connects to a server that refuses the page. The console says so once, however often

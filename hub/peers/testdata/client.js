@@ -30,7 +30,7 @@ class Client {
     try {
       return plain(await this.f[method](...args)) ?? null;
     } catch (e) {
-      return { code: e.code, message: e.message, sent: e.sent, oldest: e.oldest, latest: e.latest, name: e.name };
+      return { code: e.code, message: e.message, sent: e.sent, oldest: e.oldest, latest: e.latest, retry: e.retry, name: e.name };
     }
   }
 
@@ -46,6 +46,22 @@ class Client {
   }
 }
 
+// A Source returns tokens, one after the other, and records why they were asked for. "!not now" throws an error, and "!logged out"
+// one that is final.
+class Source {
+  constructor(...tokens) {
+    this.tokens = tokens;
+    this.asked = [];
+    this.get = async why => {
+      this.asked.push(why);
+      const token = this.tokens.shift();
+      if (token === '!not now') throw new Error('not now');
+      if (token === '!logged out') throw new fanfare.FanfareError('unauthorized', 'logged out');
+      return token;
+    };
+  }
+}
+
 // plain converts an event to JSON.
 function plain(v) {
   if (v instanceof Uint8Array) return { bytes: [...v] };
@@ -57,4 +73,5 @@ globalThis.unhandled = [];
 if (globalThis.process) process.on('unhandledRejection', e => unhandled.push(String(e)));
 else addEventListener('unhandledrejection', e => unhandled.push(String(e.reason)));
 globalThis.Client = Client;
+globalThis.Source = Source;
 globalThis.clients = {};

@@ -35,6 +35,7 @@ type Server struct {
 func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
 	t.Helper()
 	s := &Server{Tokens: newTokens(), server: &wsproto.Server{Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { return true }}}
+	s.full.Store(-1)
 	s.Hub = hub.New(hub.Options{
 		Workers: wshub.Workers(s.server), Topic: topic,
 	})

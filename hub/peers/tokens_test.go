@@ -1,0 +1,131 @@
+package peers_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/hub/session"
+	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
+)
+
+// token returns a name for a token, and has the server take it.
+func (b *bench) token(user string, ttl time.Duration) string {
+	name := fmt.Sprintf("token%d", serial.Add(1))
+	b.server.Tokens.Issue(name, user, ttl)
+	return name
+}
+
+// wantsAsked waits until the client's Source has been asked for these reasons.
+func (c *client) wantsAsked(whys ...string) {
+	c.Helper()
+	var got []string
+	sessiontest.Eventually(c, "a request for a token", func() bool {
+		c.eval(c.name+".source.asked", &got)
+		return len(got) >= len(whys)
+	})
+	if !slices.Equal(got, whys) {
+		c.Fatalf("tokens were asked for because of %q, want %q", got, whys)
+	}
+}
+
+// dialWith makes a client whose tokens come from a Source.
+func (b *bench) dialWith(t *testing.T, addr string, tokens ...string) *client {
+	t.Helper()
+	source := "new Source('" + strings.Join(tokens, "', '") + "')"
+	c := b.dial(t, addr, "", "{token: (globalThis.source = "+source+").get}")
+	c.eval(c.name+".source = source; null", nil)
+	return c
+}
+
+// tokens renews a token on the same connection, replaces one that was revoked, and uses the last one
+// again after a cut.
+func (b *bench) tokens(t *testing.T) {
+	p := wstest.Forward(t, b.server.Addr, nil)
+	short, long, last := b.token("ada", 20*time.Millisecond), b.token("ada", time.Hour), b.token("ada", 0)
+	c := b.dialWith(t, p.Addr, short, "!not now", long, "!not now", last, "!logged out")
+	c.expect("open", object{"user": "ada"})
+	c.call(nil, "subscribe", "tokens", object{})
+	c.next("live")
+	c.wantsAsked("first", "expiring", "expiring")
+	sessiontest.Eventually(t, "the renewal", func() bool { return b.server.Tokens.Uses(long) == 1 })
+	b.server.Number(t, "tokens", 1)
+	c.expect("got", object{"message": object{"n": 1}})
+	if n := b.server.Tokens.Uses(short); n != 1 {
+		t.Errorf("the first token was used %d times: the client has reconnected", n)
+	}
+	b.server.Tokens.End(long, session.TokenExpired)
+	c.expect("close", object{"code": 4401, "reason": "the token has expired"})
+	b.server.Number(t, "tokens", 2)
+	c.expect("live", object{"again": true})
+	c.expect("got", object{"message": object{"n": 2}})
+	c.wantsAsked("first", "expiring", "expiring", "refused", "refused")
+	p.Cut()
+	c.next("close")
+	b.server.Number(t, "tokens", 3)
+	c.expect("got", object{"message": object{"n": 3}})
+	c.wantsAsked("first", "expiring", "expiring", "refused", "refused")
+	if n := b.server.Tokens.Uses(last); n != 2 {
+		t.Errorf("the last token was used %d times", n)
+	}
+	b.server.Tokens.End(last, session.TokenRevoked)
+	c.expect("close", object{"code": 4401, "reason": "the token was revoked"})
+	c.expect("error", object{"code": "unauthorized", "message": "the connection was closed with 1006: there is no valid token: logged out"})
+	c.expect("close", object{"retry": nil, "reason": "there is no valid token: logged out"})
+	compare(t, c.attempt("publish", "tokens", 1), object{"code": "closed"})
+}
+
+func (b *bench) staticToken(t *testing.T) {
+	key := b.token("bob", 0)
+	c := b.dial(t, b.server.Addr, "?x=1", "{token: '"+key+"'}")
+	c.expect("open", object{"user": "bob"})
+	b.server.Tokens.End(key, session.TokenRevoked)
+	c.expect("close", object{"code": 4401})
+	c.expect("close", object{"retry": nil, "reason": "there is no valid token: the last one is refused"})
+}
+
+// limited has requests refused because there are too many.
+func (b *bench) limited(t *testing.T) {
+	c := b.dial(t, b.server.Addr, "", "{}")
+	compare(t, c.attempt("publish", "never", 1), object{"code": "rate-limited", "retry": 20})
+	c.call(nil, "subscribe", "soon", object{})
+	c.expect("live", object{"again": false})
+}
+
+// refused has the server refuse handshakes: the client says why, and does what the status says.
+func (b *bench) refused(t *testing.T) {
+	c := b.dial(t, b.server.Addr, "?user=nobody", "{}")
+	c.expect("close", object{"code": 1006, "status": 401, "reason": "the server answered 401: nobody is not welcome", "retry": nil})
+	compare(t, c.attempt("publish", "a", 1), object{"code": "closed"})
+	b.server.Full(1)
+	c = b.dial(t, b.server.Addr, "", "{}")
+	e := c.expect("close", object{"status": 503, "reason": "the server answered 503: the server is full"})
+	if retry, _ := e["retry"].(float64); retry < 1000 || retry > 2000 {
+		t.Errorf("the client tries again in %v ms, want 1000 and a little", e["retry"])
+	}
+	b.server.Full(-1)
+	c.next("open")
+	e = b.dial(t, b.server.Addr, "/../nowhere", "{}").next("close")
+	if reason, _ := e["reason"].(string); e["status"] != 404.0 || !strings.Contains(reason, "is the path of the URL right?") || e["retry"] == nil {
+		t.Errorf("%v", e)
+	}
+}
+
+// console checks that a program without listeners is told at once, and once, that its URL is wrong.
+func (b *bench) console(t *testing.T) {
+	eval(t, b.engine, "globalThis.said = []; globalThis.consoleError = console.error; console.error = (...a) => said.push(a.join(' ')); null", nil)
+	eval(t, b.engine, "globalThis.wrong = new fanfare.Fanfare('ws://"+b.server.Addr+"/nowhere?secret', {minDelay: 1, maxDelay: 1, timeout: 300, ...globalThis.options}); null", nil)
+	var said []string
+	sessiontest.Eventually(t, "a message on the console", func() bool {
+		eval(t, b.engine, "said.filter(s => s.startsWith('fanfare'))", &said)
+		return len(said) > 0
+	})
+	eval(t, b.engine, "wrong.publish('a', 1).catch(e => e.code)", nil)
+	eval(t, b.engine, "wrong.close(); console.error = consoleError; said.filter(s => s.startsWith('fanfare'))", &said)
+	if len(said) != 1 || !strings.Contains(said[0], "/nowhere: the server answered 404") || strings.Contains(said[0], "secret") {
+		t.Errorf("the console says %q", said)
+	}
+}
