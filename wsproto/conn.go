@@ -25,6 +25,7 @@ type Conn struct {
 	// After our close frame it is the number of bytes that were pending at the last
 	// look. It belongs to the turn.
 	mark tick
+	paid moment // state of Take; it belongs to the turn
 }
 
 // endpoint is what the connections of a server, or of a client, have in common.
@@ -37,9 +38,10 @@ type endpoint struct {
 	sweep        time.Duration // of the engine, by which a ping may be late
 	message      time.Duration // Server.MessageTimeout; no bound unless positive
 	closeTimeout time.Duration
-	server       *Server      // nil for a client
-	compression  *Compression // nil: not supported
-	shared       bool         // the engine is the one that clients share
+	server       *Server              // nil for a client
+	compression  *Compression         // nil: not supported
+	shared       bool                 // the engine is the one that clients share
+	messageRate  atomic.Pointer[Rate] // Server.Rate, or that of SetLimits; nil for no limit
 }
 
 // extra is what only some connections have.

@@ -123,6 +123,9 @@ func (h *handle) OnClose(err error) {
 		defer shared.release()
 	}
 	c.parser.drop()
+	if s := c.endpoint.server; s != nil {
+		s.clients.remove(c)
+	}
 	if c.flags.Load()&flagOpen != 0 {
 		c.ended(err)
 	} else if a := c.asked(); a != nil && !a.end(err) { // the program expects OnOpen and OnClose
@@ -165,6 +168,9 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	if c.flags.Load()&flagClosed != 0 {
 		return true // after a close frame only the peer's answer matters
 	}
+	if c.exceeds(len(payload)) {
+		return true
+	}
 	c.io.CountIn(1)
 	c.handler.OnMessage(c, op, payload)
 	return c.flags.Load()&flagHeld == 0
@@ -186,7 +192,7 @@ func (s *frameSink) control(op Opcode, payload []byte) bool {
 		c.onCloseFrame(payload)
 		return false
 	}
-	if c.flags.Load()&flagClosed == 0 {
+	if c.flags.Load()&flagClosed == 0 && !c.exceeds(len(payload)) {
 		c.onPingPong(op, payload)
 	}
 	return true

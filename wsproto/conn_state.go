@@ -3,6 +3,7 @@ package wsproto
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -16,6 +17,8 @@ type ConnState struct {
 	engine *netpoll.State
 	flags  uint32
 	mark   tick
+	paid   moment
+	client netip.Addr // that the connection is counted for, if it is
 	part   *partial
 	extra  *extra
 }
@@ -80,7 +83,7 @@ func (h *handle) MayLeave() error {
 // leave moves what the protocol keeps to a state. c is not used again, except that a sender
 // may still note in takeover what it has sent.
 func (c *Conn) leave(engine *netpoll.State) *ConnState {
-	s := &ConnState{engine: engine, flags: c.flags.Load() &^ (flagStream | flagReadEnd), mark: c.mark}
+	s := &ConnState{engine: engine, flags: c.flags.Load() &^ (flagStream | flagReadEnd), mark: c.mark, paid: c.paid, client: c.endpoint.server.clients.remove(c)}
 	if c.parser.part != streamed { // no stream is at work
 		s.part = c.parser.part
 	}
@@ -113,14 +116,18 @@ func (s *Server) Enter(state *ConnState, h Handler) (*Conn, error) {
 	if state.flags&flagDeflate != 0 && s.Compression == nil {
 		return nil, errors.New("wsproto: the connection is compressed; the server needs Compression")
 	}
-	c := &Conn{endpoint: s.endpoint, handler: h, parser: parser{state.part}, mark: state.mark}
+	c := &Conn{endpoint: s.endpoint, handler: h, parser: parser{state.part}, mark: state.mark, paid: state.paid}
 	c.flags.Store(state.flags | handlerFlags(h))
 	if state.extra != nil {
 		c.extra.Store(state.extra)
 	}
 	s.counters.open.Add(1)
+	if state.client.IsValid() {
+		s.clients.add(c, state.client, 0)
+	}
 	if err := s.engine.Enter(state.engine, (*handle)(c)); err != nil {
 		s.counters.open.Add(-1)
+		s.clients.remove(c)
 		return nil, fmt.Errorf("wsproto: %w", err)
 	}
 	return c, nil
@@ -141,7 +148,7 @@ func (c *Conn) entered() {
 	case flags&flagClosed != 0:
 		c.Close(NoStatusReceived, "") // does nothing if a close frame was sent
 	case c.endpoint.server.closing():
-		c.Close(GoingAway, "the server is shutting down")
+		c.goodbye()
 	case flags&flagPinged == 0 && d > 0:
 		c.hasten(d) // the other server may not have pinged, or less often
 	}

@@ -456,9 +456,7 @@ func TestMoveIntoShutdown(t *testing.T) {
 	if _, err := s.Enter(state, m.next[1]); err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
-	close(s.closed)
-	s.mu.Unlock()
+	s.beginShutdown()
 	close(release)
 	m.expectClose(GoingAway)
 	m.nc.Close()

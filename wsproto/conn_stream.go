@@ -95,13 +95,12 @@ func (c *Conn) streaming() *stream {
 // beginStream returns the stream for a message of which head has come and whose next frame
 // has n bytes.
 func (c *Conn) beginStream(op Opcode, head []byte, deflated bool, frame int64) *stream {
-	flags := c.flags.Load()
 	s := &stream{c: c, op: op, size: int64(len(head)), rsv1: deflated, head: head, wake: make(chan struct{}, 1),
 		pace: newPace(c.endpoint.timeout, c.endpoint.rate)}
-	if flags&flagStream == 0 || !s.admit(frame) {
+	if c.flags.Load()&flagStream == 0 || !s.admit(frame) {
 		return nil
 	}
-	if flags&flagClosed != 0 {
+	if c.flags.Load()&flagClosed != 0 || c.exceeds(int(s.size)) {
 		s.phase = streamDone
 		return s
 	}

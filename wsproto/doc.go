@@ -104,6 +104,10 @@
 //	MaxMessage        1 MiB    collected, decompressed: 1009
 //	MaxFrame          as MaxMessage: 1009
 //	MaxStream         1 GiB    of a message for OnStream: 1009
+//	Rate              none     of messages, bytes and control frames in a second: RateCode
+//	MaxHandshakes     none     under way, that AcceptAsync decides about: 503 with Retry-After
+//	HandshakeRate     none     of handshakes in a second: 503 with Retry-After, each with its own
+//	MaxConnsPerClient none     WebSockets of an address behind Proxies: 429 with Retry-After, logged
 //	HandshakeTimeout  10 s     from the connection to the end of its header: 408; to the decision of AcceptAsync: 503
 //	MessageTimeout    30 s     and a second more for each MinRate bytes: 1008
 //	MinRate           1 KiB/s  of messages, streams, bodies and responses
@@ -145,6 +149,15 @@
 // the first request of a connection. net/http does not pass these details of later requests
 // on, so a later request with a Transfer-Encoding is the last one of its connection.
 //
+// SetLimits changes the rates, MaxHandshakes and MaxConnsPerClient while the server runs, with
+// Origins and Hosts.
+//
+// # The end
+//
+// [Server.Shutdown] closes all connections at once. [Server.Drain] spreads that over a window, for
+// servers whose clients would otherwise all reconnect at the same moment: one goroutine closes the
+// connections, in a random order, each with 1012 behind what was sent to it before.
+//
 // # Access
 //
 // The same code decides about handshakes and about requests of net/http: whether a page of
@@ -161,7 +174,8 @@
 // takeover.mu and stream.mu, under which only netpoll's are taken; so has an acceptance. variants.mu of a Prepared is
 // a leaf, except for those of the Prepared's parts. silentConns.mu is taken when a connection
 // comes or must make room, and only netpoll's Conn.mu under it. idleHTTPConns.mu is a leaf:
-// the connection that it returns is closed after it was released.
+// the connection that it returns is closed after it was released. gate.mu, and the locks of clients,
+// of which one at a time is held, are leaves.
 //
 // OnStream runs beside the turns, but in the order of messages: the next message, and
 // OnClose, wait for it. The closing handshake has one switch, netpoll.Conn.WriteLast: the

@@ -230,6 +230,7 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 		if !m.stream.admit(h.Length) {
 			return errMessageSize
 		}
+		m.stream.c.exceeds(int(h.Length))
 	case err != nil:
 		if m.stream = s.stream(m.op, m.buf, m.rsv1, h.Length); m.stream == nil {
 			return err

@@ -24,6 +24,7 @@ type upgradeBuffers struct {
 	hijacked *hijackedRequest // what came with a hijacked connection, or nil
 	asking   *acceptance      // the question to AcceptAsync, while it has no answer
 	more     bool             // input has come behind the header
+	counted  bool             // as under way
 }
 
 func (x *upgradeBuffers) Read(p []byte) (int, error)  { return x.in.Read(p) }
@@ -55,13 +56,29 @@ func (x *upgradeBuffers) end() {
 	upgradeBufferPool.Put(x)
 }
 
-// release lets Upgrade return, if it waits: with err, unless that is nil.
+// release stops counting the handshake. It lets Upgrade return, if that waits: with err, unless
+// that is nil.
 func (x *upgradeBuffers) release(err error) {
+	if x.counted {
+		x.request.server.gate.leave()
+		x.counted = false
+	}
 	if x.hijacked != nil {
 		x.hijacked.err = cmp.Or(err, x.hijacked.err)
 		close(x.hijacked.done) // after OnOpen
 		x.hijacked = nil
 	}
+}
+
+// enter counts the handshake against the limits, or returns its refusal.
+func (x *upgradeBuffers) enter() *Refusal {
+	s := x.request.server
+	l := s.limitsInForce()
+	if refusal := s.gate.enter(l, thisMoment(), &s.counters.limited); refusal != nil {
+		return refusal
+	}
+	x.counted = true
+	return s.refuseCrowd(&x.request, l.MaxConnsPerClient)
 }
 
 func (x *upgradeBuffers) asks() bool { return x.asking != nil }
@@ -126,7 +143,9 @@ func (c *Conn) request(data []byte, end int) (used int) {
 		if refusal = c.upgrade(x, refusal); x.asks() {
 			return end
 		}
-	} else if refusal = r.checkFraming(refusal); refusal == nil {
+	} else if refusal = r.checkFraming(refusal); refusal == nil && c.endpoint.server.closing() {
+		refusal = c.endpoint.server.refuseClosing()
+	} else if refusal == nil {
 		c.serveHTTP(data)
 		return len(data)
 	}
@@ -187,6 +206,9 @@ func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
 	if refusal == nil {
 		refusal = x.upgrade()
 	}
+	if refusal == nil {
+		refusal = x.enter()
+	}
 	if refusal != nil {
 		return refusal
 	}
@@ -202,7 +224,7 @@ func (c *Conn) upgrade(x *upgradeBuffers, refusal *Refusal) *Refusal {
 // refuseNow returns why no handshake can succeed now, or nil.
 func (s *Server) refuseNow() *Refusal {
 	if s.closing() {
-		return Refuse(http.StatusServiceUnavailable, "the server is shutting down")
+		return s.refuseClosing()
 	}
 	return s.refuseFull()
 }

@@ -46,8 +46,9 @@ func (s *Server) knowsHost(r *Request) bool {
 // hasName reports whether name is in Hosts or Origins. A page that may connect anyway has no
 // reason to make its name resolve to this server.
 func (s *Server) hasName(name string) bool {
-	return slices.ContainsFunc(s.Hosts, func(h string) bool { return matchName(hostName(h), name) }) ||
-		slices.ContainsFunc(s.Origins, func(o string) bool {
+	l := s.limitsInForce()
+	return slices.ContainsFunc(l.Hosts, func(h string) bool { return matchName(hostName(h), name) }) ||
+		slices.ContainsFunc(l.Origins, func(o string) bool {
 			if _, host, ok := strings.Cut(o, "://"); ok {
 				o = host
 			}

@@ -37,10 +37,11 @@ func (s *Server) defaultOrigin(r *Request) bool {
 		return true
 	}
 	u, err := url.Parse(r.Header.Get("Origin"))
+	origins := s.limitsInForce().Origins
 	if err != nil || u.Host == "" {
-		return slices.Contains(s.Origins, "*")
+		return slices.Contains(origins, "*")
 	}
-	return slices.ContainsFunc(s.Origins, func(pattern string) bool { return matchOrigin(pattern, u) })
+	return slices.ContainsFunc(origins, func(pattern string) bool { return matchOrigin(pattern, u) })
 }
 
 // SameOrigin reports whether the handshake comes from a page of the host that it asks for, or

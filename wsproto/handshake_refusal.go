@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -66,6 +67,7 @@ var methodHead = []byte("HEAD ")
 func (c *Conn) refuse(e *Refusal, head bool, err error) {
 	s := c.endpoint.server
 	s.counters.refuse(e.Status)
+	s.clients.remove(c)
 	c.io.Write(nil, e.encode(head))
 	c.io.Finish(err, c.endpoint.closeTimeout)
 	if s.Engine.MaxConns > 0 {
@@ -86,6 +88,7 @@ func (s *Server) refuseFull() *Refusal {
 	if !s.engine.Full() || s.makeRoom() {
 		return nil
 	}
+	s.counters.limited.full.Add(1)
 	s.fullUp.warn(s.logger(), "the server is full and refuses handshakes", "connections", s.Engine.MaxConns,
 		"allow", "raise -max-conns, or Server.Engine.MaxConns")
 	refusal := retryLater("the server is full")
@@ -93,9 +96,15 @@ func (s *Server) refuseFull() *Refusal {
 	return refusal
 }
 
+// refuseClosing is the response while the server shuts down.
+func (s *Server) refuseClosing() *Refusal {
+	s.counters.limited.closing.Add(1)
+	return retryLater("the server is shutting down")
+}
+
 // retryLater refuses a client that may succeed a few seconds later.
 func retryLater(reason string) *Refusal {
-	return &Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {"5"}}}
+	return retryAfterTime(http.StatusServiceUnavailable, reason, 5*time.Second)
 }
 
 // refusalOf returns an answer of Accept as a Refusal; nil if that is nil. The text of any other

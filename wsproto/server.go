@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -100,6 +101,28 @@ type Server struct {
 	// A larger header is refused with 431, and logged.
 	MaxHeader int
 
+	// Rate bounds the messages of each connection, and its control frames, which count as
+	// messages; no bound if nil. A connection that is faster is closed with RateCode; its
+	// CloseError wraps ErrRate. See [Conn.Take] for rates that a program decides.
+	Rate *Rate
+	// RateCode is the close code for a connection that exceeds Rate; PolicyViolation (1008) if 0.
+	RateCode Code
+	// MaxHandshakes bounds the handshakes under way, from the header to the decision of
+	// AcceptAsync; no bound if 0. Further ones are refused with 503.
+	MaxHandshakes int
+	// HandshakeRate bounds the handshakes in a second, after as many as come in a second at
+	// once; no bound if 0. Further ones are refused with 503. Retry-After then spreads the
+	// clients over the time that all of them need, up to a minute.
+	HandshakeRate int
+	// MaxConnsPerClient bounds the WebSockets of a client's address (an IPv6 /64 counts as one),
+	// as one of Proxies tells it; no bound if 0. Further ones are refused with 429, and logged.
+	// Loopback addresses, Unix sockets and Proxies are exempt unless CountLocal is set. If
+	// Engine.MaxConnsPerAddr is set too, that counts the clients that come without a proxy.
+	MaxConnsPerClient int
+	// CountLocal has MaxConnsPerClient count connections of loopback addresses, of Unix sockets
+	// (all as one client), and of Proxies that tell no client.
+	CountLocal bool
+
 	// Compression, if not nil, makes the server accept clients' offers of permessage-deflate.
 	Compression *Compression
 
@@ -160,16 +183,21 @@ type Server struct {
 
 	silent   silentConns
 	counters counters
+	gate     gate
+	clients  *clients
+	limits   atomic.Pointer[Limits]
 	// Events that strangers can cause to be logged:
-	foreignOrigins, foreignHosts, largeHeaders, fullUp, tornForwards logLimiter
+	foreignOrigins, foreignHosts, largeHeaders, fullUp, crowds, tornForwards logLimiter
 
 	start      sync.Once
 	err        error // that begin returns
 	engine     *netpoll.Engine
 	endpoint   *endpoint
 	httpServer *httpServer
-	mu         sync.Mutex
-	closed     chan struct{} // by Shutdown
+	closed     chan struct{} // by Shutdown or Drain
+	close      sync.Once
+	stopped    chan struct{} // by Shutdown
+	stop       sync.Once
 }
 
 const (
@@ -191,8 +219,11 @@ func (s *Server) Validate() error {
 			return fmt.Errorf("wsproto: Server.%s is %d; it must not be negative", f.name, f.value)
 		}
 	}
-	if err := errors.Join(validateHosts("Origins", s.Origins, ValidateOrigin), validateHosts("Hosts", s.Hosts, ValidateHost), s.Compression.validate("Server")); err != nil {
+	if err := errors.Join(s.limitsInForce().validate(), s.Compression.validate("Server")); err != nil {
 		return err
+	}
+	if s.RateCode != 0 && !s.RateCode.Valid() {
+		return fmt.Errorf("wsproto: Server.RateCode is %d; it must be a code that a close frame may have, such as 1008 or 4000 to 4999", s.RateCode)
 	}
 	if s.Accept != nil && s.AcceptAsync != nil {
 		return errors.New("wsproto: Server.Accept and Server.AcceptAsync are both set; at most one of them may be")
@@ -208,6 +239,7 @@ func (s *Server) Validate() error {
 
 func (s *Server) setDefaults() {
 	setDefault(&s.Addr, ":8080")
+	setDefault(&s.RateCode, PolicyViolation)
 	setDefault(&s.MaxMessage, defaultMaxMessage)
 	if b := s.Engine.ReadBuffer; b != 0 { // the engine keeps half of it for a header
 		setDefault(&s.MaxHeader, min(defaultMaxHeader, b/2))

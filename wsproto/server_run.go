@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// ErrServerClosed is returned by Wait and by the methods that listen after Shutdown.
+// ErrServerClosed is returned by Wait and by the methods that listen after Shutdown or Drain.
 var ErrServerClosed = errors.New("wsproto: server closed")
 
 // begin starts the engine, once.
@@ -38,7 +38,9 @@ func (s *Server) begin() error {
 			server:       s,
 			compression:  s.Compression.withDefaults(),
 		}
-		s.closed = make(chan struct{})
+		s.clients = newClients()
+		s.setLimits(*s.limitsInForce())
+		s.closed, s.stopped = make(chan struct{}), make(chan struct{})
 		s.httpServer = newHTTPServer(s)
 		s.engine.MakeRoom(s.makeRoom)
 	})
@@ -93,7 +95,7 @@ func (s *Server) ListenAndServe() error {
 	return s.Wait()
 }
 
-// Wait returns ErrServerClosed after Shutdown was called, or the error that the
+// Wait returns ErrServerClosed after Shutdown or Drain was called, or the error that the
 // engine failed with.
 func (s *Server) Wait() error {
 	if err := s.begin(); err != nil {
@@ -114,24 +116,36 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.begin(); err != nil {
 		return nil // it has never run
 	}
-	s.mu.Lock()
-	if !s.closing() {
-		close(s.closed)
-	}
-	s.mu.Unlock()
-	s.engine.StopListening()
-	s.engine.Each(func(h netpoll.Handler) {
-		if c := (*Conn)(h.(*handle)); c.flags.Load()&flagOpen != 0 {
-			c.Close(GoingAway, "the server is shutting down")
-		} else {
-			c.io.Close(ErrServerClosed)
-		}
-	})
+	s.beginShutdown()
+	s.closeAll()
 	err := s.httpServer.shutdown(ctx)
 	return errors.Join(err, s.engine.Shutdown(ctx))
 }
 
-// closing reports whether Shutdown was called.
+// beginClosing stops accepting connections and handshakes.
+func (s *Server) beginClosing() {
+	s.close.Do(func() { close(s.closed) })
+	s.engine.StopListening()
+}
+
+// beginShutdown does so for Shutdown.
+func (s *Server) beginShutdown() {
+	s.beginClosing()
+	s.stop.Do(func() { close(s.stopped) })
+}
+
+// closeAll closes all connections: with a close frame if they are open.
+func (s *Server) closeAll() {
+	s.engine.Each(func(h netpoll.Handler) {
+		if c := (*Conn)(h.(*handle)); c.flags.Load()&flagOpen != 0 {
+			c.goodbye()
+		} else {
+			c.io.Close(ErrServerClosed)
+		}
+	})
+}
+
+// closing reports whether Shutdown or Drain was called.
 func (s *Server) closing() bool {
 	select {
 	case <-s.closed:

@@ -24,8 +24,32 @@ type Stats struct {
 	// Refusals counts the requests that the server has refused, handshakes and others, by
 	// HTTP status.
 	Refusals map[int]int64 `json:"refusals"`
+	// Handshakes is the number of handshakes under way: those that AcceptAsync decides about.
+	Handshakes int64 `json:"handshakes"`
+	// Limited counts what limits of the server have refused.
+	Limited LimitStats `json:"limited"`
 	// TLSHandshakesDone counts the TLS handshakes of clients that have succeeded.
 	TLSHandshakesDone int64 `json:"tls_handshakes_done"`
+}
+
+// LimitStats count the handshakes that the limits of a [Server] have refused, and the connections
+// that they have closed.
+type LimitStats struct {
+	Full          int64 `json:"full"`           // by Engine.MaxConns
+	Handshakes    int64 `json:"handshakes"`     // by MaxHandshakes
+	HandshakeRate int64 `json:"handshake_rate"` // by HandshakeRate
+	PerClient     int64 `json:"per_client"`     // by MaxConnsPerClient
+	Closing       int64 `json:"closing"`        // because the server shuts down
+	Messages      int64 `json:"messages"`       // connections closed by Rate
+}
+
+type limitCounters struct{ full, handshakes, handshakeRate, perClient, closing, messages atomic.Int64 }
+
+func (n *limitCounters) stats() LimitStats {
+	return LimitStats{
+		Full: n.full.Load(), Handshakes: n.handshakes.Load(), HandshakeRate: n.handshakeRate.Load(),
+		PerClient: n.perClient.Load(), Closing: n.closing.Load(), Messages: n.messages.Load(),
+	}
 }
 
 // UpgradeStats are the handshakes of a [Server] so far, by outcome.
@@ -46,6 +70,7 @@ type counters struct {
 
 	closes   [closeSlots]atomic.Int64 // by closeSlot
 	statuses [maxStatus]atomic.Int64  // by HTTP status; 0 for all others
+	limited  limitCounters
 }
 
 const (
@@ -97,6 +122,8 @@ func (s *Server) Stats() Stats {
 		},
 		Closes:            n.byCode(),
 		Refusals:          nonZero(n.statuses[:]),
+		Handshakes:        s.gate.underWay.Load(),
+		Limited:           n.limited.stats(),
 		TLSHandshakesDone: n.tls.Load(),
 	}
 }

@@ -312,7 +312,7 @@ func TestShutdownHandshake(t *testing.T) {
 
 // TestConnSize bounds what each connection costs in any case.
 func TestConnSize(t *testing.T) {
-	const most = 120
+	const most = 128
 	size := unsafe.Sizeof(Conn{})
 	t.Logf("a Conn has %d bytes", size)
 	if size > most {

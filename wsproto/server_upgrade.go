@@ -70,7 +70,7 @@ func (s *Server) checkUpgrade(r *http.Request) (head []byte, refusal *Refusal) {
 	}
 	switch {
 	case s.closing():
-		return nil, Refuse(http.StatusServiceUnavailable, "the server is shutting down")
+		return nil, s.refuseClosing()
 	case r.ContentLength != 0: // net/http takes Transfer-Encoding out of the header
 		return nil, Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
 	case foreignTLS(r):

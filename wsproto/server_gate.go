@@ -1,0 +1,77 @@
+package wsproto
+
+import (
+	"cmp"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// gate bounds the handshakes of a server: how many are under way, and how many come in a second.
+// Clients that it refuses are told when to return, each at a time of its own, so that a crowd
+// which lost its connections at once does not return at once either.
+type gate struct {
+	underWay atomic.Int64
+
+	mu    sync.Mutex
+	full  moment // of the credit of HandshakeRate: see Rate.take
+	slots slots
+}
+
+// enter counts another handshake, or returns the refusal of one that is too much. leave must
+// follow if it counts.
+func (g *gate) enter(l *Limits, now moment, n *limitCounters) *Refusal {
+	if under := g.underWay.Add(1); l.MaxHandshakes > 0 && under > int64(l.MaxHandshakes) {
+		g.underWay.Add(-1)
+		n.handshakes.Add(1)
+		return g.refuse("too many handshakes are under way", cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
+	}
+	if l.HandshakeRate > 0 && !g.conforms(l.HandshakeRate, now) {
+		g.underWay.Add(-1)
+		n.handshakeRate.Add(1)
+		return g.refuse("too many handshakes in a second", l.HandshakeRate, now)
+	}
+	return nil
+}
+
+func (g *gate) leave() { g.underWay.Add(-1) }
+
+// conforms takes a handshake from the credit of a second.
+func (g *gate) conforms(rate int, now moment) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := Rate{Messages: rate}
+	return r.take(&g.full, 0, now) == 0
+}
+
+// refuse reserves a slot for the client's return.
+func (g *gate) refuse(reason string, rate int, now moment) *Refusal {
+	g.mu.Lock()
+	wait := g.slots.reserve(rate, now)
+	g.mu.Unlock()
+	return retryAfterTime(http.StatusServiceUnavailable, reason, wait)
+}
+
+// slots are the times at which clients that were refused shall return: rate in a second. They
+// reach a minute ahead. A larger crowd begins again at the first second, so that all seconds of
+// the minute get the same share of it.
+type slots struct{ last moment }
+
+const slotsAhead = time.Minute
+
+// reserve returns the time to the next free slot.
+func (s *slots) reserve(rate int, now moment) time.Duration {
+	step := time.Second / time.Duration(rate)
+	if s.last = max(s.last, now).add(step); s.last.sub(now) > slotsAhead {
+		s.last = now.add(step)
+	}
+	return s.last.sub(now)
+}
+
+// retryAfterTime refuses a client that may try again after d.
+func retryAfterTime(status int, reason string, d time.Duration) *Refusal {
+	seconds := max(1, int((d+time.Second-1)/time.Second))
+	return &Refusal{Status: status, Reason: reason, Header: http.Header{"Retry-After": {strconv.Itoa(seconds)}}}
+}
