@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -16,6 +17,8 @@ import (
 type KeyOptions struct {
 	Name string // for logs and metrics
 	File string // contains the key, in one word of at least 16 bytes
+	// Secret is the key itself. It has no effect if there is a file.
+	Secret string
 	Grants
 }
 
@@ -111,11 +114,20 @@ func (k *keyring) loadOne(field string, o KeyOptions, names map[string]bool) (al
 	names[o.Name] = true
 	r, err := compile(field, o.Grants, rights.Compile)
 	all = append(all, err...)
-	secret, readErr := readKey(o.File, minKey)
+	secret, at, readErr := o.secret()
 	if readErr == nil {
 		readErr = k.add(o.Name, secret, r)
 	}
-	return appendError(all, field+".file", readErr)
+	return appendError(all, field+at, readErr)
+}
+
+// secret returns the key, and the field that has it.
+func (o *KeyOptions) secret() (secret, field string, err error) {
+	if o.File == "" && o.Secret != "" {
+		return o.Secret, ".secret", checkKey("secret", []byte(o.Secret), minKey)
+	}
+	secret, err = readKey(o.File, minKey)
+	return secret, ".file", err
 }
 
 // readKey returns the only word of a file.
@@ -124,14 +136,19 @@ func readKey(file string, least int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	words := strings.Fields(string(b))
+	return strings.TrimSpace(string(b)), checkKey(file, b, least)
+}
+
+// checkKey reports what is wrong with a key, without showing it.
+func checkKey(where string, text []byte, least int) error {
+	words := bytes.Fields(text)
 	switch {
 	case len(words) != 1:
-		return "", fmt.Errorf("%s contains %d words; it must contain one, the key", file, len(words))
+		return fmt.Errorf("%s contains %d words; it must contain one, the key", where, len(words))
 	case len(words[0]) < least || len(words[0]) > maxKey:
-		return "", fmt.Errorf("the key in %s has %d bytes; it must have %d to %d, such as the output of: openssl rand -base64 24", file, len(words[0]), least, maxKey)
+		return fmt.Errorf("the key in %s has %d bytes; it must have %d to %d, such as the output of: openssl rand -base64 24", where, len(words[0]), least, maxKey)
 	}
-	return words[0], nil
+	return nil
 }
 
 // readFile reads a file that must not be larger than that.

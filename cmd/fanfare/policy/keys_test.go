@@ -93,3 +93,18 @@ func statuses(all []int) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// A key can be given as text; errors do not show it.
+func TestSecretOfKey(t *testing.T) {
+	all := Grants{Write: []string{">"}}
+	p := newPolicy(t, Options{Keys: []KeyOptions{{Name: "publisher", Secret: publisherKey, Grants: all}}})
+	if id, refusal := p.Identify(bearer(publisherKey)); refusal != nil || id.Name != "publisher" {
+		t.Errorf("%+v, %v", id, refusal)
+	}
+	for _, secret := range []string{"too-short", "has two-words-in-it"} {
+		o := Options{Keys: []KeyOptions{{Name: "publisher", Secret: secret, Grants: all}}}
+		if errs := o.Check(); len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "keys[0].secret: ") || strings.Contains(errs[0].Error(), secret) {
+			t.Errorf("%v", errs)
+		}
+	}
+}
