@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -32,17 +33,19 @@ func (a *app) accept(r *wsproto.Request, done func(error)) {
 		})
 	case topic:
 		a.identify(r, func(id policy.Identity, err error) {
-			if err == nil {
-				err = a.acceptMember(r, name, id)
+			if err != nil {
+				done(err)
+				return
 			}
-			done(err)
+			a.acceptMember(r, name, a.visitor(r, id), done)
 		})
 	default:
 		done(wsproto.Refuse(http.StatusNotFound, fmt.Sprintf("%.100q is not a WebSocket endpoint: connect to %s, %s or %sNAME", path, echoPath, hubPath, topicsPath)))
 	}
 }
 
-// identify calls done with the identity of a client, or with a refusal.
+// identify calls done with the identity of a client, or with a refusal. Clients with a key or a token are not asked about:
+// when many reconnect at once, they cost the backend nothing.
 func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	id, refusal := a.access.handshake(r)
 	switch {
@@ -50,19 +53,9 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 		done(id, nil)
 	case refusal != nil:
 		done(id, refusal.Handshake())
+	case a.hooks.has(backend.Connect) && (id.Kind == policy.Anonymous || id.Kind == policy.Proxy):
+		a.hooks.connect(r, id, done)
 	default:
 		done(id, nil)
 	}
-}
-
-// visitor is who has connected. Connections of anonymous clients share one for their rights.
-type visitor struct {
-	app    *app
-	rights *policy.Rights
-	user   string
-}
-
-// visitor returns the visitor with an identity.
-func (a *app) visitor(id policy.Identity) *visitor {
-	return &visitor{app: a, rights: id.Rights, user: id.User}
 }

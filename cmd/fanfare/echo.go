@@ -5,14 +5,14 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// echo sends every message back. One value serves all connections.
-type echo struct{}
+// echo sends every message back. It is the visitor itself, so that it takes no memory.
+type echo visitor
 
 // acceptEcho accepts a client whose identity allows anything at all.
 func (a *app) acceptEcho(r *wsproto.Request, id policy.Identity) error {
 	for do := policy.Read; do <= policy.Manage; do++ {
 		if id.Rights.Any(do) {
-			r.Handler = a.echo
+			r.Handler = (*echo)(a.visitor(r, id))
 			return nil
 		}
 	}
@@ -21,7 +21,11 @@ func (a *app) acceptEcho(r *wsproto.Request, id policy.Identity) error {
 
 func (*echo) OnOpen(*wsproto.Conn, *wsproto.Request) {}
 
-func (*echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+func (e *echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	if over := e.app.rates.conn(c, e.rate, len(payload)); over.wait > 0 {
+		closeFor(c, over)
+		return
+	}
 	if c.Send(op, payload) == wsproto.Full {
 		c.Close(wsproto.TryAgainLater, "too many bytes are pending on this connection")
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -21,11 +25,17 @@ func (a *app) newHub() {
 	}
 	a.cfg.limits.hub(&o)
 	a.hub = hub.New(o)
-	a.sessions = session.New(a.hub, session.Options{
-		IdentifyAsync: a.identifySession,
-		Authorize:     a.authorize,
-		MaxData:       maxData,
-	})
+	so := session.Options{
+		IdentifyAsync:     a.identifySession,
+		AuthenticateAsync: a.authenticate,
+		AuthorizeAsync:    a.authorize,
+		Limit:             a.limit,
+		MaxData:           maxData,
+	}
+	if a.hooks.has(backend.Publish) {
+		so.PublishAsync = a.publishSupervised
+	}
+	a.sessions = session.New(a.hub, so)
 }
 
 // identifySession returns the identity of a client of fanfare.v1. The client chooses its ?data= unless its identity has data.
@@ -35,7 +45,7 @@ func (a *app) identifySession(r *wsproto.Request, done func(hub.Identity, error)
 			done(hub.Identity{}, err)
 			return
 		}
-		h := a.hubIdentity(id)
+		h := hubIdentity(id, a.visitor(r, id))
 		h.Owner = ownerOf(r.ClientAddr())
 		if data := r.Query().Get("data"); data != "" && h.Data == nil {
 			h.Data = json.RawMessage(data)
@@ -44,9 +54,8 @@ func (a *app) identifySession(r *wsproto.Request, done func(hub.Identity, error)
 	})
 }
 
-// hubIdentity returns the identity for the hub. Its value is the *visitor.
-func (a *app) hubIdentity(id policy.Identity) hub.Identity {
-	return hub.Identity{User: id.User, Data: id.Data, Expires: id.Expires, Value: a.visitor(id)}
+func hubIdentity(id policy.Identity, v *visitor) hub.Identity {
+	return hub.Identity{User: id.User, Data: id.Data, Expires: id.Expires, Value: v}
 }
 
 // actions are what clients of fanfare.v1 may do with a topic, in the terms of the policy.
@@ -55,13 +64,82 @@ var actions = map[string]policy.Action{
 }
 
 // authorize decides whether a client of fanfare.v1 may do something with a topic.
-func (a *app) authorize(m *hub.Member, do, topic string) error {
-	if checkTopic(topic) != nil {
-		return nil // the session refuses it with bad-topic
+func (a *app) authorize(m *hub.Member, do, topic string, done func(error)) {
+	v := m.Value().(*visitor)
+	switch refusal := a.may(v, do, topic); {
+	case refusal == nil:
+		done(nil)
+	case do == wire.Subscribe && v.asks && a.hooks.has(backend.Subscribe):
+		a.hooks.subscribe(context.Background(), v, m.ID(), topic, func(err error) { done(errorOf(err)) })
+	default:
+		done(wire.Errorf(wire.Forbidden, "%s", refusal.Reason))
+	}
+}
+
+// may returns a refusal unless a client has the right. The session refuses bad names itself.
+func (a *app) may(v *visitor, do, topic string) *policy.Refusal {
+	if checkTopic(topic) != nil || do == wire.Publish && v.asks && a.hooks.has(backend.Publish) {
+		return nil
+	}
+	return a.access.Authorize(v.rights, actions[do], topic)
+}
+
+// limit returns how long a request must wait because of the rates.
+func (a *app) limit(m *hub.Member, r *wire.Request) time.Duration {
+	v := m.Value().(*visitor)
+	c := m.To().(interface{ WebSocket() *wsproto.Conn }).WebSocket()
+	over := a.rates.conn(c, v.rate, len(r.Data))
+	if over.wait == 0 && r.Do == wire.Publish && checkTopic(r.Topic) == nil {
+		over = a.rates.publish(v.user, r.Topic, len(r.Data))
+	}
+	return over.wait
+}
+
+// publishSupervised publishes what the backend permits.
+func (a *app) publishSupervised(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
+	msg := hub.Message{Data: r.Data, Kind: hub.JSON, Key: r.Key}
+	if !r.Echo {
+		msg.Exclude = m
 	}
 	v := m.Value().(*visitor)
-	if refusal := a.access.Authorize(v.rights, actions[do], topic); refusal != nil {
-		return wire.Errorf(wire.Forbidden, "%s", refusal.Reason)
+	if !v.asks {
+		m.PublishAsync(r.Topic, msg, done)
+		return
 	}
-	return nil
+	topic := r.Topic // r is the session's again after the answer
+	a.hooks.publish(v, m.ID(), topic, msg, func(msg hub.Message, err error) {
+		if err != nil {
+			done(hub.Receipt{}, errorOf(err))
+			return
+		}
+		m.PublishAsync(topic, msg, done)
+	})
+}
+
+// authenticate returns the identity for a token that a client of fanfare.v1 has sent in a message.
+func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identity, error)) {
+	id, refusal := a.access.Identify(policy.Message(token))
+	if refusal != nil {
+		done(hub.Identity{}, unauthorized(refusal))
+		return
+	}
+	was := old.Value.(*visitor)
+	h := hubIdentity(id, a.visitorAt(was.address, id))
+	h.Owner = old.Owner
+	if h.Data == nil {
+		h.Data = old.Data
+	}
+	done(h, nil)
+}
+
+// unauthorized returns the error of a request of fanfare.v1 for a refused token.
+func unauthorized(r *policy.Refusal) *wire.Error {
+	e := wire.Errorf(wire.Unauthorized, "%s", r.Reason)
+	switch r.Status {
+	case http.StatusForbidden:
+		e.Code = wire.Forbidden
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		e.Code, e.Retry = wire.Unavailable, wire.Milliseconds(r.RetryAfter)
+	}
+	return e
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"runtime/pprof"
+	"sync"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -92,14 +93,16 @@ type app struct {
 	server   *wsproto.Server
 	hub      *hub.Hub
 	sessions *session.Endpoint
-	echo     wsproto.Handler
 	access   access
+	hooks    hooks
+	rates    rates
+	visitors sync.Map // visitor -> *visitor: those that connections of anonymous clients and of keys share
 
 	transfers transfers
 }
 
 func newApp(cfg *config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, echo: new(echo)}
+	a := &app{cfg: cfg, log: log}
 	p, errs := policy.New(policy.Options{TokenFile: cfg.tokenFile, Log: log})
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)

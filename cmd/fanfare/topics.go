@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
@@ -16,35 +18,57 @@ import (
 const topicsPath = "/topics/"
 
 // acceptMember accepts a subscriber of a topic, or of all topics that match a pattern.
-func (a *app) acceptMember(r *wsproto.Request, name string, id policy.Identity) error {
+func (a *app) acceptMember(r *wsproto.Request, name string, v *visitor, done func(error)) {
+	if err := checkMember(r, name); err != nil {
+		done(err)
+		return
+	}
+	r.Handler = memberHandler(r, name, v)
+	switch refusal := a.access.Authorize(v.rights, policy.Read, name); {
+	case refusal == nil:
+		done(nil)
+	case v.asks && a.hooks.has(backend.Subscribe):
+		a.hooks.subscribe(r.Context(), v, "", name, func(err error) {
+			if err != nil {
+				err = refusalOf(err)
+			}
+			done(err)
+		})
+	default:
+		done(refusal.Handshake())
+	}
+}
+
+// checkMember checks everything about a subscriber but its rights.
+func checkMember(r *wsproto.Request, name string) error {
 	if err := checkTopic(name); err != nil {
 		return wsproto.Refuse(http.StatusBadRequest, plain(err))
 	}
 	if hub.IsUserTopic(name) {
 		return wsproto.Refuse(http.StatusForbidden, "names that begin with @ are topics of users, who receive their messages at "+hubPath)
 	}
-	if refusal := a.access.Authorize(id.Rights, policy.Read, name); refusal != nil {
-		return refusal.Handshake()
-	}
-	loudly := false
 	if asks(r) {
 		if _, _, err := beginning(r); err != nil {
 			return wsproto.Refuse(http.StatusBadRequest, plain(err))
 		}
-		loudly = r.Query().Get("echo") == "1"
-	}
-	v := a.visitor(id)
-	switch {
-	case hub.IsPattern(name):
-		r.Handler = &listener{topicConn{visitor: v}}
-	case !id.Rights.May(policy.Write, name):
-		r.Handler = &reader{topicConn{visitor: v}}
-	case loudly:
-		r.Handler = &loud{topicConn{visitor: v}}
-	default:
-		r.Handler = &topicConn{visitor: v}
 	}
 	return nil
+}
+
+// memberHandler returns the handler of a subscriber, which depends on what it may send.
+func memberHandler(r *wsproto.Request, name string, v *visitor) wsproto.Handler {
+	loudly := asks(r) && r.Query().Get("echo") == "1"
+	switch {
+	case hub.IsPattern(name):
+		return &listener{topicConn{visitor: v}}
+	case v.asks && v.app.hooks.has(backend.Publish):
+		return &supervised{topicConn{visitor: v}, loudly}
+	case !v.rights.May(policy.Write, name):
+		return &reader{topicConn{visitor: v}}
+	case loudly:
+		return &loud{topicConn{visitor: v}}
+	}
+	return &topicConn{visitor: v}
 }
 
 // asks reports whether the URL has parameters.
@@ -113,6 +137,26 @@ func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte
 
 // publish closes the connection if the message is lost: nothing else would tell the client.
 func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
+	if !t.admits(c, len(msg.Data)) {
+		return
+	}
+	t.send(c, msg)
+}
+
+// admits pays for a message of n bytes, or closes the connection if it exceeds a rate.
+func (t *topicConn) admits(c *wsproto.Conn, n int) bool {
+	rates := &t.app.rates
+	over := rates.conn(c, t.rate, n)
+	if over.wait == 0 {
+		over = rates.publish(t.user, t.sub.Topic(), n)
+	}
+	if over.wait > 0 {
+		closeFor(c, over)
+	}
+	return over.wait == 0
+}
+
+func (t *topicConn) send(c *wsproto.Conn, msg hub.Message) {
 	if _, err := t.sub.Publish(msg); err != nil {
 		c.Close(wsproto.TryAgainLater, plain(err))
 	}
@@ -125,6 +169,32 @@ type loud struct{ topicConn }
 
 func (t *loud) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	t.publish(c, hub.Message{Data: payload, Kind: wshub.Kind(op)})
+}
+
+// supervised is a topicConn whose messages the backend must permit, one after the other.
+type supervised struct {
+	topicConn
+	loudly bool
+}
+
+func (t *supervised) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+	if !t.admits(c, len(payload)) {
+		return
+	}
+	m := hub.Message{Data: bytes.Clone(payload), Kind: wshub.Kind(op)}
+	c.Hold() // the order of messages is kept, and no more than one waits
+	t.app.hooks.publish(t.visitor, "", t.sub.Topic(), m, func(m hub.Message, err error) {
+		switch {
+		case err != nil:
+			c.Close(closeCodeOf(err), err.Error())
+		case t.loudly:
+			t.send(c, m)
+		default:
+			m.Exclude = wshub.Subscriber(c)
+			t.send(c, m)
+		}
+		c.Resume()
+	})
 }
 
 // listener is subscribed to all topics that match a pattern.

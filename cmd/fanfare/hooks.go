@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// hooks ask the operator's program, if there is one. It decides about clients without a key or token that connect; about
+// subscriptions to topics for which a client has no right; and about every message that a client without a key publishes,
+// whether or not it has the right.
+type hooks struct {
+	ask     atomic.Pointer[backend.Backend] // nil if there is none
+	headers []string                        // of handshakes that it gets
+}
+
+func (h *hooks) has(hook backend.Hook) bool {
+	b := h.ask.Load()
+	return b != nil && b.Has(hook)
+}
+
+// connect asks whether a client may connect, and with which identity.
+func (h *hooks) connect(r *wsproto.Request, id policy.Identity, done func(policy.Identity, error)) {
+	ask := backend.Request{
+		Hook: backend.Connect, Address: r.ClientAddr(), User: id.User,
+		Path: r.Path(), Query: r.Query().Encode(), Header: h.selected(r),
+	}
+	h.ask.Load().Go(r.Context(), &ask, func(a backend.Answer, err error) {
+		if err == nil {
+			id, err = granted(id, a)
+		}
+		if err != nil {
+			err = refusalOf(err)
+		}
+		done(id, err)
+	})
+}
+
+// selected returns the fields of a handshake that the operator's program gets.
+func (h *hooks) selected(r *wsproto.Request) http.Header {
+	some := make(http.Header)
+	for _, name := range h.headers {
+		if values := r.Header.Values(name); len(values) > 0 {
+			some[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	return some
+}
+
+// granted returns the identity that an answer gives to a client.
+func granted(id policy.Identity, a backend.Answer) (policy.Identity, error) {
+	g := policy.Grants{Read: a.Read, Write: a.Write, List: a.List, Manage: a.Manage}
+	if a.Rate != nil {
+		g.Limits.Messages, g.Limits.Bytes = int(a.Rate.Messages), int(a.Rate.Bytes)
+	}
+	r, err := rights.Compile(g)
+	if err != nil {
+		return id, err
+	}
+	if a.User != "" {
+		if err := hub.CheckUser(a.User); err != nil {
+			return id, err
+		}
+		id.User = a.User
+	}
+	if id.User != "" {
+		r = r.For(id.User)
+	}
+	id.Kind, id.Rights, id.Data, id.Expires = policy.Backend, r, a.Data, a.Expires
+	return id, nil
+}
+
+// subscribe asks whether a client may subscribe to a topic or pattern.
+func (h *hooks) subscribe(ctx context.Context, v *visitor, client, topic string, done func(error)) {
+	ask := backend.Request{Hook: backend.Subscribe, Client: client, Address: v.address, User: v.user, Topic: topic}
+	h.ask.Load().Go(ctx, &ask, func(_ backend.Answer, err error) { done(err) })
+}
+
+// publish asks whether a client may publish a message, and calls done with the message to publish. m.Data must not change
+// before that.
+func (h *hooks) publish(v *visitor, client, topic string, m hub.Message, done func(hub.Message, error)) {
+	ask := backend.Request{
+		Hook: backend.Publish, Client: client, Address: v.address, User: v.user, Topic: topic, Key: m.Key,
+		Message: backend.Message{Form: formOf[m.Kind], Data: m.Data},
+	}
+	h.ask.Load().Go(context.Background(), &ask, func(a backend.Answer, err error) {
+		if err == nil && a.Replaced != nil {
+			m.Kind, m.Data = kindOfForm[a.Replaced.Form], bytes.Clone(a.Replaced.Data)
+		}
+		done(m, err)
+	})
+}
+
+var (
+	formOf     = map[hub.Kind]backend.Form{hub.JSON: backend.JSON, hub.Text: backend.Text, hub.Binary: backend.Binary}
+	kindOfForm = map[backend.Form]hub.Kind{backend.JSON: hub.JSON, backend.Text: hub.Text, backend.Binary: hub.Binary}
+)
+
+// refusalOf returns the answer to a handshake for an error of the backend.
+func refusalOf(err error) error {
+	var refused *backend.Refusal
+	var undecided *backend.Error
+	r := policy.Refusal{Status: http.StatusBadGateway, Reason: "the backend's answer cannot be used: " + err.Error()}
+	switch {
+	case errors.As(err, &refused):
+		r = policy.Refusal{Status: refused.Code, Reason: refused.Error(), RetryAfter: refused.Retry}
+		if r.Status >= 1000 { // a close code, which a handshake cannot have
+			r.Status = http.StatusForbidden
+		}
+	case errors.As(err, &undecided):
+		r = policy.Refusal{Status: http.StatusServiceUnavailable, Reason: undecided.Error(), RetryAfter: undecided.Retry}
+	case errors.Is(err, backend.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		r = policy.Refusal{Status: http.StatusServiceUnavailable, Reason: "the backend was not asked in time", RetryAfter: time.Second}
+	}
+	return r.Handshake()
+}
+
+// errorOf returns the error of a request of fanfare.v1 for an error of the backend.
+func errorOf(err error) error {
+	var refused *backend.Refusal
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		e := wire.Errorf(wire.Forbidden, "%s", refused.Error())
+		if refused.Retry > 0 {
+			e.Code, e.Retry = wire.RateLimited, wire.Milliseconds(refused.Retry)
+		}
+		return e
+	}
+	return wire.Errorf(wire.Unavailable, "%s", err.Error())
+}
+
+// closeCodeOf returns the code for closing a connection whose message the backend has not permitted.
+func closeCodeOf(err error) wsproto.Code {
+	var refused *backend.Refusal
+	switch {
+	case !errors.As(err, &refused):
+		return wsproto.TryAgainLater
+	case refused.Code >= 1000:
+		return wsproto.Code(refused.Code)
+	}
+	return wire.CloseForbidden
+}

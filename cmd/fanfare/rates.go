@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// rates limit what clients send: for a connection all messages, and for a user and a topic those that are published. A user
+// may have many connections, and a topic many publishers, the API included.
+type rates struct {
+	users, topics *rate.Limiter[string]
+	conns         atomic.Pointer[wsproto.Rate] // of connections whose rights have none; nil for no limit
+
+	// Messages that were refused because of each rate.
+	ofConns, ofUsers, ofTopics atomic.Uint64
+}
+
+// excess is a rate that a message exceeds. Its zero value is none.
+type excess struct {
+	whose string // such as "this connection"
+	wait  time.Duration
+}
+
+func (e excess) String() string {
+	return fmt.Sprintf("the rate limit of %s: try again in %v", e.whose, max(e.wait.Round(time.Millisecond), time.Millisecond))
+}
+
+// of returns the rate of a connection with those rights; nil for no limit.
+func (r *rates) of(may *policy.Rights) *wsproto.Rate {
+	if l := may.Limits(); l.Messages > 0 || l.Bytes > 0 {
+		return &wsproto.Rate{Messages: l.Messages, Bytes: l.Bytes}
+	}
+	return r.conns.Load()
+}
+
+// publish pays for a message of n bytes that a user, "" for none, publishes to a topic.
+func (r *rates) publish(user, topic string, n int) excess {
+	if user != "" {
+		if wait := r.users.Take(user, n); wait > 0 {
+			r.ofUsers.Add(1)
+			return excess{"user " + user, wait}
+		}
+	}
+	if !hub.IsPattern(topic) {
+		if wait := r.topics.Take(topic, n); wait > 0 {
+			r.ofTopics.Add(1)
+			return excess{"this topic", wait}
+		}
+	}
+	return excess{}
+}
+
+// conn pays for a message of n bytes that a connection sends.
+func (r *rates) conn(c *wsproto.Conn, limit *wsproto.Rate, n int) excess {
+	if limit == nil {
+		return excess{}
+	}
+	wait := c.Take(limit, n)
+	if wait <= 0 {
+		return excess{}
+	}
+	r.ofConns.Add(1)
+	return excess{"this connection", wait}
+}
+
+// closeFor closes a connection without another way to tell its client that a message was refused.
+func closeFor(c *wsproto.Conn, e excess) { c.Close(wire.CloseRateLimited, e.String()) }
