@@ -40,6 +40,17 @@ type ReadHandler interface {
 	OnReadEnd(c *Conn)
 }
 
+// DrainHandler is a [Handler] that ends its connections itself in Server.Drain: for example one
+// that first sends what it holds back for the connection.
+type DrainHandler interface {
+	Handler
+	// OnDrain is called in place of a close frame with 1012 (service restart). The handler must
+	// send one soon with Conn.Close, and before Drain's context is done, when the connection is
+	// cut. OnDrain may be called from any goroutine, beside other calls, and more than once. It
+	// must not block.
+	OnDrain(c *Conn)
+}
+
 // StreamHandler is a [Handler] that takes large messages as they come, in memory that is
 // bounded whatever their size: see Server.StreamAbove and Conn.StreamAll.
 type StreamHandler interface {

@@ -79,6 +79,10 @@ func (c *Conn) goodbye() {
 	case <-c.endpoint.server.stopped:
 		c.Close(GoingAway, "the server is shutting down")
 	default:
+		if h, ok := c.handler.(DrainHandler); ok {
+			h.OnDrain(c)
+			return
+		}
 		c.Close(ServiceRestart, "the server is restarting")
 	}
 }

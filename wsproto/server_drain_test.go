@@ -252,3 +252,37 @@ func TestDrainNothing(t *testing.T) {
 		t.Errorf("Wait: %v", err)
 	}
 }
+
+// last is a handler that sends what it holds back before its connection ends.
+type last struct {
+	*Funcs
+	drained chan *Conn
+}
+
+func (l *last) OnDrain(c *Conn) {
+	select {
+	case l.drained <- c:
+	default: // it has been told before
+	}
+}
+
+// A handler may end its connections itself; Drain waits for that.
+func TestDrainHandler(t *testing.T) {
+	h := &last{echo(t), make(chan *Conn, 1)}
+	s := &Server{Handler: h}
+	p := dialPeer(t, listen(t, s))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	done := drain(ctx, s, 0)
+	c := next(t, h.drained)
+	c.SendText("last")
+	c.Close(ServiceRestart, "")
+	p.expect(Text, "last")
+	if code, err := p.answerClose(); code != ServiceRestart || err != nil {
+		t.Errorf("closed with %d, %v", code, err)
+	}
+	p.nc.Close()
+	if err := next(t, done); err != nil {
+		t.Error(err)
+	}
+}

@@ -162,6 +162,13 @@ func (t *topicConn) send(c *wsproto.Conn, msg hub.Message) {
 	}
 }
 
+// OnDrain is called when the server drains: see wsproto.DrainHandler. The client gets what was published before.
+func (t *topicConn) OnDrain(c *wsproto.Conn) {
+	if !t.sub.Disconnect(hub.CloseReason{Code: int(wsproto.ServiceRestart), Text: "the server is restarting"}) {
+		c.Close(wsproto.ServiceRestart, "the server is restarting")
+	}
+}
+
 func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscribe() }
 
 // loud is a topicConn that receives its own messages, too.

@@ -63,6 +63,20 @@ func (a *request) refuse(err *wire.Error) {
 	a.step = func(_ *session, a *request) { a.finish(nil, err) }
 }
 
+const restarting = "the server is restarting"
+
+// OnDrain is called when the server drains: see wsproto.DrainHandler. The client gets what was published before.
+func (s *session) OnDrain(c *wsproto.Conn) {
+	s.replying.Lock()
+	m := s.member
+	s.replying.Unlock()
+	if m == nil {
+		c.Close(wsproto.ServiceRestart, restarting)
+		return
+	}
+	m.Disconnect(hub.CloseReason{Code: int(wsproto.ServiceRestart), Text: restarting})
+}
+
 // OnClose ends the member's subscriptions.
 func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
 	s.replying.Lock()
