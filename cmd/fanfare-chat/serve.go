@@ -67,7 +67,8 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	greet(stdout, cfg, addr, where, files)
-	if err := daemon.Until(ctx, c.Server(), cfg.drain, stdout, log, c.Deliver); err != nil {
+	ending := daemon.Ending{Drain: cfg.drain, Before: []func(context.Context) error{c.Deliver}}
+	if err := ending.Until(ctx, c.Server(), stdout, log); err != nil {
 		return err
 	}
 	c.Close()

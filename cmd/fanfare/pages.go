@@ -18,6 +18,7 @@ var index []byte
 const (
 	scriptPath = "/fanfare.js"
 	healthPath = "/healthz"
+	readyPath  = "/readyz"
 )
 
 // pages returns the handler of plain HTTP requests.
@@ -25,6 +26,7 @@ func (a *app) pages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", home)
 	mux.HandleFunc("GET "+healthPath, a.health)
+	mux.HandleFunc("GET "+readyPath, a.ready)
 	mux.HandleFunc("GET /echo", a.socketOnly)
 	mux.HandleFunc("GET "+hubPath, a.socketOnly)
 	mux.HandleFunc("GET "+scriptPath, session.Script)
@@ -70,7 +72,7 @@ func (a *app) enterAs(w http.ResponseWriter, r *http.Request, h http.HandlerFunc
 		a.refuse(v, wsproto.Refuse(http.StatusForbidden, fmt.Sprintf("pages of %.100s may not send this request; the server's operator can allow it with -origins", c.origin)))
 	case isPreflight(r):
 		preflight(w)
-	case c.refusal != nil && r.URL.Path != healthPath && r.URL.Path != "/":
+	case c.refusal != nil && !isPublic(r.URL.Path):
 		a.deny(v, c.refusal)
 	default:
 		h(v, r)
@@ -120,6 +122,20 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 		"refused": map[string]any{"full": s.RefusedFull, "address": s.RefusedByAddr},
 	})
 }
+
+// ready is GET /readyz, for load balancers: whether the server takes new clients. It stops doing so before it ends.
+func (a *app) ready(w http.ResponseWriter, _ *http.Request) {
+	if a.leaving.Load() {
+		w.Header().Set("Retry-After", "1")
+		a.answer(w, http.StatusServiceUnavailable, map[string]any{"status": "stopping"})
+		return
+	}
+	a.answer(w, http.StatusOK, map[string]any{"status": "ready"})
+}
+
+// isPublic reports whether the endpoint answers callers whose credentials are refused, too: it tells nobody's secrets, and
+// whoever asks may not know the credentials that a proxy or a browser adds.
+func isPublic(path string) bool { return path == healthPath || path == readyPath || path == "/" }
 
 func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Upgrade", "websocket")

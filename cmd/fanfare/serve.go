@@ -12,6 +12,8 @@ import (
 	"os"
 	"runtime/pprof"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -63,7 +65,12 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 		return err
 	}
 	greet(stdout, cfg, addr, files)
-	if err := daemon.Until(ctx, a.server, cfg.drain, stdout, log, a.hub.Shutdown); err != nil {
+	ending := daemon.Ending{
+		Grace: time.Second, Window: 8 * time.Second, Drain: cfg.drain,
+		Leaving: func() { a.leaving.Store(true) },
+		Before:  []func(context.Context) error{a.hub.Shutdown},
+	}
+	if err := ending.Until(ctx, a.server, stdout, log); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, "Done.")
@@ -93,6 +100,7 @@ type app struct {
 	server   *wsproto.Server
 	hub      *hub.Hub
 	sessions *session.Endpoint
+	leaving  atomic.Bool // the server ends soon
 	access   access
 	hooks    hooks
 	rates    rates

@@ -1,0 +1,65 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// SIGTERM first makes the server unready while it still accepts, then closes connections with 1012; SIGINT closes them at
+// once.
+func TestEnding(t *testing.T) {
+	for cause, want := range map[error]websocket.StatusCode{ErrTerminated: websocket.StatusServiceRestart, context.Canceled: websocket.StatusGoingAway} {
+		s := &wsproto.Server{Handler: &wsproto.Funcs{}}
+		addr, err := s.Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dial := func() *websocket.Conn {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			c, _, err := websocket.Dial(ctx, "ws://"+addr.String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.CloseNow() })
+			return c
+		}
+		ctx, stop := context.WithCancelCause(t.Context())
+		first, second := dial(), make(chan *websocket.Conn, 1)
+		var out netpolltest.Output
+		delivered, ended := false, make(chan error, 1)
+		e := Ending{
+			Grace: 10 * time.Millisecond, Window: time.Second, Drain: 20 * time.Second,
+			Leaving: func() { second <- dial() }, // the listener is still open
+			Before:  []func(context.Context) error{func(context.Context) error { delivered = true; return nil }},
+		}
+		go func() { ended <- e.Until(ctx, s, &out, slog.New(slog.DiscardHandler)) }()
+		stop(cause)
+		if code := closeCode(t, first); code != want {
+			t.Errorf("%v: closed with %d, want %d", cause, code, want)
+		}
+		if cause == ErrTerminated {
+			if code := closeCode(t, <-second); code != want {
+				t.Errorf("a connection of the first phase: closed with %d, want %d", code, want)
+			}
+		}
+		if err := <-ended; err != nil || !delivered || len(second) > 0 {
+			t.Errorf("%v: ended with %v; delivered: %v", cause, err, delivered)
+		}
+	}
+}
+
+// closeCode waits for the end of a connection.
+func closeCode(t *testing.T, c *websocket.Conn) websocket.StatusCode {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, _, err := c.Read(ctx)
+	return websocket.CloseStatus(err)
+}
