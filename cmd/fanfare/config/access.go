@@ -1,8 +1,7 @@
 package config
 
-// Access is who may do what. A right is a list of patterns of topics: to read, to write (publish), to list, and to manage
-// (disconnect others, revoke tokens). A right to topics of users, such as @ada, has to be given by a pattern that begins
-// with @.
+// Access is who may do what. A right is a list of names and patterns of topics: to read, to write (publish), to list, and
+// to manage (disconnect others, revoke tokens). Package rights describes the patterns.
 type Access struct {
 	Origins        []string `placeholder:"HOSTS" help:"comma-separated hosts whose pages may connect, publish and read, beside the server's own: example.org, example.org:8443, *.example.org, https://example.org, or * for all. A server at localhost accepts pages from every port of localhost"`
 	Hosts          []string `placeholder:"NAMES" help:"comma-separated names of this server, such as example.org,*.example.org, beside localhost and names that cannot be registered. A plain request to a private or loopback address for any other host gets 421, because it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this flag is not needed"`
@@ -11,16 +10,25 @@ type Access struct {
 	UserHeader     string   `placeholder:"NAME" help:"name of the header in which a proxy (-trusted-proxies) gives the user of a connection. The proxy must replace the header if a client sends it; the server ignores it from other addresses"`
 	TokenFile      string   `placeholder:"FILE" help:"file that contains the API token. With this flag, only clients that send the token may publish and disconnect others (over HTTP or WebSocket), read user messages, and list users. They send it as Authorization: Bearer TOKEN or ?token=TOKEN. Without this flag everybody may publish and disconnect others, and nobody may read user messages"`
 
-	Anonymous Rights `embed:"" prefix:"anonymous-"`
-	Keys      []Key  `kong:"-" toml:"key" help:"key of the HTTP API, which a caller sends as the token of -token-file. Rights that are not given are none"`
+	Anonymous Anonymous `embed:"" prefix:"anonymous-"`
+	Users     Users     `embed:"" prefix:"users-"`
+	Keys      []Key     `kong:"-" toml:"key" help:"key of the HTTP API, which a caller sends as the token of -token-file. Rights that are not given are none"`
 }
 
-// Rights are patterns of topics, by what may be done with them.
-type Rights struct {
-	Read   []string `placeholder:"PATTERNS" default:">" help:"comma-separated patterns of the topics that callers without a key or token may read; none for none"`
-	Write  []string `placeholder:"PATTERNS" derived:"all topics if no key, token or backend is configured, else none" help:"patterns of the topics to which callers without a key or token may publish"`
-	List   []string `placeholder:"PATTERNS" default:">" help:"patterns of the topics that callers without a key or token may list"`
-	Manage []string `placeholder:"PATTERNS" derived:"all topics if no key, token or backend is configured, else none" help:"patterns of the topics whose subscribers callers without a key or token may disconnect"`
+// Anonymous are the rights of callers that have not said who they are.
+type Anonymous struct {
+	Read   []string `placeholder:"PATTERNS" derived:"> without tokens (JWT) and backend, else none" help:"comma-separated names and patterns of the topics that callers without a key or token may read; none for none, @> for all topics of users"`
+	Write  []string `placeholder:"PATTERNS" derived:">,@> without any key, token and backend, else none" help:"topics to which callers without a key or token may publish"`
+	List   []string `placeholder:"PATTERNS" derived:"> without tokens (JWT) and backend, else none" help:"topics that callers without a key or token may list"`
+	Manage []string `placeholder:"PATTERNS" derived:">,@> without any key, token and backend, else none" help:"topics whose subscribers callers without a key or token may disconnect"`
+}
+
+// Users are the rights of users whom a trusted proxy names.
+type Users struct {
+	Read   []string `placeholder:"PATTERNS" derived:"as -anonymous-read" help:"topics that users whom a proxy names (-user-header) may read; {user} stands for the name of the user"`
+	Write  []string `placeholder:"PATTERNS" derived:"as -anonymous-write" help:"topics to which users whom a proxy names may publish"`
+	List   []string `placeholder:"PATTERNS" derived:"as -anonymous-list" help:"topics that users whom a proxy names may list"`
+	Manage []string `placeholder:"PATTERNS" derived:"as -anonymous-manage" help:"topics whose subscribers users whom a proxy names may disconnect"`
 }
 
 // Key is a named key of the HTTP API. The secret comes from one of the two fields.

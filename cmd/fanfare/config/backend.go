@@ -7,13 +7,14 @@ type Backend struct {
 	Connect   string   `placeholder:"URL" help:"URL that is asked whether a client may connect"`
 	Subscribe string   `placeholder:"URL" help:"URL that is asked whether a client may subscribe to a topic"`
 	Publish   string   `placeholder:"URL" help:"URL that is asked whether a client may publish a message"`
-	Headers   []string `placeholder:"NAMES" default:"Authorization,Cookie,User-Agent,X-Request-Id" help:"comma-separated fields of the client's handshake that are sent along"`
+	Headers   []string `placeholder:"NAMES" default:"Authorization,Cookie" help:"comma-separated fields of the client's handshake that are sent along"`
 
-	Timeout         time.Duration `placeholder:"TIME" default:"3s" min:"1" help:"time to wait for an answer"`
-	MaxConcurrent   int           `placeholder:"NUMBER" default:"256" min:"1" help:"largest number of concurrent requests; further ones wait"`
-	Cache           time.Duration `placeholder:"TIME" default:"0s" min:"0" help:"time for which an answer is used again for the same question; 0 means that every question is asked"`
+	Timeout         time.Duration `placeholder:"TIME" default:"5s" min:"1" help:"time to wait for an answer"`
+	MaxConcurrent   int           `placeholder:"NUMBER" default:"64" min:"1" help:"largest number of concurrent requests; further ones wait"`
+	Cache           time.Duration `placeholder:"TIME" default:"0s" min:"0" help:"time for which an answer that does not say so itself is used again for the same question; 0 means that the question is asked again"`
 	Fallback        string        `placeholder:"WORD" default:"deny" help:"what the server does if the backend fails: deny or allow"`
-	BreakerFailures int           `placeholder:"NUMBER" default:"5" min:"0" help:"failures in a row after which the server stops asking for -backend-breaker-pause; 0 means never"`
-	BreakerPause    time.Duration `placeholder:"TIME" default:"5s" min:"1" help:"time after which a backend that failed is asked again"`
-	SecretFile      string        `placeholder:"FILE" help:"file whose only word is sent to the backend as Authorization: Bearer WORD, and signs the requests"`
+	BreakerFailures int           `placeholder:"NUMBER" default:"10" min:"1" help:"failures in a row after which the server stops asking for -backend-breaker-pause"`
+	BreakerPause    time.Duration `placeholder:"TIME" default:"1s" min:"1" help:"time after which a backend that failed is asked again; it doubles, up to 30s, as long as the backend fails"`
+	SecretFile      string        `placeholder:"FILE" help:"file whose only word is the key of the signature of requests"`
+	TokenFile       string        `placeholder:"FILE" help:"file whose only word is sent to the backend as Authorization: Bearer WORD"`
 }

@@ -13,7 +13,7 @@ func TestDefault(t *testing.T) {
 		t.Errorf("%+v", c.Limits)
 	case !reflect.DeepEqual(c.Listen, []Listener{{Addr: "localhost:8080"}}):
 		t.Errorf("%+v", c.Listen)
-	case !reflect.DeepEqual(c.Access.Anonymous, Rights{Read: []string{">"}, Write: []string{">"}, List: []string{">"}, Manage: []string{">"}}):
+	case !reflect.DeepEqual(c.Access.Anonymous, Anonymous{Read: []string{">"}, Write: []string{">", "@>"}, List: []string{">"}, Manage: []string{">", "@>"}}):
 		t.Errorf("%+v", c.Access.Anonymous)
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // Default returns the configuration without a file, flags and environment.
@@ -30,18 +31,26 @@ func defaults() *Config {
 
 // derive sets the fields whose defaults depend on others.
 func (c *Config) derive() {
-	all := []string{}
-	if !c.Credentials() {
-		all = []string{">"}
+	a, u := &c.Access.Anonymous, &c.Access.Users
+	topics, all := []string{">"}, []string{">", "@>"}
+	switch {
+	case c.Token.Configured() || c.Backend.Connect != "":
+		topics, all = []string{}, []string{}
+	case c.Access.TokenFile != "" || len(c.Access.Keys) > 0:
+		all = []string{}
 	}
-	for _, p := range []*[]string{&c.Access.Anonymous.Write, &c.Access.Anonymous.Manage} {
-		if *p == nil {
-			*p = all
-		}
-	}
+	setUnset(&a.Read, topics)
+	setUnset(&a.List, topics)
+	setUnset(&a.Write, all)
+	setUnset(&a.Manage, all)
+	setUnset(&u.Read, a.Read)
+	setUnset(&u.List, a.List)
+	setUnset(&u.Write, a.Write)
+	setUnset(&u.Manage, a.Manage)
 }
 
-// Credentials reports whether callers can have rights by a key, a token or the backend's answer.
-func (c *Config) Credentials() bool {
-	return c.Access.TokenFile != "" || len(c.Access.Keys) > 0 || len(c.Token.Algorithms) > 0 || c.Backend.Connect != ""
+func setUnset(p *[]string, to []string) {
+	if *p == nil {
+		*p = slices.Clone(to)
+	}
 }

@@ -1,27 +1,42 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 )
 
 // Inspect checks what is outside of the configuration, except whether its addresses are free: the files that it names, and
-// the form of the addresses. It opens no socket. The notes say what may be a mistake.
-func (c *Config) Inspect(now time.Time) (problems Problems, notes []string) {
-	i := &inspector{newReporter(c), now}
+// the form of the addresses. It opens no socket. It adds to Problems and Notes.
+func (l *Loaded) Inspect(now time.Time) {
+	i := &inspector{newReporter(l.Config), now}
 	i.listeners()
 	i.certificate()
-	i.word("access.token-file", c.Access.TokenFile)
-	i.word("backend.secret-file", c.Backend.SecretFile)
-	i.keys()
-	i.tokenKeys(&c.Token)
-	i.acme(&c.TLS.ACME)
-	i.problems.sort()
-	return i.problems, i.notes
+	i.word("backend.secret-file", l.Config.Backend.SecretFile)
+	i.word("backend.token-file", l.Config.Backend.TokenFile)
+	i.policy()
+	i.acme(&l.Config.TLS.ACME)
+	for _, p := range i.problems {
+		if secret, file := strings.CutSuffix(p.Field, ".secret-file"); !l.Problems.have(p.Field) && !(file && l.Problems.have(secret+".secret")) {
+			l.Problems = append(l.Problems, p)
+		}
+	}
+	l.Problems.sort()
+	l.Notes = append(l.Notes, i.notes...)
+}
+
+// have reports whether a mistake was found in a field, or in a part of it.
+func (ps Problems) have(path string) bool {
+	return slices.ContainsFunc(ps, func(p Problem) bool {
+		return p.Field == path || strings.HasPrefix(p.Field, path+".") || under(p.Field, path)
+	})
 }
 
 // inspector checks files.
@@ -95,14 +110,6 @@ func ReadWord(file string) (string, error) {
 	return words[0], nil
 }
 
-// Word returns the secret of a key.
-func (k *Key) Word() (string, error) {
-	if k.SecretFile != "" {
-		return ReadWord(k.SecretFile)
-	}
-	return string(k.Secret), nil
-}
-
 // secrecy notes that everybody on this machine can read a secret.
 func (i *inspector) secrecy(path, file string) {
 	if s, err := os.Stat(file); err == nil && s.Mode().Perm()&0o004 != 0 {
@@ -110,17 +117,36 @@ func (i *inspector) secrecy(path, file string) {
 	}
 }
 
-func (i *inspector) keys() {
-	names := make(map[string]string)
-	for n := range i.config.Access.Keys {
-		k, path := &i.config.Access.Keys[n], fmt.Sprintf("access.key[%d]", n)
-		i.word(path+".secret-file", k.SecretFile)
-		word, err := k.Word()
-		if before := names[word]; err == nil && word != "" && before != "" {
-			i.refuse(path, " has the same secret as the key %s; each key needs a secret of its own", before)
+// policy checks the files of keys and tokens.
+func (i *inspector) policy() {
+	o := i.config.Policy()
+	for _, err := range o.Check() {
+		var wrong *policy.OptionError
+		if errors.As(err, &wrong) && !strings.HasSuffix(wrong.Field, ".name") { // Load has checked the names
+			i.refuse(pathOf(wrong.Field), ": %v", wrong.Err)
 		}
-		names[word] = k.Name
 	}
+	i.secrecy("access.token-file", o.TokenFile)
+	for n, k := range o.Keys {
+		i.secrecy(fmt.Sprintf("access.key[%d].secret-file", n), k.File)
+	}
+	for _, file := range o.Tokens.SecretFiles {
+		i.secrecy("token.secret-files", file)
+	}
+}
+
+// pathOf returns the path of a field of policy.Options.
+func pathOf(field string) string {
+	if rest, ok := strings.CutPrefix(field, "keys"); ok {
+		return "access.key" + strings.Replace(rest, ".file", ".secret-file", 1)
+	}
+	if rest, ok := strings.CutPrefix(field, "tokens."); ok {
+		return "token." + rest
+	}
+	if field == "granted" {
+		return "token.granted"
+	}
+	return "access." + field
 }
 
 // acme checks the directory of certificates, and the authority's root.

@@ -35,21 +35,19 @@ type Limits struct {
 	Rates `embed:"" group:"Rates"`
 }
 
-// Rates are how much may be sent in a second, by whom. 0 means no limit. A burst of 0 is the amount of one second.
+// Rates are how much may be sent in a second, by whom. 0 means no limit. A burst is how much of the rates may be used at once,
+// as a time: 5s is five times what a second has.
 //
 // Rates of connections and topics have no limit by default: what is usual depends on the application, and one connection
 // can use all of what the server can do, as load tests do.
 type Rates struct {
-	ConnMessageRate   int  `placeholder:"NUMBER" default:"0" min:"0" help:"messages a second that a connection may send; beyond it, it is closed with 4429. 0 means no limit, for all rates"`
-	ConnMessageBurst  int  `placeholder:"NUMBER" default:"0" min:"0" help:"messages that a connection may send at once; 0 means those of a second, for all bursts"`
-	ConnByteRate      Size `placeholder:"BYTES" default:"0" min:"0" help:"bytes a second that a connection may send"`
-	ConnByteBurst     Size `placeholder:"BYTES" default:"0" min:"0" help:"bytes that a connection may send at once"`
-	UserMessageRate   int  `placeholder:"NUMBER" default:"1000" min:"0" help:"messages a second that a user may send, over all connections"`
-	UserMessageBurst  int  `placeholder:"NUMBER" default:"5000" min:"0" help:"messages that a user may send at once"`
-	UserByteRate      Size `placeholder:"BYTES" default:"16MiB" min:"0" help:"bytes a second that a user may send, over all connections"`
-	UserByteBurst     Size `placeholder:"BYTES" default:"64MiB" min:"0" help:"bytes that a user may send at once"`
-	TopicMessageRate  int  `placeholder:"NUMBER" default:"0" min:"0" help:"messages a second that may be published to a topic"`
-	TopicMessageBurst int  `placeholder:"NUMBER" default:"0" min:"0" help:"messages that may be published to a topic at once"`
-	TopicByteRate     Size `placeholder:"BYTES" default:"0" min:"0" help:"bytes a second that may be published to a topic"`
-	TopicByteBurst    Size `placeholder:"BYTES" default:"0" min:"0" help:"bytes that may be published to a topic at once"`
+	ConnMessageRate  int           `placeholder:"NUMBER" default:"0" min:"0" help:"messages a second that a connection may send; beyond it, it is closed with 4429. 0 means no limit, for all rates"`
+	ConnByteRate     Size          `placeholder:"BYTES" default:"0" min:"0" help:"bytes a second that a connection may send"`
+	ConnBurst        time.Duration `placeholder:"TIME" default:"1s" min:"1" help:"part of the rates that a connection may use at once: 5s is five times what a second has"`
+	UserMessageRate  int           `placeholder:"NUMBER" default:"1000" min:"0" help:"messages a second that a user may publish, over all connections"`
+	UserByteRate     Size          `placeholder:"BYTES" default:"16MiB" min:"0" help:"bytes a second that a user may publish, over all connections"`
+	UserBurst        time.Duration `placeholder:"TIME" default:"5s" min:"1" help:"part of the rates that a user may use at once"`
+	TopicMessageRate int           `placeholder:"NUMBER" default:"0" min:"0" help:"messages a second that may be published to a topic"`
+	TopicByteRate    Size          `placeholder:"BYTES" default:"0" min:"0" help:"bytes a second that may be published to a topic"`
+	TopicBurst       time.Duration `placeholder:"TIME" default:"1s" min:"1" help:"part of the rates that a topic may use at once"`
 }

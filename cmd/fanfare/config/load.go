@@ -47,8 +47,8 @@ func Load(args, environ []string) *Loaded {
 	l.loadFile()
 	l.loadEnvironment(env)
 	l.loadFlags(flags)
-	c.derive()
 	l.validate()
+	c.derive()
 	l.problems.sort()
 	return &Loaded{Command: command, Config: c, Problems: l.problems, Notes: l.notes}
 }

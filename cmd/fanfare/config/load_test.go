@@ -54,8 +54,8 @@ func fine(t *testing.T, environ []string, args ...string) *Config {
 // all returns the mistakes that Load and Inspect find in a file.
 func all(file string) Problems {
 	l := Load([]string{"-config", file}, nil)
-	problems, _ := l.Config.Inspect(time.Now())
-	return append(l.Problems, problems...)
+	l.Inspect(time.Now())
+	return l.Problems
 }
 
 // A file with mistakes of many kinds: all are reported at once, each with field, line, value and what would be right.
@@ -92,6 +92,7 @@ hystory = 5
 
 [token]
 algorithms = ["HS256", "none"]
+secret-files = ["/nowhere/secret"]
 
 [backend]
 connect = "ftp://app.example"
@@ -111,25 +112,26 @@ name = "ada"
 		`:8: limits.ping: a unit is missing: write "25s" for seconds`,
 		`:13: tls.key: ` + otherKey + ` does not fit the certificate in tls.cert (line 12)`,
 		`:16: access.origins[1]: "bad.example/path" is not a host`,
-		`:17: access.token-file: /nowhere/token: no such file`,
+		`:17: access.token-file: stat /nowhere/token: no such file`,
 		`:18: access.max-conns: this is not a setting; did you mean limits.max-conns?`,
 		`:22: topic[0].slow: `,
 		`:25: topic[1].pattern: "a..b" is not a pattern`,
 		`:26: topic[1].history is 0; it must be a number of messages, at least 1`,
 		`:27: topic[1].hystory: this is not a setting; did you mean history?`,
-		`:30: token.algorithms has "none"; it must have some of HS256`,
-		`:33: backend.connect is "ftp://app.example"; it must be a URL`,
-		`:34: backend.fallback is "maybe"; it must be deny or allow`,
-		`:36: limits.conn: this is not a setting`,
-		`:38: access.key[0] has neither secret-file nor secret`,
-		`:38: access.key[0] has no rights`,
+		`:30: token.algorithms[1]: "none" is not supported; the algorithms are`,
+		`:31: token.secret-files[0]: open /nowhere/secret`,
+		`:34: backend.connect is "ftp://app.example"; it must be a URL`,
+		`:35: backend.fallback is "maybe"; it must be deny or allow`,
+		`:37: limits.conn: this is not a setting`,
+		`:39: access.key[0].secret-file is missing`,
+		`:39: access.key[0] has no rights`,
 	} {
 		if !slices.ContainsFunc(got, func(p Problem) bool { return strings.HasPrefix(p.String(), file+want) }) {
 			t.Errorf("%s is not reported", want)
 		}
 	}
-	if len(got) != 19 {
-		t.Errorf("%d mistakes are reported, not 19", len(got))
+	if len(got) != 20 {
+		t.Errorf("%d mistakes are reported, not 20", len(got))
 	}
 	if t.Failed() {
 		t.Log(got.Error())
@@ -143,23 +145,21 @@ func TestContradictions(t *testing.T) {
 		"[limits]\nmax-pending = '1MiB'":                       ":2: limits.max-pending is 1MiB; with messages of 1MiB (limits.max-message)",
 		"[limits]\ntotal-pending = '1MiB'":                     ":2: limits.total-pending is 1MiB; it must be at least limits.max-pending, 4MiB",
 		"[limits]\ntotal-bodies = '1MiB'":                      ":2: limits.total-bodies is 1MiB; it must be at least 16MiB",
-		"[limits]\nconn-message-burst = 5":                     ":2: limits.conn-message-burst is given without limits.conn-message-rate",
 		"[tls]\ncert = 'c'":                                    ":2: tls.cert is given without tls.key; TLS needs both",
 		"[tls]\nkey = 'c'":                                     ":2: tls.key is given without tls.cert; TLS needs both",
-		"[tls]\ncert='c'\nkey='c'\n[tls.acme]\ndomains=['a.example']\nstorage='d'\nagree=true":               ":5: tls.acme.domains and tls.cert (line 2) exclude each other",
-		"[tls.acme]\ndomains=['*.example']\nstorage='d'\nagree=true":                                         `:2: tls.acme.domains has "*.example"`,
-		"[tls.acme]\ndomains=['a.example']\nagree=true":                                                      ":2: tls.acme.domains is given without tls.acme.storage",
-		"[tls.acme]\ndomains=['a.example']\nstorage='d'":                                                     ":2: tls.acme.domains is given without tls.acme.agree",
-		"[token]\nalgorithms=['HS256']":                                                                      ":2: token.algorithms has HS256 without token.hmac-secret-file",
-		"[token]\nalgorithms=['EdDSA']":                                                                      ":2: token.algorithms has EdDSA without a public key",
-		"[token]\nhmac-secret-file='x'":                                                                      ":2: token.hmac-secret-file is given, but token.algorithms has none of",
-		"[token]\nalgorithms=['RS256']\njwks-file='a'\njwks-url='https://a.example'":                         ":4: token.jwks-url and token.jwks-file (line 3) exclude each other",
-		"[access]\nuser-header='X-User'\ntrusted-proxies='none'":                                             ":2: access.user-header is X-User, which no client can send, as access.trusted-proxies (line 3) is none",
-		"[access]\nuser-header='X User'":                                                                     `:2: access.user-header is "X User"`,
-		"[access]\nhosts=['a.example:80']":                                                                   `:2: access.hosts[0]: "a.example:80" has a port`,
-		"[access]\ntrusted-proxies=['here']":                                                                 `:2: access.trusted-proxies: trusted proxy "here"`,
-		"[access.anonymous]\nread=['a b']":                                                                   `:2: access.anonymous.read[0]: "a b" is not a pattern`,
-		"[[access.key]]\nname='a b'\nsecret='s'\nread=['>']":                                                 `:2: access.key[0].name is "a b"`,
+		"[tls]\ncert='c'\nkey='c'\n[tls.acme]\ndomains=['a.example']\nstorage='d'\nagree=true": ":5: tls.acme.domains and tls.cert (line 2) exclude each other",
+		"[tls.acme]\ndomains=['*.example']\nstorage='d'\nagree=true":                           `:2: tls.acme.domains has "*.example"`,
+		"[tls.acme]\ndomains=['a.example']\nagree=true":                                        ":2: tls.acme.domains is given without tls.acme.storage",
+		"[tls.acme]\ndomains=['a.example']\nstorage='d'":                                       ":2: tls.acme.domains is given without tls.acme.agree",
+		"[access]\nuser-header='X-User'\ntrusted-proxies='none'":                               ":2: access.user-header is X-User, which no client can send, as access.trusted-proxies (line 3) is none",
+		"[token]\nissuer='a'":                                    ":2: token.issuer is given without a key for tokens: token.secret-files",
+		"[token]\njwks-url='https://u:pw@a.example'":             ":2: token.jwks-url has a user or a password",
+		"[token]\njwks-file='f'\n[token.granted]\nread=['{me}']": ":4: token.granted.read[0]: ",
+		"[access]\nuser-header='X User'":                         `:2: access.user-header is "X User"`,
+		"[access]\nhosts=['a.example:80']":                       `:2: access.hosts[0]: "a.example:80" has a port`,
+		"[access]\ntrusted-proxies=['here']":                     `:2: access.trusted-proxies: trusted proxy "here"`,
+		"[access.anonymous]\nread=['a b']":                       `:2: access.anonymous.read[0]: "a b" is not a pattern`,
+		"[[access.key]]\nname='a b'\nsecret='s'\nread=['>']":     `:2: access.key[0].name is "a b"`,
 		"[[access.key]]\nname='a'\nsecret='s'\nread=['>']\n[[access.key]]\nname='a'\nsecret='t'\nread=['>']": `:6: access.key[1].name is "a", as that of access.key[0] is`,
 		"[[access.key]]\nname='a'\nsecret='s'\nsecret-file='f'\nread=['>']":                                  ":3: access.key[0].secret and secret-file (line 4) exclude each other",
 		"[backend]\nconnect='https://u:pw@a.example'":                                                        ":2: backend.connect has a user or a password",
@@ -305,18 +305,18 @@ func TestTemplate(t *testing.T) {
 
 // Secrets appear neither in values, nor in errors, nor when they are printed.
 func TestSecretsAreMasked(t *testing.T) {
-	const secret = "hunter2hunter2"
+	const secret = "hunter2hunter2hunter2"
 	file := write(t, "a.toml", "[[access.key]]\nname='a'\nsecret='"+secret+"'\nread=['>']\n[[access.key]]\nname='b'\nsecret=['"+secret+"']\nread=['>']\n"+
 		"[[access.key]]\nname='c'\nsecret='"+secret+" x'\nread=['>']\n[[access.key]]\nname='d'\nsecret='"+secret+"'\nread=['>']\n[backend]\nconnect='https://a:"+secret+"@b.example'\n")
 	l := Load([]string{"-config", file}, nil)
-	problems, notes := l.Config.Inspect(time.Now())
+	l.Inspect(time.Now())
 	var b bytes.Buffer
 	l.Config.WriteValues(&b)
-	says := b.String() + l.Problems.Error() + problems.Error() + strings.Join(notes, "")
-	if len(l.Problems) != 3 || len(problems) != 1 || strings.Contains(says, secret) {
+	says := b.String() + l.Problems.Error() + strings.Join(l.Notes, "")
+	if len(l.Problems) != 4 || strings.Contains(says, secret) {
 		t.Errorf("%s", says)
 	}
-	if !strings.Contains(says, "has the same secret as the key a") || !strings.Contains(says, `secret = "********"`) {
+	if !strings.Contains(says, "the key is the same as that of") || !strings.Contains(says, `secret = "********"`) {
 		t.Error(says)
 	}
 }

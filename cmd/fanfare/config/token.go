@@ -1,18 +1,47 @@
 package config
 
-import "time"
+import (
+	"time"
 
-// Token is how JSON Web Tokens are verified (RFC 7519). Tokens are accepted if Algorithms is not empty.
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/token"
+)
+
+// Token is how JSON Web Tokens are verified (RFC 7519). Tokens are accepted if there is any key for them.
 type Token struct {
-	Algorithms     []string      `placeholder:"NAMES" help:"comma-separated algorithms of tokens (JWT) that are accepted, of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA. Tokens are off without them"`
-	HMACSecretFile string        `name:"hmac-secret-file" toml:"hmac-secret-file" placeholder:"FILE" help:"file with the secret of HS256, HS384 and HS512, at least 32 bytes; a final line break does not count"`
-	PublicKeyFiles []string      `placeholder:"FILES" help:"comma-separated files with public keys, in PEM"`
-	JWKSFile       string        `name:"jwks-file" toml:"jwks-file" placeholder:"FILE" help:"file with a set of keys (RFC 7517)"`
-	JWKSURL        string        `name:"jwks-url" toml:"jwks-url" placeholder:"URL" help:"URL of a set of keys, which the server fetches at the start and every -jwt-jwks-refresh"`
-	JWKSRefresh    time.Duration `name:"jwks-refresh" toml:"jwks-refresh" placeholder:"TIME" default:"1h" min:"1" help:"time after which the set of keys is fetched again"`
+	Algorithms     []string      `placeholder:"NAMES" help:"comma-separated algorithms of tokens (JWT) that are accepted, such as HS256, RS256, PS256, ES256 and EdDSA; by default those for which there are keys"`
+	SecretFiles    []string      `placeholder:"FILES" help:"comma-separated files with secrets of HS256, HS384 and HS512, of at least 32, 48 and 64 bytes"`
+	PublicKeyFiles []string      `placeholder:"FILES" help:"comma-separated files with public keys (RSA, ECDSA, Ed25519) or certificates, in PEM"`
+	JWKSFile       string        `placeholder:"FILE" help:"file with a set of keys (RFC 7517)"`
+	JWKSURL        string        `name:"jwks-url" toml:"jwks-url" placeholder:"URL" help:"URL of a set of keys, which the server fetches at the start, every -jwt-refresh, and when a token has an unknown key"`
+	Refresh        time.Duration `placeholder:"TIME" default:"10m" min:"1" help:"time after which the set of keys is fetched again"`
 	Audience       []string      `placeholder:"NAMES" help:"comma-separated audiences; a token must have one of them, if any is given"`
 	Issuer         string        `placeholder:"NAME" help:"issuer that a token must have, if one is given"`
-	Leeway         time.Duration `placeholder:"TIME" default:"5s" min:"0" help:"difference of clocks to allow for"`
-	Cookie         string        `placeholder:"NAME" help:"name of a cookie that contains the token; without it no cookie is read"`
-	UserClaim      string        `placeholder:"NAME" default:"sub" help:"claim that names the user"`
+	Leeway         time.Duration `placeholder:"TIME" default:"5s" min:"0" help:"how far the clocks of issuer and server may differ"`
+	RequireExpiry  bool          `help:"refuse tokens that do not expire"`
+	MaxLifetime    time.Duration `placeholder:"TIME" default:"0s" min:"0" help:"longest time from the issue of a token to its expiry; 0 means no limit"`
+	Cookie         string        `placeholder:"NAME" help:"name of a cookie that contains the token or a key; without it no cookie is read"`
+	Granted        Granted       `embed:"" prefix:"granted-"`
+}
+
+// Granted are the rights of tokens that have none of the claims read, write, list and manage.
+type Granted struct {
+	Read   []string `placeholder:"PATTERNS" default:"none" help:"topics that the bearer of a token may read that has none of the claims read, write, list and manage; {user} stands for the name of the user"`
+	Write  []string `placeholder:"PATTERNS" default:"none" help:"topics to which the bearer of such a token may publish"`
+	List   []string `placeholder:"PATTERNS" default:"none" help:"topics that the bearer of such a token may list"`
+	Manage []string `placeholder:"PATTERNS" default:"none" help:"topics whose subscribers the bearer of such a token may disconnect"`
+}
+
+// Options returns the options of the verifier of tokens.
+func (t *Token) Options() token.Options {
+	return token.Options{
+		Algorithms: t.Algorithms, SecretFiles: t.SecretFiles, PublicKeyFiles: t.PublicKeyFiles,
+		JWKSFile: t.JWKSFile, JWKSURL: t.JWKSURL, Refresh: t.Refresh,
+		Audience: t.Audience, Issuer: t.Issuer, Leeway: t.Leeway, RequireExpiry: t.RequireExpiry, MaxLifetime: t.MaxLifetime,
+	}
+}
+
+// Configured reports whether any token can be valid.
+func (t *Token) Configured() bool {
+	o := t.Options()
+	return o.Configured()
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -25,10 +26,8 @@ func (l *loader) validateAccess() {
 	l.each("access.hosts", a.Hosts, wsproto.ValidateHost)
 	l.proxies("access.trusted-proxies", a.TrustedProxies)
 	l.proxies("access.proxy-protocol", a.ProxyProtocol)
-	l.each("access.anonymous.read", a.Anonymous.Read, checkRight)
-	l.each("access.anonymous.write", a.Anonymous.Write, checkRight)
-	l.each("access.anonymous.list", a.Anonymous.List, checkRight)
-	l.each("access.anonymous.manage", a.Anonymous.Manage, checkRight)
+	l.rights("access.anonymous", rights.Grants{Read: a.Anonymous.Read, Write: a.Anonymous.Write, List: a.Anonymous.List, Manage: a.Anonymous.Manage})
+	l.rights("access.users", a.Users.grants())
 	l.validateUserHeader(a)
 }
 
@@ -55,12 +54,12 @@ func (l *loader) validateUserHeader(a *Access) {
 	}
 }
 
-// checkRight returns an error if a pattern of a right is none.
-func checkRight(pattern string) error {
-	if pattern == usersPattern {
-		return nil
-	}
-	return checkPattern(strings.TrimPrefix(pattern, "@"))
+// rights reports mistakes in rights.
+func (l *loader) rights(path string, g rights.Grants) {
+	l.each(path+".read", g.Read, rights.CheckPattern)
+	l.each(path+".write", g.Write, rights.CheckPattern)
+	l.each(path+".list", g.List, rights.CheckPattern)
+	l.each(path+".manage", g.Manage, rights.CheckPattern)
 }
 
 // clean returns the text of an error without the name of a package.
