@@ -283,7 +283,7 @@ func (c *Conn) prepare(r *Request) *Refusal {
 // refuseClient returns why this client's handshakes are refused, or nil.
 func (s *Server) refuseClient(r *Request) *Refusal {
 	if len(s.Proxies) > 0 {
-		s.checkForwarded(r.RemoteAddr().Addr(), r.Header.Values)
+		s.checkForwarded(r.peer(), r.Header.Values)
 	}
 	if refusal := s.refuseOrigin(r); refusal != nil {
 		return refusal

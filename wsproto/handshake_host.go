@@ -36,11 +36,11 @@ func (s *Server) refuseHost(r *Request) *Refusal {
 
 // knowsHost reports whether no attacker's page can have made its own name resolve to this
 // server. With TLS the certificate would not have that name, and at a public address the
-// attacker may as well connect directly.
+// attacker may as well connect directly. No browser connects to a Unix socket.
 func (s *Server) knowsHost(r *Request) bool {
 	host := r.Header.Get("Host")
 	name := hostName(host)
-	return isOwnName(name) || s.hasName(name) || r.TLS() != nil || !isPrivate(r.LocalAddr().Addr()) || showsProxy(host, r.Header.Get("Origin"))
+	return isOwnName(name) || s.hasName(name) || r.TLS() != nil || !isPrivate(r.LocalAddr().Addr()) || showsProxy(host, r.Header.Get("Origin")) || r.isUnix()
 }
 
 // hasName reports whether name is in Hosts or Origins. A page that may connect anyway has no

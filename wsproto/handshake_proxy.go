@@ -3,6 +3,7 @@ package wsproto
 import (
 	"fmt"
 	"iter"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -23,15 +24,28 @@ import (
 // all fields of the client: it must not be trusted (none).
 type Proxies []netip.Prefix
 
+// unixPeer stands for all peers of Unix sockets: no connection comes from the unspecified address.
+var unixPeer = netip.IPv6Unspecified()
+
+// known returns a, if it is the address of a client.
+func known(a netip.Addr) netip.Addr {
+	if a == unixPeer {
+		return netip.Addr{}
+	}
+	return a
+}
+
 // proxyWords are the names that ParseProxies accepts.
 var proxyWords = map[string][]string{
 	"loopback": {"127.0.0.0/8", "::1/128"},
 	"private":  {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"},
+	"unix":     {"::/128"}, // unixPeer
 	"none":     nil,
 }
 
 // ParseProxies parses a list, separated by commas, of addresses, CIDR prefixes, and the words
-// loopback, private (RFC 1918 and RFC 4193, without loopback) and none.
+// loopback, private (RFC 1918 and RFC 4193, without loopback), unix (whoever may connect to a Unix
+// socket of the server) and none.
 func ParseProxies(s string) (Proxies, error) {
 	var p Proxies
 	none := false
@@ -47,7 +61,7 @@ func ParseProxies(s string) (Proxies, error) {
 		for _, text := range prefixes {
 			prefix, err := parsePrefix(text)
 			if err != nil {
-				return nil, fmt.Errorf("wsproto: trusted proxy %q is neither an address, nor a prefix such as 10.0.0.0/8, nor loopback, private or none", word)
+				return nil, fmt.Errorf("wsproto: trusted proxy %q is neither an address, nor a prefix such as 10.0.0.0/8, nor loopback, private, unix or none", word)
 			}
 			p = append(p, prefix)
 		}
@@ -269,7 +283,7 @@ func parseNode(s string) (netip.Addr, bool) {
 // another server, like [Proxies.ClientAddr]. It is not valid if the request did not come over
 // TCP.
 func ClientAddr(r *http.Request, p Proxies) netip.Addr {
-	return p.ClientAddr(peerOf(r), r.Header.Values)
+	return known(p.ClientAddr(peerOf(r), r.Header.Values))
 }
 
 // Secure reports whether the client of a net/http request used TLS: according to a trusted
@@ -293,8 +307,17 @@ func Host(r *http.Request, p Proxies) string {
 // peerOf returns the address that a request came from, or the zero Addr if it has none.
 func peerOf(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
+	switch {
+	case err == nil:
+		return plainAddr(ap.Addr())
+	case isUnix(r):
+		return unixPeer
 	}
-	return plainAddr(ap.Addr())
+	return netip.Addr{}
+}
+
+// isUnix reports whether a request of net/http came over a Unix socket.
+func isUnix(r *http.Request) bool {
+	_, is := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr)
+	return is
 }

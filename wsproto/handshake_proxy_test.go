@@ -33,7 +33,7 @@ func TestParseProxies(t *testing.T) {
 		"loopback":                      "[127.0.0.0/8 ::1/128]",
 		"private":                       "[10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7]",
 		"LOOPBACK,203.0.113.7":          "[127.0.0.0/8 ::1/128 203.0.113.7/32]",
-		"localhost":                     `wsproto: trusted proxy "localhost" is neither an address, nor a prefix such as 10.0.0.0/8, nor loopback, private or none`,
+		"localhost":                     `wsproto: trusted proxy "localhost" is neither an address, nor a prefix such as 10.0.0.0/8, nor loopback, private, unix or none`,
 		"10.0.0.0/33":                   `wsproto: trusted proxy "10.0.0.0/33" is neither`,
 		"10.0.0":                        `wsproto: trusted proxy "10.0.0" is neither`,
 		"10.0.0.1:80":                   `wsproto: trusted proxy "10.0.0.1:80" is neither`,

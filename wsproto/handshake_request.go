@@ -107,10 +107,27 @@ func (r *Request) LocalAddr() netip.AddrPort {
 	return ap
 }
 
+// peer returns the address of RemoteAddr, as Proxies knows it.
+func (r *Request) peer() netip.Addr {
+	a := r.RemoteAddr().Addr()
+	if !a.IsValid() && r.isUnix() {
+		return unixPeer
+	}
+	return a
+}
+
+// isUnix reports whether the request came over a Unix socket.
+func (r *Request) isUnix() bool {
+	if r.conn != nil {
+		return r.conn.io.IsUnix()
+	}
+	return isUnix(r.http)
+}
+
 // ClientAddr returns the client's address according to a proxy of Server.Proxies, or else the
-// address that the connection comes from.
+// address that the connection comes from. It is not valid for a client of a Unix socket.
 func (r *Request) ClientAddr() netip.Addr {
-	return r.proxies().ClientAddr(r.RemoteAddr().Addr(), r.Header.Values)
+	return known(r.proxies().ClientAddr(r.peer(), r.Header.Values))
 }
 
 // Secure reports whether the client uses TLS: according to a proxy of Server.Proxies, or else
@@ -126,7 +143,7 @@ func (r *Request) Secure() bool {
 // a proxy of Server.Proxies, or else the request's Host field.
 func (r *Request) Host() string {
 	if p := r.proxies(); len(p) > 0 {
-		if h := p.Host(r.RemoteAddr().Addr(), r.Header.Values); h != "" {
+		if h := p.Host(r.peer(), r.Header.Values); h != "" {
 			return h
 		}
 	}
@@ -135,7 +152,7 @@ func (r *Request) Host() string {
 
 func (r *Request) forwardedScheme() string {
 	if p := r.proxies(); len(p) > 0 { // RemoteAddr is a system call
-		return p.Scheme(r.RemoteAddr().Addr(), r.Header.Values)
+		return p.Scheme(r.peer(), r.Header.Values)
 	}
 	return ""
 }

@@ -168,7 +168,7 @@ type Server struct {
 
 	// TLSConfig is the base of the configuration that ListenTLS uses, in addition to its
 	// files. It is copied. MinVersion is TLS 1.2 unless it is set, and ALPN agrees on
-	// http/1.1.
+	// http/1.1, or on acme-tls/1 if NextProtos has that.
 	TLSConfig *tls.Config
 
 	// Engine configures the layer below the protocol. Engine.MaxConns counts HTTP connections

@@ -118,7 +118,7 @@ func (s *Server) refuseCrowd(r *Request, most int) *Refusal {
 	if most <= 0 {
 		return nil
 	}
-	peer := r.RemoteAddr().Addr()
+	peer := r.peer()
 	addr := s.Proxies.ClientAddr(peer, r.Header.Values)
 	if !s.counts(plainAddr(peer), addr) || s.clients.add(r.conn, addr, most) {
 		return nil
@@ -139,5 +139,5 @@ func (s *Server) counts(peer, addr netip.Addr) bool {
 	if s.Engine.MaxConnsPerAddr > 0 && addr == peer {
 		return false
 	}
-	return s.CountLocal || addr.IsValid() && !addr.IsLoopback() && !s.Proxies.Trust(addr)
+	return s.CountLocal || !addr.IsUnspecified() && !addr.IsLoopback() && !s.Proxies.Trust(addr)
 }

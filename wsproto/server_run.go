@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -63,21 +64,36 @@ func (s *Server) acceptTLS() netpoll.Handler {
 	return h
 }
 
-// Listen binds addr and serves it in the background until Shutdown. Port 0 picks a free port,
-// which is in the result.
+// Listen binds addr and serves it in the background until Shutdown or Drain. addr is "host:port",
+// where port 0 picks a free port, or a Unix socket, "unix:path". The result has the address that
+// was bound. A server may listen at any number of addresses.
 func (s *Server) Listen(addr string) (net.Addr, error) {
-	return s.listen(func() (*netpoll.Listener, error) { return s.engine.Listen(addr, s.accept) })
+	return s.ListenOn(netpoll.Endpoint{Addr: addr})
 }
 
-// listen has the engine listen once it runs.
-func (s *Server) listen(open func() (*netpoll.Listener, error)) (net.Addr, error) {
+// ListenOn is Listen for any kind of endpoint: one version of IP, a Unix socket with permissions,
+// a socket that was inherited. An endpoint with TLS is for wss:// and https://; its Config is
+// treated like [Server].TLSConfig.
+func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
+	accept := s.accept
+	if at.TLS != nil {
+		config, err := s.completeTLS(at.TLS.Config)
+		if err != nil {
+			return nil, err
+		}
+		at.TLS = &netpoll.TLS{Config: config, Answer: at.TLS.Answer}
+		if at.TLS.Answer == nil {
+			at.TLS.Answer = Refuse(http.StatusBadRequest, noTLS).encode(false)
+		}
+		accept = s.acceptTLS
+	}
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
 	if s.closing() {
 		return nil, ErrServerClosed
 	}
-	l, err := open()
+	l, err := s.engine.ListenOn(at, accept)
 	if err != nil {
 		return nil, err
 	}

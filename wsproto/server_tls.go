@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -13,13 +14,18 @@ import (
 // certificate of the two files (PEM), which is loaded again when they change.
 // Both may be empty if TLSConfig has a certificate.
 func (s *Server) ListenTLS(addr, certFile, keyFile string) (net.Addr, error) {
-	config, err := s.tlsConfig(certFile, keyFile) // before anything starts
-	if err != nil {
-		return nil, err
+	config := s.TLSConfig.Clone()
+	if certFile != "" || keyFile != "" {
+		cert, err := loadCertificate(certFile, keyFile, s.logger()) // before anything starts
+		if err != nil {
+			return nil, err
+		}
+		if config == nil {
+			config = new(tls.Config)
+		}
+		config.GetCertificate = cert.Get
 	}
-	return s.listen(func() (*netpoll.Listener, error) {
-		return s.engine.ListenTLS(addr, netpoll.TLS{Config: config, Answer: Refuse(http.StatusBadRequest, noTLS).encode(false)}, s.acceptTLS)
-	})
+	return s.ListenOn(netpoll.Endpoint{Addr: addr, TLS: &netpoll.TLS{Config: config}})
 }
 
 // ListenAndServeTLS is ListenAndServe with ListenTLS; Addr is ":8443" if empty.
@@ -32,26 +38,25 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 	return s.Wait()
 }
 
-func (s *Server) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
-	c := s.TLSConfig.Clone()
-	if c == nil {
-		c = new(tls.Config)
+// completeTLS returns base with what the server needs.
+func (s *Server) completeTLS(base *tls.Config) (*tls.Config, error) {
+	if base == nil || len(base.Certificates) == 0 && base.GetCertificate == nil && base.GetConfigForClient == nil {
+		return nil, errors.New("wsproto: TLS needs a certificate: give certFile and keyFile, or Server.TLSConfig")
 	}
+	c := base.Clone()
 	if c.MinVersion == 0 {
 		c.MinVersion = tls.VersionTLS12
 	}
 	c.NextProtos = []string{"http/1.1"} // a WebSocket begins with HTTP/1.1 here
-	if certFile != "" || keyFile != "" {
-		cert, err := loadCertificate(certFile, keyFile, s.logger())
-		if err != nil {
-			return nil, err
-		}
-		c.GetCertificate = cert.Get
-	} else if len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
-		return nil, errors.New("wsproto: TLS needs a certificate: give certFile and keyFile, or Server.TLSConfig")
+	if slices.Contains(base.NextProtos, acmeProtocol) {
+		c.NextProtos = append(c.NextProtos, acmeProtocol)
 	}
 	return c, nil
 }
+
+// acmeProtocol is what a certificate authority negotiates to see that the server owns its name (RFC
+// 8737). The handshake is all that there is to it.
+const acmeProtocol = "acme-tls/1"
 
 // TLS returns the state of the connection's TLS, or nil if it has none, or none that ends
 // here.
