@@ -94,6 +94,12 @@
 // that were inherited. A connection of a Unix socket is like any other, but its peer has no address:
 // RemoteAddr and LocalAddr are invalid, and the limits count all such peers as one owner (see Conn.Owner).
 //
+// A proxy in front that passes bytes on, instead of requests, can tell the client's address in the first bytes of each
+// connection: see [Preamble]. The connection of such a proxy enters with a Handler of the engine's own, which waits for the
+// preamble, and then leaves and enters again, for its TLS handshake or with its Handler, as a connection of the
+// client's address: limits and shares count that one, and RemoteAddr returns it. Its two addresses
+// are memory of that connection only.
+//
 // # Pauses
 //
 // Reading a connection pauses for as long as there is a reason: the peer does not
@@ -149,6 +155,13 @@
 //	TLSHandshakes    512            handshakes wait; addresses take turns, and silent clients give way
 //	TLSWaiting       8192           the last of the address with the most ends with ErrTLSShed
 //	TLSTimeout       10s            the handshake ends with ErrTLSTimeout
+//
+// MaxConns, Reserve, MaxConnsPerAddr, TotalPending, MinDrain, TLSHandshakes and TLSWaiting can change while the engine runs:
+// see Engine.SetLimits.
+//
+// MaxConnsPerAddr does not apply to the peers that Options.ExemptAddr reports. What remains of an address that reaches
+// it is a line in the log, which names the address and the option for trusted proxies: a proxy in front that is not
+// trusted to tell its clients' addresses looks like one client with very many connections.
 //
 // TotalPending counts memory, not bytes to be sent:
 // copies with the buffers that hold them, shared buffers once (the connection that
@@ -210,7 +223,7 @@
 //	heavy.mu          a loop's lists of connections that hold much
 //
 // easygo's own lock is taken by Add and Del with none of these held. departures.mu is also
-// taken under Conn.mu.
+// taken under Conn.mu. Engine.changes, which is held during SetLimits, comes before all of them.
 //
 // A burst holds up to 32 connection locks for the duration of one io_submit (about 150 µs for
 // small writes; large ones take no part). It only tries these locks, so it waits for none of

@@ -31,7 +31,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 	var want []string
 	v := reflect.ValueOf(Options{}.withDefaults())
 	for i := range v.NumField() {
-		if name := v.Type().Field(i).Name; name != "Logger" {
+		if name := v.Type().Field(i).Name; v.Field(i).CanInt() {
 			want = append(want, name+" "+defaultText(name, v.Field(i).Interface()))
 		}
 	}

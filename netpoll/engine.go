@@ -13,6 +13,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
 	"github.com/fanfare-ws/fanfare/netpoll/internal/memory"
+	"github.com/fanfare-ws/fanfare/netpoll/internal/paced"
 	"github.com/fanfare-ws/fanfare/netpoll/internal/ready"
 )
 
@@ -30,7 +31,11 @@ type Engine struct {
 	departures departures
 	aio        aioContexts
 
+	changes          sync.Mutex // held during SetLimits
+	limits           atomic.Pointer[Limits]
 	admission        admission
+	fullAddrs        paced.Log // addresses that have as many connections as they may
+	noPreambles      paced.Log // proxies whose connections have no valid preamble
 	budget           budget
 	accepted         atomic.Int64
 	next             atomic.Uint32 // round robin over loops
@@ -198,5 +203,6 @@ func (e *Engine) held() int64 {
 // refuse long-lived connections, and close idle ones.
 func (e *Engine) Full() bool {
 	a := &e.admission
-	return a.limit > 0 && a.taken.Load() > a.limit
+	limit := a.limit.Load()
+	return limit > 0 && a.taken.Load() > limit
 }

@@ -44,9 +44,9 @@ func build(opts Options) (*Engine, error) {
 	}
 	e.pool = pool
 	e.admission.init(opts)
-	e.budget.init(opts.TotalPending, opts.Loops)
-	e.serverHandshakes.init(opts, true)
-	e.clientHandshakes.init(opts, false)
+	e.serverHandshakes.init(true)
+	e.clientHandshakes.init(false)
+	e.applyLimits(opts)
 	e.background.most = opts.Background
 	e.background.users = make(map[netip.Addr]*user)
 	e.background.protect = e.protect

@@ -12,20 +12,23 @@ import (
 // Options.MaxConns and MaxConnsPerAddr. A detached connection still counts
 // until it is closed, because it still takes a descriptor and memory.
 type admission struct {
-	limit    int64       // Options.MaxConns; no bound if 0
-	most     int64       // with Options.Reserve
-	makeRoom func() bool // see Engine.MakeRoom
-	perAddr  int         // Options.MaxConnsPerAddr; no bound if 0
+	limit    atomic.Int64          // Options.MaxConns; no bound if 0
+	most     atomic.Int64          // with Options.Reserve
+	perAddr  atomic.Int64          // Options.MaxConnsPerAddr; no bound if 0
+	exempt   func(netip.Addr) bool // Options.ExemptAddr, or nil
+	makeRoom func() bool           // see Engine.MakeRoom
 	taken    atomic.Int64
 	open     atomic.Int64 // taken, and in the engine or in a TLS handshake
 	detached atomic.Int64 // taken, and outside the engine
 
-	refused       atomic.Int64 // for any reason
-	refusedFull   atomic.Int64
-	refusedByAddr atomic.Int64
+	refused         atomic.Int64 // for any reason
+	refusedFull     atomic.Int64
+	refusedByAddr   atomic.Int64
+	refusedPreamble atomic.Int64
 
-	// Only with perAddr. A Conn has no room for its owner, and the kernel does not tell the
+	// Only once perAddr has been set. A Conn has no room for its owner, and the kernel does not tell the
 	// peer's address any more after a reset; so owners are found by descriptor.
+	counts atomic.Bool
 	mu     sync.Mutex
 	owners map[netip.Addr]*owner
 	byFD   []*owner
@@ -38,63 +41,85 @@ type owner struct {
 }
 
 func (a *admission) init(o Options) {
-	if o.MaxConns > 0 {
-		a.limit, a.most = int64(o.MaxConns), int64(o.MaxConns)+int64(o.Reserve)
-	}
-	if a.perAddr = o.MaxConnsPerAddr; a.perAddr > 0 {
-		a.owners = make(map[netip.Addr]*owner)
-	}
+	a.exempt = o.ExemptAddr
+	a.owners = make(map[netip.Addr]*owner)
 }
 
-// accept returns a lease for a new connection from peer; ok is false if the limits do not
+// set changes the limits. The connections that are open stay; those that came while there was no bound by address are not
+// counted by address.
+func (a *admission) set(o Options) {
+	a.most.Store(int64(o.MaxConns) + int64(o.Reserve))
+	a.limit.Store(int64(o.MaxConns))
+	if o.MaxConnsPerAddr > 0 {
+		a.counts.Store(true)
+	}
+	a.perAddr.Store(int64(o.MaxConnsPerAddr))
+}
+
+// ownerKey returns the key under which the connections of peer, or if it is not valid those of Unix sockets, are counted by
+// address; the zero Addr if they are not.
+func (a *admission) ownerKey(peer netip.Addr) netip.Addr {
+	switch {
+	case a.perAddr.Load() == 0 || a.exempt != nil && a.exempt(peer.Unmap()):
+		return netip.Addr{}
+	case !peer.IsValid():
+		return unixOwner
+	}
+	return OwnerOf(peer)
+}
+
+// accept returns a lease for a new connection of key; ok is false if the limits do not
 // allow it.
-func (a *admission) accept(peer netip.Addr) (l lease, ok bool) {
+func (a *admission) accept(key netip.Addr) (l lease, ok bool) {
 	if a.atMost() {
 		a.refusedFull.Add(1)
 		return lease{}, false
 	}
 	l.in = a
-	if a.perAddr > 0 {
-		if l.owner = a.own(OwnerOf(peer)); l.owner == nil {
-			a.refusedByAddr.Add(1)
-			return lease{}, false
-		}
+	if l.owner, ok = a.own(key); ok {
+		a.taken.Add(1)
 	}
-	a.taken.Add(1)
-	return l, true
+	return l, ok
 }
 
 // atLimit reports whether as many connections are open as MaxConns allows.
-func (a *admission) atLimit() bool { return a.limit > 0 && a.taken.Load() >= a.limit }
+func (a *admission) atLimit() bool {
+	limit := a.limit.Load()
+	return limit > 0 && a.taken.Load() >= limit
+}
 
 // atMost reports whether no further connection is opened, because the reserve is used up too.
-func (a *admission) atMost() bool { return a.limit > 0 && a.taken.Load() >= a.most }
+func (a *admission) atMost() bool { return a.limit.Load() > 0 && a.taken.Load() >= a.most.Load() }
 
-// own counts another connection of key. It returns nil if key has as many as it may.
-func (a *admission) own(key netip.Addr) *owner {
+// own counts another connection of key, unless key is not valid. ok is false if key has as many as it may.
+func (a *admission) own(key netip.Addr) (_ *owner, ok bool) {
+	if !key.IsValid() {
+		return nil, true
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := a.owners[key]
 	if o == nil {
 		o = &owner{key: key}
-		a.owners[key] = o
 	}
-	if o.conns >= a.perAddr {
-		return nil
+	if int64(o.conns) >= a.perAddr.Load() {
+		a.refusedByAddr.Add(1)
+		return nil, false
 	}
+	a.owners[key] = o
 	o.conns++
-	return o
+	return o, true
 }
 
-// ownsAll reports whether peer has as many connections as one address may.
-func (a *admission) ownsAll(peer netip.Addr) bool {
-	if a.perAddr == 0 {
+// ownsAll reports whether key has as many connections as one address may.
+func (a *admission) ownsAll(key netip.Addr) bool {
+	if !key.IsValid() {
 		return false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o := a.owners[OwnerOf(peer)]
-	return o != nil && o.conns >= a.perAddr
+	o := a.owners[key]
+	return o != nil && int64(o.conns) >= a.perAddr.Load()
 }
 
 // setLocked sets the owner of fd to o, which may be nil.
@@ -109,9 +134,9 @@ func (a *admission) setLocked(fd int, o *owner) {
 	}
 }
 
-// set is setLocked. It returns the previous owner.
-func (a *admission) set(fd int, o *owner) (was *owner) {
-	if a.perAddr == 0 {
+// swap is setLocked. It returns the previous owner.
+func (a *admission) swap(fd int, o *owner) (was *owner) {
+	if !a.counts.Load() {
 		return nil
 	}
 	a.mu.Lock()
@@ -136,7 +161,7 @@ type lease struct {
 func (a *admission) admit(fd int, l *lease) {
 	a.open.Add(1)
 	if l.in == a {
-		a.set(fd, l.owner)
+		a.swap(fd, l.owner)
 	} else {
 		a.taken.Add(1)
 	}
@@ -163,7 +188,7 @@ func (a *admission) withdraw(l *lease) {
 // release returns the lease of the connection fd, which leaves the engine but still counts
 // as open. fd must not be closed yet, so that its number belongs to no other connection.
 func (a *admission) release(fd int) lease {
-	return lease{in: a, owner: a.set(fd, nil), count: &a.open}
+	return lease{in: a, owner: a.swap(fd, nil), count: &a.open}
 }
 
 func (l *lease) countAs(count *atomic.Int64) {

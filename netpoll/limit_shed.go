@@ -57,7 +57,7 @@ func (c *Conn) weighLocked(n int) {
 	if class > 0 || c.cold != nil && c.cold.load.class > 0 {
 		c.listLocked(class)
 	}
-	if n > 0 && after>>l.engine.budget.step != (after-int64(n))>>l.engine.budget.step {
+	if step := l.engine.budget.bounds.Load().step; n > 0 && after>>step != (after-int64(n))>>step {
 		l.engine.checkBudget(c)
 	}
 }
@@ -114,12 +114,12 @@ func (c *Conn) dropBehindLocked() {
 // checkBudget closes connections if all together hold too much. self is locked.
 func (e *Engine) checkBudget(self *Conn) {
 	b := &e.budget
-	if e.held() <= b.high {
+	if e.held() <= b.bounds.Load().high {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.held() <= b.high { // another goroutine did it
+	if e.held() <= b.bounds.Load().high { // another goroutine did it
 		return
 	}
 	if e.shedHeavyLocked(self) != shedEnough {
@@ -140,7 +140,7 @@ const (
 // shedHeavyLocked closes the heaviest connections until there is room. budget.mu is
 // locked, and self, if it is not nil.
 func (e *Engine) shedHeavyLocked(self *Conn) shedResult {
-	for e.held() > e.budget.low {
+	for e.held() > e.budget.bounds.Load().low {
 		c, busy := e.heaviest(self)
 		if c == nil && busy {
 			return shedBusy
@@ -168,7 +168,7 @@ func (e *Engine) heaviest(self *Conn) (c *Conn, busy bool) {
 			}
 			busy = busy || b
 		}
-		if busy && e.held() <= e.budget.hard {
+		if busy && e.held() <= e.budget.bounds.Load().hard {
 			return nil, true
 		}
 	}

@@ -19,7 +19,7 @@ var ErrSlow = errors.New("netpoll: the peer takes what it is sent too slowly")
 // that take nothing (Options.UserTimeout), but one byte now and then is enough for it.
 func (m *monitor) sweepSlow(now clock.Tick) {
 	e := m.engine
-	if e.opts.MinDrain < 0 || m.slowAt != 0 && !now.Reached(m.slowAt) {
+	if e.Limits().MinDrain < 0 || m.slowAt != 0 && !now.Reached(m.slowAt) {
 		return
 	}
 	m.slowAt = now.After(e.opts.UserTimeout / 4)
@@ -47,7 +47,7 @@ func (c *Conn) checkDrain(now clock.Tick) {
 	if err != nil {
 		return
 	}
-	least := uint64(opts.MinDrain) * uint64(opts.UserTimeout/time.Millisecond) / 1000
+	least := uint64(c.loop.engine.Limits().MinDrain) * uint64(opts.UserTimeout/time.Millisecond) / 1000
 	if o.drain.since != 0 && acked-o.drain.acked < least {
 		c.loop.engine.budget.slow.Add(1)
 		c.cutLocked(ErrSlow)

@@ -159,22 +159,43 @@ func (l *Listener) acceptAll(b *backoff) error {
 func (l *Listener) take(fd int, peer netip.Addr) {
 	e := l.engine
 	e.accepted.Add(1)
-	if !e.admission.ownsAll(peer) { // else the connection is refused anyway
+	accept, key := l.accept, netip.Addr{}
+	if p := e.opts.Preamble; p != nil && p.From(peer.Unmap()) {
+		accept = func() Handler { return newPrePreamble(e, peer, l.accept) }
+	} else {
+		key = e.admission.ownerKey(peer)
+	}
+	if !e.admission.ownsAll(key) { // else the connection is refused anyway
 		l.makeRoom()
 	}
-	lease, ok := e.admission.accept(peer)
+	lease, ok := e.admission.accept(key)
 	if !ok {
+		e.tellFullAddr(key)
 		e.admission.refused.Add(1)
 		unix.Close(fd)
 		return
 	}
-	h, s := l.accept(), State{fd: fd, phase: live, lease: lease}
-	if h == nil || e.enter(&s, h) != nil {
-		if g, before := h.(preHandler); before {
-			g.abandon()
-		}
-		e.admission.refused.Add(1)
-		s.close()
+	e.receive(State{fd: fd, phase: live, lease: lease}, accept())
+}
+
+// receive gives a connection that was accepted to h, or closes it if that is not possible.
+func (e *Engine) receive(s State, h Handler) (ok bool) {
+	if h != nil && e.enter(&s, h) == nil {
+		return true
+	}
+	if g, before := h.(preHandler); before {
+		g.abandon()
+	}
+	e.admission.refused.Add(1)
+	s.close()
+	return false
+}
+
+// tellFullAddr logs, at times, that the address of key has as many connections as it may, if that is so.
+func (e *Engine) tellFullAddr(key netip.Addr) {
+	if e.admission.ownsAll(key) {
+		e.fullAddrs.Warn(e.opts.Logger, "refused a connection, because its address has as many as one may have", "address", key,
+			"limit", e.admission.perAddr.Load(), "allow", "if it is a proxy, trust it with "+e.opts.ProxyOption+"; else raise Options.MaxConnsPerAddr")
 	}
 }
 

@@ -119,10 +119,11 @@ func (m *monitor) scanBudget() {
 		m.arm()
 		return
 	}
-	share := int(e.budget.low / max(1, e.admission.open.Load()))
+	low := e.budget.bounds.Load().low
+	share := int(low / max(1, e.admission.open.Load()))
 	for _, l := range e.loops {
 		l.table.each(&m.buf, func(c *Conn) {
-			if e.held() <= e.budget.low {
+			if e.held() <= low {
 				return
 			}
 			c.mu.Lock()

@@ -3,9 +3,11 @@
 package netpoll
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -58,8 +60,18 @@ type Options struct {
 	Reserve int
 	// MaxConnsPerAddr bounds the connections that listeners accept from one address
 	// (see OwnerOf), as MaxConns bounds all; no bound if 0, because thousands of
-	// people may share an address (NAT), and behind a proxy all do.
+	// people may share an address (NAT), and behind a proxy all do. When an address reaches it, that is logged, at
+	// most once in ten seconds. A connection with a preamble counts for the address that its preamble tells.
 	MaxConnsPerAddr int
+	// ExemptAddr, if not nil, reports whether MaxConnsPerAddr does not apply to a peer: best to trusted proxies, and to
+	// IsLocal, unless the operator means the bound for these, too. addr is the zero Addr for
+	// a Unix socket. It is called for each connection, from any goroutine, and must not wait.
+	ExemptAddr func(addr netip.Addr) bool
+	// ProxyOption is what the operator must set so that ExemptAddr exempts a proxy, for the log;
+	// "Options.ExemptAddr" if empty.
+	ProxyOption string
+	// Preamble, if not nil, is for connections of proxies that send the client's address first.
+	Preamble *Preamble
 	// TLSHandshakes bounds the TLS handshakes under way, each of which has a
 	// goroutine and some 30 KB of memory while the peer answers; 512 if 0. With
 	// a round trip of 100 ms that is 5,000 a second, more than a
@@ -106,6 +118,9 @@ func (o Options) Validate() error {
 			return fmt.Errorf("netpoll: Options.%s is %d; it must not be negative", f.name, f.value)
 		}
 	}
+	if p := o.Preamble; p != nil && (p.From == nil || p.Parse == nil) {
+		return errors.New("netpoll: Options.Preamble has no From or no Parse; it needs both")
+	}
 	if o.ReadBuffer != 0 && o.ReadBuffer < minReadBuffer {
 		return fmt.Errorf("netpoll: Options.ReadBuffer is %d bytes; it must be at least %d", o.ReadBuffer, minReadBuffer)
 	}
@@ -139,6 +154,9 @@ func (o Options) withDefaults() Options {
 		o.UserTimeout = time.Minute
 	}
 	def(&o.MinDrain, 1024)
+	if o.ProxyOption == "" {
+		o.ProxyOption = "Options.ExemptAddr"
+	}
 	if o.Sweep == 0 {
 		o.Sweep = time.Second
 	}

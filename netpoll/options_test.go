@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"log/slog"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -63,9 +64,10 @@ func TestOptionsDefaults(t *testing.T) {
 		TLSHandshakes: 512,
 		TLSWaiting:    16 * 512,
 		TLSTimeout:    10 * time.Second,
+		ProxyOption:   "Options.ExemptAddr",
 		Logger:        slog.Default(),
 	}
-	if got := e.Options(); got != want || e.Loops() != 3 {
+	if got := e.Options(); !reflect.DeepEqual(got, want) || e.Loops() != 3 {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
 	if n := (Options{}).withDefaults().Loops; n != runtime.GOMAXPROCS(0) {

@@ -14,6 +14,8 @@ type Stats struct {
 	Refused       int64 `json:"refused"`
 	RefusedFull   int64 `json:"refused_full"`
 	RefusedByAddr int64 `json:"refused_by_addr"`
+	// RefusedPreamble counts the connections of proxies that had no valid preamble (see Options.Preamble).
+	RefusedPreamble int64 `json:"refused_preamble"`
 	// Handshakes is the number of listeners' TLS handshakes under way, and
 	// HandshakesWaiting the number that wait for a place. HandshakesFailed counts
 	// those that ended in an error, and HandshakesShed the part of these that had to give way.
@@ -49,7 +51,8 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	a := &e.admission
 	s := Stats{Open: e.admission.open.Load(), Detached: a.detached.Load(), Accepted: e.accepted.Load(),
-		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load()}
+		Refused: a.refused.Load(), RefusedFull: a.refusedFull.Load(), RefusedByAddr: a.refusedByAddr.Load(),
+		RefusedPreamble: a.refusedPreamble.Load()}
 	e.serverHandshakes.count(&s)
 	e.background.countInto(&s)
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()

@@ -25,11 +25,11 @@ import (
 //
 // Handshakes count against Options.MaxConns, too: makeRoom says how they give way for that.
 type tlsHandshakes struct {
-	evicts  bool // only as server: as client the engine itself chooses its peers
-	bounded bool // by MaxConns, so that awaitingHello is used
-	places  int
-	mostAll int // waiting connections
-	mostOne int // waiting connections of one address
+	evicts  bool        // only as server: as client the engine itself chooses its peers
+	bounded atomic.Bool // by MaxConns, so that awaitingHello is used
+	places  int         // guarded by mu, like the next two
+	mostAll int         // waiting connections
+	mostOne int         // waiting connections of one address
 
 	mu            sync.Mutex
 	free          int

@@ -14,15 +14,46 @@ import (
 // Options.MaxConns was reached.
 var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and this one had to give way")
 
-func (k *tlsHandshakes) init(o Options, evicts bool) {
-	k.places, k.free, k.evicts = o.TLSHandshakes, o.TLSHandshakes, evicts
-	k.bounded = evicts && o.MaxConns > 0
-	k.mostAll, k.mostOne = o.TLSWaiting, (o.TLSWaiting+1)/2
-	if !evicts || o.TLSWaiting < 0 {
-		k.mostAll, k.mostOne = 1<<30, 1<<30
-	}
+func (k *tlsHandshakes) init(evicts bool) {
+	k.evicts = evicts
 	k.running = make(map[*tlsPlace]struct{})
 	k.addrs = make(map[netip.Addr]*handshakeAddr)
+}
+
+// set changes the number of places, and how many connections may wait for them. Handshakes under way go on. If there
+// are more places, connections that wait get them.
+func (k *tlsHandshakes) set(o Options) {
+	k.bounded.Store(k.evicts && o.MaxConns > 0)
+	k.mu.Lock()
+	k.free += o.TLSHandshakes - k.places
+	k.places = o.TLSHandshakes
+	k.mostAll, k.mostOne = o.TLSWaiting, (o.TLSWaiting+1)/2
+	if !k.evicts || o.TLSWaiting < 0 {
+		k.mostAll, k.mostOne = 1<<30, 1<<30
+	}
+	granted := k.grantLocked(nil)
+	k.mu.Unlock()
+	for _, g := range granted {
+		g.client.Again()
+	}
+}
+
+// grantLocked gives free places to waiting connections, which the caller must call Again for.
+func (k *tlsHandshakes) grantLocked(granted []*tlsWaiter) []*tlsWaiter {
+	for k.free > 0 && !k.ended {
+		next := k.nextLocked()
+		if next == nil {
+			break
+		}
+		g := next.waiting.Front().Value.(*tlsWaiter)
+		k.free--
+		next.held++
+		k.order.MoveToBack(next.inOrder)
+		k.unwaitLocked(g)
+		g.granted = true
+		granted = append(granted, g)
+	}
+	return granted
 }
 
 // enter reports whether g got a place. If not, g.client.again is called when there is
@@ -139,19 +170,13 @@ func (k *tlsHandshakes) leave(c *handshakeAddr, evicted bool) {
 		c.held--
 	}
 	k.tidyLocked(c)
-	next := k.nextLocked()
-	if next == nil || k.ended {
-		k.free++
-		k.mu.Unlock()
-		return
-	}
-	g := next.waiting.Front().Value.(*tlsWaiter)
-	next.held++
-	k.order.MoveToBack(next.inOrder)
-	k.unwaitLocked(g)
-	g.granted = true
+	k.free++
+	var one [1]*tlsWaiter // so that none is allocated
+	granted := k.grantLocked(one[:0])
 	k.mu.Unlock()
-	g.client.Again()
+	for _, g := range granted {
+		g.client.Again()
+	}
 }
 
 // drop removes g, which is closed.
@@ -207,7 +232,7 @@ func (k *tlsHandshakes) end() {
 
 // awaitHello notes that the ClientHello of g has yet to come.
 func (k *tlsHandshakes) awaitHello(g *tlsWaiter) {
-	if k.bounded {
+	if k.bounded.Load() {
 		k.mu.Lock()
 		g.awaitingHello = k.awaitingHello.PushBack(g)
 		k.mu.Unlock()
