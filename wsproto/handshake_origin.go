@@ -25,10 +25,13 @@ func (s *Server) refuseOrigin(r *Request) *Refusal {
 	if check(r) {
 		return nil
 	}
-	s.foreignOrigins.warn(s.logger(), "refused a page from another origin", "origin", r.Header.Get("Origin"), "host", r.Host(), "client", r.ClientAddr(),
-		"allow", "name its host in -origins, or in Server.Origins")
-	return &Refusal{Status: http.StatusForbidden, logged: true,
-		Reason: fmt.Sprintf("pages from %s may not connect to %s unless their host is configured (-origins)", r.Header.Get("Origin"), r.Host())}
+	origin, allow, reason := r.Header.Get("Origin"), "name its host in -origins, or in Server.Origins", "pages from %s may not connect to %s unless their host is configured (-origins)"
+	if origin == "null" { // which validateHosts refuses
+		allow = "serve the page over http; only -origins '*', or \"*\" in Server.Origins, admits pages from files and sandboxes"
+		reason = "pages from files and sandboxes (origin %s) may not connect to %s: serve the page over http"
+	}
+	s.foreignOrigins.warn(s.logger(), "refused a page from another origin", "origin", origin, "host", r.Host(), "client", r.ClientAddr(), "allow", allow)
+	return &Refusal{Status: http.StatusForbidden, logged: true, Reason: fmt.Sprintf(reason, origin, r.Host())}
 }
 
 // defaultOrigin is the default of Server.CheckOrigin.

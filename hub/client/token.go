@@ -84,8 +84,8 @@ func (c *Client) fetchToken(ctx context.Context, why TokenReason) error {
 		return err
 	}
 	value, err := c.opts.Token(ctx, why)
-	if err == nil && value == "" {
-		err = fmt.Errorf("%w: Options.Token returned an empty token", ErrUnauthorized)
+	if err == nil && (value == "" || len(value) > wire.MaxToken) {
+		err = fmt.Errorf("%w: Options.Token returned %d bytes, want 1 to %d", ErrUnauthorized, len(value), wire.MaxToken)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

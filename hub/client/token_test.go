@@ -234,10 +234,10 @@ func TestStaticToken(t *testing.T) {
 	if !errors.Is(c.Err(), client.ErrUnauthorized) {
 		t.Error(c.Err())
 	}
-	for token, says := range map[string]string{"key": "4401", "": "empty token"} {
+	for token, says := range map[string]string{"key": "4401", "": "0 bytes", strings.Repeat("x", wire.MaxToken+1): "8193 bytes"} {
 		o.Token = client.StaticToken(token)
 		if _, err := client.Dial(t.Context(), "ws://"+s.Addr+"/hub", o); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "key") {
-			t.Errorf("%q: %v, want %s", token, err, says)
+			t.Errorf("%.10q: %v, want %s", token, err, says)
 		}
 	}
 }

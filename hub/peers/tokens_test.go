@@ -2,8 +2,10 @@ package peers_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,6 +78,54 @@ func (b *bench) tokens(t *testing.T) {
 	c.expect("error", object{"code": "unauthorized", "message": "the connection was closed with 1006: there is no valid token: logged out"})
 	c.expect("close", object{"retry": nil, "reason": "there is no valid token: logged out"})
 	compare(t, c.attempt("publish", "tokens", 1), object{"code": "closed"})
+}
+
+// tokenCuts ends tokens and cuts connections at random under load. The client receives each message
+// once, in order.
+func (b *bench) tokenCuts(t *testing.T) {
+	const messages, ahead = 1000, 100
+	var steady atomic.Bool
+	p := wstest.Forward(t, b.server.Addr, func() int64 {
+		if steady.Load() {
+			return 0
+		}
+		return 1000 + rand.Int64N(12_000)
+	})
+	all := make([]string, 1000)
+	for i := range all {
+		all[i] = b.token("ada", 30*time.Millisecond)
+	}
+	c := b.dialWith(t, p.Addr, all...)
+	topic := fmt.Sprintf("load%d", serial.Add(1))
+	c.call(nil, "numbers", topic)
+	var n struct {
+		Last, Gaps, Began int
+		Wrong             []any
+	}
+	look := func() int {
+		c.eval(c.name+".counted", &n)
+		return n.Last
+	}
+	sessiontest.Eventually(t, "the subscription", func() bool { look(); return n.Began > 0 })
+	for i := 1; i <= messages; i++ {
+		b.server.Number(t, topic, i)
+		if i%ahead != 0 {
+			continue
+		}
+		var open []string
+		sessiontest.Eventually(t, "a connection", func() bool { open = b.server.Tokens.Open(); return len(open) > 0 })
+		for _, token := range open {
+			b.server.Tokens.End(token, session.TokenExpired)
+		}
+		sessiontest.Eventually(t, "progress of the client", func() bool { return i-look() < ahead/2 })
+	}
+	steady.Store(true)
+	sessiontest.Eventually(t, "all messages", func() bool { return look() == messages })
+	var asked []string
+	if c.eval(c.name+".source.asked", &asked); len(n.Wrong) > 0 || n.Gaps > 0 || !slices.Contains(asked, "refused") {
+		t.Errorf("messages were missing, repeated or out of order: %v; %d gaps; tokens were asked for because of %q", n.Wrong, n.Gaps, asked)
+	}
+	t.Logf("%d cuts; %d subscriptions; %d tokens", p.Cuts(), n.Began, len(asked))
 }
 
 func (b *bench) staticToken(t *testing.T) {

@@ -343,7 +343,8 @@ export class Fanfare extends Emitter {
       [value, cause] = [null, e];
     }
     if (!value) throw this.#noToken = new FanfareError('unauthorized', `there is no valid token: ${cause?.message ?? `the last one is ${why}`}`, false);
-    this.#token = String(value);
+    if (typeof value !== 'string') throw new TypeError(`the token is of type ${typeof value}; it must be a string`);
+    this.#token = value;
     this.#refused = false;
     this.#expires = Infinity;
   }
