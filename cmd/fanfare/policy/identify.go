@@ -15,11 +15,11 @@ func (p *Policy) Identify(c Credentials) (Identity, *Refusal) {
 	s := p.current()
 	for _, secret := range c.Secrets {
 		if key := s.keys.find(secret.Value); key != nil {
-			return s.withUser(Identity{Kind: Key, Name: key.name, Rights: key.rights}, c.User)
+			return s.withUser(Identity{Kind: Key, Name: key.name, Rights: key.rights, key: key.rights, mark: key.mark()}, c.User)
 		}
 	}
 	if s.tokens != nil && len(c.Secrets) > 0 {
-		id, refusal := s.byToken(&c)
+		id, refusal := p.byToken(s, &c)
 		if refusal != nil {
 			return Identity{}, refusal
 		}
@@ -30,7 +30,7 @@ func (p *Policy) Identify(c Credentials) (Identity, *Refusal) {
 
 // byToken returns the identity of the first valid token. Otherwise it returns the refusal of the first one, or one that says
 // that another may be valid later.
-func (s *state) byToken(c *Credentials) (Identity, *Refusal) {
+func (p *Policy) byToken(s *state, c *Credentials) (Identity, *Refusal) {
 	var first *Refusal
 	for _, secret := range c.Secrets {
 		if c.ambiguous && secret.From == FromCookie {
@@ -38,7 +38,10 @@ func (s *state) byToken(c *Credentials) (Identity, *Refusal) {
 		}
 		id, refusal := s.verify(secret.Value)
 		if refusal == nil {
-			return id, nil
+			id.mark = p.hash(markID, id.ID)
+			if refusal = p.revoked(&id); refusal == nil {
+				return id, nil
+			}
 		}
 		if first == nil || refusal.Status == http.StatusServiceUnavailable {
 			first = refusal

@@ -34,6 +34,9 @@ type Identity struct {
 	Issued  time.Time       // when the token was made; zero if it does not say
 	Expires time.Time       // when the token ends; zero for never
 	ID      string          // of the token (jti)
+
+	mark uint64  // hash of the ID, or of the key; 0 for none
+	key  *Rights // of the key, for Key
 }
 
 // Kind is how a caller has said who it is.

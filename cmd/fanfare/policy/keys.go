@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
@@ -41,10 +43,14 @@ type apiKey struct {
 	rights *Rights
 }
 
-func newKeyring() (k keyring) {
-	_, _ = rand.Read(k.salt[:]) // never fails
-	return k
+// newSalt returns what makes digests useless to others.
+func newSalt() (salt [sha256.Size]byte) {
+	_, _ = rand.Read(salt[:]) // never fails
+	return salt
 }
+
+// mark returns the hash by which connections with the key are found.
+func (k *apiKey) mark() uint64 { return binary.LittleEndian.Uint64(k.digest[:]) }
 
 func (k *keyring) digest(secret string) [sha256.Size]byte {
 	h := sha256.New()
@@ -67,6 +73,11 @@ func (k *keyring) find(secret string) *apiKey {
 		return nil
 	}
 	return &k.keys[found]
+}
+
+// has reports whether a key is in the ring as it was when an identity was made of it.
+func (k *keyring) has(mark uint64, r *Rights) bool {
+	return slices.ContainsFunc(k.keys, func(key apiKey) bool { return key.mark() == mark && key.rights == r })
 }
 
 // add adds a key that a file contains, or reports what is wrong with it.
@@ -124,7 +135,7 @@ func (k *keyring) loadOne(field string, o KeyOptions, names map[string]bool) (al
 // secret returns the key, and the field that has it.
 func (o *KeyOptions) secret() (secret, field string, err error) {
 	if o.File == "" && o.Secret != "" {
-		return o.Secret, ".secret", checkKey("secret", []byte(o.Secret), minKey)
+		return strings.TrimSpace(o.Secret), ".secret", checkKey("secret", []byte(o.Secret), minKey)
 	}
 	secret, err = readKey(o.File, minKey)
 	return secret, ".file", err

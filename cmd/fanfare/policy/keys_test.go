@@ -2,44 +2,11 @@ package policy
 
 import (
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-)
 
-// file returns a file with that content.
-func file(t testing.TB, content string) string {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-func newPolicy(t testing.TB, o Options) *Policy {
-	t.Helper()
-	p, errs := New(o)
-	if errs != nil {
-		t.Fatal(errs)
-	}
-	t.Cleanup(p.Close)
-	return p
-}
-
-// bearer returns credentials with secrets in the header.
-func bearer(secrets ...string) (c Credentials) {
-	for _, s := range secrets {
-		c.add(FromHeader, s)
-	}
-	return c
-}
-
-const (
-	publisherKey = "publisher-0123456789"
-	readerKey    = "reader-0123456789"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/token"
 )
 
 // answers has what identities may do: the status of reading, writing, listing and managing topic a, and the same for @ada.
@@ -106,5 +73,79 @@ func TestSecretOfKey(t *testing.T) {
 		if errs := o.Check(); len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), "keys[0].secret: ") || strings.Contains(errs[0].Error(), secret) {
 			t.Errorf("%v", errs)
 		}
+	}
+}
+
+// Keys have rights of their own, and are read again by Update.
+func TestKeys(t *testing.T) {
+	o := Options{
+		TokenFile: file(t, "secret"),
+		Keys: []KeyOptions{
+			{Name: "publisher", File: file(t, publisherKey+"\n"), Grants: Grants{Write: []string{"a.>"}, Limits: Limits{Messages: 5}}},
+			{Name: "reader", File: file(t, " "+readerKey), Grants: Grants{Read: []string{">"}}},
+		},
+	}
+	p := newPolicy(t, o)
+	for secret, name := range map[string]string{publisherKey: "publisher", readerKey: "reader", "secret": "token"} {
+		if id := identify(t, p, secret); id.Kind != Key || id.Name != name || id.Rights.May(Write, "a.b") == (name == "reader") {
+			t.Errorf("%s: %+v", name, id)
+		}
+	}
+	for _, secret := range []string{publisherKey + "x", publisherKey[1:], strings.ToUpper(readerKey), "", strings.Repeat("x", 1<<16)} {
+		if id := identify(t, p, secret); id.Kind != Anonymous {
+			t.Errorf("%.30q is key %s", secret, id.Name)
+		}
+	}
+	if id := identify(t, p, publisherKey); id.Rights.Limits().Messages != 5 || id.Rights.Anonymous() {
+		t.Errorf("%+v", id.Rights.Limits())
+	}
+	if r := p.Authorize(identify(t, p, readerKey).Rights, Write, "a"); r == nil || r.Status != http.StatusForbidden || !strings.Contains(r.Reason, `write "a"`) {
+		t.Errorf("%+v", r)
+	}
+	o.Keys = o.Keys[1:]
+	if errs := p.Update(o); errs != nil {
+		t.Fatal(errs)
+	}
+	if identify(t, p, publisherKey).Kind != Anonymous || identify(t, p, readerKey).Kind != Key {
+		t.Error("the keys have not been replaced")
+	}
+}
+
+// Everything that is wrong is reported at once, with its field and without secrets, and a reload then changes nothing.
+func TestOptionErrors(t *testing.T) {
+	o := Options{
+		TokenFile: file(t, "two words"),
+		Keys: []KeyOptions{
+			{Name: "a", File: file(t, "short-key")}, {Name: "a", File: file(t, publisherKey)}, {File: file(t, publisherKey)},
+			{Name: "token", File: "/none", Grants: Grants{Read: []string{"a..b"}}},
+		},
+		Tokens:          token.Options{SecretFiles: []string{file(t, "short-secret")}, Leeway: -1},
+		Anonymous:       &Grants{Read: []string{"a*"}},
+		Users:           &Grants{List: []string{"{usr}"}},
+		Granted:         &Grants{Manage: []string{""}},
+		MaxConnsPerUser: -1, MaxRevocations: -1, KeepRevocations: -1,
+	}
+	want := []string{
+		"max-conns-per-user: ", "max-revocations: ", "keep-revocations: ", "token-file: ", "keys[0].file: ", "keys[1].name: ", "keys[2].name: ",
+		"keys[2].file: ", "keys[3].name: ", "keys[3]: read[0]: ", "keys[3].file: ", "granted: manage[0]: ", "tokens.leeway: ", "tokens.secret-files[0]: ",
+		"anonymous: read[0]: ", "users: list[0]: ",
+	}
+	p := newPolicy(t, Options{TokenFile: file(t, "secret")})
+	for name, errs := range map[string][]error{"check": o.Check(), "update": p.Update(o)} {
+		for i, err := range errs {
+			if i >= len(want) || !strings.HasPrefix(err.Error(), want[i]) || strings.Contains(err.Error(), "short-") || strings.Contains(err.Error(), publisherKey) {
+				t.Errorf("%s: %d: %v", name, i, err)
+			}
+		}
+		if len(errs) != len(want) {
+			t.Errorf("%s: %d mistakes, want %d", name, len(errs), len(want))
+		}
+	}
+	if identify(t, p, "secret").Kind != Key {
+		t.Error("wrong options have changed something")
+	}
+	good := withTokens(t)
+	if errs := good.Check(); errs != nil {
+		t.Error(errs)
 	}
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -28,6 +30,14 @@ type Options struct {
 	// Cookie is the name of the cookie that may have a key or token. Empty means none.
 	Cookie string
 
+	// MaxConnsPerUser is the largest number of connections of a user at a time; 0 means any. The limits of rights come first.
+	MaxConnsPerUser int
+	// MaxRevocations is the largest number of revocations in force; 0 means 65,536, which take 6 MiB.
+	MaxRevocations int
+	// KeepRevocations is how long revocations are kept if neither they nor Tokens.MaxLifetime say when the tokens have expired;
+	// 0 means 30 days.
+	KeepRevocations time.Duration
+
 	// Now is the wall clock; nil means time.Now. New takes it, and Update ignores it.
 	Now func() time.Time
 	// Log gets what changes in the background; nil means nothing. New takes it, and Update ignores it.
@@ -52,8 +62,33 @@ func appendError(all []error, field string, err error) []error {
 	return append(all, &OptionError{field, err})
 }
 
+// The defaults of options.
+const (
+	defaultRevocations = 1 << 16
+	defaultKeep        = 30 * 24 * time.Hour
+)
+
+// checkLimits reports what is wrong with the limits, and sets those that have a default.
+func (o *Options) checkLimits() (errs []error) {
+	for _, f := range []struct {
+		field string
+		n     int64
+	}{{"max-conns-per-user", int64(o.MaxConnsPerUser)}, {"max-revocations", int64(o.MaxRevocations)}, {"keep-revocations", int64(o.KeepRevocations)}} {
+		if f.n < 0 {
+			errs = appendError(errs, f.field, fmt.Errorf("%d is negative; it must be at least 1, or 0 for the default", f.n))
+		}
+	}
+	if o.MaxRevocations == 0 {
+		o.MaxRevocations = defaultRevocations
+	}
+	if o.KeepRevocations == 0 {
+		o.KeepRevocations = defaultKeep
+	}
+	return errs
+}
+
 // Check reports everything that is wrong with the options. It reads the files and asks nobody.
 func (o *Options) Check() []error {
-	_, errs := newState(o)
+	_, errs := newState(*o, [sha256.Size]byte{})
 	return errs
 }

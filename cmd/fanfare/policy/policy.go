@@ -1,9 +1,14 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/conns"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/revoke"
 )
 
 // Policy decides who a caller is and what it may do. Its methods may be called by any goroutine, and none of those that
@@ -12,6 +17,11 @@ type Policy struct {
 	opts  Options    // only Now and Log
 	mu    sync.Mutex // of Update and Close
 	state atomic.Pointer[state]
+
+	salt  [sha256.Size]byte // of keys
+	seed  maphash.Seed      // of users and names of tokens
+	gone  *revoke.Table
+	conns *conns.Registry
 }
 
 // New returns a policy, or everything that is wrong with the options. The caller must close it.
@@ -19,25 +29,31 @@ func New(o Options) (*Policy, []error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s, errs := newState(&o)
+	salt := newSalt()
+	s, errs := newState(o, salt)
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	if s.tokens != nil {
 		s.tokens.Start(nil)
 	}
-	p := &Policy{opts: Options{Now: o.Now, Log: o.Log}}
+	p := &Policy{
+		opts: Options{Now: o.Now, Log: o.Log}, salt: salt, seed: maphash.MakeSeed(),
+		gone: revoke.New(o.Now, nil), conns: conns.New(o.Now),
+	}
 	p.state.Store(s)
+	p.conns.Start()
 	return p, nil
 }
 
 // Update takes new options, for callers that come from now on, and reads the files again. If anything is wrong, nothing changes.
-// Keys of Tokens.JWKSURL that have been fetched stay in force if that URL does.
+// Keys of Tokens.JWKSURL that have been fetched stay in force if that URL does. Revocations stay in force. Connections with a key
+// that is gone, or has other rights, end; others keep the rights that they have.
 func (p *Policy) Update(o Options) []error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o.Now, o.Log = p.opts.Now, p.opts.Log
-	s, errs := newState(&o)
+	s, errs := newState(o, p.salt)
 	if len(errs) > 0 {
 		return errs
 	}
@@ -49,14 +65,26 @@ func (p *Policy) Update(o Options) []error {
 	if s.tokens == nil {
 		old.tokens.Close()
 	}
+	p.endKeys(old, s)
 	return nil
 }
 
-// Close ends what goes on in the background.
+// endKeys ends the connections with keys that are not in force as they were.
+func (p *Policy) endKeys(old, now *state) {
+	for i := range old.keys.keys {
+		key := &old.keys.keys[i]
+		if !now.keys.has(key.mark(), key.rights) {
+			p.conns.End(conns.Filter{ID: key.mark()}, conns.Revoked)
+		}
+	}
+}
+
+// Close ends what goes on in the background. It must be called once, and Update must not be called after it.
 func (p *Policy) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.current().tokens.Close()
+	p.conns.Close()
 }
 
 func (p *Policy) current() *state { return p.state.Load() }

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/token"
@@ -17,25 +19,40 @@ type state struct {
 	users     *Rights
 	cookie    string
 	only      bool // TokenFile is all there is
+
+	maxConns       int // per user
+	maxRevocations int
+	keep           time.Duration // revocations
+	lifetime       time.Duration // of tokens, with the leeway; 0 for any
+	leeway         time.Duration
 }
 
 // newState returns the state, or everything that is wrong with the options. Its tokens have not been started.
-func newState(o *Options) (*state, []error) {
-	s := &state{keys: newKeyring(), cookie: o.Cookie, only: len(o.Keys) == 0 && !o.Tokens.Configured()}
-	errs := append(s.keys.load(o), s.loadTokens(o)...)
+func newState(o Options, salt [sha256.Size]byte) (*state, []error) {
+	errs := o.checkLimits()
+	s := &state{
+		keys: keyring{salt: salt}, cookie: o.Cookie, only: len(o.Keys) == 0 && !o.Tokens.Configured(),
+		maxConns: o.MaxConnsPerUser, maxRevocations: o.MaxRevocations, keep: o.KeepRevocations,
+	}
+	errs = append(errs, s.keys.load(&o)...)
+	errs = append(errs, s.loadTokens(&o)...)
+	return s, append(errs, s.loadDefaults(&o)...)
+}
+
+// loadDefaults sets the rights of callers without a key or token.
+func (s *state) loadDefaults(o *Options) (errs []error) {
 	anonymous := o.Anonymous
 	if anonymous == nil {
 		anonymous = defaultAnonymous(o)
 	}
-	var more []error
-	s.anonymous, more = compile("anonymous", *anonymous, rights.CompileAnonymous)
-	errs = append(errs, more...)
+	s.anonymous, errs = compile("anonymous", *anonymous, rights.CompileAnonymous)
 	s.users = s.anonymous
 	if o.Users != nil {
+		var more []error
 		s.users, more = compile("users", *o.Users, rights.Compile)
 		errs = append(errs, more...)
 	}
-	return s, errs
+	return errs
 }
 
 func (s *state) loadTokens(o *Options) (errs []error) {
@@ -56,6 +73,9 @@ func (s *state) loadTokens(o *Options) (errs []error) {
 			err = &OptionError{"tokens." + field.Field, field.Err}
 		}
 		errs = append(errs, err)
+	}
+	if s.leeway = t.Leeway; t.MaxLifetime > 0 {
+		s.lifetime = t.MaxLifetime + t.Leeway
 	}
 	return errs
 }
