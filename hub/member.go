@@ -78,7 +78,7 @@ func (m *Member) Value() any {
 	return nil
 }
 
-// SetValue replaces what Value returns.
+// SetValue replaces what Value returns. Both may be called from any goroutine.
 func (m *Member) SetValue(v any) {
 	if v == nil {
 		m.val.Store(nil)

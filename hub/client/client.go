@@ -35,6 +35,7 @@ type Client struct {
 	open        bool               // the hello has arrived on the current connection
 	openedAt    time.Time
 	first       chan error // receives the result of the first attempt; nil afterwards
+	second      bool       // the first attempt is made again, with another token
 	attempts    int        // since a connection that lasted longer than Options.Timeout
 	timer       timer
 	token       token
@@ -46,7 +47,8 @@ type Client struct {
 }
 
 // Dial connects to the hub at a ws:// or wss:// URL. It makes one attempt, bounded by ctx and
-// Options.Timeout, and fails if the attempt fails. The client reconnects only after Dial has
+// Options.Timeout, and fails if the attempt fails; if the server refuses the token, it asks for
+// another one and tries once more. The client reconnects only after Dial has
 // succeeded. ctx has no effect afterwards. o may be nil.
 func Dial(ctx context.Context, url string, o *Options) (*Client, error) {
 	opts := o.withDefaults()
@@ -145,11 +147,15 @@ func (c *Client) disconnected(conn *connection, err error) {
 	if c.current != conn || c.err != nil {
 		return
 	}
+	if c.tokenRefusedLocked(err) && c.first != nil && !c.second && c.opts.Token != nil {
+		c.current, c.second = nil, true
+		go c.connect(c.life)
+		return
+	}
 	if c.first != nil || permanent(err) {
 		c.shutDownLocked(err)
 		return
 	}
-	c.tokenRefusedLocked(err)
 	c.stopRenewalLocked()
 	if c.open && c.opts.clock.Now().Sub(c.openedAt) > c.opts.Timeout {
 		c.attempts = 0

@@ -37,6 +37,7 @@ type token struct {
 	value   string
 	expires time.Time // zero if it does not, or before the server has said when
 	refused bool
+	refusal error // why the server has refused it
 	err     error // of a function that has said that it has no further tokens
 	tries   int   // failed attempts to renew it
 	renewal timer
@@ -93,6 +94,9 @@ func (c *Client) fetchToken(ctx context.Context, why TokenReason) error {
 	case err == nil:
 		c.token.value, c.token.expires, c.token.refused = value, time.Time{}, false
 	case errors.Is(err, ErrUnauthorized):
+		if c.token.refused {
+			err = fmt.Errorf("%w: %w", err, c.token.refusal)
+		}
 		c.token.err = err
 	default:
 		err = fmt.Errorf("client: no token (%s): %w", why, err)
@@ -114,12 +118,15 @@ func (c *Client) sendToken(ws *wsproto.Conn) {
 	}
 }
 
-// tokenRefusedLocked records that the server has closed a connection because of its token.
-func (c *Client) tokenRefusedLocked(err error) {
+// tokenRefusedLocked records and reports that the server has closed a connection because of its
+// token.
+func (c *Client) tokenRefusedLocked(err error) bool {
 	var e *wire.Error
-	if wsproto.IsCloseError(err, wire.CloseUnauthorized) || errors.As(err, &e) && e.Code == wire.Unauthorized {
-		c.token.refused = true
+	if !wsproto.IsCloseError(err, wire.CloseUnauthorized) && (!errors.As(err, &e) || e.Code != wire.Unauthorized) {
+		return false
 	}
+	c.token.refused, c.token.refusal = true, err
+	return true
 }
 
 // tokenAcceptedLocked has the token renewed in time. expires is in the unit of the protocol.
@@ -187,7 +194,7 @@ func (c *Client) renewedLocked(conn *connection, ok *wire.Result, err error) {
 	case errors.As(err, &e) && e.Temporary():
 		c.renewAgainLocked(conn, "", e.RetryAfter())
 	default:
-		c.token.refused = true
+		c.token.refused, c.token.refusal = true, err
 		c.renewAgainLocked(conn, TokenRefused, 0)
 	}
 }

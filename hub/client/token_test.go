@@ -234,10 +234,33 @@ func TestStaticToken(t *testing.T) {
 	if !errors.Is(c.Err(), client.ErrUnauthorized) {
 		t.Error(c.Err())
 	}
-	for token, says := range map[string]string{"key": "4401", "": "0 bytes", strings.Repeat("x", wire.MaxToken+1): "8193 bytes"} {
+	for token, says := range map[string]string{"key": "the token is not valid", "": "0 bytes", strings.Repeat("x", wire.MaxToken+1): "8193 bytes"} {
 		o.Token = client.StaticToken(token)
 		if _, err := client.Dial(t.Context(), "ws://"+s.Addr+"/hub", o); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "key") {
 			t.Errorf("%.10q: %v, want %s", token, err, says)
+		}
+	}
+}
+
+// Dial asks for another token once if the server refuses the first.
+func TestDialWithStaleToken(t *testing.T) {
+	s := sessiontest.Serve(t, nil)
+	for user, stale := range map[string]int{"ada": 1, "bob": 2} {
+		k, o := newSource(s, user), quick()
+		o.Token = func(ctx context.Context, why client.TokenReason) (string, error) {
+			token, err := k.token(ctx, why)
+			if len(k.asked()) <= stale {
+				token = "stale"
+			}
+			return token, err
+		}
+		c, err := tryDial(t, s.Addr, o)
+		if wantErr := stale == 2; (err != nil) != wantErr || wantErr && !wsproto.IsCloseError(err, wire.CloseUnauthorized) {
+			t.Errorf("%s: %v", user, err)
+		}
+		k.wants(t, first, refused)
+		if c != nil {
+			c.Close()
 		}
 	}
 }

@@ -134,7 +134,7 @@ func (b *bench) staticToken(t *testing.T) {
 	c.expect("open", object{"user": "bob"})
 	b.server.Tokens.End(key, session.TokenRevoked)
 	c.expect("close", object{"code": 4401})
-	c.expect("close", object{"retry": nil, "reason": "there is no valid token: the last one is refused"})
+	c.expect("close", object{"retry": nil, "reason": "there is no valid token: the token was revoked"})
 }
 
 // limited has requests refused because there are too many.

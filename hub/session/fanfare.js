@@ -161,6 +161,7 @@ export class Fanfare extends Emitter {
   #token;        // the last one
   #expires = Infinity; // when it expires, as far as known
   #refused = false;    // the server has refused it
+  #refusal = ''; // why
   #noToken;      // the error of a program that has no further tokens
   #fetching;     // the promise of a token
   #renewal;      // the timer
@@ -342,7 +343,7 @@ export class Fanfare extends Emitter {
       if (e?.code !== 'unauthorized') throw e;
       [value, cause] = [null, e];
     }
-    if (!value) throw this.#noToken = new FanfareError('unauthorized', `there is no valid token: ${cause?.message ?? `the last one is ${why}`}`, false);
+    if (!value) throw this.#noToken = new FanfareError('unauthorized', `there is no valid token: ${cause?.message ?? (this.#refused ? this.#refusal : `the last one is ${why}`)}`, false);
     if (typeof value !== 'string') throw new TypeError(`the token is of type ${typeof value}; it must be a string`);
     this.#token = value;
     this.#refused = false;
@@ -379,7 +380,7 @@ export class Fanfare extends Emitter {
     this._call({ do: 'auth', token: this.#token }, ok => this.#accepted(ok.expires), e => {
       if (e.code === 'lost' || e.code === 'closed') return;
       if (temporary(e)) return this.#renewAgain(null, e.retry);
-      this.#refused = true;
+      [this.#refused, this.#refusal] = [true, e.message];
       this.#renewAgain('refused');
     });
   }
@@ -453,7 +454,7 @@ export class Fanfare extends Emitter {
 
   #lost(code, reason, { final = FINAL.has(code), error: kind = 'closed', status, wait = 0 } = {}) {
     const { timeout, minDelay } = this.#options, ws = this.#ws;
-    if (code === UNAUTHORIZED) this.#refused = true;
+    if (code === UNAUTHORIZED) [this.#refused, this.#refusal] = [true, reason];
     clearTimeout(this.#renewal);
     if (this.state === 'open' && now() - this.#openedAt > timeout) this.#attempts = 0;
     if (RESTART.has(code)) this.#attempts = Math.max(this.#attempts, 1); // its other clients come, too
