@@ -69,7 +69,7 @@ func (c *Conn) enterLocked(s *State) {
 		c.active.Store(k.At(s.active))
 	}
 	if !s.deadline.IsZero() {
-		c.expireLocked(max(time.Until(s.deadline), time.Millisecond))
+		c.expireLocked(max(k.Until(s.deadline), time.Millisecond))
 	}
 	c.state.Store(scheduled | evOpen)
 	if len(s.input) > 0 {

@@ -35,8 +35,7 @@ func build(opts Options) (*Engine, error) {
 		failed:    make(chan struct{}),
 		ended:     make(chan struct{}),
 	}
-	e.clock.Start = time.Now()
-	e.clock.Update()
+	e.clock.Begin(opts.Now)
 	e.workers = workers{keep: 2 * opts.Loops, size: opts.ReadBuffer, out: min(opts.ReadBuffer, opts.MaxPending)}
 	pool, err := ants.NewPool(opts.Workers, ants.WithNonblocking(true))
 	if err != nil {
@@ -44,8 +43,8 @@ func build(opts Options) (*Engine, error) {
 	}
 	e.pool = pool
 	e.admission.init(opts)
-	e.serverHandshakes.init(true)
-	e.clientHandshakes.init(false)
+	e.serverHandshakes.init(true, e.clock.Now)
+	e.clientHandshakes.init(false, e.clock.Now)
 	e.applyLimits(opts)
 	e.background.most = opts.Background
 	e.background.users = make(map[netip.Addr]*user)

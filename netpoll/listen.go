@@ -214,7 +214,7 @@ const roomTime = 50 * time.Millisecond
 // when the reserve is used up too; meanwhile new connections wait in the kernel's queue.
 func (l *Listener) makeRoom() {
 	e := l.engine
-	if !e.admission.atLimit() || !e.makeRoom(time.Now()) {
+	if !e.admission.atLimit() || !e.makeRoom(e.clock.Now()) {
 		return
 	}
 	for end := time.Now().Add(roomTime); e.admission.atMost() && time.Now().Before(end); {

@@ -52,12 +52,14 @@ type prePreamble struct {
 }
 
 func newPrePreamble(e *Engine, proxy netip.Addr, accept func() Handler) *prePreamble {
-	return &prePreamble{engine: e, accept: accept, proxy: proxy, until: time.Now().Add(e.opts.TLSTimeout)}
+	return &prePreamble{engine: e, accept: accept, proxy: proxy, until: e.clock.Now().Add(e.opts.TLSTimeout)}
 }
 
 func (g *prePreamble) Conn() *Conn { return &g.conn }
 
-func (g *prePreamble) OnOpen() { g.conn.SetDeadline(time.Until(g.until)) }
+func (g *prePreamble) OnOpen() {
+	g.conn.SetDeadline(max(g.engine.clock.Until(g.until), time.Millisecond))
+}
 
 func (g *prePreamble) OnDeadline() { g.refuse(os.ErrDeadlineExceeded) }
 

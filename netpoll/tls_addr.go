@@ -25,6 +25,7 @@ import (
 //
 // Handshakes count against Options.MaxConns, too: makeRoom says how they give way for that.
 type tlsHandshakes struct {
+	now     func() time.Time
 	evicts  bool        // only as server: as client the engine itself chooses its peers
 	bounded atomic.Bool // by MaxConns, so that awaitingHello is used
 	places  int         // guarded by mu, like the next two

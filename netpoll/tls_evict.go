@@ -61,7 +61,7 @@ func (k *tlsHandshakes) look() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.timer = nil
-	k.evictLocked(time.Now())
+	k.evictLocked(k.now())
 }
 
 // silentLocked returns the handshake that must give way to one of next; nil if there
@@ -107,7 +107,7 @@ func (k *tlsHandshakes) awaits(s *tlsPlace) {
 		return
 	}
 	c := s.addr
-	s.since = time.Now()
+	s.since = k.now()
 	s.silent = c.silent.PushBack(s)
 	if c.inQuiet == nil {
 		c.inQuiet = k.quiet.PushBack(c)

@@ -28,7 +28,7 @@ type preTLS struct {
 
 func (g *preTLS) init(e *Engine, k *tlsHandshakes) {
 	g.engine, g.places = e, k
-	g.client, g.until = &g.conn, time.Now().Add(e.opts.TLSTimeout)
+	g.client, g.until = &g.conn, e.clock.Now().Add(e.opts.TLSTimeout)
 }
 
 // Conn implements Handler, like the next two.
@@ -108,7 +108,7 @@ func (s *tlsHandshake) block(f func() error) (err error) {
 	}
 	s.file = os.NewFile(uintptr(fd), "TLS handshake")
 	defer s.file.Close()
-	if err := s.file.SetDeadline(s.until); err != nil {
+	if err := s.file.SetDeadline(time.Now().Add(s.engine.clock.Until(s.until))); err != nil {
 		return err
 	}
 	if !s.places.add(&s.tlsPlace) {

@@ -53,7 +53,9 @@ type serverPreTLS struct {
 	accept func() Handler
 }
 
-func (g *serverPreTLS) OnOpen() { g.conn.SetDeadline(time.Until(g.until)) }
+func (g *serverPreTLS) OnOpen() {
+	g.conn.SetDeadline(max(g.engine.clock.Until(g.until), time.Millisecond))
+}
 
 func (g *serverPreTLS) OnData(data []byte) (used int) {
 	if len(data) == 0 {

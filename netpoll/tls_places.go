@@ -14,8 +14,8 @@ import (
 // Options.MaxConns was reached.
 var ErrTLSShed = errors.New("netpoll: too many TLS handshakes are under way, and this one had to give way")
 
-func (k *tlsHandshakes) init(evicts bool) {
-	k.evicts = evicts
+func (k *tlsHandshakes) init(evicts bool, now func() time.Time) {
+	k.evicts, k.now = evicts, now
 	k.running = make(map[*tlsPlace]struct{})
 	k.addrs = make(map[netip.Addr]*handshakeAddr)
 }
@@ -84,7 +84,7 @@ func (k *tlsHandshakes) enter(g *tlsWaiter) bool {
 		return true
 	}
 	shed := k.waitLocked(g)
-	k.evictLocked(time.Now())
+	k.evictLocked(k.now())
 	k.mu.Unlock()
 	k.close(shed)
 	return false

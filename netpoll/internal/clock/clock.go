@@ -28,24 +28,51 @@ func (t Tick) Reached(at uint32) bool { return int32(uint32(t)-at) >= 0 }
 // Clock has an exact reading, for deadlines, and a coarse one, which is an atomic
 // load, for the time of events. The coarse reading is updated whenever the monitor wakes, and by
 // each push to a ready queue while the monitor sleeps.
+//
+// It does not follow the wall clock, which may be set, as long as the times of its source have a monotonic reading.
 type Clock struct {
-	Start  time.Time
 	Coarse atomic.Uint32
+	start  time.Time
+	source func() time.Time // nil for time.Now
 }
 
+// Begin starts the clock, whose time is that of source; time.Now if nil.
+func (k *Clock) Begin(source func() time.Time) {
+	k.source = source
+	k.start = k.Now()
+	k.Update()
+}
+
+// Now returns the time of the clock's source.
+func (k *Clock) Now() time.Time {
+	if k.source != nil {
+		return k.source()
+	}
+	return time.Now()
+}
+
+// Until returns the time from now to t.
+func (k *Clock) Until(t time.Time) time.Duration { return t.Sub(k.Now()) }
+
+// Read returns the exact time.
 func (k *Clock) Read() Tick {
-	return Tick(uint32(time.Since(k.Start)/time.Millisecond) + 1)
+	if k.source != nil {
+		return Tick(uint32(k.source().Sub(k.start)/time.Millisecond) + 1)
+	}
+	return Tick(uint32(time.Since(k.start)/time.Millisecond) + 1)
 }
 
-// At converts a time to a Tick. Time converts a Tick to a time.
+// At converts a time to a Tick.
 func (k *Clock) At(t time.Time) uint32 {
-	return uint32(k.Read()) - uint32(time.Since(t)/time.Millisecond)
+	return uint32(k.Read()) + uint32(k.Until(t)/time.Millisecond)
 }
 
+// Time converts a Tick to a time.
 func (k *Clock) Time(at uint32) time.Time {
-	return time.Now().Add(time.Duration(int32(at-uint32(k.Read()))) * time.Millisecond)
+	return k.Now().Add(time.Duration(int32(at-uint32(k.Read()))) * time.Millisecond)
 }
 
+// Update sets the coarse reading, and returns it.
 func (k *Clock) Update() Tick {
 	t := k.Read()
 	k.Coarse.Store(uint32(t))
