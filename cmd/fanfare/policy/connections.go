@@ -54,7 +54,7 @@ func (p *Policy) mostConns(id *Identity) int {
 // the identity is: when its token expires, or is revoked. Open refuses if that has happened meanwhile, and if the user
 // has too many connections; then the caller closes the connection, and there is nothing to leave.
 func (p *Policy) Open(t Target, id *Identity) (Handle, *Refusal) {
-	if id.User == "" && id.mark == 0 && id.Kind != Token && id.Expires.IsZero() {
+	if id.User == "" && id.mark == 0 && !id.signed && id.Expires.IsZero() {
 		return 0, nil
 	}
 	most := p.mostConns(id)
@@ -93,9 +93,9 @@ func (p *Policy) Renew(h Handle, t Target, id *Identity) (Handle, *Refusal) {
 func (p *Policy) Leave(h Handle) { p.conns.Remove(h) }
 
 func (p *Policy) conn(t Target, id *Identity) conns.Conn {
-	c := conns.Conn{Target: t, User: p.hash(markUser, id.User), ID: id.mark, Issued: id.Issued, NoToken: id.Kind != Token}
-	if !id.Expires.IsZero() {
-		c.Expires = id.Expires.Add(p.current().leeway)
+	c := conns.Conn{Target: t, User: p.hash(markUser, id.User), ID: id.mark, Issued: id.Issued, NoToken: !id.signed}
+	if end := id.end(); !end.IsZero() {
+		c.Expires = end.Add(p.current().leeway)
 	}
 	return c
 }

@@ -73,7 +73,7 @@ func (s *state) verify(secret string) (Identity, *Refusal) {
 	}
 	return Identity{
 		Kind: Token, User: claims.User, Rights: r.For(claims.User), Data: claims.Data,
-		Issued: claims.Issued, Expires: claims.Expires, ID: claims.ID,
+		Issued: claims.Issued, Expires: claims.Expires, ID: claims.ID, signed: true, ends: claims.Expires,
 	}, nil
 }
 

@@ -24,7 +24,8 @@ const (
 )
 
 // Identity is who a caller is and what it may do. It is made once, at the handshake or for a request. A connection keeps
-// its Rights only, and a Handle.
+// its Rights only, and a Handle. A copy whose fields have been changed, because the operator's program says so, still ends with
+// its key or token.
 type Identity struct {
 	Kind    Kind
 	Name    string          // of the key, for Key
@@ -35,8 +36,10 @@ type Identity struct {
 	Expires time.Time       // when the token ends; zero for never
 	ID      string          // of the token (jti)
 
-	mark uint64  // hash of the ID, or of the key; 0 for none
-	key  *Rights // of the key, for Key
+	mark   uint64    // hash of the ID, or of the key; 0 for none
+	key    *Rights   // of the key; nil if it does not come from a key
+	signed bool      // it comes from a token
+	ends   time.Time // when that ends; zero for never
 }
 
 // Kind is how a caller has said who it is.
@@ -59,4 +62,12 @@ func (k Kind) String() string {
 		return kindNames[k]
 	}
 	return "unknown"
+}
+
+// end returns when the identity ends, or its token if that is earlier; zero for never.
+func (id *Identity) end() time.Time {
+	if id.Expires.IsZero() || !id.ends.IsZero() && id.ends.Before(id.Expires) {
+		return id.ends
+	}
+	return id.Expires
 }

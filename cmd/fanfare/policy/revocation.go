@@ -73,15 +73,11 @@ func (p *Policy) Revoke(r Revocation) (ended int, err error) {
 
 // revoked returns the refusal of an identity whose token has been revoked, or whose key is not in force as it was.
 func (p *Policy) revoked(id *Identity) *Refusal {
-	switch id.Kind {
-	case Key:
-		if !p.current().keys.has(id.mark, id.key) {
-			return invalid(CodeRevoked, "the key is no longer valid")
-		}
-	case Token:
-		if p.gone.Has(p.hash(markUser, id.User), id.mark, issuedAt(id)) {
-			return invalid(CodeRevoked, "the token was revoked; get a new one")
-		}
+	switch {
+	case id.key != nil && !p.current().keys.has(id.mark, id.key):
+		return invalid(CodeRevoked, "the key is no longer valid")
+	case id.signed && p.gone.Has(p.hash(markUser, id.User), id.mark, issuedAt(id)):
+		return invalid(CodeRevoked, "the token was revoked; get a new one")
 	}
 	return nil
 }

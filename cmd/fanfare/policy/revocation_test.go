@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/revoke"
 )
 
 func tokenFor(t testing.TB, user, id string, issued time.Time) string {
@@ -254,6 +256,42 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// An identity that the operator's program has changed still ends with its token, and can be revoked.
+func TestChangedIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := withTokens(t)
+		o.Now = time.Now
+		p, errs := New(o)
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		defer p.Close()
+		var conns []*conn
+		for _, jti := range []string{"1", "2"} {
+			id := identify(t, p, signed(t, hmacSecret, jwt.MapClaims{"jti": jti, "exp": time.Now().Add(time.Hour).Unix()}))
+			id.Kind, id.User, id.Expires = Backend, "eve", time.Time{}
+			conns = append(conns, new(conn))
+			if _, refusal := p.Open(conns[len(conns)-1], &id); refusal != nil {
+				t.Fatal(refusal)
+			}
+			if _, err := p.Revoke(Revocation{ID: "2"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, refusal := p.Open(new(conn), &id); (refusal != nil) != (jti == "2") {
+				t.Errorf("%s: %v", jti, refusal)
+			}
+			p.gone = revoke.New(time.Now, nil)
+		}
+		if conns[0].ended.Load() != 0 || conns[1].ended.Load() != 1 {
+			t.Errorf("%d %d", conns[0].ended.Load(), conns[1].ended.Load())
+		}
+		time.Sleep(time.Hour + time.Minute)
+		if conns[0].ended.Load() != 1 {
+			t.Error("it outlives its token")
+		}
+	})
+}
+
 // Options are replaced while callers come.
 func TestUpdateRaces(t *testing.T) {
 	o := withTokens(t)
@@ -289,5 +327,35 @@ func TestUpdateRaces(t *testing.T) {
 	wg.Wait()
 	if s := p.Stats(); s.Conns != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What happens for each message and each connection does not allocate.
+func TestAllocations(t *testing.T) {
+	p := newPolicy(t, withTokens(t))
+	id := identify(t, p, tokenFor(t, "ada", "1", now))
+	c := new(conn)
+	keep, _ := p.Open(c, &id) // so that the tables of its user are there
+	defer p.Leave(keep)
+	if n := testing.AllocsPerRun(100, func() {
+		h, refusal := p.Open(c, &id)
+		if refusal != nil || p.Authorize(id.Rights, Read, "a.b.>") != nil {
+			t.Error(refusal)
+		}
+		_, _ = p.Renew(h, c, &id)
+		p.Leave(h)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkOpenAndLeave(b *testing.B) {
+	p := newPolicy(b, withTokens(b))
+	id := identify(b, p, tokenFor(b, "ada", "1", now))
+	c := new(conn)
+	b.ReportAllocs()
+	for b.Loop() {
+		h, _ := p.Open(c, &id)
+		p.Leave(h)
 	}
 }
