@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/strictjson"
@@ -20,7 +21,7 @@ const (
 	// maxBatch is the largest number of messages in a batch.
 	maxBatch = 10_000
 	// batchBodies is the size limit of a batch, as a multiple of the limit of a message.
-	batchBodies = 8
+	batchBodies = config.BatchBodies
 	// maxReached is the number of topics that the patterns of a batch may reach before further patterns are refused: each
 	// topic is a line of the response.
 	maxReached = 100_000
@@ -134,7 +135,7 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 		a.deny(w, a.access.Authorize(p.rights, policy.Write, ""))
 		return
 	}
-	body, ok := a.readBody(w, r, batchBodies*a.cfg.maxMessage)
+	body, ok := a.readBody(w, r, batchBodies*int(a.cfg.Limits.MaxMessage))
 	if !ok {
 		return
 	}
@@ -169,7 +170,7 @@ type publisher struct {
 
 // publishOne publishes a message of a batch. The patterns before it have reached that many topics.
 func (a *app) publishOne(by publisher, one *batchMessage, reached int) (p published) {
-	m, err := one.message(&p, a.cfg.maxMessage)
+	m, err := one.message(&p, int(a.cfg.Limits.MaxMessage))
 	switch {
 	case err != nil:
 	case p.Pattern != "" && reached >= maxReached:

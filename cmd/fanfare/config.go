@@ -1,32 +1,19 @@
 package main
 
 import (
-	"flag"
+	"fmt"
 	"io"
+	"os"
+	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
-
-// config holds the values of the flags.
-type config struct {
-	addr      string
-	cert, key string
-	origins   []string
-	compress  bool
-	limits
-	verbose    bool
-	profile    string
-	topics     rules
-	userHeader string
-	tokenFile  string
-	proxies    wsproto.Proxies
-	hosts      []string
-}
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
 
 Usage: fanfare [flags]     (wss:// and https:// with -cert and -key)
+       fanfare check|config|version|help
 
   ws://ADDR/echo            sends every message back
   ws://ADDR/topics/NAME     subscribes to a topic; messages from the client go to all
@@ -52,49 +39,74 @@ Usage: fanfare [flags]     (wss:// and https:// with -cert and -key)
   GET    http://ADDR/healthz                   reports that the server is up, with its memory use
   GET    http://ADDR/fanfare.js                the client of fanfare.v1, for browsers and Node
   GET    http://ADDR/                          a page to try the server in a browser
-
-Flags:
 `
 
-// parseFlags returns flag.ErrHelp after it has written help or the version to stdout. It has written every other error to
-// stderr.
-func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
-	c := new(config)
-	if err := daemon.ParseFlags(c.flags(), args, usage, stdout, stderr, c.check); err != nil {
-		return nil, err
+// configure reads the configuration. If there is nothing to serve, because the command line asks for something else or
+// because of a mistake, it returns nil and the exit status.
+func configure(args []string, stdout, stderr io.Writer) (*config.Loaded, int) {
+	l := config.Load(args, os.Environ())
+	switch l.Command {
+	case config.Serve:
+		return inspect(l, stderr)
+	case config.Check:
+		return nil, check(l, stdout, stderr)
 	}
-	return c, nil
-}
-
-// flags returns the flags, whose values go to c.
-func (c *config) flags() *flag.FlagSet {
-	f := flag.NewFlagSet("fanfare", flag.ContinueOnError)
-	c.limits.flags(f)
-	f.StringVar(&c.addr, "addr", "localhost:8080", "`host:port` to listen on")
-	f.StringVar(&c.cert, "cert", "", "`file` with the certificate chain, in PEM. With -cert and -key the server speaks wss:// and https://\nonly; it loads both files again when they change")
-	f.StringVar(&c.key, "key", "", "`file` with the certificate's key, in PEM")
-	daemon.OriginsVar(f, &c.origins)
-	f.BoolVar(&c.compress, "compress", false, "compress messages for clients that offer it (permessage-deflate, without context takeover)")
-	f.BoolVar(&c.verbose, "verbose", false, "log every refused handshake. Without this flag the server logs those that a flag would allow, at most one\nof each kind in ten seconds")
-	f.Func("topic", "rule for topics, `'PATTERN key=value ...'`, such as\n'prices.> slow=conflate limit=256KiB history=1000 bytes=4MiB age=10m presence'.\nThe flag may be repeated; the first rule whose pattern matches a topic applies. @> matches the topics of users", func(s string) error {
-		r, err := parseRule(s)
-		c.topics = append(c.topics, r)
-		return err
-	})
-	f.StringVar(&c.userHeader, "user-header", "", "`name` of the header in which a proxy (-trusted-proxies) gives the user of a connection. The proxy\nmust replace the header if a client sends it; the server ignores it from other addresses")
-	f.StringVar(&c.tokenFile, "token-file", "", "`file` that contains the API token. With this flag, only clients that send the token may publish and\ndisconnect others (over HTTP or WebSocket), read user messages, and list users. They send it as\nAuthorization: Bearer TOKEN or ?token=TOKEN. Without this flag everybody may publish and disconnect\nothers, and nobody may read user messages")
-	daemon.ProxiesVar(f, &c.proxies)
-	daemon.HostsVar(f, &c.hosts)
-	f.StringVar(&c.profile, "cpuprofile", "", "write a CPU profile to this `file`")
-	return f
-}
-
-func (c *config) check() error {
-	if err := daemon.CheckTLS(c.cert, c.key); err != nil {
-		return err
+	if mistakes := l.Problems.OfArguments(); len(mistakes) > 0 {
+		return nil, complain(stderr, mistakes)
 	}
-	return c.limits.check()
+	inform(l.Command, stdout)
+	return nil, 0
 }
 
-// secure reports whether the server speaks TLS.
-func (c *config) secure() bool { return c.cert != "" }
+// inform prints what a command asks for.
+func inform(c config.Command, stdout io.Writer) {
+	switch c {
+	case config.Help:
+		config.WriteHelp(stdout, usage)
+	case config.Version:
+		fmt.Fprintln(stdout, "fanfare", daemon.Version())
+	case config.Print:
+		config.WriteTemplate(stdout)
+	}
+}
+
+// complain prints mistakes in flags, variables and the file, and returns the exit status.
+func complain(stderr io.Writer, mistakes config.Problems) int {
+	printProblems(stderr, mistakes)
+	fmt.Fprintln(stderr, "Run fanfare -help for the flags.")
+	return 2
+}
+
+func printProblems(w io.Writer, mistakes config.Problems) {
+	for _, p := range mistakes {
+		fmt.Fprintln(w, "fanfare:", p)
+	}
+}
+
+// inspect returns the configuration if there is no mistake in it, nor in the files that it names.
+func inspect(l *config.Loaded, stderr io.Writer) (*config.Loaded, int) {
+	if len(l.Problems) > 0 {
+		return nil, complain(stderr, l.Problems)
+	}
+	if l.Inspect(time.Now()); len(l.Problems) > 0 {
+		printProblems(stderr, l.Problems)
+		return nil, 1
+	}
+	return l, 0
+}
+
+// check is the command check. It opens no socket.
+func check(l *config.Loaded, stdout, stderr io.Writer) (status int) {
+	l.Inspect(time.Now())
+	l.CheckFree("/proc")
+	l.Config.WriteValues(stdout)
+	for _, note := range l.Notes {
+		fmt.Fprintln(stderr, "note:", note)
+	}
+	if printProblems(stderr, l.Problems); len(l.Problems) > 0 {
+		fmt.Fprintf(stderr, "%d mistakes\n", len(l.Problems))
+		return 1
+	}
+	fmt.Fprintln(stdout, "\nThe configuration is right.")
+	return 0
+}

@@ -21,9 +21,9 @@ const maxData = 1024
 func (a *app) newHub() {
 	o := hub.Options{
 		Workers: wshub.Workers(a.server),
-		Topic:   a.cfg.topics.topicOptions(a.cfg.maxPending),
+		Topic:   a.rules.options,
 	}
-	a.cfg.limits.hub(&o)
+	limitHub(&o, &a.cfg.Limits)
 	a.hub = hub.New(o)
 	so := session.Options{
 		IdentifyAsync:     a.identifySession,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"io"
 	"math"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -34,10 +34,9 @@ var (
 )
 
 // inForce returns the options of a server that was started without flags.
-func inForce(t *testing.T) (options map[string]any, flags *flag.FlagSet) {
+func inForce(t *testing.T) (options map[string]any) {
 	t.Helper()
-	cfg := new(config)
-	flags = cfg.flags()
+	cfg := config.Default()
 	a, err := newApp(cfg, daemon.Logger(io.Discard, false))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +54,7 @@ func inForce(t *testing.T) (options map[string]any, flags *flag.FlagSet) {
 	return map[string]any{
 		"netpoll.Options": a.server.Engine, "wsproto.Server": a.server, "hub.Options": a.hub.Options(), "hub.TopicOptions": kept,
 		"session.Options": a.sessions.Options(), "chat.Limits": chat.Limits{}.WithDefaults(),
-	}, flags
+	}
 }
 
 // numbers returns all numbers in a struct, by name.
@@ -101,7 +100,7 @@ func TestTableOfLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options, flags := inForce(t)
+	options, flags := inForce(t), config.Flags()
 	all := make(map[string]reflect.Value)
 	for name, o := range options {
 		numbers(name, reflect.ValueOf(o), all)
@@ -133,11 +132,11 @@ func TestTableOfLimits(t *testing.T) {
 			t.Errorf("%s: it stands there: %v; it bounds nothing: %v", name, told[name], notLimits[name])
 		}
 	}
-	flags.VisitAll(func(f *flag.Flag) {
-		if isLimit(f.Name) && !toldFlags["-"+f.Name] {
-			t.Errorf("the flag -%s does not stand there", f.Name)
+	for name, f := range flags {
+		if strings.HasPrefix(f.Path, "limits.") && !toldFlags["-"+name] {
+			t.Errorf("the flag -%s does not stand there", name)
 		}
-	})
+	}
 	for _, m := range counterPattern.FindAllStringSubmatch(string(text), -1) {
 		stats := map[string]reflect.Type{"netpoll": reflect.TypeFor[netpoll.Stats](), "hub": reflect.TypeFor[hub.Stats]()}
 		if _, there := stats[m[1]].FieldByName(m[2]); !there {
@@ -147,54 +146,45 @@ func TestTableOfLimits(t *testing.T) {
 }
 
 // checkFlag checks the default in a flag's help, if it has one; 0 means the default of the option.
-func checkFlag(t *testing.T, flags *flag.FlagSet, name, limit string) {
+func checkFlag(t *testing.T, flags map[string]config.Flag, name, limit string) {
 	t.Helper()
 	if name == "" || strings.HasSuffix(name, "=") { // of a rule
 		return
 	}
-	f := flags.Lookup(strings.TrimPrefix(name, "-"))
-	if f == nil {
+	f, there := flags[strings.TrimPrefix(name, "-")]
+	if !there {
 		t.Errorf("there is no flag %s", name)
 		return
 	}
-	if f.DefValue == "0" {
+	if f.Default == "0" || f.Default == "0s" {
 		return
 	}
-	d, err := time.ParseDuration(f.DefValue)
+	d, err := time.ParseDuration(f.Default)
 	n := int64(d)
 	if err != nil {
-		size, _ := daemon.ParseSize(f.DefValue)
+		size, _ := daemon.ParseSize(f.Default)
 		n = int64(size)
 	}
 	if !says(limit, n, err == nil) {
-		t.Errorf("%s is %s by default, not %s", name, f.DefValue, limit)
+		t.Errorf("%s is %s by default, not %s", name, f.Default, limit)
 	}
-}
-
-// isLimit reports whether a flag is one of the flags of limits.
-func isLimit(name string) bool {
-	f := flag.NewFlagSet("limits", flag.ContinueOnError)
-	new(limits).flags(f)
-	return f.Lookup(name) != nil
 }
 
 // Each flag sets the option of its name.
 func TestFlagsReachTheirOptions(t *testing.T) {
-	cfg := new(config)
-	if err := cfg.flags().Parse(strings.Fields("-max-message 2k -max-header 2k -max-pending 2m -total-pending 3m -min-rate 5 -max-backlog 6k -total-logs 7m -total-bodies 8m" +
-		" -max-conns 9 -max-conns-per-addr 10 -max-tls-handshakes 11 -max-topics 1000 -max-topics-per-addr 13 -max-subscriptions 14 -total-subscriptions 15" +
-		" -handshake-timeout 16s -tls-timeout 17s -message-timeout 18s -http-timeout 0 -idle-timeout 20s -ping 0 -pong-timeout 22s")); err != nil {
-		t.Fatal(err)
+	l := config.Load(strings.Fields("-max-message 2k -max-header 2k -max-pending 2m -total-pending 3m -min-rate 5 -max-backlog 6k -total-logs 7m -total-bodies 8m"+
+		" -max-conns 9 -max-conns-per-addr 10 -max-tls-handshakes 11 -max-topics 1000 -max-topics-per-addr 13 -max-subscriptions 14 -total-subscriptions 15"+
+		" -handshake-timeout 16s -tls-timeout 17s -message-timeout 18s -http-timeout 0 -idle-timeout 20s -ping 0 -pong-timeout 22s"), nil)
+	if len(l.Problems) > 0 {
+		t.Fatal(l.Problems)
 	}
-	if err := cfg.check(); err != nil {
-		t.Fatal(err)
-	}
+	cfg := l.Config
 	var s wsproto.Server
 	var h hub.Options
-	cfg.limit(&s)
-	cfg.limits.hub(&h)
+	limitServer(&s, cfg)
+	limitHub(&h, &cfg.Limits)
 	for i, got := range []int64{
-		int64(s.MaxMessage), int64(s.MaxHeader), int64(s.Engine.MaxPending), int64(s.Engine.TotalPending), int64(s.MinRate), h.MaxBacklog, h.MaxMemory, cfg.bodies(),
+		int64(s.MaxMessage), int64(s.MaxHeader), int64(s.Engine.MaxPending), int64(s.Engine.TotalPending), int64(s.MinRate), h.MaxBacklog, h.MaxMemory, bodies(&cfg.Limits),
 		int64(s.Engine.MaxConns), int64(s.Engine.MaxConnsPerAddr), int64(s.Engine.TLSHandshakes), int64(h.MaxTopics), int64(h.MaxTopicsPerOwner), int64(h.MaxSubscriptions), int64(h.MaxAllSubscriptions),
 		int64(s.HandshakeTimeout), int64(s.Engine.TLSTimeout), int64(s.MessageTimeout), int64(s.HTTPTimeout), int64(s.IdleTimeout), int64(s.PingInterval), int64(s.PongTimeout),
 	} {

@@ -6,6 +6,16 @@
 // and fanfare-load ran for the first time.
 package main
 
-import "github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+import (
+	"context"
+	"io"
 
-func main() { daemon.Main(run) }
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+)
+
+func main() {
+	daemon.Main(func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+		p := invocation{args, stdout, stderr, daemon.OnHangup}
+		return p.run(ctx)
+	})
+}

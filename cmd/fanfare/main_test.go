@@ -18,6 +18,12 @@ import (
 
 func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleConnections) }
 
+// run runs the program in this process, which gets no SIGHUP.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	p := invocation{args, stdout, stderr, func(func()) func() { return func() {} }}
+	return p.run(ctx)
+}
+
 func settles(cond func() bool) bool { return netpolltest.Settles(30*time.Second, cond) }
 
 // program is a running server.

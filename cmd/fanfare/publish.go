@@ -36,7 +36,7 @@ func (a *app) publishToUser(w http.ResponseWriter, r *http.Request) {
 
 // publishBody publishes the body to a topic. Its response is says with subscribers and position added.
 func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, says map[string]any) {
-	body, ok := a.readBody(w, r, a.cfg.maxMessage)
+	body, ok := a.readBody(w, r, int(a.cfg.Limits.MaxMessage))
 	if !ok {
 		return
 	}

@@ -3,45 +3,51 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"os"
 	"runtime/pprof"
+	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
+// invocation is what the program takes from its process.
+type invocation struct {
+	args           []string
+	stdout, stderr io.Writer
+	// onHangup calls a function at each SIGHUP until stop is called.
+	onHangup func(f func()) (stop func())
+}
+
 // run is the program. It returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	cfg, err := parseFlags(args, stdout, stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
+func (p *invocation) run(ctx context.Context) int {
+	l, status := configure(p.args, p.stdout, p.stderr)
+	if l == nil {
+		return status
 	}
-	if err := serve(ctx, cfg, stdout, stderr); err != nil {
-		fmt.Fprintln(stderr, "fanfare:", err)
+	if err := p.serve(ctx, l); err != nil {
+		fmt.Fprintln(p.stderr, "fanfare:", err)
 		return 1
 	}
 	return 0
 }
 
-func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
+func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	defer daemon.CollectOften()()
-	if cfg.profile != "" {
-		stop, err := profile(cfg.profile)
+	cfg := l.Config
+	if cfg.CPUProfile != "" {
+		stop, err := profile(cfg.CPUProfile)
 		if err != nil {
 			return err
 		}
@@ -51,26 +57,40 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if cfg.maxConns == 0 { // below the limit of descriptors, so that the server can still refuse handshakes with 503 and answer health checks
-		cfg.maxConns = int(min(daemon.Room(files), math.MaxInt32))
-	}
-	log := daemon.Logger(stderr, cfg.verbose)
+	log, level := logger(p.stderr, cfg)
 	a, err := newApp(cfg, log)
 	if err != nil {
 		return err
 	}
-	addr, err := daemon.Listen(a.server, cfg.addr, cfg.cert, cfg.key)
+	if a.server.Engine.MaxConns == 0 { // below the limit of descriptors, so that the server can still refuse handshakes with 503 and answer health checks
+		a.server.Engine.MaxConns = int(min(daemon.Room(files), math.MaxInt32))
+	}
+	defer a.access.Close()
+	addrs, err := a.listen()
 	if err != nil {
 		_ = a.server.Shutdown(ctx)
 		return err
 	}
-	greet(stdout, cfg, addr, files)
+	for _, note := range l.Notes {
+		log.Warn(note)
+	}
+	a.greet(p.stdout, addrs, files)
+	r := &reloader{args: p.args, log: log, current: cfg, apply: a.apply(level)}
+	if cfg.NamesFiles() { // otherwise SIGHUP ends the program, as it does when its terminal is closed
+		defer p.onHangup(r.reload)()
+	}
+	return a.wait(ctx, p.stdout)
+}
+
+// wait serves until ctx is done, and then ends the server.
+func (a *app) wait(ctx context.Context, stdout io.Writer) error {
+	s := &a.cfg.Shutdown
 	ending := daemon.Ending{
-		Grace: time.Second, Window: 8 * time.Second, Drain: cfg.drain,
+		Grace: s.Grace, Window: s.Window, Drain: s.Drain,
 		Leaving: func() { a.leaving.Store(true) },
 		Before:  []func(context.Context) error{a.hub.Shutdown},
 	}
-	if err := ending.Until(ctx, a.server, stdout, log); err != nil {
+	if err := ending.Until(ctx, a.server, stdout, a.log); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout, "Done.")
@@ -95,7 +115,7 @@ func profile(name string) (stop func(), err error) {
 
 // app is what the endpoints share.
 type app struct {
-	cfg      *config
+	cfg      *config.Config // as it was at the start
 	log      *slog.Logger
 	server   *wsproto.Server
 	hub      *hub.Hub
@@ -104,55 +124,35 @@ type app struct {
 	access   access
 	hooks    hooks
 	rates    rates
+	rules    rules
 	visitors sync.Map // visitor -> *visitor: those that connections of anonymous clients and of keys share
 
 	transfers transfers
 }
 
-func newApp(cfg *config, log *slog.Logger) (*app, error) {
+func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log}
-	p, errs := policy.New(policy.Options{TokenFile: cfg.tokenFile, Log: log})
+	proxies, err := wsproto.ParseProxies(strings.Join(cfg.Access.TrustedProxies, ","))
+	if err != nil {
+		return nil, err
+	}
+	o := cfg.Policy()
+	o.Log = log
+	p, errs := policy.New(o)
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	a.access = access{Policy: p, userHeader: cfg.userHeader, proxies: cfg.proxies}
-	a.server = &wsproto.Server{
-		AcceptAsync: a.accept,
-		HTTP:        a.pages(),
-		Origins:     cfg.origins,
-		Hosts:       cfg.hosts,
-		Proxies:     cfg.proxies,
-		Logger:      log,
-	}
-	cfg.limit(a.server)
-	a.transfers.most = cfg.bodies()
-	if cfg.compress {
+	a.access = access{Policy: p, userHeader: cfg.Access.UserHeader, proxies: proxies}
+	a.server = &wsproto.Server{AcceptAsync: a.accept, HTTP: a.pages(), Proxies: proxies, Logger: log}
+	limitServer(a.server, cfg)
+	a.transfers.most = bodies(&cfg.Limits)
+	a.rules.set(cfg.Topics, cfg.Limits.MaxPending)
+	a.rates.users = rate.New[string](rate.Options{Limits: userLimits(&cfg.Limits.Rates)})
+	a.rates.topics = rate.New[string](rate.Options{Limits: topicLimits(&cfg.Limits.Rates)})
+	a.rates.conns.Store(rateOf(&cfg.Limits.Rates))
+	if cfg.Compress {
 		a.server.Compression = new(wsproto.Compression)
 	}
 	a.newHub()
 	return a, nil
-}
-
-// greet prints the URLs of the server.
-func greet(w io.Writer, cfg *config, addr net.Addr, files uint64) {
-	at := daemon.HostPort(cfg.addr, addr)
-	limit := min(daemon.Room(files), uint64(cfg.maxConns))
-	s := ""
-	if cfg.secure() {
-		s = "s"
-	}
-	fmt.Fprintf(w, `Fanfare is listening on %[1]s
-
-  try it in a browser   http%[5]s://%[2]s/
-  echo                  ws%[5]s://%[2]s/echo
-  a topic               ws%[5]s://%[2]s/topics/news
-  many topics, in JSON  ws%[5]s://%[2]s/hub, with http%[5]s://%[2]s/fanfare.js
-  publish to it         curl -H 'Content-Type: text/plain' -d hello http%[5]s://%[2]s/topics/news
-  load it               go run ./cmd/fanfare-load idle -n 10000 -pid %[6]d ws%[5]s://%[2]s/echo
-
-`, addr, at, limit, files, s, os.Getpid())
-	if cfg.secure() {
-		fmt.Fprint(w, "If the certificate is self-signed, add -k to curl and -insecure to fanfare-load.\n")
-	}
-	fmt.Fprintf(w, "The server has room for %d connections; the limit of open files is %d.\nPress Ctrl-C to stop.\n", limit, files)
 }

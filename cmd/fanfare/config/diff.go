@@ -57,3 +57,15 @@ func (c *Config) With(now *Config) *Config {
 
 // under reports whether a path is that of a field, or of one of its rows.
 func under(path, field string) bool { return path == field || strings.HasPrefix(path, field+"[") }
+
+// NamesFiles reports whether there is a file that a reload would read again.
+func (c *Config) NamesFiles() bool {
+	v := reflect.ValueOf(c).Elem()
+	for _, f := range settings().fields {
+		file := strings.HasPrefix(f.placeholder, "FILE") && f.path != "cpuprofile" || f.path == "access.key"
+		if value := f.of(v); file && value.Len() > 0 {
+			return true
+		}
+	}
+	return false
+}

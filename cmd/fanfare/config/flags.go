@@ -70,3 +70,20 @@ func nameFlags(s *schema) {
 		}
 	}
 }
+
+// Flag describes a flag.
+type Flag struct {
+	Path    string // of the setting in the file
+	Default string // in the form of the flag
+}
+
+// Flags returns the flags of all settings, by their names.
+func Flags() map[string]Flag {
+	all := make(map[string]Flag)
+	for _, f := range settings().fields {
+		if f.flag != "" {
+			all[f.flag] = Flag{f.path, f.tag.Get("default")}
+		}
+	}
+	return all
+}

@@ -14,11 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CheckFree reports the addresses on which the server could not listen, because another program does, or because this user
+// CheckFree finds the addresses on which the server could not listen, because another program does, or because this user
 // may not. It opens no socket: it reads what the kernel shows in the directory proc, usually /proc. An address that another
 // fanfare has is only noted, since that one may be the server that is to be reloaded. A host name is looked up in /etc/hosts
-// only.
-func (c *Config) CheckFree(proc string) (problems Problems, notes []string) {
+// only. It adds to Problems and Notes.
+func (l *Loaded) CheckFree(proc string) {
+	c := l.Config
 	f := &freeChecker{reporter: newReporter(c), proc: proc}
 	f.sockets = readSockets(proc)
 	for n, l := range c.Listen {
@@ -27,8 +28,9 @@ func (c *Config) CheckFree(proc string) (problems Problems, notes []string) {
 	if c.Admin.Addr != "" {
 		f.check("admin.addr", c.Admin.Addr)
 	}
-	f.problems.sort()
-	return f.problems, f.notes
+	l.Problems = append(l.Problems, f.problems...)
+	l.Problems.sort()
+	l.Notes = append(l.Notes, f.notes...)
 }
 
 type freeChecker struct {

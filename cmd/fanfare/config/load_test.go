@@ -151,7 +151,6 @@ func TestContradictions(t *testing.T) {
 		"[tls.acme]\ndomains=['*.example']\nstorage='d'\nagree=true":                           `:2: tls.acme.domains has "*.example"`,
 		"[tls.acme]\ndomains=['a.example']\nagree=true":                                        ":2: tls.acme.domains is given without tls.acme.storage",
 		"[tls.acme]\ndomains=['a.example']\nstorage='d'":                                       ":2: tls.acme.domains is given without tls.acme.agree",
-		"[access]\nuser-header='X-User'\ntrusted-proxies='none'":                               ":2: access.user-header is X-User, which no client can send, as access.trusted-proxies (line 3) is none",
 		"[token]\nissuer='a'":                                    ":2: token.issuer is given without a key for tokens: token.secret-files",
 		"[token]\njwks-url='https://u:pw@a.example'":             ":2: token.jwks-url has a user or a password",
 		"[token]\njwks-file='f'\n[token.granted]\nread=['{me}']": ":4: token.granted.read[0]: ",
@@ -182,6 +181,16 @@ func TestContradictions(t *testing.T) {
 		if len(got) != 1 || !strings.HasPrefix(got[0].String(), file+want) {
 			t.Errorf("%q: %v, want %s", text, got, want)
 		}
+	}
+}
+
+// What may be a mistake is only noted.
+func TestNotes(t *testing.T) {
+	file := write(t, "a.toml", "listen=[':8080']\n[access]\nuser-header='X-User'\ntrusted-proxies='none'")
+	l := Load([]string{"-config", file}, nil)
+	l.Inspect(time.Now())
+	if len(l.Problems) > 0 || len(l.Notes) != 2 || l.Notes[0] != file+":3: access.user-header is X-User, which is ignored from everybody, as access.trusted-proxies (line 4) is none" || l.Notes[1] != exposed {
+		t.Errorf("%v, %q", l.Problems, l.Notes)
 	}
 }
 

@@ -49,6 +49,16 @@ func (ps Problems) Error() string {
 	return strings.Join(all, "\n")
 }
 
+// OfArguments returns the mistakes in the command line.
+func (ps Problems) OfArguments() (some Problems) {
+	for _, p := range ps {
+		if p.Source.Origin == FromFlag || p.Field == "" && p.Source.Origin == ByDefault {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
 // sort puts the mistakes of the file into the order of its lines, and those of flags and variables before them.
 func (ps Problems) sort() {
 	slices.SortStableFunc(ps, func(a, b Problem) int {

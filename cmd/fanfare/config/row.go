@@ -33,14 +33,16 @@ func setRow(row reflect.Value, what string, words []string) error {
 
 // setOption sets a column to the value of key=value. An option that is a bool has no value.
 func setOption(col *field, row reflect.Value, word, value string) error {
-	if col.typ.Kind() != reflect.Bool {
-		return set(col.of(row), col.tag, value)
-	}
-	if strings.Contains(word, "=") {
+	switch {
+	case col.typ.Kind() == reflect.Bool && strings.Contains(word, "="):
 		return errors.New(col.key + " does not take a value")
+	case col.typ.Kind() == reflect.Bool:
+		col.of(row).SetBool(true)
+		return nil
+	case col.typ.Kind() == reflect.String && value == "":
+		return fmt.Errorf("write %s=%s, which says %s", col.key, col.placeholder, col.help)
 	}
-	col.of(row).SetBool(true)
-	return nil
+	return set(col.of(row), col.tag, value)
 }
 
 // optionHelp lists the options of a row.

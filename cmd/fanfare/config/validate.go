@@ -50,7 +50,7 @@ func (l *loader) validateUserHeader(a *Access) {
 		l.refuse("access.user-header", " is %q; it must be the name of a field, such as X-User", a.UserHeader)
 	}
 	if proxied := len(a.TrustedProxies) > 0 || l.config.hasUnixListener(); a.UserHeader != "" && !proxied && l.good("access.user-header", "access.trusted-proxies") {
-		l.refuse("access.user-header", " is %s, which no client can send, as %s is none; it must be given together with the address of the proxy", a.UserHeader, l.nameOf("access.trusted-proxies", "access.user-header"))
+		l.note("access.user-header", " is %s, which is ignored from everybody, as %s is none", a.UserHeader, l.nameOf("access.trusted-proxies", "access.user-header"))
 	}
 }
 

@@ -38,19 +38,11 @@ func (v *proxies) Set(s string) error {
 
 // HostsVar defines the flag -hosts.
 func HostsVar(f *flag.FlagSet, p *[]string) {
-	f.Var(&hosts{p, wsproto.ValidateHost}, "hosts", "comma-separated `names` of this server, such as example.org,*.example.org, beside localhost and names\nthat cannot be registered. A plain request to a private or loopback address for any other host gets 421,\nbecause it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this\nflag is not needed")
+	f.Var(&hosts{p}, "hosts", "comma-separated `names` of this server, such as example.org,*.example.org, beside localhost and names\nthat cannot be registered. A plain request to a private or loopback address for any other host gets 421,\nbecause it may come from a page whose name points here (DNS rebinding). Behind a proxy with TLS this\nflag is not needed")
 }
 
-// OriginsVar defines the flag -origins.
-func OriginsVar(f *flag.FlagSet, p *[]string) {
-	f.Var(&hosts{p, wsproto.ValidateOrigin}, "origins", "comma-separated `hosts` whose pages may connect, publish and read, beside the server's own: example.org,\nexample.org:8443, *.example.org, https://example.org, or * for all. A server at localhost accepts\npages from every port of localhost")
-}
-
-// hosts is the flag.Value of -hosts and of -origins.
-type hosts struct {
-	list     *[]string
-	validate func(string) error
-}
+// hosts is the flag.Value of -hosts.
+type hosts struct{ list *[]string }
 
 func (v *hosts) String() string {
 	if v.list == nil { // package flag calls it on a zero value
@@ -62,7 +54,7 @@ func (v *hosts) String() string {
 func (v *hosts) Set(s string) error {
 	all := splitHosts(s)
 	for _, name := range all {
-		if err := v.validate(name); err != nil {
+		if err := wsproto.ValidateHost(name); err != nil {
 			return errors.New(strings.TrimPrefix(err.Error(), "wsproto: "))
 		}
 	}

@@ -31,6 +31,23 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
+// OnHangup calls f at each SIGHUP, one call after the other, until stop is called. SIGHUP then does what it did before.
+func OnHangup(f func()) (stop func()) {
+	signals, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		defer close(done)
+		for range signals {
+			f()
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+	}
+}
+
 // Logger returns a logger to w. If verbose is set it also logs debug messages, such as refused handshakes.
 func Logger(w io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelInfo

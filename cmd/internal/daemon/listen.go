@@ -29,14 +29,14 @@ func Listen(s *wsproto.Server, addr, cert, key string) (net.Addr, error) {
 			return nil, fmt.Errorf("-cert %s with -key %s: %w", cert, key, err)
 		}
 		at, err := s.ListenTLS(addr, cert, key)
-		return at, listenError(addr, err)
+		return at, ListenError(addr, err)
 	}
 	at, err := s.Listen(addr)
-	return at, listenError(addr, err)
+	return at, ListenError(addr, err)
 }
 
-// listenError adds to an error what the operator can do.
-func listenError(addr string, err error) error {
+// ListenError adds to an error what the operator can do. It returns nil for nil.
+func ListenError(addr string, err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+)
+
+// reloader reads the configuration again at SIGHUP, from the same command line and the same environment.
+type reloader struct {
+	args    []string
+	log     *slog.Logger
+	current *config.Config // in force
+	// apply makes a configuration the one in force, as far as it can change while the server runs. After an error the old
+	// one is in force.
+	apply func(old, now *config.Config) error
+}
+
+// reload changes nothing if there is any mistake.
+func (r *reloader) reload() {
+	l := config.Load(r.args, os.Environ())
+	l.Inspect(time.Now())
+	for _, p := range l.Problems {
+		r.log.Error("nothing was reloaded: " + p.String())
+	}
+	if len(l.Problems) > 0 {
+		return
+	}
+	changes := config.Diff(r.current, l.Config)
+	now := r.current.With(l.Config)
+	if err := r.apply(r.current, now); err != nil {
+		r.log.Error("nothing was reloaded", "error", err)
+		return
+	}
+	r.current = now
+	r.log.Info("reloaded the configuration and its files", "changed", changes.Live, "restart", changes.Restart)
+}
+
+// apply returns the function that applies a new configuration. What can fail comes first.
+func (a *app) apply(level *slog.LevelVar) func(old, now *config.Config) error {
+	return func(old, now *config.Config) error {
+		if err := a.server.SetLimits(serverLimits(now)); err != nil {
+			return err
+		}
+		if errs := a.access.Update(now.Policy()); len(errs) > 0 {
+			return errors.Join(append(errs, a.server.SetLimits(serverLimits(old)))...)
+		}
+		a.rules.set(now.Topics, a.cfg.Limits.MaxPending)
+		a.rates.conns.Store(rateOf(&now.Limits.Rates))
+		a.rates.users.SetLimits(userLimits(&now.Limits.Rates))
+		a.rates.topics.SetLimits(topicLimits(&now.Limits.Rates))
+		level.Set(levelOf(now))
+		return nil
+	}
+}
+
+// logger returns a logger whose level can change.
+func logger(w io.Writer, c *config.Config) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	level.Set(levelOf(c))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), level
+}
+
+func levelOf(c *config.Config) slog.Level {
+	if c.Verbose {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
