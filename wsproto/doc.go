@@ -150,7 +150,7 @@
 // on, so a later request with a Transfer-Encoding is the last one of its connection.
 //
 // SetLimits changes the rates, MaxHandshakes and MaxConnsPerClient while the server runs, with
-// Origins and Hosts.
+// Origins and Hosts, and the limits of the engine that can change (see netpoll.Limits).
 //
 // # The end
 //

@@ -70,7 +70,7 @@ func (c *Conn) refuse(e *Refusal, head bool, err error) {
 	s.clients.remove(c)
 	c.io.Write(nil, e.encode(head))
 	c.io.Finish(err, c.endpoint.closeTimeout)
-	if s.Engine.MaxConns > 0 {
+	if s.engine.Limits().MaxConns > 0 {
 		c.flags.And(^flagHeard)
 		s.silent.add(c)
 	}
@@ -89,7 +89,7 @@ func (s *Server) refuseFull() *Refusal {
 		return nil
 	}
 	s.counters.limited.full.Add(1)
-	s.fullUp.warn(s.logger(), "the server is full and refuses handshakes", "connections", s.Engine.MaxConns,
+	s.fullUp.warn(s.logger(), "the server is full and refuses handshakes", "connections", s.engine.Limits().MaxConns,
 		"allow", "raise -max-conns, or Server.Engine.MaxConns")
 	refusal := retryLater("the server is full")
 	refusal.logged = true

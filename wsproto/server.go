@@ -186,6 +186,7 @@ type Server struct {
 	gate     gate
 	clients  *clients
 	limits   atomic.Pointer[Limits]
+	files    certificates // of ListenTLS
 	// Events that strangers can cause to be logged:
 	foreignOrigins, foreignHosts, largeHeaders, fullUp, crowds, tornForwards logLimiter
 
@@ -256,7 +257,7 @@ func (s *Server) setDefaults() {
 	setDefault(&s.PingInterval, defaultPing)
 	setDefault(&s.PongTimeout, 20*time.Second)
 	if s.Engine.MaxConns > 0 {
-		setDefault(&s.Engine.Reserve, min(max(s.Engine.MaxConns/8, 4), 64))
+		setDefault(&s.Engine.Reserve, reserveFor(s.Engine.MaxConns))
 	}
 	if s.Engine.Logger == nil {
 		s.Engine.Logger = s.Logger
@@ -267,6 +268,9 @@ func (s *Server) setDefaults() {
 		s.Engine.MaxPending = max(4<<20, 4*s.MaxMessage)
 	}
 }
+
+// reserveFor returns the default of Engine.Reserve.
+func reserveFor(maxConns int) int { return min(max(maxConns/8, 4), 64) }
 
 func setDefault[T comparable](v *T, d T) {
 	var zero T

@@ -2,6 +2,7 @@ package wsproto
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,11 +11,12 @@ import (
 	"time"
 )
 
-// certificate is a certificate from files. It is loaded again when they change, so that a new
+// Certificate is a certificate from files. It is loaded again when they change, so that a new
 // one needs no restart. The files are checked during a handshake, at most once a second.
 // While they are unusable, or only one of them has been replaced, the last good certificate
-// remains in use. Its methods are safe from any goroutine.
-type certificate struct {
+// remains in use. Its methods are safe from any goroutine. A program needs it only for a tls.Config
+// of its own, such as one with certificates from elsewhere besides: see Server.ListenTLS.
+type Certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
@@ -33,13 +35,13 @@ type stamp struct {
 
 const lookEvery = time.Second
 
-// loadCertificate loads the certificate chain and the key, both in PEM. log receives later
+// LoadCertificate loads the certificate chain and the key, both in PEM. log receives later
 // events; slog.Default() if nil.
-func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
+func LoadCertificate(certFile, keyFile string, log *slog.Logger) (*Certificate, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, looked: time.Now()}
+	c := &Certificate{certFile: certFile, keyFile: keyFile, log: log, looked: time.Now()}
 	if _, err := c.load(); err != nil {
 		return nil, err
 	}
@@ -47,14 +49,26 @@ func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, 
 }
 
 // Get is the GetCertificate of a tls.Config. It never fails.
-func (c *certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.look(time.Now())
 	return c.current.Load(), nil
 }
 
+// Reload loads the files now. On an error, which names the file, the certificate in use remains.
+func (c *Certificate) Reload() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looked, c.stamps, c.fault = time.Now(), [2]stamp{}, ""
+	_, err := c.load()
+	if err != nil {
+		c.fault = err.Error() // the caller tells it
+	}
+	return err
+}
+
 // look loads the files if they have changed by now. A caller that finds another one loading
 // them does not wait.
-func (c *certificate) look(now time.Time) {
+func (c *Certificate) look(now time.Time) {
 	if !c.mu.TryLock() {
 		return
 	}
@@ -77,7 +91,7 @@ func (c *certificate) look(now time.Time) {
 }
 
 // load loads the files if they are not the version of current.
-func (c *certificate) load() (changed bool, err error) {
+func (c *Certificate) load() (changed bool, err error) {
 	var stamps [2]stamp
 	for i, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)
@@ -96,4 +110,27 @@ func (c *certificate) load() (changed bool, err error) {
 	c.current.Store(&cert)
 	c.stamps = stamps
 	return true, nil
+}
+
+// certificates are those of a server's listeners.
+type certificates struct {
+	mu  sync.Mutex
+	all []*Certificate
+}
+
+func (k *certificates) add(c *Certificate) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.all = append(k.all, c)
+}
+
+// reload reloads all of them, whether or not some cannot be.
+func (k *certificates) reload() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var errs []error
+	for _, c := range k.all {
+		errs = append(errs, c.Reload())
+	}
+	return errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +21,7 @@ func TestCertificate(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := issue(t, dir, 1)
 	var said strings.Builder
-	c, err := loadCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&said, nil)))
+	c, err := LoadCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&said, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestTLSReload(t *testing.T) {
 func TestCertificateTogether(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := issue(t, dir, 1)
-	c, err := loadCertificate(certFile, keyFile, quiet)
+	c, err := LoadCertificate(certFile, keyFile, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,5 +113,37 @@ func TestCertificateTogether(t *testing.T) {
 	wg.Wait()
 	if got := serial(t, c.current.Load()); got != 2 {
 		t.Errorf("certificate %d, want 2", got)
+	}
+}
+
+// Reload says what is wrong, and whatever that is the last good certificates remain.
+func TestReloadCertificates(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	certFile, keyFile := issue(t, dir, 1)
+	otherCert, otherKey := issue(t, other, 7)
+	s := &Server{Handler: echo(t), Logger: quiet}
+	t.Cleanup(func() { shutdown(t, s) })
+	for _, f := range [][2]string{{certFile, keyFile}, {otherCert, otherKey}} {
+		if _, err := s.ListenTLS("127.0.0.1:0", f[0], f[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serials := func() (all []int64) {
+		for _, c := range s.files.all {
+			all = append(all, serial(t, c.current.Load()))
+		}
+		return all
+	}
+	if err := s.ReloadCertificates(); err != nil || !slices.Equal(serials(), []int64{1, 7}) {
+		t.Errorf("unchanged: %v, %v", err, serials())
+	}
+	replace(t, certFile, []byte("nonsense"))
+	issue(t, other, 8)
+	if err := s.ReloadCertificates(); err == nil || !strings.Contains(err.Error(), certFile) || !slices.Equal(serials(), []int64{1, 8}) {
+		t.Errorf("one is nonsense: %v, %v", err, serials())
+	}
+	issue(t, dir, 2)
+	if err := s.ReloadCertificates(); err != nil || !slices.Equal(serials(), []int64{2, 8}) {
+		t.Errorf("both are good: %v, %v", err, serials())
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // retryAfterOf reads a refusal, and returns when the client shall return, in seconds.
@@ -216,6 +218,21 @@ func TestSetLimits(t *testing.T) {
 	}
 	try("a.test", 403)
 	try("b.test", 101)
+	l.Engine = &netpoll.Limits{MaxConns: 1}
+	if err := s.SetLimits(l); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.Limits().Engine; now.MaxConns != 1 || now.Reserve != reserveFor(1) || now.MinDrain != s.MinRate {
+		t.Errorf("%+v", now)
+	}
+	l.Engine = &netpoll.Limits{MaxConns: -1}
+	if err := s.SetLimits(l); err == nil || s.Limits().Engine.MaxConns != 1 {
+		t.Errorf("MaxConns -1: %v", err)
+	}
+	l.Engine = nil
+	if err := s.SetLimits(l); err != nil || s.Limits().Engine.MaxConns != 1 {
+		t.Errorf("without limits of the engine: %v", err)
+	}
 	wrong := &Server{Rate: &Rate{Messages: -1}}
 	if err := wrong.Validate(); err == nil {
 		t.Error("a negative rate is accepted")

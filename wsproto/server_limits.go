@@ -3,6 +3,8 @@ package wsproto
 import (
 	"errors"
 	"fmt"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // Limits are those settings of a [Server] that SetLimits can change while it runs. Each is
@@ -11,6 +13,9 @@ type Limits struct {
 	Origins, Hosts                                  []string
 	Rate                                            *Rate
 	MaxHandshakes, HandshakeRate, MaxConnsPerClient int
+	// Engine has the limits of the layer below, from Server.Engine. SetLimits leaves those as
+	// they are if it is nil.
+	Engine *netpoll.Limits
 }
 
 // SetLimits replaces the limits. They apply to what comes from then on: the next handshake, and
@@ -24,8 +29,23 @@ func (s *Server) SetLimits(l Limits) error {
 	if err := l.validate(); err != nil {
 		return err
 	}
+	if l.Engine != nil {
+		if err := s.engine.SetLimits(s.completeLimits(*l.Engine)); err != nil {
+			return err
+		}
+	}
+	l.Engine = nil // the engine knows them
 	s.setLimits(l)
 	return nil
+}
+
+// completeLimits fills in the defaults that setDefaults gives.
+func (s *Server) completeLimits(l netpoll.Limits) netpoll.Limits {
+	setDefault(&l.MinDrain, s.MinRate)
+	if l.MaxConns > 0 {
+		setDefault(&l.Reserve, reserveFor(l.MaxConns))
+	}
+	return l
 }
 
 func (s *Server) setLimits(l Limits) {
@@ -34,14 +54,22 @@ func (s *Server) setLimits(l Limits) {
 }
 
 // Limits returns the limits in force.
-func (s *Server) Limits() Limits { return *s.limitsInForce() }
+func (s *Server) Limits() Limits {
+	l := *s.limitsInForce()
+	l.Engine = nil
+	if s.begin() == nil {
+		engine := s.engine.Limits()
+		l.Engine = &engine
+	}
+	return l
+}
 
 // limitsInForce returns the limits, which change as a whole.
 func (s *Server) limitsInForce() *Limits {
 	if l := s.limits.Load(); l != nil {
 		return l
 	}
-	return &Limits{s.Origins, s.Hosts, s.Rate, s.MaxHandshakes, s.HandshakeRate, s.MaxConnsPerClient}
+	return &Limits{s.Origins, s.Hosts, s.Rate, s.MaxHandshakes, s.HandshakeRate, s.MaxConnsPerClient, nil}
 }
 
 func (l *Limits) validate() error {

@@ -51,7 +51,7 @@ func (s *Server) begin() error {
 // accept returns the handler of a new connection.
 func (s *Server) accept() netpoll.Handler {
 	c := &Conn{endpoint: s.endpoint}
-	if s.Engine.MaxConns > 0 {
+	if s.engine.Limits().MaxConns > 0 {
 		s.silent.add(c)
 	}
 	return (*handle)(c)
