@@ -24,6 +24,7 @@ var checks = []check{
 	{"README.md", "cmd/fanfare", folders},
 	{"hub/wire/doc.go", "subscribe ", requests},
 	{"hub/wire/doc.go", "bad-request ", codes},
+	{"hub/wire/doc.go", "4401 ", closeCodes},
 	{"hub/wire/doc.go", "{", values},
 	{"netpoll/doc.go", "Loops ", tested("netpoll", "TestLimitsAreDocumented")},
 	{"netpoll/doc.go", "write ", verbs},
@@ -162,6 +163,10 @@ func requests(t *testing.T, b block) {
 
 func codes(t *testing.T, b block) {
 	constants(t, b, "hub/wire/reply.go", `(?m)^\t[A-Z]\w+ += "([a-z-]+)"`)
+}
+
+func closeCodes(t *testing.T, b block) {
+	constants(t, b, "hub/wire/reply.go", `(?m)^\tClose\w+ += (\d+)`)
 }
 
 // values checks that each line begins with a JSON object.
