@@ -37,7 +37,7 @@ func (a *app) accept(r *wsproto.Request, done func(error)) {
 				done(err)
 				return
 			}
-			a.acceptMember(r, name, a.visitor(r, id), done)
+			a.acceptMember(r, name, a.visitor(r.ClientAddr(), id), done)
 		})
 	default:
 		done(wsproto.Refuse(http.StatusNotFound, fmt.Sprintf("%.100q is not a WebSocket endpoint: connect to %s, %s or %sNAME", path, echoPath, hubPath, topicsPath)))
@@ -50,12 +50,25 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	id, refusal := a.access.handshake(r)
 	switch {
 	case refusal != nil && session.TokenFollows(r) && r.Path() == hubPath:
-		done(id, nil)
+		done(policy.Identity{}, nil)
 	case refusal != nil:
 		done(id, refusal.Handshake())
 	case a.hooks.has(backend.Connect) && (id.Kind == policy.Anonymous || id.Kind == policy.Proxy):
-		a.hooks.connect(r, id, done)
+		a.hooks.connect(r, id, func(id policy.Identity, err error) {
+			if err == nil {
+				err = a.admit(&id)
+			}
+			done(id, err)
+		})
 	default:
-		done(id, nil)
+		done(id, a.admit(&id))
 	}
+}
+
+// admit refuses a handshake of a user who has too many connections.
+func (a *app) admit(id *policy.Identity) error {
+	if refusal := a.access.Admit(id); refusal != nil {
+		return refusal.Handshake()
+	}
+	return nil
 }

@@ -26,6 +26,7 @@ func (a *app) api(mux *http.ServeMux) {
 	mux.HandleFunc("GET /topics/{$}", a.noName)
 	mux.HandleFunc("POST /publish", a.takes(a.publishBatch))
 	mux.HandleFunc("POST /users/{user}", a.asked(policy.Write, a.takes(a.publishToUser, "key")))
+	mux.HandleFunc("POST /revocations", a.takes(a.revoke))
 	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(policy.Manage, a.takes(a.disconnectUser, "code", "reason")))
 }
 

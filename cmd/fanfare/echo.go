@@ -5,24 +5,34 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// echo sends every message back. It is the visitor itself, so that it takes no memory.
-type echo visitor
+// echo sends every message back.
+type echo struct {
+	*terms
+	place
+}
 
 // acceptEcho accepts a client whose identity allows anything at all.
 func (a *app) acceptEcho(r *wsproto.Request, id policy.Identity) error {
 	for do := policy.Read; do <= policy.Manage; do++ {
 		if id.Rights.Any(do) {
-			r.Handler = (*echo)(a.visitor(r, id))
+			r.Handler = &a.echo
+			if p := placeOf(id); p.opening != nil || id.Rights.Limits() != (policy.Limits{}) {
+				r.Handler = &echo{a.termsOf(id.Rights), p}
+			}
 			return nil
 		}
 	}
 	return a.access.Authorize(id.Rights, policy.Read, "").Handshake()
 }
 
-func (*echo) OnOpen(*wsproto.Conn, *wsproto.Request) {}
+func (e *echo) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
+	if refusal := e.open(e.app, (*echoTarget)(c)); refusal != nil {
+		c.Close(closeCode(refusal), refusal.Reason)
+	}
+}
 
 func (e *echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	if over := e.app.rates.conn(c, e.rate, len(payload)); over.wait > 0 {
+	if over := e.admits(c, len(payload)); over.wait > 0 {
 		closeFor(c, over)
 		return
 	}
@@ -31,4 +41,12 @@ func (e *echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	}
 }
 
-func (*echo) OnClose(*wsproto.Conn, *wsproto.CloseError) {}
+func (e *echo) OnClose(*wsproto.Conn, *wsproto.CloseError) { e.leave(e.app) }
+
+// echoTarget is a connection to /echo whose identity can end.
+type echoTarget wsproto.Conn
+
+// End is the method of policy.Target.
+func (t *echoTarget) End(why policy.Reason) {
+	(*wsproto.Conn)(t).Close(wsproto.Code(why.Code()), why.Text())
+}

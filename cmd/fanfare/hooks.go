@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
-	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -22,6 +22,7 @@ import (
 type hooks struct {
 	ask     atomic.Pointer[backend.Backend] // nil if there is none
 	headers []string                        // of handshakes that it gets
+	policy  *policy.Policy
 }
 
 func (h *hooks) has(hook backend.Hook) bool {
@@ -37,7 +38,7 @@ func (h *hooks) connect(r *wsproto.Request, id policy.Identity, done func(policy
 	}
 	h.ask.Load().Go(r.Context(), &ask, func(a backend.Answer, err error) {
 		if err == nil {
-			id, err = granted(id, a)
+			id, err = h.granted(id.User, a)
 		}
 		if err != nil {
 			err = refusalOf(err)
@@ -57,32 +58,19 @@ func (h *hooks) selected(r *wsproto.Request) http.Header {
 	return some
 }
 
-// granted returns the identity that an answer gives to a client.
-func granted(id policy.Identity, a backend.Answer) (policy.Identity, error) {
-	g := policy.Grants{Read: a.Read, Write: a.Write, List: a.List, Manage: a.Manage}
+// granted returns the identity that an answer gives to a client, whose user a proxy may have named.
+func (h *hooks) granted(user string, a backend.Answer) (policy.Identity, error) {
+	g := policy.Granted{User: cmp.Or(a.User, user), Data: a.Data, Expires: a.Expires}
+	g.Grants = policy.Grants{Read: a.Read, Write: a.Write, List: a.List, Manage: a.Manage}
 	if a.Rate != nil {
 		g.Limits.Messages, g.Limits.Bytes = int(a.Rate.Messages), int(a.Rate.Bytes)
 	}
-	r, err := rights.Compile(g)
-	if err != nil {
-		return id, err
-	}
-	if a.User != "" {
-		if err := hub.CheckUser(a.User); err != nil {
-			return id, err
-		}
-		id.User = a.User
-	}
-	if id.User != "" {
-		r = r.For(id.User)
-	}
-	id.Kind, id.Rights, id.Data, id.Expires = policy.Backend, r, a.Data, a.Expires
-	return id, nil
+	return h.policy.FromBackend(g)
 }
 
 // subscribe asks whether a client may subscribe to a topic or pattern.
 func (h *hooks) subscribe(ctx context.Context, v *visitor, client, topic string, done func(error)) {
-	ask := backend.Request{Hook: backend.Subscribe, Client: client, Address: v.address, User: v.user, Topic: topic}
+	ask := backend.Request{Hook: backend.Subscribe, Client: client, Address: v.from(), User: v.user, Topic: topic}
 	h.ask.Load().Go(ctx, &ask, func(_ backend.Answer, err error) { done(err) })
 }
 
@@ -90,7 +78,7 @@ func (h *hooks) subscribe(ctx context.Context, v *visitor, client, topic string,
 // before that.
 func (h *hooks) publish(v *visitor, client, topic string, m hub.Message, done func(hub.Message, error)) {
 	ask := backend.Request{
-		Hook: backend.Publish, Client: client, Address: v.address, User: v.user, Topic: topic, Key: m.Key,
+		Hook: backend.Publish, Client: client, Address: v.from(), User: v.user, Topic: topic, Key: m.Key,
 		Message: backend.Message{Form: formOf[m.Kind], Data: m.Data},
 	}
 	h.ask.Load().Go(context.Background(), &ask, func(a backend.Answer, err error) {

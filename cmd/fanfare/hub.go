@@ -29,6 +29,8 @@ func (a *app) newHub() {
 		IdentifyAsync:     a.identifySession,
 		AuthenticateAsync: a.authenticate,
 		AuthorizeAsync:    a.authorize,
+		Identified:        a.identified,
+		Closed:            a.closed,
 		Limit:             a.limit,
 		MaxData:           maxData,
 	}
@@ -45,7 +47,7 @@ func (a *app) identifySession(r *wsproto.Request, done func(hub.Identity, error)
 			done(hub.Identity{}, err)
 			return
 		}
-		h := hubIdentity(id, a.visitor(r, id))
+		h := hubIdentity(id, a.visitor(r.ClientAddr(), id))
 		h.Owner = ownerOf(r.ClientAddr())
 		if data := r.Query().Get("data"); data != "" && h.Data == nil {
 			h.Data = json.RawMessage(data)
@@ -69,7 +71,7 @@ func (a *app) authorize(m *hub.Member, do, topic string, done func(error)) {
 	switch refusal := a.may(v, do, topic); {
 	case refusal == nil:
 		done(nil)
-	case do == wire.Subscribe && v.asks && a.hooks.has(backend.Subscribe):
+	case do == wire.Subscribe && v.asks() && a.hooks.has(backend.Subscribe):
 		a.hooks.subscribe(context.Background(), v, m.ID(), topic, func(err error) { done(errorOf(err)) })
 	default:
 		done(wire.Errorf(wire.Forbidden, "%s", refusal.Reason))
@@ -78,7 +80,7 @@ func (a *app) authorize(m *hub.Member, do, topic string, done func(error)) {
 
 // may returns a refusal unless a client has the right. The session refuses bad names itself.
 func (a *app) may(v *visitor, do, topic string) *policy.Refusal {
-	if checkTopic(topic) != nil || do == wire.Publish && v.asks && a.hooks.has(backend.Publish) {
+	if checkTopic(topic) != nil || do == wire.Publish && v.asks() && a.hooks.has(backend.Publish) {
 		return nil
 	}
 	return a.access.Authorize(v.rights, actions[do], topic)
@@ -88,7 +90,7 @@ func (a *app) may(v *visitor, do, topic string) *policy.Refusal {
 func (a *app) limit(m *hub.Member, r *wire.Request) time.Duration {
 	v := m.Value().(*visitor)
 	c := m.To().(interface{ WebSocket() *wsproto.Conn }).WebSocket()
-	over := a.rates.conn(c, v.rate, len(r.Data))
+	over := v.admits(c, len(r.Data))
 	if over.wait == 0 && r.Do == wire.Publish && checkTopic(r.Topic) == nil {
 		over = a.rates.publish(v.user, r.Topic, len(r.Data))
 	}
@@ -102,7 +104,7 @@ func (a *app) publishSupervised(m *hub.Member, r *wire.Request, done func(hub.Re
 		msg.Exclude = m
 	}
 	v := m.Value().(*visitor)
-	if !v.asks {
+	if !v.asks() {
 		m.PublishAsync(r.Topic, msg, done)
 		return
 	}
@@ -119,18 +121,54 @@ func (a *app) publishSupervised(m *hub.Member, r *wire.Request, done func(hub.Re
 // authenticate returns the identity for a token that a client of fanfare.v1 has sent in a message.
 func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identity, error)) {
 	id, refusal := a.access.Identify(policy.Message(token))
-	if refusal != nil {
+	switch {
+	case refusal != nil:
 		done(hub.Identity{}, unauthorized(refusal))
+		return
+	case id.Kind == policy.Anonymous:
+		done(hub.Identity{}, wire.Errorf(wire.Unauthorized, "the token is not a key, and the server takes no other tokens"))
 		return
 	}
 	was := old.Value.(*visitor)
-	h := hubIdentity(id, a.visitorAt(was.address, id))
+	v := a.visitor(was.from(), id)
+	v.handle = was.handle // 0 if this is the first identity of the connection
+	h := hubIdentity(id, v)
 	h.Owner = old.Owner
 	if h.Data == nil {
 		h.Data = old.Data
 	}
 	done(h, nil)
 }
+
+// identified takes the place of a connection whose identity is known, or known anew.
+func (a *app) identified(m *hub.Member, _ hub.Identity) {
+	v := m.Value().(*visitor)
+	if v.opening == nil {
+		return
+	}
+	var refusal *policy.Refusal
+	if v.handle == 0 {
+		refusal = v.open(a, (*memberTarget)(m))
+	} else {
+		var handle policy.Handle
+		if handle, refusal = a.access.Renew(v.handle, (*memberTarget)(m), v.opening); refusal == nil {
+			v.handle = handle
+		}
+		v.opening = nil
+	}
+	if refusal != nil {
+		m.Disconnect(hub.CloseReason{Code: int(closeCode(refusal)), Text: refusal.Reason})
+	}
+}
+
+// closed leaves the place of a connection that has ended.
+func (a *app) closed(m *hub.Member) { m.Value().(*visitor).leave(a) }
+
+// memberTarget is a connection of fanfare.v1 whose identity can end.
+type memberTarget hub.Member
+
+// End is the method of policy.Target. The client gets what was published before.
+func (t *memberTarget) End(why policy.Reason) { (*hub.Member)(t).Disconnect(reasonOf(why)) }
 
 // unauthorized returns the error of a request of fanfare.v1 for a refused token.
 func unauthorized(r *policy.Refusal) *wire.Error {

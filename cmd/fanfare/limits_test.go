@@ -41,6 +41,7 @@ func inForce(t *testing.T) (options map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer a.close()
 	if _, err := a.server.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -16,7 +15,7 @@ import (
 // may have many connections, and a topic many publishers, the API included.
 type rates struct {
 	users, topics *rate.Limiter[string]
-	conns         atomic.Pointer[wsproto.Rate] // of connections whose rights have none; nil for no limit
+	conns         atomic.Pointer[wsproto.Rate] // of connections whose rights say nothing; nil for no limit
 
 	// Messages that were refused because of each rate.
 	ofConns, ofUsers, ofTopics atomic.Uint64
@@ -30,14 +29,6 @@ type excess struct {
 
 func (e excess) String() string {
 	return fmt.Sprintf("the rate limit of %s: try again in %v", e.whose, max(e.wait.Round(time.Millisecond), time.Millisecond))
-}
-
-// of returns the rate of a connection with those rights; nil for no limit.
-func (r *rates) of(may *policy.Rights) *wsproto.Rate {
-	if l := may.Limits(); l.Messages > 0 || l.Bytes > 0 {
-		return &wsproto.Rate{Messages: l.Messages, Bytes: l.Bytes}
-	}
-	return r.conns.Load()
 }
 
 // publish pays for a message of n bytes that a user, "" for none, publishes to a topic.

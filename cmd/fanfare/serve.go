@@ -10,7 +10,6 @@ import (
 	"os"
 	"runtime/pprof"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
@@ -62,10 +61,10 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	if err != nil {
 		return err
 	}
+	defer a.close()
 	if a.server.Engine.MaxConns == 0 { // below the limit of descriptors, so that the server can still refuse handshakes with 503 and answer health checks
 		a.server.Engine.MaxConns = int(min(daemon.Room(files), math.MaxInt32))
 	}
-	defer a.access.Close()
 	addrs, err := a.listen()
 	if err != nil {
 		_ = a.server.Shutdown(ctx)
@@ -115,23 +114,27 @@ func profile(name string) (stop func(), err error) {
 
 // app is what the endpoints share.
 type app struct {
-	cfg      *config.Config // as it was at the start
-	log      *slog.Logger
-	server   *wsproto.Server
-	hub      *hub.Hub
-	sessions *session.Endpoint
-	leaving  atomic.Bool // the server ends soon
-	access   access
-	hooks    hooks
-	rates    rates
-	rules    rules
-	visitors sync.Map // visitor -> *visitor: those that connections of anonymous clients and of keys share
+	cfg       *config.Config // as it was at the start
+	log       *slog.Logger
+	server    *wsproto.Server
+	hub       *hub.Hub
+	sessions  *session.Endpoint
+	leaving   atomic.Bool // the server ends soon
+	access    access
+	hooks     hooks
+	rates     rates
+	terms     terms
+	echo      echo
+	rules     rules
+	anonymous atomic.Pointer[visitor] // that anonymous clients share
 
 	transfers transfers
 }
 
 func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log}
+	a.terms.app = a
+	a.echo.terms = &a.terms
 	proxies, err := wsproto.ParseProxies(strings.Join(cfg.Access.TrustedProxies, ","))
 	if err != nil {
 		return nil, err
@@ -142,6 +145,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
+	a.hooks.policy = p
 	a.access = access{Policy: p, userHeader: cfg.Access.UserHeader, proxies: proxies}
 	a.server = &wsproto.Server{AcceptAsync: a.accept, HTTP: a.pages(), Proxies: proxies, Logger: log}
 	limitServer(a.server, cfg)
@@ -156,3 +160,6 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	a.newHub()
 	return a, nil
 }
+
+// close ends what goes on in the background. The server has ended before.
+func (a *app) close() { a.access.Close() }

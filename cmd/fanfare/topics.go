@@ -27,7 +27,7 @@ func (a *app) acceptMember(r *wsproto.Request, name string, v *visitor, done fun
 	switch refusal := a.access.Authorize(v.rights, policy.Read, name); {
 	case refusal == nil:
 		done(nil)
-	case v.asks && a.hooks.has(backend.Subscribe):
+	case v.asks() && a.hooks.has(backend.Subscribe):
 		a.hooks.subscribe(r.Context(), v, "", name, func(err error) {
 			if err != nil {
 				err = refusalOf(err)
@@ -61,7 +61,7 @@ func memberHandler(r *wsproto.Request, name string, v *visitor) wsproto.Handler 
 	switch {
 	case hub.IsPattern(name):
 		return &listener{topicConn{visitor: v}}
-	case v.asks && v.app.hooks.has(backend.Publish):
+	case v.asks() && v.app.hooks.has(backend.Publish):
 		return &supervised{topicConn{visitor: v}, loudly}
 	case !v.rights.May(policy.Write, name):
 		return &reader{topicConn{visitor: v}}
@@ -111,9 +111,11 @@ type topicConn struct {
 
 func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	o := hub.SubscribeOptions{Encoding: wshub.Plain, Owner: ownerOf(r.ClientAddr())}
+	tell := false
 	if asks(r) {
-		o.Start, o.Paused, _ = beginning(r) // acceptMember has checked it
+		o.Start, tell, _ = beginning(r) // checkMember has checked it
 	}
+	o.Paused = tell || t.opening != nil
 	at, err := t.app.hub.Subscribe(strings.TrimPrefix(r.Path(), topicsPath), &t.sub, wshub.Subscriber(c), o)
 	var old *hub.TooOldError
 	switch {
@@ -126,10 +128,24 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	case err != nil:
 		c.Close(wsproto.PolicyViolation, plain(err))
 	case o.Paused:
-		_, _ = c.SendJSON(map[string]hub.Position{"position": at}) // it is the first message, so there is room for it
-		t.sub.Resume()
+		t.begin(c, at, tell)
 	}
 }
+
+// begin begins a subscription that is paused.
+func (t *topicConn) begin(c *wsproto.Conn, at hub.Position, tell bool) {
+	if refusal := t.open(t.app, t); refusal != nil {
+		c.Close(closeCode(refusal), refusal.Reason)
+		return
+	}
+	if tell {
+		_, _ = c.SendJSON(map[string]hub.Position{"position": at}) // it is the first message, so there is room for it
+	}
+	t.sub.Resume()
+}
+
+// End is the method of policy.Target. The client gets what was published before.
+func (t *topicConn) End(why policy.Reason) { t.sub.Disconnect(reasonOf(why)) }
 
 func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	t.publish(c, hub.Message{Data: payload, Kind: wshub.Kind(op), Exclude: wshub.Subscriber(c)})
@@ -137,18 +153,16 @@ func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte
 
 // publish closes the connection if the message is lost: nothing else would tell the client.
 func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
-	if !t.admits(c, len(msg.Data)) {
-		return
+	if t.pays(c, len(msg.Data)) {
+		t.send(c, msg)
 	}
-	t.send(c, msg)
 }
 
-// admits pays for a message of n bytes, or closes the connection if it exceeds a rate.
-func (t *topicConn) admits(c *wsproto.Conn, n int) bool {
-	rates := &t.app.rates
-	over := rates.conn(c, t.rate, n)
+// pays pays for a message of n bytes, or closes the connection if it exceeds a rate.
+func (t *topicConn) pays(c *wsproto.Conn, n int) bool {
+	over := t.admits(c, n)
 	if over.wait == 0 {
-		over = rates.publish(t.user, t.sub.Topic(), n)
+		over = t.app.rates.publish(t.user, t.sub.Topic(), n)
 	}
 	if over.wait > 0 {
 		closeFor(c, over)
@@ -169,7 +183,10 @@ func (t *topicConn) OnDrain(c *wsproto.Conn) {
 	}
 }
 
-func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) { t.sub.Unsubscribe() }
+func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) {
+	t.leave(t.app)
+	t.sub.Unsubscribe()
+}
 
 // loud is a topicConn that receives its own messages, too.
 type loud struct{ topicConn }
@@ -185,7 +202,7 @@ type supervised struct {
 }
 
 func (t *supervised) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	if !t.admits(c, len(payload)) {
+	if !t.pays(c, len(payload)) {
 		return
 	}
 	m := hub.Message{Data: bytes.Clone(payload), Kind: wshub.Kind(op)}

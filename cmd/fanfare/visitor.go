@@ -4,33 +4,112 @@ import (
 	"net/netip"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// visitor is who has connected, as far as the connection needs it afterwards. Connections share one if nothing
-// distinguishes them.
+// terms are what connections have in common. Most have those of the program.
+type terms struct {
+	app  *app
+	rate *wsproto.Rate // of each connection; nil for that of the program
+}
+
+// admits pays for a message of n bytes that a connection sends.
+func (t *terms) admits(c *wsproto.Conn, n int) excess {
+	limit := t.rate
+	if limit == nil {
+		limit = t.app.rates.conns.Load()
+	}
+	return t.app.rates.conn(c, limit, n)
+}
+
+// terms returns the terms of a connection with those rights.
+func (a *app) termsOf(may *policy.Rights) *terms {
+	if l := may.Limits(); l.Messages > 0 || l.Bytes > 0 {
+		return &terms{a, &wsproto.Rate{Messages: l.Messages, Bytes: l.Bytes}}
+	}
+	return &a.terms
+}
+
+// place is a connection's place among those whose identity can end.
+type place struct {
+	opening *policy.Identity // until the connection is open; nil if its identity cannot end
+	handle  policy.Handle
+}
+
+// placeOf returns the place of a connection that is about to open.
+func placeOf(id policy.Identity) place {
+	if id.Kind == policy.Anonymous && id.User == "" {
+		return place{}
+	}
+	return place{opening: &id}
+}
+
+// open takes the place, unless the identity has ended meanwhile, or its user has too many connections.
+func (p *place) open(a *app, t policy.Target) *policy.Refusal {
+	if p.opening == nil {
+		return nil
+	}
+	handle, refusal := a.access.Open(t, p.opening)
+	p.handle, p.opening = handle, nil
+	return refusal
+}
+
+func (p *place) leave(a *app) {
+	if p.handle != 0 {
+		a.access.Leave(p.handle)
+	}
+}
+
+// closeCode returns the code for closing a connection that could not take its place.
+func closeCode(r *policy.Refusal) wsproto.Code {
+	switch r.Status {
+	case 401:
+		return wire.CloseUnauthorized
+	case 403:
+		return wire.CloseForbidden
+	}
+	return wsproto.TryAgainLater
+}
+
+// reasonOf returns the close reason for the end of an identity.
+func reasonOf(why policy.Reason) hub.CloseReason {
+	return hub.CloseReason{Code: why.Code(), Text: why.Text()}
+}
+
+// visitor is who has connected to topics. Anonymous clients share one.
 type visitor struct {
-	app     *app
+	*terms
+	place
 	rights  *policy.Rights
-	rate    *wsproto.Rate // of each connection; nil for no limit
 	user    string
-	address netip.Addr // if the backend may be asked
-	asks    bool       // the backend decides beside the rights
+	address *netip.Addr // if the backend decides beside the rights
 }
 
 // visitor returns the visitor with an identity.
-func (a *app) visitor(r *wsproto.Request, id policy.Identity) *visitor {
-	return a.visitorAt(r.ClientAddr(), id)
-}
-
-func (a *app) visitorAt(address netip.Addr, id policy.Identity) *visitor {
-	v := &visitor{app: a, rights: id.Rights, user: id.User, rate: a.rates.of(id.Rights)}
+func (a *app) visitor(address netip.Addr, id policy.Identity) *visitor {
+	v := &visitor{terms: a.termsOf(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User}
 	if a.hooks.ask.Load() != nil && id.Kind != policy.Key {
-		v.asks, v.address = true, address
+		v.address = &address
 	}
-	if v.asks || v.user != "" || id.Kind != policy.Anonymous && id.Kind != policy.Key {
+	if v.address != nil || v.opening != nil {
 		return v
 	}
-	shared, _ := a.visitors.LoadOrStore(*v, v) // there are as many as keys
-	return shared.(*visitor)
+	if old := a.anonymous.Load(); old != nil && *old == *v {
+		return old
+	}
+	a.anonymous.Store(v)
+	return v
 }
+
+// from returns the address, if it is known.
+func (v *visitor) from() netip.Addr {
+	if v.address == nil {
+		return netip.Addr{}
+	}
+	return *v.address
+}
+
+// asks reports whether the backend decides beside the rights.
+func (v *visitor) asks() bool { return v.address != nil }
