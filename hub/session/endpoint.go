@@ -84,12 +84,22 @@ func (e *Endpoint) agree(r *wsproto.Request) error {
 		r.Subprotocol = wire.Protocol
 	} else if len(offers) > 0 {
 		return wsproto.Refuse(http.StatusBadRequest, fmt.Sprintf(
-			"the subprotocol here is %s; the client offers only %s", wire.Protocol, strings.Join(offers, ", ")))
+			"the subprotocol here is %s; the client offers only %s", wire.Protocol, strings.Join(withoutTokens(offers), ", ")))
 	}
 	if TokenFollows(r) {
 		return e.checkUnauthenticated()
 	}
 	return nil
+}
+
+// withoutTokens hides the tokens among a client's offers, because responses and logs must not contain them.
+func withoutTokens(offers []string) []string {
+	for i, offer := range offers {
+		if strings.HasPrefix(offer, wire.TokenProtocol) {
+			offers[i] = wire.TokenProtocol + "..."
+		}
+	}
+	return offers
 }
 
 // accept gives the connection its handler, if it may have that identity.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -50,5 +52,12 @@ func TestCloseCode(t *testing.T) {
 		if got := CloseCode(fmt.Errorf("more: %w", err)); got != want {
 			t.Errorf("%v: %v, want %v", err, got, want)
 		}
+	}
+}
+
+// A token among the offers appears in no response.
+func TestOffersAreShownWithoutTokens(t *testing.T) {
+	if got := strings.Join(withoutTokens([]string{"chat", wire.TokenProtocol + "a.b.c"}), " "); got != "chat fanfare.token...." {
+		t.Error(got)
 	}
 }

@@ -14,6 +14,10 @@ import (
 // Protocol is the name of the subprotocol.
 const Protocol = "fanfare.v1"
 
+// TokenProtocol begins an offer that a client makes beside [Protocol] to send a token with the handshake. The server never
+// chooses it.
+const TokenProtocol = "fanfare.token."
+
 // Values of [Request].Do.
 const (
 	Subscribe   = "subscribe"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -114,17 +115,13 @@ func (c *Credentials) addCookies(name string, lines []string) {
 	c.add(FromCookie, value)
 }
 
-// tokenProtocol begins the item of a WebSocket's subprotocols that has a token. The server never chooses that item, so
-// it never sends it back.
-const tokenProtocol = "fanfare.token."
-
 // IsTokenProtocol reports whether an offered subprotocol is a token, which no response or log may contain.
-func IsTokenProtocol(offer string) bool { return strings.HasPrefix(offer, tokenProtocol) }
+func IsTokenProtocol(offer string) bool { return strings.HasPrefix(offer, wire.TokenProtocol) }
 
 // subprotocolToken returns the token of a list of subprotocols, or "".
 func subprotocolToken(list string) string {
 	for item := range strings.SplitSeq(list, ",") {
-		if token, ok := strings.CutPrefix(strings.TrimSpace(item), tokenProtocol); ok {
+		if token, ok := strings.CutPrefix(strings.TrimSpace(item), wire.TokenProtocol); ok {
 			return token
 		}
 	}

@@ -36,7 +36,7 @@ func (v *Verifier) checkLifetime(c *Claims, now time.Time) *Error {
 func (v *Verifier) checkParties(o object) *Error {
 	var issuer string
 	if want := v.opts.Issuer; want != "" {
-		if refused := take(o, "iss", &issuer); refused != nil {
+		if refused := takeText(o, "iss", &issuer); refused != nil {
 			return refused
 		}
 		if issuer != want {
@@ -63,6 +63,6 @@ func takeAudience(o object) (all []string, refused *Error) {
 		return all, take(o, "aud", &all)
 	}
 	var one string
-	refused = take(o, "aud", &one)
+	refused = takeText(o, "aud", &one)
 	return []string{one}, refused
 }
