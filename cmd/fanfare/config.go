@@ -104,7 +104,7 @@ func check(l *config.Loaded, stdout, stderr io.Writer) (status int) {
 		fmt.Fprintln(stderr, "note:", note)
 	}
 	if printProblems(stderr, l.Problems); len(l.Problems) > 0 {
-		fmt.Fprintf(stderr, "%d mistakes\n", len(l.Problems))
+		fmt.Fprintf(stderr, "Mistakes: %d\n", len(l.Problems))
 		return 1
 	}
 	fmt.Fprintln(stdout, "\nThe configuration is right.")

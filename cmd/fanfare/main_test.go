@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,7 +17,12 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-func TestMain(m *testing.M) { netpolltest.Main(m, http.DefaultClient.CloseIdleConnections) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	netpolltest.Main(m, http.DefaultClient.CloseIdleConnections)
+}
 
 // run runs the program in this process, which gets no SIGHUP.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

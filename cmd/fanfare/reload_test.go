@@ -1,0 +1,194 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
+)
+
+// asProgram makes the binary of the tests be the program, so that a test can send signals to it.
+const asProgram = "RUN_AS_FANFARE"
+
+// child is the program in a process of its own.
+type child struct {
+	*program
+	cmd *exec.Cmd
+}
+
+func startChild(t *testing.T, args ...string) *child {
+	t.Helper()
+	c := &child{&program{t: t}, exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)}
+	c.cmd.Env = append(os.Environ(), asProgram+"=1")
+	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if c.cmd.ProcessState == nil {
+			_ = c.cmd.Process.Kill()
+			_ = c.cmd.Wait()
+		}
+	})
+	if !settles(func() bool { return strings.Contains(c.stdout.String(), "Ctrl-C") }) {
+		t.Fatalf("it does not start: %s", c.stderr.String())
+	}
+	c.addr = listening.FindStringSubmatch(c.stdout.String())[1]
+	return c
+}
+
+// hangUp sends SIGHUP, and waits until stderr has one more line with that text.
+func (c *child) hangUp(says string) {
+	c.t.Helper()
+	before := strings.Count(c.stderr.String(), says)
+	if err := c.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		c.t.Fatal(err)
+	}
+	if !settles(func() bool { return strings.Count(c.stderr.String(), says) > before }) {
+		c.t.Fatalf("it does not say %q: %s", says, c.stderr.String())
+	}
+}
+
+// posts publishes from a page of that host, and returns the status.
+func (c *child) posts(topic, host, token string) int {
+	c.t.Helper()
+	r, _ := http.NewRequest("POST", "http://"+c.addr+"/topics/"+topic, strings.NewReader("x"))
+	r.Header.Set("Content-Type", "text/plain")
+	r.Header.Set("Origin", "https://"+host)
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// history returns how many messages a topic holds.
+func (c *child) history(topic string) int {
+	c.t.Helper()
+	_, body := c.request("GET", "/topics/"+topic+"/history", "", nil)
+	return strings.Count(body, `"offset"`)
+}
+
+// A broken file changes nothing. A good one changes rules, origins and keys, and the log names what needs a restart.
+func TestReload(t *testing.T) {
+	dir := t.TempDir()
+	file, token := filepath.Join(dir, "fanfare.toml"), filepath.Join(dir, "token")
+	put := func(name, format string, args ...any) {
+		t.Helper()
+		if err := os.WriteFile(name, fmt.Appendf(nil, format, args...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(file, "[access]\norigins = ['one.example']\n[[topic]]\npattern = 'kept.>'\nhistory = 5\n")
+	put(token, "secret")
+	c := startChild(t, "-config", file)
+	if one, two := c.posts("kept.a", "one.example", ""), c.posts("kept.a", "two.example", ""); one != 200 || two != 403 || c.history("kept.a") != 1 {
+		t.Fatalf("at first: %d %d", one, two)
+	}
+
+	put(file, "[access]\norigins = ['two.example']\n[limits]\nping = 5\nmax-conn = 3\n")
+	c.hangUp("nothing was reloaded: ")
+	for _, says := range []string{file + ":4: limits.ping", file + ":5: limits.max-conn", "did you mean limits.max-conns?"} {
+		if !settles(func() bool { return strings.Contains(c.stderr.String(), says) }) {
+			t.Errorf("it does not say %s: %s", says, c.stderr.String())
+		}
+	}
+	if one, two := c.posts("kept.b", "one.example", ""), c.posts("kept.b", "two.example", ""); one != 200 || two != 403 || c.history("kept.b") != 1 {
+		t.Errorf("after a broken file: %d %d", one, two)
+	}
+
+	put(file, "[access]\norigins = ['two.example']\ntoken-file = '%s'\n[limits]\nmax-conns = 300\n[[topic]]\npattern = 'new.>'\nhistory = 5\n", token)
+	c.hangUp("reloaded the configuration")
+	if says := c.stderr.String(); !strings.Contains(says, "changed=\"[topic access.origins access.token-file access.anonymous.write") || !strings.Contains(says, "restart=[limits.max-conns]") {
+		t.Errorf("it says %s", says)
+	}
+	for _, post := range []struct {
+		topic, host, token string
+		status             int
+	}{{"new.a", "one.example", "secret", 403}, {"new.a", "two.example", "", 401}, {"new.a", "two.example", "secret", 200}, {"kept.c", "two.example", "secret", 200}} {
+		if status := c.posts(post.topic, post.host, post.token); status != post.status {
+			t.Errorf("%+v: %d", post, status)
+		}
+	}
+	if kept, now, old := c.history("kept.a"), c.history("new.a"), c.history("kept.c"); kept != 1 || now != 1 || old != 0 {
+		t.Errorf("a topic that existed holds %d messages, one of the new rule %d, one of the old rule %d", kept, now, old)
+	}
+
+	put(token, "changed")
+	c.hangUp("reloaded the configuration")
+	if old, now := c.posts("new.a", "two.example", "secret"), c.posts("new.a", "two.example", "changed"); old == 200 || now != 200 {
+		t.Errorf("after a change of the token: %d, %d", old, now)
+	}
+}
+
+// Without a file SIGHUP does what it does by default: it comes when the terminal is closed.
+func TestHangupWithoutFiles(t *testing.T) {
+	c := startChild(t)
+	if err := c.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.cmd.Wait()
+	if s := c.cmd.ProcessState.Sys().(syscall.WaitStatus); !s.Signaled() || s.Signal() != syscall.SIGHUP {
+		t.Errorf("%v: %s", c.cmd.ProcessState, c.stderr.String())
+	}
+}
+
+func TestCheckCommand(t *testing.T) {
+	cert, key, _ := netpolltest.Certificate(t)
+	file := filepath.Join(t.TempDir(), "fanfare.toml")
+	for text, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		fmt.Sprintf("listen = ['127.0.0.1:0']\n[tls]\ncert = '%s'\nkey = '%s'\n", cert, key): {0, "The configuration is right."},
+		"listen = ['127.0.0.1:0']\ncompres = true\n":                                         {1, file + ":2: compres: this is not a setting; did you mean compress?"},
+		"listen = ['nonsense']\n[access]\ntoken-file = '/nowhere'":                           {1, "Mistakes: 2"},
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var stdout, stderr netpolltest.Output
+		status := run(t.Context(), []string{"check", "-config", file, "-max-message", "64KiB"}, &stdout, &stderr)
+		if status != want.status || !strings.Contains(stdout.String()+stderr.String(), want.says) {
+			t.Errorf("%q: exit status %d: %s%s", text, status, stdout.String(), stderr.String())
+		}
+		if !strings.Contains(stdout.String(), `limits.max-message `) || !strings.Contains(stdout.String(), "-max-message\n") {
+			t.Errorf("it does not print the values and their sources: %s", stdout.String())
+		}
+	}
+	var stdout, stderr netpolltest.Output
+	if status := run(t.Context(), []string{"check", "-nonsense"}, &stdout, &stderr); status != 1 || !strings.Contains(stderr.String(), "unknown flag -nonsense") {
+		t.Errorf("exit status %d: %s", status, stderr.String())
+	}
+}
+
+func TestConfigCommand(t *testing.T) {
+	var stdout, stderr netpolltest.Output
+	if status := run(t.Context(), []string{"config"}, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), "\n[limits]\n") {
+		t.Errorf("exit status %d: %s%s", status, stdout.String(), stderr.String())
+	}
+	if status := run(t.Context(), []string{"config", "please"}, &stdout, &stderr); status != 2 {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// Several listeners serve the same topics, a Unix socket among them.
+func TestListeners(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	p := start(t, "-addr", "127.0.0.1:0,unix:"+path+" mode=0600")
+	s, err := os.Stat(path)
+	if err != nil || s.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v", s, err)
+	}
+	if n := strings.Count(p.stdout.String(), "Fanfare is listening on "); n != 3 {
+		t.Errorf("it listens at %d addresses: %s", n, p.stdout.String())
+	}
+}
