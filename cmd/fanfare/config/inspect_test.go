@@ -1,0 +1,81 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
+)
+
+func TestInspectListeners(t *testing.T) {
+	cert, key, _ := netpolltest.Certificate(t)
+	secure := []string{"-cert", cert, "-key", key}
+	for addr, says := range map[string]string{
+		"localhost:8080": "", ":8080": "", "[::1]:8080": "", "unix:/run/x mode=0660": "", "127.0.0.1:0,127.0.0.1:0": "", "localhost:http": "", "@": "is not an address",
+		"localhost": "must have the form host:port", "::1:80": "must have the form", "localhost:": `the port ""`, "localhost:65536": "from 0 to 65535", "unix:": "a path of 0 bytes",
+		"unix:/" + strings.Repeat("x", 107): "a path of 108 bytes", "unix:/x mode=rw": "must be octal", "unix:/x mode=1000": "must be octal", ":80 mode=0600": "is for Unix sockets",
+		":80,:80": "needs an address of its own", "unix:/x,unix:/x": "needs an address of its own", ":80 tls=on": "there is no certificate", ":80 tls=off": "", "a b:80": "is not an option of listeners",
+	} {
+		l := Load([]string{"-addr", addr}, nil)
+		l.Inspect(time.Now())
+		if got := l.Problems.Error(); (got == "") != (says == "") || !strings.Contains(got, says) || strings.Count(got, "\n") > 0 {
+			t.Errorf("%s: %q, want %q", addr, got, says)
+		}
+	}
+	l := Load(append(secure, "-addr", ":80 tls=on, :81 tls=off, :82 proxy-protocol"), nil)
+	if l.Inspect(time.Now()); len(l.Problems) > 0 || !l.Config.Listen[0].Secure(true) || l.Config.Listen[1].Secure(true) || !l.Config.Listen[2].Secure(true) || !l.Config.Listen[2].ProxyProtocol {
+		t.Errorf("%v %+v", l.Problems, l.Config.Listen)
+	}
+}
+
+func TestInspectFiles(t *testing.T) {
+	cert, key, _ := netpolltest.Certificate(t)
+	word, two, other, none := write(t, "word", "0123456789abcdef\n"), write(t, "two", "a b"), write(t, "other.pem", newKey(t)), filepath.Join(t.TempDir(), "none")
+	dir := t.TempDir()
+	acme := "-acme-domains a.example -acme-agree -acme-storage "
+	for args, says := range map[string]string{
+		"-cert " + cert + " -key " + key:      "",
+		"-cert " + none + " -key " + key:      "-cert: " + none + ": no such file",
+		"-cert " + cert + " -key " + none:     "-key: " + none + ": no such file",
+		"-cert " + cert + " -key " + other:    "-key: " + other + " does not fit the certificate in -cert",
+		"-cert " + word + " -key " + key:      "-cert: " + word + ": the file contains no certificate in PEM",
+		"-token-file " + word:                 "",
+		"-token-file " + two:                  "-token-file: " + two + " contains 2 words",
+		"-backend-secret-file " + two:         "-backend-secret-file: " + two + ": the file contains 2 words",
+		"-backend-token-file " + none:         "-backend-token-file: " + none + ": no such file",
+		"-jwt-secret-files " + two:            "-jwt-secret-files: ",
+		"-jwt-public-key-files " + word:       "-jwt-public-key-files: ",
+		"-jwt-jwks-file " + word:              "-jwt-jwks-file: ",
+		acme + dir:                            "",
+		acme + none:                           "",
+		acme + word:                           "-acme-storage is " + word + ", which is no directory",
+		acme + dir + " -acme-ca-root " + cert: "",
+		acme + dir + " -acme-ca-root " + none: "-acme-ca-root: " + none + ": no such file",
+	} {
+		l := Load(strings.Fields(args), nil)
+		l.Inspect(time.Now())
+		if got := l.Problems.Error(); (got == "") != (says == "") || !strings.HasPrefix(got, says) || strings.Count(got, "\n") > 0 || strings.Contains(got, "0123456789abcdef") {
+			t.Errorf("%s: %q, want %q", args, got, says)
+		}
+	}
+}
+
+// A certificate that is not valid now, and a secret that everybody can read, are noted.
+func TestInspectNotes(t *testing.T) {
+	cert, key, _ := netpolltest.Certificate(t)
+	word := write(t, "word", "0123456789abcdef\n")
+	if err := os.Chmod(word, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for at, says := range map[time.Duration]string{0: "", 100 * 365 * 24 * time.Hour: "has expired at", -100 * 365 * 24 * time.Hour: "is valid only from"} {
+		l := Load([]string{"-cert", cert, "-key", key, "-token-file", word}, nil)
+		l.Inspect(time.Now().Add(at))
+		notes := strings.Join(l.Notes, "\n")
+		if len(l.Problems) > 0 || !strings.Contains(notes, says) || !strings.Contains(notes, "-token-file: "+word+" can be read by every user of this machine; chmod o= "+word) {
+			t.Errorf("%v, %q; want %q", l.Problems, notes, says)
+		}
+	}
+}
