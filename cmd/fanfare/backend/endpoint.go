@@ -63,6 +63,7 @@ type call struct {
 	owner  owner
 	done   Done
 	flight *flight // nil before and after
+	at     int     // in flight.calls
 	stop   func() bool
 }
 
@@ -169,7 +170,7 @@ func (e *endpoint) startLocked(c *call, key digest, body []byte, now time.Time) 
 }
 
 func (e *endpoint) joinLocked(f *flight, c *call) {
-	c.flight = f
+	c.flight, c.at = f, len(f.calls)
 	f.calls = append(f.calls, c)
 	e.holdLocked(c.owner, 1, 0)
 }
@@ -236,14 +237,11 @@ func (e *endpoint) abandon(c *call, cause error) {
 		e.mu.Unlock()
 		return
 	}
-	for i, other := range f.calls {
-		if other == c {
-			last := len(f.calls) - 1
-			f.calls[i] = f.calls[last]
-			f.calls = f.calls[:last]
-			break
-		}
-	}
+	last := len(f.calls) - 1
+	f.calls[c.at] = f.calls[last]
+	f.calls[c.at].at = c.at
+	f.calls[last] = nil
+	f.calls = f.calls[:last]
 	results := e.resultLocked(nil, c, Answer{}, cause)
 	if len(f.calls) == 0 {
 		e.dropLocked(f)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -250,6 +251,33 @@ func TestClientsGo(t *testing.T) {
 		cancel()
 		if _, err := b.Do(ended, subscribe("ann", "z")); !errors.Is(err, context.Canceled) {
 			t.Errorf("a call whose context has ended: %v", err)
+		}
+	})
+}
+
+// Of many calls that share a request, any may go.
+func TestSomeClientsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		b := start(t, "http://x", Options{Transport: transport(g.serve), Subscribe: HookOptions{Cache: time.Minute}})
+		var all collected
+		var leave []func()
+		for range 100 {
+			ctx, cancel := context.WithCancel(t.Context())
+			leave = append(leave, cancel)
+			b.Go(ctx, subscribe("ann", "a"), all.done())
+		}
+		rand.Shuffle(len(leave), func(i, j int) { leave[i], leave[j] = leave[j], leave[i] })
+		for i, cancel := range leave {
+			if i == 60 {
+				g.leave <- struct{}{}
+			}
+			synctest.Wait()
+			cancel()
+		}
+		synctest.Wait()
+		if gone, granted := all.count(context.Canceled), all.count(nil); gone != 60 || granted != 40 || len(g.arrived) != 1 {
+			t.Errorf("%d have gone, %d are granted by %d requests", gone, granted, len(g.arrived))
 		}
 	})
 }

@@ -27,6 +27,9 @@ func start(t testing.TB, url string, o Options) *Backend {
 		if h.URL == "" {
 			h.URL = url
 		}
+		if h.Timeout == 0 {
+			h.Timeout = time.Minute // real servers are slow on a loaded machine
+		}
 	}
 	if o.Logger == nil {
 		o.Logger = quiet
