@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -143,7 +144,7 @@ func (o *KeyOptions) secret() (secret, field string, err error) {
 
 // readKey returns the only word of a file.
 func readKey(file string, least int) (string, error) {
-	b, err := readFile(file, maxKey+1024)
+	b, err := readFile(file)
 	if err != nil {
 		return "", err
 	}
@@ -162,17 +163,22 @@ func checkKey(where string, text []byte, least int) error {
 	return nil
 }
 
-// readFile reads a file that must not be larger than that.
-func readFile(file string, most int64) ([]byte, error) {
-	if file == "" {
+// maxKeyFile is the largest file with a key in bytes.
+const maxKeyFile = maxKey + 1024
+
+// readFile reads a file that may have up to maxKeyFile bytes.
+func readFile(name string) ([]byte, error) {
+	if name == "" {
 		return nil, errors.New("the name of the file is empty")
 	}
-	info, err := os.Stat(file)
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > most {
-		return nil, fmt.Errorf("%s has %d bytes; at most %d are allowed", file, info.Size(), most)
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if len(b) > maxKeyFile {
+		return nil, fmt.Errorf("%s has more than %d bytes; it must contain the key only", name, maxKeyFile)
 	}
-	return os.ReadFile(file)
+	return b, err
 }

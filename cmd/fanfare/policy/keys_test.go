@@ -117,6 +117,7 @@ func TestOptionErrors(t *testing.T) {
 		TokenFile: file(t, "two words"),
 		Keys: []KeyOptions{
 			{Name: "a", File: file(t, "short-key")}, {Name: "a", File: file(t, publisherKey)}, {File: file(t, publisherKey)},
+			{Name: "b", File: "/dev/zero"},
 			{Name: "token", File: "/none", Grants: Grants{Read: []string{"a..b"}}},
 		},
 		Tokens:          token.Options{SecretFiles: []string{file(t, "short-secret")}, Leeway: -1},
@@ -127,7 +128,7 @@ func TestOptionErrors(t *testing.T) {
 	}
 	want := []string{
 		"max-conns-per-user: ", "max-revocations: ", "keep-revocations: ", "token-file: ", "keys[0].file: ", "keys[1].name: ", "keys[2].name: ",
-		"keys[2].file: ", "keys[3].name: ", "keys[3]: read[0]: ", "keys[3].file: ", "granted: manage[0]: ", "tokens.leeway: ", "tokens.secret-files[0]: ",
+		"keys[2].file: ", "keys[3].file: /dev/zero has more", "keys[4].name: ", "keys[4]: read[0]: ", "keys[4].file: ", "granted: manage[0]: ", "tokens.leeway: ", "tokens.secret-files[0]: ",
 		"anonymous: read[0]: ", "users: list[0]: ",
 	}
 	p := newPolicy(t, Options{TokenFile: file(t, "secret")})

@@ -110,7 +110,7 @@ func compile(field string, g Grants, do func(Grants) (*Rights, error)) (*Rights,
 func (s *state) refuse(r *Rights, do Action, topic string) *Refusal {
 	switch {
 	case !r.Anonymous():
-		return forbidden(CodeForbidden, fmt.Sprintf("this identity may not %s %s: its key or token has no right for that", do, what(topic)))
+		return forbidden(CodeForbidden, fmt.Sprintf("the caller has no right to %s %s; its key, token or user needs one", do, what(topic)))
 	case len(s.keys.keys) == 0 && s.tokens == nil:
 		return forbidden(CodeForbidden, fmt.Sprintf("nobody may %s %s: the server was started without a key (-token-file FILE)", do, what(topic)))
 	case s.only:

@@ -22,17 +22,27 @@ type tables struct {
 func (ts *tables) get(g *Grants, anonymous bool) (*table, error) {
 	key := appendKey(make([]byte, 0, 512), g, anonymous)
 	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if t := ts.m[string(key)].Value(); t != nil {
+	t := ts.m[string(key)].Value()
+	ts.mu.Unlock()
+	if t != nil {
 		return t, nil
 	}
 	if err := errors.Join(g.Check()...); err != nil {
 		return nil, err
 	}
-	t := newTable(string(key), g, anonymous)
+	return ts.put(newTable(string(key), g, anonymous)), nil
+}
+
+// put returns the table with the key of t: t itself, unless another one has been made meanwhile.
+func (ts *tables) put(t *table) *table {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if other := ts.m[t.key].Value(); other != nil {
+		return other
+	}
 	ts.m[t.key] = weak.Make(t)
 	runtime.AddCleanup(t, ts.forget, t.key)
-	return t, nil
+	return t
 }
 
 // forget is called when a table has been freed. Another one may have taken its place.
