@@ -274,6 +274,7 @@ func TestSomeClientsGo(t *testing.T) {
 			}
 			synctest.Wait()
 			cancel()
+			synctest.Wait()
 		}
 		synctest.Wait()
 		if gone, granted := all.count(context.Canceled), all.count(nil); gone != 60 || granted != 40 || len(g.arrived) != 1 {
