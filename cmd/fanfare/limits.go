@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"math"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -34,6 +36,12 @@ func engineOptions(c *config.Config) netpoll.Options {
 	return o
 }
 
+// mostConns returns the limit of connections. By default it is below that of descriptors, so that the server can still refuse
+// handshakes with 503 and answer health checks.
+func mostConns(l *config.Limits) int {
+	return cmp.Or(l.MaxConns, int(min(daemon.Room(daemon.FileLimit()), math.MaxInt32)))
+}
+
 const connsPerAddr = "limits.max-conns-per-addr"
 
 // limitHub sets the limits of a hub.
@@ -58,9 +66,20 @@ func limitServer(s *wsproto.Server, c *config.Config) {
 
 // serverLimits returns the limits that can change while the server runs.
 func serverLimits(c *config.Config) wsproto.Limits {
+	o := engineOptions(c)
+	o.MaxConns = mostConns(&c.Limits)
 	return wsproto.Limits{
+		Engine:  engineLimits(&o),
 		Origins: c.Access.Origins, Hosts: c.Access.Hosts,
 		MaxHandshakes: c.Limits.MaxHandshakes, HandshakeRate: c.Limits.HandshakeRate, MaxConnsPerClient: c.Limits.MaxConnsPerAddr,
+	}
+}
+
+// engineLimits returns the limits of the engine that can change while the server runs.
+func engineLimits(o *netpoll.Options) *netpoll.Limits {
+	return &netpoll.Limits{
+		MaxConns: o.MaxConns, MaxConnsPerAddr: o.MaxConnsPerAddr, TotalPending: o.TotalPending,
+		MinDrain: o.MinDrain, TLSHandshakes: o.TLSHandshakes,
 	}
 }
 

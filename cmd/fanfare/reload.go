@@ -43,6 +43,9 @@ func (r *reloader) reload() {
 // apply returns the function that applies a new configuration. What can fail comes first.
 func (a *app) apply(level *slog.LevelVar) func(old, now *config.Config) error {
 	return func(old, now *config.Config) error {
+		if err := a.server.ReloadCertificates(); err != nil {
+			return err
+		}
 		if err := a.server.SetLimits(serverLimits(now)); err != nil {
 			return err
 		}

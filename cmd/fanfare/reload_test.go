@@ -105,9 +105,9 @@ func TestReload(t *testing.T) {
 		t.Errorf("after a broken file: %d %d", one, two)
 	}
 
-	put(file, "[access]\norigins = ['two.example']\ntoken-file = '%s'\n[limits]\nmax-conns = 300\n[[topic]]\npattern = 'new.>'\nhistory = 5\n", token)
+	put(file, "[access]\norigins = ['two.example']\ntoken-file = '%s'\n[limits]\nmax-conns = 300\nping = '5s'\n[[topic]]\npattern = 'new.>'\nhistory = 5\n", token)
 	c.hangUp("reloaded the configuration")
-	if says := c.stderr.String(); !strings.Contains(says, "changed=\"[topic access.origins access.token-file access.anonymous.write") || !strings.Contains(says, "restart=[limits.max-conns]") {
+	if says := c.stderr.String(); !strings.Contains(says, "changed=\"[topic access.origins access.token-file access.anonymous.write") || !strings.Contains(says, "restart=[limits.ping]") {
 		t.Errorf("it says %s", says)
 	}
 	for _, post := range []struct {

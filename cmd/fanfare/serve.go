@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"runtime/pprof"
 	"strings"
@@ -62,9 +61,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		return err
 	}
 	defer a.close()
-	if a.server.Engine.MaxConns == 0 { // below the limit of descriptors, so that the server can still refuse handshakes with 503 and answer health checks
-		a.server.Engine.MaxConns = int(min(daemon.Room(files), math.MaxInt32))
-	}
+	a.server.Engine.MaxConns = mostConns(&cfg.Limits)
 	addrs, err := a.listen()
 	if err != nil {
 		_ = a.server.Shutdown(ctx)

@@ -13,6 +13,7 @@ func (c *Config) Policy() policy.Options {
 	o := policy.Options{
 		TokenFile: a.TokenFile, Tokens: c.Token.Options(), Granted: &granted,
 		Anonymous: &anonymous, Users: &users, Cookie: c.Token.Cookie,
+		MaxConnsPerUser: c.Limits.MaxConnsPerUser,
 	}
 	for i := range a.Keys {
 		k := &a.Keys[i]

@@ -37,5 +37,14 @@ func raise() (uint64, error) {
 	return l.Max, nil
 }
 
+// FileLimit returns the limit of open files.
+func FileLimit() uint64 {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return 0
+	}
+	return l.Cur
+}
+
 // Room returns the number of connections that fit into a limit of open files.
 func Room(files uint64) uint64 { return max(files, reserve) - reserve }
