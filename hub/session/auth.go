@@ -16,8 +16,10 @@ var (
 
 // authenticate asks the program who the client is, by its token.
 func (s *session) authenticate(a *request) {
-	old := s.identity()
+	old, open := s.identity()
 	switch o := &s.end.opts; {
+	case !open:
+		a.finish(nil, hub.ErrLeft)
 	case o.AuthenticateAsync != nil:
 		answer := s.callback()
 		o.AuthenticateAsync(old, a.Token, func(id hub.Identity, err error) {
@@ -30,14 +32,19 @@ func (s *session) authenticate(a *request) {
 	}
 }
 
-// identity returns the identity of the connection so far.
-func (s *session) identity() hub.Identity {
+// identity returns the identity of the connection so far. It returns false if the connection has
+// closed, perhaps before it had a member.
+func (s *session) identity() (id hub.Identity, open bool) {
 	s.replying.Lock()
 	defer s.replying.Unlock()
-	if o := s.openingLocked(); o != nil {
-		return o.id
+	o := s.openingLocked()
+	switch {
+	case s.gone:
+		return id, false
+	case o != nil:
+		return o.id, true
 	}
-	return hub.Identity{User: s.member.User(), Value: s.member.Value()}
+	return hub.Identity{User: s.member.User(), Value: s.member.Value()}, true
 }
 
 // authenticated sets the next step after the program's answer.
@@ -51,9 +58,11 @@ func (a *request) authenticated(id hub.Identity, err error) {
 // identify applies the program's answer to a token.
 func (s *session) identify(a *request) {
 	s.replying.Lock()
-	first := s.openingLocked() != nil
+	first, gone := s.openingLocked() != nil, s.gone
 	s.replying.Unlock()
 	switch {
+	case gone:
+		a.finish(nil, hub.ErrLeft)
 	case !first && a.err != nil:
 		a.finish(nil, a.err)
 	case !first:

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -180,8 +181,23 @@ func TestTokenLate(t *testing.T) {
 	}
 }
 
+// noErrors fails the test if a hook, or what calls it, panics: see runRecovering.
+func noErrors(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(failing{t}, &slog.HandlerOptions{Level: slog.LevelError})))
+	t.Cleanup(func() { slog.SetDefault(before) })
+}
+
+type failing struct{ t *testing.T }
+
+func (f failing) Write(p []byte) (int, error) {
+	f.t.Errorf("logged: %s", p)
+	return len(p), nil
+}
+
 // A connection that closes, or whose time is over, while its token is checked does not open.
 func TestCloseDuringAuthentication(t *testing.T) {
+	noErrors(t)
 	for name, timeout := range map[string]time.Duration{"gone": time.Hour, "late": time.Second} {
 		t.Run(name, func(t *testing.T) {
 			var asked under
@@ -208,6 +224,14 @@ func TestCloseDuringAuthentication(t *testing.T) {
 					t.Error("it still counts")
 				}
 				asked.end(0, nil)
+				s.wantsWaiting(0)
+				if !settles(func() bool {
+					s.endpoint.workers.mu.Lock()
+					defer s.endpoint.workers.mu.Unlock()
+					return s.endpoint.workers.running == 0
+				}) {
+					t.Error("the answer is not handled")
+				}
 				if opened.Load() != 0 || closed.Load() != 0 {
 					t.Errorf("%d opened, %d closed", opened.Load(), closed.Load())
 				}
