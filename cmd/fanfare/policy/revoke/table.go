@@ -42,7 +42,7 @@ type key struct {
 
 type value struct {
 	issued int64
-	keep   time.Time     // on the wall clock
+	keep   int64         // until when, on the wall clock, in seconds since 1970
 	run    time.Duration // the same in the time that the process has run
 }
 
@@ -81,20 +81,13 @@ func (t *Table) Add(e Entry, most int) error {
 	if !exists && len(t.m) >= most {
 		return fmt.Errorf("there are %d revocations, as many as are allowed, and none has ended; revoke all tokens that were issued until now instead", len(t.m))
 	}
-	v := value{e.IssuedUntil, e.Keep, run + e.Keep.Sub(now)}
+	v := value{e.IssuedUntil, e.Keep.Add(time.Second - 1).Unix(), run + e.Keep.Sub(now)}
 	if exists {
-		v = value{max(v.issued, old.issued), later(v.keep, old.keep), max(v.run, old.run)}
+		v = value{max(v.issued, old.issued), max(v.keep, old.keep), max(v.run, old.run)}
 	}
 	t.m[k] = v
 	t.n.Store(int64(len(t.m)))
 	return nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
 
 // sweepEvery is the time between two sweeps of a table that is not full.
@@ -110,7 +103,7 @@ func (t *Table) sweep(now time.Time, run time.Duration, most int) {
 		return
 	}
 	t.swept = run
-	maps.DeleteFunc(t.m, func(_ key, v value) bool { return !now.Before(v.keep) && run >= v.run })
+	maps.DeleteFunc(t.m, func(_ key, v value) bool { return now.Unix() >= v.keep && run >= v.run })
 }
 
 // Has reports whether a token is revoked that has that user and ID, which are 0 for none, and was issued at that time in

@@ -20,7 +20,7 @@ type epoch struct {
 }
 
 // maxSeen is the largest number of tokens in each of the two maps. If the new one is full, it becomes the old one, whose
-// tokens are forgotten unless they have been seen again. Both together take about 4 MiB.
+// tokens are forgotten unless they have been seen again. Both together take about 5 MiB.
 const maxSeen = 1 << 15
 
 func newEpoch(set *keySet) *epoch { return &epoch{set: set} }
