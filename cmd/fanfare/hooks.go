@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -20,13 +22,44 @@ import (
 // subscriptions to topics for which a client has no right; and about every message that a client without a key publishes,
 // whether or not it has the right.
 type hooks struct {
-	ask     atomic.Pointer[backend.Backend] // nil if there is none
-	headers []string                        // of handshakes that it gets
+	current atomic.Pointer[backend.Backend] // nil if there is none
+	headers atomic.Pointer[[]string]        // of handshakes that it gets
 	policy  *policy.Policy
 }
 
+// set takes what the configuration says. Calls under way are answered as before. Hooks do not come or go while the server
+// runs, because connections remember whether there are any.
+func (h *hooks) set(c *config.Config, log *slog.Logger) error {
+	if !c.Backend.Any() {
+		return nil
+	}
+	o, err := c.Hooks()
+	if err != nil {
+		return err
+	}
+	o.Logger = log
+	b, err := backend.New(o)
+	if err != nil {
+		return err
+	}
+	h.headers.Store(&c.Backend.Headers)
+	if old := h.current.Swap(b); old != nil {
+		go old.Close(context.Background()) // after its calls, whose time is limited
+	}
+	return nil
+}
+
+// close gives up the calls under way.
+func (h *hooks) close() {
+	if b := h.current.Load(); b != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		b.Close(ctx)
+	}
+}
+
 func (h *hooks) has(hook backend.Hook) bool {
-	b := h.ask.Load()
+	b := h.current.Load()
 	return b != nil && b.Has(hook)
 }
 
@@ -36,7 +69,7 @@ func (h *hooks) connect(r *wsproto.Request, id policy.Identity, done func(policy
 		Hook: backend.Connect, Address: r.ClientAddr(), User: id.User,
 		Path: r.Path(), Query: r.Query().Encode(), Header: h.selected(r),
 	}
-	h.ask.Load().Go(r.Context(), &ask, func(a backend.Answer, err error) {
+	h.current.Load().Go(r.Context(), &ask, func(a backend.Answer, err error) {
 		if err == nil {
 			id, err = h.granted(id.User, a)
 		}
@@ -50,7 +83,7 @@ func (h *hooks) connect(r *wsproto.Request, id policy.Identity, done func(policy
 // selected returns the fields of a handshake that the operator's program gets.
 func (h *hooks) selected(r *wsproto.Request) http.Header {
 	some := make(http.Header)
-	for _, name := range h.headers {
+	for _, name := range *h.headers.Load() {
 		if values := r.Header.Values(name); len(values) > 0 {
 			some[http.CanonicalHeaderKey(name)] = values
 		}
@@ -71,7 +104,7 @@ func (h *hooks) granted(user string, a backend.Answer) (policy.Identity, error) 
 // subscribe asks whether a client may subscribe to a topic or pattern.
 func (h *hooks) subscribe(ctx context.Context, v *visitor, client, topic string, done func(error)) {
 	ask := backend.Request{Hook: backend.Subscribe, Client: client, Address: v.from(), User: v.user, Topic: topic}
-	h.ask.Load().Go(ctx, &ask, func(_ backend.Answer, err error) { done(err) })
+	h.current.Load().Go(ctx, &ask, func(_ backend.Answer, err error) { done(err) })
 }
 
 // publish asks whether a client may publish a message, and calls done with the message to publish. m.Data must not change
@@ -81,7 +114,7 @@ func (h *hooks) publish(v *visitor, client, topic string, m hub.Message, done fu
 		Hook: backend.Publish, Client: client, Address: v.from(), User: v.user, Topic: topic, Key: m.Key,
 		Message: backend.Message{Form: formOf[m.Kind], Data: m.Data},
 	}
-	h.ask.Load().Go(context.Background(), &ask, func(a backend.Answer, err error) {
+	h.current.Load().Go(context.Background(), &ask, func(a backend.Answer, err error) {
 		if err == nil && a.Replaced != nil {
 			m.Kind, m.Data = kindOfForm[a.Replaced.Form], bytes.Clone(a.Replaced.Data)
 		}

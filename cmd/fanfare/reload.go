@@ -49,8 +49,11 @@ func (a *app) apply(level *slog.LevelVar) func(old, now *config.Config) error {
 		if err := a.server.SetLimits(serverLimits(now)); err != nil {
 			return err
 		}
+		if err := a.hooks.set(now, a.log); err != nil {
+			return errors.Join(err, a.server.SetLimits(serverLimits(old)))
+		}
 		if errs := a.access.Update(now.Policy()); len(errs) > 0 {
-			return errors.Join(append(errs, a.server.SetLimits(serverLimits(old)))...)
+			return errors.Join(append(errs, a.server.SetLimits(serverLimits(old)), a.hooks.set(old, a.log))...)
 		}
 		a.rules.set(now.Topics, a.cfg.Limits.MaxPending)
 		a.rates.conns.Store(rateOf(&now.Limits.Rates))

@@ -143,6 +143,10 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 		return nil, errors.Join(errs...)
 	}
 	a.hooks.policy = p
+	if err := a.hooks.set(cfg, log); err != nil {
+		p.Close()
+		return nil, err
+	}
 	a.access = access{Policy: p, userHeader: cfg.Access.UserHeader, proxies: proxies}
 	a.server = &wsproto.Server{AcceptAsync: a.accept, HTTP: a.pages(), Proxies: proxies, Logger: log}
 	limitServer(a.server, cfg)
@@ -159,4 +163,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 }
 
 // close ends what goes on in the background. The server has ended before.
-func (a *app) close() { a.access.Close() }
+func (a *app) close() {
+	a.hooks.close()
+	a.access.Close()
+}

@@ -90,7 +90,7 @@ type visitor struct {
 // visitor returns the visitor with an identity.
 func (a *app) visitor(address netip.Addr, id policy.Identity) *visitor {
 	v := &visitor{terms: a.termsOf(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User}
-	if a.hooks.ask.Load() != nil && id.Kind != policy.Key {
+	if a.hooks.current.Load() != nil && id.Kind != policy.Key {
 		v.address = &address
 	}
 	if v.address != nil || v.opening != nil {

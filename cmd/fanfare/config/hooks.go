@@ -1,0 +1,41 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
+)
+
+// Hooks returns the options of the backend's hooks. It reads the files that they name. There are no hooks if
+// Backend.Any reports false.
+func (c *Config) Hooks() (backend.Options, error) {
+	b := &c.Backend
+	fallback := backend.Fallback{Allow: b.Fallback == "allow"}
+	if fallback.Allow {
+		all := []string{">"}
+		fallback.Rights = backend.Rights{Read: all, Write: all, List: all}
+	}
+	hook := func(url string) backend.HookOptions {
+		return backend.HookOptions{URL: url, Timeout: b.Timeout, Cache: b.Cache, Fallback: fallback}
+	}
+	o := backend.Options{
+		Connect: hook(b.Connect), Subscribe: hook(b.Subscribe), Publish: hook(b.Publish),
+		Headers: b.Headers, MaxConcurrent: b.MaxConcurrent,
+		Breaker: backend.Breaker{Failures: b.BreakerFailures, Pause: b.BreakerPause},
+	}
+	var err error
+	if b.SecretFile != "" {
+		if o.Secret, err = backend.ReadSecret(b.SecretFile); err != nil {
+			return o, fmt.Errorf("backend.secret-file: %w", err)
+		}
+	}
+	if b.TokenFile != "" {
+		if o.Token, err = ReadWord(b.TokenFile); err != nil {
+			return o, fmt.Errorf("backend.token-file: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// Any reports whether there is a hook.
+func (b *Backend) Any() bool { return b.Connect != "" || b.Subscribe != "" || b.Publish != "" }
