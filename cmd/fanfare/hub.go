@@ -97,7 +97,7 @@ func (a *app) limit(m *hub.Member, r *wire.Request) time.Duration {
 	return over.wait
 }
 
-// publishSupervised publishes what the backend permits.
+// publishSupervised publishes what the backend permits, in the order of the requests.
 func (a *app) publishSupervised(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
 	msg := hub.Message{Data: r.Data, Kind: hub.JSON, Key: r.Key}
 	if !r.Echo {
@@ -109,12 +109,15 @@ func (a *app) publishSupervised(m *hub.Member, r *wire.Request, done func(hub.Re
 		return
 	}
 	topic := r.Topic // r is the session's again after the answer
+	answered := v.order.place()
 	a.hooks.publish(v, m.ID(), topic, msg, func(msg hub.Message, err error) {
-		if err != nil {
-			done(hub.Receipt{}, errorOf(err))
-			return
-		}
-		m.PublishAsync(topic, msg, done)
+		answered(func() {
+			if err != nil {
+				done(hub.Receipt{}, errorOf(err))
+				return
+			}
+			m.PublishAsync(topic, msg, done)
+		})
 	})
 }
 
@@ -132,6 +135,9 @@ func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identit
 	was := old.Value.(*visitor)
 	v := a.visitor(was.from(), id)
 	v.handle = was.handle // 0 if this is the first identity of the connection
+	if was.order != nil && v.order != nil {
+		v.order = was.order
+	}
 	h := hubIdentity(id, v)
 	h.Owner = old.Owner
 	if h.Data == nil {

@@ -85,13 +85,14 @@ type visitor struct {
 	rights  *policy.Rights
 	user    string
 	address *netip.Addr // if the backend decides beside the rights
+	order   *inOrder    // of the messages that it has been asked about
 }
 
 // visitor returns the visitor with an identity.
 func (a *app) visitor(address netip.Addr, id policy.Identity) *visitor {
 	v := &visitor{terms: a.termsOf(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User}
 	if a.hooks.current.Load() != nil && id.Kind != policy.Key {
-		v.address = &address
+		v.address, v.order = &address, new(inOrder)
 	}
 	if v.address != nil || v.opening != nil {
 		return v
