@@ -30,6 +30,8 @@ var checks = []check{
 	{"netpoll/doc.go", "write ", verbs},
 	{"netpoll/doc.go", "Conn.mu ", locks},
 	{"hub/session/doc.go", "waiting requests", fields},
+	{"cmd/fanfare/docs/configuration.md", "/etc/fanfare.toml", mistakes},
+	{"cmd/fanfare/docs/configuration.md", "level=INFO", logged},
 	{"wsproto/doc.go", "MaxHeader ", serverFields},
 	{"README.md", "connected, and idle", measured},
 	{"wsproto/doc.go", "ws:// ", measured},

@@ -66,8 +66,8 @@ var shorten = []struct {
 	{regexp.MustCompile(`^go run \./cmd/fanfare-conformance( -url \S+)?$`), "go run ./cmd/fanfare-conformance -run 1.$1"},
 }
 
-// tokenFile is a file that commands write and read, in s.dir instead of the project.
-var tokenFile = regexp.MustCompile(`\btoken\.txt\b`)
+// ownFile are files that commands write and read, in s.dir instead of the project.
+var ownFile = regexp.MustCompile(`\b(token\.txt|fanfare\.toml)\b`)
 
 // run runs the commands of b. If b has prompts, its lines without a prompt are output, which run compares with what the
 // commands print.
@@ -122,7 +122,7 @@ func again(line string) bool {
 // command runs one line. A server runs in the background.
 func (s *shell) command(line string) (out string, err error) {
 	s.t.Helper()
-	line = tokenFile.ReplaceAllString(remark.ReplaceAllString(line, ""), `"$$OUT"/token.txt`)
+	line = ownFile.ReplaceAllString(remark.ReplaceAllString(line, ""), `"$$OUT"/$1`)
 	if serves.MatchString(line) && !strings.Contains(line, "-help") && !strings.Contains(line, "-version") {
 		return "", s.serve(line)
 	}
