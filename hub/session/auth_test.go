@@ -367,3 +367,35 @@ func TestIdentifyAsync(t *testing.T) {
 		t.Errorf("without tokens: %v, %v", r, err)
 	}
 }
+
+// Closed is called after Identified has returned, also if the connection closes meanwhile.
+func TestCloseDuringIdentified(t *testing.T) {
+	noErrors(t)
+	var calls, closed atomic.Int32
+	entered, proceed := make(chan struct{}), make(chan struct{})
+	s := serve(t, hub.Options{}, Options{
+		Background:   1, // not in the turn, which OnClose waits for
+		Authenticate: func(_ hub.Identity, token string) (hub.Identity, error) { return hub.Identity{User: token}, nil },
+		Identified: func(*hub.Member, hub.Identity) {
+			if calls.Add(1) == 2 {
+				close(entered)
+				<-proceed
+				if closed.Load() != 0 {
+					t.Error("Closed was called during Identified")
+				}
+			}
+		},
+		Closed: func(*hub.Member) { closed.Add(1) },
+	})
+	c := s.enter("ada")
+	c.says(wire.Request{ID: 1, Do: wire.Auth, Token: "ada"})
+	<-entered
+	_ = c.CloseNow()
+	if !settles(func() bool { return len(s.hub.Topics()) == 0 }) {
+		t.Error("the member has not left")
+	}
+	close(proceed)
+	if !settles(func() bool { return closed.Load() == 1 }) {
+		t.Errorf("Closed was called %d times", closed.Load())
+	}
+}
