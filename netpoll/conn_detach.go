@@ -140,10 +140,13 @@ type detachedTCP struct {
 	detached detached
 }
 
-func (d *detachedTCP) Close() error               { return d.detached.Close() }
+func (d *detachedTCP) Close() error { return d.detached.Close() }
+
 func (d *detachedTCP) Read(p []byte) (int, error) { return d.detached.Read(p) }
-func (d *detachedTCP) LocalAddr() net.Addr        { return d.detached.LocalAddr() }
-func (d *detachedTCP) RemoteAddr() net.Addr       { return d.detached.RemoteAddr() }
+
+func (d *detachedTCP) LocalAddr() net.Addr { return d.detached.LocalAddr() }
+
+func (d *detachedTCP) RemoteAddr() net.Addr { return d.detached.RemoteAddr() }
 
 func (d *detachedTCP) WriteTo(w io.Writer) (int64, error) {
 	unread := &d.detached.unread

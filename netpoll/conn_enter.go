@@ -29,6 +29,19 @@ func (e *Engine) Enter(s *State, h Handler) error {
 	return nil
 }
 
+// receive gives a connection that was accepted to h, or closes it if that is not possible.
+func (e *Engine) receive(s State, h Handler) (ok bool) {
+	if h != nil && e.enter(&s, h) == nil {
+		return true
+	}
+	if g, before := h.(preHandler); before {
+		g.abandon()
+	}
+	e.admission.refused.Add(1)
+	s.close()
+	return false
+}
+
 // enter is the way of every connection into the engine. From then on the connection owns the
 // content of s; on an error the caller still does. The connection is born scheduled: until it
 // is registered no turn begins. So a goroutine that finds it in the table and closes it cannot

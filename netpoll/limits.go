@@ -2,25 +2,7 @@
 
 package netpoll
 
-// Limits are the options that can change while an engine runs: see Engine.SetLimits. Each is the field of the same name of
-// [Options], with the same default if it is 0.
-type Limits struct {
-	MaxConns        int
-	Reserve         int
-	MaxConnsPerAddr int
-	TotalPending    int
-	MinDrain        int
-	TLSHandshakes   int
-	TLSWaiting      int
-}
-
-// with returns o with these limits.
-func (l Limits) with(o Options) Options {
-	o.MaxConns, o.Reserve, o.MaxConnsPerAddr = l.MaxConns, l.Reserve, l.MaxConnsPerAddr
-	o.TotalPending, o.MinDrain = l.TotalPending, l.MinDrain
-	o.TLSHandshakes, o.TLSWaiting = l.TLSHandshakes, l.TLSWaiting
-	return o
-}
+import "net/netip"
 
 // Limits returns the limits in force, defaults filled in.
 func (e *Engine) Limits() Limits { return *e.limits.Load() }
@@ -50,4 +32,12 @@ func (e *Engine) applyLimits(o Options) {
 	e.budget.set(o.TotalPending, o.Loops)
 	e.serverHandshakes.set(o)
 	e.clientHandshakes.set(o)
+}
+
+// tellFullAddr logs, at times, that the address of key has as many connections as it may, if that is so.
+func (e *Engine) tellFullAddr(key netip.Addr) {
+	if e.admission.ownsAll(key) {
+		e.fullAddrs.Warn(e.opts.Logger, "refused a connection, because its address has as many as one may have", "address", key,
+			"limit", e.admission.perAddr.Load(), "allow", "if it is a proxy, trust it with "+e.opts.ProxyOption+"; else raise Options.MaxConnsPerAddr")
+	}
 }

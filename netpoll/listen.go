@@ -34,6 +34,17 @@ func (e *Engine) Listen(addr string, accept func() Handler) (*Listener, error) {
 	return e.ListenOn(Endpoint{Addr: addr}, accept)
 }
 
+// ListenTLS is Listen for connections with TLS: accept is called, from several
+// goroutines, when a handshake is done, and the handler reads and writes decrypted bytes.
+// Handshakes are bounded by Options.TLSHandshakes and TLSTimeout.
+// close_notify, from either side, is the end of a connection as Close, Finish and
+// io.EOF describe it. Options.MaxPending is compared with the bytes
+// before encryption; records add about two percent. A [Buffer]
+// must be encrypted for each connection, so its memory is not shared.
+func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener, error) {
+	return e.ListenOn(Endpoint{Addr: addr, TLS: &t}, accept)
+}
+
 // ListenOn accepts connections at an endpoint. For each it calls accept to get its handler; nil refuses the
 // connection. accept is always called on the same goroutine, unless the endpoint has TLS or the connection a preamble
 // (see Options.Preamble): then it is called on several, when the handshake or the preamble is done. An engine may have
@@ -176,27 +187,6 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 		return
 	}
 	e.receive(State{fd: fd, phase: live, lease: lease}, accept())
-}
-
-// receive gives a connection that was accepted to h, or closes it if that is not possible.
-func (e *Engine) receive(s State, h Handler) (ok bool) {
-	if h != nil && e.enter(&s, h) == nil {
-		return true
-	}
-	if g, before := h.(preHandler); before {
-		g.abandon()
-	}
-	e.admission.refused.Add(1)
-	s.close()
-	return false
-}
-
-// tellFullAddr logs, at times, that the address of key has as many connections as it may, if that is so.
-func (e *Engine) tellFullAddr(key netip.Addr) {
-	if e.admission.ownsAll(key) {
-		e.fullAddrs.Warn(e.opts.Logger, "refused a connection, because its address has as many as one may have", "address", key,
-			"limit", e.admission.perAddr.Load(), "allow", "if it is a proxy, trust it with "+e.opts.ProxyOption+"; else raise Options.MaxConnsPerAddr")
-	}
 }
 
 // MakeRoom sets a function that makes room for a new connection when as many are open as

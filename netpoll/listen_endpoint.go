@@ -4,6 +4,7 @@ package netpoll
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,18 +36,15 @@ type Endpoint struct {
 	TLS *TLS
 }
 
-// socket is a socket that listens.
-type socket struct {
-	fd     int
-	addr   net.Addr
-	remove func() // its file; nil if there is none
-}
-
-func (s *socket) close() {
-	if s.remove != nil {
-		s.remove()
-	}
-	unix.Close(s.fd)
+// TLS says how a listener does TLS.
+type TLS struct {
+	// Config is as for tls.Server. It must not change afterwards; certificates that do are what its GetCertificate
+	// and GetConfigForClient are for. They are called on the goroutine of the handshake, which takes one of
+	// Options.TLSHandshakes until it is over, so they may wait, but not for long. A panic in them is logged.
+	Config *tls.Config
+	// Answer is sent, unencrypted, to a client whose first bytes are not TLS, before
+	// the connection is closed.
+	Answer []byte
 }
 
 // open returns the socket of the endpoint.

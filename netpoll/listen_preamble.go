@@ -14,32 +14,6 @@ import (
 // ErrPreamble says that a connection of a proxy did not begin with a valid preamble: see Options.Preamble.
 var ErrPreamble = errors.New("netpoll: the connection has no valid preamble, though its peer is a proxy that must send one")
 
-// Preamble is for proxies in front that tell the address of the client in the first bytes of each connection, before TLS, as
-// in the PROXY protocol of HAProxy. Every connection of such a peer must have a preamble; it is refused without one. The
-// first bytes of other peers are not looked at. The addresses of the preamble take the place of the connection's own in
-// all that the engine does.
-type Preamble struct {
-	// From reports whether the peer at addr sends preambles. addr is the zero Addr for a Unix socket. From must be true
-	// for trusted proxies only, since anybody else could pretend to be any client. It is called for each connection
-	// on a listener's goroutine, and must not wait.
-	From func(addr netip.Addr) bool
-	// Parse looks at the first bytes of a connection and returns the length of the preamble that they begin with; 0 if
-	// more bytes are needed. The addresses are those of the client and of the server that it has connected to. If the
-	// client's is not valid, the connection is the proxy's own, such as a health check, and keeps its addresses. Parse is
-	// called on a worker, several times for a preamble that comes in pieces. It must not keep first, and must not wait.
-	Parse func(first []byte) (length int, client, server netip.AddrPort, err error)
-	// Max bounds the length of a preamble in bytes; if 0, 4 KiB, or half of Options.ReadBuffer if that is less.
-	Max int
-}
-
-func (p *Preamble) most(o Options) int {
-	most := min(4<<10, o.ReadBuffer/2)
-	if p.Max > 0 {
-		most = min(most, p.Max)
-	}
-	return most
-}
-
 // prePreamble is the Handler of an accepted connection whose preamble has yet to come. Options.TLSTimeout bounds that. Then
 // the connection leaves the engine and enters it again with the Handler that accept returns.
 type prePreamble struct {

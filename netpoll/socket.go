@@ -4,11 +4,26 @@ package netpoll
 
 import (
 	"errors"
+	"net"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// socket is a socket that listens.
+type socket struct {
+	fd     int
+	addr   net.Addr
+	remove func() // its file; nil if there is none
+}
+
+func (s *socket) close() {
+	if s.remove != nil {
+		s.remove()
+	}
+	unix.Close(s.fd)
+}
 
 // setSocketOptions sets the options that every connection has. Accepted sockets inherit them
 // from the listening one, which saves four system calls for each.

@@ -12,28 +12,6 @@ import (
 // ErrNoTLS says that the client's first bytes were not TLS.
 var ErrNoTLS = errors.New("netpoll: the client does not speak TLS")
 
-// TLS says how a listener does TLS.
-type TLS struct {
-	// Config is as for tls.Server. It must not change afterwards; certificates that do are what its GetCertificate
-	// and GetConfigForClient are for. They are called on the goroutine of the handshake, which takes one of
-	// Options.TLSHandshakes until it is over, so they may wait, but not for long. A panic in them is logged.
-	Config *tls.Config
-	// Answer is sent, unencrypted, to a client whose first bytes are not TLS, before
-	// the connection is closed.
-	Answer []byte
-}
-
-// ListenTLS is Listen for connections with TLS: accept is called, from several
-// goroutines, when a handshake is done, and the handler reads and writes decrypted bytes.
-// Handshakes are bounded by Options.TLSHandshakes and TLSTimeout.
-// close_notify, from either side, is the end of a connection as Close, Finish and
-// io.EOF describe it. Options.MaxPending is compared with the bytes
-// before encryption; records add about two percent. A [Buffer]
-// must be encrypted for each connection, so its memory is not shared.
-func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener, error) {
-	return e.ListenOn(Endpoint{Addr: addr, TLS: &t}, accept)
-}
-
 // acceptTLS returns the accept function of a listener that does TLS before it calls accept.
 func (e *Engine) acceptTLS(t TLS, accept func() Handler) func() Handler {
 	return func() Handler {
