@@ -44,16 +44,17 @@ func (a *app) accept(r *wsproto.Request, done func(error)) {
 	}
 }
 
-// identify calls done with the identity of a client, or with a refusal. Clients with a key or a token are not asked about:
-// when many reconnect at once, they cost the backend nothing.
+// identify calls done with the identity of a client, or with a refusal. Clients with a key or a token, also one that follows in
+// a message, are not asked about: when many reconnect at once, they cost the backend nothing.
 func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	id, refusal := a.access.handshake(r)
+	follows := r.Path() == hubPath && session.TokenFollows(r)
 	switch {
-	case refusal != nil && session.TokenFollows(r) && r.Path() == hubPath:
+	case refusal != nil && follows:
 		done(policy.Identity{}, nil)
 	case refusal != nil:
 		done(id, refusal.Handshake())
-	case a.hooks.has(backend.Connect) && (id.Kind == policy.Anonymous || id.Kind == policy.Proxy):
+	case !follows && a.hooks.has(backend.Connect) && (id.Kind == policy.Anonymous || id.Kind == policy.Proxy):
 		a.hooks.connect(r, id, func(id policy.Identity, err error) {
 			if err == nil {
 				err = a.admit(&id)

@@ -120,3 +120,18 @@ func TestHooks(t *testing.T) {
 		t.Errorf("a topic of somebody else: %v", err)
 	}
 }
+
+// The operator's program is not asked about a client whose token follows in a message.
+func TestHooksAreNotAskedBeforeTheToken(t *testing.T) {
+	app := newApplication(t)
+	p := start(t, append(app.flags(), "-token-file", tokenFile(t))...)
+	c, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+"/hub?auth=message", &websocket.DialOptions{Subprotocols: []string{wire.Protocol}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	p.send(c, `{"id":1,"do":"auth","token":"secret"}`)
+	if _, hello, err := c.Read(p.ctx()); err != nil || !strings.Contains(string(hello), `"hello"`) || app.asked.Load() != 0 {
+		t.Errorf("%s %v; the program was asked %d times", hello, err, app.asked.Load())
+	}
+}

@@ -42,8 +42,12 @@ func (a *app) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ended, err := a.access.Revoke(v)
-	if err != nil {
+	switch {
+	case errors.Is(err, policy.ErrTooManyRevocations):
 		a.fail(w, http.StatusServiceUnavailable, plain(err))
+		return
+	case err != nil:
+		a.fail(w, http.StatusBadRequest, plain(err))
 		return
 	}
 	a.answer(w, http.StatusOK, map[string]any{"closed": ended})

@@ -17,10 +17,10 @@ type Access struct {
 
 // Anonymous are the rights of callers that have not said who they are.
 type Anonymous struct {
-	Read   []string `placeholder:"PATTERNS" derived:"> without tokens (JWT) and backend, else none" live:"" help:"comma-separated names and patterns of the topics that callers without a key or token may read; none for none, @> for all topics of users"`
-	Write  []string `placeholder:"PATTERNS" derived:">,@> without any key, token and backend, else none" live:"" help:"topics to which callers without a key or token may publish"`
-	List   []string `placeholder:"PATTERNS" derived:"> without tokens (JWT) and backend, else none" live:"" help:"topics that callers without a key or token may list"`
-	Manage []string `placeholder:"PATTERNS" derived:">,@> without any key, token and backend, else none" live:"" help:"topics whose subscribers callers without a key or token may disconnect"`
+	Read   []string `placeholder:"PATTERNS" derived:"none with tokens (JWT), -backend-connect or -backend-subscribe, else >" live:"" help:"comma-separated names and patterns of the topics that callers without a key or token may read; none for none, @> for all topics of users"`
+	Write  []string `placeholder:"PATTERNS" derived:"none with any key, token or backend, else >,@>" live:"" help:"topics to which callers without a key or token may publish"`
+	List   []string `placeholder:"PATTERNS" derived:"none with tokens (JWT), -backend-connect or -backend-subscribe, else >" live:"" help:"topics that callers without a key or token may list"`
+	Manage []string `placeholder:"PATTERNS" derived:"none with any key, token or backend, else >,@>" live:"" help:"topics whose subscribers callers without a key or token may disconnect"`
 }
 
 // Users are the rights of users whom a trusted proxy names.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -36,6 +37,34 @@ func TestNames(t *testing.T) {
 	for _, f := range settings().fields {
 		if f.help == "" || f.group == "" || f.flag == "" && f.path != "access.key" {
 			t.Errorf("%s has the flag %q, the group %q and the help %q", f.path, f.flag, f.group, f.help)
+		}
+	}
+}
+
+// What callers without a key or token may do by default depends on who decides otherwise.
+func TestDerivedRights(t *testing.T) {
+	key := write(t, "key.toml", "[[access.key]]\nname = 'a'\nsecret = '0123456789abcdef'\nread = ['>']")
+	for _, c := range []struct {
+		flags       string
+		read, write int // how many patterns
+		exposed     string
+	}{
+		{"", 1, 2, "publish and disconnect others"},
+		{"-anonymous-write chat.>", 1, 1, "disconnect others"},
+		{"-anonymous-write > -anonymous-manage none", 1, 1, ""},
+		{"-anonymous-manage none", 1, 2, "publish"},
+		{"-token-file x", 1, 0, ""},
+		{"-config " + key, 1, 0, ""},
+		{"-jwt-secret-files x", 0, 0, ""},
+		{"-backend-connect http://x/", 0, 0, ""},
+		{"-backend-subscribe http://x/", 0, 0, ""}, // it is asked only where there is no right
+		{"-backend-publish http://x/", 1, 0, ""},   // it is not asked about messages that come over HTTP
+		{"-backend-publish http://x/ -anonymous-write chat.>", 1, 1, ""},
+	} {
+		l := Load(append(strings.Fields(c.flags), "-addr", ":8080"), nil)
+		a := l.Config.Access.Anonymous
+		if len(l.Problems) > 0 || len(a.Read) != c.read || len(a.List) != c.read || len(a.Write) != c.write || l.Config.Exposed() != c.exposed {
+			t.Errorf("%s: %v %+v, exposed: %q", c.flags, l.Problems, a, l.Config.Exposed())
 		}
 	}
 }

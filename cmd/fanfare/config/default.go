@@ -34,9 +34,9 @@ func (c *Config) derive() {
 	a, u := &c.Access.Anonymous, &c.Access.Users
 	topics, all := []string{">"}, []string{">", "@>"}
 	switch {
-	case c.Token.Configured() || c.Backend.Connect != "":
+	case c.Token.Configured() || c.Backend.Connect != "" || c.Backend.Subscribe != "": // which is asked only where there is no right
 		topics, all = []string{}, []string{}
-	case c.Access.TokenFile != "" || len(c.Access.Keys) > 0:
+	case c.Access.TokenFile != "" || len(c.Access.Keys) > 0 || c.Backend.Publish != "":
 		all = []string{}
 	}
 	setUnset(&a.Read, topics)

@@ -58,12 +58,10 @@ func (i *inspector) listeners() {
 	if len(all) == 0 {
 		i.refuse("listen", " is empty; it must have an address, such as :8080")
 	}
-	if i.config.Exposed() {
-		i.notes = append(i.notes, exposed)
+	if may := i.config.Exposed(); may != "" {
+		i.notes = append(i.notes, fmt.Sprintf("other machines can connect, and everybody may %s: give -token-file, keys or tokens, or say that it is meant with -anonymous-write and -anonymous-manage", may))
 	}
 }
-
-const exposed = "other machines can connect, and everybody may publish and disconnect others: use -token-file, keys, tokens or -anonymous-write if that is not meant"
 
 func (i *inspector) listener(path string, l Listener, seen map[string]string) {
 	at := path

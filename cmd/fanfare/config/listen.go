@@ -57,9 +57,19 @@ func (c *Config) hasUnixListener() bool {
 	return slices.ContainsFunc(c.Listen, func(l Listener) bool { return strings.HasPrefix(l.Addr, unixPrefix) })
 }
 
-// Exposed reports whether other machines can connect, and everybody may publish: an operator may not have meant that.
-func (c *Config) Exposed() bool {
-	return len(c.Access.Anonymous.Write) > 0 && slices.ContainsFunc(c.Listen, func(l Listener) bool { return !l.Loopback() })
+// Exposed returns what everybody may do from other machines although the operator has not said so; "" for nothing.
+func (c *Config) Exposed() string {
+	if !slices.ContainsFunc(c.Listen, func(l Listener) bool { return !l.Loopback() }) {
+		return ""
+	}
+	var may []string
+	if len(c.Access.Anonymous.Write) > 0 && !c.Explicit("access.anonymous.write") {
+		may = append(may, "publish")
+	}
+	if len(c.Access.Anonymous.Manage) > 0 && !c.Explicit("access.anonymous.manage") {
+		may = append(may, "disconnect others")
+	}
+	return strings.Join(may, " and ")
 }
 
 // maxUnixPath is the longest path of a Unix socket (sockaddr_un), in bytes.

@@ -10,6 +10,9 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
+// ErrTooManyRevocations is returned if there are as many revocations as are allowed.
+var ErrTooManyRevocations = revoke.ErrFull
+
 // Revocation says which tokens are no longer valid: those of User, the one with that ID, or all.
 type Revocation struct {
 	User string // all tokens of the user that were issued until IssuedUntil
@@ -42,7 +45,8 @@ func (r Revocation) check(now time.Time) (Revocation, error) {
 }
 
 // Revoke makes tokens invalid, and ends the connections that have them, or that a revoked user has without a token. It returns
-// how many connections it has ended. Revocations are in memory only: after a restart they have to be repeated.
+// how many connections it has ended. Revocations are in memory only: after a restart they have to be repeated. An error that is
+// not ErrTooManyRevocations says what is wrong with r.
 func (p *Policy) Revoke(r Revocation) (ended int, err error) {
 	now := p.opts.Now()
 	if r, err = r.check(now); err != nil {

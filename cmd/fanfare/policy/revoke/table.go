@@ -9,6 +9,7 @@
 package revoke
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -25,6 +26,9 @@ const (
 	ID               // one token
 	All              // all tokens; the hash does not matter
 )
+
+// ErrFull is returned if the table has as many entries as are allowed.
+var ErrFull = errors.New("as many as are allowed, and none has ended; revoke all tokens that were issued until now instead")
 
 // Entry is what is revoked: the tokens that were issued until IssuedUntil, a time in seconds since 1970. Tokens that do
 // not say when they were issued are the oldest. IssuedUntil does not matter for a single token.
@@ -79,7 +83,7 @@ func (t *Table) Add(e Entry, most int) error {
 	t.sweep(now, run, most)
 	old, exists := t.m[k]
 	if !exists && len(t.m) >= most {
-		return fmt.Errorf("there are %d revocations, as many as are allowed, and none has ended; revoke all tokens that were issued until now instead", len(t.m))
+		return fmt.Errorf("there are %d revocations, %w", len(t.m), ErrFull)
 	}
 	v := value{e.IssuedUntil, e.Keep.Add(time.Second - 1).Unix(), run + e.Keep.Sub(now)}
 	if exists {
