@@ -176,8 +176,11 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	return c.flags.Load()&flagHeld == 0
 }
 
-func (s *frameSink) stream(op Opcode, head []byte, deflated bool, frame int64) *stream {
-	return (*Conn)(s).beginStream(op, head, deflated, frame)
+func (s *frameSink) stream(op Opcode, head []byte, deflated bool, frame int64) flow {
+	if m := (*Conn)(s).beginStream(op, head, deflated, frame); m != nil {
+		return m
+	}
+	return nil
 }
 
 func (s *frameSink) streaming() bool {
@@ -227,7 +230,7 @@ func (c *Conn) onCloseFrame(payload []byte) {
 // limits returns the limits for messages that are collected.
 func (c *Conn) limits(flags uint32) *limits {
 	if flags&flagStream != 0 {
-		return c.endpoint.streams.limits(flags)
+		return c.endpoint.streams.limits(flags&flagStreamAll != 0)
 	}
 	return &c.endpoint.limits
 }

@@ -30,8 +30,9 @@ func newStreams(frame, above int, most int64, timeout time.Duration, rate int) s
 	return streams{limits{frame, above}, limits{frame, -1}, most, cmp.Or(timeout, time.Minute), rate}
 }
 
-func (s *streams) limits(flags uint32) *limits {
-	if flags&flagStreamAll != 0 {
+// limits returns the limits of a connection. all says that nothing is collected.
+func (s *streams) limits(all bool) *limits {
+	if all {
 		return &s.all
 	}
 	return &s.above
@@ -245,6 +246,15 @@ func (s *stream) admit(n int64) bool {
 		return false
 	}
 	s.size += n
+	return true
+}
+
+// grow admits a frame of n bytes more, which counts against Server.Rate.
+func (s *stream) grow(n int64) bool {
+	if !s.admit(n) {
+		return false
+	}
+	s.c.exceeds(int(n))
 	return true
 }
 

@@ -30,13 +30,28 @@ type sink interface {
 	// stream begins a message that is larger than what is collected. head is what has come of
 	// it, compressed or not; the stream owns it. frame is the length of the frame that begins
 	// now. It returns nil if nothing takes the message.
-	stream(op Opcode, head []byte, deflated bool, frame int64) *stream
+	stream(op Opcode, head []byte, deflated bool, frame int64) flow
 	// streaming reports whether the previous stream is still at work. Then no data frame is
 	// parsed; a sink that returns true must see to it that feed is called again.
 	streaming() bool
 	// charge counts n more bytes of memory for a message that is incomplete, or fewer if n is
 	// negative.
 	charge(n int)
+}
+
+// flow takes the payload of a message as it comes.
+type flow interface {
+	// grow reports whether the message may have another frame, of n bytes.
+	grow(n int64) bool
+	// room returns how many of n bytes can be written. If that is less than n, feed is called
+	// again when there is more.
+	room(n int) int
+	// write appends p, for which there is room.
+	write(p []byte)
+	// thrown reports whether the rest of the message is discarded, and how much of it has come.
+	thrown() (bytes int, ok bool)
+	// end ends the message: with nil at its end.
+	end(*CloseError)
 }
 
 // partial is a message of which a part has come.
@@ -50,7 +65,7 @@ type partial struct {
 	rsv1 bool // the message is compressed
 	text validator
 
-	stream *stream // if not nil, takes the payload instead of buf
+	stream flow // if not nil, takes the payload instead of buf
 	pace   tickPace
 }
 
@@ -227,10 +242,9 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 	case err == errFrameSize:
 		return err
 	case m.stream != nil:
-		if !m.stream.admit(h.Length) {
+		if !m.stream.grow(h.Length) {
 			return errMessageSize
 		}
-		m.stream.c.exceeds(int(h.Length))
 	case err != nil:
 		if m.stream = s.stream(m.op, m.buf, m.rsv1, h.Length); m.stream == nil {
 			return err

@@ -184,7 +184,7 @@ type Server struct {
 	silent   silentConns
 	counters counters
 	gate     gate
-	clients  *clients
+	clients  *clients[*Conn]
 	limits   atomic.Pointer[Limits]
 	files    certificates // of ListenTLS
 	// Events that strangers can cause to be logged:

@@ -11,14 +11,14 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// clients counts the connections of each client's address (see netpoll.OwnerOf), as the trusted
-// proxies tell it. A Conn has no room for its client, so there is a table for the connections
-// that are counted. It costs others nothing.
-type clients struct {
+// clients counts the connections, of type C, of each client's address (see netpoll.OwnerOf). A
+// connection has no room for its client, so there is a table for those that are counted. It costs
+// others nothing.
+type clients[C comparable] struct {
 	counted atomic.Int64
 	seed    maphash.Seed
 	byAddr  [clientShards]addrShard
-	byConn  [clientShards]connShard
+	byConn  [clientShards]connShard[C]
 }
 
 const clientShards = 64
@@ -28,9 +28,9 @@ type addrShard struct {
 	clients map[netip.Addr]*client
 }
 
-type connShard struct {
+type connShard[C comparable] struct {
 	mu    sync.Mutex
-	conns map[*Conn]*client
+	conns map[C]*client
 }
 
 // client is an address that has connections.
@@ -39,19 +39,19 @@ type client struct {
 	conns int // guarded by the addrShard's mu
 }
 
-func newClients() *clients { return &clients{seed: maphash.MakeSeed()} }
+func newClients[C comparable]() *clients[C] { return &clients[C]{seed: maphash.MakeSeed()} }
 
-func (k *clients) addrShard(addr netip.Addr) *addrShard {
+func (k *clients[C]) addrShard(addr netip.Addr) *addrShard {
 	return &k.byAddr[maphash.Comparable(k.seed, addr)%clientShards]
 }
 
-func (k *clients) connShard(c *Conn) *connShard {
+func (k *clients[C]) connShard(c C) *connShard[C] {
 	return &k.byConn[maphash.Comparable(k.seed, c)%clientShards]
 }
 
 // add counts c as a connection of addr, unless that has most of them; there is no bound if most
 // is 0. It reports whether c is counted.
-func (k *clients) add(c *Conn, addr netip.Addr, most int) bool {
+func (k *clients[C]) add(c C, addr netip.Addr, most int) bool {
 	owner := k.grow(netpoll.OwnerOf(addr), most)
 	if owner == nil {
 		return false
@@ -60,14 +60,14 @@ func (k *clients) add(c *Conn, addr netip.Addr, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil {
-		s.conns = make(map[*Conn]*client)
+		s.conns = make(map[C]*client)
 	}
 	s.conns[c] = owner
 	k.counted.Add(1)
 	return true
 }
 
-func (k *clients) grow(key netip.Addr, most int) *client {
+func (k *clients[C]) grow(key netip.Addr, most int) *client {
 	s := k.addrShard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func (k *clients) grow(key netip.Addr, most int) *client {
 }
 
 // remove stops counting c, and returns its address; not a valid one if c was not counted.
-func (k *clients) remove(c *Conn) (addr netip.Addr) {
+func (k *clients[C]) remove(c C) (addr netip.Addr) {
 	if k.counted.Load() == 0 {
 		return addr
 	}
@@ -104,7 +104,7 @@ func (k *clients) remove(c *Conn) (addr netip.Addr) {
 	return owner.addr
 }
 
-func (k *clients) shrink(c *client) {
+func (k *clients[C]) shrink(c *client) {
 	s := k.addrShard(c.addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()

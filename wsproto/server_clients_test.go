@@ -115,7 +115,7 @@ func TestClientsGiveBack(t *testing.T) {
 
 // TestClientsParallel counts from many goroutines, and ends with nothing.
 func TestClientsParallel(t *testing.T) {
-	k := newClients()
+	k := newClients[*Conn]()
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -141,7 +141,7 @@ func TestClientsParallel(t *testing.T) {
 
 // TestClientsOff: a server without the limit keeps nothing about its connections.
 func TestClientsOff(t *testing.T) {
-	k := newClients()
+	k := newClients[*Conn]()
 	c := new(Conn)
 	if n := testing.AllocsPerRun(100, func() { k.remove(c) }); n != 0 {
 		t.Errorf("%v allocations", n)

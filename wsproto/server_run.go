@@ -39,7 +39,7 @@ func (s *Server) begin() error {
 			server:       s,
 			compression:  s.Compression.withDefaults(),
 		}
-		s.clients = newClients()
+		s.clients = newClients[*Conn]()
 		s.setLimits(*s.limitsInForce())
 		s.closed, s.stopped = make(chan struct{}), make(chan struct{})
 		s.httpServer = newHTTPServer(s)
