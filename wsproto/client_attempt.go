@@ -68,7 +68,7 @@ func (d *dial) next() error {
 		at := d.left[0]
 		d.left = d.left[1:]
 		c := &Conn{endpoint: d.client.endpoint, handler: d.handler}
-		c.extras().dial = d
+		c.extras().opening = d
 		d.running = append(d.running, c)
 		d.waitLocked()
 		d.mu.Unlock()
@@ -155,13 +155,8 @@ func (d *dial) ended(c *Conn, err error) (last bool, first error) {
 	return d.won == nil && !d.over && len(d.left)+len(d.running) == 0, d.err
 }
 
-// dialFailed is called when a connection ends before its handshake is done.
-func (c *Conn) dialFailed(err error) {
-	x := c.extra.Load()
-	if x == nil || x.dial == nil {
-		return
-	}
-	d := x.dial
+// aborted goes on with the next address, if there is one.
+func (d *dial) aborted(c *Conn, err error) {
 	if last, err := d.ended(c, err); last {
 		d.fail(err)
 	} else {

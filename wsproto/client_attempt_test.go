@@ -89,9 +89,9 @@ func TestAllAddressesAreTried(t *testing.T) {
 			c.Close(NormalClosure, "")
 			next(t, ended)
 			eventually(t, "the other attempts end", func() bool {
-				shared.mu.Lock()
-				defer shared.mu.Unlock()
-				return shared.conns == 0
+				clientEngine.mu.Lock()
+				defer clientEngine.mu.Unlock()
+				return clientEngine.conns == 0
 			})
 			if n := opened.Load(); n != 1 {
 				t.Errorf("%d connections were opened", n)
@@ -140,9 +140,9 @@ func TestDialGivesAllUp(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "the attempt ends", func() bool {
-		shared.mu.Lock()
-		defer shared.mu.Unlock()
-		return shared.conns == 0
+		clientEngine.mu.Lock()
+		defer clientEngine.mu.Unlock()
+		return clientEngine.conns == 0
 	})
 }
 

@@ -78,7 +78,7 @@ func (k *Client) connect(c *Conn, d *dial, at netip.AddrPort) (err error) {
 	}
 	engine := k.Engine
 	if engine == nil {
-		if engine, err = shared.take(); err != nil {
+		if engine, err = clientEngine.take(); err != nil {
 			return err
 		}
 	}
@@ -95,13 +95,13 @@ func (k *Client) connect(c *Conn, d *dial, at netip.AddrPort) (err error) {
 		err = engine.Dial(d.from, at, h)
 	}
 	if err != nil && k.Engine == nil {
-		shared.release() // otherwise OnClose releases it
+		clientEngine.release() // otherwise OnClose releases it
 	}
 	return err
 }
 
-// shared is the engine of clients that have none.
-var shared sharedEngine
+// clientEngine is the engine of clients that have none.
+var clientEngine sharedEngine
 
 // sharedEngine runs while it has connections, so that a process which has closed them all has
 // no goroutine or descriptor left over.

@@ -184,9 +184,9 @@ func TestDialLeavesNothing(t *testing.T) {
 	}
 	group.Wait()
 	eventually(t, "the end of the shared engine", func() bool {
-		shared.mu.Lock()
-		defer shared.mu.Unlock()
-		return shared.engine == nil && shared.conns == 0
+		clientEngine.mu.Lock()
+		defer clientEngine.mu.Unlock()
+		return clientEngine.engine == nil && clientEngine.conns == 0
 	})
 	eventually(t, "the end of its goroutines", func() bool { return runtime.NumGoroutine() <= before+8 }) // the server may have workers
 }

@@ -27,7 +27,7 @@ func acceptKey(key string) string {
 
 // startDial sends the request.
 func (c *Conn) startDial() {
-	d := c.extra.Load().dial
+	d := c.extra.Load().opening.(*dial)
 	if !d.claim(c) {
 		c.io.Close(errOvertaken)
 		return
@@ -69,12 +69,13 @@ func (c *Conn) clientHandshake(data []byte) (used int) {
 		return 0
 	}
 	x := c.extra.Load()
+	d := x.opening.(*dial)
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(data)), nil)
 	if err == nil {
 		if refused := resp.StatusCode != http.StatusSwitchingProtocols; refused && int64(len(data)-end) < min(resp.ContentLength, maxRefusal) {
 			return 0 // the body, with the reason, is still to come
 		}
-		if err = x.dial.judge(resp); err == nil {
+		if err = d.judge(resp); err == nil {
 			err = c.extensions(resp.Header)
 		}
 	} else {
@@ -84,11 +85,11 @@ func (c *Conn) clientHandshake(data []byte) (used int) {
 		c.io.Close(err)
 		return len(data)
 	}
-	if x.dial.opened != nil {
-		defer x.dial.opened(c)
+	if d.opened != nil {
+		defer d.opened(c)
 	}
 	x.subprotocol = resp.Header.Get("Sec-WebSocket-Protocol")
-	x.dial = nil
+	x.opening = nil
 	if x.subprotocol == "" && x.takeover == nil {
 		c.extra.Store(nil)
 	}

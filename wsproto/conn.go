@@ -51,10 +51,15 @@ type extra struct {
 	subprotocol string
 	takeover    *takeover
 	deadlines   *deadlines
-	dial        *dial            // a client's handshake, until it is done
-	hijacked    *hijackedRequest // what came with a hijacked connection, until the handshake
-	asking      *acceptance      // what AcceptAsync decides about, until it has
+	opening     opening // until the connection is open, or was refused
 	stream      atomic.Pointer[stream]
+}
+
+// opening is what a connection has for its handshake only: the *dial of a client, the
+// *hijackedRequest with which it came from net/http, or the *acceptance that decides about it.
+type opening interface {
+	// aborted is called if c ends before it is open.
+	aborted(c *Conn, err error)
 }
 
 const (

@@ -120,7 +120,7 @@ func (h *handle) OnPanic(any) {
 func (h *handle) OnClose(err error) {
 	c := (*Conn)(h)
 	if c.endpoint.shared {
-		defer shared.release()
+		defer clientEngine.release()
 	}
 	c.parser.drop()
 	if s := c.endpoint.server; s != nil {
@@ -176,7 +176,7 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	return c.flags.Load()&flagHeld == 0
 }
 
-func (s *frameSink) stream(op Opcode, head []byte, deflated bool, frame int64) flow {
+func (s *frameSink) begin(op Opcode, head []byte, deflated bool, frame int64) flow {
 	if m := (*Conn)(s).beginStream(op, head, deflated, frame); m != nil {
 		return m
 	}

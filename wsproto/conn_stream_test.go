@@ -527,7 +527,7 @@ func TestStreamLeavesNothing(t *testing.T) {
 	p.message()
 	eventually(t, "OnStream has returned", func() bool { return c.streaming() == nil })
 	p.expectEcho("x")
-	if streamed.buf != nil || streamed.stream != nil || streamed.left != 0 {
+	if streamed.buf != nil || streamed.flow != nil || streamed.left != 0 {
 		t.Errorf("what stands for all is %+v", streamed)
 	}
 }

@@ -44,8 +44,8 @@ func (c *Conn) unfinished(used, rest bool) {
 // is read.
 func (c *Conn) creditMessage(m *partial) {
 	got := len(m.buf)
-	if m.stream != nil {
-		over, thrown := m.stream.thrown()
+	if m.flow != nil {
+		over, thrown := m.flow.thrown()
 		if got = over; !thrown {
 			m.pace = tickPace{}
 		}
@@ -58,7 +58,7 @@ func (c *Conn) creditMessage(m *partial) {
 func (c *Conn) messageLeft() (left time.Duration, bounded bool) {
 	due := c.mark
 	if m := c.parser.part; m != nil && m != streamed {
-		if m.stream != nil {
+		if m.flow != nil {
 			c.creditMessage(m)
 		}
 		due = m.pace.due

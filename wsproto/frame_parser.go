@@ -27,10 +27,10 @@ type sink interface {
 	message(op Opcode, payload []byte) bool
 	inflate(op Opcode, payload []byte) (more bool, err error) // a compressed message
 	control(op Opcode, payload []byte) bool
-	// stream begins a message that is larger than what is collected. head is what has come of
+	// begin begins a message that is larger than what is collected. head is what has come of
 	// it, compressed or not; the stream owns it. frame is the length of the frame that begins
 	// now. It returns nil if nothing takes the message.
-	stream(op Opcode, head []byte, deflated bool, frame int64) flow
+	begin(op Opcode, head []byte, deflated bool, frame int64) flow
 	// streaming reports whether the previous stream is still at work. Then no data frame is
 	// parsed; a sink that returns true must see to it that feed is called again.
 	streaming() bool
@@ -65,8 +65,8 @@ type partial struct {
 	rsv1 bool // the message is compressed
 	text validator
 
-	stream flow // if not nil, takes the payload instead of buf
-	pace   tickPace
+	flow flow // if not nil, takes the payload instead of buf
+	pace tickPace
 }
 
 // held returns the memory that is counted for the message: buffers that are large enough to
@@ -241,12 +241,12 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 	switch err := lim.check(h.Length, len(m.buf), m.rsv1); {
 	case err == errFrameSize:
 		return err
-	case m.stream != nil:
-		if !m.stream.grow(h.Length) {
+	case m.flow != nil:
+		if !m.flow.grow(h.Length) {
 			return errMessageSize
 		}
 	case err != nil:
-		if m.stream = s.stream(m.op, m.buf, m.rsv1, h.Length); m.stream == nil {
+		if m.flow = s.begin(m.op, m.buf, m.rsv1, h.Length); m.flow == nil {
 			return err
 		}
 		if n := r.held(); n != 0 {
@@ -262,16 +262,16 @@ func (r *parser) begin(h ws.Header, lim *limits, s sink) error {
 func (r *parser) payload(data []byte, s sink) (n int, more bool, err error) {
 	m := r.part
 	p := data[:min(int64(len(data)), m.left)]
-	if m.stream != nil {
-		if p = p[:m.stream.room(len(p))]; len(p) == 0 {
+	if m.flow != nil {
+		if p = p[:m.flow.room(len(p))]; len(p) == 0 {
 			return 0, true, nil
 		}
 	}
 	if err := m.decode(p); err != nil {
 		return 0, false, err
 	}
-	if m.stream != nil {
-		m.stream.write(p)
+	if m.flow != nil {
+		m.flow.write(p)
 	} else {
 		had := r.held()
 		m.append(p)
@@ -299,7 +299,7 @@ func (m *partial) decode(p []byte) error {
 // there were.
 func (r *parser) room() []byte {
 	m := r.part
-	if m == nil || m.stream != nil || m.left < minRoom {
+	if m == nil || m.flow != nil || m.left < minRoom {
 		return nil
 	}
 	n, have := int(min(m.left, maxRoom)), len(m.buf)
@@ -378,9 +378,9 @@ func (r *parser) frameEnd(s sink) (more bool, err error) {
 		s.charge(-n)
 	}
 	defer m.free()
-	if m.stream != nil {
+	if m.flow != nil {
 		r.part = streamed
-		m.stream.end(nil)
+		m.flow.end(nil)
 		return true, nil
 	}
 	r.part = nil

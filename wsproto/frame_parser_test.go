@@ -26,8 +26,8 @@ func (r *record) inflate(op Opcode, p []byte) (bool, error) {
 }
 func (r *record) control(op Opcode, p []byte) bool { return r.add(op, p) }
 
-func (r *record) stream(Opcode, []byte, bool, int64) flow { return nil }
-func (r *record) streaming() bool                         { return false }
+func (r *record) begin(Opcode, []byte, bool, int64) flow { return nil }
+func (r *record) streaming() bool                        { return false }
 
 func (r *record) add(op Opcode, p []byte) bool {
 	r.events = append(r.events, event(op, string(p)))
@@ -343,9 +343,9 @@ func BenchmarkParser(b *testing.B) {
 // count is a sink that counts messages.
 type count int
 
-func (n *count) message(Opcode, []byte) bool             { *n++; return true }
-func (n *count) control(Opcode, []byte) bool             { return true }
-func (n *count) inflate(Opcode, []byte) (bool, error)    { *n++; return true, nil }
-func (n *count) stream(Opcode, []byte, bool, int64) flow { return nil }
-func (n *count) streaming() bool                         { return false }
-func (n *count) charge(int)                              {}
+func (n *count) message(Opcode, []byte) bool            { *n++; return true }
+func (n *count) control(Opcode, []byte) bool            { return true }
+func (n *count) inflate(Opcode, []byte) (bool, error)   { *n++; return true, nil }
+func (n *count) begin(Opcode, []byte, bool, int64) flow { return nil }
+func (n *count) streaming() bool                        { return false }
+func (n *count) charge(int)                             {}

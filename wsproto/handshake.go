@@ -321,20 +321,12 @@ func (c *Conn) handshakeTimedOut() {
 // handshakeFailed is called at the end of a connection that was never open.
 func (c *Conn) handshakeFailed(err error) {
 	c.flags.Or(flagHeard)
-	if c.endpoint.state.ClientSide() {
-		c.dialFailed(err)
-		return
-	}
 	var refusal *Refusal
-	if !errors.As(err, &refusal) && !errors.Is(err, ErrHandshakeTimeout) && err != netpoll.ErrPanic { // else it is counted
-		c.endpoint.server.counters.aborted.Add(1)
+	if s := c.endpoint.server; s != nil && !errors.As(err, &refusal) && !errors.Is(err, ErrHandshakeTimeout) && err != netpoll.ErrPanic { // else it is counted
+		s.counters.aborted.Add(1)
 	}
-	if a := c.asked(); a != nil {
-		a.end(err)
-	}
-	if hijacked := c.takeHijacked(); hijacked != nil {
-		hijacked.err = err
-		close(hijacked.done)
+	if x := c.extra.Load(); x != nil && x.opening != nil {
+		x.opening.aborted(c, err)
 	}
 }
 

@@ -38,7 +38,7 @@ func (c *Conn) ask(x *upgradeBuffers) *Refusal {
 	_ = r.parse(bytes.Clone(r.head)) // of a worker
 	r.ctx, a.cancel = context.WithCancelCause(r.Context())
 	x.asking = a
-	c.extras().asking = a
+	c.extras().opening = a
 	s.AcceptAsync(r, a.answer)
 	if a.wait(x.more) {
 		return nil
@@ -93,6 +93,8 @@ func (a *acceptance) end(err error) bool {
 	return true
 }
 
+func (a *acceptance) aborted(_ *Conn, err error) { a.end(err) }
+
 func (a *acceptance) endLocked(err error) {
 	a.phase = askEnded
 	a.cancel(err)
@@ -109,7 +111,8 @@ func (a *acceptance) fail(err error) {
 // asked returns what AcceptAsync decides about, or nil.
 func (c *Conn) asked() *acceptance {
 	if x := c.extra.Load(); x != nil {
-		return x.asking
+		a, _ := x.opening.(*acceptance)
+		return a
 	}
 	return nil
 }

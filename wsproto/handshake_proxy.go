@@ -27,8 +27,8 @@ type Proxies []netip.Prefix
 // unixPeer stands for all peers of Unix sockets: no connection comes from the unspecified address.
 var unixPeer = netip.IPv6Unspecified()
 
-// known returns a, if it is the address of a client.
-func known(a netip.Addr) netip.Addr {
+// clientOf returns a, if it is the address of a client.
+func clientOf(a netip.Addr) netip.Addr {
 	if a == unixPeer {
 		return netip.Addr{}
 	}
@@ -137,7 +137,7 @@ var kinds = [...]struct {
 	node  func(entry string) string
 }{
 	{"X-Forwarded-For", func(entry string) string { return entry }},
-	{"Forwarded", func(entry string) string { return parameter(entry, "for") }},
+	{"Forwarded", func(entry string) string { return forwardedParam(entry, "for") }},
 	{"X-Real-Ip", func(entry string) string { return entry }},
 }
 
@@ -204,7 +204,7 @@ func (f forwarded) of(name, param string, values func(name string) []string) str
 	for entry := range fromRight(values(name)) {
 		found = entry
 		if f.rfc7239 {
-			found = parameter(entry, param)
+			found = forwardedParam(entry, param)
 		}
 		if n++; n >= max(f.hops, 1) {
 			break
@@ -250,9 +250,9 @@ func fromRight(values []string) iter.Seq[string] {
 	}
 }
 
-// parameter returns a parameter of an element of Forwarded, such as
+// forwardedParam returns a parameter of an element of Forwarded, such as
 // for="[2001:db8::1]:4711";proto=https, without its quotes.
-func parameter(element, name string) string {
+func forwardedParam(element, name string) string {
 	for pair := range strings.SplitSeq(element, ";") {
 		if k, v, ok := strings.Cut(pair, "="); ok && strings.EqualFold(strings.TrimSpace(k), name) {
 			return strings.Trim(strings.TrimSpace(v), `"`)
@@ -283,7 +283,7 @@ func parseNode(s string) (netip.Addr, bool) {
 // another server, like [Proxies.ClientAddr]. It is not valid if the request did not come over
 // TCP.
 func ClientAddr(r *http.Request, p Proxies) netip.Addr {
-	return known(p.ClientAddr(peerOf(r), r.Header.Values))
+	return clientOf(p.ClientAddr(peerOf(r), r.Header.Values))
 }
 
 // Secure reports whether the client of a net/http request used TLS: according to a trusted

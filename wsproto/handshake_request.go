@@ -127,7 +127,7 @@ func (r *Request) isUnix() bool {
 // ClientAddr returns the client's address according to a proxy of Server.Proxies, or else the
 // address that the connection comes from. It is not valid for a client of a Unix socket.
 func (r *Request) ClientAddr() netip.Addr {
-	return known(r.proxies().ClientAddr(r.peer(), r.Header.Values))
+	return clientOf(r.proxies().ClientAddr(r.peer(), r.Header.Values))
 }
 
 // Secure reports whether the client uses TLS: according to a proxy of Server.Proxies, or else
@@ -219,18 +219,18 @@ func (r *Request) appendCore(b []byte) []byte {
 	return append(b, crlf...)
 }
 
-// once are the fields that a handshake may have only once.
-var once = [...]string{"Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
+// singleFields are the fields that a handshake may have only once.
+var singleFields = [...]string{"Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
 
 // check refuses what ws.Upgrader would let pass.
 func (r *Request) check() *Refusal {
-	for _, name := range once {
+	for _, name := range singleFields {
 		n := 0
 		for range r.Header.values(name) {
 			n++
 		}
 		if n > 1 {
-			return repeated(name)
+			return errRepeated(name)
 		}
 	}
 	if l := r.Header.Get("Content-Length"); l != "" && l != "0" || r.Header.Get("Transfer-Encoding") != "" {
@@ -244,7 +244,7 @@ func (r *Request) check() *Refusal {
 	return r.parseURI()
 }
 
-func repeated(name string) *Refusal {
+func errRepeated(name string) *Refusal {
 	return Refuse(http.StatusBadRequest, "the header field "+name+" occurs more than once")
 }
 

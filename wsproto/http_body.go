@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// body is the body of a request. A pace bounds the time that it may take. The rest that the
+// requestBody is the body of a request. A pace bounds the time that it may take. The rest that the
 // handler did not read is not waited for: net/http would read on, before and after it
 // responds, without a deadline.
-type body struct {
+type requestBody struct {
 	conn    *httpConn
 	from    io.ReadCloser
 	left    int64 // to come; -1 if unknown
@@ -22,14 +22,14 @@ type body struct {
 	pace  pace
 	began bool
 	err   error // of the last read; io.EOF if all has come
-	limit limit
+	limit ownDeadline
 }
 
-func newBody(c *httpConn, r *http.Request) *body {
-	return &body{conn: c, from: r.Body, left: r.ContentLength, expects: r.Header.Get("Expect") != "", pace: newPace(c.server.HTTPTimeout, c.server.MinRate)}
+func newBody(c *httpConn, r *http.Request) *requestBody {
+	return &requestBody{conn: c, from: r.Body, left: r.ContentLength, expects: r.Header.Get("Expect") != "", pace: newPace(c.server.HTTPTimeout, c.server.MinRate)}
 }
 
-func (b *body) Read(p []byte) (n int, err error) {
+func (b *requestBody) Read(p []byte) (n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err != nil {
@@ -42,7 +42,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 
 // readLocked reads, for no longer than until. The deadline is removed afterwards: when all
 // has come net/http waits for the peer to leave, for as long as the handler works.
-func (b *body) readLocked(p []byte, until time.Time) (n int) {
+func (b *requestBody) readLocked(p []byte, until time.Time) (n int) {
 	b.limit.apply(until, b.conn.SetReadDeadline)
 	b.began = true
 	n, b.err = b.from.Read(p)
@@ -54,7 +54,7 @@ func (b *body) readLocked(p []byte, until time.Time) (n int) {
 }
 
 // Close does not wait for the rest.
-func (b *body) Close() error {
+func (b *requestBody) Close() error {
 	b.settle()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,7 +72,7 @@ const (
 )
 
 // settle reports whether all of the body has come.
-func (b *body) settle() bool {
+func (b *requestBody) settle() bool {
 	if !b.mu.TryLock() {
 		return false // a read is under way
 	}
@@ -96,7 +96,7 @@ const lingerTime = time.Second
 // come completely.
 type reply struct {
 	http.ResponseWriter
-	body     *body
+	body     *requestBody
 	began    bool
 	duplex   bool // the handler reads on while it responds
 	hijacked bool

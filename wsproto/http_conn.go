@@ -16,7 +16,7 @@ type httpConn struct {
 	server   *Server
 	requests int // so far; owned by the goroutine that serves them
 	pace     pace
-	limit    limit // of writes
+	limit    ownDeadline // of writes
 	hijacked atomic.Bool
 
 	next, prev *httpConn // in idleHTTPConns
@@ -25,10 +25,10 @@ type httpConn struct {
 // httpTLSConn is an httpConn with TLS; net/http looks for its ConnectionState.
 type httpTLSConn struct {
 	*httpConn
-	secure
+	tlsStater
 }
 
-type secure interface{ ConnectionState() tls.ConnectionState }
+type tlsStater interface{ ConnectionState() tls.ConnectionState }
 
 // servedConn is a httpConn or a httpTLSConn.
 type servedConn interface {
@@ -40,7 +40,7 @@ func (c *httpConn) served() *httpConn { return c }
 
 func newHTTPConn(s *Server, nc net.Conn) servedConn {
 	c := &httpConn{Conn: nc, server: s, pace: newPace(s.HTTPTimeout, s.MinRate)}
-	if t, ok := nc.(secure); ok {
+	if t, ok := nc.(tlsStater); ok {
 		return httpTLSConn{c, t}
 	}
 	return c
@@ -130,11 +130,11 @@ func (c *httpConn) CloseWrite() error {
 	return nil
 }
 
-// limit is a deadline set by a handler, at any time and from any goroutine, for an operation
+// ownDeadline is a deadline set by a handler, at any time and from any goroutine, for an operation
 // that has a deadline of its own as well.
-type limit struct{ at atomic.Int64 } // in Unix nanoseconds; 0 for none
+type ownDeadline struct{ at atomic.Int64 } // in Unix nanoseconds; 0 for none
 
-func (l *limit) set(t time.Time) {
+func (l *ownDeadline) set(t time.Time) {
 	if t.IsZero() {
 		l.at.Store(0)
 		return
@@ -144,7 +144,7 @@ func (l *limit) set(t time.Time) {
 
 // apply sets the earlier of the limit and until. If the limit changes meanwhile apply sets it
 // again; otherwise the old limit could be set after the new one.
-func (l *limit) apply(until time.Time, set func(time.Time) error) {
+func (l *ownDeadline) apply(until time.Time, set func(time.Time) error) {
 	for {
 		at, t := l.at.Load(), until
 		if at != 0 && at < until.UnixNano() {

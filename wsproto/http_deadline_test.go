@@ -7,7 +7,7 @@ import (
 
 // A limit that is set while an earlier one is being applied remains in effect.
 func TestLimitIsNotOvertaken(t *testing.T) {
-	var l limit
+	var l ownDeadline
 	cut, until := time.Unix(1, 0), time.Unix(100, 0)
 	var set []time.Time
 	l.apply(until, func(at time.Time) error {

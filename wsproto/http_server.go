@@ -112,7 +112,7 @@ func (p *httpServer) serve(w http.ResponseWriter, r *http.Request) {
 // refuseHTTP returns why a request that is not a handshake is refused, or nil.
 func (s *Server) refuseHTTP(r *http.Request) *Refusal {
 	if len(r.Header["Origin"]) > 1 {
-		return repeated("Origin")
+		return errRepeated("Origin")
 	}
 	return s.CheckHost(r)
 }

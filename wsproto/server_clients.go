@@ -25,16 +25,16 @@ const clientShards = 64
 
 type addrShard struct {
 	mu      sync.Mutex
-	clients map[netip.Addr]*client
+	clients map[netip.Addr]*clientConns
 }
 
 type connShard[C comparable] struct {
 	mu    sync.Mutex
-	conns map[C]*client
+	conns map[C]*clientConns
 }
 
-// client is an address that has connections.
-type client struct {
+// clientConns is an address that has connections.
+type clientConns struct {
 	addr  netip.Addr
 	conns int // guarded by the addrShard's mu
 }
@@ -60,23 +60,23 @@ func (k *clients[C]) add(c C, addr netip.Addr, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil {
-		s.conns = make(map[C]*client)
+		s.conns = make(map[C]*clientConns)
 	}
 	s.conns[c] = owner
 	k.counted.Add(1)
 	return true
 }
 
-func (k *clients[C]) grow(key netip.Addr, most int) *client {
+func (k *clients[C]) grow(key netip.Addr, most int) *clientConns {
 	s := k.addrShard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.clients[key]
 	switch {
 	case c == nil:
-		c = &client{addr: key}
+		c = &clientConns{addr: key}
 		if s.clients == nil {
-			s.clients = make(map[netip.Addr]*client)
+			s.clients = make(map[netip.Addr]*clientConns)
 		}
 		s.clients[key] = c
 	case most > 0 && c.conns >= most:
@@ -104,7 +104,7 @@ func (k *clients[C]) remove(c C) (addr netip.Addr) {
 	return owner.addr
 }
 
-func (k *clients[C]) shrink(c *client) {
+func (k *clients[C]) shrink(c *clientConns) {
 	s := k.addrShard(c.addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()

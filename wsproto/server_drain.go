@@ -40,7 +40,7 @@ func (s *Server) closeWithin(ctx context.Context, window time.Duration) {
 	defer tick.Stop()
 	begin, offset := time.Now(), rand.Float64()
 	for closed := 0; closed < len(all); {
-		for until := due(len(all), time.Since(begin), window, offset); closed < until; closed++ {
+		for until := closedBy(len(all), time.Since(begin), window, offset); closed < until; closed++ {
 			all[closed].goodbye()
 			all[closed] = nil
 		}
@@ -54,9 +54,9 @@ func (s *Server) closeWithin(ctx context.Context, window time.Duration) {
 	}
 }
 
-// due returns how many of n connections must be closed when elapsed has passed of window. offset,
+// closedBy returns how many of n connections must be closed when elapsed has passed of window. offset,
 // from 0 to 1, is where in its share of window each of them is closed: 0 is the end.
-func due(n int, elapsed, window time.Duration, offset float64) int {
+func closedBy(n int, elapsed, window time.Duration, offset float64) int {
 	if elapsed >= window {
 		return n
 	}

@@ -88,7 +88,7 @@ func TestDueEvenly(t *testing.T) {
 		for range 100 {
 			offset, window, last := rand.Float64(), 8*time.Second, 0
 			for at := time.Duration(0); at <= window; at += drainStep {
-				got, share := due(n, at, window, offset), float64(n)*float64(at)/float64(window)
+				got, share := closedBy(n, at, window, offset), float64(n)*float64(at)/float64(window)
 				if got < last || float64(got) > share+1 || float64(got) < share-1 {
 					t.Fatalf("%d of %d after %v", got, n, at)
 				}
@@ -99,7 +99,7 @@ func TestDueEvenly(t *testing.T) {
 			}
 		}
 	}
-	if due(5, 0, 0, 0) != 5 {
+	if closedBy(5, 0, 0, 0) != 5 {
 		t.Error("without a window not all are closed at once")
 	}
 }

@@ -44,7 +44,7 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) erro
 	_ = nc.SetDeadline(time.Time{})
 	c := &Conn{endpoint: s.endpoint}
 	hijacked := &hijackedRequest{request: r, header: w.Header().Clone(), handler: h, done: make(chan struct{})}
-	c.extras().hijacked = hijacked
+	c.extras().opening = hijacked
 	if own, ok := nc.(servedConn); ok {
 		nc = own.served().Conn
 	}
@@ -130,6 +130,11 @@ func (k *hijackedRequest) apply(r *Request) {
 	}
 }
 
+func (k *hijackedRequest) aborted(_ *Conn, err error) {
+	k.err = err
+	close(k.done)
+}
+
 // takeHijacked returns what came with the connection, once.
 func (c *Conn) takeHijacked() *hijackedRequest {
 	x := c.extra.Load()
@@ -137,5 +142,6 @@ func (c *Conn) takeHijacked() *hijackedRequest {
 		return nil
 	}
 	c.extra.Store(nil) // nothing else is in it yet
-	return x.hijacked
+	k, _ := x.opening.(*hijackedRequest)
+	return k
 }
