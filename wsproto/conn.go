@@ -1,6 +1,9 @@
 package wsproto
 
 import (
+	"context"
+	"crypto/tls"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -10,6 +13,53 @@ import (
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
+
+// Handler handles a connection. Its methods are called for one connection one at a time, in
+// the order OnOpen, any number of OnMessage, OnClose; for different connections they run
+// concurrently. They run on a bounded number of workers: they may block, but each call that
+// does occupies one worker. A panic is logged and closes the connection with 1011. See
+// [StreamHandler] for messages that are too large to be collected.
+type Handler interface {
+	// OnOpen is called when the handshake is done. r is valid during the call.
+	OnOpen(c *Conn, r *Request)
+	// OnMessage is called for each message, of type Text or Binary. The handler may change
+	// payload but not keep it: it is valid during the call. Text is valid UTF-8.
+	OnMessage(c *Conn, op Opcode, payload []byte)
+	// OnClose is called once, after the last OnMessage, if OnOpen was called.
+	OnClose(c *Conn, err *CloseError)
+}
+
+// Request is the opening handshake of a connection, as Server.Accept and Handler.OnOpen see
+// it. It is valid during the call. Accept may set fields that say how to respond. The handler
+// of a client's connection gets a Request that has the server's ResponseHeader, but no URI
+// and no Header.
+type Request struct {
+	// URI is the request target, as it was sent.
+	URI string
+	// Header is the request's header.
+	Header Header
+
+	// Handler is set by Accept to give this connection a handler of its own; nil for that
+	// of Server.NewHandler or Server.Handler. Upgrade sets it before.
+	Handler Handler
+	// Subprotocol is the one of the client's offers (see Subprotocols) that is agreed on:
+	// the first that Server.Subprotocols has, or what Accept chooses; none if empty.
+	Subprotocol string
+	// ResponseHeader is added to the response, except for fields that the handshake decides.
+	// It is never nil in Accept. On a client's connection it is the header of the server's
+	// response.
+	ResponseHeader http.Header
+
+	head   []byte  // the request's header, with its empty line
+	conn   *Conn   // nil for a request of net/http that is not a handshake
+	server *Server // nil for a client
+	path   string  // of URI, decoded, once check has parsed it
+	query  string  // of URI
+	ctx    context.Context
+	http   *http.Request // the request of net/http, or nil
+
+	deflate *deflateParams // that are agreed on; nil for no compression
+}
 
 // Conn is a WebSocket connection. Its methods are safe from any goroutine and never block,
 // except for those of a [Writer]. A Conn remains valid after the connection has ended: then
@@ -62,6 +112,13 @@ type opening interface {
 	aborted(c *Conn, err error)
 }
 
+// deadlines is what a connection with a read deadline needs beyond the engine's deadline.
+// There is one of that: it is set to the earlier of the two.
+type deadlines struct {
+	read time.Time // when the connection ends; zero for never
+	ping time.Time // when keepAlive is due; zero for never
+}
+
 const (
 	flagOpen      uint32 = 1 << iota // the handshake is done
 	flagPinged                       // nothing has come since a ping of ours
@@ -81,53 +138,36 @@ const (
 	flagTLS   uint32 = 1 << 15 // the connection came to a listener with TLS
 )
 
-// closeFrame sends the last frame of this endpoint. It reports whether no close frame was
-// sent before.
-func (c *Conn) closeFrame(code Code, reason string, err *CloseError) bool {
-	var body [maxControl]byte
-	var frame [maxHeader + maxControl]byte
-	var key [4]byte
-	c.flags.Or(flagClosed)
-	c.Resume() // so that the peer's answer is read
-	first := c.io.WriteLast(appendFrame(frame[:0], true, opClose, appendCloseBody(body[:0], code, reason), c.mask(&key)), err)
-	if s := c.streaming(); s != nil {
-		s.end(err)
+// The methods that the engine calls belong to a type of their own, so that they are not part
+// of the API.
+type handle Conn
+
+// frameSink is the Conn as the parser sees it.
+type frameSink Conn
+
+// next returns the time until the earlier of both; 0 for never.
+func (d *deadlines) next() time.Duration {
+	at := d.read
+	if at.IsZero() || !d.ping.IsZero() && d.ping.Before(at) {
+		at = d.ping
 	}
-	return first
+	if at.IsZero() {
+		return 0
+	}
+	return max(time.Until(at), time.Millisecond)
 }
 
-// Close begins the closing handshake. The peer gets a close frame; Server.CloseTimeout bounds
-// the wait for its answer, from the moment when it has taken what was accepted before; then
-// OnClose is called. After Close nothing is delivered or sent: messages that wait behind a
-// [Writer] are lost, and a stream that is incomplete ends with an error. A second call does
-// nothing. A code that is not allowed in a frame is sent as InternalError; NoStatusReceived
-// sends neither code nor reason. A reason longer than 123 bytes is cut.
-func (c *Conn) Close(code Code, reason string) {
-	code, reason = sanitizeClose(code, reason)
-	if c.closeFrame(code, reason, &CloseError{Code: code, Reason: reason}) {
-		c.io.SetDeadline(c.endpoint.closeTimeout)
+// interval returns the time from a sign of life to the next ping. The engine checks deadlines
+// once per sweep, so a deadline that is one sweep earlier has the ping sent in time.
+func (s *endpoint) interval() time.Duration {
+	if s.ping <= 0 {
+		return 0
 	}
+	return max(s.ping-s.sweep, s.ping/2)
 }
 
-// opened marks the handshake as done.
-func (c *Conn) opened() {
-	if s := c.endpoint.server; s != nil {
-		s.counters.add()
-	}
-	c.flags.Or(flagOpen | handlerFlags(c.handler))
-	c.armFirst()
-}
-
-// handlerFlags returns the flags that say what else than a Handler h is.
-func handlerFlags(h Handler) (flags uint32) {
-	if streamer(h) != nil {
-		flags |= flagStream
-	}
-	if _, ok := h.(ReadHandler); ok {
-		flags |= flagReadEnd
-	}
-	return flags
-}
+// windowOf returns the bits of our window.
+func windowOf(flags uint32) int { return int(flags & deflateBits >> deflateBitsAt) }
 
 func (c *Conn) extras() *extra {
 	if x := c.extra.Load(); x != nil {
@@ -197,3 +237,22 @@ func (c *Conn) Resume() {
 		c.io.Resume()
 	}
 }
+
+// streaming returns the stream of c that began last, or nil if that has ended.
+func (c *Conn) streaming() *stream {
+	if x := c.extra.Load(); x != nil {
+		return x.stream.Load()
+	}
+	return nil
+}
+
+// takeover returns nil for nearly all connections.
+func (c *Conn) takeover() *takeover {
+	if x := c.extra.Load(); x != nil {
+		return x.takeover
+	}
+	return nil
+}
+
+// TLS returns the state of the connection's TLS, or nil if it has none or is closed.
+func (c *Conn) TLS() *tls.ConnectionState { return c.io.TLS() }

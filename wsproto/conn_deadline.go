@@ -10,13 +10,6 @@ import (
 // os.ErrDeadlineExceeded.
 var ErrReadDeadline = fmt.Errorf("wsproto: the read deadline has passed: %w", os.ErrDeadlineExceeded)
 
-// deadlines is what a connection with a read deadline needs beyond the engine's deadline.
-// There is one of that: it is set to the earlier of the two.
-type deadlines struct {
-	read time.Time // when the connection ends; zero for never
-	ping time.Time // when keepAlive is due; zero for never
-}
-
 // SetReadDeadline ends the connection at t, unless it is called again before. Called in
 // OnOpen it bounds the wait for the first message, in OnMessage the wait for the next. The
 // zero time means never. The peer gets a close frame with PolicyViolation, OnClose an error
@@ -61,18 +54,6 @@ func (c *Conn) pingDue() time.Time {
 		return time.Now().Add(c.endpoint.pong)
 	}
 	return time.Now().Add(c.endpoint.interval())
-}
-
-// next returns the time until the earlier of both; 0 for never.
-func (d *deadlines) next() time.Duration {
-	at := d.read
-	if at.IsZero() || !d.ping.IsZero() && d.ping.Before(at) {
-		at = d.ping
-	}
-	if at.IsZero() {
-		return 0
-	}
-	return max(time.Until(at), time.Millisecond)
 }
 
 // arm sets keepAlive to be due after d, or never if d is 0.
@@ -124,38 +105,4 @@ func (c *Conn) hastenLocked(d time.Duration) {
 	if c.flags.Load()&flagClosed != 0 {
 		c.io.SetDeadline(c.endpoint.closeTimeout)
 	}
-}
-
-// deadline is called when one of the deadlines of an open connection may be over.
-func (c *Conn) deadline() {
-	if c.checkMessage() {
-		return
-	}
-	switch read, ping := c.due(); {
-	case read:
-		c.fail(PolicyViolation, "nothing came in time", ErrReadDeadline)
-	case ping:
-		c.keepAlive()
-	}
-}
-
-// due reports which deadlines are over. If neither is, because the one that the engine woke
-// for was moved, it sets the next.
-func (c *Conn) due() (read, ping bool) {
-	x := c.extra.Load()
-	if x == nil {
-		return false, true
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	d, now := x.deadlines, time.Now()
-	if d == nil {
-		return false, true
-	}
-	read = !d.read.IsZero() && !now.Before(d.read)
-	ping = !d.ping.IsZero() && !now.Before(d.ping)
-	if !read && !ping {
-		c.setDeadlineLocked(d.next())
-	}
-	return read, ping
 }

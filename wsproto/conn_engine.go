@@ -9,10 +9,6 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// The methods that the engine calls belong to a type of their own, so that they are not part
-// of the API.
-type handle Conn
-
 func (h *handle) Conn() *netpoll.Conn { return &h.io }
 
 func (h *handle) OnOpen() {
@@ -156,96 +152,4 @@ func (c *Conn) ended(err error) {
 		return // done calls OnClose when OnStream has returned
 	}
 	c.handler.OnClose(c, ce)
-}
-
-// frameSink is the Conn as the parser sees it.
-type frameSink Conn
-
-func (s *frameSink) charge(n int) { s.io.Charge(n) }
-
-func (s *frameSink) message(op Opcode, payload []byte) bool {
-	c := (*Conn)(s)
-	if c.flags.Load()&flagClosed != 0 {
-		return true // after a close frame only the peer's answer matters
-	}
-	if c.exceeds(len(payload)) {
-		return true
-	}
-	c.io.CountIn(1)
-	c.handler.OnMessage(c, op, payload)
-	return c.flags.Load()&flagHeld == 0
-}
-
-func (s *frameSink) begin(op Opcode, head []byte, deflated bool, frame int64) flow {
-	if m := (*Conn)(s).beginStream(op, head, deflated, frame); m != nil {
-		return m
-	}
-	return nil
-}
-
-func (s *frameSink) streaming() bool {
-	c := (*Conn)(s)
-	before := c.streaming()
-	return before != nil && before.hold()
-}
-
-func (s *frameSink) control(op Opcode, payload []byte) bool {
-	c := (*Conn)(s)
-	if op == opClose {
-		c.onCloseFrame(payload)
-		return false
-	}
-	if c.flags.Load()&flagClosed == 0 && !c.exceeds(len(payload)) {
-		c.onPingPong(op, payload)
-	}
-	return true
-}
-
-// onPingPong answers a ping, and tells a PingHandler or PongHandler. It asks here what the
-// handler is, so that connections need no flag for that.
-func (c *Conn) onPingPong(op Opcode, payload []byte) {
-	if op == Ping {
-		c.write(Pong, payload, 0)
-		if h, ok := c.handler.(PingHandler); ok {
-			h.OnPing(c, payload)
-		}
-	} else if h, ok := c.handler.(PongHandler); ok {
-		h.OnPong(c, payload)
-	}
-}
-
-// onCloseFrame answers a close frame, unless that is the answer to ours, and ends the
-// connection (RFC 6455, 5.5.1 and 7.1.1).
-func (c *Conn) onCloseFrame(payload []byte) {
-	code, reason, err := parseCloseBody(payload)
-	if err != nil {
-		c.violated(err)
-		return
-	}
-	ce := &CloseError{Code: code, Reason: reason, Remote: true}
-	c.closeFrame(code, "", ce)
-	c.io.Finish(ce, c.endpoint.closeTimeout)
-}
-
-// limits returns the limits for messages that are collected.
-func (c *Conn) limits(flags uint32) *limits {
-	if flags&flagStream != 0 {
-		return c.endpoint.streams.limits(flags&flagStreamAll != 0)
-	}
-	return &c.endpoint.limits
-}
-
-// violated ends the connection because the peer broke a rule; err is a *Violation.
-func (c *Conn) violated(err error) {
-	v := err.(*Violation)
-	c.fail(v.Code, v.Rule, v)
-}
-
-// fail ends the connection because of an error: the peer gets a close frame, but nothing more
-// is expected of it (RFC 6455, 7.1.7).
-func (c *Conn) fail(code Code, reason string, err error) {
-	code, reason = sanitizeClose(code, reason)
-	ce := &CloseError{Code: code, Reason: reason, Err: err}
-	c.closeFrame(code, reason, ce)
-	c.io.Finish(ce, c.endpoint.closeTimeout)
 }

@@ -2,21 +2,6 @@ package wsproto
 
 import "io"
 
-// Handler handles a connection. Its methods are called for one connection one at a time, in
-// the order OnOpen, any number of OnMessage, OnClose; for different connections they run
-// concurrently. They run on a bounded number of workers: they may block, but each call that
-// does occupies one worker. A panic is logged and closes the connection with 1011. See
-// [StreamHandler] for messages that are too large to be collected.
-type Handler interface {
-	// OnOpen is called when the handshake is done. r is valid during the call.
-	OnOpen(c *Conn, r *Request)
-	// OnMessage is called for each message, of type Text or Binary. The handler may change
-	// payload but not keep it: it is valid during the call. Text is valid UTF-8.
-	OnMessage(c *Conn, op Opcode, payload []byte)
-	// OnClose is called once, after the last OnMessage, if OnOpen was called.
-	OnClose(c *Conn, err *CloseError)
-}
-
 // PingHandler is a [Handler] that is told of pings. The server answers each ping itself (RFC
 // 6455, 5.5.2), and then calls OnPing, in the order of the messages. payload has up to 125
 // bytes and is valid during the call.
@@ -83,6 +68,17 @@ func streamer(h Handler) StreamHandler {
 	}
 	s, _ := h.(StreamHandler)
 	return s
+}
+
+// handlerFlags returns the flags that say what else than a Handler h is.
+func handlerFlags(h Handler) (flags uint32) {
+	if streamer(h) != nil {
+		flags |= flagStream
+	}
+	if _, ok := h.(ReadHandler); ok {
+		flags |= flagReadEnd
+	}
+	return flags
 }
 
 // Funcs is a [Handler], [PingHandler] and [PongHandler] made of functions; nil ones do

@@ -5,15 +5,6 @@ import (
 	"time"
 )
 
-// interval returns the time from a sign of life to the next ping. The engine checks deadlines
-// once per sweep, so a deadline that is one sweep earlier has the ping sent in time.
-func (s *endpoint) interval() time.Duration {
-	if s.ping <= 0 {
-		return 0
-	}
-	return max(s.ping-s.sweep, s.ping/2)
-}
-
 // armFirst sets the time of the first ping: up to a quarter of the interval early, so that
 // clients that connected together are not pinged together.
 func (c *Conn) armFirst() {
@@ -49,4 +40,38 @@ func (c *Conn) keepAlive() {
 func (c *Conn) heard() {
 	c.flags.And(^(flagPinged | flagSilent))
 	c.armTurn(c.endpoint.interval())
+}
+
+// deadline is called when one of the deadlines of an open connection may be over.
+func (c *Conn) deadline() {
+	if c.checkMessage() {
+		return
+	}
+	switch read, ping := c.due(); {
+	case read:
+		c.fail(PolicyViolation, "nothing came in time", ErrReadDeadline)
+	case ping:
+		c.keepAlive()
+	}
+}
+
+// due reports which deadlines are over. If neither is, because the one that the engine woke
+// for was moved, it sets the next.
+func (c *Conn) due() (read, ping bool) {
+	x := c.extra.Load()
+	if x == nil {
+		return false, true
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	d, now := x.deadlines, time.Now()
+	if d == nil {
+		return false, true
+	}
+	read = !d.read.IsZero() && !now.Before(d.read)
+	ping = !d.ping.IsZero() && !now.Before(d.ping)
+	if !read && !ping {
+		c.setDeadlineLocked(d.next())
+	}
+	return read, ping
 }

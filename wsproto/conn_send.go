@@ -1,28 +1,10 @@
 package wsproto
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"sync"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
-)
-
-// Outcome is the result of a write.
-type Outcome = netpoll.Outcome
-
-// The outcomes of a write.
-const (
-	// Sent: the kernel has all of it.
-	Sent = netpoll.Sent
-	// Queued: it will be sent without further calls, after everything written before.
-	Queued = netpoll.Queued
-	// Full: refused, because too much is pending that the peer has not taken.
-	Full = netpoll.Full
-	// Closed: refused, because the connection is closed or about to be.
-	Closed = netpoll.Closed
 )
 
 // Send sends a message of type Text, which must be UTF-8, or Binary. It panics for any other
@@ -32,18 +14,6 @@ const (
 func (c *Conn) Send(op Opcode, payload []byte) Outcome {
 	mustBeMessage(op)
 	return c.write(op, payload, 1)
-}
-
-// mustBeMessage panics for an op that would bypass the rules of control frames or fragments:
-// the peer must not be blamed for that.
-func mustBeMessage(op Opcode) {
-	if op != Text && op != Binary {
-		panic(noMessage(op))
-	}
-}
-
-func noMessage(op Opcode) string {
-	return fmt.Sprintf("wsproto: a message cannot have opcode %d; it is Text or Binary", op)
 }
 
 // SendText sends a text message, which must be UTF-8.
@@ -79,6 +49,35 @@ func (c *Conn) SendPrepared(p *Prepared) Outcome {
 	return o
 }
 
+// sendDeflated sends the compressed form of p, and notes it. That form refers to nothing, so
+// it is right whatever was sent before; later messages may refer to it.
+func (c *Conn) sendDeflated(p *Prepared) Outcome {
+	v, t := p.deflated(c.endpoint.compression, windowOf(c.flags.Load())), c.takeover()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := c.io.WriteBuffer(v.frames)
+	if o.OK() && len(v.tail) > 0 {
+		t.out, t.shared = v.tail, true
+	}
+	return o
+}
+
+// Frames returns the bytes of p for c's peer, with the connection to write them to. It is for
+// a [netpoll.Burst], which sends to many connections what SendPrepared sends to one. frames
+// is nil on a connection that compresses with context takeover, and on a client's: there the
+// caller must use SendPrepared.
+func (c *Conn) Frames(p *Prepared) (conn *netpoll.Conn, frames *netpoll.Buffer) {
+	flags := c.flags.Load()
+	if c.endpoint.state.ClientSide() {
+		return nil, nil
+	} else if flags&flagDeflate == 0 {
+		return &c.io, p.frames
+	} else if t := c.takeover(); t != nil && t.send {
+		return nil, nil
+	}
+	return &c.io, p.deflated(c.endpoint.compression, windowOf(flags)).frames
+}
+
 // Ping sends a ping with up to 125 bytes of payload; a longer one is cut. The answer is a
 // sign of life; a [PongHandler] is told of it.
 func (c *Conn) Ping(payload []byte) Outcome {
@@ -106,50 +105,6 @@ func (c *Conn) write(op Opcode, payload []byte, messages int) (o Outcome) {
 		c.io.CountOut(messages)
 	}
 	return o
-}
-
-// writeFrame sends one frame; op may include rsv1.
-func (c *Conn) writeFrame(op Opcode, payload []byte) Outcome {
-	if c.endpoint.state.ClientSide() {
-		return c.writeMasked(op, payload)
-	}
-	var head [maxHeader]byte
-	return c.put(op, appendHeader(head[:0], true, op, len(payload)), payload)
-}
-
-// put sends a complete frame. Control frames may go between the fragments of a message (RFC
-// 6455, 5.4).
-func (c *Conn) put(op Opcode, head, body []byte) Outcome {
-	if op.IsControl() {
-		return c.io.WriteUrgent(head, body)
-	}
-	return c.io.Write(head, body)
-}
-
-var scratch = sync.Pool{New: func() any { return new([]byte) }}
-
-// keepScratch is the largest buffer that goes back to scratch.
-const keepScratch = 64 << 10
-
-func (c *Conn) writeMasked(op Opcode, payload []byte) Outcome {
-	b := scratch.Get().(*[]byte)
-	var key [4]byte
-	*b = appendFrame((*b)[:0], true, op, payload, c.mask(&key))
-	o := c.put(op, nil, *b)
-	if cap(*b) <= keepScratch {
-		scratch.Put(b)
-	}
-	return o
-}
-
-// mask fills key with a fresh masking key, which nobody can predict (RFC 6455, 5.3), and
-// returns it for a client's connection. For a server's it returns nil.
-func (c *Conn) mask(key *[4]byte) *[4]byte {
-	if c.endpoint.state.ServerSide() {
-		return nil
-	}
-	binary.LittleEndian.PutUint32(key[:], rand.Uint32())
-	return key
 }
 
 // Pending returns the number of bytes that the peer has yet to take.

@@ -20,12 +20,6 @@ func (s *stream) interrupted() error {
 	return nil
 }
 
-func (s *stream) isCut() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cut
-}
-
 // Read implements io.Reader.
 func (s *stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {

@@ -30,12 +30,6 @@ type Compression struct {
 	WindowBits int
 }
 
-const (
-	minWindowBits    = 8
-	maxWindowBits    = 15
-	defaultThreshold = 256
-)
-
 func (k *Compression) validate(owner string) error {
 	switch {
 	case k == nil:

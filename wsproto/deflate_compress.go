@@ -7,10 +7,6 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// rsv1 is the reserved bit that marks a compressed message, in the position that it has
-// beside the opcode (RFC 7692, 6).
-const rsv1 Opcode = 0x40
-
 // flushTail is the end of a flushed block of DEFLATE. It is removed from what is sent, and
 // appended to what is received (RFC 7692, 7.2).
 const flushTail = "\x00\x00\xff\xff"

@@ -87,16 +87,3 @@ func (f *inflater) readAll(limit int) error {
 		}
 	}
 }
-
-// appendWindow returns the last 2^bits bytes of window and p, in window's array unless it
-// must grow, and never in more memory than that.
-func appendWindow(window, p []byte, bits int) []byte {
-	size := 1 << bits
-	p = p[max(0, len(p)-size):]
-	keep := window[max(0, len(window)+len(p)-size):]
-	window = window[:0]
-	if need := len(keep) + len(p); need > cap(window) {
-		window = make([]byte, 0, min(2*need, size))
-	}
-	return append(append(window, keep...), p...)
-}

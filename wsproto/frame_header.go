@@ -2,6 +2,7 @@ package wsproto
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/gobwas/ws"
 )
@@ -104,4 +105,20 @@ func appendFrame(b []byte, fin bool, op Opcode, payload []byte, mask *[4]byte) [
 	b = append(b, payload...)
 	ws.Cipher(b[at:], *mask, 0)
 	return b
+}
+
+// rsv1 is the reserved bit that marks a compressed message, in the position that it has
+// beside the opcode (RFC 7692, 6).
+const rsv1 Opcode = 0x40
+
+// mustBeMessage panics for an op that would bypass the rules of control frames or fragments:
+// the peer must not be blamed for that.
+func mustBeMessage(op Opcode) {
+	if op != Text && op != Binary {
+		panic(noMessage(op))
+	}
+}
+
+func noMessage(op Opcode) string {
+	return fmt.Sprintf("wsproto: a message cannot have opcode %d; it is Text or Binary", op)
 }

@@ -1,7 +1,6 @@
 package wsproto
 
 import (
-	"math"
 	"sync"
 	"unicode/utf8"
 
@@ -13,11 +12,6 @@ import (
 // two calls the parser keeps only a pointer, which is nil unless a message is incomplete.
 type parser struct {
 	part *partial
-}
-
-// limits are the sizes that an endpoint accepts, in bytes.
-type limits struct {
-	frame, message int
 }
 
 // sink receives what a parser finds. Payloads are valid during the call. Each method reports
@@ -205,28 +199,6 @@ func (r *parser) frame(data []byte, state ws.State, lim *limits, s sink) (n int,
 		return n, more, err
 	}
 	return n, true, nil
-}
-
-// check checks the size of a frame, and of the message whose earlier frames have before
-// bytes.
-func (l *limits) check(frame int64, before int, deflated bool) error {
-	if frame > slack(int64(l.frame), deflated) {
-		return errFrameSize
-	}
-	if frame > slack(int64(l.message), deflated)-int64(before) {
-		return errMessageSize
-	}
-	return nil
-}
-
-// slack returns how many bytes may come for a message of at most n bytes. Compression makes
-// incompressible data a little longer: that is allowed here, and the message is measured
-// again when it is decompressed.
-func slack(n int64, deflated bool) int64 {
-	if deflated && n >= 0 {
-		return n + min(n>>8+64, math.MaxInt64-n)
-	}
-	return n
 }
 
 // begin handles the header of a data frame that is incomplete, or one of several of a

@@ -32,8 +32,8 @@ var (
 	errCloseReason      = &Violation{InvalidFramePayload, "the reason of a close frame is not UTF-8 (RFC 6455, 5.5.1)"}
 	errInvalidUTF8      = &Violation{InvalidFramePayload, "a text message is not UTF-8 (RFC 6455, 8.1)"}
 	errDeflate          = &Violation{InvalidFramePayload, "a compressed message cannot be decompressed (RFC 7692, 7.2.2)"}
-	errFrameSize        = &Violation{MessageTooBig, "a frame is larger than this endpoint accepts (RFC 6455, 7.4.1)"}
-	errMessageSize      = &Violation{MessageTooBig, "a message is larger than this endpoint accepts (RFC 6455, 7.4.1)"}
+	errFrameSize        = &Violation{MessageTooBig, "a frame is larger than is accepted here (RFC 6455, 7.4.1)"}
+	errMessageSize      = &Violation{MessageTooBig, "a message is larger than is accepted here (RFC 6455, 7.4.1)"}
 )
 
 // headerViolation translates an error of ws.CheckHeader.

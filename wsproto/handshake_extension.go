@@ -195,3 +195,9 @@ func (d deflateParams) extension() extension {
 	flag(clientMaxWindow, d.clientBitsAny)
 	return e
 }
+
+const (
+	minWindowBits    = 8
+	maxWindowBits    = 15
+	defaultThreshold = 256
+)

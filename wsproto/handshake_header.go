@@ -139,3 +139,24 @@ func isToken(p []byte) bool {
 	}
 	return len(p) > 0
 }
+
+var headerEnd = []byte("\r\n\r\n")
+
+// headEnd returns the length of the header that p begins with, including its empty line,
+// or 0 if the header is incomplete. A bare line feed counts as the end of a line, as in
+// net/http; Request.parse decides whether it is allowed there.
+func headEnd(p []byte) int {
+	for i := 0; ; {
+		n := bytes.IndexByte(p[i:], '\n')
+		if n < 0 {
+			return 0
+		}
+		i += n + 1
+		switch {
+		case bytes.HasPrefix(p[i:], crlf):
+			return i + len(crlf)
+		case bytes.HasPrefix(p[i:], crlf[1:]):
+			return i + 1
+		}
+	}
+}

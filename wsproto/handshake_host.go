@@ -3,7 +3,6 @@ package wsproto
 import (
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -12,53 +11,133 @@ import (
 	"sync"
 )
 
-// CheckHost returns why a request of net/http is refused because of the host that it asks
-// for, or nil: see Server.Hosts. The server itself checks handshakes, and requests for HTTP.
-// CheckHost is for handlers beside a Server that is mounted in another net/http server.
-func (s *Server) CheckHost(r *http.Request) *Refusal {
-	if r.TLS != nil || isOwnName(hostName(r.Host)) { // true for nearly all requests
-		return nil
+// validateHosts reports an entry of Server.Origins or Server.Hosts that cannot be right.
+func validateHosts(field string, entries []string, validate func(string) error) error {
+	for _, entry := range entries {
+		if err := validate(entry); err != nil {
+			return fmt.Errorf("wsproto: Server.%s: %s", field, strings.TrimPrefix(err.Error(), "wsproto: "))
+		}
 	}
-	return s.refuseHost(s.requestOf(r))
+	return nil
 }
 
-// refuseHost returns why a request is refused because of the host that it asks for, or nil.
-func (s *Server) refuseHost(r *Request) *Refusal {
-	if s.knowsHost(r) {
-		return nil
+// ValidateHost reports what is wrong with an entry of [Server.Hosts].
+func ValidateHost(name string) error {
+	const examples = "such as example.org or *.example.org"
+	if !isHost(name) {
+		return fmt.Errorf("wsproto: %q is not a host %s", name, examples)
 	}
-	host := r.Header.Get("Host")
-	s.foreignHosts.warn(s.logger(), "refused a request for a host that is not a known name of the server", "host", host, "origin", r.Header.Get("Origin"),
-		"client", r.ClientAddr(), "allow", "name it in -hosts, or in Server.Hosts")
-	return &Refusal{Status: http.StatusMisdirectedRequest, logged: true,
-		Reason: fmt.Sprintf("%s is not a known name of this server, which has a private address; if it is one, it must be configured (-hosts)", host)}
+	if bare, port := splitHost(name, ""); port != "" {
+		return fmt.Errorf("wsproto: %q has a port; it must be a name without one, such as %s", name, bare)
+	}
+	return nil
 }
 
-// knowsHost reports whether no attacker's page can have made its own name resolve to this
-// server. With TLS the certificate would not have that name, and at a public address the
-// attacker may as well connect directly. No browser connects to a Unix socket.
-func (s *Server) knowsHost(r *Request) bool {
-	host := r.Header.Get("Host")
-	name := hostName(host)
-	return isOwnName(name) || s.hasName(name) || r.TLS() != nil || !isPrivate(r.LocalAddr().Addr()) || showsProxy(host, r.Header.Get("Origin")) || r.isUnix()
+// ValidateOrigin reports what is wrong with an entry of [Server.Origins].
+func ValidateOrigin(origin string) error {
+	if origin == "null" {
+		return fmt.Errorf("wsproto: %q is the origin of pages from files and sandboxes: serve the page over http, or allow all with *", origin)
+	}
+	_, host, ok := strings.Cut(origin, "://")
+	if !ok {
+		host = origin
+	}
+	if !isHost(host) {
+		return fmt.Errorf("wsproto: %q is not a host such as example.org, *.example.org or example.org:8443", origin)
+	}
+	return nil
 }
 
-// hasName reports whether name is in Hosts or Origins. A page that may connect anyway has no
-// reason to make its name resolve to this server.
-func (s *Server) hasName(name string) bool {
-	l := s.limitsInForce()
-	return slices.ContainsFunc(l.Hosts, func(h string) bool { return matchName(hostName(h), name) }) ||
-		slices.ContainsFunc(l.Origins, func(o string) bool {
-			if _, host, ok := strings.Cut(o, "://"); ok {
-				o = host
-			}
-			return o == "*" || matchName(hostName(o), name)
-		})
+// isHost reports whether s may be a host, with a port or without.
+func isHost(s string) bool { return s != "" && !strings.ContainsAny(s, "/ ,?#@") }
+
+// matchOrigin reports whether pattern, an entry of Server.Origins, allows pages of u.
+func matchOrigin(pattern string, u *url.URL) bool {
+	scheme, host, ok := strings.Cut(pattern, "://")
+	switch {
+	case pattern == "*":
+		return true
+	case !ok:
+		host = pattern
+	case !strings.EqualFold(scheme, u.Scheme):
+		return false
+	}
+	name, port := splitHost(host, u.Scheme)
+	from, fromPort := splitHost(u.Host, u.Scheme)
+	return port == fromPort && matchName(name, from)
+}
+
+// matchName reports whether name is pattern, or below it if pattern is *.example.org.
+func matchName(pattern, name string) bool {
+	if suffix, ok := strings.CutPrefix(pattern, "*"); ok {
+		return strings.HasPrefix(suffix, ".") && strings.HasSuffix(name, suffix)
+	}
+	return pattern == name
+}
+
+// splitHost splits host:port. The name is in lower case, without brackets and without the
+// final dot of a fully qualified name. If there is no port it is that of the scheme.
+func splitHost(s, scheme string) (name, port string) {
+	name, port, err := net.SplitHostPort(s)
+	if err != nil {
+		name = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	}
+	if port == "" {
+		port = defaultPort(scheme)
+	}
+	return strings.TrimSuffix(strings.ToLower(name), "."), port
+}
+
+func defaultPort(scheme string) string {
+	switch scheme {
+	case "http", "ws":
+		return "80"
+	case "https", "wss":
+		return "443"
+	}
+	return ""
+}
+
+// isLoopbackName reports whether name means this machine wherever it is resolved (RFC 6761,
+// 6.3).
+func isLoopbackName(name string) bool {
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// originIsHost reports whether a page of origin may connect to host by default. scheme
+// implies the port if host has none; if scheme is "" it is taken to be that of the page.
+func originIsHost(origin, host, scheme string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	if scheme == "" {
+		scheme = u.Scheme
+	}
+	from, fromPort := splitHost(u.Host, u.Scheme)
+	to, toPort := splitHost(host, scheme)
+	return from == to && fromPort == toPort || isLoopbackName(from) && isLoopbackName(to)
 }
 
 func hostName(host string) string {
 	name, _ := splitHost(host, "")
 	return name
+}
+
+// isOwnName reports whether name, in lower case, is a name that an attacker cannot own.
+func isOwnName(name string) bool {
+	if !strings.Contains(name, ".") || name == machine() {
+		return true // also for an IPv6 address and an empty name
+	}
+	if slices.ContainsFunc(unregistrable, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
 }
 
 // isPrivate reports whether a is an address that cannot be reached from everywhere. An
@@ -85,18 +164,6 @@ func showsProxy(host, origin string) bool {
 // 6761, 6762, 8375, and ICANN's resolutions on .internal; .lan is not a top-level domain, and
 // routers use it).
 var unregistrable = []string{".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"}
-
-// isOwnName reports whether name, in lower case, is a name that an attacker cannot own.
-func isOwnName(name string) bool {
-	if !strings.Contains(name, ".") || name == machine() {
-		return true // also for an IPv6 address and an empty name
-	}
-	if slices.ContainsFunc(unregistrable, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) {
-		return true
-	}
-	_, err := netip.ParseAddr(name)
-	return err == nil
-}
 
 // machine returns the name of this machine.
 var machine = sync.OnceValue(func() string {

@@ -182,14 +182,6 @@ func (p Proxies) walk(peer netip.Addr, list []string, node func(entry string) st
 	return client, hops
 }
 
-// checkForwarded logs that the fields of a proxy contradict each other.
-func (s *Server) checkForwarded(peer netip.Addr, values func(name string) []string) {
-	if len(s.Proxies) > 0 && s.Proxies.forwarded(peer, values).torn {
-		s.tornForwards.warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients; all are ignored", "proxy", peer,
-			"allow", "have the proxy set or remove each of them, or do not trust it (-trusted-proxies, or Server.Proxies)")
-	}
-}
-
 // of returns what the farthest trusted proxy says: the entry of name that belongs to the
 // client's address, or the first entry if the list is shorter than that of addresses, because
 // a proxy replaced it.

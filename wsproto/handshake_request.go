@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"net"
 	"net/http"
@@ -11,38 +12,6 @@ import (
 	"net/url"
 	"strings"
 )
-
-// Request is the opening handshake of a connection, as Server.Accept and Handler.OnOpen see
-// it. It is valid during the call. Accept may set fields that say how to respond. The handler
-// of a client's connection gets a Request that has the server's ResponseHeader, but no URI
-// and no Header.
-type Request struct {
-	// URI is the request target, as it was sent.
-	URI string
-	// Header is the request's header.
-	Header Header
-
-	// Handler is set by Accept to give this connection a handler of its own; nil for that
-	// of Server.NewHandler or Server.Handler. Upgrade sets it before.
-	Handler Handler
-	// Subprotocol is the one of the client's offers (see Subprotocols) that is agreed on:
-	// the first that Server.Subprotocols has, or what Accept chooses; none if empty.
-	Subprotocol string
-	// ResponseHeader is added to the response, except for fields that the handshake decides.
-	// It is never nil in Accept. On a client's connection it is the header of the server's
-	// response.
-	ResponseHeader http.Header
-
-	head   []byte  // the request's header, with its empty line
-	conn   *Conn   // nil for a request of net/http that is not a handshake
-	server *Server // nil for a client
-	path   string  // of URI, decoded, once check has parsed it
-	query  string  // of URI
-	ctx    context.Context
-	http   *http.Request // the request of net/http, or nil
-
-	deflate *deflateParams // that are agreed on; nil for no compression
-}
 
 // Path returns the path of the URI, decoded.
 func (r *Request) Path() string { return r.path }
@@ -295,4 +264,15 @@ func isPlain(uri string) bool {
 // isUpgrade reports whether the request is meant as a WebSocket handshake.
 func (r *Request) isUpgrade() bool {
 	return r.Header.lists("Upgrade", "websocket") || r.Header.Get("Sec-WebSocket-Key") != ""
+}
+
+// TLS returns the state of the connection's TLS, or nil if it has none, or none that ends
+// here.
+func (r *Request) TLS() *tls.ConnectionState {
+	if r.conn != nil {
+		if s := r.conn.io.TLS(); s != nil || r.http == nil {
+			return s
+		}
+	}
+	return r.http.TLS
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -22,29 +23,7 @@ type httpConn struct {
 	next, prev *httpConn // in idleHTTPConns
 }
 
-// httpTLSConn is an httpConn with TLS; net/http looks for its ConnectionState.
-type httpTLSConn struct {
-	*httpConn
-	tlsStater
-}
-
-type tlsStater interface{ ConnectionState() tls.ConnectionState }
-
-// servedConn is a httpConn or a httpTLSConn.
-type servedConn interface {
-	net.Conn
-	served() *httpConn
-}
-
 func (c *httpConn) served() *httpConn { return c }
-
-func newHTTPConn(s *Server, nc net.Conn) servedConn {
-	c := &httpConn{Conn: nc, server: s, pace: newPace(s.HTTPTimeout, s.MinRate)}
-	if t, ok := nc.(tlsStater); ok {
-		return httpTLSConn{c, t}
-	}
-	return c
-}
 
 // mayStay reports whether the connection may be kept for another request. It may not if it
 // would take a place that others need. It may not either after a chunked body that is not
@@ -128,6 +107,80 @@ func (c *httpConn) CloseWrite() error {
 		return w.CloseWrite()
 	}
 	return nil
+}
+
+// cut closes the socket at once: it is called on a listener's goroutine, and the Close of a
+// tls.Conn gives the peer seconds to read an alert.
+func (c *httpConn) cut() {
+	if t, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
+		t.NetConn().Close()
+		return
+	}
+	c.Close()
+}
+
+// httpTLSConn is an httpConn with TLS; net/http looks for its ConnectionState.
+type httpTLSConn struct {
+	*httpConn
+	tlsStater
+}
+
+type tlsStater interface{ ConnectionState() tls.ConnectionState }
+
+// servedConn is a httpConn or a httpTLSConn.
+type servedConn interface {
+	net.Conn
+	served() *httpConn
+}
+
+func newHTTPConn(s *Server, nc net.Conn) servedConn {
+	c := &httpConn{Conn: nc, server: s, pace: newPace(s.HTTPTimeout, s.MinRate)}
+	if t, ok := nc.(tlsStater); ok {
+		return httpTLSConn{c, t}
+	}
+	return c
+}
+
+// idleHTTPConns are the connections that wait for a request, the oldest first.
+type idleHTTPConns struct {
+	mu   sync.Mutex
+	ring httpConn // its next is the oldest; nil until the first add
+}
+
+func (l *idleHTTPConns) add(c *httpConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ring.next == nil {
+		l.ring.next, l.ring.prev = &l.ring, &l.ring
+	}
+	c.prev, c.next = l.ring.prev, &l.ring
+	c.prev.next, c.next.prev = c, c
+}
+
+// remove does nothing if c is not in the list.
+func (l *idleHTTPConns) remove(c *httpConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.removeLocked(c)
+}
+
+func (l *idleHTTPConns) removeLocked(c *httpConn) {
+	if c.next != nil {
+		c.prev.next, c.next.prev = c.next, c.prev
+		c.next, c.prev = nil, nil
+	}
+}
+
+// oldest removes and returns the connection that has been idle for longest, or nil.
+func (l *idleHTTPConns) oldest() *httpConn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.ring.next
+	if c == nil || c == &l.ring {
+		return nil
+	}
+	l.removeLocked(c)
+	return c
 }
 
 // ownDeadline is a deadline set by a handler, at any time and from any goroutine, for an operation

@@ -5,9 +5,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 )
+
+// ownKey is the key, in the context of a request, of the connection that the engine has given
+// to net/http.
+type ownKey struct{}
 
 // httpServer serves ordinary HTTP: it is a net/http server whose listener yields the
 // connections that turned out not to be WebSockets.
@@ -73,62 +76,4 @@ func (p *httpServer) shutdown(ctx context.Context) error {
 	}
 	<-p.done
 	return err
-}
-
-// ServeHTTP serves a request on a connection that net/http has. A handshake that is a later
-// request on such a connection goes back to the engine.
-func (p *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isUpgrade(r) && p.server.takesHandshakes() {
-		p.server.ServeHTTP(w, r)
-		return
-	}
-	c := r.Context().Value(ownKey{}).(servedConn).served()
-	if !c.mayStay(r) {
-		w.Header().Set("Connection", "close")
-	}
-	if r.ContentLength == 0 {
-		p.serve(w, r)
-		return
-	}
-	b := newBody(c, r)
-	a := &reply{ResponseWriter: w, body: b}
-	r.Body = b
-	p.serve(a, r)
-	a.end()
-}
-
-func (p *httpServer) serve(w http.ResponseWriter, r *http.Request) {
-	p.server.checkForwarded(peerOf(r), r.Header.Values)
-	if refusal := p.server.refuseHTTP(r); refusal != nil {
-		p.server.counters.refuse(refusal.Status)
-		refusal.ServeHTTP(w, r)
-	} else if h := p.server.HTTP; h != nil {
-		h.ServeHTTP(w, r)
-	} else {
-		_ = p.server.requireUpgrade(w, r)
-	}
-}
-
-// refuseHTTP returns why a request that is not a handshake is refused, or nil.
-func (s *Server) refuseHTTP(r *http.Request) *Refusal {
-	if len(r.Header["Origin"]) > 1 {
-		return errRepeated("Origin")
-	}
-	return s.CheckHost(r)
-}
-
-func isUpgrade(r *http.Request) bool {
-	return slices.ContainsFunc(r.Header["Upgrade"], func(list string) bool { return hasToken(list, "websocket") })
-}
-
-// requireUpgrade responds to a request that only a WebSocket could serve.
-func (s *Server) requireUpgrade(w http.ResponseWriter, r *http.Request) error {
-	s.counters.refuse(errUpgradeRequired.Status)
-	errUpgradeRequired.ServeHTTP(w, r)
-	return errUpgradeRequired
-}
-
-var errUpgradeRequired = &Refusal{
-	Status: http.StatusUpgradeRequired, Reason: "this is a WebSocket server: connect with ws:// or wss://",
-	Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 }

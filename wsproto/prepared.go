@@ -131,19 +131,3 @@ func (p *Prepared) Bytes() []byte { return p.frames.Bytes() }
 
 // Messages returns the number of messages.
 func (p *Prepared) Messages() int { return p.messages }
-
-// Frames returns the bytes of p for c's peer, with the connection to write them to. It is for
-// a [netpoll.Burst], which sends to many connections what SendPrepared sends to one. frames
-// is nil on a connection that compresses with context takeover, and on a client's: there the
-// caller must use SendPrepared.
-func (c *Conn) Frames(p *Prepared) (conn *netpoll.Conn, frames *netpoll.Buffer) {
-	flags := c.flags.Load()
-	if c.endpoint.state.ClientSide() {
-		return nil, nil
-	} else if flags&flagDeflate == 0 {
-		return &c.io, p.frames
-	} else if t := c.takeover(); t != nil && t.send {
-		return nil, nil
-	}
-	return &c.io, p.deflated(c.endpoint.compression, windowOf(flags)).frames
-}

@@ -201,12 +201,6 @@ type Server struct {
 	stop       sync.Once
 }
 
-const (
-	defaultMaxMessage = 1 << 20
-	defaultMaxHeader  = 16 << 10
-	defaultPing       = 25 * time.Second
-)
-
 // Validate reports the first field that has an invalid value, by its name.
 func (s *Server) Validate() error {
 	for _, f := range []struct {
@@ -269,19 +263,33 @@ func (s *Server) setDefaults() {
 	}
 }
 
-// reserveFor returns the default of Engine.Reserve.
-func reserveFor(maxConns int) int { return min(max(maxConns/8, 4), 64) }
-
-func setDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
 func (s *Server) logger() *slog.Logger {
 	if s.Logger != nil {
 		return s.Logger
 	}
 	return slog.Default()
 }
+
+// limitsInForce returns the limits, which change as a whole.
+func (s *Server) limitsInForce() *Limits {
+	if l := s.limits.Load(); l != nil {
+		return l
+	}
+	return &Limits{s.Origins, s.Hosts, s.Rate, s.MaxHandshakes, s.HandshakeRate, s.MaxConnsPerClient, nil}
+}
+
+// closing reports whether Shutdown or Drain was called.
+func (s *Server) closing() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// ErrServerClosed is returned by Wait and by the methods that listen after Shutdown or Drain.
+var ErrServerClosed = errors.New("wsproto: server closed")
+
+// reserveFor returns the default of Engine.Reserve.
+func reserveFor(maxConns int) int { return min(max(maxConns/8, 4), 64) }

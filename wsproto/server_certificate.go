@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,3 +135,28 @@ func (k *certificates) reload() error {
 	}
 	return errors.Join(errs...)
 }
+
+// completeTLS returns base with what the server needs.
+func completeTLS(base *tls.Config) (*tls.Config, error) {
+	if base == nil || len(base.Certificates) == 0 && base.GetCertificate == nil && base.GetConfigForClient == nil {
+		return nil, errors.New("wsproto: TLS needs a certificate: give certFile and keyFile, or Server.TLSConfig")
+	}
+	c := base.Clone()
+	if c.MinVersion == 0 {
+		c.MinVersion = tls.VersionTLS12
+	}
+	c.NextProtos = []string{"http/1.1"} // a WebSocket begins with HTTP/1.1 here
+	if slices.Contains(base.NextProtos, acmeProtocol) {
+		c.NextProtos = append(c.NextProtos, acmeProtocol)
+	}
+	return c, nil
+}
+
+const (
+	foreignTLSReason = "a WebSocket cannot take over the TLS of this server; use Server.ListenAndServeTLS, or a proxy that terminates TLS"
+	noTLS            = "this port speaks TLS: connect with wss:// or https://"
+)
+
+// acmeProtocol is what a certificate authority negotiates to see that the server owns its name (RFC
+// 8737). The handshake is all that there is to it.
+const acmeProtocol = "acme-tls/1"

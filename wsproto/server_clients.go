@@ -2,11 +2,9 @@ package wsproto
 
 import (
 	"hash/maphash"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -20,8 +18,6 @@ type clients[C comparable] struct {
 	byAddr  [clientShards]addrShard
 	byConn  [clientShards]connShard[C]
 }
-
-const clientShards = 64
 
 type addrShard struct {
 	mu      sync.Mutex
@@ -113,31 +109,4 @@ func (k *clients[C]) shrink(c *clientConns) {
 	}
 }
 
-// refuseCrowd counts the connection of r for its client, or returns the refusal of one too many.
-func (s *Server) refuseCrowd(r *Request, most int) *Refusal {
-	if most <= 0 {
-		return nil
-	}
-	peer := r.peer()
-	addr := s.Proxies.ClientAddr(peer, r.Header.Values)
-	if !s.counts(plainAddr(peer), addr) || s.clients.add(r.conn, addr, most) {
-		return nil
-	}
-	s.counters.limited.perClient.Add(1)
-	s.crowds.warn(s.logger(), "a client has too many connections, and further ones are refused", "client", addr, "connections", most,
-		"allow", "if this is a proxy, name it in -trusted-proxies, or Server.Proxies; else raise -max-conns-per-addr, or Server.MaxConnsPerClient")
-	refusal := retryAfterTime(http.StatusTooManyRequests, "your address has too many connections", crowdRetry)
-	refusal.logged = true
-	return refusal
-}
-
-const crowdRetry = 10 * time.Second
-
-// counts reports whether connections of addr that come from peer are counted here. The engine
-// counts those of peers, if Engine.MaxConnsPerAddr says so.
-func (s *Server) counts(peer, addr netip.Addr) bool {
-	if s.Engine.MaxConnsPerAddr > 0 && addr == peer {
-		return false
-	}
-	return s.CountLocal || !addr.IsUnspecified() && !addr.IsLoopback() && !s.Proxies.Trust(addr)
-}
+const clientShards = 64

@@ -72,17 +72,3 @@ func (s *Server) openConns() (all []*Conn) {
 	})
 	return all
 }
-
-// goodbye closes a connection of a server that ends.
-func (c *Conn) goodbye() {
-	select {
-	case <-c.endpoint.server.stopped:
-		c.Close(GoingAway, "the server is shutting down")
-	default:
-		if h, ok := c.handler.(DrainHandler); ok {
-			h.OnDrain(c)
-			return
-		}
-		c.Close(ServiceRestart, "the server is restarting")
-	}
-}

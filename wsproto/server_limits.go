@@ -1,8 +1,13 @@
 package wsproto
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -18,60 +23,6 @@ type Limits struct {
 	Engine *netpoll.Limits
 }
 
-// SetLimits replaces the limits. They apply to what comes from then on: the next handshake, and
-// the next message of a connection that is open. A connection that was opened while
-// MaxConnsPerClient was 0 is never counted. On an error nothing changes. The caller must not
-// change l.Rate, or the elements of the lists, afterwards.
-func (s *Server) SetLimits(l Limits) error {
-	if err := s.begin(); err != nil {
-		return err
-	}
-	if err := l.validate(); err != nil {
-		return err
-	}
-	if l.Engine != nil {
-		if err := s.engine.SetLimits(s.completeLimits(*l.Engine)); err != nil {
-			return err
-		}
-	}
-	l.Engine = nil // the engine knows them
-	s.setLimits(l)
-	return nil
-}
-
-// completeLimits fills in the defaults that setDefaults gives.
-func (s *Server) completeLimits(l netpoll.Limits) netpoll.Limits {
-	setDefault(&l.MinDrain, s.MinRate)
-	if l.MaxConns > 0 {
-		setDefault(&l.Reserve, reserveFor(l.MaxConns))
-	}
-	return l
-}
-
-func (s *Server) setLimits(l Limits) {
-	s.limits.Store(&l)
-	s.endpoint.messageRate.Store(l.Rate)
-}
-
-// Limits returns the limits in force.
-func (s *Server) Limits() Limits {
-	l := *s.limitsInForce()
-	l.Engine = nil
-	if s.begin() == nil {
-		engine := s.engine.Limits()
-		l.Engine = &engine
-	}
-	return l
-}
-
-// limitsInForce returns the limits, which change as a whole.
-func (s *Server) limitsInForce() *Limits {
-	if l := s.limits.Load(); l != nil {
-		return l
-	}
-	return &Limits{s.Origins, s.Hosts, s.Rate, s.MaxHandshakes, s.HandshakeRate, s.MaxConnsPerClient, nil}
-}
-
 func (l *Limits) validate() error {
 	for _, f := range []struct {
 		name  string
@@ -83,3 +34,64 @@ func (l *Limits) validate() error {
 	}
 	return errors.Join(validateHosts("Origins", l.Origins, ValidateOrigin), validateHosts("Hosts", l.Hosts, ValidateHost), l.Rate.validate("Server.Rate"))
 }
+
+// gate bounds the handshakes of a server: how many are under way, and how many come in a second.
+// Clients that it refuses are told when to return, each at a time of its own, so that a crowd
+// which lost its connections at once does not return at once either.
+type gate struct {
+	underWay atomic.Int64
+
+	mu    sync.Mutex
+	full  moment // of the credit of HandshakeRate: see Rate.take
+	slots slots
+}
+
+// enter counts another handshake, or returns the refusal of one that is too much. leave must
+// follow if it counts.
+func (g *gate) enter(l *Limits, now moment, n *limitCounters) *Refusal {
+	if under := g.underWay.Add(1); l.MaxHandshakes > 0 && under > int64(l.MaxHandshakes) {
+		g.underWay.Add(-1)
+		n.handshakes.Add(1)
+		return g.refuse("too many handshakes are under way", cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
+	}
+	if l.HandshakeRate > 0 && !g.conforms(l.HandshakeRate, now) {
+		g.underWay.Add(-1)
+		n.handshakeRate.Add(1)
+		return g.refuse("too many handshakes in a second", l.HandshakeRate, now)
+	}
+	return nil
+}
+
+func (g *gate) leave() { g.underWay.Add(-1) }
+
+// conforms takes a handshake from the credit of a second.
+func (g *gate) conforms(rate int, now moment) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := Rate{Messages: rate}
+	return r.take(&g.full, 0, now) == 0
+}
+
+// refuse reserves a slot for the client's return.
+func (g *gate) refuse(reason string, rate int, now moment) *Refusal {
+	g.mu.Lock()
+	wait := g.slots.reserve(rate, now)
+	g.mu.Unlock()
+	return retryAfterTime(http.StatusServiceUnavailable, reason, wait)
+}
+
+// slots are the times at which clients that were refused shall return: rate in a second. They
+// reach a minute ahead. A larger crowd begins again at the first second, so that all seconds of
+// the minute get the same share of it.
+type slots struct{ last moment }
+
+// reserve returns the time to the next free slot.
+func (s *slots) reserve(rate int, now moment) time.Duration {
+	step := time.Second / time.Duration(rate)
+	if s.last = max(s.last, now).add(step); s.last.sub(now) > slotsAhead {
+		s.last = now.add(step)
+	}
+	return s.last.sub(now)
+}
+
+const slotsAhead = time.Minute

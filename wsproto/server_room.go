@@ -2,7 +2,6 @@ package wsproto
 
 import (
 	"errors"
-	"net"
 	"sync"
 )
 
@@ -13,67 +12,6 @@ import (
 
 // errNoRoom is the error of a connection that was closed to make room.
 var errNoRoom = errors.New("wsproto: closed to make room, because the client had sent nothing")
-
-// makeRoom closes an idle connection, and reports whether there was one.
-func (s *Server) makeRoom() bool {
-	if c := s.httpServer.idle.oldest(); c != nil {
-		c.cut()
-		return true
-	}
-	return s.silent.close()
-}
-
-// cut closes the socket at once: it is called on a listener's goroutine, and the Close of a
-// tls.Conn gives the peer seconds to read an alert.
-func (c *httpConn) cut() {
-	if t, ok := c.Conn.(interface{ NetConn() net.Conn }); ok {
-		t.NetConn().Close()
-		return
-	}
-	c.Close()
-}
-
-// idleHTTPConns are the connections that wait for a request, the oldest first.
-type idleHTTPConns struct {
-	mu   sync.Mutex
-	ring httpConn // its next is the oldest; nil until the first add
-}
-
-func (l *idleHTTPConns) add(c *httpConn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ring.next == nil {
-		l.ring.next, l.ring.prev = &l.ring, &l.ring
-	}
-	c.prev, c.next = l.ring.prev, &l.ring
-	c.prev.next, c.next.prev = c, c
-}
-
-// remove does nothing if c is not in the list.
-func (l *idleHTTPConns) remove(c *httpConn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.removeLocked(c)
-}
-
-func (l *idleHTTPConns) removeLocked(c *httpConn) {
-	if c.next != nil {
-		c.prev.next, c.next.prev = c.next, c.prev
-		c.next, c.prev = nil, nil
-	}
-}
-
-// oldest removes and returns the connection that has been idle for longest, or nil.
-func (l *idleHTTPConns) oldest() *httpConn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.ring.next
-	if c == nil || c == &l.ring {
-		return nil
-	}
-	l.removeLocked(c)
-	return c
-}
 
 // silentConns are the connections whose first header has not come, and connections that were
 // refused and still exist, the oldest first; and others that have not been removed yet. The

@@ -13,9 +13,6 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// ErrServerClosed is returned by Wait and by the methods that listen after Shutdown or Drain.
-var ErrServerClosed = errors.New("wsproto: server closed")
-
 // begin starts the engine, once.
 func (s *Server) begin() error {
 	s.start.Do(func() {
@@ -64,6 +61,15 @@ func (s *Server) acceptTLS() netpoll.Handler {
 	return h
 }
 
+// makeRoom closes an idle connection, and reports whether there was one.
+func (s *Server) makeRoom() bool {
+	if c := s.httpServer.idle.oldest(); c != nil {
+		c.cut()
+		return true
+	}
+	return s.silent.close()
+}
+
 // Listen binds addr and serves it in the background until Shutdown or Drain. addr is "host:port",
 // where port 0 picks a free port, or a Unix socket, "unix:path". The result has the address that
 // was bound. A server may listen at any number of addresses.
@@ -77,7 +83,7 @@ func (s *Server) Listen(addr string) (net.Addr, error) {
 func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
 	accept := s.accept
 	if at.TLS != nil {
-		config, err := s.completeTLS(at.TLS.Config)
+		config, err := completeTLS(at.TLS.Config)
 		if err != nil {
 			return nil, err
 		}
@@ -161,16 +167,6 @@ func (s *Server) closeAll() {
 	})
 }
 
-// closing reports whether Shutdown or Drain was called.
-func (s *Server) closing() bool {
-	select {
-	case <-s.closed:
-		return true
-	default:
-		return false
-	}
-}
-
 // NewTask returns a task that runs on the workers of loop n: see
 // netpoll.Engine.NewTask.
 func (s *Server) NewTask(n int, run func()) (*Task, error) {
@@ -199,4 +195,70 @@ func (s *Server) Loops() int {
 		return 1
 	}
 	return s.engine.Loops()
+}
+
+func (s *Server) setLimits(l Limits) {
+	s.limits.Store(&l)
+	s.endpoint.messageRate.Store(l.Rate)
+}
+
+// SetLimits replaces the limits. They apply to what comes from then on: the next handshake, and
+// the next message of a connection that is open. A connection that was opened while
+// MaxConnsPerClient was 0 is never counted. On an error nothing changes. The caller must not
+// change l.Rate, or the elements of the lists, afterwards.
+func (s *Server) SetLimits(l Limits) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if err := l.validate(); err != nil {
+		return err
+	}
+	if l.Engine != nil {
+		if err := s.engine.SetLimits(s.completeLimits(*l.Engine)); err != nil {
+			return err
+		}
+	}
+	l.Engine = nil // the engine knows them
+	s.setLimits(l)
+	return nil
+}
+
+// completeLimits fills in the defaults that setDefaults gives.
+func (s *Server) completeLimits(l netpoll.Limits) netpoll.Limits {
+	setDefault(&l.MinDrain, s.MinRate)
+	if l.MaxConns > 0 {
+		setDefault(&l.Reserve, reserveFor(l.MaxConns))
+	}
+	return l
+}
+
+// Limits returns the limits in force.
+func (s *Server) Limits() Limits {
+	l := *s.limitsInForce()
+	l.Engine = nil
+	if s.begin() == nil {
+		engine := s.engine.Limits()
+		l.Engine = &engine
+	}
+	return l
+}
+
+// Stats returns the counters as they are now.
+func (s *Server) Stats() Stats {
+	if s.begin() != nil {
+		return Stats{}
+	}
+	n := &s.counters
+	return Stats{
+		Stats:      s.engine.Stats(),
+		WebSockets: n.open.Load(),
+		Upgrades: UpgradeStats{
+			Opened: n.opened.Load(), Refused: n.refused.Load(), TimedOut: n.timedOut.Load(), Aborted: n.aborted.Load(),
+		},
+		Closes:            n.byCode(),
+		Refusals:          nonZero(n.statuses[:]),
+		Handshakes:        s.gate.underWay.Load(),
+		Limited:           n.limited.stats(),
+		TLSHandshakesDone: n.tls.Load(),
+	}
 }

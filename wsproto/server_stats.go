@@ -108,26 +108,6 @@ func (n *counters) refuse(status int) {
 	n.statuses[status].Add(1)
 }
 
-// Stats returns the counters as they are now.
-func (s *Server) Stats() Stats {
-	if s.begin() != nil {
-		return Stats{}
-	}
-	n := &s.counters
-	return Stats{
-		Stats:      s.engine.Stats(),
-		WebSockets: n.open.Load(),
-		Upgrades: UpgradeStats{
-			Opened: n.opened.Load(), Refused: n.refused.Load(), TimedOut: n.timedOut.Load(), Aborted: n.aborted.Load(),
-		},
-		Closes:            n.byCode(),
-		Refusals:          nonZero(n.statuses[:]),
-		Handshakes:        s.gate.underWay.Load(),
-		Limited:           n.limited.stats(),
-		TLSHandshakesDone: n.tls.Load(),
-	}
-}
-
 func (n *counters) byCode() map[Code]int64 {
 	all := make(map[Code]int64)
 	for slot, count := range nonZero(n.closes[:]) {

@@ -2,10 +2,7 @@ package wsproto
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
-	"net/http"
-	"slices"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -43,52 +40,3 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 	}
 	return s.Wait()
 }
-
-// completeTLS returns base with what the server needs.
-func (s *Server) completeTLS(base *tls.Config) (*tls.Config, error) {
-	if base == nil || len(base.Certificates) == 0 && base.GetCertificate == nil && base.GetConfigForClient == nil {
-		return nil, errors.New("wsproto: TLS needs a certificate: give certFile and keyFile, or Server.TLSConfig")
-	}
-	c := base.Clone()
-	if c.MinVersion == 0 {
-		c.MinVersion = tls.VersionTLS12
-	}
-	c.NextProtos = []string{"http/1.1"} // a WebSocket begins with HTTP/1.1 here
-	if slices.Contains(base.NextProtos, acmeProtocol) {
-		c.NextProtos = append(c.NextProtos, acmeProtocol)
-	}
-	return c, nil
-}
-
-// acmeProtocol is what a certificate authority negotiates to see that the server owns its name (RFC
-// 8737). The handshake is all that there is to it.
-const acmeProtocol = "acme-tls/1"
-
-// TLS returns the state of the connection's TLS, or nil if it has none, or none that ends
-// here.
-func (r *Request) TLS() *tls.ConnectionState {
-	if r.conn != nil {
-		if s := r.conn.io.TLS(); s != nil || r.http == nil {
-			return s
-		}
-	}
-	return r.http.TLS
-}
-
-// TLS returns the state of the connection's TLS, or nil if it has none or is closed.
-func (c *Conn) TLS() *tls.ConnectionState { return c.io.TLS() }
-
-// foreignTLS reports whether the request came through TLS that cannot be taken over.
-func foreignTLS(r *http.Request) bool {
-	_, own := r.Context().Value(ownKey{}).(net.Conn)
-	return r.TLS != nil && !own
-}
-
-// ownKey is the key, in the context of a request, of the connection that the engine has given
-// to net/http.
-type ownKey struct{}
-
-const (
-	foreignTLSReason = "a WebSocket cannot take over the TLS of this server; use Server.ListenAndServeTLS, or a proxy that terminates TLS"
-	noTLS            = "this port speaks TLS: connect with wss:// or https://"
-)

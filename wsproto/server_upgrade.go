@@ -3,9 +3,10 @@ package wsproto
 import (
 	"bufio"
 	"bytes"
-	"context"
+	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -113,35 +114,30 @@ func buffered(r *bufio.Reader) []byte {
 	return p
 }
 
-// hijackedRequest is what a connection from net/http brings with it.
-type hijackedRequest struct {
-	request *http.Request
-	header  http.Header
-	handler Handler
-	err     error         // why the connection was not opened
-	done    chan struct{} // closed when nothing refers to request any more
+// requireUpgrade responds to a request that only a WebSocket could serve.
+func (s *Server) requireUpgrade(w http.ResponseWriter, r *http.Request) error {
+	s.counters.refuse(errUpgradeRequired.Status)
+	errUpgradeRequired.ServeHTTP(w, r)
+	return errUpgradeRequired
 }
 
-func (k *hijackedRequest) apply(r *Request) {
-	r.http, r.ctx = k.request, context.WithoutCancel(k.request.Context())
-	r.Handler = k.handler
-	if len(k.header) > 0 {
-		r.ResponseHeader = k.header
-	}
+var errUpgradeRequired = &Refusal{
+	Status: http.StatusUpgradeRequired, Reason: "this is a WebSocket server: connect with ws:// or wss://",
+	Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 }
 
-func (k *hijackedRequest) aborted(_ *Conn, err error) {
-	k.err = err
-	close(k.done)
+func isUpgrade(r *http.Request) bool {
+	return slices.ContainsFunc(r.Header["Upgrade"], func(list string) bool { return hasToken(list, "websocket") })
 }
 
-// takeHijacked returns what came with the connection, once.
-func (c *Conn) takeHijacked() *hijackedRequest {
-	x := c.extra.Load()
-	if x == nil {
-		return nil
-	}
-	c.extra.Store(nil) // nothing else is in it yet
-	k, _ := x.opening.(*hijackedRequest)
-	return k
+// foreignTLS reports whether the request came through TLS that cannot be taken over.
+func foreignTLS(r *http.Request) bool {
+	_, own := r.Context().Value(ownKey{}).(net.Conn)
+	return r.TLS != nil && !own
+}
+
+// takesHandshakes reports whether handshakes on the server's own port are its own, and not
+// for a handler of HTTP that calls Upgrade.
+func (s *Server) takesHandshakes() bool {
+	return s.HTTP == nil || s.Handler != nil || s.NewHandler != nil || s.Accept != nil || s.AcceptAsync != nil
 }

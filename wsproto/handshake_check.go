@@ -1,0 +1,105 @@
+package wsproto
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// refuseNow returns why no handshake can succeed now, or nil.
+func (s *Server) refuseNow() *Refusal {
+	if s.closing() {
+		return s.refuseClosing()
+	}
+	return s.refuseFull()
+}
+
+// upgrade has ws.Upgrader check the handshake, negotiates, and writes the response to out.
+func (x *upgradeBuffers) upgrade() (refusal *Refusal) {
+	r := &x.request
+	x.core = r.appendCore(x.core[:0])
+	u := ws.Upgrader{
+		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(x.core)),
+		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) { // after all other checks
+			if refusal = r.admit(); refusal != nil {
+				return nil, refusal
+			}
+			return nil, nil
+		},
+	}
+	x.in.Reset(x.core)
+	_, err := u.Upgrade(x)
+	if refusal == nil && err != nil {
+		refusal = translate(err)
+	}
+	return refusal
+}
+
+// admit returns why this client's handshakes are refused; if they are not, it negotiates.
+func (r *Request) admit() *Refusal {
+	if refusal := r.server.refuseClient(r); refusal != nil {
+		return refusal
+	}
+	return r.negotiate(r.conn.endpoint.compression)
+}
+
+// enter counts the handshake against the limits, or returns its refusal.
+func (x *upgradeBuffers) enter() *Refusal {
+	s := x.request.server
+	l := s.limitsInForce()
+	if refusal := s.gate.enter(l, thisMoment(), &s.counters.limited); refusal != nil {
+		return refusal
+	}
+	x.counted = true
+	return s.refuseCrowd(&x.request, l.MaxConnsPerClient)
+}
+
+// checkForwarded logs that the fields of a proxy contradict each other.
+func (s *Server) checkForwarded(peer netip.Addr, values func(name string) []string) {
+	if len(s.Proxies) > 0 && s.Proxies.forwarded(peer, values).torn {
+		s.tornForwards.warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients; all are ignored", "proxy", peer,
+			"allow", "have the proxy set or remove each of them, or do not trust it (-trusted-proxies, or Server.Proxies)")
+	}
+}
+
+// refuseClient returns why this client's handshakes are refused, or nil.
+func (s *Server) refuseClient(r *Request) *Refusal {
+	if len(s.Proxies) > 0 {
+		s.checkForwarded(r.peer(), r.Header.Values)
+	}
+	if refusal := s.refuseOrigin(r); refusal != nil {
+		return refusal
+	}
+	return s.refuseHost(r)
+}
+
+// refuseCrowd counts the connection of r for its client, or returns the refusal of one too many.
+func (s *Server) refuseCrowd(r *Request, most int) *Refusal {
+	if most <= 0 {
+		return nil
+	}
+	peer := r.peer()
+	addr := s.Proxies.ClientAddr(peer, r.Header.Values)
+	if !s.counts(plainAddr(peer), addr) || s.clients.add(r.conn, addr, most) {
+		return nil
+	}
+	s.counters.limited.perClient.Add(1)
+	s.crowds.warn(s.logger(), "a client has too many connections, and further ones are refused", "client", addr, "connections", most,
+		"allow", "if this is a proxy, name it in -trusted-proxies, or Server.Proxies; else raise -max-conns-per-addr, or Server.MaxConnsPerClient")
+	refusal := retryAfterTime(http.StatusTooManyRequests, "your address has too many connections", crowdRetry)
+	refusal.logged = true
+	return refusal
+}
+
+const crowdRetry = 10 * time.Second
+
+// counts reports whether connections of addr that come from peer are counted here. The engine
+// counts those of peers, if Engine.MaxConnsPerAddr says so.
+func (s *Server) counts(peer, addr netip.Addr) bool {
+	if s.Engine.MaxConnsPerAddr > 0 && addr == peer {
+		return false
+	}
+	return s.CountLocal || !addr.IsUnspecified() && !addr.IsLoopback() && !s.Proxies.Trust(addr)
+}
