@@ -27,7 +27,7 @@ func (a *app) accept(r *wsproto.Request, done func(error)) {
 	case path == echoPath:
 		a.identify(r, func(id policy.Identity, err error) {
 			if err == nil {
-				err = a.acceptEcho(r, id)
+				a.acceptEcho(r, id)
 			}
 			done(err)
 		})
@@ -50,7 +50,7 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	id, refusal := a.access.handshake(r)
 	follows := r.Path() == hubPath && session.TokenFollows(r)
 	switch {
-	case refusal != nil && follows:
+	case follows && (refusal != nil || id.Kind == policy.Anonymous):
 		done(policy.Identity{}, nil)
 	case refusal != nil:
 		done(id, refusal.Handshake())
@@ -66,10 +66,18 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	}
 }
 
-// admit refuses a handshake of a user who has too many connections.
+// admit refuses handshakes of users who have too many connections, and of clients that may do nothing.
 func (a *app) admit(id *policy.Identity) error {
-	if refusal := a.access.Admit(id); refusal != nil {
-		return refusal.Handshake()
+	refusal := a.access.Admit(id)
+	if refusal == nil && id.Kind == policy.Anonymous && !a.hooks.has(backend.Subscribe) && !anyRight(id.Rights) {
+		refusal = a.access.Authorize(id.Rights, policy.Read, "")
 	}
-	return nil
+	if refusal == nil {
+		return nil
+	}
+	return refusal.Handshake()
+}
+
+func anyRight(r *policy.Rights) bool {
+	return r.Any(policy.Read) || r.Any(policy.Write) || r.Any(policy.List) || r.Any(policy.Manage)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
@@ -44,7 +46,8 @@ func form(encoding string) string {
 // A page of another site can neither connect, nor publish, nor read, nor disconnect others, although the browser sends the
 // user's cookies.
 func TestForeignPage(t *testing.T) {
-	p := start(t, "-topic", "> history=100", "-hosts", "app.test")
+	s := newSigner(t)
+	p := start(t, append(s.flags(), "-jwt-cookie", "session", "-token-file", tokenFile(t), "-topic", "> history=100", "-hosts", "app.test")...)
 	b := script.Chromium(t)
 	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -55,10 +58,12 @@ func TestForeignPage(t *testing.T) {
 	_, other, _ := strings.Cut(foreign.Listener.Addr().String(), ":")
 	server := "http://app.test:" + port
 	own := open(t, b, server+"/")
-	if got := own.ask(`document.cookie = 'session=ada; path=/'; return fetch('/topics/news', {method: 'POST', headers: {'Content-Type': 'text/plain'}, body: 'own'}).then(r => 'got ' + r.status)`); got != "got 200" {
+	all := []string{">"}
+	token := s.token(jwt.MapClaims{"sub": "ada", "read": all, "write": all, "list": all, "manage": all})
+	if got := own.ask(`document.cookie = 'session=' + args[0] + '; path=/'; return fetch('/topics/news', {method: 'POST', headers: {'Content-Type': 'text/plain'}, body: 'own'}).then(r => 'got ' + r.status)`, token); got != "got 200" {
 		t.Fatalf("the server's own page: %s", got)
 	}
-	subscriber := p.dial("/topics/news")
+	subscriber := p.dial("/topics/news?token=secret")
 	for name, script := range attacks {
 		page := open(t, b, "http://evil.test:"+other+"/")
 		for _, path := range []string{"/topics/news", "/hub", "/echo"} {
@@ -70,9 +75,9 @@ func TestForeignPage(t *testing.T) {
 			}
 		}
 	}
-	if _, body := p.request("GET", "/topics/news/history", "", nil); strings.Contains(body, "attack") || !strings.Contains(body, "own") {
+	if _, body := p.request("GET", "/topics/news/history?token=secret", "", nil); strings.Contains(body, "attack") || !strings.Contains(body, "own") {
 		t.Errorf("the history is %s", body)
 	}
-	p.send(p.dial("/topics/news"), "still there")
+	p.send(p.dial("/topics/news?token=secret"), "still there")
 	p.wants(subscriber, 1, "still there")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -137,7 +138,15 @@ func (a *app) ready(w http.ResponseWriter, _ *http.Request) {
 // whoever asks may not know the credentials that a proxy or a browser adds.
 func isPublic(path string) bool { return path == healthPath || path == readyPath || path == "/" }
 
+// socketOnly answers a plain request to an endpoint of WebSockets. It says why a handshake would be refused, because browsers
+// do not show scripts the answer to one.
 func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
+	id := visitOf(w).caller.id
+	var refused *wsproto.Refusal
+	if follows := r.URL.Path == hubPath && r.URL.Query().Get("auth") == "message"; !follows && errors.As(a.admit(&id), &refused) {
+		a.refuse(w, refused)
+		return
+	}
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
 	a.fail(w, http.StatusUpgradeRequired, "this is a WebSocket endpoint: connect to "+a.socketURL(r))
