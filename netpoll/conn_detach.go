@@ -53,7 +53,7 @@ func (c *Conn) Detach(unread []byte) (net.Conn, error) {
 		t.stream, t.place = nc, place
 		return &detachedTLS{Conn: t.tls, transport: t, unread: unread}, nil
 	}
-	d := detached{netConn: nc, unread: unread, place: place, addrs: s.addrs}
+	d := detachedConn{netConn: nc, unread: unread, place: place, addrs: s.addrs}
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		return &detachedTCP{tcp, d}, nil
 	}
@@ -99,35 +99,35 @@ func (c *Conn) mayDetachLocked() error {
 	return c.mayHandOverLocked()
 }
 
-// detached is a connection that returns unread before what the socket has, and the addresses of its preamble if it
+// detachedConn is a connection that returns unread before what the socket has, and the addresses of its preamble if it
 // had one.
-type detached struct {
+type detachedConn struct {
 	netConn
 	unread []byte
 	place  *place
 	addrs  *addrs
 }
 
-func (d *detached) Close() error {
+func (d *detachedConn) Close() error {
 	defer d.place.leave()
 	return d.netConn.Close()
 }
 
-func (d *detached) Read(p []byte) (int, error) {
+func (d *detachedConn) Read(p []byte) (int, error) {
 	if len(d.unread) > 0 {
 		return take(&d.unread, p), nil
 	}
 	return d.netConn.Read(p)
 }
 
-func (d *detached) LocalAddr() net.Addr {
+func (d *detachedConn) LocalAddr() net.Addr {
 	if d.addrs != nil {
 		return net.TCPAddrFromAddrPort(d.addrs.local)
 	}
 	return d.netConn.LocalAddr()
 }
 
-func (d *detached) RemoteAddr() net.Addr {
+func (d *detachedConn) RemoteAddr() net.Addr {
 	if d.addrs != nil {
 		return net.TCPAddrFromAddrPort(d.addrs.remote)
 	}
@@ -137,7 +137,7 @@ func (d *detached) RemoteAddr() net.Addr {
 // detachedTCP has all of TCPConn's methods besides, so that net/http can use sendfile.
 type detachedTCP struct {
 	*net.TCPConn
-	detached detached
+	detached detachedConn
 }
 
 func (d *detachedTCP) Close() error { return d.detached.Close() }
@@ -230,7 +230,7 @@ func unwrap(nc net.Conn) (a adopted, err error) {
 	switch d := nc.(type) {
 	case *detachedTCP:
 		a, nc = d.detached.adopted(), d.TCPConn
-	case *detached:
+	case *detachedConn:
 		a, nc = d.adopted(), d.netConn
 	case *detachedTLS:
 		if d.transport == nil {
@@ -247,7 +247,7 @@ func unwrap(nc net.Conn) (a adopted, err error) {
 	return a, nil
 }
 
-func (d *detached) adopted() adopted {
+func (d *detachedConn) adopted() adopted {
 	return adopted{prefix: d.unread, addrs: d.addrs, place: d.place}
 }
 

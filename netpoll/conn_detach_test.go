@@ -288,7 +288,7 @@ func TestAdoptRefused(t *testing.T) {
 	if err := e.Adopt(nc, append(half, 0), newPeer(t)); err != ErrTail {
 		t.Errorf("too much unread: %v, want ErrTail", err)
 	}
-	if err := e.Adopt(&detached{netConn: nc.(*net.TCPConn), unread: half, place: new(place)}, []byte{0}, newPeer(t)); err != ErrTail {
+	if err := e.Adopt(&detachedConn{netConn: nc.(*net.TCPConn), unread: half, place: new(place)}, []byte{0}, newPeer(t)); err != ErrTail {
 		t.Errorf("too much unread in two parts: %v, want ErrTail", err)
 	}
 	if err := e.Adopt(fakeConn{}, nil, newPeer(t)); err == nil {
