@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
@@ -70,9 +71,15 @@ func serverLimits(c *config.Config) wsproto.Limits {
 	o.MaxConns = mostConns(&c.Limits)
 	return wsproto.Limits{
 		Engine:  engineLimits(&o),
-		Origins: c.Access.Origins, Hosts: c.Access.Hosts,
+		Origins: c.Access.Origins, Hosts: hosts(c),
 		MaxHandshakes: c.Limits.MaxHandshakes, HandshakeRate: c.Limits.HandshakeRate, MaxConnsPerClient: c.Limits.MaxConnsPerAddr,
 	}
+}
+
+// hosts returns the names of the server. Those for which it obtains certificates are its own, and the certificate authority
+// asks for them without TLS.
+func hosts(c *config.Config) []string {
+	return append(slices.Clip(c.Access.Hosts), c.TLS.ACME.Domains...)
 }
 
 // engineLimits returns the limits of the engine that can change while the server runs.

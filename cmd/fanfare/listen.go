@@ -11,43 +11,75 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
+// openListener is a listener that is open.
+type openListener struct {
+	*config.Listener
+	at     net.Addr
+	secure bool // it speaks TLS
+}
+
 // listen opens all listeners.
-func (a *app) listen() (all []net.Addr, err error) {
+func (a *app) listen() (all []openListener, err error) {
 	for i := range a.cfg.Listen {
-		addr, err := a.listenOn(&a.cfg.Listen[i])
-		if err != nil {
-			return nil, err
+		l := openListener{Listener: &a.cfg.Listen[i]}
+		l.secure = l.Secure(a.cfg.Secure())
+		if l.at, err = a.server.ListenOn(a.endpoint(l)); err != nil {
+			return nil, daemon.ListenError(l.Addr, err)
 		}
-		all = append(all, addr)
+		all = append(all, l)
 	}
 	return all, nil
 }
 
-func (a *app) listenOn(l *config.Listener) (net.Addr, error) {
-	if l.Secure(a.cfg.Secure()) {
-		return daemon.Listen(a.server, l.Addr, a.cfg.TLS.Cert, a.cfg.TLS.Key)
+// endpoint returns what the server needs to know about a listener.
+func (a *app) endpoint(l openListener) netpoll.Endpoint {
+	at := netpoll.Endpoint{Addr: l.Addr, Mode: l.FileMode()}
+	if l.secure {
+		at.TLS = &netpoll.TLS{Config: a.server.TLSConfig}
 	}
-	addr, err := a.server.ListenOn(netpoll.Endpoint{Addr: l.Addr, Mode: l.FileMode()})
-	return addr, daemon.ListenError(l.Addr, err)
+	return at
 }
 
 // greet prints the URLs of the server.
-func (a *app) greet(w io.Writer, addrs []net.Addr, files uint64) {
+func (a *app) greet(w io.Writer, all []openListener, files uint64) {
 	limit := min(daemon.Room(files), uint64(a.server.Engine.MaxConns))
-	for _, addr := range addrs {
-		fmt.Fprintf(w, "Fanfare is listening on %s\n", addr)
+	for _, l := range all {
+		fmt.Fprintf(w, "Fanfare is listening on %s%s\n", l.at, l.remark())
 	}
-	for i := range a.cfg.Listen {
-		if l := &a.cfg.Listen[i]; l.Unix() == "" {
-			greetURLs(w, daemon.HostPort(l.Addr, addrs[i]), l.Secure(a.cfg.Secure()))
+	for _, l := range all {
+		if l.greetable() {
+			greetURLs(w, l.host(), l.secure, a.cfg.TLS.Cert != "")
 			break
 		}
 	}
 	fmt.Fprintf(w, "The server has room for %d connections; the limit of open files is %d.\nPress Ctrl-C to stop.\n", limit, files)
 }
 
-// greetURLs prints what can be done at a host.
-func greetURLs(w io.Writer, host string, secure bool) {
+// greetable reports whether a person can try the URLs of a listener.
+func (l *openListener) greetable() bool { return l.Unix() == "" && !l.ProxyProtocol }
+
+// remark says how to connect.
+func (l *openListener) remark() string {
+	scheme := "http"
+	if l.secure {
+		scheme = "https"
+	}
+	switch path := l.Unix(); {
+	case l.ProxyProtocol:
+		return fmt.Sprintf("  (%s, behind a proxy that sends the PROXY protocol)", scheme)
+	case path != "" && path[0] == '@':
+		return fmt.Sprintf("  (try curl --abstract-unix-socket %s %s://localhost/healthz)", path[1:], scheme)
+	case path != "":
+		return fmt.Sprintf("  (try curl --unix-socket %s %s://localhost/healthz)", path, scheme)
+	}
+	return fmt.Sprintf("  (%s://%s/)", scheme, l.host())
+}
+
+// host returns the address that clients on this machine can use.
+func (l *openListener) host() string { return daemon.HostPort(l.Addr, l.at) }
+
+// greetURLs prints what can be done at a host. A certificate of a file may be self-signed.
+func greetURLs(w io.Writer, host string, secure, file bool) {
 	s := ""
 	if secure {
 		s = "s"
@@ -61,7 +93,7 @@ func greetURLs(w io.Writer, host string, secure bool) {
   load it               go run ./cmd/fanfare-load idle -n 10000 -pid %[3]d ws%[2]s://%[1]s/echo
 
 `, host, s, os.Getpid())
-	if secure {
+	if secure && file {
 		fmt.Fprint(w, "If the certificate is self-signed, add -k to curl and -insecure to fanfare-load.\n")
 	}
 }

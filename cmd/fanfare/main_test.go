@@ -7,7 +7,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,9 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
+	}
+	if os.Getenv(alone) != "" { // certmagic and pebble have goroutines that never end
+		os.Exit(m.Run())
 	}
 	netpolltest.Main(m, http.DefaultClient.CloseIdleConnections)
 }
@@ -60,6 +65,20 @@ func start(t *testing.T, args ...string) *program {
 		}
 	})
 	return p
+}
+
+// addrs returns the addresses of all listeners.
+func (p *program) addrs() (all []string) {
+	for _, m := range listening.FindAllStringSubmatch(p.stdout.String(), -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+func portOf(addr string) int {
+	_, port, _ := net.SplitHostPort(addr)
+	n, _ := strconv.Atoi(port)
+	return n
 }
 
 func (p *program) dial(path string) *websocket.Conn {
@@ -147,4 +166,14 @@ func raw(t *testing.T, addr, request string) (status string) {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(line)
+}
+
+// secretFile returns a file with a secret.
+func secretFile(t *testing.T, secret string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(name, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

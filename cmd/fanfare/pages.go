@@ -32,7 +32,11 @@ func (a *app) pages() http.Handler {
 	mux.HandleFunc("GET "+hubPath, a.socketOnly)
 	mux.HandleFunc("GET "+scriptPath, session.Script)
 	a.api(mux)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enter(w, r, mux) })
+	h := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enter(w, r, mux) }))
+	if acme := a.certificates.acme; acme != nil { // the certificate authority has no rights
+		h = acme.Handler(h)
+	}
+	return h
 }
 
 // visit is the response to a request, with the caller.

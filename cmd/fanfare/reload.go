@@ -43,7 +43,7 @@ func (r *reloader) reload() {
 // apply returns the function that applies a new configuration. What can fail comes first.
 func (a *app) apply(level *slog.LevelVar) func(old, now *config.Config) error {
 	return func(old, now *config.Config) error {
-		if err := a.server.ReloadCertificates(); err != nil {
+		if err := a.certificates.reload(); err != nil {
 			return err
 		}
 		if err := a.server.SetLimits(serverLimits(now)); err != nil {
@@ -60,6 +60,7 @@ func (a *app) apply(level *slog.LevelVar) func(old, now *config.Config) error {
 		a.rates.users.SetLimits(userLimits(&now.Limits.Rates))
 		a.rates.topics.SetLimits(topicLimits(&now.Limits.Rates))
 		level.Set(levelOf(now))
+		a.certificates.retry()
 		return nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
@@ -62,20 +63,31 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	}
 	defer a.close()
 	a.server.Engine.MaxConns = mostConns(&cfg.Limits)
-	addrs, err := a.listen()
+	all, err := a.open(ctx)
 	if err != nil {
-		_ = a.server.Shutdown(ctx)
 		return err
 	}
 	for _, note := range l.Notes {
 		log.Warn(note)
 	}
-	a.greet(p.stdout, addrs, files)
+	a.greet(p.stdout, all, files)
 	r := &reloader{args: p.args, log: log, current: cfg, apply: a.apply(level)}
 	if cfg.NamesFiles() { // otherwise SIGHUP ends the program, as it does when its terminal is closed
 		defer p.onHangup(r.reload)()
 	}
 	return a.wait(ctx, p.stdout)
+}
+
+// open opens the listeners, and begins to obtain certificates for them. After an error nothing is open.
+func (a *app) open(ctx context.Context) (all []openListener, err error) {
+	if all, err = a.listen(); err == nil {
+		err = a.certificates.obtain(all)
+	}
+	if err != nil {
+		_ = a.server.Shutdown(ctx)
+		return nil, err
+	}
+	return all, nil
 }
 
 // wait serves until ctx is done, and then ends the server.
@@ -125,7 +137,8 @@ type app struct {
 	rules     rules
 	anonymous atomic.Pointer[visitor] // that anonymous clients share
 
-	transfers transfers
+	certificates certificates
+	transfers    transfers
 }
 
 func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
@@ -148,7 +161,12 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 		return nil, err
 	}
 	a.access = access{Policy: p, userHeader: cfg.Access.UserHeader, proxies: proxies}
+	if a.certificates, err = loadCertificates(&cfg.TLS, log); err != nil {
+		a.close()
+		return nil, err
+	}
 	a.server = &wsproto.Server{AcceptAsync: a.accept, HTTP: a.pages(), Proxies: proxies, Logger: log}
+	a.server.TLSConfig = certs.TLSConfig(a.certificates.file, a.certificates.acme)
 	limitServer(a.server, cfg)
 	a.transfers.most = bodies(&cfg.Limits)
 	a.rules.set(cfg.Topics, cfg.Limits.MaxPending)
@@ -164,6 +182,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 
 // close ends what goes on in the background. The server has ended before.
 func (a *app) close() {
+	a.certificates.close()
 	a.hooks.close()
 	a.access.Close()
 }

@@ -6,9 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
-	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,102 +14,20 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/letsencrypt/pebble/v2/ca"
-	"github.com/letsencrypt/pebble/v2/db"
-	"github.com/letsencrypt/pebble/v2/va"
-	"github.com/letsencrypt/pebble/v2/wfe"
-	"github.com/miekg/dns"
-
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs/certstest"
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// count numbers the domains: certmagic delays the renewal of a domain after a failure, and a renewal that the end of a
-// test interrupts is one.
-var count atomic.Int64
-
-// pebble is a CA in this process. It is down until begin.
-type pebble struct {
-	server  *httptest.Server
-	handler atomic.Pointer[http.Handler]
-	ca      *ca.CAImpl
-	domain  string
-	refused atomic.Int64 // requests while it was down
-}
-
-func newPebble(t *testing.T) *pebble {
-	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	t.Setenv("PEBBLE_WFE_NONCEREJECT", "0")
-	t.Setenv("PEBBLE_AUTHZREUSE", "0")
-	p := &pebble{domain: fmt.Sprintf("chat%d.fanfare.test", count.Add(1))}
-	p.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h := p.handler.Load(); h != nil {
-			(*h).ServeHTTP(w, r)
-			return
-		}
-		p.refused.Add(1)
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}))
-	t.Cleanup(p.server.Close)
-	return p
-}
-
-// begin makes the CA answer, and check domains at these ports. With a key ID, accounts must be bound to it.
-func (p *pebble) begin(t *testing.T, httpPort, tlsPort int, keyID, key string) {
-	t.Helper()
-	quiet := log.New(io.Discard, "", 0)
-	store := db.NewMemoryStore()
-	if keyID != "" {
-		if err := store.AddExternalAccountKeyByID(keyID, key); err != nil {
-			t.Fatal(err)
-		}
-	}
-	profiles := map[string]ca.Profile{"default": {Description: "a day", ValidityPeriod: 86400}}
-	p.ca = ca.New(quiet, store, "", "ecdsa", 0, 1, profiles)
-	checker := va.New(quiet, httpPort, tlsPort, false, nameServer(t), store)
-	front := wfe.New(quiet, store, checker, p.ca, []string{"pebble.test"}, false, keyID != "", 1, 1)
-	h := front.Handler()
-	p.handler.Store(&h)
-}
-
-// trust returns what trusts the certificates of the CA.
-func (p *pebble) trust() *tls.Config {
-	pool := x509.NewCertPool()
-	pool.AddCert(p.ca.GetRootCert(0).Cert)
-	return &tls.Config{RootCAs: pool, ServerName: p.domain}
-}
-
-// options returns the options for certificates of this CA.
-func (p *pebble) options(t *testing.T) ACMEOptions {
-	pool := x509.NewCertPool()
-	pool.AddCert(p.server.Certificate())
+// options returns the options for certificates of a CA.
+func options(t *testing.T, ca *certstest.CA) ACMEOptions {
 	return ACMEOptions{
-		Domains: []string{p.domain}, Storage: filepath.Join(t.TempDir(), "acme"), Agreed: true, Email: "ops@fanfare.test",
-		CA: p.server.URL + wfe.DirectoryPath, Roots: pool, Logger: slog.New(slog.DiscardHandler),
+		Domains: []string{ca.Domain}, Storage: filepath.Join(t.TempDir(), "acme"), Agreed: true, Email: "ops@fanfare.test",
+		CA: ca.URL(), Roots: ca.Roots, Logger: slog.New(slog.DiscardHandler),
 	}
-}
-
-// nameServer is a DNS server for which all names are this machine.
-func nameServer(t *testing.T) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &dns.Server{Listener: l, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		m := new(dns.Msg).SetReply(q)
-		if q.Question[0].Qtype == dns.TypeA {
-			m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.IPv4(127, 0, 0, 1)}}
-		}
-		_ = w.WriteMsg(m)
-	})}
-	go func() { _ = s.ActivateAndServe() }()
-	t.Cleanup(func() { s.Shutdown() })
-	return l.Addr().String()
 }
 
 func newACME(t *testing.T, o ACMEOptions) *ACME {
@@ -171,14 +86,14 @@ func wait(t *testing.T, a *ACME) {
 
 // The CA checks the domain at the listener itself. The certificate survives a restart, without the CA.
 func TestTLSALPN(t *testing.T) {
-	p := newPebble(t)
-	o := p.options(t)
+	p := certstest.New(t, false)
+	o := options(t, p)
 	var output netpolltest.Output
 	o.Logger = slog.New(slog.NewTextHandler(&output, nil))
 	a := newACME(t, o)
 	at := serveTLS(t, TLSConfig(nil, a))
-	p.begin(t, 1, port(at), "", "")
-	if _, err := connect(at.String(), p.trust()); err == nil {
+	p.Begin(t, 1, port(at), "", "")
+	if _, err := connect(at.String(), p.Trust()); err == nil {
 		t.Error("a handshake before Start succeeds")
 	}
 	if err := a.Start(at, nil); err != nil {
@@ -188,11 +103,11 @@ func TestTLSALPN(t *testing.T) {
 		t.Error("it starts twice")
 	}
 	wait(t, a)
-	first, err := connect(at.String(), p.trust())
+	first, err := connect(at.String(), p.Trust())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := a.Domains(); len(d) != 1 || d[0].Name != p.domain || !d[0].Expires.Equal(first.NotAfter) || d[0].Fault != "" {
+	if d := a.Domains(); len(d) != 1 || d[0].Name != p.Domain || !d[0].Expires.Equal(first.NotAfter) || d[0].Fault != "" {
 		t.Errorf("%+v", d)
 	}
 	if !strings.Contains(output.String(), "certificate obtained") || strings.Contains(output.String(), "level=ERROR") {
@@ -201,14 +116,14 @@ func TestTLSALPN(t *testing.T) {
 	checkNames(t, at.String(), p, first)
 	a.Close()
 
-	p.handler.Store(nil)
+	p.End()
 	again := newACME(t, o)
 	at = serveTLS(t, TLSConfig(nil, again))
 	if err := again.Start(at, nil); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, again)
-	if second, err := connect(at.String(), p.trust()); err != nil || !bytes.Equal(first.Raw, second.Raw) {
+	if second, err := connect(at.String(), p.Trust()); err != nil || !bytes.Equal(first.Raw, second.Raw) {
 		t.Errorf("after a restart: %v", err)
 	}
 	info, err := os.Stat(o.Storage)
@@ -218,12 +133,12 @@ func TestTLSALPN(t *testing.T) {
 }
 
 // checkNames checks what clients get that name the domain in another way, another domain, or none.
-func checkNames(t *testing.T, addr string, p *pebble, want *x509.Certificate) {
+func checkNames(t *testing.T, addr string, p *certstest.CA, want *x509.Certificate) {
 	t.Helper()
 	insecure := func(name string, protocols ...string) (*x509.Certificate, error) {
 		return connect(addr, &tls.Config{ServerName: name, InsecureSkipVerify: true, NextProtos: protocols})
 	}
-	for _, name := range []string{"", strings.ToUpper(p.domain)} {
+	for _, name := range []string{"", strings.ToUpper(p.Domain)} {
 		if c, err := insecure(name, "http/1.1"); err != nil || !c.Equal(want) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -231,7 +146,7 @@ func checkNames(t *testing.T, addr string, p *pebble, want *x509.Certificate) {
 	if _, err := insecure("other.test"); err == nil {
 		t.Error("a client that asks for another domain gets a certificate")
 	}
-	for _, name := range []string{p.domain, "other.test"} {
+	for _, name := range []string{p.Domain, "other.test"} {
 		if _, err := insecure(name, "acme-tls/1"); err == nil {
 			t.Errorf("a challenge for %s that the CA has not made is answered", name)
 		}
@@ -240,19 +155,19 @@ func checkNames(t *testing.T, addr string, p *pebble, want *x509.Certificate) {
 
 // The CA checks the domain with a plain request. The account is bound to one that the operator has.
 func TestHTTPWithExternalAccount(t *testing.T) {
-	p := newPebble(t)
-	o := p.options(t)
+	p := certstest.New(t, false)
+	o := options(t, p)
 	o.KeyID, o.MACKey = "kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 	a := newACME(t, o)
 	plain := httptest.NewServer(a.Handler(http.NotFoundHandler()))
 	t.Cleanup(plain.Close)
 	at := plain.Listener.Addr()
-	p.begin(t, port(at), 1, o.KeyID, o.MACKey)
+	p.Begin(t, port(at), 1, o.KeyID, o.MACKey)
 	if err := a.Start(nil, at); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, a)
-	if _, err := handshake(t, TLSConfig(nil, a), p.trust()); err != nil {
+	if _, err := handshake(t, TLSConfig(nil, a), p.Trust()); err != nil {
 		t.Error(err)
 	}
 	for _, path := range []string{"/", "/.well-known/acme-challenge/abc"} {
@@ -270,12 +185,13 @@ func TestHTTPWithExternalAccount(t *testing.T) {
 // While the CA is down clients get the certificate of the files. The fault is logged once for each attempt; when the CA
 // is back, Retry makes it quick.
 func TestCAIsDown(t *testing.T) {
-	p := newPebble(t)
-	o := p.options(t)
+	p := certstest.New(t, false)
+	o := options(t, p)
 	var output netpolltest.Output
 	o.Logger = slog.New(slog.NewTextHandler(&output, nil))
 	a := newACME(t, o)
-	files, err := LoadFiles([]Pair{issue(t, t.TempDir(), "other.test", 7)}, nil)
+	cert, key := issue(t, t.TempDir(), "other.test", 7)
+	files, err := wsproto.LoadCertificate(cert, key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +203,7 @@ func TestCAIsDown(t *testing.T) {
 	if !netpolltest.Settles(time.Minute, func() bool { return a.Domains()[0].Fault != "" }) {
 		t.Fatal("the fault is not reported")
 	}
-	insecure := &tls.Config{ServerName: p.domain, InsecureSkipVerify: true}
+	insecure := &tls.Config{ServerName: p.Domain, InsecureSkipVerify: true}
 	if c, err := connect(at.String(), insecure); err != nil || c.SerialNumber.Int64() != 7 {
 		t.Errorf("with files: %v", err)
 	}
@@ -300,32 +216,32 @@ func TestCAIsDown(t *testing.T) {
 	if err := a.Wait(ended); err != why {
 		t.Errorf("Wait: %v", err)
 	}
-	if n := strings.Count(output.String(), "level=ERROR"); n != 1 || p.refused.Load() == 0 {
-		t.Errorf("%d errors are logged after %d requests:\n%s", n, p.refused.Load(), &output)
+	if n := strings.Count(output.String(), "level=ERROR"); n != 1 || p.Refused.Load() == 0 {
+		t.Errorf("%d errors are logged after %d requests:\n%s", n, p.Refused.Load(), &output)
 	}
-	p.begin(t, 1, port(at), "", "")
+	p.Begin(t, 1, port(at), "", "")
 	a.Retry()
 	wait(t, a)
-	if _, err := connect(at.String(), p.trust()); err != nil || a.Domains()[0].Fault != "" {
+	if _, err := connect(at.String(), p.Trust()); err != nil || a.Domains()[0].Fault != "" {
 		t.Errorf("%v, %+v", err, a.Domains())
 	}
 }
 
 // Certificates are renewed while the server runs.
 func TestRenewal(t *testing.T) {
-	p := newPebble(t)
-	o := p.options(t)
+	p := certstest.New(t, false)
+	o := options(t, p)
 	o.renewCheck, o.renewRatio = 10*time.Millisecond, 1-1e-9
 	a := newACME(t, o)
 	at := serveTLS(t, TLSConfig(nil, a))
-	p.begin(t, 1, port(at), "", "")
+	p.Begin(t, 1, port(at), "", "")
 	if err := a.Start(at, nil); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, a)
 	seen := make(map[string]bool)
 	if !netpolltest.Settles(time.Minute, func() bool {
-		c, err := connect(at.String(), p.trust())
+		c, err := connect(at.String(), p.Trust())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,11 +254,11 @@ func TestRenewal(t *testing.T) {
 
 // A directory with a broken certificate is reported, and does not make the ACME ask the CA all the time.
 func TestBrokenDirectory(t *testing.T) {
-	p := newPebble(t)
-	o := p.options(t)
+	p := certstest.New(t, false)
+	o := options(t, p)
 	a := newACME(t, o)
 	at := serveTLS(t, TLSConfig(nil, a))
-	p.begin(t, 1, port(at), "", "")
+	p.Begin(t, 1, port(at), "", "")
 	if err := a.Start(at, nil); err != nil {
 		t.Fatal(err)
 	}

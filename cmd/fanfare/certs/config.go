@@ -7,11 +7,13 @@ import (
 	"slices"
 
 	"github.com/mholt/acmez/v3"
+
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// TLSConfig returns a configuration for TLS 1.2 and 1.3 with certificates of files, of acme, or of both; either may be
-// nil. Its listener answers the challenges of the CA, even if the server that uses the configuration sets NextProtos.
-func TLSConfig(files *Files, acme *ACME) *tls.Config {
+// TLSConfig returns a configuration for TLS 1.2 and 1.3 with the certificate of files, those of acme, or both; either may
+// be nil. Its listener answers the challenges of the CA, even if the server that uses the configuration sets NextProtos.
+func TLSConfig(files *wsproto.Certificate, acme *ACME) *tls.Config {
 	s := &sources{files, acme}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: s.get}
 	if acme != nil {
@@ -22,7 +24,7 @@ func TLSConfig(files *Files, acme *ACME) *tls.Config {
 }
 
 type sources struct {
-	files *Files
+	files *wsproto.Certificate
 	acme  *ACME
 }
 
@@ -58,7 +60,7 @@ func (s *sources) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		}
 	}
 	if s.files != nil {
-		return s.files.GetCertificate(hello)
+		return s.files.Get(hello)
 	}
 	return nil, err
 }

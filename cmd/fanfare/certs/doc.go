@@ -1,11 +1,5 @@
-// Package certs provides the certificates of TLS listeners: from files, from a certificate authority that speaks ACME
-// (RFC 8555) such as Let's Encrypt, or both.
-//
-// # Files
-//
-// [Files] has one or more pairs of a certificate chain and a key. It loads them again when one of the files changes,
-// which it checks during a handshake, at most once a second, and when [Files.Reload] is called. If the new files are
-// unusable, or only one of a pair has been replaced, the old certificates remain in use.
+// Package certs provides the certificates of TLS listeners: from files, which [wsproto.Certificate] loads and watches, from
+// a certificate authority that speaks ACME (RFC 8555) such as Let's Encrypt, or both.
 //
 // # ACME
 //

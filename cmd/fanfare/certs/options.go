@@ -70,7 +70,7 @@ func (o *ACMEOptions) validateDomains() error {
 	}
 	var all []error
 	for i, d := range o.Domains {
-		if err := validateDomain(d); err != nil {
+		if err := CheckDomain(d); err != nil {
 			all = append(all, err)
 		} else if slices.IndexFunc(o.Domains, func(e string) bool { return normalize(e) == normalize(d) }) < i {
 			all = append(all, fmt.Errorf("domain %q is listed twice", d))
@@ -79,7 +79,8 @@ func (o *ACMEOptions) validateDomains() error {
 	return errors.Join(all...)
 }
 
-func validateDomain(d string) error {
+// CheckDomain returns an error unless d is a name for which an ACME can obtain a certificate.
+func CheckDomain(d string) error {
 	_, addr := netip.ParseAddr(d)
 	other := func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '.') }
 	switch name := normalize(d); {

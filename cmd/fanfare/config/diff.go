@@ -58,8 +58,12 @@ func (c *Config) With(now *Config) *Config {
 // under reports whether a path is that of a field, or of one of its rows.
 func under(path, field string) bool { return path == field || strings.HasPrefix(path, field+"[") }
 
-// NamesFiles reports whether there is a file that a reload would read again.
+// NamesFiles reports whether there is a file that a reload would read again, or a certificate authority that it would ask
+// again.
 func (c *Config) NamesFiles() bool {
+	if len(c.TLS.ACME.Domains) > 0 {
+		return true
+	}
 	v := reflect.ValueOf(c).Elem()
 	for _, f := range settings().fields {
 		file := strings.HasPrefix(f.placeholder, "FILE") && f.path != "cpuprofile" || f.path == "access.key"

@@ -37,7 +37,7 @@ func TestWith(t *testing.T) {
 func TestNamesFiles(t *testing.T) {
 	file := write(t, "a.toml", "")
 	for want, args := range map[bool][][]string{
-		true:  {{"-config", file}, {"-token-file", "x"}, {"-cert", "x", "-key", "y"}, {"-jwt-public-key-files", "x"}},
+		true:  {{"-config", file}, {"-token-file", "x"}, {"-acme-domains", "a.example", "-acme-agree", "-acme-storage", "x"}, {"-cert", "x", "-key", "y"}, {"-jwt-public-key-files", "x"}},
 		false: {nil, {"-cpuprofile", "x"}, {"-origins", "a.example"}},
 	} {
 		for _, a := range args {

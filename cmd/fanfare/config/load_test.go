@@ -148,7 +148,7 @@ func TestContradictions(t *testing.T) {
 		"[tls]\ncert = 'c'":                                    ":2: tls.cert is given without tls.key; TLS needs both",
 		"[tls]\nkey = 'c'":                                     ":2: tls.key is given without tls.cert; TLS needs both",
 		"[tls]\ncert='c'\nkey='c'\n[tls.acme]\ndomains=['a.example']\nstorage='d'\nagree=true": ":5: tls.acme.domains and tls.cert (line 2) exclude each other",
-		"[tls.acme]\ndomains=['*.example']\nstorage='d'\nagree=true":                           `:2: tls.acme.domains has "*.example"`,
+		"[tls.acme]\ndomains=['*.example']\nstorage='d'\nagree=true":                           `:2: tls.acme.domains: domain "*.example" has a wildcard`,
 		"[tls.acme]\ndomains=['a.example']\nagree=true":                                        ":2: tls.acme.domains is given without tls.acme.storage",
 		"[tls.acme]\ndomains=['a.example']\nstorage='d'":                                       ":2: tls.acme.domains is given without tls.acme.agree",
 		"[token]\nissuer='a'":                                    ":2: token.issuer is given without a key for tokens: token.secret-files",

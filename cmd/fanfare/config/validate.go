@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -91,8 +92,8 @@ func (l *loader) validateTLS() {
 
 func (l *loader) validateACME(a *ACME) {
 	for _, d := range a.Domains {
-		if err := wsproto.ValidateHost(d); err != nil || strings.Contains(d, "*") {
-			l.refuse("tls.acme.domains", " has %q; it must have names such as example.org, without * and port", d)
+		if err := certs.CheckDomain(d); err != nil {
+			l.refuse("tls.acme.domains", ": %v", err)
 			break
 		}
 	}

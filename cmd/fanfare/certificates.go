@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// certificates are where the listeners with TLS have their certificates from. Either field is nil if it is not used.
+type certificates struct {
+	file *wsproto.Certificate
+	acme *certs.ACME
+}
+
+// loadCertificates loads what the configuration names. It does not connect to a certificate authority.
+func loadCertificates(c *config.TLS, log *slog.Logger) (k certificates, err error) {
+	if c.Cert != "" {
+		if k.file, err = wsproto.LoadCertificate(c.Cert, c.Key, log); err != nil {
+			return k, fmt.Errorf("-cert and -key: %s", plain(err))
+		}
+	}
+	if len(c.ACME.Domains) == 0 {
+		return k, nil
+	}
+	o, err := c.ACME.Options()
+	if err != nil {
+		return k, err
+	}
+	o.Logger = log
+	k.acme, err = certs.NewACME(o)
+	return k, err
+}
+
+// obtain begins to obtain certificates from the authority, which must reach the listeners.
+func (k *certificates) obtain(all []openListener) error {
+	if k.acme == nil {
+		return nil
+	}
+	secure, open := challenged(all)
+	return k.acme.Start(secure, open)
+}
+
+// challenged returns the addresses at which the certificate authority can find out that the server has its names: with TLS,
+// and without. It prefers those that other machines can connect to.
+func challenged(all []openListener) (secure, open net.Addr) {
+	all = slices.DeleteFunc(slices.Clone(all), func(l openListener) bool { return l.Unix() != "" })
+	if outside := slices.DeleteFunc(slices.Clone(all), func(l openListener) bool { return l.Loopback() }); len(outside) > 0 {
+		all = outside
+	}
+	if i := slices.IndexFunc(all, func(l openListener) bool { return l.secure }); i >= 0 {
+		secure = all[i].at
+	}
+	if i := slices.IndexFunc(all, func(l openListener) bool { return !l.secure && (secure == nil || sameIP(l.at, secure)) }); i >= 0 {
+		open = all[i].at
+	}
+	return secure, open
+}
+
+// sameIP reports whether certs.ACME.Start may have both addresses.
+func sameIP(a, b net.Addr) bool {
+	x, isTCP := a.(*net.TCPAddr)
+	y, both := b.(*net.TCPAddr)
+	return isTCP && both && x.IP.Equal(y.IP)
+}
+
+// reload loads the files now.
+func (k *certificates) reload() error {
+	if k.file == nil {
+		return nil
+	}
+	return k.file.Reload()
+}
+
+// retry asks the authority for certificates that are missing, without waiting for the end of a pause.
+func (k *certificates) retry() {
+	if k.acme != nil {
+		k.acme.Retry()
+	}
+}
+
+func (k *certificates) close() {
+	if k.acme != nil {
+		k.acme.Close()
+	}
+}
