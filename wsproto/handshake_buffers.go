@@ -79,14 +79,6 @@ func (x *upgradeBuffers) release(err error) {
 
 func (x *upgradeBuffers) asks() bool { return x.asking != nil }
 
-// finishResponse adds the fields that ws.Upgrader has not written, and that the program may
-// have changed since.
-func (x *upgradeBuffers) finishResponse() {
-	x.out.Truncate(x.out.Len() - len(crlf))
-	_ = x.request.writeResponseHeader(&x.out)
-	x.out.Write(crlf)
-}
-
 // acceptance is a handshake that AcceptAsync decides about. Meanwhile no worker stays with the
 // connection, which keeps its header, and reads on only to notice that the peer has gone: at the
 // first byte that the peer sends without waiting for the response, it is held. The answer

@@ -60,3 +60,11 @@ func (r *Request) writeResponseHeader(w io.Writer) error {
 	}
 	return err
 }
+
+// finishResponse adds the fields that ws.Upgrader has not written, and that the program may
+// have changed since.
+func (x *upgradeBuffers) finishResponse() {
+	x.out.Truncate(x.out.Len() - len(crlf))
+	_ = x.request.writeResponseHeader(&x.out)
+	x.out.Write(crlf)
+}

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -70,53 +68,6 @@ func (s *Server) makeRoom() bool {
 	return s.silent.close()
 }
 
-// Listen binds addr and serves it in the background until Shutdown or Drain. addr is "host:port",
-// where port 0 picks a free port, or a Unix socket, "unix:path". The result has the address that
-// was bound. A server may listen at any number of addresses.
-func (s *Server) Listen(addr string) (net.Addr, error) {
-	return s.ListenOn(netpoll.Endpoint{Addr: addr})
-}
-
-// ListenOn is Listen for any kind of endpoint: one version of IP, a Unix socket with permissions,
-// a socket that was inherited. An endpoint with TLS is for wss:// and https://; its Config is
-// treated like [Server].TLSConfig.
-func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
-	accept := s.accept
-	if at.TLS != nil {
-		config, err := completeTLS(at.TLS.Config)
-		if err != nil {
-			return nil, err
-		}
-		at.TLS = &netpoll.TLS{Config: config, Answer: at.TLS.Answer}
-		if at.TLS.Answer == nil {
-			at.TLS.Answer = Refuse(http.StatusBadRequest, noTLS).encode(false)
-		}
-		accept = s.acceptTLS
-	}
-	if err := s.begin(); err != nil {
-		return nil, err
-	}
-	if s.closing() {
-		return nil, ErrServerClosed
-	}
-	l, err := s.engine.ListenOn(at, accept)
-	if err != nil {
-		return nil, err
-	}
-	return l.Addr(), nil
-}
-
-// ListenAndServe listens on Addr and serves until Shutdown, which makes it return
-// ErrServerClosed, or until the engine fails.
-func (s *Server) ListenAndServe() error {
-	addr := s.Addr
-	setDefault(&addr, ":8080")
-	if _, err := s.Listen(addr); err != nil {
-		return err
-	}
-	return s.Wait()
-}
-
 // Wait returns ErrServerClosed after Shutdown or Drain was called, or the error that the
 // engine failed with.
 func (s *Server) Wait() error {
@@ -167,41 +118,6 @@ func (s *Server) closeAll() {
 	})
 }
 
-// NewTask returns a task that runs on the workers of loop n: see
-// netpoll.Engine.NewTask.
-func (s *Server) NewTask(n int, run func()) (*Task, error) {
-	if err := s.begin(); err != nil {
-		return nil, err
-	}
-	return s.engine.NewTask(n, run), nil
-}
-
-// Task is work that runs on the workers of one loop: see Server.InitTask.
-type Task = netpoll.Task
-
-// InitTask is NewTask for a task that is a field of a larger value, for example of r. t must
-// be zero. See netpoll.Task.Init.
-func (s *Server) InitTask(t *Task, n int, r interface{ Run() }) error {
-	if err := s.begin(); err != nil {
-		return err
-	}
-	t.Init(s.engine, n, r)
-	return nil
-}
-
-// Loops returns the number of event loops: Conn.Loop is below it.
-func (s *Server) Loops() int {
-	if s.begin() != nil {
-		return 1
-	}
-	return s.engine.Loops()
-}
-
-func (s *Server) setLimits(l Limits) {
-	s.limits.Store(&l)
-	s.endpoint.messageRate.Store(l.Rate)
-}
-
 // SetLimits replaces the limits. They apply to what comes from then on: the next handshake, and
 // the next message of a connection that is open. A connection that was opened while
 // MaxConnsPerClient was 0 is never counted. On an error nothing changes. The caller must not
@@ -230,6 +146,11 @@ func (s *Server) completeLimits(l netpoll.Limits) netpoll.Limits {
 		setDefault(&l.Reserve, reserveFor(l.MaxConns))
 	}
 	return l
+}
+
+func (s *Server) setLimits(l Limits) {
+	s.limits.Store(&l)
+	s.endpoint.messageRate.Store(l.Rate)
 }
 
 // Limits returns the limits in force.
