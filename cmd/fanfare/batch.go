@@ -130,7 +130,8 @@ type published struct {
 // publishBatch is POST /publish. It publishes the messages one after the other. The result of a message that is bad, or that
 // the caller may not publish, is its error.
 func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
-	p := publisher{rights: visitOf(w).caller.id.Rights, maker: a.maker(w, r)}
+	id := &visitOf(w).caller.id
+	p := publisher{rights: id.Rights, user: id.User, maker: a.maker(w, r)}
 	if !p.rights.Any(policy.Write) {
 		a.deny(w, a.access.Authorize(p.rights, policy.Write, ""))
 		return
@@ -165,6 +166,7 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 // publisher is the sender of a batch.
 type publisher struct {
 	rights *policy.Rights
+	user   string
 	maker  string
 }
 
@@ -190,6 +192,9 @@ func (a *app) publishTo(by publisher, p *published, m hub.Message) error {
 	}
 	if refusal := a.access.Authorize(by.rights, policy.Write, p.Topic+p.Pattern); refusal != nil {
 		return errors.New(refusal.Reason)
+	}
+	if over := a.rates.publish(by.user, p.Topic+p.Pattern, len(m.Data)); over.wait > 0 {
+		return errors.New(over.String())
 	}
 	if p.Pattern == "" {
 		rc, err := a.hub.PublishAs(by.maker, p.Topic, m)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"unicode/utf8"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
@@ -44,6 +45,10 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 	m, err := newMessage(kindOf(r.Header.Get("Content-Type")), body, key)
 	if err != nil {
 		a.fail(w, http.StatusBadRequest, "the body "+err.Error())
+		return
+	}
+	if over := a.rates.publish(visitOf(w).caller.id.User, name, len(body)); over.wait > 0 {
+		a.deny(w, &policy.Refusal{Status: http.StatusTooManyRequests, Reason: over.String(), RetryAfter: over.wait})
 		return
 	}
 	rc, err := a.hub.PublishAs(a.maker(w, r), name, m)
