@@ -25,7 +25,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestShell runs the commands of each document.
+// TestShell runs the commands of each document, which find the files that the document shows.
 func TestShell(t *testing.T) {
 	if testing.Short() {
 		t.Skip("commands take minutes")
@@ -36,7 +36,7 @@ func TestShell(t *testing.T) {
 	documents := make(map[string][]block)
 	var files []string
 	for _, b := range collect(t, everything) {
-		if b.lang != "sh" && b.lang != "console" {
+		if b.lang != "sh" && b.lang != "console" && b.lang != "toml" {
 			continue
 		}
 		if documents[b.file] == nil {
@@ -48,7 +48,11 @@ func TestShell(t *testing.T) {
 		t.Run(strings.ReplaceAll(file, "/", "_"), func(t *testing.T) {
 			s := newShell(t)
 			for _, b := range documents[file] {
-				s.run(b)
+				if b.lang == "toml" {
+					s.save(b)
+				} else {
+					s.run(b)
+				}
 			}
 		})
 	}

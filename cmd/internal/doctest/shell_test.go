@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,8 +22,8 @@ import (
 // timeout is the time for a command to end and for a server to listen, including compilation.
 const timeout = 5 * time.Minute
 
-// shell runs the commands of one document in the project's root. A server runs in the background until the next server
-// starts or the document ends.
+// shell runs the commands of one document: those of go in the project's root, others in a directory of their own, where go
+// installs programs. A server runs in the background until the next server starts or the document ends.
 type shell struct {
 	t      *testing.T
 	dir    string // for what commands write
@@ -39,11 +40,11 @@ func newShell(t *testing.T) *shell {
 
 // environ makes programs keep their data in s.dir.
 func (s *shell) environ() []string {
-	return append(os.Environ(), "XDG_CONFIG_HOME="+s.dir, "GOBIN="+s.dir, "OUT="+s.dir)
+	return append(os.Environ(), "XDG_CONFIG_HOME="+s.dir, "GOBIN="+s.dir, "OUT="+s.dir, "PATH="+s.dir+":"+os.Getenv("PATH"))
 }
 
 // serves matches the commands of servers.
-var serves = regexp.MustCompile(`^go run (\./cmd/fanfare(-chat)?( -.*)?|/\S+/chat\.go)$`)
+var serves = regexp.MustCompile(`^(go run (\./cmd/fanfare(-chat)?( -.*)?|/\S+/chat\.go)|fanfare( -.*)?)$`)
 
 // shorten replaces commands that would take minutes or that need something that a test does not have.
 var shorten = []struct {
@@ -66,7 +67,30 @@ var shorten = []struct {
 	{regexp.MustCompile(`^go run \./cmd/fanfare-conformance( -url \S+)?$`), "go run ./cmd/fanfare-conformance -run 1.$1"},
 }
 
-// ownFile are files that commands write and read, in s.dir instead of the project.
+// place returns the directory in which a command runs.
+func (s *shell) place(line string) string {
+	if strings.HasPrefix(line, "go ") || strings.HasPrefix(line, "grep ") { // which shorten puts in the place of go
+		return root
+	}
+	return s.dir
+}
+
+// fileName is the first line of a block that is a file.
+var fileName = regexp.MustCompile(`^# ([\w-]+\.toml)\n`)
+
+// save writes a block that says its name into a file.
+func (s *shell) save(b block) {
+	s.t.Helper()
+	m := fileName.FindStringSubmatch(b.text)
+	if m == nil {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, m[1]), []byte(b.text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ownFile are files that commands of go write and read, in s.dir instead of the project.
 var ownFile = regexp.MustCompile(`\b(token\.txt|fanfare\.toml)\b`)
 
 // run runs the commands of b. If b has prompts, its lines without a prompt are output, which run compares with what the
@@ -122,7 +146,9 @@ func again(line string) bool {
 // command runs one line. A server runs in the background.
 func (s *shell) command(line string) (out string, err error) {
 	s.t.Helper()
-	line = ownFile.ReplaceAllString(remark.ReplaceAllString(line, ""), `"$$OUT"/$1`)
+	if line = remark.ReplaceAllString(line, ""); s.place(line) == root {
+		line = ownFile.ReplaceAllString(line, `"$$OUT"/$1`)
+	}
 	if serves.MatchString(line) && !strings.Contains(line, "-help") && !strings.Contains(line, "-version") {
 		return "", s.serve(line)
 	}
@@ -138,7 +164,7 @@ func (s *shell) command(line string) (out string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
-	cmd.Dir, cmd.Env = root, s.environ()
+	cmd.Dir, cmd.Env = s.place(line), s.environ()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -152,7 +178,7 @@ func (s *shell) serve(line string) error {
 	s.t.Helper()
 	s.stop()
 	s.server, s.says = exec.Command("bash", "-c", "exec "+line), new(netpolltest.Output)
-	s.server.Dir, s.server.Env, s.server.Stdout, s.server.Stderr = root, s.environ(), s.says, s.says
+	s.server.Dir, s.server.Env, s.server.Stdout, s.server.Stderr = s.place(line), s.environ(), s.says, s.says
 	s.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := s.server.Start(); err != nil {
 		return err
