@@ -80,12 +80,11 @@ func (c *Conn) duplicate() (netConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	stream, ok := nc.(netConn)
-	if !ok {
+	stream, err := asNetConn(nc)
+	if err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("%T is not a connection of TCP or a Unix socket", nc)
 	}
-	return stream, nil
+	return stream, err
 }
 
 // mayDetachLocked is for a connection that becomes a net.Conn. It sends what was gathered
@@ -240,11 +239,21 @@ func unwrap(nc net.Conn) (a adopted, err error) {
 	case *tls.Conn:
 		return a, ErrForeignTLS
 	}
-	var ok bool
-	if a.conn, ok = nc.(netConn); !ok {
-		return a, fmt.Errorf("netpoll: adopt: %T is not a connection of TCP or a Unix socket", nc)
+	if a.conn, err = asNetConn(nc); err != nil {
+		err = fmt.Errorf("netpoll: adopt: %w", err)
 	}
-	return a, nil
+	return a, err
+}
+
+// asNetConn fails for every other type, even one that has the methods: it may have read ahead.
+func asNetConn(nc net.Conn) (netConn, error) {
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		return nc, nil
+	case *net.UnixConn:
+		return nc, nil
+	}
+	return nil, fmt.Errorf("%T is not a connection of TCP or a Unix socket", nc)
 }
 
 func (d *detachedConn) adopted() adopted {
