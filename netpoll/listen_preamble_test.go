@@ -129,7 +129,7 @@ func TestPreambleOfAStranger(t *testing.T) {
 func TestNoPreamble(t *testing.T) {
 	log := newLogs()
 	s := serve(t, Options{Preamble: fromProxy("127.0.0.1"), Logger: newLogger(log)}, echoing)
-	for i, first := range []string{"GET / HTTP/1.1\r\n\r\n", "from " + strings.Repeat("x", 4<<10), "from half"} {
+	for i, first := range []string{"GET / HTTP/1.1\r\n\r\n", "from " + strings.Repeat("x", 5<<10), "from half"} {
 		nc := dial(t, s.addr)
 		write(t, nc, []byte(first))
 		if err := nc.CloseWrite(); err != nil {

@@ -3,6 +3,7 @@
 package netpoll
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -133,16 +134,13 @@ type Preamble struct {
 	// client's is not valid, the connection is the proxy's own, such as a health check, and keeps its addresses. Parse is
 	// called on a worker, several times for a preamble that comes in pieces. It must not keep first, and must not wait.
 	Parse func(first []byte) (length int, client, server netip.AddrPort, err error)
-	// Max bounds the length of a preamble in bytes; if 0, 4 KiB, or half of Options.ReadBuffer if that is less.
+	// Max bounds the length of a preamble in bytes; if 0, 4 KiB and the 16 bytes that begin one of version 2 of the PROXY
+	// protocol. It is at most half of Options.ReadBuffer.
 	Max int
 }
 
 func (p *Preamble) most(o Options) int {
-	most := min(4<<10, o.ReadBuffer/2)
-	if p.Max > 0 {
-		most = min(most, p.Max)
-	}
-	return most
+	return min(cmp.Or(p.Max, 4<<10+16), o.ReadBuffer/2)
 }
 
 // Validate returns an error that names the first field whose value is invalid.
