@@ -40,7 +40,7 @@ type loader struct {
 // file, and opens no socket; [Config.Inspect] looks at those.
 func Load(args, environ []string) *Loaded {
 	c := defaults()
-	l := &loader{reporter: newReporter(c), value: reflect.ValueOf(c).Elem()}
+	l := &loader{reporter: newReporter(c), value: valueOf(c)}
 	command, flags := l.parseFlags(args)
 	env := variables(environ)
 	l.setFile(flags, env)
@@ -194,3 +194,5 @@ func (l *loader) try(path string, from Source, set func() error, v reflect.Value
 	}
 	l.report(path, from, ": "+err.Error())
 }
+
+func valueOf(c *Config) reflect.Value { return reflect.ValueOf(c).Elem() }

@@ -138,6 +138,18 @@ name = "ada"
 	}
 }
 
+// A file that cannot be read is one mistake, and does not hide those of flags.
+func TestUnreadableFile(t *testing.T) {
+	large := write(t, "large.toml", strings.Repeat("#", maxFile+1))
+	dir := t.TempDir()
+	for file, says := range map[string]string{"/nowhere/a.toml": "no such file or directory", large: "the file has more than 4MiB", dir: "is a directory"} {
+		l := Load([]string{"-config", file, "-ping", "5"}, nil)
+		if len(l.Problems) != 2 || l.Problems[1].String() != file+": "+says {
+			t.Errorf("%v, want %s: %s", l.Problems, file, says)
+		}
+	}
+}
+
 // A contradiction names both fields with their lines.
 func TestContradictions(t *testing.T) {
 	for text, want := range map[string]string{

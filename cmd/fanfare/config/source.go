@@ -19,12 +19,15 @@ const (
 type Source struct {
 	Origin Origin
 	Name   string // of the flag without its dash, of the variable, or of the file
-	Line   int    // in the file
+	Line   int    // in the file; 0 for the file as a whole
 }
 
 func (s Source) String() string {
 	switch s.Origin {
 	case FromFile:
+		if s.Line == 0 { // the file as a whole
+			return s.Name
+		}
 		return fmt.Sprintf("%s:%d", s.Name, s.Line)
 	case FromEnvironment:
 		return s.Name
