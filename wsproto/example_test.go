@@ -203,6 +203,46 @@ func ExampleRefuse() {
 	}
 }
 
+// Another service decides about handshakes, within the time that HandshakeTimeout leaves, and
+// only for as long as the client waits.
+func ExampleServer_asynchronous() {
+	server := &wsproto.Server{Handler: &wsproto.Funcs{}}
+	server.AcceptAsync = func(r *wsproto.Request, done func(error)) {
+		ctx, token := r.Context(), r.Header.Get("Authorization") // r is valid until done is called
+		go func() {
+			ask, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://users.internal/check", nil)
+			if err != nil {
+				done(err)
+				return
+			}
+			ask.Header.Set("Authorization", token)
+			answer, err := http.DefaultClient.Do(ask)
+			if err != nil {
+				done(wsproto.Refuse(http.StatusServiceUnavailable, "try again later"))
+				return
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusOK {
+				done(wsproto.Refuse(http.StatusForbidden, "the token is wrong"))
+				return
+			}
+			done(nil)
+		}()
+	}
+}
+
+// A handler gives each user a rate of messages of its own, and says how long to wait.
+func ExampleConn_Take() {
+	rate := &wsproto.Rate{Messages: 10, Bytes: 64 << 10, Burst: 2 * time.Second}
+	_ = &wsproto.Funcs{Message: func(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
+		if wait := c.Take(rate, len(payload)); wait > 0 {
+			c.SendText(fmt.Sprintf("too fast; wait %v", wait.Round(time.Millisecond)))
+			return
+		}
+		c.Send(op, payload)
+	}}
+}
+
 // The server as one handler among others of a net/http server.
 func ExampleServer_ServeHTTP() {
 	ws := &wsproto.Server{Handler: &wsproto.Funcs{

@@ -98,7 +98,7 @@ const crowdRetry = 10 * time.Second
 // counts reports whether connections of addr that come from peer are counted here. The engine
 // counts those of peers, if Engine.MaxConnsPerAddr says so.
 func (s *Server) counts(peer, addr netip.Addr) bool {
-	if s.Engine.MaxConnsPerAddr > 0 && addr == peer {
+	if s.engine.Limits().MaxConnsPerAddr > 0 && addr == peer {
 		return false
 	}
 	return s.CountLocal || !addr.IsUnspecified() && !addr.IsLoopback() && !s.Proxies.Trust(addr)

@@ -41,7 +41,8 @@ type Server struct {
 	// decision is done(nil), or done with an error like those of Accept, from any goroutine,
 	// also from AcceptAsync itself. Only the first call counts. r is valid until done is called,
 	// for one goroutine at a time. Meanwhile the connection takes no worker. Its memory is its
-	// header, and at most one read of a client that does not wait for the response.
+	// header, which counts against Engine.TotalPending, and at most one read of a client that does
+	// not wait for the response.
 	//
 	// If the client goes before the decision, HandshakeTimeout is over (it gets 503 with
 	// Retry-After), or the server shuts down, then r.Context is cancelled, with the reason as
