@@ -1,10 +1,7 @@
 // Package policy decides who a caller is, and what it may do. Every entrance asks it, and nothing else.
 //
-//	p, errs := policy.New(policy.Options{TokenFile: "token"})
-//	id, refusal := p.Identify(p.Credentials(policy.Handshake(request)))
-//	refusal = p.Authorize(id.Rights, policy.Read, "news.>")
-//	handle, refusal := p.Open(conn, &id)
-//	p.Leave(handle)
+// [Policy.Identify] says who has sent some [Credentials], [Policy.Authorize] whether its rights allow an action, and
+// [Policy.Open] and [Policy.Leave] are called for each connection, so that it ends with its identity.
 //
 // An [Identity] is made once, from a key, a token, the name that a trusted proxy sends, or the answer of the operator's program. A
 // connection keeps its Rights, a pointer that equal identities share, and a [Handle] of 4 bytes, never the key or token.

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,19 +80,32 @@ func ask(t *testing.T, r *backend.Request, answer string) (body string, err erro
 	return body, err
 }
 
-// hookRequests checks that the backend gets the requests on the page.
+// objects returns the JSON objects of a block.
+func objects(t *testing.T, b block) (all []string) {
+	t.Helper()
+	for d := json.NewDecoder(strings.NewReader(b.text)); d.More(); {
+		var one json.RawMessage
+		if err := d.Decode(&one); err != nil {
+			t.Fatalf("%v: %v", b, err)
+		}
+		all = append(all, string(one))
+	}
+	return all
+}
+
+// hookRequests checks that the backend gets the requests in a block.
 func hookRequests(t *testing.T, b block) {
-	for _, line := range b.lines() {
+	hooks := map[string]backend.Hook{"connect": backend.Connect, "subscribe": backend.Subscribe, "publish": backend.Publish}
+	for _, text := range objects(t, b) {
 		var q struct {
 			Hook, Client, User, Path, Query, Topic, Key string
 			Address                                     netip.Addr
 			Headers                                     map[string]string
 			Data                                        json.RawMessage
 		}
-		if err := json.Unmarshal([]byte(line), &q); err != nil {
+		if err := json.Unmarshal([]byte(text), &q); err != nil {
 			t.Fatal(err)
 		}
-		hooks := map[string]backend.Hook{"connect": backend.Connect, "subscribe": backend.Subscribe, "publish": backend.Publish}
 		r := backend.Request{
 			Hook: hooks[q.Hook], Client: q.Client, Address: q.Address, User: q.User, Path: q.Path, Query: q.Query, Topic: q.Topic, Key: q.Key,
 			Header: http.Header{},
@@ -101,23 +116,70 @@ func hookRequests(t *testing.T, b block) {
 		if q.Data != nil {
 			r.Message = backend.Message{Form: backend.JSON, Data: q.Data}
 		}
-		if body, err := ask(t, &r, `{"ok":{}}`); err != nil || !reflect.DeepEqual(object(t, body), object(t, line)) {
-			t.Errorf("the page has %s, and the backend gets %s %v", line, body, err)
+		if body, err := ask(t, &r, `{"ok":{}}`); err != nil || !reflect.DeepEqual(object(t, body), object(t, text)) {
+			t.Errorf("%v has %s, and the backend gets %s %v", b, text, body, err)
 		}
 	}
 }
 
-// hookAnswers checks that the answers on the page are valid for one of the hooks.
+// hookAnswers checks that the answers in a block are valid for one of the hooks.
 func hookAnswers(t *testing.T, b block) {
-	for _, line := range b.lines() {
+	for _, text := range objects(t, b) {
 		valid := false
 		for _, hook := range []backend.Hook{backend.Connect, backend.Subscribe, backend.Publish} {
-			_, err := ask(t, &backend.Request{Hook: hook}, line)
+			_, err := ask(t, &backend.Request{Hook: hook}, text)
 			var refused *backend.Refusal
 			valid = valid || err == nil || errors.As(err, &refused)
 		}
 		if !valid {
-			t.Errorf("no hook takes %s", line)
+			t.Errorf("%v: no hook takes %s", b, text)
+		}
+	}
+}
+
+// claimNames checks that the verifier knows the claims in a table.
+func claimNames(t *testing.T, b block) {
+	code := strings.Join(sources(t, "cmd/fanfare/policy/token/*.go"), "\n")
+	for _, line := range b.lines() {
+		for name := range strings.SplitSeq(strings.TrimSpace(line[:min(9, len(line))]), ", ") {
+			if !strings.Contains(code, `o, "`+name+`"`) && !strings.Contains(code, `o["`+name+`"]`) {
+				t.Errorf("no claim %q is read", name)
+			}
+		}
+	}
+}
+
+// statuses checks that refusals of the policy have the statuses in a table.
+func statuses(t *testing.T, b block) {
+	code := strings.Join(sources(t, "cmd/fanfare/policy/*.go"), "\n")
+	for _, status := range terms(b) {
+		n, _ := strconv.Atoi(status)
+		name := "http.Status" + strings.ReplaceAll(http.StatusText(n), " ", "")
+		if !strings.Contains(code, name) {
+			t.Errorf("no refusal has the status %s, %s", status, name)
+		}
+	}
+}
+
+// limits has the code for each row of the tables of limits.
+var limits = map[string]string{
+	"keys ": "maxKeys = 1024", "secrets of a request": "maxSecrets = 4", "tokens": "MaxLength = 8 << 10", "names and patterns": "MaxPatterns = 1024",
+	"revocations": "MaxRevocations ", "connections of a user": "MaxConnsPerUser ",
+	"length of a token": "MaxLength = 8 << 10", "keys tried": "maxTried = 8", "keys of a set": "maxSet = 256", "files and responses": "maxFile = 1 << 20",
+	"signatures remembered": "maxSeen = 1 << 15", "requests to the URL": "= 30 * time.Second",
+}
+
+// bounds checks that the code has the limits in a table.
+func bounds(t *testing.T, b block) {
+	code := strings.Join(sources(t, filepath.Dir(b.file)+"/*.go", filepath.Dir(b.file)+"/*/*.go"), "\n")
+	code = regexp.MustCompile(` +=`).ReplaceAllString(code, " =")
+	for _, line := range b.lines() {
+		found := false
+		for row, declared := range limits {
+			found = found || strings.HasPrefix(line, row) && strings.Contains(code, declared)
+		}
+		if !found {
+			t.Errorf("the code has no limit for %q", line)
 		}
 	}
 }

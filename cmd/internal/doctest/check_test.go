@@ -35,6 +35,15 @@ var checks = []check{
 	{"cmd/fanfare/docs/access.md", `{"sub":`, claims},
 	{"cmd/fanfare/docs/access.md", `{"hook":`, hookRequests},
 	{"cmd/fanfare/docs/access.md", `{"ok":`, hookAnswers},
+	{"cmd/fanfare/backend/doc.go", `{"hook":`, hookRequests},
+	{"cmd/fanfare/backend/doc.go", `{"ok":`, hookAnswers},
+	{"cmd/fanfare/backend/doc.go", "Fanfare-Signature: ", tested("cmd/fanfare/backend", "TestVerify")},
+	{"cmd/fanfare/policy/doc.go", "without keys", tested("cmd/fanfare/policy", "TestDefaults")},
+	{"cmd/fanfare/policy/doc.go", "401 ", statuses},
+	{"cmd/fanfare/policy/doc.go", "keys ", bounds},
+	{"cmd/fanfare/policy/token/doc.go", "{", claims},
+	{"cmd/fanfare/policy/token/doc.go", "sub ", claimNames},
+	{"cmd/fanfare/policy/token/doc.go", "length ", bounds},
 	{"wsproto/doc.go", "MaxHeader ", serverFields},
 	{"README.md", "connected, and idle", measured},
 	{"wsproto/doc.go", "ws:// ", measured},
@@ -118,14 +127,21 @@ func verbs(t *testing.T, b block) {
 	}
 }
 
-// locks checks that each Type.field in a table of locks exists in its package.
+// locks checks that each Type.field in a table of locks exists in its package, or package.Type.field in an
+// internal package.
 func locks(t *testing.T, b block) {
-	code := strings.Join(sources(t, filepath.Dir(b.file)+"/*.go"), "\n")
 	for _, lock := range terms(b) {
-		owner, field, _ := strings.Cut(lock, ".")
-		_, body, found := strings.Cut(code, "\ntype "+owner+" struct {\n")
-		body, _, _ = strings.Cut(body, "\n}\n")
-		if !found || !regexp.MustCompile(`(?m)^\t`+field+`\b`).MatchString(body) {
+		dir, parts := filepath.Dir(b.file), strings.Split(lock, ".")
+		if len(parts) == 3 {
+			dir, parts = filepath.Join(dir, "internal", parts[0]), parts[1:]
+		}
+		code := strings.Join(sources(t, dir+"/*.go"), "\n")
+		body := code
+		at := regexp.MustCompile(`(?m)^type ` + parts[0] + `(\[.*\])? struct \{\n`).FindStringIndex(code)
+		if at != nil {
+			body, _, _ = strings.Cut(code[at[1]:], "\n}\n")
+		}
+		if at == nil || !regexp.MustCompile(`(?m)^\t`+parts[1]+`\b`).MatchString(body) {
 			t.Errorf("%s: %s does not exist", b.file, lock)
 		}
 	}

@@ -61,7 +61,7 @@ func TestShell(t *testing.T) {
 // TestGo checks that each block of Go is compiled: apart from its indentation it is part of a file with examples, which go
 // test runs.
 func TestGo(t *testing.T) {
-	examples := unindented(strings.Join(sources(t, "*/*example*_test.go", "*/*/*example*_test.go"), "\n"))
+	examples := unindented(strings.Join(sources(t, "*/*example*_test.go", "*/*/*example*_test.go", "*/*/*/*example*_test.go"), "\n"))
 	found := 0
 	for _, b := range collect(t, everything) {
 		if b.lang != "go" || isProgram(b) {

@@ -16,6 +16,8 @@
 //	  "data": {"name": "Ada"}
 //	}
 //
+// No claim is required:
+//
 //	sub      the name of the user (see hub.CheckUser); without it the client is no user
 //	exp      when the token ends: the client needs a new one, or its connections close
 //	nbf      from when on it is valid
