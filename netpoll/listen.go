@@ -20,12 +20,13 @@ import (
 type Listener struct {
 	engine *Engine
 	socket
-	poll   *easygo.Epoll
-	accept func() Handler
-	ready  chan struct{} // the socket became readable
-	stop   chan struct{}
-	done   chan struct{}
-	once   sync.Once
+	poll    *easygo.Epoll
+	accept  func() Handler
+	proxied bool          // every connection has a preamble
+	ready   chan struct{} // the socket became readable
+	stop    chan struct{}
+	done    chan struct{}
+	once    sync.Once
 }
 
 // Listen is ListenOn with the address of a TCP port, "host:port", where port 0 picks a free port, or of a
@@ -50,6 +51,9 @@ func (e *Engine) ListenTLS(addr string, t TLS, accept func() Handler) (*Listener
 // (see Options.Preamble): then it is called on several, when the handshake or the preamble is done. An engine may have
 // any number of listeners.
 func (e *Engine) ListenOn(at Endpoint, accept func() Handler) (*Listener, error) {
+	if at.Preamble && e.opts.Preamble == nil {
+		return nil, errors.New("netpoll: listening with preambles needs Options.Preamble")
+	}
 	if at.TLS != nil {
 		if at.TLS.Config == nil {
 			return nil, errors.New("netpoll: listening with TLS needs a TLS.Config")
@@ -61,13 +65,14 @@ func (e *Engine) ListenOn(at Endpoint, accept func() Handler) (*Listener, error)
 		return nil, err
 	}
 	l := &Listener{
-		engine: e,
-		socket: s,
-		poll:   e.loops[0].poll,
-		accept: accept,
-		ready:  make(chan struct{}, 1),
-		stop:   make(chan struct{}),
-		done:   make(chan struct{}),
+		engine:  e,
+		socket:  s,
+		poll:    e.loops[0].poll,
+		accept:  accept,
+		proxied: at.Preamble,
+		ready:   make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	if !e.enlist(l) {
 		s.close()
@@ -171,7 +176,7 @@ func (l *Listener) take(fd int, peer netip.Addr) {
 	e := l.engine
 	e.accepted.Add(1)
 	accept, key := l.accept, netip.Addr{}
-	if p := e.opts.Preamble; p != nil && p.From(peer.Unmap()) {
+	if p := e.opts.Preamble; p != nil && (l.proxied || p.From(peer.Unmap())) {
 		accept = func() Handler { return newPrePreamble(e, peer, l.accept) }
 	} else {
 		key = e.admission.ownerKey(peer)

@@ -34,6 +34,9 @@ type Endpoint struct {
 	Socket syscall.Conn
 	// TLS, if not nil, makes it a listener with TLS: see Engine.ListenTLS.
 	TLS *TLS
+	// Preamble says that every connection must begin with a preamble, whatever Options.Preamble.From says of its peer.
+	// Whoever can connect can then pretend to be any client.
+	Preamble bool
 }
 
 // TLS says how a listener does TLS.

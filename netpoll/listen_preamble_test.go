@@ -243,3 +243,29 @@ func TestPreambleOfDetached(t *testing.T) {
 		receive(t, "OnClose", back.closed)
 	}
 }
+
+// An endpoint can want preambles from everybody, and another one of the same engine from nobody.
+func TestPreambleOfAnEndpoint(t *testing.T) {
+	s := serve(t, Options{Preamble: fromProxy("127.0.0.77")}, echoing)
+	accept := func() Handler {
+		p := newPeer(t)
+		p.opened = s.new
+		echoing(p)
+		return p
+	}
+	l := must[*Listener](t)(s.ListenOn(Endpoint{Addr: "127.0.0.1:0", Preamble: true}, accept))
+	nc := dial(t, l.Addr().String())
+	write(t, nc, line(client1))
+	if err := roundTrip(nc, []byte("hello"), make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	if p := receive(t, "accept", s.new); p.c.RemoteAddr() != client1 {
+		t.Errorf("from %v", p.c.RemoteAddr())
+	}
+	if nc, p := s.connect(t); p.c.RemoteAddr().String() != nc.LocalAddr().String() {
+		t.Errorf("at the other endpoint from %v", p.c.RemoteAddr())
+	}
+	if _, err := newEngine(t, Options{}).ListenOn(Endpoint{Addr: "127.0.0.1:0", Preamble: true}, accept); err == nil {
+		t.Error("an endpoint wants preambles that nobody can parse")
+	}
+}

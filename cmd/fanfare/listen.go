@@ -33,7 +33,7 @@ func (a *app) listen() (all []openListener, err error) {
 
 // endpoint returns what the server needs to know about a listener.
 func (a *app) endpoint(l openListener) netpoll.Endpoint {
-	at := netpoll.Endpoint{Addr: l.Addr, Mode: l.FileMode()}
+	at := netpoll.Endpoint{Addr: l.Addr, Mode: l.FileMode(), Preamble: l.ProxyProtocol}
 	if l.secure {
 		at.TLS = &netpoll.TLS{Config: a.server.TLSConfig}
 	}
