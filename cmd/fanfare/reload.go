@@ -37,6 +37,9 @@ func (r *reloader) reload() {
 		return
 	}
 	r.current = now
+	for _, note := range l.Notes {
+		r.log.Warn(note)
+	}
 	r.log.Info("reloaded the configuration and its files", "changed", changes.Live, "restart", changes.Restart)
 }
 
