@@ -52,15 +52,38 @@ func (g *gate) enter(l *Limits, now moment, n *limitCounters) *Refusal {
 	if under := g.underWay.Add(1); l.MaxHandshakes > 0 && under > int64(l.MaxHandshakes) {
 		g.underWay.Add(-1)
 		n.handshakes.Add(1)
-		return g.refuse("too many handshakes are under way", cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
+		return g.refuse(tooManyHandshakes, cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
 	}
 	if l.HandshakeRate > 0 && !g.conforms(l.HandshakeRate, now) {
 		g.underWay.Add(-1)
 		n.handshakeRate.Add(1)
-		return g.refuse("too many handshakes in a second", l.HandshakeRate, now)
+		return g.refuse(tooManyASecond, l.HandshakeRate, now)
 	}
 	return nil
 }
+
+// Busy returns the refusal that a handshake would get at this moment because of MaxHandshakes or
+// HandshakeRate, with a time to return that is this caller's own; nil if there is none. A program
+// can send it to a page that asks in an ordinary request why its handshake has failed, because
+// browsers do not show that.
+func (s *Server) Busy() *Refusal {
+	if s.begin() != nil {
+		return nil
+	}
+	l, now := s.limitsInForce(), thisMoment()
+	switch {
+	case l.MaxHandshakes > 0 && s.gate.underWay.Load() >= int64(l.MaxHandshakes):
+		return s.gate.refuse(tooManyHandshakes, cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
+	case l.HandshakeRate > 0 && !s.gate.wouldConform(l.HandshakeRate, now):
+		return s.gate.refuse(tooManyASecond, l.HandshakeRate, now)
+	}
+	return nil
+}
+
+const (
+	tooManyHandshakes = "too many handshakes are under way"
+	tooManyASecond    = "too many handshakes in a second"
+)
 
 func (g *gate) leave() { g.underWay.Add(-1) }
 
@@ -70,6 +93,14 @@ func (g *gate) conforms(rate int, now moment) bool {
 	defer g.mu.Unlock()
 	r := Rate{Messages: rate}
 	return r.take(&g.full, 0, now) == 0
+}
+
+// wouldConform reports whether conforms would, and takes nothing.
+func (g *gate) wouldConform(rate int, now moment) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r, full := Rate{Messages: rate}, g.full
+	return r.take(&full, 0, now) == 0
 }
 
 // refuse reserves a slot for the client's return.

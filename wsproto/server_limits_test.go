@@ -66,6 +66,21 @@ func TestMaxHandshakes(t *testing.T) {
 	})
 }
 
+// TestBusy: a program can tell a page why its handshake has failed, and when to return.
+func TestBusy(t *testing.T) {
+	s := &Server{Handler: echo(t), HandshakeRate: 1}
+	addr := listen(t, s)
+	if r := s.Busy(); r != nil {
+		t.Errorf("%v before the first handshake", r)
+	}
+	dialPeer(t, addr)
+	for _, after := range []string{"1", "2"} {
+		if r := s.Busy(); r == nil || r.Status != 503 || r.Header.Get("Retry-After") != after {
+			t.Errorf("%+v, want 503 and Retry-After: %s", r, after)
+		}
+	}
+}
+
 // TestHandshakeRate: those beyond the rate are told to return one after another.
 func TestHandshakeRate(t *testing.T) {
 	s := &Server{Handler: echo(t), HandshakeRate: 1}

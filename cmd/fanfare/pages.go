@@ -151,6 +151,10 @@ func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, refused)
 		return
 	}
+	if refused = a.server.Busy(); refused != nil {
+		a.refuse(w, refused)
+		return
+	}
 	w.Header().Set("Upgrade", "websocket")
 	w.Header().Set("Connection", "Upgrade")
 	a.fail(w, http.StatusUpgradeRequired, "this is a WebSocket endpoint: connect to "+a.socketURL(r))
