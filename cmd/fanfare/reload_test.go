@@ -24,7 +24,12 @@ type child struct {
 
 func startChild(t *testing.T, args ...string) *child {
 	t.Helper()
-	c := &child{&program{t: t}, exec.Command(os.Args[0], append([]string{"-addr", "127.0.0.1:0"}, args...)...)}
+	return startChildAt(t, "127.0.0.1:0", args...)
+}
+
+func startChildAt(t *testing.T, addr string, args ...string) *child {
+	t.Helper()
+	c := &child{&program{t: t}, exec.Command(os.Args[0], append([]string{"-addr", addr}, args...)...)}
 	c.cmd.Env = append(os.Environ(), asProgram+"=1")
 	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
 	if err := c.cmd.Start(); err != nil {
