@@ -41,11 +41,13 @@ const (
 	failingAfter = 5 * time.Second  // for the clients if the URL fails
 )
 
-func newRemote(o *Options) *remote {
+// newRemote returns a remote that fetches the set at once. Until it has one, that of an earlier remote for the URL is in force.
+func newRemote(o *Options, set *keySet) *remote {
 	r := &remote{url: o.JWKSURL, refresh: o.Refresh, client: o.Client, log: o.Log, asked: make(chan struct{}, 1), done: make(chan struct{}), busy: true}
 	if r.client == nil {
 		r.client = &http.Client{Timeout: fetchTimeout, CheckRedirect: checkRedirect}
 	}
+	r.set.Store(set)
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go r.run(ctx)

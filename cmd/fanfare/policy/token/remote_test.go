@@ -203,9 +203,16 @@ func TestTakeOver(t *testing.T) {
 		if _, err := same.Verify(tok); err != nil || e.requests.Load() != 1 {
 			t.Errorf("%v after %d requests", err, e.requests.Load())
 		}
+		o.Refresh += time.Minute
+		slower, _ := New(o)
+		slower.Start(same)
+		synctest.Wait()
+		if _, err := slower.Verify(tok); err != nil || e.requests.Load() != 2 {
+			t.Errorf("fetched more rarely: %v after %d requests", err, e.requests.Load())
+		}
 		o.JWKSURL = "https://other.example/"
 		other, _ := New(o)
-		other.Start(same)
+		other.Start(slower)
 		if _, err := other.Verify(tok); codeOf(err) != NoKeys {
 			t.Errorf("the keys of another URL: %v", err)
 		}

@@ -54,16 +54,24 @@ func New(o Options) (*Verifier, []error) {
 }
 
 // Start begins to fetch the keys of JWKSURL. It does not wait for them. If old, which may be nil, has the same URL, v takes over
-// its keys and old does not have to be closed; otherwise Start closes it.
+// its keys. Old does not have to be closed.
 func (v *Verifier) Start(old *Verifier) {
 	if old != nil && old.remote != nil && old.remote.serves(&v.opts) {
 		v.remote = old.remote
 		return
 	}
 	if v.opts.JWKSURL != "" {
-		v.remote = newRemote(&v.opts)
+		v.remote = newRemote(&v.opts, old.setOf(v.opts.JWKSURL))
 	}
 	old.Close()
+}
+
+// setOf returns the set that has been fetched from a URL, or nil.
+func (v *Verifier) setOf(url string) *keySet {
+	if v == nil || v.remote == nil || v.remote.url != url {
+		return nil
+	}
+	return v.remote.set.Load()
 }
 
 // Close ends what goes on in the background, and waits for its end.
