@@ -45,7 +45,7 @@ func startWithClock(t *testing.T, k *wallClock, args ...string) *program {
 	a.access.Close()
 	a.access.Policy, a.hooks.policy = clocked, clocked
 	a.server.Engine.MaxConns = mostConns(&l.Config.Limits)
-	addrs, err := a.listen()
+	all, err := a.listen()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func startWithClock(t *testing.T, k *wallClock, args ...string) *program {
 		_ = a.server.Shutdown(ctx)
 		a.close()
 	})
-	p.addr = addrs[0].String()
+	p.addr = all[0].at.String()
 	return p
 }
 
