@@ -36,7 +36,9 @@ Usage: fanfare [flags]     (wss:// and https:// with -cert and -key)
   GET    http://ADDR/topics/NAME/presence      lists the people in it (?limit=, ?after=NEXT)
   DELETE http://ADDR/topics/NAME/subscribers   closes its subscribers' connections (?code=N&reason=TEXT)
   DELETE http://ADDR/users/USER/connections    closes all connections of a user (?code=N&reason=TEXT)
+  POST   http://ADDR/revocations               makes tokens invalid: {"user":USER}, {"id":JTI} or {"issued_until":SECONDS}
   GET    http://ADDR/healthz                   reports that the server is up, with its memory use
+  GET    http://ADDR/readyz                    reports whether the server takes new clients: 503 from SIGTERM on
   GET    http://ADDR/fanfare.js                the client of fanfare.v1, for browsers and Node
   GET    http://ADDR/                          a page to try the server in a browser
 `

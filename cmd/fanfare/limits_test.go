@@ -12,9 +12,14 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/token"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -26,11 +31,11 @@ var notLimits = map[string]bool{
 }
 
 // ofTheProgram are limits that are constants of the program.
-var ofTheProgram = map[string]int64{"batchBodies": batchBodies, "maxBatch": maxBatch, "maxReached": maxReached}
+var ofTheProgram = map[string]int64{"batchBodies": batchBodies, "maxBatch": maxBatch, "maxReached": maxReached, "maxRevocation": maxRevocation}
 
 var (
 	entryPattern   = regexp.MustCompile("`([A-Za-z.-]+)`(?: \\(`([a-z=-]+)`(?: of `-topic`)?\\))?: (none|1/\\d+ of memory|[0-9][0-9,]*(?: [KMGT]iB|[smh])?)")
-	counterPattern = regexp.MustCompile("`(netpoll|hub)\\.Stats\\.([A-Za-z]+)`")
+	counterPattern = regexp.MustCompile("`([a-z]+)\\.((?:Hook)?Stats)\\.([A-Za-z]+)`")
 )
 
 // inForce returns the options of a server that was started without flags.
@@ -52,7 +57,23 @@ func inForce(t *testing.T) (options map[string]any) {
 	kept = kept.WithDefaults()
 	topic.History.Bytes = 1
 	kept.History.Messages = topic.WithDefaults().History.Messages
+	hooks, err := cfg.Hooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks = hooks.WithDefaults()
+	tokens := cfg.Token.Options()
+	tokens.SecretFiles = []string{tokenFile(t)}
+	if err := os.WriteFile(tokens.SecretFiles[0], make([]byte, 64), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verifier, errs := token.New(tokens)
+	if errs != nil {
+		t.Fatal(errs)
+	}
 	return map[string]any{
+		"backend.Options": hooks, "backend.HookOptions": hooks.Connect, "policy.Options": cfg.Policy().WithDefaults(), "token.Options": verifier.Options(),
+		"rate.Options":    rate.Options{MaxKeys: rate.DefaultMaxKeys},
 		"netpoll.Options": a.server.Engine, "wsproto.Server": a.server, "hub.Options": a.hub.Options(), "hub.TopicOptions": kept,
 		"session.Options": a.sessions.Options(), "chat.Limits": chat.Limits{}.WithDefaults(),
 	}
@@ -70,7 +91,7 @@ func numbers(name string, v reflect.Value, into map[string]reflect.Value) {
 		case reflect.Int, reflect.Int64:
 			into[name+"."+f.Name] = v.Field(i)
 		case reflect.Struct:
-			if of := f.Type; of == reflect.TypeFor[hub.Limit]() || of == reflect.TypeFor[hub.History]() {
+			if of := f.Type; of == reflect.TypeFor[hub.Limit]() || of == reflect.TypeFor[hub.History]() || of == reflect.TypeFor[backend.Breaker]() {
 				numbers(name+"."+f.Name, v.Field(i), into)
 			}
 		}
@@ -134,16 +155,28 @@ func TestTableOfLimits(t *testing.T) {
 		}
 	}
 	for name, f := range flags {
-		if strings.HasPrefix(f.Path, "limits.") && !toldFlags["-"+name] {
+		if isNumber(f.Default) && !toldFlags["-"+name] {
 			t.Errorf("the flag -%s does not stand there", name)
 		}
 	}
 	for _, m := range counterPattern.FindAllStringSubmatch(string(text), -1) {
-		stats := map[string]reflect.Type{"netpoll": reflect.TypeFor[netpoll.Stats](), "hub": reflect.TypeFor[hub.Stats]()}
-		if _, there := stats[m[1]].FieldByName(m[2]); !there {
+		stats := map[string]reflect.Type{
+			"netpoll": reflect.TypeFor[netpoll.Stats](), "hub": reflect.TypeFor[hub.Stats](), "session": reflect.TypeFor[session.Stats](),
+			"policy": reflect.TypeFor[policy.Stats](), "rate": reflect.TypeFor[rate.Stats](), "backend": reflect.TypeFor[backend.HookStats](),
+		}
+		if of := stats[m[1]]; of == nil || of.Name() != m[2] {
+			t.Errorf("there is no %s.%s", m[1], m[2])
+		} else if _, there := of.FieldByName(m[3]); !there {
 			t.Errorf("there is no counter %s", m[0])
 		}
 	}
+}
+
+// isNumber reports whether the default of a flag is a limit or a time.
+func isNumber(text string) bool {
+	_, notSize := daemon.ParseSize(text)
+	_, notTime := time.ParseDuration(text)
+	return notSize == nil || notTime == nil
 }
 
 // checkFlag checks the default in a flag's help, if it has one; 0 means the default of the option.
@@ -195,6 +228,34 @@ func TestFlagsReachTheirOptions(t *testing.T) {
 		}[i]
 		if got != want {
 			t.Errorf("%d: %d, want %d", i, got, want)
+		}
+	}
+}
+
+// The same holds for the options of access, of rates and of the backend.
+func TestFlagsReachOptionsOfAccess(t *testing.T) {
+	l := config.Load(strings.Fields("-max-handshakes 1 -handshake-rate 2 -max-conns-per-addr 3 -max-conns-per-user 4 -conn-message-rate 5 -conn-byte-rate 6 -conn-burst 7s"+
+		" -user-message-rate 8 -user-byte-rate 9 -user-burst 10s -topic-message-rate 11 -topic-byte-rate 12 -topic-burst 13s"+
+		" -backend-timeout 14s -backend-max-concurrent 15 -backend-cache 16s -backend-breaker-failures 17 -backend-breaker-pause 18s"+
+		" -jwt-refresh 19s -jwt-leeway 20s -jwt-max-lifetime 21s -jwt-secret-files x"), nil)
+	if len(l.Problems) > 0 {
+		t.Fatal(l.Problems)
+	}
+	c := l.Config
+	server, conn, user, topic := serverLimits(c), rateOf(&c.Limits.Rates), userLimits(&c.Limits.Rates), topicLimits(&c.Limits.Rates)
+	hooks, err := c.Hooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, s := c.Policy(), int64(time.Second)
+	for i, got := range []int64{
+		int64(server.MaxHandshakes), int64(server.HandshakeRate), int64(server.MaxConnsPerClient), int64(p.MaxConnsPerUser),
+		int64(conn.Messages), int64(conn.Bytes), int64(conn.Burst) / s, int64(user.Messages), int64(user.Bytes), int64(user.Burst) / s,
+		int64(topic.Messages), int64(topic.Bytes), int64(topic.Burst) / s, int64(hooks.Publish.Timeout) / s, int64(hooks.MaxConcurrent), int64(hooks.Subscribe.Cache) / s,
+		int64(hooks.Breaker.Failures), int64(hooks.Breaker.Pause) / s, int64(p.Tokens.Refresh) / s, int64(p.Tokens.Leeway) / s, int64(p.Tokens.MaxLifetime) / s,
+	} {
+		if got != int64(i+1) {
+			t.Errorf("%d, want %d", got, i+1)
 		}
 	}
 }

@@ -92,6 +92,12 @@ func setDefault[T comparable](v *T, to T) {
 	}
 }
 
+// WithDefaults returns the options with their defaults.
+func (o Options) WithDefaults() Options {
+	o.setDefaults()
+	return o
+}
+
 // setDefaults fills in the defaults. o is a copy, whose slices belong to the caller.
 func (o *Options) setDefaults() {
 	setDefault(&o.MaxConcurrent, DefaultMaxConcurrent)

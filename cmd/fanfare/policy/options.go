@@ -32,7 +32,7 @@ type Options struct {
 
 	// MaxConnsPerUser is the largest number of connections of a user at a time; 0 means any. The limits of rights come first.
 	MaxConnsPerUser int
-	// MaxRevocations is the largest number of revocations in force; 0 means 65,536, which take 6 MiB.
+	// MaxRevocations is the largest number of revocations in force; 0 means 65,536, which take about 4 MiB.
 	MaxRevocations int
 	// KeepRevocations is how long revocations are kept if neither they nor Tokens.MaxLifetime say when the tokens have expired;
 	// 0 means 30 days.
@@ -67,6 +67,12 @@ const (
 	defaultRevocations = 1 << 16
 	defaultKeep        = 30 * 24 * time.Hour
 )
+
+// WithDefaults returns the options with the defaults of their limits.
+func (o Options) WithDefaults() Options {
+	_ = o.checkLimits()
+	return o
+}
 
 // checkLimits reports what is wrong with the limits, and sets those that have a default.
 func (o *Options) checkLimits() (errs []error) {
