@@ -95,7 +95,7 @@
 // RemoteAddr and LocalAddr are invalid, and the limits count all such peers as one owner (see Conn.Owner).
 //
 // A proxy in front that passes bytes on, instead of requests, can tell the client's address in the first bytes of each
-// connection: see [Preamble]. The connection of such a proxy enters with a Handler of the engine's own, which waits for the
+// connection: see [Preamble]. The connection of such a proxy, or of an [Endpoint] that wants preambles, enters with a Handler of the engine's own, which waits for the
 // preamble, and then leaves and enters again, for its TLS handshake or with its Handler, as a connection of the
 // client's address: limits and shares count that one, and RemoteAddr returns it. Its two addresses
 // are memory of that connection only.
