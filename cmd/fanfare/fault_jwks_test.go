@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,47 +17,21 @@ import (
 
 // keyServer has a set of Ed25519 keys at an address that stays the same.
 type keyServer struct {
-	t      *testing.T
-	addr   string
+	*site
 	mu     sync.Mutex
 	kids   []string
-	server *http.Server
 	broken string // what it answers instead of the keys
 }
 
-// newKeyServer returns a server that is not up yet. Its address is one from which no client connects.
+// newKeyServer returns a server that is not up yet.
 func newKeyServer(t *testing.T, kids ...string) *keyServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.9:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	s := &keyServer{t: t, addr: l.Addr().String(), kids: kids}
-	t.Cleanup(s.down)
+	s := &keyServer{kids: kids}
+	s.site = newSite(t, s.serve)
 	return s
 }
 
 func (s *keyServer) url() string { return "http://" + s.addr + "/keys" }
-
-// up starts the server.
-func (s *keyServer) up() {
-	s.t.Helper()
-	l, err := net.Listen("tcp", s.addr)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.server = &http.Server{Handler: http.HandlerFunc(s.serve)}
-	go func(server *http.Server) { _ = server.Serve(l) }(s.server)
-}
-
-// down stops the server, with its connections.
-func (s *keyServer) down() {
-	if s.server != nil {
-		s.server.Close()
-		s.server = nil
-	}
-}
 
 // answers sets what the server says: its keys, unless there is a text.
 func (s *keyServer) answers(broken string, kids ...string) {

@@ -227,3 +227,18 @@ func TestReloadLowersLimits(t *testing.T) {
 	}
 	l.stop()
 }
+
+// Messages that the backend must permit are published while reloads replace what asks it.
+func TestReloadWhileTheBackendIsAsked(t *testing.T) {
+	t.Parallel()
+	s := newBackendSite(t)
+	file := tempFile(t, "")
+	c := startChild(t, s.flags("-config", file, "-jwt-secret-files", tempFile(t, hmacSecret))...)
+	token := hmacToken(t, map[string]any{"sub": "ada", "read": []string{">"}, "write": []string{">"}})
+	l := startLoad(c, 4, http.Header{"Authorization": {"Bearer " + token}})
+	for range 20 {
+		l.goesOn()
+		c.hangUp("reloaded the configuration")
+	}
+	t.Logf("%d messages", l.stop())
+}

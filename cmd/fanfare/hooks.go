@@ -63,13 +63,25 @@ func (h *hooks) has(hook backend.Hook) bool {
 	return b != nil && b.Has(hook)
 }
 
+// ask asks the backend in force, also if a reload replaces it at this moment.
+func (h *hooks) ask(ctx context.Context, r *backend.Request, done backend.Done) {
+	b := h.current.Load()
+	b.Go(ctx, r, func(a backend.Answer, err error) {
+		if errors.Is(err, backend.ErrClosed) && h.current.Load() != b {
+			h.ask(ctx, r, done)
+			return
+		}
+		done(a, err)
+	})
+}
+
 // connect asks whether a client may connect, and with which identity.
 func (h *hooks) connect(r *wsproto.Request, id policy.Identity, done func(policy.Identity, error)) {
 	ask := backend.Request{
 		Hook: backend.Connect, Address: r.ClientAddr(), User: id.User,
 		Path: r.Path(), Query: r.Query().Encode(), Header: h.selected(r),
 	}
-	h.current.Load().Go(r.Context(), &ask, func(a backend.Answer, err error) {
+	h.ask(r.Context(), &ask, func(a backend.Answer, err error) {
 		if err == nil {
 			id, err = h.granted(id.User, a)
 		}
@@ -104,7 +116,7 @@ func (h *hooks) granted(user string, a backend.Answer) (policy.Identity, error) 
 // subscribe asks whether a client may subscribe to a topic or pattern.
 func (h *hooks) subscribe(ctx context.Context, v *visitor, client, topic string, done func(error)) {
 	ask := backend.Request{Hook: backend.Subscribe, Client: client, Address: v.from(), User: v.user, Topic: topic}
-	h.current.Load().Go(ctx, &ask, func(_ backend.Answer, err error) { done(err) })
+	h.ask(ctx, &ask, func(_ backend.Answer, err error) { done(err) })
 }
 
 // publish asks whether a client may publish a message, and calls done with the message to publish. m.Data must not change
@@ -114,7 +126,7 @@ func (h *hooks) publish(v *visitor, client, topic string, m hub.Message, done fu
 		Hook: backend.Publish, Client: client, Address: v.from(), User: v.user, Topic: topic, Key: m.Key,
 		Message: backend.Message{Form: formOf[m.Kind], Data: m.Data},
 	}
-	h.current.Load().Go(context.Background(), &ask, func(a backend.Answer, err error) {
+	h.ask(context.Background(), &ask, func(a backend.Answer, err error) {
 		if err == nil && a.Replaced != nil {
 			m.Kind, m.Data = kindOfForm[a.Replaced.Form], bytes.Clone(a.Replaced.Data)
 		}
