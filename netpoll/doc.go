@@ -95,10 +95,10 @@
 // RemoteAddr and LocalAddr are invalid, and the limits count all such peers as one owner (see Conn.Owner).
 //
 // A proxy in front that passes bytes on, instead of requests, can tell the client's address in the first bytes of each
-// connection: see [Preamble]. The connection of such a proxy, or of an [Endpoint] that wants preambles, enters with a Handler of the engine's own, which waits for the
-// preamble, and then leaves and enters again, for its TLS handshake or with its Handler, as a connection of the
-// client's address: limits and shares count that one, and RemoteAddr returns it. Its two addresses
-// are memory of that connection only.
+// connection: see [Preamble]. The connection of such a proxy, or of an [Endpoint] that wants preambles, enters with a
+// Handler of the engine's own, which waits for the preamble. Then it leaves and enters again, for its TLS
+// handshake or with its Handler, as a connection of the client's address: limits and shares count that one, and
+// RemoteAddr returns it. Its two addresses are memory of that connection only.
 //
 // # Pauses
 //
@@ -156,8 +156,8 @@
 //	TLSWaiting       8192           the last of the address with the most ends with ErrTLSShed
 //	TLSTimeout       10s            the handshake ends with ErrTLSTimeout
 //
-// MaxConns, Reserve, MaxConnsPerAddr, TotalPending, MinDrain, TLSHandshakes and TLSWaiting can change while the engine runs:
-// see Engine.SetLimits.
+// MaxConns, Reserve, MaxConnsPerAddr, TotalPending, MinDrain, TLSHandshakes and TLSWaiting can change while the engine
+// runs: see Engine.SetLimits.
 //
 // MaxConnsPerAddr does not apply to the peers that Options.ExemptAddr reports. What remains of an address that reaches
 // it is a line in the log, which names the address and the option for trusted proxies: a proxy in front that is not
@@ -253,8 +253,9 @@
 // Engine, which alone refer to each other. Above are the steps that a connection takes within
 // a turn or a write (conn_events.go, limit_shed.go, out_send.go, tls_transport.go, out_write.go), then
 // its ways into the engine and out of it (conn_enter.go, conn_leave.go, conn_close.go), then turns.
-// On top is what begins all of that: listeners, TLS handshakes, the monitor, and the engine's start and end. The packages
-// below internal know neither connections nor engines: clock, ready (the queues of loops), sys (system calls), memory.
+// On top is what begins all of that: listeners, TLS handshakes, the monitor, and the engine's start and end. The
+// packages below internal know neither connections nor engines: clock, ready (the queues of loops), sys (system calls),
+// memory, paced (lines in the log that strangers can cause).
 //
 // # Calls of a Handler
 //
