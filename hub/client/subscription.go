@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -169,6 +170,7 @@ func (s *Subscription) subscribeLocked(gap *Gap, tries int) {
 	case gap != nil && gap.Oldest != (hub.Position{}):
 		r.After = &gap.Oldest
 	case gap != nil:
+		r.Last = allHeld
 	case s.started && !s.pattern:
 		at := s.position // a copy: the position changes before the next request
 		r.After = &at
@@ -194,8 +196,11 @@ func (s *Subscription) subscribeLocked(gap *Gap, tries int) {
 }
 
 // maxTries bounds the attempts to resume from the oldest message, which the server may drop each
-// time before the request arrives.
+// time before the request arrives. A topic that does not exist yet has another epoch each time.
 const maxTries = 2
+
+// allHeld asks for all messages that the topic holds.
+const allHeld = math.MaxInt32
 
 func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries int) {
 	var e *wire.Error
@@ -216,7 +221,7 @@ func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries
 			g.After = gap.After
 		}
 		if tries >= maxTries {
-			g.Oldest = hub.Position{} // start with the next message
+			g.Oldest = hub.Position{}
 		}
 		s.subscribeLocked(&g, tries+1)
 	default:

@@ -544,15 +544,15 @@ export class Subscription extends Emitter {
     if (this._end() && this.#f.state === 'open') this.#f._call({ do: 'unsubscribe', topic: this.topic }, ignore, ignore);
   }
 
-  /** @internal sends the request to subscribe; after is null to start with the next message */
+  /** @internal sends the request to subscribe; after is null to start with all that the topic holds, if there is a gap */
   _begin(after = this.#epoch === undefined ? this.#options.after : this.position, gap = null, tries = 0) {
     const { presence, last } = this.#options, first = this.#epoch === undefined && !gap && !after;
-    const request = { do: 'subscribe', topic: this.topic, presence, after: after ?? undefined, last: first ? last : undefined };
+    const request = { do: 'subscribe', topic: this.topic, presence, after: after ?? undefined, last: first ? last : gap && !after ? 0x7fffffff : undefined };
     this.#f._call(request, ok => this.#begun(ok, gap), e => {
       if (this.#ended || e.code === 'lost') return; // lost: the next connection subscribes again
       if (temporary(e)) {
         this.#timer = setTimeout(() => this._begin(after, gap, tries + 1), Math.max(this.#f._delay(tries), e.retry ?? 0));
-      } else if (e.code === 'too-old') { // the oldest message may be dropped before the next request arrives, too
+      } else if (e.code === 'too-old') { // the oldest message may be dropped before the next request arrives, too; a topic that does not exist yet has another epoch each time
         this._begin(tries < 2 ? e.oldest : null, { after: gap?.after ?? after, latest: e.latest }, tries + 1);
       } else {
         this._failed(e);
