@@ -48,7 +48,7 @@ func (a *app) greet(w io.Writer, all []openListener, files uint64) {
 	}
 	for _, l := range all {
 		if l.greetable() {
-			greetURLs(w, l.host(), l.secure, a.cfg.TLS.Cert != "")
+			greetURLs(w, l.host(), l.secure, a.cfg)
 			break
 		}
 	}
@@ -79,21 +79,24 @@ func (l *openListener) remark() string {
 func (l *openListener) host() string { return daemon.HostPort(l.Addr, l.at) }
 
 // greetURLs prints what can be done at a host. A certificate of a file may be self-signed.
-func greetURLs(w io.Writer, host string, secure, file bool) {
-	s := ""
+func greetURLs(w io.Writer, host string, secure bool, c *config.Config) {
+	s, key := "", ""
 	if secure {
 		s = "s"
+	}
+	if len(c.Access.Anonymous.Write) == 0 {
+		key = "-H 'Authorization: Bearer KEY' "
 	}
 	fmt.Fprintf(w, `
   try it in a browser   http%[2]s://%[1]s/
   echo                  ws%[2]s://%[1]s/echo
   a topic               ws%[2]s://%[1]s/topics/news
   many topics, in JSON  ws%[2]s://%[1]s/hub, with http%[2]s://%[1]s/fanfare.js
-  publish to it         curl -H 'Content-Type: text/plain' -d hello http%[2]s://%[1]s/topics/news
+  publish to it         curl %[4]s-H 'Content-Type: text/plain' -d hello http%[2]s://%[1]s/topics/news
   load it               go run ./cmd/fanfare-load idle -n 10000 -pid %[3]d ws%[2]s://%[1]s/echo
 
-`, host, s, os.Getpid())
-	if secure && file {
+`, host, s, os.Getpid(), key)
+	if secure && c.TLS.Cert != "" {
 		fmt.Fprint(w, "If the certificate is self-signed, add -k to curl and -insecure to fanfare-load.\n")
 	}
 }

@@ -103,7 +103,11 @@ func (a *arguments) positional(arg string) []string {
 		a.command = true
 		return []string{arg}
 	}
-	a.report("unexpected argument %q%s: the commands are %s, and flags begin with a dash", arg, suggest(arg, a.commands), strings.Join(a.commands, ", "))
+	if like := suggest(arg, a.commands); like != "" && !a.command {
+		a.report("unexpected argument %q%s", arg, like)
+		return nil
+	}
+	a.report("unexpected argument %q: the commands are %s, and flags begin with a dash", arg, strings.Join(a.commands, ", "))
 	return nil
 }
 

@@ -111,8 +111,10 @@ func (s *state) refuse(r *Rights, do Action, topic string) *Refusal {
 	switch {
 	case !r.Anonymous():
 		return forbidden(CodeForbidden, fmt.Sprintf("the caller has no right to %s %s; its key, token or user needs one", do, what(topic)))
+	case len(s.keys.keys) == 0 && s.tokens == nil && s.users.Any(do) && !s.anonymous.Any(do):
+		return forbidden(CodeForbidden, fmt.Sprintf("only users whom a proxy names may %s %s", do, what(topic)))
 	case len(s.keys.keys) == 0 && s.tokens == nil:
-		return forbidden(CodeForbidden, fmt.Sprintf("nobody may %s %s: the server was started without a key (-token-file FILE)", do, what(topic)))
+		return forbidden(CodeForbidden, fmt.Sprintf("callers without a key may not %s %s, and the server was started without keys (-token-file FILE)", do, what(topic)))
 	case s.only:
 		return unauthenticated("this request needs the API token, as Authorization: Bearer TOKEN or ?token=TOKEN")
 	}

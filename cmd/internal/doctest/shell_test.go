@@ -91,7 +91,7 @@ func (s *shell) save(b block) {
 }
 
 // ownFile are files that commands of go write and read, in s.dir instead of the project.
-var ownFile = regexp.MustCompile(`\b(token\.txt|fanfare\.toml)\b`)
+var ownFile = regexp.MustCompile(`\b(token\.txt|(?:fanfare|acme)\.toml)\b`)
 
 // run runs the commands of b. If b has prompts, its lines without a prompt are output, which run compares with what the
 // commands print.
