@@ -92,6 +92,7 @@ type endpoint struct {
 	compression  *Compression         // nil: not supported
 	shared       bool                 // the engine is the one that clients share
 	messageRate  atomic.Pointer[Rate] // Server.Rate, or that of SetLimits; nil for no limit
+	readClock    readClock
 }
 
 // extra is what only some connections have.

@@ -41,6 +41,7 @@ func (h *handle) OnData(data []byte) (used int) {
 	if flags&flagDeflate != 0 {
 		state = state.Set(ws.StateExtended)
 	}
+	c.endpoint.readClock.read()
 	n, err := c.parser.feed(data[used:], state, c.limits(flags), (*frameSink)(c))
 	if n < len(data)-used || c.parser.part != nil || c.mark != 0 {
 		c.unfinished(n > 0, n < len(data)-used)

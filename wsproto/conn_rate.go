@@ -1,13 +1,42 @@
 package wsproto
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Take pays for a message of n bytes at the rate r, and returns 0 if it conforms. Otherwise
 // nothing is paid, and the result is how long the peer must wait. The state is eight bytes of
 // the connection, and goes with it through Leave and Enter. Only the connection's [Handler] may
 // call Take, in OnOpen, OnMessage, OnPing or OnPong. The rate may be another one each time. A
-// server with a Rate of its own takes each message before OnMessage, from the same credit.
-func (c *Conn) Take(r *Rate, n int) (wait time.Duration) { return r.take(&c.paid, n, thisMoment()) }
+// server with a Rate of its own takes each message before OnMessage, from the same credit. All
+// messages of one read count as having come at the same time.
+func (c *Conn) Take(r *Rate, n int) (wait time.Duration) {
+	return r.take(&c.paid, n, c.endpoint.readClock.now())
+}
+
+// readClock is the clock of rates. It is read once for each read of a connection and not for each
+// message, which would cost a tenth of a short one. It stands still until rates are used.
+type readClock struct {
+	used atomic.Bool
+	last atomic.Int64 // a moment
+}
+
+// read is called when data has come.
+func (a *readClock) read() {
+	if a.used.Load() {
+		a.last.Store(int64(thisMoment()))
+	}
+}
+
+// now returns the time of the last read of any connection, which the caller's does not follow.
+func (a *readClock) now() moment {
+	if !a.used.Load() {
+		a.last.Store(int64(thisMoment()))
+		a.used.Store(true)
+	}
+	return moment(a.last.Load())
+}
 
 // exceeds ends the connection if a message or control frame of n bytes came faster than
 // Server.Rate allows, and reports whether it did.
