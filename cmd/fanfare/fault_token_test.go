@@ -14,6 +14,7 @@ import (
 
 	fan "github.com/fanfare-ws/fanfare/hub/client"
 	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
 // issuer gives tokens of a user to a client, and counts.
@@ -107,16 +108,16 @@ func startWithTokens(t *testing.T) *child {
 func TestTokenExpiresWhileDisconnected(t *testing.T) {
 	t.Parallel()
 	c := startWithTokens(t)
-	r, tokens := newRelay(t, c.addr), newIssuer(t, "ada", 2)
-	w := c.watch(r.addr(), tokens)
+	r, tokens := wstest.Forward(t, c.addr, nil), newIssuer(t, "ada", 2)
+	w := c.watch(r.Addr, tokens)
 	c.numbers(1, 10)
 	c.got(w, 10)
-	r.cut()
+	r.Shut(true)
 	tokens.life.Store(3600)
 	c.numbers(11, 20)
 	c.eventually("the last short token has expired, or the client has another one", tokens.expiredOrLong)
 	c.eventually("the client asks for another token", func() bool { _, why := tokens.asked(); return why == fan.TokenExpiring })
-	r.mend()
+	r.Shut(false)
 	c.numbers(21, 30)
 	c.got(w, 30)
 }
@@ -154,8 +155,8 @@ func TestShortTokens(t *testing.T) {
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	c := startWithTokens(t)
-	r, ada, bob := newRelay(t, c.addr), newIssuer(t, "ada", 3600), newIssuer(t, "bob", 3600)
-	w, other := c.watch(r.addr(), ada), c.watch(c.addr, bob)
+	r, ada, bob := wstest.Forward(t, c.addr, nil), newIssuer(t, "ada", 3600), newIssuer(t, "bob", 3600)
+	w, other := c.watch(r.Addr, ada), c.watch(c.addr, bob)
 	text, _ := newIssuer(t, "ada", 3600).token(t.Context(), fan.TokenFirst)
 	echo, plain := c.dial("/echo?token="+text), c.dial("/topics/news?token="+text)
 	c.send(echo, "x")
@@ -184,10 +185,10 @@ func TestRevocation(t *testing.T) {
 	}
 
 	before, _ := ada.asked()
-	r.cut()
+	r.Shut(true)
 	c.eventually("the connection is gone", func() bool { return c.health().Connections == 1 })
 	c.revokes("ada", 0)
-	r.mend()
+	r.Shut(false)
 	c.numbers(11, 15)
 	c.got(w, 15)
 	if n, why := ada.asked(); n == before || why != fan.TokenRefused {
