@@ -411,7 +411,11 @@ func TestOddServer(t *testing.T) {
 	if n := c.Unreadable(); n != 6 {
 		t.Errorf("%d messages were unreadable, want 6", n)
 	}
-	_, err := c.Publish(t.Context(), "odd", 1, &client.PublishOptions{Retry: true})
+	elusive, err := c.Subscribe(t.Context(), "elusive", &client.SubscribeOptions{After: &hub.Position{Epoch: 1, Offset: 2}, OnGap: o.OnGap}, nil)
+	if err != nil || next(t, events) != "gap" || elusive.Position().Offset != 5 {
+		t.Errorf("where every position is too old: %v", err)
+	}
+	_, err = c.Publish(t.Context(), "odd", 1, &client.PublishOptions{Retry: true})
 	if !errors.Is(err, client.ErrLost) || !wsproto.IsCloseError(err, wsproto.MessageTooBig) {
 		t.Errorf("a message that is too large must not be sent again: %v", err)
 	}

@@ -499,6 +499,9 @@ func (b *bench) odd(t *testing.T) {
 		c.expect("dropped", object{"messages": 7})
 		c.expect("end", object{"code": 1001, "reason": "moved"})
 	}
+	c.call(nil, "subscribe", "elusive", object{"after": "e:2"})
+	c.expect("gap", object{"oldest": "e:5"})
+	c.expect("live", object{"position": "e:5"})
 	var unreadable int
 	if c.eval(c.name+".f.unreadable", &unreadable); unreadable != 6 {
 		t.Errorf("%d messages were unreadable, want 6", unreadable)

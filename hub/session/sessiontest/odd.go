@@ -15,8 +15,9 @@ import (
 // first request to subscribe is unavailable. The next begins at e:5; it gets an event
 // that nobody knows, three messages that nobody can read, message 4 of a subscription before it, message 6 with {"n":6}, a
 // drop of 7 messages, and is then ended with 1001 "moved". A message that is published
-// is too large: it closes the connection with 1009. At /silent nothing is said, at
-// /chat something else.
+// is too large: it closes the connection with 1009. In the topic elusive every position is too
+// old, but a request for its last messages begins at e:5. At /silent nothing is said, at /chat
+// something else.
 func Odd(t testing.TB) (addr string) {
 	t.Helper()
 	var subscribes atomic.Int64
@@ -38,6 +39,8 @@ func Odd(t testing.TB) (addr string) {
 				t.Errorf("%s: %v", payload, err)
 			case r.Do == wire.Publish:
 				c.Close(wsproto.MessageTooBig, "too large")
+			case r.Do == wire.Subscribe && r.Topic == "elusive":
+				c.SendText(elusive(&r))
 			case r.Do == wire.Subscribe && subscribes.Add(1) == 1:
 				c.SendText(fmt.Sprintf(`{"id":%d,"error":{"code":"unavailable","message":"not yet"}}`, r.ID))
 			case r.Do == wire.Subscribe:
@@ -55,4 +58,11 @@ func Odd(t testing.TB) (addr string) {
 		},
 	}
 	return wstest.Start(t, s).Addr
+}
+
+func elusive(r *wire.Request) string {
+	if r.Last == 0 {
+		return fmt.Sprintf(`{"id":%d,"error":{"code":"too-old","message":"gone","oldest":"e:%[1]d","latest":"e:90"}}`, r.ID)
+	}
+	return fmt.Sprintf(`{"id":%d,"ok":{"topic":"elusive","position":"e:5"}}`, r.ID)
 }
