@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"time"
 )
 
@@ -27,14 +28,20 @@ var ErrRate = errors.New("wsproto: messages came faster than the rate that the s
 const longest = 50 * 365 * 24 * time.Hour
 
 // cost returns how much of the credit a message of n bytes uses up.
-func (r *Rate) cost(n int) (d time.Duration) {
-	if r.Messages > 0 {
-		d = time.Second / time.Duration(r.Messages)
+func (r *Rate) cost(n int) time.Duration {
+	switch {
+	case r.Bytes > 0 && n > 0 && (r.Messages <= 0 || exceeds(n, r.Messages, r.Bytes)): // n/Bytes > 1/Messages
+		return time.Duration(min(math.Ceil(float64(n)/float64(r.Bytes)*float64(time.Second)), float64(longest)))
+	case r.Messages <= 0 || r.Messages > int(time.Second):
+		return 0
 	}
-	if r.Bytes > 0 && n > 0 {
-		d = max(d, time.Duration(min(math.Ceil(float64(n)/float64(r.Bytes)*float64(time.Second)), float64(longest))))
-	}
-	return d
+	return time.Duration(uint32(time.Second) / uint32(r.Messages)) // a division of 64 bits takes twice as long
+}
+
+// exceeds reports whether a*b > c, for numbers that are not negative.
+func exceeds(a, b, c int) bool {
+	high, low := bits.Mul64(uint64(a), uint64(b))
+	return high > 0 || low > uint64(c)
 }
 
 // take pays a message of n bytes that comes at now. full is the time at which the credit is full
