@@ -12,7 +12,7 @@ import (
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
 
-Usage: fanfare [flags]     (wss:// and https:// with -cert and -key)
+Usage: fanfare [flags]     (wss:// and https:// with -cert and -key, or -acme-domains)
        fanfare check|config|version|help
 
   ws://ADDR/echo            sends every message back

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -108,7 +109,7 @@ func (h *hooks) granted(user string, a backend.Answer) (policy.Identity, error) 
 	g := policy.Granted{User: cmp.Or(a.User, user), Data: a.Data, Expires: a.Expires}
 	g.Grants = policy.Grants{Read: a.Read, Write: a.Write, List: a.List, Manage: a.Manage}
 	if a.Rate != nil {
-		g.Limits.Messages, g.Limits.Bytes = int(a.Rate.Messages), int(a.Rate.Bytes)
+		g.Limits.Messages, g.Limits.Bytes = int(math.Ceil(a.Rate.Messages)), int(math.Ceil(a.Rate.Bytes)) // 0 is no limit
 	}
 	return h.policy.FromBackend(g)
 }

@@ -51,6 +51,7 @@ func (i *inspector) listeners() {
 	all := i.config.Listen
 	if a := i.config.Admin.Addr; a != "" {
 		i.listener("admin.addr", Listener{Addr: a}, seen)
+		i.note("admin.addr", " is %s, where nothing listens: this version has no endpoints for operators only", a)
 	}
 	for n := range all {
 		i.listener(fmt.Sprintf("listen[%d]", n), all[n], seen)
