@@ -22,7 +22,7 @@ func (n *brokerNode) fetchMissing(t *Topic, o Start) error {
 	for {
 		t.mu.Lock()
 		q, lacks := t.lacksLocked(o)
-		if lacks == nothing {
+		if lacks == lacksNothing {
 			t.mu.Unlock()
 			return nil
 		}
@@ -50,12 +50,12 @@ func (n *brokerNode) lostAgain(t *Topic, o Start) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, lacks := t.lacksLocked(o)
-	return lacks == older
+	return lacks == lacksOlder
 }
 
 // runFetch executes q for f.
 func (n *brokerNode) runFetch(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
-	if lacks == newer {
+	if lacks == lacksNewer {
 		f.err = n.fetchNewer(t, q, epoch)
 	} else {
 		f.err = n.fetchOlder(t, f, q, epoch)
@@ -75,9 +75,9 @@ func (n *brokerNode) runFetch(f *fetch, t *Topic, lacks lack, q HistoryQuery, ep
 type lack uint8
 
 const (
-	nothing lack = iota
-	older        // than the messages in its log
-	newer        // another node was faster, or has joined the topic later
+	lacksNothing lack = iota
+	lacksOlder        // messages than those in its log
+	lacksNewer        // messages: another node was faster, or has joined the topic later
 )
 
 // lacksLocked returns the query for what a subscription with this start needs and the log lacks.
@@ -85,19 +85,19 @@ func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
 	l, h, after := &t.log, &t.opts.History, o.After
 	switch {
 	case after != nil && after.Epoch == t.epoch && after.Offset > l.last:
-		return HistoryQuery{Subject: t.name, After: l.last, UpTo: after.Offset, Bytes: maxPending}, newer
+		return HistoryQuery{Subject: t.name, After: l.last, UpTo: after.Offset, Bytes: maxPending}, lacksNewer
 	case !h.kept() || t.remote.filled || l.lost == 0:
-		return q, nothing
+		return q, lacksNothing
 	case after != nil && (after.Epoch != t.epoch || after.Offset >= l.lost):
-		return q, nothing
+		return q, lacksNothing
 	case after == nil && o.Last <= l.count:
-		return q, nothing
+		return q, lacksNothing
 	}
 	q = HistoryQuery{Subject: t.name, UpTo: l.lost, Since: t.hub.opts.Now().Add(-h.Age), Bytes: h.Bytes}
 	if h.Messages < unlimited {
 		q.Messages = h.Messages
 	}
-	return q, older
+	return q, lacksOlder
 }
 
 // fetchOlder inserts what the broker holds, and the topic keeps, before the log: everything at

@@ -95,19 +95,19 @@ func (r *Record) releaseForms() {
 }
 
 // encoded returns the record in an encoding, or nil if the encoding has no form for it.
-func (r *Record) encoded(h *Hub, id encodingID) Encoded {
+func (r *Record) encoded(es *encodings, id encodingID) Encoded {
 	if f := r.forms.get(id); f != nil {
 		return f.encoded
 	}
 	if r.cold.Load() {
-		return r.encode(h.encodings.get(id))
+		return r.encode(es.get(id))
 	}
 	r.forms.mu.Lock()
 	defer r.forms.mu.Unlock()
 	if f := r.forms.get(id); f != nil {
 		return f.encoded
 	}
-	e := r.encode(h.encodings.get(id))
+	e := r.encode(es.get(id))
 	r.forms.addLocked(form{id: id, messages: 1, encoded: e})
 	if r.cold.Load() { // releaseForms was called during the encoding
 		r.forms.first.Store(nil)

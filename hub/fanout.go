@@ -84,7 +84,7 @@ func (f *fanout) deliverTo(s *Subscription) {
 	var part Encoded
 	messages := 0
 	if b := f.since(s.cursor); b != nil {
-		part, messages = b.part(f.topic.hub, s)
+		part, messages = b.part(&f.topic.hub.encodings, s)
 	}
 	if part == nil {
 		f.advance(s, from)

@@ -90,13 +90,13 @@ func (sh *shard) catchUp(s *Subscription) {
 // sent.
 func (sh *shard) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint64) {
 	h := sh.topic.hub
-	part, messages := b.part(h, s)
+	part, messages := b.part(&h.encodings, s)
 	if part == nil {
 		return netpoll.Sent, b.next
 	}
 	o, next = s.to.Send(part), b.next
 	if o == netpoll.Full && messages > 1 {
-		part, next = b.firstFor(h, s)
+		part, next = b.firstFor(&h.encodings, s)
 		o, messages = s.to.Send(part), 1
 	}
 	if o.OK() {

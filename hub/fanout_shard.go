@@ -7,10 +7,10 @@ const (
 	maxPending = 8 << 20
 	// runLength is how many subscribers a pass copies at a time.
 	runLength = 64
-	// maxRefresh is the cost of a batch from which on a pass leaves new messages to the next
-	// pass.
-	maxRefresh = 48 << 10
 )
+
+// maxRefresh is the cost of a batch from which on a pass leaves new messages to the next pass.
+const maxRefresh = 48 << 10
 
 func newShard(t *Topic, loop int) *shard {
 	sh := &shard{topic: t, loop: loop}

@@ -12,7 +12,6 @@ import (
 // topic reports how much its log holds at the end of a fan-out pass. So messages that all
 // subscribers take at once cost no access to state that topics share.
 type memory struct {
-	hub      *Hub
 	limit    int64
 	held     atomic.Int64
 	shed     atomic.Int64 // messages that were dropped because of the limit

@@ -34,9 +34,10 @@ type entry struct {
 	end    uint64 // as log.end, this message included
 }
 
+// maxReads is how many consecutive segments keep the batch that was read from them.
+const maxReads = 8
+
 const (
-	// maxReads is how many consecutive segments keep the batch that was read from them.
-	maxReads = 8
 	// maxSegment is the cost at which a segment is complete, and the next one begins.
 	maxSegment = 24 << 10
 	// maxBatch is the cost at which a pass leaves further messages to the next pass.
@@ -188,7 +189,7 @@ func (l *log) trim(floor uint64) {
 		}
 	}
 	l.segs[len(l.segs)-1].snap = weak.Pointer[kept]{} // it has messages that are dropped now
-	l.leave(l.segs[:seg])
+	l.detach(l.segs[:seg])
 	rest := copy(l.segs, l.segs[seg:])
 	clear(l.segs[rest:])
 	if l.segs = l.segs[:rest]; rest == 0 {
@@ -254,7 +255,7 @@ func (l *log) begin(last, lost uint64) { l.last, l.lost = last, lost }
 
 // clear drops all messages.
 func (l *log) clear() {
-	l.leave(l.segs)
+	l.detach(l.segs)
 	l.segs, l.count, l.cost, l.holes, l.run = nil, 0, 0, 0, nil
 	clear(l.keys)
 }

@@ -77,8 +77,8 @@ func (l *log) release(k *kept) {
 	}
 }
 
-// leave records that the log no longer holds these segments.
-func (l *log) leave(gone segments) {
+// detach records that the log no longer holds these segments.
+func (l *log) detach(gone segments) {
 	for _, s := range gone {
 		if s.hold != nil && s.hold.by > 0 {
 			l.charge(s.hold, s.cost)

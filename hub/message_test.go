@@ -19,7 +19,7 @@ func TestChilledWhileItIsEncoded(t *testing.T) {
 	}
 	r = &Record{Message: number(1)}
 	for range 2 {
-		if p := r.encoded(h, id); p == nil || numbers(p)[0] != 3 || r.forms.first.Load() != nil {
+		if p := r.encoded(&h.encodings, id); p == nil || numbers(p)[0] != 3 || r.forms.first.Load() != nil {
 			t.Errorf("got %v, keeps %v", p, r.forms.first.Load())
 		}
 	}

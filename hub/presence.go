@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
+// DefaultPresenceGrace is the TopicOptions.PresenceGrace of topics that state none.
+const DefaultPresenceGrace = 2 * time.Second
+
 const (
-	// DefaultPresenceGrace is the TopicOptions.PresenceGrace of topics that state none.
-	DefaultPresenceGrace = 2 * time.Second
-	// tellEvery is the least time between two events of a topic: what happens between
-	// them is told in one.
+	// tellEvery is the least time between two events of a topic: what happens between them is told
+	// in one.
 	tellEvery = 100 * time.Millisecond
-	// maxTold is about how many bytes of people one message tells; the next follows at
-	// once.
+	// maxTold is about how many bytes of people one message tells; the next follows at once.
 	maxTold = 32 << 10
 )
 

@@ -58,12 +58,12 @@ func (h *Hub) publishBy(by creator, name string, m Message) (Receipt, error) {
 
 // await publishes through the broker and waits for the answer.
 func (h *Hub) await(by creator, name string, m Message) (rc Receipt, err error) {
-	published := make(chan struct{})
+	answered := make(chan struct{})
 	h.publishAsyncBy(by, name, m, func(r Receipt, e error) {
 		rc, err = r, e
-		close(published)
+		close(answered)
 	})
-	<-published
+	<-answered
 	return rc, err
 }
 
@@ -128,14 +128,14 @@ func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
 	for {
 		rc, outcome := t.publish(m, h.patternsAt.Load())
 		switch outcome {
-		case publishedIdle:
+		case appendedIdle:
 			h.drop(t)
 			return rc, nil
-		case published:
+		case appended:
 			return rc, nil
-		case stale:
+		case patternsChanged:
 			h.refreshMatching(t)
-		case ended:
+		case topicEnded:
 			if t, err = h.topic(t.name, by); err != nil {
 				return rc, err
 			}

@@ -20,10 +20,10 @@ func newTopic(h *Hub, name string, o *TopicOptions) *Topic {
 type outcome uint8
 
 const (
-	published     outcome = iota
-	publishedIdle         // the topic can be forgotten
-	stale                 // not published: patterns have changed
-	ended                 // not published: the hub has forgotten the topic
+	appended        outcome = iota
+	appendedIdle            // the topic can be forgotten
+	patternsChanged         // not published
+	topicEnded              // not published: the hub has forgotten the topic
 )
 
 // publish gives m its position and schedules its delivery. patternsAt is the value of
@@ -34,9 +34,9 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 	if t.ended || t.matchingAt != patternsAt {
 		defer t.mu.Unlock()
 		if t.ended {
-			return rc, ended
+			return rc, topicEnded
 		}
-		return rc, stale
+		return rc, patternsChanged
 	}
 	r := &Record{Message: m, Topic: t.name, Offset: t.log.next, at: t.hub.opts.Now().UnixMilli()}
 	full = t.appendLocked(r, r.Offset, full)
@@ -48,7 +48,7 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 		p.mu.Unlock()
 	}
 	if t.idleLocked() {
-		o = publishedIdle
+		o = appendedIdle
 	}
 	t.mu.Unlock()
 	for _, sh := range full {
@@ -127,8 +127,7 @@ func (t *Topic) boundLocked(seq, messages, bytes uint64) uint64 {
 	return low
 }
 
-// history returns messages that the topic holds, as o asks for, at most limit. It fails with a
-// *TooOldError if it does not hold all messages after o.After.
+// historyLocked returns the lowest sequence number that the topic's history keeps.
 func (t *Topic) historyLocked() uint64 {
 	h := &t.opts.History
 	if !h.kept() {
@@ -203,8 +202,8 @@ func (t *Topic) sweep() (idle bool) {
 	return t.idleLocked()
 }
 
-// History returns messages that the topic holds: after a position, or the last ones.
-// It fails with a *TooOldError if not all after the position are held.
+// history returns messages that the topic holds: after a position, or the last ones. It fails
+// with a *TooOldError if not all after the position are held.
 func (t *Topic) history(o Start, limit int) (all []*Record, at Position, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
