@@ -115,16 +115,25 @@ func (o *others) areServed() {
 	}
 }
 
+// beginHandshake sends a handshake.
+func beginHandshake(addr, path string) (net.Conn, error) {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
+	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", path, addr)
+	return nc, nil
+}
+
 // handshake sends a handshake, and returns the status of the response and its field Retry-After.
 func handshake(addr, path string) (status int, retry string, err error) {
-	nc, err := net.Dial("tcp", addr)
+	nc, err := beginHandshake(addr, path)
 	if err != nil {
 		return 0, "", err
 	}
 	defer nc.Close()
-	_ = nc.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", path, addr)
 	resp, err := http.ReadResponse(bufio.NewReaderSize(nc, 512), nil)
 	if err != nil {
 		return 0, "", err
@@ -157,6 +166,8 @@ func TestCrowdWaitsForTheBackend(t *testing.T) {
 		})
 	}
 	c.eventually("all wait", func() bool { return c.health().Connections >= before.Connections+crowd })
+	c.leave(200)
+	c.eventually("those who leave are forgotten", func() bool { return c.health().Connections == before.Connections+crowd })
 	for range 20 {
 		o.areServed()
 	}
@@ -184,6 +195,18 @@ func TestCrowdWaitsForTheBackend(t *testing.T) {
 	}
 }
 
+// leave has clients begin a handshake and go before the answer.
+func (c *child) leave(n int) {
+	c.t.Helper()
+	for range n {
+		nc, err := beginHandshake(c.addr, "/echo")
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		nc.Close()
+	}
+}
+
 // admits waits until a client without a key or token is admitted.
 func (c *child) admits(path string) {
 	c.t.Helper()
@@ -192,6 +215,22 @@ func (c *child) admits(path string) {
 	if !settles(func() bool { status, _, err = handshake(c.addr, path); return status == 101 }) {
 		c.t.Fatalf("%s gets %d %v: %s", path, status, err, c.stderr.String())
 	}
+}
+
+// The server waits no longer for the backend than -handshake-timeout.
+func TestHandshakeTimeoutComesBeforeTheBackend(t *testing.T) {
+	t.Parallel()
+	s := newBackendSite(t)
+	s.does(hangs)
+	c := startChild(t, s.flags("-backend-timeout", "5m", "-handshake-timeout", "300ms")...)
+	for _, path := range []string{"/echo", "/hub", "/topics/news"} {
+		if status, retry, err := handshake(c.addr, path); status != http.StatusServiceUnavailable || retry == "" {
+			t.Errorf("%s gets %d, Retry-After %q, %v", path, status, retry, err)
+		}
+	}
+	c.eventually("nobody waits any more", func() bool { return c.health().Connections == 0 })
+	s.does(permits)
+	c.admits("/echo")
 }
 
 // Whatever the backend does wrong, clients get 503 with Retry-After in time, requests the error unavailable, and others are served.

@@ -20,15 +20,12 @@ import (
 func (p *program) mutes(n int, path string) {
 	p.t.Helper()
 	for range n {
-		nc, err := net.Dial("tcp", p.addr)
+		nc, err := beginHandshake(p.addr, path)
 		if err != nil {
 			p.t.Fatal(err)
 		}
 		p.t.Cleanup(func() { nc.Close() })
 		_ = nc.(*net.TCPConn).SetReadBuffer(4 << 10)
-		_ = nc.SetDeadline(time.Now().Add(30 * time.Second))
-		fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", path, p.addr)
 		if answer := answerOf(p.t, bufio.NewReaderSize(nc, 16)); answer.StatusCode != 101 {
 			p.t.Fatal(answer.Status)
 		}
@@ -59,6 +56,7 @@ func (c *child) says(text string) {
 // SIGTERM: /readyz fails while connections are still accepted; then connections close one by one over the window, each after
 // what was published before. Clients that never read or answer do not delay the end: -drain has far more time.
 func TestSIGTERMWithMuteClients(t *testing.T) {
+	t.Parallel()
 	const readers, window = 100, 2 * time.Second
 	c := startChild(t, "-shutdown-grace", "1s", "-shutdown-window", window.String(), "-drain", "5m")
 	all := c.crowd(readers, "news")
@@ -110,6 +108,7 @@ func TestSIGTERMWithMuteClients(t *testing.T) {
 
 // SIGINT skips the grace and the window. A client that never answers has until the deadline for closing handshakes.
 func TestSIGINTWithMuteClients(t *testing.T) {
+	t.Parallel()
 	c := startChild(t, "-shutdown-grace", "5m", "-shutdown-window", "5m", "-drain", "1s")
 	c.mutes(20, "/topics/news")
 	ws := c.dial("/topics/news")
@@ -129,6 +128,7 @@ func TestSIGINTWithMuteClients(t *testing.T) {
 
 // A second signal ends the program at once, whatever it waits for.
 func TestSecondSignal(t *testing.T) {
+	t.Parallel()
 	for _, s := range []struct {
 		first, second syscall.Signal
 		says          string
@@ -151,6 +151,7 @@ func TestSecondSignal(t *testing.T) {
 
 // The API answers until the connections are closed, with the messages that it has accepted.
 func TestPublishDuringGrace(t *testing.T) {
+	t.Parallel()
 	c := startChild(t, "-shutdown-grace", "500ms", "-shutdown-window", "500ms")
 	ws := c.dial("/topics/news")
 	c.eventually("it is subscribed", func() bool {
