@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -28,6 +29,17 @@ type Encoding interface {
 	// single write in this order. It must not retain the slice all.
 	Join(all []Encoded) Encoded
 }
+
+// EncodingChecker is a [Subscriber] that supports only some encodings.
+type EncodingChecker interface {
+	// CheckEncoding returns nil if Send can take what e makes, and otherwise the reason, which
+	// Subscribe returns.
+	CheckEncoding(e Encoding) error
+}
+
+// ErrNoEncoding is wrapped by the error of Subscribe if SubscribeOptions.Encoding is nil or
+// cannot be used.
+var ErrNoEncoding = errors.New("hub: SubscribeOptions.Encoding is nil or cannot be used")
 
 // encodings are the encodings in use in a hub. The ID of an encoding is its index plus one, and
 // never changes.
@@ -85,13 +97,6 @@ func recoverEncoding(e Encoding) {
 	if v := recover(); v != nil {
 		slog.Error("hub: an encoding panicked", "encoding", fmt.Sprintf("%T", e), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
-}
-
-// releaseForms drops the encoded forms: r is history only from now on, and is encoded anew for
-// each subscriber that asks for it. It does not wait for an encoding under way.
-func (r *Record) releaseForms() {
-	r.cold.Store(true)
-	r.forms.first.Store(nil)
 }
 
 // encoded returns the record in an encoding, or nil if the encoding has no form for it.

@@ -9,13 +9,6 @@ var ErrTooManyTopics = errors.New("hub: too many topics")
 // ErrClosed is returned by Subscribe after Shutdown has been called.
 var ErrClosed = errors.New("hub: the hub has shut down")
 
-// ErrNoPresence is wrapped by errors for topics without TopicOptions.Presence.
-var ErrNoPresence = errors.New("hub: presence is not enabled for topic")
-
-// ErrNoEncoding is wrapped by the error of Subscribe if SubscribeOptions.Encoding is nil or
-// cannot be used.
-var ErrNoEncoding = errors.New("hub: SubscribeOptions.Encoding is nil or cannot be used")
-
 // Errors of a [Member]. The returned errors wrap them, mostly with the name of the topic.
 var (
 	ErrSubscribed    = errors.New("hub: already subscribed")
@@ -24,3 +17,6 @@ var (
 	ErrTooMany       = errors.New("hub: too many subscriptions")
 	ErrLeft          = errors.New("hub: the member has left")
 )
+
+// ErrNoPresence is wrapped by errors for topics without TopicOptions.Presence.
+var ErrNoPresence = errors.New("hub: presence is not enabled for topic")

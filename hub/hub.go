@@ -181,14 +181,6 @@ func (h *Hub) begin(name string, by creator, o Start) (*Topic, error) {
 	return t, nil
 }
 
-// checkSubject checks the name of a topic, or a pattern.
-func checkSubject(name string) error {
-	if IsPattern(name) {
-		return CheckPattern(name)
-	}
-	return CheckName(name)
-}
-
 // Disconnect closes all subscribers of the topic or pattern, and returns their number. If the
 // connection of a [Member] is an [UnsubscribeHandler], only the subscription ends.
 //

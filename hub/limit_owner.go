@@ -5,13 +5,6 @@ import (
 	"strings"
 )
 
-// The defaults of the Options that bound all owners together.
-const (
-	DefaultMaxAllPatterns      = 16384
-	DefaultMaxAllSubscriptions = 1 << 24
-	DefaultMaxPresenceData     = 128 << 10
-)
-
 // owner is the owner of topics: a user, an address, a connection, or whatever the program
 // distinguishes. Guarded by Hub.mu.
 type owner struct {
@@ -19,6 +12,24 @@ type owner struct {
 	of       *owner // the owner that this one is a part of; nil if there is none
 	topics   int    // existing topics that it created, patterns included
 	patterns int
+}
+
+// share limits an owner to this many times what is free. So something stays free no matter how
+// many owners are greedy, and owners that have less can still use it: one greedy owner leaves a
+// ninth of the room, a dozen of them leave 1 in 97.
+const share = 8
+
+// room returns how many more topics or patterns the owner may have. count returns how many it
+// has. The limit is most, and its share of what is free; if it is part of another owner, of what
+// that owner has room for.
+func (o *owner) room(most, free int, count func(*owner) int) int {
+	if o == nil {
+		return free
+	}
+	if o.of != nil {
+		free = o.of.room(most, free, count)
+	}
+	return min(most, share*free) - count(o)
 }
 
 // creator is the originator of a topic: an owner that the program names, or a member.
@@ -46,11 +57,6 @@ func creatorOf(owner string, to Subscriber) creator {
 	return creator{owner, m}
 }
 
-// share limits an owner to this many times what is free. So something stays free no matter how
-// many owners are greedy, and owners that have less can still use it: one greedy owner leaves a
-// ninth of the room, a dozen of them leave 1 in 97.
-const share = 8
-
 // roomLocked returns an error if there is no room for another topic of that owner, or of any
 // owner.
 func (h *Hub) roomLocked(name string, o *owner) error {
@@ -67,19 +73,6 @@ func (h *Hub) roomLocked(name string, o *owner) error {
 		return fmt.Errorf("%w of one owner: it has %d patterns, so %q cannot begin before another of them ends", ErrTooManyTopics, o.patterns, name)
 	}
 	return nil
-}
-
-// room returns how many more topics or patterns the owner may have. count returns how many it
-// has. The limit is most, and its share of what is free; if it is part of another owner, of what
-// that owner has room for.
-func (o *owner) room(most, free int, count func(*owner) int) int {
-	if o == nil {
-		return free
-	}
-	if o.of != nil {
-		free = o.of.room(most, free, count)
-	}
-	return min(most, share*free) - count(o)
 }
 
 // ownerLocked returns the owner with that key; nil if the key is "".

@@ -27,16 +27,6 @@ type log struct {
 	kept  uint64            // cost of messages that the log has dropped and subscriptions keep
 }
 
-type entry struct {
-	r      *Record // nil if superseded
-	seq    uint64
-	offset uint64
-	end    uint64 // as log.end, this message included
-}
-
-// maxReads is how many consecutive segments keep the batch that was read from them.
-const maxReads = 8
-
 const (
 	// maxSegment is the cost at which a segment is complete, and the next one begins.
 	maxSegment = 24 << 10
@@ -198,6 +188,23 @@ func (l *log) trim(floor uint64) {
 	}
 	if i > 0 {
 		l.segs[0] = l.segs[0].from(i)
+	}
+}
+
+// detach records that the log no longer holds these segments.
+func (l *log) detach(gone segments) {
+	for _, s := range gone {
+		if s.hold != nil && s.hold.by > 0 {
+			l.charge(s.hold, s.cost)
+		}
+	}
+}
+
+// charge adds a segment's cost to log.kept, once.
+func (l *log) charge(h *hold, cost uint64) {
+	if h.cost == 0 {
+		h.cost = cost
+		l.kept += cost
 	}
 }
 

@@ -5,6 +5,13 @@ import (
 	"sort"
 )
 
+type entry struct {
+	r      *Record // nil if superseded
+	seq    uint64
+	offset uint64
+	end    uint64 // as log.end, this message included
+}
+
 // batch is a run of messages that is sent with a single write. It does not change, and all
 // subscribers that read the same run share it.
 type batch struct {

@@ -5,22 +5,6 @@ import (
 	"weak"
 )
 
-// kept is a part of a log that subscriptions keep, no matter what the log drops. If several
-// subscriptions keep a message, in the same part or in different ones, it counts once, and only
-// when the log has dropped it: see log.keep.
-type kept struct {
-	segments
-	until uint64 // sequence number of the first message after it
-	first uint64 // the lowest sequence number that the log held when this was taken
-	from  uint64 // it has all messages held from this sequence number on
-}
-
-// hold counts the subscriptions that keep a segment. The parts of a segment share it.
-type hold struct {
-	by   int    // subscriptions
-	cost uint64 // the part of log.kept; 0 as long as the log holds the segment itself
-}
-
 // snapshot returns all messages held from a sequence number on. Callers share the snapshot until
 // the next message is appended.
 func (l *log) snapshot(from uint64) *kept {
@@ -74,22 +58,5 @@ func (l *log) release(k *kept) {
 			l.kept -= s.hold.cost
 			s.hold.cost = 0
 		}
-	}
-}
-
-// detach records that the log no longer holds these segments.
-func (l *log) detach(gone segments) {
-	for _, s := range gone {
-		if s.hold != nil && s.hold.by > 0 {
-			l.charge(s.hold, s.cost)
-		}
-	}
-}
-
-// charge adds a segment's cost to log.kept, once.
-func (l *log) charge(h *hold, cost uint64) {
-	if h.cost == 0 {
-		h.cost = cost
-		l.kept += cost
 	}
 }

@@ -22,6 +22,25 @@ type segment struct {
 	snap weak.Pointer[kept]
 }
 
+// kept is a part of a log that subscriptions keep, no matter what the log drops. If several
+// subscriptions keep a message, in the same part or in different ones, it counts once, and only
+// when the log has dropped it: see log.keep.
+type kept struct {
+	segments
+	until uint64 // sequence number of the first message after it
+	first uint64 // the lowest sequence number that the log held when this was taken
+	from  uint64 // it has all messages held from this sequence number on
+}
+
+// hold counts the subscriptions that keep a segment. The parts of a segment share it.
+type hold struct {
+	by   int    // subscriptions
+	cost uint64 // the part of log.kept; 0 as long as the log holds the segment itself
+}
+
+// maxReads is how many consecutive segments keep the batch that was read from them.
+const maxReads = 8
+
 // find returns the place of the first entry whose sequence number is at least seq; len(ss) if
 // there is none.
 func (ss segments) find(seq uint64) (seg, i int) {

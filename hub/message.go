@@ -9,15 +9,6 @@ import (
 	"time"
 )
 
-// Kind says what the bytes of a [Message] are. Encodings use it; the hub does not.
-type Kind uint8
-
-const (
-	Text   Kind = iota // UTF-8
-	Binary             // any bytes
-	JSON               // valid JSON, which is text as well
-)
-
 // Message is a message to publish.
 type Message struct {
 	Data    []byte     // copied by Publish
@@ -53,6 +44,17 @@ func (r *Record) cost() uint64 {
 
 // shortKey is the length up to which a key does not count, in bytes.
 const shortKey = 32
+
+// entryCost is what a message counts for in addition to its length: the memory of the
+// structures that hold it.
+const entryCost = 224
+
+// releaseForms drops the encoded forms: r is history only from now on, and is encoded anew for
+// each subscriber that asks for it. It does not wait for an encoding under way.
+func (r *Record) releaseForms() {
+	r.cold.Store(true)
+	r.forms.first.Store(nil)
+}
 
 // Position is a place in a topic: after the message with that offset. Offsets of different
 // epochs are unrelated: the epoch changes when a topic begins anew. The offsets of a pattern
@@ -111,7 +113,3 @@ type Receipt struct {
 	Position  Position // of the message in its topic
 	Receivers int      // subscribers at this moment, including those by pattern and Message.Exclude
 }
-
-// entryCost is what a message counts for in addition to its length: the memory of the
-// structures that hold it.
-const entryCost = 224

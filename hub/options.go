@@ -102,23 +102,30 @@ func (o *Options) fillTotals() {
 	bytes(&o.MaxPresence, max(o.MaxMemory/8, 1<<20))
 }
 
-// TopicOptions configure a topic. The zero value keeps no history and disconnects slow
-// subscribers.
-type TopicOptions struct {
-	Slow    SlowPolicy // applies to a subscriber that lags behind by more than Limit
-	Limit   Limit      // the defaults are documented at its fields
-	History History    // is kept for subscribers that resume or ask for it
-	// Presence has the topic track its members; see Hub.Presence. Patterns and the topics of
-	// users have no presence.
-	Presence bool
-	// PresenceGrace is how long a person must be away before the topic announces that the person
-	// has left; 2 s if 0, no time if negative.
-	PresenceGrace time.Duration
-}
+// DefaultMaxTopics is the default of Options.MaxTopics.
+const DefaultMaxTopics = 1 << 20
 
-// SlowPolicy is a topic's policy for slow subscribers. A subscriber that lags behind by less
-// than the topic's Limit loses nothing under any policy.
-type SlowPolicy uint8
+// DefaultMaxSubscriptions is the default of Options.MaxSubscriptions.
+const DefaultMaxSubscriptions = 16384
+
+// The defaults of the Options that bound all owners together.
+const (
+	DefaultMaxAllPatterns      = 16384
+	DefaultMaxAllSubscriptions = 1 << 24
+	DefaultMaxPresenceData     = 128 << 10
+)
+
+// DefaultMaxPatterns is the default of Options.MaxPatterns.
+const DefaultMaxPatterns = 256
+
+// DefaultBrokerTimeout is the default of Options.BrokerTimeout.
+const DefaultBrokerTimeout = 5 * time.Second
+
+// DefaultEndTimeout is the default of Options.EndTimeout.
+const DefaultEndTimeout = 5 * time.Second
+
+// DefaultMaxBacklog is the default of Options.MaxBacklog.
+const DefaultMaxBacklog = 4 << 20
 
 const (
 	// Disconnect closes the subscriber, with the cause TooSlow.
@@ -153,77 +160,3 @@ func ParseSlowPolicy(name string) (SlowPolicy, error) {
 	}
 	return 0, fmt.Errorf("hub: %q is not a policy for slow subscribers; it must be one of %s", name, strings.Join(slowPolicyNames[:], ", "))
 }
-
-// Limit bounds how far a subscriber may lag behind. Each message counts with its data and
-// another 224 bytes, which is the memory for holding it; a key counts with the bytes beyond 32.
-type Limit struct {
-	Bytes    int // 1 MiB if 0
-	Messages int // no limit besides Bytes if 0
-}
-
-// DefaultLimit is the Limit.Bytes of topics that state none.
-const DefaultLimit = 1 << 20
-
-// History bounds the history of a topic; the bound that is reached first applies. There is no
-// history if Messages and Bytes are both 0. Of the patterns without subscribers only the latest
-// 64 keep their history.
-type History struct {
-	Messages int           // no limit on the number if 0
-	Bytes    int           // as in Limit; 64 MiB if 0
-	Age      time.Duration // an hour if 0; a topic without subscribers ends when its history has expired
-}
-
-func (h History) kept() bool { return h.Messages > 0 || h.Bytes > 0 }
-
-// unlimited is the number of messages that means no limit.
-const unlimited = 1 << 62
-
-// WithDefaults returns o with its zero fields replaced by the defaults.
-func (o TopicOptions) WithDefaults() TopicOptions {
-	o.fill()
-	return o
-}
-
-// fill replaces zero fields by the defaults.
-func (o *TopicOptions) fill() {
-	if o.Limit.Bytes <= 0 {
-		o.Limit.Bytes = DefaultLimit
-	}
-	if o.Limit.Messages <= 0 {
-		o.Limit.Messages = unlimited
-	}
-	if o.PresenceGrace == 0 {
-		o.PresenceGrace = DefaultPresenceGrace
-	}
-	h := &o.History
-	if !h.kept() {
-		return
-	}
-	if h.Messages <= 0 {
-		h.Messages = unlimited
-	}
-	if h.Bytes <= 0 {
-		h.Bytes = 64 << 20
-	}
-	if h.Age <= 0 {
-		h.Age = time.Hour
-	}
-}
-
-// DefaultMaxTopics is the default of Options.MaxTopics.
-const DefaultMaxTopics = 1 << 20
-
-// DefaultMaxSubscriptions is the default of Options.MaxSubscriptions.
-const DefaultMaxSubscriptions = 16384
-
-// DefaultMaxPatterns is the default of Options.MaxPatterns.
-const DefaultMaxPatterns = 256
-
-// DefaultBrokerTimeout is the default of Options.BrokerTimeout.
-const DefaultBrokerTimeout = 5 * time.Second
-
-// DefaultEndTimeout is the default of Options.EndTimeout.
-const DefaultEndTimeout = 5 * time.Second
-
-// DefaultMaxBacklog is the default of Options.MaxBacklog.
-const DefaultMaxBacklog = 4 << 20

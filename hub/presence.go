@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// DefaultPresenceGrace is the TopicOptions.PresenceGrace of topics that state none.
-const DefaultPresenceGrace = 2 * time.Second
-
 const (
 	// tellEvery is the least time between two events of a topic: what happens between them is told
 	// in one.

@@ -38,13 +38,6 @@ type DropHandler interface {
 	OnDrop(topic string, messages int64)
 }
 
-// EncodingChecker is a [Subscriber] that supports only some encodings.
-type EncodingChecker interface {
-	// CheckEncoding returns nil if Send can take what e makes, and otherwise the reason, which
-	// Subscribe returns.
-	CheckEncoding(e Encoding) error
-}
-
 // UnsubscribeHandler is a [Subscriber] of a member that stays open when the server ends one of
 // its subscriptions: see [Hub.Disconnect]. Any other subscriber is closed then.
 type UnsubscribeHandler interface {

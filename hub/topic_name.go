@@ -11,6 +11,12 @@ import (
 // maxName is the longest name of a topic, and the longest pattern, in bytes.
 const maxName = 255
 
+// The wildcards of a pattern.
+const (
+	anyToken = "*" // one token
+	anyTail  = ">" // all tokens from here on, at least one
+)
+
 // CheckName reports what is wrong with the name of a topic. A name has 1 to 255 bytes of
 // printable UTF-8, without spaces and without the characters / * and >. Dots divide it into
 // tokens, none of which is empty. * and > are for patterns: see [CheckPattern].
@@ -56,6 +62,10 @@ func checkToken(what, token string) error {
 	return nil
 }
 
+// IsPattern reports whether name is meant as a pattern: it contains * or >, which names of
+// topics must not contain. It may still be invalid: see [CheckPattern].
+func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }
+
 // presenceTopicName returns a name that no topic can have and that cannot be requested.
 func presenceTopicName(topic string) string { return userMark + " " + topic }
 
@@ -68,10 +78,6 @@ func UserTopic(user string) string { return userMark + user }
 
 // IsUserTopic reports whether a name or pattern begins as the names of users' topics do.
 func IsUserTopic(name string) bool { return strings.HasPrefix(name, userMark) }
-
-// IsPattern reports whether name is meant as a pattern: it contains * or >, which names of
-// topics must not contain. It may still be invalid: see [CheckPattern].
-func IsPattern(name string) bool { return strings.ContainsAny(name, "*>") }
 
 // CheckUser reports what is wrong with the name of a user. The rules are those for topics (see
 // [CheckName]), but the name has one byte less: 254 at most.

@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// The wildcards of a pattern.
-const (
-	anyToken = "*" // one token
-	anyTail  = ">" // all tokens from here on, at least one
-)
-
 // CheckPattern reports what is wrong with a pattern, which stands for all topics whose names
 // match it. The rules for names hold (see [CheckName]), except that tokens may be wildcards: *
 // matches any one token, and >, which must be the last token, matches one or more. So
@@ -41,6 +35,14 @@ func CheckPattern(pattern string) error {
 		}
 	}
 	return nil
+}
+
+// checkSubject checks the name of a topic, or a pattern.
+func checkSubject(name string) error {
+	if IsPattern(name) {
+		return CheckPattern(name)
+	}
+	return CheckName(name)
 }
 
 // Matches reports whether name is the name of a topic that pattern stands for. Both must pass
