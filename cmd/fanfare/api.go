@@ -21,11 +21,16 @@ func (a *app) api(mux *http.ServeMux) {
 	mux.HandleFunc("POST /topics/{name}", a.asked(policy.Write, a.takes(a.publish, "key")))
 	mux.HandleFunc("GET /topics/{name}/history", a.asked(policy.Read, a.takes(a.history, "last", "after", "limit")))
 	mux.HandleFunc("GET /topics/{name}/presence", a.asked(policy.List, a.takes(a.presence, "limit", "after")))
-	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.asked(policy.Manage, a.takes(a.disconnectTopic, "code", "reason")))
 	mux.HandleFunc("POST /topics/{$}", a.noName)
 	mux.HandleFunc("GET /topics/{$}", a.noName)
 	mux.HandleFunc("POST /publish", a.takes(a.publishBatch))
 	mux.HandleFunc("POST /users/{user}", a.asked(policy.Write, a.takes(a.publishToUser, "key")))
+	a.managing(mux)
+}
+
+// managing registers the endpoints that end what others do.
+func (a *app) managing(mux *http.ServeMux) {
+	mux.HandleFunc("DELETE /topics/{name}/subscribers", a.asked(policy.Manage, a.takes(a.disconnectTopic, "code", "reason")))
 	mux.HandleFunc("POST /revocations", a.takes(a.revoke))
 	mux.HandleFunc("DELETE /users/{user}/connections", a.asked(policy.Manage, a.takes(a.disconnectUser, "code", "reason")))
 }

@@ -46,6 +46,10 @@ func (a *app) greet(w io.Writer, all []openListener, files uint64) {
 	for _, l := range all {
 		fmt.Fprintf(w, "Fanfare is listening on %s%s\n", l.at, l.remark())
 	}
+	if a.operators.server != nil {
+		l := a.operators.listener()
+		fmt.Fprintf(w, "Operators connect to %s%s\n", l.at, l.remark())
+	}
 	for _, l := range all {
 		if l.greetable() {
 			greetURLs(w, l.host(), l.secure, a.cfg)

@@ -54,9 +54,7 @@ func visitOf(w http.ResponseWriter) *visit { return w.(*visit) }
 
 // enter handles every request.
 func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	protect(w.Header())
 	if _, pattern := mux.Handler(r); pattern == "" {
 		a.enterAs(w, r, func(w http.ResponseWriter, r *http.Request) { a.noSuch(w, r, mux) })
 	} else if r.URL.Path == scriptPath {
@@ -64,6 +62,12 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) 
 	} else {
 		a.enterAs(w, r, mux.ServeHTTP)
 	}
+}
+
+// protect sets the fields of responses that keep browsers from running what was published.
+func protect(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 }
 
 // enterAs calls h unless the request comes from a page that may not send it.

@@ -81,6 +81,9 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 // open opens the listeners, and begins to obtain certificates for them. After an error nothing is open.
 func (a *app) open(ctx context.Context) (all []openListener, err error) {
 	if all, err = a.listen(); err == nil {
+		err = a.admitOperators()
+	}
+	if err == nil {
 		err = a.certificates.obtain(all)
 	}
 	if err != nil {
@@ -138,6 +141,7 @@ type app struct {
 	anonymous atomic.Pointer[visitor] // that anonymous clients share
 
 	certificates certificates
+	operators    operators
 	transfers    transfers
 }
 
@@ -182,6 +186,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 
 // close ends what goes on in the background. The server has ended before.
 func (a *app) close() {
+	a.operators.close()
 	a.certificates.close()
 	a.hooks.close()
 	a.access.Close()

@@ -50,8 +50,7 @@ func (i *inspector) listeners() {
 	seen := make(map[string]string)
 	all := i.config.Listen
 	if a := i.config.Admin.Addr; a != "" {
-		i.listener("admin.addr", Listener{Addr: a}, seen)
-		i.note("admin.addr", " is %s, where nothing listens: this version has no endpoints for operators only", a)
+		i.admin(Listener{Addr: a}, seen)
 	}
 	for n := range all {
 		i.listener(fmt.Sprintf("listen[%d]", n), all[n], seen)
@@ -61,6 +60,20 @@ func (i *inspector) listeners() {
 	}
 	if may := i.config.Exposed(); may != "" {
 		i.notes = append(i.notes, fmt.Sprintf("other machines can connect, and everybody may %s: give -token-file, keys or tokens, or say that it is meant with -anonymous-write and -anonymous-manage", may))
+	}
+}
+
+// admin checks the listener for operators.
+func (i *inspector) admin(l Listener, seen map[string]string) {
+	const path = "admin.addr"
+	if strings.Contains(l.Addr, " ") {
+		i.refuse(path, " is %q; it must be an address without options", l.Addr)
+		return
+	}
+	i.listener(path, l, seen)
+	if keys := i.config.Access.TokenFile != "" || len(i.config.Access.Keys) > 0; !keys && !l.Loopback() && i.good(path) {
+		i.refuse(path, " is %s, to which other machines can connect, but there is no key: give %s or a key with all rights, or listen on localhost or a Unix socket",
+			l.Addr, i.nameOf("access.token-file", path))
 	}
 }
 

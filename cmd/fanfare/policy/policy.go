@@ -98,3 +98,6 @@ func (p *Policy) Authorize(r *Rights, do Action, topic string) *Refusal {
 	}
 	return p.current().refuse(r, do, topic)
 }
+
+// HasKeys reports whether there is a key of the API, in force now.
+func (p *Policy) HasKeys() bool { return len(p.current().keys.keys) > 0 }

@@ -17,8 +17,9 @@ import (
 	parser "github.com/pires/go-proxyproto"
 )
 
-// Max is the largest header, in bytes. Version 2 allows more, for the certificates of clients.
-const Max = 4096
+// Max is the largest header, in bytes: the beginning of version 2, and 4 KiB of addresses and extensions. Version 2 allows
+// more, for the certificates of clients.
+const Max = fixedPart + 4<<10
 
 const (
 	maxLine   = 107 // of version 1, with its end

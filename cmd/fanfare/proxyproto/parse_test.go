@@ -85,9 +85,9 @@ func TestMalformed(t *testing.T) {
 		string(binaryHeader(0x21, 0x00, nil)):                      "malformed",
 		string(binaryHeader(0x21, 0x13, make([]byte, 12))):         "malformed",
 		string(binaryHeader(0x21, 0x12, make([]byte, 12))):         "other than TCP",
-		string(binaryHeader(0x21, 0x11, make([]byte, 5000))):       "the limit is 4096",
+		string(binaryHeader(0x21, 0x11, make([]byte, 5000))):       "the limit is 4112",
 		string(binaryHeader(0x21, 0x11, make([]byte, 1)))[:16]:     "",
-		string(binaryHeader(0x21, 0x11, make([]byte, 65000))[:16]): "the limit is 4096",
+		string(binaryHeader(0x21, 0x11, make([]byte, 65000))[:16]): "the limit is 4112",
 	} {
 		n, client, _, err := Parse([]byte(first))
 		if n != 0 || client.IsValid() || want != "" && (err == nil || !strings.Contains(err.Error(), want)) || want == "" && err != nil {

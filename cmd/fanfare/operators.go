@@ -1,0 +1,133 @@
+package main
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/admin"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// operators is the listener of -admin.
+type operators struct {
+	server *admin.Server    // nil if there is none
+	at     *config.Listener // what the operator has said
+	secure bool             // it speaks TLS
+}
+
+// admitOperators opens the listener of -admin, if there is one. It speaks TLS if other machines can connect and there is a certificate.
+func (a *app) admitOperators() (err error) {
+	if a.cfg.Admin.Addr == "" {
+		return nil
+	}
+	o := &a.operators
+	o.at = &config.Listener{Addr: a.cfg.Admin.Addr}
+	o.secure = a.cfg.Secure() && !o.at.Loopback()
+	var t *tls.Config
+	if o.secure {
+		t = a.server.TLSConfig
+	}
+	o.server, err = admin.Listen(o.at.Addr, t, a.operatorPages(), a.log)
+	return daemon.ListenError(o.at.Addr, err)
+}
+
+func (o *operators) close() {
+	if o.server != nil {
+		o.server.Close()
+	}
+}
+
+// listener returns what the greeting needs.
+func (o *operators) listener() openListener {
+	return openListener{Listener: o.at, at: o.server.Addr(), secure: o.secure}
+}
+
+// operatorPages returns the handler of requests of operators.
+func (a *app) operatorPages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+healthPath, a.health)
+	mux.HandleFunc("GET "+readyPath, a.ready)
+	a.managing(mux)
+	admin.Profiles(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enterOperator(w, r, mux) })
+}
+
+// enterOperator handles every request of an operator. Cookies and the users of proxies do not count here: a page of another
+// origin could send them.
+func (a *app) enterOperator(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	protect(w.Header())
+	v := &visit{ResponseWriter: w, transfer: a.transfers.begin(w, netpoll.OwnerOf(wsproto.ClientAddr(r, nil)))}
+	defer v.transfer.end()
+	v.caller.id, v.caller.refusal = a.access.Identify(a.access.Credentials(policy.Request(r, false)))
+	if refusal := a.refuseOperator(r, v.caller); refusal != nil {
+		a.refuse(v, refusal)
+	} else if _, pattern := mux.Handler(r); pattern == "" {
+		a.noSuch(v, r, mux)
+	} else {
+		mux.ServeHTTP(v, r)
+	}
+}
+
+// refuseOperator returns why a request is refused, or nil.
+func (a *app) refuseOperator(r *http.Request, c caller) *wsproto.Refusal {
+	if refusal := a.checkName(r); refusal != nil {
+		return refusal
+	}
+	if isForeign(r) {
+		return wsproto.Refuse(http.StatusForbidden, "pages of other origins may not send requests to the listener of operators")
+	}
+	if r.URL.Path == healthPath || r.URL.Path == readyPath {
+		return nil
+	}
+	if refusal := a.mayOperate(c); refusal != nil {
+		return refusal.Handshake()
+	}
+	return nil
+}
+
+// checkName returns a refusal unless the request is for a name of this server: see wsproto.Server.Hosts. The names of -origins
+// do not count, unlike for clients: their pages have no business here.
+func (a *app) checkName(r *http.Request) *wsproto.Refusal {
+	s := wsproto.Server{Hosts: a.server.Limits().Hosts, Logger: slog.New(slog.DiscardHandler)}
+	return s.CheckHost(r)
+}
+
+// isForeign reports whether a page of another origin sends the request.
+func isForeign(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		site := r.Header.Get("Sec-Fetch-Site")
+		return site == "cross-site" || site == "same-site"
+	}
+	u, err := url.Parse(origin)
+	return err != nil || u.Host != r.Host
+}
+
+// mayOperate returns a refusal unless the caller has a key for everything, or needs none. Without keys only this machine
+// can connect: see config.Loaded.Inspect. That holds after a reload, too.
+func (a *app) mayOperate(c caller) *policy.Refusal {
+	kind := c.id.Kind
+	switch {
+	case c.refusal != nil:
+		return c.refusal
+	case !a.access.HasKeys() && a.operators.at.Loopback():
+		return nil
+	case kind != policy.Key && kind != policy.Token:
+		return &policy.Refusal{
+			Status: http.StatusUnauthorized, Code: policy.CodeUnauthenticated, Challenge: "Bearer",
+			Reason: "this listener is for operators: it needs a key with the right to manage > and @>, as Authorization: Bearer KEY",
+		}
+	}
+	for _, topic := range []string{">", "@>"} {
+		if refusal := a.access.Authorize(c.id.Rights, policy.Manage, topic); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
