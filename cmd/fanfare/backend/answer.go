@@ -125,7 +125,7 @@ const year = 365 * 24 * time.Hour
 func (a *Answer) decodeRate(v strictjson.Value) error {
 	a.Rate = new(rate.Limits)
 	err := members(v.Object, map[string]setter{
-		"messages": into(&a.Rate.Messages), "bytes": into(&a.Rate.Bytes), "burst": seconds(&a.Rate.Burst),
+		"messages": into(&a.Rate.Messages), "bytes": into(&a.Rate.Bytes),
 	})
 	if err != nil {
 		return err

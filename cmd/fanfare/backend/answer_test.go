@@ -21,10 +21,10 @@ func TestDecode(t *testing.T) {
 	}{
 		{Connect, ok, reply{cache: -1}},
 		{Connect, `{"ok":{"user":"ann", "read":["room/*"], "write":[], "list":["a"], "manage":["b","c"],
-			"rate":{"messages":20, "bytes":65536, "burst":2}, "data":{"name": "Ann"}, "expires":1764507600.5}, "cache":60}`, reply{
+			"rate":{"messages":20, "bytes":65536}, "data":{"name": "Ann"}, "expires":1764507600.5}, "cache":60}`, reply{
 			answer: Answer{
 				User: "ann", Rights: Rights{[]string{"room/*"}, []string{}, []string{"a"}, []string{"b", "c"}},
-				Rate: &rate.Limits{Messages: 20, Bytes: 65536, Burst: 2 * time.Second}, Data: []byte(`{"name": "Ann"}`),
+				Rate: &rate.Limits{Messages: 20, Bytes: 65536}, Data: []byte(`{"name": "Ann"}`),
 				Expires: time.Unix(1764507600, 5e8),
 			}, cache: time.Minute,
 		}},
@@ -65,7 +65,7 @@ func TestDecodeIsStrict(t *testing.T) {
 		{Connect, `{"ok":{"expires":0}}`, `a time in Unix seconds`},
 		{Connect, `{"ok":{"expires":1e300}}`, `a time in Unix seconds`},
 		{Connect, `{"ok":{"rate":{"messages":-1}}}`, "messages a second is -1"},
-		{Connect, `{"ok":{"rate":{"burst":-1}}}`, "must not be negative"},
+		{Connect, `{"ok":{"rate":{"bytes":-1}}}`, "or above"},
 		{Connect, `{"ok":{"rate":5}}`, `"rate": `},
 		{Connect, `{"ok":{},"cache":-1}`, "must not be negative"},
 		{Connect, `{"ok":{"text":"a"}}`, `no member "text"`},

@@ -26,11 +26,11 @@
 // The answer is 200 with application/json, an object with either "ok" or "error". All members of these are optional.
 //
 //	{"ok":{"user":"ann", "read":["room/*"], "write":[], "list":[], "manage":[],
-//	       "rate":{"messages":20, "bytes":65536, "burst":2}, "data":{"name":"Ann"}, "expires":1764507600}, "cache":60}
+//	       "rate":{"messages":20, "bytes":65536}, "data":{"name":"Ann"}, "expires":1764507600}, "cache":60}
 //	{"error":{"code":4403, "reason":"banned", "retry":30}, "cache":5}
 //
 // For connect, "ok" may have all members shown: the user's name, topics and patterns that the client may read, write,
-// list and manage, its own rate limit (burst in seconds), its presence data, and when the grant ends, in Unix seconds.
+// list and manage, its own rate limit, its presence data, and when the grant ends, in Unix seconds.
 // For subscribe it may have "expires". For publish it may have one of "data", "text" and "base64", which replaces the
 // message. "code" is an HTTP status from 400 to 499 or a close code from 4000 to 4999; 403 if absent. "retry" is in
 // seconds. 401 and 403 as the response's status refuse as well, with an "error" object or without.
