@@ -6,13 +6,6 @@ import (
 	"slices"
 )
 
-// fetch is a request to the broker for what a topic lacks. All that need it wait for the same
-// fetch.
-type fetch struct {
-	done chan struct{}
-	err  error
-}
-
 // errMissed says that the broker does not hold all that was missed.
 var errMissed = errors.New("hub: the broker does not hold all that was missed")
 

@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,29 +41,39 @@ func NewMemoryBroker(o MemoryBrokerOptions) *MemoryBroker {
 	return &MemoryBroker{opts: o, epoch: rand.Uint64()>>12 | 1, nodes: make(map[*MemoryNode]struct{})}
 }
 
-// Node returns a new node, which is connected.
-func (b *MemoryBroker) Node() *MemoryNode {
-	n := &MemoryNode{
-		broker: b, topics: make(map[string]struct{}),
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
-	}
-	b.mu.Lock()
-	b.nodes[n] = struct{}{}
-	b.mu.Unlock()
-	return n
+// MemoryNode is a node of a [MemoryBroker]: the [Broker] of one hub.
+type MemoryNode struct {
+	broker *MemoryBroker
+	node   Node
+	wake   chan struct{}
+	done   chan struct{} // closed when nothing is called any more
+	cuts   atomic.Uint64
+
+	// Guarded by MemoryBroker.mu.
+	topics   map[string]struct{}
+	patterns trie[struct{}]
+	queue    []nodeCall
+	size     int // of the messages in queue and of those that are being delivered, in bytes
+	down     bool
+	closed   bool
 }
 
-// renew begins a new epoch, as if the broker had lost everything.
-func (b *MemoryBroker) renew() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.epoch++
-	b.last, b.held, b.forgotten = 0, nil, 0
-	for n := range b.nodes {
-		if !n.down {
-			n.pushLocked(nodeCall{linked: b.positionLocked()})
-		}
-	}
+// nodeCall is a call of a Node's Deliver, Lost or Linked, or a call of Sync that waits for its
+// turn.
+type nodeCall struct {
+	synced  chan struct{}
+	message *Envelope
+	lost    error
+	linked  Position
+	cuts    uint64 // at the time of the call: a call from before the last cut is lost
+}
+
+// publication is a message that waits for slow nodes. Exactly one of publishWaiting and expire
+// takes it out of MemoryBroker.waiting, and calls done.
+type publication struct {
+	message *Envelope
+	done    func(Position, error)
+	stop    func() bool // stops watching the context
 }
 
 func (b *MemoryBroker) positionLocked() Position { return Position{b.epoch, b.last} }
@@ -76,4 +88,44 @@ func (b *MemoryBroker) keepLocked(m *Envelope) {
 		}
 		b.held = append([]*Envelope(nil), b.held[old:]...) // others may read the old ones
 	}
+}
+
+func (n *MemoryNode) pushLocked(c nodeCall) {
+	c.cuts = n.cuts.Load()
+	n.queue = append(n.queue, c)
+	if c.message != nil {
+		n.size += c.message.cost()
+	}
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
+
+// cost returns what the message counts for in limits, in bytes.
+func (m *Envelope) cost() int { return len(m.Data) + len(m.Key) + entryCost }
+
+// errLocked returns why the node is unusable, or nil.
+func (n *MemoryNode) errLocked() error {
+	switch {
+	case n.closed:
+		return fmt.Errorf("%w: the node is closed", ErrLinkDown)
+	case n.down:
+		return ErrLinkDown
+	}
+	return nil
+}
+
+// wantsLocked reports whether the node is connected and has joined the topic.
+func (n *MemoryNode) wantsLocked(topic string) (yes bool) {
+	if n.down {
+		return false
+	}
+	if _, yes = n.topics[topic]; !yes {
+		n.patterns.match(topic, func(struct{}) bool {
+			yes = true
+			return false
+		})
+	}
+	return yes
 }

@@ -6,34 +6,31 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"sync/atomic"
 )
 
-// MemoryNode is a node of a [MemoryBroker]: the [Broker] of one hub.
-type MemoryNode struct {
-	broker *MemoryBroker
-	node   Node
-	wake   chan struct{}
-	done   chan struct{} // closed when nothing is called any more
-	cuts   atomic.Uint64
-
-	// Guarded by MemoryBroker.mu.
-	topics   map[string]struct{}
-	patterns trie[struct{}]
-	queue    []nodeCall
-	size     int // of the messages in queue and of those that are being delivered, in bytes
-	down     bool
-	closed   bool
+// Node returns a new node, which is connected.
+func (b *MemoryBroker) Node() *MemoryNode {
+	n := &MemoryNode{
+		broker: b, topics: make(map[string]struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	b.mu.Lock()
+	b.nodes[n] = struct{}{}
+	b.mu.Unlock()
+	return n
 }
 
-// nodeCall is a call of a Node's Deliver, Lost or Linked, or a call of Sync that waits for its
-// turn.
-type nodeCall struct {
-	synced  chan struct{}
-	message *Envelope
-	lost    error
-	linked  Position
-	cuts    uint64 // at the time of the call: a call from before the last cut is lost
+// renew begins a new epoch, as if the broker had lost everything.
+func (b *MemoryBroker) renew() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.epoch++
+	b.last, b.held, b.forgotten = 0, nil, 0
+	for n := range b.nodes {
+		if !n.down {
+			n.pushLocked(nodeCall{linked: b.positionLocked()})
+		}
+	}
 }
 
 // Attach makes MemoryNode a Broker.
@@ -49,21 +46,6 @@ func (n *MemoryNode) Attach(node Node) {
 	}
 	go n.run()
 }
-
-func (n *MemoryNode) pushLocked(c nodeCall) {
-	c.cuts = n.cuts.Load()
-	n.queue = append(n.queue, c)
-	if c.message != nil {
-		n.size += c.message.cost()
-	}
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
-}
-
-// cost returns what the message counts for in limits, in bytes.
-func (m *Envelope) cost() int { return len(m.Data) + len(m.Key) + entryCost }
 
 func (n *MemoryNode) run() {
 	defer close(n.done)
@@ -136,17 +118,6 @@ func (n *MemoryNode) restore() {
 		n.down = false
 		n.pushLocked(nodeCall{linked: b.positionLocked()})
 	}
-}
-
-// errLocked returns why the node is unusable, or nil.
-func (n *MemoryNode) errLocked() error {
-	switch {
-	case n.closed:
-		return fmt.Errorf("%w: the node is closed", ErrLinkDown)
-	case n.down:
-		return ErrLinkDown
-	}
-	return nil
 }
 
 // Sync makes MemoryNode a Syncer.

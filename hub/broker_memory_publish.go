@@ -6,14 +6,6 @@ import (
 	"slices"
 )
 
-// publication is a message that waits for slow nodes. Exactly one of publishWaiting and expire
-// takes it out of MemoryBroker.waiting, and calls done.
-type publication struct {
-	message *Envelope
-	done    func(Position, error)
-	stop    func() bool // stops watching the context
-}
-
 // Publish makes MemoryNode a Broker.
 func (n *MemoryNode) Publish(ctx context.Context, m *Envelope, done func(Position, error)) {
 	b := n.broker
@@ -89,20 +81,6 @@ func (b *MemoryBroker) fullLocked(topic string) bool {
 		}
 	}
 	return false
-}
-
-// wantsLocked reports whether the node is connected and has joined the topic.
-func (n *MemoryNode) wantsLocked(topic string) (yes bool) {
-	if n.down {
-		return false
-	}
-	if _, yes = n.topics[topic]; !yes {
-		n.patterns.match(topic, func(struct{}) bool {
-			yes = true
-			return false
-		})
-	}
-	return yes
 }
 
 func (b *MemoryBroker) publishLocked(m Envelope) Position {

@@ -17,6 +17,3 @@ var (
 	ErrTooMany       = errors.New("hub: too many subscriptions")
 	ErrLeft          = errors.New("hub: the member has left")
 )
-
-// ErrNoPresence is wrapped by errors for topics without TopicOptions.Presence.
-var ErrNoPresence = errors.New("hub: presence is not enabled for topic")

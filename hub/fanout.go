@@ -26,6 +26,9 @@ type fanout struct {
 	delivered int64
 }
 
+// maxRefresh is the cost of a batch from which on a pass leaves new messages to the next pass.
+const maxRefresh = 48 << 10
+
 // burst is a group of deliveries that one system call sends.
 type burst = netpoll.Burst[delivery]
 

@@ -2,11 +2,6 @@ package hub
 
 import "github.com/fanfare-ws/fanfare/netpoll"
 
-// maxRefused is how often in a row a subscriber may refuse a message although it has drained.
-// After that it will never take the message: other writers may have been faster, but not so
-// often.
-const maxRefused = 100
-
 // fallBehind makes s wait until it has drained, and then continue at seq.
 func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 	t := sh.topic
@@ -24,19 +19,6 @@ func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 		s.to.WhenDrained(s)
 	}
 }
-
-// leaveLocked ends the lag of s, which is behind: from seq on it gets messages with the others.
-func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
-	s.lag.behind, s.cursor, s.lag.replay = false, seq, false
-	s.continueLocked(seq, s.lag.backlog.at)
-	if s.lag.dropped.Load() == 0 {
-		s.lag = nil
-	}
-	sh.topic.laggards--
-}
-
-// never is a sequence number that no message has.
-const never = ^uint64(0)
 
 // catchUp delivers the next part of its backlog to a subscriber that has drained.
 func (sh *shard) catchUp(s *Subscription) {
@@ -85,26 +67,6 @@ func (sh *shard) catchUp(s *Subscription) {
 	}
 }
 
-// offer sends to s the part of b that it lacks, or only the first message of that if it refuses
-// the part as a whole. next is the sequence number at which s continues if it took what was
-// sent.
-func (sh *shard) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint64) {
-	h := sh.topic.hub
-	part, messages := b.part(&h.encodings, s)
-	if part == nil {
-		return netpoll.Sent, b.next
-	}
-	o, next = s.to.Send(part), b.next
-	if o == netpoll.Full && messages > 1 {
-		part, next = b.firstFor(&h.encodings, s)
-		o, messages = s.to.Send(part), 1
-	}
-	if o.OK() {
-		h.delivered.Add(int64(messages))
-	}
-	return o, next
-}
-
 // missed returns the next part of the backlog of s. It is nil if there is none; then s is not
 // behind any more. lost is how many messages before that part are no longer held: they were
 // superseded, or history was trimmed while it was being replayed. If messages are lost and the
@@ -136,8 +98,6 @@ func (sh *shard) missed(s *Subscription) (b *batch, lost int) {
 	t.trimLocked()
 	return nil, lost
 }
-
-const tooSlow = "too slow: the backlog is full"
 
 // watch enforces the topic's limit on s, which is behind, after b has been delivered to the
 // subscribers that are up to date.
@@ -197,114 +157,6 @@ func (sh *shard) enforceBacklog(s *Subscription, b passBatch) {
 	}
 }
 
-// dropBacklog drops what s has yet to get. Until s has drained it gets nothing, and messages from
-// seq on count as dropped too.
-func (sh *shard) dropBacklog(s *Subscription, seq, end uint64) {
-	t := sh.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s.continueLocked(seq, end)
-	if !s.gone() { // else t.pinned does not count it
-		t.pinned++
-		s.lag.kept = &kept{until: seq}
-	}
-}
-
-// continueLocked lets s continue at another place of the log, with nothing kept for it.
-func (s *Subscription) continueLocked(seq, end uint64) {
-	if s.lag.kept != nil {
-		s.shard.topic.pinned--
-		s.dropKept()
-	}
-	s.cursor = seq
-	s.reduceBacklog(end)
-	s.clearBacklog()
-}
-
-// unpinAll drops the pinned backlogs, since all topics together hold too much. Their subscribers
-// get nothing until they have drained. It is called within a pass; what was delivered after the
-// pinned messages has been counted.
-func (sh *shard) unpinAll() {
-	var all []*Subscription
-	sh.topic.mu.Lock()
-	seq, end := sh.cursor, sh.at
-	sh.topic.mu.Unlock()
-	sh.mu.Lock()
-	for _, s := range sh.list {
-		if !s.gone() && s.behind() && s.lag.kept != nil && s.cursor < s.lag.kept.until {
-			all = append(all, s)
-		}
-	}
-	sh.mu.Unlock()
-	for _, s := range all {
-		sh.count(s, int(s.lag.kept.until-s.cursor))
-		sh.dropBacklog(s, seq, end)
-	}
-}
-
-// keep keeps a part of the log for s. The caller holds Topic.mu.
-func (s *Subscription) keep(k *kept) {
-	s.lag.kept = k
-	s.shard.topic.log.keep(k)
-}
-
-// dropKept releases the part of the log that is kept for s. The caller holds Topic.mu.
-func (s *Subscription) dropKept() {
-	if k := s.lag.kept; k != nil {
-		s.lag.kept = nil
-		s.shard.topic.log.release(k)
-	}
-}
-
-// pin keeps for s the messages below a sequence number, up to the topic's limit, no matter what
-// the log drops. It does nothing if s has left, and returns false.
-func (sh *shard) pin(s *Subscription, below uint64) (ok bool) {
-	t := sh.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s.gone() {
-		return false
-	}
-	until := min(below, t.fitLocked(s.cursor))
-	end := t.log.endBefore(until)
-	s.keep(&kept{segments: t.log.segs.between(s.cursor, until), until: until})
-	t.pinned++
-	sh.exceedsBacklog(s, end)
-	return true
-}
-
-// fitLocked returns the sequence number up to which the topic's limit lets a subscriber at seq
-// lag behind.
-func (t *Topic) fitLocked(seq uint64) uint64 {
-	l := &t.log
-	end := l.endBefore(seq) + uint64(t.opts.Limit.Bytes)
-	most := l.seqAt(l.segs.search(func(e *entry) bool { return e.end > end }))
-	return min(most, seq+uint64(t.opts.Limit.Messages))
-}
-
-// count counts messages that s does not get, and reports them to its DropHandler.
-func (sh *shard) count(s *Subscription, messages int) {
-	if messages == 0 {
-		return
-	}
-	t := sh.topic
-	if s.lag == nil { // only the pass changes it
-		t.mu.Lock()
-		s.lag = new(lag)
-		t.mu.Unlock()
-	}
-	s.lag.dropped.Add(int64(messages))
-	t.dropped.Add(int64(messages))
-	t.hub.dropped.Add(int64(messages))
-	to := s.to
-	if m, ok := to.(*Member); ok {
-		to = m.to
-	}
-	if x, ok := to.(DropHandler); ok {
-		x.OnDrop(s.Topic(), int64(messages))
-	}
-}
-
 // evict ends the subscription of a subscriber that is behind and too slow, and closes the
 // subscriber, unless the subscription has left.
 func (sh *shard) evict(s *Subscription, reason string) {
@@ -318,11 +170,4 @@ func (sh *shard) evict(s *Subscription, reason string) {
 	if !gone {
 		sh.closeSlow(s, reason)
 	}
-}
-
-// closeSlow closes a subscriber that is too slow, and counts it.
-func (sh *shard) closeSlow(s *Subscription, reason string) {
-	sh.topic.evicted.Add(1)
-	sh.topic.hub.evicted.Add(1)
-	s.to.Close(CloseReason{Cause: TooSlow, Text: reason})
 }

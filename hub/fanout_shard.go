@@ -2,20 +2,42 @@ package hub
 
 import "sync"
 
-const (
-	// maxPending is how many bytes may wait for a shard before publishers must wait.
-	maxPending = 8 << 20
-	// runLength is how many subscribers a pass copies at a time.
-	runLength = 64
-)
-
-// maxRefresh is the cost of a batch from which on a pass leaves new messages to the next pass.
-const maxRefresh = 48 << 10
+// passBatch is the batch that the whole shard gets in a pass.
+type passBatch struct {
+	*batch
+	cursor uint64 // of the shard, before the pass
+	limit  uint64 // a subscriber below this sequence number lags too far behind after the pass
+	oldest uint64 // a subscriber below this sequence number has a gap
+}
 
 func newShard(t *Topic, loop int) *shard {
 	sh := &shard{topic: t, loop: loop}
 	sh.task = t.hub.opts.Workers.NewTask(loop, sh)
 	return sh
+}
+
+// shardLocked returns the shard for a loop.
+func (t *Topic) shardLocked(loop int) *shard {
+	loop %= t.hub.loops
+	for _, sh := range t.shards {
+		if sh.loop == loop {
+			return sh
+		}
+	}
+	sh := newShard(t, loop)
+	t.shards = append(t.shards, sh)
+	return sh
+}
+
+// subscribers returns the subscriptions that have not left.
+func (t *Topic) subscribers() (all []*Subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all = make([]*Subscription, 0, t.count)
+	for _, sh := range t.shards {
+		all = sh.appendAll(all)
+	}
+	return all
 }
 
 // skipLocked moves the cursor to the end of the log when no subscriber needs the messages before
@@ -56,162 +78,10 @@ func (sh *shard) appendAll(all []*Subscription) []*Subscription {
 	return all
 }
 
-// help returns when the shard has room for more messages. It runs passes itself, or waits for
-// the one under way.
-func (sh *shard) help() {
-	more := false
-	for sh.full() {
-		sh.mu.Lock()
-		if sh.inPass {
-			sh.waitLocked()
-			sh.mu.Unlock()
-			continue
-		}
-		sh.mu.Unlock()
-		more = sh.pass()
-	}
-	if more { // the task may have run in vain during this pass
-		sh.task.Schedule()
-	}
-}
-
 // waitLocked waits for the end of the pass under way.
 func (sh *shard) waitLocked() {
 	if sh.passEnded == nil {
 		sh.passEnded = sync.NewCond(&sh.mu)
 	}
 	sh.passEnded.Wait()
-}
-
-func (sh *shard) full() bool {
-	t := sh.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return sh.members > 0 && t.log.end-sh.at > maxPending
-}
-
-// Run runs passes until nothing is due. It is the function of the shard's task.
-func (sh *shard) Run() {
-	for sh.pass() {
-	}
-}
-
-// pass delivers to some of the subscribers that were behind and have drained, and then the next
-// batch to all that are up to date. It reports whether there is more to do; if another pass is
-// under way, that one takes care of it.
-func (sh *shard) pass() (more bool) {
-	sh.mu.Lock()
-	if sh.inPass {
-		sh.mu.Unlock()
-		return false
-	}
-	sh.inPass = true
-	due, unpin := sh.takeDueLocked(), sh.unpin
-	sh.unpin = false
-	sh.mu.Unlock()
-	for _, s := range due {
-		sh.catchUp(s)
-	}
-	if unpin {
-		sh.unpinAll()
-	}
-	pass := sh.nextBatch()
-	if pass.batch != nil {
-		sh.topic.hub.delivered.Add(sh.deliver(pass))
-	}
-	return sh.endPass(pass)
-}
-
-func (sh *shard) takeDueLocked() []*Subscription {
-	n := min(len(sh.due), runLength)
-	due := sh.due[:n:n]
-	if sh.due = sh.due[n:]; len(sh.due) == 0 {
-		sh.due = nil
-	}
-	return due
-}
-
-// passBatch is the batch that the whole shard gets in a pass.
-type passBatch struct {
-	*batch
-	cursor uint64 // of the shard, before the pass
-	limit  uint64 // a subscriber below this sequence number lags too far behind after the pass
-	oldest uint64 // a subscriber below this sequence number has a gap
-}
-
-// nextBatch takes the next batch from the log.
-func (sh *shard) nextBatch() (b passBatch) {
-	t := sh.topic
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b.batch, b.cursor = t.log.readOn(sh.cursor), sh.cursor
-	if b.batch == nil {
-		sh.skipLocked()
-		return b
-	}
-	sh.taken = b.next
-	if t.laggards > 0 {
-		b.limit, b.oldest = t.limitLocked(b.next), t.log.oldest()
-	}
-	return b
-}
-
-// endPass ends a pass in one step, under both locks. A publish, a drain or an end of a
-// subscription after that step schedules the task and finds no pass under way; one before it is
-// seen here.
-func (sh *shard) endPass(b passBatch) (more bool) {
-	t := sh.topic
-	t.mu.Lock()
-	sh.mu.Lock()
-	if b.batch != nil && b.next > sh.cursor {
-		sh.cursor, sh.at = b.next, b.end
-	}
-	left := sh.left
-	sh.left = nil
-	for _, l := range left {
-		sh.detachLocked(l)
-	}
-	sh.inPass = false
-	if sh.passEnded != nil {
-		sh.passEnded.Broadcast()
-	}
-	more = sh.members > 0 && sh.cursor < t.log.next || len(sh.due) > 0 || sh.unpin
-	sh.mu.Unlock()
-	t.trimLocked()
-	t.unlockAndDrop()
-	for _, l := range left {
-		if l.nothing {
-			l.ended(true)
-		}
-	}
-	return more
-}
-
-// deliver goes through the list. A subscriber that joins during the pass is at the end of the
-// list, and may or may not be reached by it; a subscription that needs some of the batch begins
-// behind. It returns the number of deliveries.
-func (sh *shard) deliver(pass passBatch) int64 {
-	var buf [runLength]*Subscription
-	run, f := buf[:sh.topic.hub.runLength], fanout{shard: sh, pass: pass, all: pass.batch, nextRefresh: 1, burst: bursts.Get().(*burst)}
-	for i := 0; ; i++ {
-		sh.mu.Lock()
-		n := copy(run, sh.list[min(i*len(run), len(sh.list)):])
-		sh.mu.Unlock()
-		if n == 0 {
-			bursts.Put(f.burst)
-			return f.delivered
-		}
-		f.refresh(i)
-		for _, s := range run[:n] {
-			switch {
-			case s.gone():
-				s.flags.Or(flagSkipped) // endPass handles its backlog
-			case s.behind():
-				sh.watch(s, pass)
-			case s.cursor < f.all.next:
-				f.deliverTo(s)
-			}
-		}
-		f.send()
-	}
 }

@@ -2,62 +2,59 @@ package hub
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/fanfare-ws/fanfare/hub/strictjson"
+	"sync"
+	"sync/atomic"
 )
 
-// Identity describes a [Member].
-type Identity struct {
-	User string          // "" if anonymous; for others see [Hub.NewMember]
-	Data json.RawMessage // sent to others by presence; JSON, which must not be modified
-	// Owner is the owner of the topics that the member creates; for an anonymous client its
-	// address is best, so that many connections get no more than one. The connection is a part
-	// of that owner. If Owner is "", the user is the owner, or this connection if there is no
-	// user. See Options.MaxTopicsPerOwner.
-	Owner string
-	// Value belongs to the program: Member.Value returns it, and the hub does not use it.
-	Value any
-	// Expires is the time at which the identity is no longer valid; zero for never. The hub does
-	// not use it. Package session tells it to clients; the program ends their connections.
-	Expires time.Time
+// Member is a connection that takes part in any number of topics. Its methods are safe from any
+// goroutine. It is the [Subscriber] of its subscriptions, so a publisher passes the *Member as
+// Message.Exclude to leave it out.
+type Member struct {
+	hub  *Hub
+	to   Subscriber
+	user string
+	data string              // Identity.Data, which does not change
+	val  atomic.Pointer[any] // Identity.Value; nil if it is nil
+	key  *string             // Identity.Owner; nil if ""
+	num  uint64
+
+	mu      sync.Mutex // before the locks of the hub; not held while the broker is waited for
+	left    bool
+	wild    uint32          // subscriptions by pattern
+	subs    []*Subscription // sorted by name, with the user's topic; a map would weigh five times as much
+	joining *joining        // subscriptions under way, which are not in subs yet
+
+	drain atomic.Pointer[drain] // created on first need
 }
 
-// NewMember returns a member for a connection. Each user has a topic, whose name is @ and the
-// user's name, and whose subscribers are all connections of the user. If id has a user, the
-// member is subscribed to that topic as o says, so publishing to it sends to the user's
-// connections at all nodes, and [Hub.Disconnect] closes all of them. The name of a user follows
-// the rules for topics, see [CheckUser]; o is not used if there is no user. NewMember fails if
-// the data is not JSON or too long, or if the subscription fails.
-func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member, error) {
-	if len(id.Data) > 0 {
-		if err := strictjson.Check(id.Data); err != nil { // everybody in a topic gets the data
-			return nil, fmt.Errorf("hub: the data of a member: %w", err)
-		}
-	}
-	if n, most := len(id.Data), h.opts.MaxPresenceData; n > most {
-		return nil, fmt.Errorf("hub: the data of a member has %d bytes; the limit is %d", n, most)
-	}
-	m := &Member{hub: h, to: to, user: id.User, data: string(id.Data), num: h.members.Add(1)}
-	m.SetValue(id.Value)
-	if key := id.Owner; key != "" {
-		m.key = &key
-	}
-	if id.User == "" {
-		return m, nil
-	}
-	if err := CheckUser(id.User); err != nil {
-		return nil, err
-	}
-	m.subs = []*Subscription{new(Subscription)}
-	if _, err := h.Subscribe(UserTopic(id.User), m.subs[0], m, o); err != nil {
-		return nil, err
-	}
-	return m, nil
+// joining is a subscription of a member that is under way, perhaps waiting for the broker.
+type joining struct {
+	next   *joining
+	name   string
+	count  int // of subscriptions: 2 with presence
+	sub    *Subscription
+	events *Subscription // nil without presence
+	ended  *completion   // the server has ended sub meanwhile; guarded by Member.mu
+}
+
+// drain collects the member's subscriptions that wait for the connection to drain, so that the
+// connection needs to notify only one waiter. They are scheduled in turn, drainAtATime at a
+// time, and the next ones when the data of the earlier ones has left: there may be thousands,
+// and room for the first few only.
+type drain struct {
+	member  *Member
+	shared  atomic.Bool  // a write was queued since the connection drained
+	backlog atomic.Int64 // bytes that the member's subscriptions have yet to get
+
+	mu           sync.Mutex // taken after all other locks, a connection's own included
+	waiting      []interface{ Schedule() }
+	stale        int                        // subscriptions in waiting without flagWaits: forget has forgotten them
+	leaving      map[string][]*Subscription // by topic: subscriptions that have left, and still have a backlog
+	leavingCount int                        // subscriptions in leaving
+	task         Task                       // created on first need
 }
 
 // ID returns a short name that no other member of the hub has.
@@ -87,27 +84,6 @@ func (m *Member) SetValue(v any) {
 	m.val.Store(&v)
 }
 
-// Publish sends msg to the subscribers of the topic, with the member among them unless it is
-// msg.Exclude. The member need not be subscribed. The topics of other users are forbidden.
-func (m *Member) Publish(name string, msg Message) (Receipt, error) {
-	switch s := m.Subscription(name); {
-	case s != nil && !IsPattern(name):
-		return s.Publish(msg)
-	case IsUserTopic(name):
-		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
-	}
-	return m.hub.publishBy(creator{member: m}, name, msg)
-}
-
-// PublishAsync is Publish without waiting for the broker: see [Hub.PublishAsync].
-func (m *Member) PublishAsync(name string, msg Message, done func(Receipt, error)) {
-	if IsUserTopic(name) && m.Subscription(name) == nil {
-		done(Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name))
-		return
-	}
-	m.hub.publishAsyncBy(creator{member: m}, name, msg, done)
-}
-
 // Subscription returns the subscription to a topic or pattern, also that to the user's topic;
 // nil if there is none.
 func (m *Member) Subscription(name string) *Subscription {
@@ -131,18 +107,6 @@ func (m *Member) Topics() []string {
 		}
 	}
 	return names
-}
-
-// Leave ends all subscriptions of the member for good, as [Subscription.Unsubscribe] does for
-// one. The caller must call it when the connection has ended.
-func (m *Member) Leave() {
-	m.mu.Lock()
-	subs := m.subs
-	m.left, m.subs = true, nil
-	m.mu.Unlock()
-	for _, s := range subs {
-		m.leave(s, nil, true)
-	}
 }
 
 // findLocked returns the index of a subscription in subs, or the index at which to insert it.
@@ -183,19 +147,6 @@ func (m *Member) dropLocked(name string) *Subscription {
 	return s
 }
 
-// resumed resumes the presence events of s's topic together with s.
-func (m *Member) resumed(s *Subscription) {
-	if s.shard.topic.presence == nil {
-		return
-	}
-	m.mu.Lock()
-	events := m.subLocked(presenceTopicName(s.Topic()))
-	m.mu.Unlock()
-	if events != nil {
-		events.Resume()
-	}
-}
-
 // Loop returns the loop of the connection.
 func (m *Member) Loop() int { return m.to.Loop() }
 
@@ -203,7 +154,10 @@ func (m *Member) Loop() int { return m.to.Loop() }
 // [Member.Disconnect].
 func (m *Member) Close(why CloseReason) { m.to.Close(why) }
 
-// Disconnect closes the connection when it has got what was published before in all its topics; a
-// slow one within the limits of its topics and Options.EndTimeout. It does not wait. A second
-// call does nothing.
-func (m *Member) Disconnect(why CloseReason) { m.endAll(&closeAction{why}) }
+// person returns the member as a Person.
+func (m *Member) person() Person {
+	if m.user != "" {
+		return Person{ID: m.user, Data: json.RawMessage(m.data)}
+	}
+	return Person{ID: m.ID(), Anonymous: true, Data: json.RawMessage(m.data)}
+}

@@ -89,6 +89,23 @@ func (m *Member) end(s *Subscription, how *closeAction) {
 	m.leave(s, f, false)
 }
 
+// Leave ends all subscriptions of the member for good, as [Subscription.Unsubscribe] does for
+// one. The caller must call it when the connection has ended.
+func (m *Member) Leave() {
+	m.mu.Lock()
+	subs := m.subs
+	m.left, m.subs = true, nil
+	m.mu.Unlock()
+	for _, s := range subs {
+		m.leave(s, nil, true)
+	}
+}
+
+// Disconnect closes the connection when it has got what was published before in all its topics; a
+// slow one within the limits of its topics and Options.EndTimeout. It does not wait. A second
+// call does nothing.
+func (m *Member) Disconnect(why CloseReason) { m.endAll(&closeAction{why}) }
+
 // endAll closes the connection when it has got what was published before in all its topics,
 // including those that it is leaving. A second call does nothing.
 func (m *Member) endAll(how *closeAction) {
@@ -114,12 +131,5 @@ func (m *Member) endAll(how *closeAction) {
 func (m *Member) leave(s *Subscription, how endAction, own bool) {
 	if !s.leave(how, own) {
 		m.draining().addLeaving(s)
-	}
-}
-
-// hasLeft is called when s gets nothing any more.
-func (m *Member) hasLeft(s *Subscription) {
-	if d := m.drain.Load(); d != nil {
-		d.forget(s)
 	}
 }

@@ -1,6 +1,9 @@
 package hub
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Subscribe adds the member to a topic, or to those that match a pattern, as [Hub.Subscribe]
 // does. Presence events are a subscription too, and count for Options.MaxSubscriptions. A
@@ -34,16 +37,6 @@ func (m *Member) Subscribe(name string, o SubscribeOptions) (*Subscription, Posi
 		return nil, at, err
 	}
 	return j.sub, at, nil
-}
-
-// joining is a subscription of a member that is under way, perhaps waiting for the broker.
-type joining struct {
-	next   *joining
-	name   string
-	count  int // of subscriptions: 2 with presence
-	sub    *Subscription
-	events *Subscription // nil without presence
-	ended  *completion   // the server has ended sub meanwhile; guarded by Member.mu
 }
 
 // beginLocked adds j to the subscriptions under way, unless the member must not have it.
@@ -124,4 +117,21 @@ func (m *Member) subscribePresence(j *joining, o SubscribeOptions) error {
 		*o.Presence, j.events = all, events
 	}
 	return err
+}
+
+// abandonLeaving drops the backlogs of the subscriptions that are leaving the named topic, so
+// that none of it arrives after the member has subscribed to that topic again. It returns how
+// many other subscriptions are leaving.
+func (d *drain) abandonLeaving(name string) (others int) {
+	d.mu.Lock()
+	var all []*Subscription
+	if d.leavingCount > 0 {
+		all = slices.Concat(d.leaving[name], d.leaving[presenceTopicName(name)])
+	}
+	others = d.leavingCount - len(all)
+	d.mu.Unlock()
+	for _, s := range all {
+		s.abandonRest()
+	}
+	return others
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -26,6 +27,45 @@ func (h *Hub) PublishAs(owner, name string, m Message) (Receipt, error) {
 // goroutine publishes to a topic keep their order.
 func (h *Hub) PublishAsync(name string, m Message, done func(Receipt, error)) {
 	h.publishAsyncBy(creator{}, name, m, done)
+}
+
+// Publish sends m to all subscribers of the topic, as [Hub.Publish] does. The error wraps
+// ErrNotSubscribed if the subscription has not begun. For a pattern Publish does nothing; see
+// Hub.PublishMatching.
+func (s *Subscription) Publish(m Message) (Receipt, error) {
+	if s.shard == nil {
+		return Receipt{}, fmt.Errorf("%w: the subscription has not begun", ErrNotSubscribed)
+	}
+	t := s.shard.topic
+	if t.pattern {
+		return Receipt{}, nil
+	}
+	if t.hub.node != nil {
+		return t.hub.await(creatorOf("", s.to), t.name, m)
+	}
+	m.Data = bytes.Clone(m.Data)
+	return t.hub.publish(creatorOf("", s.to), t, m)
+}
+
+// Publish sends msg to the subscribers of the topic, with the member among them unless it is
+// msg.Exclude. The member need not be subscribed. The topics of other users are forbidden.
+func (m *Member) Publish(name string, msg Message) (Receipt, error) {
+	switch s := m.Subscription(name); {
+	case s != nil && !IsPattern(name):
+		return s.Publish(msg)
+	case IsUserTopic(name):
+		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
+	}
+	return m.hub.publishBy(creator{member: m}, name, msg)
+}
+
+// PublishAsync is Publish without waiting for the broker: see [Hub.PublishAsync].
+func (m *Member) PublishAsync(name string, msg Message, done func(Receipt, error)) {
+	if IsUserTopic(name) && m.Subscription(name) == nil {
+		done(Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name))
+		return
+	}
+	m.hub.publishAsyncBy(creator{member: m}, name, msg, done)
 }
 
 func (h *Hub) publishAsyncBy(by creator, name string, m Message, done func(Receipt, error)) {
@@ -65,6 +105,48 @@ func (h *Hub) await(by creator, name string, m Message) (rc Receipt, err error) 
 	})
 	<-answered
 	return rc, err
+}
+
+// publish sends m, whose data does not change, to the topic, or, if t has ended, to the present
+// topic of that name.
+func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
+	h.Start()
+	h.published.Add(1)
+	for {
+		rc, outcome := t.publish(m, h.patternsAt.Load())
+		switch outcome {
+		case appendedIdle:
+			h.drop(t)
+			return rc, nil
+		case appended:
+			return rc, nil
+		case patternsChanged:
+			h.refreshMatching(t)
+		case topicEnded:
+			if t, err = h.topic(t.name, by); err != nil {
+				return rc, err
+			}
+		}
+	}
+}
+
+// refreshMatching updates the list of patterns that match t.
+func (h *Hub) refreshMatching(t *Topic) {
+	var matching []*Topic
+	h.mu.RLock()
+	at := h.patternsAt.Load()
+	if !IsUserTopic(t.name) {
+		h.patterns.match(t.name, func(p *Topic) bool {
+			matching = append(matching, p)
+			return true
+		})
+	}
+	h.mu.RUnlock()
+	t.mu.Lock()
+	if at > t.matchingAt { // otherwise another goroutine was faster
+		t.matching, t.matchingAt = matching, at
+	}
+	t.mu.Unlock()
 }
 
 // PublishMatching publishes m to each topic that exists at this node and matches the pattern,
@@ -118,46 +200,4 @@ func (h *Hub) send(t *Topic, m Message, done func(Receipt, error)) {
 		return
 	}
 	done(h.publish(creator{}, t, m))
-}
-
-// publish sends m, whose data does not change, to the topic, or, if t has ended, to the present
-// topic of that name.
-func (h *Hub) publish(by creator, t *Topic, m Message) (rc Receipt, err error) {
-	h.Start()
-	h.published.Add(1)
-	for {
-		rc, outcome := t.publish(m, h.patternsAt.Load())
-		switch outcome {
-		case appendedIdle:
-			h.drop(t)
-			return rc, nil
-		case appended:
-			return rc, nil
-		case patternsChanged:
-			h.refreshMatching(t)
-		case topicEnded:
-			if t, err = h.topic(t.name, by); err != nil {
-				return rc, err
-			}
-		}
-	}
-}
-
-// refreshMatching updates the list of patterns that match t.
-func (h *Hub) refreshMatching(t *Topic) {
-	var matching []*Topic
-	h.mu.RLock()
-	at := h.patternsAt.Load()
-	if !IsUserTopic(t.name) {
-		h.patterns.match(t.name, func(p *Topic) bool {
-			matching = append(matching, p)
-			return true
-		})
-	}
-	h.mu.RUnlock()
-	t.mu.Lock()
-	if at > t.matchingAt { // otherwise another goroutine was faster
-		t.matching, t.matchingAt = matching, at
-	}
-	t.mu.Unlock()
 }

@@ -1,73 +1,34 @@
 package hub
 
 import (
-	"bytes"
-	"fmt"
+	"sync/atomic"
+	"time"
 )
 
-// Unsubscribe takes the subscriber out of its topic: an event in the topic's order. A message
-// that is published after it neither reaches the subscriber nor counts it as a receiver. A
-// message that was published before it is delivered, perhaps after Unsubscribe has returned; to
-// a slow subscriber within its topic's limit and Options.EndTimeout. Nothing more is delivered
-// if the subscriber is closed, or the subscription is paused. With a [Broker] a message counts
-// as published when it has come back from the broker.
+// Subscription is a subscriber's place in a topic. The caller embeds it by value in the
+// subscriber's state. Its methods are safe from any goroutine.
 //
-// Unsubscribe does not wait, so it may be called during a delivery. A second call does nothing.
-func (s *Subscription) Unsubscribe() { s.leave(nil, true) }
-
-// Disconnect is [Hub.Disconnect] for this subscriber alone, whatever its protocol makes of the end
-// of one subscription: the subscriber is closed when it has got what was published before; a
-// member in all its topics. It does not wait. It reports whether the subscription has begun; if it
-// has not, nothing happens.
-func (s *Subscription) Disconnect(why CloseReason) bool {
-	if s.shard == nil {
-		return false
-	}
-	how := &closeAction{why}
-	if m, ok := s.to.(*Member); ok {
-		m.endAll(how)
-	} else {
-		s.leave(how, false)
-	}
-	return true
+// It has 48 bytes, and costs the topic another 8 to 10; a subscription that lags behind, or has
+// lost messages, has 48 bytes more. A topic with one subscriber weighs up to 640 bytes in all.
+type Subscription struct {
+	to     Subscriber
+	shard  *shard
+	cursor uint64 // sequence number of the first message that it has not got, or a lower one
+	lag    *lag   // nil if it is up to date and has lost nothing
+	slot   int32  // in shard.list
+	flags  atomic.Uint32
 }
 
-// end ends the subscription on behalf of the server.
-func (s *Subscription) end(how *closeAction) {
-	if m, ok := s.to.(*Member); ok {
-		m.end(s, how)
-	} else {
-		s.leave(how, false)
-	}
-}
+// The bits of Subscription.flags.
+const (
+	flagGone    = 1 << iota // it has left its topic, and gets only what was published before
+	flagPaused              // it waits for Resume
+	flagSkipped             // it had left already when the pass came to it
+	flagDone                // it gets nothing any more
+	flagWaits               // it is in drain.waiting; under drain.mu
 
-// Resume continues a subscription that began paused. A second call does nothing.
-func (s *Subscription) Resume() {
-	if s.flags.And(^uint32(flagPaused))&flagPaused != 0 {
-		s.Schedule()
-		if m, ok := s.to.(*Member); ok {
-			m.resumed(s)
-		}
-	}
-}
-
-// Publish sends m to all subscribers of the topic, as [Hub.Publish] does. The error wraps
-// ErrNotSubscribed if the subscription has not begun. For a pattern Publish does nothing; see
-// Hub.PublishMatching.
-func (s *Subscription) Publish(m Message) (Receipt, error) {
-	if s.shard == nil {
-		return Receipt{}, fmt.Errorf("%w: the subscription has not begun", ErrNotSubscribed)
-	}
-	t := s.shard.topic
-	if t.pattern {
-		return Receipt{}, nil
-	}
-	if t.hub.node != nil {
-		return t.hub.await(creatorOf("", s.to), t.name, m)
-	}
-	m.Data = bytes.Clone(m.Data)
-	return t.hub.publish(creatorOf("", s.to), t, m)
-}
+	encodingShift = 24 // the bits above are the encodingID, set when it is subscribed
+)
 
 // Topic returns the name of the topic.
 func (s *Subscription) Topic() string { return s.shard.topic.name }
@@ -94,4 +55,85 @@ func (s *Subscription) Schedule() {
 	sh.due = append(sh.due, s)
 	sh.mu.Unlock()
 	sh.task.Schedule()
+}
+
+// gone reports whether the subscription has left its topic.
+func (s *Subscription) gone() bool { return s.flags.Load()&flagGone != 0 }
+
+// done reports whether the subscription gets nothing any more.
+func (s *Subscription) done() bool { return s.flags.Load()&flagDone != 0 }
+
+func (s *Subscription) encoding() encodingID { return encodingID(s.flags.Load() >> encodingShift) }
+
+// behind reports whether the subscriber must drain before it gets what it missed. Only its
+// shard's pass may ask.
+func (s *Subscription) behind() bool { return s.lag != nil && s.lag.behind }
+
+// lag is the state of a subscription that is behind, or has lost messages.
+type lag struct {
+	kept    *kept  // what it gets before it continues with the log, or ends; nil if nothing is kept for it
+	leave   *leave // how it ends; nil while it does not
+	backlog backlog
+	dropped atomic.Int64
+	behind  bool
+	replay  bool  // it began behind, and may lag as far as the history reaches
+	refused uint8 // messages, in a row
+}
+
+// backlog is what a subscription that is behind has yet to get, as it counts for its
+// connection.
+type backlog struct {
+	at    uint64 // log.end before the cursor
+	bytes int64  // the bytes that count now
+}
+
+// leave is the end of a subscription: an event with a place in its topic's order. The
+// subscriber gets the messages published before it, within the limits for slow subscribers, and
+// none after it.
+type leave struct {
+	sub     *Subscription
+	how     endAction   // runs at the end; nil if there is none
+	also    []endAction // of later calls that ended it too; under Topic.mu until it is done
+	own     bool        // the subscriber asked for it
+	cut     bool        // the subscriber gets nothing more
+	inPass  bool        // a pass was under way, and its end detaches the subscription
+	nothing bool        // there is no backlog to deliver
+	gap     bool        // messages were lost and the policy is Disconnect, so it must not get later ones
+	counted bool        // Hub.leaving counts it
+	until   uint64      // sequence number of the first message that it does not get
+	from    uint64      // shard.cursor at that moment
+	taken   uint64      // shard.taken at that moment
+	kept    *kept       // the messages held at that moment, if a pass was under way
+	lost    int         // earlier messages that it does not get
+	timer   *time.Timer
+	late    atomic.Bool // Options.EndTimeout has passed
+}
+
+// endAction is an action at the end of subscriptions.
+type endAction interface {
+	// ended is called once for each subscription. If later is true, a fan-out pass calls it,
+	// and it must not block.
+	ended(s *Subscription, later bool)
+}
+
+// closeAction closes the subscriber.
+type closeAction struct{ CloseReason }
+
+func (c *closeAction) ended(s *Subscription, _ bool) { s.to.Close(c.CloseReason) }
+
+// completion calls then when all of several subscriptions have ended.
+type completion struct {
+	left   atomic.Int32
+	then   func()
+	blocks bool // then may block
+}
+
+func (f *completion) ended(_ *Subscription, later bool) {
+	switch {
+	case f.left.Add(-1) > 0:
+	case later && f.blocks:
+		go f.then()
+	default:
+		f.then()
+	}
 }

@@ -109,3 +109,15 @@ func (h *Hub) sweep() {
 		}
 	}
 }
+
+// sweep drops messages that are too old, and reports whether the topic can be removed too.
+func (t *Topic) sweep() (idle bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.trimLocked()
+	if t.laggards == 0 {
+		t.log.forgetBatches()
+	}
+	t.reportLocked()
+	return t.idleLocked()
+}

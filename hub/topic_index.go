@@ -3,7 +3,6 @@ package hub
 import (
 	"slices"
 	"sort"
-	"strings"
 )
 
 // index has the topics in the order of their names, for TopicsPage. It takes 8 to 16 bytes for
@@ -57,68 +56,4 @@ func (x *index) remove(t *Topic) {
 	if len(x.runs[run]) == 0 {
 		x.runs = slices.Delete(x.runs, run, run+1)
 	}
-}
-
-// TopicsQuery says which topics Hub.TopicsPage returns.
-type TopicsQuery struct {
-	After  string // only topics with later names
-	Prefix string // only topics whose names begin with it
-	Limit  int    // the most topics to return; 100 if 0, and at most 1,000
-	Users  bool   // also topics of users, whose names begin with @
-}
-
-// The default of [TopicsQuery].Limit, and its largest value.
-const (
-	DefaultTopicsLimit = 100
-	MaxTopicsLimit     = 1000
-)
-
-// TopicsPage returns a page of the topics and patterns that have subscribers or history, in the
-// order of their names. next is the After of the next page, or "" if there are no more. A topic
-// that exists all the time is on exactly one page, no matter which others begin or end meanwhile.
-func (h *Hub) TopicsPage(q TopicsQuery) (page []TopicStats, next string) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = DefaultTopicsLimit
-	}
-	limit = min(limit, MaxTopicsLimit)
-	topics := h.topicsAfter(q, limit+1)
-	if len(topics) > limit {
-		topics = topics[:limit]
-		next = topics[limit-1].name
-	}
-	page = make([]TopicStats, len(topics))
-	for i, t := range topics {
-		page[i] = t.stats()
-	}
-	return page, next
-}
-
-// beyondUsers sorts after the names of all users' topics, and after no other name that does:
-// they begin with @, which A follows.
-const beyondUsers = "A"
-
-// topicsAfter returns up to limit topics of those that q asks for.
-func (h *Hub) topicsAfter(q TopicsQuery, limit int) (all []*Topic) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	x := &h.index
-	run, i := x.find(max(q.Prefix, q.After))
-	for run < len(x.runs) && len(all) < limit {
-		if i == len(x.runs[run]) {
-			run, i = run+1, 0
-			continue
-		}
-		switch t := x.runs[run][i]; {
-		case !strings.HasPrefix(t.name, q.Prefix):
-			return all
-		case IsUserTopic(t.name) && !q.Users:
-			run, i = x.find(beyondUsers)
-			continue
-		case t.name != q.After:
-			all = append(all, t)
-		}
-		i++
-	}
-	return all
 }

@@ -1,5 +1,7 @@
 package hub
 
+import "fmt"
+
 // subscribe adds s to the topic. ok is false if the topic has ended. at is where s begins: after
 // the last message that it does not get.
 func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o SubscribeOptions) (at Position, ok bool, err error) {
@@ -47,18 +49,15 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 	return Position{t.epoch, t.log.before(seq)}, true, nil
 }
 
-// startLocked returns the sequence number of the first message that a subscriber gets.
-func (t *Topic) startLocked(o Start) (seq uint64, err error) {
-	l := &t.log
-	switch {
-	case o.After != nil:
-		p := *o.After
-		if p.Epoch != t.epoch || p.Offset < l.lost || p.Offset > l.last {
-			return 0, &TooOldError{p, Position{t.epoch, l.lost}, t.positionLocked()}
-		}
-		return l.seqAt(l.segs.search(func(e *entry) bool { return e.offset > p.Offset })), nil
-	case o.Last > 0 && t.opts.History.kept():
-		return max(t.historyLocked(), t.boundLocked(l.next, uint64(o.Last), 1<<62)), nil
+// encodingOf returns the ID of e, after checking that to can send what e makes.
+func (h *Hub) encodingOf(to Subscriber, e Encoding) (encodingID, error) {
+	if m, ok := to.(*Member); ok {
+		to = m.to
 	}
-	return l.next, nil
+	if c, ok := to.(EncodingChecker); ok && e != nil {
+		if err := c.CheckEncoding(e); err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrNoEncoding, err)
+		}
+	}
+	return h.encodings.id(e)
 }

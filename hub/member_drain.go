@@ -3,28 +3,9 @@ package hub
 import (
 	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
-
-// drain collects the member's subscriptions that wait for the connection to drain, so that the
-// connection needs to notify only one waiter. They are scheduled in turn, drainAtATime at a
-// time, and the next ones when the data of the earlier ones has left: there may be thousands,
-// and room for the first few only.
-type drain struct {
-	member  *Member
-	shared  atomic.Bool  // a write was queued since the connection drained
-	backlog atomic.Int64 // bytes that the member's subscriptions have yet to get
-
-	mu           sync.Mutex // taken after all other locks, a connection's own included
-	waiting      []interface{ Schedule() }
-	stale        int                        // subscriptions in waiting without flagWaits: forget has forgotten them
-	leaving      map[string][]*Subscription // by topic: subscriptions that have left, and still have a backlog
-	leavingCount int                        // subscriptions in leaving
-	task         Task                       // created on first need
-}
 
 // drainAtATime is how many subscriptions are scheduled at a time.
 const drainAtATime = 16
@@ -118,39 +99,11 @@ func (d *drain) addLeaving(s *Subscription) {
 	d.leavingCount++
 }
 
-// abandonLeaving drops the backlogs of the subscriptions that are leaving the named topic, so
-// that none of it arrives after the member has subscribed to that topic again. It returns how
-// many other subscriptions are leaving.
-func (d *drain) abandonLeaving(name string) (others int) {
-	d.mu.Lock()
-	var all []*Subscription
-	if d.leavingCount > 0 {
-		all = slices.Concat(d.leaving[name], d.leaving[presenceTopicName(name)])
-	}
-	others = d.leavingCount - len(all)
-	d.mu.Unlock()
-	for _, s := range all {
-		s.abandonRest()
-	}
-	return others
-}
-
 // allLeaving returns the subscriptions that are leaving.
 func (d *drain) allLeaving() []*Subscription {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Concat(slices.Collect(maps.Values(d.leaving))...)
-}
-
-// sharesBacklog reports whether a subscriber that refuses a message may do so because messages
-// of another topic are pending, and not because of the message itself.
-func sharesBacklog(to Subscriber) bool {
-	m, ok := to.(*Member)
-	if !ok {
-		return false
-	}
-	d := m.drain.Load()
-	return d != nil && d.shared.Load()
 }
 
 // Send sends messages to the connection.
@@ -177,4 +130,11 @@ func (m *Member) draining() *drain {
 		m.drain.CompareAndSwap(nil, &drain{member: m})
 	}
 	return m.drain.Load()
+}
+
+// hasLeft is called when s gets nothing any more.
+func (m *Member) hasLeft(s *Subscription) {
+	if d := m.drain.Load(); d != nil {
+		d.forget(s)
+	}
 }

@@ -1,0 +1,115 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// Deliver makes brokerNode a Node.
+func (n *brokerNode) Deliver(m *Envelope) {
+	if m.Position.Epoch != n.at.Epoch {
+		n.Linked(Position{m.Position.Epoch, m.Position.Offset - 1})
+	}
+	n.at.Offset = max(n.at.Offset, m.Position.Offset)
+	n.found = n.receivers(n.found[:0], m.Topic)
+	if len(n.found) == 0 {
+		n.exclude(m)
+		return
+	}
+	r := n.record(m)
+	for i, t := range n.found {
+		t.deliver(r, n.at.Epoch)
+		n.found[i] = nil
+	}
+}
+
+// Lost makes brokerNode a Node.
+func (n *brokerNode) Lost(cause error) {
+	if f := n.hub.opts.OnLink; f != nil {
+		f(cause)
+	}
+}
+
+// Linked makes brokerNode a Node.
+func (n *brokerNode) Linked(at Position) {
+	if at.Epoch != n.at.Epoch || at.Offset > n.at.Offset {
+		n.at = at
+		n.linked.Store(&at)
+		n.recover(at)
+	}
+	if f := n.hub.opts.OnLink; f != nil {
+		f(nil)
+	}
+}
+
+// recoverers is the number of topics that are recovered at a time.
+const recoverers = 8
+
+// recover has all topics fetch what they missed before at, or begin anew after it.
+func (n *brokerNode) recover(at Position) {
+	topics := n.hub.all()
+	var next atomic.Int64
+	var noHistory atomic.Bool // the broker cannot serve history now
+	var wg sync.WaitGroup
+	for range min(recoverers, len(topics)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(topics)); i = next.Add(1) - 1 {
+				if t := topics[i]; !n.catchUp(t, at, &noHistory) {
+					t.restart(at)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// catchUp has the topic fetch what it missed before at, and reports whether nothing is missing.
+func (n *brokerNode) catchUp(t *Topic, at Position, noHistory *atomic.Bool) bool {
+	t.mu.Lock()
+	last, epoch, begun := t.log.last, t.epoch, t.remote.begun || t.log.last > 0
+	t.mu.Unlock()
+	switch {
+	case !begun:
+		return true
+	case epoch != at.Epoch:
+		return false
+	case last >= at.Offset:
+		return true
+	case noHistory.Load():
+		return false
+	}
+	err := n.fetchNewer(t, HistoryQuery{Subject: t.name, After: last, UpTo: at.Offset, Bytes: maxPending}, epoch)
+	if errors.Is(err, ErrNoHistory) || errors.Is(err, ErrLinkDown) || errors.Is(err, context.DeadlineExceeded) {
+		noHistory.Store(true)
+	}
+	return err == nil
+}
+
+// restart lets the topic begin anew at a position, because the messages before it are not
+// available. It closes the topic's subscribers, so that they find out what they missed: they
+// reconnect and resume at the position that they have reached.
+func (t *Topic) restart(at Position) {
+	var all []*leave
+	how := &closeAction{CloseReason{Cause: MessagesLost, Text: "messages were lost between servers: reconnect and resume"}}
+	t.mu.Lock()
+	for _, sh := range t.shards {
+		for _, s := range sh.appendAll(nil) {
+			if l := (&leave{sub: s, how: how, cut: true}); t.leaveLocked(l) {
+				all = append(all, l)
+			}
+		}
+	}
+	t.epoch, t.remote.filled, t.remote.fetch = at.Epoch, false, nil
+	t.log.clear()
+	t.reserveLocked()
+	t.log.begin(at.Offset, at.Offset)
+	for _, sh := range t.shards {
+		sh.skipLocked()
+	}
+	t.unlockAndDrop()
+	for _, l := range all {
+		l.proceed()
+	}
+}

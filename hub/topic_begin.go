@@ -1,0 +1,87 @@
+package hub
+
+import "strings"
+
+// topic returns the topic with that name, creating it on behalf of by if there is none. Its
+// error wraps ErrTooManyTopics.
+func (h *Hub) topic(name string, by creator) (*Topic, error) {
+	if t := h.lookup(name); t != nil {
+		return t, nil
+	}
+	name = strings.Clone(name)   // it may be part of a long URI
+	opts := h.topicOptions(name) // under no lock, since it may call the program
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.topics[name]
+	if t == nil {
+		var o *owner
+		if !IsUserTopic(name) { // a connection creates at most one of these
+			o = h.ownerLocked(by.key())
+		}
+		if err := h.roomLocked(name, o); err != nil {
+			return nil, err
+		}
+		t = newTopic(h, name, h.shareLocked(opts))
+		h.topics[t.name] = t
+		h.index.insert(t)
+		h.ownLocked(t, o)
+		if t.pattern {
+			h.patterns.insert(t.name, t)
+			h.patternsAt.Add(1)
+		}
+		if t.opts.History.kept() {
+			h.aging[t] = struct{}{}
+			h.sweepLaterLocked()
+		}
+	}
+	return t, nil
+}
+
+// newTopic makes a topic. Called under Hub.mu.
+func newTopic(h *Hub, name string, o *TopicOptions) *Topic {
+	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: o, epoch: h.newEpoch(), log: log{next: 1}}
+	if h.node != nil {
+		t.remote, t.epoch = new(remote), 0
+		t.reserveLocked()
+	}
+	if t.opts.Slow == Conflate {
+		t.log.keys = make(map[string]uint64)
+	}
+	if t.opts.Presence && !t.pattern && !IsUserTopic(name) {
+		t.presence = newPresence(t)
+	}
+	return t
+}
+
+// topicOptions returns the options of a topic, with the defaults filled in.
+func (h *Hub) topicOptions(name string) (o TopicOptions) {
+	if h.opts.Topic != nil {
+		if given := h.opts.Topic(name); given != nil {
+			o = *given
+		}
+	}
+	o.fill()
+	return o
+}
+
+// shareLocked returns a copy of o. Most topics have the same options as the one created before,
+// and share them.
+func (h *Hub) shareLocked(o TopicOptions) *TopicOptions {
+	if h.filled == nil || *h.filled != o {
+		shared := o
+		h.filled = &shared
+	}
+	return h.filled
+}
+
+// keeps reports whether the topic with that name has history.
+func (h *Hub) keeps(name string) bool {
+	if t := h.lookup(name); t != nil {
+		return t.opts.History.kept()
+	}
+	if h.opts.Topic == nil {
+		return false
+	}
+	o := h.opts.Topic(name)
+	return o != nil && o.History.kept()
+}
