@@ -112,7 +112,12 @@ func TestResponses(t *testing.T) {
 		"endless":     {func(w http.ResponseWriter, _ *http.Request) { endless(w) }, ErrDown, int(badAnswer)},
 		"502":         {json(502, ok), ErrDown, int(badStatus)},
 		"204":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, ErrDown, int(badStatus)},
-		"404":         {http.NotFound, ErrDown, int(badStatus)},
+		"404":         {http.NotFound, &Refusal{Code: 404}, -1},
+		"404 reason":  {json(404, `{"error":{"code":404,"reason":"no such room"}}`), &Refusal{Code: 404, Reason: "no such room"}, -1},
+		"404 text":    {json(404, `{"error":"no such room"}`), &Refusal{Code: 404}, -1},
+		"large 404":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, strings.Repeat("x", 4096), 404) }, &Refusal{Code: 404}, -1},
+		"408":         {json(408, `{"error":{}}`), ErrDown, int(badStatus)},
+		"429":         {json(429, `{"error":{}}`), ErrDown, int(badStatus)},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, ErrDown, int(badStatus)},

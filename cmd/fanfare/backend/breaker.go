@@ -94,6 +94,13 @@ func (b *breaker) trip(now time.Time, pause time.Duration) {
 	b.opened++
 }
 
+// extend makes the pause as long as the backend asks, within MaxPause.
+func (b *breaker) extend(now time.Time, pause time.Duration) {
+	if until := now.Add(min(pause, b.opts.MaxPause)); until.After(b.until) {
+		b.until = until
+	}
+}
+
 // state returns "closed", "open", or "probing".
 func (b *breaker) state() string {
 	switch {

@@ -237,3 +237,69 @@ func TestUnreachable(t *testing.T) {
 		t.Errorf("%v; logged %s", err, log.String())
 	}
 }
+
+// A client that is refused does not make the backend look down for others.
+func TestRefusalsAreNoFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, "http://x", Options{
+			Breaker: Breaker{Failures: 2}, Subscribe: HookOptions{Fallback: Fallback{Allow: true}},
+			Transport: transport(func(r *http.Request) (int, string, error) { return 404, "", nil }),
+		})
+		for range 100 {
+			var refused *Refusal
+			if _, err := b.Do(t.Context(), subscribe("ann", "none")); !errors.As(err, &refused) || refused.Code != 404 || refused.Error() == "" {
+				t.Fatal(err)
+			}
+		}
+		if s := b.Stats(Subscribe); s.Refused != 100 || s.Failures[badStatus] != 0 || s.FellBack != 0 || s.Breaker != "closed" {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// What is granted while the backend is down ends soon.
+func TestFallbackEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for lifetime, want := range map[time.Duration]time.Duration{0: DefaultFallbackLifetime, time.Minute: time.Minute} {
+			b := start(t, "http://x", Options{
+				Transport: transport((&flaky{down: true}).serve), Connect: HookOptions{Fallback: Fallback{Allow: true, Lifetime: lifetime}},
+			})
+			if a, err := b.Do(t.Context(), &Request{Hook: Connect}); err != nil || time.Until(a.Expires) != want {
+				t.Errorf("%v, %v, want %v", time.Until(a.Expires), err, want)
+			}
+		}
+	})
+}
+
+// The pause is at least what the backend asks for, and at most MaxPause.
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			status int
+			retry  string
+			want   time.Duration
+		}{
+			{503, "20", 20 * time.Second}, {429, "20", 20 * time.Second}, {503, "100", 30 * time.Second},
+			{503, time.Now().Add(20 * time.Second).UTC().Format(http.TimeFormat), 20 * time.Second},
+			{503, "99999999999999999999", 0}, {503, "soon", 0}, {500, "20", 0},
+		} {
+			b := start(t, "http://x", Options{Breaker: Breaker{Failures: 1}, Transport: retrying{c.status, c.retry}})
+			_, _ = b.Do(t.Context(), subscribe("ann", "a"))
+			_, err := b.Do(t.Context(), subscribe("ann", "a"))
+			var down *Error
+			if !errors.As(err, &down) || c.want > 0 && down.Retry != c.want || c.want == 0 && down.Retry > 2*time.Second {
+				t.Errorf("%d with Retry-After %s: %v %+v", c.status, c.retry, err, down)
+			}
+		}
+	})
+}
+
+// retrying is a server that gives a time after which to try again.
+type retrying struct {
+	status int
+	after  string
+}
+
+func (s retrying) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: s.status, Header: http.Header{"Retry-After": {s.after}}, Body: http.NoBody, Request: r}, nil
+}

@@ -33,20 +33,22 @@
 // list and manage, its own rate limit, its presence data, and when the grant ends, in Unix seconds.
 // For subscribe it may have "expires". For publish it may have one of "data", "text" and "base64", which replaces the
 // message. "code" is an HTTP status from 400 to 499 or a close code from 4000 to 4999; 403 if absent. "retry" is in
-// seconds. 401 and 403 as the response's status refuse as well, with an "error" object or without.
+// seconds. A status of the response from 400 to 499, except for 408 and 429, refuses this call as well, with an "error"
+// object or without; without one the code is the status.
 //
 // Decoding is strict: an unknown or repeated member, a member of another hook, or a value of a wrong type makes the
-// whole answer a failure, so that a misspelt member never grants too much. Redirects, other statuses, other content
-// types, and bodies of more than Options.MaxAnswer are failures, too.
+// whole answer a failure, so that a misspelt member never grants too much. Redirects, 408, 429, all from 500 on and
+// other statuses, other content types, and bodies of more than Options.MaxAnswer are failures, too.
 //
 // # Failures
 //
 // A call fails when the backend cannot be reached, does not answer in time, or answers nonsense. Then
 // HookOptions.Fallback applies: by default the caller gets an error that is [ErrDown]; or the call is granted with the
-// rights in the options, which whoever can slow down the backend can bring about. After Breaker.Failures failures in a
-// row, or when a share of the last 64 requests failed, the hook's circuit breaker opens: calls fail at once, until a
-// pause is over. The next call is then a probe. If it succeeds the breaker closes, and otherwise the next pause is
-// twice as long. Every change of the breaker is logged once, and further failures at most every 10 s.
+// rights in the options, for Fallback.Lifetime. Whoever can slow down the backend can bring that about. After
+// Breaker.Failures failures in a row, or when a share of the last 64 requests failed, the hook's circuit breaker opens:
+// calls fail at once, until a pause is over. The next call is then a probe. If it succeeds the breaker closes, and
+// otherwise the next pause is twice as long; it is at least what a 429 or 503 gives as Retry-After, within
+// Breaker.MaxPause. Every change of the breaker is logged once, and further failures at most every 10 s.
 //
 // A call that finds too many others waiting, or waits in the queue for more than half of its time and then gets no
 // answer, gets [ErrBusy]. That is no failure of the backend, and there is no fallback.

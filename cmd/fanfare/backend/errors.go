@@ -51,8 +51,9 @@ func (r *Refusal) Error() string {
 
 // failure is the error of a request to the backend.
 type failure struct {
-	kind failureKind
-	text string
+	kind  failureKind
+	text  string
+	retry time.Duration // that the backend asks for; 0 if it does not say
 }
 
 func (f *failure) Error() string { return f.text }

@@ -14,13 +14,14 @@ import (
 
 // The defaults of Options and HookOptions.
 const (
-	DefaultTimeout         = 5 * time.Second
-	DefaultMaxConcurrent   = 64
-	DefaultMaxWaiting      = 16384
-	DefaultMaxWaitingBytes = 32 << 20
-	DefaultMaxAnswer       = 64 << 10
-	DefaultMaxCache        = time.Hour
-	DefaultCacheBytes      = 16 << 20
+	DefaultTimeout          = 5 * time.Second
+	DefaultMaxConcurrent    = 64
+	DefaultMaxWaiting       = 16384
+	DefaultMaxWaitingBytes  = 32 << 20
+	DefaultMaxAnswer        = 64 << 10
+	DefaultMaxCache         = time.Hour
+	DefaultCacheBytes       = 16 << 20
+	DefaultFallbackLifetime = 5 * time.Minute
 )
 
 // DefaultHeaders are the request headers that connect hooks get.
@@ -71,6 +72,9 @@ type HookOptions struct {
 type Fallback struct {
 	Allow bool
 	Rights
+	// Lifetime is how long what is granted lasts (Answer.Expires); 0 means DefaultFallbackLifetime. Clients whose identity
+	// ends then connect again, and the backend is asked.
+	Lifetime time.Duration
 }
 
 // Breaker are the options of the circuit breakers. 0 means the default.
@@ -113,6 +117,7 @@ func (o *Options) setDefaults() {
 	for _, h := range o.all() {
 		setDefault(&h.Timeout, DefaultTimeout)
 		setDefault(&h.MaxCache, max(DefaultMaxCache, h.Cache))
+		setDefault(&h.Fallback.Lifetime, DefaultFallbackLifetime)
 	}
 	if o.Headers == nil {
 		o.Headers = DefaultHeaders
@@ -173,6 +178,9 @@ func (o *Options) validateHeaders() error {
 func (h *HookOptions) validate() error {
 	if h.Timeout < 0 || h.Cache < 0 || h.MaxCache < h.Cache {
 		return fmt.Errorf("timeout %v, cache %v, at most %v: none may be negative, and the second at most the third", h.Timeout, h.Cache, h.MaxCache)
+	}
+	if h.Fallback.Lifetime < 0 {
+		return fmt.Errorf("Fallback.Lifetime is %v; it must be above 0", h.Fallback.Lifetime)
 	}
 	for _, name := range h.Omit {
 		if !slices.Contains(omittable, name) {

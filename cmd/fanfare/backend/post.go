@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -38,9 +39,9 @@ func (e *endpoint) post(ctx context.Context, body []byte) (r response) {
 	case ctx.Err() != nil && r.took < e.own.Timeout/2:
 		r.hurried = true
 	case ctx.Err() != nil:
-		r.failure = &failure{timedOut, fmt.Sprintf("no answer after %v", r.took.Round(time.Millisecond))}
+		r.failure = &failure{kind: timedOut, text: fmt.Sprintf("no answer after %v", r.took.Round(time.Millisecond))}
 	default:
-		r.failure = &failure{unreachable, withoutURL(err).Error()}
+		r.failure = &failure{kind: unreachable, text: withoutURL(err).Error()}
 	}
 	return r
 }
@@ -65,9 +66,9 @@ func (e *endpoint) exchange(ctx context.Context, body []byte) (r reply, size int
 		return r, 0, err
 	}
 	defer resp.Body.Close()
-	refuses := resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden
+	refuses := refuses(resp.StatusCode)
 	if resp.StatusCode != http.StatusOK && !refuses {
-		return r, 0, &failure{badStatus, fmt.Sprintf("the response is %.40q; it must be 200, 401 or 403", resp.Status)}
+		return r, 0, failedStatus(resp)
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, int64(e.opts.MaxAnswer)+1))
 	if err != nil {
@@ -75,6 +76,33 @@ func (e *endpoint) exchange(ctx context.Context, body []byte) (r reply, size int
 	}
 	r, err = e.read(resp, b, refuses)
 	return r, len(b), err
+}
+
+// refuses reports whether a status refuses the call. Such an answer is about the call: if it counted as a failure, a
+// client could choose calls that make the backend look down for all others.
+func refuses(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
+}
+
+// failedStatus returns the failure for a status that neither answers nor refuses.
+func failedStatus(resp *http.Response) *failure {
+	text := fmt.Sprintf("the response is %.40q; it must be 200, or 4xx to refuse", resp.Status)
+	f := &failure{kind: badStatus, text: text}
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
+		f.retry = parseRetry(resp.Header.Get("Retry-After"), time.Now())
+	}
+	return f
+}
+
+// parseRetry returns the time of a header Retry-After, in seconds or as a date, or 0 if there is none.
+func parseRetry(s string, now time.Time) time.Duration {
+	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
 }
 
 func (e *endpoint) head(req *http.Request, body []byte) {
@@ -95,20 +123,21 @@ func (e *endpoint) head(req *http.Request, body []byte) {
 func (e *endpoint) read(resp *http.Response, b []byte, refuses bool) (reply, error) {
 	status := reply{refusal: &Refusal{Code: resp.StatusCode}, cache: -1}
 	contentType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	switch {
-	case len(b) > e.opts.MaxAnswer:
-		return status, &failure{badAnswer, fmt.Sprintf("the answer has more than %d bytes", e.opts.MaxAnswer)}
-	case contentType != "application/json" && refuses:
+	switch usable := contentType == "application/json"; {
+	case refuses && (!usable || len(b) > e.opts.MaxAnswer):
 		return status, nil
-	case contentType != "application/json":
-		return status, &failure{badAnswer, fmt.Sprintf("the answer is %.40q; it must be application/json", contentType)}
+	case len(b) > e.opts.MaxAnswer:
+		return status, &failure{kind: badAnswer, text: fmt.Sprintf("the answer has more than %d bytes", e.opts.MaxAnswer)}
+	case !usable:
+		text := fmt.Sprintf("the answer is %.40q; it must be application/json", contentType)
+		return status, &failure{kind: badAnswer, text: text}
 	}
 	r, err := e.hook.decode(b)
 	switch {
 	case refuses && (err != nil || r.refusal == nil):
 		return status, nil
 	case err != nil:
-		return status, &failure{badAnswer, fmt.Sprintf("the answer is not valid: %v", err)}
+		return status, &failure{kind: badAnswer, text: fmt.Sprintf("the answer is not valid: %v", err)}
 	}
 	return r, nil
 }

@@ -59,6 +59,9 @@ func (e *endpoint) learnLocked(r *response, probe bool) (log func()) {
 		e.stats.Failures[r.failure.kind]++
 	}
 	changed := e.breaker.end(now, probe, r.failure != nil)
+	if changed && r.failure != nil {
+		e.breaker.extend(now, r.failure.retry)
+	}
 	return e.notes.note(e, r.failure, changed, now)
 }
 
