@@ -50,6 +50,9 @@ func (x *upgradeBuffers) enter() *Refusal {
 	s := x.request.server
 	l := s.limitsInForce()
 	if refusal := s.gate.enter(l, thisMoment(), &s.counters.limited); refusal != nil {
+		s.busyGate.warn(s.logger(), "refused a handshake", "reason", refusal.Reason, "limit", l.MaxHandshakes, "rate", l.HandshakeRate,
+			"allow", "raise -max-handshakes or -handshake-rate, or Server.MaxHandshakes or Server.HandshakeRate")
+		refusal.logged = true
 		return refusal
 	}
 	x.counted = true

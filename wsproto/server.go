@@ -189,7 +189,7 @@ type Server struct {
 	limits   atomic.Pointer[Limits]
 	files    certificates // of ListenTLS
 	// Events that strangers can cause to be logged:
-	foreignOrigins, foreignHosts, largeHeaders, fullUp, crowds, tornForwards logLimiter
+	foreignOrigins, foreignHosts, largeHeaders, fullUp, crowds, tornForwards, busyGate logLimiter
 
 	start      sync.Once
 	err        error // that begin returns

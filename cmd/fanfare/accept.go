@@ -53,7 +53,7 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	case follows && (refusal != nil || id.Kind == policy.Anonymous):
 		done(policy.Identity{}, nil)
 	case refusal != nil:
-		done(id, refusal.Handshake())
+		done(id, a.refusals.policy(refusal).Handshake())
 	case !follows && a.hooks.has(backend.Connect) && (id.Kind == policy.Anonymous || id.Kind == policy.Proxy):
 		a.hooks.connect(r, id, func(id policy.Identity, err error) {
 			if err == nil {
@@ -75,7 +75,7 @@ func (a *app) admit(id *policy.Identity) error {
 	if refusal == nil {
 		return nil
 	}
-	return refusal.Handshake()
+	return a.refusals.policy(refusal).Handshake()
 }
 
 func anyRight(r *policy.Rights) bool {

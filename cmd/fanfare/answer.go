@@ -70,7 +70,9 @@ func (a *app) refuse(w http.ResponseWriter, refusal *wsproto.Refusal) {
 }
 
 // deny answers with a refusal of the policy.
-func (a *app) deny(w http.ResponseWriter, refusal *policy.Refusal) { a.refuse(w, refusal.Handshake()) }
+func (a *app) deny(w http.ResponseWriter, refusal *policy.Refusal) {
+	a.refuse(w, a.refusals.policy(refusal).Handshake())
+}
 
 // noSuch answers as the mux does if it has no handler, but in JSON.
 func (a *app) noSuch(w http.ResponseWriter, r *http.Request, mux http.Handler) {

@@ -191,6 +191,7 @@ func (a *app) publishTo(by publisher, p *published, m hub.Message) error {
 		return err
 	}
 	if refusal := a.access.Authorize(by.rights, policy.Write, p.Topic+p.Pattern); refusal != nil {
+		a.refusals.policy(refusal)
 		return errors.New(refusal.Reason)
 	}
 	if over := a.rates.publish(by.user, p.Topic+p.Pattern, len(m.Data)); over.wait > 0 {

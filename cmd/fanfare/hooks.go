@@ -26,6 +26,8 @@ type hooks struct {
 	current atomic.Pointer[backend.Backend] // nil if there is none
 	headers atomic.Pointer[[]string]        // of handshakes that it gets
 	policy  *policy.Policy
+
+	refusals *refusals
 }
 
 // set takes what the configuration says. Calls under way are answered as before. Hooks do not come or go while the server
@@ -71,6 +73,10 @@ func (h *hooks) ask(ctx context.Context, r *backend.Request, done backend.Done) 
 		if errors.Is(err, backend.ErrClosed) && h.current.Load() != b {
 			h.ask(ctx, r, done)
 			return
+		}
+		var no *backend.Refusal
+		if errors.As(err, &no) {
+			h.refusals.add(byBackend, no.Error())
 		}
 		done(a, err)
 	})

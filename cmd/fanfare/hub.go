@@ -74,7 +74,7 @@ func (a *app) authorize(m *hub.Member, do, topic string, done func(error)) {
 	case do == wire.Subscribe && v.asks() && a.hooks.has(backend.Subscribe):
 		a.hooks.subscribe(context.Background(), v, m.ID(), topic, func(err error) { done(errorOf(err)) })
 	default:
-		done(wire.Errorf(wire.Forbidden, "%s", refusal.Reason))
+		done(wire.Errorf(wire.Forbidden, "%s", a.refusals.policy(refusal).Reason))
 	}
 }
 
@@ -126,7 +126,7 @@ func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identit
 	id, refusal := a.access.Identify(policy.Message(token))
 	switch {
 	case refusal != nil:
-		done(hub.Identity{}, unauthorized(refusal))
+		done(hub.Identity{}, unauthorized(a.refusals.policy(refusal)))
 		return
 	case id.Kind == policy.Anonymous:
 		done(hub.Identity{}, wire.Errorf(wire.Unauthorized, "the token is not a key, and the server takes no other tokens"))

@@ -86,7 +86,7 @@ func (a *app) refuseOperator(r *http.Request, c caller) *wsproto.Refusal {
 		return nil
 	}
 	if refusal := a.mayOperate(c); refusal != nil {
-		return refusal.Handshake()
+		return a.refusals.policy(refusal).Handshake()
 	}
 	return nil
 }

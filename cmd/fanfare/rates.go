@@ -17,8 +17,7 @@ type rates struct {
 	users, topics *rate.Limiter[string]
 	conns         atomic.Pointer[wsproto.Rate] // of connections whose rights say nothing; nil for no limit
 
-	// Messages that were refused because of each rate.
-	ofConns, ofUsers, ofTopics atomic.Uint64
+	refusals *refusals
 }
 
 // excess is a rate that a message exceeds. Its zero value is none.
@@ -35,14 +34,12 @@ func (e excess) String() string {
 func (r *rates) publish(user, topic string, n int) excess {
 	if user != "" {
 		if wait := r.users.Take(user, n); wait > 0 {
-			r.ofUsers.Add(1)
-			return excess{"user " + user, wait}
+			return r.refuse(byUserRate, excess{"user " + user, wait})
 		}
 	}
 	if !hub.IsPattern(topic) {
 		if wait := r.topics.Take(topic, n); wait > 0 {
-			r.ofTopics.Add(1)
-			return excess{"this topic", wait}
+			return r.refuse(byTopicRate, excess{"this topic", wait})
 		}
 	}
 	return excess{}
@@ -57,8 +54,12 @@ func (r *rates) conn(c *wsproto.Conn, limit *wsproto.Rate, n int) excess {
 	if wait <= 0 {
 		return excess{}
 	}
-	r.ofConns.Add(1)
-	return excess{"this connection", wait}
+	return r.refuse(byConnRate, excess{"this connection", wait})
+}
+
+func (r *rates) refuse(c cause, e excess) excess {
+	r.refusals.add(c, e.String())
+	return e
 }
 
 // closeFor closes a connection without another way to tell its client that a message was refused.

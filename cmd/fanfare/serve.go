@@ -140,6 +140,7 @@ type app struct {
 	rules     rules
 	anonymous atomic.Pointer[visitor] // that anonymous clients share
 
+	refusals     refusals
 	certificates certificates
 	operators    operators
 	transfers    transfers
@@ -148,6 +149,8 @@ type app struct {
 func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log}
 	a.terms.app = a
+	a.refusals.log = log
+	a.hooks.refusals, a.rates.refusals = &a.refusals, &a.refusals
 	a.echo.terms = &a.terms
 	proxies, err := wsproto.ParseProxies(strings.Join(cfg.Access.TrustedProxies, ","))
 	if err != nil {

@@ -35,7 +35,7 @@ func (a *app) acceptMember(r *wsproto.Request, name string, v *visitor, done fun
 			done(err)
 		})
 	default:
-		done(refusal.Handshake())
+		done(a.refusals.policy(refusal).Handshake())
 	}
 }
 
@@ -232,5 +232,5 @@ func (*listener) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
 type reader struct{ topicConn }
 
 func (t *reader) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
-	c.Close(wsproto.PolicyViolation, t.app.access.Authorize(t.rights, policy.Write, t.sub.Topic()).Reason)
+	c.Close(wsproto.PolicyViolation, t.app.refusals.policy(t.app.access.Authorize(t.rights, policy.Write, t.sub.Topic())).Reason)
 }

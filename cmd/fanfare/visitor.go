@@ -53,7 +53,7 @@ func (p *place) open(a *app, t policy.Target) *policy.Refusal {
 	}
 	handle, refusal := a.access.Open(t, p.opening)
 	p.handle, p.opening = handle, nil
-	return refusal
+	return a.refusals.policy(refusal)
 }
 
 func (p *place) leave(a *app) {

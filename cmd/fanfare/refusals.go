@@ -1,0 +1,95 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+)
+
+// refusals counts and logs what the program refuses, by cause: the counters of GET /healthz, and at most one line of each cause
+// in ten seconds, since strangers can cause any number. Its methods may be called from any goroutine. They take no lock.
+type refusals struct {
+	log *slog.Logger
+	of  [causes]refused
+}
+
+// cause is why something is refused.
+type cause int
+
+const (
+	byToken     cause = iota // a key or token is missing or not valid
+	byRight                  // the rights of the caller
+	byUserConns              // connections of a user
+	byBackend                // the operator's program
+	byConnRate               // messages of a connection
+	byUserRate               // messages of a user
+	byTopicRate              // messages to a topic
+	causes
+)
+
+// causeTexts have the name of each counter, and what the log says.
+var causeTexts = [causes]struct{ name, says string }{
+	byToken:     {"token", "refused a caller without a valid key or token"},
+	byRight:     {"right", "refused what the rights of a caller do not allow"},
+	byUserConns: {"user", "refused a connection of a user who has as many as one may have"},
+	byBackend:   {"backend", "refused what the backend did not allow"},
+	byConnRate:  {"conn_rate", "refused a message above the rate of its connection"},
+	byUserRate:  {"user_rate", "refused a message above the rate of its user"},
+	byTopicRate: {"topic_rate", "refused a message above the rate of its topic"},
+}
+
+// refused are the refusals because of one cause.
+type refused struct {
+	n      atomic.Int64
+	logged atomic.Int64 // how many there were at the last line
+	next   atomic.Int64 // when the next line may be logged, in Unix nanoseconds
+}
+
+// pauseOfLog is the least time between two lines.
+const pauseOfLog = 10 * time.Second
+
+// add counts a refusal. The reason contains no secret.
+func (r *refusals) add(c cause, reason string) {
+	if before, ok := r.of[c].add(time.Now()); !ok {
+		r.log.Debug(causeTexts[c].says, "reason", reason)
+	} else if before > 0 {
+		r.log.Warn(causeTexts[c].says, "reason", reason, "before", before)
+	} else {
+		r.log.Warn(causeTexts[c].says, "reason", reason)
+	}
+}
+
+// add reports whether a line may be logged, and how many refusals were left out before.
+func (f *refused) add(now time.Time) (before int64, ok bool) {
+	n, next := f.n.Add(1), f.next.Load()
+	if now.UnixNano() < next || !f.next.CompareAndSwap(next, now.Add(pauseOfLog).UnixNano()) {
+		return 0, false
+	}
+	return max(0, n-1-f.logged.Swap(n)), true
+}
+
+// policy counts a refusal of the policy, and returns it. It may be nil.
+func (r *refusals) policy(refusal *policy.Refusal) *policy.Refusal {
+	if refusal == nil {
+		return nil
+	}
+	switch {
+	case refusal.Code == policy.CodeTooManyConns:
+		r.add(byUserConns, refusal.Reason)
+	case refusal.Status == http.StatusUnauthorized:
+		r.add(byToken, refusal.Reason)
+	case refusal.Status == http.StatusForbidden:
+		r.add(byRight, refusal.Reason)
+	}
+	return refusal
+}
+
+// addTo adds the counters to those of GET /healthz.
+func (r *refusals) addTo(all map[string]any) {
+	for c := range r.of {
+		all[causeTexts[c].name] = r.of[c].n.Load()
+	}
+}
