@@ -20,27 +20,35 @@ type reloader struct {
 	apply func(old, now *config.Config) error
 }
 
-// reload changes nothing if there is any mistake.
+// reload changes nothing if there is any mistake, in the new configuration or in what of it can be in force before a restart.
 func (r *reloader) reload() {
 	l := config.Load(r.args, os.Environ())
-	l.Inspect(time.Now())
-	for _, p := range l.Problems {
-		r.log.Error("nothing was reloaded: " + p.String())
-	}
-	if len(l.Problems) > 0 {
+	if l.Inspect(time.Now()); r.refuses(l.Problems) {
 		return
 	}
-	changes := config.Diff(r.current, l.Config)
-	now := r.current.With(l.Config)
-	if err := r.apply(r.current, now); err != nil {
+	restart := config.Diff(r.current, l.Config).Restart
+	now := l.Over(r.current)
+	if now.Inspect(time.Now()); r.refuses(now.Problems, "restart", restart) {
+		return
+	}
+	if err := r.apply(r.current, now.Config); err != nil {
 		r.log.Error("nothing was reloaded", "error", err)
 		return
 	}
-	r.current = now
-	for _, note := range l.Notes {
+	changed := config.Diff(r.current, now.Config).Live
+	r.current = now.Config
+	for _, note := range now.Notes {
 		r.log.Warn(note)
 	}
-	r.log.Info("reloaded the configuration and its files", "changed", changes.Live, "restart", changes.Restart)
+	r.log.Info("reloaded the configuration and its files", "changed", changed, "restart", restart)
+}
+
+// refuses logs mistakes, and reports whether there are any.
+func (r *reloader) refuses(mistakes config.Problems, args ...any) bool {
+	for _, p := range mistakes {
+		r.log.Error("nothing was reloaded: "+p.String(), args...)
+	}
+	return len(mistakes) > 0
 }
 
 // apply returns the function that applies a new configuration. What can fail comes first.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,6 +133,38 @@ func TestReload(t *testing.T) {
 	if old, now := c.posts("new.a", "two.example", "secret"), c.posts("new.a", "two.example", "changed"); old == 200 || now != 200 {
 		t.Errorf("after a change of the token: %d, %d", old, now)
 	}
+}
+
+// A hook that is taken out of the file is there until a restart, and so are its consequences: callers without a key or token
+// still have no rights.
+func TestReloadWithoutAHook(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"ok":{}}`)
+	}))
+	t.Cleanup(app.Close)
+	file := tempFile(t, "[backend]\nconnect = '"+app.URL+"'\n")
+	c := startChild(t, "-config", file)
+	statuses := func() (all [3]int) {
+		for i, ask := range [][2]string{{"POST", "/topics/news"}, {"DELETE", "/topics/news/subscribers"}, {"GET", "/topics"}} {
+			resp, _ := c.request(ask[0], ask[1], "text/plain", strings.NewReader("x"))
+			all[i] = resp.StatusCode
+		}
+		return all
+	}
+	want := [3]int{403, 403, 403}
+	if got := statuses(); got != want {
+		t.Fatalf("at first: %v", got)
+	}
+	writeFile(t, file, "verbose = true\n")
+	for range 2 {
+		c.hangUp("restart=[backend.connect]")
+		if got := statuses(); got != want {
+			t.Errorf("after a reload: %v", got)
+		}
+	}
+	writeFile(t, file, "[limits]\nmax-message = '256KiB'\nmax-pending = '1MiB'\ntotal-pending = '2MiB'\n")
+	c.hangUp("nothing was reloaded: " + file + ":4: limits.total-pending is 2MiB; it must be at least limits.max-pending, 4MiB")
 }
 
 // Without a file SIGHUP does what it does by default: it comes when the terminal is closed.

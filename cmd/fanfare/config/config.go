@@ -27,6 +27,13 @@ type Config struct {
 	Shutdown Shutdown `embed:"" group:"Shutdown"`
 
 	sources map[string]Source
+	given   rightsGiven
+}
+
+// rightsGiven are the rights as the operator gave them: nil where they depend on other fields.
+type rightsGiven struct {
+	anonymous Anonymous
+	users     Users
 }
 
 // Admin is the listener for operators.

@@ -29,8 +29,9 @@ func defaults() *Config {
 	return c
 }
 
-// derive sets the fields whose defaults depend on others.
+// derive sets the fields whose defaults depend on others, and remembers what was given.
 func (c *Config) derive() {
+	c.given = rightsGiven{c.Access.Anonymous, c.Access.Users}
 	a, u := &c.Access.Anonymous, &c.Access.Users
 	topics, all := []string{">"}, []string{">", "@>"}
 	switch {

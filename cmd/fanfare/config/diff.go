@@ -35,8 +35,19 @@ func equal(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// With returns c with the fields of now that can change while the server runs. It is what is in force after a reload.
-func (c *Config) With(now *Config) *Config {
+// Over returns what is in force after a server that runs with a configuration has reloaded l: the fields that need a
+// restart are those of the server. Fields depend on each other across that line, so defaults are derived and mistakes are
+// looked for again. l must have no mistakes of its own.
+func (l *Loaded) Over(running *Config) *Loaded {
+	c := running.with(l.Config)
+	merged := &loader{reporter: newReporter(c), value: valueOf(c)}
+	merged.validate()
+	c.derive()
+	return &Loaded{Command: l.Command, Config: c, Problems: merged.problems, Notes: merged.notes}
+}
+
+// with returns c with the fields of now that can change while the server runs. Those that depend on others are not derived.
+func (c *Config) with(now *Config) *Config {
 	next := *c
 	next.sources = maps.Clone(c.sources)
 	a, b := reflect.ValueOf(&next).Elem(), reflect.ValueOf(now).Elem()
@@ -52,6 +63,7 @@ func (c *Config) With(now *Config) *Config {
 			}
 		}
 	}
+	next.Access.Anonymous, next.Access.Users = now.given.anonymous, now.given.users
 	return &next
 }
 

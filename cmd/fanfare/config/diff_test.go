@@ -18,11 +18,21 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// over returns what is in force after a reload.
+func over(t *testing.T, old, now *Config) *Config {
+	t.Helper()
+	l := (&Loaded{Config: now}).Over(old)
+	if len(l.Problems) > 0 {
+		t.Fatal(l.Problems)
+	}
+	return l.Config
+}
+
 // After a reload, what needs a restart is as it was, with its source; so the next reload names it again.
-func TestWith(t *testing.T) {
+func TestOver(t *testing.T) {
 	old := fine(t, nil, "-topic", "a history=1", "-topic", "b", "-ping", "7s")
 	now := fine(t, []string{"FANFARE_TOPIC=c history=2", "FANFARE_PING=5s"})
-	c := old.With(now)
+	c := over(t, old, now)
 	if c.Limits.Ping != 7*time.Second || c.Source("limits.ping").Name != "ping" || !reflect.DeepEqual(c.Topics, now.Topics) || c.Source("topic[0]").Name != "FANFARE_TOPIC" {
 		t.Errorf("%v from %v, %+v from %v", c.Limits.Ping, c.Source("limits.ping"), c.Topics, c.Source("topic[0]"))
 	}
@@ -45,5 +55,38 @@ func TestNamesFiles(t *testing.T) {
 				t.Errorf("%v: %v", a, got)
 			}
 		}
+	}
+}
+
+// A hook that needs a restart still counts when the rights of those without a key are derived, and a hook that is not there
+// yet does not count.
+func TestDerivedRightsAfterReload(t *testing.T) {
+	hook, open := fine(t, nil, "-backend-connect", "https://app.example"), fine(t, nil)
+	c := over(t, hook, open)
+	if a, u := c.Access.Anonymous, c.Access.Users; len(a.Read)+len(a.Write)+len(a.List)+len(a.Manage)+len(u.Read)+len(u.Write)+len(u.Manage) > 0 {
+		t.Errorf("without the hook, until a restart: %+v, %+v", a, u)
+	}
+	if c = over(t, c, open); len(c.Access.Anonymous.Write) > 0 {
+		t.Errorf("after a second reload: %+v", c.Access.Anonymous)
+	}
+	if c = over(t, open, hook); !reflect.DeepEqual(c.Access.Anonymous, open.Access.Anonymous) {
+		t.Errorf("with a hook, until a restart: %+v", c.Access.Anonymous)
+	}
+	given := fine(t, nil, "-anonymous-write", "a.>", "-users-manage", "none")
+	if c = over(t, hook, given); !reflect.DeepEqual(c.Access.Anonymous.Write, []string{"a.>"}) || len(c.Access.Users.Write) != 1 || len(c.Access.Users.Manage) > 0 {
+		t.Errorf("rights that are given: %+v", c.Access)
+	}
+	if key := fine(t, nil, "-token-file", "x"); len(over(t, key, open).Access.Anonymous.Write) == 0 {
+		t.Error("a key that is gone still counts, though it needs no restart")
+	}
+}
+
+// A field that can change is checked against one that needs a restart as the server has it.
+func TestContradictionsAfterReload(t *testing.T) {
+	old := fine(t, nil, "-max-pending", "8MiB")
+	now := fine(t, nil, "-total-pending", "5MiB")
+	l := (&Loaded{Config: now}).Over(old)
+	if len(l.Problems) != 1 || l.Problems[0].Field != "limits.total-pending" {
+		t.Errorf("%v", l.Problems)
 	}
 }
