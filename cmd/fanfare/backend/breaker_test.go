@@ -260,9 +260,9 @@ func TestRefusalsAreNoFailures(t *testing.T) {
 // What is granted while the backend is down ends soon.
 func TestFallbackEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for lifetime, want := range map[time.Duration]time.Duration{0: DefaultFallbackLifetime, time.Minute: time.Minute} {
+		for lifetime, want := range map[time.Duration]time.Duration{0: DefaultMaxFallback, time.Minute: time.Minute} {
 			b := start(t, "http://x", Options{
-				Transport: transport((&flaky{down: true}).serve), Connect: HookOptions{Fallback: Fallback{Allow: true, Lifetime: lifetime}},
+				Transport: transport((&flaky{down: true}).serve), Connect: HookOptions{Fallback: Fallback{Allow: true}, MaxFallback: lifetime},
 			})
 			if a, err := b.Do(t.Context(), &Request{Hook: Connect}); err != nil || time.Until(a.Expires) != want {
 				t.Errorf("%v, %v, want %v", time.Until(a.Expires), err, want)

@@ -44,7 +44,7 @@
 //
 // A call fails when the backend cannot be reached, does not answer in time, or answers nonsense. Then
 // HookOptions.Fallback applies: by default the caller gets an error that is [ErrDown]; or the call is granted with the
-// rights in the options, for Fallback.Lifetime. Whoever can slow down the backend can bring that about. After
+// rights in the options, for HookOptions.MaxFallback. Whoever can slow down the backend can bring that about. After
 // Breaker.Failures failures in a row, or when a share of the last 64 requests failed, the hook's circuit breaker opens:
 // calls fail at once, until a pause is over. The next call is then a probe. If it succeeds the breaker closes, and
 // otherwise the next pause is twice as long; it is at least what a 429 or 503 gives as Retry-After, within

@@ -265,7 +265,7 @@ func (e *endpoint) busy() error { return &Error{e.hook, retryBusy, ErrBusy} }
 // fallback returns the result of a call that the backend does not answer.
 func (e *endpoint) fallback(retry time.Duration) (Answer, error) {
 	if f := &e.own.Fallback; f.Allow {
-		return Answer{Rights: f.Rights, Fallback: true, Expires: time.Now().Add(f.Lifetime)}, nil
+		return Answer{Rights: f.Rights, Fallback: true, Expires: time.Now().Add(e.own.MaxFallback)}, nil
 	}
 	return Answer{}, &Error{e.hook, retryAfter(retry), ErrDown}
 }

@@ -14,14 +14,14 @@ import (
 
 // The defaults of Options and HookOptions.
 const (
-	DefaultTimeout          = 5 * time.Second
-	DefaultMaxConcurrent    = 64
-	DefaultMaxWaiting       = 16384
-	DefaultMaxWaitingBytes  = 32 << 20
-	DefaultMaxAnswer        = 64 << 10
-	DefaultMaxCache         = time.Hour
-	DefaultCacheBytes       = 16 << 20
-	DefaultFallbackLifetime = 5 * time.Minute
+	DefaultTimeout         = 5 * time.Second
+	DefaultMaxConcurrent   = 64
+	DefaultMaxWaiting      = 16384
+	DefaultMaxWaitingBytes = 32 << 20
+	DefaultMaxAnswer       = 64 << 10
+	DefaultMaxCache        = time.Hour
+	DefaultCacheBytes      = 16 << 20
+	DefaultMaxFallback     = 5 * time.Minute
 )
 
 // DefaultHeaders are the request headers that connect hooks get.
@@ -66,15 +66,15 @@ type HookOptions struct {
 	MaxCache time.Duration // for which answers are kept at most; 0 means DefaultMaxCache, or Cache if that is more
 	Omit     []string      // members of requests that are not sent: client, address, path, query
 	Fallback Fallback
+	// MaxFallback is how long what Fallback grants lasts (Answer.Expires); 0 means DefaultMaxFallback. A client whose
+	// identity ends then connects again, and the backend is asked.
+	MaxFallback time.Duration
 }
 
 // Fallback says what happens when the backend is down. The zero value denies.
 type Fallback struct {
 	Allow bool
 	Rights
-	// Lifetime is how long what is granted lasts (Answer.Expires); 0 means DefaultFallbackLifetime. Clients whose identity
-	// ends then connect again, and the backend is asked.
-	Lifetime time.Duration
 }
 
 // Breaker are the options of the circuit breakers. 0 means the default.
@@ -117,7 +117,7 @@ func (o *Options) setDefaults() {
 	for _, h := range o.all() {
 		setDefault(&h.Timeout, DefaultTimeout)
 		setDefault(&h.MaxCache, max(DefaultMaxCache, h.Cache))
-		setDefault(&h.Fallback.Lifetime, DefaultFallbackLifetime)
+		setDefault(&h.MaxFallback, DefaultMaxFallback)
 	}
 	if o.Headers == nil {
 		o.Headers = DefaultHeaders
@@ -179,8 +179,8 @@ func (h *HookOptions) validate() error {
 	if h.Timeout < 0 || h.Cache < 0 || h.MaxCache < h.Cache {
 		return fmt.Errorf("timeout %v, cache %v, at most %v: none may be negative, and the second at most the third", h.Timeout, h.Cache, h.MaxCache)
 	}
-	if h.Fallback.Lifetime < 0 {
-		return fmt.Errorf("Fallback.Lifetime is %v; it must be above 0", h.Fallback.Lifetime)
+	if h.MaxFallback < 0 {
+		return fmt.Errorf("MaxFallback is %v; it must be above 0", h.MaxFallback)
 	}
 	for _, name := range h.Omit {
 		if !slices.Contains(omittable, name) {
