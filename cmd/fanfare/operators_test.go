@@ -104,7 +104,7 @@ manage = ['news.>']
 
 // Without keys only this machine can connect.
 func TestOperatorsWithoutKeys(t *testing.T) {
-	for _, addr := range []string{"localhost:0", "[::1]:0", "unix:" + filepath.Join(t.TempDir(), "s")} {
+	for _, addr := range []string{"localhost:0", loopback6() + ":0", "unix:" + filepath.Join(t.TempDir(), "s")} {
 		p := start(t, "-admin", addr)
 		for path, want := range map[string]int{"/healthz": 200, "/debug/pprof/heap": 200, "/debug/pprof/heap?token=unused": 200} {
 			if status, body := p.operator("GET", path, ""); status != want {
