@@ -7,8 +7,8 @@ import (
 
 // Take pays for a message of n bytes at the rate r, and returns 0 if it conforms. Otherwise
 // nothing is paid, and the result is how long the peer must wait. The state is eight bytes of
-// the connection, and goes with it through Leave and Enter. Only the connection's [Handler] may
-// call Take, in OnOpen, OnMessage, OnPing or OnPong. The rate may be another one each time. A
+// the connection, and goes with it through Leave and Enter. Two calls for one connection must not
+// run at a time: a [Handler] may call Take in OnOpen, OnMessage, OnPing and OnPong. The rate may be another one each time. A
 // server with a Rate of its own takes each message before OnMessage, from the same credit. All
 // messages of one read count as having come at the same time.
 func (c *Conn) Take(r *Rate, n int) (wait time.Duration) {

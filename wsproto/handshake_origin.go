@@ -45,6 +45,23 @@ func (s *Server) defaultOrigin(r *Request) bool {
 	return slices.ContainsFunc(origins, func(pattern string) bool { return matchOrigin(pattern, u) })
 }
 
+// NamesOrigin reports whether the request comes from a page of the server's own host, from one that
+// Server.Origins names, or from no page. A page that only "*" admits is not named: a program should
+// not take cookies, or what a proxy makes of them, for its wishes.
+func (r *Request) NamesOrigin() bool {
+	return r.SameOrigin() || r.server != nil && r.server.namesOrigin(r)
+}
+
+// NamesOrigin is [Request.NamesOrigin] for a request of net/http.
+func (s *Server) NamesOrigin(r *http.Request) bool { return s.requestOf(r).NamesOrigin() }
+
+func (s *Server) namesOrigin(r *Request) bool {
+	u, err := url.Parse(r.Header.Get("Origin"))
+	return err == nil && u.Host != "" && slices.ContainsFunc(s.limitsInForce().Origins, func(pattern string) bool {
+		return pattern != "*" && matchOrigin(pattern, u)
+	})
+}
+
 // SameOrigin reports whether the handshake comes from a page of the host that it asks for, or
 // from no page. A browser sends the page's Origin; other clients send none. Between loopback
 // names the port does not matter.

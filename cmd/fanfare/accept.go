@@ -54,7 +54,7 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 		done(policy.Identity{}, nil)
 	case refusal != nil:
 		done(id, a.refusals.policy(refusal).Handshake())
-	case !follows && a.hooks.has(backend.Connect) && (id.Kind == policy.Anonymous || id.Kind == policy.Proxy):
+	case !follows && a.asksToConnect(&id):
 		a.hooks.connect(r, id, func(id policy.Identity, err error) {
 			if err == nil {
 				err = a.admit(&id)
@@ -64,6 +64,11 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	default:
 		done(id, a.admit(&id))
 	}
+}
+
+// asksToConnect reports whether the backend decides if a client may connect.
+func (a *app) asksToConnect(id *policy.Identity) bool {
+	return a.hooks.has(backend.Connect) && (id.Kind == policy.Anonymous || id.Kind == policy.Proxy)
 }
 
 // admit refuses handshakes of users who have too many connections, and of clients that may do nothing.

@@ -19,26 +19,31 @@ type access struct {
 	proxies    wsproto.Proxies
 }
 
-// handshake returns who sends a WebSocket handshake. wsproto.Server has admitted its page.
+// handshake returns who sends a WebSocket handshake. wsproto.Server has admitted its page. Only for pages that the operator has
+// named does the browser speak in the user's name: cookies, and the user whom a proxy names, do not count for others.
 func (a *access) handshake(r *wsproto.Request) (policy.Identity, *policy.Refusal) {
 	user, refusal := a.user(r.Header.Values, r.RemoteAddr().Addr())
 	if refusal != nil {
 		return policy.Identity{}, refusal
 	}
 	sent := policy.Handshake(r)
-	sent.User = user
+	if sent.Admitted = r.NamesOrigin(); sent.Admitted {
+		sent.User = user
+	}
 	return a.Identify(a.Credentials(sent))
 }
 
 // request returns who sends an HTTP request.
-func (a *access) request(r *http.Request, admitted bool) (policy.Identity, *policy.Refusal) {
+func (a *access) request(r *http.Request, named bool) (policy.Identity, *policy.Refusal) {
 	from, _ := netip.ParseAddrPort(r.RemoteAddr)
 	user, refusal := a.user(r.Header.Values, from.Addr())
 	if refusal != nil {
 		return policy.Identity{}, refusal
 	}
-	sent := policy.Request(r, admitted)
-	sent.User = user
+	sent := policy.Request(r, named)
+	if named {
+		sent.User = user
+	}
 	return a.Identify(a.Credentials(sent))
 }
 
@@ -80,7 +85,7 @@ func (a *app) callerOf(r *http.Request) caller {
 	} else {
 		c.admitted = a.server.AllowsOrigin(r)
 	}
-	c.id, c.refusal = a.access.request(r, c.admitted)
+	c.id, c.refusal = a.access.request(r, c.admitted && a.server.NamesOrigin(r))
 	return c
 }
 

@@ -18,7 +18,7 @@ const (
 // cookies, which only a proxy in front can have a use for; with * no page may.
 func (a *app) share(h http.Header, c caller) {
 	switch {
-	case slices.Contains(a.server.Origins, "*"):
+	case slices.Contains(a.server.Limits().Origins, "*"):
 		h.Set("Access-Control-Allow-Origin", "*")
 	case c.origin != "" && c.admitted:
 		h.Set("Access-Control-Allow-Origin", c.origin)

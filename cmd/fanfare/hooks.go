@@ -52,6 +52,14 @@ func (h *hooks) set(c *config.Config, log *slog.Logger) error {
 	return nil
 }
 
+// unavailable returns the refusal of clients that connect while the backend is not asked because it has failed; nil otherwise.
+func (h *hooks) unavailable() *wsproto.Refusal {
+	if h.current.Load().Stats(backend.Connect).Breaker == "closed" {
+		return nil
+	}
+	return (&policy.Refusal{Status: http.StatusServiceUnavailable, Reason: backend.ErrDown.Error(), RetryAfter: time.Second}).Handshake()
+}
+
 // close gives up the calls under way.
 func (h *hooks) close() {
 	if b := h.current.Load(); b != nil {

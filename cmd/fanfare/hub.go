@@ -32,10 +32,8 @@ func (a *app) newHub() {
 		Identified:        a.identified,
 		Closed:            a.closed,
 		Limit:             a.limit,
+		PublishAsync:      a.publishFor,
 		MaxData:           maxData,
-	}
-	if a.hooks.has(backend.Publish) {
-		so.PublishAsync = a.publishSupervised
 	}
 	a.sessions = session.New(a.hub, so)
 }
@@ -86,29 +84,28 @@ func (a *app) may(v *visitor, do, topic string) *policy.Refusal {
 	return a.access.Authorize(v.rights, actions[do], topic)
 }
 
-// limit returns how long a request must wait because of the rates.
+// limit returns how long a request must wait because of the rate of its connection.
 func (a *app) limit(m *hub.Member, r *wire.Request) time.Duration {
-	v := m.Value().(*visitor)
 	c := m.To().(interface{ WebSocket() *wsproto.Conn }).WebSocket()
-	over := v.admits(c, len(r.Data))
-	if over.wait == 0 && r.Do == wire.Publish && checkTopic(r.Topic) == nil {
-		over = a.rates.publish(v.user, r.Topic, len(r.Data))
-	}
-	return over.wait
+	return m.Value().(*visitor).admits(c, len(r.Data)).wait
 }
 
-// publishSupervised publishes what the backend permits, in the order of the requests.
-func (a *app) publishSupervised(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
+// publishFor publishes what a client of fanfare.v1 may publish: within the rates and, if the backend decides, what that
+// permits, in the order of the requests.
+func (a *app) publishFor(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
 	msg := hub.Message{Data: r.Data, Kind: hub.JSON, Key: r.Key}
 	if !r.Echo {
 		msg.Exclude = m
 	}
-	v := m.Value().(*visitor)
-	if !v.asks() {
-		m.PublishAsync(r.Topic, msg, done)
+	v, topic := m.Value().(*visitor), r.Topic // r is the session's again after the answer
+	if over := a.rates.user(v.user, len(msg.Data)); over.wait > 0 {
+		done(hub.Receipt{}, wire.Limited(over.wait))
 		return
 	}
-	topic := r.Topic // r is the session's again after the answer
+	if !v.asks() || !a.hooks.has(backend.Publish) {
+		a.publishNow(m, topic, msg, done)
+		return
+	}
 	answered := v.order.place()
 	a.hooks.publish(v, m.ID(), topic, msg, func(msg hub.Message, err error) {
 		answered(func() {
@@ -116,8 +113,22 @@ func (a *app) publishSupervised(m *hub.Member, r *wire.Request, done func(hub.Re
 				done(hub.Receipt{}, errorOf(err))
 				return
 			}
-			m.PublishAsync(topic, msg, done)
+			a.publishNow(m, topic, msg, done)
 		})
+	})
+}
+
+// publishNow publishes a message that is paid for except to its topic.
+func (a *app) publishNow(m *hub.Member, topic string, msg hub.Message, done func(hub.Receipt, error)) {
+	if over := a.rates.topic(topic, len(msg.Data)); over.wait > 0 {
+		done(hub.Receipt{}, wire.Limited(over.wait))
+		return
+	}
+	m.PublishAsync(topic, msg, func(rc hub.Receipt, err error) {
+		if err != nil {
+			err = session.ErrorOf(err)
+		}
+		done(rc, err)
 	})
 }
 

@@ -156,11 +156,18 @@ func isPublic(path string) bool { return path == healthPath || path == readyPath
 func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 	id := visitOf(w).caller.id
 	var refused *wsproto.Refusal
-	if follows := r.URL.Path == hubPath && r.URL.Query().Get("auth") == "message"; !follows && errors.As(a.admit(&id), &refused) {
-		a.refuse(w, refused)
-		return
+	follows := r.URL.Path == hubPath && r.URL.Query().Get("auth") == "message"
+	switch {
+	case follows:
+	case a.asksToConnect(&id): // what it would say is not known
+		refused = a.hooks.unavailable()
+	default:
+		errors.As(a.admit(&id), &refused)
 	}
-	if refused = a.server.Busy(); refused != nil {
+	if refused == nil {
+		refused = a.server.Busy()
+	}
+	if refused != nil {
 		a.refuse(w, refused)
 		return
 	}

@@ -30,13 +30,26 @@ func (e excess) String() string {
 	return fmt.Sprintf("the rate limit of %s: try again in %v", e.whose, max(e.wait.Round(time.Millisecond), time.Millisecond))
 }
 
-// publish pays for a message of n bytes that a user, "" for none, publishes to a topic.
+// publish pays for a message of n bytes that a user, "" for none, publishes to a topic. The caller has found out that the user
+// may do that: others cannot use up what there is for a topic.
 func (r *rates) publish(user, topic string, n int) excess {
+	if over := r.user(user, n); over.wait > 0 {
+		return over
+	}
+	return r.topic(topic, n)
+}
+
+func (r *rates) user(user string, n int) excess {
 	if user != "" {
 		if wait := r.users.Take(user, n); wait > 0 {
 			return r.refuse(byUserRate, excess{"user " + user, wait})
 		}
 	}
+	return excess{}
+}
+
+// topic pays nothing for a pattern.
+func (r *rates) topic(topic string, n int) excess {
 	if !hub.IsPattern(topic) {
 		if wait := r.topics.Take(topic, n); wait > 0 {
 			return r.refuse(byTopicRate, excess{"this topic", wait})

@@ -158,11 +158,11 @@ func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
 	}
 }
 
-// pays pays for a message of n bytes, or closes the connection if it exceeds a rate.
+// pays pays for a message of n bytes except to its topic, or closes the connection if it exceeds a rate.
 func (t *topicConn) pays(c *wsproto.Conn, n int) bool {
 	over := t.admits(c, n)
 	if over.wait == 0 {
-		over = t.app.rates.publish(t.user, t.sub.Topic(), n)
+		over = t.app.rates.user(t.user, n)
 	}
 	if over.wait > 0 {
 		closeFor(c, over)
@@ -170,7 +170,12 @@ func (t *topicConn) pays(c *wsproto.Conn, n int) bool {
 	return over.wait == 0
 }
 
+// send publishes a message that is paid for except to its topic.
 func (t *topicConn) send(c *wsproto.Conn, msg hub.Message) {
+	if over := t.app.rates.topic(t.sub.Topic(), len(msg.Data)); over.wait > 0 {
+		closeFor(c, over)
+		return
+	}
 	if _, err := t.sub.Publish(msg); err != nil {
 		c.Close(wsproto.TryAgainLater, plain(err))
 	}

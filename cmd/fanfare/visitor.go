@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/netip"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
@@ -24,12 +25,17 @@ func (t *terms) admits(c *wsproto.Conn, n int) excess {
 	return t.app.rates.conn(c, limit, n)
 }
 
-// terms returns the terms of a connection with those rights.
+// termsOf returns the terms of a connection with those rights. What they do not limit is limited as for others.
 func (a *app) termsOf(may *policy.Rights) *terms {
-	if l := may.Limits(); l.Messages > 0 || l.Bytes > 0 {
-		return &terms{a, &wsproto.Rate{Messages: l.Messages, Bytes: l.Bytes}}
+	l := may.Limits()
+	if l.Messages == 0 && l.Bytes == 0 {
+		return &a.terms
 	}
-	return &a.terms
+	r := wsproto.Rate{Messages: l.Messages, Bytes: l.Bytes}
+	if all := a.rates.conns.Load(); all != nil {
+		r.Messages, r.Bytes, r.Burst = cmp.Or(r.Messages, all.Messages), cmp.Or(r.Bytes, all.Bytes), all.Burst
+	}
+	return &terms{a, &r}
 }
 
 // place is a connection's place among those whose identity can end.

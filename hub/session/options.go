@@ -49,7 +49,8 @@ type Options struct {
 
 	// Authorize decides whether a member may do something with a topic or pattern: do is
 	// wire.Subscribe, Publish, History or Presence. The client gets its error, with the code
-	// forbidden unless it is a *wire.Error. The right to subscribe includes presence events.
+	// forbidden unless it is a *wire.Error. A subscription with presence events needs
+	// both Subscribe and Presence.
 	Authorize      func(m *hub.Member, do, topic string) error
 	AuthorizeAsync func(m *hub.Member, do, topic string, done func(error))
 

@@ -243,7 +243,7 @@ func (s *session) changeLocked(change func()) {
 func (a *request) finish(result *wire.Result, err error) {
 	a.done, a.ordered, a.result = true, true, result
 	if err != nil {
-		a.err = errorOf(err)
+		a.err = ErrorOf(err)
 	}
 }
 

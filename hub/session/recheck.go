@@ -86,7 +86,7 @@ func (s *session) recheck(a *request) {
 // endRefused ends the subscription that was asked for last if it was refused.
 func (s *session) endRefused(c *recheck) {
 	if c.asked != "" && c.refused != nil {
-		if e := errorOf(forbidden(c.refused)); !e.Temporary() {
+		if e := ErrorOf(forbidden(c.refused)); !e.Temporary() {
 			s.member.End(c.asked, hub.CloseReason{Code: wire.CloseForbidden, Text: e.Message})
 		}
 	}

@@ -48,21 +48,33 @@ func (s *session) authorize(a *request) {
 		a.finish(nil, fmt.Errorf("%w: %q", hub.ErrForbidden, a.Topic))
 		return
 	}
-	o := &s.end.opts
-	switch {
+	next := (*session).act
+	if a.Do == wire.Subscribe && a.Presence {
+		next = (*session).authorizePresence
+	}
+	s.authorizeTo(a, a.Do, next)
+}
+
+// authorizePresence finds out whether the member may see who is present in the topic to which it may subscribe.
+func (s *session) authorizePresence(a *request) { s.authorizeTo(a, wire.Presence, (*session).act) }
+
+// authorizeTo asks the program, and goes on with next.
+func (s *session) authorizeTo(a *request, do string, next func(*session, *request)) {
+	switch o := &s.end.opts; {
 	case o.AuthorizeAsync != nil:
 		answer := s.callback()
-		o.AuthorizeAsync(s.member, a.Do, a.Topic, func(err error) {
-			answer(func() { a.proceed(err, (*session).act) })
+		o.AuthorizeAsync(s.member, do, a.Topic, func(err error) {
+			answer(func() { a.proceed(err, next) })
 		})
-		return
 	case o.Authorize != nil:
-		if err := o.Authorize(s.member, a.Do, a.Topic); err != nil {
+		if err := o.Authorize(s.member, do, a.Topic); err != nil {
 			a.finish(nil, forbidden(err))
 			return
 		}
+		next(s, a)
+	default:
+		next(s, a)
 	}
-	s.act(a)
 }
 
 // proceed sets the next step, or ends the request with an error.
@@ -116,7 +128,7 @@ func (a *request) checked(err error) {
 		a.finish(a.result, nil)
 		return
 	}
-	a.err, a.step = errorOf(forbidden(err)), (*session).drop
+	a.err, a.step = ErrorOf(forbidden(err)), (*session).drop
 }
 
 // drop ends a subscription whose request fails.

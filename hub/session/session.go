@@ -166,15 +166,16 @@ func CloseCode(err error) wsproto.Code {
 	if errors.Is(err, hub.ErrClosed) {
 		return wsproto.GoingAway
 	}
-	switch errorOf(err).Code {
+	switch ErrorOf(err).Code {
 	case wire.Unavailable, wire.TooLarge:
 		return wsproto.TryAgainLater
 	}
 	return wsproto.PolicyViolation
 }
 
-// errorOf returns err as the client gets it.
-func errorOf(err error) *wire.Error {
+// ErrorOf returns the error of a request that the hub has refused with err. A program that calls the hub in place of the
+// endpoint, as in Options.Publish, should send that.
+func ErrorOf(err error) *wire.Error {
 	code := wire.BadTopic
 	switch {
 	case errors.Is(err, hub.ErrSubscribed):
