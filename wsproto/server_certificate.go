@@ -57,14 +57,29 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // Reload loads the files now. On an error, which names the file, the certificate in use remains.
 func (c *Certificate) Reload() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.looked, c.stamps, c.fault = time.Now(), [2]stamp{}, ""
-	_, err := c.load()
-	if err != nil {
-		c.fault = err.Error() // the caller tells it
+	use, err := c.Prepare()
+	if err == nil {
+		use()
 	}
 	return err
+}
+
+// Prepare loads the files now, and returns a function that puts the certificate into use. Without
+// a call of that, or on an error, which names the file, the certificate in use remains.
+func (c *Certificate) Prepare() (use func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cert, stamps, err := c.read([2]stamp{})
+	if err != nil {
+		c.looked, c.fault = time.Now(), err.Error() // the caller tells it
+		return nil, err
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.current.Store(cert)
+		c.looked, c.stamps, c.fault = time.Now(), stamps, ""
+	}, nil
 }
 
 // look loads the files if they have changed by now. A caller that finds another one loading
@@ -93,24 +108,33 @@ func (c *Certificate) look(now time.Time) {
 
 // load loads the files if they are not the version of current.
 func (c *Certificate) load() (changed bool, err error) {
+	cert, stamps, err := c.read(c.stamps)
+	if cert == nil || err != nil {
+		return false, err
+	}
+	c.current.Store(cert)
+	c.stamps = stamps
+	return true, nil
+}
+
+// read returns what is in the files, or nil if they are the known version.
+func (c *Certificate) read(known [2]stamp) (*tls.Certificate, [2]stamp, error) {
 	var stamps [2]stamp
 	for i, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)
 		if err != nil {
-			return false, fmt.Errorf("wsproto: cannot read the certificate: %w", err)
+			return nil, stamps, fmt.Errorf("wsproto: cannot read the certificate: %w", err)
 		}
 		stamps[i] = stamp{info.ModTime(), info.Size()}
 	}
-	if stamps == c.stamps {
-		return false, nil
+	if stamps == known {
+		return nil, stamps, nil
 	}
 	cert, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return false, fmt.Errorf("wsproto: cannot load certificate %q with key %q: %w", c.certFile, c.keyFile, err)
+		return nil, stamps, fmt.Errorf("wsproto: cannot load certificate %q with key %q: %w", c.certFile, c.keyFile, err)
 	}
-	c.current.Store(&cert)
-	c.stamps = stamps
-	return true, nil
+	return &cert, stamps, nil
 }
 
 // certificates are those of a server's listeners.

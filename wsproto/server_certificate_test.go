@@ -147,3 +147,25 @@ func TestReloadCertificates(t *testing.T) {
 		t.Errorf("both are good: %v, %v", err, serials())
 	}
 }
+
+// Prepare changes nothing before its result is called.
+func TestPrepareCertificate(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := issue(t, dir, 1)
+	c, err := LoadCertificate(certFile, keyFile, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issue(t, dir, 2)
+	use, err := c.Prepare()
+	if got := serial(t, c.current.Load()); err != nil || got != 1 {
+		t.Fatalf("prepared: certificate %d, %v", got, err)
+	}
+	if use(); serial(t, c.current.Load()) != 2 {
+		t.Error("the new certificate is not in use")
+	}
+	replace(t, keyFile, []byte("nonsense"))
+	if _, err := c.Prepare(); err == nil || !strings.Contains(err.Error(), keyFile) || serial(t, c.current.Load()) != 2 {
+		t.Errorf("a key that is nonsense: %v", err)
+	}
+}

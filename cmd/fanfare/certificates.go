@@ -68,12 +68,12 @@ func sameIP(a, b net.Addr) bool {
 	return isTCP && both && x.IP.Equal(y.IP)
 }
 
-// reload loads the files now.
-func (k *certificates) reload() error {
+// prepare loads the files now, and returns a function that puts them into use.
+func (k *certificates) prepare() (use func(), err error) {
 	if k.file == nil {
-		return nil
+		return func() {}, nil
 	}
-	return k.file.Reload()
+	return k.file.Prepare()
 }
 
 // retry asks the authority for certificates that are missing, without waiting for the end of a pause.

@@ -236,9 +236,10 @@ func TestReloadWhileTheBackendIsAsked(t *testing.T) {
 	c := startChild(t, s.flags("-config", file, "-jwt-secret-files", tempFile(t, hmacSecret))...)
 	token := hmacToken(t, map[string]any{"sub": "ada", "read": []string{">"}, "write": []string{">"}})
 	l := startLoad(c, 4, http.Header{"Authorization": {"Bearer " + token}})
-	for range 20 {
+	for n := range 20 {
 		l.goesOn()
-		c.hangUp("reloaded the configuration")
+		writeFile(t, file, fmt.Sprintf("[backend]\nmax-concurrent = %d\n", 50+n)) // the same options would replace nothing
+		c.hangUp("changed=[backend.max-concurrent]")
 	}
 	t.Logf("%d messages", l.stop())
 }

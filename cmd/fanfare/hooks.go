@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -26,30 +27,48 @@ type hooks struct {
 	current atomic.Pointer[backend.Backend] // nil if there is none
 	headers atomic.Pointer[[]string]        // of handshakes that it gets
 	policy  *policy.Policy
+	options backend.Options // of current; only set and prepare use it, one at a time
 
 	refusals *refusals
 }
 
-// set takes what the configuration says. Calls under way are answered as before. Hooks do not come or go while the server
-// runs, because connections remember whether there are any.
+// set takes what the configuration says.
 func (h *hooks) set(c *config.Config, log *slog.Logger) error {
+	use, err := h.prepare(c, log)
+	if err == nil {
+		use()
+	}
+	return err
+}
+
+// prepare reads what the configuration says and its files, and returns a function that puts it into force. That keeps what
+// asks the backend, with its cache and its circuit breakers, if its options are the same; otherwise calls under way are
+// answered as before. Hooks do not come or go while the server runs, because connections remember whether there are any.
+func (h *hooks) prepare(c *config.Config, log *slog.Logger) (use func(), err error) {
 	if !c.Backend.Any() {
-		return nil
+		return func() {}, nil
 	}
 	o, err := c.Hooks()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o.Logger = log
+	if h.current.Load() != nil && reflect.DeepEqual(o, h.options) {
+		return func() {}, nil
+	}
 	b, err := backend.New(o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	h.headers.Store(&c.Backend.Headers)
+	return func() { h.replace(b, o) }, nil
+}
+
+func (h *hooks) replace(b *backend.Backend, o backend.Options) {
+	h.options = o
+	h.headers.Store(&o.Headers)
 	if old := h.current.Swap(b); old != nil {
 		go old.Close(context.Background()) // after its calls, whose time is limited
 	}
-	return nil
 }
 
 // unavailable returns the refusal of clients that connect while the backend is not asked because it has failed; nil otherwise.

@@ -15,9 +15,9 @@ type reloader struct {
 	args    []string
 	log     *slog.Logger
 	current *config.Config // in force
-	// apply makes a configuration the one in force, as far as it can change while the server runs. After an error the old
-	// one is in force.
-	apply func(old, now *config.Config) error
+	// apply makes a configuration the one in force, as far as it can change while the server runs. After an error nothing
+	// has changed.
+	apply func(now *config.Config) error
 }
 
 // reload changes nothing if there is any mistake, in the new configuration or in what of it can be in force before a restart.
@@ -31,7 +31,7 @@ func (r *reloader) reload() {
 	if now.Inspect(time.Now()); r.refuses(now.Problems, "restart", restart) {
 		return
 	}
-	if err := r.apply(r.current, now.Config); err != nil {
+	if err := r.apply(now.Config); err != nil {
 		r.log.Error("nothing was reloaded", "error", err)
 		return
 	}
@@ -51,20 +51,19 @@ func (r *reloader) refuses(mistakes config.Problems, args ...any) bool {
 	return len(mistakes) > 0
 }
 
-// apply returns the function that applies a new configuration. What can fail comes first.
-func (a *app) apply(level *slog.LevelVar) func(old, now *config.Config) error {
-	return func(old, now *config.Config) error {
-		if err := a.certificates.reload(); err != nil {
+// apply returns the function that applies a new configuration. What can fail comes first: nothing is in force before all
+// files are read, and if the limits cannot be set, nothing is.
+func (a *app) apply(level *slog.LevelVar) func(now *config.Config) error {
+	return func(now *config.Config) error {
+		use, err := a.prepare(now)
+		if err == nil {
+			err = a.server.SetLimits(serverLimits(now))
+		}
+		if err != nil {
 			return err
 		}
-		if err := a.server.SetLimits(serverLimits(now)); err != nil {
-			return err
-		}
-		if err := a.hooks.set(now, a.log); err != nil {
-			return errors.Join(err, a.server.SetLimits(serverLimits(old)))
-		}
-		if errs := a.access.Update(now.Policy()); len(errs) > 0 {
-			return errors.Join(append(errs, a.server.SetLimits(serverLimits(old)), a.hooks.set(old, a.log))...)
+		for _, f := range use {
+			f()
 		}
 		a.rules.set(now.Topics, a.cfg.Limits.MaxPending)
 		a.rates.conns.Store(rateOf(&now.Limits.Rates))
@@ -74,6 +73,20 @@ func (a *app) apply(level *slog.LevelVar) func(old, now *config.Config) error {
 		a.certificates.retry()
 		return nil
 	}
+}
+
+// prepare reads the files of a configuration, and returns what puts them into force. It changes nothing.
+func (a *app) prepare(now *config.Config) (use []func(), err error) {
+	certificate, err := a.certificates.prepare()
+	if err != nil {
+		return nil, err
+	}
+	hooks, err := a.hooks.prepare(now, a.log)
+	if err != nil {
+		return nil, err
+	}
+	rights, errs := a.access.Prepare(now.Policy())
+	return []func(){certificate, hooks, rights}, errors.Join(errs...)
 }
 
 // logger returns a logger whose level can change.

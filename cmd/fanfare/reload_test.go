@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
@@ -165,6 +169,67 @@ func TestReloadWithoutAHook(t *testing.T) {
 	}
 	writeFile(t, file, "[limits]\nmax-message = '256KiB'\nmax-pending = '1MiB'\ntotal-pending = '2MiB'\n")
 	c.hangUp("nothing was reloaded: " + file + ":4: limits.total-pending is 2MiB; it must be at least limits.max-pending, 4MiB")
+}
+
+// What a reload reads is put into force together or not at all, and what asks the backend remains if its options do.
+func TestApplyAllOrNothing(t *testing.T) {
+	cert, key, _ := netpolltest.Certificate(t)
+	secret, token := tempFile(t, "signature-1"), tempFile(t, "token-1")
+	load := func(args ...string) *config.Config {
+		l := config.Load(append(args, "-cert", cert, "-key", key, "-backend-connect", "http://127.0.0.1:1/", "-backend-secret-file", secret, "-token-file", token), nil)
+		if len(l.Problems) > 0 {
+			t.Fatal(l.Problems)
+		}
+		return l.Config
+	}
+	a, err := newApp(load("-max-handshakes", "5"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.close)
+	t.Cleanup(func() { _ = a.server.Shutdown(t.Context()) })
+	apply := a.apply(new(slog.LevelVar))
+	type state struct {
+		backend    *backend.Backend
+		handshakes int
+		token      bool
+	}
+	now := func() (s state) {
+		s.backend, s.handshakes = a.hooks.current.Load(), a.server.Limits().MaxHandshakes
+		id, refusal := a.access.Identify(policy.Credentials{Secrets: []policy.Secret{{Value: "token-1"}}})
+		s.token = refusal == nil && id.Kind == policy.Key
+		return s
+	}
+	before := now()
+	if err := apply(load("-max-handshakes", "5")); err != nil || now().backend != before.backend {
+		t.Errorf("nothing has changed: %v; another backend: %v", err, now().backend != before.backend)
+	}
+	writeFile(t, secret, "signature-2")
+	writeFile(t, token, "two words")
+	if err := apply(load("-max-handshakes", "6")); err == nil || now() != before {
+		t.Errorf("with a bad key: %v, %+v, want %+v", err, now(), before)
+	}
+	writeFile(t, token, "token-2")
+	writeFile(t, secret, "")
+	if err := apply(load("-max-handshakes", "6")); err == nil || now() != before {
+		t.Errorf("without a key of the signature: %v, %+v, want %+v", err, now(), before)
+	}
+	writeFile(t, secret, "signature-2")
+	pair, err := os.ReadFile(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, cert, "nonsense")
+	if err := apply(load("-max-handshakes", "6")); err == nil || now() != before {
+		t.Errorf("with a bad certificate: %v, %+v, want %+v", err, now(), before)
+	}
+	writeFile(t, cert, string(pair))
+	if err := apply(load("-max-handshakes", "6")); err != nil {
+		t.Fatal(err)
+	}
+	if s := now(); s.backend == before.backend || s.handshakes != 6 || s.token {
+		t.Errorf("when all is good: %+v, before %+v", s, before)
+	}
 }
 
 // Without a file SIGHUP does what it does by default: it comes when the terminal is closed.

@@ -15,7 +15,7 @@ import (
 // requests call waits for anything.
 type Policy struct {
 	opts  Options    // only Now and Log
-	mu    sync.Mutex // of Update and Close
+	mu    sync.Mutex // of use and Close
 	state atomic.Pointer[state]
 
 	salt  [sha256.Size]byte // of keys
@@ -50,13 +50,27 @@ func New(o Options) (*Policy, []error) {
 // Keys of Tokens.JWKSURL that have been fetched stay in force if that URL does. Revocations stay in force. Connections with a key
 // that is gone, or has other rights, end; others keep the rights that they have.
 func (p *Policy) Update(o Options) []error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	use, errs := p.Prepare(o)
+	if len(errs) == 0 {
+		use()
+	}
+	return errs
+}
+
+// Prepare is Update in two steps: it reads the files, and returns a function that puts the options into force, or everything
+// that is wrong with them. The function may be called once, or not at all.
+func (p *Policy) Prepare(o Options) (use func(), errs []error) {
 	o.Now, o.Log = p.opts.Now, p.opts.Log
 	s, errs := newState(o, p.salt)
 	if len(errs) > 0 {
-		return errs
+		return nil, errs
 	}
+	return func() { p.use(s) }, nil
+}
+
+func (p *Policy) use(s *state) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	old := p.current()
 	if s.tokens != nil {
 		s.tokens.Start(old.tokens)
@@ -66,7 +80,6 @@ func (p *Policy) Update(o Options) []error {
 		old.tokens.Close()
 	}
 	p.endKeys(old, s)
-	return nil
 }
 
 // endKeys ends the connections with keys that are not in force as they were.
@@ -79,7 +92,7 @@ func (p *Policy) endKeys(old, now *state) {
 	}
 }
 
-// Close ends what goes on in the background. It must be called once, and Update must not be called after it.
+// Close ends what goes on in the background. It must be called once, and neither Update nor what Prepare returned may be called after it.
 func (p *Policy) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
