@@ -101,6 +101,7 @@
 // of [Server], their defaults, and what happens beyond them:
 //
 //	MaxHeader         16 KiB   of a handshake or a request: 431, logged
+//	                  128      fields of a handshake, or of the first request of a connection: 431
 //	MaxMessage        1 MiB    collected, decompressed: 1009
 //	MaxFrame          as MaxMessage: 1009
 //	MaxStream         1 GiB    of a message for OnStream: 1009

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"unsafe"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -60,7 +61,21 @@ func (x *upgradeBuffers) end() {
 	clear(x.header)
 	clear(x.request.Header.fields) // they point into the buffer of a worker
 	x.request, x.more = Request{Header: Header{x.request.Header.fields[:0]}}, false
-	upgradeBufferPool.Put(x)
+	if cap(x.request.Header.fields) <= pooledFields && cap(x.core) <= pooledCore {
+		upgradeBufferPool.Put(x)
+	}
+}
+
+// What is larger than an ordinary handshake needs is not kept for the next one.
+const (
+	pooledFields = 64
+	pooledCore   = 4 << 10
+)
+
+// weight returns the bytes that the handshake holds while it waits for AcceptAsync.
+func (x *upgradeBuffers) weight() int {
+	r := &x.request
+	return len(r.head) + len(r.URI) + cap(x.core) + cap(r.Header.fields)*int(unsafe.Sizeof(field{}))
 }
 
 // release stops counting the handshake. It lets Upgrade return, if that waits: with err, unless
@@ -113,7 +128,7 @@ func (a *acceptance) wait(input bool) bool {
 		return false
 	}
 	if a.phase == askCalling {
-		a.phase, a.charged = askWaiting, len(a.buffers.request.head)
+		a.phase, a.charged = askWaiting, a.buffers.weight()
 		a.conn.io.Charge(a.charged)
 	}
 	if input && !a.held {

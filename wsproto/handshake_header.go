@@ -18,6 +18,12 @@ func (f field) is(name string) bool {
 	return len(f.name) == len(name) && strings.EqualFold(string(f.name), name)
 }
 
+// maxFields bounds the fields of a request. A browser sends about 20, and a proxy adds about as many; most proxies pass on
+// no more than 100. Without a bound the fields of a header would take many times its bytes.
+const maxFields = 128
+
+var errTooManyFields = Refuse(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header has more than %d fields", maxFields))
+
 // Header is the header of a request: its fields, in the order in which they were sent. It
 // is valid as long as its [Request]. The methods are those of http.Header, without the
 // cost of a map for each handshake.

@@ -162,7 +162,11 @@ func (r *Request) parse(head []byte) (refusal *Refusal) {
 			return refusal
 		}
 		f, fault := parseField(line)
-		if refusal = cmp.Or(refusal, fault); fault == nil {
+		switch refusal = cmp.Or(refusal, fault); {
+		case fault != nil:
+		case len(r.Header.fields) == maxFields:
+			return errTooManyFields
+		default:
 			r.Header.fields = append(r.Header.fields, f)
 		}
 	}
@@ -224,6 +228,8 @@ func errRepeated(name string) *Refusal {
 func (r *Request) checkFraming(fault *Refusal) *Refusal {
 	length, encoding := r.Header.has("Content-Length"), r.Header.has("Transfer-Encoding")
 	switch {
+	case fault == errTooManyFields: // the rest of the header was not looked at
+		return fault
 	case isFolded(r.head):
 		return errFolded
 	case length && encoding:

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -321,6 +323,39 @@ func TestAskMemory(t *testing.T) {
 	if each > 12<<10 {
 		t.Errorf("%d bytes for each handshake that waits", each)
 	}
+}
+
+// TestAskCharges: what a handshake that waits holds for its fields is charged, too, and is given back.
+func TestAskCharges(t *testing.T) {
+	s, asked := asking(echo(t))
+	p := dialTCP(t, listen(t, s))
+	const fields = 100
+	head := with(slices.Repeat([]string{"+a:"}, fields)...)
+	p.send(head)
+	q := next(t, asked)
+	least := int64(len(head) + fields*int(unsafe.Sizeof(field{})))
+	eventually(t, "the header and its fields are charged", func() bool { return s.Stats().Held >= least })
+	q.done(nil)
+	p.response(http.StatusSwitchingProtocols)
+	eventually(t, "nothing is charged", func() bool { return s.Stats().Held == 0 })
+}
+
+// TestTooManyFields: the fields of a header take more memory than its bytes, so their number is bounded.
+func TestTooManyFields(t *testing.T) {
+	s, asked := asking(echo(t))
+	s.HTTP = http.NotFoundHandler()
+	addr := listen(t, s)
+	own := strings.Count(goodRequest("/"), "\r\n") - 2
+	for _, first := range []string{goodRequest("/"), request("GET / HTTP/1.1", "Host: example.test")} {
+		p := dialTCP(t, addr)
+		p.send(strings.TrimSuffix(first, "\r\n") + strings.Repeat("a:\r\n", maxFields) + "\r\n")
+		p.response(http.StatusRequestHeaderFieldsTooLarge)
+	}
+	p := dialTCP(t, addr)
+	p.send(with(slices.Repeat([]string{"+a:"}, maxFields-own)...))
+	next(t, asked).done(nil)
+	p.response(http.StatusSwitchingProtocols)
+	p.expectEcho("hello")
 }
 
 // TestAskExcludesAccept: a server cannot ask both.
