@@ -128,6 +128,30 @@ func (b *bench) tokenCuts(t *testing.T) {
 	t.Logf("%d cuts; %d subscriptions; %d tokens", p.Cuts(), n.Began, len(asked))
 }
 
+// hungToken has the token function not answer. Each attempt calls it once; when the calls fail together, no
+// attempt that is over goes on.
+func (b *bench) hungToken(t *testing.T) {
+	c := &client{T: t, engine: b.engine, name: fmt.Sprintf("clients.c%d", serial.Add(1))}
+	c.eval("globalThis.hung = new Hung('"+b.token("ada", 0)+"'); null", nil)
+	c.eval(c.name+" = new Client(() => hung.url('ws://"+b.server.Addr+"/hub'), {token: hung.get, timeout: 300}); null", nil)
+	c.eval(c.name+".f.on('close', () => hung.did.push('close')); null", nil)
+	t.Cleanup(func() { c.call(nil, "close") })
+	var did []string
+	sessiontest.Eventually(t, "four attempts", func() bool {
+		c.eval("hung.did", &did)
+		return len(did) >= 8
+	})
+	c.eval("hung.release(); null", nil)
+	c.next("open")
+	c.eval("hung.did", &did)
+	did = did[:slices.Index(did, "url")]
+	for i, what := range did {
+		if want := []string{"token", "close"}[i%2]; what != want {
+			t.Fatalf("the client did %q; want token and close by turns", did)
+		}
+	}
+}
+
 func (b *bench) staticToken(t *testing.T) {
 	key := b.token("bob", 0)
 	c := b.dial(t, b.server.Addr, "?x=1", "{token: '"+key+"'}")

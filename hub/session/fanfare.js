@@ -22,7 +22,7 @@
 // token again while that may be valid. It asks for a new one, and sends it without reconnecting,
 // when 50 to 80 % of the token's life are over, and before it reconnects if the server has refused
 // the last one (close code 4401). A function that cannot have a token now throws, and is called
-// again later. If there will be none, because the user has logged out, it returns null or
+// again later, as is one that has not answered within the option timeout. If there will be none, because the user has logged out, it returns null or
 // throws an error whose code is "unauthorized": the client is then closed, for good, as soon as
 // the last token is no longer valid.
 //
@@ -74,7 +74,7 @@ const FAULTY = new Set([1002, 1003, 1007, 1009]);
  * @property {number} [minDelay] the longest delay before the first attempt to reconnect; it doubles with each attempt
  * @property {number} [maxDelay] the upper bound of that
  * @property {number} [pingInterval] the silence after which the client pings the server
- * @property {number} [timeout] how long to wait for a connection, and for each reply
+ * @property {number} [timeout] how long to wait for a connection, for the token function, and for each reply
  * @property {number} [maxCalls] how many calls may wait for a reply or a connection at a time
  *
  * @typedef {object} SubscribeOptions
@@ -164,6 +164,8 @@ export class Fanfare extends Emitter {
   #refusal = ''; // why
   #noToken;      // the error of a program that has no further tokens
   #fetching;     // the promise of a token
+  #asked = 0;    // calls of the token function
+  #answered = 0; // the last one of them that has returned
   #renewal;      // the timer
   #renewals = 0; // failed attempts to renew the token
   #attempts = 0; // since a connection that lasted longer than the timeout
@@ -279,16 +281,22 @@ export class Fanfare extends Emitter {
   }
 
   async #connect() {
-    const timer = this.#after(this.#options.timeout, () => this.#lost(1006, 'the attempt to connect timed out'));
+    const { timeout, token, WebSocket } = this.#options, timer = this.#after(timeout, () => this.#lost(1006, this.#timedOut()));
+    const here = () => timer === this.#timer; // otherwise the attempt has timed out, or another one has replaced it
     try {
-      if (this.#options.token !== undefined) await this.#fetchToken();
-      const url = resolve(typeof this.#url === 'function' ? await this.#url() : this.#url, this.#options.token !== undefined);
-      if (timer !== this.#timer) return; // the attempt has timed out
+      if (token !== undefined) await this.#fetchToken(here);
+      if (!here()) return;
+      const url = resolve(typeof this.#url === 'function' ? await this.#url() : this.#url, token !== undefined);
+      if (!here()) return;
       this.#href = url;
-      this.#listen(new this.#options.WebSocket(url, PROTOCOL));
+      this.#listen(new WebSocket(url, PROTOCOL));
     } catch (e) {
-      if (timer === this.#timer) this.#lost(1006, e === this.#noToken ? e.message : String(e), { final: e === this.#noToken, error: 'unauthorized' });
+      if (here()) this.#lost(1006, e === this.#noToken ? e.message : String(e), { final: e === this.#noToken, error: 'unauthorized' });
     }
+  }
+
+  #timedOut() {
+    return `the attempt to connect timed out${this.#fetching ? ', because the token function has not answered' : ''}`;
   }
 
   #listen(ws) {
@@ -325,17 +333,23 @@ export class Fanfare extends Emitter {
     this.#lost(1006, said?.reason ?? reason, { final, status: said?.status, wait: said?.retryAfter });
   }
 
-  /** Has a token that may be valid, or throws. why is set to renew one that still is. */
-  async #fetchToken(why) {
-    await this.#fetching?.catch(() => {});
+  /**
+   * Has a token that may be valid, or throws. why is set to renew one that still is. here says whether the
+   * caller still needs it: those that have waited for the same call go on one after the other.
+   */
+  async #fetchToken(here, why) {
+    while (this.#fetching) {
+      await this.#fetching.catch(() => {});
+      if (!here()) return;
+    }
     why ??= this.#token === undefined ? 'first' : this.#refused ? 'refused' : now() >= this.#expires ? 'expiring' : null;
     if (!why) return;
     if (this.#noToken) throw this.#noToken;
-    return this.#fetching = this.#askForToken(why).finally(() => { this.#fetching = null; });
+    return this.#fetching = bounded(this.#askForToken(why), this.#options.timeout).finally(() => { this.#fetching = null; });
   }
 
   async #askForToken(why) {
-    const { token } = this.#options;
+    const { token } = this.#options, call = ++this.#asked;
     let value = why === 'first' ? token : null, cause;
     try {
       if (typeof token === 'function') value = await token(why);
@@ -343,6 +357,8 @@ export class Fanfare extends Emitter {
       if (e?.code !== 'unauthorized') throw e;
       [value, cause] = [null, e];
     }
+    if (call < this.#answered) return; // it was late, and a later call has returned before it
+    this.#answered = call;
     if (!value) throw this.#noToken = new FanfareError('unauthorized', `there is no valid token: ${cause?.message ?? (this.#refused ? this.#refusal : `the last one is ${why}`)}`, false);
     if (typeof value !== 'string') throw new TypeError(`the token is of type ${typeof value}; it must be a string`);
     this.#token = value;
@@ -371,7 +387,7 @@ export class Fanfare extends Emitter {
   async #renew(why) {
     const ws = this.#ws, here = () => ws === this.#ws && this.state === 'open';
     try {
-      if (why) await this.#fetchToken(why);
+      if (why) await this.#fetchToken(here, why);
     } catch (e) { // the last token is used while it is valid
       if (here() && e !== this.#noToken) this.#renewAgain(why);
       return;
@@ -638,6 +654,13 @@ function guarded(fn, ...args) {
   } catch (e) {
     globalThis.reportError ? reportError(e) : console.error(e);
   }
+}
+
+/** Returns the result of a promise, or throws when it is not settled in time. */
+function bounded(promise, ms) {
+  let timer;
+  const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error(`the token function has not answered for ${ms} ms`)), ms); });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** Reports whether the same request may succeed later. */

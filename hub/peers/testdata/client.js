@@ -62,6 +62,29 @@ class Source {
   }
 }
 
+// A Hung has a token function that does not answer until it is released: then its calls fail, and the next one returns the
+// token. It records what a client does.
+class Hung {
+  constructor(token) {
+    this.did = [];
+    this.calls = [];
+    this.get = () => {
+      this.did.push('token');
+      return this.released ? token : new Promise((_, fail) => this.calls.push(fail));
+    };
+  }
+
+  url(url) {
+    this.did.push('url');
+    return url;
+  }
+
+  release() {
+    this.released = true;
+    for (const fail of this.calls) fail(new Error('not now'));
+  }
+}
+
 // plain converts an event to JSON.
 function plain(v) {
   if (v instanceof Uint8Array) return { bytes: [...v] };
@@ -74,4 +97,5 @@ if (globalThis.process) process.on('unhandledRejection', e => unhandled.push(Str
 else addEventListener('unhandledrejection', e => unhandled.push(String(e.reason)));
 globalThis.Client = Client;
 globalThis.Source = Source;
+globalThis.Hung = Hung;
 globalThis.clients = {};
