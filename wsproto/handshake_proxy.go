@@ -90,7 +90,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 // zone.
 func plainAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-// Trust reports whether a is the address of a trusted proxy.
+// Trust reports whether a is the address of a trusted proxy. A Unix socket has no address: see
+// [Trusted] and [Request.Trusted].
 func (p Proxies) Trust(a netip.Addr) bool {
 	a = plainAddr(a)
 	for _, prefix := range p {
@@ -295,6 +296,9 @@ func Host(r *http.Request, p Proxies) string {
 	}
 	return r.Host
 }
+
+// Trusted reports whether a net/http request comes from a trusted proxy.
+func Trusted(r *http.Request, p Proxies) bool { return p.Trust(peerOf(r)) }
 
 // peerOf returns the address that a request came from, or the zero Addr if it has none.
 func peerOf(r *http.Request) netip.Addr {

@@ -93,6 +93,10 @@ func (r *Request) isUnix() bool {
 	return isUnix(r.http)
 }
 
+// Trusted reports whether the request comes from a proxy of Server.Proxies, so that its header
+// fields are the proxy's.
+func (r *Request) Trusted() bool { return r.proxies().Trust(r.peer()) }
+
 // ClientAddr returns the client's address according to a proxy of Server.Proxies, or else the
 // address that the connection comes from. It is not valid for a client of a Unix socket.
 func (r *Request) ClientAddr() netip.Addr {

@@ -3,6 +3,7 @@ package wsproto
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -109,18 +110,20 @@ func TestListenSeveral(t *testing.T) {
 // TestUnixProxy: a proxy that connects to a Unix socket is believed if that is configured, and
 // any Host is.
 func TestUnixProxy(t *testing.T) {
-	for word, want := range map[string]string{"unix": "192.0.2.1 https chat.example.com", "none": "invalid IP http evil.example.com"} {
+	for word, want := range map[string]string{"unix": "192.0.2.1 https chat.example.com true", "none": "invalid IP http evil.example.com false"} {
 		proxies, err := ParseProxies(word)
 		if err != nil {
 			t.Fatal(err)
 		}
 		saw := make(chan string, 2)
-		see := func(client, scheme, host string) { saw <- client + " " + scheme + " " + host }
+		see := func(client, scheme, host string, trusted bool) {
+			saw <- fmt.Sprint(client, " ", scheme, " ", host, " ", trusted)
+		}
 		scheme := map[bool]string{false: "http", true: "https"}
 		s := &Server{Proxies: proxies, Logger: quiet, MaxConnsPerClient: 1, Handler: &Funcs{Open: func(_ *Conn, r *Request) {
-			see(r.ClientAddr().String(), scheme[r.Secure()], r.Host())
+			see(r.ClientAddr().String(), scheme[r.Secure()], r.Host(), r.Trusted())
 		}}, HTTP: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			see(ClientAddr(r, proxies).String(), scheme[Secure(r, proxies)], Host(r, proxies))
+			see(ClientAddr(r, proxies).String(), scheme[Secure(r, proxies)], Host(r, proxies), Trusted(r, proxies))
 		})}
 		path := filepath.Join(t.TempDir(), "s")
 		if _, err := s.Listen("unix:" + path); err != nil {

@@ -22,7 +22,7 @@ type access struct {
 // handshake returns who sends a WebSocket handshake. wsproto.Server has admitted its page. Only for pages that the operator has
 // named does the browser speak in the user's name: cookies, and the user whom a proxy names, do not count for others.
 func (a *access) handshake(r *wsproto.Request) (policy.Identity, *policy.Refusal) {
-	user, refusal := a.user(r.Header.Values, r.RemoteAddr().Addr())
+	user, refusal := a.user(r.Header.Values, r.Trusted())
 	if refusal != nil {
 		return policy.Identity{}, refusal
 	}
@@ -35,8 +35,7 @@ func (a *access) handshake(r *wsproto.Request) (policy.Identity, *policy.Refusal
 
 // request returns who sends an HTTP request.
 func (a *access) request(r *http.Request, named bool) (policy.Identity, *policy.Refusal) {
-	from, _ := netip.ParseAddrPort(r.RemoteAddr)
-	user, refusal := a.user(r.Header.Values, from.Addr())
+	user, refusal := a.user(r.Header.Values, wsproto.Trusted(r, a.proxies))
 	if refusal != nil {
 		return policy.Identity{}, refusal
 	}
@@ -47,10 +46,10 @@ func (a *access) request(r *http.Request, named bool) (policy.Identity, *policy.
 	return a.Identify(a.Credentials(sent))
 }
 
-// user returns the user whom a trusted proxy names. From other addresses the field is ignored, because the client itself
-// could name any user.
-func (a *access) user(field func(string) []string, from netip.Addr) (string, *policy.Refusal) {
-	if a.userHeader == "" || !a.proxies.Trust(from) {
+// user returns the user whom a trusted proxy names. From others the field is ignored, because the client itself could
+// name any user.
+func (a *access) user(field func(string) []string, trusted bool) (string, *policy.Refusal) {
+	if a.userHeader == "" || !trusted {
 		return "", nil
 	}
 	switch names := field(a.userHeader); len(names) {

@@ -53,10 +53,6 @@ func (l *Listener) Loopback() bool {
 	return err == nil && (notIP == nil && ip.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost"))
 }
 
-func (c *Config) hasUnixListener() bool {
-	return slices.ContainsFunc(c.Listen, func(l Listener) bool { return strings.HasPrefix(l.Addr, unixPrefix) })
-}
-
 // Exposed returns what everybody may do from other machines although the operator has not said so; "" for nothing.
 func (c *Config) Exposed() string {
 	if !slices.ContainsFunc(c.Listen, func(l Listener) bool { return !l.Loopback() }) {

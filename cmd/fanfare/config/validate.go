@@ -50,7 +50,7 @@ func (l *loader) validateUserHeader(a *Access) {
 	if a.UserHeader != "" && !isToken(a.UserHeader) {
 		l.refuse("access.user-header", " is %q; it must be the name of a field, such as X-User", a.UserHeader)
 	}
-	if proxied := len(a.TrustedProxies) > 0 || l.config.hasUnixListener(); a.UserHeader != "" && !proxied && l.good("access.user-header", "access.trusted-proxies") {
+	if a.UserHeader != "" && len(a.TrustedProxies) == 0 && l.good("access.user-header", "access.trusted-proxies") {
 		l.note("access.user-header", " is %s, which is ignored from everybody, as %s is none", a.UserHeader, l.nameOf("access.trusted-proxies", "access.user-header"))
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // DefaultProxies is the default of -trusted-proxies, because most proxies run on the same machine.
-const DefaultProxies = "loopback"
+const DefaultProxies = "loopback,unix"
 
 // ProxiesVar defines the flag -trusted-proxies.
 func ProxiesVar(f *flag.FlagSet, p *wsproto.Proxies) {
@@ -17,7 +17,7 @@ func ProxiesVar(f *flag.FlagSet, p *wsproto.Proxies) {
 	if err := v.Set(DefaultProxies); err != nil {
 		panic(err)
 	}
-	f.Var(v, "trusted-proxies", "comma-separated `addresses` of proxies in front: the server takes the client's address, scheme and host\nfrom their X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP. They must set or remove all of these.\nAddresses, prefixes such as 10.0.0.0/8, and the words loopback, private and none are allowed. Use none\nbehind a forwarder of plain TCP (ssh -L, socat)")
+	f.Var(v, "trusted-proxies", "comma-separated `addresses` of proxies in front: the server takes the client's address, scheme and host\nfrom their X-Forwarded-For, -Proto and -Host, Forwarded or X-Real-IP. They must set or remove all of these.\nAddresses, prefixes such as 10.0.0.0/8, and the words loopback, unix (whoever connects to a Unix socket\nof the server), private and none are allowed. Use none behind a forwarder of plain TCP (ssh -L, socat)")
 }
 
 // proxies is the flag.Value of ProxiesVar.

@@ -21,6 +21,7 @@ func TestFrontFlags(t *testing.T) {
 		fails     string
 	}{
 		{"", true, false, nil, ""},
+		{"-trusted-proxies unix", false, false, nil, ""},
 		{"-trusted-proxies none", false, false, nil, ""},
 		{"-trusted-proxies private,127.0.0.1 -hosts chat.example.org,*.other.example,", true, true, []string{"chat.example.org", "*.other.example"}, ""},
 		{"-hosts a.example -hosts b.example", true, false, []string{"a.example", "b.example"}, ""},
@@ -51,7 +52,7 @@ func TestHelpOfFrontFlags(t *testing.T) {
 	f.SetOutput(&out)
 	ProxiesVar(f, new(wsproto.Proxies))
 	HostsVar(f, new([]string))
-	if f.PrintDefaults(); !strings.Contains(out.String(), "(default loopback)") || !strings.Contains(out.String(), "421") {
+	if f.PrintDefaults(); !strings.Contains(out.String(), "(default loopback,unix)") || !strings.Contains(out.String(), "421") {
 		t.Error(out.String())
 	}
 }
