@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/certmagic"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // LetsEncrypt is the directory of the default CA.
@@ -102,7 +104,7 @@ func (o *ACMEOptions) validateCA() error {
 		return nil
 	}
 	if u, err := url.Parse(o.CA); err != nil || u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("the CA %q is no URL; it must be the https:// URL of its ACME directory", o.CA)
+		return fmt.Errorf("the CA %q is no URL; it must be the https:// URL of its ACME directory", httpurl.Mask(o.CA))
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func (l *loader) decode(table *node, prefix string) {
 		case !s.isTable(path):
 			l.report(path, l.at(child), ": this is not a setting"+suggestField(path, s))
 		case child.table == nil:
-			l.report(path, l.at(child), fmt.Sprintf(" is %s; it must be a table: write [%s]", child.describe(), path))
+			l.report(path, l.at(child), fmt.Sprintf(" is %s; it must be a table: write [%s]", child.show("a value", s.hasSecret(path)), path))
 		default:
 			l.decode(child, path)
 		}
@@ -32,6 +32,17 @@ func (l *loader) decode(table *node, prefix string) {
 func (s *schema) isTable(path string) bool {
 	for _, f := range s.fields {
 		if strings.HasPrefix(f.path, path+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// hasSecret reports whether there is a secret below a path, or in a row below it. All is below the empty path.
+func (s *schema) hasSecret(path string) bool {
+	for _, f := range s.fields {
+		below := path == "" || strings.HasPrefix(f.path, path+".")
+		if below && (f.secret || f.rows() && columns[f.typ.Elem()].hasSecret("")) {
 			return true
 		}
 	}
@@ -61,7 +72,7 @@ func (l *loader) decodeScalar(f *field, v reflect.Value, path string, n *node) {
 		return
 	}
 	if right := wants(f.typ, n); right != "" {
-		l.report(path, l.at(n), fmt.Sprintf(" is %s; it must be %s", n.show(f), right))
+		l.report(path, l.at(n), fmt.Sprintf(" is %s; it must be %s", n.show("not a text", f.secret), right))
 		return
 	}
 	l.try(path, l.at(n), func() error { return set(v, f.tag, n.text) }, v)
@@ -133,7 +144,7 @@ func (l *loader) decodeRows(f *field, v reflect.Value, n *node) {
 			l.try(f.path, l.at(item), func() error { return set(v, f.tag, item.text) }, v)
 			l.rowSources(f, v, l.at(item))
 		default:
-			l.report(f.path, l.at(item), fmt.Sprintf(" is %s; it must be a table: write [[%s]]", item.describe(), f.path))
+			l.report(f.path, l.at(item), fmt.Sprintf(" is %s; it must be a table: write [[%s]]", item.show("a value", columns[f.typ.Elem()].hasSecret("")), f.path))
 		}
 	}
 }
@@ -186,10 +197,10 @@ func (l *loader) rowSources(f *field, v reflect.Value, from Source) {
 	}
 }
 
-// show returns a value for an error, unless it is a secret.
-func (n *node) show(f *field) string {
-	if f.secret {
-		return "not a text"
+// show returns a value for an error; instead, if the value is a secret or may contain one.
+func (n *node) show(instead string, secret bool) string {
+	if secret && n.table == nil && n.kind != unstable.Array {
+		return instead
 	}
 	return n.describe()
 }

@@ -342,6 +342,31 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 }
 
+// A secret appears in no error, also where it should not be.
+func TestSecretsInTheWrongPlace(t *testing.T) {
+	const secret = "hunter2hunter2hunter2"
+	for _, text := range []string{
+		"[access]\nkey = 'SECRET'", "[access]\nkey = ['SECRET']", "[access]\nkey = 'name=a secret=SECRET'", "access = 'SECRET'",
+		"[[access.key]]\nname = 'a'\nsecret = ['SECRET']\nread = ['>']", "[[access.key]]\nname = 'a'\nsecrets = 'SECRET'\nread = ['>']",
+		"[backend]\nconnect = 'ftp://app.example/?key=SECRET'", "[backend]\nconnect = 'https://ada:SECRET@app.example/'", "[backend]\nconnect = 'https://SECRET:x/'",
+		"[token]\njwks-url = 'file:///keys?key=SECRET'", "[tls.acme]\ndomains = ['a.example']\nstorage = '/nowhere'\nagree = true\nca = 'http://ca.example/?key=SECRET'",
+		"[backend]\nconnect = 'https://app.example/hook?key=SECRET'",
+	} {
+		file := write(t, "a.toml", strings.ReplaceAll(text, "SECRET", secret))
+		l := Load([]string{"-config", file}, nil)
+		l.Inspect(time.Now())
+		var b bytes.Buffer
+		l.Config.WriteValues(&b)
+		if says := b.String() + l.Problems.Error() + strings.Join(l.Notes, ""); strings.Contains(says, secret) {
+			t.Errorf("%s: %s", text, l.Problems)
+		}
+	}
+	file := write(t, "a.toml", "[[access.key]]\nname = 'a'\nsecret = 12345678\nread = ['>']\n[access]\nkey = 12345678")
+	if says := all(file).Error(); strings.Contains(says, "12345678") {
+		t.Error(says)
+	}
+}
+
 func TestWriteValues(t *testing.T) {
 	file := write(t, "a.toml", "[[topic]]\npattern='news.>'\nhistory=5\nage='90m'\n")
 	c := fine(t, []string{"FANFARE_MAX_MESSAGE=64k"}, "-config", file, "-origins", "a.example,b.example")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // WriteValues writes all values in force with their sources, one a line. Secrets are masked.
@@ -27,11 +29,11 @@ func (c *Config) WriteValues(w io.Writer) {
 	t.Flush()
 }
 
-// format returns a value as it stands in the file.
+// format returns a value as it stands in the file, without what may be secret.
 func format(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case string:
-		return quote(maskPassword(x))
+		return quote(httpurl.Mask(x))
 	case Secret:
 		return quote(x.String())
 	case time.Duration:
@@ -54,15 +56,6 @@ func format(v reflect.Value) string {
 		return "[]"
 	}
 	return fmt.Sprint(v.Interface())
-}
-
-// maskPassword returns a URL without the password that it should not have.
-func maskPassword(s string) string {
-	before, after, isURL := strings.Cut(s, "://")
-	if at := strings.LastIndexByte(after, '@'); isURL && at >= 0 {
-		return before + "://********" + after[at:]
-	}
-	return s
 }
 
 // formatRow returns the columns of a row that are given, as a table of one line.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // validateKeys reports mistakes in the keys of the API.
@@ -82,7 +84,7 @@ func (l *loader) validateBackend() {
 	}
 }
 
-// checkURL reports what is wrong with a URL, if there is one. It shows the URL only if there is no password in it.
+// checkURL reports what is wrong with a URL, if there is one. It shows nothing of the URL that may be secret.
 func (l *loader) checkURL(path, text string) {
 	u, err := url.Parse(text)
 	switch {
@@ -92,6 +94,6 @@ func (l *loader) checkURL(path, text string) {
 	case u.User != nil:
 		l.refuse(path, " has a user or a password, which a log could show; it must have none")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		l.refuse(path, " is %q; it must be a URL such as https://app.example.org/fanfare", text)
+		l.refuse(path, " is %q; it must be a URL such as https://app.example.org/fanfare", httpurl.Mask(text))
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // remote has the keys of a URL. One goroutine fetches them; nobody waits for it. If the URL fails, the keys that it had last
@@ -134,23 +136,14 @@ func (r *remote) end(err error, failures int) int {
 	}
 	switch {
 	case err != nil && failures == 0:
-		r.log.Warn("cannot fetch the keys for tokens; it is tried again", "url", r.shown(), "error", err, "keys-in-force", kept)
+		r.log.Warn("cannot fetch the keys for tokens; it is tried again", "url", httpurl.Mask(r.url), "error", err, "keys-in-force", kept)
 	case err == nil && failures > 0:
-		r.log.Info("the keys for tokens can be fetched again", "url", r.shown(), "keys", kept)
+		r.log.Info("the keys for tokens can be fetched again", "url", httpurl.Mask(r.url), "keys", kept)
 	}
 	if err != nil {
 		return failures + 1
 	}
 	return 0
-}
-
-// shown returns the URL without what may be secret.
-func (r *remote) shown() string {
-	u, err := url.Parse(r.url)
-	if err != nil {
-		return ""
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // pause returns the time until the next fetch. It varies by a tenth, so that the servers of a cluster do not come together.
