@@ -49,8 +49,8 @@ func (c *Conn) goodbye() {
 	case <-c.endpoint.server.stopped:
 		c.Close(GoingAway, "the server is shutting down")
 	default:
-		if h, ok := c.handler.(DrainHandler); ok {
-			h.OnDrain(c)
+		if h, ok := c.handler.(DrainHandler); ok && c.flags.Load()&flagBegun != 0 {
+			c.drain(h)
 			return
 		}
 		c.Close(ServiceRestart, "the server is restarting")

@@ -148,6 +148,7 @@ func (c *Conn) ended(err error) {
 	}
 	if s := c.endpoint.server; s != nil {
 		s.counters.close(ce.Code)
+		c.endDrain()
 	}
 	if s := c.streaming(); s != nil && s.closed(ce) {
 		return // done calls OnClose when OnStream has returned

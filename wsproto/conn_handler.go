@@ -31,8 +31,11 @@ type DrainHandler interface {
 	Handler
 	// OnDrain is called in place of a close frame with 1012 (service restart). The handler must
 	// send one soon with Conn.Close, and before Drain's context is done, when the connection is
-	// cut. OnDrain may be called from any goroutine, beside other calls, and more than once. It
-	// must not block.
+	// cut. OnDrain may be called from any goroutine, beside other calls of the connection, and
+	// more than once; but not before OnOpen has returned, when a connection gets the close frame
+	// at once, and not beside or after OnClose, or after Conn.Leave. It must not block: it runs
+	// for one connection of the server at a time, and OnClose waits for it. A panic is logged and
+	// closes the connection with 1011.
 	OnDrain(c *Conn)
 }
 

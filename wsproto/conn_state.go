@@ -98,6 +98,7 @@ func (c *Conn) leave(engine *netpoll.State) *ConnState {
 		x.mu.Unlock()
 	}
 	c.endpoint.server.counters.open.Add(-1)
+	c.endDrain()
 	return s
 }
 

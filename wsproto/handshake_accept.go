@@ -33,6 +33,7 @@ func (c *Conn) conclude(x *upgradeBuffers, refusal *Refusal, upgrade bool) bool 
 	c.io.Write(nil, x.out.Bytes())
 	c.opened() // not before: Shutdown sends a close frame to connections that are open
 	c.handler.OnOpen(c, &x.request)
+	c.flags.Or(flagBegun)
 	return true
 }
 

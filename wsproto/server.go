@@ -200,6 +200,7 @@ type Server struct {
 	close      sync.Once
 	stopped    chan struct{} // by Shutdown
 	stop       sync.Once
+	draining   sync.Mutex // during OnDrain
 }
 
 // Validate reports the first field that has an invalid value, by its name.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
@@ -32,14 +33,15 @@ func (s *Server) Drain(ctx context.Context, window time.Duration) error {
 // no timer for each.
 const drainStep = 10 * time.Millisecond
 
-// closeWithin closes the connections that are open in a random order, spread evenly over window.
+// closeWithin closes the connections that are open in a random order, spread evenly over window. It returns early when none
+// is open any more.
 func (s *Server) closeWithin(ctx context.Context, window time.Duration) {
 	all := s.openConns()
 	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	tick := time.NewTicker(drainStep)
 	defer tick.Stop()
 	begin, offset := time.Now(), rand.Float64()
-	for closed := 0; closed < len(all); {
+	for closed := 0; closed < len(all) && s.counters.open.Load() > 0; {
 		for until := closedBy(len(all), time.Since(begin), window, offset); closed < until; closed++ {
 			all[closed].goodbye()
 			all[closed] = nil
@@ -71,4 +73,31 @@ func (s *Server) openConns() (all []*Conn) {
 		}
 	})
 	return all
+}
+
+// drain calls OnDrain, unless OnClose comes first or the connection has left.
+func (c *Conn) drain(h DrainHandler) {
+	s := c.endpoint.server
+	defer func() {
+		if v := recover(); v != nil {
+			s.logger().Error("OnDrain panicked", "panic", v, "stack", string(debug.Stack()))
+			c.fail(InternalError, "the handler failed", netpoll.ErrPanic)
+		}
+	}()
+	s.draining.Lock()
+	defer s.draining.Unlock()
+	if c.flags.Load()&flagOver == 0 {
+		h.OnDrain(c)
+	}
+}
+
+// endDrain waits for a call of OnDrain that is under way. No other follows: either it sees flagOver, or the server is seen
+// to close here.
+func (c *Conn) endDrain() {
+	c.flags.Or(flagOver)
+	if s := c.endpoint.server; s.closing() {
+		s.draining.Lock()
+		//lint:ignore SA2001 the wait is all
+		s.draining.Unlock()
+	}
 }

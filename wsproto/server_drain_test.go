@@ -286,3 +286,75 @@ func TestDrainHandler(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// unwilling is a handler whose OnDrain should not be called.
+type unwilling struct {
+	*Funcs
+	onDrain func()
+}
+
+func (u *unwilling) OnDrain(*Conn) { u.onDrain() }
+
+// OnDrain is not called for connections that have gone or left, and Drain does not wait longer than for the last of them.
+func TestDrainGone(t *testing.T) {
+	conns := make(chan *Conn, 2)
+	h := &unwilling{echo(t), func() { t.Error("OnDrain was called") }}
+	h.Open = func(c *Conn, _ *Request) { conns <- c }
+	s := &Server{Handler: h}
+	addr := listen(t, s)
+	gone, leaves := dialPeer(t, addr), dialPeer(t, addr)
+	gone.expectEcho("open")
+	leaves.expectEcho("open")
+	all := s.openConns()
+	done := drain(t.Context(), s, time.Hour)
+	<-s.closed
+	gone.reset()
+	eventually(t, "one has gone", func() bool { return s.Stats().WebSockets == 1 })
+	for range 2 {
+		next(t, conns).Leave(func(state *ConnState, err error) {
+			if err == nil {
+				state.Close()
+			}
+		})
+	}
+	if err := next(t, done); err != nil {
+		t.Error(err)
+	}
+	for _, c := range all {
+		c.goodbye()
+	}
+}
+
+// While OnOpen runs a connection is closed without OnDrain, which may rely on what OnOpen does.
+func TestDrainDuringOnOpen(t *testing.T) {
+	release := make(chan bool)
+	h := &unwilling{echo(t), func() { t.Error("OnDrain was called") }}
+	h.Open = func(*Conn, *Request) { <-release }
+	s := &Server{Handler: h}
+	p := dialPeer(t, listen(t, s))
+	done := drain(t.Context(), s, 0)
+	code, err := p.answerClose()
+	close(release)
+	if code != ServiceRestart || err != nil {
+		t.Errorf("closed with %d, %v", code, err)
+	}
+	p.nc.Close()
+	if err := next(t, done); err != nil {
+		t.Error(err)
+	}
+}
+
+// A panic in OnDrain closes the connection, like those in other methods.
+func TestDrainPanics(t *testing.T) {
+	s := &Server{Handler: &unwilling{echo(t), func() { panic("on purpose") }}, Logger: quiet}
+	p := dialPeer(t, listen(t, s))
+	p.expectEcho("open")
+	done := drain(t.Context(), s, 0)
+	if code, err := p.answerClose(); code != InternalError || err != nil {
+		t.Errorf("closed with %d, %v", code, err)
+	}
+	p.nc.Close()
+	if err := next(t, done); err != nil {
+		t.Error(err)
+	}
+}
