@@ -103,29 +103,60 @@ func historyRequest(r *http.Request) (*wire.Request, error) {
 
 // disconnectTopic is DELETE /topics/{name}/subscribers.
 func (a *app) disconnectTopic(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	a.disconnect(w, r, name, fmt.Sprintf("topic %q has no subscribers", name), map[string]any{"topic": name})
-}
-
-// disconnectUser is DELETE /users/{user}/connections.
-func (a *app) disconnectUser(w http.ResponseWriter, r *http.Request) {
-	user := r.PathValue("user")
-	a.disconnect(w, r, hub.UserTopic(user), fmt.Sprintf("user %q has no connections", user), map[string]any{"user": user})
-}
-
-// disconnect answers with 404 and the text in missing if the topic does not exist.
-func (a *app) disconnect(w http.ResponseWriter, r *http.Request, name, missing string, says map[string]any) {
 	code, reason, err := closing(r.URL.Query())
+	name := r.PathValue("name")
 	if err != nil {
 		a.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if _, ok := a.hub.Topic(name); !ok {
-		a.fail(w, http.StatusNotFound, missing)
+		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %q has no subscribers", name))
 		return
 	}
-	says["closed"] = a.hub.Disconnect(name, hub.CloseReason{Code: int(code), Text: reason})
-	a.answer(w, http.StatusOK, says)
+	closed := a.hub.Disconnect(name, hub.CloseReason{Code: int(code), Text: reason})
+	a.answer(w, http.StatusOK, map[string]any{"topic": name, "closed": closed})
+}
+
+// disconnectUser is DELETE /users/{user}/connections.
+func (a *app) disconnectUser(w http.ResponseWriter, r *http.Request) {
+	code, reason, err := closing(r.URL.Query())
+	user := r.PathValue("user")
+	if err != nil {
+		a.fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	closed := a.closeUser(user, hub.CloseReason{Code: int(code), Text: reason})
+	if closed == 0 {
+		a.fail(w, http.StatusNotFound, fmt.Sprintf("user %q has no connections", user))
+		return
+	}
+	a.answer(w, http.StatusOK, map[string]any{"user": user, "closed": closed})
+}
+
+// closable is a policy.Target that can be closed for any reason. It gets what was published before.
+type closable interface{ close(why hub.CloseReason) }
+
+// closeUser closes all connections of a user, and returns their number. The hub comes first: it may wait for what was
+// published before. It also has those that take their place with the policy at this moment.
+func (a *app) closeUser(user string, why hub.CloseReason) int {
+	closed := make(map[*hub.Member]bool)
+	a.hub.DisconnectIf(hub.UserTopic(user), func(s hub.Subscriber) bool {
+		m, is := s.(*hub.Member)
+		is = is && m.User() == user
+		if is {
+			closed[m] = true
+		}
+		return is
+	}, why)
+	others := 0
+	a.access.EachOf(user, func(t policy.Target) {
+		if m, is := t.(*memberTarget); is && closed[(*hub.Member)(m)] {
+			return
+		}
+		t.(closable).close(why)
+		others++
+	})
+	return len(closed) + others
 }
 
 // maxReason is the longest reason of a close frame, in bytes (RFC 6455, 5.5).

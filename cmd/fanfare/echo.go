@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -41,6 +42,8 @@ func (e *echo) OnClose(*wsproto.Conn, *wsproto.CloseError) { e.leave(e.app) }
 type echoTarget wsproto.Conn
 
 // End is the method of policy.Target.
-func (t *echoTarget) End(why policy.Reason) {
-	(*wsproto.Conn)(t).Close(wsproto.Code(why.Code()), why.Text())
+func (t *echoTarget) End(why policy.Reason) { t.close(reasonOf(why)) }
+
+func (t *echoTarget) close(why hub.CloseReason) {
+	(*wsproto.Conn)(t).Close(wsproto.Code(why.Code), why.Text)
 }

@@ -110,6 +110,50 @@ func TestUserIsDisconnectedAfterWhatWasPublished(t *testing.T) {
 	}
 }
 
+// All connections of a user are closed and counted once, whatever they are connected to, and nobody else's.
+func TestUserIsDisconnectedEverywhere(t *testing.T) {
+	p := start(t, "-user-header", "X-User")
+	ada, bob := http.Header{"X-User": {"ada"}}, p.join("/hub", http.Header{"X-User": {"bob"}})
+	all := []*websocket.Conn{p.join("/hub", ada).Conn, p.join("/hub", ada).Conn}
+	for _, path := range []string{"/topics/news", "/topics/*", "/echo"} {
+		c, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+path, &websocket.DialOptions{HTTPHeader: ada})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.CloseNow() })
+		all = append(all, c)
+	}
+	p.send(all[4], "opened")
+	p.wants(all[4], websocket.MessageText, "opened")
+	if !settles(func() bool {
+		_, news := p.request("GET", "/topics/news", "", nil)
+		_, every := p.request("GET", "/topics/*", "", nil)
+		return strings.Contains(news, `"subscribers":`) && strings.Contains(every, `"subscribers":1`)
+	}) {
+		t.Fatal("she is not subscribed")
+	}
+	messages := p.publishTen("news", 2)
+	if r, body := p.request("DELETE", "/users/ada/connections?code=4001&reason=logged+out", "", nil); r.StatusCode != http.StatusOK || !strings.Contains(body, `"closed":5`) {
+		t.Errorf("%d %s", r.StatusCode, body)
+	}
+	for i, c := range all {
+		before := messages
+		if i < 2 || i == 4 {
+			before = nil
+		}
+		if err := reads(p, c, before, 4001); err != nil {
+			t.Errorf("connection %d: %v", i, err)
+		}
+	}
+	if !settles(func() bool {
+		r, _ := p.request("DELETE", "/users/ada/connections", "", nil)
+		return r.StatusCode == http.StatusNotFound
+	}) {
+		t.Error("she is still there")
+	}
+	bob.gets(`"do":"ping"`)
+}
+
 // The same holds for all subscribers when the server shuts down.
 func TestShutdownComesAfterWhatWasPublished(t *testing.T) {
 	p := start(t)

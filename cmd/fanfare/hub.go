@@ -185,7 +185,9 @@ func (a *app) closed(m *hub.Member) { m.Value().(*visitor).leave(a) }
 type memberTarget hub.Member
 
 // End is the method of policy.Target. The client gets what was published before.
-func (t *memberTarget) End(why policy.Reason) { (*hub.Member)(t).Disconnect(reasonOf(why)) }
+func (t *memberTarget) End(why policy.Reason) { t.close(reasonOf(why)) }
+
+func (t *memberTarget) close(why hub.CloseReason) { (*hub.Member)(t).Disconnect(why) }
 
 // unauthorized returns the error of a request of fanfare.v1 for a refused token.
 func unauthorized(r *policy.Refusal) *wire.Error {

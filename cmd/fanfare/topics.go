@@ -145,7 +145,9 @@ func (t *topicConn) begin(c *wsproto.Conn, at hub.Position, tell bool) {
 }
 
 // End is the method of policy.Target. The client gets what was published before.
-func (t *topicConn) End(why policy.Reason) { t.sub.Disconnect(reasonOf(why)) }
+func (t *topicConn) End(why policy.Reason) { t.close(reasonOf(why)) }
+
+func (t *topicConn) close(why hub.CloseReason) { t.sub.Disconnect(why) }
 
 func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	t.publish(c, hub.Message{Data: payload, Kind: wshub.Kind(op), Exclude: wshub.Subscriber(c)})

@@ -89,6 +89,15 @@ func (p *Policy) Renew(h Handle, t Target, id *Identity) (Handle, *Refusal) {
 	return h, nil
 }
 
+// EachOf calls do for each connection that belongs to a user and is open, and returns their number. do may end it for a reason
+// of the caller's. There is no order, and no lock is held.
+func (p *Policy) EachOf(user string, do func(Target)) int {
+	if user == "" {
+		return 0
+	}
+	return p.conns.Each(conns.Filter{User: p.hash(markUser, user)}, do)
+}
+
 // Leave is called when a connection has closed.
 func (p *Policy) Leave(h Handle) { p.conns.Remove(h) }
 

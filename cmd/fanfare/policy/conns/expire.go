@@ -64,7 +64,7 @@ func (r *Registry) Sweep() (n int) {
 	now := seconds(r.now())
 	batch := make([]Target, 0, batchSize)
 	for i := range r.shards {
-		n += each(Expired, batch, func(at int, batch []Target) ([]Target, int) { return r.shards[i].due(now, at, batch) })
+		n += each(func(t Target) { t.End(Expired) }, batch, func(at int, batch []Target) ([]Target, int) { return r.shards[i].due(now, at, batch) })
 	}
 	r.expired.Add(uint64(n))
 	return n

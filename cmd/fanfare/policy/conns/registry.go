@@ -142,6 +142,13 @@ func (f *Filter) selects(e *entry) bool {
 // End ends the connections that the filter selects, and returns how many it has found. It looks at all connections, or
 // at a sixteenth if it looks for a user.
 func (r *Registry) End(f Filter, why Reason) (n int) {
+	n = r.Each(f, func(t Target) { t.End(why) })
+	r.ended.Add(uint64(n))
+	return n
+}
+
+// Each calls do for the targets of the connections that End would end, without a lock, and returns their number.
+func (r *Registry) Each(f Filter, do func(Target)) (n int) {
 	if f.until = anyTime; !f.Until.IsZero() {
 		f.until = seconds(f.Until)
 	}
@@ -151,18 +158,17 @@ func (r *Registry) End(f Filter, why Reason) (n int) {
 	}
 	batch := make([]Target, 0, batchSize)
 	for i := range all {
-		n += each(why, batch, func(at int, batch []Target) ([]Target, int) { return all[i].matching(&f, at, batch) })
+		n += each(do, batch, func(at int, batch []Target) ([]Target, int) { return all[i].matching(&f, at, batch) })
 	}
-	r.ended.Add(uint64(n))
 	return n
 }
 
-// each ends what collect returns, batch by batch, and returns how many there are.
-func each(why Reason, batch []Target, collect func(at int, batch []Target) ([]Target, int)) (n int) {
+// each calls do for what collect returns, batch by batch, and returns how many there are.
+func each(do func(Target), batch []Target, collect func(at int, batch []Target) ([]Target, int)) (n int) {
 	for at := 0; at >= 0; {
 		batch, at = collect(at, batch[:0])
 		for _, t := range batch {
-			t.End(why)
+			do(t)
 		}
 		n += len(batch)
 		clear(batch)
