@@ -144,6 +144,10 @@ func (c *Client) connected(conn *connection, hello *wire.Hello) {
 func (c *Client) disconnected(conn *connection, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.disconnectedLocked(conn, err)
+}
+
+func (c *Client) disconnectedLocked(conn *connection, err error) {
 	if c.current != conn || c.err != nil {
 		return
 	}

@@ -22,7 +22,8 @@ type Options struct {
 	// the URL. StaticToken returns a function for a token that is never renewed. The client calls
 	// Token before it connects, unless it has a token that may still be valid, and again at a
 	// random moment between 50 and 80 % of the token's remaining life; it then sends the new token
-	// without reconnecting. why says what happened to the last one. An error has the client try
+	// without reconnecting, unless the token belongs to another user: then it reconnects, and its
+	// subscriptions resume with the rights of that user. why says what happened to the last one. An error has the client try
 	// again later, with growing delays; it keeps the last token while that is valid. An error that
 	// wraps ErrUnauthorized is final: the client is closed when the last token is no longer valid.
 	// Token is called from any goroutine, once at a time, and should return when ctx is done, which

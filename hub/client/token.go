@@ -73,6 +73,9 @@ func (c *Client) fetchToken(ctx context.Context, why TokenReason) error {
 	case <-ctx.Done():
 		return fmt.Errorf("client: no token: %w", context.Cause(ctx))
 	}
+	if ctx.Err() != nil { // the call in progress ended at the same moment
+		return fmt.Errorf("client: no token: %w", context.Cause(ctx))
+	}
 	c.mu.Lock()
 	needed, err := c.token.needed(c.opts.clock.Now()), c.token.err
 	c.mu.Unlock()
@@ -172,8 +175,16 @@ func (c *Client) renew(conn *connection, why TokenReason) {
 	case err != nil:
 		c.renewAgainLocked(conn, why, 0)
 	default:
-		r := wire.Request{Do: wire.Auth, Token: c.token.value}
-		_, _ = c.callLocked(r, discard, func(ok *wire.Result, err error) { c.renewedLocked(conn, ok, err) })
+		c.sendRenewalLocked(conn)
+	}
+}
+
+// sendRenewalLocked sends the token on the connection that is open.
+func (c *Client) sendRenewalLocked(conn *connection) {
+	r := wire.Request{Do: wire.Auth, Token: c.token.value}
+	_, err := c.callLocked(r, discard, func(ok *wire.Result, err error) { c.renewedLocked(conn, ok, err) })
+	if err != nil && c.err == nil {
+		c.renewAgainLocked(conn, "", 0)
 	}
 }
 
@@ -184,17 +195,31 @@ func (c *Client) renewAgainLocked(conn *connection, why TokenReason, atLeast tim
 	c.renewLaterLocked(conn, why, wait)
 }
 
-// renewedLocked takes the reply to a token.
+// renewedLocked takes the reply to a token, or the error of the call.
 func (c *Client) renewedLocked(conn *connection, ok *wire.Result, err error) {
 	var e *wire.Error
 	switch {
 	case err == nil:
 		c.tokenAcceptedLocked(conn, ok.Expires)
 	case errors.Is(err, ErrLost), c.err != nil: // the next connection sends the token
-	case errors.As(err, &e) && e.Temporary():
-		c.renewAgainLocked(conn, "", e.RetryAfter())
+	case errors.Is(err, ErrUnreadable), !errors.As(err, &e): // what the server thinks of the token is not known
+		c.renewAgainLocked(conn, "", 0)
 	default:
-		c.token.refused, c.token.refusal = true, err
+		c.renewalRefusedLocked(conn, e)
+	}
+}
+
+// renewalRefusedLocked takes the server's error for a token.
+func (c *Client) renewalRefusedLocked(conn *connection, e *wire.Error) {
+	switch {
+	case e.Temporary():
+		c.renewAgainLocked(conn, "", e.RetryAfter())
+	case e.Code == wire.BadRequest: // the server takes no tokens; the last one is used while it is valid
+	case e.Code == wire.Forbidden: // the token is for another user, who needs another connection
+		conn.close(wsproto.NormalClosure, "")
+		c.disconnectedLocked(conn, e)
+	default:
+		c.token.refused, c.token.refusal = true, e
 		c.renewAgainLocked(conn, TokenRefused, 0)
 	}
 }

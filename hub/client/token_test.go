@@ -56,6 +56,13 @@ func (k *source) fail(err error) {
 	k.err = err
 }
 
+// rename has the tokens from now on belong to another user.
+func (k *source) rename(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.name = name
+}
+
 // current returns the last token.
 func (k *source) current() string {
 	k.mu.Lock()

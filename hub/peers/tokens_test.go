@@ -152,6 +152,44 @@ func (b *bench) hungToken(t *testing.T) {
 	}
 }
 
+// otherUser has the second token belong to another user: the client reconnects with it, and resumes.
+func (b *bench) otherUser(t *testing.T) {
+	ada, bob := b.token("ada", 200*time.Millisecond), b.token("bob", time.Hour)
+	c := b.dialWith(t, b.server.Addr, ada, bob)
+	c.expect("open", object{"user": "ada"})
+	c.call(nil, "subscribe", "switch", object{})
+	c.next("live")
+	b.server.Number(t, "switch", 1) // keeps the topic in existence while it has no subscriber
+	c.next("got")
+	e := c.expect("close", object{"reason": "the token belongs to another user: reconnect with it"})
+	if e["retry"] == nil {
+		t.Error("the client does not reconnect")
+	}
+	c.expect("open", object{"user": "bob"})
+	c.expect("live", object{"again": true})
+	b.server.Number(t, "switch", 2)
+	c.expect("got", object{"message": object{"n": 2}})
+	c.wantsAsked("first", "expiring")
+}
+
+// noTokens has a server take no tokens: the client asks for no further ones, and the connection stays in use.
+func (b *bench) noTokens(t *testing.T) {
+	c := b.dialWith(t, sessiontest.Odd(t)+"/tokenless", "one", "two", "three")
+	c.next("open")
+	c.wantsAsked("first", "expiring")
+	for range 20 { // of the renewals that there would be
+		var asked []string
+		c.eval("new Promise(done => setTimeout(done, 2)).then(() => "+c.name+".source.asked)", &asked)
+		if len(asked) != 2 {
+			t.Fatalf("tokens were asked for because of %q", asked)
+		}
+	}
+	var state string
+	if c.eval(c.name+".f.state", &state); state != "open" {
+		t.Errorf("the client is %s", state)
+	}
+}
+
 func (b *bench) staticToken(t *testing.T) {
 	key := b.token("bob", 0)
 	c := b.dial(t, b.server.Addr, "?x=1", "{token: '"+key+"'}")

@@ -24,7 +24,8 @@
 // the last one (close code 4401). A function that cannot have a token now throws, and is called
 // again later, as is one that has not answered within the option timeout. If there will be none, because the user has logged out, it returns null or
 // throws an error whose code is "unauthorized": the client is then closed, for good, as soon as
-// the last token is no longer valid.
+// the last token is no longer valid. If a new token belongs to another user, the client reconnects,
+// and its subscriptions resume with the rights of that user.
 //
 // The protocol is fanfare.v1. For Node, save the file as fanfare.mjs. Node has a global
 // WebSocket from version 22 on; with an older version, pass that of the package ws:
@@ -393,12 +394,17 @@ export class Fanfare extends Emitter {
       return;
     }
     if (!here()) return; // the next connection sends the token
-    this._call({ do: 'auth', token: this.#token }, ok => this.#accepted(ok.expires), e => {
-      if (e.code === 'lost' || e.code === 'closed') return;
-      if (temporary(e)) return this.#renewAgain(null, e.retry);
-      [this.#refused, this.#refusal] = [true, e.message];
-      this.#renewAgain('refused');
-    });
+    this._call({ do: 'auth', token: this.#token }, ok => this.#accepted(ok.expires), e => this.#notRenewed(e), false, this.#options.timeout);
+  }
+
+  /** Takes the error of a renewal. */
+  #notRenewed(e) {
+    if (e.code === 'lost' || e.code === 'closed') return; // the next connection sends the token
+    if (temporary(e) || e.code === 'timeout') return this.#renewAgain(null, e.retry);
+    if (e.code === 'bad-request') return; // the server takes no tokens; the last one is used while it is valid
+    if (e.code === 'forbidden') return this.#lost(1006, e.message); // it is for another user, who needs another connection
+    [this.#refused, this.#refusal] = [true, e.message];
+    this.#renewAgain('refused');
   }
 
   #after(ms, fn) {

@@ -17,7 +17,7 @@ import (
 // drop of 7 messages, and is then ended with 1001 "moved". A message that is published
 // is too large: it closes the connection with 1009. In the topic elusive every position is too
 // old, but a request for its last messages begins at e:5. At /silent nothing is said, at /chat
-// something else.
+// something else; at /tokenless a token is said to expire in 20 ms, and yet no token is taken.
 func Odd(t testing.TB) (addr string) {
 	t.Helper()
 	var subscribes atomic.Int64
@@ -28,6 +28,8 @@ func Odd(t testing.TB) (addr string) {
 			case "/silent":
 			case "/chat":
 				c.SendText("welcome to the chat")
+			case "/tokenless/hub":
+				c.SendText(`{"hello":{"protocol":"fanfare.v1","client":"1","expires":20}}`)
 			default:
 				c.SendText(`{"hello":{"protocol":"fanfare.v1","client":"1"}}`)
 			}
@@ -37,6 +39,8 @@ func Odd(t testing.TB) (addr string) {
 			switch {
 			case err != nil:
 				t.Errorf("%s: %v", payload, err)
+			case r.Do == wire.Auth:
+				c.SendText(fmt.Sprintf(`{"id":%d,"error":{"code":"bad-request","message":"this server takes no tokens"}}`, r.ID))
 			case r.Do == wire.Publish:
 				c.Close(wsproto.MessageTooBig, "too large")
 			case r.Do == wire.Subscribe && r.Topic == "elusive":
