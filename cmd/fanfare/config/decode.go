@@ -177,13 +177,15 @@ func (l *loader) checkRow(row reflect.Value, path string) {
 	if !ok {
 		return
 	}
-	column, err := t.check()
-	from, there := l.config.sources[join(path, column)]
-	if !there {
-		from = l.config.sources[path]
-	}
-	if at := join(path, column); err != nil && l.good(at) {
-		l.report(at, from, ": "+err.Error())
+	for _, e := range t.check() {
+		at := join(path, e.column)
+		from, there := l.config.sources[at]
+		if !there {
+			from = l.config.sources[path]
+		}
+		if l.good(at) {
+			l.report(at, from, ": "+e.err.Error())
+		}
 	}
 }
 

@@ -88,11 +88,15 @@ func ParseTopic(s string) (Topic, error) {
 	if err := setRow(reflect.ValueOf(&t).Elem(), "topics", words); err != nil {
 		return t, err
 	}
-	column, err := t.check()
+	all := t.check()
+	if len(all) == 0 {
+		return t, nil
+	}
+	first := all[0]
 	for _, word := range words {
-		if strings.HasPrefix(word, column+"=") {
-			return t, fmt.Errorf("%q: %w", word, err)
+		if strings.HasPrefix(word, first.column+"=") {
+			return t, fmt.Errorf("%q: %w", word, first.err)
 		}
 	}
-	return t, err
+	return t, first.err
 }

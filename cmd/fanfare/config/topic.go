@@ -27,25 +27,31 @@ const usersPattern = "@>"
 // maxBytes is the largest size in a rule.
 const maxBytes = 1 << 40
 
-// check returns the first column whose value cannot be right, and why.
-func (t *Topic) check() (column string, err error) {
+// columnError is why the value of a column cannot be right.
+type columnError struct {
+	column string
+	err    error
+}
+
+// check returns all columns whose values cannot be right.
+func (t *Topic) check() (all []columnError) {
 	if t.Pattern != usersPattern {
 		if err := checkPattern(t.Pattern); err != nil {
-			return "pattern", err
+			all = append(all, columnError{"pattern", err})
 		}
 	}
 	if _, err := t.policy(); err != nil {
-		return "slow", errors.New(clean(err))
+		all = append(all, columnError{"slow", errors.New(clean(err))})
 	}
 	for _, c := range []struct {
 		key  string
 		size Size
 	}{{"limit", t.Limit}, {"bytes", t.Bytes}} {
 		if c.size > maxBytes {
-			return c.key, fmt.Errorf("%v is too much; it must be at most 1TiB", c.size)
+			all = append(all, columnError{c.key, fmt.Errorf("%v is too much; it must be at most 1TiB", c.size)})
 		}
 	}
-	return "", nil
+	return all
 }
 
 func checkPattern(pattern string) error {
