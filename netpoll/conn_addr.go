@@ -51,6 +51,13 @@ func (c *Conn) IsUnix() bool {
 	return err == nil && domain == unix.AF_UNIX
 }
 
+// IsTold reports whether the connection is open and RemoteAddr is what its preamble tells, so that whoever sent that may have
+// chosen it.
+func (c *Conn) IsTold() bool {
+	_, known := c.toldAddrs()
+	return known
+}
+
 // toldAddrs returns the addresses of the connection's preamble.
 func (c *Conn) toldAddrs() (a addrs, known bool) {
 	c.mu.Lock()

@@ -118,10 +118,11 @@ func (c *Conn) handshakeFailed(err error) {
 // serveHTTP hands a connection that is not a WebSocket to net/http, with the bytes that
 // were read.
 func (c *Conn) serveHTTP(data []byte) {
+	told := c.io.IsTold()
 	nc, err := c.io.Detach(data)
 	if err != nil {
 		c.io.Close(err)
 		return
 	}
-	c.endpoint.server.httpServer.give(nc)
+	c.endpoint.server.httpServer.give(nc, told)
 }

@@ -60,8 +60,8 @@ func (x *upgradeBuffers) enter() *Refusal {
 }
 
 // checkForwarded logs that the fields of a proxy contradict each other.
-func (s *Server) checkForwarded(peer netip.Addr, values func(name string) []string) {
-	if len(s.Proxies) > 0 && s.Proxies.forwarded(peer, values).torn {
+func (s *Server) checkForwarded(p Proxies, peer netip.Addr, values func(name string) []string) {
+	if len(p) > 0 && p.forwarded(peer, values).torn {
 		s.tornForwards.warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients; all are ignored", "proxy", peer,
 			"allow", "have the proxy set or remove each of them, or do not trust it (-trusted-proxies, or Server.Proxies)")
 	}
@@ -69,8 +69,8 @@ func (s *Server) checkForwarded(peer netip.Addr, values func(name string) []stri
 
 // refuseClient returns why this client's handshakes are refused, or nil.
 func (s *Server) refuseClient(r *Request) *Refusal {
-	if len(s.Proxies) > 0 {
-		s.checkForwarded(r.peer(), r.Header.Values)
+	if p := r.proxies(); len(p) > 0 {
+		s.checkForwarded(p, r.peer(), r.Header.Values)
 	}
 	if refusal := s.refuseOrigin(r); refusal != nil {
 		return refusal
@@ -84,7 +84,7 @@ func (s *Server) refuseCrowd(r *Request, most int) *Refusal {
 		return nil
 	}
 	peer := r.peer()
-	addr := s.Proxies.ClientAddr(peer, r.Header.Values)
+	addr := r.proxies().ClientAddr(peer, r.Header.Values)
 	if !s.counts(plainAddr(peer), addr) || s.clients.add(r.conn, addr, most) {
 		return nil
 	}

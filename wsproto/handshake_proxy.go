@@ -20,6 +20,9 @@ import (
 // that of the proxy, and the Server logs what to configure. A client's X-Forwarded-Proto and
 // X-Forwarded-Host cannot be told from a proxy's.
 //
+// An address that the preamble of a connection tells (see netpoll.Preamble) is never that of a
+// trusted proxy: the preamble names the client, and the fields that follow are the client's own.
+//
 // A program that forwards only TCP, such as ssh -L, socat, or HAProxy in TCP mode, passes on
 // all fields of the client: it must not be trusted (none).
 type Proxies []netip.Prefix
@@ -276,13 +279,13 @@ func parseNode(s string) (netip.Addr, bool) {
 // another server, like [Proxies.ClientAddr]. It is not valid if the request did not come over
 // TCP.
 func ClientAddr(r *http.Request, p Proxies) netip.Addr {
-	return clientOf(p.ClientAddr(peerOf(r), r.Header.Values))
+	return clientOf(p.of(r).ClientAddr(peerOf(r), r.Header.Values))
 }
 
 // Secure reports whether the client of a net/http request used TLS: according to a trusted
 // proxy, or else to this server.
 func Secure(r *http.Request, p Proxies) bool {
-	if scheme := p.Scheme(peerOf(r), r.Header.Values); scheme != "" {
+	if scheme := p.of(r).Scheme(peerOf(r), r.Header.Values); scheme != "" {
 		return scheme == "https"
 	}
 	return r.TLS != nil
@@ -291,14 +294,22 @@ func Secure(r *http.Request, p Proxies) bool {
 // Host returns the host that the client of a net/http request asked for, with its port if it
 // has one: according to a trusted proxy, or else the request's Host.
 func Host(r *http.Request, p Proxies) string {
-	if h := p.Host(peerOf(r), r.Header.Values); h != "" {
+	if h := p.of(r).Host(peerOf(r), r.Header.Values); h != "" {
 		return h
 	}
 	return r.Host
 }
 
 // Trusted reports whether a net/http request comes from a trusted proxy.
-func Trusted(r *http.Request, p Proxies) bool { return p.Trust(peerOf(r)) }
+func Trusted(r *http.Request, p Proxies) bool { return p.of(r).Trust(peerOf(r)) }
+
+// of returns p, or no proxies for a request whose address a preamble has told.
+func (p Proxies) of(r *http.Request) Proxies {
+	if c, own := r.Context().Value(ownKey{}).(servedConn); own && c.served().told {
+		return nil
+	}
+	return p
+}
 
 // peerOf returns the address that a request came from, or the zero Addr if it has none.
 func peerOf(r *http.Request) netip.Addr {

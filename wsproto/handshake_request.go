@@ -130,12 +130,18 @@ func (r *Request) forwardedScheme() string {
 	return ""
 }
 
-// proxies returns the trusted proxies; none for a client.
+// proxies returns the proxies that are trusted if the request comes from them; none for a client,
+// and none if a preamble has told the address.
 func (r *Request) proxies() Proxies {
-	if r.server != nil {
-		return r.server.Proxies
+	switch {
+	case r.server == nil || len(r.server.Proxies) == 0:
+		return nil
+	case r.conn == nil:
+		return r.server.Proxies.of(r.http)
+	case r.conn.io.IsTold():
+		return nil
 	}
-	return nil
+	return r.server.Proxies
 }
 
 // requestOf returns r as CheckOrigin sees a handshake.

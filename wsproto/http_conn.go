@@ -15,7 +15,8 @@ import (
 type httpConn struct {
 	net.Conn
 	server   *Server
-	requests int // so far; owned by the goroutine that serves them
+	told     bool // a preamble has told the address
+	requests int  // so far; owned by the goroutine that serves them
 	pace     pace
 	limit    ownDeadline // of writes
 	hijacked atomic.Bool
@@ -133,8 +134,8 @@ type servedConn interface {
 	served() *httpConn
 }
 
-func newHTTPConn(s *Server, nc net.Conn) servedConn {
-	c := &httpConn{Conn: nc, server: s, pace: newPace(s.HTTPTimeout, s.MinRate)}
+func newHTTPConn(s *Server, nc net.Conn, told bool) servedConn {
+	c := &httpConn{Conn: nc, server: s, told: told, pace: newPace(s.HTTPTimeout, s.MinRate)}
 	if t, ok := nc.(tlsStater); ok {
 		return httpTLSConn{c, t}
 	}

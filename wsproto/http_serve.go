@@ -25,7 +25,7 @@ func (p *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *httpServer) serve(w http.ResponseWriter, r *http.Request) {
-	p.server.checkForwarded(peerOf(r), r.Header.Values)
+	p.server.checkForwarded(p.server.Proxies.of(r), peerOf(r), r.Header.Values)
 	if refusal := p.server.refuseHTTP(r); refusal != nil {
 		p.server.counters.refuse(refusal.Status)
 		refusal.ServeHTTP(w, r)

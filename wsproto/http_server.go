@@ -56,15 +56,15 @@ func (p *httpServer) stateOf(nc net.Conn, state http.ConnState) {
 	}
 }
 
-// give starts to serve nc. It never blocks.
-func (p *httpServer) give(nc net.Conn) {
+// give starts to serve nc, whose address may be what a preamble has told. It never blocks.
+func (p *httpServer) give(nc net.Conn, told bool) {
 	p.once.Do(func() {
 		go func() {
 			defer close(p.done)
 			_ = p.http.Serve(p.listener)
 		}()
 	})
-	p.listener.put(newHTTPConn(p.server, nc))
+	p.listener.put(newHTTPConn(p.server, nc, told))
 }
 
 func (p *httpServer) shutdown(ctx context.Context) error {

@@ -147,6 +147,33 @@ func TestProxyProtocolPeers(t *testing.T) {
 	}
 }
 
+// Whoever can connect can tell any address with the PROXY protocol, so none that is told is that of a trusted proxy, which may
+// name users.
+func TestProxyProtocolNamesNoUser(t *testing.T) {
+	p := start(t, "-addr", "127.0.0.1:0", "-addr", "127.0.0.1:0 proxy-protocol", "-user-header", "X-User", "-trusted-proxies", "loopback,192.0.2.0/24",
+		"-anonymous-write", "none", "-users-write", ">", "-anonymous-read", "none", "-users-read", ">")
+	at := p.addrs()
+	const fields = "Host: localhost\r\nX-User: ada\r\n"
+	const post = "POST /topics/news HTTP/1.1\r\n" + fields + "Content-Type: text/plain\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+	const handshake = "GET /topics/news HTTP/1.1\r\n" + fields + "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	for _, c := range []struct {
+		at, proxy       string
+		post, handshake string
+	}{
+		{at[1], "", "200", "101"},
+		{at[2], "PROXY TCP4 127.0.0.1 203.0.113.9 1 2\r\n", "403", "403"},
+		{at[2], "PROXY TCP4 192.0.2.1 203.0.113.9 1 2\r\n", "403", "403"},
+		{at[2], "PROXY TCP6 ::1 2001:db8::9 1 2\r\n", "403", "403"},
+	} {
+		if got := answer(t, c.at, c.proxy+post); !strings.HasPrefix(got, "HTTP/1.1 "+c.post) {
+			t.Errorf("%q: a request gets %s", c.proxy, got)
+		}
+		if got := answer(t, c.at, c.proxy+handshake); !strings.HasPrefix(got, "HTTP/1.1 "+c.handshake) {
+			t.Errorf("%q: a handshake gets %s", c.proxy, got)
+		}
+	}
+}
+
 // answer returns the first line of what the server sends; it may be empty.
 func answer(t *testing.T, addr, request string) string {
 	t.Helper()

@@ -93,6 +93,10 @@ func (i *inspector) listener(path string, l Listener, seen map[string]string) {
 	if err := l.checkMode(); err != nil {
 		i.refuse(path+".mode", ": %v", err)
 	}
+	if l.ProxyProtocol && l.Unix() == "" {
+		i.note(path+".proxy-protocol", ": everybody who can connect to %s can claim any client address; name the proxies with %s instead, or see to it that nobody else can reach this listener",
+			l.Addr, i.nameOf("access.proxy-protocol", path))
+	}
 	if l.TLS != nil && *l.TLS && !i.config.Secure() {
 		i.refuse(path+".tls", " is on, but there is no certificate; give %s and %s, or %s", i.nameOf("tls.cert", path), i.nameOf("tls.key", path), i.nameOf("tls.acme.domains", path))
 	}

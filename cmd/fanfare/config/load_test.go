@@ -206,6 +206,20 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// A TCP listener that takes the PROXY protocol from everybody is noted.
+func TestProxyProtocolNotes(t *testing.T) {
+	for args, want := range map[string]int{
+		"-addr=localhost:1 proxy-protocol": 1, "-addr=localhost:1 proxy-protocol,localhost:2 proxy-protocol": 2,
+		"-addr=unix:/run/x proxy-protocol": 0, "-proxy-protocol=192.0.2.1": 0,
+	} {
+		l := Load([]string{args}, nil)
+		l.Inspect(time.Now())
+		if n := strings.Count(strings.Join(l.Notes, "\n"), "can claim any client address; name the proxies with -proxy-protocol instead"); n != want || len(l.Problems) > 0 {
+			t.Errorf("%s: %q, %v", args, l.Notes, l.Problems)
+		}
+	}
+}
+
 func TestSyntaxErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"verbose = true\n[limits\nping = '1s'":           ":2: this is not TOML: ",
