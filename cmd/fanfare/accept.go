@@ -51,7 +51,7 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	follows := r.Path() == hubPath && session.TokenFollows(r)
 	switch {
 	case follows && (refusal != nil || id.Kind == policy.Anonymous):
-		done(policy.Identity{}, nil)
+		done(policy.Identity{Proxied: id.Proxied}, nil)
 	case refusal != nil:
 		done(id, a.refusals.policy(refusal).Handshake())
 	case !follows && a.asksToConnect(&id):

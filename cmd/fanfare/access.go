@@ -30,7 +30,18 @@ func (a *access) handshake(r *wsproto.Request) (policy.Identity, *policy.Refusal
 	if sent.Admitted = r.NamesOrigin(); sent.Admitted {
 		sent.User = user
 	}
-	return a.Identify(a.Credentials(sent))
+	id, refusal := a.Identify(a.Credentials(sent))
+	id.Proxied = sent.User
+	return id, refusal
+}
+
+// message returns who sends a token over a connection whose handshake came with the name of a user from a trusted proxy, or none.
+func (a *access) message(token, proxied string) (policy.Identity, *policy.Refusal) {
+	sent := policy.Message(token)
+	sent.User = proxied
+	id, refusal := a.Identify(sent)
+	id.Proxied = proxied
+	return id, refusal
 }
 
 // request returns who sends an HTTP request.

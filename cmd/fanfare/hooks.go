@@ -117,7 +117,7 @@ func (h *hooks) connect(r *wsproto.Request, id policy.Identity, done func(policy
 	}
 	h.ask(r.Context(), &ask, func(a backend.Answer, err error) {
 		if err == nil {
-			id, err = h.granted(id.User, a)
+			id, err = h.granted(&id, a)
 		}
 		if err != nil {
 			err = refusalOf(err)
@@ -137,14 +137,23 @@ func (h *hooks) selected(r *wsproto.Request) http.Header {
 	return some
 }
 
+// errUnusable is the error of an answer that is well-formed but cannot be used. Only the operator learns the details.
+var errUnusable = errors.New("the backend's answer cannot be used")
+
 // granted returns the identity that an answer gives to a client, whose user a proxy may have named.
-func (h *hooks) granted(user string, a backend.Answer) (policy.Identity, error) {
-	g := policy.Granted{User: cmp.Or(a.User, user), Data: a.Data, Expires: a.Expires}
+func (h *hooks) granted(was *policy.Identity, a backend.Answer) (policy.Identity, error) {
+	g := policy.Granted{User: cmp.Or(a.User, was.User), Data: a.Data, Expires: a.Expires}
 	g.Grants = policy.Grants{Read: a.Read, Write: a.Write, List: a.List, Manage: a.Manage}
 	if a.Rate != nil {
 		g.Limits.Messages, g.Limits.Bytes = int(math.Ceil(a.Rate.Messages)), int(math.Ceil(a.Rate.Bytes)) // 0 is no limit
 	}
-	return h.policy.FromBackend(g)
+	id, err := h.policy.FromBackend(g)
+	if err != nil {
+		h.refusals.add(byUnusable, err.Error())
+		return id, errUnusable
+	}
+	id.Proxied = was.Proxied
+	return id, nil
 }
 
 // subscribe asks whether a client may subscribe to a topic or pattern.
@@ -177,7 +186,7 @@ var (
 func refusalOf(err error) error {
 	var refused *backend.Refusal
 	var undecided *backend.Error
-	r := policy.Refusal{Status: http.StatusBadGateway, Reason: "the backend's answer cannot be used: " + err.Error()}
+	r := policy.Refusal{Status: http.StatusBadGateway, Reason: errUnusable.Error()}
 	switch {
 	case errors.As(err, &refused):
 		r = policy.Refusal{Status: refused.Code, Reason: refused.Error(), RetryAfter: refused.Retry}

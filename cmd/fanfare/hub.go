@@ -134,16 +134,16 @@ func (a *app) publishNow(m *hub.Member, topic string, msg hub.Message, done func
 
 // authenticate returns the identity for a token that a client of fanfare.v1 has sent in a message.
 func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identity, error)) {
-	id, refusal := a.access.Identify(policy.Message(token))
+	was := old.Value.(*visitor)
+	id, refusal := a.access.message(token, was.proxied)
 	switch {
 	case refusal != nil:
 		done(hub.Identity{}, unauthorized(a.refusals.policy(refusal)))
 		return
-	case id.Kind == policy.Anonymous:
+	case id.Kind != policy.Key && id.Kind != policy.Token:
 		done(hub.Identity{}, wire.Errorf(wire.Unauthorized, "the token is not a key, and the server takes no other tokens"))
 		return
 	}
-	was := old.Value.(*visitor)
 	v := a.visitor(was.from(), id)
 	v.handle = was.handle // 0 if this is the first identity of the connection
 	if was.order != nil && v.order != nil {

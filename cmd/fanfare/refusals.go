@@ -24,6 +24,7 @@ const (
 	byRight                  // the rights of the caller
 	byUserConns              // connections of a user
 	byBackend                // the operator's program
+	byUnusable               // the operator's program, by mistake
 	byConnRate               // messages of a connection
 	byUserRate               // messages of a user
 	byTopicRate              // messages to a topic
@@ -36,6 +37,7 @@ var causeTexts = [causes]struct{ name, says string }{
 	byRight:     {"right", "refused what the rights of a caller do not allow"},
 	byUserConns: {"user", "refused a connection of a user who has as many as one may have"},
 	byBackend:   {"backend", "refused what the backend did not allow"},
+	byUnusable:  {"backend_answer", "refused a client because the backend's answer cannot be used"},
 	byConnRate:  {"conn_rate", "refused a message above the rate of its connection"},
 	byUserRate:  {"user_rate", "refused a message above the rate of its user"},
 	byTopicRate: {"topic_rate", "refused a message above the rate of its topic"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -57,7 +58,7 @@ func parseRevocation(body []byte) (v policy.Revocation, err error) {
 	var in revocation
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil || d.More() {
+	if err := errors.Join(d.Decode(&in), atEnd(d)); err != nil {
 		return v, errors.New(`the body must have the form {"user":"ada"}, {"id":"JTI"} or {"issued_until":SECONDS}, with "keep":SECONDS if it is known when the tokens expire`)
 	}
 	switch {
@@ -73,6 +74,14 @@ func parseRevocation(body []byte) (v policy.Revocation, err error) {
 		}
 	}
 	return policy.Revocation{User: in.User, ID: in.ID, IssuedUntil: at(in.IssuedUntil), Keep: at(in.Keep)}, nil
+}
+
+// atEnd returns an error unless a decoder has read everything: More is false for a closing bracket, too.
+func atEnd(d *json.Decoder) error {
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is more after the value")
+	}
+	return nil
 }
 
 // at returns a time; the zero time for 0.

@@ -90,15 +90,19 @@ type visitor struct {
 	place
 	rights  *policy.Rights
 	user    string
-	address *netip.Addr // if the backend decides beside the rights
-	order   *inOrder    // of the messages that it has been asked about
+	proxied string      // the user whom a proxy has named, for a token that comes later
+	address *netip.Addr // if there is a backend
+	order   *inOrder    // of the messages that it has been asked about; nil if it does not decide beside the rights
 }
 
 // visitor returns the visitor with an identity.
 func (a *app) visitor(address netip.Addr, id policy.Identity) *visitor {
-	v := &visitor{terms: a.termsOf(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User}
-	if a.hooks.current.Load() != nil && id.Kind != policy.Key {
-		v.address, v.order = &address, new(inOrder)
+	v := &visitor{terms: a.termsOf(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User, proxied: id.Proxied}
+	if a.hooks.current.Load() != nil {
+		v.address = &address // also with a key: a token may come later
+	}
+	if v.address != nil && id.Kind != policy.Key {
+		v.order = new(inOrder)
 	}
 	if v.address != nil || v.opening != nil {
 		return v
@@ -119,4 +123,4 @@ func (v *visitor) from() netip.Addr {
 }
 
 // asks reports whether the backend decides beside the rights.
-func (v *visitor) asks() bool { return v.address != nil }
+func (v *visitor) asks() bool { return v.order != nil }

@@ -35,6 +35,7 @@ type Identity struct {
 	Issued  time.Time       // when the token was made; zero if it does not say
 	Expires time.Time       // when the token ends; zero for never
 	ID      string          // of the token (jti)
+	Proxied string          // the user whom a trusted proxy names, who need not be User; the caller of Identify sets it
 
 	mark   uint64    // hash of the ID, or of the key; 0 for none
 	key    *Rights   // of the key; nil if it does not come from a key
