@@ -352,7 +352,7 @@ func TestTopicsAreBounded(t *testing.T) {
 	f.expect(t, 2)
 	f.sub.Unsubscribe()
 	new(fake).join(t, h, "b")
-	_, err = f.sub.Publish(number(4)) // its topic has ended, and there is no room for it
+	_, err = f.sub.publish(number(4)) // as if it had begun before: its topic has ended, and there is no room for it
 	full(err)
 	if n := len(h.Topics()); n != 2 {
 		t.Errorf("%d topics", n)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -81,6 +82,19 @@ func TestMemberDisconnect(t *testing.T) {
 	m.Disconnect(CloseReason{Code: 4401})
 	m.Disconnect(CloseReason{Code: 4402})
 	publish(t, h, "b", 2)
+	if !m.Left() || m2.Left() {
+		t.Error("Left is wrong")
+	}
+	for _, topic := range []string{"b", "other", UserTopic("ada")} {
+		if _, err := m.Publish(topic, Message{}); !errors.Is(err, ErrLeft) {
+			t.Errorf("it publishes in %s after its end: %v", topic, err)
+		}
+		m.PublishAsync(topic, Message{}, func(_ Receipt, err error) {
+			if !errors.Is(err, ErrLeft) {
+				t.Errorf("it publishes in %s after its end: %v", topic, err)
+			}
+		})
+	}
 	if to.closed != 0 {
 		t.Error("it was closed before it got what was published before")
 	}

@@ -101,9 +101,17 @@ func (m *Member) Leave() {
 	}
 }
 
+// Left reports whether the member has left for good: Leave or Disconnect has been called, or the
+// server has ended its connection otherwise.
+func (m *Member) Left() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.left
+}
+
 // Disconnect closes the connection when it has got what was published before in all its topics; a
-// slow one within the limits of its topics and Options.EndTimeout. It does not wait. A second
-// call does nothing.
+// slow one within the limits of its topics and Options.EndTimeout. Meanwhile the member can
+// neither subscribe nor publish. Disconnect does not wait. A second call does nothing.
 func (m *Member) Disconnect(why CloseReason) { m.endAll(&closeAction{why}) }
 
 // endAll closes the connection when it has got what was published before in all its topics,

@@ -30,12 +30,20 @@ func (h *Hub) PublishAsync(name string, m Message, done func(Receipt, error)) {
 }
 
 // Publish sends m to all subscribers of the topic, as [Hub.Publish] does. The error wraps
-// ErrNotSubscribed if the subscription has not begun. For a pattern Publish does nothing; see
-// Hub.PublishMatching.
+// ErrNotSubscribed if the subscription has not begun or has ended, also if the subscriber is
+// slow and has yet to get what was published before the end. For a pattern Publish does
+// nothing; see Hub.PublishMatching.
 func (s *Subscription) Publish(m Message) (Receipt, error) {
-	if s.shard == nil {
+	switch {
+	case s.shard == nil:
 		return Receipt{}, fmt.Errorf("%w: the subscription has not begun", ErrNotSubscribed)
+	case s.gone():
+		return Receipt{}, fmt.Errorf("%w: the subscription has ended", ErrNotSubscribed)
 	}
+	return s.publish(m)
+}
+
+func (s *Subscription) publish(m Message) (Receipt, error) {
 	t := s.shard.topic
 	if t.pattern {
 		return Receipt{}, nil
@@ -48,11 +56,14 @@ func (s *Subscription) Publish(m Message) (Receipt, error) {
 }
 
 // Publish sends msg to the subscribers of the topic, with the member among them unless it is
-// msg.Exclude. The member need not be subscribed. The topics of other users are forbidden.
+// msg.Exclude. The member need not be subscribed. The topics of other users are forbidden. The
+// error is ErrLeft after [Member.Leave] or [Member.Disconnect].
 func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 	switch s := m.Subscription(name); {
+	case m.Left():
+		return Receipt{}, ErrLeft
 	case s != nil && !IsPattern(name):
-		return s.Publish(msg)
+		return s.publish(msg)
 	case IsUserTopic(name):
 		return Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name)
 	}
@@ -61,7 +72,11 @@ func (m *Member) Publish(name string, msg Message) (Receipt, error) {
 
 // PublishAsync is Publish without waiting for the broker: see [Hub.PublishAsync].
 func (m *Member) PublishAsync(name string, msg Message, done func(Receipt, error)) {
-	if IsUserTopic(name) && m.Subscription(name) == nil {
+	switch {
+	case m.Left():
+		done(Receipt{}, ErrLeft)
+		return
+	case IsUserTopic(name) && m.Subscription(name) == nil:
 		done(Receipt{}, fmt.Errorf("%w: %q", ErrForbidden, name))
 		return
 	}

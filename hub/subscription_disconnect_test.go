@@ -1,6 +1,9 @@
 package hub
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // A subscriber that is disconnected gets what was published before, also if it is slow, and is
 // closed then. Later messages do not count it.
@@ -25,6 +28,11 @@ func TestSubscriptionDisconnect(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		if rc := publish(t, h, name, 4); rc.Receivers != 0 {
 			t.Errorf("%s: %d receivers after the end", name, rc.Receivers)
+		}
+	}
+	for name, s := range map[string]*Subscription{"quick": &quick.sub, "slow": &slow.sub} {
+		if _, err := s.Publish(Message{}); !errors.Is(err, ErrNotSubscribed) {
+			t.Errorf("the %s one publishes after its end: %v", name, err)
 		}
 	}
 	run.runAll()

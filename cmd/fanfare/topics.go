@@ -178,7 +178,8 @@ func (t *topicConn) send(c *wsproto.Conn, msg hub.Message) {
 		closeFor(c, over)
 		return
 	}
-	if _, err := t.sub.Publish(msg); err != nil {
+	_, err := t.sub.Publish(msg)
+	if err != nil && !errors.Is(err, hub.ErrNotSubscribed) { // else the connection is closed with the reason of that
 		c.Close(wsproto.TryAgainLater, plain(err))
 	}
 }

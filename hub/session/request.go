@@ -21,6 +21,9 @@ var actions = map[string]func(*session, *request){
 
 // begin is the first step of a request.
 func (s *session) begin(a *request) {
+	if s.refuseLeft(a) {
+		return
+	}
 	if f := s.end.opts.Limit; f != nil {
 		if wait := f(s.member, &a.Request); wait > 0 {
 			a.finish(nil, wire.Limited(wait))
@@ -94,7 +97,21 @@ func forbidden(err error) error {
 	return wire.ErrorOf(err, wire.Forbidden)
 }
 
-func (s *session) act(a *request) { actions[a.Do](s, a) }
+// refuseLeft refuses a request of a member that has been disconnected, and whose connection only gets the rest of its
+// messages. The first request of a connection has no member yet.
+func (s *session) refuseLeft(a *request) bool {
+	if s.member == nil || !s.member.Left() {
+		return false
+	}
+	a.finish(nil, hub.ErrLeft)
+	return true
+}
+
+func (s *session) act(a *request) {
+	if !s.refuseLeft(a) { // the program may have taken its time to decide
+		actions[a.Do](s, a)
+	}
+}
 
 func (s *session) busy(a *request) {
 	a.finish(nil, wire.Errorf(wire.Busy, "the server has too many waiting requests; wait for some replies, and try again"))

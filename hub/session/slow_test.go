@@ -89,3 +89,23 @@ func TestUserEndsWhileOpening(t *testing.T) {
 	}
 	of.resumeUser() // as OnOpen would, a moment later; it must not panic
 }
+
+// A member that has left gets no request answered, while its connection still gets the rest of its messages.
+func TestLeftMemberIsRefused(t *testing.T) {
+	members := make(chan *hub.Member, 1)
+	s := serve(t, hub.Options{}, Options{
+		Identified: func(m *hub.Member, _ hub.Identity) { members <- m },
+		PublishAsync: func(*hub.Member, *wire.Request, func(hub.Receipt, error)) {
+			t.Error("the program was asked to publish")
+		},
+	})
+	c := s.dial("")
+	c.gets(wire.Request{Do: wire.Ping})
+	(<-members).Leave()
+	for _, do := range []string{wire.Publish, wire.Subscribe, wire.History, wire.Presence} {
+		c.says(wire.Request{ID: 9, Do: do, Topic: "a", Data: []byte("1")})
+		if e := c.event(); e.Reply == nil || e.Reply.Error == nil || e.Reply.Error.Code != wire.Unavailable {
+			t.Errorf("%s: %+v, want %s", do, e, wire.Unavailable)
+		}
+	}
+}
