@@ -43,7 +43,7 @@ func every(t *testing.T, start begin) {
 		{"messages", b.messages}, {"calls", b.calls}, {"presence", b.presence}, {"user", b.user},
 		{"cuts", b.cuts}, {"publishing", b.publishing}, {"gap", b.gap}, {"own messages", b.own}, {"pattern", b.pattern}, {"final", b.final},
 		{"offline", b.offline}, {"online", b.online}, {"silence", b.silence}, {"odd server", b.odd},
-		{"tokens", b.tokens}, {"cuts with tokens", b.tokenCuts}, {"hung token", b.hungToken}, {"token of another user", b.otherUser}, {"no tokens", b.noTokens}, {"static token", b.staticToken}, {"limited", b.limited}, {"refused handshakes", b.refused}, {"console", b.console},
+		{"tokens", b.tokens}, {"cuts with tokens", b.tokenCuts}, {"hung token", b.hungToken}, {"token of another user", b.otherUser}, {"no tokens", b.noTokens}, {"static token", b.staticToken}, {"limited", b.limited}, {"refused handshakes", b.refused}, {"full for a while", b.fullForAWhile}, {"decided elsewhere", b.decidedElsewhere}, {"console", b.console},
 	} {
 		t.Run(step.name, step.run)
 	}

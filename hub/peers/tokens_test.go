@@ -3,6 +3,7 @@ package peers_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/session/sessiontest"
+	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
 	"github.com/fanfare-ws/fanfare/wsproto/wstest"
 )
 
@@ -224,6 +227,58 @@ func (b *bench) refused(t *testing.T) {
 	if reason, _ := e["reason"].(string); e["status"] != 404.0 || !strings.Contains(reason, "is the path of the URL right?") || e["retry"] == nil {
 		t.Errorf("%v", e)
 	}
+}
+
+// fullForAWhile has the server refuse two handshakes with 503 and Retry-After. The client waits each time, and
+// what was asked for meanwhile is done in the end.
+func (b *bench) fullForAWhile(t *testing.T) {
+	b.server.Full(2)
+	t.Cleanup(func() { b.server.Full(-1) })
+	c := b.dial(t, b.server.Addr, "", "{}")
+	c.eval(c.name+".later = "+c.name+".attempt('publish', 'full', 1); null", nil)
+	for range 2 {
+		e := c.expect("close", object{"code": 1006, "status": 503})
+		if retry, _ := e["retry"].(float64); retry < 1000 {
+			t.Errorf("the client tries again in %v ms, want 1000 or more", e["retry"])
+		}
+		var state string
+		if c.eval(c.name+".f.state", &state); state != "connecting" {
+			t.Errorf("the state is %q, want connecting", state)
+		}
+	}
+	c.next("open")
+	var receipt object
+	c.eval(c.name+".later", &receipt)
+	compare(t, receipt, object{"topic": "full"})
+}
+
+// decidedElsewhere has the server refuse handshakes with 403 for a while, but answer 426 to a plain request, because
+// it cannot say what a handshake would get. The client does not give up.
+func (b *bench) decidedElsewhere(t *testing.T) {
+	var handshakes atomic.Int32
+	s := &wsproto.Server{
+		Subprotocols: []string{wire.Protocol}, CheckOrigin: func(*wsproto.Request) bool { return true },
+		Accept: func(*wsproto.Request) error {
+			if handshakes.Add(1) <= 5 {
+				return wsproto.Refuse(http.StatusForbidden, "not now")
+			}
+			return nil
+		},
+		Handler: &wsproto.Funcs{Open: func(c *wsproto.Conn, r *wsproto.Request) {
+			c.SendText(`{"hello":{"protocol":"fanfare.v1","client":"1"}}`)
+		}},
+		HTTP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			w.WriteHeader(http.StatusUpgradeRequired)
+		}),
+	}
+	c := b.dial(t, wstest.Start(t, s).Addr, "", "{}")
+	for range 5 {
+		if e := c.expect("close", object{"status": 426}); e["retry"] == nil {
+			t.Fatalf("the client is closed: %v", e)
+		}
+	}
+	c.next("open")
 }
 
 // console checks that a program without listeners is told at once, and once, that its URL is wrong.
