@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
 // A token without a user belongs to the user whom the proxy has named, also if it comes later.
@@ -94,5 +95,27 @@ func TestUnusableAnswer(t *testing.T) {
 	}
 	if log := p.stderr.String(); strings.Count(log, "internal..topic") != 1 {
 		t.Errorf("the log has %s", log)
+	}
+}
+
+// A client that comes back gets the answers that are kept for its user.
+func TestKeptAnswersAfterReconnect(t *testing.T) {
+	for flags, want := range map[string]int{"": 3, "-backend-cache 1m": 1, "-backend-cache 1m -backend-omit none": 3} {
+		url, asked := asking(t, `{"ok":{}}`)
+		p := start(t, append(strings.Fields(flags), "-user-header", "X-User", "-backend-subscribe", url)...)
+		for range 3 {
+			c := p.join("/hub", http.Header{"X-User": {"ada"}})
+			c.gets(`"do":"subscribe","topic":"news"`)
+		}
+		if n := len(asked); n != want {
+			t.Errorf("%s: the backend is asked %d times, want %d", flags, n, want)
+		}
+		if _, has := (<-asked)["client"]; has != (want == 3) {
+			t.Errorf("%s: it is told the client: %v", flags, has)
+		}
+	}
+	var stdout, stderr netpolltest.Output
+	if status := run(t.Context(), []string{"check", "-backend-omit", "user"}, &stdout, &stderr); status == 0 || !strings.Contains(stderr.String(), "-backend-omit") {
+		t.Errorf("exit status %d: %s", status, stderr.String())
 	}
 }

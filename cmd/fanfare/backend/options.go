@@ -175,6 +175,14 @@ func (o *Options) validateHeaders() error {
 	return nil
 }
 
+// CheckOmitted returns an error unless HookOptions.Omit may have the name.
+func CheckOmitted(name string) error {
+	if !slices.Contains(omittable, name) {
+		return fmt.Errorf("%q cannot be omitted; %s can", name, strings.Join(omittable, ", "))
+	}
+	return nil
+}
+
 func (h *HookOptions) validate() error {
 	if h.Timeout < 0 || h.Cache < 0 || h.MaxCache < h.Cache {
 		return fmt.Errorf("timeout %v, cache %v, at most %v: none may be negative, and the second at most the third", h.Timeout, h.Cache, h.MaxCache)
@@ -183,8 +191,8 @@ func (h *HookOptions) validate() error {
 		return fmt.Errorf("MaxFallback is %v; it must be above 0", h.MaxFallback)
 	}
 	for _, name := range h.Omit {
-		if !slices.Contains(omittable, name) {
-			return fmt.Errorf("%q cannot be omitted; %s can", name, strings.Join(omittable, ", "))
+		if err := CheckOmitted(name); err != nil {
+			return err
 		}
 	}
 	if h.URL == "" {

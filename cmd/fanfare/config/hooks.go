@@ -16,12 +16,15 @@ func (c *Config) Hooks() (backend.Options, error) {
 		fallback.Rights = backend.Rights{Read: all, Write: all, List: all}
 	}
 	hook := func(url string) backend.HookOptions {
-		return backend.HookOptions{URL: url, Timeout: b.Timeout, Cache: b.Cache, Fallback: fallback}
+		return backend.HookOptions{URL: url, Timeout: b.Timeout, Cache: b.Cache, Omit: b.Omit, Fallback: fallback}
 	}
 	o := backend.Options{
 		Connect: hook(b.Connect), Subscribe: hook(b.Subscribe), Publish: hook(b.Publish),
 		Headers: b.Headers, MaxConcurrent: b.MaxConcurrent,
 		Breaker: backend.Breaker{Failures: b.BreakerFailures, Pause: b.BreakerPause},
+	}
+	if b.Cache > 0 && !c.Explicit("backend.omit") {
+		o.Subscribe.Omit = []string{"client"} // which is another one after a reconnect
 	}
 	var err error
 	if b.SecretFile != "" {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
@@ -79,6 +80,7 @@ func (l *loader) validateBackend() {
 			break
 		}
 	}
+	l.each("backend.omit", b.Omit, backend.CheckOmitted)
 	if b.Fallback != "deny" && b.Fallback != "allow" {
 		l.refuse("backend.fallback", " is %q; it must be deny or allow", b.Fallback)
 	}
