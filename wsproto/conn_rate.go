@@ -40,8 +40,15 @@ func (a *readClock) now() moment {
 
 // exceeds ends the connection if a message or control frame of n bytes came faster than
 // Server.Rate allows, and reports whether it did.
-func (c *Conn) exceeds(n int) bool {
+func (c *Conn) exceeds(n int) bool { return c.exceedsRate(c.endpoint.messageRate.Load(), n) }
+
+// exceedsBytes is exceeds for a further frame of a message that is paid for as such.
+func (c *Conn) exceedsBytes(n int) bool {
 	r := c.endpoint.messageRate.Load()
+	return r != nil && c.exceedsRate(&Rate{Bytes: r.Bytes, Burst: r.Burst}, n)
+}
+
+func (c *Conn) exceedsRate(r *Rate, n int) bool {
 	if r == nil || c.flags.Load()&flagClosed != 0 || c.Take(r, n) == 0 {
 		return false
 	}

@@ -3,6 +3,7 @@ package wsproto
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 )
@@ -64,6 +65,26 @@ func TestRateCloses(t *testing.T) {
 				t.Errorf("%+v", st.Limited)
 			}
 		})
+	}
+}
+
+// A message that streams counts once, in however many frames it comes.
+func TestRateOfStreamedFrames(t *testing.T) {
+	read := make(chan int64, 1)
+	h := echo(t)
+	h.Stream = func(_ *Conn, _ Opcode, r io.Reader) error {
+		n, err := io.Copy(io.Discard, r)
+		read <- n
+		return err
+	}
+	s := &Server{Handler: h, StreamAbove: 10, Rate: slow(1)}
+	p := dialPeer(t, listen(t, s))
+	p.send(masked(0x02, letters(20)) + strings.Repeat(masked(0x00, "x"), 100) + masked(0x80, ""))
+	if n := next(t, read); n != 120 {
+		t.Errorf("%d bytes were read", n)
+	}
+	if st := s.Stats(); st.Limited.Messages != 0 {
+		t.Errorf("%+v", st.Limited)
 	}
 }
 

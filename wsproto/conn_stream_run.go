@@ -2,12 +2,12 @@ package wsproto
 
 import "github.com/fanfare-ws/fanfare/netpoll"
 
-// grow admits a frame of n bytes more, which counts against Server.Rate.
+// grow admits a frame of n bytes more, which count against Server.Rate.Bytes.
 func (s *stream) grow(n int64) bool {
 	if !s.admit(n) {
 		return false
 	}
-	s.c.exceeds(int(n))
+	s.c.exceedsBytes(int(n))
 	return true
 }
 
