@@ -102,7 +102,7 @@ func (a *admission) own(key netip.Addr) (_ *owner, ok bool) {
 	if o == nil {
 		o = &owner{key: key}
 	}
-	if int64(o.conns) >= a.perAddr.Load() {
+	if a.hasMost(o) {
 		a.refusedByAddr.Add(1)
 		return nil, false
 	}
@@ -119,7 +119,13 @@ func (a *admission) ownsAll(key netip.Addr) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	o := a.owners[key]
-	return o != nil && int64(o.conns) >= a.perAddr.Load()
+	return o != nil && a.hasMost(o)
+}
+
+// hasMost reports whether o has as many connections as it may. The limit may have ended since o was asked for.
+func (a *admission) hasMost(o *owner) bool {
+	most := a.perAddr.Load()
+	return most > 0 && int64(o.conns) >= most
 }
 
 // setLocked sets the owner of fd to o, which may be nil.

@@ -197,3 +197,16 @@ func TestOwnerOf(t *testing.T) {
 		t.Errorf("OwnerOf of no address = %v", got)
 	}
 }
+
+// A bound by address that ends while a connection comes does not refuse it.
+func TestBoundByAddrEnds(t *testing.T) {
+	a, key := new(admission), netip.MustParseAddr("192.0.2.1")
+	a.init(Options{})
+	a.set(Options{MaxConnsPerAddr: 1})
+	for n := range 2 { // the key was asked for while there was a bound
+		if _, ok := a.own(key); !ok || a.ownsAll(key) != (n == 0) {
+			t.Errorf("connection %d: admitted %v, all %v", n+1, ok, a.ownsAll(key))
+		}
+		a.set(Options{})
+	}
+}
