@@ -116,6 +116,20 @@ func TestCertificateTogether(t *testing.T) {
 	}
 }
 
+// A certificate of a listener that does not begin is not reloaded.
+func TestCertificateOfNoListener(t *testing.T) {
+	certFile, keyFile := issue(t, t.TempDir(), 1)
+	s := &Server{Handler: echo(t), Logger: quiet}
+	t.Cleanup(func() { shutdown(t, s) })
+	bound, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ListenTLS(bound.String(), certFile, keyFile); err == nil || len(s.files.all) != 0 {
+		t.Errorf("ListenTLS: %v, with %d certificates", err, len(s.files.all))
+	}
+}
+
 // Reload says what is wrong, and whatever that is the last good certificates remain.
 func TestReloadCertificates(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()

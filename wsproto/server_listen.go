@@ -41,6 +41,10 @@ func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.closing() { // beginClosing may not have seen l
+		l.Close()
+		return nil, ErrServerClosed
+	}
 	return l.Addr(), nil
 }
 
@@ -48,19 +52,23 @@ func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
 // certificate of the two files (PEM), which is loaded again when they change.
 // Both may be empty if TLSConfig has a certificate.
 func (s *Server) ListenTLS(addr, certFile, keyFile string) (net.Addr, error) {
-	config := s.TLSConfig.Clone()
-	if certFile != "" || keyFile != "" {
-		cert, err := LoadCertificate(certFile, keyFile, s.logger()) // before anything starts
-		if err != nil {
-			return nil, err
-		}
-		if config == nil {
-			config = new(tls.Config)
-		}
-		config.GetCertificate = cert.Get
+	at := netpoll.Endpoint{Addr: addr, TLS: &netpoll.TLS{Config: s.TLSConfig.Clone()}}
+	if certFile == "" && keyFile == "" {
+		return s.ListenOn(at)
+	}
+	cert, err := LoadCertificate(certFile, keyFile, s.logger()) // before anything starts
+	if err != nil {
+		return nil, err
+	}
+	if at.TLS.Config == nil {
+		at.TLS.Config = new(tls.Config)
+	}
+	at.TLS.Config.GetCertificate = cert.Get
+	bound, err := s.ListenOn(at)
+	if err == nil {
 		s.files.add(cert)
 	}
-	return s.ListenOn(netpoll.Endpoint{Addr: addr, TLS: &netpoll.TLS{Config: config}})
+	return bound, err
 }
 
 // ListenAndServe listens on Addr and serves until Shutdown, which makes it return

@@ -58,6 +58,13 @@ func (q *silentConns) sortOutLocked() {
 	q.queue, q.first, q.sort = kept, 0, max(2*len(kept), 512)
 }
 
+// clear forgets all connections, when their number is not bounded any more.
+func (q *silentConns) clear() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue, q.first, q.sort = nil, 0, 0
+}
+
 // close closes the oldest silent connection, and reports whether there was one.
 func (q *silentConns) close() bool {
 	q.mu.Lock()

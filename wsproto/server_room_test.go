@@ -148,3 +148,25 @@ func getTLS(t *testing.T, addr string, config *tls.Config) *tlsPeer {
 	p.response(http.StatusOK)
 	return p
 }
+
+// When the bound ends, the list of those that would make room ends, too.
+func TestNoRoomIsNeeded(t *testing.T) {
+	s := &Server{Handler: echo(t)}
+	s.Engine.MaxConns = 10
+	addr := listen(t, s)
+	dialTCP(t, addr)
+	listed := func() int {
+		s.silent.mu.Lock()
+		defer s.silent.mu.Unlock()
+		return len(s.silent.queue)
+	}
+	eventually(t, "the connection is listed", func() bool { return listed() == 1 })
+	if err := s.SetLimits(Limits{Engine: &netpoll.Limits{}}); err != nil {
+		t.Fatal(err)
+	}
+	dialTCP(t, addr)
+	eventually(t, "both are open", func() bool { return s.Stats().Open == 2 })
+	if n := listed(); n != 0 {
+		t.Errorf("%d connections are listed", n)
+	}
+}

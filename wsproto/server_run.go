@@ -133,6 +133,9 @@ func (s *Server) SetLimits(l Limits) error {
 		if err := s.engine.SetLimits(s.completeLimits(*l.Engine)); err != nil {
 			return err
 		}
+		if l.Engine.MaxConns == 0 {
+			s.silent.clear()
+		}
 	}
 	l.Engine = nil // the engine knows them
 	s.setLimits(l)
