@@ -43,8 +43,7 @@ type Options struct {
 
 	Breaker Breaker
 
-	// Secret is the key of the signature, and Token goes into the header Authorization. Either may be empty. ReadSecret
-	// reads them from a file.
+	// Secret is the key of the signature, and Token goes into the header Authorization. Either may be empty.
 	Secret []byte
 	Token  string
 

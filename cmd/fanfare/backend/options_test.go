@@ -1,8 +1,6 @@
 package backend
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,22 +37,6 @@ func TestValidate(t *testing.T) {
 	err := Options{MaxConcurrent: -1, MaxWaiting: -1, Connect: HookOptions{Timeout: -1}}.Validate()
 	if err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("%v; want three errors", err)
-	}
-}
-
-func TestReadSecret(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "secret")
-	for text, want := range map[string]string{" sesame\n": "sesame", "\n": "", strings.Repeat("x", 5000): ""} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		got, err := ReadSecret(file)
-		if string(got) != want || (err == nil) != (want != "") {
-			t.Errorf("%.10q: %q, %v", text, got, err)
-		}
-	}
-	if _, err := ReadSecret(file + "x"); err == nil {
-		t.Error("a file that does not exist is read")
 	}
 }
 

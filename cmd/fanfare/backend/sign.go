@@ -1,14 +1,12 @@
 package backend
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -46,27 +44,4 @@ func Verify(secret []byte, header string, body []byte, now time.Time, tolerance 
 		return fmt.Errorf("the signature is %v off; it may be %v", off, tolerance)
 	}
 	return nil
-}
-
-// maxSecret bounds what is read from a file that is given by mistake.
-const maxSecret = 4 << 10
-
-// ReadSecret reads a secret from a file, without white space around it.
-func ReadSecret(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxSecret {
-		return nil, fmt.Errorf("%s has more than %d bytes; it must contain a secret and nothing else", file, maxSecret)
-	}
-	if b = bytes.TrimSpace(b); len(b) == 0 {
-		return nil, fmt.Errorf("%s is empty; it must contain a secret", file)
-	}
-	return b, nil
 }

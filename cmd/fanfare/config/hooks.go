@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/secretfile"
 )
 
 // Hooks returns the options of the backend's hooks. It reads the files that they name. There are no hooks if
@@ -26,16 +27,21 @@ func (c *Config) Hooks() (backend.Options, error) {
 	if b.Cache > 0 && !c.Explicit("backend.omit") {
 		o.Subscribe.Omit = []string{"client"} // which is another one after a reconnect
 	}
-	var err error
-	if b.SecretFile != "" {
-		if o.Secret, err = backend.ReadSecret(b.SecretFile); err != nil {
-			return o, fmt.Errorf("backend.secret-file: %w", err)
+	for _, f := range []struct {
+		path, file string
+		set        func(word string)
+	}{
+		{"backend.secret-file", b.SecretFile, func(word string) { o.Secret = []byte(word) }},
+		{"backend.token-file", b.TokenFile, func(word string) { o.Token = word }},
+	} {
+		if f.file == "" {
+			continue
 		}
-	}
-	if b.TokenFile != "" {
-		if o.Token, err = ReadWord(b.TokenFile); err != nil {
-			return o, fmt.Errorf("backend.token-file: %w", err)
+		word, err := secretfile.Word(f.file)
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", f.path, err)
 		}
+		f.set(word)
 	}
 	return o, nil
 }

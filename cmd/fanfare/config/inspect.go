@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/secretfile"
 )
 
 // Inspect checks what is outside of the configuration, except whether its addresses are free: the files that it names, and
@@ -107,23 +108,10 @@ func (i *inspector) word(path, file string) {
 	if file == "" {
 		return
 	}
-	if _, err := ReadWord(file); err != nil {
+	if _, err := secretfile.Word(file); err != nil {
 		i.refuse(path, ": %v", err)
 	}
 	i.secrecy(path, file)
-}
-
-// ReadWord returns the only word of a file. Its errors name the file, and show nothing of what is in it.
-func ReadWord(file string) (string, error) {
-	b, err := readFile(file)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
-	}
-	words := strings.Fields(string(b))
-	if len(words) != 1 {
-		return "", fmt.Errorf("%s: the file contains %d words; it must contain one, the secret", file, len(words))
-	}
-	return words[0], nil
 }
 
 // secrecy notes that everybody on this machine can read a secret.

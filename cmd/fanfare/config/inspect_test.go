@@ -43,7 +43,7 @@ func TestInspectFiles(t *testing.T) {
 		"-cert " + cert + " -key " + other:    "-key: " + other + " does not fit the certificate in -cert",
 		"-cert " + word + " -key " + key:      "-cert: " + word + ": the file contains no certificate in PEM",
 		"-token-file " + word:                 "",
-		"-token-file " + two:                  "-token-file: " + two + " contains 2 words",
+		"-token-file " + two:                  "-token-file: " + two + ": the file contains 2 words",
 		"-backend-secret-file " + two:         "-backend-secret-file: " + two + ": the file contains 2 words",
 		"-backend-token-file " + none:         "-backend-token-file: " + none + ": no such file",
 		"-jwt-secret-files " + two:            "-jwt-secret-files: ",

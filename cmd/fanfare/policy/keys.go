@@ -8,12 +8,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/secretfile"
 )
 
 // KeyOptions describe an API key.
@@ -144,11 +143,11 @@ func (o *KeyOptions) secret() (secret, field string, err error) {
 
 // readKey returns the only word of a file.
 func readKey(file string, least int) (string, error) {
-	b, err := readFile(file)
+	word, err := secretfile.Word(file)
 	if err != nil {
 		return "", err
 	}
-	return strings.TrimSpace(string(b)), checkKey(file, b, least)
+	return word, checkKey(file, []byte(word), least)
 }
 
 // checkKey reports what is wrong with a key, without showing it.
@@ -161,24 +160,4 @@ func checkKey(where string, text []byte, least int) error {
 		return fmt.Errorf("the key in %s has %d bytes; it must have %d to %d, such as the output of: openssl rand -base64 24", where, len(words[0]), least, maxKey)
 	}
 	return nil
-}
-
-// maxKeyFile is the largest file with a key in bytes.
-const maxKeyFile = maxKey + 1024
-
-// readFile reads a file that may have up to maxKeyFile bytes.
-func readFile(name string) ([]byte, error) {
-	if name == "" {
-		return nil, errors.New("the name of the file is empty")
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if len(b) > maxKeyFile {
-		return nil, fmt.Errorf("%s has more than %d bytes; it must contain the key only", name, maxKeyFile)
-	}
-	return b, err
 }

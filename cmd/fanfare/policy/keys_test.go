@@ -128,7 +128,7 @@ func TestOptionErrors(t *testing.T) {
 	}
 	want := []string{
 		"max-conns-per-user: ", "max-revocations: ", "keep-revocations: ", "token-file: ", "keys[0].file: ", "keys[1].name: ", "keys[2].name: ",
-		"keys[2].file: ", "keys[3].file: /dev/zero has more", "keys[4].name: ", "keys[4]: read[0]: ", "keys[4].file: ", "granted: manage[0]: ", "tokens.leeway: ", "tokens.secret-files[0]: ",
+		"keys[2].file: ", "keys[3].file: /dev/zero: the file has more", "keys[4].name: ", "keys[4]: read[0]: ", "keys[4].file: ", "granted: manage[0]: ", "tokens.leeway: ", "tokens.secret-files[0]: ",
 		"anonymous: read[0]: ", "users: list[0]: ",
 	}
 	p := newPolicy(t, Options{TokenFile: file(t, "secret")})
