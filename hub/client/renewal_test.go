@@ -113,3 +113,33 @@ func TestAnswersToRenewal(t *testing.T) {
 		})
 	}
 }
+
+// A token that has almost expired each time that it is renewed is renewed once at once, and then with
+// growing delays.
+func TestTokenAboutToExpire(t *testing.T) {
+	addr, sent := renewals(t, func() string { return `"ok":{"expires":1}` })
+	k, clock := &source{tokens: sessiontest.Serve(t, nil).Tokens, name: "ada"}, client.NewFakeClock()
+	dial(t, addr, clock.Use(&client.Options{Token: k.token, MinDelay: time.Second}))
+	for i := range 6 {
+		var waits []time.Duration
+		sessiontest.Eventually(t, "the answer", func() bool { waits = clock.Waits(); return sent.Load() == int32(i+1) && len(waits) == 1 })
+		if i > 1 && waits[0] < time.Second/2 {
+			t.Errorf("renewal %d is in %v", i, waits[0])
+		}
+		clock.Advance(waits[0])
+	}
+}
+
+// A server that says too-old whatever is asked for is not asked without end.
+func TestAlwaysTooOld(t *testing.T) {
+	var asked atomic.Int32
+	addr := scripted(t, nil, func(c *wsproto.Conn, r wire.Request) {
+		asked.Add(1)
+		c.SendText(fmt.Sprintf(`{"id":%d,"error":{"code":"too-old","message":"gone","oldest":"e:1","latest":"e:9"}}`, r.ID))
+	})
+	_, err := dial(t, addr, nil).Subscribe(t.Context(), "a", &client.SubscribeOptions{After: new(hub.Position)}, nil)
+	var e *wire.Error
+	if !errors.As(err, &e) || e.Code != wire.TooOld || asked.Load() > 4 {
+		t.Errorf("%v after %d requests", err, asked.Load())
+	}
+}

@@ -215,7 +215,7 @@ func (s *Subscription) refusedLocked(r *wire.Request, gap *Gap, err error, tries
 				s.subscribeLocked(gap, tries+1)
 			}
 		})
-	case e != nil && e.Code == wire.TooOld:
+	case e != nil && e.Code == wire.TooOld && r.After != nil:
 		g := Gap{After: deref(r.After), Oldest: deref(e.Oldest), Latest: deref(e.Latest)}
 		if gap != nil {
 			g.After = gap.After

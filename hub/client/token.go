@@ -39,7 +39,7 @@ type token struct {
 	refused bool
 	refusal error // why the server has refused it
 	err     error // of a function that has said that it has no further tokens
-	tries   int   // failed attempts to renew it
+	tries   int   // attempts to renew it that were of no use
 	renewal timer
 }
 
@@ -134,14 +134,23 @@ func (c *Client) tokenRefusedLocked(err error) bool {
 
 // tokenAcceptedLocked has the token renewed in time. expires is in the unit of the protocol.
 func (c *Client) tokenAcceptedLocked(conn *connection, expires int64) {
-	c.token.tries = 0
 	if c.opts.Token == nil || expires <= 0 {
+		c.token.tries = 0
 		return
 	}
 	remaining := time.Duration(min(expires, maxExpiry.Milliseconds())) * time.Millisecond
 	c.token.expires = c.opts.clock.Now().Add(remaining)
 	wait := remaining/2 + rand.N(remaining*3/10+1)
-	c.renewLaterLocked(conn, TokenExpiring, max(wait, min(c.opts.MinDelay, remaining)))
+	soon := wait < c.opts.MinDelay
+	if soon && c.token.tries > 0 { // Options.Token returns a token that has almost expired
+		c.renewAgainLocked(conn, TokenExpiring, 0)
+		return
+	}
+	c.token.tries = 0
+	if soon {
+		c.token.tries = 1
+	}
+	c.renewLaterLocked(conn, TokenExpiring, wait)
 }
 
 // maxExpiry is the longest time until a token is renewed.

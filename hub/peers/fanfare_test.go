@@ -43,7 +43,7 @@ func every(t *testing.T, start begin) {
 		{"messages", b.messages}, {"calls", b.calls}, {"presence", b.presence}, {"user", b.user},
 		{"cuts", b.cuts}, {"publishing", b.publishing}, {"gap", b.gap}, {"own messages", b.own}, {"pattern", b.pattern}, {"final", b.final},
 		{"offline", b.offline}, {"online", b.online}, {"silence", b.silence}, {"odd server", b.odd},
-		{"tokens", b.tokens}, {"cuts with tokens", b.tokenCuts}, {"hung token", b.hungToken}, {"token of another user", b.otherUser}, {"no tokens", b.noTokens}, {"static token", b.staticToken}, {"limited", b.limited}, {"refused handshakes", b.refused}, {"full for a while", b.fullForAWhile}, {"decided elsewhere", b.decidedElsewhere}, {"console", b.console},
+		{"tokens", b.tokens}, {"cuts with tokens", b.tokenCuts}, {"hung token", b.hungToken}, {"token of another user", b.otherUser}, {"no tokens", b.noTokens}, {"token about to expire", b.aboutToExpire}, {"static token", b.staticToken}, {"limited", b.limited}, {"refused handshakes", b.refused}, {"full for a while", b.fullForAWhile}, {"decided elsewhere", b.decidedElsewhere}, {"console", b.console},
 	} {
 		t.Run(step.name, step.run)
 	}
@@ -502,6 +502,8 @@ func (b *bench) odd(t *testing.T) {
 	c.call(nil, "subscribe", "elusive", object{"after": "e:2"})
 	c.expect("gap", object{"oldest": "e:5"})
 	c.expect("live", object{"position": "e:5"})
+	c.call(nil, "subscribe", "ancient", object{"after": "e:2"})
+	c.expect("error", object{"topic": "ancient", "code": "too-old"})
 	var unreadable int
 	if c.eval(c.name+".f.unreadable", &unreadable); unreadable != 6 {
 		t.Errorf("%d messages were unreadable, want 6", unreadable)

@@ -193,6 +193,27 @@ func (b *bench) noTokens(t *testing.T) {
 	}
 }
 
+// aboutToExpire has the server say each time that the token expires at once: after one renewal the client waits. With
+// times that are infinite it sends nothing else meanwhile.
+func (b *bench) aboutToExpire(t *testing.T) {
+	eval(t, b.engine, "globalThis.late = new Source(...Array(1000).fill('"+b.token("ada", time.Millisecond)+"')); null", nil)
+	eval(t, b.engine, "globalThis.sent = []; globalThis.Recorded = class extends (globalThis.options?.WebSocket ?? WebSocket) { send(text) { sent.push(JSON.parse(text).do); super.send(text) } }; null", nil)
+	c := b.dial(t, b.server.Addr, "", "{WebSocket: Recorded, token: late.get, minDelay: 1e6, maxDelay: 1e6, pingInterval: Infinity, timeout: Infinity}")
+	c.eval(c.name+".source = late; null", nil)
+	c.wantsAsked("first", "expiring")
+	for range 20 { // of the renewals that there would be
+		c.eval("new Promise(done => setTimeout(done, 2)).then(() => null)", nil)
+	}
+	c.wantsAsked("first", "expiring")
+	if got := c.attempt("history", "late", object{}); got["code"] != nil {
+		t.Errorf("%v", got)
+	}
+	var sent []string
+	if eval(t, b.engine, "sent", &sent); !slices.Equal(sent, []string{"auth", "auth", "history"}) {
+		t.Errorf("the client sent %q", sent)
+	}
+}
+
 func (b *bench) staticToken(t *testing.T) {
 	key := b.token("bob", 0)
 	c := b.dial(t, b.server.Addr, "?x=1", "{token: '"+key+"'}")

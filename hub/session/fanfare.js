@@ -58,8 +58,11 @@ const DENIED = new Set([401, 403, 410]);
 /** The time in ms to find out why a handshake has failed, and the longest Retry-After that is respected. */
 const ASK_TIMEOUT = 5000, MAX_RETRY_AFTER = 600_000;
 
-/** The longest time that setTimeout takes. */
+/** The longest time that setTimeout takes. It calls the function at once after a longer one, such as Infinity. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
+
+/** Calls fn after ms. */
+const later = (fn, ms) => setTimeout(fn, Math.min(ms, MAX_TIMEOUT));
 
 /** Returns the time in ms, which does not jump when the clock is set. */
 const now = () => performance.now();
@@ -168,7 +171,7 @@ export class Fanfare extends Emitter {
   #asked = 0;    // calls of the token function
   #answered = 0; // the last one of them that has returned
   #renewal;      // the timer
-  #renewals = 0; // failed attempts to renew the token
+  #renewals = 0; // attempts to renew the token that were of no use
   #attempts = 0; // since a connection that lasted longer than the timeout
   #lastId = 0;
   #calls = new Map(); // calls without a reply, by id and in that order
@@ -248,7 +251,7 @@ export class Fanfare extends Emitter {
     if (this.state === 'closed') return fail(new FanfareError('closed', 'this Fanfare is closed', false));
     const id = ++this.#lastId, call = { request, done, fail, again, waits: true, tried: false, timer: 0, text: JSON.stringify({ id, ...request }) };
     this.#calls.set(id, call);
-    if (timeout) call.timer = setTimeout(() => this.#settle(id, this.#late(call, timeout)), timeout);
+    if (timeout) call.timer = later(() => this.#settle(id, this.#late(call, timeout)), timeout);
     if (this.state === 'open') this.#send(call);
   }
 
@@ -369,15 +372,20 @@ export class Fanfare extends Emitter {
 
   /** Has the token renewed at a random moment before it expires. */
   #accepted(expires) {
-    this.#renewals = 0;
-    if (!expires || this.#options.token === undefined) return;
+    const wait = expires * (0.5 + 0.3 * Math.random()), soon = wait < this.#options.minDelay;
+    if (!expires || this.#options.token === undefined) {
+      this.#renewals = 0;
+      return;
+    }
     this.#expires = now() + expires;
-    this.#renewLater('expiring', Math.max(expires * (0.5 + 0.3 * Math.random()), Math.min(this.#options.minDelay, expires)));
+    if (soon && this.#renewals > 0) return this.#renewAgain('expiring'); // the function returns a token that has almost expired
+    this.#renewals = soon ? 1 : 0;
+    this.#renewLater('expiring', wait);
   }
 
   #renewLater(why, ms) {
     clearTimeout(this.#renewal);
-    this.#renewal = setTimeout(() => this.#renew(why), Math.min(ms, MAX_TIMEOUT));
+    this.#renewal = later(() => this.#renew(why), ms);
   }
 
   #renewAgain(why, atLeast = 0) {
@@ -409,7 +417,7 @@ export class Fanfare extends Emitter {
 
   #after(ms, fn) {
     clearTimeout(this.#timer);
-    return this.#timer = setTimeout(fn, ms);
+    return this.#timer = later(fn, ms);
   }
 
   /** Pings the server when it is silent, since a dead connection may cause no event. */
@@ -573,8 +581,8 @@ export class Subscription extends Emitter {
     this.#f._call(request, ok => this.#begun(ok, gap), e => {
       if (this.#ended || e.code === 'lost') return; // lost: the next connection subscribes again
       if (temporary(e)) {
-        this.#timer = setTimeout(() => this._begin(after, gap, tries + 1), Math.max(this.#f._delay(tries), e.retry ?? 0));
-      } else if (e.code === 'too-old') { // the oldest message may be dropped before the next request arrives, too; a topic that does not exist yet has another epoch each time
+        this.#timer = later(() => this._begin(after, gap, tries + 1), Math.max(this.#f._delay(tries), e.retry ?? 0));
+      } else if (e.code === 'too-old' && request.after) { // the oldest message may be dropped before the next request arrives, too; a topic that does not exist yet has another epoch each time
         this._begin(tries < 2 ? e.oldest : null, { after: gap?.after ?? after, latest: e.latest }, tries + 1);
       } else {
         this._failed(e);
@@ -665,7 +673,7 @@ function guarded(fn, ...args) {
 /** Returns the result of a promise, or throws when it is not settled in time. */
 function bounded(promise, ms) {
   let timer;
-  const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error(`the token function has not answered for ${ms} ms`)), ms); });
+  const late = new Promise((_, fail) => { timer = later(() => fail(new Error(`the token function has not answered for ${ms} ms`)), ms); });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
@@ -681,7 +689,7 @@ const place = url => url?.replace(/[?#].*/, '') ?? 'the server';
  */
 async function ask(url, timeout) {
   if (!globalThis.fetch || !url) return null;
-  const stop = new AbortController(), timer = setTimeout(() => stop.abort(), timeout);
+  const stop = new AbortController(), timer = later(() => stop.abort(), timeout);
   try {
     const response = await answer(url.replace(/^ws/, 'http').replace(/#.*/, ''), stop.signal), { status, headers } = response;
     const text = await firstLine(response);

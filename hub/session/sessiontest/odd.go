@@ -16,7 +16,7 @@ import (
 // that nobody knows, three messages that nobody can read, message 4 of a subscription before it, message 6 with {"n":6}, a
 // drop of 7 messages, and is then ended with 1001 "moved". A message that is published
 // is too large: it closes the connection with 1009. In the topic elusive every position is too
-// old, but a request for its last messages begins at e:5. At /silent nothing is said, at /chat
+// old, but a request for its last messages begins at e:5; in ancient that is too old, too. At /silent nothing is said, at /chat
 // something else; at /tokenless a token is said to expire in 20 ms, and yet no token is taken.
 func Odd(t testing.TB) (addr string) {
 	t.Helper()
@@ -43,6 +43,8 @@ func Odd(t testing.TB) (addr string) {
 				c.SendText(fmt.Sprintf(`{"id":%d,"error":{"code":"bad-request","message":"this server takes no tokens"}}`, r.ID))
 			case r.Do == wire.Publish:
 				c.Close(wsproto.MessageTooBig, "too large")
+			case r.Do == wire.Subscribe && r.Topic == "ancient":
+				c.SendText(fmt.Sprintf(`{"id":%d,"error":{"code":"too-old","message":"gone","oldest":"e:9","latest":"e:90"}}`, r.ID))
 			case r.Do == wire.Subscribe && r.Topic == "elusive":
 				c.SendText(elusive(&r))
 			case r.Do == wire.Subscribe && subscribes.Add(1) == 1:
