@@ -5,7 +5,6 @@ package netpoll
 import (
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -78,17 +77,22 @@ func (s *tlsTransport) RemoteAddr() net.Addr {
 	return s.askAddr(unix.Getpeername)
 }
 
+// askAddr returns an empty TCP address if the kernel knows none any more. tls.Config's callbacks expect one.
 func (s *tlsTransport) askAddr(ask func(int) (unix.Sockaddr, error)) net.Addr {
-	var a netip.AddrPort
+	var sa unix.Sockaddr
+	var err error
 	if s.stream == nil {
-		a = sys.AddrOf(ask(int(s.conn.fd)))
-	} else if raw, err := s.stream.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { a = sys.AddrOf(ask(int(fd))) })
+		sa, err = ask(int(s.conn.fd))
+	} else if raw, failed := s.stream.SyscallConn(); failed == nil {
+		_ = raw.Control(func(fd uintptr) { sa, err = ask(int(fd)) })
 	}
-	if !a.IsValid() {
+	if _, isUnix := sa.(*unix.SockaddrUnix); isUnix {
 		return &net.UnixAddr{Net: "unix"}
 	}
-	return net.TCPAddrFromAddrPort(a)
+	if a := sys.AddrOf(sa, err); a.IsValid() {
+		return net.TCPAddrFromAddrPort(a)
+	}
+	return new(net.TCPAddr)
 }
 
 // SetDeadline and the next two set deadlines of a stream; in the engine nothing

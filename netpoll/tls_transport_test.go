@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const recordAlert = 21
@@ -422,4 +424,19 @@ func TestTLSAllocations(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Only the address of a Unix socket is a UnixAddr; that of a connection whose peer has gone is an empty TCPAddr.
+func TestTLSAddrOfLostPeer(t *testing.T) {
+	pair := must[[2]int](t)(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	fd := must[int](t)(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)) // not connected
+	defer unix.Close(fd)
+	for fd, network := range map[int]string{pair[0]: "unix", fd: "tcp"} {
+		s := &tlsTransport{conn: &Conn{fd: int32(fd)}}
+		if a := s.RemoteAddr(); a.Network() != network {
+			t.Errorf("%s: the address is %T %v", network, a, a)
+		}
+	}
 }
