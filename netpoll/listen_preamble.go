@@ -70,24 +70,32 @@ func (g *prePreamble) admit(rest []byte, client, server netip.AddrPort) {
 		a = &addrs{remote: client, local: server}
 		key = e.admission.ownerKey(client.Addr())
 	}
+	s, err := g.conn.leave((*Conn).mayHandOverLocked)
+	if err != nil { // it has begun to end
+		return
+	}
 	owner, ok := e.admission.own(key)
 	if !ok {
 		e.tellFullAddr(key)
 		e.admission.refused.Add(1)
-		g.conn.Close(ErrClosed)
-		return
-	}
-	h := g.accept()
-	s, err := g.conn.leave((*Conn).mayHandOverLocked)
-	if err != nil { // it has begun to end
-		e.admission.forget(owner)
-		if p, before := h.(preHandler); before {
-			p.abandon()
-		}
+		s.Close()
 		return
 	}
 	s.lease.owner = owner
-	if e.receive(State{fd: s.fd, phase: live, input: append([]byte(nil), rest...), addrs: a, lease: s.lease}, h) {
+	g.enter(State{fd: s.fd, phase: live, input: append([]byte(nil), rest...), addrs: a, lease: s.lease})
+}
+
+// enter has the connection, which has left, enter with its Handler.
+func (g *prePreamble) enter(s State) {
+	returned := false
+	defer func() {
+		if !returned { // a panic of the program
+			s.Close()
+		}
+	}()
+	h := g.accept()
+	returned = true
+	if g.engine.receive(s, h) {
 		h.Conn().notify(evRead) // no event tells of the rest
 	}
 }

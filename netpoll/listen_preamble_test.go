@@ -269,3 +269,28 @@ func TestPreambleOfAnEndpoint(t *testing.T) {
 		t.Error("an endpoint wants preambles that nobody can parse")
 	}
 }
+
+// A connection that begins to end while its preamble is read is not given to the program, and not counted.
+func TestPreambleOfEnding(t *testing.T) {
+	e := make(chan *Engine, 1)
+	preamble := fromProxy("127.0.0.1")
+	preamble.Parse = func(first []byte) (int, netip.AddrPort, netip.AddrPort, error) {
+		n, client, server, err := parseLine(first)
+		if n > 0 {
+			(<-e).each(func(h Handler) { h.Conn().Close(ErrClosed) })
+		}
+		return n, client, server, err
+	}
+	s := serve(t, Options{Preamble: preamble, MaxConnsPerAddr: 5}, func(*peer) { t.Error("the program has got the connection") })
+	e <- s.Engine
+	nc := dial(t, s.addr)
+	_, _ = nc.Write(line(client1))
+	if _, err := nc.Read(make([]byte, 1)); err == nil {
+		t.Error("something came")
+	}
+	eventually(t, "nothing is counted", func() bool {
+		s.admission.mu.Lock()
+		defer s.admission.mu.Unlock()
+		return s.Stats().Open == 0 && len(s.admission.owners) == 0
+	})
+}
