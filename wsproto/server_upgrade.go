@@ -25,7 +25,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = s.Upgra
 // Fields that were set on w before are part of the response. The request's context and path
 // values reach Accept and OnOpen through their Request. Upgrade returns when OnOpen has
 // returned, because routers reuse what a request's context refers to; it leaves neither a
-// goroutine nor a buffer behind. If the handshake fails, Upgrade has responded, and returns
+// goroutine nor a buffer behind. With AcceptAsync it returns earlier if the connection ends
+// before the answer: r, and its values, are valid until the context of AcceptAsync's Request is
+// cancelled, and a program that may still be at work then copies what it needs. If the handshake fails, Upgrade has responded, and returns
 // the reason, usually a [Refusal].
 //
 // Upgrade cannot take over a connection with the TLS of another net/http server: it responds
