@@ -8,10 +8,10 @@ import { Drafts } from './message-drafts.js';
 import { Log } from './message-log.js';
 import { HubConnection } from './hub-connection.js';
 import { ReadMarks } from './message-read.js';
-import { Outbox } from './message-outbox.js';
+import { Outbox } from './outbox.js';
 import { Panel } from './room-panel.js';
 import * as questions from './room-dialogs.js';
-import { nameOf, Rooms, unread } from './room-list.js';
+import { nameOf, Rooms, unread } from './rooms.js';
 import { Sidebar } from './room-sidebar.js';
 import { Mentioned } from './message-mentioned.js';
 import { Status } from './hub-status.js';
@@ -124,7 +124,7 @@ export class Chat {
     const timeline = this.#timelines.get(id);
     timeline?.apply(message);
     if (!timeline?.busy) this.#outbox.delivered(message); // otherwise the timeline shows it, and the outbox drops it, when the response arrives
-    this.#rooms.noteMessage(id, message);
+    this.#rooms.heard(id, message);
     this.#mentioned.examine(id, message);
     if (id === this.#room?.id) this.#hub.typingStopped(message.by.id);
   }

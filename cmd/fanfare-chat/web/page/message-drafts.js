@@ -1,7 +1,7 @@
 // Drafts of messages, by room. They survive a reload of the page and the end of a login, in the
 // same tab.
 
-import { tabStorage } from './message-outbox.js';
+import { tabStorage } from './outbox.js';
 
 /** @typedef {{text: string, edit?: {number: number, was: string, text: string}}} Draft */
 

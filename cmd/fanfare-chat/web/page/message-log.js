@@ -44,7 +44,7 @@ export class Log extends EventTarget {
   /**
    * Shows another room, at its end; null: no room.
    * @param {import('./message-timeline.js').Timeline|null} timeline
-   * @param {{me: import('./api.js').User, begin: (Node|string)[], firstNew: number, outbox: import('./message-outbox.js').Outbox, room: number,
+   * @param {{me: import('./api.js').User, begin: (Node|string)[], firstNew: number, outbox: import('./outbox.js').Outbox, room: number,
    *   names: Map<number, string>, react: Function, edit: Function, remove: Function}} [view]
    */
   show(timeline, view) {

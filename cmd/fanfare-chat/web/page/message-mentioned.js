@@ -3,7 +3,7 @@
 
 import { api } from './api.js';
 import { mentions } from './text-mentions.js';
-import { unread } from './room-list.js';
+import { unread } from './rooms.js';
 
 export class Mentioned {
   #rooms;
@@ -12,7 +12,7 @@ export class Mentioned {
   #looked = new Map(); // by room: the last message that has been examined
   #looking = false;
 
-  /** @param {import('./room-list.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
+  /** @param {import('./rooms.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
   constructor(rooms, me, signal) {
     this.#rooms = rooms;
     this.#me = me;

@@ -24,7 +24,7 @@ export function messageNode(m, { me, names, head, react, edit, remove }) {
 
 /**
  * Makes the node of a message that is being sent, or has failed.
- * @param {import('./message-outbox.js').Item} item @param {import('./api.js').User} me
+ * @param {import('./outbox.js').Item} item @param {import('./api.js').User} me
  * @param {{head: boolean, retry: () => void, discard: () => void}} view
  */
 export function pendingNode(item, me, { head, retry, discard }) {

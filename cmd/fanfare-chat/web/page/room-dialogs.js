@@ -3,7 +3,7 @@
 import { api } from './api.js';
 import { ask, field, pages, show } from './ui-dialog.js';
 import { bdi, el, icon, toast } from './ui-dom.js';
-import { nameOf } from './room-list.js';
+import { nameOf } from './rooms.js';
 
 /** @param {(room: import('./api.js').Room) => void} done */
 export function createRoom(done) {
@@ -27,7 +27,7 @@ export function createRoom(done) {
 const choice = (value, label, hint, checked) => el('label', { class: 'choice' },
   el('input', { type: 'radio', name: 'kind', value, checked }), el('span', {}, el('strong', {}, label), el('span', { class: 'soft' }, hint)));
 
-/** @param {import('./room-list.js').Rooms} rooms @param {(room: import('./api.js').Room) => void} done */
+/** @param {import('./rooms.js').Rooms} rooms @param {(room: import('./api.js').Room) => void} done */
 export function browseRooms(rooms, done) {
   show('Open rooms', close => {
     const failed = el('p', { class: 'error', role: 'alert' });

@@ -1,7 +1,7 @@
 // The list of rooms. On a narrow page it is a drawer.
 
 import { $, avatar, composing, el, icon } from './ui-dom.js';
-import { nameOf, isMentioned, unread } from './room-list.js';
+import { nameOf, isMentioned, unread } from './rooms.js';
 
 const NARROW = matchMedia('(max-width: 759px)');
 
@@ -11,7 +11,7 @@ export class Sidebar extends EventTarget {
   #current = null;
   #items = new Map(); // {node, version} by room
 
-  /** @param {import('./room-list.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
+  /** @param {import('./rooms.js').Rooms} rooms @param {import('./api.js').User} me @param {AbortSignal} signal */
   constructor(rooms, me, signal) {
     super();
     this.#rooms = rooms;

@@ -37,7 +37,7 @@ export class Rooms extends EventTarget {
   }
 
   /** Notes a change to a room's messages. @param {number} id @param {Message} message */
-  noteMessage(id, message) {
+  heard(id, message) {
     const room = this.#all.get(id);
     if (!room) return;
     room.rev = Math.max(room.rev, message.rev);
