@@ -30,15 +30,15 @@ func (h *Hub) PublishAsync(name string, m Message, done func(Receipt, error)) {
 }
 
 // Publish sends m to all subscribers of the topic, as [Hub.Publish] does. The error wraps
-// ErrNotSubscribed if the subscription has not begun or has ended, also if the subscriber is
-// slow and has yet to get what was published before the end. For a pattern Publish does
-// nothing; see Hub.PublishMatching.
+// ErrNotSubscribed if the subscription has not begun, or the server has ended it, also if the
+// subscriber is slow and has yet to get what was published before the end. After Unsubscribe the
+// program may still publish. For a pattern Publish does nothing; see Hub.PublishMatching.
 func (s *Subscription) Publish(m Message) (Receipt, error) {
 	switch {
 	case s.shard == nil:
 		return Receipt{}, fmt.Errorf("%w: the subscription has not begun", ErrNotSubscribed)
-	case s.gone():
-		return Receipt{}, fmt.Errorf("%w: the subscription has ended", ErrNotSubscribed)
+	case s.flags.Load()&flagEnded != 0:
+		return Receipt{}, fmt.Errorf("%w: the server has ended the subscription", ErrNotSubscribed)
 	}
 	return s.publish(m)
 }

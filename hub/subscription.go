@@ -26,6 +26,7 @@ const (
 	flagSkipped             // it had left already when the pass came to it
 	flagDone                // it gets nothing any more
 	flagWaits               // it is in drain.waiting; under drain.mu
+	flagEnded               // the server has ended it, so that its subscriber may not publish
 
 	encodingShift = 24 // the bits above are the encodingID, set when it is subscribed
 )

@@ -61,6 +61,9 @@ func (t *Topic) leaveLocked(l *leave) bool {
 	if s.flags.Or(flagGone)&flagGone != 0 {
 		return false
 	}
+	if !l.own {
+		s.flags.Or(flagEnded)
+	}
 	t.count--
 	t.hub.subscriptions.Add(-1)
 	t.presence.leave(s.to)
