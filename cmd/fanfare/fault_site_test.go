@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"sync/atomic"
 	"testing"
 )
 
@@ -14,17 +17,26 @@ type site struct {
 	server *http.Server
 }
 
-// newSite returns a site that is not up yet. Its address is one from which no client connects, so none takes its port.
+// sitePorts counts the ports that sites have had. They are below those that the kernel gives to others, so that nobody takes one
+// while its site is down.
+var sitePorts atomic.Int32
+
+// newSite returns a site that is not up yet.
 func newSite(t *testing.T, serve http.HandlerFunc) *site {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.9:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, ports = 20_000, 10_000
+	begin := int32(os.Getpid() * 31 % ports) // another process may run the same tests
+	for range ports {
+		addr := fmt.Sprint("127.0.0.9:", first+(begin+sitePorts.Add(1))%ports)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			s := &site{t: t, addr: addr, serve: serve}
+			t.Cleanup(s.down)
+			return s
+		}
 	}
-	defer l.Close()
-	s := &site{t: t, addr: l.Addr().String(), serve: serve}
-	t.Cleanup(s.down)
-	return s
+	t.Fatal("no port is free")
+	return nil
 }
 
 func (s *site) up() {
