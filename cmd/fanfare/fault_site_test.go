@@ -41,8 +41,12 @@ func newSite(t *testing.T, serve http.HandlerFunc) *site {
 
 func (s *site) up() {
 	s.t.Helper()
-	l, err := net.Listen("tcp", s.addr)
-	if err != nil {
+	var l net.Listener
+	var err error
+	if !settles(func() bool { // a process that another test starts has the old socket, too, until its program runs
+		l, err = net.Listen("tcp", s.addr)
+		return err == nil
+	}) {
 		s.t.Fatal(err)
 	}
 	s.server = &http.Server{Handler: s.serve}
