@@ -254,8 +254,8 @@
 // a turn or a write (conn_events.go, limit_shed.go, out_send.go, tls_transport.go, out_write.go), then
 // its ways into the engine and out of it (conn_enter.go, conn_leave.go, conn_close.go), then turns.
 // On top is what begins all of that: listeners, TLS handshakes, the monitor, and the engine's start and end. The
-// packages below internal know neither connections nor engines: clock, ready (the queues of loops), sys (system calls),
-// memory, paced (lines in the log that strangers can cause).
+// packages below know neither connections nor engines: paced (lines in the log that strangers can cause) and, in internal,
+// clock, ready (the queues of loops), sys (system calls) and memory.
 //
 // # Calls of a Handler
 //

@@ -13,8 +13,8 @@ import (
 
 	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
 	"github.com/fanfare-ws/fanfare/netpoll/internal/memory"
-	"github.com/fanfare-ws/fanfare/netpoll/internal/paced"
 	"github.com/fanfare-ws/fanfare/netpoll/internal/ready"
+	"github.com/fanfare-ws/fanfare/netpoll/paced"
 )
 
 // Engine runs loops, workers and listeners. Its methods are safe for use from any

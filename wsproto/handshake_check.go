@@ -50,7 +50,7 @@ func (x *upgradeBuffers) enter() *Refusal {
 	s := x.request.server
 	l := s.limitsInForce()
 	if refusal := s.gate.enter(l, thisMoment(), &s.counters.limited); refusal != nil {
-		s.busyGate.warn(s.logger(), "refused a handshake", "reason", refusal.Reason, "limit", l.MaxHandshakes, "rate", l.HandshakeRate,
+		s.busyGate.Warn(s.logger(), "refused a handshake", "reason", refusal.Reason, "limit", l.MaxHandshakes, "rate", l.HandshakeRate,
 			"allow", "raise -max-handshakes or -handshake-rate, or Server.MaxHandshakes or Server.HandshakeRate")
 		refusal.logged = true
 		return refusal
@@ -62,7 +62,7 @@ func (x *upgradeBuffers) enter() *Refusal {
 // checkForwarded logs that the fields of a proxy contradict each other.
 func (s *Server) checkForwarded(p Proxies, peer netip.Addr, values func(name string) []string) {
 	if len(p) > 0 && p.forwarded(peer, values).torn {
-		s.tornForwards.warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients; all are ignored", "proxy", peer,
+		s.tornForwards.Warn(s.logger(), "X-Forwarded-For, Forwarded and X-Real-IP of a proxy name different clients; all are ignored", "proxy", peer,
 			"allow", "have the proxy set or remove each of them, or do not trust it (-trusted-proxies, or Server.Proxies)")
 	}
 }
@@ -89,7 +89,7 @@ func (s *Server) refuseCrowd(r *Request, most int) *Refusal {
 		return nil
 	}
 	s.counters.limited.perClient.Add(1)
-	s.crowds.warn(s.logger(), "a client has too many connections, and further ones are refused", "client", addr, "connections", most,
+	s.crowds.Warn(s.logger(), "a client has too many connections, and further ones are refused", "client", addr, "connections", most,
 		"allow", "if this is a proxy, name it in -trusted-proxies, or Server.Proxies; else raise -max-conns-per-addr, or Server.MaxConnsPerClient")
 	refusal := retryAfterTime(http.StatusTooManyRequests, "your address has too many connections", crowdRetry)
 	refusal.logged = true

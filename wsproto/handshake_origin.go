@@ -28,7 +28,7 @@ func (s *Server) refuseOrigin(r *Request) *Refusal {
 		allow = "serve the page over http; only -origins '*', or \"*\" in Server.Origins, admits pages from files and sandboxes"
 		reason = "pages from files and sandboxes (origin %s) may not connect to %s: serve the page over http"
 	}
-	s.foreignOrigins.warn(s.logger(), "refused a page from another origin", "origin", origin, "host", r.Host(), "client", r.ClientAddr(), "allow", allow)
+	s.foreignOrigins.Warn(s.logger(), "refused a page from another origin", "origin", origin, "host", r.Host(), "client", r.ClientAddr(), "allow", allow)
 	return &Refusal{Status: http.StatusForbidden, logged: true, Reason: fmt.Sprintf(reason, origin, r.Host())}
 }
 
@@ -95,7 +95,7 @@ func (s *Server) refuseHost(r *Request) *Refusal {
 		return nil
 	}
 	host := r.Header.Get("Host")
-	s.foreignHosts.warn(s.logger(), "refused a request for a host that is not a known name of the server", "host", host, "origin", r.Header.Get("Origin"),
+	s.foreignHosts.Warn(s.logger(), "refused a request for a host that is not a known name of the server", "host", host, "origin", r.Header.Get("Origin"),
 		"client", r.ClientAddr(), "allow", "name it in -hosts, or in Server.Hosts")
 	return &Refusal{Status: http.StatusMisdirectedRequest, logged: true,
 		Reason: fmt.Sprintf("%s is not a known name of this server, which has a private address; if it is one, it must be configured (-hosts)", host)}

@@ -24,7 +24,7 @@ func (c *Conn) refuse(e *Refusal, head bool, err error) {
 
 // tooLarge is the response to a header above MaxHeader.
 func (s *Server) tooLarge(client netip.AddrPort) *Refusal {
-	s.largeHeaders.warn(s.logger(), "refused a request with a large header", "bytes", s.MaxHeader, "client", client,
+	s.largeHeaders.Warn(s.logger(), "refused a request with a large header", "bytes", s.MaxHeader, "client", client,
 		"allow", "raise -max-header, or Server.MaxHeader")
 	return Refuse(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the header is larger than %d bytes", s.MaxHeader))
 }
@@ -35,7 +35,7 @@ func (s *Server) refuseFull() *Refusal {
 		return nil
 	}
 	s.counters.limited.full.Add(1)
-	s.fullUp.warn(s.logger(), "the server is full and refuses handshakes", "connections", s.engine.Limits().MaxConns,
+	s.fullUp.Warn(s.logger(), "the server is full and refuses handshakes", "connections", s.engine.Limits().MaxConns,
 		"allow", "raise -max-conns, or Server.Engine.MaxConns")
 	refusal := retryLater("the server is full")
 	refusal.logged = true

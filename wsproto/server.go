@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
+	"github.com/fanfare-ws/fanfare/netpoll/paced"
 )
 
 // Server serves WebSocket connections, and ordinary HTTP on the same port. It is used like
@@ -189,7 +190,7 @@ type Server struct {
 	limits   atomic.Pointer[Limits]
 	files    certificates // of ListenTLS
 	// Events that strangers can cause to be logged:
-	foreignOrigins, foreignHosts, largeHeaders, fullUp, crowds, tornForwards, busyGate logLimiter
+	foreignOrigins, foreignHosts, largeHeaders, fullUp, crowds, tornForwards, busyGate paced.Log
 
 	start      sync.Once
 	err        error // that begin returns

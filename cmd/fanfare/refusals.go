@@ -4,13 +4,13 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/netpoll/paced"
 )
 
 // refusals counts and logs what the program refuses, by cause: the counters of GET /healthz, and at most one line of each cause
-// in ten seconds, since strangers can cause any number. Its methods may be called from any goroutine. They take no lock.
+// in ten seconds, since strangers can cause any number. Its methods may be called from any goroutine.
 type refusals struct {
 	log *slog.Logger
 	of  [causes]refused
@@ -45,32 +45,14 @@ var causeTexts = [causes]struct{ name, says string }{
 
 // refused are the refusals because of one cause.
 type refused struct {
-	n      atomic.Int64
-	logged atomic.Int64 // how many there were at the last line
-	next   atomic.Int64 // when the next line may be logged, in Unix nanoseconds
+	n   atomic.Int64
+	log paced.Log
 }
-
-// pauseOfLog is the least time between two lines.
-const pauseOfLog = 10 * time.Second
 
 // add counts a refusal. The reason contains no secret.
 func (r *refusals) add(c cause, reason string) {
-	if before, ok := r.of[c].add(time.Now()); !ok {
-		r.log.Debug(causeTexts[c].says, "reason", reason)
-	} else if before > 0 {
-		r.log.Warn(causeTexts[c].says, "reason", reason, "before", before)
-	} else {
-		r.log.Warn(causeTexts[c].says, "reason", reason)
-	}
-}
-
-// add reports whether a line may be logged, and how many refusals were left out before.
-func (f *refused) add(now time.Time) (before int64, ok bool) {
-	n, next := f.n.Add(1), f.next.Load()
-	if now.UnixNano() < next || !f.next.CompareAndSwap(next, now.Add(pauseOfLog).UnixNano()) {
-		return 0, false
-	}
-	return max(0, n-1-f.logged.Swap(n)), true
+	r.of[c].n.Add(1)
+	r.of[c].log.Warn(r.log, causeTexts[c].says, "reason", reason)
 }
 
 // policy counts a refusal of the policy, and returns it. It may be nil.

@@ -10,27 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
-// Of each cause there is one line in ten seconds, with how many were left out.
+// Of each cause there is one line in ten seconds; package paced tests how many were left out.
 func TestRefusedPace(t *testing.T) {
-	var f refused
-	now := time.Now()
-	for i, c := range []struct {
-		after  time.Duration
-		before int64
-		ok     bool
-	}{{0, 0, true}, {0, 0, false}, {pauseOfLog - 1, 0, false}, {1, 2, true}, {pauseOfLog, 0, true}} {
-		now = now.Add(c.after)
-		if before, ok := f.add(now); before != c.before || ok != c.ok {
-			t.Errorf("%d: %d, %v; want %d, %v", i, before, ok, c.before, c.ok)
-		}
-	}
 	var out bytes.Buffer
 	r := refusals{log: slog.New(slog.NewTextHandler(&out, nil))}
 	for range 5 {

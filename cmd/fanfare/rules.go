@@ -13,9 +13,6 @@ type rule struct {
 	options hub.TopicOptions
 }
 
-// usersPattern matches the topics of all users. No other pattern matches them.
-const usersPattern = "@>"
-
 // rules are in the order of their priority: the first one that matches applies. They can be replaced while the hub runs; a
 // topic that exists keeps its options.
 type rules struct{ current atomic.Pointer[[]rule] }
@@ -27,7 +24,7 @@ func (rs *rules) set(topics []config.Topic, maxPending config.Size) {
 	for i := range topics {
 		all = append(all, rule{topics[i].Pattern, topics[i].Options()})
 	}
-	all = append(all, rule{pattern: ">"}, rule{pattern: usersPattern})
+	all = append(all, rule{pattern: ">"}, rule{pattern: config.UsersPattern})
 	for i := range all {
 		if l := &all[i].options.Limit; l.Bytes == 0 {
 			l.Bytes = int(maxPending)
@@ -50,8 +47,8 @@ func (rs *rules) options(name string) *hub.TopicOptions {
 // matches reports whether the rule applies to the topic, or the pattern, of that name.
 func (r *rule) matches(name string) bool {
 	user := hub.IsUserTopic(name)
-	if user || r.pattern == usersPattern {
-		return user && r.pattern == usersPattern
+	if user || r.pattern == config.UsersPattern {
+		return user && r.pattern == config.UsersPattern
 	}
 	return hub.Matches(r.pattern, name)
 }

@@ -21,8 +21,8 @@ type Topic struct {
 	Grace         time.Duration `placeholder:"TIME" min:"1" example:"\"5s\"" help:"time without a connection after which a person leaves"`
 }
 
-// usersPattern matches the topics of all users. No other pattern matches them.
-const usersPattern = "@>"
+// UsersPattern matches the topics of all users. No other pattern matches them.
+const UsersPattern = "@>"
 
 // maxBytes is the largest size in a rule.
 const maxBytes = 1 << 40
@@ -35,7 +35,7 @@ type columnError struct {
 
 // check returns all columns whose values cannot be right.
 func (t *Topic) check() (all []columnError) {
-	if t.Pattern != usersPattern {
+	if t.Pattern != UsersPattern {
 		if err := checkPattern(t.Pattern); err != nil {
 			all = append(all, columnError{"pattern", err})
 		}

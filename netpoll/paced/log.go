@@ -1,4 +1,4 @@
-// Package paced logs events that strangers can cause at any rate.
+// Package paced logs events that strangers can cause at any rate. The lock of a Log is a leaf, and is not held while it logs.
 package paced
 
 import (
