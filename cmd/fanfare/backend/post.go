@@ -8,9 +8,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // response is what became of a request.
@@ -41,18 +42,9 @@ func (e *endpoint) post(ctx context.Context, body []byte) (r response) {
 	case ctx.Err() != nil:
 		r.failure = &failure{kind: timedOut, text: fmt.Sprintf("no answer after %v", r.took.Round(time.Millisecond))}
 	default:
-		r.failure = &failure{kind: unreachable, text: withoutURL(err).Error()}
+		r.failure = &failure{kind: unreachable, text: httpurl.WithoutURL(err).Error()}
 	}
 	return r
-}
-
-// withoutURL removes the URL, which may contain a secret, from an error of net/http.
-func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }
 
 func (e *endpoint) exchange(ctx context.Context, body []byte) (r reply, size int, err error) {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -181,21 +180,12 @@ func (r *remote) get(ctx context.Context) ([]byte, error) {
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
 	response, err := r.client.Do(request)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, httpurl.WithoutURL(err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the response has status %d; it must be 200", response.StatusCode)
 	}
 	b, err := readAll(response.Body, "the response")
-	return b, withoutURL(err)
-}
-
-// withoutURL removes the URL from an error, because it may contain a password.
-func withoutURL(err error) error {
-	var e *url.Error
-	if errors.As(err, &e) {
-		return e.Err
-	}
-	return err
+	return b, httpurl.WithoutURL(err)
 }
