@@ -44,7 +44,8 @@ func (p *programs) startServer(ctx context.Context, name, mode string) (*child, 
 func (p *programs) startFanfare(ctx context.Context) (*child, error) {
 	s, line, err := start(ctx, p.fanfare, "-addr", "127.0.0.1:0")
 	if err == nil {
-		s.addr = line[strings.LastIndex(line, " ")+1:]
+		_, at, _ := strings.Cut(line, " listening on ")
+		s.addr, _, _ = strings.Cut(at, " ")
 	}
 	return s, err
 }
