@@ -1,0 +1,139 @@
+package monitor
+
+import "time"
+
+// Snapshot is the state of a server. Fields called counters only grow while the process runs, which Started identifies. Sizes
+// are in bytes, and times in seconds unless their type says otherwise.
+type Snapshot struct {
+	Time    time.Time `json:"time"`
+	Started time.Time `json:"started"`
+	Version string    `json:"version"`
+	State   string    `json:"state"` // ready or stopping
+
+	Process  Process         `json:"process"`
+	Conns    Conns           `json:"connections"`
+	Traffic  Traffic         `json:"traffic"`
+	Engine   Engine          `json:"engine"`
+	Topics   Topics          `json:"topics"`
+	Hub      Sessions        `json:"hub"`
+	Access   Access          `json:"access"`
+	Hooks    map[string]Hook `json:"hooks,omitempty"`    // the backend's, by name: connect, subscribe, publish
+	Webhooks *Webhooks       `json:"webhooks,omitempty"` // nil if there are none
+	Alerts   []Alert         `json:"alerts"`             // what is wrong now; empty, not null, if nothing is
+}
+
+// Process is what the process uses.
+type Process struct {
+	PID          int     `json:"pid"`
+	CPUSeconds   float64 `json:"cpu_seconds"` // counter: user and system time
+	RSS          int64   `json:"rss"`
+	Heap         int64   `json:"heap"`         // live and dead objects
+	MemoryLimit  int64   `json:"memory_limit"` // that the process may use: of GOMEMLIMIT, the cgroup or the machine
+	Goroutines   int     `json:"goroutines"`
+	Files        int     `json:"files"` // open descriptors
+	FileLimit    int     `json:"file_limit"`
+	KernelSocket int64   `json:"kernel_socket"`  // what an idle connection takes in the kernel; an estimate
+	PerConn      int64   `json:"per_connection"` // RSS over that of the empty server, for each connection; 0 below 100 connections
+}
+
+// Conns are the connections and how they began and ended. Maps are counters.
+type Conns struct {
+	Open       int64            `json:"open"`
+	WebSockets int64            `json:"websockets"`
+	Limit      int64            `json:"limit"`
+	Accepted   int64            `json:"accepted"`   // counter
+	Handshakes int64            `json:"handshakes"` // of WebSockets, under way now
+	Outcomes   map[string]int64 `json:"outcomes"`   // handshakes of WebSockets: opened, refused, timed_out, aborted
+	TLS        map[string]int64 `json:"tls"`        // TLS handshakes: done, failed, shed
+	Refusals   map[string]int64 `json:"refusals"`   // by reason, such as token, right, address, full, conn_rate
+	Closes     map[string]int64 `json:"closes"`     // by code, such as 1000, or a word such as abnormal
+}
+
+// Traffic are counters of what has come and gone.
+type Traffic struct {
+	MessagesIn  int64 `json:"messages_in"`
+	MessagesOut int64 `json:"messages_out"`
+	BytesIn     int64 `json:"bytes_in"`
+	BytesOut    int64 `json:"bytes_out"`
+}
+
+// Engine is how busy the event loops and their workers are.
+type Engine struct {
+	Queued      int64     `json:"queued"` // bytes that wait for clients
+	Held        int64     `json:"held"`   // bytes that -total-pending bounds
+	Shed        int64     `json:"shed"`   // counter: connections that were closed because it was too much
+	Slow        int64     `json:"slow"`   // counter: connections that were closed because they read too slowly
+	Ready       int64     `json:"ready"`  // connections that wait for a worker
+	LongestWait float64   `json:"longest_wait"`
+	Busy        int64     `json:"busy"`         // workers
+	Workers     int64     `json:"workers"`      // largest number
+	Blocked     int64     `json:"blocked"`      // workers that the watchdog complains about now
+	BlockedEver int64     `json:"blocked_ever"` // counter
+	ReadyWait   Histogram `json:"ready_wait"`
+	LoopLag     Histogram `json:"loop_lag"`
+}
+
+// Topics is the hub. All but Open, Subscriptions, Memory and Lagging are counters.
+type Topics struct {
+	Open          int64            `json:"open"`
+	Subscriptions int64            `json:"subscriptions"`
+	Memory        int64            `json:"memory"` // of histories and of messages for slow subscribers
+	Published     int64            `json:"published"`
+	Delivered     int64            `json:"delivered"`
+	Drops         map[string]int64 `json:"drops"` // by policy: disconnect (subscribers), drop-newest, drop-oldest, conflate (messages)
+	Shed          int64            `json:"shed"`
+	Fanout        Histogram        `json:"fanout"` // how long a pass takes
+}
+
+// Sessions are the clients of fanfare.v1.
+type Sessions struct {
+	Waiting    int64            `json:"waiting"`    // bytes of requests
+	Busy       int64            `json:"busy"`       // counter: requests that were refused because too much was under way
+	Recoveries map[string]int64 `json:"recoveries"` // counters by outcome
+}
+
+// Access is the policy.
+type Access struct {
+	Users       int    `json:"users"`
+	Conns       int    `json:"connections"` // of users, keys and tokens
+	Expiring    int    `json:"expiring"`
+	Revocations int    `json:"revocations"`
+	Expired     uint64 `json:"expired"` // counter
+	Revoked     uint64 `json:"revoked"` // counter
+}
+
+// Hook is a question to the operator's backend.
+type Hook struct {
+	Results     map[string]uint64 `json:"results"`      // counters of calls: granted, refused, fallback, failed, busy, cancelled
+	Failures    map[string]uint64 `json:"failures"`     // counters of requests, by cause
+	Cached      uint64            `json:"cached"`       // counter
+	Requests    uint64            `json:"requests"`     // counter
+	RequestTime float64           `json:"request_time"` // counter
+	Running     int               `json:"running"`
+	Queued      int               `json:"queued"`
+	Breaker     string            `json:"breaker"` // closed, open or probing
+}
+
+// Webhooks are the events that go out.
+type Webhooks struct {
+	Queued      int64            `json:"queued"` // events
+	QueuedBytes int64            `json:"queued_bytes"`
+	Events      map[string]int64 `json:"events"`   // counters by result: sent, dropped, dead
+	Requests    map[string]int64 `json:"requests"` // counters by result: ok, failed
+	Oldest      float64          `json:"oldest"`   // age of the oldest event in the queue
+}
+
+// Histogram is a distribution since the start. Counts has one number more than Bounds: of the values up to each bound, and
+// above the last.
+type Histogram struct {
+	Bounds []float64 `json:"bounds"` // seconds
+	Counts []int64   `json:"counts"`
+	Sum    float64   `json:"sum"` // seconds
+}
+
+// Alert is something that an operator must look at.
+type Alert struct {
+	Name     string `json:"name"`     // of the rule, the same as in the alert rules for Prometheus
+	Severity string `json:"severity"` // warning or critical
+	Text     string `json:"text"`     // what is wrong, with figures, and what helps
+}
