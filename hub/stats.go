@@ -7,13 +7,14 @@ import (
 
 // Stats are a hub's counters. Published, Delivered, Evicted, Dropped and Shed only grow.
 type Stats struct {
-	Topics    int   `json:"topics"`
-	Published int64 `json:"published"` // messages
-	Delivered int64 `json:"delivered"` // each message counts once for each subscriber
-	Evicted   int64 `json:"evicted"`   // subscribers that were too slow
-	Dropped   int64 `json:"dropped"`   // each message counts once for each subscriber that did not get it
-	Memory    int64 `json:"memory"`    // bytes that the topics' logs hold now: see Options.MaxMemory
-	Shed      int64 `json:"shed"`      // messages that were dropped because of Options.MaxMemory
+	Topics        int   `json:"topics"`
+	Subscriptions int64 `json:"subscriptions"`
+	Published     int64 `json:"published"` // messages
+	Delivered     int64 `json:"delivered"` // each message counts once for each subscriber
+	Evicted       int64 `json:"evicted"`   // subscribers that were too slow
+	Dropped       int64 `json:"dropped"`   // each message counts once for each subscriber that did not get it
+	Memory        int64 `json:"memory"`    // bytes that the topics' logs hold now: see Options.MaxMemory
+	Shed          int64 `json:"shed"`      // messages that were dropped because of Options.MaxMemory
 }
 
 // Stats returns the present counters.
@@ -22,7 +23,7 @@ func (h *Hub) Stats() Stats {
 	n := len(h.topics)
 	h.mu.RUnlock()
 	return Stats{
-		Topics: n, Published: h.published.Load(), Delivered: h.delivered.Load(), Evicted: h.evicted.Load(),
+		Topics: n, Subscriptions: h.subscriptions.Load(), Published: h.published.Load(), Delivered: h.delivered.Load(), Evicted: h.evicted.Load(),
 		Dropped: h.dropped.Load(), Memory: h.memory.held.Load(), Shed: h.memory.shed.Load(),
 	}
 }

@@ -53,6 +53,7 @@ func (a *app) operatorPages() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+healthPath, a.health)
 	mux.HandleFunc("GET "+readyPath, a.ready)
+	mux.HandleFunc("GET "+statusPath, a.status)
 	a.managing(mux)
 	admin.Profiles(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enterOperator(w, r, mux) })

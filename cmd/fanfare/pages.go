@@ -124,16 +124,11 @@ func home(w http.ResponseWriter, _ *http.Request) {
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	s, h := a.server.Stats(), a.hub.Stats()
 	held, shed := a.transfers.stats()
-	refused := map[string]any{
-		"full": s.RefusedFull + s.Limited.Full, "address": s.RefusedByAddr + s.Limited.PerClient, "preamble": s.RefusedPreamble,
-		"handshakes": s.Limited.Handshakes, "handshake_rate": s.Limited.HandshakeRate,
-	}
-	a.refusals.addTo(refused)
 	a.answer(w, http.StatusOK, map[string]any{
 		"status": "ok", "connections": s.Open, "topics": h.Topics,
 		"held":    map[string]any{"pending": s.Held, "topics": h.Memory, "transfers": held},
 		"shed":    map[string]any{"connections": s.Shed, "handshakes": s.HandshakesShed, "messages": h.Shed, "transfers": shed},
-		"refused": refused,
+		"refused": a.refusedBy(&s),
 	})
 }
 

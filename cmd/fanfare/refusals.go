@@ -71,8 +71,8 @@ func (r *refusals) policy(refusal *policy.Refusal) *policy.Refusal {
 	return refusal
 }
 
-// addTo adds the counters to those of GET /healthz.
-func (r *refusals) addTo(all map[string]any) {
+// addTo adds the counters to those of the server.
+func (r *refusals) addTo(all map[string]int64) {
 	for c := range r.of {
 		all[causeTexts[c].name] = r.of[c].n.Load()
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -144,10 +145,11 @@ type app struct {
 	certificates certificates
 	operators    operators
 	transfers    transfers
+	meter        *monitor.Meter
 }
 
 func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log}
+	a := &app{cfg: cfg, log: log, meter: monitor.NewMeter()}
 	a.terms.app = a
 	a.refusals.log = log
 	a.hooks.refusals, a.rates.refusals = &a.refusals, &a.refusals

@@ -16,7 +16,9 @@ type Snapshot struct {
 	Engine   Engine          `json:"engine"`
 	Topics   Topics          `json:"topics"`
 	Hub      Sessions        `json:"hub"`
+	API      API             `json:"api"`
 	Access   Access          `json:"access"`
+	Rates    map[string]Rate `json:"rates"`              // users and topics: what they publish
 	Hooks    map[string]Hook `json:"hooks,omitempty"`    // the backend's, by name: connect, subscribe, publish
 	Webhooks *Webhooks       `json:"webhooks,omitempty"` // nil if there are none
 	Alerts   []Alert         `json:"alerts"`             // what is wrong now; empty, not null, if nothing is
@@ -45,8 +47,11 @@ type Conns struct {
 	Handshakes int64            `json:"handshakes"` // of WebSockets, under way now
 	Outcomes   map[string]int64 `json:"outcomes"`   // handshakes of WebSockets: opened, refused, timed_out, aborted
 	TLS        map[string]int64 `json:"tls"`        // TLS handshakes: done, failed, shed
-	Refusals   map[string]int64 `json:"refusals"`   // by reason, such as token, right, address, full, conn_rate
-	Closes     map[string]int64 `json:"closes"`     // by code, such as 1000, or a word such as abnormal
+	TLSRunning int64            `json:"tls_running"`
+	TLSWaiting int64            `json:"tls_waiting"` // handshakes that wait for a place
+	Refusals   map[string]int64 `json:"refusals"`    // by reason, such as token, right, address, full, conn_rate
+	Statuses   map[string]int64 `json:"statuses"`    // requests and handshakes that were refused, by HTTP status
+	Closes     map[string]int64 `json:"closes"`      // by code, such as 1000; all of libraries are 3xxx, of applications 4xxx
 }
 
 // Traffic are counters of what has come and gone.
@@ -59,37 +64,62 @@ type Traffic struct {
 
 // Engine is how busy the event loops and their workers are.
 type Engine struct {
-	Queued      int64     `json:"queued"` // bytes that wait for clients
-	Held        int64     `json:"held"`   // bytes that -total-pending bounds
-	Shed        int64     `json:"shed"`   // counter: connections that were closed because it was too much
-	Slow        int64     `json:"slow"`   // counter: connections that were closed because they read too slowly
-	Ready       int64     `json:"ready"`  // connections that wait for a worker
-	LongestWait float64   `json:"longest_wait"`
-	Busy        int64     `json:"busy"`         // workers
-	Workers     int64     `json:"workers"`      // largest number
-	Blocked     int64     `json:"blocked"`      // workers that the watchdog complains about now
-	BlockedEver int64     `json:"blocked_ever"` // counter
-	ReadyWait   Histogram `json:"ready_wait"`
-	LoopLag     Histogram `json:"loop_lag"`
+	Queued            int64     `json:"queued"`     // bytes that wait for clients
+	Held              int64     `json:"held"`       // bytes that -total-pending bounds
+	HeldLimit         int64     `json:"held_limit"` // 0 for none
+	Shed              int64     `json:"shed"`       // counter: connections that were closed because it was too much
+	Slow              int64     `json:"slow"`       // counter: connections that were closed because they read too slowly
+	Ready             int64     `json:"ready"`      // connections that wait for a worker
+	LongestWait       float64   `json:"longest_wait"`
+	Busy              int64     `json:"busy"`       // workers
+	Workers           int64     `json:"workers"`    // largest number
+	Background        int64     `json:"background"` // tasks that may wait, such as the dialing of a broker
+	BackgroundWaiting int64     `json:"background_waiting"`
+	Blocked           int64     `json:"blocked"`      // workers that the watchdog complains about now
+	BlockedEver       int64     `json:"blocked_ever"` // counter
+	ReadyWait         Histogram `json:"ready_wait"`
+	LoopLag           Histogram `json:"loop_lag"`
 }
 
-// Topics is the hub. All but Open, Subscriptions, Memory and Lagging are counters.
+// Topics is the hub. Published, Delivered, Drops and Shed are counters.
 type Topics struct {
-	Open          int64            `json:"open"`
-	Subscriptions int64            `json:"subscriptions"`
-	Memory        int64            `json:"memory"` // of histories and of messages for slow subscribers
-	Published     int64            `json:"published"`
-	Delivered     int64            `json:"delivered"`
-	Drops         map[string]int64 `json:"drops"` // by policy: disconnect (subscribers), drop-newest, drop-oldest, conflate (messages)
-	Shed          int64            `json:"shed"`
-	Fanout        Histogram        `json:"fanout"` // how long a pass takes
+	Open              int64            `json:"open"`
+	Limit             int64            `json:"limit"`
+	Subscriptions     int64            `json:"subscriptions"`
+	SubscriptionLimit int64            `json:"subscription_limit"`
+	Memory            int64            `json:"memory"` // of histories and of messages for slow subscribers
+	MemoryLimit       int64            `json:"memory_limit"`
+	Published         int64            `json:"published"`
+	Delivered         int64            `json:"delivered"`
+	Drops             map[string]int64 `json:"drops"`  // by policy: disconnect (subscribers), drop-newest, drop-oldest, conflate (messages)
+	Shed              int64            `json:"shed"`   // messages that were dropped because of MemoryLimit
+	Fanout            Histogram        `json:"fanout"` // how long a pass takes
 }
 
 // Sessions are the clients of fanfare.v1.
 type Sessions struct {
-	Waiting    int64            `json:"waiting"`    // bytes of requests
-	Busy       int64            `json:"busy"`       // counter: requests that were refused because too much was under way
-	Recoveries map[string]int64 `json:"recoveries"` // counters by outcome
+	Waiting         int64            `json:"waiting"` // bytes of requests
+	WaitingLimit    int64            `json:"waiting_limit"`
+	Held            int64            `json:"held"`            // counter: how often a connection was not read because too many of its requests waited
+	Data            int64            `json:"data"`            // bytes of presence data of open connections
+	Unauthenticated int64            `json:"unauthenticated"` // connections whose token has not been checked yet
+	Busy            int64            `json:"busy"`            // counter: requests that were refused because too much was under way
+	Recoveries      map[string]int64 `json:"recoveries"`      // counters by outcome
+}
+
+// API is the memory of HTTP requests: their bodies, and the responses that clients have not read.
+type API struct {
+	Held      int64  `json:"held"`
+	HeldLimit int64  `json:"held_limit"` // 0 for none
+	Shed      uint64 `json:"shed"`       // counter: requests that were ended because it was too much
+}
+
+// Rate is a limiter of rates with a key for each user or topic.
+type Rate struct {
+	Taken   uint64 `json:"taken"`   // counter: messages that were admitted
+	Refused uint64 `json:"refused"` // counter: messages
+	Shared  uint64 `json:"shared"`  // counter: messages from a credit that several keys share, since there are too many
+	Keys    int    `json:"keys"`
 }
 
 // Access is the policy.
@@ -106,12 +136,15 @@ type Access struct {
 type Hook struct {
 	Results     map[string]uint64 `json:"results"`      // counters of calls: granted, refused, fallback, failed, busy, cancelled
 	Failures    map[string]uint64 `json:"failures"`     // counters of requests, by cause
-	Cached      uint64            `json:"cached"`       // counter
+	Cached      uint64            `json:"cached"`       // counter: calls that a kept answer decided
+	Joined      uint64            `json:"joined"`       // counter: calls that shared the request of another
 	Requests    uint64            `json:"requests"`     // counter
 	RequestTime float64           `json:"request_time"` // counter
 	Running     int               `json:"running"`
 	Queued      int               `json:"queued"`
+	Waiting     int               `json:"waiting"` // calls
 	Breaker     string            `json:"breaker"` // closed, open or probing
+	Opened      uint64            `json:"opened"`  // counter: how often the breaker opened
 }
 
 // Webhooks are the events that go out.

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+	"github.com/fanfare-ws/fanfare/wsproto"
+)
+
+// statusPath is where operators get the state of the server as JSON.
+const statusPath = "/api/status"
+
+// status is GET /api/status.
+func (a *app) status(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	a.answer(w, http.StatusOK, a.snapshot())
+}
+
+// snapshot returns the state of the server. It visits no connection and no topic, so it costs the same for any number of them.
+func (a *app) snapshot() monitor.Snapshot {
+	s := a.server.Stats()
+	return monitor.Snapshot{
+		Time: time.Now(), Started: a.meter.Started(), Version: daemon.Version(), State: a.state(),
+		Process: a.meter.Process(s.Open + s.Detached),
+		Conns:   a.connState(&s),
+		Traffic: monitor.Traffic{MessagesIn: s.MessagesIn, MessagesOut: s.MessagesOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut},
+		Engine:  a.engineState(&s),
+		Topics:  a.topicState(),
+		Hub:     a.sessionState(),
+		API:     a.transfers.state(),
+		Rates:   a.rates.state(),
+		Access:  a.accessState(),
+		Hooks:   a.hooks.state(),
+		Alerts:  []monitor.Alert{},
+	}
+}
+
+func (a *app) state() string {
+	if a.leaving.Load() {
+		return "stopping"
+	}
+	return "ready"
+}
+
+func (a *app) connState(s *wsproto.Stats) monitor.Conns {
+	c := monitor.Conns{
+		Open: s.Open + s.Detached, WebSockets: s.WebSockets, Accepted: s.Accepted, Handshakes: s.Handshakes,
+		Outcomes: map[string]int64{
+			"opened": s.Upgrades.Opened, "refused": s.Upgrades.Refused, "timed_out": s.Upgrades.TimedOut, "aborted": s.Upgrades.Aborted,
+		},
+		TLS: map[string]int64{
+			"done": s.TLSHandshakesDone, "failed": s.HandshakesFailed - s.HandshakesShed, "shed": s.HandshakesShed,
+		},
+		TLSRunning: s.Stats.Handshakes, TLSWaiting: s.HandshakesWaiting,
+		Refusals: a.refusedBy(s),
+		Statuses: make(map[string]int64, len(s.Refusals)),
+		Closes:   make(map[string]int64, len(s.Closes)),
+	}
+	if l := a.server.Limits().Engine; l != nil {
+		c.Limit = int64(l.MaxConns)
+	}
+	for status, n := range s.Refusals {
+		c.Statuses[strconv.Itoa(status)] = n
+	}
+	for code, n := range s.Closes {
+		c.Closes[codeName(code)] = n
+	}
+	return c
+}
+
+// codeName returns the name of a close code in a Snapshot. The server counts all codes of libraries together, and all of
+// applications.
+func codeName(code wsproto.Code) string {
+	switch code {
+	case 3000:
+		return "3xxx"
+	case 4000:
+		return "4xxx"
+	}
+	return strconv.Itoa(int(code))
+}
+
+// refusedBy returns how often something was refused, by reason.
+func (a *app) refusedBy(s *wsproto.Stats) map[string]int64 {
+	by := map[string]int64{
+		"full": s.RefusedFull + s.Limited.Full, "address": s.RefusedByAddr + s.Limited.PerClient, "preamble": s.RefusedPreamble,
+		"handshakes": s.Limited.Handshakes, "handshake_rate": s.Limited.HandshakeRate, "closing": s.Limited.Closing,
+	}
+	a.refusals.addTo(by)
+	return by
+}
+
+func (a *app) engineState(s *wsproto.Stats) monitor.Engine {
+	e := monitor.Engine{
+		Queued: s.Queued, Held: s.Held, Shed: s.Shed, Slow: s.Slow, Ready: int64(s.Ready), LongestWait: s.LongestWait.Seconds(),
+		Background: s.Background, BackgroundWaiting: s.BackgroundWaiting,
+	}
+	if l := a.server.Limits().Engine; l != nil {
+		e.HeldLimit = int64(max(l.TotalPending, 0))
+	}
+	return e
+}
+
+func (a *app) topicState() monitor.Topics {
+	h, o := a.hub.Stats(), a.hub.Options()
+	return monitor.Topics{
+		Open: int64(h.Topics), Limit: int64(o.MaxTopics), Subscriptions: h.Subscriptions, SubscriptionLimit: int64(o.MaxAllSubscriptions),
+		Memory: h.Memory, MemoryLimit: max(o.MaxMemory, 0), Published: h.Published, Delivered: h.Delivered, Shed: h.Shed,
+		Drops: map[string]int64{"disconnect": h.Evicted, "messages": h.Dropped},
+	}
+}
+
+func (a *app) sessionState() monitor.Sessions {
+	s := a.sessions.Stats()
+	return monitor.Sessions{
+		Waiting: s.Waiting, WaitingLimit: max(int64(a.sessions.Options().MaxWaiting), 0), Held: s.Held, Busy: s.Busy,
+		Data: s.Data, Unauthenticated: s.Unauthenticated,
+	}
+}
+
+func (a *app) accessState() monitor.Access {
+	p := a.access.Stats()
+	return monitor.Access{
+		Users: p.Users, Conns: p.Conns, Expiring: p.Expiring, Revocations: p.Revocations, Expired: p.Expired, Revoked: p.Revoked,
+	}
+}
+
+func (ts *transfers) state() monitor.API {
+	held, shed := ts.stats()
+	return monitor.API{Held: held, HeldLimit: max(ts.most, 0), Shed: shed}
+}
+
+func (r *rates) state() map[string]monitor.Rate {
+	all := make(map[string]monitor.Rate)
+	for name, l := range map[string]*rate.Limiter[string]{"users": r.users, "topics": r.topics} {
+		s := l.Stats()
+		all[name] = monitor.Rate{Taken: s.Taken, Refused: s.Refused, Shared: s.Shared, Keys: s.Keys}
+	}
+	return all
+}
+
+// state returns the figures of the hooks that there are, by their names.
+func (h *hooks) state() map[string]monitor.Hook {
+	b := h.current.Load()
+	if b == nil {
+		return nil
+	}
+	all := make(map[string]monitor.Hook)
+	for _, hook := range []backend.Hook{backend.Connect, backend.Subscribe, backend.Publish} {
+		if b.Has(hook) {
+			s := b.Stats(hook)
+			all[hook.String()] = hookState(&s)
+		}
+	}
+	return all
+}
+
+func hookState(s *backend.HookStats) monitor.Hook {
+	h := monitor.Hook{
+		Results: map[string]uint64{
+			"granted": s.Granted, "refused": s.Refused, "fallback": s.FellBack, "failed": s.Failed, "busy": s.Busy, "cancelled": s.Cancelled,
+		},
+		Failures: make(map[string]uint64, len(s.Failures)),
+		Cached:   s.Cached, Joined: s.Joined, Requests: s.Requests, RequestTime: s.RequestTime.Seconds(),
+		Running: s.Running, Queued: s.Queued, Waiting: s.Waiting, Breaker: s.Breaker, Opened: s.Opened,
+	}
+	for i, n := range s.Failures {
+		h.Failures[backend.FailureNames[i]] = n
+	}
+	return h
+}
