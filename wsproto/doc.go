@@ -107,7 +107,7 @@
 //	MaxStream         1 GiB    of a message for OnStream: 1009
 //	Rate              none     of messages, bytes and control frames in a second: RateCode
 //	MaxHandshakes     none     under way, that AcceptAsync decides about: 503 with Retry-After
-//	HandshakeRate     none     of handshakes in a second: 503 with Retry-After, each with its own
+//	HandshakeRate     none     of remote clients' handshakes in a second: 503 with Retry-After, each with its own
 //	MaxConnsPerClient none     WebSockets of an address behind Proxies: 429 with Retry-After, logged
 //	HandshakeTimeout  10 s     from the connection to the end of its header: 408; to the decision of AcceptAsync: 503
 //	MessageTimeout    30 s     and a second more for each MinRate bytes: 1008

@@ -49,7 +49,7 @@ func (r *Request) admit() *Refusal {
 func (x *upgradeBuffers) enter() *Refusal {
 	s := x.request.server
 	l := s.limitsInForce()
-	if refusal := s.gate.enter(l, thisMoment(), &s.counters.limited); refusal != nil {
+	if refusal := s.gate.enter(l, l.HandshakeRate > 0 && s.IsLocal(x.request.ClientAddr()), thisMoment(), &s.counters.limited); refusal != nil {
 		s.busyGate.Warn(s.logger(), "refused a handshake", "reason", refusal.Reason, "limit", l.MaxHandshakes, "rate", l.HandshakeRate,
 			"allow", "raise -max-handshakes or -handshake-rate, or Server.MaxHandshakes or Server.HandshakeRate")
 		refusal.logged = true
@@ -104,5 +104,12 @@ func (s *Server) counts(peer, addr netip.Addr) bool {
 	if s.engine.Limits().MaxConnsPerAddr > 0 && addr == peer {
 		return false
 	}
-	return s.CountLocal || !addr.IsUnspecified() && !addr.IsLoopback() && !s.Proxies.Trust(addr)
+	return s.CountLocal || !s.IsLocal(addr)
+}
+
+// IsLocal reports whether a client's address, as [Request.ClientAddr] and [ClientAddr] return it, is that of this machine or of
+// one of Proxies, which then has told no client. Limits of addresses and rates spare them by default: all clients of a proxy
+// share its address, and load tests and health checks of the machine itself are no threat.
+func (s *Server) IsLocal(addr netip.Addr) bool {
+	return !addr.IsValid() || addr.IsUnspecified() || addr.IsLoopback() || s.Proxies.Trust(addr)
 }

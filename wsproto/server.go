@@ -114,11 +114,14 @@ type Server struct {
 	MaxHandshakes int
 	// HandshakeRate bounds the handshakes in a second, after as many as come in a second at
 	// once; no bound if 0. Further ones are refused with 503. Retry-After then spreads the
-	// clients over the time that all of them need, up to a minute.
+	// clients over the time that all of them need, up to a minute. Local clients (see
+	// [Server.IsLocal]) are exempt unless RateLocal is set.
 	HandshakeRate int
+	// RateLocal has HandshakeRate count the handshakes of local clients, too.
+	RateLocal bool
 	// MaxConnsPerClient bounds the WebSockets of a client's address (an IPv6 /64 counts as one),
 	// as one of Proxies tells it; no bound if 0. Further ones are refused with 429, and logged.
-	// Loopback addresses, Unix sockets and Proxies are exempt unless CountLocal is set. If
+	// Local clients (see [Server.IsLocal]) are exempt unless CountLocal is set. If
 	// Engine.MaxConnsPerAddr is set too, that counts the clients that come without a proxy.
 	MaxConnsPerClient int
 	// CountLocal has MaxConnsPerClient count connections of loopback addresses, of Unix sockets
@@ -278,7 +281,7 @@ func (s *Server) limitsInForce() *Limits {
 	if l := s.limits.Load(); l != nil {
 		return l
 	}
-	return &Limits{s.Origins, s.Hosts, s.Rate, s.MaxHandshakes, s.HandshakeRate, s.MaxConnsPerClient, nil}
+	return &Limits{s.Origins, s.Hosts, s.Rate, s.MaxHandshakes, s.HandshakeRate, s.MaxConnsPerClient, s.RateLocal, nil}
 }
 
 // closing reports whether Shutdown or Drain was called.

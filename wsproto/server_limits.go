@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type Limits struct {
 	Origins, Hosts                                  []string
 	Rate                                            *Rate
 	MaxHandshakes, HandshakeRate, MaxConnsPerClient int
+	RateLocal                                       bool
 	// Engine has the limits of the layer below, from Server.Engine. SetLimits leaves those as
 	// they are if it is nil.
 	Engine *netpoll.Limits
@@ -48,13 +50,13 @@ type gate struct {
 
 // enter counts another handshake, or returns the refusal of one that is too much. leave must
 // follow if it counts.
-func (g *gate) enter(l *Limits, now moment, n *limitCounters) *Refusal {
+func (g *gate) enter(l *Limits, local bool, now moment, n *limitCounters) *Refusal {
 	if under := g.underWay.Add(1); l.MaxHandshakes > 0 && under > int64(l.MaxHandshakes) {
 		g.underWay.Add(-1)
 		n.handshakes.Add(1)
 		return g.refuse(tooManyHandshakes, cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
 	}
-	if l.HandshakeRate > 0 && !g.conforms(l.HandshakeRate, now) {
+	if l.ratesHandshakes(local) && !g.conforms(l.HandshakeRate, now) {
 		g.underWay.Add(-1)
 		n.handshakeRate.Add(1)
 		return g.refuse(tooManyASecond, l.HandshakeRate, now)
@@ -62,11 +64,16 @@ func (g *gate) enter(l *Limits, now moment, n *limitCounters) *Refusal {
 	return nil
 }
 
-// Busy returns the refusal that a handshake would get at this moment because of MaxHandshakes or
+// ratesHandshakes reports whether HandshakeRate bounds handshakes of clients that are local or not.
+func (l *Limits) ratesHandshakes(local bool) bool {
+	return l.HandshakeRate > 0 && (!local || l.RateLocal)
+}
+
+// Busy returns the refusal that a handshake of a client with that address would get at this moment because of MaxHandshakes or
 // HandshakeRate, with a time to return that is this caller's own; nil if there is none. A program
 // can send it to a page that asks in an ordinary request why its handshake has failed, because
 // browsers do not show that.
-func (s *Server) Busy() *Refusal {
+func (s *Server) Busy(client netip.Addr) *Refusal {
 	if s.begin() != nil {
 		return nil
 	}
@@ -74,7 +81,7 @@ func (s *Server) Busy() *Refusal {
 	switch {
 	case l.MaxHandshakes > 0 && s.gate.underWay.Load() >= int64(l.MaxHandshakes):
 		return s.gate.refuse(tooManyHandshakes, cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
-	case l.HandshakeRate > 0 && !s.gate.wouldConform(l.HandshakeRate, now):
+	case l.ratesHandshakes(s.IsLocal(client)) && !s.gate.wouldConform(l.HandshakeRate, now):
 		return s.gate.refuse(tooManyASecond, l.HandshakeRate, now)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	queue "container/heap"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"testing"
@@ -68,14 +69,14 @@ func TestMaxHandshakes(t *testing.T) {
 
 // TestBusy: a program can tell a page why its handshake has failed, and when to return.
 func TestBusy(t *testing.T) {
-	s := &Server{Handler: echo(t), HandshakeRate: 1}
+	s := &Server{Handler: echo(t), HandshakeRate: 1, RateLocal: true}
 	addr := listen(t, s)
-	if r := s.Busy(); r != nil {
+	if r := s.Busy(netip.IPv6Loopback()); r != nil {
 		t.Errorf("%v before the first handshake", r)
 	}
 	dialPeer(t, addr)
 	for _, after := range []string{"1", "2"} {
-		if r := s.Busy(); r == nil || r.Status != 503 || r.Header.Get("Retry-After") != after {
+		if r := s.Busy(netip.IPv6Loopback()); r == nil || r.Status != 503 || r.Header.Get("Retry-After") != after {
 			t.Errorf("%+v, want 503 and Retry-After: %s", r, after)
 		}
 	}
@@ -83,7 +84,7 @@ func TestBusy(t *testing.T) {
 
 // TestHandshakeRate: those beyond the rate are told to return one after another.
 func TestHandshakeRate(t *testing.T) {
-	s := &Server{Handler: echo(t), HandshakeRate: 1}
+	s := &Server{Handler: echo(t), HandshakeRate: 1, RateLocal: true}
 	addr := listen(t, s)
 	ask(t, addr, "/").response(http.StatusSwitchingProtocols)
 	last := 0
@@ -112,7 +113,7 @@ func TestHandshakeRate(t *testing.T) {
 
 // TestGateCosts: a handshake that is refused for another reason takes nothing from the rate.
 func TestGateCosts(t *testing.T) {
-	s := &Server{Handler: echo(t), HandshakeRate: 1}
+	s := &Server{Handler: echo(t), HandshakeRate: 1, RateLocal: true}
 	addr := listen(t, s)
 	for range 5 {
 		p := dialTCP(t, addr)
@@ -143,7 +144,7 @@ func TestReconnect(t *testing.T) {
 	for _, rate := range []int{100, 500, 5000} {
 		var g gate
 		var n limitCounters
-		l := &Limits{HandshakeRate: rate}
+		l := &Limits{HandshakeRate: rate, RateLocal: true}
 		r := rand.New(rand.NewPCG(1, uint64(rate)))
 		start := moment(time.Hour)
 		var all arrivals
@@ -156,7 +157,7 @@ func TestReconnect(t *testing.T) {
 		for len(all) > 0 {
 			now := queue.Pop(&all).(moment)
 			attempts++
-			refusal := g.enter(l, now, &n)
+			refusal := g.enter(l, true, now, &n)
 			if refusal == nil {
 				g.leave()
 				end = now
@@ -254,5 +255,36 @@ func TestSetLimits(t *testing.T) {
 	}
 	if err := (&Server{RateCode: 1006}).Validate(); err == nil {
 		t.Error("RateCode 1006 is accepted")
+	}
+}
+
+// TestHandshakeRateSparesLocal: handshakes of the machine itself do not count, those of a proxy's clients do.
+func TestHandshakeRateSparesLocal(t *testing.T) {
+	proxies, err := ParseProxies("loopback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Handler: echo(t), HandshakeRate: 1, Proxies: proxies}
+	addr := listen(t, s)
+	for range 5 {
+		ask(t, addr, "/").response(http.StatusSwitchingProtocols)
+	}
+	refused := 0
+	for range 20 {
+		p := dialTCP(t, addr)
+		p.send(with("X-Forwarded-For: 203.0.113.9"))
+		b, err := p.br.Peek(12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(b[9:]) == "503" {
+			refused++
+		}
+	}
+	if refused == 0 || int64(refused) != s.Stats().Limited.HandshakeRate {
+		t.Errorf("%d of 20 are refused; %+v", refused, s.Stats().Limited)
+	}
+	if r := s.Busy(netip.AddrFrom4([4]byte{127, 0, 0, 1})); r != nil {
+		t.Errorf("a local client is told to return: %+v", r)
 	}
 }

@@ -83,13 +83,14 @@ func (a *access) user(field func(string) []string, trusted bool) (string, *polic
 type caller struct {
 	origin   string          // of the page that sends the request; empty if no page does
 	admitted bool            // pages of that origin may connect
+	local    bool            // it is on this machine: see wsproto.Server.IsLocal
 	id       policy.Identity // unless it was refused
 	refusal  *policy.Refusal
 }
 
 // callerOf returns the sender of an HTTP request.
 func (a *app) callerOf(r *http.Request) caller {
-	c := caller{origin: r.Header.Get("Origin")}
+	c := caller{origin: r.Header.Get("Origin"), local: a.server.IsLocal(wsproto.ClientAddr(r, a.access.proxies))}
 	if site := r.Header.Get("Sec-Fetch-Site"); c.origin == "" && (site == "cross-site" || site == "same-site") {
 		c.origin = "null" // the sender is a page, but the browser does not name it
 	} else {

@@ -130,8 +130,8 @@ type published struct {
 // publishBatch is POST /publish. It publishes the messages one after the other. The result of a message that is bad, or that
 // the caller may not publish, is its error.
 func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
-	id := &visitOf(w).caller.id
-	p := publisher{rights: id.Rights, user: id.User, maker: a.maker(w, r)}
+	by := &visitOf(w).caller
+	p := publisher{rights: by.id.Rights, user: by.id.User, local: by.local, maker: a.maker(w, r)}
 	if !p.rights.Any(policy.Write) {
 		a.deny(w, a.access.Authorize(p.rights, policy.Write, ""))
 		return
@@ -167,6 +167,7 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 type publisher struct {
 	rights *policy.Rights
 	user   string
+	local  bool // see wsproto.Server.IsLocal
 	maker  string
 }
 
@@ -194,7 +195,7 @@ func (a *app) publishTo(by publisher, p *published, m hub.Message) error {
 		a.refusals.policy(refusal)
 		return errors.New(refusal.Reason)
 	}
-	if over := a.rates.publish(by.user, p.Topic+p.Pattern, len(m.Data)); over.wait > 0 {
+	if over := a.rates.publish(by.user, by.local, p.Topic+p.Pattern, len(m.Data)); over.wait > 0 {
 		return errors.New(over.String())
 	}
 	if p.Pattern == "" {

@@ -14,9 +14,10 @@ type echo struct {
 
 // acceptEcho accepts a client, whatever its rights are.
 func (a *app) acceptEcho(r *wsproto.Request, id policy.Identity) {
-	r.Handler = &a.echo
+	shares := a.sharedBy(r.ClientAddr())
+	r.Handler = &shares.echo
 	if p := placeOf(id); p.opening != nil || id.Rights.Limits() != (policy.Limits{}) {
-		r.Handler = &echo{a.termsOf(id.Rights), p}
+		r.Handler = &echo{shares.terms.with(id.Rights), p}
 	}
 }
 

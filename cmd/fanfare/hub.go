@@ -103,7 +103,7 @@ func (a *app) publishFor(m *hub.Member, r *wire.Request, done func(hub.Receipt, 
 		return
 	}
 	if !v.asks() || !a.hooks.has(backend.Publish) {
-		a.publishNow(m, topic, msg, done)
+		a.publishNow(m, v, topic, msg, done)
 		return
 	}
 	answered := v.order.place()
@@ -113,14 +113,14 @@ func (a *app) publishFor(m *hub.Member, r *wire.Request, done func(hub.Receipt, 
 				done(hub.Receipt{}, errorOf(err))
 				return
 			}
-			a.publishNow(m, topic, msg, done)
+			a.publishNow(m, v, topic, msg, done)
 		})
 	})
 }
 
 // publishNow publishes a message that is paid for except to its topic.
-func (a *app) publishNow(m *hub.Member, topic string, msg hub.Message, done func(hub.Receipt, error)) {
-	if over := a.rates.topic(topic, len(msg.Data)); over.wait > 0 {
+func (a *app) publishNow(m *hub.Member, v *visitor, topic string, msg hub.Message, done func(hub.Receipt, error)) {
+	if over := a.rates.topic(v.local, topic, len(msg.Data)); over.wait > 0 {
 		done(hub.Receipt{}, wire.Limited(over.wait))
 		return
 	}
@@ -144,7 +144,11 @@ func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identit
 		done(hub.Identity{}, wire.Errorf(wire.Unauthorized, "the token is not a key, and the server takes no other tokens"))
 		return
 	}
-	v := a.visitor(was.from(), id)
+	shares := &a.remote
+	if was.local {
+		shares = &a.local
+	}
+	v := shares.visitor(was.from(), id)
 	v.handle = was.handle // 0 if this is the first identity of the connection
 	if was.order != nil && v.order != nil {
 		v.order = was.order

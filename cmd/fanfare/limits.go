@@ -61,7 +61,7 @@ func limitServer(s *wsproto.Server, c *config.Config) {
 	s.HTTPTimeout, s.IdleTimeout = orNone(l.HTTPTimeout), l.IdleTimeout
 	s.PingInterval, s.PongTimeout = orNone(l.Ping), l.PongTimeout
 	s.Origins, s.Hosts = live.Origins, live.Hosts
-	s.MaxHandshakes, s.HandshakeRate = live.MaxHandshakes, live.HandshakeRate
+	s.MaxHandshakes, s.HandshakeRate, s.RateLocal = live.MaxHandshakes, live.HandshakeRate, live.RateLocal
 	s.MaxConnsPerClient, s.CountLocal = live.MaxConnsPerClient, c.Explicit(connsPerAddr)
 }
 
@@ -72,6 +72,7 @@ func serverLimits(c *config.Config) wsproto.Limits {
 	return wsproto.Limits{
 		Engine:  engineLimits(&o),
 		Origins: c.Access.Origins, Hosts: hosts(c),
+		RateLocal:     c.Explicit("limits.handshake-rate"),
 		MaxHandshakes: c.Limits.MaxHandshakes, HandshakeRate: c.Limits.HandshakeRate, MaxConnsPerClient: c.Limits.MaxConnsPerAddr,
 	}
 }

@@ -160,7 +160,7 @@ func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 		errors.As(a.admit(&id), &refused)
 	}
 	if refused == nil {
-		refused = a.server.Busy()
+		refused = a.server.Busy(wsproto.ClientAddr(r, a.access.proxies))
 	}
 	if refused != nil {
 		a.refuse(w, refused)

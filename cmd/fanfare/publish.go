@@ -47,7 +47,8 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 		a.fail(w, http.StatusBadRequest, "the body "+err.Error())
 		return
 	}
-	if over := a.rates.publish(visitOf(w).caller.id.User, name, len(body)); over.wait > 0 {
+	by := &visitOf(w).caller
+	if over := a.rates.publish(by.id.User, by.local, name, len(body)); over.wait > 0 {
 		a.deny(w, &policy.Refusal{Status: http.StatusTooManyRequests, Reason: over.String(), RetryAfter: over.wait})
 		return
 	}

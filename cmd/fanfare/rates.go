@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -15,9 +16,34 @@ import (
 // may have many connections, and a topic many publishers, the API included.
 type rates struct {
 	users, topics *rate.Limiter[string]
-	conns         atomic.Pointer[wsproto.Rate] // of connections whose rights say nothing; nil for no limit
+	// Of connections whose rights say nothing; nil for no limit.
+	conns, localConns atomic.Pointer[wsproto.Rate]
+	sparesLocal       atomic.Bool // what local clients publish does not count against the rates of topics
 
 	refusals *refusals
+}
+
+// set puts the rates of a configuration into force. Those of connections and of topics spare local clients unless the operator
+// has set them: a load test on the machine itself may use all of what the server can do.
+func (r *rates) set(c *config.Config) {
+	l := &c.Limits.Rates
+	of := rateOf(l)
+	r.conns.Store(of)
+	if !c.Explicit("limits.conn-message-rate") && !c.Explicit("limits.conn-byte-rate") {
+		of = nil
+	}
+	r.localConns.Store(of)
+	r.sparesLocal.Store(!c.Explicit("limits.topic-message-rate") && !c.Explicit("limits.topic-byte-rate"))
+	r.users.SetLimits(userLimits(l))
+	r.topics.SetLimits(topicLimits(l))
+}
+
+// ofConns returns the rate of a connection whose rights say nothing, or nil.
+func (r *rates) ofConns(local bool) *wsproto.Rate {
+	if local {
+		return r.localConns.Load()
+	}
+	return r.conns.Load()
 }
 
 // excess is a rate that a message exceeds. Its zero value is none.
@@ -32,11 +58,11 @@ func (e excess) String() string {
 
 // publish pays for a message of n bytes that a user, "" for none, publishes to a topic. The caller has found out that the user
 // may do that: others cannot use up what there is for a topic.
-func (r *rates) publish(user, topic string, n int) excess {
+func (r *rates) publish(user string, local bool, topic string, n int) excess {
 	if over := r.user(user, n); over.wait > 0 {
 		return over
 	}
-	return r.topic(topic, n)
+	return r.topic(local, topic, n)
 }
 
 func (r *rates) user(user string, n int) excess {
@@ -49,8 +75,8 @@ func (r *rates) user(user string, n int) excess {
 }
 
 // topic pays nothing for a pattern.
-func (r *rates) topic(topic string, n int) excess {
-	if !hub.IsPattern(topic) {
+func (r *rates) topic(local bool, topic string, n int) excess {
+	if !hub.IsPattern(topic) && !(local && r.sparesLocal.Load()) {
 		if wait := r.topics.Take(topic, n); wait > 0 {
 			return r.refuse(byTopicRate, excess{"this topic", wait})
 		}

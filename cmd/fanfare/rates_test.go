@@ -3,9 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // The rates of users and topics hold for messages that come over HTTP, too. A message above the burst is admitted, and takes
@@ -31,4 +37,50 @@ func TestRatesOverHTTP(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || strings.Count(body, "the rate limit of this topic") != 1 || strings.Count(body, "position") != 1 {
 		t.Errorf("%s %s", resp.Status, body)
 	}
+}
+
+// The default rates of connections and topics spare local clients; those that an operator sets do not.
+func TestDefaultRatesSpareLocalClients(t *testing.T) {
+	const huge = 1 << 30 // takes a credit of more than a second
+	for _, c := range []struct {
+		flags        string
+		conn, topics bool // spare local clients
+	}{{"", true, true}, {"-conn-message-rate 10000", false, true}, {"-topic-byte-rate 64MiB", true, false}} {
+		a := newTestApp(t, strings.Fields(c.flags)...)
+		remote, local := a.rates.ofConns(false), a.rates.ofConns(true)
+		if remote == nil || *remote != (wsproto.Rate{Messages: 10000, Bytes: 64 << 20, Burst: time.Second}) || (local == nil) != c.conn {
+			t.Errorf("%q: connections may send %+v, local ones %+v", c.flags, remote, local)
+		}
+		for _, who := range []bool{false, true} {
+			topic := fmt.Sprint("topic", who)
+			first, second := a.rates.topic(who, topic, huge), a.rates.topic(who, topic, huge)
+			if spared := who && c.topics; first.wait != 0 || (second.wait == 0) != spared {
+				t.Errorf("%q: local %v: a topic gets a message after %v, and another after %v", c.flags, who, first.wait, second.wait)
+			}
+		}
+	}
+}
+
+func TestLocalClientsShare(t *testing.T) {
+	a := newTestApp(t)
+	for addr, want := range map[string]*shared{"127.0.0.2": &a.local, "::1": &a.local, "::": &a.local, "203.0.113.9": &a.remote, "2001:db8::1": &a.remote} {
+		if a.sharedBy(netip.MustParseAddr(addr)) != want {
+			t.Errorf("%s is local, or is not", addr)
+		}
+	}
+}
+
+// newTestApp returns a program that does not listen.
+func newTestApp(t *testing.T, args ...string) *app {
+	t.Helper()
+	l := config.Load(args, nil)
+	if len(l.Problems) > 0 {
+		t.Fatal(l.Problems)
+	}
+	a, err := newApp(l.Config, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.close)
+	return a
 }

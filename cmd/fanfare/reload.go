@@ -66,9 +66,7 @@ func (a *app) apply(level *slog.LevelVar) func(now *config.Config) error {
 			f()
 		}
 		a.rules.set(now.Topics, a.cfg.Limits.MaxPending)
-		a.rates.conns.Store(rateOf(&now.Limits.Rates))
-		a.rates.users.SetLimits(userLimits(&now.Limits.Rates))
-		a.rates.topics.SetLimits(topicLimits(&now.Limits.Rates))
+		a.rates.set(now)
 		level.Set(levelOf(now))
 		a.certificates.retry()
 		return nil

@@ -127,19 +127,18 @@ func profile(name string) (stop func(), err error) {
 
 // app is what the endpoints share.
 type app struct {
-	cfg       *config.Config // as it was at the start
-	log       *slog.Logger
-	server    *wsproto.Server
-	hub       *hub.Hub
-	sessions  *session.Endpoint
-	leaving   atomic.Bool // the server ends soon
-	access    access
-	hooks     hooks
-	rates     rates
-	terms     terms
-	echo      echo
-	rules     rules
-	anonymous atomic.Pointer[visitor] // that anonymous clients share
+	cfg      *config.Config // as it was at the start
+	log      *slog.Logger
+	server   *wsproto.Server
+	hub      *hub.Hub
+	sessions *session.Endpoint
+	leaving  atomic.Bool // the server ends soon
+	access   access
+	hooks    hooks
+	rates    rates
+	remote   shared
+	local    shared // of clients on this machine: see wsproto.Server.IsLocal
+	rules    rules
 
 	refusals     refusals
 	certificates certificates
@@ -150,10 +149,11 @@ type app struct {
 
 func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log, meter: monitor.NewMeter()}
-	a.terms.app = a
 	a.refusals.log = log
-	a.hooks.refusals, a.rates.refusals = &a.refusals, &a.refusals
-	a.echo.terms = &a.terms
+	a.hooks.refusals = &a.refusals
+	a.rates = rates{users: rate.New[string](rate.Options{}), topics: rate.New[string](rate.Options{}), refusals: &a.refusals}
+	a.remote.begin(a, false)
+	a.local.begin(a, true)
 	proxies, err := wsproto.ParseProxies(strings.Join(cfg.Access.TrustedProxies, ","))
 	if err != nil {
 		return nil, err
@@ -179,9 +179,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	limitServer(a.server, cfg)
 	a.transfers.most = bodies(&cfg.Limits)
 	a.rules.set(cfg.Topics, cfg.Limits.MaxPending)
-	a.rates.users = rate.New[string](rate.Options{Limits: userLimits(&cfg.Limits.Rates)})
-	a.rates.topics = rate.New[string](rate.Options{Limits: topicLimits(&cfg.Limits.Rates)})
-	a.rates.conns.Store(rateOf(&cfg.Limits.Rates))
+	a.rates.set(cfg)
 	if cfg.Compress {
 		a.server.Compression = new(wsproto.Compression)
 	}

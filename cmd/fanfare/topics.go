@@ -174,7 +174,7 @@ func (t *topicConn) pays(c *wsproto.Conn, n int) bool {
 
 // send publishes a message that is paid for except to its topic.
 func (t *topicConn) send(c *wsproto.Conn, msg hub.Message) {
-	if over := t.app.rates.topic(t.sub.Topic(), len(msg.Data)); over.wait > 0 {
+	if over := t.app.rates.topic(t.local, t.sub.Topic(), len(msg.Data)); over.wait > 0 {
 		closeFor(c, over)
 		return
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
@@ -12,30 +13,51 @@ import (
 
 // terms are what connections have in common. Most have those of the program.
 type terms struct {
-	app  *app
-	rate *wsproto.Rate // of each connection; nil for that of the program
+	app   *app
+	rate  *wsproto.Rate // of each connection; nil for that of the program
+	local bool          // the client is on this machine: see wsproto.Server.IsLocal
+}
+
+// shared is what connections without rates and an identity of their own share.
+type shared struct {
+	terms     terms
+	echo      echo
+	anonymous atomic.Pointer[visitor]
+}
+
+func (s *shared) begin(a *app, local bool) {
+	s.terms = terms{app: a, local: local}
+	s.echo.terms = &s.terms
+}
+
+// sharedBy returns what the clients of an address share.
+func (a *app) sharedBy(client netip.Addr) *shared {
+	if a.server.IsLocal(client) {
+		return &a.local
+	}
+	return &a.remote
 }
 
 // admits pays for a message of n bytes that a connection sends.
 func (t *terms) admits(c *wsproto.Conn, n int) excess {
 	limit := t.rate
 	if limit == nil {
-		limit = t.app.rates.conns.Load()
+		limit = t.app.rates.ofConns(t.local)
 	}
 	return t.app.rates.conn(c, limit, n)
 }
 
-// termsOf returns the terms of a connection with those rights. What they do not limit is limited as for others.
-func (a *app) termsOf(may *policy.Rights) *terms {
+// with returns the terms of a connection with those rights. What they do not limit is limited as for others.
+func (t *terms) with(may *policy.Rights) *terms {
 	l := may.Limits()
 	if l.Messages == 0 && l.Bytes == 0 {
-		return &a.terms
+		return t
 	}
 	r := wsproto.Rate{Messages: l.Messages, Bytes: l.Bytes}
-	if all := a.rates.conns.Load(); all != nil {
+	if all := t.app.rates.ofConns(t.local); all != nil {
 		r.Messages, r.Bytes, r.Burst = cmp.Or(r.Messages, all.Messages), cmp.Or(r.Bytes, all.Bytes), all.Burst
 	}
-	return &terms{a, &r}
+	return &terms{t.app, &r, t.local}
 }
 
 // place is a connection's place among those whose identity can end.
@@ -97,7 +119,12 @@ type visitor struct {
 
 // visitor returns the visitor with an identity.
 func (a *app) visitor(address netip.Addr, id policy.Identity) *visitor {
-	v := &visitor{terms: a.termsOf(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User, proxied: id.Proxied}
+	return a.sharedBy(address).visitor(address, id)
+}
+
+func (s *shared) visitor(address netip.Addr, id policy.Identity) *visitor {
+	a := s.terms.app
+	v := &visitor{terms: s.terms.with(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User, proxied: id.Proxied}
 	if a.hooks.current.Load() != nil {
 		v.address = &address // also with a key: a token may come later
 	}
@@ -107,10 +134,10 @@ func (a *app) visitor(address netip.Addr, id policy.Identity) *visitor {
 	if v.address != nil || v.opening != nil {
 		return v
 	}
-	if old := a.anonymous.Load(); old != nil && *old == *v {
+	if old := s.anonymous.Load(); old != nil && *old == *v {
 		return old
 	}
-	a.anonymous.Store(v)
+	s.anonymous.Store(v)
 	return v
 }
 
