@@ -120,6 +120,17 @@
 // relative to the messages of the topic itself. The list at the beginning is the sum of all
 // events before it, so a person who joined a moment ago comes as an event.
 //
+// # Notices
+//
+// Options.OnOccupied and OnPresence tell the program that a topic has got its first subscriber or
+// lost its last one, and who has joined or left. A notice is added to one list under the lock that
+// orders the events: Topic.mu, under which subscribers are counted, and presence.mu, under which
+// people are announced. A topic ends under Topic.mu, and only then can another one of that name
+// begin, so the order holds for the name. One goroutine takes the list and calls the functions
+// under no lock. For a topic it reads the count at that moment and tells it if it is news, so the
+// list has a topic at most once. The lock of the list comes last, and adding to it takes as long as
+// an append.
+//
 // Heap: 66 bytes for a subscription of a member to an existing topic (48 for the Subscription,
 // the rest for places in lists); 590 with the topic if it is its only subscription; 266 for a
 // member of one topic, with that subscription and a Member of 144; 170 more where the topic
@@ -171,7 +182,7 @@
 // Member.mu (the list of subscriptions) and presence.telling (an event is on its way to the
 // presence topic) come before all of these, in this order. presence.mu is taken under
 // Topic.mu, and the presence topic's Topic.mu under telling. drain.mu is taken under any lock,
-// a connection's own included. leaving.mu and memory.mu are taken under any lock too.
+// a connection's own included. leaving.mu, memory.mu and notices.mu are taken under any lock too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu; the other methods of a broker are called
 // under none of these. The lock of a record's or batch's forms comes last, a batch's before a

@@ -35,6 +35,7 @@ type Hub struct {
 	sweeper  *time.Timer   // runs while topics are aging
 	filled   *TopicOptions // of the topic that was created last
 
+	notices notices
 	memory  memory
 	leaving leaving
 	closed  atomic.Bool // Shutdown was called

@@ -19,6 +19,21 @@ type Options struct {
 	// message to a topic that does not exist at this node. A nil Topic and a nil result stand for
 	// the zero TopicOptions. The result is copied. No lock of the hub is held meanwhile.
 	Topic func(name string) *TopicOptions
+	// OnOccupied, if not nil, is called with true when a topic or pattern has got its first
+	// subscriber at this node, and with false when its last one has left. Of changes that cancel
+	// each other out before they are told, nothing is told. A subscription by pattern occupies the
+	// pattern, not the topics that match, and history does not occupy a topic. The user's topic is
+	// occupied by the user's members.
+	OnOccupied func(topic string, occupied bool)
+	// OnPresence, if not nil, is called when people have joined or left a topic that tracks
+	// presence, whether anybody subscribes to that or not. Both lists are sorted; a person in joined may be
+	// present already, with new Data; those in left have the Data with which they were told to have
+	// joined. When a topic ends, people who are away within TopicOptions.PresenceGrace have left.
+	//
+	// The hub calls OnOccupied and OnPresence one at a time, for each topic in the order of the
+	// events, holding no lock, soon after the event. They must not block, since events
+	// wait for them in memory.
+	OnPresence func(topic string, joined, left []Person)
 	// MaxTopics bounds the number of topics, patterns and topics of users included; 1,048,576 if
 	// 0. Beyond it Subscribe and Publish fail with ErrTooManyTopics if the topic does not exist.
 	MaxTopics int

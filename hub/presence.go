@@ -90,7 +90,7 @@ func (p *presence) takeDue() (joined, left []Person) {
 			continue
 		default:
 			p.forgetLocked(x)
-			left = append(left, Person{ID: x.ID, Anonymous: x.Anonymous})
+			left = append(left, Person{ID: x.ID, Anonymous: x.Anonymous, Data: x.toldData})
 		}
 		delete(p.pending, x)
 	}
@@ -102,7 +102,24 @@ func (p *presence) takeDue() (joined, left []Person) {
 	}
 	sortPeople(joined)
 	sortPeople(left)
+	p.noticeLocked(joined, left)
 	return joined, left
+}
+
+// noticeLocked tells the program. Under mu the notices of a topic come in the order of the events.
+func (p *presence) noticeLocked(joined, left []Person) {
+	if p.topic.hub.opts.OnPresence != nil && len(joined)+len(left) > 0 {
+		p.topic.hub.notify(notice{topic: p.topic, joined: joined, left: left})
+	}
+}
+
+// withoutData returns the people without their data.
+func withoutData(all []Person) []Person {
+	bare := make([]Person, len(all))
+	for i, x := range all {
+		bare[i] = Person{ID: x.ID, Anonymous: x.Anonymous}
+	}
+	return bare
 }
 
 // cutPeople returns as many of the people as fit into one message, and the rest.
@@ -130,7 +147,8 @@ func sortPeople(all []Person) {
 	})
 }
 
-// end stops the timer when the topic has ended.
+// end stops the timer when the topic has ended. People who are still within the grace period have
+// left with the topic.
 func (p *presence) end() {
 	if p == nil {
 		return
@@ -138,9 +156,15 @@ func (p *presence) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
+	var left []Person
 	for _, x := range p.people { // people who have left, within the grace period
 		p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
+		if x.told {
+			left = append(left, Person{ID: x.ID, Anonymous: x.Anonymous, Data: x.toldData})
+		}
 	}
+	sortPeople(left)
+	p.noticeLocked(nil, left)
 	clear(p.people)
 	clear(p.pending)
 	if p.timer != nil {

@@ -113,6 +113,7 @@ func (p *presence) publish(joined, left []Person) (full []*shard) {
 	if e == nil || !e.wanted() {
 		return nil
 	}
+	left = withoutData(left)
 	for len(joined)+len(left) > 0 {
 		var j, l []Person
 		j, joined = cutPeople(joined)

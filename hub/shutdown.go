@@ -10,7 +10,9 @@ import (
 // Options.EndTimeout is over; its error wraps that of ctx. Subscribe fails from the beginning of
 // Shutdown on, so what is published then reaches nobody, and receipts say so. Call it before the
 // shutdown of the server, which closes connections at once. With a [Broker] that is a [Syncer],
-// Shutdown first waits for messages that are on their way.
+// Shutdown first waits for messages that are on their way. When
+// it returns, Options.OnOccupied has been called for all topics that it has vacated, unless ctx is
+// done before.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.closed.Store(true)
 	h.node.sync()
@@ -24,6 +26,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 			}
 		}
 	}
+	defer h.awaitNotices(ctx)
 	select {
 	case <-h.leaving.wait():
 		return nil

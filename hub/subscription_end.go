@@ -65,6 +65,7 @@ func (t *Topic) leaveLocked(l *leave) bool {
 		s.flags.Or(flagEnded)
 	}
 	t.count--
+	t.countedLocked()
 	t.hub.subscriptions.Add(-1)
 	t.presence.leave(s.to)
 	l.until = t.log.next

@@ -24,6 +24,8 @@ type Topic struct {
 	ended         bool     // the hub has removed it
 	pattern       bool     // name is a pattern; does not change
 	presenceTopic bool     // it is the presence topic of another topic, and ends with that
+	occupied      bool     // the program was told so: see notices
+	noticed       bool     // it is in Hub.notices
 	retired       bool     // it is no longer kept for its history alone: see Hub.retire
 	shards        []*shard // of loops where there is or was a subscriber
 	matching      []*Topic // the patterns that match, as of matchingAt

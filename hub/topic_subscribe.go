@@ -40,6 +40,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 	sh.add(s)
 	sh.members++
 	t.count++
+	t.countedLocked()
 	t.retired = false
 	if o.Paused {
 		s.flags.Or(flagPaused)

@@ -183,7 +183,7 @@ func (a *app) identified(m *hub.Member, _ hub.Identity) {
 }
 
 // closed leaves the place of a connection that has ended.
-func (a *app) closed(m *hub.Member) { m.Value().(*visitor).leave(a) }
+func (a *app) closed(m *hub.Member, _ wsproto.Code) { m.Value().(*visitor).leave(a) }
 
 // memberTarget is a connection of fanfare.v1 whose identity can end.
 type memberTarget hub.Member

@@ -39,7 +39,7 @@ func (s *session) identity() (id hub.Identity, open bool) {
 	defer s.replying.Unlock()
 	o := s.openingLocked()
 	switch {
-	case s.gone:
+	case s.gone > 0:
 		return id, false
 	case o != nil:
 		return o.id, true
@@ -58,7 +58,7 @@ func (a *request) authenticated(id hub.Identity, err error) {
 // identify applies the program's answer to a token.
 func (s *session) identify(a *request) {
 	s.replying.Lock()
-	first, gone := s.openingLocked() != nil, s.gone
+	first, gone := s.openingLocked() != nil, s.gone > 0
 	s.replying.Unlock()
 	switch {
 	case gone:

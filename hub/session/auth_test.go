@@ -206,7 +206,7 @@ func TestCloseDuringAuthentication(t *testing.T) {
 			}}
 			var opened, closed atomic.Int32
 			o.Identified = func(*hub.Member, hub.Identity) { opened.Add(1) }
-			o.Closed = func(*hub.Member) { closed.Add(1) }
+			o.Closed = func(*hub.Member, wsproto.Code) { closed.Add(1) }
 			s := serve(t, hub.Options{}, o)
 			c := s.raw("?auth=message")
 			c.says(wire.Request{ID: 1, Do: wire.Auth, Token: "x"})
@@ -253,7 +253,7 @@ func TestTokenExpired(t *testing.T) {
 		defer mu.Unlock()
 		all[m] = id.Expires
 	}
-	o.Closed = func(m *hub.Member) {
+	o.Closed = func(m *hub.Member, _ wsproto.Code) {
 		mu.Lock()
 		defer mu.Unlock()
 		delete(all, m)
@@ -385,7 +385,12 @@ func TestCloseDuringIdentified(t *testing.T) {
 				}
 			}
 		},
-		Closed: func(*hub.Member) { closed.Add(1) },
+		Closed: func(_ *hub.Member, code wsproto.Code) {
+			if code != wsproto.AbnormalClosure {
+				t.Errorf("Closed with %d", code)
+			}
+			closed.Add(1)
+		},
 	})
 	c := s.enter("ada")
 	c.says(wire.Request{ID: 1, Do: wire.Auth, Token: "ada"})

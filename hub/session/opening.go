@@ -127,7 +127,7 @@ func (s *session) open(id hub.Identity) bool {
 // Options.Identified. If the connection closes meanwhile, Options.Closed is called afterwards.
 func (s *session) identified(m *hub.Member, id hub.Identity) bool {
 	s.replying.Lock()
-	if s.gone {
+	if s.gone > 0 {
 		s.replying.Unlock()
 		return false
 	}
@@ -148,15 +148,15 @@ func (s *session) identifiedEnd(m *hub.Member) {
 	s.naming = false
 	gone := s.gone
 	s.replying.Unlock()
-	if gone {
-		s.end.closed(m)
+	if gone > 0 {
+		s.end.closed(m, gone)
 	}
 }
 
 // closed calls Options.Closed.
-func (e *Endpoint) closed(m *hub.Member) {
+func (e *Endpoint) closed(m *hub.Member, code wsproto.Code) {
 	if f := e.opts.Closed; f != nil {
-		f(m)
+		f(m, code)
 	}
 }
 

@@ -41,11 +41,11 @@ type Options struct {
 	// Identified, if not nil, is called when a connection has got its member, before the hello,
 	// and again when its client has renewed its token, after Member.Value has changed. Closed is
 	// called when the connection has ended, once for each member that Identified was called for,
-	// and after it. With them a program can keep a list of connections, and end those whose
+	// and after it, with the code of wsproto.CloseError. With them a program can keep a list of connections, and end those whose
 	// identity expires: see TokenExpired. A program that revokes a token and then ends the
 	// connections in its list misses none if Identified checks the token once more.
 	Identified func(m *hub.Member, id hub.Identity)
-	Closed     func(m *hub.Member)
+	Closed     func(m *hub.Member, code wsproto.Code)
 
 	// Authorize decides whether a member may do something with a topic or pattern: do is
 	// wire.Subscribe, Publish, History or Presence. The client gets its error, with the code

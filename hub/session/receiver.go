@@ -17,8 +17,8 @@ type receiver struct {
 	waiting  interface{ Schedule() } // of the hub, until the connection has drained
 	drops    *drops                  // nil if nothing was ever dropped
 	closed   bool                    // the connection has closed
-	gone     bool                    // the same, under replying
 	naming   bool                    // Options.Identified is being called; under replying
+	gone     wsproto.Code            // the close code, once the connection has closed; 0 before; under replying
 	data     uint32                  // length of the member's data
 }
 

@@ -26,7 +26,7 @@ func (e *Endpoint) Reauthorize(m *hub.Member) {
 	}
 	s.replying.Lock()
 	defer s.replying.Unlock()
-	if s.gone || s.queue.rechecks() {
+	if s.gone > 0 || s.queue.rechecks() {
 		return
 	}
 	s.addLocked(&request{step: (*session).beginRecheck, recheck: new(recheck)})

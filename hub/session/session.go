@@ -78,18 +78,18 @@ func (s *session) OnDrain(c *wsproto.Conn) {
 }
 
 // OnClose ends the member's subscriptions.
-func (s *session) OnClose(*wsproto.Conn, *wsproto.CloseError) {
+func (s *session) OnClose(_ *wsproto.Conn, why *wsproto.CloseError) {
 	s.replying.Lock()
 	s.uncountLocked()
 	s.openedLocked()
-	s.gone = true
+	s.gone = max(why.Code, 1)
 	m, naming := s.member, s.naming
 	s.replying.Unlock()
 	if m != nil {
 		m.Leave()
 	}
 	if m != nil && !naming {
-		s.end.closed(m)
+		s.end.closed(m, why.Code)
 	}
 	s.end.data.Add(-int64(s.data))
 	s.stop()

@@ -11,6 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // Tokens are the tokens that a Server takes.
@@ -115,7 +116,7 @@ func (t *Tokens) identified(m *hub.Member, id hub.Identity) {
 	}
 }
 
-func (t *Tokens) closed(m *hub.Member) {
+func (t *Tokens) closed(m *hub.Member, _ wsproto.Code) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, m)
