@@ -13,7 +13,7 @@ import (
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
 
 Usage: fanfare [flags]     (wss:// and https:// with -cert and -key, or -acme-domains)
-       fanfare check|config|version|help
+       fanfare check|config|health|version|help
 
   ws://ADDR/echo            sends every message back
   ws://ADDR/topics/NAME     subscribes to a topic; messages from the client go to all
@@ -55,6 +55,9 @@ func configure(args []string, stdout, stderr io.Writer) (*config.Loaded, int) {
 	}
 	if mistakes := l.Problems.OfArguments(); len(mistakes) > 0 {
 		return nil, complain(stderr, mistakes)
+	}
+	if l.Command == config.Health {
+		return nil, askHealth(l, stdout, stderr)
 	}
 	inform(l.Command, stdout)
 	return nil, 0

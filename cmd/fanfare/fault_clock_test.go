@@ -45,7 +45,7 @@ func startWithClock(t *testing.T, k *wallClock, args ...string) *program {
 	a.access.Close()
 	a.access.Policy, a.hooks.policy = clocked, clocked
 	a.server.Engine.MaxConns = mostConns(&l.Config.Limits)
-	all, err := a.listen()
+	all, err := a.listen(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

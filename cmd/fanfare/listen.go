@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -15,18 +16,42 @@ import (
 type openListener struct {
 	*config.Listener
 	at     net.Addr
-	secure bool // it speaks TLS
+	secure bool            // it speaks TLS
+	socket *systemd.Socket // nil unless systemd has opened it
 }
 
-// listen opens all listeners.
-func (a *app) listen() (all []openListener, err error) {
+// listen opens all listeners, those that systemd has not opened.
+func (a *app) listen(sockets systemd.Sockets) (all []openListener, err error) {
 	for i := range a.cfg.Listen {
-		l := openListener{Listener: &a.cfg.Listen[i]}
-		l.secure = l.Secure(a.cfg.Secure())
-		if l.at, err = a.server.ListenOn(a.endpoint(l)); err != nil {
-			return nil, daemon.ListenError(l.Addr, err)
+		some, err := resolve(&a.cfg.Listen[i], sockets)
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, l)
+		for _, l := range some {
+			l.secure = l.Secure(a.cfg.Secure())
+			if l.at, err = a.server.ListenOn(a.endpoint(l)); err != nil {
+				return nil, daemon.ListenError(l.Addr, err)
+			}
+			all = append(all, l)
+		}
+	}
+	return all, nil
+}
+
+// resolve returns the listeners that systemd has opened for l or, if there is none, l itself. The former have the addresses of
+// their sockets.
+func resolve(l *config.Listener, sockets systemd.Sockets) ([]openListener, error) {
+	some, err := sockets.Take(l.Addr)
+	if err != nil || len(some) == 0 {
+		return []openListener{{Listener: l}}, err
+	}
+	var all []openListener
+	for _, s := range some {
+		at := *l
+		if at.Addr = s.Addr.String(); s.Addr.Network() == "unix" {
+			at.Addr = "unix:" + at.Addr
+		}
+		all = append(all, openListener{Listener: &at, socket: s})
 	}
 	return all, nil
 }
@@ -34,6 +59,9 @@ func (a *app) listen() (all []openListener, err error) {
 // endpoint returns what the server needs to know about a listener.
 func (a *app) endpoint(l openListener) netpoll.Endpoint {
 	at := netpoll.Endpoint{Addr: l.Addr, Mode: l.FileMode(), Preamble: l.ProxyProtocol}
+	if l.socket != nil {
+		at.Socket = l.socket
+	}
 	if l.secure {
 		at.TLS = &netpoll.TLS{Config: a.server.TLSConfig}
 	}

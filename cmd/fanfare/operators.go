@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/admin"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -22,18 +24,30 @@ type operators struct {
 }
 
 // admitOperators opens the listener of -admin, if there is one. It speaks TLS if other machines can connect and there is a certificate.
-func (a *app) admitOperators() (err error) {
+func (a *app) admitOperators(sockets systemd.Sockets) error {
 	if a.cfg.Admin.Addr == "" {
 		return nil
 	}
 	o := &a.operators
-	o.at = &config.Listener{Addr: a.cfg.Admin.Addr}
+	all, err := resolve(&config.Listener{Addr: a.cfg.Admin.Addr}, sockets)
+	if err != nil {
+		return err
+	}
+	l := all[0]
+	if len(all) > 1 {
+		return fmt.Errorf("-admin is %s, for which systemd has passed %d sockets; it must be one", a.cfg.Admin.Addr, len(all))
+	}
+	o.at = l.Listener
 	o.secure = a.cfg.Secure() && !o.at.Loopback()
 	var t *tls.Config
 	if o.secure {
 		t = a.server.TLSConfig
 	}
-	o.server, err = admin.Listen(o.at.Addr, t, a.operatorPages(), a.log)
+	if l.socket != nil {
+		o.server, err = admin.ListenOn(l.socket.File, t, a.operatorPages(), a.log)
+	} else {
+		o.server, err = admin.Listen(o.at.Addr, t, a.operatorPages(), a.log)
+	}
 	return daemon.ListenError(o.at.Addr, err)
 }
 

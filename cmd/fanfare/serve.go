@@ -16,6 +16,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -72,17 +73,31 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		log.Warn(note)
 	}
 	a.greet(p.stdout, all, files)
+	s := service{systemd.NewNotifier(log), a}
 	r := &reloader{args: p.args, log: log, current: cfg, apply: a.apply(level)}
-	if cfg.NamesFiles() { // otherwise SIGHUP ends the program, as it does when its terminal is closed
-		defer p.onHangup(r.reload)()
+	if cfg.NamesFiles() || s.Notifier != nil { // otherwise SIGHUP ends the program, as it does when its terminal is closed
+		defer p.onHangup(s.reloading(r.reload))()
 	}
+	stop, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	return a.wait(ctx, p.stdout)
 }
 
 // open opens the listeners, and begins to obtain certificates for them. After an error nothing is open.
 func (a *app) open(ctx context.Context) (all []openListener, err error) {
-	if all, err = a.listen(); err == nil {
-		err = a.admitOperators()
+	sockets, err := systemd.Inherited()
+	if err != nil {
+		return nil, err
+	}
+	defer sockets.Close()
+	if all, err = a.listen(sockets); err == nil {
+		err = a.admitOperators(sockets)
+	}
+	if err == nil {
+		err = sockets.Left()
 	}
 	if err == nil {
 		err = a.certificates.obtain(all)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -34,6 +35,19 @@ func Listen(addr string, config *tls.Config, h http.Handler, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
+	return serve(l, config, h, log), nil
+}
+
+// ListenOn is Listen on a socket that listens already. The server has a descriptor of its own for it.
+func ListenOn(socket *os.File, config *tls.Config, h http.Handler, log *slog.Logger) (*Server, error) {
+	l, err := net.FileListener(socket)
+	if err != nil {
+		return nil, err
+	}
+	return serve(l, config, h, log), nil
+}
+
+func serve(l net.Listener, config *tls.Config, h http.Handler, log *slog.Logger) *Server {
 	s := &Server{addr: l.Addr(), done: make(chan struct{})}
 	s.http = http.Server{
 		Handler: withDeadline(h), MaxHeaderBytes: MaxHeader,
@@ -48,7 +62,7 @@ func Listen(addr string, config *tls.Config, h http.Handler, log *slog.Logger) (
 		defer close(s.done)
 		_ = s.http.Serve(l) // until Close
 	}()
-	return s, nil
+	return s
 }
 
 // withDeadline bounds the time for a body. http.Server.ReadTimeout would also end a request without one that takes longer.

@@ -29,6 +29,7 @@ func (l *loader) parseFlags(args []string) (Command, []given) {
 		return Serve, r.flags
 	}
 	l.problems = append(l.problems, a.problems...)
+	l.url = a.url
 	return command(ctx, r.flags), r.flags
 }
 
@@ -51,7 +52,8 @@ func command(ctx *kong.Context, flags []given) Command {
 type arguments struct {
 	flags    map[string]*kong.Flag
 	commands []string
-	command  bool // one was given
+	command  Command // that was given
+	url      string  // the argument of Health
 	problems Problems
 }
 
@@ -97,13 +99,19 @@ func flagName(arg string) (name string, isFlag bool) {
 	return name, len(arg) > 1 && arg[0] == '-'
 }
 
-// positional returns the argument if it is the first command.
+// positional returns the argument if it is the first command. It keeps the argument of a command.
 func (a *arguments) positional(arg string) []string {
-	if slices.Contains(a.commands, arg) && !a.command {
-		a.command = true
+	if slices.Contains(a.commands, arg) && a.command == Serve {
+		a.command = Command(arg)
 		return []string{arg}
 	}
-	if like := suggest(arg, a.commands); like != "" && !a.command {
+	if a.command == Health && a.url == "" {
+		if a.url = arg; !strings.HasPrefix(arg, "http://") && !strings.HasPrefix(arg, "https://") {
+			a.report("%q is not a URL; it must have the form http://host:port or https://host:port", arg)
+		}
+		return nil
+	}
+	if like := suggest(arg, a.commands); like != "" && a.command == Serve {
 		a.report("unexpected argument %q%s", arg, like)
 		return nil
 	}

@@ -15,7 +15,7 @@ type Config struct {
 	Compress   bool   `group:"General" help:"compress messages for clients that offer it (permessage-deflate, without context takeover)"`
 	CPUProfile string `name:"cpuprofile" toml:"-" placeholder:"FILE" group:"General" help:"write a CPU profile to this file"`
 
-	Listen []Listener `name:"addr" placeholder:"ADDRESS" default:"localhost:8080" group:"Listeners" help:"listen on host:port, :port, [IPv6]:port or unix:/path. The flag may be repeated, and takes several addresses with commas between them. Options of a listener follow its address: 'unix:/run/fanfare.sock mode=0660', 'host:port tls=off', 'host:port proxy-protocol'"`
+	Listen []Listener `name:"addr" placeholder:"ADDRESS" default:"localhost:8080" group:"Listeners" help:"listen on host:port, :port, [IPv6]:port, unix:/path, or systemd:NAME for a socket of systemd. The flag may be repeated, and takes several addresses with commas between them. Options of a listener follow its address: 'unix:/run/fanfare.sock mode=0660', 'host:port tls=off', 'host:port proxy-protocol'"`
 	Admin  Admin      `embed:"" group:"Listeners"`
 
 	TLS      TLS      `embed:"" group:"TLS"`

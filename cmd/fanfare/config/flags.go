@@ -17,6 +17,7 @@ type commandLine struct {
 
 	Check   struct{} `cmd:"" help:"check all settings, print those in force with their sources, and exit with 0 or 1"`
 	Default struct{} `cmd:"" name:"config" help:"print a file with all settings and their defaults, in TOML"`
+	Health  struct{} `cmd:"" help:"ask a server whether it is up, and exit with 0 or 1: the one that these settings are for, or the one at a URL"`
 	Release struct{} `cmd:"" name:"version" help:"print the version"`
 	Usage   struct{} `cmd:"" name:"help" help:"print this help"`
 }

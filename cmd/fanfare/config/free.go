@@ -16,12 +16,13 @@ import (
 
 // CheckFree finds the addresses on which the server could not listen, because another program does, or because this user
 // may not. It opens no socket: it reads what the kernel shows in the directory proc, usually /proc. An address that another
-// fanfare has is only noted, since that one may be the server that is to be reloaded. A host name is looked up in /etc/hosts
-// only. It adds to Problems and Notes.
+// fanfare has is only noted, since that one may be the server that is to be reloaded. So is one that systemd may
+// have opened for the server. A host name is looked up in /etc/hosts only. It adds to Problems and Notes.
 func (l *Loaded) CheckFree(proc string) {
 	c := l.Config
 	f := &freeChecker{reporter: newReporter(c), proc: proc}
 	f.sockets = readSockets(proc)
+	f.service = os.Getenv("INVOCATION_ID") != ""
 	for n, l := range c.Listen {
 		f.check(fmt.Sprintf("listen[%d].addr", n), l.Addr)
 	}
@@ -37,10 +38,11 @@ type freeChecker struct {
 	reporter
 	proc    string
 	sockets []socket
+	service bool // systemd has started this process, as ExecStartPre=, which gets no sockets and may not see other processes
 }
 
 func (f *freeChecker) check(path, addr string) {
-	if checkAddress(addr) != nil { // Inspect reports it
+	if checkAddress(addr) != nil || strings.HasPrefix(addr, SystemdPrefix) { // Inspect reports the former
 		return
 	}
 	if file, ok := strings.CutPrefix(addr, unixPrefix); ok {
@@ -142,6 +144,8 @@ func (f *freeChecker) taken(path, addr string, s socket) {
 	switch {
 	case name == "fanfare":
 		f.note(path, ": %s is in use by fanfare, process %d", addr, pid)
+	case name == "systemd", name == "" && f.service:
+		f.note(path, ": %s is in use, perhaps by systemd for this service (fanfare.socket)", addr)
 	case name != "":
 		f.refuse(path, " is %s, which is in use by %s, process %d; it must be a free address", addr, name, pid)
 	default:

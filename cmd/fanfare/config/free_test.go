@@ -51,6 +51,7 @@ func procDir(t *testing.T) string {
 }
 
 func TestCheckFree(t *testing.T) {
+	t.Setenv("INVOCATION_ID", "")
 	proc, here := procDir(t), t.TempDir()
 	plain := write(t, "plain", "")
 	for addr, want := range map[string]struct{ problem, note string }{
@@ -68,6 +69,7 @@ func TestCheckFree(t *testing.T) {
 		"unix:" + here + "/s":  {},
 		"unix:" + plain:        {problem: "is a file that is no socket"},
 		"unix:/nowhere/a.sock": {problem: "cannot create files in /nowhere"},
+		"systemd:web":          {},
 		"nonsense":             {}, // Inspect reports it
 	} {
 		l := &Loaded{Config: Default()}
@@ -80,6 +82,27 @@ func TestCheckFree(t *testing.T) {
 		if (want.note == "") != (notes == "") || !strings.Contains(notes, want.note) {
 			t.Errorf("%s: note %q, want %q", addr, notes, want.note)
 		}
+	}
+}
+
+// In a service of systemd, an address may be in use by systemd itself for the server that will start. Another program that
+// can be seen is a mistake there, too.
+func TestCheckFreeInService(t *testing.T) {
+	proc := procDir(t)
+	t.Setenv("INVOCATION_ID", "0123")
+	l := Load([]string{"-addr", "127.0.0.1:80,127.0.0.1:443"}, nil)
+	l.CheckFree(proc)
+	notes := strings.Join(l.Notes, "\n")
+	if len(l.Problems) != 1 || !strings.Contains(l.Problems[0].String(), "nginx") || !strings.Contains(notes, "127.0.0.1:80 is in use, perhaps by systemd for this service") {
+		t.Errorf("%v %s", l.Problems, notes)
+	}
+	if err := os.WriteFile(filepath.Join(proc, "7/comm"), []byte("systemd\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("INVOCATION_ID", "")
+	l = Load([]string{"-addr", "127.0.0.1:443"}, nil)
+	if l.CheckFree(proc); len(l.Problems) != 0 || len(l.Notes) != 1 {
+		t.Errorf("%v %v", l.Problems, l.Notes)
 	}
 }
 
@@ -97,6 +120,7 @@ func TestCheckFreeOfLowPorts(t *testing.T) {
 
 // A real listener is found in /proc.
 func TestCheckFreeOfThisMachine(t *testing.T) {
+	t.Setenv("INVOCATION_ID", "")
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ func TestInspectListeners(t *testing.T) {
 	cert, key, _ := netpolltest.Certificate(t)
 	secure := []string{"-cert", cert, "-key", key}
 	for addr, says := range map[string]string{
-		"localhost:8080": "", ":8080": "", "[::1]:8080": "", "unix:/run/x mode=0660": "", "127.0.0.1:0,127.0.0.1:0": "", "localhost:http": "", "@": "is not an address",
+		"localhost:8080": "", ":8080": "", "[::1]:8080": "", "unix:/run/x mode=0660": "", "127.0.0.1:0,127.0.0.1:0": "", "localhost:http": "", "@": "is not an address", "systemd:web proxy-protocol tls=off": "", "systemd:": "has no name",
 		"localhost": "must have the form host:port", "::1:80": "must have the form", "localhost:": `the port ""`, "localhost:65536": "from 0 to 65535", "unix:": "a path of 0 bytes",
 		"unix:/" + strings.Repeat("x", 107): "a path of 108 bytes", "unix:/x mode=rw": "must be octal", "unix:/x mode=1000": "must be octal", ":80 mode=0600": "is for Unix sockets",
 		":80,:80": "needs an address of its own", "unix:/x,unix:/x": "needs an address of its own", ":80 tls=on": "there is no certificate", ":80 tls=off": "", "a b:80": "is not an option of listeners",

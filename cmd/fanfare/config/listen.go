@@ -12,13 +12,17 @@ import (
 
 // Listener is an address to listen on.
 type Listener struct {
-	Addr          string `placeholder:"ADDRESS" help:"host:port, :port, [IPv6]:port or unix:/path"`
+	Addr          string `placeholder:"ADDRESS" help:"host:port, :port, [IPv6]:port, unix:/path, or systemd:NAME for a socket of systemd"`
 	Mode          string `placeholder:"OCTAL" help:"permissions of a Unix socket in octal, such as 0660; by default those that the umask leaves"`
 	TLS           *bool  `placeholder:"on|off" toml:"tls" help:"whether the listener speaks TLS; by default it does if there is a certificate"`
 	ProxyProtocol bool   `help:"whether every connection must begin with a PROXY protocol header"`
 }
 
-const unixPrefix = "unix:"
+const (
+	unixPrefix = "unix:"
+	// SystemdPrefix begins the addresses of sockets that systemd opens. The name of the socket follows.
+	SystemdPrefix = "systemd:"
+)
 
 // Unix returns the path of a Unix socket, or "" for TCP.
 func (l *Listener) Unix() string {
@@ -79,9 +83,15 @@ func checkAddress(addr string) error {
 		}
 		return nil
 	}
+	if name, ok := strings.CutPrefix(addr, SystemdPrefix); ok {
+		if name == "" {
+			return fmt.Errorf("%q has no name; it must be the FileDescriptorName= of a socket unit, or by default its file name, as in systemd:fanfare.socket", addr)
+		}
+		return nil
+	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || strings.ContainsAny(host, " /[]") {
-		return fmt.Errorf("%q is not an address; it must have the form host:port, :port, [IPv6]:port or unix:/path", addr)
+		return fmt.Errorf("%q is not an address; it must have the form host:port, :port, [IPv6]:port, unix:/path or systemd:NAME", addr)
 	}
 	if n, err := strconv.ParseUint(port, 10, 64); port == "" || err == nil && n > 65535 {
 		return fmt.Errorf("%q has the port %q; it must be from 0 to 65535", addr, port)

@@ -16,6 +16,7 @@ const (
 	Serve   Command = ""        // start the server
 	Check   Command = "check"   // check the settings
 	Print   Command = "config"  // print a file with the defaults
+	Health  Command = "health"  // ask a server whether it is up
 	Version Command = "version" // print the version
 	Help    Command = "help"    // print the help
 )
@@ -23,6 +24,7 @@ const (
 // Loaded is what [Load] found.
 type Loaded struct {
 	Command  Command
+	URL      string   // the argument of Health, if there is one
 	Config   *Config  // as far as it is right
 	Problems Problems // all mistakes in flags, variables and the file, in that order
 	Notes    []string // what may be a mistake
@@ -33,6 +35,7 @@ type loader struct {
 	reporter
 	value reflect.Value // of config
 	file  string
+	url   string // the argument of Health
 }
 
 // Load reads the settings from a command line, without the name of the program, from an environment in the form of
@@ -50,7 +53,7 @@ func Load(args, environ []string) *Loaded {
 	l.validate()
 	c.derive()
 	l.problems.sort()
-	return &Loaded{Command: command, Config: c, Problems: l.problems, Notes: l.notes}
+	return &Loaded{Command: command, URL: l.url, Config: c, Problems: l.problems, Notes: l.notes}
 }
 
 // setFile finds the file's name, which must be known before all others.
