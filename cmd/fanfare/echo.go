@@ -37,6 +37,9 @@ func (e *echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 	}
 }
 
+// OnPing counts a ping as a message.
+func (e *echo) OnPing(c *wsproto.Conn, payload []byte) { e.ping(c, payload) }
+
 func (e *echo) OnClose(*wsproto.Conn, *wsproto.CloseError) { e.leave(e.app) }
 
 // echoTarget is a connection to /echo whose identity can end.

@@ -87,7 +87,7 @@ func (a *app) may(v *visitor, do, topic string) *policy.Refusal {
 // limit returns how long a request must wait because of the rate of its connection.
 func (a *app) limit(m *hub.Member, r *wire.Request) time.Duration {
 	c := m.To().(interface{ WebSocket() *wsproto.Conn }).WebSocket()
-	return m.Value().(*visitor).admits(c, len(r.Data)).wait
+	return m.Value().(*visitor).admits(c, len(r.Data)+len(r.Topic)+len(r.Key)+len(r.Token)).wait
 }
 
 // publishFor publishes what a client of fanfare.v1 may publish: within the rates and, if the backend decides, what that

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -83,4 +85,46 @@ func newTestApp(t *testing.T, args ...string) *app {
 	}
 	t.Cleanup(a.close)
 	return a
+}
+
+// Ping frames count as messages at every entrance, and so do requests that are not valid.
+func TestPingsCount(t *testing.T) {
+	p := start(t, "-conn-message-rate", "1", "-conn-burst", "2s")
+	for _, path := range []string{"/echo", "/topics/a", "/topics/*", "/hub"} {
+		c, ctx, done := p.dial(path), p.ctx(), make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 20 {
+				_ = c.Ping(ctx) // fails when the connection closes
+			}
+		}()
+		var err error
+		for err == nil {
+			_, _, err = c.Read(ctx)
+		}
+		<-done
+		if websocket.CloseStatus(err) != wire.CloseRateLimited {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	c := p.dial("/hub")
+	for range 20 {
+		p.send(c, `{"id":1,"do":"nothing"}`)
+	}
+	limited := 0
+	for answers := 0; answers < 20; {
+		_, b, err := c.Read(p.ctx())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(b), `"id":1`) {
+			answers++
+		}
+		if strings.Contains(string(b), wire.RateLimited) {
+			limited++
+		}
+	}
+	if limited == 0 {
+		t.Error("requests that are not valid are free")
+	}
 }

@@ -153,6 +153,9 @@ func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte
 	t.publish(c, hub.Message{Data: payload, Kind: wshub.Kind(op), Exclude: wshub.Subscriber(c)})
 }
 
+// OnPing counts a ping as a message.
+func (t *topicConn) OnPing(c *wsproto.Conn, payload []byte) { t.ping(c, payload) }
+
 // publish closes the connection if the message is lost: nothing else would tell the client.
 func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
 	if t.pays(c, len(msg.Data)) {

@@ -47,6 +47,13 @@ func (t *terms) admits(c *wsproto.Conn, n int) excess {
 	return t.app.rates.conn(c, limit, n)
 }
 
+// ping pays for a ping. The server has answered it, and nothing else bounds how many come.
+func (t *terms) ping(c *wsproto.Conn, payload []byte) {
+	if over := t.admits(c, len(payload)); over.wait > 0 {
+		closeFor(c, over)
+	}
+}
+
 // with returns the terms of a connection with those rights. What they do not limit is limited as for others.
 func (t *terms) with(may *policy.Rights) *terms {
 	l := may.Limits()

@@ -74,9 +74,10 @@ type Options struct {
 	Publish      func(m *hub.Member, r *wire.Request) (hub.Receipt, error)
 	PublishAsync func(m *hub.Member, r *wire.Request, done func(hub.Receipt, error))
 
-	// Limit, if not nil, is called for each request before all others. If it returns a positive
-	// time, the request is refused with the error rate-limited, which tells the client to try again
-	// after that time. It must not block. It is not called for the token that a client sends first.
+	// Limit, if not nil, is called for each request when it arrives, also for one that is not valid, and for each ping frame as for
+	// a request to ping. Calls for one member do not overlap, and must not change the request. If it returns a positive time, the request is refused with the
+	// error rate-limited, which tells the client to try again after that time; after a ping frame the connection is closed
+	// with 4429. It must not block. It is not called for the token that a client sends first.
 	Limit func(m *hub.Member, r *wire.Request) (wait time.Duration)
 	// Delay, if not nil, is called after Limit, and returns how long a request must wait,
 	// to limit the rate of a connection or a user. Later requests of the connection wait, too.

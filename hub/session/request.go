@@ -24,12 +24,6 @@ func (s *session) begin(a *request) {
 	if s.refuseLeft(a) {
 		return
 	}
-	if f := s.end.opts.Limit; f != nil {
-		if wait := f(s.member, &a.Request); wait > 0 {
-			a.finish(nil, wire.Limited(wait))
-			return
-		}
-	}
 	if f := s.end.opts.Delay; f != nil {
 		if d := f(s.member, &a.Request); d > 0 {
 			answer := s.callback()

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -45,10 +46,13 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 	}
 	r, err := wire.ParseRequest(payload)
 	a := &request{Request: r, step: (*session).begin}
-	switch {
-	case errors.Is(err, wire.ErrNoObject):
+	if errors.Is(err, wire.ErrNoObject) {
 		c.Close(wsproto.InvalidFramePayload, `a request is a JSON object, such as {"id":1,"do":"ping"}`)
 		return
+	}
+	switch wait := s.limit(&a.Request); {
+	case wait > 0:
+		a.refuse(wire.Limited(wait))
 	case err != nil:
 		a.refuse(wire.ErrorOf(err, wire.BadRequest))
 	case actions[r.Do] == nil:
@@ -56,6 +60,30 @@ func (s *session) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) 
 	}
 	s.enqueue(a)
 }
+
+// limit returns how long the client must wait before a request, because of Options.Limit.
+func (s *session) limit(r *wire.Request) (wait time.Duration) {
+	f := s.end.opts.Limit
+	if f == nil {
+		return 0
+	}
+	s.replying.Lock()
+	m := s.member
+	s.replying.Unlock()
+	if m == nil { // the token comes first
+		return 0
+	}
+	return f(m, r)
+}
+
+// OnPing counts a ping as a request: the server has answered it already, and nothing else bounds how many come.
+func (s *session) OnPing(c *wsproto.Conn, _ []byte) {
+	if wait := s.limit(&pingRequest); wait > 0 {
+		c.Close(wire.CloseRateLimited, wire.Limited(wait).Message)
+	}
+}
+
+var pingRequest = wire.Request{Do: wire.Ping}
 
 // refuse has the request answered with an error. Nothing else of the request is kept.
 func (a *request) refuse(err *wire.Error) {
