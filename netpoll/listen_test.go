@@ -212,3 +212,28 @@ func TestSocketOptions(t *testing.T) {
 		}
 	}
 }
+
+// A listener accepts no more than a batch at a time while the loops are behind, and it does go on.
+func TestListenKeepsPace(t *testing.T) {
+	const batches = 8
+	g := newGate(t)
+	s := serve(t, Options{Loops: 1, Workers: 1}, func(p *peer) {
+		p.onData = func(data []byte) int { g.wait(); return len(data) }
+	})
+	nc, p := s.connect(t)
+	write(t, nc, []byte("x"))
+	eventually(t, "the only worker is blocked", func() bool { return p.inside.Load() == 1 })
+	for range 2 * holdAt { // from now on the loop is behind
+		dial(t, s.addr)
+	}
+	eventually(t, "they are accepted", func() bool { return s.Stats().Accepted > 2*holdAt })
+	begin := time.Now()
+	for range batches * acceptBatch {
+		dial(t, s.addr)
+	}
+	eventually(t, "the others are accepted, too", func() bool { return s.Stats().Accepted > 2*holdAt+batches*acceptBatch })
+	if took, least := time.Since(begin), (batches-1)*acceptPause; took < least {
+		t.Errorf("%d connections were accepted in %v, want at least %v", batches*acceptBatch, took, least)
+	}
+	g.open()
+}
