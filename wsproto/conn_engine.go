@@ -122,6 +122,9 @@ func (h *handle) OnClose(err error) {
 	c.parser.drop()
 	if s := c.endpoint.server; s != nil {
 		s.clients.remove(c)
+		if s.engine.Limits().MaxConns > 0 {
+			s.silent.ended()
+		}
 	}
 	if c.flags.Load()&flagOpen != 0 {
 		c.ended(err)

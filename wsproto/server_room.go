@@ -21,6 +21,7 @@ type silentConns struct {
 	queue []*Conn
 	first int // index of the oldest in queue
 	sort  int // the length of queue at which sortOutLocked is called
+	ends  int // of connections since the last call of it
 }
 
 // add is called for each new connection.
@@ -45,8 +46,18 @@ func (q *silentConns) popLocked() *Conn {
 	return c
 }
 
+// ended is called for each connection that has ended: otherwise the connections of a crowd that
+// has left would be kept until another one comes.
+func (q *silentConns) ended() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.ends++; q.ends >= max((len(q.queue)-q.first)/2, 256) {
+		q.sortOutLocked()
+	}
+}
+
 // sortOutLocked keeps only connections that are silent. It is called when the queue has
-// doubled, so its cost per connection is constant.
+// doubled, or half as many connections have ended, so its cost per connection is constant.
 func (q *silentConns) sortOutLocked() {
 	kept := q.queue[:0]
 	for _, c := range q.queue[q.first:] {
@@ -55,14 +66,14 @@ func (q *silentConns) sortOutLocked() {
 		}
 	}
 	clear(q.queue[len(kept):])
-	q.queue, q.first, q.sort = kept, 0, max(2*len(kept), 512)
+	q.queue, q.first, q.sort, q.ends = kept, 0, max(2*len(kept), 512), 0
 }
 
 // clear forgets all connections, when their number is not bounded any more.
 func (q *silentConns) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.queue, q.first, q.sort = nil, 0, 0
+	q.queue, q.first, q.sort, q.ends = nil, 0, 0, 0
 }
 
 // close closes the oldest silent connection, and reports whether there was one.

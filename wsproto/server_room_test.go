@@ -142,6 +142,27 @@ func TestIdlePagesMakeRoomTLS(t *testing.T) {
 }
 
 // getTLS connects, has a page, and stays.
+// The list does not keep a crowd that has left until somebody else connects.
+func TestSilenceOfCrowd(t *testing.T) {
+	var q silentConns
+	all := make([]*Conn, 10_000)
+	for i := range all {
+		all[i] = new(Conn)
+		q.add(all[i])
+	}
+	silent := all[0]
+	for _, c := range all[1:] {
+		c.flags.Or(flagHeard)
+		q.ended()
+	}
+	if n := len(q.queue); n > 512 {
+		t.Errorf("%d connections are kept", n)
+	}
+	if !q.close() || !silent.flags.CompareAndSwap(flagHeard, 0) || q.close() {
+		t.Error("the one that is silent was not closed")
+	}
+}
+
 func getTLS(t *testing.T, addr string, config *tls.Config) *tlsPeer {
 	p := dialTLS(t, addr, config)
 	p.send(request("GET /hello HTTP/1.1", "Host: example.test"))
