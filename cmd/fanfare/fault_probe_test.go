@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	probeInterval = 5 * time.Millisecond
+	// probeBudget is how long other clients may wait for an echo, 99 times of 100, while a server has a fault, beyond four times
+	// what they wait on another server on the same machine at the same time. That one shows how busy the machine is.
+	probeBudget = 250 * time.Millisecond
+	// stormBudget takes the place of probeBudget while thousands connect at once. Their handshakes are served in the order in
+	// which they arrive, like every message, and 18,000 cost a processor most of a second.
+	stormBudget = time.Second
+)
+
+// probe is a client that echoes all the time.
+type probe struct {
+	nc   net.Conn
+	mu   sync.Mutex
+	took []time.Duration
+	err  error
+	done chan struct{}
+}
+
+func startProbe(t *testing.T, addr string) *probe {
+	t.Helper()
+	nc, err := beginHandshake(addr, "/echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := bufio.NewReader(nc)
+	if answer := answerOf(t, in); answer.StatusCode != 101 {
+		t.Fatal(answer.Status)
+	}
+	_ = nc.SetDeadline(time.Time{})
+	b := &probe{nc: nc, done: make(chan struct{})}
+	go b.run(in)
+	return b
+}
+
+// run echoes until the connection is closed. The time of an echo begins when it was due, so that a delay counts for all echoes
+// that it keeps from being sent.
+func (b *probe) run(in io.Reader) {
+	defer close(b.done)
+	sends, wants := []byte("\x81\x85\x00\x00\x00\x00probe"), []byte("\x81\x05probe")
+	got := make([]byte, len(wants))
+	for due := time.Now(); ; due = due.Add(probeInterval) {
+		time.Sleep(time.Until(due))
+		_, err := b.nc.Write(sends)
+		if err == nil {
+			_, err = io.ReadFull(in, got)
+		}
+		if err == nil && !bytes.Equal(got, wants) {
+			err = fmt.Errorf("the echo is %q", got)
+		}
+		b.mu.Lock()
+		b.took = append(b.took, time.Since(due))
+		b.err = err
+		b.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// latency is what a probe has measured.
+type latency struct {
+	n                int
+	median, p99, max time.Duration
+}
+
+func (l latency) String() string {
+	round := func(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
+	return fmt.Sprintf("%d echoes, median %v, p99 %v, longest %v", l.n, round(l.median), round(l.p99), round(l.max))
+}
+
+// latency returns the figures since the last call.
+func (b *probe) latency() (latency, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := b.took
+	b.took = nil
+	if len(all) == 0 {
+		return latency{}, b.err
+	}
+	slices.Sort(all)
+	return latency{len(all), all[len(all)/2], all[len(all)*99/100], all[len(all)-1]}, b.err
+}
+
+// probes are a client of the server that has a fault, and one of another server, which has none.
+type probes struct {
+	t                *testing.T
+	patient, control *probe
+}
+
+func startProbes(t *testing.T, addr, control string) *probes {
+	t.Helper()
+	p := &probes{t, startProbe(t, addr), startProbe(t, control)}
+	t.Cleanup(func() {
+		for _, b := range []*probe{p.patient, p.control} {
+			b.nc.Close()
+			<-b.done
+		}
+	})
+	return p
+}
+
+// within fails the test if echoes failed, or took longer than the budget, since the last call.
+func (p *probes) within(budget time.Duration, fault string) {
+	p.t.Helper()
+	control, err := p.control.latency()
+	if err != nil {
+		p.t.Fatalf("the control failed: %v", err)
+	}
+	got, err := p.patient.latency()
+	if err != nil {
+		p.t.Errorf("%s: others are not served: %v", fault, err)
+	}
+	p.t.Logf("%s: others had %v; on another server %v", fault, got, control)
+	if got.n == 0 || got.p99 > budget+4*control.p99 {
+		p.t.Errorf("%s: others had no echo, or waited longer than %v + 4·%v", fault, budget, control.p99)
+	}
+}
