@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // giveUp is the pause after certmagic has given up, which it does after 30 days, or at once after an error that
@@ -120,12 +122,12 @@ func (a *ACME) fail(domain string, err error) {
 	a.mu.Lock()
 	a.faults[domain] = err.Error()
 	a.mu.Unlock()
-	a.log.Error("no certificate obtained; it will be tried again", "domain", domain, "ca", a.opts.CA, "error", err)
+	a.log.Error("no certificate obtained; it will be tried again", "domain", domain, "ca", httpurl.Mask(a.opts.CA), "error", err)
 }
 
 func (a *ACME) succeed(domain string, renewal bool) {
 	a.mu.Lock()
 	delete(a.faults, domain)
 	a.mu.Unlock()
-	a.log.Info("certificate obtained", "domain", domain, "ca", a.opts.CA, "renewal", renewal)
+	a.log.Info("certificate obtained", "domain", domain, "ca", httpurl.Mask(a.opts.CA), "renewal", renewal)
 }
