@@ -10,7 +10,7 @@ func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
 	if s.lag.dropped.Load() == 0 {
 		s.lag = nil
 	}
-	sh.topic.laggards--
+	sh.topic.lagsLocked(-1)
 }
 
 // caughtUp clears the state of a subscription that is behind. The caller holds Topic.mu.

@@ -11,7 +11,7 @@ func (sh *shard) fallBehind(s *Subscription, seq uint64, b passBatch) {
 	}
 	s.lag.behind, s.cursor = true, seq
 	s.lag.backlog.at = t.log.endBefore(seq)
-	t.laggards++
+	t.lagsLocked(1)
 	b.limit = t.limitLocked(b.next)
 	t.mu.Unlock()
 	sh.watch(s, b)

@@ -113,7 +113,7 @@ func (sh *shard) count(s *Subscription, messages int) {
 	}
 	s.lag.dropped.Add(int64(messages))
 	t.dropped.Add(int64(messages))
-	t.hub.dropped.Add(int64(messages))
+	t.hub.dropped[t.opts.Slow].Add(int64(messages))
 	to := s.to
 	if m, ok := to.(*Member); ok {
 		to = m.to

@@ -1,5 +1,7 @@
 package hub
 
+import "time"
+
 // help returns when the shard has room for more messages. It runs passes itself, or waits for
 // the one under way.
 func (sh *shard) help() {
@@ -53,7 +55,10 @@ func (sh *shard) pass() (more bool) {
 	}
 	pass := sh.nextBatch()
 	if pass.batch != nil {
-		sh.topic.hub.delivered.Add(sh.deliver(pass))
+		began := time.Now()
+		h := sh.topic.hub
+		h.delivered.Add(sh.deliver(pass))
+		h.fanOut[sh.loop%fanOutShards].Observe(time.Since(began))
 	}
 	return sh.endPass(pass)
 }

@@ -23,6 +23,7 @@ type Member struct {
 
 	mu      sync.Mutex // before the locks of the hub; not held while the broker is waited for
 	left    bool
+	away    bool            // Leave was called
 	wild    uint32          // subscriptions by pattern
 	subs    []*Subscription // sorted by name, with the user's topic; a map would weigh five times as much
 	joining *joining        // subscriptions under way, which are not in subs yet

@@ -95,6 +95,10 @@ func (m *Member) Leave() {
 	m.mu.Lock()
 	subs := m.subs
 	m.left, m.subs = true, nil
+	if !m.away {
+		m.away = true
+		m.hub.present.Add(-1)
+	}
 	m.mu.Unlock()
 	for _, s := range subs {
 		m.leave(s, nil, true)

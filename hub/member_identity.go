@@ -45,6 +45,7 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 		m.key = &key
 	}
 	if id.User == "" {
+		h.present.Add(1)
 		return m, nil
 	}
 	if err := CheckUser(id.User); err != nil {
@@ -54,5 +55,6 @@ func (h *Hub) NewMember(to Subscriber, id Identity, o SubscribeOptions) (*Member
 	if _, err := h.Subscribe(UserTopic(id.User), m.subs[0], m, o); err != nil {
 		return nil, err
 	}
+	h.present.Add(1)
 	return m, nil
 }

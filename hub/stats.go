@@ -3,9 +3,11 @@ package hub
 import (
 	"sort"
 	"strings"
+
+	"github.com/fanfare-ws/fanfare/netpoll/histogram"
 )
 
-// Stats are a hub's counters. Published, Delivered, Evicted, Dropped and Shed only grow.
+// Stats are a hub's counters. Published, Delivered, Evicted, Dropped, Drops, Shed and FanOut only grow.
 type Stats struct {
 	Topics        int   `json:"topics"`
 	Subscriptions int64 `json:"subscriptions"`
@@ -15,6 +17,22 @@ type Stats struct {
 	Dropped       int64 `json:"dropped"`   // each message counts once for each subscriber that did not get it
 	Memory        int64 `json:"memory"`    // bytes that the topics' logs hold now: see Options.MaxMemory
 	Shed          int64 `json:"shed"`      // messages that were dropped because of Options.MaxMemory
+
+	Members       int64     `json:"members"`        // connections that are a Member now
+	Lagging       int64     `json:"lagging"`        // subscriptions that have not taken all yet
+	PresenceBytes int64     `json:"presence_bytes"` // memory for presence: see Options.MaxPresence
+	Drops         DropStats `json:"drops"`          // Dropped, by the policy of the topic
+	// FanOut is how long passes take that deliver a batch to the subscribers of a topic in one loop.
+	FanOut histogram.Snapshot `json:"fan_out"`
+}
+
+// DropStats are messages that subscribers did not get because they were slow, by the policy of the topic. Each message counts
+// once for each subscriber.
+type DropStats struct {
+	Disconnect int64 `json:"disconnect"` // at the end of a subscription: Evicted counts the subscribers that were closed
+	DropNewest int64 `json:"drop_newest"`
+	DropOldest int64 `json:"drop_oldest"`
+	Conflate   int64 `json:"conflate"` // most of them superseded
 }
 
 // Stats returns the present counters.
@@ -22,10 +40,20 @@ func (h *Hub) Stats() Stats {
 	h.mu.RLock()
 	n := len(h.topics)
 	h.mu.RUnlock()
-	return Stats{
+	s := Stats{
 		Topics: n, Subscriptions: h.subscriptions.Load(), Published: h.published.Load(), Delivered: h.delivered.Load(), Evicted: h.evicted.Load(),
-		Dropped: h.dropped.Load(), Memory: h.memory.held.Load(), Shed: h.memory.shed.Load(),
+		Memory: h.memory.held.Load(), Shed: h.memory.shed.Load(),
+		Members: h.present.Load(), Lagging: h.lagging.Load(), PresenceBytes: h.presentBytes.Load(),
+		Drops: DropStats{
+			Disconnect: h.dropped[Disconnect].Load(), DropNewest: h.dropped[DropNewest].Load(),
+			DropOldest: h.dropped[DropOldest].Load(), Conflate: h.dropped[Conflate].Load(),
+		},
 	}
+	s.Dropped = s.Drops.Disconnect + s.Drops.DropNewest + s.Drops.DropOldest + s.Drops.Conflate
+	for i := range h.fanOut {
+		h.fanOut[i].AddTo(&s.FanOut)
+	}
+	return s
 }
 
 // TopicStats describes a topic.

@@ -115,7 +115,7 @@ func (sh *shard) detachLocked(l *leave) {
 	s, t := l.sub, sh.topic
 	sh.removeAtLocked(int(s.slot))
 	if s.behind() {
-		t.laggards--
+		t.lagsLocked(-1)
 		if s.lag.kept != nil {
 			t.pinned--
 		}

@@ -89,6 +89,12 @@ const (
 // positionLocked returns the position after the last message.
 func (t *Topic) positionLocked() Position { return Position{t.epoch, t.log.last} }
 
+// lagsLocked counts n more subscribers that are behind.
+func (t *Topic) lagsLocked(n int32) {
+	t.laggards += n
+	t.hub.lagging.Add(int64(n))
+}
+
 // idleLocked reports whether the topic can be removed.
 func (t *Topic) idleLocked() bool {
 	return t.count == 0 && (t.log.count == 0 || t.retired) && !t.presenceTopic && (t.remote == nil || t.remote.begun)

@@ -34,7 +34,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 	s.flags.Or(uint32(id) << encodingShift)
 	if seq < sh.taken || o.Paused {
 		s.lag = &lag{behind: true, replay: seq < sh.taken, backlog: backlog{at: t.log.endBefore(seq)}}
-		t.laggards++
+		t.lagsLocked(1)
 	}
 	t.reportLocked()
 	sh.add(s)

@@ -38,7 +38,7 @@ func TestEarlyConnectionsMakeRoom(t *testing.T) {
 				})
 			}
 			st := s.Stats()
-			if st.Open > most || st.HandshakesShed < most {
+			if st.Open > most || st.TLSHandshakesShed < most {
 				t.Errorf("%+v", st)
 			}
 			if silent.says == nil && st.RefusedFull > 0 {
@@ -63,7 +63,7 @@ func TestOneAddressMakesNoRoom(t *testing.T) {
 	for range 5 {
 		wantEnded(t, dialFrom(t, "127.0.0.2", s.addr))
 	}
-	if st := s.Stats(); st.Refused != 5 || st.HandshakesShed != 0 || st.Open != 4 {
+	if st := s.Stats(); st.Refused != 5 || st.TLSHandshakesShed != 0 || st.Open != 4 {
 		t.Errorf("%+v", st)
 	}
 }

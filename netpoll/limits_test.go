@@ -131,20 +131,20 @@ func sendHello(t *testing.T, s *server) net.Conn {
 func TestSetTLSHandshakes(t *testing.T) {
 	s := serveTLS(t, Options{TLSHandshakes: 1, TLSTimeout: time.Hour}, echoing)
 	hellos := []net.Conn{sendHello(t, s), sendHello(t, s), sendHello(t, s)}
-	eventually(t, "two wait", func() bool { st := s.Stats(); return st.Handshakes == 1 && st.HandshakesWaiting == 2 })
+	eventually(t, "two wait", func() bool { st := s.Stats(); return st.TLSHandshakes == 1 && st.TLSHandshakesWaiting == 2 })
 	if err := s.SetLimits(Limits{TLSHandshakes: 3}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "none waits", func() bool { st := s.Stats(); return st.Handshakes == 3 && st.HandshakesWaiting == 0 })
+	eventually(t, "none waits", func() bool { st := s.Stats(); return st.TLSHandshakes == 3 && st.TLSHandshakesWaiting == 0 })
 	if err := s.SetLimits(Limits{TLSHandshakes: 1}); err != nil {
 		t.Fatal(err)
 	}
 	hellos[0].Close()
-	eventually(t, "one has failed", func() bool { return s.Stats().Handshakes == 2 })
+	eventually(t, "one has failed", func() bool { return s.Stats().TLSHandshakes == 2 })
 	last := sendHello(t, s)
-	eventually(t, "the next waits", func() bool { st := s.Stats(); return st.Handshakes == 2 && st.HandshakesWaiting == 1 })
+	eventually(t, "the next waits", func() bool { st := s.Stats(); return st.TLSHandshakes == 2 && st.TLSHandshakesWaiting == 1 })
 	hellos[1].Close() // one more than there may be
 	hellos[2].Close()
-	eventually(t, "the next has its place", func() bool { st := s.Stats(); return st.Handshakes == 1 && st.HandshakesWaiting == 0 })
+	eventually(t, "the next has its place", func() bool { st := s.Stats(); return st.TLSHandshakes == 1 && st.TLSHandshakesWaiting == 0 })
 	last.Close()
 }

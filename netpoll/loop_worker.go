@@ -44,6 +44,13 @@ type workers struct {
 	out  int
 }
 
+// count returns the number of workers that are in use.
+func (k *workers) count() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.busy)
+}
+
 func (k *workers) get() *worker {
 	k.mu.Lock()
 	defer k.mu.Unlock()

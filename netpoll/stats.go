@@ -2,7 +2,11 @@
 
 package netpoll
 
-import "time"
+import (
+	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/histogram"
+)
 
 // Stats are an engine's counters. Those named with a past participle (Accepted) only grow.
 type Stats struct {
@@ -16,13 +20,16 @@ type Stats struct {
 	RefusedByAddr int64 `json:"refused_by_addr"`
 	// RefusedPreamble counts the connections of proxies that had no valid preamble (see Options.Preamble).
 	RefusedPreamble int64 `json:"refused_preamble"`
-	// Handshakes is the number of listeners' TLS handshakes under way, and
-	// HandshakesWaiting the number that wait for a place. HandshakesFailed counts
-	// those that ended in an error, and HandshakesShed the part of these that had to give way.
-	Handshakes        int64 `json:"handshakes"`
-	HandshakesWaiting int64 `json:"handshakes_waiting"`
-	HandshakesFailed  int64 `json:"handshakes_failed"`
-	HandshakesShed    int64 `json:"handshakes_shed"`
+	// TLSHandshakes is the number of listeners' TLS handshakes under way, and
+	// TLSHandshakesWaiting the number that wait for a place. TLSHandshakesDone counts those that have
+	// succeeded, TLSHandshakesFailed those that ended in an error. Of these, TLSHandshakesShed had to
+	// give way, and TLSHandshakesTimedOut exceeded Options.TLSTimeout.
+	TLSHandshakes         int64 `json:"tls_handshakes"`
+	TLSHandshakesWaiting  int64 `json:"tls_handshakes_waiting"`
+	TLSHandshakesDone     int64 `json:"tls_handshakes_done"`
+	TLSHandshakesFailed   int64 `json:"tls_handshakes_failed"`
+	TLSHandshakesShed     int64 `json:"tls_handshakes_shed"`
+	TLSHandshakesTimedOut int64 `json:"tls_handshakes_timed_out"`
 
 	// Background is the number of functions of Go and GoFor that run, BackgroundWaiting
 	// the number that wait for a place.
@@ -45,6 +52,20 @@ type Stats struct {
 	// LongestWait is how long the first of them has been waiting, to a precision of about
 	// two milliseconds.
 	LongestWait time.Duration `json:"longest_wait_ns"`
+	// ReadyWait is how long connections and tasks have waited for a drainer: one of each 32, and
+	// the first.
+	ReadyWait histogram.Snapshot `json:"ready_wait"`
+	// LoopLag is the time after which a loop has looked at an event of the engine's own: about 20
+	// times a second while there is work, else once in Options.Sweep.
+	LoopLag histogram.Snapshot `json:"loop_lag"`
+
+	// Workers is the largest number of workers, WorkersBusy the number that run turns or tasks now,
+	// and WorkersBlocked the number of these that have been in one turn or task for longer
+	// than Options.BlockedAfter. Blocked counts such turns and tasks since the start.
+	Workers        int   `json:"workers"`
+	WorkersBusy    int   `json:"workers_busy"`
+	WorkersBlocked int   `json:"workers_blocked"`
+	Blocked        int64 `json:"blocked"`
 }
 
 // Stats returns the counters as they are now.
@@ -57,6 +78,7 @@ func (e *Engine) Stats() Stats {
 	e.background.countInto(&s)
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()
 	s.Slow = e.budget.slow.Load()
+	s.Workers, s.WorkersBusy = e.opts.Workers, e.workers.count()
 	now := uint32(e.clock.Read())
 	for _, l := range e.loops {
 		s.BytesIn += l.bytesIn.Load()
@@ -75,8 +97,9 @@ func (e *Engine) Stats() Stats {
 func (k *tlsHandshakes) count(s *Stats) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s.Handshakes, s.HandshakesWaiting = int64(len(k.running)), int64(k.waiting)
-	s.HandshakesFailed, s.HandshakesShed = k.failed.Load(), k.shed.Load()
+	s.TLSHandshakes, s.TLSHandshakesWaiting = int64(len(k.running)), int64(k.waiting)
+	s.TLSHandshakesDone, s.TLSHandshakesFailed = k.done.Load(), k.failed.Load()
+	s.TLSHandshakesShed, s.TLSHandshakesTimedOut = k.shed.Load(), k.timedOut.Load()
 }
 
 func (b *background) countInto(s *Stats) {

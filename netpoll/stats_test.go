@@ -18,7 +18,7 @@ func TestStats(t *testing.T) {
 			return p.echo(data)
 		}
 	})
-	if st := s.Stats(); st != (Stats{}) {
+	if st := s.Stats(); st != (Stats{Workers: 1024}) {
 		t.Errorf("before the first connection: %+v", st)
 	}
 	data, buf := make([]byte, size), make([]byte, size)

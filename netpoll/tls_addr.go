@@ -45,8 +45,10 @@ type tlsHandshakes struct {
 	ended         bool
 	timer         *time.Timer // for the next look while a connection waits
 
-	failed atomic.Int64
-	shed   atomic.Int64
+	done     atomic.Int64
+	failed   atomic.Int64
+	shed     atomic.Int64
+	timedOut atomic.Int64
 }
 
 // tlsWaiter is a connection before its TLS handshake, as the places know it.

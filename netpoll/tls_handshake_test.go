@@ -62,7 +62,7 @@ func TestTLSFlood(t *testing.T) {
 		}
 	}
 	eventually(t, "the others stay", func() bool { return s.Stats().Open == 10 })
-	if n := s.Stats().HandshakesFailed; n != 40 {
+	if n := s.Stats().TLSHandshakesFailed; n != 40 {
 		t.Errorf("%d handshakes have failed, want 40", n)
 	}
 }
@@ -75,7 +75,7 @@ func TestTLSPlaces(t *testing.T) {
 	for range 2 {
 		write(t, dial(t, s.addr), whole)
 	}
-	eventually(t, "all places are taken", func() bool { return s.Stats().Handshakes == 2 })
+	eventually(t, "all places are taken", func() bool { return s.Stats().TLSHandshakes == 2 })
 	leaver := dial(t, s.addr) // waits, and goes
 	write(t, leaver, whole)
 	eventually(t, "one waits", func() bool { return waiting(s) == 1 })
@@ -150,7 +150,7 @@ func TestTLSReset(t *testing.T) {
 		nc.Close()
 	}
 	eventually(t, "all are gone", func() bool { return s.Stats().Open == 0 })
-	eventually(t, "all are counted", func() bool { return s.Stats().HandshakesFailed == 4 })
+	eventually(t, "all are counted", func() bool { return s.Stats().TLSHandshakesFailed == 4 })
 }
 
 // Those who speak something else are told.
@@ -177,7 +177,7 @@ func TestTLSRefused(t *testing.T) {
 		}
 		c.Close()
 	}
-	eventually(t, "all have failed", func() bool { st := s.Stats(); return st.HandshakesFailed == 3 && st.Open == 0 })
+	eventually(t, "all have failed", func() bool { st := s.Stats(); return st.TLSHandshakesFailed == 3 && st.Open == 0 })
 }
 
 func TestTLSPanic(t *testing.T) {
@@ -213,7 +213,7 @@ func TestTLSShutdown(t *testing.T) {
 	}
 	eventually(t, "all are where they should be", func() bool {
 		st := s.Stats()
-		return st.Open == 5 && st.Handshakes == 2 && waiting(s) == 1
+		return st.Open == 5 && st.TLSHandshakes == 2 && waiting(s) == 1
 	})
 	s.Each(func(Handler) { t.Error("Each finds a connection that is not open") })
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)

@@ -68,6 +68,7 @@ func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Han
 	defer s.leave()
 	err := s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Server(t, config) }, hello)
 	if err == nil {
+		s.places.done.Add(1)
 		err = s.enter(accept())
 	} else {
 		s.places.fail(s.engine.opts.Logger, err)

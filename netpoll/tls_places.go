@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -215,6 +216,9 @@ func (k *tlsHandshakes) remove(s *tlsPlace) (evicted bool) {
 
 func (k *tlsHandshakes) fail(log *slog.Logger, err error) {
 	k.failed.Add(1)
+	if errors.Is(err, ErrTLSTimeout) || errors.Is(err, os.ErrDeadlineExceeded) {
+		k.timedOut.Add(1)
+	}
 	log.Debug("TLS handshake failed", "error", err)
 }
 

@@ -28,7 +28,7 @@ func TestSilentClientsGiveWay(t *testing.T) {
 	}
 	eventually(t, "all places are taken, and the others wait", func() bool {
 		st := s.Stats()
-		return st.Handshakes == places && st.HandshakesWaiting == 2*each-places
+		return st.TLSHandshakes == places && st.TLSHandshakesWaiting == 2*each-places
 	})
 	for range 3 * places {
 		nc := dialFrom(t, "127.0.0.1", s.addr)
@@ -36,7 +36,7 @@ func TestSilentClientsGiveWay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if st := s.Stats(); st.HandshakesShed == 0 || st.HandshakesShed != st.HandshakesFailed || st.HandshakesShed > 2*each {
+	if st := s.Stats(); st.TLSHandshakesShed == 0 || st.TLSHandshakesShed != st.TLSHandshakesFailed || st.TLSHandshakesShed > 2*each {
 		t.Errorf("%+v", st)
 	}
 }
@@ -49,7 +49,7 @@ func TestOneAddressKeepsItsPlaces(t *testing.T) {
 		write(t, dial(t, s.addr), whole)
 	}
 	eventually(t, "all are gone", func() bool { st := s.Stats(); return st.Accepted == 4 && st.Open == 0 })
-	if st := s.Stats(); st.HandshakesShed != 0 || st.HandshakesFailed != 4 {
+	if st := s.Stats(); st.TLSHandshakesShed != 0 || st.TLSHandshakesFailed != 4 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -65,17 +65,17 @@ func TestTLSWaitingIsBounded(t *testing.T) {
 		return nc
 	}
 	say("127.0.0.2") // has the place
-	eventually(t, "it is taken", func() bool { return s.Stats().Handshakes == 1 })
+	eventually(t, "it is taken", func() bool { return s.Stats().TLSHandshakes == 1 })
 	for i := range 2 {
 		say("127.0.0.2")
-		eventually(t, "it waits", func() bool { return s.Stats().HandshakesWaiting == int64(i+1) })
+		eventually(t, "it waits", func() bool { return s.Stats().TLSHandshakesWaiting == int64(i+1) })
 	}
 	wantEnded(t, say("127.0.0.2"))
 	say("127.0.0.3")
 	last := say("127.0.0.4")
-	eventually(t, "four wait", func() bool { return s.Stats().HandshakesWaiting == 4 })
+	eventually(t, "four wait", func() bool { return s.Stats().TLSHandshakesWaiting == 4 })
 	say("127.0.0.5")
-	eventually(t, "one had to go", func() bool { st := s.Stats(); return st.HandshakesShed == 2 && st.HandshakesWaiting == 4 })
+	eventually(t, "one had to go", func() bool { st := s.Stats(); return st.TLSHandshakesShed == 2 && st.TLSHandshakesWaiting == 4 })
 	s.serverHandshakes.mu.Lock()
 	for from, k := range s.serverHandshakes.addrs {
 		if k.waiting.Len() != 1 {
@@ -84,7 +84,7 @@ func TestTLSWaitingIsBounded(t *testing.T) {
 	}
 	s.serverHandshakes.mu.Unlock()
 	last.Close()
-	eventually(t, "three wait", func() bool { return s.Stats().HandshakesWaiting == 3 })
+	eventually(t, "three wait", func() bool { return s.Stats().TLSHandshakesWaiting == 3 })
 }
 
 func wantEnded(t *testing.T, nc net.Conn) {
@@ -101,18 +101,18 @@ func TestPlacesAreSharedByAddress(t *testing.T) {
 	s.serverHandshakes.evicts = false
 	first := dialFrom(t, "127.0.0.2", s.addr)
 	write(t, first, hello(t))
-	eventually(t, "the place is taken", func() bool { return s.Stats().Handshakes == 1 })
+	eventually(t, "the place is taken", func() bool { return s.Stats().TLSHandshakes == 1 })
 	order := make(chan string, many+1)
 	connect := func(from string) {
 		c := tls.Client(dialFrom(t, from, s.addr), clientTLS(tls.VersionTLS13))
-		n := s.Stats().HandshakesWaiting
+		n := s.Stats().TLSHandshakesWaiting
 		go func() {
 			if err := c.Handshake(); err != nil {
 				t.Error(err)
 			}
 			order <- from
 		}()
-		eventually(t, "it waits", func() bool { return s.Stats().HandshakesWaiting == n+1 })
+		eventually(t, "it waits", func() bool { return s.Stats().TLSHandshakesWaiting == n+1 })
 	}
 	for range many {
 		connect("127.0.0.2")
@@ -247,14 +247,14 @@ func TestTricklingClientsGiveWay(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "all places are taken", func() bool { return s.Stats().Handshakes == places })
+	eventually(t, "all places are taken", func() bool { return s.Stats().TLSHandshakes == places })
 	for range places {
 		nc := dialFrom(t, "127.0.0.1", s.addr)
 		if err := roundTrip(tls.Client(nc, clientTLS(tls.VersionTLS13)), []byte("hi"), make([]byte, 2)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if st := s.Stats(); st.HandshakesShed == 0 {
+	if st := s.Stats(); st.TLSHandshakesShed == 0 {
 		t.Errorf("%+v", st)
 	}
 }

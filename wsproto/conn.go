@@ -136,7 +136,6 @@ const (
 
 	flagHeard uint32 = 1 << 13 // the header has come and was not refused, or the connection has ended
 	flagHeld  uint32 = 1 << 14 // messages wait for Resume
-	flagTLS   uint32 = 1 << 15 // the connection came to a listener with TLS
 	flagBegun uint32 = 1 << 16 // OnOpen has returned
 	flagOver  uint32 = 1 << 17 // OnDrain is not called any more: OnClose is next, or the connection has left
 )

@@ -19,9 +19,6 @@ func (h *handle) OnOpen() {
 	}
 	if c.endpoint.state.ServerSide() {
 		s := c.endpoint.server
-		if c.flags.Load()&flagTLS != 0 {
-			s.counters.tls.Add(1)
-		}
 		c.io.SetDeadline(s.HandshakeTimeout)
 		return
 	}
@@ -107,7 +104,7 @@ func (h *handle) OnPanic(any) {
 		if a := c.asked(); a != nil {
 			a.fail(netpoll.ErrPanic)
 		}
-		c.endpoint.server.counters.refused.Add(1)
+		c.endpoint.server.counters.refuseUpgrade(http.StatusInternalServerError)
 		c.refuse(Refuse(http.StatusInternalServerError, "the handler failed"), false, netpoll.ErrPanic)
 		return
 	}
@@ -150,7 +147,7 @@ func (c *Conn) ended(err error) {
 		ce.Err = ErrCloseTimeout // the engine keeps the first error only
 	}
 	if s := c.endpoint.server; s != nil {
-		s.counters.close(ce.Code)
+		s.counters.close(ce)
 		c.endDrain()
 	}
 	if s := c.streaming(); s != nil && s.closed(ce) {

@@ -25,6 +25,9 @@ func (c *Conn) keepAlive() {
 	case flags&flagPinged == 0:
 		if c.write(Ping, nil, 0).OK() { // else too much is pending before it
 			c.flags.Or(flagPinged)
+			if s.server != nil {
+				s.server.counters.pings.Add(1)
+			}
 		}
 		c.arm(s.pong)
 	case c.flags.Or(flagSilent)&flagSilent == 0:

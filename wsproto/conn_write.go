@@ -92,13 +92,16 @@ func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 	t := c.takeover()
 	if t == nil || !t.send {
 		if p := d.deflate(payload, nil); len(p) < len(payload) {
+			k.saved.sent(len(payload), len(p))
 			return c.writeFrame(op|rsv1, p)
 		}
 		return c.writeFrame(op, payload)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	o := c.writeFrame(op|rsv1, d.deflate(payload, t.out))
+	p := d.deflate(payload, t.out)
+	k.saved.sent(len(payload), len(p))
+	o := c.writeFrame(op|rsv1, p)
 	if o.OK() {
 		if t.shared {
 			t.out, t.shared = slices.Clone(t.out), false

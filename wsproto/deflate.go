@@ -3,6 +3,7 @@ package wsproto
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // Compression configures permessage-deflate (RFC 7692). The zero value of each field is its
@@ -28,6 +29,37 @@ type Compression struct {
 	// 15 if 0. Below 15 Level has no effect. A client that cannot bound its own window is
 	// asked not to use takeover.
 	WindowBits int
+
+	saved *compressionCounters // nil before withDefaults
+}
+
+// compressionCounters are those of CompressionStats.
+type compressionCounters struct {
+	sentPlain, sentCompressed, receivedCompressed, receivedPlain atomic.Int64
+}
+
+// sent counts a message that was compressed from plain to compressed bytes.
+func (n *compressionCounters) sent(plain, compressed int) {
+	n.sentPlain.Add(int64(plain))
+	n.sentCompressed.Add(int64(compressed))
+}
+
+// received counts a message that was decompressed.
+func (n *compressionCounters) received(compressed, plain int) {
+	n.receivedCompressed.Add(int64(compressed))
+	n.receivedPlain.Add(int64(plain))
+}
+
+// stats returns what the connections with k, which withDefaults has made, have compressed.
+func (k *Compression) stats() CompressionStats {
+	if k == nil {
+		return CompressionStats{}
+	}
+	n := k.saved
+	return CompressionStats{
+		SentPlain: n.sentPlain.Load(), SentCompressed: n.sentCompressed.Load(),
+		ReceivedCompressed: n.receivedCompressed.Load(), ReceivedPlain: n.receivedPlain.Load(),
+	}
 }
 
 func (k *Compression) validate(owner string) error {
@@ -51,6 +83,7 @@ func (k *Compression) withDefaults() *Compression {
 	setDefault(&c.Level, 1)
 	setDefault(&c.Threshold, defaultThreshold)
 	setDefault(&c.WindowBits, maxWindowBits)
+	c.saved = new(compressionCounters)
 	return &c
 }
 

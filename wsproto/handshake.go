@@ -99,7 +99,9 @@ func (c *Conn) handshakeTimedOut() {
 		}
 		refusal = retryLater("the server did not decide about the handshake in time")
 	}
-	c.endpoint.server.counters.timedOut.Add(1)
+	n := &c.endpoint.server.counters
+	n.timedOut.Add(1)
+	n.upgrades[refusal.Status].Add(1)
 	c.refuse(refusal, false, ErrHandshakeTimeout)
 }
 

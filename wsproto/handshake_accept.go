@@ -41,7 +41,7 @@ func (c *Conn) conclude(x *upgradeBuffers, refusal *Refusal, upgrade bool) bool 
 func (c *Conn) refuseRequest(refusal *Refusal, head, upgrade bool) {
 	s := c.endpoint.server
 	if upgrade {
-		s.counters.refused.Add(1)
+		s.counters.refuseUpgrade(refusal.Status)
 	}
 	if !refusal.logged {
 		s.logger().Debug("handshake refused", "status", refusal.Status, "reason", refusal.Reason)

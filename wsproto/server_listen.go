@@ -19,7 +19,6 @@ func (s *Server) Listen(addr string) (net.Addr, error) {
 // a socket that was inherited. An endpoint with TLS is for wss:// and https://; its Config is
 // treated like [Server].TLSConfig.
 func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
-	accept := s.accept
 	if at.TLS != nil {
 		config, err := completeTLS(at.TLS.Config)
 		if err != nil {
@@ -29,7 +28,6 @@ func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
 		if at.TLS.Answer == nil {
 			at.TLS.Answer = Refuse(http.StatusBadRequest, noTLS).encode(false)
 		}
-		accept = s.acceptTLS
 	}
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -37,7 +35,7 @@ func (s *Server) ListenOn(at netpoll.Endpoint) (net.Addr, error) {
 	if s.closing() {
 		return nil, ErrServerClosed
 	}
-	l, err := s.engine.ListenOn(at, accept)
+	l, err := s.engine.ListenOn(at, s.accept)
 	if err != nil {
 		return nil, err
 	}

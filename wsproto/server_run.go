@@ -52,13 +52,6 @@ func (s *Server) accept() netpoll.Handler {
 	return (*handle)(c)
 }
 
-// acceptTLS is accept for a listener with TLS.
-func (s *Server) acceptTLS() netpoll.Handler {
-	h := s.accept()
-	(*Conn)(h.(*handle)).flags.Or(flagTLS)
-	return h
-}
-
 // makeRoom closes an idle connection, and reports whether there was one.
 func (s *Server) makeRoom() bool {
 	if c := s.httpServer.idle.oldest(); c != nil {
@@ -179,10 +172,15 @@ func (s *Server) Stats() Stats {
 		Upgrades: UpgradeStats{
 			Opened: n.opened.Load(), Refused: n.refused.Load(), TimedOut: n.timedOut.Load(), Aborted: n.aborted.Load(),
 		},
-		Closes:            n.byCode(),
-		Refusals:          nonZero(n.statuses[:]),
-		Handshakes:        s.gate.underWay.Load(),
-		Limited:           n.limited.stats(),
-		TLSHandshakesDone: n.tls.Load(),
+		UpgradesRefused: nonZero(n.upgrades[:]),
+		Closes:          byCode(n.closes[:]),
+		ClosesByPeer:    byCode(n.closesByPeer[:]),
+		Abnormal:        n.abnormal.stats(),
+		CloseTimeouts:   n.closeTimeouts.Load(),
+		Pings:           n.pings.Load(),
+		Compression:     s.endpoint.compression.stats(),
+		Refusals:        nonZero(n.statuses[:]),
+		Handshakes:      s.gate.underWay.Load(),
+		Limited:         n.limited.stats(),
 	}
 }

@@ -1,7 +1,10 @@
 package wsproto
 
 import (
+	"errors"
+	"io"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
@@ -17,10 +20,24 @@ type Stats struct {
 	WebSockets int64 `json:"websockets"`
 	// Upgrades counts the handshakes of WebSockets by outcome.
 	Upgrades UpgradeStats `json:"upgrades"`
+	// UpgradesRefused counts those of Upgrades.Refused and Upgrades.TimedOut by HTTP status.
+	UpgradesRefused map[int]int64 `json:"upgrades_refused"`
 	// Closes counts the WebSockets that have ended, by the code of their [CloseError].
-	// Codes of libraries, 3000 to 3999, are counted as 3000, those of applications, 4000
-	// to 4999, as 4000: peers choose them.
+	// Codes of libraries, 3000 to 3999, are counted as 3000, and those of applications as 4000, apart from
+	// 4400 to 4499, since peers choose them.
 	Closes map[Code]int64 `json:"closes"`
+	// ClosesByPeer counts those of Closes that the peer has begun with a close frame. All others but
+	// those with AbnormalClosure were closed by this server.
+	ClosesByPeer map[Code]int64 `json:"closes_by_peer"`
+	// Abnormal counts those of Closes that had no close frame (AbnormalClosure), by cause.
+	Abnormal AbnormalStats `json:"abnormal"`
+	// CloseTimeouts counts those of Closes whose peer has not answered the server's close frame in
+	// Server.CloseTimeout.
+	CloseTimeouts int64 `json:"close_timeouts"`
+	// Pings counts the pings that the server has sent by itself.
+	Pings int64 `json:"pings"`
+	// Compression counts what permessage-deflate has saved.
+	Compression CompressionStats `json:"compression"`
 	// Refusals counts the requests that the server has refused, handshakes and others, by
 	// HTTP status.
 	Refusals map[int]int64 `json:"refusals"`
@@ -28,8 +45,25 @@ type Stats struct {
 	Handshakes int64 `json:"handshakes"`
 	// Limited counts what limits of the server have refused.
 	Limited LimitStats `json:"limited"`
-	// TLSHandshakesDone counts the TLS handshakes of clients that have succeeded.
-	TLSHandshakesDone int64 `json:"tls_handshakes_done"`
+}
+
+// AbnormalStats are the WebSockets that have ended without a close frame, by cause.
+type AbnormalStats struct {
+	Ended       int64 `json:"ended"`        // the peer has ended the connection
+	Lost        int64 `json:"lost"`         // the connection was reset or timed out, or another error of the network
+	PongTimeout int64 `json:"pong_timeout"` // closed, because no answer to a ping has come in Server.PongTimeout
+	Slow        int64 `json:"slow"`         // closed, because the peer has taken too little: netpoll.ErrSlow
+	Shed        int64 `json:"shed"`         // closed, because all connections together held too much: netpoll.ErrShed
+	Other       int64 `json:"other"`        // closed by the program or by the end of the server
+}
+
+// CompressionStats are bytes of payloads before and after permessage-deflate. A [Prepared] message
+// counts once for each compressed form, whatever the number of its receivers. A stream does not count.
+type CompressionStats struct {
+	SentPlain          int64 `json:"sent_plain"` // of the messages that were compressed
+	SentCompressed     int64 `json:"sent_compressed"`
+	ReceivedCompressed int64 `json:"received_compressed"`
+	ReceivedPlain      int64 `json:"received_plain"`
 }
 
 // LimitStats count the handshakes that the limits of a [Server] have refused, and the connections
@@ -65,22 +99,60 @@ type UpgradeStats struct {
 // counters are those of a Server. A handshake or a close adds to two of them; messages
 // are counted by the engine, in each loop.
 type counters struct {
-	open                                    atomic.Int64
-	opened, refused, timedOut, aborted, tls atomic.Int64
+	open                               atomic.Int64
+	opened, refused, timedOut, aborted atomic.Int64
+	pings, closeTimeouts               atomic.Int64
 
-	closes   [closeSlots]atomic.Int64 // by closeSlot
-	statuses [maxStatus]atomic.Int64  // by HTTP status; 0 for all others
-	limited  limitCounters
+	closes       [closeSlots]atomic.Int64 // by closeSlot
+	closesByPeer [closeSlots]atomic.Int64
+	abnormal     abnormalCounters
+	statuses     [maxStatus]atomic.Int64 // by HTTP status; 0 for all others
+	upgrades     [maxStatus]atomic.Int64 // the same, of handshakes that were refused
+	limited      limitCounters
+}
+
+type abnormalCounters struct{ ended, lost, pongTimeout, slow, shed, other atomic.Int64 }
+
+func (n *abnormalCounters) stats() AbnormalStats {
+	return AbnormalStats{
+		Ended: n.ended.Load(), Lost: n.lost.Load(), PongTimeout: n.pongTimeout.Load(),
+		Slow: n.slow.Load(), Shed: n.shed.Load(), Other: n.other.Load(),
+	}
+}
+
+// add counts a WebSocket that has ended with err and without a close frame.
+func (n *abnormalCounters) add(err error) {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, io.EOF):
+		n.ended.Add(1)
+	case errors.Is(err, ErrPongTimeout):
+		n.pongTimeout.Add(1)
+	case errors.Is(err, netpoll.ErrSlow):
+		n.slow.Add(1)
+	case errors.Is(err, netpoll.ErrShed):
+		n.shed.Add(1)
+	case errors.As(err, &errno):
+		n.lost.Add(1)
+	default:
+		n.other.Add(1)
+	}
 }
 
 const (
-	maxStatus  = 600
-	closeSlots = 2 + int(TLSHandshake-NormalClosure) + 1
+	maxStatus = 600
+	// closeSlots are those of 3000, of 4000, of 1000 to 1015, and of 4400 to 4499.
+	closeSlots  = firstOwn + ownCodes
+	firstOwn    = 2 + int(TLSHandshake-NormalClosure) + 1
+	ownCodes    = 100
+	ownCodesAre = Code(4400) // from here on
 )
 
 // closeSlot returns the index of a code in counters.closes.
 func closeSlot(code Code) int {
 	switch {
+	case code >= ownCodesAre && code < ownCodesAre+ownCodes:
+		return firstOwn + int(code-ownCodesAre)
 	case code >= 4000:
 		return 1
 	case code >= 3000:
@@ -96,26 +168,47 @@ func (n *counters) add() {
 	n.opened.Add(1)
 }
 
-func (n *counters) close(code Code) {
+func (n *counters) close(ce *CloseError) {
 	n.open.Add(-1)
-	n.closes[closeSlot(code)].Add(1)
-}
-
-func (n *counters) refuse(status int) {
-	if status < 0 || status >= maxStatus {
-		status = 0
+	slot := closeSlot(ce.Code)
+	n.closes[slot].Add(1)
+	switch {
+	case ce.Remote:
+		n.closesByPeer[slot].Add(1)
+	case slot == closeSlot(AbnormalClosure):
+		n.abnormal.add(ce.Err)
+	case errors.Is(ce.Err, ErrCloseTimeout):
+		n.closeTimeouts.Add(1)
 	}
-	n.statuses[status].Add(1)
 }
 
-func (n *counters) byCode() map[Code]int64 {
+// statusSlot returns the index of an HTTP status in counters.statuses.
+func statusSlot(status int) int {
+	if status < 0 || status >= maxStatus {
+		return 0
+	}
+	return status
+}
+
+// refuse counts a request that was refused.
+func (n *counters) refuse(status int) { n.statuses[statusSlot(status)].Add(1) }
+
+// refuseUpgrade counts a handshake that was refused, in addition to refuse.
+func (n *counters) refuseUpgrade(status int) {
+	n.refused.Add(1)
+	n.upgrades[statusSlot(status)].Add(1)
+}
+
+func byCode(closes []atomic.Int64) map[Code]int64 {
 	all := make(map[Code]int64)
-	for slot, count := range nonZero(n.closes[:]) {
-		switch slot {
-		case 0, 1:
-			all[3000+1000*Code(slot)] = count
-		default:
+	for slot, count := range nonZero(closes) {
+		switch {
+		case slot >= firstOwn:
+			all[ownCodesAre+Code(slot-firstOwn)] = count
+		case slot >= 2:
 			all[NormalClosure+Code(slot-2)] = count
+		default:
+			all[3000+1000*Code(slot)] = count
 		}
 	}
 	return all

@@ -95,7 +95,7 @@ func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, refusal *
 
 // countRefusal counts a handshake that net/http has refused.
 func (s *Server) countRefusal(refusal *Refusal) {
-	s.counters.refused.Add(1)
+	s.counters.refuseUpgrade(refusal.Status)
 	s.counters.refuse(refusal.Status)
 }
 

@@ -127,7 +127,7 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	a.answer(w, http.StatusOK, map[string]any{
 		"status": "ok", "connections": s.Open, "topics": h.Topics,
 		"held":    map[string]any{"pending": s.Held, "topics": h.Memory, "transfers": held},
-		"shed":    map[string]any{"connections": s.Shed, "handshakes": s.HandshakesShed, "messages": h.Shed, "transfers": shed},
+		"shed":    map[string]any{"connections": s.Shed, "handshakes": s.TLSHandshakesShed, "messages": h.Shed, "transfers": shed},
 		"refused": a.refusedBy(&s),
 	})
 }

@@ -54,9 +54,9 @@ func (a *app) connState(s *wsproto.Stats) monitor.Conns {
 			"opened": s.Upgrades.Opened, "refused": s.Upgrades.Refused, "timed_out": s.Upgrades.TimedOut, "aborted": s.Upgrades.Aborted,
 		},
 		TLS: map[string]int64{
-			"done": s.TLSHandshakesDone, "failed": s.HandshakesFailed - s.HandshakesShed, "shed": s.HandshakesShed,
+			"done": s.TLSHandshakesDone, "failed": s.TLSHandshakesFailed - s.TLSHandshakesShed, "shed": s.TLSHandshakesShed,
 		},
-		TLSRunning: s.Stats.Handshakes, TLSWaiting: s.HandshakesWaiting,
+		TLSRunning: s.TLSHandshakes, TLSWaiting: s.TLSHandshakesWaiting,
 		Refusals: a.refusedBy(s),
 		Statuses: make(map[string]int64, len(s.Refusals)),
 		Closes:   make(map[string]int64, len(s.Closes)),

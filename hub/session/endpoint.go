@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -23,6 +24,25 @@ type Endpoint struct {
 	data            atomic.Int64 // bytes of presence data of open connections
 	unauthenticated atomic.Int64
 	held, shed      atomic.Int64
+	recoveries      recoveryCounters
+}
+
+type recoveryCounters struct{ none, resumed, lost, newEpoch atomic.Int64 }
+
+// count counts the outcome of a request to subscribe after a position, or from now on if that is nil.
+func (n *recoveryCounters) count(after *hub.Position, err error) {
+	var old *hub.TooOldError
+	switch {
+	case err == nil && after == nil:
+		n.none.Add(1)
+	case err == nil:
+		n.resumed.Add(1)
+	case !errors.As(err, &old): // the request has failed for another reason
+	case old.Asked.Epoch != old.Latest.Epoch:
+		n.newEpoch.Add(1)
+	default:
+		n.lost.Add(1)
+	}
 }
 
 // New returns an endpoint for the topics of h. It panics if two options exclude each other.
@@ -34,17 +54,31 @@ func New(h *hub.Hub, o Options) *Endpoint {
 
 // Stats are counters of an [Endpoint].
 type Stats struct {
-	Waiting int64 // bytes of requests that now wait for their replies
-	Held    int64 // how often a connection was not read because too many of its requests waited
-	Busy    int64 // requests that were answered with the error busy
-	Data    int64 // bytes of hub.Identity.Data of the connections that are open now
+	Waiting int64 `json:"waiting"` // bytes of requests that now wait for their replies
+	Held    int64 `json:"held"`    // how often a connection was not read because too many of its requests waited
+	Busy    int64 `json:"busy"`    // requests that were answered with the error busy
+	Data    int64 `json:"data"`    // bytes of hub.Identity.Data of the connections that are open now
 
-	Unauthenticated int64 // connections that now wait until their client's token has been checked
+	Unauthenticated int64 `json:"unauthenticated"` // connections that now wait until their client's token has been checked
+
+	Recoveries RecoveryStats `json:"recoveries"`
+}
+
+// RecoveryStats count the requests of clients to subscribe, by what they have recovered of the messages that they have missed.
+type RecoveryStats struct {
+	None     int64 `json:"none"`      // the client has asked for nothing that it has missed: there is no after
+	Resumed  int64 `json:"resumed"`   // the client gets all messages after its position
+	Lost     int64 `json:"lost"`      // some of these messages are no longer held: the error too-old
+	NewEpoch int64 `json:"new_epoch"` // the topic has begun anew since, or the server has: the error too-old
 }
 
 // Stats returns the endpoint's counters.
 func (e *Endpoint) Stats() Stats {
-	return Stats{e.waiting.Load(), e.held.Load(), e.shed.Load(), e.data.Load(), e.unauthenticated.Load()}
+	n := &e.recoveries
+	return Stats{
+		Waiting: e.waiting.Load(), Held: e.held.Load(), Busy: e.shed.Load(), Data: e.data.Load(), Unauthenticated: e.unauthenticated.Load(),
+		Recoveries: RecoveryStats{None: n.none.Load(), Resumed: n.resumed.Load(), Lost: n.lost.Load(), NewEpoch: n.newEpoch.Load()},
+	}
 }
 
 // Options returns the options in force, with the defaults filled in.

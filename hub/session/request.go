@@ -117,6 +117,7 @@ func (s *session) subscribe(a *request) {
 		o.Presence = new([]hub.Person)
 	}
 	sub, at, err := s.member.Subscribe(a.Topic, o)
+	s.end.recoveries.count(a.After, err)
 	if err != nil {
 		a.finish(nil, err)
 		return
