@@ -111,7 +111,7 @@ func (a *app) topicState() monitor.Topics {
 	return monitor.Topics{
 		Open: int64(h.Topics), Limit: int64(o.MaxTopics), Subscriptions: h.Subscriptions, SubscriptionLimit: int64(o.MaxAllSubscriptions),
 		Memory: h.Memory, MemoryLimit: max(o.MaxMemory, 0), Published: h.Published, Delivered: h.Delivered, Shed: h.Shed,
-		Drops: map[string]int64{"disconnect": h.Evicted, "messages": h.Dropped},
+		Evicted: h.Evicted, Drops: map[string]int64{},
 	}
 }
 

@@ -21,7 +21,9 @@ type Snapshot struct {
 	Rates    map[string]Rate `json:"rates"`              // users and topics: what they publish
 	Hooks    map[string]Hook `json:"hooks,omitempty"`    // the backend's, by name: connect, subscribe, publish
 	Webhooks *Webhooks       `json:"webhooks,omitempty"` // nil if there are none
-	Alerts   []Alert         `json:"alerts"`             // what is wrong now; empty, not null, if nothing is
+	// CertificateExpires is when the first of the certificates in use does; nil without one.
+	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
+	Alerts             []Alert    `json:"alerts"` // what is wrong now; empty, not null, if nothing is
 }
 
 // Process is what the process uses.
@@ -51,7 +53,12 @@ type Conns struct {
 	TLSWaiting int64            `json:"tls_waiting"` // handshakes that wait for a place
 	Refusals   map[string]int64 `json:"refusals"`    // by reason, such as token, right, address, full, conn_rate
 	Statuses   map[string]int64 `json:"statuses"`    // requests and handshakes that were refused, by HTTP status
-	Closes     map[string]int64 `json:"closes"`      // by code, such as 1000; all of libraries are 3xxx, of applications 4xxx
+	Closes     map[string]int64 `json:"closes"`      // by code, such as 1000; those of libraries are 3xxx, of applications 4xxx, apart from 44xx
+	// ClosesByPeer are those of Closes that the client began, by code, and Abnormal those of 1006 by cause: ended, lost,
+	// pong_timeout, slow, shed, other.
+	ClosesByPeer  map[string]int64 `json:"closes_by_peer"`
+	Abnormal      map[string]int64 `json:"abnormal"`
+	CloseTimeouts int64            `json:"close_timeouts"` // counter: clients that did not answer a close frame in time
 }
 
 // Traffic are counters of what has come and gone.
@@ -60,6 +67,12 @@ type Traffic struct {
 	MessagesOut int64 `json:"messages_out"`
 	BytesIn     int64 `json:"bytes_in"`
 	BytesOut    int64 `json:"bytes_out"`
+	Pings       int64 `json:"pings"` // that the server has sent
+	// Bytes of messages before and after permessage-deflate, of those that were compressed.
+	SentPlain          int64 `json:"sent_plain"`
+	SentCompressed     int64 `json:"sent_compressed"`
+	ReceivedPlain      int64 `json:"received_plain"`
+	ReceivedCompressed int64 `json:"received_compressed"`
 }
 
 // Engine is how busy the event loops and their workers are.
@@ -81,30 +94,34 @@ type Engine struct {
 	LoopLag           Histogram `json:"loop_lag"`
 }
 
-// Topics is the hub. Published, Delivered, Drops and Shed are counters.
+// Topics is the hub. Published, Delivered, Drops, Evicted and Shed are counters.
 type Topics struct {
 	Open              int64            `json:"open"`
 	Limit             int64            `json:"limit"`
 	Subscriptions     int64            `json:"subscriptions"`
 	SubscriptionLimit int64            `json:"subscription_limit"`
-	Memory            int64            `json:"memory"` // of histories and of messages for slow subscribers
+	Lagging           int64            `json:"lagging"` // subscriptions that have not taken all yet
+	Memory            int64            `json:"memory"`  // of histories and of messages for slow subscribers
 	MemoryLimit       int64            `json:"memory_limit"`
+	Presence          int64            `json:"presence"` // memory of who is present
 	Published         int64            `json:"published"`
 	Delivered         int64            `json:"delivered"`
-	Drops             map[string]int64 `json:"drops"`  // by policy: disconnect (subscribers), drop-newest, drop-oldest, conflate (messages)
-	Shed              int64            `json:"shed"`   // messages that were dropped because of MemoryLimit
-	Fanout            Histogram        `json:"fanout"` // how long a pass takes
+	Drops             map[string]int64 `json:"drops"`   // messages that a subscriber did not get, by policy: disconnect, drop-newest, drop-oldest, conflate
+	Evicted           int64            `json:"evicted"` // subscribers that were disconnected because they were too slow
+	Shed              int64            `json:"shed"`    // messages that were dropped because of MemoryLimit
+	Fanout            Histogram        `json:"fanout"`  // how long a pass takes
 }
 
 // Sessions are the clients of fanfare.v1.
 type Sessions struct {
+	Members         int64            `json:"members"` // connections
 	Waiting         int64            `json:"waiting"` // bytes of requests
 	WaitingLimit    int64            `json:"waiting_limit"`
 	Held            int64            `json:"held"`            // counter: how often a connection was not read because too many of its requests waited
 	Data            int64            `json:"data"`            // bytes of presence data of open connections
 	Unauthenticated int64            `json:"unauthenticated"` // connections whose token has not been checked yet
 	Busy            int64            `json:"busy"`            // counter: requests that were refused because too much was under way
-	Recoveries      map[string]int64 `json:"recoveries"`      // counters by outcome
+	Recoveries      map[string]int64 `json:"recoveries"`      // counters of subscribe requests by outcome: none, resumed, lost, new_epoch
 }
 
 // API is the memory of HTTP requests: their bodies, and the responses that clients have not read.
