@@ -28,7 +28,7 @@ func (a *app) snapshot() monitor.Snapshot {
 		Time: time.Now(), Started: a.meter.Started(), Version: daemon.Version(), State: a.state(),
 		Process: a.meter.Process(s.Open + s.Detached),
 		Conns:   a.connState(&s),
-		Traffic: monitor.Traffic{MessagesIn: s.MessagesIn, MessagesOut: s.MessagesOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut},
+		Traffic: trafficState(&s),
 		Engine:  a.engineState(&s),
 		Topics:  a.topicState(),
 		Hub:     a.sessionState(),
@@ -54,27 +54,42 @@ func (a *app) connState(s *wsproto.Stats) monitor.Conns {
 			"opened": s.Upgrades.Opened, "refused": s.Upgrades.Refused, "timed_out": s.Upgrades.TimedOut, "aborted": s.Upgrades.Aborted,
 		},
 		TLS: map[string]int64{
-			"done": s.TLSHandshakesDone, "failed": s.TLSHandshakesFailed - s.TLSHandshakesShed, "shed": s.TLSHandshakesShed,
+			"done": s.TLSHandshakesDone, "shed": s.TLSHandshakesShed, "timed_out": s.TLSHandshakesTimedOut,
+			"failed": s.TLSHandshakesFailed - s.TLSHandshakesShed - s.TLSHandshakesTimedOut,
 		},
 		TLSRunning: s.TLSHandshakes, TLSWaiting: s.TLSHandshakesWaiting,
-		Refusals: a.refusedBy(s),
-		Statuses: make(map[string]int64, len(s.Refusals)),
-		Closes:   make(map[string]int64, len(s.Closes)),
+		Refusals: a.refusedBy(s), Statuses: byName(s.Refusals, strconv.Itoa),
+		Closes: byName(s.Closes, codeName), ClosesByPeer: byName(s.ClosesByPeer, codeName), CloseTimeouts: s.CloseTimeouts,
+		Abnormal: map[string]int64{
+			"ended": s.Abnormal.Ended, "lost": s.Abnormal.Lost, "pong_timeout": s.Abnormal.PongTimeout,
+			"slow": s.Abnormal.Slow, "shed": s.Abnormal.Shed, "other": s.Abnormal.Other,
+		},
 	}
 	if l := a.server.Limits().Engine; l != nil {
 		c.Limit = int64(l.MaxConns)
 	}
-	for status, n := range s.Refusals {
-		c.Statuses[strconv.Itoa(status)] = n
-	}
-	for code, n := range s.Closes {
-		c.Closes[codeName(code)] = n
-	}
 	return c
 }
 
-// codeName returns the name of a close code in a Snapshot. The server counts all codes of libraries together, and all of
-// applications.
+// byName returns counters by the names of what they count.
+func byName[K comparable](all map[K]int64, name func(K) string) map[string]int64 {
+	named := make(map[string]int64, len(all))
+	for k, n := range all {
+		named[name(k)] += n
+	}
+	return named
+}
+
+func trafficState(s *wsproto.Stats) monitor.Traffic {
+	z := &s.Compression
+	return monitor.Traffic{
+		MessagesIn: s.MessagesIn, MessagesOut: s.MessagesOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut, Pings: s.Pings,
+		SentPlain: z.SentPlain, SentCompressed: z.SentCompressed, ReceivedPlain: z.ReceivedPlain, ReceivedCompressed: z.ReceivedCompressed,
+	}
+}
+
+// codeName returns the name of a close code in a Snapshot. The server counts all codes of libraries together, and those of
+// applications apart from 44xx.
 func codeName(code wsproto.Code) string {
 	switch code {
 	case 3000:
@@ -98,7 +113,9 @@ func (a *app) refusedBy(s *wsproto.Stats) map[string]int64 {
 func (a *app) engineState(s *wsproto.Stats) monitor.Engine {
 	e := monitor.Engine{
 		Queued: s.Queued, Held: s.Held, Shed: s.Shed, Slow: s.Slow, Ready: int64(s.Ready), LongestWait: s.LongestWait.Seconds(),
+		Busy: int64(s.WorkersBusy), Workers: int64(s.Workers), Blocked: int64(s.WorkersBlocked), BlockedEver: s.Blocked,
 		Background: s.Background, BackgroundWaiting: s.BackgroundWaiting,
+		ReadyWait: monitor.HistogramOf(&s.ReadyWait), LoopLag: monitor.HistogramOf(&s.LoopLag),
 	}
 	if l := a.server.Limits().Engine; l != nil {
 		e.HeldLimit = int64(max(l.TotalPending, 0))
@@ -111,15 +128,23 @@ func (a *app) topicState() monitor.Topics {
 	return monitor.Topics{
 		Open: int64(h.Topics), Limit: int64(o.MaxTopics), Subscriptions: h.Subscriptions, SubscriptionLimit: int64(o.MaxAllSubscriptions),
 		Memory: h.Memory, MemoryLimit: max(o.MaxMemory, 0), Published: h.Published, Delivered: h.Delivered, Shed: h.Shed,
-		Evicted: h.Evicted, Drops: map[string]int64{},
+		Evicted: h.Evicted,
+		Lagging: h.Lagging, Presence: h.PresenceBytes, Fanout: monitor.HistogramOf(&h.FanOut),
+		Drops: map[string]int64{
+			"disconnect": h.Drops.Disconnect, "drop-newest": h.Drops.DropNewest, "drop-oldest": h.Drops.DropOldest, "conflate": h.Drops.Conflate,
+		},
 	}
 }
 
 func (a *app) sessionState() monitor.Sessions {
-	s := a.sessions.Stats()
+	s, h := a.sessions.Stats(), a.hub.Stats()
 	return monitor.Sessions{
+		Members: h.Members,
 		Waiting: s.Waiting, WaitingLimit: max(int64(a.sessions.Options().MaxWaiting), 0), Held: s.Held, Busy: s.Busy,
 		Data: s.Data, Unauthenticated: s.Unauthenticated,
+		Recoveries: map[string]int64{
+			"none": s.Recoveries.None, "resumed": s.Recoveries.Resumed, "lost": s.Recoveries.Lost, "new_epoch": s.Recoveries.NewEpoch,
+		},
 	}
 }
 

@@ -173,14 +173,6 @@ type Webhooks struct {
 	Oldest      float64          `json:"oldest"`   // age of the oldest event in the queue
 }
 
-// Histogram is a distribution since the start. Counts has one number more than Bounds: of the values up to each bound, and
-// above the last.
-type Histogram struct {
-	Bounds []float64 `json:"bounds"` // seconds
-	Counts []int64   `json:"counts"`
-	Sum    float64   `json:"sum"` // seconds
-}
-
 // Alert is something that an operator must look at.
 type Alert struct {
 	Name     string `json:"name"`     // of the rule, the same as in the alert rules for Prometheus
