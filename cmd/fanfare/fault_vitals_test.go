@@ -40,8 +40,12 @@ func startPatient(t *testing.T, args ...string) *patient {
 
 func startPatientAt(t *testing.T, addr string, args ...string) *patient {
 	t.Helper()
-	p := &patient{child: startChildAt(t, addr, append(args, "-admin", "127.0.0.1:0")...)}
-	p.probes = startProbes(t, p.addr, startChild(t).addr)
+	return examined(startChildAt(t, addr, append(args, "-admin", "127.0.0.1:0")...))
+}
+
+func examined(c *child) *patient {
+	c.t.Helper()
+	p := &patient{child: c, probes: startProbes(c.t, c.addr, startChild(c.t).addr)}
 	p.before = p.vitals()
 	return p
 }

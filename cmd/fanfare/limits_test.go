@@ -31,7 +31,7 @@ var notLimits = map[string]bool{
 }
 
 // ofTheProgram are limits that are constants of the program.
-var ofTheProgram = map[string]int64{"batchBodies": batchBodies, "maxBatch": maxBatch, "maxReached": maxReached, "maxRevocation": maxRevocation}
+var ofTheProgram = map[string]int64{"batchBodies": batchBodies, "maxBatch": maxBatch, "maxReached": maxReached, "maxRevocation": maxRevocation, "maxOutput": maxOutput}
 
 var (
 	entryPattern   = regexp.MustCompile("`([A-Za-z.-]+)`(?: \\(`([a-z=-]+)`(?: of `-topic`)?\\))?: (none|1/\\d+ of memory|[0-9][0-9,]*(?: [KMGT]iB|[smh])?)")

@@ -7,9 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/pprof"
 	"strings"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
@@ -37,11 +40,33 @@ func (p *invocation) run(ctx context.Context) int {
 	if l == nil {
 		return status
 	}
+	defer p.detach(l.Config)()
 	if err := p.serve(ctx, l); err != nil {
 		fmt.Fprintln(p.stderr, "fanfare:", err)
 		return 1
 	}
 	return 0
+}
+
+const (
+	maxOutput  = 256 << 10 // bytes that wait for stdout, and for stderr
+	outputTime = time.Second
+)
+
+// detach makes stdout and stderr never keep the server waiting, nor end it: not if nobody reads them, if their reader is gone,
+// or if their disk is full. end waits for what they still take.
+func (p *invocation) detach(c *config.Config) (end func()) {
+	signal.Ignore(syscall.SIGPIPE)
+	stdout := daemon.NewOutput(p.stdout, maxOutput, nil)
+	stderr := daemon.NewOutput(p.stderr, maxOutput, func(w io.Writer, lost int) {
+		log, _ := logger(w, c)
+		log.Warn("lines of the log are missing here: its reader was too slow, or its disk was full", "lines", lost)
+	})
+	p.stdout, p.stderr = stdout, stderr
+	return func() {
+		stdout.Close(outputTime)
+		stderr.Close(outputTime)
+	}
 }
 
 func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
