@@ -91,7 +91,7 @@ func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 	defer k.free(d, bits)
 	t := c.takeover()
 	if t == nil || !t.send {
-		if p := d.deflate(payload, nil); len(p) < len(payload) {
+		if p, ok := d.smaller(payload); ok {
 			k.saved.sent(len(payload), len(p))
 			return c.writeFrame(op|rsv1, p)
 		}

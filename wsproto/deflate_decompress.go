@@ -13,10 +13,10 @@ import (
 
 // inflater decompresses one message at a time.
 type inflater struct {
-	in  []byte // the message, followed by inflateTail
+	in  []byte // the message, followed by inflateTail; a slab
 	src bytes.Reader
 	r   io.ReadCloser
-	out []byte
+	out []byte // a slab
 }
 
 var inflaters = sync.Pool{New: func() any {
@@ -28,20 +28,14 @@ var inflaters = sync.Pool{New: func() any {
 const inflateTail = flushTail + "\x01\x00\x00\xff\xff"
 
 func (f *inflater) free() {
-	if cap(f.in) > keepScratch {
-		f.in = nil
-	}
-	if cap(f.out) > keepScratch {
-		freeSlab(f.out)
-		f.out = nil
-	}
+	f.in, f.out = keepSlab(f.in), keepSlab(f.out)
 	inflaters.Put(f)
 }
 
 // inflate returns p decompressed; it may refer to window, which came before. It stops when
 // the result exceeds limit bytes. The result is valid until free. The error is a *Violation.
 func (f *inflater) inflate(p, window []byte, limit int) ([]byte, error) {
-	f.in = append(append(f.in[:0], p...), inflateTail...)
+	f.in = appendSlab(appendSlab(f.in[:0], p), []byte(inflateTail))
 	f.src.Reset(f.in)
 	f.out = f.out[:0]
 	if limit < 0 {
@@ -71,9 +65,7 @@ const maxStreams = 64
 func (f *inflater) readAll(limit int) error {
 	for {
 		if len(f.out) == cap(f.out) {
-			out := append(newSlab(max(2*cap(f.out), minRoom), false), f.out...)
-			freeSlab(f.out)
-			f.out = out
+			f.out = growSlab(f.out, minRoom)
 		}
 		n, err := f.r.Read(f.out[len(f.out):min(cap(f.out), limit+1)])
 		f.out = f.out[:len(f.out)+n]

@@ -41,6 +41,30 @@ func newSlab(n int, idle bool) []byte {
 	return make([]byte, 0, minSlab<<i)
 }
 
+// appendSlab appends p to b, which is a slab or nil, and the caller's alone. If there is no room it returns a larger slab.
+func appendSlab(b, p []byte) []byte {
+	if need := len(b) + len(p); need > cap(b) {
+		b = growSlab(b, need)
+	}
+	return append(b, p...)
+}
+
+// growSlab returns a slab with what b has and room for at least n bytes, and twice as many as b has room for.
+func growSlab(b []byte, n int) []byte {
+	larger := append(newSlab(max(2*cap(b), n), false), b...)
+	freeSlab(b)
+	return larger
+}
+
+// keepSlab returns a slab that is not needed at the moment, or nil if it is large, and better shared.
+func keepSlab(b []byte) []byte {
+	if cap(b) <= keepScratch {
+		return b
+	}
+	freeSlab(b)
+	return nil
+}
+
 // freeSlab takes b back, which must not be used any more. A buffer that is not a slab is left
 // to the garbage collector.
 func freeSlab(b []byte) {

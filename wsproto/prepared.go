@@ -94,8 +94,8 @@ func (p *Prepared) deflate(k *Compression, bits int) *variant {
 	}
 	d := k.deflater(bits)
 	defer k.free(d, bits)
-	small := d.deflate(payload, nil)
-	if len(small) >= len(payload) {
+	small, ok := d.smaller(payload)
+	if !ok {
 		return plain
 	}
 	k.saved.sent(len(payload), len(small))
