@@ -9,6 +9,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/admin"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/dashboard"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -39,6 +40,7 @@ func (a *app) admitOperators(sockets systemd.Sockets) error {
 	}
 	o.at = l.Listener
 	o.secure = a.cfg.Secure() && !o.at.Loopback()
+	a.observe()
 	var t *tls.Config
 	if o.secure {
 		t = a.server.TLSConfig
@@ -69,6 +71,7 @@ func (a *app) operatorPages() http.Handler {
 	mux.HandleFunc("GET "+readyPath, a.ready)
 	mux.HandleFunc("GET "+statusPath, a.status)
 	a.managing(mux)
+	a.observing(mux)
 	admin.Profiles(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enterOperator(w, r, mux) })
 }
@@ -93,6 +96,9 @@ func (a *app) enterOperator(w http.ResponseWriter, r *http.Request, mux *http.Se
 func (a *app) refuseOperator(r *http.Request, c caller) *wsproto.Refusal {
 	if refusal := a.checkName(r); refusal != nil {
 		return refusal
+	}
+	if dashboard.IsPage(r) { // everybody may have it; what it shows needs a key
+		return nil
 	}
 	if isForeign(r) {
 		return wsproto.Refuse(http.StatusForbidden, "pages of other origins may not send requests to the listener of operators")

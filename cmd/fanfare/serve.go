@@ -183,6 +183,7 @@ type app struct {
 	refusals     refusals
 	certificates certificates
 	operators    operators
+	observation  observation
 	transfers    transfers
 	meter        *monitor.Meter
 }
@@ -230,6 +231,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 // close ends what goes on in the background. The server has ended before.
 func (a *app) close() {
 	a.operators.close()
+	a.observation.close()
 	a.certificates.close()
 	a.hooks.close()
 	a.access.Close()

@@ -6,8 +6,8 @@
 //
 // # Memory and time
 //
-// A figure takes 4 bytes in each of 390 points. There are about 45 figures, and up to 24 more for each of 4 kinds of counters by
-// name, such as closes by code: further names are counted as "other". So a history takes 75 to 220 kB. A point costs a
+// A figure takes 4 bytes in each of 390 points. There are about 45 figures, and up to 24 more for each of 5 kinds of counters by
+// name, such as closes by code: further names are counted as "other". So a history takes 75 to 260 kB. A point costs a
 // few microseconds beside the Snapshot, and allocates nothing.
 //
 // # Concurrency

@@ -66,11 +66,12 @@ var figures = []figure{
 	gauge("ready", func(s *snapshot) int64 { return s.Engine.Ready }),
 	gauge("busy", func(s *snapshot) int64 { return s.Engine.Busy }),
 	gauge("blocked", func(s *snapshot) int64 { return s.Engine.Blocked }),
-	rate("slow", func(s *snapshot) int64 { return s.Engine.Slow }),
+	rate("slow", func(s *snapshot) int64 { return s.Engine.Slow + s.Topics.Evicted }),
 	rate("shed", func(s *snapshot) int64 { return s.Engine.Shed + s.Topics.Shed }),
 
 	gauge("topics", func(s *snapshot) int64 { return s.Topics.Open }),
 	gauge("subscriptions", func(s *snapshot) int64 { return s.Topics.Subscriptions }),
+	gauge("lagging", func(s *snapshot) int64 { return s.Topics.Lagging }),
 	gauge("topics_memory", func(s *snapshot) int64 { return s.Topics.Memory }),
 	gauge("users", func(s *snapshot) int64 { return int64(s.Access.Users) }),
 	gauge("webhooks_queued", func(s *snapshot) int64 {
@@ -91,6 +92,7 @@ var groups = []group{
 	{"outcomes", func(s *snapshot) map[string]int64 { return s.Conns.Outcomes }},
 	{"refusals", func(s *snapshot) map[string]int64 { return s.Conns.Refusals }},
 	{"closes", func(s *snapshot) map[string]int64 { return s.Conns.Closes }},
+	{"abnormal", func(s *snapshot) map[string]int64 { return s.Conns.Abnormal }},
 	{"drops", func(s *snapshot) map[string]int64 { return s.Topics.Drops }},
 }
 
