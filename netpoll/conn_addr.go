@@ -16,7 +16,7 @@ func (c *Conn) LocalAddr() netip.AddrPort {
 	if a, known := c.toldAddrs(); known {
 		return a.local
 	}
-	return c.askAddr(unix.Getsockname)
+	return c.askAddr(sys.LocalAddr)
 }
 
 // RemoteAddr returns the address of the peer, in the same way. The peer of a Unix socket has none, and neither has one
@@ -25,7 +25,7 @@ func (c *Conn) RemoteAddr() netip.AddrPort {
 	if a, known := c.toldAddrs(); known {
 		return a.remote
 	}
-	return c.askAddr(unix.Getpeername)
+	return c.askAddr(sys.PeerAddr)
 }
 
 // Owner returns the key under which the limits count the peer: OwnerOf its address. All peers of Unix sockets
@@ -68,13 +68,13 @@ func (c *Conn) toldAddrs() (a addrs, known bool) {
 	return *c.cold.addrs, true
 }
 
-func (c *Conn) askAddr(ask func(int) (unix.Sockaddr, error)) netip.AddrPort {
+func (c *Conn) askAddr(ask func(fd int) netip.AddrPort) netip.AddrPort {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == unborn || c.phase == dead {
 		return netip.AddrPort{}
 	}
-	return sys.AddrOf(ask(int(c.fd)))
+	return ask(int(c.fd))
 }
 
 // Loop returns the number of the loop that the connection belongs to, from 0 to

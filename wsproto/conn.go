@@ -59,6 +59,8 @@ type Request struct {
 	http   *http.Request // the request of net/http, or nil
 
 	deflate *deflateParams // that are agreed on; nil for no compression
+
+	from *source // nil until noteSource
 }
 
 // Conn is a WebSocket connection. Its methods are safe from any goroutine and never block,

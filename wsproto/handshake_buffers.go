@@ -27,6 +27,7 @@ type upgradeBuffers struct {
 	out     bytes.Buffer
 	header  http.Header // Request.ResponseHeader, so that it is never nil
 	request Request
+	source  source // of request
 
 	hijacked *hijackedRequest // what came with a hijacked connection, or nil
 	asking   *acceptance      // the question to AcceptAsync, while it has no answer

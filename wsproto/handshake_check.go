@@ -23,7 +23,7 @@ func (x *upgradeBuffers) upgrade() (refusal *Refusal) {
 	u := ws.Upgrader{
 		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(x.core)),
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) { // after all other checks
-			if refusal = r.admit(); refusal != nil {
+			if refusal = x.admit(); refusal != nil {
 				return nil, refusal
 			}
 			return nil, nil
@@ -38,7 +38,11 @@ func (x *upgradeBuffers) upgrade() (refusal *Refusal) {
 }
 
 // admit returns why this client's handshakes are refused; if they are not, it negotiates.
-func (r *Request) admit() *Refusal {
+func (x *upgradeBuffers) admit() *Refusal {
+	r := &x.request
+	if s := r.server; len(s.Proxies) > 0 || s.limitsInForce().countsClients() {
+		r.noteSource(&x.source)
+	}
 	if refusal := r.server.refuseClient(r); refusal != nil {
 		return refusal
 	}

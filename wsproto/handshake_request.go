@@ -53,9 +53,26 @@ func (r *Request) PathValue(name string) string {
 	return ""
 }
 
+// source is where a handshake comes from. To ask the kernel costs system calls, and a handshake needs the answer several times.
+type source struct {
+	remote       netip.AddrPort
+	peer, client netip.Addr
+}
+
+// noteSource asks once. It is called before AcceptAsync, so that any goroutine may read the answer.
+func (r *Request) noteSource(s *source) {
+	s.remote = r.RemoteAddr()
+	s.peer = r.peerAt(s.remote)
+	s.client = r.clientAt(s.peer)
+	r.from = s
+}
+
 // RemoteAddr returns the address that the connection comes from: the client's, or that of the
 // proxy in front (see ClientAddr).
 func (r *Request) RemoteAddr() netip.AddrPort {
+	if r.from != nil {
+		return r.from.remote
+	}
 	if r.conn == nil {
 		ap, _ := netip.ParseAddrPort(r.http.RemoteAddr)
 		return ap
@@ -78,7 +95,14 @@ func (r *Request) LocalAddr() netip.AddrPort {
 
 // peer returns the address of RemoteAddr, as Proxies knows it.
 func (r *Request) peer() netip.Addr {
-	a := r.RemoteAddr().Addr()
+	if r.from != nil {
+		return r.from.peer
+	}
+	return r.peerAt(r.RemoteAddr())
+}
+
+func (r *Request) peerAt(remote netip.AddrPort) netip.Addr {
+	a := remote.Addr()
 	if !a.IsValid() && r.isUnix() {
 		return unixPeer
 	}
@@ -100,7 +124,14 @@ func (r *Request) Trusted() bool { return r.proxies().Trust(r.peer()) }
 // ClientAddr returns the client's address according to a proxy of Server.Proxies, or else the
 // address that the connection comes from. It is not valid for a client of a Unix socket.
 func (r *Request) ClientAddr() netip.Addr {
-	return clientOf(r.proxies().ClientAddr(r.peer(), r.Header.Values))
+	if r.from != nil {
+		return r.from.client
+	}
+	return r.clientAt(r.peer())
+}
+
+func (r *Request) clientAt(peer netip.Addr) netip.Addr {
+	return clientOf(r.proxies().ClientAddr(peer, r.Header.Values))
 }
 
 // Secure reports whether the client uses TLS: according to a proxy of Server.Proxies, or else

@@ -64,6 +64,9 @@ func (g *gate) enter(l *Limits, local bool, now moment, n *limitCounters) *Refus
 	return nil
 }
 
+// countsClients reports whether a limit depends on the client's address.
+func (l *Limits) countsClients() bool { return l.HandshakeRate > 0 || l.MaxConnsPerClient > 0 }
+
 // ratesHandshakes reports whether HandshakeRate bounds handshakes of clients that are local or not.
 func (l *Limits) ratesHandshakes(local bool) bool {
 	return l.HandshakeRate > 0 && (!local || l.RateLocal)
