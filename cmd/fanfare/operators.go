@@ -10,6 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/admin"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/dashboard"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/metrics"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -70,6 +71,7 @@ func (a *app) operatorPages() http.Handler {
 	mux.HandleFunc("GET "+healthPath, a.health)
 	mux.HandleFunc("GET "+readyPath, a.ready)
 	mux.HandleFunc("GET "+statusPath, a.status)
+	mux.Handle("GET "+metricsPath, metrics.Handler(a.watch.Snapshot))
 	a.managing(mux)
 	a.observing(mux)
 	admin.Profiles(mux)

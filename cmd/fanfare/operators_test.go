@@ -75,6 +75,11 @@ manage = ['news.>']
 		{"GET", "/debug/pprof/heap", "", []string{all}, 200},
 		{"GET", "/debug/pprof/", "", []string{all}, 200},
 		{"GET", "/debug/pprof/heap?token=sesame-sesame-1234", "", nil, 200},
+		{"GET", "/metrics", "", nil, 401},
+		{"GET", "/metrics", "", []string{some}, 403},
+		{"GET", "/metrics", "", []string{all}, 200},
+		{"GET", "/metrics?token=sesame-sesame-1234", "", nil, 200},
+		{"GET", "/metrics", "", []string{all, "Origin: https://evil.example"}, 403},
 		{"GET", "/api/status", "", nil, 401},
 		{"GET", "/api/status", "", []string{some}, 403},
 		{"GET", "/api/status", "", []string{all}, 200},
@@ -101,8 +106,10 @@ manage = ['news.>']
 	if _, _, err := c.Read(p.ctx()); err == nil {
 		t.Error("the subscriber is still connected")
 	}
-	if resp, _ := p.request("GET", "/debug/pprof/heap", "", nil); resp.StatusCode != 404 {
-		t.Errorf("clients can have profiles: %s", resp.Status)
+	for _, path := range []string{"/debug/pprof/heap", statusPath, metricsPath} {
+		if resp, _ := p.request("GET", path, "", nil); resp.StatusCode != 404 {
+			t.Errorf("clients can have %s: %s", path, resp.Status)
+		}
 	}
 }
 

@@ -119,16 +119,22 @@ func home(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(index)
 }
 
-// health is GET /healthz. It reports how much memory is held, and how much the server shed and refused because of its
-// limits (docs/limits.md).
+// health is GET /healthz. It reports what is wrong, how much memory is held, and how much the server shed and refused
+// because of its limits (docs/limits.md). The status is 200 whatever is wrong: a server that is restarted for being busy would
+// lose its clients.
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
-	s, h := a.server.Stats(), a.hub.Stats()
-	held, shed := a.transfers.stats()
+	s := a.watch.Snapshot()
+	status, alerts := "ok", make([]string, len(s.Alerts))
+	for i, alert := range s.Alerts {
+		status, alerts[i] = "alert", alert.Name
+	}
 	a.answer(w, http.StatusOK, map[string]any{
-		"status": "ok", "connections": s.Open, "topics": h.Topics,
-		"held":    map[string]any{"pending": s.Held, "topics": h.Memory, "transfers": held},
-		"shed":    map[string]any{"connections": s.Shed, "handshakes": s.TLSHandshakesShed, "messages": h.Shed, "transfers": shed},
-		"refused": a.refusedBy(&s),
+		"status": status, "alerts": alerts, "connections": s.Conns.Open, "topics": s.Topics.Open,
+		"held": map[string]any{"pending": s.Engine.Held, "topics": s.Topics.Memory, "transfers": s.API.Held},
+		"shed": map[string]any{
+			"connections": s.Engine.Shed, "handshakes": s.Conns.TLS["shed"], "messages": s.Topics.Shed, "transfers": s.API.Shed,
+		},
+		"refused": s.Conns.Refusals,
 	})
 }
 

@@ -119,6 +119,7 @@ func (a *app) open(ctx context.Context) (all []openListener, err error) {
 	}
 	defer sockets.Close()
 	if all, err = a.listen(sockets); err == nil {
+		a.watch.Start()
 		err = a.admitOperators(sockets)
 	}
 	if err == nil {
@@ -186,10 +187,12 @@ type app struct {
 	observation  observation
 	transfers    transfers
 	meter        *monitor.Meter
+	watch        *monitor.Watch
 }
 
 func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	a := &app{cfg: cfg, log: log, meter: monitor.NewMeter()}
+	a.watch = monitor.NewWatch(a.snapshot, log)
 	a.refusals.log = log
 	a.hooks.refusals = &a.refusals
 	a.rates = rates{users: rate.New[string](rate.Options{}), topics: rate.New[string](rate.Options{}), refusals: &a.refusals}
@@ -230,6 +233,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 
 // close ends what goes on in the background. The server has ended before.
 func (a *app) close() {
+	a.watch.Close()
 	a.operators.close()
 	a.observation.close()
 	a.certificates.close()

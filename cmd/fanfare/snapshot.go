@@ -12,16 +12,19 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// statusPath is where operators get the state of the server as JSON.
-const statusPath = "/api/status"
+// The paths at which operators get the state of the server: as JSON, and for Prometheus.
+const (
+	statusPath  = "/api/status"
+	metricsPath = "/metrics"
+)
 
 // status is GET /api/status.
 func (a *app) status(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	a.answer(w, http.StatusOK, a.snapshot())
+	a.answer(w, http.StatusOK, a.watch.Snapshot())
 }
 
-// snapshot returns the state of the server. It visits no connection and no topic, so it costs the same for any number of them.
+// snapshot returns the state of the server, without alerts: see monitor.Watch. It visits no connection and no topic, so it costs the same for any number of them.
 func (a *app) snapshot() monitor.Snapshot {
 	s := a.server.Stats()
 	return monitor.Snapshot{

@@ -1,0 +1,69 @@
+package monitor
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Alerts returns what is wrong, in the order of [Rules]: by the state of the server now, and by what has happened since an
+// earlier one, which should be about a minute old.
+func Alerts(was, now *Snapshot) []Alert {
+	all := []Alert{}
+	for i := range rules {
+		r := &rules[i]
+		if figures := r.check(was, now); figures != "" {
+			all = append(all, Alert{Name: r.Name, Severity: r.Severity, Text: figures + ". " + sentence(r.Summary)})
+		}
+	}
+	return all
+}
+
+// sentence begins with a capital letter and ends with a full stop.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
+// near returns the check of a rule about a limit, which is 0 for none.
+func near(what string, f func(s *Snapshot) (used, limit int64)) func(was, now *Snapshot) string {
+	return func(_, now *Snapshot) string {
+		used, limit := f(now)
+		if limit <= 0 || float64(used) <= nearLimit*float64(limit) {
+			return ""
+		}
+		return fmt.Sprintf("%s: %d of %d", what, used, limit)
+	}
+}
+
+// faster returns the check of a rule about the rate of a counter.
+func faster(what string, limit float64, f func(s *Snapshot) int64) func(was, now *Snapshot) string {
+	return func(was, now *Snapshot) string {
+		rate := float64(f(now)-f(was)) / seconds(was, now)
+		if rate <= limit {
+			return ""
+		}
+		return fmt.Sprintf("%s: %.3g", what, rate)
+	}
+}
+
+// seconds returns how much time is between two states, but at least one second.
+func seconds(was, now *Snapshot) float64 { return max(now.Time.Sub(was.Time).Seconds(), 1) }
+
+func late(what string, is, limit float64) string {
+	if is <= limit {
+		return ""
+	}
+	return fmt.Sprintf("%s, 99th percentile: %.3g s", what, is)
+}
+
+func backendDown(_, now *Snapshot) string {
+	var down []string
+	for _, name := range slices.Sorted(maps.Keys(now.Hooks)) {
+		if b := now.Hooks[name].Breaker; b != "closed" {
+			down = append(down, name+" ("+b+")")
+		}
+	}
+	if len(down) == 0 {
+		return ""
+	}
+	return "circuit breaker not closed: " + strings.Join(down, ", ")
+}

@@ -1,0 +1,191 @@
+package monitor
+
+import (
+	"fmt"
+	"time"
+)
+
+// The thresholds of the rules.
+const (
+	nearLimit        = 0.9  // of a limit
+	refusalsCapacity = 1    // a second, because the server is at a limit
+	refusalsAny      = 10   // a second
+	slowConsumers    = 0.1  // a second that are disconnected
+	lagLimit         = 0.1  // seconds
+	waitLimit        = 0.25 // seconds
+	certificateDays  = 7
+)
+
+// Severities of alerts.
+const (
+	Warning  = "warning"
+	Critical = "critical"
+)
+
+// Rule says when an operator must look at something.
+type Rule struct {
+	Name     string
+	Severity string
+	Summary  string // what is wrong, and what helps
+	Expr     string // the same condition for Prometheus
+	For      string // how long the condition must hold for Prometheus
+
+	// check returns the figures of what is wrong between two states of the server, or "".
+	check func(was, now *Snapshot) string
+}
+
+// Rules returns all rules. The caller must not change them.
+func Rules() []Rule { return rules }
+
+// RuleNames returns the names of all rules.
+func RuleNames() []string {
+	var names []string
+	for _, r := range rules {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+var rules = []Rule{
+	{
+		Name: "FanfareMemoryNearLimit", Severity: Critical, For: "1m",
+		Summary: "the process uses nearly all memory that it may: give it more, or lower -total-pending, -total-logs or -max-conns",
+		Expr:    share("process_resident_memory_bytes", "fanfare_memory_limit_bytes"),
+		check:   near("memory", func(s *Snapshot) (int64, int64) { return s.Process.RSS, s.Process.MemoryLimit }),
+	},
+	{
+		Name: "FanfareConnectionsNearLimit", Severity: Warning, For: "1m",
+		Summary: "nearly as many connections are open as may be: raise -max-conns and the limit of open files, or add a server",
+		Expr:    share("fanfare_connections", "fanfare_connections_limit"),
+		check:   near("connections", func(s *Snapshot) (int64, int64) { return s.Conns.Open, s.Conns.Limit }),
+	},
+	{
+		Name: "FanfareFilesNearLimit", Severity: Warning, For: "1m",
+		Summary: "nearly as many descriptors are open as may be: raise the limit of open files (ulimit -n, LimitNOFILE=)",
+		Expr:    share("process_open_fds", "process_max_fds"),
+		check:   near("open descriptors", func(s *Snapshot) (int64, int64) { return int64(s.Process.Files), int64(s.Process.FileLimit) }),
+	},
+	{
+		Name: "FanfarePendingNearLimit", Severity: Warning, For: "1m",
+		Summary: "what clients have not read comes near -total-pending, beyond which connections are closed",
+		Expr:    share("fanfare_held_bytes", "fanfare_held_limit_bytes"),
+		check:   near("pending bytes", func(s *Snapshot) (int64, int64) { return s.Engine.Held, s.Engine.HeldLimit }),
+	},
+	{
+		Name: "FanfareTopicsNearLimit", Severity: Warning, For: "1m",
+		Summary: "nearly as many topics exist as may: raise -max-topics",
+		Expr:    share("fanfare_topics", "fanfare_topics_limit"),
+		check:   near("topics", func(s *Snapshot) (int64, int64) { return s.Topics.Open, s.Topics.Limit }),
+	},
+	{
+		Name: "FanfareSubscriptionsNearLimit", Severity: Warning, For: "1m",
+		Summary: "nearly as many subscriptions exist as may: raise -total-subscriptions",
+		Expr:    share("fanfare_subscriptions", "fanfare_subscriptions_limit"),
+		check:   near("subscriptions", func(s *Snapshot) (int64, int64) { return s.Topics.Subscriptions, s.Topics.SubscriptionLimit }),
+	},
+	{
+		Name: "FanfareAtCapacity", Severity: Critical, For: "0m",
+		Summary: "the server refuses clients because it is at a limit (-max-conns, -max-handshakes or -handshake-rate)",
+		Expr:    fmt.Sprintf(`sum without (reason) (rate(fanfare_refusals_total{reason=~"full|handshakes|handshake_rate"}[1m])) > %v`, refusalsCapacity),
+		check: faster("refusals a second because of limits", refusalsCapacity, func(s *Snapshot) int64 {
+			r := s.Conns.Refusals
+			return r["full"] + r["handshakes"] + r["handshake_rate"]
+		}),
+	},
+	{
+		Name: "FanfareManyRefusals", Severity: Warning, For: "1m",
+		Summary: "the server refuses many clients, requests or messages; fanfare_refusals_total and the log say why",
+		Expr:    fmt.Sprintf(`sum without (reason) (rate(fanfare_refusals_total[1m])) > %v`, refusalsAny),
+		check: faster("refusals a second", refusalsAny, func(s *Snapshot) (n int64) {
+			for _, of := range s.Conns.Refusals {
+				n += of
+			}
+			return n
+		}),
+	},
+	{
+		Name: "FanfareSlowConsumers", Severity: Warning, For: "0m",
+		Summary: "clients are disconnected because they read too slowly: they, their network or limit= of their topics",
+		Expr:    fmt.Sprintf(`rate(fanfare_evicted_subscribers_total[1m]) + rate(fanfare_slow_connections_total[1m]) > %v`, slowConsumers),
+		check: faster("slow clients disconnected a second", slowConsumers, func(s *Snapshot) int64 {
+			return s.Topics.Evicted + s.Engine.Slow
+		}),
+	},
+	{
+		Name: "FanfareShedding", Severity: Critical, For: "0m",
+		Summary: "memory for clients is short: the server closes connections, ends requests or drops messages that hold most",
+		Expr:    `rate(fanfare_shed_connections_total[1m]) + rate(fanfare_shed_messages_total[1m]) + rate(fanfare_shed_requests_total[1m]) > 0`,
+		check: faster("connections, messages and requests shed a second", 0, func(s *Snapshot) int64 {
+			return s.Engine.Shed + s.Topics.Shed + int64(s.API.Shed)
+		}),
+	},
+	{
+		Name: "FanfareWorkersBlocked", Severity: Critical, For: "0m",
+		Summary: "a handler has blocked a worker for over a second; the log names it",
+		Expr:    `fanfare_workers_blocked > 0`,
+		check: func(_, now *Snapshot) string {
+			if now.Engine.Blocked > 0 {
+				return fmt.Sprintf("%d of %d workers are blocked", now.Engine.Blocked, now.Engine.Workers)
+			}
+			return ""
+		},
+	},
+	{
+		Name: "FanfareLoopLag", Severity: Warning, For: "1m",
+		Summary: "the event loops run late: the processor is overloaded, or the machine takes it away",
+		Expr: fmt.Sprintf("%s > %v\nand rate(fanfare_loop_lag_seconds_count[1m]) >= 1",
+			quantile("fanfare_loop_lag_seconds"), lagLimit),
+		check: func(was, now *Snapshot) string {
+			lag := now.Engine.LoopLag.Since(&was.Engine.LoopLag)
+			if float64(lag.Count()) < seconds(was, now) { // at rest a single sample would say much too much
+				return ""
+			}
+			return late("loop lag", lag.Quantile(0.99), lagLimit)
+		},
+	},
+	{
+		Name: "FanfareReadyWait", Severity: Warning, For: "1m",
+		Summary: "connections that are ready wait for a worker: the processor is overloaded, or handlers block",
+		Expr:    fmt.Sprintf("%s > %[2]v\nor fanfare_ready_longest_wait_seconds > %[2]v", quantile("fanfare_ready_wait_seconds"), waitLimit),
+		check: func(was, now *Snapshot) string {
+			waits := now.Engine.ReadyWait.Since(&was.Engine.ReadyWait)
+			return late("wait for a worker", max(waits.Quantile(0.99), now.Engine.LongestWait), waitLimit)
+		},
+	},
+	{
+		Name: "FanfareBackendDown", Severity: Critical, For: "0m",
+		Summary: "the backend is not asked, because it has failed too often; its log and that of this server say why",
+		Expr:    `fanfare_hook_breaker{state!="closed"} == 1`,
+		check:   backendDown,
+	},
+	{
+		Name: "FanfareWebhooksLost", Severity: Critical, For: "0m",
+		Summary: "events were not delivered to a webhook: it is down for too long, or its queue is full",
+		Expr:    `sum without (result) (rate(fanfare_webhook_events_total{result=~"dead|dropped"}[1m])) > 0`,
+		check: faster("events lost a second", 0, func(s *Snapshot) int64 {
+			if s.Webhooks == nil {
+				return 0
+			}
+			return s.Webhooks.Events["dead"] + s.Webhooks.Events["dropped"]
+		}),
+	},
+	{
+		Name: "FanfareCertificateExpires", Severity: Critical, For: "1m",
+		Summary: "a certificate expires soon: renew it, or find out from the log why its renewal fails",
+		Expr:    fmt.Sprintf(`fanfare_certificate_expiry_timestamp_seconds - time() < %d * 86400`, certificateDays),
+		check: func(_, now *Snapshot) string {
+			if at := now.CertificateExpires; at != nil && at.Sub(now.Time) < certificateDays*24*time.Hour {
+				return "it expires at " + at.UTC().Format("2006-01-02 15:04 MST")
+			}
+			return ""
+		},
+	},
+}
+
+// share returns the expression of a rule about a share of a limit, which is 0 for none.
+func share(of, limit string) string { return fmt.Sprintf("%s / (%s > 0) > %v", of, limit, nearLimit) }
+
+// quantile returns the expression of the 99th percentile of a histogram.
+func quantile(name string) string {
+	return fmt.Sprintf("histogram_quantile(0.99, rate(%s_bucket[1m]))", name)
+}
