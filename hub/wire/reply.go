@@ -9,15 +9,14 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
-// Close codes of the protocol, for a connection or a subscription: see "Errors" in the package
-// documentation.
+// Close codes of the protocol, for a connection or a subscription.
 const (
 	CloseUnauthorized = 4401
 	CloseForbidden    = 4403
 	CloseRateLimited  = 4429
 )
 
-// Values of [Error].Code: see "Errors" in the package documentation.
+// Values of [Error].Code.
 const (
 	BadRequest    = "bad-request"
 	BadTopic      = "bad-topic"

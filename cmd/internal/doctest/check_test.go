@@ -2,12 +2,10 @@ package doctest
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -22,10 +20,6 @@ type check struct {
 // checks has the blocks that are tables. A block that cannot be run must have a check here.
 var checks = []check{
 	{"README.md", "cmd/fanfare", folders},
-	{"hub/wire/doc.go", "subscribe ", requests},
-	{"hub/wire/doc.go", "bad-request ", codes},
-	{"hub/wire/doc.go", "4401 ", closeCodes},
-	{"hub/wire/doc.go", "{", values},
 	{"netpoll/doc.go", "Loops ", tested("netpoll", "TestLimitsAreDocumented")},
 	{"netpoll/doc.go", "write ", verbs},
 	{"netpoll/doc.go", "Conn.mu ", locks},
@@ -159,44 +153,6 @@ func folders(t *testing.T, b block) {
 	for _, name := range terms(b) {
 		if _, err := os.Stat(filepath.Join(root, name)); err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-// constants checks that a table explains all constants in a file, and nothing else.
-func constants(t *testing.T, b block, file, declaration string) {
-	t.Helper()
-	var declared []string
-	for _, m := range regexp.MustCompile(declaration).FindAllStringSubmatch(read(t, file), -1) {
-		declared = append(declared, m[1])
-	}
-	explained := terms(b)
-	slices.Sort(declared)
-	slices.Sort(explained)
-	if !slices.Equal(declared, explained) {
-		t.Errorf("the table explains %q; %s has %q", explained, file, declared)
-	}
-}
-
-func requests(t *testing.T, b block) {
-	constants(t, b, "hub/wire/request.go", `(?m)^\t[A-Z]\w+ += "([a-z]+)"`)
-}
-
-func codes(t *testing.T, b block) {
-	constants(t, b, "hub/wire/reply.go", `(?m)^\t[A-Z]\w+ += "([a-z-]+)"`)
-}
-
-func closeCodes(t *testing.T, b block) {
-	constants(t, b, "hub/wire/reply.go", `(?m)^\tClose\w+ += (\d+)`)
-}
-
-// values checks that each line begins with a JSON object.
-func values(t *testing.T, b block) {
-	for _, line := range b.lines() {
-		line = strings.NewReplacer(`"..."`, `"x"`, `...`, `null`).Replace(line)
-		var v map[string]any
-		if err := json.NewDecoder(strings.NewReader(line)).Decode(&v); err != nil || len(v) == 0 {
-			t.Errorf("%s: %v", line, err)
 		}
 	}
 }

@@ -2,142 +2,238 @@ package doctest
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"reflect"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
-
-	"github.com/fanfare-ws/fanfare/hub"
-	"github.com/fanfare-ws/fanfare/hub/session"
-	"github.com/fanfare-ws/fanfare/hub/wshub"
-	"github.com/fanfare-ws/fanfare/wsproto"
+	"github.com/golang-jwt/jwt/v5"
 )
 
-// TestExchanges plays the dialogues of fanfare.v1 in documents with a server: it sends each line of a client, and expects each
-// line of a server.
+// protocolPage describes the wire protocol. It has the configuration of the servers that its exchanges are played with.
+const protocolPage = "cmd/fanfare/docs/protocol.md"
+
+// replyTimeout is the time for a server to answer.
+const replyTimeout = time.Minute
+
+// TestExchanges plays the exchanges in documents, each with a server of its own: it sends what clients say, and compares
+// what the server says with the page. The lines of an exchange are
+//
+//	ada ws /hub?auth=message   ada connects
+//	ada -> {"id":1, ...}       ada sends a message
+//	ada <- {"id":1, ...}       ada gets a message; the next one, unless that is a hello, which a page may leave out
+//	ada <- close 4401 TEXT     the server closes the connection
+//	$ curl ...                 a command; its output is not compared
+//
+// Without a name the line is about a nameless client. A client that has not connected before does so at /hub.
 func TestExchanges(t *testing.T) {
+	program := buildFanfare(t)
 	found := 0
-	for _, b := range collect(t, func(string) bool { return true }) {
+	for _, b := range collect(t, everything) {
 		if b.lang != "exchange" {
 			continue
 		}
 		found++
-		t.Run(b.name(), func(t *testing.T) { newExchange(t).play(b) })
+		t.Run(b.name(), func(t *testing.T) {
+			x := newExchange(t, program)
+			for _, line := range b.lines() {
+				x.play(b, line)
+			}
+			x.end(b)
+		})
 	}
-	if found < 2 {
-		t.Errorf("%d exchanges are found", found)
+	if found < 10 {
+		t.Errorf("%d exchanges are found, want at least 10", found)
 	}
 }
 
-// peer is a client of fanfare.v1.
-type peer struct {
-	t *testing.T
-	c *websocket.Conn
-}
-
-func dial(t *testing.T, url string) peer {
+// buildFanfare returns the path of the server program.
+func buildFanfare(t *testing.T) string {
 	t.Helper()
-	c, _, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{Subprotocols: []string{"fanfare.v1"}})
-	if err != nil {
+	path := filepath.Join(t.TempDir(), "fanfare")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/fanfare")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// exchange is a server with its clients.
+type exchange struct {
+	t       *testing.T
+	shell   *shell
+	addr    string
+	clients map[string]*peer // by name
+	same    comparison
+	tokens  map[string]string // by the name in the page
+}
+
+var (
+	listening = regexp.MustCompile(`listening on (\S+:\d+)`)
+	// tokenRow is a row of a table with the claims of a token.
+	tokenRow = regexp.MustCompile("(?m)^\\| `([A-Z0-9-]+)` \\| `(\\{.*\\})` \\|")
+)
+
+// newExchange starts a server with the configuration of protocolPage.
+func newExchange(t *testing.T, program string) *exchange {
+	t.Helper()
+	s := newShell(t)
+	for _, b := range markdown(t, protocolPage) {
+		s.save(b)
+	}
+	secret := strings.Repeat("s", 32)
+	if err := os.WriteFile(filepath.Join(s.dir, "secret.txt"), []byte(secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.CloseNow() })
-	p := peer{t, c}
-	p.read() // the hello
+	x := &exchange{t: t, shell: s, clients: make(map[string]*peer), same: make(comparison), tokens: make(map[string]string)}
+	for _, m := range tokenRow.FindAllStringSubmatch(read(t, protocolPage), -1) {
+		c := jwt.MapClaims(object(t, m[2]))
+		c["exp"] = time.Now().Add(time.Hour).Unix()
+		text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString([]byte(secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.tokens[`"`+m[1]+`"`] = `"` + text + `"`
+	}
+	if err := s.serve(program + " -config protocol.toml -addr 127.0.0.1:0 -shutdown-grace 0s -shutdown-window 0s"); err != nil {
+		t.Fatal(err)
+	}
+	x.addr = listening.FindStringSubmatch(s.says.String())[1]
+	return x
+}
+
+// exchangeLine is a line about a client.
+var exchangeLine = regexp.MustCompile(`^(?:(\w+) +)?(->|<-|ws) (.*)$`)
+
+func (x *exchange) play(b block, line string) {
+	x.t.Helper()
+	if command, ok := strings.CutPrefix(line, "$ "); ok {
+		if out, err := x.shell.command(strings.ReplaceAll(command, "localhost:8080", x.addr)); err != nil {
+			x.t.Fatalf("%v: %s\n%v\n%s", b, line, err, out)
+		}
+		return
+	}
+	m := exchangeLine.FindStringSubmatch(line)
+	if m == nil {
+		x.t.Fatalf("%v: %q has none of the forms of lines", b, line)
+	}
+	name, text := m[1], m[3]
+	if m[2] == "ws" {
+		x.clients[name] = dial(x.t, "ws://"+x.addr+text)
+		return
+	}
+	p := x.clients[name]
+	if p == nil {
+		p = dial(x.t, "ws://"+x.addr+"/hub")
+		x.clients[name] = p
+	}
+	if m[2] == "->" {
+		for token, is := range x.tokens {
+			text = strings.ReplaceAll(text, token, is)
+		}
+		p.echoes = strings.Contains(text, `"echo":true`)
+		p.send(x.same.actual(text))
+		return
+	}
+	if err := x.same.compare(text, p.next(text)); err != nil {
+		x.t.Fatalf("%v: %v", b, err)
+	}
+}
+
+// next returns what the server says next, where the page shows some text. What a client publishes for itself, too, and the
+// reply may come in either order.
+func (p *peer) next(shown string) (said string) {
+	p.t.Helper()
+	if said, p.early = p.early, ""; said != "" {
+		return said
+	}
+	said = p.read(strings.Contains(shown, `"hello"`))
+	if p.echoes && isReply(said) != isReply(shown) {
+		p.early = said
+		return p.read(false)
+	}
+	return said
+}
+
+func isReply(message string) bool { return strings.HasPrefix(message, `{"id":`) }
+
+// end checks that the clients have got no more than what b shows.
+func (x *exchange) end(b block) {
+	x.t.Helper()
+	const ping, pong = `{"id":999,"do":"ping"}`, `{"id":999,"ok":{}}`
+	for name, p := range x.clients {
+		if !p.hub || p.closed {
+			continue
+		}
+		p.send(ping)
+		if p.early != "" {
+			x.t.Errorf("%v: %s gets more than the page shows: %s", b, name, p.early)
+		}
+		if got := p.read(false); got != pong {
+			x.t.Errorf("%v: %s gets more than the page shows: %s", b, name, got)
+		}
+	}
+}
+
+// peer is a client.
+type peer struct {
+	t      *testing.T
+	c      *websocket.Conn
+	hub    bool // it speaks fanfare.v1
+	closed bool
+	echoes bool   // its last request was to publish a message that it gets, too
+	early  string // the reply, if it has come before that message, or the other way round
+}
+
+// dial connects to a URL, and fails if the server does not answer for a minute.
+func dial(t *testing.T, url string) *peer {
+	t.Helper()
+	p := &peer{t: t, hub: strings.Contains(url, "/hub")}
+	o := new(websocket.DialOptions)
+	if p.hub {
+		o.Subprotocols = []string{"fanfare.v1"}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), replyTimeout)
+	defer cancel()
+	var err error
+	if p.c, _, err = websocket.Dial(ctx, url, o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.c.CloseNow() })
 	return p
 }
 
-func (p peer) send(line string) {
+func (p *peer) send(line string) {
 	p.t.Helper()
 	if err := p.c.Write(p.t.Context(), websocket.MessageText, []byte(line)); err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-func (p peer) read() (line string) {
+// read returns the next message that is not a hello, unless one is wanted, or what the server closes the connection with.
+func (p *peer) read(hello bool) string {
 	p.t.Helper()
-	_, b, err := p.c.Read(p.t.Context())
-	if err != nil {
+	ctx, cancel := context.WithTimeout(p.t.Context(), replyTimeout)
+	defer cancel()
+	_, b, err := p.c.Read(ctx)
+	var closed websocket.CloseError
+	switch text := string(b); {
+	case errors.As(err, &closed):
+		p.closed = true
+		return strings.TrimSpace(fmt.Sprintf("close %d %s", closed.Code, closed.Reason))
+	case err != nil:
 		p.t.Fatal(err)
+		return ""
+	case !hello && strings.HasPrefix(text, `{"hello":`):
+		return p.read(false)
+	default:
+		return text
 	}
-	return string(b)
-}
-
-// exchange has a server with the topic news, to which 12 messages were published, the client in the document, and another
-// client, which subscribes and publishes.
-type exchange struct {
-	t             *testing.T
-	client, other peer
-	epoch         string
-}
-
-func newExchange(t *testing.T) *exchange {
-	t.Helper()
-	server := new(wsproto.Server)
-	h := hub.New(hub.Options{
-		Workers: wshub.Workers(server),
-		Topic: func(string) *hub.TopicOptions {
-			return &hub.TopicOptions{History: hub.History{Messages: 100}, Presence: true}
-		},
-	})
-	server.Accept = session.New(h, session.Options{}).Accept
-	addr, err := server.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Shutdown(context.Background()) })
-	url := "ws://" + addr.String() + "/hub"
-	x := &exchange{t: t, client: dial(t, url), other: dial(t, url)}
-	x.other.send(`{"id":1,"do":"subscribe","topic":"news"}`)
-	x.epoch, _, _ = strings.Cut(regexp.MustCompile(`"position":"([^"]+)"`).FindStringSubmatch(x.other.read())[1], ":")
-	for i := range 12 {
-		x.publish(fmt.Sprint(i))
-	}
-	return x
-}
-
-func (x *exchange) publish(data string) {
-	x.t.Helper()
-	x.other.send(`{"id":2,"do":"publish","topic":"news","data":` + data + `}`)
-	if reply := x.other.read(); !strings.Contains(reply, `"ok"`) {
-		x.t.Fatal(reply)
-	}
-}
-
-// play sends and expects the lines of b. The other client publishes the messages that the document shows.
-func (x *exchange) play(b block) {
-	for _, line := range b.lines() {
-		said, says := strings.CutPrefix(line, "-> ")
-		if says {
-			x.client.send(strings.ReplaceAll(said, "4x7k:", x.epoch+":"))
-			continue
-		}
-		want := strings.TrimPrefix(line, "<- ")
-		var message struct {
-			Topic string
-			Data  json.RawMessage
-		}
-		if err := json.Unmarshal([]byte(want), &message); err != nil {
-			x.t.Fatalf("%v: %s: %v", b, want, err)
-		}
-		if message.Topic == "news" && message.Data != nil {
-			x.publish(string(message.Data))
-		}
-		if got := strings.ReplaceAll(x.client.read(), x.epoch+":", "4x7k:"); !same(got, want) {
-			x.t.Errorf("%v shows %s\nand this comes: %s", b, want, got)
-		}
-	}
-}
-
-// same reports whether two lines of JSON are equal except for their times.
-func same(a, b string) bool {
-	times := regexp.MustCompile(`"time":\d+`)
-	var x, y any
-	ok := json.Unmarshal([]byte(times.ReplaceAllString(a, `"time":0`)), &x) == nil &&
-		json.Unmarshal([]byte(times.ReplaceAllString(b, `"time":0`)), &y) == nil
-	return ok && reflect.DeepEqual(x, y)
 }
