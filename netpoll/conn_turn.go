@@ -2,11 +2,16 @@
 
 package netpoll
 
-import "golang.org/x/sys/unix"
+import (
+	"runtime/pprof"
+
+	"golang.org/x/sys/unix"
+)
 
 func (l *loop) drainReady() {
 	w := l.engine.workers.get()
 	defer l.engine.workers.put(w)
+	pprof.SetGoroutineLabels(w.labels)
 	for !l.takeTurns(w) {
 	}
 }

@@ -34,6 +34,15 @@
 // at each further look, up to the pool's bound. When the pool is exhausted the
 // ready connections wait unread, and TCP pushes back.
 //
+// # What is measured
+//
+// [Stats] has counters and two distributions, which cost a connection and a message next to nothing. The wait for a drainer
+// is measured for one of 32 pushes to a ready queue. The lag of a loop is how long it takes to look at an event that the monitor
+// raises for that, up to 20 times a second.
+//
+// The monitor also is a watchdog: if a worker is in the same turn or task for Options.BlockedAfter, the log names the
+// handler, its client and its stack. Turns take no time for that: the monitor sees at two looks that it is the same turn.
+//
 // # Writes
 //
 // A write is safe from any goroutine, never blocks, and returns an [Outcome]:
@@ -155,6 +164,7 @@
 //	TLSHandshakes    512            handshakes wait; addresses take turns, and silent clients give way
 //	TLSWaiting       8192           the last of the address with the most ends with ErrTLSShed
 //	TLSTimeout       10s            the handshake ends with ErrTLSTimeout
+//	BlockedAfter     1s             a turn or task that takes longer is logged and counted (Blocked)
 //
 // MaxConns, Reserve, MaxConnsPerAddr, TotalPending, MinDrain, TLSHandshakes and TLSWaiting can change while the engine
 // runs: see Engine.SetLimits.
@@ -254,7 +264,7 @@
 // a turn or a write (conn_events.go, limit_shed.go, out_send.go, tls_transport.go, out_write.go), then
 // its ways into the engine and out of it (conn_enter.go, conn_leave.go, conn_close.go), then turns.
 // On top is what begins all of that: listeners, TLS handshakes, the monitor, and the engine's start and end. The
-// packages below know neither connections nor engines: paced (lines in the log that strangers can cause) and, in internal,
+// packages below know neither connections nor engines: paced (lines in the log that strangers can cause), histogram and, in internal,
 // clock, ready (the queues of loops), sys (system calls) and memory.
 //
 // # Calls of a Handler

@@ -27,6 +27,8 @@ type Engine struct {
 	clock   clock.Clock
 	monitor *monitor
 
+	watchdog watchdog
+
 	background background
 	departures departures
 	aio        aioContexts
@@ -71,6 +73,7 @@ type loop struct {
 	largeReaders    largeReaders
 	heavy           heavy
 	events, yielded uint32 // see keepPace
+	lag             lag
 
 	counters
 }
@@ -97,9 +100,12 @@ type monitor struct {
 	stop   chan struct{}
 	done   chan struct{}
 	last   []ready.Progress
-	buf    chunk
-	memory memory.Scavenger
-	slowAt uint32 // when sweepSlow is due
+	// unprobed is the number of looks since probe.
+	unprobed int
+	blocked  []*blockage // turns and tasks that watchdog has reported, and that go on
+	buf      chunk
+	memory   memory.Scavenger
+	slowAt   uint32 // when sweepSlow is due
 }
 
 func newMonitor(e *Engine) *monitor {

@@ -56,7 +56,7 @@ func build(opts Options) (*Engine, error) {
 		l := &loop{engine: e, id: i}
 		l.drain = l.drainReady
 		l.heavy.init()
-		l.ready.Slack = make(chan struct{}, 1)
+		l.ready.Slack, l.ready.Now = make(chan struct{}, 1), e.clock.Elapsed
 		l.poll, err = sys.NewEpoll(e.fail)
 		if err != nil {
 			e.closePolls()
@@ -64,6 +64,11 @@ func build(opts Options) (*Engine, error) {
 			return nil, fmt.Errorf("netpoll: epoll: %w", err)
 		}
 		e.loops = append(e.loops, l)
+		if err := l.watchLag(); err != nil {
+			e.closePolls()
+			e.pool.Release()
+			return nil, err
+		}
 	}
 	return e, nil
 }
@@ -139,6 +144,7 @@ func (e *Engine) closePolls() {
 	for _, l := range e.loops {
 		l.ready.End() // else a held loop would not notice
 		_ = l.poll.Close()
+		l.lag.event.Close()
 		l.largeReaders.close()
 	}
 }

@@ -36,6 +36,7 @@ func (m *monitor) run() {
 		m.scanBudget()
 		if time.Since(swept) >= m.engine.opts.Sweep {
 			swept = time.Now()
+			m.probe()
 			m.sweep(now)
 			m.sweepSlow(now)
 			m.memory.Look(m.engine.held(), swept)
@@ -55,7 +56,7 @@ func (m *monitor) look() {
 		busy = busy || active
 		l.submit(submit)
 	}
-	if !busy {
+	if !busy && len(m.blocked) == 0 {
 		m.armed.Store(false)
 		for _, l := range m.engine.loops { // a push in between has found the monitor armed
 			if l.ready.Active() {
@@ -64,20 +65,33 @@ func (m *monitor) look() {
 		}
 		return
 	}
-	m.engine.workers.flushStuck()
+	now := m.engine.clock.Update()
+	m.report(m.engine.workers.flushStuck(now, m.engine.opts.BlockedAfter), now)
+	if m.unprobed++; m.unprobed >= probeEvery {
+		m.probe()
+	}
 }
 
 // flushStuck sends what is gathered and pending in every turn that was under way at the last
-// call already, because its handler blocks. Only the monitor calls it.
-func (k *workers) flushStuck() {
+// call already, because its handler blocks. It returns the turns and tasks that have taken longer than the given time since
+// the last call; none if that is negative. Only the monitor calls it.
+func (k *workers) flushStuck(now clock.Tick, after time.Duration) (blocked []*blockage) {
 	k.mu.Lock()
 	stuck := make([]*worker, 0, 8)
 	for _, w := range k.busy {
 		turns := w.turns.Load()
-		if turns == w.seen && w.conn.Load() != nil {
+		if turns != w.seen {
+			w.seen, w.stuck, w.told = turns, 0, false
+			continue
+		}
+		if w.conn.Load() != nil && w.task.Load() == nil {
 			stuck = append(stuck, w)
 		}
-		w.seen = turns
+		if after >= 0 {
+			if b := w.watch(now, after); b != nil {
+				blocked = append(blocked, b)
+			}
+		}
 	}
 	k.mu.Unlock()
 	for _, w := range stuck {
@@ -85,6 +99,7 @@ func (k *workers) flushStuck() {
 			c.flushStuck(w)
 		}
 	}
+	return blocked
 }
 
 // sweep schedules the connections whose deadline has passed at now. Their turn checks

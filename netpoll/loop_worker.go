@@ -3,8 +3,11 @@
 package netpoll
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
 )
 
 // worker has the buffers of a drainer: one to read into and one to
@@ -24,14 +27,29 @@ type worker struct {
 	// that have begun.
 	conn  atomic.Pointer[Conn]
 	turns atomic.Uint32
-	seen  uint32 // turns at the monitor's last look
-	index int    // in workers.busy
+	// The same for tasks; turns counts their runs, too. nil when none is running.
+	task  atomic.Pointer[Task]
+	seen  uint32     // turns at the monitor's last look
+	stuck clock.Tick // when it has first seen that the turn goes on; 0 if it does not
+	told  bool       // it has reported that
+	index int        // in workers.busy
+
+	number int             // in profiles: see labelled
+	labels context.Context // the same
 }
 
 func (w *worker) enter(c *Conn) {
 	w.turning = true
 	w.turns.Add(1)
 	w.conn.Store(c)
+}
+
+// run has w run a task.
+func (w *worker) run(t *Task) {
+	w.turns.Add(1)
+	w.task.Store(t)
+	t.loop.engine.protect(t.runner.Run)
+	w.task.Store(nil)
 }
 
 // workers hands out workers and keeps a few idle ones.
@@ -42,6 +60,7 @@ type workers struct {
 	keep int
 	size int // of a worker's buffers
 	out  int
+	made int // workers, ever
 }
 
 // count returns the number of workers that are in use.
@@ -60,7 +79,8 @@ func (k *workers) get() *worker {
 		k.idle[n-1] = nil
 		k.idle = k.idle[:n-1]
 	} else {
-		w = &worker{in: make([]byte, k.size)}
+		k.made++
+		w = &worker{in: make([]byte, k.size), number: k.made, labels: labelled(k.made)}
 		w.out.gathered = make([]byte, 0, k.out)
 	}
 	w.index = len(k.busy)
@@ -70,6 +90,7 @@ func (k *workers) get() *worker {
 
 func (k *workers) put(w *worker) {
 	w.conn.Store(nil) // an idle worker keeps no connection alive
+	w.turns.Add(1)    // the last turn is over
 	w.transport = nil
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -91,6 +91,10 @@ type Options struct {
 	// TLSTimeout bounds the time from the connection to the end of its TLS
 	// handshake, waiting included; 10 s if 0.
 	TLSTimeout time.Duration
+	// BlockedAfter is how long a method of a handler, or a task, may take before the log names it, with its connection and
+	// its stack, and Stats.Blocked counts it; 1 s if 0, never if negative. The log has one of them in ten seconds at most, and says
+	// when that one has returned. See [Describer].
+	BlockedAfter time.Duration
 	// Now returns the time that deadlines and other limits of connections follow; time.Now if nil. Only
 	// differences count, and those of time.Now do not change when the wall clock is set. Another function is for
 	// tests; it is called often, from any goroutine. That a deadline has passed is still noticed after Sweep
@@ -205,6 +209,9 @@ func (o Options) withDefaults() Options {
 	def(&o.MinDrain, 1024)
 	if o.ProxyOption == "" {
 		o.ProxyOption = "Options.ExemptAddr"
+	}
+	if o.BlockedAfter == 0 {
+		o.BlockedAfter = time.Second
 	}
 	if o.Sweep == 0 {
 		o.Sweep = time.Second

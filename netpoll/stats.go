@@ -79,6 +79,7 @@ func (e *Engine) Stats() Stats {
 	s.Held, s.Shed = e.held(), e.budget.shed.Load()
 	s.Slow = e.budget.slow.Load()
 	s.Workers, s.WorkersBusy = e.opts.Workers, e.workers.count()
+	s.WorkersBlocked, s.Blocked = int(e.watchdog.now.Load()), e.watchdog.ever.Load()
 	now := uint32(e.clock.Read())
 	for _, l := range e.loops {
 		s.BytesIn += l.bytesIn.Load()
@@ -86,6 +87,8 @@ func (e *Engine) Stats() Stats {
 		s.MessagesIn += l.messagesIn.Load()
 		s.MessagesOut += l.messagesOut.Load()
 		s.Queued += l.queued.Load()
+		l.ready.Waits.AddTo(&s.ReadyWait)
+		l.lag.times.AddTo(&s.LoopLag)
 		q := l.ready.State(now)
 		s.Ready += q.Waiting
 		s.Drainers += q.Drainers

@@ -50,9 +50,9 @@ func (t *Task) Schedule() {
 	}
 }
 
-func (t *Task) turn(*worker) {
+func (t *Task) turn(w *worker) {
 	t.state.Store(scheduled)
-	t.loop.engine.protect(t.runner.Run)
+	w.run(t)
 	if !t.state.CompareAndSwap(scheduled, 0) {
 		t.loop.push(t) // scheduled again: after those that wait already
 	}

@@ -20,7 +20,7 @@ const Pause = 10 * time.Second
 
 // Warn logs an event.
 func (l *Log) Warn(log *slog.Logger, msg string, args ...any) {
-	left, ok := l.may(time.Now())
+	left, ok := l.Due()
 	if !ok {
 		log.Debug(msg, args...)
 		return
@@ -30,6 +30,10 @@ func (l *Log) Warn(log *slog.Logger, msg string, args ...any) {
 	}
 	log.Warn(msg, args...)
 }
+
+// Due reports whether the caller may log a line now, which then counts, and how many were left out before. It is for lines
+// that cost something to make.
+func (l *Log) Due() (left int, ok bool) { return l.may(time.Now()) }
 
 // may reports whether a line may be logged, and how many were left out before.
 func (l *Log) may(now time.Time) (left int, ok bool) {

@@ -25,6 +25,11 @@ func (t Tick) After(d time.Duration) uint32 {
 // Reached reports whether the deadline at has passed at t.
 func (t Tick) Reached(at uint32) bool { return int32(uint32(t)-at) >= 0 }
 
+// Since returns the time from earlier to t.
+func (t Tick) Since(earlier Tick) time.Duration {
+	return time.Duration(int32(t-earlier)) * time.Millisecond
+}
+
 // Clock has an exact reading, for deadlines, and a coarse one, which is an atomic
 // load, for the time of events. The coarse reading is updated whenever the monitor wakes, and by
 // each push to a ready queue while the monitor sleeps.
@@ -51,15 +56,20 @@ func (k *Clock) Now() time.Time {
 	return time.Now()
 }
 
+// Elapsed returns the time since the clock began.
+func (k *Clock) Elapsed() time.Duration {
+	if k.source != nil {
+		return k.source().Sub(k.start)
+	}
+	return time.Since(k.start)
+}
+
 // Until returns the time from now to t.
 func (k *Clock) Until(t time.Time) time.Duration { return t.Sub(k.Now()) }
 
 // Read returns the exact time.
 func (k *Clock) Read() Tick {
-	if k.source != nil {
-		return Tick(uint32(k.source().Sub(k.start)/time.Millisecond) + 1)
-	}
-	return Tick(uint32(time.Since(k.start)/time.Millisecond) + 1)
+	return Tick(uint32(k.Elapsed()/time.Millisecond) + 1)
 }
 
 // At converts a time to a Tick.

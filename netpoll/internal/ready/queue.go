@@ -6,6 +6,9 @@ package ready
 import (
 	"runtime"
 	"sync"
+	"time"
+
+	"github.com/fanfare-ws/fanfare/netpoll/histogram"
 )
 
 // Queue is a loop's queue of connections and tasks that have something to do. It is made of
@@ -25,7 +28,14 @@ type Queue[T any] struct {
 	ending   bool   // and must never wait again
 	// Slack gets a value when a loop that waits, because Hold said so, may go on. It has room for one.
 	Slack chan struct{}
+	// Waits is how long items have waited, by the clock Now, which is monotonic; nothing if that is nil. One of measureEvery
+	// is measured, so that a push and a pop seldom read the clock.
+	Waits histogram.Histogram
+	Now   func() time.Duration
 }
+
+// measureEvery is a power of two that divides blockSize.
+const measureEvery = 32
 
 const blockSize = 256
 
@@ -33,6 +43,8 @@ type block[T any] struct {
 	items [blockSize]T
 	since [blockSize]uint32 // when each was pushed, on the engine's coarse clock
 	next  *block[T]
+	// When those were pushed that are measured. They are measureEvery places apart, apart from one that has been popped.
+	measured [blockSize / measureEvery]time.Duration
 }
 
 // Pushed is the result of a push.
@@ -48,6 +60,9 @@ func (r *Queue[T]) Push(t T, now uint32) (p Pushed) {
 		r.growLocked()
 	}
 	r.tail.items[r.last], r.tail.since[r.last] = t, now
+	if (r.pops+uint64(r.waiting))%measureEvery == 0 && r.Now != nil {
+		r.tail.measured[r.last/measureEvery] = r.Now()
+	}
 	r.last++
 	r.waiting++
 	if r.drainers == 0 {
@@ -90,6 +105,10 @@ func (r *Queue[T]) Pop() (t T) {
 	t = b.items[r.first]
 	var none T
 	b.items[r.first] = none
+	measured, since := r.pops%measureEvery == 0 && r.Now != nil, time.Duration(0)
+	if measured {
+		since = b.measured[r.first/measureEvery]
+	}
 	r.first++
 	r.waiting--
 	r.pops++
@@ -101,6 +120,9 @@ func (r *Queue[T]) Pop() (t T) {
 		r.spare = b
 	}
 	r.mu.Unlock()
+	if measured {
+		r.Waits.Observe(r.Now() - since)
+	}
 	return t
 }
 

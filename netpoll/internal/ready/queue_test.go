@@ -117,8 +117,41 @@ func TestReadyWait(t *testing.T) {
 	}
 }
 
+// One of measureEvery items is measured, however long the queue is, and each with its own wait.
+func TestReadyMeasuresWaits(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	var now, want time.Duration
+	r := Queue[*numbered]{Now: func() time.Duration { return now }}
+	var pushed []time.Duration
+	pushes, measured := 0, uint64(0)
+	pop := func() {
+		if pops := pushes - len(pushed); pops%measureEvery == 0 {
+			want += now - pushed[0]
+			measured++
+		}
+		r.Pop()
+		pushed = pushed[1:]
+	}
+	for step := range 100_000 {
+		now += time.Duration(rnd.IntN(1000))
+		if grow := step/5000%2 == 0; rnd.IntN(10) < 8 == grow || len(pushed) == 0 {
+			r.Push(&numbered{}, 0)
+			pushed = append(pushed, now)
+			pushes++
+		} else {
+			pop()
+		}
+	}
+	for len(pushed) > 0 {
+		pop()
+	}
+	if s := r.Waits.Snapshot(); s.Count() != measured || s.Sum != want || measured < uint64(pushes/measureEvery) {
+		t.Errorf("%d waits of %v, want %d of %v, from %d pushes", s.Count(), s.Sum, measured, want, pushes)
+	}
+}
+
 func TestReadyAllocations(t *testing.T) {
-	var r Queue[*numbered]
+	r := Queue[*numbered]{Now: func() time.Duration { return 0 }}
 	items := make([]numbered, 2*blockSize) // the queue moves from block to block
 	for i := range items[:blockSize] {
 		r.Push(&items[i], 0)
@@ -222,7 +255,8 @@ func (*numbered) turn() {}
 func BenchmarkReady(b *testing.B) {
 	for _, waiting := range []int{0, 1, 1000} {
 		b.Run(fmt.Sprintf("%d", waiting), func(b *testing.B) {
-			var r Queue[turner]
+			began := time.Now()
+			r := Queue[turner]{Now: func() time.Duration { return time.Since(began) }}
 			item := turner(new(numbered))
 			for range waiting {
 				r.Push(item, 0)
