@@ -33,6 +33,7 @@ type crowdConn struct {
 	request []byte // nil once it is sent
 	answer  []byte
 	done    bool // it has its answer, or has failed
+	open    bool // it has become a WebSocket
 }
 
 // crowdSize returns how many connections a crowd can have: n, unless the process may not open so many.
@@ -48,12 +49,27 @@ func crowdSize(t *testing.T, n int) int {
 // storms begins n handshakes at once, spread over addresses and paths, and waits until all have an answer.
 func storms(t *testing.T, n int, addrs []string, paths ...string) *crowd {
 	t.Helper()
+	c := gather(t, n, addrs, paths...)
+	c.until("all have an answer", func() bool { return c.done == n })
+	return c
+}
+
+// gather begins n handshakes at once.
+func gather(t *testing.T, n int, addrs []string, paths ...string) *crowd {
+	t.Helper()
 	c := &crowd{t: t, conns: make([]crowdConn, 0, n), refused: make(map[string]int)}
 	var err error
 	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.close)
+	c.add(n, addrs, paths...)
+	return c
+}
+
+// add begins n more.
+func (c *crowd) add(n int, addrs []string, paths ...string) {
+	c.t.Helper()
 	for i := range n {
 		addr, path := addrs[i%len(addrs)], paths[i/len(addrs)%len(paths)]
 		request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
@@ -63,8 +79,6 @@ func storms(t *testing.T, n int, addrs []string, paths ...string) *crowd {
 			c.poll(0) // a client sends its request as soon as it is connected
 		}
 	}
-	c.wait(time.Now().Add(2 * time.Minute))
-	return c
 }
 
 // connect begins to connect.
@@ -85,13 +99,13 @@ func (c *crowd) connect(to netip.AddrPort, request []byte) {
 	}
 }
 
-// wait waits until each connection has an answer, or has failed.
-func (c *crowd) wait(until time.Time) {
+// until handles events until cond holds.
+func (c *crowd) until(what string, cond func() bool) {
 	c.t.Helper()
-	for c.done < len(c.conns) {
-		c.poll(1000)
-		if time.Now().After(until) {
-			c.t.Fatalf("of %d handshakes %d have succeeded, %d have failed, and %v were refused", len(c.conns), c.opened, c.failed, c.refused)
+	for end := time.Now().Add(time.Minute); !cond(); {
+		if c.poll(100); time.Now().After(end) {
+			c.t.Fatalf("it does not come to this: %s; of %d handshakes %d have succeeded, %d have failed, and %v were refused",
+				what, len(c.conns), c.opened, c.failed, c.refused)
 		}
 	}
 }
@@ -127,6 +141,7 @@ func (c *crowd) proceed(conn *crowdConn, events uint32) {
 	case bytes.Contains(conn.answer, []byte("\r\n\r\n")):
 		if bytes.HasPrefix(line, []byte("HTTP/1.1 101 ")) {
 			c.opened++
+			conn.open = true
 		} else {
 			c.refused[string(line)]++
 		}
@@ -137,6 +152,17 @@ func (c *crowd) proceed(conn *crowdConn, events uint32) {
 	}
 	conn.answer, conn.done = nil, true
 	c.done++
+}
+
+// hangUp closes the first n connections that are open.
+func (c *crowd) hangUp(n int) {
+	for i := range c.conns {
+		if conn := &c.conns[i]; conn.open && n > 0 {
+			conn.open = false
+			_ = unix.Shutdown(conn.fd, unix.SHUT_RDWR)
+			n--
+		}
+	}
 }
 
 // reset ends all connections with RST, as nearly at the same moment as a process can.

@@ -17,8 +17,8 @@ const (
 	// probeBudget is how long other clients may wait for an echo, 99 times of 100, while a server has a fault, beyond four times
 	// what they wait on another server on the same machine at the same time. That one shows how busy the machine is.
 	probeBudget = 250 * time.Millisecond
-	// stormBudget takes the place of probeBudget while thousands connect at once. Their handshakes are served in the order in
-	// which they arrive, like every message, and 18,000 cost a processor most of a second.
+	// stormBudget takes the place of probeBudget while thousands connect at once, or reset their connections. What they cause is
+	// served in the order in which it arrives, like every message, and 18,000 handshakes cost a processor most of a second.
 	stormBudget = time.Second
 )
 

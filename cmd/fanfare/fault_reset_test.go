@@ -12,7 +12,7 @@ import (
 func TestSimultaneousResets(t *testing.T) {
 	n := crowdSize(t, sized(18_000, 2_000))
 	p := startPatientAt(t, crowdAddrs, "-topic", "> history=10")
-	p.probes.within(probeBudget, "before")
+	p.budget = stormBudget
 	for round := range 2 {
 		begin := time.Now()
 		c := storms(t, n, p.addrs()[:4], "/echo", "/topics/reset", "/hub")
@@ -22,7 +22,7 @@ func TestSimultaneousResets(t *testing.T) {
 		}
 		p.eventually("all are connected", func() bool { return p.health().Connections >= n })
 		t.Logf("with %d clients: %v", n, p.vitals())
-		p.probes.within(stormBudget, fmt.Sprint(n, " connects"))
+		p.probes.within(p.budget, fmt.Sprint(n, " connects"))
 		if r, body := p.request("POST", "/topics/reset", "text/plain", strings.NewReader(strings.Repeat("x", 10_000))); r.StatusCode != 200 {
 			t.Fatal(body)
 		}

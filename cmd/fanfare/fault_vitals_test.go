@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
+	"time"
 )
 
 // vitals are what a process holds.
@@ -30,6 +31,7 @@ type patient struct {
 	*child
 	before vitals
 	probes *probes
+	budget time.Duration // of the probes
 }
 
 // startPatient starts a server and a second one as a control. Clients echo on both, from now to the end of the test.
@@ -45,7 +47,7 @@ func startPatientAt(t *testing.T, addr string, args ...string) *patient {
 
 func examined(c *child) *patient {
 	c.t.Helper()
-	p := &patient{child: c, probes: startProbes(c.t, c.addr, startChild(c.t).addr)}
+	p := &patient{child: c, probes: startProbes(c.t, c.addr, startChild(c.t).addr), budget: probeBudget}
 	p.before = p.vitals()
 	return p
 }
@@ -91,7 +93,7 @@ func (p *patient) recovers(fault string, s slack) {
 	}
 	p.t.Logf("%s: before: %v", fault, p.before)
 	p.t.Logf("%s: after:  %v", fault, after)
-	p.probes.within(probeBudget, fault)
+	p.probes.within(p.budget, fault)
 }
 
 // full reports whether tests have their full size: see docs/faults.md.

@@ -34,7 +34,13 @@ func startChild(t *testing.T, args ...string) *child {
 
 func startChildAt(t *testing.T, addr string, args ...string) *child {
 	t.Helper()
-	c := &child{&program{t: t}, exec.Command(os.Args[0], append([]string{"-addr", addr}, args...)...)}
+	return startCommand(t, exec.Command(os.Args[0], append([]string{"-addr", addr}, args...)...))
+}
+
+// startCommand starts the program with a command that runs it.
+func startCommand(t *testing.T, cmd *exec.Cmd) *child {
+	t.Helper()
+	c := &child{&program{t: t}, cmd}
 	c.cmd.Env = append(os.Environ(), asProgram+"=1")
 	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.stderr
 	if err := c.cmd.Start(); err != nil {
