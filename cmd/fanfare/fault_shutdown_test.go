@@ -17,8 +17,9 @@ import (
 )
 
 // mutes connects clients to a path that read nothing after the response to their handshake, and never answer.
-func (p *program) mutes(n int, path string) {
+func (p *program) mutes(n int, path string) (hangUp func()) {
 	p.t.Helper()
+	var all []net.Conn
 	for range n {
 		nc, err := beginHandshake(p.addr, path)
 		if err != nil {
@@ -28,6 +29,12 @@ func (p *program) mutes(n int, path string) {
 		_ = nc.(*net.TCPConn).SetReadBuffer(4 << 10)
 		if answer := answerOf(p.t, bufio.NewReaderSize(nc, 16)); answer.StatusCode != 101 {
 			p.t.Fatal(answer.Status)
+		}
+		all = append(all, nc)
+	}
+	return func() {
+		for _, nc := range all {
+			nc.Close()
 		}
 	}
 }
