@@ -28,7 +28,7 @@ type Rule struct {
 	Severity string
 	Summary  string // what is wrong, and what helps
 	Expr     string // the same condition for Prometheus
-	For      string // how long the condition must hold for Prometheus
+	For      string // how long the condition must hold for Prometheus; "" for not at all
 
 	// check returns the figures of what is wrong between two states of the server, or "".
 	check func(was, now *Snapshot) string
@@ -84,7 +84,7 @@ var rules = []Rule{
 		check:   near("subscriptions", func(s *Snapshot) (int64, int64) { return s.Topics.Subscriptions, s.Topics.SubscriptionLimit }),
 	},
 	{
-		Name: "FanfareAtCapacity", Severity: Critical, For: "0m",
+		Name: "FanfareAtCapacity", Severity: Critical,
 		Summary: "the server refuses clients because it is at a limit (-max-conns, -max-handshakes or -handshake-rate)",
 		Expr:    fmt.Sprintf(`sum without (reason) (rate(fanfare_refusals_total{reason=~"full|handshakes|handshake_rate"}[1m])) > %v`, refusalsCapacity),
 		check: faster("refusals a second because of limits", refusalsCapacity, func(s *Snapshot) int64 {
@@ -104,7 +104,7 @@ var rules = []Rule{
 		}),
 	},
 	{
-		Name: "FanfareSlowConsumers", Severity: Warning, For: "0m",
+		Name: "FanfareSlowConsumers", Severity: Warning,
 		Summary: "clients are disconnected because they read too slowly: they, their network or limit= of their topics",
 		Expr:    fmt.Sprintf(`rate(fanfare_evicted_subscribers_total[1m]) + rate(fanfare_slow_connections_total[1m]) > %v`, slowConsumers),
 		check: faster("slow clients disconnected a second", slowConsumers, func(s *Snapshot) int64 {
@@ -112,7 +112,7 @@ var rules = []Rule{
 		}),
 	},
 	{
-		Name: "FanfareShedding", Severity: Critical, For: "0m",
+		Name: "FanfareShedding", Severity: Critical,
 		Summary: "memory for clients is short: the server closes connections, ends requests or drops messages that hold most",
 		Expr:    `rate(fanfare_shed_connections_total[1m]) + rate(fanfare_shed_messages_total[1m]) + rate(fanfare_shed_requests_total[1m]) > 0`,
 		check: faster("connections, messages and requests shed a second", 0, func(s *Snapshot) int64 {
@@ -120,7 +120,7 @@ var rules = []Rule{
 		}),
 	},
 	{
-		Name: "FanfareWorkersBlocked", Severity: Critical, For: "0m",
+		Name: "FanfareWorkersBlocked", Severity: Critical,
 		Summary: "a handler has blocked a worker for over a second; the log names it",
 		Expr:    `fanfare_workers_blocked > 0`,
 		check: func(_, now *Snapshot) string {
@@ -153,13 +153,13 @@ var rules = []Rule{
 		},
 	},
 	{
-		Name: "FanfareBackendDown", Severity: Critical, For: "0m",
+		Name: "FanfareBackendDown", Severity: Critical,
 		Summary: "the backend is not asked, because it has failed too often; its log and that of this server say why",
 		Expr:    `fanfare_hook_breaker{state!="closed"} == 1`,
 		check:   backendDown,
 	},
 	{
-		Name: "FanfareWebhooksLost", Severity: Critical, For: "0m",
+		Name: "FanfareWebhooksLost", Severity: Critical,
 		Summary: "events were not delivered to a webhook: it is down for too long, or its queue is full",
 		Expr:    `sum without (result) (rate(fanfare_webhook_events_total{result=~"dead|dropped"}[1m])) > 0`,
 		check: faster("events lost a second", 0, func(s *Snapshot) int64 {

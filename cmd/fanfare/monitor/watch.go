@@ -9,8 +9,9 @@ import (
 const (
 	// Tick is the time between two looks of a Watch.
 	Tick = 10 * time.Second
-	// window is how many looks back the state is with which the present one is compared: a minute.
-	window = 6
+	// window is how many states are kept: the first of them, with which the present one is compared, is a minute old or a
+	// little more.
+	window = 7
 )
 
 // Watch looks at the state of a server from time to time, and logs what begins to be wrong and what is no longer wrong. Its
