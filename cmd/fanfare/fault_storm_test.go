@@ -25,6 +25,7 @@ type storm struct {
 	delay         time.Duration // between attempts, at most
 	engine        *netpoll.Engine
 	addrs         []string
+	all           []*fan.Client
 
 	opened  atomic.Int64 // connections, since the start of the server
 	refused atomic.Int64 // handshakes that got 503
@@ -78,6 +79,7 @@ func (s *storm) join(t *testing.T) {
 	t.Helper()
 	places, failed := make(chan struct{}, 64), make(chan error, 1)
 	all := make([]*fan.Client, s.clients)
+	s.all = all
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
 		for _, c := range all {

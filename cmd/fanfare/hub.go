@@ -23,6 +23,7 @@ func (a *app) newHub() {
 		Workers: wshub.Workers(a.server),
 		Topic:   a.rules.options,
 	}
+	a.events.attach(&o)
 	limitHub(&o, &a.cfg.Limits)
 	a.hub = hub.New(o)
 	so := session.Options{
@@ -149,6 +150,7 @@ func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identit
 		shares = &a.local
 	}
 	v := shares.visitor(was.from(), id)
+	v.client = was.client
 	v.handle = was.handle // 0 if this is the first identity of the connection
 	if was.order != nil && v.order != nil {
 		v.order = was.order
@@ -164,26 +166,35 @@ func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identit
 // identified takes the place of a connection whose identity is known, or known anew.
 func (a *app) identified(m *hub.Member, _ hub.Identity) {
 	v := m.Value().(*visitor)
-	if v.opening == nil {
+	if refusal := v.takePlace(a, m); refusal != nil {
+		m.Disconnect(hub.CloseReason{Code: int(closeCode(refusal)), Text: refusal.Reason})
 		return
 	}
-	var refusal *policy.Refusal
-	if v.handle == 0 {
+	v.connected(m.ID(), m.User(), hubPath)
+}
+
+// takePlace takes the place of a connection of fanfare.v1, or takes it anew.
+func (v *visitor) takePlace(a *app, m *hub.Member) (refusal *policy.Refusal) {
+	switch {
+	case v.opening == nil:
+	case v.handle == 0:
 		refusal = v.open(a, (*memberTarget)(m))
-	} else {
+	default:
 		var handle policy.Handle
 		if handle, refusal = a.access.Renew(v.handle, (*memberTarget)(m), v.opening); refusal == nil {
 			v.handle = handle
 		}
 		v.opening = nil
 	}
-	if refusal != nil {
-		m.Disconnect(hub.CloseReason{Code: int(closeCode(refusal)), Text: refusal.Reason})
-	}
+	return refusal
 }
 
 // closed leaves the place of a connection that has ended.
-func (a *app) closed(m *hub.Member, _ wsproto.Code) { m.Value().(*visitor).leave(a) }
+func (a *app) closed(m *hub.Member, code wsproto.Code) {
+	v := m.Value().(*visitor)
+	v.leave(a)
+	v.disconnected(int(code))
+}
 
 // memberTarget is a connection of fanfare.v1 whose identity can end.
 type memberTarget hub.Member

@@ -17,6 +17,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/token"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/webhook"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -34,8 +35,8 @@ var notLimits = map[string]bool{
 var ofTheProgram = map[string]int64{"batchBodies": batchBodies, "maxBatch": maxBatch, "maxReached": maxReached, "maxRevocation": maxRevocation, "maxOutput": maxOutput}
 
 var (
-	entryPattern   = regexp.MustCompile("`([A-Za-z.-]+)`(?: \\(`([a-z=-]+)`(?: of `-topic`)?\\))?: (none|1/\\d+ of memory|[0-9][0-9,]*(?: [KMGT]iB|[smh])?)")
-	counterPattern = regexp.MustCompile("`([a-z]+)\\.((?:Hook)?Stats)\\.([A-Za-z]+)`")
+	entryPattern   = regexp.MustCompile("`([A-Za-z.-]+)`(?: \\(`([a-z=-]+)`(?: of `-topic`)?\\))?: (none|1/\\d+ of memory|[0-9][0-9,]*(?: [KMGT]iB|ms|[smh])?)")
+	counterPattern = regexp.MustCompile("`([a-z]+)\\.((?:Hook|Endpoint)?Stats)\\.([A-Za-z]+)`")
 )
 
 // inForce returns the options of a server that was started without flags.
@@ -71,7 +72,12 @@ func inForce(t *testing.T) (options map[string]any) {
 	if errs != nil {
 		t.Fatal(errs)
 	}
+	webhooks, err := cfg.Webhooks.Options()
+	if err != nil {
+		t.Fatal(err)
+	}
 	return map[string]any{
+		"webhook.Options": webhooks.WithDefaults(),
 		"backend.Options": hooks, "backend.HookOptions": hooks.Connect, "policy.Options": cfg.Policy().WithDefaults(), "token.Options": verifier.Options(),
 		"rate.Options":    rate.Options{MaxKeys: rate.DefaultMaxKeys},
 		"netpoll.Options": a.server.Engine, "wsproto.Server": a.server, "hub.Options": a.hub.Options(), "hub.TopicOptions": kept,
@@ -163,6 +169,7 @@ func TestTableOfLimits(t *testing.T) {
 		stats := map[string]reflect.Type{
 			"netpoll": reflect.TypeFor[netpoll.Stats](), "hub": reflect.TypeFor[hub.Stats](), "session": reflect.TypeFor[session.Stats](),
 			"policy": reflect.TypeFor[policy.Stats](), "rate": reflect.TypeFor[rate.Stats](), "backend": reflect.TypeFor[backend.HookStats](),
+			"webhook": reflect.TypeFor[webhook.EndpointStats](),
 		}
 		if of := stats[m[1]]; of == nil || of.Name() != m[2] {
 			t.Errorf("there is no %s.%s", m[1], m[2])

@@ -128,14 +128,16 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	for i, alert := range s.Alerts {
 		status, alerts[i] = "alert", alert.Name
 	}
-	a.answer(w, http.StatusOK, map[string]any{
+	all := map[string]any{
 		"status": status, "alerts": alerts, "connections": s.Conns.Open, "topics": s.Topics.Open,
 		"held": map[string]any{"pending": s.Engine.Held, "topics": s.Topics.Memory, "transfers": s.API.Held},
 		"shed": map[string]any{
 			"connections": s.Engine.Shed, "handshakes": s.Conns.TLS["shed"], "messages": s.Topics.Shed, "transfers": s.API.Shed,
 		},
 		"refused": s.Conns.Refusals,
-	})
+	}
+	a.events.addTo(all)
+	a.answer(w, http.StatusOK, all)
 }
 
 // ready is GET /readyz, for load balancers: whether the server takes new clients. It stops doing so before it ends.

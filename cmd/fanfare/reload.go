@@ -83,8 +83,12 @@ func (a *app) prepare(now *config.Config) (use []func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	events, err := a.events.prepare(now, a.log)
+	if err != nil {
+		return nil, err
+	}
 	rights, errs := a.access.Prepare(now.Policy())
-	return []func(){certificate, hooks, rights}, errors.Join(errs...)
+	return []func(){certificate, hooks, events, rights}, errors.Join(errs...)
 }
 
 // logger returns a logger whose level can change.

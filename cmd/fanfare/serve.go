@@ -142,6 +142,7 @@ func (a *app) wait(ctx context.Context, stdout io.Writer) error {
 		Grace: s.Grace, Window: s.Window, Drain: s.Drain,
 		Leaving: func() { a.leaving.Store(true) },
 		Before:  []func(context.Context) error{a.hub.Shutdown},
+		After:   a.events.finish,
 	}
 	if err := ending.Until(ctx, a.server, stdout, a.log); err != nil {
 		return err
@@ -176,6 +177,7 @@ type app struct {
 	leaving  atomic.Bool // the server ends soon
 	access   access
 	hooks    hooks
+	events   events
 	rates    rates
 	remote   shared
 	local    shared // of clients on this machine: see wsproto.Server.IsLocal
@@ -213,6 +215,11 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 		p.Close()
 		return nil, err
 	}
+	if err := a.events.begin(cfg, log); err != nil {
+		a.hooks.close()
+		p.Close()
+		return nil, err
+	}
 	a.access = access{Policy: p, userHeader: cfg.Access.UserHeader, proxies: proxies}
 	if a.certificates, err = loadCertificates(&cfg.TLS, log); err != nil {
 		a.close()
@@ -236,6 +243,7 @@ func (a *app) close() {
 	a.watch.Close()
 	a.operators.close()
 	a.observation.close()
+	a.events.close()
 	a.certificates.close()
 	a.hooks.close()
 	a.access.Close()

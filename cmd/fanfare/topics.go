@@ -127,21 +127,23 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 		c.Close(wsproto.TryAgainLater, plain(err))
 	case err != nil:
 		c.Close(wsproto.PolicyViolation, plain(err))
-	case o.Paused:
-		t.begin(c, at, tell)
+	case o.Paused && !t.begin(c, at, tell):
+	case t.client != nil:
+		t.connected(t.app.events.topicConnID(), t.user, strings.Clone(r.Path())) // the request does not last
 	}
 }
 
-// begin begins a subscription that is paused.
-func (t *topicConn) begin(c *wsproto.Conn, at hub.Position, tell bool) {
+// begin begins a subscription that is paused, or closes the connection and returns false.
+func (t *topicConn) begin(c *wsproto.Conn, at hub.Position, tell bool) bool {
 	if refusal := t.open(t.app, t); refusal != nil {
 		c.Close(closeCode(refusal), refusal.Reason)
-		return
+		return false
 	}
 	if tell {
 		_, _ = c.SendJSON(map[string]hub.Position{"position": at}) // it is the first message, so there is room for it
 	}
 	t.sub.Resume()
+	return true
 }
 
 // End is the method of policy.Target. The client gets what was published before.
@@ -194,9 +196,10 @@ func (t *topicConn) OnDrain(c *wsproto.Conn) {
 	}
 }
 
-func (t *topicConn) OnClose(*wsproto.Conn, *wsproto.CloseError) {
+func (t *topicConn) OnClose(_ *wsproto.Conn, why *wsproto.CloseError) {
 	t.leave(t.app)
 	t.sub.Unsubscribe()
+	t.disconnected(int(why.Code))
 }
 
 // loud is a topicConn that receives its own messages, too.

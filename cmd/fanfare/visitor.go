@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/webhook"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -119,9 +120,10 @@ type visitor struct {
 	place
 	rights  *policy.Rights
 	user    string
-	proxied string      // the user whom a proxy has named, for a token that comes later
-	address *netip.Addr // if there is a backend
-	order   *inOrder    // of the messages that it has been asked about; nil if it does not decide beside the rights
+	proxied string          // the user whom a proxy has named, for a token that comes later
+	address *netip.Addr     // if there is a backend
+	client  *webhook.Client // that webhooks name; nil if they do not
+	order   *inOrder        // of the messages that it has been asked about; nil if it does not decide beside the rights
 }
 
 // visitor returns the visitor with an identity.
@@ -138,7 +140,10 @@ func (s *shared) visitor(address netip.Addr, id policy.Identity) *visitor {
 	if v.address != nil && id.Kind != policy.Key {
 		v.order = new(inOrder)
 	}
-	if v.address != nil || v.opening != nil {
+	if a.events.Webhooks != nil && a.events.WantsClients() {
+		v.client = &webhook.Client{Address: address}
+	}
+	if v.address != nil || v.opening != nil || v.client != nil {
 		return v
 	}
 	if old := s.anonymous.Load(); old != nil && *old == *v {

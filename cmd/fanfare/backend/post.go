@@ -8,10 +8,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/retryafter"
 )
 
 // response is what became of a request.
@@ -81,20 +81,9 @@ func failedStatus(resp *http.Response) *failure {
 	text := fmt.Sprintf("the response is %.40q; it must be 200, or 4xx to refuse", resp.Status)
 	f := &failure{kind: badStatus, text: text}
 	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable {
-		f.retry = parseRetry(resp.Header.Get("Retry-After"), time.Now())
+		f.retry = retryafter.Parse(resp.Header, time.Now())
 	}
 	return f
-}
-
-// parseRetry returns the time of a header Retry-After, in seconds or as a date, or 0 if there is none.
-func parseRetry(s string, now time.Time) time.Duration {
-	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
-		return time.Duration(n) * time.Second
-	}
-	if at, err := http.ParseTime(s); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }
 
 func (e *endpoint) head(req *http.Request, body []byte) {

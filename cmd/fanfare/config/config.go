@@ -23,6 +23,7 @@ type Config struct {
 	Access   Access   `embed:"" group:"Access"`
 	Token    Token    `embed:"" prefix:"jwt-" group:"Tokens (JWT)"`
 	Backend  Backend  `embed:"" prefix:"backend-" group:"Backend"`
+	Webhooks Webhooks `embed:"" prefix:"webhook-" group:"Webhooks"`
 	Limits   Limits   `embed:"" group:"Limits"`
 	Shutdown Shutdown `embed:"" group:"Shutdown"`
 

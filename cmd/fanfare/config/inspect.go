@@ -22,6 +22,7 @@ func (l *Loaded) Inspect(now time.Time) {
 	i.certificate()
 	i.word("backend.secret-file", l.Config.Backend.SecretFile)
 	i.word("backend.token-file", l.Config.Backend.TokenFile)
+	i.webhooks()
 	i.policy()
 	i.acme(&l.Config.TLS.ACME)
 	for _, p := range i.problems {

@@ -48,7 +48,7 @@ func format(v reflect.Value) string {
 	case []string:
 		var all []string
 		for _, s := range x {
-			all = append(all, quote(s))
+			all = append(all, quote(httpurl.Mask(s)))
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	}

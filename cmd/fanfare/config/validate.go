@@ -16,6 +16,7 @@ func (l *loader) validate() {
 	l.validateKeys()
 	l.validateToken()
 	l.validateBackend()
+	l.validateWebhooks()
 	l.validateLimits()
 }
 

@@ -28,6 +28,9 @@ type Ending struct {
 	// Before are called in the third phase before the server closes its connections: for example a hub's Shutdown, which
 	// closes subscribers once they have received what was published.
 	Before []func(context.Context) error
+	// After, if not nil, is called at the end of the third phase, when the connections are closed. Its context ends with the
+	// phase.
+	After func(context.Context)
 }
 
 // Until serves until ctx is done, and then ends the server. It returns the server's error if the server fails before.
@@ -83,6 +86,9 @@ func (e Ending) close(s *wsproto.Server, stdout io.Writer, log *slog.Logger) err
 	}
 	if err := s.Shutdown(ctx); err != nil {
 		log.Warn("some clients did not complete the closing handshake in time; their connections were cut", "error", err)
+	}
+	if e.After != nil {
+		e.After(ctx)
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ var checks = []check{
 	{"cmd/fanfare/backend/doc.go", `{"hook":`, hookRequests},
 	{"cmd/fanfare/backend/doc.go", `{"ok":`, hookAnswers},
 	{"cmd/fanfare/backend/doc.go", "Fanfare-Signature: ", tested("cmd/fanfare/backend", "TestVerify")},
+	{"cmd/fanfare/docs/webhooks.md", `{"run":`, webhooks},
+	{"cmd/fanfare/webhook/doc.go", `{"run":`, webhooks},
 	{"cmd/fanfare/policy/doc.go", "without keys", tested("cmd/fanfare/policy", "TestDefaults")},
 	{"cmd/fanfare/policy/doc.go", "401 ", statuses},
 	{"cmd/fanfare/policy/doc.go", "keys ", bounds},
