@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -95,7 +96,7 @@ type Conn struct {
 	cold    *cold         // nil most of the time
 	expires atomic.Uint32 // deadline on the coarse clock; 0 for none
 	active  atomic.Uint32 // coarse time of the last sign of life
-	slot    int32         // place in the loop's table
+	slot    int32         // place in the loop's table, which guards it; the complement of the tag once it has left
 	phase   phase
 	held    held
 	access  access
@@ -236,3 +237,15 @@ func (c *Conn) CountIn(messages int) { c.loop.messagesIn.Add(int64(messages)) }
 
 // CountOut: see CountIn.
 func (c *Conn) CountOut(messages int) { c.loop.messagesOut.Add(int64(messages)) }
+
+// SetTag keeps a number below 1<<31 with the connection. It takes four bytes, and nothing where no connection has a tag.
+// Only the Handler may call it. Leave and Enter keep the tag.
+func (c *Conn) SetTag(tag uint32) {
+	if tag > math.MaxInt32 {
+		panic("netpoll: a tag must be below 1<<31")
+	}
+	c.loop.table.setTag(c, int32(tag))
+}
+
+// Tag returns what SetTag was given last, or 0. It is valid after the end, too, so OnClose can call it.
+func (c *Conn) Tag() uint32 { return uint32(c.loop.table.tag(c)) }

@@ -58,7 +58,7 @@ func (e *Engine) enter(s *State, h Handler) error {
 	c.enterLocked(s)
 	c.mu.Unlock()
 	e.admission.admit(s.fd, &s.lease)
-	if err := c.register(); err != nil {
+	if err := c.register(s.tag); err != nil {
 		left, _ := c.leave(nil)
 		e.admission.withdraw(&s.lease)
 		left.lease, left.deadline, left.active = s.lease, s.deadline, s.active
@@ -102,8 +102,8 @@ func (c *Conn) enterLocked(s *State) {
 }
 
 // register puts c into its loop's table and epoll set.
-func (c *Conn) register() error {
-	if !c.loop.table.add(c) {
+func (c *Conn) register(tag int32) error {
+	if !c.loop.table.add(c, tag) {
 		return ErrShutdown
 	}
 	if err := c.loop.poll.Add(int(c.fd), registration, c.onEvent()); err != nil {

@@ -20,6 +20,7 @@ func (c *Conn) leave(may func(*Conn) error) (s State, err error) {
 		return State{}, err
 	}
 	c.unlist(int32(s.fd))
+	s.tag = c.loop.table.tag(c)
 	s.lease = c.loop.engine.admission.release(s.fd)
 	return s, nil
 }

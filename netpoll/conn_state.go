@@ -12,7 +12,7 @@ import (
 )
 
 // State is all that a connection is between two turns: its socket, input that the handler
-// left over, pending output, its deadline, its TLS, its addresses, a Hold, and whether WriteLast was called.
+// left over, pending output, its deadline, its TLS, its addresses, its tag, a Hold, and whether WriteLast was called.
 // Every connection enters an engine with a State and leaves it with one: see
 // Conn.Leave and Engine.Enter. One goroutine at a time may use a State. The program must
 // Enter or Close it, else the descriptor stays open.
@@ -21,6 +21,7 @@ type State struct {
 	phase    phase // dialing or live; unborn once it has been entered or closed
 	access   access
 	held     held
+	tag      int32
 	err      error   // that OnClose gets, if WriteLast gave one
 	input    []byte  // left over by the handler
 	out      *output // pending output, encrypted if there is TLS

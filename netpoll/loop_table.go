@@ -7,36 +7,68 @@ import "sync"
 // table lists the connections of a loop, for the sweep and for the end. It is
 // made of chunks, so that growth copies nothing. When a connection leaves, the last one
 // takes its slot.
+//
+// The tags of connections (see Conn.SetTag) are beside them, in chunks that exist only where a tag has been set. Once a
+// connection has left, its slot is free to hold the tag.
 type table struct {
 	mu     sync.Mutex
 	chunks []*chunk
+	tags   []*tagChunk // by the chunk; nil or absent if all of its tags are 0
 	n      int
 	closed bool
 }
 
-const chunkSize = 512
+// chunkSize is one less than a power of two, because the runtime adds a word to a block with pointers.
+const chunkSize = 511
 
-type chunk [chunkSize]*Conn
+type (
+	chunk    [chunkSize]*Conn
+	tagChunk [chunkSize]int32
+)
 
-// add reports whether c was added; it is not if the table is closed.
-func (t *table) add(c *Conn) bool {
+// add reports whether c, with a tag, was added; it is not if the table is closed.
+func (t *table) add(c *Conn, tag int32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		c.slot = -1
+		c.slot = ^tag
 		return false
 	}
 	if t.n == len(t.chunks)*chunkSize {
 		t.chunks = append(t.chunks, new(chunk))
 	}
-	t.putLocked(t.n, c)
+	t.putLocked(t.n, c, tag)
 	t.n++
 	return true
 }
 
-func (t *table) putLocked(i int, c *Conn) {
+func (t *table) putLocked(i int, c *Conn, tag int32) {
 	t.chunks[i/chunkSize][i%chunkSize] = c
 	c.slot = int32(i)
+	t.setTagLocked(i, tag)
+}
+
+// setTagLocked sets the tag of a slot.
+func (t *table) setTagLocked(i int, tag int32) {
+	k := i / chunkSize
+	if k >= len(t.tags) || t.tags[k] == nil {
+		if tag == 0 {
+			return
+		}
+		for k >= len(t.tags) {
+			t.tags = append(t.tags, nil)
+		}
+		t.tags[k] = new(tagChunk)
+	}
+	t.tags[k][i%chunkSize] = tag
+}
+
+// tagLocked returns the tag of a slot.
+func (t *table) tagLocked(i int) int32 {
+	if k := i / chunkSize; k < len(t.tags) && t.tags[k] != nil {
+		return t.tags[k][i%chunkSize]
+	}
+	return 0
 }
 
 // remove removes c, if it was added.
@@ -46,14 +78,40 @@ func (t *table) remove(c *Conn) {
 	if c.slot < 0 {
 		return
 	}
+	tag := t.tagLocked(int(c.slot))
 	t.n--
 	last := t.chunks[t.n/chunkSize]
-	t.putLocked(int(c.slot), last[t.n%chunkSize])
+	t.putLocked(int(c.slot), last[t.n%chunkSize], t.tagLocked(t.n))
 	last[t.n%chunkSize] = nil
+	t.setTagLocked(t.n, 0)
+	c.slot = ^tag
 	if spare := len(t.chunks) - 2; t.n <= spare*chunkSize && spare >= 0 {
 		t.chunks[spare+1] = nil
 		t.chunks = t.chunks[:spare+1]
+		if len(t.tags) > spare+1 {
+			clear(t.tags[spare+1:])
+			t.tags = t.tags[:spare+1]
+		}
 	}
+}
+
+// setTag sets the tag of c, which is not negative. It does nothing if c is not in the table.
+func (t *table) setTag(c *Conn, tag int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.slot >= 0 {
+		t.setTagLocked(int(c.slot), tag)
+	}
+}
+
+// tag returns the tag of c, or that which it had when it left.
+func (t *table) tag(c *Conn) int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.slot < 0 {
+		return ^c.slot
+	}
+	return t.tagLocked(int(c.slot))
 }
 
 // close makes add refuse connections.

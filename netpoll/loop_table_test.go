@@ -14,13 +14,18 @@ type tableModel struct {
 	table table
 	in    map[*Conn]int // and its index in list
 	list  []*Conn
+	tags  map[*Conn]int32 // of those that have one
 }
 
 func (m *tableModel) add() {
-	c := new(Conn)
-	if !m.table.add(c) {
+	c, tag := new(Conn), int32(0)
+	if m.rnd.IntN(600) == 0 { // so that most chunks have none
+		tag = m.rnd.Int32()
+	}
+	if !m.table.add(c, tag) {
 		m.t.Fatal("an open table refused a connection")
 	}
+	m.tags[c] = tag
 	m.in[c] = len(m.list)
 	m.list = append(m.list, c)
 }
@@ -31,6 +36,22 @@ func (m *tableModel) remove(c *Conn) {
 	m.list = m.list[:len(m.list)-1]
 	delete(m.in, c)
 	m.table.remove(c)
+	if m.table.tag(c) != m.tags[c] {
+		m.t.Fatal("a connection has lost its tag when it left")
+	}
+	if m.table.setTag(c, 1); m.table.tag(c) != m.tags[c] {
+		m.t.Fatal("a connection that has left takes a tag")
+	}
+	delete(m.tags, c)
+}
+
+// tagAny gives a connection another tag, or none.
+func (m *tableModel) tagAny() {
+	if len(m.list) > 0 {
+		c := m.list[m.rnd.IntN(len(m.list))]
+		m.tags[c] = m.rnd.Int32() * m.rnd.Int32N(2)
+		m.table.setTag(c, m.tags[c])
+	}
 }
 
 func (m *tableModel) removeAny() {
@@ -50,10 +71,13 @@ func (m *tableModel) check() {
 		if _, ok := m.in[c]; !ok || int(c.slot) != i {
 			m.t.Fatalf("a wrong connection in slot %d", i)
 		}
+		if tb.tag(c) != m.tags[c] {
+			m.t.Fatalf("the tag of slot %d is %d, want %d", i, tb.tag(c), m.tags[c])
+		}
 	}
 	for i := tb.n; i < len(tb.chunks)*chunkSize; i++ {
-		if tb.chunks[i/chunkSize][i%chunkSize] != nil {
-			m.t.Fatalf("a connection is kept in free slot %d", i)
+		if tb.chunks[i/chunkSize][i%chunkSize] != nil || tb.tagLocked(i) != 0 {
+			m.t.Fatalf("a connection or its tag is kept in free slot %d", i)
 		}
 	}
 	if spare := len(tb.chunks) - (tb.n+chunkSize-1)/chunkSize; spare > 1 {
@@ -94,13 +118,16 @@ func (m *tableModel) each(churn int) {
 
 func TestTableAgainstModel(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	m := &tableModel{t: t, rnd: rnd, in: make(map[*Conn]int)}
+	m := &tableModel{t: t, rnd: rnd, in: make(map[*Conn]int), tags: make(map[*Conn]int32)}
 	for _, grow := range []int{1, 9, 5, 1, 9, 0, 9} { // of ten steps, how many add
 		for range 3000 {
 			if rnd.IntN(10) < grow {
 				m.add()
 			} else {
 				m.removeAny()
+			}
+			if rnd.IntN(300) == 0 {
+				m.tagAny()
 			}
 		}
 		m.check()
@@ -110,9 +137,11 @@ func TestTableAgainstModel(t *testing.T) {
 	for len(m.list) > 0 {
 		m.removeAny()
 	}
-	m.check()
+	if m.check(); len(m.table.tags) > 1 {
+		t.Errorf("%d chunks of tags remain", len(m.table.tags))
+	}
 	m.table.close()
-	if m.table.add(new(Conn)) {
+	if m.table.add(new(Conn), 0) {
 		t.Error("a closed table took a connection")
 	}
 }

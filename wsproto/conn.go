@@ -49,6 +49,8 @@ type Request struct {
 	// It is never nil in Accept. On a client's connection it is the header of the server's
 	// response.
 	ResponseHeader http.Header
+	// Value is the program's: what Accept finds out about the client, for NewHandler and OnOpen.
+	Value any
 
 	head   []byte  // the request's header, with its empty line
 	conn   *Conn   // nil for a request of net/http that is not a handshake
@@ -192,13 +194,20 @@ func (c *Conn) Value() any {
 	return x.value
 }
 
-// SetValue keeps v with the connection.
+// SetValue keeps v with the connection, which takes about 100 bytes more from then on. See also SetTag.
 func (c *Conn) SetValue(v any) {
 	x := c.extras()
 	x.mu.Lock()
 	x.value = v
 	x.mu.Unlock()
 }
+
+// SetTag keeps a number below 1<<31 with the connection, for programs that have a table of their own for what they know of
+// a connection. It takes four bytes. Only the Handler may call it.
+func (c *Conn) SetTag(tag uint32) { c.io.SetTag(tag) }
+
+// Tag returns what SetTag was given last, or 0. It is the same in OnClose, and after Leave and Enter.
+func (c *Conn) Tag() uint32 { return c.io.Tag() }
 
 // Subprotocol returns the subprotocol that was agreed on, or "".
 func (c *Conn) Subprotocol() string {

@@ -10,7 +10,7 @@ import (
 
 // ConnState is all that a connection is between two turns: the engine's part (socket,
 // unread input, pending output, deadline, TLS) and the protocol's (the message in
-// progress, the windows of compression, flags, subprotocol, value). See Conn.Leave and
+// progress, the windows of compression, flags, subprotocol, value, tag). See Conn.Leave and
 // Server.Enter. One goroutine at a time may use it. It must be entered again or closed,
 // or its socket is never closed.
 type ConnState struct {

@@ -116,13 +116,14 @@ func TestMove(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, tls=%v", name, secure), func(t *testing.T) {
 				m := newMover(t, secure, nil).open("Sec-WebSocket-Protocol: chat")
 				m.conn.SetValue(7)
+				m.conn.SetTag(77)
 				m.sync(w.before)
 				m.move()
 				m.send(w.after + text("next"))
 				m.expect(Text, w.want)
 				m.expect(Text, "next")
-				if m.conn.Value() != 7 || m.conn.Subprotocol() != "chat" {
-					t.Errorf("value %v, subprotocol %q", m.conn.Value(), m.conn.Subprotocol())
+				if m.conn.Value() != 7 || m.conn.Tag() != 77 || m.conn.Subprotocol() != "chat" {
+					t.Errorf("value %v, tag %d, subprotocol %q", m.conn.Value(), m.conn.Tag(), m.conn.Subprotocol())
 				}
 				m.move() // and back
 				m.send(text("last") + closing(GoingAway, "done"))

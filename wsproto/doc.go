@@ -45,7 +45,7 @@
 // # State
 //
 // Between two turns a connection is one value, a [ConnState]: the engine's netpoll.State, the
-// message in progress, flags, and for some connections the subprotocol, the value, read
+// message in progress, flags, and for some connections a tag, the subprotocol, the value, read
 // deadlines and the windows of compression. [Conn.Leave] takes it out of a server, and
 // [Server.Enter] puts it into another one. A connection stays while a [Writer] is open or
 // OnStream runs, since these belong to goroutines.

@@ -3,6 +3,7 @@ package wsproto
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -56,6 +57,43 @@ func TestNewHandler(t *testing.T) {
 	}
 	if made.Load() != 3 {
 		t.Errorf("%d handlers for 3 connections", made.Load())
+	}
+}
+
+// TestTag: what Accept has found out comes to OnOpen, and the tag of OnOpen to OnClose.
+func TestTag(t *testing.T) {
+	const n = 20
+	tags := make(chan uint32, n)
+	s := &Server{
+		Accept: func(r *Request) error {
+			r.Value = r.Header.Get("X-User")
+			return nil
+		},
+		Handler: &Funcs{
+			Open: func(c *Conn, r *Request) {
+				var tag uint32
+				_, _ = fmt.Sscanf(r.Value.(string), "u%d", &tag)
+				c.SetTag(tag)
+			},
+			Message: func(c *Conn, op Opcode, p []byte) { c.SendText(fmt.Sprint(c.Tag())) },
+			Close:   func(c *Conn, _ *CloseError) { tags <- c.Tag() },
+		},
+	}
+	addr := listen(t, s)
+	var peers []*peer
+	for i := range n {
+		p := dialTCP(t, addr)
+		p.send(with(fmt.Sprintf("X-User: u%d", 1000*i)))
+		p.response(http.StatusSwitchingProtocols)
+		peers = append(peers, p)
+	}
+	for _, i := range rand.Perm(n) {
+		peers[i].send(text("x"))
+		peers[i].expect(Text, fmt.Sprint(1000*i))
+		peers[i].nc.Close()
+		if tag := next(t, tags); tag != uint32(1000*i) {
+			t.Errorf("tag %d at the end, want %d", tag, 1000*i)
+		}
 	}
 }
 
