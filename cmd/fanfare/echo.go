@@ -6,29 +6,28 @@ import (
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
-// echo sends every message back.
-type echo struct {
-	*terms
-	place
-}
+// echo sends every message back. It has no state for each connection: a connection's tag is its policy.Handle.
+type echo terms
 
 // acceptEcho accepts a client, whatever its rights are.
 func (a *app) acceptEcho(r *wsproto.Request, id policy.Identity) {
-	shares := a.sharedBy(r.ClientAddr())
-	r.Handler = &shares.echo
-	if p := placeOf(id); p.opening != nil || id.Rights.Limits() != (policy.Limits{}) {
-		r.Handler = &echo{shares.terms.with(id.Rights), p}
+	r.Handler = (*echo)(a.sharedBy(r.ClientAddr()).termsOf(id.Rights))
+	if p := placeOf(id); p.opening != nil {
+		r.Value = p.opening
 	}
 }
 
-func (e *echo) OnOpen(c *wsproto.Conn, _ *wsproto.Request) {
-	if refusal := e.open(e.app, (*echoTarget)(c)); refusal != nil {
+func (e *echo) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
+	id, _ := r.Value.(*policy.Identity)
+	p := place{opening: id}
+	if refusal := p.open(e.app, (*echoTarget)(c)); refusal != nil {
 		c.Close(closeCode(refusal), refusal.Reason)
 	}
+	c.SetTag(uint32(p.handle))
 }
 
 func (e *echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
-	if over := e.admits(c, len(payload)); over.wait > 0 {
+	if over := (*terms)(e).admits(c, len(payload)); over.wait > 0 {
 		closeFor(c, over)
 		return
 	}
@@ -38,9 +37,12 @@ func (e *echo) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte) {
 }
 
 // OnPing counts a ping as a message.
-func (e *echo) OnPing(c *wsproto.Conn, payload []byte) { e.ping(c, payload) }
+func (e *echo) OnPing(c *wsproto.Conn, payload []byte) { (*terms)(e).ping(c, payload) }
 
-func (e *echo) OnClose(*wsproto.Conn, *wsproto.CloseError) { e.leave(e.app) }
+func (e *echo) OnClose(c *wsproto.Conn, _ *wsproto.CloseError) {
+	p := place{handle: policy.Handle(c.Tag())}
+	p.leave(e.app)
+}
 
 // echoTarget is a connection to /echo whose identity can end.
 type echoTarget wsproto.Conn

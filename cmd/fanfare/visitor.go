@@ -22,13 +22,12 @@ type terms struct {
 // shared is what connections without rates and an identity of their own share.
 type shared struct {
 	terms     terms
-	echo      echo
+	limited   atomic.Pointer[terms] // that termsOf has made last
 	anonymous atomic.Pointer[visitor]
 }
 
 func (s *shared) begin(a *app, local bool) {
 	s.terms = terms{app: a, local: local}
-	s.echo.terms = &s.terms
 }
 
 // sharedBy returns what the clients of an address share.
@@ -55,8 +54,10 @@ func (t *terms) ping(c *wsproto.Conn, payload []byte) {
 	}
 }
 
-// with returns the terms of a connection with those rights. What they do not limit is limited as for others.
-func (t *terms) with(may *policy.Rights) *terms {
+// termsOf returns the terms of a connection with those rights. What they do not limit is limited as for others. Most tokens
+// of an issuer have the same limits, so connections that come one after the other share their terms.
+func (s *shared) termsOf(may *policy.Rights) *terms {
+	t := &s.terms
 	l := may.Limits()
 	if l.Messages == 0 && l.Bytes == 0 {
 		return t
@@ -65,7 +66,12 @@ func (t *terms) with(may *policy.Rights) *terms {
 	if all := t.app.rates.ofConns(t.local); all != nil {
 		r.Messages, r.Bytes, r.Burst = cmp.Or(r.Messages, all.Messages), cmp.Or(r.Bytes, all.Bytes), all.Burst
 	}
-	return &terms{t.app, &r, t.local}
+	last := s.limited.Load()
+	if last == nil || *last.rate != r {
+		last = &terms{t.app, &r, t.local}
+		s.limited.Store(last)
+	}
+	return last
 }
 
 // place is a connection's place among those whose identity can end.
@@ -79,7 +85,9 @@ func placeOf(id policy.Identity) place {
 	if id.Kind == policy.Anonymous && id.User == "" {
 		return place{}
 	}
-	return place{opening: &id}
+	opening := new(policy.Identity) // not of id itself, which would then be allocated for anonymous clients, too
+	*opening = id
+	return place{opening: opening}
 }
 
 // open takes the place, unless the identity has ended meanwhile, or its user has too many connections.
@@ -133,7 +141,7 @@ func (a *app) visitor(address netip.Addr, id policy.Identity) *visitor {
 
 func (s *shared) visitor(address netip.Addr, id policy.Identity) *visitor {
 	a := s.terms.app
-	v := &visitor{terms: s.terms.with(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User, proxied: id.Proxied}
+	v := &visitor{terms: s.termsOf(id.Rights), place: placeOf(id), rights: id.Rights, user: id.User, proxied: id.Proxied}
 	if a.hooks.current.Load() != nil {
 		v.address = &address // also with a key: a token may come later
 	}

@@ -3,8 +3,9 @@
 //
 // # Memory
 //
-// A connection takes 42 bytes, and each user that is connected about 35. Users and the names of tokens are hashes with a secret
-// key. Connections that have neither user nor token do not appear here.
+// A connection takes 19 bytes, 8 more each for a user and for a name (of the token, or the key), 4 more each for the expiry and
+// for the time of issue, and each user that is connected about 16. Users and names are hashes with a secret key. Connections that
+// have neither user nor token do not appear here. A test says what some kinds of connections take.
 //
 // # Ownership
 //

@@ -36,16 +36,11 @@ type Conn struct {
 	Expires  time.Time // zero for never
 }
 
-const (
-	noToken = math.MaxUint32 // entry.issued of connections without a token
-	anyTime = math.MaxUint32 // Filter.until for all of them
-)
+// anyTime is Filter.until for all connections.
+const anyTime = math.MaxUint32
 
 func (c *Conn) entry() entry {
-	e := entry{target: c.Target, user: c.User, id: c.ID, issued: seconds(c.Issued), expires: 0}
-	if c.NoToken {
-		e.issued = noToken
-	}
+	e := entry{target: c.Target, user: c.User, id: c.ID, issued: seconds(c.Issued), token: !c.NoToken}
 	if !c.Expires.IsZero() {
 		e.expires = max(1, seconds(c.Expires.Add(time.Second-1)))
 	}
@@ -57,7 +52,7 @@ func seconds(t time.Time) uint32 {
 	if t.IsZero() {
 		return 0
 	}
-	return uint32(min(max(t.Unix(), 0), noToken-1))
+	return uint32(min(max(t.Unix(), 0), anyTime-1))
 }
 
 // New returns a registry. It must be started, and closed.
@@ -118,7 +113,7 @@ func (r *Registry) Conns(user uint64) int {
 	s := &r.shards[user%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return int(s.users[user])
+	return s.users.of(user)
 }
 
 // Filter selects connections.
@@ -129,14 +124,14 @@ type Filter struct {
 	until uint32
 }
 
-func (f *Filter) selects(e *entry) bool {
-	if f.User != 0 && e.user != f.User || f.ID != 0 && e.id != f.ID {
+func (f *Filter) selects(c *chunk, i uint32) bool {
+	if f.User != 0 && c.users.get(i) != f.User || f.ID != 0 && c.ids.get(i) != f.ID {
 		return false
 	}
-	if f.until == anyTime {
-		return true
+	if c.tokened&(1<<i) == 0 {
+		return f.until == anyTime || f.User != 0
 	}
-	return e.issued <= f.until || e.issued == noToken && f.User != 0
+	return c.issued.get(i) <= f.until
 }
 
 // End ends the connections that the filter selects, and returns how many it has found. It looks at all connections, or
@@ -191,7 +186,7 @@ func (r *Registry) Stats() Stats {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
-		all.Conns, all.Users, all.Expiring = all.Conns+s.count, all.Users+len(s.users), all.Expiring+s.expiring
+		all.Conns, all.Users, all.Expiring = all.Conns+s.count, all.Users+s.users.n, all.Expiring+s.expiring
 		s.mu.Unlock()
 	}
 	return all

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 )
 
 // conn is a connection that counts how often it was ended, and why.
@@ -266,7 +265,7 @@ func TestLikeAMap(t *testing.T) {
 		t.Errorf("%+v remain", s)
 	}
 	for i := range r.shards {
-		if len(r.shards[i].chunks) > 1 || len(r.shards[i].users) > 0 {
+		if len(r.shards[i].chunks) > 1 || len(r.shards[i].users.users) > least {
 			t.Errorf("shard %d keeps memory", i)
 		}
 	}
@@ -313,23 +312,37 @@ func TestRaces(t *testing.T) {
 	}
 }
 
+// What a connection takes depends on what there is to know of it.
 func TestMemory(t *testing.T) {
-	if n := unsafe.Sizeof(entry{}); n > 40 {
-		t.Errorf("an entry has %d bytes", n)
+	expires, issued := time.Unix(2e9, 0), time.Unix(1e9, 0)
+	hash := func(i int) uint64 { return uint64(i)*0x9e3779b97f4a7c15 | 1 }
+	for name, c := range map[string]struct {
+		conn func(i int) Conn
+		most float64
+	}{
+		"one key":                           {func(int) Conn { return Conn{ID: 16, NoToken: true} }, 28},
+		"users without a token":             {func(i int) Conn { return Conn{User: hash(i), NoToken: true} }, 46},
+		"one user with one token":           {func(int) Conn { return Conn{User: 16, Expires: expires} }, 32},
+		"tokens of users":                   {func(i int) Conn { return Conn{User: hash(i), Expires: expires} }, 50},
+		"tokens with names and all, of one": {func(i int) Conn { return Conn{User: 16, ID: hash(i), Issued: issued, Expires: expires} }, 46},
+		"tokens with names and all":         {func(i int) Conn { return Conn{User: hash(i), ID: hash(i), Issued: issued, Expires: expires} }, 62},
+	} {
+		r := New(new(clock).now)
+		target := new(conn)
+		const n = 1 << 17
+		before := heap()
+		for i := range n {
+			c := c.conn(i)
+			c.Target = target
+			add(t, r, c)
+		}
+		each := float64(heap()-before) / n
+		t.Logf("%s: %.1f bytes for each connection", name, each)
+		if each > c.most {
+			t.Errorf("%s: %.1f bytes for each connection, at most %v are expected", name, each, c.most)
+		}
+		runtime.KeepAlive(r)
 	}
-	r := New(new(clock).now)
-	target := new(conn)
-	const n = 1 << 17
-	before := heap()
-	for i := range n {
-		add(t, r, Conn{Target: target, User: uint64(i)*0x9e3779b97f4a7c15 | 1, ID: uint64(i), Expires: time.Unix(2e9, 0)})
-	}
-	each := float64(heap()-before) / n
-	t.Logf("%.1f bytes for each connection of a user", each)
-	if each > 80 {
-		t.Errorf("%.1f bytes for each connection", each)
-	}
-	runtime.KeepAlive(r)
 }
 
 func heap() uint64 {

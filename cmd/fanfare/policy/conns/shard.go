@@ -8,18 +8,57 @@ import (
 // chunkSize is the number of connections in a chunk: one for each bit of chunk.used.
 const chunkSize = 64
 
-// chunk has connections at places that do not change.
+// chunk has connections at places that do not change. What few connections have, or none, takes no memory.
 type chunk struct {
 	used    uint64
-	entries [chunkSize]entry
+	tokened uint64 // those that have a token
+	targets *[chunkSize]Target
+	users   column[uint64]
+	ids     column[uint64]
+	issued  column[uint32] // seconds since 1970
+	expires column[uint32] // 0 for never
 }
+
+// column is one figure of the connections of a chunk. It exists only if one of them is not 0.
+type column[T comparable] struct{ values *[chunkSize]T }
+
+func (c *column[T]) get(i uint32) (v T) {
+	if c.values != nil {
+		v = c.values[i]
+	}
+	return v
+}
+
+func (c *column[T]) set(i uint32, v T) {
+	var none T
+	if c.values == nil {
+		if v == none {
+			return
+		}
+		c.values = new([chunkSize]T)
+	}
+	c.values[i] = v
+}
+
+func newChunk() *chunk { return &chunk{targets: new([chunkSize]Target)} }
 
 // entry is a connection.
 type entry struct {
 	target   Target
 	user, id uint64 // 0 for none
-	issued   uint32 // seconds since 1970
-	expires  uint32 // 0 for never
+	issued   uint32
+	expires  uint32
+	token    bool
+}
+
+// set sets all of a connection but the target and the user.
+func (c *chunk) set(i uint32, e *entry) {
+	c.ids.set(i, e.id)
+	c.issued.set(i, e.issued)
+	c.expires.set(i, e.expires)
+	if c.tokened &^= 1 << i; e.token {
+		c.tokened |= 1 << i
+	}
 }
 
 // shard has a part of the connections.
@@ -29,7 +68,7 @@ type shard struct {
 	soonest  []uint32 // for each chunk: no connection in it expires before that; 0 for none
 	open     []uint32 // the chunks that have room
 	spare    *chunk   // an empty one, or nil
-	users    map[uint64]uint32
+	users    counts
 	count    int
 	expiring int
 }
@@ -39,16 +78,16 @@ func (s *shard) add(e entry, most int) (at uint32, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e.user != 0 {
-		if most > 0 && int(s.users[e.user]) >= most {
+		if most > 0 && s.users.of(e.user) >= most {
 			return 0, false
 		}
-		if s.users == nil {
-			s.users = make(map[uint64]uint32)
-		}
-		s.users[e.user]++
+		s.users.add(e.user)
 	}
 	at = s.place()
-	s.chunks[at/chunkSize].entries[at%chunkSize] = e
+	c, i := s.chunks[at/chunkSize], at%chunkSize
+	c.targets[i] = e.target
+	c.users.set(i, e.user)
+	c.set(i, &e)
 	s.count++
 	s.noteLocked(at, 0, e.expires)
 	return at, true
@@ -65,7 +104,7 @@ func (s *shard) place() uint32 {
 	c := s.chunks[i]
 	if c == nil {
 		if c, s.spare = s.spare, nil; c == nil {
-			c = new(chunk)
+			c = newChunk()
 		}
 		s.chunks[i] = c
 	}
@@ -94,28 +133,22 @@ func (s *shard) remove(at uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := at / chunkSize
-	c := s.chunks[i]
-	e := &c.entries[at%chunkSize]
-	s.noteLocked(at, e.expires, 0)
-	s.dropUser(e.user)
-	*e = entry{}
+	c, slot := s.chunks[i], at%chunkSize
+	s.noteLocked(at, c.expires.get(slot), 0)
+	if user := c.users.get(slot); user != 0 {
+		s.users.remove(user)
+	}
+	c.targets[slot] = nil
+	c.users.set(slot, 0)
+	c.set(slot, &entry{})
 	if ^c.used == 0 {
 		s.open = append(s.open, i)
 	}
-	if c.used &^= 1 << (at % chunkSize); c.used == 0 {
+	if c.used &^= 1 << slot; c.used == 0 {
 		s.chunks[i], s.soonest[i], s.spare = nil, 0, c
 	}
-	if s.count--; s.count == 0 && len(s.chunks) > 1 { // maps and slices keep their size
-		s.chunks, s.soonest, s.open, s.users = nil, nil, nil, nil
-	}
-}
-
-func (s *shard) dropUser(user uint64) {
-	if user == 0 {
-		return
-	}
-	if s.users[user]--; s.users[user] == 0 {
-		delete(s.users, user)
+	if s.count--; s.count == 0 && len(s.chunks) > 1 { // slices keep their size
+		s.chunks, s.soonest, s.open = nil, nil, nil
 	}
 }
 
@@ -123,12 +156,12 @@ func (s *shard) dropUser(user uint64) {
 func (s *shard) renew(at uint32, to entry) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := &s.chunks[at/chunkSize].entries[at%chunkSize]
-	if e.user != to.user {
+	c, i := s.chunks[at/chunkSize], at%chunkSize
+	if c.users.get(i) != to.user {
 		return false
 	}
-	s.noteLocked(at, e.expires, to.expires)
-	e.id, e.issued, e.expires = to.id, to.issued, to.expires
+	s.noteLocked(at, c.expires.get(i), to.expires)
+	c.set(i, &to)
 	return true
 }
 
@@ -160,14 +193,15 @@ func (s *shard) due(now uint32, i int, batch []Target) ([]Target, int) {
 func (s *shard) dueIn(i int, now uint32, batch []Target) []Target {
 	c, first := s.chunks[i], uint32(0)
 	for used := c.used; used != 0; used &= used - 1 {
-		switch e := &c.entries[bits.TrailingZeros64(used)]; {
-		case e.expires == 0:
-		case e.expires <= now:
-			batch = append(batch, e.target)
-			e.expires = 0
+		slot := uint32(bits.TrailingZeros64(used))
+		switch expires := c.expires.get(slot); {
+		case expires == 0:
+		case expires <= now:
+			batch = append(batch, c.targets[slot])
+			c.expires.set(slot, 0)
 			s.expiring--
-		case first == 0 || e.expires < first:
-			first = e.expires
+		case first == 0 || expires < first:
+			first = expires
 		}
 	}
 	s.soonest[i] = first
@@ -187,8 +221,8 @@ func (s *shard) matching(f *Filter, i int, batch []Target) ([]Target, int) {
 			continue
 		}
 		for used := c.used; used != 0; used &= used - 1 {
-			if e := &c.entries[bits.TrailingZeros64(used)]; f.selects(e) {
-				batch = append(batch, e.target)
+			if slot := uint32(bits.TrailingZeros64(used)); f.selects(c, slot) {
+				batch = append(batch, c.targets[slot])
 			}
 		}
 	}
