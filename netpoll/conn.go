@@ -111,6 +111,7 @@ type cold struct {
 	tls       *tlsTransport // nil without TLS
 	drained   Scheduler     // to be told when nothing is pending: see WhenDrained
 	charged   int           // see Charge
+	final     bool          // see Conclude
 	addrs     *addrs        // instead of those of the socket
 	load      load
 }
