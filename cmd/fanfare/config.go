@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/doctor"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
 
 Usage: fanfare [flags]     (wss:// and https:// with -cert and -key, or -acme-domains)
-       fanfare check|config|health|version|help
+       fanfare check|config|doctor|health|version|help
 
   ws://ADDR/echo            sends every message back
   ws://ADDR/topics/NAME     subscribes to a topic; messages from the client go to all
@@ -52,15 +53,25 @@ func configure(args []string, stdout, stderr io.Writer) (*config.Loaded, int) {
 		return inspect(l, stderr)
 	case config.Check:
 		return nil, check(l, stdout, stderr)
+	case config.Health, config.Doctor:
+		return nil, ask(l, stdout, stderr)
 	}
 	if mistakes := l.Problems.OfArguments(); len(mistakes) > 0 {
 		return nil, complain(stderr, mistakes)
 	}
-	if l.Command == config.Health {
-		return nil, askHealth(l, stdout, stderr)
-	}
 	inform(l.Command, stdout)
 	return nil, 0
+}
+
+// ask is the commands that need right settings, but start nothing.
+func ask(l *config.Loaded, stdout, stderr io.Writer) (status int) {
+	switch {
+	case len(l.Problems) > 0:
+		return complain(stderr, l.Problems)
+	case l.Command == config.Health:
+		return askHealth(l, stdout, stderr)
+	}
+	return diagnose(l, doctor.ThisMachine(), stdout, stderr)
 }
 
 // inform prints what a command asks for.

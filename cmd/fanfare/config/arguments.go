@@ -29,16 +29,25 @@ func (l *loader) parseFlags(args []string) (Command, []given) {
 		return Serve, r.flags
 	}
 	l.problems = append(l.problems, a.problems...)
-	l.url = a.url
-	return command(ctx, r.flags), r.flags
+	l.url, l.json = a.url, isOn(r.flags, "json")
+	c := command(ctx, r.flags)
+	if l.json && c != Doctor {
+		l.problems = append(l.problems, Problem{Text: "-json is for fanfare doctor; no other command prints JSON"})
+	}
+	return c, r.flags
+}
+
+// isOn reports whether a flag without a value is given.
+func isOn(flags []given, name string) bool {
+	return slices.ContainsFunc(flags, func(g given) bool { return g.flag == name && g.text == "true" })
 }
 
 // command returns what the command line asks for. A flag that asks for help or for the version comes before a command.
 func command(ctx *kong.Context, flags []given) Command {
 	switch {
-	case slices.ContainsFunc(flags, func(g given) bool { return g.flag == "help" && g.text == "true" }):
+	case isOn(flags, "help"):
 		return Help
-	case slices.ContainsFunc(flags, func(g given) bool { return g.flag == "version" && g.text == "true" }):
+	case isOn(flags, "version"):
 		return Version
 	}
 	if node := ctx.Selected(); node != nil {

@@ -14,10 +14,12 @@ type commandLine struct {
 
 	Help    bool `short:"h" group:"General" help:"print this help and exit"`
 	Version bool `group:"General" help:"print the version and exit"`
+	JSON    bool `name:"json" group:"General" help:"make doctor print JSON"`
 
 	Check   struct{} `cmd:"" help:"check all settings, print those in force with their sources, and exit with 0 or 1"`
 	Default struct{} `cmd:"" name:"config" help:"print a file with all settings and their defaults, in TOML"`
 	Health  struct{} `cmd:"" help:"ask a server whether it is up, and exit with 0 or 1: the one that these settings are for, or the one at a URL"`
+	Doctor  struct{} `cmd:"" help:"say how many connections this machine can hold, what limits that, and how to raise it; exit with 0 or, if the limit is below -max-conns, 1"`
 	Release struct{} `cmd:"" name:"version" help:"print the version"`
 	Usage   struct{} `cmd:"" name:"help" help:"print this help"`
 }

@@ -17,6 +17,7 @@ const (
 	Check   Command = "check"   // check the settings
 	Print   Command = "config"  // print a file with the defaults
 	Health  Command = "health"  // ask a server whether it is up
+	Doctor  Command = "doctor"  // examine this machine
 	Version Command = "version" // print the version
 	Help    Command = "help"    // print the help
 )
@@ -25,6 +26,7 @@ const (
 type Loaded struct {
 	Command  Command
 	URL      string   // the argument of Health, if there is one
+	JSON     bool     // what Doctor prints
 	Config   *Config  // as far as it is right
 	Problems Problems // all mistakes in flags, variables and the file, in that order
 	Notes    []string // what may be a mistake
@@ -36,6 +38,7 @@ type loader struct {
 	value reflect.Value // of config
 	file  string
 	url   string // the argument of Health
+	json  bool
 }
 
 // Load reads the settings from a command line, without the name of the program, from an environment in the form of
@@ -53,7 +56,7 @@ func Load(args, environ []string) *Loaded {
 	l.validate()
 	c.derive()
 	l.problems.sort()
-	return &Loaded{Command: command, URL: l.url, Config: c, Problems: l.problems, Notes: l.notes}
+	return &Loaded{Command: command, URL: l.url, JSON: l.json, Config: c, Problems: l.problems, Notes: l.notes}
 }
 
 // setFile finds the file's name, which must be known before all others.
