@@ -121,6 +121,20 @@ func (t *table) close() {
 	t.mu.Unlock()
 }
 
+// page returns up to limit connections of the first left ones, the last first, and how many come before them. As in each, a
+// connection that stays in the table while pages are read is on one of them.
+func (t *table) page(left, limit int) (page []*Conn, rest int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left = min(left, t.n)
+	rest = max(0, left-limit)
+	page = make([]*Conn, 0, left-rest)
+	for i := left - 1; i >= rest; i-- {
+		page = append(page, t.chunks[i/chunkSize][i%chunkSize])
+	}
+	return page, rest
+}
+
 // each calls f, without the lock, for every connection that stays in the table throughout the
 // call. buf is used to copy chunks: one goroutine at a time may call each with it.
 func (t *table) each(buf *chunk, f func(*Conn)) {

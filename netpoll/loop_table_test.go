@@ -85,16 +85,37 @@ func (m *tableModel) check() {
 	}
 }
 
-// Whatever comes and goes during each, it visits all that stay.
+// Whatever comes and goes during each, it visits all that stay; and so do pages.
 func (m *tableModel) each(churn int) {
+	m.t.Helper()
+	var buf chunk
+	m.visits(churn, func(visit func(*Conn)) { m.table.each(&buf, visit) })
+	if buf != (chunk{}) {
+		m.t.Fatal("each keeps connections in its buffer")
+	}
+	m.visits(churn, func(visit func(*Conn)) {
+		for left := allLeft; left > 0; {
+			var page []*Conn
+			limit := 1 + m.rnd.IntN(100)
+			if page, left = m.table.page(left, limit); len(page) > limit {
+				m.t.Fatalf("%d on a page of %d", len(page), limit)
+			}
+			for _, c := range page {
+				visit(c)
+			}
+		}
+	})
+}
+
+// visits has connections come and go while walk visits them.
+func (m *tableModel) visits(churn int, walk func(visit func(*Conn))) {
 	m.t.Helper()
 	stay := make(map[*Conn]bool, len(m.list))
 	for _, c := range m.list {
 		stay[c] = m.rnd.IntN(4) != 0
 	}
 	visited := make(map[*Conn]bool)
-	var buf chunk
-	m.table.each(&buf, func(c *Conn) {
+	walk(func(c *Conn) {
 		visited[c] = true
 		for range m.rnd.IntN(churn) {
 			if m.rnd.IntN(3) == 0 {
@@ -108,11 +129,8 @@ func (m *tableModel) each(churn int) {
 	})
 	for c, stays := range stay {
 		if stays && !visited[c] {
-			m.t.Fatal("each left out a connection that stayed")
+			m.t.Fatal("a connection that stayed was left out")
 		}
-	}
-	if buf != (chunk{}) {
-		m.t.Fatal("each keeps connections in its buffer")
 	}
 }
 

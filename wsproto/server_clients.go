@@ -63,6 +63,20 @@ func (k *clients[C]) add(c C, addr netip.Addr, most int) bool {
 	return true
 }
 
+// of returns the address that c is counted for; the zero Addr if it is not counted.
+func (k *clients[C]) of(c C) netip.Addr {
+	if k.counted.Load() == 0 {
+		return netip.Addr{}
+	}
+	s := k.connShard(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if owner := s.conns[c]; owner != nil {
+		return owner.addr
+	}
+	return netip.Addr{}
+}
+
 func (k *clients[C]) grow(key netip.Addr, most int) *clientConns {
 	s := k.addrShard(key)
 	s.mu.Lock()
