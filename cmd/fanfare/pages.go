@@ -128,8 +128,8 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	for i, alert := range s.Alerts {
 		status, alerts[i] = "alert", alert.Name
 	}
-	all := map[string]any{
-		"status": status, "alerts": alerts, "connections": s.Conns.Open, "topics": s.Topics.Open,
+	all := map[string]any{ // connections are those of the engine: not that of this request, which net/http has
+		"status": status, "alerts": alerts, "connections": a.server.Stats().Open, "topics": s.Topics.Open,
 		"held": map[string]any{"pending": s.Engine.Held, "topics": s.Topics.Memory, "transfers": s.API.Held},
 		"shed": map[string]any{
 			"connections": s.Engine.Shed, "handshakes": s.Conns.TLS["shed"], "messages": s.Topics.Shed, "transfers": s.API.Shed,
