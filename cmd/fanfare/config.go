@@ -42,6 +42,16 @@ Usage: fanfare [flags]     (wss:// and https:// with -cert and -key, or -acme-do
   GET    http://ADDR/readyz                    reports whether the server takes new clients: 503 from SIGTERM on
   GET    http://ADDR/fanfare.js                the client of fanfare.v1, for browsers and Node
   GET    http://ADDR/                          a page to try the server in a browser
+
+The listener of -admin has health, the DELETEs and revocations as above, and:
+
+  GET    http://ADMIN/                         the dashboard
+  GET    http://ADMIN/metrics                  metrics for Prometheus
+  GET    http://ADMIN/api/status               the state of the server
+  GET    http://ADMIN/api/history              figures of the last 15 minutes (?since=NEXT)
+  GET    http://ADMIN/api/topics               the topics that stand out (?sort=, ?limit=, ?prefix=)
+  GET    http://ADMIN/api/topics/NAME          one topic, with its slowest subscribers
+  GET    http://ADMIN/debug/pprof/             profiles of Go
 `
 
 // configure reads the configuration. If there is nothing to serve, because the command line asks for something else or

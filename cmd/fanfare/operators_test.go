@@ -18,7 +18,12 @@ var operatorsAt = regexp.MustCompile(`Operators connect to (\S+)`)
 // operator sends a request to the listener of operators. Fields of the header are "Name: value".
 func (p *program) operator(method, path, body string, fields ...string) (int, string) {
 	p.t.Helper()
-	addr := operatorsAt.FindStringSubmatch(p.stdout.String())[1]
+	return p.requestTo(operatorsAt.FindStringSubmatch(p.stdout.String())[1], method, path, body, fields...)
+}
+
+// requestTo sends a request to an address, or to the path of a Unix socket.
+func (p *program) requestTo(addr, method, path, body string, fields ...string) (int, string) {
+	p.t.Helper()
 	network := "tcp"
 	if strings.HasPrefix(addr, "/") {
 		network = "unix"
