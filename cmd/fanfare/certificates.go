@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
@@ -87,4 +88,24 @@ func (k *certificates) close() {
 	if k.acme != nil {
 		k.acme.Close()
 	}
+}
+
+// expires returns when the first of the certificates in use expires; nil if there is none.
+func (k *certificates) expires() (first *time.Time) {
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (first == nil || at.Before(*first)) {
+			first = &at
+		}
+	}
+	if k.file != nil {
+		if c, err := k.file.Get(nil); err == nil && c.Leaf != nil {
+			sooner(c.Leaf.NotAfter)
+		}
+	}
+	if k.acme != nil {
+		for _, d := range k.acme.Domains() {
+			sooner(d.Expires)
+		}
+	}
+	return first
 }

@@ -40,6 +40,8 @@ func (a *app) snapshot() monitor.Snapshot {
 		Access:  a.accessState(),
 		Hooks:   a.hooks.state(),
 		Alerts:  []monitor.Alert{},
+
+		CertificateExpires: a.certificates.expires(),
 	}
 }
 

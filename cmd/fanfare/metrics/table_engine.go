@@ -79,15 +79,4 @@ var engineMetrics = []Metric{
 		Worry:  "it grows",
 		values: one(func(s *monitor.Snapshot) int64 { return s.Engine.BlockedEver }),
 	},
-	{
-		Name: "fanfare_background_tasks", Type: Gauge,
-		Help:   "Tasks that may wait, such as TLS and HTTP, and run outside the workers.",
-		values: one(func(s *monitor.Snapshot) int64 { return s.Engine.Background }),
-	},
-	{
-		Name: "fanfare_background_tasks_waiting", Type: Gauge,
-		Help:   "Such tasks that wait for a place.",
-		Worry:  "it stays above 0",
-		values: one(func(s *monitor.Snapshot) int64 { return s.Engine.BackgroundWaiting }),
-	},
 }

@@ -52,11 +52,6 @@ var serverMetrics = []Metric{
 		values: one(func(s *monitor.Snapshot) int64 { return s.Process.PerConn }),
 	},
 	{
-		Name: "fanfare_kernel_memory_per_connection_bytes", Type: Gauge,
-		Help:   "Memory that the kernel takes for an idle connection beside that of the process, in bytes: an estimate, which is always the same.",
-		values: one(func(s *monitor.Snapshot) int64 { return s.Process.KernelSocket }),
-	},
-	{
 		Name: "fanfare_certificate_expiry_timestamp_seconds", Type: Gauge,
 		Help:  "When the first of the certificates in use expires, in seconds since 1970. The metric is missing if there is no certificate.",
 		Worry: "it is less than 7 days away: the renewal fails",
