@@ -98,6 +98,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		log.Warn(note)
 	}
 	a.greet(p.stdout, all, files)
+	releaseStartCode()
 	s := service{systemd.NewNotifier(log), a}
 	r := &reloader{args: p.args, log: log, current: cfg, apply: a.apply(level)}
 	if cfg.NamesFiles() || s.Notifier != nil { // otherwise SIGHUP ends the program, as it does when its terminal is closed

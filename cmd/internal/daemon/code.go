@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ReleaseCode takes code out of the process's memory that only its start has needed: the shared libraries, and the Go packages whose
+// import paths begin with one of cold. The kernel maps 16 pages at each fault, and leaves them there while memory is free. What
+// is needed after all comes back from the page cache at its next use. It is called once the program has started.
+func ReleaseCode(cold ...string) {
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		return
+	}
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return
+	}
+	for _, m := range unchangedFiles(smaps) {
+		switch {
+		case m.path != self:
+			m.release()
+		case m.code:
+			m.releasePackages(cold)
+		}
+	}
+}
+
+// mapping is a range of addresses to which a file is mapped.
+type mapping struct {
+	start, end uintptr
+	path       string
+	code       bool
+}
+
+func (m mapping) release() {
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.start, m.end-m.start, unix.MADV_DONTNEED)
+}
+
+// releasePackages releases the pages that begin and end in the same cold package.
+func (m mapping) releasePackages(cold []string) {
+	page := uintptr(os.Getpagesize())
+	run := mapping{start: m.start, end: m.start}
+	before := isCold(m.start, cold)
+	for at := m.start; at < m.end; at += page {
+		after := isCold(at+page, cold)
+		if before && after {
+			run.end = at + page
+		} else {
+			if run.end > run.start {
+				run.release()
+			}
+			run.start, run.end = at+page, at+page
+		}
+		before = after
+	}
+	if run.end > run.start {
+		run.release()
+	}
+}
+
+// isCold reports whether the function at an address is of a cold package.
+func isCold(pc uintptr, cold []string) bool {
+	f := runtime.FuncForPC(pc)
+	if f == nil {
+		return false
+	}
+	for _, prefix := range cold {
+		if strings.HasPrefix(f.Name(), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// unchangedFiles returns the mappings of files that nobody can write to and nobody has changed. MADV_DONTNEED would lose what
+// a linker has written into a mapping before it was protected, or a debugger.
+func unchangedFiles(smaps []byte) (all []mapping) {
+	var m mapping
+	candidate := false
+	for lines := bufio.NewScanner(bytes.NewReader(smaps)); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		switch {
+		case len(fields) < 2:
+		case !strings.HasSuffix(fields[0], ":"):
+			m, candidate = parseMapping(fields)
+		case candidate && fields[0] == "Anonymous:":
+			if fields[1] == "0" {
+				all = append(all, m)
+			}
+			candidate = false
+		}
+	}
+	return all
+}
+
+// parseMapping parses the first line of a mapping, such as "00400000-00c47000 r-xp 00000000 fe:01 42 /usr/bin/fanfare", and reports
+// whether it is of a file, private and not writable.
+func parseMapping(fields []string) (m mapping, ok bool) {
+	from, to, _ := strings.Cut(fields[0], "-")
+	start, err := strconv.ParseUint(from, 16, 64)
+	end, err2 := strconv.ParseUint(to, 16, 64)
+	if err != nil || err2 != nil || start >= end || len(fields) < 6 || !strings.HasPrefix(fields[5], "/") {
+		return m, false
+	}
+	m = mapping{uintptr(start), uintptr(end), fields[5], fields[1] == "r-xp"}
+	return m, m.code || fields[1] == "r--p"
+}
