@@ -24,6 +24,7 @@ type fanout struct {
 	burst       *burst            // deliveries that the next send sends
 
 	delivered int64
+	slow      slowest
 }
 
 // maxRefresh is the cost of a batch from which on a pass leaves new messages to the next pass.
@@ -125,6 +126,7 @@ func (f *fanout) settle(d delivery, o netpoll.Outcome) {
 		f.delivered += int64(d.messages)
 	case netpoll.Full:
 		f.fallBehind(d.to, d.from, f.pass)
+		f.slow.note(d.to, f.pass.batch)
 	}
 }
 

@@ -129,6 +129,9 @@ func (sh *shard) deliver(pass passBatch) int64 {
 	for i := 0; ; i++ {
 		sh.mu.Lock()
 		n := copy(run, sh.list[min(i*len(run), len(sh.list)):])
+		if n == 0 {
+			sh.keepSlowestLocked(&f.slow)
+		}
 		sh.mu.Unlock()
 		if n == 0 {
 			bursts.Put(f.burst)
@@ -141,6 +144,7 @@ func (sh *shard) deliver(pass passBatch) int64 {
 				s.flags.Or(flagSkipped) // endPass handles its backlog
 			case s.behind():
 				sh.watch(s, pass)
+				f.slow.note(s, pass.batch)
 			case s.cursor < f.all.next:
 				f.deliverTo(s)
 			}

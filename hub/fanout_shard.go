@@ -11,7 +11,7 @@ type passBatch struct {
 }
 
 func newShard(t *Topic, loop int) *shard {
-	sh := &shard{topic: t, loop: loop}
+	sh := &shard{topic: t, loop: int32(loop)}
 	sh.task = t.hub.opts.Workers.NewTask(loop, sh)
 	return sh
 }
@@ -20,7 +20,7 @@ func newShard(t *Topic, loop int) *shard {
 func (t *Topic) shardLocked(loop int) *shard {
 	loop %= t.hub.loops
 	for _, sh := range t.shards {
-		if sh.loop == loop {
+		if int(sh.loop) == loop {
 			return sh
 		}
 	}

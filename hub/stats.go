@@ -65,7 +65,9 @@ type TopicStats struct {
 	Held        int      `json:"history,omitempty"` // messages that are held
 	Evicted     int64    `json:"evicted"`           // subscribers that were too slow
 	Dropped     int64    `json:"dropped,omitempty"` // messages that subscribers did not get, by the topic's policy
-	Lagging     int      `json:"lagging,omitempty"` // subscribers that have not taken all yet
+	Lagging     int      `json:"lagging,omitempty"` // subscribers that have not taken all yet; see Hub.Slowest
+	Slow        string   `json:"slow"`              // the topic's policy, as SlowPolicy.String
+	Memory      int64    `json:"memory,omitempty"`  // bytes that the log holds, which count for Options.MaxMemory
 }
 
 func (t *Topic) stats() TopicStats {
@@ -74,6 +76,7 @@ func (t *Topic) stats() TopicStats {
 	return TopicStats{
 		Name: t.name, Subscribers: t.count, Published: t.publishedLocked(), Position: t.positionLocked(),
 		Held: t.log.count, Evicted: t.evicted.Load(), Dropped: t.dropped.Load(), Lagging: int(t.laggards),
+		Slow: t.opts.Slow.String(), Memory: int64(t.log.cost + t.log.kept),
 	}
 }
 

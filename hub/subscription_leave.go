@@ -114,6 +114,9 @@ func (l *leave) wait() {
 func (sh *shard) detachLocked(l *leave) {
 	s, t := l.sub, sh.topic
 	sh.removeAtLocked(int(s.slot))
+	if sh.slowest != nil {
+		sh.slowest.remove(s)
+	}
 	if s.behind() {
 		t.lagsLocked(-1)
 		if s.lag.kept != nil {

@@ -62,10 +62,10 @@ type fetch struct {
 type shard struct {
 	topic *Topic
 	task  Task
-	loop  int
+	loop  int32
 
 	// Guarded by Topic.mu.
-	members int
+	members int32
 	cursor  uint64 // sequence number of the first message that no pass has delivered
 	taken   uint64 // the same, but counts the pass under way as done
 	at      uint64 // Topic.log.end before cursor
@@ -77,6 +77,7 @@ type shard struct {
 	inPass    bool            // a pass is under way
 	unpin     bool            // the pinned backlogs must be dropped: see unpinAll
 	passEnded *sync.Cond      // a pass has ended; created by waitLocked
+	slowest   *slowest        // those that the last pass has found; nil if none lags behind
 }
 
 const (

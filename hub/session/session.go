@@ -105,6 +105,21 @@ func (s *session) OnDrain(c *wsproto.Conn) {
 	m.Disconnect(hub.CloseReason{Code: int(wsproto.ServiceRestart), Text: restarting})
 }
 
+// MemberOf returns the member of a connection of an Endpoint; nil if it is none, has not been identified, or has closed. It may wait
+// for a reply that is being sent.
+func MemberOf(c *wsproto.Conn) *hub.Member {
+	s, ok := c.Handler().(*session)
+	if !ok {
+		return nil
+	}
+	s.replying.Lock()
+	defer s.replying.Unlock()
+	if s.gone != 0 {
+		return nil
+	}
+	return s.member
+}
+
 // OnClose ends the member's subscriptions.
 func (s *session) OnClose(_ *wsproto.Conn, why *wsproto.CloseError) {
 	s.replying.Lock()
