@@ -32,8 +32,9 @@ func object(t *testing.T, line string) (o map[string]any) {
 	return o
 }
 
-// claims checks that the policy takes a token with these claims, but for the times, and that all of them matter.
-func claims(t *testing.T, b block) {
+// identify returns whom the policy identifies by a token with the claims in a block, but for the times.
+func identify(t *testing.T, b block) policy.Identity {
+	t.Helper()
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte(strings.Repeat("s", 32)), 0o600); err != nil {
 		t.Fatal(err)
@@ -53,6 +54,19 @@ func claims(t *testing.T, b block) {
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
+	return id
+}
+
+// grants checks that the policy takes the rights from a token that has claims of another server, too.
+func grants(t *testing.T, b block) {
+	if id := identify(t, b); id.User != "42" || !id.Rights.May(policy.Read, "chat.index") || id.Rights.May(policy.Read, "news") {
+		t.Errorf("%+v %+v", id, id.Rights.Grants())
+	}
+}
+
+// claims checks that the policy takes a token with these claims, and that all of them matter.
+func claims(t *testing.T, b block) {
+	id := identify(t, b)
 	g, limits := id.Rights.Grants(), id.Rights.Limits()
 	if id.User == "" || id.ID == "" || id.Data == nil || id.Expires.IsZero() || id.Issued.IsZero() || g.Read == nil || g.Write == nil || g.List == nil ||
 		limits.Messages == 0 || limits.Bytes == 0 || limits.Conns == 0 {

@@ -27,6 +27,7 @@ var checks = []check{
 	{"cmd/fanfare/docs/configuration.md", "/etc/fanfare.toml", mistakes},
 	{"cmd/fanfare/docs/configuration.md", "level=INFO", logged},
 	{"cmd/fanfare/docs/access.md", `{"sub":`, claims},
+	{"cmd/fanfare/docs/coming-from-centrifugo.md", `{"sub":`, grants},
 	{"cmd/fanfare/docs/access.md", `{"hook":`, hookRequests},
 	{"cmd/fanfare/docs/access.md", `{"ok":`, hookAnswers},
 	{"cmd/fanfare/backend/doc.go", `{"hook":`, hookRequests},

@@ -14,7 +14,7 @@ func everything(string) bool { return true }
 func TestKinds(t *testing.T) {
 	for _, b := range collect(t, everything) {
 		switch b.lang {
-		case "sh", "console", "exchange", "go", "js", "html", "toml":
+		case "sh", "console", "exchange", "go", "js", "html", "toml", "javascript":
 		case "":
 			if checkOf(b) == nil {
 				t.Errorf("%v: no test runs or checks this block; write it in a form that can be run, or add a check to checks:\n%s", b, b.text)

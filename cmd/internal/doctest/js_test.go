@@ -137,3 +137,21 @@ func inNode(t *testing.T, path string, s *shell, b block) string {
 	line, _, _ := strings.Cut(out.String(), "\n")
 	return line
 }
+
+// TestForeignJavaScript checks the syntax of JavaScript that is for other servers, and that a page marks with the whole name of
+// the language.
+func TestForeignJavaScript(t *testing.T) {
+	path := script.FindNode(t)
+	for _, b := range collect(t, everything) {
+		if b.lang != "javascript" {
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "foreign.mjs")
+		if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(path, "--check", file).CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", b, err, out)
+		}
+	}
+}
