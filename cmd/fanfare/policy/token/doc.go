@@ -63,6 +63,6 @@
 //	keys tried for a token     8
 //	keys of a set              256
 //	files and responses        1 MiB
-//	signatures remembered      65,536, about 5 MiB
+//	signatures remembered      65,536, about 1.3 MiB
 //	requests to the URL        one each Options.Refresh; one in 30 s for unknown keys; one a minute if they fail
 package token

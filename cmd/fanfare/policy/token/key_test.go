@@ -2,8 +2,10 @@ package token
 
 import (
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -101,17 +103,54 @@ func TestManyKeysWithoutNames(t *testing.T) {
 // The memory for tokens that have been seen is bounded, and those that come again remain.
 func TestSeenIsBounded(t *testing.T) {
 	e := newEpoch(nil)
-	var hash, kept [32]byte
-	kept[31] = 1
-	e.put(kept)
+	hash := func(i int) tokenHash { return e.hash(fmt.Sprint(i)) }
+	before := heap()
+	const first = maxSeen / 2
+	for i := range first {
+		e.put(hash(i))
+	}
+	each := float64(heap()-before) / first
+	if t.Logf("%.1f bytes for each token", each); each > 24 {
+		t.Errorf("%.1f bytes for each token", each)
+	}
 	for i := range 5 * maxSeen {
-		hash[0], hash[1], hash[2] = byte(i), byte(i>>8), byte(i>>16)
-		e.put(hash)
-		if i%1000 == 0 && !e.has(kept) {
+		if e.put(hash(i)); i%1000 == 0 && !e.has(hash(0)) {
 			t.Fatalf("forgotten after %d", i)
 		}
 	}
-	if len(e.new) > maxSeen || len(e.old) > maxSeen {
-		t.Errorf("%d and %d", len(e.new), len(e.old))
+	if e.has(hash(first + 1)) {
+		t.Error("a token is remembered that has not come again")
+	}
+	for i := range e.seen {
+		if g := &e.seen[i]; g.new.n > maxSeen/seenParts || g.old.n > maxSeen/seenParts {
+			t.Errorf("%d and %d", g.new.n, g.old.n)
+		}
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// A set has what was put into it, and nothing else.
+func TestHashSet(t *testing.T) {
+	e := newEpoch(nil)
+	var s hashSet
+	for i := range 3000 {
+		h := e.hash(fmt.Sprint(i))
+		if s.has(h) {
+			t.Fatalf("%d is in the set before", i)
+		}
+		s.put(h)
+		s.put(h)
+		if s.n != i+1 || !s.has(h) || !s.has(e.hash(fmt.Sprint(i/2))) {
+			t.Fatalf("%d of %d", i, s.n)
+		}
+	}
+	if newEpoch(nil).hash("x") == newEpoch(nil).hash("x") {
+		t.Error("two epochs have the same salt")
 	}
 }
