@@ -31,8 +31,13 @@ type admission struct {
 	counts atomic.Bool
 	mu     sync.Mutex
 	owners map[netip.Addr]*owner
-	byFD   []*owner
+	byFD   []*ownerPage
 }
+
+// ownerPage has the owners of some descriptors: one less than a power of two, as in a chunk of a table.
+type ownerPage [ownerPageSize]*owner
+
+const ownerPageSize = 511
 
 // owner is an address that has connections: see OwnerOf.
 type owner struct {
@@ -128,29 +133,25 @@ func (a *admission) hasMost(o *owner) bool {
 	return most > 0 && int64(o.conns) >= most
 }
 
-// setLocked sets the owner of fd to o, which may be nil.
-func (a *admission) setLocked(fd int, o *owner) {
-	if fd >= len(a.byFD) && o != nil {
-		grown := make([]*owner, max(fd+1, 2*len(a.byFD)))
-		copy(grown, a.byFD)
-		a.byFD = grown
-	}
-	if fd < len(a.byFD) {
-		a.byFD[fd] = o
-	}
-}
-
-// swap is setLocked. It returns the previous owner.
+// swap sets the owner of fd to o, which may be nil. It returns the previous owner.
 func (a *admission) swap(fd int, o *owner) (was *owner) {
 	if !a.counts.Load() {
 		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if fd < len(a.byFD) {
-		was = a.byFD[fd]
+	i := fd / ownerPageSize
+	if i >= len(a.byFD) || a.byFD[i] == nil {
+		if o == nil {
+			return nil
+		}
+		for i >= len(a.byFD) {
+			a.byFD = append(a.byFD, nil)
+		}
+		a.byFD[i] = new(ownerPage)
 	}
-	a.setLocked(fd, o)
+	place := &a.byFD[i][fd%ownerPageSize]
+	was, *place = *place, o
 	return was
 }
 

@@ -9,13 +9,23 @@ package main
 import (
 	"context"
 	"io"
+	"runtime"
 
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 func main() {
+	profileMemory := suspendMemoryProfile()
 	daemon.Main(func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-		p := invocation{args, stdout, stderr, daemon.OnHangup}
+		p := invocation{args, stdout, stderr, daemon.OnHangup, profileMemory}
 		return p.run(ctx)
 	})
+}
+
+// suspendMemoryProfile stops the runtime from recording allocations until resume is called: the tables for that take some 400 KiB,
+// which only the profiles of the listener of operators show. It must be called once, before anything else.
+func suspendMemoryProfile() (resume func()) {
+	rate := runtime.MemProfileRate
+	runtime.MemProfileRate = 0
+	return func() { runtime.MemProfileRate = rate }
 }

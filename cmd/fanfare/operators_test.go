@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -142,5 +143,13 @@ func TestOperatorsWithoutKeys(t *testing.T) {
 				t.Errorf("%v -admin %s: exit status %d: %s", command, addr, status, stderr.String())
 			}
 		}
+	}
+}
+
+// A server whose operators can ask for profiles records allocations for them.
+func TestMemoryProfile(t *testing.T) {
+	c := startChild(t, "-admin", "127.0.0.1:0")
+	if rate := c.profiled("heap?debug=1", regexp.MustCompile(`@ heap/(\d+)`)); rate != 2*runtime.MemProfileRate {
+		t.Errorf("the heap profile has a rate of %d", rate)
 	}
 }

@@ -32,6 +32,8 @@ type invocation struct {
 	stdout, stderr io.Writer
 	// onHangup calls a function at each SIGHUP until stop is called.
 	onHangup func(f func()) (stop func())
+	// profileMemory begins to record allocations for profiles. It may be nil.
+	profileMemory func()
 }
 
 // run is the program. It returns the exit status.
@@ -72,6 +74,9 @@ func (p *invocation) detach(c *config.Config) (end func()) {
 func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	defer daemon.CollectOften()()
 	cfg := l.Config
+	if cfg.Admin.Addr != "" && p.profileMemory != nil {
+		p.profileMemory()
+	}
 	if cfg.CPUProfile != "" {
 		stop, err := profile(cfg.CPUProfile)
 		if err != nil {
