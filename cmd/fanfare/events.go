@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/webhook"
 	"github.com/fanfare-ws/fanfare/hub"
 )
@@ -115,4 +116,34 @@ func (e *events) addTo(health map[string]any) {
 		"sent": sum.Sent, "dropped": sum.Dropped, "dead_letters": sum.DeadLetters, "queued": sum.Queued, "held": s.Held,
 		"failed_requests": failed, "repeated_requests": sum.Retries, "failing_urls": failing,
 	}
+}
+
+// state returns the figures; nil if there are no webhooks.
+func (e *events) state() *monitor.Webhooks {
+	if e.Webhooks == nil {
+		return nil
+	}
+	w := monitor.Webhooks{
+		Events: map[string]int64{"sent": 0, "dropped": 0, "dead": 0}, Requests: map[string]int64{"ok": 0, "failed": 0},
+	}
+	for _, one := range e.Stats().Endpoints {
+		w.Queued += int64(one.Queued)
+		w.QueuedBytes += int64(one.QueuedBytes)
+		w.Fullness = max(w.Fullness, one.Fullness)
+		w.Oldest = max(w.Oldest, one.Oldest.Seconds())
+		w.Retries += int64(one.Retries)
+		w.Events["sent"] += int64(one.Sent)
+		w.Events["dropped"] += int64(one.Dropped)
+		w.Events["dead"] += int64(one.DeadLetters)
+		var failed int64
+		for _, n := range one.Failures {
+			failed += int64(n)
+		}
+		w.Requests["failed"] += failed
+		w.Requests["ok"] += int64(one.Requests) - failed
+		if one.Failing {
+			w.Failing++
+		}
+	}
+	return &w
 }

@@ -128,3 +128,29 @@ func moveBackend(m *mover) {
 	m.moves(`fanfare_hook_failures_total{cause="status",hook="connect"}`, `fanfare_hook_breaker{hook="connect",state="open"}`,
 		`fanfare_hook_breaker_opened_total{hook="connect"}`, `fanfare_alert{alert="FanfareBackendDown"}`)
 }
+
+// webhookScenario needs a file with a secret.
+func webhookScenario(t *testing.T) scenario {
+	broken := new(atomic.Bool)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if broken.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(site.Close)
+	args := []string{
+		"-webhook-url", site.URL, "-webhook-secret-files", tempFile(t, strings.Repeat("k", 32)), "-webhook-batch-delay", "0", "-webhook-hold-ends", "0", "-webhook-retry-delay", "10ms",
+		"-webhook-give-up-after", "1s", "-webhook-max-queue", "10",
+	}
+	return scenario{name: "webhooks", args: args, do: func(m *mover) {
+		m.dial("/topics/x")
+		m.moves(`fanfare_webhook_events_total{result="sent"}`, `fanfare_webhook_requests_total{result="ok"}`)
+		broken.Store(true)
+		m.dial("/topics/y")
+		m.moves(`fanfare_webhook_requests_total{result="failed"}`, "fanfare_webhook_failing_endpoints")
+		m.movesWith(func() { m.dial("/topics/z") }, "fanfare_webhook_queue_ratio")
+		m.moves("fanfare_webhook_queued_events", "fanfare_webhook_queued_bytes", "fanfare_webhook_oldest_event_seconds")
+		m.movesWith(func() { m.dial("/topics/z") }, `fanfare_webhook_events_total{result="dropped"}`)
+		m.moves(`fanfare_webhook_events_total{result="dead"}`, `fanfare_alert{alert="FanfareWebhooksLost"}`)
+	}}
+}

@@ -31,7 +31,7 @@ type mover struct {
 }
 
 func allScenarios(t *testing.T) []scenario {
-	return slices.Concat(connectionScenarios, topicScenarios, slowScenarios, accessScenarios, []scenario{tlsScenario(t), tokenScenario(t), blockScenario()})
+	return slices.Concat(connectionScenarios, topicScenarios, slowScenarios, accessScenarios, []scenario{tlsScenario(t), tokenScenario(t), webhookScenario(t), blockScenario()})
 }
 
 // Each metric has a scenario that makes it move.
@@ -53,12 +53,7 @@ func TestMetricsMove(t *testing.T) {
 }
 
 // constant are metrics that cannot move.
-var constant = map[string]bool{
-	"fanfare_build_info": true,
-	// The program has no webhooks yet.
-	"fanfare_webhook_events_total": true, "fanfare_webhook_requests_total": true, "fanfare_webhook_queued_events": true,
-	"fanfare_webhook_queued_bytes": true, "fanfare_webhook_oldest_event_seconds": true,
-}
+var constant = map[string]bool{"fanfare_build_info": true}
 
 func newMover(t *testing.T, s scenario) *mover {
 	t.Helper()

@@ -41,6 +41,7 @@ func (a *app) snapshot() monitor.Snapshot {
 		Hooks:   a.hooks.state(),
 		Alerts:  []monitor.Alert{},
 
+		Webhooks:           a.events.state(),
 		CertificateExpires: a.certificates.expires(),
 	}
 }

@@ -22,6 +22,18 @@ var webhookMetrics = []Metric{
 		values: ofWebhook(func(w *monitor.Webhooks) float64 { return float64(w.Queued) }),
 	},
 	{
+		Name: "fanfare_webhook_queue_ratio", Type: Gauge,
+		Help:   "How full the fullest queue of an endpoint is, from 0 to 1. Beyond 1 the oldest events are dropped.",
+		Worry:  "it comes near 1",
+		values: ofWebhook(func(w *monitor.Webhooks) float64 { return w.Fullness }),
+	},
+	{
+		Name: "fanfare_webhook_failing_endpoints", Type: Gauge,
+		Help:   "Endpoints whose last request has failed.",
+		Worry:  "it stays above 0",
+		values: ofWebhook(func(w *monitor.Webhooks) float64 { return float64(w.Failing) }),
+	},
+	{
 		Name: "fanfare_webhook_queued_bytes", Type: Gauge,
 		Help:   "The memory for these events, in bytes.",
 		values: ofWebhook(func(w *monitor.Webhooks) float64 { return float64(w.QueuedBytes) }),

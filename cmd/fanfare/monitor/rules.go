@@ -159,6 +159,17 @@ var rules = []Rule{
 		check:   backendDown,
 	},
 	{
+		Name: "FanfareWebhookQueueNearFull", Severity: Warning, For: "1m",
+		Summary: "the queue of a webhook is nearly full, and events will be dropped: its endpoint is down or too slow",
+		Expr:    fmt.Sprintf("fanfare_webhook_queue_ratio > %v", nearLimit),
+		check: func(_, now *Snapshot) string {
+			if now.Webhooks == nil || now.Webhooks.Fullness <= nearLimit {
+				return ""
+			}
+			return fmt.Sprintf("queue of a webhook: %.0f %% full, %d events in all", 100*now.Webhooks.Fullness, now.Webhooks.Queued)
+		},
+	},
+	{
 		Name: "FanfareWebhooksLost", Severity: Critical,
 		Summary: "events were not delivered to a webhook: it is down for too long, or its queue is full",
 		Expr:    `sum without (result) (rate(fanfare_webhook_events_total{result=~"dead|dropped"}[1m])) > 0`,

@@ -169,6 +169,7 @@ var ruleCases = []ruleCase{
 		"FanfareBackendDown", func(s *Snapshot) { s.Hooks["publish"] = Hook{Breaker: "open"} },
 		[][2]string{{`fanfare_hook_breaker{hook="publish",state="open"}`, "1x40"}, {`fanfare_hook_breaker{hook="publish",state="closed"}`, "0x40"}},
 	},
+	{"FanfareWebhookQueueNearFull", func(s *Snapshot) { s.Webhooks.Fullness = 0.91 }, [][2]string{{"fanfare_webhook_queue_ratio", "0.91x40"}}},
 	{
 		"FanfareWebhooksLost", func(s *Snapshot) { s.Webhooks.Events["dead"] = 1 },
 		[][2]string{{`fanfare_webhook_events_total{result="dead"}`, "0+1x40"}, {`fanfare_webhook_events_total{result="sent"}`, "0+1x40"}},
@@ -189,7 +190,7 @@ func sound(at time.Time) Snapshot {
 		Engine:   Engine{Held: 90, HeldLimit: 100, LongestWait: 0.25, Slow: 3, ReadyWait: Histogram{Bounds: []float64{0.25}, Counts: []int64{60, 0}}},
 		Topics:   Topics{Open: 90, Limit: 100, Subscriptions: 90, SubscriptionLimit: 100, Evicted: 3},
 		Hooks:    map[string]Hook{"connect": {Breaker: "closed"}},
-		Webhooks: &Webhooks{Events: map[string]int64{"sent": 100}},
+		Webhooks: &Webhooks{Fullness: 0.9, Events: map[string]int64{"sent": 100}},
 	}
 }
 

@@ -166,7 +166,10 @@ type Hook struct {
 
 // Webhooks are the events that go out.
 type Webhooks struct {
-	Queued      int64            `json:"queued"` // events
+	Queued      int64            `json:"queued"`   // events
+	Fullness    float64          `json:"fullness"` // of the fullest queue of an endpoint, from 0 to 1
+	Failing     int64            `json:"failing"`  // endpoints whose last request has failed
+	Retries     int64            `json:"retries"`  // counter: requests that were repetitions
 	QueuedBytes int64            `json:"queued_bytes"`
 	Events      map[string]int64 `json:"events"`   // counters by result: sent, dropped, dead
 	Requests    map[string]int64 `json:"requests"` // counters by result: ok, failed

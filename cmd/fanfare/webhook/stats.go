@@ -27,6 +27,7 @@ type EndpointStats struct {
 
 	Queued      int           // events, those of the request under way included
 	QueuedBytes int           // the memory for these
+	Fullness    float64       // the part of its queue that is used, from 0 to 1: beyond, events are dropped
 	Oldest      time.Duration // age of the first of these
 }
 
@@ -45,8 +46,9 @@ func (w *Webhooks) Stats() Stats {
 func (e *endpoint) figures() EndpointStats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s := e.stats
+	s, o := e.stats, e.webhooks.options.Load()
 	s.URL, s.Queued, s.QueuedBytes = e.shown, e.queue.len(), e.queue.bytes
+	s.Fullness = max(float64(s.Queued)/float64(o.MaxQueue), float64(s.QueuedBytes)/float64(o.MaxQueueBytes))
 	if oldest := e.queue.oldest(); oldest != nil {
 		s.Oldest = time.Since(oldest.queued)
 	}
