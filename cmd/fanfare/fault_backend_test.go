@@ -122,9 +122,14 @@ func beginHandshake(addr, path string) (net.Conn, error) {
 		return nil, err
 	}
 	_ = nc.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintf(nc, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", path, addr)
+	_ = writeHandshake(nc, addr, path)
 	return nc, nil
+}
+
+func writeHandshake(w io.Writer, host, path string) error {
+	_, err := fmt.Fprintf(w, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", path, host)
+	return err
 }
 
 // handshake sends a handshake, and returns the status of the response and its field Retry-After.

@@ -110,18 +110,31 @@ func (o *policyTopic) subscribe() net.Conn {
 // rawDial connects a WebSocket whose frames the test reads and writes.
 func (p *program) rawDial(path string) (net.Conn, *bufio.Reader) {
 	p.t.Helper()
-	nc, err := beginHandshake(p.addr, path)
+	nc, err := net.Dial("tcp", p.addr)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { nc.Close() })
-	in := bufio.NewReader(nc)
+	in, err := upgrade(nc, p.addr, path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return nc, in
+}
+
+// upgrade sends a handshake, and reads the response.
+func upgrade(nc net.Conn, host, path string) (*bufio.Reader, error) {
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
+	if err := writeHandshake(nc, host, path); err != nil {
+		return nil, err
+	}
+	in := bufio.NewReaderSize(nc, 512)
 	resp, err := http.ReadResponse(in, nil)
-	if err != nil || resp.StatusCode != 101 {
-		p.t.Fatal(resp, err)
+	if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		err = fmt.Errorf("the handshake got %s", resp.Status)
 	}
 	_ = nc.SetDeadline(time.Time{})
-	return nc, in
+	return in, err
 }
 
 // publish sends n messages at the rate, and returns how long that took.

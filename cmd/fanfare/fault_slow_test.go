@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,17 +112,12 @@ func (s *slowPeer) run(addr string) ([]byte, error) {
 }
 
 func (s *slowPeer) connect(addr string) (nc net.Conn, in *bufio.Reader, err error) {
-	if s.path == "" {
-		nc, err = net.Dial("tcp", addr)
-		return nc, bufio.NewReaderSize(nc, 16), err
-	}
-	if nc, err = beginHandshake(addr, s.path); err != nil {
+	if nc, err = net.Dial("tcp", addr); err != nil {
 		return nil, nil, err
 	}
-	in = bufio.NewReaderSize(nc, 512)
-	resp, err := http.ReadResponse(in, nil)
-	if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
-		err = fmt.Errorf("the handshake got %s", resp.Status)
+	if s.path == "" {
+		return nc, bufio.NewReaderSize(nc, 16), nil
 	}
+	in, err = upgrade(nc, addr, s.path)
 	return nc, in, err
 }

@@ -47,7 +47,7 @@ func startPatientAt(t *testing.T, addr string, args ...string) *patient {
 
 func examined(c *child) *patient {
 	c.t.Helper()
-	p := &patient{child: c, probes: startProbes(c.t, c.addr, startChild(c.t).addr), budget: probeBudget}
+	p := &patient{child: c, probes: startProbes(c, startChild(c.t)), budget: probeBudget}
 	p.before = p.vitals()
 	return p
 }
