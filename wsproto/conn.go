@@ -23,7 +23,8 @@ type Handler interface {
 	// OnOpen is called when the handshake is done. r is valid during the call.
 	OnOpen(c *Conn, r *Request)
 	// OnMessage is called for each message, of type Text or Binary. The handler may change
-	// payload but not keep it: it is valid during the call. Text is valid UTF-8.
+	// payload but not keep it: it is valid during the call. Text is valid UTF-8. In a program that
+	// is built with -race, payload is overwritten with 0xdb as soon as OnMessage has returned.
 	OnMessage(c *Conn, op Opcode, payload []byte)
 	// OnClose is called once, after the last OnMessage, if OnOpen was called.
 	OnClose(c *Conn, err *CloseError)

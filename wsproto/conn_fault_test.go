@@ -238,6 +238,49 @@ func TestFaultBlocked(t *testing.T) {
 	}
 }
 
+// keeper keeps its payloads, against the rule.
+type keeper struct {
+	Funcs
+	kept   []byte
+	spoilt chan bool // at the end of each read that had a message: whether what is kept has become nonsense
+}
+
+func (k *keeper) OnReadEnd(*Conn) {
+	if k.kept != nil {
+		k.spoilt <- strings.Trim(string(k.kept), "\xdb") == ""
+		k.kept = nil
+	}
+}
+
+// TestFaultKeptPayload has a handler that keeps its payloads. What it sends is right, others get what is theirs, and with the
+// race detector it finds nonsense in what it has kept.
+func TestFaultKeptPayload(t *testing.T) {
+	for _, size := range []int{1, 5000, 200 << 10} { // in the worker's buffer, in one of its own, and read to where it is collected
+		k := &keeper{spoilt: make(chan bool, 10)}
+		k.Message = func(c *Conn, op Opcode, payload []byte) {
+			k.kept = payload
+			c.Send(op, payload)
+		}
+		s := &Server{Engine: netpoll.Options{Loops: 1, Workers: 1}, NewHandler: func(r *Request) Handler {
+			if r.Path() == "/keep" {
+				return k
+			}
+			return echo(t)
+		}}
+		addr := listen(t, s)
+		other, p := dialPeer(t, addr), dialTCP(t, addr)
+		p.send(goodRequest("/keep"))
+		p.response(101)
+		for range 3 {
+			p.expectEcho(letters(size))
+			other.expectEcho("mine" + letters(size))
+			if got := next(t, k.spoilt); poisons && !got {
+				t.Errorf("a payload of %d bytes that was kept is still there", size)
+			}
+		}
+	}
+}
+
 // TestFaultFlood has a peer that broke a rule go on to send without end, on an
 // engine with one worker: others are served meanwhile.
 func TestFaultFlood(t *testing.T) {

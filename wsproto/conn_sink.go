@@ -17,6 +17,7 @@ func (s *frameSink) message(op Opcode, payload []byte) bool {
 	}
 	c.io.CountIn(1)
 	c.handler.OnMessage(c, op, payload)
+	poison(payload)
 	return c.flags.Load()&flagHeld == 0
 }
 
