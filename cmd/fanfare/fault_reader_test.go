@@ -23,10 +23,11 @@ type policyTopic struct {
 
 const (
 	readerRate = 1000 // messages a second
-	readerSize = 2000 // bytes of a message
+	readerSize = 8000 // bytes of a message
 	readerMute = 5    // subscribers that never read
-	// readerLimit is what a subscriber may lag behind: limit= of the rules.
-	readerLimit = 256 << 10
+	// readerLimit is what a subscriber may lag behind: limit= of the rules. It is a second and a half, so that one that reads loses
+	// nothing when a busy machine stops it for a moment.
+	readerLimit = 12 << 20
 )
 
 // Subscribers never read at 1,000 messages a second. Under each policy the publisher keeps its pace, a subscriber that reads
@@ -37,7 +38,7 @@ func TestSubscribersThatNeverRead(t *testing.T) {
 	for _, policy := range []string{"disconnect", "drop-newest", "drop-oldest", "conflate"} {
 		t.Run(policy, func(t *testing.T) {
 			t.Parallel()
-			seconds := sized(3, 1)
+			seconds := 3
 			if full() {
 				seconds = 20
 			}
@@ -54,7 +55,7 @@ func TestSubscribersThatNeverRead(t *testing.T) {
 			h := p.health()
 			t.Logf("%s: %d messages of %d bytes in %v; the server holds %d KiB of topics and %d KiB of pending bytes",
 				policy, o.published.Load(), readerSize, took.Round(time.Millisecond), h.Held.Topics>>10, h.Held.Pending>>10)
-			if most := int64(readerLimit + 64<<10 + readerMute*(64<<10)); h.Held.Topics+h.Held.Pending > most {
+			if most := int64(readerLimit * 11 / 10); h.Held.Topics+h.Held.Pending > most {
 				t.Errorf("%s: it holds more than %d KiB", policy, most>>10)
 			}
 			if policy == "disconnect" {
