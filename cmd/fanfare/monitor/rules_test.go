@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func writeRule(b *bytes.Buffer, r Rule) {
 func TestPromtool(t *testing.T) {
 	tool, err := exec.LookPath("promtool")
 	if err != nil {
-		script.Need(t, "promtool", "install it with apt-get install prometheus")
+		script.Need(t, "promtool", "it is in the package prometheus of Debian")
 	}
 	for _, args := range [][]string{{"check", "rules", rulesFile}, {"test", "rules", unitTests(t)}} {
 		if says, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
@@ -222,5 +223,36 @@ func TestNoAlerts(t *testing.T) {
 	now.Engine.Held = 1 << 40
 	if all := Alerts(&was, &now); len(all) != 0 {
 		t.Errorf("%v", all)
+	}
+}
+
+const (
+	page        = "../docs/metrics.md"
+	tableBegins = "<!-- table of all alerts -->\n"
+	tableEnds   = "<!-- end of the table -->"
+)
+
+// TestPage checks that the documentation has all rules. With -update it writes the table.
+func TestPage(t *testing.T) {
+	table := "\n| alert | severity | what is wrong |\n|---|---|---|\n"
+	for _, r := range Rules() {
+		table += fmt.Sprintf("| `%s` | %s | %s |\n", r.Name, r.Severity, r.Summary)
+	}
+	table += "\n"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begins := strings.Cut(string(b), tableBegins)
+	is, after, ends := strings.Cut(rest, tableEnds)
+	if !begins || !ends {
+		t.Fatalf("%s has no %q and %q", page, tableBegins, tableEnds)
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(before+tableBegins+table+tableEnds+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if is != table {
+		t.Errorf("%s is not what the program has. To write its table anew, run: go test ./cmd/fanfare/monitor -run TestPage -update", page)
 	}
 }
