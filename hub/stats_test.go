@@ -3,6 +3,7 @@ package hub
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -198,4 +199,61 @@ func TestMemberStats(t *testing.T) {
 		t.Error("there is something after the last, or on an empty page")
 	}
 	ada.Leave()
+}
+
+// Whoever asks for figures does so beside passes, and beside subscribers that come, stall and go.
+func TestStatsBesidePasses(t *testing.T) {
+	h := New(Options{Workers: Goroutines(2), Topic: func(string) *TopicOptions { return &TopicOptions{Slow: DropNewest, Limit: Limit{Messages: 5}} }})
+	var all [8]fake
+	var members [len(all)]*Member
+	for i := range all {
+		all[i].loop = i
+		members[i] = newMember(t, h, &all[i], "")
+	}
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() {
+			f, m := &all[i], members[i]
+			for round := range 200 {
+				if _, _, err := m.Subscribe("x", SubscribeOptions{Encoding: raw}); err != nil {
+					t.Error(err)
+				}
+				f.stall(round%2 == 0)
+				for range 10 {
+					publish(t, h, "x", 1)
+				}
+				if round%3 == 0 {
+					f.stall(false)
+				}
+				if err := m.Unsubscribe("x"); err != nil {
+					t.Error(err)
+				}
+			}
+			f.stall(false)
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	for asked := 0; ; asked++ {
+		for _, s := range h.Slowest("x", 100) {
+			if m := s.Subscriber.(*Member); m.Stats().ID != m.ID() {
+				t.Error("a member of another name")
+			}
+		}
+		for _, m := range members {
+			for _, s := range m.SubscriptionStats("", 10) {
+				if s.Topic != "x" {
+					t.Errorf("%+v", s)
+				}
+			}
+		}
+		_, _ = h.Topic("x")
+		h.Stats()
+		select {
+		case <-done:
+			waitFor(t, func() bool { st := h.Stats(); return st.Lagging == 0 && st.Topics == 0 })
+			return
+		default:
+		}
+	}
 }

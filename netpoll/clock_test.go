@@ -56,6 +56,10 @@ func TestLimitsOnTestClock(t *testing.T) {
 		return s.Stats().Open == 0
 	})
 	expectEnd(t, nc)
+	eventually(t, "it is counted", func() bool {
+		st := s.Stats()
+		return st.TLSHandshakesTimedOut == 1 && st.TLSHandshakesFailed == 1 && st.TLSHandshakesShed == 0
+	})
 
 	p, _ := pendingPeer(t, Options{Now: clk.now, Sweep: time.Millisecond, UserTimeout: time.Hour})
 	eventually(t, "the monitor has measured", func() bool {

@@ -75,3 +75,32 @@ func TestLongestWaitAfterSleep(t *testing.T) {
 		expect(t, nc, "block")
 	}
 }
+
+// The wait for a worker and the lag of each loop are measured, that of a loop once for each event.
+func TestDistributions(t *testing.T) {
+	s := serveStepped(t, Options{Loops: 2}, echoing)
+	buf := make([]byte, 16)
+	for range 2 {
+		nc := dial(t, s.addr)
+		for range 100 {
+			if err := roundTrip(nc, []byte("hello"), buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if st := s.Stats(); st.ReadyWait.Count() < 4 || st.ReadyWait.Sum <= 0 {
+		t.Errorf("waits: %+v", st.ReadyWait)
+	}
+	s.monitor.probe()
+	eventually(t, "both loops have looked", func() bool { return s.Stats().LoopLag.Count() == 2 })
+	if lag := s.Stats().LoopLag; lag.Sum <= 0 || lag.Sum > waitLimit {
+		t.Errorf("a lag of %v", lag.Sum)
+	}
+	l := s.loops[0]
+	l.lag.raised.Store(1) // it has yet to look at the last event
+	s.monitor.probe()
+	eventually(t, "the other has looked", func() bool { return s.Stats().LoopLag.Count() == 3 })
+	if !l.lag.raised.CompareAndSwap(1, 0) {
+		t.Error("an event was raised before the loop has looked at the last one")
+	}
+}

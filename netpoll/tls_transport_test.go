@@ -36,7 +36,7 @@ func TestTLSEcho(t *testing.T) {
 				t.Fatalf("%d bytes: %v, or others came back", n, err)
 			}
 		}
-		if st := s.Stats(); st.TLSHandshakes != 0 || st.TLSHandshakesFailed != 0 || st.Accepted != 1 || st.Open != 1 {
+		if st := s.Stats(); st.TLSHandshakes != 0 || st.TLSHandshakesFailed != 0 || st.TLSHandshakesDone != 1 || st.Accepted != 1 || st.Open != 1 {
 			t.Errorf("%+v", st)
 		}
 	})

@@ -146,8 +146,8 @@ func TestCloseRace(t *testing.T) {
 // TestCloseTimeout has a peer that does not answer.
 func TestCloseTimeout(t *testing.T) {
 	h, ended := closes(&Funcs{Open: func(c *Conn, _ *Request) { c.Close(1000, "bye") }})
-	addr := listen(t, &Server{Handler: h, CloseTimeout: 50 * time.Millisecond, Engine: brisk})
-	p := dialPeer(t, addr)
+	s := &Server{Handler: h, CloseTimeout: 50 * time.Millisecond, Engine: brisk}
+	p := dialPeer(t, listen(t, s))
 	start := time.Now()
 	p.expectClose(1000, "bye")
 	p.expectEOF()
@@ -156,6 +156,9 @@ func TestCloseTimeout(t *testing.T) {
 	}
 	if d := time.Since(start); d < 40*time.Millisecond {
 		t.Errorf("waited for %v only", d)
+	}
+	if st := s.Stats(); st.CloseTimeouts != 1 || st.Closes[1000] != 1 || len(st.ClosesByPeer) != 0 {
+		t.Errorf("%+v", st)
 	}
 }
 

@@ -45,6 +45,9 @@ func TestPingSilent(t *testing.T) {
 	if err := next(t, ended); err.Code != AbnormalClosure || !errors.Is(err, ErrPongTimeout) {
 		t.Errorf("OnClose got %+v", err)
 	}
+	if st := s.Stats(); st.Pings != 1 || st.Abnormal != (AbnormalStats{PongTimeout: 1}) || st.Closes[AbnormalClosure] != 1 {
+		t.Errorf("%+v", st)
+	}
 	if b, err := io.ReadAll(p.br); len(b) > 0 || err != nil {
 		t.Errorf("%q, %v", b, err)
 	}

@@ -1,9 +1,17 @@
 package wsproto
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
 // TestStats has connections end in different ways and compares the counters.
@@ -76,5 +84,63 @@ func TestStatsOfPanic(t *testing.T) {
 	eventually(t, "the connection has gone", func() bool { return s.Stats().Open == 0 })
 	if st := s.Stats(); st.Upgrades != (UpgradeStats{Refused: 1}) || st.Refusals[500] != 1 || st.UpgradesRefused[500] != 1 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// A WebSocket that ends without a close frame is counted by cause, each once.
+func TestStatsOfAbnormalEnds(t *testing.T) {
+	for err, want := range map[error]AbnormalStats{
+		io.EOF: {Ended: 1}, unix.ECONNRESET: {Lost: 1}, unix.ETIMEDOUT: {Lost: 1}, unix.EPIPE: {Lost: 1}, ErrPongTimeout: {PongTimeout: 1},
+		netpoll.ErrSlow: {Slow: 1}, netpoll.ErrShed: {Shed: 1}, netpoll.ErrShutdown: {Other: 1}, errors.New("another"): {Other: 1},
+	} {
+		var n counters
+		n.close(&CloseError{Code: AbnormalClosure, Err: fmt.Errorf("wrapped: %w", err)})
+		if got := n.abnormal.stats(); got != want {
+			t.Errorf("%v: %+v", err, got)
+		}
+	}
+}
+
+// Compression counts what it has compressed and decompressed, and nothing of messages that it has not. A message for many is
+// compressed once.
+func TestStatsOfCompression(t *testing.T) {
+	const size, small = 10_000, 100
+	for _, takeover := range []bool{false, true} {
+		s := &Server{Handler: echo(t), Compression: &Compression{Takeover: takeover}}
+		addr := listen(t, s)
+		got := make(chan int, 10)
+		k := &Client{Compression: &Compression{Takeover: takeover}}
+		var clients [2]*Conn
+		for i := range clients {
+			c, err := k.Dial(t.Context(), "ws://"+addr, &Funcs{Message: func(_ *Conn, _ Opcode, p []byte) { got <- len(p) }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			clients[i] = c
+			defer c.Close(NormalClosure, "")
+		}
+		clients[0].SendText(strings.Repeat("a", size))
+		clients[0].SendText("short") // below the threshold
+		for _, want := range []int{size, 5} {
+			if n := next(t, got); n != want {
+				t.Fatalf("%d bytes, want %d", n, want)
+			}
+		}
+		st := s.Stats().Compression
+		if st.SentPlain != size || st.ReceivedPlain != size || st.SentCompressed == 0 || st.SentCompressed > small || st.ReceivedCompressed == 0 || st.ReceivedCompressed > small {
+			t.Errorf("takeover %v: %+v", takeover, st)
+		}
+		if takeover { // each connection has a window of its own
+			continue
+		}
+		page, _ := s.Page(netpoll.Cursor{}, 10)
+		p := Prepare(Text, bytes.Repeat([]byte("b"), size))
+		for _, c := range page {
+			c.SendPrepared(p)
+			next(t, got)
+		}
+		if st := s.Stats().Compression; len(page) != 2 || st.SentPlain != 2*size {
+			t.Errorf("%d connections got a message for all: %+v", len(page), st)
+		}
 	}
 }

@@ -9,7 +9,7 @@ type Snapshot struct {
 }
 
 // Count returns the number of values.
-func (s *Snapshot) Count() (n uint64) {
+func (s Snapshot) Count() (n uint64) {
 	for _, c := range s.Counts {
 		n += c
 	}
@@ -26,7 +26,7 @@ func (s Snapshot) Sub(earlier Snapshot) Snapshot {
 }
 
 // Mean returns the mean of all values; 0 if there are none.
-func (s *Snapshot) Mean() time.Duration {
+func (s Snapshot) Mean() time.Duration {
 	if n := s.Count(); n > 0 {
 		return s.Sum / time.Duration(n)
 	}
@@ -35,7 +35,7 @@ func (s *Snapshot) Mean() time.Duration {
 
 // Quantile returns the bound of the bucket that has the value below which the share q of all values lies, from 0 to 1; for
 // the last bucket twice its lower bound. It is at most twice the true value, apart from the first bucket. 0 if there are no values.
-func (s *Snapshot) Quantile(q float64) time.Duration {
+func (s Snapshot) Quantile(q float64) time.Duration {
 	n := s.Count()
 	if n == 0 {
 		return 0
