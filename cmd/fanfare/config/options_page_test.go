@@ -71,8 +71,9 @@ const optionsHead = `# Options of fanfare
 
 Each option is a flag, a variable of the environment and a key in the file. [Configuration](configuration.md) says which
 of them counts, and what happens at a reload. [Limits](limits.md) explains how the limits work together, and
-[Access](access.md) the rights. This page is generated from the program: ` + "`" + updateCommand + "`" + `
-writes it.
+[Access](access.md) the rights. This page is generated from the settings of the program, by
+
+    ` + updateCommand + `
 
 | type | how to write it |
 |---|---|
