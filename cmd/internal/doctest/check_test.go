@@ -30,6 +30,8 @@ var checks = []check{
 	{"cmd/fanfare/docs/coming-from-centrifugo.md", `{"sub":`, grants},
 	{"cmd/fanfare/docs/access.md", `{"hook":`, hookRequests},
 	{"cmd/fanfare/docs/access.md", `{"ok":`, hookAnswers},
+	{"cmd/fanfare/docs/faults.md", "FANFARE_FULL=1 ", tested("cmd/fanfare", "TestSimultaneousResets")},
+	{"cmd/fanfare/docs/faults.md", "FANFARE_SOAK=10m ", tested("cmd/fanfare", "TestSoak")},
 	{"cmd/fanfare/backend/doc.go", `{"hook":`, hookRequests},
 	{"cmd/fanfare/backend/doc.go", `{"ok":`, hookAnswers},
 	{"cmd/fanfare/backend/doc.go", "Fanfare-Signature: ", tested("cmd/fanfare/backend", "TestVerify")},
