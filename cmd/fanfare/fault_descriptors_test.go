@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -63,6 +64,7 @@ func TestFewDescriptors(t *testing.T) {
 		if crowd.opened < limit/2 || crowd.opened > limit {
 			t.Errorf("%d connected", crowd.opened)
 		}
+		leave := p.fills(limit)
 		for range 20 {
 			if status, retry, err := handshake(p.addr, "/echo"); status != 503 || retry == "" {
 				t.Fatalf("a further client gets %d, Retry-After %q, %v", status, retry, err)
@@ -72,12 +74,37 @@ func TestFewDescriptors(t *testing.T) {
 			t.Errorf("%v", v)
 		}
 		crowd.reset()
+		leave()
 		p.admits("/echo")
 	}
 	p.recovers("few descriptors", usual)
 	if says := p.stderr.String(); strings.Contains(says, "cannot accept") {
 		t.Error(says)
 	}
+}
+
+// fills connects clients one by one, until one is refused. leave closes their connections.
+func (p *patient) fills(most int) (leave func()) {
+	p.t.Helper()
+	var all []net.Conn
+	leave = func() {
+		for _, nc := range all {
+			nc.Close()
+		}
+	}
+	p.t.Cleanup(leave)
+	for range most {
+		nc, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		all = append(all, nc)
+		if _, err = upgrade(nc, p.addr, "/echo"); err != nil {
+			return leave
+		}
+	}
+	p.t.Fatalf("the server is not full with %d clients more", most)
+	return leave
 }
 
 // limitFDs sets how many descriptors the process may have, and returns how many it might have before.
