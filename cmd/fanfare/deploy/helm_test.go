@@ -97,6 +97,18 @@ func TestChartWaitsForTheEnd(t *testing.T) {
 	}
 }
 
+// The values in docs/deployment.md are right, and so are the settings in them.
+func TestDocumentedValues(t *testing.T) {
+	text := documented(t, "yaml", "# values.yaml")
+	name := filepath.Join(t.TempDir(), "values.yaml")
+	writeFile(t, name, text)
+	rendering := output(t, helm(t, "template", "live", "CHART", "--kube-version", "1.30", "-f", name))
+	c := rendered(t, rendering)
+	if len(c.Access.Keys) != 1 || !strings.Contains(rendering, "mountPath: "+filepath.Dir(c.Access.Keys[0].SecretFile)+"\n") || c.TLS.Cert == "" || strings.Join(c.Access.Hosts, "") != "live.example.org" {
+		t.Errorf("%+v\n%s", c, rendering)
+	}
+}
+
 // Each part of the chart is rendered if it is wanted, and not otherwise.
 func TestChartParts(t *testing.T) {
 	plain := render(t)
@@ -119,6 +131,7 @@ func TestChartParts(t *testing.T) {
 		{"tls.secretName=web", "scheme: HTTPS", false},
 		{"secrets[0].name=keys", "mountPath: /etc/fanfare/secrets/keys", false},
 		{"shutdown.preStopSleep=5", "preStop:", false},
+		{"hosts[0]=live.example.org", "FANFARE_HOSTS", false},
 		{"trustedProxies[0]=private", "FANFARE_TRUSTED_PROXIES", false},
 	} {
 		if strings.Contains(plain, c.part) != c.always {

@@ -3,6 +3,7 @@ package deploy
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -48,6 +49,18 @@ func build(t *testing.T, to, program string) {
 	c := command(t, "go", "build", "-o", to, "./cmd/"+program)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	output(t, c)
+}
+
+// documented returns the block of docs/deployment.md in that language that begins so.
+func documented(t *testing.T, lang, first string) string {
+	t.Helper()
+	for _, m := range regexp.MustCompile("(?ms)^```"+lang+"\n(.*?)^```$").FindAllStringSubmatch(read(t, "../docs/deployment.md"), -1) {
+		if strings.HasPrefix(m[1], first) {
+			return m[1]
+		}
+	}
+	t.Fatalf("no block of %s begins with %q", lang, first)
+	return ""
 }
 
 func writeFile(t *testing.T, name, text string) {

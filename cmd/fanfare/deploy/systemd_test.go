@@ -43,6 +43,30 @@ func TestUnitsAreValid(t *testing.T) {
 	}
 }
 
+// The drop-in in docs/deployment.md goes with the units.
+func TestDocumentedDropIn(t *testing.T) {
+	needSystemd(t)
+	text := documented(t, "ini", "# fanfare.socket.d/ports.conf")
+	service, socket := units(t)
+	writeFile(t, filepath.Join(mkdir(t, socket+".d"), "ports.conf"), text)
+	out, err := exec.Command("systemd-analyze", "verify", "--man=no", service, socket).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v: %s", err, out)
+	}
+	writeFile(t, filepath.Join(socket+".d", "ports.conf"), text+"NoSuchSetting=1\n")
+	if out, _ := exec.Command("systemd-analyze", "verify", "--man=no", service, socket).CombinedOutput(); !strings.Contains(string(out), "NoSuchSetting") {
+		t.Errorf("the drop-in is not read: %s", out)
+	}
+}
+
+func mkdir(t *testing.T, name string) string {
+	t.Helper()
+	if err := os.Mkdir(name, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // The service may do little: by the measure of systemd-analyze, on which 10 is the worst.
 func TestServiceIsHardened(t *testing.T) {
 	needSystemd(t)

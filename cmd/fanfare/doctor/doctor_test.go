@@ -274,8 +274,17 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-// The bytes of a connection are those that bench has measured, or somewhat more.
+// The bytes of a connection are those that bench has measured, or somewhat more, and doc.go has them.
 func TestBytesAreMeasured(t *testing.T) {
+	doc, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int64{plainConn, tlsConn, kernelConn} {
+		if !strings.Contains(string(doc), count(n)+" B ") {
+			t.Errorf("doc.go does not say %s B", count(n))
+		}
+	}
 	b, err := os.ReadFile("../../../README.md")
 	if err != nil {
 		t.Fatal(err)
