@@ -93,7 +93,7 @@ func newFront(t *testing.T, p product) *front {
 	}
 	cert, key, trust := netpolltest.Certificate(t)
 	f := &front{t: t, addr: newSite(t, nil).addr, dir: t.TempDir(), trust: trust, secure: p.secure}
-	f.both = tempFile(t, readFile(t, cert)+readFile(t, key))
+	f.both = tempFile(t, string(readFile(t, cert))+string(readFile(t, key)))
 	addr, args := "127.0.0.1:0", []string{"-ping", "1s", "-shutdown-window", "2s", "-hosts", frontName}
 	if p.secure {
 		addr += " proxy-protocol"
@@ -105,24 +105,15 @@ func newFront(t *testing.T, p product) *front {
 		f.server[i] = startChildAt(t, addr, args...)
 	}
 	first, second := map[bool]string{true: "127.0.0.1:8443", false: "127.0.0.1:8080"}[p.secure], map[bool]string{true: "127.0.0.1:8444", false: "127.0.0.1:8081"}[p.secure]
-	text := f.replace(documented(t, p.lang, p.first), first, f.server[0].addr, second, f.server[1].addr)
+	text := f.replace(deploymentBlock(t, p.lang, p.first), first, f.server[0].addr, second, f.server[1].addr)
 	f.run(path, p.args, p.configure(f, text))
 	return f
 }
 
-func readFile(t *testing.T, name string) string {
+// deploymentBlock returns the block of docs/deployment.md in that language that begins so.
+func deploymentBlock(t *testing.T, lang, first string) string {
 	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// documented returns the block of docs/deployment.md in that language that begins so.
-func documented(t *testing.T, lang, first string) string {
-	t.Helper()
-	for _, m := range regexp.MustCompile("(?ms)^```"+lang+"\n(.*?)^```$").FindAllStringSubmatch(readFile(t, "docs/deployment.md"), -1) {
+	for _, m := range regexp.MustCompile("(?ms)^```"+lang+"\n(.*?)^```$").FindAllStringSubmatch(string(readFile(t, "docs/deployment.md")), -1) {
 		if strings.HasPrefix(m[1], first) {
 			return m[1]
 		}
