@@ -38,6 +38,9 @@ type loaded struct {
 			SocketObjects amount `json:"socket_objects"`
 		} `json:"kernel"`
 	} `json:"memory"`
+	Idle *struct {
+		ServerMicros float64 `json:"server_cpu_microseconds_per_second_and_connection"`
+	} `json:"idle"`
 	Faults []struct {
 		Kind    string `json:"kind"`
 		Count   int64  `json:"count"`

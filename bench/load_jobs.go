@@ -116,7 +116,7 @@ func (o *options) memoryJobs() []job {
 		e.args = append(e.args, "-at", strconv.Itoa(n))
 	}
 	if !o.quick && !o.check {
-		e.rest = 20 * time.Second
+		e.rest = 25 * time.Second // the interval of pings
 	}
 	for _, n := range sizes {
 		e.loads = append(e.loads, load{Kind: memory, Title: "Memory: " + comma(n) + " connections", Connections: n})

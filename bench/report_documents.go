@@ -110,6 +110,11 @@ func (r *report) memoryFigures() string {
 		const width = 45
 		fmt.Fprintf(&b, "    %-22s  %8s  %s\n", s.name, bytesEach(s.value), strings.Repeat("█", max(1, int(width*s.value/most+0.5))))
 	}
+	if own := r.largest().find(ours); own != nil {
+		if cpu, ok := own.Figures[idleCPU]; ok {
+			fmt.Fprintf(&b, "\n    CPU time each second      %.2f µs, with a ping every 25 s\n", cpu.Median)
+		}
+	}
 	return b.String() + "\n"
 }
 

@@ -107,7 +107,8 @@ func TestWriteDocuments(t *testing.T) {
 func TestMemoryFigures(t *testing.T) {
 	r := sample()
 	text, table, tls := r.memoryFigures(), r.comparisonFigures(), r.tlsFigures()
-	for _, part := range []string{"for each of 5,000 connections", "2 cores, Linux 6, Go 1.26", "connected, and idle        300 B", "after an echo on each      400 B", "the kernel's socket      3,500 B  " + strings.Repeat("█", 45)} {
+	for _, part := range []string{"for each of 5,000 connections", "2 cores, Linux 6, Go 1.26", "connected, and idle        300 B", "after an echo on each      400 B", "the kernel's socket      3,500 B  " + strings.Repeat("█", 45),
+		"CPU time each second      0.62 µs, with a ping every 25 s\n"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in\n%s", part, text)
 		}

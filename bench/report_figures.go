@@ -15,6 +15,7 @@ const (
 	p99         figure = "latency_p99_microseconds"
 	serverCores figure = "server_cpu_cores"
 	clientCores figure = "client_cpu_cores"
+	idleCPU     figure = "idle_server_cpu_microseconds_per_second"
 
 	userInstructions   figure = "user_instructions_each"
 	kernelInstructions figure = "kernel_instructions_each"
@@ -28,7 +29,7 @@ type stage string
 const (
 	connected stage = "connected"
 	echoed    stage = "echoed"
-	rested    stage = "rested"  // for 20 s
+	rested    stage = "rested"  // for 25 s
 	settled   stage = "settled" // garbage returned to the system
 )
 
@@ -102,6 +103,17 @@ func stageOf(name string) stage {
 	return ""
 }
 
+// lastLevel returns the place of the largest number of connections, at which Idle was measured.
+func (l *loaded) lastLevel() int {
+	n := -1
+	for _, m := range l.Memory {
+		if stageOf(m.Name) == connected {
+			n++
+		}
+	}
+	return n
+}
+
 func (l *loaded) weigh(f map[figure]float64, place int) {
 	at := -1 // the first stage at each number of connections is connected
 	for _, m := range l.Memory {
@@ -118,6 +130,9 @@ func (l *loaded) weigh(f map[figure]float64, place int) {
 			if a.PerConnection != nil {
 				f[s.at(what)] = *a.PerConnection
 			}
+		}
+		if l.Idle != nil && at == l.lastLevel() {
+			f[idleCPU] = l.Idle.ServerMicros
 		}
 		if k := m.Kernel.SocketObjects.PerConnection; k != nil {
 			f[s.at(kernel)] = *k / 2 // both ends of a connection are on this machine

@@ -192,6 +192,8 @@ func TestRest(t *testing.T) {
 		for place := range e.loads {
 			if r := s.row(place); len(r.Faults) > 0 || r.Figures[rested.at(rss)].Median == 0 {
 				t.Errorf("%+v", r)
+			} else if _, ok := r.Figures[idleCPU]; ok != (place == len(e.loads)-1) {
+				t.Errorf("at place %d the CPU time of idle connections is known: %v", place, ok)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 // Command fanfare-load puts load on any WebSocket server from one process and checks everything that the server sends:
 //
-//	fanfare-load idle       opens connections, holds them, and measures the server's memory
+//	fanfare-load idle       opens connections, holds them, and measures the server's memory and its CPU time
 //	fanfare-load echo       sends messages and checks and times their echoes
 //	fanfare-load broadcast  publishes to a topic and checks each subscriber's sequence
 //	fanfare-load churn      opens connections and closes them

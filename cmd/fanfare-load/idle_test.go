@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,6 +39,37 @@ func TestIdleEcho(t *testing.T) {
 		want(t, "sent", r.report.Messages.Sent, 50)
 		checkStages(t, r.report.Memory, "before", "connected", "after 10ms", "echoed on each", "20ms later")
 	})
+}
+
+// TestIdleCPU checks the CPU time of a server that works during a rest. The server is this process.
+func TestIdleCPU(t *testing.T) {
+	checkLeaks(t)
+	url, stop := ourEcho(t), make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	r := runProgram(t, "idle", "-json", "-q", "-n", "20", "-hold", "1100ms", "-echo", "-rest", "1ms", "-pid", self, url)
+	r.wantOK(t)
+	idle := r.report.Idle
+	if idle == nil || idle.Connections != 20 || idle.Seconds < 1.1 {
+		t.Fatalf("%+v", idle)
+	}
+	if cores := idle.ServerMicros * 20 / 1e6; cores <= 0 || cores > float64(runtime.NumCPU())+0.1 {
+		t.Errorf("%.2f cores: %+v", cores, idle)
+	}
+	var table table
+	if idle.table(&table); !strings.Contains(table.String(), "µs per second and connection, over 1 s") {
+		t.Error(table.String())
+	}
+	r = runProgram(t, "idle", "-json", "-q", "-n", "20", "-hold", "1ms", "-pid", self, url)
+	want(t, "a rest that is too short to be measured is reported", r.report.Idle != nil, false)
 }
 
 // TestIdleEchoConcurrency checks the bound of messages in flight.

@@ -155,9 +155,11 @@ func (l *load) rest(ctx context.Context, what string, d time.Duration, stage str
 	if d > 0 {
 		l.turn.pass()
 	}
+	idle := l.measureIdle()
 	if err := l.pause(ctx, what, d); err != nil {
 		return err
 	}
+	idle.end()
 	if err := l.weigh(stage); err != nil {
 		return err
 	}

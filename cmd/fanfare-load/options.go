@@ -87,7 +87,7 @@ func commonFlags(fs *flag.FlagSet, o *options) {
 
 func idleFlags(fs *flag.FlagSet, o *options) {
 	fs.Var(&o.at, "at", "comma-separated `numbers` of connections below -n at which to measure as well")
-	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections once all are open")
+	fs.DurationVar(&o.hold, "hold", 10*time.Second, "`time` to hold the connections once all are open. With -pid, the report then has the server's CPU time per second\nand connection: for the pings, too, if this time, or -rest, is the interval of the server's pings or a multiple of it")
 	fs.BoolVar(&o.echo, "echo", false, "then send one message on each connection, wait for its echo, and measure again after -rest")
 	fs.DurationVar(&o.rest, "rest", 20*time.Second, "`time` to wait after -echo before measuring again")
 	fs.StringVar(&o.settle, "settle", "", "`URL` to get before the last measurement: a page that makes the server return its\ngarbage to the system")

@@ -20,7 +20,9 @@ type report struct {
 	// Cycles has the connections of churn, each counted as a message.
 	Cycles  *messagesReport `json:"cycles,omitempty"`
 	Stalled *stalledReport  `json:"stalled,omitempty"`
-	Memory  []stage         `json:"memory,omitempty"`
+	// Idle is the longest rest of idle with the most connections.
+	Idle   *idleReport `json:"idle,omitempty"`
+	Memory []stage     `json:"memory,omitempty"`
 	// Notes are warnings about the figures.
 	Notes  []string `json:"notes,omitempty"`
 	Faults []fault  `json:"faults"`

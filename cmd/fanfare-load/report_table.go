@@ -62,6 +62,9 @@ func (r *report) printTable(w io.Writer) error {
 	if r.Stalled != nil {
 		r.Stalled.table(&t)
 	}
+	if r.Idle != nil {
+		r.Idle.table(&t)
+	}
 	switch {
 	case len(r.Memory) > 1 && r.Command == "idle":
 		memoryTables(&t, r.Memory)
