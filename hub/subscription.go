@@ -27,9 +27,13 @@ const (
 	flagDone                // it gets nothing any more
 	flagWaits               // it is in drain.waiting; under drain.mu
 	flagEnded               // the server has ended it, so that its subscriber may not publish
+	flagBegun               // Subscribe has set the other fields
 
 	encodingShift = 24 // the bits above are the encodingID, set when it is subscribed
 )
+
+// Subscribed reports whether Subscribe has succeeded. Until then only its caller may call other methods.
+func (s *Subscription) Subscribed() bool { return s.flags.Load()&flagBegun != 0 }
 
 // Topic returns the name of the topic.
 func (s *Subscription) Topic() string { return s.shard.topic.name }

@@ -31,7 +31,7 @@ func (t *Topic) subscribe(s *Subscription, to Subscriber, id encodingID, o Subsc
 		sh.skipLocked()
 	}
 	s.to, s.shard, s.cursor = to, sh, seq
-	s.flags.Or(uint32(id) << encodingShift)
+	s.flags.Or(uint32(id)<<encodingShift | flagBegun)
 	if seq < sh.taken || o.Paused {
 		s.lag = &lag{behind: true, replay: seq < sh.taken, backlog: backlog{at: t.log.endBefore(seq)}}
 		t.lagsLocked(1)

@@ -14,7 +14,7 @@ import (
 const usage = `Fanfare is a WebSocket server that echoes and broadcasts.
 
 Usage: fanfare [flags]     (wss:// and https:// with -cert and -key, or -acme-domains)
-       fanfare check|config|doctor|health|version|help
+       fanfare check|config|doctor|health|top|version|help
 
   ws://ADDR/echo            sends every message back
   ws://ADDR/topics/NAME     subscribes to a topic; messages from the client go to all
@@ -51,6 +51,9 @@ The listener of -admin has health, the DELETEs and revocations as above, and:
   GET    http://ADMIN/api/history              figures of the last 15 minutes (?since=NEXT)
   GET    http://ADMIN/api/topics               the topics that stand out (?sort=, ?limit=, ?prefix=)
   GET    http://ADMIN/api/topics/NAME          one topic, with its slowest subscribers
+  GET    http://ADMIN/api/clients              the slowest clients (?limit=, ?q= is a part of user or address)
+  GET    http://ADMIN/api/clients/ID           one client, with its subscriptions
+  DELETE http://ADMIN/api/clients/ID           closes its connection (?code=N&reason=TEXT)
   GET    http://ADMIN/debug/pprof/             profiles of Go
 `
 
@@ -68,6 +71,10 @@ func configure(args []string, stdout, stderr io.Writer) (*config.Loaded, int) {
 	}
 	if mistakes := l.Problems.OfArguments(); len(mistakes) > 0 {
 		return nil, complain(stderr, mistakes)
+	}
+	if l.Command == config.Top {
+		fmt.Fprintln(stderr, "fanfare: top comes before its flags: fanfare top [flags] [URL]")
+		return nil, 2
 	}
 	inform(l.Command, stdout)
 	return nil, 0

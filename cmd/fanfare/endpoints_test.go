@@ -32,7 +32,7 @@ func (d documented) request(query string) string {
 	if strings.HasPrefix(d.path, admin.ProfilesPath) {
 		query = "seconds=1000&" + query
 	}
-	return strings.NewReplacer("{name}", "x", "{user}", "ada", "{file}", "dashboard.css").Replace(d.path) + "?" + query
+	return strings.NewReplacer("{name}", "x", "{user}", "ada", "{file}", "style.css", "{id}", "1-1").Replace(d.path) + "?" + query
 }
 
 var (
@@ -179,7 +179,7 @@ func TestEndpointsAreDocumented(t *testing.T) {
 func TestHelpListsEndpoints(t *testing.T) {
 	var help []string
 	for _, m := range regexp.MustCompile(`(?m)^  (GET|POST|DELETE) +http://(ADDR|ADMIN)(/\S*)`).FindAllStringSubmatch(usage, -1) {
-		help = append(help, m[2]+": "+m[1]+" "+strings.NewReplacer("NAME", "{name}", "USER", "{user}").Replace(m[3]))
+		help = append(help, m[2]+": "+m[1]+" "+strings.NewReplacer("NAME", "{name}", "/ID", "/{id}", "USER", "{user}").Replace(m[3]))
 	}
 	slices.Sort(help)
 	public, operators := documentedEndpoints(t)

@@ -42,6 +42,9 @@ func (a *app) observing(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/history", a.takes(a.showHistory, "since"))
 	mux.HandleFunc("GET /api/topics", a.takes(a.surveyTopics, "sort", "limit", "prefix"))
 	mux.HandleFunc("GET /api/topics/{name}", a.takes(a.inspectTopic))
+	mux.HandleFunc("GET /api/clients", a.takes(a.listClients, "limit", "q"))
+	mux.HandleFunc("GET /api/clients/{id}", a.takes(a.inspectClient))
+	mux.HandleFunc("DELETE /api/clients/{id}", a.takes(a.disconnectClient, "code", "reason"))
 }
 
 // showHistory is GET /api/history: the figures of the last minutes. ?since= is the "next" of the response before.
@@ -104,8 +107,5 @@ func (a *app) inspectTopic(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %.300q has neither subscribers nor messages", name))
 		return
 	}
-	a.answer(w, http.StatusOK, struct {
-		Time time.Time `json:"time"`
-		survey.Topic
-	}{time.Now(), a.observation.topics.Rate(stats)})
+	a.answer(w, http.StatusOK, survey.TopicDetails{Time: time.Now(), Topic: a.observation.topics.Rate(stats), Slowest: a.slowSubscribers(name)})
 }

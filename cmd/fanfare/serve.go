@@ -20,6 +20,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/top"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -38,6 +39,9 @@ type invocation struct {
 
 // run is the program. It returns the exit status.
 func (p *invocation) run(ctx context.Context) int {
+	if len(p.args) > 0 && p.args[0] == string(config.Top) {
+		return top.Run(ctx, p.args[1:], os.Environ(), p.stdout, p.stderr)
+	}
 	l, status := configure(p.args, p.stdout, p.stderr)
 	if l == nil {
 		return status

@@ -146,6 +146,9 @@ func (t *topicConn) begin(c *wsproto.Conn, at hub.Position, tell bool) bool {
 	return true
 }
 
+// connection returns the connection to a topic that a handler has, also one that is embedded.
+func (t *topicConn) connection() *topicConn { return t }
+
 // End is the method of policy.Target. The client gets what was published before.
 func (t *topicConn) End(why policy.Reason) { t.close(reasonOf(why)) }
 

@@ -20,6 +20,7 @@ type commandLine struct {
 	Default struct{} `cmd:"" name:"config" help:"print a file with all settings and their defaults, in TOML"`
 	Health  struct{} `cmd:"" help:"ask a server whether it is up, and exit with 0 or 1: the one that these settings are for, or the one at a URL"`
 	Doctor  struct{} `cmd:"" help:"say how many connections this machine can hold, what limits that, and how to raise it; exit with 0 or, if the limit is below -max-conns, 1"`
+	Top     struct{} `cmd:"" help:"show the state of a running server in the terminal: fanfare top -help"`
 	Release struct{} `cmd:"" name:"version" help:"print the version"`
 	Usage   struct{} `cmd:"" name:"help" help:"print this help"`
 }

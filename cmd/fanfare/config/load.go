@@ -18,6 +18,7 @@ const (
 	Print   Command = "config"  // print a file with the defaults
 	Health  Command = "health"  // ask a server whether it is up
 	Doctor  Command = "doctor"  // examine this machine
+	Top     Command = "top"     // show a running server in the terminal; its arguments are package top's
 	Version Command = "version" // print the version
 	Help    Command = "help"    // print the help
 )

@@ -10,8 +10,7 @@ export const clientLink = (id, text) => h('a', { href: '#/client/' + encodeURICo
 export const clientName = c => (c.user ? c.user + ' · ' : '') + (c.address || 'Unix socket');
 
 export const sorts = {
-  topics: { rate: 'messages per second', subscribers: 'subscribers', lagging: 'lagging subscribers', dropped: 'dropped messages', history: 'messages held', published: 'messages ever', name: 'name' },
-  clients: { pending: 'bytes pending', age: 'age, oldest first', newest: 'age, newest first' },
+  rate: 'messages per second', subscribers: 'subscribers', lagging: 'lagging subscribers', dropped: 'dropped messages', history: 'messages held', published: 'messages ever', name: 'name',
 };
 
 const topicNumbers = {
@@ -28,7 +27,8 @@ export const topicColumns = (...numbers) => [
 
 const clientCells = {
   pending: { title: 'Pending', numeric: true, cell: c => f.bytes(c.pending) },
-  age: { title: 'Connected', numeric: true, cell: c => f.duration(c.age) },
+  unacked: { title: 'In the kernel', numeric: true, wide: true, cell: c => f.bytes(c.unacked) },
+  idle: { title: 'Idle', numeric: true, cell: c => f.duration(c.idle) },
   path: { title: 'Path', wide: true, cell: c => h('bdi', null, c.path ?? '') },
   topics: { title: 'Topics', numeric: true, wide: true, cell: c => f.count(c.topics) },
 };

@@ -110,8 +110,10 @@ export class Client extends Detail {
     replace(this.heading, h('bdi', null, clientName(c)));
     this.title = clientName(c);
     this.show([
-      ['Address', c.address || 'Unix socket'], ['User', c.user || 'anonymous'], ['Path', c.path || '–'], ['Connected for', f.duration(c.age)],
-      ['Bytes pending', f.bytes(c.pending)], ['Subscriptions', f.count(c.topics)], ['Subprotocol', c.subprotocol || 'none'], ['TLS', c.tls || 'no'],
+      ['Address', c.address || 'Unix socket'], ['User', c.user || (c.path === '/echo' ? 'not kept for /echo' : 'anonymous')], ['Path', c.path || 'not known yet'], ['Idle for', f.duration(c.idle)],
+      ['Pending here', f.bytes(c.pending)], ['Pending in the kernel', f.bytes(c.unacked)], ['Received', f.bytes(c.bytes_in)], ['Sent', f.bytes(c.bytes_out)],
+      ['Round trip', f.duration(c.round_trip)], ['Retransmits', f.count(c.retransmits)], ['Subscriptions', f.count(c.topics)],
+      ['Subprotocol', c.subprotocol || 'none'], ['TLS', c.tls ? 'yes' : 'no'], ['Compression', c.compressed ? 'permessage-deflate' : 'no'],
     ]);
     this.topics.draw(c.subscriptions ?? []);
     setText(this.more, c.topics > (c.subscriptions?.length ?? 0) ? `These are the ${f.count(c.subscriptions.length)} that are most behind.` : '');

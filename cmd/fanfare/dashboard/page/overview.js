@@ -69,12 +69,12 @@ export class Overview {
     const list = (title, link, t) => h('section', { class: 'card' }, h('h3', null, title, ' ', h('a', { href: link, 'aria-label': 'All: ' + title }, 'all')), t.element);
     this.element = h('div', null, h('h1', { class: 'hidden' }, 'Overview'), this.tiles, ...parts.slice(0, 3),
       h('section', { class: 'group' }, h('h2', null, 'Topics and clients'), h('div', { class: 'cards lists' },
-        list('Largest topics', '#/topics?sort=subscribers', this.bySize), list('Busiest topics', '#/topics?sort=rate', this.byRate), list('Slowest clients', '#/clients?sort=pending', this.slow))),
+        list('Largest topics', '#/topics?sort=subscribers', this.bySize), list('Busiest topics', '#/topics?sort=rate', this.byRate), list('Slowest clients', '#/clients', this.slow))),
       ...parts.slice(3), h('section', { class: 'group' }, h('h2', null, 'Details'), h('div', { class: 'card' }, this.facts)));
   }
 
   title = 'Overview';
-  lists = ['/api/topics?sort=subscribers&limit=6', '/api/topics?sort=rate&limit=6', '/api/clients?sort=pending&limit=6'];
+  lists = ['/api/topics?sort=subscribers&limit=6', '/api/topics?sort=rate&limit=6', '/api/clients?limit=6'];
 
   update({ status, points, span }) {
     const at = name => last(points, name);
