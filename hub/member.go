@@ -67,6 +67,14 @@ func (m *Member) To() Subscriber { return m.to }
 // User returns the name of the user, "" if the member is anonymous.
 func (m *Member) User() string { return m.user }
 
+// Owner returns the Identity.Owner, or the user if that is "".
+func (m *Member) Owner() string {
+	if m.key != nil {
+		return *m.key
+	}
+	return m.user
+}
+
 // Value returns the Identity.Value that the member was made with, or that of the last SetValue. It
 // takes no lock.
 func (m *Member) Value() any {

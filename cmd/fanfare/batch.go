@@ -85,6 +85,7 @@ func parseMessages(d *json.Decoder) (all []batchMessage, err error) {
 type batchMessage struct {
 	topic, pattern, key *strictjson.Value
 	data, text, base64  *strictjson.Value
+	once                *strictjson.Value // the idempotency key
 	tooDeep             error
 }
 
@@ -92,6 +93,7 @@ type batchMessage struct {
 func parseBatchMessage(raw []byte) (b batchMessage, err error) {
 	byName := map[string]**strictjson.Value{
 		"topic": &b.topic, "pattern": &b.pattern, "key": &b.key, "data": &b.data, "text": &b.text, "base64": &b.base64,
+		"idempotency_key": &b.once,
 	}
 	err = strictjson.Object(raw, func(name []byte, v strictjson.Value) {
 		if p := byName[string(name)]; p != nil && (!v.IsNull() || p == &b.data) {
@@ -100,7 +102,7 @@ func parseBatchMessage(raw []byte) (b batchMessage, err error) {
 	})
 	var deep *strictjson.DepthError
 	if errors.As(err, &deep) {
-		b.tooDeep, err = err, nil
+		b.tooDeep, err = wire.Errorf(wire.BadRequest, "%v", err), nil
 	}
 	return b, err
 }
@@ -112,7 +114,7 @@ func stringOf(name string, v *strictjson.Value) (string, error) {
 	}
 	s, ok := v.String()
 	if !ok {
-		return "", fmt.Errorf("%q must be a string without unpaired surrogates; it is %.60s", name, v.Text)
+		return "", wire.Errorf(wire.BadRequest, "%q must be a string without unpaired surrogates; it is %.60s", name, v.Text)
 	}
 	return s, nil
 }
@@ -124,14 +126,22 @@ type published struct {
 	Subscribers *int                 `json:"subscribers,omitempty"`
 	Pattern     string               `json:"pattern,omitempty"`
 	Topics      map[string]published `json:"topics,omitempty"` // of a pattern
-	Error       string               `json:"error,omitempty"`
+
+	// Of a message that was not published: what an answer to it alone would say, and the code of fanfare.v1.
+	Error  string `json:"error,omitempty"`
+	Code   string `json:"code,omitempty"`
+	Status int    `json:"status,omitempty"`
+	Retry  int64  `json:"retry,omitempty"` // milliseconds after which it may be published again
 }
 
 // publishBatch is POST /publish. It publishes the messages one after the other. The result of a message that is bad, or that
 // the caller may not publish, is its error.
 func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
-	by := &visitOf(w).caller
-	p := publisher{rights: by.id.Rights, user: by.id.User, local: by.local, maker: a.maker(w, r)}
+	p := a.publisherOf(w, r)
+	if r.Header.Get(idempotencyHeader) != "" {
+		a.fail(w, http.StatusBadRequest, `a batch has no `+idempotencyHeader+`: give each message an "idempotency_key"`)
+		return
+	}
 	if !p.rights.Any(policy.Write) {
 		a.deny(w, a.access.Authorize(p.rights, policy.Write, ""))
 		return
@@ -163,45 +173,55 @@ func (a *app) publishBatch(w http.ResponseWriter, r *http.Request) {
 	a.answer(w, http.StatusOK, map[string]any{"results": results})
 }
 
-// publisher is the sender of a batch.
-type publisher struct {
-	rights *policy.Rights
-	user   string
-	local  bool // see wsproto.Server.IsLocal
-	maker  string
-}
-
 // publishOne publishes a message of a batch. The patterns before it have reached that many topics.
 func (a *app) publishOne(by publisher, one *batchMessage, reached int) (p published) {
 	m, err := one.message(&p, int(a.cfg.Limits.MaxMessage))
+	var once string
+	if err == nil {
+		once, err = one.idempotencyKey()
+	}
 	switch {
 	case err != nil:
 	case p.Pattern != "" && reached >= maxReached:
-		err = fmt.Errorf("the patterns before this one have reached %d topics: publish it in another batch", reached)
+		err = wire.Errorf(wire.TooLarge, "the patterns before this one have reached %d topics: publish it in another batch", reached)
 	default:
-		err = a.publishTo(by, &p, m)
+		err = a.publishTo(by, &p, once, m)
 	}
 	if err != nil {
-		p.Error = plain(err)
+		p.fail(err)
 	}
 	return p
 }
 
-func (a *app) publishTo(by publisher, p *published, m hub.Message) error {
+// idempotencyKey returns the idempotency key of the message, "" for none.
+func (b *batchMessage) idempotencyKey() (string, error) {
+	key, err := stringOf("idempotency_key", b.once)
+	switch {
+	case err != nil || b.once == nil:
+		return "", err
+	case b.pattern != nil:
+		return "", wire.Errorf(wire.BadRequest, `a message to a pattern has no "idempotency_key"`)
+	}
+	if err := checkIdempotencyKey(key); err != nil {
+		return "", wire.Errorf(wire.BadRequest, "%v", err)
+	}
+	return key, nil
+}
+
+func (a *app) publishTo(by publisher, p *published, once string, m hub.Message) error {
 	if err := checkTopic(p.Topic + p.Pattern); err != nil { // one of them is empty
 		return err
 	}
 	if refusal := a.access.Authorize(by.rights, policy.Write, p.Topic+p.Pattern); refusal != nil {
-		a.refusals.policy(refusal)
-		return errors.New(refusal.Reason)
-	}
-	if over := a.rates.publish(by.user, by.local, p.Topic+p.Pattern, len(m.Data)); over.wait > 0 {
-		return errors.New(over.String())
+		return &refusedError{a.refusals.policy(refusal)}
 	}
 	if p.Pattern == "" {
-		rc, err := a.hub.PublishAs(by.maker, p.Topic, m)
+		rc, err := a.deliver(&by, p.Topic, once, m)
 		p.set(rc, err)
 		return err
+	}
+	if over := a.rates.user(by.user, len(m.Data)); over.wait > 0 {
+		return over
 	}
 	all, err := a.hub.PublishMatching(p.Pattern, m)
 	p.Topics = make(map[string]published, len(all))
@@ -211,6 +231,12 @@ func (a *app) publishTo(by publisher, p *published, m hub.Message) error {
 		p.Topics[name] = one
 	}
 	return err
+}
+
+// fail sets why the message was not published.
+func (p *published) fail(err error) {
+	e, status := errorOfPublish(err)
+	p.Error, p.Code, p.Status, p.Retry = e.Message, e.Code, status, e.Retry
 }
 
 func (p *published) set(rc hub.Receipt, err error) {
@@ -230,17 +256,17 @@ func (b *batchMessage) message(p *published, limit int) (m hub.Message, err erro
 		return m, err
 	}
 	if (p.Topic == "") == (p.Pattern == "") {
-		return m, errors.New(`the message needs either "topic" or "pattern"`)
+		return m, wire.Errorf(wire.BadRequest, `the message needs either "topic" or "pattern"`)
 	}
 	kind, payload, err := b.payload()
 	switch {
 	case err != nil:
 		return m, err
 	case len(payload) > limit:
-		return m, fmt.Errorf("the message has %d bytes; the limit is %d", len(payload), limit)
+		return m, wire.Errorf(wire.TooLarge, "the message has %d bytes; the limit is %d", len(payload), limit)
 	}
 	if m, err = newMessage(kind, payload, key); err != nil {
-		return m, fmt.Errorf("the message %w", err)
+		return m, wire.Errorf(wire.BadRequest, "the message %v", err)
 	}
 	return m, nil
 }
@@ -259,12 +285,12 @@ func (b *batchMessage) payload() (kind wire.Kind, payload []byte, err error) {
 	if b.base64 != nil {
 		payload = nil
 		if err = json.Unmarshal(b.base64.Text, &payload); err != nil {
-			err = fmt.Errorf(`"base64" must be a string in base64 (RFC 4648, section 4): %w`, err)
+			err = wire.Errorf(wire.BadRequest, `"base64" must be a string in base64 (RFC 4648, section 4): %v`, err)
 		}
 		kind, given = wire.Binary, given+1
 	}
 	if given != 1 {
-		return kind, nil, errors.New(`the message needs exactly one of "data", "text" and "base64"`)
+		return kind, nil, wire.Errorf(wire.BadRequest, `the message needs exactly one of "data", "text" and "base64"`)
 	}
 	return kind, payload, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/idempotency"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
@@ -26,6 +27,7 @@ func (a *app) newHub() {
 	a.events.attach(&o)
 	limitHub(&o, &a.cfg.Limits)
 	a.hub = hub.New(o)
+	a.once = idempotency.New(idempotency.Options{Window: a.cfg.Limits.IdempotencyWindow, MaxKeys: a.cfg.Limits.IdempotencyKeys})
 	so := session.Options{
 		IdentifyAsync:     a.identifySession,
 		AuthenticateAsync: a.authenticate,
@@ -34,6 +36,7 @@ func (a *app) newHub() {
 		Closed:            a.closed,
 		Limit:             a.limit,
 		PublishAsync:      a.publishFor,
+		Idempotency:       a.once,
 		MaxData:           maxData,
 	}
 	a.sessions = session.New(a.hub, so)

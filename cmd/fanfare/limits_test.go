@@ -20,6 +20,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/webhook"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/idempotency"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -77,7 +78,7 @@ func inForce(t *testing.T) (options map[string]any) {
 		t.Fatal(err)
 	}
 	return map[string]any{
-		"webhook.Options": webhooks.WithDefaults(),
+		"idempotency.Options": a.once.Options(), "webhook.Options": webhooks.WithDefaults(),
 		"backend.Options": hooks, "backend.HookOptions": hooks.Connect, "policy.Options": cfg.Policy().WithDefaults(), "token.Options": verifier.Options(),
 		"rate.Options":    rate.Options{MaxKeys: rate.DefaultMaxKeys},
 		"netpoll.Options": a.server.Engine, "wsproto.Server": a.server, "hub.Options": a.hub.Options(), "hub.TopicOptions": kept,
@@ -169,7 +170,7 @@ func TestTableOfLimits(t *testing.T) {
 		stats := map[string]reflect.Type{
 			"netpoll": reflect.TypeFor[netpoll.Stats](), "hub": reflect.TypeFor[hub.Stats](), "session": reflect.TypeFor[session.Stats](),
 			"policy": reflect.TypeFor[policy.Stats](), "rate": reflect.TypeFor[rate.Stats](), "backend": reflect.TypeFor[backend.HookStats](),
-			"webhook": reflect.TypeFor[webhook.EndpointStats](),
+			"idempotency": reflect.TypeFor[idempotency.Stats](), "webhook": reflect.TypeFor[webhook.EndpointStats](),
 		}
 		if of := stats[m[1]]; of == nil || of.Name() != m[2] {
 			t.Errorf("there is no %s.%s", m[1], m[2])

@@ -47,14 +47,16 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 		a.fail(w, http.StatusBadRequest, "the body "+err.Error())
 		return
 	}
-	by := &visitOf(w).caller
-	if over := a.rates.publish(by.id.User, by.local, name, len(body)); over.wait > 0 {
-		a.deny(w, &policy.Refusal{Status: http.StatusTooManyRequests, Reason: over.String(), RetryAfter: over.wait})
+	once, err := idempotencyKey(r.Header)
+	if err != nil {
+		a.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	rc, err := a.hub.PublishAs(a.maker(w, r), name, m)
-	if err != nil { // the name is valid, so there is no room for the topic or no connection to the broker
-		a.fail(w, http.StatusServiceUnavailable, plain(err))
+	by := a.publisherOf(w, r)
+	rc, err := a.deliver(&by, name, once, m)
+	if err != nil {
+		e, status := errorOfPublish(err)
+		a.deny(w, &policy.Refusal{Status: status, Reason: e.Message, RetryAfter: e.RetryAfter()})
 		return
 	}
 	says["subscribers"], says["position"] = rc.Receivers, rc.Position

@@ -52,6 +52,8 @@ type excess struct {
 	wait  time.Duration
 }
 
+func (e excess) Error() string { return e.String() }
+
 func (e excess) String() string {
 	return fmt.Sprintf("the rate limit of %s: try again in %v", e.whose, max(e.wait.Round(time.Millisecond), time.Millisecond))
 }

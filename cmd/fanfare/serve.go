@@ -23,6 +23,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/top"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/idempotency"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -192,6 +193,7 @@ type app struct {
 	remote   shared
 	local    shared // of clients on this machine: see wsproto.Server.IsLocal
 	rules    rules
+	once     *idempotency.Table // receipts of messages with an idempotency key
 
 	refusals     refusals
 	certificates certificates

@@ -2,8 +2,12 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wire"
@@ -12,11 +16,13 @@ import (
 
 // call is a request that has no reply yet.
 type call struct {
-	text   []byte
-	onLoss lossPolicy
-	unsent bool                      // it waits for a connection
-	own    bool                      // it publishes a message that the client does not receive itself
-	done   func(*wire.Result, error) // called once, under Client.mu
+	text    []byte
+	onLoss  lossPolicy
+	unsent  bool                      // it waits for a connection
+	own     bool                      // it publishes a message that the client does not receive itself
+	publish bool                      // it is a publish request
+	sentAt  time.Time                 // for the first time; zero if it has not been sent
+	done    func(*wire.Result, error) // called once, under Client.mu
 }
 
 // lossPolicy determines what happens to a call when the connection breaks before the reply.
@@ -39,7 +45,7 @@ func (c *Client) callLocked(r wire.Request, onLoss lossPolicy, done func(*wire.R
 		return 0, err
 	}
 	c.lastID++
-	c.calls[r.ID] = &call{text: text, onLoss: onLoss, unsent: true, own: r.Do == wire.Publish && !r.Echo, done: done}
+	c.calls[r.ID] = &call{text: text, onLoss: onLoss, unsent: true, own: r.Do == wire.Publish && !r.Echo, publish: r.Do == wire.Publish, done: done}
 	c.sendLocked(r.ID)
 	return r.ID, nil
 }
@@ -56,6 +62,28 @@ func (c *Client) sendLocked(id uint64) {
 		c.completeLocked(id, nil, fmt.Errorf("%w: the server does not read the requests sent before", ErrBusy))
 	default:
 		k.unsent = false
+		if k.sentAt.IsZero() {
+			k.sentAt = c.opts.clock.Now()
+		}
+	}
+}
+
+// RetryFor is how long after the first attempt a message with PublishOptions.Retry is sent again. Servers remember
+// idempotency keys for longer.
+const RetryFor = 2 * time.Minute
+
+// sendAgainLocked sends the publish requests that were sent on an earlier connection. That comes before the subscriptions: the
+// replies say which messages are the client's own, which it would receive when it resumes.
+func (c *Client) sendAgainLocked() {
+	for _, id := range slices.Sorted(maps.Keys(c.calls)) {
+		k := c.calls[id]
+		switch {
+		case !k.publish || !k.unsent || k.sentAt.IsZero():
+		case c.opts.clock.Now().Sub(k.sentAt) > RetryFor:
+			c.completeLocked(id, nil, fmt.Errorf("%w: the server may have forgotten it since", ErrLost))
+		default:
+			c.sendLocked(id)
+		}
 	}
 }
 
@@ -117,9 +145,15 @@ type PublishOptions struct {
 	Key string
 	// Echo delivers the message to this client too, if it is subscribed to the topic.
 	Echo bool
-	// Retry publishes the message again if the connection breaks before the reply. The message
-	// is then published at least once, and possibly twice.
+	// Retry sends the request again if the connection breaks before the reply, for RetryFor. The
+	// server publishes the message once, since the requests have the same idempotency key. A server
+	// that has restarted meanwhile has forgotten the key, and may publish the message twice.
 	Retry bool
+	// IdempotencyKey is that key, of at most 255 bytes, and at least 16 if the client has no user;
+	// a random one if it is "" and Retry is set. With a key of its own a program can publish a
+	// message once even if it restarts. The server remembers keys for some minutes, and refuses
+	// another message with the same key, with the code wire.KeyReused.
+	IdempotencyKey string
 }
 
 // Publish publishes data, encoded by json.Marshal, and waits until the message has its place in
@@ -133,11 +167,15 @@ func (c *Client) Publish(ctx context.Context, topic string, data any, o *Publish
 	if err != nil {
 		return hub.Receipt{}, fmt.Errorf("client: %w", err)
 	}
+	r := wire.Request{Do: wire.Publish, Topic: topic, Data: raw, Key: o.Key, Echo: o.Echo, IdempotencyKey: o.IdempotencyKey}
 	onLoss := failIfSent
 	if o.Retry {
 		onLoss = resend
+		if r.IdempotencyKey == "" {
+			r.IdempotencyKey = rand.Text()
+		}
 	}
-	ok, err := c.roundTrip(ctx, wire.Request{Do: wire.Publish, Topic: topic, Data: raw, Key: o.Key, Echo: o.Echo}, onLoss)
+	ok, err := c.roundTrip(ctx, r, onLoss)
 	if err != nil {
 		return hub.Receipt{}, err
 	}

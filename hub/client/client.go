@@ -125,6 +125,7 @@ func (c *Client) connected(conn *connection, hello *wire.Hello) {
 	}
 	c.open, c.openedAt = true, c.opts.clock.Now()
 	c.tokenAcceptedLocked(conn, hello.Expires)
+	c.sendAgainLocked()
 	for _, s := range c.subs {
 		s.subscribeLocked(nil, 0)
 	}

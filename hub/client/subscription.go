@@ -285,7 +285,9 @@ func (s *Subscription) messageLocked(m *wire.Message, size int) {
 func (s *Subscription) publishedLocked(at hub.Position) {
 	if s.started && !s.pattern && at.Epoch == s.position.Epoch && at.Offset > s.position.Offset {
 		s.own.add(at.Offset)
-		s.position.Offset = s.own.after(s.position.Offset)
+		if s.live { // otherwise the reply to subscribe says where the subscription is
+			s.position.Offset = s.own.after(s.position.Offset)
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ const ASK_TIMEOUT = 5000, MAX_RETRY_AFTER = 600_000;
 /** The longest time that setTimeout takes. It calls the function at once after a longer one, such as Infinity. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
+/** How long after the first attempt, in ms, a message is sent again. Servers remember idempotency keys for longer. */
+const RETRY_FOR = 120_000;
+
 /** Calls fn after ms. */
 const later = (fn, ms) => setTimeout(fn, Math.min(ms, MAX_TIMEOUT));
 
@@ -89,7 +92,10 @@ const FAULTY = new Set([1002, 1003, 1007, 1009]);
  * @typedef {object} PublishOptions
  * @property {string} [key] in a topic that conflates, the message supersedes the previous one with the same key
  * @property {boolean} [echo] deliver the message to this client too
- * @property {boolean} [retry] publish again if the connection breaks before the reply: at least once, possibly twice
+ * @property {boolean} [retry] send it again if the connection breaks before the reply, for two minutes; the server publishes
+ *   it once, as the requests have the same idempotency key, unless it has restarted meanwhile
+ * @property {string} [idempotencyKey] that key, of 16 to 255 bytes; a random one by default. With a key of its own a program can
+ *   publish a message once even if it restarts; another message with the same key fails with the code "key-reused"
  *
  * @typedef {{topic: string, offset: number, position: string|null, time: Date, key?: string}} Meta
  *   position is that of the message; null if it was received through a pattern
@@ -215,8 +221,8 @@ export class Fanfare extends Emitter {
    * code "lost", because the client cannot know whether the server has published the message.
    * @param {string} topic @param {any} data @param {PublishOptions} [options] @returns {Promise<Receipt>}
    */
-  publish(topic, data, { key, echo, retry } = {}) {
-    return this.#ask({ do: 'publish', topic, data, key, echo }, retry);
+  publish(topic, data, { key, echo, retry, idempotencyKey = retry ? randomKey() : undefined } = {}) {
+    return this.#ask({ do: 'publish', topic, data, key, echo, idempotency_key: idempotencyKey }, retry);
   }
 
   /**
@@ -249,7 +255,7 @@ export class Fanfare extends Emitter {
   /** @internal takes callbacks, because a promise would be settled after the messages that follow the reply */
   _call(request, done, fail, again = false, timeout = 0) {
     if (this.state === 'closed') return fail(new FanfareError('closed', 'this Fanfare is closed', false));
-    const id = ++this.#lastId, call = { request, done, fail, again, waits: true, tried: false, timer: 0, text: JSON.stringify({ id, ...request }) };
+    const id = ++this.#lastId, call = { request, done, fail, again, waits: true, tried: 0, timer: 0, text: JSON.stringify({ id, ...request }) };
     this.#calls.set(id, call);
     if (timeout) call.timer = later(() => this.#settle(id, this.#late(call, timeout)), timeout);
     if (this.state === 'open') this.#send(call);
@@ -257,13 +263,13 @@ export class Fanfare extends Emitter {
 
   #late(call, timeout) {
     const why = this.#cause ? `: ${this.#cause}` : '';
-    return new FanfareError('timeout', call.tried ? `no reply for ${timeout} ms` : `no connection to ${place(this.#href)} for ${timeout} ms${why}`, call.tried);
+    return new FanfareError('timeout', call.tried ? `no reply for ${timeout} ms` : `no connection to ${place(this.#href)} for ${timeout} ms${why}`, call.tried > 0);
   }
 
   #send(call) {
     this.#ws.send(call.text);
     call.waits = false;
-    call.tried = true;
+    call.tried ||= now();
   }
 
   #settle(id, error, ok) {
@@ -477,9 +483,22 @@ export class Fanfare extends Emitter {
     this.#denied = 0;
     this.#watch();
     this.#accepted(expires);
+    this.#sendAgain();
     for (const sub of this.#subs.values()) sub._begin();
     for (const call of this.#calls.values()) if (call.waits) this.#send(call);
     this._emit('open', { client, user });
+  }
+
+  /**
+   * Publishes again what was sent on an earlier connection. That comes before the subscriptions: the replies say which
+   * messages are the client's own, which it would receive when it resumes.
+   */
+  #sendAgain() {
+    for (const [id, call] of [...this.#calls]) {
+      if (!call.waits || !call.tried || call.request.do !== 'publish') continue;
+      if (now() - call.tried <= RETRY_FOR) this.#send(call);
+      else this.#settle(id, new FanfareError('lost', 'the connection was lost before the reply, and the server may have forgotten the message since'));
+    }
   }
 
   #lost(code, reason, { final = FINAL.has(code), error: kind = 'closed', status, wait = 0 } = {}) {
@@ -498,7 +517,7 @@ export class Fanfare extends Emitter {
     for (const sub of [...this.#subs.values()]) final ? sub._failed(error(true)) : sub._pause();
     for (const [id, call] of [...this.#calls]) {
       if (call.again && !final && !FAULTY.has(code)) call.waits = true;
-      else if (!call.waits || final) this.#settle(id, error(call.tried));
+      else if (!call.waits || final) this.#settle(id, error(call.tried > 0));
     }
     const tell = final ? code !== 1000 : this.#openedAt === undefined && !this.#told;
     if (!this._emit('close', { code, reason, retry, status }) && tell) {
@@ -616,7 +635,7 @@ export class Subscription extends Emitter {
     const offset = offsetOf(position);
     if (this.isPattern || epochOf(position) !== this.#epoch || offset <= this.#offset || this.#own.size > 1000) return;
     this.#own.add(offset);
-    this.#passed(this.#offset);
+    if (this.#live) this.#passed(this.#offset); // otherwise the reply to subscribe says where the subscription is
   }
 
   #passed(offset) {
@@ -676,6 +695,9 @@ function bounded(promise, ms) {
   const late = new Promise((_, fail) => { timer = later(() => fail(new Error(`the token function has not answered for ${ms} ms`)), ms); });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+/** Returns a key that nobody else has. crypto.randomUUID is missing on pages without TLS. */
+const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), n => n.toString(16).padStart(2, '0')).join('');
 
 /** Reports whether the same request may succeed later. */
 const temporary = error => error.code === 'unavailable' || error.code === 'busy' || error.code === 'rate-limited';

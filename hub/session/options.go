@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/idempotency"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/netpoll"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -74,6 +75,11 @@ type Options struct {
 	Publish      func(m *hub.Member, r *wire.Request) (hub.Receipt, error)
 	PublishAsync func(m *hub.Member, r *wire.Request, done func(hub.Receipt, error))
 
+	// Idempotency remembers the receipts of publish requests with an idempotency key, in front of
+	// Publish and PublishAsync, which are not called for a request that was made before. A new table with
+	// the defaults if nil; a program that publishes in other ways too can use the same table there.
+	Idempotency *idempotency.Table
+
 	// Limit, if not nil, is called for each request when it arrives, also for one that is not valid, and for each ping frame as for
 	// a request to ping. Calls for one member do not overlap, and must not change the request. If it returns a positive time, the request is refused with the
 	// error rate-limited, which tells the client to try again after that time; after a ping frame the connection is closed
@@ -134,6 +140,9 @@ func (o *Options) setDefaults(h *hub.Hub) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Idempotency == nil {
+		o.Idempotency = idempotency.New(idempotency.Options{Now: o.Now})
 	}
 	if o.MaxWaiting == 0 {
 		o.MaxWaiting = netpoll.MemoryLimit() / 32

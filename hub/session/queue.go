@@ -22,7 +22,9 @@ type request struct {
 }
 
 // weight returns about how much memory the request takes, in bytes.
-func (a *request) weight() int { return 256 + len(a.Data) + len(a.Topic) + len(a.Key) + len(a.Token) }
+func (a *request) weight() int {
+	return 256 + len(a.Data) + len(a.Topic) + len(a.Key) + len(a.Token) + len(a.IdempotencyKey)
+}
 
 // queue holds the requests of a connection that have no reply yet, in order. It is guarded by
 // receiver.replying.

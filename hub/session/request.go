@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/idempotency"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
@@ -166,27 +167,65 @@ func (s *session) publish(a *request) {
 		a.finish(nil, wire.Errorf(wire.BadRequest, `there is no "data"; it must be the value to publish, any JSON`))
 		return
 	}
+	if a.IdempotencyKey != "" {
+		s.publishOnce(a)
+		return
+	}
+	if s.end.opts.Publish != nil {
+		rc, err := s.end.opts.Publish(s.member, &a.Request)
+		a.published(rc, forbidden(err))
+		return
+	}
+	a.ordered = true
+	answer := s.callback()
+	s.pass(a, func(rc hub.Receipt, err error) { answer(func() { a.published(rc, err) }) })
+}
+
+// pass publishes what a requests, or has the program do so.
+func (s *session) pass(a *request, done func(hub.Receipt, error)) {
 	switch o := &s.end.opts; {
 	case o.PublishAsync != nil:
-		a.ordered = true
-		answer := s.callback()
-		o.PublishAsync(s.member, &a.Request, func(rc hub.Receipt, err error) {
-			answer(func() { a.published(rc, forbidden(err)) })
-		})
+		o.PublishAsync(s.member, &a.Request, func(rc hub.Receipt, err error) { done(rc, forbidden(err)) })
 	case o.Publish != nil:
 		rc, err := o.Publish(s.member, &a.Request)
-		a.published(rc, forbidden(err))
+		done(rc, forbidden(err))
 	default:
 		m := hub.Message{Data: a.Data, Kind: hub.JSON, Key: a.Key}
 		if !a.Echo {
 			m.Exclude = s.member
 		}
-		a.ordered = true
-		answer := s.callback()
-		s.member.PublishAsync(a.Topic, m, func(rc hub.Receipt, err error) {
-			answer(func() { a.published(rc, err) })
-		})
+		s.member.PublishAsync(a.Topic, m, done)
 	}
+}
+
+// minSharedKey is the length of the shortest idempotency key of an anonymous client, in bytes.
+const minSharedKey = 16
+
+// publishOnce publishes unless the same client has published with this key before. Anonymous clients share their keys, since
+// nothing tells one that has reconnected from others; so theirs must be too long to guess.
+func (s *session) publishOnce(a *request) {
+	call := idempotency.Call{
+		Scope: UserScope(s.member.User()), Owner: s.member.Owner(), Topic: a.Topic, Key: a.IdempotencyKey,
+		Message: hub.Message{Data: a.Data, Kind: hub.JSON, Key: a.Key},
+	}
+	if s.member.User() == "" && len(call.Key) < minSharedKey {
+		a.finish(nil, wire.Errorf(wire.BadRequest, "the idempotency key of a client without a user must have at least %d bytes, best chosen at random", minSharedKey))
+		return
+	}
+	a.ordered = true
+	answer := s.callback()
+	s.end.opts.Idempotency.Do(&call, func(done func(hub.Receipt, error)) { s.pass(a, done) }, func(rc hub.Receipt, err error) {
+		answer(func() { a.published(rc, err) })
+	})
+}
+
+// UserScope returns the scope of the idempotency keys of a user, or of all clients without one. A program whose users can
+// publish in other ways too gives them the same scope there.
+func UserScope(user string) string {
+	if user == "" {
+		return "anonymous"
+	}
+	return "user " + user
 }
 
 func (a *request) published(rc hub.Receipt, err error) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/idempotency"
 	"github.com/fanfare-ws/fanfare/hub/wire"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
@@ -225,6 +226,8 @@ func ErrorOf(err error) *wire.Error {
 		code = wire.Subscribed
 	case errors.Is(err, hub.ErrNotSubscribed):
 		code = wire.NotSubscribed
+	case errors.Is(err, idempotency.ErrReused):
+		code = wire.KeyReused
 	case errors.Is(err, hub.ErrForbidden):
 		code = wire.Forbidden
 	case errors.Is(err, hub.ErrTooMany):

@@ -30,6 +30,7 @@ const (
 	Busy          = "busy"
 	RateLimited   = "rate-limited"
 	Unauthorized  = "unauthorized"
+	KeyReused     = "key-reused"
 )
 
 // Error is the server's answer to a request that has failed.

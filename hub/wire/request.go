@@ -56,6 +56,9 @@ type Request struct {
 	Key      string          `json:"key,omitempty"`
 	Echo     bool            `json:"echo,omitempty"`
 	Token    string          `json:"token,omitempty"` // a secret
+
+	// IdempotencyKey names a publish request: another one with the same key publishes nothing, and gets the same reply.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
 }
 
 // Append appends the request in its wire format. It fails if Data is not JSON.
@@ -77,7 +80,9 @@ var ErrNoObject = errors.New("wire: the request is not a JSON object")
 
 // raw has the members of a request that has not been decoded. The id is valid even if another
 // member is not, so the reply with the error can have it.
-type raw struct{ id, do, topic, after, last, limit, presence, data, key, echo, token strictjson.Value }
+type raw struct {
+	id, do, topic, after, last, limit, presence, data, key, echo, token, idempotencyKey strictjson.Value
+}
 
 // member returns the field for a member, or nil if the protocol has no such member.
 func (w *raw) member(name []byte) *strictjson.Value {
@@ -104,6 +109,8 @@ func (w *raw) member(name []byte) *strictjson.Value {
 		return &w.echo
 	case "token":
 		return &w.token
+	case "idempotency_key":
+		return &w.idempotencyKey
 	}
 	return nil
 }
@@ -128,7 +135,7 @@ func ParseRequest(b []byte) (Request, error) {
 		return r, badRequest("%v", deep)
 	}
 	r.Do, r.Topic, r.Key = f.text("do", w.do), f.text("topic", w.topic), f.text("key", w.key)
-	r.Token = f.secret("token", w.token)
+	r.Token, r.IdempotencyKey = f.secret("token", w.token), f.text("idempotency_key", w.idempotencyKey)
 	r.Last, r.Limit = f.count("last", w.last), f.count("limit", w.limit)
 	r.Presence, r.Echo = f.flag("presence", w.presence), f.flag("echo", w.echo)
 	r.After = f.position("after", w.after)
@@ -154,6 +161,8 @@ func (r *Request) check() error {
 		return badRequest(`there is no "token"`)
 	case len(r.Key) > MaxKey:
 		return badRequest("the key has %d bytes; at most %d are allowed", len(r.Key), MaxKey)
+	case len(r.IdempotencyKey) > MaxKey:
+		return badRequest("the idempotency key has %d bytes; at most %d are allowed", len(r.IdempotencyKey), MaxKey)
 	}
 	return nil
 }
