@@ -29,7 +29,7 @@ func engineOptions(c *config.Config) netpoll.Options {
 	o := netpoll.Options{
 		MaxPending: int(l.MaxPending), TotalPending: int(l.TotalPending),
 		MaxConns: l.MaxConns, TLSHandshakes: l.MaxTLSHandshakes, TLSTimeout: l.TLSTimeout,
-		MinDrain: int(orNone(l.MinRate)), Preamble: preamble(c),
+		MinDrain: int(orNone(l.MinRate)), Preamble: preamble(c), BlockedAfter: orNone(l.BlockedAfter),
 	}
 	if c.Explicit(connsPerAddr) {
 		o.MaxConnsPerAddr = l.MaxConnsPerAddr

@@ -28,7 +28,7 @@ import (
 
 // notLimits are numbers in options that are not limits.
 var notLimits = map[string]bool{
-	"netpoll.Options.Loops": true, "netpoll.Options.ReadBuffer": true, "netpoll.Options.NotSentLowat": true, "netpoll.Options.Sweep": true, "netpoll.Options.BlockedAfter": true,
+	"netpoll.Options.Loops": true, "netpoll.Options.ReadBuffer": true, "netpoll.Options.NotSentLowat": true, "netpoll.Options.Sweep": true,
 	"wsproto.Server.StreamAbove": true, "hub.Options.Groups": true, "hub.TopicOptions.PresenceGrace": true,
 }
 

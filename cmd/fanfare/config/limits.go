@@ -34,6 +34,7 @@ type Limits struct {
 	IdleTimeout      time.Duration `placeholder:"TIME" default:"2m" min:"1" help:"time for which an HTTP connection stays open for the next request"`
 	Ping             time.Duration `placeholder:"TIME" default:"25s" min:"0" help:"time between pings, which keep proxies from closing idle connections. 0 means no pings"`
 	PongTimeout      time.Duration `placeholder:"TIME" default:"20s" min:"1" help:"time to wait after a ping for data from the client before its connection is closed"`
+	BlockedAfter     time.Duration `placeholder:"TIME" default:"1s" min:"0" help:"time after which the log names a handler that keeps a worker from serving other connections, with the client and the stack. 0 means never"`
 
 	Rates `embed:"" group:"Rates"`
 }
