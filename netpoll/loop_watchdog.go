@@ -113,7 +113,7 @@ func (e *Engine) logBlocked(b *blockage, took time.Duration) {
 		return
 	}
 	if before > 0 {
-		args = append(args, "before", before)
+		args = append(args, "left_out", before)
 	}
 	b.logged = true
 	e.opts.Logger.Warn(msg, append(args, "stack", b.stack())...)

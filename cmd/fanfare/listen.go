@@ -68,9 +68,13 @@ func (a *app) endpoint(l openListener) netpoll.Endpoint {
 	return at
 }
 
+// room returns the number of connections for which there is room.
+func (a *app) room(files uint64) uint64 {
+	return min(daemon.Room(files), uint64(a.server.Engine.MaxConns))
+}
+
 // greet prints the URLs of the server.
 func (a *app) greet(w io.Writer, all []openListener, files uint64) {
-	limit := min(daemon.Room(files), uint64(a.server.Engine.MaxConns))
 	for _, l := range all {
 		fmt.Fprintf(w, "Fanfare is listening on %s%s\n", l.at, l.remark())
 	}
@@ -84,7 +88,7 @@ func (a *app) greet(w io.Writer, all []openListener, files uint64) {
 			break
 		}
 	}
-	fmt.Fprintf(w, "The server has room for %d connections; the limit of open files is %d.\nPress Ctrl-C to stop.\n", limit, files)
+	fmt.Fprintf(w, "The server has room for %d connections; the limit of open files is %d.\nPress Ctrl-C to stop.\n", a.room(files), files)
 }
 
 // greetable reports whether a person can try the URLs of a listener.

@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"runtime"
 
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -17,7 +18,7 @@ import (
 func main() {
 	profileMemory := suspendMemoryProfile()
 	daemon.Main(func(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-		p := invocation{args, stdout, stderr, daemon.OnHangup, profileMemory}
+		p := invocation{args, stdout, stderr, daemon.OnHangup, slog.SetDefault, profileMemory}
 		return p.run(ctx)
 	})
 }

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // run runs the program in this process, which gets no SIGHUP.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := invocation{args, stdout, stderr, func(func()) func() { return func() {} }, nil}
+	p := invocation{args, stdout, stderr, func(func()) func() { return func() {} }, nil, nil}
 	return p.run(ctx)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -89,18 +88,4 @@ func (a *app) prepare(now *config.Config) (use []func(), err error) {
 	}
 	rights, errs := a.access.Prepare(now.Policy())
 	return []func(){certificate, hooks, events, rights}, errors.Join(errs...)
-}
-
-// logger returns a logger whose level can change.
-func logger(w io.Writer, c *config.Config) (*slog.Logger, *slog.LevelVar) {
-	level := new(slog.LevelVar)
-	level.Set(levelOf(c))
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), level
-}
-
-func levelOf(c *config.Config) slog.Level {
-	if c.Verbose {
-		return slog.LevelDebug
-	}
-	return slog.LevelInfo
 }

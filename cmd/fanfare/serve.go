@@ -34,6 +34,8 @@ type invocation struct {
 	stdout, stderr io.Writer
 	// onHangup calls a function at each SIGHUP until stop is called.
 	onHangup func(f func()) (stop func())
+	// onLogger, if not nil, gets the logger of the program, which packages without one of their own should use.
+	onLogger func(*slog.Logger)
 	// profileMemory begins to record allocations for profiles. It may be nil.
 	profileMemory func()
 }
@@ -49,7 +51,11 @@ func (p *invocation) run(ctx context.Context) int {
 	}
 	defer p.detach(l.Config)()
 	if err := p.serve(ctx, l); err != nil {
-		fmt.Fprintln(p.stderr, "fanfare:", err)
+		if log, _ := logger(p.stderr, l.Config); l.Config.Log.JSON() {
+			log.Error("the server ends", "error", err)
+		} else {
+			fmt.Fprintln(p.stderr, "fanfare:", err)
+		}
 		return 1
 	}
 	return 0
@@ -94,6 +100,9 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		return err
 	}
 	log, level := logger(p.stderr, cfg)
+	if p.onLogger != nil {
+		p.onLogger(log)
+	}
 	a, err := newApp(cfg, log)
 	if err != nil {
 		return err
@@ -107,7 +116,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	for _, note := range l.Notes {
 		log.Warn(note)
 	}
-	a.greet(p.stdout, all, files)
+	a.announce(p.stdout, all, files)
 	releaseStartCode()
 	s := service{systemd.NewNotifier(log), a}
 	r := &reloader{args: p.args, log: log, current: cfg, apply: a.apply(level)}
@@ -119,7 +128,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		return err
 	}
 	defer stop()
-	return a.wait(ctx, p.stdout)
+	return a.wait(ctx, a.logged(p.stdout))
 }
 
 // open opens the listeners, and begins to obtain certificates for them. After an error nothing is open.

@@ -26,7 +26,7 @@ func (l *Log) Warn(log *slog.Logger, msg string, args ...any) {
 		return
 	}
 	if left > 0 {
-		args = append(args, "before", left)
+		args = append(args, "left_out", left)
 	}
 	log.Warn(msg, args...)
 }

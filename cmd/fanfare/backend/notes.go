@@ -26,7 +26,7 @@ func (n *notes) note(e *endpoint, f *failure, changed bool, now time.Time) (log 
 	skipped := n.skipped
 	n.next, n.skipped = now.Add(noteEvery), 0
 	return func() {
-		logger.Warn("a request to the backend failed", "hook", hook, "error", f, "failures not logged", skipped)
+		logger.Warn("a request to the backend failed", "hook", hook, "error", f, "left_out", skipped)
 	}
 }
 
@@ -39,10 +39,10 @@ func (b *breaker) note(e *endpoint, f *failure, now time.Time) (log func()) {
 		return func() { logger.Info("the backend answers again", "hook", hook) }
 	case b.failedProbes > 0:
 		return func() {
-			logger.Warn("the backend still fails", "hook", hook, "error", f, "next probe in", pause)
+			logger.Warn("the backend still fails", "hook", hook, "error", f, "next_probe_in", pause)
 		}
 	}
 	return func() {
-		logger.Error("the backend fails; no requests are sent until a probe succeeds", "hook", hook, "error", f, "next probe in", pause)
+		logger.Error("the backend fails; no requests are sent until a probe succeeds", "hook", hook, "error", f, "next_probe_in", pause)
 	}
 }

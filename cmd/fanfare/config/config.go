@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Config is what an operator can set. A value is immutable once [Load] has returned it.
 //
@@ -11,7 +14,7 @@ import "time"
 // A field with kong:"-" has no flag.
 type Config struct {
 	File       string `name:"config" toml:"-" placeholder:"FILE" group:"General" help:"read the settings from this file, in TOML. Flags override the environment, which overrides the file. fanfare config prints a file with all settings and their defaults"`
-	Verbose    bool   `group:"General" live:"" help:"log every refused handshake. Without this flag the server logs those that a flag would allow, at most one of each kind in ten seconds"`
+	Verbose    bool   `group:"General" live:"" help:"log every refused handshake, as -log-level debug does. Without this flag the server logs those that a flag would allow, at most one of each kind in ten seconds"`
 	Compress   bool   `group:"General" help:"compress messages for clients that offer it (permessage-deflate, without context takeover)"`
 	CPUProfile string `name:"cpuprofile" toml:"-" placeholder:"FILE" group:"General" help:"write a CPU profile to this file"`
 
@@ -26,6 +29,7 @@ type Config struct {
 	Webhooks Webhooks `embed:"" prefix:"webhook-" group:"Webhooks"`
 	Limits   Limits   `embed:"" group:"Limits"`
 	Shutdown Shutdown `embed:"" group:"Shutdown"`
+	Log      Log      `embed:"" prefix:"log-" group:"Log"`
 
 	sources map[string]Source
 	given   rightsGiven
@@ -35,6 +39,21 @@ type Config struct {
 type rightsGiven struct {
 	anonymous Anonymous
 	users     Users
+}
+
+// Log is how the server writes its log, to stderr.
+type Log struct {
+	Format string `placeholder:"WORD" default:"text" help:"form of the log: text, or json, one object a line, which also has what the server otherwise prints for people"`
+	Level  string `placeholder:"WORD" default:"info" live:"" help:"least level that is logged: debug, info, warn or error"`
+}
+
+// JSON reports whether programs read the log.
+func (l *Log) JSON() bool { return l.Format == "json" }
+
+// SlogLevel returns the level.
+func (l *Log) SlogLevel() (level slog.Level) {
+	_ = level.UnmarshalText([]byte(l.Level)) // Load has checked it
+	return level
 }
 
 // Admin is the listener for operators.

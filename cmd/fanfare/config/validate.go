@@ -15,6 +15,7 @@ func (l *loader) validate() {
 	l.validateAccess()
 	l.validateKeys()
 	l.validateToken()
+	l.validateLog()
 	l.validateBackend()
 	l.validateWebhooks()
 	l.validateLimits()

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
@@ -66,6 +67,15 @@ func (l *loader) validateToken() {
 			l.refuse(c.path, " is given without a key for tokens: %s, %s, %s or %s", l.nameOf("token.secret-files", c.path), l.nameOf("token.public-key-files", c.path),
 				l.nameOf("token.jwks-file", c.path), l.nameOf("token.jwks-url", c.path))
 		}
+	}
+}
+
+func (l *loader) validateLog() {
+	if c := &l.config.Log; c.Format != "text" && c.Format != "json" {
+		l.refuse("log.format", " is %q; it must be text or json", c.Format)
+	}
+	if c := &l.config.Log; !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Level) {
+		l.refuse("log.level", " is %q; it must be debug, info, warn or error", c.Level)
 	}
 }
 

@@ -193,7 +193,7 @@ func (e *endpoint) count(o *inForce, b *batch, r *response, again, over bool) {
 	}
 	e.mu.Unlock()
 	if r.failure != nil {
-		e.failed.Warn(o.Logger, "a webhook request failed", "url", e.shown, "error", r.failure, "failures in a row", e.failures)
+		e.failed.Warn(o.Logger, "a webhook request failed", "url", e.shown, "error", r.failure, "failures_in_a_row", e.failures)
 	}
 	if r.failure != nil && over {
 		e.dead.Warn(o.Logger, "events were given up, as a webhook endpoint has not taken them in time", "url", e.shown, "events", len(b.items), "after", o.GiveUpAfter)

@@ -135,7 +135,7 @@ func (r *remote) end(err error, failures int) int {
 	}
 	switch {
 	case err != nil && failures == 0:
-		r.log.Warn("cannot fetch the keys for tokens; it is tried again", "url", httpurl.Mask(r.url), "error", err, "keys-in-force", kept)
+		r.log.Warn("cannot fetch the keys for tokens; it is tried again", "url", httpurl.Mask(r.url), "error", err, "keys", kept)
 	case err == nil && failures > 0:
 		r.log.Info("the keys for tokens can be fetched again", "url", httpurl.Mask(r.url), "keys", kept)
 	}

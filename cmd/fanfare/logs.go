@@ -1,0 +1,65 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+)
+
+// logger returns a logger whose level can change.
+func logger(w io.Writer, c *config.Config) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	level.Set(levelOf(c))
+	o := &slog.HandlerOptions{Level: level}
+	if c.Log.JSON() {
+		return slog.New(slog.NewJSONHandler(w, o)), level
+	}
+	return slog.New(slog.NewTextHandler(w, o)), level
+}
+
+func levelOf(c *config.Config) slog.Level {
+	if c.Verbose {
+		return slog.LevelDebug
+	}
+	return c.Log.SlogLevel()
+}
+
+// announce says that the server listens: for people on stdout, for programs in the log.
+func (a *app) announce(stdout io.Writer, all []openListener, files uint64) {
+	if !a.cfg.Log.JSON() {
+		a.greet(stdout, all, files)
+		return
+	}
+	addrs := make([]string, len(all))
+	for i, l := range all {
+		addrs[i] = l.at.String()
+	}
+	args := []any{"version", daemon.Version(), "addresses", addrs, "connections", a.room(files), "open_files", files}
+	if a.operators.server != nil {
+		args = append(args, "operators", a.operators.listener().at.String())
+	}
+	a.log.Info("listening", args...)
+}
+
+// logged returns where the sentences go that the server prints while it ends: to stdout, or into the log if programs read it.
+func (a *app) logged(stdout io.Writer) io.Writer {
+	if a.cfg.Log.JSON() {
+		return sentences{a.log}
+	}
+	return stdout
+}
+
+// sentences logs each line that is written to it.
+type sentences struct{ log *slog.Logger }
+
+func (s sentences) Write(b []byte) (int, error) {
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" {
+			s.log.Info(line)
+		}
+	}
+	return len(b), nil
+}
