@@ -1,5 +1,5 @@
-// Package session is the server's side of the subprotocol fanfare.v1, which package
-// wire describes: one WebSocket with many topics.
+// Package session is the server's side of the subprotocol fanfare.v1: one WebSocket with many
+// topics. Package wire has its messages.
 //
 //	h := hub.New(hub.Options{Workers: wshub.Workers(server)})
 //	server.Accept = session.New(h, session.Options{}).Accept
