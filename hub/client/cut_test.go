@@ -118,6 +118,31 @@ func TestCutsWhilePublishing(t *testing.T) {
 	}
 }
 
+// A publisher whose connection is cut at random, and that is subscribed to its topic, gets none of its own messages: not when
+// it resumes either, as the messages that are sent again come before its subscription.
+func TestOwnMessagesAfterCuts(t *testing.T) {
+	const messages = 400
+	s := sessiontest.Serve(t, kept(hub.History{Messages: 10 * messages}))
+	p := wstest.Forward(t, s.Addr, func() int64 { return 600 + rand.Int64N(3000) })
+	c := insist(t, p.Addr, quick())
+	got := make(chan uint64, 2*messages)
+	if _, err := c.Subscribe(t.Context(), "news", nil, func(m client.Message) { got <- m.Offset }); err != nil {
+		t.Fatal(err)
+	}
+	for n := range messages {
+		if _, err := c.Publish(t.Context(), "news", n, &client.PublishOptions{Retry: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Number(t, "news", 1) // of another publisher
+	if at := next(t, got); at != messages+1 {
+		t.Errorf("the client got message %d; the first of another publisher is %d", at, messages+1)
+	}
+	if p.Cuts() < 5 {
+		t.Errorf("there were only %d cuts", p.Cuts())
+	}
+}
+
 // A subscriber learns of messages that the server no longer holds, and receives the others.
 func TestGap(t *testing.T) {
 	s := sessiontest.Serve(t, kept(hub.History{Messages: 10}))

@@ -216,3 +216,37 @@ func TestLargestMessage(t *testing.T) {
 		t.Errorf("MaxEvent is %d", n)
 	}
 }
+
+// A message that was lost long ago is not sent again: the server may have forgotten its key, and would publish it twice.
+func TestRetryEnds(t *testing.T) {
+	requests := make(chan wire.Request, 10)
+	addr := scripted(t, func(r *wsproto.Request) error {
+		r.Subprotocol = wire.Protocol
+		return nil
+	}, func(c *wsproto.Conn, r wire.Request) {
+		requests <- r
+		c.Close(wsproto.GoingAway, "")
+	})
+	clock := client.NewFakeClock()
+	closed := make(chan error, 10)
+	o := clock.Use(quick())
+	o.OnClose = func(err error, _ time.Duration) { closed <- err }
+	c := dial(t, addr, o)
+	result := make(chan error, 1)
+	go func() {
+		_, err := c.Publish(t.Context(), "a", 1, &client.PublishOptions{Retry: true})
+		result <- err
+	}()
+	first := next(t, requests)
+	next(t, closed)
+	clock.Advance(client.RetryFor - time.Second)
+	again := next(t, requests)
+	if first.IdempotencyKey == "" || again.IdempotencyKey != first.IdempotencyKey {
+		t.Errorf("the keys are %q and %q", first.IdempotencyKey, again.IdempotencyKey)
+	}
+	next(t, closed)
+	clock.Advance(2 * time.Second)
+	if err := next(t, result); !errors.Is(err, client.ErrLost) || len(requests) > 0 {
+		t.Errorf("%v; %d further requests", err, len(requests))
+	}
+}
