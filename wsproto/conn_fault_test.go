@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -247,7 +248,7 @@ type keeper struct {
 
 func (k *keeper) OnReadEnd(*Conn) {
 	if k.kept != nil {
-		k.spoilt <- strings.Trim(string(k.kept), "\xdb") == ""
+		k.spoilt <- bytes.Count(k.kept, []byte{0xdb}) == len(k.kept)
 		k.kept = nil
 	}
 }

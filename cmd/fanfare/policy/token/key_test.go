@@ -150,7 +150,7 @@ func TestHashSet(t *testing.T) {
 			t.Fatalf("%d of %d", i, s.n)
 		}
 	}
-	if newEpoch(nil).hash("x") == newEpoch(nil).hash("x") {
+	if other := newEpoch(nil); e.hash("x") == other.hash("x") {
 		t.Error("two epochs have the same salt")
 	}
 }
