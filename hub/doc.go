@@ -90,6 +90,9 @@
 // reaches, until it is up to date for the first time. A subscriber that has drained and still
 // refuses a message, again and again, is closed as too slow.
 //
+// The passes of a shard also find its slowest subscribers, which [Hub.Slowest] returns: they come to all that are behind
+// anyway.
+//
 // A topic with the policy Conflate removes a message from the log when the next one with its
 // key comes. Sequence numbers are not reused, so a gap between two messages is what was
 // superseded, and counts as dropped for every subscriber that would have got it.

@@ -35,12 +35,13 @@ type ConnInfo struct {
 
 // Info describes the connection, with a few system calls. ok is false if it is closed.
 func (c *Conn) Info() (info ConnInfo, ok bool) {
-	info.Remote, info.Idle = c.RemoteAddr(), c.IdleFor()
+	info.Remote = c.RemoteAddr()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if info.ID = c.idLocked(); info.ID == (ConnID{}) {
 		return ConnInfo{}, false
 	}
+	info.Idle = c.IdleFor()
 	info.Loop, info.Pending, info.Held = c.loop.id, c.pendingLocked(), c.heldLocked()
 	info.TLS = c.cold != nil && c.cold.tls != nil
 	info.Unacked, _ = unix.IoctlGetInt(int(c.fd), unix.SIOCOUTQ)

@@ -41,6 +41,10 @@ func TestConnInfo(t *testing.T) {
 	if i, ok := p.c.Info(); ok || i != (ConnInfo{}) || p.c.ID() != (ConnID{}) || s.Find(info.ID) != nil {
 		t.Errorf("after its end: %+v", i)
 	}
+	var zero Conn
+	if i, ok := zero.Info(); ok || i != (ConnInfo{}) || zero.ID() != (ConnID{}) {
+		t.Errorf("of a connection that has never begun: %+v", i)
+	}
 	other, q := s.connect(t) // has the same descriptor, perhaps
 	if q.c.ID() == info.ID {
 		t.Errorf("two connections have the name %v", info.ID)

@@ -42,6 +42,10 @@
 //
 // The monitor also is a watchdog: if a worker is in the same turn or task for Options.BlockedAfter, the log names the
 // handler, its client and its stack. Turns take no time for that: the monitor sees at two looks that it is the same turn.
+// The stack comes from a profile of all goroutines, where those of workers have labels.
+//
+// [Engine.Page] lists the connections, and [Engine.Find] finds one by its [ConnID], for which connections keep nothing:
+// what [Conn.Info] tells is what the engine has anyway, and what the kernel counts.
 //
 // # Writes
 //
@@ -231,6 +235,7 @@
 //	aioContexts.mu    the kernel's contexts for bursts
 //	budget.mu         the right to shed connections
 //	heavy.mu          a loop's lists of connections that hold much
+//	sayer.mu          what the watchdog has to say
 //
 // easygo's own lock is taken by Add and Del with none of these held. departures.mu is also
 // taken under Conn.mu. Engine.changes, which is held during SetLimits, comes before all of them.

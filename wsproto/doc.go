@@ -159,6 +159,11 @@
 // servers whose clients would otherwise all reconnect at the same moment: one goroutine closes the
 // connections, in a random order, each with 1012 behind what was sent to it before.
 //
+// # Operators
+//
+// [Server.Stats] has counters, of the engine too. [Server.Page] lists the WebSockets, and [Server.Find] finds one by its name, which a
+// log may have. A handler that blocks is named in the log: see netpoll.Options.BlockedAfter.
+//
 // # Access
 //
 // The same code decides about handshakes and about requests of net/http: whether a page of
