@@ -32,7 +32,11 @@ func (c *Conn) expireLocked(d time.Duration) {
 		c.expires.Store(0)
 		return
 	}
-	c.expires.Store(c.loop.engine.clock.Read().After(d))
+	at, l := c.loop.engine.clock.Read().After(d), c.loop
+	was := c.expires.Swap(at)
+	if d < l.engine.opts.near() && (was == 0 || int32(at-was) < 0) {
+		l.deadlines.add(c, max(leastFresh, int(l.engine.admission.open.Load())))
+	}
 }
 
 // expired reports, once, whether the deadline has passed. The event of the sweep is

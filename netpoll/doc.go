@@ -226,6 +226,7 @@
 //	Conn.mu           the outbound queue, the phase, every write to the descriptor, all of TLS
 //	ready.Queue.mu    a loop's queue
 //	table.mu          a loop's list of connections
+//	deadlines.mu      a loop's list of deadlines that are near
 //	largeReaders.mu   a loop's set of connections with large messages
 //	workers.mu        the list of workers
 //	tlsHandshakes.mu  the places for TLS handshakes
@@ -237,7 +238,7 @@
 //	heavy.mu          a loop's lists of connections that hold much
 //	sayer.mu          what the watchdog has to say
 //
-// easygo's own lock is taken by Add and Del with none of these held. departures.mu is also
+// easygo's own lock is taken by Add and Del with none of these held. departures.mu and deadlines.mu are also
 // taken under Conn.mu. Engine.changes, which is held during SetLimits, comes before all of them.
 //
 // A burst holds up to 32 connection locks for the duration of one io_submit (about 150 µs for

@@ -70,6 +70,7 @@ type loop struct {
 	drain           func() // the pool's task, made once
 	ready           ready.Queue[turner]
 	table           table
+	deadlines       deadlines
 	largeReaders    largeReaders
 	heavy           heavy
 	events, yielded uint32 // see keepPace
@@ -106,6 +107,8 @@ type monitor struct {
 	buf      chunk
 	memory   memory.Scavenger
 	slowAt   uint32 // when sweepSlow is due
+	sweeps   int    // see sweeping
+	sweptAt  clock.Tick
 }
 
 func newMonitor(e *Engine) *monitor {

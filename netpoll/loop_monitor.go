@@ -102,18 +102,6 @@ func (k *workers) flushStuck(now clock.Tick, after time.Duration) (blocked []*bl
 	return blocked
 }
 
-// sweep schedules the connections whose deadline has passed at now. Their turn checks
-// the deadline again and clears it.
-func (m *monitor) sweep(now clock.Tick) {
-	for _, l := range m.engine.loops {
-		l.table.each(&m.buf, func(c *Conn) {
-			if at := c.expires.Load(); at != 0 && now.Reached(at) {
-				c.notify(evTimer)
-			}
-		})
-	}
-}
-
 // scanBudget is the monitor's part. It tries again if the heaviest connections were
 // locked. If the memory is held by many light connections, or by buffers that no connection
 // answers for, it closes every connection that holds, or has pending, more than an equal
