@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
 // check compares a block that cannot be run with the code.
@@ -26,6 +29,8 @@ var checks = []check{
 	{"hub/session/doc.go", "waiting requests", fields},
 	{"cmd/fanfare/docs/configuration.md", "/etc/fanfare.toml", mistakes},
 	{"cmd/fanfare/docs/configuration.md", "level=INFO", logged},
+	{"cmd/fanfare/docs/metrics.md", "scrape_configs:", prometheusConfig},
+	{"cmd/fanfare/docs/metrics.md", "rule_files:", prometheusConfig},
 	{"cmd/fanfare/docs/deployment.md", "map ", tested("cmd/fanfare", "TestProxies")},
 	{"cmd/fanfare/docs/deployment.md", "defaults", tested("cmd/fanfare", "TestProxies")},
 	{"cmd/fanfare/docs/deployment.md", "# TCP", tested("cmd/fanfare", "TestProxies")},
@@ -189,5 +194,20 @@ func offsets(t *testing.T, b block) {
 			t.Errorf("%q: begins at %d, not at %d: %v", line, from, at, err)
 		}
 		at = from + size
+	}
+}
+
+// prometheusConfig checks a part of a configuration of Prometheus.
+func prometheusConfig(t *testing.T, b block) {
+	tool, err := exec.LookPath("promtool")
+	if err != nil {
+		script.Need(t, "promtool", "it is in the package prometheus of Debian")
+	}
+	file := filepath.Join(t.TempDir(), "prometheus.yml")
+	if err := os.WriteFile(file, []byte(b.text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(tool, "check", "config", "--syntax-only", file).CombinedOutput(); err != nil {
+		t.Errorf("%v: %v\n%s", b, err, out)
 	}
 }
