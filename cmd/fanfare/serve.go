@@ -116,13 +116,13 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	for _, note := range l.Notes {
 		log.Warn(note)
 	}
-	a.announce(p.stdout, all, files)
-	releaseStartCode()
 	s := service{systemd.NewNotifier(log), a}
 	r := &reloader{args: p.args, log: log, current: cfg, apply: a.apply(level)}
 	if cfg.NamesFiles() || s.Notifier != nil { // otherwise SIGHUP ends the program, as it does when its terminal is closed
 		defer p.onHangup(s.reloading(r.reload))()
 	}
+	a.announce(p.stdout, all, files) // after that a SIGHUP must not end the program
+	releaseStartCode()
 	stop, err := s.begin(ctx)
 	if err != nil {
 		return err

@@ -696,8 +696,13 @@ function bounded(promise, ms) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Returns a key that nobody else has. crypto.randomUUID is missing on pages without TLS. */
-const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), n => n.toString(16).padStart(2, '0')).join('');
+/** Returns a key that nobody else has. crypto.randomUUID is missing on pages without TLS, and crypto itself in Node 18. */
+function randomKey() {
+  const bytes = new Uint8Array(16);
+  if (globalThis.crypto) crypto.getRandomValues(bytes);
+  else bytes.forEach((_, i) => { bytes[i] = Math.random() * 256; });
+  return Array.from(bytes, n => n.toString(16).padStart(2, '0')).join('');
+}
 
 /** Reports whether the same request may succeed later. */
 const temporary = error => error.code === 'unavailable' || error.code === 'busy' || error.code === 'rate-limited';
