@@ -38,7 +38,7 @@
 //
 // [Stats] has counters and two distributions, which cost a connection and a message next to nothing. The wait for a drainer
 // is measured for one of 32 pushes to a ready queue. The lag of a loop is how long it takes to look at an event that the monitor
-// raises for that, up to 20 times a second.
+// raises for that, up to 10 times a second while there is work.
 //
 // The monitor also is a watchdog: if a worker is in the same turn or task for Options.BlockedAfter, the log names the
 // handler, its client and its stack. Turns take no time for that: the monitor sees at two looks that it is the same turn.

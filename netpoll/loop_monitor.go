@@ -36,7 +36,9 @@ func (m *monitor) run() {
 		m.scanBudget()
 		if time.Since(swept) >= m.engine.opts.Sweep {
 			swept = time.Now()
-			m.probe()
+			if m.unprobed > 0 {
+				m.probe()
+			}
 			m.sweep(now)
 			m.sweepSlow(now)
 			m.memory.Look(m.engine.held(), swept)

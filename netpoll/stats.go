@@ -55,8 +55,8 @@ type Stats struct {
 	// ReadyWait is how long connections and tasks have waited for a drainer: one of each 32, and
 	// the first.
 	ReadyWait histogram.Snapshot `json:"ready_wait"`
-	// LoopLag is the time after which a loop has looked at an event of the engine's own: about 20
-	// times a second while there is work, else once in Options.Sweep.
+	// LoopLag is the time after which a loop has looked at an event of the engine's own, which is
+	// raised up to 10 times a second while there is work.
 	LoopLag histogram.Snapshot `json:"loop_lag"`
 
 	// Workers is the largest number of workers, WorkersBusy the number that run turns or tasks now,

@@ -52,7 +52,7 @@ var engineMetrics = []Metric{
 	},
 	{
 		Name: "fanfare_loop_lag_seconds", Type: Histogram,
-		Help:      "After what time an event loop has looked at an event, in seconds: a sample 20 times a second while there is work.",
+		Help:      "After what time an event loop has looked at an event, in seconds: up to 10 samples a second while there is work.",
 		Worry:     "the 99th percentile is above 0.1: the processor is busy, or the machine takes it away",
 		histogram: func(s *monitor.Snapshot) monitor.Histogram { return s.Engine.LoopLag },
 	},
