@@ -299,6 +299,36 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// The addresses of docs/dashboard.md.
+func TestAddresses(t *testing.T) {
+	dir := t.TempDir()
+	settings, keyFile := filepath.Join(dir, "fanfare.toml"), filepath.Join(dir, "key")
+	for name, text := range map[string]string{settings: "[admin]\naddr = 'localhost:9090'\n[access]\ntoken-file = '" + keyFile + "'\n", keyFile: "sesame-1234\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args            []string
+		name, base, key string
+	}{
+		{[]string{"http://localhost:9090"}, "localhost:9090", "http://localhost:9090", ""},
+		{[]string{"localhost:9090"}, "localhost:9090", "http://localhost:9090", ""},
+		{[]string{"-key-file", keyFile, "https://fanfare.example.org:9090/"}, "fanfare.example.org:9090", "https://fanfare.example.org:9090", "sesame-1234"},
+		{[]string{"unix:/run/fanfare/admin.sock"}, "unix:/run/fanfare/admin.sock", "http://localhost", ""},
+		{[]string{"-config", settings}, "localhost:9090", "http://localhost:9090", "sesame-1234"},
+	} {
+		o, err := parse(c.args, nil, os.Stderr)
+		if err != nil {
+			t.Errorf("%v: %v", c.args, err)
+			continue
+		}
+		if o.server.name != c.name || o.server.base.String() != c.base || o.server.key != c.key {
+			t.Errorf("%v: %q %v %q", c.args, o.server.name, o.server.base, o.server.key)
+		}
+	}
+}
+
 // The program runs in a terminal until q is pressed.
 func TestProgram(t *testing.T) {
 	f := newFake()

@@ -74,7 +74,7 @@ function showAlerts(alerts) {
 async function poll() {
   const asking = view;
   try {
-    const wanted = round % 2 === 0 || asking.heading ? asking.lists : [];
+    const wanted = round++ % 2 === 0 || asking.heading ? asking.lists : [];
     const [s, page, ...lists] = await Promise.all([get('/api/status'), get('/api/history?since=' + store.next),
       ...wanted.map(path => get(path).catch(e => e))]);
     status = s;
@@ -86,7 +86,6 @@ async function poll() {
     const failure = lists.find(l => l instanceof Failure && (l.status === 0 || l.status === 401));
     if (failure) throw failure;
     asking.showLists(lists);
-    round++;
   } catch (e) {
     failed(e);
   }
