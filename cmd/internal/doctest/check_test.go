@@ -31,6 +31,7 @@ var checks = []check{
 	{"cmd/fanfare/docs/configuration.md", "level=INFO", logged},
 	{"cmd/fanfare/docs/metrics.md", "scrape_configs:", prometheusConfig},
 	{"cmd/fanfare/docs/metrics.md", "rule_files:", prometheusConfig},
+	{"cmd/fanfare/docs/logs.md", `{"time":`, tested("cmd/fanfare", "TestLogFormatJSON")},
 	{"cmd/fanfare/docs/deployment.md", "map ", tested("cmd/fanfare", "TestProxies")},
 	{"cmd/fanfare/docs/deployment.md", "defaults", tested("cmd/fanfare", "TestProxies")},
 	{"cmd/fanfare/docs/deployment.md", "# TCP", tested("cmd/fanfare", "TestProxies")},
