@@ -11,7 +11,8 @@ func releaseStartCode() {
 		"github.com/caddyserver/", "github.com/mholt/acmez", "github.com/libdns", "github.com/miekg/dns", "go.uber.org/zap",
 		"github.com/klauspost/cpuid", "github.com/zeebo/", "golang.org/x/net/", "archive/", // certificates
 		"github.com/MicahParks/", "math/big", "crypto/x509", "crypto/rsa", // tokens
-		"charm.land/", "github.com/charmbracelet/", "github.com/muesli/", "github.com/lucasb-eyer/", "github.com/rivo/", // fanfare top
+		"charm.land/", "github.com/charmbracelet/", "github.com/muesli/", "github.com/lucasb-eyer/", "github.com/rivo/", "github.com/mattn/",
+		"github.com/clipperhouse/", "github.com/xo/", "github.com/fanfare-ws/fanfare/cmd/fanfare/top", // fanfare top
 		"net/http/pprof", "runtime/pprof", "runtime/trace", "internal/profile", "go/", "mime", "net/http.(*http2", "net/http.http2",
 	)
 }

@@ -191,7 +191,7 @@ export class BarChart extends Chart {
     super.draw(starts.map(s => times[s + size - 1]), span, sums);
   }
 
-  largest() { return Math.max(1, ...this.times.map((_, i) => this.values.reduce((n, g) => n + g.values[i], 0))); }
+  largest() { return Math.max(2, ...this.times.map((_, i) => this.values.reduce((n, g) => n + g.values[i], 0))); }
 
   plot() {
     const base = this.times.map(() => 0);
