@@ -102,7 +102,7 @@ func (r *report) weights(m *measurement) grid {
 	g := m.table([]column{
 		{"RSS, connected", connected.at(rss), median(bytesEach)},
 		{"RSS, after an echo", echoed.at(rss), rangeOf(bytesEach)},
-		{"RSS, rested 25 s", rested.at(rss), median(bytesEach)},
+		{"RSS, rested", rested.at(rss), median(bytesEach)},
 		{"RSS, settled", settled.at(rss), median(bytesEach)},
 		{"PSS", echoed.at(pss), median(bytesEach)},
 		{"heap", echoed.at(heap), median(bytesEach)},
