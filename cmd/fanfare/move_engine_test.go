@@ -22,10 +22,10 @@ func blockScenario() scenario {
 		}
 	}, do: func(m *mover) {
 		m.is("fanfare_workers_limit", 1)
-		m.moves("fanfare_loop_lag_seconds_count")
 		blocks, waits := m.dial("/block"), m.dial("/echo")
 		m.send(blocks, "x")
 		m.moves("fanfare_workers_busy", "fanfare_workers_blocked", "fanfare_blocked_turns_total")
+		m.moves("fanfare_loop_lag_seconds_count") // while there is work
 		m.send(waits, "x")
 		m.moves("fanfare_ready_connections", "fanfare_ready_longest_wait_seconds", `fanfare_alert{alert="FanfareWorkersBlocked"}`)
 		close(gate)
