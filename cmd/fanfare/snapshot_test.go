@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -96,5 +97,26 @@ func BenchmarkSnapshot(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Neither the metrics nor the state has names of users or topics, addresses, keys or what clients send.
+func TestFiguresAreDiscreet(t *testing.T) {
+	file := secretFile(t, "sesame-sesame-1234")
+	p := start(t, "-admin", "127.0.0.1:0", "-token-file", file, "-user-header", "X-User")
+	c := p.join("/hub?token=sesame-sesame-1234", http.Header{"X-User": {"gwendolyn"}})
+	c.gets(`"do":"subscribe","topic":"hush.hush"`)
+	c.gets(`"do":"publish","topic":"hush.hush","data":"classified"`)
+	p.join("/hub?token=mistaken-secret", nil)
+	for _, path := range []string{metricsPath, statusPath} {
+		status, body := p.operator("GET", path+"?token=sesame-sesame-1234", "")
+		if status != 200 {
+			t.Fatalf("%s: %d %s", path, status, body)
+		}
+		for _, secret := range []string{"sesame", "mistaken", "gwendolyn", "hush", "classified", "127.0.0.1"} {
+			if strings.Contains(body, secret) {
+				t.Errorf("%s has %q", path, secret)
+			}
+		}
 	}
 }

@@ -149,7 +149,7 @@ type Access struct {
 	Revoked     uint64 `json:"revoked"` // counter
 }
 
-// Hook is a question to the operator's backend.
+// Hook is a question to the operator's backend. Its counters begin again when a reload changes the options of the backend.
 type Hook struct {
 	Results     map[string]uint64 `json:"results"`      // counters of calls: granted, refused, fallback, failed, busy, cancelled
 	Failures    map[string]uint64 `json:"failures"`     // counters of requests, by cause
