@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -44,15 +45,11 @@ func TestIdleEcho(t *testing.T) {
 // TestIdleCPU checks the CPU time of a server that works during a rest. The server is this process.
 func TestIdleCPU(t *testing.T) {
 	checkLeaks(t)
-	url, stop := ourEcho(t), make(chan struct{})
-	defer close(stop)
+	url := ourEcho(t)
+	var stop atomic.Bool
+	defer stop.Store(true)
 	go func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() { // it works
 		}
 	}()
 	r := runProgram(t, "idle", "-json", "-q", "-n", "20", "-hold", "1100ms", "-echo", "-rest", "1ms", "-pid", self, url)

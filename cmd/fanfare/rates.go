@@ -58,15 +58,7 @@ func (e excess) String() string {
 	return fmt.Sprintf("the rate limit of %s: try again in %v", e.whose, max(e.wait.Round(time.Millisecond), time.Millisecond))
 }
 
-// publish pays for a message of n bytes that a user, "" for none, publishes to a topic. The caller has found out that the user
-// may do that: others cannot use up what there is for a topic.
-func (r *rates) publish(user string, local bool, topic string, n int) excess {
-	if over := r.user(user, n); over.wait > 0 {
-		return over
-	}
-	return r.topic(local, topic, n)
-}
-
+// user pays for a message of n bytes that a user publishes; "" for none.
 func (r *rates) user(user string, n int) excess {
 	if user != "" {
 		if wait := r.users.Take(user, n); wait > 0 {
@@ -76,7 +68,8 @@ func (r *rates) user(user string, n int) excess {
 	return excess{}
 }
 
-// topic pays nothing for a pattern.
+// topic pays for a message of n bytes that is published to a topic; nothing for a pattern. The caller has found out that the
+// publisher may do that: others cannot use up what there is for a topic.
 func (r *rates) topic(local bool, topic string, n int) excess {
 	if !hub.IsPattern(topic) && !(local && r.sparesLocal.Load()) {
 		if wait := r.topics.Take(topic, n); wait > 0 {
