@@ -122,7 +122,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		defer p.onHangup(s.reloading(r.reload))()
 	}
 	a.announce(p.stdout, all, files) // after that a SIGHUP must not end the program
-	releaseStartCode()
+	releaseStartCode(cfg)
 	stop, err := s.begin(ctx)
 	if err != nil {
 		return err
