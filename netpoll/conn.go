@@ -111,7 +111,6 @@ type cold struct {
 	tls       *tlsTransport // nil without TLS
 	drained   Scheduler     // to be told when nothing is pending: see WhenDrained
 	charged   int           // see Charge
-	final     bool          // see Conclude
 	addrs     *addrs        // instead of those of the socket
 	load      load
 }

@@ -30,14 +30,7 @@ func (c *Conn) Close(err error) {
 // has shut its own side, so that the peer can read our last bytes. After timeout the
 // connection is closed in any case. OnClose gets err, unless an earlier call gave an
 // error.
-func (c *Conn) Finish(err error, timeout time.Duration) { c.finishWith(err, timeout, false) }
-
-// Conclude is Finish for a peer that has said its last, as the protocol knows: once pending output is in the socket, the
-// connection is closed without waiting for the peer to shut its side. It saves a turn and four system calls. If
-// the peer sends more all the same, the kernel may drop the last bytes that it has not read yet.
-func (c *Conn) Conclude(err error, timeout time.Duration) { c.finishWith(err, timeout, true) }
-
-func (c *Conn) finishWith(err error, timeout time.Duration, final bool) {
+func (c *Conn) Finish(err error, timeout time.Duration) {
 	c.mu.Lock()
 	ph := flushing
 	if c.phase == dialing {
@@ -45,7 +38,6 @@ func (c *Conn) finishWith(err error, timeout time.Duration, final bool) {
 	}
 	changed := c.closeWithLocked(ph, err)
 	if changed {
-		c.coldLocked().final = final
 		c.expireLocked(max(timeout, time.Millisecond))
 	}
 	c.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -145,50 +144,6 @@ func TestFinishFlushes(t *testing.T) {
 	if err := receive(t, "OnClose", p.closed); err != errTest {
 		t.Errorf("closed with %v, want %v", err, errTest)
 	}
-}
-
-// Conclude sends what is pending, and then does not wait for the peer to shut its side.
-func TestConclude(t *testing.T) {
-	const size = 12 << 20 // more than the kernel takes
-	data := make([]byte, size)
-	pattern(data, 0)
-	s := serve(t, Options{MaxPending: size}, func(p *peer) {
-		p.onData = func(in []byte) int {
-			p.c.Write(nil, data)
-			p.c.Conclude(errTest, time.Hour)
-			return len(in)
-		}
-	})
-	nc, p := s.connect(t)
-	write(t, nc, []byte("x"))
-	eventually(t, "Conclude", func() bool {
-		p.c.mu.Lock()
-		defer p.c.mu.Unlock()
-		return p.c.phase == flushing
-	})
-	if p.c.Pending() == 0 {
-		t.Error("nothing is pending: the test tests nothing")
-	}
-	expectChunk(t, nc, make([]byte, size), data, 0)
-	expectEnd(t, nc)
-	if err := receive(t, "OnClose", p.closed); err != errTest {
-		t.Errorf("closed with %v, want %v", err, errTest)
-	}
-	if err := writes(nc); err == nil {
-		t.Error("the descriptor is still open")
-	}
-}
-
-// writes writes until the peer's kernel says that it has closed.
-func writes(nc net.Conn) (err error) {
-	_ = nc.SetWriteDeadline(time.Now().Add(waitLimit))
-	for err == nil {
-		_, err = nc.Write([]byte("x"))
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil
-	}
-	return err
 }
 
 // A peer that shut its side long before the last byte was sent is not waited for:

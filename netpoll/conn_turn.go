@@ -125,11 +125,7 @@ func (c *Conn) endTurn(w *worker, leaves bool) {
 // lingerLocked shuts our side if everything has been sent.
 func (c *Conn) lingerLocked() {
 	c.transportLocked().endLocked()
-	switch {
-	case c.phase != flushing || !c.isDirectLocked():
-	case c.cold != nil && c.cold.final:
-		c.phase = dying
-	default:
+	if c.phase == flushing && c.isDirectLocked() {
 		c.phase = lingering
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
 		c.state.Or(evRead) // the event of the peer's end may have come already: look again

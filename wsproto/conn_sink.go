@@ -105,10 +105,6 @@ func (c *Conn) onCloseFrame(payload []byte) {
 	}
 	ce := &CloseError{Code: code, Reason: reason, Remote: true}
 	c.closeFrame(code, "", ce)
-	if c.endpoint.state.ServerSide() { // the server closes first, and the client sends nothing behind its close frame
-		c.io.Conclude(ce, c.endpoint.closeTimeout)
-		return
-	}
 	c.io.Finish(ce, c.endpoint.closeTimeout)
 }
 
