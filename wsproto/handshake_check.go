@@ -53,7 +53,11 @@ func (x *upgradeBuffers) admit() *Refusal {
 func (x *upgradeBuffers) enter() *Refusal {
 	s := x.request.server
 	l := s.limitsInForce()
-	if refusal := s.gate.enter(l, l.HandshakeRate > 0 && s.IsLocal(x.request.ClientAddr()), thisMoment(), &s.counters.limited); refusal != nil {
+	var client netip.Addr
+	if l.HandshakeRate > 0 {
+		client = x.request.ClientAddr()
+	}
+	if refusal := s.gate.enter(l, x.request.isLocal(client), client, thisMoment(), &s.counters.limited); refusal != nil {
 		s.busyGate.Warn(s.logger(), "refused a handshake", "reason", refusal.Reason, "limit", l.MaxHandshakes, "rate", l.HandshakeRate,
 			"allow", "raise -max-handshakes or -handshake-rate, or Server.MaxHandshakes or Server.HandshakeRate")
 		refusal.logged = true
@@ -61,6 +65,15 @@ func (x *upgradeBuffers) enter() *Refusal {
 	}
 	x.counted = true
 	return s.refuseCrowd(&x.request, l.MaxConnsPerClient)
+}
+
+// isLocal reports whether the client is local. One whose address is not known any more, because it has reset the connection, is
+// not.
+func (r *Request) isLocal(client netip.Addr) bool {
+	if !client.IsValid() {
+		return r.isUnix()
+	}
+	return r.server.IsLocal(client)
 }
 
 // checkForwarded logs that the fields of a proxy contradict each other.

@@ -115,7 +115,8 @@ type Server struct {
 	// HandshakeRate bounds the handshakes in a second, after as many as come in a second at
 	// once; no bound if 0. Further ones are refused with 503. Retry-After then spreads the
 	// clients over the time that all of them need, up to a minute. Local clients (see
-	// [Server.IsLocal]) are exempt unless RateLocal is set.
+	// [Server.IsLocal]) are exempt unless RateLocal is set. An address of a remote client may
+	// use an eighth of the rate, so that it cannot lock out all others.
 	HandshakeRate int
 	// RateLocal has HandshakeRate count the handshakes of local clients, too.
 	RateLocal bool

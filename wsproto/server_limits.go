@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -43,20 +44,36 @@ func (l *Limits) validate() error {
 type gate struct {
 	underWay atomic.Int64
 
-	mu    sync.Mutex
-	full  moment // of the credit of HandshakeRate: see Rate.take
-	slots slots
+	mu     sync.Mutex
+	full   moment // of the credit of HandshakeRate: see Rate.take
+	slots  slots
+	shares *shares // nil until a remote client comes
+}
+
+// shares are what is left of the credits of addresses: full, as that of gate. Addresses whose hashes are equal share one.
+type shares struct {
+	seed maphash.Seed
+	full [4096]moment
+}
+
+// shareOf is the part of HandshakeRate that one address may use, so that it cannot lock out all others.
+const shareOf = 8
+
+// takeLocked pays for a handshake of an address from its share, unless that is used up.
+func (s *shares) takeLocked(rate int, owner netip.Addr, now moment) bool {
+	r := Rate{Messages: max(rate/shareOf, 1)}
+	return r.take(&s.full[maphash.Comparable(s.seed, owner)%uint64(len(s.full))], 0, now) == 0
 }
 
 // enter counts another handshake, or returns the refusal of one that is too much. leave must
 // follow if it counts.
-func (g *gate) enter(l *Limits, local bool, now moment, n *limitCounters) *Refusal {
+func (g *gate) enter(l *Limits, local bool, client netip.Addr, now moment, n *limitCounters) *Refusal {
 	if under := g.underWay.Add(1); l.MaxHandshakes > 0 && under > int64(l.MaxHandshakes) {
 		g.underWay.Add(-1)
 		n.handshakes.Add(1)
 		return g.refuse(tooManyHandshakes, cmp.Or(l.HandshakeRate, l.MaxHandshakes), now)
 	}
-	if l.ratesHandshakes(local) && !g.conforms(l.HandshakeRate, now) {
+	if l.ratesHandshakes(local) && !g.conforms(l.HandshakeRate, local, client, now) {
 		g.underWay.Add(-1)
 		n.handshakeRate.Add(1)
 		return g.refuse(tooManyASecond, l.HandshakeRate, now)
@@ -97,10 +114,18 @@ const (
 
 func (g *gate) leave() { g.underWay.Add(-1) }
 
-// conforms takes a handshake from the credit of a second.
-func (g *gate) conforms(rate int, now moment) bool {
+// conforms takes a handshake from the credit of a second, and before from the share of a remote client's address.
+func (g *gate) conforms(rate int, local bool, client netip.Addr, now moment) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !local {
+		if g.shares == nil {
+			g.shares = &shares{seed: maphash.MakeSeed()}
+		}
+		if !g.shares.takeLocked(rate, netpoll.OwnerOf(client), now) {
+			return false
+		}
+	}
 	r := Rate{Messages: rate}
 	return r.take(&g.full, 0, now) == 0
 }

@@ -157,7 +157,7 @@ func TestReconnect(t *testing.T) {
 		for len(all) > 0 {
 			now := queue.Pop(&all).(moment)
 			attempts++
-			refusal := g.enter(l, true, now, &n)
+			refusal := g.enter(l, true, netip.Addr{}, now, &n)
 			if refusal == nil {
 				g.leave()
 				end = now
@@ -286,5 +286,38 @@ func TestHandshakeRateSparesLocal(t *testing.T) {
 	}
 	if r := s.Busy(netip.AddrFrom4([4]byte{127, 0, 0, 1})); r != nil {
 		t.Errorf("a local client is told to return: %+v", r)
+	}
+}
+
+// TestHandshakeRateShares: one remote address cannot use up the rate, so another one gets in; and refusals of one cost the others
+// nothing.
+func TestHandshakeRateShares(t *testing.T) {
+	proxies, err := ParseProxies("loopback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rate = 80
+	s := &Server{Handler: echo(t), HandshakeRate: rate, Proxies: proxies}
+	addr := listen(t, s)
+	from := func(client string) bool {
+		p := dialTCP(t, addr)
+		p.send(with("X-Forwarded-For: " + client))
+		b, err := p.br.Peek(12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[9:]) == "101"
+	}
+	refused := false
+	for range 20 * rate { // it takes far less than the seconds that it would take at its share
+		if refused = !from("203.0.113.9"); refused {
+			break
+		}
+	}
+	if !refused {
+		t.Error("one address may use all of the rate")
+	}
+	if !from("198.51.100.7") && !from("192.0.2.44") { // one of them may have the same share
+		t.Error("another address is refused")
 	}
 }
