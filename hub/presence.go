@@ -109,7 +109,7 @@ func (p *presence) takeDue() (joined, left []Person) {
 // noticeLocked tells the program. Under mu the notices of a topic come in the order of the events.
 func (p *presence) noticeLocked(joined, left []Person) {
 	if p.topic.hub.opts.OnPresence != nil && len(joined)+len(left) > 0 {
-		p.topic.hub.notify(notice{topic: p.topic, joined: joined, left: left})
+		p.topic.hub.notify(notice{topic: p.topic, joined: slices.Clone(joined), left: left})
 	}
 }
 

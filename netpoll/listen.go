@@ -151,7 +151,7 @@ func (l *Listener) run() {
 // again, because there will be no event.
 func (l *Listener) acceptAll(b *backoff) error {
 	for {
-		if l.batch++; l.batch == acceptBatch {
+		if l.batch++; l.batch >= l.engine.batch() {
 			l.batch = 0
 			l.pace()
 		}
@@ -184,7 +184,8 @@ const (
 
 // pace waits between two batches while the loops are behind with their work. Otherwise thousands that connect at once would
 // all stand in the queues before the next message of a client that is connected already. Now they wait in the kernel's queue
-// instead. It does not wait for long: a server whose clients keep it busy all the time still accepts 3,200 connections a second.
+// instead. It does not wait for long: a server whose clients keep it busy all the time still accepts 1,600 connections a second for
+// each of its loops, and at least 3,200.
 func (l *Listener) pace() {
 	for end := time.Now().Add(acceptPause); l.engine.isBehind() && time.Now().Before(end); {
 		select {
@@ -195,15 +196,19 @@ func (l *Listener) pace() {
 	}
 }
 
-// isBehind reports whether a loop has so much to do that it collects no events meanwhile.
+// isBehind reports whether half of the loops have so much to do that they collect no events meanwhile.
 func (e *Engine) isBehind() bool {
+	behind := 0
 	for _, l := range e.loops {
 		if s := l.ready.State(0); s.Held || s.Waiting >= holdAt {
-			return true
+			behind++
 		}
 	}
-	return false
+	return behind > 0 && 2*behind >= len(e.loops)
 }
+
+// batch returns how many connections are accepted without a look at the loops.
+func (e *Engine) batch() int { return acceptBatch / 2 * max(2, len(e.loops)) }
 
 func (l *Listener) take(fd int, peer netip.Addr) {
 	e := l.engine

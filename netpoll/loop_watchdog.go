@@ -38,7 +38,7 @@ type blockage struct {
 	worker *worker
 	turn   uint32     // worker.turns in it
 	since  clock.Tick // when the monitor has first seen it
-	what   string
+	who    any        // a handler or a runner
 	remote netip.AddrPort
 	id     ConnID
 	logged bool // its beginning was, so that its end will be; the sayer's
@@ -64,7 +64,7 @@ func (b *blockage) ended() bool { return b.worker.turns.Load() != b.turn }
 func (m *monitor) report(fresh []*blockage, now clock.Tick) {
 	d := &m.engine.watchdog
 	for _, b := range fresh {
-		if b.identify(); b.what == "" || b.ended() {
+		if b.identify(); b.who == nil || b.ended() {
 			continue
 		}
 		m.blocked = append(m.blocked, b)
@@ -89,14 +89,14 @@ func (m *monitor) report(fresh []*blockage, now clock.Tick) {
 // identify notes whom the worker serves.
 func (b *blockage) identify() {
 	if t := b.worker.task.Load(); t != nil {
-		b.what = describe(t.runner)
+		b.who = t.runner
 	} else if c := b.worker.conn.Load(); c != nil {
-		b.what, b.remote, b.id = describe(c.handler), c.RemoteAddr(), c.ID()
+		b.who, b.remote, b.id = c.handler, c.RemoteAddr(), c.ID()
 	}
 }
 
 func (b *blockage) attrs(took time.Duration) []any {
-	args := []any{"handler", b.what, "for", took}
+	args := []any{"handler", describe(b.who), "for", took}
 	if b.id != (ConnID{}) {
 		args = append(args, "client", b.remote, "connection", b.id)
 	}
@@ -125,8 +125,14 @@ func (e *Engine) logUnblocked(b *blockage, took time.Duration) {
 	}
 }
 
-// describe returns what v is: what it says itself, the name of a function, or its type.
-func describe(v any) string {
+// describe returns what v is: what it says itself, the name of a function, or its type. A program's Describe may wait for what
+// the handler holds, so the monitor does not call it.
+func describe(v any) (s string) {
+	defer func() {
+		if recover() != nil {
+			s = fmt.Sprintf("%T", v)
+		}
+	}()
 	if d, ok := v.(Describer); ok {
 		return d.Describe()
 	}

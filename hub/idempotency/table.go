@@ -163,9 +163,21 @@ func (t *Table) Do(c *Call, publish func(done func(hub.Receipt, error)), done fu
 	}
 }
 
+// publish publishes the message of a call. If that panics the call has failed, so that others with its key do not wait for ever.
 func (t *Table) publish(key hash, w waiting) {
-	w.publish(func(rc hub.Receipt, err error) { t.finish(key, w, rc, err) })
+	var once sync.Once
+	finish := func(rc hub.Receipt, err error) { once.Do(func() { t.finish(key, w, rc, err) }) }
+	returned := false
+	defer func() {
+		if !returned {
+			finish(hub.Receipt{}, errPanicked)
+		}
+	}()
+	w.publish(finish)
+	returned = true
 }
+
+var errPanicked = errors.New("hub: the publication of a message with an idempotency key has panicked")
 
 // finish ends a call that is under way. If it has failed, the next one that waits is under way.
 func (t *Table) finish(key hash, w waiting, rc hub.Receipt, err error) {
@@ -189,7 +201,7 @@ func (t *Table) finish(key hash, w waiting, rc hub.Receipt, err error) {
 			other.done(rc, nil)
 		}
 	case len(others) > 0:
-		t.publish(key, others[0])
+		go t.publish(key, others[0]) // who has reported the failure must not wait for it
 	}
 }
 
