@@ -18,7 +18,7 @@ import (
 type publisher struct {
 	rights *policy.Rights
 	user   string
-	local  bool   // see wsproto.Server.IsLocal
+	spared bool   // by the default rates of topics: it is local, or has a key, which is the operator's
 	maker  string // see app.maker
 	scope  string // of its idempotency keys
 	owner  string // of the receipts of these
@@ -26,7 +26,7 @@ type publisher struct {
 
 func (a *app) publisherOf(w http.ResponseWriter, r *http.Request) publisher {
 	c := &visitOf(w).caller
-	p := publisher{rights: c.id.Rights, user: c.id.User, local: c.local, maker: a.maker(w, r)}
+	p := publisher{rights: c.id.Rights, user: c.id.User, spared: c.local || c.id.Kind == policy.Key, maker: a.maker(w, r)}
 	p.owner = ownerOf(wsproto.ClientAddr(r, a.access.proxies))
 	switch {
 	case c.id.User != "":
@@ -89,7 +89,7 @@ func (a *app) deliver(by *publisher, topic, key string, m hub.Message) (rc hub.R
 
 // deliverNow publishes a message that is paid for except to its topic.
 func (a *app) deliverNow(by *publisher, topic string, m hub.Message) (hub.Receipt, error) {
-	if over := a.rates.topic(by.local, topic, len(m.Data)); over.wait > 0 {
+	if over := a.rates.topic(by.spared, topic, len(m.Data)); over.wait > 0 {
 		return hub.Receipt{}, over
 	}
 	return a.hub.PublishAs(by.maker, topic, m)

@@ -18,7 +18,7 @@ type rates struct {
 	users, topics *rate.Limiter[string]
 	// Of connections whose rights say nothing; nil for no limit.
 	conns, localConns atomic.Pointer[wsproto.Rate]
-	sparesLocal       atomic.Bool // what local clients publish does not count against the rates of topics
+	sparesLocal       atomic.Bool // what local clients, and requests with a key, publish does not count against the rates of topics
 
 	refusals *refusals
 }
@@ -70,8 +70,8 @@ func (r *rates) user(user string, n int) excess {
 
 // topic pays for a message of n bytes that is published to a topic; nothing for a pattern. The caller has found out that the
 // publisher may do that: others cannot use up what there is for a topic.
-func (r *rates) topic(local bool, topic string, n int) excess {
-	if !hub.IsPattern(topic) && !(local && r.sparesLocal.Load()) {
+func (r *rates) topic(spared bool, topic string, n int) excess {
+	if !hub.IsPattern(topic) && !(spared && r.sparesLocal.Load()) {
 		if wait := r.topics.Take(topic, n); wait > 0 {
 			return r.refuse(byTopicRate, excess{"this topic", wait})
 		}

@@ -123,6 +123,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	}
 	a.announce(p.stdout, all, files) // after that a SIGHUP must not end the program
 	releaseStartCode(cfg)
+	a.meter.Settle()
 	stop, err := s.begin(ctx)
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ type Limits struct {
 	MaxConnsPerAddr    int `placeholder:"NUMBER" default:"1000" min:"0" unless:"given" help:"largest number of WebSockets from an IPv4 address or an IPv6 /64; further ones get 429. The default exempts loopback addresses, Unix sockets and trusted proxies. A number that is set does not, and counts all connections without a proxy; further ones are closed. 0 means no limit; use it behind a proxy, where all connections have the proxy's address"`
 	MaxConnsPerUser    int `placeholder:"NUMBER" default:"100" min:"0" live:"" help:"largest number of connections of a user; further ones get 429. 0 means no limit"`
 	MaxHandshakes      int `placeholder:"NUMBER" default:"8192" min:"0" live:"" help:"largest number of WebSocket handshakes in progress; further ones get 503. 0 means no limit"`
-	HandshakeRate      int `placeholder:"NUMBER" default:"5000" min:"0" live:"" unless:"given" help:"WebSocket handshakes a second, with a burst of as many; further ones get 503 with Retry-After. The default exempts loopback addresses, Unix sockets and trusted proxies that do not name the client; a number that is set does not. 0 means no limit"`
+	HandshakeRate      int `placeholder:"NUMBER" default:"5000" min:"0" live:"" unless:"given" help:"WebSocket handshakes a second, with a burst of as many; further ones get 503 with Retry-After. A remote address may use an eighth of them. The default exempts loopback addresses, Unix sockets and trusted proxies that do not name the client; a number that is set does not. 0 means no limit"`
 	MaxTLSHandshakes   int `name:"max-tls-handshakes" placeholder:"NUMBER" default:"512" min:"1" live:"" help:"largest number of concurrent TLS handshakes, which use about 30 KB each; further ones wait"`
 	MaxTopics          int `placeholder:"NUMBER" default:"1048576" min:"1" help:"largest number of topics, patterns included"`
 	MaxTopicsPerAddr   int `placeholder:"NUMBER" default:"0" min:"0" help:"largest number of topics that clients of one address may create without the token; 0 means half of -max-topics. In addition, an address may have at most eight times as many topics as are still free"`
@@ -51,7 +51,7 @@ type Rates struct {
 	UserMessageRate  int           `placeholder:"NUMBER" default:"1000" min:"0" live:"" help:"messages a second that a user may publish, over all connections"`
 	UserByteRate     Size          `placeholder:"BYTES" default:"16MiB" min:"0" live:"" help:"bytes a second that a user may publish, over all connections"`
 	UserBurst        time.Duration `placeholder:"TIME" default:"5s" min:"1" live:"" help:"part of the rates that a user may use at once"`
-	TopicMessageRate int           `placeholder:"NUMBER" default:"10000" min:"0" live:"" unless:"given" help:"messages a second that may be published to a topic. The default exempts publishers as -conn-message-rate does, unless one of the two rates of topics is set"`
+	TopicMessageRate int           `placeholder:"NUMBER" default:"10000" min:"0" live:"" unless:"given" help:"messages a second that may be published to a topic. The default exempts local clients, as -conn-message-rate does, and HTTP requests with a key, unless one of the two rates of topics is set"`
 	TopicByteRate    Size          `placeholder:"BYTES" default:"64MiB" min:"0" live:"" unless:"given" help:"bytes a second that may be published to a topic"`
 	TopicBurst       time.Duration `placeholder:"TIME" default:"1s" min:"1" live:"" help:"part of the rates that a topic may use at once"`
 }

@@ -10,6 +10,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	_ "github.com/fanfare-ws/fanfare/netpoll" // on another system it is what says that the program needs Linux
 )
 
 // Machine is what is examined.

@@ -6,6 +6,8 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,11 +25,22 @@ const fewConns = 100
 // Meter measures the process. Its methods may be called from any goroutine.
 type Meter struct {
 	started time.Time
-	empty   int64 // RSS before the first connection
+	empty   atomic.Int64 // RSS before the first connection
+
+	mu      sync.Mutex
+	files   int       // open descriptors, when they were counted one by one
+	counted time.Time // when that was
 }
 
 // NewMeter returns a Meter of this process, which has no connections yet.
-func NewMeter() *Meter { return &Meter{started: time.Now(), empty: rss()} }
+func NewMeter() *Meter {
+	m := &Meter{started: time.Now()}
+	m.Settle()
+	return m
+}
+
+// Settle takes the memory of the process at this moment for that of the empty server.
+func (m *Meter) Settle() { m.empty.Store(rss()) }
 
 // Started returns when the process began to serve.
 func (m *Meter) Started() time.Time { return m.started }
@@ -36,10 +49,10 @@ func (m *Meter) Started() time.Time { return m.started }
 func (m *Meter) Process(conns int64) Process {
 	p := Process{
 		PID: os.Getpid(), CPUSeconds: cpuSeconds(), RSS: rss(), Heap: heap(), MemoryLimit: netpoll.MemoryLimit(),
-		Goroutines: runtime.NumGoroutine(), Files: openFiles(), FileLimit: int(daemon.FileLimit()), KernelSocket: kernelSocket,
+		Goroutines: runtime.NumGoroutine(), Files: m.openFiles(), FileLimit: int(daemon.FileLimit()), KernelSocket: kernelSocket,
 	}
 	if conns >= fewConns {
-		p.PerConn = max(p.RSS-m.empty, 0) / conns
+		p.PerConn = max(p.RSS-m.empty.Load(), 0) / conns
 	}
 	return p
 }
@@ -72,12 +85,21 @@ func cpuSeconds() float64 {
 }
 
 // openFiles returns the number of open descriptors. Since Linux 6.2 it is the size of the directory; before, the directory
-// must be read, which takes some milliseconds for ten thousands.
-func openFiles() int {
+// must be read, which takes some milliseconds for ten thousands, and happens once a minute.
+func (m *Meter) openFiles() int {
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/fd", &st) == nil && st.Size > 0 {
 		return int(st.Size)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.counted) >= time.Minute {
+		m.files, m.counted = countFiles(), time.Now()
+	}
+	return m.files
+}
+
+func countFiles() int {
 	d, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return 0
