@@ -14,7 +14,7 @@ import (
 func TestPeersBehindDeadLink(t *testing.T) {
 	link := netpolltest.NewLink(t)
 	n := sized(2000, 300)
-	p := startPatientAt(t, "127.0.0.1:0,"+link.Near+":0", "-ping", "1s", "-pong-timeout", "1s", "-max-conns-per-addr", "5000")
+	p := startPatientAt(t, "127.0.0.1:0,"+link.Near+":0", "-ping", "1s", "-pong-timeout", "1s", "-max-conns-per-addr", "5000", "-handshake-rate", "0")
 	c := behind(t, link, p, n)
 	link.Cut()
 	begin := time.Now()
@@ -32,7 +32,7 @@ func TestOutputBehindDeadLink(t *testing.T) {
 		t.Skip("this takes a minute and a half: set FANFARE_FULL=1; TestUserTimeoutOfDeadLink in package netpoll is the same with a second")
 	}
 	link := netpolltest.NewLink(t)
-	p := startPatientAt(t, "127.0.0.1:0,"+link.Near+":0", "-ping", "1h", "-pong-timeout", "1h", "-max-conns-per-addr", "5000")
+	p := startPatientAt(t, "127.0.0.1:0,"+link.Near+":0", "-ping", "1h", "-pong-timeout", "1h", "-max-conns-per-addr", "5000", "-handshake-rate", "0")
 	c := behind(t, link, p, 2000)
 	link.Cut()
 	begin := time.Now()

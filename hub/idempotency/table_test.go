@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -65,9 +64,9 @@ func TestFailure(t *testing.T) {
 	tab, p := New(Options{}), new(publisher)
 	c := Call{Key: "k", Message: text("hello")}
 	var fail func(hub.Receipt, error)
-	var results []string
+	results := make(chan string, 10)
 	remember := func(name string) func(hub.Receipt, error) {
-		return func(rc hub.Receipt, err error) { results = append(results, fmt.Sprint(name, rc.Position.Offset, err)) }
+		return func(rc hub.Receipt, err error) { results <- fmt.Sprint(name, rc.Position.Offset, err) }
 	}
 	wrong := errors.New("wrong")
 	tab.Do(&c, func(done func(hub.Receipt, error)) { fail = done }, remember("first"))
@@ -80,8 +79,10 @@ func TestFailure(t *testing.T) {
 		t.Fatalf("during the first call: %v, %d were published, %d results", err, p.n, len(results))
 	}
 	fail(hub.Receipt{}, wrong)
-	if want := []string{"first0 wrong", "second0 wrong", "third1 <nil>", "fourth1 <nil>"}; !slices.Equal(results, want) {
-		t.Errorf("got %q", results)
+	for _, want := range []string{"first0 wrong", "second0 wrong", "third1 <nil>", "fourth1 <nil>"} {
+		if got := <-results; got != want { // the later ones come from goroutines of their own
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 	tab.Do(&Call{Key: "l"}, func(done func(hub.Receipt, error)) { done(hub.Receipt{}, wrong) }, remember("alone"))
 	if n, err := do(tab, p, Call{Key: "l"}); n != 2 || err != nil || len(tab.pending) > 0 {
@@ -174,4 +175,25 @@ func TestMemory(t *testing.T) {
 		t.Errorf("a receipt costs %d bytes; about 150 are stated", each)
 	}
 	runtime.KeepAlive(tab)
+}
+
+// A publication that panics has failed: the next call with its key publishes.
+func TestPanic(t *testing.T) {
+	tab, p := New(Options{}), new(publisher)
+	c := Call{Key: "k", Message: text("hello")}
+	var got error
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is swallowed")
+			}
+		}()
+		tab.Do(&c, func(func(hub.Receipt, error)) { panic("spoilt") }, func(_ hub.Receipt, err error) { got = err })
+	}()
+	if !errors.Is(got, errPanicked) {
+		t.Errorf("the call got %v", got)
+	}
+	if n, err := do(tab, p, c); n != 1 || err != nil || len(tab.pending) > 0 {
+		t.Errorf("after a panic: %d %v", n, err)
+	}
 }
