@@ -27,7 +27,9 @@ func TestLogFormatJSON(t *testing.T) {
 		if entry.Msg == "listening" && entry.Version == "" {
 			t.Errorf("no version: %s", line)
 		}
-		says = append(says, entry.Msg)
+		if !strings.HasPrefix(entry.Msg, "FANFARE_") { // a note about a variable of these tests
+			says = append(says, entry.Msg)
+		}
 	}
 	if all := strings.Join(says, "; "); says[0] != "listening" || !strings.Contains(all, "Done.") {
 		t.Errorf("it says %s", all)

@@ -133,6 +133,7 @@ func TestChartParts(t *testing.T) {
 		{"shutdown.preStopSleep=5", "preStop:", false},
 		{"hosts[0]=live.example.org", "FANFARE_HOSTS", false},
 		{"trustedProxies[0]=private", "FANFARE_TRUSTED_PROXIES", false},
+		{"config=handshake-rate = 2000", "handshake-rate = 2000", false},
 	} {
 		if strings.Contains(plain, c.part) != c.always {
 			t.Errorf("without values: %q, %v", c.part, !c.always)
@@ -145,7 +146,7 @@ func TestChartParts(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	c := rendered(t, render(t, "tls.secretName=web,admin.enabled=true,trustedProxies[0]=10.0.0.0/8,trustedProxies[1]=loopback"))
-	if c.Listen[0].Addr != ":8080" || c.Admin.Addr != ":9090" || c.TLS.Cert != "/etc/fanfare/tls/tls.crt" || strings.Join(c.Access.TrustedProxies, " ") != "10.0.0.0/8 loopback" || c.Limits.HandshakeRate != 2000 {
+	if c.Listen[0].Addr != ":8080" || c.Admin.Addr != ":9090" || c.TLS.Cert != "/etc/fanfare/tls/tls.crt" || strings.Join(c.Access.TrustedProxies, " ") != "10.0.0.0/8 loopback" || c.Limits.HandshakeRate != 5000 {
 		t.Errorf("%+v", c)
 	}
 }
