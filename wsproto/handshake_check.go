@@ -55,9 +55,9 @@ func (x *upgradeBuffers) enter() *Refusal {
 	l := s.limitsInForce()
 	var client netip.Addr
 	if l.HandshakeRate > 0 {
-		client = x.request.ClientAddr()
+		client = x.request.client()
 	}
-	if refusal := s.gate.enter(l, x.request.isLocal(client), client, thisMoment(), &s.counters.limited); refusal != nil {
+	if refusal := s.gate.enter(l, s.isLocal(client), client, thisMoment(), &s.counters.limited); refusal != nil {
 		s.busyGate.Warn(s.logger(), "refused a handshake", "reason", refusal.Reason, "limit", l.MaxHandshakes, "rate", l.HandshakeRate,
 			"allow", "raise -max-handshakes or -handshake-rate, or Server.MaxHandshakes or Server.HandshakeRate")
 		refusal.logged = true
@@ -65,15 +65,6 @@ func (x *upgradeBuffers) enter() *Refusal {
 	}
 	x.counted = true
 	return s.refuseCrowd(&x.request, l.MaxConnsPerClient)
-}
-
-// isLocal reports whether the client is local. One whose address is not known any more, because it has reset the connection, is
-// not.
-func (r *Request) isLocal(client netip.Addr) bool {
-	if !client.IsValid() {
-		return r.isUnix()
-	}
-	return r.server.IsLocal(client)
 }
 
 // checkForwarded logs that the fields of a proxy contradict each other.
@@ -100,9 +91,8 @@ func (s *Server) refuseCrowd(r *Request, most int) *Refusal {
 	if most <= 0 {
 		return nil
 	}
-	peer := r.peer()
-	addr := r.proxies().ClientAddr(peer, r.Header.Values)
-	if !s.counts(plainAddr(peer), addr) || s.clients.add(r.conn, addr, most) {
+	addr := r.client()
+	if !s.counts(plainAddr(r.peer()), addr) || s.clients.add(r.conn, addr, most) {
 		return nil
 	}
 	s.counters.limited.perClient.Add(1)
@@ -121,12 +111,18 @@ func (s *Server) counts(peer, addr netip.Addr) bool {
 	if s.engine.Limits().MaxConnsPerAddr > 0 && addr == peer {
 		return false
 	}
-	return s.CountLocal || !s.IsLocal(addr)
+	return s.CountLocal || !s.isLocal(addr)
 }
 
 // IsLocal reports whether a client's address, as [Request.ClientAddr] and [ClientAddr] return it, is that of this machine or of
 // one of Proxies, which then has told no client. Limits of addresses and rates spare them by default: all clients of a proxy
 // share its address, and load tests and health checks of the machine itself are no threat.
 func (s *Server) IsLocal(addr netip.Addr) bool {
-	return !addr.IsValid() || addr.IsUnspecified() || addr.IsLoopback() || s.Proxies.Trust(addr)
+	return !addr.IsValid() || s.isLocal(addr)
+}
+
+// isLocal is IsLocal for an address as Proxies knows it. One that is not known any more, because the client has reset the
+// connection, is not local.
+func (s *Server) isLocal(addr netip.Addr) bool {
+	return addr.IsUnspecified() || addr.IsLoopback() || s.Proxies.Trust(addr)
 }

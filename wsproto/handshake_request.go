@@ -56,7 +56,7 @@ func (r *Request) PathValue(name string) string {
 // source is where a handshake comes from. To ask the kernel costs system calls, and a handshake needs the answer several times.
 type source struct {
 	remote       netip.AddrPort
-	peer, client netip.Addr
+	peer, client netip.Addr // as Proxies knows them
 }
 
 // noteSource asks once. It is called before AcceptAsync, so that any goroutine may read the answer.
@@ -123,7 +123,10 @@ func (r *Request) Trusted() bool { return r.proxies().Trust(r.peer()) }
 
 // ClientAddr returns the client's address according to a proxy of Server.Proxies, or else the
 // address that the connection comes from. It is not valid for a client of a Unix socket.
-func (r *Request) ClientAddr() netip.Addr {
+func (r *Request) ClientAddr() netip.Addr { return clientOf(r.client()) }
+
+// client returns the address of ClientAddr, as Proxies knows it.
+func (r *Request) client() netip.Addr {
 	if r.from != nil {
 		return r.from.client
 	}
@@ -131,7 +134,7 @@ func (r *Request) ClientAddr() netip.Addr {
 }
 
 func (r *Request) clientAt(peer netip.Addr) netip.Addr {
-	return clientOf(r.proxies().ClientAddr(peer, r.Header.Values))
+	return r.proxies().ClientAddr(peer, r.Header.Values)
 }
 
 // Secure reports whether the client uses TLS: according to a proxy of Server.Proxies, or else

@@ -321,3 +321,21 @@ func TestHandshakeRateShares(t *testing.T) {
 		t.Error("another address is refused")
 	}
 }
+
+// TestIsLocal: a program knows clients of Unix sockets by an address that is not valid; the server tells them from those whose
+// address the kernel has forgotten after a reset.
+func TestIsLocal(t *testing.T) {
+	proxies, err := ParseProxies("10.0.0.0/8,unix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Proxies: proxies}
+	for text, want := range map[string]bool{"127.0.0.9": true, "::1": true, "10.1.1.1": true, "203.0.113.9": false, "2001:db8::1": false} {
+		if a := netip.MustParseAddr(text); s.IsLocal(a) != want || s.isLocal(a) != want {
+			t.Errorf("%s: want %v", text, want)
+		}
+	}
+	if unknown := (netip.Addr{}); !s.IsLocal(unknown) || s.isLocal(unknown) || !s.isLocal(unixPeer) {
+		t.Error("a forgotten address is taken for that of a Unix socket, or the other way round")
+	}
+}
