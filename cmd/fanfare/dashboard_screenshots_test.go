@@ -44,7 +44,7 @@ func TestDashboardScreenshots(t *testing.T) {
 		time.Sleep(10 * time.Second)       // the charts show the last minutes: this is the time in which things happen
 	}
 	if !settles(func() bool { return len(p.state().Alerts) > 0 }) {
-		t.Fatal("there is no alert")
+		t.Fatal("the page shows no alert")
 	}
 	b := script.Chromium(t)
 	for _, shot := range []struct {

@@ -15,9 +15,9 @@ import (
 )
 
 // CheckFree finds the addresses on which the server could not listen, because another program does, or because this user
-// may not. It opens no socket: it reads what the kernel shows in the directory proc, usually /proc. An address that another
-// fanfare has is only noted, since that one may be the server that is to be reloaded. So is one that systemd may
-// have opened for the server. A host name is looked up in /etc/hosts only. It adds to Problems and Notes.
+// may not. It opens no socket: it reads what the kernel shows in the directory proc, usually /proc. An address of another fanfare
+// only gives a note, because that process may be the server that the operator wants to reload. The same holds for an address that
+// systemd may have opened for the server. A host name is looked up in /etc/hosts only. It adds to Problems and Notes.
 func (l *Loaded) CheckFree(proc string) {
 	c := l.Config
 	f := &freeChecker{reporter: newReporter(c), proc: proc}

@@ -97,7 +97,7 @@ func (s *server) explain(err error) error {
 	return fmt.Errorf("%s: %w", s.name, err)
 }
 
-// statusError is an answer that is no success.
+// statusError is an answer with an error status.
 type statusError struct {
 	status int
 	text   string

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,51 +20,45 @@ func ReleaseCode(cold ...string) {
 	if err != nil {
 		return
 	}
-	self, err := os.Readlink("/proc/self/exe")
-	if err != nil {
+	all := unchangedFiles(smaps)
+	here, _, _, _ := runtime.Caller(0)
+	i := slices.IndexFunc(all, func(m mapping) bool { return m.start <= here && here < m.end })
+	if i < 0 {
 		return
 	}
-	for _, m := range unchangedFiles(smaps) {
-		switch {
-		case m.path != self:
+	for _, m := range all {
+		if m.path != all[i].path { // a library
 			m.release()
-		case m.code:
-			m.releasePackages(cold)
 		}
 	}
+	all[i].releasePackages(cold)
 }
 
 // mapping is a range of addresses to which a file is mapped.
 type mapping struct {
 	start, end uintptr
 	path       string
-	code       bool
 }
 
+// release has no effect on an empty range.
 func (m mapping) release() {
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.start, m.end-m.start, unix.MADV_DONTNEED)
 }
 
-// releasePackages releases the pages that begin and end in the same cold package.
+// releasePackages releases the pages that begin and end in a cold package.
 func (m mapping) releasePackages(cold []string) {
 	page := uintptr(os.Getpagesize())
-	run := mapping{start: m.start, end: m.start}
-	before := isCold(m.start, cold)
-	for at := m.start; at < m.end; at += page {
+	from := m.start // no cold page before it is still to be released
+	before := isCold(from, cold)
+	for at := from; at < m.end; at += page {
 		after := isCold(at+page, cold)
-		if before && after {
-			run.end = at + page
-		} else {
-			if run.end > run.start {
-				run.release()
-			}
-			run.start, run.end = at+page, at+page
+		if !before || !after {
+			mapping{start: from, end: at}.release()
+			from = at + page
 		}
 		before = after
 	}
-	if run.end > run.start {
-		run.release()
-	}
+	mapping{start: from, end: m.end}.release()
 }
 
 // isCold reports whether the function at an address is of a cold package.
@@ -110,6 +105,5 @@ func parseMapping(fields []string) (m mapping, ok bool) {
 	if err != nil || err2 != nil || start >= end || len(fields) < 6 || !strings.HasPrefix(fields[5], "/") {
 		return m, false
 	}
-	m = mapping{uintptr(start), uintptr(end), fields[5], fields[1] == "r-xp"}
-	return m, m.code || fields[1] == "r--p"
+	return mapping{uintptr(start), uintptr(end), fields[5]}, fields[1] == "r-xp" || fields[1] == "r--p"
 }

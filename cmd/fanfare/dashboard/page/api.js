@@ -9,7 +9,7 @@ export const key = {
   remove: () => sessionStorage.removeItem(storage),
 };
 
-// Failure is an answer of the server that is no success. Its status is 0 if there was no answer.
+// Failure is an answer with an error status, or status 0 if the server has not answered.
 export class Failure extends Error {
   constructor(status, message) {
     super(message);

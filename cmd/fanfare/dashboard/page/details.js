@@ -23,7 +23,7 @@ class Detail {
 
   update({ span }) { this.span = span; }
 
-  // failed says what the server says if there is no such topic or client.
+  // failed shows the error of the server if the topic or client does not exist.
   failed(r) {
     this.element.classList.toggle('gone', r instanceof Error);
     if (r instanceof Error) setText(this.message, r.message);

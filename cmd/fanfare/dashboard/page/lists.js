@@ -1,4 +1,4 @@
-// The lists of topics and of clients. What is looked for is part of the address, so it can be reloaded and shared.
+// The lists of topics and of clients. The search is part of the address, so that the page can be reloaded and shared.
 
 import { h, setText, table } from './dom.js';
 import * as f from './format.js';
