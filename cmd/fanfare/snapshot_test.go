@@ -15,6 +15,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor/survey"
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
@@ -117,6 +118,20 @@ func TestFiguresAreDiscreet(t *testing.T) {
 			if strings.Contains(body, secret) {
 				t.Errorf("%s has %q", path, secret)
 			}
+		}
+	}
+}
+
+// A page that walks a list must not meet null where there is nothing.
+func TestListsAreNeverNull(t *testing.T) {
+	p := start(t, "-admin", "127.0.0.1:0")
+	paths := []string{statusPath, "/api/history?since=0", "/api/clients", "/api/clients?q=nobody", "/api/topics?prefix=none"}
+	for _, sort := range survey.Sorts {
+		paths = append(paths, "/api/topics?sort="+sort)
+	}
+	for _, path := range paths {
+		if status, body := p.operator("GET", path, ""); status != http.StatusOK || strings.Contains(body, "null") {
+			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
 }

@@ -147,9 +147,11 @@ func (t *Topics) forgetNow() {
 	t.last = nil
 }
 
+// result returns a copy of the topics. It is never nil: in JSON, no topics are [], not null.
 func (s *scan) result(sort string, topics []Topic, total int) Result {
 	return Result{
-		Time: s.at, Took: s.took.Seconds(), Measured: s.measured.Seconds(), Total: total, Sort: sort, Topics: slices.Clone(topics),
+		Time: s.at, Took: s.took.Seconds(), Measured: s.measured.Seconds(), Total: total, Sort: sort,
+		Topics: append([]Topic{}, topics...),
 	}
 }
 
