@@ -27,7 +27,7 @@ func (a *app) newHub() {
 	a.events.attach(&o)
 	limitHub(&o, &a.cfg.Limits)
 	a.hub = hub.New(o)
-	a.once = idempotency.New(idempotency.Options{Window: a.cfg.Limits.IdempotencyWindow, MaxKeys: a.cfg.Limits.IdempotencyKeys})
+	a.once = idempotency.New(idempotency.Options{Window: a.cfg.Limits.IdempotencyWindow, MaxKeys: a.cfg.Limits.IdempotencyKeys, Logger: a.log})
 	so := session.Options{
 		IdentifyAsync:     a.identifySession,
 		AuthenticateAsync: a.authenticate,

@@ -18,6 +18,7 @@ var topicScenarios = []scenario{
 		do:   moveTopics,
 	},
 	{name: "requests that wait", args: []string{"-backend-publish", "http://127.0.0.1:1/"}, tweak: waitsLittle, do: moveWaiting},
+	{name: "idempotency keys", args: []string{"-idempotency-keys", "40"}, do: moveKeys},
 }
 
 func moveTopics(m *mover) {
@@ -63,6 +64,18 @@ func moveWaiting(m *mover) {
 	m.send(d.Conn, fmt.Sprintf(`{"id":1,"do":"publish","topic":"x","data":%q}`, strings.Repeat("x", 12<<10)))
 	m.moves("fanfare_hub_busy_total")
 	s.release()
+}
+
+func moveKeys(m *mover) {
+	m.is("fanfare_idempotency_keys_limit", 40)
+	for i := range 12 { // of a client that may have 10
+		m.post("/topics/a", "1", idempotencyHeader, fmt.Sprint("k", i))
+	}
+	m.moves("fanfare_idempotency_keys", "fanfare_idempotency_forgotten_total")
+	for i, result := range []string{"replayed", "reused"} {
+		m.post("/topics/a", fmt.Sprint(i+1), idempotencyHeader, "k11")
+		m.moves(fmt.Sprintf("fanfare_idempotency_repeated_total{result=%q}", result))
+	}
 }
 
 // slowScenarios have clients that do not read.

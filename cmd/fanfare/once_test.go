@@ -150,3 +150,25 @@ func TestBatchResults(t *testing.T) {
 		}
 	}
 }
+
+// The state of the server, and its log, say that keys were forgotten early.
+func TestForgottenIdempotencyKeys(t *testing.T) {
+	p := start(t, "-admin", "127.0.0.1:0", "-idempotency-keys", "40", "-user-header", "X-User")
+	for i := range 12 { // ada's quarter is 10
+		if status, body := p.post("/topics/a", "1", idempotencyHeader, fmt.Sprint("k", i), "X-User", "ada"); status != 200 {
+			t.Fatal(status, body)
+		}
+	}
+	p.post("/topics/a", "1", idempotencyHeader, "k11", "X-User", "ada")
+	p.post("/topics/a", "2", idempotencyHeader, "k11", "X-User", "ada")
+	if o := p.snapshot().Once; o.Keys != 10 || o.Limit != 40 || o.Forgotten != 2 || o.Repeated["replayed"] != 1 || o.Repeated["reused"] != 1 {
+		t.Errorf("%+v", o)
+	}
+	if _, body := p.operator("GET", metricsPath, ""); !strings.Contains(body, "\nfanfare_idempotency_forgotten_total 2\n") || !strings.Contains(body, "\nfanfare_idempotency_keys 10\n") {
+		t.Error("the metrics do not say it")
+	}
+	const line = "an idempotency key was forgotten before its time"
+	if !settles(func() bool { return strings.Contains(p.stderr.String(), line) }) || strings.Count(p.stderr.String(), line) != 1 || !strings.Contains(p.stderr.String(), "owner=ada") {
+		t.Errorf("the log: %s", p.stderr.String())
+	}
+}

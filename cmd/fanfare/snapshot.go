@@ -36,6 +36,7 @@ func (a *app) snapshot() monitor.Snapshot {
 		Topics:  a.topicState(),
 		Hub:     a.sessionState(),
 		API:     a.transfers.state(),
+		Once:    a.onceState(),
 		Rates:   a.rates.state(),
 		Access:  a.accessState(),
 		Hooks:   a.hooks.state(),
@@ -164,6 +165,14 @@ func (a *app) accessState() monitor.Access {
 func (ts *transfers) state() monitor.API {
 	held, shed := ts.stats()
 	return monitor.API{Held: held, HeldLimit: max(ts.most, 0), Shed: shed}
+}
+
+func (a *app) onceState() monitor.Once {
+	s := a.once.Stats()
+	return monitor.Once{
+		Keys: int64(s.Kept), Limit: int64(a.once.Options().MaxKeys), Forgotten: s.Forgotten,
+		Repeated: map[string]int64{"replayed": s.Replayed, "reused": s.Reused},
+	}
 }
 
 func (r *rates) state() map[string]monitor.Rate {

@@ -7,26 +7,45 @@
 // While the first call with a key is under way, others with it wait for its result. If it fails, the next one of them
 // publishes, or a later one if none waits. A call with the same key and another message gets [ErrReused].
 //
+// # When a message is published twice
+//
+// The table keeps receipts, so it knows of nothing that it has no receipt of:
+//
+//   - A call that fails leaves nothing behind, whatever the error. After [hub.ErrUnacknowledged] the broker may have published
+//     the message or not. The next call with its key publishes it, perhaps for the second time. To refuse that call would
+//     lose the message if the broker has not published it.
+//   - Each process has a table of its own. If several nodes share a [hub.Broker], a call that is made again at another node is
+//     a first call there. A publisher that must not publish twice sends its message again to the same node, or its subscribers
+//     skip what they have, by something in the message.
+//   - A receipt is gone when the process ends, after Options.Window, or before that if there are too many: see below.
+//
 // # Memory
 //
-// A receipt is kept for Options.Window. There are at most Options.MaxKeys of them, and at most a quarter of one owner: beyond
-// that the oldest is forgotten, that of the owner or of all. A receipt costs about 150 bytes, and the first one of an owner
-// twice that, whatever the size of key and message, of which the table has hashes. Calls under way cost what their callers
-// hold anyway.
+// A receipt is kept for Options.Window. There are at most Options.MaxKeys of them, and at most a quarter of one owner. Beyond
+// its quarter an owner loses its oldest receipt. If all owners together have too many, the one with the most receipts loses
+// its oldest. So an owner that publishes at a high rate shortens the time for its own receipts, and not for those of owners
+// with few. Stats.Forgotten counts these losses, and Options.Logger gets a line about them at most once in ten seconds.
+//
+// A receipt costs about 150 bytes, and the first one of an owner twice that, whatever the size of key and message, of which
+// the table has hashes. Calls under way cost what their callers hold anyway. Receipts that are too old are not used. Each call
+// and each call of Stats forgets a few of them.
 //
 // # Concurrency
 //
-// All methods may be called from any goroutine. The lock is held for look-ups only, and not while anything is published.
+// All methods may be called from any goroutine. The lock is held for look-ups and a bounded number of changes, and not while
+// anything is published or logged.
 package idempotency
 
 import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/netpoll/paced"
 )
 
 // ErrReused is the error of a call whose key was used for another message.
@@ -43,6 +62,7 @@ type Options struct {
 	Window  time.Duration    // for which a receipt is kept
 	MaxKeys int              // receipts that are kept
 	Now     func() time.Time // time.Now if nil
+	Logger  *slog.Logger     // gets what an operator must know; slog.Default() if nil
 }
 
 // Call is a message that is to be published once.
@@ -59,18 +79,19 @@ type Call struct {
 type Table struct {
 	opts  Options
 	began time.Time
+	early paced.Log
 
 	mu       sync.Mutex
 	pending  map[hash]*pending
 	receipts map[hash]*receipt
-	owners   map[string]*owner
-	all      list
+	owners   owners
+	all      list[receipt] // the oldest first
 	stats    Stats
 }
 
 // Stats are counters of a [Table].
 type Stats struct {
-	Kept      int   `json:"kept"`      // receipts now
+	Kept      int   `json:"kept"`      // receipts now, among them perhaps some that are too old
 	Replayed  int64 `json:"replayed"`  // calls that got the receipt of an earlier one
 	Reused    int64 `json:"reused"`    // calls that got ErrReused
 	Forgotten int64 `json:"forgotten"` // receipts that were dropped before Options.Window was over, as there were too many
@@ -97,14 +118,7 @@ type receipt struct {
 	receipt      hub.Receipt
 	until        time.Duration // since Table.began
 	owner        *owner
-	inAll, inOwn link
-}
-
-// owner has the receipts of one owner.
-type owner struct {
-	name string
-	own  list
-	n    int
+	inAll, inOwn link[receipt]
 }
 
 // New returns an empty table.
@@ -118,8 +132,12 @@ func New(o Options) *Table {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	return &Table{
-		opts: o, began: o.Now(), pending: make(map[hash]*pending), receipts: make(map[hash]*receipt), owners: make(map[string]*owner),
+		opts: o, began: o.Now(), pending: make(map[hash]*pending), receipts: make(map[hash]*receipt),
+		owners: owners{byName: make(map[string]*owner)},
 	}
 }
 
@@ -130,6 +148,7 @@ func (t *Table) Options() Options { return t.opts }
 func (t *Table) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.expireLocked(t.now())
 	s := t.stats
 	s.Kept = len(t.receipts)
 	return s
@@ -140,11 +159,11 @@ func (t *Table) Stats() Stats {
 func (t *Table) Do(c *Call, publish func(done func(hub.Receipt, error)), done func(hub.Receipt, error)) {
 	key, message := c.hashes()
 	t.mu.Lock()
-	t.expireLocked()
-	p, r := t.pending[key], t.receipts[key]
+	now := t.now()
+	t.expireLocked(now)
+	p, r := t.pending[key], t.findLocked(key, now)
 	switch {
 	case p != nil && p.message == message:
-		t.stats.Replayed++
 		p.waiting = append(p.waiting, waiting{c.Owner, publish, done})
 		t.mu.Unlock()
 	case p != nil || r != nil && r.message != message:
@@ -181,13 +200,15 @@ var errPanicked = errors.New("hub: the publication of a message with an idempote
 
 // finish ends a call that is under way. If it has failed, the next one that waits is under way.
 func (t *Table) finish(key hash, w waiting, rc hub.Receipt, err error) {
+	var early *receipt
 	t.mu.Lock()
 	p := t.pending[key]
 	others := p.waiting
 	switch {
 	case err == nil:
 		delete(t.pending, key)
-		t.keepLocked(&receipt{key: key, message: p.message, receipt: rc}, w.owner)
+		t.stats.Replayed += int64(len(others))
+		early = t.keepLocked(&receipt{key: key, message: p.message, receipt: rc}, w.owner)
 	case len(others) > 0:
 		p.waiting = others[1:]
 	default:
@@ -203,6 +224,7 @@ func (t *Table) finish(key hash, w waiting, rc hub.Receipt, err error) {
 	case len(others) > 0:
 		go t.publish(key, others[0]) // who has reported the failure must not wait for it
 	}
+	t.warn(early)
 }
 
 // hashes returns what identifies the call and its message.

@@ -24,7 +24,7 @@ type Limits struct {
 	TotalSubscriptions int `placeholder:"NUMBER" default:"16777216" min:"1" help:"largest number of subscriptions of all connections together; further ones get the error unavailable"`
 	MaxSubscriptions   int `placeholder:"NUMBER" default:"16384" min:"1" help:"largest number of subscriptions of a connection to /hub; further ones get the error too-large"`
 
-	IdempotencyKeys   int           `placeholder:"NUMBER" default:"65536" min:"1" help:"largest number of messages that are remembered by their idempotency key, at most a quarter of them of one publisher; beyond it the oldest are forgotten. Each takes 150 to 300 bytes"`
+	IdempotencyKeys   int           `placeholder:"NUMBER" default:"65536" min:"1" help:"largest number of messages that are remembered by their idempotency key, at most a quarter of them of one publisher; beyond it the publisher with the most loses its oldest. Each takes 150 to 300 bytes"`
 	IdempotencyWindow time.Duration `placeholder:"TIME" default:"5m" min:"1" help:"time for which a message is remembered by its idempotency key; at least 2m, for which clients repeat one"`
 
 	HandshakeTimeout time.Duration `placeholder:"TIME" default:"10s" min:"1" help:"time from the start of a connection to the end of the request header; slower clients get 408"`

@@ -129,6 +129,9 @@ var rows = []row{
 		lines("Messages dropped for slow clients", "ops", [2]string{perSecond("fanfare_dropped_messages_total", "policy"), "{{policy}}"}),
 		lines("Recoveries by outcome", "ops", [2]string{perSecond("fanfare_recoveries_total", "outcome"), "{{outcome}}"}),
 		lines("Requests over /hub", "ops", [2]string{perSecond("fanfare_hub_busy_total"), "refused: busy"}, [2]string{perSecond("fanfare_hub_paused_reads_total"), "reading paused"}),
+		lines("Idempotency keys", "short", [2]string{of("fanfare_idempotency_keys"), "remembered"}, [2]string{of("fanfare_idempotency_keys_limit"), "limit"}),
+		lines("Repeated messages", "ops", [2]string{perSecond("fanfare_idempotency_repeated_total", "result"), "{{result}}"},
+			[2]string{perSecond("fanfare_idempotency_forgotten_total"), "keys forgotten early"}),
 	}},
 	{"Access", []panel{
 		lines("Users and identities", "short", [2]string{of("fanfare_users"), "users"}, [2]string{of("fanfare_identified_connections"), "identified connections"},

@@ -51,6 +51,7 @@ func full() monitor.Snapshot {
 		Engine: monitor.Engine{ReadyWait: h, LoopLag: h},
 		Topics: monitor.Topics{Fanout: h, Drops: map[string]int64{"conflate": 1}},
 		Hub:    monitor.Sessions{Recoveries: map[string]int64{"resumed": 1}},
+		Once:   monitor.Once{Repeated: map[string]int64{"replayed": 1}},
 		Rates:  map[string]monitor.Rate{"users": {Taken: 1}},
 		Hooks:  map[string]monitor.Hook{"connect": hook},
 		Webhooks: &monitor.Webhooks{

@@ -64,4 +64,27 @@ var clientMetrics = []Metric{
 		Worry:  "it grows",
 		values: one(func(s *monitor.Snapshot) uint64 { return s.API.Shed }),
 	},
+	{
+		Name: "fanfare_idempotency_keys", Type: Gauge,
+		Help:   "Messages that are remembered by their idempotency key.",
+		Worry:  "it comes near fanfare_idempotency_keys_limit",
+		values: one(func(s *monitor.Snapshot) int64 { return s.Once.Keys }),
+	},
+	{
+		Name: "fanfare_idempotency_keys_limit", Type: Gauge,
+		Help:   "The limit of fanfare_idempotency_keys (-idempotency-keys); one user, API key or address may have a quarter.",
+		values: one(func(s *monitor.Snapshot) int64 { return s.Once.Limit }),
+	},
+	{
+		Name: "fanfare_idempotency_repeated_total", Type: Counter, Labels: []Label{{"result", "replayed, reused"}},
+		Help:   "Messages that came with an idempotency key that was known: not published again (replayed), or refused as another message had the key (reused).",
+		Worry:  "reused grows: a client chooses the same key for several messages",
+		values: each(func(s *monitor.Snapshot) map[string]int64 { return s.Once.Repeated }),
+	},
+	{
+		Name: "fanfare_idempotency_forgotten_total", Type: Counter,
+		Help:   "Idempotency keys that were forgotten before -idempotency-window was over, as there were too many.",
+		Worry:  "it grows: a message that is sent again may be published twice; raise -idempotency-keys",
+		values: one(func(s *monitor.Snapshot) int64 { return s.Once.Forgotten }),
+	},
 }

@@ -17,6 +17,7 @@ type Snapshot struct {
 	Topics   Topics          `json:"topics"`
 	Hub      Sessions        `json:"hub"`
 	API      API             `json:"api"`
+	Once     Once            `json:"idempotency"`
 	Access   Access          `json:"access"`
 	Rates    map[string]Rate `json:"rates"`              // users and topics: what they publish
 	Hooks    map[string]Hook `json:"hooks,omitempty"`    // the backend's, by name: connect, subscribe, publish
@@ -129,6 +130,14 @@ type API struct {
 	Held      int64  `json:"held"`
 	HeldLimit int64  `json:"held_limit"` // 0 for none
 	Shed      uint64 `json:"shed"`       // counter: requests that were ended because it was too much
+}
+
+// Once is what the server remembers of messages with an idempotency key, over /hub and HTTP.
+type Once struct {
+	Keys      int64            `json:"keys"`
+	Limit     int64            `json:"limit"`
+	Repeated  map[string]int64 `json:"repeated"`  // counters of messages that were sent again: replayed, or reused for another message and so refused
+	Forgotten int64            `json:"forgotten"` // counter: keys that were forgotten before their time, as there were too many
 }
 
 // Rate is a limiter of rates with a key for each user or topic.
