@@ -126,7 +126,7 @@ func moveBackend(m *mover) {
 	s.status.Store(http.StatusInternalServerError)
 	_, _, _ = handshake(m.addr, "/echo")
 	m.moves(`fanfare_hook_failures_total{cause="status",hook="connect"}`, `fanfare_hook_breaker{hook="connect",state="open"}`,
-		`fanfare_hook_breaker_opened_total{hook="connect"}`, `fanfare_alert{alert="FanfareBackendDown"}`)
+		`fanfare_hook_breaker_opened_total{hook="connect"}`)
 }
 
 // webhookScenario needs a file with a secret.

@@ -30,7 +30,6 @@ var connectionScenarios = []scenario{
 		for range 8 {
 			m.dial("/echo")
 		}
-		m.moves(`fanfare_alert{alert="FanfareConnectionsNearLimit"}`)
 		if status, _ := m.refused("/echo"); status != http.StatusServiceUnavailable {
 			m.t.Errorf("status %d", status)
 		}

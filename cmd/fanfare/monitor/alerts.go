@@ -5,19 +5,31 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
-// Alerts returns what is wrong, in the order of [Rules]: by the state of the server now, and by what has happened since an
-// earlier one, which should be about a minute old.
-func Alerts(was, now *Snapshot) []Alert {
-	all := []Alert{}
-	for i := range rules {
-		r := &rules[i]
-		if figures := r.check(was, now); figures != "" {
-			all = append(all, Alert{Name: r.Name, Severity: r.Severity, Text: figures + ". " + sentence(r.Summary)})
-		}
+// alert is what a Watch knows of a rule.
+type alert struct {
+	active bool
+	since  time.Time // when the condition began to hold without a break; zero while it does not
+	held   time.Time // when it held last
+	text   string    // as it was then
+}
+
+// look checks the rule: by the state of the server now, and by what has happened since an earlier one, which should be about a
+// minute old. An alert that is active is not over before its condition has been false for Keep.
+func (a *alert) look(r *Rule, was, now *Snapshot) {
+	figures := r.check(was, now)
+	if figures == "" {
+		a.since = time.Time{}
+		a.active = a.active && now.Time.Sub(a.held) < Keep
+		return
 	}
-	return all
+	if a.since.IsZero() {
+		a.since = now.Time
+	}
+	a.held, a.text = now.Time, figures+". "+sentence(r.Summary)
+	a.active = a.active || now.Time.Sub(a.since) >= r.For
 }
 
 // sentence begins with a capital letter and ends with a full stop.
@@ -53,6 +65,15 @@ func late(what string, is, limit float64) string {
 		return ""
 	}
 	return fmt.Sprintf("%s, 99th percentile: %.3g s", what, is)
+}
+
+// workersBlocked counts turns, too: one that begins to block and ends between two looks counts.
+func workersBlocked(was, now *Snapshot) string {
+	turns := now.Engine.BlockedEver - was.Engine.BlockedEver
+	if turns <= 0 && now.Engine.Blocked == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d workers are blocked, and %d turns have blocked one in the last minute", now.Engine.Blocked, now.Engine.Workers, turns)
 }
 
 func backendDown(_, now *Snapshot) string {

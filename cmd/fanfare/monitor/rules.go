@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// Keep is how long the condition of an alert must have been false before the alert ends: one that comes and goes is one alert.
+const Keep = 2 * time.Minute
+
 // The thresholds of the rules.
 const (
 	nearLimit        = 0.9  // of a limit
@@ -28,7 +31,9 @@ type Rule struct {
 	Severity string
 	Summary  string // what is wrong, and what helps
 	Expr     string // the same condition for Prometheus
-	For      string // how long the condition must hold for Prometheus; "" for not at all
+	// For is how long the condition must hold before the alert begins. Conditions that look at the last minute need a whole one:
+	// otherwise a single bad second is enough. It is 0 where something is lost already when the condition holds.
+	For time.Duration
 
 	// check returns the figures of what is wrong between two states of the server, or "".
 	check func(was, now *Snapshot) string
@@ -48,43 +53,43 @@ func RuleNames() []string {
 
 var rules = []Rule{
 	{
-		Name: "FanfareMemoryNearLimit", Severity: Critical, For: "1m",
+		Name: "FanfareMemoryNearLimit", Severity: Critical, For: time.Minute,
 		Summary: "the process uses nearly all memory that it may: give it more, or lower -total-pending, -total-logs or -max-conns",
 		Expr:    share("process_resident_memory_bytes", "fanfare_memory_limit_bytes"),
 		check:   near("memory", func(s *Snapshot) (int64, int64) { return s.Process.RSS, s.Process.MemoryLimit }),
 	},
 	{
-		Name: "FanfareConnectionsNearLimit", Severity: Warning, For: "1m",
+		Name: "FanfareConnectionsNearLimit", Severity: Warning, For: time.Minute,
 		Summary: "nearly as many connections are open as may be: raise -max-conns and the limit of open files, or add a server",
 		Expr:    share("fanfare_connections", "fanfare_connections_limit"),
 		check:   near("connections", func(s *Snapshot) (int64, int64) { return s.Conns.Open, s.Conns.Limit }),
 	},
 	{
-		Name: "FanfareFilesNearLimit", Severity: Warning, For: "1m",
+		Name: "FanfareFilesNearLimit", Severity: Warning, For: time.Minute,
 		Summary: "nearly as many descriptors are open as may be: raise the limit of open files (ulimit -n, LimitNOFILE=)",
 		Expr:    share("process_open_fds", "process_max_fds"),
 		check:   near("open descriptors", func(s *Snapshot) (int64, int64) { return int64(s.Process.Files), int64(s.Process.FileLimit) }),
 	},
 	{
-		Name: "FanfarePendingNearLimit", Severity: Warning, For: "1m",
+		Name: "FanfarePendingNearLimit", Severity: Warning, For: time.Minute,
 		Summary: "what clients have not read comes near -total-pending, beyond which connections are closed",
 		Expr:    share("fanfare_held_bytes", "fanfare_held_limit_bytes"),
 		check:   near("pending bytes", func(s *Snapshot) (int64, int64) { return s.Engine.Held, s.Engine.HeldLimit }),
 	},
 	{
-		Name: "FanfareTopicsNearLimit", Severity: Warning, For: "1m",
+		Name: "FanfareTopicsNearLimit", Severity: Warning, For: time.Minute,
 		Summary: "nearly as many topics exist as may: raise -max-topics",
 		Expr:    share("fanfare_topics", "fanfare_topics_limit"),
 		check:   near("topics", func(s *Snapshot) (int64, int64) { return s.Topics.Open, s.Topics.Limit }),
 	},
 	{
-		Name: "FanfareSubscriptionsNearLimit", Severity: Warning, For: "1m",
+		Name: "FanfareSubscriptionsNearLimit", Severity: Warning, For: time.Minute,
 		Summary: "nearly as many subscriptions exist as may: raise -total-subscriptions",
 		Expr:    share("fanfare_subscriptions", "fanfare_subscriptions_limit"),
 		check:   near("subscriptions", func(s *Snapshot) (int64, int64) { return s.Topics.Subscriptions, s.Topics.SubscriptionLimit }),
 	},
 	{
-		Name: "FanfareAtCapacity", Severity: Critical,
+		Name: "FanfareAtCapacity", Severity: Critical, For: time.Minute,
 		Summary: "the server refuses clients because it is at a limit (-max-conns, -max-handshakes or -handshake-rate)",
 		Expr:    fmt.Sprintf(`sum without (reason) (rate(fanfare_refusals_total{reason=~"full|handshakes|handshake_rate"}[1m])) > %v`, refusalsCapacity),
 		check: faster("refusals a second because of limits", refusalsCapacity, func(s *Snapshot) int64 {
@@ -93,7 +98,7 @@ var rules = []Rule{
 		}),
 	},
 	{
-		Name: "FanfareManyRefusals", Severity: Warning, For: "1m",
+		Name: "FanfareManyRefusals", Severity: Warning, For: time.Minute,
 		Summary: "the server refuses many clients, requests or messages; fanfare_refusals_total and the log say why",
 		Expr:    fmt.Sprintf(`sum without (reason) (rate(fanfare_refusals_total[1m])) > %v`, refusalsAny),
 		check: faster("refusals a second", refusalsAny, func(s *Snapshot) (n int64) {
@@ -104,7 +109,7 @@ var rules = []Rule{
 		}),
 	},
 	{
-		Name: "FanfareSlowConsumers", Severity: Warning,
+		Name: "FanfareSlowConsumers", Severity: Warning, For: time.Minute,
 		Summary: "clients are disconnected because they read too slowly: they, their network or limit= of their topics",
 		Expr:    fmt.Sprintf(`rate(fanfare_evicted_subscribers_total[1m]) + rate(fanfare_slow_connections_total[1m]) > %v`, slowConsumers),
 		check: faster("slow clients disconnected a second", slowConsumers, func(s *Snapshot) int64 {
@@ -122,16 +127,11 @@ var rules = []Rule{
 	{
 		Name: "FanfareWorkersBlocked", Severity: Critical,
 		Summary: "a handler has blocked a worker for over a second; the log names it",
-		Expr:    `fanfare_workers_blocked > 0`,
-		check: func(_, now *Snapshot) string {
-			if now.Engine.Blocked > 0 {
-				return fmt.Sprintf("%d of %d workers are blocked", now.Engine.Blocked, now.Engine.Workers)
-			}
-			return ""
-		},
+		Expr:    "fanfare_workers_blocked > 0\nor rate(fanfare_blocked_turns_total[1m]) > 0",
+		check:   workersBlocked,
 	},
 	{
-		Name: "FanfareLoopLag", Severity: Warning, For: "1m",
+		Name: "FanfareLoopLag", Severity: Warning, For: time.Minute,
 		Summary: "the event loops run late: the processor is overloaded, or the machine takes it away",
 		Expr: fmt.Sprintf("%s > %v\nand rate(fanfare_loop_lag_seconds_count[1m]) >= 1",
 			quantile("fanfare_loop_lag_seconds"), lagLimit),
@@ -144,7 +144,7 @@ var rules = []Rule{
 		},
 	},
 	{
-		Name: "FanfareReadyWait", Severity: Warning, For: "1m",
+		Name: "FanfareReadyWait", Severity: Warning, For: time.Minute,
 		Summary: "connections that are ready wait for a worker: the processor is overloaded, or handlers block",
 		Expr:    fmt.Sprintf("%s > %[2]v\nor fanfare_ready_longest_wait_seconds > %[2]v", quantile("fanfare_ready_wait_seconds"), waitLimit),
 		check: func(was, now *Snapshot) string {
@@ -153,13 +153,13 @@ var rules = []Rule{
 		},
 	},
 	{
-		Name: "FanfareBackendDown", Severity: Critical,
+		Name: "FanfareBackendDown", Severity: Critical, For: 30 * time.Second,
 		Summary: "the backend is not asked, because it has failed too often; its log and that of this server say why",
 		Expr:    `fanfare_hook_breaker{state!="closed"} == 1`,
 		check:   backendDown,
 	},
 	{
-		Name: "FanfareWebhookQueueNearFull", Severity: Warning, For: "1m",
+		Name: "FanfareWebhookQueueNearFull", Severity: Warning, For: time.Minute,
 		Summary: "the queue of a webhook is nearly full, and events will be dropped: its endpoint is down or too slow",
 		Expr:    fmt.Sprintf("fanfare_webhook_queue_ratio > %v", nearLimit),
 		check: func(_, now *Snapshot) string {
@@ -181,7 +181,7 @@ var rules = []Rule{
 		}),
 	},
 	{
-		Name: "FanfareCertificateExpires", Severity: Critical, For: "1m",
+		Name: "FanfareCertificateExpires", Severity: Critical, For: time.Minute,
 		Summary: "a certificate expires soon: renew it, or find out from the log why its renewal fails",
 		Expr:    fmt.Sprintf(`fanfare_certificate_expiry_timestamp_seconds - time() < %d * 86400`, certificateDays),
 		check: func(_, now *Snapshot) string {

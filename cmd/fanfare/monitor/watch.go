@@ -9,27 +9,28 @@ import (
 const (
 	// Tick is the time between two looks of a Watch.
 	Tick = 10 * time.Second
-	// window is how many states are kept: the first of them, with which the present one is compared, is a minute old or a
-	// little more.
-	window = 7
+	// window is how many states are kept. The present one is compared with the first of them, which is 50 seconds old, or a little
+	// more if looks are late. So what lasts for a second makes a condition hold for less than a minute, which most rules need.
+	window = 5
 )
 
-// Watch looks at the state of a server from time to time, and logs what begins to be wrong and what is no longer wrong. Its
-// methods may be called from any goroutine.
+// Watch looks at the state of a server from time to time, and whenever it is asked. It knows what is wrong, and logs what begins
+// to be wrong and what is no longer wrong. Its methods may be called from any goroutine.
 type Watch struct {
 	take func() Snapshot
 	log  *slog.Logger
 
 	mu     sync.Mutex
-	before []Snapshot          // the last ones, the oldest first; at most window
-	active map[string]struct{} // the names of the alerts that are logged and not over
+	before []Snapshot // those of the last ticks, the oldest first; at most window
+	latest time.Time  // of the states that the alerts have seen
+	alerts []alert    // one for each of the rules
 
 	stop, done chan struct{} // nil before Start
 }
 
 // NewWatch returns a Watch of the states that take returns. It takes none yet.
 func NewWatch(take func() Snapshot, log *slog.Logger) *Watch {
-	return &Watch{take: take, log: log, active: make(map[string]struct{})}
+	return &Watch{take: take, log: log, alerts: make([]alert, len(rules))}
 }
 
 // Start makes the Watch look now and every Tick, until Close. It must be called only once.
@@ -65,43 +66,56 @@ func (w *Watch) run() {
 // Snapshot returns the state of the server now, with the alerts.
 func (w *Watch) Snapshot() Snapshot {
 	s := w.take()
-	was := s
 	w.mu.Lock()
-	if len(w.before) > 0 {
-		was = w.before[0]
-	}
-	w.mu.Unlock()
-	s.Alerts = Alerts(&was, &s)
+	defer w.mu.Unlock()
+	w.noteLocked(&s)
 	return s
 }
 
-// Look looks at the state once more, and logs what has changed.
+// Look looks at the state once more, and keeps it to compare later ones with it.
 func (w *Watch) Look() {
-	s := w.Snapshot()
+	s := w.take()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.noteLocked(&s)
 	if len(w.before) == window {
 		copy(w.before, w.before[1:])
 		w.before = w.before[:window-1]
 	}
 	w.before = append(w.before, s)
-	w.note(s.Alerts)
 }
 
-// note logs the difference between the alerts and those before. The lock is held, so that lines come in order.
-func (w *Watch) note(now []Alert) {
-	over := w.active
-	w.active = make(map[string]struct{}, len(now))
-	for _, a := range now {
-		if _, known := over[a.Name]; !known {
-			w.log.Warn("an alert begins", "alert", a.Name, "severity", a.Severity, "reason", a.Text)
-		}
-		w.active[a.Name] = struct{}{}
-		delete(over, a.Name)
+// noteLocked brings the alerts up to date with s, and adds them to it. A state that was taken before another but comes after
+// it changes nothing. The lock is held for the log, too, so that its lines come in order.
+func (w *Watch) noteLocked(s *Snapshot) {
+	was := s
+	if len(w.before) > 0 {
+		was = &w.before[0]
 	}
-	for _, r := range rules {
-		if _, ended := over[r.Name]; ended {
-			w.log.Info("an alert ends", "alert", r.Name)
+	fresh := !s.Time.Before(w.latest)
+	if fresh {
+		w.latest = s.Time
+	}
+	s.Alerts = []Alert{}
+	for i := range rules {
+		r, a := &rules[i], &w.alerts[i]
+		before := a.active
+		if fresh {
+			a.look(r, was, s)
 		}
+		if a.active {
+			s.Alerts = append(s.Alerts, Alert{Name: r.Name, Severity: r.Severity, Text: a.text})
+		}
+		w.logChange(r, before, a)
+	}
+}
+
+// logChange logs that an alert has begun or ended.
+func (w *Watch) logChange(r *Rule, before bool, a *alert) {
+	switch {
+	case a.active && !before:
+		w.log.Warn("an alert begins", "alert", r.Name, "severity", r.Severity, "reason", a.text)
+	case before && !a.active:
+		w.log.Info("an alert ends", "alert", r.Name)
 	}
 }

@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,38 +13,139 @@ import (
 
 func TestMain(m *testing.M) { netpolltest.Main(m, func() {}) }
 
-// An alert is logged when it begins and when it ends. Rates are those of the last minute.
+// watched is a Watch of a state that the test changes, with what it logs.
+type watched struct {
+	*Watch
+	now Snapshot
+	log bytes.Buffer
+}
+
+func watch() *watched {
+	w := &watched{now: Snapshot{Time: time.Unix(1000, 0)}}
+	w.Watch = NewWatch(func() Snapshot { return w.now }, slog.New(slog.NewTextHandler(&w.log, nil)))
+	return w
+}
+
+// look lets a Tick pass, during which somebody asks twice. It returns the names of the alerts.
+func (w *watched) look() (names []string) {
+	begin := w.now.Time
+	for _, d := range []time.Duration{time.Second, Tick - time.Second} {
+		w.now.Time = begin.Add(d)
+		w.Snapshot()
+	}
+	w.now.Time = begin.Add(Tick)
+	w.Look()
+	for _, a := range w.Snapshot().Alerts {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// lines returns what is logged, and forgets it.
+func (w *watched) lines() []string {
+	text := strings.TrimSpace(w.log.String())
+	w.log.Reset()
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
+
+// One bad second is no alert, whether a rate, a quantile or a gauge shows it.
+func TestBadSecond(t *testing.T) {
+	for name, bad := range map[string]func(s *Snapshot){
+		"evicted": func(s *Snapshot) { s.Topics.Evicted = 100 }, // 1.7 a second for a minute
+		"refused": func(s *Snapshot) { s.Conns.Refusals = map[string]int64{"full": 5000} },
+		"lag":     func(s *Snapshot) { s.Engine.LoopLag = halfSeconds(5000) },
+		"wait":    func(s *Snapshot) { s.Engine.ReadyWait, s.Engine.LongestWait = halfSeconds(1), 0.5 },
+	} {
+		w := watch()
+		for range 2 * window {
+			w.look()
+		}
+		bad(&w.now)
+		w.look()
+		w.now.Engine.LongestWait = 0
+		for range 3 * window {
+			w.look()
+		}
+		if got := w.lines(); got != nil {
+			t.Errorf("%s: it logs %q", name, got)
+		}
+		if len(w.before) != window {
+			t.Errorf("it keeps %d states", len(w.before))
+		}
+	}
+}
+
+// An alert begins when its condition has held for the time of its rule, and ends when it has been false for a while. What comes
+// and goes meanwhile is the same alert.
 func TestWatch(t *testing.T) {
-	now := Snapshot{Time: time.Unix(1000, 0)}
-	var log bytes.Buffer
-	w := NewWatch(func() Snapshot { return now }, slog.New(slog.NewTextHandler(&log, nil)))
+	w := watch()
 	if s := w.Snapshot(); len(s.Alerts) != 0 || s.Alerts == nil {
 		t.Errorf("before the first look: %v", s.Alerts)
 	}
-	look := func() {
-		now.Time = now.Time.Add(Tick)
-		w.Look()
+	w.look()
+	w.now.Topics.Open, w.now.Topics.Limit = 95, 100
+	looks := 0
+	for w.look() == nil {
+		looks++
 	}
-	look()
-	now.Topics.Evicted = 100 // 1.7 a second for a minute
-	look()
-	for i := range window - 1 {
-		if s := w.Snapshot(); len(s.Alerts) != 1 || s.Alerts[0].Name != "FanfareSlowConsumers" {
-			t.Errorf("after %d more looks: %v", i, s.Alerts)
+	if took := time.Duration(looks) * Tick; took != time.Minute {
+		t.Errorf("it begins after %v", took)
+	}
+	for range 3 {
+		w.now.Topics.Open = 0
+		for range Keep/Tick - 2 {
+			if got := w.look(); len(got) != 1 {
+				t.Fatalf("it ends too soon: %v", got)
+			}
 		}
-		look()
+		w.now.Topics.Open = 95
+		w.look()
 	}
-	if s := w.Snapshot(); len(s.Alerts) != 0 {
-		t.Errorf("after a minute: %v", s.Alerts)
+	if got := w.lines(); len(got) != 1 || !strings.Contains(got[0], `level=WARN msg="an alert begins" alert=FanfareTopicsNearLimit severity=warning reason="topics: 95 of 100. Nearly`) {
+		t.Errorf("it logs %q", got)
 	}
-	look()
-	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], `level=WARN msg="an alert begins" alert=FanfareSlowConsumers severity=warning`) ||
-		!strings.Contains(lines[1], `level=INFO msg="an alert ends" alert=FanfareSlowConsumers`) {
-		t.Errorf("it logs:\n%s", log.String())
+	w.now.Topics.Open = 0
+	for looks = 0; w.look() != nil; {
+		looks++
 	}
-	if len(w.before) != window {
-		t.Errorf("it keeps %d states", len(w.before))
+	if took := time.Duration(looks+1) * Tick; took != Keep {
+		t.Errorf("it ends after %v", took)
+	}
+	if got := w.lines(); len(got) != 1 || !strings.Contains(got[0], `level=INFO msg="an alert ends" alert=FanfareTopicsNearLimit`) {
+		t.Errorf("it logs %q", got)
+	}
+}
+
+// A handler that blocks between two looks is seen, and so is one that still does.
+func TestBlockBetweenLooks(t *testing.T) {
+	w := watch()
+	w.look()
+	w.now.Engine.BlockedEver = 1
+	if got := w.look(); !slices.Equal(got, []string{"FanfareWorkersBlocked"}) {
+		t.Errorf("alerts are %v", got)
+	}
+	w = watch()
+	w.now.Engine.Blocked = 1
+	if got := w.Snapshot().Alerts; len(got) != 1 || got[0].Name != "FanfareWorkersBlocked" || got[0].Severity != Critical {
+		t.Errorf("alerts are %v", got)
+	}
+}
+
+// A state that was taken before another but comes after it changes no alert.
+func TestLateState(t *testing.T) {
+	w := watch()
+	w.look()
+	early := w.now
+	early.Engine.Blocked = 1
+	w.look()
+	w.mu.Lock()
+	w.noteLocked(&early)
+	w.mu.Unlock()
+	if got := w.lines(); got != nil || len(early.Alerts) != 0 {
+		t.Errorf("it logs %q", got)
 	}
 }
 
