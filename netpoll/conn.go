@@ -62,6 +62,15 @@ type Stayer interface {
 	MayLeave() error
 }
 
+// Patient is a Handler whose OnOpen has nothing to do before the peer has sent something. It is called
+// just before the first OnData or OnDeadline then, which spares an accepted connection a turn.
+type Patient interface {
+	Handler
+	// FirstDeadline returns the time until OnDeadline, from when the connection enters the
+	// engine, unless the deadline is set meanwhile. 0 stands for none.
+	FirstDeadline() time.Duration
+}
+
 // Errors that a connection ends with, besides those of the operating system.
 var (
 	// ErrClosed says that the connection is already closed.

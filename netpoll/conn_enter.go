@@ -32,6 +32,9 @@ func (e *Engine) Enter(s *State, h Handler) error {
 // receive gives a connection that was accepted to h, or closes it if that is not possible.
 func (e *Engine) receive(s State, h Handler) (ok bool) {
 	if h != nil && e.enter(&s, h) == nil {
+		if _, waits := h.(Patient); !waits {
+			h.Conn().notify(0) // OnOpen is due
+		}
 		return true
 	}
 	if g, before := h.(preHandler); before {
@@ -44,7 +47,7 @@ func (e *Engine) receive(s State, h Handler) (ok bool) {
 
 // enter is the way of every connection into the engine. From then on the connection owns the
 // content of s; on an error the caller still does. The connection is born scheduled: until it
-// is registered no turn begins. So a goroutine that finds it in the table and closes it cannot
+// is registered no turn begins. Then the first event begins one, or the caller if there may be none. So a goroutine that finds it in the table and closes it cannot
 // cause the descriptor's number to be closed, and given to another connection, in between.
 func (e *Engine) enter(s *State, h Handler) error {
 	c := h.Conn()
@@ -83,6 +86,8 @@ func (c *Conn) enterLocked(s *State) {
 	}
 	if !s.deadline.IsZero() {
 		c.expireLocked(max(k.Until(s.deadline), time.Millisecond))
+	} else if h, ok := c.handler.(Patient); ok {
+		c.expireLocked(h.FirstDeadline())
 	}
 	c.state.Store(scheduled | evOpen)
 	if len(s.input) > 0 {

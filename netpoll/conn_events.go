@@ -9,12 +9,26 @@ import easygo "github.com/mailru/easygo/netpoll"
 func (c *Conn) onEvent() func(easygo.EpollEvent) {
 	return func(ev easygo.EpollEvent) {
 		events := uint32(ev) & evSocket
+		if events == evWrite && c.nothingWaits() {
+			return
+		}
 		if c.state.CompareAndSwap(0, events|scheduled) { // nearly always
 			c.loop.keepPace(c.loop.push(c))
 			return
 		}
 		c.notify(events)
 	}
+}
+
+// nothingWaits reports whether an event that says only that the socket takes more can be ignored.
+// Each connection has such events when it is registered and when our side is shut. A write
+// for which the socket has no room later is followed by another.
+func (c *Conn) nothingWaits() bool {
+	if !c.mu.TryLock() {
+		return false
+	}
+	defer c.mu.Unlock()
+	return c.phase >= live && c.queueLocked() == nil
 }
 
 // notify records events and makes sure that a turn looks at them.

@@ -38,7 +38,8 @@ func (c *Conn) read(w *worker, events uint32) (again bool) {
 		}
 		n, err := w.transport.read(buf, mode)
 		mode &^= firstRead
-		if !c.deliver(w, n, filler) || err == (wouldBlock{}) {
+		w.emptied = err == (wouldBlock{})
+		if !c.deliver(w, n, filler) || w.emptied {
 			return false
 		}
 		if err != nil && n == 0 { // else the next read returns it again, and the handler has seen all

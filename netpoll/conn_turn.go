@@ -103,7 +103,10 @@ func (c *Conn) endTurn(w *worker, leaves bool) {
 	c.endGatheringLocked(w, c.phase == flushing)
 	c.drainedLocked()
 	if c.phase == flushing {
-		c.lingerLocked()
+		c.lingerLocked(w)
+	}
+	if w.emptied {
+		c.state.And(^evClose) // the phase is known, and there is nothing to discard
 	}
 	ph := c.phase
 	c.mu.Unlock()
@@ -122,13 +125,17 @@ func (c *Conn) endTurn(w *worker, leaves bool) {
 	}
 }
 
-// lingerLocked shuts our side if everything has been sent.
-func (c *Conn) lingerLocked() {
+// lingerLocked shuts our side if everything has been sent. The event of the peer's end may have
+// come before the turn, so another turn looks for it, unless this one has emptied the socket: then
+// it is still to come.
+func (c *Conn) lingerLocked(w *worker) {
 	c.transportLocked().endLocked()
 	if c.phase == flushing && c.isDirectLocked() {
 		c.phase = lingering
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
-		c.state.Or(evRead) // the event of the peer's end may have come already: look again
+		if !w.emptied {
+			c.state.Or(evRead)
+		}
 	}
 }
 

@@ -31,8 +31,11 @@ func newPrePreamble(e *Engine, proxy netip.Addr, accept func() Handler) *prePrea
 
 func (g *prePreamble) Conn() *Conn { return &g.conn }
 
-func (g *prePreamble) OnOpen() {
-	g.conn.SetDeadline(max(g.engine.clock.Until(g.until), time.Millisecond))
+func (g *prePreamble) OnOpen() {}
+
+// FirstDeadline implements Patient.
+func (g *prePreamble) FirstDeadline() time.Duration {
+	return max(g.engine.clock.Until(g.until), time.Millisecond)
 }
 
 func (g *prePreamble) OnDeadline() { g.refuse(os.ErrDeadlineExceeded) }

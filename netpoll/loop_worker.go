@@ -16,12 +16,13 @@ type worker struct {
 	in  []byte
 	out output
 	// The turn under way, if there is one: the number of bytes at the front of in that the
-	// handler had left over, whether the handler must see them before more is read, and
-	// whether reading may go on.
+	// handler had left over, whether the handler must see them before more is read, whether
+	// reading may go on, and whether the turn has read the socket until it was empty.
 	turning   bool
 	kept      int
 	unseen    bool
 	ready     bool
+	emptied   bool
 	transport transport // the connection's, if it is ready
 	// For the monitor: the connection of the last turn, and the number of turns
 	// that have begun.
@@ -39,7 +40,7 @@ type worker struct {
 }
 
 func (w *worker) enter(c *Conn) {
-	w.turning = true
+	w.turning, w.emptied = true, false
 	w.turns.Add(1)
 	w.conn.Store(c)
 }

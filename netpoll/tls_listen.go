@@ -31,8 +31,11 @@ type serverPreTLS struct {
 	accept func() Handler
 }
 
-func (g *serverPreTLS) OnOpen() {
-	g.conn.SetDeadline(max(g.engine.clock.Until(g.until), time.Millisecond))
+func (g *serverPreTLS) OnOpen() {}
+
+// FirstDeadline implements Patient.
+func (g *serverPreTLS) FirstDeadline() time.Duration {
+	return max(g.engine.clock.Until(g.until), time.Millisecond)
 }
 
 func (g *serverPreTLS) OnData(data []byte) (used int) {

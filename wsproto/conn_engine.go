@@ -3,6 +3,7 @@ package wsproto
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -17,12 +18,18 @@ func (h *handle) OnOpen() {
 		c.entered()
 		return
 	}
-	if c.endpoint.state.ServerSide() {
-		s := c.endpoint.server
-		c.io.SetDeadline(s.HandshakeTimeout)
-		return
+	if c.endpoint.state.ClientSide() {
+		c.startDial()
 	}
-	c.startDial()
+}
+
+// FirstDeadline implements netpoll.Patient: a server's handshake begins with the client's request.
+func (h *handle) FirstDeadline() time.Duration {
+	c := (*Conn)(h)
+	if c.endpoint.state.ClientSide() || c.flags.Load()&flagOpen != 0 {
+		return 0
+	}
+	return c.endpoint.server.HandshakeTimeout
 }
 
 func (h *handle) OnData(data []byte) (used int) {
