@@ -57,18 +57,13 @@ func (e *events) attach(o *hub.Options) {
 	}
 }
 
-// finish sends what is left until ctx is done.
-func (e *events) finish(ctx context.Context) {
-	if e.Webhooks != nil {
-		e.Close(ctx)
-	}
-}
-
 // close gives up what is left.
 func (e *events) close() {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	e.finish(ctx)
+	if e.Webhooks != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		e.Close(ctx)
+	}
 }
 
 // topicConnID returns a name for a connection to a topic. Members of the hub have names without a minus.

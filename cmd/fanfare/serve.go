@@ -163,7 +163,9 @@ func (a *app) wait(ctx context.Context, stdout io.Writer) error {
 		Grace: s.Grace, Window: s.Window, Drain: s.Drain,
 		Leaving: func() { a.leaving.Store(true) },
 		Before:  []func(context.Context) error{a.hub.Shutdown},
-		After:   a.events.finish,
+	}
+	if a.events.Webhooks != nil {
+		ending.After = a.events.Close
 	}
 	if err := ending.Until(ctx, a.server, stdout, a.log); err != nil {
 		return err

@@ -68,5 +68,5 @@ func (c *Config) Secure() bool { return c.TLS.Cert != "" || len(c.TLS.ACME.Domai
 type Shutdown struct {
 	Grace  time.Duration `name:"shutdown-grace" placeholder:"TIME" default:"1s" min:"0" help:"time from SIGTERM in which the server still accepts connections but is no longer ready, so that load balancers notice"`
 	Window time.Duration `name:"shutdown-window" placeholder:"TIME" default:"8s" min:"0" help:"time after that over which the connections are closed, each at a random moment, so that not all clients return at once"`
-	Drain  time.Duration `placeholder:"TIME" default:"10s" min:"0" help:"longest time to wait at shutdown for delivery and closing handshakes"`
+	Drain  time.Duration `placeholder:"TIME" default:"10s" min:"0" help:"longest time to wait at shutdown for delivery and closing handshakes, and for webhooks, for which the last quarter is kept"`
 }

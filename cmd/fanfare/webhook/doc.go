@@ -33,7 +33,8 @@
 // # Failures
 //
 // A failed request is repeated after Options.RetryDelay, which doubles up to Options.MaxRetryDelay and varies by half,
-// or after what Retry-After says if that is longer, at most an hour. A batch that fails when its first event has been
+// or after what Retry-After says if that is longer, at most an hour; at once when [Webhooks.Set] or [Webhooks.Close] is called,
+// and after at most half of the time that is left while Close waits. A batch that fails when its first event has been
 // queued for Options.GiveUpAfter is given up: its events are dead letters, which are counted and logged. An endpoint whose
 // queue has Options.MaxQueue events or Options.MaxQueueBytes loses the oldest ones that are not under way, which are
 // counted too.

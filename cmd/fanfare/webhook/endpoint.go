@@ -19,10 +19,12 @@ type endpoint struct {
 	client   *http.Client
 	ctx      context.Context // ends when Close gives up
 	wake     chan struct{}   // of capacity 1: there is something to look at
+	changed  chan struct{}   // of capacity 1: there are other options
 	done     chan struct{}   // closed when run has returned
 
 	// Of run alone.
 	failures              int  // in a row
+	delays                int  // those of them since the options changed or Close was called: the delay grows with these
 	hurries               bool // Close was called, and run has noticed
 	droppedBefore         uint64
 	failed, dead, dropped paced.Log
@@ -34,15 +36,23 @@ type endpoint struct {
 
 func newEndpoint(ctx context.Context, w *Webhooks, url string, via http.RoundTripper) *endpoint {
 	return &endpoint{
-		webhooks: w, url: url, shown: httpurl.Mask(url), ctx: ctx, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		webhooks: w, url: url, shown: httpurl.Mask(url), ctx: ctx, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), done: make(chan struct{}),
 		client: &http.Client{Transport: via, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }
 
 // notify has run look again.
-func (e *endpoint) notify() {
+func (e *endpoint) notify() { signal(e.wake) }
+
+// reload has run look at the options again. It ends a delay after a failure: the new options may mend what was wrong.
+func (e *endpoint) reload() {
+	signal(e.wake) // it may wait for a fuller batch
+	signal(e.changed)
+}
+
+func signal(c chan struct{}) {
 	select {
-	case e.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -124,7 +134,7 @@ func (e *endpoint) sleep(d time.Duration, wake <-chan struct{}) {
 	case <-over:
 	case <-wake:
 	case <-closing:
-		e.hurries = true
+		e.hurries, e.delays = true, 0
 	case <-e.ctx.Done():
 	}
 }
@@ -142,14 +152,15 @@ func (e *endpoint) deliver(b *batch) {
 		}
 		over := r.failure == nil
 		if over {
-			e.failures = 0
+			e.failures, e.delays = 0, 0
 		} else {
 			e.failures++
+			e.delays++
 			over = time.Since(b.items[0].queued) >= o.GiveUpAfter
 		}
 		e.count(o, b, &r, again, over)
 		if r.failure != nil {
-			e.sleep(max(e.backoff(o), min(r.retryAfter, maxRetryAfter)), nil)
+			e.pause(o, e.delay(o, r.retryAfter))
 		}
 		if over || e.ctx.Err() != nil {
 			return
@@ -160,13 +171,34 @@ func (e *endpoint) deliver(b *batch) {
 // maxRetryAfter is the longest Retry-After that is respected.
 const maxRetryAfter = time.Hour
 
-// backoff returns the delay after a failure.
-func (e *endpoint) backoff(o *inForce) time.Duration {
+// leastDelay is the shortest delay that the end of Close causes.
+const leastDelay = 50 * time.Millisecond
+
+// delay returns the delay after a failure. While Close waits, it is at most half of the time that is left, so that there are
+// several attempts however large the delays are otherwise.
+func (e *endpoint) delay(o *inForce, retryAfter time.Duration) time.Duration {
 	d := o.MaxRetryDelay
-	if grown := o.RetryDelay << min(e.failures-1, 30); grown > 0 { // otherwise it has overflowed
+	if grown := o.RetryDelay << min(e.delays-1, 30); grown > 0 { // otherwise it has overflowed
 		d = min(d, grown)
 	}
-	return d/2 + rand.N(d/2+1)
+	d = max(d/2+rand.N(d/2+1), min(retryAfter, maxRetryAfter))
+	if e.hurries && !e.webhooks.deadline.IsZero() { // written before run noticed that Close was called
+		d = min(d, max(time.Until(e.webhooks.deadline)/2, leastDelay))
+	}
+	return d
+}
+
+// pause waits after a failure, until the options change or Close is called.
+func (e *endpoint) pause(o *inForce, d time.Duration) {
+	hurried, until := e.hurries, time.Now().Add(d)
+	for d > 0 && e.hurries == hurried && e.ctx.Err() == nil {
+		if e.webhooks.options.Load() != o {
+			e.delays = 0
+			return
+		}
+		e.sleep(d, e.changed)
+		d = time.Until(until)
+	}
 }
 
 // count counts a request, and takes its batch out of the queue if it is over.

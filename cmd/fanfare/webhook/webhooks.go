@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Webhooks sends events to endpoints.
@@ -20,6 +21,7 @@ type Webhooks struct {
 	run       string
 	cancel    context.CancelFunc
 	closing   chan struct{} // closed when Close is called
+	deadline  time.Time     // of Close, zero for none; written before closing is closed
 
 	mu       sync.Mutex // before endpoint.mu
 	sequence uint64     // of the last event
@@ -59,7 +61,8 @@ func newRun() string {
 	return strconv.FormatUint(binary.BigEndian.Uint64(b[:]), 36)
 }
 
-// Set replaces the options, but for the URLs, which must be the same, and the Transport. It holds for what is sent from now on.
+// Set replaces the options, but for the URLs, which must be the same, and the Transport. It holds for what is sent from now on,
+// and a request that has failed is sent again at once.
 func (w *Webhooks) Set(o Options) error {
 	f, err := o.compile()
 	if err != nil {
@@ -70,7 +73,7 @@ func (w *Webhooks) Set(o Options) error {
 	}
 	w.options.Store(f)
 	for _, e := range w.endpoints {
-		e.notify() // it may wait for a fuller batch
+		e.reload()
 	}
 	return nil
 }
@@ -108,8 +111,9 @@ func (w *Webhooks) queueLocked(o *inForce, e *event) {
 	}
 }
 
-// Close sends what is queued and held, without further delays, until ctx is done. What has not been taken by then is lost,
-// counted and logged. It returns when all goroutines have ended. Events that come later are ignored.
+// Close sends what is queued and held, without waiting for more, until ctx is done. What fails is sent again, after delays that
+// begin anew and are at most half of the time until the deadline of ctx. What has not been taken by then is lost, counted and
+// logged. It returns when all goroutines have ended. Events that come later are ignored.
 func (w *Webhooks) Close(ctx context.Context) {
 	w.mu.Lock()
 	if w.closed {
@@ -119,6 +123,7 @@ func (w *Webhooks) Close(ctx context.Context) {
 	w.releaseAllLocked(w.options.Load())
 	w.closed = true
 	w.mu.Unlock()
+	w.deadline, _ = ctx.Deadline()
 	close(w.closing)
 	stop := context.AfterFunc(ctx, w.cancel)
 	for _, e := range w.endpoints {

@@ -311,6 +311,79 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// While Close waits, a request that fails is sent again and again, however long the delays were before.
+func TestCloseTriesAgain(t *testing.T) {
+	for name, o := range map[string]Options{
+		"long delays":  {RetryDelay: time.Minute, MaxRetryDelay: time.Hour, GiveUpAfter: 24 * time.Hour},
+		"short delays": {RetryDelay: time.Second, MaxRetryDelay: time.Minute, GiveUpAfter: 24 * time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const failing, window = 3 * time.Hour, 10 * time.Second // so that the delays are at their longest
+			var at []time.Time
+			upAt := time.Now().Add(failing + 6*time.Second)
+			s := &receiver{answer: func(int, *http.Request) (*http.Response, error) {
+				at = append(at, time.Now())
+				if time.Now().Before(upAt) {
+					return status(503, "Retry-After", "3000"), nil
+				}
+				return status(200), nil
+			}}
+			w := s.start(t, o)
+			w.Occupied("a", true)
+			time.Sleep(failing)
+			synctest.Wait()
+			before, start := len(at), time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), window)
+			defer cancel()
+			w.Close(ctx)
+			wants(t, s, "topic.occupied a")
+			tries := at[before:]
+			if len(tries) < 3 || !tries[0].Equal(start) {
+				t.Fatalf("%s: %d attempts in %v, the first one after %v", name, len(tries), window, tries[0].Sub(start))
+			}
+			for i, this := range tries[1:] {
+				if d, left := this.Sub(tries[i]), start.Add(window).Sub(tries[i]); d > left/2 || d < leastDelay {
+					t.Errorf("%s: a delay of %v when %v were left", name, d, left)
+				}
+			}
+		})
+	}
+}
+
+// New options end the delay after a failure. They do not shorten delays that begin later.
+func TestSetEndsADelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		s := &receiver{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			at = append(at, time.Now())
+			if r.Header.Get("Authorization") != "Bearer right" {
+				return status(401, "Retry-After", "3600"), nil
+			}
+			return status(200), nil
+		}}
+		o := Options{URLs: []string{"http://app.example/"}, Transport: s, Logger: quiet, Token: "wrong", GiveUpAfter: 24 * time.Hour}
+		w := s.start(t, o)
+		for range 3 {
+			if err := w.Set(o); err != nil { // while nothing waits
+				t.Fatal(err)
+			}
+		}
+		w.Occupied("a", true)
+		time.Sleep(30 * time.Minute)
+		if synctest.Wait(); len(at) != 1 {
+			t.Fatalf("%d requests in half an hour; the endpoint has said when to come back", len(at))
+		}
+		o.Token = "right"
+		if err := w.Set(o); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if wants(t, s, "topic.occupied a"); len(at) != 2 || !at[1].Equal(time.Now()) {
+			t.Errorf("%d requests", len(at))
+		}
+	})
+}
+
 // Events come from many goroutines at a time, while the options change and the endpoint fails now and then.
 func TestConcurrency(t *testing.T) {
 	s := &receiver{answer: func(n int, _ *http.Request) (*http.Response, error) { return status(200 + 300*(n%2)), nil }}

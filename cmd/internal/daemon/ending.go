@@ -29,7 +29,7 @@ type Ending struct {
 	// closes subscribers once they have received what was published.
 	Before []func(context.Context) error
 	// After, if not nil, is called at the end of the third phase, when the connections are closed. Its context ends with the
-	// phase.
+	// phase. The last quarter of the phase is its own: connections that are open then are cut.
 	After func(context.Context)
 }
 
@@ -79,12 +79,18 @@ func (e Ending) close(s *wsproto.Server, stdout io.Writer, log *slog.Logger) err
 	fmt.Fprintln(stdout, "Closing", s.Stats().Open, "connections ...")
 	ctx, cancel := context.WithTimeout(context.Background(), max(e.Drain, time.Millisecond))
 	defer cancel()
+	clients := ctx
+	if e.After != nil {
+		var stop context.CancelFunc
+		clients, stop = context.WithTimeout(ctx, max(e.Drain/4*3, time.Millisecond))
+		defer stop()
+	}
 	for _, f := range e.Before {
-		if err := f(ctx); err != nil {
+		if err := f(clients); err != nil {
 			log.Warn("some accepted messages were not delivered before the drain time was over", "error", err)
 		}
 	}
-	if err := s.Shutdown(ctx); err != nil {
+	if err := s.Shutdown(clients); err != nil {
 		log.Warn("some clients did not complete the closing handshake in time; their connections were cut", "error", err)
 	}
 	if e.After != nil {

@@ -56,6 +56,32 @@ func TestEnding(t *testing.T) {
 	}
 }
 
+// After gets a part of the third phase however long clients take.
+func TestAfterHasItsTime(t *testing.T) {
+	s := &wsproto.Server{Handler: &wsproto.Funcs{}}
+	if _, err := s.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	var clients, all time.Time // when the contexts end
+	e := Ending{
+		Drain: time.Hour,
+		Before: []func(context.Context) error{func(ctx context.Context) error {
+			clients, _ = ctx.Deadline()
+			return nil
+		}},
+		After: func(ctx context.Context) { all, _ = ctx.Deadline() },
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out netpolltest.Output
+	if err := e.Until(ctx, s, &out, slog.New(slog.DiscardHandler)); err != nil {
+		t.Error(err)
+	}
+	if d := all.Sub(clients); clients.IsZero() || d < 14*time.Minute || d > 15*time.Minute {
+		t.Errorf("clients have until %v, and After until %v", clients, all)
+	}
+}
+
 // closeCode waits for the end of a connection.
 func closeCode(t *testing.T, c *websocket.Conn) websocket.StatusCode {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
