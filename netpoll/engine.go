@@ -207,6 +207,11 @@ func (e *Engine) held() int64 {
 	return n
 }
 
+// use is what the monitor's scavenger looks at.
+func (e *Engine) use() memory.Use {
+	return memory.Use{Held: e.held(), Open: e.admission.open.Load(), Entered: e.next.Load()}
+}
+
 // Full reports whether more connections are open, including detached ones, than
 // Options.MaxConns: those of Options.Reserve. A protocol then should answer short requests,
 // refuse long-lived connections, and close idle ones.

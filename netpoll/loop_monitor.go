@@ -41,7 +41,8 @@ func (m *monitor) run() {
 			}
 			m.sweep(now)
 			m.sweepSlow(now)
-			m.memory.Look(m.engine.held(), swept)
+			m.engine.workers.discardIdle()
+			m.memory.Look(m.engine.use(), swept)
 		}
 	}
 }

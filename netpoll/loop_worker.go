@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/netpoll/internal/clock"
+	"github.com/fanfare-ws/fanfare/netpoll/internal/memory"
 )
 
 // worker has the buffers of a drainer: one to read into and one to
@@ -34,6 +35,10 @@ type worker struct {
 	stuck clock.Tick // when it has first seen that the turn goes on; 0 if it does not
 	told  bool       // it has reported that
 	index int        // in workers.busy
+
+	// For discardIdle: turns at its last call, and whether the buffers have been discarded since.
+	idled     uint32
+	discarded bool
 
 	number int             // in profiles: see labelled
 	labels context.Context // the same
@@ -87,6 +92,22 @@ func (k *workers) get() *worker {
 	w.index = len(k.busy)
 	k.busy = append(k.busy, w)
 	return w
+}
+
+// discardIdle gives the memory of buffers back to the system whose worker has been idle since the last call. The buffers remain
+// allocated, so that a worker that is needed again costs page faults, and no garbage. Only the monitor calls it.
+func (k *workers) discardIdle() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, w := range k.idle {
+		if turns := w.turns.Load(); turns != w.idled {
+			w.idled, w.discarded = turns, false
+		} else if !w.discarded {
+			memory.Discard(w.in)
+			memory.Discard(w.out.gathered)
+			w.discarded = true
+		}
+	}
 }
 
 func (k *workers) put(w *worker) {
