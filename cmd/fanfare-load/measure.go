@@ -14,13 +14,15 @@ type measurement struct {
 	server time.Duration // CPU time; negative if it is unknown
 	client time.Duration
 	counts *counters // nil without -pid
+
+	switches map[int]switches // nil without -pid
 }
 
 // measure starts a measurement.
 func (l *load) measure() *measurement {
 	m := &measurement{load: l}
 	if l.opt.pid != 0 {
-		m.counts = countAll(l.opt.pid)
+		m.counts, m.switches = countAll(l.opt.pid), threadSwitches(l.opt.pid)
 	}
 	m.start, m.server, m.client = l.now(), l.serverCPU(), ownCPU()
 	return m
@@ -57,6 +59,7 @@ func (m *measurement) end() *messagesReport {
 		}
 	}
 	if m.counts != nil {
+		r.Switches = switchesSince(m.switches, threadSwitches(m.load.opt.pid), right)
 		var err error
 		if r.Counters, err = m.counts.end(right); err != nil {
 			r.Uncounted = err.Error()

@@ -61,6 +61,8 @@ type messagesReport struct {
 	ServerMicros *float64 `json:"server_cpu_microseconds_per_message,omitempty"`
 	ServerCPU    *float64 `json:"server_cpu_cores,omitempty"`
 	ClientCPU    float64  `json:"client_cpu_cores"`
+	// Switches is nil if it is unknown.
+	Switches *switchesReport `json:"server_context_switches_per_message,omitempty"`
 	// Counters are hardware counters of the server, per message received. If they are missing, Uncounted says why.
 	Counters  *countersReport `json:"server_counters_per_message,omitempty"`
 	Uncounted string          `json:"server_counters_missing,omitempty"`

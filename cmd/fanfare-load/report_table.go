@@ -127,6 +127,9 @@ func (m *messagesReport) costs(t *table, each string) {
 	if m.ServerMicros != nil {
 		t.row("CPU, server", "%.2f µs per %s, %.2f cores", *m.ServerMicros, each, *m.ServerCPU)
 	}
+	if s := m.Switches; s != nil {
+		t.row("  context switches", "%.3g voluntary and %.3g involuntary per %s", s.Voluntary, s.Involuntary, each)
+	}
 	if c := m.Counters; c != nil {
 		t.row("  instructions", "%s in user space and %s in the kernel per %s", commaRate(c.UserInstructions), commaRate(c.KernelInstructions), each)
 		t.row("  cycles", "%s in user space and %s in the kernel per %s", commaRate(c.UserCycles), commaRate(c.KernelCycles), each)
