@@ -30,7 +30,7 @@ const usage = `Usage: go run -C bench . SUBCOMMAND [flags]
   churn       connections opened and closed per second
   simulate    the hub with up to 10 million subscribers without sockets
   all         all of these
-  floor       Fanfare's broadcast compared with a minimal loop of write(2); see floor -h
+  floor       cmd/fanfare compared with a bare loop of system calls; see floor -h
   check       compares Fanfare's memory and instructions with the report in -results
   figures     measures Fanfare's memory again, for README.md; see figures -h
   report      writes the recorded report again

@@ -15,20 +15,10 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// loop is the time of the floor's loop over all sockets, per message.
+// loop is the time of the bare server's loop over all sockets, per message.
 const loop figure = "floor_loop_microseconds"
 
-// turn is a server and a load that have their turn in each round.
-type turn struct {
-	name   string
-	start  func(context.Context) (*child, error)
-	pace   []string // arguments of fanfare-load
-	values map[figure][]float64
-}
-
-func (t *turn) spread(f figure) spread { return spreadOf(t.values[f]) }
-
-// run compares cmd/fanfare with the floor and writes the figures.
+// run compares Fanfare with the floor and writes the figures.
 func (o *floorOptions) run(ctx context.Context, stdout, log io.Writer) error {
 	dir, err := os.MkdirTemp("", "fanfare-bench-")
 	if err != nil {
@@ -40,66 +30,89 @@ func (o *floorOptions) run(ctx context.Context, stdout, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	turns := o.turns(p)
-	for round := range o.rounds { // in turns, so that other work of the machine affects all of them
-		for i := range turns {
-			if err := o.visit(ctx, p, &turns[i], log); err != nil {
-				return fmt.Errorf("round %d, %s: %w", round+1, turns[i].name, err)
+	f := &floor{opt: o, prog: p, log: log, pairs: o.pairs(p), report: o.newReport()}
+	if err := f.measure(ctx); err != nil {
+		return err
+	}
+	f.countFutex(ctx, dir)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f.report.fill(f.pairs)
+	return f.report.publish(o, stdout)
+}
+
+// floor is a run of the subcommand in progress.
+type floor struct {
+	opt    *floorOptions
+	prog   *programs
+	log    io.Writer
+	pairs  []*pair
+	report *floorReport
+}
+
+// measure makes the rounds. All pairs and both sides have their turn in each, so that other work of the machine affects all of
+// them. The sides take turns in being the first.
+func (f *floor) measure(ctx context.Context) error {
+	begun := time.Now()
+	for round := range f.opt.rounds {
+		for _, e := range f.pairs {
+			sides := [2]*side{&e.other, &e.mine}
+			for i := range sides {
+				s := sides[(i+round)%2]
+				if err := f.visit(ctx, e, s, round); err != nil {
+					return fmt.Errorf("round %d, %s, %s: %w", round+1, e.rows[0].title, s.name, err)
+				}
 			}
 		}
 	}
-	return o.report(turns).publish(o, stdout)
-}
-
-func (o *floorOptions) turns(p *programs) []turn {
-	floor := func(ctx context.Context) (*child, error) {
-		return p.startServer(ctx, servers.FloorBroadcast.Name, servers.BroadcastMode)
-	}
-	paced := []string{"-rate", strconv.FormatFloat(o.rate, 'g', -1, 64)}
-	all := []turn{{name: "floor", start: floor, pace: paced}, {name: "Fanfare", start: p.startFanfare, pace: paced}}
-	for _, n := range []int{o.window, 1} {
-		all = append(all, turn{name: fmt.Sprintf("Fanfare, %d in flight", n), start: p.startFanfare, pace: []string{"-window", strconv.Itoa(n)}})
-	}
-	for i := range all {
-		all[i].values = map[figure][]float64{}
-	}
-	return all
+	f.report.Seconds = time.Since(begun).Seconds()
+	return nil
 }
 
 // visit returns an error if anything was lost, because such figures must not be compared.
-func (o *floorOptions) visit(ctx context.Context, p *programs, t *turn, log io.Writer) error {
-	limit := o.duration + time.Minute
+func (f *floor) visit(ctx context.Context, e *pair, s *side, round int) error {
+	return f.serve(ctx, s, func(ctx context.Context, c *child) error {
+		got, err := f.prog.ask(ctx, c, append(e.args[:len(e.args):len(e.args)], s.target(c)...)...)
+		if err == nil {
+			err = got.fault()
+		}
+		if err != nil {
+			return err
+		}
+		for place := range s.values {
+			of, err := got.figures(e.kind, place)
+			if err != nil {
+				return err
+			}
+			for name, v := range of {
+				s.values[place][name] = append(s.values[place][name], v)
+			}
+		}
+		for _, r := range e.rows {
+			v := s.values[r.place][r.figure]
+			fmt.Fprintf(f.log, "round %d, %s, %s: %s\n", round+1, r.title, s.name, r.figure.format(v[len(v)-1]))
+		}
+		if c.vars == "" || !e.paced {
+			return nil
+		}
+		took, err := loopTime(ctx, c.vars)
+		s.values[0][loop] = append(s.values[0][loop], took)
+		return err
+	})
+}
+
+// serve starts a server for the time of a function.
+func (f *floor) serve(ctx context.Context, s *side, do func(context.Context, *child) error) error {
+	limit := 2*f.opt.duration + time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, outOfTime{fmt.Sprintf("it took more than %v", limit)})
 	defer cancel()
-	s, err := t.start(ctx)
+	c, err := s.start(ctx)
 	if err != nil {
 		return cmp.Or(context.Cause(ctx), err)
 	}
-	defer s.stop()
-	args := append([]string{"broadcast", "-n", strconv.Itoa(o.n), "-size", strconv.Itoa(o.size), "-duration", o.duration.String()}, t.pace...)
-	got, err := p.ask(ctx, s, append(args, "ws://"+s.addr+"/topics/floor")...)
-	if err == nil {
-		err = got.fault()
-	}
-	if err != nil {
-		return err
-	}
-	f, err := got.figures(broadcast, 0)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(log, "%s: %s deliveries/s, %s, latency %s", t.name, whole(f[perSecond]), micros(f[cpuEach]), milliseconds(f[p50]))
-	if s.vars != "" {
-		if f[loop], err = loopTime(ctx, s.vars); err != nil {
-			return err
-		}
-		fmt.Fprintf(log, ", loop %s", milliseconds(f[loop]))
-	}
-	fmt.Fprintln(log)
-	for name, v := range f {
-		t.values[name] = append(t.values[name], v)
-	}
-	return nil
+	defer c.stop()
+	return do(ctx, c)
 }
 
 // loopTime asks the floor for the median of loop, in microseconds.

@@ -9,26 +9,49 @@ import (
 
 // floorOptions holds the values of the flags of the subcommand floor.
 type floorOptions struct {
-	n, size, rounds, window int
-	rate                    float64
-	duration                time.Duration
-	json                    string // file
+	n, idle, size, rounds, window int
+	rate                          float64
+	duration                      time.Duration
+	quick                         bool
+	json                          string // file
 }
 
 func parseFloorArgs(args []string, out io.Writer) (*floorOptions, error) {
 	o := new(floorOptions)
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
-	f.IntVar(&o.n, "n", 10_000, "number of `subscribers`")
-	f.Float64Var(&o.rate, "rate", 10, "`messages` per second")
-	f.IntVar(&o.size, "size", 128, "size of a message, in `bytes`")
-	f.DurationVar(&o.duration, "duration", 10*time.Second, "`time` during which to send, in each round")
-	f.IntVar(&o.rounds, "rounds", 3, "`number` of rounds")
-	f.IntVar(&o.window, "window", 64, "number of `messages` in flight when Fanfare is saturated")
+	f.IntVar(&o.n, "n", 10_000, "number of `subscribers` of a broadcast")
+	f.IntVar(&o.idle, "idle", 18_000, "number of `connections` at rest whose memory is measured")
+	f.Float64Var(&o.rate, "rate", 10, "`messages` per second of the paced broadcast")
+	f.IntVar(&o.size, "size", 128, "size of a message, in `bytes`, except in the echo of 64 KiB")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "`time` of each load, in each round")
+	f.IntVar(&o.rounds, "rounds", 5, "`number` of rounds")
+	f.IntVar(&o.window, "window", 64, "number of `messages` in flight in the broadcast without a pace")
+	f.BoolVar(&o.quick, "quick", false, "one round, short loads and fewer connections: half a minute instead of 8")
 	f.StringVar(&o.json, "json", "", "also write the figures to this `file`")
 	if err := parseFlags(f, "Usage: go run -C bench . floor [flags]\n", args, out); err != nil {
 		return nil, err
 	}
+	if o.quick {
+		o.shorten(f)
+	}
 	return o, o.check()
+}
+
+// shorten sets the values of a quick run where f has none.
+func (o *floorOptions) shorten(f *flag.FlagSet) {
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, set := range map[string]func(){
+		"n":        func() { o.n = 1000 },
+		"idle":     func() { o.idle = 5000 },
+		"rate":     func() { o.rate = 50 },
+		"duration": func() { o.duration = 700 * time.Millisecond },
+		"rounds":   func() { o.rounds = 1 },
+	} {
+		if !given[name] {
+			set()
+		}
+	}
 }
 
 // check does not check what fanfare-load checks.
@@ -36,6 +59,8 @@ func (o *floorOptions) check() error {
 	switch {
 	case o.n < 1:
 		return fmt.Errorf("-n is %d; it must be at least 1", o.n)
+	case o.idle < 1:
+		return fmt.Errorf("-idle is %d; it must be at least 1", o.idle)
 	case !(o.rate > 0):
 		return fmt.Errorf("-rate is %v; it must be above 0", o.rate)
 	case o.duration <= 0:

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ import (
 func TestFloor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "floor.json")
 	var out, log strings.Builder
-	args := strings.Fields("floor -n 20 -rate 50 -size 64 -duration 200ms -rounds 2 -window 8 -json " + file)
+	args := strings.Fields("floor -n 20 -idle 1200 -rate 50 -size 64 -duration 250ms -rounds 2 -window 8 -json " + file)
 	if status := run(t.Context(), args, &out, &log); status != 0 {
 		t.Fatalf("status %d: %s", status, log.String())
 	}
@@ -34,19 +35,91 @@ func TestFloor(t *testing.T) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	for name, s := range map[string]spread{
-		"floor latency": r.FloorLatency, "Fanfare latency": r.FanfareLatency, "loop": r.Loop, "saturated": r.Saturated.PerSecond, "single": r.Single.PerSecond,
-	} {
-		if s.Min <= 0 || s.Min > s.Median || s.Median > s.Max {
-			t.Errorf("%s: %+v", name, s)
+	required := 0
+	for _, row := range r.Rows {
+		for _, side := range []floorSide{row.Other, row.Fanfare} {
+			if v := side.Value; row.Figure == perSecond && (v.Min <= 0 || v.Min > v.Median || v.Median > v.Max) {
+				t.Errorf("%s: %+v", row.Load, side)
+			}
+			if memory := row.Figure == echoed.at(rss); (side.Latency == nil) != memory || (side.Voluntary == nil) != memory {
+				t.Errorf("%s: %+v", row.Load, side)
+			}
+		}
+		if (row.Required == nil) != (row.Met == "") {
+			t.Errorf("%s: required %+v, %q", row.Load, row.Required, row.Met)
+		}
+		if row.Required != nil {
+			required++
+		}
+		if !strings.Contains(out.String(), row.Load) {
+			t.Errorf("%q is missing in:\n%s", row.Load, out.String())
 		}
 	}
-	if r.Subscribers != 20 || r.Size != 64 || r.Rounds != 2 || r.LoopShare <= 0 || r.WindowRatio <= 0 {
-		t.Errorf("%+v", r)
+	if want := 8 + min(1, runtime.NumCPU()-1); required != want || r.Rounds != 2 || r.Loop.Min <= 0 || r.LoopShare <= 0 {
+		t.Errorf("%d requirements, want %d; %+v", required, want, r)
 	}
-	for _, says := range []string{"CPU per delivery: floor ", "median latency: floor ", "with 8 messages in flight", "20 subscribers, 50 messages of 64 bytes"} {
-		if !strings.Contains(out.String(), says) {
+	for _, says := range []string{"broadcast to 20, 8 in flight", "broadcast to 20, 1 in flight", "RSS per connection, 1,000 idle", "requirements are met", "GOMAXPROCS=2 beside GOMAXPROCS=1"} {
+		if !strings.Contains(out.String(), says) && (says[0] != 'G' || runtime.NumCPU() > 1) {
 			t.Errorf("%q is missing in:\n%s", says, out.String())
+		}
+	}
+}
+
+func TestRequirement(t *testing.T) {
+	for _, c := range []struct {
+		required    requirement
+		mine, other float64
+		want        verdict
+		says        string
+	}{
+		{requirement{Limit: 1}, 4, 4, met, "<= 1 x"},
+		{requirement{Limit: 1.3, Aim: 1.2}, 1.25, 1, met, "<= 1.3 x (aim 1.2)"},
+		{requirement{Limit: 1.3, Aim: 1.2}, 2.4, 2, aimMet, "<= 1.3 x (aim 1.2)"},
+		{requirement{Limit: 1.3, Aim: 1.2}, 1.31, 1, unmet, "<= 1.3 x (aim 1.2)"},
+		{requirement{Limit: 0.75, AtLeast: true}, 74, 100, unmet, ">= 0.75 x"},
+		{requirement{Limit: 0.75, Aim: 0.9, AtLeast: true}, 90, 100, aimMet, ">= 0.75 x (aim 0.9)"},
+		{requirement{Limit: 264, Aim: 256, Absolute: true}, 260, 0, met, "<= 264 B (aim 256 B)"},
+		{requirement{Limit: 1}, 4, 0, unknown, "<= 1 x"},
+	} {
+		if got := c.required.verdict(c.mine, c.other); got != c.want {
+			t.Errorf("%+v with %v beside %v: %s, want %s", c.required, c.mine, c.other, got, c.want)
+		}
+		if got := c.required.text(bytesEach); got != c.says {
+			t.Errorf("%q, want %q", got, c.says)
+		}
+	}
+}
+
+// TestFloorVerdict checks that the requirements that are not met are named.
+func TestFloorVerdict(t *testing.T) {
+	row := func(load string, met verdict) floorRow {
+		return floorRow{Load: load, Figure: cpuEach, Required: &requirement{Limit: 1}, Met: met, Other: floorSide{Server: "bare"}}
+	}
+	r := &floorReport{Rows: []floorRow{row("A", met), row("B", aimMet), {Load: "without"}}}
+	if got := r.verdict(); got != "All 2 requirements are met." {
+		t.Error(got)
+	}
+	r.Rows = append(r.Rows, row("C", unmet), row("D", unknown))
+	got := r.verdict()
+	first, rest, _ := strings.Cut(got, "NOT MET:")
+	missed, open, _ := strings.Cut(rest, "Unknown")
+	if first != "2 of 4 requirements are met.\n" || !strings.Contains(missed, "C: ") || strings.Contains(missed, "D: ") || !strings.Contains(open, "D: ") {
+		t.Error(got)
+	}
+}
+
+func TestParsePerfStat(t *testing.T) {
+	for text, want := range map[string]float64{
+		"# started on Mon\n\n5900,,syscalls:sys_enter_futex,572056991,100.00,,\n": 5900,
+		"<not counted>,,syscalls:sys_enter_futex,0,100.00,,\n":                    0,
+	} {
+		if got, err := parsePerfStat([]byte(text)); err != nil || got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "# started\n", "<not supported>,,x\n"} {
+		if got, err := parsePerfStat([]byte(text)); err == nil {
+			t.Errorf("%q: %v", text, got)
 		}
 	}
 }
@@ -103,9 +176,11 @@ func TestFloorBroadcast(t *testing.T) {
 	}
 	expect(a, "1", long, "3")
 	expect(b, "1", long, "3")
-	if _, err := a.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(nil)))); err != nil {
+	if _, err := a.Write(slices.Concat(frame("the last"), ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(nil))))); err != nil {
 		t.Fatal(err)
 	}
+	expect(b, "the last")
+	expect(publisher, "the last")
 	if n, err := a.Read(make([]byte, 1)); err == nil {
 		t.Fatalf("%d bytes after the end", n)
 	}
@@ -148,6 +223,7 @@ func TestFloorArgs(t *testing.T) {
 	for args, says := range map[string]string{
 		"now":            `unexpected argument "now"`,
 		"-n 0":           "-n is 0",
+		"-idle 0":        "-idle is 0",
 		"-rate 0":        "-rate is 0",
 		"-rate NaN":      "-rate is NaN",
 		"-duration -1s":  "-duration is -1s",
@@ -159,6 +235,10 @@ func TestFloorArgs(t *testing.T) {
 		if status := run(t.Context(), strings.Fields("floor "+args), new(strings.Builder), &log); status != 2 || !strings.Contains(log.String(), says) {
 			t.Errorf("%s: status %d, %s", args, status, log.String())
 		}
+	}
+	o, err := parseFloorArgs(strings.Fields("-quick -n 300"), new(strings.Builder))
+	if err != nil || o.n != 300 || o.rounds != 1 || o.duration >= time.Second {
+		t.Errorf("a quick run with a number of subscribers: %+v, %v", o, err)
 	}
 	var out strings.Builder
 	if _, err := parseFloorArgs([]string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-duration") {

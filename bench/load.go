@@ -60,6 +60,10 @@ type traffic struct {
 		P50 float64 `json:"p50"`
 		P99 float64 `json:"p99"`
 	} `json:"latency_microseconds"`
+	Switches *struct {
+		Voluntary   float64 `json:"voluntary"`
+		Involuntary float64 `json:"involuntary"`
+	} `json:"server_context_switches_per_message"`
 	Counters *struct {
 		UserInstructions   float64 `json:"user_instructions"`
 		KernelInstructions float64 `json:"kernel_instructions"`
@@ -125,7 +129,13 @@ func (p *programs) visit(ctx context.Context, server *servers.Server, mode strin
 
 // ask runs a subcommand of fanfare-load on a server and returns its report.
 func (p *programs) ask(ctx context.Context, s *child, args ...string) (*loaded, error) {
-	c := command(ctx, p.load, slices.Insert(args, 1, "-json", "-q", "-pid", strconv.Itoa(s.cmd.Process.Pid))...)
+	return p.askWith(ctx, nil, s, args...)
+}
+
+// askWith is ask with a program, and its arguments, that runs fanfare-load.
+func (p *programs) askWith(ctx context.Context, runner []string, s *child, args ...string) (*loaded, error) {
+	line := slices.Concat(runner, []string{p.load}, slices.Insert(args, 1, "-json", "-q", "-pid", strconv.Itoa(s.cmd.Process.Pid)))
+	c := command(ctx, line[0], line[1:]...)
 	var out, said bytes.Buffer
 	c.Stdout, c.Stderr = &out, &said
 	if err := c.Run(); err != nil {

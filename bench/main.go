@@ -6,7 +6,7 @@
 //	go run -C bench . churn        # connections opened and closed per second
 //	go run -C bench . simulate     # the hub with up to 10 million subscribers without sockets
 //	go run -C bench . all          # all of these
-//	go run -C bench . floor        # a broadcast compared with a minimal loop of write(2)
+//	go run -C bench . floor        # cmd/fanfare compared with a bare loop of system calls
 //	go run -C bench . check        # fails if Fanfare needs more memory or instructions than recorded
 //	go run -C bench . figures      # measures Fanfare's memory again and writes it into README.md
 //	go run -C bench . report       # writes the recorded report again

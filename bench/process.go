@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -33,16 +35,20 @@ type child struct {
 
 // startServer starts a server of package servers.
 func (p *programs) startServer(ctx context.Context, name, mode string) (*child, error) {
-	s, line, err := start(ctx, p.serve, name, mode, "127.0.0.1:0")
+	s, line, err := start(ctx, nil, p.serve, name, mode, "127.0.0.1:0")
 	if err == nil {
 		s.addr, s.vars, _ = strings.Cut(line, " ")
 	}
 	return s, err
 }
 
-// startFanfare starts cmd/fanfare.
-func (p *programs) startFanfare(ctx context.Context) (*child, error) {
-	s, line, err := start(ctx, p.fanfare, "-addr", "127.0.0.1:0")
+// startFanfare starts cmd/fanfare on that many processors, or on all if the number is zero.
+func (p *programs) startFanfare(ctx context.Context, processors int) (*child, error) {
+	var env []string
+	if processors > 0 {
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(processors))
+	}
+	s, line, err := start(ctx, env, p.fanfare, "-addr", "127.0.0.1:0")
 	if err == nil {
 		_, at, _ := strings.Cut(line, " listening on ")
 		s.addr, _, _ = strings.Cut(at, " ")
@@ -50,11 +56,13 @@ func (p *programs) startFanfare(ctx context.Context) (*child, error) {
 	return s, err
 }
 
-// start starts a server and returns its first line, which has its address, when it listens. The server ends with ctx.
-func start(ctx context.Context, program string, args ...string) (s *child, line string, err error) {
+// start starts a server, with more variables in its environment, and returns its first line, which has its address, when it
+// listens. The server ends with ctx.
+func start(ctx context.Context, env []string, program string, args ...string) (s *child, line string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	name := filepath.Base(program) + " " + args[0]
 	s = &child{cmd: command(ctx, program, args...), end: cancel}
+	s.cmd.Env = append(os.Environ(), env...)
 	var said bytes.Buffer
 	s.cmd.Stderr = &said
 	out, err := s.cmd.StdoutPipe()

@@ -17,6 +17,9 @@ const (
 	clientCores figure = "client_cpu_cores"
 	idleCPU     figure = "idle_server_cpu_microseconds_per_second"
 
+	voluntary   figure = "voluntary_context_switches_each"
+	involuntary figure = "involuntary_context_switches_each"
+
 	userInstructions   figure = "user_instructions_each"
 	kernelInstructions figure = "kernel_instructions_each"
 	userCycles         figure = "user_cycles_each"
@@ -84,6 +87,9 @@ func (l *loaded) time(f map[figure]float64, place int) {
 	f[perSecond], f[cpuEach] = m.PerSecond, *m.ServerMicros
 	f[p50], f[p99] = m.Latency.P50, m.Latency.P99
 	f[serverCores], f[clientCores] = *m.ServerCores, m.ClientCores
+	if s := m.Switches; s != nil {
+		f[voluntary], f[involuntary] = s.Voluntary, s.Involuntary
+	}
 	if c := m.Counters; c != nil {
 		f[userInstructions], f[kernelInstructions] = c.UserInstructions, c.KernelInstructions
 		f[userCycles], f[kernelCycles] = c.UserCycles, c.KernelCycles

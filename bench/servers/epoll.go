@@ -131,7 +131,11 @@ func (l *loop) turn(fd int, c *client) error {
 	}
 	l.out = l.out[:0]
 	if c.open {
-		if b, err = l.answer(fd, c, b); err != nil {
+		b, err = l.answer(c, b)
+		if l.times != nil {
+			l.toOthers(fd)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -188,7 +192,7 @@ func (l *loop) handshake(fd int, c *client, b []byte) ([]byte, error) {
 }
 
 // answer adds the answers to the frames in b to l.out, and returns the incomplete rest of b.
-func (l *loop) answer(fd int, c *client, b []byte) ([]byte, error) {
+func (l *loop) answer(c *client, b []byte) ([]byte, error) {
 	if l.bare {
 		return l.reflect(c, b)
 	}
@@ -204,9 +208,6 @@ func (l *loop) answer(fd int, c *client, b []byte) ([]byte, error) {
 		b = b[start+len(p):]
 		if err := l.echo(h, p); err != nil {
 			return nil, err
-		}
-		if l.times != nil {
-			l.toOthers(fd)
 		}
 	}
 	return nil, nil

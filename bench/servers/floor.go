@@ -95,8 +95,8 @@ func unmask(p []byte, mask uint32) {
 // microseconds; 0 before the first loop.
 const LoopVar = "floor_loop_p50"
 
-// floorBroadcast is the minimum of a broadcast on one thread: for each message, a loop over all sockets except the sender's with
-// one write(2) per socket.
+// floorBroadcast is the minimum of a broadcast on one thread: for the messages of each read, a loop over all sockets except the
+// sender's with one write(2) per socket. So messages that wait at the same time share a write.
 func floorBroadcast(addr string, ready func(net.Addr)) error {
 	t := new(times)
 	expvar.Publish(LoopVar, expvar.Func(func() any { return t.median() }))
@@ -126,9 +126,12 @@ func (t *times) median() float64 {
 	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
-// toOthers sends l.out, one message, to the other sockets. It closes a socket that does not accept the whole message; the
-// client reports that.
+// toOthers sends the messages in l.out to the other sockets. It closes a socket that does not accept all of them; the client
+// reports that.
 func (l *loop) toOthers(from int) {
+	if len(l.out) == 0 {
+		return
+	}
 	began := time.Now()
 	for fd, c := range l.conns {
 		if c != nil && c.open && fd != from && !bareWrite(fd, l.out) {

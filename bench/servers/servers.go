@@ -52,7 +52,7 @@ var All = []Server{
 }
 
 // FloorBroadcast is the server of the subcommand floor. It is in no table, because it keeps no messages for slow subscribers.
-var FloorBroadcast = Server{Name: "floor-broadcast", Module: "golang.org/x/sys", About: "one thread, and one write(2) per socket and message", Broadcast: floorBroadcast}
+var FloorBroadcast = Server{Name: "floor-broadcast", Module: "golang.org/x/sys", About: "one thread, and one write(2) per socket for the messages that wait", Broadcast: floorBroadcast}
 
 const fanfareModule = "github.com/fanfare-ws/fanfare"
 
