@@ -23,7 +23,7 @@ type Stats struct {
 	// TLSHandshakes is the number of listeners' TLS handshakes under way, and
 	// TLSHandshakesWaiting the number that wait for a place. TLSHandshakesDone counts those that have
 	// succeeded, TLSHandshakesFailed those that ended in an error. Of these, TLSHandshakesShed had to
-	// give way, and TLSHandshakesTimedOut exceeded Options.TLSTimeout.
+	// give way, and TLSHandshakesTimedOut exceeded Options.TLSTimeout: TLSHandshakesFailed without the two never falls, either.
 	TLSHandshakes         int64 `json:"tls_handshakes"`
 	TLSHandshakesWaiting  int64 `json:"tls_handshakes_waiting"`
 	TLSHandshakesDone     int64 `json:"tls_handshakes_done"`
@@ -101,8 +101,9 @@ func (k *tlsHandshakes) count(s *Stats) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s.TLSHandshakes, s.TLSHandshakesWaiting = int64(len(k.running)), int64(k.waiting)
-	s.TLSHandshakesDone, s.TLSHandshakesFailed = k.done.Load(), k.failed.Load()
+	s.TLSHandshakesDone = k.done.Load()
 	s.TLSHandshakesShed, s.TLSHandshakesTimedOut = k.shed.Load(), k.timedOut.Load()
+	s.TLSHandshakesFailed = s.TLSHandshakesShed + s.TLSHandshakesTimedOut + k.broken.Load()
 }
 
 func (b *background) countInto(s *Stats) {

@@ -46,9 +46,9 @@ type tlsHandshakes struct {
 	timer         *time.Timer // for the next look while a connection waits
 
 	done     atomic.Int64
-	failed   atomic.Int64
 	shed     atomic.Int64
 	timedOut atomic.Int64
+	broken   atomic.Int64 // those that failed in another way
 }
 
 // tlsWaiter is a connection before its TLS handshake, as the places know it.

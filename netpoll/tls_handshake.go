@@ -116,7 +116,6 @@ func (s *tlsHandshake) block(f func() error) (err error) {
 	}
 	defer func() {
 		if s.places.remove(&s.tlsPlace) && err != nil {
-			s.places.shed.Add(1)
 			err = ErrTLSShed
 		}
 	}()

@@ -94,7 +94,6 @@ func (k *tlsHandshakes) enter(g *tlsWaiter) bool {
 // close closes g with ErrTLSShed, if it is not nil.
 func (k *tlsHandshakes) close(g *tlsWaiter) {
 	if g != nil {
-		k.shed.Add(1)
 		g.client.Close(ErrTLSShed)
 	}
 }
@@ -214,10 +213,16 @@ func (k *tlsHandshakes) remove(s *tlsPlace) (evicted bool) {
 	return s.evicted
 }
 
+// fail counts a handshake that ended in an error, once and for one cause: so the counter of no cause ever falls, nor does what
+// is left of all failures without two of them.
 func (k *tlsHandshakes) fail(log *slog.Logger, err error) {
-	k.failed.Add(1)
-	if errors.Is(err, ErrTLSTimeout) || errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, ErrTLSShed):
+		k.shed.Add(1)
+	case errors.Is(err, ErrTLSTimeout) || errors.Is(err, os.ErrDeadlineExceeded):
 		k.timedOut.Add(1)
+	default:
+		k.broken.Add(1)
 	}
 	log.Debug("TLS handshake failed", "error", err)
 }

@@ -5,8 +5,12 @@ package netpoll
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -280,4 +284,39 @@ func TestCrowds(t *testing.T) {
 			t.Fatalf("the largest is %+v, want one of %d", c, most)
 		}
 	}
+}
+
+// gone is a client that is told to close.
+type gone struct{ err error }
+
+func (c *gone) Owner() netip.Addr { return netip.Addr{} }
+func (c *gone) Close(err error)   { c.err = err }
+func (c *gone) Again()            {}
+
+// What is left of the handshakes that failed, without those that were shed or exceeded their time, is never more at one
+// moment than later: each handshake is counted once, when it has ended.
+func TestFailuresNeverFall(t *testing.T) {
+	var k tlsHandshakes
+	rest := func() (shed, timedOut, rest int64) {
+		var s Stats
+		k.count(&s)
+		return s.TLSHandshakesShed, s.TLSHandshakesTimedOut, s.TLSHandshakesFailed - s.TLSHandshakesShed - s.TLSHandshakesTimedOut
+	}
+	check := func(shed, timedOut, other int64) {
+		t.Helper()
+		if a, b, c := rest(); a != shed || b != timedOut || c != other {
+			t.Errorf("%d shed, %d timed out, and %d failed in another way", a, b, c)
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+	c := new(gone)
+	k.close(&tlsWaiter{client: c})
+	check(0, 0, 0) // it has not ended yet
+	k.fail(log, fmt.Errorf("before it began: %w", c.err))
+	check(1, 0, 0)
+	k.fail(log, ErrTLSTimeout)
+	k.fail(log, &os.PathError{Op: "read", Err: os.ErrDeadlineExceeded})
+	check(1, 2, 0)
+	k.fail(log, io.EOF)
+	check(1, 2, 1)
 }

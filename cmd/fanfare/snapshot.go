@@ -62,6 +62,7 @@ func (a *app) connState(s *wsproto.Stats) monitor.Conns {
 		},
 		TLS: map[string]int64{
 			"done": s.TLSHandshakesDone, "shed": s.TLSHandshakesShed, "timed_out": s.TLSHandshakesTimedOut,
+			// These figures are of one state of the server, in which they add up: so the rest never falls.
 			"failed": s.TLSHandshakesFailed - s.TLSHandshakesShed - s.TLSHandshakesTimedOut,
 		},
 		TLSRunning: s.TLSHandshakes, TLSWaiting: s.TLSHandshakesWaiting,

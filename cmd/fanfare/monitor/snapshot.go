@@ -49,7 +49,7 @@ type Conns struct {
 	Accepted   int64            `json:"accepted"`   // counter
 	Handshakes int64            `json:"handshakes"` // of WebSockets, under way now
 	Outcomes   map[string]int64 `json:"outcomes"`   // handshakes of WebSockets: opened, refused, timed_out, aborted
-	TLS        map[string]int64 `json:"tls"`        // TLS handshakes: done, failed, shed
+	TLS        map[string]int64 `json:"tls"`        // TLS handshakes: done, shed, timed_out, failed in another way
 	TLSRunning int64            `json:"tls_running"`
 	TLSWaiting int64            `json:"tls_waiting"` // handshakes that wait for a place
 	Refusals   map[string]int64 `json:"refusals"`    // by reason, such as token, right, address, full, conn_rate
