@@ -196,11 +196,11 @@ func (l *Listener) pace() {
 	}
 }
 
-// isBehind reports whether half of the loops have so much to do that they collect no events meanwhile.
+// isBehind reports whether half of the loops have much to do.
 func (e *Engine) isBehind() bool {
 	behind := 0
 	for _, l := range e.loops {
-		if s := l.ready.State(0); s.Held || s.Waiting >= holdAt {
+		if l.ready.State(0).Waiting >= behindAt {
 			behind++
 		}
 	}

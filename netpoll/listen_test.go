@@ -223,15 +223,15 @@ func TestListenKeepsPace(t *testing.T) {
 	nc, p := s.connect(t)
 	write(t, nc, []byte("x"))
 	eventually(t, "the only worker is blocked", func() bool { return p.inside.Load() == 1 })
-	for range 2 * holdAt { // from now on the loop is behind
+	for range 2 * behindAt { // from now on the loop is behind
 		dial(t, s.addr)
 	}
-	eventually(t, "they are accepted", func() bool { return s.Stats().Accepted > 2*holdAt })
+	eventually(t, "they are accepted", func() bool { return s.Stats().Accepted > 2*behindAt })
 	begin := time.Now()
 	for range batches * acceptBatch {
 		dial(t, s.addr)
 	}
-	eventually(t, "the others are accepted, too", func() bool { return s.Stats().Accepted > 2*holdAt+batches*acceptBatch })
+	eventually(t, "the others are accepted, too", func() bool { return s.Stats().Accepted > 2*behindAt+batches*acceptBatch })
 	if took, least := time.Since(begin), (batches-1)*acceptPause; took < least {
 		t.Errorf("%d connections were accepted in %v, want at least %v", batches*acceptBatch, took, least)
 	}

@@ -36,13 +36,15 @@ func (l *loop) submit(n int) {
 // A loop that went back to epoll whenever it could would collect single events, each at
 // the price of a system call and two context switches, on a processor that
 // its drainers need. So it keeps pace with them: it yields when it has submitted
-// one, and while many connections wait it is held until the queue is empty; then it collects
-// the events of that time in one call. With 1,000 connections that echo one message
-// each on two processors this reduces calls of epoll_pwait from 0.37 per message to
-// 0.05, and context switches to a fifth.
+// one, and while connections wait it is held until the queue is empty; then it collects
+// the events of that time in one call. On two processors, with 1,000 connections that echo one
+// message each, this reduces calls of epoll_pwait from 0.37 per message to 0.05, and context switches
+// to a fifth. With 100 connections and 16 messages in flight, it reduces the calls from 0.26 per read to 0.04, those
+// of futex from 0.08 to 0.002, and the CPU time by an eighth.
 const (
 	yieldEvery = 16 // at most once in so many events
-	holdAt     = 64 // waiting
+	holdAt     = 16 // waiting
+	behindAt   = 64 // waiting; see Engine.isBehind
 )
 
 // keepPace is called by the callbacks after a push, only on the loop's goroutine.

@@ -224,6 +224,18 @@ func TestHold(t *testing.T) {
 	if r.Hold() {
 		t.Error("held after the end")
 	}
+	var last Progress
+	r = queue(3)
+	if n, _ := r.Check(&last); n != 1 || r.Hold() {
+		t.Errorf("held after a look that has added %d drainers, because there was no progress", n)
+	}
+	r = queue(9)
+	for range 8 {
+		r.Pop()
+	}
+	if n, _ := r.Check(&last); n != 0 || !r.Hold() {
+		t.Errorf("not held after a look that has found progress and added %d drainers", n)
+	}
 }
 
 // A drainer that lets its loop go does not leave if the loop has filled the queue.
