@@ -1,8 +1,13 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -30,5 +35,25 @@ func blockScenario() scenario {
 		m.moves("fanfare_ready_connections", "fanfare_ready_longest_wait_seconds", `fanfare_alert{alert="FanfareWorkersBlocked"}`)
 		close(gate)
 		m.moves("fanfare_ready_wait_seconds_count")
+	}}
+}
+
+// groupScenario has a control group of its own.
+func groupScenario(t *testing.T) scenario {
+	root := t.TempDir()
+	group := filepath.Join(root, "sys/fs/cgroup")
+	write := func(name, text string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(filepath.Join(root, "proc/self/cgroup"), "0::/\n")
+	write(filepath.Join(group, "memory.max"), "max")
+	return scenario{name: "control group", tweak: func(a *app) { a.meter = monitor.NewMeter(root) }, do: func(m *mover) {
+		write(filepath.Join(group, "memory.current"), "700")
+		write(filepath.Join(group, "memory.max"), "1000")
+		m.is("fanfare_cgroup_memory_bytes", 700)
+		m.is("fanfare_cgroup_memory_limit_bytes", 1000)
 	}}
 }

@@ -217,7 +217,7 @@ type app struct {
 }
 
 func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, meter: monitor.NewMeter()}
+	a := &app{cfg: cfg, log: log, meter: monitor.NewMeter("/")}
 	a.watch = monitor.NewWatch(a.snapshot, log)
 	a.refusals.log = log
 	a.hooks.refusals = &a.refusals

@@ -112,6 +112,7 @@ var rows = []row{
 	}},
 	{"Memory", []panel{
 		lines("Resident memory", "bytes", [2]string{byServer("process_resident_memory_bytes"), "{{instance}}"}, [2]string{byServer("fanfare_memory_limit_bytes"), "limit of {{instance}}"}),
+		lines("Memory of the control group", "bytes", [2]string{byServer("fanfare_cgroup_memory_bytes"), "{{instance}}"}, [2]string{byServer("fanfare_cgroup_memory_limit_bytes"), "limit of {{instance}}"}),
 		lines("Memory of a connection", "bytes", [2]string{byServer("fanfare_memory_per_connection_bytes"), "{{instance}}"}),
 		lines("What clients have not read", "bytes", [2]string{of("fanfare_pending_bytes"), "pending"}, [2]string{of("fanfare_held_bytes"), "held"}, [2]string{of("fanfare_held_limit_bytes"), "limit"}),
 		lines("Topics", "bytes", [2]string{of("fanfare_topic_memory_bytes"), "histories and backlogs"}, [2]string{of("fanfare_topic_memory_limit_bytes"), "limit"},

@@ -46,6 +46,17 @@ var serverMetrics = []Metric{
 		values: one(func(s *monitor.Snapshot) int64 { return s.Process.MemoryLimit }),
 	},
 	{
+		Name: "fanfare_cgroup_memory_bytes", Type: Gauge,
+		Help:   "Memory that counts for the control group of the process, or for one above it that is nearer its limit, in bytes: with the kernel's memory for sockets (version 2), without inactive cache of files; 0 if none has a limit.",
+		Worry:  "it comes near fanfare_cgroup_memory_limit_bytes",
+		values: one(func(s *monitor.Snapshot) int64 { return s.Process.GroupMemory }),
+	},
+	{
+		Name: "fanfare_cgroup_memory_limit_bytes", Type: Gauge,
+		Help:   "The limit of that control group, in bytes; 0 for none.",
+		values: one(func(s *monitor.Snapshot) int64 { return s.Process.GroupLimit }),
+	},
+	{
 		Name: "fanfare_memory_per_connection_bytes", Type: Gauge,
 		Help:   "Resident memory of the process beyond that of the empty server, for each open connection, in bytes; 0 with fewer than 100.",
 		Worry:  "it grows while the connections and their subscriptions stay the same",

@@ -36,7 +36,7 @@ func (a *alert) look(r *Rule, was, now *Snapshot) {
 func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
 // near returns the check of a rule about a limit, which is 0 for none.
-func near(what string, f func(s *Snapshot) (used, limit int64)) func(was, now *Snapshot) string {
+func near(what string, f func(s *Snapshot) (used, limit int64)) check {
 	return func(_, now *Snapshot) string {
 		used, limit := f(now)
 		if limit <= 0 || float64(used) <= nearLimit*float64(limit) {
@@ -46,8 +46,20 @@ func near(what string, f func(s *Snapshot) (used, limit int64)) func(was, now *S
 	}
 }
 
+// either returns the check of a rule with several conditions.
+func either(all ...check) check {
+	return func(was, now *Snapshot) string {
+		for _, c := range all {
+			if figures := c(was, now); figures != "" {
+				return figures
+			}
+		}
+		return ""
+	}
+}
+
 // faster returns the check of a rule about the rate of a counter.
-func faster(what string, limit float64, f func(s *Snapshot) int64) func(was, now *Snapshot) string {
+func faster(what string, limit float64, f func(s *Snapshot) int64) check {
 	return func(was, now *Snapshot) string {
 		rate := float64(f(now)-f(was)) / seconds(was, now)
 		if rate <= limit {

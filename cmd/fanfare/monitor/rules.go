@@ -36,8 +36,10 @@ type Rule struct {
 	For time.Duration
 
 	// check returns the figures of what is wrong between two states of the server, or "".
-	check func(was, now *Snapshot) string
+	check check
 }
+
+type check func(was, now *Snapshot) string
 
 // Rules returns all rules. The caller must not change them.
 func Rules() []Rule { return rules }
@@ -54,9 +56,13 @@ func RuleNames() []string {
 var rules = []Rule{
 	{
 		Name: "FanfareMemoryNearLimit", Severity: Critical, For: time.Minute,
-		Summary: "the process uses nearly all memory that it may: give it more, or lower -total-pending, -total-logs or -max-conns",
-		Expr:    share("process_resident_memory_bytes", "fanfare_memory_limit_bytes"),
-		check:   near("memory", func(s *Snapshot) (int64, int64) { return s.Process.RSS, s.Process.MemoryLimit }),
+		Summary: "the process, or its control group with the kernel's memory for sockets, uses nearly all memory that it may: give it more, or lower -total-pending, -total-logs or -max-conns",
+		Expr: share("process_resident_memory_bytes", "fanfare_memory_limit_bytes") + "\nor " +
+			share("fanfare_cgroup_memory_bytes", "fanfare_cgroup_memory_limit_bytes"),
+		check: either(
+			near("memory", func(s *Snapshot) (int64, int64) { return s.Process.RSS, s.Process.MemoryLimit }),
+			near("memory of the control group", func(s *Snapshot) (int64, int64) { return s.Process.GroupMemory, s.Process.GroupLimit }),
+		),
 	},
 	{
 		Name: "FanfareConnectionsNearLimit", Severity: Warning, For: time.Minute,

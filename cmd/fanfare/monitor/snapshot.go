@@ -34,6 +34,8 @@ type Process struct {
 	RSS          int64   `json:"rss"`
 	Heap         int64   `json:"heap"`         // live and dead objects
 	MemoryLimit  int64   `json:"memory_limit"` // that the process may use: of GOMEMLIMIT, the cgroup or the machine
+	GroupMemory  int64   `json:"group_memory"` // that counts for its control group: with the kernel's for sockets, without cache of files
+	GroupLimit   int64   `json:"group_limit"`  // of GroupMemory; 0 for none
 	Goroutines   int     `json:"goroutines"`
 	Files        int     `json:"files"` // open descriptors
 	FileLimit    int     `json:"file_limit"`
