@@ -176,6 +176,18 @@ var rules = []Rule{
 		},
 	},
 	{
+		Name: "FanfareWebhookFailing", Severity: Warning, For: time.Minute,
+		Summary: "a webhook takes no events, which wait in its queue and are lost in the end: its log and that of this server say why",
+		Expr:    "fanfare_webhook_failing_endpoints > 0",
+		check: func(_, now *Snapshot) string {
+			w := now.Webhooks
+			if w == nil || w.Failing == 0 {
+				return ""
+			}
+			return fmt.Sprintf("webhooks whose last request has failed: %d, with the oldest event waiting for %.0f s", w.Failing, w.Oldest)
+		},
+	},
+	{
 		Name: "FanfareWebhooksLost", Severity: Critical,
 		Summary: "events were not delivered to a webhook: it is down for too long, or its queue is full",
 		Expr:    `sum without (result) (rate(fanfare_webhook_events_total{result=~"dead|dropped"}[1m])) > 0`,

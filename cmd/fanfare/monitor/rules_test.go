@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -190,6 +191,7 @@ var ruleCases = []ruleCase{
 		[][2]string{{`fanfare_hook_breaker{hook="publish",state="open"}`, "1x40"}, {`fanfare_hook_breaker{hook="publish",state="closed"}`, "0x40"}},
 	},
 	{"FanfareWebhookQueueNearFull", func(s *Snapshot) { s.Webhooks.Fullness = 0.91 }, [][2]string{{"fanfare_webhook_queue_ratio", "0.91x40"}}},
+	{"FanfareWebhookFailing", func(s *Snapshot) { s.Webhooks.Failing = 1 }, [][2]string{{"fanfare_webhook_failing_endpoints", "1x40"}}},
 	{
 		"FanfareWebhooksLost", func(s *Snapshot) { s.Webhooks.Events["dead"] = 1 },
 		[][2]string{{`fanfare_webhook_events_total{result="dead"}`, "0+1x40"}, {`fanfare_webhook_events_total{result="sent"}`, "0+1x40"}},
@@ -247,6 +249,16 @@ func TestAlerts(t *testing.T) {
 		}
 		if tried == 0 {
 			t.Errorf("%s has no case in ruleCases", r.Name)
+		}
+	}
+}
+
+// Each case is one of a rule of the server, but for those that only Prometheus has.
+func TestCases(t *testing.T) {
+	names := RuleNames()
+	for _, c := range ruleCases {
+		if c.change != nil && !slices.Contains(names, c.name) {
+			t.Errorf("there is no rule %s", c.name)
 		}
 	}
 }
