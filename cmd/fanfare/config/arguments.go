@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // parseFlags parses the command line. Flags begin with one dash or with two.
@@ -116,9 +118,12 @@ func (a *arguments) positional(arg string) []string {
 	}
 	if a.command == Health && a.url == "" {
 		if a.url = arg; !strings.HasPrefix(arg, "http://") && !strings.HasPrefix(arg, "https://") {
-			a.report("%q is not a URL; it must have the form http://host:port or https://host:port", arg)
+			a.report("%q is not a URL; it must have the form http://host:port or https://host:port", httpurl.Mask(arg))
 		}
 		return nil
+	}
+	if strings.Contains(arg, "://") { // it may belong to -webhook-url
+		arg = httpurl.HostOnly(arg)
 	}
 	if like := suggest(arg, a.commands); like != "" && a.command == Serve {
 		a.report("unexpected argument %q%s", arg, like)

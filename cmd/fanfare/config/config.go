@@ -9,7 +9,7 @@ import (
 //
 // The tags of a field are all that the program knows about it: default, help, placeholder and group are those of package
 // kong; toml is its key in the file, by default the name of the field in kebab case, as that of its flag; min is its least
-// value; live:"" says that the program applies a change while it runs; secret:"" masks the value; derived describes a
+// value; live:"" says that the program applies a change while it runs; secret:"" masks the value, and shown:"host" all of a URL but scheme and host; derived describes a
 // default that depends on other fields; unless:"given" says that to give the default is not the same as to give nothing.
 // A field with kong:"-" has no flag.
 type Config struct {

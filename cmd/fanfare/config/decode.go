@@ -42,7 +42,7 @@ func (s *schema) isTable(path string) bool {
 func (s *schema) hasSecret(path string) bool {
 	for _, f := range s.fields {
 		below := path == "" || strings.HasPrefix(f.path, path+".")
-		if below && (f.secret || f.rows() && columns[f.typ.Elem()].hasSecret("")) {
+		if below && (f.secret || f.hostOnly || f.rows() && columns[f.typ.Elem()].hasSecret("")) {
 			return true
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // field is a setting: a field of [Config] or of a struct in it.
@@ -20,12 +22,21 @@ type field struct {
 	inFile      bool
 	live        bool // it can change while the server runs
 	secret      bool
+	hostOnly    bool // a URL of which only scheme and host may be shown
 	placeholder string
 	help        string
 }
 
 // of returns the field of a value.
 func (f *field) of(v reflect.Value) reflect.Value { return v.FieldByIndex(f.index) }
+
+// mask returns a text of the field without what may be secret.
+func (f *field) mask(text string) string {
+	if f.hostOnly {
+		return httpurl.HostOnly(text)
+	}
+	return httpurl.Mask(text)
+}
 
 // rows reports whether the field is a list of structs: tables of the file.
 func (f *field) rows() bool {
@@ -98,6 +109,7 @@ func keyOf(sf reflect.StructField) string {
 func (s *schema) put(f *field) {
 	_, f.live = f.tag.Lookup("live")
 	_, f.secret = f.tag.Lookup("secret")
+	f.hostOnly = f.tag.Get("shown") == "host"
 	f.placeholder, f.help = f.tag.Get("placeholder"), f.tag.Get("help")
 	s.fields = append(s.fields, f)
 	s.byPath[f.path] = f

@@ -370,6 +370,10 @@ func TestSecretsInTheWrongPlace(t *testing.T) {
 		"[backend]\nconnect = 'ftp://app.example/?key=SECRET'", "[backend]\nconnect = 'https://ada:SECRET@app.example/'", "[backend]\nconnect = 'https://SECRET:x/'",
 		"[token]\njwks-url = 'file:///keys?key=SECRET'", "[tls.acme]\ndomains = ['a.example']\nstorage = '/nowhere'\nagree = true\nca = 'http://ca.example/?key=SECRET'",
 		"[backend]\nconnect = 'https://app.example/hook?key=SECRET'",
+		"[webhooks]\nurl = 'https://app.example/SECRET'", "[webhooks]\nurl = ['https://app.example/', 'https://app.example/?SECRET']",
+		"[webhooks]\nurl = 'ftp://app.example/SECRET'", "[webhooks]\nurl = ['app.example/SECRET']", "[webhooks]\nurl = 'https://app.example/%zz/SECRET'",
+		"webhooks = 'https://app.example/SECRET'", "webhooks = ['https://app.example/SECRET']", "[webhooks]\nurls = ['https://app.example/SECRET']",
+		"[webhooks]\nurl = {'https://app.example/' = 'SECRET'}", "[webhooks]\nurl = ['https://app.example/SECRET', 5]",
 	} {
 		file := write(t, "a.toml", strings.ReplaceAll(text, "SECRET", secret))
 		l := Load([]string{"-config", file}, nil)
@@ -383,6 +387,29 @@ func TestSecretsInTheWrongPlace(t *testing.T) {
 	file := write(t, "a.toml", "[[access.key]]\nname = 'a'\nsecret = 12345678\nread = ['>']\n[access]\nkey = 12345678")
 	if says := all(file).Error(); strings.Contains(says, "12345678") {
 		t.Error(says)
+	}
+}
+
+// Nor does one in the URL of a webhook in the command line or the environment.
+func TestSecretsOfWebhookURLs(t *testing.T) {
+	const secret = "hunter2hunter2hunter2"
+	for args, env := range map[string]string{
+		"-webhook-url https://app.example/SECRET": "", "-webhook-url app.example/SECRET": "", "-webhook-url https://b.example/ https://app.example/SECRET": "",
+		"-webhook-urls https://app.example/SECRET": "",
+		"": "FANFARE_WEBHOOK_URL=https://app.example/SECRET", "-verbose": "FANFARE_WEBHOOK_URLS=https://app.example/SECRET",
+	} {
+		l := Load(strings.Fields(strings.ReplaceAll(args, "SECRET", secret)), []string{strings.ReplaceAll(env, "SECRET", secret)})
+		l.Inspect(time.Now())
+		var b bytes.Buffer
+		l.Config.WriteValues(&b)
+		if says := b.String() + l.Problems.Error() + strings.Join(l.Notes, ""); strings.Contains(says, secret) {
+			t.Errorf("%s %s: %s %s", args, env, l.Problems, l.Notes)
+		}
+	}
+	var b bytes.Buffer
+	fine(t, nil, "-webhook-url", "https://app.example:8443/x,http://b.example").WriteValues(&b)
+	if want := `["https://app.example:8443/…", "http://b.example"]`; !strings.Contains(b.String(), want) {
+		t.Errorf("it does not say %s:\n%s", want, &b)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // WriteValues writes all values in force with their sources, one a line. Secrets are masked.
@@ -18,7 +16,7 @@ func (c *Config) WriteValues(w io.Writer) {
 	for _, f := range settings().fields {
 		value := f.of(v)
 		if !f.rows() || value.Len() == 0 {
-			fmt.Fprintf(t, "%s\t%s\t%s\n", f.path, format(value), c.Source(f.path))
+			fmt.Fprintf(t, "%s\t%s\t%s\n", f.path, f.format(value), c.Source(f.path))
 			continue
 		}
 		for i := range value.Len() {
@@ -29,11 +27,11 @@ func (c *Config) WriteValues(w io.Writer) {
 	t.Flush()
 }
 
-// format returns a value as it stands in the file, without what may be secret.
-func format(v reflect.Value) string {
+// format returns a value of a field as it stands in the file, without what may be secret.
+func (f *field) format(v reflect.Value) string {
 	switch x := v.Interface().(type) {
 	case string:
-		return quote(httpurl.Mask(x))
+		return quote(f.mask(x))
 	case Secret:
 		return quote(x.String())
 	case time.Duration:
@@ -48,7 +46,7 @@ func format(v reflect.Value) string {
 	case []string:
 		var all []string
 		for _, s := range x {
-			all = append(all, quote(httpurl.Mask(s)))
+			all = append(all, quote(f.mask(s)))
 		}
 		return "[" + strings.Join(all, ", ") + "]"
 	}
@@ -63,7 +61,7 @@ func formatRow(row reflect.Value) string {
 	var all []string
 	for _, col := range columns[row.Type()].fields {
 		if v := col.of(row); !v.IsZero() {
-			all = append(all, col.key+" = "+format(v))
+			all = append(all, col.key+" = "+col.format(v))
 		}
 	}
 	return "{" + strings.Join(all, ", ") + "}"

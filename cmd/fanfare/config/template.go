@@ -38,7 +38,7 @@ func WriteTemplate(w io.Writer) {
 func writeSetting(w io.Writer, f *field, v reflect.Value) {
 	fmt.Fprintln(w)
 	writeComment(w, f.help+f.names())
-	text := format(v)
+	text := f.format(v)
 	if f.rows() { // as texts in the form of the flag
 		text = "[" + quote(f.tag.Get("default")) + "]"
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
-	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 )
 
 // validateKeys reports mistakes in the keys of the API.
@@ -106,6 +105,6 @@ func (l *loader) checkURL(path, text string) {
 	case u.User != nil:
 		l.refuse(path, " has a user or a password, which a log could show; it must have none")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		l.refuse(path, " is %q; it must be a URL such as https://app.example.org/fanfare", httpurl.Mask(text))
+		l.refuse(path, " is %q; it must be a URL such as https://app.example.org/fanfare", settings().byPath[path].mask(text))
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // Webhooks are the operator's servers that are told what happens.
 type Webhooks struct {
-	URLs        []string `name:"url" toml:"url" placeholder:"URLS" help:"comma-separated URLs to which events are sent, by POST requests in JSON"`
+	URLs        []string `name:"url" toml:"url" shown:"host" placeholder:"URLS" help:"comma-separated URLs to which events are sent, by POST requests in JSON"`
 	Events      []string `placeholder:"TYPES" default:"topic.occupied,topic.vacated,client.connected,client.disconnected,presence.joined,presence.left" live:"" help:"comma-separated types of the events that are sent"`
 	Topics      []string `placeholder:"PATTERNS" default:">" live:"" help:"comma-separated names and patterns of the topics whose events are sent; @> for all topics of users"`
 	SecretFiles []string `placeholder:"FILES" live:"" help:"comma-separated files, each with one word, a key of the signature of requests. With several each request has a signature of each, so that a key can be replaced"`

@@ -15,7 +15,7 @@ import (
 type endpoint struct {
 	webhooks *Webhooks
 	url      string
-	shown    string // the URL without what may be secret
+	shown    string // the scheme and the host: the rest may be secret
 	client   *http.Client
 	ctx      context.Context // ends when Close gives up
 	wake     chan struct{}   // of capacity 1: there is something to look at
@@ -36,7 +36,7 @@ type endpoint struct {
 
 func newEndpoint(ctx context.Context, w *Webhooks, url string, via http.RoundTripper) *endpoint {
 	return &endpoint{
-		webhooks: w, url: url, shown: httpurl.Mask(url), ctx: ctx, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), done: make(chan struct{}),
+		webhooks: w, url: url, shown: httpurl.HostOnly(url), ctx: ctx, wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), done: make(chan struct{}),
 		client: &http.Client{Transport: via, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 }

@@ -131,7 +131,7 @@ func TestBadEndpoints(t *testing.T) {
 	down.Close()
 	var log netpolltest.Output
 	w, err := New(Options{
-		URLs:       []string{"http://" + l.Addr().String() + "/?key=secret", endless.URL, down.URL + "?key=secret"},
+		URLs:       []string{"http://" + l.Addr().String() + "/secret/?key=secret", endless.URL, down.URL + "/secret?key=secret"},
 		RetryDelay: time.Millisecond, MaxRetryDelay: time.Millisecond, BatchDelay: -1, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ type Stats struct {
 
 // EndpointStats are the figures of an endpoint. Events are counted in Sent, DeadLetters or Dropped when they leave its queue.
 type EndpointStats struct {
-	URL string // without what may be secret
+	URL string // scheme and host
 
 	Sent        uint64 // taken by the endpoint
 	DeadLetters uint64 // given up after Options.GiveUpAfter
