@@ -9,6 +9,7 @@ import (
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -90,22 +91,33 @@ func (k *certificates) close() {
 	}
 }
 
-// expires returns when the first of the certificates in use expires; nil if there is none.
-func (k *certificates) expires() (first *time.Time) {
-	sooner := func(at time.Time) {
-		if !at.IsZero() && (first == nil || at.Before(*first)) {
-			first = &at
-		}
+// addTo adds the state of the certificates in use.
+func (k *certificates) addTo(s *monitor.Snapshot) {
+	use := func(from, until time.Time) {
+		s.CertificateExpires = sooner(s.CertificateExpires, until)
+		s.CertificateRenewBy = sooner(s.CertificateRenewBy, monitor.RenewBy(from, until))
 	}
 	if k.file != nil {
 		if c, err := k.file.Get(nil); err == nil && c.Leaf != nil {
-			sooner(c.Leaf.NotAfter)
+			use(c.Leaf.NotBefore, c.Leaf.NotAfter)
 		}
 	}
-	if k.acme != nil {
-		for _, d := range k.acme.Domains() {
-			sooner(d.Expires)
+	if k.acme == nil {
+		return
+	}
+	for _, d := range k.acme.Domains() {
+		if d.Expires.IsZero() {
+			s.CertificatesMissing = append(s.CertificatesMissing, d.Name)
+		} else {
+			use(d.Begins, d.Expires)
 		}
+	}
+}
+
+// sooner returns the sooner of two times; first may be nil.
+func sooner(first *time.Time, at time.Time) *time.Time {
+	if first == nil || at.Before(*first) {
+		return &at
 	}
 	return first
 }

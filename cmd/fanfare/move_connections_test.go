@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 )
 
 var connectionScenarios = []scenario{
@@ -127,6 +130,7 @@ func tlsScenario(t *testing.T) scenario {
 			m.t.Fatal(err)
 		}
 		m.is("fanfare_certificate_expiry_timestamp_seconds", float64(leaf.NotAfter.Unix()))
+		m.is("fanfare_certificate_renewal_deadline_timestamp_seconds", float64(monitor.RenewBy(leaf.NotBefore, leaf.NotAfter).Unix()))
 		resp, err := client.Get("https://" + m.addr + healthPath)
 		if err != nil {
 			m.t.Fatal(err)
@@ -152,6 +156,16 @@ func tlsScenario(t *testing.T) scenario {
 		defer nc.Close()
 		_, _ = nc.Write(append(clientHello(), "nonsense"...))
 		m.moves(`fanfare_tls_handshakes_total{outcome="failed"}`)
+	}}
+}
+
+// acmeScenario has an authority that does not answer.
+func acmeScenario(t *testing.T) scenario {
+	gone := httptest.NewTLSServer(http.NotFoundHandler())
+	gone.Close()
+	args := []string{"-acme-domains", "one.example,two.example", "-acme-storage", t.TempDir(), "-acme-agree", "-acme-ca", gone.URL}
+	return scenario{name: "ACME", args: args, do: func(m *mover) {
+		m.is("fanfare_certificates_missing", 2)
 	}}
 }
 

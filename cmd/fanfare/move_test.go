@@ -31,7 +31,7 @@ type mover struct {
 }
 
 func allScenarios(t *testing.T) []scenario {
-	return slices.Concat(connectionScenarios, topicScenarios, slowScenarios, accessScenarios, []scenario{tlsScenario(t), tokenScenario(t), webhookScenario(t), blockScenario(), groupScenario(t)})
+	return slices.Concat(connectionScenarios, topicScenarios, slowScenarios, accessScenarios, []scenario{tlsScenario(t), acmeScenario(t), tokenScenario(t), webhookScenario(t), blockScenario(), groupScenario(t)})
 }
 
 // Each metric has a scenario that makes it move.

@@ -27,7 +27,7 @@ func (a *app) status(w http.ResponseWriter, _ *http.Request) {
 // snapshot returns the state of the server, without alerts: see monitor.Watch. It visits no connection and no topic, so it costs the same for any number of them.
 func (a *app) snapshot() monitor.Snapshot {
 	s := a.server.Stats()
-	return monitor.Snapshot{
+	now := monitor.Snapshot{
 		Time: time.Now(), Started: a.meter.Started(), Version: daemon.Version(), State: a.state(),
 		Process: a.meter.Process(s.Open + s.Detached),
 		Conns:   a.connState(&s),
@@ -42,9 +42,10 @@ func (a *app) snapshot() monitor.Snapshot {
 		Hooks:   a.hooks.state(),
 		Alerts:  []monitor.Alert{},
 
-		Webhooks:           a.events.state(),
-		CertificateExpires: a.certificates.expires(),
+		Webhooks: a.events.state(),
 	}
+	a.certificates.addTo(&now)
+	return now
 }
 
 func (a *app) state() string {

@@ -223,7 +223,8 @@ func (a *ACME) Close() {
 // Domain is the state of a domain.
 type Domain struct {
 	Name    string
-	Expires time.Time // of its certificate; zero if it has none
+	Begins  time.Time // of its certificate's validity; zero if it has none
+	Expires time.Time // likewise
 	Fault   string    // why the last attempt to obtain or renew it failed; "" if it did not
 }
 
@@ -236,7 +237,7 @@ func (a *ACME) Domains() (all []Domain) {
 		if a.run != nil {
 			for _, c := range a.run.cache.AllMatchingCertificates(name) {
 				if c.Leaf != nil && c.Leaf.NotAfter.After(d.Expires) {
-					d.Expires = c.Leaf.NotAfter
+					d.Begins, d.Expires = c.Leaf.NotBefore, c.Leaf.NotAfter
 				}
 			}
 		}

@@ -107,7 +107,7 @@ func TestTLSALPN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := a.Domains(); len(d) != 1 || d[0].Name != p.Domain || !d[0].Expires.Equal(first.NotAfter) || d[0].Fault != "" {
+	if d := a.Domains(); len(d) != 1 || d[0].Name != p.Domain || !d[0].Expires.Equal(first.NotAfter) || !d[0].Begins.Equal(first.NotBefore) || d[0].Fault != "" {
 		t.Errorf("%+v", d)
 	}
 	if !strings.Contains(output.String(), "certificate obtained") || strings.Contains(output.String(), "level=ERROR") {

@@ -80,6 +80,8 @@ var rows = []row{
 		latest("Deliveries", "ops", perSecond("fanfare_deliveries_total")),
 		latest("Memory of a connection", "bytes", "max(fanfare_memory_per_connection_bytes{$S})"),
 		latest("Certificate expires", "s", "min(fanfare_certificate_expiry_timestamp_seconds{$S}) - time()"),
+		latest("Certificate to be renewed by", "s", "min(fanfare_certificate_renewal_deadline_timestamp_seconds{$S}) - time()"),
+		latest("Certificates missing", "short", "sum(fanfare_certificates_missing{$S})"),
 	}},
 	{"Connections", []panel{
 		lines("Connections", "short", [2]string{of("fanfare_connections"), "open"}, [2]string{of("fanfare_websockets"), "WebSockets"},

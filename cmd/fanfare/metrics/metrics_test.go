@@ -42,7 +42,7 @@ func full() monitor.Snapshot {
 		Results: map[string]uint64{"granted": 1}, Failures: map[string]uint64{"timeout": 2}, Breaker: "open", RequestTime: 1.5,
 	}
 	return monitor.Snapshot{
-		Time: time.Now(), Version: "v1", State: "ready", CertificateExpires: &expires,
+		Time: time.Now(), Version: "v1", State: "ready", CertificateExpires: &expires, CertificateRenewBy: &expires,
 		Conns: monitor.Conns{
 			Outcomes: map[string]int64{"opened": 7}, TLS: map[string]int64{"done": 1}, Refusals: map[string]int64{"full": 1},
 			Statuses: map[string]int64{"404": 1}, Abnormal: map[string]int64{"lost": 1},

@@ -64,12 +64,27 @@ var serverMetrics = []Metric{
 	},
 	{
 		Name: "fanfare_certificate_expiry_timestamp_seconds", Type: Gauge,
-		Help:  "When the first of the certificates in use expires, in seconds since 1970. The metric is missing if there is no certificate.",
-		Worry: "it is less than 7 days away: the renewal fails",
+		Help: "When the first of the certificates in use expires, in seconds since 1970. The metric is missing if there is no certificate.",
 		values: func(s *monitor.Snapshot, emit emit) {
 			if s.CertificateExpires != nil {
 				emit(float64(s.CertificateExpires.Unix()))
 			}
 		},
+	},
+	{
+		Name: "fanfare_certificate_renewal_deadline_timestamp_seconds", Type: Gauge,
+		Help:  "When the first of the certificates in use should have been renewed, in seconds since 1970: 7 days before it expires, or when a sixth of its life is left. The metric is missing if there is no certificate.",
+		Worry: "it is over: the renewal fails",
+		values: func(s *monitor.Snapshot, emit emit) {
+			if s.CertificateRenewBy != nil {
+				emit(float64(s.CertificateRenewBy.Unix()))
+			}
+		},
+	},
+	{
+		Name: "fanfare_certificates_missing", Type: Gauge,
+		Help:   "Domains for which ACME has not got a certificate yet.",
+		Worry:  "it stays above 0",
+		values: one(func(s *monitor.Snapshot) int { return len(s.CertificatesMissing) }),
 	},
 }

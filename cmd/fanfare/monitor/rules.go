@@ -16,8 +16,16 @@ const (
 	slowConsumers    = 0.1  // a second that are disconnected
 	lagLimit         = 0.1  // seconds
 	waitLimit        = 0.25 // seconds
-	certificateDays  = 7
+	// A certificate should have been renewed when this part of its life is left, or 7 days if that is less. ACME begins when a
+	// third is left, and for hours or days nothing is wrong.
+	certificatePart = 6
+	certificateTime = 7 * 24 * time.Hour
 )
+
+// RenewBy returns when a certificate that is valid in that time should have been renewed at the latest.
+func RenewBy(from, until time.Time) time.Time {
+	return until.Add(-min(certificateTime, max(until.Sub(from), 0)/certificatePart))
+}
 
 // Severities of alerts.
 const (
@@ -201,15 +209,31 @@ var rules = []Rule{
 	{
 		Name: "FanfareCertificateExpires", Severity: Critical, For: time.Minute,
 		Summary: "a certificate expires soon: renew it, or find out from the log why its renewal fails",
-		Expr:    fmt.Sprintf(`fanfare_certificate_expiry_timestamp_seconds - time() < %d * 86400`, certificateDays),
+		Expr:    "time() - fanfare_certificate_renewal_deadline_timestamp_seconds > 0",
 		check: func(_, now *Snapshot) string {
-			if at := now.CertificateExpires; at != nil && at.Sub(now.Time) < certificateDays*24*time.Hour {
-				return "it expires at " + at.UTC().Format("2006-01-02 15:04 MST")
+			by, at := now.CertificateRenewBy, now.CertificateExpires
+			if by == nil || at == nil || !now.Time.After(*by) {
+				return ""
 			}
-			return ""
+			return "the first certificate expires at " + minute(*at) + ", and one should have been renewed by " + minute(*by)
+		},
+	},
+	{
+		Name: "FanfareCertificateMissing", Severity: Critical, For: 2 * time.Minute,
+		Summary: "a domain of -acme-domains has never got a certificate, so its handshakes fail or get that of -cert: the log says why",
+		Expr:    "fanfare_certificates_missing > 0",
+		check: func(_, now *Snapshot) string {
+			names := now.CertificatesMissing
+			if len(names) == 0 {
+				return ""
+			}
+			return fmt.Sprintf("domains without a certificate: %d, such as %s", len(names), names[0])
 		},
 	},
 }
+
+// minute writes a time for operators.
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
 
 // share returns the expression of a rule about a share of a limit, which is 0 for none.
 func share(of, limit string) string { return fmt.Sprintf("%s / (%s > 0) > %v", of, limit, nearLimit) }

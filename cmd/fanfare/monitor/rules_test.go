@@ -197,8 +197,12 @@ var ruleCases = []ruleCase{
 		[][2]string{{`fanfare_webhook_events_total{result="dead"}`, "0+1x40"}, {`fanfare_webhook_events_total{result="sent"}`, "0+1x40"}},
 	},
 	{
-		"FanfareCertificateExpires", func(s *Snapshot) { at := s.Time.Add(7*24*time.Hour - time.Second); s.CertificateExpires = &at },
-		[][2]string{{"fanfare_certificate_expiry_timestamp_seconds", "600000x40"}},
+		"FanfareCertificateExpires", func(s *Snapshot) { at := s.Time.Add(-time.Second); s.CertificateRenewBy = &at },
+		[][2]string{{"fanfare_certificate_renewal_deadline_timestamp_seconds", "200x40"}, {"fanfare_certificates_missing", "0x40"}},
+	},
+	{
+		"FanfareCertificateMissing", func(s *Snapshot) { s.CertificatesMissing = []string{"a.example"} },
+		[][2]string{{"fanfare_certificate_renewal_deadline_timestamp_seconds", "301x40"}, {"fanfare_certificates_missing", "1x40"}},
 	},
 }
 
@@ -206,7 +210,7 @@ var ruleCases = []ruleCase{
 func sound(at time.Time) Snapshot {
 	expires := at.Add(7 * 24 * time.Hour)
 	return Snapshot{
-		Time: at, CertificateExpires: &expires,
+		Time: at, CertificateExpires: &expires, CertificateRenewBy: &at,
 		Process:  Process{RSS: 90, MemoryLimit: 100, GroupMemory: 90, GroupLimit: 100, Files: 90, FileLimit: 100},
 		Conns:    Conns{Open: 90, Limit: 100, Refusals: map[string]int64{"full": 60, "token": 530}},
 		Engine:   Engine{Held: 90, HeldLimit: 100, LongestWait: 0.25, Slow: 3, ReadyWait: Histogram{Bounds: []float64{0.25}, Counts: []int64{60, 0}}},
@@ -249,6 +253,20 @@ func TestAlerts(t *testing.T) {
 		}
 		if tried == 0 {
 			t.Errorf("%s has no case in ruleCases", r.Name)
+		}
+	}
+}
+
+// A certificate is late when 7 days are left, or a sixth of a short life: not when it is fresh, nor when ACME begins to renew it.
+func TestRenewBy(t *testing.T) {
+	from := time.Unix(1_000_000, 0)
+	const day = 24 * time.Hour
+	for life, left := range map[time.Duration]time.Duration{
+		365 * day: 7 * day, 90 * day: 7 * day, 42 * day: 7 * day, 7 * day: 28 * time.Hour, 160 * time.Hour: 160 * time.Hour / 6, day: 4 * time.Hour, 0: 0, -day: 0,
+	} {
+		until := from.Add(life)
+		if got := until.Sub(RenewBy(from, until)); got != left {
+			t.Errorf("of a life of %v, %v are left", life, got)
 		}
 	}
 }

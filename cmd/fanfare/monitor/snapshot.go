@@ -24,7 +24,11 @@ type Snapshot struct {
 	Webhooks *Webhooks       `json:"webhooks,omitempty"` // nil if there are none
 	// CertificateExpires is when the first of the certificates in use does; nil without one.
 	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
-	Alerts             []Alert    `json:"alerts"` // what is wrong now; empty, not null, if nothing is
+	// CertificateRenewBy is when the first of them should have been renewed at the latest, which need not be the first to expire.
+	CertificateRenewBy *time.Time `json:"certificate_renew_by,omitempty"`
+	// CertificatesMissing are domains for which ACME has not got a certificate yet.
+	CertificatesMissing []string `json:"certificates_missing,omitempty"`
+	Alerts              []Alert  `json:"alerts"` // what is wrong now; empty, not null, if nothing is
 }
 
 // Process is what the process uses.
