@@ -18,6 +18,7 @@ type Output struct {
 	most int
 	done chan struct{}
 	wake chan struct{}
+	torn bool // of run: what was written last is a part of a line
 
 	mu     sync.Mutex
 	next   outputText // that waits
@@ -95,20 +96,37 @@ func (o *Output) run() {
 	}
 }
 
+// pass writes text. Of a line that is written in part its reader gets no more, and the next one begins on a line of its own.
 func (o *Output) pass(text outputText) {
 	if len(text.b) == 0 {
 		return
 	}
-	n, err := o.to.Write(text.b)
+	n, err := 0, o.mend()
+	if err == nil {
+		n, err = o.to.Write(text.b)
+	}
+	if n = min(max(n, 0), len(text.b)); n > 0 {
+		o.torn = text.b[n-1] != '\n'
+	}
 	if err == nil {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lost += lines(text.b[min(n, len(text.b)):])
-	if n <= 0 {
+	o.lost += lines(text.b[n:])
+	if n == 0 {
 		o.lost += text.lost - text.told
 	}
+}
+
+// mend ends a line that was written in part.
+func (o *Output) mend() error {
+	if !o.torn {
+		return nil
+	}
+	n, err := o.to.Write([]byte{'\n'})
+	o.torn = n <= 0
+	return err
 }
 
 func lines(p []byte) int { return bytes.Count(p, []byte{'\n'}) }

@@ -95,3 +95,46 @@ func TestOutputRefused(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// sipping is a writer that takes so many bytes at a call and then fails, and all of them once the numbers are used up.
+type sipping struct {
+	netpolltest.Output
+	sips []int
+}
+
+func (s *sipping) Write(p []byte) (int, error) {
+	if len(s.sips) == 0 {
+		return s.Output.Write(p)
+	}
+	n := min(s.sips[0], len(p))
+	s.sips = s.sips[1:]
+	_, _ = s.Output.Write(p[:n])
+	return n, io.ErrShortWrite
+}
+
+// A line that was written in part is ended before the next one, whatever is refused in between.
+func TestOutputTornLine(t *testing.T) {
+	for _, c := range []struct {
+		sips []int
+		want string
+	}{
+		{nil, "one\ntwo\nthree\n"},
+		{[]int{2}, "on\n1 missing\ntwo\nthree\n"},
+		{[]int{4}, "one\ntwo\nthree\n"},         // nothing of the line is missing
+		{[]int{0}, "1 missing\ntwo\nthree\n"},   // nothing of it was written
+		{[]int{2, 0}, "on\n2 missing\nthree\n"}, // its end is refused, too
+		{[]int{2, 1, 10}, "on\n2 missing\n"},    // written, but with an error
+	} {
+		s := &sipping{sips: c.sips}
+		o := &Output{to: s, most: 1 << 20, tell: missing, wake: make(chan struct{}, 1)}
+		for _, line := range []string{"one\n", "two\n", "three\n"} {
+			fmt.Fprint(o, line)
+			text := o.next
+			o.next = outputText{}
+			o.pass(text) // as run does
+		}
+		if got := s.String(); got != c.want {
+			t.Errorf("%v: %q, want %q", c.sips, got, c.want)
+		}
+	}
+}
