@@ -17,7 +17,8 @@ type Options struct {
 	// Topic returns the options of the topic or pattern with that name. The goroutine that would
 	// begin the topic calls it, perhaps several at a time. With a Broker it is also called for each
 	// message to a topic that does not exist at this node. A nil Topic and a nil result stand for
-	// the zero TopicOptions. The result is copied. No lock of the hub is held meanwhile.
+	// the zero TopicOptions. The result is copied. If it is not valid the topic does not begin: Subscribe
+	// and Publish return an error that says what is wrong. No lock of the hub is held meanwhile.
 	Topic func(name string) *TopicOptions
 	// OnOccupied, if not nil, is called with true when a topic or pattern has got its first
 	// subscriber at this node, and with false when its last one has left. Of changes that cancel

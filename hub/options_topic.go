@@ -1,11 +1,15 @@
 package hub
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // TopicOptions configure a topic. The zero value keeps no history and disconnects slow
 // subscribers.
 type TopicOptions struct {
-	Slow    SlowPolicy // applies to a subscriber that lags behind by more than Limit
+	Slow    SlowPolicy // one of the constants; applies to a subscriber that lags behind by more than Limit
 	Limit   Limit      // the defaults are documented at its fields
 	History History    // is kept for subscribers that resume or ask for it
 	// Presence has the topic track its members; see Hub.Presence. Patterns and the topics of
@@ -37,6 +41,14 @@ type History struct {
 	Messages int           // no limit on the number if 0
 	Bytes    int           // as in Limit; 64 MiB if 0
 	Age      time.Duration // an hour if 0; a topic without subscribers ends when its history has expired
+}
+
+// check returns an error if the options cannot be right.
+func (o *TopicOptions) check() error {
+	if int(o.Slow) >= len(slowPolicyNames) {
+		return fmt.Errorf("TopicOptions.Slow is %v; it must be one of %s", o.Slow, strings.Join(slowPolicyNames[:], ", "))
+	}
+	return nil
 }
 
 func (h History) kept() bool { return h.Messages > 0 || h.Bytes > 0 }

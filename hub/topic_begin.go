@@ -1,15 +1,21 @@
 package hub
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // topic returns the topic with that name, creating it on behalf of by if there is none. Its
-// error wraps ErrTooManyTopics.
+// error wraps ErrTooManyTopics, or says what is wrong with the topic's options.
 func (h *Hub) topic(name string, by creator) (*Topic, error) {
 	if t := h.lookup(name); t != nil {
 		return t, nil
 	}
 	name = strings.Clone(name)   // it may be part of a long URI
 	opts := h.topicOptions(name) // under no lock, since it may call the program
+	if err := opts.check(); err != nil {
+		return nil, fmt.Errorf("hub: the options of the topic %q: %w", name, err)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[name]
