@@ -105,7 +105,7 @@ type Conn struct {
 	cold    *cold         // nil most of the time
 	expires atomic.Uint32 // deadline on the coarse clock; 0 for none
 	active  atomic.Uint32 // coarse time of the last sign of life
-	slot    int32         // place in the loop's table, which guards it; the complement of the tag once it has left
+	slot    int32         // in the loop's table, which guards it: see table
 	phase   phase
 	held    held
 	access  access

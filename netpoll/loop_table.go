@@ -8,8 +8,11 @@ import "sync"
 // made of chunks, so that growth copies nothing. When a connection leaves, the last one
 // takes its slot.
 //
-// The tags of connections (see Conn.SetTag) are beside them, in chunks that exist only where a tag has been set. Once a
-// connection has left, its slot is free to hold the tag.
+// The tags of connections (see Conn.SetTag) are beside them, in chunks that exist only where a tag has been set.
+//
+// Conn.slot is 0 until a connection has been added, its place in the table plus one while it is in it, and the complement of
+// its tag from then on. Before the first and after the last of these it is not positive, and so names no place: neither a
+// connection that has its loop already and is about to be added, nor one that has left, can reach the tag of another one.
 type table struct {
 	mu     sync.Mutex
 	chunks []*chunk
@@ -44,7 +47,7 @@ func (t *table) add(c *Conn, tag int32) bool {
 
 func (t *table) putLocked(i int, c *Conn, tag int32) {
 	t.chunks[i/chunkSize][i%chunkSize] = c
-	c.slot = int32(i)
+	c.slot = int32(i) + 1
 	t.setTagLocked(i, tag)
 }
 
@@ -75,13 +78,14 @@ func (t *table) tagLocked(i int) int32 {
 func (t *table) remove(c *Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.slot < 0 {
+	if c.slot <= 0 {
 		return
 	}
-	tag := t.tagLocked(int(c.slot))
+	place := int(c.slot) - 1
+	tag := t.tagLocked(place)
 	t.n--
 	last := t.chunks[t.n/chunkSize]
-	t.putLocked(int(c.slot), last[t.n%chunkSize], t.tagLocked(t.n))
+	t.putLocked(place, last[t.n%chunkSize], t.tagLocked(t.n))
 	last[t.n%chunkSize] = nil
 	t.setTagLocked(t.n, 0)
 	c.slot = ^tag
@@ -95,23 +99,26 @@ func (t *table) remove(c *Conn) {
 	}
 }
 
-// setTag sets the tag of c, which is not negative. It does nothing if c is not in the table.
+// setTag sets the tag of c; it must not be negative. It does nothing if c is not in the table.
 func (t *table) setTag(c *Conn, tag int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.slot >= 0 {
-		t.setTagLocked(int(c.slot), tag)
+	if c.slot > 0 {
+		t.setTagLocked(int(c.slot)-1, tag)
 	}
 }
 
-// tag returns the tag of c, or that which it had when it left.
+// tag returns the tag of c, or that which it had when it left; 0 before it is added.
 func (t *table) tag(c *Conn) int32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.slot < 0 {
+	switch {
+	case c.slot < 0:
 		return ^c.slot
+	case c.slot == 0:
+		return 0
 	}
-	return t.tagLocked(int(c.slot))
+	return t.tagLocked(int(c.slot) - 1)
 }
 
 // close makes add refuse connections.

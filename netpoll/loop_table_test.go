@@ -68,7 +68,7 @@ func (m *tableModel) check() {
 	}
 	for i := range tb.n {
 		c := tb.chunks[i/chunkSize][i%chunkSize]
-		if _, ok := m.in[c]; !ok || int(c.slot) != i {
+		if _, ok := m.in[c]; !ok || int(c.slot) != i+1 {
 			m.t.Fatalf("a wrong connection in slot %d", i)
 		}
 		if tb.tag(c) != m.tags[c] {
@@ -82,6 +82,26 @@ func (m *tableModel) check() {
 	}
 	if spare := len(tb.chunks) - (tb.n+chunkSize-1)/chunkSize; spare > 1 {
 		m.t.Fatalf("%d spare chunks for %d connections", spare, tb.n)
+	}
+}
+
+// A connection that has its loop, and is not in the table yet, is in no place of it: it does not reach the tag of the first one.
+func TestTagBeforeTheTable(t *testing.T) {
+	l := new(loop)
+	first, early := &Conn{loop: l}, &Conn{loop: l}
+	if !l.table.add(first, 7) {
+		t.Fatal("an open table refused a connection")
+	}
+	if tag := early.Tag(); tag != 0 {
+		t.Errorf("before it is in the table a connection has the tag %d", tag)
+	}
+	early.SetTag(8)
+	l.table.remove(early)
+	if tag := first.Tag(); tag != 7 || l.table.n != 1 {
+		t.Errorf("the first connection has the tag %d, and the table %d connections", tag, l.table.n)
+	}
+	if l.table.add(early, 9); early.Tag() != 9 || first.Tag() != 7 {
+		t.Errorf("the tags are %d and %d", early.Tag(), first.Tag())
 	}
 }
 
