@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/doctor"
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
@@ -35,6 +36,10 @@ func TestDoctor(t *testing.T) {
 		if got := run(t.Context(), strings.Fields(c.args), &out, &errs); got != c.status || !strings.Contains(out.String()+errs.String(), c.says) {
 			t.Errorf("%s: exit status %d, %s%s", c.args, got, out.String(), errs.String())
 		}
+	}
+	listens := []config.Listener{{Addr: ":443"}, {Addr: "[::1]:443"}, {Addr: "unix:/run/1:2"}, {Addr: "systemd:web"}, {Addr: "localhost:8080"}}
+	if got := strings.Join(ports(listens), " "); got != "443 8080" {
+		t.Errorf("the ports are %q", got)
 	}
 	var out, errs bytes.Buffer
 	var r doctor.Report

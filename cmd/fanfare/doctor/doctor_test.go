@@ -246,6 +246,16 @@ func TestText(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}
 	}
+	if strings.Contains(out.String(), " 443") {
+		t.Errorf("a port is named that the server may not have:\n%s", out.String())
+	}
+	out.Reset()
+	Examine(machine(t, "nf_conntrack_max=65536"), Options{MaxConns: 70_000, Ports: []string{"443", "8080"}}).WriteText(&out)
+	for _, want := range []string{"hook prerouting priority raw", "tcp dport { 443, 8080 } notrack", "hook output priority raw", "tcp sport { 443, 8080 } notrack"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
 	if strings.Contains(out.String(), "LimitNOFILE") {
 		t.Errorf("it says how to raise what is high enough:\n%s", out.String())
 	}

@@ -1,6 +1,9 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 const (
 	// goodBacklog is the number of connections that may wait until the server accepts them, when many clients come back at once.
@@ -19,7 +22,18 @@ func (e *examiner) conntrack() {
 	used, _ := e.sysctl("net.netfilter.nf_conntrack_count")
 	e.holds("conntrack", most-used, fmt.Sprintf("net.netfilter.nf_conntrack_max is %s, of which %s are in use", count(most), count(used)),
 		sysctl("net.netfilter.nf_conntrack_max", roundUp(e.wanted()+used)),
-		"or do not track the server's port: nft add rule inet filter prerouting tcp dport 443 notrack")
+		"or do not track the server's ports: "+untrack(e.options.Ports))
+}
+
+// untrack is the command that excepts ports from tracking, in both directions. Priority raw is before the tracking.
+func untrack(ports []string) string {
+	set := "PORT"
+	if len(ports) > 0 {
+		set = strings.Join(ports, ", ")
+	}
+	return "nft 'add table inet fanfare; " +
+		"add chain inet fanfare in { type filter hook prerouting priority raw; }; add rule inet fanfare in tcp dport { " + set + " } notrack; " +
+		"add chain inet fanfare out { type filter hook output priority raw; }; add rule inet fanfare out tcp sport { " + set + " } notrack'"
 }
 
 // buffers is the memory of the buffers of all sockets. One without data has none.

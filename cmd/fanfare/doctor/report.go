@@ -8,8 +8,9 @@ import (
 
 // Options are what the server is meant to do.
 type Options struct {
-	MaxConns int  // connections that it shall hold; 0 for as many as can be
-	TLS      bool // they speak TLS
+	MaxConns int      // connections that it shall hold; 0 for as many as can be
+	TLS      bool     // they speak TLS
+	Ports    []string // of TCP, at which the server listens
 }
 
 // Level says what a finding means.
