@@ -37,6 +37,7 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	if c.prog, err = build(ctx, dir); err != nil {
 		return nil, err
 	}
+	c.install(ctx)
 	c.begun = time.Now() // after the build, which can take a minute
 	if err := c.report.describe(ctx, opt, c.prog.serve); err != nil {
 		return nil, err
@@ -60,6 +61,18 @@ func compare(ctx context.Context, opt *options, log io.Writer) (*report, error) 
 	c.measure(bounded, jobs)
 	c.report.Seconds = time.Since(c.begun).Seconds()
 	return c.report, ctx.Err()
+}
+
+// install builds the programs of other modules. Without one, the rows of its server say why it is missing.
+func (c *comparison) install(ctx context.Context) {
+	for i := range c.opt.servers {
+		if s := &c.opt.servers[i]; s.Program != "" {
+			fmt.Fprintf(c.log, "building %s %s ...\n", s.Name, s.Program)
+			if _, err := c.prog.install(ctx, s); err != nil {
+				fmt.Fprintln(c.log, err)
+			}
+		}
+	}
 }
 
 // progress prints a line for a visit that is over and, on a terminal, the time that is left.

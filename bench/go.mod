@@ -3,6 +3,7 @@ module github.com/fanfare-ws/fanfare/bench
 go 1.26.0
 
 require (
+	github.com/antlabs/greatws v0.2.2
 	github.com/centrifugal/centrifuge v0.40.1
 	github.com/coder/websocket v1.8.15
 	github.com/fanfare-ws/fanfare v0.0.0
@@ -22,6 +23,8 @@ require (
 	github.com/MicahParks/jwkset v0.11.4 // indirect
 	github.com/MicahParks/keyfunc/v3 v3.9.2 // indirect
 	github.com/alecthomas/kong v1.17.0 // indirect
+	github.com/antlabs/cpuproc v0.0.0-20240615150837-aa4bcf33806c // indirect
+	github.com/antlabs/wsutil v0.1.10 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/caddyserver/certmagic v0.25.6 // indirect
 	github.com/caddyserver/zerossl v0.1.6 // indirect

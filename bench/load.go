@@ -115,14 +115,19 @@ const visitLimit = 3 * time.Minute
 func (p *programs) visit(ctx context.Context, server *servers.Server, mode string, limit time.Duration, args ...string) (*loaded, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, limit, outOfTime{fmt.Sprintf("it took more than %v", limit)})
 	defer cancel()
-	s, err := p.startServer(bounded, server.Name, mode)
+	s, err := p.startAny(bounded, server, mode)
 	if err != nil {
 		return nil, cmp.Or(context.Cause(bounded), err)
 	}
 	defer s.stop()
-	args = append(args, "-vars", "http://"+s.vars+"/")
 	if args[0] == "idle" {
-		args = append(args, "-turn", p.turn, "-settle", "http://"+s.vars+"/settle")
+		args = append(args, "-turn", p.turn)
+	}
+	if s.vars != "" {
+		args = append(args, "-vars", "http://"+s.vars+"/")
+		if args[0] == "idle" {
+			args = append(args, "-settle", "http://"+s.vars+"/settle")
+		}
 	}
 	return p.ask(bounded, s, append(append(args, server.Flags...), s.urls(server, args[0])...)...)
 }
@@ -160,7 +165,11 @@ func (s *child) urls(server *servers.Server, subcommand string) (args []string) 
 	if server.TLS {
 		scheme, args = "wss://", append(args, "-insecure")
 	}
-	if server.Publish != "" && subcommand != "idle" {
+	switch {
+	case subcommand == "idle":
+	case s.publish != "":
+		args = append(args, "-publish-url", "ws://"+s.publish+"/")
+	case server.Publish != "":
 		args = append(args, "-publish-url", scheme+s.addr+server.Publish)
 	}
 	return append(args, scheme+s.addr+cmp.Or(server.Path, "/"))

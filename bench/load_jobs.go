@@ -53,7 +53,7 @@ func (e *job) takes(s *servers.Server) bool {
 	case e.kind() == memory:
 		return true
 	case e.kind() == broadcast:
-		return s.Broadcast != nil
+		return s.CanBroadcast()
 	}
 	return s.Echo != nil && !s.MemoryOnly
 }

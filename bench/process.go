@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
 // command is exec.CommandContext for a process that cannot outlive this one: its process group is killed when ctx is done, and
@@ -31,9 +33,24 @@ type child struct {
 	end  context.CancelFunc
 	addr string
 	vars string // address of its expvar page; "" if it has none
+	// publish is the address for publishers; "" if it is addr.
+	publish string
+	wait    func() // for the end of the process
 }
 
-// startServer starts a server of package servers.
+// startAny starts a server of the comparison.
+func (p *programs) startAny(ctx context.Context, s *servers.Server, mode string) (*child, error) {
+	if s.Program == "" {
+		return p.startServer(ctx, s.Name, mode)
+	}
+	program, err := p.install(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return p.startCentrifugo(ctx, program)
+}
+
+// startServer starts a server that is a function of package servers.
 func (p *programs) startServer(ctx context.Context, name, mode string) (*child, error) {
 	s, line, err := start(ctx, nil, p.serve, name, mode, "127.0.0.1:0")
 	if err == nil {
@@ -62,6 +79,7 @@ func start(ctx context.Context, env []string, program string, args ...string) (s
 	ctx, cancel := context.WithCancel(ctx)
 	name := filepath.Base(program) + " " + args[0]
 	s = &child{cmd: command(ctx, program, args...), end: cancel}
+	s.wait = func() { _ = s.cmd.Wait() } // it was killed
 	s.cmd.Env = append(os.Environ(), env...)
 	var said bytes.Buffer
 	s.cmd.Stderr = &said
@@ -83,5 +101,5 @@ func start(ctx context.Context, env []string, program string, args ...string) (s
 // stop kills the process and waits for its end.
 func (s *child) stop() {
 	s.end()
-	_ = s.cmd.Wait() // it was killed
+	s.wait()
 }

@@ -4,12 +4,27 @@ import (
 	"context"
 	"debug/buildinfo"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+
+	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
 // programs has the paths of the programs, and turn, the file that fanfare-load locks for its turn.
-type programs struct{ serve, load, simulate, fanfare, turn string }
+type programs struct {
+	serve, load, simulate, fanfare, turn string
+
+	mu        sync.Mutex
+	installed map[string]installed // programs of other modules, by the server's name
+}
+
+// installed is a program, or why there is none.
+type installed struct {
+	path string
+	err  error
+}
 
 // build compiles the programs into a directory.
 func build(ctx context.Context, dir string) (*programs, error) {
@@ -19,7 +34,33 @@ func build(ctx context.Context, dir string) (*programs, error) {
 		return nil, fmt.Errorf("build the servers (run this in the directory bench, as go run -C bench does): %w\n%s", err, out)
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
-	return &programs{in("serve"), in("fanfare-load"), in("simulate"), in("fanfare"), in("turn")}, nil
+	return &programs{
+		serve: in("serve"), load: in("fanfare-load"), simulate: in("simulate"), fanfare: in("fanfare"), turn: in("turn"),
+		installed: map[string]installed{},
+	}, nil
+}
+
+// install compiles the program of a server with the versions of its own module, which may differ from those of this one. It
+// tries once, so that a program that cannot be built costs no further time.
+func (p *programs) install(ctx context.Context, s *servers.Server) (path string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got, ok := p.installed[s.Name]; ok {
+		return got.path, got.err
+	}
+	dir := filepath.Dir(p.serve)
+	c := command(ctx, "go", "install", s.Module+"@"+s.Program)
+	c.Env = append(os.Environ(), "GOBIN="+dir)
+	out, err := c.CombinedOutput()
+	got := installed{path: filepath.Join(dir, s.Name)}
+	if err != nil {
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		got = installed{err: fmt.Errorf("%s %s could not be built: %w: %s", s.Module, s.Program, err, lines[len(lines)-1])}
+	}
+	if ctx.Err() == nil {
+		p.installed[s.Name] = got
+	}
+	return got.path, got.err
 }
 
 // versions returns the versions of the modules in a program, by path.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,9 +50,19 @@ func (r *report) describe(ctx context.Context, o *options, program string) error
 		return fmt.Errorf("versions of the servers: %w", err)
 	}
 	for _, s := range o.servers {
-		r.Servers = append(r.Servers, about{s.Name, s.Module, v[s.Module], s.About})
+		r.Servers = append(r.Servers, about{s.Name, s.Module, cmp.Or(s.Program, v[s.Module]), s.About})
 	}
 	return nil
+}
+
+// absent returns the servers of this program that the report does not have.
+func (r *report) absent() (names []string) {
+	for _, name := range servers.Names() {
+		if !slices.ContainsFunc(r.Servers, func(a about) bool { return a.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // late reports whether there was no time to measure a row that has no faults.
@@ -116,7 +128,7 @@ func (r *report) write(dir string) error {
 	charts, err := r.writeCharts(dir)
 	return errors.Join(err,
 		writeJSON(filepath.Join(dir, "report.json"), r),
-		os.WriteFile(filepath.Join(dir, "report.md"), []byte(r.markdown(servers.LeftOut, charts)), 0o644))
+		os.WriteFile(filepath.Join(dir, "report.md"), []byte(r.markdown(r.absent(), charts)), 0o644))
 }
 
 func writeJSON(file string, document any) error {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// markdown returns the report as a page. charts are the SVG files beside it.
-func (r *report) markdown(leftOut []struct{ Name, Why string }, charts []chart) string {
+// markdown returns the report as a page. absent are servers that it does not have, and charts the SVG files beside it.
+func (r *report) markdown(absent []string, charts []chart) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Fanfare compared with its peers\n\n%s\n", r.origin())
 	for _, c := range charts {
@@ -28,8 +28,8 @@ func (r *report) markdown(leftOut []struct{ Name, Why string }, charts []chart) 
 	for _, s := range r.Servers {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.Name, s.Module, s.Version, s.Setup)
 	}
-	for _, l := range leftOut {
-		fmt.Fprintf(&b, "\n%s is missing: %s.\n", l.Name, l.Why)
+	if len(absent) > 0 {
+		fmt.Fprintf(&b, "\nNot in this run: %s.\n", strings.Join(absent, ", "))
 	}
 	return b.String()
 }
@@ -74,9 +74,10 @@ included. Garbage collectors have their defaults, except Fanfare's (see the serv
 "settled" is RSS after the server was made to return all garbage to the system at the end,
 which no server does by itself. One process of a server has all numbers of connections, one
 after the other. While one server is loaded, others rest; PSS shares the program's code with
-these, and their number changes, so it is off by about 30 B here. centrifuge has its own
-protocol and cannot echo: it is measured after the answer to its command connect, with a
-subscription.
+these, and their number changes, so it is off by about 30 B here. centrifuge and
+centrifugo have their own protocol and cannot echo: they are measured after the answer to their
+command connect, with a subscription. The heap of centrifugo, a program of its own, is unknown,
+and it is not settled, neither before its clients connect nor at the end.
 
 All figures are the median of the rounds, with minimum and maximum in parentheses if there
 was more than one; between two rounds of a server all others had their turn. "server CPU" is

@@ -83,7 +83,7 @@ func sample() *report {
 
 func TestReport(t *testing.T) {
 	r := sample()
-	golden(t, "report.md", r.markdown([]struct{ Name, Why string }{{"nobody", "nobody knows"}}, []chart{{"memory", "Memory"}}))
+	golden(t, "report.md", r.markdown([]string{"absent"}, []chart{{"memory", "Memory"}}))
 	var tables strings.Builder
 	if err := r.publish(&options{}, &tables); err != nil {
 		t.Fatal(err)

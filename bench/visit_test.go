@@ -23,6 +23,11 @@ func visitRows(t *testing.T, name string, e job) (rows []row) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if server.Program != "" { // which can take longer than a visit
+		if _, err := built.install(t.Context(), &server); err != nil {
+			t.Fatal(err)
+		}
+	}
 	got, err := built.visit(t.Context(), &server, e.mode(&server), time.Minute, e.arguments(&server)...)
 	s := newSamples(&server, &e)
 	t.Log(s.add(got, err))
@@ -61,6 +66,43 @@ func TestVisitMemory(t *testing.T) {
 		if each := r.Figures[echoed.at(goroutines)].Median; each < routines || each > routines+4 {
 			t.Errorf("%s: %v goroutines each", name, each)
 		}
+	}
+}
+
+// TestVisitCentrifugo checks that the memory of a server that is not of package servers is measured, as far as it is known.
+func TestVisitCentrifugo(t *testing.T) {
+	for _, r := range visitRows(t, "centrifugo", job{loads: []load{{Kind: memory}}, args: []string{"idle", "-n", "100"}}) {
+		if _, known := r.Figures[echoed.at(heap)]; !r.ranked || known || r.Figures[echoed.at(rss)].Median < 1000 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestCentrifugoDoesNotStart(t *testing.T) {
+	if s, err := built.startCentrifugo(t.Context(), "/bin/false"); err == nil || !strings.Contains(err.Error(), "does not listen: it has ended") {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestMeasureGoesOn has a server whose program cannot be built. It is reported, and the other server is measured.
+func TestMeasureGoesOn(t *testing.T) {
+	bare, err := servers.Find("floor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := servers.Server{Name: "broken", Module: "example.invalid/broken", Program: "v1.0.0", Echo: bare.Echo}
+	c := &comparison{opt: &options{quick: true, servers: []servers.Server{broken, bare}}, prog: built, report: new(report), begun: time.Now(), log: new(strings.Builder), all: 2}
+	c.install(t.Context())
+	c.measure(t.Context(), []job{single(load{Kind: churn}, "churn", "-count", "20")})
+	m := c.report.Measurements[0]
+	if r := m.find("broken"); r.ranked || len(r.Faults) != 1 || !strings.Contains(r.Faults[0], "example.invalid/broken v1.0.0 could not be built") {
+		t.Errorf("%+v", r)
+	}
+	if r := m.find("floor"); !r.ranked {
+		t.Errorf("%+v", r)
+	}
+	if err := c.report.verdict(); err == nil || !strings.Contains(err.Error(), "in 1 of 2 rows") {
+		t.Errorf("the verdict is %v", err)
 	}
 }
 
@@ -208,6 +250,9 @@ func TestJobs(t *testing.T) {
 			for i := range o.servers {
 				if e.takes(&o.servers[i]) {
 					takers++
+					if o.servers[i].Program != "" {
+						continue
+					}
 					if _, err := o.servers[i].Mode(e.mode(&o.servers[i])); err != nil {
 						t.Error(err)
 					}

@@ -15,6 +15,11 @@ const (
 	// centrifugeHello is the command connect with number 1, after its length.
 	centrifugeHello = "0408012200"
 	centrifugeTopic = "news"
+
+	// CentrifugoTopic is the channel to which each client of Centrifugo subscribes.
+	CentrifugoTopic = centrifugeTopic
+	// centrifugoSubscribe is the command subscribe with number 2 for that channel, after its length.
+	centrifugoSubscribe = "0a08022a060a046e657773"
 )
 
 // centrifugal subscribes every client that connects, without a command. It publishes messages to publishPath unchanged.

@@ -27,6 +27,8 @@ type Server struct {
 	Path    string   // path of the URL; "/" if empty
 	Publish string   // path of the URL for publishers; Path if empty
 	Flags   []string // further flags of fanfare-load
+	// Program is the version of Module's program, which is built and started instead of a function of this package.
+	Program string
 }
 
 // All are the servers in the order in which they are measured.
@@ -41,6 +43,7 @@ var All = []Server{
 	{Name: "gobwas", Module: "github.com/gobwas/ws", About: "a goroutine per connection, wsutil as in the README; broadcast of a CompiledFrame through a channel and a goroutine per connection", Echo: gobwas(gobwasEcho), Broadcast: gobwas(gobwasBroadcast)},
 	{Name: "gws", Module: "github.com/lxzan/gws", About: "net/http, ReadLoop on its own goroutine, and Broadcaster, as in the README", Echo: lxzan(gwsEcho{}), Broadcast: lxzan(new(gwsBroadcast))},
 	{Name: "nbio", Module: "github.com/lesismal/nbio", About: "nbhttp in its non-blocking mode, ReleaseWebsocketPayload as in its benchmark, MaxWriteBufferSize of 6 MiB as in the README, KeepaliveTime of an hour for connections at rest; broadcast by WriteMessage to each connection", Echo: nonBlocking(nbioEcho), Broadcast: nonBlocking(nbioBroadcast)},
+	{Name: "greatws", Module: "github.com/antlabs/greatws", About: "net/http, then its event loops, with the options of the README except the read timeout of 5 s, which would close connections at rest; broadcast by WriteMessage to each connection", Echo: great(new(greatEcho)), Broadcast: great(new(greatBroadcast))},
 	{Name: "gorilla-1024", Module: "github.com/gorilla/websocket", About: "net/http, buffers of 1,024 bytes as in the README, with a WriteBufferPool; broadcast of a PreparedMessage as in its chat example", Echo: gorilla(1024, serveHTTP), Broadcast: gorillaBroadcast(serveHTTP)},
 	{Name: "gorilla-4096", Module: "github.com/gorilla/websocket", About: "net/http, zero Upgrader: the 4,096 byte buffers of net/http", Echo: gorilla(0, serveHTTP), Variant: true},
 	{Name: "gorilla-tls", Module: "github.com/gorilla/websocket", About: "as gorilla-1024, over TLS 1.3 of net/http", Echo: gorilla(1024, serveHTTPS), Broadcast: gorillaBroadcast(serveHTTPS), TLS: true, Variant: true},
@@ -49,7 +52,12 @@ var All = []Server{
 	{Name: "x-net", Module: "golang.org/x/net", About: "net/http, websocket.Server with a Codec that keeps the message's type; broadcast through a channel and a goroutine per connection", Echo: xnet(xnetEcho), Broadcast: xnet(xnetBroadcast())},
 	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", About: "net/http, WebsocketHandler with the protobuf protocol, server-side subscriptions, Node.Publish", Broadcast: centrifugal,
 		Path: centrifugePath, Publish: publishPath, Flags: []string{"-hello", centrifugeHello}},
+	{Name: "centrifugo", Module: "github.com/centrifugal/centrifugo/v6", Program: "v6.9.1", About: "the server program with its defaults, except that anonymous clients may connect and subscribe; the protobuf protocol, a client-side subscription, messages published through its HTTP API; its heap is not known",
+		Path: centrifugePath, Flags: []string{"-hello", centrifugeHello + centrifugoSubscribe}},
 }
+
+// CanBroadcast reports whether the server has the mode BroadcastMode.
+func (s *Server) CanBroadcast() bool { return s.Broadcast != nil || s.Program != "" }
 
 // FloorBroadcast is the server of the subcommand floor. It is in no table, because it keeps no messages for slow subscribers.
 var FloorBroadcast = Server{Name: "floor-broadcast", Module: "golang.org/x/sys", About: "one thread, and one write(2) per socket for the messages that wait", Broadcast: floorBroadcast}
@@ -90,9 +98,4 @@ func Names() []string {
 		names[i] = s.Name
 	}
 	return names
-}
-
-// LeftOut are servers that belong in the comparison and are missing, with the reason.
-var LeftOut = []struct{ Name, Why string }{
-	{"antlabs/greatws", "its module could not be fetched when this was written"},
 }
