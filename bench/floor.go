@@ -104,7 +104,7 @@ func (f *floor) visit(ctx context.Context, e *pair, s *side, round int) error {
 
 // serve starts a server for the time of a function.
 func (f *floor) serve(ctx context.Context, s *side, do func(context.Context, *child) error) error {
-	limit := 2*f.opt.duration + time.Minute
+	limit := 2*f.opt.duration + 3*f.opt.rest + time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, outOfTime{fmt.Sprintf("it took more than %v", limit)})
 	defer cancel()
 	c, err := s.start(ctx)

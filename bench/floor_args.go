@@ -11,7 +11,7 @@ import (
 type floorOptions struct {
 	n, idle, size, rounds, window int
 	rate                          float64
-	duration                      time.Duration
+	duration, rest                time.Duration
 	quick                         bool
 	json                          string // file
 }
@@ -23,7 +23,8 @@ func parseFloorArgs(args []string, out io.Writer) (*floorOptions, error) {
 	f.IntVar(&o.idle, "idle", 18_000, "number of `connections` at rest whose memory is measured")
 	f.Float64Var(&o.rate, "rate", 10, "`messages` per second of the paced broadcast")
 	f.IntVar(&o.size, "size", 128, "size of a message, in `bytes`, except in the echo of 64 KiB")
-	f.DurationVar(&o.duration, "duration", 3*time.Second, "`time` of each load, in each round")
+	f.DurationVar(&o.duration, "duration", 2*time.Second, "`time` of each load, in each round")
+	f.DurationVar(&o.rest, "rest", 5*time.Second, "`time` after which the memory of connections at rest is measured; Fanfare collects the garbage of a crowd of handshakes when it is over")
 	f.IntVar(&o.rounds, "rounds", 5, "`number` of rounds")
 	f.IntVar(&o.window, "window", 64, "number of `messages` in flight in the broadcast without a pace")
 	f.BoolVar(&o.quick, "quick", false, "one round, short loads and fewer connections: half a minute instead of 8")
@@ -65,6 +66,8 @@ func (o *floorOptions) check() error {
 		return fmt.Errorf("-rate is %v; it must be above 0", o.rate)
 	case o.duration <= 0:
 		return fmt.Errorf("-duration is %v; it must be above 0", o.duration)
+	case o.rest <= 0:
+		return fmt.Errorf("-rest is %v; it must be above 0", o.rest)
 	case o.rounds < 1:
 		return fmt.Errorf("-rounds is %d; it must be at least 1", o.rounds)
 	case o.window < 2:

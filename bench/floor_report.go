@@ -108,12 +108,8 @@ func (r *floorReport) table() *grid {
 		if row.Required != nil {
 			required = row.Required.text(row.Figure.format)
 		}
-		name := row.Load
-		if row.Other.Server != "bare" {
-			name += ": " + row.Fanfare.Server + " beside " + row.Other.Server
-		}
 		cells := []string{
-			name, row.Other.Value.text(row.Figure.format), row.Fanfare.Value.text(row.Figure.format), fmt.Sprintf("%.2f x", row.Ratio),
+			row.name(), row.Other.Value.text(row.Figure.format), row.Fanfare.Value.text(row.Figure.format), fmt.Sprintf("%.2f x", row.Ratio),
 			required, string(row.Met), row.Other.switches(), row.Fanfare.switches(),
 		}
 		if counted {
@@ -122,6 +118,14 @@ func (r *floorReport) table() *grid {
 		g.rows = append(g.rows, cells)
 	}
 	return g
+}
+
+// name is the load and, if they are not those of the table's head, the servers.
+func (r *floorRow) name() string {
+	if r.Other.Server == bareName && r.Fanfare.Server == fanfareName {
+		return r.Load
+	}
+	return r.Load + ": " + r.Fanfare.Server + " beside " + r.Other.Server
 }
 
 func (r *floorReport) hasFutex() bool {
@@ -158,7 +162,7 @@ func (r *floorReport) verdict() string {
 			continue
 		}
 		all++
-		line := fmt.Sprintf("\n  %s: %s, required %s", row.Load, fmt.Sprintf("%s, %.2f x %s", row.Fanfare.Value.text(row.Figure.format), row.Ratio, row.Other.Server),
+		line := fmt.Sprintf("\n  %s: %s, required %s", row.name(), fmt.Sprintf("%s, %.2f x %s", row.Fanfare.Value.text(row.Figure.format), row.Ratio, row.Other.Server),
 			row.Required.text(row.Figure.format))
 		switch row.Met {
 		case unmet:

@@ -23,7 +23,7 @@ import (
 func TestFloor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "floor.json")
 	var out, log strings.Builder
-	args := strings.Fields("floor -n 20 -idle 1200 -rate 50 -size 64 -duration 250ms -rounds 2 -window 8 -json " + file)
+	args := strings.Fields("floor -n 20 -idle 1200 -rate 50 -size 64 -duration 250ms -rest 100ms -rounds 2 -window 8 -json " + file)
 	if status := run(t.Context(), args, &out, &log); status != 0 {
 		t.Fatalf("status %d: %s", status, log.String())
 	}
@@ -41,7 +41,7 @@ func TestFloor(t *testing.T) {
 			if v := side.Value; row.Figure == perSecond && (v.Min <= 0 || v.Min > v.Median || v.Median > v.Max) {
 				t.Errorf("%s: %+v", row.Load, side)
 			}
-			if memory := row.Figure == echoed.at(rss); (side.Latency == nil) != memory || (side.Voluntary == nil) != memory {
+			if memory := row.Figure == rested.at(rss); (side.Latency == nil) != memory || (side.Voluntary == nil) != memory {
 				t.Errorf("%s: %+v", row.Load, side)
 			}
 		}
@@ -93,7 +93,7 @@ func TestRequirement(t *testing.T) {
 // TestFloorVerdict checks that the requirements that are not met are named.
 func TestFloorVerdict(t *testing.T) {
 	row := func(load string, met verdict) floorRow {
-		return floorRow{Load: load, Figure: cpuEach, Required: &requirement{Limit: 1}, Met: met, Other: floorSide{Server: "bare"}}
+		return floorRow{Load: load, Figure: cpuEach, Required: &requirement{Limit: 1}, Met: met, Other: floorSide{Server: bareName}, Fanfare: floorSide{Server: fanfareName}}
 	}
 	r := &floorReport{Rows: []floorRow{row("A", met), row("B", aimMet), {Load: "without"}}}
 	if got := r.verdict(); got != "All 2 requirements are met." {
@@ -227,6 +227,7 @@ func TestFloorArgs(t *testing.T) {
 		"-rate 0":        "-rate is 0",
 		"-rate NaN":      "-rate is NaN",
 		"-duration -1s":  "-duration is -1s",
+		"-rest 0s":       "-rest is 0s",
 		"-rounds 0":      "-rounds is 0",
 		"-window 1":      "-window is 1",
 		"-no-such -n 10": "no-such",
