@@ -17,7 +17,6 @@ import (
 
 const (
 	clientsPage       = 1000 // connections whose list is locked at a time
-	mostFound         = 100  // clients of a response
 	mostSubscriptions = 1000 // of a client that are looked at
 	mostShown         = 100  // of them, in a response
 	mostSlowest       = 20   // subscribers of a topic
@@ -87,13 +86,24 @@ func clientOf(c *wsproto.Conn) (survey.Client, party, bool) {
 	return client, p, true
 }
 
-// matches reports whether a connection's user or address contains what is looked for.
-func matches(c *wsproto.Conn, q string) bool {
+// partyNames are those of a connection that a query may contain: its user, and its addresses.
+type partyNames [3]string
+
+func namesOf(c *wsproto.Conn) (all partyNames) {
 	p := partyOf(c)
-	if strings.Contains(p.user, q) || c.RemoteAddr().IsValid() && strings.Contains(c.RemoteAddr().String(), q) {
-		return true
+	all[0] = p.user
+	if at := c.RemoteAddr(); at.IsValid() {
+		all[1] = at.String()
 	}
-	return p.visitor != nil && p.visitor.from().IsValid() && strings.Contains(p.visitor.from().String(), q)
+	if p.visitor != nil && p.visitor.from().IsValid() {
+		all[2] = p.visitor.from().String()
+	}
+	return all
+}
+
+// match reports whether one of the names contains what is looked for.
+func (n *partyNames) match(q string) bool {
+	return strings.Contains(n[0], q) || strings.Contains(n[1], q) || strings.Contains(n[2], q)
 }
 
 // waiting is a connection for which bytes wait.
@@ -102,50 +112,84 @@ type waiting struct {
 	pending int
 }
 
-// slowest returns up to limit of the connections that match, those with most bytes pending first, and how many match.
-func (a *app) slowest(q string, limit int) (found []waiting, total int) {
+// slowest are the connections that match a query, those with most bytes pending first.
+type slowest struct {
+	query string
+	found []waiting // at most survey.Most
+	total int       // that match
+}
+
+// add adds a connection that matches.
+func (s *slowest) add(w waiting) {
+	s.total++
+	if len(s.found) == survey.Most && w.pending <= s.found[survey.Most-1].pending {
+		return
+	}
+	if slices.ContainsFunc(s.found, func(f waiting) bool { return f.conn == w.conn }) { // it may be on two pages
+		s.total--
+		return
+	}
+	i, _ := slices.BinarySearchFunc(s.found, w.pending, func(f waiting, n int) int {
+		return cmp.Or(cmp.Compare(n, f.pending), -1) // behind its equals
+	})
+	s.found = slices.Insert(s.found[:min(len(s.found), survey.Most-1)], min(i, survey.Most-1), w)
+}
+
+// clients describes them.
+func (s *slowest) clients() survey.Clients {
+	all := survey.Clients{Total: s.total, Clients: []survey.Client{}}
+	for _, f := range s.found {
+		if c, _, ok := clientOf(f.conn); ok {
+			all.Clients = append(all.Clients, c)
+		}
+	}
+	return all
+}
+
+// scanClients is the survey.Scan of the server.
+func (a *app) scanClients(queries []string) (all []survey.Clients) {
+	by := make([]slowest, len(queries))
+	named := false
+	for i, q := range queries {
+		by[i].query = q
+		named = named || q != ""
+	}
 	for at := (netpoll.Cursor{}); ; {
 		page, next := a.server.Page(at, clientsPage)
 		for _, c := range page {
-			if q != "" && !matches(c, q) {
-				continue
+			var n partyNames
+			if named {
+				n = namesOf(c)
 			}
-			total++
 			w := waiting{c, c.Pending()}
-			if len(found) == limit && w.pending <= found[limit-1].pending {
-				continue
+			for i := range by {
+				if by[i].query == "" || n.match(by[i].query) {
+					by[i].add(w)
+				}
 			}
-			if slices.ContainsFunc(found, func(f waiting) bool { return f.conn == c }) { // it may be on two pages
-				total--
-				continue
-			}
-			i, _ := slices.BinarySearchFunc(found, w.pending, func(f waiting, n int) int {
-				return cmp.Or(cmp.Compare(n, f.pending), -1) // behind its equals
-			})
-			found = slices.Insert(found[:min(len(found), limit-1)], min(i, limit-1), w)
 		}
 		if at = next; at == (netpoll.Cursor{}) {
-			return found, total
+			break
 		}
 	}
+	for i := range by {
+		all = append(all, by[i].clients())
+	}
+	return all
 }
 
-// listClients is GET /api/clients: those with most bytes pending, or of those with ?q= in user or address. It looks at every
-// connection.
+// listClients is GET /api/clients: those with most bytes pending, or of those with ?q= in user or address. Requests share the scans
+// of all connections.
 func (a *app) listClients(w http.ResponseWriter, r *http.Request) {
-	_, limit, err := order(r, []string{""}, mostFound)
+	_, limit, err := order(r, []string{""}, survey.Most)
 	if err != nil {
 		a.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	all := survey.Clients{Time: time.Now(), Clients: []survey.Client{}}
-	found, total := a.slowest(r.URL.Query().Get("q"), limit)
-	all.Total = total
-	for _, f := range found {
-		if c, _, ok := clientOf(f.conn); ok {
-			all.Clients = append(all.Clients, c)
-		}
+	all, err := a.observation.conns.Find(r.Context(), r.URL.Query().Get("q"), limit)
+	if err != nil {
+		return // nobody waits for the answer any more
 	}
 	a.answer(w, http.StatusOK, all)
 }

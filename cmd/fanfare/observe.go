@@ -18,11 +18,12 @@ import (
 type observation struct {
 	history *history.History // nil if there is none
 	topics  *survey.Topics
+	conns   *survey.Conns
 }
 
 // observe begins to observe the server.
 func (a *app) observe() {
-	a.observation = observation{history: history.New(), topics: survey.New(a.hub, time.Now)}
+	a.observation = observation{history: history.New(), topics: survey.New(a.hub, time.Now), conns: survey.NewConns(a.scanClients, time.Now)}
 	a.observation.history.Start(func() *monitor.Snapshot {
 		s := a.snapshot()
 		return &s
@@ -33,6 +34,7 @@ func (o *observation) close() {
 	if o.history != nil {
 		o.history.Close()
 		o.topics.Close()
+		o.conns.Close()
 	}
 }
 

@@ -37,7 +37,7 @@ type ClientDetails struct {
 
 // Clients are clients, those with most bytes pending first.
 type Clients struct {
-	Time    time.Time `json:"time"`
+	Time    time.Time `json:"time"`  // of the scan
 	Total   int       `json:"total"` // that match
 	Clients []Client  `json:"clients"`
 }

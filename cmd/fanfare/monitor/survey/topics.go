@@ -12,10 +12,7 @@ import (
 
 // Bounds of a survey.
 const (
-	Most     = 100              // topics in a result
-	Every    = 2 * time.Second  // no two surveys within
-	share    = 20               // of the time may be spent, as a divisor
-	keepFor  = 30 * time.Second // without a request
+	Most     = 100 // topics or clients in a result
 	pageSize = hub.MaxTopicsLimit
 	minSpan  = 500 * time.Millisecond // of a rate
 )
@@ -123,8 +120,7 @@ func (t *Topics) Rate(stats hub.TopicStats) Topic {
 
 // currentLocked returns the last survey, or a new one if that is too old.
 func (t *Topics) currentLocked() *scan {
-	now := t.now()
-	if t.last == nil || now.Sub(t.last.at) >= max(Every, share*t.last.took) || now.Before(t.last.at) {
+	if t.last == nil || due(t.now(), t.last.at, t.last.took) <= 0 {
 		t.last = t.scanLocked(t.last)
 		t.forgetLater()
 	}
@@ -133,7 +129,7 @@ func (t *Topics) currentLocked() *scan {
 
 // forgetLater forgets the last survey when nobody asks for it any more.
 func (t *Topics) forgetLater() {
-	after := max(keepFor, 2*share*t.last.took)
+	after := forgetAfter(t.last.took)
 	if t.forget == nil {
 		t.forget = time.AfterFunc(after, t.forgetNow)
 		return
