@@ -91,6 +91,42 @@ func TestAllocSendPrepared(t *testing.T) {
 	}
 }
 
+// TestAllocDeflate counts what compressing a message allocates.
+func TestAllocDeflate(t *testing.T) {
+	corpus := corpora["report"](t)
+	for _, level := range []int{1, 5, 6} {
+		for _, n := range []int{1 << 10, 32 << 10} {
+			t.Run(fmt.Sprintf("level %d, %d bytes", level, n), func(t *testing.T) {
+				const messages = 300
+				k := (&Compression{Level: level}).withDefaults()
+				window := corpus[:32<<10]
+				round := func(i int) {
+					p := corpus[100*i%1000:][:n]
+					if d := k.smaller(p, 15); d != nil {
+						d.free()
+					}
+					k.deflate(p, window, 12).free()
+				}
+				for i := range messages { // pools are filled
+					round(i)
+				}
+				count := uint64(math.MaxUint64)
+				for range 3 { // now and then a pool makes another deflater, which allocates 40 times
+					count = min(count, allocs(func() {
+						for i := range messages {
+							round(i)
+						}
+					}))
+				}
+				t.Logf("%d allocations for %d messages", count, 2*messages)
+				if count > messages/2 {
+					t.Errorf("%d allocations for %d messages", count, 2*messages)
+				}
+			})
+		}
+	}
+}
+
 // TestTakeoverMemory measures what Compression says that a connection with
 // takeover keeps, and that one without keeps nothing. One worker: a second
 // would be hired some time.

@@ -87,19 +87,21 @@ func (c *Conn) compress(d *deflateParams) {
 // later.
 func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 	k := c.endpoint.compression
-	d := k.deflater(bits)
-	defer k.free(d, bits)
 	t := c.takeover()
 	if t == nil || !t.send {
-		if p, ok := d.smaller(payload); ok {
-			k.saved.sent(len(payload), len(p))
-			return c.writeFrame(op|rsv1, p)
+		d := k.smaller(payload, bits)
+		if d == nil {
+			return c.writeFrame(op, payload)
 		}
-		return c.writeFrame(op, payload)
+		defer d.free()
+		k.saved.sent(len(payload), len(d.bytes()))
+		return c.writeFrame(op|rsv1, d.bytes())
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := d.deflate(payload, t.out)
+	d := k.deflate(payload, t.out, bits)
+	defer d.free()
+	p := d.bytes()
 	k.saved.sent(len(payload), len(p))
 	o := c.writeFrame(op|rsv1, p)
 	if o.OK() {

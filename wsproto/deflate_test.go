@@ -502,10 +502,9 @@ func FuzzDeflate(f *testing.F) {
 		bits = minWindowBits + (bits&0xff)%8
 		k := (&Compression{Level: 1 + (level&0xff)%9}).withDefaults()
 		window := appendWindow(nil, before, bits)
-		d := k.deflater(bits)
-		defer k.free(d, bits)
-		small := d.deflate(p, window)
-		if got := unsqueeze(t, string(small), window); got != string(p) {
+		d := k.deflate(p, window, bits)
+		defer d.free()
+		if got := unsqueeze(t, string(d.bytes()), window); got != string(p) {
 			t.Fatalf("%q became %q", p, got)
 		}
 	})

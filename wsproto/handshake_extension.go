@@ -200,4 +200,5 @@ const (
 	minWindowBits    = 8
 	maxWindowBits    = 15
 	defaultThreshold = 256
+	defaultLevel     = 5
 )

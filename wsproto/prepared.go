@@ -92,12 +92,12 @@ func (p *Prepared) deflate(k *Compression, bits int) *variant {
 	if len(payload) < k.Threshold {
 		return plain
 	}
-	d := k.deflater(bits)
-	defer k.free(d, bits)
-	small, ok := d.smaller(payload)
-	if !ok {
+	d := k.smaller(payload, bits)
+	if d == nil {
 		return plain
 	}
+	defer d.free()
+	small := d.bytes()
 	k.saved.sent(len(payload), len(small))
 	b := appendFrame(make([]byte, 0, maxHeader+len(small)), true, h.OpCode|rsv1, small, nil)
 	tail := payload[max(0, len(payload)-1<<bits):]
