@@ -256,7 +256,7 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	a.rules.set(cfg.Topics, cfg.Limits.MaxPending)
 	a.rates.set(cfg)
 	if cfg.Compress {
-		a.server.Compression = new(wsproto.Compression)
+		a.server.Compression = &wsproto.Compression{Level: cfg.CompressLevel}
 	}
 	a.newHub()
 	return a, nil

@@ -13,10 +13,11 @@ import (
 // default that depends on other fields; unless:"given" says that to give the default is not the same as to give nothing.
 // A field with kong:"-" has no flag.
 type Config struct {
-	File       string `name:"config" toml:"-" placeholder:"FILE" group:"General" help:"read the settings from this file, in TOML. Flags override the environment, which overrides the file. fanfare config prints a file with all settings and their defaults"`
-	Verbose    bool   `group:"General" live:"" help:"log every refused handshake, as -log-level debug does. Without this flag the server logs those that a flag would allow, at most one of each kind in ten seconds"`
-	Compress   bool   `group:"General" help:"compress messages for clients that offer it (permessage-deflate, without context takeover)"`
-	CPUProfile string `name:"cpuprofile" toml:"-" placeholder:"FILE" group:"General" help:"write a CPU profile to this file"`
+	File          string `name:"config" toml:"-" placeholder:"FILE" group:"General" help:"read the settings from this file, in TOML. Flags override the environment, which overrides the file. fanfare config prints a file with all settings and their defaults"`
+	Verbose       bool   `group:"General" live:"" help:"log every refused handshake, as -log-level debug does. Without this flag the server logs those that a flag would allow, at most one of each kind in ten seconds"`
+	Compress      bool   `group:"General" help:"compress messages for clients that offer it (permessage-deflate, without context takeover)"`
+	CompressLevel int    `default:"5" min:"1" placeholder:"N" group:"General" help:"effort of -compress, from 1, the least CPU, to 9, the fewest bytes. A broadcast is compressed once for all clients"`
+	CPUProfile    string `name:"cpuprofile" toml:"-" placeholder:"FILE" group:"General" help:"write a CPU profile to this file"`
 
 	Listen []Listener `name:"addr" placeholder:"ADDRESS" default:"localhost:8080" group:"Listeners" help:"listen on host:port, :port, [IPv6]:port, unix:/path, or systemd:NAME for a socket of systemd. The flag may be repeated, and takes several addresses with commas between them. Options of a listener follow its address: 'unix:/run/fanfare.sock mode=0660', 'host:port tls=off', 'host:port proxy-protocol'"`
 	Admin  Admin      `embed:"" group:"Listeners"`

@@ -27,6 +27,7 @@ func TestNames(t *testing.T) {
 		"listen": {"addr", "FANFARE_ADDR"}, "topic": {"topic", "FANFARE_TOPIC"}, "shutdown.drain": {"drain", "FANFARE_DRAIN"},
 		"limits.conn-message-rate": {"conn-message-rate", "FANFARE_CONN_MESSAGE_RATE"}, "admin.addr": {"admin", "FANFARE_ADMIN"},
 		"access.key": {"", ""}, "access.anonymous.read": {"anonymous-read", "FANFARE_ANONYMOUS_READ"}, "compress": {"compress", "FANFARE_COMPRESS"},
+		"compress-level":      {"compress-level", "FANFARE_COMPRESS_LEVEL"},
 		"limits.http-timeout": {"http-timeout", "FANFARE_HTTP_TIMEOUT"}, "tls.acme.ca-root": {"acme-ca-root", "FANFARE_ACME_CA_ROOT"},
 	} {
 		f := settings().byPath[path]

@@ -428,3 +428,25 @@ func TestWriteValues(t *testing.T) {
 		}
 	}
 }
+
+// The level of compression is from 1 to 9, and of use only with -compress.
+func TestCompressLevel(t *testing.T) {
+	if c := fine(t, nil, "-compress", "-compress-level", "9"); c.CompressLevel != 9 {
+		t.Errorf("%d", c.CompressLevel)
+	}
+	if c := fine(t, nil); c.CompressLevel != 5 {
+		t.Errorf("%d by default", c.CompressLevel)
+	}
+	for args, want := range map[string]string{
+		"-compress -compress-level 10":   "-compress-level is 10; it must be from 1, the least CPU, to 9, the fewest bytes",
+		"-compress -compress-level 0":    "-compress-level is 0; it must be at least 1",
+		"-compress -compress-level best": "-compress-level: ",
+	} {
+		if l := Load(strings.Fields(args), nil); len(l.Problems) != 1 || !strings.HasPrefix(l.Problems[0].String(), want) {
+			t.Errorf("%s: %v", args, l.Problems)
+		}
+	}
+	if l := Load([]string{"-compress-level", "1"}, nil); len(l.Problems) > 0 || len(l.Notes) != 1 || !strings.Contains(l.Notes[0], "no effect") {
+		t.Errorf("%v, %v", l.Problems, l.Notes)
+	}
+}

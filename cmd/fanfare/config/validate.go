@@ -11,6 +11,7 @@ import (
 // validate reports the values that cannot be right, alone or beside others. It looks at no file. A field that has a mistake
 // already is not looked at again.
 func (l *loader) validate() {
+	l.validateCompress()
 	l.validateTLS()
 	l.validateAccess()
 	l.validateKeys()
@@ -19,6 +20,16 @@ func (l *loader) validate() {
 	l.validateBackend()
 	l.validateWebhooks()
 	l.validateLimits()
+}
+
+func (l *loader) validateCompress() {
+	const compress, level = "compress", "compress-level"
+	if n := l.config.CompressLevel; n > 9 {
+		l.refuse(level, " is %d; it must be from 1, the least CPU, to 9, the fewest bytes", n)
+	}
+	if n := l.config.CompressLevel; n != 5 && !l.config.Compress && l.good(compress, level) {
+		l.note(level, " is %d, which has no effect, as %s is off", n, l.nameOf(compress, level))
+	}
 }
 
 func (l *loader) validateAccess() {
