@@ -9,6 +9,7 @@ require (
 	github.com/fanfare-ws/fanfare v0.0.0
 	github.com/gobwas/ws v1.5.0
 	github.com/gorilla/websocket v1.5.3
+	github.com/klauspost/compress v1.20.4
 	github.com/lesismal/nbio v1.6.9
 	github.com/lxzan/gws v1.8.9
 	github.com/olahol/melody v1.1.4
@@ -44,7 +45,6 @@ require (
 	github.com/gobwas/httphead v0.1.0 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	github.com/klauspost/compress v1.20.4 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
 	github.com/lesismal/llib v1.2.2 // indirect
 	github.com/libdns/libdns v1.1.1 // indirect

@@ -8,9 +8,11 @@ import (
 	"github.com/lxzan/gws"
 )
 
-func lxzan(h gws.Event) Serve {
+func lxzan(h gws.Event) Serve { return lxzanWith(h, &gws.ServerOption{}) }
+
+func lxzanWith(h gws.Event, options *gws.ServerOption) Serve {
 	return func(addr string, ready func(net.Addr)) error {
-		up := gws.NewUpgrader(h, &gws.ServerOption{})
+		up := gws.NewUpgrader(h, options)
 		return serveHTTP(addr, ready, func(w http.ResponseWriter, r *http.Request) {
 			c, err := up.Upgrade(w, r)
 			if err != nil {

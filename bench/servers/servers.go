@@ -69,6 +69,9 @@ func Find(name string) (Server, error) {
 	if name == FloorBroadcast.Name {
 		return FloorBroadcast, nil
 	}
+	if s, ok := findCompressing(name); ok {
+		return s, nil
+	}
 	i := slices.IndexFunc(All, func(s Server) bool { return s.Name == name })
 	if i < 0 {
 		return Server{}, fmt.Errorf("unknown server %q; the servers are %s", name, strings.Join(Names(), ", "))
