@@ -47,7 +47,7 @@ func (sh *shard) catchUp(s *Subscription) {
 	switch o {
 	case netpoll.Sent:
 		sh.mu.Lock()
-		sh.due = append(sh.due, s) // after the other subscriptions that are due
+		sh.dueLocked(s) // after the other subscriptions that are due
 		sh.mu.Unlock()
 	case netpoll.Full:
 		if !sharesBacklog(s.to) {

@@ -64,10 +64,14 @@ func (sh *shard) pass() (more bool) {
 }
 
 func (sh *shard) takeDueLocked() []*Subscription {
-	n := min(len(sh.due), runLength)
-	due := sh.due[:n:n]
-	if sh.due = sh.due[n:]; len(sh.due) == 0 {
-		sh.due = nil
+	k := sh.cold
+	if k == nil {
+		return nil
+	}
+	n := min(len(k.due), runLength)
+	due := k.due[:n:n]
+	if k.due = k.due[n:]; len(k.due) == 0 {
+		k.due = nil
 	}
 	return due
 }
@@ -99,16 +103,12 @@ func (sh *shard) endPass(b passBatch) (more bool) {
 	if b.batch != nil && b.next > sh.cursor {
 		sh.cursor, sh.at = b.next, b.end
 	}
-	left := sh.left
-	sh.left = nil
+	left := sh.takeLeftLocked()
 	for _, l := range left {
 		sh.detachLocked(l)
 	}
-	sh.inPass = false
-	if sh.passEnded != nil {
-		sh.passEnded.Broadcast()
-	}
-	more = sh.members > 0 && sh.cursor < t.log.next || len(sh.due) > 0 || sh.unpin
+	due := sh.passOverLocked()
+	more = sh.members > 0 && sh.cursor < t.log.next || due || sh.unpin
 	sh.mu.Unlock()
 	t.trimLocked()
 	t.unlockAndDrop()

@@ -80,8 +80,47 @@ func (sh *shard) appendAll(all []*Subscription) []*Subscription {
 
 // waitLocked waits for the end of the pass under way.
 func (sh *shard) waitLocked() {
-	if sh.passEnded == nil {
-		sh.passEnded = sync.NewCond(&sh.mu)
+	k := sh.coldLocked()
+	if k.passEnded == nil {
+		k.passEnded = sync.NewCond(&sh.mu)
 	}
-	sh.passEnded.Wait()
+	k.passEnded.Wait()
+}
+
+func (sh *shard) coldLocked() *coldShard {
+	if sh.cold == nil {
+		sh.cold = new(coldShard)
+	}
+	return sh.cold
+}
+
+// dueLocked has the next pass offer s more.
+func (sh *shard) dueLocked(s *Subscription) {
+	k := sh.coldLocked()
+	k.due = append(k.due, s)
+}
+
+// takeLeftLocked takes the subscriptions that have left during the pass.
+func (sh *shard) takeLeftLocked() (left []*leave) {
+	if k := sh.cold; k != nil {
+		left, k.left = k.left, nil
+	}
+	return left
+}
+
+// passOverLocked notes that no pass is under way any more. It reports whether a subscriber is due, and drops cold if that holds
+// nothing.
+func (sh *shard) passOverLocked() (due bool) {
+	sh.inPass = false
+	k := sh.cold
+	if k == nil {
+		return false
+	}
+	if k.passEnded != nil {
+		k.passEnded.Broadcast()
+	}
+	if k.due == nil && k.left == nil && k.passEnded == nil && k.slowest == nil {
+		sh.cold = nil
+	}
+	return len(k.due) > 0
 }

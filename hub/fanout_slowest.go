@@ -88,27 +88,30 @@ func (x *slowest) remove(s *Subscription) {
 
 // keepSlowestLocked replaces what the shard remembers by what a pass has found.
 func (sh *shard) keepSlowestLocked(found *slowest) {
-	switch {
-	case found.n == 0:
-		sh.slowest = nil
-	case sh.slowest == nil:
-		kept := *found
-		sh.slowest = &kept
-	default:
-		*sh.slowest = *found
+	if found.n == 0 {
+		if sh.cold != nil {
+			sh.cold.slowest = nil
+		}
+		return
 	}
+	k := sh.coldLocked()
+	if k.slowest == nil {
+		k.slowest = new(slowest)
+	}
+	*k.slowest = *found
 }
 
 // appendSlowest appends the subscribers that the last pass has found and that are still behind. The caller holds Topic.mu.
 func (sh *shard) appendSlowest(all []SlowSubscriber) []SlowSubscriber {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.slowest == nil {
+	if sh.cold == nil || sh.cold.slowest == nil {
 		return all
 	}
-	for i, s := range sh.slowest.subs[:sh.slowest.n] {
+	x := sh.cold.slowest
+	for i, s := range x.subs[:x.n] {
 		if l := s.lag; l != nil && l.behind && !s.gone() { // these change under Topic.mu
-			size := sh.slowest.lags[i]
+			size := x.lags[i]
 			all = append(all, SlowSubscriber{s.to, size.messages, size.bytes, l.dropped.Load()})
 		}
 	}

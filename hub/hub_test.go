@@ -426,8 +426,8 @@ func TestSize(t *testing.T) {
 	if n := unsafe.Sizeof(lag{}); n > 48 {
 		t.Errorf("a lag has %d bytes; 48 are stated", n)
 	}
-	if n := unsafe.Sizeof(shard{}); n > 160 { // there is one for each topic at least
-		t.Errorf("a shard has %d bytes; more than 160 take 176", n)
+	if n := unsafe.Sizeof(shard{}); n > 112 { // there is one for each topic at least
+		t.Errorf("a shard has %d bytes; more than 112 take 128", n)
 	}
 }
 

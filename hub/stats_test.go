@@ -62,8 +62,8 @@ func TestSlowest(t *testing.T) {
 	publish(t, h, "x", 1)
 	m.runAll()
 	for _, sh := range h.lookup("x").shards {
-		if sh.slowest != nil {
-			t.Error("a shard remembers slow subscribers, though there are none")
+		if sh.cold != nil {
+			t.Error("a shard remembers slow subscribers, or has room for them, though there are none")
 		}
 	}
 	if h.Slowest("nothing", 1) != nil {
@@ -79,8 +79,8 @@ func TestSlowestForgets(t *testing.T) {
 	}
 	m.runAll()
 	for _, sh := range h.lookup("x").shards {
-		for i, s := range sh.slowest.subs {
-			if s != nil && (i >= sh.slowest.n || s != &all[0].sub) {
+		for i, s := range sh.cold.slowest.subs {
+			if s != nil && (i >= sh.cold.slowest.n || s != &all[0].sub) {
 				t.Error("a subscription that has gone is remembered")
 			}
 		}

@@ -57,7 +57,7 @@ func (s *Subscription) Dropped() int64 {
 func (s *Subscription) Schedule() {
 	sh := s.shard
 	sh.mu.Lock()
-	sh.due = append(sh.due, s)
+	sh.dueLocked(s)
 	sh.mu.Unlock()
 	sh.task.Schedule()
 }

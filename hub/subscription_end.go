@@ -77,7 +77,8 @@ func (t *Topic) leaveLocked(l *leave) bool {
 	if l.inPass = sh.inPass; l.inPass {
 		l.holdLocked(t)
 		l.countIn()
-		sh.left = append(sh.left, l)
+		k := sh.coldLocked()
+		k.left = append(k.left, l)
 	} else {
 		sh.detachLocked(l)
 	}

@@ -15,7 +15,8 @@ func (s *Subscription) leavingLocked() *leave {
 	sh := s.shard // the end of the pass under way will detach it
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.left[slices.IndexFunc(sh.left, func(l *leave) bool { return l.sub == s })]
+	left := sh.cold.left
+	return left[slices.IndexFunc(left, func(l *leave) bool { return l.sub == s })]
 }
 
 // countIn adds the end to Hub.leaving, which Shutdown waits for.
@@ -114,8 +115,8 @@ func (l *leave) wait() {
 func (sh *shard) detachLocked(l *leave) {
 	s, t := l.sub, sh.topic
 	sh.removeAtLocked(int(s.slot))
-	if sh.slowest != nil {
-		sh.slowest.remove(s)
+	if k := sh.cold; k != nil && k.slowest != nil {
+		k.slowest.remove(s)
 	}
 	if s.behind() {
 		t.lagsLocked(-1)
@@ -139,7 +140,7 @@ func (sh *shard) detachLocked(l *leave) {
 		s.keep(l.kept)
 	}
 	if s.flags.Load()&flagPaused == 0 {
-		sh.due = append(sh.due, s)
+		sh.dueLocked(s)
 	} else {
 		l.wait()
 	}
@@ -171,7 +172,7 @@ func (sh *shard) deliverRest(s *Subscription) (waits bool) {
 		sh.release(l)
 	case o == netpoll.Sent:
 		sh.mu.Lock()
-		sh.due = append(sh.due, s) // after the other subscriptions that are due
+		sh.dueLocked(s) // after the other subscriptions that are due
 		sh.mu.Unlock()
 	default:
 		l.wait()

@@ -70,12 +70,17 @@ type shard struct {
 	taken   uint64 // the same, but counts the pass under way as done
 	at      uint64 // Topic.log.end before cursor
 
-	mu        sync.Mutex
-	list      []*Subscription
+	mu     sync.Mutex
+	list   []*Subscription
+	cold   *coldShard // nil most of the time
+	inPass bool       // a pass is under way
+	unpin  bool       // the pinned backlogs must be dropped: see unpinAll
+}
+
+// coldShard is what a shard needs only while a subscriber lags behind, leaves during a pass, or waits for its end.
+type coldShard struct {
 	due       []*Subscription // behind, and drained
 	left      []*leave        // subscriptions in list that have left during the pass
-	inPass    bool            // a pass is under way
-	unpin     bool            // the pinned backlogs must be dropped: see unpinAll
 	passEnded *sync.Cond      // a pass has ended; created by waitLocked
 	slowest   *slowest        // those that the last pass has found; nil if none lags behind
 }

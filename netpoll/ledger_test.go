@@ -153,8 +153,12 @@ func echoed(t *testing.T, addr string, n int) (close func()) {
 		if err := ws.WriteFrame(c, ws.MaskFrame(ws.NewBinaryFrame(message))); err != nil {
 			t.Fatal(err)
 		}
-		if f, err := ws.ReadFrame(c); err != nil || len(f.Payload) != len(message) {
-			t.Fatalf("an echo of %d bytes: %v", len(f.Payload), err)
+		h, err := ws.ReadHeader(c)
+		if err != nil || h.Length != int64(len(message)) {
+			t.Fatalf("an echo of %d bytes: %v", h.Length, err)
+		}
+		if _, err := io.ReadFull(c, message); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return func() {
