@@ -133,6 +133,8 @@ func TestChartParts(t *testing.T) {
 		{"shutdown.preStopSleep=5", "preStop:", false},
 		{"hosts[0]=live.example.org", "FANFARE_HOSTS", false},
 		{"trustedProxies[0]=private", "FANFARE_TRUSTED_PROXIES", false},
+		{"prometheusRule.enabled=true", "kind: PrometheusRule", false},
+		{"prometheusRule.enabled=true", "    - alert: FanfareDown", false},
 		{"config=handshake-rate = 2000", "handshake-rate = 2000", false},
 	} {
 		if strings.Contains(plain, c.part) != c.always {

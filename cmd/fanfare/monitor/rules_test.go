@@ -18,6 +18,7 @@ import (
 
 const (
 	rulesFile     = "../deploy/prometheus/alerts.yml"
+	chartFile     = "../deploy/helm/fanfare/alerts.yml" // the same: a chart has no file outside its directory
 	updateCommand = "go test ./cmd/fanfare/monitor -run TestRulesFile -update"
 )
 
@@ -30,14 +31,16 @@ func TestRulesFile(t *testing.T) {
 	for _, r := range Rules() {
 		writeRule(&want, r)
 	}
-	if *update {
-		if err := os.WriteFile(rulesFile, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
+	for _, file := range []string{rulesFile, chartFile} {
+		if *update {
+			if err := os.WriteFile(file, want.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	is, err := os.ReadFile(rulesFile)
-	if err != nil || !bytes.Equal(is, want.Bytes()) {
-		t.Errorf("%s is not what the program has (%v). To write it anew, run: %s", rulesFile, err, updateCommand)
+		is, err := os.ReadFile(file)
+		if err != nil || !bytes.Equal(is, want.Bytes()) {
+			t.Errorf("%s is not what the program has (%v). To write it anew, run: %s", file, err, updateCommand)
+		}
 	}
 }
 
@@ -47,12 +50,12 @@ groups:
   - name: fanfare
     rules:
       - alert: FanfareDown
-        expr: up{job="fanfare"} == 0
+        expr: up{job="fanfare"} == 0 or absent(up{job="fanfare"})
         for: 1m
         labels:
           severity: critical
         annotations:
-          summary: "{{ $labels.instance }}: Prometheus cannot scrape the server."
+          summary: "{{ with $labels.instance }}{{ . }}: {{ end }}Prometheus cannot scrape the server, or has no server in the job fanfare."
 `
 
 func writeRule(b *bytes.Buffer, r Rule) {
@@ -100,6 +103,9 @@ func unitTests(t *testing.T) string {
 	b := bytes.NewBufferString("rule_files: [" + strconv.Quote(file) + "]\nevaluation_interval: 15s\ntests:\n")
 	for _, c := range ruleCases {
 		fmt.Fprintf(b, "  - name: %s\n    interval: 15s\n    input_series:\n", c.name)
+		if c.name != "FanfareDown" {
+			fmt.Fprint(b, "      - series: 'up{job=\"fanfare\"}'\n        values: '1x40'\n")
+		}
 		for _, s := range c.series {
 			fmt.Fprintf(b, "      - series: '%s'\n        values: '%s'\n", s[0], s[1])
 		}
@@ -133,6 +139,7 @@ func halfSeconds(n int64) Histogram {
 
 var ruleCases = []ruleCase{
 	{"FanfareDown", nil, [][2]string{{`up{job="fanfare"}`, "0x40"}}},
+	{"FanfareDown", nil, [][2]string{{`up{job="prometheus"}`, "1x40"}}}, // nobody tells Prometheus about the server
 	{
 		"FanfareMemoryNearLimit", func(s *Snapshot) { s.Process.RSS = 91 },
 		[][2]string{{"process_resident_memory_bytes", "91x40"}, {"fanfare_memory_limit_bytes", "100x40"}},
