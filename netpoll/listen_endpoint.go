@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 
@@ -18,7 +19,7 @@ import (
 // Endpoint says where and how a listener accepts connections: see Engine.ListenOn.
 type Endpoint struct {
 	// Network is "tcp", "tcp4", "tcp6" or "unix". With "tcp" an Addr without a host, or with the host [::],
-	// accepts IPv4 and IPv6. If Network is empty it is "unix" for an Addr that begins with "unix:", else "tcp".
+	// accepts IPv4 and IPv6, and one with the host 0.0.0.0 accepts IPv4 only. If Network is empty it is "unix" for an Addr that begins with "unix:", else "tcp".
 	Network string
 	// Addr is "host:port", where port 0 picks a free port, or the path of a Unix socket, with or without "unix:"
 	// in front. A path that begins with "@" is a name in the abstract namespace, which any user of the machine
@@ -70,7 +71,17 @@ func (at Endpoint) open(o Options) (socket, error) {
 	return socket{}, fmt.Errorf("netpoll: listen: network %q is unknown; it must be tcp, tcp4, tcp6 or unix", network)
 }
 
+// onlyIPv4 reports whether the host of an address is one of IPv4. Package net listens on IPv6, too, if it is 0.0.0.0.
+func onlyIPv4(addr string) bool {
+	host, _, _ := net.SplitHostPort(addr)
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().Is4()
+}
+
 func openTCP(network, addr string, o Options) (socket, error) {
+	if network == "tcp" && onlyIPv4(addr) {
+		network = "tcp4"
+	}
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // its sockets take no TCP_NOTSENT_LOWAT
 	nl, err := lc.Listen(context.Background(), network, addr)

@@ -215,3 +215,14 @@ func TestSlowOnUnix(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An address of IPv4 is not one of IPv6, either: an operator may have a firewall for IPv4 only.
+func TestEndpointOfIPv4(t *testing.T) {
+	e := newEngine(t, Options{})
+	for _, host := range []string{"0.0.0.0", "[::ffff:0.0.0.0]"} {
+		l := must[*Listener](t)(e.ListenOn(Endpoint{Addr: host + ":0"}, func() Handler { return newPeer(t) }))
+		if at := l.Addr().String(); !strings.HasPrefix(at, "0.0.0.0:") {
+			t.Errorf("%s: it listens at %s", host, at)
+		}
+	}
+}

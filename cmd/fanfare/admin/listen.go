@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -14,7 +15,7 @@ import (
 func open(addr string) (net.Listener, error) {
 	path, isUnix := strings.CutPrefix(addr, "unix:")
 	if !isUnix {
-		return net.Listen("tcp", addr)
+		return net.Listen(networkOf(addr), addr)
 	}
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EADDRINUSE) && isStale(path) {
@@ -23,6 +24,16 @@ func open(addr string) (net.Listener, error) {
 		}
 	}
 	return l, err
+}
+
+// networkOf returns "tcp4" for an address of IPv4, and "tcp" for others. With "tcp" package net listens on IPv6, too, if the
+// address is 0.0.0.0, and a firewall that only knows IPv4 would not protect it.
+func networkOf(addr string) string {
+	host, _, _ := net.SplitHostPort(addr)
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // isStale reports whether path is the file of a socket on which nobody listens.

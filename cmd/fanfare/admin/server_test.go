@@ -130,3 +130,10 @@ func TestProfiles(t *testing.T) {
 		}
 	}
 }
+
+// An address of IPv4 is not one of IPv6, either: an operator may have a firewall for IPv4 only.
+func TestListenOnIPv4(t *testing.T) {
+	if at := listen(t, "0.0.0.0:0", says).Addr().String(); !strings.HasPrefix(at, "0.0.0.0:") {
+		t.Errorf("it listens at %s", at)
+	}
+}
