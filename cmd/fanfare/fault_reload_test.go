@@ -140,7 +140,7 @@ func TestReloadDuringLoad(t *testing.T) {
 
 	l.goesOn()
 	writeFile(t, file, "[access]\norigins = ['other.example']\n[limits]\nmax-conns = -5\nhandshake-rates = 7\n[[topic]]\npattern = 'a..b'\n")
-	c.hangUp("nothing was reloaded: ")
+	c.hangUp(`"nothing was reloaded" error="`)
 	for _, says := range []string{file + ":4: limits.max-conns", file + ":5: limits.handshake-rates", file + ":7: topic"} {
 		c.eventually("it says "+says, func() bool { return strings.Contains(c.stderr.String(), says) })
 	}

@@ -14,6 +14,7 @@ type reloader struct {
 	args    []string
 	log     *slog.Logger
 	current *config.Config // in force
+	files   config.Contents // of the files that it names
 	// apply makes a configuration the one in force, as far as it can change while the server runs. After an error nothing
 	// has changed.
 	apply func(now *config.Config) error
@@ -26,6 +27,7 @@ func (r *reloader) reload() {
 		return
 	}
 	restart := config.Diff(r.current, l.Config).Restart
+	files := l.Config.Contents() // before they are read to be put into force: a later change is one for the next reload
 	now := l.Over(r.current)
 	if now.Inspect(time.Now()); r.refuses(now.Problems, "restart", restart) {
 		return
@@ -34,8 +36,8 @@ func (r *reloader) reload() {
 		r.log.Error("nothing was reloaded", "error", err)
 		return
 	}
-	changed := config.Diff(r.current, now.Config).Live
-	r.current = now.Config
+	changed := config.Diff(r.current, now.Config).With(r.files, files).Live
+	r.current, r.files = now.Config, files
 	for _, note := range now.Notes {
 		r.log.Warn(note)
 	}
@@ -45,7 +47,7 @@ func (r *reloader) reload() {
 // refuses logs mistakes, and reports whether there are any.
 func (r *reloader) refuses(mistakes config.Problems, args ...any) bool {
 	for _, p := range mistakes {
-		r.log.Error("nothing was reloaded: "+p.String(), args...)
+		r.log.Error("nothing was reloaded", append([]any{"error", p.String()}, args...)...)
 	}
 	return len(mistakes) > 0
 }

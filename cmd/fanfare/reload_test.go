@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
@@ -111,7 +113,7 @@ func TestReload(t *testing.T) {
 	}
 
 	put(file, "[access]\norigins = ['two.example']\n[limits]\nping = 5\nmax-conn = 3\n")
-	c.hangUp("nothing was reloaded: ")
+	c.hangUp(`"nothing was reloaded" error="`)
 	for _, says := range []string{file + ":4: limits.ping", file + ":5: limits.max-conn", "did you mean limits.max-conns?"} {
 		if !settles(func() bool { return strings.Contains(c.stderr.String(), says) }) {
 			t.Errorf("it does not say %s: %s", says, c.stderr.String())
@@ -138,8 +140,12 @@ func TestReload(t *testing.T) {
 		t.Errorf("a topic that existed holds %d messages, one of the new rule %d, one of the old rule %d", kept, now, old)
 	}
 
+	held := c.join("/hub", http.Header{"Authorization": {"Bearer secret"}})
 	put(token, "changed")
-	c.hangUp("reloaded the configuration")
+	c.hangUp("changed=[access.token-file]")
+	if _, _, err := held.Read(c.ctx()); websocket.CloseStatus(err) != 4401 || !strings.Contains(err.Error(), "the key was replaced or removed") {
+		t.Errorf("a connection with the old key: %v", err)
+	}
 	if old, now := c.posts("new.a", "two.example", "secret"), c.posts("new.a", "two.example", "changed"); old == 200 || now != 200 {
 		t.Errorf("after a change of the token: %d, %d", old, now)
 	}
@@ -174,7 +180,7 @@ func TestReloadWithoutAHook(t *testing.T) {
 		}
 	}
 	writeFile(t, file, "[limits]\nmax-message = '256KiB'\nmax-pending = '1MiB'\ntotal-pending = '2MiB'\n")
-	c.hangUp("nothing was reloaded: " + file + ":4: limits.total-pending is 2MiB; it must be at least limits.max-pending, 4MiB")
+	c.hangUp(`"nothing was reloaded" error="` + file + ":4: limits.total-pending is 2MiB; it must be at least limits.max-pending, 4MiB")
 }
 
 // What a reload reads is put into force together or not at all, and what asks the backend remains if its options do.

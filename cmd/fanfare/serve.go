@@ -117,7 +117,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		log.Warn(note)
 	}
 	s := service{systemd.NewNotifier(log), a}
-	r := &reloader{args: p.args, log: log, current: cfg, apply: a.apply(level)}
+	r := &reloader{args: p.args, log: log, current: cfg, files: cfg.Contents(), apply: a.apply(level)}
 	if cfg.NamesFiles() || s.Notifier != nil { // otherwise SIGHUP ends the program, as it does when its terminal is closed
 		defer p.onHangup(s.reloading(r.reload))()
 	}

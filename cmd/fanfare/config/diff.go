@@ -12,8 +12,9 @@ type Changes struct {
 	Restart []string // they need a restart
 }
 
-// Diff returns in what two configurations differ. The files that they name are not compared.
-func Diff(old, now *Config) (c Changes) {
+// Diff returns in what two configurations differ. The files that they name are not compared: see [Changes.With].
+func Diff(old, now *Config) Changes {
+	c := Changes{Live: []string{}, Restart: []string{}} // lists in JSON, too, if they are empty
 	a, b := reflect.ValueOf(old).Elem(), reflect.ValueOf(now).Elem()
 	for _, f := range settings().fields {
 		switch {

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"os"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 )
@@ -13,8 +15,39 @@ func TestDiff(t *testing.T) {
 	if got := Diff(old, now); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := Diff(old, old); !reflect.DeepEqual(got, Changes{}) {
+	if got := Diff(old, old); !reflect.DeepEqual(got, Changes{[]string{}, []string{}}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What a file contains that is read again is a change of the field that names it.
+func TestChangesOfFiles(t *testing.T) {
+	token, one, two, key := write(t, "token", "0123456789abcdef"), write(t, "one", "a"), write(t, "two", "b"), write(t, "key", "fedcba9876543210")
+	file := write(t, "a.toml", "[[access.key]]\nname = 'a'\nsecret-file = '"+key+"'\nwrite = ['>']\n")
+	c := fine(t, nil, "-config", file, "-token-file", token, "-jwt-public-key-files", one+","+two, "-cert", one, "-key", two)
+	for name, change := range map[string]struct {
+		texts map[string]string
+		want  []string
+	}{
+		"nothing":      {nil, []string{}},
+		"a token":      {map[string]string{token: "another"}, []string{"access.token-file"}},
+		"a key":        {map[string]string{key: "another"}, []string{"access.key"}},
+		"one of two":   {map[string]string{two: "c"}, []string{"tls.key", "token.public-key-files"}},
+		"a move":       {map[string]string{one: "", two: "ac"}, []string{"tls.cert", "tls.key", "token.public-key-files"}},
+		"the settings": {map[string]string{file: ""}, []string{}},
+	} {
+		before := c.Contents()
+		for file, text := range change.texts {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := Diff(c, c).With(before, c.Contents()).Live; !slices.Equal(got, change.want) {
+			t.Errorf("%s: %q, want %q", name, got, change.want)
+		}
+		for file, text := range map[string]string{token: "0123456789abcdef", one: "a", two: "b", key: "fedcba9876543210"} {
+			_ = os.WriteFile(file, []byte(text), 0o600)
+		}
 	}
 }
 
@@ -39,7 +72,7 @@ func TestOver(t *testing.T) {
 	if old.Topics[0].History != 1 || old.Source("topic[1]").Name != "topic" {
 		t.Error("the old one has changed")
 	}
-	if got := Diff(c, now); !reflect.DeepEqual(got, Changes{Restart: []string{"limits.ping"}}) {
+	if got := Diff(c, now); !reflect.DeepEqual(got, Changes{[]string{}, []string{"limits.ping"}}) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -24,6 +24,7 @@ const (
 	Expired   = conns.Expired
 	Revoked   = conns.Revoked
 	Withdrawn = conns.Withdrawn
+	KeyGone   = conns.KeyGone
 )
 
 // Admit returns the refusal of a handshake of a user who has as many connections as are allowed. It is for an answer in HTTP: Open
@@ -84,7 +85,7 @@ func (p *Policy) Renew(h Handle, t Target, id *Identity) (Handle, *Refusal) {
 		return h, forbidden(CodeOtherUser, "the token is for another user; connect again with it")
 	}
 	if p.revoked(id) != nil { // since then, and the search may have passed by
-		t.End(Revoked)
+		t.End(id.revokedFor())
 	}
 	return h, nil
 }

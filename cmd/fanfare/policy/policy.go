@@ -87,7 +87,7 @@ func (p *Policy) endKeys(old, now *state) {
 	for i := range old.keys.keys {
 		key := &old.keys.keys[i]
 		if !now.keys.has(key.mark(), key.rights) {
-			p.conns.End(conns.Filter{ID: key.mark()}, conns.Revoked)
+			p.conns.End(conns.Filter{ID: key.mark()}, conns.KeyGone)
 		}
 	}
 }

@@ -79,11 +79,19 @@ func (p *Policy) Revoke(r Revocation) (ended int, err error) {
 func (p *Policy) revoked(id *Identity) *Refusal {
 	switch {
 	case id.key != nil && !p.current().keys.has(id.mark, id.key):
-		return invalid(CodeRevoked, "the key is no longer valid")
+		return invalid(CodeRevoked, "the key is no longer valid, or has other rights now")
 	case id.signed && p.gone.Has(p.hash(markUser, id.User), id.mark, issuedAt(id)):
 		return invalid(CodeRevoked, "the token was revoked; get a new one")
 	}
 	return nil
+}
+
+// revokedFor returns why the connection of an identity ends that revoked refuses.
+func (id *Identity) revokedFor() Reason {
+	if id.key != nil {
+		return KeyGone
+	}
+	return Revoked
 }
 
 // issuedAt returns the time in seconds since 1970, 0 if it is not known.

@@ -161,8 +161,8 @@ func TestRevokedKeys(t *testing.T) {
 	}
 	o.Keys = key(Grants{Write: []string{"b"}})
 	p.Update(o)
-	if kept.ended.Load() != 0 || ended.ended.Load() != 1 {
-		t.Errorf("%d %d", kept.ended.Load(), ended.ended.Load())
+	if kept.ended.Load() != 0 || ended.ended.Load() != 1 || Reason(ended.why.Load()) != KeyGone {
+		t.Errorf("%d %d, %d", kept.ended.Load(), ended.ended.Load(), ended.why.Load())
 	}
 	if _, refusal := p.Open(new(conn), &publisher); refusal == nil || refusal.Code != CodeRevoked {
 		t.Errorf("a key that has been replaced meanwhile: %v", refusal)

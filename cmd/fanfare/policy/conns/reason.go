@@ -12,8 +12,9 @@ type Reason uint8
 // The reasons.
 const (
 	Expired   Reason = iota + 1 // the token is no longer valid
-	Revoked                     // the token or key was revoked
+	Revoked                     // the token was revoked
 	Withdrawn                   // the right was withdrawn
+	KeyGone                     // the key is not in force any more, or not with the same rights
 )
 
 // Code returns the close code.
@@ -31,6 +32,8 @@ func (r Reason) Text() string {
 		return "the token has expired"
 	case Revoked:
 		return "the token was revoked"
+	case KeyGone:
+		return "the key was replaced or removed, or has other rights now"
 	}
 	return "the right was withdrawn"
 }
