@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
@@ -53,16 +54,16 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 	case follows && (refusal != nil || id.Kind == policy.Anonymous):
 		done(policy.Identity{Proxied: id.Proxied}, nil)
 	case refusal != nil:
-		done(id, a.refusals.policy(refusal).Handshake())
+		done(id, a.refusals.policy(refusal, fromClient(r.ClientAddr())).Handshake())
 	case !follows && a.asksToConnect(&id):
 		a.hooks.connect(r, id, func(id policy.Identity, err error) {
 			if err == nil {
-				err = a.admit(&id)
+				err = a.admit(&id, r.ClientAddr())
 			}
 			done(id, err)
 		})
 	default:
-		done(id, a.admit(&id))
+		done(id, a.admit(&id, r.ClientAddr()))
 	}
 }
 
@@ -72,7 +73,7 @@ func (a *app) asksToConnect(id *policy.Identity) bool {
 }
 
 // admit refuses handshakes of users who have too many connections, and of clients that may do nothing.
-func (a *app) admit(id *policy.Identity) error {
+func (a *app) admit(id *policy.Identity, client netip.Addr) error {
 	refusal := a.access.Admit(id)
 	if refusal == nil && id.Kind == policy.Anonymous && !a.hooks.has(backend.Subscribe) && !anyRight(id.Rights) {
 		refusal = a.access.Authorize(id.Rights, policy.Read, "")
@@ -80,7 +81,7 @@ func (a *app) admit(id *policy.Identity) error {
 	if refusal == nil {
 		return nil
 	}
-	return a.refusals.policy(refusal).Handshake()
+	return a.refusals.policy(refusal, fromClient(client)).Handshake()
 }
 
 func anyRight(r *policy.Rights) bool {

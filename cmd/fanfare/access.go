@@ -81,8 +81,9 @@ func (a *access) user(field func(string) []string, trusted bool) (string, *polic
 
 // caller is the sender of a request to the API.
 type caller struct {
-	origin   string          // of the page that sends the request; empty if no page does
-	admitted bool            // pages of that origin may connect
+	origin   string // of the page that sends the request; empty if no page does
+	admitted bool   // pages of that origin may connect
+	client   netip.Addr
 	local    bool            // it is on this machine: see wsproto.Server.IsLocal
 	id       policy.Identity // unless it was refused
 	refusal  *policy.Refusal
@@ -90,7 +91,8 @@ type caller struct {
 
 // callerOf returns the sender of an HTTP request.
 func (a *app) callerOf(r *http.Request) caller {
-	c := caller{origin: r.Header.Get("Origin"), local: a.server.IsLocal(wsproto.ClientAddr(r, a.access.proxies))}
+	c := caller{origin: r.Header.Get("Origin"), client: wsproto.ClientAddr(r, a.access.proxies)}
+	c.local = a.server.IsLocal(c.client)
 	if site := r.Header.Get("Sec-Fetch-Site"); c.origin == "" && (site == "cross-site" || site == "same-site") {
 		c.origin = "null" // the sender is a page, but the browser does not name it
 	} else {

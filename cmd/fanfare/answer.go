@@ -71,7 +71,7 @@ func (a *app) refuse(w http.ResponseWriter, refusal *wsproto.Refusal) {
 
 // deny answers with a refusal of the policy.
 func (a *app) deny(w http.ResponseWriter, refusal *policy.Refusal) {
-	a.refuse(w, a.refusals.policy(refusal).Handshake())
+	a.refuse(w, a.refusals.policy(refusal, fromClient(visitOf(w).caller.client)).Handshake())
 }
 
 // noSuch answers as the mux does if it has no handler, but in JSON.

@@ -213,7 +213,7 @@ func (a *app) publishTo(by publisher, p *published, once string, m hub.Message) 
 		return err
 	}
 	if refusal := a.access.Authorize(by.rights, policy.Write, p.Topic+p.Pattern); refusal != nil {
-		return &refusedError{a.refusals.policy(refusal)}
+		return &refusedError{a.refusals.policy(refusal, fromClient(by.client))}
 	}
 	if p.Pattern == "" {
 		rc, err := a.deliver(&by, p.Topic, once, m)

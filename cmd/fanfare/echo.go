@@ -20,7 +20,7 @@ func (a *app) acceptEcho(r *wsproto.Request, id policy.Identity) {
 func (e *echo) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	id, _ := r.Value.(*policy.Identity)
 	p := place{opening: id}
-	if refusal := p.open(e.app, (*echoTarget)(c)); refusal != nil {
+	if refusal := p.open(e.app, (*echoTarget)(c), fromClient(r.ClientAddr())); refusal != nil {
 		c.Close(closeCode(refusal), refusal.Reason)
 	}
 	c.SetTag(uint32(p.handle))

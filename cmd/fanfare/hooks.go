@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -103,7 +104,7 @@ func (h *hooks) ask(ctx context.Context, r *backend.Request, done backend.Done) 
 		}
 		var no *backend.Refusal
 		if errors.As(err, &no) {
-			h.refusals.add(byBackend, no.Error())
+			h.refusals.add(byBackend, no.Error(), fromClient(r.Address))
 		}
 		done(a, err)
 	})
@@ -117,7 +118,7 @@ func (h *hooks) connect(r *wsproto.Request, id policy.Identity, done func(policy
 	}
 	h.ask(r.Context(), &ask, func(a backend.Answer, err error) {
 		if err == nil {
-			id, err = h.granted(&id, a)
+			id, err = h.granted(&id, a, ask.Address)
 		}
 		if err != nil {
 			err = refusalOf(err)
@@ -141,7 +142,7 @@ func (h *hooks) selected(r *wsproto.Request) http.Header {
 var errUnusable = errors.New("the backend's answer cannot be used")
 
 // granted returns the identity that an answer gives to a client, whose user a proxy may have named.
-func (h *hooks) granted(was *policy.Identity, a backend.Answer) (policy.Identity, error) {
+func (h *hooks) granted(was *policy.Identity, a backend.Answer, client netip.Addr) (policy.Identity, error) {
 	g := policy.Granted{User: cmp.Or(a.User, was.User), Data: a.Data, Expires: a.Expires}
 	g.Grants = policy.Grants{Read: a.Read, Write: a.Write, List: a.List, Manage: a.Manage}
 	if a.Rate != nil {
@@ -149,7 +150,7 @@ func (h *hooks) granted(was *policy.Identity, a backend.Answer) (policy.Identity
 	}
 	id, err := h.policy.FromBackend(g)
 	if err != nil {
-		h.refusals.add(byUnusable, err.Error())
+		h.refusals.add(byUnusable, err.Error(), fromClient(client))
 		return id, errUnusable
 	}
 	id.Proxied = was.Proxied

@@ -76,7 +76,7 @@ func (a *app) authorize(m *hub.Member, do, topic string, done func(error)) {
 	case do == wire.Subscribe && v.asks() && a.hooks.has(backend.Subscribe):
 		a.hooks.subscribe(context.Background(), v, m.ID(), topic, func(err error) { done(errorOf(err)) })
 	default:
-		done(wire.Errorf(wire.Forbidden, "%s", a.refusals.policy(refusal).Reason))
+		done(wire.Errorf(wire.Forbidden, "%s", a.refusals.policy(refusal, fromOwner(m.Owner())).Reason))
 	}
 }
 
@@ -142,10 +142,12 @@ func (a *app) authenticate(old hub.Identity, token string, done func(hub.Identit
 	id, refusal := a.access.message(token, was.proxied)
 	switch {
 	case refusal != nil:
-		done(hub.Identity{}, unauthorized(a.refusals.policy(refusal)))
+		done(hub.Identity{}, unauthorized(a.refusals.policy(refusal, fromOwner(old.Owner))))
 		return
 	case id.Kind != policy.Key && id.Kind != policy.Token:
-		done(hub.Identity{}, wire.Errorf(wire.Unauthorized, "the token is not a key, and the server takes no other tokens"))
+		const reason = "the token is not a key, and the server takes no other tokens"
+		a.refusals.add(byToken, reason, fromOwner(old.Owner))
+		done(hub.Identity{}, wire.Errorf(wire.Unauthorized, reason))
 		return
 	}
 	shares := &a.remote
@@ -181,7 +183,7 @@ func (v *visitor) takePlace(a *app, m *hub.Member) (refusal *policy.Refusal) {
 	switch {
 	case v.opening == nil:
 	case v.handle == 0:
-		refusal = v.open(a, (*memberTarget)(m))
+		refusal = v.open(a, (*memberTarget)(m), fromOwner(m.Owner()))
 	default:
 		var handle policy.Handle
 		if handle, refusal = a.access.Renew(v.handle, (*memberTarget)(m), v.opening); refusal == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
@@ -11,7 +12,6 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/idempotency"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wire"
-	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // publisher is who publishes over HTTP.
@@ -20,6 +20,7 @@ type publisher struct {
 	user   string
 	spared bool   // by the default rates of topics: it is local, or has a key, which is the operator's
 	maker  string // see app.maker
+	client netip.Addr
 	scope  string // of its idempotency keys
 	owner  string // of the receipts of these
 }
@@ -27,7 +28,8 @@ type publisher struct {
 func (a *app) publisherOf(w http.ResponseWriter, r *http.Request) publisher {
 	c := &visitOf(w).caller
 	p := publisher{rights: c.id.Rights, user: c.id.User, spared: c.local || c.id.Kind == policy.Key, maker: a.maker(w, r)}
-	p.owner = ownerOf(wsproto.ClientAddr(r, a.access.proxies))
+	p.client = c.client
+	p.owner = ownerOf(c.client)
 	switch {
 	case c.id.User != "":
 		p.scope, p.owner = session.UserScope(c.id.User), c.id.User

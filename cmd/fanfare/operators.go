@@ -83,6 +83,7 @@ func (a *app) operatorPages() http.Handler {
 func (a *app) enterOperator(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
 	protect(w.Header())
 	v := &visit{ResponseWriter: w, transfer: a.transfers.begin(w, netpoll.OwnerOf(wsproto.ClientAddr(r, nil)))}
+	v.caller.client = wsproto.ClientAddr(r, nil)
 	defer v.transfer.end()
 	v.caller.id, v.caller.refusal = a.access.Identify(a.access.Credentials(policy.Request(r, false)))
 	if refusal := a.refuseOperator(r, v.caller); refusal != nil {
@@ -109,7 +110,7 @@ func (a *app) refuseOperator(r *http.Request, c caller) *wsproto.Refusal {
 		return nil
 	}
 	if refusal := a.mayOperate(c); refusal != nil {
-		return a.refusals.policy(refusal).Handshake()
+		return a.refusals.policy(refusal, fromClient(c.client)).Handshake()
 	}
 	return nil
 }

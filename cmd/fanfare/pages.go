@@ -165,7 +165,7 @@ func (a *app) socketOnly(w http.ResponseWriter, r *http.Request) {
 	case a.asksToConnect(&id): // what it would say is not known
 		refused = a.hooks.unavailable()
 	default:
-		errors.As(a.admit(&id), &refused)
+		errors.As(a.admit(&id, visitOf(w).caller.client), &refused)
 	}
 	if refused == nil {
 		refused = a.server.Busy(wsproto.ClientAddr(r, a.access.proxies))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -92,7 +93,7 @@ func (r *rates) conn(c *wsproto.Conn, limit *wsproto.Rate, n int) excess {
 }
 
 func (r *rates) refuse(c cause, e excess) excess {
-	r.refusals.add(c, e.String())
+	r.refusals.add(c, e.String(), slog.Attr{})
 	return e
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
@@ -49,24 +50,41 @@ type refused struct {
 	log paced.Log
 }
 
-// add counts a refusal. The reason contains no secret.
-func (r *refusals) add(c cause, reason string) {
+// add counts a refusal. The reason contains no secret. The operator must be able to find out who tries keys, so from names
+// the client, if it is known.
+func (r *refusals) add(c cause, reason string, from slog.Attr) {
 	r.of[c].n.Add(1)
-	r.of[c].log.Warn(r.log, causeTexts[c].says, "reason", reason)
+	r.of[c].log.Warn(r.log, causeTexts[c].says, "reason", reason, from)
+}
+
+// fromClient names a client in the log. The zero Attr, of a client that is not known, is not logged.
+func fromClient(addr netip.Addr) slog.Attr {
+	if !addr.IsValid() {
+		return slog.Attr{}
+	}
+	return slog.Any("client", addr)
+}
+
+// fromOwner names the client of a connection, of which only the address or network is kept that limits count: see ownerOf.
+func fromOwner(owner string) slog.Attr {
+	if _, err := netip.ParseAddr(owner); err != nil { // the address is not known
+		return slog.Attr{}
+	}
+	return slog.String("address", owner)
 }
 
 // policy counts a refusal of the policy, and returns it. It may be nil.
-func (r *refusals) policy(refusal *policy.Refusal) *policy.Refusal {
+func (r *refusals) policy(refusal *policy.Refusal, from slog.Attr) *policy.Refusal {
 	if refusal == nil {
 		return nil
 	}
 	switch {
 	case refusal.Code == policy.CodeTooManyConns:
-		r.add(byUserConns, refusal.Reason)
+		r.add(byUserConns, refusal.Reason, from)
 	case refusal.Status == http.StatusUnauthorized:
-		r.add(byToken, refusal.Reason)
+		r.add(byToken, refusal.Reason, from)
 	case refusal.Status == http.StatusForbidden:
-		r.add(byRight, refusal.Reason)
+		r.add(byRight, refusal.Reason, from)
 	}
 	return refusal
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestRefusedPace(t *testing.T) {
 	r := refusals{log: slog.New(slog.NewTextHandler(&out, nil))}
 	for range 5 {
 		for c := range causes {
-			r.add(c, "because")
+			r.add(c, "because", slog.Attr{})
 		}
 	}
 	if lines := strings.Count(out.String(), "\n"); lines != int(causes) {
@@ -134,8 +135,40 @@ func TestRefusals(t *testing.T) {
 			if n := p.refusedCounts()[name]; n == 0 {
 				t.Errorf("nothing is counted: %v", p.refusedCounts())
 			}
+			settles(func() bool { return strings.Contains(p.stderr.String(), c.says) })
 			if n := strings.Count(p.stderr.String(), c.says); n != 1 {
 				t.Errorf("%d lines say %q: %s", n, c.says, p.stderr.String())
+			}
+			if strings.Contains("token right user backend", name) && !regexp.MustCompile(regexp.QuoteMeta(c.says)+".* client=127.0.0.1( |\n)").MatchString(p.stderr.String()) {
+				t.Errorf("the line does not name the client: %s", p.stderr.String())
+			}
+		})
+	}
+}
+
+// Whoever tries keys is named, at every entrance.
+func TestRefusedClientsAreNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		do   func(p *program)
+		want string
+	}{
+		"a request":   {func(p *program) { p.request("POST", "/topics/a?token=guess", "text/plain", strings.NewReader("x")) }, "client=127.0.0.1"},
+		"a handshake": {func(p *program) { p.refused("/topics/a?token=a.guess.c") }, "client=127.0.0.1"},
+		"an operator": {func(p *program) { p.operator("GET", "/metrics", "", "Authorization: Bearer guess") }, "client=127.0.0.1"},
+		"a message": {func(p *program) {
+			p.join("/hub", nil).fails(`"do":"auth","token":"guess"`, "unauthorized", "")
+		}, "address=127.0.0.1"},
+		"a subscriber": {func(p *program) { p.join("/hub", nil).fails(`"do":"publish","topic":"a","data":1`, "forbidden", "") }, "address=127.0.0.1"},
+		"a batch": {func(p *program) {
+			p.request("POST", "/publish?token=guess", "application/json", strings.NewReader(`{"messages":[]}`))
+		}, "client=127.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, "-token-file", tokenFile(t), "-anonymous-read", ">", "-jwt-secret-files", secretFile(t, strings.Repeat("x", 32)), "-admin", "localhost:0")
+			c.do(p)
+			settles(func() bool { return strings.Contains(p.stderr.String(), c.want) })
+			if log := p.stderr.String(); strings.Count(log, "level=WARN msg=\"refused ") != 1 || !strings.Contains(log, c.want) {
+				t.Errorf("it does not say %s: %s", c.want, log)
 			}
 		})
 	}

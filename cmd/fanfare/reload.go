@@ -13,7 +13,7 @@ import (
 type reloader struct {
 	args    []string
 	log     *slog.Logger
-	current *config.Config // in force
+	current *config.Config  // in force
 	files   config.Contents // of the files that it names
 	// apply makes a configuration the one in force, as far as it can change while the server runs. After an error nothing
 	// has changed.

@@ -35,7 +35,7 @@ func (a *app) acceptMember(r *wsproto.Request, name string, v *visitor, done fun
 			done(err)
 		})
 	default:
-		done(a.refusals.policy(refusal).Handshake())
+		done(a.refusals.policy(refusal, fromClient(r.ClientAddr())).Handshake())
 	}
 }
 
@@ -135,7 +135,7 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 
 // begin begins a subscription that is paused, or closes the connection and returns false.
 func (t *topicConn) begin(c *wsproto.Conn, at hub.Position, tell bool) bool {
-	if refusal := t.open(t.app, t); refusal != nil {
+	if refusal := t.open(t.app, t, fromClient(t.from())); refusal != nil {
 		c.Close(closeCode(refusal), refusal.Reason)
 		return false
 	}
@@ -249,5 +249,6 @@ func (*listener) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
 type reader struct{ topicConn }
 
 func (t *reader) OnMessage(c *wsproto.Conn, _ wsproto.Opcode, _ []byte) {
-	c.Close(wsproto.PolicyViolation, t.app.refusals.policy(t.app.access.Authorize(t.rights, policy.Write, t.sub.Topic())).Reason)
+	refusal := t.app.access.Authorize(t.rights, policy.Write, t.sub.Topic())
+	c.Close(wsproto.PolicyViolation, t.app.refusals.policy(refusal, fromClient(t.from())).Reason)
 }

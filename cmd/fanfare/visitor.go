@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"log/slog"
 	"net/netip"
 	"sync/atomic"
 
@@ -91,13 +92,13 @@ func placeOf(id policy.Identity) place {
 }
 
 // open takes the place, unless the identity has ended meanwhile, or its user has too many connections.
-func (p *place) open(a *app, t policy.Target) *policy.Refusal {
+func (p *place) open(a *app, t policy.Target, from slog.Attr) *policy.Refusal {
 	if p.opening == nil {
 		return nil
 	}
 	handle, refusal := a.access.Open(t, p.opening)
 	p.handle, p.opening = handle, nil
-	return a.refusals.policy(refusal)
+	return a.refusals.policy(refusal, from)
 }
 
 func (p *place) leave(a *app) {

@@ -44,7 +44,7 @@ func (s *session) identity() (id hub.Identity, open bool) {
 	case o != nil:
 		return o.id, true
 	}
-	return hub.Identity{User: s.member.User(), Value: s.member.Value()}, true
+	return hub.Identity{User: s.member.User(), Owner: s.member.Owner(), Value: s.member.Value()}, true
 }
 
 // authenticated sets the next step after the program's answer.
