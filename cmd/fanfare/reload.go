@@ -41,6 +41,10 @@ func (r *reloader) reload() {
 	for _, note := range now.Notes {
 		r.log.Warn(note)
 	}
+	if !r.current.NamesFiles() { // flags and environment are as they were, but what fails may have been tried again
+		r.log.Info("there is nothing to reload: no setting names a file")
+		return
+	}
 	r.log.Info("reloaded the configuration and its files", "changed", changed, "restart", restart)
 }
 

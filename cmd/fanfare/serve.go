@@ -118,9 +118,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	}
 	s := service{systemd.NewNotifier(log), a}
 	r := &reloader{args: p.args, log: log, current: cfg, files: cfg.Contents(), apply: a.apply(level)}
-	if cfg.NamesFiles() || s.Notifier != nil { // otherwise SIGHUP ends the program, as it does when its terminal is closed
-		defer p.onHangup(s.reloading(r.reload))()
-	}
+	defer p.onHangup(s.reloading(r.reload))()
 	a.announce(p.stdout, all, files) // after that a SIGHUP must not end the program
 	releaseStartCode(cfg)
 	a.meter.Settle()

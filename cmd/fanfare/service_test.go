@@ -164,7 +164,7 @@ func TestNotify(t *testing.T) {
 	}
 	wait("READY=1", "STATUS=Serving 0 connections")
 	wait("WATCHDOG=1", "STATUS=Serving")
-	if err := c.cmd.Process.Signal(syscall.SIGHUP); err != nil { // which would end it without systemd, as there is no file
+	if err := c.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	wait("RELOADING=1", "MONOTONIC_USEC=")
