@@ -11,7 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/secretfile"
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
 // Inspect checks what is outside of the configuration, except whether its addresses are free: the files that it names, and
@@ -24,6 +26,7 @@ func (l *Loaded) Inspect(now time.Time) {
 	i.word("backend.token-file", l.Config.Backend.TokenFile)
 	i.webhooks()
 	i.policy()
+	i.descriptors()
 	i.acme(&l.Config.TLS.ACME)
 	for _, p := range i.problems {
 		if secret, file := strings.CutSuffix(p.Field, ".secret-file"); !l.Problems.have(p.Field) && !(file && l.Problems.have(secret+".secret")) {
@@ -53,6 +56,7 @@ func (i *inspector) listeners() {
 	all := i.config.Listen
 	if a := i.config.Admin.Addr; a != "" {
 		i.admin(Listener{Addr: a}, seen)
+		i.operators()
 	}
 	for n := range all {
 		i.listener(fmt.Sprintf("listen[%d]", n), all[n], seen)
@@ -76,6 +80,30 @@ func (i *inspector) admin(l Listener, seen map[string]string) {
 	if keys := i.config.Access.TokenFile != "" || len(i.config.Access.Keys) > 0; !keys && !l.Loopback() && i.good(path) {
 		i.refuse(path, " is %s, to which other machines can connect, but there is no key: give %s or a key with all rights, or listen on localhost or a Unix socket",
 			l.Addr, i.nameOf("access.token-file", path))
+	}
+}
+
+// operators notes that nobody may use the listener of operators. What tokens may do is not known.
+func (i *inspector) operators() {
+	c := i.config
+	if c.Access.TokenFile != "" || len(c.Access.Keys) == 0 || c.Token.Configured() {
+		return
+	}
+	for _, k := range c.Access.Keys {
+		r, err := rights.Compile(k.grants())
+		if err != nil || r.May(policy.Manage, ">") && r.May(policy.Manage, "@>") {
+			return
+		}
+	}
+	i.note("admin.addr", " is given, but no key may use it: metrics and the dashboard need one with manage = [\">\", \"@>\"], or %s", i.nameOf("access.token-file", "admin.addr"))
+}
+
+// descriptors notes that there is room for fewer connections than the operator wants.
+func (i *inspector) descriptors() {
+	files := daemon.HighestFileLimit()
+	if n := i.config.Limits.MaxConns; files > 0 && uint64(max(n, 0)) > daemon.Room(files) {
+		i.note("limits.max-conns", " is %d, but the limit of open files, %d, has room for %d connections: raise it with ulimit -n, LimitNOFILE= of systemd or --ulimit nofile= of Docker",
+			n, files, daemon.Room(files))
 	}
 }
 

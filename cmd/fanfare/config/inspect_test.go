@@ -1,12 +1,15 @@
 package config
 
 import (
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
 
@@ -76,6 +79,39 @@ func TestInspectNotes(t *testing.T) {
 		notes := strings.Join(l.Notes, "\n")
 		if len(l.Problems) > 0 || !strings.Contains(notes, says) || !strings.Contains(notes, "-token-file: "+word+" can be read by every user of this machine; chmod o= "+word) {
 			t.Errorf("%v, %q; want %q", l.Problems, notes, says)
+		}
+	}
+}
+
+// More connections than the limit of open files has room for are noted, and a listener for operators that no key may use.
+func TestInspectNotesOfWishes(t *testing.T) {
+	room := daemon.Room(daemon.HighestFileLimit())
+	keys := func(manage string) string {
+		return write(t, "keys.toml", "[[access.key]]\nname = 'a'\nsecret = 'fedcba9876543210'\nwrite = ['a']\nmanage = ["+manage+"]\n")
+	}
+	token, secret := write(t, "token", "0123456789abcdef"), write(t, "jwt", strings.Repeat("x", 32))
+	const operators, descriptors = "no key may use it", "the limit of open files"
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"as many as there is room for": {[]string{"-max-conns", fmt.Sprint(min(room, math.MaxInt32))}, ""},
+		"one more":                     {[]string{"-max-conns", fmt.Sprint(room + 1)}, descriptors},
+		"no rights":                    {[]string{"-admin", "localhost:0", "-config", keys("")}, operators},
+		"half of the rights":           {[]string{"-admin", "localhost:0", "-config", keys("'>'")}, operators},
+		"all rights":                   {[]string{"-admin", "localhost:0", "-config", keys("'>', '@>'")}, ""},
+		"a token for all":              {[]string{"-admin", "localhost:0", "-config", keys(""), "-token-file", token}, ""},
+		"tokens":                       {[]string{"-admin", "localhost:0", "-config", keys(""), "-jwt-secret-files", secret}, ""},
+		"no keys":                      {[]string{"-admin", "localhost:0"}, ""},
+		"no operators":                 {[]string{"-config", keys("")}, ""},
+	} {
+		l := Load(c.args, nil)
+		l.Inspect(time.Now())
+		notes := strings.Join(l.Notes, "\n")
+		for _, says := range []string{operators, descriptors} {
+			if len(l.Problems) > 0 || strings.Contains(notes, says) != (says == c.says) {
+				t.Errorf("%s: %v, %q; want %q", name, l.Problems, notes, c.says)
+			}
 		}
 	}
 }

@@ -46,5 +46,14 @@ func FileLimit() uint64 {
 	return l.Cur
 }
 
+// HighestFileLimit returns the limit of open files that the process can give itself; see RaiseFileLimit.
+func HighestFileLimit() uint64 {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return 0
+	}
+	return l.Max
+}
+
 // Room returns the number of connections that fit into a limit of open files.
 func Room(files uint64) uint64 { return max(files, reserve) - reserve }
