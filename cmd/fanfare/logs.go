@@ -3,7 +3,6 @@ package main
 import (
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -44,22 +43,9 @@ func (a *app) announce(stdout io.Writer, all []openListener, files uint64) {
 	a.log.Info("listening", args...)
 }
 
-// logged returns where the sentences go that the server prints while it ends: to stdout, or into the log if programs read it.
-func (a *app) logged(stdout io.Writer) io.Writer {
-	if a.cfg.Log.JSON() {
-		return sentences{a.log}
+// warnOf logs what may be a mistake in the configuration. The message is always the same.
+func warnOf(log *slog.Logger, notes []string) {
+	for _, note := range notes {
+		log.Warn("the configuration may have a mistake", "note", note)
 	}
-	return stdout
-}
-
-// sentences logs each line that is written to it.
-type sentences struct{ log *slog.Logger }
-
-func (s sentences) Write(b []byte) (int, error) {
-	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(line); line != "" {
-			s.log.Info(line)
-		}
-	}
-	return len(b), nil
 }

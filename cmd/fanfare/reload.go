@@ -38,9 +38,7 @@ func (r *reloader) reload() {
 	}
 	changed := config.Diff(r.current, now.Config).With(r.files, files).Live
 	r.current, r.files = now.Config, files
-	for _, note := range now.Notes {
-		r.log.Warn(note)
-	}
+	warnOf(r.log, now.Notes)
 	if !r.current.NamesFiles() { // flags and environment are as they were, but what fails may have been tried again
 		r.log.Info("there is nothing to reload: no setting names a file")
 		return

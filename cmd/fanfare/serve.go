@@ -113,9 +113,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 	if err != nil {
 		return err
 	}
-	for _, note := range l.Notes {
-		log.Warn(note)
-	}
+	warnOf(log, l.Notes)
 	s := service{systemd.NewNotifier(log), a}
 	r := &reloader{args: p.args, log: log, current: cfg, files: cfg.Contents(), apply: a.apply(level)}
 	defer p.onHangup(s.reloading(r.reload))()
@@ -127,7 +125,7 @@ func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
 		return err
 	}
 	defer stop()
-	return a.wait(ctx, a.logged(p.stdout))
+	return a.wait(ctx, p.stdout)
 }
 
 // open opens the listeners, and begins to obtain certificates for them. After an error nothing is open.
@@ -158,7 +156,7 @@ func (a *app) open(ctx context.Context) (all []openListener, err error) {
 func (a *app) wait(ctx context.Context, stdout io.Writer) error {
 	s := &a.cfg.Shutdown
 	ending := daemon.Ending{
-		Grace: s.Grace, Window: s.Window, Drain: s.Drain,
+		Grace: s.Grace, Window: s.Window, Drain: s.Drain, Logged: a.cfg.Log.JSON(),
 		Leaving: func() { a.leaving.Store(true) },
 		Before:  []func(context.Context) error{a.hub.Shutdown},
 	}
@@ -168,7 +166,11 @@ func (a *app) wait(ctx context.Context, stdout io.Writer) error {
 	if err := ending.Until(ctx, a.server, stdout, a.log); err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, "Done.")
+	if ending.Logged {
+		a.log.Info("the server has ended")
+	} else {
+		fmt.Fprintln(stdout, "Done.")
+	}
 	return nil
 }
 

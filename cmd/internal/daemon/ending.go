@@ -31,6 +31,8 @@ type Ending struct {
 	// After, if not nil, is called at the end of the third phase, when the connections are closed. Its context ends with the
 	// phase. The last quarter of the phase is its own: connections that are open then are cut.
 	After func(context.Context)
+	// Logged says that programs follow the end: it is in the log, and nothing is printed for people.
+	Logged bool
 }
 
 // Until serves until ctx is done, and then ends the server. It returns the server's error if the server fails before.
@@ -56,7 +58,11 @@ func (e Ending) leave(s *wsproto.Server, stdout io.Writer, log *slog.Logger, fai
 		e.Leaving()
 	}
 	if e.Grace > 0 {
-		fmt.Fprintf(stdout, "Not ready any more; accepting connections for another %v. A second signal ends the server at once.\n", e.Grace)
+		if e.Logged {
+			log.Info("not ready any more; connections are still accepted", "for", e.Grace.String())
+		} else {
+			fmt.Fprintf(stdout, "Not ready any more; accepting connections for another %v. A second signal ends the server at once.\n", e.Grace)
+		}
 		select {
 		case err := <-failed:
 			return err
@@ -64,7 +70,7 @@ func (e Ending) leave(s *wsproto.Server, stdout io.Writer, log *slog.Logger, fai
 		}
 	}
 	if e.Window > 0 {
-		fmt.Fprintln(stdout, "Closing", s.Stats().Open, "connections within", e.Window, "...")
+		e.closing(s, stdout, log, e.Window)
 		ctx, cancel := context.WithTimeout(context.Background(), e.Window)
 		defer cancel()
 		if err := s.Drain(ctx, e.Window/8*7); err != nil {
@@ -74,9 +80,20 @@ func (e Ending) leave(s *wsproto.Server, stdout io.Writer, log *slog.Logger, fai
 	return nil
 }
 
+// closing says that connections are closed, if there are any.
+func (e Ending) closing(s *wsproto.Server, stdout io.Writer, log *slog.Logger, within time.Duration) {
+	switch n := s.Stats().Open; {
+	case n == 0:
+	case e.Logged:
+		log.Info("closing connections", "connections", n, "within", within.String())
+	default:
+		fmt.Fprintf(stdout, "Closing the open connections (%d) within %v ...\n", n, within)
+	}
+}
+
 // close is the third phase.
 func (e Ending) close(s *wsproto.Server, stdout io.Writer, log *slog.Logger) error {
-	fmt.Fprintln(stdout, "Closing", s.Stats().Open, "connections ...")
+	e.closing(s, stdout, log, e.Drain)
 	ctx, cancel := context.WithTimeout(context.Background(), max(e.Drain, time.Millisecond))
 	defer cancel()
 	clients := ctx

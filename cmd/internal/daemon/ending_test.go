@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,4 +89,42 @@ func closeCode(t *testing.T, c *websocket.Conn) websocket.StatusCode {
 	defer cancel()
 	_, _, err := c.Read(ctx)
 	return websocket.CloseStatus(err)
+}
+
+// Programs find the same messages at each end in the log, with what differs in attributes; connections that are not there are
+// not closed.
+func TestEndingInTheLog(t *testing.T) {
+	for conns, want := range map[int]string{
+		0: "not ready any more; connections are still accepted for=10ms\n",
+		1: "not ready any more; connections are still accepted for=10ms\nclosing connections connections=1 within=1s\n",
+	} {
+		s := &wsproto.Server{Handler: &wsproto.Funcs{}}
+		addr, err := s.Listen("127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range conns {
+			c, _, err := websocket.Dial(t.Context(), "ws://"+addr.String(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go closeCode(t, c)
+		}
+		ctx, stop := context.WithCancelCause(t.Context())
+		stop(ErrTerminated)
+		var stdout, log netpolltest.Output
+		e := Ending{Grace: 10 * time.Millisecond, Window: time.Second, Drain: time.Second, Logged: true}
+		bare := slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+				return slog.Attr{}
+			}
+			return a
+		}})
+		if err := e.Until(ctx, s, &stdout, slog.New(bare)); err != nil {
+			t.Error(err)
+		}
+		if got := strings.NewReplacer("msg=", "", `"`, "").Replace(log.String()); got != want || stdout.String() != "" {
+			t.Errorf("with %d connections: %q and on stdout %q, want %q", conns, got, stdout.String(), want)
+		}
+	}
 }
