@@ -22,7 +22,8 @@ type slowest struct {
 	subs  [mostSlow]*Subscription
 	lags  [mostSlow]backlogSize
 	n     int
-	least int // index of the one that lags behind least, once all places are taken
+	least int  // index of the one that lags behind least, once all places are taken
+	more  bool // others lag behind, too
 }
 
 type backlogSize struct {
@@ -47,9 +48,12 @@ func (x *slowest) note(s *Subscription, b *batch) {
 		if x.n++; x.n == mostSlow {
 			x.findLeast()
 		}
-	case size.compare(x.lags[x.least]) > 0:
-		x.subs[x.least], x.lags[x.least] = s, size
-		x.findLeast()
+	default:
+		x.more = true
+		if size.compare(x.lags[x.least]) > 0 {
+			x.subs[x.least], x.lags[x.least] = s, size
+			x.findLeast()
+		}
 	}
 }
 
@@ -136,4 +140,22 @@ func (h *Hub) Slowest(name string, limit int) []SlowSubscriber {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(b.Messages, a.Messages))
 	})
 	return all[:min(max(limit, 0), len(all))]
+}
+
+// Behind returns how many messages the subscriber has yet to get, of which [Hub.Slowest] says more. It is not known of one that
+// lags behind while its loop has 16 in the topic that lag more.
+func (s *Subscription) Behind() (messages uint64, known bool) {
+	sh := s.shard
+	sh.topic.mu.Lock()
+	defer sh.topic.mu.Unlock()
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if !s.behind() || s.gone() || sh.cold == nil || sh.cold.slowest == nil { // these change under Topic.mu
+		return 0, true
+	}
+	x := sh.cold.slowest
+	if i := slices.Index(x.subs[:x.n], s); i >= 0 {
+		return x.lags[i].messages, true
+	}
+	return 0, !x.more
 }

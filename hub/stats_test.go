@@ -71,6 +71,37 @@ func TestSlowest(t *testing.T) {
 	}
 }
 
+// What a subscriber has yet to get is known of the slowest, and of all while no others lag behind.
+func TestBehind(t *testing.T) {
+	h, m, all := laggards(t, 2*mostSlow+2, TopicOptions{Slow: DropOldest})
+	reads := &fake{loop: 0}
+	reads.join(t, h, "x")
+	want := func(f *fake, messages uint64, known bool) {
+		t.Helper()
+		if got, is := f.sub.Behind(); got != messages || is != known {
+			t.Errorf("%d messages, known: %v", got, is)
+		}
+	}
+	last := len(all) - 1
+	all[last].stall(false)
+	m.runAll()
+	want(reads, 0, true)
+	publish(t, h, "x", 1)
+	m.runAll()
+	want(all[0], uint64(last)+1, true)
+	want(all[last-1], 0, false) // it is the 17th of its loop
+	want(all[last], 0, true)
+	all[0].sub.Unsubscribe()
+	all[2].stall(false)
+	m.runAll()
+	want(all[0], 0, true)
+	want(all[last-1], 0, false) // nobody has looked since
+	publish(t, h, "x", 1)
+	m.runAll()
+	want(all[last-1], 3, true)
+	want(all[1], uint64(last)+1, true)
+}
+
 // Subscribers that have gone are not remembered, so that they can be freed.
 func TestSlowestForgets(t *testing.T) {
 	h, m, all := laggards(t, mostSlow, TopicOptions{Slow: DropOldest})

@@ -220,27 +220,39 @@ func (a *app) inspectClient(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusNotFound, fmt.Sprintf("client %.40s is not connected any more", r.PathValue("id")))
 		return
 	}
-	a.answer(w, http.StatusOK, survey.ClientDetails{Time: time.Now(), Client: client, Subscriptions: a.subscriptions(&p)})
+	a.answer(w, http.StatusOK, survey.ClientDetails{Time: time.Now(), Client: client, Subscriptions: p.subscriptions()})
 }
 
 // subscriptions returns the subscriptions of a connection, those that are most behind first.
-func (a *app) subscriptions(p *party) []survey.Subscription {
+func (p *party) subscriptions() []survey.Subscription {
 	all := []survey.Subscription{}
 	switch {
 	case p.topic != nil:
-		all = append(all, a.subscription(&p.topic.sub))
+		all = append(all, subscription(&p.topic.sub))
 	case p.member != nil:
 		names := p.member.Topics()
 		for _, name := range names[:min(len(names), mostSubscriptions)] {
 			if sub := p.member.Subscription(name); sub != nil {
-				all = append(all, a.subscription(sub))
+				all = append(all, subscription(sub))
 			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b survey.Subscription) int {
-		return cmp.Or(cmp.Compare(b.Behind, a.Behind), cmp.Compare(b.Dropped, a.Dropped))
+		return cmp.Or(cmp.Compare(rank(b.Behind), rank(a.Behind)), cmp.Compare(b.Dropped, a.Dropped))
 	})
 	return all[:min(len(all), mostShown)]
+}
+
+// rank returns the place of a subscription in the order of those that are most behind: one of which that is not known may be
+// behind, but others of its topic are more.
+func rank(behind *int64) int64 {
+	switch {
+	case behind == nil:
+		return 1
+	case *behind == 0:
+		return 0
+	}
+	return *behind + 1
 }
 
 // disconnectClient is DELETE /api/clients/{id}. The client gets what was published before.
@@ -260,12 +272,10 @@ func (a *app) disconnectClient(w http.ResponseWriter, r *http.Request) {
 }
 
 // subscription describes a subscription of a connection.
-func (a *app) subscription(s *hub.Subscription) survey.Subscription {
+func subscription(s *hub.Subscription) survey.Subscription {
 	all := survey.Subscription{Topic: s.Topic(), Dropped: s.Dropped()}
-	for _, slow := range a.hub.Slowest(all.Topic, mostSlowest) {
-		if slow.Subscriber == s.Subscriber() {
-			all.Behind = int64(slow.Messages)
-		}
+	if messages, known := s.Behind(); known {
+		all.Behind = new(int64(messages))
 	}
 	return all
 }

@@ -106,3 +106,39 @@ func TestSlowClientIsFound(t *testing.T) {
 		t.Errorf("lagging %d, queued %d", s.Topics.Lagging, s.Engine.Queued)
 	}
 }
+
+// How far each subscription of a client is behind is told.
+func TestBehind(t *testing.T) {
+	p := start(t, "-admin", "127.0.0.1:0", "-topic", "> slow=drop-oldest limit=1MiB")
+	p.mutes(1, "/topics/news")
+	p.dial("/topics/calm")
+	big := strings.Repeat("x", 64<<10)
+	behind := make(map[string]*int64) // by topic
+	if !settles(func() bool {
+		p.request("POST", "/topics/news", "text/plain", strings.NewReader(big))
+		for _, c := range asked[survey.Clients](p, "/api/clients").Clients {
+			for _, s := range asked[survey.ClientDetails](p, "/api/clients/"+c.ID).Subscriptions {
+				behind[s.Topic] = s.Behind
+			}
+		}
+		return behind["news"] != nil && *behind["news"] > 0
+	}) {
+		t.Fatalf("they are %v", behind)
+	}
+	if n := behind["calm"]; n == nil || *n != 0 {
+		t.Errorf("of a topic without messages: %v", behind)
+	}
+}
+
+// Those of which it is known that they are behind come first, then those of which nothing is known, which have no figure.
+func TestBehindUnknown(t *testing.T) {
+	if rank(new(int64(1))) <= rank(nil) || rank(nil) <= rank(new(int64(0))) {
+		t.Error("the order is wrong")
+	}
+	if b, err := json.Marshal(survey.Subscription{Topic: "x"}); err != nil || string(b) != `{"topic":"x","dropped":0}` {
+		t.Errorf("%s, %v", b, err)
+	}
+	if b, err := json.Marshal(survey.Subscription{Topic: "x", Behind: new(int64)}); err != nil || string(b) != `{"topic":"x","behind":0,"dropped":0}` {
+		t.Errorf("%s, %v", b, err)
+	}
+}

@@ -72,7 +72,7 @@ func (m *model) clientLines(room int) []string {
 	lines = append(lines, "")
 	var rows [][]string
 	for _, s := range c.Subscriptions {
-		rows = append(rows, []string{clean(s.Topic), grouped(s.Behind), grouped(s.Dropped)})
+		rows = append(rows, []string{clean(s.Topic), behindText(s.Behind), grouped(s.Dropped)})
 	}
 	title := "Subscriptions"
 	if c.Topics > len(rows) {
@@ -98,4 +98,11 @@ func (m *model) pendingText() string {
 		return m.state.gone
 	}
 	return "Asking the server …"
+}
+
+func behindText(behind *int64) string {
+	if behind == nil {
+		return "not known"
+	}
+	return grouped(*behind)
 }

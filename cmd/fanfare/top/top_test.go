@@ -94,7 +94,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/api/clients":
 		v = f.clients
 	case "/api/clients/7-2a":
-		v = survey.ClientDetails{Time: now, Client: f.clients.Clients[0], Subscriptions: []survey.Subscription{{Topic: "news", Behind: 55, Dropped: 3}}}
+		v = survey.ClientDetails{Time: now, Client: f.clients.Clients[0], Subscriptions: []survey.Subscription{{Topic: "news", Behind: new(int64(55)), Dropped: 3}, {Topic: "many"}}}
 	default:
 		w.WriteHeader(http.StatusNotFound)
 		v = map[string]string{"error": "there is no such thing"}
@@ -203,7 +203,7 @@ func TestViews(t *testing.T) {
 	m.presses("enter")
 	check(t, m, "Topic news", "Slowest subscribers", `ada\a`, "55")
 	m.presses("enter") // the slowest subscriber
-	check(t, m, `Client ada\a 192.0.2.1:5`, "Subscriptions", "news", "55")
+	check(t, m, `Client ada\a 192.0.2.1:5`, "Subscriptions", "news", "55", "many", "not known")
 	m.presses("esc", "down", "enter")
 	check(t, m, `Topic evil\x1b[2J\u202ename`, "It has ended.")
 	m.presses("4")

@@ -23,8 +23,9 @@ type Client struct {
 
 // Subscription is a client's place in a topic.
 type Subscription struct {
-	Topic   string `json:"topic"`
-	Behind  int64  `json:"behind"`  // messages that it has not got yet
+	Topic string `json:"topic"`
+	// Behind are messages that it has not got yet; nil if that is not known: see hub.Subscription.Behind.
+	Behind  *int64 `json:"behind,omitempty"`
 	Dropped int64  `json:"dropped"` // messages that it has lost
 }
 
