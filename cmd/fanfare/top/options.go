@@ -31,7 +31,7 @@ URL is that of the listener of operators (-admin): http://HOST:PORT, https://HOS
 server of -config or of the variable FANFARE_ADMIN is asked. If that listener asks for a key, it comes from -key-file, the
 variable ` + keyFileVariable + `, which names a file, or the variable ` + keyVariable + `.
 
-Keys: 1 to 4 or Tab change the view, ↑ ↓ choose, Enter opens a topic or client, Esc goes back, s sorts, p pauses, q quits.
+Keys: 1 to 4 or Tab change the view, ↑ ↓ choose, Enter opens a topic or client, Esc goes back, s sorts, p pauses, ? lists all keys, q quits.
 
 Flags:
 `
