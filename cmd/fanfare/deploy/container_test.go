@@ -104,7 +104,7 @@ func newImage(t *testing.T) *image {
 		make = strings.ReplaceAll(make, "chown 65532:65532", "true") // the user of the container is this one
 	}
 	c := command(t, "sh", "-ec", strings.ReplaceAll(make, "/out", i.dir))
-	c.Env = append(os.Environ(), "TARGETOS=linux", "TARGETARCH=")
+	c.Env = append(os.Environ(), "TARGETOS=linux", "TARGETARCH=", "VERSION=1.2.3", "REVISION=abc")
 	if _, err := os.Stat("/etc/ssl/certs/ca-certificates.crt"); err != nil {
 		script.Need(t, "/etc/ssl/certs/ca-certificates.crt", "apt-get install ca-certificates")
 	}
@@ -139,6 +139,9 @@ func (i *image) command(words []string, environ ...string) *exec.Cmd {
 func TestImage(t *testing.T) {
 	i := newImage(t)
 	static(t, i.dir+"/usr/bin/fanfare")
+	if v := output(t, exec.Command(i.dir+"/usr/bin/fanfare", "version")); !strings.Contains(v, "1.2.3 revision ") {
+		t.Errorf("the program says that it is %q", v)
+	}
 	if s := settings(t, []string{"-config", i.dir + "/etc/fanfare/fanfare.toml"}, nil).Config; len(s.Listen) != 1 || s.Listen[0].Addr != ":8080" {
 		t.Errorf("the image listens on %+v; it exposes 8080", s.Listen)
 	} else if s.Shutdown.Grace+s.Shutdown.Window >= 10*time.Second {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func settings(t *testing.T, args, environ []string) *config.Loaded {
 // packaged are the files that both packages must have.
 var packaged = []string{
 	"/usr/bin/fanfare", "/etc/fanfare/fanfare.toml", "/usr/lib/systemd/system/fanfare.service", "/usr/lib/systemd/system/fanfare.socket",
-	"/usr/lib/sysusers.d/fanfare.conf", "/usr/share/man/man1/fanfare.1.gz", "/usr/share/doc/fanfare/copyright", "/usr/share/doc/fanfare/configuration.md",
+	"/usr/lib/sysusers.d/fanfare.conf", "/usr/share/man/man1/fanfare.1.gz", "/usr/share/doc/fanfare/alerts.yml", "/usr/share/doc/fanfare/fanfare.json", "/usr/share/doc/fanfare/copyright", "/usr/share/doc/fanfare/configuration.md",
 }
 
 // TestPackages builds the packages with deploy/build, which downloads nfpm.
@@ -74,9 +75,34 @@ func checkDeb(t *testing.T, deb string) {
 		output(t, exec.Command("sh", "-n", filepath.Join(dir, "DEBIAN", name)))
 	}
 	static(t, dir+"/usr/bin/fanfare")
+	if v := output(t, exec.Command(dir+"/usr/bin/fanfare", "version")); !strings.Contains(v, " 1.2.3 ") {
+		t.Errorf("the program says that it is %q", v)
+	}
+	checkLinks(t, dir+"/usr/share/doc/fanfare")
 	shutdown := settings(t, []string{"-config", dir + "/etc/fanfare/fanfare.toml"}, nil).Config.Shutdown
 	if shutdown.Grace != 10*time.Second || shutdown.Window != 2*time.Minute {
 		t.Errorf("the service stops with %+v", shutdown)
+	}
+}
+
+// checkLinks checks that the files that the documents link to are beside them.
+func checkLinks(t *testing.T, dir string) {
+	t.Helper()
+	documents, _ := filepath.Glob(dir + "/*.md")
+	links := 0
+	for _, document := range documents {
+		for _, m := range regexp.MustCompile(`(?:\]\(|src=")([^)#"]+)`).FindAllStringSubmatch(read(t, document), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			if _, err := os.Stat(filepath.Join(dir, m[1])); err != nil || strings.Contains(m[1], "..") {
+				t.Errorf("%s links to %s: %v", filepath.Base(document), m[1], err)
+			}
+		}
+	}
+	if links < 50 {
+		t.Errorf("only %d links in %q", links, documents)
 	}
 }
 

@@ -1,11 +1,15 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 )
+
+// A build of a release has these from the linker (-X): it may have no repository to read them from.
+var release, revision string
 
 // Version describes the build: its version, its revision if that is known, and the release of Go.
 func Version() string {
@@ -17,16 +21,13 @@ func Version() string {
 }
 
 func version(info *debug.BuildInfo) string {
-	words := []string{info.Main.Version}
-	if words[0] == "" {
-		words[0] = "(devel)"
-	}
+	words := []string{cmp.Or(release, info.Main.Version, "(devel)")}
 	settings := make(map[string]string)
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	if revision := settings["vcs.revision"]; revision != "" {
-		words = append(words, "revision "+revision)
+	if r := cmp.Or(settings["vcs.revision"], revision); r != "" {
+		words = append(words, "revision "+r)
 		if at := settings["vcs.time"]; at != "" {
 			words = append(words, "of "+at)
 		}

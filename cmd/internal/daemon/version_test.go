@@ -20,4 +20,9 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+	defer func() { release, revision = "", "" }()
+	release, revision = "1.2.3", "abc"
+	if got := version(&debug.BuildInfo{GoVersion: "go1.26", Main: debug.Module{Version: "(devel)"}}); got != "1.2.3 revision abc"+on {
+		t.Errorf("a release says that it is %q", got)
+	}
 }
