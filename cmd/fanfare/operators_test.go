@@ -135,7 +135,7 @@ func TestOperatorsWithoutKeys(t *testing.T) {
 			t.Errorf("%s: a page can revoke tokens: %d", addr, status)
 		}
 	}
-	for addr, says := range map[string]string{":0": "there is no key", "0.0.0.0:9090": "there is no key", "[::]:9090": "there is no key", "localhost:0 tls=off": "without options"} {
+	for addr, says := range map[string]string{":0": "there is no key", "0.0.0.0:9464": "there is no key", "[::]:9464": "there is no key", "localhost:0 tls=off": "without options"} {
 		for _, command := range [][]string{{"check"}, nil} {
 			var stdout, stderr netpolltest.Output
 			status := run(t.Context(), append(command, "-addr", "127.0.0.1:0", "-admin", addr), &stdout, &stderr)

@@ -148,7 +148,7 @@ func TestChartParts(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	c := rendered(t, render(t, "tls.secretName=web,admin.enabled=true,trustedProxies[0]=10.0.0.0/8,trustedProxies[1]=loopback"))
-	if c.Listen[0].Addr != ":8080" || c.Admin.Addr != ":9090" || c.TLS.Cert != "/etc/fanfare/tls/tls.crt" || strings.Join(c.Access.TrustedProxies, " ") != "10.0.0.0/8 loopback" || c.Limits.HandshakeRate != 5000 {
+	if c.Listen[0].Addr != ":8080" || c.Admin.Addr != ":9464" || c.TLS.Cert != "/etc/fanfare/tls/tls.crt" || strings.Join(c.Access.TrustedProxies, " ") != "10.0.0.0/8 loopback" || c.Limits.HandshakeRate != 5000 {
 		t.Errorf("%+v", c)
 	}
 }

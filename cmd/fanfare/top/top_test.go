@@ -303,7 +303,7 @@ func TestRun(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	dir := t.TempDir()
 	settings, keyFile := filepath.Join(dir, "fanfare.toml"), filepath.Join(dir, "key")
-	for name, text := range map[string]string{settings: "[admin]\naddr = 'localhost:9090'\n[access]\ntoken-file = '" + keyFile + "'\n", keyFile: "sesame-1234\n"} {
+	for name, text := range map[string]string{settings: "[admin]\naddr = 'localhost:9464'\n[access]\ntoken-file = '" + keyFile + "'\n", keyFile: "sesame-1234\n"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -312,11 +312,11 @@ func TestAddresses(t *testing.T) {
 		args            []string
 		name, base, key string
 	}{
-		{[]string{"http://localhost:9090"}, "localhost:9090", "http://localhost:9090", ""},
-		{[]string{"localhost:9090"}, "localhost:9090", "http://localhost:9090", ""},
-		{[]string{"-key-file", keyFile, "https://fanfare.example.org:9090/"}, "fanfare.example.org:9090", "https://fanfare.example.org:9090", "sesame-1234"},
+		{[]string{"http://localhost:9464"}, "localhost:9464", "http://localhost:9464", ""},
+		{[]string{"localhost:9464"}, "localhost:9464", "http://localhost:9464", ""},
+		{[]string{"-key-file", keyFile, "https://fanfare.example.org:9464/"}, "fanfare.example.org:9464", "https://fanfare.example.org:9464", "sesame-1234"},
 		{[]string{"unix:/run/fanfare/admin.sock"}, "unix:/run/fanfare/admin.sock", "http://localhost", ""},
-		{[]string{"-config", settings}, "localhost:9090", "http://localhost:9090", "sesame-1234"},
+		{[]string{"-config", settings}, "localhost:9464", "http://localhost:9464", "sesame-1234"},
 	} {
 		o, err := parse(c.args, nil, os.Stderr)
 		if err != nil {
