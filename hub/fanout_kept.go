@@ -3,13 +3,16 @@ package hub
 // never is a sequence number that no message has.
 const never = ^uint64(0)
 
-// leaveLocked ends the lag of s, which is behind: from seq on it gets messages with the others.
+// leaveLocked ends the lag of s, which is behind: from seq on it gets messages with the others. The caller holds Topic.mu.
 func (sh *shard) leaveLocked(s *Subscription, seq uint64) {
 	s.lag.behind, s.cursor, s.lag.replay = false, seq, false
 	s.continueLocked(seq, s.lag.backlog.at)
 	if s.lag.dropped.Load() == 0 {
 		s.lag = nil
 	}
+	sh.mu.Lock()
+	sh.notSlowLocked(s)
+	sh.mu.Unlock()
 	sh.topic.lagsLocked(-1)
 }
 

@@ -108,8 +108,7 @@ func (sh *shard) takeLeftLocked() (left []*leave) {
 	return left
 }
 
-// passOverLocked notes that no pass is under way any more. It reports whether a subscriber is due, and drops cold if that holds
-// nothing.
+// passOverLocked notes that no pass is under way any more. It reports whether a subscriber is due.
 func (sh *shard) passOverLocked() (due bool) {
 	sh.inPass = false
 	k := sh.cold
@@ -119,8 +118,13 @@ func (sh *shard) passOverLocked() (due bool) {
 	if k.passEnded != nil {
 		k.passEnded.Broadcast()
 	}
-	if k.due == nil && k.left == nil && k.passEnded == nil && k.slowest == nil {
+	sh.dropColdLocked()
+	return len(k.due) > 0
+}
+
+// dropColdLocked drops cold, which there is, if it holds nothing. No pass is under way.
+func (sh *shard) dropColdLocked() {
+	if k := sh.cold; k.due == nil && k.left == nil && k.passEnded == nil && k.slowest == nil {
 		sh.cold = nil
 	}
-	return len(k.due) > 0
 }

@@ -17,7 +17,8 @@ type SlowSubscriber struct {
 const mostSlow = 16
 
 // slowest are the subscribers of a shard that lag behind most. Each pass finds them anew, since it comes to all that are
-// behind anyway. The last result is kept for as long as one of them lags behind.
+// behind anyway. The last result is kept until the next pass, without those that have left or have taken all meanwhile; with
+// the last of these it goes as a whole.
 type slowest struct {
 	subs  [mostSlow]*Subscription
 	lags  [mostSlow]backlogSize
@@ -88,6 +89,21 @@ func (x *slowest) remove(s *Subscription) {
 	x.n--
 	x.subs[i], x.lags[i] = x.subs[x.n], x.lags[x.n]
 	x.subs[x.n] = nil
+}
+
+// notSlowLocked forgets a subscription that has left, or has taken all, among the slowest ones.
+func (sh *shard) notSlowLocked(s *Subscription) {
+	k := sh.cold
+	if k == nil || k.slowest == nil {
+		return
+	}
+	if k.slowest.remove(s); k.slowest.n > 0 {
+		return
+	}
+	k.slowest = nil
+	if !sh.inPass {
+		sh.dropColdLocked()
+	}
 }
 
 // keepSlowestLocked replaces what the shard remembers by what a pass has found.

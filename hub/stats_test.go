@@ -59,13 +59,14 @@ func TestSlowest(t *testing.T) {
 	}
 	m.runAll()
 	want(1)
-	publish(t, h, "x", 1)
-	m.runAll()
 	for _, sh := range h.lookup("x").shards {
 		if sh.cold != nil {
 			t.Error("a shard remembers slow subscribers, or has room for them, though there are none")
 		}
 	}
+	publish(t, h, "x", 1)
+	m.runAll()
+	want(1)
 	if h.Slowest("nothing", 1) != nil {
 		t.Error("a topic that does not exist has slow subscribers")
 	}
@@ -104,20 +105,31 @@ func TestBehind(t *testing.T) {
 
 // Subscribers that have gone are not remembered, so that they can be freed.
 func TestSlowestForgets(t *testing.T) {
-	h, m, all := laggards(t, mostSlow, TopicOptions{Slow: DropOldest})
+	h, m, all := laggards(t, mostSlow, TopicOptions{Slow: DropOldest, History: History{Messages: 1}})
 	for _, f := range all[1:] {
 		f.sub.Unsubscribe()
 	}
 	m.runAll()
 	for _, sh := range h.lookup("x").shards {
-		for i, s := range sh.cold.slowest.subs {
-			if s != nil && (i >= sh.cold.slowest.n || s != &all[0].sub) {
+		if sh.cold == nil {
+			continue
+		}
+		x := sh.cold.slowest
+		for i, s := range x.subs {
+			if s != nil && (i >= x.n || s != &all[0].sub) {
 				t.Error("a subscription that has gone is remembered")
 			}
 		}
 	}
 	if got := h.Slowest("x", 10); len(got) != 1 || got[0].Subscriber != all[0] {
 		t.Errorf("%v", got)
+	}
+	all[0].sub.Unsubscribe()
+	m.runAll()
+	for _, sh := range h.lookup("x").shards { // the topic remains, as it has history
+		if sh.cold != nil {
+			t.Errorf("nobody is slow any more, and this is kept: %+v", sh.cold)
+		}
 	}
 }
 

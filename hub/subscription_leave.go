@@ -115,9 +115,7 @@ func (l *leave) wait() {
 func (sh *shard) detachLocked(l *leave) {
 	s, t := l.sub, sh.topic
 	sh.removeAtLocked(int(s.slot))
-	if k := sh.cold; k != nil && k.slowest != nil {
-		k.slowest.remove(s)
-	}
+	sh.notSlowLocked(s)
 	if s.behind() {
 		t.lagsLocked(-1)
 		if s.lag.kept != nil {
