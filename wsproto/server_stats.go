@@ -54,7 +54,7 @@ type AbnormalStats struct {
 	PongTimeout int64 `json:"pong_timeout"` // closed, because no answer to a ping has come in Server.PongTimeout
 	Slow        int64 `json:"slow"`         // closed, because the peer has taken too little: netpoll.ErrSlow
 	Shed        int64 `json:"shed"`         // closed, because all connections together held too much: netpoll.ErrShed
-	Other       int64 `json:"other"`        // closed by the program or by the end of the server
+	Other       int64 `json:"other"`        // cut by this side for any other cause: the end of the server, the program, input that is not TLS
 }
 
 // CompressionStats are bytes of payloads before and after permessage-deflate. A [Prepared] message

@@ -77,7 +77,7 @@ var connectionMetrics = []Metric{
 	{
 		Name: "fanfare_abnormal_closes_total", Type: Counter, Labels: []Label{{"cause", "ended, lost, other, pong_timeout, shed, slow"}},
 		Help: "WebSockets that have ended without a close frame, by cause: ended by the client, lost by the network, cut since no answer to a ping came, " +
-			"since the client read too slowly or memory was short (shed), or by the end of the server (other).",
+			"since the client read too slowly or memory was short (shed), or cut by this server for any other cause (other): at its end, by the program, or because the input was not TLS.",
 		Worry:  "lost or pong_timeout grow for many clients at once: the network",
 		values: each(func(s *monitor.Snapshot) map[string]int64 { return s.Conns.Abnormal }),
 	},
