@@ -84,7 +84,7 @@ func (sh *shard) offer(s *Subscription, b *batch) (o netpoll.Outcome, next uint6
 		o, messages = s.to.Send(part), 1
 	}
 	if o.OK() {
-		h.delivered.Add(int64(messages))
+		sh.counters().delivered.Add(int64(messages))
 	}
 	return o, next
 }

@@ -55,10 +55,9 @@ func (sh *shard) pass() (more bool) {
 	}
 	pass := sh.nextBatch()
 	if pass.batch != nil {
-		began := time.Now()
-		h := sh.topic.hub
-		h.delivered.Add(sh.deliver(pass))
-		h.fanOut[sh.loop%fanOutShards].Observe(time.Since(began))
+		count, began := sh.counters(), time.Now()
+		count.delivered.Add(sh.deliver(pass))
+		count.took.Observe(time.Since(began))
 	}
 	return sh.endPass(pass)
 }

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/fanfare-ws/fanfare/netpoll/histogram"
 )
 
 // Hub holds topics. Its methods are safe for concurrent use and never wait for a subscriber. A
@@ -43,17 +41,13 @@ type Hub struct {
 	closed  atomic.Bool // Shutdown was called
 
 	published atomic.Int64
-	delivered atomic.Int64
 	evicted   atomic.Int64
 	dropped   [Conflate + 1]atomic.Int64 // by policy
 	lagging   atomic.Int64               // the sum of Topic.laggards
 	present   atomic.Int64               // members that have not left
 
-	fanOut [fanOutShards]histogram.Histogram // by loop
+	passes [passShards]passCounters // by loop
 }
-
-// fanOutShards is how many histograms of passes there are, so that loops seldom share one.
-const fanOutShards = 8
 
 // Options returns the options in force, with the defaults filled in.
 func (h *Hub) Options() Options { return h.opts }

@@ -41,7 +41,7 @@ func (h *Hub) Stats() Stats {
 	n := len(h.topics)
 	h.mu.RUnlock()
 	s := Stats{
-		Topics: n, Subscriptions: h.subscriptions.Load(), Published: h.published.Load(), Delivered: h.delivered.Load(), Evicted: h.evicted.Load(),
+		Topics: n, Subscriptions: h.subscriptions.Load(), Published: h.published.Load(), Evicted: h.evicted.Load(),
 		Memory: h.memory.held.Load(), Shed: h.memory.shed.Load(),
 		Members: h.present.Load(), Lagging: h.lagging.Load(), PresenceBytes: h.presentBytes.Load(),
 		Drops: DropStats{
@@ -50,8 +50,8 @@ func (h *Hub) Stats() Stats {
 		},
 	}
 	s.Dropped = s.Drops.Disconnect + s.Drops.DropNewest + s.Drops.DropOldest + s.Drops.Conflate
-	for i := range h.fanOut {
-		h.fanOut[i].AddTo(&s.FanOut)
+	for i := range h.passes {
+		h.passes[i].addTo(&s)
 	}
 	return s
 }
