@@ -75,7 +75,7 @@ func (s *frameSink) inflate(op Opcode, payload []byte) (more bool, err error) {
 	if op == Text && !utf8.Valid(out) {
 		return false, errInvalidUTF8
 	}
-	c.endpoint.compression.saved.received(len(payload), len(out))
+	c.endpoint.compression.saved.of(c.Loop()).received(len(payload), len(out))
 	if receive {
 		t.in = appendWindow(window, out, t.inBits)
 	}

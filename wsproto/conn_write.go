@@ -94,7 +94,7 @@ func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 			return c.writeFrame(op, payload)
 		}
 		defer d.free()
-		k.saved.sent(len(payload), len(d.bytes()))
+		k.saved.of(c.Loop()).sent(len(payload), len(d.bytes()))
 		return c.writeFrame(op|rsv1, d.bytes())
 	}
 	t.mu.Lock()
@@ -102,7 +102,7 @@ func (c *Conn) writeDeflated(op Opcode, payload []byte, bits int) Outcome {
 	d := k.deflate(payload, t.out, bits)
 	defer d.free()
 	p := d.bytes()
-	k.saved.sent(len(payload), len(p))
+	k.saved.of(c.Loop()).sent(len(payload), len(p))
 	o := c.writeFrame(op|rsv1, p)
 	if o.OK() {
 		if t.shared {

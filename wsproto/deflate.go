@@ -37,13 +37,26 @@ type Compression struct {
 	// with one of 64. A client that cannot bound its own window is asked not to use takeover.
 	WindowBits int
 
-	saved  *compressionCounters      // nil before withDefaults
+	saved  *compressionTotals        // nil before withDefaults
 	tuners *[maxWindowBits + 1]tuner // by the bits of the peer's window; nil before withDefaults
 }
 
-// compressionCounters are those of CompressionStats.
+// compressionTotals has the counters by loop, the last ones for messages that no loop sends. All workers count each message
+// that they compress, so counters that loops share would move from processor to processor with every one.
+type compressionTotals [compressionShards + 1]compressionCounters
+
+// compressionShards is for how many loops there are counters, so that loops seldom share some.
+const compressionShards = 8
+
+func (t *compressionTotals) of(loop int) *compressionCounters { return &t[loop%compressionShards] }
+
+// prepared returns those of messages that are compressed for many connections.
+func (t *compressionTotals) prepared() *compressionCounters { return &t[compressionShards] }
+
+// compressionCounters are those of CompressionStats. They have a cache line of their own.
 type compressionCounters struct {
 	sentPlain, sentCompressed, receivedCompressed, receivedPlain atomic.Int64
+	_                                                            [cacheLine]byte
 }
 
 // sent counts a message that was compressed from plain to compressed bytes.
@@ -59,15 +72,18 @@ func (n *compressionCounters) received(compressed, plain int) {
 }
 
 // stats returns what the connections with k, which withDefaults has made, have compressed.
-func (k *Compression) stats() CompressionStats {
+func (k *Compression) stats() (s CompressionStats) {
 	if k == nil {
-		return CompressionStats{}
+		return s
 	}
-	n := k.saved
-	return CompressionStats{
-		SentPlain: n.sentPlain.Load(), SentCompressed: n.sentCompressed.Load(),
-		ReceivedCompressed: n.receivedCompressed.Load(), ReceivedPlain: n.receivedPlain.Load(),
+	for i := range k.saved {
+		n := &k.saved[i]
+		s.SentPlain += n.sentPlain.Load()
+		s.SentCompressed += n.sentCompressed.Load()
+		s.ReceivedCompressed += n.receivedCompressed.Load()
+		s.ReceivedPlain += n.receivedPlain.Load()
 	}
+	return s
 }
 
 func (k *Compression) validate(owner string) error {
@@ -91,7 +107,7 @@ func (k *Compression) withDefaults() *Compression {
 	setDefault(&c.Level, defaultLevel)
 	setDefault(&c.Threshold, defaultThreshold)
 	setDefault(&c.WindowBits, maxWindowBits)
-	c.saved, c.tuners = new(compressionCounters), new([maxWindowBits + 1]tuner)
+	c.saved, c.tuners = new(compressionTotals), new([maxWindowBits + 1]tuner)
 	return &c
 }
 

@@ -98,7 +98,7 @@ func (p *Prepared) deflate(k *Compression, bits int) *variant {
 	}
 	defer d.free()
 	small := d.bytes()
-	k.saved.sent(len(payload), len(small))
+	k.saved.prepared().sent(len(payload), len(small))
 	b := appendFrame(make([]byte, 0, maxHeader+len(small)), true, h.OpCode|rsv1, small, nil)
 	tail := payload[max(0, len(payload)-1<<bits):]
 	if len(payload) > 2*len(tail) { // connections keep it: not with all the rest
