@@ -77,6 +77,13 @@ func TestOutputRefused(t *testing.T) {
 		g.calls <- full
 		fmt.Fprintf(o, "line %d\nhas two\n", i)
 		g.gate <- struct{}{}
+		if !netpolltest.Settles(30*time.Second, func() bool { // the refusal is counted after the write
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return o.lost == 2*(i+1)
+		}) {
+			t.Fatalf("%d lines are lost after %d refusals", o.lost, i+1)
+		}
 	}
 	g.calls <- nil
 	fmt.Fprintln(o, "there is room")
