@@ -23,6 +23,9 @@ func (a *app) presence(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all, err := a.hub.Presence(name)
+	if o := a.rules.options(name); err == nil && all == nil && (o == nil || !o.Presence) { // the topic would have none, either
+		err = fmt.Errorf("%w %q", hub.ErrNoPresence, name)
+	}
 	switch {
 	case errors.Is(err, hub.ErrNoPresence):
 		a.fail(w, http.StatusNotFound, plain(err)+"; start the server with -topic '"+name+" presence'")

@@ -53,6 +53,24 @@ func TestPresencePages(t *testing.T) {
 	}
 }
 
+// Whether a topic has presence does not depend on whether it exists.
+func TestPresenceBeforeTheTopic(t *testing.T) {
+	p := start(t, "-topic", "room presence")
+	for range 2 {
+		if resp, body := p.request("GET", "/topics/room/presence", "", nil); resp.StatusCode != 200 || !strings.Contains(body, `"present":[]`) {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+		if resp, body := p.request("GET", "/topics/other/presence", "", nil); resp.StatusCode != 404 || !strings.Contains(body, "-topic 'other presence'") {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+		c := p.join("/hub", nil)
+		for _, topic := range []string{"room", "other"} {
+			c.gets(`"do":"subscribe","topic":"` + topic + `"`)
+			c.gets(`"do":"unsubscribe","topic":"` + topic + `"`)
+		}
+	}
+}
+
 // The server takes the name of a user only from a trusted proxy.
 func TestUserOfAStranger(t *testing.T) {
 	for proxies, user := range map[string]string{"loopback": "ada", "none": ""} {
