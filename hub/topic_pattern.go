@@ -25,9 +25,9 @@ func CheckPattern(pattern string) error {
 		switch {
 		case token == anyToken, token == anyTail && !more:
 		case token == anyTail:
-			return fmt.Errorf("hub: the pattern has > before its end; it stands for all tokens that follow, so it has to be the last one; * stands for one")
+			return fmt.Errorf("hub: the pattern has > before its end; it stands for all parts that follow, so it has to be the last one; * stands for one")
 		case IsPattern(token):
-			return fmt.Errorf("hub: the pattern has the token %q; * and > have to be tokens of their own, as in news.* and news.>", token)
+			return fmt.Errorf("hub: the pattern has the part %q; * and > have to be parts of their own, as in news.* and news.>", token)
 		default:
 			if err := checkToken(what, token); err != nil {
 				return err

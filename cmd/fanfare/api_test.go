@@ -71,7 +71,7 @@ func TestPublishBatch(t *testing.T) {
 	if len(r[5].Topics) != 0 || r[5].Error != "" {
 		t.Errorf("%+v", r[5])
 	}
-	for i, says := range map[int]string{6: "' '", 7: "one of", 8: "one of", 9: "either", 10: "either", 11: "tokens of their own", 12: "1001 bytes", 13: "256 bytes"} {
+	for i, says := range map[int]string{6: "' '", 7: "one of", 8: "one of", 9: "either", 10: "either", 11: "parts of their own", 12: "1001 bytes", 13: "256 bytes"} {
 		if r[i].Position != nil || !strings.Contains(r[i].Error, says) {
 			t.Errorf("%d: %+v, want %q", i, r[i], says)
 		}
@@ -104,7 +104,7 @@ func TestBatchIsBounded(t *testing.T) {
 	}
 	for body, says := range map[string]string{
 		`{"messages":{}}`: "not an array", `[]`: "not an object", `{"messages":[1]}`: "an object", `{"messages":[]`: "EOF", `{"messages":[{}]} {}`: "after the object",
-		`{"messages":[{}]`: "EOF", ``: "EOF", `{"x":`: "EOF", `{"messages":[{"topic":}]}`: "invalid character",
+		`{"messages":[{}]`: "EOF", ``: "EOF", `{"messages":`: "EOF", `{"x":1}`: `no member "x"`, `{"messages":[],"key":"a"}`: `no member "key"`, `{"messages":[{"topic":}]}`: "invalid character",
 	} {
 		if _, err := parseBatch([]byte(body)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %s", body, err, says)
@@ -409,4 +409,13 @@ func FuzzParseBatch(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A message with a member that there is not is refused: without a misspelt one it would mean something else.
+func TestUnknownMembersOfMessages(t *testing.T) {
+	p := start(t)
+	resp, body := p.request("POST", "/publish", "application/json", strings.NewReader(`{"messages":[{"topic":"a","data":1,"idempotence_key":"k"},{"topic":"a","data":2}]}`))
+	if resp.StatusCode != 200 || !strings.Contains(body, `a message has no member \"idempotence_key\"`) || strings.Count(body, `"status":400`) != 1 || strings.Count(body, "position") != 1 {
+		t.Errorf("%s %s", resp.Status, body)
+	}
 }

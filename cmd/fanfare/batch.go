@@ -42,10 +42,9 @@ func parseBatch(body []byte) (all []batchMessage, err error) {
 			return nil, err
 		}
 		if name != "messages" {
-			err = d.Decode(new(json.RawMessage))
-		} else {
-			all, err = parseMessages(d)
+			return nil, fmt.Errorf(`a batch has no member %.60q; it has "messages"`, name)
 		}
+		all, err = parseMessages(d)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +85,7 @@ type batchMessage struct {
 	topic, pattern, key *strictjson.Value
 	data, text, base64  *strictjson.Value
 	once                *strictjson.Value // the idempotency key
-	tooDeep             error
+	bad                 error             // the object has members that it cannot have, or is too deep
 }
 
 // parseBatchMessage fails if raw is not an object. The result refers to raw.
@@ -96,13 +95,17 @@ func parseBatchMessage(raw []byte) (b batchMessage, err error) {
 		"idempotency_key": &b.once,
 	}
 	err = strictjson.Object(raw, func(name []byte, v strictjson.Value) {
-		if p := byName[string(name)]; p != nil && (!v.IsNull() || p == &b.data) {
+		p := byName[string(name)]
+		switch {
+		case p == nil && b.bad == nil: // such as a misspelt one, without which the message would mean something else
+			b.bad = wire.Errorf(wire.BadRequest, "a message has no member %.60q; it can have topic or pattern, data, text or base64, key and idempotency_key", name)
+		case p != nil && (!v.IsNull() || p == &b.data):
 			*p = &v
 		}
 	})
 	var deep *strictjson.DepthError
 	if errors.As(err, &deep) {
-		b.tooDeep, err = wire.Errorf(wire.BadRequest, "%v", err), nil
+		b.bad, err = wire.Errorf(wire.BadRequest, "%v", err), nil
 	}
 	return b, err
 }
@@ -252,7 +255,7 @@ func (b *batchMessage) message(p *published, limit int) (m hub.Message, err erro
 	p.Topic, topicErr = stringOf("topic", b.topic)
 	p.Pattern, patternErr = stringOf("pattern", b.pattern)
 	key, keyErr = stringOf("key", b.key)
-	if err := cmp.Or(topicErr, patternErr, keyErr, b.tooDeep); err != nil {
+	if err := cmp.Or(topicErr, patternErr, keyErr, b.bad); err != nil {
 		return m, err
 	}
 	if (p.Topic == "") == (p.Pattern == "") {

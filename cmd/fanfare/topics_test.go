@@ -84,7 +84,7 @@ func TestPlainHistory(t *testing.T) {
 		"/topics/x?history=many":         "history=50",
 		"/topics/x?history=1&resume=1:1": "exclude each other",
 		"/topics/x.%3E.y":                "before its end",
-		"/topics/x*":                     "tokens of their own",
+		"/topics/x*":                     "parts of their own",
 	} {
 		if status, body := p.refused(path); status != 400 || !strings.Contains(body, says) {
 			t.Errorf("%s: %d %s, want 400 with %q", path, status, body, says)

@@ -79,7 +79,7 @@ func TestEscape(t *testing.T) {
 
 func TestCheckPattern(t *testing.T) {
 	for pattern, says := range map[string]string{
-		"": "empty", "a..b": "empty part", "a.>.b": "before its end", "a*": "tokens of their own", "a b": `' '`, "a.{user}x": "of its own",
+		"": "empty", "a..b": "empty part", "a.>.b": "before its end", "a*": "parts of their own", "a b": `' '`, "a.{user}x": "of its own",
 		"{usr}.x": "placeholder", "x{user}": "of its own", "@": "@NAME", "@*": "@NAME", "@a.>": "@NAME", "@{user}.x": "@NAME", "@a b": "user",
 		strings.Repeat("a", 256): "256 bytes", "a/b": `'/'`,
 	} {
