@@ -38,7 +38,7 @@ Usage: fanfare [flags]     (wss:// and https:// with -cert and -key, or -acme-do
   DELETE http://ADDR/topics/NAME/subscribers   closes its subscribers' connections (?code=N&reason=TEXT)
   DELETE http://ADDR/users/USER/connections    closes all connections of a user (?code=N&reason=TEXT)
   POST   http://ADDR/revocations               makes tokens invalid: {"user":USER}, {"id":JTI} or {"issued_until":SECONDS}
-  GET    http://ADDR/healthz                   reports that the server is up, with its memory use
+  GET    http://ADDR/healthz                   reports that the server is up, and what it holds and has refused
   GET    http://ADDR/readyz                    reports whether the server takes new clients: 503 from SIGTERM on
   GET    http://ADDR/fanfare.js                the client of fanfare.v1, for browsers and Node
   GET    http://ADDR/                          a page to try the server in a browser
@@ -118,7 +118,11 @@ func printProblems(w io.Writer, mistakes config.Problems) {
 
 // inspect returns the configuration if there is no mistake in it, nor in the files that it names.
 func inspect(l *config.Loaded, stderr io.Writer) (*config.Loaded, int) {
-	if len(l.Problems) > 0 {
+	if file := l.Config.File; len(l.Problems) > 0 && file != "" {
+		printProblems(stderr, l.Problems)
+		fmt.Fprintf(stderr, "fanfare check -config %s shows all mistakes.\n", file)
+		return nil, 2
+	} else if len(l.Problems) > 0 {
 		return nil, complain(stderr, l.Problems)
 	}
 	if l.Inspect(time.Now()); len(l.Problems) > 0 {

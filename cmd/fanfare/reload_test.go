@@ -282,6 +282,17 @@ func TestCheckCommand(t *testing.T) {
 	}
 }
 
+// Who starts the server with mistakes in the file is told how to see all of them.
+func TestMistakesInTheFile(t *testing.T) {
+	file := tempFile(t, "compres = true\n[access]\ntoken-file = '/nowhere'\n")
+	for says, args := range map[string][]string{"fanfare check -config " + file + " shows all mistakes.": {"-config", file}, "Run fanfare -help": {"-nonsense"}} {
+		var stdout, stderr netpolltest.Output
+		if status := run(t.Context(), args, &stdout, &stderr); status != 2 || !strings.Contains(stderr.String(), says) || strings.Count(stderr.String(), "\n") != 2 {
+			t.Errorf("%v: exit status %d: %s", args, status, stderr.String())
+		}
+	}
+}
+
 func TestConfigCommand(t *testing.T) {
 	var stdout, stderr netpolltest.Output
 	if status := run(t.Context(), []string{"config"}, &stdout, &stderr); status != 0 || !strings.Contains(stdout.String(), "\n[limits]\n") {

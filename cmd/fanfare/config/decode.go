@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (l *loader) decodeField(f *field, n *node) {
 
 // decodeScalar sets a value. It reports a mistake, and then the value remains what it was.
 func (l *loader) decodeScalar(f *field, v reflect.Value, path string, n *node) {
-	if f.typ == reflect.TypeFor[time.Duration]() && n.kind == unstable.Integer {
+	if f.typ == reflect.TypeFor[time.Duration]() && n.isNumber() {
 		l.report(path, l.at(n), fmt.Sprintf(": a unit is missing: write \"%ss\" for seconds, or \"%[1]sms\", \"%[1]sm\" or \"%[1]sh\"", n.text))
 		return
 	}
@@ -76,6 +77,12 @@ func (l *loader) decodeScalar(f *field, v reflect.Value, path string, n *node) {
 		return
 	}
 	l.try(path, l.at(n), func() error { return set(v, f.tag, n.text) }, v)
+}
+
+// isNumber reports whether a value is a number, in quotes or not.
+func (n *node) isNumber() bool {
+	_, err := strconv.ParseFloat(n.text, 64)
+	return err == nil && n.text != "0" && (n.kind == unstable.Integer || n.kind == unstable.Float || n.kind == unstable.String)
 }
 
 // wants returns what a value of the file must be if it is of the wrong type.

@@ -138,7 +138,7 @@ func (l *loader) loadEnvironment(env map[string]string) {
 		}
 	}
 	for name := range env { // others may be for other programs
-		if like := suggest(name, known); like != "" {
+		if like := suggestWithin((len(name)-len(envPrefix))/4, name, known); like != "" { // the prefix makes no names alike
 			l.notes = append(l.notes, name+": this variable is not a setting"+like)
 		}
 	}

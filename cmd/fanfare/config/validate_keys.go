@@ -98,13 +98,17 @@ func (l *loader) validateBackend() {
 // checkURL reports what is wrong with a URL, if there is one. It shows nothing of the URL that may be secret.
 func (l *loader) checkURL(path, text string) {
 	u, err := url.Parse(text)
+	field, _, _ := strings.Cut(path, "[")
+	f := settings().byPath[field]
 	switch {
 	case text == "":
 	case err != nil:
 		l.refuse(path, " is not a URL; it must be one such as https://app.example.org/fanfare")
 	case u.User != nil:
 		l.refuse(path, " has a user or a password, which a log could show; it must have none")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		l.refuse(path, " is %q; it must be a URL such as https://app.example.org/fanfare", settings().byPath[path].mask(text))
+	case u.Scheme != "http" && u.Scheme != "https" && u.Hostname() != "":
+		l.refuse(path, " is %q; its scheme must be https or http", f.mask(text))
+	case u.Hostname() == "":
+		l.refuse(path, " is %q; it must be a URL such as https://app.example.org/fanfare", f.mask(text))
 	}
 }

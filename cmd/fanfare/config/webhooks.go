@@ -77,8 +77,8 @@ func signingKey(file string) ([]byte, error) {
 
 func (l *loader) validateWebhooks() {
 	w := &l.config.Webhooks
-	for _, url := range w.URLs {
-		l.checkURL("webhooks.url", url)
+	for i, url := range w.URLs {
+		l.checkURL(fmt.Sprintf("webhooks.url[%d]", i), url)
 	}
 	l.each("webhooks.events", w.Events, webhook.CheckType)
 	l.each("webhooks.topics", w.Topics, webhook.CheckTopic)
