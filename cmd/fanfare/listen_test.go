@@ -24,6 +24,22 @@ func loopback6() string {
 	return "[::1]"
 }
 
+// The greeting gives the command that loads the server only where it works.
+func TestGreetingOfLoads(t *testing.T) {
+	t.Chdir("../..")
+	token := secretFile(t, strings.Repeat("x", 32))
+	for _, c := range []struct {
+		args []string
+		at   string
+		says bool
+	}{{nil, ".", true}, {[]string{"-jwt-secret-files", token}, ".", false}, {nil, t.TempDir(), false}} {
+		t.Chdir(c.at)
+		if p := start(t, c.args...); strings.Contains(p.stdout.String(), "fanfare-load idle") != c.says {
+			t.Errorf("%v in %s: %s", c.args, c.at, p.stdout.String())
+		}
+	}
+}
+
 // Listeners differ in TLS and in the kind of their address, and the greeting says how to reach each of them.
 func TestDifferentListeners(t *testing.T) {
 	cert, key, trust := netpolltest.Certificate(t)

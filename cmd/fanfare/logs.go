@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"regexp"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
@@ -12,11 +13,22 @@ import (
 func logger(w io.Writer, c *config.Config) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(levelOf(c))
-	o := &slog.HandlerOptions{Level: level}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutFields}
 	if c.Log.JSON() {
 		return slog.New(slog.NewJSONHandler(w, o)), level
 	}
 	return slog.New(slog.NewTextHandler(w, o)), level
+}
+
+// fieldsBesideFlags are what package wsproto says to programs that use it, beside the flags of this one.
+var fieldsBesideFlags = regexp.MustCompile(`, or (?:in )?(?:"\*" in Server\.\w+,|Server\.[\w.]+(?: or Server\.\w+)?)`)
+
+// withoutFields leaves out what means nothing to an operator.
+func withoutFields(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == "allow" && a.Value.Kind() == slog.KindString {
+		a.Value = slog.StringValue(fieldsBesideFlags.ReplaceAllString(a.Value.String(), ""))
+	}
+	return a
 }
 
 func levelOf(c *config.Config) slog.Level {

@@ -70,6 +70,27 @@ func TestLogOfAFailedStart(t *testing.T) {
 	}
 }
 
+// An operator is told of flags, and not of the fields of a Go package.
+func TestLogNamesFlagsOnly(t *testing.T) {
+	for text, want := range map[string]string{
+		"name it in -hosts, or in Server.Hosts":                                                                                           "name it in -hosts",
+		"raise -max-handshakes or -handshake-rate, or Server.MaxHandshakes or Server.HandshakeRate":                                       "raise -max-handshakes or -handshake-rate",
+		"raise -max-conns, or Server.Engine.MaxConns":                                                                                     "raise -max-conns",
+		"do not trust it (-trusted-proxies, or Server.Proxies)":                                                                           "do not trust it (-trusted-proxies)",
+		"if this is a proxy, name it in -trusted-proxies, or Server.Proxies; else raise -max-conns-per-addr, or Server.MaxConnsPerClient": "if this is a proxy, name it in -trusted-proxies; else raise -max-conns-per-addr",
+		"serve the page over http; only -origins '*', or \"*\" in Server.Origins, admits pages from files and sandboxes":                  "serve the page over http; only -origins '*' admits pages from files and sandboxes",
+	} {
+		if got := withoutFields(nil, slog.String("allow", text)).Value.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	p := start(t)
+	raw(t, p.addr, "GET /topics HTTP/1.1\r\nHost: example.org\r\n\r\n")
+	if !settles(func() bool { return strings.Contains(p.stderr.String(), "name it in -hosts") }) || strings.Contains(p.stderr.String(), "Server.") {
+		t.Errorf("it says %s", p.stderr.String())
+	}
+}
+
 // The level is that of the flag; -verbose is the lowest.
 func TestLogLevel(t *testing.T) {
 	for flags, want := range map[string]slog.Level{
