@@ -25,9 +25,11 @@ func (n *notes) note(e *endpoint, f *failure, changed bool, now time.Time) (log 
 	}
 	skipped := n.skipped
 	n.next, n.skipped = now.Add(noteEvery), 0
-	return func() {
-		logger.Warn("a request to the backend failed", "hook", hook, "error", f, "left_out", skipped)
+	args := []any{"hook", hook, "error", f}
+	if skipped > 0 {
+		args = append(args, "left_out", skipped)
 	}
+	return func() { logger.Warn("a request to the backend failed", args...) }
 }
 
 // note returns a function that logs the change of a breaker.

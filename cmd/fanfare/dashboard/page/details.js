@@ -55,7 +55,7 @@ export class Topic extends Detail {
     this.series = { rate: [], subscribers: [], lagging: [] };
     this.charts = [
       new LineChart({ title: 'Messages', note: 'per second', format: f.rate, fill: true, series: [{ name: 'rate', label: 'published', color: 1 }] }),
-      new LineChart({ title: 'Subscribers', note: 'since this page is open', format: f.short, series: [{ name: 'subscribers', label: 'all', color: 1 }, { name: 'lagging', label: 'lagging', color: 2 }] }),
+      new LineChart({ title: 'Subscribers', note: 'since this page was opened', format: f.short, series: [{ name: 'subscribers', label: 'all', color: 1 }, { name: 'lagging', label: 'lagging', color: 2 }] }),
     ];
     this.slowest = table('The slowest subscribers', [
       { title: 'Client', main: true, key: s => s.id ?? '', cell: s => s.id ? clientLink(s.id, clientName(s)) : clientName(s) },

@@ -48,7 +48,7 @@ export class Topics extends List {
   showLists([r]) {
     if (this.failed(r)) return;
     const some = r.topics.length < r.total ? `The first ${f.count(r.topics.length)} of ${r.more ? 'more than ' : ''}${f.plural(r.total, 'topic')}` : f.plural(r.total, 'topic');
-    setText(this.count, `${some}, as of ${f.clock(Date.parse(r.time))}. ${r.measured ? `Rates are those of ${f.duration(r.measured)}.` : 'Rates come with the next figures.'}`);
+    setText(this.count, `${some}, as of ${f.clock(Date.parse(r.time))}. ${r.measured ? `Rates over the last ${f.duration(r.measured)}.` : 'Rates come with the next figures.'}`);
     const quiet = r.sort === 'rate' ? (r.measured ? 'No topic gets messages now.' : 'Rates come with the next figures.') : undefined;
     this.table.draw(r.topics, this.params.q ? undefined : quiet);
   }

@@ -12,7 +12,7 @@ func (v *Verifier) checkTimes(c *Claims) *Error {
 	case c.Expires.IsZero() && v.opts.RequireExpiry:
 		return errorf(BadClaim, "the token has no exp; it must say when it ends")
 	case !c.Expires.IsZero() && !now.Before(c.Expires.Add(leeway)):
-		return errorf(Expired, "the token expired %v ago; get a new one", now.Sub(c.Expires).Round(time.Second))
+		return errorf(Expired, "the token expired at %s; get a new one", c.Expires.UTC().Format(time.RFC3339))
 	case !c.notBefore.IsZero() && now.Before(c.notBefore.Add(-leeway)):
 		return errorf(NotYetValid, "the token is valid only in %v (nbf); check the clocks", c.notBefore.Sub(now).Round(time.Second))
 	case !c.Issued.IsZero() && now.Before(c.Issued.Add(-leeway)):

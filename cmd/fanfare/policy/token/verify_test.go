@@ -155,6 +155,14 @@ func TestMalformed(t *testing.T) {
 
 const base64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
+// A token that has expired is told when, not how many thousand hours ago.
+func TestExpiredAt(t *testing.T) {
+	v := &Verifier{opts: Options{Now: func() time.Time { return time.Unix(2e9, 0) }}}
+	if err := v.checkTimes(&Claims{Expires: time.Unix(1.7e9, 0)}); err == nil || !strings.Contains(err.Error(), "expired at 2023-11-14T22:13:20Z;") {
+		t.Error(err)
+	}
+}
+
 func TestTimes(t *testing.T) {
 	at := func(d time.Duration) int64 { return now.Add(d).Unix() }
 	strict := hmac(t)
