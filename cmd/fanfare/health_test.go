@@ -71,3 +71,13 @@ func portText(addr string) string {
 	_, port, _ := net.SplitHostPort(addr)
 	return port
 }
+
+// The names of alerts are for operators. Everybody learns whether there is one.
+func TestHealthNames(t *testing.T) {
+	p := start(t, "-admin", "127.0.0.1:0")
+	_, public := p.request("GET", healthPath, "", nil)
+	_, operator := p.operator("GET", healthPath, "")
+	if strings.Contains(public, `"alerts"`) || !strings.Contains(public, `"status":"ok"`) || !strings.Contains(operator, `"alerts":[]`) {
+		t.Errorf("everybody gets %s, and operators %s", public, operator)
+	}
+}

@@ -68,7 +68,7 @@ func (o *operators) listener() openListener {
 // operatorPages returns the handler of requests of operators.
 func (a *app) operatorPages() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+healthPath, a.health)
+	mux.HandleFunc("GET "+healthPath, a.operatorHealth)
 	mux.HandleFunc("GET "+readyPath, a.ready)
 	mux.HandleFunc("GET "+statusPath, a.status)
 	mux.Handle("GET "+metricsPath, metrics.Handler(a.watch.Snapshot))

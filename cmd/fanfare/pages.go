@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -119,17 +120,32 @@ func home(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(index)
 }
 
-// health is GET /healthz. It reports what is wrong, how much memory is held, and how much the server shed and refused
-// because of its limits (docs/limits.md). The status is 200 whatever is wrong: a server that is restarted for being busy would
-// lose its clients.
+// health is GET /healthz for everybody: whether something is wrong, how much memory is held, and how much the server shed and
+// refused because of its limits (docs/limits.md). What is wrong is for operators. The status is 200 whatever it is: a server that
+// is restarted for being busy would lose its clients.
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 	s := a.watch.Snapshot()
-	status, alerts := "ok", make([]string, len(s.Alerts))
+	a.answer(w, http.StatusOK, a.healthOf(&s))
+}
+
+// operatorHealth is GET /healthz for operators: with the names of the alerts.
+func (a *app) operatorHealth(w http.ResponseWriter, _ *http.Request) {
+	s := a.watch.Snapshot()
+	all, alerts := a.healthOf(&s), make([]string, len(s.Alerts))
 	for i, alert := range s.Alerts {
-		status, alerts[i] = "alert", alert.Name
+		alerts[i] = alert.Name
+	}
+	all["alerts"] = alerts
+	a.answer(w, http.StatusOK, all)
+}
+
+func (a *app) healthOf(s *monitor.Snapshot) map[string]any {
+	status := "ok"
+	if len(s.Alerts) > 0 {
+		status = "alert"
 	}
 	all := map[string]any{ // connections are those of the engine: not that of this request, which net/http has
-		"status": status, "alerts": alerts, "connections": a.server.Stats().Open, "topics": s.Topics.Open,
+		"status": status, "connections": a.server.Stats().Open, "topics": s.Topics.Open,
 		"held": map[string]any{"pending": s.Engine.Held, "topics": s.Topics.Memory, "transfers": s.API.Held},
 		"shed": map[string]any{
 			"connections": s.Engine.Shed, "handshakes": s.Conns.TLS["shed"], "messages": s.Topics.Shed, "transfers": s.API.Shed,
@@ -137,7 +153,7 @@ func (a *app) health(w http.ResponseWriter, _ *http.Request) {
 		"refused": s.Conns.Refusals,
 	}
 	a.events.addTo(all)
-	a.answer(w, http.StatusOK, all)
+	return all
 }
 
 // ready is GET /readyz, for load balancers: whether the server takes new clients. It stops doing so before it ends.
