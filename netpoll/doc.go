@@ -84,7 +84,7 @@
 // A [State] is all that a connection is between two turns: its socket, input that
 // the handler left over, pending output, its deadline, its TLS. A connection enters an engine
 // with a State (accepted, dialled, adopted, after its TLS handshake, or with
-// [Engine.Enter]) and leaves it with one (closed, detached, for its TLS handshake, or with
+// [Engine.Enter]) and leaves it with one (closed, detached, after its TLS handshake, or with
 // [Conn.Leave]). To move a connection to another engine, call Leave, keep what the protocol
 // has for it (no method of its Handler runs any more), and Enter the State with a new
 // Handler:
@@ -127,9 +127,10 @@
 //
 // [Engine.ListenTLS] and [Engine.DialTLS] put crypto/tls between a connection and
 // its Handler. A handshake of tls.Conn cannot resume after a read that found nothing, so it
-// has a goroutine, and the runtime's poller on a duplicate of the descriptor, until it
-// is done or Options.TLSTimeout is over. Before that the connection waits in its loop,
-// like any other, for the whole ClientHello and then for one of TLSHandshakes places.
+// has a goroutine until it is done or Options.TLSTimeout is over. All the time the connection is in its loop,
+// like any other: its turns bring the goroutine what it reads, and note the end and the deadline. Only
+// a turn closes the descriptor, so the goroutine writes as any goroutine does. The handshake begins when
+// the connection has the whole ClientHello and one of TLSHandshakes places.
 // So a silent client takes no place, and accepting never pauses. Places are shared by
 // address, and taken away from clients that do not go on while others wait: see tlsHandshakes.
 //
@@ -255,6 +256,7 @@
 //	largeReaders.mu   a loop's set of connections with large messages
 //	workers.mu        the list of workers
 //	tlsHandshakes.mu  the places for TLS handshakes
+//	tlsHandshake.mu   what one of them is to read, and its result
 //	admission.mu      the addresses of connections
 //	background.mu     the functions of Go and GoFor
 //	departures.mu     the calls of Leave
@@ -264,7 +266,7 @@
 //	sayer.mu          what the watchdog has to say
 //
 // easygo's own lock is taken by Add and Del with none of these held. departures.mu and deadlines.mu are also
-// taken under Conn.mu. Engine.changes, which is held during SetLimits, comes before all of them.
+// taken under Conn.mu, and Conn.mu under tlsHandshake.mu, for Hold and Resume. Engine.changes, which is held during SetLimits, comes before all of them.
 //
 // A burst holds up to 32 connection locks for the duration of one io_submit (about 150 µs for
 // small writes; large ones take no part). It only tries these locks, so it waits for none of

@@ -128,7 +128,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 func (e *Engine) waitClosed(ctx context.Context) error {
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()
-	for e.admission.open.Load() > 0 || e.background.count() > 0 {
+	for e.admission.open.Load() > 0 || e.background.count() > 0 || e.serverHandshakes.busy() || e.clientHandshakes.busy() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -5,7 +5,6 @@ package netpoll
 import (
 	"container/list"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +39,8 @@ type tlsHandshakes struct {
 	crowds        crowds    // of the same
 	quiet         list.List // of those with silent clients, *handshakeAddr
 	waiting       int
-	evicting      int // places that will be free at once
+	evicting      int         // places that will be free at once
+	evicted       []*tlsPlace // to be closed by unlock
 	running       map[*tlsPlace]struct{}
 	ended         bool
 	timer         *time.Timer // for the next look while a connection waits
@@ -71,8 +71,8 @@ type tlsClient interface {
 
 // tlsPlace is a handshake that has its place.
 type tlsPlace struct {
-	file *os.File // the socket, for the time of the handshake
-	addr *handshakeAddr
+	client tlsClient
+	addr   *handshakeAddr
 	// Guarded by tlsHandshakes.mu.
 	silent  *list.Element // in handshakeAddr.silent
 	since   time.Time

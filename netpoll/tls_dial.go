@@ -3,6 +3,7 @@
 package netpoll
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -54,43 +55,53 @@ func (k *clientPreTLS) OnOpen() { k.OnData(nil) }
 
 // OnData begins the handshake, if there is a place; else it is called again when there
 // is one.
-func (k *clientPreTLS) OnData([]byte) (used int) {
-	if k.places.enter(&k.tlsWaiter) {
-		if s := k.begin(); s != nil {
-			go s.call(k.config, k.open, k.handler)
+func (k *clientPreTLS) OnData(data []byte) (used int) {
+	if k.handshake == nil {
+		if !k.places.enter(&k.tlsWaiter) {
+			return 0
 		}
+		k.begin(data, k.reach, k.settle)
+		return len(data)
 	}
-	return 0
+	used, s := k.goOn(data)
+	if s == nil {
+		return used
+	}
+	if err := k.enter(s, k.handler); err != nil {
+		s.closeSocket()
+		k.engine.tellClosed(k.handler, err)
+		s.lease.end() // Shutdown waits for OnClose
+	}
+	return used
+}
+
+// settle tells the Handler that the connection has ended, if OnClose left that to the handshake, which may
+// know better why.
+func (k *clientPreTLS) settle(err error, closed bool) {
+	if closed {
+		k.engine.tellClosed(k.handler, cmp.Or(err, k.handshake.cause))
+	}
 }
 
 func (k *clientPreTLS) OnClose(err error) {
-	k.places.drop(&k.tlsWaiter)
-	k.engine.tellClosed(k.handler, err)
-}
-
-// call is serve for a client: if it fails, h has OnClose only.
-func (s *tlsHandshake) call(config *tls.Config, open func(io.ReadWriter) error, h Handler) {
-	defer s.leave()
-	err := s.reach(config, open)
-	if err == nil {
-		err = s.enter(h)
-	}
-	if err != nil {
-		s.state.closeSocket()
-		s.engine.tellClosed(h, err)
-		s.state.lease.end() // Shutdown waits for OnClose
+	switch s := k.handshake; {
+	case s == nil:
+		k.places.drop(&k.tlsWaiter)
+		k.engine.tellClosed(k.handler, err)
+	case s.end(err):
+		k.engine.tellClosed(k.handler, cmp.Or(s.err, err))
 	}
 }
 
 // reach opens the tunnel, if there is one, and does the TLS handshake, if there is one.
-func (s *tlsHandshake) reach(config *tls.Config, open func(io.ReadWriter) error) error {
-	if open != nil {
-		if err := s.block(func() error { return open(s.file) }); err != nil {
+func (k *clientPreTLS) reach(s *tlsHandshake) error {
+	if k.open != nil {
+		if err := k.open(s); err != nil {
 			return err
 		}
 	}
-	if config == nil {
+	if k.config == nil {
 		return nil
 	}
-	return s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Client(t, config) }, nil)
+	return s.shake(func(t *tlsTransport) *tls.Conn { return tls.Client(t, k.config) })
 }

@@ -47,21 +47,31 @@ func (k *tlsHandshakes) evictLocked(now time.Time) {
 	}
 }
 
-// takeAwayLocked ends s, so that its place becomes free.
+// takeAwayLocked has unlock end s, so that its place becomes free.
 func (k *tlsHandshakes) takeAwayLocked(s *tlsPlace) {
 	k.speaksLocked(s)
 	s.evicted = true
 	s.addr.held--
 	s.addr.evicting++
 	k.evicting++
-	_ = s.file.SetDeadline(time.Unix(1, 0))
+	k.evicted = append(k.evicted, s)
 }
 
 func (k *tlsHandshakes) look() {
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	defer k.unlock()
 	k.timer = nil
 	k.evictLocked(k.now())
+}
+
+// unlock releases mu after takeAwayLocked, and ends the handshakes: connections have locks of their own.
+func (k *tlsHandshakes) unlock() {
+	evicted := k.evicted
+	k.evicted = nil
+	k.mu.Unlock()
+	for _, s := range evicted {
+		s.client.Close(ErrTLSShed)
+	}
 }
 
 // silentLocked returns the handshake that must give way to one of next; nil if there

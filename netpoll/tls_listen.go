@@ -24,7 +24,7 @@ func (e *Engine) acceptTLS(t TLS, accept func() Handler) func() Handler {
 
 // serverPreTLS is the Handler of an accepted connection before its TLS handshake. It waits for
 // the whole ClientHello, then for a place among the handshakes, and then
-// takes the connection out of the engine: see tlsHandshake.
+// for the handshake: see tlsHandshake.
 type serverPreTLS struct {
 	preTLS
 	tls    *TLS
@@ -39,6 +39,13 @@ func (g *serverPreTLS) FirstDeadline() time.Duration {
 }
 
 func (g *serverPreTLS) OnData(data []byte) (used int) {
+	if g.handshake != nil {
+		used, s := g.goOn(data)
+		if s != nil {
+			g.finish(s)
+		}
+		return used
+	}
 	if len(data) == 0 {
 		return 0
 	}
@@ -54,32 +61,45 @@ func (g *serverPreTLS) OnData(data []byte) (used int) {
 	if !g.places.enter(&g.tlsWaiter) {
 		return 0
 	}
-	if s := g.begin(); s != nil {
-		go s.serve(g.tls.Config, append([]byte(nil), data...), g.accept)
-	}
+	g.begin(data, g.shake, g.settle)
 	return len(data)
 }
 
-func (g *serverPreTLS) OnClose(err error) {
-	g.places.drop(&g.tlsWaiter)
-	g.places.fail(g.engine.opts.Logger, fmt.Errorf("before it began: %w", err))
+func (g *serverPreTLS) shake(s *tlsHandshake) error {
+	return s.shake(func(t *tlsTransport) *tls.Conn { return tls.Server(t, g.tls.Config) })
 }
 
-// serve does the handshake of a server, and lets the connection enter the engine if that
-// succeeds.
-func (s *tlsHandshake) serve(config *tls.Config, hello []byte, accept func() Handler) {
-	defer s.leave()
-	err := s.handshake(func(t *tlsTransport) *tls.Conn { return tls.Server(t, config) }, hello)
+// settle counts the result of the handshake.
+func (g *serverPreTLS) settle(err error, _ bool) {
 	if err == nil {
-		s.places.done.Add(1)
-		err = s.enter(accept())
-	} else {
-		s.places.fail(s.engine.opts.Logger, err)
+		g.places.done.Add(1)
+		return
 	}
-	if err != nil {
-		s.engine.admission.refused.Add(1)
-		s.state.close()
+	g.places.fail(g.engine.opts.Logger, err)
+	g.engine.admission.refused.Add(1)
+}
+
+// finish lets the connection, whose handshake is done, enter the engine.
+func (g *serverPreTLS) finish(s *State) {
+	entered := false
+	defer func() {
+		if !entered { // also if the program panics
+			g.engine.admission.refused.Add(1)
+			s.close()
+		}
+	}()
+	entered = g.enter(s, g.accept()) == nil
+}
+
+func (g *serverPreTLS) OnClose(err error) {
+	if s := g.handshake; s != nil {
+		if s.end(err) && s.err == nil {
+			g.engine.admission.refused.Add(1)
+		}
+		return
 	}
+	g.places.drop(&g.tlsWaiter)
+	g.places.fail(g.engine.opts.Logger, fmt.Errorf("before it began: %w", err))
 }
 
 const (

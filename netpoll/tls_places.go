@@ -86,7 +86,7 @@ func (k *tlsHandshakes) enter(g *tlsWaiter) bool {
 	}
 	shed := k.waitLocked(g)
 	k.evictLocked(k.now())
-	k.mu.Unlock()
+	k.unlock()
 	k.close(shed)
 	return false
 }
@@ -234,9 +234,13 @@ func (k *tlsHandshakes) end() {
 	if k.timer != nil {
 		k.timer.Stop()
 	}
-	for s := range k.running {
-		_ = s.file.SetDeadline(time.Unix(1, 0))
-	}
+}
+
+// busy reports whether a place is taken.
+func (k *tlsHandshakes) busy() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.free < k.places
 }
 
 // awaitHello notes that the ClientHello of g has yet to come.
@@ -280,7 +284,7 @@ func (k *tlsHandshakes) makeRoom(now time.Time) bool {
 	if c := k.mostSilentLocked(nil); c != nil {
 		if s := c.silentSinceLocked(now.Add(-silentFor)); s != nil {
 			k.takeAwayLocked(s)
-			k.mu.Unlock()
+			k.unlock()
 			return true
 		}
 	}
