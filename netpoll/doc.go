@@ -266,7 +266,7 @@
 //	sayer.mu          what the watchdog has to say
 //
 // easygo's own lock is taken by Add and Del with none of these held. departures.mu and deadlines.mu are also
-// taken under Conn.mu, and Conn.mu under tlsHandshake.mu, for Hold and Resume. Engine.changes, which is held during SetLimits, comes before all of them.
+// taken under Conn.mu. Under tlsHandshake.mu a connection is held and resumed. Engine.changes, which is held during SetLimits, comes before all of them.
 //
 // A burst holds up to 32 connection locks for the duration of one io_submit (about 150 µs for
 // small writes; large ones take no part). It only tries these locks, so it waits for none of

@@ -98,7 +98,7 @@ type Options struct {
 	// Now returns the time that deadlines and other limits of connections follow; time.Now if nil. Only
 	// differences count, and those of time.Now do not change when the wall clock is set. Another function is for
 	// tests; it is called often, from any goroutine. That a deadline has passed is still noticed after Sweep
-	// of real time, and TLS handshakes under way and Exclusive.Write wait in real time.
+	// of real time, and Exclusive.Write waits in real time.
 	Now func() time.Time
 	// Logger gets what an operator must know; slog.Default() if nil.
 	Logger *slog.Logger

@@ -83,6 +83,7 @@ func (g *preTLS) goOn(data []byte) (used int, s *State) {
 	if err != nil { // it has begun to end
 		return len(data), nil
 	}
+	state.held = 0 // the call of Again was for g
 	if t := h.transport; t != nil {
 		t.stream, t.hello = nil, left
 		state.tls = t

@@ -66,7 +66,7 @@
 //
 // A server at work allocates next to nothing, but each handshake leaves garbage, which by
 // default stays until the heap has doubled. Programs with many idle connections should
-// collect it earlier, with debug.SetGCPercent(20) or GOGC=20, as cmd/fanfare does. The
+// collect it earlier, with [CollectOften], as cmd/fanfare does. The
 // engine collects what then remains once a crowd of connections has come or gone.
 //
 // # TLS

@@ -3,8 +3,6 @@ package servers
 import (
 	"crypto/tls"
 	"net"
-	"os"
-	"runtime/debug"
 
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
@@ -28,7 +26,7 @@ func fanfareDeflate(addr string, ready func(net.Addr)) error {
 }
 
 func fanfareServe(s *wsproto.Server, addr string, ready func(net.Addr)) error {
-	collectOften()
+	wsproto.CollectOften()
 	at, err := s.Listen(addr)
 	if err != nil {
 		return err
@@ -47,7 +45,7 @@ func fanfareTLS12(addr string, ready func(net.Addr)) error {
 }
 
 func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error {
-	collectOften()
+	wsproto.CollectOften()
 	config, err := selfSigned()
 	if err != nil {
 		return err
@@ -62,13 +60,6 @@ func fanfareServeTLS(s *wsproto.Server, addr string, ready func(net.Addr)) error
 	}
 	ready(at)
 	return s.Wait()
-}
-
-// collectOften sets GOGC as the documentation of wsproto advises and as cmd/fanfare does.
-func collectOften() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(20)
-	}
 }
 
 // fanfareTopic echoes, and subscribes each connection to a topic.

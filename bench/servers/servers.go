@@ -33,7 +33,7 @@ type Server struct {
 
 // All are the servers in the order in which they are measured.
 var All = []Server{
-	{Name: "fanfare", Module: fanfareModule, About: "wsproto.Server with only a Handler; GOGC=20, as its documentation advises and as in cmd/fanfare; broadcast through a topic of package hub", Echo: fanfare, Broadcast: fanfareBroadcast},
+	{Name: "fanfare", Module: fanfareModule, About: "wsproto.Server with only a Handler; wsproto.CollectOften, as its documentation advises and as in cmd/fanfare; broadcast through a topic of package hub", Echo: fanfare, Broadcast: fanfareBroadcast},
 	{Name: "fanfare-topic", Module: fanfareModule, About: "as fanfare, each connection subscribed to a topic", Echo: fanfareTopic, MemoryOnly: true},
 	{Name: "fanfare-deflate", Module: fanfareModule, About: "as fanfare, with Compression, which the client offers; messages below 256 bytes are sent uncompressed", Echo: fanfareDeflate, Broadcast: fanfareDeflateBroadcast, Flags: []string{"-compress"}, Variant: true},
 	{Name: "fanfare-tls", Module: fanfareModule, About: "as fanfare, over TLS 1.3", Echo: fanfareTLS, Broadcast: fanfareTLSBroadcast, TLS: true, Variant: true},

@@ -15,6 +15,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store/sqlstore"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/web"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
 // run runs the program and returns its exit status.
@@ -34,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err error) {
-	defer daemon.CollectOften()()
+	defer wsproto.CollectOften()()
 	files, err := daemon.RaiseFileLimit()
 	if err != nil {
 		return err

@@ -83,7 +83,7 @@ func (p *invocation) detach(c *config.Config) (end func()) {
 }
 
 func (p *invocation) serve(ctx context.Context, l *config.Loaded) error {
-	defer daemon.CollectOften()()
+	defer wsproto.CollectOften()()
 	cfg := l.Config
 	if cfg.Admin.Addr != "" && p.profileMemory != nil {
 		p.profileMemory()
