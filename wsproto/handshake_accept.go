@@ -76,7 +76,7 @@ func (s *Server) handlerFor(r *Request) Handler {
 // ask calls AcceptAsync. If that has answered at once, it returns what the answer is.
 func (c *Conn) ask(x *upgradeBuffers) *Refusal {
 	a, r, s := &acceptance{conn: c, buffers: x}, &x.request, c.endpoint.server
-	_ = r.parse(bytes.Clone(r.head)) // of a worker
+	r.moveTo(bytes.Clone(r.head)) // it is a worker's
 	r.ctx, a.cancel = context.WithCancelCause(r.Context())
 	x.asking = a
 	c.extras().opening = a

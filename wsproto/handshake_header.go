@@ -109,7 +109,7 @@ func parseField(line []byte) (f field, fault *Refusal) {
 	if !ok || !isToken(name) {
 		return f, Refuse(http.StatusBadRequest, fmt.Sprintf("the header line %.60q has no valid name before a colon (RFC 9112, 5.1)", line))
 	}
-	if bytes.ContainsFunc(value, isControl) {
+	if slices.ContainsFunc(value, isControl) {
 		return f, Refuse(http.StatusBadRequest, fmt.Sprintf("the header field %s contains a control character (RFC 9110, 5.5)", name))
 	}
 	return field{name, bytes.Trim(value, " \t")}, nil
@@ -122,7 +122,7 @@ func isFolded(head []byte) bool {
 	return bytes.Contains(head, []byte("\n ")) || bytes.Contains(head, []byte("\n\t"))
 }
 
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+func isControl(b byte) bool { return b < ' ' && b != '\t' || b == 0x7f }
 
 func hasToken(list, token string) bool {
 	for t := range strings.SplitSeq(list, ",") {
@@ -136,15 +136,22 @@ func hasToken(list, token string) bool {
 // isToken reports whether p is a token (RFC 9110, 5.6.2).
 func isToken(p []byte) bool {
 	for _, b := range p {
-		switch {
-		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
-		case strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0:
-		default:
+		if !tokenBytes[b] {
 			return false
 		}
 	}
 	return len(p) > 0
 }
+
+var tokenBytes = func() (ok [256]bool) {
+	for b := range ok {
+		switch b := byte(b); {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0:
+			ok[b] = true
+		}
+	}
+	return ok
+}()
 
 var headerEnd = []byte("\r\n\r\n")
 

@@ -236,19 +236,46 @@ func (r *Request) appendCore(b []byte) []byte {
 	return append(b, crlf...)
 }
 
+// moveTo makes the fields point into head, which has the same bytes as the header that was parsed. All of them are slices
+// of that, so their capacity says where they begin.
+func (r *Request) moveTo(head []byte) {
+	move := func(p []byte) []byte {
+		if len(p) == 0 {
+			return nil
+		}
+		at := cap(r.head) - cap(p)
+		return head[at : at+len(p)]
+	}
+	for i, f := range r.Header.fields {
+		r.Header.fields[i] = field{move(f.name), move(f.value)}
+	}
+	r.head = head
+}
+
 // singleFields are the fields that a handshake may have only once.
 var singleFields = [...]string{"Host", "Origin", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Content-Length", "Transfer-Encoding"}
 
+// repeated returns the name of a field that a handshake may have only once, but has more often, or "".
+func (h Header) repeated() string {
+	var seen [len(singleFields)]bool
+	for _, f := range h.fields {
+		for i, name := range singleFields {
+			if !f.is(name) {
+				continue
+			}
+			if seen[i] {
+				return name
+			}
+			seen[i] = true
+		}
+	}
+	return ""
+}
+
 // check refuses what ws.Upgrader would let pass.
 func (r *Request) check() *Refusal {
-	for _, name := range singleFields {
-		n := 0
-		for range r.Header.values(name) {
-			n++
-		}
-		if n > 1 {
-			return errRepeated(name)
-		}
+	if name := r.Header.repeated(); name != "" {
+		return errRepeated(name)
 	}
 	if l := r.Header.Get("Content-Length"); l != "" && l != "0" || r.Header.Get("Transfer-Encoding") != "" {
 		return Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")

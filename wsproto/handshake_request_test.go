@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/textproto"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -92,4 +93,23 @@ func FuzzRequest(f *testing.F) {
 			t.Errorf("%v; net/http: %v", ours, theirs.Header)
 		}
 	})
+}
+
+// A request that moves has the same fields, in the new header.
+func TestRequestMoves(t *testing.T) {
+	worker := append([]byte("GET /a?b HTTP/1.1\r\nHost: x\r\nEmpty:\r\nBlank:  \t\r\nCookie:  a=b; c \r\nX:y\r\n\r\n"), "more"...)
+	head := worker[:headEnd(worker)]
+	var r Request
+	if refusal := r.parse(head); refusal != nil {
+		t.Fatal(refusal)
+	}
+	want := r.Header.Clone()
+	r.moveTo(bytes.Clone(head))
+	clear(worker)
+	if got := r.Header.Clone(); !reflect.DeepEqual(got, want) || len(got) != 5 {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if !bytes.HasPrefix(r.head, []byte("GET /a?b ")) {
+		t.Errorf("the header is %q", r.head)
+	}
 }
