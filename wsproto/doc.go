@@ -19,7 +19,7 @@
 // The bytes of a new connection are collected, bounded in size and time, up to the end of
 // the request's header. A request that is not a WebSocket handshake goes, with its bytes,
 // to a net/http server in the same process, so that one port serves both. A handshake is
-// checked by ws.Upgrader (github.com/gobwas/ws), which reads from and writes to memory;
+// checked by ws.Upgrader (github.com/gobwas/ws), which reads slices of what the connection has read, and writes to memory;
 // the response is sent in one write. The bytes after the header belong to the first
 // frames.
 //

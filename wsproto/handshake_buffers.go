@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"net"
 	"net/http"
 	"sync"
 	"unsafe"
@@ -22,8 +23,8 @@ type hijackedRequest struct {
 
 // upgradeBuffers is what a connection needs during its handshake only.
 type upgradeBuffers struct {
-	in      bytes.Reader
-	core    []byte // what in reads
+	core    [][]byte    // what ws.Upgrader reads: slices of the header
+	in      net.Buffers // the rest of core
 	out     bytes.Buffer
 	header  http.Header // Request.ResponseHeader, so that it is never nil
 	request Request
@@ -60,23 +61,22 @@ func (x *upgradeBuffers) end() {
 	x.release(nil)
 	x.out.Reset()
 	clear(x.header)
-	clear(x.request.Header.fields) // they point into the buffer of a worker
+	clear(x.request.Header.fields) // they point into the buffer of a worker, like core
+	clear(x.core[:cap(x.core)])
+	x.in = nil
 	x.request, x.more = Request{Header: Header{x.request.Header.fields[:0]}}, false
-	if cap(x.request.Header.fields) <= pooledFields && cap(x.core) <= pooledCore {
+	if cap(x.request.Header.fields) <= pooledFields {
 		upgradeBufferPool.Put(x)
 	}
 }
 
-// What is larger than an ordinary handshake needs is not kept for the next one.
-const (
-	pooledFields = 64
-	pooledCore   = 4 << 10
-)
+// pooledFields is how many fields an ordinary handshake has at most. Room for more is not kept for the next one.
+const pooledFields = 64
 
 // weight returns the bytes that the handshake holds while it waits for AcceptAsync.
 func (x *upgradeBuffers) weight() int {
 	r := &x.request
-	return len(r.head) + len(r.URI) + cap(x.core) + cap(r.Header.fields)*int(unsafe.Sizeof(field{}))
+	return len(r.head) + len(r.URI) + cap(x.core)*int(unsafe.Sizeof(x.core[0])) + cap(r.Header.fields)*int(unsafe.Sizeof(field{}))
 }
 
 // release stops counting the handshake. It lets Upgrade return, if that waits: with err, unless

@@ -19,9 +19,11 @@ func (s *Server) refuseNow() *Refusal {
 // upgrade has ws.Upgrader check the handshake, negotiates, and writes the response to out.
 func (x *upgradeBuffers) upgrade() (refusal *Refusal) {
 	r := &x.request
-	x.core = r.appendCore(x.core[:0])
+	var size int
+	x.core, size = r.appendCore(x.core[:0])
+	x.in = x.core
 	u := ws.Upgrader{
-		ReadBufferSize: max(ws.DefaultServerReadBufferSize, len(x.core)),
+		ReadBufferSize: max(ws.DefaultServerReadBufferSize, size),
 		OnBeforeUpgrade: func() (ws.HandshakeHeader, error) { // after all other checks
 			if refusal = x.admit(); refusal != nil {
 				return nil, refusal
@@ -29,7 +31,6 @@ func (x *upgradeBuffers) upgrade() (refusal *Refusal) {
 			return nil, nil
 		},
 	}
-	x.in.Reset(x.core)
 	_, err := u.Upgrade(x)
 	if refusal == nil && err != nil {
 		refusal = translate(err)

@@ -216,25 +216,36 @@ func (r *Request) parse(head []byte) (refusal *Refusal) {
 	}
 }
 
-// appendCore appends the header with only the fields that ws.Upgrader checks. ws.Upgrader
+// appendCore appends what ws.Upgrader is to read, and returns its size: the request line and only the fields that it
+// checks, as slices of the header, so nothing is copied before it reads. ws.Upgrader
 // expects one Upgrade field with a single value and one Connection field, but both are lists
 // (RFC 9110, 7.6.1 and 7.8).
-func (r *Request) appendCore(b []byte) []byte {
-	line, _, _ := bytes.Cut(r.head, crlf)
-	b = append(append(b, line...), crlf...)
+func (r *Request) appendCore(parts [][]byte) (all [][]byte, size int) {
+	line := r.head[:bytes.IndexByte(r.head, '\n')+1]
+	parts = append(parts, line)
 	for _, f := range r.Header.fields {
 		if f.is("Host") || f.is("Sec-WebSocket-Key") || f.is("Sec-WebSocket-Version") {
-			b = append(append(append(append(b, f.name...), ':'), f.value...), crlf...)
+			parts = append(parts, f.name, colon, f.value, crlf)
 		}
 	}
 	if r.Header.lists("Upgrade", "websocket") {
-		b = append(b, "Upgrade: websocket\r\n"...)
+		parts = append(parts, upgradeLine)
 	}
 	if r.Header.lists("Connection", "upgrade") {
-		b = append(b, "Connection: Upgrade\r\n"...)
+		parts = append(parts, connectionLine)
 	}
-	return append(b, crlf...)
+	parts = append(parts, crlf)
+	for _, p := range parts {
+		size += len(p)
+	}
+	return parts, size
 }
+
+var (
+	colon          = []byte(":")
+	upgradeLine    = []byte("Upgrade: websocket\r\n")
+	connectionLine = []byte("Connection: Upgrade\r\n")
+)
 
 // moveTo makes the fields point into head, which has the same bytes as the header that was parsed. All of them are slices
 // of that, so their capacity says where they begin.

@@ -53,7 +53,11 @@ func FuzzRequest(f *testing.F) {
 		r := &x.request
 		refusal := r.parse(in[:end:end])
 		r.isUpgrade()
-		core := string(r.appendCore(nil))
+		parts, size := r.appendCore(nil)
+		core := string(bytes.Join(parts, nil))
+		if len(core) != size {
+			t.Errorf("%q has %d bytes, not %d", core, len(core), size)
+		}
 		if refusal == nil && headEnd([]byte(core)) != len(core) {
 			t.Fatalf("what ws.Upgrader would read is in parts: %q", core)
 		}
