@@ -95,16 +95,22 @@ func (b *blockage) identify() {
 	}
 }
 
+// isTask reports whether the worker runs a task, such as a fan-out of package hub, and not the handler of a connection.
+func (b *blockage) isTask() bool { return b.id == (ConnID{}) }
+
 func (b *blockage) attrs(took time.Duration) []any {
 	args := []any{"handler", describe(b.who), "for", took}
-	if b.id != (ConnID{}) {
+	if !b.isTask() {
 		args = append(args, "client", b.remote, "connection", b.id)
 	}
 	return args
 }
 
 func (e *Engine) logBlocked(b *blockage, took time.Duration) {
-	const msg = "a handler blocks its worker"
+	msg := "a handler blocks its worker"
+	if b.isTask() { // of this module or the program, and for many connections
+		msg = "a task takes long; it waits for something, or the machine is too busy to run it"
+	}
 	d := &e.watchdog
 	args := append(b.attrs(took), "blocked", d.now.Load(), "workers", e.opts.Workers)
 	before, ok := d.lines.Due()
@@ -120,9 +126,14 @@ func (e *Engine) logBlocked(b *blockage, took time.Duration) {
 }
 
 func (e *Engine) logUnblocked(b *blockage, took time.Duration) {
-	if b.logged {
-		e.opts.Logger.Info("a handler that has blocked its worker has returned", b.attrs(took)...)
+	if !b.logged {
+		return
 	}
+	msg := "a handler that has blocked its worker has returned"
+	if b.isTask() {
+		msg = "a task that has taken long is done"
+	}
+	e.opts.Logger.Info(msg, b.attrs(took)...)
 }
 
 // describe returns what v is: what it says itself, the name of a function, or its type. A program's Describe may wait for what
