@@ -69,7 +69,7 @@ var connectionMetrics = []Metric{
 	},
 	{
 		Name: "fanfare_closes_total", Type: Counter, Labels: []Label{{Name: "code"}, {"by", "client, server, none"}},
-		Help: "WebSockets that have ended, by close code, and by the side that began to close; none if the connection ended without a close frame (1006). " +
+		Help: "WebSockets that have ended, by close code, and by the side that began to close; none if the connection ended without a close frame (1006). A code of the server counts once its frame is queued, also if it never reaches the client. " +
 			"All codes of libraries are 3xxx, and those of applications 4xxx, apart from those of this server, 4400 to 4499.",
 		Worry:  "1006, 1009, 1011 or 1013 grow",
 		values: closes,

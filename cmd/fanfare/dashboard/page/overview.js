@@ -39,7 +39,7 @@ const sections = () => [
   ]],
   ['Closes and refusals', [
     new BarChart({ title: 'Closes', note: 'by code', format: f.count, name: f.closeCode, empty: 'No WebSocket has closed.' }),
-    new BarChart({ title: 'Abnormal closes', note: 'of 1006, by cause', format: f.count, name: f.reason, empty: 'No connection has ended without a close frame.' }),
+    new BarChart({ title: 'Abnormal closes', note: 'of 1006, by cause', format: f.count, name: f.reason, empty: 'No connection has ended without a close frame of the client or the server.' }),
     new BarChart({ title: 'Refusals', note: 'by reason', format: f.count, name: f.reason, empty: 'Nothing was refused.' }),
   ]],
 ];
