@@ -23,7 +23,7 @@ type Queue[T any] struct {
 	waiting  int
 	drainers int    // running, or submitted to the pool
 	pops     uint64 // ever
-	boost    int    // drainers that the next stalled look adds; above 1 if the last one was stalled
+	boost    int    // drainers that the next stalled look adds: 1, or after n that were stalled up to 4^n
 	held     bool   // the loop waits for slack; see Hold
 	ending   bool   // and must never wait again
 	// Slack gets a value when a loop that waits, because Hold said so, may go on. It has room for one.
@@ -33,6 +33,9 @@ type Queue[T any] struct {
 	Waits histogram.Histogram
 	Now   func() time.Duration
 }
+
+// boostWhileHeld is the largest boost with which a loop is held; see Hold.
+const boostWhileHeld = 16
 
 // measureEvery is a power of two that divides blockSize.
 const measureEvery = 32
@@ -188,12 +191,13 @@ func (r *Queue[T]) State(now uint32) State {
 }
 
 // Hold reports whether the loop must wait for slack. The drainer
-// that finds the queue empty sends it, or the monitor's next look if handlers block. After a look that found
-// that they do, the loop does not wait, so that the next look adds drainers for all connections that are ready.
+// that finds the queue empty sends it, or the monitor's next look if handlers block. After the third look in a row that found
+// that they do, the loop does not wait, so that the next look adds drainers for all connections that are ready. A single
+// such look says only that the drainer has lost its processor for a moment.
 func (r *Queue[T]) Hold() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = r.waiting > 0 && r.drainers > 0 && r.boost <= 1 && !r.ending
+	r.held = r.waiting > 0 && r.drainers > 0 && r.boost <= boostWhileHeld && !r.ending
 	return r.held
 }
 

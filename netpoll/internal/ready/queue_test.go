@@ -225,10 +225,20 @@ func TestHold(t *testing.T) {
 		t.Error("held after the end")
 	}
 	var last Progress
-	r = queue(3)
-	if n, _ := r.Check(&last); n != 1 || r.Hold() {
-		t.Errorf("held after a look that has added %d drainers, because there was no progress", n)
+	r = queue(100)
+	for want := 1; want <= boostWhileHeld; want *= 4 {
+		if !r.Hold() {
+			t.Fatalf("not held before the look that adds %d drainers", want)
+		}
+		if n, _ := r.Check(&last); n != want {
+			t.Fatalf("a look without progress adds %d drainers, want %d", n, want)
+		}
+		<-r.Slack
 	}
+	if r.Hold() {
+		t.Error("held after three looks without progress")
+	}
+	last = Progress{}
 	r = queue(9)
 	for range 8 {
 		r.Pop()
