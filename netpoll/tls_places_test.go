@@ -238,7 +238,8 @@ func TestTricklingClientsGiveWay(t *testing.T) {
 	whole := hello(t)
 	var trickles sync.WaitGroup
 	defer trickles.Wait()
-	defer s.serverHandshakes.end() // of those that trickle still
+	stop := make(chan struct{})
+	defer close(stop)
 	for range places {
 		nc := dialFrom(t, "127.0.0.2", s.addr)
 		write(t, nc, whole)
@@ -246,7 +247,11 @@ func TestTricklingClientsGiveWay(t *testing.T) {
 			defer nc.Close()
 			_, err := nc.Write([]byte{23, 3, 3, 0x40, 0}) // a record of 16 KiB
 			for err == nil {
-				time.Sleep(10 * time.Millisecond) // the client's pace
+				select {
+				case <-stop:
+					return
+				case <-time.After(10 * time.Millisecond): // the client's pace
+				}
 				_, err = nc.Write([]byte{0})
 			}
 		})
