@@ -245,7 +245,8 @@ func TestAdopt(t *testing.T) {
 // written in a burst would wait for the peer, with a processor.
 func TestAdoptOfBlocking(t *testing.T) {
 	e := newEngine(t, Options{})
-	_, nc := accepted(t)
+	client, nc := accepted(t)
+	defer client.Close()
 	f := must[*os.File](t)(nc.(*net.TCPConn).File())
 	f.Fd()
 	f.Close()
@@ -253,7 +254,10 @@ func TestAdoptOfBlocking(t *testing.T) {
 	if err := e.Adopt(nc, nil, p); err != nil {
 		t.Fatal(err)
 	}
-	if flags := must[int](t)(unix.FcntlInt(uintptr(p.c.fd), unix.F_GETFL, 0)); flags&unix.O_NONBLOCK == 0 {
+	p.c.mu.Lock()
+	flags := must[int](t)(unix.FcntlInt(uintptr(p.c.fd), unix.F_GETFL, 0))
+	p.c.mu.Unlock()
+	if flags&unix.O_NONBLOCK == 0 {
 		t.Error("it blocks")
 	}
 }
