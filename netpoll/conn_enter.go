@@ -4,7 +4,6 @@ package netpoll
 
 import (
 	"fmt"
-	"time"
 )
 
 // Enter gives a connection that has left an engine (see Conn.Leave) to h in this engine. The
@@ -47,8 +46,9 @@ func (e *Engine) receive(s State, h Handler) (ok bool) {
 
 // enter is the way of every connection into the engine. From then on the connection owns the
 // content of s; on an error the caller still does. The connection is born scheduled: until it
-// is registered no turn begins. Then the first event begins one, or the caller if there may be none. So a goroutine that finds it in the table and closes it cannot
-// cause the descriptor's number to be closed, and given to another connection, in between.
+// is registered no turn begins. Then the first event begins one, or the caller if there may be none. So a goroutine
+// that finds it in the table and closes it cannot cause the descriptor's number to be closed, and given to another
+// connection, in between.
 func (e *Engine) enter(s *State, h Handler) error {
 	c := h.Conn()
 	c.mu.Lock()
@@ -85,7 +85,7 @@ func (c *Conn) enterLocked(s *State) {
 		c.active.Store(k.At(s.active))
 	}
 	if !s.deadline.IsZero() {
-		c.expireLocked(max(k.Until(s.deadline), time.Millisecond))
+		c.expireLocked(k.Left(s.deadline))
 	} else if h, ok := c.handler.(Patient); ok {
 		c.expireLocked(h.FirstDeadline())
 	}

@@ -35,7 +35,7 @@ func (g *prePreamble) OnOpen() {}
 
 // FirstDeadline implements Patient.
 func (g *prePreamble) FirstDeadline() time.Duration {
-	return max(g.engine.clock.Until(g.until), time.Millisecond)
+	return g.engine.clock.Left(g.until)
 }
 
 func (g *prePreamble) OnDeadline() { g.refuse(os.ErrDeadlineExceeded) }

@@ -35,7 +35,7 @@ func (g *serverPreTLS) OnOpen() {}
 
 // FirstDeadline implements Patient.
 func (g *serverPreTLS) FirstDeadline() time.Duration {
-	return max(g.engine.clock.Until(g.until), time.Millisecond)
+	return g.engine.clock.Left(g.until)
 }
 
 func (g *serverPreTLS) OnData(data []byte) (used int) {

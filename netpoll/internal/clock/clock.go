@@ -67,6 +67,9 @@ func (k *Clock) Elapsed() time.Duration {
 // Until returns the time from now to t.
 func (k *Clock) Until(t time.Time) time.Duration { return t.Sub(k.Now()) }
 
+// Left is Until for a deadline: at least a millisecond, so that one that is over still comes.
+func (k *Clock) Left(t time.Time) time.Duration { return max(k.Until(t), time.Millisecond) }
+
 // Read returns the exact time.
 func (k *Clock) Read() Tick {
 	return Tick(uint32(k.Elapsed()/time.Millisecond) + 1)
