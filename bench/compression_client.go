@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/klauspost/compress/flate"
 
 	"github.com/fanfare-ws/fanfare/bench/servers"
@@ -156,17 +157,8 @@ func deflateFrame(p []byte) []byte {
 	_, _ = w.Write(p) // to memory
 	_ = w.Flush()
 	payload := bytes.TrimSuffix(small.Bytes(), []byte(flushTail))
-	b := []byte{0xc2}
-	switch n := len(payload); {
-	case n < 126:
-		b = append(b, 0x80|byte(n))
-	case n < 1<<16:
-		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(n))
-	default:
-		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
-	}
-	b = append(b, 0, 0, 0, 0) // masking with zeros changes nothing
-	return append(b, payload...)
+	h := ws.Header{Fin: true, Rsv: ws.Rsv(true, false, false), OpCode: ws.OpBinary, Masked: true, Length: int64(len(payload))}
+	return ws.MustCompileFrame(ws.Frame{Header: h, Payload: payload}) // masking with zeros changes nothing
 }
 
 // flushTail ends a flushed block, and is not sent (RFC 7692, 7.2.1).
