@@ -148,7 +148,8 @@ func label(s servers.Compressing, levels bool) string {
 	return fmt.Sprintf("%s, %d bits", name, s.Bits)
 }
 
-// compressionConns is enough for the server never to wait, so that waking up is no large part of the cost.
+// compressionConns is the number of connections. With so many, the server always has a message to read, so the figures hardly
+// contain the cost of waking up.
 const compressionConns = 16
 
 // visit measures one server with messages of one kind.

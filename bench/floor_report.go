@@ -32,7 +32,7 @@ type floorRow struct {
 	Met      verdict      `json:"met,omitempty"`
 }
 
-// floorSide has the figures of a server in a row. What was not measured is nil.
+// floorSide has one server's figures in a row of the table. A figure that was not measured is nil.
 type floorSide struct {
 	Server      string  `json:"server"`
 	Value       spread  `json:"value"`

@@ -18,8 +18,8 @@ import (
 	"github.com/fanfare-ws/fanfare/bench/servers"
 )
 
-// startCentrifugo starts Centrifugo, and a bridge in this process for publishers, who send bare messages: it passes them to
-// Centrifugo's HTTP API. The bridge does not count as the server's work.
+// startCentrifugo starts Centrifugo, and a bridge in this process for publishers. They send messages without Centrifugo's protocol,
+// and the bridge passes these to Centrifugo's HTTP API. The bridge does not count as the server's work.
 func (p *programs) startCentrifugo(ctx context.Context, program string) (*child, error) {
 	addr, err := freePort()
 	if err != nil {

@@ -20,7 +20,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// What a file contains that is read again is a change of the field that names it.
+// A reload reads secret files again. If the contents have changed, the field that names the file counts as changed.
 func TestChangesOfFiles(t *testing.T) {
 	token, one, two, key := write(t, "token", "0123456789abcdef"), write(t, "one", "a"), write(t, "two", "b"), write(t, "key", "fedcba9876543210")
 	file := write(t, "a.toml", "[[access.key]]\nname = 'a'\nsecret-file = '"+key+"'\nwrite = ['>']\n")

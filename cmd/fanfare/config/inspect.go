@@ -83,7 +83,8 @@ func (i *inspector) admin(l Listener, seen map[string]string) {
 	}
 }
 
-// operators notes that nobody may use the listener of operators. What tokens may do is not known.
+// operators adds a note if no key may use the listener of operators. It adds none if there are tokens, whose rights are not
+// known before they come.
 func (i *inspector) operators() {
 	c := i.config
 	if c.Access.TokenFile != "" || len(c.Access.Keys) == 0 || c.Token.Configured() {
