@@ -37,11 +37,12 @@ func TestEarlyConnectionsMakeRoom(t *testing.T) {
 					return roundTrip(tls.Client(nc, clientTLS(tls.VersionTLS13)), []byte("hi"), make([]byte, 2)) == nil
 				})
 			}
-			st := s.Stats()
-			if st.Open > most || st.TLSHandshakesShed < most {
+			if st := s.Stats(); st.Open > most {
 				t.Errorf("%+v", st)
 			}
-			if silent.says == nil && st.RefusedFull > 0 {
+			// A handshake's goroutine counts its failure after the connection is closed.
+			eventually(t, "as many gave way", func() bool { return s.Stats().TLSHandshakesShed >= most })
+			if st := s.Stats(); silent.says == nil && st.RefusedFull > 0 {
 				t.Errorf("%d were refused", st.RefusedFull)
 			}
 			eventually(t, "nothing is kept of those that left", func() bool {
