@@ -16,6 +16,10 @@ func (c *Conn) handshake(data []byte) (used int) {
 	if a := c.asked(); a != nil {
 		return c.answered(a, data)
 	}
+	if c.isHijacked() {
+		c.flags.Or(flagHeard)
+		return c.request(data, 0)
+	}
 	if !isToken(data[:1]) && data[0] != '\r' && data[0] != '\n' {
 		r := Refuse(http.StatusBadRequest, "this is not HTTP")
 		c.refuse(r, false, r)
@@ -34,13 +38,17 @@ func (c *Conn) handshake(data []byte) (used int) {
 	return c.request(data, end)
 }
 
-// request serves the first request of a connection, whose header is data[:end].
+// request serves the first request of a connection, whose header is data[:end] unless the connection
+// was hijacked and brings it.
 func (c *Conn) request(data []byte, end int) (used int) {
 	x := newUpgradeBuffers(c)
 	defer x.end() // also if the program panics
 	r := &x.request
 	x.more = len(data) > end
-	refusal := r.parse(data[:end])
+	var refusal *Refusal
+	if x.hijacked == nil {
+		refusal = r.parse(data[:end])
+	}
 	upgrade := r.isUpgrade() && (x.hijacked != nil || c.endpoint.server.takesHandshakes())
 	if upgrade {
 		if refusal = c.upgrade(x, refusal); x.asks() {

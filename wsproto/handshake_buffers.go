@@ -12,15 +12,6 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll"
 )
 
-// hijackedRequest is what a connection from net/http brings with it.
-type hijackedRequest struct {
-	request *http.Request
-	header  http.Header
-	handler Handler
-	err     error         // why the connection was not opened
-	done    chan struct{} // closed when nothing refers to request any more
-}
-
 // upgradeBuffers is what a connection needs during its handshake only.
 type upgradeBuffers struct {
 	core    [][]byte    // what ws.Upgrader reads: slices of the header
@@ -183,19 +174,6 @@ func (a *acceptance) fail(err error) {
 	a.endLocked(err)
 }
 
-func (k *hijackedRequest) apply(r *Request) {
-	r.http, r.ctx = k.request, context.WithoutCancel(k.request.Context())
-	r.Handler = k.handler
-	if len(k.header) > 0 {
-		r.ResponseHeader = k.header
-	}
-}
-
-func (k *hijackedRequest) aborted(_ *Conn, err error) {
-	k.err = err
-	close(k.done)
-}
-
 // asked returns what AcceptAsync decides about, or nil.
 func (c *Conn) asked() *acceptance {
 	if x := c.extra.Load(); x != nil {
@@ -203,15 +181,4 @@ func (c *Conn) asked() *acceptance {
 		return a
 	}
 	return nil
-}
-
-// takeHijacked returns what came with the connection, once.
-func (c *Conn) takeHijacked() *hijackedRequest {
-	x := c.extra.Load()
-	if x == nil {
-		return nil
-	}
-	c.extra.Store(nil) // nothing else is in it yet
-	k, _ := x.opening.(*hijackedRequest)
-	return k
 }

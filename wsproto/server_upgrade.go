@@ -2,10 +2,8 @@ package wsproto
 
 import (
 	"bufio"
-	"bytes"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -36,8 +34,8 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) erro
 	if !isUpgrade(r) {
 		return s.requireUpgrade(w, r)
 	}
-	head, refusal := s.checkUpgrade(r)
-	if refusal != nil {
+	hijacked := &hijackedRequest{request: r, handler: h, done: make(chan struct{})}
+	if refusal := s.checkUpgrade(hijacked); refusal != nil {
 		return s.refuseUpgrade(w, r, refusal)
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
@@ -46,12 +44,12 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) erro
 	}
 	_ = nc.SetDeadline(time.Time{})
 	c := &Conn{endpoint: s.endpoint}
-	hijacked := &hijackedRequest{request: r, header: w.Header().Clone(), handler: h, done: make(chan struct{})}
+	hijacked.header = w.Header().Clone()
 	c.extras().opening = hijacked
 	if own, ok := nc.(servedConn); ok {
 		nc = own.served().Conn
 	}
-	if err := s.engine.Adopt(nc, append(head, buffered(rw.Reader)...), (*handle)(c)); err != nil {
+	if err := s.engine.Adopt(nc, buffered(rw.Reader), (*handle)(c)); err != nil {
 		s.logger().Error("cannot take over a connection", "error", err)
 		refusal := Refuse(http.StatusNotImplemented, "the server cannot take over this connection for a WebSocket")
 		s.countRefusal(refusal)
@@ -60,31 +58,27 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) erro
 		nc.Close()
 		return err
 	}
+	c.io.Again() // even if the client has sent nothing more
 	<-hijacked.done
 	return hijacked.err
 }
 
-// checkUpgrade returns the request's header as it was on the wire, or why it cannot be
-// given to the engine.
-func (s *Server) checkUpgrade(r *http.Request) (head []byte, refusal *Refusal) {
+// checkUpgrade has k ready for the engine, or returns why its request cannot be given to that.
+func (s *Server) checkUpgrade(k *hijackedRequest) *Refusal {
 	if err := s.begin(); err != nil {
 		s.logger().Error("cannot serve WebSockets", "error", err)
-		return nil, Refuse(http.StatusInternalServerError, "the WebSocket server cannot start")
+		return Refuse(http.StatusInternalServerError, "the WebSocket server cannot start")
 	}
-	switch {
+	switch r := k.request; {
 	case s.closing():
-		return nil, s.refuseClosing()
+		return s.refuseClosing()
 	case r.ContentLength != 0: // net/http takes Transfer-Encoding out of the header
-		return nil, Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
+		return Refuse(http.StatusBadRequest, "a WebSocket handshake has no body")
 	case foreignTLS(r):
 		s.logger().Error("cannot take over a connection", "error", netpoll.ErrForeignTLS)
-		return nil, Refuse(http.StatusNotImplemented, foreignTLSReason)
+		return Refuse(http.StatusNotImplemented, foreignTLSReason)
 	}
-	head, ok := encodeHead(r, s.MaxHeader)
-	if !ok {
-		return nil, s.tooLarge(netip.AddrPortFrom(peerOf(r), 0))
-	}
-	return head, nil
+	return k.encode(s)
 }
 
 func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, refusal *Refusal) error {
@@ -97,18 +91,6 @@ func (s *Server) refuseUpgrade(w http.ResponseWriter, r *http.Request, refusal *
 func (s *Server) countRefusal(refusal *Refusal) {
 	s.counters.refuseUpgrade(refusal.Status)
 	s.counters.refuse(refusal.Status)
-}
-
-// encodeHead returns the request's header as it was on the wire.
-func encodeHead(r *http.Request, limit int) (head []byte, ok bool) {
-	var b bytes.Buffer
-	b.WriteString(r.Method + " " + r.RequestURI + " " + r.Proto + "\r\n")
-	if r.Host != "" {
-		b.WriteString("Host: " + r.Host + "\r\n")
-	}
-	_ = r.Header.Write(&b)
-	b.WriteString("\r\n")
-	return b.Bytes(), b.Len() <= limit
 }
 
 func buffered(r *bufio.Reader) []byte {

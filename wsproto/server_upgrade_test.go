@@ -3,9 +3,12 @@ package wsproto
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -132,4 +135,45 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// TestMountHeader gives the engine what net/http has parsed and handlers around the server have changed: all fields
+// arrive, each limit holds, and no value can add a line.
+func TestMountHeader(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(http.Header)
+		status int
+	}{
+		{"added", func(h http.Header) { h["X-Seen"] = []string{"one", "two"} }, http.StatusSwitchingProtocols},
+		{"empty value", func(h http.Header) { h.Set("X-Empty", "") }, http.StatusSwitchingProtocols},
+		{"another line", func(h http.Header) { h.Set("X-Seen", "a\r\nOrigin: b") }, http.StatusBadRequest},
+		{"no name", func(h http.Header) { h["X Seen"] = []string{"a"} }, http.StatusBadRequest},
+		{"repeated", func(h http.Header) { h.Add("Sec-Websocket-Version", "13") }, http.StatusBadRequest},
+		{"many", func(h http.Header) { h["X-Seen"] = make([]string, maxFields) }, http.StatusRequestHeaderFieldsTooLarge},
+		{"large", func(h http.Header) { h.Set("X-Seen", strings.Repeat("a", 8<<10)) }, http.StatusRequestHeaderFieldsTooLarge},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			changed := make(chan http.Header, 1)
+			h := echo(t)
+			h.Open = func(c *Conn, r *Request) {
+				want := <-changed
+				want.Set("Host", "example.test")
+				if got := r.Header.Clone(); !maps.EqualFunc(got, want, slices.Equal) || r.URI != "/a?b=c" {
+					t.Errorf("%s and %v, want %v", r.URI, got, want)
+				}
+			}
+			s := &Server{Logger: quiet, Handler: h, MaxHeader: 8 << 10}
+			p := dialTCP(t, mountIn(t, s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				tt.change(r.Header)
+				changed <- r.Header.Clone()
+				s.ServeHTTP(w, r)
+			})))
+			p.send(withLine("GET /a?b=c HTTP/1.1"))
+			p.response(tt.status)
+			if tt.status == http.StatusSwitchingProtocols {
+				p.expectEcho("hello")
+			}
+		})
+	}
 }
