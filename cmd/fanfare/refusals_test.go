@@ -182,6 +182,7 @@ func TestExposed(t *testing.T) {
 		want int
 	}{{[]string{"-addr", "0.0.0.0:0"}, 1}, {nil, 0}, {[]string{"-addr", "0.0.0.0:0", "-token-file", tokenFile(t)}, 0}} {
 		p := start(t, c.args...)
+		settles(func() bool { return strings.Count(p.stderr.String(), says) >= c.want }) // it is logged after the greeting
 		if n := strings.Count(p.stderr.String(), says); n != c.want {
 			t.Errorf("%v: it says so %d times: %s", c.args, n, p.stderr.String())
 		}

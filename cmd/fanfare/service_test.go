@@ -94,8 +94,8 @@ func TestSocketActivation(t *testing.T) {
 		if body := get(t, c, "http://"+admin.Addr().String()+"/debug/pprof/"); !strings.Contains(body, "goroutine") {
 			t.Errorf("the listener for operators says %q", body)
 		}
-		if s := c.stdout.String(); !strings.Contains(s, "listening on "+path) || !strings.Contains(s, "Operators connect to "+admin.Addr().String()) {
-			t.Error(s)
+		for _, says := range []string{"listening on " + path, "Operators connect to " + admin.Addr().String()} {
+			c.eventually("it says "+says, func() bool { return strings.Contains(c.stdout.String(), says) }) // a child's output comes through a pipe
 		}
 		c.signal(syscall.SIGINT)
 		if err := c.cmd.Wait(); err != nil {
