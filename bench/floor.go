@@ -30,7 +30,11 @@ func (o *floorOptions) run(ctx context.Context, stdout, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f := &floor{opt: o, prog: p, log: log, pairs: o.pairs(p), report: o.newReport()}
+	kinds, err := new(compressionOptions).corpora(ctx)
+	if err != nil {
+		return err
+	}
+	f := &floor{opt: o, prog: p, log: log, pairs: o.pairs(p, kinds), report: o.newReport()}
 	if err := f.measure(ctx); err != nil {
 		return err
 	}
@@ -60,7 +64,11 @@ func (f *floor) measure(ctx context.Context) error {
 			sides := [2]*side{&e.other, &e.mine}
 			for i := range sides {
 				s := sides[(i+round)%2]
-				if err := f.visit(ctx, e, s, round); err != nil {
+				visit := f.visit
+				if e.compressed != nil {
+					visit = f.visitCompressed
+				}
+				if err := visit(ctx, e, s, round); err != nil {
 					return fmt.Errorf("round %d, %s, %s: %w", round+1, e.rows[0].title, s.name, err)
 				}
 			}

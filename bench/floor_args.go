@@ -27,7 +27,7 @@ func parseFloorArgs(args []string, out io.Writer) (*floorOptions, error) {
 	f.DurationVar(&o.rest, "rest", 5*time.Second, "`time` after which the memory of connections at rest is measured; Fanfare collects the garbage of a crowd of handshakes when it is over")
 	f.IntVar(&o.rounds, "rounds", 5, "`number` of rounds")
 	f.IntVar(&o.window, "window", 64, "number of `messages` in flight in the broadcast without a pace")
-	f.BoolVar(&o.quick, "quick", false, "one round, short loads and fewer connections: half a minute instead of 8")
+	f.BoolVar(&o.quick, "quick", false, "one round, short loads and fewer connections: a minute instead of 10")
 	f.StringVar(&o.json, "json", "", "also write the figures to this `file`")
 	if err := parseFlags(f, "Usage: go run -C bench . floor [flags]\n", args, out); err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ type pair struct {
 	mine  side
 	futex bool // count futex calls, once
 	paced bool // ask the bare server for the time of its loop
+
+	compressed *messages // which the clients of the subcommand compression send, instead of fanfare-load
 }
 
 // pairRow is a figure of a pair that is a row of the table.
@@ -37,6 +39,8 @@ type side struct {
 	start  func(context.Context) (*child, error)
 	target func(*child) []string  // arguments of fanfare-load
 	values []map[figure][]float64 // for each load
+
+	compressing servers.Compressing // the server of a pair with compressed messages
 }
 
 // loads returns the number of loads of the run.
@@ -76,11 +80,11 @@ const (
 )
 
 // pairs returns the pairs in the order in which they are measured.
-func (o *floorOptions) pairs(p *programs) []*pair {
+func (o *floorOptions) pairs(p *programs, kinds []messages) []*pair {
 	all := o.echoPairs(p)
 	all = append(all, o.broadcastPairs(p)...)
 	all = append(append(all, o.churnPair(p)), o.memoryPairs(p)...)
-	all = append(all, o.tlsPair(p))
+	all = append(append(all, o.tlsPair(p)), compressionPairs(kinds)...)
 	if runtime.NumCPU() > 1 {
 		all = append(all, o.processorsPair(p))
 	}
