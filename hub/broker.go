@@ -10,7 +10,7 @@ import (
 // delivered at all nodes that have joined its topic, in the same order everywhere. Each node has
 // a Broker of its own, its end of the connection to the others. Package hub/brokertest has the
 // tests that each implementation must pass; [MemoryBroker] is the implementation within one
-// process.
+// process, and package hub/natsbroker has the one for several machines, on NATS JetStream.
 //
 // # Positions
 //

@@ -1,0 +1,115 @@
+// Package natsbroker joins the nodes of a cluster through NATS JetStream: a [Broker] is the
+// [hub.Broker] of one hub. It needs nats-server 2.14 or later, with JetStream.
+//
+// # The stream
+//
+// All messages of all topics are in one stream, and a message's sequence number there is its
+// offset. There are no consumers. The stream publishes each message again, with its number, as a
+// plain NATS message (RePublish), and a node subscribes to the topics that it has joined. So a
+// message costs its publisher the same no matter how many nodes have joined its topic.
+//
+// A prefix begins all subjects, so several clusters can use the same servers:
+//
+//	PREFIX.in.t.TOPIC   messages, as the stream stores them
+//	PREFIX.in.p.NODE    probes of a node, see below
+//	PREFIX.in.e         the record of the epoch
+//	PREFIX.in.c         ticks of a clock, one a minute
+//	PREFIX.out.…        copies of all these
+//
+// A node also asks $JS.API.STREAM.INFO, CREATE, UPDATE and MSG.GET of the stream, and
+// $JS.API.DIRECT.GET. It listens to $JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED. Other programs may
+// publish to PREFIX.in.t.TOPIC too; a message without the header Fanfare is text if it is UTF-8.
+// Bytes that NATS does not allow in a subject are escaped, with % and two digits.
+//
+// # What an answer to a publisher means
+//
+// The stream's leader has stored the message: with one replica in its own store, with three on two
+// servers at least. It has been written, but not synchronised with the disk, unless the server is
+// configured with sync_interval: always. So a process may be killed at any time without a loss,
+// and so may one of three machines. A power failure of the only machine, or of two of three, may
+// cost the messages of the last two minutes (the default sync_interval). If the sequence goes back
+// by that, the first node that finds out begins another epoch.
+//
+// A message that is not answered before its connection is lost is sent again on the next one, with
+// the same Nats-Msg-Id. The stream knows the ids of 30 seconds, and stores it once. A publisher's
+// messages to a topic keep their order, since a connection loses only what is last on it. There is
+// one exception: a server that loses its route to the stream's leader, gets another one, and then
+// loses the client too, may have lost the first of two messages alone, which is stored late then.
+//
+// # Ages
+//
+// Each message has a TTL: the age of its topic's history, and half a minute more for clocks that
+// differ. Messages of topics without history are in the stream too, for Options.MinAge, so that
+// there is one order for all nodes, and a node that has lost its connection for a moment misses
+// nothing. The number of messages for each topic is that of the whole stream
+// (Options.MaxMessages), since NATS has no other limit; the hub keeps what the topic's own limit
+// says. What exceeds Options.MaxBytes removes the oldest messages of all topics.
+//
+// A history page says from which offset on it is complete. That is decided by what is certain: the
+// age of the topic, the number of messages of each topic, and the beginning of the epoch. A topic
+// that has been quiet for longer than its age has no message that proves it, so a client that comes
+// back to it after that time, at a node that does not know the topic, is told of a gap. Messages
+// that an operator deletes one by one are not noticed.
+//
+// # Order
+//
+// A connection delivers copies in the order of their numbers: the leader publishes them from one
+// queue, and all servers pass them on in order. All subscriptions of a node end in one channel, so
+// this order remains. Each copy names the number of the message before it to the same topic. A
+// node that has not had that one, or gets a copy that is older than another that it had, does not
+// deliver it: it tells the hub that messages were lost, and links again. So nothing is delivered
+// after a gap, and the hub fetches what is missing before it goes on.
+//
+// Copies may be missing without another message that shows it. The node therefore links again when
+// the stream has another leader, and every Options.CheckEvery it asks for the last messages of
+// topics that were quiet, and of patterns for which these are at most 1,024.
+//
+// # Linking and joining
+//
+// A probe is a message that a node stores for itself. The copy of the probe comes after the copies
+// of all messages that were stored before it, so the number of a probe that is sent after a
+// subscription, over the same connection, is an exact beginning. Join waits for it; one probe
+// serves all calls of Join that are under way. Sync waits until the copy has passed the queue to
+// the hub. Linked is called with the number of a probe too, after all subscriptions of the session.
+// A cluster of servers passes subscriptions and messages on over the same route, in order. Nodes
+// should not be divided over gateways or leaf nodes, which do not.
+//
+// # Epochs
+//
+// The record of the epoch is a message in the stream, which never expires. If the stream has been
+// deleted, purged, or restored from a copy, the record is missing, or does not match the stream's
+// time of creation. Then, and if the sequence has gone back, a node stores a record with another
+// epoch, on the condition that no other node has done so meanwhile. All nodes get its copy, or find
+// it when they check. A deleted stream is created again, unless Options.NoCreate is set. The record
+// also says over how many streams the topics are divided. This version knows one only; another
+// number is another epoch, and offsets have 11 bits to spare in JavaScript's numbers.
+//
+// # Ownership, locks, events
+//
+// nats.go does not connect again by itself here: a session is one connection. So whatever arrives
+// belongs to one session, and what arrived before its end is complete. Four goroutines work for an
+// attached broker, and none of them waits for the others:
+//
+//   - run connects, links, and compares; it alone waits for answers of the stream.
+//   - write, of the session, makes subscriptions, sends probes, publishes.
+//   - read, of the session, looks at all that arrives, and answers publishers.
+//   - deliver calls the hub: Deliver, Lost, Linked, in the order of one queue.
+//
+// Broker.mu guards all state, for short times: the hub, publishers' functions and NATS are called
+// without it. The queue's own lock comes after it. Leave, Publish and the answers to publishers
+// only append to lists, so they may be called under any lock of the hub. Join, History and Sync
+// wait in their callers' goroutines, and may do so within Deliver, except Sync.
+//
+// A lost connection, a slow consumer, a lame duck server if there is another one, a gap, another
+// leader, and another epoch are all told to the hub as Lost, and Linked with the present position
+// when the node is linked again. Before Linked, the node asks in one go which topics have had
+// messages meanwhile, so that only these cost a question.
+//
+// # Limits
+//
+// Options.MaxQueue bounds what waits for the hub, MaxPending and 65,536 messages what waits for the
+// stream, of which 4,096 messages and 16 MiB are on their way. What arrives and is not looked at
+// yet is at most 32,768 messages. For topics that only patterns match, the last numbers of 16,384 to
+// 32,768 topics are known. A message with its headers must not exceed the server's max_payload,
+// 1 MiB by default.
+package natsbroker

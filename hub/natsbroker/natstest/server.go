@@ -1,0 +1,188 @@
+// Package natstest runs nats-server for tests: as a process of its own, which can be killed and
+// started again with its data.
+package natstest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is for a server to start or to end.
+const patience = 60 * time.Second
+
+// Server is a nats-server with JetStream.
+type Server struct {
+	URL  string // of clients
+	Name string
+
+	t      testing.TB
+	dir    string // of its data and its files
+	config string
+	route  string // address for the other servers of its cluster
+	routes string // URLs of all of them
+	cmd    *exec.Cmd
+	ended  chan struct{}
+}
+
+// Start starts a server, which ends with the test. If nats-server cannot be built, the test is
+// skipped, unless FANFARE_REQUIRE is set, as in CI: then it fails. more is added to its
+// configuration.
+func Start(t testing.TB, more string) *Server {
+	t.Helper()
+	s := &Server{t: t, Name: "n0", dir: t.TempDir(), config: more}
+	s.Restart()
+	return s
+}
+
+// StartCluster starts servers that form a cluster.
+func StartCluster(t testing.TB, servers int) []*Server {
+	t.Helper()
+	all := make([]*Server, servers)
+	routes := make([]string, servers)
+	for i := range all {
+		all[i] = &Server{t: t, Name: fmt.Sprint("n", i), dir: t.TempDir(), route: freePort(t)}
+		routes[i] = "nats://" + all[i].route
+	}
+	for _, s := range all {
+		s.routes = strings.Join(routes, ", ")
+		s.Restart()
+	}
+	return all
+}
+
+// freePort returns a free address, since the servers of a cluster must know the others' before they
+// start.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Restart starts the server, at the same address as before, if any.
+func (s *Server) Restart() {
+	s.t.Helper()
+	file, err := program()
+	switch {
+	case err == nil:
+	case os.Getenv("FANFARE_REQUIRE") != "":
+		s.t.Fatalf("cannot build nats-server, and FANFARE_REQUIRE is set: %v", err)
+	default:
+		s.t.Skipf("cannot build nats-server; it needs the network once, run this test with it: %v", err)
+	}
+	if err := s.start(file); err != nil {
+		s.t.Fatalf("nats-server: %v", err)
+	}
+}
+
+func (s *Server) start(file string) error {
+	conf := filepath.Join(s.dir, "conf")
+	if err := os.WriteFile(conf, []byte(s.configuration()), 0o600); err != nil {
+		return err
+	}
+	logs, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	s.cmd = exec.Command(file, "-c", conf, "--ports_file_dir", s.dir)
+	s.cmd.Stdout, s.cmd.Stderr = logs, logs
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	cmd, ended := s.cmd, make(chan struct{})
+	s.ended = ended
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // a test kills it
+	}()
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-ended
+	})
+	return s.awaitPorts()
+}
+
+func (s *Server) configuration() string {
+	address := "127.0.0.1:-1"
+	if s.URL != "" {
+		address = strings.TrimPrefix(s.URL, "nats://")
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "server_name: %s\nlisten: %q\njetstream { store_dir: %q, max_file_store: 8GB, max_memory_store: 4GB }\n%s\n",
+		s.Name, address, filepath.Join(s.dir, "data"), s.config)
+	if s.route != "" {
+		fmt.Fprintf(&b, "cluster { name: c, listen: %q, routes: [%s] }\n", s.route, s.routes)
+	}
+	return b.String()
+}
+
+// awaitPorts waits until the server has written where it listens, and accepts connections there.
+func (s *Server) awaitPorts() error {
+	file := filepath.Join(s.dir, fmt.Sprintf("%s_%d.ports", filepath.Base(s.cmd.Path), s.cmd.Process.Pid))
+	limit := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var ports struct{ Nats []string }
+		data, err := os.ReadFile(file)
+		if err == nil && json.Unmarshal(data, &ports) == nil && len(ports.Nats) > 0 {
+			s.URL = ports.Nats[0]
+			if c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "nats://")); err == nil {
+				return c.Close()
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-s.ended:
+			return fmt.Errorf("it has ended: %s", s.Log())
+		case <-limit:
+			return errors.New("it does not listen")
+		}
+	}
+}
+
+// Log returns what the server has said.
+func (s *Server) Log() string {
+	b, _ := os.ReadFile(filepath.Join(s.dir, "log")) // it may not have begun
+	return string(b)
+}
+
+// Kill ends the server at once, as a power failure of the process would.
+func (s *Server) Kill() { s.signal(syscall.SIGKILL) }
+
+// Stop ends the server in order.
+func (s *Server) Stop() { s.signal(syscall.SIGTERM) }
+
+// LameDuck has the server ask its clients to leave, and end after a while.
+func (s *Server) LameDuck() {
+	if err := s.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *Server) signal(sig os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Error(err)
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		s.t.Fatal("nats-server does not end")
+	}
+}
