@@ -85,7 +85,7 @@ func (v *visitor) disconnected(code int) {
 	}
 }
 
-// addTo adds the figures to those of GET /healthz.
+// addTo adds the figures to those of GET /healthz of operators.
 func (e *events) addTo(health map[string]any) {
 	if e.Webhooks == nil {
 		return

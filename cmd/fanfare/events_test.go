@@ -115,7 +115,7 @@ func (h *hookReceiver) wants(p *program, about string, want ...string) {
 // Everything that happens is told: in the order of each topic and client, signed, and also what the shutdown brings about.
 func TestWebhooks(t *testing.T) {
 	h := newHookReceiver(t)
-	p := start(t, append(h.flags(t), "-user-header", "X-User", "-topic", "room.* presence grace=1ms", "-webhook-topics", ">,@>")...)
+	p := start(t, append(h.flags(t), "-user-header", "X-User", "-topic", "room.* presence grace=1ms", "-webhook-topics", ">,@>", "-admin", "127.0.0.1:0")...)
 	ada := p.join("/hub", http.Header{"X-User": {"ada"}})
 	ada.gets(`"do":"subscribe","topic":"room.1"`)
 	ada.gets(`"do":"subscribe","topic":"prices.*"`)
@@ -132,7 +132,7 @@ func TestWebhooks(t *testing.T) {
 	h.wants(p, " news", "topic.occupied news", "topic.vacated news")
 	ada.gets(`"do":"unsubscribe","topic":"room.1"`)
 	h.wants(p, "room.1/", "presence.joined room.1/ada", "presence.left room.1/ada")
-	if _, body := p.request("GET", "/healthz", "", nil); !strings.Contains(body, `"dead_letters":0`) || strings.Contains(body, `"sent":0,`) {
+	if _, body := p.operator("GET", healthPath, ""); !strings.Contains(body, `"dead_letters":0`) || strings.Contains(body, `"sent":0,`) {
 		t.Errorf("health: %s", body)
 	}
 	p.dial("/echo").CloseRead(p.ctx()) // they answer the close frame
@@ -201,7 +201,7 @@ func TestWebhooksDuringStorm(t *testing.T) {
 		if flags == nil && !full {
 			continue
 		}
-		s.child, s.addrs = startChildAt(t, addrs, flags...), nil
+		s.child, s.addrs = startChildAt(t, addrs, append(flags, "-admin", "127.0.0.1:0")...), nil
 		for _, m := range listening.FindAllStringSubmatch(s.stdout.String(), -1) {
 			s.addrs = append(s.addrs, m[1])
 		}
@@ -231,7 +231,7 @@ func (s *storm) checkQueue(most int) {
 	s.t.Helper()
 	var h struct{ Webhooks map[string]int }
 	s.eventually("all events are queued", func() bool {
-		_, body := s.request("GET", "/healthz", "", nil)
+		_, body := s.operator("GET", healthPath, "")
 		if err := json.Unmarshal([]byte(body), &h); err != nil {
 			s.t.Fatal(err)
 		}

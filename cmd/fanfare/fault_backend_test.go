@@ -93,7 +93,7 @@ type others struct {
 func startWithBackend(t *testing.T, s *backendSite, args ...string) (*child, *others) {
 	t.Helper()
 	args = append(args, "-token-file", tokenFile(t), "-jwt-secret-files", tempFile(t, hmacSecret))
-	c := startChild(t, s.flags(args...)...)
+	c := startChild(t, s.flags(append(args, "-admin", "127.0.0.1:0")...)...)
 	token := hmacToken(t, map[string]any{"sub": "ada", "read": []string{"news"}, "write": []string{"news"}})
 	return c, &others{child: c, key: c.dial("/topics/news?token=secret"), token: c.dial("/topics/news?token=" + token), echo: c.dial("/echo?token=" + token)}
 }
@@ -234,7 +234,7 @@ func TestHandshakeTimeoutComesBeforeTheBackend(t *testing.T) {
 	t.Parallel()
 	s := newBackendSite(t)
 	s.does(hangs)
-	c := startChild(t, s.flags("-backend-timeout", "5m", "-handshake-timeout", "300ms")...)
+	c := startChild(t, s.flags("-backend-timeout", "5m", "-handshake-timeout", "300ms", "-admin", "127.0.0.1:0")...)
 	for _, path := range []string{"/echo", "/hub", "/topics/news"} {
 		if status, retry, err := handshake(c.addr, path); status != http.StatusServiceUnavailable || retry == "" {
 			t.Errorf("%s gets %d, Retry-After %q, %v", path, status, retry, err)

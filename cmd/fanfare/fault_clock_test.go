@@ -24,7 +24,7 @@ func (k *wallClock) now() time.Time { return time.Now().Add(time.Duration(k.ahea
 func (k *wallClock) set(ahead time.Duration) { k.ahead.Store(int64(ahead)) }
 
 // startWithClock runs the program in this process, with another wall clock.
-func startWithClock(t *testing.T, k *wallClock, args ...string) *program {
+func startWithClock(t *testing.T, k *wallClock, args ...string) (*program, *app) {
 	t.Helper()
 	l := config.Load(append([]string{"-addr", "127.0.0.1:0"}, args...), nil)
 	if l.Inspect(time.Now()); len(l.Problems) > 0 {
@@ -57,7 +57,7 @@ func startWithClock(t *testing.T, k *wallClock, args ...string) *program {
 		a.close()
 	})
 	p.addr = all[0].at.String()
-	return p
+	return p, a
 }
 
 // expiring returns a token that expires after that time, by the real clock.
@@ -70,7 +70,7 @@ func expiring(t *testing.T, in time.Duration, id string) string {
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	k := new(wallClock)
-	p := startWithClock(t, k, "-jwt-secret-files", tempFile(t, hmacSecret), "-token-file", tokenFile(t),
+	p, a := startWithClock(t, k, "-jwt-secret-files", tempFile(t, hmacSecret), "-token-file", tokenFile(t),
 		"-conn-message-rate", "1", "-conn-burst", "3s", "-ping", "30m", "-pong-timeout", "30m", "-handshake-timeout", "5m")
 	ends := make(map[time.Duration][]*websocket.Conn)
 	lives := []time.Duration{time.Minute, 59 * time.Minute, 62 * time.Minute, 24 * time.Hour}
@@ -103,8 +103,8 @@ func TestClockJumps(t *testing.T) {
 	if status, _ := p.refused("/echo?token=" + expiring(t, 59*time.Minute, "")); status != 401 {
 		t.Errorf("an expired token gets %d", status)
 	}
-	remain := 2*3 + 3
-	p.eventually("the connections that are due are gone", func() bool { return p.health().Connections == remain })
+	remain := int64(2*3 + 3)
+	p.eventually("the connections that are due are gone", func() bool { return a.server.Stats().Open == remain })
 	spends(forever)
 
 	k.set(0)
@@ -113,7 +113,7 @@ func TestClockJumps(t *testing.T) {
 	}
 	p.send(ends[lives[2]][0], "x") // the tokens that remain are valid for their connections
 	p.wants(ends[lives[2]][0], websocket.MessageText, "x")
-	p.eventually("no other connection has ended", func() bool { return p.health().Connections == remain })
+	p.eventually("no other connection has ended", func() bool { return a.server.Stats().Open == remain })
 	// No credit for an hour that was not, in either direction.
 	for range 10 {
 		_ = spender.Write(p.long(), websocket.MessageText, []byte("x"))

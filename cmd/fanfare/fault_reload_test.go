@@ -202,7 +202,7 @@ func (p *program) closesWith(ws *websocket.Conn, code websocket.StatusCode) erro
 func TestReloadLowersLimits(t *testing.T) {
 	t.Parallel()
 	file := tempFile(t, "")
-	c := startChild(t, "-config", file)
+	c := startChild(t, "-config", file, "-admin", "127.0.0.1:0")
 	l := startLoad(c, 1, nil)
 	sender := c.dial("/topics/rate")
 	open := c.health().Connections

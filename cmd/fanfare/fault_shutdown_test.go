@@ -79,6 +79,9 @@ func TestSIGTERMWithMuteClients(t *testing.T) {
 	begin := time.Now()
 	c.signal(syscall.SIGTERM)
 	c.eventually("/readyz fails", func() bool { r, _ := c.request("GET", "/readyz", "", nil); return r.StatusCode == 503 })
+	if r, body := c.request("GET", healthPath, "", nil); r.StatusCode != 200 || strings.TrimSpace(body) != `{"status":"draining"}` {
+		t.Errorf("its health is %s %s", r.Status, body)
+	}
 	late := c.dial("/echo")
 	c.send(late, "still here")
 	c.wants(late, websocket.MessageText, "still here")

@@ -45,7 +45,7 @@ func TestReconnectionAfterKill(t *testing.T) {
 	}
 	// No client has these addresses, so none can take their ports while no server has them. There are several because the
 	// kernel takes long to find a free port for a connection if most of those to the same address are in use.
-	s.child = startChildAt(t, "127.0.0.2:0,127.0.0.3:0,127.0.0.4:0,127.0.0.5:0", "-topic", "> history=100")
+	s.child = startChildAt(t, "127.0.0.2:0,127.0.0.3:0,127.0.0.4:0,127.0.0.5:0", "-admin", "127.0.0.1:0", "-topic", "> history=100")
 	for _, m := range listening.FindAllStringSubmatch(s.stdout.String(), -1) {
 		s.addrs = append(s.addrs, m[1])
 	}
@@ -59,7 +59,7 @@ func TestReconnectionAfterKill(t *testing.T) {
 	s.opened.Store(0)
 	s.refused.Store(0)
 	started := time.Now()
-	s.child = startChildAt(t, strings.Join(s.addrs, ","), "-handshake-rate", strconv.Itoa(s.rate), "-topic", "> history=100")
+	s.child = startChildAt(t, strings.Join(s.addrs, ","), "-handshake-rate", strconv.Itoa(s.rate), "-admin", "127.0.0.1:0", "-topic", "> history=100")
 	s.publish(2)
 	s.allReturn(t, started)
 	s.publish(3)

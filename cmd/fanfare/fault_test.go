@@ -27,7 +27,7 @@ func (p *program) eventually(what string, cond func() bool) {
 	}
 }
 
-// health is what GET /healthz says.
+// health is what GET /healthz of operators says.
 type health struct {
 	Connections, Topics int
 	Held                struct{ Pending, Topics, Transfers int64 }
@@ -35,7 +35,7 @@ type health struct {
 
 func (p *program) health() (h health) {
 	p.t.Helper()
-	_, body := p.request("GET", "/healthz", "", nil)
+	_, body := p.operator("GET", healthPath, "")
 	if err := json.Unmarshal([]byte(body), &h); err != nil {
 		p.t.Fatalf("%s: %v", body, err)
 	}

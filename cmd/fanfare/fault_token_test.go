@@ -101,7 +101,7 @@ func (p *program) numbers(first, last int) {
 
 func startWithTokens(t *testing.T) *child {
 	t.Helper()
-	return startChild(t, "-token-file", tokenFile(t), "-jwt-secret-files", tempFile(t, hmacSecret), "-jwt-leeway", "0s", "-topic", "> history=100000")
+	return startChild(t, "-admin", "127.0.0.1:0", "-token-file", tokenFile(t), "-jwt-secret-files", tempFile(t, hmacSecret), "-jwt-leeway", "0s", "-topic", "> history=100000")
 }
 
 // A client's token expires while the client has no connection. It comes back with a new one and misses nothing.

@@ -78,6 +78,29 @@ func (a *app) operatorPages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.enterOperator(w, r, mux) })
 }
 
+// operatorHealth is GET /healthz for operators: the names of the alerts, how much memory is held, and how much the server shed and
+// refused because of its limits (docs/limits.md).
+func (a *app) operatorHealth(w http.ResponseWriter, _ *http.Request) {
+	s := a.watch.Snapshot()
+	status, alerts := a.healthStatus(), make([]string, len(s.Alerts))
+	for i, alert := range s.Alerts {
+		alerts[i] = alert.Name
+	}
+	if len(alerts) > 0 {
+		status = "alert"
+	}
+	all := map[string]any{ // connections are those of the engine, which does not have those of operators
+		"status": status, "alerts": alerts, "connections": a.server.Stats().Open, "topics": s.Topics.Open,
+		"held": map[string]any{"pending": s.Engine.Held, "topics": s.Topics.Memory, "transfers": s.API.Held},
+		"shed": map[string]any{
+			"connections": s.Engine.Shed, "handshakes": s.Conns.TLS["shed"], "messages": s.Topics.Shed, "transfers": s.API.Shed,
+		},
+		"refused": s.Conns.Refusals,
+	}
+	a.events.addTo(all)
+	a.answer(w, http.StatusOK, all)
+}
+
 // enterOperator handles every request of an operator. Cookies and the users of proxies do not count here: a page of another
 // origin could send them.
 func (a *app) enterOperator(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {

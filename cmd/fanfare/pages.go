@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -120,40 +119,18 @@ func home(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(index)
 }
 
-// health is GET /healthz for everybody: whether something is wrong, how much memory is held, and how much the server shed and
-// refused because of its limits (docs/limits.md). What is wrong is for operators. The status is 200 whatever it is: a server that
-// is restarted for being busy would lose its clients.
+// health is GET /healthz for everybody. Figures are for operators: they would tell an attacker how well an attack goes. The
+// HTTP status is 200 whatever is wrong: a server that is restarted for being busy would lose its clients.
 func (a *app) health(w http.ResponseWriter, _ *http.Request) {
-	s := a.watch.Snapshot()
-	a.answer(w, http.StatusOK, a.healthOf(&s))
+	a.answer(w, http.StatusOK, map[string]any{"status": a.healthStatus()})
 }
 
-// operatorHealth is GET /healthz for operators: with the names of the alerts.
-func (a *app) operatorHealth(w http.ResponseWriter, _ *http.Request) {
-	s := a.watch.Snapshot()
-	all, alerts := a.healthOf(&s), make([]string, len(s.Alerts))
-	for i, alert := range s.Alerts {
-		alerts[i] = alert.Name
+// healthStatus is the status that everybody may know.
+func (a *app) healthStatus() string {
+	if a.leaving.Load() {
+		return "draining"
 	}
-	all["alerts"] = alerts
-	a.answer(w, http.StatusOK, all)
-}
-
-func (a *app) healthOf(s *monitor.Snapshot) map[string]any {
-	status := "ok"
-	if len(s.Alerts) > 0 {
-		status = "alert"
-	}
-	all := map[string]any{ // connections are those of the engine: not that of this request, which net/http has
-		"status": status, "connections": a.server.Stats().Open, "topics": s.Topics.Open,
-		"held": map[string]any{"pending": s.Engine.Held, "topics": s.Topics.Memory, "transfers": s.API.Held},
-		"shed": map[string]any{
-			"connections": s.Engine.Shed, "handshakes": s.Conns.TLS["shed"], "messages": s.Topics.Shed, "transfers": s.API.Shed,
-		},
-		"refused": s.Conns.Refusals,
-	}
-	a.events.addTo(all)
-	return all
+	return "ok"
 }
 
 // ready is GET /readyz, for load balancers: whether the server takes new clients. It stops doing so before it ends.

@@ -10,7 +10,7 @@ import (
 	"github.com/fanfare-ws/fanfare/netpoll/paced"
 )
 
-// refusals counts and logs what the program refuses, by cause: the counters of GET /healthz, and at most one line of each cause
+// refusals counts and logs what the program refuses, by cause: the counters of GET /healthz of operators, and at most one line of each cause
 // in ten seconds, since strangers can cause any number. Its methods may be called from any goroutine.
 type refusals struct {
 	log *slog.Logger

@@ -31,10 +31,10 @@ func TestRefusedPace(t *testing.T) {
 	}
 }
 
-// refusedCounts returns the counters of GET /healthz.
+// refusedCounts returns the counters of GET /healthz of operators.
 func (p *program) refusedCounts() map[string]int {
 	p.t.Helper()
-	_, body := p.request("GET", "/healthz", "", nil)
+	_, body := p.operator("GET", healthPath, "")
 	var h struct{ Refused map[string]int }
 	if err := json.Unmarshal([]byte(body), &h); err != nil {
 		p.t.Fatalf("%s: %v", body, err)
@@ -127,7 +127,7 @@ func TestRefusals(t *testing.T) {
 		}, "the backend did not allow"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := start(t, strings.Fields(c.flags)...)
+			p := start(t, append(strings.Fields(c.flags), "-admin", "127.0.0.1:0")...)
 			if n, ok := p.refusedCounts()[name]; !ok || n != 0 {
 				t.Errorf("at first %d", n)
 			}

@@ -66,7 +66,7 @@ func dialFrom(t *testing.T, from, to string) (net.Conn, *bufio.Reader) {
 // Bodies whose rest does not arrive are shed for the bodies of others, with all the memory that they hold.
 func TestBodiesHaveABudget(t *testing.T) {
 	const size = 60_000
-	p := start(t, "-max-message", "64k", "-max-pending", "1M", "-total-bodies", "1M", "-trusted-proxies", "none")
+	p := start(t, "-max-message", "64k", "-max-pending", "1M", "-total-bodies", "1M", "-trusted-proxies", "none", "-admin", "127.0.0.1:0")
 	answers := make(chan string, 30)
 	for range cap(answers) {
 		nc, r := dialFrom(t, "127.0.0.9", p.addr)
@@ -79,7 +79,7 @@ func TestBodiesHaveABudget(t *testing.T) {
 		}()
 	}
 	healthy := func() string {
-		_, body := p.request("GET", "/healthz", "", nil)
+		_, body := p.operator("GET", healthPath, "")
 		return body
 	}
 	if !settles(func() bool {
