@@ -63,6 +63,7 @@ func (a *app) identify(r *wsproto.Request, done func(policy.Identity, error)) {
 			done(id, err)
 		})
 	default:
+		a.refusals.ignored(&id, fromClient(r.ClientAddr()))
 		done(id, a.admit(&id, r.ClientAddr()))
 	}
 }

@@ -99,6 +99,7 @@ func (a *app) callerOf(r *http.Request) caller {
 		c.admitted = a.server.AllowsOrigin(r)
 	}
 	c.id, c.refusal = a.access.request(r, c.admitted && a.server.NamesOrigin(r))
+	a.refusals.ignored(&c.id, fromClient(c.client))
 	return c
 }
 

@@ -133,3 +133,59 @@ func TestPlainRequestWhileTheBackendIsDown(t *testing.T) {
 		}
 	}
 }
+
+// Without tokens, a key that is wrong is ignored. Whoever guesses keys is named in the log: at most once in ten seconds. What may be
+// for a proxy, or for the backend, is not mentioned.
+func TestIgnoredKeys(t *testing.T) {
+	const says = "ignored a key"
+	guess := func(p *program) {
+		_ = p.dial("/topics/a?token=guess").CloseNow()
+		if resp, _ := p.request("GET", "/topics?token=guess", "", nil); resp.StatusCode != 200 {
+			p.t.Error(resp.Status)
+		}
+	}
+	offer := func(p *program) {
+		_, got := p.knock(person{}, "/topics/a", "fanfare.v1", "fanfare.token.guess")
+		if got != "101" {
+			p.t.Error(got)
+		}
+	}
+	header := func(p *program) {
+		if _, got := p.knock(person{header: http.Header{"Authorization": {"Bearer guess"}}}, "/topics/a"); got != "101" {
+			p.t.Error(got)
+		}
+		_ = p.dial("/topics/a?token=secret").CloseNow()
+	}
+	asks := func(p *program) {
+		if _, got := p.knock(person{header: http.Header{"Cookie": {"user=ada"}}}, "/topics/news?token=guess"); got != "101" {
+			p.t.Error(got)
+		}
+	}
+	for name, c := range map[string]struct {
+		flags []string
+		do    func(p *program)
+		lines int
+	}{
+		"a guess":       {nil, guess, 1},
+		"a subprotocol": {nil, offer, 1},
+		"a header":      {nil, header, 0},
+		"a hook":        {newApplication(t).flags(), asks, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, append(c.flags, "-token-file", tokenFile(t))...)
+			c.do(p)
+			log := p.stderr.String()
+			if strings.Count(log, says) != c.lines || c.lines > 0 && !strings.Contains(log, "anonymous\" client=127.0.0.1\n") {
+				t.Errorf("it says %s", log)
+			}
+			if strings.Contains(log, "guess") {
+				t.Errorf("the log has the guess: %s", log)
+			}
+		})
+	}
+	p := start(t) // it has no keys: the parameter is not for it
+	_ = p.dial("/topics/a?token=guess").CloseNow()
+	if log := p.stderr.String(); strings.Contains(log, says) {
+		t.Error(log)
+	}
+}

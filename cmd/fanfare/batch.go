@@ -223,7 +223,7 @@ func (a *app) publishTo(by publisher, p *published, once string, m hub.Message) 
 		p.set(rc, err)
 		return err
 	}
-	if over := a.rates.user(by.user, len(m.Data)); over.wait > 0 {
+	if over := a.rates.user(by.user, len(m.Data), &by); over.wait > 0 {
 		return over
 	}
 	all, err := a.hub.PublishMatching(p.Pattern, m)

@@ -102,7 +102,7 @@ func (a *app) publishFor(m *hub.Member, r *wire.Request, done func(hub.Receipt, 
 		msg.Exclude = m
 	}
 	v, topic := m.Value().(*visitor), r.Topic // r is the session's again after the answer
-	if over := a.rates.user(v.user, len(msg.Data)); over.wait > 0 {
+	if over := a.rates.user(v.user, len(msg.Data), (*memberSender)(m)); over.wait > 0 {
 		done(hub.Receipt{}, wire.Limited(over.wait))
 		return
 	}
@@ -124,7 +124,7 @@ func (a *app) publishFor(m *hub.Member, r *wire.Request, done func(hub.Receipt, 
 
 // publishNow publishes a message that is paid for except to its topic.
 func (a *app) publishNow(m *hub.Member, v *visitor, topic string, msg hub.Message, done func(hub.Receipt, error)) {
-	if over := a.rates.topic(v.local, topic, len(msg.Data)); over.wait > 0 {
+	if over := a.rates.topic(v.local, topic, len(msg.Data), (*memberSender)(m)); over.wait > 0 {
 		done(hub.Receipt{}, wire.Limited(over.wait))
 		return
 	}

@@ -73,7 +73,7 @@ func checkIdempotencyKey(key string) error {
 
 // deliver publishes a message to a topic, unless the publisher has done so with the same key before; "" is none.
 func (a *app) deliver(by *publisher, topic, key string, m hub.Message) (rc hub.Receipt, err error) {
-	if over := a.rates.user(by.user, len(m.Data)); over.wait > 0 {
+	if over := a.rates.user(by.user, len(m.Data), by); over.wait > 0 {
 		return rc, over
 	}
 	if key == "" {
@@ -91,7 +91,7 @@ func (a *app) deliver(by *publisher, topic, key string, m hub.Message) (rc hub.R
 
 // deliverNow publishes a message that is paid for except to its topic.
 func (a *app) deliverNow(by *publisher, topic string, m hub.Message) (hub.Receipt, error) {
-	if over := a.rates.topic(by.spared, topic, len(m.Data)); over.wait > 0 {
+	if over := a.rates.topic(by.spared, topic, len(m.Data), by); over.wait > 0 {
 		return hub.Receipt{}, over
 	}
 	return a.hub.PublishAs(by.maker, topic, m)

@@ -59,11 +59,11 @@ func (e excess) String() string {
 	return fmt.Sprintf("the rate limit of %s: try again in %v", e.whose, max(e.wait.Round(time.Millisecond), time.Millisecond))
 }
 
-// user pays for a message of n bytes that a user publishes; "" for none.
-func (r *rates) user(user string, n int) excess {
+// user pays for a message of n bytes that a user publishes; "" for none. Its sender is named in the log.
+func (r *rates) user(user string, n int, from slog.LogValuer) excess {
 	if user != "" {
 		if wait := r.users.Take(user, n); wait > 0 {
-			return r.refuse(byUserRate, excess{"user " + user, wait})
+			return r.refuse(byUserRate, excess{"user " + user, wait}, from)
 		}
 	}
 	return excess{}
@@ -71,10 +71,10 @@ func (r *rates) user(user string, n int) excess {
 
 // topic pays for a message of n bytes that is published to a topic; nothing for a pattern. The caller has found out that the
 // publisher may do that: others cannot use up what there is for a topic.
-func (r *rates) topic(spared bool, topic string, n int) excess {
+func (r *rates) topic(spared bool, topic string, n int, from slog.LogValuer) excess {
 	if !hub.IsPattern(topic) && !(spared && r.sparesLocal.Load()) {
 		if wait := r.topics.Take(topic, n); wait > 0 {
-			return r.refuse(byTopicRate, excess{"this topic", wait})
+			return r.refuse(byTopicRate, excess{"this topic", wait}, from)
 		}
 	}
 	return excess{}
@@ -89,11 +89,11 @@ func (r *rates) conn(c *wsproto.Conn, limit *wsproto.Rate, n int) excess {
 	if wait <= 0 {
 		return excess{}
 	}
-	return r.refuse(byConnRate, excess{"this connection", wait})
+	return r.refuse(byConnRate, excess{"this connection", wait}, (*connSender)(c))
 }
 
-func (r *rates) refuse(c cause, e excess) excess {
-	r.refusals.add(c, e.String(), slog.Attr{})
+func (r *rates) refuse(c cause, e excess, from slog.LogValuer) excess {
+	r.refusals.add(c, e.String(), slog.Any("", from)) // without a key, its attributes are those of the line
 	return e
 }
 

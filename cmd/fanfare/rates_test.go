@@ -55,7 +55,7 @@ func TestDefaultRatesSpareLocalClients(t *testing.T) {
 		}
 		for _, who := range []bool{false, true} {
 			topic := fmt.Sprint("topic", who)
-			first, second := a.rates.topic(who, topic, huge), a.rates.topic(who, topic, huge)
+			first, second := a.rates.topic(who, topic, huge, nil), a.rates.topic(who, topic, huge, nil)
 			if spared := who && c.topics; first.wait != 0 || (second.wait == 0) != spared {
 				t.Errorf("%q: local %v: a topic gets a message after %v, and another after %v", c.flags, who, first.wait, second.wait)
 			}
@@ -126,5 +126,63 @@ func TestPingsCount(t *testing.T) {
 	}
 	if limited == 0 {
 		t.Error("requests that are not valid are free")
+	}
+}
+
+// A message above a rate makes one line, which names its sender. The first message takes the time of an hour.
+func TestSendersAboveRatesAreNamed(t *testing.T) {
+	long := strings.Repeat("1", 3600)
+	send := func(path string) func(*program) {
+		return func(p *program) {
+			c, _, err := websocket.Dial(p.ctx(), "ws://"+p.addr+path, &websocket.DialOptions{HTTPHeader: http.Header{"X-User": {"ada"}}})
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			p.send(c, long)
+			_ = c.Write(p.ctx(), websocket.MessageText, []byte("1"))
+			p.endsWith(c, wire.CloseRateLimited)
+		}
+	}
+	publish := func(p *program) {
+		c := p.join("/hub", http.Header{"X-User": {"ada"}})
+		for _, id := range []string{"1", "2"} {
+			p.send(c.Conn, `{"id":`+id+`,"do":"publish","topic":"a","data":`+long+`}`)
+		}
+	}
+	post := func(path, body string) func(*program) {
+		return func(p *program) {
+			for range 2 {
+				p.raw(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: here\r\nX-User: ada\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body))
+			}
+		}
+	}
+	batch := `{"messages":[{"pattern":"a.*","data":` + long + `}]}`
+	for name, c := range map[string]struct {
+		rate string
+		do   func(*program)
+		want string
+	}{
+		"echo":                {"conn", send("/echo"), "client=127.0.0.1\n"},
+		"a connection":        {"conn", send("/topics/a"), "client=127.0.0.1 user=ada\n"},
+		"a user's connection": {"user", send("/topics/a"), "client=127.0.0.1 user=ada\n"},
+		"to a topic":          {"topic", send("/topics/a"), "client=127.0.0.1 user=ada\n"},
+		"a member":            {"conn", publish, "address=127.0.0.1 user=ada\n"},
+		"a user's member":     {"user", publish, "address=127.0.0.1 user=ada\n"},
+		"a member to a topic": {"topic", publish, "address=127.0.0.1 user=ada\n"},
+		"a request":           {"topic", post("/topics/a", long), "client=127.0.0.1 user=ada\n"},
+		"a user's request":    {"user", post("/topics/a", long), "client=127.0.0.1 user=ada\n"},
+		"a batch":             {"user", post("/publish", batch), "client=127.0.0.1 user=ada\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, "-user-header", "X-User", "-"+c.rate+"-byte-rate", "1")
+			c.do(p)
+			line := func() string {
+				_, after, _ := strings.Cut(p.stderr.String(), "refused a message above the rate of its ")
+				return after
+			}
+			if !settles(func() bool { return strings.HasSuffix(line(), "\n") }) || !strings.HasSuffix(line(), c.want) {
+				t.Errorf("it does not say %q: %s", c.want, p.stderr.String())
+			}
+		})
 	}
 }

@@ -13,8 +13,9 @@ import (
 // refusals counts and logs what the program refuses, by cause: the counters of GET /healthz of operators, and at most one line of each cause
 // in ten seconds, since strangers can cause any number. Its methods may be called from any goroutine.
 type refusals struct {
-	log *slog.Logger
-	of  [causes]refused
+	log  *slog.Logger
+	of   [causes]refused
+	keys paced.Log // that are ignored
 }
 
 // cause is why something is refused.
@@ -51,10 +52,17 @@ type refused struct {
 }
 
 // add counts a refusal. The reason contains no secret. The operator must be able to find out who tries keys, so from names
-// the client, if it is known.
+// the client, if it is known: an attribute, or a slog.LogValuer of several.
 func (r *refusals) add(c cause, reason string, from slog.Attr) {
 	r.of[c].n.Add(1)
 	r.of[c].log.Warn(r.log, causeTexts[c].says, "reason", reason, from)
+}
+
+// ignored logs that a client has sent a key that the server does not have, and goes on without one: it may be guessing.
+func (r *refusals) ignored(id *policy.Identity, from slog.Attr) {
+	if id.Ignored {
+		r.keys.Warn(r.log, "ignored a key that this server does not have: the caller counts as anonymous", from)
+	}
 }
 
 // fromClient names a client in the log. The zero Attr, of a client that is not known, is not logged.

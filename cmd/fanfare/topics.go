@@ -172,7 +172,7 @@ func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
 func (t *topicConn) pays(c *wsproto.Conn, n int) bool {
 	over := t.admits(c, n)
 	if over.wait == 0 {
-		over = t.app.rates.user(t.user, n)
+		over = t.app.rates.user(t.user, n, (*connSender)(c))
 	}
 	if over.wait > 0 {
 		closeFor(c, over)
@@ -182,7 +182,7 @@ func (t *topicConn) pays(c *wsproto.Conn, n int) bool {
 
 // send publishes a message that is paid for except to its topic.
 func (t *topicConn) send(c *wsproto.Conn, msg hub.Message) {
-	if over := t.app.rates.topic(t.local, t.sub.Topic(), len(msg.Data)); over.wait > 0 {
+	if over := t.app.rates.topic(t.local, t.sub.Topic(), len(msg.Data), (*connSender)(c)); over.wait > 0 {
 		closeFor(c, over)
 		return
 	}

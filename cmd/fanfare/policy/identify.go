@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy/rights"
@@ -25,7 +26,13 @@ func (p *Policy) Identify(c Credentials) (Identity, *Refusal) {
 		}
 		return s.withUser(id, c.User)
 	}
-	return s.withUser(Identity{Kind: Anonymous, Rights: s.anonymous}, c.User)
+	return s.withUser(Identity{Kind: Anonymous, Rights: s.anonymous, Ignored: s.ignores(&c)}, c.User)
+}
+
+// ignores reports whether one of the secrets, none of which is a key, is meant to be one: those in the header Authorization may be
+// for a proxy.
+func (s *state) ignores(c *Credentials) bool {
+	return len(s.keys.keys) > 0 && slices.ContainsFunc(c.Secrets, func(s Secret) bool { return s.From == FromQuery || s.From == FromSubprotocol })
 }
 
 // byToken returns the identity of the first valid token. Otherwise it returns the refusal of the first one, or one that says

@@ -36,6 +36,7 @@ type Identity struct {
 	Expires time.Time       // when the token ends; zero for never
 	ID      string          // of the token (jti)
 	Proxied string          // the user whom a trusted proxy names, who need not be User; the caller of Identify sets it
+	Ignored bool            // the caller has sent a key that the server does not have, in a place that is for this server only
 
 	mark   uint64    // hash of the ID, or of the key; 0 for none
 	key    *Rights   // of the key; nil if it does not come from a key
