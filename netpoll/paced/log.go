@@ -18,17 +18,18 @@ type Log struct {
 // Pause is the least time between two lines.
 const Pause = 10 * time.Second
 
-// Warn logs an event.
-func (l *Log) Warn(log *slog.Logger, msg string, args ...any) {
+// Warn logs an event, and reports whether it was not left out.
+func (l *Log) Warn(log *slog.Logger, msg string, args ...any) (logged bool) {
 	left, ok := l.Due()
 	if !ok {
 		log.Debug(msg, args...)
-		return
+		return false
 	}
 	if left > 0 {
 		args = append(args, "left_out", left)
 	}
 	log.Warn(msg, args...)
+	return true
 }
 
 // Due reports whether the caller may log a line now, which then counts, and how many were left out before. It is for lines

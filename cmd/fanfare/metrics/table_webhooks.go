@@ -29,7 +29,7 @@ var webhookMetrics = []Metric{
 	},
 	{
 		Name: "fanfare_webhook_failing_endpoints", Type: Gauge,
-		Help:   "Endpoints whose last request has failed.",
+		Help:   "Endpoints whose last request has failed, and for which events wait.",
 		Worry:  "it stays above 0",
 		values: ofWebhook(func(w *monitor.Webhooks) float64 { return float64(w.Failing) }),
 	},

@@ -183,7 +183,7 @@ type Hook struct {
 type Webhooks struct {
 	Queued      int64            `json:"queued"`   // events
 	Fullness    float64          `json:"fullness"` // of the fullest queue of an endpoint, from 0 to 1
-	Failing     int64            `json:"failing"`  // endpoints whose last request has failed
+	Failing     int64            `json:"failing"`  // endpoints whose last request has failed, and for which events wait
 	Retries     int64            `json:"retries"`  // counter: requests that were repetitions
 	QueuedBytes int64            `json:"queued_bytes"`
 	Events      map[string]int64 `json:"events"`   // counters by result: sent, dropped, dead

@@ -26,12 +26,14 @@ type endpoint struct {
 	failures              int  // in a row
 	delays                int  // those of them since the options changed or Close was called: the delay grows with these
 	hurries               bool // Close was called, and run has noticed
+	told                  bool // the log says that it fails
 	droppedBefore         uint64
 	failed, dead, dropped paced.Log
 
-	mu    sync.Mutex // after Webhooks.mu
-	queue queue
-	stats EndpointStats
+	mu      sync.Mutex // after Webhooks.mu
+	queue   queue
+	failing bool // the last request has failed
+	stats   EndpointStats
 }
 
 func newEndpoint(ctx context.Context, w *Webhooks, url string, via http.RoundTripper) *endpoint {
@@ -207,7 +209,7 @@ func (e *endpoint) count(o *inForce, b *batch, r *response, again, over bool) {
 	s := &e.stats
 	s.Requests++
 	s.RequestTime += r.took
-	s.Failing = r.failure != nil
+	e.failing = r.failure != nil
 	if again {
 		s.Retries++
 	}
@@ -224,10 +226,22 @@ func (e *endpoint) count(o *inForce, b *batch, r *response, again, over bool) {
 		e.queue.done()
 	}
 	e.mu.Unlock()
-	if r.failure != nil {
-		e.failed.Warn(o.Logger, "a webhook request failed", "url", e.shown, "error", r.failure, "failures_in_a_row", e.failures)
+	e.log(o, b, r, over)
+}
+
+// log logs a failure, and its end if the failure was logged.
+func (e *endpoint) log(o *inForce, b *batch, r *response, over bool) {
+	if r.failure == nil {
+		if e.told {
+			o.Logger.Info("a webhook endpoint works again", "url", e.shown)
+		}
+		e.told = false
+		return
 	}
-	if r.failure != nil && over {
+	if e.failed.Warn(o.Logger, "a webhook request failed", "url", e.shown, "error", r.failure, "failures_in_a_row", e.failures) {
+		e.told = true
+	}
+	if over {
 		e.dead.Warn(o.Logger, "events were given up, as a webhook endpoint has not taken them in time", "url", e.shown, "events", len(b.items), "after", o.GiveUpAfter)
 	}
 }

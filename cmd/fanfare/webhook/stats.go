@@ -23,7 +23,7 @@ type EndpointStats struct {
 	RequestTime time.Duration
 	Retries     uint64
 	Failures    [failureKinds]uint64 // by FailureNames
-	Failing     bool                 // the last request has failed
+	Failing     bool                 // the last request has failed, and there are events to send
 
 	Queued      int           // events, those of the request under way included
 	QueuedBytes int           // the memory for these
@@ -48,6 +48,7 @@ func (e *endpoint) figures() EndpointStats {
 	defer e.mu.Unlock()
 	s, o := e.stats, e.webhooks.options.Load()
 	s.URL, s.Queued, s.QueuedBytes = e.shown, e.queue.len(), e.queue.bytes
+	s.Failing = e.failing && s.Queued > 0
 	s.Fullness = max(float64(s.Queued)/float64(o.MaxQueue), float64(s.QueuedBytes)/float64(o.MaxQueueBytes))
 	if oldest := e.queue.oldest(); oldest != nil {
 		s.Oldest = time.Since(oldest.queued)

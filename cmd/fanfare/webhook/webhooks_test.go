@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -208,7 +210,7 @@ func TestDeadLetters(t *testing.T) {
 		}
 		time.Sleep(90 * time.Second)
 		before := w.Stats().Endpoints[0]
-		if before.DeadLetters == 0 || before.DeadLetters%2 != 0 || !before.Failing || s.count() > 25 {
+		if before.DeadLetters == 0 || before.DeadLetters%2 != 0 || before.Failing != (before.Queued > 0) || s.count() > 25 {
 			t.Errorf("%+v after %d requests", before, s.count())
 		}
 		up.Store(true)
@@ -219,6 +221,57 @@ func TestDeadLetters(t *testing.T) {
 			t.Errorf("%+v, got %q", st, got)
 		}
 		s.inOrder(t)
+	})
+}
+
+// An endpoint fails as long as there is something that it does not take. The log has the end of each failure once.
+func TestFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var up atomic.Bool
+		s := &receiver{answer: func(int, *http.Request) (*http.Response, error) {
+			if up.Load() {
+				return status(204), nil
+			}
+			return status(404), nil
+		}}
+		var log bytes.Buffer
+		w := s.start(t, Options{GiveUpAfter: time.Minute, MaxRetryDelay: 10 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		ends := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			if n := strings.Count(log.String(), `level=INFO msg="a webhook endpoint works again" url=http://app.example`); n != want {
+				t.Errorf("%d lines say that it works again, want %d: %s", n, want, &log)
+			}
+		}
+		fails := func(want bool, queued int) {
+			t.Helper()
+			if st := w.Stats().Endpoints[0]; st.Failing != want || st.Queued != queued {
+				t.Errorf("it fails: %v; %d events are queued; want %v, %d", st.Failing, st.Queued, want, queued)
+			}
+		}
+		w.Connected(&Client{ID: "a"})
+		time.Sleep(30 * time.Second)
+		fails(true, 1)
+		time.Sleep(time.Minute) // it is given up
+		fails(false, 0)
+		w.Connected(&Client{ID: "b"})
+		time.Sleep(30 * time.Second)
+		fails(true, 1)
+		ends(0)
+		up.Store(true)
+		time.Sleep(10 * time.Second)
+		fails(false, 0)
+		ends(1)
+		w.Connected(&Client{ID: "c"})
+		time.Sleep(time.Minute)
+		ends(1)
+		up.Store(false)
+		w.Connected(&Client{ID: "d"})
+		time.Sleep(20 * time.Second)
+		up.Store(true)
+		time.Sleep(20 * time.Second)
+		ends(2)
+		wants(t, s, "client.connected b", "client.connected c", "client.connected d")
 	})
 }
 
