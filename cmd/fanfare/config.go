@@ -136,7 +136,9 @@ func inspect(l *config.Loaded, stderr io.Writer) (*config.Loaded, int) {
 func check(l *config.Loaded, stdout, stderr io.Writer) (status int) {
 	l.Inspect(time.Now())
 	l.CheckFree("/proc")
-	l.Config.WriteValues(stdout)
+	if left := l.Config.WriteValues(stdout, l.All); left > 0 {
+		fmt.Fprintf(stdout, "\nSettings with their defaults, which -all prints as well: %d\n", left)
+	}
 	for _, note := range l.Notes {
 		fmt.Fprintln(stderr, "note:", note)
 	}

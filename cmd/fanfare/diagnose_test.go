@@ -31,6 +31,7 @@ func TestDoctor(t *testing.T) {
 		{"doctor http://localhost", 2, "unexpected argument"},
 		{"-json", 2, "-json is for fanfare doctor"},
 		{"check -json", 1, "-json is for fanfare doctor"},
+		{"doctor -all", 2, "-all is for fanfare check"},
 	} {
 		var out, errs bytes.Buffer
 		if got := run(t.Context(), strings.Fields(c.args), &out, &errs); got != c.status || !strings.Contains(out.String()+errs.String(), c.says) {

@@ -277,6 +277,16 @@ func TestCheckCommand(t *testing.T) {
 		}
 	}
 	var stdout, stderr netpolltest.Output
+	for args, want := range map[string][2]string{ // what it says, and what it does not
+		"":      {"\nSettings with their defaults, which -all prints as well: ", "limits.max-header"},
+		" -all": {"limits.max-header ", "-all prints"},
+	} {
+		var stdout, stderr netpolltest.Output
+		status := run(t.Context(), strings.Fields("check -addr 127.0.0.1:0"+args), &stdout, &stderr)
+		if says := stdout.String(); status != 0 || !strings.Contains(says, want[0]) || strings.Contains(says, want[1]) {
+			t.Errorf("%s: exit status %d: %s%s", args, status, says, stderr.String())
+		}
+	}
 	if status := run(t.Context(), []string{"check", "-nonsense"}, &stdout, &stderr); status != 1 || !strings.Contains(stderr.String(), "unknown flag -nonsense") {
 		t.Errorf("exit status %d: %s", status, stderr.String())
 	}

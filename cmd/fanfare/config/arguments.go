@@ -31,10 +31,13 @@ func (l *loader) parseFlags(args []string) (Command, []given) {
 		return Serve, r.flags
 	}
 	l.problems = append(l.problems, a.problems...)
-	l.url, l.json = a.url, isOn(r.flags, "json")
+	l.url, l.json, l.all = a.url, isOn(r.flags, "json"), isOn(r.flags, "all")
 	c := command(ctx, r.flags)
 	if l.json && c != Doctor {
 		l.problems = append(l.problems, Problem{Text: "-json is for fanfare doctor; no other command prints JSON"})
+	}
+	if l.all && c != Check {
+		l.problems = append(l.problems, Problem{Text: "-all is for fanfare check, which prints all settings then"})
 	}
 	return c, r.flags
 }

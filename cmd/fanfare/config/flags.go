@@ -15,8 +15,9 @@ type commandLine struct {
 	Help    bool `short:"h" group:"General" help:"print this help and exit"`
 	Version bool `group:"General" help:"print the version and exit"`
 	JSON    bool `name:"json" group:"General" help:"make doctor print JSON"`
+	All     bool `name:"all" group:"General" help:"make check print all settings"`
 
-	Check   struct{} `cmd:"" help:"check all settings, print those in force with their sources, and exit with 0 or 1"`
+	Check   struct{} `cmd:"" help:"check all settings, print those that differ from their defaults with their sources, and exit with 0 or 1"`
 	Default struct{} `cmd:"" name:"config" help:"print a file with all settings and their defaults, in TOML"`
 	Health  struct{} `cmd:"" help:"ask a server whether it is up, and exit with 0 or 1: the one that these settings are for, or the one at a URL"`
 	Doctor  struct{} `cmd:"" help:"say how many connections this machine can hold, what limits that, and how to raise it; exit with 0 or, if the limit is below -max-conns, 1"`

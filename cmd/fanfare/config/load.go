@@ -28,6 +28,7 @@ type Loaded struct {
 	Command  Command
 	URL      string   // the argument of Health, if there is one
 	JSON     bool     // what Doctor prints
+	All      bool     // Check prints all settings
 	Config   *Config  // as far as it is right
 	Problems Problems // all mistakes in flags, variables and the file, in that order
 	Notes    []string // what may be a mistake
@@ -40,6 +41,7 @@ type loader struct {
 	file  string
 	url   string // the argument of Health
 	json  bool
+	all   bool
 }
 
 // Load reads the settings from a command line, without the name of the program, from an environment in the form of
@@ -57,7 +59,7 @@ func Load(args, environ []string) *Loaded {
 	l.validate()
 	c.derive()
 	l.problems.sort()
-	return &Loaded{Command: command, URL: l.url, JSON: l.json, Config: c, Problems: l.problems, Notes: l.notes}
+	return &Loaded{Command: command, URL: l.url, JSON: l.json, All: l.all, Config: c, Problems: l.problems, Notes: l.notes}
 }
 
 // setFile finds the file's name, which must be known before all others.

@@ -354,7 +354,7 @@ func TestSecretsAreMasked(t *testing.T) {
 	l := Load([]string{"-config", file}, nil)
 	l.Inspect(time.Now())
 	var b bytes.Buffer
-	l.Config.WriteValues(&b)
+	l.Config.WriteValues(&b, true)
 	says := b.String() + l.Problems.Error() + strings.Join(l.Notes, "")
 	if len(l.Problems) != 4 || strings.Contains(says, secret) {
 		t.Errorf("%s", says)
@@ -382,7 +382,7 @@ func TestSecretsInTheWrongPlace(t *testing.T) {
 		l := Load([]string{"-config", file}, nil)
 		l.Inspect(time.Now())
 		var b bytes.Buffer
-		l.Config.WriteValues(&b)
+		l.Config.WriteValues(&b, true)
 		if says := b.String() + l.Problems.Error() + strings.Join(l.Notes, ""); strings.Contains(says, secret) {
 			t.Errorf("%s: %s", text, l.Problems)
 		}
@@ -404,13 +404,13 @@ func TestSecretsOfWebhookURLs(t *testing.T) {
 		l := Load(strings.Fields(strings.ReplaceAll(args, "SECRET", secret)), []string{strings.ReplaceAll(env, "SECRET", secret)})
 		l.Inspect(time.Now())
 		var b bytes.Buffer
-		l.Config.WriteValues(&b)
+		l.Config.WriteValues(&b, true)
 		if says := b.String() + l.Problems.Error() + strings.Join(l.Notes, ""); strings.Contains(says, secret) {
 			t.Errorf("%s %s: %s %s", args, env, l.Problems, l.Notes)
 		}
 	}
 	var b bytes.Buffer
-	fine(t, nil, "-webhook-url", "https://app.example:8443/x,http://b.example").WriteValues(&b)
+	fine(t, nil, "-webhook-url", "https://app.example:8443/x,http://b.example").WriteValues(&b, true)
 	if want := `["https://app.example:8443/…", "http://b.example"]`; !strings.Contains(b.String(), want) {
 		t.Errorf("it does not say %s:\n%s", want, &b)
 	}
@@ -420,7 +420,7 @@ func TestWriteValues(t *testing.T) {
 	file := write(t, "a.toml", "[[topic]]\npattern='news.>'\nhistory=5\nage='90m'\n")
 	c := fine(t, []string{"FANFARE_MAX_MESSAGE=64k"}, "-config", file, "-origins", "a.example,b.example")
 	var b bytes.Buffer
-	c.WriteValues(&b)
+	c.WriteValues(&b, true)
 	got := strings.Join(strings.Fields(b.String()), " ")
 	for _, want := range []string{
 		`limits.max-message "64KiB" FANFARE_MAX_MESSAGE`, `access.origins ["a.example", "b.example"] -origins`, `limits.ping "25s" default`,
@@ -428,6 +428,34 @@ func TestWriteValues(t *testing.T) {
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("it does not say %s:\n%s", want, b.String())
+		}
+	}
+}
+
+// Without -all there are only the settings that differ from their defaults, and those which it matters to have given.
+func TestWriteDifferences(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"", ""},
+		{"-max-message 1MiB -ping 25s -origins=", ""}, // as they are without
+		{"-max-message 64KiB -verbose -addr :80", `verbose true -verbose | listen[0] {addr = ":80"} -addr | limits.max-message "64KiB" -max-message`},
+		{"-topic-message-rate 10000", "limits.topic-message-rate 10000 -topic-message-rate"}, // it spares local clients no more
+		{"-backend-publish http://app.example/", `access.anonymous.write [] default | access.anonymous.manage [] default | access.users.write [] default | ` +
+			`access.users.manage [] default | backend.publish "http://app.example/" -backend-publish`}, // rights depend on others
+	} {
+		l := Load(strings.Fields(c.args), nil)
+		var some, all bytes.Buffer
+		left, none := l.Config.WriteValues(&some, false), l.Config.WriteValues(&all, true)
+		var got []string
+		for line := range strings.Lines(some.String()) {
+			if got = append(got, strings.Join(strings.Fields(line), " ")); !strings.Contains(strings.Join(strings.Fields(all.String()), " "), got[len(got)-1]) {
+				t.Errorf("%s: with all settings it does not say %s", c.args, line)
+			}
+		}
+		if strings.Join(got, " | ") != c.want {
+			t.Errorf("%s:\n     %s\nwant %s", c.args, strings.Join(got, " | "), c.want)
+		}
+		if n := strings.Count(all.String(), "\n"); none != 0 || left != n-len(got) {
+			t.Errorf("%s: %d of %d are left out, and %d of all", c.args, left, n, none)
 		}
 	}
 }

@@ -9,12 +9,17 @@ import (
 	"time"
 )
 
-// WriteValues writes all values in force with their sources, one a line. Secrets are masked.
-func (c *Config) WriteValues(w io.Writer) {
+// WriteValues writes values in force with their sources, one a line: all of them, or those that differ from their defaults. It
+// returns how many it has left out. Secrets are masked.
+func (c *Config) WriteValues(w io.Writer, all bool) (left int) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	v := reflect.ValueOf(c).Elem()
+	v, without := valueOf(c), valueOf(Default())
 	for _, f := range settings().fields {
 		value := f.of(v)
+		if !all && equal(value, f.of(without)) && !c.matters(f) {
+			left++
+			continue
+		}
 		if !f.rows() || value.Len() == 0 {
 			fmt.Fprintf(t, "%s\t%s\t%s\n", f.path, f.format(value), c.Source(f.path))
 			continue
@@ -25,6 +30,12 @@ func (c *Config) WriteValues(w io.Writer) {
 		}
 	}
 	t.Flush()
+	return left
+}
+
+// matters reports whether a field is given, even if with its default, and that is not the same as to give nothing.
+func (c *Config) matters(f *field) bool {
+	return f.tag.Get("unless") == "given" && c.Explicit(f.path)
 }
 
 // format returns a value of a field as it stands in the file, without what may be secret.
