@@ -73,7 +73,7 @@ func configure(args []string, stdout, stderr io.Writer) (*config.Loaded, int) {
 		return nil, complain(stderr, mistakes)
 	}
 	if l.Command == config.Top {
-		fmt.Fprintln(stderr, "fanfare: top comes before its flags: fanfare top [flags] [URL]")
+		fmt.Fprintln(stderr, "fanfare: top comes before its flags: fanfare top [flags] [ADDRESS]")
 		return nil, 2
 	}
 	inform(l.Command, stdout)

@@ -2,19 +2,17 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/serveraddr"
 )
 
 const (
@@ -22,14 +20,14 @@ const (
 	healthBody    = 64 << 10        // bytes of an answer that it prints
 )
 
-// askHealth is the command health: it asks the server at a URL or, without one, the server that these settings are for.
+// askHealth is the command health: it asks the server at an address or, without one, the server that these settings are for.
 func askHealth(l *config.Loaded, stdout, stderr io.Writer) (status int) {
 	target, err := healthTarget(l)
 	if err == nil {
 		err = target.ask(stdout)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "fanfare:", err)
+		fmt.Fprintln(stderr, "fanfare: health:", err)
 		return 1
 	}
 	return 0
@@ -37,23 +35,27 @@ func askHealth(l *config.Loaded, stdout, stderr io.Writer) (status int) {
 
 // target is where a server is asked.
 type target struct {
-	url      string
-	unix     string // path of the socket to connect to, or ""
-	preamble bool   // the connection begins with a PROXY protocol header
+	serveraddr.Address
+	preamble bool        // the connection begins with a PROXY protocol header
+	trust    *tls.Config // how its certificate is verified
 }
 
-func healthTarget(l *config.Loaded) (target, error) {
-	if l.URL == "" {
-		return healthListener(l.Config)
+// healthTarget returns the server to ask. Its certificate is only verified with -ca: it has the server's public names, and is
+// asked for here under another one.
+func healthTarget(l *config.Loaded) (t target, err error) {
+	if l.Address != "" {
+		t.Address, err = serveraddr.Parse(l.Address)
+	} else {
+		t, err = healthListener(l.Config)
 	}
-	u, err := url.Parse(l.URL)
-	if err != nil || u.Host == "" {
-		return target{}, fmt.Errorf("health: %q is not a URL; it must have the form http://host:port", httpurl.Mask(l.URL))
+	if err != nil {
+		return t, err
 	}
-	if u.Path == "" {
-		u.Path = healthPath
+	t.URL.Path = cmp.Or(strings.TrimSuffix(t.URL.Path, "/"), healthPath)
+	if t.trust = (&tls.Config{InsecureSkipVerify: true}); l.CA != "" {
+		t.trust, err = serveraddr.TrustOnly(l.CA)
 	}
-	return target{url: u.String()}, nil
+	return t, err
 }
 
 // healthListener returns the listener of -admin or, if there is none, the first of -addr.
@@ -62,65 +64,39 @@ func healthListener(c *config.Config) (target, error) {
 	secure := c.Secure() && !l.Loopback()
 	if l.Addr == "" {
 		if len(c.Listen) == 0 {
-			return target{}, errors.New("health: there is no listener to ask; give -addr, or the URL of a server")
+			return target{}, errors.New("there is no listener to ask; give -addr, or the address of a server")
 		}
 		l = c.Listen[0]
 		secure = l.Secure(c.Secure())
 	}
-	scheme := "http"
-	if secure {
-		scheme = "https"
+	a, err := serveraddr.OfListener(l.Addr, secure)
+	if err != nil {
+		err = fmt.Errorf("%w of -addr %s; give the address of the server: fanfare health localhost:PORT", err, l.Addr)
 	}
-	t := target{unix: l.Unix(), preamble: l.ProxyProtocol}
-	host, port, err := net.SplitHostPort(l.Addr)
-	switch ip := net.ParseIP(host); {
-	case t.unix != "":
-		t.url = scheme + "://localhost" + healthPath
-		return t, nil
-	case err != nil || strings.HasPrefix(l.Addr, config.SystemdPrefix) || port == "0":
-		return t, fmt.Errorf("health: the port of -addr %s is not known; give the URL of the server: fanfare health http://localhost:PORT", l.Addr)
-	case ip != nil && ip.IsUnspecified():
-		host = ""
-	}
-	t.url = scheme + "://" + net.JoinHostPort(cmp.Or(host, "localhost"), port) + healthPath
-	return t, nil
+	return target{Address: a, preamble: l.ProxyProtocol}, err
 }
 
-// ask prints the answer. It is an error unless its status is 200. The certificate is not verified: it has the server's public
-// names, and is asked for here under another one.
+// ask prints the answer. It is an error unless its status is 200.
 func (t target) ask(w io.Writer) error {
-	tr := &http.Transport{DialContext: t.dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	tr := t.Transport(t.trust, t.preamble)
+	tr.DisableKeepAlives = true
 	client := &http.Client{
 		Transport: tr, Timeout: healthTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	resp, err := client.Get(t.url)
+	resp, err := client.Get(t.URL.String())
 	if err != nil {
-		return fmt.Errorf("health: %s: %w", httpurl.Mask(t.url), httpurl.WithoutURL(err))
+		return fmt.Errorf("%v: %w", t, httpurl.WithoutURL(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, healthBody))
 	if err != nil {
-		return fmt.Errorf("health: %s: %w", httpurl.Mask(t.url), err)
+		return fmt.Errorf("%v: %w", t, err)
 	}
 	text := strings.TrimSpace(string(body))
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("health: %s answers %s: %.200q", httpurl.Mask(t.url), resp.Status, text)
+		return fmt.Errorf("%v answers %s: %.200q", t, resp.Status, text)
 	}
 	fmt.Fprintln(w, text)
 	return nil
-}
-
-func (t target) dial(ctx context.Context, network, addr string) (nc net.Conn, err error) {
-	if t.unix != "" {
-		network, addr = "unix", t.unix
-	}
-	if nc, err = new(net.Dialer).DialContext(ctx, network, addr); err != nil || !t.preamble {
-		return nc, err
-	}
-	if _, err = io.WriteString(nc, "PROXY UNKNOWN\r\n"); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	return nc, nil
 }

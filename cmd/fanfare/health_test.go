@@ -2,12 +2,19 @@ package main
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
@@ -18,7 +25,9 @@ func TestHealth(t *testing.T) {
 	cert, key, _ := netpolltest.Certificate(t)
 	p := start(t, "-addr", "127.0.0.1:0 proxy-protocol,unix:"+path, "-cert", cert, "-key", key, "-proxy-protocol", "127.0.0.1")
 	_, port, _ := net.SplitHostPort(p.addr)
-	plain := start(t)
+	plainPath := filepath.Join(t.TempDir(), "p")
+	plain := start(t, "-addr", "unix:"+plainPath)
+	secure := start(t, "-cert", cert, "-key", key)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -42,17 +51,26 @@ func TestHealth(t *testing.T) {
 		{"-addr localhost:1 -admin " + plain.addr, `"status":"ok"`, 0},
 		{"-addr 0.0.0.0:" + portText(plain.addr), `"status":"ok"`, 0},
 		{"-addr :" + portText(plain.addr), `"status":"ok"`, 0},
+		{"health " + plain.addr, `"status":"ok"`, 0},
+		{"health http://" + plain.addr + "/", `"status":"ok"`, 0},
+		{"health unix:" + plainPath, `"status":"ok"`, 0},
+		{"health https://" + secure.addr, `"status":"ok"`, 0},
+		{"health -ca " + cert + " https://" + secure.addr, `"status":"ok"`, 0},
+		{"-ca " + cert + " -cert " + cert + " -key " + key + " -addr " + secure.addr, `"status":"ok"`, 0},
+		{"health -ca " + key + " https://" + secure.addr, "the file has no certificate", 1},
+		{"health -ca " + otherCA(t) + " https://" + secure.addr, "certificate", 1},
+		{"check -ca " + cert, "-ca is for fanfare health", 1},
 		{"-addr " + at, "connection refused", 1},
 		{"health " + sick.URL + "/readyz?token=secret", `503 Service Unavailable: "{\"status\":\"stopping\"}"`, 1},
-		{"-addr 127.0.0.1:0", "the port of -addr 127.0.0.1:0 is not known", 1},
-		{"-addr systemd:web", "the port of -addr systemd:web is not known", 1},
-		{"health localhost:8080", "is not a URL; it must have the form http://host:port", 2},
+		{"-addr 127.0.0.1:0", "the port is not known of -addr 127.0.0.1:0", 1},
+		{"-addr systemd:web", "the port is not known of -addr systemd:web", 1},
+		{"health localhost", "it must have the form host:port, http://host:port, https://host:port or unix:/path", 2},
 		{"health http://a http://b", `unexpected argument "http://b"`, 2},
-		{"health http://", "is not a URL", 1},
+		{"health http://", "is not the address of a server", 2},
 		{"health -max-message x", "max-message", 2},
 	} {
 		args := strings.Fields(c.args)
-		if args[0] != "health" {
+		if args[0] != "health" && args[0] != "check" {
 			args = append([]string{"health"}, args...)
 		}
 		var out, errs bytes.Buffer
@@ -65,6 +83,20 @@ func TestHealth(t *testing.T) {
 	if got := run(t.Context(), behind, &out, &errs); got != 0 {
 		t.Errorf("behind a PROXY protocol: %s", errs.String())
 	}
+}
+
+// otherCA returns the file of an authority that has issued nothing.
+func otherCA(t *testing.T) string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tempFile(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 }
 
 func portText(addr string) string {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/serveraddr"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -110,10 +111,14 @@ func TestSocketActivation(t *testing.T) {
 // get returns the answer of a server that may not be up yet.
 func get(t *testing.T, c *child, url string) (body string) {
 	t.Helper()
+	at, err := serveraddr.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var last string
 	if !settles(func() bool {
 		var b strings.Builder
-		err := target{url: url}.ask(&b)
+		err := target{Address: at}.ask(&b)
 		body, last = b.String(), fmt.Sprint(err)
 		return err == nil
 	}) {

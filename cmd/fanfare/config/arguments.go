@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/serveraddr"
 )
 
 // parseFlags parses the command line. Flags begin with one dash or with two.
@@ -31,15 +32,24 @@ func (l *loader) parseFlags(args []string) (Command, []given) {
 		return Serve, r.flags
 	}
 	l.problems = append(l.problems, a.problems...)
-	l.url, l.json, l.all = a.url, isOn(r.flags, "json"), isOn(r.flags, "all")
+	l.own = ofCommand{address: a.address, ca: last(r.flags, "ca"), json: last(r.flags, "json") == "true", all: last(r.flags, "all") == "true"}
 	c := command(ctx, r.flags)
-	if l.json && c != Doctor {
-		l.problems = append(l.problems, Problem{Text: "-json is for fanfare doctor; no other command prints JSON"})
-	}
-	if l.all && c != Check {
-		l.problems = append(l.problems, Problem{Text: "-all is for fanfare check, which prints all settings then"})
+	for _, f := range ofOne {
+		if value := last(r.flags, f.flag); value != "" && value != "false" && c != f.command {
+			l.problems = append(l.problems, Problem{Text: fmt.Sprintf("-%s is for fanfare %s; %s", f.flag, f.command, f.why)})
+		}
 	}
 	return c, r.flags
+}
+
+// last returns the value of a flag, which is the last one that is given; "" for none.
+func last(flags []given, name string) (text string) {
+	for _, g := range flags {
+		if g.flag == name {
+			text = g.text
+		}
+	}
+	return text
 }
 
 // isOn reports whether a flag without a value is given.
@@ -67,7 +77,7 @@ type arguments struct {
 	flags    map[string]*kong.Flag
 	commands []string
 	command  Command // that was given
-	url      string  // the argument of Health
+	address  string  // the argument of Health
 	problems Problems
 }
 
@@ -119,9 +129,10 @@ func (a *arguments) positional(arg string) []string {
 		a.command = Command(arg)
 		return []string{arg}
 	}
-	if a.command == Health && a.url == "" {
-		if a.url = arg; !strings.HasPrefix(arg, "http://") && !strings.HasPrefix(arg, "https://") {
-			a.report("%q is not a URL; it must have the form http://host:port or https://host:port", httpurl.Mask(arg))
+	if a.command == Health && a.address == "" {
+		a.address = arg
+		if _, err := serveraddr.Parse(arg); err != nil {
+			a.report("%v", err)
 		}
 		return nil
 	}

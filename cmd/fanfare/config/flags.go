@@ -17,13 +17,34 @@ type commandLine struct {
 	JSON    bool `name:"json" group:"General" help:"make doctor print JSON"`
 	All     bool `name:"all" group:"General" help:"make check print all settings"`
 
+	CA string `name:"ca" group:"General" placeholder:"FILE" help:"make health verify the server's certificate, with the authorities in this file, in PEM. Without it, health verifies none"`
+
 	Check   struct{} `cmd:"" help:"check all settings, print those that differ from their defaults with their sources, and exit with 0 or 1"`
 	Default struct{} `cmd:"" name:"config" help:"print a file with all settings and their defaults, in TOML"`
-	Health  struct{} `cmd:"" help:"ask a server whether it is up, and exit with 0 or 1: the one that these settings are for, or the one at a URL"`
+	Health  struct{} `cmd:"" help:"ask a server whether it is up, and exit with 0 or 1: the one that these settings are for, or the one at host:port, at a URL or at unix:/path"`
 	Doctor  struct{} `cmd:"" help:"say how many connections this machine can hold, what limits that, and how to raise it; exit with 0 or, if the limit is below -max-conns, 1"`
 	Top     struct{} `cmd:"" help:"show the state of a running server in the terminal: fanfare top -help"`
 	Release struct{} `cmd:"" name:"version" help:"print the version"`
 	Usage   struct{} `cmd:"" name:"help" help:"print this help"`
+}
+
+// ofCommand is what is for one command, and is no setting of the server.
+type ofCommand struct {
+	address string // the argument of Health
+	ca      string
+	json    bool
+	all     bool
+}
+
+// ofOne are the flags that are for one command.
+var ofOne = []struct {
+	flag    string
+	command Command
+	why     string
+}{
+	{"json", Doctor, "no other command prints JSON"},
+	{"all", Check, "which prints all settings then"},
+	{"ca", Health, "which verifies certificates then"},
 }
 
 // envPrefix begins the names of all variables.

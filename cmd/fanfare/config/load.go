@@ -26,7 +26,8 @@ const (
 // Loaded is what [Load] found.
 type Loaded struct {
 	Command  Command
-	URL      string   // the argument of Health, if there is one
+	Address  string   // the argument of Health, if there is one
+	CA       string   // the file of authorities that Health trusts; "" if it verifies no certificate
 	JSON     bool     // what Doctor prints
 	All      bool     // Check prints all settings
 	Config   *Config  // as far as it is right
@@ -39,9 +40,7 @@ type loader struct {
 	reporter
 	value reflect.Value // of config
 	file  string
-	url   string // the argument of Health
-	json  bool
-	all   bool
+	own   ofCommand
 }
 
 // Load reads the settings from a command line, without the name of the program, from an environment in the form of
@@ -59,7 +58,7 @@ func Load(args, environ []string) *Loaded {
 	l.validate()
 	c.derive()
 	l.problems.sort()
-	return &Loaded{Command: command, URL: l.url, JSON: l.json, All: l.all, Config: c, Problems: l.problems, Notes: l.notes}
+	return &Loaded{Command: command, Address: l.own.address, CA: l.own.ca, JSON: l.own.json, All: l.own.all, Config: c, Problems: l.problems, Notes: l.notes}
 }
 
 // setFile finds the file's name, which must be known before all others.

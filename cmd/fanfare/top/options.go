@@ -2,17 +2,17 @@ package top
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
-	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/secretfile"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/serveraddr"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 )
 
@@ -25,9 +25,9 @@ const (
 
 const usage = `fanfare top shows the state of a running server.
 
-Usage: fanfare top [flags] [URL]
+Usage: fanfare top [flags] [ADDRESS]
 
-URL is that of the listener of operators (-admin): http://HOST:PORT, https://HOST:PORT or unix:PATH. Without it, the
+ADDRESS is that of the listener of operators (-admin): ` + serveraddr.Forms + `. Without it, the
 server of -config or of the variable FANFARE_ADMIN is asked. If that listener asks for a key, it comes from -key-file, the
 variable ` + keyFileVariable + `, which names a file, or the variable ` + keyVariable + `.
 
@@ -57,6 +57,7 @@ func parse(args, environ []string, stderr io.Writer) (*options, error) {
 		f.PrintDefaults()
 	}
 	keyFile := f.String("key-file", "", "`file` whose only word is the operator's key")
+	ca := f.String("ca", "", "`file` in PEM with the authorities that the server's certificate may come from, instead of those that this machine trusts")
 	file := f.String("config", "", "`file` of the server's settings, for its -admin and -token-file")
 	f.DurationVar(&o.every, "every", 2*time.Second, "time between two requests")
 	f.BoolVar(&o.once, "once", false, "print the figures once, as text, and exit")
@@ -78,8 +79,14 @@ func parse(args, environ []string, stderr io.Writer) (*options, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.server, err = newServer(address, key)
-	return o, err
+	trust := (*tls.Config)(nil)
+	if *ca != "" {
+		if trust, err = serveraddr.TrustOnly(*ca); err != nil {
+			return nil, fmt.Errorf("-ca: %w", err)
+		}
+	}
+	o.server = newServer(address, key, trust)
+	return o, nil
 }
 
 // parseAround parses flags before and behind the URL, which it returns.
@@ -111,31 +118,35 @@ func configArgs(file string) []string {
 }
 
 // address returns where the listener of operators is.
-func address(given string, settings *config.Loaded) (string, error) {
+func address(given string, settings *config.Loaded) (a serveraddr.Address, err error) {
 	if given != "" {
-		return given, nil
+		return parseAddress(given)
 	}
 	for _, p := range settings.Problems {
-		return "", fmt.Errorf("the settings have a mistake: %v", p)
+		return a, fmt.Errorf("the settings have a mistake: %v", p)
 	}
 	c := settings.Config
 	l := config.Listener{Addr: c.Admin.Addr}
+	if l.Addr == "" {
+		return a, errors.New("which server? Give the address of its -admin: fanfare top localhost:PORT, or fanfare top unix:PATH")
+	}
+	if a, err = serveraddr.OfListener(l.Addr, c.Secure() && !l.Loopback()); err != nil {
+		err = fmt.Errorf("%w of -admin %s; give the address of the server: fanfare top localhost:PORT", err, l.Addr)
+	}
+	return a, err
+}
+
+// parseAddress returns the address that is given. The key is sent in a header, and the paths are those of the API.
+func parseAddress(given string) (serveraddr.Address, error) {
+	a, err := serveraddr.Parse(given)
 	switch {
-	case l.Addr == "":
-		return "", errors.New("which server? Give the address of its -admin: fanfare top http://localhost:PORT, or fanfare top unix:PATH")
-	case strings.HasPrefix(l.Addr, config.SystemdPrefix):
-		return "", fmt.Errorf("-admin is %s, whose address only systemd knows; give it: fanfare top http://localhost:PORT", l.Addr)
-	case l.Unix() != "":
-		return l.Addr, nil
+	case err != nil:
+		return a, err
+	case a.URL.User != nil || a.URL.RawQuery != "":
+		return a, errors.New("the URL has a user, a password or a query; the key comes from -key-file, so that others cannot see it")
 	}
-	scheme := "http://"
-	if c.Secure() && !l.Loopback() {
-		scheme = "https://"
-	}
-	if strings.HasPrefix(l.Addr, ":") {
-		return scheme + "localhost" + l.Addr, nil
-	}
-	return scheme + l.Addr, nil
+	a.URL.Path, a.URL.RawPath = "", ""
+	return a, nil
 }
 
 // key returns the operator's key, or "".
@@ -159,27 +170,4 @@ func key(file string, settings *config.Loaded, environ []string) (string, error)
 		return "", fmt.Errorf("the key: %w", err)
 	}
 	return word, nil
-}
-
-// parseAddress returns the URL of a server, and the path of its Unix socket if it has one.
-func parseAddress(address string) (base *url.URL, socket string, err error) {
-	if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
-		if path == "" {
-			return nil, "", errors.New("unix: has no path; write unix:/run/fanfare/admin.sock, for example")
-		}
-		return &url.URL{Scheme: "http", Host: "localhost"}, path, nil
-	}
-	full := address
-	if !strings.Contains(full, "://") {
-		full = "http://" + full
-	}
-	base, err = url.Parse(full)
-	switch {
-	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
-		return nil, "", fmt.Errorf("%q is not the address of a server; it must have the form http://host:port, https://host:port or unix:path", httpurl.Mask(address))
-	case base.User != nil || base.RawQuery != "":
-		return nil, "", errors.New("the URL has a user, a password or a query; the key comes from -key-file, so that others cannot see it")
-	}
-	base.Path, base.RawPath, base.Fragment = "", "", ""
-	return base, "", nil
 }

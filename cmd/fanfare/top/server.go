@@ -2,6 +2,7 @@ package top
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/httpurl"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/serveraddr"
 )
 
 const (
@@ -29,23 +31,18 @@ type server struct {
 	client *http.Client
 }
 
-func newServer(address, key string) (*server, error) {
-	base, socket, err := parseAddress(address)
-	if err != nil {
-		return nil, err
+// newServer returns the server at an address. trust are the options for TLS; nil for those of this machine.
+func newServer(a serveraddr.Address, key string, trust *tls.Config) *server {
+	s := &server{name: a.URL.Host, base: a.URL, key: key}
+	if a.Socket != "" {
+		s.name = a.String()
 	}
-	s := &server{name: base.Host, base: base, key: key}
-	t := &http.Transport{MaxConnsPerHost: 4, IdleConnTimeout: 30 * time.Second}
-	if socket != "" {
-		s.name = "unix:" + socket
-		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}
-	}
+	t := a.Transport(trust, false)
+	t.MaxConnsPerHost, t.IdleConnTimeout = 4, 30*time.Second
 	s.client = &http.Client{Transport: t, Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // the key is for this server only
 	}}
-	return s, nil
+	return s
 }
 
 func (s *server) close() { s.client.CloseIdleConnections() }

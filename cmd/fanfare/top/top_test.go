@@ -3,6 +3,7 @@ package top
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor/history"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor/survey"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/serveraddr"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/netpoll/netpolltest"
 )
@@ -107,10 +109,11 @@ func watch(t *testing.T, f *fake) *model {
 	t.Helper()
 	site := httptest.NewServer(f)
 	t.Cleanup(site.Close)
-	s, err := newServer(site.URL, f.key)
+	a, err := serveraddr.Parse(site.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := newServer(a, f.key, nil)
 	s.name = "fake:1"
 	t.Cleanup(s.close)
 	m := newModel(t.Context(), s, time.Second)
@@ -267,6 +270,11 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(file, []byte("sesame-1234\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	secure, ca := httptest.NewTLSServer(f), filepath.Join(t.TempDir(), "ca")
+	defer secure.Close()
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	addr := strings.TrimPrefix(site.URL, "http://")
 	for _, c := range []struct {
 		args, env []string
@@ -283,7 +291,12 @@ func TestRun(t *testing.T) {
 		{[]string{"-once", public.URL}, nil, 1, "not the listener of operators"},
 		{[]string{"-once"}, nil, 2, "which server?"},
 		{[]string{"-once", "ftp://x"}, nil, 2, "must have the form"},
+		{[]string{"-once", "localhost"}, nil, 2, "must have the form host:port, http://host:port, https://host:port or unix:/path"},
 		{[]string{"-once", "http://a:b@x"}, nil, 2, "-key-file"},
+		{[]string{"-once", "-ca", ca, secure.URL}, []string{keyVariable + "=sesame-1234"}, 0, "18,000"},
+		{[]string{"-once", secure.URL}, []string{keyVariable + "=sesame-1234"}, 1, "certificate"},
+		{[]string{"-once", "-ca", file, secure.URL}, nil, 2, "-ca: " + file + ": the file has no certificate"},
+		{[]string{"-once"}, []string{"FANFARE_ADMIN=localhost:0"}, 2, "the port is not known of -admin localhost:0"},
 		{[]string{"-once", site.URL, "more"}, nil, 2, "unexpected argument"},
 		{[]string{"-every", "1ms", site.URL}, nil, 2, "-every is 1ms"},
 		{[]string{"-key-file", "/nonexistent", site.URL}, nil, 2, "/nonexistent"},
