@@ -88,15 +88,23 @@ func workersBlocked(was, now *Snapshot) string {
 	return fmt.Sprintf("%d of %d workers are blocked, and %d turns have blocked one in the last minute", now.Engine.Blocked, now.Engine.Workers, turns)
 }
 
-func backendDown(_, now *Snapshot) string {
+func backendDown(was, now *Snapshot) string {
 	var down []string
 	for _, name := range slices.Sorted(maps.Keys(now.Hooks)) {
-		if b := now.Hooks[name].Breaker; b != "closed" {
-			down = append(down, name+" ("+b+")")
+		h := now.Hooks[name]
+		opened := h.Opened - was.Hooks[name].Opened
+		if opened > h.Opened { // a reload has begun the counter again
+			opened = h.Opened
+		}
+		switch {
+		case h.Breaker != "closed":
+			down = append(down, name+" ("+h.Breaker+")")
+		case opened > 0:
+			down = append(down, fmt.Sprintf("%s (closed again; openings: %d)", name, opened))
 		}
 	}
 	if len(down) == 0 {
 		return ""
 	}
-	return "circuit breaker not closed: " + strings.Join(down, ", ")
+	return "circuit breaker: " + strings.Join(down, ", ")
 }

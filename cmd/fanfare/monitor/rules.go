@@ -168,9 +168,10 @@ var rules = []Rule{
 	},
 	{
 		Name: "FanfareBackendDown", Severity: Critical, For: 30 * time.Second,
-		Summary: "the backend is not asked, because it has failed too often; its log and that of this server say why",
-		Expr:    `fanfare_hook_breaker{state!="closed"} == 1`,
-		check:   backendDown,
+		Summary: "the backend has failed too often, so it is not asked, or was not for a time in the last minute; its log and that of this server say why",
+		// A pause may be over before the next scrape, so what opens counts, too.
+		Expr:  "max without (state) (fanfare_hook_breaker{state!=\"closed\"}) == 1\nor rate(fanfare_hook_breaker_opened_total[1m]) > 0",
+		check: backendDown,
 	},
 	{
 		Name: "FanfareWebhookQueueNearFull", Severity: Warning, For: time.Minute,

@@ -197,6 +197,13 @@ var ruleCases = []ruleCase{
 		"FanfareBackendDown", func(s *Snapshot) { s.Hooks["publish"] = Hook{Breaker: "open"} },
 		[][2]string{{`fanfare_hook_breaker{hook="publish",state="open"}`, "1x40"}, {`fanfare_hook_breaker{hook="publish",state="closed"}`, "0x40"}},
 	},
+	{ // it has opened at 4m, and is closed when anybody looks
+		"FanfareBackendDown", func(s *Snapshot) { s.Hooks["connect"] = Hook{Breaker: "closed", Opened: 4} },
+		[][2]string{
+			{`fanfare_hook_breaker{hook="connect",state="open"}`, "0x40"}, {`fanfare_hook_breaker{hook="connect",state="closed"}`, "1x40"},
+			{`fanfare_hook_breaker_opened_total{hook="connect"}`, "3x15 4x24"},
+		},
+	},
 	{"FanfareWebhookQueueNearFull", func(s *Snapshot) { s.Webhooks.Fullness = 0.91 }, [][2]string{{"fanfare_webhook_queue_ratio", "0.91x40"}}},
 	{"FanfareWebhookFailing", func(s *Snapshot) { s.Webhooks.Failing = 1 }, [][2]string{{"fanfare_webhook_failing_endpoints", "1x40"}}},
 	{
@@ -222,7 +229,7 @@ func sound(at time.Time) Snapshot {
 		Conns:    Conns{Open: 90, Limit: 100, Refusals: map[string]int64{"full": 60, "token": 530}},
 		Engine:   Engine{Held: 90, HeldLimit: 100, LongestWait: 0.25, Slow: 3, ReadyWait: Histogram{Bounds: []float64{0.25}, Counts: []int64{60, 0}}},
 		Topics:   Topics{Open: 90, Limit: 100, Subscriptions: 90, SubscriptionLimit: 100, Evicted: 3},
-		Hooks:    map[string]Hook{"connect": {Breaker: "closed"}},
+		Hooks:    map[string]Hook{"connect": {Breaker: "closed", Opened: 3}},
 		Webhooks: &Webhooks{Fullness: 0.9, Events: map[string]int64{"sent": 100}},
 	}
 }
@@ -241,7 +248,7 @@ func reasons(was, now *Snapshot) map[string]string {
 // Each rule holds when its threshold is exceeded, alone, and with figures; at the threshold none does.
 func TestAlerts(t *testing.T) {
 	begin := time.Now()
-	was := Snapshot{Time: begin}
+	was := Snapshot{Time: begin, Hooks: map[string]Hook{"connect": {Opened: 3}}}
 	for _, r := range Rules() {
 		tried := 0
 		for _, c := range ruleCases {
@@ -260,6 +267,17 @@ func TestAlerts(t *testing.T) {
 		}
 		if tried == 0 {
 			t.Errorf("%s has no case in ruleCases", r.Name)
+		}
+	}
+}
+
+// The counter of a breaker begins again when a reload changes the options of the backend.
+func TestBreakerAfterReload(t *testing.T) {
+	was := Snapshot{Hooks: map[string]Hook{"connect": {Breaker: "closed", Opened: 7}}}
+	for opened, want := range map[uint64]string{0: "", 2: "circuit breaker: connect (closed again; openings: 2)"} {
+		now := Snapshot{Hooks: map[string]Hook{"connect": {Breaker: "closed", Opened: opened}}}
+		if got := backendDown(&was, &now); got != want {
+			t.Errorf("opened %d times: %q, want %q", opened, got, want)
 		}
 	}
 }
