@@ -67,6 +67,8 @@ func TestDashboard(t *testing.T) {
 		pg.until("a chart has a line", `return document.querySelector('#'+args[0]+' path.line').getAttribute('d')?.length > 10`, id)
 	}
 	pg.until("a chart says its value", `return document.getElementById('chart-connections-text').textContent.startsWith('open: 4, between')`)
+	pg.shows("tile-memory", "–") // with few connections it would be the memory of the server itself
+	pg.until("it says from when on memory is measured", `const text = document.getElementById('main').innerText; return text.includes('from 100 connections on') && text.includes('beyond the empty server')`)
 	pg.until("the lists are asked for again", `const text = document.querySelector('.lists').innerText; return text.includes('No topic gets messages now') || text.includes('/s')`)
 	pg.until("the largest topic is a link", `const a = document.querySelector('.lists a[href="#/topic/news"]'); a?.click(); return a`)
 	pg.until("the topic is shown", `const t = document.getElementById('main').innerText; return t.includes('news') && /Subscribers\s+3/.test(t) && /Messages held\s+5/.test(t)`)

@@ -29,7 +29,7 @@ const sections = () => [
   ]],
   ['Memory and CPU', [
     line('Memory', 'of the process', f.bytes, [['rss', 'resident'], ['heap', 'Go heap', 3], ['topics_memory', 'topics', 4]]),
-    line('Memory per connection', 'beside the kernel’s socket', f.bytes, [['per_connection', 'this server']], { fill: true }),
+    line('Memory per connection', 'beyond the empty server, without the kernel’s socket', f.bytes, [['per_connection', 'this server']], { fill: true }),
     line('CPU', 'user and system', f.cores, [['cpu', 'used']], { fill: true, tick: f.short, least: 0.1 }),
   ]],
   ['Slow consumers', [
