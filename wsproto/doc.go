@@ -77,9 +77,9 @@
 // server for each of 18,000 connections that have echoed 128 bytes, with a key on P-256,
 // beyond that of the empty server (go run -C bench . figures measures it again):
 //
-//	ws://                286 B
-//	wss://, TLS 1.2    5,887 B
-//	wss://, TLS 1.3    9,352 B
+//	ws://                312 B
+//	wss://, TLS 1.2    5,925 B
+//	wss://, TLS 1.3    9,328 B
 //
 // With TLS 1.3 most of it is two buffers of the handshake, which had to hold the client's
 // post-quantum key share, two AES-GCM keys, and tls.Conn itself; the rest is garbage that
