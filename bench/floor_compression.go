@@ -54,6 +54,6 @@ func (f *floor) visitCompressed(ctx context.Context, e *pair, s *side, round int
 	of := s.values[0]
 	of[cpuEach] = append(of[cpuEach], cost.micros)
 	of[bytesBack] = append(of[bytesBack], math.Round(cost.ratio*float64(e.compressed.size))) // of messages of different content
-	fmt.Fprintf(f.log, "round %d, %s, %s: %v\n", round+1, e.compressed.name, s.name, cost)
+	fmt.Fprintf(f.log, "round %d, %s, %s: %v\n", round+1, e.rows[0].title, s.name, cost)
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 type hijackedRequest struct {
 	request *http.Request
 	head    []byte  // the header of request as it was on the wire
-	fields  []field // of head: net/http has parsed it, and nothing does so again
+	fields  []field // slices of head; net/http has parsed the request, so it is not parsed again
 	header  http.Header
 	handler Handler
 	err     error         // why the connection was not opened

@@ -63,7 +63,7 @@ func (s *Server) Upgrade(w http.ResponseWriter, r *http.Request, h Handler) erro
 	return hijacked.err
 }
 
-// checkUpgrade has k ready for the engine, or returns why its request cannot be given to that.
+// checkUpgrade prepares k for the engine, or returns why the request is refused.
 func (s *Server) checkUpgrade(k *hijackedRequest) *Refusal {
 	if err := s.begin(); err != nil {
 		s.logger().Error("cannot serve WebSockets", "error", err)

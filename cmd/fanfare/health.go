@@ -60,18 +60,18 @@ func healthTarget(l *config.Loaded) (t target, err error) {
 
 // healthListener returns the listener of -admin or, if there is none, the first of -addr.
 func healthListener(c *config.Config) (target, error) {
-	l := config.Listener{Addr: c.Admin.Addr}
+	flag, l := "-admin", config.Listener{Addr: c.Admin.Addr}
 	secure := c.Secure() && !l.Loopback()
 	if l.Addr == "" {
 		if len(c.Listen) == 0 {
 			return target{}, errors.New("there is no listener to ask; give -addr, or the address of a server")
 		}
-		l = c.Listen[0]
+		flag, l = "-addr", c.Listen[0]
 		secure = l.Secure(c.Secure())
 	}
-	a, err := serveraddr.OfListener(l.Addr, secure)
+	a, err := serveraddr.OfListener(flag, l.Addr, secure)
 	if err != nil {
-		err = fmt.Errorf("%w of -addr %s; give the address of the server: fanfare health localhost:PORT", err, l.Addr)
+		err = fmt.Errorf("%w; give the address of the server: fanfare health localhost:PORT", err)
 	}
 	return target{Address: a, preamble: l.ProxyProtocol}, err
 }

@@ -66,12 +66,9 @@ func malformed(text string) error {
 	return fmt.Errorf("%q is not the address of a server; it must have the form %s", httpurl.Mask(text), Forms)
 }
 
-// errUnknown is the error of a listener whose port only the kernel or systemd chooses.
-var errUnknown = errors.New("the port is not known")
-
-// OfListener returns the address at which a client on this machine reaches a listener, whose address has the form of -addr. It
-// fails if the port is not known before the server listens.
-func OfListener(addr string, secure bool) (Address, error) {
+// OfListener returns the address at which a client on this machine reaches the listener of a flag, whose value has the form of
+// -addr. It fails if only the kernel or systemd chooses the port.
+func OfListener(flag, addr string, secure bool) (Address, error) {
 	scheme := "http"
 	if secure {
 		scheme = "https"
@@ -81,7 +78,7 @@ func OfListener(addr string, secure bool) (Address, error) {
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || strings.HasPrefix(addr, systemdPrefix) || port == "0" {
-		return Address{}, errUnknown
+		return Address{}, fmt.Errorf("the port of %s %s is not known before the server listens", flag, addr)
 	}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
 		host = local

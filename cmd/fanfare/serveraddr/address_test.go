@@ -61,7 +61,7 @@ func TestOfListener(t *testing.T) {
 		{"localhost:0", false, ""},
 		{"systemd:web", false, ""},
 	} {
-		a, err := OfListener(c.addr, c.secure)
+		a, err := OfListener("-addr", c.addr, c.secure)
 		got := ""
 		if err == nil {
 			got = strings.TrimSpace(a.URL.String() + " " + a.Socket)

@@ -12,8 +12,8 @@ import (
 	"os"
 )
 
-// Transport returns a transport that connects to the address. Of the connections to it, t has the options for TLS. With preamble
-// they begin with a header of the PROXY protocol.
+// Transport returns a transport that connects to the address. t configures TLS. With preamble, each connection begins with a
+// PROXY protocol header.
 func (a Address) Transport(t *tls.Config, preamble bool) *http.Transport {
 	return &http.Transport{TLSClientConfig: t, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if a.Socket != "" {

@@ -101,7 +101,7 @@ func TestPreamble(t *testing.T) {
 		}
 		fmt.Fprint(nc, "HTTP/1.1 204 No Content\r\n\r\n")
 	}()
-	a, err := OfListener(l.Addr().String(), false)
+	a, err := OfListener("-addr", l.Addr().String(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,8 +130,8 @@ func address(given string, settings *config.Loaded) (a serveraddr.Address, err e
 	if l.Addr == "" {
 		return a, errors.New("which server? Give the address of its -admin: fanfare top localhost:PORT, or fanfare top unix:PATH")
 	}
-	if a, err = serveraddr.OfListener(l.Addr, c.Secure() && !l.Loopback()); err != nil {
-		err = fmt.Errorf("%w of -admin %s; give the address of the server: fanfare top localhost:PORT", err, l.Addr)
+	if a, err = serveraddr.OfListener("-admin", l.Addr, c.Secure() && !l.Loopback()); err != nil {
+		err = fmt.Errorf("%w; give the address of the server: fanfare top localhost:PORT", err)
 	}
 	return a, err
 }

@@ -296,7 +296,7 @@ func TestRun(t *testing.T) {
 		{[]string{"-once", "-ca", ca, secure.URL}, []string{keyVariable + "=sesame-1234"}, 0, "18,000"},
 		{[]string{"-once", secure.URL}, []string{keyVariable + "=sesame-1234"}, 1, "certificate"},
 		{[]string{"-once", "-ca", file, secure.URL}, nil, 2, "-ca: " + file + ": the file has no certificate"},
-		{[]string{"-once"}, []string{"FANFARE_ADMIN=localhost:0"}, 2, "the port is not known of -admin localhost:0"},
+		{[]string{"-once"}, []string{"FANFARE_ADMIN=localhost:0"}, 2, "the port of -admin localhost:0 is not known"},
 		{[]string{"-once", site.URL, "more"}, nil, 2, "unexpected argument"},
 		{[]string{"-every", "1ms", site.URL}, nil, 2, "-every is 1ms"},
 		{[]string{"-key-file", "/nonexistent", site.URL}, nil, 2, "/nonexistent"},
