@@ -69,6 +69,33 @@ func (b *Broker) findEpoch(ctx context.Context, s *session) (*epochRecord, error
 	}
 }
 
+// sameEpoch returns the record of the epoch if any replica still has it as it was, and nil
+// otherwise. It needs no leader of the servers, whose election takes longer than that of the
+// stream's. If the replica is behind, a comparison finds the new epoch.
+func (b *Broker) sameEpoch(ctx context.Context, s *session) *epochRecord {
+	b.mu.Lock()
+	old := b.record
+	b.mu.Unlock()
+	if old.seq == 0 {
+		return nil
+	}
+	found, err := b.get(ctx, s, &question{LastOf: b.subjects.inEpoch})
+	if err != nil || len(found.messages) != 1 {
+		return nil
+	}
+	m := found.messages[0]
+	at, err := storedOf(m.Header)
+	if err != nil || at.seq != old.seq {
+		return nil
+	}
+	r, err := parseEpoch(m.Data)
+	if err != nil || r.Epoch != old.Epoch {
+		return nil
+	}
+	r.seq = at.seq
+	return r
+}
+
 // readRecord reads the last record from the stream's leader. Its Epoch is 0 if there is none.
 func (b *Broker) readRecord(ctx context.Context, s *session) (*epochRecord, error) {
 	m, err := b.last(ctx, s, b.subjects.inEpoch)

@@ -22,6 +22,7 @@ type question struct {
 	Seq       uint64     `json:"seq,omitempty"`
 	StartTime *time.Time `json:"start_time,omitempty"`
 	Next      string     `json:"next_by_subj,omitempty"`
+	LastOf    string     `json:"last_by_subj,omitempty"`
 	Last      []string   `json:"multi_last,omitempty"`
 	Batch     int        `json:"batch,omitempty"`
 	MaxBytes  int        `json:"max_bytes,omitempty"`
@@ -91,15 +92,17 @@ func (r *reply) add(m *nats.Msg) (done bool, err error) {
 // maxSubjects is how many subjects are asked for at a time. NATS allows 1,024.
 const maxSubjects = 512
 
-// lastOf returns the last sequence number of each of some subjects that has a message after from,
-// from a replica that has stored everything up to at, when this node's last probe was stored.
+// lastOf returns the last sequence number of each of some subjects that has a message after from.
+// The answer comes from a replica that has stored everything up to at.
 func (b *Broker) lastOf(ctx context.Context, s *session, subjects []string, from, at uint64) (map[string]uint64, error) {
 	found := make(map[string]uint64)
-	probe := b.subjects.inProbe + b.id
 	var again backoff
 	for after := from; len(subjects) > 0; {
 		n := min(len(subjects), maxSubjects)
-		r, err := b.get(ctx, s, &question{Last: append([]string{probe}, subjects[:n]...), Seq: after + 1})
+		r, err := b.get(ctx, s, &question{
+			Last: append([]string{b.subjects.inEpoch}, subjects[:n]...), // without a match there is no upTo
+			Seq:  after + 1,
+		})
 		if err != nil {
 			return nil, err
 		}

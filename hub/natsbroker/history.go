@@ -2,6 +2,7 @@ package natsbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -93,14 +94,19 @@ func (r *reading) bound(ctx context.Context) error {
 	r.mu.Lock()
 	seen := r.seen
 	r.mu.Unlock()
-	if r.q.UpTo > seen {
-		if _, err := r.ensureStream(ctx, r.s); err != nil {
+	if r.q.UpTo > seen { // a probe finds the end of the sequence
+		w := newWaiter(nil)
+		r.mu.Lock()
+		r.doLocked(r.s, op{waiter: w})
+		r.mu.Unlock()
+		if err := r.await(ctx, r.s, w); err != nil {
 			return err
 		}
+		seen = max(seen, w.seq)
 	}
 	r.mu.Lock()
 	r.page.Epoch, r.keeps = r.epoch, int(r.perTopic)
-	r.page.UpTo = min(r.q.UpTo, max(seen, r.lastSeq))
+	r.page.UpTo = min(r.q.UpTo, seen)
 	r.page.From = max(r.q.After, r.record.first())
 	r.mu.Unlock()
 	if r.page.From >= r.page.UpTo {
@@ -157,15 +163,15 @@ func (r *reading) count(ctx context.Context, seq uint64) (uint64, error) {
 	return found.pending + uint64(len(found.messages)), err
 }
 
-// read reads all messages. A replica may be behind the stream's leader, so it goes on until the
-// last message that the leader has.
+// read reads all messages. A replica may be behind, so it goes on until the last message that one
+// had which was not.
 func (r *reading) read(ctx context.Context) error {
-	last, err := r.last(ctx, r.s, r.subject)
+	last, err := r.end(ctx)
 	if err != nil {
 		return err
 	}
 	var again backoff
-	for r.next <= min(last.seq, r.page.UpTo) {
+	for r.next <= min(last, r.page.UpTo) {
 		found, err := r.get(ctx, r.s, &question{Next: r.subject, Seq: r.next, Batch: batchMessages, MaxBytes: batchBytes})
 		if err != nil {
 			return err
@@ -174,18 +180,35 @@ func (r *reading) read(ctx context.Context) error {
 			return err
 		}
 		r.rest = int(found.pending)
-		if r.next > last.seq || len(found.messages) > 0 {
+		if r.next > last || len(found.messages) > 0 {
 			continue
 		}
 		again.wait(ctx, r.s.ended, nil) // the replica is behind, or the messages have expired
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if last, err = r.last(ctx, r.s, r.subject); err != nil {
+		if last, err = r.end(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// end returns the sequence number of the last message that matches, from r.next on; 0 if there is
+// none.
+func (r *reading) end(ctx context.Context) (uint64, error) {
+	found, err := r.lastOf(ctx, r.s, []string{r.subject}, r.next-1, r.page.UpTo)
+	if errors.Is(err, errTooMany) { // topics match the pattern
+		m, err := r.last(ctx, r.s, r.subject)
+		return m.seq, err
+	}
+	last := uint64(0)
+	for subject, seq := range found {
+		if subject != r.subjects.inEpoch {
+			last = max(last, seq)
+		}
+	}
+	return last, err
 }
 
 // add appends messages to the page, and removes the oldest ones if there are more than the query

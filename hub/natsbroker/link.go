@@ -86,9 +86,12 @@ func (b *Broker) link(ctx context.Context, s *session) error {
 	if !b.out.hasRoom() {
 		return nil // deliver wakes the link
 	}
-	record, err := b.findEpoch(ctx, s)
-	if err != nil {
-		return err
+	record := b.sameEpoch(ctx, s)
+	if record == nil {
+		var err error
+		if record, err = b.findEpoch(ctx, s); err != nil {
+			return err
+		}
 	}
 	b.mu.Lock()
 	if b.epoch != record.Epoch {
