@@ -10,11 +10,11 @@
 //
 // A prefix begins all subjects, so several clusters can use the same servers:
 //
-//	PREFIX.in.t.TOPIC   messages, as the stream stores them
-//	PREFIX.in.p.NODE    probes of a node, see below
-//	PREFIX.in.e         the record of the epoch
-//	PREFIX.in.c         ticks of a clock, one a minute
-//	PREFIX.out.…        copies of all these
+//   - PREFIX.in.t.TOPIC: messages, as the stream stores them
+//   - PREFIX.in.p.NODE: probes of a node, see below
+//   - PREFIX.in.e: the record of the epoch
+//   - PREFIX.in.c: ticks of a clock, one a minute
+//   - PREFIX.out.…: copies of all these
 //
 // A node also asks $JS.API.STREAM.INFO, CREATE, UPDATE and MSG.GET of the stream, and
 // $JS.API.DIRECT.GET. It listens to $JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED. Other programs may
