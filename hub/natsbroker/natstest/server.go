@@ -47,18 +47,38 @@ func Start(t testing.TB, more string) *Server {
 // StartCluster starts servers that form a cluster.
 func StartCluster(t testing.TB, servers int) []*Server {
 	t.Helper()
-	all := make([]*Server, servers)
+	file := mustBuild(t)
+	for attempt := 1; ; attempt++ {
+		all, err := startCluster(t, file, servers)
+		if err == nil {
+			return all
+		}
+		for _, s := range all {
+			s.end()
+		}
+		if attempt == 5 || !errors.Is(err, errPort) {
+			t.Fatalf("nats-server: %v", err)
+		}
+	}
+}
+
+// startCluster starts servers with new ports for their routes, which other processes may take first.
+func startCluster(t testing.TB, file string, servers int) (all []*Server, err error) {
 	routes := make([]string, servers)
-	for i := range all {
-		all[i] = &Server{t: t, Name: fmt.Sprint("n", i), dir: t.TempDir(), route: freePort(t)}
-		routes[i] = "nats://" + all[i].route
+	for i := range routes {
+		s := &Server{t: t, Name: fmt.Sprint("n", i), dir: t.TempDir(), route: freePort(t)}
+		all = append(all, s)
+		routes[i] = "nats://" + s.route
 	}
 	for _, s := range all {
 		s.routes = strings.Join(routes, ", ")
-		s.Restart()
+		err = errors.Join(err, s.start(file))
 	}
-	return all
+	return all, err
 }
+
+// errPort says that another process has the server's port.
+var errPort = errors.New("its port is taken")
 
 // freePort returns a free address, since the servers of a cluster must know the others' before they
 // start.
@@ -72,18 +92,31 @@ func freePort(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// Restart starts the server, at the same address as before, if any.
-func (s *Server) Restart() {
-	s.t.Helper()
+// mustBuild returns the path of nats-server.
+func mustBuild(t testing.TB) string {
+	t.Helper()
 	file, err := program()
 	switch {
 	case err == nil:
 	case os.Getenv("FANFARE_REQUIRE") != "":
-		s.t.Fatalf("cannot build nats-server, and FANFARE_REQUIRE is set: %v", err)
+		t.Fatalf("cannot build nats-server, and FANFARE_REQUIRE is set: %v", err)
 	default:
-		s.t.Skipf("cannot build nats-server; it needs the network once, run this test with it: %v", err)
+		t.Skipf("cannot build nats-server; it needs the network once, run this test with it: %v", err)
 	}
-	if err := s.start(file); err != nil {
+	return file
+}
+
+// Restart starts the server, at the same address as before, if any. A connection of another process
+// may have taken the port meanwhile, for a moment.
+func (s *Server) Restart() {
+	s.t.Helper()
+	file := mustBuild(s.t)
+	limit := time.Now().Add(15 * time.Second)
+	err := s.start(file)
+	for ; errors.Is(err, errPort) && time.Now().Before(limit); err = s.start(file) {
+		time.Sleep(200 * time.Millisecond) // the pace of attempts
+	}
+	if err != nil {
 		s.t.Fatalf("nats-server: %v", err)
 	}
 }
@@ -98,6 +131,7 @@ func (s *Server) start(file string) error {
 		return err
 	}
 	defer logs.Close()
+	before := len(s.Log())
 	s.cmd = exec.Command(file, "-c", conf, "--ports_file_dir", s.dir)
 	s.cmd.Stdout, s.cmd.Stderr = logs, logs
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -110,11 +144,16 @@ func (s *Server) start(file string) error {
 		defer close(ended)
 		_ = cmd.Wait() // a test kills it
 	}()
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-	})
-	return s.awaitPorts()
+	s.t.Cleanup(s.end)
+	return s.awaitPorts(before)
+}
+
+// end ends the server, if it runs.
+func (s *Server) end() {
+	if s.cmd.Process != nil {
+		_ = s.cmd.Process.Kill() // it may have ended
+		<-s.ended
+	}
 }
 
 func (s *Server) configuration() string {
@@ -131,8 +170,9 @@ func (s *Server) configuration() string {
 	return b.String()
 }
 
-// awaitPorts waits until the server has written where it listens, and accepts connections there.
-func (s *Server) awaitPorts() error {
+// awaitPorts waits until the server has written where it listens, and accepts connections there. before is
+// the length of the log before it was started.
+func (s *Server) awaitPorts(before int) error {
 	file := filepath.Join(s.dir, fmt.Sprintf("%s_%d.ports", filepath.Base(s.cmd.Path), s.cmd.Process.Pid))
 	limit := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -149,7 +189,11 @@ func (s *Server) awaitPorts() error {
 		select {
 		case <-tick.C:
 		case <-s.ended:
-			return fmt.Errorf("it has ended: %s", s.Log())
+			said := s.Log()[before:]
+			if strings.Contains(said, "address already in use") {
+				return fmt.Errorf("%w: %s", errPort, said)
+			}
+			return fmt.Errorf("it has ended: %s", said)
 		case <-limit:
 			return errors.New("it does not listen")
 		}
@@ -162,7 +206,7 @@ func (s *Server) Log() string {
 	return string(b)
 }
 
-// Kill ends the server at once, as a power failure of the process would.
+// Kill ends the server with SIGKILL. What it has written survives, unlike in a power failure.
 func (s *Server) Kill() { s.signal(syscall.SIGKILL) }
 
 // Stop ends the server in order.
