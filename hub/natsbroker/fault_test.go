@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -144,8 +145,13 @@ func TestNoCreate(t *testing.T) {
 	f := &follower{Broker: b, close: b.Close, t: t, topic: "x", changed: make(chan struct{})}
 	f.Attach(f)
 	t.Cleanup(func() { f.close() })
-	if err := <-said; !errors.Is(err, jetstream.ErrStreamNotFound) {
-		t.Errorf("without a stream: %v", err)
+	select {
+	case err := <-said:
+		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			t.Errorf("without a stream: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("without a stream: nothing is said")
 	}
 	if _, err := f.publish("x"); !errors.Is(err, hub.ErrLinkDown) {
 		t.Errorf("publish without a stream: %v", err)
@@ -261,6 +267,9 @@ func TestLeaderKilled(t *testing.T) {
 	}
 	l.end()
 	l.check(b)
+	if err := errors.Join(append(a.failures, b.failures...)...); err != nil {
+		t.Errorf("history of a connection that works: %v", err)
+	}
 }
 
 // A node leaves a server that is about to end.
@@ -277,10 +286,9 @@ func TestLameDuck(t *testing.T) {
 			s.LameDuck()
 		}
 	}
-	f.await("another link", func() bool { return f.up && f.links > 1 })
-	if len(f.losses) == 0 || !errors.Is(f.losses[0], errLameDuck) {
-		t.Errorf("lost because of %s", causes(f.losses))
-	}
+	f.await("another server", func() bool { // a leader may be elected first
+		return f.up && slices.ContainsFunc(f.losses, func(err error) bool { return errors.Is(err, errLameDuck) })
+	})
 	f.mustPublish("after")
 	f.await("messages", func() bool { return len(f.got) == 2 })
 }

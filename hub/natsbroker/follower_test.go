@@ -32,6 +32,7 @@ type follower struct {
 	links     int
 	delivered int
 	losses    []error
+	failures  []error // of History, while the connection was up
 }
 
 // follow has a node follow a topic.
@@ -106,6 +107,7 @@ func (f *follower) Linked(at hub.Position) {
 	if joined && last.Epoch == at.Epoch {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
+		s := f.present()
 		var err error
 		page, err = f.History(ctx, hub.HistoryQuery{Subject: f.topic, After: last.Offset, UpTo: at.Offset})
 		if err != nil && !errors.Is(err, hub.ErrLinkDown) || err == nil && page.From > last.Offset {
@@ -113,6 +115,11 @@ func (f *follower) Linked(at hub.Position) {
 		}
 		if err != nil {
 			at = last // another loss will follow
+			if f.present() == s {
+				f.mu.Lock()
+				f.failures = append(f.failures, err)
+				f.mu.Unlock()
+			}
 		}
 	}
 	defer f.change()()
@@ -127,6 +134,13 @@ func (f *follower) Linked(at hub.Position) {
 	}
 	f.up = true
 	f.links++
+}
+
+// present returns the session.
+func (f *follower) present() *session {
+	f.Broker.mu.Lock()
+	defer f.Broker.mu.Unlock()
+	return f.session
 }
 
 // await waits until cond, which is called with f locked, is true.
