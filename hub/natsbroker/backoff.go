@@ -16,8 +16,8 @@ const (
 // nodes that have lost the same server do not come back all at once.
 type backoff struct{ next time.Duration }
 
-// wait waits until the delay has passed, ctx is done, or one of the channels is ready.
-func (d *backoff) wait(ctx context.Context, a, b <-chan struct{}) {
+// wait waits until the delay has passed, ctx is done, or a is ready.
+func (d *backoff) wait(ctx context.Context, a <-chan struct{}) {
 	d.next = min(max(2*d.next, minDelay), maxDelay)
 	t := time.NewTimer(d.next/2 + rand.N(d.next/2))
 	defer t.Stop()
@@ -25,6 +25,5 @@ func (d *backoff) wait(ctx context.Context, a, b <-chan struct{}) {
 	case <-t.C:
 	case <-ctx.Done():
 	case <-a:
-	case <-b:
 	}
 }

@@ -27,10 +27,13 @@ type Broker struct {
 	node hub.Node
 	out  queue
 
+	reports reports
+
 	mu        sync.Mutex
 	closed    bool
 	session   *session // nil while there is no connection
-	servers   []string // that the servers have told about
+	servers   []string // that the servers have told about, see learnServersLocked
+	probe     uint64   // number of the last probe of all sessions, whose copies have one subject
 	topics    map[string]*joined
 	patterns  map[string]*joined
 	tracker   tracker
@@ -115,7 +118,7 @@ func (b *Broker) Close() error {
 	b.stop()
 	b.out.close()
 	b.done.Wait()
-	b.answer(b.pubs.takeAll(&b.mu), fmt.Errorf("%w: the broker is closed", hub.ErrUnacknowledged))
+	b.abandon(errors.New("the broker is closed"))
 	return nil
 }
 
@@ -126,7 +129,7 @@ func (b *Broker) run() {
 		s, err := b.connect()
 		if err != nil {
 			b.report(err)
-			delay.wait(b.ctx, nil, nil)
+			delay.wait(b.ctx, nil)
 			continue
 		}
 		begun := time.Now()
@@ -134,14 +137,14 @@ func (b *Broker) run() {
 		if time.Since(begun) > time.Second { // otherwise the server may refuse this node
 			delay = backoff{}
 		} else {
-			delay.wait(b.ctx, nil, nil)
+			delay.wait(b.ctx, nil)
 		}
 	}
 }
 
-// report calls Options.OnError.
+// report calls Options.OnError, unless it has been called with the same text lately, or very often.
 func (b *Broker) report(err error) {
-	if b.opts.OnError != nil && b.ctx.Err() == nil {
+	if b.opts.OnError != nil && b.ctx.Err() == nil && b.reports.may(err.Error(), time.Now()) {
 		b.opts.OnError(err)
 	}
 }

@@ -50,6 +50,7 @@ func (b *Broker) findSilent(l *linked) {
 
 // expectation is what was delivered of some subjects when a probe came back.
 type expectation struct {
+	epoch   uint64
 	at      uint64            // of the probe
 	topics  map[string]uint64 // the last message of topics that had none lately, by subject
 	pattern []string
@@ -88,7 +89,7 @@ func (b *Broker) compare(ctx context.Context, s *session) error {
 
 // expectLocked is called when the probe of a comparison has come back.
 func (b *Broker) expectLocked(seq uint64) expectation {
-	e := expectation{at: seq, topics: make(map[string]uint64)}
+	e := expectation{epoch: b.epoch, at: seq, topics: make(map[string]uint64)}
 	for topic, j := range b.topics {
 		if j.begun && j.last <= b.compared[1] {
 			e.topics[b.subjects.inTopic+escape(topic)] = max(j.last, b.base)
@@ -99,10 +100,11 @@ func (b *Broker) expectLocked(seq uint64) expectation {
 			e.pattern = append(e.pattern, b.subjects.inTopic+escapePattern(pattern))
 		}
 	}
-	b.compared = [2]uint64{b.compared[1], seq}
 	return e
 }
 
+// compareTopics compares the last messages. Only when it has succeeded the next comparison may
+// begin where this one ended.
 func (b *Broker) compareTopics(ctx context.Context, s *session, from uint64, e *expectation) error {
 	subjects := make([]string, 0, len(e.topics))
 	for subject := range e.topics {
@@ -129,6 +131,11 @@ func (b *Broker) compareTopics(ctx context.Context, s *session, from uint64, e *
 		if b.comparePattern(e, found) {
 			return nil
 		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.epoch == e.epoch && b.base <= e.at { // otherwise the node has been linked again
+		b.compared = [2]uint64{b.compared[1], e.at}
 	}
 	return nil
 }

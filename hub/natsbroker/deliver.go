@@ -18,7 +18,7 @@ func (b *Broker) deliver() {
 func (b *Broker) call(c *call) {
 	switch {
 	case c.synced != nil:
-		close(c.synced)
+		c.synced <- nil
 	case c.message != nil:
 		b.node.Deliver(c.message)
 		if b.out.delivered(c.message) {

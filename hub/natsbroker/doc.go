@@ -88,12 +88,16 @@
 //
 // nats.go does not connect again by itself here: a session is one connection. So whatever arrives
 // belongs to one session, and what arrived before its end is complete. Four goroutines work for an
-// attached broker, and none of them waits for the others:
+// attached broker:
 //
-//   - run connects, links, and compares; it alone waits for answers of the stream.
-//   - write, of the session, makes subscriptions, sends probes, publishes.
+//   - run connects, links, and compares, for which it waits for answers of the stream.
+//   - write, of the session, makes subscriptions, sends probes, publishes. Nobody else does that;
+//     others write only questions to the stream, the record of the epoch, and ticks of the clock.
 //   - read, of the session, looks at all that arrives, and answers publishers.
-//   - deliver calls the hub: Deliver, Lost, Linked, in the order of one queue.
+//   - deliver calls the hub: Deliver, Lost, Linked, in the order of one queue. Before Linked it
+//     asks the stream which topics were silent, for at most ten seconds.
+//
+// write and read wait for none of the others, so what run and deliver wait for arrives.
 //
 // Broker.mu guards all state, for short times: the hub, publishers' functions and NATS are called
 // without it. The queue's own lock comes after it. Leave, Publish and the answers to publishers

@@ -132,11 +132,14 @@ func (b *Broker) writeRecord(ctx context.Context, s *session, seq uint64, r *epo
 	if err != nil {
 		return fmt.Errorf("%w: beginning an epoch: %w", hub.ErrLinkDown, err)
 	}
-	if ack, err := parseAck(answer); err != nil && (ack.Error == nil || ack.Error.Code != wrongLastSequence) {
+	if ack, err := parseAck(answer); err != nil && (ack.Error == nil || ack.Error.Code != wrongLastSequence && ack.Error.Code != wrongLastSequenceConstant) {
 		return fmt.Errorf("natsbroker: beginning an epoch: %w", err)
 	}
 	return nil
 }
 
-// wrongLastSequence is NATS's error code for a message that came too late.
-const wrongLastSequence = 10071
+// NATS's error codes for a message that came too late.
+const (
+	wrongLastSequence         = 10071
+	wrongLastSequenceConstant = 10164 // with more than one replica, or in a batch
+)

@@ -26,7 +26,6 @@ type question struct {
 	Last      []string   `json:"multi_last,omitempty"`
 	Batch     int        `json:"batch,omitempty"`
 	MaxBytes  int        `json:"max_bytes,omitempty"`
-	NoHeaders bool       `json:"no_hdr,omitempty"`
 }
 
 // reply is the answer of a replica.
@@ -70,12 +69,14 @@ func (b *Broker) get(ctx context.Context, s *session, q *question) (r reply, err
 	return r, fmt.Errorf("%w: asking the stream: %w", hub.ErrLinkDown, err)
 }
 
-// add takes a part of the answer, and reports whether it is the last one.
+// add takes a part of the answer, and reports whether it is the last one. A message may have a
+// header Status of its publisher, but a status has no sequence number.
 func (r *reply) add(m *nats.Msg) (done bool, err error) {
-	switch status := m.Header.Get(headerStatus); status {
-	case "":
+	if lastValue(m.Header, headerSeq) != "" {
 		r.messages = append(r.messages, m)
 		return false, nil
+	}
+	switch status := m.Header.Get(headerStatus); status {
 	case "204":
 		r.pending, _ = strconv.ParseUint(m.Header.Get(headerPending), 10, 64)
 		r.upTo, _ = strconv.ParseUint(m.Header.Get(headerUpTo), 10, 64)
@@ -107,7 +108,7 @@ func (b *Broker) lastOf(ctx context.Context, s *session, subjects []string, from
 			return nil, err
 		}
 		if r.upTo < at { // the replica is behind
-			again.wait(ctx, s.ended, nil)
+			again.wait(ctx, s.ended)
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

@@ -83,18 +83,27 @@ type stored struct {
 	time    time.Time
 }
 
+// lastValue returns the last value of a header: that of the server, which comes after those of a
+// publisher.
+func lastValue(h nats.Header, key string) string {
+	if all := h[key]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return ""
+}
+
 // storedOf reads what NATS says about a stored message.
 func storedOf(h nats.Header) (s stored, err error) {
-	s.subject = h.Get(headerSubject)
-	if s.seq, err = strconv.ParseUint(h.Get(headerSeq), 10, 64); err != nil {
+	s.subject = lastValue(h, headerSubject)
+	if s.seq, err = strconv.ParseUint(lastValue(h, headerSeq), 10, 64); err != nil {
 		return s, fmt.Errorf("natsbroker: a message has no sequence number: %w", err)
 	}
-	if v := h.Get(headerBefore); v != "" {
+	if v := lastValue(h, headerBefore); v != "" {
 		if s.before, err = strconv.ParseUint(v, 10, 64); err != nil {
 			return s, fmt.Errorf("natsbroker: %s: %w", headerBefore, err)
 		}
 	}
-	s.time, err = time.Parse(time.RFC3339Nano, h.Get(headerTime))
+	s.time, err = time.Parse(time.RFC3339Nano, lastValue(h, headerTime))
 	return s, err
 }
 

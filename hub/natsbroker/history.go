@@ -28,6 +28,7 @@ type reading struct {
 	keeps   int    // how many messages of each topic the stream keeps
 	beyond  int    // messages after page.UpTo that were read
 	rest    int    // messages that were not read
+	bad     int    // messages that were left out, since they cannot be decoded
 	next    uint64 // sequence number from which to read on
 }
 
@@ -75,7 +76,7 @@ func (r *reading) run(ctx context.Context) error {
 	epoch, refreshed := r.epoch, r.record.First > 0
 	r.mu.Unlock()
 	if refreshed { // the stream has dropped its oldest messages, perhaps some just now
-		if _, err := r.ensureStream(ctx, r.s); err != nil {
+		if err := r.lookAtStream(ctx, r.s); err != nil {
 			return err
 		}
 		r.mu.Lock()
@@ -102,11 +103,10 @@ func (r *reading) bound(ctx context.Context) error {
 		if err := r.await(ctx, r.s, w); err != nil {
 			return err
 		}
-		seen = max(seen, w.seq)
 	}
 	r.mu.Lock()
 	r.page.Epoch, r.keeps = r.epoch, int(r.perTopic)
-	r.page.UpTo = min(r.q.UpTo, seen)
+	r.page.UpTo = min(r.q.UpTo, r.seen)
 	r.page.From = max(r.q.After, r.record.first())
 	r.mu.Unlock()
 	if r.page.From >= r.page.UpTo {
@@ -183,7 +183,7 @@ func (r *reading) read(ctx context.Context) error {
 		if r.next > last || len(found.messages) > 0 {
 			continue
 		}
-		again.wait(ctx, r.s.ended, nil) // the replica is behind, or the messages have expired
+		again.wait(ctx, r.s.ended) // the replica is behind, or the messages have expired
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -224,9 +224,12 @@ func (r *reading) add(all []*nats.Msg) error {
 			r.beyond++
 			continue
 		}
-		e, err := at.envelope(m, unescape(strings.TrimPrefix(at.subject, r.subjects.inTopic)))
+		topic := unescape(strings.TrimPrefix(at.subject, r.subjects.inTopic))
+		e, err := at.envelope(m, topic)
 		if err != nil {
-			return err
+			r.bad++
+			r.report(badMessage(topic, at.seq, err))
+			continue
 		}
 		e.Position.Epoch = r.page.Epoch
 		r.page.Messages = append(r.page.Messages, e)
@@ -265,7 +268,7 @@ func (r *reading) cutRemoved() {
 	for i := len(r.page.Messages) - 1; i >= 0; i-- {
 		m := r.page.Messages[i]
 		kept[m.Topic]++
-		if r.keeps > 0 && kept[m.Topic]+r.beyond+r.rest >= r.keeps {
+		if r.keeps > 0 && kept[m.Topic]+r.beyond+r.rest+r.bad >= r.keeps {
 			r.cut(m.Position.Offset - 1)
 			return
 		}

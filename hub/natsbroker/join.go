@@ -35,9 +35,6 @@ func (b *Broker) Join(ctx context.Context, subject string) (hub.Position, error)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if j.begun { // its probe came back just now
-		return at, nil
-	}
 	b.leaveLocked(subject, j)
 	return hub.Position{}, fmt.Errorf("natsbroker: joining %q: %w", subject, err)
 }
@@ -80,9 +77,9 @@ func (b *Broker) await(ctx context.Context, s *session, w *waiter) error {
 		case <-w.done:
 			return w.err
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", hub.ErrLinkDown, context.Cause(ctx))
+			return b.giveUp(w, fmt.Errorf("%w: %w", hub.ErrLinkDown, context.Cause(ctx)))
 		case <-b.ctx.Done():
-			return errClosed
+			return b.giveUp(w, errClosed)
 		case <-tick.C:
 			b.mu.Lock()
 			if b.session == s {
@@ -91,6 +88,14 @@ func (b *Broker) await(ctx context.Context, s *session, w *waiter) error {
 			b.mu.Unlock()
 		}
 	}
+}
+
+// giveUp ends the waiting with err, unless the probe has come back just now.
+func (b *Broker) giveUp(w *waiter, err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w.fail(err)
+	return w.err
 }
 
 // Leave makes Broker a [hub.Broker].
@@ -109,7 +114,7 @@ func (b *Broker) leaveLocked(subject string, j *joined) {
 	}
 	j.left = true
 	if !hub.IsPattern(subject) && len(b.patterns) > 0 {
-		b.tracker.set(subject, j.last)
+		b.tracker.set(subject, max(j.last, b.tracker.last(subject)))
 	}
 	if b.session != nil {
 		b.doLocked(b.session, op{unsubscribe: b.subjects.outTopic + escapePattern(subject)})
@@ -118,9 +123,17 @@ func (b *Broker) leaveLocked(subject string, j *joined) {
 
 // Sync makes Broker a [hub.Syncer].
 func (b *Broker) Sync(ctx context.Context) error {
-	synced := make(chan struct{})
-	w := newWaiter(func(uint64) { b.out.push(call{synced: synced}) })
+	synced := make(chan error, 1)
+	var base uint64
+	w := newWaiter(func(uint64) {
+		if !b.up || b.base != base { // messages may have been dropped
+			synced <- b.cause
+			return
+		}
+		b.out.push(call{synced: synced})
+	})
 	b.mu.Lock()
+	base = b.base
 	s, err := b.session, b.errLocked()
 	if err == nil && !b.up {
 		err = b.cause
@@ -136,7 +149,10 @@ func (b *Broker) Sync(ctx context.Context) error {
 		return fmt.Errorf("natsbroker: %w", err)
 	}
 	select {
-	case <-synced:
+	case err := <-synced:
+		if err != nil {
+			return fmt.Errorf("natsbroker: %w", err)
+		}
 		return nil
 	case <-b.ctx.Done():
 		return errClosed

@@ -30,7 +30,7 @@ func (b *Broker) serve(s *session) {
 			return
 		case err != nil:
 			b.report(err)
-			delay.wait(b.ctx, s.ended, nil)
+			delay.wait(b.ctx, s.ended)
 		default:
 			delay = backoff{}
 			select {

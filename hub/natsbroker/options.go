@@ -3,6 +3,7 @@ package natsbroker
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -120,7 +121,26 @@ func (o *Options) check() error {
 	case (o.Cert == "") != (o.Key == ""):
 		return errors.New("natsbroker: Options.Cert and Options.Key belong together, and only one of them is set")
 	}
+	for _, s := range o.URLs {
+		if _, err := parseURL(s); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// parseURL parses the URL of a server; without a scheme it is nats. The error does not show the
+// password, and therefore nothing of what package url says about it.
+func parseURL(s string) (*url.URL, error) {
+	full := s
+	if !strings.Contains(s, "://") {
+		full = "nats://" + s
+	}
+	u, err := url.Parse(full)
+	if err != nil || u.Hostname() == "" || strings.Contains(full, ",") {
+		return nil, fmt.Errorf("natsbroker: Options.URLs has %q, leaving out who connects; it must be like nats://host:4222", s[strings.LastIndexByte(s, '@')+1:])
+	}
+	return u, nil
 }
 
 // plain reports whether s is letters, digits, - and _, with dots between them.

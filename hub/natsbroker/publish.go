@@ -2,10 +2,10 @@ package natsbroker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
@@ -31,10 +31,34 @@ type publication struct {
 	done    func(hub.Position, error)
 	release func() bool // stops watching the context
 	begun   time.Time   // when it was sent first; zero if it has not been sent
+	sent    int         // how many times
 	waits   bool        // to be sent, or sent again
 }
 
 func (p *publication) cost() int { return cost(p.message) }
+
+// forgotten reports whether the stream may have forgotten the message's id, so that it might store
+// the message again.
+func (p *publication) forgotten() bool {
+	return !p.begun.IsZero() && time.Since(p.begun) > duplicates/2
+}
+
+// unanswered returns the error for a message that gets no answer any more.
+func (p *publication) unanswered(cause error) error {
+	if p.begun.IsZero() {
+		return fmt.Errorf("%w: %w", hub.ErrLinkDown, cause)
+	}
+	return fmt.Errorf("%w: %w", hub.ErrUnacknowledged, cause)
+}
+
+// refused returns the error for a message that the stream or the connection has refused. If it had
+// been sent before, on another connection, it may have been stored then.
+func (p *publication) refused(err error) error {
+	if p.sent > 1 && errors.Is(err, hub.ErrLinkDown) {
+		return fmt.Errorf("%w: it was sent %d times, at last: %v", hub.ErrUnacknowledged, p.sent, err)
+	}
+	return err
+}
 
 // flight is what is known of the messages to a topic that are being published.
 type flight struct {
@@ -85,10 +109,11 @@ func (ps *publications) next() *publication {
 		if ps.waiting = ps.waiting[1:]; len(ps.waiting) == 0 {
 			ps.waiting = nil
 		}
-		if ps.all[p.id] != p {
-			continue
+		if ps.all[p.id] != p || p.forgotten() {
+			continue // it has been answered, or its context will end
 		}
 		p.waits = false
+		p.sent++
 		if p.begun.IsZero() {
 			p.begun = time.Now()
 		}
@@ -125,36 +150,30 @@ func (ps *publications) again() {
 	ps.waiting = nil
 	for _, id := range slices.Sorted(maps.Keys(ps.all)) {
 		p := ps.all[id]
-		old := !p.begun.IsZero() && (ps.topics[p.message.Topic].answered > id || time.Since(p.begun) > duplicates/2)
-		if old {
-			continue // its context will end
-		}
 		if !p.waits {
 			p.waits = true
 			ps.flying--
 			ps.bytes -= p.cost()
 		}
+		if p.forgotten() || !p.begun.IsZero() && ps.topics[p.message.Topic].answered > id {
+			continue // its context will end
+		}
 		ps.waiting = append(ps.waiting, p)
 	}
 }
 
-// takeAll removes all messages.
-func (ps *publications) takeAll(mu *sync.Mutex) []*publication {
-	mu.Lock()
-	defer mu.Unlock()
-	all := make([]*publication, 0, len(ps.all))
-	for _, id := range slices.Sorted(maps.Keys(ps.all)) {
-		all = append(all, ps.take(id))
+// abandon answers all publications.
+func (b *Broker) abandon(cause error) {
+	var all []*publication
+	b.mu.Lock()
+	for _, id := range slices.Sorted(maps.Keys(b.pubs.all)) {
+		all = append(all, b.pubs.take(id))
 	}
-	ps.waiting = nil
-	return all
-}
-
-// answer answers publications that have been taken.
-func (b *Broker) answer(all []*publication, err error) {
+	b.pubs.waiting = nil
+	b.mu.Unlock()
 	for _, p := range all {
 		p.release()
-		p.done(hub.Position{}, err)
+		p.done(hub.Position{}, p.unanswered(cause))
 	}
 }
 
@@ -193,11 +212,7 @@ func (b *Broker) expire(id uint64, cause error) {
 	if s != nil {
 		s.rouse() // there may be room for others
 	}
-	what := hub.ErrUnacknowledged
-	if p.begun.IsZero() {
-		what = hub.ErrLinkDown
-	}
-	p.done(hub.Position{}, fmt.Errorf("%w: %w", what, cause))
+	p.done(hub.Position{}, p.unanswered(cause))
 }
 
 // finish answers a publication.
@@ -218,5 +233,5 @@ func (b *Broker) finish(id uint64, at hub.Position, err error) {
 	if s != nil {
 		s.rouse()
 	}
-	p.done(at, err)
+	p.done(at, p.refused(err))
 }

@@ -17,7 +17,7 @@ type call struct {
 	message *hub.Envelope
 	lost    error
 	linked  *linked
-	synced  chan struct{}
+	synced  chan error // has room for one
 }
 
 // linked is a position from which on everything is delivered.
@@ -61,15 +61,19 @@ func (q *queue) push(c call) bool {
 	return true
 }
 
-// dropMessages removes the messages that wait. What comes next must be a loss.
+// dropMessages removes the messages that wait, and fails the calls of Sync that wait for them. What
+// comes next must be a loss.
 func (q *queue) dropMessages() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	rest := q.calls[:0]
 	for _, c := range q.calls {
-		if c.message != nil {
+		switch {
+		case c.message != nil:
 			q.size -= cost(c.message)
-		} else {
+		case c.synced != nil:
+			c.synced <- errTooSlow
+		default:
 			rest = append(rest, c)
 		}
 	}

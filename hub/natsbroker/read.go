@@ -78,12 +78,13 @@ func (b *Broker) readMessage(s *session, m *nats.Msg) {
 	}
 }
 
-// readCopy takes a copy of a message to a topic.
+// readCopy takes a copy of a message to a topic. One that cannot be decoded, since another program
+// has published it with a wrong header, is left out, but counts as delivered: otherwise the next
+// message would show a gap.
 func (b *Broker) readCopy(topic string, m *nats.Msg, at *stored) {
 	e, err := at.envelope(m, topic)
 	if err != nil {
-		b.report(err)
-		return
+		b.report(badMessage(topic, at.seq, err))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,13 +99,18 @@ func (b *Broker) readCopy(topic string, m *nats.Msg, at *stored) {
 		return
 	}
 	e.Position.Epoch = b.epoch
-	if !b.out.push(call{message: e}) {
+	if err == nil && !b.out.push(call{message: e}) {
 		b.out.dropMessages()
 		b.loseLocked(errTooSlow)
 		return
 	}
 	b.deliveredLocked(topic, at.seq)
 	b.seen = max(b.seen, at.seq)
+}
+
+// badMessage says that a message cannot be delivered.
+func badMessage(topic string, seq uint64, err error) error {
+	return fmt.Errorf("natsbroker: message %d to topic %q is left out: %w", seq, topic, err)
 }
 
 // readProbe takes a copy of a probe: everything that was stored before it has arrived.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +35,6 @@ type session struct {
 	// Guarded by Broker.mu.
 	ops    []op
 	probes map[uint64][]*waiter // that are on their way, by number
-	probe  uint64               // number of the last one
 	ready  bool                 // messages may be published
 	doubt  bool                 // messages may be missing, since the last attempt to link began
 	over   error                // why the session has ended
@@ -137,12 +137,43 @@ func (b *Broker) begin(s *session) {
 			}
 		}
 	}
-	b.servers = s.nc.DiscoveredServers()
+	b.learnServersLocked(s.nc.Servers())
 	b.session = s
 	b.pubs.again()
 	b.mu.Unlock()
 	b.done.Go(func() { b.write(s) })
 	b.done.Go(func() { b.read(s) })
+}
+
+// maxServers is how many servers a node remembers besides those that Options names.
+const maxServers = 64
+
+// learnServersLocked remembers servers that a server has told about. Each session knows only those
+// that it began with and those that its own server names, so all are kept. They take the user and
+// the password of the configured servers, since they belong to the same cluster.
+func (b *Broker) learnServersLocked(all []string) {
+	known := make(map[string]bool)
+	var user *url.Userinfo
+	for _, s := range b.opts.URLs {
+		if u, err := parseURL(s); err == nil {
+			known[u.Host] = true
+			if user == nil {
+				user = u.User
+			}
+		}
+	}
+	for _, s := range b.servers {
+		if u, err := parseURL(s); err == nil {
+			known[u.Host] = true
+		}
+	}
+	for _, s := range all {
+		if u, err := parseURL(s); err == nil && !known[u.Host] {
+			u.User = user
+			b.servers = append(b.servers, u.String())
+		}
+	}
+	b.servers = b.servers[max(0, len(b.servers)-maxServers):]
 }
 
 // end ends the session: the node is told, and those that wait for an answer are.

@@ -46,7 +46,7 @@ func (o *Options) streamConfig() jetstream.StreamConfig {
 }
 
 // ensureStream returns when the stream was created. It creates the stream if it is missing, and
-// configures it the first time.
+// configures it the first time. Only the goroutine that links may call it.
 func (b *Broker) ensureStream(ctx context.Context, s *session) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -67,13 +67,36 @@ func (b *Broker) ensureStream(ctx context.Context, s *session) (time.Time, error
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%w: the stream %s: %w", hub.ErrLinkDown, b.opts.Stream, err)
 	}
-	info := stream.CachedInfo()
-	c := &info.Config
+	created, err := b.noteStream(stream.CachedInfo())
+	if err == nil {
+		b.configured = true
+	}
+	return created, err
+}
+
+// lookAtStream notes the state of the stream, and does not create or change it: only the link does.
+func (b *Broker) lookAtStream(ctx context.Context, s *session) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	js, err := jetstream.New(s.nc)
+	if err != nil {
+		return err
+	}
+	stream, err := js.Stream(ctx, b.opts.Stream)
+	if err != nil {
+		return fmt.Errorf("%w: the stream %s: %w", hub.ErrLinkDown, b.opts.Stream, err)
+	}
+	_, err = b.noteStream(stream.CachedInfo())
+	return err
+}
+
+// noteStream notes the state of the stream, and returns when it was created.
+func (b *Broker) noteStream(info *jetstream.StreamInfo) (time.Time, error) {
+	c, want := &info.Config, b.opts.streamConfig()
 	if c.RePublish == nil || *c.RePublish != *want.RePublish || !c.AllowDirect || !c.AllowMsgTTL {
 		return time.Time{}, fmt.Errorf("%w: the stream %s must republish %s to %s, and allow Direct Get and TTLs of messages",
 			errMisconfigured, b.opts.Stream, want.RePublish.Source, want.RePublish.Destination)
 	}
-	b.configured = true
 	b.mu.Lock()
 	b.perTopic = c.MaxMsgsPerSubject
 	b.firstSeq, b.lastSeq = info.State.FirstSeq, info.State.LastSeq

@@ -13,16 +13,15 @@ import (
 // copy comes back after all messages that were stored before it. Broker.mu guards it until done is
 // closed.
 type waiter struct {
-	seq  uint64
 	err  error
-	done chan struct{} // closed when seq or err is set
+	done chan struct{} // closed when err is set, or the probe has come back
 	// then, if it is not nil, is called with the broker locked when the probe has come back.
 	then func(seq uint64)
 }
 
 func newWaiter(then func(uint64)) *waiter { return &waiter{done: make(chan struct{}), then: then} }
 
-// fail ends the waiting.
+// fail ends the waiting. A probe that comes back later does nothing.
 func (w *waiter) fail(err error) {
 	select {
 	case <-w.done: // an earlier probe has come back
@@ -37,15 +36,15 @@ func (w *waiter) ok(seq uint64) {
 	select {
 	case <-w.done:
 	default:
-		if w.seq = seq; w.then != nil {
+		if w.then != nil {
 			w.then(seq)
 		}
 		close(w.done)
 	}
 }
 
-// write does what there is to do for a session, in order, and publishes. It is the only one that
-// writes to the connection, except for questions to the stream.
+// write does what there is to do for a session, in order, and publishes. See the package's comment for
+// who else writes to the connection.
 func (b *Broker) write(s *session) {
 	subscriptions := make(map[string]*nats.Subscription)
 	s.rouse()
@@ -110,9 +109,9 @@ func (b *Broker) writeProbe(s *session, waiters []*waiter) {
 		b.mu.Unlock()
 		return
 	}
-	s.probe++
-	s.probes[s.probe] = waiters
-	number := strconv.FormatUint(s.probe, 10)
+	b.probe++
+	s.probes[b.probe] = waiters
+	number := strconv.FormatUint(b.probe, 10)
 	b.mu.Unlock()
 	_ = s.nc.PublishMsg(&nats.Msg{ // if it fails, the session ends
 		Subject: b.subjects.inProbe + b.id, Reply: s.inbox + "p", Data: []byte(number),
