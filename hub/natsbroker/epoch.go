@@ -141,5 +141,5 @@ func (b *Broker) writeRecord(ctx context.Context, s *session, seq uint64, r *epo
 // NATS's error codes for a message that came too late.
 const (
 	wrongLastSequence         = 10071
-	wrongLastSequenceConstant = 10164 // with more than one replica, or in a batch
+	wrongLastSequenceConstant = 10164 // another one to the subject is being stored
 )

@@ -62,8 +62,9 @@ type Options struct {
 	// publishing fails. DefaultMaxPending if 0.
 	MaxPending int
 
-	// OnError is called with what keeps the broker from working, from any goroutine. It must not
-	// block.
+	// OnError is called with what keeps the broker from working, and with messages of other programs
+	// that it leaves out, from any goroutine. It gets the same text once in ten seconds at most. It
+	// must not block.
 	OnError func(error)
 }
 
