@@ -5,7 +5,7 @@
 //
 // Each connection is an open file, a watch of epoll, an entry of conntrack if the kernel tracks connections, and memory:
 //
-//	300 B in the server           9,600 B with TLS (1.3; less with 1.2)
+//	320 B in the server           9,600 B with TLS (1.3; less with 1.2)
 //	3,600 B in the kernel         its socket, without buffers
 //
 // Half of the memory is for connections; the other half is what clients can make the server hold, and the program. A limit of a
