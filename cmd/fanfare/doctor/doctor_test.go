@@ -105,11 +105,11 @@ var allMoves = []moves{
 	{"files of the system", "file-nr=", OK, noLimit - 128, "unlimited", ""},
 	{"files of the system", "file-max=", "", 0, "", ""},
 	{"epoll watches", "max_user_watches=90128", Limits, 90000, "fs.epoll.max_user_watches is 90,128", "sysctl -w fs.epoll.max_user_watches=1048576"},
-	{"memory", "proc/meminfo=MemTotal: 8 kB\nMemAvailable: 7617 kB", Limits, 999, "7.4 MiB are available (/proc/meminfo), half of it for connections of 3,900 B: 300 in the server, 3,600 in the kernel", "a machine with 7.3 GiB"},
+	{"memory", "proc/meminfo=MemTotal: 8 kB\nMemAvailable: 7617 kB", Limits, 994, "7.4 MiB are available (/proc/meminfo), half of it for connections of 3,920 B: 320 in the server, 3,600 in the kernel", "a machine with 7.3 GiB"},
 	{"memory", "proc/meminfo=MemAvailable: x kB", "", 0, "", ""},
-	{"memory of cgroup", "memory.max=78000000", Limits, 10000, "(/sys/fs/cgroup/system.slice/fanfare.service/memory.max)", "MemoryMax=7800000000"},
-	{"memory of cgroup", "sys/fs/cgroup/system.slice/memory.max=78000000", Limits, 10000, "/sys/fs/cgroup/system.slice/memory.max", "--memory=7800000000"},
-	{"memory of cgroup", "proc/self/cgroup=9:memory:/docker/x|sys/fs/cgroup/memory/memory.limit_in_bytes=7800000000", OK, 1000000, "/sys/fs/cgroup/memory/memory.limit_in_bytes", ""},
+	{"memory of cgroup", "memory.max=78400000", Limits, 10000, "(/sys/fs/cgroup/system.slice/fanfare.service/memory.max)", "MemoryMax=7840000000"},
+	{"memory of cgroup", "sys/fs/cgroup/system.slice/memory.max=78400000", Limits, 10000, "/sys/fs/cgroup/system.slice/memory.max", "--memory=7840000000"},
+	{"memory of cgroup", "proc/self/cgroup=9:memory:/docker/x|sys/fs/cgroup/memory/memory.limit_in_bytes=7840000000", OK, 1000000, "/sys/fs/cgroup/memory/memory.limit_in_bytes", ""},
 	{"memory of cgroup", "proc/self/cgroup=nonsense|memory.max=1", "", 0, "", ""},
 	{"conntrack", "nf_conntrack_max=65536", Limits, 65436, "nf_conntrack_max is 65,536, of which 100 are in use", "sysctl -w net.netfilter.nf_conntrack_max=1048576"},
 	{"conntrack", "nf_conntrack_max=", OK, -1, "tracks no connections", ""},
@@ -187,14 +187,14 @@ func TestProcessLimits(t *testing.T) {
 	m = machine(t, "memory.max=400000000")
 	m.MemoryLimit = 500_000_000
 	r := Examine(m, o)
-	if f := find(r, "GOMEMLIMIT"); f.Level != OK || *f.Connections != 500_000_000/2/300 {
+	if f := find(r, "GOMEMLIMIT"); f.Level != OK || *f.Connections != 500_000_000/2/plainConn {
 		t.Errorf("%+v", f)
 	}
 	if f := find(r, "GOMEMLIMIT, cgroup"); f == nil || f.Level != Note || !strings.Contains(f.Text, "476.8 MiB are more than the cgroup has (381.5 MiB)") {
 		t.Errorf("%+v", f)
 	}
-	m.MemoryLimit = 300_000
-	if f := find(Examine(m, o), "GOMEMLIMIT"); f.Level != Limits || *f.Connections != 500 || !strings.Contains(f.Raise[0], "GOMEMLIMIT=60000000") {
+	m.MemoryLimit = 320_000
+	if f := find(Examine(m, o), "GOMEMLIMIT"); f.Level != Limits || *f.Connections != 500 || !strings.Contains(f.Raise[0], "GOMEMLIMIT=64000000") {
 		t.Errorf("%+v", f)
 	}
 
@@ -214,7 +214,7 @@ func TestProcessLimits(t *testing.T) {
 func TestTLS(t *testing.T) {
 	m := machine(t)
 	plain, tls := find(Examine(m, Options{}), "memory"), find(Examine(m, Options{TLS: true}), "memory")
-	if *plain.Connections != 15728640*1024/2/3900 || *tls.Connections != 15728640*1024/2/13200 || !strings.Contains(tls.Text, "9,600 in the server") {
+	if *plain.Connections != 15728640*1024/2/(plainConn+kernelConn) || *tls.Connections != 15728640*1024/2/(tlsConn+kernelConn) || !strings.Contains(tls.Text, "9,600 in the server") {
 		t.Errorf("%d %d %s", *plain.Connections, *tls.Connections, tls.Text)
 	}
 }

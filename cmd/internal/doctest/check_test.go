@@ -42,7 +42,7 @@ var checks = []check{
 	{"cmd/fanfare/docs/deployment.md", "live.example.org {", tested("cmd/fanfare", "TestProxies")},
 	{"cmd/fanfare/docs/deployment.md", "# fanfare.socket.d", tested("cmd/fanfare/deploy", "TestDocumentedDropIn")},
 	{"cmd/fanfare/docs/deployment.md", "# values.yaml", tested("cmd/fanfare/deploy", "TestDocumentedValues")},
-	{"cmd/fanfare/doctor/doc.go", " B in the server ", tested("cmd/fanfare/doctor", "TestBytesAreMeasured")},
+	{"cmd/fanfare/doctor/doc.go", "320 B ", tested("cmd/fanfare/doctor", "TestBytesAreMeasured")},
 	{"cmd/fanfare/docs/dashboard.md", "fanfare top ", tested("cmd/fanfare/top", "TestAddresses")},
 	{"cmd/fanfare/docs/access.md", `{"sub":`, claims},
 	{"cmd/fanfare/docs/coming-from-centrifugo.md", `{"sub":`, grants},
