@@ -267,8 +267,12 @@ func TestLeaderKilled(t *testing.T) {
 	}
 	l.end()
 	l.check(b)
-	if err := errors.Join(append(a.failures, b.failures...)...); err != nil {
-		t.Errorf("history of a connection that works: %v", err)
+	for _, f := range []*follower{a, b} {
+		f.mu.Lock()
+		if err := errors.Join(f.failures...); err != nil {
+			t.Errorf("history of a connection that works: %v", err)
+		}
+		f.mu.Unlock()
 	}
 }
 

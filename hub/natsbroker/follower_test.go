@@ -115,7 +115,7 @@ func (f *follower) Linked(at hub.Position) {
 		}
 		if err != nil {
 			at = last // another loss will follow
-			if f.present() == s {
+			if s != nil && f.present() == s && s.nc.IsConnected() {
 				f.mu.Lock()
 				f.failures = append(f.failures, err)
 				f.mu.Unlock()
