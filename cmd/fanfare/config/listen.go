@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/serveraddr"
 )
 
 // Listener is an address to listen on.
@@ -19,9 +21,8 @@ type Listener struct {
 }
 
 const (
-	unixPrefix = "unix:"
-	// SystemdPrefix begins the addresses of sockets that systemd opens. The name of the socket follows.
-	SystemdPrefix = "systemd:"
+	unixPrefix    = serveraddr.UnixPrefix
+	SystemdPrefix = serveraddr.SystemdPrefix // begins the addresses of sockets that systemd opens
 )
 
 // Unix returns the path of a Unix socket, or "" for TCP.

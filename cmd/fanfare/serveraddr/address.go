@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	unixPrefix    = "unix:"
-	systemdPrefix = "systemd:"
+	UnixPrefix    = "unix:"     // begins the address of a Unix socket; its path follows
+	SystemdPrefix = "systemd:"  // begins the address of a socket that systemd opens; its name follows
 	local         = "localhost" // the name of a server on this machine
 )
 
@@ -31,14 +31,14 @@ type Address struct {
 // String returns the address for people: without what may be secret.
 func (a Address) String() string {
 	if a.Socket != "" {
-		return unixPrefix + a.Socket
+		return UnixPrefix + a.Socket
 	}
 	return httpurl.Mask(a.URL.String())
 }
 
 // Parse returns the address in a text of one of the Forms. A URL may have a path.
 func Parse(text string) (Address, error) {
-	if path, isUnix := strings.CutPrefix(text, unixPrefix); isUnix {
+	if path, isUnix := strings.CutPrefix(text, UnixPrefix); isUnix {
 		if path == "" {
 			return Address{}, errors.New("unix: has no path; write unix:/run/fanfare/admin.sock, for example")
 		}
@@ -73,11 +73,11 @@ func OfListener(flag, addr string, secure bool) (Address, error) {
 	if secure {
 		scheme = "https"
 	}
-	if path, isUnix := strings.CutPrefix(addr, unixPrefix); isUnix {
+	if path, isUnix := strings.CutPrefix(addr, UnixPrefix); isUnix {
 		return ofSocket(scheme, path), nil
 	}
 	host, port, err := net.SplitHostPort(addr)
-	if err != nil || strings.HasPrefix(addr, systemdPrefix) || port == "0" {
+	if err != nil || strings.HasPrefix(addr, SystemdPrefix) || port == "0" {
 		return Address{}, fmt.Errorf("the port of %s %s is not known before the server listens", flag, addr)
 	}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
