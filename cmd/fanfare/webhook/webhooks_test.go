@@ -194,16 +194,21 @@ func TestBackOff(t *testing.T) {
 	})
 }
 
+// recovering returns a receiver that takes nothing until up is true.
+func recovering() (s *receiver, up *atomic.Bool) {
+	up = new(atomic.Bool)
+	return &receiver{answer: func(int, *http.Request) (*http.Response, error) {
+		if up.Load() {
+			return status(204), nil
+		}
+		return status(404), nil
+	}}, up
+}
+
 // A batch is given up in the end. The next one gets a try of its own, and not at once.
 func TestDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var up atomic.Bool
-		s := &receiver{answer: func(int, *http.Request) (*http.Response, error) {
-			if up.Load() {
-				return status(204), nil
-			}
-			return status(404), nil
-		}}
+		s, up := recovering()
 		w := s.start(t, Options{GiveUpAfter: time.Minute, MaxRetryDelay: 10 * time.Second, MaxBatch: 2})
 		for i := range 6 {
 			w.Connected(&Client{ID: fmt.Sprint(i)})
@@ -227,13 +232,7 @@ func TestDeadLetters(t *testing.T) {
 // An endpoint fails as long as there is something that it does not take. The log has the end of each failure once.
 func TestFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var up atomic.Bool
-		s := &receiver{answer: func(int, *http.Request) (*http.Response, error) {
-			if up.Load() {
-				return status(204), nil
-			}
-			return status(404), nil
-		}}
+		s, up := recovering()
 		var log bytes.Buffer
 		w := s.start(t, Options{GiveUpAfter: time.Minute, MaxRetryDelay: 10 * time.Second, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		ends := func(want int) {
