@@ -134,8 +134,8 @@ func TestPlainRequestWhileTheBackendIsDown(t *testing.T) {
 	}
 }
 
-// Without tokens, a key that is wrong is ignored. Whoever guesses keys is named in the log: at most once in ten seconds. What may be
-// for a proxy, or for the backend, is not mentioned.
+// Without tokens, the server ignores a wrong key. The log names the client that sent it, at most once in ten seconds. It does not
+// mention a key that may be meant for a proxy or the backend.
 func TestIgnoredKeys(t *testing.T) {
 	const says = "ignored a key"
 	guess := func(p *program) {

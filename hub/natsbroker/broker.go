@@ -31,7 +31,7 @@ type Broker struct {
 
 	mu        sync.Mutex
 	closed    bool
-	session   *session // nil while there is no connection
+	session   *session // nil while the node is not connected
 	servers   []string // that the servers have told about, see learnServersLocked
 	probe     uint64   // number of the last probe of all sessions, whose copies have one subject
 	topics    map[string]*joined
@@ -149,7 +149,7 @@ func (b *Broker) report(err error) {
 	}
 }
 
-// wake has the link look at what is to be done.
+// wake makes the link look for work.
 func (b *Broker) wake() {
 	select {
 	case b.kick <- struct{}{}:

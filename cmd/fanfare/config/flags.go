@@ -28,9 +28,9 @@ type commandLine struct {
 	Usage   struct{} `cmd:"" name:"help" help:"print this help"`
 }
 
-// ofCommand is what is for one command, and is no setting of the server.
+// ofCommand holds the arguments of single commands, which are not settings of the server.
 type ofCommand struct {
-	address string // the argument of Health
+	address string // of Health
 	ca      string
 	json    bool
 	all     bool
