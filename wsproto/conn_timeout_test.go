@@ -223,7 +223,9 @@ func TestHeldIsNotLate(t *testing.T) {
 // largest are closed, and others are served.
 func TestPartialsAreCounted(t *testing.T) {
 	const peers, size, budget = 20, 512 << 10, 4 << 20
+	const overshoot = 4 * size
 	opts := brisk
+	opts.Workers = 4
 	opts.TotalPending = budget
 	s := &Server{Handler: echo(t), Engine: opts}
 	addr := listen(t, s)
@@ -232,21 +234,21 @@ func TestPartialsAreCounted(t *testing.T) {
 		go func() { // a part of it may find the connection closed
 			_, _ = io.WriteString(p.nc, "\x82\xff\x00\x00\x00\x00\x00\x10\x00\x00"+zeroMask+letters(size))
 		}()
-		if held := s.Stats().Held; held > budget {
+		// A message is counted before others are closed for it, so each of the workers may be
+		// one above the limit for a moment.
+		if held := s.Stats().Held; held > budget+overshoot {
 			t.Fatalf("%d bytes are held; the limit is %d", held, budget)
 		}
 	}
 	eventually(t, "the heaviest are closed", func() bool {
 		st := s.Stats()
-		return st.Shed > 0 && st.Open == peers-st.Shed && st.Held > int64(budget)/2
+		return st.Shed > 0 && st.Open == peers-st.Shed && st.Held > budget/2 && st.Held <= budget
 	})
 	p := dialPeer(t, addr)
 	p.expectEcho("still served")
 	p.send(text(letters(200_000)))
 	p.expect(Text, letters(200_000))
-	if st := s.Stats(); st.Held > budget {
-		t.Errorf("%+v", st)
-	}
+	eventually(t, "the limit holds", func() bool { return s.Stats().Held <= budget })
 }
 
 // TestSmallPartialsAreCounted has many messages of which a few KiB have come: each is small,
