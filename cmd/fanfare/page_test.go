@@ -135,7 +135,7 @@ func TestImportInPages(t *testing.T) {
 			'parent.postMessage(read + " read, is " + await hello(["' + args[0] + '"]), "*")</' + 'script>';
 		document.body.append(frame);
 	})`
-	if got := page.ask(stranger, "http://"+local, hello); got != "cannot read, is closed with 1006" || !strings.Contains(p.stderr.String(), "-origins") {
+	if got := page.ask(stranger, "http://"+local, hello); got != "cannot read, is closed with 1006" || !settles(func() bool { return strings.Contains(p.stderr.String(), "-origins") }) {
 		t.Errorf("a page of nobody %s, and logged: %s", got, p.stderr.String())
 	}
 }
