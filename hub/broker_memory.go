@@ -16,7 +16,8 @@ type MemoryBrokerOptions struct {
 }
 
 // MemoryBroker is a broker within one process: it joins hubs, each of which has a [MemoryNode].
-// It is the reference for other brokers, and serves tests of a hub that loses its broker.
+// It is the reference for other brokers, and serves tests of a hub that loses its broker. Its nodes
+// are [Peers].
 type MemoryBroker struct {
 	opts MemoryBrokerOptions
 
@@ -48,6 +49,7 @@ type MemoryNode struct {
 	wake   chan struct{}
 	done   chan struct{} // closed when nothing is called any more
 	cuts   atomic.Uint64
+	peer   memoryPeer
 
 	// Guarded by MemoryBroker.mu.
 	topics   map[string]struct{}
@@ -58,14 +60,15 @@ type MemoryNode struct {
 	closed   bool
 }
 
-// nodeCall is a call of a Node's Deliver, Lost or Linked, or a call of Sync that waits for its
-// turn.
+// nodeCall is a call of a Node's Deliver, Lost or Linked, of a PeerNode's PeerChanged or PeerGone, or
+// a call of Sync that waits for its turn.
 type nodeCall struct {
 	synced  chan struct{}
+	peer    *peerChange
 	message *Envelope
 	lost    error
 	linked  Position
-	cuts    uint64 // at the time of the call: a call from before the last cut is lost
+	cuts    uint64 // at the time of the call: a message or Linked from before the last cut is lost
 }
 
 // publication is a message that waits for slow nodes. Exactly one of publishWaiting and expire

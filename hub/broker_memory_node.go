@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sort"
 )
@@ -13,6 +14,10 @@ func (b *MemoryBroker) Node() *MemoryNode {
 	n := &MemoryNode{
 		broker: b, topics: make(map[string]struct{}),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		peer: memoryPeer{
+			number: rand.Uint64() | 1, state: make(map[string][]byte), told: make(map[*MemoryNode]map[string][]byte),
+			ended: make(chan struct{}),
+		},
 	}
 	b.mu.Lock()
 	b.nodes[n] = struct{}{}
@@ -41,8 +46,10 @@ func (n *MemoryNode) Attach(node Node) {
 		return
 	}
 	n.node = node
+	n.peer.node, _ = node.(PeerNode)
 	if !n.down {
 		n.pushLocked(nodeCall{linked: n.broker.positionLocked()})
+		n.meetLocked()
 	}
 	go n.run()
 }
@@ -76,6 +83,8 @@ func (n *MemoryNode) call(c nodeCall) {
 	switch {
 	case c.synced != nil:
 		close(c.synced)
+	case c.peer != nil:
+		n.callPeer(c.peer)
 	case c.message != nil:
 		if !cut {
 			n.node.Deliver(c.message)
@@ -117,6 +126,7 @@ func (n *MemoryNode) restore() {
 	if n.down && !n.closed {
 		n.down = false
 		n.pushLocked(nodeCall{linked: b.positionLocked()})
+		n.meetLocked()
 	}
 }
 
@@ -213,10 +223,15 @@ func (n *MemoryNode) Close() error {
 	n.cuts.Add(1)
 	n.queue = nil
 	delete(b.nodes, n)
+	for other := range b.nodes {
+		other.loseLocked(n)
+	}
 	close(n.wake)
+	close(n.peer.ended)
 	attached := n.node != nil
 	b.mu.Unlock()
 	b.publishWaiting() // publications may have waited for this node alone
+	n.peer.answering.Wait()
 	if attached {
 		<-n.done
 	}

@@ -13,9 +13,10 @@ func TestMemoryBrokerWithHistory(t *testing.T) { run(t, 10000) }
 
 func run(t *testing.T, history int) {
 	brokertest.Run(t, func(*testing.T) brokertest.Setup {
-		b := hub.NewMemoryBroker(hub.MemoryBrokerOptions{History: history})
+		b, other := hub.NewMemoryBroker(hub.MemoryBrokerOptions{History: history}), hub.NewMemoryBroker(hub.MemoryBrokerOptions{})
 		return brokertest.Setup{
-			Node: func(*testing.T) hub.Broker { return b.Node() },
+			Node:  func(*testing.T) hub.Broker { return b.Node() },
+			Other: func(*testing.T) hub.Broker { return other.Node() },
 			Cut: func(_ *testing.T, b hub.Broker) func() {
 				n := b.(*hub.MemoryNode)
 				n.Cut()

@@ -17,6 +17,9 @@ type Setup struct {
 	// Cut interrupts the connection of a node to the broker until restore is called. If it is
 	// nil, the tests of lost connections are skipped.
 	Cut func(t *testing.T, b hub.Broker) (restore func())
+	// Other returns a new node of another cluster, which has the server in common with that of Node.
+	// If it is nil, the test of two clusters is skipped.
+	Other func(t *testing.T) hub.Broker
 	// History says that the broker keeps history: at least 2,000 messages and 8 MiB.
 	History bool
 }
@@ -24,7 +27,7 @@ type Setup struct {
 // timeout bounds every call and every wait.
 const timeout = 20 * time.Second
 
-// Run runs the tests. open creates the Setup for one test, and cleans up with t.
+// Run runs the tests; those of hub.Peers are skipped if the broker is none. open creates the Setup for one test, and cleans up with t.
 func Run(t *testing.T, open func(t *testing.T) Setup) {
 	for _, c := range []struct {
 		name string
@@ -49,6 +52,14 @@ func Run(t *testing.T, open func(t *testing.T) Setup) {
 		{"FromWithin", fromWithin},
 		{"Sync", synced},
 		{"Close", closing},
+		{"PeerState", peerState},
+		{"PeerOrder", peerOrder},
+		{"PeerCrowd", peerCrowd},
+		{"PeerGone", peerGone},
+		{"PeerCut", peerCut},
+		{"PeerAsk", peerAsk},
+		{"PeerAskCut", peerAskCut},
+		{"PeerClusters", peerClusters},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

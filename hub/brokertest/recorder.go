@@ -29,10 +29,14 @@ type recorder struct {
 	top      hub.Position   // the highest position that was delivered
 	seen     map[hub.Position]bool
 	late     bool // Close has returned
+
+	changes []change // calls of PeerChanged and PeerGone
+	states  map[uint64]map[string]string
+	reply   func(question []byte) []byte // what Answer does
 }
 
 func newRecorder(t *testing.T, b hub.Broker) *recorder {
-	return &recorder{Broker: b, t: t, changed: make(chan struct{}), seen: make(map[hub.Position]bool)}
+	return &recorder{Broker: b, t: t, changed: make(chan struct{}), seen: make(map[hub.Position]bool), states: make(map[uint64]map[string]string)}
 }
 
 // enter begins a call of a method of hub.Node, and returns the function that ends it.
