@@ -18,7 +18,7 @@ import (
 // Client is a connection to a server. It reconnects until Close is called or the server rejects
 // it. Its methods may be called from any goroutine.
 type Client struct {
-	url       string
+	urls      []string // of Dial, and those of Options.Others
 	opts      Options
 	dialer    *wsproto.Client
 	callbacks *callbackQueue
@@ -30,6 +30,7 @@ type Client struct {
 	unreadable atomic.Int64
 
 	mu          sync.Mutex
+	at          int                // the place in urls of the next attempt, or the current one
 	current     *connection        // the connection, or the current attempt; nil between attempts
 	cancel      context.CancelFunc // ends the current attempt
 	open        bool               // the hello has arrived on the current connection
@@ -53,7 +54,7 @@ type Client struct {
 func Dial(ctx context.Context, url string, o *Options) (*Client, error) {
 	opts := o.withDefaults()
 	c := &Client{
-		url: url, opts: opts, callbacks: newCallbackQueue(opts.Backlog), done: make(chan struct{}), first: make(chan error, 1),
+		urls: append([]string{url}, opts.Others...), opts: opts, callbacks: newCallbackQueue(opts.Backlog), done: make(chan struct{}), first: make(chan error, 1),
 		fetching: make(chan struct{}, 1), calls: make(map[uint64]*call), subs: make(map[string]*Subscription),
 		dialer: &wsproto.Client{
 			Header: opts.Header, Subprotocols: []string{wire.Protocol}, TLSConfig: opts.TLSConfig, Compression: opts.Compression,
@@ -62,7 +63,9 @@ func Dial(ctx context.Context, url string, o *Options) (*Client, error) {
 		},
 	}
 	if opts.Token != nil {
-		c.url = withAuth(url)
+		for i, url := range c.urls {
+			c.urls[i] = withAuth(url)
+		}
 	}
 	c.life, c.end = context.WithCancel(context.WithoutCancel(ctx))
 	first := c.first
@@ -106,10 +109,11 @@ func (c *Client) connect(ctx context.Context) {
 		return
 	}
 	c.current, c.cancel = conn, cancel
+	url := c.urls[c.at]
 	c.mu.Unlock()
 	err := c.ensureToken(ctx)
 	if err == nil {
-		_, err = c.dialer.Dial(ctx, c.url, conn)
+		_, err = c.dialer.Dial(ctx, url, conn)
 	}
 	if err != nil {
 		c.disconnected(conn, err)
@@ -166,6 +170,9 @@ func (c *Client) disconnectedLocked(conn *connection, err error) {
 		c.attempts = 0
 	}
 	c.current, c.open = nil, false
+	if n := len(c.urls); n > 1 { // to another one, so that all clients of a node are spread over the others
+		c.at = (c.at + 1 + rand.IntN(n-1)) % n
+	}
 	delay := c.delayLocked(err)
 	c.timer = c.opts.clock.AfterFunc(delay, func() { c.connect(c.life) })
 	for _, s := range c.subs {

@@ -10,7 +10,8 @@
 // other failure may be temporary, or a gateway's. A Retry-After header of the server adds to the
 // delay, up to ten minutes, and the close codes 1013 and 4429 add MinDelay. After 1001 and 1012,
 // with which a server that stops closes all its connections, the first delay is up to twice
-// MinDelay. Each attempt resolves the host again and tries all its addresses.
+// MinDelay. Each attempt resolves the host again and tries all its addresses;
+// with Options.Others it goes to another node.
 //
 // The client then resumes each subscription after the last message that it has received, so the
 // handler gets every message of the topic once and in order. If the server no longer holds the

@@ -29,6 +29,10 @@ type Options struct {
 	// Token is called from any goroutine, once at a time, and should return when ctx is done, which
 	// is after Timeout.
 	Token func(ctx context.Context, why TokenReason) (string, error)
+	// Others are the URLs of the other nodes of a cluster. When the connection to one node breaks, or an
+	// attempt fails, the client tries another one at random. Its subscriptions resume there, so the nodes
+	// must have the same broker. Dial itself tries its own URL only.
+	Others []string
 	// TLSConfig is used for wss:// URLs; see wsproto.Client.
 	TLSConfig *tls.Config
 	// Compression, if not nil, offers permessage-deflate.

@@ -34,10 +34,19 @@ type Server struct {
 // hub.Options; ?user=NAME in the URL says who connects, or a token of Tokens in a message.
 func Serve(t testing.TB, topic func(name string) *hub.TopicOptions) *Server {
 	t.Helper()
+	return ServeNode(t, nil, topic)
+}
+
+// ServeNode is Serve for a node of a cluster. The broker is closed when the test ends.
+func ServeNode(t testing.TB, b hub.Broker, topic func(name string) *hub.TopicOptions) *Server {
+	t.Helper()
+	if b != nil {
+		t.Cleanup(func() { _ = b.Close() })
+	}
 	s := &Server{Tokens: newTokens(), server: &wsproto.Server{Logger: slog.New(slog.DiscardHandler), CheckOrigin: func(*wsproto.Request) bool { return true }}}
 	s.full.Store(-1)
 	s.Hub = hub.New(hub.Options{
-		Workers: wshub.Workers(s.server), Topic: topic,
+		Workers: wshub.Workers(s.server), Topic: topic, Broker: b,
 	})
 	end := session.New(s.Hub, session.Options{
 		Identify: identify, Authenticate: s.Tokens.authenticate, Identified: s.Tokens.identified, Closed: s.Tokens.closed, Limit: newLimits().limit,
