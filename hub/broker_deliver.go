@@ -1,12 +1,5 @@
 package hub
 
-import (
-	"context"
-	"errors"
-	"sync"
-	"sync/atomic"
-)
-
 // Deliver makes brokerNode a Node.
 func (n *brokerNode) Deliver(m *Envelope) {
 	if m.Position.Epoch != n.at.Epoch {
@@ -42,49 +35,6 @@ func (n *brokerNode) Linked(at Position) {
 	if f := n.hub.opts.OnLink; f != nil {
 		f(nil)
 	}
-}
-
-// recoverers is the number of topics that are recovered at a time.
-const recoverers = 8
-
-// recover has all topics fetch what they missed before at, or begin anew after it.
-func (n *brokerNode) recover(at Position) {
-	topics := n.hub.all()
-	var next atomic.Int64
-	var noHistory atomic.Bool // the broker cannot serve history now
-	var wg sync.WaitGroup
-	for range min(recoverers, len(topics)) {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(topics)); i = next.Add(1) - 1 {
-				if t := topics[i]; !n.catchUp(t, at, &noHistory) {
-					t.restart(at)
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// catchUp has the topic fetch what it missed before at, and reports whether nothing is missing.
-func (n *brokerNode) catchUp(t *Topic, at Position, noHistory *atomic.Bool) bool {
-	t.mu.Lock()
-	last, epoch, begun := t.log.last, t.epoch, t.remote.begun || t.log.last > 0
-	t.mu.Unlock()
-	switch {
-	case !begun:
-		return true
-	case epoch != at.Epoch:
-		return false
-	case last >= at.Offset:
-		return true
-	case noHistory.Load():
-		return false
-	}
-	err := n.fetchNewer(t, HistoryQuery{Subject: t.name, After: last, UpTo: at.Offset, Bytes: maxPending}, epoch)
-	if errors.Is(err, ErrNoHistory) || errors.Is(err, ErrLinkDown) || errors.Is(err, context.DeadlineExceeded) {
-		noHistory.Store(true)
-	}
-	return err == nil
 }
 
 // restart lets the topic begin anew at a position, because the messages before it are not

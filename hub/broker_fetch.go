@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,11 +49,13 @@ func (n *brokerNode) lostAgain(t *Topic, o Start) bool {
 
 // runFetch executes q for f.
 func (n *brokerNode) runFetch(f *fetch, t *Topic, lacks lack, q HistoryQuery, epoch uint64) {
+	ctx, cancel := n.context()
 	if lacks == lacksNewer {
-		f.err = n.fetchNewer(t, q, epoch)
+		f.err = n.fetchNewer(ctx, t, q, epoch)
 	} else {
-		f.err = n.fetchOlder(t, f, q, epoch)
+		f.err = n.fetchOlder(ctx, t, f, q, epoch)
 	}
+	cancel()
 	if errors.Is(f.err, ErrNoHistory) || errors.Is(f.err, errMissed) {
 		f.err = nil
 	}
@@ -95,8 +98,8 @@ func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
 
 // fetchOlder inserts what the broker holds, and the topic keeps, before the log: everything at
 // once, since other subscriptions are likely to need it too.
-func (n *brokerNode) fetchOlder(t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
-	page, err := n.history(q, epoch)
+func (n *brokerNode) fetchOlder(ctx context.Context, t *Topic, f *fetch, q HistoryQuery, epoch uint64) error {
+	page, err := n.history(ctx, q, epoch)
 	none := errors.Is(err, ErrNoHistory)
 	if err != nil && !none {
 		return err
@@ -130,8 +133,8 @@ func (t *Topic) mayReuseSeqLocked() bool {
 
 // fetchNewer appends what the broker holds of the topic after its last message, up to an offset.
 // The same messages may also be delivered by the broker.
-func (n *brokerNode) fetchNewer(t *Topic, q HistoryQuery, epoch uint64) error {
-	page, err := n.history(q, epoch)
+func (n *brokerNode) fetchNewer(ctx context.Context, t *Topic, q HistoryQuery, epoch uint64) error {
+	page, err := n.history(ctx, q, epoch)
 	if err != nil {
 		return err
 	}
@@ -150,9 +153,7 @@ func (n *brokerNode) fetchNewer(t *Topic, q HistoryQuery, epoch uint64) error {
 }
 
 // history queries the broker, and fails unless the answer has the given epoch.
-func (n *brokerNode) history(q HistoryQuery, epoch uint64) (HistoryPage, error) {
-	ctx, cancel := n.context()
-	defer cancel()
+func (n *brokerNode) history(ctx context.Context, q HistoryQuery, epoch uint64) (HistoryPage, error) {
 	page, err := n.broker.History(ctx, q)
 	if err != nil {
 		return HistoryPage{}, fmt.Errorf("hub: history of %q: %w", q.Subject, err)

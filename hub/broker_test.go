@@ -54,6 +54,17 @@ func keeping(h History) Options {
 type gate struct {
 	Broker
 	mu sync.Mutex
+	// fail, if not nil, is called before History, which fails with its error.
+	fail func(context.Context) error
+}
+
+func (g *gate) History(ctx context.Context, q HistoryQuery) (HistoryPage, error) {
+	if g.fail != nil {
+		if err := g.fail(ctx); err != nil {
+			return HistoryPage{}, err
+		}
+	}
+	return g.Broker.History(ctx, q)
 }
 
 func (g *gate) Attach(n Node) { g.Broker.Attach(gatedNode{n, g}) }

@@ -188,7 +188,9 @@
 // are fetched too. After an interruption each topic fetches what it missed. If the broker does
 // not hold that, or it is more than 8 MiB, the topic continues after the gap, and its
 // subscribers are closed with the cause MessagesLost, so that they resume and learn about the
-// gap. While the connection to the broker is down, only topics that exist here can be
+// gap. If the broker cannot answer now, each topic asks again, until the broker has answered about
+// none of them for Options.BrokerTimeout; then the topics that are left continue after the gap.
+// Nothing is delivered meanwhile. While the connection to the broker is down, only topics that exist here can be
 // subscribed to, and publishing fails.
 //
 // Hub.Disconnect, Member.Unsubscribe and Shutdown wait until messages that any node published

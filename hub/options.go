@@ -82,6 +82,7 @@ type Options struct {
 	// broker, after the last use of the hub.
 	Broker Broker
 	// BrokerTimeout bounds each wait of Publish, Subscribe and History for the broker; 5 s if 0.
+	// It is also how long the broker may fail to answer when topics fetch what they missed.
 	BrokerTimeout time.Duration
 	// OnLink, if set, is called with the cause when the connection to the broker is lost, and
 	// with nil when it is established. It must not block.
