@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -26,6 +27,10 @@ type Broker struct {
 	done sync.WaitGroup
 	node hub.Node
 	out  queue
+
+	peerNode hub.PeerNode // node, if it wants to know its peers; nil otherwise
+	peers    peers
+	state    state
 
 	reports reports
 
@@ -91,6 +96,8 @@ func New(o Options) (*Broker, error) {
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	b.out.init(o.MaxQueue)
 	b.pubs.init(o.MaxPending)
+	b.state.least = minRemoved
+	b.peers.init(rand.Uint64(), o.MaxPeerState, &b.out)
 	return b, nil
 }
 
@@ -102,11 +109,17 @@ func (b *Broker) Attach(n hub.Node) {
 		return
 	}
 	b.node = n
+	if b.peerNode, _ = n.(hub.PeerNode); b.peerNode != nil {
+		b.done.Go(b.share)
+	} else {
+		b.state.end()
+	}
 	b.done.Go(b.run)
 	b.done.Go(b.deliver)
 }
 
-// Close makes Broker a [hub.Broker]. It must not be called from within a method of [hub.Node].
+// Close makes Broker a [hub.Broker]. It must not be called from within a method of [hub.Node]. It
+// waits for the server for a second at most, and for answers to other nodes.
 func (b *Broker) Close() error {
 	b.mu.Lock()
 	if b.closed {
@@ -114,7 +127,12 @@ func (b *Broker) Close() error {
 		return errors.New("natsbroker: the broker is closed already")
 	}
 	b.closed = true
+	shares := b.peerNode != nil
 	b.mu.Unlock()
+	if shares {
+		b.peers.sayGoodbye()
+	}
+	b.state.end()
 	b.stop()
 	b.out.close()
 	b.done.Wait()

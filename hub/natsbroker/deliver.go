@@ -19,6 +19,8 @@ func (b *Broker) call(c *call) {
 	switch {
 	case c.synced != nil:
 		c.synced <- nil
+	case c.peer != nil:
+		b.callPeer(c.peer)
 	case c.message != nil:
 		b.node.Deliver(c.message)
 		if b.out.delivered(c.message) {

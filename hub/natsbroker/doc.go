@@ -14,12 +14,19 @@
 //   - PREFIX.in.p.NODE: probes of a node, see below
 //   - PREFIX.in.e: the record of the epoch
 //   - PREFIX.in.c: ticks of a clock, one a minute
+//   - PREFIX.in.n.NODE: the record of a node, which is its lease
 //   - PREFIX.out.…: copies of all these
+//   - PREFIX.peer.NODE, PREFIX.ask.NODE: what a node tells and asks all others, not stored
+//   - PREFIX.to.NODE.FROM: what a node sends to one other, not stored
 //
 // A node also asks $JS.API.STREAM.INFO, CREATE, UPDATE and MSG.GET of the stream, and
-// $JS.API.DIRECT.GET. It listens to $JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED. Other programs may
-// publish to PREFIX.in.t.TOPIC too; a message without the header Fanfare is text if it is UTF-8.
-// Bytes that NATS does not allow in a subject are escaped, with % and two digits.
+// $JS.API.DIRECT.GET. It listens to $JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED. Answers come to
+// _INBOX.>, but only those of the stream: nodes answer each other below PREFIX. So a node needs
+// permission to publish to PREFIX.> and to these subjects of $JS, and to subscribe to PREFIX.>,
+// _INBOX.> and the advisory. Whoever may publish below PREFIX is believed.
+//
+// Other programs may publish to PREFIX.in.t.TOPIC too; a message without the header Fanfare is text
+// if it is UTF-8. Bytes that NATS does not allow in a subject are escaped, with % and two digits.
 //
 // # What an answer to a publisher means
 //
@@ -84,25 +91,63 @@
 // also says over how many streams the topics are divided. This version knows one only; another
 // number is another epoch, and offsets have 11 bits to spare in JavaScript's numbers.
 //
+// # Peers
+//
+// A hub that is a [hub.PeerNode] has the nodes know each other. A node's number is random.
+//
+// Each node stores a record in the stream, which lasts for Options.Lease, and another one each third
+// of that. The copies tell the other nodes that it lives; a new node reads the records that are there
+// when it is linked. No consumer and no second stream is needed for that. A node that ends says so in
+// its last record. Of any other, nothing has come for its lease when it is gone, neither a record
+// nor a note, while this node was linked all the time and at least three of its own records came
+// back. So nobody is gone because the node's own connection is down, or because the stream has no
+// leader. The lease must be longer than nodes take to connect again, which is some seconds when all
+// of them have lost a server.
+//
+// The state of a node changes in numbered steps. A note to all has the changes from one number to
+// another, of all calls of SetState in 10 ms. A node that has not had the changes before those asks
+// that peer for what came after the number that it has, and gets it in parts of at most 256 KiB, each
+// of which it asks for when it has taken the one before. So a slow node delays nobody, and a
+// node that has missed a little gets only that. The record has the number of the latest change, so a
+// lost last note is noticed with it. For a part, a node looks through a log that has each entry where
+// it changed last: reading it from any number to its end gives the present state, even if that
+// changes meanwhile. Removed entries remain in the log, at least 4,096, or as many as there
+// are others. If they are forgotten already, the parts are a snapshot: from the beginning, and an
+// entry that was in none of them is reported as removed. No entry has a TTL, so a state costs nothing
+// while it does not change.
+//
+// Notes and parts are sent by one goroutine over one connection, so they arrive in order, and a part
+// ends where the next note begins. That is not necessary: numbers that do not fit make a node ask
+// again. Notes of a node whose record has not come are ignored. While a node is not linked, it ignores
+// all notes, and compares the numbers when it is.
+//
+// A question goes to all. The peers that are known when it is asked must answer, except those that
+// end meanwhile.
+//
 // # Ownership, locks, events
 //
 // nats.go does not connect again by itself here: a session is one connection. So whatever arrives
-// belongs to one session, and what arrived before its end is complete. Four goroutines work for an
-// attached broker:
+// belongs to one session, and what arrived before its end is complete. Five goroutines work for an
+// attached broker, and up to 16 that answer questions of peers:
 //
 //   - run connects, links, and compares, for which it waits for answers of the stream.
 //   - write, of the session, makes subscriptions, sends probes, publishes. Nobody else does that;
-//     others write only questions to the stream, the record of the epoch, and ticks of the clock.
+//     others write only questions to the stream, the record of the epoch, ticks of the clock, and
+//     what peers get.
 //   - read, of the session, looks at all that arrives, and answers publishers.
-//   - deliver calls the hub: Deliver, Lost, Linked, in the order of one queue. Before Linked it
-//     asks the stream which topics were silent, for at most ten seconds.
+//   - deliver calls the hub: Deliver, Lost, Linked, PeerChanged, PeerGone, in the order of one queue.
+//     Before Linked it asks the stream which topics were silent, for at most ten seconds.
+//   - share has the state of this node for itself: it takes what SetState has appended, and sends
+//     notes, parts and the record. Close waits until it has said goodbye, for a second at most.
 //
-// write and read wait for none of the others, so what run and deliver wait for arrives.
+// write and read wait for none of the others, so what run and deliver wait for arrives. share waits
+// for nobody but the connection, which ends if it does not take anything for five seconds.
 //
 // Broker.mu guards all state, for short times: the hub, publishers' functions and NATS are called
-// without it. The queue's own lock comes after it. Leave, Publish and the answers to publishers
-// only append to lists, so they may be called under any lock of the hub. Join, History and Sync
-// wait in their callers' goroutines, and may do so within Deliver, except Sync.
+// without it. After it comes peers.mu, which guards what is known of the peers, and then the queue's
+// own lock, and state.mu, for the list of SetState. Leave, Publish, SetState and the answers to
+// publishers only append to lists, so they may be called under any lock of the hub. Join, History,
+// Sync and Ask wait in their callers' goroutines, and may do so within Deliver, except Sync.
 //
 // A lost connection, a slow consumer, a lame duck server if there is another one, a gap, another
 // leader, and another epoch are all told to the hub as Lost, and Linked with the present position
@@ -116,4 +161,12 @@
 // yet is at most 32,768 messages. For topics that only patterns match, the last numbers of 16,384 to
 // 32,768 topics are known. A message with its headers must not exceed the server's max_payload,
 // 1 MiB by default.
+//
+// Of other nodes, 1,000 are known. Options.MaxPeerState bounds what is remembered of the state of
+// each, which are its keys, and with them what the hub holds; it also bounds the answers that wait for
+// a caller of Ask. Half of Options.MaxQueue may wait for the hub besides its messages, as changes;
+// with more, changes are dropped, and asked for again when there is room. Parts of 16 states are asked
+// for at a time, and 1,024 nodes may wait for a part. The 17th question at a time is refused, which
+// the peer counts as a missing answer. What SetState has appended waits for as long as the connection
+// takes.
 package natsbroker

@@ -97,6 +97,17 @@ const maxSubjects = 512
 // The answer comes from a replica that has stored everything up to at.
 func (b *Broker) lastOf(ctx context.Context, s *session, subjects []string, from, at uint64) (map[string]uint64, error) {
 	found := make(map[string]uint64)
+	err := b.eachLast(ctx, s, subjects, from, at, func(f *stored, _ *nats.Msg) { found[f.subject] = f.seq })
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// eachLast calls each for the last message of each of some subjects that has one after from, and for
+// the record of the epoch, perhaps again. The answer comes from a replica that has stored everything
+// up to at.
+func (b *Broker) eachLast(ctx context.Context, s *session, subjects []string, from, at uint64, each func(*stored, *nats.Msg)) error {
 	var again backoff
 	for after := from; len(subjects) > 0; {
 		n := min(len(subjects), maxSubjects)
@@ -105,25 +116,26 @@ func (b *Broker) lastOf(ctx context.Context, s *session, subjects []string, from
 			Seq:  after + 1,
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if r.upTo < at { // the replica is behind
 			again.wait(ctx, s.ended)
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
 		for _, m := range r.messages { // in the order of their sequence numbers
 			f, err := storedOf(m.Header)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			found[f.subject], after = f.seq, f.seq
+			each(&f, m)
+			after = f.seq
 		}
 		if r.pending == 0 || len(r.messages) == 0 { // otherwise the answer was too large for one
 			subjects, after = subjects[n:], from
 		}
 	}
-	return found, nil
+	return nil
 }

@@ -99,7 +99,8 @@ func (b *Broker) link(ctx context.Context, s *session) error {
 	}
 	b.record = *record
 	var back bool
-	w := newWaiter(func(seq uint64) { back = b.linkedLocked(s, record, seq) })
+	var at uint64
+	w := newWaiter(func(seq uint64) { at, back = seq, b.linkedLocked(s, record, seq) })
 	b.doLocked(s, op{waiter: w})
 	b.mu.Unlock()
 	if err := b.await(ctx, s, w); err != nil {
@@ -109,6 +110,7 @@ func (b *Broker) link(ctx context.Context, s *session) error {
 		b.wake()
 		return b.writeEpoch(ctx, s, record)
 	}
+	b.findPeers(ctx, s, at)
 	return nil
 }
 
@@ -126,9 +128,10 @@ func (b *Broker) linkedLocked(s *session, r *epochRecord, seq uint64) (back bool
 	b.base, b.top, b.seen = seq, seq, seq
 	b.compared = [2]uint64{seq, seq}
 	b.tracker.begin(seq)
-	b.up, s.ready = true, true
+	b.up, s.ready, s.linked = true, true, true
 	s.rouse()
 	b.out.push(call{linked: l})
+	b.peers.linked(time.Now())
 	return false
 }
 

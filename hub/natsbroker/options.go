@@ -53,6 +53,13 @@ type Options struct {
 	CA          string // file with certificates of authorities, in place of the system's
 	Cert, Key   string // files with the certificate of this client, and its key
 
+	// Lease is how long a node that is not heard of counts as alive, when it ends without Close:
+	// whole seconds are best. Each node renews its own after a third of it. DefaultLease if 0.
+	Lease time.Duration
+	// MaxPeerState is how many bytes of another node's state are kept. What exceeds it is left out.
+	// DefaultMaxPeerState if 0.
+	MaxPeerState int
+
 	// CheckEvery is the time between two comparisons with the stream. DefaultCheckEvery if 0.
 	CheckEvery time.Duration
 	// MaxQueue is how many bytes of messages may wait for the hub. With more, they are dropped,
@@ -70,13 +77,15 @@ type Options struct {
 
 // The defaults of Options.
 const (
-	DefaultPrefix      = "fanfare"
-	DefaultMaxMessages = 10_000
-	DefaultMaxBytes    = 1 << 30
-	DefaultMinAge      = 30 * time.Second
-	DefaultCheckEvery  = 5 * time.Second
-	DefaultMaxQueue    = 64 << 20
-	DefaultMaxPending  = 64 << 20
+	DefaultPrefix       = "fanfare"
+	DefaultMaxMessages  = 10_000
+	DefaultMaxBytes     = 1 << 30
+	DefaultMinAge       = 30 * time.Second
+	DefaultLease        = 10 * time.Second
+	DefaultMaxPeerState = 64 << 20
+	DefaultCheckEvery   = 5 * time.Second
+	DefaultMaxQueue     = 64 << 20
+	DefaultMaxPending   = 64 << 20
 )
 
 // withDefaults returns o with its zero fields replaced by the defaults, or what is wrong with it.
@@ -90,6 +99,8 @@ func (o Options) withDefaults() (Options, error) {
 	fill(&o.MaxMessages, DefaultMaxMessages)
 	fill(&o.MaxBytes, DefaultMaxBytes)
 	fill(&o.MinAge, DefaultMinAge)
+	fill(&o.Lease, DefaultLease)
+	fill(&o.MaxPeerState, DefaultMaxPeerState)
 	fill(&o.CheckEvery, DefaultCheckEvery)
 	fill(&o.MaxQueue, DefaultMaxQueue)
 	fill(&o.MaxPending, DefaultMaxPending)
@@ -115,8 +126,10 @@ func (o *Options) check() error {
 		return fmt.Errorf("natsbroker: Options.MaxMessages is %d; it must be positive", o.MaxMessages)
 	case o.MinAge < time.Second:
 		return fmt.Errorf("natsbroker: Options.MinAge is %v; it must be at least a second", o.MinAge)
-	case o.CheckEvery < 0, o.MaxQueue < 0, o.MaxPending < 0:
-		return errors.New("natsbroker: Options.CheckEvery, MaxQueue and MaxPending must not be negative")
+	case o.Lease < time.Second || o.Lease > maxLease:
+		return fmt.Errorf("natsbroker: Options.Lease is %v; it must be 1s to %v", o.Lease, maxLease)
+	case o.CheckEvery < 0, o.MaxQueue < 0, o.MaxPending < 0, o.MaxPeerState < 0:
+		return errors.New("natsbroker: Options.CheckEvery, MaxQueue, MaxPending and MaxPeerState must not be negative")
 	case o.Credentials != "" && o.NKeySeed != "":
 		return errors.New("natsbroker: Options has both Credentials and NKeySeed; one of them is enough")
 	case (o.Cert == "") != (o.Key == ""):

@@ -18,6 +18,7 @@ type call struct {
 	lost    error
 	linked  *linked
 	synced  chan error // has room for one
+	peer    *peerCall
 }
 
 // linked is a position from which on everything is delivered.
@@ -35,6 +36,7 @@ type queue struct {
 	ready  chan struct{}
 	calls  []call
 	size   int // of the messages, also of those that are being delivered
+	states int // the same of what is told about the states of peers
 	closed bool
 }
 
@@ -52,6 +54,9 @@ func (q *queue) push(c call) bool {
 			return false
 		}
 		q.size += cost(c.message)
+	}
+	if c.peer != nil {
+		q.states += c.peer.size
 	}
 	q.calls = append(q.calls, c)
 	select {
@@ -112,6 +117,24 @@ func (q *queue) hasRoom() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.size <= q.max/2
+}
+
+// hasStateRoom reports whether more may be told about the states of peers. It may fill half of what
+// messages may, besides them.
+func (q *queue) hasStateRoom() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.states <= q.max/2
+}
+
+// stateDelivered says that something about the state of a peer has been told, and returns whether
+// there is room again.
+func (q *queue) stateDelivered(size int) (room bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	before := q.states
+	q.states -= size
+	return before > q.max/2 && q.states <= q.max/2
 }
 
 func (q *queue) close() {

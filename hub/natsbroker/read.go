@@ -53,6 +53,9 @@ func (b *Broker) readMessage(s *session, m *nats.Msg) {
 		b.readAnswer(s, id, m)
 		return
 	}
+	if b.readPeer(s, m) {
+		return
+	}
 	if !strings.HasPrefix(m.Subject, b.opts.Prefix) {
 		b.mu.Lock()
 		b.loseLocked(errElection)
@@ -73,6 +76,8 @@ func (b *Broker) readMessage(s *session, m *nats.Msg) {
 		b.mu.Lock()
 		b.clock = time.Now()
 		b.mu.Unlock()
+	case strings.HasPrefix(m.Subject, b.subjects.outNode):
+		b.readLease(m, &at)
 	default:
 		b.readProbe(s, m, &at)
 	}

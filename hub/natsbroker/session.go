@@ -36,6 +36,7 @@ type session struct {
 	ops    []op
 	probes map[uint64][]*waiter // that are on their way, by number
 	ready  bool                 // messages may be published
+	linked bool                 // the node has been linked in it
 	doubt  bool                 // messages may be missing, since the last attempt to link began
 	over   error                // why the session has ended
 }
@@ -124,10 +125,7 @@ func (b *Broker) leaveServer(s *session, nc *nats.Conn) {
 // begin lets the session work.
 func (b *Broker) begin(s *session) {
 	b.mu.Lock()
-	for _, subject := range []string{
-		s.inbox + "*", b.subjects.outEpoch, b.subjects.outClock, b.subjects.outProbe + b.id,
-		"$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED." + b.opts.Stream,
-	} {
+	for _, subject := range b.ownSubjects(s) {
 		s.ops = append(s.ops, op{subscribe: subject})
 	}
 	for _, all := range []map[string]*joined{b.topics, b.patterns} {
@@ -143,6 +141,19 @@ func (b *Broker) begin(s *session) {
 	b.mu.Unlock()
 	b.done.Go(func() { b.write(s) })
 	b.done.Go(func() { b.read(s) })
+}
+
+// ownSubjects returns what a session subscribes to besides topics.
+func (b *Broker) ownSubjects(s *session) []string {
+	all := []string{
+		s.inbox + "*", b.subjects.outEpoch, b.subjects.outClock, b.subjects.outProbe + b.id,
+		"$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED." + b.opts.Stream,
+	}
+	if b.peerNode == nil {
+		return all
+	}
+	return append(all, b.subjects.outNode+"*", b.subjects.peer+"*", b.subjects.ask+"*",
+		b.subjects.to+nodeName(b.peers.self)+".*")
 }
 
 // maxServers is how many servers a node remembers besides those that Options names.
@@ -203,6 +214,7 @@ func (b *Broker) end(s *session) {
 // loseLocked tells the node that messages may be missing from here on.
 func (b *Broker) loseLocked(cause error) {
 	b.cause = cause
+	b.peers.lost(cause)
 	if b.session != nil {
 		b.session.doubt = true
 	}

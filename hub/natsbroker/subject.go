@@ -19,6 +19,11 @@ type subjects struct {
 	outEpoch string
 	inClock  string
 	outClock string
+	inNode   string // begins the subject of a node's record
+	outNode  string
+	peer     string // begins the subject of a node's notes to all
+	to       string // begins the subject of notes to a node
+	ask      string // begins the subject of a node's questions
 }
 
 func subjectsOf(prefix string) subjects {
@@ -29,7 +34,32 @@ func subjectsOf(prefix string) subjects {
 		inProbe: in + "p.", outProbe: out + "p.",
 		inEpoch: in + "e", outEpoch: out + "e",
 		inClock: in + "c", outClock: out + "c",
+		inNode: in + "n.", outNode: out + "n.",
+		peer: prefix + ".peer.", to: prefix + ".to.", ask: prefix + ".ask.",
 	}
+}
+
+// peerSubject says how another node has sent something without the stream.
+type peerSubject uint8
+
+const (
+	notPeer peerSubject = iota // it has not
+	toAll
+	toOne
+	toAsk
+)
+
+// peerSubject returns how a message was sent to this node.
+func (s *subjects) peerSubject(subject string, self uint64) peerSubject {
+	switch {
+	case strings.HasPrefix(subject, s.peer):
+		return toAll
+	case strings.HasPrefix(subject, s.ask):
+		return toAsk
+	case strings.HasPrefix(subject, s.to+nodeName(self)+"."):
+		return toOne
+	}
+	return notPeer
 }
 
 // hex has the digits of escaped bytes.
