@@ -71,7 +71,8 @@ func (a *app) history(w http.ResponseWriter, r *http.Request) {
 		e := wire.ErrorOf(err, wire.TooOld)
 		a.answer(w, http.StatusGone, map[string]any{"error": e.Message, "oldest": e.Oldest, "latest": e.Latest})
 	case err != nil:
-		a.fail(w, http.StatusBadRequest, plain(err))
+		e, status := errorOfPublish(err)
+		a.deny(w, &policy.Refusal{Status: status, Reason: e.Message, RetryAfter: e.RetryAfter()})
 	default:
 		a.answer(w, http.StatusOK, result)
 	}

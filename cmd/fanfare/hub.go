@@ -26,6 +26,9 @@ func (a *app) newHub() {
 	}
 	a.events.attach(&o)
 	limitHub(&o, &a.cfg.Limits)
+	if a.link != nil {
+		a.link.Use(&o, a.cfg.NATS.Timeout)
+	}
 	a.hub = hub.New(o)
 	a.once = idempotency.New(idempotency.Options{Window: a.cfg.Limits.IdempotencyWindow, MaxKeys: a.cfg.Limits.IdempotencyKeys, Logger: a.log})
 	so := session.Options{
@@ -130,7 +133,7 @@ func (a *app) publishNow(m *hub.Member, v *visitor, topic string, msg hub.Messag
 	}
 	m.PublishAsync(topic, msg, func(rc hub.Receipt, err error) {
 		if err != nil {
-			err = session.ErrorOf(err)
+			err = errorOfHub(err)
 		}
 		done(rc, err)
 	})

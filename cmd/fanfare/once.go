@@ -109,16 +109,8 @@ func errorOfPublish(err error) (*wire.Error, int) {
 	case errors.As(err, &refusal):
 		return unauthorized(refusal.Refusal), refusal.Status
 	}
-	e := session.ErrorOf(err)
-	switch e.Code {
-	case wire.KeyReused:
-		return e, http.StatusUnprocessableEntity
-	case wire.TooLarge:
-		return e, http.StatusRequestEntityTooLarge
-	case wire.Unavailable:
-		return e, http.StatusServiceUnavailable
-	}
-	return e, http.StatusBadRequest
+	e := errorOfHub(err)
+	return e, statusOfHub(err, e)
 }
 
 // refusedError is a refusal of the policy as an error.

@@ -133,14 +133,16 @@ func (a *app) healthStatus() string {
 	return "ok"
 }
 
-// ready is GET /readyz, for load balancers: whether the server takes new clients. It stops doing so before it ends.
+// ready is GET /readyz, for load balancers: whether the server takes new clients. It stops doing so before it ends, and while
+// it has no link to the other nodes of its cluster.
 func (a *app) ready(w http.ResponseWriter, _ *http.Request) {
-	if a.leaving.Load() {
+	state, ready := a.isReady()
+	status := http.StatusOK
+	if !ready {
 		w.Header().Set("Retry-After", "1")
-		a.answer(w, http.StatusServiceUnavailable, map[string]any{"status": "stopping"})
-		return
+		status = http.StatusServiceUnavailable
 	}
-	a.answer(w, http.StatusOK, map[string]any{"status": "ready"})
+	a.answer(w, status, map[string]any{"status": state})
 }
 
 // isPublic reports whether the endpoint answers callers whose credentials are refused, too: it tells nobody's secrets, and

@@ -21,6 +21,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/top"
+	"github.com/fanfare-ws/fanfare/cmd/internal/cluster"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/idempotency"
@@ -136,6 +137,7 @@ func (a *app) open(ctx context.Context) (all []openListener, err error) {
 	}
 	defer sockets.Close()
 	if all, err = a.listen(sockets); err == nil {
+		a.hub.Start() // which links it to NATS
 		a.watch.Start()
 		err = a.admitOperators(sockets)
 	}
@@ -196,6 +198,7 @@ type app struct {
 	log      *slog.Logger
 	server   *wsproto.Server
 	hub      *hub.Hub
+	link     *cluster.Link // nil if the server stands alone
 	sessions *session.Endpoint
 	leaving  atomic.Bool // the server ends soon
 	access   access
@@ -258,6 +261,10 @@ func newApp(cfg *config.Config, log *slog.Logger) (*app, error) {
 	if cfg.Compress {
 		a.server.Compression = &wsproto.Compression{Level: cfg.CompressLevel}
 	}
+	if err := a.newLink(); err != nil {
+		a.close()
+		return nil, err
+	}
 	a.newHub()
 	return a, nil
 }
@@ -271,4 +278,7 @@ func (a *app) close() {
 	a.certificates.close()
 	a.hooks.close()
 	a.access.Close()
+	if a.link != nil {
+		_ = a.link.Close() // once
+	}
 }

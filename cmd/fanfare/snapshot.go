@@ -49,10 +49,8 @@ func (a *app) snapshot() monitor.Snapshot {
 }
 
 func (a *app) state() string {
-	if a.leaving.Load() {
-		return "stopping"
-	}
-	return "ready"
+	state, _ := a.isReady()
+	return state
 }
 
 func (a *app) connState(s *wsproto.Stats) monitor.Conns {

@@ -11,6 +11,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
+	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
@@ -121,12 +122,8 @@ func (t *topicConn) OnOpen(c *wsproto.Conn, r *wsproto.Request) {
 	switch {
 	case errors.As(err, &old):
 		c.Close(tooOld, "too old: oldest is "+old.Oldest.String())
-	case errors.Is(err, hub.ErrClosed):
-		c.Close(wsproto.GoingAway, plain(err))
-	case errors.Is(err, hub.ErrTooManyTopics):
-		c.Close(wsproto.TryAgainLater, plain(err))
 	case err != nil:
-		c.Close(wsproto.PolicyViolation, plain(err))
+		c.Close(session.CloseCode(err), plain(err))
 	case o.Paused && !t.begin(c, at, tell):
 	case t.client != nil:
 		t.connected(t.app.events.topicConnID(), t.user, strings.Clone(r.Path())) // the request does not last
@@ -161,10 +158,17 @@ func (t *topicConn) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byte
 // OnPing counts a ping as a message.
 func (t *topicConn) OnPing(c *wsproto.Conn, payload []byte) { t.ping(c, payload) }
 
-// publish closes the connection if the message is lost: nothing else would tell the client.
+// publish closes the connection if the message is lost: nothing else would tell the client. In a cluster the connection is
+// held until NATS has answered, so that no worker waits, and the order of messages is kept.
 func (t *topicConn) publish(c *wsproto.Conn, msg hub.Message) {
-	if t.pays(c, len(msg.Data)) {
-		t.send(c, msg)
+	switch {
+	case !t.pays(c, len(msg.Data)):
+	case t.app.link != nil:
+		msg.Data = bytes.Clone(msg.Data)
+		c.Hold()
+		t.send(c, msg, c.Resume)
+	default:
+		t.send(c, msg, func() {})
 	}
 }
 
@@ -180,8 +184,21 @@ func (t *topicConn) pays(c *wsproto.Conn, n int) bool {
 	return over.wait == 0
 }
 
-// send publishes a message that is paid for except to its topic.
-func (t *topicConn) send(c *wsproto.Conn, msg hub.Message) {
+// send publishes a message that is paid for except to its topic, and then calls done. In a cluster it does so in a goroutine,
+// and the message's data must not change.
+func (t *topicConn) send(c *wsproto.Conn, msg hub.Message, done func()) {
+	if t.app.link == nil {
+		t.sendNow(c, msg)
+		done()
+		return
+	}
+	go func() {
+		t.sendNow(c, msg)
+		done()
+	}()
+}
+
+func (t *topicConn) sendNow(c *wsproto.Conn, msg hub.Message) {
 	if over := t.app.rates.topic(t.local, t.sub.Topic(), len(msg.Data), (*connSender)(c)); over.wait > 0 {
 		closeFor(c, over)
 		return
@@ -225,16 +242,15 @@ func (t *supervised) OnMessage(c *wsproto.Conn, op wsproto.Opcode, payload []byt
 	m := hub.Message{Data: bytes.Clone(payload), Kind: wshub.Kind(op)}
 	c.Hold() // the order of messages is kept, and no more than one waits
 	t.app.hooks.publish(t.visitor, "", t.sub.Topic(), m, func(m hub.Message, err error) {
-		switch {
-		case err != nil:
+		if err != nil {
 			c.Close(closeCodeOf(err), err.Error())
-		case t.loudly:
-			t.send(c, m)
-		default:
-			m.Exclude = wshub.Subscriber(c)
-			t.send(c, m)
+			c.Resume()
+			return
 		}
-		c.Resume()
+		if !t.loudly {
+			m.Exclude = wshub.Subscriber(c)
+		}
+		t.send(c, m, c.Resume)
 	})
 }
 

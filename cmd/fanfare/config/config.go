@@ -28,6 +28,7 @@ type Config struct {
 	Token    Token    `embed:"" prefix:"jwt-" group:"Tokens (JWT)"`
 	Backend  Backend  `embed:"" prefix:"backend-" group:"Backend"`
 	Webhooks Webhooks `embed:"" prefix:"webhook-" group:"Webhooks"`
+	NATS     NATS     `toml:"nats" embed:"" group:"Cluster (NATS)"`
 	Limits   Limits   `embed:"" group:"Limits"`
 	Shutdown Shutdown `embed:"" group:"Shutdown"`
 	Log      Log      `embed:"" prefix:"log-" group:"Log"`

@@ -25,6 +25,7 @@ func (l *Loaded) Inspect(now time.Time) {
 	i.word("backend.secret-file", l.Config.Backend.SecretFile)
 	i.word("backend.token-file", l.Config.Backend.TokenFile)
 	i.webhooks()
+	i.nats()
 	i.policy()
 	i.descriptors()
 	i.acme(&l.Config.TLS.ACME)

@@ -19,6 +19,7 @@ func (l *loader) validate() {
 	l.validateLog()
 	l.validateBackend()
 	l.validateWebhooks()
+	l.validateNATS()
 	l.validateLimits()
 }
 

@@ -8,7 +8,7 @@ type Snapshot struct {
 	Time    time.Time `json:"time"`
 	Started time.Time `json:"started"`
 	Version string    `json:"version"`
-	State   string    `json:"state"` // ready or stopping
+	State   string    `json:"state"` // ready, stopping, or unlinked: without a link to NATS
 
 	Process  Process         `json:"process"`
 	Conns    Conns           `json:"connections"`
