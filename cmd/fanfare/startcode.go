@@ -31,11 +31,19 @@ var startCode = []string{
 // secretCode are packages that clients with tokens or TLS need.
 var secretCode = []string{"encoding/", "crypto/", "math/big", "vendor/golang.org/x/", "github.com/MicahParks/", "github.com/golang-jwt/"}
 
+// clusterCode are packages that nodes of a cluster need.
+var clusterCode = []string{
+	"github.com/nats-io/", "github.com/fanfare-ws/fanfare/hub/natsbroker", "github.com/fanfare-ws/fanfare/cmd/internal/cluster",
+}
+
 // releaseStartCode gives back the code that a server with that configuration does not need any more.
 func releaseStartCode(c *config.Config) {
 	cold := startCode
 	if !c.Secure() && !c.Token.Configured() {
 		cold = slices.Concat(cold, secretCode)
+	}
+	if !c.NATS.Any() {
+		cold = slices.Concat(cold, clusterCode)
 	}
 	daemon.ReleaseCode(cold...)
 }
