@@ -23,6 +23,7 @@ var commands = []command{
 	{"echo", "send messages to a server that sends them back, and check the echoes", echoFlags, runEcho},
 	{"broadcast", "publish messages, and check what each subscriber receives", broadcastFlags, runBroadcast},
 	{"churn", "open connections and close them at once", churnFlags, runChurn},
+	{"follow", "subscribe with clients that reconnect and resume, at any node, and check that they miss nothing", followFlags, runFollow},
 	{"slow", "broadcast while some subscribers do not read", slowFlags, runBroadcast},
 }
 
@@ -117,6 +118,7 @@ func overview() string {
 		"  fanfare-load echo -n 1000 -duration 10s ws://localhost:8080/echo\n" +
 		"  fanfare-load echo -n 500 -ramp 10s -think 100ms -duration 1m -fail 'p99>50ms' ws://localhost:8080/echo\n" +
 		"  fanfare-load broadcast -n 10000 -rate 10 ws://localhost:8080/topics/news\n" +
+		"  fanfare-load follow -n 1000 -rate 10 ws://node1:8080/hub ws://node2:8080/hub\n" +
 		"  fanfare-load slow -n 1000 -stalled 1% -rate 100 ws://localhost:8080/topics/news\n" +
 		exitStatuses)
 	return b.String()

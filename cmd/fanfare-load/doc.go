@@ -4,6 +4,7 @@
 //	fanfare-load echo       sends messages and checks and times their echoes
 //	fanfare-load broadcast  publishes to a topic and checks each subscriber's sequence
 //	fanfare-load churn      opens connections and closes them
+//	fanfare-load follow     subscribes with clients that reconnect and resume, and checks that they miss nothing
 //	fanfare-load slow       broadcasts while some subscribers do not read
 //
 // Run a subcommand with -h for its flags.
@@ -40,6 +41,13 @@
 // of an echo is computed from them. Messages that do not arrive, arrive twice, out of order or changed are counted and make
 // the exit status 1. If a connection receives ten other messages before any connection has received an echo, the run is given
 // up: that path does not echo.
+//
+// # Clients that resume
+//
+// follow uses clients of the subprotocol fanfare.v1, which reconnect when their connections end, at any of the URLs given, and
+// resume where they were. It reports how long they were without a connection and how long each heard nothing. Several
+// processes can follow one topic: one of them has a -rate and starts last, the others have -rate 0, and all end with the last
+// message.
 //
 // # Locks
 //

@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+	"github.com/fanfare-ws/fanfare/hub"
 )
 
 // options holds the values of the flags. Flags that a subcommand does not have are zero.
 type options struct {
 	command string
 	url     string
+	urls    []string // of follow: url and others
 
 	n           int
 	concurrency int
@@ -58,6 +60,8 @@ type options struct {
 	publishers int
 	publishURL string
 	anywhere   bool
+
+	topic string // follow
 
 	stalled stalledShare // slow
 	rcvbuf  int
@@ -130,10 +134,19 @@ func (o *options) setURL(args []string) error {
 	case 0:
 		return errors.New("the URL is missing: the last argument must be a URL such as ws://localhost:8080/echo")
 	case 1:
-		o.url = args[0]
-		return checkURL(o.url)
+	default:
+		if o.command == "follow" {
+			break
+		}
+		return fmt.Errorf("the arguments %q are more than one URL", args)
 	}
-	return fmt.Errorf("the arguments %q are more than one URL", args)
+	o.url, o.urls = args[0], args
+	for _, url := range args {
+		if err := checkURL(url); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkURL(s string) error {
@@ -188,8 +201,24 @@ func (o *options) validate() error {
 			return err
 		}
 	}
-	if o.broadcasts() {
+	switch {
+	case o.broadcasts():
 		return o.validateBroadcast()
+	case o.command == "follow":
+		return o.validateFollow()
+	}
+	return nil
+}
+
+// validateFollow refuses the flags that the clients of follow, which are those of package client, do not have.
+func (o *options) validateFollow() error {
+	for _, name := range []string{"hello", "source", "header-file", "compress", "ramp", "abrupt"} {
+		if o.set(name) {
+			return fmt.Errorf("follow has no -%s", name)
+		}
+	}
+	if err := hub.CheckName(o.topic); err != nil {
+		return fmt.Errorf("-topic: %w", err)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type report struct {
 	// Cycles has the connections of churn, each counted as a message.
 	Cycles  *messagesReport `json:"cycles,omitempty"`
 	Stalled *stalledReport  `json:"stalled,omitempty"`
+	Follow  *followReport   `json:"follow,omitempty"`
 	// Idle is the longest rest of idle with the most connections.
 	Idle   *idleReport `json:"idle,omitempty"`
 	Memory []stage     `json:"memory,omitempty"`

@@ -62,6 +62,9 @@ func (r *report) printTable(w io.Writer) error {
 	if r.Stalled != nil {
 		r.Stalled.table(&t)
 	}
+	if r.Follow != nil {
+		r.Follow.table(&t)
+	}
 	if r.Idle != nil {
 		r.Idle.table(&t)
 	}
@@ -95,9 +98,13 @@ func (c *connectionsReport) table(t *table) {
 
 func (m *messagesReport) table(t *table, command string) {
 	each, verb := "message", "echoed"
-	if command == "broadcast" || command == "slow" {
+	if command == "broadcast" || command == "slow" || command == "follow" {
 		each, verb = "delivery", "delivered"
-		t.row("published", "%s of %s", plural(m.Sent, "message"), plural(m.Size, "byte"))
+		size := ""
+		if m.Size > 0 {
+			size = " of " + plural(m.Size, "byte")
+		}
+		t.row("published", "%s%s", plural(m.Sent, "message"), size)
 		t.row(verb, "%s of %s", comma(m.Received), comma(m.Expected))
 	} else {
 		t.row(verb, "%s of %s of %s", comma(m.Received), plural(m.Sent, "message"), plural(m.Size, "byte"))
@@ -137,7 +144,10 @@ func (m *messagesReport) costs(t *table, each string) {
 	t.row("CPU, this client", "%.2f cores", m.ClientCPU)
 }
 
-func (l *latencyReport) table(t *table) {
+func (l *latencyReport) table(t *table) { l.rows(t, "latency") }
+
+// rows writes the times under a label.
+func (l *latencyReport) rows(t *table, label string) {
 	text := func(v float64) string { return durationText(time.Duration(v * 1e3)) }
 	cells := []string{text(l.Min), text(l.P50), text(l.P90), text(l.P95), text(l.P99), text(l.P999), text(l.Max), text(l.Mean)}
 	head, line := "", ""
@@ -145,7 +155,7 @@ func (l *latencyReport) table(t *table) {
 		head += fmt.Sprintf("%-10s", name)
 		line += cells[i] + strings.Repeat(" ", max(1, 10-utf8.RuneCountInString(cells[i])))
 	}
-	t.row("latency", "%s", strings.TrimRight(head, " "))
+	t.row(label, "%s", strings.TrimRight(head, " "))
 	t.row("", "%s", strings.TrimRight(line, " "))
 }
 
