@@ -1,8 +1,10 @@
 package natsbroker
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,6 +21,10 @@ type Options struct {
 	// connects to one of them, and to another one, or one that these have told it about, when
 	// the connection is lost. nats://127.0.0.1:4222 if empty.
 	URLs []string
+	// Dial, if not nil, makes all connections instead of the network, for example to a server in
+	// the same process (InProcessConn of nats-server). URLs then only say who connects, and there
+	// are no other servers. It may be called from any goroutine, and must return when ctx is done.
+	Dial func(ctx context.Context) (net.Conn, error)
 	// Name is the name of the connection in the monitoring of NATS.
 	Name string
 
@@ -194,6 +200,9 @@ func (o *Options) ttl(age time.Duration) string {
 // connectOptions returns the options for NATS that say who connects, and how.
 func (o *Options) connectOptions() ([]nats.Option, error) {
 	all := []nats.Option{nats.Name(o.Name)}
+	if o.Dial != nil {
+		all = append(all, nats.SkipHostLookup())
+	}
 	if o.Credentials != "" {
 		all = append(all, nats.UserCredentials(o.Credentials))
 	}

@@ -49,15 +49,27 @@ type op struct {
 }
 
 // dialer connects to servers until Close.
-type dialer struct{ ctx context.Context }
+type dialer struct {
+	ctx context.Context
+	own func(context.Context) (net.Conn, error) // Options.Dial
+}
 
 // Dial makes dialer a nats.CustomDialer.
 func (d dialer) Dial(network, address string) (net.Conn, error) {
-	c, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(d.ctx, network, address)
+	c, err := d.connect(network, address)
 	if err != nil {
 		return nil, err
 	}
 	return &dialed{c, context.AfterFunc(d.ctx, func() { _ = c.SetDeadline(time.Now()) })}, nil // ends a handshake that is under way
+}
+
+func (d dialer) connect(network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, connectTimeout)
+	defer cancel()
+	if d.own != nil {
+		return d.own(ctx)
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 // dialed is a connection that a context interrupts.
@@ -81,8 +93,11 @@ func (b *Broker) connect() (*session, error) {
 	b.mu.Lock()
 	servers := slices.Concat(b.opts.URLs, b.servers)
 	b.mu.Unlock()
+	if b.opts.Dial != nil {
+		servers = servers[:1] // all names are the same server
+	}
 	options := slices.Concat(b.auth, []nats.Option{
-		nats.NoReconnect(), nats.Timeout(connectTimeout), nats.SetCustomDialer(dialer{b.ctx}),
+		nats.NoReconnect(), nats.Timeout(connectTimeout), nats.SetCustomDialer(dialer{b.ctx, b.opts.Dial}),
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(writeTimeout),
 		nats.ClosedHandler(func(nc *nats.Conn) {
 			b.mu.Lock()
