@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReleaseCode takes code out of the process's memory that only its start has needed: the shared libraries, and the Go packages whose
-// import paths begin with one of cold. The kernel maps 16 pages at each fault, and leaves them there while memory is free. What
+// ReleaseCode takes code out of the process's memory that only its start has needed: the shared libraries, the Go packages whose
+// import paths begin with one of cold, and constants and tables that are not needed again soon. The kernel maps 16 pages at each fault, and leaves them there while memory is free. What
 // is needed after all comes back from the page cache at its next use. It is called once the program has started.
 func ReleaseCode(cold ...string) {
 	smaps, err := os.ReadFile("/proc/self/smaps")
@@ -26,12 +26,12 @@ func ReleaseCode(cold ...string) {
 	if i < 0 {
 		return
 	}
-	for _, m := range all {
-		if m.path != all[i].path { // a library
+	all[i].releasePackages(cold)
+	for j, m := range all {
+		if j != i { // a library, or the program's constants and tables, which to look for packages has read
 			m.release()
 		}
 	}
-	all[i].releasePackages(cold)
 }
 
 // mapping is a range of addresses to which a file is mapped.
