@@ -6,6 +6,10 @@ func (n *brokerNode) Deliver(m *Envelope) {
 		n.Linked(Position{m.Position.Epoch, m.Position.Offset - 1})
 	}
 	n.at.Offset = max(n.at.Offset, m.Position.Offset)
+	if m.Topic == controlTopic {
+		n.deliverCommand(m)
+		return
+	}
 	n.found = n.receivers(n.found[:0], m.Topic)
 	if len(n.found) == 0 {
 		n.exclude(m)
@@ -31,7 +35,9 @@ func (n *brokerNode) Linked(at Position) {
 		n.at = at
 		n.linked.Store(&at)
 		n.recover(at)
+		n.recoverCommands(at)
 	}
+	n.joinControlLater()
 	if f := n.hub.opts.OnLink; f != nil {
 		f(nil)
 	}

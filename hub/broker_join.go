@@ -18,7 +18,11 @@ func (n *brokerNode) begin(name string, by creator) (*Topic, error) {
 func (n *brokerNode) join(t *Topic) {
 	ctx, cancel := n.context()
 	defer cancel()
-	at, err := n.broker.Join(ctx, t.name)
+	err := n.joinControl()
+	var at Position
+	if err == nil {
+		at, err = n.broker.Join(ctx, t.name)
+	}
 	t.mu.Lock()
 	t.remote.begun = true
 	if err != nil {

@@ -13,7 +13,11 @@ type brokerNode struct {
 	hub        *Hub
 	id         uint64
 	broker     Broker
+	peers      Peers // the broker, if it is one of Peers
 	timeout    time.Duration
+	control    control
+	self       nodeInfo // set by Hub.Start
+	nodes      knownNodes
 	publishers publishers
 	linked     atomic.Pointer[Position] // the last position with which Linked reported a gap
 
@@ -23,7 +27,8 @@ type brokerNode struct {
 }
 
 func newBrokerNode(h *Hub) *brokerNode {
-	n := &brokerNode{hub: h, id: rand.Uint64() | 1, broker: h.opts.Broker, timeout: h.opts.BrokerTimeout}
+	n := &brokerNode{hub: h, id: rand.Uint64() | 1, broker: h.opts.Broker, timeout: h.opts.BrokerTimeout, control: newControl()}
+	n.peers, _ = n.broker.(Peers)
 	if n.timeout <= 0 {
 		n.timeout = DefaultBrokerTimeout
 	}

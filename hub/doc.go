@@ -193,8 +193,11 @@
 // Nothing is delivered meanwhile. While the connection to the broker is down, only topics that exist here can be
 // subscribed to, and publishing fails.
 //
-// Hub.Disconnect, Member.Unsubscribe and Shutdown wait until messages that any node published
-// before them have arrived, if the broker is a [Syncer].
+// Member.Unsubscribe and Shutdown wait until messages that any node published before them have
+// arrived, if the broker is a [Syncer]. Hub.Disconnect and Tell are commands: messages of a topic that
+// only the nodes have, and join before their first topic. The goroutine that delivers messages runs a
+// command, so it comes after all that was published before it, at each node. A node that was not
+// connected fetches the commands that it missed, after the topics have fetched their messages.
 //
 // A message that excludes its publisher carries a token that the publisher's node created. If
 // that node has forgotten the token, because the message comes back after minutes, or after
@@ -211,7 +214,8 @@
 // Member.mu (the list of subscriptions) and presence.telling (an event is on its way to the
 // presence topic) come before all of these, in this order. presence.mu is taken under
 // Topic.mu, and the presence topic's Topic.mu under telling. drain.mu is taken under any lock,
-// a connection's own included. leaving.mu, memory.mu and notices.mu are taken under any lock too.
+// a connection's own included. leaving.mu, memory.mu, notices.mu and control.mu are taken under any lock
+// too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu; the other methods of a broker are called
 // under none of these. The lock of a record's or batch's forms comes last, a batch's before a

@@ -42,6 +42,7 @@ func (h *Hub) Start() {
 	h.started.Do(func() {
 		h.loops = max(h.opts.Workers.Loops(), 1)
 		if h.node != nil {
+			h.node.introduce()
 			h.node.broker.Attach(h.node)
 		}
 	})

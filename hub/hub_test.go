@@ -388,7 +388,7 @@ func TestNothingWaitsForTopicOptions(t *testing.T) {
 	publish(t, h, "x", 2)
 	publish(t, h, "new", 3)
 	f.gets(t, 2)
-	if n := h.Disconnect("x", CloseReason{}); n != 1 {
+	if n, _ := h.Disconnect("x", CloseReason{}); n != 1 {
 		t.Errorf("%d were disconnected", n)
 	}
 	close(let)

@@ -35,7 +35,7 @@ func TestDisconnectOfMembers(t *testing.T) {
 	subscribe(t, m, "c", SubscribeOptions{Encoding: raw, Presence: new([]Person)})
 	subscribe(t, other, "a", SubscribeOptions{Encoding: raw})
 	for name, n := range map[string]int{"a": 3, "a.*": 1, "c": 1, "nothing": 0} {
-		if got := h.Disconnect(name, CloseReason{Code: 4000, Text: "over"}); got != n {
+		if got, _ := h.Disconnect(name, CloseReason{Code: 4000, Text: "over"}); got != n {
 			t.Errorf("%s: %d were disconnected, want %d", name, got, n)
 		}
 	}

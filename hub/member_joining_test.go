@@ -86,7 +86,7 @@ func TestNothingWaitsForJoining(t *testing.T) {
 	if _, err := m.Publish("third", number(1)); err != nil {
 		t.Error(err)
 	}
-	if n := h.Disconnect("other", CloseReason{Code: 4000, Text: "over"}); n != 1 {
+	if n, _ := h.Disconnect("other", CloseReason{Code: 4000, Text: "over"}); n != 1 {
 		t.Errorf("%d were disconnected", n)
 	}
 	waitFor(t, func() bool { to.mu.Lock(); defer to.mu.Unlock(); return len(to.ended) == 1 })
@@ -125,7 +125,7 @@ func TestDisconnectWhileJoining(t *testing.T) {
 	if _, err := h.Subscribe("x", j.sub, m, SubscribeOptions{Encoding: raw}); err != nil {
 		t.Fatal(err)
 	}
-	if n := h.Disconnect("x", CloseReason{Code: 4000, Text: "over"}); n != 1 {
+	if n, _ := h.Disconnect("x", CloseReason{Code: 4000, Text: "over"}); n != 1 {
 		t.Errorf("%d were disconnected", n)
 	}
 	if err := m.joined(j, nil); err != nil {

@@ -81,12 +81,18 @@ type Options struct {
 	// Broker joins this hub with others; nil if the hub stands alone. The caller closes the
 	// broker, after the last use of the hub.
 	Broker Broker
+	// NodeName is the name of this node for people, such as that of the machine. At most 255 bytes count.
+	NodeName string
 	// BrokerTimeout bounds each wait of Publish, Subscribe and History for the broker; 5 s if 0.
 	// It is also how long the broker may fail to answer when topics fetch what they missed.
 	BrokerTimeout time.Duration
 	// OnLink, if set, is called with the cause when the connection to the broker is lost, and
 	// with nil when it is established. It must not block.
 	OnLink func(cause error)
+	// OnTold, if set, is called with the data of each [Hub.Tell] at any node, in the order of the
+	// broker, after all messages that were published before it. Tell adds up the results of all
+	// nodes. It must not block, nor call what waits for the broker.
+	OnTold func(data []byte) int
 	// EndTimeout bounds how long an ended subscription waits for a slow subscriber to take the
 	// messages that were published before the end; 5 s if 0. After that the rest is dropped and
 	// counted.

@@ -282,7 +282,7 @@ func TestDisconnectAll(t *testing.T) {
 	publish(t, h, "p.x", 2)
 	in[9].sub.Unsubscribe()
 	m.runAll()
-	if n := h.Disconnect("p.x", CloseReason{Code: codePolicy, Text: "the end"}); n != 99 {
+	if n, _ := h.Disconnect("p.x", CloseReason{Code: codePolicy, Text: "the end"}); n != 99 {
 		t.Errorf("%d were closed", n)
 	}
 	for i, f := range in {
@@ -294,10 +294,10 @@ func TestDisconnectAll(t *testing.T) {
 	if out.closed != 0 || pattern.closed != 0 {
 		t.Error("others were closed")
 	}
-	if n := h.Disconnect("p.*", CloseReason{Code: codeGoingAway}); n != 1 || pattern.closed != codeGoingAway {
+	if n, _ := h.Disconnect("p.*", CloseReason{Code: codeGoingAway}); n != 1 || pattern.closed != codeGoingAway {
 		t.Errorf("%d were closed", n)
 	}
-	if n := h.Disconnect("nobody.knows.it", CloseReason{Code: codeGoingAway}); n != 0 {
+	if n, _ := h.Disconnect("nobody.knows.it", CloseReason{Code: codeGoingAway}); n != 0 {
 		t.Errorf("%d were closed in a topic that is none", n)
 	}
 	pattern.sub.Unsubscribe()

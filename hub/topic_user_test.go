@@ -27,7 +27,7 @@ func TestUserIsOneTopic(t *testing.T) {
 	if ts, ok := h.User("ada"); !ok || ts.Subscribers != 2 {
 		t.Errorf("%+v, %v", ts, ok)
 	}
-	if n := h.Disconnect(UserTopic("ada"), CloseReason{Code: 4000, Text: "enough"}); n != 2 || a1.closed != 4000 || a2.closed != 4000 || b.closed != 0 {
+	if n, _ := h.Disconnect(UserTopic("ada"), CloseReason{Code: 4000, Text: "enough"}); n != 2 || a1.closed != 4000 || a2.closed != 4000 || b.closed != 0 {
 		t.Errorf("closed %d: %d %d %d", n, a1.closed, a2.closed, b.closed)
 	}
 	m1.Leave()

@@ -114,7 +114,11 @@ func (a *app) disconnectTopic(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %q has no subscribers", name))
 		return
 	}
-	closed := a.hub.Disconnect(name, hub.CloseReason{Code: int(code), Text: reason})
+	closed, err := a.hub.Disconnect(name, hub.CloseReason{Code: int(code), Text: reason})
+	if err != nil {
+		a.fail(w, http.StatusServiceUnavailable, plain(err))
+		return
+	}
 	a.answer(w, http.StatusOK, map[string]any{"topic": name, "closed": closed})
 }
 

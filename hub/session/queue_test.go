@@ -228,7 +228,7 @@ func TestSubscribeAsync(t *testing.T) {
 	subscribe(2, "bad")
 	after.end(1, errors.New("not any more"))
 	subscribe(3, "ended")
-	if n := s.hub.Disconnect("ended", hub.CloseReason{Code: 1001}); n != 1 {
+	if n, _ := s.hub.Disconnect("ended", hub.CloseReason{Code: 1001}); n != 1 {
 		t.Errorf("%d were there", n)
 	}
 	after.end(2, nil)

@@ -154,7 +154,7 @@ func TestEndIsNotThatOfTheNext(t *testing.T) {
 	s.replying.Unlock()
 	<-ended
 	c.gets(wire.Request{Do: wire.Ping}) // the reply comes next
-	if n := s.end.hub.Disconnect("a", hub.CloseReason{Code: 1001}); n != 1 {
+	if n, _ := s.end.hub.Disconnect("a", hub.CloseReason{Code: 1001}); n != 1 {
 		t.Errorf("%d were there", n)
 	}
 	if e := c.event(); e.End == nil || e.End.Topic != "a" {

@@ -25,7 +25,7 @@ func TestSlowHookDelaysNobodyElse(t *testing.T) {
 	c.says(wire.Request{ID: 3, Do: wire.Publish, Topic: "slow", Data: []byte("1")})
 	m := <-entered
 	// None of these would return if it waited for the hook.
-	if n := s.hub.Disconnect("a", hub.CloseReason{Code: 4000, Text: "over"}); n != 1 {
+	if n, _ := s.hub.Disconnect("a", hub.CloseReason{Code: 4000, Text: "over"}); n != 1 {
 		t.Errorf("%d subscriptions ended", n)
 	}
 	if _, err := s.hub.Publish("b", hub.Message{Data: []byte("2"), Kind: hub.JSON}); err != nil {
@@ -84,7 +84,7 @@ func TestUserEndsWhileOpening(t *testing.T) {
 	c := s.dial("")
 	c.gets(wire.Request{Do: wire.Subscribe, Topic: "a"})
 	of := <-sessions
-	if n := s.hub.Disconnect(hub.UserTopic("ada"), hub.CloseReason{Code: 4000, Text: "over"}); n != 1 {
+	if n, _ := s.hub.Disconnect(hub.UserTopic("ada"), hub.CloseReason{Code: 4000, Text: "over"}); n != 1 {
 		t.Errorf("%d were disconnected", n)
 	}
 	of.resumeUser() // as OnOpen would, a moment later; it must not panic

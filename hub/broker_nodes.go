@@ -1,0 +1,67 @@
+package hub
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+)
+
+// nodeKey is the key under which a node's state says what it is. The keys of people begin otherwise.
+const nodeKey = "node"
+
+// nodeInfo is what a node says of itself.
+type nodeInfo struct {
+	ID      uint64    `json:"id"` // brokerNode.id
+	Name    string    `json:"name,omitempty"`
+	Started time.Time `json:"started"`
+	Tells   bool      `json:"tells,omitempty"` // it has Options.OnPresence
+}
+
+// knownNodes are the peers that are known.
+type knownNodes struct {
+	mu  sync.Mutex
+	all map[uint64]nodeInfo // by the broker's number
+}
+
+// introduce tells the peers what this node is.
+func (n *brokerNode) introduce() {
+	name := n.hub.opts.NodeName
+	n.self = nodeInfo{ID: n.id, Name: name[:min(len(name), maxName)], Started: n.hub.opts.Now(), Tells: n.hub.opts.OnPresence != nil}
+	if n.peers == nil {
+		return
+	}
+	if b, err := json.Marshal(n.self); err == nil {
+		n.peers.SetState(nodeKey, b)
+	}
+}
+
+func (s *knownNodes) set(peer uint64, value []byte) {
+	var info nodeInfo
+	if json.Unmarshal(value, &info) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = make(map[uint64]nodeInfo)
+	}
+	s.all[peer] = info
+}
+
+func (s *knownNodes) remove(peer uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, peer)
+}
+
+// PeerChanged makes brokerNode a PeerNode.
+func (n *brokerNode) PeerChanged(peer uint64, key string, value []byte) {
+	if key == nodeKey {
+		n.nodes.set(peer, value)
+	}
+}
+
+// PeerGone makes brokerNode a PeerNode.
+func (n *brokerNode) PeerGone(peer uint64) {
+	n.nodes.remove(peer)
+}
