@@ -204,7 +204,10 @@ func (n *brokerNode) recoverCommands(at Position) {
 	}
 	if last.Epoch == at.Epoch && last.Offset < at.Offset {
 		q := HistoryQuery{Subject: controlTopic, After: last.Offset, UpTo: at.Offset, Bytes: maxPending}
-		if page, err := n.history(q, at.Epoch); err == nil {
+		ctx, cancel := n.context()
+		page, err := n.history(ctx, q, at.Epoch)
+		cancel()
+		if err == nil {
 			for _, m := range page.Messages {
 				n.deliverCommand(m)
 			}
