@@ -232,7 +232,7 @@ func (b *Broker) answer(s *session, node, question uint64, data []byte) {
 
 // readPeer takes what other nodes send without the stream, and reports whether it was that.
 func (b *Broker) readPeer(s *session, m *nats.Msg) bool {
-	sub := b.subjects.peerSubject(m.Subject, b.peers.self)
+	sub := b.subjects.peerSubject(m.Subject)
 	if sub == notPeer {
 		return false
 	}

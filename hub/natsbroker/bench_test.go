@@ -2,6 +2,7 @@ package natsbroker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -79,6 +80,84 @@ func median(all []time.Duration) time.Duration {
 	slices.Sort(all)
 	return all[len(all)/2]
 }
+
+// many is a node that waits until it has been told of many entries.
+type many struct {
+	discard
+	wanted int
+	told   chan struct{}
+}
+
+func (m *many) PeerGone(uint64)      {}
+func (m *many) Answer([]byte) []byte { return nil }
+func (m *many) PeerChanged(uint64, string, []byte) {
+	if m.wanted--; m.wanted == 0 {
+		close(m.told)
+	}
+}
+
+func newMany(wanted int) *many {
+	return &many{discard{make(chan struct{}, 1)}, wanted, make(chan struct{})}
+}
+
+// BenchmarkSnapshot connects a node to a cluster with a node of which the state has 50,000 entries.
+func BenchmarkSnapshot(b *testing.B) {
+	const entries = 50_000
+	server := natstest.Start(b, "")
+	attach := func(m *many) *Broker {
+		broker, err := New(Options{URLs: []string{server.URL}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		broker.Attach(m)
+		<-m.linked
+		return broker
+	}
+	of := attach(newMany(-1))
+	defer of.Close()
+	for i := range entries {
+		of.SetState(fmt.Sprint("user:", i), []byte("0123456789abcdef"))
+	}
+	for b.Loop() {
+		m := newMany(entries)
+		broker := attach(m)
+		<-m.told
+		b.StopTimer()
+		broker.Close()
+		b.StartTimer()
+	}
+}
+
+// BenchmarkChange changes an entry, and waits until another node has been told.
+func BenchmarkChange(b *testing.B) {
+	server := natstest.Start(b, "")
+	told := &changeEcho{discard{make(chan struct{}, 1)}, make(chan struct{}, 1)}
+	var brokers []*Broker
+	for range 2 {
+		broker, err := New(Options{URLs: []string{server.URL}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer broker.Close()
+		broker.Attach(told)
+		<-told.linked
+		brokers = append(brokers, broker)
+	}
+	for i := 0; b.Loop(); i++ {
+		brokers[0].SetState("key", fmt.Append(nil, i))
+		<-told.told
+	}
+}
+
+// changeEcho is a node that says that it has been told of a change.
+type changeEcho struct {
+	discard
+	told chan struct{}
+}
+
+func (c *changeEcho) PeerGone(uint64)                    {}
+func (c *changeEcho) Answer([]byte) []byte               { return nil }
+func (c *changeEcho) PeerChanged(uint64, string, []byte) { c.told <- struct{}{} }
 
 // BenchmarkThroughput publishes with many messages in flight.
 func BenchmarkThroughput(b *testing.B) {

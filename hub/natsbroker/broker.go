@@ -87,8 +87,9 @@ func New(o Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	self := rand.Uint64()
 	b := &Broker{
-		opts: o, auth: auth, subjects: subjectsOf(o.Prefix), id: nuid.Next(),
+		opts: o, auth: auth, subjects: subjectsOf(o.Prefix, self), id: nuid.Next(),
 		kick:   make(chan struct{}, 1),
 		topics: make(map[string]*joined), patterns: make(map[string]*joined),
 		cause: errNoConnection,
@@ -97,7 +98,7 @@ func New(o Options) (*Broker, error) {
 	b.out.init(o.MaxQueue)
 	b.pubs.init(o.MaxPending)
 	b.state.least = minRemoved
-	b.peers.init(rand.Uint64(), o.MaxPeerState, &b.out)
+	b.peers.init(self, o.MaxPeerState, &b.out)
 	return b, nil
 }
 

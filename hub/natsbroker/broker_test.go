@@ -62,8 +62,8 @@ func TestBroker(t *testing.T) {
 	for _, o := range []Options{{}, {Memory: true}} {
 		t.Run(fmt.Sprint("memory ", o.Memory), func(t *testing.T) {
 			brokertest.Run(t, func(*testing.T) brokertest.Setup {
-				c := newCluster(o, server)
-				return brokertest.Setup{Node: c.node, Cut: cut, History: true}
+				c, other := newCluster(o, server), newCluster(o, server)
+				return brokertest.Setup{Node: c.node, Cut: cut, Other: other.node, History: true}
 			})
 		})
 	}

@@ -59,8 +59,8 @@ type Options struct {
 	CA          string // file with certificates of authorities, in place of the system's
 	Cert, Key   string // files with the certificate of this client, and its key
 
-	// Lease is how long a node that is not heard of counts as alive, when it ends without Close:
-	// whole seconds are best. Each node renews its own after a third of it. DefaultLease if 0.
+	// Lease is how long a node counts as alive after it was heard of last, at least a second. It must
+	// be longer than nodes take to connect to another server. DefaultLease if 0.
 	Lease time.Duration
 	// MaxPeerState is how many bytes of another node's state are kept. What exceeds it is left out.
 	// DefaultMaxPeerState if 0.

@@ -430,6 +430,37 @@ func TestServerDown(t *testing.T) {
 	}
 }
 
+// The leader of a stream with three replicas is killed. Nobody is gone by that, and changes come while
+// there is none.
+func TestPeersWithoutLeader(t *testing.T) {
+	c := newCluster(Options{Replicas: 3, Lease: 4 * maxDelay}, natstest.StartCluster(t, 3)...)
+	var all []*watcher
+	for range 3 {
+		w := newWatcher(t, c.direct(t))
+		w.Attach(w)
+		all = append(all, w)
+	}
+	state := make(map[string]string)
+	all[0].set(state, "before")
+	for i := range 2 {
+		for _, w := range all[1:] {
+			w.awaitState(all[0], state)
+		}
+		leader := c.leader(t)
+		leader.Kill()
+		all[0].set(state, fmt.Sprint(i), "changed")
+		for _, w := range all[1:] {
+			w.awaitState(all[0], state)
+		}
+		leader.Restart()
+	}
+	for _, w := range all {
+		if _, gone := w.seen(); len(gone) > 0 {
+			t.Errorf("gone: %v", gone)
+		}
+	}
+}
+
 // Other programs publish nonsense, and notes in the name of nodes that have no lease.
 func TestForgedNotes(t *testing.T) {
 	server := natstest.Start(t, "")
@@ -449,7 +480,7 @@ func TestForgedNotes(t *testing.T) {
 	far := changes{from: 1 << 60, upTo: 1<<60 + 1, last: 1 << 61, all: forged.all}
 	of := nodeName(a.peers.self)
 	for _, node := range []string{"7", of, "0", "g", "-1", "FF", "", strings.Repeat("f", 17)} {
-		for _, subject := range []string{b.subjects.peer, b.subjects.to + nodeName(b.peers.self) + ".", b.subjects.ask, b.subjects.inNode} {
+		for _, subject := range []string{b.subjects.peer, b.subjects.toSelf, b.subjects.ask, b.subjects.inNode} {
 			notes := [][]byte{nil, {noteChanges}, {noteAnswer, 1}, {noteRefusal, 1}, {noteRequest, 0x80}, {'?', 1}, []byte("{"), []byte(`{"ms":-1}`)}
 			if node == of {
 				notes = append(notes, snapshot.encode(), far.encode())

@@ -167,8 +167,7 @@ func (b *Broker) ownSubjects(s *session) []string {
 	if b.peerNode == nil {
 		return all
 	}
-	return append(all, b.subjects.outNode+"*", b.subjects.peer+"*", b.subjects.ask+"*",
-		b.subjects.to+nodeName(b.peers.self)+".*")
+	return append(all, b.subjects.outNode+"*", b.subjects.peer+"*", b.subjects.ask+"*", b.subjects.toSelf+"*")
 }
 
 // maxServers is how many servers a node remembers besides those that Options names.

@@ -22,7 +22,7 @@ func StreamConfig(o Options) (jetstream.StreamConfig, error) {
 }
 
 func (o *Options) streamConfig() jetstream.StreamConfig {
-	subjects := subjectsOf(o.Prefix)
+	subjects := subjectsOf(o.Prefix, 0)
 	c := jetstream.StreamConfig{
 		Name:              o.Stream,
 		Description:       "Fanfare: topics, see github.com/fanfare-ws/fanfare/hub/natsbroker",

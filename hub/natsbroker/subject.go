@@ -23,10 +23,11 @@ type subjects struct {
 	outNode  string
 	peer     string // begins the subject of a node's notes to all
 	to       string // begins the subject of notes to a node
+	toSelf   string // the same, to this node
 	ask      string // begins the subject of a node's questions
 }
 
-func subjectsOf(prefix string) subjects {
+func subjectsOf(prefix string, self uint64) subjects {
 	in, out := prefix+".in.", prefix+".out."
 	return subjects{
 		stored: in + ">", copied: out + ">",
@@ -35,7 +36,8 @@ func subjectsOf(prefix string) subjects {
 		inEpoch: in + "e", outEpoch: out + "e",
 		inClock: in + "c", outClock: out + "c",
 		inNode: in + "n.", outNode: out + "n.",
-		peer: prefix + ".peer.", to: prefix + ".to.", ask: prefix + ".ask.",
+		peer: prefix + ".peer.", ask: prefix + ".ask.",
+		to: prefix + ".to.", toSelf: prefix + ".to." + nodeName(self) + ".",
 	}
 }
 
@@ -50,13 +52,13 @@ const (
 )
 
 // peerSubject returns how a message was sent to this node.
-func (s *subjects) peerSubject(subject string, self uint64) peerSubject {
+func (s *subjects) peerSubject(subject string) peerSubject {
 	switch {
 	case strings.HasPrefix(subject, s.peer):
 		return toAll
 	case strings.HasPrefix(subject, s.ask):
 		return toAsk
-	case strings.HasPrefix(subject, s.to+nodeName(self)+"."):
+	case strings.HasPrefix(subject, s.toSelf):
 		return toOne
 	}
 	return notPeer
