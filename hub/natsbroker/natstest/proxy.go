@@ -3,7 +3,6 @@ package natstest
 import (
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -27,7 +26,7 @@ func NewProxy(t testing.TB, s *Server) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{l: l, URL: "nats://" + l.Addr().String(), to: strings.TrimPrefix(s.URL, "nats://"), on: true, is: make(map[net.Conn]struct{})}
+	p := &Proxy{l: l, URL: "nats://" + l.Addr().String(), to: address(s.URL), on: true, is: make(map[net.Conn]struct{})}
 	p.wg.Go(func() {
 		for {
 			c, err := l.Accept()

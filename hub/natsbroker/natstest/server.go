@@ -156,14 +156,17 @@ func (s *Server) end() {
 	}
 }
 
+// address returns the host and the port of a URL, whose scheme is nats or tls.
+func address(url string) string { return url[strings.Index(url, "://")+len("://"):] }
+
 func (s *Server) configuration() string {
-	address := "127.0.0.1:-1"
+	listen := "127.0.0.1:-1"
 	if s.URL != "" {
-		address = strings.TrimPrefix(s.URL, "nats://")
+		listen = address(s.URL)
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "server_name: %s\nlisten: %q\njetstream { store_dir: %q, max_file_store: 8GB, max_memory_store: 4GB }\n%s\n",
-		s.Name, address, filepath.Join(s.dir, "data"), s.config)
+		s.Name, listen, filepath.Join(s.dir, "data"), s.config)
 	if s.route != "" {
 		fmt.Fprintf(&b, "cluster { name: c, listen: %q, routes: [%s] }\n", s.route, s.routes)
 	}
@@ -182,7 +185,7 @@ func (s *Server) awaitPorts(before int) error {
 		data, err := os.ReadFile(file)
 		if err == nil && json.Unmarshal(data, &ports) == nil && len(ports.Nats) > 0 {
 			s.URL = ports.Nats[0]
-			if c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "nats://")); err == nil {
+			if c, err := net.Dial("tcp", address(s.URL)); err == nil {
 				return c.Close()
 			}
 		}
