@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
 	"github.com/fanfare-ws/fanfare/cmd/internal/cluster"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
@@ -65,4 +66,18 @@ func statusOfHub(err error, e *wire.Error) int {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusBadRequest
+}
+
+// brokerState returns the figures of the link; nil if the server stands alone.
+func (a *app) brokerState() *monitor.Broker {
+	if a.link == nil {
+		return nil
+	}
+	s := a.link.Stats()
+	return &monitor.Broker{
+		Up: a.link.Up(), Ready: a.link.Ready(), Links: s.Links, Losses: s.Losses, Epochs: s.Epochs,
+		Failures:  map[string]int64{"refused": s.Refused, "unconfirmed": s.Unconfirmed},
+		RoundTrip: monitor.HistogramOf(&s.RoundTrip),
+		Pending:   int64(s.Pending), PendingBytes: int64(s.PendingBytes), QueueBytes: int64(s.QueueBytes),
+	}
 }

@@ -43,6 +43,7 @@ func (a *app) snapshot() monitor.Snapshot {
 		Alerts:  []monitor.Alert{},
 
 		Webhooks: a.events.state(),
+		Broker:   a.brokerState(),
 	}
 	a.certificates.addTo(&now)
 	return now

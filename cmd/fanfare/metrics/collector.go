@@ -69,8 +69,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for i := range c.metrics {
 		m, d := &c.metrics[i], c.descs[i]
 		if m.Type == Histogram {
-			h := m.histogram(&s)
-			ch <- constHistogram(d, &h)
+			if h := m.histogram(&s); len(h.Bounds) > 0 { // else the server does not have what it measures
+				ch <- constHistogram(d, &h)
+			}
 			continue
 		}
 		kind := prometheus.GaugeValue

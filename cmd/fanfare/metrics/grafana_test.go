@@ -162,6 +162,15 @@ var rows = []row{
 		lines("Fullest queue", "percentunit", [2]string{"max(fanfare_webhook_queue_ratio{$S})", "fullest"}),
 		lines("Age of the oldest event", "s", [2]string{"max(fanfare_webhook_oldest_event_seconds{$S})", "oldest"}),
 	}},
+	{"Cluster", []panel{
+		lines("Servers linked to NATS", "short", [2]string{of("fanfare_broker_up"), "linked"}),
+		lines("Links and losses", "ops", [2]string{perSecond("fanfare_broker_links_total"), "linked"}, [2]string{perSecond("fanfare_broker_losses_total", "cause"), "lost: {{cause}}"},
+			[2]string{perSecond("fanfare_broker_epoch_changes_total"), "stream begun anew"}),
+		lines("Time of publishing", "s", quantiles("fanfare_broker_publish_seconds")...),
+		lines("Messages that were not published", "ops", [2]string{perSecond("fanfare_broker_publish_failures_total", "result"), "{{result}}"}),
+		lines("Messages without an answer", "short", [2]string{of("fanfare_broker_pending_messages"), "messages"}),
+		lines("Memory for messages", "bytes", [2]string{of("fanfare_broker_pending_bytes"), "to NATS"}, [2]string{of("fanfare_broker_queue_bytes"), "from NATS"}),
+	}},
 	{"Process", []panel{
 		lines("Processor", "percentunit", [2]string{"rate(process_cpu_seconds_total{$S}[$__rate_interval])", "{{instance}}"}),
 		lines("Descriptors", "short", [2]string{byServer("process_open_fds"), "{{instance}}"}, [2]string{byServer("process_max_fds"), "limit of {{instance}}"}),

@@ -44,7 +44,7 @@ type emit func(v float64, labels ...string)
 
 // All returns all metrics, in the order of the documentation.
 func All() []Metric {
-	return slices.Concat(serverMetrics, connectionMetrics, trafficMetrics, engineMetrics, topicMetrics, clientMetrics, accessMetrics, backendMetrics, webhookMetrics)
+	return slices.Concat(serverMetrics, connectionMetrics, trafficMetrics, engineMetrics, topicMetrics, clientMetrics, accessMetrics, backendMetrics, webhookMetrics, clusterMetrics)
 }
 
 // number is what a Snapshot has.

@@ -57,6 +57,7 @@ func full() monitor.Snapshot {
 		Webhooks: &monitor.Webhooks{
 			Events: map[string]int64{"sent": 1}, Requests: map[string]int64{"ok": 1},
 		},
+		Broker: &monitor.Broker{Up: true, Losses: map[string]int64{"gap": 1}, Failures: map[string]int64{"refused": 1}, RoundTrip: h},
 		Alerts: []monitor.Alert{{Name: "FanfareLoopLag", Severity: monitor.Warning}},
 	}
 }

@@ -174,6 +174,17 @@ var rules = []Rule{
 		check: backendDown,
 	},
 	{
+		Name: "FanfareBrokerDown", Severity: Critical, For: 30 * time.Second,
+		Summary: "the server has no link to NATS: publishing fails, and clients get nothing from other nodes; its log says why",
+		Expr:    "fanfare_broker_up == 0",
+		check: func(_, now *Snapshot) string {
+			if now.Broker == nil || now.Broker.Up {
+				return ""
+			}
+			return "no link to NATS"
+		},
+	},
+	{
 		Name: "FanfareWebhookQueueNearFull", Severity: Warning, For: time.Minute,
 		Summary: "the queue of a webhook is nearly full, and events will be dropped: its endpoint is down or too slow",
 		Expr:    fmt.Sprintf("fanfare_webhook_queue_ratio > %v", nearLimit),

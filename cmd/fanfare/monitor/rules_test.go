@@ -204,6 +204,7 @@ var ruleCases = []ruleCase{
 			{`fanfare_hook_breaker_opened_total{hook="connect"}`, "3x15 4x24"},
 		},
 	},
+	{"FanfareBrokerDown", func(s *Snapshot) { s.Broker.Up = false }, [][2]string{{"fanfare_broker_up", "0x40"}}},
 	{"FanfareWebhookQueueNearFull", func(s *Snapshot) { s.Webhooks.Fullness = 0.91 }, [][2]string{{"fanfare_webhook_queue_ratio", "0.91x40"}}},
 	{"FanfareWebhookFailing", func(s *Snapshot) { s.Webhooks.Failing = 1 }, [][2]string{{"fanfare_webhook_failing_endpoints", "1x40"}}},
 	{
@@ -230,6 +231,7 @@ func sound(at time.Time) Snapshot {
 		Engine:   Engine{Held: 90, HeldLimit: 100, LongestWait: 0.25, Slow: 3, ReadyWait: Histogram{Bounds: []float64{0.25}, Counts: []int64{60, 0}}},
 		Topics:   Topics{Open: 90, Limit: 100, Subscriptions: 90, SubscriptionLimit: 100, Evicted: 3},
 		Hooks:    map[string]Hook{"connect": {Breaker: "closed", Opened: 3}},
+		Broker:   &Broker{Up: true},
 		Webhooks: &Webhooks{Fullness: 0.9, Events: map[string]int64{"sent": 100}},
 	}
 }

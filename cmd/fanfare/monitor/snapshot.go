@@ -22,6 +22,7 @@ type Snapshot struct {
 	Rates    map[string]Rate `json:"rates"`              // users and topics: what they publish
 	Hooks    map[string]Hook `json:"hooks,omitempty"`    // the backend's, by name: connect, subscribe, publish
 	Webhooks *Webhooks       `json:"webhooks,omitempty"` // nil if there are none
+	Broker   *Broker         `json:"broker,omitempty"`   // nil if the server stands alone
 	// CertificateExpires is when the first of the certificates in use does; nil without one.
 	CertificateExpires *time.Time `json:"certificate_expires,omitempty"`
 	// CertificateRenewBy is when the first of them should have been renewed at the latest, which need not be the first to expire.
@@ -196,4 +197,18 @@ type Alert struct {
 	Name     string `json:"name"`     // of the rule, the same as in the alert rules for Prometheus
 	Severity string `json:"severity"` // warning or critical
 	Text     string `json:"text"`     // what is wrong, with figures, and what helps
+}
+
+// Broker is the link to the other nodes of a cluster.
+type Broker struct {
+	Up           bool             `json:"up"`
+	Ready        bool             `json:"ready"`    // it is up, or was a moment ago
+	Links        int64            `json:"links"`    // counter
+	Losses       map[string]int64 `json:"losses"`   // counters, by cause
+	Epochs       int64            `json:"epochs"`   // counter: how often the stream has begun anew
+	Failures     map[string]int64 `json:"failures"` // counters of messages: refused, unconfirmed
+	RoundTrip    Histogram        `json:"round_trip"`
+	Pending      int64            `json:"pending"` // published messages without an answer
+	PendingBytes int64            `json:"pending_bytes"`
+	QueueBytes   int64            `json:"queue_bytes"` // messages that wait for the subscribers
 }

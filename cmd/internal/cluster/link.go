@@ -17,8 +17,10 @@ import (
 // mostly back by then, at another server.
 const Tolerance = 5 * time.Second
 
-// repeat is how often the log says that NATS is still away.
-const repeat = time.Minute
+const (
+	repeat = time.Minute // how often the log says that NATS is still away
+	kinds  = 100         // reasons of which it is known that they were told
+)
 
 // Link is a [natsbroker.Broker] whose state is known. Its errors may be shown to clients: see publish.go.
 type Link struct {
@@ -37,9 +39,8 @@ type Link struct {
 	up     bool
 	ever   bool // it has been up
 	since  time.Time
-	said   string    // what the log has said last about why it is down
-	saidAt time.Time // and when
-	silent bool      // the log has not been told of the present loss
+	said   map[string]time.Time // what the log has said about why it is down, without digits, and when
+	silent bool                 // the log has not been told of the present loss
 	lost   paced.Log
 	links  int64
 	losses map[string]int64 // by cause: see natsbroker.LossCause
@@ -90,7 +91,7 @@ func (l *Link) onLink(cause error) {
 		l.losses[natsbroker.LossCause(cause)]++
 		if l.up {
 			l.up, l.since = false, now
-			l.said, l.saidAt = "", now
+			l.said = nil
 			l.silent = !l.lost.Warn(l.log, "the link to NATS is lost; clients stay connected, and publishing fails until it is back", "cause", plain(cause))
 		}
 	}
@@ -108,15 +109,14 @@ func (l *Link) linkedLocked(now time.Time) {
 	switch {
 	case !l.ever:
 		l.log.Info("linked to NATS: the server is a node of the cluster", "servers", l.servers)
-	case !l.silent || l.said != "":
+	case !l.silent || len(l.said) > 0:
 		l.log.Info("the link to NATS is back", "after", away)
 	}
 	l.up, l.ever, l.since, l.silent = true, true, now, false
 	l.links++
 }
 
-// report is natsbroker.Options.OnError. What keeps the node from linking is told once, and again when it changes or has
-// lasted for a minute.
+// report is natsbroker.Options.OnError. What keeps the node from linking is told once, and again after a minute.
 func (l *Link) report(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,10 +125,19 @@ func (l *Link) report(err error) {
 		l.strange.Warn(l.log, "NATS has reported an error", "error", text)
 		return
 	}
-	if text == l.said && now.Sub(l.saidAt) < repeat {
+	kind := strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' { // such as a port, which is another one each time
+			return -1
+		}
+		return r
+	}, text)
+	if at, is := l.said[kind]; is && now.Sub(at) < repeat {
 		return
 	}
-	l.said, l.saidAt = text, now
+	if l.said == nil || len(l.said) >= kinds {
+		l.said = make(map[string]time.Time)
+	}
+	l.said[kind] = now
 	l.log.Warn("there is no link to NATS; the server tries again, and is not ready", "error", text, "servers", l.servers)
 }
 
