@@ -69,10 +69,24 @@ type Broker interface {
 // Syncer is a [Broker] that can tell when published messages have been delivered. With it, the
 // end of a subscription comes after all messages that were published before it, at any node.
 type Syncer interface {
-	// Sync returns when all messages of joined subjects that any node had published, with an
+	// Sync returns when all stored messages of joined subjects that any node had published, with an
 	// answer to the publisher, before the call have been delivered here. The error wraps
 	// ErrLinkDown, or is that of ctx.
 	Sync(ctx context.Context) error
+}
+
+// Unstorer is a [Broker] that can also pass messages on without storing them, for topics with
+// TopicOptions.Unstored. Their envelopes have Unstored set: for Publish by the hub, for Deliver by the broker. Such
+// a message has no position, and is not part of the sequence or of any history. Publish answers it
+// with a zero Position when it has been sent, which says nothing about its arrival. It is delivered
+// once at each node that has joined its topic in either way, or a pattern that matches, after all that its publisher sent
+// before it. While the connection of a node is down, messages to the node are lost, and Lost is called.
+type Unstorer interface {
+	// JoinUnstored is Join for a topic whose messages are not stored. Those that any node publishes
+	// after it has returned are delivered; if the nodes are connected to different servers of the
+	// broker, those that are published soon after it. Stored messages of the topic are delivered
+	// from some message on.
+	JoinUnstored(ctx context.Context, topic string) error
 }
 
 // Node is the part of a [Hub] that its [Broker] calls. The broker calls it from one goroutine at
@@ -86,12 +100,12 @@ type Node interface {
 	// Linked reports that the connection is up, for the first time or again, and that all
 	// messages of joined subjects after at are delivered from here on. A broker that continues
 	// where it was interrupted passes the position of the last message that it delivered, or an
-	// earlier one: then nothing was missed. Otherwise at is the present position of the
+	// earlier one: then no stored message was missed. Otherwise at is the present position of the
 	// sequence, and the hub fetches what it missed before that.
 	Linked(at Position)
 
-	// Lost reports that the connection is down, or that messages were lost. Nothing is delivered
-	// until Linked is called.
+	// Lost reports that the connection is down, or that messages were lost, stored or not. Nothing is
+	// delivered until Linked is called.
 	Lost(cause error)
 }
 
@@ -102,6 +116,8 @@ type Envelope struct {
 	Data   []byte
 	Key    string // see Message.Key
 	Origin Origin
+	// Unstored says that the message is not stored: see Unstorer. Position is zero then.
+	Unstored bool
 
 	// Set by the broker for delivery.
 	Position Position

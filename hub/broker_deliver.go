@@ -2,6 +2,10 @@ package hub
 
 // Deliver makes brokerNode a Node.
 func (n *brokerNode) Deliver(m *Envelope) {
+	if m.Unstored {
+		n.deliverUnstored(m)
+		return
+	}
 	if m.Position.Epoch != n.at.Epoch {
 		n.Linked(Position{m.Position.Epoch, m.Position.Offset - 1})
 	}
@@ -17,13 +21,39 @@ func (n *brokerNode) Deliver(m *Envelope) {
 	}
 	r := n.record(m)
 	for i, t := range n.found {
-		t.deliver(r, n.at.Epoch)
+		if !t.deliver(r, n.at.Epoch) {
+			t.deliverHere(r, m.Position)
+		}
 		n.found[i] = nil
 	}
 }
 
+// deliver appends a stored message, unless the topic has it already. It returns false if the
+// topic's positions are this node's own.
+func (t *Topic) deliver(r *Record, epoch uint64) bool {
+	t.mu.Lock()
+	if t.remote.local {
+		t.mu.Unlock()
+		return false
+	}
+	if t.epoch == 0 { // joining is under way
+		t.epoch = epoch
+	}
+	if t.ended || t.epoch != epoch || r.Offset <= t.log.last {
+		t.mu.Unlock()
+		return true
+	}
+	full := t.appendLocked(r, r.Offset, nil)
+	t.mu.Unlock()
+	for _, sh := range full {
+		sh.help()
+	}
+	return true
+}
+
 // Lost makes brokerNode a Node.
 func (n *brokerNode) Lost(cause error) {
+	n.lost = true
 	if f := n.hub.opts.OnLink; f != nil {
 		f(cause)
 	}
@@ -31,6 +61,10 @@ func (n *brokerNode) Lost(cause error) {
 
 // Linked makes brokerNode a Node.
 func (n *brokerNode) Linked(at Position) {
+	if n.lost {
+		n.lost = false
+		n.restartUnstored()
+	}
 	if at.Epoch != n.at.Epoch || at.Offset > n.at.Offset {
 		n.at = at
 		n.linked.Store(&at)

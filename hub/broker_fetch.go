@@ -80,6 +80,8 @@ const (
 func (t *Topic) lacksLocked(o Start) (q HistoryQuery, lacks lack) {
 	l, h, after := &t.log, &t.opts.History, o.After
 	switch {
+	case t.remote.local:
+		return q, lacksNothing
 	case after != nil && after.Epoch == t.epoch && after.Offset > l.last:
 		return HistoryQuery{Subject: t.name, After: l.last, UpTo: after.Offset, Bytes: maxPending}, lacksNewer
 	case !h.kept() || t.remote.filled || l.lost == 0:

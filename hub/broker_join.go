@@ -1,6 +1,9 @@
 package hub
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // begin returns the topic with that name, creating and joining it if there is none.
 func (n *brokerNode) begin(name string, by creator) (*Topic, error) {
@@ -21,13 +24,13 @@ func (n *brokerNode) join(t *Topic) {
 	err := n.joinControl()
 	var at Position
 	if err == nil {
-		at, err = n.broker.Join(ctx, t.name)
+		at, err = n.joinSubject(ctx, t)
 	}
 	t.mu.Lock()
 	t.remote.begun = true
 	if err != nil {
 		t.remote.err = fmt.Errorf("hub: cannot join %q: %w", t.name, err)
-	} else {
+	} else if !t.remote.local {
 		if p := n.linked.Load(); p != nil && (p.Epoch != at.Epoch || p.Offset > at.Offset) {
 			at = *p // the connection was lost meanwhile
 		}
@@ -37,6 +40,14 @@ func (n *brokerNode) join(t *Topic) {
 	if err != nil {
 		n.hub.forget(t)
 	}
+}
+
+// joinSubject joins a topic or pattern. Stored messages may match a pattern, whatever its options say.
+func (n *brokerNode) joinSubject(ctx context.Context, t *Topic) (Position, error) {
+	if n.passes(t.opts) && !t.pattern {
+		return Position{}, n.broker.(Unstorer).JoinUnstored(ctx, t.name)
+	}
+	return n.broker.Join(ctx, t.name)
 }
 
 // whenJoined calls f when the topic has been joined, or joining has failed: now, or from a

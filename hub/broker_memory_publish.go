@@ -84,10 +84,13 @@ func (b *MemoryBroker) fullLocked(topic string) bool {
 }
 
 func (b *MemoryBroker) publishLocked(m Envelope) Position {
-	b.last++
-	m.Position, m.Time = b.positionLocked(), b.opts.Now()
-	if b.opts.History > 0 {
-		b.keepLocked(&m)
+	m.Time = b.opts.Now()
+	if !m.Unstored {
+		b.last++
+		m.Position = b.positionLocked()
+		if b.opts.History > 0 {
+			b.keepLocked(&m)
+		}
 	}
 	for n := range b.nodes {
 		if n.wantsLocked(m.Topic) {

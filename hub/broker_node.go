@@ -19,11 +19,13 @@ type brokerNode struct {
 	self       nodeInfo // set by Hub.Start
 	nodes      knownNodes
 	publishers publishers
+	strays     strays
 	linked     atomic.Pointer[Position] // the last position with which Linked reported a gap
 
 	// Used only by the goroutine that calls Deliver and Linked.
 	at    Position // everything up to here has been delivered, or recovered
 	found []*Topic // scratch
+	lost  bool     // Lost has been called, and Linked has not
 }
 
 func newBrokerNode(h *Hub) *brokerNode {

@@ -10,8 +10,8 @@ import (
 func (n *brokerNode) publish(by creator, name string, m Message, done func(Receipt, error)) {
 	n.hub.Start()
 	name = strings.Clone(name)
-	if !n.hub.keeps(name) {
-		n.send(name, m, done)
+	if rule := n.hub.rule(name); !rule.History.kept() {
+		n.send(name, m, n.passes(rule), done)
 		return
 	}
 	t, err := n.hub.topic(name, by)
@@ -23,14 +23,14 @@ func (n *brokerNode) publish(by creator, name string, m Message, done func(Recei
 		if err != nil {
 			done(Receipt{}, err)
 		} else {
-			n.send(name, m, done)
+			n.send(name, m, false, done)
 		}
 	})
 }
 
 // send passes a message to the broker.
-func (n *brokerNode) send(name string, m Message, done func(Receipt, error)) {
-	e := &Envelope{Topic: name, Kind: m.Kind, Data: m.Data, Key: m.Key}
+func (n *brokerNode) send(name string, m Message, unstored bool, done func(Receipt, error)) {
+	e := &Envelope{Topic: name, Kind: m.Kind, Data: m.Data, Key: m.Key, Unstored: unstored}
 	if m.Exclude != nil {
 		e.Origin = Origin{n.id, n.publishers.add(m.Exclude)}
 	}

@@ -82,10 +82,10 @@ func (r *recovery) persist(t *Topic) bool {
 func (r *recovery) catchUp(t *Topic) (missing bool, err error) {
 	t.mu.Lock()
 	last, epoch, begun := t.log.last, t.epoch, t.remote.begun || t.log.last > 0
-	ended := t.ended
+	apart := t.ended || t.remote.local // restartUnstored has told the subscribers
 	t.mu.Unlock()
 	switch {
-	case !begun, ended:
+	case !begun, apart:
 		return false, nil
 	case epoch != r.at.Epoch:
 		return false, errMissed

@@ -193,8 +193,18 @@
 // Nothing is delivered meanwhile. While the connection to the broker is down, only topics that exist here can be
 // subscribed to, and publishing fails.
 //
-// Member.Unsubscribe and Shutdown wait until messages that any node published before them have
-// arrived, if the broker is a [Syncer]. Hub.Disconnect and Tell are commands: messages of a topic that
+// The messages of a topic with TopicOptions.Unstored pass through the broker without being stored,
+// if the broker is an [Unstorer]. They have no offset there, so the topic's positions are this
+// node's own, with an epoch of their own: a client that resumes at this node has missed nothing, or is
+// told about a gap; at another node, or after the topic has ended, it is always told about a gap. What is
+// published while the connection is down is lost. Therefore, when it is back, the topic begins anew, and its
+// subscribers are closed with the cause MessagesLost. Stored messages, from nodes with other rules and to
+// topics that an unstored pattern matches, get positions of the node too. A topic or pattern that
+// gets an unstored message though its options do not say so closes its subscribers once, and has positions
+// of the node from then on. Its name is remembered for that (strays), so that this does not repeat.
+//
+// Member.Unsubscribe and Shutdown wait until stored messages that any node published before
+// them have arrived, if the broker is a [Syncer]. Hub.Disconnect and Tell are commands: messages of a topic that
 // only the nodes have, and join before their first topic. The goroutine that delivers messages runs a
 // command, so it comes after all that was published before it, at each node. A node that was not
 // connected fetches the commands that it missed, after the topics have fetched their messages.
@@ -214,8 +224,8 @@
 // Member.mu (the list of subscriptions) and presence.telling (an event is on its way to the
 // presence topic) come before all of these, in this order. presence.mu is taken under
 // Topic.mu, and the presence topic's Topic.mu under telling. drain.mu is taken under any lock,
-// a connection's own included. leaving.mu, memory.mu, notices.mu and control.mu are taken under any lock
-// too.
+// a connection's own included. leaving.mu, memory.mu, notices.mu, control.mu and strays.mu are taken
+// under any lock too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu; the other methods of a broker are called
 // under none of these. The lock of a record's or batch's forms comes last, a batch's before a

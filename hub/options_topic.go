@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,6 +16,18 @@ type TopicOptions struct {
 	// Presence has the topic track its members; see Hub.Presence. Patterns and the topics of
 	// users have no presence.
 	Presence bool
+	// Unstored has the broker pass messages on without storing them: see [Unstorer]. It is cheaper,
+	// and for messages that soon mean nothing, such as cursors, and it excludes History. The messages of
+	// each publisher keep their order, but nodes may see those of different publishers in different
+	// orders, and a message that is lost on its way is not delivered later. The positions of the
+	// topic belong to one node: a subscriber that resumes at another one is told about a gap. A
+	// receipt has no position, and says only that the message was sent. After a lost connection to
+	// the broker, subscribers are closed with the cause MessagesLost, as after any gap.
+	//
+	// The options of a pattern must say so too if unstored topics match it. Without a broker, or
+	// with one that cannot do it, Unstored means nothing. It has to be the same at all nodes; where it is
+	// not, messages are delivered too, but subscribers may be closed with the cause MessagesLost.
+	Unstored bool
 	// PresenceGrace is how long a person must be away before the topic announces that the person
 	// has left; 2 s if 0, no time if negative.
 	PresenceGrace time.Duration
@@ -47,6 +60,9 @@ type History struct {
 func (o *TopicOptions) check() error {
 	if int(o.Slow) >= len(slowPolicyNames) {
 		return fmt.Errorf("TopicOptions.Slow is %v; it must be one of %s", o.Slow, strings.Join(slowPolicyNames[:], ", "))
+	}
+	if o.Unstored && o.History.kept() {
+		return errors.New("TopicOptions has both Unstored and History; a topic whose messages are not stored has no history")
 	}
 	return nil
 }

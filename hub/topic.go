@@ -45,6 +45,10 @@ type remote struct {
 	filled   bool   // the log has all messages that the broker holds and the topic keeps
 	fetch    *fetch // the fetch under way
 	reserved uint64 // sequence numbers that the log has reserved
+	// local says that the positions are this node's own, because messages of the topic are not
+	// stored. The broker's position of the last stored message is then in stored.
+	local  bool
+	stored Position
 
 	waiting []func(error) // to be called in this order once begun is true
 	calling bool          // a goroutine calls them, or is about to

@@ -47,8 +47,11 @@ func (h *Hub) topic(name string, by creator) (*Topic, error) {
 func newTopic(h *Hub, name string, o *TopicOptions) *Topic {
 	t := &Topic{hub: h, name: name, pattern: IsPattern(name), opts: o, epoch: h.newEpoch(), log: log{next: 1}}
 	if h.node != nil {
-		t.remote, t.epoch = new(remote), 0
-		t.reserveLocked()
+		t.remote = &remote{local: h.node.passes(o) || h.node.strays.has(name)}
+		if !t.remote.local {
+			t.epoch = 0
+			t.reserveLocked()
+		}
 	}
 	if t.opts.Slow == Conflate {
 		t.log.keys = make(map[string]uint64)
@@ -80,14 +83,19 @@ func (h *Hub) shareLocked(o TopicOptions) *TopicOptions {
 	return h.filled
 }
 
-// keeps reports whether the topic with that name has history.
-func (h *Hub) keeps(name string) bool {
+// rule returns the options of the topic with that name, whether it exists or not. They may lack the
+// defaults, and must not be changed.
+func (h *Hub) rule(name string) *TopicOptions {
 	if t := h.lookup(name); t != nil {
-		return t.opts.History.kept()
+		return t.opts
 	}
-	if h.opts.Topic == nil {
-		return false
+	if h.opts.Topic != nil {
+		if o := h.opts.Topic(name); o != nil {
+			return o
+		}
 	}
-	o := h.opts.Topic(name)
-	return o != nil && o.History.kept()
+	return new(TopicOptions)
 }
+
+// keeps reports whether the topic with that name has history.
+func (h *Hub) keeps(name string) bool { return h.rule(name).History.kept() }

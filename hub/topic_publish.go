@@ -63,20 +63,3 @@ func (t *Topic) appendLocked(r *Record, offset uint64, full []*shard) []*shard {
 	}
 	return full
 }
-
-// deliver appends a message from the broker, unless the topic has it already.
-func (t *Topic) deliver(r *Record, epoch uint64) {
-	t.mu.Lock()
-	if t.epoch == 0 { // joining is under way
-		t.epoch = epoch
-	}
-	if t.ended || t.epoch != epoch || r.Offset <= t.log.last {
-		t.mu.Unlock()
-		return
-	}
-	full := t.appendLocked(r, r.Offset, nil)
-	t.mu.Unlock()
-	for _, sh := range full {
-		sh.help()
-	}
-}

@@ -27,7 +27,7 @@ type Setup struct {
 // timeout bounds every call and every wait.
 const timeout = 20 * time.Second
 
-// Run runs the tests; those of hub.Peers are skipped if the broker is none. open creates the Setup for one test, and cleans up with t.
+// Run runs the tests; those of hub.Peers and hub.Unstorer are skipped if the broker is none. open creates the Setup for one test, and cleans up with t.
 func Run(t *testing.T, open func(t *testing.T) Setup) {
 	for _, c := range []struct {
 		name string
@@ -52,6 +52,10 @@ func Run(t *testing.T, open func(t *testing.T) Setup) {
 		{"FromWithin", fromWithin},
 		{"Sync", synced},
 		{"Close", closing},
+		{"Unstored", unstored},
+		{"UnstoredContent", unstoredContent},
+		{"UnstoredMixed", unstoredMixed},
+		{"UnstoredLoss", unstoredLoss},
 		{"PeerState", peerState},
 		{"PeerOrder", peerOrder},
 		{"PeerCrowd", peerCrowd},

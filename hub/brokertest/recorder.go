@@ -64,6 +64,10 @@ func (r *recorder) Deliver(m *hub.Envelope) {
 	if !r.up {
 		r.t.Errorf("%v is delivered while the connection is down", m.Position)
 	}
+	if m.Unstored {
+		r.got = append(r.got, m)
+		return
+	}
 	if r.seen[m.Position] {
 		return
 	}
