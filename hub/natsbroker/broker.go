@@ -42,6 +42,7 @@ type Broker struct {
 	topics    map[string]*joined
 	patterns  map[string]*joined
 	tracker   tracker
+	heard     heard
 	beginning int // patterns that are being joined
 	pubs      publications
 

@@ -21,7 +21,7 @@ func (b *Broker) findSilent(l *linked) {
 	b.mu.Lock()
 	s := b.session
 	for topic, j := range b.topics {
-		if j.begun {
+		if j.begun && !j.unstored {
 			subjects = append(subjects, b.subjects.inTopic+escape(topic))
 		}
 	}
@@ -91,7 +91,7 @@ func (b *Broker) compare(ctx context.Context, s *session) error {
 func (b *Broker) expectLocked(seq uint64) expectation {
 	e := expectation{epoch: b.epoch, at: seq, topics: make(map[string]uint64)}
 	for topic, j := range b.topics {
-		if j.begun && j.last <= b.compared[1] {
+		if j.begun && !j.unstored && j.last <= b.compared[1] {
 			e.topics[b.subjects.inTopic+escape(topic)] = max(j.last, b.base)
 		}
 	}

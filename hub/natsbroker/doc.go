@@ -15,7 +15,7 @@
 //   - PREFIX.in.e: the record of the epoch
 //   - PREFIX.in.c: ticks of a clock, one a minute
 //   - PREFIX.in.n.NODE: the record of a node, which is its lease
-//   - PREFIX.out.…: copies of all these
+//   - PREFIX.out.…: copies of all these, and messages that are not stored, see below
 //   - PREFIX.peer.NODE, PREFIX.ask.NODE: what a node tells and asks all others, not stored
 //   - PREFIX.to.NODE.FROM: what a node sends to one other, not stored
 //
@@ -43,10 +43,25 @@
 // one exception: a server that loses its route to the stream's leader, gets another one, and then
 // loses the client too, may have lost the first of two messages alone, which is stored late then.
 //
+// # Messages that are not stored
+//
+// A message to a topic with hub.TopicOptions.Unstored is plain NATS: its publisher sends it as
+// PREFIX.out.t.TOPIC, past the stream. So whoever has joined the topic or a pattern gets it, in the
+// same way as copies of stored messages, even if the rules of nodes differ. It has a header with the
+// publisher's node and a number that grows there, by which a node with several subjects that match
+// recognises the further copies, and in place of a message that comes after a later one of its publisher,
+// over another connection, nothing is delivered. It has no position, and its time is that of its arrival.
+//
+// The answer to the publisher means that the message has been handed to the connection. It is lost if
+// the connection fails before the server has it, if the server of a subscriber loses its route to the
+// publisher's at that moment, or if the subscriber's node is not linked. Of these only the last one is noticed: the
+// hub closes the subscribers, so that they learn of it. JoinUnstored waits for the node's own server only, and the other
+// servers of a cluster learn of the subscription a moment later. Sync does not wait for such messages of other nodes.
+//
 // # Ages
 //
 // Each message has a TTL: the age of its topic's history, and half a minute more for clocks that
-// differ. Messages of topics without history are in the stream too, for Options.MinAge, so that
+// differ. Messages of topics without history are in the stream too, unless they are Unstored, for Options.MinAge, so that
 // there is one order for all nodes, and a node that has lost its connection for a moment misses
 // nothing. The number of messages for each topic is that of the whole stream
 // (Options.MaxMessages), since NATS has no other limit; the hub keeps what the topic's own limit

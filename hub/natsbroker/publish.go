@@ -179,7 +179,10 @@ func (b *Broker) abandon(cause error) {
 
 // Publish makes Broker a [hub.Broker].
 func (b *Broker) Publish(ctx context.Context, m *hub.Envelope, done func(hub.Position, error)) {
-	p := &publication{message: m, ttl: b.opts.ttl(b.opts.age(m.Topic)), done: done}
+	p := &publication{message: m, done: done}
+	if !m.Unstored {
+		p.ttl = b.opts.ttl(b.opts.age(m.Topic))
+	}
 	b.mu.Lock()
 	var err error
 	switch s := b.session; {

@@ -62,13 +62,18 @@ func (b *Broker) readMessage(s *session, m *nats.Msg) {
 		b.mu.Unlock()
 		return
 	}
+	name, isTopic := strings.CutPrefix(m.Subject, b.subjects.outTopic)
+	if isTopic && m.Header.Get(headerSeq) == "" {
+		b.readUnstored(unescape(name), m)
+		return
+	}
 	at, err := storedOf(m.Header)
 	if err != nil {
 		b.report(err)
 		return
 	}
-	switch name, ok := strings.CutPrefix(m.Subject, b.subjects.outTopic); {
-	case ok:
+	switch {
+	case isTopic:
 		b.readCopy(unescape(name), m, &at)
 	case m.Subject == b.subjects.outEpoch:
 		b.readEpoch(m, &at)

@@ -46,6 +46,7 @@ type session struct {
 type op struct {
 	subscribe, unsubscribe string
 	waiter                 *waiter
+	flush                  bool // the waiter waits for the server alone, and not for a probe
 }
 
 // dialer connects to servers until Close.

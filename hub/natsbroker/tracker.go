@@ -10,6 +10,9 @@ type joined struct {
 	last  uint64
 	begun bool
 	left  bool // Leave has been called, or Join has failed
+	// unstored says that JoinUnstored has joined it. Of the stored messages, which nodes with other
+	// rules publish, it gets those from some message on, so nothing is missing before the first one.
+	unstored bool
 	// The stream had no message after silentFrom, up to silent.
 	silentFrom, silent uint64
 }
@@ -62,12 +65,23 @@ func (b *Broker) judgeLocked(topic string, s *stored) verdict {
 		return known
 	}
 	if j := b.topics[topic]; j != nil {
+		if j.unstored && j.last <= b.base {
+			return b.judgeFirst(s)
+		}
 		return b.judgeAfter(max(j.last, b.base), !j.begun, s)
 	}
 	if len(b.patterns) == 0 { // it was on its way when the topic was left
 		return known
 	}
 	return b.judgeAfter(max(b.tracker.last(topic), b.base), b.beginning > 0, s)
+}
+
+// judgeFirst judges the first stored message of a topic that JoinUnstored has joined.
+func (b *Broker) judgeFirst(s *stored) verdict {
+	if s.seq < b.top {
+		return known
+	}
+	return fresh
 }
 
 // judgeAfter judges a message of a topic of which nothing is missing up to last. If the topic, or a

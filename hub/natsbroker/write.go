@@ -67,7 +67,7 @@ func (b *Broker) writeOps(s *session, subscriptions map[string]*nats.Subscriptio
 	ops := s.ops
 	s.ops = nil
 	b.mu.Unlock()
-	var waiters []*waiter
+	var waiters, flushed []*waiter
 	for _, o := range ops {
 		if o.subscribe != "" {
 			sub, err := s.nc.ChanSubscribe(o.subscribe, s.arrived)
@@ -81,9 +81,15 @@ func (b *Broker) writeOps(s *session, subscriptions map[string]*nats.Subscriptio
 			_ = sub.Unsubscribe() // it fails when the connection has ended
 			delete(subscriptions, o.unsubscribe)
 		}
-		if o.waiter != nil {
+		switch {
+		case o.waiter != nil && o.flush:
+			flushed = append(flushed, o.waiter)
+		case o.waiter != nil:
 			waiters = append(waiters, o.waiter)
 		}
+	}
+	if len(flushed) > 0 {
+		b.done.Go(func() { b.flush(s, flushed) })
 	}
 	if len(waiters) > 0 {
 		b.writeProbe(s, waiters)
@@ -129,6 +135,10 @@ func (b *Broker) writeNext(s *session) bool {
 	b.mu.Unlock()
 	if p == nil {
 		return false
+	}
+	if p.message.Unstored {
+		b.writeUnstored(s, p)
+		return true
 	}
 	err := s.nc.PublishMsg(&nats.Msg{
 		Subject: b.subjects.inTopic + escape(p.message.Topic), Reply: s.inbox + strconv.FormatUint(p.id, 10), Data: p.message.Data,
