@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,44 +157,3 @@ type changeEcho struct {
 func (c *changeEcho) PeerGone(uint64)                    {}
 func (c *changeEcho) Answer([]byte) []byte               { return nil }
 func (c *changeEcho) PeerChanged(uint64, string, []byte) { c.told <- struct{}{} }
-
-// BenchmarkThroughput publishes with many messages in flight.
-func BenchmarkThroughput(b *testing.B) {
-	const inFlight = 1000
-	m := &hub.Envelope{Topic: "bench", Data: make([]byte, 128)}
-	broker, js := benchmark(b)
-	b.Run("broker", func(b *testing.B) {
-		free := make(chan struct{}, inFlight)
-		var failed atomic.Int64
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		for b.Loop() {
-			free <- struct{}{}
-			broker.Publish(ctx, m, func(_ hub.Position, err error) {
-				if err != nil {
-					failed.Add(1)
-				}
-				<-free
-			})
-		}
-		for range inFlight {
-			free <- struct{}{}
-		}
-		if n := failed.Load(); n > 0 {
-			b.Fatalf("%d messages failed", n)
-		}
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
-	})
-	b.Run("plain", func(b *testing.B) {
-		for b.Loop() {
-			for js.PublishAsyncPending() >= inFlight {
-				time.Sleep(10 * time.Microsecond) // PublishAsync would fail
-			}
-			if _, err := js.PublishAsync("fanfare.in.t.plain", m.Data); err != nil {
-				b.Fatal(err)
-			}
-		}
-		<-js.PublishAsyncComplete()
-		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
-	})
-}
