@@ -15,7 +15,7 @@ import (
 // newLink makes the link to the other nodes of a cluster, if the server is to be one.
 func (a *app) newLink() error {
 	n := &a.cfg.NATS
-	if !n.Any() {
+	if !a.cfg.Linked() {
 		return nil
 	}
 	o, err := n.Options()
@@ -23,6 +23,9 @@ func (a *app) newLink() error {
 		return err
 	}
 	o.Topic = a.rules.options
+	if a.cfg.Cluster.Any() {
+		o.URLs, o.Dial = []string{"nats://in-this-process"}, a.dialNode
+	}
 	a.link, err = cluster.New(o, a.log)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/certs"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
+	"github.com/fanfare-ws/fanfare/cmd/fanfare/natsserver"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/rate"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/systemd"
@@ -136,7 +137,10 @@ func (a *app) open(ctx context.Context) (all []openListener, err error) {
 		return nil, err
 	}
 	defer sockets.Close()
-	if all, err = a.listen(sockets); err == nil {
+	if err = a.startNode(ctx); err == nil {
+		all, err = a.listen(sockets)
+	}
+	if err == nil {
 		a.hub.Start() // which links it to NATS
 		a.watch.Start()
 		err = a.admitOperators(sockets)
@@ -198,7 +202,8 @@ type app struct {
 	log      *slog.Logger
 	server   *wsproto.Server
 	hub      *hub.Hub
-	link     *cluster.Link // nil if the server stands alone
+	link     *cluster.Link      // nil if the server stands alone
+	node     *natsserver.Server // nil if there is none in this process
 	sessions *session.Endpoint
 	leaving  atomic.Bool // the server ends soon
 	access   access
@@ -281,4 +286,5 @@ func (a *app) close() {
 	if a.link != nil {
 		_ = a.link.Close() // once
 	}
+	a.endNode()
 }

@@ -42,7 +42,7 @@ func releaseStartCode(c *config.Config) {
 	if !c.Secure() && !c.Token.Configured() {
 		cold = slices.Concat(cold, secretCode)
 	}
-	if !c.NATS.Any() {
+	if !c.Linked() {
 		cold = slices.Concat(cold, clusterCode)
 	}
 	daemon.ReleaseCode(cold...)

@@ -29,6 +29,7 @@ type Config struct {
 	Backend  Backend  `embed:"" prefix:"backend-" group:"Backend"`
 	Webhooks Webhooks `embed:"" prefix:"webhook-" group:"Webhooks"`
 	NATS     NATS     `toml:"nats" embed:"" group:"Cluster (NATS)"`
+	Cluster  Cluster  `embed:"" group:"Cluster (NATS in this process)"`
 	Limits   Limits   `embed:"" group:"Limits"`
 	Shutdown Shutdown `embed:"" group:"Shutdown"`
 	Log      Log      `embed:"" prefix:"log-" group:"Log"`

@@ -48,6 +48,9 @@ func (c *Config) derive() {
 	setUnset(&u.List, a.List)
 	setUnset(&u.Write, a.Write)
 	setUnset(&u.Manage, a.Manage)
+	if c.NATS.Replicas == 0 {
+		c.NATS.Replicas = c.Cluster.replicas()
+	}
 }
 
 func setUnset(p *[]string, to []string) {

@@ -79,7 +79,7 @@ func (c *Config) NamesFiles() bool {
 	}
 	v := reflect.ValueOf(c).Elem()
 	for _, f := range settings().fields {
-		file := strings.HasPrefix(f.placeholder, "FILE") && f.path != "cpuprofile" && !strings.HasPrefix(f.path, "nats.") || f.path == "access.key"
+		file := strings.HasPrefix(f.placeholder, "FILE") && f.path != "cpuprofile" && !strings.HasPrefix(f.path, "nats.") && !strings.HasPrefix(f.path, "cluster.") || f.path == "access.key"
 		if value := f.of(v); file && value.Len() > 0 {
 			return true
 		}

@@ -26,6 +26,7 @@ func (l *Loaded) Inspect(now time.Time) {
 	i.word("backend.token-file", l.Config.Backend.TokenFile)
 	i.webhooks()
 	i.nats()
+	i.cluster()
 	i.policy()
 	i.descriptors()
 	i.acme(&l.Config.TLS.ACME)

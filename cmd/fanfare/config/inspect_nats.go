@@ -14,22 +14,34 @@ func (i *inspector) nats() {
 	i.word("nats.token-file", n.TokenFile)
 	i.natsSeed("nats.credentials-file", n.CredentialsFile, parseCredentials)
 	i.natsSeed("nats.nkey-file", n.NKeyFile, parseSeed)
-	if n.CA != "" {
-		if _, err := readCertificates(n.CA); err != nil {
-			i.refuse("nats.ca", ": %v", err)
+	i.tlsFiles("nats", n.CA, n.Cert, n.Key)
+}
+
+// cluster checks the files for the NATS server in this process.
+func (i *inspector) cluster() {
+	n := &i.config.Cluster
+	i.word("cluster.secret-file", n.SecretFile)
+	i.tlsFiles("cluster", n.CA, n.Cert, n.Key)
+}
+
+// tlsFiles checks files for TLS, each of which may be missing.
+func (i *inspector) tlsFiles(table, ca, cert, key string) {
+	if ca != "" {
+		if _, err := readCertificates(ca); err != nil {
+			i.refuse(table+".ca", ": %v", err)
 		}
 	}
-	if n.Cert == "" || n.Key == "" {
+	if cert == "" || key == "" {
 		return
 	}
-	if _, err := readCertificates(n.Cert); err != nil {
-		i.refuse("nats.cert", ": %v", err)
+	if _, err := readCertificates(cert); err != nil {
+		i.refuse(table+".cert", ": %v", err)
 		return
 	}
-	if _, err := tls.LoadX509KeyPair(n.Cert, n.Key); err != nil {
-		i.refuse("nats.key", ": %s does not fit the certificate in %s: %v", n.Key, i.nameOf("nats.cert", "nats.key"), plainPath(err))
+	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+		i.refuse(table+".key", ": %s does not fit the certificate in %s: %v", key, i.nameOf(table+".cert", table+".key"), plainPath(err))
 	}
-	i.secrecy("nats.key", n.Key)
+	i.secrecy(table+".key", key)
 }
 
 // natsSeed checks a file that has a seed.

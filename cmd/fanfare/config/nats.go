@@ -18,7 +18,7 @@ type NATS struct {
 	Prefix string   `name:"nats-prefix" placeholder:"WORD" default:"fanfare" help:"word that begins all subjects in NATS. Clusters with different prefixes can share NATS"`
 	Stream string   `name:"nats-stream" placeholder:"NAME" derived:"the prefix in upper case" help:"name of the stream in JetStream"`
 
-	Replicas    int           `name:"nats-replicas" placeholder:"NUMBER" default:"1" min:"1" help:"how many servers of NATS store each message, from 1 to 5. With 3, one of them can fail without a loss"`
+	Replicas    int           `name:"nats-replicas" placeholder:"NUMBER" derived:"3 with two or more -cluster-peers, else 1" min:"1" help:"how many servers of NATS store each message, from 1 to 5. With 3, one of them can fail without a loss"`
 	MaxBytes    Size          `name:"nats-max-bytes" placeholder:"BYTES" default:"1GiB" min:"1" help:"size of the stream. What exceeds it removes the oldest messages of all topics"`
 	MaxMessages int           `name:"nats-max-messages" placeholder:"NUMBER" default:"10000" min:"1" help:"how many messages of each topic the stream keeps: at least as many as the longest history of a topic"`
 	MinAge      time.Duration `name:"nats-min-age" placeholder:"TIME" default:"30s" min:"1" help:"how long the stream keeps the messages of topics without history, for nodes that have lost their connection. At least 1s"`
@@ -131,7 +131,7 @@ func (l *loader) validateNATSHistory() {
 	const path = "nats.max-messages"
 	n := &l.config.NATS
 	for i, t := range l.config.Topics {
-		if n.Any() && t.History > n.MaxMessages && l.good(path) {
+		if l.config.Linked() && t.History > n.MaxMessages && l.good(path) {
 			l.refuse(path, " is %d; it must be at least the history of %s, %d", n.MaxMessages, fmt.Sprintf("topic[%d]", i), t.History)
 		}
 	}
@@ -165,13 +165,18 @@ func (l *loader) together(a, first, b, second, why string) {
 	}
 }
 
-// unusedNATS notes settings that have no effect because the server stands alone.
+// ofStream are the settings that a NATS server in this process has, too.
+var ofStream = map[string]bool{
+	"nats.prefix": true, "nats.stream": true, "nats.replicas": true, "nats.max-bytes": true, "nats.max-messages": true, "nats.min-age": true, "nats.timeout": true,
+}
+
+// unusedNATS notes settings that have no effect because the server stands alone, or has a NATS server of its own.
 func (l *loader) unusedNATS() {
 	if l.config.NATS.Any() || !l.good("nats.url") {
 		return
 	}
 	for _, f := range settings().fields {
-		if strings.HasPrefix(f.path, "nats.") && l.config.Explicit(f.path) && f.path != "nats.url" {
+		if strings.HasPrefix(f.path, "nats.") && l.config.Explicit(f.path) && !(l.config.Cluster.Any() && ofStream[f.path]) {
 			l.note(f.path, " is given without %s, so it has no effect", l.nameOf("nats.url", f.path))
 		}
 	}

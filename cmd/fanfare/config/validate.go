@@ -20,6 +20,7 @@ func (l *loader) validate() {
 	l.validateBackend()
 	l.validateWebhooks()
 	l.validateNATS()
+	l.validateCluster()
 	l.validateLimits()
 }
 

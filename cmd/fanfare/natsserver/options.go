@@ -1,12 +1,16 @@
 package natsserver
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"slices"
 	"strconv"
 )
+
+// ErrNotIncluded says that this program does not have the server.
+var ErrNotIncluded = errors.New("this program has no NATS server in it; the one that has is built with go build -tags cluster ./cmd/fanfare")
 
 // Options configure a [Server].
 type Options struct {

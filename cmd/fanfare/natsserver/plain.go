@@ -4,15 +4,11 @@ package natsserver
 
 import (
 	"context"
-	"errors"
 	"net"
 )
 
 // Included reports whether this program has the server.
 const Included = false
-
-// ErrNotIncluded says that this program does not have the server.
-var ErrNotIncluded = errors.New("this program has no NATS server in it; the one that has is built with go build -tags cluster ./cmd/fanfare")
 
 // Server is a NATS server in this process.
 type Server struct{}
