@@ -20,11 +20,12 @@ export class ApiError extends Error {
 /** Event: refused, when a response says that nobody is logged in. */
 export const login = new EventTarget();
 
-async function call(method, path, body) {
+/** With keepalive the request survives the page. */
+async function call(method, path, body, keepalive = false) {
   let r;
   try {
     const headers = body ? { 'Content-Type': 'application/json' } : {};
-    r = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: 'same-origin', cache: 'no-store' });
+    r = await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: 'same-origin', cache: 'no-store', keepalive });
   } catch {
     throw new ApiError(0, 'The server cannot be reached. Please check your connection.');
   }
@@ -68,5 +69,5 @@ export const api = {
   messages: (id, before, limit) => get(`/api/rooms/${id}/messages`, { before, limit }),
   changes: (id, after) => get(`/api/rooms/${id}/changes`, { after, limit: 200 }),
   search: (id, q, below) => get(`/api/rooms/${id}/search`, { q, below, limit: 30 }),
-  read: (id, number) => post(`/api/rooms/${id}/read`, { number }),
+  read: (id, number) => call('POST', `/api/rooms/${id}/read`, { number }, true),
 };
