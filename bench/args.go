@@ -31,6 +31,7 @@ const usage = `Usage: go run -C bench . SUBCOMMAND [flags]
   simulate    the hub with up to 10 million subscribers without sockets
   all         all of these
   floor       cmd/fanfare compared with a bare loop of system calls; see floor -h
+  cluster     nodes joined by NATS, of which one is killed under load; see cluster -h
   compression CPU time and sizes of compressed messages, beside gws and zlib; see compression -h
   check       compares Fanfare's memory and instructions with the report in -results
   figures     measures Fanfare's memory again, for README.md; see figures -h
@@ -63,7 +64,7 @@ func parseArgs(args []string, out io.Writer) (*options, error) {
 		name, args = "all", []string{"-h"}
 	}
 	if o.kinds = subcommands[name]; o.kinds == nil {
-		return nil, fmt.Errorf("unknown subcommand %q; it must be memory, echo, broadcast, churn, simulate, all, floor, compression, check, figures or report (-h for the flags)", name)
+		return nil, fmt.Errorf("unknown subcommand %q; it must be memory, echo, broadcast, churn, simulate, all, floor, cluster, compression, check, figures or report (-h for the flags)", name)
 	}
 	if err := parseFlags(f, usage, args, out); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@
 //	go run -C bench . all          # all of these
 //	go run -C bench . floor        # cmd/fanfare compared with a bare loop of system calls
 //	go run -C bench . compression  # CPU time and sizes of compressed messages, beside gws and zlib
+//	go run -C bench . cluster      # nodes joined by NATS, of which one is killed under load
 //	go run -C bench . check        # fails if Fanfare needs more memory or instructions than recorded
 //	go run -C bench . figures      # measures Fanfare's memory again and writes it into README.md
 //	go run -C bench . report       # writes the recorded report again
@@ -66,6 +67,8 @@ func parse(args []string, out io.Writer) (task, error) {
 		switch args[0] {
 		case "floor":
 			return parseFloorArgs(args[1:], out)
+		case "cluster":
+			return parseClusterArgs(args[1:], out)
 		case "compression":
 			return parseCompressionArgs(args[1:], out)
 		case "report", "figures":

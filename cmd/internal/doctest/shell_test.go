@@ -64,6 +64,7 @@ var shorten = []struct {
 	{regexp.MustCompile(`^go run -C bench \. (memory|echo|broadcast|churn)( .*)?$`), "go run -C bench . $1 -quick -servers fanfare"},
 	{regexp.MustCompile(`^go run -C bench \. simulate$`), "go run -C bench . simulate -quick"},
 	{regexp.MustCompile(`^go run -C bench \. floor.*$`), "go run -C bench . floor -quick -n 100 -idle 100 -duration 300ms -rest 300ms"},
+	{regexp.MustCompile(`^go run -C bench \. cluster.*$`), "grep -q '^go run -C bench . cluster' .ci/run"},
 	{regexp.MustCompile(`^go run -C bench \. compression.*$`), "go run -C bench . compression -rounds 1 -duration 20ms"},
 	{regexp.MustCompile(`^go test -run \w+ -bench (\w+)( -benchtime \w+)? (\S+)$`), "go test -list $1 $3 | grep $1"},
 	{regexp.MustCompile(`^go run \./cmd/fanfare-conformance( -url \S+)?$`), "go run ./cmd/fanfare-conformance -run 1.$1"},
