@@ -48,6 +48,7 @@ var checks = []check{
 	{"cmd/fanfare/docs/coming-from-centrifugo.md", `{"sub":`, grants},
 	{"cmd/fanfare/docs/access.md", `{"hook":`, hookRequests},
 	{"cmd/fanfare/docs/access.md", `{"ok":`, hookAnswers},
+	{"cmd/fanfare/docs/cluster.md", "authorization {", tested("cmd/fanfare", "TestClusterPermissions")},
 	{"cmd/fanfare/docs/faults.md", "FANFARE_FULL=1 ", tested("cmd/fanfare", "TestSimultaneousResets")},
 	{"cmd/fanfare/docs/faults.md", "FANFARE_SOAK=10m ", tested("cmd/fanfare", "TestSoak")},
 	{"cmd/fanfare/backend/doc.go", `{"hook":`, hookRequests},
