@@ -54,14 +54,44 @@ func (s *knownNodes) remove(peer uint64) {
 	delete(s.all, peer)
 }
 
+// before reports whether a peer has Options.OnPresence and a lower ID.
+func (s *knownNodes) before(peer, id uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	info, known := s.all[peer]
+	return known && info.Tells && info.ID < id
+}
+
+func (s *knownNodes) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
+// isFirst reports whether this node has the lowest ID of those with Options.OnPresence.
+func (n *brokerNode) isFirst() bool {
+	s := &n.nodes
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, info := range s.all {
+		if info.Tells && info.ID < n.id {
+			return false
+		}
+	}
+	return n.self.Tells
+}
+
 // PeerChanged makes brokerNode a PeerNode.
 func (n *brokerNode) PeerChanged(peer uint64, key string, value []byte) {
 	if key == nodeKey {
 		n.nodes.set(peer, value)
+		return
 	}
+	n.hub.roster.peerChanged(peer, key, value)
 }
 
 // PeerGone makes brokerNode a PeerNode.
 func (n *brokerNode) PeerGone(peer uint64) {
 	n.nodes.remove(peer)
+	n.hub.roster.peerGone(peer)
 }

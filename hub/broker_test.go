@@ -36,7 +36,11 @@ func (c *cluster) add(o Options) *Hub {
 	}
 	h := New(o)
 	h.Start()
+	i := len(c.nodes)
 	c.t.Cleanup(func() {
+		if c.nodes[i] == nil { // the test has closed it
+			return
+		}
 		if err := n.Close(); err != nil {
 			c.t.Error(err)
 		}

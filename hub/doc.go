@@ -179,8 +179,8 @@
 // this node. Each node encodes for itself. Publish waits until the broker has given the
 // message its position, and Subscribe waits while a topic begins, so their callers must be
 // goroutines that may wait. PublishAsync does not wait: any number of messages may be in
-// flight, and they hold neither a worker nor a lock. Receipt.Receivers and presence count the
-// subscribers at this node only.
+// flight, and they hold neither a worker nor a lock. Receipt.Receivers counts the subscribers at this
+// node only.
 //
 // What a subscription asks for and the log does not hold is fetched once for all: everything
 // that the broker has and the topic's options keep is inserted before the log, with sequence
@@ -209,6 +209,15 @@
 // command, so it comes after all that was published before it, at each node. A node that was not
 // connected fetches the commands that it missed, after the topics have fetched their messages.
 //
+// If the broker is one of [Peers], presence is that of all nodes. Each node has an entry in its state
+// for each person in a topic here: the number of connections and the data. The roster has these
+// entries of all nodes, and a topic that is here gets the sum of the others'. So each node announces
+// to its own subscribers who has come to the cluster and who has left it, and waits for the grace
+// period itself. An entry of a topic that is not here is held in the roster only, counts for
+// Options.MaxPresence, and is adopted when the topic begins. The entries of a node that has ended are
+// removed, as if its people had left then. Options.OnPresence is called at one node only: see
+// roster_notices.go.
+//
 // A message that excludes its publisher carries a token that the publisher's node created. If
 // that node has forgotten the token, because the message comes back after minutes, or after
 // more than 16,384 later ones, the publisher gets the message too.
@@ -223,9 +232,13 @@
 //
 // Member.mu (the list of subscriptions) and presence.telling (an event is on its way to the
 // presence topic) come before all of these, in this order. presence.mu is taken under
-// Topic.mu, and the presence topic's Topic.mu under telling. drain.mu is taken under any lock,
-// a connection's own included. leaving.mu, memory.mu, notices.mu, control.mu and strays.mu are taken
-// under any lock too.
+// Topic.mu, and the presence topic's Topic.mu under telling. roster.mu is taken under presence.mu and
+// Hub.mu, and Peers.SetState is called under it; knownNodes.mu and notices.mu come after it. What a
+// peer has changed is put into the roster first, and then, under presence.mu alone, into the topic, if
+// it is here. A topic that begins meanwhile reads the roster under Hub.mu, so it misses nothing, and
+// since one goroutine takes the changes of all peers, the last number that a topic is told is the
+// newest. drain.mu is taken under any lock, a connection's own included. leaving.mu, memory.mu,
+// notices.mu, control.mu and strays.mu are taken under any lock too.
 //
 // Broker.Leave is called under Hub.mu and Topic.mu; the other methods of a broker are called
 // under none of these. The lock of a record's or batch's forms comes last, a batch's before a

@@ -14,6 +14,7 @@ type Hub struct {
 	opts      Options
 	runLength int         // the constant, except in tests
 	node      *brokerNode // nil without a broker
+	roster    *roster     // nil if the broker is not one of Peers
 	encodings encodings
 	started   sync.Once
 	loops     int // set by start

@@ -31,6 +31,10 @@ func New(o Options) *Hub {
 	h.members.Store(rand.Uint64() >> 40) // so that the IDs differ from those before a restart
 	if o.Broker != nil {
 		h.node = newBrokerNode(h)
+		if h.roster = newRoster(h.node); h.roster != nil {
+			h.members.Store(rand.Uint64() >> 12) // so that they differ from those of other nodes
+			h.opts.MaxPresenceData = min(h.opts.MaxPresenceData, maxPeerData)
+		}
 	}
 	return h
 }

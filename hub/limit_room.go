@@ -102,6 +102,16 @@ func (h *Hub) admit() error {
 	return nil
 }
 
+// admitFar counts bytes for people at other nodes, if there is room: a quarter of the limit is left to
+// the people here, whose subscriptions fail beyond it.
+func (h *Hub) admitFar(bytes int64) bool {
+	if h.presentBytes.Add(bytes) > h.opts.MaxPresence-h.opts.MaxPresence/4 {
+		h.presentBytes.Add(-bytes)
+		return false
+	}
+	return true
+}
+
 // admitPresent counts bytes of presence lists, if there is room.
 func (h *Hub) admitPresent(bytes int64) error {
 	if h.presentBytes.Add(bytes) > h.opts.MaxPresence {

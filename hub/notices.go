@@ -20,6 +20,7 @@ type notices struct {
 // or left it, or all notices before this one have been told.
 type notice struct {
 	topic        *Topic
+	name         string // of the topic, in place of topic, which may not be here
 	joined, left []Person
 	told         chan<- struct{}
 }
@@ -56,6 +57,8 @@ func (h *Hub) tellNotice(n *notice) {
 	switch {
 	case n.told != nil:
 		close(n.told)
+	case n.name != "":
+		h.opts.OnPresence(n.name, n.joined, n.left)
 	case len(n.joined)+len(n.left) > 0:
 		h.opts.OnPresence(n.topic.name, n.joined, n.left)
 	default:

@@ -34,6 +34,12 @@ type Options struct {
 	// The hub calls OnOccupied and OnPresence one at a time, for each topic in the order of the
 	// events, holding no lock, soon after the event. They must not block, since events
 	// wait for them in memory.
+	//
+	// With a Broker that is one of Peers, OnPresence is called at one node of the cluster for each
+	// change: when somebody joins, at a node where the person is; when the person has left
+	// everywhere, at the same node; and if that has ended, at one of the others. Then the end of a
+	// topic at a node is not the end of presence, and the grace period always passes, except for a
+	// single node that shuts down. All nodes should have the function, or none.
 	OnPresence func(topic string, joined, left []Person)
 	// MaxTopics bounds the number of topics, patterns and topics of users included; 1,048,576 if
 	// 0. Beyond it Subscribe and Publish fail with ErrTooManyTopics if the topic does not exist.
@@ -52,12 +58,14 @@ type Options struct {
 	// MaxAllPatterns bounds the number of patterns; 16,384 if 0. An owner may not have created
 	// more than eight times the number that is free. Beyond it the error is ErrTooManyTopics.
 	MaxAllPatterns int
-	// MaxPresenceData bounds Identity.Data, in bytes; 131,072 if 0. Beyond it NewMember fails.
+	// MaxPresenceData bounds Identity.Data, in bytes; 131,072 if 0, and at most 61,440 with a Broker
+	// that is one of Peers. Beyond it NewMember fails.
 	MaxPresenceData int
 	// MaxPresence bounds the memory for presence in all topics, in bytes: each person counts
 	// with name, data and 256 bytes. An eighth of MaxMemory if 0, but at least 1 MiB; no limit
 	// if negative. Beyond it a subscription that would make another person present fails with
-	// ErrTooMany.
+	// ErrTooMany. People at other nodes count here too, with name, topic, data and 384 bytes; beyond
+	// three quarters of the limit this node does not know further ones.
 	MaxPresence int64
 	// MaxSubscriptions bounds the subscriptions that a Member has at a time; 16,384 if 0.
 	MaxSubscriptions int

@@ -37,6 +37,7 @@ type personKey struct {
 type person struct {
 	Person   // Connections is kept up to date
 	since    time.Time
+	far      int32           // connections at other nodes
 	told     bool            // there is an event that the person has joined, and none after it
 	toldData json.RawMessage // in that event
 }
@@ -58,7 +59,19 @@ var ErrNoPresence = errors.New("hub: presence is not enabled for topic")
 
 func (p *presence) forgetLocked(x *person) {
 	delete(p.people, personKey{x.ID, x.Anonymous})
-	p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
+	p.topic.hub.presentBytes.Add(-x.weight())
+}
+
+// here reports whether the person is present, at whatever node.
+func (x *person) here() bool { return x.Connections > 0 || x.far > 0 }
+
+// weight is what the person counts for at this node. Those who are only at others count there: see
+// attendance.weight.
+func (x *person) weight() int64 {
+	if x.Connections == 0 && x.far > 0 {
+		return 0
+	}
+	return presentWeight(x.Person)
 }
 
 // personWeight is the memory for a person besides name and data, in bytes.
@@ -69,7 +82,7 @@ func presentWeight(who Person) int64 { return int64(len(who.ID) + len(who.Data) 
 
 // due returns when the pending change of x should be announced.
 func (p *presence) due(x *person) time.Time {
-	if x.Connections > 0 {
+	if x.here() {
 		return x.since.Add(tellEvery)
 	}
 	return x.since.Add(p.topic.opts.PresenceGrace)
@@ -83,7 +96,7 @@ func (p *presence) takeDue() (joined, left []Person) {
 	now := p.topic.hub.opts.Now()
 	for x := range p.pending {
 		switch {
-		case x.Connections > 0:
+		case x.here():
 			x.told, x.toldData = true, x.Data
 			joined = append(joined, Person{ID: x.ID, Anonymous: x.Anonymous, Data: x.Data})
 		case now.Before(p.due(x)):
@@ -106,9 +119,10 @@ func (p *presence) takeDue() (joined, left []Person) {
 	return joined, left
 }
 
-// noticeLocked tells the program. Under mu the notices of a topic come in the order of the events.
+// noticeLocked tells the program, unless the roster does so. Under mu the notices of a topic come in
+// the order of the events.
 func (p *presence) noticeLocked(joined, left []Person) {
-	if p.topic.hub.opts.OnPresence != nil && len(joined)+len(left) > 0 {
+	if p.topic.hub.roster == nil && p.topic.hub.opts.OnPresence != nil && len(joined)+len(left) > 0 {
 		p.topic.hub.notify(notice{topic: p.topic, joined: slices.Clone(joined), left: left})
 	}
 }
@@ -158,7 +172,7 @@ func (p *presence) end() {
 	p.ended = true
 	var left []Person
 	for _, x := range p.people { // people who have left, within the grace period
-		p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
+		p.topic.hub.presentBytes.Add(-x.weight())
 		if x.told {
 			left = append(left, Person{ID: x.ID, Anonymous: x.Anonymous, Data: x.toldData})
 		}

@@ -17,19 +17,22 @@ func (p *presence) join(to Subscriber) error {
 	defer p.mu.Unlock()
 	k := personKey{who.ID, who.Anonymous}
 	x := p.people[k]
-	if x == nil {
-		if err := p.topic.hub.admitPresent(presentWeight(who)); err != nil {
+	if x == nil || x.weight() == 0 {
+		if x == nil {
+			x = &person{Person: who}
+		}
+		if err := p.topic.hub.admitPresent(presentWeight(x.Person)); err != nil {
 			return err
 		}
-		x = &person{Person: who}
 		p.people[k] = x
 	}
-	if x.Connections++; x.Connections > 1 {
-		return nil
+	x.Connections++
+	if x.Connections == 1 && x.far == 0 {
+		p.topic.hub.presentBytes.Add(int64(len(who.Data) - len(x.Data)))
+		x.Data = who.Data
+		p.changedLocked(x)
 	}
-	p.topic.hub.presentBytes.Add(int64(len(who.Data) - len(x.Data)))
-	x.Data = who.Data
-	p.changedLocked(x)
+	p.topic.hub.roster.set(p.topic, x)
 	return nil
 }
 
@@ -42,7 +45,36 @@ func (p *presence) leave(to Subscriber) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	x := p.people[personKey{who.ID, who.Anonymous}]
-	if x.Connections--; x.Connections == 0 {
+	switch x.Connections--; {
+	case x.Connections == 0 && x.far > 0:
+		p.topic.hub.presentBytes.Add(-presentWeight(x.Person))
+	case x.Connections == 0:
+		p.changedLocked(x)
+	}
+	p.topic.hub.roster.set(p.topic, x)
+}
+
+// setFar sets how many connections a person has at other nodes.
+func (p *presence) setFar(c farChange) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x := p.people[c.who]
+	if p.ended || x == nil && c.far == 0 {
+		return
+	}
+	weight := int64(0)
+	if x == nil {
+		x = &person{Person: Person{ID: c.who.id, Anonymous: c.who.anonymous}}
+		p.people[c.who] = x
+	} else {
+		weight = x.weight()
+	}
+	was := x.here()
+	if x.far = int32(c.far); !was {
+		x.Data = c.data
+	}
+	p.topic.hub.presentBytes.Add(x.weight() - weight)
+	if x.here() != was {
 		p.changedLocked(x)
 	}
 }
@@ -50,7 +82,7 @@ func (p *presence) leave(to Subscriber) {
 // changedLocked schedules the announcement that x joined or left, or cancels it if it is no
 // longer needed.
 func (p *presence) changedLocked(x *person) {
-	here := x.Connections > 0
+	here := x.here()
 	if here == x.told && (!here || bytes.Equal(x.Data, x.toldData)) {
 		delete(p.pending, x)
 		if !here {

@@ -3,7 +3,7 @@ package hub
 import "fmt"
 
 // Presence returns the people in a topic, sorted, including those that are away and may still
-// come back. It fails with ErrNoPresence if the topic does not track presence. Only members that
+// come back. If the broker is one of [Peers], they are those of all nodes. It fails with ErrNoPresence if the topic does not track presence. Only members that
 // have subscribed to the topic by its name count, not subscriptions by pattern and not other
 // subscribers.
 func (h *Hub) Presence(name string) ([]Person, error) {
@@ -13,7 +13,7 @@ func (h *Hub) Presence(name string) ([]Person, error) {
 	t := h.lookup(name)
 	switch {
 	case t == nil:
-		return nil, nil
+		return h.roster.people(name), nil
 	case t.presence == nil:
 		return nil, fmt.Errorf("%w %q", ErrNoPresence, name)
 	}
@@ -21,7 +21,9 @@ func (h *Hub) Presence(name string) ([]Person, error) {
 	p.mu.Lock()
 	all := make([]Person, 0, len(p.people))
 	for _, x := range p.people {
-		all = append(all, x.Person)
+		who := x.Person
+		who.Connections += int(x.far)
+		all = append(all, who)
 	}
 	p.mu.Unlock()
 	sortPeople(all)

@@ -27,6 +27,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		}
 	}
 	defer h.awaitNotices(ctx)
+	defer h.roster.flush()
 	select {
 	case <-h.leaving.wait():
 		return nil

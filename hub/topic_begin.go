@@ -58,6 +58,7 @@ func newTopic(h *Hub, name string, o *TopicOptions) *Topic {
 	}
 	if t.opts.Presence && !t.pattern && !IsUserTopic(name) {
 		t.presence = newPresence(t)
+		h.roster.adopt(t.presence)
 	}
 	return t
 }
