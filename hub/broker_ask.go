@@ -8,7 +8,9 @@ import (
 
 // question is what a node asks all others: one of its fields is set.
 type question struct {
-	Ran *ranQuestion `json:"ran,omitempty"`
+	Ran    *ranQuestion `json:"ran,omitempty"`
+	Node   bool         `json:"node,omitempty"`   // what are you, and your statistics
+	Topics *TopicsQuery `json:"topics,omitempty"` // a page of your topics
 }
 
 // ranQuestion asks for the result of a command.
@@ -36,16 +38,18 @@ func (n *brokerNode) Answer(asked []byte) []byte {
 	if json.Unmarshal(asked, &q) != nil {
 		return nil
 	}
-	var answer any
+	var b []byte
+	var err error
 	switch {
 	case q.Ran != nil:
 		ctx, cancel := context.WithTimeout(context.Background(), resultTimeout)
 		defer cancel()
-		answer = n.control.resultOf(ctx, q.Ran.commandID, q.Ran.At)
-	default:
-		return nil // a question of a later version
-	}
-	b, err := json.Marshal(answer)
+		b, err = json.Marshal(n.control.resultOf(ctx, q.Ran.commandID, q.Ran.At))
+	case q.Node:
+		b, err = json.Marshal(n.hub.nodeStats())
+	case q.Topics != nil:
+		b, err = n.hub.answerTopics(*q.Topics)
+	} // else it is a question of a later version
 	if err != nil {
 		return nil
 	}

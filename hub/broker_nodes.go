@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/json"
+	"maps"
 	"sync"
 	"time"
 )
@@ -26,7 +27,7 @@ type knownNodes struct {
 // introduce tells the peers what this node is.
 func (n *brokerNode) introduce() {
 	name := n.hub.opts.NodeName
-	n.self = nodeInfo{ID: n.id, Name: name[:min(len(name), maxName)], Started: n.hub.opts.Now(), Tells: n.hub.opts.OnPresence != nil}
+	n.self = nodeInfo{ID: n.id, Name: name[:min(len(name), maxName)], Started: n.hub.began, Tells: n.hub.opts.OnPresence != nil}
 	if n.peers == nil {
 		return
 	}
@@ -60,6 +61,14 @@ func (s *knownNodes) before(peer, id uint64) bool {
 	defer s.mu.Unlock()
 	info, known := s.all[peer]
 	return known && info.Tells && info.ID < id
+}
+
+func (s *knownNodes) copy() map[uint64]nodeInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[uint64]nodeInfo, len(s.all))
+	maps.Copy(all, s.all)
+	return all
 }
 
 func (s *knownNodes) count() int {

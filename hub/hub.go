@@ -16,6 +16,7 @@ type Hub struct {
 	node      *brokerNode // nil without a broker
 	roster    *roster     // nil if the broker is not one of Peers
 	encodings encodings
+	began     time.Time
 	started   sync.Once
 	loops     int // set by start
 

@@ -23,7 +23,7 @@ func New(o Options) *Hub {
 		o.MaxPatterns = DefaultMaxPatterns
 	}
 	o.fillTotals()
-	h := &Hub{opts: o, runLength: runLength, topics: make(map[string]*Topic), owners: make(map[string]*owner), aging: make(map[*Topic]struct{})}
+	h := &Hub{opts: o, began: o.Now(), runLength: runLength, topics: make(map[string]*Topic), owners: make(map[string]*owner), aging: make(map[*Topic]struct{})}
 	h.memory = memory{limit: o.MaxMemory, holders: make(map[*Topic]struct{})}
 	h.memory.next.Store(o.MaxMemory)
 	h.epochs.Store(rand.Uint64() >> 12) // 52 bits fit into a JavaScript number

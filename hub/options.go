@@ -89,7 +89,8 @@ type Options struct {
 	// Broker joins this hub with others; nil if the hub stands alone. The caller closes the
 	// broker, after the last use of the hub.
 	Broker Broker
-	// NodeName is the name of this node for people, such as that of the machine. At most 255 bytes count.
+	// NodeName is the name of this node for people, such as that of the machine; see Hub.Nodes. Other
+	// nodes see at most 255 bytes of it.
 	NodeName string
 	// BrokerTimeout bounds each wait of Publish, Subscribe and History for the broker; 5 s if 0.
 	// It is also how long the broker may fail to answer when topics fetch what they missed.
