@@ -18,7 +18,8 @@ package hub
 // have been reached. A node whose connection is down closes its subscribers when it is connected
 // again, including those that have come meanwhile; they may have got messages that were published
 // after Disconnect. Without history the broker may have lost the command, but then that node closes
-// all subscribers of topics that have missed messages.
+// all subscribers of topics that have missed messages. Messages that are not stored, of topics with
+// TopicOptions.Unstored, have no place in the order: some from before Disconnect may not be delivered.
 func (h *Hub) Disconnect(name string, why CloseReason) (closed int, err error) {
 	return h.command(&command{Do: doDisconnect, Topic: name, Why: why})
 }
