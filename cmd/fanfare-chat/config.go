@@ -5,13 +5,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/chat"
+	"github.com/fanfare-ws/fanfare/cmd/internal/cluster"
 	"github.com/fanfare-ws/fanfare/cmd/internal/daemon"
+	"github.com/fanfare-ws/fanfare/hub/natsbroker"
 	"github.com/fanfare-ws/fanfare/wsproto"
 )
 
@@ -26,6 +30,7 @@ type config struct {
 	proxies   wsproto.Proxies
 	hosts     []string
 	limits    chat.Limits
+	nats      natsbroker.Options // URLs are empty for a single process
 }
 
 const usage = `Fanfare-chat is a chat server for browsers. Open the address that it prints.
@@ -57,6 +62,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	f.IntVar(&c.limits.Messages, "rate", 0, "`number` of messages that a user may send per second, over all of their connections, with\na burst of five times as many; 0 for the default of 20, negative for no limit")
 	f.IntVar(&c.limits.UserConns, "user-conns", 0, "largest `number` of connections of a user; 0 for the default of 500, negative for no limit")
 	f.IntVar(&c.limits.AddrConns, "addr-conns", 0, "largest `number` of connections from an address; 0 for the default of 5000, negative for no\nlimit")
+	c.clusterFlags(f)
 	f.BoolVar(&c.verbose, "verbose", false, "log every refused handshake. Without this flag the server logs those that a flag would allow, at most one\nof each kind in ten seconds")
 	if err := daemon.ParseFlags(f, args, usage, stdout, stderr, c.check); err != nil {
 		return nil, err
@@ -64,8 +70,38 @@ func parseFlags(args []string, stdout, stderr io.Writer) (*config, error) {
 	return c, nil
 }
 
+// clusterFlags adds the flags for NATS.
+func (c *config) clusterFlags(f *flag.FlagSet) {
+	f.Func("nats", "comma-separated `URLs` of servers of NATS with JetStream, such as nats://host:4222. Chats with the same\nNATS and the same -db are nodes of one chat", func(s string) error {
+		c.nats.URLs = strings.Split(s, ",")
+		return nil
+	})
+	f.StringVar(&c.nats.Prefix, "nats-prefix", "fanfare-chat", "`word` that begins all subjects in NATS")
+	f.IntVar(&c.nats.Replicas, "nats-replicas", 1, "`number` of servers of NATS that store each message, from 1 to 5")
+	f.StringVar(&c.nats.Credentials, "nats-credentials-file", "", "`file` with credentials for NATS, as nsc writes it")
+	f.StringVar(&c.nats.NKeySeed, "nats-nkey-file", "", "`file` with the seed of an NKey for NATS")
+	f.StringVar(&c.nats.CA, "nats-ca", "", "`file` with the certificates, in PEM, of the authorities that have issued those of NATS")
+}
+
+// link makes the link to the other nodes; nil for a single process.
+func (c *config) link(log *slog.Logger) (*cluster.Link, error) {
+	if len(c.nats.URLs) == 0 {
+		return nil, nil
+	}
+	o := c.nats
+	o.Name, o.Topic = "fanfare-chat", chat.TopicOptions
+	return cluster.New(o, log)
+}
+
 func (c *config) check() error {
+	for _, s := range c.nats.URLs {
+		if u, err := url.Parse(s); err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" || u.User != nil {
+			return errors.New("-nats has a URL that is not one of NATS without a user; it must be like nats://host:4222 or tls://host:4222")
+		}
+	}
 	switch {
+	case len(c.nats.URLs) > 0 && c.db == "":
+		return errors.New("-nats is given without -db; the nodes of a chat need one PostgreSQL database")
 	case c.db != "" && c.data != "":
 		return errors.New("-data and -db exclude each other")
 	case c.db != "" && !strings.HasPrefix(c.db, "postgres://") && !strings.HasPrefix(c.db, "postgresql://"):

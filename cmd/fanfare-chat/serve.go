@@ -54,9 +54,14 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
+	link, err := cfg.link(log)
+	if err != nil {
+		return err
+	}
 	c, err := chat.New(chat.Options{
 		Store: kept, Accounts: accounts, Page: web.Handler(), Logger: log,
 		Proxies: cfg.proxies, Hosts: cfg.hosts, Limits: cfg.limits,
+		Cluster: link,
 	})
 	if err != nil {
 		return err
@@ -67,6 +72,7 @@ func serve(ctx context.Context, cfg *config, stdout, stderr io.Writer) (err erro
 		_ = c.Server().Shutdown(ctx)
 		return err
 	}
+	c.Start()
 	greet(stdout, cfg, addr, where, files)
 	ending := daemon.Ending{Drain: cfg.drain, Before: []func(context.Context) error{c.Deliver}}
 	if err := ending.Until(ctx, c.Server(), stdout, log); err != nil {

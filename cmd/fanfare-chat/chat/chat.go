@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/account"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/fair"
 	"github.com/fanfare-ws/fanfare/cmd/fanfare-chat/store"
+	"github.com/fanfare-ws/fanfare/cmd/internal/cluster"
 	"github.com/fanfare-ws/fanfare/hub"
 	"github.com/fanfare-ws/fanfare/hub/session"
 	"github.com/fanfare-ws/fanfare/hub/wshub"
@@ -27,6 +29,7 @@ type Options struct {
 	Proxies  wsproto.Proxies // trusted proxies in front of the server: see wsproto.Server
 	Hosts    []string        // further names of this server: see wsproto.Server
 	Limits   Limits
+	Cluster  *cluster.Link    // to the other nodes, which have the same database; nil if the chat is a single process
 	Now      func() time.Time // the clock; default: time.Now
 }
 
@@ -48,6 +51,11 @@ type Chat struct {
 	counters   counters
 	ended      endedLogins
 	sweeper    *sweeper
+
+	// In a cluster.
+	unpublished outbox
+	repeater    *sweeper       // of that
+	orders      sync.WaitGroup // that are carried out
 }
 
 const (
@@ -105,10 +113,11 @@ func New(o Options) (*Chat, error) {
 		Logger:     o.Logger,
 		Engine:     netpoll.Options{MaxPending: maxPending, Workers: workers, ReadBuffer: readBuffer},
 	}
-	c.hub = hub.New(hub.Options{
-		Workers: wshub.Workers(c.server),
-		Topic:   topicOptions,
-	})
+	ho := hub.Options{Workers: wshub.Workers(c.server), Topic: TopicOptions, OnTold: c.told}
+	if o.Cluster != nil {
+		o.Cluster.Use(&ho, writeTime/2)
+	}
+	c.hub = hub.New(ho)
 	c.sessions = session.New(c.hub, session.Options{
 		Identify:        c.identify,
 		AuthorizeAsync:  c.authorize,
@@ -117,13 +126,19 @@ func New(o Options) (*Chat, error) {
 		Delay:           c.delay,
 	})
 	c.commits = newCommitLog(o.Store, c.limits.Uncommitted, c.limits.AllUncommitted, o.Now, c.announce)
-	c.sweeper = newSweeper(c.sweep)
+	c.sweeper = newSweeper(sweepEvery, c.sweep)
+	if o.Cluster != nil {
+		c.repeater = newSweeper(retryEvery, c.republish)
+	}
 	return c, nil
 }
 
 // Deliver closes all connections of the hub with 1001, after the delivery of the messages published
 // before: see hub.Shutdown. The caller must call it before it shuts the server down.
 func (c *Chat) Deliver(ctx context.Context) error { return c.hub.Shutdown(ctx) }
+
+// Start links the chat to the other nodes of its cluster, if it is one. The first use of the hub does so, too.
+func (c *Chat) Start() { c.hub.Start() }
 
 // Server returns the server of the chat. The caller must shut it down before Close.
 func (c *Chat) Server() *wsproto.Server { return c.server }
@@ -134,6 +149,13 @@ func (c *Chat) Close() {
 	c.sweeper.close()
 	c.jobs.close()
 	c.commits.close()
+	if c.repeater != nil {
+		c.repeater.close()
+	}
+	if c.opts.Cluster != nil {
+		_ = c.opts.Cluster.Close() // after that nobody gives orders
+	}
+	c.orders.Wait()
 }
 
 // accept selects the handler for the path of a WebSocket.

@@ -25,7 +25,7 @@ const (
 type commitLog struct {
 	store    store.Store
 	now      func() time.Time
-	announce func(*store.Message) hub.Receipt
+	announce func(*store.Message, func(hub.Receipt))
 	some     chan struct{} // has a token while changes may be pending
 	done     chan struct{} // closed when all changes are written
 
@@ -47,8 +47,9 @@ type commitResult struct {
 }
 
 // newCommitLog starts a commitLog with limits for the pending changes, per user and in total. It calls
-// announce for each new or changed message, in the order of the room's revisions.
-func newCommitLog(s store.Store, perUser, total int, now func() time.Time, announce func(*store.Message) hub.Receipt) *commitLog {
+// announce for each new or changed message, in the order of the room's revisions. That calls its second argument once, from any
+// goroutine; the next batch waits for that.
+func newCommitLog(s store.Store, perUser, total int, now func() time.Time, announce func(*store.Message, func(hub.Receipt))) *commitLog {
 	w := &commitLog{
 		store: s, now: now, announce: announce, pending: fair.NewQueue[int64, *pendingChange](perUser, total),
 		some: make(chan struct{}, 1), done: make(chan struct{}),
@@ -147,6 +148,7 @@ func (s *commitLog) commit(batch []*pendingChange) {
 	defer cancel()
 	outcomes, err := s.store.Apply(ctx, changes)
 	results := make([]commitResult, len(batch))
+	var announced sync.WaitGroup
 	for i := range results {
 		r := &results[i]
 		if err != nil {
@@ -154,9 +156,14 @@ func (s *commitLog) commit(batch []*pendingChange) {
 			continue
 		}
 		if r.Outcome = outcomes[i]; r.Err == nil && !r.Unchanged {
-			r.receipt = s.announce(&r.Message)
+			announced.Add(1)
+			s.announce(&r.Message, func(rc hub.Receipt) {
+				r.receipt = rc
+				announced.Done()
+			})
 		}
 	}
+	announced.Wait()
 	for i, w := range batch {
 		w.done(results[i])
 	}

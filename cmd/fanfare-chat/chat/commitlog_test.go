@@ -44,14 +44,14 @@ func (l *ledger) Apply(_ context.Context, changes []store.Change) ([]store.Outco
 // commitLogOf returns a commitLog on a ledger, and the revisions that it announces.
 func commitLogOf(t *testing.T, l *ledger, perUser, total int) (*commitLog, *[]int64) {
 	var announced []int64
-	return newCommitLog(l, perUser, total, func() time.Time { return time.UnixMilli(7) }, func(m *store.Message) hub.Receipt {
+	return newCommitLog(l, perUser, total, func() time.Time { return time.UnixMilli(7) }, func(m *store.Message, done func(hub.Receipt)) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if m.Rev > l.rev || m.Sent.UnixMilli() != 7 {
 			t.Errorf("%+v is announced, but the store is at %d", m, l.rev)
 		}
 		announced = append(announced, m.Rev)
-		return hub.Receipt{Receivers: 1}
+		done(hub.Receipt{Receivers: 1})
 	}), &announced
 }
 

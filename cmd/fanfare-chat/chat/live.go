@@ -198,7 +198,7 @@ func (c *Chat) publish(m *hub.Member, r *wire.Request, done func(hub.Receipt, er
 		return
 	}
 	if _, ok := parseRoom(r.Topic, herePrefix); ok {
-		done(c.typing(m, r.Topic, q))
+		c.typing(m, r.Topic, q, done)
 		return
 	}
 	room, ok := parseRoom(r.Topic, roomPrefix)
@@ -257,12 +257,14 @@ func (q *request) change() (ch store.Change, err error) {
 
 // typing tells the other people in a room that a user is typing, or has stopped. Only subscribers of
 // the room's presence may publish it.
-func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, error) {
+func (c *Chat) typing(m *hub.Member, topic string, q request, done func(hub.Receipt, error)) {
 	switch {
 	case q.Typing == nil || q.ID != nil || q.Text != nil || q.Edit != nil || q.Delete != nil || q.React != nil || q.Unreact != nil || q.Sign != nil:
-		return hub.Receipt{}, wire.Errorf(wire.BadRequest, `the data must be {"typing":true} or {"typing":false}`)
+		done(hub.Receipt{}, wire.Errorf(wire.BadRequest, `the data must be {"typing":true} or {"typing":false}`))
+		return
 	case m.Subscription(topic) == nil:
-		return hub.Receipt{}, wire.Errorf(wire.Forbidden, "subscribe to %s first", topic)
+		done(hub.Receipt{}, wire.Errorf(wire.Forbidden, "subscribe to %s first", topic))
+		return
 	}
 	v := identityOf(m)
 	type typist struct {
@@ -271,20 +273,25 @@ func (c *Chat) typing(m *hub.Member, topic string, q request) (hub.Receipt, erro
 	}
 	msg := jsonMessage(map[string]typist{"typing": {personJSON{ID: v.id, Name: v.name}, *q.Typing}})
 	msg.Exclude = m
-	return c.hub.Publish(topic, msg)
+	c.hub.PublishAsync(topic, msg, done)
 }
 
 // announce publishes a new or changed message.
-func (c *Chat) announce(m *store.Message) hub.Receipt {
-	return c.send(roomTopic(m.Room), jsonMessage(map[string]messageJSON{"message": newMessageJSON(*m)}))
+func (c *Chat) announce(m *store.Message, done func(hub.Receipt)) {
+	c.send(roomTopic(m.Room), jsonMessage(map[string]messageJSON{"message": newMessageJSON(*m)}), done)
 }
 
 // send publishes to a topic. hub.ErrTooManyTopics means that the topic does not exist yet and cannot be
-// created; then it has no subscribers that could miss the message.
-func (c *Chat) send(topic string, m hub.Message) hub.Receipt {
-	rc, err := c.hub.Publish(topic, m)
-	if err != nil && !errors.Is(err, hub.ErrTooManyTopics) {
-		c.opts.Logger.Error("publishing has failed", "topic", topic, "error", err)
-	}
-	return rc
+// created; then it has no subscribers that could miss the message. In a cluster, what cannot be published now is published later.
+func (c *Chat) send(topic string, m hub.Message, done func(hub.Receipt)) {
+	c.hub.PublishAsync(topic, m, func(rc hub.Receipt, err error) {
+		switch {
+		case err == nil || errors.Is(err, hub.ErrTooManyTopics):
+		case c.opts.Cluster != nil: // whose log says why
+			c.unpublished.add(topic, m)
+		default:
+			c.opts.Logger.Error("publishing has failed", "topic", topic, "error", err)
+		}
+		done(rc)
+	})
 }

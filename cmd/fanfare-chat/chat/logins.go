@@ -22,6 +22,13 @@ func (c *Chat) leave(ctx context.Context, room, user int64) error {
 	if err := c.store.Leave(ctx, room, user); err != nil {
 		return err
 	}
+	c.everywhere(order{User: user, Rooms: []int64{room}, Leave: true})
+	c.notifyRoomsChanged(user)
+	return nil
+}
+
+// closeMembership ends a user's subscriptions to a room at this node.
+func (c *Chat) closeMembership(room, user int64) {
 	is := func(s hub.Subscriber) bool {
 		switch s := s.(type) {
 		case *hub.Member:
@@ -33,30 +40,34 @@ func (c *Chat) leave(ctx context.Context, room, user int64) error {
 	}
 	c.hub.DisconnectIf(roomTopic(room), is, removed)
 	c.hub.DisconnectIf(hereTopic(room), is, removed)
-	c.notifyRoomsChanged(user)
-	return nil
 }
 
 // closeLogin closes all connections of a login that is no longer in the store. It finds those of pages
 // by the user's own topic, and the others by the user's rooms.
 func (c *Chat) closeLogin(ctx context.Context, user int64, hash [32]byte) error {
-	c.ended.add(hash, c.opts.Now())
-	c.hub.DisconnectIf(hub.UserTopic(userName(user)), func(s hub.Subscriber) bool {
-		m, ok := s.(*hub.Member)
-		return ok && identityOf(m).login == hash
-	}, loggedOut)
 	places, err := c.store.Memberships(ctx, user)
-	if err != nil {
-		return err
-	}
-	login := short(hash)
+	what := order{User: user, Login: hash}
 	for _, p := range places {
-		c.hub.DisconnectIf(roomTopic(p.ID), func(s hub.Subscriber) bool {
+		what.Rooms = append(what.Rooms, p.ID)
+	}
+	c.everywhere(what)
+	return err
+}
+
+// closeConns closes the connections of a login at this node.
+func (c *Chat) closeConns(what order) {
+	c.ended.add(what.Login, c.opts.Now())
+	c.hub.DisconnectIf(hub.UserTopic(userName(what.User)), func(s hub.Subscriber) bool {
+		m, ok := s.(*hub.Member)
+		return ok && identityOf(m).login == what.Login
+	}, loggedOut)
+	login := short(what.Login)
+	for _, room := range what.Rooms {
+		c.hub.DisconnectIf(roomTopic(room), func(s hub.Subscriber) bool {
 			rc, ok := s.(*roomConn)
-			return ok && rc.user == user && rc.login == login
+			return ok && rc.user == what.User && rc.login == login
 		}, loggedOut)
 	}
-	return nil
 }
 
 // closeLogins calls closeLogin for each login, even after an error.

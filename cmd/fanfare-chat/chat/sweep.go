@@ -23,12 +23,12 @@ type sweeper struct {
 	done   chan struct{}
 }
 
-func newSweeper(sweep func(context.Context)) *sweeper {
+func newSweeper(every time.Duration, sweep func(context.Context)) *sweeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sweeper{cancel, make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		t := time.NewTicker(sweepEvery)
+		t := time.NewTicker(every)
 		defer t.Stop()
 		for {
 			select {

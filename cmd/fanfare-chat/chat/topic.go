@@ -45,7 +45,8 @@ var (
 	hereOptions = &hub.TopicOptions{Presence: true}
 )
 
-func topicOptions(name string) *hub.TopicOptions {
+// TopicOptions is hub.Options.Topic of a chat, which the broker of a cluster needs, too.
+func TopicOptions(name string) *hub.TopicOptions {
 	switch {
 	case strings.HasPrefix(name, roomPrefix):
 		return roomOptions
@@ -75,7 +76,7 @@ func encode(v any) ([]byte, error) {
 
 // notifyUser sends an event to all connections of a user.
 func (c *Chat) notifyUser(user int64, v any) {
-	c.send(hub.UserTopic(userName(user)), jsonMessage(v))
+	c.send(hub.UserTopic(userName(user)), jsonMessage(v), func(hub.Receipt) {})
 }
 
 // notifyRoomsChanged tells all pages of a user to request their list of rooms again.
