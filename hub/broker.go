@@ -116,6 +116,10 @@ type Envelope struct {
 	Data   []byte
 	Key    string // see Message.Key
 	Origin Origin
+	// ID, if not "", is that of the message: for half a minute or more, the broker publishes no
+	// other one to the topic with the same ID, and answers with the position of the first. Messages that are not stored
+	// have no use for it. It is not delivered.
+	ID string
 	// Unstored says that the message is not stored: see Unstorer. Position is zero then.
 	Unstored bool
 

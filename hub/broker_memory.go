@@ -23,9 +23,10 @@ type MemoryBroker struct {
 
 	mu        sync.Mutex
 	epoch     uint64
-	last      uint64      // offset of the last message
-	held      []*Envelope // history
-	forgotten uint64      // all messages of the history have higher offsets
+	last      uint64              // offset of the last message
+	held      []*Envelope         // history
+	forgotten uint64              // all messages of the history have higher offsets
+	ids       map[string]Position // of the messages with an ID, by topic and ID
 	nodes     map[*MemoryNode]struct{}
 	waiting   map[string][]*publication // by topic, in order: publications that wait for slow nodes
 }
@@ -39,7 +40,7 @@ func NewMemoryBroker(o MemoryBrokerOptions) *MemoryBroker {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &MemoryBroker{opts: o, epoch: rand.Uint64()>>12 | 1, nodes: make(map[*MemoryNode]struct{})}
+	return &MemoryBroker{opts: o, epoch: rand.Uint64()>>12 | 1, ids: make(map[string]Position), nodes: make(map[*MemoryNode]struct{})}
 }
 
 // MemoryNode is a node of a [MemoryBroker]: the [Broker] of one hub.

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -73,6 +74,20 @@ func (b *MemoryBroker) publishWaiting() {
 	}
 }
 
+// maxIDs is how many IDs of messages a MemoryBroker knows at least.
+const maxIDs = 1 << 14
+
+// knowLocked notes the position of a message with an ID.
+func (b *MemoryBroker) knowLocked(m *Envelope) {
+	if m.ID == "" {
+		return
+	}
+	if len(b.ids) >= 2*maxIDs {
+		maps.DeleteFunc(b.ids, func(_ string, at Position) bool { return at.Epoch != b.epoch || at.Offset+maxIDs < b.last })
+	}
+	b.ids[m.Topic+" "+m.ID] = m.Position
+}
+
 // fullLocked reports whether a message to the topic must wait for a node.
 func (b *MemoryBroker) fullLocked(topic string) bool {
 	for n := range b.nodes {
@@ -85,12 +100,16 @@ func (b *MemoryBroker) fullLocked(topic string) bool {
 
 func (b *MemoryBroker) publishLocked(m Envelope) Position {
 	m.Time = b.opts.Now()
+	if at, known := b.ids[m.Topic+" "+m.ID]; known {
+		return at
+	}
 	if !m.Unstored {
 		b.last++
 		m.Position = b.positionLocked()
 		if b.opts.History > 0 {
 			b.keepLocked(&m)
 		}
+		b.knowLocked(&m)
 	}
 	for n := range b.nodes {
 		if n.wantsLocked(m.Topic) {

@@ -30,7 +30,7 @@ func (n *brokerNode) publish(by creator, name string, m Message, done func(Recei
 
 // send passes a message to the broker.
 func (n *brokerNode) send(name string, m Message, unstored bool, done func(Receipt, error)) {
-	e := &Envelope{Topic: name, Kind: m.Kind, Data: m.Data, Key: m.Key, Unstored: unstored}
+	e := &Envelope{Topic: name, Kind: m.Kind, Data: m.Data, Key: m.Key, ID: m.ID, Unstored: unstored}
 	if m.Exclude != nil {
 		e.Origin = Origin{n.id, n.publishers.add(m.Exclude)}
 	}

@@ -15,6 +15,9 @@ type Message struct {
 	Kind    Kind       // of Data; the hub does not check it
 	Key     string     // for topics that conflate: the message replaces the last one with this key
 	Exclude Subscriber // does not get the message; nil if everybody gets it
+	// ID, if not "", has a Broker publish the message once, even if it is published again at another
+	// node: see Envelope.ID. Without a broker it has no effect; package hub/idempotency is for that.
+	ID string
 }
 
 // Record is a published message with its place in a topic. It does not change, and remains valid

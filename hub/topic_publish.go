@@ -22,6 +22,7 @@ func (t *Topic) publish(m Message, patternsAt uint64) (rc Receipt, o outcome) {
 		}
 		return rc, patternsChanged
 	}
+	m.ID = "" // nobody needs it any more
 	r := &Record{Message: m, Topic: t.name, Offset: t.log.next, at: t.hub.opts.Now().UnixMilli()}
 	full = t.appendLocked(r, r.Offset, full)
 	rc = Receipt{Position{t.epoch, r.Offset}, t.count}

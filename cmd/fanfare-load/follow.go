@@ -139,8 +139,7 @@ func (f *follow) publish(ctx context.Context) error {
 	return nil
 }
 
-// publishOne publishes until the server has confirmed it. The key has the message published once, as long as it is sent to the
-// same node again.
+// publishOne publishes until the server has confirmed it. The key has the message published once, at whichever node.
 func (f *follow) publishOne(ctx context.Context, c *client.Client, m note) error {
 	ctx, cancel := context.WithTimeout(ctx, client.RetryFor)
 	defer cancel()

@@ -14,13 +14,14 @@ func historyOf(messages int) func(string) *hub.TopicOptions {
 	return func(string) *hub.TopicOptions { return &hub.TopicOptions{History: hub.History{Messages: messages}} }
 }
 
-// TestFollow: clients whose connections to a node are cut resume at another one, and miss nothing.
+// TestFollow: clients whose connections to a node are cut resume at another one, and miss nothing. So does the publisher, which
+// publishes nothing twice.
 func TestFollow(t *testing.T) {
 	cluster := hub.NewMemoryBroker(hub.MemoryBrokerOptions{History: 1000})
 	first := sessiontest.ServeNode(t, cluster.Node(), historyOf(1000))
 	second := sessiontest.ServeNode(t, cluster.Node(), historyOf(1000))
 	cut := wstest.Forward(t, first.Addr, func() int64 { return 5000 })
-	r := runProgram(t, "follow", "-json", "-q", "-n", "20", "-rate", "500", "-count", "300", "ws://"+second.Addr+"/hub", "ws://"+cut.Addr+"/hub")
+	r := runProgram(t, "follow", "-json", "-q", "-n", "20", "-rate", "500", "-count", "300", "ws://"+cut.Addr+"/hub", "ws://"+second.Addr+"/hub")
 	r.wantOK(t)
 	m, f := r.report.Messages, r.report.Follow
 	if m.Sent != 300 || m.Received != 20*300 || m.Missing+m.Duplicated+m.Reordered+m.Wrong > 0 || m.Latency == nil {

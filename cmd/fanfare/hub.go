@@ -100,7 +100,7 @@ func (a *app) limit(m *hub.Member, r *wire.Request) time.Duration {
 // publishFor publishes what a client of fanfare.v1 may publish: within the rates and, if the backend decides, what that
 // permits, in the order of the requests.
 func (a *app) publishFor(m *hub.Member, r *wire.Request, done func(hub.Receipt, error)) {
-	msg := hub.Message{Data: r.Data, Kind: hub.JSON, Key: r.Key}
+	msg := hub.Message{Data: r.Data, Kind: hub.JSON, Key: r.Key, ID: session.PublishID(m, r)}
 	if !r.Echo {
 		msg.Exclude = m
 	}

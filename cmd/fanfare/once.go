@@ -80,6 +80,7 @@ func (a *app) deliver(by *publisher, topic, key string, m hub.Message) (rc hub.R
 		return a.deliverNow(by, topic, m)
 	}
 	call := idempotency.Call{Scope: by.scope, Owner: by.owner, Topic: topic, Key: key, Message: m}
+	m.ID = call.ID()
 	done := make(chan struct{})
 	a.once.Do(&call, func(done func(hub.Receipt, error)) { done(a.deliverNow(by, topic, m)) }, func(r hub.Receipt, e error) {
 		rc, err = r, e

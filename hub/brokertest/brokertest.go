@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Setup) {
 	}{
 		{"Order", order},
 		{"InFlight", inFlight},
+		{"SameID", sameID},
 		{"Content", content},
 		{"Names", names},
 		{"Interest", interest},

@@ -13,6 +13,41 @@ import (
 	"github.com/fanfare-ws/fanfare/hub"
 )
 
+// sameID tests that a message with an ID is published once, also if another node publishes it again.
+func sameID(t *testing.T, s Setup) {
+	a, b := s.node(t), s.node(t)
+	a.join(t, "id.a", "id.b")
+	m := func(topic, data, id string) *hub.Envelope {
+		e := text(topic, data)
+		e.ID = id
+		return e
+	}
+	var told []hub.Position
+	for _, c := range []struct {
+		by *recorder
+		m  *hub.Envelope
+	}{
+		{a, m("id.a", "1", "x")}, {b, m("id.a", "1", "x")}, {b, m("id.a", "2", "y")}, {a, m("id.b", "3", "x")}, {a, m("id.a", "4", "")}, {b, m("id.a", "4", "")},
+	} {
+		at, err := publish(within(t), c.by, c.m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, at)
+	}
+	if told[0] != told[1] || told[1] == told[2] || told[2] == told[3] || told[4] == told[5] {
+		t.Errorf("the positions are %v", told)
+	}
+	a.await(t, "the last message", func() bool { return len(a.got) > 0 && a.got[len(a.got)-1].Position == told[5] })
+	var got []string
+	for _, m := range a.got {
+		got = append(got, string(m.Data))
+	}
+	if want := []string{"1", "2", "3", "4", "4"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // order tests publishers at several nodes. All nodes get the same messages, each once, at the
 // position that its publisher was told. The messages of each publisher keep their order.
 func order(t *testing.T, s Setup) {

@@ -147,7 +147,8 @@ type PublishOptions struct {
 	Echo bool
 	// Retry sends the request again if the connection breaks before the reply, for RetryFor. The
 	// server publishes the message once, since the requests have the same idempotency key. A server
-	// that has restarted meanwhile has forgotten the key, and may publish the message twice.
+	// that has restarted meanwhile has forgotten the key, and may publish the message twice; the nodes
+	// of a cluster know it together, for half a minute.
 	Retry bool
 	// IdempotencyKey is that key, of at most 255 bytes, and at least 16 if the client has no user;
 	// a random one if it is "" and Retry is set. With a key of its own a program can publish a

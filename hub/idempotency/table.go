@@ -12,11 +12,11 @@
 // The table keeps receipts, so it knows of nothing that it has no receipt of:
 //
 //   - A call that fails leaves nothing behind, whatever the error. After [hub.ErrUnacknowledged] the broker may have published
-//     the message or not. The next call with its key publishes it, perhaps for the second time. To refuse that call would
-//     lose the message if the broker has not published it.
+//     the message or not. The next call with its key publishes it, perhaps for the second time, unless the message has an ID
+//     and the broker still knows it. To refuse that call would lose the message if the broker has not published it.
 //   - Each process has a table of its own. If several nodes share a [hub.Broker], a call that is made again at another node is
-//     a first call there. A publisher that must not publish twice sends its message again to the same node, or its subscribers
-//     skip what they have, by something in the message.
+//     a first call there. With [Call.ID] as its hub.Message.ID, the broker recognises the message for half a minute, and gives
+//     its receipt again, with the subscribers of the other node.
 //   - A receipt is gone when the process ends, after Options.Window, or before that if there are too many: see below.
 //
 // # Memory
@@ -38,6 +38,7 @@ package idempotency
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"log/slog"
@@ -228,6 +229,13 @@ func (t *Table) finish(key hash, w waiting, rc hub.Receipt, err error) {
 }
 
 // hashes returns what identifies the call and its message.
+// ID returns an ID for the message, which depends on all that a call is recognised by, and on the message: see
+// hub.Message.ID.
+func (c *Call) ID() string {
+	key, message := c.hashes()
+	return base64.RawURLEncoding.EncodeToString(append(key[:], message[:]...))
+}
+
 func (c *Call) hashes() (key, message hash) {
 	h := sha256.New()
 	put := func(s string) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/hub"
@@ -33,6 +34,15 @@ type publication struct {
 	begun   time.Time   // when it was sent first; zero if it has not been sent
 	sent    int         // how many times
 	waits   bool        // to be sent, or sent again
+}
+
+// messageID returns what the stream recognises the message by: its own ID, which is the same at all nodes, or one
+// of this node.
+func (b *Broker) messageID(p *publication) string {
+	if m := p.message; m.ID != "" {
+		return m.Topic + " " + m.ID
+	}
+	return b.id + strconv.FormatUint(p.id, 36)
 }
 
 func (p *publication) cost() int { return cost(p.message) }

@@ -142,7 +142,7 @@ func (b *Broker) writeNext(s *session) bool {
 	}
 	err := s.nc.PublishMsg(&nats.Msg{
 		Subject: b.subjects.inTopic + escape(p.message.Topic), Reply: s.inbox + strconv.FormatUint(p.id, 10), Data: p.message.Data,
-		Header: nats.Header{headerContent: {contentHeader(p.message)}, headerTTL: {p.ttl}, headerID: {b.id + strconv.FormatUint(p.id, 36)}},
+		Header: nats.Header{headerContent: {contentHeader(p.message)}, headerTTL: {p.ttl}, headerID: {b.messageID(p)}},
 	})
 	if err != nil && s.nc.IsConnected() { // it is not the connection, but the message
 		b.finish(p.id, hub.Position{}, fmt.Errorf("%w: %w", hub.ErrLinkDown, err))

@@ -190,7 +190,7 @@ func (s *session) pass(a *request, done func(hub.Receipt, error)) {
 		rc, err := o.Publish(s.member, &a.Request)
 		done(rc, forbidden(err))
 	default:
-		m := hub.Message{Data: a.Data, Kind: hub.JSON, Key: a.Key}
+		m := hub.Message{Data: a.Data, Kind: hub.JSON, Key: a.Key, ID: PublishID(s.member, &a.Request)}
 		if !a.Echo {
 			m.Exclude = s.member
 		}
@@ -204,10 +204,7 @@ const minSharedKey = 16
 // publishOnce publishes unless the same client has published with this key before. Anonymous clients share their keys, since
 // nothing tells one that has reconnected from others; so theirs must be too long to guess.
 func (s *session) publishOnce(a *request) {
-	call := idempotency.Call{
-		Scope: UserScope(s.member.User()), Owner: s.member.Owner(), Topic: a.Topic, Key: a.IdempotencyKey,
-		Message: hub.Message{Data: a.Data, Kind: hub.JSON, Key: a.Key},
-	}
+	call := callOf(s.member, &a.Request)
 	if s.member.User() == "" && len(call.Key) < minSharedKey {
 		a.finish(nil, wire.Errorf(wire.BadRequest, "the idempotency key of a client without a user must have at least %d bytes, best chosen at random", minSharedKey))
 		return
@@ -217,6 +214,23 @@ func (s *session) publishOnce(a *request) {
 	s.end.opts.Idempotency.Do(&call, func(done func(hub.Receipt, error)) { s.pass(a, done) }, func(rc hub.Receipt, err error) {
 		answer(func() { a.published(rc, err) })
 	})
+}
+
+func callOf(m *hub.Member, r *wire.Request) idempotency.Call {
+	return idempotency.Call{
+		Scope: UserScope(m.User()), Owner: m.Owner(), Topic: r.Topic, Key: r.IdempotencyKey,
+		Message: hub.Message{Data: r.Data, Kind: hub.JSON, Key: r.Key},
+	}
+}
+
+// PublishID returns the hub.Message.ID for a request to publish, "" if it has no idempotency key. It is for
+// Options.Publish and Options.PublishAsync.
+func PublishID(m *hub.Member, r *wire.Request) string {
+	if r.IdempotencyKey == "" {
+		return ""
+	}
+	call := callOf(m, r)
+	return call.ID()
 }
 
 // UserScope returns the scope of the idempotency keys of a user, or of all clients without one. A program whose users can
