@@ -244,7 +244,10 @@ func (p *published) fail(err error) {
 
 func (p *published) set(rc hub.Receipt, err error) {
 	if err == nil {
-		p.Position, p.Subscribers = &rc.Position, &rc.Receivers
+		p.Subscribers = &rc.Receivers
+		if rc.Position.Epoch != 0 { // it is stored
+			p.Position = &rc.Position
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ func (a *app) newLink() error {
 	if err != nil {
 		return err
 	}
+	a.rules.cluster = true
 	o.Topic = a.rules.options
 	if a.cfg.Cluster.Any() {
 		o.URLs, o.Dial = []string{"nats://in-this-process"}, a.dialNode

@@ -59,7 +59,10 @@ func (a *app) publishBody(w http.ResponseWriter, r *http.Request, name string, s
 		a.deny(w, &policy.Refusal{Status: status, Reason: e.Message, RetryAfter: e.RetryAfter()})
 		return
 	}
-	says["subscribers"], says["position"] = rc.Receivers, rc.Position
+	says["subscribers"] = rc.Receivers
+	if rc.Position.Epoch != 0 { // it is stored
+		says["position"] = rc.Position
+	}
 	a.answer(w, http.StatusOK, says)
 }
 

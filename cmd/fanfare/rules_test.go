@@ -38,3 +38,28 @@ func TestRulesInOrder(t *testing.T) {
 		t.Error("topics of one rule do not share what it says")
 	}
 }
+
+// In a cluster a pattern is unstored, and has no history, if unstored topics match it.
+func TestRulesOfPatterns(t *testing.T) {
+	var topics []config.Topic
+	for _, s := range []string{"cursors.*.at unstored", "@> unstored", "> history=5"} {
+		r, err := config.ParseTopic(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		topics = append(topics, r)
+	}
+	for _, cluster := range []bool{false, true} {
+		rs := rules{cluster: cluster}
+		rs.set(topics, 777)
+		for name, unstored := range map[string]bool{
+			">": cluster, "*.*.*": cluster, "cursors.>": cluster, "cursors.x.*": cluster, "*.x.at": cluster,
+			"cursors.*": false, "cursors.*.by": false, "*.*": false, "news.>": false, "cursors.at": false,
+			"cursors.*.at": true, "cursors.x.at": true, "@ada": true,
+		} {
+			if o := rs.options(name); o.Unstored != unstored || o.History.Messages > 0 == unstored {
+				t.Errorf("cluster %v: %s: %+v", cluster, name, o)
+			}
+		}
+	}
+}

@@ -17,6 +17,7 @@ type Topic struct {
 	History       int           `placeholder:"MESSAGES" min:"1" unit:"number of messages" example:"1000" help:"messages that the topic keeps for subscribers that come back"`
 	Bytes         Size          `placeholder:"BYTES" min:"1" example:"\"4MiB\"" help:"bytes of messages that it keeps"`
 	Age           time.Duration `placeholder:"TIME" min:"1" example:"\"10m\"" help:"time for which it keeps them"`
+	Unstored      bool          `example:"true" help:"whether the nodes of a cluster pass its messages on without storing them, for cursors and the like: cheaper, but only the messages of one publisher have an order, and what a node misses is lost. Excludes history"`
 	Presence      bool          `example:"true" help:"whether the topic tracks the people in it"`
 	Grace         time.Duration `placeholder:"TIME" min:"1" example:"\"5s\"" help:"time without a connection after which a person leaves"`
 }
@@ -42,6 +43,9 @@ func (t *Topic) check() (all []columnError) {
 	}
 	if _, err := t.policy(); err != nil {
 		all = append(all, columnError{"slow", errors.New(clean(err))})
+	}
+	if t.Unstored && (t.History > 0 || t.Bytes > 0) {
+		all = append(all, columnError{"unstored", errors.New("unstored and history exclude each other; leave out history and bytes, or unstored")})
 	}
 	for _, c := range []struct {
 		key  string
@@ -74,6 +78,6 @@ func (t *Topic) Options() hub.TopicOptions {
 	return hub.TopicOptions{
 		Slow: slow, Limit: hub.Limit{Bytes: int(t.Limit), Messages: t.LimitMessages},
 		History:  hub.History{Messages: t.History, Bytes: int(t.Bytes), Age: t.Age},
-		Presence: t.Presence, PresenceGrace: t.Grace,
+		Unstored: t.Unstored, Presence: t.Presence, PresenceGrace: t.Grace,
 	}
 }

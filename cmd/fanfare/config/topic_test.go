@@ -16,7 +16,8 @@ func TestParseTopic(t *testing.T) {
 			Pattern: "prices.>", Slow: "conflate", Limit: 256 << 10, Presence: true, Grace: 5 * time.Second, History: 1000, Bytes: 4 << 20, Age: 10 * time.Minute,
 		},
 		"*.log limit=65536 limit-messages=7 slow=drop-oldest": {Pattern: "*.log", Slow: "drop-oldest", Limit: 65536, LimitMessages: 7},
-		"@> history=10": {Pattern: "@>", History: 10},
+		"cursors.* unstored": {Pattern: "cursors.*", Unstored: true},
+		"@> history=10":      {Pattern: "@>", History: 10},
 	} {
 		if got, err := ParseTopic(s); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v, %v, want %+v", s, got, err, want)
@@ -42,6 +43,8 @@ func TestErrorsOfTopics(t *testing.T) {
 		"a grace=":               {`"grace="`, "2m"},
 		"a age=-5s":              {`"age=-5s"`, "2m"},
 		"a presence=yes":         {"presence=yes", "does not take a value"},
+		"a unstored history=1":   {"unstored", "leave out history"},
+		"a bytes=5 unstored":     {"unstored", "leave out history"},
 		"news slow = conflate":   {`"slow"`, "drop-oldest"},
 	} {
 		_, err := ParseTopic(s)
@@ -61,6 +64,9 @@ func TestOptionsOfTopic(t *testing.T) {
 	topic := Topic{Pattern: "a", Slow: "conflate", Limit: 1, LimitMessages: 2, History: 3, Bytes: 4, Age: 5, Presence: true, Grace: 6}
 	want := hub.TopicOptions{
 		Slow: hub.Conflate, Limit: hub.Limit{Bytes: 1, Messages: 2}, History: hub.History{Messages: 3, Bytes: 4, Age: 5}, Presence: true, PresenceGrace: 6,
+	}
+	if got := (&Topic{Pattern: "a", Unstored: true}).Options(); got != (hub.TopicOptions{Unstored: true}) {
+		t.Errorf("%+v", got)
 	}
 	if got := topic.Options(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

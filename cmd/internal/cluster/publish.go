@@ -44,14 +44,17 @@ func forClient(err error) error {
 	return err
 }
 
+var _ hub.Unstorer = (*Link)(nil)
+
 // Publish makes Link a hub.Broker.
 func (l *Link) Publish(ctx context.Context, m *hub.Envelope, done func(hub.Position, error)) {
 	begun := time.Now()
 	l.Broker.Publish(ctx, m, func(at hub.Position, err error) {
-		if err == nil {
-			l.roundTrip.Observe(time.Since(begun))
-		} else {
+		switch {
+		case err != nil:
 			err = l.failed(m.Topic, err)
+		case !m.Unstored: // otherwise NATS has not answered
+			l.roundTrip.Observe(time.Since(begun))
 		}
 		done(at, err)
 	})
@@ -79,6 +82,11 @@ func (l *Link) failed(topic string, err error) error {
 func (l *Link) Join(ctx context.Context, subject string) (hub.Position, error) {
 	at, err := l.Broker.Join(ctx, subject)
 	return at, forClient(err)
+}
+
+// JoinUnstored makes Link a hub.Unstorer.
+func (l *Link) JoinUnstored(ctx context.Context, topic string) error {
+	return forClient(l.Broker.JoinUnstored(ctx, topic))
 }
 
 // History makes Link a hub.Broker.
