@@ -123,3 +123,18 @@ func TestContradictionsAfterReload(t *testing.T) {
 		t.Errorf("%v", l.Problems)
 	}
 }
+
+// A change of NATS needs a restart, and its files are not among those that a reload reads again. Settings of NATS without a URL are noted.
+func TestNATSNeedsRestart(t *testing.T) {
+	old, now := Load([]string{"-nats", "nats://a"}, nil), Load([]string{"-nats", "nats://b", "-nats-token-file", "/t"}, nil)
+	if d := Diff(old.Config, now.Config); len(d.Live) > 0 || !slices.Equal(d.Restart, []string{"nats.url", "nats.token-file"}) {
+		t.Errorf("%+v", d)
+	}
+	if now.Config.NamesFiles() || len(now.Config.Contents()) > 0 {
+		t.Error("a reload reads the files of NATS")
+	}
+	l := Load([]string{"-nats-replicas", "3"}, nil)
+	if len(l.Problems) > 0 || len(l.Notes) != 1 || l.Notes[0] != "-nats-replicas is given without -nats, so it has no effect" {
+		t.Errorf("%v, %q", l.Problems, l.Notes)
+	}
+}

@@ -49,12 +49,15 @@ func (i *inspector) validity(file string, c *x509.Certificate) {
 }
 
 // readCertificates returns the certificates of a file.
-func readCertificates(file string) ([]*x509.Certificate, error) {
+func readCertificates(file string) (all []*x509.Certificate, err error) {
 	b, err := readFile(file)
+	if err == nil {
+		all, err = parseCertificates(b)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return parseCertificates(b)
+	return all, nil
 }
 
 func parseCertificates(b []byte) (all []*x509.Certificate, err error) {

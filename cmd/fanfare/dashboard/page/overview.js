@@ -106,6 +106,7 @@ export class Overview {
     for (const [name, k] of Object.entries(s.hooks ?? {})) {
       all.push([`Backend hook ${name}`, `${f.count(k.requests)} requests, ${f.duration(k.requests ? k.request_time / k.requests : 0)} each; ${f.plural(k.queued, 'request')} waiting; breaker ${k.breaker}`]);
     }
+    if (s.broker) all.push(['Link to NATS', `${s.broker.up ? 'up' : 'down'}; ${f.plural(s.broker.pending, 'message')} without an answer; ${f.count(Math.max(0, s.broker.links - 1))} × linked again`]);
     if (s.webhooks) all.push(['Webhooks', `${f.plural(s.webhooks.queued, 'event')} waiting, the oldest for ${f.duration(s.webhooks.oldest)}; ${f.count(s.webhooks.events?.dead ?? 0)} dead`]);
     for (const [name, n] of Object.entries(s.hub.recoveries ?? {})) all.push([`Recoveries, ${f.reason(name)}`, f.count(n)]);
     replace(this.facts, all.map(([k, v]) => h('div', null, h('dt', null, k), h('dd', null, v))));
