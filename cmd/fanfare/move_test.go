@@ -36,15 +36,18 @@ func allScenarios(t *testing.T) []scenario {
 
 // Each metric has a scenario that makes it move.
 func TestMetricsMove(t *testing.T) {
-	moved, left := make(map[string]bool), len(allScenarios(t))
-	for _, s := range allScenarios(t) {
-		t.Run(s.name, func(t *testing.T) {
-			m := newMover(t, s)
-			m.moved = moved
-			s.do(m)
-			left--
-		})
+	all := allScenarios(t)
+	moved, left := make(map[string]bool), len(all)+1
+	run := func(t *testing.T, s scenario) {
+		m := newMover(t, s)
+		m.moved = moved
+		s.do(m)
+		left--
 	}
+	for _, s := range all {
+		t.Run(s.name, func(t *testing.T) { run(t, s) })
+	}
+	t.Run("cluster", func(t *testing.T) { run(t, clusterScenario(t)) }) // skipped without nats-server
 	for _, m := range metrics.All() {
 		if left == 0 && !moved[m.Name] && !constant[m.Name] {
 			t.Errorf("%s: no scenario makes it move", m.Name)
