@@ -44,8 +44,8 @@
 //
 // # Clients that resume
 //
-// follow uses clients of the subprotocol fanfare.v1, which reconnect when their connections end, at any of the URLs given, and
-// resume where they were. It reports how long they were without a connection and how long each heard nothing. Several
+// follow uses clients of the subprotocol fanfare.v1. They connect to the first URL. When their connections end they reconnect, at
+// any of the URLs, and resume where they were. It reports how long they were without a connection and how long each heard nothing. Several
 // processes can follow one topic: one of them has a -rate and starts last, the others have -rate 0, and all end with the last
 // message.
 //

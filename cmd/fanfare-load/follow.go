@@ -69,7 +69,7 @@ func runFollow(l *load, ctx context.Context) error {
 	return err
 }
 
-// connect opens all clients. The first is at the first URL, the second at the next one, and so on.
+// connect opens all clients, at the first URL.
 func (f *follow) connect(ctx context.Context) error {
 	l, o := f.load, f.load.opt
 	began := time.Now()
@@ -117,7 +117,7 @@ type note struct {
 // the messages that were in flight on a lost connection may be published after later ones, so each waits for the one before.
 func (f *follow) publish(ctx context.Context) error {
 	l, o := f.load, f.load.opt
-	c, err := client.Dial(ctx, o.url, f.options(0, nil))
+	c, err := client.Dial(ctx, o.url, f.options(nil))
 	if err != nil {
 		return fmt.Errorf("the publisher: %w", err)
 	}

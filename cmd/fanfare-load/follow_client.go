@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,13 +25,12 @@ type follower struct {
 	silent  atomic.Int64
 }
 
-// options returns the options of a client that begins at one of the URLs.
-func (f *follow) options(at int, x *follower) *client.Options {
+// options returns the options of a client, or of the publisher if there is none.
+func (f *follow) options(x *follower) *client.Options {
 	o := f.load.opt
-	urls := o.urls
 	opts := &client.Options{
 		Engine: f.load.conns.engine, Timeout: o.timeout, MaxDelay: time.Second, Header: http.Header(o.header), TLSConfig: o.tlsConfig(),
-		Others: slices.Concat(urls[at+1:], urls[:at]),
+		Others: o.urls[1:],
 	}
 	if x != nil {
 		opts.OnOpen, opts.OnClose = x.opened, x.closed
@@ -44,8 +42,7 @@ func (f *follow) options(at int, x *follower) *client.Options {
 func (x *follower) begin(ctx context.Context, i int) error {
 	f := x.run
 	x.shard = f.load.shards[i%len(f.load.shards)]
-	at := i % len(f.load.opt.urls)
-	c, err := client.Dial(ctx, f.load.opt.urls[at], f.options(at, x))
+	c, err := client.Dial(ctx, f.load.opt.url, f.options(x))
 	if err != nil {
 		return err
 	}
