@@ -136,12 +136,16 @@
 // that peer for what came after the number that it has, and gets it in parts of at most 256 KiB, each
 // of which it asks for when it has taken the one before. So a slow node delays nobody, and a
 // node that has missed a little gets only that. The record has the number of the latest change, so a
-// lost last note is noticed with it. For a part, a node looks through a log that has each entry where
+// lost last note is noticed with it. When a node is linked, it asks all others, whose records are
+// older than their last changes perhaps. For a part, a node looks through a log that has each entry where
 // it changed last: reading it from any number to its end gives the present state, even if that
-// changes meanwhile. Removed entries remain in the log, at least 4,096, or as many as there
-// are others. If they are forgotten already, the parts are a snapshot: from the beginning, and an
-// entry that was in none of them is reported as removed. No entry has a TTL, so a state costs nothing
-// while it does not change.
+// changes meanwhile. The log also has earlier changes, until these are 4,096 or 1 MiB, or half of the
+// log. So a node that is told of all learns each single change in order, and so does one that has
+// missed a few, unless they have just been forgotten: then it learns the last change of each entry, in
+// the order of these. Removed entries remain in the log, at least 4,096, or as many as there are
+// others. If they are forgotten already, the parts are a snapshot: from the beginning, and an entry
+// that was in none of them is reported as removed. No entry has a TTL, so a state costs nothing while
+// it does not change.
 //
 // Notes and parts are sent by one goroutine over one connection, so they arrive in order, and a part
 // ends where the next note begins. That is not necessary: numbers that do not fit make a node ask

@@ -26,6 +26,7 @@ type peer struct {
 	heard  time.Time     // when it was heard of last, or the later time when this node was linked
 	missed int           // how often this node has renewed its own lease since then
 
+	stale bool            // there may be changes that no record or note has told of: it must be asked
 	told  uint64          // its latest change, as far as is known
 	have  uint64          // everything up to this change is known
 	had   uint64          // the same when its lease was renewed last
@@ -93,7 +94,7 @@ func (p *peers) linked(now time.Time) {
 	defer p.mu.Unlock()
 	p.up = true
 	for _, o := range p.all {
-		o.heard, o.missed = now, 0
+		o.heard, o.missed, o.stale = now, 0, true
 	}
 	if p.found == nil {
 		p.found = make(chan struct{})
@@ -153,7 +154,7 @@ func (p *peers) renewed(node uint64, l *lease, seq uint64, now time.Time) error 
 		return errTooManyPeers
 	default:
 		if o == nil {
-			o = &peer{number: node, known: make(map[string]held)}
+			o = &peer{number: node, stale: true, known: make(map[string]held)}
 			p.all[node] = o
 		}
 		o.length = time.Duration(l.Length) * time.Millisecond
@@ -195,7 +196,7 @@ func (p *peers) goneLocked(o *peer) {
 
 // wantLocked has a part of a peer's state asked for, if something is missing and no part is coming.
 func (p *peers) wantLocked(o *peer) {
-	if (o.have < o.told || o.doubt) && !o.waits && o.asked.IsZero() {
+	if (o.have < o.told || o.stale || o.doubt) && !o.waits && o.asked.IsZero() {
 		o.waits = true
 		p.wanting = append(p.wanting, o.number)
 		p.rouse()
@@ -259,12 +260,15 @@ func (p *peers) changed(node uint64, c *changes, part bool, now time.Time) error
 	o.heard, o.missed = now, 0
 	o.told = max(o.told, c.last)
 	if part { // it knows best, whatever other notes said
-		o.asked = time.Time{}
+		o.asked, o.stale = time.Time{}, false
 		p.asking--
 		o.told = c.last
 		p.rouse()
 	}
 	defer p.wantLocked(o)
+	if !part && !o.asked.IsZero() { // the part that has been asked for will have it
+		return nil
+	}
 	if c.snapshot {
 		o.have, o.snapshot, o.doubt = 0, true, false
 		o.round++

@@ -12,8 +12,12 @@ import (
 // entries, if these are more: a snapshot would be as large.
 const minRemoved = 4096
 
-// state is the state of this node: a log that has each entry where it changed last. So what changed
-// after any number can be read in order, piece by piece, while the state goes on changing.
+// maxDead is how many bytes of the log earlier changes may have, or as many as the entries have.
+const maxDead = 1 << 20
+
+// state is the state of this node: a log that has each entry where it changed last, and for some time
+// its earlier changes. So what changed after any number can be read in order, piece by piece, while
+// the state goes on changing.
 type state struct {
 	mu    sync.Mutex // a leaf
 	fresh []change   // that are not in the log yet
@@ -25,7 +29,10 @@ type state struct {
 	sent    uint64 // up to which notes have been sent; no more than number
 	entries map[string]*entry
 	log     []*entry // in the order of their numbers
+	size    int      // of the log
 	dead    int      // entries in the log that have changed again
+	old     int      // the size of these
+	whole   uint64   // the log has all changes after this one
 	removed int      // entries in the log that have been removed
 	least   int      // of these are remembered: minRemoved
 	floor   uint64   // the latest removal that is forgotten
@@ -73,7 +80,7 @@ func (st *state) apply() {
 	for _, c := range fresh {
 		st.put(c)
 	}
-	if st.dead > max(st.least, len(st.log)/2) || st.removed > 2*st.maxRemoved() {
+	if st.dead > max(st.least, len(st.log)/2) || st.old > max(maxDead, st.size/2) || st.removed > 2*st.maxRemoved() {
 		st.compact()
 	}
 }
@@ -87,11 +94,13 @@ func (st *state) put(c change) {
 		if old.value == nil {
 			st.removed--
 		}
-		old.dead, old.value = true, nil
+		old.dead = true
 		st.dead++
+		st.old += old.size()
 	}
 	st.number++
 	e := &entry{change: c, number: st.number}
+	st.size += e.size()
 	if st.entries == nil {
 		st.entries = make(map[string]*entry)
 	}
@@ -105,23 +114,31 @@ func (st *state) put(c change) {
 // maxRemoved returns how many removed entries are remembered.
 func (st *state) maxRemoved() int { return max(st.least, len(st.entries)-st.removed) }
 
-// compact takes dead entries out of the log, and the oldest of too many removed ones.
+// compact takes dead entries out of the log, and the oldest of too many removed ones. What has not
+// been announced remains.
 func (st *state) compact() {
 	excess := st.removed - st.maxRemoved()
 	log := make([]*entry, 0, len(st.log)-st.dead)
 	for _, e := range st.log {
 		switch {
+		case e.number > st.sent:
+			log = append(log, e)
+			continue
 		case e.dead:
-		case e.value == nil && excess > 0 && e.number <= st.sent:
+			st.dead--
+			st.old -= e.size()
+		case e.value == nil && excess > 0:
 			excess--
 			st.removed--
 			st.floor = e.number
 			delete(st.entries, e.key)
 		default:
 			log = append(log, e)
+			continue
 		}
+		st.size -= e.size()
 	}
-	st.log, st.dead = log, 0
+	st.log, st.whole = log, st.sent
 }
 
 // note returns the next note for all peers, of which the changes have at most limit bytes. omitted
@@ -143,14 +160,15 @@ func (st *state) part(from uint64, limit int) (c changes, omitted int) {
 	return c, st.fill(&c, limit)
 }
 
-// fill adds the changes between c.from and c.upTo, which becomes less if there is no room for all.
+// fill adds the changes between c.from and c.upTo, which becomes less if there is no room for all: each
+// single one if the log has them, and otherwise the last one of each entry.
 func (st *state) fill(c *changes, limit int) (omitted int) {
 	i, _ := slices.BinarySearchFunc(st.log, c.from+1, func(e *entry, n uint64) int { return cmp.Compare(e.number, n) })
 	for _, e := range st.log[i:] {
 		if e.number > c.upTo {
 			break
 		}
-		if e.dead || c.snapshot && e.value == nil {
+		if c.from < st.whole && (e.dead || c.snapshot && e.value == nil) {
 			continue
 		}
 		n := e.size()

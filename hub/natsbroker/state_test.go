@@ -132,9 +132,45 @@ func TestStateCopied(t *testing.T) {
 		if o := p.copy.all[sender]; o.size != size || len(o.known) != len(want) || p.out.states != 0 || p.copy.asking != 0 {
 			t.Fatalf("seed %d: %d bytes of %d entries are counted as %d, %d in the queue, %d asked for", seed, size, len(o.known), o.size, p.out.states, p.copy.asking)
 		}
-		if n := len(p.state.log); n > 3*(len(want)+p.state.least)+40 {
-			t.Fatalf("seed %d: the log has %d entries for %d", seed, n, len(want))
+		p.checkLog(t, len(want))
+	}
+}
+
+// checkLog checks that what the state has counted is so, and that the log is not much larger than it
+// must be.
+func (p *pair) checkLog(t *testing.T, entries int) {
+	t.Helper()
+	st := &p.state
+	st.apply()
+	size, old, dead, removed := 0, 0, 0, 0
+	for _, e := range st.log {
+		switch size += e.size(); {
+		case e.dead:
+			dead++
+			old += e.size()
+		case e.value == nil:
+			removed++
 		}
+	}
+	if size != st.size || old != st.old || dead != st.dead || removed != st.removed {
+		t.Fatalf("%d bytes, %d of %d dead entries, and %d removed ones are counted as %d, %d, %d, %d", size, old, dead, removed, st.size, st.old, st.dead, st.removed)
+	}
+	if n := len(st.log); n > 4*(entries+st.least) {
+		t.Fatalf("the log has %d entries for %d", n, entries)
+	}
+}
+
+// The earlier changes of large entries are forgotten sooner than those of small ones.
+func TestDeadBytes(t *testing.T) {
+	p := newPair(1 << 30)
+	p.state.least = minRemoved
+	for range minRemoved {
+		p.state.set(change{"key", fmt.Append(make([]byte, 1000), rand.Int())})
+		p.state.apply()
+		p.note(maxNote, false)
+	}
+	if p.state.size > 2*maxDead || p.state.whole == 0 {
+		t.Errorf("the log has %d bytes", p.state.size)
 	}
 }
 
@@ -214,8 +250,8 @@ func TestManyPeers(t *testing.T) {
 		}
 		p.now = p.now.Add(askAgain)
 	}
-	if len(asked) != maxPeers-1 {
-		t.Errorf("%d peers are asked, want %d", len(asked), maxPeers-1)
+	if len(asked) != maxPeers {
+		t.Errorf("%d peers are asked, want %d", len(asked), maxPeers)
 	}
 }
 
