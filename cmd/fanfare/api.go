@@ -38,7 +38,7 @@ func (a *app) managing(mux *http.ServeMux) {
 // showTopic is GET /topics/{name}, of a topic or a pattern.
 func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	stats, ok := a.hub.Topic(name)
+	stats, ok := a.topicStats(r.Context(), name)
 	if !ok {
 		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %q has neither subscribers nor messages; to create it, connect to %s", name, a.socketURL(r)))
 		return
@@ -110,16 +110,12 @@ func (a *app) disconnectTopic(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if _, ok := a.hub.Topic(name); !ok {
-		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %q has no subscribers", name))
-		return
+	none := fmt.Sprintf("topic %q has no subscribers", name)
+	if _, ok := a.hub.Topic(name); ok {
+		none = "" // it has history, perhaps
 	}
 	closed, err := a.hub.Disconnect(name, hub.CloseReason{Code: int(code), Text: reason})
-	if err != nil {
-		a.fail(w, http.StatusServiceUnavailable, plain(err))
-		return
-	}
-	a.answer(w, http.StatusOK, map[string]any{"topic": name, "closed": closed})
+	a.answerClosed(w, "topic", name, none, closed, err)
 }
 
 // disconnectUser is DELETE /users/{user}/connections.
@@ -130,39 +126,12 @@ func (a *app) disconnectUser(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	closed := a.closeUser(user, hub.CloseReason{Code: int(code), Text: reason})
-	if closed == 0 {
-		a.fail(w, http.StatusNotFound, fmt.Sprintf("user %q has no connections", user))
-		return
-	}
-	a.answer(w, http.StatusOK, map[string]any{"user": user, "closed": closed})
+	closed, err := a.tell(instruction{User: user, Why: hub.CloseReason{Code: int(code), Text: reason}})
+	a.answerClosed(w, "user", user, fmt.Sprintf("user %q has no connections", user), closed, err)
 }
 
 // closable is a policy.Target that can be closed for any reason. It gets what was published before.
 type closable interface{ close(why hub.CloseReason) }
-
-// closeUser closes all connections of a user, and returns their number. The hub comes first: it may wait for what was
-// published before. It also has those that take their place with the policy at this moment.
-func (a *app) closeUser(user string, why hub.CloseReason) int {
-	closed := make(map[*hub.Member]bool)
-	a.hub.DisconnectIf(hub.UserTopic(user), func(s hub.Subscriber) bool {
-		m, is := s.(*hub.Member)
-		is = is && m.User() == user
-		if is {
-			closed[m] = true
-		}
-		return is
-	}, why)
-	others := 0
-	a.access.EachOf(user, func(t policy.Target) {
-		if m, is := t.(*memberTarget); is && closed[(*hub.Member)(m)] {
-			return
-		}
-		t.(closable).close(why)
-		others++
-	})
-	return len(closed) + others
-}
 
 // maxReason is the longest reason of a close frame, in bytes (RFC 6455, 5.5).
 const maxReason = 123

@@ -51,6 +51,7 @@ The listener of -admin has health (with figures), the DELETEs and revocations as
   GET    http://ADMIN/api/history              figures of the last 15 minutes (?since=NEXT)
   GET    http://ADMIN/api/topics               the topics that stand out (?sort=, ?limit=, ?prefix=)
   GET    http://ADMIN/api/topics/NAME          one topic, with its slowest subscribers
+  GET    http://ADMIN/nodes                    the nodes of the cluster, with their figures
   GET    http://ADMIN/api/clients              the slowest clients (?limit=, ?q= is a part of user or address)
   GET    http://ADMIN/api/clients/ID           one client, with its subscriptions
   DELETE http://ADMIN/api/clients/ID           closes its connection (?code=N&reason=TEXT)

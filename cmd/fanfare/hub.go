@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/backend"
@@ -24,6 +26,8 @@ func (a *app) newHub() {
 		Workers: wshub.Workers(a.server),
 		Topic:   a.rules.options,
 	}
+	a.number, o.OnTold = rand.Uint64()|1, a.obey
+	o.NodeName, _ = os.Hostname() // the number tells nodes without a name apart
 	a.events.attach(&o)
 	limitHub(&o, &a.cfg.Limits)
 	if a.link != nil {

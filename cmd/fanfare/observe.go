@@ -41,6 +41,7 @@ func (o *observation) close() {
 // observing registers the dashboard, and what it asks for.
 func (a *app) observing(mux *http.ServeMux) {
 	dashboard.Register(mux)
+	mux.HandleFunc("GET /nodes", a.takes(a.listNodes))
 	mux.HandleFunc("GET /api/history", a.takes(a.showHistory, "since"))
 	mux.HandleFunc("GET /api/topics", a.takes(a.surveyTopics, "sort", "limit", "prefix"))
 	mux.HandleFunc("GET /api/topics/{name}", a.takes(a.inspectTopic))

@@ -42,10 +42,13 @@ func (a *app) revoke(w http.ResponseWriter, r *http.Request) {
 		a.deny(w, refusal)
 		return
 	}
-	ended, err := a.access.Revoke(v)
+	ended, err := a.revokeEverywhere(v)
 	switch {
 	case errors.Is(err, policy.ErrTooManyRevocations):
 		a.fail(w, http.StatusServiceUnavailable, plain(err))
+		return
+	case errors.Is(err, hub.ErrLinkDown) || errors.Is(err, hub.ErrUnacknowledged):
+		a.answerHub(w, err)
 		return
 	case err != nil:
 		a.fail(w, http.StatusBadRequest, plain(err))

@@ -203,6 +203,7 @@ type app struct {
 	server   *wsproto.Server
 	hub      *hub.Hub
 	link     *cluster.Link      // nil if the server stands alone
+	number   uint64             // which no other node has
 	node     *natsserver.Server // nil if there is none in this process
 	sessions *session.Endpoint
 	leaving  atomic.Bool // the server ends soon
