@@ -39,7 +39,7 @@ Usage: fanfare [flags]     (wss:// and https:// with -cert and -key, or -acme-do
   DELETE http://ADDR/users/USER/connections    closes all connections of a user (?code=N&reason=TEXT)
   POST   http://ADDR/revocations               makes tokens invalid: {"user":USER}, {"id":JTI} or {"issued_until":SECONDS}
   GET    http://ADDR/healthz                   reports that the server is up, or that it is about to end
-  GET    http://ADDR/readyz                    reports whether the server takes new clients: 503 from SIGTERM on
+  GET    http://ADDR/readyz                    reports whether the server takes new clients: 503 from SIGTERM on, and without a link to NATS
   GET    http://ADDR/fanfare.js                the client of fanfare.v1, for browsers and Node
   GET    http://ADDR/                          a page to try the server in a browser
 

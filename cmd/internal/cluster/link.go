@@ -48,6 +48,13 @@ type Link struct {
 	epochs int64 // changes
 }
 
+// What a hub may look for in its broker.
+var (
+	_ hub.Syncer   = (*Link)(nil)
+	_ hub.Peers    = (*Link)(nil)
+	_ hub.Unstorer = (*Link)(nil)
+)
+
 // New returns a link, which connects when it is attached to a hub.
 func New(o natsbroker.Options, log *slog.Logger) (*Link, error) {
 	l := &Link{log: log, now: time.Now, servers: serversOf(o.URLs), losses: make(map[string]int64)}

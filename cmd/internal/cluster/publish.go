@@ -16,7 +16,7 @@ var (
 	ErrTooLarge = errors.New("the message is larger than NATS takes: max_payload of nats-server limits a message with its headers")
 
 	errDown      = clientError{hub.ErrLinkDown, "the server has no link to NATS now: nothing was done; try again later"}
-	errUncertain = clientError{hub.ErrUnacknowledged, "NATS has not confirmed the message in time: it may have been published or not, so that sending it again may publish it twice"}
+	errUncertain = clientError{hub.ErrUnacknowledged, "NATS has not confirmed the message in time: it may have been published or not, so that sending it again may publish it twice, unless it has an idempotency key"}
 	errRefused   = clientError{hub.ErrLinkDown, "NATS has not taken the message: it was not published; try again later"}
 )
 
