@@ -100,7 +100,7 @@ func (b *Broker) findPeers(ctx context.Context, s *session, at uint64) {
 			b.report(err)
 		}
 	})
-	if err != nil {
+	if err != nil && s.nc.IsConnected() { // otherwise the end of the session is reported
 		b.report(fmt.Errorf("natsbroker: looking for other nodes: %w", err))
 	}
 }
