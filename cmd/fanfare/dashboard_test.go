@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/monitor"
+	"github.com/fanfare-ws/fanfare/hub/natsbroker/natstest"
 	"github.com/fanfare-ws/fanfare/wsproto/script"
 )
 
@@ -213,4 +214,14 @@ func TestDashboardOnPhone(t *testing.T) {
 		pg.until("it is shown", `return document.querySelector('h1:not(.hidden)')`)
 		pg.fits(hash)
 	}
+}
+
+// The dashboard of a node shows its link to NATS and all nodes.
+func TestDashboardOfNode(t *testing.T) {
+	b := script.Chromium(t)
+	a, _ := nodes(t, natstest.Start(t, "").URL, "-admin", "127.0.0.1:0")
+	a.dial("/topics/x")
+	pg := a.visitDashboard(b, "")
+	pg.until("the link is shown", `return document.querySelector('.facts').innerText.includes('Link to NATS')`)
+	pg.until("both nodes are shown", `const all = document.querySelector('.facts').innerText; return all.split('\nNode ').length + all.startsWith('Node ') === 3 && all.includes('(this one)') && all.includes('1 subscription to')`)
 }

@@ -74,9 +74,14 @@ export class Overview {
   }
 
   title = 'Overview';
-  lists = ['/api/topics?sort=subscribers&limit=6', '/api/topics?sort=rate&limit=6', '/api/clients?limit=6'];
+  #lists = ['/api/topics?sort=subscribers&limit=6', '/api/topics?sort=rate&limit=6', '/api/clients?limit=6'];
+  #clustered = false;
+  #nodes = [];
+
+  get lists() { return this.#clustered ? [...this.#lists, '/nodes'] : this.#lists; }
 
   update({ status, points, span }) {
+    this.#clustered = !!status.broker;
     const at = name => last(points, name);
     const set = (id, value, note) => { setText(this.numbers[id].value, value); setText(this.numbers[id].note, note); };
     const c = status.connections, t = status.topics, p = status.process, e = status.engine;
@@ -107,12 +112,16 @@ export class Overview {
       all.push([`Backend hook ${name}`, `${f.count(k.requests)} requests, ${f.duration(k.requests ? k.request_time / k.requests : 0)} each; ${f.plural(k.queued, 'request')} waiting; breaker ${k.breaker}`]);
     }
     if (s.broker) all.push(['Link to NATS', `${s.broker.up ? 'up' : 'down'}; ${f.plural(s.broker.pending, 'message')} without an answer; ${f.count(Math.max(0, s.broker.links - 1))} × linked again`]);
+    for (const n of this.#nodes) {
+      all.push([`Node ${n.name || n.number}${n.self ? ' (this one)' : ''}`, n.missing ? 'does not answer' : `${f.plural(n.stats.subscriptions, 'subscription')} to ${f.plural(n.stats.topics, 'topic')}`]);
+    }
     if (s.webhooks) all.push(['Webhooks', `${f.plural(s.webhooks.queued, 'event')} waiting, the oldest for ${f.duration(s.webhooks.oldest)}; ${f.count(s.webhooks.events?.dead ?? 0)} dead`]);
     for (const [name, n] of Object.entries(s.hub.recoveries ?? {})) all.push([`Recoveries, ${f.reason(name)}`, f.count(n)]);
     replace(this.facts, all.map(([k, v]) => h('div', null, h('dt', null, k), h('dd', null, v))));
   }
 
-  showLists([size, rate, clients]) {
+  showLists([size, rate, clients, nodes]) {
+    this.#nodes = nodes?.nodes ?? [];
     this.bySize.draw(size.topics ?? [], size.message);
     this.byRate.draw(rate.topics ?? [], rate.message ?? (rate.measured ? undefined : 'Rates come with the next figures.'));
     this.slow.draw(clients.clients?.filter(c => c.pending > 0) ?? [], clients.message);
