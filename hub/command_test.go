@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 )
 
 var over = CloseReason{Code: 4001, Text: "over"}
@@ -176,6 +177,10 @@ func TestDisconnectWithoutConnection(t *testing.T) {
 
 // A node that was not connected runs the commands that it missed, after the messages before them.
 func TestMissedCommand(t *testing.T) {
+	synctest.Test(t, missedCommand) // a node that is cut does not answer in time
+}
+
+func missedCommand(t *testing.T) {
 	var heard hearers
 	c := newCluster(t, 1, MemoryBrokerOptions{History: 1000}, Options{})
 	o := heard.options(0)
