@@ -299,7 +299,7 @@ func TestLameDuck(t *testing.T) {
 
 // A node with many topics misses messages to a few of them. It asks the stream for these only.
 func TestManyTopics(t *testing.T) {
-	const topics = 12_000
+	const topics = 100_000
 	c := newCluster(Options{}, natstest.Start(t, ""))
 	node := c.node(t)
 	f, other := attach(t, node, ""), attach(t, c.node(t), "")
@@ -315,9 +315,12 @@ func TestManyTopics(t *testing.T) {
 		})
 	}
 	all.Wait()
+	flying := make(chan struct{}, maxInFlight)
 	publish := func(i int) {
 		all.Add(1)
+		flying <- struct{}{}
 		other.Publish(t.Context(), &hub.Envelope{Topic: name(i), Data: []byte("x")}, func(_ hub.Position, err error) {
+			<-flying
 			if err != nil {
 				t.Error(err)
 			}
