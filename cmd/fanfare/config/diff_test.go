@@ -4,6 +4,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -135,6 +136,16 @@ func TestNATSNeedsRestart(t *testing.T) {
 	}
 	l := Load([]string{"-nats-replicas", "3"}, nil)
 	if len(l.Problems) > 0 || len(l.Notes) != 1 || l.Notes[0] != "-nats-replicas is given without -nats, so it has no effect" {
+		t.Errorf("%v, %q", l.Problems, l.Notes)
+	}
+}
+
+// A file that fanfare config has printed is right, and its defaults of NATS are nothing to be noted.
+func TestTemplateIsQuiet(t *testing.T) {
+	var b strings.Builder
+	WriteTemplate(&b)
+	l := Load([]string{"-config", write(t, "a.toml", b.String())}, nil)
+	if len(l.Problems) > 0 || strings.Contains(strings.Join(l.Notes, "\n"), "nats.") {
 		t.Errorf("%v, %q", l.Problems, l.Notes)
 	}
 }

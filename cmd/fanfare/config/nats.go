@@ -175,8 +175,10 @@ func (l *loader) unusedNATS() {
 	if l.config.NATS.Any() || !l.good("nats.url") {
 		return
 	}
+	without := valueOf(defaults()) // a file of fanfare config has all of them
 	for _, f := range settings().fields {
-		if strings.HasPrefix(f.path, "nats.") && l.config.Explicit(f.path) && !(l.config.Cluster.Any() && ofStream[f.path]) {
+		given := l.config.Explicit(f.path) && !equal(f.of(l.value), f.of(without))
+		if strings.HasPrefix(f.path, "nats.") && given && !(l.config.Cluster.Any() && ofStream[f.path]) {
 			l.note(f.path, " is given without %s, so it has no effect", l.nameOf("nats.url", f.path))
 		}
 	}
