@@ -12,7 +12,7 @@ within() { # SECONDS COMMAND...: until it succeeds
   until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
 }
 healthy() { says '"status":"ok"' "$(fanfare health "$@" 2>&1)"; }
-set_config() { sed -i "s|^$1 = .*|$1 = $2|" /etc/fanfare/fanfare.toml; }
+set_config() { sed -i "0,/^$1 = /s|^$1 = .*|$1 = $2|" /etc/fanfare/fanfare.toml; } # the first setting of that name
 status() { sed -n "s/^$1:\t//p" "/proc/$(show MainPID)/status"; }
 
 check install dpkg --install /test/fanfare.deb
