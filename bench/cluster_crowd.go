@@ -78,7 +78,7 @@ func (c *cluster) crowd(ctx context.Context, stdout io.Writer) error {
 
 // follow starts clients that are at a node and, when they lose it, at any other one with clients.
 func (c *cluster) follow(ctx context.Context, n, at int, rate string) (*follower, error) {
-	args := []string{"follow", "-json", "-n", fmt.Sprint(n), "-rate", rate, "-duration", c.opts.duration.String(), "-drain", "30s", "-timeout", "30s", "-concurrency", "64"}
+	args := []string{"follow", "-json", "-n", fmt.Sprint(n), "-rate", rate, "-duration", c.opts.duration.String(), "-drain", "1m", "-timeout", "30s", "-concurrency", "64"}
 	args = append(args, "ws://"+c.nodes[at].addr+"/hub")
 	var notes io.Reader
 	var err error
@@ -86,7 +86,7 @@ func (c *cluster) follow(ctx context.Context, n, at int, rate string) (*follower
 	if rate == "0" {
 		for i, other := range c.nodes[:c.opts.nodes] {
 			if i != at {
-				args = append(args, "ws://"+other.addr+"/hub")
+				args = append(args, "ws://"+other.again+"/hub")
 			}
 		}
 	}

@@ -26,6 +26,9 @@ type cluster struct {
 // node is one fanfare.
 type node struct {
 	*child
+	// again is another address, for clients that come from another node: the kernel takes long to find a free port for a
+	// connection if most of those to the same address are in use.
+	again string
 	admin *http.Client // for its operators
 }
 
@@ -38,15 +41,17 @@ func (c *cluster) start(ctx context.Context) error {
 	fmt.Fprintf(c.log, "starting nats-server and %d nodes\n", c.opts.nodes+1)
 	for i := range c.opts.nodes + 1 {
 		socket := filepath.Join(c.dir, fmt.Sprintf("admin%d", i))
-		s, line, err := start(ctx, nil, c.programs.fanfare, "-addr", "127.0.0.1:0", "-admin", "unix:"+socket, "-nats", url, "-topic", "load history=10000")
+		s, lines, err := startLines(ctx, 2, nil, c.programs.fanfare, "-addr", "127.0.0.1:0,127.0.0.1:0", "-admin", "unix:"+socket, "-nats", url, "-topic", "load history=10000")
 		if err != nil {
 			return err
 		}
-		_, at, _ := strings.Cut(line, " listening on ")
-		s.addr, _, _ = strings.Cut(at, " ")
-		n := &node{s, &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		n := &node{child: s, admin: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		}}}}
+		for i, addr := range []*string{&s.addr, &n.again} {
+			_, at, _ := strings.Cut(lines[i], " listening on ")
+			*addr, _, _ = strings.Cut(at, " ")
+		}
 		c.nodes = append(c.nodes, n)
 		if err := poll(ctx, time.Minute, func() bool { return n.get(ctx, "/readyz") == nil }); err != nil {
 			return fmt.Errorf("node %d is not ready: %w", i+1, err)

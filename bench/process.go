@@ -76,6 +76,15 @@ func (p *programs) startFanfare(ctx context.Context, processors int) (*child, er
 // start starts a server, with more variables in its environment, and returns its first line, which has its address, when it
 // listens. The server ends with ctx.
 func start(ctx context.Context, env []string, program string, args ...string) (s *child, line string, err error) {
+	s, lines, err := startLines(ctx, 1, env, program, args...)
+	if err != nil {
+		return nil, "", err
+	}
+	return s, lines[0], nil
+}
+
+// startLines is start for a server that says in several lines where it listens.
+func startLines(ctx context.Context, n int, env []string, program string, args ...string) (s *child, lines []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	name := filepath.Base(program) + " " + args[0]
 	s = &child{cmd: command(ctx, program, args...), end: cancel}
@@ -89,13 +98,17 @@ func start(ctx context.Context, env []string, program string, args ...string) (s
 	}
 	if err != nil {
 		cancel()
-		return nil, "", fmt.Errorf("start %s: %w", name, err)
+		return nil, nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil { // the server has closed its output or was killed
-		s.stop()
-		return nil, "", fmt.Errorf("%s does not listen: %s", name, strings.TrimSpace(said.String()))
+	for from := bufio.NewReader(out); len(lines) < n; {
+		line, err := from.ReadString('\n')
+		if err != nil { // the server has closed its output or was killed
+			s.stop()
+			return nil, nil, fmt.Errorf("%s does not listen: %s", name, strings.TrimSpace(said.String()))
+		}
+		lines = append(lines, strings.TrimSpace(line))
 	}
-	return s, strings.TrimSpace(line), nil
+	return s, lines, nil
 }
 
 // stop kills the process and waits for its end.
