@@ -135,6 +135,9 @@ func TestChartParts(t *testing.T) {
 		{"trustedProxies[0]=private", "FANFARE_TRUSTED_PROXIES", false},
 		{"prometheusRule.enabled=true", "kind: PrometheusRule", false},
 		{"prometheusRule.enabled=true", "    - alert: FanfareDown", false},
+		{"nats.url=nats://nats:4222", "FANFARE_NATS_REPLICAS", false},
+		{"nats.url=nats://nats:4222,nats.credentialsSecret.name=creds", "secretName: creds", false},
+		{"autoscaling.enabled=true,autoscaling.targetConnections=400000", "name: fanfare_connections", false},
 		{"config=handshake-rate = 2000", "handshake-rate = 2000", false},
 	} {
 		if strings.Contains(plain, c.part) != c.always {
@@ -150,5 +153,22 @@ func TestChartParts(t *testing.T) {
 	c := rendered(t, render(t, "tls.secretName=web,admin.enabled=true,trustedProxies[0]=10.0.0.0/8,trustedProxies[1]=loopback"))
 	if c.Listen[0].Addr != ":8080" || c.Admin.Addr != ":9464" || c.TLS.Cert != "/etc/fanfare/tls/tls.crt" || strings.Join(c.Access.TrustedProxies, " ") != "10.0.0.0/8 loopback" || c.Limits.HandshakeRate != 5000 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// Replicas with a URL of NATS are the nodes of a cluster.
+func TestChartCluster(t *testing.T) {
+	c := rendered(t, render(t, "nats.url=nats://a:4222\\,nats://b:4222", "nats.prefix=live", "replicaCount=3"))
+	if len(c.NATS.URLs) != 2 || c.NATS.Replicas != 3 || c.NATS.Prefix != "live" {
+		t.Errorf("%+v", c.NATS)
+	}
+	if text := render(t, "nats.url=nats://a:4222", "nats.credentialsSecret.name=creds"); !strings.Contains(text, "mountPath: /etc/fanfare/nats\n") || !strings.Contains(text, "value: /etc/fanfare/nats/nats.creds\n") {
+		t.Error(text)
+	}
+	// The metric that the autoscaler asks for is one that the server has, and that the adapter passes on.
+	for _, file := range []string{"helm/prometheus-adapter.yaml", "helm/fanfare/templates/hpa.yaml", "../docs/metrics.md"} {
+		if !strings.Contains(read(t, file), "fanfare_connections") {
+			t.Errorf("%s has no fanfare_connections", file)
+		}
 	}
 }

@@ -42,6 +42,7 @@ var checks = []check{
 	{"cmd/fanfare/docs/deployment.md", "live.example.org {", tested("cmd/fanfare", "TestProxies")},
 	{"cmd/fanfare/docs/deployment.md", "# fanfare.socket.d", tested("cmd/fanfare/deploy", "TestDocumentedDropIn")},
 	{"cmd/fanfare/docs/deployment.md", "# values.yaml", tested("cmd/fanfare/deploy", "TestDocumentedValues")},
+	{"cmd/fanfare/docs/deployment.md", "helm install nats", tested("cmd/fanfare/deploy", "TestChartCluster")},
 	{"cmd/fanfare/doctor/doc.go", "320 B ", tested("cmd/fanfare/doctor", "TestBytesAreMeasured")},
 	{"cmd/fanfare/docs/dashboard.md", "fanfare top ", tested("cmd/fanfare/top", "TestAddresses")},
 	{"cmd/fanfare/docs/access.md", `{"sub":`, claims},
