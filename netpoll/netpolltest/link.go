@@ -97,3 +97,9 @@ func (l *Link) Cut() {
 	l.t.Helper()
 	l.ip("-n " + l.name + " route add blackhole " + l.Near + "/32")
 }
+
+// Mend undoes Cut.
+func (l *Link) Mend() {
+	l.t.Helper()
+	l.ip("-n " + l.name + " route del blackhole " + l.Near + "/32")
+}

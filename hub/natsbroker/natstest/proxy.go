@@ -26,6 +26,12 @@ func NewProxy(t testing.TB, s *Server) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return NewProxyOn(t, s, l)
+}
+
+// NewProxyOn is NewProxy with a listener, which the proxy closes.
+func NewProxyOn(t testing.TB, s *Server, l net.Listener) *Proxy {
+	t.Helper()
 	p := &Proxy{l: l, URL: "nats://" + l.Addr().String(), to: address(s.URL), on: true, is: make(map[net.Conn]struct{})}
 	p.wg.Go(func() {
 		for {
