@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -99,6 +100,35 @@ func (h *Hub) ClusterTopics(ctx context.Context, q TopicsQuery) ClusterTopics {
 		page.Missing = append(page.Missing, info.label())
 	}
 	return page
+}
+
+// matchingElsewhere returns the topics that match a pattern and that only other nodes have.
+func (n *brokerNode) matchingElsewhere(pattern string, here []*Topic) (names []string, err error) {
+	if n == nil || n.peers == nil {
+		return nil, nil
+	}
+	own := make(map[string]bool, len(here))
+	for _, t := range here {
+		own[t.name] = true
+	}
+	prefix, _, _ := strings.Cut(pattern, anyToken)
+	prefix, _, _ = strings.Cut(prefix, anyTail)
+	for q := (TopicsQuery{Prefix: prefix, Limit: MaxTopicsLimit}); ; {
+		ctx, cancel := n.context()
+		page := n.hub.ClusterTopics(ctx, q)
+		cancel()
+		for _, t := range page.Topics {
+			if !own[t.Name] && !IsPattern(t.Name) && matches(pattern, t.Name) {
+				names = append(names, t.Name)
+			}
+		}
+		if len(page.Missing) > 0 {
+			return names, fmt.Errorf("%w: nodes have not said which topics they have: %s", ErrUnacknowledged, strings.Join(page.Missing, ", "))
+		}
+		if q.After = page.Next; q.After == "" {
+			return names, nil
+		}
+	}
 }
 
 // topicsAnswer is a node's page.

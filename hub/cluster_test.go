@@ -2,10 +2,12 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Pages of the topics of all nodes have each topic once, in order, with the sum of its subscribers.
@@ -79,6 +81,40 @@ func TestClusterTopicsOfLongNames(t *testing.T) {
 	if seen != topics {
 		t.Errorf("%d topics, want %d", seen, topics)
 	}
+}
+
+// A message to a pattern reaches the matching topics of all nodes, each once.
+func TestPublishMatchingEverywhere(t *testing.T) {
+	c := newCluster(t, 3, MemoryBrokerOptions{}, Options{})
+	var all []*fake
+	for i, name := range []string{"p.a", "p.b", "p.b", "q.c", "p.*"} {
+		f, _ := start(t, c.hubs[i%3], name, Start{})
+		all = append(all, f)
+	}
+	got, err := c.hubs[2].PublishMatching("p.*", number(7))
+	if err != nil || len(got) != 2 || got["p.a"].Position == (Position{}) || got["p.b"].Position == (Position{}) {
+		t.Errorf("%v %v", got, err)
+	}
+	for _, f := range all[:3] {
+		f.gets(t, 7)
+	}
+	all[4].gets(t, 7, 7)
+	if _, err := c.hubs[2].Publish("q.c", number(8)); err != nil {
+		t.Fatal(err)
+	}
+	all[3].gets(t, 8)
+}
+
+// A node that does not answer may have matching topics, so the message may be missing there.
+func TestPublishMatchingWithoutAnswer(t *testing.T) {
+	c := newCluster(t, 2, MemoryBrokerOptions{}, Options{BrokerTimeout: 100 * time.Millisecond})
+	f, _ := start(t, c.hubs[0], "p.a", Start{})
+	waitFor(t, func() bool { return c.hubs[0].node.nodes.count() == 1 })
+	c.nodes[1].cut()
+	if got, err := c.hubs[0].PublishMatching("p.*", number(7)); !errors.Is(err, ErrUnacknowledged) || len(got) != 1 {
+		t.Errorf("%v %v", got, err)
+	}
+	f.gets(t, 7)
 }
 
 // Nodes lists the nodes with their names and figures. One that does not answer is missing, and one

@@ -164,35 +164,50 @@ func (h *Hub) refreshMatching(t *Topic) {
 	t.mu.Unlock()
 }
 
-// PublishMatching publishes m to each topic that exists at this node and matches the pattern,
-// and returns the receipts by topic. If the broker fails, the error is one of its errors, and
-// the receipts are those of the other topics.
+// PublishMatching publishes m to each topic that exists and matches the pattern, and returns the
+// receipts by topic. If the hub has a [Broker] that is one of [Peers], that are the topics of all
+// nodes. If the broker fails, the error is one of its errors, and the receipts are those of the other
+// topics; it wraps ErrUnacknowledged if a node has not said which topics it has.
 func (h *Hub) PublishMatching(pattern string, m Message) (map[string]Receipt, error) {
 	if err := CheckPattern(pattern); err != nil {
 		return nil, err
 	}
 	all := h.matching(pattern)
-	receipts := make(map[string]Receipt, len(all))
+	elsewhere, failed := h.node.matchingElsewhere(pattern, all)
+	r := receipts{all: make(map[string]Receipt, len(all)+len(elsewhere)), failed: failed}
 	m.Data = bytes.Clone(m.Data) // once for all topics
-	var failed error
-	var mu sync.Mutex
-	var answers sync.WaitGroup
-	answers.Add(len(all))
+	r.waiting.Add(len(all) + len(elsewhere))
 	for _, t := range all {
-		h.send(t, m, func(rc Receipt, err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			defer answers.Done()
-			switch {
-			case err == nil:
-				receipts[t.name] = rc
-			case !errors.Is(err, ErrTooManyTopics): // the topic has ended meanwhile
-				failed = err
-			}
-		})
+		h.send(t, m, r.take(t.name))
 	}
-	answers.Wait()
-	return receipts, failed
+	for _, name := range elsewhere {
+		h.node.send(name, m, h.node.passes(h.rule(name)), r.take(name))
+	}
+	r.waiting.Wait()
+	return r.all, r.failed
+}
+
+// receipts are the results of publishing a message to several topics.
+type receipts struct {
+	waiting sync.WaitGroup
+	mu      sync.Mutex
+	all     map[string]Receipt
+	failed  error
+}
+
+// take returns the function that takes the result of a topic.
+func (r *receipts) take(name string) func(Receipt, error) {
+	return func(rc Receipt, err error) {
+		defer r.waiting.Done()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		switch {
+		case err == nil:
+			r.all[name] = rc
+		case !errors.Is(err, ErrTooManyTopics): // the topic has ended meanwhile
+			r.failed = err
+		}
+	}
 }
 
 // matching returns the topics that match a pattern.
