@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -285,6 +286,29 @@ func TestThreeNodes(t *testing.T) {
 		}
 	}
 	c.stranger()
+}
+
+// A node that has lost its directory takes its old place with an empty one, and gets the messages of the others.
+func TestDataLost(t *testing.T) {
+	c := newDataCluster(t)
+	for range 20 {
+		c.all[1].posted("work", "x")
+	}
+	c.kill(0)
+	if err := os.RemoveAll(c.args[0][1]); err != nil {
+		t.Fatal(err)
+	}
+	c.restart(0)
+	_, want := c.all[1].kept()
+	c.all[0].eventually("the node has the history", func() bool {
+		_, got := c.all[0].kept()
+		return len(got) == 20 && slices.Equal(got, want)
+	})
+	c.kill(1)
+	c.all[0].eventually("it counts as one of the two that the cluster needs", func() bool {
+		resp, _ := c.all[0].publishes("work", "y")
+		return resp.StatusCode == http.StatusOK
+	})
 }
 
 // stranger checks that a node without the secret has no part in the cluster, and that the log says so.

@@ -55,6 +55,7 @@ var shorten = []struct {
 	{regexp.MustCompile(`-o fanfare.mjs`), `-o "$OUT"/fanfare.mjs`},
 	{regexp.MustCompile(`-duration 10s`), "-duration 1s"},
 	{regexp.MustCompile(`-rest 20s`), "-rest 1s"},
+	{regexp.MustCompile(`^(go build -tags cluster) (\./cmd/fanfare)$`), `$1 -o "$$OUT"/fanfare-cluster $2`},
 	{regexp.MustCompile(`^go test \./\.\.\.$`), "grep -qx 'go test ./...' .ci/run"}, // which runs it
 	{regexp.MustCompile(`^go test -C bench \./\.\.\.$`), "grep -q '^go test -C bench .*\\./\\.\\.\\.$' .ci/run"},
 	{regexp.MustCompile(`^(go test \./cmd/fanfare/config -run TestOptionsPage) -update$`), "$1"}, // a test should not write the page
