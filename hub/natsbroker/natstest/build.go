@@ -14,8 +14,8 @@ import (
 	"sync"
 )
 
-// program is the path of nats-server, which is built from a module of its own, so that this module
-// does not get its dependencies.
+// program is the path of nats-server, which is built from a module of its own: its main package has dependencies
+// that the server within fanfare has not.
 var program = sync.OnceValues(build)
 
 // build builds nats-server, unless the same version has been built before.
