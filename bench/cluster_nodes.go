@@ -60,10 +60,10 @@ func (c *cluster) start(ctx context.Context) error {
 	return nil
 }
 
-// startNATS builds nats-server with the versions of its own module, and starts it.
+// startNATS builds nats-server with the versions of Fanfare's module, and starts it.
 func (c *cluster) startNATS(ctx context.Context) (url string, err error) {
 	program := filepath.Join(c.dir, "nats-server")
-	build := command(ctx, "go", "build", "-C", filepath.Join("..", "hub", "natsbroker", "internal", "natsserver"), "-o", program, "github.com/nats-io/nats-server/v2")
+	build := command(ctx, "go", "build", "-C", "..", "-o", program, "github.com/nats-io/nats-server/v2")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build nats-server: %w\n%s", err, out)
 	}

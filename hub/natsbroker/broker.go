@@ -2,6 +2,7 @@ package natsbroker
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 
 	"github.com/fanfare-ws/fanfare/hub"
 )
@@ -90,7 +90,7 @@ func New(o Options) (*Broker, error) {
 	}
 	self := rand.Uint64()
 	b := &Broker{
-		opts: o, auth: auth, subjects: subjectsOf(o.Prefix, self), id: nuid.Next(),
+		opts: o, auth: auth, subjects: subjectsOf(o.Prefix, self), id: crand.Text(),
 		kick:   make(chan struct{}, 1),
 		topics: make(map[string]*joined), patterns: make(map[string]*joined),
 		cause: errNoConnection,

@@ -14,26 +14,23 @@ import (
 	"sync"
 )
 
-// program is the path of nats-server, which is built from a module of its own: its main package has dependencies
-// that the server within fanfare has not.
+// server is the program that is built.
+const server = "github.com/nats-io/nats-server/v2"
+
+// program is the path of nats-server.
 var program = sync.OnceValues(build)
 
 // build builds nats-server, unless the same version has been built before.
 func build() (string, error) {
-	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "github.com/fanfare-ws/fanfare/hub/natsbroker").Output()
+	version, err := exec.Command("go", "list", "-f", "{{.Module.Version}}", server).Output()
 	if err != nil {
-		return "", fmt.Errorf("go list: %w", err)
-	}
-	module := filepath.Join(strings.TrimSpace(string(out)), "internal", "natsserver")
-	sums, err := os.ReadFile(filepath.Join(module, "go.sum"))
-	if err != nil {
-		return "", err
+		return "", fmt.Errorf("go list %s: %w", server, err)
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
 	}
-	sum := sha256.Sum256([]byte(runtime.Version() + string(sums)))
+	sum := sha256.Sum256([]byte(runtime.Version() + string(version)))
 	dir := filepath.Join(cache, "fanfare-nats-server")
 	file := filepath.Join(dir, hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(file); err == nil {
@@ -45,7 +42,7 @@ func build() (string, error) {
 	temp := fmt.Sprintf("%s.%d", file, os.Getpid())
 	defer os.Remove(temp)
 	var said bytes.Buffer
-	cmd := exec.Command("go", "build", "-C", module, "-o", temp, "github.com/nats-io/nats-server/v2")
+	cmd := exec.Command("go", "build", "-o", temp, server)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
 		return "", errors.Join(err, errors.New(strings.TrimSpace(said.String())))
