@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -203,20 +204,33 @@ func (n *brokerNode) recoverCommands(at Position) {
 		return
 	}
 	if last.Epoch == at.Epoch && last.Offset < at.Offset {
-		q := HistoryQuery{Subject: controlTopic, After: last.Offset, UpTo: at.Offset, Bytes: maxPending}
-		ctx, cancel := n.context()
-		page, err := n.history(ctx, q, at.Epoch)
-		cancel()
-		if err == nil {
-			for _, m := range page.Messages {
-				n.deliverCommand(m)
-			}
+		for _, m := range n.missedCommands(last, at) {
+			n.deliverCommand(m)
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at.Epoch != at.Epoch || c.at.Offset < at.Offset {
 		c.movedLocked(at)
+	}
+}
+
+// missedCommands returns the commands between two positions, as far as the broker holds them. It tries again
+// while the link is only down or slow.
+func (n *brokerNode) missedCommands(last, at Position) []*Envelope {
+	q := HistoryQuery{Subject: controlTopic, After: last.Offset, UpTo: at.Offset, Bytes: maxPending}
+	until := time.Now().Add(n.timeout)
+	for delay := minRetry; ; delay = min(2*delay, maxRetry) {
+		ctx, cancel := context.WithTimeout(context.Background(), n.timeout/2)
+		page, err := n.history(ctx, q, at.Epoch)
+		cancel()
+		switch {
+		case err == nil:
+			return page.Messages
+		case errors.Is(err, ErrNoHistory), errors.Is(err, errMissed), n.hub.closed.Load(), time.Now().After(until):
+			return nil
+		}
+		time.Sleep(delay)
 	}
 }
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"sync"
@@ -77,17 +78,30 @@ func (s *knownNodes) count() int {
 	return len(s.all)
 }
 
-// isFirst reports whether this node has the lowest ID of those with Options.OnPresence.
+// isFirst reports whether this node is the oldest of those with Options.OnPresence: it knows what others knew that have
+// ended since.
 func (n *brokerNode) isFirst() bool {
 	s := &n.nodes
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, info := range s.all {
-		if info.Tells && info.ID < n.id {
+		if info.Tells && cmp.Or(info.Started.Compare(n.self.Started), cmp.Compare(info.ID, n.id)) < 0 {
 			return false
 		}
 	}
 	return n.self.Tells
+}
+
+// tellers returns how many other nodes have Options.OnPresence.
+func (s *knownNodes) tellers() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, info := range s.all {
+		if info.Tells {
+			n++
+		}
+	}
+	return n
 }
 
 // PeerChanged makes brokerNode a PeerNode.

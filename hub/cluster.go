@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,12 +28,13 @@ type NodeStats struct {
 // is Missing; so are all others while the connection is down.
 func (h *Hub) Nodes(ctx context.Context) []NodeStats {
 	all := []NodeStats{h.nodeStats()}
-	for _, info := range h.node.askAll(ctx, question{Node: true}, func(answer []byte) {
+	missing, _ := h.node.askAll(ctx, question{Node: true}, func(answer []byte) { // the error says nothing more than missing
 		var s NodeStats
 		if json.Unmarshal(answer, &s) == nil {
 			all = append(all, s)
 		}
-	}) {
+	})
+	for _, info := range missing {
 		all = append(all, NodeStats{Number: info.ID, Name: info.Name, Started: info.Started, Missing: true})
 	}
 	all[0].Self = true
@@ -51,13 +53,13 @@ func (h *Hub) nodeStats() NodeStats {
 }
 
 // askAll asks all other nodes, and returns those that have not answered.
-func (n *brokerNode) askAll(ctx context.Context, q question, each func(answer []byte)) (missing []nodeInfo) {
+func (n *brokerNode) askAll(ctx context.Context, q question, each func(answer []byte)) (missing []nodeInfo, err error) {
 	if n == nil || n.peers == nil {
-		return nil
+		return nil, nil
 	}
 	n.hub.Start()
 	known := n.nodes.copy()
-	_ = n.ask(ctx, q, func(peer uint64, answer []byte) { // the nodes that are missing say the same
+	err = n.ask(ctx, q, func(peer uint64, answer []byte) {
 		delete(known, peer)
 		each(answer)
 	})
@@ -65,7 +67,7 @@ func (n *brokerNode) askAll(ctx context.Context, q question, each func(answer []
 	slices.SortFunc(missing, func(a, b nodeInfo) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	return missing
+	return missing, err
 }
 
 // label returns the name of a node, or its number if it has none.
@@ -76,6 +78,7 @@ type ClusterTopics struct {
 	Topics  []TopicStats `json:"topics"`
 	Next    string       `json:"next,omitempty"`    // the After of the next page; "" if there are no more
 	Missing []string     `json:"missing,omitempty"` // names or numbers of the nodes that have not answered in time
+	failed  error        // if not all have been asked, or not all have answered
 }
 
 // ClusterTopics is TopicsPage for the topics of all nodes: see there for pages. The statistics of a
@@ -89,13 +92,14 @@ func (h *Hub) ClusterTopics(ctx context.Context, q TopicsQuery) ClusterTopics {
 	q.Limit = min(q.Limit, MaxTopicsLimit)
 	m := topicsMerge{all: make(map[string]*TopicStats)}
 	m.add(h.TopicsPage(q))
-	missing := h.node.askAll(ctx, question{Topics: &q}, func(answer []byte) {
+	missing, failed := h.node.askAll(ctx, question{Topics: &q}, func(answer []byte) {
 		var a topicsAnswer
 		if json.Unmarshal(answer, &a) == nil {
 			m.add(a.Topics, a.Next)
 		}
 	})
 	page := m.page(q.Limit)
+	page.failed = failed
 	for _, info := range missing {
 		page.Missing = append(page.Missing, info.label())
 	}
@@ -121,6 +125,9 @@ func (n *brokerNode) matchingElsewhere(pattern string, here []*Topic) (names []s
 			if !own[t.Name] && !IsPattern(t.Name) && matches(pattern, t.Name) {
 				names = append(names, t.Name)
 			}
+		}
+		if errors.Is(page.failed, ErrLinkDown) {
+			return names, page.failed
 		}
 		if len(page.Missing) > 0 {
 			return names, fmt.Errorf("%w: nodes have not said which topics they have: %s", ErrUnacknowledged, strings.Join(page.Missing, ", "))

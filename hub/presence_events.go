@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"math"
 	"time"
 )
 
@@ -70,7 +71,7 @@ func (p *presence) setFar(c farChange) {
 		weight = x.weight()
 	}
 	was := x.here()
-	if x.far = int32(c.far); !was {
+	if x.far = int32(min(c.far, math.MaxInt32)); !was {
 		x.Data = c.data
 	}
 	p.topic.hub.presentBytes.Add(x.weight() - weight)

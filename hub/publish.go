@@ -204,7 +204,8 @@ func (r *receipts) take(name string) func(Receipt, error) {
 		switch {
 		case err == nil:
 			r.all[name] = rc
-		case !errors.Is(err, ErrTooManyTopics): // the topic has ended meanwhile
+		case errors.Is(err, ErrTooManyTopics): // the topic has ended meanwhile
+		case !errors.Is(r.failed, ErrUnacknowledged): // which says more about all of them than that nothing was done
 			r.failed = err
 		}
 	}

@@ -161,7 +161,7 @@ func (r *roster) announceLocked(a *attendance, n *notice) {
 
 // flush tells the program at once who has left, if there is no other node that would do so.
 func (r *roster) flush() {
-	if r == nil || r.node.nodes.count() > 0 {
+	if r == nil || r.node.nodes.tellers() > 0 {
 		return
 	}
 	r.mu.Lock()

@@ -66,8 +66,8 @@ func parsePart(b []byte) (p part, err error) {
 	p.keeps = b[0]&1 != 0
 	n, size := binary.Uvarint(b[1:])
 	grace, size2 := binary.Uvarint(b[1+max(size, 0):])
-	const most = 1 << 31
-	if size <= 0 || size2 <= 0 || n > most || grace > most {
+	const most = 1 << 24
+	if size <= 0 || size2 <= 0 || n > most || grace > 1<<31 {
 		return p, fmt.Errorf("hub: the part %x cannot be read", b[:min(len(b), 32)])
 	}
 	p.connections, p.grace = int(n), time.Duration(grace)*time.Millisecond

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/fanfare-ws/fanfare/cmd/fanfare/policy"
 	"github.com/fanfare-ws/fanfare/hub"
@@ -38,15 +39,20 @@ func (a *app) managing(mux *http.ServeMux) {
 // showTopic is GET /topics/{name}, of a topic or a pattern.
 func (a *app) showTopic(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	stats, ok := a.topicStats(r.Context(), name)
+	stats, ok, missing := a.topicStats(r.Context(), name)
+	if !ok && len(missing) > 0 {
+		a.fail(w, http.StatusServiceUnavailable, "these nodes have not said whether they have the topic: "+strings.Join(missing, ", "))
+		return
+	}
 	if !ok {
 		a.fail(w, http.StatusNotFound, fmt.Sprintf("topic %q has neither subscribers nor messages; to create it, connect to %s", name, a.socketURL(r)))
 		return
 	}
 	a.answer(w, http.StatusOK, struct {
 		hub.TopicStats
-		WebSocket string `json:"websocket"`
-	}{stats, a.socketURL(r)})
+		WebSocket string   `json:"websocket"`
+		Missing   []string `json:"missing,omitempty"` // nodes that have not answered
+	}{stats, a.socketURL(r), missing})
 }
 
 // checkTopic returns an error if name is neither a topic's name nor a pattern.

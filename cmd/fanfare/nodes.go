@@ -47,16 +47,18 @@ func (a *app) topicsPage(ctx context.Context, q hub.TopicsQuery, may *policy.Rig
 	return page
 }
 
-// topicStats returns the figures of a topic or pattern at all nodes, and whether it exists at any.
-func (a *app) topicStats(ctx context.Context, name string) (hub.TopicStats, bool) {
+// topicStats returns the figures of a topic or pattern at all nodes, whether it exists at any, and the nodes that have not
+// answered.
+func (a *app) topicStats(ctx context.Context, name string) (stats hub.TopicStats, ok bool, missing []string) {
 	if !a.hub.HasBroker() {
-		return a.hub.Topic(name)
+		stats, ok = a.hub.Topic(name)
+		return stats, ok, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, nodesTimeout)
 	defer cancel()
 	page := a.hub.ClusterTopics(ctx, hub.TopicsQuery{Prefix: name, Limit: 1, Users: hub.IsUserTopic(name)})
 	if len(page.Topics) == 0 || page.Topics[0].Name != name { // name itself is the first of the names that begin with it
-		return hub.TopicStats{}, false
+		return stats, false, page.Missing
 	}
-	return page.Topics[0], true
+	return page.Topics[0], true, page.Missing
 }

@@ -87,7 +87,6 @@ func (b *Broker) findPeers(ctx context.Context, s *session, at uint64) {
 	if b.peerNode == nil {
 		return
 	}
-	defer b.peers.allFound()
 	err := b.eachLast(ctx, s, []string{b.subjects.inNode + "*"}, 0, at, func(found *stored, m *nats.Msg) {
 		if !strings.HasPrefix(found.subject, b.subjects.inNode) {
 			return // of the epoch
@@ -100,7 +99,12 @@ func (b *Broker) findPeers(ctx context.Context, s *session, at uint64) {
 			b.report(err)
 		}
 	})
-	if err != nil && s.nc.IsConnected() { // otherwise the end of the session is reported
+	if err == nil {
+		b.peers.allFound()
+		return
+	}
+	time.AfterFunc(b.opts.Lease/3, b.peers.allFound) // until then questions wait
+	if s.nc.IsConnected() {                          // otherwise the end of the session is reported
 		b.report(fmt.Errorf("natsbroker: looking for other nodes: %w", err))
 	}
 }
