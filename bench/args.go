@@ -76,6 +76,17 @@ func parseArgs(args []string, out io.Writer) (*options, error) {
 	return o, nil
 }
 
+// setOthers sets the flags that were not given.
+func setOthers(f *flag.FlagSet, to map[string]func()) {
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, set := range to {
+		if !given[name] {
+			set()
+		}
+	}
+}
+
 // parseFlags writes usage and the flags to out if args ask for help.
 func parseFlags(f *flag.FlagSet, usage string, args []string, out io.Writer) error {
 	f.SetOutput(io.Discard)

@@ -34,20 +34,14 @@ func parseClusterArgs(args []string, out io.Writer) (*clusterOptions, error) {
 		return nil, err
 	}
 	if o.quick {
-		given := map[string]bool{}
-		f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, set := range map[string]func(){
+		setOthers(f, map[string]func(){
 			"nodes":       func() { o.nodes = 3 },
 			"n":           func() { o.n = 1500 },
 			"rate":        func() { o.rate = 10 },
 			"duration":    func() { o.duration = 10 * time.Second },
 			"cost":        func() { o.cost = 500 },
 			"subscribers": func() { o.subscribers = 200 },
-		} {
-			if !given[name] {
-				set()
-			}
-		}
+		})
 	}
 	return o, o.check()
 }

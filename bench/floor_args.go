@@ -40,19 +40,13 @@ func parseFloorArgs(args []string, out io.Writer) (*floorOptions, error) {
 
 // shorten sets the values of a quick run where f has none.
 func (o *floorOptions) shorten(f *flag.FlagSet) {
-	given := map[string]bool{}
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	for name, set := range map[string]func(){
+	setOthers(f, map[string]func(){
 		"n":        func() { o.n = 1000 },
 		"idle":     func() { o.idle = 5000 },
 		"rate":     func() { o.rate = 50 },
 		"duration": func() { o.duration = 700 * time.Millisecond },
 		"rounds":   func() { o.rounds = 1 },
-	} {
-		if !given[name] {
-			set()
-		}
-	}
+	})
 }
 
 // check does not check what fanfare-load checks.
