@@ -76,3 +76,23 @@ func sorted[K cmp.Ordered, V any](m map[K]V) func(yield func(K, V) bool) {
 		}
 	}
 }
+
+// optional is the function of a metric of a part that a Snapshot may lack.
+func optional[T any](part func(*monitor.Snapshot) *T, f func(*T) float64) func(*monitor.Snapshot, emit) {
+	return func(s *monitor.Snapshot, emit emit) {
+		if p := part(s); p != nil {
+			emit(f(p))
+		}
+	}
+}
+
+// optionalMap is optional with a value for each key of a map.
+func optionalMap[T any](part func(*monitor.Snapshot) *T, f func(*T) map[string]int64) func(*monitor.Snapshot, emit) {
+	return func(s *monitor.Snapshot, emit emit) {
+		if p := part(s); p != nil {
+			for key, n := range sorted(f(p)) {
+				emit(float64(n), key)
+			}
+		}
+	}
+}

@@ -71,20 +71,9 @@ func boolean(is bool) float64 {
 
 // ofBroker is the function of a metric that is missing if the server stands alone.
 func ofBroker(f func(b *monitor.Broker) float64) func(*monitor.Snapshot, emit) {
-	return func(s *monitor.Snapshot, emit emit) {
-		if s.Broker != nil {
-			emit(f(s.Broker))
-		}
-	}
+	return optional(func(s *monitor.Snapshot) *monitor.Broker { return s.Broker }, f)
 }
 
 func ofBrokers(f func(b *monitor.Broker) map[string]int64) func(*monitor.Snapshot, emit) {
-	return func(s *monitor.Snapshot, emit emit) {
-		if s.Broker == nil {
-			return
-		}
-		for key, n := range sorted(f(s.Broker)) {
-			emit(float64(n), key)
-		}
-	}
+	return optionalMap(func(s *monitor.Snapshot) *monitor.Broker { return s.Broker }, f)
 }

@@ -48,20 +48,9 @@ var webhookMetrics = []Metric{
 
 // ofWebhook is the function of a metric that is missing without webhooks.
 func ofWebhook(f func(w *monitor.Webhooks) float64) func(*monitor.Snapshot, emit) {
-	return func(s *monitor.Snapshot, emit emit) {
-		if s.Webhooks != nil {
-			emit(f(s.Webhooks))
-		}
-	}
+	return optional(func(s *monitor.Snapshot) *monitor.Webhooks { return s.Webhooks }, f)
 }
 
 func ofWebhooks(f func(w *monitor.Webhooks) map[string]int64) func(*monitor.Snapshot, emit) {
-	return func(s *monitor.Snapshot, emit emit) {
-		if s.Webhooks == nil {
-			return
-		}
-		for key, n := range sorted(f(s.Webhooks)) {
-			emit(float64(n), key)
-		}
-	}
+	return optionalMap(func(s *monitor.Snapshot) *monitor.Webhooks { return s.Webhooks }, f)
 }
