@@ -124,10 +124,9 @@ func (f *follow) publish(ctx context.Context) error {
 	defer c.Close()
 	stop := l.progress.clock("publishing", o.duration, l.received)
 	defer stop()
-	total, began := o.total(), time.Now()
+	total, paced := o.total(), newSchedule(l.now(), o.rate)
 	for n := int64(1); n <= total; n++ {
-		due := began.Add(time.Duration(float64(n-1) / o.rate * float64(time.Second)))
-		if err := sleepUntil(ctx, due); err != nil {
+		if err := paced.wait(ctx, l.now, n-1); err != nil {
 			return err
 		}
 		m := note{Run: f.id, N: n, Sent: time.Now().UnixMicro(), Last: n == total}
@@ -150,14 +149,14 @@ func (f *follow) publishOne(ctx context.Context, c *client.Client, m note) error
 		if err == nil || !errors.As(err, &refused) || !refused.Temporary() {
 			return err
 		}
-		if err := sleepUntil(ctx, time.Now().Add(max(100*time.Millisecond, refused.RetryAfter()))); err != nil {
+		if err := sleep(ctx, max(100*time.Millisecond, refused.RetryAfter())); err != nil {
 			return err
 		}
 	}
 }
 
-func sleepUntil(ctx context.Context, at time.Time) error {
-	t := time.NewTimer(time.Until(at))
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
