@@ -12,7 +12,7 @@ import (
 	"github.com/fanfare-ws/fanfare/hub/wire"
 )
 
-// newLink makes the link to the other nodes of a cluster, if the server is to be one.
+// newLink makes the link to the other nodes, if the server is a node of a cluster.
 func (a *app) newLink() error {
 	n := &a.cfg.NATS
 	if !a.cfg.Linked() {

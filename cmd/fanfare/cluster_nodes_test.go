@@ -25,7 +25,7 @@ func (p *program) answers(method, path, body string, status int, part string) st
 	return got
 }
 
-// Who disconnects a topic or a user at one node disconnects them at all, and a token is revoked at all.
+// A topic or a user that is disconnected at one node is disconnected at all nodes. The same holds for a token that is revoked.
 func TestClusterDisconnects(t *testing.T) {
 	s := newSigner(t)
 	a, b := nodes(t, natstest.Start(t, "").URL, append(s.flags(), "-token-file", tokenFile(t))...)

@@ -57,7 +57,7 @@ func (p *program) posted(topic, text string) (position string) {
 	return says.Position
 }
 
-// What is published at one node, in any way, is received at the other one, in any way, and its position is the same there.
+// A message that is published at one node, in any way, is received at the other one, in any way. Its position is the same there.
 func TestCluster(t *testing.T) {
 	a, b := nodes(t, natstest.Start(t, "").URL)
 	plain, many := b.dial("/topics/news"), b.join("/hub", nil)
